@@ -1,0 +1,97 @@
+# planetkey: everything that is built, tried and installed starts here. README.md lists the prerequisites.
+SHELL := /bin/sh
+PREFIX ?= /usr/local
+DESTDIR ?=
+CARGO ?= cargo
+PYTHON ?= python3
+export CARGO PYTHON PREFIX DESTDIR
+
+simulator := $(CURDIR)/target/release/planetkey-simulator
+debian_packages := libcurl4-openssl-dev libcjson-dev valgrind cmake pkg-config curl gcc g++
+
+.PHONY: all build demo test test-rust test-asan test-c test-python test-node test-vectors test-install test-readme bench install dist \
+	prerequisites lint clean
+
+all: build
+
+# What the C side, its tests and the demo need of Debian. Installs what is missing where it may, and says what to do where it may not.
+prerequisites:
+	@for tool in $(CARGO) $(PYTHON) node npm; do \
+	    command -v "$$tool" >/dev/null || { echo "planetkey needs $$tool; README.md, 'Building', says which version" >&2; exit 1; }; \
+	done
+	@missing=; for package in $(debian_packages); do \
+	    dpkg -s "$$package" >/dev/null 2>&1 || missing="$$missing $$package"; \
+	done; \
+	if [ -n "$$missing" ]; then \
+	    if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	        apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; \
+	    else \
+	        echo "missing packages: install them with: apt-get install$$missing" >&2; exit 1; \
+	    fi; \
+	fi
+
+build: prerequisites
+	$(CARGO) build --release --locked -p planetkey-ffi -p planetkey-cli -p planetkey-simulator
+
+# Builds everything and runs the main job with no account, against the simulator.
+demo: build
+	bindings/python/install
+	node bindings/node/build-addon.mjs
+	PLANETKEY_SIMULATOR_BINARY=$(simulator) tests/demo/run
+
+test: prerequisites lint test-rust build test-c test-python test-node test-vectors test-install test-asan demo test-readme
+	@echo "every suite passed"
+
+lint:
+	$(CARGO) fmt --all -- --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+
+test-rust:
+	$(CARGO) test --locked
+
+test-c: build
+	PLANETKEY_SIMULATOR_BINARY=$(simulator) tests/c/run
+
+test-python: build
+	PLANETKEY_SIMULATOR_BINARY=$(simulator) bindings/python/run-tests
+
+test-node: build
+	PLANETKEY_SIMULATOR_BINARY=$(simulator) bindings/node/run-tests
+
+# After test-rust, test-c, test-python and test-node: each has written which cases it ran.
+test-vectors:
+	tests/vectors/compare
+
+test-install: build
+	PLANETKEY_SIMULATOR_BINARY=$(simulator) tests/install/run
+
+# The extern functions under AddressSanitizer. The sanitizer is a compiler switch that stable hides; C's own cannot see into Rust.
+test-asan:
+	RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address CARGO_TARGET_DIR=$(CURDIR)/target/asan \
+	    $(CARGO) test --locked -p planetkey-ffi --test extern_functions --target $$(rustc -vV | sed -n 's/^host: //p')
+
+test-readme: build
+	PLANETKEY_SIMULATOR_BINARY=$(simulator) tests/demo/readme-examples
+
+bench: build
+	bindings/python/install
+	node bindings/node/build-addon.mjs
+	PLANETKEY_SIMULATOR_BINARY=$(simulator) tests/bench/run
+
+# What is handed out names no directory of the machine that built it.
+cargo_home := $(or $(CARGO_HOME),$(HOME)/.cargo)
+install dist: export RUSTFLAGS := --remap-path-prefix=$(CURDIR)=planetkey --remap-path-prefix=$(cargo_home)=cargo
+install dist: export CFLAGS := -ffile-prefix-map=$(CURDIR)=planetkey -ffile-prefix-map=$(cargo_home)=cargo
+
+install: prerequisites
+	$(CARGO) build --profile dist --locked -p planetkey-ffi -p planetkey-cli -p planetkey-simulator
+	ffi/install "$(PREFIX)"
+
+dist: prerequisites
+	bindings/python/dist
+	mkdir -p build/dist
+	cd bindings/node && npm pack --pack-destination ../../build/dist
+
+clean:
+	$(CARGO) clean
+	rm -rf build

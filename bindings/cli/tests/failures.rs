@@ -1,0 +1,195 @@
+//! Exit codes: the number of the status, one line that says why, and nothing on the output.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use std::ffi::OsString;
+
+use common::{KEY, OTHER_KEY, SECRET, Scene, bare, finish};
+use planetkey::Status;
+use serde_json::json;
+
+#[test]
+fn mistakes_on_the_command_line_are_invalid_arguments() {
+    let scene = Scene::new();
+    for (arguments, part) in [
+        (&[][..], "a command is missing"),
+        (&["statsu"], "did you mean status"),
+        (&["header"], "URL"),
+        (&["header", "https://api.planet.com/", "more"], "one argument too many"),
+        (&["--auth-api-kye=PLAKoption91bc", "status"], "--auth-api-key"),
+        (&["--nonsense", "status"], "--nonsense"),
+        (&["status", "--json=PLAKoption91bc"], "--json"),
+        (&["--timeout-ms", "soon", "status"], "--timeout-ms"),
+        (&["--timeout-ms", "-1", "status"], "no such option"),
+        (&["--timeout-ms", "0", "status"], "timeout_ms"),
+        (&["--api-key-transport", "pigeon", "status"], "basic, header, query"),
+        (&["--auth-api-key"], "--auth-api-key"),
+        (&["--allowed-host", "*.example.org", "status"], "allowed_hosts"),
+        (&["--profile", "a", "--profile", "b", "status"], "--profile"),
+        (&["--profile", "../x", "status"], "profile"),
+        (&["--profile", "", "status"], "profile"),
+    ] {
+        let run = scene.run(arguments);
+        assert!(run.failed(Status::InvalidArgument).contains(part), "{arguments:?}: {run:?}");
+    }
+}
+
+#[test]
+fn what_stands_in_the_wrong_place_is_not_repeated() {
+    let scene = Scene::new();
+    for arguments in [
+        &[OTHER_KEY][..],
+        &["print-api-key", OTHER_KEY],
+        &["--auth-client-secert=PLAKoption91bc", "status"],
+        &["--timeout-ms", OTHER_KEY, "status"],
+        &["--api-key-transport", OTHER_KEY, "status"],
+        &["status", "--verbose=PLAKoption91bc"],
+        &["--auth-api-key", "PLAKoption91bc\n", "print-api-key"],
+        &["--auth-api-key", "PLAKoption91bc:", "print-api-key"],
+    ] {
+        // `failed` looks for the secrets.
+        scene.run(arguments).failed(Status::InvalidArgument);
+    }
+}
+
+#[test]
+fn bad_keys_are_invalid_arguments() {
+    let scene = Scene::new();
+    let huge = "k".repeat(100_000);
+    for key in ["", "a:b", "a\r\nX-Evil: 1", "a\n", " ", &huge] {
+        let option = format!("--auth-api-key={key}");
+        for command in ["print-api-key", "status"] {
+            scene.run([option.as_str(), command]).failed(Status::InvalidArgument);
+        }
+    }
+    for client in [["", "secret"], ["id", ""], ["id\n", "secret"], ["id", "secret\r\n"]] {
+        let run = scene.run(["--auth-client-id", client[0], "--auth-client-secret", client[1], "print-access-token"]);
+        run.failed(Status::InvalidArgument);
+    }
+    assert_eq!(scene.simulator.count("connections").unwrap(), 0);
+}
+
+#[cfg(unix)]
+#[test]
+fn arguments_that_are_not_text_are_invalid() {
+    use std::os::unix::ffi::OsStringExt;
+    let scene = Scene::new();
+    let bad = OsString::from_vec(vec![b'x', 0xff, b'y']);
+    scene.run([OsString::from("header"), bad.clone()]).failed(Status::InvalidArgument);
+    scene.run([OsString::from("--auth-api-key"), bad, "status".into()]).failed(Status::InvalidArgument);
+}
+
+#[test]
+fn urls_that_are_none_or_deceive_get_nothing() {
+    let scene = Scene::new();
+    for url in
+        ["", " ", "api.planet.com", "ftp://api.planet.com/", "https://", "javascript:alert(1)", "\nhttps://api.planet.com/"]
+    {
+        for command in ["header", "url"] {
+            scene.run(["--deployment", "planet", command, url]).failed(Status::InvalidArgument);
+        }
+    }
+    for url in [
+        "http://api.planet.com/",
+        "https://api.planet.com.evil.example/",
+        "https://evil.example/?https://api.planet.com/",
+        "https://user@api.planet.com/",
+        "https://api.planet.com@evil.example/",
+        "https://api.planet.com\\@evil.example/",
+        "https://api.planet.com:8443/",
+        "https://api.planet.com./",
+        "https://api%2eplanet.com/",
+        "https://ａpi.planet.com/",
+        "https://api.planet.com /",
+        "https://api.planet.com/\r\nX-Evil: 1",
+        "https://services.sentinel-hub.com.evil.example/",
+    ] {
+        for command in ["header", "url"] {
+            scene.run(["--deployment", "planet", command, url]).failed(Status::HostRefused);
+        }
+    }
+    // An API key never goes to the other domain, by header or by query.
+    let url = "https://services.sentinel-hub.com/api/v1/catalog";
+    scene.run(["--deployment", "planet", "url", url]).failed(Status::HostRefused);
+    scene.run(["--deployment", "planet", "--auth-api-key", OTHER_KEY, "header", url]).failed(Status::HostRefused);
+    assert_eq!(scene.simulator.count("connections").unwrap(), 0);
+}
+
+#[test]
+fn without_a_credential_a_login_is_required() {
+    let home = tempfile::TempDir::new().unwrap();
+    for arguments in [
+        &["print-access-token"][..],
+        &["print-api-key"],
+        &["header", "https://api.planet.com/"],
+        &["url", "https://api.planet.com/"],
+    ] {
+        let run = finish(&mut bare(home.path(), arguments), b"");
+        assert!(run.failed(Status::LoginRequired).contains("PL_API_KEY"), "{run:?}");
+    }
+}
+
+#[test]
+fn profiles_that_are_not_there_or_broken_are_misconfigured() {
+    let scene = Scene::new();
+    scene.run(["--profile", "nobody", "status"]).failed(Status::Misconfigured);
+    scene.file(".planet/broken/auth_client.json", "{");
+    scene.run(["--profile", "broken", "status"]).failed(Status::Misconfigured);
+    scene.run(["--deployment", "atlantis", "status"]).failed(Status::Misconfigured);
+    let mut command = scene.command(["status"]);
+    finish(command.env("PLANETKEY_ALLOW_INSECURE_LOOPBACK", "perhaps"), b"").failed(Status::Misconfigured);
+}
+
+#[test]
+fn answers_of_the_authorization_server_become_exit_codes() {
+    let scene = Scene::new();
+    for (step, status) in [
+        (json!({"status": 400, "json": {"error": "access_denied"}}), Status::Denied),
+        (json!({"status": 400, "json": {"error": "invalid_scope"}}), Status::Misconfigured),
+        (json!({"status": 400, "json": {"error": "invalid_grant"}}), Status::LoginRequired),
+        (json!({"status": 429, "headers": {"Retry-After": "3600"}}), Status::Unavailable),
+        (json!({"body": "<html>log in to the hotel</html>", "headers": {"Content-Type": "text/html"}}), Status::Protocol),
+        (json!({"token_response": {"set": {"token_type": "mac"}}}), Status::Protocol),
+        (json!({"status": 302, "headers": {"Location": "https://elsewhere.example/"}}), Status::Protocol),
+    ] {
+        scene.simulator.reset();
+        scene.simulator.script("m2m.token", &json!({"steps": [step.clone()], "repeat": true})).unwrap();
+        for arguments in [&["print-access-token"][..], &["header", &scene.sentinel_hub("/x")]] {
+            let run = scene.run(arguments);
+            run.failed(status);
+        }
+        assert!(scene.token_requests() >= 2, "{step}");
+    }
+}
+
+#[test]
+fn a_refused_client_is_misconfigured_and_its_secret_is_not_shown() {
+    let scene = Scene::new();
+    let run = scene.run(["--auth-client-id", "simulator-client", "--auth-client-secret", "wrong-secret", "print-access-token"]);
+    let message = run.failed(Status::Misconfigured);
+    assert!(message.contains("simulator-client") && !message.contains("wrong-secret"), "{message}");
+}
+
+#[test]
+fn a_server_that_says_nothing_ends_with_the_deadline() {
+    let scene = Scene::new();
+    scene.simulator.script("m2m.token", &json!({"steps": [{"fault": "stall"}], "repeat": true})).unwrap();
+    scene.run(["--timeout-ms", "200", "print-access-token"]).failed(Status::Timeout);
+}
+
+#[test]
+fn verbose_says_more_on_standard_error_and_no_secret() {
+    let scene = Scene::new();
+    let step = json!({"status": 503});
+    scene.simulator.script("m2m.token", &json!({"steps": [step]})).unwrap();
+    let run = scene.run(["-vv", "header", &scene.sentinel_hub("/x")]);
+    assert_eq!(run.code, 0, "{run:?}");
+    let token = run.stdout.strip_prefix("Authorization: Bearer ").unwrap().trim_end();
+    assert!(run.stderr.lines().any(|line| line.starts_with("planetkey: debug: ")), "{run:?}");
+    for secret in [SECRET, KEY, token] {
+        assert!(!run.stderr.contains(secret), "{run:?}");
+    }
+    assert!(run.stderr.lines().all(|line| line.starts_with("planetkey: ")), "only planetkey's own records: {run:?}");
+}

@@ -1,0 +1,189 @@
+/** Why a call failed, by what the caller should do about it. */
+export type ErrorCode =
+  /** Fix the call. */
+  | 'INVALID_ARGUMENT'
+  /** Fix the profile, file, client or scope. */
+  | 'MISCONFIGURED'
+  /** Ask the user to log in; `reason` says why. */
+  | 'LOGIN_REQUIRED'
+  /** The user or the server said no. */
+  | 'DENIED'
+  /** This credential must not go to this URL; the message says which would. */
+  | 'HOST_REFUSED'
+  /** Try later; `retryAfterMs` may say when. */
+  | 'UNAVAILABLE'
+  /** The deadline passed. */
+  | 'TIMEOUT'
+  /** The call was aborted. */
+  | 'CANCELLED'
+  /** The server's answer breaks the standard. */
+  | 'PROTOCOL'
+  /** The session could not be read or kept. */
+  | 'STORAGE'
+  /** A token failed validation; `reason` says how. */
+  | 'TOKEN_INVALID'
+  /** Not offered for this kind of session or client. */
+  | 'UNSUPPORTED'
+  /** A bug in planetkey. */
+  | 'INTERNAL';
+
+/** The stable number of each code, the same in all languages; `OK` is 0. */
+export const ErrorNumber: Readonly<Record<ErrorCode | 'OK', number>>;
+
+/** Every failure of every function: thrown, or what a Promise rejects with. The message is one line without secrets. */
+export class PlanetkeyError extends Error {
+  private constructor();
+  readonly name: 'PlanetkeyError';
+  readonly code: ErrorCode;
+  readonly number: number;
+  /** A word that refines the code, such as `expired`. */
+  readonly reason: string | null;
+  /** The `error` of the authorization server's answer, such as `invalid_client`. */
+  readonly oauthError: string | null;
+  /** Its `error_description`: the server's text, untrusted. */
+  readonly oauthErrorDescription: string | null;
+  /** The HTTP status of the authorization server's answer. */
+  readonly httpStatus: number | null;
+  /** How long to wait before trying again. */
+  readonly retryAfterMs: number | null;
+  /** Whether the same call may succeed later without any change. */
+  readonly retryable: boolean;
+  /** The profile that this is about. */
+  readonly profile: string | null;
+}
+
+/** What every constructor takes. Left out, undefined and null mean the default. */
+export interface SessionOptions {
+  /** Total deadline of each call that may use the network, in milliseconds; 30 000 by default. */
+  timeoutMs?: number | null | undefined;
+  /** Name of a preset, path of a deployment document, its JSON text, or the document as an object. */
+  deployment?: string | object | null | undefined;
+  /** More hosts that may have the session's credential: exact names. */
+  allowedHosts?: readonly string[] | null | undefined;
+  /** Allows plain http to this machine, for tests. */
+  allowInsecureLoopback?: boolean | null | undefined;
+  /** PEM file with the certificate authorities to trust. */
+  caFile?: string | null | undefined;
+  /** URL of the proxy towards authorization servers. */
+  proxy?: string | null | undefined;
+}
+
+export interface ApiKeyOptions extends SessionOptions {
+  /** How the key travels: as the user name of Basic (default), as `Authorization: api-key`, or as the `api_key` query parameter. */
+  transport?: 'basic' | 'header' | 'query' | null | undefined;
+}
+
+export interface M2mOptions extends SessionOptions {
+  scopes?: readonly string[] | null | undefined;
+  audience?: string | null | undefined;
+}
+
+export interface CallOptions {
+  /** Aborting rejects at once with the code `CANCELLED`. */
+  signal?: AbortSignal | null | undefined;
+}
+
+/** What one request carries. Printing it or writing it as JSON leaves the credential out. */
+export class Authorization {
+  private constructor();
+  /** Header fields to add to the request; none when the credential is in the URL. */
+  readonly headers: Record<string, string>;
+  /** Where to send the request: the URL as given, or with the API key in it. */
+  readonly url: string;
+  readonly credential: 'access_token' | 'api_key';
+  readonly transport: 'bearer' | 'basic' | 'header' | 'query';
+  /** Where the credential came from, for logs. */
+  readonly source: string;
+  readonly expiresAt: Date | null;
+  /** Whether Planet lists this kind of credential as under development for this host. */
+  readonly underDevelopment: boolean;
+}
+
+export interface SourceStatus {
+  readonly kind: 'api_key' | 'access_token';
+  readonly source: string;
+  readonly profile: string | null;
+  /** As in `auth_client.json`. */
+  readonly clientType: string;
+  readonly clientId: string | null;
+  readonly issuer: string | null;
+  readonly scopes: readonly string[];
+  readonly expiresAt: Date | null;
+  readonly initialized: boolean;
+  /** Whether the next call is answered without the network. */
+  readonly tokenCached: boolean;
+  readonly hosts: readonly string[];
+  readonly transport: 'bearer' | 'basic' | 'header' | 'query';
+}
+
+/** What a session is, without any secret. */
+export interface SessionStatus {
+  readonly deployment: string;
+  readonly initialized: boolean;
+  /** In their order: a URL gets the first whose credential its host accepts. */
+  readonly sources: readonly SourceStatus[];
+  /** What was passed over, and why. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * Credentials, kept fresh. Opening one uses no network, and one serves any number of concurrent calls.
+ *
+ * Of the methods only those that return a Promise may use the network.
+ */
+export class Session {
+  private constructor();
+
+  /** What environment variables and configuration files offer. */
+  static fromDefaults(options?: SessionOptions | null): Session;
+  /** A saved or built-in profile. */
+  static fromProfile(name: string, options?: SessionOptions | null): Session;
+  /** An API key. */
+  static fromApiKey(key: string, options?: ApiKeyOptions | null): Session;
+  /** A machine-to-machine client. */
+  static fromM2m(clientId: string, clientSecret: string, options?: M2mOptions | null): Session;
+  /** Any registered client, by the fields of `auth_client.json`, as an object or its JSON text. */
+  static fromClientConfig(config: object | string, options?: SessionOptions | null): Session;
+
+  /** What a request to this URL carries. */
+  authorize(url: string, options?: CallOptions | null): Promise<Authorization>;
+  /** The same from what is cached; throws `UNAVAILABLE` when that is nothing. */
+  authorizeSync(url: string): Authorization;
+
+  /** The header fields for a request to this URL; throws where headers alone do not do. */
+  headers(url: string, options?: CallOptions | null): Promise<Record<string, string>>;
+  /** The same from what is cached; throws `UNAVAILABLE` when that is nothing. */
+  headersSync(url: string): Record<string, string>;
+
+  /** The URL with the API key in its query. */
+  signedUrl(url: string): string;
+
+  /** A valid access token. */
+  accessToken(options?: CallOptions | null): Promise<string>;
+  /** The same from what is cached; throws `UNAVAILABLE` when that is nothing. */
+  accessTokenSync(): string;
+  /** The API key. */
+  apiKey(): string;
+
+  /** Says that an API refused this token; true when the next call renews it. */
+  invalidate(accessToken: string): boolean;
+  /** Says how an API answered to this token; true when the request should be repeated once. */
+  shouldRetry(accessToken: string, httpStatus: number, wwwAuthenticate?: string | null): boolean;
+  /** Renews the access token now. */
+  refresh(options?: CallOptions | null): Promise<void>;
+
+  /** What this session is. */
+  status(): SessionStatus;
+  /** Whether there is a credential, or the means to get one without a login. */
+  isInitialized(): boolean;
+
+  /** The same session with another deadline, from 1 ms to a day, for the calls made through what is returned. */
+  withTimeoutMs(timeoutMs: number): Session;
+}
+
+/** The URL without its `api_key` parameter. */
+export function stripApiKey(url: string): string;
+/** The URL with the value of its `api_key` parameter replaced, for logs. */
+export function redactUrl(url: string): string;
+/** The version of planetkey. */
+export const version: string;

@@ -1,0 +1,226 @@
+//! `planetkey::Session` as an object of JavaScript.
+
+use napi::Env;
+use napi::bindgen_prelude::{
+    AsyncTask, Function, FunctionCallContext, Object, ToNapiValue, TypeName, retain_current_module_for_unload_safety,
+};
+use napi_derive::napi;
+use planetkey::{ApiKeyTransport, DEFAULT_TIMEOUT_MS, Options, Session};
+
+use crate::error::{guarded, raise};
+use crate::options::{NativeOptions, whole};
+use crate::values::{AuthorizationValue, TokenValue, key};
+use crate::wait::{Cancellation, Wait};
+
+/// A session. Everything that fails throws; nothing here but the tasks waits for anything.
+#[napi(js_name = "Session")]
+pub struct NativeSession {
+    session: Session,
+    timeout_ms: u64,
+}
+
+/// The key of what cannot be kept, or is not there.
+const ASK: f64 = -1.0;
+
+fn open(
+    env: &Env,
+    options: &NativeOptions,
+    body: impl FnOnce(&Options) -> planetkey::Result<Session>,
+) -> napi::Result<NativeSession> {
+    // A renewal runs on a thread of its own, which may live longer than the worker that loaded the addon.
+    retain_current_module_for_unload_safety();
+    let options = options.core();
+    let timeout_ms = options.timeout_ms.unwrap_or(DEFAULT_TIMEOUT_MS);
+    call(env, || body(&options)).map(|session| NativeSession { session, timeout_ms })
+}
+
+fn call<T>(env: &Env, body: impl FnOnce() -> planetkey::Result<T>) -> napi::Result<T> {
+    guarded(body).map_err(|error| raise(env, &error))
+}
+
+#[napi]
+impl NativeSession {
+    /// What environment and files offer.
+    #[napi(factory)]
+    pub fn from_defaults(env: Env, options: NativeOptions) -> napi::Result<Self> {
+        open(&env, &options, Session::from_defaults)
+    }
+
+    /// A saved or built-in profile.
+    #[napi(factory)]
+    pub fn from_profile(env: Env, name: String, options: NativeOptions) -> napi::Result<Self> {
+        open(&env, &options, |options| Session::from_profile(&name, options))
+    }
+
+    /// An API key.
+    #[napi(factory)]
+    pub fn from_api_key(env: Env, api_key: String, transport: Option<String>, options: NativeOptions) -> napi::Result<Self> {
+        open(&env, &options, |options| {
+            let transport = transport.as_deref().map_or(Ok(ApiKeyTransport::Basic), ApiKeyTransport::from_name)?;
+            Session::from_api_key(&api_key, transport, options)
+        })
+    }
+
+    /// A machine-to-machine client.
+    #[napi(factory, js_name = "fromM2m")]
+    pub fn from_m2m(env: Env, client_id: String, client_secret: String, options: NativeOptions) -> napi::Result<Self> {
+        open(&env, &options, |core| Session::from_m2m(&client_id, &client_secret, &options.m2m(), core))
+    }
+
+    /// Any registered client, as JSON text.
+    #[napi(factory)]
+    pub fn from_client_config(env: Env, json: String, options: NativeOptions) -> napi::Result<Self> {
+        open(&env, &options, |options| Session::from_client_config(&json, options))
+    }
+
+    /// Functions for hot loops. Each answers with a number that stays the same as long as what JavaScript kept for it is
+    /// still right; a negative number tells it to ask in full. No string is made.
+    #[napi]
+    pub fn cached_keys<'env>(&self, env: &'env Env) -> napi::Result<Object<'env>> {
+        let mut functions = Object::new(env)?;
+        let session = self.session.clone();
+        let access_token: Function<'_, (), f64> =
+            env.create_function_from_closure("accessTokenKey", move |context: FunctionCallContext| {
+                let token = session.access_token_cached();
+                let key = token.map(|token| token.map_or(ASK, |token| token.generation() as f64));
+                key.map_err(|error| raise(context.env, &error))
+            })?;
+        functions.set("accessToken", access_token)?;
+        let session = self.session.clone();
+        let headers: Function<'_, (String,), f64> =
+            env.create_function_from_closure("headersKey", move |context: FunctionCallContext| {
+                let headers = session.headers_cached(&context.get::<String>(0)?);
+                let key = headers.map(|headers| headers.map_or(ASK, |headers| key(&headers)));
+                key.map_err(|error| raise(context.env, &error))
+            })?;
+        functions.set("headers", headers)?;
+        let session = self.session.clone();
+        let authorize: Function<'_, (String,), f64> =
+            env.create_function_from_closure("authorizeKey", move |context: FunctionCallContext| {
+                let url = context.get::<String>(0)?;
+                let authorization = session.authorize_cached(&url);
+                // What is kept does not say which URL it was for.
+                let kept = authorization.map(|authorization| authorization.filter(|authorization| authorization.url() == url));
+                let key = kept.map(|authorization| authorization.map_or(ASK, |authorization| key(&authorization)));
+                key.map_err(|error| raise(context.env, &error))
+            })?;
+        functions.set("authorize", authorize)?;
+        Ok(functions)
+    }
+
+    /// The cached access token.
+    #[napi]
+    pub fn access_token_cached(&self, env: Env) -> napi::Result<Option<TokenValue>> {
+        call(&env, || Ok(self.session.access_token_cached()?.map(TokenValue::from)))
+    }
+
+    /// What a request to this URL carries, if nothing has to be waited for.
+    #[napi]
+    pub fn authorize_cached(&self, env: Env, url: String) -> napi::Result<Option<AuthorizationValue>> {
+        call(&env, || Ok(self.session.authorize_cached(&url)?.map(AuthorizationValue::from)))
+    }
+
+    /// The same, refused where headers alone do not do.
+    #[napi]
+    pub fn headers_cached(&self, env: Env, url: String) -> napi::Result<Option<AuthorizationValue>> {
+        call(&env, || Ok(self.session.headers_cached(&url)?.map(AuthorizationValue::from)))
+    }
+
+    /// A valid access token. `waited_ms` of the deadline are already gone.
+    #[napi]
+    pub fn access_token(&self, cancellation: &Cancellation, waited_ms: f64) -> AsyncTask<Wait<TokenValue>> {
+        self.wait(cancellation, waited_ms, |session| session.access_token().map(TokenValue::from))
+    }
+
+    /// What a request to this URL carries.
+    #[napi]
+    pub fn authorize(&self, cancellation: &Cancellation, waited_ms: f64, url: String) -> AsyncTask<Wait<AuthorizationValue>> {
+        self.wait(cancellation, waited_ms, move |session| session.authorize(&url).map(AuthorizationValue::from))
+    }
+
+    /// The same, refused where headers alone do not do.
+    #[napi]
+    pub fn headers(&self, cancellation: &Cancellation, waited_ms: f64, url: String) -> AsyncTask<Wait<AuthorizationValue>> {
+        self.wait(cancellation, waited_ms, move |session| session.headers(&url).map(AuthorizationValue::from))
+    }
+
+    /// Renews now.
+    #[napi]
+    pub fn refresh(&self, cancellation: &Cancellation, waited_ms: f64) -> AsyncTask<Wait<()>> {
+        self.wait(cancellation, waited_ms, Session::refresh)
+    }
+
+    /// The URL with the API key in it.
+    #[napi]
+    pub fn signed_url(&self, env: Env, url: String) -> napi::Result<String> {
+        call(&env, || self.session.signed_url(&url))
+    }
+
+    /// The API key itself.
+    #[napi]
+    pub fn api_key(&self, env: Env) -> napi::Result<String> {
+        call(&env, || self.session.api_key())
+    }
+
+    /// An API answered 401 with this token.
+    #[napi]
+    pub fn invalidate(&self, env: Env, access_token: String) -> napi::Result<bool> {
+        call(&env, || self.session.invalidate(&access_token))
+    }
+
+    /// An API answered so: whether to repeat the request once.
+    #[napi]
+    pub fn should_retry(
+        &self,
+        env: Env,
+        access_token: String,
+        http_status: u16,
+        www_authenticate: Option<String>,
+    ) -> napi::Result<bool> {
+        call(&env, || self.session.should_retry(&access_token, http_status, www_authenticate.as_deref()))
+    }
+
+    /// What this session is, as JSON text.
+    #[napi]
+    pub fn status(&self, env: Env) -> napi::Result<String> {
+        call(&env, || Ok(self.session.status().to_json().to_string()))
+    }
+
+    /// Whether a call could succeed.
+    #[napi]
+    pub fn is_initialized(&self, env: Env) -> napi::Result<bool> {
+        call(&env, || Ok(self.session.is_initialized()))
+    }
+
+    /// How long a call may wait.
+    #[napi(getter)]
+    pub fn timeout_ms(&self) -> f64 {
+        self.timeout_ms as f64
+    }
+
+    /// The same session with another deadline.
+    #[napi]
+    pub fn with_timeout_ms(&self, env: Env, timeout_ms: f64) -> napi::Result<NativeSession> {
+        let timeout_ms = whole(timeout_ms);
+        let session = call(&env, || Ok(self.session.with_timeout_ms(timeout_ms)))?;
+        Ok(NativeSession { session, timeout_ms })
+    }
+}
+
+impl NativeSession {
+    fn wait<T>(
+        &self,
+        cancellation: &Cancellation,
+        waited_ms: f64,
+        body: impl FnOnce(&Session) -> planetkey::Result<T> + Send + 'static,
+    ) -> AsyncTask<Wait<T>>
+    where
+        T: ToNapiValue + TypeName + Send + 'static,
+    {
+        let session = match whole(waited_ms) {
+            0 => self.session.clone(),
+            waited => self.session.with_timeout_ms(self.timeout_ms.saturating_sub(waited)),
+        };
+        AsyncTask::new(Wait::new(session, cancellation, body))
+    }
+}

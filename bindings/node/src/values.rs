@@ -1,0 +1,63 @@
+//! What goes back to JavaScript.
+
+use std::collections::HashMap;
+
+use napi_derive::napi;
+use planetkey::{AccessToken, Authorization};
+
+/// An access token, with the number by which JavaScript knows that it still has the current one.
+#[napi(object, object_from_js = false)]
+pub struct TokenValue {
+    /// The token.
+    pub token: String,
+    /// Changes whenever the token does.
+    pub generation: f64,
+}
+
+impl From<AccessToken> for TokenValue {
+    fn from(token: AccessToken) -> Self {
+        TokenValue { token: token.to_string(), generation: token.generation() as f64 }
+    }
+}
+
+/// What one request carries.
+#[napi(object, object_from_js = false, use_nullable = true)]
+pub struct AuthorizationValue {
+    /// The same for answers that differ in nothing but the URL.
+    pub key: f64,
+    /// Header fields by name.
+    pub headers: HashMap<&'static str, String>,
+    /// Where to send the request.
+    pub url: String,
+    /// `access_token` or `api_key`.
+    pub credential: &'static str,
+    /// `bearer`, `basic`, `header` or `query`.
+    pub transport: &'static str,
+    /// Where the credential came from.
+    pub source: String,
+    /// Unix seconds.
+    pub expires_at: Option<f64>,
+    /// Whether Planet lists this combination as under development.
+    pub under_development: bool,
+}
+
+impl From<Authorization> for AuthorizationValue {
+    fn from(authorization: Authorization) -> Self {
+        AuthorizationValue {
+            key: key(&authorization),
+            headers: authorization.headers().map(|(name, value)| (name, value.to_owned())).collect(),
+            url: authorization.url().to_owned(),
+            credential: authorization.credential(),
+            transport: authorization.transport(),
+            source: authorization.source().to_owned(),
+            expires_at: authorization.expires_at().map(|seconds| seconds as f64),
+            under_development: authorization.under_development(),
+        }
+    }
+}
+
+/// What tells one answer from another but its URL, in one number below 2^53 that JavaScript can compare.
+pub(crate) fn key(authorization: &Authorization) -> f64 {
+    let source = authorization.source_index() as u64 & 0xff;
+    ((authorization.generation() << 9) | (source << 1) | u64::from(authorization.under_development())) as f64
+}

@@ -1,0 +1,70 @@
+// The package as somebody installs it.
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { Simulator } from './simulator.mjs';
+
+const root = join(import.meta.dirname, '..');
+const directory = mkdtempSync(join(tmpdir(), 'planetkey-package-'));
+const run = (program, args, options) => execFileSync(program, args, { encoding: 'utf8', ...options });
+const node = (file, env) => run(process.execPath, [join(directory, file)], { cwd: directory, env: { ...process.env, ...env } });
+
+let simulator;
+let files;
+before(async () => {
+  simulator = await Simulator.start();
+  const [{ filename, files: packed }] = JSON.parse(run('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', directory], { cwd: root }));
+  files = packed.map(({ path }) => path);
+  mkdirSync(join(directory, 'node_modules/planetkey'), { recursive: true });
+  run('tar', ['-xzf', join(directory, filename), '-C', join(directory, 'node_modules/planetkey'), '--strip-components=1']);
+});
+after(async () => {
+  rmSync(directory, { recursive: true });
+  await simulator.stop();
+});
+
+test('it holds what it needs and nothing else', () => {
+  const library = ['arguments', 'errors', 'functions', 'native', 'session', 'waiting'].map((name) => `lib/${name}.cjs`);
+  const expected = ['README.md', 'index.cjs', 'index.d.mts', 'index.d.ts', 'index.mjs', ...library, 'package.json', 'planetkey.node'];
+  assert.deepEqual(files.filter((file) => !file.startsWith('LICENSE-')).sort(), expected.sort());
+});
+
+test('require and import give the same classes', () => {
+  writeFileSync(join(directory, 'both.mjs'), `
+    import { createRequire } from 'node:module';
+    import * as named from 'planetkey';
+    import planetkey from 'planetkey';
+    const required = createRequire(import.meta.url)('planetkey');
+    console.log(Object.keys(required).sort().join());
+    console.log(Object.keys(named).sort().join());
+    console.log(Object.keys(required).every((name) => named[name] === required[name] && planetkey[name] === required[name]));
+  `);
+  const names = ['Authorization', 'ErrorNumber', 'PlanetkeyError', 'Session', 'redactUrl', 'stripApiKey', 'version'];
+  assert.equal(node('both.mjs'), `${names.join()}\n${[...names, 'default'].sort().join()}\ntrue\n`);
+});
+
+test('the versions agree', () => {
+  const required = createRequire(join(directory, 'x.cjs'));
+  assert.equal(required('planetkey').version, required('planetkey/package.json').version);
+  const cargo = readFileSync(join(root, '../../Cargo.toml'), 'utf8');
+  assert.equal(required('planetkey').version, cargo.match(/\[workspace\.package\]\nversion = "(.*)"/)[1]);
+});
+
+test('the lock file names no host', () => {
+  const lock = readFileSync(join(root, 'package-lock.json'), 'utf8');
+  assert.doesNotMatch(lock, /"resolved"|:\/\//);
+});
+
+test('the README\'s example runs as printed', () => {
+  const [, language, program] = readFileSync(join(root, 'README.md'), 'utf8').match(/```(js)\n([^]*?)```/);
+  assert.equal(language, 'js');
+  // As printed, but for where the hosts are.
+  writeFileSync(join(directory, 'example.mjs'), program
+    .replaceAll('https://api.planet.com', simulator.planet_api)
+    .replaceAll('https://services.sentinel-hub.com', simulator.sentinel_hub_api));
+  assert.equal(node('example.mjs', simulator.variables), '200 api_key\n200 access_token\n');
+});

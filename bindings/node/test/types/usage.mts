@@ -1,0 +1,72 @@
+// Compiled, never run: what the declarations promise and what they refuse.
+import planetkey, { Authorization, ErrorNumber, PlanetkeyError, Session, redactUrl, stripApiKey, version } from 'planetkey';
+import type { ErrorCode, SessionStatus, SourceStatus } from 'planetkey';
+
+const signal: AbortSignal | undefined = undefined;
+const sessions: Session[] = [
+  Session.fromDefaults(),
+  Session.fromProfile('name', { timeoutMs: 1000, deployment: { name: 'mine' }, allowedHosts: ['tiles.example.org'] as const }),
+  Session.fromApiKey('key', { transport: 'query', allowInsecureLoopback: true, caFile: null, proxy: undefined }),
+  Session.fromM2m('id', 'secret', { scopes: ['a'], audience: 'b' }),
+  Session.fromClientConfig({ client_type: 'static_apikey' }, null),
+  planetkey.Session.fromClientConfig('{}'),
+];
+
+for (const session of sessions) {
+  const authorization: Authorization = await session.authorize('url', { signal });
+  const same: Authorization = session.authorizeSync('url');
+  const headers: Record<string, string> = await session.headers('url');
+  const response: Response = await fetch(authorization.url, { headers: { ...headers, ...session.headersSync('url') } });
+  const expires: number | undefined = same.expiresAt?.getTime();
+  const credential: 'access_token' | 'api_key' = same.credential;
+  const transport: 'bearer' | 'basic' | 'header' | 'query' = same.transport;
+  const strings: string[] = [
+    await session.accessToken({ signal: AbortSignal.timeout(1) }), session.accessTokenSync(), session.apiKey(),
+    session.signedUrl('url'), stripApiKey('url'), redactUrl('url'), version, authorization.source, credential, transport,
+  ];
+  const flags: boolean[] = [
+    session.invalidate('token'), session.shouldRetry('token', response.status, response.headers.get('www-authenticate')),
+    session.isInitialized(), authorization.underDevelopment,
+  ];
+  const nothing: void = await session.refresh();
+  const status: SessionStatus = session.withTimeoutMs(1).status();
+  const source: SourceStatus | undefined = status.sources[0];
+  console.log(strings, flags, nothing, source?.expiresAt?.toISOString(), expires);
+}
+
+try {
+  Session.fromDefaults();
+} catch (error) {
+  if (error instanceof PlanetkeyError) {
+    const code: ErrorCode = error.code;
+    const wait: number | null = error.retryAfterMs;
+    const asError: Error = error;
+    const number: number = ErrorNumber[code];
+    switch (code) {
+      case 'LOGIN_REQUIRED':
+        console.log(error.reason?.length, error.oauthError, error.oauthErrorDescription, error.httpStatus, error.profile, error.retryable);
+        break;
+      // @ts-expect-error there is no such code
+      case 'NO_SUCH_CODE':
+        break;
+    }
+    console.log(wait, asError, number === error.number);
+  }
+}
+
+// @ts-expect-error sessions come from static methods
+new Session();
+// @ts-expect-error so do authorizations
+new Authorization();
+// @ts-expect-error there is no such option
+Session.fromDefaults({ timeout: 1 });
+// @ts-expect-error nor this transport
+Session.fromApiKey('key', { transport: 'bearer' });
+// @ts-expect-error scopes are a list
+Session.fromM2m('id', 'secret', { scopes: 'a b' });
+// @ts-expect-error URL objects have been repaired already; pass the text
+Session.fromDefaults().headersSync(new URL('https://api.planet.com/'));
+// @ts-expect-error the answer is a promise
+const promised: string = Session.fromDefaults().accessToken();
+// @ts-expect-error attributes do not change
+Session.fromDefaults().authorizeSync('url').url = promised;

@@ -1,0 +1,88 @@
+//! What one request carries.
+
+use pyo3::exceptions::PyTypeError;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString};
+
+use crate::status::moment;
+
+/// What a request to one URL carries: send `headers` to `url`.
+#[pyclass(frozen, module = "planetkey")]
+pub(crate) struct Authorization {
+    core: planetkey::Authorization,
+    header_value: Option<Py<PyString>>,
+}
+
+/// A new dictionary with the header, if there is one.
+pub(crate) fn header_dict<'py>(py: Python<'py>, value: Option<&Bound<'py, PyString>>) -> PyResult<Bound<'py, PyDict>> {
+    let headers = PyDict::new(py);
+    if let Some(value) = value {
+        headers.set_item(intern!(py, "Authorization"), value)?;
+    }
+    Ok(headers)
+}
+
+impl Authorization {
+    pub(crate) fn new(core: planetkey::Authorization, header_value: Option<Bound<'_, PyString>>) -> Self {
+        Authorization { core, header_value: header_value.map(Bound::unbind) }
+    }
+}
+
+#[pymethods]
+impl Authorization {
+    /// The headers to send, a new dictionary each time; empty when the URL carries the API key.
+    #[getter]
+    fn headers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        header_dict(py, self.header_value.as_ref().map(|value| value.bind(py)))
+    }
+
+    /// The URL to ask: as given, or with the `api_key` parameter.
+    #[getter]
+    fn url(&self) -> &str {
+        self.core.url()
+    }
+
+    /// `"access_token"` or `"api_key"`.
+    #[getter]
+    fn credential(&self) -> &'static str {
+        self.core.credential()
+    }
+
+    /// `"bearer"`, `"basic"`, `"header"` or `"query"`.
+    #[getter]
+    fn transport(&self) -> &'static str {
+        self.core.transport()
+    }
+
+    /// Where the credential comes from.
+    #[getter]
+    fn source(&self) -> &str {
+        self.core.source()
+    }
+
+    /// When the credential expires, if it does and says so.
+    #[getter]
+    fn expires_at<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        moment(py, self.core.expires_at())
+    }
+
+    /// Whether Planet lists this combination of credential and host as under development.
+    #[getter]
+    fn under_development(&self) -> bool {
+        self.core.under_development()
+    }
+
+    fn __repr__(&self) -> String {
+        format!(
+            "<planetkey.Authorization {} as {} for {}>",
+            self.core.credential(),
+            self.core.transport(),
+            planetkey::redact_url(self.core.url()),
+        )
+    }
+
+    fn __reduce__(&self) -> PyResult<()> {
+        Err(PyTypeError::new_err("a planetkey.Authorization holds a credential and is not pickled: send its headers instead"))
+    }
+}

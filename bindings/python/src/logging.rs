@@ -1,0 +1,75 @@
+//! The core's log records go to the logger `planetkey` of Python's `logging`.
+
+use log::{Level, LevelFilter, Log, Metadata, Record};
+use pyo3::exceptions::PyException;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+
+struct PythonLogger;
+
+static LOGGER: PythonLogger = PythonLogger;
+
+/// Level numbers of Python's `logging`; it has no TRACE.
+fn number(level: Level) -> u8 {
+    match level {
+        Level::Error => 40,
+        Level::Warn => 30,
+        Level::Info => 20,
+        Level::Debug => 10,
+        Level::Trace => 5,
+    }
+}
+
+fn emit(py: Python<'_>, record: &Record<'_>) -> PyResult<()> {
+    static PLANETKEY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let logger = PLANETKEY.get_or_try_init(py, || {
+        // Here and not in the package, whose import would take several times as long with `logging`.
+        let logging = py.import(intern!(py, "logging"))?;
+        let logger = logging.call_method1(intern!(py, "getLogger"), ("planetkey",))?;
+        // A library stays silent until the application configures logging.
+        let silent = logging.call_method0(intern!(py, "NullHandler"))?;
+        logger.call_method1(intern!(py, "addHandler"), (silent,))?;
+        PyResult::Ok(logger.unbind())
+    })?;
+    let level = number(record.level());
+    // Without arguments logging does not format, so a percent sign is a percent sign.
+    logger.bind(py).call_method1(intern!(py, "log"), (level, record.args().to_string()))?;
+    Ok(())
+}
+
+/// A handler's own failures are reported by `logging`; what gets here is a signal handler's exception that happened to
+/// be raised while logging, and must not be lost.
+fn keep(py: Python<'_>, error: PyErr) {
+    if error.is_instance_of::<PyException>(py) {
+        error.write_unraisable(py, None);
+    } else if let Err(error) = py.import(intern!(py, "_thread")).and_then(|thread| thread.call_method0("interrupt_main")) {
+        error.write_unraisable(py, None);
+    }
+}
+
+impl Log for PythonLogger {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        // The HTTP stack logs too, and its records are not known to be free of secrets.
+        metadata.target().starts_with("planetkey")
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if self.enabled(record.metadata()) {
+            Python::try_attach(|py| {
+                if let Err(error) = emit(py, record) {
+                    keep(py, error);
+                }
+            });
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+/// Takes effect once; the `log` crate belongs to this module alone.
+pub(crate) fn install() {
+    if log::set_logger(&LOGGER).is_ok() {
+        log::set_max_level(LevelFilter::Debug);
+    }
+}

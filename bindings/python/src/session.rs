@@ -1,0 +1,273 @@
+//! The session.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use planetkey::{ApiKeyTransport, M2mOptions};
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyInt, PyString};
+
+use crate::arguments::{CommonOptions, integer, json, optional_text, text, texts};
+use crate::authorization::{Authorization, header_dict};
+use crate::errors::{caught, detached, guarded, raise};
+use crate::status::SessionStatus;
+use crate::text_cache::TextCache;
+
+/// Credentials, kept fresh. One session serves any number of threads, and a forked child may go on using it.
+#[pyclass(frozen, module = "planetkey")]
+pub(crate) struct Session {
+    core: planetkey::Session,
+    header_values: TextCache,
+    access_token: TextCache,
+}
+
+impl From<planetkey::Session> for Session {
+    fn from(core: planetkey::Session) -> Self {
+        Session { core, header_values: TextCache::new(), access_token: TextCache::new() }
+    }
+}
+
+impl Session {
+    /// A call that may wait: other threads run Python meanwhile, and signal handlers run in the main thread. What a
+    /// handler raises, as Ctrl-C does, ends the wait.
+    fn wait<T: Send>(
+        &self,
+        py: Python<'_>,
+        call: impl FnOnce(&planetkey::Session) -> planetkey::Result<T> + Send,
+    ) -> PyResult<T> {
+        let raised = Arc::new(Mutex::new(None));
+        let session = self.core.with_interrupt(Arc::new({
+            let raised = Arc::clone(&raised);
+            move || match Python::try_attach(|py| py.check_signals()) {
+                Some(Ok(())) => false,
+                Some(Err(error)) => {
+                    *raised.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                    true
+                }
+                // The interpreter is shutting down.
+                None => true,
+            }
+        }));
+        let result = py.detach(|| caught(|| call(&session)));
+        // The signal has been consumed, so its exception wins even over a result that came at the same moment.
+        if let Some(error) = raised.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            return Err(error);
+        }
+        result.map_err(|error| raise(py, &error))
+    }
+
+    fn header_value<'py>(&self, py: Python<'py>, authorization: &planetkey::Authorization) -> Option<Bound<'py, PyString>> {
+        let value = authorization.header_value()?;
+        let generation = authorization.generation();
+        Some(self.header_values.get(py, authorization.source_index(), generation, value))
+    }
+}
+
+#[pymethods]
+impl Session {
+    /// What the environment and configuration files offer. Uses no network.
+    #[staticmethod]
+    #[pyo3(signature = (*, timeout_ms=None, deployment=None, allowed_hosts=None, allow_insecure_loopback=None, ca_file=None, proxy=None))]
+    fn from_defaults(
+        py: Python<'_>,
+        timeout_ms: Option<&Bound<'_, PyInt>>,
+        deployment: Option<&Bound<'_, PyAny>>,
+        allowed_hosts: Option<&Bound<'_, PyAny>>,
+        allow_insecure_loopback: Option<bool>,
+        ca_file: Option<&Bound<'_, PyAny>>,
+        proxy: Option<&Bound<'_, PyString>>,
+    ) -> PyResult<Session> {
+        let common = CommonOptions { timeout_ms, deployment, allowed_hosts, allow_insecure_loopback, ca_file, proxy };
+        let options = common.read()?;
+        detached(py, || planetkey::Session::from_defaults(&options)).map(Session::from)
+    }
+
+    /// A saved or built-in profile. Uses no network.
+    #[staticmethod]
+    #[pyo3(signature = (name, *, timeout_ms=None, deployment=None, allowed_hosts=None, allow_insecure_loopback=None, ca_file=None, proxy=None))]
+    #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python")]
+    fn from_profile(
+        py: Python<'_>,
+        name: &Bound<'_, PyString>,
+        timeout_ms: Option<&Bound<'_, PyInt>>,
+        deployment: Option<&Bound<'_, PyAny>>,
+        allowed_hosts: Option<&Bound<'_, PyAny>>,
+        allow_insecure_loopback: Option<bool>,
+        ca_file: Option<&Bound<'_, PyAny>>,
+        proxy: Option<&Bound<'_, PyString>>,
+    ) -> PyResult<Session> {
+        let common = CommonOptions { timeout_ms, deployment, allowed_hosts, allow_insecure_loopback, ca_file, proxy };
+        let options = common.read()?;
+        let name = text("name", name)?;
+        detached(py, || planetkey::Session::from_profile(name, &options)).map(Session::from)
+    }
+
+    /// An API key, sent as HTTP Basic, as `Authorization: api-key`, or as the `api_key` query parameter.
+    #[staticmethod]
+    #[pyo3(
+        signature = (key, *, transport=None, timeout_ms=None, deployment=None, allowed_hosts=None, allow_insecure_loopback=None, ca_file=None, proxy=None),
+        text_signature = "(key, *, transport='basic', timeout_ms=None, deployment=None, allowed_hosts=None, allow_insecure_loopback=None, ca_file=None, proxy=None)"
+    )]
+    #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python")]
+    fn from_api_key(
+        py: Python<'_>,
+        key: &Bound<'_, PyString>,
+        transport: Option<&Bound<'_, PyString>>,
+        timeout_ms: Option<&Bound<'_, PyInt>>,
+        deployment: Option<&Bound<'_, PyAny>>,
+        allowed_hosts: Option<&Bound<'_, PyAny>>,
+        allow_insecure_loopback: Option<bool>,
+        ca_file: Option<&Bound<'_, PyAny>>,
+        proxy: Option<&Bound<'_, PyString>>,
+    ) -> PyResult<Session> {
+        let common = CommonOptions { timeout_ms, deployment, allowed_hosts, allow_insecure_loopback, ca_file, proxy };
+        let options = common.read()?;
+        let key = text("key", key)?;
+        let transport = transport.map_or(Ok("basic"), |value| text("transport", value))?;
+        let transport = guarded(py, || ApiKeyTransport::from_name(transport))?;
+        detached(py, || planetkey::Session::from_api_key(key, transport, &options)).map(Session::from)
+    }
+
+    /// Machine to machine: the client credentials grant. Uses no network until a token is needed.
+    #[staticmethod]
+    #[pyo3(signature = (client_id, client_secret, *, scopes=None, audience=None, timeout_ms=None, deployment=None, allowed_hosts=None, allow_insecure_loopback=None, ca_file=None, proxy=None))]
+    #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python")]
+    fn from_m2m(
+        py: Python<'_>,
+        client_id: &Bound<'_, PyString>,
+        client_secret: &Bound<'_, PyString>,
+        scopes: Option<&Bound<'_, PyAny>>,
+        audience: Option<&Bound<'_, PyString>>,
+        timeout_ms: Option<&Bound<'_, PyInt>>,
+        deployment: Option<&Bound<'_, PyAny>>,
+        allowed_hosts: Option<&Bound<'_, PyAny>>,
+        allow_insecure_loopback: Option<bool>,
+        ca_file: Option<&Bound<'_, PyAny>>,
+        proxy: Option<&Bound<'_, PyString>>,
+    ) -> PyResult<Session> {
+        let common = CommonOptions { timeout_ms, deployment, allowed_hosts, allow_insecure_loopback, ca_file, proxy };
+        let options = common.read()?;
+        let client_id = text("client_id", client_id)?;
+        let client_secret = text("client_secret", client_secret)?;
+        let m2m = M2mOptions {
+            scopes: scopes.map(|scopes| texts("scopes", scopes)).transpose()?.unwrap_or_default(),
+            audience: optional_text("audience", audience)?,
+        };
+        detached(py, || planetkey::Session::from_m2m(client_id, client_secret, &m2m, &options)).map(Session::from)
+    }
+
+    /// Any registered client, by the fields of `auth_client.json`: a mapping or JSON text. Uses no network until a token is needed.
+    #[staticmethod]
+    #[pyo3(signature = (config, *, timeout_ms=None, deployment=None, allowed_hosts=None, allow_insecure_loopback=None, ca_file=None, proxy=None))]
+    #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python")]
+    fn from_client_config(
+        py: Python<'_>,
+        config: &Bound<'_, PyAny>,
+        timeout_ms: Option<&Bound<'_, PyInt>>,
+        deployment: Option<&Bound<'_, PyAny>>,
+        allowed_hosts: Option<&Bound<'_, PyAny>>,
+        allow_insecure_loopback: Option<bool>,
+        ca_file: Option<&Bound<'_, PyAny>>,
+        proxy: Option<&Bound<'_, PyString>>,
+    ) -> PyResult<Session> {
+        let common = CommonOptions { timeout_ms, deployment, allowed_hosts, allow_insecure_loopback, ca_file, proxy };
+        let options = common.read()?;
+        let config = json("config", config)?;
+        detached(py, || planetkey::Session::from_client_config(&config, &options)).map(Session::from)
+    }
+
+    /// What a request to this URL carries. Waits for the network only when no valid token is at hand.
+    fn authorize(&self, py: Python<'_>, url: &Bound<'_, PyString>) -> PyResult<Authorization> {
+        let url = text("url", url)?;
+        let authorization = match guarded(py, || self.core.authorize_cached(url))? {
+            Some(authorization) => authorization,
+            None => self.wait(py, |session| session.authorize(url))?,
+        };
+        let value = self.header_value(py, &authorization);
+        Ok(Authorization::new(authorization, value))
+    }
+
+    /// The headers of a request to this URL, a new dictionary. Waits for the network only when no valid token is at hand.
+    fn headers<'py>(&self, py: Python<'py>, url: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyDict>> {
+        let url = text("url", url)?;
+        let authorization = match guarded(py, || self.core.headers_cached(url))? {
+            Some(authorization) => authorization,
+            None => self.wait(py, |session| session.headers(url))?,
+        };
+        header_dict(py, self.header_value(py, &authorization).as_ref())
+    }
+
+    /// The URL with the API key as its `api_key` parameter.
+    fn signed_url(&self, py: Python<'_>, url: &Bound<'_, PyString>) -> PyResult<String> {
+        let url = text("url", url)?;
+        guarded(py, || self.core.signed_url(url))
+    }
+
+    /// The access token itself. Waits for the network only when no valid token is at hand.
+    fn access_token<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyString>> {
+        let token = match guarded(py, || self.core.access_token_cached())? {
+            Some(token) => token,
+            None => self.wait(py, |session| session.access_token())?,
+        };
+        Ok(self.access_token.get(py, 0, token.generation(), &token))
+    }
+
+    /// The API key itself.
+    fn api_key(&self, py: Python<'_>) -> PyResult<String> {
+        guarded(py, || self.core.api_key())
+    }
+
+    /// An API answered 401 to this token: the next call renews it. False if the session holds another one by now.
+    fn invalidate(&self, py: Python<'_>, access_token: &Bound<'_, PyString>) -> PyResult<bool> {
+        let access_token = text("access_token", access_token)?;
+        detached(py, || self.core.invalidate(access_token))
+    }
+
+    /// Whether to repeat, once, the request that an API answered so; invalidates the token if the answer says so.
+    #[pyo3(signature = (access_token, http_status, www_authenticate=None))]
+    fn should_retry(
+        &self,
+        py: Python<'_>,
+        access_token: &Bound<'_, PyString>,
+        http_status: &Bound<'_, PyInt>,
+        www_authenticate: Option<&Bound<'_, PyString>>,
+    ) -> PyResult<bool> {
+        let access_token = text("access_token", access_token)?;
+        let http_status: u16 = integer("http_status", http_status)?;
+        let www_authenticate = optional_text("www_authenticate", www_authenticate)?;
+        detached(py, || self.core.should_retry(access_token, http_status, www_authenticate.as_deref()))
+    }
+
+    /// Renews now, and waits for it.
+    fn refresh(&self, py: Python<'_>) -> PyResult<()> {
+        self.wait(py, |session| session.refresh())
+    }
+
+    /// What this session is. Uses no network and holds no secret.
+    fn status(&self, py: Python<'_>) -> PyResult<SessionStatus> {
+        detached(py, || Ok(self.core.status())).map(SessionStatus::from)
+    }
+
+    /// Whether some source can serve requests without anybody logging in.
+    fn is_initialized(&self, py: Python<'_>) -> PyResult<bool> {
+        detached(py, || Ok(self.core.is_initialized()))
+    }
+
+    /// The same session with another total deadline for calls through the new handle.
+    fn with_timeout_ms(&self, timeout_ms: &Bound<'_, PyInt>) -> PyResult<Session> {
+        let timeout_ms: u64 = integer("timeout_ms", timeout_ms)?;
+        Ok(Session::from(self.core.with_timeout_ms(timeout_ms)))
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let status = detached(py, || Ok(self.core.status()))?;
+        let sources: Vec<_> = status.sources().iter().map(|source| source.source.as_str()).collect();
+        Ok(format!("<planetkey.Session on {}: {}>", status.deployment(), sources.join(", ")))
+    }
+
+    fn __reduce__(&self) -> PyResult<()> {
+        Err(PyTypeError::new_err(
+            "a planetkey.Session holds credentials and is not pickled: construct it in the worker, for example with planetkey.Session.from_defaults()",
+        ))
+    }
+}

@@ -1,0 +1,194 @@
+//! What a session is, without a secret.
+
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyDateTime, PyTuple, PyTzInfo};
+
+/// An aware `datetime` for Unix seconds. What lies outside the years that Python knows becomes the first or last moment
+/// of them, so that an absurd expiry is no error.
+pub(crate) fn moment<'py>(py: Python<'py>, unix_seconds: Option<i64>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    /// 0001-01-01T00:00:00Z
+    const FIRST: i64 = -62_135_596_800;
+    /// 9999-12-31T23:59:59Z
+    const LAST: i64 = 253_402_300_799;
+    let Some(seconds) = unix_seconds else {
+        return Ok(None);
+    };
+    let seconds = seconds.clamp(FIRST, LAST);
+    let utc = PyTzInfo::utc(py)?;
+    #[expect(clippy::cast_precision_loss, reason = "the limits are far below 2 to the 53")]
+    let timestamp = seconds as f64;
+    Ok(Some(PyDateTime::from_timestamp(py, timestamp, Some(&utc))?.into_any()))
+}
+
+/// One credential source of a session.
+#[pyclass(frozen, module = "planetkey")]
+pub(crate) struct SourceStatus {
+    core: planetkey::SourceStatus,
+}
+
+#[pymethods]
+impl SourceStatus {
+    /// `"api_key"` or `"access_token"`.
+    #[getter]
+    fn kind(&self) -> &str {
+        self.core.kind
+    }
+
+    /// Where it comes from.
+    #[getter]
+    fn source(&self) -> &str {
+        &self.core.source
+    }
+
+    /// The profile, if it is one.
+    #[getter]
+    fn profile(&self) -> Option<&str> {
+        self.core.profile.as_deref()
+    }
+
+    /// The `client_type` of the client configuration.
+    #[getter]
+    fn client_type(&self) -> &str {
+        self.core.client_type
+    }
+
+    /// The OAuth client.
+    #[getter]
+    fn client_id(&self) -> Option<&str> {
+        self.core.client_id.as_deref()
+    }
+
+    /// The authorization server.
+    #[getter]
+    fn issuer(&self) -> Option<&str> {
+        self.core.issuer.as_deref()
+    }
+
+    /// The scopes asked for, or granted once there is a token.
+    #[getter]
+    fn scopes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, &self.core.scopes)
+    }
+
+    /// When the cached credential expires, if it does and says so.
+    #[getter]
+    fn expires_at<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        moment(py, self.core.expires_at)
+    }
+
+    /// Whether it can serve requests without anybody logging in.
+    #[getter]
+    fn initialized(&self) -> bool {
+        self.core.initialized
+    }
+
+    /// Whether a valid token is at hand.
+    #[getter]
+    fn token_cached(&self) -> bool {
+        self.core.token_cached
+    }
+
+    /// The hosts that it may go to.
+    #[getter]
+    fn hosts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, &self.core.hosts)
+    }
+
+    /// `"bearer"`, `"basic"`, `"header"` or `"query"`.
+    #[getter]
+    fn transport(&self) -> &str {
+        self.core.transport
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<planetkey.SourceStatus {} from {}>", self.core.kind, self.core.source)
+    }
+}
+
+/// What a session is, without a secret; the first source's attributes stand here too.
+#[pyclass(frozen, module = "planetkey")]
+pub(crate) struct SessionStatus {
+    core: planetkey::SessionStatus,
+}
+
+impl From<planetkey::SessionStatus> for SessionStatus {
+    fn from(core: planetkey::SessionStatus) -> Self {
+        SessionStatus { core }
+    }
+}
+
+#[pymethods]
+impl SessionStatus {
+    /// Every source, in the order in which a URL picks one.
+    #[getter]
+    fn sources<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        let sources = self.core.sources().iter().map(|source| SourceStatus { core: source.clone() });
+        let sources = sources.map(|source| Py::new(py, source)).collect::<PyResult<Vec<_>>>()?;
+        PyTuple::new(py, sources)
+    }
+
+    /// The name of the deployment.
+    #[getter]
+    fn deployment(&self) -> &str {
+        self.core.deployment()
+    }
+
+    /// What was passed over, and why.
+    #[getter]
+    fn notes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, self.core.notes())
+    }
+
+    /// Whether some source can serve requests without anybody logging in.
+    #[getter]
+    fn initialized(&self) -> bool {
+        self.core.is_initialized()
+    }
+
+    /// `"api_key"` or `"access_token"`, of the first source.
+    #[getter]
+    fn kind(&self) -> Option<&str> {
+        self.core.kind()
+    }
+
+    /// Where the first source comes from.
+    #[getter]
+    fn source(&self) -> Option<&str> {
+        self.core.source()
+    }
+
+    /// The profile of the first source.
+    #[getter]
+    fn profile(&self) -> Option<&str> {
+        self.core.profile()
+    }
+
+    /// The authorization server of the first source.
+    #[getter]
+    fn issuer(&self) -> Option<&str> {
+        self.core.issuer()
+    }
+
+    /// The scopes of the first source.
+    #[getter]
+    fn scopes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, self.core.scopes())
+    }
+
+    /// When the first source's cached credential expires.
+    #[getter]
+    fn expires_at<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        moment(py, self.core.expires_at())
+    }
+
+    /// Everything as a dictionary that can be written as JSON; times are Unix seconds in it.
+    fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        py.import(intern!(py, "json"))?.call_method1(intern!(py, "loads"), (self.core.to_json().to_string(),))
+    }
+
+    fn __repr__(&self) -> String {
+        let sources: Vec<_> = self.core.sources().iter().map(|source| source.source.as_str()).collect();
+        format!("<planetkey.SessionStatus on {}: {}>", self.core.deployment(), sources.join(", "))
+    }
+}

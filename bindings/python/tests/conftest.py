@@ -1,0 +1,54 @@
+"""One simulator for the whole run, reset before each test, and an environment without credentials."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from planet_simulator import FOREIGN_VARIABLES, Simulator, simulator_binary
+
+
+@pytest.fixture(scope="session")
+def _simulator_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
+    binary = simulator_binary()
+    assert binary.exists(), "build it: cargo build --release -p planetkey-simulator"
+    process = subprocess.Popen(
+        [binary, "--until-stdin-closes", "--directory", tmp_path_factory.mktemp("simulator")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    yield Simulator(process.stdout.readline())
+    process.stdin.close()
+    process.wait(30)
+    process.stdout.close()
+
+
+@pytest.fixture
+def simulator(_simulator_process: Simulator) -> Iterator[Simulator]:
+    _simulator_process.reset()
+    yield _simulator_process
+    _simulator_process.end_children()
+    # Whatever still waits for an answer ends now.
+    _simulator_process.reset()
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in FOREIGN_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+
+
+@pytest.fixture
+def defaults(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Simulator:
+    """The simulator, offered by the environment to `Session.from_defaults`."""
+    monkeypatch.setenv("PLANETKEY_DEPLOYMENT", str(simulator.deployment))
+    monkeypatch.setenv("PL_API_KEY", simulator.api_key)
+    monkeypatch.setenv("PL_AUTH_CLIENT_ID", simulator.client_id)
+    monkeypatch.setenv("PL_AUTH_CLIENT_SECRET", simulator.client_secret)
+    return simulator

@@ -1,0 +1,100 @@
+"""The package as it is installed: version, contents, documentation, logging."""
+
+import inspect
+import logging
+import re
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import planetkey
+import pytest
+from planet_simulator import REPOSITORY, Simulator, finish
+from planetkey import _native
+
+PACKAGE = REPOSITORY / "bindings" / "python"
+
+
+def test_the_installed_wheel_is_tested() -> None:
+    assert not Path(planetkey.__file__).is_relative_to(PACKAGE)
+
+
+def test_one_version_everywhere() -> None:
+    manifest = (REPOSITORY / "Cargo.toml").read_text(encoding="utf-8")
+    version = re.search(r'^version = "(.+)"$', manifest, re.MULTILINE)
+    assert version is not None
+    assert planetkey.__version__ == metadata.version("planetkey") == version[1]
+
+
+def test_the_wheel_is_typed_and_holds_no_sources() -> None:
+    files = {str(file) for file in metadata.files("planetkey") or ()}
+    assert {"planetkey/py.typed", "planetkey/_native.pyi", "planetkey/errors.py"} <= files
+    assert not [file for file in files if file.endswith((".rs", ".toml", "requirements-test.txt"))]
+
+
+def test_the_wheel_serves_every_python_from_3_10() -> None:
+    wheel = metadata.distribution("planetkey").read_text("WHEEL")
+    assert wheel is not None
+    assert "Tag: cp310-abi3-" in wheel
+
+
+def test_everything_public_is_documented() -> None:
+    for name in planetkey.__all__:
+        thing = getattr(planetkey, name)
+        if isinstance(thing, str):
+            continue
+        assert inspect.getdoc(thing), name
+        if thing.__module__ == "planetkey":
+            for member, value in vars(thing).items():
+                if not member.startswith("_"):
+                    assert inspect.getdoc(value), f"{name}.{member}"
+
+
+def test_all_is_all() -> None:
+    public = {name for name in vars(planetkey) if not name.startswith("_")} - {"errors"}
+    assert public | {"__version__"} == set(planetkey.__all__)
+    assert sorted(planetkey.__all__) == planetkey.__all__
+
+
+def test_importing_loads_little() -> None:
+    script = "import sys, planetkey; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    loaded = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout.split()
+    assert not {"asyncio", "email", "http", "json", "logging", "requests", "ssl", "urllib"} & set(loaded)
+
+
+def test_log_records_arrive_without_secrets(simulator: Simulator, caplog: pytest.LogCaptureFixture) -> None:
+    session = simulator.m2m()
+    simulator.script("m2m.token", {"token_response": {"remove": ["scope"], "claims": {"note": "100%s"}}})
+    simulator.settings(date_offset_s=-86_400)
+    with caplog.at_level(logging.DEBUG):
+        token = session.access_token()
+    records = [record for record in caplog.records if record.name == "planetkey"]
+    assert "clock" in caplog.text
+    assert any(record.levelno == logging.WARNING for record in records)
+    assert {record.name for record in caplog.records} <= {"planetkey", "urllib3.connectionpool"}
+    for secret in (token, simulator.client_secret):
+        assert secret not in caplog.text
+
+
+def test_silent_without_a_logging_configuration(simulator: Simulator) -> None:
+    simulator.settings(date_offset_s=-86_400)
+    script = "import planetkey; planetkey.Session.from_defaults().access_token()"
+    assert finish(simulator.python(script)) == (0, "", "")
+
+
+def test_the_readme_example_works_as_printed(simulator: Simulator) -> None:
+    readme = (PACKAGE / "README.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    # The real host names lead to the simulator through its proxy.
+    process = simulator.python(example, real_names=True)
+    code, output, errors = finish(process)
+    assert (code, errors) == (0, "")
+    first, second = output.splitlines()
+    assert first.startswith("200 with the api_key from ")
+    assert second.startswith("200 with the access_token from ")
+
+
+def test_native_names_are_private() -> None:
+    assert planetkey.Session is _native.Session
+    assert not hasattr(planetkey, "exception_classes")

@@ -1,0 +1,287 @@
+"""Sessions from every constructor, held against the simulator's API servers by a real HTTP client."""
+
+import base64
+import copy
+import json
+import pickle
+from datetime import datetime, timedelta, timezone
+from types import MappingProxyType
+from typing import Literal
+
+import planetkey
+import pytest
+import requests
+from planet_simulator import Simulator
+
+
+def credential_seen(authorization: planetkey.Authorization) -> str:
+    """How the API server says it was authenticated to."""
+    answer = requests.get(authorization.url, headers=authorization.headers, timeout=30)
+    answer.raise_for_status()
+    credential = answer.json()["credential"]
+    assert isinstance(credential, str)
+    return credential
+
+
+def test_one_default_session_serves_both_domains(defaults: Simulator) -> None:
+    session = planetkey.Session.from_defaults(allow_insecure_loopback=True)
+    assert session.is_initialized()
+    planet = session.authorize(defaults.planet_api + "/data/v1/item-types")
+    sentinel_hub = session.authorize(defaults.sentinel_hub_api + "/api/v1/catalog")
+    assert credential_seen(planet) == "api_key_basic"
+    assert credential_seen(sentinel_hub) == "bearer"
+    assert planet.source != sentinel_hub.source
+    assert (planet.credential, planet.transport, planet.expires_at) == ("api_key", "basic", None)
+    assert (sentinel_hub.credential, sentinel_hub.transport) == ("access_token", "bearer")
+    assert not sentinel_hub.under_development
+    assert defaults.count("m2m.token") == 1
+
+
+def test_the_environment_can_offer_nothing() -> None:
+    session = planetkey.Session.from_defaults()
+    assert not session.is_initialized()
+    with pytest.raises(planetkey.LoginRequired) as caught:
+        session.headers("https://api.planet.com/data/v1")
+    assert caught.value.reason == "never_logged_in"
+
+
+@pytest.mark.parametrize(
+    ("transport", "seen"), [("basic", "api_key_basic"), ("header", "api_key_header"), ("query", "api_key_query")]
+)
+def test_api_key_in_each_form(simulator: Simulator, transport: Literal["basic", "header", "query"], seen: str) -> None:
+    session = simulator.key(transport=transport)
+    url = simulator.planet_api + "/data/v1"
+    authorization = session.authorize(url)
+    assert credential_seen(authorization) == seen
+    assert authorization.transport == transport
+    assert session.api_key() == simulator.api_key
+    if transport == "query":
+        assert authorization.headers == {}
+        assert authorization.url == f"{url}?api_key={simulator.api_key}"
+        with pytest.raises(planetkey.InvalidArgument):
+            session.headers(url)
+    else:
+        assert authorization.url == url
+        assert session.headers(url) == authorization.headers
+        assert list(authorization.headers) == ["Authorization"]
+    assert session.signed_url(url) == f"{url}?api_key={simulator.api_key}"
+
+
+def test_basic_is_the_default_and_its_value_is_exact() -> None:
+    session = planetkey.Session.from_api_key("PLAK0123456789")
+    value = base64.b64encode(b"PLAK0123456789:").decode()
+    assert session.headers("https://api.planet.com/data/v1") == {"Authorization": f"Basic {value}"}
+
+
+def test_an_api_key_never_goes_to_sentinel_hub(simulator: Simulator) -> None:
+    session = simulator.key()
+    with pytest.raises(planetkey.HostRefused):
+        session.headers(simulator.sentinel_hub_api + "/api/v1")
+    with pytest.raises(planetkey.HostRefused):
+        planetkey.Session.from_api_key("PLAK0").headers("https://services.sentinel-hub.com/api/v1")
+
+
+def test_m2m_by_client_config(simulator: Simulator) -> None:
+    config = {
+        "client_type": "oidc_client_credentials_secret",
+        "auth_server": simulator.issuer,
+        "client_id": simulator.client_id,
+        "client_secret": simulator.client_secret,
+        "scopes": [],
+    }
+    for form in (config, MappingProxyType(config), json.dumps(config)):
+        session = planetkey.Session.from_client_config(
+            form, deployment=simulator.deployment, allow_insecure_loopback=True
+        )
+        assert credential_seen(session.authorize(simulator.sentinel_hub_api + "/api")) == "bearer"
+
+
+def test_scopes_and_audience_are_sent(simulator: Simulator) -> None:
+    session = planetkey.Session.from_m2m(
+        simulator.client_id,
+        simulator.client_secret,
+        scopes=("planet", "another"),
+        audience="https://example.org/",
+        deployment=simulator.deployment,
+        allow_insecure_loopback=True,
+    )
+    assert session.access_token()
+    form = dict(simulator.requests("m2m.token")[0]["form"])
+    assert form["scope"] == "planet another"
+    assert form["audience"] == "https://example.org/"
+    assert session.status().scopes == ("planet", "another")
+
+
+def test_deployment_as_path_text_and_mapping(simulator: Simulator) -> None:
+    written = simulator.deployment.read_text(encoding="utf-8")
+    for deployment in (simulator.deployment, str(simulator.deployment), written, json.loads(written)):
+        session = planetkey.Session.from_api_key(simulator.api_key, deployment=deployment, allow_insecure_loopback=True)
+        assert session.status().deployment == "planet-simulator"
+        assert credential_seen(session.authorize(simulator.planet_api + "/data")) == "api_key_basic"
+
+
+def test_allowed_hosts_take_any_iterable() -> None:
+    for hosts in (["tiles.example.org"], ("tiles.example.org",), {"tiles.example.org"}, iter(["tiles.example.org"])):
+        session = planetkey.Session.from_api_key("PLAK0", allowed_hosts=hosts)
+        assert session.headers("https://tiles.example.org/1/2/3.png")
+    with pytest.raises(planetkey.HostRefused):
+        planetkey.Session.from_api_key("PLAK0").headers("https://tiles.example.org/1/2/3.png")
+
+
+def test_the_ca_file_decides_whom_to_trust(simulator: Simulator) -> None:
+    def session(**options: str) -> planetkey.Session:
+        return planetkey.Session.from_client_config(
+            {
+                "client_type": "oidc_client_credentials_secret",
+                "auth_server": simulator.tls_issuer,
+                "client_id": simulator.client_id,
+                "client_secret": simulator.client_secret,
+            },
+            deployment=simulator.deployment,
+            **options,  # type: ignore[arg-type]
+        )
+
+    assert session(ca_file=str(simulator.ca)).access_token()
+    with pytest.raises(planetkey.Misconfigured) as caught:
+        session().access_token()
+    assert caught.value.reason == "tls"
+
+
+def test_the_token_is_one_object_until_it_is_renewed(simulator: Simulator) -> None:
+    session = simulator.m2m()
+    url = simulator.sentinel_hub_api + "/api"
+    first = session.access_token()
+    assert session.access_token() is first
+    assert session.headers(url) == {"Authorization": f"Bearer {first}"}
+    assert session.headers(url)["Authorization"] is session.headers(url)["Authorization"]
+    session.refresh()
+    second = session.access_token()
+    assert second != first
+    assert session.headers(url) == {"Authorization": f"Bearer {second}"}
+    assert simulator.count("m2m.token") == 2
+
+
+def test_headers_of_two_sources_are_kept_apart(defaults: Simulator) -> None:
+    session = planetkey.Session.from_defaults(allow_insecure_loopback=True)
+    planet, sentinel_hub = defaults.planet_api + "/data", defaults.sentinel_hub_api + "/api"
+    for _ in range(3):
+        assert session.headers(planet)["Authorization"].startswith("Basic ")
+        assert session.headers(sentinel_hub)["Authorization"].startswith("Bearer ")
+
+
+def test_the_caller_may_change_the_headers(simulator: Simulator) -> None:
+    session = simulator.key()
+    url = simulator.planet_api + "/data"
+    session.headers(url)["Authorization"] = "changed"
+    authorization = session.authorize(url)
+    authorization.headers.clear()
+    assert session.headers(url) == authorization.headers
+    assert authorization.headers["Authorization"].startswith("Basic ")
+
+
+def test_a_revoked_token_is_renewed_once(simulator: Simulator) -> None:
+    session = simulator.m2m()
+    url = simulator.sentinel_hub_api + "/api"
+    first = session.access_token()
+    simulator.revoke_all()
+    answer = requests.get(url, headers=session.headers(url), timeout=30)
+    assert answer.status_code == 401
+    challenge = answer.headers["WWW-Authenticate"]
+    assert session.should_retry(first, answer.status_code, challenge)
+    assert credential_seen(session.authorize(url)) == "bearer"
+    # Another thread that meets the same 401 later finds a new token already.
+    assert session.should_retry(first, answer.status_code, challenge)
+    assert simulator.count("m2m.token") == 2
+
+
+def test_invalidate(simulator: Simulator) -> None:
+    session = simulator.m2m()
+    first = session.access_token()
+    assert session.invalidate(first) is True
+    assert session.access_token() != first
+    assert simulator.count("m2m.token") == 2
+    assert session.should_retry(session.access_token(), 403) is False
+    assert simulator.count("m2m.token") == 2
+
+
+def test_expires_at_is_aware(simulator: Simulator) -> None:
+    before = datetime.now(timezone.utc)
+    authorization = simulator.m2m().authorize(simulator.sentinel_hub_api + "/api")
+    assert authorization.expires_at is not None
+    assert authorization.expires_at.tzinfo is timezone.utc
+    life = authorization.expires_at - before
+    assert timedelta(minutes=50) < life < timedelta(minutes=70)
+
+
+def test_m2m_at_the_planet_api_is_flagged(simulator: Simulator) -> None:
+    authorization = simulator.m2m().authorize(simulator.planet_api + "/data")
+    assert authorization.under_development
+    assert credential_seen(authorization) == "bearer"
+
+
+def test_status_tells_everything_but_secrets(defaults: Simulator) -> None:
+    session = planetkey.Session.from_defaults(allow_insecure_loopback=True)
+    status = session.status()
+    assert defaults.count("m2m.token") == 0
+    assert status.deployment == "planet-simulator"
+    assert status.initialized
+    assert [source.kind for source in status.sources] == ["access_token", "api_key"]
+    token, key = status.sources
+    assert (status.kind, status.source, status.profile) == (token.kind, token.source, token.profile)
+    assert (status.issuer, status.scopes, status.expires_at) == (token.issuer, token.scopes, token.expires_at)
+    assert token.issuer == defaults.issuer
+    assert token.client_id == defaults.client_id
+    assert not token.token_cached
+    assert token.expires_at is None
+    assert key.transport == "basic"
+    assert key.client_id is None
+    assert key.initialized
+    assert defaults.planet_api.removeprefix("http://") in key.hosts
+    session.access_token()
+    token = session.status().sources[0]
+    assert token.token_cached
+    assert token.expires_at is not None
+    document = session.status().to_dict()
+    shown = json.dumps(document) + repr(session) + repr(session.status()) + repr(session.status().sources)
+    assert "PL_API_KEY" in shown
+    for secret in (defaults.api_key, defaults.client_secret, session.access_token()):
+        assert secret not in shown
+
+
+def test_repr_of_an_authorization_shows_no_secret(simulator: Simulator) -> None:
+    shown = repr(simulator.key(transport="query").authorize(simulator.planet_api + "/data?a=b"))
+    assert simulator.api_key not in shown
+    assert "a=b" in shown
+    shown = repr(simulator.m2m().authorize(simulator.sentinel_hub_api + "/api"))
+    assert "Bearer" not in shown
+
+
+def test_credentials_are_not_pickled(simulator: Simulator) -> None:
+    session = simulator.key()
+    with pytest.raises(TypeError, match=r"from_defaults\(\)"):
+        pickle.dumps(session)
+    with pytest.raises(TypeError, match="credential"):
+        pickle.dumps(session.authorize(simulator.planet_api + "/data"))
+    with pytest.raises(TypeError):
+        copy.deepcopy(session)
+
+
+def test_classes_are_final_and_frozen(simulator: Simulator) -> None:
+    session = simulator.key()
+    with pytest.raises(TypeError):
+        planetkey.Session()
+    with pytest.raises(TypeError):
+        type("Subclass", (planetkey.Session,), {})
+    with pytest.raises(AttributeError):
+        session.status = None  # type: ignore[assignment,method-assign]
+    for cls in (planetkey.Session, planetkey.Authorization, planetkey.SessionStatus, planetkey.SourceStatus):
+        assert cls.__module__ == "planetkey"
+
+
+def test_url_helpers() -> None:
+    url = "https://tiles0.planet.com/basemaps/v1/{z}/{x}/{y}.png?a=b&api_key=PLAK0#here"
+    assert planetkey.strip_api_key(url) == "https://tiles0.planet.com/basemaps/v1/{z}/{x}/{y}.png?a=b#here"
+    assert "PLAK0" not in planetkey.redact_url(url)
+    signed = planetkey.Session.from_api_key("PLAK0").signed_url(planetkey.strip_api_key(url))
+    assert planetkey.strip_api_key(signed) == planetkey.strip_api_key(url)
+    assert "{z}/{x}/{y}" in signed

@@ -1,0 +1,211 @@
+"""While a call waits: other threads run, signals are handled, and a fork is harmless."""
+
+import signal
+import sys
+
+import planetkey
+import pytest
+from planet_simulator import Simulator, Together, finish
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals and fork")
+
+WAIT = """
+import os, signal, sys, planetkey
+{prepare}
+session = planetkey.Session.from_defaults(timeout_ms=600_000)
+try:
+    {call}
+except {caught} as error:
+    print("ended by", type(error).__name__, error)
+    sys.exit(3)
+print("done", flush=True)
+"""
+
+CALLS = [
+    "session.access_token()",
+    "session.refresh()",
+    "session.headers(os.environ['PLANETKEY_SIMULATOR_SENTINEL_HUB_API'] + '/api')",
+    "session.authorize(os.environ['PLANETKEY_SIMULATOR_SENTINEL_HUB_API'] + '/api')",
+]
+
+
+@pytest.mark.parametrize("call", ["access_token", "refresh", "headers", "authorize"])
+def test_other_threads_run_while_one_waits(simulator: Simulator, call: str) -> None:
+    session = simulator.m2m()
+    url = [simulator.sentinel_hub_api + "/api"] if call in {"headers", "authorize"} else []
+    simulator.script("m2m.token", {"hold": "gate"})
+    waiting = Together(1, lambda: getattr(session, call)(*url))
+    # This thread talks to the simulator while the other one waits; it could not if the other held the GIL.
+    simulator.wait_held("gate")
+    others = Together(4, lambda: sum(range(10_000)))
+    assert [outcome.value for outcome in others.join()] == [49_995_000] * 4
+    assert waiting.finished == 0
+    simulator.release("gate")
+    assert waiting.join()[0].error is None
+
+
+@posix
+@pytest.mark.parametrize("call", CALLS)
+def test_ctrl_c_ends_the_wait(simulator: Simulator, call: str) -> None:
+    simulator.script("m2m.token", {"hold": "never"})
+    prepare = "signal.signal(signal.SIGINT, signal.default_int_handler)"
+    process = simulator.python(WAIT.format(prepare=prepare, call=call, caught="KeyboardInterrupt"))
+    simulator.wait_held("never")
+    process.send_signal(signal.SIGINT)
+    # The request is never answered and the deadline is ten minutes away: only the signal can end this.
+    code, output, errors = finish(process)
+    assert (code, errors) == (3, "")
+    assert output.startswith("ended by KeyboardInterrupt")
+
+
+@posix
+def test_what_a_signal_handler_raises_comes_out(simulator: Simulator) -> None:
+    simulator.script("m2m.token", {"hold": "never"})
+    prepare = """
+def handler(number, frame):
+    raise LookupError("from the handler")
+signal.signal(signal.SIGUSR1, handler)
+"""
+    process = simulator.python(WAIT.format(prepare=prepare, call=CALLS[0], caught="LookupError"))
+    simulator.wait_held("never")
+    process.send_signal(signal.SIGUSR1)
+    assert finish(process) == (3, "ended by LookupError from the handler\n", "")
+
+
+@posix
+def test_a_signal_handler_that_returns_does_not_end_the_wait(simulator: Simulator) -> None:
+    simulator.script("m2m.token", {"hold": "gate"})
+    prepare = "signal.signal(signal.SIGUSR1, lambda number, frame: print('handled', flush=True))"
+    process = simulator.python(WAIT.format(prepare=prepare, call=CALLS[0], caught="planetkey.Error"))
+    simulator.wait_held("gate")
+    process.send_signal(signal.SIGUSR1)
+    assert process.stdout is not None
+    # Handled while the call still waits, for the gate is closed.
+    assert process.stdout.readline() == "handled\n"
+    simulator.release("gate")
+    assert finish(process) == (0, "done\n", "")
+    assert simulator.count("m2m.token") == 1
+
+
+@posix
+def test_an_interrupted_session_works_on(simulator: Simulator) -> None:
+    simulator.script("m2m.token", {"hold": "gate"})
+    script = """
+import signal, sys, planetkey
+signal.signal(signal.SIGINT, signal.default_int_handler)
+session = planetkey.Session.from_defaults()
+try:
+    session.access_token()
+    sys.exit("not interrupted")
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+sys.stdin.readline()
+print(len(session.access_token()) > 0)
+"""
+    process = simulator.python(script)
+    simulator.wait_held("gate")
+    process.send_signal(signal.SIGINT)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "interrupted\n"
+    simulator.release("gate")
+    assert process.stdin is not None
+    process.stdin.write("go on\n")
+    assert finish(process) == (0, "True\n", "")
+
+
+@posix
+def test_a_forked_child_gets_a_token_of_its_own(simulator: Simulator) -> None:
+    script = """
+import os, sys, planetkey
+session = planetkey.Session.from_defaults()
+parents = session.access_token()
+child = os.fork()
+if child == 0:
+    # os._exit skips whatever the parent's interpreter would do at its end.
+    try:
+        session.refresh()
+        os._exit(0 if session.access_token() != parents else 4)
+    except BaseException as error:
+        print(repr(error), file=sys.stderr, flush=True)
+        os._exit(5)
+_, status = os.waitpid(child, 0)
+assert session.access_token() == parents
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+    assert finish(simulator.python(script)) == (0, "", "")
+    assert simulator.count("m2m.token") in {2, 3}
+
+
+@posix
+def test_a_fork_while_another_thread_waits(simulator: Simulator) -> None:
+    simulator.script("m2m.token", {"hold": "parent"})
+    script = """
+import os, sys, threading, warnings, planetkey
+# Python 3.12 and later warn of exactly what is tested here.
+warnings.simplefilter("ignore", DeprecationWarning)
+session = planetkey.Session.from_defaults()
+tokens = []
+thread = threading.Thread(target=lambda: tokens.append(session.access_token()))
+thread.start()
+sys.stdin.readline()
+child = os.fork()
+if child == 0:
+    try:
+        os._exit(0 if session.access_token() else 4)
+    except BaseException as error:
+        print(repr(error), file=sys.stderr, flush=True)
+        os._exit(5)
+_, status = os.waitpid(child, 0)
+print("child ended", flush=True)
+thread.join()
+assert tokens == [session.access_token()]
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+    process = simulator.python(script)
+    simulator.wait_held("parent")
+    assert process.stdin is not None
+    process.stdin.write("fork\n")
+    process.stdin.flush()
+    assert process.stdout is not None
+    assert process.stdout.readline() == "child ended\n"
+    simulator.release("parent")
+    assert finish(process) == (0, "", "")
+    assert simulator.count("m2m.token") == 2
+
+
+@posix
+def test_a_session_made_before_a_fork_but_not_used(simulator: Simulator) -> None:
+    script = """
+import os, sys, planetkey
+session = planetkey.Session.from_defaults()
+child = os.fork()
+token = session.access_token()
+if child == 0:
+    os._exit(0 if token else 4)
+_, status = os.waitpid(child, 0)
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+    assert finish(simulator.python(script)) == (0, "", "")
+    assert simulator.count("m2m.token") == 2
+
+
+def test_a_thread_that_waits_does_not_keep_the_process(simulator: Simulator) -> None:
+    simulator.script("m2m.token", {"hold": "never"})
+    script = """
+import sys, threading, planetkey
+session = planetkey.Session.from_defaults(timeout_ms=600_000)
+threading.Thread(target=session.access_token, daemon=True).start()
+sys.stdin.readline()
+"""
+    process = simulator.python(script)
+    simulator.wait_held("never")
+    assert process.stdin is not None
+    process.stdin.write("end\n")
+    code, _, errors = finish(process)
+    assert (code, errors) == (0, "")
+
+
+def test_interrupts_do_not_touch_other_errors(simulator: Simulator) -> None:
+    simulator.script("m2m.token", {"fault": "stall"}, repeat=True)
+    with pytest.raises(planetkey.Timeout):
+        simulator.m2m(timeout_ms=200).refresh()

@@ -1,0 +1,89 @@
+//! The three forms of an API key (Planet's authentication page): HTTP Basic, `Authorization: api-key`, and the `api_key` query parameter.
+
+use crate::credential::ApiKey;
+use crate::secret::Secret;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+/// The name of the query parameter.
+const PARAMETER: &str = "api_key";
+
+/// HTTP Basic (RFC 7617): the key as user name, UTF-8, with an empty password.
+pub(crate) fn basic(key: &ApiKey) -> Secret {
+    let pair = Secret::from(format!("{}:", key.expose()));
+    Secret::from(format!("Basic {}", STANDARD.encode(pair.expose())))
+}
+
+/// The `api-key` scheme.
+pub(crate) fn header(key: &ApiKey) -> Secret {
+    Secret::from(format!("api-key {}", key.expose()))
+}
+
+/// The query form: replaces any `api_key` that is there, keeps everything else to the byte, `{z}/{x}/{y}` too.
+pub(crate) fn signed_url(url: &str, key: &ApiKey) -> Secret {
+    let stripped = strip_api_key(url);
+    let (before, fragment) = split_fragment(&stripped);
+    let separator = match before.find('?') {
+        None => "?",
+        Some(at) if at + 1 == before.len() || before.ends_with('&') => "",
+        Some(_) => "&",
+    };
+    let value: String = percent_encode(key.expose());
+    Secret::from(format!("{before}{separator}{PARAMETER}={value}{fragment}"))
+}
+
+/// The URL without its `api_key` parameters; everything else stays as it is.
+pub fn strip_api_key(url: &str) -> String {
+    map_api_key(url, |_| None)
+}
+
+/// The URL with the value of `api_key` replaced by `REDACTED`: fit for a log.
+pub fn redact_url(url: &str) -> String {
+    map_api_key(url, |name| Some(format!("{name}=REDACTED")))
+}
+
+/// The query of a URL, if it has one.
+pub(crate) fn query(url: &str) -> Option<&str> {
+    split_fragment(url).0.split_once('?').map(|(_, query)| query)
+}
+
+/// Whether a `name=value` pair has this name, as a server would read it.
+pub(crate) fn is_named(pair: &str, name: &str) -> bool {
+    let written = pair.split('=').next().unwrap_or("");
+    written == name
+        || written.contains('%')
+            && url::form_urlencoded::parse(written.as_bytes()).next().is_some_and(|(decoded, _)| decoded == name)
+}
+
+fn map_api_key(url: &str, change: impl Fn(&str) -> Option<String>) -> String {
+    let (before, fragment) = split_fragment(url);
+    let Some((base, query)) = before.split_once('?') else {
+        return url.to_owned();
+    };
+    if !query.split('&').any(|pair| is_named(pair, PARAMETER)) {
+        return url.to_owned();
+    }
+    let pairs: Vec<String> = query
+        .split('&')
+        .filter_map(|pair| if is_named(pair, PARAMETER) { change(PARAMETER) } else { Some(pair.to_owned()) })
+        .collect();
+    let separator = if pairs.is_empty() { "" } else { "?" };
+    format!("{base}{separator}{}{fragment}", pairs.join("&"))
+}
+
+fn split_fragment(url: &str) -> (&str, &str) {
+    url.split_at(url.find('#').unwrap_or(url.len()))
+}
+
+/// Everything but the unreserved characters of RFC 3986 2.3.
+fn percent_encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
+}

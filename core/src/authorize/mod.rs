@@ -1,0 +1,149 @@
+//! Which credential may go to which URL, and in which form. Pure: no state, no network.
+
+pub mod api_key;
+pub mod challenge;
+mod target;
+
+pub(crate) use target::Target;
+
+use crate::error::{Error, Result, Status};
+use crate::platform::{Acceptance, Deployment, ResourceServer, Subject};
+
+/// What a request could carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A token that an authorization server of the deployment issued.
+    Token(Subject),
+    /// A token of a server that the deployment does not know.
+    ForeignToken,
+    /// An API key.
+    ApiKey,
+}
+
+/// The host policy of one session (design section 6).
+#[derive(Clone, Debug)]
+pub(crate) struct HostPolicy {
+    /// Their hosts are names in lower case, with a port only for loopback: what [`Target::authority`] can be equal to.
+    servers: Vec<ResourceServer>,
+    /// Planet's hosts that never take an API key, whatever another deployment or a call says.
+    never_for_api_keys: Vec<String>,
+    /// Hosts that the call or profile lists for the credential that it names.
+    allowed: Vec<String>,
+    allowed_for_api_key: bool,
+    allow_insecure_loopback: bool,
+}
+
+impl HostPolicy {
+    /// Errors: INVALID_ARGUMENT for an entry of `allowed_hosts` that is no exact host name; MISCONFIGURED for one of the deployment.
+    pub(crate) fn new(
+        deployment: &Deployment,
+        allowed_hosts: &[String],
+        allowed_for_api_key: bool,
+        allow_insecure_loopback: bool,
+    ) -> Result<Self> {
+        let servers = deployment.resource_servers.clone();
+        if !servers.iter().flat_map(|server| &server.hosts).all(|host| target::is_host_entry(host)) {
+            return Err(Error::misconfigured("the deployment lists a host that is not an exact host name in lower case"));
+        }
+        for host in allowed_hosts {
+            if !target::is_host_entry(host) {
+                return Err(Error::invalid_argument(
+                    "allowed_hosts takes exact host names in lower case, without scheme, port, path or wildcard: tiles.example.org",
+                ));
+            }
+        }
+        let never = |server: &&ResourceServer| server.api_key == Acceptance::No;
+        let planet = Deployment::planet()?;
+        let never_for_api_keys = planet.resource_servers.iter().filter(never).flat_map(|server| server.hosts.clone()).collect();
+        Ok(HostPolicy {
+            servers,
+            never_for_api_keys,
+            allowed: allowed_hosts.to_vec(),
+            allowed_for_api_key,
+            allow_insecure_loopback,
+        })
+    }
+
+    /// A deployment has a handful of hosts: looking at each is faster than hashing.
+    #[inline]
+    fn server(&self, authority: &str) -> Option<&ResourceServer> {
+        self.servers.iter().find(|server| server.hosts.iter().any(|host| host == authority))
+    }
+
+    fn never_takes_api_keys(&self, authority: &str) -> bool {
+        self.never_for_api_keys.iter().any(|host| host == authority)
+    }
+
+    /// Whether a credential of this kind may go to the target.
+    pub(crate) fn accepts(&self, target: &Target<'_>, kind: Kind) -> Acceptance {
+        if target.loopback && !self.allow_insecure_loopback {
+            return Acceptance::No;
+        }
+        let authority = target.authority();
+        if kind == Kind::ApiKey && self.never_takes_api_keys(authority) {
+            return Acceptance::No;
+        }
+        let server = self.server(authority);
+        if let Some(server) = server {
+            let by_deployment = by_deployment(server, kind);
+            if by_deployment != Acceptance::No || kind == Kind::ApiKey {
+                return by_deployment;
+            }
+        }
+        let listed = self.allowed.iter().any(|host| host == authority) && (kind != Kind::ApiKey || self.allowed_for_api_key);
+        if listed || target.loopback && server.is_none() { Acceptance::Yes } else { Acceptance::No }
+    }
+
+    /// The hosts that take this kind of credential, for messages and `status()`.
+    pub(crate) fn hosts_for(&self, kind: Kind) -> Vec<String> {
+        let mut hosts: Vec<String> = self
+            .servers
+            .iter()
+            .filter(|server| by_deployment(server, kind) != Acceptance::No)
+            .flat_map(|server| server.hosts.iter().cloned())
+            .collect();
+        if kind != Kind::ApiKey || self.allowed_for_api_key {
+            hosts.extend(self.allowed.iter().filter(|host| self.server(host).is_none()).cloned());
+        }
+        if kind == Kind::ApiKey {
+            hosts.retain(|host| !self.never_takes_api_keys(host));
+        }
+        hosts.sort();
+        hosts
+    }
+
+    /// Why none of the session's credentials may go there, and which would.
+    pub(crate) fn refusal(&self, target: &Target<'_>, held: &[Kind]) -> Error {
+        let host = target.authority();
+        let message = if target.loopback && !self.allow_insecure_loopback {
+            format!("{host} is this machine; set allow_insecure_loopback to send credentials to a test server on it")
+        } else if held.contains(&Kind::ApiKey)
+            && (self.never_takes_api_keys(host) || self.server(host).is_some_and(|server| server.api_key == Acceptance::No))
+        {
+            format!(
+                "an API key must never go to {host}: it takes OAuth access tokens; give this session an M2M client (PL_AUTH_CLIENT_ID and PL_AUTH_CLIENT_SECRET) or a user login"
+            )
+        } else if self.server(host).is_some() {
+            format!("{host} does not take this session's token: it comes from an authorization server that {host} does not know")
+        } else {
+            let mut hosts: Vec<String> = held.iter().flat_map(|kind| self.hosts_for(*kind)).collect();
+            hosts.sort();
+            hosts.dedup();
+            format!(
+                "{host} is not a host of this session; its credentials go only to {}; list the host in allowed_hosts if it is yours",
+                if hosts.is_empty() { "hosts listed in allowed_hosts".to_owned() } else { hosts.join(", ") }
+            )
+        };
+        Error::new(Status::HostRefused, message)
+    }
+}
+
+/// What the deployment says of a credential at its own hosts.
+fn by_deployment(server: &ResourceServer, kind: Kind) -> Acceptance {
+    match kind {
+        Kind::Token(Subject::User) => server.user_token,
+        Kind::Token(Subject::M2m) => server.m2m_token,
+        Kind::ForeignToken => Acceptance::No,
+        Kind::ApiKey => server.api_key,
+    }
+}

@@ -1,0 +1,142 @@
+//! Wall and monotonic time, injectable, and the randomness that jitter and identifiers need.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+/// One reading of both clocks.
+///
+/// The monotonic clock does not jump but may stop while the machine sleeps; the wall clock counts sleep but may jump.
+/// A deadline is therefore kept on both and has passed when either says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// Milliseconds on a clock that never jumps, from an arbitrary start.
+    pub monotonic_ms: u64,
+    /// Milliseconds since the Unix epoch.
+    pub unix_ms: u64,
+}
+
+impl Moment {
+    /// This moment and a duration, on both clocks, without overflow.
+    pub fn plus_ms(self, ms: u64) -> Moment {
+        Moment { monotonic_ms: self.monotonic_ms.saturating_add(ms), unix_ms: self.unix_ms.saturating_add(ms) }
+    }
+
+    /// Whether either clock has reached `deadline`.
+    pub fn reached(self, deadline: Moment) -> bool {
+        self.monotonic_ms >= deadline.monotonic_ms || self.unix_ms >= deadline.unix_ms
+    }
+}
+
+/// Where time comes from. Implementations are called from any thread.
+pub trait Clock: Send + Sync {
+    /// Both clocks, now.
+    fn now(&self) -> Moment;
+    /// Waits.
+    fn sleep(&self, duration: Duration);
+}
+
+/// The machine's clocks, in the coarse form where there is one: a few nanoseconds a reading, a few milliseconds of resolution.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    #[inline]
+    fn now(&self) -> Moment {
+        use rustix::time::{ClockId, Timespec, clock_gettime};
+        fn ms(time: Timespec) -> u64 {
+            let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+            let milliseconds = u64::try_from(time.tv_nsec / 1_000_000).unwrap_or(0);
+            seconds.saturating_mul(1000).saturating_add(milliseconds)
+        }
+        Moment { monotonic_ms: ms(clock_gettime(ClockId::MonotonicCoarse)), unix_ms: ms(clock_gettime(ClockId::RealtimeCoarse)) }
+    }
+
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    fn now(&self) -> Moment {
+        use std::sync::OnceLock;
+        use std::time::{Instant, SystemTime, UNIX_EPOCH};
+        static START: OnceLock<Instant> = OnceLock::new();
+        let monotonic = START.get_or_init(Instant::now).elapsed();
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Moment {
+            monotonic_ms: u64::try_from(monotonic.as_millis()).unwrap_or(u64::MAX),
+            unix_ms: u64::try_from(unix.as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+
+    fn sleep(&self, duration: Duration) {
+        std::thread::sleep(duration);
+    }
+}
+
+/// A clock that stands still until it is told to move: for tests that need no sleep.
+#[derive(Debug)]
+pub struct ManualClock {
+    now: Mutex<Moment>,
+}
+
+impl ManualClock {
+    /// Starts at this Unix time, in seconds.
+    pub fn new(unix_seconds: u64) -> Self {
+        let now = Moment { monotonic_ms: 1_000_000, unix_ms: unix_seconds.saturating_mul(1000) };
+        ManualClock { now: Mutex::new(now) }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Moment)) {
+        change(&mut self.now.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+    }
+
+    /// Time passes on both clocks.
+    pub fn advance(&self, duration: Duration) {
+        let ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        self.change(|now| *now = now.plus_ms(ms));
+    }
+
+    /// The wall clock is set, forwards or backwards; the monotonic clock goes on.
+    pub fn set_unix(&self, unix_seconds: u64) {
+        self.change(|now| now.unix_ms = unix_seconds.saturating_mul(1000));
+    }
+
+    /// The machine slept: only the wall clock moved.
+    pub fn suspend(&self, duration: Duration) {
+        let ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        self.change(|now| now.unix_ms = now.unix_ms.saturating_add(ms));
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Moment {
+        *self.now.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Nobody waits: the clock moves instead.
+    fn sleep(&self, duration: Duration) {
+        self.advance(duration);
+    }
+}
+
+/// Where random bytes come from.
+pub trait Random: Send + Sync {
+    /// Fills the buffer.
+    fn fill(&self, buffer: &mut [u8]) -> std::io::Result<()>;
+}
+
+/// The operating system's random numbers.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemRandom;
+
+impl Random for SystemRandom {
+    fn fill(&self, buffer: &mut [u8]) -> std::io::Result<()> {
+        getrandom::fill(buffer).map_err(std::io::Error::from)
+    }
+}
+
+/// A fraction from 0 to 1 for jitter; without random numbers it is a half, which is still a valid wait.
+pub(crate) fn fraction(random: &dyn Random) -> f64 {
+    let mut bytes = [0u8; 4];
+    match random.fill(&mut bytes) {
+        Ok(()) => f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX),
+        Err(_) => 0.5,
+    }
+}

@@ -1,0 +1,135 @@
+//! What a session holds: an API key, or a token set.
+
+use crate::error::{Error, Result};
+use crate::secret::Secret;
+
+/// No key or token in use is near this; what is longer is a mistake.
+const MAX_API_KEY_BYTES: usize = 4096;
+/// Tokens of 64 KiB are in use; no server takes a header near this size.
+const MAX_TOKEN_BYTES: usize = 256 * 1024;
+
+/// A Planet API key: as sensitive as its owner's password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiKey(Secret);
+
+impl ApiKey {
+    /// Checks the key. It becomes the user name of HTTP Basic, so it must not hold a colon (RFC 7617 2), and a header value, so it
+    /// must not hold control characters.
+    ///
+    /// Errors: INVALID_ARGUMENT.
+    pub fn new(key: &str) -> Result<Self> {
+        let problem = if key.is_empty() {
+            "it is empty; copy it from your Planet account page"
+        } else if key.len() > MAX_API_KEY_BYTES {
+            "it is longer than 4096 bytes"
+        } else if key.contains(':') {
+            "it holds a colon, which HTTP Basic cannot carry in a user name"
+        } else if key.chars().any(char::is_control) {
+            "it holds a control character; look for a line break at its end"
+        } else if key.chars().any(char::is_whitespace) {
+            "it holds white space"
+        } else {
+            return Ok(ApiKey(Secret::from(key)));
+        };
+        Err(Error::invalid_argument(format!("this is no API key: {problem}")))
+    }
+
+    /// The key itself.
+    pub fn expose(&self) -> &str {
+        self.0.expose()
+    }
+}
+
+/// How a request carries an API key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ApiKeyTransport {
+    /// HTTP Basic with the key as user name and an empty password: Planet's preferred form.
+    Basic,
+    /// `Authorization: api-key KEY`.
+    Header,
+    /// The `api_key` query parameter, for tile clients that cannot set headers.
+    Query,
+}
+
+impl ApiKeyTransport {
+    /// By name: `basic`, `header` or `query`.
+    ///
+    /// Errors: INVALID_ARGUMENT.
+    pub fn from_name(name: &str) -> Result<Self> {
+        match name {
+            "basic" => Ok(ApiKeyTransport::Basic),
+            "header" => Ok(ApiKeyTransport::Header),
+            "query" => Ok(ApiKeyTransport::Query),
+            _ => Err(Error::invalid_argument("transport must be basic, header or query")),
+        }
+    }
+
+    /// `basic`, `header` or `query`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            ApiKeyTransport::Basic => "basic",
+            ApiKeyTransport::Header => "header",
+            ApiKeyTransport::Query => "query",
+        }
+    }
+}
+
+/// The successful answer of a token endpoint (RFC 6749 5.1), checked, with its lifetime settled.
+#[derive(Clone, Debug)]
+pub struct TokenSet {
+    /// Opaque; fit for a header.
+    pub access_token: Secret,
+    /// Milliseconds that the access token lives from its receipt, by the server's own statement and not by the local clock.
+    pub lifetime_ms: u64,
+    /// The scopes granted; those asked for when the server named none.
+    pub scopes: Vec<String>,
+    /// Every member of the answer as it came, for storage.
+    pub members: TokenMembers,
+}
+
+/// The members of a token response as they came. They hold secrets: `Debug` shows nothing.
+#[derive(Clone, Default)]
+pub struct TokenMembers(pub serde_json::Map<String, serde_json::Value>);
+
+impl TokenMembers {
+    /// Drops a member, wiping it.
+    pub(crate) fn forget(&mut self, member: &str) {
+        if let Some(serde_json::Value::String(mut text)) = self.0.remove(member) {
+            zeroize::Zeroize::zeroize(&mut text);
+        }
+    }
+}
+
+impl std::fmt::Debug for TokenMembers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+impl Drop for TokenMembers {
+    fn drop(&mut self) {
+        use zeroize::Zeroize;
+        for value in self.0.values_mut() {
+            if let serde_json::Value::String(text) = value {
+                text.zeroize();
+            }
+        }
+    }
+}
+
+/// Whether the text may stand after `Bearer ` (the b64token of RFC 6750 2.1).
+///
+/// Errors: PROTOCOL, because only a server hands out tokens.
+pub(crate) fn check_b64token(token: &str) -> Result<()> {
+    let body = token.trim_end_matches('=');
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
+    if body.is_empty() || !body.bytes().all(fits) {
+        return Err(Error::protocol(
+            "the authorization server's access_token is empty or holds characters that no bearer token may have",
+        ));
+    }
+    if token.len() > MAX_TOKEN_BYTES {
+        return Err(Error::protocol("the authorization server's access_token is longer than 256 KiB"));
+    }
+    Ok(())
+}

@@ -1,0 +1,286 @@
+//! The only place that touches the network: total deadlines, size caps, no redirects, retries, `Retry-After`.
+//!
+//! What goes over the wire is a [`Transport`]'s business; when it may go again is decided here.
+
+mod reqwest_transport;
+pub mod retry_after;
+
+pub use reqwest_transport::ReqwestTransport;
+pub(crate) use reqwest_transport::is_loopback;
+
+use crate::clock::{Clock, Random, fraction};
+use crate::error::{Error, Result, Status};
+use crate::secret::Secret;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// No answer of an authorization server comes near this size; what is larger is cut off.
+pub const MAX_BODY_BYTES: usize = 1024 * 1024;
+
+/// A wait that a server asks for is sat out inside a call only up to this; a longer one is the caller's business.
+const LONGEST_PATIENT_WAIT_MS: u64 = 10_000;
+const MAX_ATTEMPTS: u32 = 3;
+
+/// The two methods that OAuth needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// For metadata and keys.
+    Get,
+    /// For everything that carries a credential (RFC 6749 3.2).
+    Post,
+}
+
+/// The parameters of a form, each at most once and none empty (RFC 6749 3.1, 3.2).
+#[derive(Clone, Debug, Default)]
+pub struct Form(Vec<(String, Secret)>);
+
+impl Form {
+    /// Adds a parameter. An empty value is left out.
+    ///
+    /// Errors: INVALID_ARGUMENT when the parameter is there already.
+    pub fn add(&mut self, name: &str, value: &str) -> Result<()> {
+        if value.is_empty() {
+            return Ok(());
+        }
+        if self.0.iter().any(|(present, _)| present == name) {
+            return Err(Error::invalid_argument(format!(
+                "the parameter {name} would be sent twice; remove it from the extra parameters"
+            )));
+        }
+        self.0.push((name.to_owned(), Secret::from(value)));
+        Ok(())
+    }
+
+    /// As `application/x-www-form-urlencoded`, UTF-8.
+    pub fn encode(&self) -> Secret {
+        let mut encoder = url::form_urlencoded::Serializer::new(String::new());
+        for (name, value) in &self.0 {
+            encoder.append_pair(name, value.expose());
+        }
+        Secret::from(encoder.finish())
+    }
+}
+
+/// Whether a request may be sent again when nobody knows if it arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replay {
+    /// Doing it twice does no harm: metadata, client credentials.
+    Safe,
+    /// Doing it twice can: authorization codes, rotating refresh tokens.
+    Unsafe,
+}
+
+/// Whether somebody waits for the answer with nothing else in hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// Retry and wait inside the deadline.
+    Patient,
+    /// One attempt: a valid token is still at hand.
+    Once,
+}
+
+/// One request to an authorization server.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// GET or POST.
+    pub method: Method,
+    /// Checked by the caller: https, or loopback where that is allowed.
+    pub url: url::Url,
+    /// The `Authorization` header, if the client authenticates by it.
+    pub authorization: Option<Secret>,
+    /// The body of a POST.
+    pub form: Form,
+    /// Whether it may be sent again after an ambiguous failure.
+    pub replay: Replay,
+}
+
+/// What came back. Nothing of it is ever logged.
+#[derive(Clone, Debug)]
+pub struct Response {
+    /// The status code.
+    pub status: u16,
+    /// The media type without parameters, in lower case.
+    pub media_type: Option<String>,
+    /// The `Retry-After` header as it came.
+    pub retry_after: Option<String>,
+    /// The `Date` header in Unix seconds.
+    pub date: Option<u64>,
+    /// The host that a redirect points to, for the message.
+    pub location_host: Option<String>,
+    /// At most [`MAX_BODY_BYTES`].
+    pub body: Body,
+}
+
+/// A response body: it may hold tokens, so `Debug` shows its length only and it is wiped.
+#[derive(Clone, Default)]
+pub struct Body(pub Vec<u8>);
+
+impl std::fmt::Debug for Body {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "[{} bytes]", self.0.len())
+    }
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        zeroize::Zeroize::zeroize(&mut self.0);
+    }
+}
+
+/// How an exchange failed, by what the server may have seen of it.
+#[derive(Clone, Debug)]
+pub enum TransportFailure {
+    /// No connection: the server has seen nothing.
+    NotSent(String),
+    /// The request may have arrived; no whole answer came.
+    Ambiguous(String),
+    /// The TLS handshake failed: the certificate is not trusted, expired, or for another name.
+    Tls(String),
+    /// The proxy wants a user name and password.
+    ProxyAuthentication,
+    /// The answer is larger than [`MAX_BODY_BYTES`].
+    TooLarge,
+    /// The deadline passed; `true` when the request may have arrived.
+    TimedOut(bool),
+    /// The call itself cannot be made: a CA file that cannot be read, a proxy that is no URL.
+    Setup(Error),
+}
+
+/// Carries a request to its server and an answer back, within `timeout` in all. Called from any thread.
+pub trait Transport: Send + Sync {
+    /// One exchange, no retries, no redirects, no cookies.
+    fn exchange(&self, request: &Request, timeout: Duration) -> std::result::Result<Response, TransportFailure>;
+}
+
+/// A transport with the rules of retrying.
+#[derive(Clone)]
+pub struct Http {
+    transport: Arc<dyn Transport>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+}
+
+impl Http {
+    /// Over this transport, with this sense of time.
+    pub fn new(transport: Arc<dyn Transport>, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
+        Http { transport, clock, random }
+    }
+
+    /// The clock that deadlines are measured on.
+    pub fn clock(&self) -> &dyn Clock {
+        self.clock.as_ref()
+    }
+
+    /// The random numbers that identifiers are made of.
+    pub fn random(&self) -> &dyn Random {
+        self.random.as_ref()
+    }
+
+    /// Sends, and sends again where that is harmless, until an answer or `deadline_ms` on the monotonic clock.
+    ///
+    /// Any HTTP status is an answer. Blocks; uses the network.
+    ///
+    /// Errors: UNAVAILABLE (unreachable, connection lost), TIMEOUT, MISCONFIGURED (TLS, proxy), PROTOCOL (answer too large).
+    pub fn send(&self, request: &Request, patience: Patience, deadline_ms: u64) -> Result<Response> {
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let left = deadline_ms.saturating_sub(self.clock.now().monotonic_ms);
+            if left == 0 {
+                return Err(timed_out(request));
+            }
+            let outcome = self.transport.exchange(request, Duration::from_millis(left));
+            let may_retry = patience == Patience::Patient && attempt < MAX_ATTEMPTS;
+            let wait = if may_retry { self.wait_before_retry(request, &outcome, attempt) } else { None };
+            let left = deadline_ms.saturating_sub(self.clock.now().monotonic_ms);
+            match wait {
+                Some(wait) if wait < left => {
+                    log::debug!("{} answered badly or not at all; trying again in {wait} ms", place(request));
+                    self.clock.sleep(Duration::from_millis(wait));
+                }
+                _ => return outcome.map_err(|failure| to_error(request, failure)),
+            }
+        }
+    }
+
+    /// How long to wait before the same request is sent again, or nothing when it must not be.
+    fn wait_before_retry(
+        &self,
+        request: &Request,
+        outcome: &std::result::Result<Response, TransportFailure>,
+        attempt: u32,
+    ) -> Option<u64> {
+        let replay = request.replay == Replay::Safe;
+        let jittered = |ms: u64| (ms as f64 * (0.5 + fraction(self.random()))) as u64;
+        match outcome {
+            Err(TransportFailure::NotSent(_)) => Some(jittered(100 << attempt)),
+            Err(TransportFailure::Ambiguous(_)) => replay.then(|| jittered(100 << attempt)),
+            Err(_) => None,
+            Ok(response) if !replay || attempt > 1 && response.status != 429 => None,
+            Ok(response) => match response.status {
+                429 | 503 => match response.retry_after_ms(self.clock.now().unix_ms) {
+                    Some(asked) => (asked <= LONGEST_PATIENT_WAIT_MS).then_some(asked),
+                    None if response.status == 429 => Some(1000 + jittered(500 << attempt)),
+                    None => Some(jittered(300)),
+                },
+                500 | 502 | 504 => Some(jittered(300)),
+                _ => None,
+            },
+        }
+    }
+}
+
+impl Response {
+    /// What `Retry-After` asks for, in milliseconds; garbage is ignored (RFC 9110 10.2.3).
+    pub fn retry_after_ms(&self, unix_ms: u64) -> Option<u64> {
+        let now = self.date.unwrap_or(unix_ms / 1000);
+        retry_after::parse(self.retry_after.as_deref()?, now)
+    }
+
+    /// Whether the body says that it is JSON.
+    pub fn is_json(&self) -> bool {
+        match self.media_type.as_deref() {
+            Some(media_type) => media_type == "application/json" || media_type.ends_with("+json"),
+            None => true,
+        }
+    }
+}
+
+/// Scheme, host and path of a request: what may be named in a message.
+pub(crate) fn place(request: &Request) -> String {
+    let url = &request.url;
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{}://{}{port}{}", url.scheme(), url.host_str().unwrap_or(""), url.path())
+}
+
+fn timed_out(request: &Request) -> Error {
+    let message = format!("{} did not answer within the deadline; try again, or give a longer timeout_ms", place(request));
+    Error::new(Status::Timeout, message)
+}
+
+fn to_error(request: &Request, failure: TransportFailure) -> Error {
+    let place = place(request);
+    match failure {
+        TransportFailure::NotSent(why) => Error::new(
+            Status::Unavailable,
+            format!("cannot reach {place} ({why}); check the network, the proxy and the address"),
+        ),
+        TransportFailure::Ambiguous(why) => {
+            Error::new(Status::Unavailable, format!("the connection to {place} was lost before an answer came ({why}); try again"))
+        }
+        TransportFailure::Tls(why) => Error::misconfigured(format!(
+            "{place} did not prove its identity ({why}); check the machine's clock, and if a proxy inspects TLS give its CA as ca_file"
+        ))
+        .with_reason("tls"),
+        TransportFailure::ProxyAuthentication => Error::misconfigured(format!(
+            "the proxy on the way to {place} wants a user name and password (HTTP 407); put them into the proxy URL"
+        ))
+        .with_reason("proxy_authentication")
+        .with_http_status(407),
+        TransportFailure::TooLarge => {
+            Error::protocol(format!("the answer of {place} is larger than 1 MiB and was cut off; check the address"))
+        }
+        TransportFailure::TimedOut(_) => timed_out(request),
+        TransportFailure::Setup(error) => error,
+    }
+}

@@ -1,0 +1,19 @@
+//! `Retry-After` (RFC 9110 10.2.3).
+
+use std::time::{Duration, UNIX_EPOCH};
+
+/// Nothing longer than a year is meant.
+const MAX_SECONDS: u64 = 366 * 24 * 3600;
+
+/// Milliseconds to wait from `now` (Unix seconds): seconds or an HTTP date; a date in the past is 0, garbage is nothing.
+pub fn parse(value: &str, now: u64) -> Option<u64> {
+    let value = value.trim();
+    let seconds = if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        value.parse().unwrap_or(MAX_SECONDS)
+    } else {
+        let date = httpdate::parse_http_date(value).ok()?;
+        let now = UNIX_EPOCH + Duration::from_secs(now);
+        date.duration_since(now).map(|wait| wait.as_secs()).unwrap_or(0)
+    };
+    Some(seconds.min(MAX_SECONDS) * 1000)
+}

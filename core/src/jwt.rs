@@ -1,0 +1,35 @@
+//! Reading the documented claims of an access token. Nothing is verified here: tokens are otherwise opaque (RFC 9068 6).
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+/// The claims that matter for keeping a token fresh.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Times {
+    /// Unix seconds after which the token is not accepted: the one claim that Planet documents.
+    pub exp: Option<u64>,
+    /// Unix seconds at which it was issued.
+    pub iat: Option<u64>,
+}
+
+/// The times in a token, or nothing when it is opaque.
+pub fn times(token: &str) -> Times {
+    read(token).unwrap_or_default()
+}
+
+fn read(token: &str) -> Option<Times> {
+    let mut parts = token.split('.');
+    let (_, payload, _, None) = (parts.next()?, parts.next()?, parts.next()?, parts.next()) else {
+        return None;
+    };
+    let payload = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
+    let claims: serde_json::Value = serde_json::from_slice(&payload).ok()?;
+    Some(Times { exp: claims.get("exp").and_then(seconds), iat: claims.get("iat").and_then(seconds) })
+}
+
+/// NumericDate (RFC 7519 2) may have a fraction; nothing beyond the year 9999 is believed.
+fn seconds(value: &serde_json::Value) -> Option<u64> {
+    const YEAR_10000: f64 = 253_402_300_800.0;
+    let number = value.as_f64()?;
+    (number.is_finite() && (0.0..YEAR_10000).contains(&number)).then_some(number as u64)
+}

@@ -1,0 +1,39 @@
+//! Authentication to the Planet Insights Platform: API keys and OAuth 2.0 access tokens, kept fresh and sent only where they belong.
+//!
+//! This is the synchronous core; C, C++, Python, Node and the `planetkey` command are thin layers over it.
+//!
+//! ```no_run
+//! use planetkey::{Options, Session};
+//!
+//! let session = Session::from_defaults(&Options::default())?;
+//! for (name, value) in session.headers("https://api.planet.com/basemaps/v1/mosaics")?.headers() {
+//!     println!("{name}: {} characters", value.len());
+//! }
+//! # Ok::<(), planetkey::Error>(())
+//! ```
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+pub mod authorize;
+pub mod clock;
+pub mod credential;
+pub mod error;
+pub mod http;
+pub mod jwt;
+pub mod oauth;
+pub mod platform;
+pub mod profile;
+pub mod secret;
+pub mod session;
+pub mod storage;
+
+pub use authorize::api_key::{redact_url, strip_api_key};
+pub use credential::ApiKeyTransport;
+pub use error::{Error, REASONS, Result, Status, catalogue};
+pub use session::{
+    AccessToken, Authorization, DEFAULT_TIMEOUT_MS, Interrupt, M2mOptions, Named, Options, Runtime, Session, SessionStatus,
+    SourceStatus,
+};
+
+/// The version of this library.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

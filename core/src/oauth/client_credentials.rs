@@ -1,0 +1,72 @@
+//! The client credentials grant (RFC 6749 4.4).
+
+use super::client_authentication::ClientAuthentication;
+use super::token_endpoint::{self, TokenRequest};
+use crate::credential::TokenSet;
+use crate::error::{Error, Result};
+use crate::http::{Form, Http, Patience, Replay};
+use crate::platform::SCOPE_OFFLINE_ACCESS;
+
+/// What a machine-to-machine client asks for.
+#[derive(Clone, Debug, Default)]
+pub struct Grant {
+    /// Sent as asked, in this order and case.
+    pub scopes: Vec<String>,
+    /// Sent when there is one.
+    pub audience: Option<String>,
+    /// Further parameters of the request, as `organization`.
+    pub extra: Vec<(String, String)>,
+}
+
+impl Grant {
+    /// Checks what can be checked before any request.
+    ///
+    /// Errors: INVALID_ARGUMENT for `offline_access`, a scope that is none, or a public client.
+    pub fn check(&self, authentication: &ClientAuthentication) -> Result<()> {
+        if self.scopes.iter().any(|scope| scope == SCOPE_OFFLINE_ACCESS) {
+            return Err(Error::invalid_argument(
+                "a machine-to-machine client may not request the scope offline_access; leave it out: its tokens are renewed without it",
+            ));
+        }
+        token_endpoint::check_scopes(&self.scopes)?;
+        if matches!(authentication, ClientAuthentication::None { .. }) {
+            return Err(Error::invalid_argument(
+                "the client credentials grant needs a client that can authenticate (RFC 6749 4.4): give its secret or private key",
+            ));
+        }
+        self.form().map(drop)
+    }
+
+    fn form(&self) -> Result<Form> {
+        let mut form = Form::default();
+        form.add("grant_type", "client_credentials")?;
+        form.add("scope", &self.scopes.join(" "))?;
+        form.add("audience", self.audience.as_deref().unwrap_or(""))?;
+        for (name, value) in &self.extra {
+            if name.starts_with("client_") {
+                return Err(Error::invalid_argument(format!(
+                    "{name} cannot be an extra parameter: the client's authentication sends it"
+                )));
+            }
+            form.add(name, value)?;
+        }
+        Ok(form)
+    }
+
+    /// Asks for a token. A refresh token in the answer is ignored (RFC 6749 4.4.3): renewing repeats the grant.
+    ///
+    /// Blocks; uses the network. Errors: as [`token_endpoint::send`].
+    pub fn request(
+        &self,
+        http: &Http,
+        endpoint: &url::Url,
+        authentication: &ClientAuthentication,
+        patience: Patience,
+        deadline_ms: u64,
+    ) -> Result<TokenSet> {
+        let request = TokenRequest { endpoint, form: self.form()?, authentication, scopes: &self.scopes, replay: Replay::Safe };
+        let mut tokens = token_endpoint::send(http, request, patience, deadline_ms)?;
+        tokens.members.forget("refresh_token");
+        Ok(tokens)
+    }
+}

@@ -1,0 +1,30 @@
+//! One file per idea of OAuth 2.0, stateless: a request goes in, a checked answer or an error comes out.
+
+pub mod client_authentication;
+pub mod client_credentials;
+pub mod metadata;
+pub mod token_endpoint;
+
+use crate::error::{Error, Result};
+
+/// Parses an endpoint of an authorization server: https, or http to loopback where that is allowed (RFC 6749 3.1, 3.2; RFC 8414 2).
+///
+/// Errors: MISCONFIGURED.
+pub(crate) fn endpoint(text: &str, what: &str, allow_insecure_loopback: bool) -> Result<url::Url> {
+    let url =
+        url::Url::parse(text).map_err(|_| Error::misconfigured(format!("the {what} is not a URL; give it as https://...")))?;
+    let loopback = crate::http::is_loopback(&url);
+    let acceptable = match url.scheme() {
+        "https" => true,
+        "http" => loopback && allow_insecure_loopback,
+        _ => false,
+    };
+    if !acceptable {
+        let hint = if loopback { "; for a test server on this machine set allow_insecure_loopback" } else { "" };
+        return Err(Error::misconfigured(format!("the {what} must be an https URL{hint}")));
+    }
+    if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
+        return Err(Error::misconfigured(format!("the {what} must hold neither user information nor a fragment")));
+    }
+    Ok(url)
+}

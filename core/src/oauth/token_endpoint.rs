@@ -1,0 +1,256 @@
+//! The token endpoint: one place that sends its form and reads its answer (RFC 6749 5.1, 5.2).
+
+use super::client_authentication::ClientAuthentication;
+use crate::credential::{TokenMembers, TokenSet, check_b64token};
+use crate::error::{Error, Result, Status};
+use crate::http::{Form, Http, Method, Patience, Replay, Request, Response, place};
+use crate::secret::Secret;
+use serde_json::Value;
+
+/// A token without any stated lifetime is used for this long: never 'forever' silently.
+pub const DEFAULT_LIFETIME_S: u64 = 300;
+/// No stated lifetime beyond this is believed.
+pub const MAX_LIFETIME_S: u64 = 10 * 365 * 24 * 3600;
+
+/// One request of a token endpoint.
+pub struct TokenRequest<'a> {
+    /// Checked: https, or loopback where that is allowed.
+    pub endpoint: &'a url::Url,
+    /// `grant_type` and what belongs to it, without the client's authentication.
+    pub form: Form,
+    /// How the client proves who it is.
+    pub authentication: &'a ClientAuthentication,
+    /// What was asked for, should the answer not say what was granted.
+    pub scopes: &'a [String],
+    /// Whether the request may be repeated when nobody knows if it arrived.
+    pub replay: Replay,
+}
+
+/// Scope tokens are printable ASCII without space, quote and backslash (RFC 6749 3.3).
+///
+/// Errors: INVALID_ARGUMENT.
+pub fn check_scopes(scopes: &[String]) -> Result<()> {
+    let fits = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
+    if scopes.iter().all(|scope| !scope.is_empty() && scope.bytes().all(fits)) {
+        return Ok(());
+    }
+    Err(Error::invalid_argument(
+        "a scope is empty or holds a space, a quote, a backslash or a non-ASCII character; give each scope by itself",
+    ))
+}
+
+/// Sends the request and checks the answer.
+///
+/// Blocks; uses the network. Errors: MISCONFIGURED (invalid_client, invalid_scope, ...), DENIED, LOGIN_REQUIRED, UNAVAILABLE, TIMEOUT, PROTOCOL.
+pub fn send(http: &Http, request: TokenRequest<'_>, patience: Patience, deadline_ms: u64) -> Result<TokenSet> {
+    let mut form = request.form;
+    let now = http.clock().now();
+    let authorization = request.authentication.apply(&mut form, request.endpoint, now.unix_ms / 1000, http.random())?;
+    let http_request =
+        Request { method: Method::Post, url: request.endpoint.clone(), authorization, form, replay: request.replay };
+    let response = http.send(&http_request, patience, deadline_ms)?;
+    let now_unix_ms = http.clock().now().unix_ms;
+    if response.status != 200 {
+        return Err(name_client(unsuccessful(&http_request, &response, now_unix_ms), request.authentication));
+    }
+    let document = json(&http_request, &response)?;
+    if let Some(error) = error_response(&http_request, &response, &document) {
+        return Err(name_client(error, request.authentication));
+    }
+    token_response(document, request.scopes, now_unix_ms / 1000, response.date)
+}
+
+/// A refused client is told apart by its id, which is no secret.
+fn name_client(error: Error, authentication: &ClientAuthentication) -> Error {
+    if error.oauth_error() != Some("invalid_client") {
+        return error;
+    }
+    let message = format!(
+        "the authorization server does not accept the client {} (invalid_client); check its id and secret or key, and that it is not expired",
+        crate::error::one_line(authentication.client_id(), 100)
+    );
+    Error::new(Status::Misconfigured, message)
+        .with_oauth_error("invalid_client", error.oauth_error_description())
+        .with_http_status(error.http_status().unwrap_or(401))
+}
+
+fn json(request: &Request, response: &Response) -> Result<Value> {
+    let wrong = |what: &str| {
+        let media_type = response.media_type.as_deref().unwrap_or("no media type");
+        Error::protocol(format!(
+            "{} answered {} with {media_type}, {} bytes, {what}; something between here and the server may be answering for it",
+            place(request),
+            response.status,
+            response.body.0.len()
+        ))
+        .with_http_status(response.status)
+        .with_retryable(true)
+    };
+    if !response.is_json() {
+        return Err(wrong("not JSON"));
+    }
+    match serde_json::from_slice(&response.body.0) {
+        Ok(document @ Value::Object(_)) => Ok(document),
+        Ok(_) => Err(wrong("not a JSON object")),
+        Err(_) => Err(wrong("not valid JSON")),
+    }
+}
+
+/// The error behind an answer that is not 200.
+pub(crate) fn unsuccessful(request: &Request, response: &Response, now_unix_ms: u64) -> Error {
+    let place = place(request);
+    let http_status = response.status;
+    let retry_after_ms = response.retry_after_ms(now_unix_ms);
+    let transient = |what: &str| {
+        Error::new(Status::Unavailable, format!("{place} answered {http_status}: {what}; try again later"))
+            .with_http_status(http_status)
+            .with_retry_after_ms(retry_after_ms)
+    };
+    match http_status {
+        429 => return transient("too many token requests; use each token for its whole life"),
+        500..=599 => return transient("the server is in trouble"),
+        300..=399 => {
+            let target = response.location_host.as_deref().unwrap_or("another place");
+            return Error::protocol(format!(
+                "{place} redirects to {target}, which is not followed because the request carries credentials; configure the right address, or log in to the network's own page first"
+            ))
+            .with_http_status(http_status);
+        }
+        _ => {}
+    }
+    if response.is_json()
+        && let Ok(document) = serde_json::from_slice::<Value>(&response.body.0)
+        && let Some(error) = error_response(request, response, &document)
+    {
+        return error;
+    }
+    let media_type = response.media_type.as_deref().unwrap_or("no media type");
+    let message = format!(
+        "{place} answered {http_status} with {media_type}, {} bytes, without an OAuth error; check the address of the token endpoint",
+        response.body.0.len()
+    );
+    Error::protocol(message).with_http_status(http_status)
+}
+
+/// Reads `error` and `error_description` (RFC 6749 5.2), also from a 200: some servers answer so.
+fn error_response(request: &Request, response: &Response, document: &Value) -> Option<Error> {
+    let error = match document.get("error")? {
+        Value::String(error) if !error.is_empty() => error.as_str(),
+        Value::Null => return None,
+        // A nested object or a number breaks the standard, but it does say that something failed.
+        _ => "unknown_error",
+    };
+    let description = document.get("error_description").and_then(Value::as_str);
+    let (status, what) = match error {
+        "invalid_client" => (Status::Misconfigured, "the server does not accept this client"),
+        "unauthorized_client" => (Status::Misconfigured, "this client may not use this grant; change its registration"),
+        "unsupported_grant_type" => (Status::Misconfigured, "the server does not offer this grant"),
+        "invalid_scope" => (Status::Misconfigured, "the server does not grant these scopes to this client; ask for fewer"),
+        "invalid_target" => (Status::Misconfigured, "the server does not know this audience"),
+        "access_denied" => (Status::Denied, "the server refused"),
+        "invalid_grant" => (Status::LoginRequired, "the login is no longer valid; log in again"),
+        "interaction_required" | "login_required" | "consent_required" | "mfa_required" | "account_selection_required" => {
+            (Status::LoginRequired, "the server wants the user to log in again")
+        }
+        "temporarily_unavailable" | "server_error" | "slow_down" => (Status::Unavailable, "the server asks to try later"),
+        _ => (Status::Misconfigured, "the server refused the request; check the client's configuration"),
+    };
+    let message = format!("{}: {what} ({})", place(request), crate::error::one_line(error, 100));
+    let built = Error::new(status, message).with_oauth_error(error, description).with_http_status(response.status);
+    Some(match error {
+        "invalid_grant" => built.with_reason("revoked"),
+        _ if status == Status::LoginRequired => built.with_reason("expired"),
+        _ => built,
+    })
+}
+
+/// Checks a successful answer and settles how long its token lives.
+///
+/// `now` is the local time and `date` the server's `Date`, in Unix seconds. Errors: PROTOCOL.
+pub fn token_response(document: Value, requested: &[String], now: u64, date: Option<u64>) -> Result<TokenSet> {
+    let Value::Object(members) = document else {
+        return Err(Error::protocol("the token response is not a JSON object"));
+    };
+    let members = TokenMembers(members);
+    let text = |member: &str| members.0.get(member).and_then(Value::as_str);
+    let Some(access_token) = text("access_token") else {
+        return Err(Error::protocol("the token response has no access_token (RFC 6749 5.1)"));
+    };
+    match text("token_type") {
+        Some(token_type) if token_type.eq_ignore_ascii_case("bearer") => {}
+        Some(token_type) => {
+            let token_type = crate::error::one_line(token_type, 40);
+            return Err(Error::protocol(format!(
+                "the server issued a token of type '{token_type}'; only bearer tokens can be used"
+            )));
+        }
+        None => return Err(Error::protocol("the token response has no token_type (RFC 6749 5.1)")),
+    }
+    check_b64token(access_token)?;
+    let lifetime_ms = lifetime_ms(members.0.get("expires_in"), access_token, now, date)?;
+    let scopes = match text("scope") {
+        Some(scope) => scope.split_ascii_whitespace().map(str::to_owned).collect(),
+        None => requested.to_vec(),
+    };
+    let missing: Vec<&str> =
+        requested.iter().map(String::as_str).filter(|scope| !scopes.iter().any(|granted| granted == scope)).collect();
+    if !missing.is_empty() {
+        log::warn!("the authorization server did not grant the scope {}", crate::error::one_line(&missing.join(" "), 200));
+    }
+    Ok(TokenSet { access_token: Secret::from(access_token), lifetime_ms, scopes, members })
+}
+
+/// `expires_in` first, the documented `exp` claim otherwise; where both are known on the server's own clock, the earlier.
+fn lifetime_ms(expires_in: Option<&Value>, access_token: &str, now: u64, date: Option<u64>) -> Result<u64> {
+    let stated = match expires_in {
+        None | Some(Value::Null) => None,
+        Some(value) => Some(expires_in_seconds(value)?),
+    };
+    let times = crate::jwt::times(access_token);
+    // The local clock may be wrong; the server's Date and the token's own iat are not affected by it.
+    let by_date = match (times.exp, date) {
+        (Some(exp), Some(date)) => Some(exp.saturating_sub(date) as f64),
+        _ => None,
+    };
+    let by_iat = match (times.exp, times.iat) {
+        (Some(exp), Some(iat)) if exp > iat => Some((exp - iat) as f64),
+        _ => None,
+    };
+    if let Some(date) = date
+        && date.abs_diff(now) > 60
+    {
+        log::warn!("this machine's clock and the authorization server's differ by {} s", date.abs_diff(now));
+    }
+    let by_local_clock = times.exp.map(|exp| exp.saturating_sub(now) as f64);
+    let seconds = match stated {
+        Some(stated) => [by_date, by_iat].into_iter().flatten().fold(stated, f64::min),
+        None => match by_date.or(by_local_clock.filter(|left| *left > 0.0)).or(by_iat) {
+            Some(left) => by_iat.map_or(left, |life| left.min(life)),
+            None if times.exp.is_some() => 0.0,
+            None => {
+                log::warn!("the authorization server states no lifetime; its token is used for {DEFAULT_LIFETIME_S} s");
+                DEFAULT_LIFETIME_S as f64
+            }
+        },
+    };
+    if seconds <= 0.0 {
+        return Err(Error::protocol(
+            "the authorization server issued a token that is expired already; check this machine's clock and the client's token lifetime",
+        )
+        .with_reason("lifetime_unusable"));
+    }
+    Ok((seconds.min(MAX_LIFETIME_S as f64) * 1000.0) as u64)
+}
+
+/// A number or a numeric string (RFC 6749 5.1 says number; servers in use send strings).
+fn expires_in_seconds(value: &Value) -> Result<f64> {
+    let number = match value {
+        Value::Number(number) => number.as_f64(),
+        Value::String(text) => text.trim().parse::<f64>().ok(),
+        _ => None,
+    };
+    match number {
+        Some(number) if !number.is_nan() => Ok(number),
+        _ => Err(Error::protocol("the token response's expires_in is not a number")),
+    }
+}

@@ -1,0 +1,195 @@
+//! What is true of Planet, as data: hosts, authorization servers, built-in clients, scopes.
+//!
+//! A deployment is a set of API hosts with the authorization servers whose tokens they accept. Planet is built in, Copernicus
+//! Data Space is a preset, anything else is a JSON document of the same form.
+
+use crate::error::{Error, Result};
+use serde_json::Value;
+
+/// Access to all Planet APIs.
+pub const SCOPE_PLANET: &str = "planet";
+/// Asks for a refresh token; never allowed to a machine-to-machine client.
+pub const SCOPE_OFFLINE_ACCESS: &str = "offline_access";
+
+/// The built-in profile of a person.
+pub const PROFILE_PLANET_USER: &str = "planet-user";
+/// The built-in skeleton of a machine-to-machine client.
+pub const PROFILE_PLANET_M2M: &str = "planet-m2m";
+
+const PLANET: &str = include_str!("deployments/planet.json");
+const COPERNICUS_DATA_SPACE: &str = include_str!("deployments/copernicus-data-space.json");
+
+/// On whose behalf an access token speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Subject {
+    /// A person.
+    User,
+    /// A client that acts for itself.
+    M2m,
+}
+
+impl Subject {
+    /// `user` or `m2m`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Subject::User => "user",
+            Subject::M2m => "m2m",
+        }
+    }
+}
+
+/// Whether an API host takes a kind of credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acceptance {
+    /// Yes.
+    Yes,
+    /// Planet lists it as under development: used when the session has nothing better for that host.
+    UnderDevelopment,
+    /// No: such a credential is never sent there.
+    No,
+}
+
+/// An authorization server of a deployment.
+#[derive(Clone, Debug)]
+pub struct AuthorizationServer {
+    /// Whose tokens it issues.
+    pub subject: Subject,
+    /// The issuer identifier, byte for byte.
+    pub issuer: String,
+    /// The documented token endpoint; without it the server's metadata is asked.
+    pub token_endpoint: Option<String>,
+    /// The `audience` that token requests carry.
+    pub audience: Option<String>,
+    /// How clients authenticate when no metadata is read, by the names of RFC 7591.
+    pub token_endpoint_auth_methods_supported: Option<Vec<String>>,
+}
+
+/// API hosts that accept the same credentials.
+#[derive(Clone, Debug)]
+pub struct ResourceServer {
+    /// Exact host names in lower case; a loopback host may have a port.
+    pub hosts: Vec<String>,
+    /// Tokens of a person.
+    pub user_token: Acceptance,
+    /// Tokens of a machine-to-machine client.
+    pub m2m_token: Acceptance,
+    /// API keys.
+    pub api_key: Acceptance,
+}
+
+/// A set of API hosts with the authorization servers whose tokens they accept.
+#[derive(Clone, Debug)]
+pub struct Deployment {
+    /// What `status()` calls it.
+    pub name: String,
+    /// The servers that issue its tokens.
+    pub authorization_servers: Vec<AuthorizationServer>,
+    /// The hosts that accept them.
+    pub resource_servers: Vec<ResourceServer>,
+}
+
+impl Deployment {
+    /// The Planet Insights Platform.
+    ///
+    /// Errors: none that a caller can cause; the built-in document is covered by a test.
+    pub fn planet() -> Result<Self> {
+        Deployment::from_json(PLANET)
+    }
+
+    /// A deployment by preset name (`planet`, `copernicus-data-space`) or by its JSON text.
+    ///
+    /// Errors: MISCONFIGURED for an unknown name or a document that is not one.
+    pub fn from_text(text: &str) -> Result<Self> {
+        match text.trim() {
+            "planet" => Deployment::planet(),
+            "copernicus-data-space" => Deployment::from_json(COPERNICUS_DATA_SPACE),
+            json if json.starts_with('{') => Deployment::from_json(json),
+            _ => Err(Error::misconfigured(
+                "unknown deployment: give planet, copernicus-data-space, or the path or text of a deployment document",
+            )),
+        }
+    }
+
+    /// Reads the JSON form.
+    ///
+    /// Errors: MISCONFIGURED, naming the member that is wrong.
+    pub fn from_json(text: &str) -> Result<Self> {
+        let document: Value = serde_json::from_str(text)
+            .map_err(|error| Error::misconfigured(format!("the deployment document is not JSON ({error})")))?;
+        let authorization_servers =
+            list(&document, "authorization_servers")?.iter().map(authorization_server).collect::<Result<_>>()?;
+        let resource_servers = list(&document, "resource_servers")?.iter().map(resource_server).collect::<Result<_>>()?;
+        Ok(Deployment { name: string(&document, "name")?, authorization_servers, resource_servers })
+    }
+
+    /// The server with this issuer; a trailing slash more or less is the same configuration, not another server.
+    pub fn authorization_server(&self, issuer: &str) -> Option<&AuthorizationServer> {
+        let issuer = issuer.trim_end_matches('/');
+        self.authorization_servers.iter().find(|server| server.issuer.trim_end_matches('/') == issuer)
+    }
+
+    /// The server that issues tokens for this kind of subject.
+    pub fn authorization_server_for(&self, subject: Subject) -> Option<&AuthorizationServer> {
+        self.authorization_servers.iter().find(|server| server.subject == subject)
+    }
+}
+
+fn wrong(member: &str, wanted: &str) -> Error {
+    Error::misconfigured(format!("the deployment document needs `{member}`: {wanted}"))
+}
+
+fn list<'a>(document: &'a Value, member: &str) -> Result<&'a Vec<Value>> {
+    document.get(member).and_then(Value::as_array).ok_or_else(|| wrong(member, "a list"))
+}
+
+fn string(document: &Value, member: &str) -> Result<String> {
+    document.get(member).and_then(Value::as_str).map(str::to_owned).ok_or_else(|| wrong(member, "a string"))
+}
+
+fn optional_string(document: &Value, member: &str) -> Result<Option<String>> {
+    match document.get(member) {
+        None | Some(Value::Null) => Ok(None),
+        Some(_) => string(document, member).map(Some),
+    }
+}
+
+fn strings(document: &Value, member: &str) -> Result<Vec<String>> {
+    list(document, member)?
+        .iter()
+        .map(|item| item.as_str().map(str::to_owned).ok_or_else(|| wrong(member, "a list of strings")))
+        .collect()
+}
+
+fn authorization_server(document: &Value) -> Result<AuthorizationServer> {
+    let subject = match document.get("subject").and_then(Value::as_str) {
+        Some("user") => Subject::User,
+        Some("m2m") => Subject::M2m,
+        _ => return Err(wrong("subject", "`user` or `m2m`")),
+    };
+    let methods = "token_endpoint_auth_methods_supported";
+    Ok(AuthorizationServer {
+        subject,
+        issuer: string(document, "issuer")?,
+        token_endpoint: optional_string(document, "token_endpoint")?,
+        audience: optional_string(document, "audience")?,
+        token_endpoint_auth_methods_supported: match document.get(methods) {
+            None | Some(Value::Null) => None,
+            Some(_) => Some(strings(document, methods)?),
+        },
+    })
+}
+
+fn resource_server(document: &Value) -> Result<ResourceServer> {
+    let acceptance = |member: &str| match document.get(member).and_then(Value::as_str) {
+        Some("yes") => Ok(Acceptance::Yes),
+        Some("under_development") => Ok(Acceptance::UnderDevelopment),
+        Some("no") => Ok(Acceptance::No),
+        _ => Err(wrong(member, "`yes`, `under_development` or `no`")),
+    };
+    Ok(ResourceServer {
+        hosts: strings(document, "hosts")?,
+        user_token: acceptance("user_token")?,
+        m2m_token: acceptance("m2m_token")?,
+        api_key: acceptance("api_key")?,
+    })
+}

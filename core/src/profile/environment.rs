@@ -1,0 +1,67 @@
+//! Environment variables and the home directory, injectable.
+
+use crate::error::{Error, Result};
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+/// Where variables and the home directory come from. Called from any thread.
+pub trait Environment: Send + Sync {
+    /// A variable, as the operating system has it.
+    fn raw(&self, name: &str) -> Option<std::ffi::OsString>;
+
+    /// The home directory: `HOME`, or `USERPROFILE` on Windows.
+    fn home(&self) -> Option<PathBuf> {
+        let name = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
+        self.raw(name).filter(|home| !home.is_empty()).map(PathBuf::from)
+    }
+}
+
+/// A variable as text; an empty one counts as unset.
+///
+/// Errors: MISCONFIGURED when it is not Unicode.
+pub fn variable(environment: &dyn Environment, name: &str) -> Result<Option<String>> {
+    match environment.raw(name).map(std::ffi::OsString::into_string) {
+        None => Ok(None),
+        Some(Ok(value)) => Ok(Some(value).filter(|value| !value.is_empty())),
+        Some(Err(_)) => Err(Error::misconfigured(format!("the environment variable {name} is not valid Unicode; set it again"))),
+    }
+}
+
+/// Whether a variable says yes.
+///
+/// Errors: MISCONFIGURED for anything but 1, true, yes, 0, false, no.
+pub fn flag(environment: &dyn Environment, name: &str) -> Result<Option<bool>> {
+    match variable(environment, name)?.map(|value| value.to_ascii_lowercase()).as_deref() {
+        None => Ok(None),
+        Some("1" | "true" | "yes") => Ok(Some(true)),
+        Some("0" | "false" | "no") => Ok(Some(false)),
+        Some(_) => Err(Error::misconfigured(format!("the environment variable {name} must be 1 or 0"))),
+    }
+}
+
+/// The process's own environment.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemEnvironment;
+
+impl Environment for SystemEnvironment {
+    fn raw(&self, name: &str) -> Option<std::ffi::OsString> {
+        std::env::var_os(name)
+    }
+}
+
+/// A fixed set of variables: for tests, and for programs that keep their configuration elsewhere.
+#[derive(Clone, Default)]
+pub struct FixedEnvironment(HashMap<String, std::ffi::OsString>);
+
+impl FixedEnvironment {
+    /// Exactly these variables; `HOME` is one of them.
+    pub fn new<N: Into<String>, V: Into<std::ffi::OsString>>(variables: impl IntoIterator<Item = (N, V)>) -> Self {
+        FixedEnvironment(variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+    }
+}
+
+impl Environment for FixedEnvironment {
+    fn raw(&self, name: &str) -> Option<std::ffi::OsString> {
+        self.0.get(name).cloned()
+    }
+}

@@ -1,0 +1,127 @@
+//! What one request carries.
+
+use super::snapshot::Snapshot;
+use super::source::Source;
+use crate::credential::ApiKeyTransport;
+use crate::secret::Secret;
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+
+/// The credential of one request: headers, and the URL to send it to.
+pub struct Authorization {
+    snapshot: Arc<Snapshot>,
+    /// The URL where it differs from the one given, or all of them where the caller wants it.
+    url: Secret,
+    in_header: bool,
+    api_key: Option<ApiKeyTransport>,
+    origin: String,
+    source_index: usize,
+    under_development: bool,
+}
+
+impl Authorization {
+    pub(super) fn new(
+        source: &Source,
+        source_index: usize,
+        snapshot: Arc<Snapshot>,
+        url: Secret,
+        under_development: bool,
+    ) -> Self {
+        let api_key = source.key().map(|(_, transport)| transport);
+        Authorization {
+            snapshot,
+            url,
+            in_header: api_key != Some(ApiKeyTransport::Query),
+            api_key,
+            origin: source.origin.clone(),
+            source_index,
+            under_development,
+        }
+    }
+
+    /// The URL to request: the one given, with `api_key` where that is how the key travels and without it where it is not.
+    pub fn url(&self) -> &str {
+        self.url.expose()
+    }
+
+    /// The headers to set: `Authorization`, or none where the key travels in the URL.
+    pub fn headers(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.header_value().map(|value| ("Authorization", value)).into_iter()
+    }
+
+    /// The value of `Authorization`.
+    pub fn header_value(&self) -> Option<&str> {
+        self.in_header.then(|| self.snapshot.header())
+    }
+
+    /// `access_token` or `api_key`.
+    pub fn credential(&self) -> &'static str {
+        if self.api_key.is_some() { "api_key" } else { "access_token" }
+    }
+
+    /// `bearer`, `basic`, `header` or `query`.
+    pub fn transport(&self) -> &'static str {
+        self.api_key.map_or("bearer", ApiKeyTransport::name)
+    }
+
+    /// Where the credential comes from, as `status()` says it.
+    pub fn source(&self) -> &str {
+        &self.origin
+    }
+
+    /// Which of the session's sources it is, in their order.
+    pub fn source_index(&self) -> usize {
+        self.source_index
+    }
+
+    /// Unix seconds at which the token expires; nothing for an API key.
+    pub fn expires_at(&self) -> Option<i64> {
+        self.snapshot.expires_at
+    }
+
+    /// Counts up whenever this source's header changes.
+    pub fn generation(&self) -> u64 {
+        self.snapshot.generation
+    }
+
+    /// Whether Planet lists this credential at this host as under development.
+    pub fn under_development(&self) -> bool {
+        self.under_development
+    }
+}
+
+impl fmt::Debug for Authorization {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Authorization({} from {}, generation {})", self.transport(), self.origin, self.generation())
+    }
+}
+
+/// The current access token; it stays as it is when the session renews.
+pub struct AccessToken(pub(super) Arc<Snapshot>);
+
+impl AccessToken {
+    /// Counts up whenever the session has another token.
+    pub fn generation(&self) -> u64 {
+        self.0.generation
+    }
+
+    /// Unix seconds at which it expires.
+    pub fn expires_at(&self) -> Option<i64> {
+        self.0.expires_at
+    }
+}
+
+impl Deref for AccessToken {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        self.0.token()
+    }
+}
+
+impl fmt::Debug for AccessToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "AccessToken([redacted], generation {})", self.generation())
+    }
+}

@@ -1,0 +1,196 @@
+//! Getting tokens for a machine-to-machine client: configuration in, token set out.
+
+use crate::authorize::Kind;
+use crate::clock::Moment;
+use crate::credential::TokenSet;
+use crate::error::{Error, Result};
+use crate::http::{Http, Patience};
+use crate::oauth::client_authentication::{ClientAuthentication, NONE, PrivateKey};
+use crate::oauth::client_credentials::Grant;
+use crate::oauth::metadata::{self, Metadata};
+use crate::platform::{Deployment, Subject};
+use crate::profile::client_config::{MachineClient, PrivateKeySource};
+use crate::secret::Secret;
+use arc_swap::ArcSwapOption;
+use std::sync::Arc;
+
+/// Metadata is asked again after this; until then, and when that fails, the last good copy is used.
+const METADATA_AGE_MS: u64 = 24 * 3600 * 1000;
+
+enum Proof {
+    Secret(Secret),
+    Key(PrivateKey),
+}
+
+/// A client with its server, ready to ask for tokens.
+pub(crate) struct Machine {
+    client_id: String,
+    proof: Proof,
+    authentication_method: Option<String>,
+    assertion_audience_is_issuer: bool,
+    server: String,
+    issuer: String,
+    token_endpoint: Option<url::Url>,
+    supported: Option<Vec<String>>,
+    grant: Grant,
+    kind: Kind,
+    allow_insecure_loopback: bool,
+    metadata: ArcSwapOption<(Metadata, Moment)>,
+}
+
+impl Machine {
+    /// Puts configuration and deployment together. Reads a private key's file; uses no network.
+    ///
+    /// Errors: INVALID_ARGUMENT, MISCONFIGURED, UNSUPPORTED.
+    pub(crate) fn new(client: &MachineClient, deployment: &Deployment, allow_insecure_loopback: bool) -> Result<Self> {
+        if client.client_id.is_empty() {
+            return Err(Error::invalid_argument("client_id is empty"));
+        }
+        let known = match (&client.auth_server, &client.token_endpoint) {
+            (Some(server), _) => deployment.authorization_server(client.issuer.as_ref().unwrap_or(server)),
+            (None, None) => deployment.authorization_server_for(Subject::M2m),
+            (None, Some(endpoint)) => {
+                deployment.authorization_servers.iter().find(|server| server.token_endpoint.as_ref() == Some(endpoint))
+            }
+        };
+        let server = match (&client.auth_server, &known) {
+            (Some(server), _) => server.clone(),
+            (None, Some(known)) => known.issuer.clone(),
+            (None, None) => match (&client.issuer, &client.token_endpoint) {
+                (Some(issuer), _) => issuer.clone(),
+                // Without an issuer the endpoint stands for its server.
+                (None, Some(endpoint)) => endpoint.clone(),
+                (None, None) => {
+                    return Err(Error::misconfigured("this deployment has no M2M authorization server; give auth_server"));
+                }
+            },
+        };
+        let issuer = client.issuer.clone().unwrap_or_else(|| server.clone());
+        let endpoint = client.token_endpoint.as_ref().or(known.and_then(|known| known.token_endpoint.as_ref()));
+        let token_endpoint =
+            endpoint.map(|endpoint| crate::oauth::endpoint(endpoint, "token_endpoint", allow_insecure_loopback)).transpose()?;
+        if token_endpoint.is_none() {
+            metadata::well_known_urls(&server, allow_insecure_loopback)?;
+        }
+        let proof = match (&client.client_secret, &client.private_key) {
+            (Some(secret), None) if !secret.is_empty() => Proof::Secret(secret.clone()),
+            (None, Some(PrivateKeySource::Pem(pem))) => Proof::Key(PrivateKey::from_pem(pem.expose(), client.kid.as_deref())?),
+            (None, Some(PrivateKeySource::File(path))) => {
+                let pem = std::fs::read_to_string(path)
+                    .map(Secret::from)
+                    .map_err(|error| Error::misconfigured(format!("client_privkey_file cannot be read: {error}")))?;
+                Proof::Key(PrivateKey::from_pem(pem.expose(), client.kid.as_deref())?)
+            }
+            _ => {
+                return Err(Error::invalid_argument(
+                    "client_secret is empty; a machine-to-machine client needs its secret or its private key",
+                ));
+            }
+        };
+        let machine = Machine {
+            client_id: client.client_id.clone(),
+            proof,
+            authentication_method: client.authentication_method.clone(),
+            assertion_audience_is_issuer: client.assertion_audience_is_issuer,
+            server,
+            issuer,
+            token_endpoint,
+            supported: known.and_then(|known| known.token_endpoint_auth_methods_supported.clone()),
+            grant: Grant {
+                scopes: client.scopes.clone(),
+                audience: client.audience.clone().or_else(|| known.and_then(|known| known.audience.clone())),
+                extra: client.extra.clone(),
+            },
+            kind: if known.is_some() { Kind::Token(Subject::M2m) } else { Kind::ForeignToken },
+            allow_insecure_loopback,
+            metadata: ArcSwapOption::empty(),
+        };
+        // What is wrong with the request is said now and not at the first expiry.
+        let any = machine.supported.clone();
+        machine.grant.check(&machine.authentication(any.as_deref(), None)?)?;
+        Ok(machine)
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    pub(crate) fn client_id(&self) -> &str {
+        &self.client_id
+    }
+
+    pub(crate) fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    pub(crate) fn client_type(&self) -> &'static str {
+        match self.proof {
+            Proof::Secret(_) => "oidc_client_credentials_secret",
+            Proof::Key(_) => "oidc_client_credentials_pubkey",
+        }
+    }
+
+    pub(crate) fn scopes(&self) -> &[String] {
+        &self.grant.scopes
+    }
+
+    /// Asks the server for a token. Blocks; uses the network.
+    pub(crate) fn request(&self, http: &Http, patience: Patience, deadline_ms: u64) -> Result<TokenSet> {
+        match &self.token_endpoint {
+            Some(endpoint) => {
+                let authentication = self.authentication(self.supported.as_deref(), None)?;
+                self.grant.request(http, endpoint, &authentication, patience, deadline_ms)
+            }
+            None => {
+                let metadata = self.metadata(http, patience, deadline_ms)?;
+                let (metadata, _) = metadata.as_ref();
+                let endpoint = metadata
+                    .token_endpoint
+                    .as_deref()
+                    .ok_or_else(|| Error::protocol("the server's metadata names no token_endpoint; configure it"))?;
+                let endpoint = crate::oauth::endpoint(endpoint, "token_endpoint", self.allow_insecure_loopback)?;
+                let supported = metadata.token_endpoint_auth_methods_supported.as_deref();
+                let authentication = self.authentication(supported, Some(&metadata.issuer))?;
+                self.grant.request(http, &endpoint, &authentication, patience, deadline_ms)
+            }
+        }
+    }
+
+    fn authentication(&self, supported: Option<&[String]>, issuer: Option<&str>) -> Result<ClientAuthentication> {
+        let method = self.authentication_method.as_deref();
+        match &self.proof {
+            _ if method == Some(NONE) => Ok(ClientAuthentication::None { client_id: self.client_id.clone() }),
+            Proof::Secret(secret) => ClientAuthentication::with_secret(&self.client_id, secret, method, supported),
+            Proof::Key(key) => Ok(ClientAuthentication::PrivateKeyJwt {
+                client_id: self.client_id.clone(),
+                key: key.clone(),
+                audience: self.assertion_audience_is_issuer.then(|| issuer.unwrap_or(&self.issuer).to_owned()),
+            }),
+        }
+    }
+
+    /// The last good copy while it is young; an older one when the server does not answer well any more.
+    fn metadata(&self, http: &Http, patience: Patience, deadline_ms: u64) -> Result<Arc<(Metadata, Moment)>> {
+        let now = http.clock().now();
+        let cached = self.metadata.load_full();
+        if let Some(cached) = &cached
+            && now.monotonic_ms.saturating_sub(cached.1.monotonic_ms) < METADATA_AGE_MS
+        {
+            return Ok(cached.clone());
+        }
+        match metadata::fetch(http, &self.server, &self.issuer, self.allow_insecure_loopback, patience, deadline_ms) {
+            Ok(fresh) => {
+                let fresh = Arc::new((fresh, now));
+                self.metadata.store(Some(fresh.clone()));
+                Ok(fresh)
+            }
+            Err(error) => match cached {
+                Some(cached) => {
+                    log::warn!("metadata could not be read again ({error}); the last good copy is used");
+                    Ok(cached)
+                }
+                None => Err(error),
+            },
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! The heart: a session is an ordered list of credential sources behind one host policy.
+
+mod authorization;
+mod flight;
+mod machine;
+mod open;
+mod options;
+mod snapshot;
+mod source;
+mod status;
+
+pub use authorization::{AccessToken, Authorization};
+pub use open::{M2mOptions, Named};
+pub use options::{DEFAULT_TIMEOUT_MS, Options, Runtime};
+pub use status::{SessionStatus, SourceStatus};
+
+use crate::authorize::{HostPolicy, Target, api_key, challenge};
+use crate::credential::ApiKeyTransport;
+use crate::error::{Error, Result, Status};
+use crate::platform::Acceptance;
+use crate::secret::Secret;
+use flight::{Renewing, Wait};
+use source::Source;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Whether a waiting caller has changed its mind.
+pub type Interrupt = Arc<dyn Fn() -> bool + Send + Sync>;
+
+struct Shared {
+    sources: Vec<Source>,
+    policy: HostPolicy,
+    deployment: String,
+    notes: Vec<String>,
+}
+
+/// Credentials kept fresh. Cheap to clone; any number of threads may use one session and its clones at once.
+///
+/// A call blocks and uses the network only when no valid token is at hand, and then ends within the session's timeout. After `fork` a
+/// child may go on using it: it takes nothing from the parent but the token.
+#[derive(Clone)]
+pub struct Session {
+    shared: Arc<Shared>,
+    timeout: Duration,
+    interrupt: Option<Interrupt>,
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let origins: Vec<&str> = self.shared.sources.iter().map(|source| source.origin.as_str()).collect();
+        write!(f, "Session({} at {})", origins.join("; "), self.shared.deployment)
+    }
+}
+
+impl Session {
+    /// The same session with another deadline for the calls made through this handle, from 1 ms to a day.
+    pub fn with_timeout_ms(&self, timeout_ms: u64) -> Session {
+        Session { timeout: Duration::from_millis(timeout_ms.clamp(1, 24 * 3600 * 1000)), ..self.clone() }
+    }
+
+    /// The same session with a question that is asked while a call waits, about every 50 ms; `true` ends the call with CANCELLED. The
+    /// renewal itself goes on for others.
+    pub fn with_interrupt(&self, interrupt: Interrupt) -> Session {
+        Session { interrupt: Some(interrupt), ..self.clone() }
+    }
+
+    fn wait(&self) -> Wait<'_> {
+        Wait { timeout: self.timeout, interrupt: self.interrupt.as_deref() }
+    }
+
+    /// What a request to this URL carries.
+    ///
+    /// Errors: INVALID_ARGUMENT, HOST_REFUSED, and when the token must be renewed: MISCONFIGURED, LOGIN_REQUIRED, DENIED, UNAVAILABLE,
+    /// TIMEOUT, CANCELLED, PROTOCOL.
+    pub fn authorize(&self, url: &str) -> Result<Authorization> {
+        let target = Target::parse(url)?;
+        let (index, source, under_development) = self.choose(&target)?;
+        let snapshot = source.current(self.wait())?;
+        Ok(authorization(&target, index, source, snapshot, under_development))
+    }
+
+    /// As [`Session::authorize`], from what is at hand: never blocks, `None` where it would have to.
+    pub fn authorize_cached(&self, url: &str) -> Result<Option<Authorization>> {
+        let target = Target::parse(url)?;
+        let (index, source, under_development) = self.choose(&target)?;
+        Ok(source.cached().map(|snapshot| authorization(&target, index, source, snapshot, under_development)))
+    }
+
+    /// The headers of a request whose URL stays as it is.
+    ///
+    /// Errors: as [`Session::authorize`]; INVALID_ARGUMENT too where the credential travels in the URL, or the URL carries one already.
+    pub fn headers(&self, url: &str) -> Result<Authorization> {
+        let target = Target::parse(url)?;
+        let (index, source, under_development) = self.choose_for_header(&target)?;
+        let snapshot = source.current(self.wait())?;
+        Ok(Authorization::new(source, index, snapshot, Secret::from(url), under_development))
+    }
+
+    /// As [`Session::headers`], from what is at hand: never blocks, `None` where it would have to.
+    pub fn headers_cached(&self, url: &str) -> Result<Option<Authorization>> {
+        let target = Target::parse(url)?;
+        let (index, source, under_development) = self.choose_for_header(&target)?;
+        Ok(source.cached().map(|snapshot| Authorization::new(source, index, snapshot, Secret::from(url), under_development)))
+    }
+
+    /// Hands the header value for this URL to `use_it`, without any copy: the fastest way to what [`Session::headers`] gives.
+    ///
+    /// Errors: as [`Session::headers`].
+    pub fn with_header<T>(&self, url: &str, use_it: impl FnOnce(&str) -> T) -> Result<T> {
+        let target = Target::parse(url)?;
+        let (_, source, _) = self.choose_for_header(&target)?;
+        source.with_current(self.wait(), |snapshot| use_it(snapshot.header()))
+    }
+
+    /// The URL with the API key as its `api_key` parameter. Uses no network.
+    ///
+    /// Errors: INVALID_ARGUMENT, HOST_REFUSED, UNSUPPORTED where the session holds no API key.
+    pub fn signed_url(&self, url: &str) -> Result<String> {
+        let target = Target::parse(url)?;
+        let keys = || self.shared.sources.iter().filter_map(|source| source.key().map(|(key, _)| (source, key)));
+        if keys().next().is_none() {
+            return Err(self.without_key());
+        }
+        let accepted = keys().find(|(source, _)| self.shared.policy.accepts(&target, source.kind()) != Acceptance::No);
+        match accepted {
+            Some((_, key)) => Ok(api_key::signed_url(url, key).expose().to_owned()),
+            None => Err(self.shared.policy.refusal(&target, &[crate::authorize::Kind::ApiKey])),
+        }
+    }
+
+    /// The access token itself. Whoever sends it decides where it goes: [`Session::headers`] does that safely.
+    ///
+    /// Errors: UNSUPPORTED where the session holds no tokens, and as [`Session::authorize`] when it must be renewed.
+    pub fn access_token(&self) -> Result<AccessToken> {
+        self.tokens()?.current(self.wait()).map(AccessToken)
+    }
+
+    /// As [`Session::access_token`], from what is at hand: never blocks, `None` where it would have to.
+    pub fn access_token_cached(&self) -> Result<Option<AccessToken>> {
+        Ok(self.tokens()?.cached().map(AccessToken))
+    }
+
+    /// The API key itself.
+    ///
+    /// Errors: UNSUPPORTED where the session holds none; LOGIN_REQUIRED where it holds nothing.
+    pub fn api_key(&self) -> Result<String> {
+        let key = self.shared.sources.iter().find_map(|source| source.key());
+        key.map(|(key, _)| key.expose().to_owned()).ok_or_else(|| self.without_key())
+    }
+
+    /// An API answered 401 to this token. `true` when the next call renews it, which happens once per token.
+    ///
+    /// Errors: INVALID_ARGUMENT for an empty token; UNSUPPORTED where the session holds no tokens.
+    pub fn invalidate(&self, access_token: &str) -> Result<bool> {
+        if access_token.is_empty() {
+            return Err(Error::invalid_argument("give the access token that the API refused"));
+        }
+        self.tokens()?;
+        Ok(self.shared.sources.iter().filter_map(Source::renewing).any(|renewing| renewing.invalidate(access_token)))
+    }
+
+    /// An API answered a request that carried this token. Says whether repeating it once, with a new authorization, makes sense, and
+    /// takes the token out of use where the answer means that (RFC 6750 3.1): a 401 does unless its Bearer challenge names another error, a 403 does not.
+    ///
+    /// `www_authenticate` is that header, several joined by commas. Errors: as [`Session::invalidate`].
+    pub fn should_retry(&self, access_token: &str, http_status: u16, www_authenticate: Option<&str>) -> Result<bool> {
+        if !challenge::asks_for_another_token(http_status, www_authenticate) {
+            self.tokens()?;
+            return Ok(false);
+        }
+        let invalidated = self.invalidate(access_token)?;
+        let renewed =
+            || self.shared.sources.iter().filter_map(Source::renewing).any(|renewing| renewing.has_another_than(access_token));
+        Ok(invalidated || renewed())
+    }
+
+    /// Renews the access token now. Callers at the same time share one renewal.
+    ///
+    /// Errors: UNSUPPORTED where the session holds no tokens, and as [`Session::authorize`].
+    pub fn refresh(&self) -> Result<()> {
+        self.tokens()?.refresh(self.wait()).map(drop)
+    }
+
+    /// What this session is. Uses no network, holds no secret.
+    pub fn status(&self) -> SessionStatus {
+        SessionStatus::new(&self.shared.sources, &self.shared.policy, &self.shared.deployment, &self.shared.notes)
+    }
+
+    /// Whether the session holds a credential, so that calls need no person.
+    pub fn is_initialized(&self) -> bool {
+        !self.shared.sources.is_empty()
+    }
+
+    /// The first source whose credential the host takes; one that Planet lists as under development there only if there is no other.
+    fn choose(&self, target: &Target<'_>) -> Result<(usize, &Source, bool)> {
+        let mut under_development = None;
+        for (index, source) in self.shared.sources.iter().enumerate() {
+            match self.shared.policy.accepts(target, source.kind()) {
+                Acceptance::Yes => return Ok((index, source, false)),
+                Acceptance::UnderDevelopment if under_development.is_none() => under_development = Some((index, source, true)),
+                _ => {}
+            }
+        }
+        under_development.ok_or_else(|| {
+            if self.shared.sources.is_empty() {
+                return self.empty();
+            }
+            let held: Vec<_> = self.shared.sources.iter().map(Source::kind).collect();
+            self.shared.policy.refusal(target, &held)
+        })
+    }
+
+    fn choose_for_header(&self, target: &Target<'_>) -> Result<(usize, &Source, bool)> {
+        let chosen = self.choose(target)?;
+        if chosen.1.key().is_some_and(|(_, transport)| transport == ApiKeyTransport::Query) {
+            return Err(Error::invalid_argument("this session's API key travels in the URL; use signed_url or authorize"));
+        }
+        if target.has_query_parameter("api_key") {
+            return Err(Error::invalid_argument(
+                "the URL carries an api_key already, and one request must not carry two credentials; strip it, or use authorize",
+            ));
+        }
+        Ok(chosen)
+    }
+
+    fn tokens(&self) -> Result<&Arc<Renewing>> {
+        let renewing = self.shared.sources.iter().find_map(Source::renewing);
+        renewing.ok_or_else(|| match self.shared.sources.is_empty() {
+            true => self.empty(),
+            false => Error::new(
+                Status::Unsupported,
+                "this session holds an API key and no access token; use api_key, headers or authorize",
+            ),
+        })
+    }
+
+    fn without_key(&self) -> Error {
+        match self.shared.sources.is_empty() {
+            true => self.empty(),
+            false => {
+                Error::new(Status::Unsupported, "this session holds no API key; set PL_API_KEY, or use headers or authorize")
+            }
+        }
+    }
+
+    fn empty(&self) -> Error {
+        let passed_over: String = self.shared.notes.iter().map(|note| format!(" ({note})")).collect();
+        Error::new(
+            Status::LoginRequired,
+            format!("no credential was found{passed_over}; set PL_API_KEY, or PL_AUTH_CLIENT_ID and PL_AUTH_CLIENT_SECRET"),
+        )
+        .with_reason("never_logged_in")
+    }
+}
+
+fn authorization(
+    target: &Target<'_>,
+    index: usize,
+    source: &Source,
+    snapshot: Arc<snapshot::Snapshot>,
+    under_development: bool,
+) -> Authorization {
+    // One mechanism per request (RFC 6750 2): a key in the URL goes when a header carries the credential.
+    let url = match source.key() {
+        Some((key, ApiKeyTransport::Query)) => api_key::signed_url(target.url, key),
+        _ if target.has_query_parameter("api_key") => Secret::from(api_key::strip_api_key(target.url)),
+        _ => Secret::from(target.url),
+    };
+    Authorization::new(source, index, snapshot, url, under_development)
+}

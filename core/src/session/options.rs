@@ -1,0 +1,135 @@
+//! What every constructor takes, and what tests inject.
+
+use crate::clock::{Clock, Random, SystemClock, SystemRandom};
+use crate::error::{Error, Result};
+use crate::http::{Http, ReqwestTransport, Transport};
+use crate::platform::Deployment;
+use crate::profile::environment::variable;
+use crate::profile::{Environment, SystemEnvironment};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Every call that may use the network ends within this unless told otherwise.
+pub const DEFAULT_TIMEOUT_MS: u64 = 30_000;
+const MAX_TIMEOUT_MS: u64 = 24 * 3600 * 1000;
+
+/// Options of every constructor. What is left out takes the default, and the defaults live here once.
+#[derive(Clone, Default)]
+pub struct Options {
+    /// Total deadline of each call that may use the network, in milliseconds; 30,000 by default.
+    pub timeout_ms: Option<u64>,
+    /// Another deployment: a preset's name, the path of a deployment document, or its JSON text. By default `PLANETKEY_DEPLOYMENT`, else Planet.
+    pub deployment: Option<String>,
+    /// Exact host names beside the deployment's to which the credential that the call names may go.
+    pub allowed_hosts: Option<Vec<String>>,
+    /// Allows plain http to this machine, for test servers. Off by default.
+    pub allow_insecure_loopback: Option<bool>,
+    /// CA certificates to trust beside the machine's own, as a PEM file.
+    pub ca_file: Option<String>,
+    /// The proxy to use instead of what the environment says.
+    pub proxy: Option<String>,
+    /// Clock, randomness, environment and transport; the real ones by default.
+    pub runtime: Runtime,
+}
+
+/// What a session takes from the outside world.
+#[derive(Clone)]
+pub struct Runtime {
+    /// Wall and monotonic time.
+    pub clock: Arc<dyn Clock>,
+    /// Random bytes.
+    pub random: Arc<dyn Random>,
+    /// Variables and the home directory.
+    pub environment: Arc<dyn Environment>,
+    /// The way to authorization servers; by default real HTTP with the options' CA and proxy.
+    pub transport: Option<Arc<dyn Transport>>,
+}
+
+impl Default for Runtime {
+    fn default() -> Self {
+        Runtime {
+            clock: Arc::new(SystemClock),
+            random: Arc::new(SystemRandom),
+            environment: Arc::new(SystemEnvironment),
+            transport: None,
+        }
+    }
+}
+
+impl Options {
+    /// The deadline of a call.
+    ///
+    /// Errors: INVALID_ARGUMENT for 0 and for more than a day.
+    pub(crate) fn timeout(&self) -> Result<Duration> {
+        check_timeout_ms(self.timeout_ms.unwrap_or(DEFAULT_TIMEOUT_MS))
+    }
+
+    pub(crate) fn deployment(&self) -> Result<Deployment> {
+        let named = match &self.deployment {
+            Some(named) => Some(named.clone()),
+            None => variable(self.runtime.environment.as_ref(), "PLANETKEY_DEPLOYMENT")?,
+        };
+        match named {
+            None => Deployment::planet(),
+            Some(named) if is_path(&named) => {
+                let text = std::fs::read_to_string(&named).map_err(|error| {
+                    Error::misconfigured(format!(
+                        "the deployment document {} cannot be read: {error}",
+                        crate::error::one_line(&named, 300)
+                    ))
+                })?;
+                Deployment::from_json(&text)
+            }
+            Some(named) => Deployment::from_text(&named),
+        }
+    }
+
+    pub(crate) fn http(&self) -> Result<Http> {
+        let runtime = &self.runtime;
+        let transport = match &runtime.transport {
+            Some(transport) => transport.clone(),
+            None => Arc::new(ReqwestTransport { ca_files: self.ca_files()?, proxy: self.proxy()? }),
+        };
+        Ok(Http::new(transport, runtime.clock.clone(), runtime.random.clone()))
+    }
+
+    fn proxy(&self) -> Result<Option<String>> {
+        match &self.proxy {
+            Some(proxy) if url::Url::parse(proxy).is_ok_and(|url| url.has_host()) => Ok(Some(proxy.clone())),
+            Some(_) => Err(Error::invalid_argument("proxy must be a URL: http://host:port")),
+            None => Ok(None),
+        }
+    }
+
+    /// `SSL_CERT_FILE` is heeded below; these are what Python and curl users have set already.
+    fn ca_files(&self) -> Result<Vec<PathBuf>> {
+        if let Some(file) = &self.ca_file {
+            let path = PathBuf::from(file);
+            if !path.is_file() {
+                return Err(Error::invalid_argument("ca_file is not a file that can be read"));
+            }
+            return Ok(vec![path]);
+        }
+        for name in ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"] {
+            if let Some(path) = variable(self.runtime.environment.as_ref(), name)?.map(PathBuf::from)
+                && path.is_file()
+            {
+                return Ok(vec![path]);
+            }
+        }
+        Ok(Vec::new())
+    }
+}
+
+/// Errors: INVALID_ARGUMENT for 0 and for more than a day.
+pub(crate) fn check_timeout_ms(timeout_ms: u64) -> Result<Duration> {
+    if timeout_ms == 0 || timeout_ms > MAX_TIMEOUT_MS {
+        return Err(Error::invalid_argument("timeout_ms must be from 1 to 86400000 (a day)"));
+    }
+    Ok(Duration::from_millis(timeout_ms))
+}
+
+fn is_path(deployment: &str) -> bool {
+    !deployment.trim_start().starts_with('{') && (deployment.contains(['/', '\\']) || deployment.ends_with(".json"))
+}

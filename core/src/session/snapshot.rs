@@ -1,0 +1,110 @@
+//! The immutable state that every reader shares.
+
+use crate::clock::{Clock, Moment, Random, fraction};
+use crate::secret::Secret;
+use crate::storage::Stored;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Before its end a token is no longer handed out: a request takes time to arrive.
+const HARD_MARGIN_MS: u64 = 5_000;
+
+/// One credential, ready to be sent.
+pub(crate) struct Snapshot {
+    /// The header's value, made once.
+    header: Secret,
+    /// Where the token or key starts in it.
+    prefix: usize,
+    /// Counts up with every new credential of the same source.
+    pub(crate) generation: u64,
+    /// Unix seconds, or nothing for a credential that does not expire.
+    pub(crate) expires_at: Option<i64>,
+    pub(crate) scopes: Vec<String>,
+    pub(crate) lifetime_ms: u64,
+    pub(crate) received: Moment,
+    /// From here on one thread renews in the background.
+    soft: Moment,
+    /// From here on the token is not sent.
+    hard: Moment,
+    /// An API answered 401 to it.
+    rejected: AtomicBool,
+    /// It was obtained because an API answered 401 to the one before.
+    pub(crate) after_rejection: bool,
+}
+
+impl Snapshot {
+    /// A credential that stays.
+    pub(crate) fn fixed(header: Secret) -> Self {
+        let never = Moment { monotonic_ms: u64::MAX, unix_ms: u64::MAX };
+        Snapshot {
+            header,
+            prefix: 0,
+            generation: 1,
+            expires_at: None,
+            scopes: Vec::new(),
+            lifetime_ms: u64::MAX,
+            received: Moment { monotonic_ms: 0, unix_ms: 0 },
+            soft: never,
+            hard: never,
+            rejected: AtomicBool::new(false),
+            after_rejection: false,
+        }
+    }
+
+    /// A bearer token. The soft deadline is three quarters of its life, moved by up to a tenth so that many processes do not renew in step.
+    pub(crate) fn bearer(stored: &Stored, generation: u64, after_rejection: bool, random: &dyn Random) -> Self {
+        let life = stored.tokens.lifetime_ms;
+        let window = (life as f64 / 4.0 * (0.6 + 0.8 * fraction(random))) as u64;
+        let margin = HARD_MARGIN_MS.min(life / 10);
+        let received = stored.received;
+        let expires_ms = received.unix_ms.saturating_add(life);
+        Snapshot {
+            header: Secret::from(format!("Bearer {}", stored.tokens.access_token.expose())),
+            prefix: "Bearer ".len(),
+            generation,
+            expires_at: i64::try_from(expires_ms / 1000).ok(),
+            scopes: stored.tokens.scopes.clone(),
+            lifetime_ms: life,
+            received,
+            soft: received.plus_ms(life.saturating_sub(window.max(margin))),
+            hard: received.plus_ms(life.saturating_sub(margin)),
+            rejected: AtomicBool::new(false),
+            after_rejection,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn header(&self) -> &str {
+        self.header.expose()
+    }
+
+    #[inline]
+    pub(crate) fn token(&self) -> &str {
+        self.header.expose().get(self.prefix..).unwrap_or("")
+    }
+
+    /// Whether it may be sent.
+    #[inline]
+    pub(crate) fn usable(&self, now: Moment) -> bool {
+        !now.reached(self.hard) && !self.rejected.load(Ordering::Relaxed)
+    }
+
+    /// Whether it is time to renew, while it is still good.
+    #[inline]
+    pub(crate) fn due(&self, now: Moment) -> bool {
+        now.reached(self.soft)
+    }
+
+    /// Takes the token out of use; `true` the first time.
+    pub(crate) fn reject(&self) -> bool {
+        !self.rejected.swap(true, Ordering::Relaxed)
+    }
+
+    pub(crate) fn is_rejected(&self) -> bool {
+        self.rejected.load(Ordering::Relaxed)
+    }
+
+    /// How long ago it was received, by the clock that does not jump.
+    pub(crate) fn age_ms(&self, clock: &dyn Clock) -> u64 {
+        clock.now().monotonic_ms.saturating_sub(self.received.monotonic_ms)
+    }
+}

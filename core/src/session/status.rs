@@ -1,0 +1,153 @@
+//! What a session is, without a secret.
+
+use super::source::Source;
+use crate::authorize::HostPolicy;
+use serde_json::{Value, json};
+
+/// One credential source of a session.
+#[derive(Clone, Debug)]
+pub struct SourceStatus {
+    /// `api_key` or `access_token`.
+    pub kind: &'static str,
+    /// Where it was found: `environment: PL_API_KEY`.
+    pub source: String,
+    /// The profile it belongs to.
+    pub profile: Option<String>,
+    /// As in auth_client.json.
+    pub client_type: &'static str,
+    /// The client, for tokens.
+    pub client_id: Option<String>,
+    /// Who issues its tokens.
+    pub issuer: Option<String>,
+    /// What was granted, or asked for while there is no token yet.
+    pub scopes: Vec<String>,
+    /// Unix seconds at which the current token expires.
+    pub expires_at: Option<i64>,
+    /// Whether it can serve requests without a person.
+    pub initialized: bool,
+    /// Whether the next call is answered without the network.
+    pub token_cached: bool,
+    /// The hosts that it may go to.
+    pub hosts: Vec<String>,
+    /// `bearer`, `basic`, `header` or `query`.
+    pub transport: &'static str,
+}
+
+/// What a session is: its sources in their order, and why.
+#[derive(Clone, Debug)]
+pub struct SessionStatus {
+    sources: Vec<SourceStatus>,
+    deployment: String,
+    notes: Vec<String>,
+}
+
+impl SessionStatus {
+    pub(super) fn new(sources: &[Source], policy: &HostPolicy, deployment: &str, notes: &[String]) -> Self {
+        let sources = sources
+            .iter()
+            .map(|source| {
+                let renewing = source.renewing();
+                let last = renewing.and_then(|renewing| renewing.last());
+                SourceStatus {
+                    kind: if renewing.is_some() { "access_token" } else { "api_key" },
+                    source: source.origin.clone(),
+                    profile: source.profile.clone(),
+                    client_type: renewing.map_or("static_apikey", |renewing| renewing.machine.client_type()),
+                    client_id: renewing.map(|renewing| renewing.machine.client_id().to_owned()),
+                    issuer: renewing.map(|renewing| renewing.machine.issuer().to_owned()),
+                    scopes: match (&last, renewing) {
+                        (Some(last), _) => last.scopes.clone(),
+                        (None, Some(renewing)) => renewing.machine.scopes().to_vec(),
+                        (None, None) => Vec::new(),
+                    },
+                    expires_at: last.and_then(|last| last.expires_at),
+                    initialized: true,
+                    token_cached: source.is_usable(),
+                    hosts: policy.hosts_for(source.kind()),
+                    transport: source.transport_name(),
+                }
+            })
+            .collect();
+        SessionStatus { sources, deployment: deployment.to_owned(), notes: notes.to_vec() }
+    }
+
+    /// The sources, in the order in which a URL gets the first that its host accepts.
+    pub fn sources(&self) -> &[SourceStatus] {
+        &self.sources
+    }
+
+    /// The deployment's name.
+    pub fn deployment(&self) -> &str {
+        &self.deployment
+    }
+
+    /// What was passed over, and why.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// Whether there is a credential.
+    pub fn is_initialized(&self) -> bool {
+        self.sources.iter().any(|source| source.initialized)
+    }
+
+    /// The first source's kind.
+    pub fn kind(&self) -> Option<&'static str> {
+        self.sources.first().map(|source| source.kind)
+    }
+
+    /// Where the first source was found.
+    pub fn source(&self) -> Option<&str> {
+        self.sources.first().map(|source| source.source.as_str())
+    }
+
+    /// The first source's profile.
+    pub fn profile(&self) -> Option<&str> {
+        self.sources.first().and_then(|source| source.profile.as_deref())
+    }
+
+    /// The first source's issuer.
+    pub fn issuer(&self) -> Option<&str> {
+        self.sources.first().and_then(|source| source.issuer.as_deref())
+    }
+
+    /// The first source's scopes.
+    pub fn scopes(&self) -> &[String] {
+        self.sources.first().map_or(&[], |source| source.scopes.as_slice())
+    }
+
+    /// The first source's expiry, in Unix seconds.
+    pub fn expires_at(&self) -> Option<i64> {
+        self.sources.first().and_then(|source| source.expires_at)
+    }
+
+    /// All of it as JSON: the same object in every language.
+    pub fn to_json(&self) -> Value {
+        let sources: Vec<Value> = self
+            .sources
+            .iter()
+            .map(|source| {
+                json!({
+                    "kind": source.kind,
+                    "source": source.source,
+                    "profile": source.profile,
+                    "client_type": source.client_type,
+                    "client_id": source.client_id,
+                    "issuer": source.issuer,
+                    "scopes": source.scopes,
+                    "expires_at": source.expires_at,
+                    "initialized": source.initialized,
+                    "token_cached": source.token_cached,
+                    "hosts": source.hosts,
+                    "transport": source.transport,
+                })
+            })
+            .collect();
+        json!({
+            "initialized": self.is_initialized(),
+            "deployment": self.deployment,
+            "sources": sources,
+            "notes": self.notes,
+        })
+    }
+}

@@ -1,0 +1,81 @@
+//! The error taxonomy as data: `tests/vectors/errors.json` is what the core says, and every language is held against that file.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use planetkey::{Error, REASONS, Status};
+use std::path::PathBuf;
+
+fn file() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors/errors.json")
+}
+
+#[test]
+fn the_file_is_what_the_core_says() {
+    let wanted = format!("{}\n", serde_json::to_string_pretty(&planetkey::catalogue()).unwrap());
+    if std::env::var_os("UPDATE_VECTORS").is_some_and(|value| value == "1") {
+        std::fs::create_dir_all(file().parent().unwrap()).unwrap();
+        std::fs::write(file(), &wanted).unwrap();
+    }
+    let present = std::fs::read_to_string(file()).unwrap();
+    assert_eq!(present, wanted, "tests/vectors/errors.json is out of date; run this test with UPDATE_VECTORS=1");
+}
+
+/// The table of the design, section 4: numbers are stable and never reused.
+#[test]
+fn numbers_and_names_are_those_of_the_design() {
+    let design = [
+        (0, "OK"),
+        (1, "INVALID_ARGUMENT"),
+        (2, "MISCONFIGURED"),
+        (3, "LOGIN_REQUIRED"),
+        (4, "DENIED"),
+        (5, "HOST_REFUSED"),
+        (6, "UNAVAILABLE"),
+        (7, "TIMEOUT"),
+        (8, "CANCELLED"),
+        (9, "PROTOCOL"),
+        (10, "STORAGE"),
+        (11, "TOKEN_INVALID"),
+        (12, "UNSUPPORTED"),
+        (13, "INTERNAL"),
+    ];
+    let core: Vec<(i32, &str)> = Status::ALL.iter().map(|status| (status.number(), status.name())).collect();
+    assert_eq!(core, design);
+    for status in Status::ALL {
+        assert_eq!(Status::from_number(status.number()), Some(status));
+        assert!(!status.advice().is_empty());
+    }
+    for number in [-1, 14, i32::MAX, i32::MIN] {
+        assert_eq!(Status::from_number(number), None);
+    }
+}
+
+#[test]
+fn the_reasons_of_a_login_are_those_of_the_design() {
+    let reasons = |status| REASONS.iter().filter(|(_, of)| *of == status).map(|(reason, _)| *reason).collect::<Vec<_>>();
+    assert_eq!(reasons(Status::LoginRequired), ["never_logged_in", "expired", "revoked", "logged_out", "corrupt"]);
+    let mut all: Vec<&str> = REASONS.iter().map(|(reason, _)| *reason).collect();
+    all.sort_unstable();
+    all.dedup();
+    assert_eq!(all.len(), REASONS.len(), "a reason belongs to one status");
+}
+
+#[test]
+fn untrusted_text_becomes_one_short_printable_line() {
+    let evil = "first\r\nsecond\u{1b}[31m\u{202e}\u{2028}third\0";
+    let error = Error::new(Status::Protocol, evil).with_oauth_error(evil, Some(&"long ".repeat(1000)));
+    for text in [error.message(), error.oauth_error().unwrap(), &error.to_string(), &format!("{error:?}")] {
+        assert!(text.contains("first") && text.contains("third"), "{text}");
+        assert!(!text.chars().any(|c| c.is_control() || ('\u{2028}'..='\u{202e}').contains(&c)), "{text:?}");
+    }
+    assert!(error.oauth_error_description().unwrap().chars().count() <= 401);
+    assert_eq!(error.to_string(), format!("PROTOCOL: {}", error.message()));
+}
+
+#[test]
+fn only_what_may_pass_by_itself_is_retryable() {
+    for status in Status::ALL {
+        let wanted = matches!(status, Status::Unavailable | Status::Timeout);
+        assert_eq!(Error::new(status, "x").retryable(), wanted, "{status}");
+    }
+    assert!(Error::new(Status::Protocol, "x").with_retryable(true).retryable());
+}

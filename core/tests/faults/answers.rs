@@ -1,0 +1,115 @@
+//! Answers that are no token response: faults 7 to 15.
+
+use crate::common::*;
+use planetkey::{Error, Status};
+use serde_json::json;
+
+/// What a caller gets when the server answers so.
+fn error(response: planetkey::http::Response) -> Error {
+    let bench = bench();
+    bench.fake.answers(response);
+    let error = bench.session.access_token().unwrap_err();
+    assert_eq!(bench.fake.count(), 1, "an answer that came is not asked for again");
+    error
+}
+
+fn answered(body: impl Into<Vec<u8>>) -> planetkey::Result<String> {
+    let bench = bench();
+    bench.fake.answers(answer(200, "application/json", body));
+    bench.session.access_token().map(|token| token.to_string())
+}
+
+#[test]
+fn f007_html_body_is_protocol_error() {
+    let logs = logs();
+    for media_type in ["text/html", "application/json"] {
+        let error = error(answer(200, media_type, "<html>PORTAL-f007</html>"));
+        assert_eq!((error.status(), error.http_status(), error.retryable()), (Status::Protocol, Some(200), true));
+        assert!(error.message().contains(media_type) && error.message().contains("25 bytes"), "{error}");
+        assert!(!format!("{error:?}").contains("PORTAL"));
+    }
+    assert_eq!(logs.with(log::Level::Trace, "PORTAL-f007"), Vec::<String>::new());
+}
+
+#[test]
+fn f008_empty_body_is_protocol_error() {
+    assert_eq!(answered("").unwrap_err().status(), Status::Protocol);
+    assert_eq!(answered(" \r\n").unwrap_err().status(), Status::Protocol);
+}
+
+#[test]
+fn f009_truncated_json_is_protocol_error() {
+    let whole = r#"{"access_token":"t","token_type":"Bearer","expires_in":3600}"#;
+    assert_eq!(answered(whole).unwrap(), "t");
+    for end in 1..whole.len() {
+        assert_eq!(answered(&whole[..end]).unwrap_err().status(), Status::Protocol, "{end}");
+    }
+    // Where the wire broke off, the client credentials grant may ask again.
+    let simulator = simulator();
+    simulator.script("m2m.token", &json!([{"fault": "truncate"}])).unwrap();
+    simulator_session(&simulator, &simulator_options(&simulator)).access_token().unwrap();
+    assert_eq!(simulator.count("m2m.token").unwrap(), 2);
+}
+
+#[test]
+fn f010_an_error_in_a_200_is_an_error() {
+    let body = json!({"error": "invalid_client", "error_description": "who?", "access_token": "t", "token_type": "Bearer"});
+    let error = error(json_answer(200, &body));
+    assert_eq!((error.status(), error.oauth_error()), (Status::Misconfigured, Some("invalid_client")));
+    assert_eq!(error.oauth_error_description(), Some("who?"));
+    // A null is no error.
+    assert_eq!(answered(r#"{"error":null,"access_token":"t","token_type":"Bearer"}"#).unwrap(), "t");
+}
+
+#[test]
+fn f011_a_400_without_json_keeps_status_type_and_length_only() {
+    let error = error(answer(400, "text/plain", "SECRET-f011 is wrong"));
+    assert_eq!((error.status(), error.http_status(), error.oauth_error()), (Status::Protocol, Some(400), None));
+    for part in ["400", "text/plain", "20 bytes"] {
+        assert!(error.message().contains(part), "{error}");
+    }
+    assert!(!format!("{error:?}").contains("SECRET-f011"));
+}
+
+#[test]
+fn f012_an_error_that_is_no_string_does_no_harm() {
+    for member in [json!({"code": 400, "message": "x"}), json!([1]), json!(5), json!(true), json!(""), json!({"error": {"error": {}}})] {
+        for http_status in [400, 401, 200] {
+            let error = error(json_answer(http_status, &json!({"error": member, "error_description": {"x": 1}})));
+            assert_eq!(error.status(), Status::Misconfigured, "{member} {http_status}");
+            assert_eq!(error.oauth_error_description(), None);
+        }
+    }
+    for body in ["null", "[]", "5", "\"error\"", "{}", r#"{"error":null}"#] {
+        assert_eq!(error(answer(400, "application/json", body)).status(), Status::Protocol, "{body}");
+    }
+}
+
+#[test]
+fn f013_huge_and_endless_bodies_are_cut_off() {
+    let simulator = simulator();
+    for fault in ["huge", "endless"] {
+        simulator.script("m2m.token", &json!([{ "fault": fault }])).unwrap();
+        let error = simulator_session(&simulator, &simulator_options(&simulator)).access_token().unwrap_err();
+        assert_eq!(error.status(), Status::Protocol, "{fault}: {error}");
+        assert!(error.message().contains("1 MiB"), "{error}");
+    }
+    assert_eq!(simulator.count("m2m.token").unwrap(), 2);
+}
+
+#[test]
+fn f014_of_duplicate_keys_the_last_wins() {
+    let body = r#"{"access_token":"first","token_type":"mac","access_token":"last","token_type":"Bearer"}"#;
+    assert_eq!(answered(body).unwrap(), "last");
+    assert_eq!(answered(r#"{"error":"invalid_client","error":null,"access_token":"t","token_type":"Bearer"}"#).unwrap(), "t");
+}
+
+#[test]
+fn f015_invalid_utf8_is_protocol_error() {
+    for bad in [&b"\xff"[..], b"\xc3\x28", b"\xed\xa0\x80", b"\xf8\x88"] {
+        let body = [br#"{"token_type":"Bearer","access_token":""#, bad, br#""}"#].concat();
+        assert_eq!(answered(body).unwrap_err().status(), Status::Protocol);
+    }
+    // A lone surrogate by escape is no text either.
+    assert_eq!(answered(r#"{"access_token":"\ud800","token_type":"Bearer"}"#).unwrap_err().status(), Status::Protocol);
+}

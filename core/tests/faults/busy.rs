@@ -1,0 +1,151 @@
+//! A server that is busy or in trouble: faults 1 to 6.
+
+use crate::common::*;
+use planetkey::clock::{Clock, ManualClock};
+use planetkey::http::retry_after;
+use planetkey::{M2mOptions, Options, Session, Status};
+use planetkey_simulator::Simulator;
+use serde_json::json;
+use std::sync::{Arc, Mutex};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The built-in Planet behind the simulator's proxy, with a clock that sleeps without waiting.
+fn planet(simulator: &Simulator, timeout_ms: Option<u64>) -> (Session, Arc<ManualClock>) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let clock = Arc::new(ManualClock::new(now));
+    let mut options = Options { timeout_ms, ..planet_options(simulator) };
+    options.runtime.clock = clock.clone();
+    let settings = simulator.settings();
+    let session = Session::from_m2m(&settings.client_id, &settings.client_secret, &M2mOptions::default(), &options).unwrap();
+    (session, clock)
+}
+
+#[test]
+fn f001_a_server_error_is_retried_once() {
+    let simulator = simulator();
+    for (number, status) in (1..).zip([500, 502, 503, 504]) {
+        let (session, clock) = planet(&simulator, None);
+        let before = clock.now().monotonic_ms;
+        simulator.script("m2m.token", &json!([{ "status": status }])).unwrap();
+        session.access_token().unwrap();
+        assert_eq!(simulator.count("m2m.token").unwrap(), 2 * number, "{status}");
+        let waited = clock.now().monotonic_ms - before;
+        assert!((1..1000).contains(&waited), "a short wait with jitter, not {waited} ms");
+    }
+    let (session, _) = planet(&simulator, None);
+    simulator.script("m2m.token", &json!([{"status": 502}, {"status": 502}])).unwrap();
+    let error = session.access_token().unwrap_err();
+    assert_eq!((error.status(), error.http_status(), error.retryable()), (Status::Unavailable, Some(502), true));
+    assert_eq!(simulator.count("m2m.token").unwrap(), 10);
+}
+
+#[test]
+fn f002_retry_after_is_waited_for_inside_the_deadline_only() {
+    let simulator = simulator();
+    let step = json!([{"status": 503, "headers": {"Retry-After": "2"}}]);
+    simulator.script("m2m.token", &step).unwrap();
+    let (session, clock) = planet(&simulator, None);
+    let before = clock.now().monotonic_ms;
+    session.access_token().unwrap();
+    assert!(clock.now().monotonic_ms - before >= 2000);
+    assert_eq!(simulator.count("m2m.token").unwrap(), 2);
+    simulator.script("m2m.token", &step).unwrap();
+    let (session, clock) = planet(&simulator, Some(1900));
+    let before = clock.now().monotonic_ms;
+    let error = session.access_token().unwrap_err();
+    assert_eq!((error.status(), error.retry_after_ms()), (Status::Unavailable, Some(2000)));
+    assert_eq!(clock.now().monotonic_ms, before, "nobody slept for an answer that could not come in time");
+    assert_eq!(simulator.count("m2m.token").unwrap(), 3);
+}
+
+#[test]
+fn f003_a_long_retry_after_is_told_and_not_slept() {
+    let bench = bench();
+    bench.fake.answers(busy(503, Some("86400")));
+    for _ in 0..20 {
+        let error = bench.session.access_token().unwrap_err();
+        assert_eq!(error.status(), Status::Unavailable);
+        assert!(error.retry_after_ms().unwrap() >= 3_600_000, "{:?}", error.retry_after_ms());
+    }
+    assert_eq!((bench.fake.count(), bench.elapsed_ms()), (1, 0));
+    // The cap: a mistaken header does not end a service for a day.
+    bench.advance(3599);
+    assert_eq!(bench.session.access_token().unwrap_err().retry_after_ms(), Some(1000));
+    assert_eq!(bench.fake.count(), 1);
+    bench.advance(1);
+    assert_eq!(bench.token(), "token-1");
+}
+
+#[test]
+fn f004_retry_after_as_date_in_the_past_or_garbage() {
+    assert_eq!(retry_after::parse("120", NOW), Some(120_000));
+    assert_eq!(retry_after::parse(" 7 ", NOW), Some(7000));
+    let date = |seconds: u64| httpdate::fmt_http_date(UNIX_EPOCH + std::time::Duration::from_secs(seconds));
+    assert_eq!(retry_after::parse(&date(NOW + 90), NOW), Some(90_000));
+    assert_eq!(retry_after::parse(&date(NOW - 90), NOW), Some(0));
+    for garbage in ["", "soon", "-5", "1.5", "5s", "Fri, 99 Foo 2026 00:00:00 GMT", "\u{661}"] {
+        assert_eq!(retry_after::parse(garbage, NOW), None, "{garbage:?}");
+    }
+    let year = 366 * 24 * 3600 * 1000;
+    for absurd in ["99999999999999999999999", "18446744073709551615", "4000000000"] {
+        assert_eq!(retry_after::parse(absurd, NOW), Some(year), "{absurd}");
+    }
+    // The date is read on the server's clock, which is an hour ahead of this one.
+    let bench = bench();
+    let server_now = NOW + 3600;
+    let mut answer = busy(503, Some(&date(server_now + 5)));
+    answer.date = Some(server_now);
+    bench.fake.answers(answer);
+    bench.token();
+    assert_eq!(bench.elapsed_ms(), 5000);
+    // Garbage is as if the header were not there.
+    let bench = crate::common::bench();
+    bench.fake.answers(busy(503, Some("soon")));
+    bench.token();
+    assert!(bench.elapsed_ms() < 1000);
+}
+
+#[test]
+fn f005_429_without_retry_after_backs_off_from_a_second_on() {
+    for random in [0x00, 0x80, 0xff] {
+        let (fake, clock) = (Fake::new(), Arc::new(ManualClock::new(NOW)));
+        let times = Arc::new(Mutex::new(Vec::new()));
+        for _ in 0..3 {
+            let (clock, times) = (clock.clone(), times.clone());
+            fake.then(move || {
+                times.lock().unwrap().push(clock.now().monotonic_ms);
+                Ok(busy(429, None))
+            });
+        }
+        let mut options = options(&fake, &clock);
+        options.runtime.random = Arc::new(Fixed(random));
+        let error = m2m(&options).access_token().unwrap_err();
+        assert_eq!((error.status(), error.http_status()), (Status::Unavailable, Some(429)));
+        let times = times.lock().unwrap().clone();
+        assert_eq!(times.len(), 3);
+        let waits: Vec<u64> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        assert!(waits[0] >= 1000 && waits[1] > waits[0], "{waits:?}");
+    }
+}
+
+#[test]
+fn f006_429_while_a_token_is_valid_costs_nobody_anything() {
+    let bench = bench();
+    assert_eq!(bench.token(), "token-1");
+    bench.advance(3000);
+    bench.fake.answers(busy(429, Some("60")));
+    assert_eq!(bench.token(), "token-1");
+    bench.fake.wait_requests(2);
+    // Joins the renewal, or meets what it left behind.
+    assert_eq!(bench.session.refresh().unwrap_err().http_status(), Some(429));
+    for _ in 0..20 {
+        assert_eq!(bench.token(), "token-1");
+    }
+    bench.advance(59);
+    assert_eq!(bench.token(), "token-1");
+    assert_eq!(bench.fake.count(), 2, "not before the time that the server named");
+    bench.advance(1);
+    assert_eq!(bench.token(), "token-1");
+    bench.wait_token("token-2");
+    assert_eq!(bench.fake.count(), 3);
+}

@@ -1,0 +1,156 @@
+//! Tokens with odd lifetimes, types and characters: faults 16 to 24.
+
+use crate::common::*;
+use planetkey::clock::Clock;
+use planetkey::{Result, Status};
+use serde_json::{Value, json};
+
+/// The token that a session hands out for this answer, and when it expires, in seconds from now.
+fn served(members: Value) -> Result<(String, i64)> {
+    let bench = bench();
+    bench.fake.answers(token(&members));
+    let token = bench.session.access_token()?;
+    Ok((token.to_string(), token.expires_at().unwrap() - i64::try_from(NOW).unwrap()))
+}
+
+fn status(members: Value) -> Status {
+    served(members).unwrap_err().status()
+}
+
+#[test]
+fn f016_expires_in_of_every_kind() {
+    let life = |expires_in: Value| served(json!({"access_token": "t", "expires_in": expires_in})).map(|(_, life)| life);
+    for hour in [json!("3600"), json!(3600.0), json!(3600)] {
+        assert_eq!(life(hour).unwrap(), 3600);
+    }
+    for unusable in [json!(0), json!(-1)] {
+        assert_eq!(life(unusable).unwrap_err().reason(), Some("lifetime_unusable"));
+    }
+    assert_eq!(life(json!(1e300)).unwrap(), 10 * 365 * 24 * 3600);
+    assert_eq!(life(Value::Null).unwrap(), 300);
+    assert_eq!(served(json!({"access_token": "t"})).unwrap().1, 300);
+}
+
+/// Peers that renew five minutes before the end ask at every call.
+#[test]
+fn f017_a_life_shorter_than_any_window_is_no_storm() {
+    for life in [10u64, 60, 200] {
+        let bench = bench();
+        bench.fake.always(move |number| Ok(token(&json!({"access_token": format!("t-{number}"), "expires_in": life}))));
+        for _ in 0..20 {
+            bench.token();
+        }
+        assert_eq!(bench.fake.count(), 1, "life {life}");
+        // A call every half second for ten lives.
+        for _ in 0..20 * life {
+            bench.clock.sleep(std::time::Duration::from_millis(500));
+            bench.token();
+        }
+        let requests = bench.fake.count();
+        assert!((10..=16).contains(&requests), "{requests} requests in ten lives of {life} s");
+    }
+}
+
+#[test]
+fn f018_a_life_of_a_second_is_asked_for_once_a_second() {
+    let bench = bench();
+    bench.fake.always(|number| Ok(token(&json!({"access_token": format!("t-{number}"), "expires_in": 1}))));
+    assert_eq!(bench.token(), "t-1");
+    bench.clock.sleep(std::time::Duration::from_millis(950));
+    for _ in 0..20 {
+        let error = bench.session.access_token().unwrap_err();
+        assert_eq!(error.status(), Status::Unavailable);
+        assert!(error.message().contains("too short"), "{error}");
+        assert_eq!(error.retry_after_ms(), Some(50));
+    }
+    bench.clock.sleep(std::time::Duration::from_millis(50));
+    assert_eq!(bench.token(), "t-2");
+    assert_eq!(bench.fake.count(), 2);
+}
+
+#[test]
+fn f019_token_type_missing_shouting_or_foreign() {
+    served(json!({"access_token": "t", "token_type": "BEARER"})).unwrap();
+    assert_eq!(status(json!({"access_token": "t", "token_type": "mac"})), Status::Protocol);
+    assert_eq!(status(json!({"access_token": "t", "token_type": null})), Status::Protocol);
+    let bench = bench();
+    bench.fake.answers(json_answer(200, &json!({"access_token": "t"})));
+    assert_eq!(bench.session.access_token().unwrap_err().status(), Status::Protocol);
+}
+
+#[test]
+fn f020_a_token_that_no_header_may_carry_is_refused() {
+    for bad in ["", "a b", "a\nb", "a\r\nX: y", "é", "a\u{0}"] {
+        let bench = bench();
+        bench.fake.answers(token(&json!({"access_token": bad, "expires_in": 60})));
+        assert_eq!(bench.session.headers(SENTINEL_HUB).unwrap_err().status(), Status::Protocol, "{bad:?}");
+        assert!(bench.session.access_token_cached().unwrap().is_none());
+    }
+}
+
+#[test]
+fn f021_a_token_of_64_kib_is_carried_and_an_absurd_one_is_not() {
+    let long = "x".repeat(64 * 1024);
+    let bench = bench();
+    bench.fake.answers(token(&json!({"access_token": long, "expires_in": 60})));
+    let authorization = bench.session.headers(SENTINEL_HUB).unwrap();
+    assert_eq!(authorization.header_value().unwrap().len(), "Bearer ".len() + long.len());
+    assert_eq!(status(json!({"access_token": "x".repeat(256 * 1024 + 1)})), Status::Protocol);
+    // Over a socket too.
+    let simulator = simulator();
+    simulator.script("m2m.token", &json!([{"token_response": {"set": {"access_token": long}}}])).unwrap();
+    let session = simulator_session(&simulator, &simulator_options(&simulator));
+    assert_eq!(&*session.access_token().unwrap(), long);
+}
+
+/// A server that hands out the same token until it expires, the life counting down.
+#[test]
+fn f022_the_same_token_again_makes_no_tight_loop() {
+    let bench = bench();
+    let clock = bench.clock.clone();
+    bench.fake.always(move |_| {
+        let left = 600_000u64.saturating_sub(clock.now().unix_ms - NOW * 1000) as f64 / 1000.0;
+        Ok(token(&json!({"access_token": "the-same", "expires_in": left})))
+    });
+    for _ in 0..5900 {
+        assert_eq!(bench.token(), "the-same");
+        bench.clock.sleep(std::time::Duration::from_millis(100));
+    }
+    let requests = bench.fake.count();
+    assert!((2..=15).contains(&requests), "{requests} requests in one life");
+    assert!(bench.session.access_token().unwrap().expires_at().unwrap() <= i64::try_from(NOW + 600).unwrap());
+}
+
+/// `expires_in` says an hour, the token itself a minute, both measured on the server's clock.
+#[test]
+fn f023_of_expires_in_and_exp_the_earlier_counts() {
+    let with_date = |exp: u64, date: u64| {
+        let bench = bench();
+        let mut answer = token(&json!({"access_token": jwt(&json!({"exp": exp})), "expires_in": 3600}));
+        answer.date = Some(date);
+        bench.fake.answers(answer);
+        bench.session.access_token().map(|token| token.expires_at().unwrap() - i64::try_from(NOW).unwrap())
+    };
+    assert_eq!(with_date(NOW + 60, NOW).unwrap(), 60);
+    assert_eq!(with_date(NOW + 7200, NOW).unwrap(), 3600);
+    let error = with_date(NOW - 60, NOW).unwrap_err();
+    assert_eq!((error.status(), error.reason()), (Status::Protocol, Some("lifetime_unusable")));
+    assert!(error.message().contains("clock"), "{error}");
+    // A life that the token states itself needs no clock at all.
+    let life = served(json!({"access_token": jwt(&json!({"iat": 1000, "exp": 1060})), "expires_in": 3600})).unwrap().1;
+    assert_eq!(life, 60);
+}
+
+#[test]
+fn f024_a_narrowed_scope_is_an_event_and_no_failure() {
+    let logs = logs();
+    let (fake, clock) = (Fake::new(), std::sync::Arc::new(planetkey::clock::ManualClock::new(NOW)));
+    let scopes = planetkey::M2mOptions { scopes: vec!["planet".into(), "f024-refused".into()], ..Default::default() };
+    let session = planetkey::Session::from_m2m(CLIENT_ID, CLIENT_SECRET, &scopes, &options(&fake, &clock)).unwrap();
+    assert_eq!(session.status().scopes(), ["planet", "f024-refused"], "what will be asked for");
+    fake.answers(token(&json!({"access_token": "t", "expires_in": 60, "scope": "planet"})));
+    session.access_token().unwrap();
+    assert_eq!(fake.seen()[0].field("scope").as_deref(), Some("planet f024-refused"));
+    assert_eq!(session.status().scopes(), ["planet"]);
+    assert_eq!(logs.with(log::Level::Warn, "f024-refused").len(), 1);
+}

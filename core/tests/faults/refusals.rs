@@ -1,0 +1,200 @@
+//! Refusals, refresh tokens that nobody asked for, and odd headers: faults 25 to 32 and 35 to 40.
+
+use crate::common::*;
+use planetkey::clock::ManualClock;
+use planetkey::{Options, Session, Status};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// A session whose first token response holds this refresh token: what the later requests look like.
+fn renewals_after(refresh_token: &[Value]) {
+    let bench = bench();
+    for (number, refresh_token) in refresh_token.iter().enumerate() {
+        let name = format!("with-refresh-{number}");
+        let body = json!({"access_token": name, "expires_in": 600, "refresh_token": refresh_token, "refresh_expires_in": 1800});
+        bench.fake.answers(token(&body));
+        assert_eq!(bench.token(), name);
+        bench.advance(600);
+    }
+    assert_eq!(bench.token(), "token-1");
+    let seen = bench.fake.seen();
+    assert_eq!(seen.len(), refresh_token.len() + 1);
+    for request in &seen {
+        // Renewing repeats the grant (RFC 6749 4.4.3), byte for byte.
+        assert_eq!(request.field("grant_type").as_deref(), Some("client_credentials"));
+        assert_eq!(request.body, seen[0].body);
+        assert!(!request.body.contains("SECRET-REFRESH"));
+    }
+    assert!(!bench.session.status().to_json().to_string().contains("SECRET-REFRESH"));
+}
+
+#[test]
+fn f025_a_machine_client_needs_no_refresh_token() {
+    renewals_after(&[]);
+    renewals_after(&[json!("SECRET-REFRESH"), Value::Null]);
+}
+
+#[test]
+fn f026_an_empty_or_null_refresh_token_changes_nothing() {
+    renewals_after(&[json!("SECRET-REFRESH"), json!(""), Value::Null]);
+}
+
+#[test]
+fn f027_the_same_refresh_token_again_changes_nothing() {
+    renewals_after(&[json!("SECRET-REFRESH"), json!("SECRET-REFRESH")]);
+}
+
+#[test]
+fn f028_invalid_grant_is_remembered_until_somebody_asks() {
+    let bench = bench();
+    bench.fake.answers(oauth_error(400, "invalid_grant"));
+    for _ in 0..20 {
+        let error = bench.session.access_token().unwrap_err();
+        assert_eq!((error.status(), error.reason()), (Status::LoginRequired, Some("revoked")));
+    }
+    assert_eq!(bench.fake.count(), 1);
+    // Once the server has caught up, an explicit renewal brings the session back.
+    bench.session.refresh().unwrap();
+    assert_eq!(bench.token(), "token-1");
+    assert_eq!(bench.fake.count(), 2);
+}
+
+#[test]
+fn f029_invalid_client_while_a_token_is_valid_leaves_it_in_use() {
+    let bench = bench();
+    assert_eq!(bench.token(), "token-1");
+    bench.advance(3000);
+    bench.fake.always(|_| Ok(oauth_error(401, "invalid_client")));
+    bench.token();
+    bench.fake.wait_requests(2);
+    for _ in 0..20 {
+        assert_eq!(bench.token(), "token-1");
+    }
+    bench.advance(500);
+    assert_eq!(bench.token(), "token-1");
+    assert_eq!(bench.fake.count(), 2, "a permanent refusal is not asked again");
+    bench.advance(100);
+    for _ in 0..20 {
+        let error = bench.session.access_token().unwrap_err();
+        assert_eq!((error.status(), error.oauth_error()), (Status::Misconfigured, Some("invalid_client")));
+    }
+    assert_eq!(bench.fake.count(), 2);
+}
+
+/// The caller's share of one refusal: its status, and how many requests twenty calls over an hour cost.
+fn refused(http_status: u16, error: &'static str) -> (Status, Option<String>, usize) {
+    let bench = bench();
+    bench.fake.always(move |_| Ok(oauth_error(http_status, error)));
+    let first = bench.session.access_token().unwrap_err();
+    for _ in 0..19 {
+        bench.advance(180);
+        let again = bench.session.access_token().unwrap_err();
+        assert_eq!((again.status(), again.reason()), (first.status(), first.reason()));
+    }
+    (first.status(), first.reason().map(str::to_owned), bench.fake.count())
+}
+
+#[test]
+fn f030_refusals_of_client_grant_and_scope_are_permanent() {
+    for error in ["unauthorized_client", "unsupported_grant_type", "invalid_scope", "invalid_request", "invalid_target"] {
+        assert_eq!(refused(400, error), (Status::Misconfigured, None, 1), "{error}");
+    }
+    assert_eq!(refused(403, "access_denied"), (Status::Denied, None, 1));
+}
+
+#[test]
+fn f031_a_server_that_wants_a_person_is_login_required() {
+    for error in ["interaction_required", "login_required", "mfa_required", "consent_required", "account_selection_required"] {
+        assert_eq!(refused(400, error), (Status::LoginRequired, Some("expired".to_owned()), 1), "{error}");
+    }
+}
+
+#[test]
+fn f032_unknown_errors_are_permanent_with_400_and_transient_with_5xx() {
+    assert_eq!(refused(400, "a_new_error"), (Status::Misconfigured, None, 1));
+    assert_eq!(refused(401, "a_new_error"), (Status::Misconfigured, None, 1));
+    let (status, _, requests) = refused(503, "a_new_error");
+    assert_eq!(status, Status::Unavailable);
+    assert!(requests >= 20, "asked again after each pause, {requests} times");
+    let (status, ..) = refused(400, "temporarily_unavailable");
+    assert_eq!(status, Status::Unavailable);
+}
+
+/// Metadata that worked for months is gone: the token endpoint that it named still serves.
+#[test]
+fn f035_the_last_good_metadata_is_used_when_it_is_gone() {
+    let logs = logs();
+    let (fake, clock) = (Fake::new(), Arc::new(ManualClock::new(NOW)));
+    let config = json!({
+        "client_type": "oidc_client_credentials_secret", "auth_server": "https://f035.example",
+        "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET,
+    });
+    let session = Session::from_client_config(&config.to_string(), &options(&fake, &clock)).unwrap();
+    fake.answers(json_answer(200, &json!({"issuer": "https://f035.example", "token_endpoint": "https://f035.example/token"})));
+    session.access_token().unwrap();
+    clock.advance(std::time::Duration::from_secs(90 * 24 * 3600));
+    fake.answers(answer(404, "text/html", "gone")).answers(answer(404, "text/html", "gone"));
+    session.access_token().unwrap();
+    let urls: Vec<String> = fake.seen().into_iter().map(|seen| seen.url).collect();
+    assert_eq!(urls.len(), 5);
+    assert_eq!((urls[1].as_str(), urls[4].as_str()), ("https://f035.example/token", "https://f035.example/token"));
+    assert_eq!(logs.with(log::Level::Warn, "last good copy").len(), 1);
+}
+
+#[test]
+fn f037_a_307_does_not_post_the_secret_again() {
+    let (simulator, other) = (simulator(), simulator());
+    for status in [307, 308] {
+        let step = json!([{"status": status, "headers": {"Location": other.token_endpoint()}}]);
+        simulator.script("m2m.token", &step).unwrap();
+        let error = simulator_session(&simulator, &simulator_options(&simulator)).access_token().unwrap_err();
+        assert_eq!((error.status(), error.http_status()), (Status::Protocol, Some(status)));
+    }
+    assert_eq!(other.count("connections").unwrap(), 0);
+}
+
+#[test]
+fn f038_cookies_are_not_kept() {
+    let simulator = simulator();
+    let step = json!({"steps": [{"headers": {"Set-Cookie": "session=SECRET; Path=/"}, "token_response": {}}], "repeat": true});
+    simulator.script("m2m.token", &step).unwrap();
+    let session = simulator_session(&simulator, &simulator_options(&simulator));
+    session.access_token().unwrap();
+    session.refresh().unwrap();
+    assert_eq!(simulator.count("m2m.token").unwrap(), 2);
+    assert_eq!(header(&simulator, "m2m.token", 1, "cookie"), None);
+}
+
+/// A server, or something before it, whose `Date` is wrong by hours: the token serves its stated life, and the log says so once a renewal.
+#[test]
+fn f039_a_strange_date_is_a_hint_and_nothing_more() {
+    let logs = logs();
+    for (offset, number) in [(-9039, "9039"), (18039, "18039")] {
+        let simulator = simulator();
+        simulator.change_settings(&json!({ "date_offset_s": offset })).unwrap();
+        let session = simulator_session(&simulator, &simulator_options(&simulator));
+        let before = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+        let expires_at = session.access_token().unwrap().expires_at().unwrap();
+        assert!(expires_at >= i64::try_from(before + 3590).unwrap(), "{offset}: {} s", expires_at - i64::try_from(before).unwrap());
+        session.access_token().unwrap();
+        let near = number[..number.len() - 1].to_owned();
+        let warned = logs.with(log::Level::Warn, &format!("differ by {near}"));
+        assert_eq!(warned.len(), 1, "{warned:?}");
+    }
+}
+
+#[test]
+fn f040_a_revoked_grant_is_no_loop() {
+    let bench = bench();
+    bench.fake.always(|_| Ok(oauth_error(400, "invalid_grant")));
+    for _ in 0..20 {
+        let error = bench.session.headers(SENTINEL_HUB).unwrap_err();
+        assert_eq!((error.status(), error.reason(), error.retryable()), (Status::LoginRequired, Some("revoked"), false));
+        bench.advance(60);
+    }
+    assert_eq!(bench.fake.count(), 1);
+    // It is the same for a session that had a token before.
+    let had = Options { ..options(&bench.fake, &bench.clock) };
+    let session = m2m(&had);
+    assert_eq!(session.access_token().unwrap_err().reason(), Some("revoked"));
+}

@@ -1,0 +1,42 @@
+//! The C interface of planetkey: opaque handles over the crate `planetkey`, and nothing else.
+//!
+//! The documentation of every function is written for readers of `include/planetkey.h`, which cbindgen makes from this
+//! crate; the header's first comment is the manual (it stands in `ffi/cbindgen.toml`). One module per type:
+//!
+//! - `boundary` is the only place where a result becomes a status, an out-parameter and an error, and where a panic stops;
+//! - `handle` and `input` turn pointers from C into references and text, and check them;
+//! - the others are the functions, each written out by hand because cbindgen does not see what a macro makes.
+//!
+//! Rules about tokens, hosts and files live in the core.
+
+// The type names are C's, so that the header needs no table of renamings.
+#![allow(non_camel_case_types)]
+// What C has to keep to is said for C readers in the words of each parameter.
+#![allow(clippy::missing_safety_doc)]
+// `@param[in]` is Doxygen, not a link.
+#![allow(rustdoc::broken_intra_doc_links)]
+
+mod authorization;
+mod boundary;
+mod error;
+mod handle;
+mod input;
+mod log;
+mod options;
+mod session;
+mod session_info;
+mod status;
+mod string;
+mod url;
+mod version;
+
+pub use authorization::*;
+pub use error::*;
+pub use log::*;
+pub use options::*;
+pub use session::*;
+pub use session_info::*;
+pub use status::*;
+pub use string::*;
+pub use url::*;
+pub use version::*;

@@ -1,0 +1,191 @@
+//! The log callback.
+
+use std::cell::Cell;
+use std::ffi::{c_char, c_void};
+use std::sync::{Arc, OnceLock};
+
+use arc_swap::ArcSwapOption;
+use log::{LevelFilter, Log, Metadata, Record};
+use planetkey::{Error, Result, Status};
+
+use crate::boundary;
+use crate::error::planetkey_error;
+use crate::input::{self, c_string};
+use crate::status::planetkey_status;
+
+/// How much a log record matters; parameters take it as int32_t.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
+pub enum planetkey_log_level {
+    /// Nothing; only as the most detailed level to log.
+    Off = 0,
+    /// Something failed that the caller may not notice otherwise.
+    Error = 1,
+    /// Something is wrong and was worked around.
+    Warn = 2,
+    /// Something worth knowing happened, as a renewal.
+    Info = 3,
+    /// For people who look for a fault.
+    Debug = 4,
+    /// Every step.
+    Trace = 5,
+}
+
+/// Takes a log record.
+///
+/// @param[in] user_data what planetkey_set_log_callback() was given.
+/// @param[in] level a ::planetkey_log_level.
+/// @param[in] target the part of planetkey that speaks, as "planetkey::session"; NUL-terminated, borrowed for the call.
+/// @param[in] message one line without its end, NUL-terminated UTF-8, borrowed for the call. Holds no secret.
+///
+/// May be called on any thread, by several at once. It must not throw or longjmp. It may call planetkey, which does not log meanwhile
+/// on this thread.
+pub type planetkey_log_callback =
+    Option<unsafe extern "C" fn(user_data: *mut c_void, level: i32, target: *const c_char, message: *const c_char)>;
+
+/// Told once that `user_data` is not used any more. It must not throw or longjmp.
+///
+/// @param[in] user_data what planetkey_set_log_callback() was given.
+pub type planetkey_destroy_callback = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
+
+type Callback = unsafe extern "C" fn(*mut c_void, i32, *const c_char, *const c_char);
+
+struct Sink {
+    callback: Callback,
+    user_data: *mut c_void,
+    destroy: planetkey_destroy_callback,
+}
+
+// SAFETY: the documentation says that the callbacks come on any thread, several at once; the pointer is only handed to them.
+unsafe impl Send for Sink {}
+// SAFETY: as above.
+unsafe impl Sync for Sink {}
+
+impl Drop for Sink {
+    fn drop(&mut self) {
+        if let Some(destroy) = self.destroy {
+            // SAFETY: the caller gave both together; this runs once, when no thread holds the sink any more.
+            unsafe { destroy(self.user_data) };
+        }
+    }
+}
+
+static SINK: ArcSwapOption<Sink> = ArcSwapOption::const_empty();
+
+thread_local! {
+    /// Set while the callback runs, so that its own calls of planetkey do not log into it without end.
+    static INSIDE: Cell<bool> = const { Cell::new(false) };
+}
+
+struct Logger;
+
+impl Log for Logger {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        // Only planetkey promises to keep secrets out of its records; the HTTP and TLS libraries beneath do not.
+        metadata.target() == "planetkey" || metadata.target().starts_with("planetkey::")
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if !self.enabled(record.metadata()) || INSIDE.get() {
+            return;
+        }
+        // The count is taken and no lock is held, so the callback may replace the callback.
+        let Some(sink) = SINK.load_full() else { return };
+        let target = c_string(record.target());
+        let message = c_string(&record.args().to_string().replace(['\r', '\n'], " "));
+        INSIDE.set(true);
+        // SAFETY: the caller of planetkey_set_log_callback() promised a function of this type.
+        unsafe { (sink.callback)(sink.user_data, record.level() as i32, target.as_ptr(), message.as_ptr()) };
+        INSIDE.set(false);
+    }
+
+    fn flush(&self) {}
+}
+
+/// Makes ours the logger of this copy of the `log` crate, once.
+fn install() -> Result<()> {
+    static INSTALLED: OnceLock<bool> = OnceLock::new();
+    match *INSTALLED.get_or_init(|| log::set_logger(&Logger).is_ok()) {
+        true => Ok(()),
+        false => Err(Error::new(
+            Status::Unsupported,
+            "the program has a logger for Rust's log crate already; planetkey's records go there",
+        )),
+    }
+}
+
+fn level_filter(level: i32) -> Result<LevelFilter> {
+    match level {
+        0 => Ok(LevelFilter::Off),
+        1 => Ok(LevelFilter::Error),
+        2 => Ok(LevelFilter::Warn),
+        3 => Ok(LevelFilter::Info),
+        4 => Ok(LevelFilter::Debug),
+        5 => Ok(LevelFilter::Trace),
+        _ => Err(input::invalid(format!("max_level is {level}, which is no planetkey_log_level"))),
+    }
+}
+
+/// Says where planetkey's log records go, in the whole process; without this call they go nowhere. May be called again to
+/// change it.
+///
+/// @param[in] callback takes the records; NULL ends logging.
+/// @param[in] user_data handed to the callbacks and not looked at. May be NULL.
+/// @param[in] destroy called once with `user_data` when no thread can be inside `callback` any more, also when this call
+///            fails or `callback` is NULL. May be NULL.
+/// @param[in] max_level a ::planetkey_log_level: the most detailed one to log.
+/// @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+/// @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT, ::PLANETKEY_STATUS_UNSUPPORTED (a Rust program around this
+///         library has a logger of its own).
+///
+/// Any thread. Never blocks; a thread inside the former callback may still finish it after the return. Since 0.1.0.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn planetkey_set_log_callback(
+    callback: planetkey_log_callback,
+    user_data: *mut c_void,
+    destroy: planetkey_destroy_callback,
+    max_level: i32,
+    error: *mut *mut planetkey_error,
+) -> planetkey_status {
+    let body = || {
+        // Made first: whatever happens, dropping it tells `destroy`.
+        let sink = callback.map(|callback| Arc::new(Sink { callback, user_data, destroy }));
+        if sink.is_none()
+            && let Some(destroy) = destroy
+        {
+            // SAFETY: the caller gave both together, and nothing has kept the pointer.
+            unsafe { destroy(user_data) };
+        }
+        let max_level = level_filter(max_level)?;
+        if sink.is_some() {
+            install()?;
+        }
+        log::set_max_level(if sink.is_some() { max_level } else { LevelFilter::Off });
+        SINK.store(sink);
+        Ok(())
+    };
+    // SAFETY: the promise about `error` is handed on.
+    unsafe { boundary::check(error, body) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_are_those_of_the_log_crate() {
+        for level in log::Level::iter() {
+            assert_eq!(level_filter(level as i32).ok(), Some(level.to_level_filter()));
+        }
+        assert_eq!(planetkey_log_level::Error as i32, log::Level::Error as i32);
+        assert_eq!(planetkey_log_level::Trace as i32, log::Level::Trace as i32);
+    }
+
+    #[test]
+    fn only_planetkey_speaks() {
+        let enabled = |target: &str| Logger.enabled(&Metadata::builder().target(target).build());
+        assert!(enabled("planetkey") && enabled("planetkey::session"));
+        assert!(!enabled("hyper") && !enabled("planetkey_other") && !enabled("rustls"));
+    }
+}

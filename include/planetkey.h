@@ -1,0 +1,1299 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/**
+ * @file planetkey.h
+ * @brief Authentication to the Planet Insights Platform for C.
+ *
+ *     planetkey_session *session = NULL;
+ *     planetkey_error *error = NULL;
+ *     char header[8192];
+ *     if (planetkey_session_from_defaults(NULL, &session, &error) == PLANETKEY_STATUS_OK &&
+ *         planetkey_session_copy_header(session, url, header, sizeof header, NULL, &error) == PLANETKEY_STATUS_OK) {
+ *         // the request to `url` carries `header`
+ *     } else {
+ *         fprintf(stderr, "%s\n", planetkey_error_message(error));
+ *     }
+ *     planetkey_error_free(error);
+ *     planetkey_session_free(session);
+ *
+ * **Shape.** A function that can fail returns a ::planetkey_status, which says what the caller should do. What it hands out
+ * goes through a pointer parameter, and an error that can be asked for details through the last one, which may be NULL. After
+ * a failure the former is NULL (or false), after success the latter is. What the pointers held before is overwritten, not freed.
+ *
+ * **Handles.** All types are opaque. Whoever gets a handle frees it with the function `_free` of its type; NULL is allowed
+ * there. Handles may be freed in any order and on any thread: none depends on another. Accessors lend: what they return
+ * lives until the handle is freed. They take NULL too, and return NULL, 0, -1 or false then.
+ *
+ * **Text** is NUL-terminated UTF-8; nothing longer than 1 MiB is taken. Messages never quote what a parameter held.
+ * Times are Unix seconds as int64_t (::PLANETKEY_TIME_NONE when there is none); durations are milliseconds and say so.
+ *
+ * **Threads.** A `const` handle may be used by any number of threads at once; only ::planetkey_options changes, and belongs to one
+ * thread at a time. Calls that need the same new token share one request.
+ *
+ * **Processes.** A child made by fork() may use the sessions of its parent. The library must not be unloaded by dlclose().
+ *
+ * **Panics.** A bug inside the library becomes ::PLANETKEY_STATUS_INTERNAL; it never unwinds into the caller.
+ */
+
+
+#ifndef PLANETKEY_H
+#define PLANETKEY_H
+
+/* Made by cbindgen from ffi/src: change it there, then run UPDATE_HEADER=1 cargo test -p planetkey-ffi --test header. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(_WIN32) && !defined(PLANETKEY_STATIC)
+#define PLANETKEY_API __declspec(dllimport)
+#elif defined(__GNUC__)
+#define PLANETKEY_API __attribute__((visibility("default")))
+#else
+#define PLANETKEY_API
+#endif
+
+#if defined(__cplusplus) && __cplusplus >= 201703L
+#define PLANETKEY_NODISCARD [[nodiscard]]
+#elif defined(__GNUC__)
+#define PLANETKEY_NODISCARD __attribute__((warn_unused_result))
+#else
+#define PLANETKEY_NODISCARD
+#endif
+
+/** No time is known, or it does not apply. */
+#define PLANETKEY_TIME_NONE (-INT64_C(1))
+
+#define PLANETKEY_VERSION "0.1.0"
+#define PLANETKEY_VERSION_MAJOR 0
+#define PLANETKEY_VERSION_MINOR 1
+#define PLANETKEY_VERSION_PATCH 0
+/** The number in the name of the shared library that this header belongs to. */
+#define PLANETKEY_ABI_VERSION 0
+
+
+/**
+ * What the caller should do. Numbers are the same in every language, stable and never reused; new ones may be added.
+ */
+enum planetkey_status
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /**
+   * Nothing went wrong.
+   */
+  PLANETKEY_STATUS_OK = 0,
+  /**
+   * Fix the call.
+   */
+  PLANETKEY_STATUS_INVALID_ARGUMENT = 1,
+  /**
+   * Fix the profile, file, client or scope.
+   */
+  PLANETKEY_STATUS_MISCONFIGURED = 2,
+  /**
+   * Ask the user to log in; planetkey_error_reason() says why.
+   */
+  PLANETKEY_STATUS_LOGIN_REQUIRED = 3,
+  /**
+   * The user or the server said no.
+   */
+  PLANETKEY_STATUS_DENIED = 4,
+  /**
+   * This credential must not go to this URL; the message says which would.
+   */
+  PLANETKEY_STATUS_HOST_REFUSED = 5,
+  /**
+   * Try later; planetkey_error_retry_after_ms() may say when.
+   */
+  PLANETKEY_STATUS_UNAVAILABLE = 6,
+  /**
+   * The deadline passed.
+   */
+  PLANETKEY_STATUS_TIMEOUT = 7,
+  /**
+   * The caller cancelled.
+   */
+  PLANETKEY_STATUS_CANCELLED = 8,
+  /**
+   * The server's answer breaks the standard.
+   */
+  PLANETKEY_STATUS_PROTOCOL = 9,
+  /**
+   * The session could not be read or kept.
+   */
+  PLANETKEY_STATUS_STORAGE = 10,
+  /**
+   * A token failed validation; planetkey_error_reason() says how.
+   */
+  PLANETKEY_STATUS_TOKEN_INVALID = 11,
+  /**
+   * Not offered for this kind of session or client.
+   */
+  PLANETKEY_STATUS_UNSUPPORTED = 12,
+  /**
+   * A bug in planetkey.
+   */
+  PLANETKEY_STATUS_INTERNAL = 13,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum planetkey_status planetkey_status;
+#else
+typedef int32_t planetkey_status;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * How an API key travels; parameters take it as int32_t.
+ */
+enum planetkey_api_key_transport
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /**
+   * As user name of HTTP Basic authentication, with an empty password (RFC 7617): the default.
+   */
+  PLANETKEY_API_KEY_TRANSPORT_BASIC = 0,
+  /**
+   * As "Authorization: api-key KEY".
+   */
+  PLANETKEY_API_KEY_TRANSPORT_HEADER = 1,
+  /**
+   * As query parameter `api_key`: for map clients that can only be given a URL.
+   */
+  PLANETKEY_API_KEY_TRANSPORT_QUERY = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum planetkey_api_key_transport planetkey_api_key_transport;
+#else
+typedef int32_t planetkey_api_key_transport;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * How much a log record matters; parameters take it as int32_t.
+ */
+enum planetkey_log_level
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /**
+   * Nothing; only as the most detailed level to log.
+   */
+  PLANETKEY_LOG_LEVEL_OFF = 0,
+  /**
+   * Something failed that the caller may not notice otherwise.
+   */
+  PLANETKEY_LOG_LEVEL_ERROR = 1,
+  /**
+   * Something is wrong and was worked around.
+   */
+  PLANETKEY_LOG_LEVEL_WARN = 2,
+  /**
+   * Something worth knowing happened, as a renewal.
+   */
+  PLANETKEY_LOG_LEVEL_INFO = 3,
+  /**
+   * For people who look for a fault.
+   */
+  PLANETKEY_LOG_LEVEL_DEBUG = 4,
+  /**
+   * Every step.
+   */
+  PLANETKEY_LOG_LEVEL_TRACE = 5,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum planetkey_log_level planetkey_log_level;
+#else
+typedef int32_t planetkey_log_level;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * What one request carries: its URL and its headers. Owned by the caller, immutable; any thread may read it.
+ * Its memory is wiped by planetkey_authorization_free().
+ */
+typedef struct planetkey_authorization planetkey_authorization;
+
+/**
+ * Why a call failed. Owned by the caller, immutable, free it with planetkey_error_free(); any thread may read it.
+ * No member holds a secret; all text is safe to log.
+ */
+typedef struct planetkey_error planetkey_error;
+
+/**
+ * Options of a session. The only handle that changes: one thread at a time. Constructors copy it, so it may be used
+ * again or freed at once. What is not set has its default.
+ */
+typedef struct planetkey_options planetkey_options;
+
+/**
+ * A session: an ordered list of credentials, kept fresh, behind one host policy. Any number of threads may use one
+ * handle at once. Counted: planetkey_session_clone() counts up, planetkey_session_free() counts down.
+ */
+typedef struct planetkey_session planetkey_session;
+
+/**
+ * What a session is, without any secret, at one moment. Its sources stand in the order in which a URL tries them.
+ * Owned by the caller, immutable, free it with planetkey_session_info_free(); any thread may read it.
+ */
+typedef struct planetkey_session_info planetkey_session_info;
+
+/**
+ * Text that a call handed out, often a secret: its memory is wiped by planetkey_string_free().
+ * Owned by the caller, immutable; any thread may read it.
+ */
+typedef struct planetkey_string planetkey_string;
+
+/**
+ * Takes a log record.
+ *
+ * @param[in] user_data what planetkey_set_log_callback() was given.
+ * @param[in] level a ::planetkey_log_level.
+ * @param[in] target the part of planetkey that speaks, as "planetkey::session"; NUL-terminated, borrowed for the call.
+ * @param[in] message one line without its end, NUL-terminated UTF-8, borrowed for the call. Holds no secret.
+ *
+ * May be called on any thread, by several at once. It must not throw or longjmp. It may call planetkey, which does not log meanwhile
+ * on this thread.
+ */
+typedef void (*planetkey_log_callback)(void *user_data, int32_t level, const char *target, const char *message);
+
+/**
+ * Told once that `user_data` is not used any more. It must not throw or longjmp.
+ *
+ * @param[in] user_data what planetkey_set_log_callback() was given.
+ */
+typedef void (*planetkey_destroy_callback)(void *user_data);
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/**
+ * The URL to request: the one that was asked about, in the query form with `api_key` added, which makes it a secret.
+ *
+ * @param[in] authorization may be NULL.
+ * @return NUL-terminated UTF-8, borrowed until planetkey_authorization_free(); NULL only for NULL.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API const char *planetkey_authorization_url(const planetkey_authorization *authorization);
+
+/**
+ * How many headers to add to the request: 0 in the query form, else 1.
+ *
+ * @param[in] authorization may be NULL.
+ * @return the number; 0 for NULL.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API size_t planetkey_authorization_header_count(const planetkey_authorization *authorization);
+
+/**
+ * The name of a header, "Authorization".
+ *
+ * @param[in] authorization may be NULL.
+ * @param[in] index counts from 0.
+ * @return NUL-terminated text, borrowed until planetkey_authorization_free(); NULL when there is no such header.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API
+const char *planetkey_authorization_header_name(const planetkey_authorization *authorization,
+                                                size_t index);
+
+/**
+ * The value of a header, as "Bearer ..." (RFC 6750 2.1): a secret.
+ *
+ * @param[in] authorization may be NULL.
+ * @param[in] index counts from 0.
+ * @return NUL-terminated text, borrowed until planetkey_authorization_free(); NULL when there is no such header.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API
+const char *planetkey_authorization_header_value(const planetkey_authorization *authorization,
+                                                 size_t index);
+
+/**
+ * A header as one line without its end, "Authorization: Bearer ...", as curl_slist_append() takes it: a secret.
+ *
+ * @param[in] authorization may be NULL.
+ * @param[in] index counts from 0.
+ * @return NUL-terminated text, borrowed until planetkey_authorization_free(); NULL when there is no such header.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API
+const char *planetkey_authorization_header_line(const planetkey_authorization *authorization,
+                                                size_t index);
+
+/**
+ * The kind of credential: "access_token" or "api_key".
+ *
+ * @param[in] authorization may be NULL.
+ * @return NUL-terminated text, borrowed until planetkey_authorization_free(); NULL only for NULL.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API const char *planetkey_authorization_credential(const planetkey_authorization *authorization);
+
+/**
+ * How the credential travels: "bearer", "basic", "header" or "query".
+ *
+ * @param[in] authorization may be NULL.
+ * @return NUL-terminated text, borrowed until planetkey_authorization_free(); NULL only for NULL.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API const char *planetkey_authorization_transport(const planetkey_authorization *authorization);
+
+/**
+ * Where the credential came from, for people: "environment: PL_API_KEY".
+ *
+ * @param[in] authorization may be NULL.
+ * @return NUL-terminated UTF-8, borrowed until planetkey_authorization_free(); NULL only for NULL.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API const char *planetkey_authorization_source(const planetkey_authorization *authorization);
+
+/**
+ * When the access token ends.
+ *
+ * @param[in] authorization may be NULL.
+ * @return Unix seconds; -1 for an API key, and for NULL.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API int64_t planetkey_authorization_expires_at(const planetkey_authorization *authorization);
+
+/**
+ * A number that changes whenever the header of this credential changes, so that a program can keep what it made from it.
+ *
+ * @param[in] authorization may be NULL.
+ * @return the number; 0 for NULL.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API
+uint64_t planetkey_authorization_generation(const planetkey_authorization *authorization);
+
+/**
+ * Whether Planet lists this kind of credential as under development for this host.
+ *
+ * @param[in] authorization may be NULL.
+ * @return true or false; false for NULL.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API bool planetkey_authorization_under_development(const planetkey_authorization *authorization);
+
+/**
+ * Wipes and frees an authorization. Everything borrowed from it is gone afterwards.
+ *
+ * @param[in] authorization may be NULL, which does nothing.
+ *
+ * Any thread, once. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API void planetkey_authorization_free(planetkey_authorization *authorization);
+
+/**
+ * What the caller should do: the status that the failed call returned.
+ *
+ * @param[in] error may be NULL.
+ * @return the status; ::PLANETKEY_STATUS_OK for NULL.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API planetkey_status planetkey_error_status(const planetkey_error *error);
+
+/**
+ * One line for people, which says what to do next and is safe to log.
+ *
+ * @param[in] error may be NULL.
+ * @return NUL-terminated UTF-8, borrowed until planetkey_error_free(); NULL only for NULL.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API const char *planetkey_error_message(const planetkey_error *error);
+
+/**
+ * A word that refines the status, as "expired" for ::PLANETKEY_STATUS_LOGIN_REQUIRED.
+ *
+ * @param[in] error may be NULL.
+ * @return NUL-terminated text, borrowed until planetkey_error_free(); NULL when there is none.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API const char *planetkey_error_reason(const planetkey_error *error);
+
+/**
+ * The member `error` of the authorization server's answer (RFC 6749 5.2), as "invalid_client".
+ *
+ * @param[in] error may be NULL.
+ * @return NUL-terminated UTF-8, borrowed until planetkey_error_free(); NULL when there is none.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API const char *planetkey_error_oauth_error(const planetkey_error *error);
+
+/**
+ * The member `error_description` of the authorization server's answer (RFC 6749 5.2): the server's words, on one line.
+ *
+ * @param[in] error may be NULL.
+ * @return NUL-terminated UTF-8, borrowed until planetkey_error_free(); NULL when there is none.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API const char *planetkey_error_oauth_error_description(const planetkey_error *error);
+
+/**
+ * The HTTP status of the authorization server's answer.
+ *
+ * @param[in] error may be NULL.
+ * @return the number; 0 when there was no answer.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API int32_t planetkey_error_http_status(const planetkey_error *error);
+
+/**
+ * How long to wait before trying again.
+ *
+ * @param[in] error may be NULL.
+ * @return milliseconds; -1 when nobody said.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API int64_t planetkey_error_retry_after_ms(const planetkey_error *error);
+
+/**
+ * Whether the same call may succeed later without anybody changing anything.
+ *
+ * @param[in] error may be NULL.
+ * @return true or false; false for NULL.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API bool planetkey_error_retryable(const planetkey_error *error);
+
+/**
+ * The profile that this is about.
+ *
+ * @param[in] error may be NULL.
+ * @return NUL-terminated UTF-8, borrowed until planetkey_error_free(); NULL when there is none.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API const char *planetkey_error_profile(const planetkey_error *error);
+
+/**
+ * Frees an error. Everything borrowed from it is gone afterwards.
+ *
+ * @param[in] error may be NULL, which does nothing.
+ *
+ * Any thread, once. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API void planetkey_error_free(planetkey_error *error);
+
+/**
+ * Says where planetkey's log records go, in the whole process; without this call they go nowhere. May be called again to
+ * change it.
+ *
+ * @param[in] callback takes the records; NULL ends logging.
+ * @param[in] user_data handed to the callbacks and not looked at. May be NULL.
+ * @param[in] destroy called once with `user_data` when no thread can be inside `callback` any more, also when this call
+ *            fails or `callback` is NULL. May be NULL.
+ * @param[in] max_level a ::planetkey_log_level: the most detailed one to log.
+ * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+ * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT, ::PLANETKEY_STATUS_UNSUPPORTED (a Rust program around this
+ *         library has a logger of its own).
+ *
+ * Any thread. Never blocks; a thread inside the former callback may still finish it after the return. Since 0.1.0.
+ */
+PLANETKEY_API
+PLANETKEY_NODISCARD
+planetkey_status planetkey_set_log_callback(planetkey_log_callback callback,
+                                            void *user_data,
+                                            planetkey_destroy_callback destroy,
+                                            int32_t max_level,
+                                            planetkey_error **error);
+
+/**
+ * New options, with nothing set.
+ *
+ * @return options to free with planetkey_options_free(). Never NULL.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API PLANETKEY_NODISCARD planetkey_options *planetkey_options_new(void);
+
+/**
+ * The total deadline of each call that may use the network.
+ *
+ * @param[in,out] options not NULL.
+ * @param[in] timeout_ms milliseconds; the default is 30000. 0 is refused by the constructors.
+ * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+ * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT.
+ *
+ * One thread at a time. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API
+PLANETKEY_NODISCARD
+planetkey_status planetkey_options_set_timeout_ms(planetkey_options *options,
+                                                  uint32_t timeout_ms,
+                                                  planetkey_error **error);
+
+/**
+ * The deployment: which API hosts exist, and which authorization servers' tokens they accept.
+ *
+ * @param[in,out] options not NULL.
+ * @param[in] deployment the name of a preset, the path of a JSON document, or the document itself, as NUL-terminated
+ *            UTF-8 of at most 1 MiB. NULL means the default: PLANETKEY_DEPLOYMENT, and without it Planet.
+ * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+ * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT. What it says is looked at by the constructors.
+ *
+ * One thread at a time. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API
+PLANETKEY_NODISCARD
+planetkey_status planetkey_options_set_deployment(planetkey_options *options,
+                                                  const char *deployment,
+                                                  planetkey_error **error);
+
+/**
+ * One more host that the session's credentials may go to, beside those of the deployment.
+ *
+ * @param[in,out] options not NULL.
+ * @param[in] host an exact host name as NUL-terminated UTF-8 of at most 1 MiB; not NULL.
+ * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+ * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT. The name is looked at by the constructors.
+ *
+ * One thread at a time. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API
+PLANETKEY_NODISCARD
+planetkey_status planetkey_options_add_allowed_host(planetkey_options *options,
+                                                    const char *host,
+                                                    planetkey_error **error);
+
+/**
+ * Whether credentials may go over plain http to loopback hosts of the deployment: for tests only.
+ *
+ * @param[in,out] options not NULL.
+ * @param[in] allow_insecure_loopback true or false; the default is false.
+ * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+ * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT.
+ *
+ * One thread at a time. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API
+PLANETKEY_NODISCARD
+planetkey_status planetkey_options_set_allow_insecure_loopback(planetkey_options *options,
+                                                               bool allow_insecure_loopback,
+                                                               planetkey_error **error);
+
+/**
+ * A file of certificates (PEM) to trust beside the system's.
+ *
+ * @param[in,out] options not NULL.
+ * @param[in] ca_file a path as NUL-terminated UTF-8 of at most 1 MiB; NULL means the default, the environment's.
+ * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+ * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT. The file is read later.
+ *
+ * One thread at a time. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API
+PLANETKEY_NODISCARD
+planetkey_status planetkey_options_set_ca_file(planetkey_options *options,
+                                               const char *ca_file,
+                                               planetkey_error **error);
+
+/**
+ * The proxy for requests to authorization servers; loopback is never proxied.
+ *
+ * @param[in,out] options not NULL.
+ * @param[in] proxy a URL as NUL-terminated UTF-8 of at most 1 MiB; NULL means the default, the environment's.
+ * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+ * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT. The URL is looked at by the constructors.
+ *
+ * One thread at a time. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API
+PLANETKEY_NODISCARD
+planetkey_status planetkey_options_set_proxy(planetkey_options *options,
+                                             const char *proxy,
+                                             planetkey_error **error);
+
+/**
+ * Frees options. Sessions made from them stay.
+ *
+ * @param[in] options may be NULL, which does nothing.
+ *
+ * Any thread, once. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API void planetkey_options_free(planetkey_options *options);
+
+/**
+ * A session of everything that the environment and the configuration files offer. A URL gets the first credential that
+ * its host accepts. Writes nothing and uses no network.
+ *
+ * @param[in] options may be NULL for the defaults. Copied.
+ * @param[out] session free it with planetkey_session_free(). Set to NULL on failure. Not NULL.
+ * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+ * @return ::PLANETKEY_STATUS_OK, also when nothing was found: planetkey_session_is_initialized() tells, and calls return
+ *         ::PLANETKEY_STATUS_LOGIN_REQUIRED. ::PLANETKEY_STATUS_MISCONFIGURED (a profile that was named and cannot be read),
+ *         ::PLANETKEY_STATUS_INVALID_ARGUMENT (an option).
+ *
+ * Any thread. Reads files, uses no network. Since 0.1.0.
+ */
+PLANETKEY_API
+PLANETKEY_NODISCARD
+planetkey_status planetkey_session_from_defaults(const planetkey_options *options,
+                                                 planetkey_session **session,
+                                                 planetkey_error **error);
+
+/**
+ * A session of a saved or built-in profile.
+ *
+ * @param[in] name the profile, NUL-terminated UTF-8 of at most 1 MiB; not NULL. Copied.
+ * @param[in] options may be NULL for the defaults. Copied.
+ * @param[out] session free it with planetkey_session_free(). Set to NULL on failure. Not NULL.
+ * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+ * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_MISCONFIGURED (no such profile, unreadable configuration),
+ *         ::PLANETKEY_STATUS_INVALID_ARGUMENT.
+ *
+ * Any thread. Reads files, uses no network. Since 0.1.0.
+ */
+PLANETKEY_API
+PLANETKEY_NODISCARD
+planetkey_status planetkey_session_from_profile(const char *name,
+                                                const planetkey_options *options,
+                                                planetkey_session **session,
+                                                planetkey_error **error);
+
+/**
+ * A session of one API key.
+ *
+ * @param[in] api_key the key, NUL-terminated UTF-8 of at most 1 MiB; not NULL. Copied.
+ * @param[in] transport a ::planetkey_api_key_transport; 0 is the default.
+ * @param[in] options may be NULL for the defaults. Copied.
+ * @param[out] session free it with planetkey_session_free(). Set to NULL on failure. Not NULL.
+ * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+ * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT (also for what cannot be a key), ::PLANETKEY_STATUS_MISCONFIGURED.
+ *
+ * Any thread. Uses no network. Since 0.1.0.
+ */
+PLANETKEY_API
+PLANETKEY_NODISCARD
+planetkey_status planetkey_session_from_api_key(const char *api_key,
+                                                int32_t transport,
+                                                const planetkey_options *options,
+                                                planetkey_session **session,
+                                                planetkey_error **error);
+
+/**
+ * A session of a machine-to-machine client: the client credentials grant (RFC 6749 4.4).
+ *
+ * @param[in] client_id NUL-terminated UTF-8 of at most 1 MiB; not NULL. Copied.
+ * @param[in] client_secret NUL-terminated UTF-8 of at most 1 MiB; not NULL. Copied.
+ * @param[in] scopes the scopes to ask for (RFC 6749 3.3): `scope_count` texts, each NUL-terminated UTF-8 and not NULL.
+ *            May be NULL when `scope_count` is 0, which leaves the choice to the authorization server. Copied.
+ * @param[in] scope_count how many there are.
+ * @param[in] audience whom the token is for; NULL means the deployment's. Copied.
+ * @param[in] options may be NULL for the defaults. Copied.
+ * @param[out] session free it with planetkey_session_free(). Set to NULL on failure. Not NULL.
+ * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+ * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT, ::PLANETKEY_STATUS_MISCONFIGURED.
+ *
+ * Any thread. Uses no network: a wrong secret is noticed by the first call that needs a token. Since 0.1.0.
+ */
+PLANETKEY_API
+PLANETKEY_NODISCARD
+planetkey_status planetkey_session_from_m2m(const char *client_id,
+                                            const char *client_secret,
+                                            const char *const *scopes,
+                                            size_t scope_count,
+                                            const char *audience,
+                                            const planetkey_options *options,
+                                            planetkey_session **session,
+                                            planetkey_error **error);
+
+/**
+ * A session of any registered client, described by the fields of `auth_client.json`.
+ *
+ * @param[in] json the fields as one JSON object, NUL-terminated UTF-8 of at most 1 MiB; not NULL. Copied.
+ * @param[in] options may be NULL for the defaults. Copied.
+ * @param[out] session free it with planetkey_session_free(). Set to NULL on failure. Not NULL.
+ * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+ * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_MISCONFIGURED, ::PLANETKEY_STATUS_UNSUPPORTED (a kind of client that
+ *         this version does not offer), ::PLANETKEY_STATUS_INVALID_ARGUMENT.
+ *
+ * Any thread. Uses no network. Since 0.1.0.
+ */
+PLANETKEY_API
+PLANETKEY_NODISCARD
+planetkey_status planetkey_session_from_client_config(const char *json,
+                                                      const planetkey_options *options,
+                                                      planetkey_session **session,
+                                                      planetkey_error **error);
+
+/**
+ * The same session with another deadline for calls through the new handle.
+ *
+ * @param[in] session not NULL.
+ * @param[in] timeout_ms milliseconds; what is less than 1 or more than a day becomes that.
+ * @param[out] with_timeout free it with planetkey_session_free(). Set to NULL on failure. Not NULL.
+ * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+ * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API
+PLANETKEY_NODISCARD
+planetkey_status planetkey_session_with_timeout_ms(const planetkey_session *session,
+                                                   uint32_t timeout_ms,
+                                                   planetkey_session **with_timeout,
+                                                   planetkey_error **error);
+
+/**
+ * One more count of the same handle.
+ *
+ * @param[in] session may be NULL.
+ * @return the same pointer, to free once more with planetkey_session_free(); NULL for NULL.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API PLANETKEY_NODISCARD planetkey_session *planetkey_session_clone(const planetkey_session *session);
+
+/**
+ * Counts down; the last count ends the session and wipes its credentials. What was made from it stays.
+ *
+ * @param[in] session may be NULL, which does nothing.
+ *
+ * Any thread, once for each count. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API void planetkey_session_free(planetkey_session *session);
+
+/**
+ * What a request to this URL carries: its URL and headers.
+ *
+ * @param[in] session not NULL.
+ * @param[in] url the URL to be requested, NUL-terminated UTF-8 of at most 1 MiB; not NULL. `{z}/{x}/{y}` may stand in it.
+ * @param[out] authorization free it with planetkey_authorization_free(). Set to NULL on failure. Not NULL.
+ * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+ * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_HOST_REFUSED (no credential of this session may go there), or why no
+ *         token could be had: ::PLANETKEY_STATUS_MISCONFIGURED, ::PLANETKEY_STATUS_UNAVAILABLE, ::PLANETKEY_STATUS_TIMEOUT ...
+ *
+ * Any number of threads. Blocks on the network only while no valid token is there, until the deadline. Since 0.1.0.
+ */
+PLANETKEY_API
+PLANETKEY_NODISCARD
+planetkey_status planetkey_session_authorize(const planetkey_session *session,
+                                             const char *url,
+                                             planetkey_authorization **authorization,
+                                             planetkey_error **error);
+
+/**
+ * As planetkey_session_authorize(), for programs that can add headers but cannot change the URL.
+ *
+ * @param[in] session not NULL.
+ * @param[in] url the URL to be requested, NUL-terminated UTF-8 of at most 1 MiB; not NULL.
+ * @param[out] authorization free it with planetkey_authorization_free(). Set to NULL on failure. Not NULL.
+ * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+ * @return as planetkey_session_authorize(), and ::PLANETKEY_STATUS_INVALID_ARGUMENT where the credential travels in the URL.
+ *
+ * Any number of threads. Blocks on the network only while no valid token is there, until the deadline. Since 0.1.0.
+ */
+PLANETKEY_API
+PLANETKEY_NODISCARD
+planetkey_status planetkey_session_headers(const planetkey_session *session,
+                                           const char *url,
+                                           planetkey_authorization **authorization,
+                                           planetkey_error **error);
+
+/**
+ * planetkey_session_headers() for hot loops: writes "Authorization: Bearer ..." into the caller's buffer, as
+ * curl_slist_append() takes it, without a handle.
+ *
+ * @param[in] session not NULL.
+ * @param[in] url the URL to be requested, NUL-terminated UTF-8 of at most 1 MiB; not NULL.
+ * @param[out] buffer where the line and its NUL go. Holds a secret afterwards. Empty text on failure. May be NULL when `size` is 0.
+ * @param[in] size how many bytes there are.
+ * @param[out] needed how many bytes the line needs with its NUL; 0 when the line could not be had. May be NULL.
+ * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+ * @return ::PLANETKEY_STATUS_OK when the whole line was written; ::PLANETKEY_STATUS_INVALID_ARGUMENT with `needed` set when the
+ *         buffer is too small; else as planetkey_session_headers().
+ *
+ * Any number of threads, each with its own buffer. Blocks on the network only while no valid token is there, until the
+ * deadline. Since 0.1.0.
+ */
+PLANETKEY_API
+PLANETKEY_NODISCARD
+planetkey_status planetkey_session_copy_header(const planetkey_session *session,
+                                               const char *url,
+                                               char *buffer,
+                                               size_t size,
+                                               size_t *needed,
+                                               planetkey_error **error);
+
+/**
+ * A URL with the API key as parameter `api_key`: for map clients that can only be given a URL. A secret.
+ * planetkey_strip_api_key() and planetkey_redact_url() take the key out again.
+ *
+ * @param[in] session not NULL.
+ * @param[in] url NUL-terminated UTF-8 of at most 1 MiB; not NULL. `{z}/{x}/{y}` may stand in it and stays as it is.
+ * @param[out] signed_url the text; free it with planetkey_string_free(). Set to NULL on failure. Not NULL.
+ * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+ * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_HOST_REFUSED, ::PLANETKEY_STATUS_UNSUPPORTED (no API key in this session).
+ *
+ * Any number of threads. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API
+PLANETKEY_NODISCARD
+planetkey_status planetkey_session_signed_url(const planetkey_session *session,
+                                              const char *url,
+                                              planetkey_string **signed_url,
+                                              planetkey_error **error);
+
+/**
+ * The access token itself, of the first source that has one. planetkey_session_authorize() also checks where it goes.
+ *
+ * @param[in] session not NULL.
+ * @param[out] access_token the token; free it with planetkey_string_free(). Set to NULL on failure. Not NULL.
+ * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+ * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_UNSUPPORTED (no such source), or why no token could be had:
+ *         ::PLANETKEY_STATUS_MISCONFIGURED, ::PLANETKEY_STATUS_UNAVAILABLE, ::PLANETKEY_STATUS_TIMEOUT ...
+ *
+ * Any number of threads. Blocks on the network only while no valid token is there, until the deadline. Since 0.1.0.
+ */
+PLANETKEY_API
+PLANETKEY_NODISCARD
+planetkey_status planetkey_session_access_token(const planetkey_session *session,
+                                                planetkey_string **access_token,
+                                                planetkey_error **error);
+
+/**
+ * The API key itself, of the first source that has one.
+ *
+ * @param[in] session not NULL.
+ * @param[out] api_key the key; free it with planetkey_string_free(). Set to NULL on failure. Not NULL.
+ * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+ * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_UNSUPPORTED (no such source).
+ *
+ * Any number of threads. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API
+PLANETKEY_NODISCARD
+planetkey_status planetkey_session_api_key(const planetkey_session *session,
+                                           planetkey_string **api_key,
+                                           planetkey_error **error);
+
+/**
+ * An API answered 401 to this access token: the next call renews it, at most once for each token.
+ *
+ * @param[in] session not NULL.
+ * @param[in] access_token the token that was sent, NUL-terminated UTF-8 of at most 1 MiB; not NULL.
+ * @param[out] renews whether the next call renews. Set to false on failure. Not NULL.
+ * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+ * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_UNSUPPORTED (no token source in this session).
+ *
+ * Any number of threads. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API
+PLANETKEY_NODISCARD
+planetkey_status planetkey_session_invalidate(const planetkey_session *session,
+                                              const char *access_token,
+                                              bool *renews,
+                                              planetkey_error **error);
+
+/**
+ * An API answered so: invalidates the token where the answer says that it is bad (RFC 6750 3), and says whether to repeat the request once.
+ *
+ * @param[in] session not NULL.
+ * @param[in] access_token the token that was sent, NUL-terminated UTF-8 of at most 1 MiB; not NULL.
+ * @param[in] http_status the answer's status, 100 to 999.
+ * @param[in] www_authenticate the answer's header WWW-Authenticate; NULL when there was none.
+ * @param[out] repeat whether to repeat the request, once. Set to false on failure. Not NULL.
+ * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+ * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT, ::PLANETKEY_STATUS_UNSUPPORTED (no token source in this session).
+ *
+ * Any number of threads. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API
+PLANETKEY_NODISCARD
+planetkey_status planetkey_session_should_retry(const planetkey_session *session,
+                                                const char *access_token,
+                                                int32_t http_status,
+                                                const char *www_authenticate,
+                                                bool *repeat,
+                                                planetkey_error **error);
+
+/**
+ * Renews the access token now.
+ *
+ * @param[in] session not NULL.
+ * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+ * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_UNSUPPORTED (no token source in this session), or why no token could be had:
+ *         ::PLANETKEY_STATUS_MISCONFIGURED, ::PLANETKEY_STATUS_UNAVAILABLE, ::PLANETKEY_STATUS_TIMEOUT ...
+ *
+ * Any number of threads; those that come together make one request. Blocks on the network until the deadline. Since 0.1.0.
+ */
+PLANETKEY_API
+PLANETKEY_NODISCARD
+planetkey_status planetkey_session_refresh(const planetkey_session *session,
+                                           planetkey_error **error);
+
+/**
+ * What this session is: kinds of credentials, where they came from, expiry. No secret.
+ *
+ * @param[in] session not NULL.
+ * @param[out] info free it with planetkey_session_info_free(). Set to NULL on failure. Not NULL.
+ * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+ * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT.
+ *
+ * Any number of threads. Uses no network. Since 0.1.0.
+ */
+PLANETKEY_API
+PLANETKEY_NODISCARD
+planetkey_status planetkey_session_status(const planetkey_session *session,
+                                          planetkey_session_info **info,
+                                          planetkey_error **error);
+
+/**
+ * Whether the session can authorize requests without anybody logging in.
+ *
+ * @param[in] session may be NULL.
+ * @return true or false; false for NULL.
+ *
+ * Any number of threads. Uses no network. Since 0.1.0.
+ */
+PLANETKEY_API bool planetkey_session_is_initialized(const planetkey_session *session);
+
+/**
+ * Everything as one JSON object, the same in all languages and in the command's `status --json`.
+ *
+ * @param[in] info may be NULL.
+ * @return NUL-terminated UTF-8, borrowed until planetkey_session_info_free(); NULL only for NULL.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API const char *planetkey_session_info_json(const planetkey_session_info *info);
+
+/**
+ * The name of the deployment, as "planet".
+ *
+ * @param[in] info may be NULL.
+ * @return NUL-terminated UTF-8, borrowed until planetkey_session_info_free(); NULL only for NULL.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API const char *planetkey_session_info_deployment(const planetkey_session_info *info);
+
+/**
+ * Whether the session could authorize requests without anybody logging in.
+ *
+ * @param[in] info may be NULL.
+ * @return true or false; false for NULL.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API bool planetkey_session_info_is_initialized(const planetkey_session_info *info);
+
+/**
+ * How many credential sources the session has.
+ *
+ * @param[in] info may be NULL.
+ * @return the number; 0 for NULL.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API size_t planetkey_session_info_source_count(const planetkey_session_info *info);
+
+/**
+ * The kind of a source's credential: "access_token" or "api_key".
+ *
+ * @param[in] info may be NULL.
+ * @param[in] source counts from 0.
+ * @return NUL-terminated text, borrowed until planetkey_session_info_free(); NULL when there is no such source.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API const char *planetkey_session_info_kind(const planetkey_session_info *info, size_t source);
+
+/**
+ * Where a source's credential came from, for people: "environment: PL_API_KEY".
+ *
+ * @param[in] info may be NULL.
+ * @param[in] source counts from 0.
+ * @return NUL-terminated UTF-8, borrowed until planetkey_session_info_free(); NULL when there is no such source.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API const char *planetkey_session_info_source(const planetkey_session_info *info, size_t source);
+
+/**
+ * The profile of a source.
+ *
+ * @param[in] info may be NULL.
+ * @param[in] source counts from 0.
+ * @return NUL-terminated UTF-8, borrowed until planetkey_session_info_free(); NULL when there is none.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API const char *planetkey_session_info_profile(const planetkey_session_info *info, size_t source);
+
+/**
+ * The kind of client of a source, as `client_type` in auth_client.json.
+ *
+ * @param[in] info may be NULL.
+ * @param[in] source counts from 0.
+ * @return NUL-terminated text, borrowed until planetkey_session_info_free(); NULL when there is no such source.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API const char *planetkey_session_info_client_type(const planetkey_session_info *info, size_t source);
+
+/**
+ * The client identifier of a source (RFC 6749 2.2), which is no secret.
+ *
+ * @param[in] info may be NULL.
+ * @param[in] source counts from 0.
+ * @return NUL-terminated UTF-8, borrowed until planetkey_session_info_free(); NULL when there is none.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API const char *planetkey_session_info_client_id(const planetkey_session_info *info, size_t source);
+
+/**
+ * The authorization server of a source (RFC 8414: issuer).
+ *
+ * @param[in] info may be NULL.
+ * @param[in] source counts from 0.
+ * @return NUL-terminated UTF-8, borrowed until planetkey_session_info_free(); NULL when there is none.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API const char *planetkey_session_info_issuer(const planetkey_session_info *info, size_t source);
+
+/**
+ * How many scopes a source has.
+ *
+ * @param[in] info may be NULL.
+ * @param[in] source counts from 0.
+ * @return the number; 0 when there is no such source.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API size_t planetkey_session_info_scope_count(const planetkey_session_info *info, size_t source);
+
+/**
+ * A scope of a source (RFC 6749 3.3).
+ *
+ * @param[in] info may be NULL.
+ * @param[in] source counts from 0.
+ * @param[in] index counts from 0.
+ * @return NUL-terminated UTF-8, borrowed until planetkey_session_info_free(); NULL when there is none.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API const char *planetkey_session_info_scope(const planetkey_session_info *info, size_t source, size_t index);
+
+/**
+ * When the access token of a source ends.
+ *
+ * @param[in] info may be NULL.
+ * @param[in] source counts from 0.
+ * @return Unix seconds; -1 when it is not known, for an API key, and when there is no such source.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API int64_t planetkey_session_info_expires_at(const planetkey_session_info *info, size_t source);
+
+/**
+ * Whether a source can give a credential without anybody logging in.
+ *
+ * @param[in] info may be NULL.
+ * @param[in] source counts from 0.
+ * @return true or false; false when there is no such source.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API bool planetkey_session_info_source_is_initialized(const planetkey_session_info *info, size_t source);
+
+/**
+ * Whether a source holds a valid access token now.
+ *
+ * @param[in] info may be NULL.
+ * @param[in] source counts from 0.
+ * @return true or false; false for an API key, and when there is no such source.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API bool planetkey_session_info_token_cached(const planetkey_session_info *info, size_t source);
+
+/**
+ * How many hosts accept the credential of a source.
+ *
+ * @param[in] info may be NULL.
+ * @param[in] source counts from 0.
+ * @return the number; 0 when there is no such source.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API size_t planetkey_session_info_host_count(const planetkey_session_info *info, size_t source);
+
+/**
+ * A host that accepts the credential of a source.
+ *
+ * @param[in] info may be NULL.
+ * @param[in] source counts from 0.
+ * @param[in] index counts from 0.
+ * @return NUL-terminated UTF-8, borrowed until planetkey_session_info_free(); NULL when there is none.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API const char *planetkey_session_info_host(const planetkey_session_info *info, size_t source, size_t index);
+
+/**
+ * How the credential of a source travels: "bearer", "basic", "header" or "query".
+ *
+ * @param[in] info may be NULL.
+ * @param[in] source counts from 0.
+ * @return NUL-terminated text, borrowed until planetkey_session_info_free(); NULL when there is no such source.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API const char *planetkey_session_info_transport(const planetkey_session_info *info, size_t source);
+
+/**
+ * How many notes there are on what was passed over when the session was opened.
+ *
+ * @param[in] info may be NULL.
+ * @return the number; 0 for NULL.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API size_t planetkey_session_info_note_count(const planetkey_session_info *info);
+
+/**
+ * A note on what was passed over, and why, for people.
+ *
+ * @param[in] info may be NULL.
+ * @param[in] index counts from 0.
+ * @return NUL-terminated UTF-8, borrowed until planetkey_session_info_free(); NULL when there is none.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API const char *planetkey_session_info_note(const planetkey_session_info *info, size_t index);
+
+/**
+ * Frees it. Everything borrowed from it is gone afterwards.
+ *
+ * @param[in] info may be NULL, which does nothing.
+ *
+ * Any thread, once. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API void planetkey_session_info_free(planetkey_session_info *info);
+
+/**
+ * The name of a status, the same in all languages: "INVALID_ARGUMENT".
+ *
+ * @param[in] status a ::planetkey_status; any number is allowed.
+ * @return NUL-terminated text that lives as long as the library; NULL for a number that is no status of this version.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API const char *planetkey_status_name(int32_t status);
+
+/**
+ * The text.
+ *
+ * @param[in] string may be NULL.
+ * @return NUL-terminated UTF-8, borrowed until planetkey_string_free(); NULL only for NULL.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API const char *planetkey_string_data(const planetkey_string *string);
+
+/**
+ * The number of bytes of the text, without its NUL.
+ *
+ * @param[in] string may be NULL.
+ * @return the number; 0 for NULL.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API size_t planetkey_string_length(const planetkey_string *string);
+
+/**
+ * Wipes and frees a text. What planetkey_string_data() gave is gone afterwards.
+ *
+ * @param[in] string may be NULL, which does nothing.
+ *
+ * Any thread, once. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API void planetkey_string_free(planetkey_string *string);
+
+/**
+ * A URL without its `api_key` parameters, everything else untouched: what may be stored or shown.
+ *
+ * @param[in] url NUL-terminated UTF-8, at most 1 MiB; not NULL. Borrowed for the call.
+ * @param[out] stripped the text; free it with planetkey_string_free(). Set to NULL on failure. Not NULL.
+ * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+ * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API
+PLANETKEY_NODISCARD
+planetkey_status planetkey_strip_api_key(const char *url,
+                                         planetkey_string **stripped,
+                                         planetkey_error **error);
+
+/**
+ * A URL with the value of its `api_key` parameters made unreadable: what may go into a log.
+ *
+ * @param[in] url NUL-terminated UTF-8, at most 1 MiB; not NULL. Borrowed for the call.
+ * @param[out] redacted the text; free it with planetkey_string_free(). Set to NULL on failure. Not NULL.
+ * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+ * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API
+PLANETKEY_NODISCARD
+planetkey_status planetkey_redact_url(const char *url,
+                                      planetkey_string **redacted,
+                                      planetkey_error **error);
+
+/**
+ * The version of the library that the program runs with, as "0.1.0"; ::PLANETKEY_VERSION is that of the header.
+ *
+ * @return NUL-terminated text that lives as long as the library. Never NULL.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API const char *planetkey_version(void);
+
+/**
+ * The number in the shared library's name (libplanetkey.so.N). It changes when programs have to be compiled again;
+ * ::PLANETKEY_ABI_VERSION is that of the header. The C++ header compares both.
+ *
+ * @return the number.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API uint32_t planetkey_abi_version(void);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* PLANETKEY_H */

@@ -1,0 +1,582 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/**
+ * @file planetkey.hpp
+ * @brief Authentication to the Planet Insights Platform for C++17: planetkey.h with destructors and exceptions. Header-only.
+ *
+ *     planetkey::Session session = planetkey::Session::from_defaults();
+ *     planetkey::Authorization authorization = session.authorize(url);
+ *     for (std::size_t i = 0; i < authorization.header_count(); ++i)
+ *         list = curl_slist_append(list, authorization.header_line(i).data());
+ *
+ * Whatever fails throws planetkey::Error. Views that an object lends live as long as the object (so a temporary lends none) and
+ * their text ends with a NUL. planetkey.h says the rest about each function.
+ */
+#ifndef PLANETKEY_HPP
+#define PLANETKEY_HPP
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "planetkey.h"
+
+namespace planetkey {
+
+/// Why a call failed. `what()` is the status's name and the message; nothing here holds a secret.
+class Error : public std::runtime_error {
+  public:
+    /// Takes over a C error, which may be NULL.
+    Error(planetkey_status status, planetkey_error *error) : Error(status, Owned(error)) {}
+
+    /// An error that C++ noticed itself.
+    Error(planetkey_status status, const std::string &message)
+        : std::runtime_error(name_of(status) + ": " + message), status_(status), message_(message) {}
+
+    /// What the caller should do.
+    planetkey_status status() const noexcept { return status_; }
+    /// The status's name, the same in all languages: "INVALID_ARGUMENT".
+    std::string code() const { return name_of(status_); }
+    /// One line for people, which says what to do next.
+    const std::string &message() const noexcept { return message_; }
+    /// A word that refines the status.
+    const std::optional<std::string> &reason() const noexcept { return reason_; }
+    /// `error` of the authorization server's answer (RFC 6749 5.2).
+    const std::optional<std::string> &oauth_error() const noexcept { return oauth_error_; }
+    /// `error_description` of the authorization server's answer.
+    const std::optional<std::string> &oauth_error_description() const noexcept { return oauth_error_description_; }
+    /// The HTTP status of the authorization server's answer.
+    std::optional<int> http_status() const noexcept { return http_status_; }
+    /// How long to wait before trying again.
+    std::optional<std::int64_t> retry_after_ms() const noexcept { return retry_after_ms_; }
+    /// Whether the same call may succeed later without anybody changing anything.
+    bool retryable() const noexcept { return retryable_; }
+    /// The profile that this is about.
+    const std::optional<std::string> &profile() const noexcept { return profile_; }
+
+  private:
+    struct Free {
+        void operator()(planetkey_error *error) const noexcept { planetkey_error_free(error); }
+    };
+    using Owned = std::unique_ptr<planetkey_error, Free>;
+
+    Error(planetkey_status status, const Owned &error)
+        : Error(status, optional(planetkey_error_message(error.get())).value_or("no details")) {
+        reason_ = optional(planetkey_error_reason(error.get()));
+        oauth_error_ = optional(planetkey_error_oauth_error(error.get()));
+        oauth_error_description_ = optional(planetkey_error_oauth_error_description(error.get()));
+        if (const int http_status = planetkey_error_http_status(error.get())) {
+            http_status_ = http_status;
+        }
+        if (const std::int64_t ms = planetkey_error_retry_after_ms(error.get()); ms >= 0) {
+            retry_after_ms_ = ms;
+        }
+        retryable_ = planetkey_error_retryable(error.get());
+        profile_ = optional(planetkey_error_profile(error.get()));
+    }
+
+    static std::string name_of(planetkey_status status) {
+        const char *name = planetkey_status_name(status);
+        return name ? name : "status " + std::to_string(static_cast<std::int32_t>(status));
+    }
+
+    static std::optional<std::string> optional(const char *text) {
+        return text ? std::optional<std::string>(text) : std::nullopt;
+    }
+
+    planetkey_status status_;
+    std::string message_;
+    std::optional<std::string> reason_;
+    std::optional<std::string> oauth_error_;
+    std::optional<std::string> oauth_error_description_;
+    std::optional<int> http_status_;
+    std::optional<std::int64_t> retry_after_ms_;
+    bool retryable_ = false;
+    std::optional<std::string> profile_;
+};
+
+/// What the functions below share; not part of the interface.
+namespace detail {
+
+inline void check(planetkey_status status, planetkey_error *error) {
+    if (status != PLANETKEY_STATUS_OK) {
+        throw Error(status, error);
+    }
+}
+
+/// C reads up to the first NUL: what stands behind it would escape every check.
+inline const char *text(const char *name, const std::string &text) {
+    if (text.find('\0') != std::string::npos) {
+        throw Error(PLANETKEY_STATUS_INVALID_ARGUMENT, std::string(name) + " holds a NUL");
+    }
+    return text.c_str();
+}
+
+inline std::string_view view(const char *text) noexcept { return text ? std::string_view(text) : std::string_view(); }
+
+inline std::optional<std::string_view> optional_view(const char *text) noexcept {
+    return text ? std::optional<std::string_view>(text) : std::nullopt;
+}
+
+inline std::optional<std::int64_t> time(std::int64_t time) noexcept {
+    return time == PLANETKEY_TIME_NONE ? std::nullopt : std::optional<std::int64_t>(time);
+}
+
+/// The header and the library must agree before anything is called.
+inline void check_abi() {
+    if (planetkey_abi_version() != PLANETKEY_ABI_VERSION) {
+        throw Error(PLANETKEY_STATUS_INTERNAL, "compiled for libplanetkey.so." + std::to_string(PLANETKEY_ABI_VERSION) +
+                                                   " and run with libplanetkey.so." +
+                                                   std::to_string(planetkey_abi_version()));
+    }
+}
+
+template <typename T, void (*free)(T *)> struct Free {
+    void operator()(T *handle) const noexcept { free(handle); }
+};
+
+template <typename T, void (*free)(T *)> using Handle = std::unique_ptr<T, Free<T, free>>;
+
+} // namespace detail
+
+/// The version of the library that the program runs with; PLANETKEY_VERSION is that of the header.
+inline std::string_view version() noexcept { return planetkey_version(); }
+
+/// Text that is often a secret; wiped at the end.
+class String {
+  public:
+    /// Takes over a C handle.
+    explicit String(planetkey_string *handle) noexcept : handle_(handle) {}
+
+    /// The text, lent.
+    std::string_view view() const & noexcept {
+        return {planetkey_string_data(handle_.get()), planetkey_string_length(handle_.get())};
+    }
+    std::string_view view() const && = delete;
+    /// The text with its NUL, lent.
+    const char *c_str() const & noexcept { return planetkey_string_data(handle_.get()); }
+    const char *c_str() const && = delete;
+    /// A copy, which nobody wipes.
+    std::string str() const { return {planetkey_string_data(handle_.get()), planetkey_string_length(handle_.get())}; }
+
+  private:
+    detail::Handle<planetkey_string, planetkey_string_free> handle_;
+};
+
+/// What every constructor of a session takes; what is not set has its default.
+class Options {
+  public:
+    Options() {
+        detail::check_abi();
+        handle_.reset(planetkey_options_new());
+    }
+
+    /// The total deadline of each call that may use the network.
+    Options &timeout_ms(std::uint32_t timeout_ms) {
+        return set([=](auto *handle, auto **error) { return planetkey_options_set_timeout_ms(handle, timeout_ms, error); });
+    }
+    /// The name of a preset, the path of a JSON document, or the document itself.
+    Options &deployment(const std::string &deployment) {
+        const char *text = detail::text("deployment", deployment);
+        return set([=](auto *handle, auto **error) { return planetkey_options_set_deployment(handle, text, error); });
+    }
+    /// One more host that the session's credentials may go to.
+    Options &add_allowed_host(const std::string &host) {
+        const char *text = detail::text("host", host);
+        return set([=](auto *handle, auto **error) { return planetkey_options_add_allowed_host(handle, text, error); });
+    }
+    /// Whether credentials may go over plain http to loopback hosts of the deployment: for tests only.
+    Options &allow_insecure_loopback(bool allow) {
+        return set([=](auto *handle, auto **error) {
+            return planetkey_options_set_allow_insecure_loopback(handle, allow, error);
+        });
+    }
+    /// A file of certificates (PEM) to trust beside the system's.
+    Options &ca_file(const std::string &ca_file) {
+        const char *text = detail::text("ca_file", ca_file);
+        return set([=](auto *handle, auto **error) { return planetkey_options_set_ca_file(handle, text, error); });
+    }
+    /// The proxy for requests to authorization servers.
+    Options &proxy(const std::string &proxy) {
+        const char *text = detail::text("proxy", proxy);
+        return set([=](auto *handle, auto **error) { return planetkey_options_set_proxy(handle, text, error); });
+    }
+
+    /// The C handle, lent.
+    const planetkey_options *get() const noexcept { return handle_.get(); }
+
+  private:
+    template <typename Setter> Options &set(Setter setter) {
+        planetkey_error *error = nullptr;
+        const planetkey_status status = setter(handle_.get(), &error);
+        detail::check(status, error);
+        return *this;
+    }
+
+    detail::Handle<planetkey_options, planetkey_options_free> handle_;
+};
+
+/// What one request carries: its URL and its headers; wiped at the end.
+class Authorization {
+  public:
+    /// Takes over a C handle.
+    explicit Authorization(planetkey_authorization *handle) noexcept : handle_(handle) {}
+
+    /// The URL to request; in the query form with `api_key`, which makes it a secret.
+    std::string_view url() const & noexcept { return detail::view(planetkey_authorization_url(get())); }
+    std::string_view url() const && = delete;
+    /// 0 in the query form, else 1.
+    std::size_t header_count() const noexcept { return planetkey_authorization_header_count(get()); }
+    /// "Authorization"; empty when there is no such header.
+    std::string_view header_name(std::size_t index) const & noexcept {
+        return detail::view(planetkey_authorization_header_name(get(), index));
+    }
+    std::string_view header_name(std::size_t index) const && = delete;
+    /// "Bearer ..."; empty when there is no such header.
+    std::string_view header_value(std::size_t index) const & noexcept {
+        return detail::view(planetkey_authorization_header_value(get(), index));
+    }
+    std::string_view header_value(std::size_t index) const && = delete;
+    /// "Authorization: Bearer ...", as curl_slist_append() takes it; empty when there is no such header.
+    std::string_view header_line(std::size_t index) const & noexcept {
+        return detail::view(planetkey_authorization_header_line(get(), index));
+    }
+    std::string_view header_line(std::size_t index) const && = delete;
+    /// All headers as pairs of name and value.
+    std::vector<std::pair<std::string_view, std::string_view>> headers() const & {
+        std::vector<std::pair<std::string_view, std::string_view>> headers;
+        for (std::size_t i = 0; i < header_count(); ++i) {
+            headers.emplace_back(header_name(i), header_value(i));
+        }
+        return headers;
+    }
+    std::vector<std::pair<std::string_view, std::string_view>> headers() const && = delete;
+    /// "access_token" or "api_key".
+    std::string_view credential() const & noexcept { return detail::view(planetkey_authorization_credential(get())); }
+    std::string_view credential() const && = delete;
+    /// "bearer", "basic", "header" or "query".
+    std::string_view transport() const & noexcept { return detail::view(planetkey_authorization_transport(get())); }
+    std::string_view transport() const && = delete;
+    /// Where the credential came from, for people: "environment: PL_API_KEY".
+    std::string_view source() const & noexcept { return detail::view(planetkey_authorization_source(get())); }
+    std::string_view source() const && = delete;
+    /// When the access token ends, in Unix seconds.
+    std::optional<std::int64_t> expires_at() const noexcept {
+        return detail::time(planetkey_authorization_expires_at(get()));
+    }
+    /// Changes whenever the header of this credential changes.
+    std::uint64_t generation() const noexcept { return planetkey_authorization_generation(get()); }
+    /// Whether Planet lists this kind of credential as under development for this host.
+    bool under_development() const noexcept { return planetkey_authorization_under_development(get()); }
+
+    /// The C handle, lent.
+    const planetkey_authorization *get() const noexcept { return handle_.get(); }
+
+  private:
+    detail::Handle<planetkey_authorization, planetkey_authorization_free> handle_;
+};
+
+/// What a session is, without any secret, at one moment. `source` counts from 0, in the order in which a URL tries them.
+class SessionInfo {
+  public:
+    /// Takes over a C handle.
+    explicit SessionInfo(planetkey_session_info *handle) noexcept : handle_(handle) {}
+
+    /// Everything as one JSON object.
+    std::string_view json() const & noexcept { return detail::view(planetkey_session_info_json(get())); }
+    std::string_view json() const && = delete;
+    /// The name of the deployment.
+    std::string_view deployment() const & noexcept { return detail::view(planetkey_session_info_deployment(get())); }
+    std::string_view deployment() const && = delete;
+    /// Whether the session could authorize requests without anybody logging in.
+    bool is_initialized() const noexcept { return planetkey_session_info_is_initialized(get()); }
+    /// How many sources there are.
+    std::size_t source_count() const noexcept { return planetkey_session_info_source_count(get()); }
+    /// "access_token" or "api_key"; empty when there is no such source.
+    std::string_view kind(std::size_t source = 0) const & noexcept {
+        return detail::view(planetkey_session_info_kind(get(), source));
+    }
+    std::string_view kind(std::size_t source = 0) const && = delete;
+    /// Where the credential came from; empty when there is no such source.
+    std::string_view source(std::size_t source = 0) const & noexcept {
+        return detail::view(planetkey_session_info_source(get(), source));
+    }
+    std::string_view source(std::size_t source = 0) const && = delete;
+    /// The profile.
+    std::optional<std::string_view> profile(std::size_t source = 0) const & noexcept {
+        return detail::optional_view(planetkey_session_info_profile(get(), source));
+    }
+    std::optional<std::string_view> profile(std::size_t source = 0) const && = delete;
+    /// The kind of client, as in auth_client.json; empty when there is no such source.
+    std::string_view client_type(std::size_t source = 0) const & noexcept {
+        return detail::view(planetkey_session_info_client_type(get(), source));
+    }
+    std::string_view client_type(std::size_t source = 0) const && = delete;
+    /// The client identifier.
+    std::optional<std::string_view> client_id(std::size_t source = 0) const & noexcept {
+        return detail::optional_view(planetkey_session_info_client_id(get(), source));
+    }
+    std::optional<std::string_view> client_id(std::size_t source = 0) const && = delete;
+    /// The authorization server.
+    std::optional<std::string_view> issuer(std::size_t source = 0) const & noexcept {
+        return detail::optional_view(planetkey_session_info_issuer(get(), source));
+    }
+    std::optional<std::string_view> issuer(std::size_t source = 0) const && = delete;
+    /// The scopes.
+    std::vector<std::string_view> scopes(std::size_t source = 0) const & {
+        std::vector<std::string_view> scopes;
+        for (std::size_t i = 0; i < planetkey_session_info_scope_count(get(), source); ++i) {
+            scopes.push_back(detail::view(planetkey_session_info_scope(get(), source, i)));
+        }
+        return scopes;
+    }
+    std::vector<std::string_view> scopes(std::size_t source = 0) const && = delete;
+    /// When the access token ends, in Unix seconds.
+    std::optional<std::int64_t> expires_at(std::size_t source = 0) const noexcept {
+        return detail::time(planetkey_session_info_expires_at(get(), source));
+    }
+    /// Whether a source can give a credential without anybody logging in.
+    bool source_is_initialized(std::size_t source = 0) const noexcept {
+        return planetkey_session_info_source_is_initialized(get(), source);
+    }
+    /// Whether a source holds a valid access token now.
+    bool token_cached(std::size_t source = 0) const noexcept {
+        return planetkey_session_info_token_cached(get(), source);
+    }
+    /// The hosts that accept the credential.
+    std::vector<std::string_view> hosts(std::size_t source = 0) const & {
+        std::vector<std::string_view> hosts;
+        for (std::size_t i = 0; i < planetkey_session_info_host_count(get(), source); ++i) {
+            hosts.push_back(detail::view(planetkey_session_info_host(get(), source, i)));
+        }
+        return hosts;
+    }
+    std::vector<std::string_view> hosts(std::size_t source = 0) const && = delete;
+    /// How the credential travels: "bearer", "basic", "header" or "query"; empty when there is no such source.
+    std::string_view transport(std::size_t source = 0) const & noexcept {
+        return detail::view(planetkey_session_info_transport(get(), source));
+    }
+    std::string_view transport(std::size_t source = 0) const && = delete;
+    /// What was passed over when the session was opened, and why, for people.
+    std::vector<std::string_view> notes() const & {
+        std::vector<std::string_view> notes;
+        for (std::size_t i = 0; i < planetkey_session_info_note_count(get()); ++i) {
+            notes.push_back(detail::view(planetkey_session_info_note(get(), i)));
+        }
+        return notes;
+    }
+    std::vector<std::string_view> notes() const && = delete;
+
+    /// The C handle, lent.
+    const planetkey_session_info *get() const noexcept { return handle_.get(); }
+
+  private:
+    detail::Handle<planetkey_session_info, planetkey_session_info_free> handle_;
+};
+
+/// Credentials kept fresh behind one host policy. A copy is the same session; any number of threads may use it.
+class Session {
+  public:
+    /// Takes over a C handle.
+    explicit Session(planetkey_session *handle) noexcept : handle_(handle) {}
+    Session(const Session &other) noexcept : handle_(planetkey_session_clone(other.get())) {}
+    Session &operator=(const Session &other) noexcept {
+        Session copy(other);
+        handle_.swap(copy.handle_);
+        return *this;
+    }
+    Session(Session &&) noexcept = default;
+    Session &operator=(Session &&) noexcept = default;
+    ~Session() = default;
+
+    /// Of everything that the environment and the configuration files offer.
+    static Session from_defaults(const Options &options = Options()) {
+        return make([&](auto **session, auto **error) {
+            return planetkey_session_from_defaults(options.get(), session, error);
+        });
+    }
+    /// Of a saved or built-in profile.
+    static Session from_profile(const std::string &name, const Options &options = Options()) {
+        return make([&](auto **session, auto **error) {
+            return planetkey_session_from_profile(detail::text("name", name), options.get(), session, error);
+        });
+    }
+    /// Of one API key.
+    static Session from_api_key(const std::string &api_key,
+                                planetkey_api_key_transport transport = PLANETKEY_API_KEY_TRANSPORT_BASIC,
+                                const Options &options = Options()) {
+        return make([&](auto **session, auto **error) {
+            return planetkey_session_from_api_key(detail::text("api_key", api_key), static_cast<std::int32_t>(transport),
+                                                  options.get(), session, error);
+        });
+    }
+    /// Of a machine-to-machine client (RFC 6749 4.4).
+    static Session from_m2m(const std::string &client_id, const std::string &client_secret,
+                            const std::vector<std::string> &scopes = {},
+                            const std::optional<std::string> &audience = std::nullopt,
+                            const Options &options = Options()) {
+        std::vector<const char *> texts;
+        for (const std::string &scope : scopes) {
+            texts.push_back(detail::text("scopes", scope));
+        }
+        return make([&](auto **session, auto **error) {
+            return planetkey_session_from_m2m(
+                detail::text("client_id", client_id), detail::text("client_secret", client_secret), texts.data(),
+                texts.size(), audience ? detail::text("audience", *audience) : nullptr, options.get(), session, error);
+        });
+    }
+    /// Of any registered client, by the fields of auth_client.json.
+    static Session from_client_config(const std::string &json, const Options &options = Options()) {
+        return make([&](auto **session, auto **error) {
+            return planetkey_session_from_client_config(detail::text("json", json), options.get(), session, error);
+        });
+    }
+
+    /// The same session with another deadline for calls through the new object.
+    Session with_timeout_ms(std::uint32_t timeout_ms) const {
+        return make([&](auto **session, auto **error) {
+            return planetkey_session_with_timeout_ms(get(), timeout_ms, session, error);
+        });
+    }
+
+    /// What a request to this URL carries.
+    Authorization authorize(const std::string &url) const {
+        return Authorization(call<planetkey_authorization *>([&](auto *out, auto **error) {
+            return planetkey_session_authorize(get(), detail::text("url", url), out, error);
+        }));
+    }
+    /// The same, for programs that cannot change the URL.
+    Authorization headers(const std::string &url) const {
+        return Authorization(call<planetkey_authorization *>([&](auto *out, auto **error) {
+            return planetkey_session_headers(get(), detail::text("url", url), out, error);
+        }));
+    }
+    /// Writes the header line into the caller's buffer; returns its length with its NUL, and writes nothing when that is
+    /// more than `size`.
+    std::size_t copy_header(const std::string &url, char *buffer, std::size_t size) const {
+        std::size_t needed = 0;
+        planetkey_error *error = nullptr;
+        const planetkey_status status =
+            planetkey_session_copy_header(get(), detail::text("url", url), buffer, size, &needed, &error);
+        if (status == PLANETKEY_STATUS_INVALID_ARGUMENT && needed > size) {
+            planetkey_error_free(error);
+            return needed;
+        }
+        detail::check(status, error);
+        return needed;
+    }
+    /// A URL with the API key in it: a secret.
+    String signed_url(const std::string &url) const {
+        return String(call<planetkey_string *>([&](auto *out, auto **error) {
+            return planetkey_session_signed_url(get(), detail::text("url", url), out, error);
+        }));
+    }
+    /// The access token itself.
+    String access_token() const {
+        return String(call<planetkey_string *>(
+            [&](auto *out, auto **error) { return planetkey_session_access_token(get(), out, error); }));
+    }
+    /// The API key itself.
+    String api_key() const {
+        return String(call<planetkey_string *>(
+            [&](auto *out, auto **error) { return planetkey_session_api_key(get(), out, error); }));
+    }
+    /// An API answered 401 to this token; whether the next call renews it.
+    bool invalidate(const std::string &access_token) const {
+        return call<bool>([&](auto *out, auto **error) {
+            return planetkey_session_invalidate(get(), detail::text("access_token", access_token), out, error);
+        });
+    }
+    /// An API answered so; whether to repeat the request once.
+    bool should_retry(const std::string &access_token, int http_status,
+                      const std::optional<std::string> &www_authenticate = std::nullopt) const {
+        return call<bool>([&](auto *out, auto **error) {
+            return planetkey_session_should_retry(
+                get(), detail::text("access_token", access_token), http_status,
+                www_authenticate ? detail::text("www_authenticate", *www_authenticate) : nullptr, out, error);
+        });
+    }
+    /// Renews the access token now.
+    void refresh() const {
+        planetkey_error *error = nullptr;
+        const planetkey_status status = planetkey_session_refresh(get(), &error);
+        detail::check(status, error);
+    }
+    /// What this session is.
+    SessionInfo status() const {
+        return SessionInfo(call<planetkey_session_info *>(
+            [&](auto *out, auto **error) { return planetkey_session_status(get(), out, error); }));
+    }
+    /// Whether the session can authorize requests without anybody logging in.
+    bool is_initialized() const noexcept { return planetkey_session_is_initialized(get()); }
+
+    /// The C handle, lent.
+    const planetkey_session *get() const noexcept { return handle_.get(); }
+
+  private:
+    template <typename T, typename Call> static T call(Call call) {
+        T out{};
+        planetkey_error *error = nullptr;
+        const planetkey_status status = call(&out, &error);
+        detail::check(status, error);
+        return out;
+    }
+    template <typename Call> static Session make(Call call) {
+        return Session(Session::call<planetkey_session *>(call));
+    }
+
+    detail::Handle<planetkey_session, planetkey_session_free> handle_;
+};
+
+/// A URL without its `api_key` parameters.
+inline std::string strip_api_key(const std::string &url) {
+    planetkey_string *out = nullptr;
+    planetkey_error *error = nullptr;
+    const planetkey_status status = planetkey_strip_api_key(detail::text("url", url), &out, &error);
+    detail::check(status, error);
+    return String(out).str();
+}
+
+/// A URL with the value of its `api_key` parameters made unreadable, for logs.
+inline std::string redact_url(const std::string &url) {
+    planetkey_string *out = nullptr;
+    planetkey_error *error = nullptr;
+    const planetkey_status status = planetkey_redact_url(detail::text("url", url), &out, &error);
+    detail::check(status, error);
+    return String(out).str();
+}
+
+/// Takes a log record: its level, the part of planetkey that speaks, and one line. Several threads may call it at once. What it
+/// throws is dropped.
+using LogCallback = std::function<void(planetkey_log_level, std::string_view, std::string_view)>;
+
+/// Says where planetkey's log records go, in the whole process; an empty callback ends logging.
+inline void set_log_callback(LogCallback callback, planetkey_log_level max_level = PLANETKEY_LOG_LEVEL_INFO) {
+    planetkey_error *error = nullptr;
+    planetkey_status status;
+    if (!callback) {
+        status = planetkey_set_log_callback(nullptr, nullptr, nullptr, PLANETKEY_LOG_LEVEL_OFF, &error);
+    } else {
+        const auto write = [](void *user_data, std::int32_t level, const char *target, const char *message) {
+            try {
+                (*static_cast<LogCallback *>(user_data))(static_cast<planetkey_log_level>(level), target, message);
+            } catch (...) {
+                // Nothing may be thrown through the library.
+            }
+        };
+        const auto destroy = [](void *user_data) { delete static_cast<LogCallback *>(user_data); };
+        status = planetkey_set_log_callback(write, new LogCallback(std::move(callback)), destroy,
+                                            static_cast<std::int32_t>(max_level), &error);
+    }
+    detail::check(status, error);
+}
+
+} // namespace planetkey
+
+#endif /* PLANETKEY_HPP */

@@ -1,0 +1,149 @@
+//! The settings that may change while the simulator runs.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use serde_json::{Value, json};
+
+use crate::Settings;
+use crate::script::{boolean, invalid, number, object, text, texts, unknown};
+use crate::service::Service;
+
+/// How the servers behave when no script says otherwise.
+#[derive(Clone, Debug)]
+pub(crate) struct Behaviour {
+    pub(crate) token_life: u64,
+    /// What `aud` says when the request names no audience; none leaves the claim out.
+    pub(crate) default_audience: Option<String>,
+    /// The scopes that a client may ask for; none means any.
+    pub(crate) scopes: Option<Vec<String>>,
+    pub(crate) same_token: bool,
+    pub(crate) date_offset_s: i64,
+    pub(crate) api_keys: Vec<String>,
+    /// Issuers besides the M2M realm whose tokens the API servers accept.
+    pub(crate) accepted_issuers: Vec<String>,
+    /// `user:password` that a CONNECT must bring.
+    pub(crate) proxy_credentials: Option<String>,
+    /// The names that the proxy answers for.
+    pub(crate) proxy_hosts: BTreeMap<String, Service>,
+    pub(crate) metadata_rfc8414: bool,
+    pub(crate) metadata_openid: bool,
+}
+
+impl Behaviour {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        let hosts = [
+            "api.planet.com",
+            "tiles.planet.com",
+            "services.sentinel-hub.com",
+            "login.planet.com",
+            "as.example",
+        ];
+        Self {
+            token_life: settings.token_life,
+            // As Keycloak does; the Planet API refuses it, so a client must ask for its audience.
+            default_audience: Some("account".to_owned()),
+            scopes: None,
+            same_token: false,
+            date_offset_s: 0,
+            api_keys: vec![settings.api_key.clone()],
+            accepted_issuers: Vec::new(),
+            proxy_credentials: None,
+            proxy_hosts: hosts
+                .iter()
+                .map(|host| ((*host).to_owned(), Service::of_host(host)))
+                .collect(),
+            metadata_rfc8414: true,
+            metadata_openid: true,
+        }
+    }
+
+    /// Changes what `changes` names, or nothing when anything in it is wrong.
+    pub(crate) fn change(&mut self, changes: &Value) -> io::Result<()> {
+        let mut next = self.clone();
+        for (key, value) in object(changes, "settings")? {
+            match key.as_str() {
+                "token_life" => next.token_life = number(value, key)?,
+                "default_audience" => next.default_audience = optional_text(value, key)?,
+                "scopes" if value.is_null() => next.scopes = None,
+                "scopes" => next.scopes = Some(texts(value, key)?),
+                "same_token" => next.same_token = boolean(value, key)?,
+                "date_offset_s" => {
+                    next.date_offset_s = value
+                        .as_i64()
+                        .ok_or_else(|| invalid("date_offset_s must be a whole number"))?;
+                }
+                "api_keys" => next.api_keys = texts(value, key)?,
+                "accepted_issuers" => next.accepted_issuers = texts(value, key)?,
+                "proxy_credentials" => next.proxy_credentials = optional_text(value, key)?,
+                "proxy_hosts" => next.proxy_hosts = proxy_hosts(value)?,
+                "metadata_forms" => {
+                    let forms = texts(value, key)?;
+                    if forms
+                        .iter()
+                        .any(|form| form != "rfc8414" && form != "openid")
+                    {
+                        return Err(invalid("metadata_forms are \"rfc8414\" and \"openid\""));
+                    }
+                    next.metadata_rfc8414 = forms.iter().any(|form| form == "rfc8414");
+                    next.metadata_openid = forms.iter().any(|form| form == "openid");
+                }
+                _ => return Err(unknown(key, "settings")),
+            }
+        }
+        *self = next;
+        Ok(())
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        let hosts: serde_json::Map<String, Value> = self
+            .proxy_hosts
+            .iter()
+            .map(|(host, service)| (host.clone(), json!(service.name())))
+            .collect();
+        let mut forms = Vec::new();
+        if self.metadata_rfc8414 {
+            forms.push("rfc8414");
+        }
+        if self.metadata_openid {
+            forms.push("openid");
+        }
+        json!({
+            "token_life": self.token_life,
+            "default_audience": self.default_audience,
+            "scopes": self.scopes,
+            "same_token": self.same_token,
+            "date_offset_s": self.date_offset_s,
+            "api_keys": self.api_keys,
+            "accepted_issuers": self.accepted_issuers,
+            "proxy_credentials": self.proxy_credentials,
+            "proxy_hosts": hosts,
+            "metadata_forms": forms,
+        })
+    }
+}
+
+fn optional_text(value: &Value, name: &str) -> io::Result<Option<String>> {
+    if value.is_null() {
+        return Ok(None);
+    }
+    text(value, name).map(|text| Some(text.to_owned()))
+}
+
+/// A list of names, served by what they are called, or an object that gives each its service.
+fn proxy_hosts(value: &Value) -> io::Result<BTreeMap<String, Service>> {
+    if value.is_array() {
+        let hosts = texts(value, "proxy_hosts")?;
+        return Ok(hosts
+            .into_iter()
+            .map(|host| (host.to_ascii_lowercase(), Service::of_host(&host)))
+            .collect());
+    }
+    object(value, "proxy_hosts")?
+        .iter()
+        .map(|(host, service)| {
+            let service = Service::parse(text(service, host)?)?;
+            Ok((host.to_ascii_lowercase(), service))
+        })
+        .collect()
+}

@@ -1,0 +1,170 @@
+//! What a program needs to find the simulator: the deployment document, the CA and the environment.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::authorization_server::{GENERIC, M2M};
+use crate::resource_server::PLANET_AUDIENCE;
+use crate::state::{Origins, Shared};
+use crate::tokens::random_text;
+
+/// Variables that would offer a program other credentials than the simulator's.
+pub(crate) const REMOVED: [&str; 5] = [
+    "PL_AUTH_PROFILE",
+    "PLANET_API_KEY",
+    "SH_CLIENT_ID",
+    "SH_CLIENT_SECRET",
+    "SH_PROFILE",
+];
+
+/// Where the simulator writes its files.
+pub(crate) struct Directory {
+    path: PathBuf,
+    /// Made here, so removed here.
+    temporary: bool,
+}
+
+impl Directory {
+    pub(crate) fn open(wanted: Option<&Path>) -> io::Result<Self> {
+        if let Some(path) = wanted {
+            fs::create_dir_all(path)?;
+            return Ok(Self {
+                path: fs::canonicalize(path)?,
+                temporary: false,
+            });
+        }
+        let name = format!("planetkey-simulator-{}", random_text(12)?);
+        let path = std::env::temp_dir().join(name);
+        let mut builder = fs::DirBuilder::new();
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(&path)?;
+        Ok(Self {
+            path,
+            temporary: true,
+        })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn deployment(&self) -> PathBuf {
+        self.path.join("deployment.json")
+    }
+
+    pub(crate) fn ca(&self) -> PathBuf {
+        self.path.join("ca.pem")
+    }
+
+    pub(crate) fn environment(&self) -> PathBuf {
+        self.path.join("environment.sh")
+    }
+
+    pub(crate) fn write(&self, shared: &Shared) -> io::Result<()> {
+        fs::write(self.deployment(), document(&shared.origins))?;
+        fs::write(self.ca(), shared.authority.pem())?;
+        let mut script = String::new();
+        for name in REMOVED {
+            script.push_str(&format!("unset {name}\n"));
+        }
+        for (name, value) in environment(shared, self) {
+            let quoted = value.replace('\'', "'\\''");
+            script.push_str(&format!("export {name}='{quoted}'\n"));
+        }
+        fs::write(self.environment(), script)
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        if self.temporary {
+            // What cannot be removed is left to whoever cleans temporary files.
+            let _ = fs::remove_dir_all(&self.path);
+        }
+    }
+}
+
+fn authority(origin: &str) -> &str {
+    origin.split_once("//").map_or(origin, |(_, rest)| rest)
+}
+
+/// The deployment document in planetkey's format.
+pub(crate) fn document(origins: &Origins) -> String {
+    let document = json!({
+        "name": "planet-simulator",
+        "authorization_servers": [{
+            "subject": "m2m",
+            "issuer": M2M.issuer(&origins.m2m),
+            "token_endpoint": M2M.token_endpoint(&origins.m2m),
+            // As Planet documents its own server.
+            "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt"],
+            "audience": PLANET_AUDIENCE,
+        }],
+        "resource_servers": [
+            {
+                "hosts": [authority(&origins.planet_api)],
+                "user_token": "yes",
+                "m2m_token": "under_development",
+                "api_key": "yes",
+            },
+            {
+                "hosts": [authority(&origins.sentinel_hub_api)],
+                "user_token": "yes",
+                "m2m_token": "yes",
+                "api_key": "no",
+            },
+        ],
+    });
+    format!("{document:#}\n")
+}
+
+/// The environment of a program under test.
+pub(crate) fn environment(shared: &Shared, directory: &Directory) -> Vec<(String, String)> {
+    let origins = &shared.origins;
+    let settings = &shared.settings;
+    let path = |path: PathBuf| path.to_string_lossy().into_owned();
+    [
+        ("PLANETKEY_DEPLOYMENT", path(directory.deployment())),
+        ("PLANETKEY_ALLOW_INSECURE_LOOPBACK", "1".to_owned()),
+        ("PL_API_KEY", settings.api_key.clone()),
+        ("PL_AUTH_CLIENT_ID", settings.client_id.clone()),
+        ("PL_AUTH_CLIENT_SECRET", settings.client_secret.clone()),
+        ("PLANETKEY_SIMULATOR", origins.control.clone()),
+        ("PLANETKEY_SIMULATOR_PLANET_API", origins.planet_api.clone()),
+        (
+            "PLANETKEY_SIMULATOR_SENTINEL_HUB_API",
+            origins.sentinel_hub_api.clone(),
+        ),
+        ("PLANETKEY_SIMULATOR_M2M", M2M.issuer(&origins.m2m)),
+        ("PLANETKEY_SIMULATOR_PROXY", origins.proxy.clone()),
+        ("PLANETKEY_SIMULATOR_TLS", M2M.issuer(&origins.tls)),
+        ("PLANETKEY_SIMULATOR_CA", path(directory.ca())),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value))
+    .collect()
+}
+
+impl Shared {
+    /// Every URL and credential, without what lies on disk.
+    pub(crate) fn description(&self) -> Value {
+        let origins = &self.origins;
+        json!({
+            "control": origins.control,
+            "m2m": M2M.issuer(&origins.m2m),
+            "token_endpoint": M2M.token_endpoint(&origins.m2m),
+            "planet_api": origins.planet_api,
+            "sentinel_hub_api": origins.sentinel_hub_api,
+            "proxy": origins.proxy,
+            "tls": M2M.issuer(&origins.tls),
+            "generic": GENERIC.issuer("https://as.example"),
+            "client_id": self.settings.client_id,
+            "client_secret": self.settings.client_secret,
+            "api_key": self.settings.api_key,
+        })
+    }
+}

@@ -1,0 +1,430 @@
+//! A Planet on the loopback interface, for tests.
+//!
+//! It plays the authorization server for machine-to-machine clients, the API servers of both
+//! domains, and an HTTPS proxy that stands in for their real names. It verifies what it receives,
+//! logs and counts it, and follows scripts of faults. The README shows how to use it from a shell;
+//! [`Simulator`] is the same for Rust tests.
+//!
+//! ```
+//! use planetkey_simulator::{Settings, Simulator};
+//! use serde_json::json;
+//!
+//! # fn main() -> std::io::Result<()> {
+//! let simulator = Simulator::start(Settings::default())?;
+//! simulator.script("m2m.token", &json!([{"status": 503, "headers": {"Retry-After": "2"}}]))?;
+//! assert_eq!(simulator.count("m2m.token")?, 0);
+//! # Ok(())
+//! # }
+//! ```
+
+mod authorization_server;
+mod behaviour;
+mod client_authentication;
+mod connection;
+mod control;
+mod deployment;
+mod faults;
+mod http;
+mod proxy;
+mod resource_server;
+mod script;
+mod service;
+mod state;
+mod tls;
+mod tokens;
+
+use std::fmt;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use authorization_server::M2M;
+use connection::Connection;
+use deployment::Directory;
+use service::{Entrance, Place, Service, serve};
+use state::{Origins, Shared};
+
+/// How long the end waits for the threads of connections.
+const STOP_LIMIT: Duration = Duration::from_secs(5);
+
+/// Before accepting again after a failure.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(5);
+
+/// What a simulator starts with, and goes back to when it is reset.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The registered M2M client.
+    pub client_id: String,
+    /// Its secret.
+    pub client_secret: String,
+    /// The API key that the Planet API accepts.
+    pub api_key: String,
+    /// Seconds that an access token lives.
+    pub token_life: u64,
+    /// Where to listen.
+    pub ports: Ports,
+    /// Where to write the deployment document, the CA certificate and the environment; a temporary
+    /// directory when there is none.
+    pub directory: Option<PathBuf>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            client_id: "simulator-client".to_owned(),
+            client_secret: "simulator-client-secret".to_owned(),
+            api_key: "PLAKsimulator0123456789abcdef".to_owned(),
+            token_life: 3_600,
+            ports: Ports::default(),
+            directory: None,
+        }
+    }
+}
+
+/// The port of each listener; 0 lets the system choose.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Ports {
+    /// The authorization server.
+    pub m2m: u16,
+    /// What stands for api.planet.com.
+    pub planet_api: u16,
+    /// What stands for services.sentinel-hub.com.
+    pub sentinel_hub_api: u16,
+    /// The control API.
+    pub control: u16,
+    /// The HTTPS proxy.
+    pub proxy: u16,
+    /// The authorization server over TLS.
+    pub tls: u16,
+}
+
+/// A running simulator; it stops when this is dropped.
+pub struct Simulator {
+    shared: Arc<Shared>,
+    directory: Directory,
+    listeners: Vec<(SocketAddr, JoinHandle<()>)>,
+}
+
+impl fmt::Debug for Simulator {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let origins = &self.shared.origins;
+        formatter
+            .debug_tuple("Simulator")
+            .field(&origins.control)
+            .finish()
+    }
+}
+
+impl Simulator {
+    /// Listens, writes the files and serves.
+    ///
+    /// # Errors
+    /// When a port is taken, a key cannot be made or a file cannot be written.
+    pub fn start(settings: Settings) -> io::Result<Self> {
+        let bind = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
+        let ports = settings.ports;
+        let listeners = [
+            bind(ports.m2m)?,
+            bind(ports.planet_api)?,
+            bind(ports.sentinel_hub_api)?,
+            bind(ports.control)?,
+            bind(ports.proxy)?,
+            bind(ports.tls)?,
+        ];
+        let [m2m, planet_api, sentinel_hub_api, control, proxy, tls] = &listeners;
+        let http = |listener: &TcpListener| -> io::Result<String> {
+            Ok(format!("http://{}", listener.local_addr()?))
+        };
+        let origins = Origins {
+            m2m: http(m2m)?,
+            planet_api: http(planet_api)?,
+            sentinel_hub_api: http(sentinel_hub_api)?,
+            control: http(control)?,
+            proxy: http(proxy)?,
+            tls: format!("https://localhost:{}", tls.local_addr()?.port()),
+        };
+        let place = |origin: &String, service| Place {
+            origin: origin.clone(),
+            service,
+        };
+        let entrances = [
+            Entrance::Plain(place(&origins.m2m, Service::M2m)),
+            Entrance::Plain(place(&origins.planet_api, Service::PlanetApi)),
+            Entrance::Plain(place(&origins.sentinel_hub_api, Service::SentinelHubApi)),
+            Entrance::Control,
+            Entrance::Proxy,
+            Entrance::Tls(place(&origins.tls, Service::M2m)),
+        ];
+        let directory = Directory::open(settings.directory.as_deref())?;
+        let shared = Arc::new(Shared::new(settings, origins)?);
+        directory.write(&shared)?;
+        let mut simulator = Self {
+            shared,
+            directory,
+            listeners: Vec::new(),
+        };
+        for (listener, entrance) in listeners.into_iter().zip(entrances) {
+            let address = listener.local_addr()?;
+            let shared = Arc::clone(&simulator.shared);
+            let thread = thread::Builder::new()
+                .name("simulator-listener".to_owned())
+                .spawn(move || listen(&shared, &listener, &Arc::new(entrance)))?;
+            simulator.listeners.push((address, thread));
+        }
+        Ok(simulator)
+    }
+
+    /// The issuer of M2M tokens.
+    #[must_use]
+    pub fn m2m_issuer(&self) -> String {
+        M2M.issuer(&self.shared.origins.m2m)
+    }
+
+    /// The token endpoint of the M2M issuer.
+    #[must_use]
+    pub fn token_endpoint(&self) -> String {
+        M2M.token_endpoint(&self.shared.origins.m2m)
+    }
+
+    /// The base URL of what stands for api.planet.com.
+    #[must_use]
+    pub fn planet_api(&self) -> &str {
+        &self.shared.origins.planet_api
+    }
+
+    /// The base URL of what stands for services.sentinel-hub.com.
+    #[must_use]
+    pub fn sentinel_hub_api(&self) -> &str {
+        &self.shared.origins.sentinel_hub_api
+    }
+
+    /// The base URL of the control API.
+    #[must_use]
+    pub fn control(&self) -> &str {
+        &self.shared.origins.control
+    }
+
+    /// The URL of the HTTPS proxy.
+    #[must_use]
+    pub fn proxy(&self) -> &str {
+        &self.shared.origins.proxy
+    }
+
+    /// The issuer of the realm over TLS.
+    #[must_use]
+    pub fn tls_issuer(&self) -> String {
+        M2M.issuer(&self.shared.origins.tls)
+    }
+
+    /// The certificate of the test CA, in PEM.
+    #[must_use]
+    pub fn ca_pem(&self) -> &str {
+        self.shared.authority.pem()
+    }
+
+    /// The file with the certificate of the test CA.
+    #[must_use]
+    pub fn ca_path(&self) -> PathBuf {
+        self.directory.ca()
+    }
+
+    /// The deployment document, as JSON text.
+    #[must_use]
+    pub fn deployment(&self) -> String {
+        deployment::document(&self.shared.origins)
+    }
+
+    /// The file with the deployment document.
+    #[must_use]
+    pub fn deployment_path(&self) -> PathBuf {
+        self.directory.deployment()
+    }
+
+    /// What the simulator was started with.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.shared.settings
+    }
+
+    /// Variables to set for a program under test.
+    #[must_use]
+    pub fn environment(&self) -> Vec<(String, String)> {
+        deployment::environment(&self.shared, &self.directory)
+    }
+
+    /// Variables to remove for a program under test.
+    #[must_use]
+    pub fn removed_environment() -> &'static [&'static str] {
+        &deployment::REMOVED
+    }
+
+    /// Every URL, path and credential: the line that the command prints.
+    #[must_use]
+    pub fn description(&self) -> Value {
+        let mut description = self.shared.description();
+        let text = |path: PathBuf| Value::String(path.to_string_lossy().into_owned());
+        description["directory"] = text(self.directory.path().to_owned());
+        description["deployment"] = text(self.directory.deployment());
+        description["ca"] = text(self.directory.ca());
+        description["environment"] = text(self.directory.environment());
+        description["pid"] = std::process::id().into();
+        description
+    }
+
+    /// Forgets scripts, log, counters, settings, revocations and clients that were added; requests
+    /// that are held or stalled end without an answer.
+    pub fn reset(&self) {
+        self.shared.reset();
+    }
+
+    /// Changes settings: the body of `POST /settings`.
+    ///
+    /// # Errors
+    /// When a member is unknown or of the wrong kind; then nothing is changed.
+    pub fn change_settings(&self, changes: &Value) -> io::Result<()> {
+        self.shared.lock().behaviour.change(changes)
+    }
+
+    /// Registers a client, or replaces it: the body of `POST /clients`.
+    ///
+    /// # Errors
+    /// When a member is unknown or wrong.
+    pub fn register_client(&self, client: &Value) -> io::Result<()> {
+        control::register(&self.shared, client)
+    }
+
+    /// Sets what the next requests to a target meet: a list of steps, or `{"steps", "repeat"}`.
+    ///
+    /// # Errors
+    /// When the target or something in a step is unknown; then the earlier script stays.
+    pub fn script(&self, target: &str, script: &Value) -> io::Result<()> {
+        self.shared.script(target, script)
+    }
+
+    /// Lets the requests of a hold go on.
+    pub fn release(&self, hold: &str) {
+        self.shared.release(hold);
+    }
+
+    /// How many requests wait in a hold.
+    #[must_use]
+    pub fn held(&self, hold: &str) -> u64 {
+        self.shared.held(hold)
+    }
+
+    /// Waits until so many requests wait in a hold at once; `false` when the time passed first.
+    #[must_use]
+    pub fn wait_held(&self, hold: &str, number: u64, limit: Duration) -> bool {
+        self.shared.wait_held(hold, number, limit) >= number
+    }
+
+    /// The logged requests of a target, in order.
+    ///
+    /// # Errors
+    /// When there is no such target.
+    pub fn requests(&self, target: &str) -> io::Result<Vec<Value>> {
+        self.shared.requests(Some(target))
+    }
+
+    /// All logged requests, in order.
+    #[must_use]
+    pub fn all_requests(&self) -> Vec<Value> {
+        // Without a target there is no name that could be unknown.
+        self.shared.requests(None).unwrap_or_default()
+    }
+
+    /// One counter, by the names of `GET /counters`.
+    ///
+    /// # Errors
+    /// When there is no such counter.
+    pub fn count(&self, target: &str) -> io::Result<u64> {
+        self.shared.count(target)
+    }
+
+    /// Waits until a counter has reached a number; `false` when the time passed first.
+    ///
+    /// # Errors
+    /// When there is no such counter.
+    pub fn wait_for(&self, target: &str, number: u64, limit: Duration) -> io::Result<bool> {
+        Ok(self.shared.wait_for(target, number, limit)? >= number)
+    }
+
+    /// The API servers refuse this token from now on.
+    pub fn revoke(&self, access_token: &str) {
+        self.shared.revoke(Some(access_token));
+    }
+
+    /// The API servers refuse every token that was issued so far.
+    pub fn revoke_all(&self) {
+        self.shared.revoke(None);
+    }
+
+    /// A token signed by the simulator's key: the body of `POST /token`.
+    ///
+    /// # Errors
+    /// When a member is unknown or wrong.
+    pub fn token(&self, wanted: &Value) -> io::Result<String> {
+        control::sign(&self.shared, wanted)
+    }
+}
+
+impl Drop for Simulator {
+    fn drop(&mut self) {
+        self.shared.stop();
+        for (address, thread) in self.listeners.drain(..) {
+            // A last connection wakes the thread, which then sees the end.
+            let woken = TcpStream::connect_timeout(&address, STOP_LIMIT);
+            if woken.is_ok() {
+                let _ = thread.join();
+            }
+        }
+        self.shared.register.shut(true);
+        self.shared.register.wait_empty(STOP_LIMIT);
+    }
+}
+
+fn listen(shared: &Arc<Shared>, listener: &TcpListener, entrance: &Arc<Entrance>) {
+    loop {
+        let accepted = listener.accept();
+        if shared.is_stopping() {
+            return;
+        }
+        let Ok(connection) = accepted.and_then(|(socket, _)| shared.register.admit(socket)) else {
+            // Out of descriptors, or the peer has gone already: let others end first.
+            thread::sleep(ACCEPT_PAUSE);
+            continue;
+        };
+        if !matches!(**entrance, Entrance::Control) {
+            shared.count_connection();
+        }
+        spawn(shared, entrance, connection);
+    }
+}
+
+fn spawn(shared: &Arc<Shared>, entrance: &Arc<Entrance>, connection: Connection) {
+    let id = connection.id;
+    let (owned, entrance) = (Arc::clone(shared), Arc::clone(entrance));
+    let spawned = thread::Builder::new()
+        .name("simulator-connection".to_owned())
+        .spawn(move || {
+            let _leave = Leave(&owned, id);
+            serve(&owned, &entrance, connection);
+        });
+    if spawned.is_err() {
+        shared.register.leave(id);
+    }
+}
+
+/// Takes a connection out of the register, however its thread ends.
+struct Leave<'a>(&'a Shared, u64);
+
+impl Drop for Leave<'_> {
+    fn drop(&mut self) {
+        self.0.register.leave(self.1);
+    }
+}

@@ -1,0 +1,171 @@
+//! API servers of both domains: they verify what a request carries and say what it was.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use crate::authorization_server::M2M;
+use crate::http::{Request, Response};
+use crate::service::Service;
+use crate::state::Shared;
+use crate::tokens::names;
+
+/// The audience that the Planet APIs are named by.
+pub(crate) const PLANET_AUDIENCE: &str = "https://api.planet.com/";
+
+const PLEASE: &str = "Please enter your API key, or email and password.";
+
+/// What a request carries.
+enum Credential {
+    Bearer(String),
+    Key(String, &'static str),
+}
+
+pub(crate) fn answer(shared: &Shared, service: Service, request: &Request) -> Response {
+    let mut found = from_headers(request);
+    for (key, value) in request.query_pairs() {
+        if key == "api_key" {
+            found.push(Some(Credential::Key(value, "api_key_query")));
+        }
+    }
+    if found.len() > 1 {
+        let body = json!({"message": "More than one credential in the request."});
+        return Response::json(400, &body);
+    }
+    let (who, credential) = match found.pop().flatten() {
+        Some(Credential::Bearer(token)) => match verify(shared, service, &token) {
+            Ok(who) => (who, "bearer"),
+            Err(reason) => return refuse_token(reason),
+        },
+        Some(Credential::Key(key, form))
+            if service == Service::PlanetApi && shared.lock().behaviour.api_keys.contains(&key) =>
+        {
+            ("api-key-user".to_owned(), form)
+        }
+        _ => return refuse(service),
+    };
+    special(request, credential).unwrap_or_else(|| {
+        let body = json!({
+            "authenticated_as": who,
+            "credential": credential,
+            "service": service.name(),
+            "method": request.method,
+            "path": request.path,
+        });
+        Response::json(200, &body)
+    })
+}
+
+/// Every `Authorization` header; none inside for what is not understood.
+fn from_headers(request: &Request) -> Vec<Option<Credential>> {
+    let headers = request.header_values("authorization");
+    headers.into_iter().map(parse).collect()
+}
+
+fn parse(header: &str) -> Option<Credential> {
+    let (scheme, rest) = header.split_once(' ')?;
+    match scheme.to_ascii_lowercase().as_str() {
+        "bearer" => Some(Credential::Bearer(rest.to_owned())),
+        "api-key" => Some(Credential::Key(rest.to_owned(), "api_key_header")),
+        "basic" => {
+            let text = String::from_utf8(STANDARD.decode(rest).ok()?).ok()?;
+            // The key is the user name and there is no password.
+            let key = text.strip_suffix(':')?;
+            (!key.contains(':')).then(|| Credential::Key(key.to_owned(), "api_key_basic"))
+        }
+        _ => None,
+    }
+}
+
+fn verify(shared: &Shared, service: Service, token: &str) -> Result<String, &'static str> {
+    let claims = shared.key.verify(token)?;
+    let state = shared.lock();
+    if state.revoked.contains(token) {
+        return Err("the token was revoked");
+    }
+    let issuer = claims
+        .get("iss")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    let origins = &shared.origins;
+    let realms = [
+        origins.m2m.as_str(),
+        &origins.sentinel_hub_api,
+        &origins.tls,
+        "https://services.sentinel-hub.com",
+    ];
+    let known = realms.iter().any(|origin| M2M.issuer(origin) == issuer)
+        || state
+            .behaviour
+            .accepted_issuers
+            .iter()
+            .any(|more| more == issuer);
+    if !known {
+        return Err("the issuer is not accepted here");
+    }
+    if service == Service::PlanetApi && !names(claims.get("aud"), PLANET_AUDIENCE) {
+        return Err("the audience is another one");
+    }
+    let who = claims.get("azp").or_else(|| claims.get("sub"));
+    Ok(who.and_then(Value::as_str).unwrap_or_default().to_owned())
+}
+
+fn refuse(service: Service) -> Response {
+    if service == Service::PlanetApi {
+        let body = json!({"message": PLEASE, "errors": []});
+        return Response::json(401, &body).with("WWW-Authenticate", "Basic realm=\"Planet API\"");
+    }
+    sentinel_hub_error(
+        401,
+        "Unauthorized",
+        "You are not authorized! Please provide valid credentials.",
+    )
+    .with("WWW-Authenticate", "Bearer realm=\"sentinel-hub\"")
+}
+
+fn refuse_token(reason: &str) -> Response {
+    let challenge =
+        format!("Bearer realm=\"planet\", error=\"invalid_token\", error_description=\"{reason}\"");
+    let body = json!({"error_code": "invalid_token", "message": PLEASE});
+    Response::json(401, &body).with("WWW-Authenticate", &challenge)
+}
+
+fn sentinel_hub_error(status: u16, reason: &str, message: &str) -> Response {
+    let body = json!({"error": {
+        "status": status,
+        "reason": reason,
+        "message": message,
+        "code": format!("COMMON_{}", reason.to_ascii_uppercase()),
+    }});
+    Response::json(status, &body)
+}
+
+/// Paths with an answer of their own for whoever may ask.
+fn special(request: &Request, credential: &str) -> Option<Response> {
+    let path = request.path.as_str();
+    if path.starts_with("/forbidden") {
+        let body = json!({"message": "You do not have access to this resource."});
+        let response = Response::json(403, &body);
+        return Some(if credential == "bearer" {
+            let challenge = "Bearer realm=\"planet\", error=\"insufficient_scope\"";
+            response.with("WWW-Authenticate", challenge)
+        } else {
+            response
+        });
+    }
+    if path.starts_with("/missing") {
+        let body = json!({"message": "The requested resource does not exist."});
+        return Some(Response::json(404, &body));
+    }
+    if path == "/redirect" {
+        let to = request.query_value("to")?;
+        // A header that could be split is no redirect.
+        let safe = to.bytes().all(|byte| byte.is_ascii_graphic());
+        return Some(if safe {
+            Response::new(302).with("Location", &to)
+        } else {
+            Response::json(400, &json!({"message": "to is not a URL"}))
+        });
+    }
+    None
+}

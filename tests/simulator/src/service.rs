@@ -1,0 +1,252 @@
+//! Serving a connection: which server a request meets, its script, and its answer.
+
+use std::io;
+use std::sync::Arc;
+
+use serde_json::json;
+
+use crate::authorization_server::{self, AuthorizationServer, Endpoint};
+use crate::connection::Connection;
+use crate::faults;
+use crate::http::{Framing, ReadError, Request, Response, read_request};
+use crate::script::{Changes, Step, Target, invalid};
+use crate::state::{Shared, Ticket};
+use crate::{control, proxy, resource_server};
+
+/// What a host serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Service {
+    M2m,
+    GenericAs,
+    PlanetApi,
+    SentinelHubApi,
+    /// The host answers, but there is nothing behind it.
+    Nothing,
+}
+
+impl Service {
+    const ALL: [(Self, &'static str); 5] = [
+        (Self::M2m, "m2m"),
+        (Self::GenericAs, "as"),
+        (Self::PlanetApi, "planet_api"),
+        (Self::SentinelHubApi, "sentinel_hub_api"),
+        (Self::Nothing, "nothing"),
+    ];
+
+    pub(crate) fn name(self) -> &'static str {
+        Self::ALL
+            .iter()
+            .find_map(|(service, name)| (*service == self).then_some(*name))
+            .unwrap_or_default()
+    }
+
+    pub(crate) fn parse(name: &str) -> io::Result<Self> {
+        Self::ALL
+            .iter()
+            .find_map(|(service, known)| (*known == name).then_some(*service))
+            .ok_or_else(|| invalid(&format!("unknown service {name:?}")))
+    }
+
+    /// What a name behind the proxy serves unless the settings say otherwise.
+    pub(crate) fn of_host(host: &str) -> Self {
+        match host {
+            "as.example" => Self::GenericAs,
+            "login.planet.com" => Self::Nothing,
+            _ if host.ends_with(".planet.com") => Self::PlanetApi,
+            _ if host.ends_with(".sentinel-hub.com") => Self::SentinelHubApi,
+            _ => Self::Nothing,
+        }
+    }
+
+    fn authorization_server(self) -> Option<&'static AuthorizationServer> {
+        match self {
+            // The M2M realm lives on the host of the API, as at Planet.
+            Self::M2m | Self::SentinelHubApi => Some(&authorization_server::M2M),
+            Self::GenericAs => Some(&authorization_server::GENERIC),
+            Self::PlanetApi | Self::Nothing => None,
+        }
+    }
+
+    /// The targets whose faults before reading a new connection meets.
+    fn first_targets(self) -> &'static [Target] {
+        match self {
+            Self::M2m => &[Target::M2mToken, Target::M2mMetadata, Target::M2mJwks],
+            Self::GenericAs => &[Target::AsToken, Target::AsMetadata, Target::AsJwks],
+            Self::PlanetApi => &[Target::PlanetApi],
+            Self::SentinelHubApi => &[Target::SentinelHubApi],
+            Self::Nothing => &[],
+        }
+    }
+}
+
+/// A host under its own name.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    /// Scheme, host and port, without a slash at the end.
+    pub(crate) origin: String,
+    pub(crate) service: Service,
+}
+
+enum Route {
+    Endpoint(&'static AuthorizationServer, Endpoint),
+    Api,
+    Nothing,
+}
+
+impl Place {
+    fn route(&self, path: &str) -> (Target, Route) {
+        if let Some(server) = self.service.authorization_server() {
+            if let Some(endpoint) = server.endpoint(path) {
+                return (server.target(endpoint), Route::Endpoint(server, endpoint));
+            }
+            if self.service != Service::SentinelHubApi {
+                return (server.target(Endpoint::Other), Route::Nothing);
+            }
+        }
+        match self.service {
+            Service::PlanetApi => (Target::PlanetApi, Route::Api),
+            Service::SentinelHubApi => (Target::SentinelHubApi, Route::Api),
+            _ => (Target::Unserved, Route::Nothing),
+        }
+    }
+
+    fn answer(
+        &self,
+        shared: &Shared,
+        route: &Route,
+        request: &Request,
+        changes: Option<&Changes>,
+    ) -> Response {
+        match route {
+            Route::Endpoint(server, endpoint) => {
+                server.answer(shared, &self.origin, *endpoint, request, changes)
+            }
+            Route::Api => resource_server::answer(shared, self.service, request),
+            Route::Nothing => Response::json(404, &json!({"error": "nothing is served here"})),
+        }
+    }
+}
+
+/// Where a listener's connections go.
+pub(crate) enum Entrance {
+    Plain(Place),
+    Tls(Place),
+    Proxy,
+    Control,
+}
+
+/// Serves a connection to its end.
+pub(crate) fn serve(shared: &Arc<Shared>, entrance: &Entrance, connection: Connection) {
+    match entrance {
+        Entrance::Plain(place) => serve_place(shared, place, connection),
+        Entrance::Tls(place) => {
+            if let Some(connection) = proxy::accept_tls(shared, connection) {
+                serve_place(shared, place, connection);
+            }
+        }
+        Entrance::Proxy => proxy::serve(shared, connection),
+        Entrance::Control => control::serve(shared, connection),
+    }
+}
+
+pub(crate) fn serve_place(shared: &Shared, place: &Place, mut connection: Connection) {
+    let mut first = true;
+    loop {
+        // A kept connection meets such a fault when its next request arrives.
+        if connection.is_plain() {
+            if !first && !connection.wait_readable() {
+                return connection.close();
+            }
+            if let Some(ticket) = shared.begin_unread(place.service.first_targets(), connection.id)
+            {
+                return faults::unread(shared, &ticket, connection);
+            }
+        }
+        first = false;
+        let request = match read_request(&mut connection) {
+            Ok(request) => request,
+            Err(error) => return refuse(shared, connection, error),
+        };
+        let (target, route) = place.route(&request.path);
+        let ticket = shared.begin(target, connection.id, &request);
+        if !shared.wait_through(&ticket) {
+            return connection.close();
+        }
+        let make = |changes: Option<&Changes>| place.answer(shared, &route, &request, changes);
+        match respond(shared, &ticket, &request, connection, make) {
+            Some(kept) => connection = kept,
+            None => return,
+        }
+    }
+}
+
+/// Answers by the ticket's step, or as `make` does; gives the connection back when it stays open.
+pub(crate) fn respond(
+    shared: &Shared,
+    ticket: &Ticket,
+    request: &Request,
+    mut connection: Connection,
+    make: impl FnOnce(Option<&Changes>) -> Response,
+) -> Option<Connection> {
+    let usual = Step::default();
+    let step = ticket.step.as_ref().unwrap_or(&usual);
+    if let Some(fault) = step.fault
+        && faults::is_unanswered(fault)
+    {
+        faults::unanswered(shared, ticket, fault, connection);
+        return None;
+    }
+    if let Some(raw) = &step.raw {
+        let _ = connection.send(raw);
+        connection.close();
+        return None;
+    }
+    let mut response = if step.is_explicit() {
+        let mut response = Response::new(step.status.unwrap_or(200));
+        if let Some(body) = &step.body {
+            response = response
+                .with("Content-Type", "application/json")
+                .with_body(body.clone());
+        }
+        response
+    } else {
+        make(step.changes.as_ref())
+    };
+    if let Some(status) = step.status {
+        response.status = status;
+    }
+    response.override_headers(&step.headers);
+    shared.answered(ticket, response.status);
+    if let Some(fault) = step.fault
+        && faults::shapes_answer(fault)
+    {
+        faults::answered(shared, ticket, fault, response, connection);
+        return None;
+    }
+    let offset = shared.lock().behaviour.date_offset_s;
+    let length = Framing::Length(response.body.len());
+    let mut bytes = response.head(length, request.keep_alive, offset);
+    if request.method != "HEAD" {
+        bytes.extend_from_slice(&response.body);
+    }
+    if connection.send(&bytes).is_err() {
+        return None;
+    }
+    if request.keep_alive {
+        return Some(connection);
+    }
+    connection.close();
+    None
+}
+
+/// Ends a connection on which no request could be read.
+pub(crate) fn refuse(shared: &Shared, mut connection: Connection, error: ReadError) {
+    if let ReadError::Refused(status, message) = error {
+        let response = Response::json(status, &json!({ "error": message }));
+        let offset = shared.lock().behaviour.date_offset_s;
+        let mut bytes = response.head(Framing::Length(response.body.len()), false, offset);
+        bytes.extend_from_slice(&response.body);
+        let _ = connection.send(&bytes);
+    }
+    connection.close();
+}

@@ -1,0 +1,217 @@
+//! The program: its files, its environment and its ends.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use common::*;
+use planetkey_simulator::{Settings, Simulator};
+use serde_json::{Value, json};
+
+fn command() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_planetkey-simulator"))
+}
+
+#[test]
+fn the_files_say_where_everything_is() {
+    let simulator = start();
+    let deployment: Value =
+        serde_json::from_str(&fs::read_to_string(simulator.deployment_path()).unwrap()).unwrap();
+    let expected = json!({
+        "name": "planet-simulator",
+        "authorization_servers": [{
+            "subject": "m2m",
+            "issuer": simulator.m2m_issuer(),
+            "token_endpoint": simulator.token_endpoint(),
+            "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt"],
+            "audience": "https://api.planet.com/",
+        }],
+        "resource_servers": [
+            {
+                "hosts": [authority(simulator.planet_api())],
+                "user_token": "yes", "m2m_token": "under_development", "api_key": "yes",
+            },
+            {
+                "hosts": [authority(simulator.sentinel_hub_api())],
+                "user_token": "yes", "m2m_token": "yes", "api_key": "no",
+            },
+        ],
+    });
+    assert_eq!(deployment, expected);
+    assert_eq!(
+        fs::read_to_string(simulator.ca_path()).unwrap(),
+        simulator.ca_pem()
+    );
+    let directory = simulator.ca_path().parent().map(Path::to_owned).unwrap();
+    drop(simulator);
+    assert!(
+        !directory.exists(),
+        "a temporary directory goes with its simulator"
+    );
+}
+
+#[test]
+fn a_directory_that_was_named_stays() {
+    let parent = start();
+    let directory = parent.ca_path().parent().unwrap().join("named");
+    let settings = Settings {
+        directory: Some(directory.clone()),
+        ..Settings::default()
+    };
+    drop(Simulator::start(settings).unwrap());
+    for name in ["deployment.json", "ca.pem", "environment.sh"] {
+        assert!(directory.join(name).exists(), "{name}");
+    }
+}
+
+#[test]
+fn a_command_runs_in_the_environment() {
+    let output = command()
+        .args(["--client-secret", "it's a $ecret", "--", "sh", "-c"])
+        .arg("env; test -f \"$PLANETKEY_DEPLOYMENT\" && test -f \"$PLANETKEY_SIMULATOR_CA\" && exit 23")
+        .env("PL_AUTH_PROFILE", "mine")
+        .env("SH_CLIENT_ID", "mine")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(23));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let value = |name: &str| {
+        let start = format!("{name}=");
+        text.lines().find_map(|line| line.strip_prefix(&start))
+    };
+    assert_eq!(value("PL_AUTH_CLIENT_SECRET"), Some("it's a $ecret"));
+    assert_eq!(value("PLANETKEY_ALLOW_INSECURE_LOOPBACK"), Some("1"));
+    for name in [
+        "PL_API_KEY",
+        "PL_AUTH_CLIENT_ID",
+        "PLANETKEY_SIMULATOR",
+        "PLANETKEY_SIMULATOR_PLANET_API",
+        "PLANETKEY_SIMULATOR_SENTINEL_HUB_API",
+        "PLANETKEY_SIMULATOR_M2M",
+        "PLANETKEY_SIMULATOR_PROXY",
+        "PLANETKEY_SIMULATOR_TLS",
+    ] {
+        assert!(
+            value(name).is_some_and(|value| !value.ends_with('/')),
+            "{name}"
+        );
+    }
+    for name in Simulator::removed_environment() {
+        assert_eq!(value(name), None);
+    }
+    let ca = PathBuf::from(value("PLANETKEY_SIMULATOR_CA").unwrap());
+    assert!(!ca.exists(), "the temporary directory is gone");
+}
+
+#[test]
+fn a_command_keeps_the_standard_streams() {
+    let mut child = command()
+        .args(["--", "cat"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"through").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.stdout, b"through");
+    assert!(output.status.success());
+}
+
+#[test]
+fn a_command_that_is_missing_or_killed_is_told() {
+    let output = command()
+        .args(["--", "no-such-program-anywhere"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains("no-such-program-anywhere"));
+    let killed = command()
+        .args(["--", "sh", "-c", "kill -TERM $$"])
+        .status()
+        .unwrap();
+    assert_eq!(killed.code(), Some(128 + 15));
+}
+
+#[test]
+fn it_serves_until_standard_input_closes() {
+    let parent = start();
+    let directory = parent.ca_path().parent().unwrap().join("served");
+    let mut child = command()
+        .args([
+            "--until-stdin-closes",
+            "--token-life",
+            "77",
+            "--api-key",
+            "it's",
+            "--directory",
+        ])
+        .arg(&directory)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    output.read_line(&mut line).unwrap();
+    let description: Value = serde_json::from_str(&line).unwrap();
+    let text = |name: &str| description[name].as_str().unwrap().to_owned();
+    let fields = [
+        ("grant_type", "client_credentials"),
+        ("client_id", &text("client_id")),
+        ("client_secret", &text("client_secret")),
+    ];
+    let issued = post_form(&text("token_endpoint"), &fields);
+    assert_eq!(issued.json()["expires_in"], 77);
+    let sourced = Command::new("sh")
+        .args([
+            "-c",
+            ". \"$1\"; printf %s \"$PL_API_KEY $PL_AUTH_PROFILE\"",
+            "sh",
+        ])
+        .arg(text("environment"))
+        .env("PL_AUTH_PROFILE", "mine")
+        .output()
+        .unwrap();
+    assert_eq!(sourced.stdout, b"it's ");
+    drop(child.stdin.take());
+    assert!(child.wait().unwrap().success());
+    line.clear();
+    output.read_line(&mut line).unwrap();
+    assert_eq!(line, "", "one line is all it prints");
+}
+
+#[test]
+fn a_port_can_be_chosen() {
+    let first = start();
+    let port: u16 = authority(first.control())
+        .rsplit(':')
+        .next()
+        .unwrap()
+        .parse()
+        .unwrap();
+    let output = command()
+        .args(["--control-port", &port.to_string(), "--", "true"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1), "the port is taken");
+    drop(first);
+    let output = command()
+        .args([
+            "--control-port",
+            &port.to_string(),
+            "--",
+            "sh",
+            "-c",
+            "echo $PLANETKEY_SIMULATOR",
+        ])
+        .output()
+        .unwrap();
+    let expected = format!("http://127.0.0.1:{port}\n");
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), expected);
+}

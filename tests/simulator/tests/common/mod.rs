@@ -1,0 +1,172 @@
+//! A raw HTTP client, so that the tests see every byte.
+
+#![allow(dead_code)]
+
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use planetkey_simulator::{Settings, Simulator};
+use serde_json::Value;
+
+/// Only a failing test waits so long.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+pub fn start() -> Simulator {
+    Simulator::start(Settings::default()).unwrap()
+}
+
+/// An answer in its parts.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
+    }
+}
+
+/// The authority of a URL.
+pub fn authority(url: &str) -> &str {
+    let rest = url.split_once("//").unwrap().1;
+    rest.split('/').next().unwrap()
+}
+
+pub fn path(url: &str) -> &str {
+    let rest = url.split_once("//").unwrap().1;
+    rest.find('/').map_or("/", |start| &rest[start..])
+}
+
+pub fn connect(url: &str) -> TcpStream {
+    let socket = TcpStream::connect(authority(url)).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket
+}
+
+pub fn request_text(method: &str, url: &str, headers: &[(&str, &str)], body: &str) -> String {
+    let mut text = format!(
+        "{method} {} HTTP/1.1\r\nHost: {}\r\n",
+        path(url),
+        authority(url)
+    );
+    for (name, value) in headers {
+        text.push_str(&format!("{name}: {value}\r\n"));
+    }
+    if !body.is_empty() {
+        text.push_str(&format!("Content-Length: {}\r\n", body.len()));
+    }
+    text.push_str("\r\n");
+    text.push_str(body);
+    text
+}
+
+/// Reads one answer with a Content-Length from a stream that may stay open.
+pub fn read_answer(stream: &mut impl Read) -> io::Result<Answer> {
+    let mut bytes = Vec::new();
+    let mut byte = [0];
+    while !bytes.ends_with(b"\r\n\r\n") {
+        if stream.read(&mut byte)? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        bytes.push(byte[0]);
+    }
+    let text = String::from_utf8(bytes).unwrap();
+    let mut lines = text.trim_end().split("\r\n");
+    let status = lines.next().unwrap().split(' ').nth(1).unwrap();
+    let headers: Vec<(String, String)> = lines
+        .map(|line| {
+            let (name, value) = line.split_once(": ").unwrap();
+            (name.to_owned(), value.to_owned())
+        })
+        .collect();
+    let mut answer = Answer {
+        status: status.parse().unwrap(),
+        headers,
+        body: Vec::new(),
+    };
+    let length: usize = answer
+        .header("content-length")
+        .map_or(0, |length| length.parse().unwrap());
+    answer.body = vec![0; length];
+    stream.read_exact(&mut answer.body)?;
+    Ok(answer)
+}
+
+pub fn exchange(
+    method: &str,
+    url: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> io::Result<Answer> {
+    let mut socket = connect(url);
+    socket.write_all(request_text(method, url, headers, body).as_bytes())?;
+    read_answer(&mut socket)
+}
+
+pub fn get(url: &str) -> Answer {
+    exchange("GET", url, &[], "").unwrap()
+}
+
+pub fn get_with(url: &str, headers: &[(&str, &str)]) -> Answer {
+    exchange("GET", url, headers, "").unwrap()
+}
+
+pub const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded");
+
+pub fn form(fields: &[(&str, &str)]) -> String {
+    url::form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(fields)
+        .finish()
+}
+
+pub fn post_form(url: &str, fields: &[(&str, &str)]) -> Answer {
+    exchange("POST", url, &[FORM], &form(fields)).unwrap()
+}
+
+pub fn post_json(url: &str, body: &Value) -> Answer {
+    exchange("POST", url, &[], &body.to_string()).unwrap()
+}
+
+/// The usual request for a token, with further parameters.
+pub fn ask_token(simulator: &Simulator, more: &[(&str, &str)]) -> Answer {
+    let settings = simulator.settings();
+    let mut fields = vec![
+        ("grant_type", "client_credentials"),
+        ("client_id", settings.client_id.as_str()),
+        ("client_secret", settings.client_secret.as_str()),
+    ];
+    fields.extend_from_slice(more);
+    post_form(&simulator.token_endpoint(), &fields)
+}
+
+pub const AUDIENCE: (&str, &str) = ("audience", "https://api.planet.com/");
+
+/// A token that both API servers accept.
+pub fn token(simulator: &Simulator) -> String {
+    let answer = ask_token(simulator, &[AUDIENCE]);
+    assert_eq!(answer.status, 200, "{answer:?}");
+    access_token(&answer)
+}
+
+pub fn access_token(answer: &Answer) -> String {
+    answer.json()["access_token"].as_str().unwrap().to_owned()
+}
+
+/// The claims of a token, unverified.
+pub fn claims(token: &str) -> Value {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    let middle = token.split('.').nth(1).unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(middle).unwrap()).unwrap()
+}

@@ -1,0 +1,161 @@
+//! The control API over HTTP.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use std::thread;
+
+use common::*;
+use planetkey_simulator::Simulator;
+use serde_json::{Value, json};
+
+fn post(simulator: &Simulator, path: &str, body: Value) -> Answer {
+    post_json(&format!("{}{path}", simulator.control()), &body)
+}
+
+fn read(simulator: &Simulator, path: &str) -> Value {
+    let answer = get(&format!("{}{path}", simulator.control()));
+    assert_eq!(answer.status, 200, "{path}: {answer:?}");
+    answer.json()
+}
+
+#[test]
+fn scripts_log_and_counters() {
+    let simulator = start();
+    let script = json!({"target": "m2m.token", "steps": [{"status": 503}]});
+    assert_eq!(post(&simulator, "/script", script).status, 200);
+    assert_eq!(ask_token(&simulator, &[]).status, 503);
+    assert_eq!(ask_token(&simulator, &[]).status, 200);
+    let counters = read(&simulator, "/counters");
+    assert_eq!(counters["m2m.token"], 2);
+    assert_eq!(counters["m2m.token.issued"], 1);
+    assert_eq!(
+        counters["connections"], 2,
+        "control connections do not count"
+    );
+    let log = read(&simulator, "/requests?target=m2m.token");
+    assert_eq!(
+        (&log[0]["status"], &log[1]["status"]),
+        (&json!(503), &json!(200))
+    );
+    assert_eq!(read(&simulator, "/requests").as_array().unwrap().len(), 2);
+    assert_eq!(post(&simulator, "/reset", json!({})).status, 200);
+    assert_eq!(read(&simulator, "/counters")["m2m.token"], 0);
+    assert_eq!(read(&simulator, "/requests"), json!([]));
+}
+
+#[test]
+fn holds_and_waiting() {
+    let simulator = start();
+    let script = json!({"target": "m2m.token", "steps": [{"hold": "gate"}]});
+    post(&simulator, "/script", script);
+    thread::scope(|scope| {
+        let asking = scope.spawn(|| ask_token(&simulator, &[]).status);
+        let waited = read(
+            &simulator,
+            "/wait?target=m2m.token&count=1&timeout_ms=20000",
+        );
+        assert_eq!(waited, json!({"reached": true, "count": 1}));
+        let waited = read(&simulator, "/wait?held=gate&count=1&timeout_ms=20000");
+        assert_eq!(waited["reached"], true);
+        assert_eq!(read(&simulator, "/held"), json!({"gate": 1}));
+        post(&simulator, "/release", json!({"hold": "gate"}));
+        assert_eq!(asking.join().unwrap(), 200);
+    });
+    let waited = read(&simulator, "/wait?target=m2m.token&count=2&timeout_ms=1");
+    assert_eq!(waited, json!({"reached": false, "count": 1}));
+}
+
+#[test]
+fn settings_clients_tokens_and_revocation() {
+    let simulator = start();
+    let settings = post(&simulator, "/settings", json!({"token_life": 9})).json();
+    assert_eq!(settings, read(&simulator, "/settings"));
+    assert_eq!(settings["token_life"], 9);
+    // What is read can be written again.
+    assert_eq!(
+        post(&simulator, "/settings", settings.clone()).json(),
+        settings
+    );
+    let client = json!({"client_id": "more", "client_secret": "secret"});
+    assert_eq!(post(&simulator, "/clients", client).status, 200);
+    let fields = [
+        ("grant_type", "client_credentials"),
+        ("client_id", "more"),
+        ("client_secret", "secret"),
+        AUDIENCE,
+    ];
+    let issued = post_form(&simulator.token_endpoint(), &fields);
+    assert_eq!(issued.json()["expires_in"], 9);
+    let wanted = json!({"claims": {"azp": "someone"}, "expires_in": 60, "header": {"x": "y"}});
+    let made = access_token(&post(&simulator, "/token", wanted));
+    let ask = |token: &str| {
+        let bearer = format!("Bearer {token}");
+        get_with(simulator.planet_api(), &[("Authorization", &bearer)])
+    };
+    let answer = ask(&made);
+    assert_eq!(answer.json()["authenticated_as"], "someone", "{answer:?}");
+    post(&simulator, "/revoke", json!({ "access_token": made }));
+    assert_eq!(ask(&made).status, 401);
+    assert_eq!(ask(&access_token(&issued)).status, 200);
+    post(&simulator, "/revoke", json!({"all": true}));
+    assert_eq!(ask(&access_token(&issued)).status, 401);
+}
+
+#[test]
+fn mistakes_are_told() {
+    let simulator = start();
+    for (path, body) in [
+        ("/script", json!({"steps": []})),
+        ("/script", json!({"target": "m2m.tokens", "steps": []})),
+        ("/script", json!([])),
+        ("/settings", json!({"token_life": "1"})),
+        ("/settings", json!({"metadata_forms": ["oidc"]})),
+        ("/clients", json!({"client_id": "x"})),
+        (
+            "/clients",
+            json!({"client_id": "x", "client_secret": "y", "public": true}),
+        ),
+        ("/clients", json!({"client_id": "x", "public_key_pem": "y"})),
+        ("/clients", json!({"client_secret": "x"})),
+        (
+            "/clients",
+            json!({"client_id": "x", "client_secret": "y", "token_endpoint_auth_method": "z"}),
+        ),
+        ("/release", json!({})),
+        ("/revoke", json!({})),
+        ("/revoke", json!({"all": false})),
+        ("/token", json!({"claim": {}})),
+    ] {
+        let answer = post(&simulator, path, body.clone());
+        assert_eq!(answer.status, 400, "{path} {body}");
+        assert!(answer.json()["error"].is_string());
+    }
+    let control = simulator.control();
+    let answer = exchange("POST", &format!("{control}/script"), &[], "{").unwrap();
+    assert_eq!(answer.status, 400);
+    for path in [
+        "/wait",
+        "/wait?count=1",
+        "/wait?count=x&target=proxy",
+        "/requests?target=x",
+    ] {
+        assert_eq!(get(&format!("{control}{path}")).status, 400, "{path}");
+    }
+    assert_eq!(get(&format!("{control}/nothing")).status, 404);
+    assert_eq!(get(&format!("{control}/reset")).status, 404);
+}
+
+#[test]
+fn the_description_leads_everywhere() {
+    let simulator = start();
+    let description = read(&simulator, "/");
+    assert_eq!(description["m2m"], simulator.m2m_issuer());
+    assert_eq!(description["planet_api"], simulator.planet_api());
+    assert_eq!(description["client_id"], "simulator-client");
+    let more = simulator.description();
+    for (name, value) in description.as_object().unwrap() {
+        assert_eq!(more[name], *value);
+    }
+}

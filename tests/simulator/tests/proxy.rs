@@ -1,0 +1,272 @@
+//! Real host names behind the proxy, and the direct TLS listener.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use std::io::{self, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+
+use common::*;
+use planetkey_simulator::Simulator;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use serde_json::json;
+
+type Stream = StreamOwned<ClientConnection, TcpStream>;
+
+/// A handshake that trusts the simulator's CA and nobody else.
+fn handshake(simulator: &Simulator, host: &str, socket: TcpStream) -> io::Result<Stream> {
+    let certificate = CertificateDer::from_pem_slice(simulator.ca_pem().as_bytes()).unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let name = ServerName::try_from(host.to_owned()).unwrap();
+    let client = ClientConnection::new(Arc::new(config), name).unwrap();
+    let mut stream = StreamOwned::new(client, socket);
+    while stream.conn.is_handshaking() {
+        stream.conn.complete_io(&mut stream.sock)?;
+    }
+    assert_eq!(stream.conn.alpn_protocol(), Some(b"http/1.1".as_slice()));
+    Ok(stream)
+}
+
+fn connect_request(target: &str, headers: &str) -> String {
+    format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n{headers}\r\n")
+}
+
+/// Asks for a tunnel; gives the socket and the proxy's answer.
+fn open(simulator: &Simulator, target: &str, headers: &str) -> (TcpStream, Answer) {
+    let mut socket = connect(simulator.proxy());
+    let request = connect_request(target, headers);
+    socket.write_all(request.as_bytes()).unwrap();
+    let answer = read_answer(&mut socket).unwrap();
+    (socket, answer)
+}
+
+fn tunnel(simulator: &Simulator, host: &str) -> io::Result<Stream> {
+    let (socket, answer) = open(simulator, &format!("{host}:443"), "");
+    assert_eq!(answer.status, 200);
+    handshake(simulator, host, socket)
+}
+
+fn fetch(simulator: &Simulator, url: &str, headers: &[(&str, &str)]) -> Answer {
+    let mut stream = tunnel(simulator, authority(url)).unwrap();
+    let text = request_text("GET", url, headers, "");
+    stream.write_all(text.as_bytes()).unwrap();
+    read_answer(&mut stream).unwrap()
+}
+
+#[test]
+fn the_whole_way_over_real_names() {
+    let simulator = start();
+    let issuer = "https://services.sentinel-hub.com/auth/realms/main";
+    let url = format!("{issuer}/.well-known/openid-configuration");
+    let metadata = fetch(&simulator, &url, &[]).json();
+    assert_eq!(metadata["issuer"], issuer);
+    let endpoint = format!("{issuer}/protocol/openid-connect/token");
+    assert_eq!(metadata["token_endpoint"], endpoint);
+    let settings = simulator.settings();
+    let body = form(&[
+        ("grant_type", "client_credentials"),
+        ("client_id", &settings.client_id),
+        ("client_secret", &settings.client_secret),
+        AUDIENCE,
+    ]);
+    let mut stream = tunnel(&simulator, "services.sentinel-hub.com").unwrap();
+    let text = request_text("POST", &endpoint, &[FORM], &body);
+    stream.write_all(text.as_bytes()).unwrap();
+    let issued = access_token(&read_answer(&mut stream).unwrap());
+    assert_eq!(claims(&issued)["iss"], issuer);
+    let bearer = format!("Bearer {issued}");
+    for (host, service) in [
+        ("services.sentinel-hub.com", "sentinel_hub_api"),
+        ("api.planet.com", "planet_api"),
+        ("tiles.planet.com", "planet_api"),
+    ] {
+        let url = format!("https://{host}/x");
+        let answer = fetch(&simulator, &url, &[("Authorization", &bearer)]);
+        assert_eq!(answer.json()["service"], service);
+    }
+    let log = simulator.requests("proxy").unwrap();
+    assert_eq!(log.len(), 5);
+    assert_eq!(log[0]["method"], "CONNECT");
+    assert_eq!(log[0]["path"], "services.sentinel-hub.com:443");
+    assert_eq!(simulator.count("m2m.token").unwrap(), 1);
+}
+
+#[test]
+fn another_authorization_server_is_known_by_its_metadata() {
+    let simulator = start();
+    let issuer = "https://as.example/realm";
+    let url = "https://as.example/.well-known/oauth-authorization-server/realm";
+    let metadata = fetch(&simulator, url, &[]).json();
+    assert_eq!(metadata["issuer"], issuer);
+    let endpoint = metadata["token_endpoint"].as_str().unwrap();
+    let settings = simulator.settings();
+    let body = form(&[
+        ("grant_type", "client_credentials"),
+        ("client_id", &settings.client_id),
+        ("client_secret", &settings.client_secret),
+        AUDIENCE,
+    ]);
+    let mut stream = tunnel(&simulator, "as.example").unwrap();
+    let text = request_text("POST", endpoint, &[FORM], &body);
+    stream.write_all(text.as_bytes()).unwrap();
+    let issued = access_token(&read_answer(&mut stream).unwrap());
+    assert_eq!(claims(&issued)["iss"], issuer);
+    let count = |name: &str| simulator.count(name).unwrap();
+    assert_eq!((count("as.metadata"), count("as.token")), (1, 1));
+    assert_eq!(
+        (count("as.token.issued"), count("m2m.token.issued")),
+        (1, 0)
+    );
+    // Planet does not know this issuer.
+    let bearer = format!("Bearer {issued}");
+    let answer = fetch(
+        &simulator,
+        "https://api.planet.com/",
+        &[("Authorization", &bearer)],
+    );
+    assert_eq!(answer.status, 401);
+}
+
+#[test]
+fn the_proxy_serves_its_hosts_alone() {
+    let simulator = start();
+    for target in ["evil.example:443", "api.planet.com:80", "api.planet.com"] {
+        assert_eq!(open(&simulator, target, "").1.status, 403, "{target}");
+    }
+    let mut socket = connect(simulator.proxy());
+    socket
+        .write_all(b"GET http://api.planet.com/ HTTP/1.1\r\nHost: api.planet.com\r\n\r\n")
+        .unwrap();
+    assert_eq!(read_answer(&mut socket).unwrap().status, 501);
+    let answer = fetch(&simulator, "https://login.planet.com/authorize", &[]);
+    assert_eq!(answer.status, 404);
+    assert_eq!(simulator.count("unserved").unwrap(), 1);
+    let hosts = json!({"proxy_hosts": {"evil.example": "planet_api"}});
+    simulator.change_settings(&hosts).unwrap();
+    assert_eq!(fetch(&simulator, "https://evil.example/", &[]).status, 401);
+    assert_eq!(open(&simulator, "api.planet.com:443", "").1.status, 403);
+    let hosts = json!({"proxy_hosts": ["tiles3.planet.com"]});
+    simulator.change_settings(&hosts).unwrap();
+    assert_eq!(
+        fetch(&simulator, "https://tiles3.planet.com/", &[]).status,
+        401
+    );
+    assert!(
+        simulator
+            .change_settings(&json!({"proxy_hosts": {"x": "y"}}))
+            .is_err()
+    );
+}
+
+#[test]
+fn the_proxy_can_ask_for_credentials() {
+    let simulator = start();
+    let script = json!([{"fault": "proxy_407"}]);
+    simulator.script("proxy", &script).unwrap();
+    let (mut socket, answer) = open(&simulator, "api.planet.com:443", "");
+    assert_eq!(answer.status, 407);
+    assert!(
+        answer
+            .header("proxy-authenticate")
+            .unwrap()
+            .starts_with("Basic ")
+    );
+    // The connection stays open for another try.
+    let request = connect_request("api.planet.com:443", "");
+    socket.write_all(request.as_bytes()).unwrap();
+    assert_eq!(read_answer(&mut socket).unwrap().status, 200);
+    let changes = json!({"proxy_credentials": "user:password"});
+    simulator.change_settings(&changes).unwrap();
+    assert_eq!(open(&simulator, "api.planet.com:443", "").1.status, 407);
+    let right = "Proxy-Authorization: Basic dXNlcjpwYXNzd29yZA==\r\n";
+    assert_eq!(open(&simulator, "api.planet.com:443", right).1.status, 200);
+    let script = json!([{"status": 503}]);
+    simulator.script("proxy", &script).unwrap();
+    assert_eq!(open(&simulator, "api.planet.com:443", right).1.status, 503);
+}
+
+#[test]
+fn bad_certificates_are_bad() {
+    let simulator = start();
+    let script = json!([{"fault": "wrong_host_certificate"}, {"fault": "expired_certificate"}]);
+    simulator.script("proxy", &script).unwrap();
+    let reason = |result: io::Result<Stream>| result.err().unwrap().to_string();
+    let wrong = reason(tunnel(&simulator, "api.planet.com"));
+    assert!(wrong.contains("not valid for name"), "{wrong}");
+    let expired = reason(tunnel(&simulator, "api.planet.com"));
+    assert!(expired.contains("expired"), "{expired}");
+    tunnel(&simulator, "api.planet.com").unwrap();
+    simulator.script("tls", &script).unwrap();
+    let direct = || {
+        let socket = connect(&simulator.tls_issuer());
+        handshake(&simulator, "localhost", socket)
+    };
+    assert!(reason(direct()).contains("not valid for name"));
+    assert!(reason(direct()).contains("expired"));
+    direct().unwrap();
+    assert_eq!(simulator.count("planet_api").unwrap(), 0);
+}
+
+#[test]
+fn faults_before_the_handshake() {
+    let simulator = start();
+    let script = json!([{"fault": "reset_before_read"}]);
+    simulator.script("tls", &script).unwrap();
+    simulator.script("proxy", &script).unwrap();
+    let socket = connect(&simulator.tls_issuer());
+    assert!(handshake(&simulator, "localhost", socket).is_err());
+    let mut socket = connect(simulator.proxy());
+    assert!(read_answer(&mut socket).is_err());
+    assert_eq!(simulator.count("tls").unwrap(), 1);
+    assert_eq!(simulator.count("proxy").unwrap(), 1);
+}
+
+#[test]
+fn faults_behind_tls() {
+    let simulator = start();
+    let script = json!([{"fault": "reset_before_read"}, {"fault": "reset_after_read"}, {"fault": "truncate"}]);
+    simulator.script("m2m.metadata", &script).unwrap();
+    let url = "https://services.sentinel-hub.com/auth/realms/main/.well-known/openid-configuration";
+    let ask = || {
+        let mut stream = tunnel(&simulator, "services.sentinel-hub.com").unwrap();
+        let text = request_text("GET", url, &[], "");
+        stream.write_all(text.as_bytes()).unwrap();
+        read_answer(&mut stream)
+    };
+    for _ in 0..2 {
+        assert_eq!(ask().unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+    }
+    assert_eq!(ask().unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    assert_eq!(ask().unwrap().status, 200);
+}
+
+#[test]
+fn the_realm_over_tls() {
+    let simulator = start();
+    let url = format!(
+        "{}/.well-known/openid-configuration",
+        simulator.tls_issuer()
+    );
+    for host in ["localhost", "127.0.0.1"] {
+        let socket = connect(&url);
+        let mut stream = handshake(&simulator, host, socket).unwrap();
+        let text = request_text("GET", &url, &[], "");
+        stream.write_all(text.as_bytes()).unwrap();
+        let answer = read_answer(&mut stream).unwrap();
+        assert_eq!(answer.json()["issuer"], simulator.tls_issuer());
+    }
+    assert_eq!(simulator.count("tls").unwrap(), 2);
+    assert_eq!(simulator.count("m2m.metadata").unwrap(), 2);
+}

@@ -1,0 +1,43 @@
+//! The README's example runs as printed.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+#[test]
+fn the_shell_example_runs_as_printed() {
+    let readme = include_str!("../README.md");
+    let (_, rest) = readme.split_once("```sh\n").unwrap();
+    let (example, _) = rest.split_once("```").unwrap();
+    let program = Path::new(env!("CARGO_BIN_EXE_planetkey-simulator"));
+    let mut path = vec![program.parent().unwrap().to_owned()];
+    path.extend(env::split_paths(&env::var_os("PATH").unwrap()).collect::<Vec<PathBuf>>());
+    let output = Command::new("sh")
+        .args(["-e", "-c", example])
+        .env("PATH", env::join_paths(path).unwrap())
+        .env_remove("NO_PROXY")
+        .env_remove("no_proxy")
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{text}{errors}");
+    let answers: Vec<Value> = serde_json::Deserializer::from_str(&text)
+        .into_iter()
+        .collect::<Result<_, _>>()
+        .unwrap();
+    let [_, planet, sentinel_hub, counters] = answers.as_slice() else {
+        panic!("four answers, not {text}");
+    };
+    assert_eq!(planet["service"], "planet_api");
+    assert_eq!(sentinel_hub["service"], "sentinel_hub_api");
+    for answer in [planet, sentinel_hub] {
+        assert_eq!(answer["credential"], "bearer");
+    }
+    assert_eq!(counters["m2m.token"], 2);
+    assert_eq!(counters["m2m.token.issued"], 1);
+}
