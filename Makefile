@@ -6,11 +6,16 @@ CARGO ?= cargo
 PYTHON ?= python3
 export CARGO PYTHON PREFIX DESTDIR
 
+# Which shared cases each language ran.
+reports := $(CURDIR)/build/vectors
 simulator := $(CURDIR)/target/release/planetkey-simulator
-debian_packages := libcurl4-openssl-dev libcjson-dev valgrind cmake pkg-config curl gcc g++
+debian_packages := libcurl4-openssl-dev libcjson-dev valgrind cmake pkg-config curl gcc g++ binutils
 
 .PHONY: all build demo test test-rust test-asan test-c test-python test-node test-vectors test-install test-readme bench install dist \
 	prerequisites lint clean
+
+# The shared cases are compared after every language has run them.
+.NOTPARALLEL:
 
 all: build
 
@@ -47,20 +52,24 @@ lint:
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 
 test-rust:
-	$(CARGO) test --locked
+	mkdir -p $(reports)
+	PLANETKEY_VECTORS_REPORT=$(reports)/rust $(CARGO) test --locked
 
 test-c: build
-	PLANETKEY_SIMULATOR_BINARY=$(simulator) tests/c/run
+	mkdir -p $(reports)
+	PLANETKEY_VECTORS_REPORT=$(reports)/c PLANETKEY_SIMULATOR_BINARY=$(simulator) tests/c/run
 
 test-python: build
-	PLANETKEY_SIMULATOR_BINARY=$(simulator) bindings/python/run-tests
+	mkdir -p $(reports)
+	PLANETKEY_VECTORS_REPORT=$(reports)/python PLANETKEY_SIMULATOR_BINARY=$(simulator) bindings/python/run-tests
 
 test-node: build
-	PLANETKEY_SIMULATOR_BINARY=$(simulator) bindings/node/run-tests
+	mkdir -p $(reports)
+	PLANETKEY_VECTORS_REPORT=$(reports)/node PLANETKEY_SIMULATOR_BINARY=$(simulator) bindings/node/run-tests
 
 # After test-rust, test-c, test-python and test-node: each has written which cases it ran.
 test-vectors:
-	tests/vectors/compare
+	tests/vectors/compare $(addprefix $(reports)/,rust c python node)
 
 test-install: build
 	PLANETKEY_SIMULATOR_BINARY=$(simulator) tests/install/run
@@ -71,6 +80,8 @@ test-asan:
 	    $(CARGO) test --locked -p planetkey-ffi --test extern_functions --target $$(rustc -vV | sed -n 's/^host: //p')
 
 test-readme: build
+	bindings/python/install
+	node bindings/node/build-addon.mjs
 	PLANETKEY_SIMULATOR_BINARY=$(simulator) tests/demo/readme-examples
 
 bench: build
@@ -78,13 +89,7 @@ bench: build
 	node bindings/node/build-addon.mjs
 	PLANETKEY_SIMULATOR_BINARY=$(simulator) tests/bench/run
 
-# What is handed out names no directory of the machine that built it.
-cargo_home := $(or $(CARGO_HOME),$(HOME)/.cargo)
-install dist: export RUSTFLAGS := --remap-path-prefix=$(CURDIR)=planetkey --remap-path-prefix=$(cargo_home)=cargo
-install dist: export CFLAGS := -ffile-prefix-map=$(CURDIR)=planetkey -ffile-prefix-map=$(cargo_home)=cargo
-
 install: prerequisites
-	$(CARGO) build --profile dist --locked -p planetkey-ffi -p planetkey-cli -p planetkey-simulator
 	ffi/install "$(PREFIX)"
 
 dist: prerequisites

@@ -395,6 +395,16 @@ uint64_t planetkey_authorization_generation(const planetkey_authorization *autho
 PLANETKEY_API bool planetkey_authorization_under_development(const planetkey_authorization *authorization);
 
 /**
+ * Which source of planetkey_session_status() the credential is.
+ *
+ * @param[in] authorization may be NULL.
+ * @return the source's index, from 0; 0 for NULL.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API size_t planetkey_authorization_source_index(const planetkey_authorization *authorization);
+
+/**
  * Wipes and frees an authorization. Everything borrowed from it is gone afterwards.
  *
  * @param[in] authorization may be NULL, which does nothing.

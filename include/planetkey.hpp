@@ -272,7 +272,9 @@ class Authorization {
     }
     /// Changes whenever the header of this credential changes.
     std::uint64_t generation() const noexcept { return planetkey_authorization_generation(get()); }
-    /// Whether Planet lists this kind of credential as under development for this host.
+    /// Which source of Session::status() the credential is.
+    std::size_t source_index() const noexcept { return planetkey_authorization_source_index(get()); }
+    /// Whether Planet lists this kind of credential at this host as under development.
     bool under_development() const noexcept { return planetkey_authorization_under_development(get()); }
 
     /// The C handle, lent.

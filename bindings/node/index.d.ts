@@ -116,12 +116,22 @@ export interface SourceStatus {
   readonly transport: 'bearer' | 'basic' | 'header' | 'query';
 }
 
+/** What a request to one host carries. */
+export interface HostStatus {
+  /** With its port where it is this machine. */
+  readonly host: string;
+  /** Which of the sources, in their order. */
+  readonly sourceIndex: number;
+  readonly underDevelopment: boolean;
+}
+
 /** What a session is, without any secret. */
 export interface SessionStatus {
   readonly deployment: string;
   readonly initialized: boolean;
   /** In their order: a URL gets the first whose credential its host accepts. */
   readonly sources: readonly SourceStatus[];
+  readonly hosts: readonly HostStatus[];
   /** What was passed over, and why. */
   readonly notes: readonly string[];
 }

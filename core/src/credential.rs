@@ -41,8 +41,9 @@ impl ApiKey {
 }
 
 /// How a request carries an API key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ApiKeyTransport {
+    #[default]
     /// HTTP Basic with the key as user name and an empty password: Planet's preferred form.
     Basic,
     /// `Authorization: api-key KEY`.

@@ -31,8 +31,8 @@ pub use authorize::api_key::{redact_url, strip_api_key};
 pub use credential::ApiKeyTransport;
 pub use error::{Error, REASONS, Result, Status, catalogue};
 pub use session::{
-    AccessToken, Authorization, DEFAULT_TIMEOUT_MS, Interrupt, M2mOptions, Named, Options, Runtime, Session, SessionStatus,
-    SourceStatus,
+    AccessToken, Authorization, DEFAULT_TIMEOUT_MS, HostStatus, Interrupt, M2mOptions, Named, Options, Runtime, Session,
+    SessionStatus, SourceStatus,
 };
 
 /// The version of this library.

@@ -22,6 +22,7 @@ pub struct planetkey_authorization {
     expires_at: i64,
     generation: u64,
     under_development: bool,
+    source_index: usize,
 }
 
 /// Where in the text a header stands; its value is the end of its line.
@@ -68,6 +69,7 @@ impl planetkey_authorization {
             headers,
             expires_at: authorization.expires_at().unwrap_or(-1),
             generation: authorization.generation(),
+            source_index: authorization.source_index(),
             under_development: authorization.under_development(),
         }
     }
@@ -230,6 +232,18 @@ pub unsafe extern "C" fn planetkey_authorization_generation(authorization: *cons
 pub unsafe extern "C" fn planetkey_authorization_under_development(authorization: *const planetkey_authorization) -> bool {
     // SAFETY: the promise of the caller is handed on.
     unsafe { get(authorization, false, |authorization| Some(authorization.under_development)) }
+}
+
+/// Which source of planetkey_session_status() the credential is.
+///
+/// @param[in] authorization may be NULL.
+/// @return the source's index, from 0; 0 for NULL.
+///
+/// Any thread. Never blocks. Since 0.1.0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn planetkey_authorization_source_index(authorization: *const planetkey_authorization) -> usize {
+    // SAFETY: the promise of the caller is handed on.
+    unsafe { get(authorization, 0, |authorization| Some(authorization.source_index)) }
 }
 
 /// Wipes and frees an authorization. Everything borrowed from it is gone afterwards.

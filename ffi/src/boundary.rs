@@ -1,5 +1,6 @@
 //! The boundary: nothing unwinds into C, and statuses, out-parameters and errors are written here and nowhere else.
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use planetkey::{Error, Result, Status};
@@ -50,8 +51,7 @@ pub(crate) fn value<V>(otherwise: V, body: impl FnOnce() -> Option<V>) -> V {
     match catch_unwind(AssertUnwindSafe(body)) {
         Ok(value) => value.unwrap_or(otherwise),
         Err(payload) => {
-            // Dropping the payload could panic again.
-            std::mem::forget(payload);
+            discard(payload);
             otherwise
         }
     }
@@ -61,11 +61,22 @@ fn guarded<V>(body: impl FnOnce() -> Result<V>) -> Result<V> {
     match catch_unwind(AssertUnwindSafe(body)) {
         Ok(result) => result,
         Err(payload) => {
-            // The payload is not shown: nobody can promise that it holds no secret. Dropping it could panic again.
-            std::mem::forget(payload);
+            // The payload is not shown: nobody can promise that it holds no secret.
+            discard(payload);
             Err(Error::new(Status::Internal, "a bug in planetkey stopped this call; please report it with the text on stderr"))
         }
     }
+}
+
+/// Drops what a panic brought. That may panic again, with something else to drop; what goes on so is left where it is.
+fn discard(mut payload: Box<dyn Any + Send>) {
+    for _ in 0..8 {
+        match catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            Ok(()) => return,
+            Err(next) => payload = next,
+        }
+    }
+    std::mem::forget(payload);
 }
 
 unsafe fn finish(error: *mut *mut planetkey_error, result: Result<()>) -> planetkey_status {
@@ -93,7 +104,7 @@ mod tests {
     #[test]
     fn a_panic_becomes_internal_and_its_text_stays_out_of_the_error() {
         let mut error = null_mut();
-        let mut out: *const u8 = 1 as *const u8;
+        let mut out: *const u8 = std::ptr::dangling();
         // SAFETY: both pointers are to local variables.
         let status = unsafe { run("out", &mut out, null(), &mut error, || panic!("hunter2")) };
         assert_eq!(status, planetkey_status::Internal);

@@ -180,7 +180,7 @@ fn null_and_bad_input() {
     let simulator = start();
     let session = m2m(&simulator);
     let url = c("https://api.planet.com/");
-    let not_utf8 = CStr::from_bytes_with_nul(b"\xff\xfe\0").unwrap();
+    let not_utf8 = c"\xff\xfe";
     let huge = CString::new(vec![b'a'; (1 << 20) + 1]).unwrap();
     let mut error = null_mut();
     unsafe {

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use planetkey::{Session, SourceStatus};
+use planetkey::{HostStatus, Session, SourceStatus};
 
 use crate::printable;
 
@@ -28,12 +28,12 @@ pub(crate) fn describe(session: &Session) -> String {
         text.push('\n');
         line(&mut text, "note", note);
     }
-    let hosts = hosts(sources);
+    let hosts = status.hosts();
     if !hosts.is_empty() {
         text.push_str("\nWhat a request carries\n");
-        let width = hosts.iter().map(|host| host.chars().count()).max().unwrap_or_default();
+        let width = hosts.iter().map(|host| host.host.chars().count()).max().unwrap_or_default();
         for host in hosts {
-            let _ = writeln!(text, "  {:width$}  {}", printable(host), carried(session, sources, host));
+            let _ = writeln!(text, "  {:width$}  {}", printable(&host.host), carried(sources, host));
         }
     }
     text.truncate(text.trim_end().len());
@@ -80,35 +80,10 @@ fn kind(source: &SourceStatus) -> &'static str {
     if source.kind == "api_key" { "API key" } else { "access token" }
 }
 
-/// Every host that takes one of the credentials, once.
-fn hosts(sources: &[SourceStatus]) -> Vec<&str> {
-    let mut hosts: Vec<&str> = sources.iter().flat_map(|source| &source.hosts).map(String::as_str).collect();
-    hosts.sort_unstable();
-    hosts.dedup();
-    hosts
-}
-
-/// What the session gives this host: asked of the session itself, which alone knows the rules.
-fn carried(session: &Session, sources: &[SourceStatus], host: &str) -> String {
-    // A host with a port is this machine, and a test server on it speaks plain http.
-    let scheme = if host.contains(':') { "http" } else { "https" };
-    let number = |index: usize| sources.get(index).map_or("", kind);
-    match session.authorize_cached(&format!("{scheme}://{host}/")) {
-        Ok(Some(authorization)) => {
-            let index = authorization.source_index();
-            let note = if authorization.under_development() { ", under development" } else { "" };
-            format!("{} (no. {}, {}{note})", number(index), index + 1, authorization.transport())
-        }
-        // Only a token can need the network.
-        Ok(None) => {
-            let listed = |source: &SourceStatus| source.kind == "access_token" && source.hosts.iter().any(|one| one == host);
-            match sources.iter().position(listed) {
-                Some(index) => format!("{} (no. {}, bearer)", number(index), index + 1),
-                None => "access token (bearer)".to_owned(),
-            }
-        }
-        Err(error) => format!("nothing: {}", error.status()),
-    }
+fn carried(sources: &[SourceStatus], host: &HostStatus) -> String {
+    let (kind, transport) = sources.get(host.source_index).map_or(("", ""), |source| (kind(source), source.transport));
+    let note = if host.under_development { ", under development" } else { "" };
+    format!("{kind} (no. {}, {transport}{note})", host.source_index + 1)
 }
 
 fn optional(text: &mut String, name: &str, value: Option<&str>) {

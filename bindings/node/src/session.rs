@@ -56,7 +56,7 @@ impl NativeSession {
     #[napi(factory)]
     pub fn from_api_key(env: Env, api_key: String, transport: Option<String>, options: NativeOptions) -> napi::Result<Self> {
         open(&env, &options, |options| {
-            let transport = transport.as_deref().map_or(Ok(ApiKeyTransport::Basic), ApiKeyTransport::from_name)?;
+            let transport = transport.as_deref().map_or(Ok(ApiKeyTransport::default()), ApiKeyTransport::from_name)?;
             Session::from_api_key(&api_key, transport, options)
         })
     }

@@ -126,7 +126,7 @@ test('one session for both domains', async () => {
     assert.equal(await authenticatedAs(await session.authorize(`${simulator.planet_api}/x`)), 'api_key_basic');
     assert.equal(await authenticatedAs(await session.authorize(`${simulator.sentinel_hub_api}/x`)), 'bearer');
   }
-  const { sources, initialized, deployment, notes } = session.status();
+  const { sources, hosts, initialized, deployment, notes } = session.status();
   assert.deepEqual(sources.map(({ kind, transport, tokenCached }) => ({ kind, transport, tokenCached })), [
     { kind: 'access_token', transport: 'bearer', tokenCached: true },
     { kind: 'api_key', transport: 'basic', tokenCached: true },
@@ -139,6 +139,11 @@ test('one session for both domains', async () => {
   assert.equal(session.isInitialized(), true);
   assert.equal(typeof deployment, 'string');
   assert.deepEqual(notes, []);
+  const carried = Object.fromEntries(hosts.map(({ host, sourceIndex, underDevelopment }) => [host, [sourceIndex, underDevelopment]]));
+  assert.deepEqual(carried, {
+    [new URL(simulator.planet_api).host]: [1, false],
+    [new URL(simulator.sentinel_hub_api).host]: [0, false],
+  });
 });
 
 test('any registered client, as object and as text', async () => {

@@ -45,6 +45,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<authorization::Authorization>()?;
     module.add_class::<status::SessionStatus>()?;
     module.add_class::<status::SourceStatus>()?;
+    module.add_class::<status::HostStatus>()?;
     module.add_function(wrap_pyfunction!(strip_api_key, module)?)?;
     module.add_function(wrap_pyfunction!(redact_url, module)?)?;
     module.add_function(wrap_pyfunction!(exception_classes, module)?)?;

@@ -106,6 +106,37 @@ impl SourceStatus {
     }
 }
 
+/// What a request to one host carries.
+#[pyclass(frozen, module = "planetkey")]
+pub(crate) struct HostStatus {
+    core: planetkey::HostStatus,
+}
+
+#[pymethods]
+impl HostStatus {
+    /// The host, with its port where it is this machine.
+    #[getter]
+    fn host(&self) -> &str {
+        &self.core.host
+    }
+
+    /// Which of the sources, in their order.
+    #[getter]
+    fn source_index(&self) -> usize {
+        self.core.source_index
+    }
+
+    /// Whether Planet lists that credential at this host as under development.
+    #[getter]
+    fn under_development(&self) -> bool {
+        self.core.under_development
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<planetkey.HostStatus {} gets source {}>", self.core.host, self.core.source_index)
+    }
+}
+
 /// What a session is, without a secret; the first source's attributes stand here too.
 #[pyclass(frozen, module = "planetkey")]
 pub(crate) struct SessionStatus {
@@ -126,6 +157,13 @@ impl SessionStatus {
         let sources = self.core.sources().iter().map(|source| SourceStatus { core: source.clone() });
         let sources = sources.map(|source| Py::new(py, source)).collect::<PyResult<Vec<_>>>()?;
         PyTuple::new(py, sources)
+    }
+
+    /// What a request to each host of the sources carries.
+    #[getter]
+    fn hosts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        let hosts = self.core.hosts().iter().map(|host| Py::new(py, HostStatus { core: host.clone() }));
+        PyTuple::new(py, hosts.collect::<PyResult<Vec<_>>>()?)
     }
 
     /// The name of the deployment.

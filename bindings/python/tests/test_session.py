@@ -35,6 +35,11 @@ def test_one_default_session_serves_both_domains(defaults: Simulator) -> None:
     assert (sentinel_hub.credential, sentinel_hub.transport) == ("access_token", "bearer")
     assert not sentinel_hub.under_development
     assert defaults.count("m2m.token") == 1
+    carried = {host.host: (host.source_index, host.under_development) for host in session.status().hosts}
+    assert carried == {
+        defaults.planet_api.removeprefix("http://"): (1, False),
+        defaults.sentinel_hub_api.removeprefix("http://"): (0, False),
+    }
 
 
 def test_the_environment_can_offer_nothing() -> None:
@@ -274,7 +279,13 @@ def test_classes_are_final_and_frozen(simulator: Simulator) -> None:
         type("Subclass", (planetkey.Session,), {})
     with pytest.raises(AttributeError):
         session.status = None  # type: ignore[assignment,method-assign]
-    for cls in (planetkey.Session, planetkey.Authorization, planetkey.SessionStatus, planetkey.SourceStatus):
+    for cls in (
+        planetkey.Session,
+        planetkey.Authorization,
+        planetkey.HostStatus,
+        planetkey.SessionStatus,
+        planetkey.SourceStatus,
+    ):
         assert cls.__module__ == "planetkey"
 
 

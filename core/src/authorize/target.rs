@@ -24,7 +24,6 @@ impl<'a> Target<'a> {
     ///
     /// Errors: INVALID_ARGUMENT for what is no absolute http(s) URL; HOST_REFUSED for an authority that is not literally a host name,
     /// alone or with `:443`, and for plain http elsewhere than on this machine.
-    #[inline]
     pub(crate) fn parse(url: &'a str) -> Result<Self> {
         if url.len() > MAX_URL_BYTES {
             return Err(Error::invalid_argument("the URL is longer than 64 KiB"));
@@ -91,7 +90,6 @@ fn refused(why: &str) -> Error {
 }
 
 /// Whether it is https, and what follows `://`.
-#[inline]
 fn split_scheme(url: &str) -> Option<(bool, &str)> {
     if let Some(rest) = url.strip_prefix("https://") {
         return Some((true, rest));
@@ -105,7 +103,6 @@ fn split_scheme(url: &str) -> Option<(bool, &str)> {
 }
 
 /// Letters, digits, hyphens and inner dots, at least one of them a letter in the last label: no address, nothing to repair.
-#[inline]
 fn is_host_name(host: &str) -> bool {
     let mut last_label = 0;
     let mut letter = false;
@@ -125,7 +122,6 @@ fn is_host_name(host: &str) -> bool {
 }
 
 /// `localhost`, `127.0.0.1` or `[::1]`, alone or with a decimal port.
-#[inline]
 fn is_loopback_authority(authority: &str) -> bool {
     ["127.0.0.1", "localhost", "[::1]"].iter().any(|host| match authority.strip_prefix(host) {
         Some("") => true,

@@ -12,6 +12,9 @@ pub const DEFAULT_LIFETIME_S: u64 = 300;
 /// No stated lifetime beyond this is believed.
 pub const MAX_LIFETIME_S: u64 = 10 * 365 * 24 * 3600;
 
+/// Clocks that differ by less are the same: an answer takes time to arrive.
+const CLOCK_TOLERANCE_S: u64 = 60;
+
 /// One request of a token endpoint.
 pub struct TokenRequest<'a> {
     /// Checked: https, or loopback where that is allowed.
@@ -212,19 +215,28 @@ fn lifetime_ms(expires_in: Option<&Value>, access_token: &str, now: u64, date: O
         (Some(exp), Some(date)) => Some(exp.saturating_sub(date) as f64),
         _ => None,
     };
+    // A Date may be wrong too, by a proxy or a cache: it counts against a stated life only where a second clock agrees.
+    let confirmed = |date: u64| {
+        date.abs_diff(now) <= CLOCK_TOLERANCE_S || times.iat.is_some_and(|iat| iat.abs_diff(date) <= CLOCK_TOLERANCE_S)
+    };
+    let by_confirmed_date = by_date.filter(|_| date.is_some_and(confirmed));
     let by_iat = match (times.exp, times.iat) {
         (Some(exp), Some(iat)) if exp > iat => Some((exp - iat) as f64),
         _ => None,
     };
     if let Some(date) = date
-        && date.abs_diff(now) > 60
+        && date.abs_diff(now) > CLOCK_TOLERANCE_S
     {
         log::warn!("this machine's clock and the authorization server's differ by {} s", date.abs_diff(now));
     }
     let by_local_clock = times.exp.map(|exp| exp.saturating_sub(now) as f64);
     let seconds = match stated {
-        Some(stated) => [by_date, by_iat].into_iter().flatten().fold(stated, f64::min),
-        None => match by_date.or(by_local_clock.filter(|left| *left > 0.0)).or(by_iat) {
+        Some(stated) => [by_confirmed_date, by_iat].into_iter().flatten().fold(stated, f64::min),
+        None => match by_confirmed_date
+            .or(by_date.filter(|left| *left > 0.0))
+            .or(by_local_clock.filter(|left| *left > 0.0))
+            .or(by_iat)
+        {
             Some(left) => by_iat.map_or(left, |life| left.min(life)),
             None if times.exp.is_some() => 0.0,
             None => {

@@ -12,7 +12,7 @@ mod status;
 pub use authorization::{AccessToken, Authorization};
 pub use open::{M2mOptions, Named};
 pub use options::{DEFAULT_TIMEOUT_MS, Options, Runtime};
-pub use status::{SessionStatus, SourceStatus};
+pub use status::{HostStatus, SessionStatus, SourceStatus};
 
 use crate::authorize::{HostPolicy, Target, api_key, challenge};
 use crate::credential::ApiKeyTransport;
@@ -183,7 +183,18 @@ impl Session {
 
     /// What this session is. Uses no network, holds no secret.
     pub fn status(&self) -> SessionStatus {
-        SessionStatus::new(&self.shared.sources, &self.shared.policy, &self.shared.deployment, &self.shared.notes)
+        let shared = &self.shared;
+        let mut hosts: Vec<String> = shared.sources.iter().flat_map(|source| shared.policy.hosts_for(source.kind())).collect();
+        hosts.sort();
+        hosts.dedup();
+        let hosts = hosts.into_iter().filter_map(|host| self.host_status(host)).collect();
+        SessionStatus::new(&shared.sources, hosts, &shared.policy, &shared.deployment, &shared.notes)
+    }
+
+    fn host_status(&self, host: String) -> Option<HostStatus> {
+        let url = format!("https://{host}/");
+        let (source_index, _, under_development) = self.choose(&Target::parse(&url).ok()?).ok()?;
+        Some(HostStatus { host, source_index, under_development })
     }
 
     /// Whether the session holds a credential, so that calls need no person.

@@ -61,7 +61,7 @@ impl<'a> Opening<'a> {
     fn source(&self, config: &ClientConfig, origin: &str, profile: Option<String>) -> Result<Source> {
         match config {
             ClientConfig::ApiKey { api_key, as_header } => {
-                let transport = if *as_header { ApiKeyTransport::Header } else { ApiKeyTransport::Basic };
+                let transport = if *as_header { ApiKeyTransport::Header } else { ApiKeyTransport::default() };
                 Source::api_key(api_key.expose(), transport, origin, profile)
             }
             ClientConfig::Machine(client) => {
@@ -145,7 +145,7 @@ impl Session {
             return Session::from_m2m(id, secret.expose(), &M2mOptions::default(), options);
         }
         match &named.api_key {
-            Some(key) => Session::from_api_key(key.expose(), named.api_key_transport.unwrap_or(ApiKeyTransport::Basic), options),
+            Some(key) => Session::from_api_key(key.expose(), named.api_key_transport.unwrap_or_default(), options),
             None => Session::from_defaults(options),
         }
     }

@@ -33,16 +33,34 @@ pub struct SourceStatus {
     pub transport: &'static str,
 }
 
+/// What a request to one host carries.
+#[derive(Clone, Debug)]
+pub struct HostStatus {
+    /// The host, with its port where it is this machine.
+    pub host: String,
+    /// Which of the sources, in their order.
+    pub source_index: usize,
+    /// Whether Planet lists that credential at this host as under development.
+    pub under_development: bool,
+}
+
 /// What a session is: its sources in their order, and why.
 #[derive(Clone, Debug)]
 pub struct SessionStatus {
     sources: Vec<SourceStatus>,
+    hosts: Vec<HostStatus>,
     deployment: String,
     notes: Vec<String>,
 }
 
 impl SessionStatus {
-    pub(super) fn new(sources: &[Source], policy: &HostPolicy, deployment: &str, notes: &[String]) -> Self {
+    pub(super) fn new(
+        sources: &[Source],
+        hosts: Vec<HostStatus>,
+        policy: &HostPolicy,
+        deployment: &str,
+        notes: &[String],
+    ) -> Self {
         let sources = sources
             .iter()
             .map(|source| {
@@ -68,12 +86,17 @@ impl SessionStatus {
                 }
             })
             .collect();
-        SessionStatus { sources, deployment: deployment.to_owned(), notes: notes.to_vec() }
+        SessionStatus { sources, hosts, deployment: deployment.to_owned(), notes: notes.to_vec() }
     }
 
     /// The sources, in the order in which a URL gets the first that its host accepts.
     pub fn sources(&self) -> &[SourceStatus] {
         &self.sources
+    }
+
+    /// What a request to each host of the sources carries.
+    pub fn hosts(&self) -> &[HostStatus] {
+        &self.hosts
     }
 
     /// The deployment's name.
@@ -143,10 +166,22 @@ impl SessionStatus {
                 })
             })
             .collect();
+        let hosts: Vec<Value> = self
+            .hosts
+            .iter()
+            .map(|host| {
+                json!({
+                    "host": host.host,
+                    "source_index": host.source_index,
+                    "under_development": host.under_development,
+                })
+            })
+            .collect();
         json!({
             "initialized": self.is_initialized(),
             "deployment": self.deployment,
             "sources": sources,
+            "hosts": hosts,
             "notes": self.notes,
         })
     }

@@ -172,34 +172,18 @@ impl AuthorizationServer {
         match value(&form, "grant_type") {
             Some("client_credentials") => {}
             Some(_) => {
-                return Err(refusal(
-                    400,
-                    "unsupported_grant_type",
-                    "Unsupported grant_type",
-                ));
+                return Err(refusal(400, "unsupported_grant_type", "Unsupported grant_type"));
             }
             None => return Err(invalid_request("Missing form parameter: grant_type")),
         }
-        if state
-            .clients
-            .get(&client)
-            .is_some_and(|client| client.is_public())
-        {
+        if state.clients.get(&client).is_some_and(|client| client.is_public()) {
             let description = "Public client not allowed to retrieve service account";
             return Err(refusal(401, "unauthorized_client", description));
         }
         let scope = value(&form, "scope").unwrap_or_default();
         check_scope(&state, scope)?;
-        let grant = Grant {
-            target: self.token,
-            issuer: &issuer,
-            client: &client,
-            scope,
-            audience: value(&form, "audience"),
-        };
-        grant
-            .issue(shared, &mut state, changes)
-            .map_err(|error| refusal(500, "server_error", &error.to_string()))
+        let grant = Grant { target: self.token, issuer: &issuer, client: &client, scope, audience: value(&form, "audience") };
+        grant.issue(shared, &mut state, changes).map_err(|error| refusal(500, "server_error", &error.to_string()))
     }
 }
 
@@ -227,33 +211,16 @@ struct Grant<'a> {
 }
 
 impl Grant<'_> {
-    fn issue(
-        &self,
-        shared: &Shared,
-        state: &mut State,
-        changes: Option<&Changes>,
-    ) -> io::Result<Response> {
+    fn issue(&self, shared: &Shared, state: &mut State, changes: Option<&Changes>) -> io::Result<Response> {
         let behaviour = &state.behaviour;
         let expires_in = changes.and_then(|changes| changes.expires_in.clone());
-        let life = expires_in
-            .as_ref()
-            .and_then(Value::as_u64)
-            .unwrap_or(behaviour.token_life);
-        let audience = self
-            .audience
-            .map(str::to_owned)
-            .or_else(|| behaviour.default_audience.clone());
+        let life = expires_in.as_ref().and_then(Value::as_u64).unwrap_or(behaviour.token_life);
+        let audience = self.audience.map(str::to_owned).or_else(|| behaviour.default_audience.clone());
         // Keycloak grants its default scopes to whoever names none.
-        let scope = if self.scope.is_empty() {
-            "email profile"
-        } else {
-            self.scope
-        };
+        let scope = if self.scope.is_empty() { "email profile" } else { self.scope };
         let now = now();
         let key = format!("{} {} {audience:?} {scope}", self.issuer, self.client);
-        let same = behaviour
-            .same_token
-            .then(|| state.latest.get(&key).cloned());
+        let same = behaviour.same_token.then(|| state.latest.get(&key).cloned());
         let (token, expiry) = match same.flatten() {
             Some(same) => same,
             None => {
@@ -285,12 +252,7 @@ impl Grant<'_> {
 }
 
 /// The claims of a service account's token.
-pub(crate) fn service_claims(
-    issuer: &str,
-    client: &str,
-    scope: &str,
-    expiry: u64,
-) -> io::Result<Map<String, Value>> {
+pub(crate) fn service_claims(issuer: &str, client: &str, scope: &str, expiry: u64) -> io::Result<Map<String, Value>> {
     let claims = json!({
         "iss": issuer,
         "sub": format!("service-account-{client}"),

@@ -32,13 +32,7 @@ pub(crate) struct Behaviour {
 
 impl Behaviour {
     pub(crate) fn new(settings: &Settings) -> Self {
-        let hosts = [
-            "api.planet.com",
-            "tiles.planet.com",
-            "services.sentinel-hub.com",
-            "login.planet.com",
-            "as.example",
-        ];
+        let hosts = ["api.planet.com", "tiles.planet.com", "services.sentinel-hub.com", "login.planet.com", "as.example"];
         Self {
             token_life: settings.token_life,
             // As Keycloak does; the Planet API refuses it, so a client must ask for its audience.
@@ -49,10 +43,7 @@ impl Behaviour {
             api_keys: vec![settings.api_key.clone()],
             accepted_issuers: Vec::new(),
             proxy_credentials: None,
-            proxy_hosts: hosts
-                .iter()
-                .map(|host| ((*host).to_owned(), Service::of_host(host)))
-                .collect(),
+            proxy_hosts: hosts.iter().map(|host| ((*host).to_owned(), Service::of_host(host))).collect(),
             metadata_rfc8414: true,
             metadata_openid: true,
         }
@@ -69,9 +60,7 @@ impl Behaviour {
                 "scopes" => next.scopes = Some(texts(value, key)?),
                 "same_token" => next.same_token = boolean(value, key)?,
                 "date_offset_s" => {
-                    next.date_offset_s = value
-                        .as_i64()
-                        .ok_or_else(|| invalid("date_offset_s must be a whole number"))?;
+                    next.date_offset_s = value.as_i64().ok_or_else(|| invalid("date_offset_s must be a whole number"))?;
                 }
                 "api_keys" => next.api_keys = texts(value, key)?,
                 "accepted_issuers" => next.accepted_issuers = texts(value, key)?,
@@ -79,10 +68,7 @@ impl Behaviour {
                 "proxy_hosts" => next.proxy_hosts = proxy_hosts(value)?,
                 "metadata_forms" => {
                     let forms = texts(value, key)?;
-                    if forms
-                        .iter()
-                        .any(|form| form != "rfc8414" && form != "openid")
-                    {
+                    if forms.iter().any(|form| form != "rfc8414" && form != "openid") {
                         return Err(invalid("metadata_forms are \"rfc8414\" and \"openid\""));
                     }
                     next.metadata_rfc8414 = forms.iter().any(|form| form == "rfc8414");
@@ -96,11 +82,8 @@ impl Behaviour {
     }
 
     pub(crate) fn json(&self) -> Value {
-        let hosts: serde_json::Map<String, Value> = self
-            .proxy_hosts
-            .iter()
-            .map(|(host, service)| (host.clone(), json!(service.name())))
-            .collect();
+        let hosts: serde_json::Map<String, Value> =
+            self.proxy_hosts.iter().map(|(host, service)| (host.clone(), json!(service.name()))).collect();
         let mut forms = Vec::new();
         if self.metadata_rfc8414 {
             forms.push("rfc8414");
@@ -134,10 +117,7 @@ fn optional_text(value: &Value, name: &str) -> io::Result<Option<String>> {
 fn proxy_hosts(value: &Value) -> io::Result<BTreeMap<String, Service>> {
     if value.is_array() {
         let hosts = texts(value, "proxy_hosts")?;
-        return Ok(hosts
-            .into_iter()
-            .map(|host| (host.to_ascii_lowercase(), Service::of_host(&host)))
-            .collect());
+        return Ok(hosts.into_iter().map(|host| (host.to_ascii_lowercase(), Service::of_host(&host))).collect());
     }
     object(value, "proxy_hosts")?
         .iter()

@@ -30,25 +30,13 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn with_secret(secret: &str) -> Self {
-        Self {
-            secret: Some(secret.to_owned()),
-            key: None,
-            kid: None,
-            public: false,
-            method: None,
-        }
+        Self { secret: Some(secret.to_owned()), key: None, kid: None, public: false, method: None }
     }
 
     /// Reads a registration; gives the client id with it.
     pub(crate) fn parse(value: &Value) -> io::Result<(String, Self)> {
         let mut id = None;
-        let mut client = Self {
-            secret: None,
-            key: None,
-            kid: None,
-            public: false,
-            method: None,
-        };
+        let mut client = Self { secret: None, key: None, kid: None, public: false, method: None };
         for (key, value) in object(value, "client")? {
             match key.as_str() {
                 "client_id" => id = Some(text(value, key)?.to_owned()),
@@ -69,9 +57,7 @@ impl Client {
         }
         let id = id.ok_or_else(|| invalid("a client needs a client_id"))?;
         if client.public == (client.secret.is_some() || client.key.is_some()) {
-            return Err(invalid(
-                "a client has client_secret or public_key_pem, or is public",
-            ));
+            return Err(invalid("a client has client_secret or public_key_pem, or is public"));
         }
         Ok((id, client))
     }
@@ -82,11 +68,7 @@ impl Client {
 }
 
 /// The methods that the metadata announces.
-pub(crate) const METHODS: [&str; 3] = [
-    "private_key_jwt",
-    "client_secret_basic",
-    "client_secret_post",
-];
+pub(crate) const METHODS: [&str; 3] = ["private_key_jwt", "client_secret_basic", "client_secret_post"];
 
 fn public_key(pem: &str) -> io::Result<(Algorithm, DecodingKey)> {
     DecodingKey::from_rsa_pem(pem.as_bytes())
@@ -116,12 +98,8 @@ pub(crate) fn authenticate(
         Proof::Post(id, _) => (id.clone(), "client_secret_post"),
         Proof::Nothing(id) => (id.clone(), "none"),
         Proof::Assertion(assertion) => {
-            let subject = Jwt::parse(assertion)
-                .and_then(|jwt| Some(jwt.claims.get("sub")?.as_str()?.to_owned()));
-            (
-                subject.ok_or_else(|| invalid_client(request))?,
-                "private_key_jwt",
-            )
+            let subject = Jwt::parse(assertion).and_then(|jwt| Some(jwt.claims.get("sub")?.as_str()?.to_owned()));
+            (subject.ok_or_else(|| invalid_client(request))?, "private_key_jwt")
         }
     };
     if value(form, "client_id").is_some_and(|named| named != id) {
@@ -146,11 +124,7 @@ pub(crate) fn authenticate(
             }
         },
     };
-    if proven {
-        Ok(id)
-    } else {
-        Err(invalid_client(request))
-    }
+    if proven { Ok(id) } else { Err(invalid_client(request)) }
 }
 
 fn proof(request: &Request, form: &[(String, String)]) -> Result<Proof, Response> {
@@ -210,12 +184,7 @@ fn form_decode(text: &str) -> Option<String> {
     String::from_utf8(decoded).ok()
 }
 
-fn check_assertion(
-    client: &Client,
-    id: &str,
-    assertion: &str,
-    audiences: [&str; 2],
-) -> Result<String, &'static str> {
+fn check_assertion(client: &Client, id: &str, assertion: &str, audiences: [&str; 2]) -> Result<String, &'static str> {
     let (algorithm, key) = client.key.as_ref().ok_or("the client has no key")?;
     let jwt = Jwt::parse(assertion).ok_or("the assertion is not a JWT")?;
     if jwt.header.get("alg") != Some(&json!(format!("{algorithm:?}"))) {
@@ -233,10 +202,7 @@ fn check_assertion(
     if claims.get("iss") != Some(&json!(id)) {
         return Err("iss must be the client");
     }
-    if !audiences
-        .iter()
-        .any(|audience| names(claims.get("aud"), audience))
-    {
+    if !audiences.iter().any(|audience| names(claims.get("aud"), audience)) {
         return Err("aud must be the issuer or the token endpoint");
     }
     let time = |name: &str| claims.get(name).and_then(Value::as_u64);
@@ -262,9 +228,7 @@ fn check_assertion(
 
 /// A parameter's value; an empty one counts as left out (RFC 6749 3.2).
 pub(crate) fn value<'a>(form: &'a [(String, String)], name: &str) -> Option<&'a str> {
-    form.iter()
-        .find(|(key, value)| key == name && !value.is_empty())
-        .map(|(_, value)| value.as_str())
+    form.iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
 }
 
 pub(crate) fn invalid_request(description: &str) -> Response {

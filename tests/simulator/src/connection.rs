@@ -95,20 +95,12 @@ impl Connection {
     /// Lets TLS take over; the handshake is finished when this returns.
     pub(crate) fn into_tls(self, config: Arc<ServerConfig>) -> io::Result<Self> {
         let session = ServerConnection::new(config).map_err(io::Error::other)?;
-        let socket = Socket {
-            socket: Arc::clone(&self.socket),
-            ahead: self.buffer,
-        };
+        let socket = Socket { socket: Arc::clone(&self.socket), ahead: self.buffer };
         let mut stream = StreamOwned::new(session, socket);
         while stream.conn.is_handshaking() {
             stream.conn.complete_io(&mut stream.sock)?;
         }
-        Ok(Self {
-            id: self.id,
-            socket: self.socket,
-            stream: Stream::Tls(Box::new(stream)),
-            buffer: Vec::new(),
-        })
+        Ok(Self { id: self.id, socket: self.socket, stream: Stream::Tls(Box::new(stream)), buffer: Vec::new() })
     }
 
     /// Ends the connection with RST.
@@ -165,17 +157,9 @@ impl Register {
         socket.set_write_timeout(Some(IDLE_LIMIT))?;
         let socket = Arc::new(socket);
         let id = self.next.fetch_add(1, Ordering::Relaxed) + 1;
-        let entry = Open {
-            socket: Arc::downgrade(&socket),
-            stalled: false,
-        };
+        let entry = Open { socket: Arc::downgrade(&socket), stalled: false };
         self.lock().insert(id, entry);
-        Ok(Connection {
-            id,
-            socket,
-            stream: Stream::Plain,
-            buffer: Vec::new(),
-        })
+        Ok(Connection { id, socket, stream: Stream::Plain, buffer: Vec::new() })
     }
 
     /// The thread of this connection has ended.
@@ -192,12 +176,8 @@ impl Register {
 
     /// Shuts the stalled connections, or all of them.
     pub(crate) fn shut(&self, all: bool) {
-        let sockets: Vec<_> = self
-            .lock()
-            .values()
-            .filter(|entry| all || entry.stalled)
-            .filter_map(|entry| entry.socket.upgrade())
-            .collect();
+        let sockets: Vec<_> =
+            self.lock().values().filter(|entry| all || entry.stalled).filter_map(|entry| entry.socket.upgrade()).collect();
         for socket in sockets {
             let _ = socket.shutdown(Shutdown::Both);
         }
@@ -205,9 +185,7 @@ impl Register {
 
     /// Waits until no connection is left, with a bound.
     pub(crate) fn wait_empty(&self, limit: Duration) {
-        let _ = self
-            .gone
-            .wait_timeout_while(self.lock(), limit, |open| !open.is_empty());
+        let _ = self.gone.wait_timeout_while(self.lock(), limit, |open| !open.is_empty());
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Open>> {

@@ -44,9 +44,7 @@ pub(crate) fn serve(shared: &Shared, mut connection: Connection) {
 
 fn answer(shared: &Shared, request: &Request) -> io::Result<Response> {
     let done = || Ok(json!({}));
-    let body = || -> io::Result<Value> {
-        serde_json::from_slice(&request.body).map_err(|_| invalid("the body must be JSON"))
-    };
+    let body = || -> io::Result<Value> { serde_json::from_slice(&request.body).map_err(|_| invalid("the body must be JSON")) };
     let answer = match (request.method.as_str(), request.path.as_str()) {
         ("GET", "/") => Ok(shared.description()),
         ("POST", "/reset") => {
@@ -65,24 +63,18 @@ fn answer(shared: &Shared, request: &Request) -> io::Result<Response> {
         }
         ("POST", "/script") => {
             let body = body()?;
-            let target = object(&body, "script")?
-                .get("target")
-                .ok_or_else(|| invalid("a script needs a target"))?;
+            let target = object(&body, "script")?.get("target").ok_or_else(|| invalid("a script needs a target"))?;
             shared.script(text(target, "target")?, &body)?;
             done()
         }
         ("POST", "/release") => {
             let body = body()?;
-            let name = object(&body, "release")?
-                .get("hold")
-                .ok_or_else(|| invalid("hold is missing"))?;
+            let name = object(&body, "release")?.get("hold").ok_or_else(|| invalid("hold is missing"))?;
             shared.release(text(name, "hold")?);
             done()
         }
         ("GET", "/held") => Ok(shared.held_all()),
-        ("GET", "/requests") => shared
-            .requests(request.query_value("target").as_deref())
-            .map(Value::Array),
+        ("GET", "/requests") => shared.requests(request.query_value("target").as_deref()).map(Value::Array),
         ("GET", "/counters") => Ok(shared.counters()),
         ("POST", "/revoke") => {
             revoke(shared, &body()?)?;
@@ -90,10 +82,7 @@ fn answer(shared: &Shared, request: &Request) -> io::Result<Response> {
         }
         ("POST", "/token") => sign(shared, &body()?).map(|token| json!({ "access_token": token })),
         ("GET", "/wait") => wait(shared, request),
-        _ => Err(io::Error::new(
-            io::ErrorKind::NotFound,
-            "the control API has nothing here",
-        )),
+        _ => Err(io::Error::new(io::ErrorKind::NotFound, "the control API has nothing here")),
     }?;
     Ok(Response::json(200, &answer))
 }

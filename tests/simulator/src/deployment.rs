@@ -12,13 +12,7 @@ use crate::state::{Origins, Shared};
 use crate::tokens::random_text;
 
 /// Variables that would offer a program other credentials than the simulator's.
-pub(crate) const REMOVED: [&str; 5] = [
-    "PL_AUTH_PROFILE",
-    "PLANET_API_KEY",
-    "SH_CLIENT_ID",
-    "SH_CLIENT_SECRET",
-    "SH_PROFILE",
-];
+pub(crate) const REMOVED: [&str; 5] = ["PL_AUTH_PROFILE", "PLANET_API_KEY", "SH_CLIENT_ID", "SH_CLIENT_SECRET", "SH_PROFILE"];
 
 /// Where the simulator writes its files.
 pub(crate) struct Directory {
@@ -31,10 +25,7 @@ impl Directory {
     pub(crate) fn open(wanted: Option<&Path>) -> io::Result<Self> {
         if let Some(path) = wanted {
             fs::create_dir_all(path)?;
-            return Ok(Self {
-                path: fs::canonicalize(path)?,
-                temporary: false,
-            });
+            return Ok(Self { path: fs::canonicalize(path)?, temporary: false });
         }
         let name = format!("planetkey-simulator-{}", random_text(12)?);
         let path = std::env::temp_dir().join(name);
@@ -42,10 +33,7 @@ impl Directory {
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         builder.create(&path)?;
-        Ok(Self {
-            path,
-            temporary: true,
-        })
+        Ok(Self { path, temporary: true })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -135,10 +123,7 @@ pub(crate) fn environment(shared: &Shared, directory: &Directory) -> Vec<(String
         ("PL_AUTH_CLIENT_SECRET", settings.client_secret.clone()),
         ("PLANETKEY_SIMULATOR", origins.control.clone()),
         ("PLANETKEY_SIMULATOR_PLANET_API", origins.planet_api.clone()),
-        (
-            "PLANETKEY_SIMULATOR_SENTINEL_HUB_API",
-            origins.sentinel_hub_api.clone(),
-        ),
+        ("PLANETKEY_SIMULATOR_SENTINEL_HUB_API", origins.sentinel_hub_api.clone()),
         ("PLANETKEY_SIMULATOR_M2M", M2M.issuer(&origins.m2m)),
         ("PLANETKEY_SIMULATOR_PROXY", origins.proxy.clone()),
         ("PLANETKEY_SIMULATOR_TLS", M2M.issuer(&origins.tls)),

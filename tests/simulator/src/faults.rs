@@ -33,20 +33,13 @@ pub(crate) fn unread(shared: &Shared, ticket: &Ticket, connection: Connection) {
 pub(crate) fn is_unanswered(fault: Fault) -> bool {
     matches!(
         fault,
-        Fault::Stall
-            | Fault::StallBeforeRead
-            | Fault::ResetBeforeRead
-            | Fault::ResetAfterRead
-            | Fault::CloseAfterRead
+        Fault::Stall | Fault::StallBeforeRead | Fault::ResetBeforeRead | Fault::ResetAfterRead | Fault::CloseAfterRead
     )
 }
 
 /// Whether the fault is in how the answer is sent.
 pub(crate) fn shapes_answer(fault: Fault) -> bool {
-    matches!(
-        fault,
-        Fault::StallInBody | Fault::Drip | Fault::Endless | Fault::Truncate | Fault::Huge
-    )
+    matches!(fault, Fault::StallInBody | Fault::Drip | Fault::Endless | Fault::Truncate | Fault::Huge)
 }
 
 /// Ends the connection without an answer.
@@ -72,13 +65,7 @@ fn stall(shared: &Shared, ticket: &Ticket, connection: Connection) {
 }
 
 /// Sends an answer in the way of the fault; the connection ends.
-pub(crate) fn answered(
-    shared: &Shared,
-    ticket: &Ticket,
-    fault: Fault,
-    response: Response,
-    mut connection: Connection,
-) {
+pub(crate) fn answered(shared: &Shared, ticket: &Ticket, fault: Fault, response: Response, mut connection: Connection) {
     let offset = shared.lock().behaviour.date_offset_s;
     let length = response.body.len();
     let head = |framing| response.head(framing, false, offset);

@@ -24,11 +24,7 @@ pub(crate) struct Request {
 impl Request {
     /// All values of one header.
     pub(crate) fn header_values<'a>(&'a self, name: &str) -> Vec<&'a str> {
-        self.headers
-            .iter()
-            .filter(|(key, _)| key.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.as_str())
-            .collect()
+        self.headers.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str()).collect()
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
@@ -40,9 +36,7 @@ impl Request {
     }
 
     pub(crate) fn query_value(&self, name: &str) -> Option<String> {
-        self.query_pairs()
-            .into_iter()
-            .find_map(|(key, value)| (key == name).then_some(value))
+        self.query_pairs().into_iter().find_map(|(key, value)| (key == name).then_some(value))
     }
 
     pub(crate) fn is_form(&self) -> bool {
@@ -76,9 +70,7 @@ pub(crate) fn read_request(connection: &mut Connection) -> Result<Request, ReadE
     let mut request = read_head(connection)?;
     let lengths = request.header_values("content-length");
     let codings = request.header_values("transfer-encoding");
-    let expects_continue = request
-        .header("expect")
-        .is_some_and(|value| value.eq_ignore_ascii_case("100-continue"));
+    let expects_continue = request.header("expect").is_some_and(|value| value.eq_ignore_ascii_case("100-continue"));
     let chunked = match codings.as_slice() {
         [] => false,
         [coding] if coding.eq_ignore_ascii_case("chunked") => true,
@@ -87,24 +79,18 @@ pub(crate) fn read_request(connection: &mut Connection) -> Result<Request, ReadE
     let length = match lengths.as_slice() {
         [] => 0,
         [_] if chunked => return Err(ReadError::Refused(400, "length and chunks")),
-        [length] if length.bytes().all(|byte| byte.is_ascii_digit()) => length
-            .parse::<usize>()
-            .map_err(|_| ReadError::Refused(413, "body too large"))?,
+        [length] if length.bytes().all(|byte| byte.is_ascii_digit()) => {
+            length.parse::<usize>().map_err(|_| ReadError::Refused(413, "body too large"))?
+        }
         _ => return Err(ReadError::Refused(400, "content-length")),
     };
     if length > MAX_BODY {
         return Err(ReadError::Refused(413, "body too large"));
     }
     if expects_continue && connection.buffer.is_empty() && (chunked || length > 0) {
-        connection
-            .send(b"HTTP/1.1 100 Continue\r\n\r\n")
-            .map_err(|_| ENDED)?;
+        connection.send(b"HTTP/1.1 100 Continue\r\n\r\n").map_err(|_| ENDED)?;
     }
-    request.body = if chunked {
-        read_chunks(connection)?
-    } else {
-        read_exact(connection, length)?
-    };
+    request.body = if chunked { read_chunks(connection)? } else { read_exact(connection, length)? };
     Ok(request)
 }
 
@@ -158,9 +144,7 @@ fn parse_head(buffer: &mut Vec<u8>) -> Result<Option<Request>, ReadError> {
     if modern && request.header_values("host").len() != 1 {
         return Err(ReadError::Refused(400, "exactly one Host header"));
     }
-    let closes = request
-        .header("connection")
-        .is_some_and(|value| value.to_ascii_lowercase().contains("close"));
+    let closes = request.header("connection").is_some_and(|value| value.to_ascii_lowercase().contains("close"));
     request.keep_alive = modern && !closes;
     Ok(Some(request))
 }
@@ -245,18 +229,11 @@ pub(crate) enum Framing {
 
 impl Response {
     pub(crate) fn new(status: u16) -> Self {
-        Self {
-            status,
-            headers: Vec::new(),
-            body: Vec::new(),
-            omitted: Vec::new(),
-        }
+        Self { status, headers: Vec::new(), body: Vec::new(), omitted: Vec::new() }
     }
 
     pub(crate) fn json(status: u16, body: &Value) -> Self {
-        Self::new(status)
-            .with("Content-Type", "application/json")
-            .with_body(body.to_string().into_bytes())
+        Self::new(status).with("Content-Type", "application/json").with_body(body.to_string().into_bytes())
     }
 
     pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
@@ -276,11 +253,7 @@ impl Response {
 
     /// Applies a script's headers: a name replaces every earlier one, no value takes it away.
     pub(crate) fn override_headers(&mut self, headers: &[(String, Option<String>)]) {
-        self.headers.retain(|(key, _)| {
-            !headers
-                .iter()
-                .any(|(name, _)| key.eq_ignore_ascii_case(name))
-        });
+        self.headers.retain(|(key, _)| !headers.iter().any(|(name, _)| key.eq_ignore_ascii_case(name)));
         for (name, value) in headers {
             match value {
                 Some(value) => self.headers.push((name.clone(), value.clone())),
@@ -302,10 +275,7 @@ impl Response {
             line(name, value);
         }
         if !self.has("date") {
-            line(
-                "Date",
-                &http_date(now().saturating_add_signed(date_offset_s)),
-            );
+            line("Date", &http_date(now().saturating_add_signed(date_offset_s)));
         }
         let bodiless = matches!(self.status, 100..=199 | 204 | 304);
         match framing {
@@ -327,25 +297,20 @@ impl Response {
 
 /// Unix seconds of the wall clock.
 pub(crate) fn now() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs())
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// IMF-fixdate of RFC 9110.
 pub(crate) fn http_date(unix: u64) -> String {
     const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-    const MONTHS: [&str; 12] = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ];
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let days = unix / 86_400;
     let second = unix % 86_400;
     // Days to civil date with years that begin in March, so that the leap day comes last.
     let shifted = days + 719_468;
     let era = shifted / 146_097;
     let day_of_era = shifted % 146_097;
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;

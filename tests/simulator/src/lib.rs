@@ -113,10 +113,7 @@ pub struct Simulator {
 impl fmt::Debug for Simulator {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let origins = &self.shared.origins;
-        formatter
-            .debug_tuple("Simulator")
-            .field(&origins.control)
-            .finish()
+        formatter.debug_tuple("Simulator").field(&origins.control).finish()
     }
 }
 
@@ -137,9 +134,7 @@ impl Simulator {
             bind(ports.tls)?,
         ];
         let [m2m, planet_api, sentinel_hub_api, control, proxy, tls] = &listeners;
-        let http = |listener: &TcpListener| -> io::Result<String> {
-            Ok(format!("http://{}", listener.local_addr()?))
-        };
+        let http = |listener: &TcpListener| -> io::Result<String> { Ok(format!("http://{}", listener.local_addr()?)) };
         let origins = Origins {
             m2m: http(m2m)?,
             planet_api: http(planet_api)?,
@@ -148,10 +143,7 @@ impl Simulator {
             proxy: http(proxy)?,
             tls: format!("https://localhost:{}", tls.local_addr()?.port()),
         };
-        let place = |origin: &String, service| Place {
-            origin: origin.clone(),
-            service,
-        };
+        let place = |origin: &String, service| Place { origin: origin.clone(), service };
         let entrances = [
             Entrance::Plain(place(&origins.m2m, Service::M2m)),
             Entrance::Plain(place(&origins.planet_api, Service::PlanetApi)),
@@ -163,11 +155,7 @@ impl Simulator {
         let directory = Directory::open(settings.directory.as_deref())?;
         let shared = Arc::new(Shared::new(settings, origins)?);
         directory.write(&shared)?;
-        let mut simulator = Self {
-            shared,
-            directory,
-            listeners: Vec::new(),
-        };
+        let mut simulator = Self { shared, directory, listeners: Vec::new() };
         for (listener, entrance) in listeners.into_iter().zip(entrances) {
             let address = listener.local_addr()?;
             let shared = Arc::clone(&simulator.shared);
@@ -409,12 +397,10 @@ fn listen(shared: &Arc<Shared>, listener: &TcpListener, entrance: &Arc<Entrance>
 fn spawn(shared: &Arc<Shared>, entrance: &Arc<Entrance>, connection: Connection) {
     let id = connection.id;
     let (owned, entrance) = (Arc::clone(shared), Arc::clone(entrance));
-    let spawned = thread::Builder::new()
-        .name("simulator-connection".to_owned())
-        .spawn(move || {
-            let _leave = Leave(&owned, id);
-            serve(&owned, &entrance, connection);
-        });
+    let spawned = thread::Builder::new().name("simulator-connection".to_owned()).spawn(move || {
+        let _leave = Leave(&owned, id);
+        serve(&owned, &entrance, connection);
+    });
     if spawned.is_err() {
         shared.register.leave(id);
     }

@@ -45,17 +45,8 @@ pub(crate) fn serve(shared: &Shared, mut connection: Connection) {
 }
 
 /// The host of the tunnel, or the answer that refuses it.
-fn tunnel(
-    shared: &Shared,
-    ticket: &Ticket,
-    request: &Request,
-) -> Result<(String, Service), Response> {
-    let unauthorized = || {
-        Response::new(407).with(
-            "Proxy-Authenticate",
-            "Basic realm=\"planetkey simulator proxy\"",
-        )
-    };
+fn tunnel(shared: &Shared, ticket: &Ticket, request: &Request) -> Result<(String, Service), Response> {
+    let unauthorized = || Response::new(407).with("Proxy-Authenticate", "Basic realm=\"planetkey simulator proxy\"");
     if let Some(step) = &ticket.step {
         match step.fault {
             Some(Fault::WrongHostCertificate | Fault::ExpiredCertificate) => {}
@@ -87,17 +78,8 @@ fn tunnel(
     }
 }
 
-fn enter(
-    shared: &Shared,
-    ticket: &Ticket,
-    mut connection: Connection,
-    host: &str,
-    service: Service,
-) {
-    if connection
-        .send(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        .is_err()
-    {
+fn enter(shared: &Shared, ticket: &Ticket, mut connection: Connection, host: &str, service: Service) {
+    if connection.send(b"HTTP/1.1 200 Connection established\r\n\r\n").is_err() {
         return;
     }
     let certificate = chosen(ticket);
@@ -106,10 +88,7 @@ fn enter(
     };
     // A client that refuses the certificate ends here, as its test wants.
     if let Ok(connection) = connection.into_tls(config) {
-        let place = Place {
-            origin: format!("https://{host}"),
-            service,
-        };
+        let place = Place { origin: format!("https://{host}"), service };
         serve_place(shared, &place, connection);
     }
 }
@@ -133,9 +112,6 @@ pub(crate) fn accept_tls(shared: &Arc<Shared>, connection: Connection) -> Option
         faults::unanswered(shared, &ticket, fault, connection);
         return None;
     }
-    let config = shared
-        .authority
-        .server(&["localhost", "127.0.0.1"], chosen(&ticket))
-        .ok()?;
+    let config = shared.authority.server(&["localhost", "127.0.0.1"], chosen(&ticket)).ok()?;
     connection.into_tls(config).ok()
 }

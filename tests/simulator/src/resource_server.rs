@@ -37,9 +37,7 @@ pub(crate) fn answer(shared: &Shared, service: Service, request: &Request) -> Re
             Ok(who) => (who, "bearer"),
             Err(reason) => return refuse_token(reason),
         },
-        Some(Credential::Key(key, form))
-            if service == Service::PlanetApi && shared.lock().behaviour.api_keys.contains(&key) =>
-        {
+        Some(Credential::Key(key, form)) if service == Service::PlanetApi && shared.lock().behaviour.api_keys.contains(&key) => {
             ("api-key-user".to_owned(), form)
         }
         _ => return refuse(service),
@@ -83,23 +81,11 @@ fn verify(shared: &Shared, service: Service, token: &str) -> Result<String, &'st
     if state.revoked.contains(token) {
         return Err("the token was revoked");
     }
-    let issuer = claims
-        .get("iss")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
+    let issuer = claims.get("iss").and_then(Value::as_str).unwrap_or_default();
     let origins = &shared.origins;
-    let realms = [
-        origins.m2m.as_str(),
-        &origins.sentinel_hub_api,
-        &origins.tls,
-        "https://services.sentinel-hub.com",
-    ];
+    let realms = [origins.m2m.as_str(), &origins.sentinel_hub_api, &origins.tls, "https://services.sentinel-hub.com"];
     let known = realms.iter().any(|origin| M2M.issuer(origin) == issuer)
-        || state
-            .behaviour
-            .accepted_issuers
-            .iter()
-            .any(|more| more == issuer);
+        || state.behaviour.accepted_issuers.iter().any(|more| more == issuer);
     if !known {
         return Err("the issuer is not accepted here");
     }
@@ -115,17 +101,12 @@ fn refuse(service: Service) -> Response {
         let body = json!({"message": PLEASE, "errors": []});
         return Response::json(401, &body).with("WWW-Authenticate", "Basic realm=\"Planet API\"");
     }
-    sentinel_hub_error(
-        401,
-        "Unauthorized",
-        "You are not authorized! Please provide valid credentials.",
-    )
-    .with("WWW-Authenticate", "Bearer realm=\"sentinel-hub\"")
+    sentinel_hub_error(401, "Unauthorized", "You are not authorized! Please provide valid credentials.")
+        .with("WWW-Authenticate", "Bearer realm=\"sentinel-hub\"")
 }
 
 fn refuse_token(reason: &str) -> Response {
-    let challenge =
-        format!("Bearer realm=\"planet\", error=\"invalid_token\", error_description=\"{reason}\"");
+    let challenge = format!("Bearer realm=\"planet\", error=\"invalid_token\", error_description=\"{reason}\"");
     let body = json!({"error_code": "invalid_token", "message": PLEASE});
     Response::json(401, &body).with("WWW-Authenticate", &challenge)
 }

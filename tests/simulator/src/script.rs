@@ -44,10 +44,7 @@ impl Target {
     ];
 
     pub(crate) fn name(self) -> &'static str {
-        Self::ALL
-            .iter()
-            .find_map(|(target, name)| (*target == self).then_some(*name))
-            .unwrap_or_default()
+        Self::ALL.iter().find_map(|(target, name)| (*target == self).then_some(*name)).unwrap_or_default()
     }
 
     pub(crate) fn parse(name: &str) -> io::Result<Self> {
@@ -102,10 +99,7 @@ impl Fault {
     ];
 
     pub(crate) fn name(self) -> &'static str {
-        Self::ALL
-            .iter()
-            .find_map(|(fault, name)| (*fault == self).then_some(*name))
-            .unwrap_or_default()
+        Self::ALL.iter().find_map(|(fault, name)| (*fault == self).then_some(*name)).unwrap_or_default()
     }
 
     pub(crate) fn is_before_read(self) -> bool {
@@ -315,15 +309,11 @@ pub(crate) fn unknown(key: &str, place: &str) -> io::Error {
 }
 
 pub(crate) fn object<'a>(value: &'a Value, name: &str) -> io::Result<&'a Map<String, Value>> {
-    value
-        .as_object()
-        .ok_or_else(|| invalid(&format!("{name} must be an object")))
+    value.as_object().ok_or_else(|| invalid(&format!("{name} must be an object")))
 }
 
 pub(crate) fn text<'a>(value: &'a Value, name: &str) -> io::Result<&'a str> {
-    value
-        .as_str()
-        .ok_or_else(|| invalid(&format!("{name} must be text")))
+    value.as_str().ok_or_else(|| invalid(&format!("{name} must be text")))
 }
 
 pub(crate) fn texts(value: &Value, name: &str) -> io::Result<Vec<String>> {
@@ -336,19 +326,13 @@ pub(crate) fn texts(value: &Value, name: &str) -> io::Result<Vec<String>> {
 }
 
 pub(crate) fn number(value: &Value, name: &str) -> io::Result<u64> {
-    value
-        .as_u64()
-        .ok_or_else(|| invalid(&format!("{name} must be a whole number")))
+    value.as_u64().ok_or_else(|| invalid(&format!("{name} must be a whole number")))
 }
 
 pub(crate) fn boolean(value: &Value, name: &str) -> io::Result<bool> {
-    value
-        .as_bool()
-        .ok_or_else(|| invalid(&format!("{name} must be true or false")))
+    value.as_bool().ok_or_else(|| invalid(&format!("{name} must be true or false")))
 }
 
 fn from_base64(value: &Value, name: &str) -> io::Result<Vec<u8>> {
-    STANDARD
-        .decode(text(value, name)?)
-        .map_err(|_| invalid(&format!("{name} must be base64")))
+    STANDARD.decode(text(value, name)?).map_err(|_| invalid(&format!("{name} must be base64")))
 }

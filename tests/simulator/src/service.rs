@@ -34,10 +34,7 @@ impl Service {
     ];
 
     pub(crate) fn name(self) -> &'static str {
-        Self::ALL
-            .iter()
-            .find_map(|(service, name)| (*service == self).then_some(*name))
-            .unwrap_or_default()
+        Self::ALL.iter().find_map(|(service, name)| (*service == self).then_some(*name)).unwrap_or_default()
     }
 
     pub(crate) fn parse(name: &str) -> io::Result<Self> {
@@ -110,17 +107,9 @@ impl Place {
         }
     }
 
-    fn answer(
-        &self,
-        shared: &Shared,
-        route: &Route,
-        request: &Request,
-        changes: Option<&Changes>,
-    ) -> Response {
+    fn answer(&self, shared: &Shared, route: &Route, request: &Request, changes: Option<&Changes>) -> Response {
         match route {
-            Route::Endpoint(server, endpoint) => {
-                server.answer(shared, &self.origin, *endpoint, request, changes)
-            }
+            Route::Endpoint(server, endpoint) => server.answer(shared, &self.origin, *endpoint, request, changes),
             Route::Api => resource_server::answer(shared, self.service, request),
             Route::Nothing => Response::json(404, &json!({"error": "nothing is served here"})),
         }
@@ -157,8 +146,7 @@ pub(crate) fn serve_place(shared: &Shared, place: &Place, mut connection: Connec
             if !first && !connection.wait_readable() {
                 return connection.close();
             }
-            if let Some(ticket) = shared.begin_unread(place.service.first_targets(), connection.id)
-            {
+            if let Some(ticket) = shared.begin_unread(place.service.first_targets(), connection.id) {
                 return faults::unread(shared, &ticket, connection);
             }
         }
@@ -204,9 +192,7 @@ pub(crate) fn respond(
     let mut response = if step.is_explicit() {
         let mut response = Response::new(step.status.unwrap_or(200));
         if let Some(body) = &step.body {
-            response = response
-                .with("Content-Type", "application/json")
-                .with_body(body.clone());
+            response = response.with("Content-Type", "application/json").with_body(body.clone());
         }
         response
     } else {

@@ -197,14 +197,7 @@ impl Shared {
         Some(self.enter(&mut state, target, connection, Request::default(), step))
     }
 
-    fn enter(
-        &self,
-        state: &mut State,
-        target: Target,
-        connection: u64,
-        request: Request,
-        step: Option<Step>,
-    ) -> Ticket {
+    fn enter(&self, state: &mut State, target: Target, connection: u64, request: Request, step: Option<Step>) -> Ticket {
         let number = state.record(Entry {
             target,
             connection,
@@ -215,11 +208,7 @@ impl Shared {
         });
         let epoch = state.epoch;
         self.changed.notify_all();
-        Ticket {
-            number,
-            epoch,
-            step,
-        }
+        Ticket { number, epoch, step }
     }
 
     /// Whether neither a reset nor the end came since.
@@ -280,11 +269,7 @@ impl Shared {
                 self.changed.notify_all();
                 return released;
             }
-            state = self
-                .changed
-                .wait_timeout(state, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
@@ -293,9 +278,7 @@ impl Shared {
         let state = self.lock();
         let (_state, outcome) = self
             .changed
-            .wait_timeout_while(state, time, |state| {
-                state.epoch == ticket.epoch && !state.stopping
-            })
+            .wait_timeout_while(state, time, |state| state.epoch == ticket.epoch && !state.stopping)
             .unwrap_or_else(PoisonError::into_inner);
         outcome.timed_out()
     }
@@ -328,11 +311,7 @@ impl Shared {
 
     /// Lets the requests of a hold go on, those to come included.
     pub(crate) fn release(&self, name: &str) {
-        self.lock()
-            .holds
-            .entry(name.to_owned())
-            .or_default()
-            .released = true;
+        self.lock().holds.entry(name.to_owned()).or_default().released = true;
         self.changed.notify_all();
     }
 
@@ -343,11 +322,7 @@ impl Shared {
     pub(crate) fn held_all(&self) -> Value {
         let state = self.lock();
         let counts = state.holds.iter();
-        Value::Object(
-            counts
-                .map(|(name, hold)| (name.clone(), json!(hold.waiting)))
-                .collect(),
-        )
+        Value::Object(counts.map(|(name, hold)| (name.clone(), json!(hold.waiting))).collect())
     }
 
     pub(crate) fn count(&self, name: &str) -> io::Result<u64> {
@@ -375,9 +350,7 @@ impl Shared {
     /// Waits until the counter has reached the number; also gives the count.
     pub(crate) fn wait_for(&self, name: &str, number: u64, limit: Duration) -> io::Result<u64> {
         self.lock().count(name)?;
-        let state = self.wait(limit, |state| {
-            state.count(name).is_ok_and(|count| count < number)
-        });
+        let state = self.wait(limit, |state| state.count(name).is_ok_and(|count| count < number));
         state.count(name)
     }
 
@@ -390,9 +363,7 @@ impl Shared {
 
     fn wait(&self, limit: Duration, unfinished: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
         self.changed
-            .wait_timeout_while(self.lock(), limit, |state| {
-                !state.stopping && unfinished(state)
-            })
+            .wait_timeout_while(self.lock(), limit, |state| !state.stopping && unfinished(state))
             .unwrap_or_else(PoisonError::into_inner)
             .0
     }
@@ -401,12 +372,7 @@ impl Shared {
     pub(crate) fn requests(&self, target: Option<&str>) -> io::Result<Vec<Value>> {
         let target = target.map(Target::parse).transpose()?;
         let state = self.lock();
-        Ok(state
-            .log
-            .iter()
-            .filter(|entry| target.is_none_or(|target| target == entry.target))
-            .map(Entry::json)
-            .collect())
+        Ok(state.log.iter().filter(|entry| target.is_none_or(|target| target == entry.target)).map(Entry::json).collect())
     }
 }
 

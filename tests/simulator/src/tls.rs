@@ -5,8 +5,8 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose,
 };
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
@@ -50,11 +50,7 @@ impl Authority {
     }
 
     /// The configuration of a server with these names; the first is the subject.
-    pub(crate) fn server(
-        &self,
-        names: &[&str],
-        certificate: Certificate,
-    ) -> io::Result<Arc<ServerConfig>> {
+    pub(crate) fn server(&self, names: &[&str], certificate: Certificate) -> io::Result<Arc<ServerConfig>> {
         let cached = (names.join(","), certificate);
         let mut configs = self.configs.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(config) = configs.get(&cached) {
@@ -80,9 +76,7 @@ impl Authority {
             params.not_before = rcgen::date_time_ymd(2001, 1, 1);
             params.not_after = rcgen::date_time_ymd(2002, 1, 1);
         }
-        let signed = params
-            .signed_by(&self.server_key, &self.issuer)
-            .map_err(io::Error::other)?;
+        let signed = params.signed_by(&self.server_key, &self.issuer).map_err(io::Error::other)?;
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.server_key.serialize_der()));
         let provider = Arc::new(aws_lc_rs::default_provider());
         let mut config = ServerConfig::builder_with_provider(provider)

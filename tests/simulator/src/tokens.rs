@@ -20,24 +20,16 @@ pub(crate) struct SigningKey {
 
 impl SigningKey {
     pub(crate) fn generate() -> io::Result<Self> {
-        let pair =
-            rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).map_err(io::Error::other)?;
-        let private =
-            EncodingKey::from_rsa_pem(pair.serialize_pem().as_bytes()).map_err(io::Error::other)?;
-        let public = DecodingKey::from_rsa_pem(pair.public_key_pem().as_bytes())
-            .map_err(io::Error::other)?;
+        let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).map_err(io::Error::other)?;
+        let private = EncodingKey::from_rsa_pem(pair.serialize_pem().as_bytes()).map_err(io::Error::other)?;
+        let public = DecodingKey::from_rsa_pem(pair.public_key_pem().as_bytes()).map_err(io::Error::other)?;
         let kid = random_text(16)?;
         let key = Jwk::from_encoding_key(&private, Algorithm::RS256).map_err(io::Error::other)?;
         let mut jwk = serde_json::to_value(key).map_err(io::Error::other)?;
         jwk["kid"] = json!(kid);
         jwk["use"] = json!("sig");
         jwk["alg"] = json!("RS256");
-        Ok(Self {
-            private,
-            public,
-            jwk,
-            kid,
-        })
+        Ok(Self { private, public, jwk, kid })
     }
 
     pub(crate) fn jwks(&self) -> Value {
@@ -45,23 +37,14 @@ impl SigningKey {
     }
 
     /// Signs any header and claims; `header` replaces the members of the usual one.
-    pub(crate) fn sign(
-        &self,
-        header: &Map<String, Value>,
-        claims: &Map<String, Value>,
-    ) -> io::Result<String> {
+    pub(crate) fn sign(&self, header: &Map<String, Value>, claims: &Map<String, Value>) -> io::Result<String> {
         let mut full = json!({"alg": "RS256", "typ": "JWT", "kid": self.kid});
         if let Some(full) = full.as_object_mut() {
             merge(full, header);
         }
         let encode = |text: String| URL_SAFE_NO_PAD.encode(text);
-        let message = format!(
-            "{}.{}",
-            encode(full.to_string()),
-            encode(Value::Object(claims.clone()).to_string())
-        );
-        let signature = crypto::sign(message.as_bytes(), &self.private, Algorithm::RS256)
-            .map_err(io::Error::other)?;
+        let message = format!("{}.{}", encode(full.to_string()), encode(Value::Object(claims.clone()).to_string()));
+        let signature = crypto::sign(message.as_bytes(), &self.private, Algorithm::RS256).map_err(io::Error::other)?;
         Ok(format!("{message}.{signature}"))
     }
 
@@ -94,15 +77,9 @@ impl<'a> Jwt<'a> {
     pub(crate) fn parse(token: &'a str) -> Option<Self> {
         let (message, signature) = token.rsplit_once('.')?;
         let (header, claims) = message.split_once('.')?;
-        let decode = |part: &str| -> Option<Map<String, Value>> {
-            serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()
-        };
-        Some(Self {
-            header: decode(header)?,
-            claims: decode(claims)?,
-            message,
-            signature,
-        })
+        let decode =
+            |part: &str| -> Option<Map<String, Value>> { serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok() };
+        Some(Self { header: decode(header)?, claims: decode(claims)?, message, signature })
     }
 
     pub(crate) fn is_signed_by(&self, key: &DecodingKey, algorithm: Algorithm) -> bool {

@@ -20,8 +20,7 @@ fn command() -> Command {
 #[test]
 fn the_files_say_where_everything_is() {
     let simulator = start();
-    let deployment: Value =
-        serde_json::from_str(&fs::read_to_string(simulator.deployment_path()).unwrap()).unwrap();
+    let deployment: Value = serde_json::from_str(&fs::read_to_string(simulator.deployment_path()).unwrap()).unwrap();
     let expected = json!({
         "name": "planet-simulator",
         "authorization_servers": [{
@@ -43,26 +42,17 @@ fn the_files_say_where_everything_is() {
         ],
     });
     assert_eq!(deployment, expected);
-    assert_eq!(
-        fs::read_to_string(simulator.ca_path()).unwrap(),
-        simulator.ca_pem()
-    );
+    assert_eq!(fs::read_to_string(simulator.ca_path()).unwrap(), simulator.ca_pem());
     let directory = simulator.ca_path().parent().map(Path::to_owned).unwrap();
     drop(simulator);
-    assert!(
-        !directory.exists(),
-        "a temporary directory goes with its simulator"
-    );
+    assert!(!directory.exists(), "a temporary directory goes with its simulator");
 }
 
 #[test]
 fn a_directory_that_was_named_stays() {
     let parent = start();
     let directory = parent.ca_path().parent().unwrap().join("named");
-    let settings = Settings {
-        directory: Some(directory.clone()),
-        ..Settings::default()
-    };
+    let settings = Settings { directory: Some(directory.clone()), ..Settings::default() };
     drop(Simulator::start(settings).unwrap());
     for name in ["deployment.json", "ca.pem", "environment.sh"] {
         assert!(directory.join(name).exists(), "{name}");
@@ -96,10 +86,7 @@ fn a_command_runs_in_the_environment() {
         "PLANETKEY_SIMULATOR_PROXY",
         "PLANETKEY_SIMULATOR_TLS",
     ] {
-        assert!(
-            value(name).is_some_and(|value| !value.ends_with('/')),
-            "{name}"
-        );
+        assert!(value(name).is_some_and(|value| !value.ends_with('/')), "{name}");
     }
     for name in Simulator::removed_environment() {
         assert_eq!(value(name), None);
@@ -110,12 +97,7 @@ fn a_command_runs_in_the_environment() {
 
 #[test]
 fn a_command_keeps_the_standard_streams() {
-    let mut child = command()
-        .args(["--", "cat"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = command().args(["--", "cat"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"through").unwrap();
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.stdout, b"through");
@@ -124,17 +106,11 @@ fn a_command_keeps_the_standard_streams() {
 
 #[test]
 fn a_command_that_is_missing_or_killed_is_told() {
-    let output = command()
-        .args(["--", "no-such-program-anywhere"])
-        .output()
-        .unwrap();
+    let output = command().args(["--", "no-such-program-anywhere"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let text = String::from_utf8(output.stderr).unwrap();
     assert!(text.contains("no-such-program-anywhere"));
-    let killed = command()
-        .args(["--", "sh", "-c", "kill -TERM $$"])
-        .status()
-        .unwrap();
+    let killed = command().args(["--", "sh", "-c", "kill -TERM $$"]).status().unwrap();
     assert_eq!(killed.code(), Some(128 + 15));
 }
 
@@ -143,14 +119,7 @@ fn it_serves_until_standard_input_closes() {
     let parent = start();
     let directory = parent.ca_path().parent().unwrap().join("served");
     let mut child = command()
-        .args([
-            "--until-stdin-closes",
-            "--token-life",
-            "77",
-            "--api-key",
-            "it's",
-            "--directory",
-        ])
+        .args(["--until-stdin-closes", "--token-life", "77", "--api-key", "it's", "--directory"])
         .arg(&directory)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -161,19 +130,12 @@ fn it_serves_until_standard_input_closes() {
     output.read_line(&mut line).unwrap();
     let description: Value = serde_json::from_str(&line).unwrap();
     let text = |name: &str| description[name].as_str().unwrap().to_owned();
-    let fields = [
-        ("grant_type", "client_credentials"),
-        ("client_id", &text("client_id")),
-        ("client_secret", &text("client_secret")),
-    ];
+    let fields =
+        [("grant_type", "client_credentials"), ("client_id", &text("client_id")), ("client_secret", &text("client_secret"))];
     let issued = post_form(&text("token_endpoint"), &fields);
     assert_eq!(issued.json()["expires_in"], 77);
     let sourced = Command::new("sh")
-        .args([
-            "-c",
-            ". \"$1\"; printf %s \"$PL_API_KEY $PL_AUTH_PROFILE\"",
-            "sh",
-        ])
+        .args(["-c", ". \"$1\"; printf %s \"$PL_API_KEY $PL_AUTH_PROFILE\"", "sh"])
         .arg(text("environment"))
         .env("PL_AUTH_PROFILE", "mine")
         .output()
@@ -189,29 +151,12 @@ fn it_serves_until_standard_input_closes() {
 #[test]
 fn a_port_can_be_chosen() {
     let first = start();
-    let port: u16 = authority(first.control())
-        .rsplit(':')
-        .next()
-        .unwrap()
-        .parse()
-        .unwrap();
-    let output = command()
-        .args(["--control-port", &port.to_string(), "--", "true"])
-        .output()
-        .unwrap();
+    let port: u16 = authority(first.control()).rsplit(':').next().unwrap().parse().unwrap();
+    let output = command().args(["--control-port", &port.to_string(), "--", "true"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1), "the port is taken");
     drop(first);
-    let output = command()
-        .args([
-            "--control-port",
-            &port.to_string(),
-            "--",
-            "sh",
-            "-c",
-            "echo $PLANETKEY_SIMULATOR",
-        ])
-        .output()
-        .unwrap();
+    let output =
+        command().args(["--control-port", &port.to_string(), "--", "sh", "-c", "echo $PLANETKEY_SIMULATOR"]).output().unwrap();
     let expected = format!("http://127.0.0.1:{port}\n");
     assert_eq!(String::from_utf8(output.stdout).unwrap(), expected);
 }

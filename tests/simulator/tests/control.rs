@@ -30,15 +30,9 @@ fn scripts_log_and_counters() {
     let counters = read(&simulator, "/counters");
     assert_eq!(counters["m2m.token"], 2);
     assert_eq!(counters["m2m.token.issued"], 1);
-    assert_eq!(
-        counters["connections"], 2,
-        "control connections do not count"
-    );
+    assert_eq!(counters["connections"], 2, "control connections do not count");
     let log = read(&simulator, "/requests?target=m2m.token");
-    assert_eq!(
-        (&log[0]["status"], &log[1]["status"]),
-        (&json!(503), &json!(200))
-    );
+    assert_eq!((&log[0]["status"], &log[1]["status"]), (&json!(503), &json!(200)));
     assert_eq!(read(&simulator, "/requests").as_array().unwrap().len(), 2);
     assert_eq!(post(&simulator, "/reset", json!({})).status, 200);
     assert_eq!(read(&simulator, "/counters")["m2m.token"], 0);
@@ -52,10 +46,7 @@ fn holds_and_waiting() {
     post(&simulator, "/script", script);
     thread::scope(|scope| {
         let asking = scope.spawn(|| ask_token(&simulator, &[]).status);
-        let waited = read(
-            &simulator,
-            "/wait?target=m2m.token&count=1&timeout_ms=20000",
-        );
+        let waited = read(&simulator, "/wait?target=m2m.token&count=1&timeout_ms=20000");
         assert_eq!(waited, json!({"reached": true, "count": 1}));
         let waited = read(&simulator, "/wait?held=gate&count=1&timeout_ms=20000");
         assert_eq!(waited["reached"], true);
@@ -74,18 +65,10 @@ fn settings_clients_tokens_and_revocation() {
     assert_eq!(settings, read(&simulator, "/settings"));
     assert_eq!(settings["token_life"], 9);
     // What is read can be written again.
-    assert_eq!(
-        post(&simulator, "/settings", settings.clone()).json(),
-        settings
-    );
+    assert_eq!(post(&simulator, "/settings", settings.clone()).json(), settings);
     let client = json!({"client_id": "more", "client_secret": "secret"});
     assert_eq!(post(&simulator, "/clients", client).status, 200);
-    let fields = [
-        ("grant_type", "client_credentials"),
-        ("client_id", "more"),
-        ("client_secret", "secret"),
-        AUDIENCE,
-    ];
+    let fields = [("grant_type", "client_credentials"), ("client_id", "more"), ("client_secret", "secret"), AUDIENCE];
     let issued = post_form(&simulator.token_endpoint(), &fields);
     assert_eq!(issued.json()["expires_in"], 9);
     let wanted = json!({"claims": {"azp": "someone"}, "expires_in": 60, "header": {"x": "y"}});
@@ -113,16 +96,10 @@ fn mistakes_are_told() {
         ("/settings", json!({"token_life": "1"})),
         ("/settings", json!({"metadata_forms": ["oidc"]})),
         ("/clients", json!({"client_id": "x"})),
-        (
-            "/clients",
-            json!({"client_id": "x", "client_secret": "y", "public": true}),
-        ),
+        ("/clients", json!({"client_id": "x", "client_secret": "y", "public": true})),
         ("/clients", json!({"client_id": "x", "public_key_pem": "y"})),
         ("/clients", json!({"client_secret": "x"})),
-        (
-            "/clients",
-            json!({"client_id": "x", "client_secret": "y", "token_endpoint_auth_method": "z"}),
-        ),
+        ("/clients", json!({"client_id": "x", "client_secret": "y", "token_endpoint_auth_method": "z"})),
         ("/release", json!({})),
         ("/revoke", json!({})),
         ("/revoke", json!({"all": false})),
@@ -135,12 +112,7 @@ fn mistakes_are_told() {
     let control = simulator.control();
     let answer = exchange("POST", &format!("{control}/script"), &[], "{").unwrap();
     assert_eq!(answer.status, 400);
-    for path in [
-        "/wait",
-        "/wait?count=1",
-        "/wait?count=x&target=proxy",
-        "/requests?target=x",
-    ] {
+    for path in ["/wait", "/wait?count=1", "/wait?count=x&target=proxy", "/requests?target=x"] {
         assert_eq!(get(&format!("{control}{path}")).status, 400, "{path}");
     }
     assert_eq!(get(&format!("{control}/nothing")).status, 404);

@@ -194,8 +194,7 @@ fn huge_is_five_megabytes_of_json() {
 
 #[test]
 fn a_fault_can_have_an_answer_of_its_own() {
-    let step =
-        json!({"status": 503, "headers": {"Retry-After": 9}, "body": "[1]", "fault": "truncate"});
+    let step = json!({"status": 503, "headers": {"Retry-After": 9}, "body": "[1]", "fault": "truncate"});
     let simulator = with_fault(step);
     let mut socket = send_token_request(&simulator);
     let head = read_head(&mut socket);
@@ -229,20 +228,11 @@ fn what_is_not_a_request_is_refused() {
     assert_eq!(status(b"\x16\x03\x01 garbage\r\n\r\n"), 400);
     assert_eq!(status(b"GET / HTTP/1.1\r\n\r\n"), 400);
     let head = "POST / HTTP/1.1\r\nHost: x\r\n";
-    assert_eq!(
-        status(format!("{head}Content-Length: 9999999\r\n\r\n").as_bytes()),
-        413
-    );
-    assert_eq!(
-        status(format!("{head}Content-Length: -1\r\n\r\n").as_bytes()),
-        400
-    );
+    assert_eq!(status(format!("{head}Content-Length: 9999999\r\n\r\n").as_bytes()), 413);
+    assert_eq!(status(format!("{head}Content-Length: -1\r\n\r\n").as_bytes()), 400);
     let both = format!("{head}Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n");
     assert_eq!(status(both.as_bytes()), 400);
-    assert_eq!(
-        status(format!("{head}Transfer-Encoding: gzip\r\n\r\n").as_bytes()),
-        501
-    );
+    assert_eq!(status(format!("{head}Transfer-Encoding: gzip\r\n\r\n").as_bytes()), 501);
     let long = format!("{head}X: {}\r\n\r\n", "x".repeat(70_000));
     assert_eq!(status(long.as_bytes()), 431);
     assert_eq!(simulator.count("planet_api").unwrap(), 0);
@@ -260,19 +250,11 @@ fn chunked_bodies_and_continue_are_understood() {
     ]);
     let (one, two) = body.split_at(7);
     let mut socket = connect(&url);
-    let headers = [
-        FORM,
-        ("Transfer-Encoding", "chunked"),
-        ("Expect", "100-continue"),
-    ];
+    let headers = [FORM, ("Transfer-Encoding", "chunked"), ("Expect", "100-continue")];
     let head = request_text("POST", &url, &headers, "");
     socket.write_all(head.as_bytes()).unwrap();
     assert_eq!(read_answer(&mut socket).unwrap().status, 100);
-    let chunks = format!(
-        "{:x}\r\n{one}\r\n{:X};extension\r\n{two}\r\n0\r\nTrailer: x\r\n\r\n",
-        one.len(),
-        two.len()
-    );
+    let chunks = format!("{:x}\r\n{one}\r\n{:X};extension\r\n{two}\r\n0\r\nTrailer: x\r\n\r\n", one.len(), two.len());
     socket.write_all(chunks.as_bytes()).unwrap();
     assert_eq!(read_answer(&mut socket).unwrap().status, 200);
 }

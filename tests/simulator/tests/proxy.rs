@@ -87,11 +87,9 @@ fn the_whole_way_over_real_names() {
     let issued = access_token(&read_answer(&mut stream).unwrap());
     assert_eq!(claims(&issued)["iss"], issuer);
     let bearer = format!("Bearer {issued}");
-    for (host, service) in [
-        ("services.sentinel-hub.com", "sentinel_hub_api"),
-        ("api.planet.com", "planet_api"),
-        ("tiles.planet.com", "planet_api"),
-    ] {
+    for (host, service) in
+        [("services.sentinel-hub.com", "sentinel_hub_api"), ("api.planet.com", "planet_api"), ("tiles.planet.com", "planet_api")]
+    {
         let url = format!("https://{host}/x");
         let answer = fetch(&simulator, &url, &[("Authorization", &bearer)]);
         assert_eq!(answer.json()["service"], service);
@@ -125,17 +123,10 @@ fn another_authorization_server_is_known_by_its_metadata() {
     assert_eq!(claims(&issued)["iss"], issuer);
     let count = |name: &str| simulator.count(name).unwrap();
     assert_eq!((count("as.metadata"), count("as.token")), (1, 1));
-    assert_eq!(
-        (count("as.token.issued"), count("m2m.token.issued")),
-        (1, 0)
-    );
+    assert_eq!((count("as.token.issued"), count("m2m.token.issued")), (1, 0));
     // Planet does not know this issuer.
     let bearer = format!("Bearer {issued}");
-    let answer = fetch(
-        &simulator,
-        "https://api.planet.com/",
-        &[("Authorization", &bearer)],
-    );
+    let answer = fetch(&simulator, "https://api.planet.com/", &[("Authorization", &bearer)]);
     assert_eq!(answer.status, 401);
 }
 
@@ -146,9 +137,7 @@ fn the_proxy_serves_its_hosts_alone() {
         assert_eq!(open(&simulator, target, "").1.status, 403, "{target}");
     }
     let mut socket = connect(simulator.proxy());
-    socket
-        .write_all(b"GET http://api.planet.com/ HTTP/1.1\r\nHost: api.planet.com\r\n\r\n")
-        .unwrap();
+    socket.write_all(b"GET http://api.planet.com/ HTTP/1.1\r\nHost: api.planet.com\r\n\r\n").unwrap();
     assert_eq!(read_answer(&mut socket).unwrap().status, 501);
     let answer = fetch(&simulator, "https://login.planet.com/authorize", &[]);
     assert_eq!(answer.status, 404);
@@ -159,15 +148,8 @@ fn the_proxy_serves_its_hosts_alone() {
     assert_eq!(open(&simulator, "api.planet.com:443", "").1.status, 403);
     let hosts = json!({"proxy_hosts": ["tiles3.planet.com"]});
     simulator.change_settings(&hosts).unwrap();
-    assert_eq!(
-        fetch(&simulator, "https://tiles3.planet.com/", &[]).status,
-        401
-    );
-    assert!(
-        simulator
-            .change_settings(&json!({"proxy_hosts": {"x": "y"}}))
-            .is_err()
-    );
+    assert_eq!(fetch(&simulator, "https://tiles3.planet.com/", &[]).status, 401);
+    assert!(simulator.change_settings(&json!({"proxy_hosts": {"x": "y"}})).is_err());
 }
 
 #[test]
@@ -177,12 +159,7 @@ fn the_proxy_can_ask_for_credentials() {
     simulator.script("proxy", &script).unwrap();
     let (mut socket, answer) = open(&simulator, "api.planet.com:443", "");
     assert_eq!(answer.status, 407);
-    assert!(
-        answer
-            .header("proxy-authenticate")
-            .unwrap()
-            .starts_with("Basic ")
-    );
+    assert!(answer.header("proxy-authenticate").unwrap().starts_with("Basic "));
     // The connection stays open for another try.
     let request = connect_request("api.planet.com:443", "");
     socket.write_all(request.as_bytes()).unwrap();
@@ -255,10 +232,7 @@ fn faults_behind_tls() {
 #[test]
 fn the_realm_over_tls() {
     let simulator = start();
-    let url = format!(
-        "{}/.well-known/openid-configuration",
-        simulator.tls_issuer()
-    );
+    let url = format!("{}/.well-known/openid-configuration", simulator.tls_issuer());
     for host in ["localhost", "127.0.0.1"] {
         let socket = connect(&url);
         let mut stream = handshake(&simulator, host, socket).unwrap();

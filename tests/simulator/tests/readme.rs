@@ -26,10 +26,7 @@ fn the_shell_example_runs_as_printed() {
     let text = String::from_utf8(output.stdout).unwrap();
     let errors = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{text}{errors}");
-    let answers: Vec<Value> = serde_json::Deserializer::from_str(&text)
-        .into_iter()
-        .collect::<Result<_, _>>()
-        .unwrap();
+    let answers: Vec<Value> = serde_json::Deserializer::from_str(&text).into_iter().collect::<Result<_, _>>().unwrap();
     let [_, planet, sentinel_hub, counters] = answers.as_slice() else {
         panic!("four answers, not {text}");
     };

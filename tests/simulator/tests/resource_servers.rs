@@ -29,10 +29,7 @@ fn planet_accepts_each_credential() {
     let key = &simulator.settings().api_key;
     let basic = format!("Basic {}", STANDARD.encode(format!("{key}:")));
     let cases = [
-        (
-            ask(&url, &format!("Bearer {}", token(&simulator))),
-            "bearer",
-        ),
+        (ask(&url, &format!("Bearer {}", token(&simulator))), "bearer"),
         (ask(&url, &basic), "api_key_basic"),
         (ask(&url, &format!("api-key {key}")), "api_key_header"),
         (get(&format!("{url}?api_key={key}")), "api_key_query"),
@@ -43,11 +40,7 @@ fn planet_accepts_each_credential() {
         assert_eq!(body["credential"], credential);
         assert_eq!(body["path"], "/data/v1/item-types");
         let bearer = credential == "bearer";
-        let who = if bearer {
-            "simulator-client"
-        } else {
-            "api-key-user"
-        };
+        let who = if bearer { "simulator-client" } else { "api-key-user" };
         assert_eq!(body["authenticated_as"], who);
     }
 }
@@ -87,10 +80,7 @@ fn two_credentials_are_too_many() {
     assert_eq!(both.status, 400);
     let header = ("Authorization", header.as_str());
     assert_eq!(get_with(&url, &[header, header]).status, 400);
-    assert_eq!(
-        get(&format!("{url}?api_key={key}&api_key={key}")).status,
-        400
-    );
+    assert_eq!(get(&format!("{url}?api_key={key}&api_key={key}")).status, 400);
 }
 
 #[test]
@@ -103,20 +93,12 @@ fn sentinel_hub_accepts_tokens_alone() {
     let plain = access_token(&ask_token(&simulator, &[]));
     assert_eq!(ask(&url, &format!("Bearer {plain}")).status, 200);
     let refused = ask(&planet(&simulator), &format!("Bearer {plain}"));
-    assert!(
-        refused
-            .header("www-authenticate")
-            .unwrap()
-            .contains("audience")
-    );
+    assert!(refused.header("www-authenticate").unwrap().contains("audience"));
     let key = &simulator.settings().api_key;
     for answer in [
         get(&url),
         ask(&url, &format!("api-key {key}")),
-        ask(
-            &url,
-            &format!("Basic {}", STANDARD.encode(format!("{key}:"))),
-        ),
+        ask(&url, &format!("Basic {}", STANDARD.encode(format!("{key}:")))),
         get(&format!("{url}?api_key={key}")),
     ] {
         assert_eq!(answer.status, 401);
@@ -153,28 +135,16 @@ fn bad_tokens_are_refused_with_the_reason() {
         let answer = ask(&url, &format!("Bearer {token}"));
         assert_eq!(answer.status, 401, "{reason}");
         let challenge = answer.header("www-authenticate").unwrap();
-        assert!(
-            challenge.starts_with("Bearer realm=\"planet\", error=\"invalid_token\""),
-            "{challenge}"
-        );
+        assert!(challenge.starts_with("Bearer realm=\"planet\", error=\"invalid_token\""), "{challenge}");
         assert!(challenge.contains(reason), "{challenge}");
     };
     let make = |wanted: Value| simulator.token(&wanted).unwrap();
-    assert_eq!(
-        ask(&url, &format!("Bearer {}", make(json!({})))).status,
-        200
-    );
+    assert_eq!(ask(&url, &format!("Bearer {}", make(json!({})))).status, 200);
     expect("not-a-jwt", "not a JWT");
     expect(&make(json!({"expires_in": 0})), "expired");
     expect(&make(json!({"claims": {"exp": null}})), "no expiry");
-    expect(
-        &make(json!({"claims": {"aud": "https://other.example/"}})),
-        "audience",
-    );
-    expect(
-        &make(json!({"claims": {"iss": "https://other.example/"}})),
-        "issuer",
-    );
+    expect(&make(json!({"claims": {"aud": "https://other.example/"}})), "audience");
+    expect(&make(json!({"claims": {"iss": "https://other.example/"}})), "issuer");
     expect(&make(json!({"header": {"alg": "none"}})), "RS256");
     let stranger = start();
     expect(&stranger.token(&json!({})).unwrap(), "signature");

@@ -27,16 +27,10 @@ fn steps_come_in_order_and_then_the_usual_answer() {
     assert_eq!((first.status, first.body.len()), (503, 0));
     assert_eq!(first.header("retry-after"), Some("2"));
     let second = ask();
-    assert_eq!(
-        (second.status, second.json()),
-        (429, json!({"error": "slow_down"}))
-    );
+    assert_eq!((second.status, second.json()), (429, json!({"error": "slow_down"})));
     assert_eq!(second.header("content-type"), Some("application/json"));
     let third = ask();
-    assert_eq!(
-        (third.status, third.body.as_slice()),
-        (200, b"<html>".as_slice())
-    );
+    assert_eq!((third.status, third.body.as_slice()), (200, b"<html>".as_slice()));
     assert_eq!(third.header("content-type"), Some("text/html"));
     assert_eq!(ask().body, [255]);
     assert_eq!((ask().status, ask().status), (200, 200));
@@ -61,14 +55,8 @@ fn targets_have_scripts_of_their_own() {
     let origin = simulator.m2m_issuer().replace("/auth/realms/main", "");
     let issuer = simulator.m2m_issuer();
     for (target, url) in [
-        (
-            "m2m.metadata",
-            format!("{issuer}/.well-known/openid-configuration"),
-        ),
-        (
-            "m2m.jwks",
-            format!("{issuer}/protocol/openid-connect/certs"),
-        ),
+        ("m2m.metadata", format!("{issuer}/.well-known/openid-configuration")),
+        ("m2m.jwks", format!("{issuer}/protocol/openid-connect/certs")),
         ("m2m.other", format!("{origin}/elsewhere")),
         ("planet_api", simulator.planet_api().to_owned()),
         ("sentinel_hub_api", simulator.sentinel_hub_api().to_owned()),
@@ -90,10 +78,7 @@ fn headers_are_replaced_added_and_taken_away() {
     simulator.script("m2m.token", &script).unwrap();
     let answer = ask_token(&simulator, &[]);
     let named = |name: &str| answer.headers.iter().filter(|(key, _)| key == name).count();
-    assert_eq!(
-        (named("X-One"), named("Content-Type"), named("Date")),
-        (2, 1, 0)
-    );
+    assert_eq!((named("X-One"), named("Content-Type"), named("Date")), (2, 1, 0));
     assert_eq!(answer.header("content-type"), Some("text/plain"));
     assert_eq!(answer.json()["token_type"], "Bearer");
     let answer = ask_token(&simulator, &[]);
@@ -116,10 +101,7 @@ fn token_responses_change_after_verification() {
     simulator.script("m2m.token", &script).unwrap();
     let ask = || ask_token(&simulator, &[AUDIENCE]);
     let body = ask().json();
-    assert_eq!(
-        (&body["token_type"], &body["extra"]),
-        (&json!("mac"), &json!([1]))
-    );
+    assert_eq!((&body["token_type"], &body["extra"]), (&json!("mac"), &json!([1])));
     assert_eq!(body.get("scope"), None);
     let life = |answer: &Answer| {
         let claims = claims(&access_token(answer));
@@ -149,10 +131,7 @@ fn metadata_can_lie() {
     let changes = json!({"set": {"issuer": "https://other.example"}, "remove": ["jwks_uri"]});
     let script = json!([{ "metadata_response": changes }]);
     simulator.script("m2m.metadata", &script).unwrap();
-    let url = format!(
-        "{}/.well-known/openid-configuration",
-        simulator.m2m_issuer()
-    );
+    let url = format!("{}/.well-known/openid-configuration", simulator.m2m_issuer());
     let metadata = get(&url).json();
     assert_eq!(metadata["issuer"], "https://other.example");
     assert_eq!(metadata.get("jwks_uri"), None);
@@ -162,9 +141,7 @@ fn metadata_can_lie() {
 #[test]
 fn a_script_with_a_mistake_is_refused() {
     let simulator = start();
-    simulator
-        .script("planet_api", &json!([{"status": 418}]))
-        .unwrap();
+    simulator.script("planet_api", &json!([{"status": 418}])).unwrap();
     for (target, script) in [
         ("nowhere", json!([])),
         ("planet_api", json!([{"staus": 500}])),
@@ -184,11 +161,7 @@ fn a_script_with_a_mistake_is_refused() {
         let error = simulator.script(target, &script).unwrap_err();
         assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput, "{script}");
     }
-    assert_eq!(
-        get(simulator.planet_api()).status,
-        418,
-        "the earlier script stays"
-    );
+    assert_eq!(get(simulator.planet_api()).status, 418, "the earlier script stays");
 }
 
 #[test]
@@ -197,9 +170,7 @@ fn many_requests_meet_in_a_hold() {
     let script = json!({"steps": [{"hold": "gate"}], "repeat": true});
     simulator.script("m2m.token", &script).unwrap();
     thread::scope(|scope| {
-        let asking: Vec<_> = (0..8)
-            .map(|_| scope.spawn(|| ask_token(&simulator, &[]).status))
-            .collect();
+        let asking: Vec<_> = (0..8).map(|_| scope.spawn(|| ask_token(&simulator, &[]).status)).collect();
         assert!(simulator.wait_held("gate", 8, PATIENCE));
         assert_eq!(simulator.held("gate"), 8);
         assert_eq!(simulator.count("m2m.token").unwrap(), 8);
@@ -250,14 +221,10 @@ fn a_reset_goes_back_to_the_start() {
     let simulator = start();
     let client = json!({"client_id": "more", "client_secret": "more"});
     simulator.register_client(&client).unwrap();
-    simulator
-        .change_settings(&json!({"token_life": 5}))
-        .unwrap();
+    simulator.change_settings(&json!({"token_life": 5})).unwrap();
     let old = token(&simulator);
     simulator.revoke_all();
-    simulator
-        .script("m2m.token", &json!([{"hold": "gate"}]))
-        .unwrap();
+    simulator.script("m2m.token", &json!([{"hold": "gate"}])).unwrap();
     thread::scope(|scope| {
         let held = scope.spawn(|| {
             let url = simulator.token_endpoint();
@@ -272,11 +239,7 @@ fn a_reset_goes_back_to_the_start() {
     assert_eq!(simulator.count("connections").unwrap(), 0);
     assert_eq!(simulator.count("m2m.token").unwrap(), 0);
     assert_eq!(ask_token(&simulator, &[]).json()["expires_in"], 3600);
-    let fields = [
-        ("grant_type", "client_credentials"),
-        ("client_id", "more"),
-        ("client_secret", "more"),
-    ];
+    let fields = [("grant_type", "client_credentials"), ("client_id", "more"), ("client_secret", "more")];
     assert_eq!(post_form(&simulator.token_endpoint(), &fields).status, 401);
     let bearer = format!("Bearer {old}");
     let answer = get_with(simulator.planet_api(), &[("Authorization", &bearer)]);
@@ -299,10 +262,7 @@ fn the_log_says_what_came_and_what_went() {
     assert!(headers.contains(&json!(["X-Marker", "here"])));
     let asked = &simulator.requests("m2m.token").unwrap()[0];
     assert_eq!(asked["form"][3], json!(["scope", "a b"]));
-    assert_eq!(
-        (&asked["status"], &asked["connection"]),
-        (&json!(200), &json!(2))
-    );
+    assert_eq!((&asked["status"], &asked["connection"]), (&json!(200), &json!(2)));
     let all = simulator.all_requests();
     assert_eq!(all.len(), 2);
     assert!(all[0]["at_ms"].as_u64() <= all[1]["at_ms"].as_u64());
@@ -351,9 +311,5 @@ fn the_date_can_be_another_one() {
     simulator.change_settings(&changes).unwrap();
     let answer = get(simulator.planet_api());
     assert_eq!(answer.header("date"), Some("Thu, 01 Jan 1970 00:00:00 GMT"));
-    assert!(
-        simulator
-            .change_settings(&json!({"date_offset": 1}))
-            .is_err()
-    );
+    assert!(simulator.change_settings(&json!({"date_offset": 1})).is_err());
 }

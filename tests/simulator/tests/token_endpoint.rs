@@ -12,10 +12,7 @@ use planetkey_simulator::Simulator;
 use serde_json::{Value, json};
 
 const GRANT: (&str, &str) = ("grant_type", "client_credentials");
-const BEARER_TYPE: (&str, &str) = (
-    "client_assertion_type",
-    "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
-);
+const BEARER_TYPE: (&str, &str) = ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
 
 fn error(answer: &Answer) -> (u16, String) {
     let error = answer.json()["error"].as_str().unwrap().to_owned();
@@ -59,11 +56,7 @@ fn the_answer_has_keycloaks_shape() {
 fn tokens_verify_with_the_published_key() {
     let simulator = start();
     let issued = token(&simulator);
-    let metadata = get(&format!(
-        "{}/.well-known/openid-configuration",
-        simulator.m2m_issuer()
-    ))
-    .json();
+    let metadata = get(&format!("{}/.well-known/openid-configuration", simulator.m2m_issuer())).json();
     assert_eq!(metadata["issuer"], simulator.m2m_issuer());
     assert_eq!(metadata["token_endpoint"], simulator.token_endpoint());
     let keys = get(metadata["jwks_uri"].as_str().unwrap()).json();
@@ -93,9 +86,7 @@ fn metadata_has_both_forms_and_each_can_be_missing() {
     set(json!(["rfc8414"]));
     assert_eq!((get(&rfc8414).status, get(&openid).status), (200, 404));
     assert_eq!(simulator.count("m2m.metadata").unwrap(), 6);
-    let other = get(&format!(
-        "{origin}/auth/realms/other/.well-known/openid-configuration"
-    ));
+    let other = get(&format!("{origin}/auth/realms/other/.well-known/openid-configuration"));
     assert_eq!(other.status, 404);
 }
 
@@ -113,12 +104,7 @@ fn a_wrong_secret_or_client_is_refused_as_keycloak_does() {
         assert_eq!(answer.header("www-authenticate"), None);
         let answer = basic(&simulator, &format!("{id}:{secret}"), &[GRANT]);
         assert_eq!((answer.status, answer.json()), (401, expected.clone()));
-        assert!(
-            answer
-                .header("www-authenticate")
-                .unwrap()
-                .starts_with("Basic ")
-        );
+        assert!(answer.header("www-authenticate").unwrap().starts_with("Basic "));
     }
     assert_eq!(simulator.count("m2m.token.issued").unwrap(), 0);
 }
@@ -129,15 +115,11 @@ fn basic_is_form_decoded_and_what_was_not_encoded_fails() {
     let (id, secret) = ("my client:ü", "100% +&=:/ä");
     let client = json!({"client_id": id, "client_secret": secret});
     simulator.register_client(&client).unwrap();
-    let encode =
-        |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+    let encode = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
     let encoded = format!("{}:{}", encode(id), encode(secret));
     assert_eq!(basic(&simulator, &encoded, &[GRANT]).status, 200);
     let raw = format!("{id}:{secret}");
-    assert_eq!(
-        error(&basic(&simulator, &raw, &[GRANT])),
-        failure(401, "invalid_client")
-    );
+    assert_eq!(error(&basic(&simulator, &raw, &[GRANT])), failure(401, "invalid_client"));
     let fields = [GRANT, ("client_id", id), ("client_secret", secret)];
     assert_eq!(post_form(&simulator.token_endpoint(), &fields).status, 200);
 }
@@ -199,15 +181,9 @@ fn malformed_requests_are_refused() {
     let answer = post_form(&in_url, &[GRANT, ("client_id", "simulator-client")]);
     assert_eq!(error(&answer), failure(400, "invalid_request"));
     let user = "simulator-client:simulator-client-secret";
-    assert_eq!(
-        error(&basic(&simulator, user, &[])),
-        failure(400, "invalid_request")
-    );
+    assert_eq!(error(&basic(&simulator, user, &[])), failure(400, "invalid_request"));
     let grant = ("grant_type", "password");
-    assert_eq!(
-        error(&basic(&simulator, user, &[grant])),
-        failure(400, "unsupported_grant_type")
-    );
+    assert_eq!(error(&basic(&simulator, user, &[grant])), failure(400, "unsupported_grant_type"));
     assert_eq!(simulator.count("m2m.token.issued").unwrap(), 0);
 }
 
@@ -215,10 +191,7 @@ fn malformed_requests_are_refused() {
 fn scopes_are_checked() {
     let simulator = start();
     let ask = |scope: &str| ask_token(&simulator, &[("scope", scope)]);
-    assert_eq!(
-        error(&ask("planet offline_access")),
-        failure(400, "invalid_scope")
-    );
+    assert_eq!(error(&ask("planet offline_access")), failure(400, "invalid_scope"));
     assert_eq!(ask("anything").status, 200);
     let changes = json!({"scopes": ["planet"]});
     simulator.change_settings(&changes).unwrap();
@@ -254,11 +227,7 @@ struct ClientKey {
 }
 
 fn register_key(simulator: &Simulator, id: &str, rsa: bool) -> ClientKey {
-    let kind = if rsa {
-        &rcgen::PKCS_RSA_SHA256
-    } else {
-        &rcgen::PKCS_ECDSA_P256_SHA256
-    };
+    let kind = if rsa { &rcgen::PKCS_RSA_SHA256 } else { &rcgen::PKCS_ECDSA_P256_SHA256 };
     let pair = rcgen::KeyPair::generate_for(kind).unwrap();
     let client = json!({"client_id": id, "public_key_pem": pair.public_key_pem(), "kid": "k1"});
     simulator.register_client(&client).unwrap();
@@ -268,10 +237,7 @@ fn register_key(simulator: &Simulator, id: &str, rsa: bool) -> ClientKey {
     } else {
         (EncodingKey::from_ec_pem(pem.as_bytes()), Algorithm::ES256)
     };
-    ClientKey {
-        private: private.unwrap(),
-        algorithm,
-    }
+    ClientKey { private: private.unwrap(), algorithm }
 }
 
 impl ClientKey {
@@ -304,10 +270,7 @@ fn private_key_jwt_with_both_key_types() {
         assert_eq!(error(&replayed), failure(401, "invalid_client"));
         claims["jti"] = json!("two");
         claims["aud"] = json!([simulator.token_endpoint()]);
-        assert_eq!(
-            assert_with(&simulator, &key.sign("k1", &claims)).status,
-            200
-        );
+        assert_eq!(assert_with(&simulator, &key.sign("k1", &claims)).status, 200);
     }
 }
 
@@ -337,25 +300,13 @@ fn every_defect_of_an_assertion_is_found() {
     }
     let claims = assertion_claims(&simulator, "client", "kid");
     let answer = assert_with(&simulator, &key.sign("k2", &claims));
-    assert!(
-        answer.json()["error_description"]
-            .to_string()
-            .contains("kid")
-    );
+    assert!(answer.json()["error_description"].to_string().contains("kid"));
     let stranger = register_key(&simulator, "stranger", false);
     let answer = assert_with(&simulator, &stranger.sign("k1", &claims));
-    assert!(
-        answer.json()["error_description"]
-            .to_string()
-            .contains("signature")
-    );
+    assert!(answer.json()["error_description"].to_string().contains("signature"));
     let rsa = register_key(&simulator, "rsa", true);
     let answer = assert_with(&simulator, &rsa.sign("k1", &claims));
-    assert!(
-        answer.json()["error_description"]
-            .to_string()
-            .contains("algorithm")
-    );
+    assert!(answer.json()["error_description"].to_string().contains("algorithm"));
     let fields = [GRANT, ("client_assertion", "a.b.c")];
     let answer = post_form(&simulator.token_endpoint(), &fields);
     assert_eq!(error(&answer), failure(400, "invalid_request"));

@@ -16,6 +16,7 @@ Every failure is a :class:`planetkey.Error`; its subclass says what to do about 
 
 from planetkey._native import (
     Authorization,
+    HostStatus,
     Session,
     SessionStatus,
     SourceStatus,
@@ -46,6 +47,7 @@ __all__ = [
     "Denied",
     "Error",
     "HostRefused",
+    "HostStatus",
     "Internal",
     "InvalidArgument",
     "LoginRequired",

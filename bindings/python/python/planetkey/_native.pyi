@@ -7,6 +7,7 @@ from planetkey.errors import Error
 
 __all__ = [
     "Authorization",
+    "HostStatus",
     "Session",
     "SessionStatus",
     "SourceStatus",
@@ -64,9 +65,20 @@ class SourceStatus:
     def transport(self) -> Literal["bearer", "basic", "header", "query"]: ...
 
 @final
+class HostStatus:
+    @property
+    def host(self) -> str: ...
+    @property
+    def source_index(self) -> int: ...
+    @property
+    def under_development(self) -> bool: ...
+
+@final
 class SessionStatus:
     @property
     def sources(self) -> tuple[SourceStatus, ...]: ...
+    @property
+    def hosts(self) -> tuple[HostStatus, ...]: ...
     @property
     def deployment(self) -> str: ...
     @property

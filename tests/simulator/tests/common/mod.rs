@@ -30,10 +30,7 @@ impl Answer {
     }
 
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(key, _)| key.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 }
 
@@ -55,11 +52,7 @@ pub fn connect(url: &str) -> TcpStream {
 }
 
 pub fn request_text(method: &str, url: &str, headers: &[(&str, &str)], body: &str) -> String {
-    let mut text = format!(
-        "{method} {} HTTP/1.1\r\nHost: {}\r\n",
-        path(url),
-        authority(url)
-    );
+    let mut text = format!("{method} {} HTTP/1.1\r\nHost: {}\r\n", path(url), authority(url));
     for (name, value) in headers {
         text.push_str(&format!("{name}: {value}\r\n"));
     }
@@ -90,25 +83,14 @@ pub fn read_answer(stream: &mut impl Read) -> io::Result<Answer> {
             (name.to_owned(), value.to_owned())
         })
         .collect();
-    let mut answer = Answer {
-        status: status.parse().unwrap(),
-        headers,
-        body: Vec::new(),
-    };
-    let length: usize = answer
-        .header("content-length")
-        .map_or(0, |length| length.parse().unwrap());
+    let mut answer = Answer { status: status.parse().unwrap(), headers, body: Vec::new() };
+    let length: usize = answer.header("content-length").map_or(0, |length| length.parse().unwrap());
     answer.body = vec![0; length];
     stream.read_exact(&mut answer.body)?;
     Ok(answer)
 }
 
-pub fn exchange(
-    method: &str,
-    url: &str,
-    headers: &[(&str, &str)],
-    body: &str,
-) -> io::Result<Answer> {
+pub fn exchange(method: &str, url: &str, headers: &[(&str, &str)], body: &str) -> io::Result<Answer> {
     let mut socket = connect(url);
     socket.write_all(request_text(method, url, headers, body).as_bytes())?;
     read_answer(&mut socket)
@@ -125,9 +107,7 @@ pub fn get_with(url: &str, headers: &[(&str, &str)]) -> Answer {
 pub const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded");
 
 pub fn form(fields: &[(&str, &str)]) -> String {
-    url::form_urlencoded::Serializer::new(String::new())
-        .extend_pairs(fields)
-        .finish()
+    url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish()
 }
 
 pub fn post_form(url: &str, fields: &[(&str, &str)]) -> Answer {

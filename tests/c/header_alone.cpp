@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* The header needs nothing before it, and may come twice. */
+#include "planetkey.h"
+
+#include "planetkey.h"
+
+/* In C and C++ alike. */
+int32_t header_alone(void);
+int32_t header_alone(void) { return PLANETKEY_STATUS_INTERNAL + PLANETKEY_API_KEY_TRANSPORT_QUERY + PLANETKEY_LOG_LEVEL_TRACE; }
