@@ -16,15 +16,8 @@ pub const PROFILE_PLANET_USER: &str = "planet-user";
 /// The built-in skeleton of a machine-to-machine client.
 pub const PROFILE_PLANET_M2M: &str = "planet-m2m";
 
-const SENTINEL_HUB: &str = "sentinel-hub.com";
-
 const PLANET: &str = include_str!("deployments/planet.json");
 const COPERNICUS_DATA_SPACE: &str = include_str!("deployments/copernicus-data-space.json");
-
-/// Whether a host never takes an API key, whatever a deployment or a caller lists: Sentinel Hub and its regions.
-pub fn never_takes_api_key(host: &str) -> bool {
-    host == SENTINEL_HUB || host.strip_suffix(SENTINEL_HUB).is_some_and(|before| before.ends_with('.'))
-}
 
 /// On whose behalf an access token speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -383,7 +383,8 @@ impl Drop for Landing<'_> {
         if let Err(error) = &result {
             log::warn!("the access token could not be renewed: {error}");
         }
-        let now = self.renewing.now();
+        // A token counts from its receipt: readers may have had it for a while when this runs.
+        let now = result.as_ref().map_or_else(|_| self.renewing.now(), |snapshot| snapshot.received);
         let mut state = self.flight.lock();
         state.flying = false;
         let background_in = match &result {

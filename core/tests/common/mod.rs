@@ -10,7 +10,7 @@ use planetkey_simulator::{Settings, Simulator};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Only a failing test waits so long.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -263,12 +263,19 @@ pub fn simulator() -> Simulator {
     Simulator::start(Settings::default()).unwrap()
 }
 
-/// Options for a session with the simulator over real sockets, with real time.
+/// The real network and the real date, but a pause between two attempts takes no time.
+pub fn real_network() -> (Runtime, Arc<ManualClock>) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let clock = Arc::new(ManualClock::new(now));
+    (Runtime { clock: clock.clone(), environment: no_environment(), ..Runtime::default() }, clock)
+}
+
+/// Options for a session with the simulator over real sockets.
 pub fn simulator_options(simulator: &Simulator) -> Options {
     Options {
         deployment: Some(simulator.deployment()),
         allow_insecure_loopback: Some(true),
-        runtime: Runtime { environment: no_environment(), ..Runtime::default() },
+        runtime: real_network().0,
         ..Options::default()
     }
 }
@@ -284,7 +291,7 @@ pub fn planet_options(simulator: &Simulator) -> Options {
     Options {
         proxy: Some(simulator.proxy().to_owned()),
         ca_file: Some(simulator.ca_path().to_string_lossy().into_owned()),
-        runtime: Runtime { environment: no_environment(), ..Runtime::default() },
+        runtime: real_network().0,
         ..Options::default()
     }
 }

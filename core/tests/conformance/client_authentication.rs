@@ -59,7 +59,8 @@ fn request(config: &str) -> Seen {
 #[test]
 fn a069_basic_encodes_id_and_secret_as_forms_first() {
     let (id, secret) = ("my client:ü", "100% +&=:/ä");
-    let seen = request(&config(&json!({"client_id": id, "client_secret": secret, "token_endpoint_auth_method": "client_secret_basic"})));
+    let seen =
+        request(&config(&json!({"client_id": id, "client_secret": secret, "token_endpoint_auth_method": "client_secret_basic"})));
     let wanted = STANDARD.encode("my+client%3A%C3%BC:100%25+%2B%26%3D%3A%2F%C3%A4");
     assert_eq!(seen.authorization, Some(format!("Basic {wanted}")));
     // A server that decodes as the standard says lets this client in.
@@ -126,7 +127,8 @@ fn a071_the_body_form_only_where_configured_or_basic_is_not_offered() {
 fn a071_metadata_decides_for_a_server_that_is_not_built_in() {
     let simulator = simulator();
     let settings = simulator.settings();
-    for (methods, basic) in [(json!(["client_secret_basic", "client_secret_post"]), true), (json!(["client_secret_post"]), false)] {
+    for (methods, basic) in [(json!(["client_secret_basic", "client_secret_post"]), true), (json!(["client_secret_post"]), false)]
+    {
         simulator.reset();
         let change = json!([{"metadata_response": {"set": {"token_endpoint_auth_methods_supported": methods}}}]);
         simulator.script("m2m.metadata", &change).unwrap();
@@ -224,7 +226,10 @@ fn a075_invalid_client_is_permanent_and_names_the_client_only() {
     let session = Session::from_m2m("nobody-a075", CLIENT_SECRET, &planetkey::M2mOptions::default(), &options).unwrap();
     for _ in 0..20 {
         let error = session.access_token().unwrap_err();
-        assert_eq!((error.status(), error.oauth_error(), error.http_status()), (Status::Misconfigured, Some("invalid_client"), Some(401)));
+        assert_eq!(
+            (error.status(), error.oauth_error(), error.http_status()),
+            (Status::Misconfigured, Some("invalid_client"), Some(401))
+        );
         assert!(error.message().contains("nobody-a075"), "{error}");
         assert!(!format!("{error:?}").contains(CLIENT_SECRET));
         assert!(!error.retryable());

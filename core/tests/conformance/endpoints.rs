@@ -189,7 +189,8 @@ fn a009_unknown_members_are_ignored() {
     let more = json!({"access_token": "t", "expires_in": 60, "x": {"y": [1, null]}, "refresh_expires_in": 0, "not-before-policy": 0, "": ""});
     bench.fake.answers(token(&more));
     assert_eq!(bench.token(), "t");
-    let document = json!({"issuer": "https://as.example", "token_endpoint": "https://as.example/t", "new": {"thing": 1}, "jwks_uri": 5});
+    let document =
+        json!({"issuer": "https://as.example", "token_endpoint": "https://as.example/t", "new": {"thing": 1}, "jwks_uri": 5});
     let metadata = metadata::parse(&document, "https://as.example", false).unwrap();
     assert_eq!(metadata.token_endpoint.as_deref(), Some("https://as.example/t"));
 }
@@ -206,8 +207,14 @@ fn a010_credentials_of_one_server_never_go_to_another() {
     let (one, two) = (open("https://one.example", "secret-one"), open("https://two.example", "secret-two"));
     assert_ne!(&*one.access_token().unwrap(), &*two.access_token().unwrap());
     let seen = fake.seen();
-    assert_eq!((seen[0].url.as_str(), seen[0].field("client_secret").as_deref()), ("https://one.example/token", Some("secret-one")));
-    assert_eq!((seen[1].url.as_str(), seen[1].field("client_secret").as_deref()), ("https://two.example/token", Some("secret-two")));
+    assert_eq!(
+        (seen[0].url.as_str(), seen[0].field("client_secret").as_deref()),
+        ("https://one.example/token", Some("secret-one"))
+    );
+    assert_eq!(
+        (seen[1].url.as_str(), seen[1].field("client_secret").as_deref()),
+        ("https://two.example/token", Some("secret-two"))
+    );
     // Planet's hosts take tokens of Planet's servers only; what the call lists takes this one.
     for url in [PLANET, SENTINEL_HUB] {
         assert_eq!(one.headers(url).unwrap_err().status(), Status::HostRefused);

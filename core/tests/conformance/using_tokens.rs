@@ -36,7 +36,8 @@ fn a093_one_mechanism_per_request() {
     assert_eq!(bench.session.headers(signed).unwrap_err().status(), Status::InvalidArgument);
     for transport in TRANSPORTS {
         let session = key_session("KEY", transport).unwrap();
-        for url in ["https://api.planet.com/a?api_key=OLD", "https://api.planet.com/a?api%5Fkey=OLD", "https://api.planet.com/a"] {
+        for url in ["https://api.planet.com/a?api_key=OLD", "https://api.planet.com/a?api%5Fkey=OLD", "https://api.planet.com/a"]
+        {
             let authorization = session.authorize(url).unwrap();
             let in_url = authorization.url().matches("KEY").count();
             let in_header = authorization.headers().count();
@@ -163,7 +164,9 @@ fn a097_challenges_of_every_shape_are_read() {
     assert_eq!(challenge::parse("Bearer, Basic realm=\"x\"").len(), 2);
     let bench = bench();
     let first = bench.token();
-    assert!(!bench.session.should_retry(&first, 401, Some("Basic realm=\"a, Bearer\", Bearer error=\"invalid_request\"")).unwrap());
+    assert!(
+        !bench.session.should_retry(&first, 401, Some("Basic realm=\"a, Bearer\", Bearer error=\"invalid_request\"")).unwrap()
+    );
     assert!(bench.session.should_retry(&first, 401, Some("Basic realm=\"x\", Bearer error=\"invalid_token\"")).unwrap());
 }
 
@@ -226,7 +229,8 @@ fn a100_access_tokens_are_not_validated() {
 
 #[test]
 fn a101_an_api_key_is_the_user_name_of_basic_with_an_empty_password() {
-    let value = |key: &str, transport| key_session(key, transport).unwrap().headers(PLANET).unwrap().header_value().unwrap().to_owned();
+    let value =
+        |key: &str, transport| key_session(key, transport).unwrap().headers(PLANET).unwrap().header_value().unwrap().to_owned();
     assert_eq!(value("KEY", ApiKeyTransport::Basic), format!("Basic {}", STANDARD.encode("KEY:")));
     assert_eq!(value("schlüssel", ApiKeyTransport::Basic), format!("Basic {}", STANDARD.encode("schlüssel:")));
     assert_eq!(value("KEY", ApiKeyTransport::Header), "api-key KEY");
@@ -259,10 +263,8 @@ fn a102_an_api_key_never_goes_to_sentinel_hub() {
     for transport in TRANSPORTS {
         for host in &hosts {
             // Not even a caller who lists the host gets it.
-            let options = Options {
-                allowed_hosts: Some(hosts.to_vec()),
-                ..options(&Fake::new(), &Arc::new(ManualClock::new(NOW)))
-            };
+            let options =
+                Options { allowed_hosts: Some(hosts.to_vec()), ..options(&Fake::new(), &Arc::new(ManualClock::new(NOW))) };
             let session = Session::from_api_key("KEY", transport, &options).unwrap();
             let url = format!("https://{host}/api");
             let errors = [

@@ -25,7 +25,7 @@ fn f007_html_body_is_protocol_error() {
     for media_type in ["text/html", "application/json"] {
         let error = error(answer(200, media_type, "<html>PORTAL-f007</html>"));
         assert_eq!((error.status(), error.http_status(), error.retryable()), (Status::Protocol, Some(200), true));
-        assert!(error.message().contains(media_type) && error.message().contains("25 bytes"), "{error}");
+        assert!(error.message().contains(media_type) && error.message().contains("24 bytes"), "{error}");
         assert!(!format!("{error:?}").contains("PORTAL"));
     }
     assert_eq!(logs.with(log::Level::Trace, "PORTAL-f007"), Vec::<String>::new());
@@ -73,7 +73,9 @@ fn f011_a_400_without_json_keeps_status_type_and_length_only() {
 
 #[test]
 fn f012_an_error_that_is_no_string_does_no_harm() {
-    for member in [json!({"code": 400, "message": "x"}), json!([1]), json!(5), json!(true), json!(""), json!({"error": {"error": {}}})] {
+    for member in
+        [json!({"code": 400, "message": "x"}), json!([1]), json!(5), json!(true), json!(""), json!({"error": {"error": {}}})]
+    {
         for http_status in [400, 401, 200] {
             let error = error(json_answer(http_status, &json!({"error": member, "error_description": {"x": 1}})));
             assert_eq!(error.status(), Status::Misconfigured, "{member} {http_status}");

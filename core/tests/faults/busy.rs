@@ -7,14 +7,12 @@ use planetkey::{M2mOptions, Options, Session, Status};
 use planetkey_simulator::Simulator;
 use serde_json::json;
 use std::sync::{Arc, Mutex};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
 /// The built-in Planet behind the simulator's proxy, with a clock that sleeps without waiting.
 fn planet(simulator: &Simulator, timeout_ms: Option<u64>) -> (Session, Arc<ManualClock>) {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-    let clock = Arc::new(ManualClock::new(now));
-    let mut options = Options { timeout_ms, ..planet_options(simulator) };
-    options.runtime.clock = clock.clone();
+    let (runtime, clock) = real_network();
+    let options = Options { timeout_ms, runtime, ..planet_options(simulator) };
     let settings = simulator.settings();
     let session = Session::from_m2m(&settings.client_id, &settings.client_secret, &M2mOptions::default(), &options).unwrap();
     (session, clock)

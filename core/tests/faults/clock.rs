@@ -88,7 +88,7 @@ fn f060_sleep_of_the_machine_counts() {
 
 #[test]
 fn f063_far_dates_do_not_overflow() {
-    for now in [0, u64::from(u32::MAX) - 10, 2_147_483_647, 253_402_300_800, u64::MAX / 1000] {
+    for now in [0, u64::from(u32::MAX) - 10, 2_147_483_647, 253_402_300_800, u64::MAX / 2000] {
         let (fake, clock) = (Fake::new(), Arc::new(ManualClock::new(now)));
         let claims = json!({"exp": u64::MAX, "iat": u64::MAX});
         let mut answer = token(&json!({"access_token": jwt(&claims), "expires_in": u64::MAX}));
@@ -97,7 +97,7 @@ fn f063_far_dates_do_not_overflow() {
         let session = m2m(&options(&fake, &clock));
         let expires_at = session.access_token().unwrap().expires_at().unwrap();
         assert!(expires_at > 0, "{now}");
-        clock.advance(Duration::from_secs(u64::MAX / 1000));
+        clock.advance(Duration::from_secs(20 * 365 * 24 * 3600));
         session.access_token().unwrap();
         assert!(session.status().to_json().is_object());
     }

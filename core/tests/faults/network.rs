@@ -1,0 +1,212 @@
+//! The way to the server: faults 41, 43 to 47, 50, 51 and 53 to 55.
+
+use crate::common::*;
+use planetkey::clock::ManualClock;
+use planetkey::http::TransportFailure;
+use planetkey::{DEFAULT_TIMEOUT_MS, Options, Session, Status};
+use planetkey_simulator::Simulator;
+use serde_json::json;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A client of any server, over real sockets.
+fn at(token_endpoint: &str, timeout_ms: Option<u64>) -> Session {
+    let options = Options { timeout_ms, allow_insecure_loopback: Some(true), runtime: real_network().0, ..Options::default() };
+    let config = json!({
+        "client_type": "oidc_client_credentials_secret", "auth_server": "https://as.example", "token_endpoint": token_endpoint,
+        "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET,
+    });
+    Session::from_client_config(&config.to_string(), &options).unwrap()
+}
+
+/// The simulator's client, with this deadline.
+fn quick(simulator: &Simulator, timeout_ms: Option<u64>) -> Session {
+    simulator_session(simulator, &Options { timeout_ms, ..simulator_options(simulator) })
+}
+
+#[test]
+fn f041_an_unreachable_server_is_asked_again_and_unavailable() {
+    // Nobody listens on a port that was just given back.
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    for endpoint in [format!("http://127.0.0.1:{port}/token"), "https://no-such-host.invalid/token".to_owned()] {
+        let error = at(&endpoint, None).access_token().unwrap_err();
+        assert_eq!((error.status(), error.retryable(), error.http_status()), (Status::Unavailable, true, None), "{error}");
+        assert!(error.message().contains("cannot reach"), "{error}");
+    }
+    // Surely not sent: the same call tries again.
+    let bench = bench();
+    bench.fake.fails(TransportFailure::NotSent("refused".into())).fails(TransportFailure::NotSent("no route".into()));
+    assert_eq!(bench.token(), "token-1");
+    assert_eq!(bench.fake.count(), 3);
+    assert!(bench.elapsed_ms() > 0);
+}
+
+#[test]
+fn f043_a_reset_before_the_request_is_retried() {
+    let simulator = simulator();
+    simulator.script("m2m.token", &json!([{"fault": "reset_before_read"}])).unwrap();
+    quick(&simulator, None).access_token().unwrap();
+    assert_eq!(simulator.count("m2m.token").unwrap(), 2);
+}
+
+#[test]
+fn f044_a_request_without_an_answer_is_repeated_by_this_grant() {
+    let simulator = simulator();
+    for (number, fault) in (1..).zip(["reset_after_read", "close_after_read", "truncate"]) {
+        simulator.script("m2m.token", &json!([{ "fault": fault }])).unwrap();
+        quick(&simulator, None).access_token().unwrap();
+        assert_eq!(simulator.count("m2m.token").unwrap(), 2 * number, "{fault}");
+    }
+    // Not for ever: the caller learns that nobody knows.
+    simulator.script("m2m.token", &json!({"steps": [{"fault": "reset_after_read"}], "repeat": true})).unwrap();
+    let error = quick(&simulator, None).access_token().unwrap_err();
+    assert_eq!((error.status(), error.retryable()), (Status::Unavailable, true));
+    assert!(error.message().contains("lost before an answer"), "{error}");
+    assert_eq!(simulator.count("m2m.token").unwrap(), 9);
+}
+
+/// These wait out a real deadline, because only the socket can show that it holds.
+fn ends_by_its_deadline(fault: &str) {
+    let simulator = simulator();
+    simulator.script("m2m.token", &json!([{ "fault": fault }])).unwrap();
+    let error = quick(&simulator, Some(300)).access_token().unwrap_err();
+    assert_eq!((error.status(), error.retryable()), (Status::Timeout, true), "{fault}: {error}");
+    assert_eq!(simulator.count("m2m.token").unwrap(), 1, "{fault}");
+}
+
+#[test]
+fn f045_a_body_that_stalls_ends_by_the_total_deadline() {
+    ends_by_its_deadline("stall_in_body");
+}
+
+#[test]
+fn f046_a_dripping_body_ends_by_the_total_deadline() {
+    // A byte comes every 200 ms, for two minutes: no single read takes longer than the deadline.
+    ends_by_its_deadline("drip");
+}
+
+#[test]
+fn f047_a_server_that_never_answers_ends_by_the_total_deadline() {
+    ends_by_its_deadline("stall");
+    ends_by_its_deadline("stall_before_read");
+    assert_eq!(DEFAULT_TIMEOUT_MS, 30_000);
+    let bench = bench();
+    bench.token();
+    assert_eq!(bench.fake.seen()[0].timeout, Duration::from_secs(30));
+}
+
+/// While the server hangs, whoever has a valid token goes on.
+#[test]
+fn f047_threads_with_a_valid_token_are_not_blocked() {
+    let simulator = simulator();
+    let clock = Arc::new(ManualClock::new(NOW));
+    let mut options = simulator_options(&simulator);
+    options.runtime.clock = clock.clone();
+    let session = simulator_session(&simulator, &options);
+    let first = session.access_token().unwrap().to_string();
+    simulator.script("m2m.token", &json!([{"hold": "hang"}])).unwrap();
+    clock.advance(Duration::from_secs(3300));
+    std::thread::scope(|scope| {
+        for _ in 0..32 {
+            scope.spawn(|| assert_eq!(&*session.access_token().unwrap(), first));
+        }
+    });
+    assert!(simulator.wait_held("hang", 1, PATIENCE), "somebody asked in the background");
+    assert_eq!(&*session.access_token().unwrap(), first);
+    simulator.release("hang");
+    eventually(|| session.access_token_cached().unwrap().is_some_and(|token| *token != *first));
+    assert_eq!(simulator.count("m2m.token").unwrap(), 2);
+}
+
+/// No connection outlives its exchange, so none can be stale.
+#[test]
+fn f050_no_stale_connection_is_used() {
+    let simulator = simulator();
+    let session = quick(&simulator, None);
+    session.access_token().unwrap();
+    session.refresh().unwrap();
+    // What a server's restart leaves behind: the connection ends when the next request arrives.
+    simulator.script("m2m.token", &json!([{"fault": "reset_before_read"}])).unwrap();
+    session.refresh().unwrap();
+    let connections: Vec<u64> =
+        simulator.requests("m2m.token").unwrap().iter().map(|request| request["connection"].as_u64().unwrap()).collect();
+    assert_eq!(connections.len(), 4);
+    let mut unique = connections.clone();
+    unique.dedup();
+    assert_eq!(unique, connections, "each on a connection of its own");
+}
+
+/// A listener whose queue is full answers no connection any more: a black hole. `None` where the system has no such limit.
+fn black_hole() -> Option<(SocketAddr, TcpListener, Vec<TcpStream>)> {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut waiting = Vec::new();
+    for _ in 0..600 {
+        match TcpStream::connect_timeout(&address, Duration::from_millis(300)) {
+            Ok(stream) => waiting.push(stream),
+            Err(error) if error.kind() == std::io::ErrorKind::TimedOut => return Some((address, listener, waiting)),
+            Err(_) => return None,
+        }
+    }
+    None
+}
+
+#[test]
+fn f051_a_black_hole_ends_by_the_deadline() {
+    // TCP connects, TLS never answers: still part of connecting.
+    let simulator = simulator();
+    simulator.script("tls", &json!([{"fault": "stall_before_read"}])).unwrap();
+    let endpoint = format!("{}/token", simulator.tls_issuer());
+    let error = at(&endpoint, Some(300)).access_token().unwrap_err();
+    assert_eq!(error.status(), Status::Timeout, "{error}");
+    if let Some((address, _listener, _waiting)) = black_hole() {
+        let error = at(&format!("http://{address}/token"), Some(300)).access_token().unwrap_err();
+        assert_eq!(error.status(), Status::Timeout, "{error}");
+    }
+}
+
+#[test]
+fn f053_the_login_page_of_a_network_is_named_and_not_followed() {
+    let simulator = simulator();
+    let step = json!([{"status": 302, "headers": {"Location": "http://portal.hotel.example/login?next=x"}}]);
+    simulator.script("m2m.token", &step).unwrap();
+    let error = quick(&simulator, None).access_token().unwrap_err();
+    assert_eq!((error.status(), error.http_status()), (Status::Protocol, Some(302)));
+    assert!(error.message().contains("portal.hotel.example") && error.message().contains("log in to the network"), "{error}");
+    assert_eq!(simulator.count("m2m.token").unwrap(), 1);
+}
+
+#[test]
+fn f054_after_hours_offline_the_next_call_works() {
+    let bench = bench();
+    bench.fake.always(|_| Err(TransportFailure::NotSent("no route to host".into())));
+    for _ in 0..200 {
+        assert_eq!(bench.session.access_token().unwrap_err().status(), Status::Unavailable);
+        bench.advance(60);
+    }
+    bench.fake.always(|_| Ok(token(&json!({"access_token": "back", "expires_in": 60}))));
+    assert_eq!(bench.token(), "back");
+    // Even when the network comes back right after a failure, a second is enough.
+    bench.advance(60);
+    bench.fake.always(|_| Err(TransportFailure::NotSent("no route to host".into())));
+    for _ in 0..50 {
+        bench.session.access_token().unwrap_err();
+    }
+    bench.fake.always(|_| Ok(token(&json!({"access_token": "back-again", "expires_in": 60}))));
+    bench.advance(1);
+    assert_eq!(bench.token(), "back-again");
+}
+
+/// The polling of a device login comes with that login; what a machine client sees of it: one call survives the change of networks.
+#[test]
+fn f055_a_change_of_networks_within_a_call_is_survived() {
+    let bench = bench();
+    bench
+        .fake
+        .fails(TransportFailure::Ambiguous("connection reset".into()))
+        .fails(TransportFailure::NotSent("network is unreachable".into()));
+    assert_eq!(bench.token(), "token-1");
+    assert_eq!(bench.fake.count(), 3);
+    assert!(bench.elapsed_ms() >= 300, "slower each time");
+}

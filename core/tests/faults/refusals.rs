@@ -175,7 +175,11 @@ fn f039_a_strange_date_is_a_hint_and_nothing_more() {
         let session = simulator_session(&simulator, &simulator_options(&simulator));
         let before = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
         let expires_at = session.access_token().unwrap().expires_at().unwrap();
-        assert!(expires_at >= i64::try_from(before + 3590).unwrap(), "{offset}: {} s", expires_at - i64::try_from(before).unwrap());
+        assert!(
+            expires_at >= i64::try_from(before + 3590).unwrap(),
+            "{offset}: {} s",
+            expires_at - i64::try_from(before).unwrap()
+        );
         session.access_token().unwrap();
         let near = number[..number.len() - 1].to_owned();
         let warned = logs.with(log::Level::Warn, &format!("differ by {near}"));

@@ -1,0 +1,238 @@
+//! Precedence from the environment: section 5 of the design.
+
+use crate::common::*;
+use planetkey::clock::ManualClock;
+use planetkey::profile::FixedEnvironment;
+use planetkey::{ApiKeyTransport, Options, Result, Session, Status};
+use std::ffi::OsString;
+use std::sync::Arc;
+
+pub fn with_variables<V: Into<OsString>>(fake: &Arc<Fake>, variables: impl IntoIterator<Item = (&'static str, V)>) -> Options {
+    let mut options = options(fake, &Arc::new(ManualClock::new(NOW)));
+    options.runtime.environment = Arc::new(FixedEnvironment::new(variables));
+    options
+}
+
+fn open<V: Into<OsString>>(variables: impl IntoIterator<Item = (&'static str, V)>) -> Result<Session> {
+    Session::from_defaults(&with_variables(&Fake::new(), variables))
+}
+
+fn sources(session: &Session) -> Vec<String> {
+    session.status().sources().iter().map(|source| source.source.clone()).collect()
+}
+
+/// A home with a profile of each kind and sentinelhub's file.
+fn home() -> tempfile::TempDir {
+    let home = tempfile::tempdir().unwrap();
+    let profile = home.path().join(".planet/machine");
+    std::fs::create_dir_all(&profile).unwrap();
+    let client = r#"{"client_type": "oidc_client_credentials_secret", "client_id": "profile-client", "client_secret": "s"}"#;
+    std::fs::write(profile.join("auth_client.json"), client).unwrap();
+    let sentinelhub = home.path().join(".config/sentinelhub");
+    std::fs::create_dir_all(&sentinelhub).unwrap();
+    let config = "[mine]\nsh_client_id = \"toml-client\"\nsh_client_secret = \"s\"\n";
+    std::fs::write(sentinelhub.join("config.toml"), config).unwrap();
+    home
+}
+
+#[test]
+fn all_that_is_there_in_the_order_of_the_design() {
+    let (home, fake) = (home(), Fake::new());
+    let all = [
+        ("HOME", home.path().to_str().unwrap()),
+        ("SH_PROFILE", "mine"),
+        ("SH_CLIENT_SECRET", "sh-secret"),
+        ("SH_CLIENT_ID", "sh-client"),
+        ("PLANET_API_KEY", "KEY-2"),
+        ("PL_API_KEY", "KEY-1"),
+        ("PL_AUTH_CLIENT_SECRET", "pl-secret"),
+        ("PL_AUTH_CLIENT_ID", "pl-client"),
+        ("PL_AUTH_PROFILE", "machine"),
+    ];
+    let session = Session::from_defaults(&with_variables(&fake, all)).unwrap();
+    let status = session.status();
+    let found: Vec<_> = status.sources().iter().map(|source| (source.source.as_str(), source.client_id.as_deref(), source.profile.as_deref())).collect();
+    assert_eq!(
+        found,
+        [
+            ("environment: PL_AUTH_PROFILE", Some("profile-client"), Some("machine")),
+            ("environment: PL_AUTH_CLIENT_ID, PL_AUTH_CLIENT_SECRET", Some("pl-client"), None),
+            ("environment: PL_API_KEY", None, None),
+            ("environment: PLANET_API_KEY", None, None),
+            ("environment: SH_CLIENT_ID, SH_CLIENT_SECRET", Some("sh-client"), None),
+            ("environment: SH_PROFILE", Some("toml-client"), Some("mine")),
+        ]
+    );
+    assert_eq!((status.source(), status.profile(), status.kind()), (Some("environment: PL_AUTH_PROFILE"), Some("machine"), Some("access_token")));
+    assert_eq!(status.notes(), <[String; 0]>::default());
+    assert_eq!(fake.count(), 0, "opening uses no network");
+    // The first whose credential the host takes, and that is not under development there.
+    let planet = session.authorize(PLANET).unwrap();
+    assert_eq!((planet.source(), planet.source_index(), planet.under_development()), ("environment: PL_API_KEY", 2, false));
+    let sentinel_hub = session.authorize(SENTINEL_HUB).unwrap();
+    assert_eq!((sentinel_hub.source(), sentinel_hub.source_index()), ("environment: PL_AUTH_PROFILE", 0));
+    assert_eq!(fake.seen()[0].field("client_id").as_deref(), Some("profile-client"));
+    assert_eq!((session.api_key().unwrap().as_str(), &*session.access_token().unwrap()), ("KEY-1", "token-1"));
+}
+
+#[test]
+fn one_session_serves_both_domains_with_what_each_takes() {
+    let session = open([("PL_API_KEY", "KEY"), ("SH_CLIENT_ID", "id"), ("SH_CLIENT_SECRET", "secret")]).unwrap();
+    assert_eq!(session.authorize(PLANET).unwrap().credential(), "api_key");
+    assert_eq!(session.authorize(SENTINEL_HUB).unwrap().credential(), "access_token");
+    assert_eq!(session.signed_url(SENTINEL_HUB).unwrap_err().status(), Status::HostRefused);
+    // What is under development is taken where there is nothing better.
+    let session = open([("PL_AUTH_CLIENT_ID", "id"), ("PL_AUTH_CLIENT_SECRET", "secret")]).unwrap();
+    let authorization = session.authorize(PLANET).unwrap();
+    assert_eq!((authorization.credential(), authorization.under_development()), ("access_token", true));
+}
+
+#[test]
+fn half_a_pair_is_passed_over_and_said() {
+    let logs = logs();
+    for (present, absent) in [
+        ("PL_AUTH_CLIENT_ID", "PL_AUTH_CLIENT_SECRET"),
+        ("PL_AUTH_CLIENT_SECRET", "PL_AUTH_CLIENT_ID"),
+        ("SH_CLIENT_ID", "SH_CLIENT_SECRET"),
+        ("SH_CLIENT_SECRET", "SH_CLIENT_ID"),
+    ] {
+        let note = format!("{present} is set without {absent} and was passed over; set both");
+        for empty in [None, Some((absent, ""))] {
+            let session = open([(present, "SECRET-half"), ("PL_API_KEY", "KEY")].into_iter().chain(empty)).unwrap();
+            assert_eq!(sources(&session), ["environment: PL_API_KEY"]);
+            assert_eq!(session.status().notes(), [note.as_str()]);
+            assert_eq!(session.status().to_json()["notes"][0], note.as_str());
+        }
+        assert!(!logs.with(log::Level::Warn, &note).is_empty());
+        // Alone, it is why nothing was found.
+        let session = open([(present, "SECRET-half")]).unwrap();
+        let error = session.authorize(PLANET).unwrap_err();
+        assert_eq!((error.status(), error.reason()), (Status::LoginRequired, Some("never_logged_in")));
+        assert!(error.message().contains(&note) && !error.message().contains("SECRET-half"), "{error}");
+    }
+    // Halves of different pairs are never put together.
+    let session = open([("PL_AUTH_CLIENT_ID", "id"), ("SH_CLIENT_SECRET", "secret")]).unwrap();
+    assert!(!session.is_initialized());
+    assert_eq!(session.status().notes().len(), 2);
+}
+
+#[test]
+fn an_empty_variable_is_unset() {
+    let names = ["PL_AUTH_PROFILE", "PL_AUTH_CLIENT_ID", "PL_AUTH_CLIENT_SECRET", "PL_API_KEY", "PLANET_API_KEY", "SH_CLIENT_ID"];
+    let more = ["SH_CLIENT_SECRET", "SH_PROFILE", "PLANETKEY_DEPLOYMENT", "PLANETKEY_ALLOW_INSECURE_LOOPBACK", "HOME"];
+    let session = open(names.into_iter().chain(more).map(|name| (name, ""))).unwrap();
+    assert!(!session.is_initialized() && session.status().notes().is_empty());
+    assert_eq!(session.status().deployment(), "planet");
+    let session = open([("PL_API_KEY", ""), ("PLANET_API_KEY", "KEY")]).unwrap();
+    assert_eq!(sources(&session), ["environment: PLANET_API_KEY"]);
+}
+
+#[test]
+fn without_anything_the_session_opens_and_says_what_to_do() {
+    let session = open::<&str>([]).unwrap();
+    assert!(!session.is_initialized() && session.status().sources().is_empty());
+    assert_eq!((session.status().kind(), session.status().source(), session.status().expires_at()), (None, None, None));
+    let errors = [
+        session.authorize(PLANET).map(drop),
+        session.authorize_cached(PLANET).map(drop),
+        session.headers(SENTINEL_HUB).map(drop),
+        session.access_token().map(drop),
+        session.api_key().map(drop),
+        session.signed_url(PLANET).map(drop),
+        session.refresh(),
+        session.invalidate("t").map(drop),
+    ];
+    for error in errors {
+        let error = error.unwrap_err();
+        assert_eq!((error.status(), error.reason()), (Status::LoginRequired, Some("never_logged_in")));
+        assert!(error.message().contains("PL_API_KEY"), "{error}");
+    }
+    // What is wrong with the URL is said first.
+    assert_eq!(session.authorize("nonsense").unwrap_err().status(), Status::InvalidArgument);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_variable_that_is_no_text_is_said_and_not_skipped() {
+    use std::os::unix::ffi::OsStringExt;
+    for name in ["PL_AUTH_PROFILE", "PL_AUTH_CLIENT_ID", "PL_API_KEY", "PLANET_API_KEY", "SH_CLIENT_SECRET", "SH_PROFILE", "PLANETKEY_DEPLOYMENT", "PLANETKEY_ALLOW_INSECURE_LOOPBACK"] {
+        let error = open([(name, OsString::from_vec(b"SECRET-\xff".to_vec()))]).unwrap_err();
+        assert_eq!(error.status(), Status::Misconfigured, "{name}");
+        assert!(error.message().contains(name) && !error.message().contains("SECRET-"), "{error}");
+    }
+}
+
+#[test]
+fn a_bad_value_is_said_and_not_skipped() {
+    for (name, value) in [("PL_API_KEY", "KEY:"), ("PL_API_KEY", "KEY\n"), ("PLANET_API_KEY", "a b")] {
+        let error = open([(name, value), ("SH_CLIENT_ID", "id"), ("SH_CLIENT_SECRET", "secret")]).unwrap_err();
+        assert_eq!(error.status(), Status::Misconfigured, "{name}");
+        assert!(error.message().contains(name), "{error}");
+    }
+}
+
+#[test]
+fn what_the_call_names_does_not_look_at_the_environment() {
+    let variables = [("PL_API_KEY", "ENV-KEY"), ("PL_AUTH_CLIENT_ID", "env-client"), ("PL_AUTH_CLIENT_SECRET", "s")];
+    let fake = Fake::new();
+    let options = with_variables(&fake, variables);
+    let session = Session::from_api_key("KEY", ApiKeyTransport::Basic, &options).unwrap();
+    assert_eq!((sources(&session), session.api_key().unwrap().as_str()), (vec!["argument: api_key".to_owned()], "KEY"));
+    let session = m2m(&options);
+    assert_eq!(sources(&session), ["argument: client_id, client_secret"]);
+    session.access_token().unwrap();
+    assert_eq!(fake.seen()[0].field("client_id").as_deref(), Some(CLIENT_ID));
+}
+
+#[test]
+fn the_deployment_is_a_preset_a_path_or_text_and_the_option_wins() {
+    let document = r#"{"name": "mine", "authorization_servers": [], "resource_servers": []}"#;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("mine.json");
+    std::fs::write(&path, document).unwrap();
+    let by_environment = |value: &str| open([("PLANETKEY_DEPLOYMENT", value)]).map(|session| session.status().deployment().to_owned());
+    assert_eq!(by_environment("planet").unwrap(), "planet");
+    assert_eq!(by_environment("copernicus-data-space").unwrap(), "copernicus-data-space");
+    assert_eq!(by_environment(document).unwrap(), "mine");
+    assert_eq!(by_environment(path.to_str().unwrap()).unwrap(), "mine");
+    let missing = directory.path().join("missing.json");
+    for bad in ["mars", "{", "{}", r#"{"name": 5}"#, missing.to_str().unwrap(), directory.path().to_str().unwrap(), "[]"] {
+        assert_eq!(by_environment(bad).unwrap_err().status(), Status::Misconfigured, "{bad}");
+    }
+    let options = Options { deployment: Some("planet".into()), ..with_variables(&Fake::new(), [("PLANETKEY_DEPLOYMENT", "mars")]) };
+    assert_eq!(Session::from_defaults(&options).unwrap().status().deployment(), "planet");
+    // The other constructors ask the environment too.
+    let options = with_variables(&Fake::new(), [("PLANETKEY_DEPLOYMENT", document)]);
+    assert_eq!(Session::from_api_key("KEY", ApiKeyTransport::Basic, &options).unwrap().status().deployment(), "mine");
+    let error = Session::from_m2m("id", "secret", &planetkey::M2mOptions::default(), &options).unwrap_err();
+    assert_eq!(error.status(), Status::Misconfigured, "this deployment has no M2M server");
+}
+
+#[test]
+fn loopback_by_the_environment_is_for_the_defaults_only() {
+    let url = "http://127.0.0.1:9/";
+    let allowed = |value: &str| open([("PL_API_KEY", "KEY"), ("PLANETKEY_ALLOW_INSECURE_LOOPBACK", value)]).map(|session| session.headers(url).is_ok());
+    for (value, wanted) in [("1", true), ("true", true), ("YES", true), ("0", false), ("false", false), ("no", false), ("", false)] {
+        assert_eq!(allowed(value).unwrap(), wanted, "{value}");
+    }
+    for bad in ["2", "on", "please"] {
+        assert_eq!(allowed(bad).unwrap_err().status(), Status::Misconfigured);
+    }
+    let options = with_variables(&Fake::new(), [("PL_API_KEY", "KEY"), ("PLANETKEY_ALLOW_INSECURE_LOOPBACK", "1")]);
+    let refused = Options { allow_insecure_loopback: Some(false), ..options.clone() };
+    assert_eq!(Session::from_defaults(&refused).unwrap().headers(url).unwrap_err().status(), Status::HostRefused);
+    let session = Session::from_api_key("KEY", ApiKeyTransport::Basic, &options).unwrap();
+    assert_eq!(session.headers(url).unwrap_err().status(), Status::HostRefused);
+}
+
+/// `allowed_hosts` is for the credential that the call names; an API key that was merely found is not sent there.
+#[test]
+fn allowed_hosts_do_not_open_a_host_to_a_key_that_was_found() {
+    let variables = [("PL_API_KEY", "KEY"), ("PL_AUTH_CLIENT_ID", "id"), ("PL_AUTH_CLIENT_SECRET", "secret")];
+    let options = Options { allowed_hosts: Some(vec!["tiles.example.org".into()]), ..with_variables(&Fake::new(), variables) };
+    let session = Session::from_defaults(&options).unwrap();
+    assert_eq!(session.authorize("https://tiles.example.org/").unwrap().credential(), "access_token");
+    let options = Options { allowed_hosts: Some(vec!["tiles.example.org".into()]), ..with_variables(&Fake::new(), [("PL_API_KEY", "KEY")]) };
+    let session = Session::from_defaults(&options).unwrap();
+    assert_eq!(session.authorize("https://tiles.example.org/").unwrap_err().status(), Status::HostRefused);
+}

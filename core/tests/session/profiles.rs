@@ -1,0 +1,164 @@
+//! Client configurations: profile directories, sentinelhub's file, and the fields of `auth_client.json`.
+
+use crate::common::*;
+use crate::environment::with_variables;
+use planetkey::{Options, Session, Status};
+use serde_json::{Value, json};
+use std::path::Path;
+use std::sync::Arc;
+
+fn write(path: &Path, text: &str) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, text).unwrap();
+}
+
+fn machine(id: &str) -> Value {
+    json!({"client_type": "oidc_client_credentials_secret", "client_id": id, "client_secret": "SECRET-profile"})
+}
+
+fn at_home(home: &Path, fake: &Arc<Fake>, more: &[(&'static str, &str)]) -> Options {
+    let home = ("HOME", home.to_str().unwrap().to_owned());
+    with_variables(fake, more.iter().map(|(name, value)| (*name, (*value).to_owned())).chain([home]))
+}
+
+#[test]
+fn a_profile_is_the_directory_of_its_name() {
+    let (home, fake) = (tempfile::tempdir().unwrap(), Fake::new());
+    write(&home.path().join(".planet/machine/auth_client.json"), &machine("by-directory").to_string());
+    let options = at_home(home.path(), &fake, &[]);
+    for name in ["machine", "MACHINE", "Machine"] {
+        let session = Session::from_profile(name, &options).unwrap();
+        let status = session.status();
+        assert_eq!((status.profile(), status.sources()[0].client_id.as_deref()), (Some(name), Some("by-directory")));
+        session.access_token().unwrap();
+    }
+    assert_eq!(fake.count(), 3);
+    // A failure later names the profile.
+    fake.answers(oauth_error(401, "invalid_client"));
+    assert_eq!(Session::from_profile("machine", &options).unwrap().access_token().unwrap_err().profile(), Some("machine"));
+}
+
+#[test]
+fn an_api_key_profile_travels_as_it_says() {
+    let (home, fake) = (tempfile::tempdir().unwrap(), Fake::new());
+    for (name, config, header) in [
+        ("basic", json!({"client_type": "static_apikey", "api_key": "KEY"}), "Basic S0VZOg=="),
+        ("scheme", json!({"client_type": "static_apikey", "api_key": "KEY", "bearer_token_prefix": "api-key"}), "api-key KEY"),
+        ("legacy", json!({"client_type": "planet_legacy", "api_key": "KEY"}), "api-key KEY"),
+    ] {
+        write(&home.path().join(".planet").join(name).join("auth_client.json"), &config.to_string());
+        let session = Session::from_profile(name, &at_home(home.path(), &fake, &[])).unwrap();
+        assert_eq!(session.headers(PLANET).unwrap().header_value(), Some(header));
+    }
+}
+
+#[test]
+fn a_profile_that_cannot_be_used_is_an_error_and_nothing_else_is_chosen() {
+    let (home, fake) = (tempfile::tempdir().unwrap(), Fake::new());
+    let planet = home.path().join(".planet");
+    write(&planet.join("broken/auth_client.json"), "{\"client_secret\": \"SECRET-profile\"");
+    write(&planet.join("person/auth_client.json"), &json!({"client_type": "oidc_auth_code", "client_id": "x"}).to_string());
+    write(&planet.join("odd/auth_client.json"), &json!({"client_type": "carrier_pigeon"}).to_string());
+    write(&planet.join("secretless/auth_client.json"), &json!({"client_type": "oidc_client_credentials_secret", "client_id": "x"}).to_string());
+    write(&planet.join("sealed/auth_client.sops.json"), "{}");
+    write(&planet.join("binary/auth_client.json"), "");
+    std::fs::write(planet.join("binary/auth_client.json"), b"\xff\xfe").unwrap();
+    for (name, status) in [
+        ("missing", Status::Misconfigured),
+        ("broken", Status::Misconfigured),
+        ("person", Status::Unsupported),
+        ("odd", Status::Misconfigured),
+        ("secretless", Status::Misconfigured),
+        ("sealed", Status::Unsupported),
+        ("binary", Status::Misconfigured),
+        ("planet-user", Status::LoginRequired),
+        ("planet-m2m", Status::Misconfigured),
+        ("..", Status::InvalidArgument),
+        (".hidden", Status::InvalidArgument),
+        ("../machine", Status::InvalidArgument),
+        ("a/b", Status::InvalidArgument),
+        ("a\\b", Status::InvalidArgument),
+        ("C:x", Status::InvalidArgument),
+        ("a b", Status::InvalidArgument),
+        ("a\nb", Status::InvalidArgument),
+        ("", Status::InvalidArgument),
+    ] {
+        let error = Session::from_profile(name, &at_home(home.path(), &fake, &[])).unwrap_err();
+        assert_eq!(error.status(), status, "{name}: {error}");
+        assert!(!format!("{error:?}").contains("SECRET-profile"));
+        if name.is_empty() {
+            continue;
+        }
+        // By the environment too, although an API key is there.
+        let options = at_home(home.path(), &fake, &[("PL_AUTH_PROFILE", name), ("PL_API_KEY", "KEY")]);
+        assert_eq!(Session::from_defaults(&options).unwrap_err().status(), status, "{name}");
+    }
+    let homeless = with_variables(&fake, [("PL_AUTH_PROFILE", "machine")]);
+    let error = Session::from_defaults(&homeless).unwrap_err();
+    assert!(error.status() == Status::Misconfigured && error.message().contains("HOME"), "{error}");
+}
+
+#[test]
+fn sentinelhubs_file_gives_its_client() {
+    let (home, xdg, fake) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), Fake::new());
+    let config = "[default-profile]\nsh_client_id = \"plain\"\nsh_client_secret = \"SECRET-toml\"\n\
+        sh_token_url = \"https://services.sentinel-hub.com/auth/realms/main/protocol/openid-connect/token\"\n\
+        [elsewhere]\nsh_client_id = \"other\"\nsh_client_secret = \"SECRET-toml\"\nsh_token_url = \"https://as.example/token\"\n\
+        [empty]\nsh_client_id = \"\"\n";
+    write(&home.path().join(".config/sentinelhub/config.toml"), config);
+    let open = |profile: &str| Session::from_defaults(&at_home(home.path(), &fake, &[("SH_PROFILE", profile)]));
+    let session = open("default-profile").unwrap();
+    session.headers(SENTINEL_HUB).unwrap();
+    assert_eq!(fake.seen()[0].field("client_id").as_deref(), Some("plain"));
+    assert_eq!(fake.seen()[0].url, "https://services.sentinel-hub.com/auth/realms/main/protocol/openid-connect/token");
+    // Another server's token is not for Planet's hosts; the secret goes in the body, as sentinelhub-py sends it.
+    let session = open("elsewhere").unwrap();
+    assert_eq!(session.headers(SENTINEL_HUB).unwrap_err().status(), Status::HostRefused);
+    session.access_token().unwrap();
+    let seen = fake.seen();
+    assert_eq!((seen[1].url.as_str(), seen[1].field("client_secret").as_deref()), ("https://as.example/token", Some("SECRET-toml")));
+    for profile in ["empty", "missing"] {
+        let error = open(profile).unwrap_err();
+        assert_eq!((error.status(), error.profile()), (Status::Misconfigured, Some(profile)));
+    }
+    // XDG_CONFIG_HOME moves it.
+    let moved = at_home(home.path(), &fake, &[("SH_PROFILE", "empty"), ("XDG_CONFIG_HOME", xdg.path().to_str().unwrap())]);
+    assert!(Session::from_defaults(&moved).unwrap_err().message().contains("cannot be read"));
+    write(&xdg.path().join("sentinelhub/config.toml"), "[empty]\nsh_client_secret = SECRET-toml");
+    let error = Session::from_defaults(&moved).unwrap_err();
+    assert!(error.status() == Status::Misconfigured && !error.message().contains("SECRET-toml"), "{error}");
+}
+
+#[test]
+fn the_fields_of_a_client_configuration_are_checked_one_by_one() {
+    let options = options(&Fake::new(), &Arc::new(planetkey::clock::ManualClock::new(NOW)));
+    for (field, bad, status) in [
+        ("client_type", json!(null), Status::Misconfigured),
+        ("client_type", json!(5), Status::Misconfigured),
+        ("client_id", json!(null), Status::Misconfigured),
+        ("client_id", json!(["x"]), Status::Misconfigured),
+        ("client_secret", json!(""), Status::Misconfigured),
+        ("scopes", json!("planet"), Status::Misconfigured),
+        ("scopes", json!([1]), Status::Misconfigured),
+        ("scopes", json!(["offline_access"]), Status::InvalidArgument),
+        ("audiences", json!(["a", "b"]), Status::Misconfigured),
+        ("token_endpoint_auth_method", json!("client_secret_jwt"), Status::Misconfigured),
+        ("extra", json!({"x": 1}), Status::Misconfigured),
+        ("client_assertion_audience", json!("anyone"), Status::Misconfigured),
+        ("auth_server", json!("not a url"), Status::Misconfigured),
+        ("auth_server", json!("https://as.example/?x=1"), Status::Misconfigured),
+        ("auth_server", json!("https://user@as.example/"), Status::Misconfigured),
+        ("token_endpoint", json!("https://as.example/t#f"), Status::Misconfigured),
+    ] {
+        let mut config = machine("x");
+        config[field] = bad.clone();
+        let error = Session::from_client_config(&config.to_string(), &options).unwrap_err();
+        assert_eq!(error.status(), status, "{field} {bad}: {error}");
+    }
+    let mut config = machine("x");
+    config["a_field_of_tomorrow"] = json!({"deep": [1, 2]});
+    Session::from_client_config(&format!("\u{feff}{config}"), &options).unwrap();
+    for bad in ["", "null", "[]", "5", "{", &"{\"a\":".repeat(100_000), &format!("{{\"x\": \"{}\"}}", "y".repeat(2_000_000))] {
+        assert_eq!(Session::from_client_config(bad, &options).unwrap_err().status(), Status::Misconfigured);
+    }
+}

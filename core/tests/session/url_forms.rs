@@ -1,0 +1,82 @@
+//! The three forms of an API key, and what may be done to a URL.
+
+use crate::common::*;
+use planetkey::clock::ManualClock;
+use planetkey::{ApiKeyTransport, Session, Status, redact_url, strip_api_key};
+use std::sync::Arc;
+
+fn query_session(key: &str) -> Session {
+    Session::from_api_key(key, ApiKeyTransport::Query, &options(&Fake::new(), &Arc::new(ManualClock::new(NOW)))).unwrap()
+}
+
+#[test]
+fn the_query_form_keeps_everything_else_to_the_byte() {
+    let session = query_session("KEY");
+    for (url, signed) in [
+        ("https://api.planet.com", "https://api.planet.com?api_key=KEY"),
+        ("https://api.planet.com/a?", "https://api.planet.com/a?api_key=KEY"),
+        ("https://api.planet.com/a?b=1", "https://api.planet.com/a?b=1&api_key=KEY"),
+        ("https://api.planet.com/a?b=1&", "https://api.planet.com/a?b=1&api_key=KEY"),
+        ("https://api.planet.com/a#f", "https://api.planet.com/a?api_key=KEY#f"),
+        ("https://api.planet.com/a?b#f?x", "https://api.planet.com/a?b&api_key=KEY#f?x"),
+        ("https://api.planet.com/{z}/{x}/{y}.png?q={q}", "https://api.planet.com/{z}/{x}/{y}.png?q={q}&api_key=KEY"),
+        ("https://api.planet.com/a?B=%2f+ü&&c", "https://api.planet.com/a?B=%2f+ü&&c&api_key=KEY"),
+        // Idempotent, and a foreign key is replaced wherever it stands.
+        ("https://api.planet.com/a?api_key=KEY", "https://api.planet.com/a?api_key=KEY"),
+        ("https://api.planet.com/a?api_key=OLD&b=1", "https://api.planet.com/a?b=1&api_key=KEY"),
+        ("https://api.planet.com/a?x&api_key=OLD&api_key=OLDER&y", "https://api.planet.com/a?x&y&api_key=KEY"),
+        ("https://api.planet.com/a?%61pi_key=OLD", "https://api.planet.com/a?api_key=KEY"),
+        ("https://api.planet.com/a?api_key", "https://api.planet.com/a?api_key=KEY"),
+        // What only looks like it stays.
+        ("https://api.planet.com/api_key=1?my_api_key=2&api_keys=3", "https://api.planet.com/api_key=1?my_api_key=2&api_keys=3&api_key=KEY"),
+        ("https://api.planet.com/a#api_key=1", "https://api.planet.com/a?api_key=KEY#api_key=1"),
+    ] {
+        assert_eq!(session.signed_url(url).unwrap(), signed);
+        assert_eq!(session.authorize(url).unwrap().url(), signed);
+        assert_eq!(session.signed_url(signed).unwrap(), signed, "idempotent");
+    }
+    assert_eq!(query_session("a/b+c&d=é%").signed_url("https://api.planet.com/").unwrap(), "https://api.planet.com/?api_key=a%2Fb%2Bc%26d%3D%C3%A9%25");
+}
+
+#[test]
+fn a_key_in_a_url_can_be_taken_out_and_blackened() {
+    for (url, stripped, redacted) in [
+        ("https://a/?api_key=K", "https://a/", "https://a/?api_key=REDACTED"),
+        ("https://a/?b=1&api_key=K&c#f", "https://a/?b=1&c#f", "https://a/?b=1&api_key=REDACTED&c#f"),
+        ("https://a/?api%5fkey=K&api_key=L", "https://a/", "https://a/?api_key=REDACTED&api_key=REDACTED"),
+        ("https://a/b#api_key=K", "https://a/b#api_key=K", "https://a/b#api_key=K"),
+        ("no url ?x=%zz", "no url ?x=%zz", "no url ?x=%zz"),
+        ("", "", ""),
+    ] {
+        assert_eq!(strip_api_key(url), stripped);
+        assert_eq!(redact_url(url), redacted);
+    }
+    let url = "https://api.planet.com/{z}?a=1&b";
+    assert_eq!(strip_api_key(&query_session("KEY").signed_url(url).unwrap()), url);
+}
+
+#[test]
+fn each_transport_says_what_it_is() {
+    let options = options(&Fake::new(), &Arc::new(ManualClock::new(NOW)));
+    for (transport, name) in [(ApiKeyTransport::Basic, "basic"), (ApiKeyTransport::Header, "header"), (ApiKeyTransport::Query, "query")] {
+        assert_eq!((transport.name(), ApiKeyTransport::from_name(name).unwrap()), (name, transport));
+        let session = Session::from_api_key("KEY", transport, &options).unwrap();
+        let authorization = session.authorize(PLANET).unwrap();
+        assert_eq!((authorization.credential(), authorization.transport()), ("api_key", name));
+        assert_eq!((authorization.source(), authorization.source_index()), ("argument: api_key", 0));
+        assert_eq!((authorization.expires_at(), authorization.generation()), (None, 1));
+        // The URL form is there for every transport when it is asked for.
+        assert_eq!(session.signed_url(PLANET).unwrap(), format!("{PLANET}?api_key=KEY"));
+        assert_eq!(session.api_key().unwrap(), "KEY");
+        assert!(session.authorize_cached(PLANET).unwrap().is_some() && session.status().sources()[0].token_cached);
+        let status = session.access_token().unwrap_err().status();
+        assert_eq!(status, Status::Unsupported);
+        for unsupported in [session.refresh(), session.invalidate("t").map(drop), session.should_retry("t", 401, None).map(drop)] {
+            assert_eq!(unsupported.unwrap_err().status(), Status::Unsupported);
+        }
+    }
+    for bad in ["", "Basic", "bearer", "query "] {
+        assert_eq!(ApiKeyTransport::from_name(bad).unwrap_err().status(), Status::InvalidArgument);
+    }
+    assert_eq!(bench().session.api_key().unwrap_err().status(), Status::Unsupported);
+}
