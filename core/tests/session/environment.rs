@@ -51,7 +51,11 @@ fn all_that_is_there_in_the_order_of_the_design() {
     ];
     let session = Session::from_defaults(&with_variables(&fake, all)).unwrap();
     let status = session.status();
-    let found: Vec<_> = status.sources().iter().map(|source| (source.source.as_str(), source.client_id.as_deref(), source.profile.as_deref())).collect();
+    let found: Vec<_> = status
+        .sources()
+        .iter()
+        .map(|source| (source.source.as_str(), source.client_id.as_deref(), source.profile.as_deref()))
+        .collect();
     assert_eq!(
         found,
         [
@@ -63,7 +67,10 @@ fn all_that_is_there_in_the_order_of_the_design() {
             ("environment: SH_PROFILE", Some("toml-client"), Some("mine")),
         ]
     );
-    assert_eq!((status.source(), status.profile(), status.kind()), (Some("environment: PL_AUTH_PROFILE"), Some("machine"), Some("access_token")));
+    assert_eq!(
+        (status.source(), status.profile(), status.kind()),
+        (Some("environment: PL_AUTH_PROFILE"), Some("machine"), Some("access_token"))
+    );
     assert_eq!(status.notes(), <[String; 0]>::default());
     assert_eq!(fake.count(), 0, "opening uses no network");
     // The first whose credential the host takes, and that is not under development there.
@@ -155,7 +162,16 @@ fn without_anything_the_session_opens_and_says_what_to_do() {
 #[test]
 fn a_variable_that_is_no_text_is_said_and_not_skipped() {
     use std::os::unix::ffi::OsStringExt;
-    for name in ["PL_AUTH_PROFILE", "PL_AUTH_CLIENT_ID", "PL_API_KEY", "PLANET_API_KEY", "SH_CLIENT_SECRET", "SH_PROFILE", "PLANETKEY_DEPLOYMENT", "PLANETKEY_ALLOW_INSECURE_LOOPBACK"] {
+    for name in [
+        "PL_AUTH_PROFILE",
+        "PL_AUTH_CLIENT_ID",
+        "PL_API_KEY",
+        "PLANET_API_KEY",
+        "SH_CLIENT_SECRET",
+        "SH_PROFILE",
+        "PLANETKEY_DEPLOYMENT",
+        "PLANETKEY_ALLOW_INSECURE_LOOPBACK",
+    ] {
         let error = open([(name, OsString::from_vec(b"SECRET-\xff".to_vec()))]).unwrap_err();
         assert_eq!(error.status(), Status::Misconfigured, "{name}");
         assert!(error.message().contains(name) && !error.message().contains("SECRET-"), "{error}");
@@ -190,7 +206,8 @@ fn the_deployment_is_a_preset_a_path_or_text_and_the_option_wins() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("mine.json");
     std::fs::write(&path, document).unwrap();
-    let by_environment = |value: &str| open([("PLANETKEY_DEPLOYMENT", value)]).map(|session| session.status().deployment().to_owned());
+    let by_environment =
+        |value: &str| open([("PLANETKEY_DEPLOYMENT", value)]).map(|session| session.status().deployment().to_owned());
     assert_eq!(by_environment("planet").unwrap(), "planet");
     assert_eq!(by_environment("copernicus-data-space").unwrap(), "copernicus-data-space");
     assert_eq!(by_environment(document).unwrap(), "mine");
@@ -199,7 +216,8 @@ fn the_deployment_is_a_preset_a_path_or_text_and_the_option_wins() {
     for bad in ["mars", "{", "{}", r#"{"name": 5}"#, missing.to_str().unwrap(), directory.path().to_str().unwrap(), "[]"] {
         assert_eq!(by_environment(bad).unwrap_err().status(), Status::Misconfigured, "{bad}");
     }
-    let options = Options { deployment: Some("planet".into()), ..with_variables(&Fake::new(), [("PLANETKEY_DEPLOYMENT", "mars")]) };
+    let options =
+        Options { deployment: Some("planet".into()), ..with_variables(&Fake::new(), [("PLANETKEY_DEPLOYMENT", "mars")]) };
     assert_eq!(Session::from_defaults(&options).unwrap().status().deployment(), "planet");
     // The other constructors ask the environment too.
     let options = with_variables(&Fake::new(), [("PLANETKEY_DEPLOYMENT", document)]);
@@ -211,8 +229,12 @@ fn the_deployment_is_a_preset_a_path_or_text_and_the_option_wins() {
 #[test]
 fn loopback_by_the_environment_is_for_the_defaults_only() {
     let url = "http://127.0.0.1:9/";
-    let allowed = |value: &str| open([("PL_API_KEY", "KEY"), ("PLANETKEY_ALLOW_INSECURE_LOOPBACK", value)]).map(|session| session.headers(url).is_ok());
-    for (value, wanted) in [("1", true), ("true", true), ("YES", true), ("0", false), ("false", false), ("no", false), ("", false)] {
+    let allowed = |value: &str| {
+        open([("PL_API_KEY", "KEY"), ("PLANETKEY_ALLOW_INSECURE_LOOPBACK", value)]).map(|session| session.headers(url).is_ok())
+    };
+    for (value, wanted) in
+        [("1", true), ("true", true), ("YES", true), ("0", false), ("false", false), ("no", false), ("", false)]
+    {
         assert_eq!(allowed(value).unwrap(), wanted, "{value}");
     }
     for bad in ["2", "on", "please"] {
@@ -232,7 +254,10 @@ fn allowed_hosts_do_not_open_a_host_to_a_key_that_was_found() {
     let options = Options { allowed_hosts: Some(vec!["tiles.example.org".into()]), ..with_variables(&Fake::new(), variables) };
     let session = Session::from_defaults(&options).unwrap();
     assert_eq!(session.authorize("https://tiles.example.org/").unwrap().credential(), "access_token");
-    let options = Options { allowed_hosts: Some(vec!["tiles.example.org".into()]), ..with_variables(&Fake::new(), [("PL_API_KEY", "KEY")]) };
+    let options = Options {
+        allowed_hosts: Some(vec!["tiles.example.org".into()]),
+        ..with_variables(&Fake::new(), [("PL_API_KEY", "KEY")])
+    };
     let session = Session::from_defaults(&options).unwrap();
     assert_eq!(session.authorize("https://tiles.example.org/").unwrap_err().status(), Status::HostRefused);
 }

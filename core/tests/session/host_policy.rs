@@ -185,7 +185,10 @@ fn what_is_accepted_another_parser_reads_the_same_way() {
     let session = key_session(&[], false);
     let nasty: Vec<char> = (0u8..=0x7f)
         .map(char::from)
-        .chain(['\u{80}', '\u{a0}', '\u{ad}', 'ａ', '。', '．', '／', '＠', '：', '\u{200b}', '\u{2028}', '\u{202e}', '\u{feff}', 'ß', 'а'])
+        .chain([
+            '\u{80}', '\u{a0}', '\u{ad}', 'ａ', '。', '．', '／', '＠', '：', '\u{200b}', '\u{2028}', '\u{202e}', '\u{feff}',
+            'ß', 'а',
+        ])
         .collect();
     let mut accepted = 0;
     for base in ["https://api.planet.com/a?b#c", "https://tiles0.planet.com:443", "https://api.planet.com@evil.example/"] {
@@ -200,8 +203,23 @@ fn what_is_accepted_another_parser_reads_the_same_way() {
                     accepted += 1;
                     let parsed = url::Url::parse(&url).unwrap_or_else(|error| panic!("{url:?}: {error}"));
                     let host = parsed.host_str().unwrap();
-                    assert!(["api.planet.com", "tiles0.planet.com", "tiles1.planet.com", "tiles2.planet.com", "tiles3.planet.com", "tiles.planet.com"].contains(&host), "{url:?} is {host}");
-                    assert_eq!((parsed.scheme(), parsed.port(), parsed.username(), parsed.password()), ("https", None, "", None), "{url:?}");
+                    assert!(
+                        [
+                            "api.planet.com",
+                            "tiles0.planet.com",
+                            "tiles1.planet.com",
+                            "tiles2.planet.com",
+                            "tiles3.planet.com",
+                            "tiles.planet.com"
+                        ]
+                        .contains(&host),
+                        "{url:?} is {host}"
+                    );
+                    assert_eq!(
+                        (parsed.scheme(), parsed.port(), parsed.username(), parsed.password()),
+                        ("https", None, "", None),
+                        "{url:?}"
+                    );
                     // Nothing was repaired: the host stands there literally.
                     assert!(url.to_ascii_lowercase().starts_with(&format!("https://{host}")), "{url:?}");
                 }

@@ -27,7 +27,10 @@ fn the_m2m_request_has_exactly_the_documented_form() {
     wanted.sort();
     assert_eq!(fields, wanted);
     let request = &simulator.requests("m2m.token").unwrap()[0];
-    assert_eq!((&request["method"], &request["path"]), (&"POST".into(), &"/auth/realms/main/protocol/openid-connect/token".into()));
+    assert_eq!(
+        (&request["method"], &request["path"]),
+        (&"POST".into(), &"/auth/realms/main/protocol/openid-connect/token".into())
+    );
     assert!(request["query"].is_null());
     let named = |name: &str| header(&simulator, "m2m.token", 0, name);
     assert_eq!(named("host").as_deref(), Some("services.sentinel-hub.com"));

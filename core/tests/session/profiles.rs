@@ -59,7 +59,10 @@ fn a_profile_that_cannot_be_used_is_an_error_and_nothing_else_is_chosen() {
     write(&planet.join("broken/auth_client.json"), "{\"client_secret\": \"SECRET-profile\"");
     write(&planet.join("person/auth_client.json"), &json!({"client_type": "oidc_auth_code", "client_id": "x"}).to_string());
     write(&planet.join("odd/auth_client.json"), &json!({"client_type": "carrier_pigeon"}).to_string());
-    write(&planet.join("secretless/auth_client.json"), &json!({"client_type": "oidc_client_credentials_secret", "client_id": "x"}).to_string());
+    write(
+        &planet.join("secretless/auth_client.json"),
+        &json!({"client_type": "oidc_client_credentials_secret", "client_id": "x"}).to_string(),
+    );
     write(&planet.join("sealed/auth_client.sops.json"), "{}");
     write(&planet.join("binary/auth_client.json"), "");
     std::fs::write(planet.join("binary/auth_client.json"), b"\xff\xfe").unwrap();
@@ -116,7 +119,10 @@ fn sentinelhubs_file_gives_its_client() {
     assert_eq!(session.headers(SENTINEL_HUB).unwrap_err().status(), Status::HostRefused);
     session.access_token().unwrap();
     let seen = fake.seen();
-    assert_eq!((seen[1].url.as_str(), seen[1].field("client_secret").as_deref()), ("https://as.example/token", Some("SECRET-toml")));
+    assert_eq!(
+        (seen[1].url.as_str(), seen[1].field("client_secret").as_deref()),
+        ("https://as.example/token", Some("SECRET-toml"))
+    );
     for profile in ["empty", "missing"] {
         let error = open(profile).unwrap_err();
         assert_eq!((error.status(), error.profile()), (Status::Misconfigured, Some(profile)));

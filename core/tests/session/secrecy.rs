@@ -29,7 +29,8 @@ fn nothing_logged_holds_a_secret() {
     basic.access_token().unwrap();
     let last = simulator.requests("m2m.token").unwrap().len() - 1;
     let encoded = header(&simulator, "m2m.token", last, "authorization").unwrap().replace("Basic ", "");
-    let debug = format!("{error:?} {session:?} {:?} {:?}", session.status(), session.headers(simulator.sentinel_hub_api()).unwrap());
+    let debug =
+        format!("{error:?} {session:?} {:?} {:?}", session.status(), session.headers(simulator.sentinel_hub_api()).unwrap());
     for secret in ["SECRET-of-secrecy-test", token.as_str(), &session.access_token().unwrap(), encoded.as_str()] {
         assert_eq!(logs.with(log::Level::Trace, secret), Vec::<String>::new());
         assert!(!debug.contains(secret), "{debug}");

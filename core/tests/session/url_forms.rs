@@ -28,14 +28,20 @@ fn the_query_form_keeps_everything_else_to_the_byte() {
         ("https://api.planet.com/a?%61pi_key=OLD", "https://api.planet.com/a?api_key=KEY"),
         ("https://api.planet.com/a?api_key", "https://api.planet.com/a?api_key=KEY"),
         // What only looks like it stays.
-        ("https://api.planet.com/api_key=1?my_api_key=2&api_keys=3", "https://api.planet.com/api_key=1?my_api_key=2&api_keys=3&api_key=KEY"),
+        (
+            "https://api.planet.com/api_key=1?my_api_key=2&api_keys=3",
+            "https://api.planet.com/api_key=1?my_api_key=2&api_keys=3&api_key=KEY",
+        ),
         ("https://api.planet.com/a#api_key=1", "https://api.planet.com/a?api_key=KEY#api_key=1"),
     ] {
         assert_eq!(session.signed_url(url).unwrap(), signed);
         assert_eq!(session.authorize(url).unwrap().url(), signed);
         assert_eq!(session.signed_url(signed).unwrap(), signed, "idempotent");
     }
-    assert_eq!(query_session("a/b+c&d=é%").signed_url("https://api.planet.com/").unwrap(), "https://api.planet.com/?api_key=a%2Fb%2Bc%26d%3D%C3%A9%25");
+    assert_eq!(
+        query_session("a/b+c&d=é%").signed_url("https://api.planet.com/").unwrap(),
+        "https://api.planet.com/?api_key=a%2Fb%2Bc%26d%3D%C3%A9%25"
+    );
 }
 
 #[test]
@@ -58,7 +64,9 @@ fn a_key_in_a_url_can_be_taken_out_and_blackened() {
 #[test]
 fn each_transport_says_what_it_is() {
     let options = options(&Fake::new(), &Arc::new(ManualClock::new(NOW)));
-    for (transport, name) in [(ApiKeyTransport::Basic, "basic"), (ApiKeyTransport::Header, "header"), (ApiKeyTransport::Query, "query")] {
+    for (transport, name) in
+        [(ApiKeyTransport::Basic, "basic"), (ApiKeyTransport::Header, "header"), (ApiKeyTransport::Query, "query")]
+    {
         assert_eq!((transport.name(), ApiKeyTransport::from_name(name).unwrap()), (name, transport));
         let session = Session::from_api_key("KEY", transport, &options).unwrap();
         let authorization = session.authorize(PLANET).unwrap();
@@ -71,7 +79,8 @@ fn each_transport_says_what_it_is() {
         assert!(session.authorize_cached(PLANET).unwrap().is_some() && session.status().sources()[0].token_cached);
         let status = session.access_token().unwrap_err().status();
         assert_eq!(status, Status::Unsupported);
-        for unsupported in [session.refresh(), session.invalidate("t").map(drop), session.should_retry("t", 401, None).map(drop)] {
+        for unsupported in [session.refresh(), session.invalidate("t").map(drop), session.should_retry("t", 401, None).map(drop)]
+        {
             assert_eq!(unsupported.unwrap_err().status(), Status::Unsupported);
         }
     }
