@@ -1,4 +1,4 @@
-//! What the suites share: an authorization server without sockets, a clock that stands still, and options that look at nothing outside.
+//! What the suites share: an authorization server without sockets, a clock that stands still, options that look at nothing outside.
 
 #![allow(dead_code)]
 

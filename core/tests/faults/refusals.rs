@@ -165,7 +165,7 @@ fn f038_cookies_are_not_kept() {
     assert_eq!(header(&simulator, "m2m.token", 1, "cookie"), None);
 }
 
-/// A server, or something before it, whose `Date` is wrong by hours: the token serves its stated life, and the log says so once a renewal.
+/// A server, or something before it, whose `Date` is wrong by hours: the token serves its stated life, and the log says so.
 #[test]
 fn f039_a_strange_date_is_a_hint_and_nothing_more() {
     let logs = logs();

@@ -54,7 +54,7 @@ fn the_soft_deadline_renews_in_the_background() {
 
 #[test]
 fn the_hard_deadline_is_before_the_expiry_and_ends_the_token() {
-    for (life, last, first) in [(3600u64, 3594_999, 3_595_000), (20, 17_999, 18_000)] {
+    for (life, last, first) in [(3600u64, 3_594_999, 3_595_000), (20, 17_999, 18_000)] {
         let bench = bench();
         bench.fake.always(move |number| match number {
             1 => Ok(token(&json!({"access_token": "first", "expires_in": life}))),
