@@ -651,8 +651,8 @@ planetkey_status planetkey_options_set_proxy(planetkey_options *options,
 PLANETKEY_API void planetkey_options_free(planetkey_options *options);
 
 /**
- * A session of everything that the environment and the configuration files offer. A URL gets the first credential that
- * its host accepts. Writes nothing and uses no network.
+ * A session of everything that the environment offers, with the profiles that it names. A URL gets the first credential
+ * that its host accepts. Writes nothing and uses no network.
  *
  * @param[in] options may be NULL for the defaults. Copied.
  * @param[out] session free it with planetkey_session_free(). Set to NULL on failure. Not NULL.

@@ -397,7 +397,7 @@ class Session {
     Session &operator=(Session &&) noexcept = default;
     ~Session() = default;
 
-    /// Of everything that the environment and the configuration files offer.
+    /// Of everything that the environment offers, with the profiles that it names.
     static Session from_defaults(const Options &options = Options()) {
         return make([&](auto **session, auto **error) {
             return planetkey_session_from_defaults(options.get(), session, error);

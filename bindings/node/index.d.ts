@@ -144,7 +144,7 @@ export interface SessionStatus {
 export class Session {
   private constructor();
 
-  /** What environment variables and configuration files offer. */
+  /** What environment variables offer, with the profiles that they name. */
   static fromDefaults(options?: SessionOptions | null): Session;
   /** A saved or built-in profile. */
   static fromProfile(name: string, options?: SessionOptions | null): Session;

@@ -35,5 +35,10 @@ pub use session::{
     SessionStatus, SourceStatus,
 };
 
+/// Whether a log record with this target is this library's own: only those are known to hold no secret.
+pub fn is_own_log_target(target: &str) -> bool {
+    target.strip_prefix("planetkey").is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+}
+
 /// The version of this library.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -82,7 +82,7 @@ struct Logger;
 impl Log for Logger {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         // Only planetkey promises to keep secrets out of its records; the HTTP and TLS libraries beneath do not.
-        metadata.target() == "planetkey" || metadata.target().starts_with("planetkey::")
+        ::planetkey::is_own_log_target(metadata.target())
     }
 
     fn log(&self, record: &Record<'_>) {

@@ -70,8 +70,8 @@ unsafe fn core<'a>(session: *const planetkey_session) -> Result<&'a Session> {
     unsafe { handle::borrow(session) }.map(|session| &session.session)
 }
 
-/// A session of everything that the environment and the configuration files offer. A URL gets the first credential that
-/// its host accepts. Writes nothing and uses no network.
+/// A session of everything that the environment offers, with the profiles that it names. A URL gets the first credential
+/// that its host accepts. Writes nothing and uses no network.
 ///
 /// @param[in] options may be NULL for the defaults. Copied.
 /// @param[out] session free it with planetkey_session_free(). Set to NULL on failure. Not NULL.

@@ -10,7 +10,7 @@ impl Log for StandardError {
     /// Only planetkey's own records: the HTTP libraries' would show what a request carries.
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         let target = metadata.target();
-        target == "planetkey" || target.starts_with("planetkey::")
+        planetkey::is_own_log_target(target)
     }
 
     fn log(&self, record: &Record<'_>) {

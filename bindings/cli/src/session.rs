@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use planetkey::profile::environment::flag;
 use planetkey::secret::Secret;
 use planetkey::{ApiKeyTransport, Error, Named, Options, Result, Session, Status};
 
@@ -35,7 +34,7 @@ pub(crate) fn open(shared: &Shared, stdin: &mut dyn Read) -> Result<Session> {
 }
 
 fn options(shared: &Shared) -> Result<Options> {
-    let mut options = Options {
+    let options = Options {
         timeout_ms: shared.timeout_ms,
         deployment: shared.deployment.clone(),
         allowed_hosts: (!shared.allowed_hosts.is_empty()).then(|| shared.allowed_hosts.clone()),
@@ -44,10 +43,6 @@ fn options(shared: &Shared) -> Result<Options> {
         proxy: shared.proxy.clone(),
         ..Options::default()
     };
-    if options.allow_insecure_loopback.is_none() {
-        // The variable is for every session of the command, also for those that its options name.
-        options.allow_insecure_loopback = flag(options.runtime.environment.as_ref(), "PLANETKEY_ALLOW_INSECURE_LOOPBACK")?;
-    }
     Ok(options)
 }
 

@@ -51,7 +51,7 @@ fn keep(py: Python<'_>, error: PyErr) {
 impl Log for PythonLogger {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         // The HTTP stack logs too, and its records are not known to be free of secrets.
-        metadata.target().starts_with("planetkey")
+        planetkey::is_own_log_target(metadata.target())
     }
 
     fn log(&self, record: &Record<'_>) {

@@ -123,8 +123,13 @@ impl Session {
         let common = CommonOptions { timeout_ms, deployment, allowed_hosts, allow_insecure_loopback, ca_file, proxy };
         let options = common.read()?;
         let key = text("key", key)?;
-        let transport = transport.map_or(Ok("basic"), |value| text("transport", value))?;
-        let transport = guarded(py, || ApiKeyTransport::from_name(transport))?;
+        let transport = match transport {
+            Some(name) => {
+                let name = text("transport", name)?;
+                guarded(py, || ApiKeyTransport::from_name(name))?
+            }
+            None => ApiKeyTransport::default(),
+        };
         detached(py, || planetkey::Session::from_api_key(key, transport, &options)).map(Session::from)
     }
 

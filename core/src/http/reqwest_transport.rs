@@ -5,6 +5,7 @@
 
 use super::{Body, MAX_BODY_BYTES, Method, Request, Response, TransportFailure};
 use crate::error::Error;
+use crate::secret::Secret;
 use reqwest::blocking::Client;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, LOCATION, RETRY_AFTER};
 use std::error::Error as _;
@@ -24,7 +25,7 @@ pub struct ReqwestTransport {
     /// CA certificates to trust beside the machine's own, as PEM files.
     pub ca_files: Vec<PathBuf>,
     /// The proxy to use instead of what the environment says (`HTTPS_PROXY`, `NO_PROXY`, ...). Loopback is never proxied.
-    pub proxy: Option<String>,
+    pub proxy: Option<Secret>,
 }
 
 impl super::Transport for ReqwestTransport {
@@ -77,7 +78,7 @@ impl ReqwestTransport {
             }
             None => builder,
         };
-        let response = builder.send().map_err(|error| failure(&error))?;
+        let response = builder.send().map_err(|error| failure(&error, started.elapsed() < timeout))?;
         let headers = response.headers();
         let mut answer = Response {
             status: response.status().as_u16(),
@@ -109,7 +110,7 @@ impl ReqwestTransport {
         if is_loopback(&request.url) {
             builder = builder.no_proxy();
         } else if let Some(proxy) = &self.proxy {
-            let proxy = reqwest::Proxy::all(proxy.as_str()).map_err(|_| {
+            let proxy = reqwest::Proxy::all(proxy.expose()).map_err(|_| {
                 TransportFailure::Setup(Error::misconfigured("the proxy is not a URL; give it as http://host:port"))
             })?;
             builder = builder.no_proxy().proxy(proxy);
@@ -128,7 +129,9 @@ impl ReqwestTransport {
             builder = builder.tls_certs_merge(certificates);
         }
         builder.build().map_err(|error| {
-            TransportFailure::Setup(Error::misconfigured(format!("the HTTP client cannot be set up ({})", root_cause(&error))))
+            TransportFailure::Setup(
+                Error::misconfigured(format!("the HTTP client cannot be set up ({})", root_cause(&error))).with_retryable(true),
+            )
         })
     }
 }
@@ -175,9 +178,12 @@ fn read_body(
     }
 }
 
-fn failure(error: &reqwest::Error) -> TransportFailure {
+fn failure(error: &reqwest::Error, time_left: bool) -> TransportFailure {
     if let Some(why) = tls_failure(error) {
         return TransportFailure::Tls(why);
+    }
+    if error.is_timeout() && error.is_connect() && time_left {
+        return TransportFailure::NotSent("no connection within 10 seconds".into());
     }
     if error.is_timeout() {
         return TransportFailure::TimedOut(!error.is_connect());

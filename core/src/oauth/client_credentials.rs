@@ -43,9 +43,9 @@ impl Grant {
         form.add("scope", &self.scopes.join(" "))?;
         form.add("audience", self.audience.as_deref().unwrap_or(""))?;
         for (name, value) in &self.extra {
-            if name.starts_with("client_") {
+            if name.starts_with("client_") || ["grant_type", "scope", "audience"].contains(&name.as_str()) {
                 return Err(Error::invalid_argument(format!(
-                    "{name} cannot be an extra parameter: the client's authentication sends it"
+                    "{name} cannot be an extra parameter; it has its own place in the client's configuration"
                 )));
             }
             form.add(name, value)?;

@@ -72,7 +72,9 @@ pub fn fetch(
     Err(Error::misconfigured(format!(
         "{} publishes no metadata; check the issuer, or configure token_endpoint",
         crate::error::one_line(server, 200)
-    )))
+    ))
+    // It may be away for a moment only.
+    .with_retryable(true))
 }
 
 /// Checks a metadata document. The issuer must be the configured one, or nothing of the document is used (RFC 8414 3.3).

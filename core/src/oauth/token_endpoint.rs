@@ -111,6 +111,7 @@ pub(crate) fn unsuccessful(request: &Request, response: &Response, now_unix_ms: 
     };
     match http_status {
         429 => return transient("too many token requests; use each token for its whole life"),
+        408 | 425 => return transient("the server did not take the request in time"),
         500..=599 => return transient("the server is in trouble"),
         300..=399 => {
             let target = response.location_host.as_deref().unwrap_or("another place");
@@ -156,7 +157,11 @@ fn error_response(request: &Request, response: &Response, document: &Value) -> O
             (Status::LoginRequired, "the server wants the user to log in again")
         }
         "temporarily_unavailable" | "server_error" | "slow_down" => (Status::Unavailable, "the server asks to try later"),
-        _ => (Status::Misconfigured, "the server refused the request; check the client's configuration"),
+        _ if matches!(response.status, 200 | 400 | 401) => {
+            (Status::Misconfigured, "the server refused the request; check the client's configuration")
+        }
+        // Something in between speaks, as a gateway does, and may have changed its mind the next time.
+        _ => (Status::Protocol, "the answer is not the token endpoint's own; check the address and what stands before it"),
     };
     let message = format!("{}: {what} ({})", place(request), crate::error::one_line(error, 100));
     let built = Error::new(status, message).with_oauth_error(error, description).with_http_status(response.status);

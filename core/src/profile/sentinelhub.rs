@@ -5,9 +5,6 @@ use super::environment::{Environment, variable};
 use crate::error::{Error, Result};
 use crate::secret::Secret;
 
-/// sentinelhub's own default token URL: the deployment's M2M server.
-const DEFAULT_TOKEN_URL: &str = "https://services.sentinel-hub.com/auth/realms/main/protocol/openid-connect/token";
-
 /// The M2M client of a profile in `${XDG_CONFIG_HOME:-~/.config}/sentinelhub/config.toml`.
 ///
 /// Errors: MISCONFIGURED when the file, the profile or its id and secret are not there.
@@ -32,7 +29,7 @@ pub fn read(environment: &dyn Environment, profile: &str) -> Result<ClientConfig
     let (Some(client_id), Some(client_secret)) = (text("sh_client_id"), text("sh_client_secret")) else {
         return Err(wrong("has no sh_client_id and sh_client_secret in that profile".into()));
     };
-    let token_endpoint = text("sh_token_url").filter(|url| *url != DEFAULT_TOKEN_URL).map(str::to_owned);
+    let token_endpoint = text("sh_token_url").map(str::to_owned);
     Ok(ClientConfig::Machine(Box::new(MachineClient {
         client_id: client_id.to_owned(),
         client_secret: Some(Secret::from(client_secret)),

@@ -7,6 +7,7 @@ use crate::error::{Error, Result, Status};
 use crate::http::{Http, Patience};
 use crate::storage::{Storage, Stored};
 use arc_swap::{ArcSwap, ArcSwapOption};
+use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -26,6 +27,20 @@ const INTERRUPT_INTERVAL: Duration = Duration::from_millis(50);
 pub(crate) struct Wait<'a> {
     pub(crate) timeout: Duration,
     pub(crate) interrupt: Option<&'a (dyn Fn() -> bool + Send + Sync)>,
+}
+
+/// How one renewal is tried.
+#[derive(Clone, Copy)]
+struct Attempt {
+    patience: Patience,
+    timeout: Duration,
+    /// Somebody asked for it by name and may have changed something.
+    asked: bool,
+}
+
+thread_local! {
+    /// Whether this thread is renewing: a logger that is called on it must not wait for what it is doing itself.
+    static RENEWING: Cell<bool> = const { Cell::new(false) };
 }
 
 type Landed = Result<Arc<Snapshot>>;
@@ -166,13 +181,14 @@ impl Renewing {
         snapshot.reject()
     }
 
-    /// Whether the token that is current now differs from this one, so that a request may be repeated with it.
-    pub(crate) fn has_another_than(&self, access_token: &str) -> bool {
-        let now = self.now();
-        self.last().is_some_and(|snapshot| {
-            snapshot.is_rejected()
-                || snapshot.usable(now) && !crate::secret::equal_in_constant_time(snapshot.token(), access_token)
-        })
+    /// Whether this is its last token, valid or not.
+    pub(crate) fn holds(&self, access_token: &str) -> bool {
+        self.last().is_some_and(|snapshot| crate::secret::equal_in_constant_time(snapshot.token(), access_token))
+    }
+
+    /// Whether its last token was refused by an API.
+    pub(crate) fn is_rejected(&self) -> bool {
+        self.last().is_some_and(|snapshot| snapshot.is_rejected())
     }
 
     /// The flight of this process: after a fork the child starts clean.
@@ -191,7 +207,8 @@ impl Renewing {
         // Whoever holds the lock is starting or landing a renewal: nothing to add.
         if let Ok(mut state) = flight.state.try_lock()
             && !state.flying
-            && let Err(error) = self.take_off(&flight, &mut state, now, Patience::Once, false)
+            && let Err(error) =
+                self.take_off(&flight, &mut state, now, Attempt { patience: Patience::Once, timeout: self.timeout, asked: false })
         {
             let wait = error.retry_after_ms().unwrap_or(MAX_BACKOFF_MS);
             self.background_after_ms.store(now.monotonic_ms.saturating_add(wait), Ordering::Relaxed);
@@ -199,7 +216,16 @@ impl Renewing {
     }
 
     fn wait_for_newer(self: &Arc<Self>, than: Option<u64>, wait: Wait<'_>) -> Landed {
+        if RENEWING.get() {
+            return Err(Error::new(
+                Status::Unavailable,
+                "a log handler called the session from inside its own renewal, which cannot wait for itself",
+            ));
+        }
         let started = Instant::now();
+        // Who waits longer than the session's own deadline gets a renewal that may take as long.
+        let timeout = self.timeout.max(wait.timeout);
+        let attempt = |asked| Attempt { patience: Patience::Patient, timeout, asked };
         let flight = self.flight();
         let mut state = flight.lock();
         let now = self.now();
@@ -210,7 +236,7 @@ impl Renewing {
             return Ok(snapshot);
         }
         if !state.flying {
-            self.take_off(&flight, &mut state, now, Patience::Patient, than.is_some())?;
+            self.take_off(&flight, &mut state, now, attempt(than.is_some()))?;
         }
         let mut number = state.number;
         loop {
@@ -222,7 +248,7 @@ impl Renewing {
                 }
                 // An API refused the new token before this caller woke up: it waits for the one after it, within the same deadline.
                 if !state.flying {
-                    self.take_off(&flight, &mut state, self.now(), Patience::Patient, false)?;
+                    self.take_off(&flight, &mut state, self.now(), attempt(false))?;
                 }
                 number = state.number;
             }
@@ -268,18 +294,10 @@ impl Renewing {
     }
 
     /// Starts a renewal on a thread of its own, unless an earlier failure forbids it.
-    fn take_off(
-        self: &Arc<Self>,
-        flight: &Arc<Flight>,
-        state: &mut State,
-        now: Moment,
-        patience: Patience,
-        asked: bool,
-    ) -> Result<()> {
+    fn take_off(self: &Arc<Self>, flight: &Arc<Flight>, state: &mut State, now: Moment, attempt: Attempt) -> Result<()> {
         if let Some(blocked) = &state.blocked {
             match blocked.until_ms {
-                // Somebody who asks for a renewal may have changed something.
-                None if !asked => return Err(blocked.error.clone()),
+                None if !attempt.asked => return Err(blocked.error.clone()),
                 Some(until) if now.monotonic_ms < until => {
                     return Err(blocked.error.clone().with_retry_after_ms(Some(until - now.monotonic_ms)));
                 }
@@ -290,8 +308,9 @@ impl Renewing {
         let number = state.number;
         let (this, meeting) = (self.clone(), flight.clone());
         let spawned = std::thread::Builder::new().name("planetkey-renewal".into()).spawn(move || {
+            RENEWING.set(true);
             let mut landing = Landing { renewing: &this, flight: &meeting, number, result: None };
-            landing.result = Some(this.renew(patience));
+            landing.result = Some(this.renew(attempt));
         });
         match spawned {
             Ok(_) => {
@@ -305,7 +324,7 @@ impl Renewing {
     }
 
     /// The renewal itself: lock, look again, ask, keep, publish.
-    fn renew(&self, patience: Patience) -> Landed {
+    fn renew(&self, attempt: Attempt) -> Landed {
         let _lock = self.storage.lock()?;
         let before = self.last();
         if let Some(stored) = self.storage.load()? {
@@ -318,8 +337,8 @@ impl Renewing {
                 return Ok(self.publish(candidate));
             }
         }
-        let deadline_ms = self.now().plus_ms(u64::try_from(self.timeout.as_millis()).unwrap_or(u64::MAX)).monotonic_ms;
-        let tokens = self.machine.request(&self.http, patience, deadline_ms)?;
+        let deadline_ms = self.now().plus_ms(u64::try_from(attempt.timeout.as_millis()).unwrap_or(u64::MAX)).monotonic_ms;
+        let tokens = self.machine.request(&self.http, attempt.patience, deadline_ms)?;
         let stored = Arc::new(Stored { tokens, received: self.now() });
         if let Err(error) = self.storage.save(stored.clone()) {
             log::warn!("the renewed session lives in this process only: {error}");
@@ -356,7 +375,9 @@ impl Renewing {
             Status::Unavailable | Status::Timeout | Status::Protocol | Status::Storage | Status::Internal | Status::Cancelled => {
                 in_ms(backoff())
             }
-            _ if error.reason() == Some("tls") || error.reason() == Some("proxy_authentication") => in_ms(backoff()),
+            _ if error.retryable() || error.reason() == Some("tls") || error.reason() == Some("proxy_authentication") => {
+                in_ms(backoff())
+            }
             _ => Blocked { until_ms: None, error: error.clone() },
         }
     }
@@ -379,10 +400,6 @@ impl Drop for Landing<'_> {
                 Err(Error::new(Status::Internal, "the renewal of the access token ended in a bug; please report it"))
             })
             .map_err(|error| error.with_profile(self.renewing.profile.as_deref()));
-        // Before the lock: a logger may call back into the session.
-        if let Err(error) = &result {
-            log::warn!("the access token could not be renewed: {error}");
-        }
         // A token counts from its receipt: readers may have had it for a while when this runs.
         let now = result.as_ref().map_or_else(|_| self.renewing.now(), |snapshot| snapshot.received);
         let mut state = self.flight.lock();
@@ -412,8 +429,13 @@ impl Drop for Landing<'_> {
             }
         };
         self.renewing.background_after_ms.store(now.monotonic_ms.saturating_add(background_in), Ordering::Relaxed);
+        let failure = result.as_ref().err().cloned();
         state.landed = Some((self.number, result));
         drop(state);
         self.flight.landing.notify_all();
+        // At the very end: a logger may call back into the session, or take its time.
+        if let Some(error) = failure {
+            log::warn!("the access token could not be renewed: {error}");
+        }
     }
 }

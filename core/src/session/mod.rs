@@ -168,10 +168,15 @@ impl Session {
             self.tokens()?;
             return Ok(false);
         }
-        let invalidated = self.invalidate(access_token)?;
-        let renewed =
-            || self.shared.sources.iter().filter_map(Source::renewing).any(|renewing| renewing.has_another_than(access_token));
-        Ok(invalidated || renewed())
+        if self.invalidate(access_token)? {
+            return Ok(true);
+        }
+        let mut renewing = self.shared.sources.iter().filter_map(Source::renewing);
+        match renewing.clone().find(|renewing| renewing.holds(access_token)) {
+            // Somebody else took it out of use already; or it is too young to be replaced again, and repeating would carry it again.
+            Some(renewing) => Ok(renewing.is_rejected()),
+            None => Ok(renewing.any(|renewing| renewing.is_usable())),
+        }
     }
 
     /// Renews the access token now. Callers at the same time share one renewal.

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::platform::Deployment;
 use crate::profile::client_config::{ClientConfig, MachineClient};
 use crate::profile::environment::flag;
-use crate::profile::{directory, precedence};
+use crate::profile::{Environment, directory, precedence};
 use crate::secret::Secret;
 use crate::storage::Memory;
 use std::sync::Arc;
@@ -100,7 +100,7 @@ impl Session {
         let environment = options.runtime.environment.as_ref();
         let allow = match options.allow_insecure_loopback {
             Some(allow) => allow,
-            None => flag(environment, "PLANETKEY_ALLOW_INSECURE_LOOPBACK")?.unwrap_or(false),
+            None => insecure_loopback_of(environment)?.unwrap_or(false),
         };
         let opening = Opening::new(options, allow)?;
         let (found, notes) = precedence::from_environment(environment)?;
@@ -118,7 +118,8 @@ impl Session {
         opening.session(sources, notes, false)
     }
 
-    /// What is named, highest first: profile, M2M client, API key; with none of them [`Session::from_defaults`].
+    /// What is named, highest first: profile, M2M client, API key; with none of them [`Session::from_defaults`]. For commands, so
+    /// `PLANETKEY_ALLOW_INSECURE_LOOPBACK` counts for all of them.
     ///
     /// Errors: INVALID_ARGUMENT too when id or secret is named without the other: one of the environment is never mixed with it.
     pub fn from_named(named: &Named, options: &Options) -> Result<Session> {
@@ -138,6 +139,11 @@ impl Session {
             }
             _ => {}
         }
+        let mut options = options.clone();
+        if options.allow_insecure_loopback.is_none() {
+            options.allow_insecure_loopback = insecure_loopback_of(options.runtime.environment.as_ref())?;
+        }
+        let options = &options;
         if let Some(profile) = &named.profile {
             return Session::from_profile(profile, options);
         }
@@ -197,6 +203,11 @@ impl Session {
         let opening = Opening::new(options, options.allow_insecure_loopback.unwrap_or(false))?;
         opening.single(&config, "argument: client configuration", None)
     }
+}
+
+/// What the environment says of plain http to this machine.
+fn insecure_loopback_of(environment: &dyn Environment) -> Result<Option<bool>> {
+    flag(environment, "PLANETKEY_ALLOW_INSECURE_LOOPBACK")
 }
 
 fn check_argument(name: &str, value: &str) -> Result<()> {

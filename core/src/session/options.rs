@@ -6,6 +6,7 @@ use crate::http::{Http, ReqwestTransport, Transport};
 use crate::platform::Deployment;
 use crate::profile::environment::variable;
 use crate::profile::{Environment, SystemEnvironment};
+use crate::secret::Secret;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -89,7 +90,7 @@ impl Options {
         let runtime = &self.runtime;
         let transport = match &runtime.transport {
             Some(transport) => transport.clone(),
-            None => Arc::new(ReqwestTransport { ca_files: self.ca_files()?, proxy: self.proxy()? }),
+            None => Arc::new(ReqwestTransport { ca_files: self.ca_files()?, proxy: self.proxy()?.map(Secret::from) }),
         };
         Ok(Http::new(transport, runtime.clock.clone(), runtime.random.clone()))
     }

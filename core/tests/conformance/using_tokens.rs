@@ -140,6 +140,34 @@ fn a096_a_revoked_token_is_replaced() {
     assert_eq!(simulator.count("m2m.token").unwrap(), 2);
 }
 
+/// Two M2M clients in one session: what the other one holds does not make this token's repetition worth while.
+#[test]
+fn a096_each_client_answers_for_its_own_token() {
+    let (fake, clock) = (Fake::new(), std::sync::Arc::new(planetkey::clock::ManualClock::new(NOW)));
+    let mut options = options(&fake, &clock);
+    options.runtime.environment = std::sync::Arc::new(planetkey::profile::FixedEnvironment::new([
+        ("PL_AUTH_CLIENT_ID", "one"),
+        ("PL_AUTH_CLIENT_SECRET", "secret"),
+        ("SH_PROFILE", "two"),
+        ("XDG_CONFIG_HOME", env!("CARGO_TARGET_TMPDIR")),
+    ]));
+    let directory = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("sentinelhub");
+    std::fs::create_dir_all(&directory).unwrap();
+    // The second client's server is not Planet's, and only allowed_hosts names a place for its token.
+    let file = "[two]\nsh_client_id = 'two'\nsh_client_secret = 'secret'\nsh_token_url = 'https://as.example/token'\n";
+    std::fs::write(directory.join("config.toml"), file).unwrap();
+    options.allowed_hosts = Some(vec!["tiles.example.org".into()]);
+    let session = Session::from_defaults(&options).unwrap();
+    assert_eq!(session.status().sources().len(), 2);
+    let first = session.access_token().unwrap().to_string();
+    assert!(session.invalidate(&first).unwrap());
+    let second = session.access_token().unwrap().to_string();
+    assert_ne!(first, second);
+    assert!(!session.should_retry(&second, 401, None).unwrap(), "just renewed: repeating would carry it again");
+    assert!(session.should_retry(&first, 401, None).unwrap(), "there is a newer one");
+    assert!(session.should_retry("a token of last week", 401, None).unwrap());
+}
+
 #[test]
 fn a097_challenges_of_every_shape_are_read() {
     let parsed = challenge::parse(

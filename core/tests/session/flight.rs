@@ -47,6 +47,17 @@ fn f091_thirty_two_threads_at_expiry_make_one_request() {
     assert_eq!(bench.fake.count(), 3);
 }
 
+/// Who waits longer than the session was opened for gets a renewal that may take as long.
+#[test]
+fn a_longer_deadline_reaches_the_wire() {
+    let bench = bench();
+    bench.session.with_timeout_ms(120_000).access_token().unwrap();
+    assert_eq!(bench.fake.seen()[0].timeout, std::time::Duration::from_secs(120));
+    bench.advance(3600);
+    bench.session.with_timeout_ms(5_000).access_token().unwrap();
+    assert_eq!(bench.fake.seen()[1].timeout, std::time::Duration::from_secs(30), "a shorter one ends the call, not the renewal");
+}
+
 #[test]
 fn f092_thirty_two_threads_share_one_failure() {
     let bench = bench();

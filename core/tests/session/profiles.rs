@@ -123,6 +123,16 @@ fn sentinelhubs_file_gives_its_client() {
         (seen[1].url.as_str(), seen[1].field("client_secret").as_deref()),
         ("https://as.example/token", Some("SECRET-toml"))
     );
+    // A file that names Planet's own server means it, whatever the deployment.
+    let text = std::fs::read_to_string(home.path().join(".config/sentinelhub/config.toml")).unwrap();
+    let planet = "https://services.sentinel-hub.com/auth/realms/main/protocol/openid-connect/token";
+    let named =
+        format!("{text}\n[planet]\nsh_client_id = \"p\"\nsh_client_secret = \"SECRET-toml\"\nsh_token_url = \"{planet}\"\n");
+    write(&home.path().join(".config/sentinelhub/config.toml"), &named);
+    let mut options = at_home(home.path(), &fake, &[("SH_PROFILE", "planet")]);
+    options.deployment = Some("copernicus-data-space".into());
+    Session::from_defaults(&options).unwrap().access_token().unwrap();
+    assert_eq!(fake.seen()[2].url, planet);
     for profile in ["empty", "missing"] {
         let error = open(profile).unwrap_err();
         assert_eq!((error.status(), error.profile()), (Status::Misconfigured, Some(profile)));
@@ -150,6 +160,9 @@ fn the_fields_of_a_client_configuration_are_checked_one_by_one() {
         ("audiences", json!(["a", "b"]), Status::Misconfigured),
         ("token_endpoint_auth_method", json!("client_secret_jwt"), Status::Misconfigured),
         ("extra", json!({"x": 1}), Status::Misconfigured),
+        ("extra", json!({"scope": "offline_access"}), Status::InvalidArgument),
+        ("extra", json!({"audience": "another"}), Status::InvalidArgument),
+        ("extra", json!({"grant_type": "password"}), Status::InvalidArgument),
         ("client_assertion_audience", json!("anyone"), Status::Misconfigured),
         ("auth_server", json!("not a url"), Status::Misconfigured),
         ("auth_server", json!("https://as.example/?x=1"), Status::Misconfigured),

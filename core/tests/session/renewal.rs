@@ -218,4 +218,9 @@ fn an_idle_session_owns_no_thread() {
     eventually(|| threads() == 0);
     session.access_token().unwrap();
     assert_eq!(threads(), 0);
+    // A body that drips for two minutes keeps nothing alive beyond the deadline.
+    simulator.script("m2m.token", &json!([{"fault": "drip"}])).unwrap();
+    let hasty = Options { timeout_ms: Some(300), ..simulator_options(&simulator) };
+    assert_eq!(simulator_session(&simulator, &hasty).access_token().unwrap_err().status(), Status::Timeout);
+    eventually(|| threads() == 0);
 }

@@ -5,8 +5,8 @@
     session = planetkey.Session.from_defaults()
     headers = session.headers("https://api.planet.com/data/v1/item-types")
 
-A session finds its credentials (API keys and machine-to-machine clients) in what the call names, in the environment
-and in configuration files, keeps its tokens fresh, and sends each credential only to the hosts that it is for. It
+A session finds its credentials (API keys and machine-to-machine clients) in what the call names, or in the environment
+and the profiles that it names, keeps its tokens fresh, and sends each credential only to the hosts that it is for. It
 serves any number of threads; while it waits for the network, other threads run and Ctrl-C works. After ``os.fork`` the
 child may go on using it. It is not pickled: construct it in the worker.
 
