@@ -5,6 +5,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use planetkey::authorize::challenge;
 use planetkey::clock::ManualClock;
+use planetkey::profile::FixedEnvironment;
 use planetkey::{ApiKeyTransport, Options, Session, Status};
 use serde_json::json;
 use std::sync::Arc;
@@ -143,29 +144,32 @@ fn a096_a_revoked_token_is_replaced() {
 /// Two M2M clients in one session: what the other one holds does not make this token's repetition worth while.
 #[test]
 fn a096_each_client_answers_for_its_own_token() {
-    let (fake, clock) = (Fake::new(), std::sync::Arc::new(planetkey::clock::ManualClock::new(NOW)));
-    let mut options = options(&fake, &clock);
-    options.runtime.environment = std::sync::Arc::new(planetkey::profile::FixedEnvironment::new([
-        ("PL_AUTH_CLIENT_ID", "one"),
+    let (home, fake) = (tempfile::tempdir().unwrap(), Fake::new());
+    let profile = home.path().join(".planet/elsewhere");
+    std::fs::create_dir_all(&profile).unwrap();
+    let elsewhere = json!({
+        "client_type": "oidc_client_credentials_secret", "client_id": "one", "client_secret": "secret",
+        "token_endpoint": "https://as.example/token",
+    });
+    std::fs::write(profile.join("auth_client.json"), elsewhere.to_string()).unwrap();
+    let mut options = options(&fake, &Arc::new(ManualClock::new(NOW)));
+    options.runtime.environment = Arc::new(FixedEnvironment::new([
+        ("HOME", home.path().to_str().unwrap()),
+        ("PL_AUTH_PROFILE", "elsewhere"),
+        ("PL_AUTH_CLIENT_ID", "two"),
         ("PL_AUTH_CLIENT_SECRET", "secret"),
-        ("SH_PROFILE", "two"),
-        ("XDG_CONFIG_HOME", env!("CARGO_TARGET_TMPDIR")),
     ]));
-    let directory = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("sentinelhub");
-    std::fs::create_dir_all(&directory).unwrap();
-    // The second client's server is not Planet's, and only allowed_hosts names a place for its token.
-    let file = "[two]\nsh_client_id = 'two'\nsh_client_secret = 'secret'\nsh_token_url = 'https://as.example/token'\n";
-    std::fs::write(directory.join("config.toml"), file).unwrap();
-    options.allowed_hosts = Some(vec!["tiles.example.org".into()]);
     let session = Session::from_defaults(&options).unwrap();
-    assert_eq!(session.status().sources().len(), 2);
+    // Planet's host takes the second client's token only; the session's own is the first client's.
+    let other = session.headers(SENTINEL_HUB).unwrap().header_value().unwrap().to_owned();
     let first = session.access_token().unwrap().to_string();
+    assert_ne!(other, format!("Bearer {first}"));
     assert!(session.invalidate(&first).unwrap());
     let second = session.access_token().unwrap().to_string();
     assert_ne!(first, second);
     assert!(!session.should_retry(&second, 401, None).unwrap(), "just renewed: repeating would carry it again");
     assert!(session.should_retry(&first, 401, None).unwrap(), "there is a newer one");
-    assert!(session.should_retry("a token of last week", 401, None).unwrap());
+    assert_eq!(session.headers(SENTINEL_HUB).unwrap().header_value().unwrap(), other, "nobody refused the other client's");
 }
 
 #[test]

@@ -71,3 +71,13 @@ fn errors_about_a_configuration_do_not_quote_it() {
         assert!(!format!("{error:?}").contains("SECRET-CONFIG"));
     }
 }
+
+/// The proxy's password is part of its URL, as the message about HTTP 407 asks for.
+#[test]
+fn a_proxys_password_is_not_in_its_debug_form() {
+    let transport = planetkey::http::ReqwestTransport {
+        ca_files: Vec::new(),
+        proxy: Some("http://user:SECRET-of-proxy@proxy.example:3128".into()),
+    };
+    assert!(!format!("{transport:?}").contains("SECRET-of-proxy"));
+}
