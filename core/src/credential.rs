@@ -88,6 +88,13 @@ pub struct TokenSet {
     pub members: TokenMembers,
 }
 
+impl TokenSet {
+    /// The refresh token, where there is one.
+    pub fn refresh_token(&self) -> Option<&str> {
+        self.members.0.get("refresh_token").and_then(serde_json::Value::as_str).filter(|token| !token.is_empty())
+    }
+}
+
 /// The members of a token response as they came. They hold secrets: `Debug` shows nothing.
 #[derive(Clone, Default)]
 pub struct TokenMembers(pub serde_json::Map<String, serde_json::Value>);

@@ -141,6 +141,7 @@ struct Details {
     retry_after_ms: Option<u64>,
     retryable: Option<bool>,
     profile: Option<String>,
+    ambiguous: bool,
 }
 
 /// A failure, cheap to clone: everybody who waited for the same renewal gets the same one.
@@ -213,6 +214,16 @@ impl Error {
             Some(profile) => self.with(|details| details.profile = Some(one_line(profile, 200))),
             None => self,
         }
+    }
+
+    /// Says that the request may have been carried out although no answer that says so came.
+    pub(crate) fn with_ambiguity(self) -> Self {
+        self.with(|details| details.ambiguous = true)
+    }
+
+    /// Whether the request may have been carried out although no answer that says so came: a refresh token may have been rotated.
+    pub fn is_ambiguous(&self) -> bool {
+        self.details.ambiguous
     }
 
     /// What the caller should do.

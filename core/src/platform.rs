@@ -15,6 +15,14 @@ pub const SCOPE_OFFLINE_ACCESS: &str = "offline_access";
 pub const PROFILE_PLANET_USER: &str = "planet-user";
 /// The built-in skeleton of a machine-to-machine client.
 pub const PROFILE_PLANET_M2M: &str = "planet-m2m";
+/// The built-in profile of keys that Planet's SDK got for a name and a password.
+pub const PROFILE_LEGACY: &str = "legacy";
+
+/// The client of the profile `planet-user`: the public id under which Planet's own SDK is registered. Refresh tokens are bound to the client
+/// that they were issued to, so a session that is shared with Planet's tools has to use this one.
+pub const PLANET_USER_CLIENT_ID: &str = "49lHVBYlXCdfIYqE1B9zeXt0iFHSXees";
+/// What the profile `planet-user` asks for.
+pub const PLANET_USER_SCOPES: [&str; 2] = [SCOPE_PLANET, SCOPE_OFFLINE_ACCESS];
 
 const PLANET: &str = include_str!("deployments/planet.json");
 const COPERNICUS_DATA_SPACE: &str = include_str!("deployments/copernicus-data-space.json");

@@ -23,10 +23,11 @@ pub(crate) fn header(key: &ApiKey) -> Secret {
 pub(crate) fn signed_url(url: &str, key: &ApiKey) -> Secret {
     let stripped = strip_api_key(url);
     let (before, fragment) = split_fragment(&stripped);
-    let separator = match before.find('?') {
-        None => "?",
-        Some(at) if at + 1 == before.len() || before.ends_with('&') => "",
-        Some(_) => "&",
+    // Separators at the end separate nothing; signing again must not find one less each time.
+    let (before, separator) = match (before.find('?'), before.trim_end_matches('&')) {
+        (None, _) => (before, "?"),
+        (Some(at), before) if at + 1 == before.len() => (before, ""),
+        (Some(_), before) => (before, "&"),
     };
     let value: String = percent_encode(key.expose());
     Secret::from(format!("{before}{separator}{PARAMETER}={value}{fragment}"))

@@ -216,7 +216,9 @@ impl Http {
             Err(TransportFailure::NotSent(_)) => Some(jittered(100 << attempt)),
             Err(TransportFailure::Ambiguous(_)) => replay.then(|| jittered(100 << attempt)),
             Err(_) => None,
-            Ok(response) if !replay || attempt > 1 && response.status != 429 => None,
+            // A server that turns a request away has not carried it out.
+            Ok(response) if !replay && !(response.status == 429 || response.status == 503 && response.retry_after.is_some()) => None,
+            Ok(response) if attempt > 1 && response.status != 429 => None,
             Ok(response) => match response.status {
                 429 | 503 => match response.retry_after_ms(self.clock.now().unix_ms) {
                     Some(asked) => (asked <= LONGEST_PATIENT_WAIT_MS).then_some(asked),
@@ -267,6 +269,7 @@ fn to_error(request: &Request, failure: TransportFailure) -> Error {
         ),
         TransportFailure::Ambiguous(why) => {
             Error::new(Status::Unavailable, format!("the connection to {place} was lost before an answer came ({why}); try again"))
+                .with_ambiguity()
         }
         TransportFailure::Tls(why) => Error::misconfigured(format!(
             "{place} did not prove its identity ({why}); check the machine's clock, and if a proxy inspects TLS give its CA as ca_file"
@@ -279,8 +282,10 @@ fn to_error(request: &Request, failure: TransportFailure) -> Error {
         .with_http_status(407),
         TransportFailure::TooLarge => {
             Error::protocol(format!("the answer of {place} is larger than 1 MiB and was cut off; check the address"))
+                .with_ambiguity()
         }
-        TransportFailure::TimedOut(_) => timed_out(request),
+        TransportFailure::TimedOut(false) => timed_out(request),
+        TransportFailure::TimedOut(true) => timed_out(request).with_ambiguity(),
         TransportFailure::Setup(error) => error,
     }
 }

@@ -1,6 +1,6 @@
 //! `Retry-After` (RFC 9110 10.2.3).
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
 /// Nothing longer than a year is meant.
 const MAX_SECONDS: u64 = 366 * 24 * 3600;
@@ -12,8 +12,7 @@ pub fn parse(value: &str, now: u64) -> Option<u64> {
         value.parse().unwrap_or(MAX_SECONDS)
     } else {
         let date = httpdate::parse_http_date(value).ok()?;
-        let now = UNIX_EPOCH + Duration::from_secs(now);
-        date.duration_since(now).map(|wait| wait.as_secs()).unwrap_or(0)
+        date.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()).saturating_sub(now)
     };
     Some(seconds.min(MAX_SECONDS) * 1000)
 }

@@ -3,6 +3,7 @@
 pub mod client_authentication;
 pub mod client_credentials;
 pub mod metadata;
+pub mod refresh_token;
 pub mod token_endpoint;
 
 use crate::error::{Error, Result};

@@ -56,11 +56,12 @@ pub fn send(http: &Http, request: TokenRequest<'_>, patience: Patience, deadline
     if response.status != 200 {
         return Err(name_client(unsuccessful(&http_request, &response, now_unix_ms), request.authentication));
     }
-    let document = json(&http_request, &response)?;
+    // A success that cannot be read may have used up a refresh token all the same.
+    let document = json(&http_request, &response).map_err(Error::with_ambiguity)?;
     if let Some(error) = error_response(&http_request, &response, &document) {
         return Err(name_client(error, request.authentication));
     }
-    token_response(document, request.scopes, now_unix_ms / 1000, response.date)
+    token_response(document, request.scopes, now_unix_ms / 1000, response.date).map_err(Error::with_ambiguity)
 }
 
 /// A refused client is told apart by its id, which is no secret.
@@ -250,7 +251,8 @@ fn lifetime_ms(expires_in: Option<&Value>, access_token: &str, now: u64, date: O
             }
         },
     };
-    if seconds <= 0.0 {
+    // Less than the millisecond that it is kept in is nothing.
+    if seconds < 0.001 {
         return Err(Error::protocol(
             "the authorization server issued a token that is expired already; check this machine's clock and the client's token lifetime",
         )

@@ -1,22 +1,50 @@
 //! The fields of Planet's `auth_client.json`: one client's registration.
 
+pub use super::client_type::{ClientType, Grant};
+
+use super::client_type::Proof;
+use super::members::Members;
 use crate::error::{Error, Result, Status};
 use crate::oauth::client_authentication as authentication;
 use crate::secret::Secret;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::path::PathBuf;
 
 const MAX_CONFIG_BYTES: usize = 1024 * 1024;
+/// The scheme of API keys in `Authorization`, as the SDK names it.
+const API_KEY_SCHEME: &str = "api-key";
 
-/// A client that gets tokens for itself, by the client credentials grant.
+/// A client that holds tokens: its own, or a person's.
+///
+/// The default is a machine-to-machine client with a secret and without an id.
 #[derive(Clone, Debug, Default)]
-pub struct MachineClient {
-    /// The authorization server: its issuer, unless `issuer` says otherwise. Empty means the deployment's M2M server.
+pub struct OAuthClient {
+    /// How it gets tokens and proves who it is.
+    pub client_type: ClientType,
+    /// The authorization server: its issuer, unless `issuer` says otherwise. `None` means the deployment's server for this type.
     pub auth_server: Option<String>,
     /// The issuer identifier, where it differs from `auth_server`.
     pub issuer: Option<String>,
-    /// The token endpoint, where metadata is not to be asked.
+    /// The deployment whose hosts its tokens are for: a preset's name, the path of a deployment document, or its JSON text. `None` means the session's.
+    pub deployment: Option<String>,
+    /// The token endpoint, where metadata is not to be asked; the other endpoints likewise.
     pub token_endpoint: Option<String>,
+    /// Where a browser login starts.
+    pub authorization_endpoint: Option<String>,
+    /// Where a device login starts.
+    pub device_authorization_endpoint: Option<String>,
+    /// Where tokens are given back.
+    pub revocation_endpoint: Option<String>,
+    /// Where the server tells about a token.
+    pub introspection_endpoint: Option<String>,
+    /// Where the server tells about a person.
+    pub userinfo_endpoint: Option<String>,
+    /// Where the server's keys are; metadata calls it `jwks_uri`.
+    pub jwks_endpoint: Option<String>,
+    /// Where the browser returns to when another machine shows it; of the two URIs the one that is left out is as the other.
+    pub redirect_uri: Option<String>,
+    /// Where the browser of this machine returns to.
+    pub local_redirect_uri: Option<String>,
     /// The public identifier.
     pub client_id: String,
     /// The secret, of a client that has one.
@@ -49,9 +77,9 @@ pub enum PrivateKeySource {
 /// What a client configuration amounts to.
 #[derive(Clone, Debug)]
 pub enum ClientConfig {
-    /// `oidc_client_credentials_secret`, `oidc_client_credentials_pubkey`.
-    Machine(Box<MachineClient>),
-    /// `static_apikey`, and `planet_legacy` with a key: the key, and whether it travels as `Authorization: api-key`.
+    /// One of the eleven types that hold tokens.
+    OAuth(Box<OAuthClient>),
+    /// `static_apikey` and `planet_legacy`: the key, and whether it travels as `Authorization: api-key`.
     ApiKey {
         /// The key.
         api_key: Secret,
@@ -61,69 +89,79 @@ pub enum ClientConfig {
 }
 
 impl ClientConfig {
-    /// Reads JSON text; unknown fields are left alone.
+    /// Reads JSON text; unknown fields are left alone, and of the known ones those that only a login with a password needs.
     ///
-    /// Errors: MISCONFIGURED, naming the field; UNSUPPORTED for a client type that needs a person or a password.
+    /// Errors: MISCONFIGURED, naming the field; UNSUPPORTED for a client type that sends no credential, and for encrypted private keys;
+    /// LOGIN_REQUIRED for an API key's type without the key.
     pub fn from_json(text: &str) -> Result<Self> {
         if text.len() > MAX_CONFIG_BYTES {
             return Err(Error::misconfigured("the client configuration is longer than 1 MiB"));
         }
-        let fields: Map<String, Value> = serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|error| {
+        let members = serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|error| {
             Error::misconfigured(format!("the client configuration is not a JSON object ({})", position(&error)))
         })?;
-        let fields = Fields(&fields);
-        let client_type = fields.required("client_type")?;
-        match client_type {
-            "oidc_client_credentials_secret" => {
-                let secret = Secret::from(fields.required("client_secret")?);
-                Ok(ClientConfig::Machine(Box::new(MachineClient { client_secret: Some(secret), ..fields.machine()? })))
-            }
-            "oidc_client_credentials_pubkey" => {
-                let key = match (fields.optional("client_privkey")?, fields.optional("client_privkey_file")?) {
-                    (Some(pem), _) => PrivateKeySource::Pem(Secret::from(pem)),
-                    (None, Some(path)) => PrivateKeySource::File(PathBuf::from(path)),
-                    (None, None) => return Err(missing("client_privkey or client_privkey_file")),
-                };
-                if fields.optional("client_privkey_password")?.is_some() {
-                    return Err(Error::new(
-                        Status::Unsupported,
-                        "encrypted private keys are not read; decrypt the key with `openssl pkcs8` and remove client_privkey_password",
-                    ));
+        ClientConfig::from_members(&Members(members), &|| Ok(None))
+    }
+
+    /// As [`ClientConfig::from_json`]; `stored` is what the profile's token file holds, asked only for a key that the configuration lacks.
+    pub(super) fn from_members(members: &Members, stored: &dyn Fn() -> Result<Option<Members>>) -> Result<Self> {
+        let fields = Fields(members);
+        match fields.required("client_type")? {
+            "static_apikey" => match fields.optional("api_key")? {
+                Some(key) => static_key(key, fields.optional("bearer_token_prefix")?),
+                None => {
+                    let stored = stored()?.ok_or_else(no_key)?;
+                    let key = stored.text("api_key").ok_or_else(no_key)?;
+                    static_key(key, stored.text("bearer_token_prefix"))
                 }
-                Ok(ClientConfig::Machine(Box::new(MachineClient { private_key: Some(key), ..fields.machine()? })))
-            }
-            "static_apikey" => {
-                let as_header = match fields.optional("bearer_token_prefix")? {
-                    None => false,
-                    Some("api-key") => true,
-                    Some(_) => {
-                        return Err(Error::new(
-                            Status::Unsupported,
-                            "of static API keys only those with bearer_token_prefix `api-key` can be used",
-                        ));
-                    }
-                };
-                Ok(ClientConfig::ApiKey { api_key: Secret::from(fields.required("api_key")?), as_header })
-            }
-            "planet_legacy" => Ok(ClientConfig::ApiKey { api_key: Secret::from(fields.required("api_key")?), as_header: true }),
-            known if is_known(known) => Err(Error::new(
+            },
+            "planet_legacy" => match fields.optional("api_key")? {
+                Some(key) => Ok(legacy_key(key)),
+                None => stored()?.as_ref().and_then(|stored| stored.text("key")).map(legacy_key).ok_or_else(no_key),
+            },
+            "none" => Err(Error::new(
                 Status::Unsupported,
-                format!("a client of type {known} cannot be used without a person's login; use an M2M client or an API key"),
+                "a client of type none sends no credential, so there is nothing to keep; call the API without planetkey, or name another profile",
             )),
-            other => Err(Error::misconfigured(format!(
-                "unknown client_type '{}'; use oidc_client_credentials_secret, oidc_client_credentials_pubkey or static_apikey",
-                crate::error::one_line(other, 60)
-            ))),
+            "oidc_client_validator" => Err(Error::new(
+                Status::Unsupported,
+                "a client of type oidc_client_validator checks the tokens of others and gets none itself; name another profile",
+            )),
+            name => match ClientType::from_name(name) {
+                Some(client_type) => Ok(ClientConfig::OAuth(Box::new(fields.client(client_type)?))),
+                None => Err(Error::misconfigured(format!(
+                    "unknown client_type '{}'; use oidc_client_credentials_secret, oidc_device_code, static_apikey or another of Planet's SDK",
+                    crate::error::one_line(name, 60)
+                ))),
+            },
         }
     }
 }
 
-/// The types of the SDK that need a person, a password, or send nothing.
-fn is_known(client_type: &str) -> bool {
-    ["oidc_auth_code", "oidc_device_code", "oidc_resource_owner"]
-        .iter()
-        .any(|base| client_type.strip_prefix(base).is_some_and(|rest| matches!(rest, "" | "_secret" | "_pubkey")))
-        || matches!(client_type, "oidc_client_validator" | "none")
+fn static_key(key: &str, prefix: Option<&str>) -> Result<ClientConfig> {
+    let as_header = match prefix {
+        None => false,
+        Some(API_KEY_SCHEME) => true,
+        Some(_) => {
+            return Err(Error::new(
+                Status::Unsupported,
+                "of static API keys only those with bearer_token_prefix `api-key` can be used; set it to api-key if this is a Planet API key",
+            ));
+        }
+    };
+    Ok(ClientConfig::ApiKey { api_key: Secret::from(key), as_header })
+}
+
+fn legacy_key(key: &str) -> ClientConfig {
+    ClientConfig::ApiKey { api_key: Secret::from(key), as_header: true }
+}
+
+fn no_key() -> Error {
+    Error::new(
+        Status::LoginRequired,
+        "no API key is stored for this client; log in with the key, set api_key in the client configuration, or set PL_API_KEY",
+    )
+    .with_reason("never_logged_in")
 }
 
 /// Where JSON broke off, without quoting it: it may hold a secret.
@@ -135,12 +173,16 @@ fn missing(field: &str) -> Error {
     Error::misconfigured(format!("the client configuration needs {field}"))
 }
 
-struct Fields<'a>(&'a Map<String, Value>);
+struct Fields<'a>(&'a Members);
 
 impl<'a> Fields<'a> {
+    fn get(&self, field: &str) -> Option<&'a Value> {
+        self.0.0.get(field).filter(|value| !value.is_null())
+    }
+
     fn optional(&self, field: &str) -> Result<Option<&'a str>> {
-        match self.0.get(field) {
-            None | Some(Value::Null) => Ok(None),
+        match self.get(field) {
+            None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.as_str()).filter(|text| !text.is_empty())),
             Some(_) => Err(Error::misconfigured(format!("{field} in the client configuration must be a string"))),
         }
@@ -156,64 +198,111 @@ impl<'a> Fields<'a> {
 
     fn list(&self, field: &str) -> Result<Vec<String>> {
         let wrong = || Error::misconfigured(format!("{field} in the client configuration must be a list of strings"));
-        match self.0.get(field) {
-            None | Some(Value::Null) => Ok(Vec::new()),
+        match self.get(field) {
+            None => Ok(Vec::new()),
             Some(Value::Array(items)) => items.iter().map(|item| item.as_str().map(str::to_owned).ok_or_else(wrong)).collect(),
             Some(_) => Err(wrong()),
         }
     }
 
-    fn machine(&self) -> Result<MachineClient> {
+    fn client(&self, client_type: ClientType) -> Result<OAuthClient> {
         let audiences = self.list("audiences")?;
         if audiences.len() > 1 {
             return Err(Error::misconfigured("audiences in the client configuration must hold one audience at most"));
         }
-        let method = self.owned("token_endpoint_auth_method")?;
-        if let Some(method) = method.as_deref()
-            && ![
-                authentication::CLIENT_SECRET_BASIC,
-                authentication::CLIENT_SECRET_POST,
-                authentication::PRIVATE_KEY_JWT,
-                authentication::NONE,
-            ]
-            .contains(&method)
-        {
-            return Err(Error::misconfigured(
-                "token_endpoint_auth_method must be client_secret_basic, client_secret_post, private_key_jwt or none (RFC 7591)",
+        let client_secret = match client_type.proof() {
+            Proof::Secret => Some(Secret::from(self.required("client_secret")?)),
+            Proof::None | Proof::PrivateKey => None,
+        };
+        let private_key = match client_type.proof() {
+            Proof::PrivateKey => Some(self.private_key()?),
+            Proof::None | Proof::Secret => None,
+        };
+        let (redirect_uri, local_redirect_uri) = (self.owned("redirect_uri")?, self.owned("local_redirect_uri")?);
+        Ok(OAuthClient {
+            client_type,
+            auth_server: self.owned("auth_server")?,
+            issuer: self.owned("issuer")?,
+            deployment: self.deployment()?,
+            token_endpoint: self.owned("token_endpoint")?,
+            authorization_endpoint: self.owned("authorization_endpoint")?,
+            device_authorization_endpoint: self.owned("device_authorization_endpoint")?,
+            revocation_endpoint: self.owned("revocation_endpoint")?,
+            introspection_endpoint: self.owned("introspection_endpoint")?,
+            userinfo_endpoint: self.owned("userinfo_endpoint")?,
+            jwks_endpoint: self.owned("jwks_endpoint")?,
+            redirect_uri: redirect_uri.clone().or_else(|| local_redirect_uri.clone()),
+            local_redirect_uri: local_redirect_uri.or(redirect_uri),
+            client_id: self.required("client_id")?.to_owned(),
+            client_secret,
+            private_key,
+            kid: self.owned("kid")?,
+            authentication_method: self.authentication_method()?,
+            assertion_audience_is_issuer: match self.optional("client_assertion_audience")? {
+                None | Some("token_endpoint") => false,
+                Some("issuer") => true,
+                Some(_) => return Err(Error::misconfigured("client_assertion_audience must be token_endpoint or issuer")),
+            },
+            scopes: self.list("scopes")?,
+            audience: audiences.into_iter().next(),
+            extra: self.extra()?,
+        })
+    }
+
+    fn private_key(&self) -> Result<PrivateKeySource> {
+        if self.optional("client_privkey_password")?.is_some() {
+            return Err(Error::new(
+                Status::Unsupported,
+                "encrypted private keys are not read; decrypt the key with `openssl pkcs8` and remove client_privkey_password",
             ));
         }
+        match (self.optional("client_privkey")?, self.optional("client_privkey_file")?) {
+            (Some(pem), _) => Ok(PrivateKeySource::Pem(Secret::from(pem))),
+            (None, Some(path)) => Ok(PrivateKeySource::File(PathBuf::from(path))),
+            (None, None) => Err(missing("client_privkey or client_privkey_file")),
+        }
+    }
+
+    /// A deployment document may stand here as it is, or by name.
+    fn deployment(&self) -> Result<Option<String>> {
+        match self.get("deployment") {
+            Some(document @ Value::Object(_)) => Ok(Some(document.to_string())),
+            _ => self.owned("deployment"),
+        }
+    }
+
+    fn authentication_method(&self) -> Result<Option<String>> {
+        let known = [
+            authentication::CLIENT_SECRET_BASIC,
+            authentication::CLIENT_SECRET_POST,
+            authentication::PRIVATE_KEY_JWT,
+            authentication::NONE,
+        ];
+        match self.owned("token_endpoint_auth_method")? {
+            Some(method) if !known.contains(&method.as_str()) => Err(Error::misconfigured(
+                "token_endpoint_auth_method must be client_secret_basic, client_secret_post, private_key_jwt or none (RFC 7591)",
+            )),
+            method => Ok(method),
+        }
+    }
+
+    fn extra(&self) -> Result<Vec<(String, String)>> {
         let mut extra = Vec::new();
         for field in ["organization", "project_id"] {
             if let Some(value) = self.owned(field)? {
                 extra.push((field.to_owned(), value));
             }
         }
-        if let Some(Value::Object(more)) = self.0.get("extra") {
-            for (name, value) in more {
-                let value = value
-                    .as_str()
-                    .ok_or_else(|| Error::misconfigured("extra in the client configuration must map names to strings"))?;
-                extra.push((name.clone(), value.to_owned()));
+        let wrong = || Error::misconfigured("extra in the client configuration must map names to strings");
+        match self.get("extra") {
+            None => {}
+            Some(Value::Object(more)) => {
+                for (name, value) in more {
+                    extra.push((name.clone(), value.as_str().ok_or_else(wrong)?.to_owned()));
+                }
             }
+            Some(_) => return Err(wrong()),
         }
-        let assertion_audience_is_issuer = match self.optional("client_assertion_audience")? {
-            None | Some("token_endpoint") => false,
-            Some("issuer") => true,
-            Some(_) => return Err(Error::misconfigured("client_assertion_audience must be token_endpoint or issuer")),
-        };
-        Ok(MachineClient {
-            auth_server: self.owned("auth_server")?,
-            issuer: self.owned("issuer")?,
-            token_endpoint: self.owned("token_endpoint")?,
-            client_id: self.required("client_id")?.to_owned(),
-            client_secret: None,
-            private_key: None,
-            kid: self.owned("kid")?,
-            authentication_method: method,
-            assertion_audience_is_issuer,
-            scopes: self.list("scopes")?,
-            audience: audiences.into_iter().next(),
-            extra,
-        })
+        Ok(extra)
     }
 }

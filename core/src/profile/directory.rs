@@ -1,70 +1,95 @@
 //! `~/.planet/<profile>/`: where Planet's SDK keeps client configurations.
 
 use super::client_config::ClientConfig;
-use super::environment::Environment;
-use crate::error::{Error, Result, Status};
-use crate::platform::{PROFILE_PLANET_M2M, PROFILE_PLANET_USER};
+use super::members::Members;
+use super::root::{Root, is_encrypted};
+use super::{built_in, names};
+use crate::error::{Error, Result, Status, one_line};
+use crate::storage::{document, files};
+use std::path::{Path, PathBuf};
 
-/// The client configuration of a profile.
-///
-/// Errors: MISCONFIGURED (bad name, no such profile, unreadable), LOGIN_REQUIRED (`planet-user`), UNSUPPORTED (encrypted, or a client
-/// type that needs a person).
-pub fn read(environment: &dyn Environment, profile: &str) -> Result<ClientConfig> {
-    load(environment, profile).map_err(|error| error.with_profile(Some(profile)))
+/// A named client configuration.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    /// As it was asked for.
+    pub name: String,
+    /// Who the client is.
+    pub config: ClientConfig,
+    /// Where that was read; `None` for a built-in profile.
+    pub config_file: Option<PathBuf>,
+    /// Whether it is there without any file.
+    pub built_in: bool,
 }
 
-fn load(environment: &dyn Environment, profile: &str) -> Result<ClientConfig> {
-    check_name(profile)?;
-    let name = profile.to_lowercase();
-    match name.as_str() {
-        PROFILE_PLANET_USER => {
-            return Err(Error::new(
-                Status::LoginRequired,
-                "the profile planet-user needs a person's login, which this version does not offer; use an M2M client or an API key",
-            )
-            .with_reason("never_logged_in"));
-        }
-        PROFILE_PLANET_M2M => {
-            return Err(Error::misconfigured(
-                "the profile planet-m2m is only a form: give your own client id and secret, in code or as PL_AUTH_CLIENT_ID and PL_AUTH_CLIENT_SECRET",
-            ));
-        }
-        _ => {}
-    }
-    let home =
-        environment.home().ok_or_else(|| Error::misconfigured("there is no home directory to find profiles in; set HOME"))?;
-    let directory = home.join(".planet").join(&name);
-    if directory.join("auth_client.sops.json").exists() {
-        return Err(Error::new(Status::Unsupported, "this profile is encrypted by sops, which this version does not read"));
-    }
-    let path = directory.join("auth_client.json");
-    let text = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(Error::misconfigured(format!(
-                "there is no profile '{}'; `planet auth profile list` shows those that there are",
-                crate::error::one_line(profile, 100)
-            )));
-        }
-        Err(error) => return Err(Error::misconfigured(format!("the profile's auth_client.json cannot be read: {error}"))),
+/// Reads a profile: a built-in one, else the directory of its name in lower case.
+///
+/// Writes nothing. An encrypted configuration is opened by the program `sops`, which blocks and may use the network; a broken one is read
+/// again for a moment, as Planet's tools rewrite in place. Errors: INVALID_ARGUMENT (no name of a profile), MISCONFIGURED (no such
+/// profile, unreadable; the message names the file), LOGIN_REQUIRED (an API key that is not stored), UNSUPPORTED (a client type that
+/// sends nothing, no program `sops`), STORAGE (`sops` fails).
+pub fn open(root: &Root, name: &str) -> Result<Profile> {
+    load(root, name).map_err(|error| error.with_profile(Some(name)))
+}
+
+fn load(root: &Root, name: &str) -> Result<Profile> {
+    let directory = names::directory(name)?;
+    let stored = || match root.token_file(&directory)? {
+        Some(file) => read_members(root, &file),
+        None => Ok(None),
     };
-    ClientConfig::from_json(&text)
+    if let Some(config) = built_in::config(&directory, &stored) {
+        return Ok(Profile { name: name.to_owned(), config: config?, config_file: None, built_in: true });
+    }
+    let (file, members) = find(root, name)?;
+    let config = ClientConfig::from_members(&members, &stored).map_err(|error| named(&error, &file))?;
+    Ok(Profile { name: name.to_owned(), config, config_file: Some(file), built_in: false })
 }
 
-/// A profile's name becomes a directory's name and nothing else.
+/// The members of a profile's client configuration as they stand in its file.
 ///
-/// Errors: INVALID_ARGUMENT.
-pub fn check_name(profile: &str) -> Result<()> {
-    let separators = ['/', '\\', ':'];
-    let bad = profile.is_empty()
-        || profile.len() > 200
-        || profile.starts_with('.')
-        || profile.contains(separators)
-        || profile.chars().any(|c| c.is_control() || c.is_whitespace());
-    if bad {
-        return Err(Error::invalid_argument(
-            "a profile's name must not be empty, start with a dot, or hold separators, white space or control characters",
-        ));
+/// Errors: as [`open`]; MISCONFIGURED too for a built-in profile, which has no file.
+pub fn raw_document(root: &Root, name: &str) -> Result<Members> {
+    if names::is_built_in(name) {
+        return Err(Error::misconfigured("a built-in profile has no file").with_profile(Some(name)));
     }
-    Ok(())
+    find(root, name).map(|(_, members)| members).map_err(|error| error.with_profile(Some(name)))
+}
+
+/// The file of a profile that is not built in, with what stands in it.
+pub(super) fn find(root: &Root, name: &str) -> Result<(PathBuf, Members)> {
+    let directory = names::directory(name)?;
+    root.place()?;
+    let file = root.config_file(&directory).ok_or_else(|| missing(name))?;
+    let members = read_members(root, &file)?.ok_or_else(|| missing(name))?;
+    Ok((file, members))
+}
+
+pub(super) fn missing(name: &str) -> Error {
+    Error::misconfigured(format!("there is no profile '{}'; list those that there are", one_line(name, 100)))
+}
+
+/// A JSON object, clear or encrypted; `None` where there is no file.
+pub(super) fn read_members(root: &Root, path: &Path) -> Result<Option<Members>> {
+    if is_encrypted(path) {
+        let clear = root.sops().decrypt(path)?;
+        return match document::parse(&clear) {
+            Some(members) => Ok(Some(Members(members))),
+            None => Err(Error::misconfigured(format!("{} does not hold a JSON object when decrypted", path.display()))),
+        };
+    }
+    match files::read_settled(path) {
+        Ok(members) => Ok(members.map(Members)),
+        Err(error) if error.retryable() => Err(error),
+        Err(error) => Err(Error::misconfigured(error.message())),
+    }
+}
+
+/// Says which file is meant; a person who must log in does not care.
+fn named(error: &Error, file: &Path) -> Error {
+    match error.status() {
+        Status::Misconfigured | Status::Unsupported => {
+            Error::new(error.status(), format!("{}: {}", file.display(), error.message()))
+        }
+        _ => error.clone(),
+    }
 }

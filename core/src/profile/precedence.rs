@@ -1,10 +1,24 @@
-//! Which credentials there are, highest first: the environment's part of design section 5.
+//! Which credentials there are, highest first: the environment, configuration files, the built-in profile of a person.
 
-use super::client_config::{ClientConfig, MachineClient};
+use super::client_config::{ClientConfig, Grant, OAuthClient};
 use super::environment::{Environment, variable};
-use super::{directory, sentinelhub};
+use super::preferences::{self, Preferences};
+use super::root::Root;
+use super::{directory, names, sentinelhub};
 use crate::error::Result;
+use crate::platform::PROFILE_PLANET_USER;
 use crate::secret::Secret;
+
+/// Where a credential stands in the order of precedence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Variables: whoever set them means them, so what is wrong with one is an error.
+    Environment,
+    /// Files: what is wrong with one is noted, and the rest is used.
+    Files,
+    /// What is there without any of them.
+    BuiltIn,
+}
 
 /// A credential and where it was found.
 #[derive(Clone, Debug)]
@@ -15,54 +29,171 @@ pub struct Found {
     pub source: String,
     /// The profile it belongs to.
     pub profile: Option<String>,
+    /// The profile directory where its tokens are kept; `None` for API keys, and for a client whose id is no name of a directory.
+    pub token_profile: Option<String>,
+    /// Where it stands in the order.
+    pub level: Level,
 }
 
-/// All that the environment offers, in order, with notes about what was passed over.
+/// All that there is, in order, with notes about what was passed over.
 ///
-/// Reads files of named profiles; writes nothing and uses no network. Errors: MISCONFIGURED, LOGIN_REQUIRED, UNSUPPORTED for a profile
-/// that the environment names and that cannot be used: another credential is never chosen in its place.
-pub fn from_environment(environment: &dyn Environment) -> Result<(Vec<Found>, Vec<String>)> {
-    let mut found = Vec::new();
-    let mut notes = Vec::new();
-    if let Some(profile) = variable(environment, "PL_AUTH_PROFILE")? {
-        let config = directory::read(environment, &profile)?;
-        found.push(Found { config, source: "environment: PL_AUTH_PROFILE".into(), profile: Some(profile) });
-    }
-    machine_client(environment, "PL_AUTH_CLIENT_ID", "PL_AUTH_CLIENT_SECRET", &mut found, &mut notes)?;
-    for name in ["PL_API_KEY", "PLANET_API_KEY"] {
-        if let Some(key) = variable(environment, name)? {
-            let config = ClientConfig::ApiKey { api_key: Secret::from(key), as_header: false };
-            found.push(Found { config, source: format!("environment: {name}"), profile: None });
-        }
-    }
-    machine_client(environment, "SH_CLIENT_ID", "SH_CLIENT_SECRET", &mut found, &mut notes)?;
-    if let Some(profile) = variable(environment, "SH_PROFILE")? {
-        let config = sentinelhub::read(environment, &profile)?;
-        found.push(Found { config, source: "environment: SH_PROFILE".into(), profile: Some(profile) });
-    }
-    Ok((found, notes))
+/// Reads files; writes nothing and uses no network, unless a profile is encrypted. Errors: MISCONFIGURED, LOGIN_REQUIRED, UNSUPPORTED,
+/// STORAGE for a profile that the environment names and that cannot be used: another credential is never chosen in its place.
+pub fn find(environment: &dyn Environment, root: &Root) -> Result<(Vec<Found>, Vec<String>)> {
+    let mut search = Search { root, found: Vec::new(), notes: Vec::new() };
+    search.environment(environment)?;
+    let names_a_section = variable(environment, "SH_PROFILE")?.is_some();
+    search.files(names_a_section);
+    search.built_in();
+    Ok((search.found, search.notes))
 }
 
-/// An id and a secret of the same level, never mixed with another.
-fn machine_client(
-    environment: &dyn Environment,
-    id_name: &str,
-    secret_name: &str,
-    found: &mut Vec<Found>,
-    notes: &mut Vec<String>,
-) -> Result<()> {
-    match (variable(environment, id_name)?, variable(environment, secret_name)?) {
-        (Some(client_id), Some(client_secret)) => {
-            let client =
-                MachineClient { client_id, client_secret: Some(Secret::from(client_secret)), ..MachineClient::default() };
-            let source = format!("environment: {id_name}, {secret_name}");
-            found.push(Found { config: ClientConfig::Machine(Box::new(client)), source, profile: None });
+struct Search<'a> {
+    root: &'a Root,
+    found: Vec<Found>,
+    notes: Vec<String>,
+}
+
+impl Search<'_> {
+    fn environment(&mut self, environment: &dyn Environment) -> Result<()> {
+        let named = |name: &str| format!("environment: {name}");
+        let level = Level::Environment;
+        if let Some(profile) = variable(environment, "PL_AUTH_PROFILE")? {
+            let opened = directory::open(self.root, &profile)?;
+            self.add_profile(opened, named("PL_AUTH_PROFILE"), level);
         }
-        (None, None) => {}
-        (id, _) => {
-            let (present, absent) = if id.is_some() { (id_name, secret_name) } else { (secret_name, id_name) };
-            notes.push(format!("{present} is set without {absent} and was passed over; set both"));
+        self.add_pair(environment, "PL_AUTH_CLIENT_ID", "PL_AUTH_CLIENT_SECRET")?;
+        for name in ["PL_API_KEY", "PLANET_API_KEY"] {
+            if let Some(key) = variable(environment, name)? {
+                self.add_key(Secret::from(key), named(name), level);
+            }
+        }
+        self.add_pair(environment, "SH_CLIENT_ID", "SH_CLIENT_SECRET")?;
+        if let Some(profile) = variable(environment, "SH_PROFILE")? {
+            let config = sentinelhub::read(self.root, &profile)?;
+            self.add_client(config, named("SH_PROFILE"), Some(profile), level);
+        }
+        Ok(())
+    }
+
+    fn files(&mut self, names_a_section: bool) {
+        let (preferences, notes) = preferences::read(self.root);
+        self.notes.extend(notes);
+        self.preferences(preferences);
+        if names_a_section {
+            return;
+        }
+        match sentinelhub::read_default(self.root) {
+            Ok(Some(config)) => {
+                let profile = sentinelhub::DEFAULT_PROFILE;
+                self.add_client(config, format!("config.toml: {profile}"), Some(profile.to_owned()), Level::Files);
+            }
+            Ok(None) => {}
+            Err(error) => self.notes.push(format!("{}; it was passed over", error.message())),
         }
     }
-    Ok(())
+
+    fn preferences(&mut self, preferences: Preferences) {
+        let named = |names: &str| format!("{}: {names}", preferences::NAME);
+        let Preferences { profile, client_id, client_secret, api_key, key } = preferences;
+        if let Some(profile) = profile {
+            self.preferred_profile(&profile, named(preferences::PROFILE));
+        }
+        let pair = (preferences::CLIENT_ID, preferences::CLIENT_SECRET);
+        match (client_id, client_secret) {
+            (Some(id), Some(secret)) => {
+                self.add_client(m2m(id, secret), named(&format!("{}, {}", pair.0, pair.1)), None, Level::Files);
+            }
+            (Some(_), None) => self.half(pair.0, pair.1, " in .planet.json"),
+            (None, Some(_)) => self.half(pair.1, pair.0, " in .planet.json"),
+            (None, None) => {}
+        }
+        for (key, name) in [(api_key, preferences::API_KEY), (key, preferences::KEY)] {
+            if let Some(key) = key {
+                self.add_key(key, named(name), Level::Files);
+            }
+        }
+    }
+
+    /// A file must not keep the rest from being used: an API key beside it, for one.
+    fn preferred_profile(&mut self, profile: &str, source: String) {
+        let opened = match directory::open(self.root, profile) {
+            Ok(opened) => opened,
+            Err(error) => return self.notes.push(format!("{source} was passed over: {}", error.message())),
+        };
+        let needs_a_person =
+            matches!(&opened.config, ClientConfig::OAuth(client) if client.client_type.grant() == Grant::RefreshToken);
+        if needs_a_person && !self.root.has_session(profile).unwrap_or(false) {
+            self.notes.push(format!("{source} was passed over: nobody has logged in to the profile {}", shown(profile)));
+        } else {
+            self.add_profile(opened, source, Level::Files);
+        }
+    }
+
+    fn built_in(&mut self) {
+        if self.root.has_session(PROFILE_PLANET_USER).unwrap_or(false) {
+            if let Ok(opened) = directory::open(self.root, PROFILE_PLANET_USER) {
+                self.add_profile(opened, format!("built-in profile: {PROFILE_PLANET_USER}"), Level::BuiltIn);
+            }
+        } else if self.found.is_empty() && !self.notes.iter().any(|note| note.contains(PROFILE_PLANET_USER)) {
+            // Where there is another credential nobody misses this one.
+            self.notes.push(format!("{PROFILE_PLANET_USER}: nobody has logged in"));
+        }
+    }
+
+    /// An id and a secret of the same level, never mixed with another.
+    fn add_pair(&mut self, environment: &dyn Environment, id_name: &str, secret_name: &str) -> Result<()> {
+        match (variable(environment, id_name)?, variable(environment, secret_name)?) {
+            (Some(id), Some(secret)) => {
+                let source = format!("environment: {id_name}, {secret_name}");
+                self.add_client(m2m(id, Secret::from(secret)), source, None, Level::Environment);
+            }
+            (Some(_), None) => self.half(id_name, secret_name, ""),
+            (None, Some(_)) => self.half(secret_name, id_name, ""),
+            (None, None) => {}
+        }
+        Ok(())
+    }
+
+    fn half(&mut self, present: &str, absent: &str, place: &str) {
+        self.notes.push(format!("{present} is set{place} without {absent} and was passed over; set both"));
+    }
+
+    fn add_profile(&mut self, opened: directory::Profile, source: String, level: Level) {
+        let directory::Profile { name, config, .. } = opened;
+        let token_profile = match config {
+            ClientConfig::OAuth(_) => names::directory(&name).ok(),
+            ClientConfig::ApiKey { .. } => None,
+        };
+        self.add(Found { config, source, profile: Some(name), token_profile, level });
+    }
+
+    fn add_client(&mut self, config: ClientConfig, source: String, profile: Option<String>, level: Level) {
+        let token_profile = match &config {
+            ClientConfig::OAuth(client) => names::m2m_profile(&client.client_id),
+            ClientConfig::ApiKey { .. } => None,
+        };
+        self.add(Found { config, source, profile, token_profile, level });
+    }
+
+    fn add_key(&mut self, api_key: Secret, source: String, level: Level) {
+        let config = ClientConfig::ApiKey { api_key, as_header: false };
+        self.add(Found { config, source, profile: None, token_profile: None, level });
+    }
+
+    /// A session that a higher level has found already is not listed again.
+    fn add(&mut self, found: Found) {
+        let is_listed = |one: &Found| one.token_profile.is_some() && one.token_profile == found.token_profile;
+        if found.level == Level::Environment || !self.found.iter().any(is_listed) {
+            self.found.push(found);
+        }
+    }
+}
+
+fn m2m(client_id: String, client_secret: Secret) -> ClientConfig {
+    ClientConfig::OAuth(Box::new(OAuthClient { client_id, client_secret: Some(client_secret), ..OAuthClient::default() }))
+}
+
+fn shown(profile: &str) -> String {
+    crate::error::one_line(profile, 100)
 }

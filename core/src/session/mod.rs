@@ -1,14 +1,21 @@
 //! The heart: a session is an ordered list of credential sources behind one host policy.
 
 mod authorization;
+mod client;
+#[cfg(all(test, feature = "shuttle"))]
+mod exploration;
 mod flight;
-mod machine;
+mod in_flight;
 mod open;
 mod options;
+mod renewal;
+mod renewing;
 mod snapshot;
 mod source;
 mod status;
+mod sync;
 
+pub use in_flight::settle;
 pub use authorization::{AccessToken, Authorization};
 pub use open::{M2mOptions, Named};
 pub use options::{DEFAULT_TIMEOUT_MS, Options, Runtime};
@@ -19,7 +26,8 @@ use crate::credential::ApiKeyTransport;
 use crate::error::{Error, Result, Status};
 use crate::platform::Acceptance;
 use crate::secret::Secret;
-use flight::{Renewing, Wait};
+use flight::Wait;
+use renewing::Renewing;
 use source::Source;
 use std::sync::Arc;
 use std::time::Duration;
@@ -186,6 +194,19 @@ impl Session {
         self.tokens()?.refresh(self.wait()).map(drop)
     }
 
+    /// Forgets the tokens, in memory and on disk, so that every process has to log in again; `false` where there were none. A client's
+    /// configuration stays: a machine gets new tokens with the next call.
+    ///
+    /// Blocks until a renewal under way has ended. Errors: UNSUPPORTED where the session holds no tokens, TIMEOUT, STORAGE.
+    pub fn logout(&self) -> Result<bool> {
+        self.tokens()?;
+        let mut removed = false;
+        for renewing in self.shared.sources.iter().filter_map(Source::renewing) {
+            removed |= renewing.logout(self.wait())?;
+        }
+        Ok(removed)
+    }
+
     /// What this session is. Uses no network, holds no secret.
     pub fn status(&self) -> SessionStatus {
         let shared = &self.shared;
@@ -202,9 +223,12 @@ impl Session {
         Some(HostStatus { host, source_index, under_development })
     }
 
-    /// Whether the session holds a credential, so that calls need no person.
+    /// Whether the session holds a credential that can be used, so that calls need no person. Uses no network.
     pub fn is_initialized(&self) -> bool {
-        !self.shared.sources.is_empty()
+        self.shared.sources.iter().any(|source| {
+            source.renewing().map(Renewing::look_at_last);
+            source.is_initialized()
+        })
     }
 
     /// The first source whose credential the host takes; one that Planet lists as under development there only if there is no other.

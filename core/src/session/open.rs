@@ -1,19 +1,20 @@
 //! The constructors: opening a session writes nothing and uses no network.
 
-use super::flight::Renewing;
-use super::machine::Machine;
+use super::client::Client;
 use super::options::Options;
+use super::renewing::Renewing;
 use super::source::{Credential, Source};
 use super::{Session, Shared};
 use crate::authorize::HostPolicy;
 use crate::credential::ApiKeyTransport;
 use crate::error::{Error, Result};
 use crate::platform::Deployment;
-use crate::profile::client_config::{ClientConfig, MachineClient};
+use crate::profile::client_config::{ClientConfig, Grant, OAuthClient};
 use crate::profile::environment::flag;
-use crate::profile::{Environment, directory, precedence};
+use crate::profile::precedence::Level;
+use crate::profile::{Environment, Root, directory, names, precedence};
 use crate::secret::Secret;
-use crate::storage::Memory;
+use crate::storage::{CustomStorage, FileStorage, Memory, Storage};
 use std::sync::Arc;
 
 /// No identifier, secret or URL in use comes near this size.
@@ -48,6 +49,7 @@ struct Opening<'a> {
     options: &'a Options,
     deployment: Deployment,
     allow_insecure_loopback: bool,
+    root: Root,
 }
 
 impl<'a> Opening<'a> {
@@ -55,23 +57,42 @@ impl<'a> Opening<'a> {
         // A bad option is the caller's mistake, not that of the credential which is the first to use it.
         options.timeout()?;
         options.http()?;
-        Ok(Opening { options, deployment: options.deployment()?, allow_insecure_loopback })
+        let root = Root::new(options.runtime.environment.as_ref(), options.storage_root.as_deref())?;
+        Ok(Opening { options, deployment: options.deployment()?, allow_insecure_loopback, root })
     }
 
-    fn source(&self, config: &ClientConfig, origin: &str, profile: Option<String>) -> Result<Source> {
+    /// `keep_in`: the profile whose directory keeps the tokens.
+    fn source(&self, config: &ClientConfig, origin: &str, profile: Option<String>, keep_in: Option<&str>) -> Result<Source> {
         match config {
             ClientConfig::ApiKey { api_key, as_header } => {
                 let transport = if *as_header { ApiKeyTransport::Header } else { ApiKeyTransport::default() };
                 Source::api_key(api_key.expose(), transport, origin, profile)
             }
-            ClientConfig::Machine(client) => {
-                let machine = Machine::new(client, &self.deployment, self.allow_insecure_loopback)?;
+            ClientConfig::OAuth(client) => {
+                let client = Client::new(client, &self.deployment, self.allow_insecure_loopback)?;
+                let storage = self.storage(&client, keep_in)?;
                 let timeout = self.options.timeout()?;
-                let renewing =
-                    Renewing::new(machine, Arc::new(Memory::default()), self.options.http()?, timeout, profile.clone());
+                let renewing = Renewing::new(client, storage, self.options.http()?, timeout, profile.clone());
                 Ok(Source { credential: Credential::Renewing(Arc::new(renewing)), origin: origin.to_owned(), profile })
             }
         }
+    }
+
+    fn storage(&self, client: &Client, keep_in: Option<&str>) -> Result<Arc<dyn Storage>> {
+        if let Some(callbacks) = &self.options.storage {
+            return Ok(Arc::new(CustomStorage::new(callbacks.clone(), client.binding())));
+        }
+        let file = match keep_in {
+            Some(profile) if self.options.save != Some(false) => self.root.token_file(profile)?,
+            _ => None,
+        };
+        Ok(match file {
+            Some(file) => {
+                let disk = self.options.runtime.disk.clone();
+                Arc::new(FileStorage::new(file, client.binding(), self.root.sops(), disk))
+            }
+            None => Arc::new(Memory::default()),
+        })
     }
 
     /// `names_a_key`: whether the call names the API key that `allowed_hosts` is for.
@@ -82,15 +103,35 @@ impl<'a> Opening<'a> {
         Ok(Session { shared: Arc::new(shared), timeout: self.options.timeout()?, interrupt: None })
     }
 
-    fn single(self, config: &ClientConfig, origin: &str, profile: Option<String>) -> Result<Session> {
-        let source = self.source(config, origin, profile)?;
+    fn single(
+        self,
+        config: &ClientConfig,
+        origin: &str,
+        profile: Option<String>,
+        keep_in: Option<&str>,
+    ) -> Result<Session> {
+        let opening = self.at_deployment_of(config)?;
+        let source = opening.source(config, origin, profile, keep_in)?;
         let names_a_key = source.key().is_some();
-        self.session(vec![source], Vec::new(), names_a_key)
+        opening.session(vec![source], Vec::new(), names_a_key)
+    }
+
+    /// A profile may name its own deployment; the call's option goes before it.
+    fn at_deployment_of(self, config: &ClientConfig) -> Result<Self> {
+        match config {
+            ClientConfig::OAuth(client) if client.deployment.is_some() && self.options.deployment.is_none() => {
+                let options = Options { deployment: client.deployment.clone(), ..self.options.clone() };
+                Ok(Opening { deployment: options.deployment()?, ..self })
+            }
+            _ => Ok(self),
+        }
     }
 }
 
 impl Session {
     /// All credentials that the environment offers, highest first; a URL gets the first that its host accepts.
+    ///
+    /// After the environment's come those of `~/.planet.json`, of sentinelhub's `config.toml`, and the session of a person who has logged in.
     ///
     /// Reads `PL_AUTH_PROFILE`, `PL_AUTH_CLIENT_ID` and `PL_AUTH_CLIENT_SECRET`, `PL_API_KEY`, `PLANET_API_KEY`, `SH_CLIENT_ID` and `SH_CLIENT_SECRET`,
     /// `SH_PROFILE`, and `PLANETKEY_ALLOW_INSECURE_LOOPBACK`. With none of them the session opens and its calls say LOGIN_REQUIRED.
@@ -102,16 +143,26 @@ impl Session {
             Some(allow) => allow,
             None => insecure_loopback_of(environment)?.unwrap_or(false),
         };
+        no_profile(options)?;
+        if options.storage.is_some() {
+            return Err(Error::invalid_argument(
+                "an application's own storage keeps the tokens of one client; use from_profile, from_m2m or from_client_config",
+            ));
+        }
         let opening = Opening::new(options, allow)?;
-        let (found, notes) = precedence::from_environment(environment)?;
-        let sources = found
-            .into_iter()
-            .map(|found| {
-                opening.source(&found.config, &found.source, found.profile.clone()).map_err(|error| {
-                    Error::misconfigured(format!("{}: {}", found.source, error.message())).with_profile(found.profile.as_deref())
-                })
-            })
-            .collect::<Result<Vec<_>>>()?;
+        let (found, mut notes) = precedence::find(environment, &opening.root)?;
+        let mut sources = Vec::new();
+        for found in found {
+            let keep_in = found.token_profile.as_deref();
+            match opening.source(&found.config, &found.source, found.profile.clone(), keep_in) {
+                Ok(source) => sources.push(source),
+                Err(error) if found.level == Level::Environment => {
+                    return Err(Error::misconfigured(format!("{}: {}", found.source, error.message()))
+                        .with_profile(found.profile.as_deref()));
+                }
+                Err(error) => notes.push(format!("{} was passed over: {}", found.source, error.message())),
+            }
+        }
         for note in &notes {
             log::warn!("{note}");
         }
@@ -161,10 +212,11 @@ impl Session {
     /// Errors: INVALID_ARGUMENT, MISCONFIGURED, LOGIN_REQUIRED, UNSUPPORTED.
     pub fn from_profile(name: &str, options: &Options) -> Result<Session> {
         check_argument("profile", name)?;
-        let config = directory::read(options.runtime.environment.as_ref(), name)?;
+        no_profile(options)?;
         let opening = Opening::new(options, options.allow_insecure_loopback.unwrap_or(false))?;
+        let config = directory::open(&opening.root, name)?.config;
         opening
-            .single(&config, &format!("profile: {name}"), Some(name.to_owned()))
+            .single(&config, &format!("profile: {name}"), Some(name.to_owned()), Some(name))
             .map_err(|error| error.with_profile(Some(name)))
     }
 
@@ -172,6 +224,7 @@ impl Session {
     ///
     /// Errors: INVALID_ARGUMENT.
     pub fn from_api_key(key: &str, transport: ApiKeyTransport, options: &Options) -> Result<Session> {
+        no_profile(options)?;
         let opening = Opening::new(options, options.allow_insecure_loopback.unwrap_or(false))?;
         let source = Source::api_key(key, transport, "argument: api_key", None)?;
         opening.session(vec![source], Vec::new(), true)
@@ -183,25 +236,50 @@ impl Session {
     pub fn from_m2m(client_id: &str, client_secret: &str, m2m: &M2mOptions, options: &Options) -> Result<Session> {
         check_argument("client_id", client_id)?;
         check_argument("client_secret", client_secret)?;
-        let client = MachineClient {
+        let client = OAuthClient {
             client_id: client_id.to_owned(),
             client_secret: Some(Secret::from(client_secret)),
             scopes: m2m.scopes.clone(),
             audience: m2m.audience.clone(),
-            ..MachineClient::default()
+            ..OAuthClient::default()
         };
         let opening = Opening::new(options, options.allow_insecure_loopback.unwrap_or(false))?;
-        opening.single(&ClientConfig::Machine(Box::new(client)), "argument: client_id, client_secret", None)
+        let profile = options.profile.as_deref();
+        let keep_in = keep_in(&client, profile)?;
+        let config = ClientConfig::OAuth(Box::new(client));
+        opening.single(&config, "argument: client_id, client_secret", profile.map(str::to_owned), keep_in.as_deref())
     }
 
     /// Any registered client, by the fields of `auth_client.json` as JSON text. Beside the SDK's fields: `token_endpoint_auth_method` (RFC 7591),
     /// `kid`, `client_assertion_audience` (`token_endpoint` or `issuer`), and `extra`, further parameters of the token request.
     ///
-    /// Errors: INVALID_ARGUMENT, MISCONFIGURED, UNSUPPORTED.
+    /// The configuration itself is not written. Errors: INVALID_ARGUMENT, MISCONFIGURED, UNSUPPORTED.
     pub fn from_client_config(json: &str, options: &Options) -> Result<Session> {
         let config = ClientConfig::from_json(json)?;
+        let profile = options.profile.as_deref();
+        let keep_in = match &config {
+            ClientConfig::OAuth(client) => keep_in(client, profile)?,
+            ClientConfig::ApiKey { .. } => None,
+        };
         let opening = Opening::new(options, options.allow_insecure_loopback.unwrap_or(false))?;
-        opening.single(&config, "argument: client configuration", None)
+        opening.single(&config, "argument: client configuration", profile.map(str::to_owned), keep_in.as_deref())
+    }
+}
+
+/// The option says where the tokens of a client are kept that has no profile yet.
+fn no_profile(options: &Options) -> Result<()> {
+    match options.profile {
+        None => Ok(()),
+        Some(_) => Err(Error::invalid_argument("the option profile is for from_m2m and from_client_config; use from_profile")),
+    }
+}
+
+/// The profile directory that keeps a client's tokens; nothing where its id is no name of a directory.
+fn keep_in(client: &OAuthClient, profile: Option<&str>) -> Result<Option<String>> {
+    match profile {
+        Some(profile) => names::check(profile).map(|()| Some(profile.to_owned())),
+        None if client.client_type.grant() == Grant::ClientCredentials => Ok(names::m2m_profile(&client.client_id)),
+        None => Ok(names::check(&client.client_id).ok().map(|()| client.client_id.clone())),
     }
 }
 

@@ -7,6 +7,7 @@ use crate::platform::Deployment;
 use crate::profile::environment::variable;
 use crate::profile::{Environment, SystemEnvironment};
 use crate::secret::Secret;
+use crate::storage::{Disk, StorageCallbacks};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +19,17 @@ const MAX_TIMEOUT_MS: u64 = 24 * 3600 * 1000;
 /// Options of every constructor. What is left out takes the default, and the defaults live here once.
 #[derive(Clone, Default)]
 pub struct Options {
+    /// Whether tokens are kept on disk, where all processes and Planet's own tools share them; they are by default. `false` keeps them in
+    /// memory, and does not look at what is on disk.
+    pub save: Option<bool>,
+    /// The profile whose directory keeps the tokens of `from_m2m` and `from_client_config`; by default `planet-m2m-<client id>` for a
+    /// machine and the client id for everybody else, as in Planet's SDK.
+    pub profile: Option<String>,
+    /// The directory that takes the place of the home directory for `.planet` and `.planet.json`; by default `PLANETKEY_STORAGE_ROOT`, else
+    /// the home directory. For homes that cannot be written.
+    pub storage_root: Option<String>,
+    /// The application's own storage in place of files, for sessions of one client.
+    pub storage: Option<Arc<dyn StorageCallbacks>>,
     /// Total deadline of each call that may use the network, in milliseconds; 30,000 by default.
     pub timeout_ms: Option<u64>,
     /// Another deployment: a preset's name, the path of a deployment document, or its JSON text. By default `PLANETKEY_DEPLOYMENT`, else Planet.
@@ -30,7 +42,7 @@ pub struct Options {
     pub ca_file: Option<String>,
     /// The proxy to use instead of what the environment says.
     pub proxy: Option<String>,
-    /// Clock, randomness, environment and transport; the real ones by default.
+    /// Clock, randomness, environment, transport and disk; the real ones by default.
     pub runtime: Runtime,
 }
 
@@ -45,6 +57,8 @@ pub struct Runtime {
     pub environment: Arc<dyn Environment>,
     /// The way to authorization servers; by default real HTTP with the options' CA and proxy.
     pub transport: Option<Arc<dyn Transport>>,
+    /// What happens to each step of a write; nothing by default.
+    pub disk: Option<Arc<dyn Disk>>,
 }
 
 impl Default for Runtime {
@@ -54,6 +68,7 @@ impl Default for Runtime {
             random: Arc::new(SystemRandom),
             environment: Arc::new(SystemEnvironment),
             transport: None,
+            disk: None,
         }
     }
 }

@@ -20,7 +20,8 @@ pub(crate) struct Snapshot {
     pub(crate) expires_at: Option<i64>,
     pub(crate) scopes: Vec<String>,
     pub(crate) lifetime_ms: u64,
-    pub(crate) received: Moment,
+    /// When it was received or read.
+    pub(crate) at: Moment,
     /// From here on one thread renews in the background.
     soft: Moment,
     /// From here on the token is not sent.
@@ -42,7 +43,7 @@ impl Snapshot {
             expires_at: None,
             scopes: Vec::new(),
             lifetime_ms: u64::MAX,
-            received: Moment { monotonic_ms: 0, unix_ms: 0 },
+            at: Moment { monotonic_ms: 0, unix_ms: 0 },
             soft: never,
             hard: never,
             rejected: AtomicBool::new(false),
@@ -55,8 +56,8 @@ impl Snapshot {
         let life = stored.tokens.lifetime_ms;
         let window = (life as f64 / 4.0 * (0.6 + 0.8 * fraction(random))) as u64;
         let margin = HARD_MARGIN_MS.min(life / 10);
-        let received = stored.received;
-        let expires_ms = received.unix_ms.saturating_add(life);
+        let (at, left) = (stored.at, stored.remaining_ms);
+        let expires_ms = at.unix_ms.saturating_add(left);
         Snapshot {
             header: Secret::from(format!("Bearer {}", stored.tokens.access_token.expose())),
             prefix: "Bearer ".len(),
@@ -64,9 +65,9 @@ impl Snapshot {
             expires_at: i64::try_from(expires_ms / 1000).ok(),
             scopes: stored.tokens.scopes.clone(),
             lifetime_ms: life,
-            received,
-            soft: received.plus_ms(life.saturating_sub(window.max(margin))),
-            hard: received.plus_ms(life.saturating_sub(margin)),
+            at,
+            soft: at.plus_ms(left.saturating_sub(window.max(margin))),
+            hard: at.plus_ms(left.saturating_sub(margin)),
             rejected: AtomicBool::new(false),
             after_rejection,
         }
@@ -103,8 +104,8 @@ impl Snapshot {
         self.rejected.load(Ordering::Relaxed)
     }
 
-    /// How long ago it was received, by the clock that does not jump.
+    /// How long ago it was received or read, by the clock that does not jump.
     pub(crate) fn age_ms(&self, clock: &dyn Clock) -> u64 {
-        clock.now().monotonic_ms.saturating_sub(self.received.monotonic_ms)
+        clock.now().monotonic_ms.saturating_sub(self.at.monotonic_ms)
     }
 }

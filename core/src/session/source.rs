@@ -1,6 +1,7 @@
 //! One credential source of a session: static (an API key) or renewing (tokens).
 
-use super::flight::{Renewing, Wait};
+use super::flight::Wait;
+use super::renewing::Renewing;
 use super::snapshot::Snapshot;
 use crate::authorize::{Kind, api_key};
 use crate::credential::{ApiKey, ApiKeyTransport};
@@ -42,7 +43,7 @@ impl Source {
     pub(crate) fn kind(&self) -> Kind {
         match &self.credential {
             Credential::Static { .. } => Kind::ApiKey,
-            Credential::Renewing(renewing) => renewing.machine.kind(),
+            Credential::Renewing(renewing) => renewing.client.kind(),
         }
     }
 
@@ -52,6 +53,14 @@ impl Source {
         match &self.credential {
             Credential::Static { snapshot, .. } => Some(snapshot.clone()),
             Credential::Renewing(renewing) => renewing.cached(),
+        }
+    }
+
+    /// Whether requests can be served without a person.
+    pub(crate) fn is_initialized(&self) -> bool {
+        match &self.credential {
+            Credential::Static { .. } => true,
+            Credential::Renewing(renewing) => renewing.is_initialized(),
         }
     }
 

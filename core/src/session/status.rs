@@ -31,6 +31,8 @@ pub struct SourceStatus {
     pub hosts: Vec<String>,
     /// `bearer`, `basic`, `header` or `query`.
     pub transport: &'static str,
+    /// The file that its tokens are kept in; nothing for an API key and for a session in memory.
+    pub file: Option<String>,
 }
 
 /// What a request to one host carries.
@@ -61,32 +63,37 @@ impl SessionStatus {
         deployment: &str,
         notes: &[String],
     ) -> Self {
+        let mut notes = notes.to_vec();
+        for (source, error) in sources.iter().filter_map(|source| Some((source, source.renewing()?.unsaved_because()?))) {
+            notes.push(format!("{}: the session lives in this process only ({})", source.origin, error.message()));
+        }
         let sources = sources
             .iter()
             .map(|source| {
                 let renewing = source.renewing();
-                let last = renewing.and_then(|renewing| renewing.last());
+                let last = renewing.and_then(|renewing| renewing.look_at_last());
+                let asked_for = renewing.map_or(&[][..], |renewing| renewing.client.scopes());
                 SourceStatus {
                     kind: if renewing.is_some() { "access_token" } else { "api_key" },
                     source: source.origin.clone(),
                     profile: source.profile.clone(),
-                    client_type: renewing.map_or("static_apikey", |renewing| renewing.machine.client_type()),
-                    client_id: renewing.map(|renewing| renewing.machine.client_id().to_owned()),
-                    issuer: renewing.map(|renewing| renewing.machine.issuer().to_owned()),
-                    scopes: match (&last, renewing) {
-                        (Some(last), _) => last.scopes.clone(),
-                        (None, Some(renewing)) => renewing.machine.scopes().to_vec(),
-                        (None, None) => Vec::new(),
+                    client_type: renewing.map_or("static_apikey", |renewing| renewing.client.client_type()),
+                    client_id: renewing.map(|renewing| renewing.client.client_id().to_owned()),
+                    issuer: renewing.map(|renewing| renewing.client.issuer().to_owned()),
+                    scopes: match &last {
+                        Some(last) if !last.scopes.is_empty() => last.scopes.clone(),
+                        _ => asked_for.to_vec(),
                     },
                     expires_at: last.and_then(|last| last.expires_at),
-                    initialized: true,
+                    initialized: source.is_initialized(),
                     token_cached: source.is_usable(),
                     hosts: policy.hosts_for(source.kind()),
                     transport: source.transport_name(),
+                    file: renewing.and_then(|renewing| renewing.file()).map(|file| file.display().to_string()),
                 }
             })
             .collect();
-        SessionStatus { sources, hosts, deployment: deployment.to_owned(), notes: notes.to_vec() }
+        SessionStatus { sources, hosts, deployment: deployment.to_owned(), notes }
     }
 
     /// The sources, in the order in which a URL gets the first that its host accepts.
@@ -109,7 +116,7 @@ impl SessionStatus {
         &self.notes
     }
 
-    /// Whether there is a credential.
+    /// Whether there is a credential that needs no person.
     pub fn is_initialized(&self) -> bool {
         self.sources.iter().any(|source| source.initialized)
     }
@@ -163,6 +170,7 @@ impl SessionStatus {
                     "token_cached": source.token_cached,
                     "hosts": source.hosts,
                     "transport": source.transport,
+                    "file": source.file,
                 })
             })
             .collect();

@@ -1,40 +1,116 @@
-//! Where a session's tokens are kept between renewals.
+//! Where a session's tokens are kept between renewals, and what keeps processes from renewing them at once.
 
+mod custom;
+pub mod document;
+mod file;
+pub mod files;
+mod lock;
+mod memo;
 mod memory;
+pub mod sops;
+mod token_file;
 
+pub use custom::{CustomStorage, StorageCallbacks};
+pub use file::FileStorage;
+pub use files::{Disk, RealDisk, Step, Version};
+pub use memo::{Memo, Receipt};
 pub use memory::Memory;
+pub use token_file::fingerprint;
 
 use crate::clock::Moment;
 use crate::credential::TokenSet;
-use crate::error::Result;
+use crate::error::{Error, Result, Status};
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
-/// A token set with the moment at which it was received.
+/// A token set and how long its access token still lives.
 #[derive(Clone, Debug)]
 pub struct Stored {
-    /// What the authorization server answered.
+    /// What the authorization server answered. Its access token may be empty where a file holds a refresh token only.
     pub tokens: TokenSet,
-    /// When, on both clocks.
-    pub received: Moment,
+    /// When this was received or read, on both clocks.
+    pub at: Moment,
+    /// Milliseconds that the access token lived on from then.
+    pub remaining_ms: u64,
+}
+
+impl Stored {
+    /// An answer that just came.
+    pub fn received(tokens: TokenSet, now: Moment) -> Self {
+        let remaining_ms = tokens.lifetime_ms;
+        Stored { tokens, at: now, remaining_ms }
+    }
+
+    fn received_unix_ms(&self) -> u64 {
+        self.at.unix_ms.saturating_add(self.remaining_ms).saturating_sub(self.tokens.lifetime_ms)
+    }
+}
+
+/// What a storage holds for a session.
+#[derive(Clone, Debug, Default)]
+pub enum Kept {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// Tokens of another client or server, or for other scopes: not this session's.
+    Foreign,
+    /// This session's tokens.
+    Tokens(Arc<Stored>),
+}
+
+/// The state of a storage, as far as it can be told without reading it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Seen {
+    /// It cannot: it must be read.
+    #[default]
+    Unknown,
+    /// There is nothing.
+    Absent,
+    /// Something in this state.
+    At(Version),
 }
 
 /// Held while a token is renewed and kept; dropping it unlocks.
-pub trait Lock {}
+pub trait Lock: Send {}
 
 /// Keeps one session's tokens. Called from any thread.
 pub trait Storage: Send + Sync {
-    /// What is kept, if anything.
+    /// What is kept, with the state that it was read in. `patient`: a torn file is read again for a while, which may block for a second.
     ///
-    /// Errors: STORAGE.
-    fn load(&self) -> Result<Option<Arc<Stored>>>;
+    /// Errors: STORAGE; LOGIN_REQUIRED with the reason `corrupt`, only when patient, after which [`Storage::quarantine`] puts it aside.
+    fn load(&self, now: Moment, patient: bool) -> Result<(Kept, Seen)>;
 
-    /// Replaces what is kept.
+    /// Replaces what is kept. Call it under the lock.
     ///
     /// Errors: STORAGE; what was kept before is then still there.
-    fn save(&self, stored: Arc<Stored>) -> Result<()>;
+    fn save(&self, stored: &Stored) -> Result<Seen>;
 
-    /// Keeps every other user of the same storage from renewing, until the lock is dropped.
+    /// Forgets what is kept; `false` where there was nothing. Errors: STORAGE.
+    fn remove(&self) -> Result<bool>;
+
+    /// Keeps every other user of the same storage from renewing, until the lock is dropped; `None` where there is nothing to lock.
     ///
-    /// Errors: STORAGE.
-    fn lock(&self) -> Result<Box<dyn Lock + '_>>;
+    /// Blocks until `deadline`. Errors: TIMEOUT, STORAGE.
+    fn lock(&self, deadline: Instant) -> Result<Option<Box<dyn Lock + '_>>>;
+
+    /// Whether it changed since. One system call at most.
+    fn seen(&self) -> Seen;
+
+    /// What is remembered beside the tokens.
+    fn memo(&self) -> Memo;
+
+    /// Replaces what is remembered. Call it under the lock. A failure is logged: a memory less costs a request more.
+    fn remember(&self, memo: &Memo);
+
+    /// Puts aside what cannot be read. Call it under the lock. Errors: STORAGE.
+    fn quarantine(&self, now: Moment) -> Result<()>;
+
+    /// The file, for `status()`.
+    fn path(&self) -> Option<&Path>;
+}
+
+fn corrupt(what: &str) -> Error {
+    let message = format!("{what} is damaged and was put aside; log in again");
+    Error::new(Status::LoginRequired, message).with_reason("corrupt")
 }

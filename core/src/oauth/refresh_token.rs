@@ -1,0 +1,43 @@
+//! The refresh token grant (RFC 6749 6).
+
+use super::client_authentication::ClientAuthentication;
+use super::token_endpoint::{self, TokenRequest};
+use crate::credential::TokenSet;
+use crate::error::Result;
+use crate::http::{Form, Http, Patience, Replay};
+use serde_json::Value;
+
+/// What of an old token set is about its access token alone, and must not outlive it.
+const ABOUT_THE_ACCESS_TOKEN: [&str; 6] = ["access_token", "expires_in", "expires_at", "ext_expires_in", "_iat", "_exp"];
+
+/// Asks for an access token in exchange for the refresh token of `old`, without any scope: what was granted stays granted.
+///
+/// What the answer leaves out stays as it was, above all the refresh token. The request is not repeated when nobody knows whether it
+/// arrived: the caller looks first whether somebody else has rotated the token ([`crate::Error::is_ambiguous`]).
+///
+/// Blocks; uses the network. Errors: LOGIN_REQUIRED (`revoked`) for `invalid_grant`, and as [`token_endpoint::send`].
+pub fn request(
+    http: &Http,
+    endpoint: &url::Url,
+    authentication: &ClientAuthentication,
+    old: &TokenSet,
+    patience: Patience,
+    deadline_ms: u64,
+) -> Result<TokenSet> {
+    let mut form = Form::default();
+    form.add("grant_type", "refresh_token")?;
+    form.add("refresh_token", old.refresh_token().unwrap_or(""))?;
+    let request = TokenRequest { endpoint, form, authentication, scopes: &old.scopes, replay: Replay::Unsafe };
+    let mut tokens = token_endpoint::send(http, request, patience, deadline_ms)?;
+    for (name, value) in &old.members.0 {
+        let is_kept = match tokens.members.0.get(name) {
+            None | Some(Value::Null) => true,
+            Some(Value::String(text)) => text.is_empty(),
+            Some(_) => false,
+        };
+        if is_kept && !ABOUT_THE_ACCESS_TOKEN.contains(&name.as_str()) {
+            tokens.members.0.insert(name.clone(), value.clone());
+        }
+    }
+    Ok(tokens)
+}

@@ -1,0 +1,99 @@
+//! The profiles that are there without any file. They always go before a directory of the same name, as in Planet's SDK.
+
+use super::client_config::{ClientConfig, ClientType, OAuthClient};
+use super::members::Members;
+use crate::error::{Error, Result};
+use crate::platform::{
+    AuthorizationServer, Deployment, PLANET_USER_CLIENT_ID, PLANET_USER_SCOPES, PROFILE_LEGACY, PROFILE_PLANET_M2M,
+    PROFILE_PLANET_USER, Subject,
+};
+use serde_json::{Value, json};
+
+/// What the SDK writes into the configurations that it derives from its own.
+const COMMENT: &str = "OIDC/OAuth server used by Planet Public API endpoints";
+const COMMENT_LEGACY: &str = "Planet legacy JWT auth server used by Planet Public API endpoints";
+const LEGACY_AUTH_ENDPOINT: &str = "https://api.planet.com/v0/auth/login";
+
+/// The configuration of a built-in profile, by its name in lower case; `None` for any other name. Server and audience are the deployment's.
+///
+/// `stored` is what its token file holds. Errors: MISCONFIGURED for `planet-m2m`, which is only a form; LOGIN_REQUIRED for `legacy`
+/// without a key.
+pub(super) fn config(name: &str, stored: &dyn Fn() -> Result<Option<Members>>) -> Option<Result<ClientConfig>> {
+    match name {
+        PROFILE_PLANET_USER => Some(Ok(ClientConfig::OAuth(Box::new(OAuthClient {
+            client_type: ClientType::DeviceCode,
+            client_id: PLANET_USER_CLIENT_ID.to_owned(),
+            scopes: PLANET_USER_SCOPES.map(str::to_owned).into(),
+            ..OAuthClient::default()
+        })))),
+        PROFILE_PLANET_M2M => Some(Err(only_a_form())),
+        PROFILE_LEGACY => Some(ClientConfig::from_members(&legacy(), stored)),
+        _ => None,
+    }
+}
+
+/// The same as the members that the SDK's copy of it has.
+pub(super) fn document(name: &str, deployment: &Deployment) -> Option<Result<Members>> {
+    match name {
+        PROFILE_PLANET_USER => Some(server(deployment, Subject::User).map(|server| {
+            let mut members = server_members(server, deployment);
+            set(&mut members, "client_id", json!(PLANET_USER_CLIENT_ID));
+            set(&mut members, "client_type", json!(ClientType::DeviceCode.name()));
+            set(&mut members, "scopes", json!(PLANET_USER_SCOPES));
+            members
+        })),
+        PROFILE_PLANET_M2M => Some(Err(only_a_form())),
+        PROFILE_LEGACY => Some(Ok(legacy())),
+        _ => None,
+    }
+}
+
+/// What a login with a client's id and secret writes.
+///
+/// Errors: MISCONFIGURED where the deployment has no server for such clients.
+pub(super) fn m2m_document(deployment: &Deployment, client_id: &str, client_secret: &str, scopes: &[String]) -> Result<Members> {
+    let mut members = server_members(server(deployment, Subject::M2m)?, deployment);
+    set(&mut members, "_hidden", json!(true));
+    set(&mut members, "client_id", json!(client_id));
+    set(&mut members, "client_secret", json!(client_secret));
+    set(&mut members, "client_type", json!(ClientType::ClientCredentialsSecret.name()));
+    set(&mut members, "scopes", json!(scopes));
+    Ok(members)
+}
+
+fn server(deployment: &Deployment, subject: Subject) -> Result<&AuthorizationServer> {
+    deployment
+        .authorization_server_for(subject)
+        .ok_or_else(|| Error::misconfigured(format!("this deployment has no authorization server for {} tokens", subject.name())))
+}
+
+fn server_members(server: &AuthorizationServer, deployment: &Deployment) -> Members {
+    let mut members = Members::default();
+    if Deployment::planet().is_ok_and(|planet| planet.name == deployment.name) {
+        set(&mut members, "_comment", json!(COMMENT));
+    }
+    set(&mut members, "auth_server", json!(server.issuer));
+    if let Some(audience) = &server.audience {
+        set(&mut members, "audiences", json!([audience]));
+    }
+    members
+}
+
+fn legacy() -> Members {
+    let mut members = Members::default();
+    set(&mut members, "_comment", json!(COMMENT_LEGACY));
+    set(&mut members, "_hidden", json!(true));
+    set(&mut members, "client_type", json!("planet_legacy"));
+    set(&mut members, "legacy_auth_endpoint", json!(LEGACY_AUTH_ENDPOINT));
+    members
+}
+
+fn set(members: &mut Members, name: &str, value: Value) {
+    members.0.insert(name.to_owned(), value);
+}
+
+fn only_a_form() -> Error {
+    Error::misconfigured(
+        "the profile planet-m2m is only a form: give your own client id and secret, in code or as PL_AUTH_CLIENT_ID and PL_AUTH_CLIENT_SECRET",
+    )
+}

@@ -1,0 +1,111 @@
+//! The client types of Planet's SDK that hold tokens.
+
+/// How tokens are renewed without a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Grant {
+    /// The client asks in its own name, at any time (RFC 6749 4.4).
+    ClientCredentials,
+    /// A person logs in once; from then on the refresh token renews (RFC 6749 6).
+    RefreshToken,
+}
+
+/// What a client proves itself by at the token endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Proof {
+    /// Nothing: a public client.
+    None,
+    /// `client_secret`.
+    Secret,
+    /// `client_privkey` or `client_privkey_file`.
+    PrivateKey,
+}
+
+/// The `client_type` of auth_client.json.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ClientType {
+    /// `oidc_auth_code`: a login in the browser.
+    AuthCode,
+    /// `oidc_auth_code_secret`
+    AuthCodeSecret,
+    /// `oidc_auth_code_pubkey`
+    AuthCodePubkey,
+    /// `oidc_device_code`: a login on another device.
+    DeviceCode,
+    /// `oidc_device_code_secret`
+    DeviceCodeSecret,
+    /// `oidc_device_code_pubkey`
+    DeviceCodePubkey,
+    /// `oidc_client_credentials_secret`: a machine-to-machine client.
+    #[default]
+    ClientCredentialsSecret,
+    /// `oidc_client_credentials_pubkey`
+    ClientCredentialsPubkey,
+    /// `oidc_resource_owner`: a login with a password, which Planet's SDK does and planetkey does not; its tokens are renewed.
+    ResourceOwner,
+    /// `oidc_resource_owner_secret`
+    ResourceOwnerSecret,
+    /// `oidc_resource_owner_pubkey`
+    ResourceOwnerPubkey,
+}
+
+impl ClientType {
+    /// Every type.
+    pub const ALL: [ClientType; 11] = [
+        ClientType::AuthCode,
+        ClientType::AuthCodeSecret,
+        ClientType::AuthCodePubkey,
+        ClientType::DeviceCode,
+        ClientType::DeviceCodeSecret,
+        ClientType::DeviceCodePubkey,
+        ClientType::ClientCredentialsSecret,
+        ClientType::ClientCredentialsPubkey,
+        ClientType::ResourceOwner,
+        ClientType::ResourceOwnerSecret,
+        ClientType::ResourceOwnerPubkey,
+    ];
+
+    /// As in auth_client.json: `oidc_device_code`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            ClientType::AuthCode => "oidc_auth_code",
+            ClientType::AuthCodeSecret => "oidc_auth_code_secret",
+            ClientType::AuthCodePubkey => "oidc_auth_code_pubkey",
+            ClientType::DeviceCode => "oidc_device_code",
+            ClientType::DeviceCodeSecret => "oidc_device_code_secret",
+            ClientType::DeviceCodePubkey => "oidc_device_code_pubkey",
+            ClientType::ClientCredentialsSecret => "oidc_client_credentials_secret",
+            ClientType::ClientCredentialsPubkey => "oidc_client_credentials_pubkey",
+            ClientType::ResourceOwner => "oidc_resource_owner",
+            ClientType::ResourceOwnerSecret => "oidc_resource_owner_secret",
+            ClientType::ResourceOwnerPubkey => "oidc_resource_owner_pubkey",
+        }
+    }
+
+    /// The type with this name.
+    pub fn from_name(name: &str) -> Option<ClientType> {
+        ClientType::ALL.into_iter().find(|client_type| client_type.name() == name)
+    }
+
+    /// How its tokens are renewed.
+    pub const fn grant(self) -> Grant {
+        match self {
+            ClientType::ClientCredentialsSecret | ClientType::ClientCredentialsPubkey => Grant::ClientCredentials,
+            _ => Grant::RefreshToken,
+        }
+    }
+
+    /// What it proves itself by.
+    pub const fn proof(self) -> Proof {
+        match self {
+            ClientType::AuthCode | ClientType::DeviceCode | ClientType::ResourceOwner => Proof::None,
+            ClientType::AuthCodeSecret
+            | ClientType::DeviceCodeSecret
+            | ClientType::ClientCredentialsSecret
+            | ClientType::ResourceOwnerSecret => Proof::Secret,
+            ClientType::AuthCodePubkey
+            | ClientType::DeviceCodePubkey
+            | ClientType::ClientCredentialsPubkey
+            | ClientType::ResourceOwnerPubkey => Proof::PrivateKey,
+        }
+    }
+}

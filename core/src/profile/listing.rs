@@ -1,0 +1,249 @@
+//! Looking at profiles: which there are, and what is in them, without secrets.
+
+use super::directory::read_members;
+use super::manage::Profiles;
+use super::members::Members;
+use super::names;
+use super::preferences::is_same;
+use super::root::config_in;
+use crate::error::{Error, Result, Status};
+use crate::jwt;
+use crate::platform::{PROFILE_LEGACY, PROFILE_PLANET_USER};
+use serde_json::{Value, json};
+use std::fs::{self, DirEntry, ReadDir};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+/// A profile that there is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Its name.
+    pub name: String,
+    /// Whether it is there without any file.
+    pub built_in: bool,
+    /// Whether it is the one that `.planet.json` chooses.
+    pub selected: bool,
+}
+
+/// What a profile is, without a secret.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// Its name.
+    pub name: String,
+    /// Whether it is there without any file.
+    pub built_in: bool,
+    /// Whether it is the one that `.planet.json` chooses.
+    pub selected: bool,
+    /// As in auth_client.json.
+    pub client_type: Option<String>,
+    /// The client, where it holds tokens.
+    pub client_id: Option<String>,
+    /// Who issues its tokens, as far as the configuration says.
+    pub issuer: Option<String>,
+    /// Whether tokens or a key are kept for it.
+    pub has_session: bool,
+    /// Unix seconds at which the access token that is kept expires; it may be renewable all the same.
+    pub expires_at: Option<i64>,
+    /// The client configuration's file; `None` for a built-in profile.
+    pub file: Option<PathBuf>,
+    /// Why the rest is missing, where it could not be read.
+    pub problem: Option<String>,
+}
+
+impl Summary {
+    /// The same object in every language.
+    pub fn to_json(&self) -> Value {
+        json!({
+            "name": self.name,
+            "built_in": self.built_in,
+            "selected": self.selected,
+            "client_type": self.client_type,
+            "client_id": self.client_id,
+            "issuer": self.issuer,
+            "has_session": self.has_session,
+            "expires_at": self.expires_at,
+            "file": self.file.as_deref().map(Path::to_string_lossy),
+            "problem": self.problem,
+        })
+    }
+}
+
+impl Profiles {
+    /// The profiles that there are: `planet-user`, `legacy` where its key is stored, and the directories that hold a client configuration,
+    /// in the order in which the file system has them. Each is read when the iterator comes to it, however many there are.
+    ///
+    /// Errors, of each step: STORAGE.
+    pub fn list(&self) -> Listing {
+        let mut built_in = vec![PROFILE_PLANET_USER];
+        if self.root().has_session(PROFILE_LEGACY).unwrap_or(false) {
+            built_in.push(PROFILE_LEGACY);
+        }
+        Listing {
+            built_in: built_in.into_iter(),
+            directories: self.root().profiles_read(),
+            next: 0,
+            entries: None,
+            selected: self.selected(),
+        }
+    }
+
+    /// What one profile is. Reads its files, opens encrypted ones by `sops`, and uses no other network.
+    ///
+    /// Errors: INVALID_ARGUMENT (no name of a profile), MISCONFIGURED (no such profile); what else is wrong with it becomes its `problem`.
+    pub fn summary(&self, name: &str) -> Result<Summary> {
+        let built_in = names::is_built_in(name);
+        let file = if built_in { None } else { Some(self.file(name)?) };
+        let (members, problem) = match self.document(name) {
+            Ok(members) => (members, None),
+            Err(error) => (Members::default(), Some(error.message().to_owned())),
+        };
+        let text = |member: &str| members.text(member).map(str::to_owned);
+        Ok(Summary {
+            name: name.to_owned(),
+            built_in,
+            selected: self.selected().is_some_and(|selected| is_same(&selected, name)),
+            client_type: text("client_type"),
+            client_id: text("client_id"),
+            issuer: text("issuer").or_else(|| text("auth_server")),
+            has_session: members.text("api_key").is_some() || self.root().has_session(name)?,
+            expires_at: self.expires_at(name),
+            file,
+            problem,
+        })
+    }
+
+    /// One profile as JSON: `name`, `built_in`, `selected`, `file`, and as `config` the members of its client configuration. Unless
+    /// `reveal` is set, secrets in it, and what might be one, are replaced by `[redacted]`.
+    ///
+    /// Errors: as [`super::directory::open`].
+    pub fn show(&self, name: &str, reveal: bool) -> Result<Value> {
+        let mut config = Value::Object(self.document(name)?.0.clone());
+        if !reveal {
+            redact(&mut config);
+        }
+        let built_in = names::is_built_in(name);
+        let file = if built_in { None } else { Some(self.file(name)?) };
+        Ok(json!({
+            "name": name,
+            "built_in": built_in,
+            "selected": self.selected().is_some_and(|selected| is_same(&selected, name)),
+            "file": file.as_deref().map(Path::to_string_lossy),
+            "config": config,
+        }))
+    }
+
+    /// The access token's own `exp` goes before what is written beside it, as in the SDK.
+    fn expires_at(&self, name: &str) -> Option<i64> {
+        let file = self.root().token_file(name).ok()??;
+        let tokens = read_members(self.root(), &file).ok()??;
+        let stated = || tokens.0.get("_exp").and_then(Value::as_f64).map(|seconds| seconds as i64);
+        match jwt::times(tokens.text("access_token")?).exp {
+            Some(exp) => i64::try_from(exp).ok(),
+            None => stated(),
+        }
+    }
+}
+
+/// Goes over the profiles; see [`Profiles::list`].
+#[derive(Debug)]
+pub struct Listing {
+    built_in: std::vec::IntoIter<&'static str>,
+    directories: Vec<PathBuf>,
+    /// Which of them comes after the one that `entries` goes over.
+    next: usize,
+    entries: Option<ReadDir>,
+    selected: Option<String>,
+}
+
+impl Iterator for Listing {
+    type Item = Result<Listed>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Some(name) = self.built_in.next() {
+            return Some(Ok(self.listed(name.to_owned(), true)));
+        }
+        loop {
+            match self.entries.as_mut().and_then(Iterator::next) {
+                Some(Ok(entry)) => {
+                    if let Some(name) = self.profile(&entry) {
+                        return Some(Ok(self.listed(name, false)));
+                    }
+                }
+                Some(Err(error)) => return Some(Err(unreadable(&error))),
+                None => match fs::read_dir(self.directories.get(self.next)?) {
+                    Ok(entries) => {
+                        self.entries = Some(entries);
+                        self.next += 1;
+                    }
+                    Err(error) => {
+                        self.entries = None;
+                        self.next += 1;
+                        if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) {
+                            return Some(Err(unreadable(&error)));
+                        }
+                    }
+                },
+            }
+        }
+    }
+}
+
+impl Listing {
+    fn listed(&self, name: String, built_in: bool) -> Listed {
+        let selected = self.selected.as_ref().is_some_and(|selected| is_same(selected, &name));
+        Listed { name, built_in, selected }
+    }
+
+    /// The profile of a directory's entry, if it is one that its name leads to.
+    fn profile(&self, entry: &DirEntry) -> Option<String> {
+        let on_disk = entry.file_name().into_string().ok()?;
+        let name = names::directory(&on_disk).ok()?;
+        let (this, before) = self.directories.get(..self.next)?.split_last()?;
+        let is_reached = name == on_disk || is_same_directory(&entry.path(), &this.join(&name));
+        let is_hidden = names::is_built_in(&name) || before.iter().any(|before| config_in(&before.join(&name)).is_some());
+        (is_reached && !is_hidden && config_in(&entry.path()).is_some()).then_some(name)
+    }
+}
+
+/// Where names differ by case only, a file system may take them for one.
+fn is_same_directory(one: &Path, other: &Path) -> bool {
+    matches!((fs::canonicalize(one), fs::canonicalize(other)), (Ok(one), Ok(other)) if one == other)
+}
+
+fn unreadable(error: &std::io::Error) -> Error {
+    Error::new(Status::Storage, format!("the directory of the profiles cannot be read: {error}"))
+}
+
+const REDACTED: &str = "[redacted]";
+
+/// Members whose names sound secret and that are not.
+const PUBLIC: [&str; 7] = [
+    "token_endpoint",
+    "token_endpoint_auth_method",
+    "jwks_endpoint",
+    "client_privkey_file",
+    "bearer_token_prefix",
+    "authorization_callback_acknowledgement",
+    "authorization_callback_acknowledgement_file",
+];
+
+/// What a member's name must not hold for its value to be shown: a field of tomorrow is rather hidden than shown.
+const SUSPICIOUS: [&str; 9] = ["secret", "password", "passphrase", "key", "token", "jwt", "credential", "private", "cookie"];
+
+fn redact(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            for (name, value) in members {
+                let lower = name.to_lowercase();
+                let is_secret = !PUBLIC.contains(&lower.as_str()) && SUSPICIOUS.iter().any(|word| lower.contains(word));
+                match value {
+                    Value::Null | Value::Bool(_) => {}
+                    _ if is_secret => *value = Value::from(REDACTED),
+                    _ => redact(value),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(redact),
+        _ => {}
+    }
+}

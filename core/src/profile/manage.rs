@@ -1,0 +1,284 @@
+//! Writing profiles: what the commands for profiles, login and reset do.
+
+use super::directory::{find, missing};
+use super::members::Members;
+use super::root::{Root, config_in, config_names, is_encrypted, is_there};
+use super::{built_in, names, preferences};
+use crate::clock::Clock;
+use crate::credential::ApiKey;
+use crate::error::{Error, Result, Status};
+use crate::platform::{Deployment, SCOPE_OFFLINE_ACCESS};
+use crate::secret::Secret;
+use crate::storage::{FileStorage, Storage, document, files};
+use serde_json::json;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// Somebody who renews a session right now is waited for so long before it is deleted.
+const LOCK_PATIENCE: Duration = Duration::from_secs(10);
+
+/// The profiles of a storage root. For any thread; of two who change the same file at the same time the last one wins.
+#[derive(Clone, Debug)]
+pub struct Profiles {
+    root: Root,
+    deployment: Deployment,
+}
+
+/// A machine-to-machine client that is to be kept.
+#[derive(Clone, Debug, Default)]
+pub struct M2mLogin {
+    /// The client's id.
+    pub client_id: String,
+    /// Its secret.
+    pub client_secret: Secret,
+    /// What to ask for; nothing by default.
+    pub scopes: Vec<String>,
+    /// The profile to keep it in; by default `planet-m2m-<client id>`.
+    pub profile: Option<String>,
+}
+
+/// A file or directory that was renamed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moved {
+    /// Where it was.
+    pub from: PathBuf,
+    /// Where it is now.
+    pub to: PathBuf,
+}
+
+impl Profiles {
+    /// The profiles below this root; the deployment says which server a built-in profile or a new client belongs to.
+    pub fn new(root: Root, deployment: Deployment) -> Self {
+        Profiles { root, deployment }
+    }
+
+    /// Where the profiles are.
+    pub fn root(&self) -> &Root {
+        &self.root
+    }
+
+    /// The profile that `.planet.json` chooses.
+    pub fn selected(&self) -> Option<String> {
+        preferences::read(&self.root).0.profile
+    }
+
+    /// Chooses the profile to use where none is named. It is written in lower case, as Planet's SDK does, but for the names that a login makes up.
+    ///
+    /// Errors: as [`super::directory::open`], but for LOGIN_REQUIRED; STORAGE.
+    pub fn set_default(&self, name: &str) -> Result<()> {
+        match super::directory::open(&self.root, name) {
+            Err(error) if error.status() != Status::LoginRequired => return Err(error),
+            _ => {}
+        }
+        preferences::set_profile(&self.root, &names::as_preferred(name))
+    }
+
+    /// Copies a client configuration, to the byte and with every field that is not known here; tokens are not copied. What is encrypted
+    /// stays so; what is not is encrypted by `sops` if `encrypt` is set. Gives the new file.
+    ///
+    /// Errors: INVALID_ARGUMENT (the new name is no name, is taken, or is built in), otherwise as [`super::directory::open`]; STORAGE.
+    pub fn copy(&self, from: &str, to: &str, encrypt: bool) -> Result<PathBuf> {
+        let directory = self.root.profile_directory(to)?;
+        if names::is_built_in(to) {
+            return Err(Error::invalid_argument("a built-in profile cannot be replaced; choose another name"));
+        }
+        if config_in(&directory).is_some() {
+            let message = format!("there is a profile '{}' already; delete it first, or choose another name", shown(to));
+            return Err(Error::invalid_argument(message));
+        }
+        if names::is_built_in(from) {
+            return self.write(&directory, &document::to_bytes(&self.document(from)?.0), encrypt);
+        }
+        let (file, members) = find(&self.root, from)?;
+        let bytes = files::read(&file)?.ok_or_else(|| missing(from))?;
+        if is_encrypted(&file) {
+            let (_, encrypted) = config_names(&directory);
+            files::replace(&encrypted, &bytes)?;
+            return Ok(encrypted);
+        }
+        // Marks and zero bytes that are tolerated here, and by nobody else, are not passed on; nor is what is being written right now.
+        let is_plain = serde_json::from_slice(&bytes).is_ok_and(|read: serde_json::Map<_, _>| Members(read) == members);
+        if is_plain {
+            self.write(&directory, &bytes, encrypt)
+        } else {
+            self.write(&directory, &document::to_bytes(&members.0), encrypt)
+        }
+    }
+
+    /// Deletes a profile with its tokens and everything kept beside them. If `.planet.json` chose it, nothing is chosen from then on.
+    ///
+    /// Blocks while somebody renews its tokens. Errors: INVALID_ARGUMENT (no name, built in), MISCONFIGURED (no such profile, or only in
+    /// the home directory, which is not written where another storage root is set), TIMEOUT, STORAGE.
+    pub fn delete(&self, name: &str) -> Result<()> {
+        self.remove(name).map_err(|error| error.with_profile(Some(name)))
+    }
+
+    fn remove(&self, name: &str) -> Result<()> {
+        let directory = self.root.profile_directory(name)?;
+        if names::is_built_in(name) {
+            return Err(Error::invalid_argument("a built-in profile cannot be deleted; log out to end its session"));
+        }
+        if config_in(&directory).is_none() && !self.root.has_session(name)? {
+            return match self.root.config_file(&names::directory(name)?) {
+                Some(_) => Err(Error::misconfigured(
+                    "this profile is in the home directory, which is only read while another storage root is set; leave that out to delete it",
+                )),
+                None => Err(missing(name)),
+            };
+        }
+        preferences::clear_profile(&self.root, name)?;
+        // Who renews it right now would write it again.
+        let tokens = FileStorage::new(directory.join("token.json"), String::new(), self.root.sops(), None);
+        let lock = tokens.lock(Instant::now() + LOCK_PATIENCE)?;
+        remove_files(&directory, &["token.", ".token."])?;
+        remove_files(&directory, &["auth_client.", ".auth_client."])?;
+        drop(lock);
+        // It stays when something lies in it that is not of a profile: a private key, for one.
+        let _ = fs::remove_dir(&directory);
+        Ok(())
+    }
+
+    /// Keeps an API key, as a login with one does; encrypted by `sops` if `encrypt` is set or the profile was encrypted before. Gives the
+    /// profile's name. What is chosen stays chosen.
+    ///
+    /// Errors: INVALID_ARGUMENT (no API key), MISCONFIGURED (no place), STORAGE, UNSUPPORTED (no program `sops`).
+    pub fn save_api_key(&self, api_key: &Secret, encrypt: bool) -> Result<String> {
+        let api_key = ApiKey::new(api_key.expose())?;
+        let mut members = Members::default();
+        for (name, value) in [("api_key", api_key.expose()), ("bearer_token_prefix", "api-key"), ("client_type", "static_apikey")]
+        {
+            members.0.insert(name.to_owned(), json!(value));
+        }
+        let name = names::API_KEY_PROFILE.to_owned();
+        self.write(&self.root.profile_directory(&name)?, &document::to_bytes(&members.0), encrypt)?;
+        Ok(name)
+    }
+
+    /// Keeps a machine-to-machine client of the deployment's server, as a login with id and secret does; encrypted as by
+    /// [`Profiles::save_api_key`]. Gives the profile's name.
+    ///
+    /// Errors: INVALID_ARGUMENT (an empty id or secret, `offline_access`, an id that is no name of a directory without a profile to keep it
+    /// in, a built-in profile), MISCONFIGURED (no place, no such server), STORAGE, UNSUPPORTED (no program `sops`).
+    pub fn save_m2m(&self, login: &M2mLogin, encrypt: bool) -> Result<String> {
+        let M2mLogin { client_id, client_secret, scopes, profile } = login;
+        if client_id.is_empty() || client_secret.is_empty() {
+            return Err(Error::invalid_argument("a machine-to-machine client needs its id and its secret"));
+        }
+        if scopes.iter().any(|scope| scope == SCOPE_OFFLINE_ACCESS) {
+            return Err(Error::invalid_argument("a machine-to-machine client must not ask for offline_access; leave it out"));
+        }
+        let name = match profile {
+            Some(profile) if names::is_built_in(profile) => {
+                return Err(Error::invalid_argument("a built-in profile cannot be replaced; choose another name"));
+            }
+            Some(profile) => profile.clone(),
+            None => names::m2m_profile(client_id).map(|_| names::m2m_login(client_id)).ok_or_else(|| {
+                Error::invalid_argument("this client id cannot be the name of a directory; name a profile to keep it in")
+            })?,
+        };
+        let directory = self.root.profile_directory(&name)?;
+        let members = built_in::m2m_document(&self.deployment, client_id, client_secret.expose(), scopes)?;
+        self.write(&directory, &document::to_bytes(&members.0), encrypt)?;
+        Ok(name)
+    }
+
+    /// Puts everything that is configured aside: `.planet.json` and `.planet` get the time behind their names, as in
+    /// `.planet-2026-01-31-235959`, in UTC. Nothing is deleted and nothing is revoked. Gives what was renamed: nothing, where nothing was there.
+    ///
+    /// Errors: MISCONFIGURED (no place), STORAGE.
+    pub fn reset(&self, clock: &dyn Clock) -> Result<Vec<Moved>> {
+        let time = timestamp(clock.now().unix_ms / 1000);
+        let mut moved = Vec::new();
+        for from in [self.root.preferences()?, self.root.profiles()?] {
+            if !is_there(&from) {
+                continue;
+            }
+            let to = free_name(&from, &time);
+            fs::rename(&from, &to)
+                .map_err(|error| Error::new(Status::Storage, format!("{} cannot be put aside: {error}", from.display())))?;
+            moved.push(Moved { from, to });
+        }
+        Ok(moved)
+    }
+
+    /// The members of a profile's configuration, built in or not.
+    pub(super) fn document(&self, name: &str) -> Result<Members> {
+        let built_in = built_in::document(&names::directory(name)?, &self.deployment);
+        let document = built_in.unwrap_or_else(|| find(&self.root, name).map(|(_, members)| members));
+        document.map_err(|error| error.with_profile(Some(name)))
+    }
+
+    /// The client configuration's file of a profile that is not built in.
+    pub(super) fn file(&self, name: &str) -> Result<PathBuf> {
+        let directory = names::directory(name)?;
+        self.root.place()?;
+        self.root.config_file(&directory).ok_or_else(|| missing(name).with_profile(Some(name)))
+    }
+
+    /// Writes a client configuration, encrypted where it is to be or was before: clear text never lies beside the encrypted form.
+    fn write(&self, directory: &Path, clear: &[u8], encrypt: bool) -> Result<PathBuf> {
+        let (plain, encrypted) = config_names(directory);
+        if !encrypt && !is_there(&encrypted) {
+            files::replace(&plain, clear)?;
+            return Ok(plain);
+        }
+        files::replace(&encrypted, &self.root.sops().encrypt(&encrypted, clear)?)?;
+        files::remove(&plain)?;
+        Ok(encrypted)
+    }
+}
+
+fn shown(name: &str) -> String {
+    crate::error::one_line(name, 100)
+}
+
+/// Removes what a directory holds under these beginnings of names.
+fn remove_files(directory: &Path, prefixes: &[&str]) -> Result<()> {
+    let failed =
+        |error: std::io::Error| Error::new(Status::Storage, format!("{} cannot be emptied: {error}", directory.display()));
+    for entry in fs::read_dir(directory).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if !prefixes.iter().any(|prefix| name.starts_with(prefix)) {
+            continue;
+        }
+        // A lease, where the file system has no locks, is a directory.
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            fs::remove_dir_all(entry.path()).map_err(failed)?;
+        } else {
+            files::remove(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// A name that nothing has yet: two resets within a second do not meet.
+fn free_name(from: &Path, time: &str) -> PathBuf {
+    let name = |suffix: String| {
+        let mut name = from.file_name().unwrap_or_default().to_owned();
+        name.push(suffix);
+        from.with_file_name(name)
+    };
+    let first = name(format!("-{time}"));
+    std::iter::once(first.clone())
+        .chain((2..1000).map(|number| name(format!("-{time}-{number}"))))
+        .find(|to| fs::symlink_metadata(to).is_err())
+        .unwrap_or(first)
+}
+
+/// `YYYY-MM-DD-HHMMSS` in UTC.
+fn timestamp(unix_seconds: u64) -> String {
+    let (days, seconds) = (unix_seconds / 86_400, unix_seconds % 86_400);
+    // Counted from 1 March of the year 0, so that the leap day is the last of its year; an era is 400 years.
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    format!("{year:04}-{month:02}-{day:02}-{hour:02}{minute:02}{second:02}")
+}

@@ -1,0 +1,36 @@
+//! A JSON object that may hold secrets.
+
+use serde_json::{Map, Value};
+use zeroize::Zeroize;
+
+/// The members of a configuration file as they stand in it. `Debug` shows nothing, and their texts are wiped on drop.
+#[derive(Clone, Default, PartialEq)]
+pub struct Members(pub Map<String, Value>);
+
+impl Members {
+    /// A member that is a text and not empty.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
+    }
+}
+
+impl std::fmt::Debug for Members {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+impl Drop for Members {
+    fn drop(&mut self) {
+        self.0.values_mut().for_each(wipe);
+    }
+}
+
+fn wipe(value: &mut Value) {
+    match value {
+        Value::String(text) => text.zeroize(),
+        Value::Array(items) => items.iter_mut().for_each(wipe),
+        Value::Object(members) => members.values_mut().for_each(wipe),
+        _ => {}
+    }
+}

@@ -1,0 +1,105 @@
+//! `.planet.json`: what Planet's SDK takes for the user's choices, and where its version 2 kept the API key.
+
+use super::members::Members;
+use super::names;
+use super::root::Root;
+use crate::error::{Error, Result};
+use crate::secret::Secret;
+use crate::storage::{document, files};
+use serde_json::Value;
+
+/// The file's name, as messages call it.
+pub(super) const NAME: &str = ".planet.json";
+/// The members; the SDK's environment variables have the same names.
+pub(super) const PROFILE: &str = "PL_AUTH_PROFILE";
+pub(super) const CLIENT_ID: &str = "PL_AUTH_CLIENT_ID";
+pub(super) const CLIENT_SECRET: &str = "PL_AUTH_CLIENT_SECRET";
+pub(super) const API_KEY: &str = "PL_API_KEY";
+/// Version 2 of the SDK wrote the key under this name.
+pub(super) const KEY: &str = "key";
+
+/// What stands in the file.
+#[derive(Clone, Debug, Default)]
+pub struct Preferences {
+    /// The profile to use where none is named.
+    pub profile: Option<String>,
+    /// The id of a machine-to-machine client.
+    pub client_id: Option<String>,
+    /// Its secret.
+    pub client_secret: Option<Secret>,
+    /// An API key.
+    pub api_key: Option<Secret>,
+    /// An API key that version 2 of the SDK left.
+    pub key: Option<Secret>,
+}
+
+/// Reads the file, with notes on what is wrong with it: what cannot be read counts as absent, as with the SDK.
+///
+/// Blocks for a moment when the file is broken, which it is while Planet's tools rewrite it.
+pub fn read(root: &Root) -> (Preferences, Vec<String>) {
+    let Some(path) = root.preferences_read() else { return Default::default() };
+    let members = match files::read_settled(&path) {
+        Ok(members) => Members(members.unwrap_or_default()),
+        Err(error) => return (Preferences::default(), vec![format!("{NAME} was passed over: {}", error.message())]),
+    };
+    let mut notes = Vec::new();
+    let mut text = |name: &str| {
+        if members.0.get(name).is_some_and(|value| !value.is_string() && !value.is_null()) {
+            notes.push(format!("{name} in {NAME} is not a text and was passed over"));
+        }
+        members.text(name).map(str::to_owned)
+    };
+    let preferences = Preferences {
+        profile: text(PROFILE),
+        client_id: text(CLIENT_ID),
+        client_secret: text(CLIENT_SECRET).map(Secret::from),
+        api_key: text(API_KEY).map(Secret::from),
+        key: text(KEY).map(Secret::from),
+    };
+    (preferences, notes)
+}
+
+/// Chooses the profile to use where none is named; everything else in the file stays.
+///
+/// Blocks until the disk has it. Errors: MISCONFIGURED (no place; a file that is not a JSON object and is therefore left as it is), STORAGE.
+pub fn set_profile(root: &Root, profile: &str) -> Result<()> {
+    update(root, |members| {
+        let before = members.0.insert(PROFILE.to_owned(), Value::from(profile));
+        before.as_ref().and_then(Value::as_str) != Some(profile)
+    })
+}
+
+/// Forgets the choice if it is this profile.
+///
+/// Errors: as [`set_profile`].
+pub(super) fn clear_profile(root: &Root, profile: &str) -> Result<()> {
+    update(root, |members| {
+        let is_this = members.text(PROFILE).is_some_and(|chosen| is_same(chosen, profile));
+        is_this && members.0.remove(PROFILE).is_some()
+    })
+}
+
+/// Whether two names are of one profile.
+pub(super) fn is_same(one: &str, other: &str) -> bool {
+    matches!((names::directory(one), names::directory(other)), (Ok(one), Ok(other)) if one == other)
+}
+
+/// Reads, changes, and writes if `change` says that it did.
+fn update(root: &Root, change: impl FnOnce(&mut Members) -> bool) -> Result<()> {
+    let path = root.preferences()?;
+    let mut members = match files::read_settled(&path) {
+        Ok(members) => Members(members.unwrap_or_default()),
+        Err(error) => match files::read(&path)? {
+            // A write that was cut off left nothing that could be lost.
+            Some(bytes) if bytes.iter().all(|byte| *byte == 0 || byte.is_ascii_whitespace()) => Members::default(),
+            _ if error.retryable() => return Err(error),
+            _ => {
+                return Err(Error::misconfigured(format!(
+                    "{} is not a JSON object and was left as it is; repair it or move it away",
+                    path.display()
+                )));
+            }
+        },
+    };
+    if change(&mut members) { files::replace(&path, &document::to_bytes(&members.0)) } else { Ok(()) }
+}

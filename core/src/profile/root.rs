@@ -1,0 +1,169 @@
+//! Where profiles and sessions are kept.
+
+use super::environment::Environment;
+use super::names;
+use crate::error::{Error, Result};
+use crate::storage::sops::Sops;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// The variable that names another place than the home directory.
+pub const STORAGE_ROOT_VARIABLE: &str = "PLANETKEY_STORAGE_ROOT";
+
+const PREFERENCES: &str = ".planet.json";
+const PROFILES: &str = ".planet";
+const CONFIG: &str = "auth_client.json";
+const CONFIG_SOPS: &str = "auth_client.sops.json";
+const TOKEN: &str = "token.json";
+const TOKEN_SOPS: &str = "token.sops.json";
+
+/// The storage root: it takes the place of the home directory, so that Planet's SDK sees the same files with `HOME` set to it.
+///
+/// Looked up once, when it is made; immutable, for any thread. What it says about files is true at the moment of the call.
+#[derive(Clone, Debug)]
+pub struct Root {
+    /// Where everything is written; `None` without a home directory.
+    place: Option<PathBuf>,
+    /// Where configuration is read too when `place` was named and has none.
+    home: Option<PathBuf>,
+    sentinelhub: Option<PathBuf>,
+    sops: Sops,
+}
+
+impl Root {
+    /// By option, else by `PLANETKEY_STORAGE_ROOT`, else the home directory; without any of them a root without a place.
+    ///
+    /// Touches no file. Errors: INVALID_ARGUMENT for an empty option.
+    pub fn new(environment: &dyn Environment, storage_root: Option<&str>) -> Result<Root> {
+        let named = match storage_root {
+            Some("") => return Err(Error::invalid_argument("storage_root is empty; leave it out or name a directory")),
+            Some(option) => Some(PathBuf::from(option)),
+            None => path_variable(environment, STORAGE_ROOT_VARIABLE),
+        };
+        let home = environment.home().map(absolute);
+        let configuration = path_variable(environment, "XDG_CONFIG_HOME").or(home.as_ref().map(|home| home.join(".config")));
+        let sentinelhub = configuration.map(|base| base.join("sentinelhub").join("config.toml"));
+        let sops = Sops::new(environment.raw("PATH"));
+        let (place, home) = match named.map(absolute) {
+            Some(named) => {
+                let elsewhere = home.filter(|home| *home != named);
+                (Some(named), elsewhere)
+            }
+            None => (home, None),
+        };
+        Ok(Root { place, home, sentinelhub, sops })
+    }
+
+    /// The directory that stands for the home directory.
+    ///
+    /// Errors: MISCONFIGURED when there is none.
+    pub fn place(&self) -> Result<&Path> {
+        self.place.as_deref().ok_or_else(|| {
+            Error::misconfigured("there is no home directory to find profiles in; set HOME or PLANETKEY_STORAGE_ROOT")
+        })
+    }
+
+    /// Whether there is a place at all.
+    pub fn has_place(&self) -> bool {
+        self.place.is_some()
+    }
+
+    /// The directory of a profile, whether it exists or not.
+    ///
+    /// Errors: INVALID_ARGUMENT (no name of a profile), MISCONFIGURED (no place).
+    pub fn profile_directory(&self, profile: &str) -> Result<PathBuf> {
+        let name = names::directory(profile)?;
+        Ok(self.profiles()?.join(name))
+    }
+
+    /// The file that holds a profile's tokens: `token.sops.json` where it exists, else `token.json`; `None` without a place.
+    ///
+    /// Always of the storage root: a copy of a session that renews itself would end the other one.
+    /// Errors: INVALID_ARGUMENT for what is no name of a profile.
+    pub fn token_file(&self, profile: &str) -> Result<Option<PathBuf>> {
+        let name = names::directory(profile)?;
+        let directory = self.place.as_ref().map(|place| place.join(PROFILES).join(name));
+        Ok(directory.map(|directory| preferred(&directory, TOKEN_SOPS, TOKEN)))
+    }
+
+    /// Whether tokens, or a key, are kept for a profile.
+    ///
+    /// Errors: INVALID_ARGUMENT for what is no name of a profile.
+    pub fn has_session(&self, profile: &str) -> Result<bool> {
+        Ok(self.token_file(profile)?.is_some_and(|file| is_there(&file)))
+    }
+
+    /// The program that opens encrypted files.
+    pub fn sops(&self) -> &Sops {
+        &self.sops
+    }
+
+    /// `.planet`, where it is written.
+    pub(super) fn profiles(&self) -> Result<PathBuf> {
+        Ok(self.place()?.join(PROFILES))
+    }
+
+    /// `.planet`, wherever configuration is read; what is written comes first.
+    pub(super) fn profiles_read(&self) -> Vec<PathBuf> {
+        self.places().map(|place| place.join(PROFILES)).collect()
+    }
+
+    /// The client configuration of this directory's name, encrypted before plain, the storage root before the home directory.
+    pub(super) fn config_file(&self, directory: &str) -> Option<PathBuf> {
+        self.profiles_read().iter().find_map(|profiles| config_in(&profiles.join(directory)))
+    }
+
+    /// `.planet.json`, where it is written.
+    pub(super) fn preferences(&self) -> Result<PathBuf> {
+        Ok(self.place()?.join(PREFERENCES))
+    }
+
+    /// `.planet.json`, where it is read.
+    pub(super) fn preferences_read(&self) -> Option<PathBuf> {
+        self.places().map(|place| place.join(PREFERENCES)).find(|file| is_there(file))
+    }
+
+    /// sentinelhub-py's file, which follows the home directory and not the storage root: it is not Planet's.
+    pub(super) fn sentinelhub(&self) -> Option<&Path> {
+        self.sentinelhub.as_deref()
+    }
+
+    fn places(&self) -> impl Iterator<Item = &PathBuf> {
+        self.place.iter().chain(&self.home)
+    }
+}
+
+/// The client configuration in a profile's directory, if there is one.
+pub(super) fn config_in(directory: &Path) -> Option<PathBuf> {
+    Some(preferred(directory, CONFIG_SOPS, CONFIG)).filter(|file| is_there(file))
+}
+
+/// The two names of a client configuration in this directory: plain and encrypted.
+pub(super) fn config_names(directory: &Path) -> (PathBuf, PathBuf) {
+    (directory.join(CONFIG), directory.join(CONFIG_SOPS))
+}
+
+fn preferred(directory: &Path, first: &str, second: &str) -> PathBuf {
+    let first = directory.join(first);
+    if is_there(&first) { first } else { directory.join(second) }
+}
+
+/// A file that cannot be looked at counts as there: reading it then says why.
+pub(super) fn is_there(path: &Path) -> bool {
+    path.try_exists().unwrap_or(true)
+}
+
+/// Whether sops has encrypted this file: the SDK goes by the name, too.
+pub(super) fn is_encrypted(path: &Path) -> bool {
+    path.to_string_lossy().ends_with(".sops.json")
+}
+
+/// A path of any bytes; an empty variable is unset.
+fn path_variable(environment: &dyn Environment, name: &str) -> Option<PathBuf> {
+    environment.raw(name).filter(|value: &OsString| !value.is_empty()).map(PathBuf::from)
+}
+
+/// The working directory may change while a session lives.
+fn absolute(path: PathBuf) -> PathBuf {
+    std::path::absolute(&path).unwrap_or(path)
+}

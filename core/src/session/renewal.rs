@@ -1,0 +1,351 @@
+//! One renewal: lock, look again, ask, keep, publish.
+
+use super::flight::{Blocked, Flight, State};
+use super::in_flight::InFlight;
+use super::renewing::{Landed, MAX_BACKOFF_MS, RENEWING, Renewing};
+use super::snapshot::Snapshot;
+use crate::clock::Moment;
+use crate::credential::TokenSet;
+use crate::error::{Error, Result, Status};
+use crate::http::Patience;
+use crate::storage::{Kept, Memo, Seen, Stored, fingerprint};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+/// A token that lives shorter than twice this is still not asked for more often than once in this time.
+const MIN_SPACING_MS: u64 = 1_000;
+/// No `Retry-After` is believed beyond this.
+const MAX_RETRY_AFTER_MS: u64 = 3_600_000;
+/// Storing is tried again after this.
+const SAVE_AGAIN_MS: u64 = 30_000;
+/// Planet's own tools write the file after they have rotated: so long after a refusal it is looked at again.
+const REREAD_AFTER_MS: [u64; 3] = [25, 50, 100];
+
+/// How one renewal is tried.
+#[derive(Clone, Copy)]
+pub(super) struct Attempt {
+    pub(super) patience: Patience,
+    pub(super) timeout: Duration,
+    /// Somebody asked for it by name and may have changed something.
+    pub(super) asked: bool,
+}
+
+/// Where a new token came from.
+enum Obtained {
+    Answer(TokenSet),
+    /// Another process had it already.
+    Disk(Arc<Stored>, Seen),
+}
+
+impl Renewing {
+    /// Starts a renewal on a thread of its own, unless an earlier failure forbids it.
+    pub(super) fn take_off(
+        self: &Arc<Self>,
+        flight: &Arc<Flight<Arc<Snapshot>>>,
+        state: &mut State<Arc<Snapshot>>,
+        now: Moment,
+        attempt: Attempt,
+    ) -> Result<()> {
+        state.check_blocked(now.monotonic_ms, attempt.asked)?;
+        let number = state.take_off();
+        let (this, meeting) = (self.clone(), flight.clone());
+        // A machine's token is asked for again; what a person's refresh token was exchanged for must be kept.
+        let in_flight = (!self.client.renews_alone()).then(InFlight::new);
+        let spawned = std::thread::Builder::new().name("planetkey-renewal".into()).spawn(move || {
+            RENEWING.set(true);
+            let _in_flight = in_flight;
+            let mut landing = Landing { renewing: &this, flight: &meeting, number, result: None };
+            landing.result = Some(this.renew(attempt));
+        });
+        spawned.map(drop).map_err(|error| {
+            state.abort();
+            Error::new(Status::Unavailable, format!("no thread could be started to renew the access token: {error}"))
+        })
+    }
+
+    fn renew(&self, attempt: Attempt) -> Landed {
+        let deadline = Instant::now() + attempt.timeout;
+        let _lock = self.storage.lock(deadline)?;
+        let now = self.now();
+        let before = self.last();
+        let unsaved = self.unsaved.load_full();
+        let (kept, seen) = self.read(unsaved.is_some(), now)?;
+        let is_foreign = matches!(kept, Kept::Foreign);
+        let stored = match (&unsaved, kept) {
+            // What could not be stored counts for more than what it should have replaced.
+            (Some(unsaved), _) if seen == **self.seen.load() => {
+                let usable = before.as_ref().is_some_and(|mine| mine.usable(now) && !mine.due(now));
+                if usable && !attempt.asked {
+                    return self.save_again(&unsaved.0, before);
+                }
+                Some(Arc::new(unsaved.0.clone()))
+            }
+            (_, Kept::Tokens(stored)) => Some(stored),
+            (_, Kept::Nothing | Kept::Foreign) => None,
+        };
+        if let Some(stored) = &stored
+            && let Some(snapshot) = self.adopt(stored, seen, before.as_deref(), now)
+        {
+            return Ok(snapshot);
+        }
+        let mut memo = self.storage.memo();
+        if let Some((wait, error)) = memo.wait_ms(now.unix_ms) {
+            return Err(error.clone().with_retry_after_ms(Some(wait)));
+        }
+        match self.obtain(stored, is_foreign, &mut memo, attempt, deadline) {
+            Ok(Obtained::Answer(tokens)) => {
+                let received = Stored::received(tokens, self.now());
+                self.keep(&received);
+                let after_rejection = before.is_some_and(|snapshot| snapshot.is_rejected());
+                Ok(self.publish(self.snapshot_of(&received, after_rejection)))
+            }
+            Ok(Obtained::Disk(stored, seen)) => {
+                self.seen.store(Arc::new(seen));
+                self.note_renewable(&stored);
+                Ok(self.publish(self.snapshot_of(&stored, false)))
+            }
+            Err(error) => {
+                // Only what a server said, or should have said, concerns the other processes.
+                if error.http_status().is_some() || error.is_ambiguous() {
+                    let now = self.now();
+                    if let Some(until) = self.blocked(&error, 1, now).until_ms {
+                        let wait = until.saturating_sub(now.monotonic_ms);
+                        memo.not_before = Some((now.unix_ms.saturating_add(wait), error.clone()));
+                        self.storage.remember(&memo);
+                    }
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// What is stored. A damaged file is put aside; what cannot be read does not matter to whoever has its tokens in memory or gets
+    /// them without it.
+    fn read(&self, in_memory: bool, now: Moment) -> Result<(Kept, Seen)> {
+        let error = match self.storage.load(now, true) {
+            Ok(found) => return Ok(found),
+            Err(error) => error,
+        };
+        let dispensable = in_memory || self.client.renews_alone();
+        if error.reason() == Some("corrupt") {
+            self.storage.quarantine(now)?;
+            return if dispensable { Ok((Kept::Nothing, Seen::Absent)) } else { Err(error) };
+        }
+        if !dispensable {
+            return Err(error);
+        }
+        log::warn!("{error}");
+        Ok((Kept::Nothing, **self.seen.load()))
+    }
+
+    /// Makes the stored tokens the session's own if they spare a request.
+    fn adopt(&self, stored: &Stored, seen: Seen, before: Option<&Snapshot>, now: Moment) -> Option<Arc<Snapshot>> {
+        let candidate = self.snapshot_of(stored, false);
+        let is_new = before.is_none_or(|mine| mine.token() != candidate.token());
+        if !is_new || !candidate.usable(now) || candidate.due(now) {
+            return None;
+        }
+        self.seen.store(Arc::new(seen));
+        self.unsaved.store(None);
+        self.note_renewable(stored);
+        Some(self.publish(candidate))
+    }
+
+    fn save_again(&self, unsaved: &Stored, before: Option<Arc<Snapshot>>) -> Landed {
+        self.keep(unsaved);
+        before.ok_or_else(|| Error::new(Status::Internal, "tokens without a snapshot were to be stored"))
+    }
+
+    /// Stores the tokens before they are handed out; a disk that cannot be written leaves a working session in memory.
+    fn keep(&self, received: &Stored) {
+        self.note_renewable(received);
+        match self.storage.save(received) {
+            Ok(seen) => {
+                self.seen.store(Arc::new(seen));
+                self.unsaved.store(None);
+            }
+            Err(error) => {
+                log::warn!("the renewed session lives in this process only: {error}");
+                self.unsaved.store(Some(Arc::new((received.clone(), error))));
+            }
+        }
+    }
+
+    fn obtain(
+        &self,
+        stored: Option<Arc<Stored>>,
+        is_foreign: bool,
+        memo: &mut Memo,
+        attempt: Attempt,
+        deadline: Instant,
+    ) -> Result<Obtained> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let deadline_ms = self.now().plus_ms(u64::try_from(left.as_millis()).unwrap_or(u64::MAX)).monotonic_ms;
+        if self.client.renews_alone() {
+            return self.client.request(&self.http, None, attempt.patience, deadline_ms).map(Obtained::Answer);
+        }
+        let mut old = stored.filter(|stored| stored.tokens.refresh_token().is_some()).ok_or_else(|| self.login_required(is_foreign))?;
+        let (mut replayed, mut switched) = (false, false);
+        loop {
+            let refresh_token = fingerprint(&[old.tokens.refresh_token().unwrap_or("")]);
+            if memo.is_dead(&refresh_token) {
+                return Err(self.dead(None));
+            }
+            let error = match self.client.request(&self.http, Some(&old.tokens), attempt.patience, deadline_ms) {
+                Ok(tokens) => return Ok(Obtained::Answer(tokens)),
+                Err(error) => error,
+            };
+            let refused = error.oauth_error() == Some("invalid_grant");
+            if !refused && !error.is_ambiguous() {
+                return Err(error);
+            }
+            // Planet's own tools take no lock: they may have rotated the token in between.
+            match self.reread(&old, refused) {
+                Some((newer, seen)) if Snapshot::bearer(&newer, 0, false, self.http.random()).usable(self.now()) => {
+                    return Ok(Obtained::Disk(newer, seen));
+                }
+                Some((newer, _)) if !switched => {
+                    switched = true;
+                    old = newer;
+                }
+                _ if refused => {
+                    memo.bury(refresh_token);
+                    self.storage.remember(memo);
+                    return Err(self.dead(Some(&error)));
+                }
+                // The server may allow the same token again for a while, for exactly this case; not asking loses the session for sure.
+                _ if !replayed && self.now().monotonic_ms < deadline_ms => replayed = true,
+                _ => return Err(error),
+            }
+        }
+    }
+
+    /// The stored tokens, if their refresh token is no longer the one that was sent.
+    fn reread(&self, sent: &Stored, patient: bool) -> Option<(Arc<Stored>, Seen)> {
+        let waits: &[u64] = if patient { &REREAD_AFTER_MS } else { &[0] };
+        for wait in waits {
+            self.http.clock().sleep(Duration::from_millis(*wait));
+            if let Ok((Kept::Tokens(stored), seen)) = self.storage.load(self.now(), true)
+                && stored.tokens.refresh_token().is_some_and(|token| Some(token) != sent.tokens.refresh_token())
+                && self.unsaved.load().is_none()
+            {
+                return Some((stored, seen));
+            }
+        }
+        None
+    }
+
+    fn login_required(&self, is_foreign: bool) -> Error {
+        let (reason, what) = if is_foreign {
+            ("never_logged_in", "the saved session belongs to another client or server")
+        } else if self.logged_out.load(Ordering::Relaxed) {
+            ("logged_out", "the session was logged out")
+        } else if self.last().is_some() || matches!(**self.seen.load(), Seen::At(_)) {
+            ("expired", "the access token has expired and there is no refresh token")
+        } else {
+            ("never_logged_in", "nobody has logged in")
+        };
+        Error::new(Status::LoginRequired, format!("{what}; {}", self.log_in_again())).with_reason(reason)
+    }
+
+    fn dead(&self, error: Option<&Error>) -> Error {
+        let message =
+            format!("the authorization server no longer accepts this session's refresh token; {}", self.log_in_again());
+        let dead = Error::new(Status::LoginRequired, message).with_reason("revoked");
+        match error {
+            Some(error) => {
+                let dead = dead.with_oauth_error("invalid_grant", error.oauth_error_description());
+                error.http_status().map_or(dead.clone(), |http_status| dead.with_http_status(http_status))
+            }
+            None => dead.with_oauth_error("invalid_grant", None),
+        }
+    }
+
+    fn log_in_again(&self) -> String {
+        match &self.profile {
+            Some(profile) => format!("log in to the profile '{}'", crate::error::one_line(profile, 100)),
+            None => "log in".to_owned(),
+        }
+    }
+
+    /// What a failure means for the next attempt.
+    fn blocked(&self, error: &Error, failures: u32, now: Moment) -> Blocked {
+        let in_ms = |wait: u64| Blocked { until_ms: Some(now.monotonic_ms.saturating_add(wait)), error: error.clone() };
+        let backoff = || {
+            let longest = (MIN_SPACING_MS << failures.clamp(1, 10).saturating_sub(1)).min(MAX_BACKOFF_MS);
+            (longest as f64 * (0.5 + 0.5 * crate::clock::fraction(self.http.random()))) as u64
+        };
+        match error.status() {
+            // The failure of another process, with the time until which it counts; or what the server asked for.
+            _ if error.retry_after_ms().is_some() => {
+                in_ms(error.retry_after_ms().unwrap_or(0).clamp(MIN_SPACING_MS, MAX_RETRY_AFTER_MS))
+            }
+            // Nothing was answered, so nobody is bothered: when the network is back, the next call works at once.
+            Status::Unavailable if error.http_status().is_none() => in_ms(backoff().min(MIN_SPACING_MS)),
+            Status::Unavailable | Status::Timeout | Status::Protocol | Status::Storage | Status::Internal | Status::Cancelled => {
+                in_ms(backoff())
+            }
+            _ if error.retryable() || error.reason() == Some("tls") || error.reason() == Some("proxy_authentication") => {
+                in_ms(backoff())
+            }
+            // No file tells when somebody has logged in: it is asked again, which costs no request.
+            Status::LoginRequired if self.storage.path().is_none() && error.http_status().is_none() => in_ms(MIN_SPACING_MS),
+            _ => Blocked { until_ms: None, error: error.clone() },
+        }
+    }
+}
+
+/// Publishes the outcome of a flight, also when its thread panics.
+struct Landing<'a> {
+    renewing: &'a Renewing,
+    flight: &'a Flight<Arc<Snapshot>>,
+    number: u64,
+    result: Option<Landed>,
+}
+
+impl Drop for Landing<'_> {
+    fn drop(&mut self) {
+        let result = self
+            .result
+            .take()
+            .unwrap_or_else(|| {
+                Err(Error::new(Status::Internal, "the renewal of the access token ended in a bug; please report it"))
+            })
+            .map_err(|error| error.with_profile(self.renewing.profile.as_deref()));
+        // A token counts from its receipt: readers may have had it for a while when this runs.
+        let now = result.as_ref().map_or_else(|_| self.renewing.now(), |snapshot| snapshot.at);
+        let mut state = self.flight.lock();
+        let background_in = match &result {
+            Ok(snapshot) => {
+                state.failures = 0;
+                // A life this short cannot be served by renewing: it would be one request per call.
+                state.blocked = (snapshot.lifetime_ms < 2 * MIN_SPACING_MS).then(|| Blocked {
+                    until_ms: Some(now.monotonic_ms.saturating_add(MIN_SPACING_MS)),
+                    error: Error::new(
+                        Status::Unavailable,
+                        format!(
+                            "the authorization server issues tokens that live {} ms, too short to be used",
+                            snapshot.lifetime_ms
+                        ),
+                    ),
+                });
+                if self.renewing.unsaved.load().is_some() { SAVE_AGAIN_MS } else { MIN_SPACING_MS }
+            }
+            Err(error) => {
+                state.failures = state.failures.saturating_add(1);
+                let blocked = self.renewing.blocked(error, state.failures, now);
+                let wait = blocked.until_ms.map_or(MAX_RETRY_AFTER_MS, |until| until.saturating_sub(now.monotonic_ms));
+                state.blocked = Some(blocked);
+                wait.max(MIN_SPACING_MS)
+            }
+        };
+        self.renewing.background_after_ms.store(now.monotonic_ms.saturating_add(background_in), Ordering::Relaxed);
+        let failure = result.as_ref().err().cloned();
+        self.flight.land(state, self.number, result);
+        // At the very end: a logger may call back into the session, or take its time.
+        if let Some(error) = failure {
+            log::warn!("the access token could not be renewed: {error}");
+        }
+    }
+}

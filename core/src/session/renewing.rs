@@ -1,0 +1,357 @@
+//! A credential source whose token is renewed: what readers see of it, and when somebody sets out to renew.
+
+use super::client::Client;
+use super::flight::{Flight, State, Wait};
+use super::renewal::Attempt;
+use super::snapshot::Snapshot;
+use crate::clock::Moment;
+use crate::error::{Error, Result, Status};
+use crate::http::{Http, Patience};
+use crate::storage::{Kept, Seen, Storage, Stored};
+use arc_swap::{ArcSwap, ArcSwapOption};
+use std::cell::Cell;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// A change on disk is noticed within this.
+const LOOK_INTERVAL_MS: u64 = 1_000;
+/// What was being written when it was looked at is looked at again after this.
+const LOOK_AGAIN_MS: u64 = 20;
+/// No failure keeps a session from asking again longer than this, except a permanent one.
+pub(super) const MAX_BACKOFF_MS: u64 = 30_000;
+/// A token that was just renewed because of a 401 and is rejected again is not the cause: the API is.
+const REJECTION_SPACING_MS: u64 = 1_000;
+
+thread_local! {
+    /// Whether this thread is renewing: a logger or storage that is called on it must not wait for what it is doing itself.
+    pub(super) static RENEWING: Cell<bool> = const { Cell::new(false) };
+}
+
+pub(super) type Landed = Result<Arc<Snapshot>>;
+
+/// A credential source whose token is renewed.
+pub(crate) struct Renewing {
+    snapshot: ArcSwapOption<Snapshot>,
+    pub(super) flight: ArcSwap<Flight<Arc<Snapshot>>>,
+    /// Not before this, on the monotonic clock, does a caller with a valid token start a renewal.
+    pub(super) background_after_ms: AtomicU64,
+    /// Not before this, on the monotonic clock, is the storage looked at.
+    look_after_ms: AtomicU64,
+    /// The state of the storage that the snapshot is from.
+    pub(super) seen: ArcSwap<Seen>,
+    /// Tokens that could not be stored, and why.
+    pub(super) unsaved: ArcSwapOption<(Stored, Error)>,
+    /// There was a session, and it was removed.
+    pub(super) logged_out: AtomicBool,
+    /// Whether a renewal needs no person.
+    renewable: AtomicBool,
+    generation: AtomicU64,
+    pub(crate) client: Client,
+    pub(super) storage: Arc<dyn Storage>,
+    pub(super) http: Http,
+    pub(super) timeout: Duration,
+    pub(super) profile: Option<String>,
+}
+
+impl Renewing {
+    pub(crate) fn new(
+        client: Client,
+        storage: Arc<dyn Storage>,
+        http: Http,
+        timeout: Duration,
+        profile: Option<String>,
+    ) -> Self {
+        // What has no file is read by renewals alone.
+        let watched = storage.path().is_some();
+        Renewing {
+            snapshot: ArcSwapOption::empty(),
+            flight: ArcSwap::from_pointee(Flight::new()),
+            background_after_ms: AtomicU64::new(0),
+            look_after_ms: AtomicU64::new(if watched { 0 } else { u64::MAX }),
+            seen: ArcSwap::from_pointee(if watched { Seen::Absent } else { Seen::Unknown }),
+            unsaved: ArcSwapOption::empty(),
+            logged_out: AtomicBool::new(false),
+            renewable: AtomicBool::new(client.renews_alone()),
+            generation: AtomicU64::new(0),
+            client,
+            storage,
+            http,
+            timeout,
+            profile,
+        }
+    }
+
+    pub(super) fn now(&self) -> Moment {
+        self.http.clock().now()
+    }
+
+    /// The last token, valid or not.
+    pub(crate) fn last(&self) -> Option<Arc<Snapshot>> {
+        self.snapshot.load_full()
+    }
+
+    /// The last token, valid or not, for `status()`.
+    pub(crate) fn look_at_last(self: &Arc<Self>) -> Option<Arc<Snapshot>> {
+        self.look_if_due(self.now());
+        self.last()
+    }
+
+    /// Whether the last token is valid.
+    pub(crate) fn is_usable(&self) -> bool {
+        self.last().is_some_and(|snapshot| snapshot.usable(self.now()))
+    }
+
+    /// Whether requests can be served without a person, for a while at least.
+    pub(crate) fn is_initialized(&self) -> bool {
+        self.renewable.load(Ordering::Relaxed) || self.is_usable()
+    }
+
+    /// The file that the session is kept in.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        self.storage.path()
+    }
+
+    /// Why the session lives in this process only, if it does although it should not.
+    pub(crate) fn unsaved_because(&self) -> Option<Error> {
+        self.unsaved.load().as_ref().map(|unsaved| unsaved.1.clone())
+    }
+
+    /// The token if it is valid. When it is due, somebody starts to renew it in the background.
+    #[inline]
+    fn valid<'s>(self: &Arc<Self>, snapshot: &'s Option<Arc<Snapshot>>, now: Moment) -> Option<&'s Arc<Snapshot>> {
+        let snapshot = snapshot.as_ref().filter(|snapshot| snapshot.usable(now))?;
+        if snapshot.due(now) {
+            self.renew_in_background(now);
+        }
+        Some(snapshot)
+    }
+
+    /// The valid token without waiting.
+    #[inline]
+    pub(crate) fn cached(self: &Arc<Self>) -> Option<Arc<Snapshot>> {
+        let now = self.now();
+        self.look_if_due(now);
+        self.valid(&self.snapshot.load(), now).cloned()
+    }
+
+    /// The valid token, renewed if need be. Blocks only then.
+    #[inline]
+    pub(crate) fn current(self: &Arc<Self>, wait: Wait<'_>) -> Landed {
+        self.with_current(wait, Arc::clone)
+    }
+
+    /// As [`Renewing::current`], lent: threads that use one token at the same time do not even share a counter.
+    #[inline]
+    pub(crate) fn with_current<T>(self: &Arc<Self>, wait: Wait<'_>, use_it: impl FnOnce(&Arc<Snapshot>) -> T) -> Result<T> {
+        let now = self.now();
+        self.look_if_due(now);
+        let snapshot = self.snapshot.load();
+        if let Some(snapshot) = self.valid(&snapshot, now) {
+            return Ok(use_it(snapshot));
+        }
+        drop(snapshot);
+        self.wait_for_newer(None, wait).map(|snapshot| use_it(&snapshot))
+    }
+
+    /// A token newer than the one there is now.
+    pub(crate) fn refresh(self: &Arc<Self>, wait: Wait<'_>) -> Landed {
+        self.look_if_due(self.now());
+        let generation = self.last().map_or(0, |snapshot| snapshot.generation);
+        self.wait_for_newer(Some(generation), wait)
+    }
+
+    /// An API answered 401 to this token. `true` when the next call renews because of it: once per generation, and not for a token
+    /// that is no longer the current one.
+    pub(crate) fn invalidate(&self, access_token: &str) -> bool {
+        let Some(snapshot) = self.last() else { return false };
+        if !crate::secret::equal_in_constant_time(snapshot.token(), access_token) {
+            return false;
+        }
+        if snapshot.after_rejection && snapshot.age_ms(self.http.clock()) < REJECTION_SPACING_MS {
+            return false;
+        }
+        snapshot.reject()
+    }
+
+    /// Whether this is its last token, valid or not.
+    pub(crate) fn holds(&self, access_token: &str) -> bool {
+        self.last().is_some_and(|snapshot| crate::secret::equal_in_constant_time(snapshot.token(), access_token))
+    }
+
+    /// Whether its last token was refused by an API.
+    pub(crate) fn is_rejected(&self) -> bool {
+        self.last().is_some_and(|snapshot| snapshot.is_rejected())
+    }
+
+    /// Forgets the tokens, here and on disk; `false` where there were none.
+    ///
+    /// Blocks until a renewal under way has ended. Errors: TIMEOUT, STORAGE.
+    pub(crate) fn logout(&self, wait: Wait<'_>) -> Result<bool> {
+        let _lock = self.storage.lock(Instant::now() + wait.timeout)?;
+        let unsaved = self.unsaved.swap(None).is_some();
+        let removed = self.storage.remove().map_err(|error| error.with_profile(self.profile.as_deref()))?;
+        self.seen.store(Arc::new(self.storage.seen()));
+        self.forget();
+        self.flight().lock().blocked = None;
+        Ok(removed || unsaved)
+    }
+
+    /// The session is gone.
+    fn forget(&self) {
+        self.snapshot.store(None);
+        self.logged_out.store(true, Ordering::Relaxed);
+        self.renewable.store(self.client.renews_alone(), Ordering::Relaxed);
+    }
+
+    /// The flight of this process: after a fork the child starts clean.
+    pub(super) fn flight(&self) -> Arc<Flight<Arc<Snapshot>>> {
+        let flight = self.flight.load_full();
+        if flight.pid == std::process::id() {
+            return flight;
+        }
+        let fresh = Arc::new(Flight::new());
+        let before = self.flight.compare_and_swap(&flight, fresh.clone());
+        if Arc::ptr_eq(&before, &flight) { fresh } else { self.flight.load_full() }
+    }
+
+    #[inline]
+    fn look_if_due(self: &Arc<Self>, now: Moment) {
+        if now.monotonic_ms >= self.look_after_ms.load(Ordering::Relaxed) {
+            self.look(now);
+        }
+    }
+
+    /// Looks whether another process has changed the session: one system call, and a read only then. One thread does it for all.
+    #[cold]
+    fn look(self: &Arc<Self>, now: Moment) {
+        let due = self.look_after_ms.load(Ordering::Relaxed);
+        let next = now.monotonic_ms.saturating_add(LOOK_INTERVAL_MS);
+        if now.monotonic_ms < due
+            || self.look_after_ms.compare_exchange(due, next, Ordering::Relaxed, Ordering::Relaxed).is_err()
+        {
+            return;
+        }
+        if self.unsaved.load().is_some() {
+            self.renew_in_background(now);
+        }
+        let before = **self.seen.load();
+        if self.storage.seen() == before {
+            return;
+        }
+        match self.storage.load(now, false) {
+            Ok((kept, seen)) => {
+                self.seen.store(Arc::new(seen));
+                self.take_over(kept, before, now);
+            }
+            // Torn, or unreadable: a renewal says so when there is none better.
+            Err(_) => self.look_after_ms.store(now.monotonic_ms.saturating_add(LOOK_AGAIN_MS), Ordering::Relaxed),
+        }
+    }
+
+    /// Makes what was found on disk the session's own.
+    fn take_over(&self, kept: Kept, before: Seen, now: Moment) {
+        match kept {
+            Kept::Tokens(stored) => {
+                let candidate = self.snapshot_of(&stored, false);
+                let last = self.last();
+                let is_same = last.as_ref().is_some_and(|mine| mine.token() == candidate.token());
+                // A machine's own valid token is as good as any; a person's session is the one on disk, whoever it is.
+                let mine_is_better =
+                    self.client.renews_alone() && !candidate.usable(now) && last.is_some_and(|mine| mine.usable(now));
+                self.unsaved.store(None);
+                self.note_renewable(&stored);
+                if !is_same && !mine_is_better {
+                    self.publish(candidate);
+                }
+                self.unblock();
+            }
+            Kept::Nothing if matches!(before, Seen::At(_)) => {
+                log::info!("the session was removed by another process");
+                self.forget();
+                self.unblock();
+            }
+            Kept::Nothing | Kept::Foreign => self.unblock(),
+        }
+    }
+
+    /// What failed for good may work now that something has changed.
+    fn unblock(&self) {
+        let flight = self.flight();
+        let mut state = flight.lock();
+        if state.blocked.as_ref().is_some_and(|blocked| blocked.until_ms.is_none()) {
+            state.blocked = None;
+        }
+    }
+
+    pub(super) fn note_renewable(&self, stored: &Stored) {
+        let renewable = self.client.renews_alone() || stored.tokens.refresh_token().is_some();
+        self.renewable.store(renewable, Ordering::Relaxed);
+        self.logged_out.store(false, Ordering::Relaxed);
+    }
+
+    fn renew_in_background(self: &Arc<Self>, now: Moment) {
+        if now.monotonic_ms < self.background_after_ms.load(Ordering::Relaxed) {
+            return;
+        }
+        let flight = self.flight();
+        // Whoever holds the lock is starting or landing a renewal: nothing to add.
+        if let Some(mut state) = flight.try_lock()
+            && !state.flying
+            && let Err(error) = self.take_off(
+                &flight,
+                &mut state,
+                now,
+                Attempt { patience: Patience::Once, timeout: self.timeout, asked: false },
+            )
+        {
+            let wait = error.retry_after_ms().unwrap_or(MAX_BACKOFF_MS);
+            self.background_after_ms.store(now.monotonic_ms.saturating_add(wait), Ordering::Relaxed);
+        }
+    }
+
+    fn wait_for_newer(self: &Arc<Self>, than: Option<u64>, wait: Wait<'_>) -> Landed {
+        if RENEWING.get() {
+            return Err(Error::new(
+                Status::Unavailable,
+                "a log handler or storage called the session from inside its own renewal, which cannot wait for itself",
+            ));
+        }
+        // Who waits longer than the session's own deadline gets a renewal that may take as long.
+        let timeout = self.timeout.max(wait.timeout);
+        let flight = self.flight();
+        let ready = || {
+            let now = self.now();
+            self.last()
+                .filter(|snapshot| snapshot.usable(now))
+                .filter(|snapshot| than.is_none_or(|generation| snapshot.generation > generation))
+        };
+        let take_off = |state: &mut State<Arc<Snapshot>>, first: bool| {
+            let attempt = Attempt { patience: Patience::Patient, timeout, asked: first && than.is_some() };
+            self.take_off(&flight, state, self.now(), attempt)
+        };
+        // An API may refuse the new token before this caller wakes up: it then waits for the one after it.
+        let (snapshot, why) = flight
+            .join(wait, ready, |snapshot| snapshot.is_rejected(), take_off)
+            .map_err(|error| error.with_profile(self.profile.as_deref()))?;
+        if snapshot.usable(self.now()) {
+            return Ok(snapshot);
+        }
+        // A token that is over before it arrives is not handed out.
+        Err(why.unwrap_or_else(|| {
+            Error::new(Status::Unavailable, "the renewed access token was over before it could be used; try again")
+        }))
+    }
+
+    pub(super) fn snapshot_of(&self, stored: &Stored, after_rejection: bool) -> Snapshot {
+        let generation = self.generation.fetch_add(1, Ordering::Relaxed) + 1;
+        Snapshot::bearer(stored, generation, after_rejection, self.http.random())
+    }
+
+    pub(super) fn publish(&self, snapshot: Snapshot) -> Arc<Snapshot> {
+        let snapshot = Arc::new(snapshot);
+        self.snapshot.store(Some(snapshot.clone()));
+        snapshot
+    }
+}

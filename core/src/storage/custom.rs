@@ -1,0 +1,126 @@
+//! Tokens wherever the application keeps them.
+
+use super::token_file::{self, Content};
+use super::{Kept, Lock, Memo, Seen, Storage, Stored, corrupt, document};
+use crate::clock::Moment;
+use crate::error::Result;
+use crate::secret::Secret;
+use arc_swap::ArcSwap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// An application's own storage: the text of `token.json`, in and out.
+///
+/// Called from any thread, never from two at once for one session, and never while planetkey holds a lock of its own.
+pub trait StorageCallbacks: Send + Sync {
+    /// The text that was saved last, or nothing.
+    ///
+    /// Errors: STORAGE.
+    fn load(&self) -> Result<Option<Secret>>;
+
+    /// Keeps this text in place of what was there; `None` after a logout: nothing is to be kept any more.
+    ///
+    /// Errors: STORAGE; what was there before must then still be there.
+    fn save(&self, text: Option<&Secret>) -> Result<()>;
+
+    /// Keeps others who share the storage from renewing until [`StorageCallbacks::unlock`]; `false` when it was not to be had in
+    /// that time. A storage of this process alone needs none.
+    ///
+    /// Errors: STORAGE.
+    fn lock(&self, timeout: Duration) -> Result<bool> {
+        let _ = timeout;
+        Ok(true)
+    }
+
+    /// Ends what [`StorageCallbacks::lock`] began.
+    fn unlock(&self) {}
+}
+
+/// A session in an application's storage. What planetkey remembers beside it lives in memory.
+pub struct CustomStorage {
+    callbacks: Arc<dyn StorageCallbacks>,
+    binding: String,
+    memo: ArcSwap<Memo>,
+}
+
+struct Unlock<'a>(&'a dyn StorageCallbacks);
+
+impl Lock for Unlock<'_> {}
+
+impl Drop for Unlock<'_> {
+    fn drop(&mut self) {
+        self.0.unlock();
+    }
+}
+
+impl CustomStorage {
+    /// The session behind these callbacks.
+    pub fn new(callbacks: Arc<dyn StorageCallbacks>, binding: String) -> Self {
+        CustomStorage { callbacks, binding, memo: ArcSwap::default() }
+    }
+}
+
+impl Storage for CustomStorage {
+    fn load(&self, now: Moment, _: bool) -> Result<(Kept, Seen)> {
+        let Some(text) = self.callbacks.load()?.filter(|text| !text.is_empty()) else {
+            return Ok((Kept::Nothing, Seen::Unknown));
+        };
+        let members = document::parse(text.expose().as_bytes()).ok_or_else(|| corrupt("what the application's storage holds"))?;
+        let kept = match token_file::from_members(members, &self.memo(), &self.binding, now) {
+            Content::Nothing => Kept::Nothing,
+            Content::Foreign => Kept::Foreign,
+            Content::Tokens(stored) => Kept::Tokens(Arc::new(stored)),
+        };
+        Ok((kept, Seen::Unknown))
+    }
+
+    fn save(&self, stored: &Stored) -> Result<Seen> {
+        let members = token_file::to_members(stored);
+        let text = String::from_utf8(document::to_bytes(&members)).unwrap_or_default();
+        self.callbacks.save(Some(&Secret::from(text)))?;
+        let mut memo = self.memo();
+        memo.receipt = Some(token_file::receipt(stored, &members, &self.binding));
+        memo.not_before = None;
+        self.remember(&memo);
+        Ok(Seen::Unknown)
+    }
+
+    fn remove(&self) -> Result<bool> {
+        let there = self.callbacks.load()?.is_some();
+        self.callbacks.save(None)?;
+        Ok(there)
+    }
+
+    fn lock(&self, deadline: Instant) -> Result<Option<Box<dyn Lock + '_>>> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if self.callbacks.lock(left)? {
+            return Ok(Some(Box::new(Unlock(self.callbacks.as_ref()))));
+        }
+        Err(crate::error::Error::new(
+            crate::error::Status::Timeout,
+            "the application's storage was not to be locked within the deadline; try again, or give a longer timeout_ms",
+        ))
+    }
+
+    fn seen(&self) -> Seen {
+        Seen::Unknown
+    }
+
+    fn memo(&self) -> Memo {
+        self.memo.load().as_ref().clone()
+    }
+
+    fn remember(&self, memo: &Memo) {
+        self.memo.store(Arc::new(memo.clone()));
+    }
+
+    /// It is the application's: the next login replaces it.
+    fn quarantine(&self, _: Moment) -> Result<()> {
+        Ok(())
+    }
+
+    fn path(&self) -> Option<&Path> {
+        None
+    }
+}

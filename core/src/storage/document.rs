@@ -1,0 +1,116 @@
+//! The JSON of Planet's SDK, to the byte: `json.dumps(document, indent=2, sort_keys=True)` (planet-sdk-behaviour.md 2.1).
+
+use serde_json::ser::{Formatter, PrettyFormatter};
+use serde_json::{Map, Value};
+use std::io::{self, Write};
+
+/// Reads a JSON object. A byte order mark, white space of any kind and zero bytes at the end do no harm.
+///
+/// `None` for anything else: an empty file, half a document, a list.
+pub fn parse(bytes: &[u8]) -> Option<Map<String, Value>> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    match serde_json::from_slice(bytes.get(..end)?) {
+        Ok(Value::Object(document)) => Some(document),
+        _ => None,
+    }
+}
+
+/// Writes as the SDK does: two spaces, keys in the order of their code points at every level, ASCII only, no line end. Members of the top
+/// level that are null or start with two underscores are left out.
+pub fn to_bytes(document: &Map<String, Value>) -> Vec<u8> {
+    let kept: Map<String, Value> = document
+        .iter()
+        .filter(|(name, value)| !name.starts_with("__") && !value.is_null())
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    let mut bytes = Vec::new();
+    let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, Python(PrettyFormatter::new()));
+    // Writing into memory does not fail, and every key is a string.
+    let _ = serde::Serialize::serialize(&kept, &mut serializer);
+    bytes
+}
+
+/// What Python's `json` writes where serde_json would write something else.
+struct Python(PrettyFormatter<'static>);
+
+impl Formatter for Python {
+    fn write_number_str<W: ?Sized + Write>(&mut self, writer: &mut W, value: &str) -> io::Result<()> {
+        writer.write_all(python_number(value).as_bytes())
+    }
+
+    fn write_f64<W: ?Sized + Write>(&mut self, writer: &mut W, value: f64) -> io::Result<()> {
+        writer.write_all(python_number(&format!("{value:?}")).as_bytes())
+    }
+
+    fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        for character in fragment.chars() {
+            if (' '..='~').contains(&character) {
+                writer.write_all(&[character as u8])?;
+                continue;
+            }
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                write!(writer, "\\u{unit:04x}")?;
+            }
+        }
+        Ok(())
+    }
+
+    fn begin_array<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.begin_array(writer)
+    }
+
+    fn end_array<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.end_array(writer)
+    }
+
+    fn begin_array_value<W: ?Sized + Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+        self.0.begin_array_value(writer, first)
+    }
+
+    fn end_array_value<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.end_array_value(writer)
+    }
+
+    fn begin_object<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.begin_object(writer)
+    }
+
+    fn end_object<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.end_object(writer)
+    }
+
+    fn begin_object_key<W: ?Sized + Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+        self.0.begin_object_key(writer, first)
+    }
+
+    fn begin_object_value<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.begin_object_value(writer)
+    }
+
+    fn end_object_value<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.end_object_value(writer)
+    }
+}
+
+/// A number as Python prints what it read: integers digit by digit, everything else as the shortest float.
+fn python_number(text: &str) -> String {
+    if !text.contains(['.', 'e', 'E']) {
+        return if text == "-0" { "0".to_owned() } else { text.to_owned() };
+    }
+    let Ok(number) = text.parse::<f64>() else { return text.to_owned() };
+    // Python would write `Infinity`, which is no JSON: the file would be lost to every other reader. It reads this as the same.
+    if number.is_infinite() {
+        return text.to_owned();
+    }
+    // Rust and Python agree on the shortest digits and differ in when, and how, they write an exponent.
+    let scientific = format!("{number:e}");
+    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    if number != 0.0 && !(-4..16).contains(&exponent) {
+        let sign = if exponent < 0 { '-' } else { '+' };
+        return format!("{digits}e{sign}{:02}", exponent.abs());
+    }
+    let plain = format!("{number}");
+    if plain.contains('.') { plain } else { format!("{plain}.0") }
+}

@@ -1,0 +1,134 @@
+//! What planetkey must remember beside a session and Planet's SDK does not know: its own file, never the SDK's.
+
+use super::document;
+use crate::error::{Error, REASONS, Status};
+use serde_json::{Map, Value, json};
+
+/// The form of the file. One with a higher number is read as far as it is understood, and not rewritten.
+const FORM: u64 = 1;
+/// Dead refresh tokens remembered, the youngest last: a backup brings back an old one, not all of them.
+const DEAD_LIMIT: usize = 16;
+/// No wait that was written down is believed beyond this: clocks may have jumped since.
+const LONGEST_WAIT_MS: u64 = 3_600_000;
+
+/// The receipt of a token, by the clock of the machine that received it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// The fingerprint of the stored tokens.
+    pub tokens: String,
+    /// When it was received, in Unix milliseconds.
+    pub unix_ms: u64,
+    /// How long it lives from then on, in milliseconds.
+    pub lifetime_ms: u64,
+    /// The fingerprint of issuer, client, and what was asked for.
+    pub binding: String,
+}
+
+/// The memory beside a session, shared by all processes.
+#[derive(Clone, Debug, Default)]
+pub struct Memo {
+    /// About the tokens that are stored.
+    pub receipt: Option<Receipt>,
+    /// No renewal before this, in Unix milliseconds, with the failure that is the reason.
+    pub not_before: Option<(u64, Error)>,
+    /// Fingerprints of refresh tokens that the server refused for good.
+    pub dead: Vec<String>,
+    newer: bool,
+}
+
+impl Memo {
+    /// Whether this refresh token must not be sent again.
+    pub fn is_dead(&self, fingerprint: &str) -> bool {
+        self.dead.iter().any(|dead| dead == fingerprint)
+    }
+
+    /// Remembers that the server refused this refresh token.
+    pub fn bury(&mut self, fingerprint: String) {
+        if !self.is_dead(&fingerprint) {
+            self.dead.push(fingerprint);
+        }
+        let surplus = self.dead.len().saturating_sub(DEAD_LIMIT);
+        self.dead.drain(..surplus);
+    }
+
+    /// How long every process must wait, and why.
+    pub fn wait_ms(&self, now_unix_ms: u64) -> Option<(u64, &Error)> {
+        let (until, error) = self.not_before.as_ref()?;
+        let left = until.saturating_sub(now_unix_ms).min(LONGEST_WAIT_MS);
+        (left > 0).then_some((left, error))
+    }
+
+    /// Whether a later version of planetkey wrote it.
+    pub(super) fn is_newer(&self) -> bool {
+        self.newer
+    }
+
+    /// Reads the file; what is not understood is as if it were not there.
+    pub(super) fn from_bytes(bytes: &[u8]) -> Memo {
+        let Some(members) = document::parse(bytes) else { return Memo::default() };
+        Memo {
+            receipt: members.get("receipt").and_then(receipt),
+            not_before: members.get("not_before").and_then(not_before),
+            dead: match members.get("dead") {
+                Some(Value::Array(dead)) => dead.iter().filter_map(|dead| dead.as_str().map(str::to_owned)).collect(),
+                _ => Vec::new(),
+            },
+            newer: members.get("form").and_then(Value::as_u64).is_some_and(|form| form > FORM),
+        }
+    }
+
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        let mut members = Map::new();
+        members.insert("form".into(), json!(FORM));
+        if let Some(receipt) = &self.receipt {
+            let value = json!({
+                "tokens": receipt.tokens,
+                "unix_ms": receipt.unix_ms,
+                "lifetime_ms": receipt.lifetime_ms,
+                "binding": receipt.binding,
+            });
+            members.insert("receipt".into(), value);
+        }
+        if let Some((until, error)) = &self.not_before {
+            let value = json!({
+                "unix_ms": until,
+                "status": error.status().name(),
+                "message": error.message(),
+                "reason": error.reason(),
+                "oauth_error": error.oauth_error(),
+                "oauth_error_description": error.oauth_error_description(),
+                "http_status": error.http_status(),
+            });
+            members.insert("not_before".into(), value);
+        }
+        members.insert("dead".into(), json!(self.dead));
+        document::to_bytes(&members)
+    }
+}
+
+fn receipt(value: &Value) -> Option<Receipt> {
+    let text = |member: &str| value.get(member)?.as_str().map(str::to_owned);
+    let number = |member: &str| value.get(member)?.as_u64();
+    Some(Receipt {
+        tokens: text("tokens")?,
+        unix_ms: number("unix_ms")?,
+        lifetime_ms: number("lifetime_ms")?,
+        binding: text("binding")?,
+    })
+}
+
+fn not_before(value: &Value) -> Option<(u64, Error)> {
+    let text = |member: &str| value.get(member).and_then(Value::as_str);
+    let status = Status::ALL.into_iter().find(|status| Some(status.name()) == text("status"))?;
+    let mut error = Error::new(status, text("message")?);
+    if let Some((reason, _)) = REASONS.iter().find(|(reason, of)| Some(*reason) == text("reason") && *of == status) {
+        error = error.with_reason(reason);
+    }
+    if let Some(name) = text("oauth_error") {
+        error = error.with_oauth_error(name, text("oauth_error_description"));
+    }
+    if let Some(http_status) = value.get("http_status").and_then(Value::as_u64).and_then(|status| u16::try_from(status).ok()) {
+        error = error.with_http_status(http_status);
+    }
+    Some((value.get("unix_ms")?.as_u64()?, error))
+}

@@ -1,0 +1,164 @@
+//! Files that the program `sops` keeps encrypted. Clear text passes through pipes only and never touches the disk.
+
+use super::document;
+use crate::error::{Error, Result, Status, one_line};
+use std::ffi::{OsStr, OsString};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::time::{Duration, Instant};
+use zeroize::Zeroizing;
+
+/// A key service in the cloud may be asked; longer is a hang.
+const TIMEOUT: Duration = Duration::from_secs(30);
+const POLL: Duration = Duration::from_millis(2);
+/// No profile or session comes near this size.
+const MAX_OUTPUT_BYTES: u64 = 1024 * 1024;
+const MAX_COMPLAINT_BYTES: u64 = 64 * 1024;
+
+/// The program `sops`, looked up along a search path each time it is needed. For any thread.
+#[derive(Clone, Debug)]
+pub struct Sops {
+    search_path: Option<OsString>,
+    timeout: Duration,
+}
+
+impl Sops {
+    /// Looks for the program along these directories: the content of `PATH`.
+    pub fn new(search_path: Option<OsString>) -> Self {
+        Sops { search_path, timeout: TIMEOUT }
+    }
+
+    /// The same with another bound on how long the program may run.
+    pub fn with_timeout(self, timeout: Duration) -> Self {
+        Sops { timeout, ..self }
+    }
+
+    /// The clear text of an encrypted file.
+    ///
+    /// Blocks; `sops` may use the network to reach a key service. Errors: UNSUPPORTED when there is no such program, STORAGE when it
+    /// fails or does not end within 30 s.
+    pub fn decrypt(&self, path: &Path) -> Result<Zeroizing<Vec<u8>>> {
+        let path = absolute(path);
+        self.run(&[OsStr::new("-d"), path.as_os_str()], &[], &path)
+    }
+
+    /// The encrypted form of a clear text that is to be kept at this path: the creation rules of `.sops.yaml` go by it.
+    ///
+    /// Nothing is written. Blocks; `sops` may use the network to reach a key service. Errors: UNSUPPORTED when there is no such program,
+    /// STORAGE when it fails, does not end within 30 s, or does not encrypt.
+    pub fn encrypt(&self, path: &Path, clear: &[u8]) -> Result<Vec<u8>> {
+        let path = absolute(path);
+        let mut arguments: Vec<&OsStr> = ["encrypt", "--input-type", "json", "--output-type", "json"].map(OsStr::new).into();
+        arguments.extend([OsStr::new("--filename-override"), path.as_os_str()]);
+        // Without a file name it reads the standard input since 3.10; by this name it does since 3.9.
+        if cfg!(unix) {
+            arguments.push(OsStr::new("/dev/stdin"));
+        }
+        let encrypted = self.run(&arguments, clear, &path)?;
+        if !document::parse(&encrypted).is_some_and(|document| document.contains_key("sops")) {
+            return Err(failed(&path, "its output is not an encrypted JSON document"));
+        }
+        Ok(encrypted.to_vec())
+    }
+
+    fn run(&self, arguments: &[&OsStr], input: &[u8], path: &Path) -> Result<Zeroizing<Vec<u8>>> {
+        let deadline = Instant::now() + self.timeout;
+        let mut child = Command::new(self.program()?)
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|error| failed(path, &error.to_string()))?;
+        // Pipes are served by threads, so that neither side waits for the other.
+        if let Some(mut stdin) = child.stdin.take() {
+            let input = Zeroizing::new(input.to_vec());
+            // A program that does not want all of it has failed, and says so itself.
+            std::thread::spawn(move || drop(stdin.write_all(&input)));
+        }
+        let output = child.stdout.take().map(|pipe| collect(pipe, MAX_OUTPUT_BYTES + 1));
+        let complaint = child.stderr.take().map(|pipe| collect(pipe, MAX_COMPLAINT_BYTES));
+        let too_long = || failed(path, &format!("it did not end within {} s", self.timeout.as_secs())).with_retryable(true);
+        let Some(succeeded) = wait(&mut child, deadline) else {
+            return Err(too_long());
+        };
+        let output = received(output, deadline).ok_or_else(too_long)?;
+        if !succeeded {
+            let complaint = received(complaint, deadline).ok_or_else(too_long)?;
+            let complaint = String::from_utf8_lossy(&complaint).into_owned();
+            let first = complaint.lines().map(str::trim).find(|line| !line.is_empty());
+            return Err(failed(path, first.unwrap_or("it failed without saying why")));
+        }
+        if output.len() as u64 > MAX_OUTPUT_BYTES {
+            return Err(failed(path, "its output is longer than 1 MiB"));
+        }
+        Ok(output)
+    }
+
+    fn program(&self) -> Result<PathBuf> {
+        let name = if cfg!(windows) { "sops.exe" } else { "sops" };
+        let directories = self.search_path.iter().flat_map(std::env::split_paths);
+        // What lies in the working directory by chance is not run.
+        let mut candidates = directories.filter(|directory| directory.is_absolute()).map(|directory| directory.join(name));
+        candidates.find(|candidate| is_program(candidate)).ok_or_else(|| {
+            Error::new(
+                Status::Unsupported,
+                "this profile is encrypted, and the program sops that opens it is not on PATH; install sops, or keep the profile unencrypted",
+            )
+        })
+    }
+}
+
+fn is_program(path: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+    }
+    #[cfg(not(unix))]
+    path.is_file()
+}
+
+/// A path that starts with a hyphen would be taken for an option.
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+fn failed(path: &Path, why: &str) -> Error {
+    Error::new(Status::Storage, format!("sops failed for {}: {}", path.display(), one_line(why, 300)))
+}
+
+/// Reads a pipe to its end, keeps the first `limit` bytes, and hands them over when the pipe ends.
+fn collect(mut pipe: impl Read + Send + 'static, limit: u64) -> Receiver<Zeroizing<Vec<u8>>> {
+    let (sender, receiver) = mpsc::sync_channel(1);
+    std::thread::spawn(move || {
+        // Large enough from the start: a vector that grows leaves copies behind.
+        let mut bytes = Zeroizing::new(Vec::with_capacity(64 * 1024));
+        let _ = pipe.by_ref().take(limit).read_to_end(&mut bytes);
+        let _ = std::io::copy(&mut pipe, &mut std::io::sink());
+        let _ = sender.send(bytes);
+    });
+    receiver
+}
+
+/// Whether it succeeded; `None` when it had to be ended.
+fn wait(child: &mut Child, deadline: Instant) -> Option<bool> {
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) => return Some(status.success()),
+            Ok(None) if Instant::now() < deadline => std::thread::sleep(POLL),
+            _ => {
+                let _ = child.kill();
+                let _ = child.wait();
+                return None;
+            }
+        }
+    }
+}
+
+/// What a pipe held; a child of the program may keep it open, and is not waited for longer than the program itself.
+fn received(pipe: Option<Receiver<Zeroizing<Vec<u8>>>>, deadline: Instant) -> Option<Zeroizing<Vec<u8>>> {
+    pipe?.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok()
+}

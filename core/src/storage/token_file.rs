@@ -1,0 +1,119 @@
+//! Between a token set and the members of `token.json` (planet-sdk-behaviour.md 2.5).
+
+use super::Stored;
+use super::memo::{Memo, Receipt};
+use crate::clock::Moment;
+use crate::credential::{TokenMembers, TokenSet, check_b64token};
+use crate::jwt;
+use crate::oauth::token_endpoint::{DEFAULT_LIFETIME_S, MAX_LIFETIME_S};
+use crate::secret::Secret;
+use serde_json::{Map, Value, json};
+
+/// Tells whose tokens these are without holding them: SHA-256, in hexadecimal.
+pub fn fingerprint(parts: &[&str]) -> String {
+    let mut context = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
+    for part in parts {
+        // Lengths keep ["ab", "c"] apart from ["a", "bc"].
+        context.update(&part.len().to_le_bytes());
+        context.update(part.as_bytes());
+    }
+    context.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The members that tell one stored session from another.
+fn identity(members: &Map<String, Value>) -> String {
+    let text = |member: &str| members.get(member).and_then(Value::as_str).unwrap_or("");
+    fingerprint(&[text("access_token"), text("refresh_token"), text("id_token")])
+}
+
+/// What is written: the members of the answer, and the two times that the SDK computes.
+pub(crate) fn to_members(stored: &Stored) -> Map<String, Value> {
+    let mut members = stored.tokens.members.0.clone();
+    let times = jwt::times(stored.tokens.access_token.expose());
+    let received = stored.received_unix_ms() / 1000;
+    let issued = times.iat.unwrap_or(received);
+    let expires = times.exp.unwrap_or_else(|| issued.saturating_add(stored.tokens.lifetime_ms / 1000));
+    members.insert("_iat".into(), json!(issued));
+    members.insert("_exp".into(), json!(expires));
+    members
+}
+
+/// The receipt that is remembered beside these members.
+pub(crate) fn receipt(stored: &Stored, members: &Map<String, Value>, binding: &str) -> Receipt {
+    Receipt {
+        tokens: identity(members),
+        unix_ms: stored.received_unix_ms(),
+        lifetime_ms: stored.tokens.lifetime_ms,
+        binding: binding.to_owned(),
+    }
+}
+
+/// What was read.
+pub(crate) enum Content {
+    /// Nothing that can be used: neither an access token nor a refresh token.
+    Nothing,
+    /// Tokens of another client or server, or for something else.
+    Foreign,
+    /// A token set.
+    Tokens(Stored),
+}
+
+/// Reads the members. How long the access token still lives is known from the receipt; for what Planet's own tools wrote, from the times in
+/// the token or beside it, which are another machine's: never longer than the whole life from now on.
+pub(crate) fn from_members(members: Map<String, Value>, memo: &Memo, binding: &str, now: Moment) -> Content {
+    let receipt = memo.receipt.as_ref().filter(|receipt| receipt.tokens == identity(&members));
+    if receipt.is_some_and(|receipt| receipt.binding != binding) {
+        return Content::Foreign;
+    }
+    let text = |member: &str| members.get(member).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let access_token = text("access_token").filter(|token| check_b64token(token).is_ok()).unwrap_or("");
+    if access_token.is_empty() && text("refresh_token").is_none() {
+        return Content::Nothing;
+    }
+    let (lifetime_ms, remaining_ms) = match receipt {
+        Some(receipt) => {
+            // Nobody can have received it later than now.
+            let age = now.unix_ms.saturating_sub(receipt.unix_ms);
+            (receipt.lifetime_ms, receipt.lifetime_ms.saturating_sub(age))
+        }
+        None => remaining(&members, access_token, text("refresh_token").is_some(), now),
+    };
+    let scopes = text("scope").map(|scope| scope.split_ascii_whitespace().map(str::to_owned).collect()).unwrap_or_default();
+    let remaining_ms = if access_token.is_empty() { 0 } else { remaining_ms };
+    let access_token = Secret::from(access_token);
+    let tokens = TokenSet { access_token, lifetime_ms, scopes, members: TokenMembers(members) };
+    Content::Tokens(Stored { tokens, at: now, remaining_ms })
+}
+
+/// The whole life and what is left of it, by the SDK's rules: the token's own claims, then the times in the file, then `expires_in` from now on.
+fn remaining(members: &Map<String, Value>, access_token: &str, renewable: bool, now: Moment) -> (u64, u64) {
+    let seconds = |member: &str| members.get(member).and_then(Value::as_f64).filter(|seconds| *seconds >= 0.0);
+    let ms = |seconds: f64| (seconds.min(MAX_LIFETIME_S as f64 * 10.0) * 1000.0) as u64;
+    let times = jwt::times(access_token);
+    let issued = times.iat.map(|iat| iat as f64).or_else(|| seconds("_iat"));
+    let expires = times.exp.map(|exp| exp as f64).or_else(|| seconds("_exp"));
+    let stated = match members.get("expires_in") {
+        Some(Value::String(text)) => text.trim().parse().ok().filter(|seconds: &f64| *seconds > 0.0),
+        _ => seconds("expires_in").filter(|seconds| *seconds > 0.0),
+    };
+    let longest = MAX_LIFETIME_S.saturating_mul(1000);
+    match (issued, expires, stated) {
+        (issued, Some(expires), stated) => {
+            let left = ms(expires).saturating_sub(now.unix_ms);
+            let life = match (issued, stated) {
+                (Some(issued), _) if issued < expires => ms(expires - issued),
+                (_, Some(stated)) => ms(stated),
+                _ => left,
+            };
+            (life.min(longest), left.min(life).min(longest))
+        }
+        (Some(issued), None, Some(stated)) => {
+            let life = ms(stated).min(longest);
+            (life, ms(issued + stated).saturating_sub(now.unix_ms).min(life))
+        }
+        (None, None, Some(stated)) => (ms(stated).min(longest), ms(stated).min(longest)),
+        // What nobody can renew is used until an API refuses it, as the SDK does.
+        (_, None, None) if !renewable => (longest, longest),
+        (_, None, None) => (DEFAULT_LIFETIME_S * 1000, DEFAULT_LIFETIME_S * 1000),
+    }
+}
