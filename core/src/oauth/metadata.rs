@@ -83,7 +83,7 @@ pub fn fetch(
 pub fn parse(document: &Value, issuer: &str, allow_insecure_loopback: bool) -> Result<Metadata> {
     let text = |member: &str| document.get(member).and_then(Value::as_str);
     let named = text("issuer").unwrap_or("");
-    if named != issuer {
+    if named.is_empty() || named != issuer {
         return Err(Error::protocol(format!(
             "the server names itself '{}', not '{}'; set the issuer exactly as the server writes it",
             crate::error::one_line(named, 200),

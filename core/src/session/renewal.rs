@@ -65,8 +65,10 @@ impl Renewing {
     }
 
     fn renew(&self, attempt: Attempt) -> Landed {
-        let deadline = Instant::now() + attempt.timeout;
-        let _lock = self.storage.lock(deadline)?;
+        let started = Instant::now();
+        let _lock = self.storage.lock(started + attempt.timeout)?;
+        // Whole milliseconds: where there is nothing to lock, nothing is lost.
+        let waited_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let now = self.now();
         let before = self.last();
         let unsaved = self.unsaved.load_full();
@@ -93,7 +95,7 @@ impl Renewing {
         if let Some((wait, error)) = memo.wait_ms(now.unix_ms) {
             return Err(error.clone().with_retry_after_ms(Some(wait)));
         }
-        match self.obtain(stored, is_foreign, &mut memo, attempt, deadline) {
+        match self.obtain(stored, is_foreign, &mut memo, attempt, waited_ms) {
             Ok(Obtained::Answer(tokens)) => {
                 let received = Stored::received(tokens, self.now());
                 self.keep(&received);
@@ -178,10 +180,10 @@ impl Renewing {
         is_foreign: bool,
         memo: &mut Memo,
         attempt: Attempt,
-        deadline: Instant,
+        waited_ms: u64,
     ) -> Result<Obtained> {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let deadline_ms = self.now().plus_ms(u64::try_from(left.as_millis()).unwrap_or(u64::MAX)).monotonic_ms;
+        let timeout_ms = u64::try_from(attempt.timeout.as_millis()).unwrap_or(u64::MAX);
+        let deadline_ms = self.now().plus_ms(timeout_ms.saturating_sub(waited_ms)).monotonic_ms;
         if self.client.renews_alone() {
             return self.client.request(&self.http, None, attempt.patience, deadline_ms).map(Obtained::Answer);
         }
@@ -202,7 +204,7 @@ impl Renewing {
             }
             // Planet's own tools take no lock: they may have rotated the token in between.
             match self.reread(&old, refused) {
-                Some((newer, seen)) if Snapshot::bearer(&newer, 0, false, self.http.random()).usable(self.now()) => {
+                Some((newer, seen)) if self.snapshot_of(&newer, false).usable(self.now()) => {
                     return Ok(Obtained::Disk(newer, seen));
                 }
                 Some((newer, _)) if !switched => {

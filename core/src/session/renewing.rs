@@ -345,11 +345,11 @@ impl Renewing {
     }
 
     pub(super) fn snapshot_of(&self, stored: &Stored, after_rejection: bool) -> Snapshot {
-        let generation = self.generation.fetch_add(1, Ordering::Relaxed) + 1;
-        Snapshot::bearer(stored, generation, after_rejection, self.http.random())
+        Snapshot::bearer(stored, after_rejection, self.http.random())
     }
 
-    pub(super) fn publish(&self, snapshot: Snapshot) -> Arc<Snapshot> {
+    pub(super) fn publish(&self, mut snapshot: Snapshot) -> Arc<Snapshot> {
+        snapshot.generation = self.generation.fetch_add(1, Ordering::Relaxed) + 1;
         let snapshot = Arc::new(snapshot);
         self.snapshot.store(Some(snapshot.clone()));
         snapshot

@@ -14,7 +14,7 @@ pub(crate) struct Snapshot {
     header: Secret,
     /// Where the token or key starts in it.
     prefix: usize,
-    /// Counts up with every new credential of the same source.
+    /// Counts up with every new credential of the same source; 0 until it is published.
     pub(crate) generation: u64,
     /// Unix seconds, or nothing for a credential that does not expire.
     pub(crate) expires_at: Option<i64>,
@@ -52,7 +52,7 @@ impl Snapshot {
     }
 
     /// A bearer token. The soft deadline is three quarters of its life, moved by up to a tenth so that many processes do not renew in step.
-    pub(crate) fn bearer(stored: &Stored, generation: u64, after_rejection: bool, random: &dyn Random) -> Self {
+    pub(crate) fn bearer(stored: &Stored, after_rejection: bool, random: &dyn Random) -> Self {
         let life = stored.tokens.lifetime_ms;
         let window = (life as f64 / 4.0 * (0.6 + 0.8 * fraction(random))) as u64;
         let margin = HARD_MARGIN_MS.min(life / 10);
@@ -61,7 +61,7 @@ impl Snapshot {
         Snapshot {
             header: Secret::from(format!("Bearer {}", stored.tokens.access_token.expose())),
             prefix: "Bearer ".len(),
-            generation,
+            generation: 0,
             expires_at: i64::try_from(expires_ms / 1000).ok(),
             scopes: stored.tokens.scopes.clone(),
             lifetime_ms: life,
