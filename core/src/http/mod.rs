@@ -217,7 +217,9 @@ impl Http {
             Err(TransportFailure::Ambiguous(_)) => replay.then(|| jittered(100 << attempt)),
             Err(_) => None,
             // A server that turns a request away has not carried it out.
-            Ok(response) if !replay && !(response.status == 429 || response.status == 503 && response.retry_after.is_some()) => None,
+            Ok(response) if !(replay || response.status == 429 || response.status == 503 && response.retry_after.is_some()) => {
+                None
+            }
             Ok(response) if attempt > 1 && response.status != 429 => None,
             Ok(response) => match response.status {
                 429 | 503 => match response.retry_after_ms(self.clock.now().unix_ms) {

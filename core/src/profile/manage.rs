@@ -90,13 +90,14 @@ impl Profiles {
         if names::is_built_in(from) {
             return self.write(&directory, &document::to_bytes(&self.document(from)?.0), encrypt);
         }
-        let (file, members) = find(&self.root, from)?;
+        let file = self.file(from)?;
         let bytes = files::read(&file)?.ok_or_else(|| missing(from))?;
         if is_encrypted(&file) {
             let (_, encrypted) = config_names(&directory);
             files::replace(&encrypted, &bytes)?;
             return Ok(encrypted);
         }
+        let (_, members) = find(&self.root, from)?;
         // Marks and zero bytes that are tolerated here, and by nobody else, are not passed on; nor is what is being written right now.
         let is_plain = serde_json::from_slice(&bytes).is_ok_and(|read: serde_json::Map<_, _>| Members(read) == members);
         if is_plain {

@@ -13,7 +13,8 @@ const MAX_NAME_BYTES: usize = 200;
 /// Errors: INVALID_ARGUMENT.
 pub fn check(profile: &str) -> Result<()> {
     let bad = profile.is_empty()
-        || profile.len() > MAX_NAME_BYTES
+        // What counts is the directory, and some letters are longer in lower case.
+        || profile.to_lowercase().len() > MAX_NAME_BYTES
         || profile.starts_with('.')
         || profile.contains(['/', '\\', ':'])
         || profile.chars().any(|c| c.is_control() || c.is_whitespace())

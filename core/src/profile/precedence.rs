@@ -86,7 +86,7 @@ impl Search<'_> {
         match sentinelhub::read_default(self.root) {
             Ok(Some(config)) => {
                 let profile = sentinelhub::DEFAULT_PROFILE;
-                self.add_client(config, format!("config.toml: {profile}"), Some(profile.to_owned()), Level::Files);
+                self.add_client(config, format!("sentinelhub config.toml: {profile}"), Some(profile.to_owned()), Level::Files);
             }
             Ok(None) => {}
             Err(error) => self.notes.push(format!("{}; it was passed over", error.message())),

@@ -5,6 +5,7 @@ use super::names;
 use crate::error::{Error, Result};
 use crate::storage::sops::Sops;
 use std::ffi::OsString;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// The variable that names another place than the home directory.
@@ -150,7 +151,7 @@ fn preferred(directory: &Path, first: &str, second: &str) -> PathBuf {
 
 /// A file that cannot be looked at counts as there: reading it then says why.
 pub(super) fn is_there(path: &Path) -> bool {
-    path.try_exists().unwrap_or(true)
+    path.try_exists().unwrap_or_else(|error| error.kind() != ErrorKind::NotADirectory)
 }
 
 /// Whether sops has encrypted this file: the SDK goes by the name, too.

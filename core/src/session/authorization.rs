@@ -28,7 +28,7 @@ impl Authorization {
         url: Secret,
         under_development: bool,
     ) -> Self {
-        let api_key = source.key().map(|(_, transport)| transport);
+        let api_key = source.transport();
         Authorization {
             snapshot,
             url,

@@ -1,11 +1,13 @@
 //! The heart: a session is an ordered list of credential sources behind one host policy.
 
+mod api_key_source;
 mod authorization;
 mod client;
 #[cfg(all(test, feature = "shuttle"))]
 mod exploration;
 mod flight;
 mod in_flight;
+mod once_a_second;
 mod open;
 mod options;
 mod renewal;
@@ -125,13 +127,12 @@ impl Session {
     /// Errors: INVALID_ARGUMENT, HOST_REFUSED, UNSUPPORTED where the session holds no API key.
     pub fn signed_url(&self, url: &str) -> Result<String> {
         let target = Target::parse(url)?;
-        let keys = || self.shared.sources.iter().filter_map(|source| source.key().map(|(key, _)| (source, key)));
-        if keys().next().is_none() {
+        let mut keys = self.shared.sources.iter().filter_map(|source| Some((source, source.api_key()?))).peekable();
+        if keys.peek().is_none() {
             return Err(self.without_key());
         }
-        let accepted = keys().find(|(source, _)| self.shared.policy.accepts(&target, source.kind()) != Acceptance::No);
-        match accepted {
-            Some((_, key)) => Ok(api_key::signed_url(url, key).expose().to_owned()),
+        match keys.find(|(source, _)| self.shared.policy.accepts(&target, source.kind()) != Acceptance::No) {
+            Some((_, source)) => Ok(api_key::signed_url(url, &source.current()?.key).expose().to_owned()),
             None => Err(self.shared.policy.refusal(&target, &[crate::authorize::Kind::ApiKey])),
         }
     }
@@ -152,8 +153,8 @@ impl Session {
     ///
     /// Errors: UNSUPPORTED where the session holds none; LOGIN_REQUIRED where it holds nothing.
     pub fn api_key(&self) -> Result<String> {
-        let key = self.shared.sources.iter().find_map(|source| source.key());
-        key.map(|(key, _)| key.expose().to_owned()).ok_or_else(|| self.without_key())
+        let source = self.shared.sources.iter().find_map(Source::api_key).ok_or_else(|| self.without_key())?;
+        source.current().map(|held| held.key.expose().to_owned())
     }
 
     /// An API answered 401 to this token. `true` when the next call renews it, which happens once per token.
@@ -252,7 +253,7 @@ impl Session {
 
     fn choose_for_header(&self, target: &Target<'_>) -> Result<(usize, &Source, bool)> {
         let chosen = self.choose(target)?;
-        if chosen.1.key().is_some_and(|(_, transport)| transport == ApiKeyTransport::Query) {
+        if chosen.1.transport() == Some(ApiKeyTransport::Query) {
             return Err(Error::invalid_argument("this session's API key travels in the URL; use signed_url or authorize"));
         }
         if target.has_query_parameter("api_key") {
@@ -301,8 +302,9 @@ fn authorization(
     under_development: bool,
 ) -> Authorization {
     // One mechanism per request (RFC 6750 2): a key in the URL goes when a header carries the credential.
-    let url = match source.key() {
-        Some((key, ApiKeyTransport::Query)) => api_key::signed_url(target.url, key),
+    let in_url = source.api_key().filter(|source| source.transport == ApiKeyTransport::Query);
+    let url = match in_url.and_then(|source| source.current().ok()) {
+        Some(held) => api_key::signed_url(target.url, &held.key),
         _ if target.has_query_parameter("api_key") => Secret::from(api_key::strip_api_key(target.url)),
         _ => Secret::from(target.url),
     };

@@ -1,5 +1,6 @@
 //! The constructors: opening a session writes nothing and uses no network.
 
+use super::api_key_source::ApiKeySource;
 use super::client::Client;
 use super::options::Options;
 use super::renewing::Renewing;
@@ -66,7 +67,12 @@ impl<'a> Opening<'a> {
         match config {
             ClientConfig::ApiKey { api_key, as_header } => {
                 let transport = if *as_header { ApiKeyTransport::Header } else { ApiKeyTransport::default() };
-                Source::api_key(api_key.expose(), transport, origin, profile)
+                let source = ApiKeySource::new(api_key.expose(), transport)?;
+                let source = match profile.as_deref().map(|profile| directory::open(&self.root, profile)) {
+                    Some(Ok(profile)) => source.watching(&self.root, &profile, self.options.runtime.clock.clone()),
+                    _ => source,
+                };
+                Ok(Source { credential: Credential::Static(source), origin: origin.to_owned(), profile })
             }
             ClientConfig::OAuth(client) => {
                 let client = Client::new(client, &self.deployment, self.allow_insecure_loopback)?;
@@ -112,7 +118,7 @@ impl<'a> Opening<'a> {
     ) -> Result<Session> {
         let opening = self.at_deployment_of(config)?;
         let source = opening.source(config, origin, profile, keep_in)?;
-        let names_a_key = source.key().is_some();
+        let names_a_key = source.api_key().is_some();
         opening.session(vec![source], Vec::new(), names_a_key)
     }
 
@@ -226,7 +232,8 @@ impl Session {
     pub fn from_api_key(key: &str, transport: ApiKeyTransport, options: &Options) -> Result<Session> {
         no_profile(options)?;
         let opening = Opening::new(options, options.allow_insecure_loopback.unwrap_or(false))?;
-        let source = Source::api_key(key, transport, "argument: api_key", None)?;
+        let credential = Credential::Static(ApiKeySource::new(key, transport)?);
+        let source = Source { credential, origin: "argument: api_key".to_owned(), profile: None };
         opening.session(vec![source], Vec::new(), true)
     }
 

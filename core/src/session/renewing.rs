@@ -2,6 +2,7 @@
 
 use super::client::Client;
 use super::flight::{Flight, State, Wait};
+use super::once_a_second::OnceASecond;
 use super::renewal::Attempt;
 use super::snapshot::Snapshot;
 use crate::clock::Moment;
@@ -15,10 +16,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// A change on disk is noticed within this.
-const LOOK_INTERVAL_MS: u64 = 1_000;
-/// What was being written when it was looked at is looked at again after this.
-const LOOK_AGAIN_MS: u64 = 20;
 /// No failure keeps a session from asking again longer than this, except a permanent one.
 pub(super) const MAX_BACKOFF_MS: u64 = 30_000;
 /// A token that was just renewed because of a 401 and is rejected again is not the cause: the API is.
@@ -37,8 +34,7 @@ pub(crate) struct Renewing {
     pub(super) flight: ArcSwap<Flight<Arc<Snapshot>>>,
     /// Not before this, on the monotonic clock, does a caller with a valid token start a renewal.
     pub(super) background_after_ms: AtomicU64,
-    /// Not before this, on the monotonic clock, is the storage looked at.
-    look_after_ms: AtomicU64,
+    turn: OnceASecond,
     /// The state of the storage that the snapshot is from.
     pub(super) seen: ArcSwap<Seen>,
     /// Tokens that could not be stored, and why.
@@ -69,7 +65,7 @@ impl Renewing {
             snapshot: ArcSwapOption::empty(),
             flight: ArcSwap::from_pointee(Flight::new()),
             background_after_ms: AtomicU64::new(0),
-            look_after_ms: AtomicU64::new(if watched { 0 } else { u64::MAX }),
+            turn: if watched { OnceASecond::new() } else { OnceASecond::never() },
             seen: ArcSwap::from_pointee(if watched { Seen::Absent } else { Seen::Unknown }),
             unsaved: ArcSwapOption::empty(),
             logged_out: AtomicBool::new(false),
@@ -218,7 +214,7 @@ impl Renewing {
 
     #[inline]
     fn look_if_due(self: &Arc<Self>, now: Moment) {
-        if now.monotonic_ms >= self.look_after_ms.load(Ordering::Relaxed) {
+        if self.turn.is_due(now) {
             self.look(now);
         }
     }
@@ -226,11 +222,7 @@ impl Renewing {
     /// Looks whether another process has changed the session: one system call, and a read only then. One thread does it for all.
     #[cold]
     fn look(self: &Arc<Self>, now: Moment) {
-        let due = self.look_after_ms.load(Ordering::Relaxed);
-        let next = now.monotonic_ms.saturating_add(LOOK_INTERVAL_MS);
-        if now.monotonic_ms < due
-            || self.look_after_ms.compare_exchange(due, next, Ordering::Relaxed, Ordering::Relaxed).is_err()
-        {
+        if !self.turn.take_turn(now) {
             return;
         }
         if self.unsaved.load().is_some() {
@@ -246,7 +238,7 @@ impl Renewing {
                 self.take_over(kept, before, now);
             }
             // Torn, or unreadable: a renewal says so when there is none better.
-            Err(_) => self.look_after_ms.store(now.monotonic_ms.saturating_add(LOOK_AGAIN_MS), Ordering::Relaxed),
+            Err(_) => self.turn.look_again_soon(now),
         }
     }
 

@@ -1,16 +1,16 @@
 //! One credential source of a session: static (an API key) or renewing (tokens).
 
+use super::api_key_source::ApiKeySource;
 use super::flight::Wait;
 use super::renewing::Renewing;
 use super::snapshot::Snapshot;
-use crate::authorize::{Kind, api_key};
-use crate::credential::{ApiKey, ApiKeyTransport};
-use crate::error::{Error, Result};
-use crate::secret::Secret;
+use crate::authorize::Kind;
+use crate::credential::ApiKeyTransport;
+use crate::error::Result;
 use std::sync::Arc;
 
 pub(crate) enum Credential {
-    Static { key: ApiKey, transport: ApiKeyTransport, snapshot: Arc<Snapshot> },
+    Static(ApiKeySource),
     Renewing(Arc<Renewing>),
 }
 
@@ -23,26 +23,9 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    /// Errors: INVALID_ARGUMENT for what is no API key, or cannot travel in this form.
-    pub(crate) fn api_key(key: &str, transport: ApiKeyTransport, origin: &str, profile: Option<String>) -> Result<Self> {
-        let key = ApiKey::new(key)?;
-        let header = match transport {
-            ApiKeyTransport::Basic => api_key::basic(&key),
-            ApiKeyTransport::Header if !key.expose().is_ascii() => {
-                return Err(Error::invalid_argument(
-                    "this API key holds a character that a header cannot carry; use the transport basic",
-                ));
-            }
-            ApiKeyTransport::Header => api_key::header(&key),
-            ApiKeyTransport::Query => Secret::default(),
-        };
-        let snapshot = Arc::new(Snapshot::fixed(header));
-        Ok(Source { credential: Credential::Static { key, transport, snapshot }, origin: origin.to_owned(), profile })
-    }
-
     pub(crate) fn kind(&self) -> Kind {
         match &self.credential {
-            Credential::Static { .. } => Kind::ApiKey,
+            Credential::Static(_) => Kind::ApiKey,
             Credential::Renewing(renewing) => renewing.client.kind(),
         }
     }
@@ -51,7 +34,7 @@ impl Source {
     #[inline]
     pub(crate) fn cached(&self) -> Option<Arc<Snapshot>> {
         match &self.credential {
-            Credential::Static { snapshot, .. } => Some(snapshot.clone()),
+            Credential::Static(source) => source.current().ok().map(|held| held.snapshot.clone()),
             Credential::Renewing(renewing) => renewing.cached(),
         }
     }
@@ -59,7 +42,7 @@ impl Source {
     /// Whether requests can be served without a person.
     pub(crate) fn is_initialized(&self) -> bool {
         match &self.credential {
-            Credential::Static { .. } => true,
+            Credential::Static(source) => source.is_there(),
             Credential::Renewing(renewing) => renewing.is_initialized(),
         }
     }
@@ -67,7 +50,7 @@ impl Source {
     /// Whether there is something to send; unlike [`Source::cached`] this starts no renewal.
     pub(crate) fn is_usable(&self) -> bool {
         match &self.credential {
-            Credential::Static { .. } => true,
+            Credential::Static(source) => source.is_there(),
             Credential::Renewing(renewing) => renewing.is_usable(),
         }
     }
@@ -76,7 +59,7 @@ impl Source {
     #[inline]
     pub(crate) fn current(&self, wait: Wait<'_>) -> Result<Arc<Snapshot>> {
         match &self.credential {
-            Credential::Static { snapshot, .. } => Ok(snapshot.clone()),
+            Credential::Static(source) => source.current().map(|held| held.snapshot.clone()),
             Credential::Renewing(renewing) => renewing.current(wait),
         }
     }
@@ -85,27 +68,31 @@ impl Source {
     #[inline]
     pub(crate) fn with_current<T>(&self, wait: Wait<'_>, use_it: impl FnOnce(&Snapshot) -> T) -> Result<T> {
         match &self.credential {
-            Credential::Static { snapshot, .. } => Ok(use_it(snapshot)),
+            Credential::Static(source) => source.with_current(use_it),
             Credential::Renewing(renewing) => renewing.with_current(wait, |snapshot| use_it(snapshot)),
         }
     }
 
-    /// The key and its form, of a static source.
-    pub(crate) fn key(&self) -> Option<(&ApiKey, ApiKeyTransport)> {
+    /// How the API key of a static source travels.
+    pub(crate) fn transport(&self) -> Option<ApiKeyTransport> {
+        self.api_key().map(|source| source.transport)
+    }
+
+    pub(crate) fn api_key(&self) -> Option<&ApiKeySource> {
         match &self.credential {
-            Credential::Static { key, transport, .. } => Some((key, *transport)),
+            Credential::Static(source) => Some(source),
             Credential::Renewing(_) => None,
         }
     }
 
     pub(crate) fn renewing(&self) -> Option<&Arc<Renewing>> {
         match &self.credential {
-            Credential::Static { .. } => None,
+            Credential::Static(_) => None,
             Credential::Renewing(renewing) => Some(renewing),
         }
     }
 
     pub(crate) fn transport_name(&self) -> &'static str {
-        self.key().map_or("bearer", |(_, transport)| transport.name())
+        self.transport().map_or("bearer", ApiKeyTransport::name)
     }
 }

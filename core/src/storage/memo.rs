@@ -119,7 +119,9 @@ fn receipt(value: &Value) -> Option<Receipt> {
 
 fn not_before(value: &Value) -> Option<(u64, Error)> {
     let text = |member: &str| value.get(member).and_then(Value::as_str);
-    let status = Status::ALL.into_iter().find(|status| Some(status.name()) == text("status"))?;
+    // Whoever waits gets a failure: OK would be taken for a token.
+    let is_named = |status: &Status| *status != Status::Ok && Some(status.name()) == text("status");
+    let status = Status::ALL.into_iter().find(is_named)?;
     let mut error = Error::new(status, text("message")?);
     if let Some((reason, _)) = REASONS.iter().find(|(reason, of)| Some(*reason) == text("reason") && *of == status) {
         error = error.with_reason(reason);

@@ -56,6 +56,7 @@ fn all_that_is_there_in_the_order_of_the_design() {
         .iter()
         .map(|source| (source.source.as_str(), source.client_id.as_deref(), source.profile.as_deref()))
         .collect();
+    // The rest, of files, is in the suite about profiles.
     assert_eq!(
         found,
         [
@@ -120,7 +121,7 @@ fn half_a_pair_is_passed_over_and_said() {
     // Halves of different pairs are never put together.
     let session = open([("PL_AUTH_CLIENT_ID", "id"), ("SH_CLIENT_SECRET", "secret")]).unwrap();
     assert!(!session.is_initialized());
-    assert_eq!(session.status().notes().len(), 2);
+    assert_eq!(session.status().notes().len(), 3, "the two halves, and that nobody has logged in");
 }
 
 #[test]
@@ -128,7 +129,8 @@ fn an_empty_variable_is_unset() {
     let names = ["PL_AUTH_PROFILE", "PL_AUTH_CLIENT_ID", "PL_AUTH_CLIENT_SECRET", "PL_API_KEY", "PLANET_API_KEY", "SH_CLIENT_ID"];
     let more = ["SH_CLIENT_SECRET", "SH_PROFILE", "PLANETKEY_DEPLOYMENT", "PLANETKEY_ALLOW_INSECURE_LOOPBACK", "HOME"];
     let session = open(names.into_iter().chain(more).map(|name| (name, ""))).unwrap();
-    assert!(!session.is_initialized() && session.status().notes().is_empty());
+    assert!(!session.is_initialized());
+    assert_eq!(session.status().notes(), ["planet-user: nobody has logged in"]);
     assert_eq!(session.status().deployment(), "planet");
     let session = open([("PL_API_KEY", ""), ("PLANET_API_KEY", "KEY")]).unwrap();
     assert_eq!(sources(&session), ["environment: PLANET_API_KEY"]);
@@ -260,4 +262,70 @@ fn allowed_hosts_do_not_open_a_host_to_a_key_that_was_found() {
     };
     let session = Session::from_defaults(&options).unwrap();
     assert_eq!(session.authorize("https://tiles.example.org/").unwrap_err().status(), Status::HostRefused);
+}
+
+/// One session holds what the files offer as well, and a URL gets the first that its host takes.
+#[test]
+fn files_and_the_session_of_a_person_come_after_the_environment() {
+    let (home, fake) = (home(), Fake::new());
+    let write = |path: &str, content: &str| {
+        let path = home.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+    };
+    write(".planet.json", r#"{"PL_AUTH_PROFILE": "machine", "key": "V2-KEY"}"#);
+    let options =
+        with_variables(&fake, [("HOME", home.path().to_str().unwrap()), ("SH_CLIENT_ID", "sh"), ("SH_CLIENT_SECRET", "s")]);
+    let session = Session::from_defaults(&options).unwrap();
+    let wanted = ["environment: SH_CLIENT_ID, SH_CLIENT_SECRET", ".planet.json: PL_AUTH_PROFILE", ".planet.json: key"];
+    assert_eq!(sources(&session), wanted);
+    assert_eq!(session.authorize(PLANET).unwrap().source(), ".planet.json: key");
+    assert_eq!(session.authorize(SENTINEL_HUB).unwrap().source(), wanted[0]);
+    let token = crate::common::jwt(&serde_json::json!({"exp": NOW + 3600, "iat": NOW}));
+    write(".planet/planet-user/token.json", &serde_json::json!({"access_token": token, "refresh_token": "r"}).to_string());
+    let session = Session::from_defaults(&options).unwrap();
+    assert_eq!(sources(&session).last().unwrap(), "built-in profile: planet-user");
+    assert_eq!(session.authorize(PLANET).unwrap().source(), ".planet.json: key", "the key stands before it");
+    // Alone the person's session serves both.
+    write(".planet.json", "{}");
+    let options = with_variables(&fake, [("HOME", home.path().to_str().unwrap())]);
+    let session = Session::from_defaults(&options).unwrap();
+    for url in [PLANET, SENTINEL_HUB] {
+        assert_eq!(session.headers(url).unwrap().header_value(), Some(format!("Bearer {token}").as_str()));
+    }
+    // A storage root has its own.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let options = Options { storage_root: Some(elsewhere.path().to_str().unwrap().into()), ..options };
+    assert!(!Session::from_defaults(&options).unwrap().is_initialized());
+}
+
+/// A key or client in a file that turns out to be unfit is passed over; in the environment it is an error.
+#[test]
+fn what_is_unfit_in_a_file_is_a_note() {
+    let (home, fake) = (home(), Fake::new());
+    let home_variable = ("HOME", home.path().to_str().unwrap());
+    let profile = home.path().join(".planet/machine/auth_client.json");
+    let client =
+        r#"{"client_type": "oidc_client_credentials_secret", "client_id": "x", "client_secret": "s", "auth_server": "no url"}"#;
+    std::fs::write(profile, client).unwrap();
+    let file = r#"{"PL_AUTH_PROFILE": "machine", "PL_API_KEY": "SECRET with spaces", "key": "V2-KEY"}"#;
+    std::fs::write(home.path().join(".planet.json"), file).unwrap();
+    let session = Session::from_defaults(&with_variables(&fake, [home_variable])).unwrap();
+    assert_eq!(sources(&session), [".planet.json: key"]);
+    let status = session.status();
+    let notes = status.notes();
+    assert_eq!(notes.len(), 2, "{notes:?}");
+    assert!(
+        notes[0].starts_with(".planet.json: PL_AUTH_PROFILE") && notes[1].starts_with(".planet.json: PL_API_KEY"),
+        "{notes:?}"
+    );
+    assert!(!notes.iter().any(|note| note.contains("SECRET")));
+    let error = Session::from_defaults(&with_variables(&fake, [home_variable, ("PL_AUTH_PROFILE", "machine")])).unwrap_err();
+    assert_eq!(error.status(), Status::Misconfigured);
+    // Nothing else is there: the calls say what was passed over.
+    std::fs::write(home.path().join(".planet.json"), r#"{"PL_AUTH_PROFILE": "planet-user"}"#).unwrap();
+    let session = Session::from_defaults(&with_variables(&fake, [home_variable])).unwrap();
+    let error = session.headers(PLANET).unwrap_err();
+    assert_eq!((error.status(), error.reason()), (Status::LoginRequired, Some("never_logged_in")));
+    assert!(error.message().contains("nobody has logged in to the profile planet-user"), "{error}");
 }

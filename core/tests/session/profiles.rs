@@ -32,10 +32,33 @@ fn a_profile_is_the_directory_of_its_name() {
         assert_eq!((status.profile(), status.sources()[0].client_id.as_deref()), (Some(name), Some("by-directory")));
         session.access_token().unwrap();
     }
-    assert_eq!(fake.count(), 3);
+    // The names are of one profile, and its tokens are kept once.
+    assert_eq!(fake.count(), 1);
     // A failure later names the profile.
+    write(&home.path().join(".planet/other/auth_client.json"), &machine("other").to_string());
     fake.answers(oauth_error(401, "invalid_client"));
-    assert_eq!(Session::from_profile("machine", &options).unwrap().access_token().unwrap_err().profile(), Some("machine"));
+    assert_eq!(Session::from_profile("Other", &options).unwrap().access_token().unwrap_err().profile(), Some("Other"));
+}
+
+/// The client that Planet's own SDK is registered as can be opened before anybody has logged in; its calls ask for that.
+#[test]
+fn a_profile_of_a_person_opens_and_its_calls_ask_for_a_login() {
+    let (home, fake) = (tempfile::tempdir().unwrap(), Fake::new());
+    let person = json!({"client_type": "oidc_auth_code", "client_id": "x"});
+    write(&home.path().join(".planet/person/auth_client.json"), &person.to_string());
+    for name in ["planet-user", "Planet-User", "person"] {
+        let by_environment = at_home(home.path(), &fake, &[("PL_AUTH_PROFILE", name)]);
+        for session in [
+            Session::from_profile(name, &at_home(home.path(), &fake, &[])).unwrap(),
+            Session::from_defaults(&by_environment).unwrap(),
+        ] {
+            let error = session.headers(PLANET).unwrap_err();
+            assert_eq!((error.status(), error.reason()), (Status::LoginRequired, Some("never_logged_in")), "{error}");
+            assert_eq!(error.profile(), Some(name));
+            assert!(!session.is_initialized());
+        }
+    }
+    assert_eq!(fake.count(), 0, "there is nothing to ask with");
 }
 
 #[test]
@@ -44,7 +67,7 @@ fn an_api_key_profile_travels_as_it_says() {
     for (name, config, header) in [
         ("basic", json!({"client_type": "static_apikey", "api_key": "KEY"}), "Basic S0VZOg=="),
         ("scheme", json!({"client_type": "static_apikey", "api_key": "KEY", "bearer_token_prefix": "api-key"}), "api-key KEY"),
-        ("legacy", json!({"client_type": "planet_legacy", "api_key": "KEY"}), "api-key KEY"),
+        ("old", json!({"client_type": "planet_legacy", "api_key": "KEY"}), "api-key KEY"),
     ] {
         write(&home.path().join(".planet").join(name).join("auth_client.json"), &config.to_string());
         let session = Session::from_profile(name, &at_home(home.path(), &fake, &[])).unwrap();
@@ -57,7 +80,7 @@ fn a_profile_that_cannot_be_used_is_an_error_and_nothing_else_is_chosen() {
     let (home, fake) = (tempfile::tempdir().unwrap(), Fake::new());
     let planet = home.path().join(".planet");
     write(&planet.join("broken/auth_client.json"), "{\"client_secret\": \"SECRET-profile\"");
-    write(&planet.join("person/auth_client.json"), &json!({"client_type": "oidc_auth_code", "client_id": "x"}).to_string());
+    write(&planet.join("nothing/auth_client.json"), &json!({"client_type": "none"}).to_string());
     write(&planet.join("odd/auth_client.json"), &json!({"client_type": "carrier_pigeon"}).to_string());
     write(
         &planet.join("secretless/auth_client.json"),
@@ -69,12 +92,12 @@ fn a_profile_that_cannot_be_used_is_an_error_and_nothing_else_is_chosen() {
     for (name, status) in [
         ("missing", Status::Misconfigured),
         ("broken", Status::Misconfigured),
-        ("person", Status::Unsupported),
+        ("nothing", Status::Unsupported),
         ("odd", Status::Misconfigured),
         ("secretless", Status::Misconfigured),
         ("sealed", Status::Unsupported),
         ("binary", Status::Misconfigured),
-        ("planet-user", Status::LoginRequired),
+        ("legacy", Status::LoginRequired),
         ("planet-m2m", Status::Misconfigured),
         ("..", Status::InvalidArgument),
         (".hidden", Status::InvalidArgument),

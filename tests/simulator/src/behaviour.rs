@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::Settings;
-use crate::script::{boolean, invalid, number, object, text, texts, unknown};
-use crate::service::Service;
+use crate::script::{boolean, invalid, number, object, optional_text, text, texts, unknown};
+use crate::service::{LOGIN_HOST, Service};
 
 /// How the servers behave when no script says otherwise.
 #[derive(Clone, Debug)]
@@ -18,9 +19,15 @@ pub(crate) struct Behaviour {
     /// The scopes that a client may ask for; none means any.
     pub(crate) scopes: Option<Vec<String>>,
     pub(crate) same_token: bool,
+    /// A refresh token is used once and replaced.
+    pub(crate) rotation: bool,
+    /// How long after its rotation a refresh token may be repeated.
+    pub(crate) overlap: Duration,
+    /// Seconds that a refresh token lives; none means that it does not expire.
+    pub(crate) refresh_token_life: Option<u64>,
     pub(crate) date_offset_s: i64,
     pub(crate) api_keys: Vec<String>,
-    /// Issuers besides the M2M realm whose tokens the API servers accept.
+    /// Issuers besides the simulator's own whose tokens the API servers accept.
     pub(crate) accepted_issuers: Vec<String>,
     /// `user:password` that a CONNECT must bring.
     pub(crate) proxy_credentials: Option<String>,
@@ -32,13 +39,16 @@ pub(crate) struct Behaviour {
 
 impl Behaviour {
     pub(crate) fn new(settings: &Settings) -> Self {
-        let hosts = ["api.planet.com", "tiles.planet.com", "services.sentinel-hub.com", "login.planet.com", "as.example"];
+        let hosts = ["api.planet.com", "tiles.planet.com", "services.sentinel-hub.com", LOGIN_HOST, "as.example"];
         Self {
             token_life: settings.token_life,
             // As Keycloak does; the Planet API refuses it, so a client must ask for its audience.
             default_audience: Some("account".to_owned()),
             scopes: None,
             same_token: false,
+            rotation: true,
+            overlap: Duration::ZERO,
+            refresh_token_life: None,
             date_offset_s: 0,
             api_keys: vec![settings.api_key.clone()],
             accepted_issuers: Vec::new(),
@@ -59,6 +69,10 @@ impl Behaviour {
                 "scopes" if value.is_null() => next.scopes = None,
                 "scopes" => next.scopes = Some(texts(value, key)?),
                 "same_token" => next.same_token = boolean(value, key)?,
+                "rotation" => next.rotation = boolean(value, key)?,
+                "overlap_ms" => next.overlap = Duration::from_millis(number(value, key)?),
+                "refresh_token_life" if value.is_null() => next.refresh_token_life = None,
+                "refresh_token_life" => next.refresh_token_life = Some(number(value, key)?),
                 "date_offset_s" => {
                     next.date_offset_s = value.as_i64().ok_or_else(|| invalid("date_offset_s must be a whole number"))?;
                 }
@@ -96,6 +110,9 @@ impl Behaviour {
             "default_audience": self.default_audience,
             "scopes": self.scopes,
             "same_token": self.same_token,
+            "rotation": self.rotation,
+            "overlap_ms": u64::try_from(self.overlap.as_millis()).unwrap_or(u64::MAX),
+            "refresh_token_life": self.refresh_token_life,
             "date_offset_s": self.date_offset_s,
             "api_keys": self.api_keys,
             "accepted_issuers": self.accepted_issuers,
@@ -104,13 +121,6 @@ impl Behaviour {
             "metadata_forms": forms,
         })
     }
-}
-
-fn optional_text(value: &Value, name: &str) -> io::Result<Option<String>> {
-    if value.is_null() {
-        return Ok(None);
-    }
-    text(value, name).map(|text| Some(text.to_owned()))
 }
 
 /// A list of names, served by what they are called, or an object that gives each its service.

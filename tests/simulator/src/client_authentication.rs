@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde_json::{Value, json};
 
+use crate::authorization_server::Subject;
 use crate::http::{Request, Response, now};
 use crate::script::{boolean, invalid, object, text, unknown};
 use crate::state::State;
@@ -19,24 +20,32 @@ const ASSERTION_LIFE: u64 = 300;
 const CLOCK_SKEW: u64 = 5;
 
 /// A registered client.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(crate) struct Client {
     secret: Option<String>,
     key: Option<(Algorithm, DecodingKey)>,
     kid: Option<String>,
     public: bool,
     method: Option<String>,
+    /// The kind of authorization server that knows it; none means all.
+    subject: Option<Subject>,
 }
 
 impl Client {
-    pub(crate) fn with_secret(secret: &str) -> Self {
-        Self { secret: Some(secret.to_owned()), key: None, kid: None, public: false, method: None }
+    /// The M2M client of the start.
+    pub(crate) fn machine(secret: &str) -> Self {
+        Self { secret: Some(secret.to_owned()), subject: Some(Subject::M2m), ..Self::default() }
+    }
+
+    /// A public client of the user's server, as Planet registered its SDK.
+    pub(crate) fn native() -> Self {
+        Self { public: true, method: Some("none".to_owned()), subject: Some(Subject::User), ..Self::default() }
     }
 
     /// Reads a registration; gives the client id with it.
     pub(crate) fn parse(value: &Value) -> io::Result<(String, Self)> {
         let mut id = None;
-        let mut client = Self { secret: None, key: None, kid: None, public: false, method: None };
+        let mut client = Self::default();
         for (key, value) in object(value, "client")? {
             match key.as_str() {
                 "client_id" => id = Some(text(value, key)?.to_owned()),
@@ -52,6 +61,7 @@ impl Client {
                     client.public |= method == "none";
                     client.method = Some(method.to_owned());
                 }
+                "server" => client.subject = Some(Subject::parse(text(value, key)?)?),
                 _ => return Err(unknown(key, "client")),
             }
         }
@@ -65,9 +75,13 @@ impl Client {
     pub(crate) fn is_public(&self) -> bool {
         self.public
     }
+
+    pub(crate) fn is_known_to(&self, subject: Subject) -> bool {
+        self.subject.is_none_or(|only| only == subject)
+    }
 }
 
-/// The methods that the metadata announces.
+/// The methods with a secret or a key.
 pub(crate) const METHODS: [&str; 3] = ["private_key_jwt", "client_secret_basic", "client_secret_post"];
 
 fn public_key(pem: &str) -> io::Result<(Algorithm, DecodingKey)> {
@@ -90,7 +104,8 @@ pub(crate) fn authenticate(
     state: &mut State,
     request: &Request,
     form: &[(String, String)],
-    audiences: [&str; 2],
+    subject: Subject,
+    audiences: &[&str],
 ) -> Result<String, Response> {
     let proof = proof(request, form)?;
     let (id, method) = match &proof {
@@ -98,8 +113,8 @@ pub(crate) fn authenticate(
         Proof::Post(id, _) => (id.clone(), "client_secret_post"),
         Proof::Nothing(id) => (id.clone(), "none"),
         Proof::Assertion(assertion) => {
-            let subject = Jwt::parse(assertion).and_then(|jwt| Some(jwt.claims.get("sub")?.as_str()?.to_owned()));
-            (subject.ok_or_else(|| invalid_client(request))?, "private_key_jwt")
+            let named = Jwt::parse(assertion).and_then(|jwt| Some(jwt.claims.get("sub")?.as_str()?.to_owned()));
+            (named.ok_or_else(|| invalid_client(request))?, "private_key_jwt")
         }
     };
     if value(form, "client_id").is_some_and(|named| named != id) {
@@ -109,6 +124,7 @@ pub(crate) fn authenticate(
         .clients
         .get(&id)
         .cloned()
+        .filter(|client| client.is_known_to(subject))
         .filter(|client| client.method.as_deref().is_none_or(|only| only == method))
         .ok_or_else(|| invalid_client(request))?;
     let proven = match &proof {
@@ -184,7 +200,7 @@ fn form_decode(text: &str) -> Option<String> {
     String::from_utf8(decoded).ok()
 }
 
-fn check_assertion(client: &Client, id: &str, assertion: &str, audiences: [&str; 2]) -> Result<String, &'static str> {
+fn check_assertion(client: &Client, id: &str, assertion: &str, audiences: &[&str]) -> Result<String, &'static str> {
     let (algorithm, key) = client.key.as_ref().ok_or("the client has no key")?;
     let jwt = Jwt::parse(assertion).ok_or("the assertion is not a JWT")?;
     if jwt.header.get("alg") != Some(&json!(format!("{algorithm:?}"))) {

@@ -12,7 +12,7 @@ use crate::script::{invalid, number, object, text, unknown};
 use crate::service::refuse;
 use crate::state::Shared;
 use crate::tokens::merge;
-use crate::{authorization_server, client_authentication};
+use crate::{authorization_server, client_authentication, client_credentials, seed};
 
 /// How long `/wait` waits when the request does not say.
 const DEFAULT_WAIT_MS: u64 = 5_000;
@@ -76,6 +76,8 @@ fn answer(shared: &Shared, request: &Request) -> io::Result<Response> {
         ("GET", "/held") => Ok(shared.held_all()),
         ("GET", "/requests") => shared.requests(request.query_value("target").as_deref()).map(Value::Array),
         ("GET", "/counters") => Ok(shared.counters()),
+        ("POST", "/sessions") => seed::seed(shared, &body()?),
+        ("GET", "/sessions") => Ok(Value::Array(shared.lock().sessions.json(request.query_value("token").as_deref()))),
         ("POST", "/revoke") => {
             revoke(shared, &body()?)?;
             done()
@@ -114,7 +116,7 @@ pub(crate) fn register(shared: &Shared, client: &Value) -> io::Result<()> {
     Ok(())
 }
 
-/// `{"access_token": ...}` or `{"all": true}`.
+/// `{"access_token": ...}`, `{"refresh_token": ...}` or `{"all": true}`.
 fn revoke(shared: &Shared, what: &Value) -> io::Result<()> {
     let what = object(what, "revocation")?;
     let mut members = what.iter();
@@ -122,8 +124,9 @@ fn revoke(shared: &Shared, what: &Value) -> io::Result<()> {
         (Some((key, Value::String(token))), None) if key == "access_token" => {
             shared.revoke(Some(token));
         }
+        (Some((key, Value::String(token))), None) if key == "refresh_token" => return shared.revoke_session(token),
         (Some((key, Value::Bool(true))), None) if key == "all" => shared.revoke(None),
-        _ => return Err(invalid("either access_token as text or all as true")),
+        _ => return Err(invalid("access_token or refresh_token as text, or all as true")),
     }
     Ok(())
 }
@@ -144,7 +147,7 @@ pub(crate) fn sign(shared: &Shared, wanted: &Value) -> io::Result<String> {
     let issuer = authorization_server::M2M.issuer(&shared.origins.m2m);
     let client = &shared.settings.client_id;
     let expiry = now().saturating_add(life);
-    let mut claims = authorization_server::service_claims(&issuer, client, "", expiry)?;
+    let mut claims = client_credentials::service_claims(&issuer, client, "", expiry)?;
     claims.insert("aud".to_owned(), json!(PLANET_AUDIENCE));
     merge(&mut claims, &changes);
     let token = shared.key.sign(&header, &claims)?;

@@ -6,34 +6,51 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::authorization_server::{GENERIC, M2M};
+use crate::USER_CLIENT_ID;
+use crate::authorization_server::{GENERIC, M2M, USER};
 use crate::resource_server::PLANET_AUDIENCE;
 use crate::state::{Origins, Shared};
 use crate::tokens::random_text;
 
-/// Variables that would offer a program other credentials than the simulator's.
-pub(crate) const REMOVED: [&str; 5] = ["PL_AUTH_PROFILE", "PLANET_API_KEY", "SH_CLIENT_ID", "SH_CLIENT_SECRET", "SH_PROFILE"];
+/// Variables that would offer a program other credentials than the simulator's, or another place
+/// for them than its home.
+pub(crate) const REMOVED: [&str; 7] = [
+    "PL_AUTH_PROFILE",
+    "PLANET_API_KEY",
+    "SH_CLIENT_ID",
+    "SH_CLIENT_SECRET",
+    "SH_PROFILE",
+    "PLANETKEY_STORAGE_ROOT",
+    "XDG_CONFIG_HOME",
+];
 
 /// Where the simulator writes its files.
 pub(crate) struct Directory {
     path: PathBuf,
+    /// The home directory of programs under test; always made here, so always removed here.
+    home: PathBuf,
     /// Made here, so removed here.
     temporary: bool,
 }
 
 impl Directory {
     pub(crate) fn open(wanted: Option<&Path>) -> io::Result<Self> {
-        if let Some(path) = wanted {
-            fs::create_dir_all(path)?;
-            return Ok(Self { path: fs::canonicalize(path)?, temporary: false });
-        }
-        let name = format!("planetkey-simulator-{}", random_text(12)?);
-        let path = std::env::temp_dir().join(name);
-        let mut builder = fs::DirBuilder::new();
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(&path)?;
-        Ok(Self { path, temporary: true })
+        let (path, temporary) = match wanted {
+            Some(path) => {
+                fs::create_dir_all(path)?;
+                (fs::canonicalize(path)?, false)
+            }
+            None => {
+                let path = std::env::temp_dir().join(format!("planetkey-simulator-{}", random_text(12)?));
+                make_private(&path)?;
+                (path, true)
+            }
+        };
+        // A directory that was named may hold the home of an earlier run.
+        let home = path.join(format!("home-{}", random_text(6)?));
+        let directory = Self { path, home, temporary };
+        make_private(&directory.home)?;
+        Ok(directory)
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -46,6 +63,10 @@ impl Directory {
 
     pub(crate) fn ca(&self) -> PathBuf {
         self.path.join("ca.pem")
+    }
+
+    pub(crate) fn home(&self) -> &Path {
+        &self.home
     }
 
     pub(crate) fn environment(&self) -> PathBuf {
@@ -69,10 +90,26 @@ impl Directory {
 
 impl Drop for Directory {
     fn drop(&mut self) {
-        if self.temporary {
-            // What cannot be removed is left to whoever cleans temporary files.
-            let _ = fs::remove_dir_all(&self.path);
-        }
+        // What cannot be removed is left to whoever cleans temporary files.
+        let _ = fs::remove_dir_all(if self.temporary { &self.path } else { &self.home });
+    }
+}
+
+fn make_private(path: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
+/// Removes what lies in a directory, as far as that is possible; links are not followed.
+pub(crate) fn empty(directory: &Path) {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let _ = match entry.file_type() {
+            Ok(kind) if kind.is_dir() => fs::remove_dir_all(path),
+            _ => fs::remove_file(path),
+        };
     }
 }
 
@@ -84,14 +121,22 @@ fn authority(origin: &str) -> &str {
 pub(crate) fn document(origins: &Origins) -> String {
     let document = json!({
         "name": "planet-simulator",
-        "authorization_servers": [{
-            "subject": "m2m",
-            "issuer": M2M.issuer(&origins.m2m),
-            "token_endpoint": M2M.token_endpoint(&origins.m2m),
-            // As Planet documents its own server.
-            "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt"],
-            "audience": PLANET_AUDIENCE,
-        }],
+        "authorization_servers": [
+            // Its endpoints are found by its metadata, as at Planet.
+            {
+                "subject": "user",
+                "issuer": USER.issuer(&origins.user),
+                "audience": PLANET_AUDIENCE,
+            },
+            {
+                "subject": "m2m",
+                "issuer": M2M.issuer(&origins.m2m),
+                "token_endpoint": M2M.token_endpoint(&origins.m2m),
+                // As Planet documents its own server.
+                "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt"],
+                "audience": PLANET_AUDIENCE,
+            },
+        ],
         "resource_servers": [
             {
                 "hosts": [authority(&origins.planet_api)],
@@ -116,6 +161,7 @@ pub(crate) fn environment(shared: &Shared, directory: &Directory) -> Vec<(String
     let settings = &shared.settings;
     let path = |path: PathBuf| path.to_string_lossy().into_owned();
     [
+        ("HOME", path(directory.home().to_owned())),
         ("PLANETKEY_DEPLOYMENT", path(directory.deployment())),
         ("PLANETKEY_ALLOW_INSECURE_LOOPBACK", "1".to_owned()),
         ("PL_API_KEY", settings.api_key.clone()),
@@ -125,6 +171,7 @@ pub(crate) fn environment(shared: &Shared, directory: &Directory) -> Vec<(String
         ("PLANETKEY_SIMULATOR_PLANET_API", origins.planet_api.clone()),
         ("PLANETKEY_SIMULATOR_SENTINEL_HUB_API", origins.sentinel_hub_api.clone()),
         ("PLANETKEY_SIMULATOR_M2M", M2M.issuer(&origins.m2m)),
+        ("PLANETKEY_SIMULATOR_USER", USER.issuer(&origins.user)),
         ("PLANETKEY_SIMULATOR_PROXY", origins.proxy.clone()),
         ("PLANETKEY_SIMULATOR_TLS", M2M.issuer(&origins.tls)),
         ("PLANETKEY_SIMULATOR_CA", path(directory.ca())),
@@ -142,6 +189,9 @@ impl Shared {
             "control": origins.control,
             "m2m": M2M.issuer(&origins.m2m),
             "token_endpoint": M2M.token_endpoint(&origins.m2m),
+            "user": USER.issuer(&origins.user),
+            "user_token_endpoint": USER.token_endpoint(&origins.user),
+            "user_client_id": USER_CLIENT_ID,
             "planet_api": origins.planet_api,
             "sentinel_hub_api": origins.sentinel_hub_api,
             "proxy": origins.proxy,

@@ -39,7 +39,16 @@ pub(crate) fn is_unanswered(fault: Fault) -> bool {
 
 /// Whether the fault is in how the answer is sent.
 pub(crate) fn shapes_answer(fault: Fault) -> bool {
-    matches!(fault, Fault::StallInBody | Fault::Drip | Fault::Endless | Fault::Truncate | Fault::Huge)
+    matches!(
+        fault,
+        Fault::StallInBody
+            | Fault::Drip
+            | Fault::Endless
+            | Fault::Truncate
+            | Fault::Huge
+            | Fault::LoseAnswer
+            | Fault::StallAnswer
+    )
 }
 
 /// Ends the connection without an answer.
@@ -70,6 +79,9 @@ pub(crate) fn answered(shared: &Shared, ticket: &Ticket, fault: Fault, response:
     let length = response.body.len();
     let head = |framing| response.head(framing, false, offset);
     let sent = match fault {
+        // What was asked is done, a refresh token rotated for example, and nobody is told.
+        Fault::LoseAnswer => return connection.reset(),
+        Fault::StallAnswer => return stall(shared, ticket, connection),
         Fault::StallInBody => {
             let mut bytes = head(Framing::Length(length.max(2)));
             bytes.extend_from_slice(&response.body[..length / 2]);

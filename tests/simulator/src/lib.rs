@@ -1,7 +1,7 @@
 //! A Planet on the loopback interface, for tests.
 //!
-//! It plays the authorization server for machine-to-machine clients, the API servers of both
-//! domains, and an HTTPS proxy that stands in for their real names. It verifies what it receives,
+//! It plays the authorization servers for machine-to-machine clients and for people, the API
+//! servers of both domains, and an HTTPS proxy that stands in for their real names. It verifies what it receives,
 //! logs and counts it, and follows scripts of faults. The README shows how to use it from a shell;
 //! [`Simulator`] is the same for Rust tests.
 //!
@@ -20,30 +20,37 @@
 mod authorization_server;
 mod behaviour;
 mod client_authentication;
+mod client_credentials;
 mod connection;
 mod control;
 mod deployment;
 mod faults;
 mod http;
 mod proxy;
+mod refresh_token;
 mod resource_server;
+mod revocation;
 mod script;
+mod seed;
 mod service;
+mod sessions;
 mod state;
 mod tls;
+mod token_endpoint;
 mod tokens;
+mod user_tokens;
 
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use serde_json::Value;
 
-use authorization_server::M2M;
+use authorization_server::{M2M, USER};
 use connection::Connection;
 use deployment::Directory;
 use service::{Entrance, Place, Service, serve};
@@ -52,8 +59,14 @@ use state::{Origins, Shared};
 /// How long the end waits for the threads of connections.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 
+/// How many connections may wait to be accepted.
+const CROWD: i32 = 1_024;
+
 /// Before accepting again after a failure.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(5);
+
+/// The public client that the user's server knows from the start: that of Planet's SDK.
+pub const USER_CLIENT_ID: &str = "49lHVBYlXCdfIYqE1B9zeXt0iFHSXees";
 
 /// What a simulator starts with, and goes back to when it is reset.
 #[derive(Clone, Debug)]
@@ -89,8 +102,10 @@ impl Default for Settings {
 /// The port of each listener; 0 lets the system choose.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Ports {
-    /// The authorization server.
+    /// The authorization server for M2M clients.
     pub m2m: u16,
+    /// The authorization server for people.
+    pub user: u16,
     /// What stands for api.planet.com.
     pub planet_api: u16,
     /// What stands for services.sentinel-hub.com.
@@ -99,7 +114,7 @@ pub struct Ports {
     pub control: u16,
     /// The HTTPS proxy.
     pub proxy: u16,
-    /// The authorization server over TLS.
+    /// The authorization server for M2M clients over TLS.
     pub tls: u16,
 }
 
@@ -123,20 +138,27 @@ impl Simulator {
     /// # Errors
     /// When a port is taken, a key cannot be made or a file cannot be written.
     pub fn start(settings: Settings) -> io::Result<Self> {
-        let bind = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
+        let bind = |port| -> io::Result<TcpListener> {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
+            // Longer than the standard library's queue: whoever finds it full comes again a second later.
+            rustix::net::listen(&listener, CROWD)?;
+            Ok(listener)
+        };
         let ports = settings.ports;
         let listeners = [
             bind(ports.m2m)?,
+            bind(ports.user)?,
             bind(ports.planet_api)?,
             bind(ports.sentinel_hub_api)?,
             bind(ports.control)?,
             bind(ports.proxy)?,
             bind(ports.tls)?,
         ];
-        let [m2m, planet_api, sentinel_hub_api, control, proxy, tls] = &listeners;
+        let [m2m, user, planet_api, sentinel_hub_api, control, proxy, tls] = &listeners;
         let http = |listener: &TcpListener| -> io::Result<String> { Ok(format!("http://{}", listener.local_addr()?)) };
         let origins = Origins {
             m2m: http(m2m)?,
+            user: http(user)?,
             planet_api: http(planet_api)?,
             sentinel_hub_api: http(sentinel_hub_api)?,
             control: http(control)?,
@@ -146,6 +168,7 @@ impl Simulator {
         let place = |origin: &String, service| Place { origin: origin.clone(), service };
         let entrances = [
             Entrance::Plain(place(&origins.m2m, Service::M2m)),
+            Entrance::Plain(place(&origins.user, Service::User)),
             Entrance::Plain(place(&origins.planet_api, Service::PlanetApi)),
             Entrance::Plain(place(&origins.sentinel_hub_api, Service::SentinelHubApi)),
             Entrance::Control,
@@ -153,7 +176,7 @@ impl Simulator {
             Entrance::Tls(place(&origins.tls, Service::M2m)),
         ];
         let directory = Directory::open(settings.directory.as_deref())?;
-        let shared = Arc::new(Shared::new(settings, origins)?);
+        let shared = Arc::new(Shared::new(settings, origins, directory.home().to_owned())?);
         directory.write(&shared)?;
         let mut simulator = Self { shared, directory, listeners: Vec::new() };
         for (listener, entrance) in listeners.into_iter().zip(entrances) {
@@ -177,6 +200,18 @@ impl Simulator {
     #[must_use]
     pub fn token_endpoint(&self) -> String {
         M2M.token_endpoint(&self.shared.origins.m2m)
+    }
+
+    /// The issuer of users' tokens; it ends with a slash.
+    #[must_use]
+    pub fn user_issuer(&self) -> String {
+        USER.issuer(&self.shared.origins.user)
+    }
+
+    /// The token endpoint of the users' issuer.
+    #[must_use]
+    pub fn user_token_endpoint(&self) -> String {
+        USER.token_endpoint(&self.shared.origins.user)
     }
 
     /// The base URL of what stands for api.planet.com.
@@ -233,6 +268,12 @@ impl Simulator {
         self.directory.deployment()
     }
 
+    /// The home directory that [`environment`](Self::environment) names: empty at the start and after every reset.
+    #[must_use]
+    pub fn home(&self) -> &Path {
+        self.directory.home()
+    }
+
     /// What the simulator was started with.
     #[must_use]
     pub fn settings(&self) -> &Settings {
@@ -257,6 +298,7 @@ impl Simulator {
         let mut description = self.shared.description();
         let text = |path: PathBuf| Value::String(path.to_string_lossy().into_owned());
         description["directory"] = text(self.directory.path().to_owned());
+        description["home"] = text(self.directory.home().to_owned());
         description["deployment"] = text(self.directory.deployment());
         description["ca"] = text(self.directory.ca());
         description["environment"] = text(self.directory.environment());
@@ -264,8 +306,8 @@ impl Simulator {
         description
     }
 
-    /// Forgets scripts, log, counters, settings, revocations and clients that were added; requests
-    /// that are held or stalled end without an answer.
+    /// Forgets scripts, log, counters, settings, sessions, revocations and clients that were added, and
+    /// empties the home directory; requests that are held or stalled end without an answer.
     pub fn reset(&self) {
         self.shared.reset();
     }
@@ -350,6 +392,35 @@ impl Simulator {
     /// The API servers refuse every token that was issued so far.
     pub fn revoke_all(&self) {
         self.shared.revoke(None);
+    }
+
+    /// A user's session without a browser: takes the body of `POST /sessions` and gives the token response that
+    /// ends a login.
+    ///
+    /// # Errors
+    /// When a member, the client or the issuer is unknown, or a member is of the wrong kind.
+    pub fn seed_session(&self, wanted: &Value) -> io::Result<Value> {
+        seed::seed(&self.shared, wanted)
+    }
+
+    /// What became of every session: the body of `GET /sessions`.
+    #[must_use]
+    pub fn families(&self) -> Vec<Value> {
+        self.shared.lock().sessions.json(None)
+    }
+
+    /// What became of the session that a refresh or access token, old or current, belongs to.
+    #[must_use]
+    pub fn family(&self, token: &str) -> Option<Value> {
+        self.shared.lock().sessions.json(Some(token)).pop()
+    }
+
+    /// Ends the session of a token, as the user or an administrator would.
+    ///
+    /// # Errors
+    /// When no session has the token.
+    pub fn revoke_session(&self, token: &str) -> io::Result<()> {
+        self.shared.revoke_session(token)
     }
 
     /// A token signed by the simulator's key: the body of `POST /token`.

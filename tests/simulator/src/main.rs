@@ -31,9 +31,12 @@ struct Arguments {
     /// How long an access token lives
     #[arg(long, value_name = "SECONDS", default_value_t = Settings::default().token_life)]
     token_life: u64,
-    /// Port of the authorization server
+    /// Port of the authorization server for M2M clients
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     m2m_port: u16,
+    /// Port of the authorization server for people
+    #[arg(long, value_name = "PORT", default_value_t = 0)]
+    user_port: u16,
     /// Port of what stands for api.planet.com
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     planet_api_port: u16,
@@ -75,6 +78,7 @@ fn run(arguments: Arguments) -> io::Result<ExitCode> {
         token_life: arguments.token_life,
         ports: Ports {
             m2m: arguments.m2m_port,
+            user: arguments.user_port,
             planet_api: arguments.planet_api_port,
             sentinel_hub_api: arguments.sentinel_hub_api_port,
             control: arguments.control_port,

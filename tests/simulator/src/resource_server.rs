@@ -4,9 +4,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::authorization_server::M2M;
+use crate::authorization_server::{M2M, USER};
 use crate::http::{Request, Response};
-use crate::service::Service;
+use crate::service::{LOGIN_HOST, Service};
 use crate::state::Shared;
 use crate::tokens::names;
 
@@ -78,13 +78,15 @@ fn parse(header: &str) -> Option<Credential> {
 fn verify(shared: &Shared, service: Service, token: &str) -> Result<String, &'static str> {
     let claims = shared.key.verify(token)?;
     let state = shared.lock();
-    if state.revoked.contains(token) {
+    if state.revoked.contains(token) || state.sessions.is_revoked(token) {
         return Err("the token was revoked");
     }
     let issuer = claims.get("iss").and_then(Value::as_str).unwrap_or_default();
     let origins = &shared.origins;
     let realms = [origins.m2m.as_str(), &origins.sentinel_hub_api, &origins.tls, "https://services.sentinel-hub.com"];
-    let known = realms.iter().any(|origin| M2M.issuer(origin) == issuer)
+    let user = [&origins.user, &format!("https://{LOGIN_HOST}")].into_iter().any(|origin| USER.issuer(origin) == issuer);
+    let known = user
+        || realms.iter().any(|origin| M2M.issuer(origin) == issuer)
         || state.behaviour.accepted_issuers.iter().any(|more| more == issuer);
     if !known {
         return Err("the issuer is not accepted here");
@@ -92,7 +94,9 @@ fn verify(shared: &Shared, service: Service, token: &str) -> Result<String, &'st
     if service == Service::PlanetApi && !names(claims.get("aud"), PLANET_AUDIENCE) {
         return Err("the audience is another one");
     }
-    let who = claims.get("azp").or_else(|| claims.get("sub"));
+    // A client speaks for itself, or for the user.
+    let client = claims.get("azp").filter(|_| !user);
+    let who = client.or_else(|| claims.get("sub"));
     Ok(who.and_then(Value::as_str).unwrap_or_default().to_owned())
 }
 

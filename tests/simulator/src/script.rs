@@ -19,6 +19,11 @@ pub(crate) enum Target {
     AsMetadata,
     AsJwks,
     AsOther,
+    UserToken,
+    UserMetadata,
+    UserJwks,
+    UserRevoke,
+    UserOther,
     PlanetApi,
     SentinelHubApi,
     Proxy,
@@ -27,7 +32,7 @@ pub(crate) enum Target {
 }
 
 impl Target {
-    pub(crate) const ALL: [(Self, &'static str); 13] = [
+    pub(crate) const ALL: [(Self, &'static str); 18] = [
         (Self::M2mToken, "m2m.token"),
         (Self::M2mMetadata, "m2m.metadata"),
         (Self::M2mJwks, "m2m.jwks"),
@@ -36,6 +41,11 @@ impl Target {
         (Self::AsMetadata, "as.metadata"),
         (Self::AsJwks, "as.jwks"),
         (Self::AsOther, "as.other"),
+        (Self::UserToken, "user.token"),
+        (Self::UserMetadata, "user.metadata"),
+        (Self::UserJwks, "user.jwks"),
+        (Self::UserRevoke, "user.revoke"),
+        (Self::UserOther, "user.other"),
         (Self::PlanetApi, "planet_api"),
         (Self::SentinelHubApi, "sentinel_hub_api"),
         (Self::Proxy, "proxy"),
@@ -54,12 +64,17 @@ impl Target {
             .ok_or_else(|| invalid(&format!("unknown target {name:?}")))
     }
 
-    fn is_token(self) -> bool {
-        matches!(self, Self::M2mToken | Self::AsToken)
+    pub(crate) fn is_token(self) -> bool {
+        matches!(self, Self::M2mToken | Self::AsToken | Self::UserToken)
+    }
+
+    /// Whether the log shows the body as a form.
+    pub(crate) fn takes_form(self) -> bool {
+        self.is_token() || self == Self::UserRevoke
     }
 
     fn is_metadata(self) -> bool {
-        matches!(self, Self::M2mMetadata | Self::AsMetadata)
+        matches!(self, Self::M2mMetadata | Self::AsMetadata | Self::UserMetadata)
     }
 }
 
@@ -76,13 +91,15 @@ pub(crate) enum Fault {
     Endless,
     Truncate,
     Huge,
+    LoseAnswer,
+    StallAnswer,
     WrongHostCertificate,
     ExpiredCertificate,
     Proxy407,
 }
 
 impl Fault {
-    const ALL: [(Self, &'static str); 13] = [
+    const ALL: [(Self, &'static str); 15] = [
         (Self::Stall, "stall"),
         (Self::StallBeforeRead, "stall_before_read"),
         (Self::ResetBeforeRead, "reset_before_read"),
@@ -93,6 +110,8 @@ impl Fault {
         (Self::Endless, "endless"),
         (Self::Truncate, "truncate"),
         (Self::Huge, "huge"),
+        (Self::LoseAnswer, "lose_answer"),
+        (Self::StallAnswer, "stall_answer"),
         (Self::WrongHostCertificate, "wrong_host_certificate"),
         (Self::ExpiredCertificate, "expired_certificate"),
         (Self::Proxy407, "proxy_407"),
@@ -314,6 +333,13 @@ pub(crate) fn object<'a>(value: &'a Value, name: &str) -> io::Result<&'a Map<Str
 
 pub(crate) fn text<'a>(value: &'a Value, name: &str) -> io::Result<&'a str> {
     value.as_str().ok_or_else(|| invalid(&format!("{name} must be text")))
+}
+
+pub(crate) fn optional_text(value: &Value, name: &str) -> io::Result<Option<String>> {
+    if value.is_null() {
+        return Ok(None);
+    }
+    text(value, name).map(|text| Some(text.to_owned()))
 }
 
 pub(crate) fn texts(value: &Value, name: &str) -> io::Result<Vec<String>> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use crate::authorization_server::{self, AuthorizationServer, Endpoint};
+use crate::authorization_server::{AuthorizationServer, Call, Endpoint, GENERIC, M2M, USER};
 use crate::connection::Connection;
 use crate::faults;
 use crate::http::{Framing, ReadError, Request, Response, read_request};
@@ -13,10 +13,14 @@ use crate::script::{Changes, Step, Target, invalid};
 use crate::state::{Shared, Ticket};
 use crate::{control, proxy, resource_server};
 
+/// The real name of the user's authorization server.
+pub(crate) const LOGIN_HOST: &str = "login.planet.com";
+
 /// What a host serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Service {
     M2m,
+    User,
     GenericAs,
     PlanetApi,
     SentinelHubApi,
@@ -25,8 +29,9 @@ pub(crate) enum Service {
 }
 
 impl Service {
-    const ALL: [(Self, &'static str); 5] = [
+    const ALL: [(Self, &'static str); 6] = [
         (Self::M2m, "m2m"),
+        (Self::User, "user"),
         (Self::GenericAs, "as"),
         (Self::PlanetApi, "planet_api"),
         (Self::SentinelHubApi, "sentinel_hub_api"),
@@ -48,7 +53,7 @@ impl Service {
     pub(crate) fn of_host(host: &str) -> Self {
         match host {
             "as.example" => Self::GenericAs,
-            "login.planet.com" => Self::Nothing,
+            LOGIN_HOST => Self::User,
             _ if host.ends_with(".planet.com") => Self::PlanetApi,
             _ if host.ends_with(".sentinel-hub.com") => Self::SentinelHubApi,
             _ => Self::Nothing,
@@ -58,20 +63,19 @@ impl Service {
     fn authorization_server(self) -> Option<&'static AuthorizationServer> {
         match self {
             // The M2M realm lives on the host of the API, as at Planet.
-            Self::M2m | Self::SentinelHubApi => Some(&authorization_server::M2M),
-            Self::GenericAs => Some(&authorization_server::GENERIC),
+            Self::M2m | Self::SentinelHubApi => Some(&M2M),
+            Self::User => Some(&USER),
+            Self::GenericAs => Some(&GENERIC),
             Self::PlanetApi | Self::Nothing => None,
         }
     }
 
     /// The targets whose faults before reading a new connection meets.
-    fn first_targets(self) -> &'static [Target] {
+    fn first_targets(self) -> Vec<Target> {
         match self {
-            Self::M2m => &[Target::M2mToken, Target::M2mMetadata, Target::M2mJwks],
-            Self::GenericAs => &[Target::AsToken, Target::AsMetadata, Target::AsJwks],
-            Self::PlanetApi => &[Target::PlanetApi],
-            Self::SentinelHubApi => &[Target::SentinelHubApi],
-            Self::Nothing => &[],
+            Self::PlanetApi => vec![Target::PlanetApi],
+            Self::SentinelHubApi => vec![Target::SentinelHubApi],
+            _ => self.authorization_server().map(AuthorizationServer::targets).unwrap_or_default(),
         }
     }
 }
@@ -109,7 +113,9 @@ impl Place {
 
     fn answer(&self, shared: &Shared, route: &Route, request: &Request, changes: Option<&Changes>) -> Response {
         match route {
-            Route::Endpoint(server, endpoint) => server.answer(shared, &self.origin, *endpoint, request, changes),
+            Route::Endpoint(server, endpoint) => {
+                Call { server, shared, origin: &self.origin, endpoint: *endpoint, request, changes }.answer()
+            }
             Route::Api => resource_server::answer(shared, self.service, request),
             Route::Nothing => Response::json(404, &json!({"error": "nothing is served here"})),
         }
@@ -139,6 +145,7 @@ pub(crate) fn serve(shared: &Arc<Shared>, entrance: &Entrance, connection: Conne
 }
 
 pub(crate) fn serve_place(shared: &Shared, place: &Place, mut connection: Connection) {
+    let targets = place.service.first_targets();
     let mut first = true;
     loop {
         // A kept connection meets such a fault when its next request arrives.
@@ -146,7 +153,7 @@ pub(crate) fn serve_place(shared: &Shared, place: &Place, mut connection: Connec
             if !first && !connection.wait_readable() {
                 return connection.close();
             }
-            if let Some(ticket) = shared.begin_unread(place.service.first_targets(), connection.id) {
+            if let Some(ticket) = shared.begin_unread(&targets, connection.id) {
                 return faults::unread(shared, &ticket, connection);
             }
         }

@@ -2,17 +2,21 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::io;
+use std::path::PathBuf;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 
 use crate::Settings;
+use crate::USER_CLIENT_ID;
 use crate::behaviour::Behaviour;
 use crate::client_authentication::Client;
 use crate::connection::{IDLE_LIMIT, Register};
+use crate::deployment::empty;
 use crate::http::Request;
-use crate::script::{Fault, Script, Step, Target};
+use crate::script::{Fault, Script, Step, Target, invalid};
+use crate::sessions::{self, End, Sessions};
 use crate::tls::Authority;
 use crate::tokens::SigningKey;
 
@@ -26,6 +30,8 @@ pub(crate) struct Shared {
     pub(crate) authority: Authority,
     pub(crate) register: Register,
     pub(crate) origins: Origins,
+    /// The home directory of programs under test.
+    home: PathBuf,
     state: Mutex<State>,
     changed: Condvar,
     started: Instant,
@@ -35,6 +41,7 @@ pub(crate) struct Shared {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Origins {
     pub(crate) m2m: String,
+    pub(crate) user: String,
     pub(crate) planet_api: String,
     pub(crate) sentinel_hub_api: String,
     pub(crate) control: String,
@@ -52,7 +59,8 @@ pub(crate) struct State {
     pub(crate) seen_assertions: HashSet<String>,
     pub(crate) issued: HashSet<String>,
     pub(crate) revoked: HashSet<String>,
-    /// For `same_token`: the token of a client and audience with its expiry.
+    pub(crate) sessions: Sessions,
+    /// For `same_token`: the token of a client and audience, or of a session, with its expiry.
     pub(crate) latest: HashMap<String, (String, u64)>,
     pub(crate) tokens_issued: BTreeMap<Target, u64>,
     scripts: BTreeMap<Target, Script>,
@@ -80,15 +88,16 @@ struct Entry {
 
 impl State {
     fn new(settings: &Settings) -> Self {
-        let client = Client::with_secret(&settings.client_secret);
+        let machine = Client::machine(&settings.client_secret);
         Self {
             epoch: 0,
             stopping: false,
             behaviour: Behaviour::new(settings),
-            clients: BTreeMap::from([(settings.client_id.clone(), client)]),
+            clients: BTreeMap::from([(settings.client_id.clone(), machine), (USER_CLIENT_ID.to_owned(), Client::native())]),
             seen_assertions: HashSet::new(),
             issued: HashSet::new(),
             revoked: HashSet::new(),
+            sessions: Sessions::default(),
             latest: HashMap::new(),
             tokens_issued: BTreeMap::new(),
             scripts: BTreeMap::new(),
@@ -101,17 +110,18 @@ impl State {
     }
 
     fn count(&self, name: &str) -> io::Result<u64> {
-        match name {
-            "connections" => Ok(self.connections),
-            _ => {
-                let (counts, name) = match name.strip_suffix(".issued") {
-                    Some(name) => (&self.tokens_issued, name),
-                    None => (&self.counters, name),
-                };
-                let target = Target::parse(name)?;
-                Ok(counts.get(&target).copied().unwrap_or_default())
-            }
+        if name == "connections" {
+            return Ok(self.connections);
         }
+        if let Some(count) = self.sessions.count(name) {
+            return Ok(count);
+        }
+        let (counts, name) = match name.strip_suffix(".issued") {
+            Some(name) => (&self.tokens_issued, name),
+            None => (&self.counters, name),
+        };
+        let target = Target::parse(name)?;
+        Ok(counts.get(&target).copied().unwrap_or_default())
     }
 
     fn take_step(&mut self, target: Target) -> Option<Step> {
@@ -137,12 +147,13 @@ pub(crate) struct Ticket {
 }
 
 impl Shared {
-    pub(crate) fn new(settings: Settings, origins: Origins) -> io::Result<Self> {
+    pub(crate) fn new(settings: Settings, origins: Origins, home: PathBuf) -> io::Result<Self> {
         Ok(Self {
             key: SigningKey::generate()?,
             authority: Authority::generate()?,
             register: Register::default(),
             origins,
+            home,
             state: Mutex::new(State::new(&settings)),
             changed: Condvar::new(),
             started: Instant::now(),
@@ -163,7 +174,8 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    /// Back to the state of the start; requests that are held or stalled end without an answer.
+    /// Back to the state of the start; requests that are held or stalled end without an answer,
+    /// and the home directory is empty again.
     pub(crate) fn reset(&self) {
         let mut state = self.lock();
         let epoch = state.epoch + 1;
@@ -172,6 +184,7 @@ impl Shared {
         drop(state);
         self.changed.notify_all();
         self.register.shut(false);
+        empty(&self.home);
     }
 
     pub(crate) fn count_connection(&self) {
@@ -228,6 +241,14 @@ impl Shared {
         if let Some(entry) = entry.and_then(|index| state.log.get_mut(index)) {
             entry.status = Some(status);
         }
+        drop(state);
+        // What the answer changed, tokens issued for example, may be what somebody waits for.
+        self.announce();
+    }
+
+    /// Wakes whoever waits for a change.
+    pub(crate) fn announce(&self) {
+        self.changed.notify_all();
     }
 
     /// Waits in a hold and through the delay. `false`: a reset or the end came first.
@@ -309,6 +330,14 @@ impl Shared {
         }
     }
 
+    /// Ends the session of this token, old or current, as a user or an administrator would.
+    pub(crate) fn revoke_session(&self, token: &str) -> io::Result<()> {
+        let mut state = self.lock();
+        let family = state.sessions.find(token).ok_or_else(|| invalid("no session has this token"))?;
+        state.sessions.end(family, End::Control);
+        Ok(())
+    }
+
     /// Lets the requests of a hold go on, those to come included.
     pub(crate) fn release(&self, name: &str) {
         self.lock().holds.entry(name.to_owned()).or_default().released = true;
@@ -339,10 +368,12 @@ impl Shared {
             })
             .collect();
         counters.insert("connections".to_owned(), json!(state.connections));
-        for target in [Target::M2mToken, Target::AsToken] {
-            let count = state.tokens_issued.get(&target).copied();
-            let name = format!("{}.issued", target.name());
-            counters.insert(name, json!(count.unwrap_or_default()));
+        for (target, name) in Target::ALL.iter().filter(|(target, _)| target.is_token()) {
+            let count = state.tokens_issued.get(target).copied();
+            counters.insert(format!("{name}.issued"), json!(count.unwrap_or_default()));
+        }
+        for name in sessions::COUNTERS {
+            counters.insert(name.to_owned(), json!(state.sessions.count(name)));
         }
         Value::Object(counters)
     }
@@ -389,7 +420,7 @@ impl Entry {
             "connection": self.connection,
             "at_ms": u64::try_from(self.at.as_millis()).unwrap_or(u64::MAX),
         });
-        if matches!(self.target, Target::M2mToken | Target::AsToken) {
+        if self.target.takes_form() {
             entry["form"] = json!(self.request.form());
         }
         entry

@@ -23,13 +23,20 @@ fn the_files_say_where_everything_is() {
     let deployment: Value = serde_json::from_str(&fs::read_to_string(simulator.deployment_path()).unwrap()).unwrap();
     let expected = json!({
         "name": "planet-simulator",
-        "authorization_servers": [{
-            "subject": "m2m",
-            "issuer": simulator.m2m_issuer(),
-            "token_endpoint": simulator.token_endpoint(),
-            "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt"],
-            "audience": "https://api.planet.com/",
-        }],
+        "authorization_servers": [
+            {
+                "subject": "user",
+                "issuer": simulator.user_issuer(),
+                "audience": "https://api.planet.com/",
+            },
+            {
+                "subject": "m2m",
+                "issuer": simulator.m2m_issuer(),
+                "token_endpoint": simulator.token_endpoint(),
+                "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt"],
+                "audience": "https://api.planet.com/",
+            },
+        ],
         "resource_servers": [
             {
                 "hosts": [authority(simulator.planet_api())],
@@ -53,19 +60,51 @@ fn a_directory_that_was_named_stays() {
     let parent = start();
     let directory = parent.ca_path().parent().unwrap().join("named");
     let settings = Settings { directory: Some(directory.clone()), ..Settings::default() };
-    drop(Simulator::start(settings).unwrap());
-    for name in ["deployment.json", "ca.pem", "environment.sh"] {
-        assert!(directory.join(name).exists(), "{name}");
-    }
+    let named = Simulator::start(settings.clone()).unwrap();
+    let home = named.home().to_owned();
+    fs::write(home.join("kept"), "session").unwrap();
+    drop(named);
+    let mut left: Vec<_> = fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["ca.pem", "deployment.json", "environment.sh"], "the home goes");
+    // A second run finds nothing of the first.
+    let again = Simulator::start(settings).unwrap();
+    assert_ne!(again.home(), home);
+    assert!(again.home().starts_with(fs::canonicalize(&directory).unwrap()));
+    assert_eq!(fs::read_dir(again.home()).unwrap().count(), 0);
+}
+
+#[test]
+fn the_home_is_private_and_a_reset_empties_it() {
+    let simulator = start();
+    let home = simulator.home().to_owned();
+    #[cfg(unix)]
+    assert_eq!(std::os::unix::fs::MetadataExt::mode(&fs::metadata(&home).unwrap()) & 0o777, 0o700);
+    let outside = home.parent().unwrap().join("outside");
+    fs::create_dir(&outside).unwrap();
+    fs::write(outside.join("file"), "stays").unwrap();
+    fs::create_dir_all(home.join(".planet/planet-user")).unwrap();
+    fs::write(home.join(".planet/planet-user/token.json"), "{}").unwrap();
+    fs::write(home.join(".planet.json"), "{}").unwrap();
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(&outside, home.join("link")).unwrap();
+    simulator.reset();
+    assert_eq!(fs::read_dir(&home).unwrap().count(), 0);
+    assert!(outside.join("file").exists(), "links are not followed");
+    drop(simulator);
+    assert!(!home.exists());
 }
 
 #[test]
 fn a_command_runs_in_the_environment() {
     let output = command()
         .args(["--client-secret", "it's a $ecret", "--", "sh", "-c"])
-        .arg("env; test -f \"$PLANETKEY_DEPLOYMENT\" && test -f \"$PLANETKEY_SIMULATOR_CA\" && exit 23")
+        .arg("env; test -f \"$PLANETKEY_DEPLOYMENT\" && test -f \"$PLANETKEY_SIMULATOR_CA\" && test -d \"$HOME\" && exit 23")
         .env("PL_AUTH_PROFILE", "mine")
         .env("SH_CLIENT_ID", "mine")
+        .env("PLANETKEY_STORAGE_ROOT", "mine")
+        .env("XDG_CONFIG_HOME", "mine")
+        .env("HOME", "mine")
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(23));
@@ -88,9 +127,13 @@ fn a_command_runs_in_the_environment() {
     ] {
         assert!(value(name).is_some_and(|value| !value.ends_with('/')), "{name}");
     }
+    // An issuer is what it is, byte for byte.
+    assert!(value("PLANETKEY_SIMULATOR_USER").is_some_and(|value| value.ends_with('/')));
     for name in Simulator::removed_environment() {
         assert_eq!(value(name), None);
     }
+    let home = PathBuf::from(value("HOME").unwrap());
+    assert!(home.is_absolute() && !home.exists(), "{home:?}");
     let ca = PathBuf::from(value("PLANETKEY_SIMULATOR_CA").unwrap());
     assert!(!ca.exists(), "the temporary directory is gone");
 }
@@ -135,12 +178,13 @@ fn it_serves_until_standard_input_closes() {
     let issued = post_form(&text("token_endpoint"), &fields);
     assert_eq!(issued.json()["expires_in"], 77);
     let sourced = Command::new("sh")
-        .args(["-c", ". \"$1\"; printf %s \"$PL_API_KEY $PL_AUTH_PROFILE\"", "sh"])
+        .args(["-c", ". \"$1\"; printf %s \"$PL_API_KEY |$PL_AUTH_PROFILE|$XDG_CONFIG_HOME|$HOME\"", "sh"])
         .arg(text("environment"))
         .env("PL_AUTH_PROFILE", "mine")
+        .env("XDG_CONFIG_HOME", "mine")
         .output()
         .unwrap();
-    assert_eq!(sourced.stdout, b"it's ");
+    assert_eq!(String::from_utf8(sourced.stdout).unwrap(), format!("it's |||{}", text("home")));
     drop(child.stdin.take());
     assert!(child.wait().unwrap().success());
     line.clear();

@@ -87,6 +87,50 @@ fn settings_clients_tokens_and_revocation() {
 }
 
 #[test]
+fn sessions_are_seeded_told_and_ended() {
+    let simulator = start();
+    let wanted = json!({"client_id": planetkey_simulator::USER_CLIENT_ID, "subject": "someone", "life": 60});
+    let tokens = post(&simulator, "/sessions", wanted).json();
+    let (access_token, refresh_token) = (member(&tokens, "access_token"), member(&tokens, "refresh_token"));
+    let family = json!([{
+        "family": 1,
+        "issuer": simulator.user_issuer(),
+        "client_id": planetkey_simulator::USER_CLIENT_ID,
+        "subject": "someone",
+        "scope": "planet offline_access",
+        "audience": "https://api.planet.com/",
+        "alive": true,
+        "revoked": null,
+        "refresh_token": refresh_token,
+        "rotations": 0,
+        "repeats": 0,
+        "reuse": 0,
+    }]);
+    assert_eq!(read(&simulator, "/sessions"), family);
+    assert_eq!(json!(simulator.families()), family);
+    for token in [&refresh_token, &access_token] {
+        assert_eq!(read(&simulator, &format!("/sessions?token={token}")), family);
+        assert_eq!(simulator.family(token).as_ref(), family.get(0));
+    }
+    assert_eq!(read(&simulator, "/sessions?token=unknown"), json!([]));
+    assert_eq!(simulator.family("unknown"), None);
+    assert_eq!(planet_status(&simulator, &access_token), 200);
+    assert_eq!(post(&simulator, "/revoke", json!({ "refresh_token": refresh_token })).status, 200);
+    assert_eq!(planet_status(&simulator, &access_token), 401);
+    let after = simulator.family(&refresh_token).unwrap();
+    assert_eq!((&after["alive"], &after["revoked"]), (&json!(false), &json!("control")));
+    assert_eq!(error(&refresh(&simulator, &refresh_token)), failure(400, "invalid_grant"));
+    let counters = read(&simulator, "/counters");
+    for (name, count) in [("user.families", 1), ("user.families.alive", 0), ("user.reuse", 0), ("user.token", 1)] {
+        assert_eq!(counters[name], count, "{name}");
+        assert_eq!(simulator.count(name).unwrap(), count, "{name}");
+    }
+    post(&simulator, "/reset", json!({}));
+    assert_eq!(read(&simulator, "/sessions"), json!([]));
+    assert_eq!(error(&refresh(&simulator, &refresh_token)), failure(400, "invalid_grant"));
+}
+
+#[test]
 fn mistakes_are_told() {
     let simulator = start();
     for (path, body) in [
@@ -103,7 +147,18 @@ fn mistakes_are_told() {
         ("/release", json!({})),
         ("/revoke", json!({})),
         ("/revoke", json!({"all": false})),
+        ("/revoke", json!({"refresh_token": "unknown"})),
+        ("/revoke", json!({"refresh_token": "x", "access_token": "y"})),
         ("/token", json!({"claim": {}})),
+        ("/settings", json!({"rotation": 1})),
+        ("/settings", json!({"overlap_ms": -1})),
+        ("/settings", json!({"refresh_token_life": "1"})),
+        ("/clients", json!({"client_id": "x", "public": true, "server": "x"})),
+        ("/sessions", json!({"client": "x"})),
+        ("/sessions", json!({"client_id": "unknown"})),
+        ("/sessions", json!({"client_id": "simulator-client"})),
+        ("/sessions", json!({"issuer": "https://other.example/"})),
+        ("/sessions", json!({"life": "1"})),
     ] {
         let answer = post(&simulator, path, body.clone());
         assert_eq!(answer.status, 400, "{path} {body}");
@@ -126,6 +181,9 @@ fn the_description_leads_everywhere() {
     assert_eq!(description["m2m"], simulator.m2m_issuer());
     assert_eq!(description["planet_api"], simulator.planet_api());
     assert_eq!(description["client_id"], "simulator-client");
+    assert_eq!(description["user"], simulator.user_issuer());
+    assert_eq!(description["user_token_endpoint"], simulator.user_token_endpoint());
+    assert_eq!(description["user_client_id"], planetkey_simulator::USER_CLIENT_ID);
     let more = simulator.description();
     for (name, value) in description.as_object().unwrap() {
         assert_eq!(more[name], *value);

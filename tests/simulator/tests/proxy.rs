@@ -9,7 +9,7 @@ use std::net::TcpStream;
 use std::sync::Arc;
 
 use common::*;
-use planetkey_simulator::Simulator;
+use planetkey_simulator::{Simulator, USER_CLIENT_ID};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
@@ -131,6 +131,39 @@ fn another_authorization_server_is_known_by_its_metadata() {
 }
 
 #[test]
+fn a_user_session_over_real_names() {
+    let simulator = start();
+    let issuer = "https://login.planet.com/";
+    let seeded = simulator.seed_session(&json!({ "issuer": issuer })).unwrap();
+    for url in [
+        "https://login.planet.com/.well-known/openid-configuration",
+        "https://login.planet.com/.well-known/oauth-authorization-server",
+    ] {
+        let metadata = fetch(&simulator, url, &[]).json();
+        assert_eq!(metadata["issuer"], issuer);
+        assert_eq!(metadata["token_endpoint"], "https://login.planet.com/oauth/token");
+    }
+    let first = member(&seeded, "refresh_token");
+    // The same server under another name is another issuer.
+    assert_eq!(error(&refresh(&simulator, &first)), failure(400, "invalid_grant"));
+    let body = form(&[("grant_type", "refresh_token"), ("refresh_token", &first), ("client_id", USER_CLIENT_ID)]);
+    let mut stream = tunnel(&simulator, "login.planet.com").unwrap();
+    let text = request_text("POST", "https://login.planet.com/oauth/token", &[FORM], &body);
+    stream.write_all(text.as_bytes()).unwrap();
+    let answer = read_answer(&mut stream).unwrap();
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let issued = access_token(&answer);
+    assert_eq!(claims(&issued)["iss"], issuer);
+    let bearer = format!("Bearer {issued}");
+    for host in ["services.sentinel-hub.com", "api.planet.com"] {
+        let answer = fetch(&simulator, &format!("https://{host}/x"), &[("Authorization", &bearer)]);
+        assert_eq!(answer.json()["authenticated_as"], "simulator-user");
+    }
+    let family = simulator.family(&first).unwrap();
+    assert_eq!((&family["alive"], &family["rotations"]), (&json!(true), &json!(1)));
+}
+
+#[test]
 fn the_proxy_serves_its_hosts_alone() {
     let simulator = start();
     for target in ["evil.example:443", "api.planet.com:80", "api.planet.com"] {
@@ -139,6 +172,8 @@ fn the_proxy_serves_its_hosts_alone() {
     let mut socket = connect(simulator.proxy());
     socket.write_all(b"GET http://api.planet.com/ HTTP/1.1\r\nHost: api.planet.com\r\n\r\n").unwrap();
     assert_eq!(read_answer(&mut socket).unwrap().status, 501);
+    let hosts = json!({"proxy_hosts": {"login.planet.com": "nothing"}});
+    simulator.change_settings(&hosts).unwrap();
     let answer = fetch(&simulator, "https://login.planet.com/authorize", &[]);
     assert_eq!(answer.status, 404);
     assert_eq!(simulator.count("unserved").unwrap(), 1);

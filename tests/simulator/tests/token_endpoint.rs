@@ -14,15 +14,6 @@ use serde_json::{Value, json};
 const GRANT: (&str, &str) = ("grant_type", "client_credentials");
 const BEARER_TYPE: (&str, &str) = ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
 
-fn error(answer: &Answer) -> (u16, String) {
-    let error = answer.json()["error"].as_str().unwrap().to_owned();
-    (answer.status, error)
-}
-
-fn failure(status: u16, error: &str) -> (u16, String) {
-    (status, error.to_owned())
-}
-
 fn basic(simulator: &Simulator, user: &str, fields: &[(&str, &str)]) -> Answer {
     let header = format!("Basic {}", STANDARD.encode(user));
     let headers = [FORM, ("Authorization", header.as_str())];
@@ -182,8 +173,11 @@ fn malformed_requests_are_refused() {
     assert_eq!(error(&answer), failure(400, "invalid_request"));
     let user = "simulator-client:simulator-client-secret";
     assert_eq!(error(&basic(&simulator, user, &[])), failure(400, "invalid_request"));
-    let grant = ("grant_type", "password");
-    assert_eq!(error(&basic(&simulator, user, &[grant])), failure(400, "unsupported_grant_type"));
+    // The realm for machines knows no sessions of people.
+    for grant in ["password", "refresh_token"] {
+        let fields = [("grant_type", grant), ("refresh_token", "x")];
+        assert_eq!(error(&basic(&simulator, user, &fields)), failure(400, "unsupported_grant_type"));
+    }
     assert_eq!(simulator.count("m2m.token.issued").unwrap(), 0);
 }
 

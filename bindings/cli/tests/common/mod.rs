@@ -41,10 +41,10 @@ impl Scene {
         Scene { simulator, home: TempDir::new().unwrap() }
     }
 
-    /// The command with the simulator's environment.
+    /// The command with the simulator's environment, but in the home of this scene.
     pub fn command<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
         let mut command = bare(self.home.path(), arguments);
-        command.envs(self.simulator.environment());
+        command.envs(self.simulator.environment()).env("HOME", self.home.path());
         command
     }
 

@@ -6,7 +6,7 @@ use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use planetkey_simulator::{Settings, Simulator};
+use planetkey_simulator::{Settings, Simulator, USER_CLIENT_ID};
 use serde_json::Value;
 
 /// Only a failing test waits so long.
@@ -141,6 +141,37 @@ pub fn token(simulator: &Simulator) -> String {
 
 pub fn access_token(answer: &Answer) -> String {
     answer.json()["access_token"].as_str().unwrap().to_owned()
+}
+
+/// A member of an answer that is text.
+pub fn member(answer: &Value, name: &str) -> String {
+    answer[name].as_str().unwrap_or_else(|| panic!("{name} in {answer}")).to_owned()
+}
+
+/// Asks the users' server for new tokens, as Planet's SDK does, with further parameters.
+pub fn refresh_with(simulator: &Simulator, refresh_token: &str, more: &[(&str, &str)]) -> Answer {
+    let mut fields = vec![("grant_type", "refresh_token"), ("refresh_token", refresh_token), ("client_id", USER_CLIENT_ID)];
+    fields.extend_from_slice(more);
+    post_form(&simulator.user_token_endpoint(), &fields)
+}
+
+pub fn refresh(simulator: &Simulator, refresh_token: &str) -> Answer {
+    refresh_with(simulator, refresh_token, &[])
+}
+
+/// Status and error code of a refusal.
+pub fn error(answer: &Answer) -> (u16, String) {
+    (answer.status, member(&answer.json(), "error"))
+}
+
+pub fn failure(status: u16, error: &str) -> (u16, String) {
+    (status, error.to_owned())
+}
+
+/// What the Planet API says to a token.
+pub fn planet_status(simulator: &Simulator, access_token: &str) -> u16 {
+    let bearer = format!("Bearer {access_token}");
+    get_with(&format!("{}/x", simulator.planet_api()), &[("Authorization", &bearer)]).status
 }
 
 /// The claims of a token, unverified.

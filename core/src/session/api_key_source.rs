@@ -1,0 +1,145 @@
+//! A static credential source: an API key, and the profile that it is from, whose change is noticed within a second.
+
+use super::once_a_second::OnceASecond;
+use super::snapshot::Snapshot;
+use crate::authorize::api_key;
+use crate::clock::Clock;
+use crate::credential::{ApiKey, ApiKeyTransport};
+use crate::error::{Error, Result, Status};
+use crate::profile::client_config::ClientConfig;
+use crate::profile::{Root, directory};
+use crate::secret::Secret;
+use crate::storage::files::{self, Version};
+use arc_swap::{ArcSwap, ArcSwapOption};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// A key with the header that is made of it.
+pub(crate) struct Held {
+    pub(crate) key: ApiKey,
+    pub(crate) snapshot: Arc<Snapshot>,
+}
+
+/// The files of the profile that the key is from.
+struct Watched {
+    root: Root,
+    profile: String,
+    files: Vec<PathBuf>,
+    seen: ArcSwap<Vec<Option<Version>>>,
+    clock: Arc<dyn Clock>,
+    turn: OnceASecond,
+}
+
+/// An API key, as it stands in its profile now.
+pub(crate) struct ApiKeySource {
+    pub(crate) transport: ApiKeyTransport,
+    held: ArcSwapOption<Held>,
+    watched: Option<Watched>,
+}
+
+impl ApiKeySource {
+    /// Errors: INVALID_ARGUMENT for what is no API key, or cannot travel in this form.
+    pub(crate) fn new(key: &str, transport: ApiKeyTransport) -> Result<Self> {
+        let held = hold(key, transport, 1)?;
+        Ok(ApiKeySource { transport, held: ArcSwapOption::from_pointee(held), watched: None })
+    }
+
+    /// Follows the profile that the key was read from. An encrypted one is not followed: opening it runs a program.
+    pub(crate) fn watching(mut self, root: &Root, profile: &directory::Profile, clock: Arc<dyn Clock>) -> Self {
+        let token = root.token_file(&profile.name).ok().flatten();
+        let files: Vec<PathBuf> = profile.config_file.iter().cloned().chain(token).collect();
+        let is_encrypted = files.iter().any(|file| file.to_string_lossy().ends_with(".sops.json"));
+        if !is_encrypted && !files.is_empty() {
+            let seen = ArcSwap::from_pointee(versions(&files));
+            let (root, profile) = (root.clone(), profile.name.clone());
+            self.watched = Some(Watched { root, profile, files, seen, clock, turn: OnceASecond::new() });
+        }
+        self
+    }
+
+    /// The key. Uses no network; at most once a second it looks at the profile's files.
+    ///
+    /// Errors: LOGIN_REQUIRED when it was removed from its profile.
+    #[inline]
+    pub(crate) fn current(&self) -> Result<Arc<Held>> {
+        self.look();
+        self.held.load_full().ok_or_else(|| self.gone())
+    }
+
+    /// As [`ApiKeySource::current`], lent.
+    #[inline]
+    pub(crate) fn with_current<T>(&self, use_it: impl FnOnce(&Snapshot) -> T) -> Result<T> {
+        self.look();
+        match self.held.load().as_ref() {
+            Some(held) => Ok(use_it(&held.snapshot)),
+            None => Err(self.gone()),
+        }
+    }
+
+    pub(crate) fn is_there(&self) -> bool {
+        self.look();
+        self.held.load().is_some()
+    }
+
+    fn gone(&self) -> Error {
+        let profile = self.watched.as_ref().map(|watched| watched.profile.as_str());
+        let name = crate::error::one_line(profile.unwrap_or_default(), 100);
+        Error::new(Status::LoginRequired, format!("the API key was removed from the profile '{name}'; log in to it again"))
+            .with_reason("logged_out")
+            .with_profile(profile)
+    }
+
+    #[inline]
+    fn look(&self) {
+        if let Some(watched) = &self.watched {
+            let now = watched.clock.now();
+            if watched.turn.is_due(now) && watched.turn.take_turn(now) {
+                self.reread(watched);
+            }
+        }
+    }
+
+    #[cold]
+    fn reread(&self, watched: &Watched) {
+        let versions = versions(&watched.files);
+        if versions == **watched.seen.load() {
+            return;
+        }
+        let generation = self.held.load().as_ref().map_or(1, |held| held.snapshot.generation + 1);
+        let read = directory::open(&watched.root, &watched.profile).and_then(|profile| match profile.config {
+            ClientConfig::ApiKey { api_key, .. } => hold(api_key.expose(), self.transport, generation),
+            ClientConfig::OAuth(_) => Err(Error::misconfigured("the profile holds no API key any more")),
+        });
+        match read {
+            Ok(held) => self.held.store(Some(Arc::new(held))),
+            // It may be being written: then the version is another one in a second.
+            Err(error) if error.retryable() => return,
+            Err(error) => {
+                log::info!("the API key of the profile {} is gone: {error}", watched.profile);
+                self.held.store(None);
+            }
+        }
+        watched.seen.store(Arc::new(versions));
+    }
+}
+
+fn versions(files: &[PathBuf]) -> Vec<Option<Version>> {
+    files.iter().map(|file| files::version(file)).collect()
+}
+
+fn hold(key: &str, transport: ApiKeyTransport, generation: u64) -> Result<Held> {
+    let key = ApiKey::new(key)?;
+    let header = match transport {
+        ApiKeyTransport::Basic => api_key::basic(&key),
+        ApiKeyTransport::Header if !key.expose().is_ascii() => {
+            return Err(Error::invalid_argument(
+                "this API key holds a character that a header cannot carry; use the transport basic",
+            ));
+        }
+        ApiKeyTransport::Header => api_key::header(&key),
+        ApiKeyTransport::Query => Secret::default(),
+    };
+    let mut snapshot = Snapshot::fixed(header);
+    snapshot.generation = generation;
+    Ok(Held { key, snapshot: Arc::new(snapshot) })
+}

@@ -1,0 +1,13 @@
+//! Profiles, `.planet.json`, and which credential is chosen: the files of Planet's SDK and what stands beside them (design, sections 2 and 5).
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod client_types;
+mod home;
+mod listing;
+mod manage;
+mod places;
+mod precedence;
+mod preferences;
+#[cfg(unix)]
+mod sops;
+mod tolerance;

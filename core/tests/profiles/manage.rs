@@ -1,0 +1,231 @@
+//! Writing profiles: the exact bytes of Planet's SDK 3.7.0 with planet-auth 2.3.2, as its own commands wrote them.
+
+use crate::home::*;
+use planetkey::Status;
+use planetkey::clock::ManualClock;
+use planetkey::platform::Deployment;
+use planetkey::profile::client_config::ClientConfig;
+use planetkey::profile::manage::{M2mLogin, Moved};
+use planetkey::profile::{Profiles, directory};
+use planetkey::secret::Secret;
+use serde_json::json;
+use std::time::Duration;
+
+fn m2m(id: &str, secret: &str) -> M2mLogin {
+    M2mLogin { client_id: id.into(), client_secret: Secret::from(secret), ..M2mLogin::default() }
+}
+
+/// `planet auth login --auth-api-key PLAKvector`
+#[test]
+fn a_login_with_an_api_key_writes_what_the_sdk_writes() {
+    let home = Home::new();
+    let profiles = home.profiles();
+    let name = profiles.save_api_key(&Secret::from("PLAKvector"), false).unwrap();
+    assert_eq!(
+        home.read(".planet/_pl_api_key/auth_client.json"),
+        "{\n  \"api_key\": \"PLAKvector\",\n  \"bearer_token_prefix\": \"api-key\",\n  \"client_type\": \"static_apikey\"\n}"
+    );
+    assert!(!home.has(".planet.json"), "choosing it is another decision");
+    profiles.set_default(&name).unwrap();
+    assert_eq!(home.read(".planet.json"), "{\n  \"PL_AUTH_PROFILE\": \"_PL_API_KEY\"\n}");
+    #[cfg(unix)]
+    {
+        assert_eq!(mode(&home.join(".planet/_pl_api_key/auth_client.json")), 0o600);
+        assert_eq!(mode(&home.join(".planet/_pl_api_key")), 0o700);
+        assert_eq!(mode(&home.join(".planet")), 0o700);
+    }
+    // Another key takes its place.
+    profiles.save_api_key(&Secret::from("ANOTHER"), false).unwrap();
+    let config = directory::open(&home.root(), &name).unwrap().config;
+    assert!(matches!(config, ClientConfig::ApiKey { api_key, as_header: true } if api_key.expose() == "ANOTHER"));
+    for bad in ["", "a b", "a:b", "a\n"] {
+        assert_eq!(profiles.save_api_key(&Secret::from(bad), false).unwrap_err().status(), Status::InvalidArgument);
+    }
+}
+
+/// `initialize_auth_client_context(auth_client_id_opt=..., auth_client_secret_opt=..., save_profile_config=True)`
+#[test]
+fn a_login_of_a_machine_writes_what_the_sdk_writes() {
+    let home = Home::new();
+    let profiles = home.profiles();
+    let name = profiles.save_m2m(&m2m("Mixed-Case", "s\u{e9}cret"), false).unwrap();
+    assert_eq!(name, "planet-m2m-Mixed-Case");
+    let wanted = "{\n  \"_comment\": \"OIDC/OAuth server used by Planet Public API endpoints\",\n  \"_hidden\": true,\n  \"audiences\": [\n    \
+        \"https://api.planet.com/\"\n  ],\n  \"auth_server\": \"https://services.sentinel-hub.com/auth/realms/main\",\n  \
+        \"client_id\": \"Mixed-Case\",\n  \"client_secret\": \"s\\u00e9cret\",\n  \"client_type\": \"oidc_client_credentials_secret\",\n  \
+        \"scopes\": []\n}";
+    assert_eq!(home.read(".planet/planet-m2m-mixed-case/auth_client.json"), wanted);
+    profiles.set_default(&name).unwrap();
+    assert_eq!(home.read(".planet.json"), "{\n  \"PL_AUTH_PROFILE\": \"planet-m2m-Mixed-Case\"\n}");
+    let login = M2mLogin { scopes: vec!["planet".into()], profile: Some("Work".into()), ..m2m("id", "s") };
+    assert_eq!(profiles.save_m2m(&login, false).unwrap(), "Work");
+    let ClientConfig::OAuth(client) = directory::open(&home.root(), "work").unwrap().config else { panic!() };
+    assert_eq!((client.client_id.as_str(), client.scopes), ("id", vec!["planet".to_owned()]));
+    // Another deployment has another server, and the SDK's comment is not about it.
+    let copernicus = Profiles::new(home.root(), Deployment::from_text("copernicus-data-space").unwrap());
+    copernicus.save_m2m(&M2mLogin { profile: Some("cdse".into()), ..m2m("id", "s") }, false).unwrap();
+    let cdse = home.read(".planet/cdse/auth_client.json");
+    assert!(
+        cdse.contains("identity.dataspace.copernicus.eu") && !cdse.contains("_comment") && !cdse.contains("audiences"),
+        "{cdse}"
+    );
+    let none = Deployment::from_json(r#"{"name": "x", "authorization_servers": [], "resource_servers": []}"#).unwrap();
+    let error = Profiles::new(home.root(), none).save_m2m(&m2m("id", "s"), false).unwrap_err();
+    assert_eq!(error.status(), Status::Misconfigured);
+    let before = home.tree();
+    let with_profile = |profile: &str| M2mLogin { profile: Some(profile.into()), ..m2m("id", "s") };
+    let offline = M2mLogin { scopes: vec!["offline_access".into()], ..m2m("id", "s") };
+    for bad in [m2m("", "s"), m2m("id", ""), m2m("a/b", "s"), offline, with_profile("planet-user"), with_profile("../x")] {
+        assert_eq!(profiles.save_m2m(&bad, false).unwrap_err().status(), Status::InvalidArgument, "{bad:?}");
+    }
+    assert_eq!(home.tree(), before);
+    profiles.save_m2m(&M2mLogin { profile: Some("odd".into()), ..m2m("a/b", "s") }, false).unwrap();
+}
+
+/// `planet auth profile copy planet-user Mine`, and of others.
+#[test]
+fn a_copy_is_exact() {
+    let home = Home::new();
+    let profiles = home.profiles();
+    profiles.copy("planet-user", "Mine", false).unwrap();
+    let wanted = "{\n  \"_comment\": \"OIDC/OAuth server used by Planet Public API endpoints\",\n  \"audiences\": [\n    \
+        \"https://api.planet.com/\"\n  ],\n  \"auth_server\": \"https://login.planet.com/\",\n  \
+        \"client_id\": \"49lHVBYlXCdfIYqE1B9zeXt0iFHSXees\",\n  \"client_type\": \"oidc_device_code\",\n  \"scopes\": [\n    \"planet\",\n    \
+        \"offline_access\"\n  ]\n}";
+    assert_eq!(home.read(".planet/mine/auth_client.json"), wanted);
+    profiles.copy("legacy", "old", false).unwrap();
+    let wanted = "{\n  \"_comment\": \"Planet legacy JWT auth server used by Planet Public API endpoints\",\n  \"_hidden\": true,\n  \
+        \"client_type\": \"planet_legacy\",\n  \"legacy_auth_endpoint\": \"https://api.planet.com/v0/auth/login\"\n}";
+    assert_eq!(home.read(".planet/old/auth_client.json"), wanted);
+    // Whatever stands there, in whatever form: to the byte, and without tokens.
+    let odd = "{ \"z\": 1.50, \"client_type\": \"pigeon\",\n\"__x\": null, \"a\": {\"n\": null}, \"big\": 123456789012345678901234567890 }\n";
+    home.write(".planet/odd/auth_client.json", odd).write(".planet/odd/token.json", "{}");
+    assert_eq!(profiles.copy("ODD", "Odd-Copy", false).unwrap(), home.join(".planet/odd-copy/auth_client.json"));
+    assert_eq!(home.read(".planet/odd-copy/auth_client.json"), odd);
+    assert!(!home.has(".planet/odd-copy/token.json"));
+    #[cfg(unix)]
+    assert_eq!(mode(&home.join(".planet/odd-copy/auth_client.json")), 0o600);
+    home.write(".planet/sealed/auth_client.sops.json", "{\"sops\": {}}");
+    for (from, to, status) in [
+        ("missing", "x", Status::Misconfigured),
+        ("planet-m2m", "x", Status::Misconfigured),
+        ("odd", "mine", Status::InvalidArgument),
+        ("odd", "MINE", Status::InvalidArgument),
+        ("odd", "odd", Status::InvalidArgument),
+        ("odd", "sealed", Status::InvalidArgument),
+        ("odd", "planet-user", Status::InvalidArgument),
+        ("odd", "Legacy", Status::InvalidArgument),
+    ] {
+        assert_eq!(profiles.copy(from, to, false).unwrap_err().status(), status, "{from} to {to}");
+    }
+    home.write(".planet/torn/auth_client.json", "{\"client_secret\": \"SECRET");
+    let error = profiles.copy("torn", "x", false).unwrap_err();
+    assert!(error.status() == Status::Misconfigured && !error.message().contains("SECRET"), "{error}");
+    assert!(!home.has(".planet/x"));
+}
+
+/// `planet auth profile set MINE`
+#[test]
+fn the_default_is_a_profile_that_there_is() {
+    let home = Home::new();
+    home.profile("mine", &machine("x")).profile("nothing", &json!({"client_type": "none"}));
+    let profiles = home.profiles();
+    profiles.set_default("MINE").unwrap();
+    assert_eq!(home.read(".planet.json"), "{\n  \"PL_AUTH_PROFILE\": \"mine\"\n}");
+    assert_eq!(profiles.selected().as_deref(), Some("mine"));
+    for (name, status) in
+        [("missing", Status::Misconfigured), ("planet-m2m", Status::Misconfigured), ("nothing", Status::Unsupported)]
+    {
+        assert_eq!(profiles.set_default(name).unwrap_err().status(), status, "{name}");
+    }
+    assert_eq!(profiles.selected().as_deref(), Some("mine"));
+    // Those who still have to log in can be chosen.
+    for name in ["planet-user", "legacy"] {
+        profiles.set_default(name).unwrap();
+        assert_eq!(profiles.selected().as_deref(), Some(name));
+    }
+}
+
+#[test]
+fn deleting_leaves_nothing_of_the_profile_and_everything_else() {
+    let home = Home::new();
+    let config = machine("x");
+    home.profile("gone", &config).profile("stays", &config);
+    let files = ["auth_client.sops.json", "token.json", "token.sops.json", "token.json.lock", "token.planetkey.json"];
+    let more =
+        ["token.json.corrupt-5", ".token.json.AbCdEf.tmp", ".auth_client.json.AbCdEf.tmp", "token.json.lease/until_unix_ms"];
+    for file in files.into_iter().chain(more) {
+        home.write(&format!(".planet/gone/{file}"), "SECRET");
+    }
+    home.write(".planet.json", r#"{"PL_AUTH_PROFILE": "Gone", "key": "K"}"#);
+    let profiles = home.profiles();
+    profiles.delete("GONE").unwrap();
+    assert!(!home.has(".planet/gone"), "{:?}", home.tree().keys());
+    assert_eq!(home.read(".planet.json"), "{\n  \"key\": \"K\"\n}");
+    assert!(home.has(".planet/stays/auth_client.json"));
+    // What is not of the profile stays with its directory, and so does another choice.
+    profiles.set_default("stays").unwrap();
+    home.profile("keeps", &config).write(".planet/keeps/private-key.pem", "KEY").write(".planet/keeps/token.json", "{}");
+    profiles.delete("keeps").unwrap();
+    assert_eq!(std::fs::read_dir(home.join(".planet/keeps")).unwrap().count(), 1);
+    assert!(home.has(".planet/keeps/private-key.pem"));
+    assert_eq!(profiles.selected().as_deref(), Some("stays"));
+    for (name, status) in [
+        ("gone", Status::Misconfigured),
+        ("keeps", Status::Misconfigured),
+        ("planet-user", Status::InvalidArgument),
+        ("LEGACY", Status::InvalidArgument),
+    ] {
+        let error = profiles.delete(name).unwrap_err();
+        assert_eq!((error.status(), error.profile()), (status, Some(name)), "{error}");
+    }
+    // Tokens without a configuration, which a client without a profile leaves, are a profile to delete.
+    home.write(".planet/planet-m2m-x/token.json", "{}");
+    profiles.delete("planet-m2m-x").unwrap();
+    assert!(!home.has(".planet/planet-m2m-x"));
+    // A choice that cannot be read does not keep a secret on the disk.
+    home.write(".planet.json", "{").profile("last", &config);
+    assert_eq!(profiles.delete("last").unwrap_err().status(), Status::Misconfigured);
+    assert!(home.has(".planet/last/auth_client.json"), "all or nothing");
+}
+
+#[test]
+fn a_reset_puts_everything_aside_and_says_where() {
+    let home = Home::new();
+    let clock = ManualClock::new(1_709_251_199); // 2024-02-29 23:59:59 UTC
+    let profiles = home.profiles();
+    assert_eq!(profiles.reset(&clock).unwrap(), []);
+    let fill = || {
+        home.profile("x", &machine("x")).write(".planet.json", "not even JSON");
+    };
+    fill();
+    let before = home.tree();
+    let moved = profiles.reset(&clock).unwrap();
+    let to = |name: &str| home.join(name);
+    assert_eq!(
+        moved,
+        [
+            Moved { from: to(".planet.json"), to: to(".planet.json-2024-02-29-235959") },
+            Moved { from: to(".planet"), to: to(".planet-2024-02-29-235959") },
+        ]
+    );
+    let after = home.tree();
+    assert_eq!(after.values().collect::<Vec<_>>(), before.values().collect::<Vec<_>>(), "nothing is lost");
+    assert!(!home.has(".planet") && !home.has(".planet.json"));
+    assert_eq!(profiles.reset(&clock).unwrap(), []);
+    // Twice within a second.
+    fill();
+    let again = profiles.reset(&clock).unwrap();
+    assert_eq!(again[1].to, to(".planet-2024-02-29-235959-2"));
+    assert!(
+        home.has(".planet-2024-02-29-235959/x/auth_client.json") && home.has(".planet-2024-02-29-235959-2/x/auth_client.json")
+    );
+    for (seconds, wanted) in [(1, "2024-03-01-000000"), (306 * 86_400 - 1, "2024-12-31-235959"), (1, "2025-01-01-000000")] {
+        clock.advance(Duration::from_secs(seconds));
+        fill();
+        assert_eq!(profiles.reset(&clock).unwrap()[1].to, to(&format!(".planet-{wanted}")));
+    }
+    clock.set_unix(0);
+    fill();
+    assert!(profiles.reset(&clock).unwrap()[1].to.ends_with(".planet-1970-01-01-000000"));
+}

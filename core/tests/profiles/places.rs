@@ -1,0 +1,213 @@
+//! Names of profiles, and the storage root.
+
+use crate::home::*;
+use planetkey::Status;
+use planetkey::profile::client_config::ClientConfig;
+use planetkey::profile::manage::M2mLogin;
+use planetkey::profile::{FixedEnvironment, Profiles, Root, directory, names, precedence, preferences};
+use planetkey::{platform::Deployment, secret::Secret};
+use serde_json::json;
+use std::ffi::OsString;
+use std::path::Path;
+
+fn client_id(root: &Root, profile: &str) -> String {
+    match directory::open(root, profile).unwrap().config {
+        ClientConfig::OAuth(client) => client.client_id.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_name_is_the_name_of_one_directory() {
+    let long = "x".repeat(201);
+    let bad =
+        ["", ".", "..", ".hidden", "../x", "a/b", "a\\b", "C:x", "a b", "a\nb", "a\tb", "a\0b", "\u{a0}", "/", "x/..", &long];
+    let home = Home::new();
+    home.write(".planet.json", r#"{"PL_AUTH_PROFILE": "../elsewhere"}"#);
+    let (root, profiles) = (home.root(), home.profiles());
+    for name in bad {
+        assert_eq!(names::check(name).unwrap_err().status(), Status::InvalidArgument, "{name:?}");
+        let refusals = [
+            names::directory(name).map(drop),
+            directory::open(&root, name).map(drop),
+            directory::raw_document(&root, name).map(drop),
+            root.token_file(name).map(drop),
+            root.profile_directory(name).map(drop),
+            profiles.set_default(name),
+            profiles.copy("planet-user", name, false).map(drop),
+            profiles.copy(name, "x", false).map(drop),
+            profiles.delete(name),
+            profiles.summary(name).map(drop),
+            profiles.show(name, true).map(drop),
+        ];
+        for refusal in refusals {
+            assert_eq!(refusal.unwrap_err().status(), Status::InvalidArgument, "{name:?}");
+        }
+    }
+    for good in ["x", "_PL_API_KEY", "planet-m2m-0123", "a..b", "é", "x".repeat(200).as_str(), "a.b", "~", "-x"] {
+        names::check(good).unwrap();
+    }
+    // One that a file names is passed over, and said.
+    let (found, notes) = precedence::find(&home.environment(&[]), &root).unwrap();
+    assert!(found.is_empty() && notes[0].contains("PL_AUTH_PROFILE"), "{notes:?}");
+    assert_eq!(home.tree().len(), 1, "nothing was written");
+}
+
+#[test]
+fn the_tokens_of_a_machine_have_a_directory_of_their_own() {
+    assert_eq!(names::m2m_profile("Mixed-CASE").as_deref(), Some("planet-m2m-mixed-case"));
+    for unfit in ["", "a/b", "https://client.example/", "a b", "..\\x", &"x".repeat(200)] {
+        assert_eq!(names::m2m_profile(unfit), None, "{unfit:?}");
+    }
+    assert!(names::is_built_in("Planet-User") && names::is_built_in("legacy") && !names::is_built_in("planet-m2m-x"));
+}
+
+#[test]
+fn f086_names_that_differ_by_case_are_one_profile() {
+    let home = Home::new();
+    home.profile("work", &machine("the-one"));
+    let (root, profiles) = (home.root(), home.profiles());
+    for name in ["work", "Work", "WORK"] {
+        assert_eq!(client_id(&root, name), "the-one");
+        assert_eq!(root.token_file(name).unwrap(), Some(home.join(".planet/work/token.json")));
+        assert_eq!(directory::open(&root, name).unwrap().name, name);
+    }
+    // A second one cannot come to be.
+    assert_eq!(profiles.copy("work", "WORK", false).unwrap_err().status(), Status::InvalidArgument);
+    let login = M2mLogin { client_id: "Mixed-Case".into(), client_secret: Secret::from("s"), ..M2mLogin::default() };
+    profiles.save_m2m(&login, false).unwrap();
+    profiles.save_m2m(&M2mLogin { client_id: "MIXED-CASE".into(), ..login }, false).unwrap();
+    let directories: Vec<_> = std::fs::read_dir(home.join(".planet")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(directories.len(), 2, "{directories:?}");
+    assert_eq!(client_id(&root, "planet-m2m-mixed-case"), "MIXED-CASE");
+    // What no name leads to is not listed, unless the file system takes both for one.
+    home.profile("Upper", &machine("unreachable"));
+    let is_reached = directory::open(&root, "upper").is_ok();
+    let listed: Vec<_> = profiles.list().map(|listed| listed.unwrap().name).filter(|name| name == "upper").collect();
+    assert_eq!(listed.len(), usize::from(is_reached));
+}
+
+#[test]
+fn f087_without_a_home_it_says_what_to_set() {
+    let environment = FixedEnvironment::new([("HOME", "")]);
+    let root = Root::new(&environment, None).unwrap();
+    assert!(!root.has_place());
+    let profiles = Profiles::new(root.clone(), Deployment::planet().unwrap());
+    let secret = Secret::from("KEY");
+    let failures = [
+        root.place().map(drop),
+        root.profile_directory("x").map(drop),
+        directory::open(&root, "x").map(drop),
+        preferences::set_profile(&root, "x"),
+        profiles.save_api_key(&secret, false).map(drop),
+        profiles.delete("x"),
+        profiles.reset(&planetkey::clock::SystemClock).map(drop),
+    ];
+    for failure in failures {
+        let error = failure.unwrap_err();
+        assert_eq!(error.status(), Status::Misconfigured);
+        assert!(error.message().contains("HOME") && error.message().contains("PLANETKEY_STORAGE_ROOT"), "{error}");
+    }
+    assert_eq!(root.token_file("x").unwrap(), None);
+    assert!(!root.has_session("planet-user").unwrap());
+    // The profile of a person can be opened all the same: its session is then in memory.
+    assert!(directory::open(&root, "planet-user").unwrap().built_in);
+    let (found, _) = precedence::find(&environment, &root).unwrap();
+    assert!(found.is_empty());
+    assert_eq!(profiles.list().map(|listed| listed.unwrap().name).collect::<Vec<_>>(), ["planet-user"]);
+}
+
+#[test]
+fn f087_a_home_that_changes_does_not_move_what_is_open() {
+    let (before, after) = (Home::new(), Home::new());
+    before.profile("x", &machine("before"));
+    after.profile("x", &machine("after"));
+    let (old, new) = (before.root(), after.root());
+    assert_eq!((client_id(&old, "x"), client_id(&new, "x")), ("before".into(), "after".into()));
+    // A relative one is meant from where the process is now.
+    let relative = Root::new(&FixedEnvironment::new([("HOME", "some/where")]), None).unwrap();
+    assert!(relative.place().unwrap().is_absolute());
+    assert!(Root::new(&before.environment(&[]), Some("below")).unwrap().place().unwrap().is_absolute());
+}
+
+#[cfg(unix)]
+#[test]
+fn f087_paths_may_hold_spaces_and_bytes_that_are_no_text() {
+    use std::os::unix::ffi::OsStringExt;
+    let directory = tempfile::tempdir().unwrap();
+    let odd = directory.path().join(OsString::from_vec(b"a home \xff of mine".to_vec()));
+    std::fs::create_dir(&odd).unwrap();
+    let by_home = FixedEnvironment::new([("HOME", odd.as_os_str().to_owned())]);
+    let by_root = FixedEnvironment::new([("PLANETKEY_STORAGE_ROOT", odd.as_os_str().to_owned())]);
+    for environment in [by_home, by_root] {
+        let root = Root::new(&environment, None).unwrap();
+        let profiles = Profiles::new(root.clone(), Deployment::planet().unwrap());
+        let name = profiles.save_api_key(&Secret::from("KEY"), false).unwrap();
+        profiles.set_default(&name).unwrap();
+        assert_eq!(profiles.selected().as_deref(), Some("_PL_API_KEY"));
+        assert_eq!(root.token_file("x").unwrap().unwrap(), odd.join(".planet/x/token.json"));
+        let (found, _) = precedence::find(&environment, &root).unwrap();
+        assert_eq!(found[0].source, ".planet.json: PL_AUTH_PROFILE");
+        assert!(profiles.summary(&name).unwrap().has_session);
+    }
+    let config = odd.join(".config/sentinelhub/config.toml");
+    std::fs::create_dir_all(config.parent().unwrap()).unwrap();
+    std::fs::write(config, "[default-profile]\nsh_client_id = \"sh\"\nsh_client_secret = \"s\"\n").unwrap();
+    let moved = FixedEnvironment::new([("XDG_CONFIG_HOME", odd.join(".config").into_os_string())]);
+    let (found, _) = precedence::find(&moved, &Root::new(&moved, None).unwrap()).unwrap();
+    assert_eq!(found[0].source, "sentinelhub config.toml: default-profile");
+}
+
+/// A home that cannot be written, of a container for one: everything is written below the storage root, and the home is only read.
+#[test]
+fn f088_a_storage_root_takes_the_place_of_the_home_directory() {
+    let (home, place) = (Home::new(), Home::new());
+    home.profile("shared", &machine("of-the-home"));
+    home.profile("both", &machine("of-the-home")).write(".planet/both/token.json", "{}");
+    home.write(".planet/planet-user/token.json", r#"{"access_token": "t", "refresh_token": "r"}"#);
+    home.write(".planet/static/token.json", r#"{"api_key": "K", "bearer_token_prefix": "api-key"}"#);
+    home.profile("static", &json!({"client_type": "static_apikey"}));
+    home.write(".planet.json", r#"{"PL_AUTH_PROFILE": "shared", "PL_API_KEY": "HOME-KEY"}"#);
+    place.profile("both", &machine("of-the-root"));
+    let before = home.tree();
+    let by_variable = Root::new(&home.environment(&[("PLANETKEY_STORAGE_ROOT", place.path().to_str().unwrap())]), None);
+    let nowhere = [("PLANETKEY_STORAGE_ROOT", "nowhere")];
+    let by_option = Root::new(&home.environment(&nowhere), Some(place.path().to_str().unwrap()));
+    for root in [by_variable.unwrap(), by_option.unwrap()] {
+        assert_eq!(root.place().unwrap(), place.path());
+        // Configuration is read from both, the storage root first.
+        assert_eq!((client_id(&root, "shared"), client_id(&root, "both")), ("of-the-home".into(), "of-the-root".into()));
+        assert_eq!(preferences::read(&root).0.profile.as_deref(), Some("shared"));
+        // A session is not: two copies of a refresh token that rotates would end each other.
+        assert_eq!(root.token_file("both").unwrap(), Some(place.join(".planet/both/token.json")));
+        assert!(!root.has_session("both").unwrap() && !root.has_session("planet-user").unwrap());
+        assert_eq!(directory::open(&root, "static").unwrap_err().status(), Status::LoginRequired);
+        let (found, _) = precedence::find(&home.environment(&[]), &root).unwrap();
+        let sources: Vec<_> = found.iter().map(|found| found.source.as_str()).collect();
+        assert_eq!(sources, [".planet.json: PL_AUTH_PROFILE", ".planet.json: PL_API_KEY"]);
+        let profiles = Profiles::new(root, Deployment::planet().unwrap());
+        let mut listed: Vec<_> = profiles.list().map(|listed| listed.unwrap().name).collect();
+        listed.sort();
+        assert_eq!(listed, ["both", "planet-user", "shared", "static"]);
+        let error = profiles.delete("shared").unwrap_err();
+        assert!(error.status() == Status::Misconfigured && error.message().contains("home directory"), "{error}");
+    }
+    let root = Root::new(&home.environment(&[]), Some(place.path().to_str().unwrap())).unwrap();
+    let profiles = Profiles::new(root.clone(), Deployment::planet().unwrap());
+    profiles.copy("shared", "mine", false).unwrap();
+    profiles.save_api_key(&Secret::from("KEY"), false).unwrap();
+    profiles.set_default("mine").unwrap();
+    assert_eq!(preferences::read(&root).0.profile.as_deref(), Some("mine"));
+    profiles.delete("mine").unwrap();
+    profiles.reset(&planetkey::clock::SystemClock).unwrap();
+    assert_eq!(home.tree(), before);
+    // A root that is the home directory is the home directory.
+    let same = Root::new(&home.environment(&[]), Some(home.path().to_str().unwrap())).unwrap();
+    assert!(same.has_session("planet-user").unwrap());
+    // Without a home the root is enough.
+    let homeless = Root::new(&FixedEnvironment::default(), Some(home.path().to_str().unwrap())).unwrap();
+    assert_eq!(client_id(&homeless, "shared"), "of-the-home");
+    assert_eq!(Root::new(&home.environment(&[]), Some("")).unwrap_err().status(), Status::InvalidArgument);
+    let empty = Root::new(&home.environment(&[("PLANETKEY_STORAGE_ROOT", "")]), None).unwrap();
+    assert_eq!(empty.place().unwrap(), Path::new(home.path()));
+}

@@ -1,0 +1,52 @@
+//! Files that others wrote.
+
+use crate::home::*;
+use planetkey::profile::client_config::ClientConfig;
+use planetkey::profile::{directory, preferences};
+use serde_json::json;
+
+/// A version of tomorrow: what is known of it is used, and the file is left alone.
+#[test]
+fn f072_a_newer_schema_is_used_and_not_rewritten() {
+    let home = Home::new();
+    let mut config = machine("known");
+    config["schema_version"] = json!(99);
+    config["scopes_of_tomorrow"] = json!({"deep": [1, null, {"__kept": true}]});
+    home.profile("newer", &config);
+    home.write(".planet.json", r#"{"PL_AUTH_PROFILE": "newer", "schema_version": 99}"#);
+    let before = home.tree();
+    assert!(
+        matches!(directory::open(&home.root(), "newer").unwrap().config, ClientConfig::OAuth(client) if client.client_id == "known")
+    );
+    assert_eq!(preferences::read(&home.root()).0.profile.as_deref(), Some("newer"));
+    assert!(home.profiles().summary("newer").unwrap().problem.is_none());
+    assert_eq!(home.tree(), before);
+    // A copy has all of it, to the byte.
+    home.profiles().copy("newer", "copied", false).unwrap();
+    assert_eq!(home.read(".planet/copied/auth_client.json"), home.read(".planet/newer/auth_client.json"));
+    home.profiles().set_default("copied").unwrap();
+    assert_eq!(home.read(".planet.json"), "{\n  \"PL_AUTH_PROFILE\": \"copied\",\n  \"schema_version\": 99\n}");
+}
+
+#[test]
+fn f073_marks_line_ends_and_zero_bytes_do_no_harm() {
+    let home = Home::new();
+    let dress =
+        |text: &str| [b"\xef\xbb\xbf".as_slice(), text.replace('\n', "\r\n").as_bytes(), b"\r\n\0\0\0\0".as_slice()].concat();
+    home.write(".planet/odd/auth_client.json", dress(&format!("{:#}", machine("x"))));
+    home.write(".planet/keyed/auth_client.json", dress("{\n\"client_type\": \"static_apikey\"\n}"));
+    home.write(".planet/keyed/token.json", dress("{\n\"api_key\": \"KEY\"\n}"));
+    home.write(".planet.json", dress("{\n\"PL_AUTH_PROFILE\": \"odd\", \"other\": 1\n}"));
+    let root = home.root();
+    assert!(matches!(directory::open(&root, "odd").unwrap().config, ClientConfig::OAuth(client) if client.client_id == "x"));
+    let keyed = directory::open(&root, "keyed").unwrap().config;
+    assert!(matches!(keyed, ClientConfig::ApiKey { api_key, .. } if api_key.expose() == "KEY"));
+    let (read, notes) = preferences::read(&root);
+    assert_eq!((read.profile.as_deref(), notes.len()), (Some("odd"), 0));
+    // What is written is clean again: Planet's SDK does not read a byte order mark.
+    preferences::set_profile(&root, "keyed").unwrap();
+    assert_eq!(home.read(".planet.json"), "{\n  \"PL_AUTH_PROFILE\": \"keyed\",\n  \"other\": 1\n}");
+    home.profiles().copy("odd", "clean", false).unwrap();
+    let copied = home.read(".planet/clean/auth_client.json");
+    assert!(copied.starts_with("{\n  \"client_id\": \"x\"") && copied.ends_with('}'), "{copied}");
+}

@@ -1,0 +1,50 @@
+//! The refresh token grant (RFC 6749 6), with rotation and reuse detection.
+
+use std::io;
+
+use serde_json::Value;
+
+use crate::authorization_server::{Call, refusal};
+use crate::client_authentication::{invalid_request, value};
+use crate::http::Response;
+use crate::sessions::Shown;
+use crate::state::State;
+use crate::token_endpoint::Form;
+use crate::user_tokens::{Issue, has_scope, new_refresh_token};
+
+pub(crate) fn answer(call: &Call, state: &mut State, client: &str, form: &Form) -> Result<Value, Response> {
+    let token = value(form, "refresh_token").ok_or_else(|| invalid_request("Missing form parameter: refresh_token"))?;
+    let issuer = call.server.issuer(call.origin);
+    let overlap = state.behaviour.overlap;
+    // One answer for everything that may be wrong with it, as Auth0 gives.
+    let invalid_grant = || refusal(400, "invalid_grant", "Unknown or invalid refresh token.");
+    let shown = state.sessions.show(token, client, &issuer, overlap).ok_or_else(invalid_grant)?;
+    let family = state.sessions.family(shown.family).ok_or_else(invalid_grant)?;
+    let scope = match value(form, "scope") {
+        None => family.scope.clone(),
+        Some(part) if part.split_ascii_whitespace().all(|one| has_scope(&family.scope, one)) => part.to_owned(),
+        Some(_) => return Err(refusal(400, "invalid_scope", "The scope exceeds what was granted")),
+    };
+    if value(form, "audience").is_some_and(|audience| family.audience.as_deref() != Some(audience)) {
+        return Err(refusal(400, "invalid_target", "The audience is not the one that was granted"));
+    }
+    renew(call, state, token, &shown, &scope).map_err(|error| refusal(500, "server_error", &error.to_string()))
+}
+
+fn renew(call: &Call, state: &mut State, token: &str, shown: &Shown, scope: &str) -> io::Result<Value> {
+    let next = match &shown.successor {
+        Some(successor) => Some(successor.clone()),
+        None if state.behaviour.rotation => Some(new_refresh_token()?),
+        None => None,
+    };
+    let issue = Issue { family: shown.family, scope, age: 0, refresh_token: next.as_deref(), changes: call.changes };
+    let answer = issue.answer(call.shared, state)?;
+    let life = state.behaviour.refresh_token_life;
+    match (&shown.successor, &next) {
+        (Some(_), _) => state.sessions.repeat(shown.family),
+        (None, Some(successor)) => state.sessions.rotate(token, successor, life),
+        // Without rotation it stays what it was.
+        (None, None) => {}
+    }
+    Ok(answer)
+}

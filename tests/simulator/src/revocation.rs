@@ -1,0 +1,33 @@
+//! The revocation endpoint (RFC 7009).
+
+use crate::authorization_server::{Call, refusal};
+use crate::client_authentication::{invalid_request, value};
+use crate::http::Response;
+use crate::sessions::End;
+use crate::token_endpoint::read_form;
+
+/// A refresh token takes its whole family along, an access token only itself. The hint is not
+/// needed, and what is not known here is as good as revoked (2.2).
+pub(crate) fn answer(call: &Call) -> Result<Response, Response> {
+    let form = read_form(call.request)?;
+    let mut state = call.shared.lock();
+    let client = call.authenticate(&mut state, &form)?;
+    let token = value(&form, "token").ok_or_else(|| invalid_request("Missing form parameter: token"))?;
+    let issuer = call.server.issuer(call.origin);
+    let number = state.sessions.find(token);
+    let Some((number, family)) = number.and_then(|number| Some((number, state.sessions.family(number)?))) else {
+        return Ok(Response::new(200));
+    };
+    if family.issuer != issuer {
+        return Ok(Response::new(200));
+    }
+    if family.client != client {
+        return Err(refusal(400, "invalid_grant", "The token was issued to another client"));
+    }
+    if state.sessions.is_access_token(token) {
+        state.revoked.insert(token.to_owned());
+    } else {
+        state.sessions.end(number, End::Revocation);
+    }
+    Ok(Response::new(200))
+}
