@@ -68,7 +68,7 @@ fn every_case_agrees() {
 #[test]
 fn every_case_is_well_formed() {
     let known =
-        ["id", "title", "source", "environment", "files", "clients", "settings", "script", "session", "before", "call", "expect"];
+        ["id", "title", "source", "environment", "files", "clients", "settings", "script", "seed", "session", "before", "call", "expect"];
     let mut ids = HashSet::new();
     for suite in suites() {
         assert!(!text(&suite, "about").is_empty());
@@ -174,6 +174,16 @@ impl Driver {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, content.as_str().map_or_else(|| content.to_string(), str::to_owned)).unwrap();
         }
+        // A session of the user's server, as its token file.
+        for seed in list(case.get("seed")) {
+            let path = home.path().join(text(seed, "path"));
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            let mut answer = self.simulator.seed_session(&seed["session"]).unwrap();
+            for (member, value) in seed.get("set").and_then(Value::as_object).unwrap_or(&Map::new()) {
+                answer[member] = value.clone();
+            }
+            std::fs::write(path, answer.to_string()).unwrap();
+        }
         let mut environment = vec![("HOME".to_owned(), home.path().to_str().unwrap().to_owned())];
         for (name, value) in case.get("environment").and_then(Value::as_object).unwrap_or(&Map::new()) {
             environment.push((name.clone(), value.as_str().expect("a variable is a string").to_owned()));
@@ -184,15 +194,15 @@ impl Driver {
             None => None,
         };
         for step in list(case.get("before")) {
-            let differences = self.check(session.as_ref(), &step["call"], &step["expect"]);
+            let differences = self.check(home.path(), session.as_ref(), &step["call"], &step["expect"]);
             if !differences.is_empty() {
                 return differences.into_iter().map(|difference| format!("before: {difference}")).collect();
             }
         }
-        self.check(session.as_ref(), &case["call"], &case["expect"])
+        self.check(home.path(), session.as_ref(), &case["call"], &case["expect"])
     }
 
-    fn check(&self, session: Option<&Result<Session>>, call: &Value, expect: &Value) -> Vec<String> {
+    fn check(&self, home: &Path, session: Option<&Result<Session>>, call: &Value, expect: &Value) -> Vec<String> {
         let outcome = match (session, text(call, "op")) {
             (_, "strip_api_key") => Ok(json!({"value": planetkey::strip_api_key(text(call, "url"))})),
             (_, "redact_url") => Ok(json!({"value": planetkey::redact_url(text(call, "url"))})),
@@ -225,6 +235,11 @@ impl Driver {
                         if count.as_u64() != Some(counted) {
                             differences.push(format!("{target} had {counted} requests, not {count}"));
                         }
+                    }
+                }
+                ("files", _) => {
+                    for (path, wanted) in wanted.as_object().expect("files by path") {
+                        differences.extend(different_file(&home.join(path), wanted));
                     }
                 }
                 ("token_request", _) => {
@@ -268,6 +283,9 @@ fn open(session: &Value, environment: Vec<(String, String)>) -> std::result::Res
             "allow_insecure_loopback" => options.allow_insecure_loopback = value.as_bool(),
             "ca_file" => options.ca_file = as_text(),
             "proxy" => options.proxy = as_text(),
+            "save" => options.save = value.as_bool(),
+            "profile" => options.profile = as_text(),
+            "storage_root" => options.storage_root = as_text(),
             _ => return Err(format!("unknown option {name}")),
         }
     }
@@ -324,6 +342,7 @@ fn perform(session: &Session, op: &str, call: &Value) -> Option<Result<Value>> {
             value(session.should_retry(text(call, "access_token"), http_status, call["www_authenticate"].as_str()))
         }
         "refresh" => session.refresh().map(|()| json!({})),
+        "logout" => value(session.logout()),
         "status" => Ok(json!({"status": session.status().to_json()})),
         "is_initialized" => value(Ok(session.is_initialized())),
         _ => return None,
@@ -351,6 +370,21 @@ fn different_subset(what: &str, wanted: &Value, actual: &Value) -> Vec<String> {
             .flat_map(|(index, (wanted, actual))| different_subset(&format!("{what}[{index}]"), wanted, actual))
             .collect(),
         _ => different(what, wanted, actual).into_iter().collect(),
+    }
+}
+
+/// Null: no such file; a text: exactly that; an object: JSON with these members.
+fn different_file(path: &Path, wanted: &Value) -> Vec<String> {
+    let what = path.display().to_string();
+    match (std::fs::read_to_string(path), wanted) {
+        (Err(_), Value::Null) => Vec::new(),
+        (Err(error), _) => vec![format!("{what}: {error}")],
+        (Ok(actual), Value::String(wanted)) => (actual != *wanted).then(|| format!("{what} is {actual}")).into_iter().collect(),
+        (Ok(actual), Value::Object(_)) => match serde_json::from_str(&actual) {
+            Ok(actual) => different_subset(&what, wanted, &actual),
+            Err(error) => vec![format!("{what}: {error}")],
+        },
+        (Ok(_), _) => vec![format!("{what} is there")],
     }
 }
 

@@ -37,23 +37,23 @@ fn only_directories_with_a_client_configuration_are_profiles() {
 }
 
 /// Each profile is looked at when the iterator comes to it, so that the first of very many is there at once.
+#[cfg(unix)]
 #[test]
 fn f089_ten_thousand_profiles_are_listed_one_by_one() {
     const MANY: usize = 10_000;
     let home = Home::new();
-    let config = machine("x").to_string();
-    for number in 0..MANY {
-        let directory = home.join(&format!(".planet/profile-{number:05}"));
-        std::fs::create_dir_all(&directory).unwrap();
-        std::fs::write(directory.join("auth_client.json"), &config).unwrap();
+    home.profile("profile-0", &machine("x"));
+    // Links to one directory: as many directories of their own would keep the disk busy for half a minute.
+    for number in 1..MANY {
+        std::os::unix::fs::symlink("profile-0", home.join(&format!(".planet/profile-{number}"))).unwrap();
     }
     assert_eq!(home.profiles().list().count(), 1 + MANY);
     let mut list = home.profiles().list();
     let first: Vec<_> = list.by_ref().take(11).map(|listed| listed.unwrap().name).collect();
     assert_eq!(first.len(), 11);
-    // The rest disappears, and nobody had looked at it yet.
-    std::fs::remove_dir_all(home.join(".planet")).unwrap();
-    assert_eq!(list.filter(|listed| listed.is_ok()).count(), 0);
+    // What the rest leads to disappears, and nobody had looked at it yet.
+    std::fs::remove_dir_all(home.join(".planet/profile-0")).unwrap();
+    assert_eq!(list.count(), 0);
 }
 
 #[test]

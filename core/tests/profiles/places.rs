@@ -76,10 +76,11 @@ fn f086_names_that_differ_by_case_are_one_profile() {
     assert_eq!(profiles.copy("work", "WORK", false).unwrap_err().status(), Status::InvalidArgument);
     let login = M2mLogin { client_id: "Mixed-Case".into(), client_secret: Secret::from("s"), ..M2mLogin::default() };
     profiles.save_m2m(&login, false).unwrap();
-    profiles.save_m2m(&M2mLogin { client_id: "MIXED-CASE".into(), ..login }, false).unwrap();
+    let error = profiles.save_m2m(&M2mLogin { client_id: "MIXED-CASE".into(), ..login }, false).unwrap_err();
+    assert_eq!(error.status(), Status::InvalidArgument, "another client, in the same directory");
     let directories: Vec<_> = std::fs::read_dir(home.join(".planet")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(directories.len(), 2, "{directories:?}");
-    assert_eq!(client_id(&root, "planet-m2m-mixed-case"), "MIXED-CASE");
+    assert_eq!(client_id(&root, "planet-m2m-mixed-case"), "Mixed-Case");
     // What no name leads to is not listed, unless the file system takes both for one.
     home.profile("Upper", &machine("unreachable"));
     let is_reached = directory::open(&root, "upper").is_ok();

@@ -165,6 +165,7 @@ fn a_failure_of_the_program_is_one_clean_line() {
     assert_eq!(encrypt(&bench).status(), Status::Storage);
     let silent = Bench::new("exit 3");
     assert!(encrypt(&silent).message().contains("without saying why"));
+    assert_eq!(Bench::new("exit 0").sops().decrypt(Path::new("/x")).unwrap_err().status(), Status::Storage);
     // It does not encrypt, and nothing is written.
     for script in ["cat", "exit 0", "echo '[]'", "echo '{\"sops'"] {
         let useless = Bench::new(script);
@@ -173,7 +174,7 @@ fn a_failure_of_the_program_is_one_clean_line() {
         assert!(useless.home.tree().is_empty());
     }
     // What it decrypts is no profile.
-    for script in ["echo SECRET-garbage", "echo '[\"SECRET-list\"]'", "exit 0"] {
+    for script in ["echo SECRET-garbage", "echo '[\"SECRET-list\"]'"] {
         let odd = Bench::new(script);
         odd.home.write(".planet/x/auth_client.sops.json", "{}");
         let error = directory::open(&odd.root(), "x").unwrap_err();
