@@ -48,16 +48,14 @@ pub(super) fn document(name: &str, deployment: &Deployment) -> Option<Result<Mem
     }
 }
 
-/// What a login with a client's id and secret writes.
+/// Who a machine-to-machine client of the deployment is: what a login with its id and secret writes, but for the secret and the scopes.
 ///
 /// Errors: MISCONFIGURED where the deployment has no server for such clients.
-pub(super) fn m2m_document(deployment: &Deployment, client_id: &str, client_secret: &str, scopes: &[String]) -> Result<Members> {
+pub(super) fn m2m_document(deployment: &Deployment, client_id: &str) -> Result<Members> {
     let mut members = server_members(server(deployment, Subject::M2m)?, deployment);
     set(&mut members, "_hidden", json!(true));
     set(&mut members, "client_id", json!(client_id));
-    set(&mut members, "client_secret", json!(client_secret));
     set(&mut members, "client_type", json!(ClientType::ClientCredentialsSecret.name()));
-    set(&mut members, "scopes", json!(scopes));
     Ok(members)
 }
 

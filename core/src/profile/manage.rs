@@ -1,6 +1,6 @@
 //! Writing profiles: what the commands for profiles, login and reset do.
 
-use super::directory::{find, missing};
+use super::directory::{find, missing, read_members};
 use super::members::Members;
 use super::root::{Root, config_in, config_names, is_encrypted, is_there};
 use super::{built_in, names, preferences};
@@ -128,7 +128,11 @@ impl Profiles {
                 None => Err(missing(name)),
             };
         }
-        preferences::clear_profile(&self.root, name)?;
+        match preferences::clear_profile(&self.root, name) {
+            // A file that nobody can read chooses nothing, and must not keep a secret on the disk.
+            Err(error) if error.status() == Status::Misconfigured => log::warn!("{}", error.message()),
+            cleared => cleared?,
+        }
         // Who renews it right now would write it again.
         let tokens = FileStorage::new(directory.join("token.json"), String::new(), self.root.sops(), None);
         let lock = tokens.lock(Instant::now() + LOCK_PATIENCE)?;
@@ -145,23 +149,49 @@ impl Profiles {
     ///
     /// Errors: INVALID_ARGUMENT (no API key), MISCONFIGURED (no place), STORAGE, UNSUPPORTED (no program `sops`).
     pub fn save_api_key(&self, api_key: &Secret, encrypt: bool) -> Result<String> {
+        self.save_api_key_as(None, api_key, encrypt)
+    }
+
+    /// As [`Profiles::save_api_key`], in a profile of one's own.
+    ///
+    /// Errors: as [`Profiles::save_api_key`] and [`Profiles::api_key_profile`].
+    pub fn save_api_key_as(&self, profile: Option<&str>, api_key: &Secret, encrypt: bool) -> Result<String> {
         let api_key = ApiKey::new(api_key.expose())?;
-        let mut members = Members::default();
-        for (name, value) in [("api_key", api_key.expose()), ("bearer_token_prefix", "api-key"), ("client_type", "static_apikey")]
-        {
-            members.0.insert(name.to_owned(), json!(value));
-        }
-        let name = names::API_KEY_PROFILE.to_owned();
+        let name = self.api_key_profile(profile)?;
+        let mut members = self.same_client(&name, &api_key_client())?;
+        members.0.insert("api_key".to_owned(), json!(api_key.expose()));
         self.write(&self.root.profile_directory(&name)?, &document::to_bytes(&members.0), encrypt)?;
         Ok(name)
     }
 
+    /// The profile in which a login keeps an API key: this one, or `_PL_API_KEY`. Writes nothing.
+    ///
+    /// Errors: INVALID_ARGUMENT (no name, a built-in profile, a profile of another client), MISCONFIGURED (no place, unreadable).
+    pub fn api_key_profile(&self, profile: Option<&str>) -> Result<String> {
+        let name = profile.unwrap_or(names::API_KEY_PROFILE);
+        self.same_client(name, &api_key_client()).map(|_| name.to_owned())
+    }
+
     /// Keeps a machine-to-machine client of the deployment's server, as a login with id and secret does; encrypted as by
-    /// [`Profiles::save_api_key`]. Gives the profile's name.
+    /// [`Profiles::save_api_key`]. Gives the profile's name. What an earlier profile of this client says beside it stays.
+    ///
+    /// Errors: as [`Profiles::m2m_profile`]; STORAGE, UNSUPPORTED (no program `sops`).
+    pub fn save_m2m(&self, login: &M2mLogin, encrypt: bool) -> Result<String> {
+        let (name, members) = self.m2m_document(login)?;
+        self.write(&self.root.profile_directory(&name)?, &document::to_bytes(&members.0), encrypt)?;
+        Ok(name)
+    }
+
+    /// The profile in which a login keeps this client: `planet-m2m-<client id>` unless it names another. Writes nothing.
     ///
     /// Errors: INVALID_ARGUMENT (an empty id or secret, `offline_access`, an id that is no name of a directory without a profile to keep it
-    /// in, a built-in profile), MISCONFIGURED (no place, no such server), STORAGE, UNSUPPORTED (no program `sops`).
-    pub fn save_m2m(&self, login: &M2mLogin, encrypt: bool) -> Result<String> {
+    /// in, a built-in profile, a profile of another client), MISCONFIGURED (no place, no such server, unreadable).
+    pub fn m2m_profile(&self, login: &M2mLogin) -> Result<String> {
+        self.m2m_document(login).map(|(name, _)| name)
+    }
+
+    /// The profile of a login and what it will say.
+    pub(crate) fn m2m_document(&self, login: &M2mLogin) -> Result<(String, Members)> {
         let M2mLogin { client_id, client_secret, scopes, profile } = login;
         if client_id.is_empty() || client_secret.is_empty() {
             return Err(Error::invalid_argument("a machine-to-machine client needs its id and its secret"));
@@ -170,18 +200,44 @@ impl Profiles {
             return Err(Error::invalid_argument("a machine-to-machine client must not ask for offline_access; leave it out"));
         }
         let name = match profile {
-            Some(profile) if names::is_built_in(profile) => {
-                return Err(Error::invalid_argument("a built-in profile cannot be replaced; choose another name"));
-            }
             Some(profile) => profile.clone(),
             None => names::m2m_profile(client_id).map(|_| names::m2m_login(client_id)).ok_or_else(|| {
                 Error::invalid_argument("this client id cannot be the name of a directory; name a profile to keep it in")
             })?,
         };
-        let directory = self.root.profile_directory(&name)?;
-        let members = built_in::m2m_document(&self.deployment, client_id, client_secret.expose(), scopes)?;
-        self.write(&directory, &document::to_bytes(&members.0), encrypt)?;
-        Ok(name)
+        let client = built_in::m2m_document(&self.deployment, client_id)?;
+        let mut members = self.same_client(&name, &client)?;
+        members.0.insert("client_secret".to_owned(), json!(client_secret.expose()));
+        if !scopes.is_empty() || !members.0.contains_key("scopes") {
+            members.0.insert("scopes".to_owned(), json!(scopes));
+        }
+        Ok((name, members))
+    }
+
+    /// What stands in a profile that a login is to be kept in: what was there if it is of this client, else what says who the client is.
+    fn same_client(&self, name: &str, client: &Members) -> Result<Members> {
+        let directory = self.root.profile_directory(name)?;
+        if names::is_built_in(name) {
+            return Err(Error::invalid_argument("a built-in profile cannot be replaced; choose another name"));
+        }
+        let before = match config_in(&directory) {
+            Some(file) => read_members(&self.root, &file).map_err(|error| error.with_profile(Some(name)))?,
+            None => None,
+        };
+        let Some(mut before) = before else { return Ok(client.clone()) };
+        let read = |members: &Members, member: &str| members.text(member).map(|text| text.trim_end_matches('/').to_owned());
+        let is_same = |member: &str| read(&before, member) == read(client, member);
+        // Without a server it is the deployment's.
+        let is_same_server = before.text("auth_server").is_none() || is_same("auth_server");
+        if !is_same("client_type") || !is_same("client_id") || !is_same_server {
+            let message = format!("the profile '{}' is of another client; delete it first, or choose another name", shown(name));
+            return Err(Error::invalid_argument(message));
+        }
+        // Who the client is stays as it is written, but for what makes an API key usable.
+        if let Some(prefix) = client.0.get("bearer_token_prefix") {
+            before.0.insert("bearer_token_prefix".to_owned(), prefix.clone());
+        }
+        Ok(before)
     }
 
     /// Puts everything that is configured aside: `.planet.json` and `.planet` get the time behind their names, as in
@@ -232,6 +288,15 @@ impl Profiles {
 
 fn shown(name: &str) -> String {
     crate::error::one_line(name, 100)
+}
+
+/// Who a client with an API key is.
+fn api_key_client() -> Members {
+    let mut members = Members::default();
+    for (name, value) in [("bearer_token_prefix", "api-key"), ("client_type", "static_apikey")] {
+        members.0.insert(name.to_owned(), json!(value));
+    }
+    members
 }
 
 /// Removes what a directory holds under these beginnings of names.

@@ -7,6 +7,7 @@ mod client;
 mod exploration;
 mod flight;
 mod in_flight;
+mod login_m2m;
 mod once_a_second;
 mod open;
 mod options;

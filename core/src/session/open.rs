@@ -291,7 +291,7 @@ fn keep_in(client: &OAuthClient, profile: Option<&str>) -> Result<Option<String>
 }
 
 /// What the environment says of plain http to this machine.
-fn insecure_loopback_of(environment: &dyn Environment) -> Result<Option<bool>> {
+pub(super) fn insecure_loopback_of(environment: &dyn Environment) -> Result<Option<bool>> {
     flag(environment, "PLANETKEY_ALLOW_INSECURE_LOOPBACK")
 }
 

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::http::{Http, ReqwestTransport, Transport};
 use crate::platform::Deployment;
 use crate::profile::environment::variable;
-use crate::profile::{Environment, SystemEnvironment};
+use crate::profile::{Environment, Profiles, Root, SystemEnvironment};
 use crate::secret::Secret;
 use crate::storage::{Disk, StorageCallbacks};
 use std::path::PathBuf;
@@ -74,6 +74,14 @@ impl Default for Runtime {
 }
 
 impl Options {
+    /// The profiles that sessions with these options look for, and that logins keep.
+    ///
+    /// Errors: INVALID_ARGUMENT (an empty storage root), MISCONFIGURED (the deployment).
+    pub fn profiles(&self) -> Result<Profiles> {
+        let root = Root::new(self.runtime.environment.as_ref(), self.storage_root.as_deref())?;
+        Ok(Profiles::new(root, self.deployment()?))
+    }
+
     /// The deadline of a call.
     ///
     /// Errors: INVALID_ARGUMENT for 0 and for more than a day.

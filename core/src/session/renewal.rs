@@ -65,6 +65,10 @@ impl Renewing {
     }
 
     fn renew(&self, attempt: Attempt) -> Landed {
+        let needs_a_session = !self.client.renews_alone() && self.unsaved.load().is_none();
+        if needs_a_session && self.storage.seen() == Seen::Absent {
+            return Err(self.login_required(false));
+        }
         let started = Instant::now();
         let _lock = self.storage.lock(started + attempt.timeout)?;
         // Whole milliseconds: where there is nothing to lock, nothing is lost.
@@ -292,7 +296,7 @@ impl Renewing {
                 in_ms(backoff())
             }
             // No file tells when somebody has logged in: it is asked again, which costs no request.
-            Status::LoginRequired if self.storage.path().is_none() && error.http_status().is_none() => in_ms(MIN_SPACING_MS),
+            Status::LoginRequired if **self.seen.load() == Seen::Unknown && error.http_status().is_none() => in_ms(MIN_SPACING_MS),
             _ => Blocked { until_ms: None, error: error.clone() },
         }
     }

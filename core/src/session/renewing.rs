@@ -59,8 +59,8 @@ impl Renewing {
         timeout: Duration,
         profile: Option<String>,
     ) -> Self {
-        // What has no file is read by renewals alone.
-        let watched = storage.path().is_some();
+        // What cannot be looked at is read by renewals alone.
+        let watched = storage.seen() != Seen::Unknown;
         Renewing {
             snapshot: ArcSwapOption::empty(),
             flight: ArcSwap::from_pointee(Flight::new()),

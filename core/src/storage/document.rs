@@ -19,16 +19,32 @@ pub fn parse(bytes: &[u8]) -> Option<Map<String, Value>> {
 /// Writes as the SDK does: two spaces, keys in the order of their code points at every level, ASCII only, no line end. Members of the top
 /// level that are null or start with two underscores are left out.
 pub fn to_bytes(document: &Map<String, Value>) -> Vec<u8> {
-    let kept: Map<String, Value> = document
+    let mut kept: Map<String, Value> = document
         .iter()
         .filter(|(name, value)| !name.starts_with("__") && !value.is_null())
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
+    forget_number_members(&mut kept);
     let mut bytes = Vec::new();
     let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, Python(PrettyFormatter::new()));
     // Writing into memory does not fail, and every key is a string.
     let _ = serde::Serialize::serialize(&kept, &mut serializer);
     bytes
+}
+
+/// Members of the name that serde_json has for numbers of any length: an object that begins with one is read as a number, or not at all,
+/// and in the order of their names it does begin with it. Nobody needs one, and a server that sends one must not end the session.
+fn forget_number_members(members: &mut Map<String, Value>) {
+    members.remove("$serde_json::private::Number");
+    members.values_mut().for_each(forget_in);
+}
+
+fn forget_in(value: &mut Value) {
+    match value {
+        Value::Object(members) => forget_number_members(members),
+        Value::Array(items) => items.iter_mut().for_each(forget_in),
+        _ => {}
+    }
 }
 
 /// What Python's `json` writes where serde_json would write something else.

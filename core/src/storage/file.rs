@@ -50,6 +50,10 @@ impl FileStorage {
         }
     }
 
+    fn state(&self, seen: Seen) -> Seen {
+        if self.sops.is_some() { Seen::Unknown } else { seen }
+    }
+
     fn content(&self, members: Map<String, Value>, now: Moment) -> Kept {
         match token_file::from_members(members, &self.memo(), &self.binding, now) {
             Content::Nothing => Kept::Nothing,
@@ -62,8 +66,8 @@ impl FileStorage {
 impl Storage for FileStorage {
     fn load(&self, now: Moment, patient: bool) -> Result<(Kept, Seen)> {
         match self.read(patient)? {
-            Settled::Absent => Ok((Kept::Nothing, Seen::Absent)),
-            Settled::Document(members, version) => Ok((self.content(members, now), Seen::At(version))),
+            Settled::Absent => Ok((Kept::Nothing, self.state(Seen::Absent))),
+            Settled::Document(members, version) => Ok((self.content(members, now), self.state(Seen::At(version)))),
             Settled::Broken if patient => Err(corrupt(&self.token.display().to_string())),
             Settled::Broken => {
                 let message = format!("{} is being written by another program; try again", self.token.display());
@@ -85,7 +89,7 @@ impl Storage for FileStorage {
             Some(sops) => sops.encrypt(&self.token, &clear)?,
             None => clear,
         };
-        files::replace_on(self.disk.as_ref(), &self.token, &bytes).map(Seen::At)
+        files::replace_on(self.disk.as_ref(), &self.token, &bytes).map(|version| self.state(Seen::At(version)))
     }
 
     fn remove(&self) -> Result<bool> {
@@ -103,7 +107,11 @@ impl Storage for FileStorage {
         Ok(lock::take(self.disk.as_ref(), &self.lock, deadline)?.map(|lock| lock as Box<dyn Lock>))
     }
 
+    /// An encrypted file takes a program to read: it is read when a token is needed, and not once a second.
     fn seen(&self) -> Seen {
+        if self.sops.is_some() {
+            return Seen::Unknown;
+        }
         files::version(&self.token).map_or(Seen::Absent, Seen::At)
     }
 

@@ -85,7 +85,8 @@ impl Sops {
             return Err(too_long());
         };
         let output = received(output, deadline).ok_or_else(too_long)?;
-        if !succeeded {
+        // What succeeds has something to say; where the application ignores SIGCHLD this is the only sign.
+        if !succeeded || output.is_empty() {
             let complaint = received(complaint, deadline).ok_or_else(too_long)?;
             let complaint = String::from_utf8_lossy(&complaint).into_owned();
             let first = complaint.lines().map(str::trim).find(|line| !line.is_empty());
@@ -148,8 +149,10 @@ fn wait(child: &mut Child, deadline: Instant) -> Option<bool> {
     loop {
         match child.try_wait() {
             Ok(Some(status)) => return Some(status.success()),
+            // In an application that ignores SIGCHLD the system forgets how a child ended, and that is how one learns that it has.
+            Err(_) => return Some(true),
             Ok(None) if Instant::now() < deadline => std::thread::sleep(POLL),
-            _ => {
+            Ok(None) => {
                 let _ = child.kill();
                 let _ = child.wait();
                 return None;

@@ -1,6 +1,12 @@
 //! What the suites share: an authorization server without sockets, a clock that stands still, options that look at nothing outside.
 
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports)]
+
+mod child;
+mod sessions;
+
+pub use child::*;
+pub use sessions::*;
 
 use planetkey::clock::{Clock, ManualClock, Random};
 use planetkey::http::{Body, Method, Request, Response, Transport, TransportFailure};

@@ -8,5 +8,8 @@ mod common;
 
 mod client_authentication;
 mod endpoints;
+mod refresh;
+#[cfg(unix)]
+mod storage;
 mod token_response;
 mod using_tokens;

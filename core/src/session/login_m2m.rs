@@ -1,0 +1,41 @@
+//! The login of a machine: its client is tried out, then kept.
+
+use super::Session;
+use super::open::insecure_loopback_of;
+use super::options::Options;
+use crate::error::Result;
+use crate::profile::manage::M2mLogin;
+use crate::secret::Secret;
+use crate::storage::{FileStorage, Kept, Storage};
+use std::time::Instant;
+
+impl Session {
+    /// Asks for a token with this client and, if that works, keeps both: the client as [`crate::profile::Profiles::save_m2m`] does, and the
+    /// token for whoever uses the profile next. Gives the profile's name. Nothing is written before the server has answered.
+    ///
+    /// For commands, so `PLANETKEY_ALLOW_INSECURE_LOOPBACK` counts. `encrypt`: as with [`crate::profile::Profiles::save_m2m`]. Blocks and uses the network. Errors: as
+    /// [`crate::profile::Profiles::save_m2m`] and [`Session::access_token`].
+    pub fn login_m2m(login: &M2mLogin, encrypt: bool, options: &Options) -> Result<String> {
+        let profiles = options.profiles()?;
+        let (_, members) = profiles.m2m_document(login)?;
+        let config = Secret::from(serde_json::to_string(&members.0).unwrap_or_default());
+        let allow_insecure_loopback = match options.allow_insecure_loopback {
+            Some(allow) => Some(allow),
+            None => insecure_loopback_of(options.runtime.environment.as_ref())?,
+        };
+        let trial = Options { save: Some(false), profile: None, storage: None, allow_insecure_loopback, ..options.clone() };
+        let session = Session::from_client_config(config.expose(), &trial)?;
+        session.access_token()?;
+        let name = profiles.save_m2m(login, encrypt)?;
+        let tokens = session.tokens()?;
+        if let (Kept::Tokens(stored), _) = tokens.storage.load(tokens.now(), false)?
+            && let Some(file) = profiles.root().token_file(&name)?
+        {
+            let disk = options.runtime.disk.clone();
+            let storage = FileStorage::new(file, tokens.client.binding(), profiles.root().sops(), disk);
+            let _lock = storage.lock(Instant::now() + session.timeout)?;
+            storage.save(&stored)?;
+        }
+        Ok(name)
+    }
+}

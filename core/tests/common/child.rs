@@ -1,0 +1,108 @@
+//! Other processes: the test binary itself, started again to play one role.
+
+use super::PATIENCE;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child as Process, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+
+/// Names the role; without it the test that plays roles does nothing.
+pub const ROLE: &str = "PLANETKEY_TEST_ROLE";
+/// What a child says to its parent starts with this: the test harness prints, too.
+const MARK: char = '@';
+
+/// This program again, to run only the test that plays roles.
+pub fn child(player: &str, role: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", player, "--nocapture", "--test-threads=1"]).env(ROLE, role);
+    command
+}
+
+/// In the child: what it is to do.
+pub fn role() -> Option<String> {
+    std::env::var(ROLE).ok()
+}
+
+/// In the child: tells the parent.
+pub fn tell(text: &str) {
+    let mut stdout = std::io::stdout().lock();
+    // The parent may have gone: then nobody listens.
+    let _ = writeln!(stdout, "\n{MARK}{text}").and_then(|()| stdout.flush());
+}
+
+/// In the child: what the parent says next; nothing when it has gone.
+pub fn hear() -> Option<String> {
+    let mut line = String::new();
+    (std::io::stdin().read_line(&mut line).unwrap() > 0).then(|| line.trim().to_owned())
+}
+
+/// A child that plays a role; it is killed when this is dropped.
+pub struct Child {
+    process: Process,
+    stdin: Option<ChildStdin>,
+    said: Receiver<String>,
+}
+
+impl Child {
+    pub fn spawn(command: &mut Command) -> Self {
+        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let stdout = BufReader::new(process.stdout.take().unwrap());
+        let (sender, said) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in stdout.lines().map_while(Result::ok) {
+                if let Some(text) = line.strip_prefix(MARK) {
+                    let _ = sender.send(text.to_owned());
+                }
+            }
+        });
+        Child { stdin: process.stdin.take(), process, said }
+    }
+
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// What the child says next.
+    pub fn hear(&self) -> String {
+        self.said.recv_timeout(PATIENCE).unwrap_or_else(|error| panic!("the child said nothing: {error}"))
+    }
+
+    pub fn tell(&mut self, text: &str) {
+        writeln!(self.stdin.as_mut().unwrap(), "{text}").unwrap();
+    }
+
+    /// Asks and waits for the answer.
+    pub fn ask(&mut self, text: &str) -> String {
+        self.tell(text);
+        self.hear()
+    }
+
+    #[cfg(unix)]
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        rustix::process::kill_process(self.pid(), signal).unwrap();
+    }
+
+    #[cfg(unix)]
+    pub fn pid(&self) -> rustix::process::Pid {
+        rustix::process::Pid::from_raw(i32::try_from(self.id()).unwrap()).unwrap()
+    }
+
+    /// Ends it as `kill -9` does and waits until it is gone.
+    pub fn kill(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    /// Says nothing more, waits for its end and checks that it ended well.
+    pub fn end(mut self) {
+        drop(self.stdin.take());
+        let status = self.process.wait().unwrap();
+        assert!(status.success(), "{status}");
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}

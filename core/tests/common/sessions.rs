@@ -1,0 +1,412 @@
+//! Sessions on disk: homes of their own, the client of a person, and what Planet's own tools write.
+
+use super::{CLIENT_ID, CLIENT_SECRET, Fake, Fixed, NOW, real_network, simulator, token};
+use planetkey::clock::ManualClock;
+use planetkey::profile::FixedEnvironment;
+use planetkey::storage::{Disk, Step, StorageCallbacks, document};
+use planetkey::{M2mOptions, Options, Runtime, Session};
+use planetkey_simulator::Simulator;
+use serde_json::{Value, json};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// The profile that keeps the session of a person.
+pub const PERSON: &str = "someone";
+/// Their client, and where it renews: with metadata out of the way a request is a token request.
+pub const PERSON_CLIENT: &str = "person-client";
+pub const PERSON_ENDPOINT: &str = "https://login.planet.com/oauth/token";
+/// What is in a file before anybody renews it.
+pub const SEEDED: &str = "access-0";
+pub const SEEDED_REFRESH: &str = "refresh-0";
+
+/// `auth_client.json` of a person's client.
+pub fn person_config(client_id: &str) -> Value {
+    json!({
+        "client_type": "oidc_device_code", "auth_server": "https://login.planet.com/", "token_endpoint": PERSON_ENDPOINT,
+        "client_id": client_id, "scopes": ["planet", "offline_access"],
+    })
+}
+
+/// A home directory with a server of its own, which gives `access-1` and `refresh-1`, then `access-2` and so on, and a clock.
+pub struct Home {
+    directory: TempDir,
+    pub fake: Arc<Fake>,
+    pub clock: Arc<ManualClock>,
+}
+
+impl Home {
+    pub fn new() -> Self {
+        Home::at(tempfile::tempdir().unwrap())
+    }
+
+    pub fn at(directory: TempDir) -> Self {
+        let fake = Fake::new();
+        fake.always(|number| Ok(token(&rotated(number))));
+        Home { directory, fake, clock: Arc::new(ManualClock::new(NOW)) }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// A file in the directory of the person's profile.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path().join(".planet").join(PERSON).join(name)
+    }
+
+    pub fn token_file(&self) -> PathBuf {
+        self.file("token.json")
+    }
+
+    pub fn memo_file(&self) -> PathBuf {
+        self.file("token.planetkey.json")
+    }
+
+    /// Where the machine's tokens are.
+    pub fn machine_file(&self) -> PathBuf {
+        self.path().join(".planet").join(format!("planet-m2m-{CLIENT_ID}")).join("token.json")
+    }
+
+    pub fn options(&self) -> Options {
+        self.options_with(&self.fake, &self.clock)
+    }
+
+    /// Another machine with the same home: its own clock, perhaps another server.
+    pub fn options_with(&self, fake: &Arc<Fake>, clock: &Arc<ManualClock>) -> Options {
+        Options {
+            runtime: Runtime {
+                clock: clock.clone(),
+                random: Arc::new(Fixed(0x80)),
+                environment: Arc::new(FixedEnvironment::new([("HOME", self.path())])),
+                transport: Some(fake.clone()),
+                disk: None,
+            },
+            ..Options::default()
+        }
+    }
+
+    /// The session of the person, as another process opens it: nothing is shared but the files.
+    pub fn person(&self) -> Session {
+        person(&self.options())
+    }
+
+    /// On a disk that does as it is told.
+    pub fn person_on(&self, disk: &Arc<ScriptedDisk>) -> Session {
+        let mut options = self.options();
+        options.runtime.disk = Some(disk.clone());
+        person(&options)
+    }
+
+    pub fn machine(&self) -> Session {
+        machine(&self.options())
+    }
+
+    /// Writes what a login with Planet's SDK a moment ago would have: these members over the usual ones, null takes one away.
+    pub fn seed(&self, members: &Value) {
+        self.write(&self.token_file(), &seeded(members));
+    }
+
+    /// Writes as Planet's SDK does: in place.
+    pub fn write(&self, path: &Path, members: &Value) {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        sdk_write(path, &sdk_bytes(members));
+    }
+
+    /// What the token file holds.
+    pub fn tokens(&self) -> Value {
+        read_json(&self.token_file())
+    }
+
+    pub fn refresh_token(&self) -> String {
+        self.tokens()["refresh_token"].as_str().unwrap().to_owned()
+    }
+
+    pub fn memo(&self) -> Value {
+        read_json(&self.memo_file())
+    }
+
+    pub fn advance(&self, seconds: u64) {
+        self.clock.advance(Duration::from_secs(seconds));
+    }
+
+    /// The refresh tokens that were sent, in order.
+    pub fn sent(&self) -> Vec<String> {
+        self.fake.seen().iter().map(|seen| seen.field("refresh_token").unwrap_or_default()).collect()
+    }
+
+    /// The names of what lies beside the person's token file.
+    pub fn listing(&self) -> Vec<String> {
+        listing(self.token_file().parent().unwrap())
+    }
+}
+
+impl Default for Home {
+    fn default() -> Self {
+        Home::new()
+    }
+}
+
+/// The members of the n-th answer of a server that rotates.
+pub fn rotated(number: u64) -> Value {
+    json!({"access_token": format!("access-{number}"), "refresh_token": format!("refresh-{number}"), "expires_in": 3600})
+}
+
+/// What stands in a file after a login an instant ago, with these changes.
+pub fn seeded(changes: &Value) -> Value {
+    let mut members = json!({
+        "_iat": NOW, "_exp": NOW + 3600, "access_token": SEEDED, "refresh_token": SEEDED_REFRESH, "expires_in": 3600,
+        "scope": "planet offline_access", "token_type": "Bearer",
+    });
+    for (name, value) in changes.as_object().unwrap() {
+        members[name] = value.clone();
+    }
+    members
+}
+
+pub fn person(options: &Options) -> Session {
+    person_as(PERSON_CLIENT, options)
+}
+
+/// Another client in the same profile.
+pub fn person_as(client_id: &str, options: &Options) -> Session {
+    let options = Options { profile: options.storage.is_none().then(|| PERSON.to_owned()), ..options.clone() };
+    Session::from_client_config(&person_config(client_id).to_string(), &options).unwrap()
+}
+
+pub fn machine(options: &Options) -> Session {
+    Session::from_m2m(CLIENT_ID, CLIENT_SECRET, &M2mOptions::default(), options).unwrap()
+}
+
+/// The token as text, or the name of the status.
+pub fn ask(session: &Session) -> String {
+    session.access_token().map_or_else(|error| format!("{error}"), |token| token.to_string())
+}
+
+/// The bytes that Planet's SDK writes for these members.
+pub fn sdk_bytes(members: &Value) -> Vec<u8> {
+    document::to_bytes(members.as_object().unwrap())
+}
+
+/// Opens with truncation, writes, closes: no temporary file, no lock.
+pub fn sdk_write(path: &Path, bytes: &[u8]) {
+    use std::io::Write;
+    let mut file = std::fs::File::create(path).unwrap();
+    private(path);
+    file.write_all(bytes).unwrap();
+}
+
+/// As the SDK leaves its files.
+fn private(path: &Path) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    #[cfg(not(unix))]
+    let _ = path;
+}
+
+pub fn read_json(path: &Path) -> Value {
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+/// The names in a directory, sorted.
+pub fn listing(directory: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(directory).unwrap();
+    let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+type Hook = dyn Fn(Step) -> io::Result<()> + Send + Sync;
+
+/// A disk that writes down its steps and does to each what the test says.
+pub struct ScriptedDisk {
+    steps: Mutex<Vec<Step>>,
+    hook: Mutex<Arc<Hook>>,
+}
+
+impl ScriptedDisk {
+    pub fn new(hook: impl Fn(Step) -> io::Result<()> + Send + Sync + 'static) -> Arc<Self> {
+        Arc::new(ScriptedDisk { steps: Mutex::default(), hook: Mutex::new(Arc::new(hook)) })
+    }
+
+    /// One that works.
+    pub fn sound() -> Arc<Self> {
+        ScriptedDisk::new(|_| Ok(()))
+    }
+
+    /// One on which this step fails with this error.
+    pub fn failing(step: Step, error: rustix::io::Errno) -> Arc<Self> {
+        let disk = ScriptedDisk::sound();
+        disk.fails(step, error);
+        disk
+    }
+
+    pub fn fails(&self, step: Step, error: rustix::io::Errno) {
+        self.does(move |now| if now == step { Err(io::Error::from(error)) } else { Ok(()) });
+    }
+
+    pub fn recovers(&self) {
+        self.does(|_| Ok(()));
+    }
+
+    pub fn does(&self, hook: impl Fn(Step) -> io::Result<()> + Send + Sync + 'static) {
+        *self.hook.lock().unwrap() = Arc::new(hook);
+    }
+
+    pub fn steps(&self) -> Vec<Step> {
+        self.steps.lock().unwrap().clone()
+    }
+}
+
+impl Disk for ScriptedDisk {
+    fn before(&self, step: Step) -> io::Result<()> {
+        self.steps.lock().unwrap().push(step);
+        let hook = self.hook.lock().unwrap().clone();
+        hook(step)
+    }
+}
+
+/// The simulator with a home directory, for a person's session that is really rotated.
+pub struct Planet {
+    pub simulator: Simulator,
+    home: TempDir,
+}
+
+impl Planet {
+    pub fn new() -> Self {
+        Planet { simulator: simulator(), home: tempfile::tempdir().unwrap() }
+    }
+
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// Begins a session at the server and writes it as Planet's SDK would.
+    pub fn seed(&self, wanted: &Value) -> Value {
+        let session = self.simulator.seed_session(wanted).unwrap();
+        self.write(&session);
+        session
+    }
+
+    /// One whose access token is over.
+    pub fn seed_expired(&self) -> Value {
+        self.seed(&json!({"age": 3600}))
+    }
+
+    pub fn write(&self, members: &Value) {
+        std::fs::create_dir_all(self.token_file().parent().unwrap()).unwrap();
+        sdk_write(&self.token_file(), &sdk_bytes(members));
+    }
+
+    pub fn token_file(&self) -> PathBuf {
+        self.home.path().join(".planet/planet-user/token.json")
+    }
+
+    pub fn tokens(&self) -> Value {
+        read_json(&self.token_file())
+    }
+
+    pub fn options(&self) -> Options {
+        self.options_at(self.home.path())
+    }
+
+    /// With another home: a copy of the session.
+    pub fn options_at(&self, home: &Path) -> Options {
+        let (mut runtime, _) = real_network();
+        runtime.environment = Arc::new(FixedEnvironment::new([("HOME", home)]));
+        let deployment = Some(self.simulator.deployment());
+        Options { deployment, allow_insecure_loopback: Some(true), runtime, ..Options::default() }
+    }
+
+    pub fn session(&self) -> Session {
+        Session::from_profile("planet-user", &self.options()).unwrap()
+    }
+
+    pub fn requests(&self) -> u64 {
+        self.simulator.count("user.token").unwrap()
+    }
+
+    /// What the server thinks of the session that this refresh token belongs to.
+    pub fn family(&self, session: &Value) -> Value {
+        self.simulator.family(session["refresh_token"].as_str().unwrap()).unwrap()
+    }
+
+    /// The session lives, and its refresh token has been used so often.
+    pub fn assert_alive(&self, session: &Value, rotations: u64) {
+        let family = self.family(session);
+        assert_eq!((&family["alive"], &family["rotations"]), (&json!(true), &json!(rotations)), "{family}");
+        assert_eq!(self.simulator.count("user.reuse").unwrap(), 0);
+        assert_eq!(self.tokens()["refresh_token"], family["refresh_token"], "the file holds the one that is good");
+    }
+}
+
+impl Default for Planet {
+    fn default() -> Self {
+        Planet::new()
+    }
+}
+
+/// An application's own storage, which writes down what is called and does what the test says.
+#[derive(Default)]
+pub struct Vault {
+    pub text: Mutex<Option<String>>,
+    pub calls: Mutex<Vec<&'static str>>,
+    hook: Mutex<Option<Arc<VaultHook>>>,
+}
+
+type VaultHook = dyn Fn(&'static str) -> planetkey::Result<bool> + Send + Sync;
+
+impl Vault {
+    pub fn holding(members: &Value) -> Arc<Self> {
+        Arc::new(Vault { text: Mutex::new(Some(members.to_string())), ..Vault::default() })
+    }
+
+    /// Before each call; `false` is the answer of a lock that is not to be had.
+    pub fn does(&self, hook: impl Fn(&'static str) -> planetkey::Result<bool> + Send + Sync + 'static) {
+        *self.hook.lock().unwrap() = Some(Arc::new(hook));
+    }
+
+    pub fn recovers(&self) {
+        *self.hook.lock().unwrap() = None;
+    }
+
+    pub fn calls(&self) -> Vec<&'static str> {
+        std::mem::take(&mut self.calls.lock().unwrap())
+    }
+
+    pub fn tokens(&self) -> Value {
+        serde_json::from_str(self.text.lock().unwrap().as_deref().unwrap()).unwrap()
+    }
+
+    fn called(&self, name: &'static str) -> planetkey::Result<bool> {
+        self.calls.lock().unwrap().push(name);
+        let hook = self.hook.lock().unwrap().clone();
+        hook.map_or(Ok(true), |hook| hook(name))
+    }
+}
+
+impl StorageCallbacks for Vault {
+    fn load(&self) -> planetkey::Result<Option<planetkey::secret::Secret>> {
+        self.called("load")?;
+        Ok(self.text.lock().unwrap().as_deref().map(planetkey::secret::Secret::from))
+    }
+
+    fn save(&self, text: Option<&planetkey::secret::Secret>) -> planetkey::Result<()> {
+        self.called(if text.is_some() { "save" } else { "forget" })?;
+        *self.text.lock().unwrap() = text.map(|text| text.expose().to_owned());
+        Ok(())
+    }
+
+    fn lock(&self, _: Duration) -> planetkey::Result<bool> {
+        self.called("lock")
+    }
+
+    fn unlock(&self) {
+        let _ = self.called("unlock");
+    }
+}

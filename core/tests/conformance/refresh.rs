@@ -1,0 +1,239 @@
+//! Refresh tokens: assertions 60 to 68.
+
+use crate::common::*;
+use planetkey::storage::Step;
+use planetkey::{Options, Status};
+use serde_json::{Value, json};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+#[test]
+fn a060_a_refresh_asks_for_no_scope() {
+    let home = Home::new();
+    home.seed(&json!({}));
+    let session = home.person();
+    session.refresh().unwrap();
+    home.fake.answers(token(&json!({"access_token": "narrow", "expires_in": 60, "scope": "planet"})));
+    session.refresh().unwrap();
+    // Neither what the configuration asks for, nor what was granted last: what was granted first stays granted.
+    session.refresh().unwrap();
+    for seen in home.fake.seen() {
+        assert_eq!(seen.url, PERSON_ENDPOINT);
+        let mut names: Vec<String> = url::form_urlencoded::parse(seen.body.as_bytes()).map(|(name, _)| name.into_owned()).collect();
+        names.sort();
+        assert_eq!(names, ["client_id", "grant_type", "refresh_token"]);
+        assert_eq!(seen.field("grant_type").as_deref(), Some("refresh_token"));
+    }
+    // The server agrees: all of it is granted again.
+    let planet = Planet::new();
+    let seeded = planet.seed(&json!({"age": 3600, "scope": "planet offline_access openid"}));
+    let session = planet.session();
+    session.access_token().unwrap();
+    assert_eq!(session.status().scopes(), ["planet", "offline_access", "openid"]);
+    assert_eq!(form(&planet.simulator, "user.token", 0).iter().find(|(name, _)| name == "scope"), None);
+    planet.assert_alive(&seeded, 1);
+}
+
+/// At every step of the write nobody has the new access token; afterwards everybody has it, and the file the new refresh token.
+#[test]
+fn a061_the_new_refresh_token_is_kept_before_the_new_access_token_is_handed_out() {
+    let home = Home::new();
+    home.seed(&json!({}));
+    let disk = ScriptedDisk::sound();
+    let session = home.person_on(&disk);
+    assert_eq!(ask(&session), SEEDED);
+    let (reader, file, early) = (OnceLock::new(), home.token_file(), Arc::new(AtomicBool::new(false)));
+    reader.set(session.clone()).unwrap();
+    let seen_early = early.clone();
+    disk.does(move |step| {
+        let at_hand = reader.get().unwrap().access_token_cached().unwrap().map(|token| token.to_string());
+        let is_kept = read_json(&file)["refresh_token"] == "refresh-1";
+        if at_hand.as_deref() != Some(SEEDED) && !is_kept {
+            seen_early.store(true, Ordering::Relaxed);
+        }
+        Ok(())
+    });
+    session.refresh().unwrap();
+    assert!(disk.steps().contains(&Step::Rename) && !early.load(Ordering::Relaxed));
+    assert_eq!((ask(&session).as_str(), home.refresh_token().as_str()), ("access-1", "refresh-1"));
+    // It is what is sent the next time.
+    session.refresh().unwrap();
+    assert_eq!(home.sent(), [SEEDED_REFRESH, "refresh-1"]);
+}
+
+#[test]
+fn a062_a_refresh_token_that_the_answer_leaves_out_is_kept() {
+    let home = Home::new();
+    home.seed(&json!({"id_token": "id-0", "vendor": {"deep": [1, 2]}}));
+    let session = home.person();
+    for (number, refresh_token) in [Value::Null, json!("")].into_iter().enumerate() {
+        let name = format!("kept-{number}");
+        home.fake.answers(token(&json!({"access_token": name, "expires_in": 60, "refresh_token": refresh_token})));
+        session.refresh().unwrap();
+        assert_eq!(ask(&session), name);
+        let tokens = home.tokens();
+        assert_eq!((&tokens["refresh_token"], &tokens["access_token"]), (&json!(SEEDED_REFRESH), &json!(name)));
+        // So is what else belongs to the session; what was about the old access token is not.
+        assert_eq!((&tokens["id_token"], &tokens["vendor"]), (&json!("id-0"), &json!({"deep": [1, 2]})));
+        assert_eq!((&tokens["expires_in"], &tokens["_exp"]), (&json!(60), &json!(NOW + 60)));
+    }
+    session.refresh().unwrap();
+    assert_eq!(home.sent(), [SEEDED_REFRESH; 3]);
+    // A server that does not rotate leaves it out of its answers.
+    let planet = Planet::new();
+    planet.simulator.change_settings(&json!({"rotation": false})).unwrap();
+    let seeded = planet.seed_expired();
+    let session = planet.session();
+    session.access_token().unwrap();
+    session.refresh().unwrap();
+    assert_eq!(planet.tokens()["refresh_token"], seeded["refresh_token"]);
+    assert_eq!((planet.requests(), planet.family(&seeded)["alive"] == true), (2, true));
+}
+
+#[test]
+fn a063_a_refresh_token_goes_to_its_own_issuer_and_client_only() {
+    let home = Home::new();
+    home.seed(&json!({}));
+    home.person().refresh().unwrap();
+    let others = [
+        json!({"client_id": "another-client"}),
+        json!({"auth_server": "https://other.example/", "token_endpoint": "https://other.example/token"}),
+        json!({"issuer": "https://other.example/"}),
+    ];
+    for change in others {
+        let mut config = person_config(PERSON_CLIENT);
+        for (name, value) in change.as_object().unwrap() {
+            config[name] = value.clone();
+        }
+        let options = Options { profile: Some(PERSON.to_owned()), ..home.options() };
+        let session = planetkey::Session::from_client_config(&config.to_string(), &options).unwrap();
+        for _ in 0..3 {
+            let error = session.access_token().unwrap_err();
+            assert_eq!((error.status(), error.reason()), (Status::LoginRequired, Some("never_logged_in")), "{change}");
+            assert!(error.message().contains("another client or server"), "{error}");
+        }
+        assert_eq!(session.refresh().unwrap_err().status(), Status::LoginRequired);
+        assert!(!session.is_initialized());
+    }
+    assert_eq!((home.fake.count(), home.refresh_token().as_str()), (1, "refresh-1"), "nothing was sent, nothing lost");
+    assert_eq!(ask(&home.person()), "access-1");
+}
+
+/// A refusal is believed only when nobody has put another token into the file meanwhile.
+#[test]
+fn a064_invalid_grant_is_believed_when_the_file_is_unchanged() {
+    let home = Home::new();
+    home.seed(&json!({"_iat": NOW - 3600, "_exp": NOW}));
+    let (file, rotated_by_other) = (home.token_file(), sdk_bytes(&seeded(&json!({"access_token": "other", "refresh_token": "next"}))));
+    home.fake.then(move || {
+        sdk_write(&file, &rotated_by_other);
+        Ok(oauth_error(400, "invalid_grant"))
+    });
+    let session = home.person();
+    assert_eq!(ask(&session), "other", "another program had rotated it");
+    assert_eq!((home.fake.count(), home.refresh_token().as_str()), (1, "next"));
+    // The other's access token is over as well: its refresh token is tried, once.
+    let (file, stale) = (home.token_file(), sdk_bytes(&seeded(&json!({"_exp": NOW, "refresh_token": "third"}))));
+    home.fake.then(move || {
+        sdk_write(&file, &stale);
+        Ok(oauth_error(400, "invalid_grant"))
+    });
+    session.refresh().unwrap();
+    assert_eq!(home.sent(), [SEEDED_REFRESH, "next", "third"]);
+    assert_eq!(home.refresh_token(), "refresh-1");
+    // Nobody has changed anything: now it is over.
+    home.fake.answers(oauth_error(400, "invalid_grant"));
+    let error = session.refresh().unwrap_err();
+    assert_eq!((error.status(), error.reason(), error.oauth_error()), (Status::LoginRequired, Some("revoked"), Some("invalid_grant")));
+    assert_eq!(home.fake.count(), 4);
+}
+
+#[test]
+fn a065_a_dead_refresh_token_is_not_sent_again_by_anybody() {
+    let home = Home::new();
+    home.seed(&json!({"_iat": NOW - 3600, "_exp": NOW}));
+    home.fake.always(|_| Ok(oauth_error(400, "invalid_grant")));
+    let session = home.person();
+    std::thread::scope(|scope| {
+        for _ in 0..16 {
+            scope.spawn(|| assert_eq!(session.access_token().unwrap_err().reason(), Some("revoked")));
+        }
+    });
+    assert_eq!(home.fake.count(), 1);
+    // Nor by whoever opens the session later, nor on request, nor after a day.
+    for _ in 0..3 {
+        let later = home.person();
+        for _ in 0..3 {
+            home.advance(86_400);
+            assert_eq!(later.access_token().unwrap_err().reason(), Some("revoked"));
+            assert_eq!(later.refresh().unwrap_err().reason(), Some("revoked"));
+            assert_eq!(session.refresh().unwrap_err().reason(), Some("revoked"));
+        }
+    }
+    assert_eq!(home.fake.count(), 1);
+    // What is remembered is no token.
+    let memo = std::fs::read_to_string(home.memo_file()).unwrap();
+    assert!(!memo.contains(SEEDED_REFRESH) && memo.contains("dead"), "{memo}");
+    // A new login is another token.
+    home.fake.always(|number| Ok(token(&rotated(number))));
+    home.seed(&json!({"_iat": NOW - 3600, "_exp": NOW, "refresh_token": "refresh-of-a-new-login"}));
+    home.advance(1);
+    assert!(ask(&session).starts_with("access-"));
+    assert_eq!(home.sent()[1], "refresh-of-a-new-login");
+}
+
+#[test]
+fn a066_an_ended_session_says_which_profile_to_log_in_again() {
+    let home = Home::new();
+    let error = |session: &planetkey::Session, reason: &str| {
+        let error = session.access_token().unwrap_err();
+        assert_eq!((error.status(), error.reason()), (Status::LoginRequired, Some(reason)), "{error}");
+        assert_eq!(error.profile(), Some(PERSON));
+        assert!(error.message().contains("log in to the profile 'someone'"), "{error}");
+        assert!(!error.retryable());
+    };
+    error(&home.person(), "never_logged_in");
+    home.seed(&json!({"_iat": NOW - 3600, "_exp": NOW, "refresh_token": null}));
+    error(&home.person(), "expired");
+    home.seed(&json!({"_iat": NOW - 3600, "_exp": NOW}));
+    home.fake.answers(oauth_error(400, "invalid_grant"));
+    error(&home.person(), "revoked");
+    let session = home.person();
+    assert!(session.logout().unwrap());
+    error(&session, "logged_out");
+}
+
+/// Machines repeat their grant (RFC 6749 4.4.3): a refresh token that comes all the same is neither kept nor sent.
+#[test]
+fn a067_a_machines_refresh_token_is_ignored_on_disk_too() {
+    let home = Home::new();
+    let session = home.machine();
+    assert_eq!(ask(&session), "access-1");
+    let kept = read_json(&home.machine_file());
+    assert_eq!((&kept["access_token"], kept.get("refresh_token")), (&json!("access-1"), None));
+    // One that another program has left there is not sent either.
+    home.advance(3600);
+    home.write(&home.machine_file(), &seeded(&json!({})));
+    assert_eq!(ask(&home.machine()), "access-2");
+    for seen in home.fake.seen() {
+        assert_eq!(seen.field("grant_type").as_deref(), Some("client_credentials"));
+        assert_eq!(seen.field("refresh_token"), None);
+    }
+}
+
+#[test]
+fn a068_a_valid_token_is_used_for_its_whole_life_by_all_processes() {
+    let home = Home::new();
+    home.seed(&json!({}));
+    for _ in 0..20 {
+        // Another process each time, and each of them asks often.
+        let (person, machine) = (home.person(), home.machine());
+        for _ in 0..20 {
+            assert_eq!(ask(&person), SEEDED);
+            assert_eq!(ask(&machine), "access-1");
+            person.headers(PLANET).unwrap();
+        }
+        home.advance(100);
+    }
+    assert_eq!(home.fake.count(), 1, "the machine's first token");
+}
