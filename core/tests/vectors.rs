@@ -284,11 +284,11 @@ fn open(session: &Value, environment: Vec<(String, String)>) -> std::result::Res
             "ca_file" => options.ca_file = as_text(),
             "proxy" => options.proxy = as_text(),
             "save" => options.save = value.as_bool(),
-            "profile" => options.profile = as_text(),
             "storage_root" => options.storage_root = as_text(),
             _ => return Err(format!("unknown option {name}")),
         }
     }
+    options.profile = session.get("profile").map(|profile| profile.as_str().expect("a string").to_owned());
     Ok(match text(session, "from") {
         "defaults" => Session::from_defaults(&options),
         "profile" => Session::from_profile(text(session, "name"), &options),
