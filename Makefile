@@ -11,8 +11,8 @@ reports := $(CURDIR)/build/vectors
 simulator := $(CURDIR)/target/release/planetkey-simulator
 debian_packages := libcurl4-openssl-dev libcjson-dev valgrind cmake pkg-config curl gcc g++ binutils
 
-.PHONY: all build demo test test-rust test-asan test-c test-python test-node test-vectors test-install test-readme bench install dist \
-	prerequisites lint clean
+.PHONY: all build bindings demo test test-rust test-schedules test-fuzz test-asan test-c test-python test-node test-vectors test-processes \
+	test-peers test-install test-readme fuzz bench install dist prerequisites lint clean
 
 # The shared cases are compared after every language has run them.
 .NOTPARALLEL:
@@ -38,22 +38,31 @@ prerequisites:
 build: prerequisites
 	$(CARGO) build --release --locked -p planetkey-ffi -p planetkey-cli -p planetkey-simulator
 
-# Builds everything and runs the main job with no account, against the simulator.
-demo: build
+# The wheel in its environment and the addon, for the suites that run several languages.
+bindings: build
 	bindings/python/install
 	node bindings/node/build-addon.mjs
+
+# Builds everything and runs the main job with no account, against the simulator.
+demo: bindings
 	PLANETKEY_SIMULATOR_BINARY=$(simulator) tests/demo/run
 
-test: prerequisites lint test-rust build test-c test-python test-node test-vectors test-install test-asan demo test-readme
+test: prerequisites lint test-rust test-schedules build test-c test-python test-node test-vectors test-processes test-peers test-install \
+	test-asan test-fuzz demo test-readme
 	@echo "every suite passed"
 
 lint:
 	$(CARGO) fmt --all -- --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	$(CARGO) clippy -p planetkey --features shuttle --all-targets --locked -- -D warnings
 
 test-rust:
 	mkdir -p $(reports)
 	PLANETKEY_VECTORS_REPORT=$(reports)/rust $(CARGO) test --locked
+
+# The flight under every order of its threads that an explorer finds.
+test-schedules:
+	$(CARGO) test --locked -p planetkey --features shuttle --lib
 
 test-c: build
 	mkdir -p $(reports)
@@ -71,6 +80,21 @@ test-node: build
 test-vectors:
 	tests/vectors/compare $(addprefix $(reports)/,rust c python node)
 
+# Threads and processes of all languages meet the same expiry.
+test-processes: bindings
+	PLANETKEY_SIMULATOR_BINARY=$(simulator) tests/processes/run
+
+# The same files with Planet's own SDK.
+test-peers: bindings
+	PLANETKEY_SIMULATOR_BINARY=$(simulator) tests/peers/run
+
+# The parsers: seconds here, minutes by `make fuzz`.
+test-fuzz:
+	tests/fuzz/run 5
+
+fuzz:
+	tests/fuzz/run $(or $(SECONDS),180)
+
 test-install: build
 	PLANETKEY_SIMULATOR_BINARY=$(simulator) tests/install/run
 
@@ -79,14 +103,10 @@ test-asan:
 	RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address CARGO_TARGET_DIR=$(CURDIR)/target/asan \
 	    $(CARGO) test --locked -p planetkey-ffi --test extern_functions --target $$(rustc -vV | sed -n 's/^host: //p')
 
-test-readme: build
-	bindings/python/install
-	node bindings/node/build-addon.mjs
+test-readme: bindings
 	PLANETKEY_SIMULATOR_BINARY=$(simulator) tests/demo/readme-examples
 
-bench: build
-	bindings/python/install
-	node bindings/node/build-addon.mjs
+bench: bindings
 	PLANETKEY_SIMULATOR_BINARY=$(simulator) tests/bench/run
 
 install: prerequisites

@@ -9,6 +9,7 @@ const EXAMPLES: &str = "\
 Examples:
   export PL_API_KEY=...                 an API key, or
   export PL_AUTH_CLIENT_ID=... PL_AUTH_CLIENT_SECRET=...
+  planetkey login --with-api-key        or keep one of them for good
   planetkey status                      what was found, and what each host gets
 
   url=https://api.planet.com/basemaps/v1/mosaics
@@ -56,6 +57,80 @@ Examples:
 
 It uses no network and shows no secret.";
 
+const LOGIN_EXAMPLES: &str = "\
+Examples:
+  planetkey login --with-api-key            asks for the key
+  planetkey login --auth-api-key-file key.txt
+  planetkey login --auth-client-id ID       asks for the client's secret
+  pass show planet/secret |
+      planetkey login --auth-client-id ID --auth-client-secret-file - --yes
+  planetkey login                           keeps what the environment offers
+
+An API key is kept in the profile _PL_API_KEY, a client in planet-m2m-ID, unless
+--profile names another; Planet's own tools find it there, too. A client is tried
+out before anything is written. A person logs in with `planet auth login` of
+Planet's SDK, and planetkey uses that session.";
+
+const REFRESH_EXAMPLES: &str = "\
+Examples:
+  planetkey refresh
+  planetkey refresh --profile planet-user --json";
+
+const LOGOUT_EXAMPLES: &str = "\
+Examples:
+  planetkey logout
+  planetkey logout --profile planet-user
+
+Every process that shares the session notices within a second. The client of a
+profile stays, and so does an API key: `planetkey profile delete` forgets those.";
+
+const PROFILE_EXAMPLES: &str = "\
+Examples:
+  planetkey profile list --long
+  planetkey profile set planet-user
+  planetkey profile copy planet-user second-account
+
+Profiles are the directories of ~/.planet, shared with Planet's own tools.";
+
+const LIST_EXAMPLES: &str = "\
+Examples:
+  planetkey profile list
+  planetkey profile list --long --json
+
+The default profile is marked with *. No secret is shown.";
+
+const SHOW_EXAMPLES: &str = "\
+Examples:
+  planetkey profile show
+  planetkey profile show planet-user --json";
+
+const SET_EXAMPLES: &str = "\
+Examples:
+  planetkey profile set planet-user
+
+It is written to ~/.planet.json, which Planet's own tools read, too. The options
+of a command and the environment go before it.";
+
+const COPY_EXAMPLES: &str = "\
+Examples:
+  planetkey profile copy planet-user second-account
+
+The client is copied, with its secret if it has one. Tokens are not.";
+
+const DELETE_EXAMPLES: &str = "\
+Examples:
+  planetkey profile delete second-account
+  planetkey profile delete second-account --yes";
+
+const RESET_EXAMPLES: &str = "\
+Examples:
+  planetkey reset
+  planetkey reset --yes --json
+
+~/.planet.json and ~/.planet are renamed, with the time behind their names, and
+can be put back. Secrets in them stay on the disk until you delete them. The
+authorization servers are not told.";
+
 /// Authorize requests to the Planet Insights Platform: api.planet.com and services.sentinel-hub.com
 #[derive(Parser)]
 #[command(
@@ -101,6 +176,135 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Keep an API key or a machine-to-machine client in a profile
+    #[command(after_help = LOGIN_EXAMPLES)]
+    Login(Login),
+    /// Renew the access token now
+    #[command(after_help = REFRESH_EXAMPLES)]
+    Refresh {
+        /// Print the profile and when the new token expires, as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Forget the tokens, for every process
+    #[command(after_help = LOGOUT_EXAMPLES)]
+    Logout {
+        /// Print whether there was something to forget, as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// List, show, choose, copy and delete profiles
+    #[command(after_help = PROFILE_EXAMPLES, disable_help_subcommand = true)]
+    Profile {
+        #[command(subcommand)]
+        command: Profile,
+    },
+    /// Put everything that is configured aside
+    #[command(after_help = RESET_EXAMPLES)]
+    Reset {
+        /// Do not ask
+        #[arg(short, long)]
+        yes: bool,
+        /// Print what was renamed, as JSON; asks nothing
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+impl Command {
+    /// Whether a program reads the output: it is told nothing else, and asked nothing.
+    pub(crate) fn is_for_program(&self) -> bool {
+        match self {
+            Command::Login(Login { json, .. })
+            | Command::Status { json }
+            | Command::Refresh { json }
+            | Command::Logout { json }
+            | Command::Reset { json, .. }
+            | Command::Profile { command: Profile::List { json, .. } | Profile::Show { json, .. } } => *json,
+            _ => false,
+        }
+    }
+}
+
+/// What `login` takes beside the credential.
+#[derive(Args)]
+pub(crate) struct Login {
+    /// Log in with an API key: that of the environment, else ask for it
+    #[arg(long)]
+    pub(crate) with_api_key: bool,
+    /// A scope that the client's tokens are to have; can be repeated
+    #[arg(long = "scope", value_name = "SCOPE")]
+    pub(crate) scopes: Vec<String>,
+    /// Keep the client without trying it out, and without network
+    #[arg(long)]
+    pub(crate) no_verify: bool,
+    /// Encrypt what is kept with the program sops
+    #[arg(long)]
+    pub(crate) sops: bool,
+    /// Make the profile the default one, without asking
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+    /// Keep another default profile, without asking
+    #[arg(short, long, conflicts_with = "yes")]
+    pub(crate) no: bool,
+    /// Print what was kept, as JSON; asks nothing
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// The commands of `profile`.
+#[derive(Subcommand)]
+pub(crate) enum Profile {
+    /// List the profiles
+    #[command(after_help = LIST_EXAMPLES)]
+    List {
+        /// Say of each what it is
+        #[arg(short, long)]
+        long: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show a profile, without its secrets
+    #[command(after_help = SHOW_EXAMPLES)]
+    Show {
+        /// The profile; the default one if left out
+        name: Option<String>,
+        /// Show secrets, too
+        #[arg(long)]
+        reveal_secrets: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Choose the profile to use where none is named
+    #[command(after_help = SET_EXAMPLES)]
+    Set {
+        /// The profile
+        name: String,
+    },
+    /// Copy a profile under another name
+    #[command(after_help = COPY_EXAMPLES)]
+    Copy {
+        /// The profile to copy
+        #[arg(value_name = "SRC")]
+        from: String,
+        /// The name of the copy
+        #[arg(value_name = "DST")]
+        to: String,
+        /// Encrypt the copy with the program sops
+        #[arg(long)]
+        sops: bool,
+    },
+    /// Delete a profile with its tokens
+    #[command(after_help = DELETE_EXAMPLES)]
+    Delete {
+        /// The profile
+        name: String,
+        /// Do not ask
+        #[arg(short, long)]
+        yes: bool,
+    },
 }
 
 /// The options of every command. No `Debug`: some hold secrets.
@@ -134,6 +338,14 @@ pub(crate) struct Shared {
     )]
     pub(crate) api_key_transport: Option<String>,
 
+    /// Keep sessions and profiles in this directory instead of the home
+    /// directory; the same as PLANETKEY_STORAGE_ROOT
+    #[arg(long, value_name = "DIR", global = true, help_heading = STORAGE)]
+    pub(crate) storage_root: Option<String>,
+    /// Keep no tokens on disk, and use none that are there
+    #[arg(long, global = true, help_heading = STORAGE)]
+    pub(crate) no_save: bool,
+
     /// The API hosts and their authorization servers: planet,
     /// copernicus-data-space, or the path or text of a JSON document
     #[arg(long, value_name = "DEPLOYMENT", global = true, help_heading = CONNECTION)]
@@ -160,6 +372,7 @@ pub(crate) struct Shared {
 }
 
 const CREDENTIAL: &str = "Credential (before environment and files)";
+const STORAGE: &str = "Storage";
 const CONNECTION: &str = "Connection";
 
 fn timeout_help() -> String {

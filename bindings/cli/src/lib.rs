@@ -14,8 +14,13 @@
 
 mod arguments;
 mod logger;
+mod login;
+mod profiles;
 mod session;
 mod status;
+mod streams;
+mod terminal;
+mod text;
 mod usage;
 
 use std::ffi::OsString;
@@ -23,22 +28,41 @@ use std::io::{ErrorKind, Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use clap::Parser;
-use planetkey::{Error, Result, Status};
+use planetkey::{Error, Result, Session, Status};
 
-use arguments::{Arguments, Command};
+use arguments::{Arguments, Command, Shared};
+use streams::Streams;
+pub use terminal::{StandardTerminal, Terminal};
 use usage::Answer;
 
-/// Runs the command. `arguments` start with the name of the program; log records of `--verbose` go to the standard
-/// error of the process, because a process has one logger.
+/// Runs the command where nobody can be asked. `arguments` start with the name of the program; log records of `--verbose` go to the
+/// standard error of the process, because a process has one logger.
 ///
-/// The result is the exit code: 0, or the number of the [`Status`] of the error that `stderr` names.
+/// The result is the exit code: 0, or the number of the [`Status`] of the error that `stderr` names. A program that ends after this calls
+/// [`planetkey::session::settle`] first.
 pub fn run<I, A>(arguments: I, stdin: &mut dyn Read, stdout: &mut dyn Write, stderr: &mut dyn Write) -> u8
 where
     I: IntoIterator<Item = A>,
     A: Into<OsString> + Clone,
 {
+    run_at(None, arguments, stdin, stdout, stderr)
+}
+
+/// As [`run`], where `stdin` is this terminal: questions go to `stderr`, and secrets are typed without being shown.
+pub fn run_at<I, A>(
+    terminal: Option<&dyn Terminal>,
+    arguments: I,
+    stdin: &mut dyn Read,
+    stdout: &mut dyn Write,
+    stderr: &mut dyn Write,
+) -> u8
+where
+    I: IntoIterator<Item = A>,
+    A: Into<OsString> + Clone,
+{
+    let mut streams = Streams { stdin, stderr, terminal, for_program: false };
     let done = catch_unwind(AssertUnwindSafe(|| {
-        let output = answer(arguments, stdin, stderr)?;
+        let output = answer(arguments, &mut streams)?;
         deliver(&output, stdout)
     }));
     let error = match done {
@@ -52,7 +76,7 @@ where
 }
 
 /// What the command prints, with the line end.
-fn answer<I, A>(arguments: I, stdin: &mut dyn Read, stderr: &mut dyn Write) -> Result<String>
+fn answer<I, A>(arguments: I, streams: &mut Streams<'_>) -> Result<String>
 where
     I: IntoIterator<Item = A>,
     A: Into<OsString> + Clone,
@@ -65,27 +89,52 @@ where
         },
     };
     logger::show(shared.verbose);
-    let session = session::open(&shared, stdin)?;
-    // The log has the notes, too, and so has the status.
-    if shared.verbose == 0 && !matches!(command, Command::Status { .. }) {
-        for note in session.status().notes() {
-            let _ = writeln!(stderr, "planetkey: note: {}", printable(note));
+    streams.for_program = command.is_for_program();
+    match command {
+        Command::Login(login) => login::run(&login, &shared, streams),
+        Command::Profile { command } => profiles::run(&command, &shared, streams),
+        Command::Reset { yes, json } => profiles::reset(yes, json, &shared, streams),
+        Command::Logout { json } => {
+            session::needs_disk(&shared, "log out from")?;
+            session::logout(session::open(&shared, streams), json, streams)
+        }
+        command => {
+            let session = session::open(&shared, streams)?;
+            let output = answer_of(&session, &command, &shared, streams);
+            // The log has the notes, too, and so has the status. They come last: a renewal may have added one.
+            if shared.verbose == 0 && !matches!(command, Command::Status { .. }) {
+                // Where there is no credential at all the error repeats them.
+                let is_told = |note: &str| output.as_ref().is_err_and(|error| error.message().contains(note));
+                for note in session.status().notes().iter().filter(|note| !is_told(note)) {
+                    streams.note(note);
+                }
+            }
+            output
         }
     }
+}
+
+/// What the commands that use a session print.
+fn answer_of(session: &Session, command: &Command, shared: &Shared, streams: &mut Streams<'_>) -> Result<String> {
     let mut output = match command {
         Command::PrintAccessToken => session.access_token()?.to_string(),
         Command::PrintApiKey => session.api_key()?,
         Command::Header { url } => {
-            let authorization = session.headers(&url)?;
+            let authorization = session.headers(url)?;
             if shared.verbose > 0 && authorization.under_development() {
-                let _ = writeln!(stderr, "planetkey: note: Planet lists this credential as under development for this host");
+                streams.note("Planet lists this credential as under development for this host");
             }
             let lines = authorization.headers().map(|(name, value)| format!("{name}: {value}"));
             lines.collect::<Vec<_>>().join("\n")
         }
-        Command::Url { url } => session.signed_url(&url)?,
+        Command::Url { url } => session.signed_url(url)?,
         Command::Status { json: true } => format!("{:#}", session.status().to_json()),
-        Command::Status { json: false } => status::describe(&session),
+        Command::Status { json: false } => status::describe(session),
+        Command::Refresh { json } => {
+            session::needs_disk(shared, "renew")?;
+            return session::refresh(session, *json);
+        }
+        Command::Login(_) | Command::Logout { .. } | Command::Profile { .. } | Command::Reset { .. } => return Ok(String::new()),
     };
     output.push('\n');
     Ok(output)
@@ -99,9 +148,4 @@ fn deliver(output: &str, stdout: &mut dyn Write) -> Result<()> {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         Err(error) => Err(Error::new(Status::Storage, format!("cannot write the output: {error}"))),
     }
-}
-
-/// Text of others without what could forge lines or steer a terminal.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

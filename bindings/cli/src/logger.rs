@@ -16,7 +16,7 @@ impl Log for StandardError {
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
             let level = record.level().as_str().to_ascii_lowercase();
-            let line = crate::printable(&record.args().to_string());
+            let line = crate::text::printable(&record.args().to_string());
             // Nobody is left to tell when standard error is closed.
             let _ = writeln!(io::stderr(), "planetkey: {level}: {line}");
         }

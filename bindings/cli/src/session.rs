@@ -1,4 +1,4 @@
-//! From options to a session.
+//! From options to a session, and what `refresh` and `logout` do with it.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -6,35 +6,33 @@ use std::path::Path;
 
 use planetkey::secret::Secret;
 use planetkey::{ApiKeyTransport, Error, Named, Options, Result, Session, Status};
+use serde_json::json;
 
 use crate::arguments::Shared;
+use crate::streams::{Streams, mistake};
 
 /// No key or secret is so long; whatever is longer is another file.
-const SECRET_LIMIT: u64 = 64 * 1024;
+pub(crate) const SECRET_LIMIT: usize = 64 * 1024;
 
 /// Opens the session that the options name, or else what environment and files offer.
-pub(crate) fn open(shared: &Shared, stdin: &mut dyn Read) -> Result<Session> {
-    let options = options(shared)?;
-    let from_stdin = |path: &Option<_>| path.as_deref() == Some(Path::new("-"));
-    if from_stdin(&shared.auth_client_secret_file) && from_stdin(&shared.auth_api_key_file) {
-        return Err(mistake("standard input can hold one of the client's secret and the API key, not both"));
-    }
-    let secret =
-        one_of("--auth-client-secret", shared.auth_client_secret.as_deref(), shared.auth_client_secret_file.as_deref(), stdin)?;
-    let key = one_of("--auth-api-key", shared.auth_api_key.as_deref(), shared.auth_api_key_file.as_deref(), stdin)?;
+pub(crate) fn open(shared: &Shared, streams: &mut Streams<'_>) -> Result<Session> {
     let transport = shared.api_key_transport.as_deref().map(ApiKeyTransport::from_name).transpose()?;
+    let secrets = Secrets::read(shared, streams)?;
     let named = Named {
         profile: shared.profile.clone(),
         client_id: shared.auth_client_id.clone(),
-        client_secret: secret,
-        api_key: key,
+        client_secret: secrets.client_secret,
+        api_key: secrets.api_key,
         api_key_transport: transport,
     };
-    Session::from_named(&named, &options)
+    Session::from_named(&named, &options(shared))
 }
 
-fn options(shared: &Shared) -> Result<Options> {
-    let options = Options {
+/// The options of the core.
+pub(crate) fn options(shared: &Shared) -> Options {
+    Options {
+        save: shared.no_save.then_some(false),
+        storage_root: shared.storage_root.clone(),
         timeout_ms: shared.timeout_ms,
         deployment: shared.deployment.clone(),
         allowed_hosts: (!shared.allowed_hosts.is_empty()).then(|| shared.allowed_hosts.clone()),
@@ -42,18 +40,87 @@ fn options(shared: &Shared) -> Result<Options> {
         ca_file: shared.ca_file.clone(),
         proxy: shared.proxy.clone(),
         ..Options::default()
+    }
+}
+
+/// Renews the access token.
+pub(crate) fn refresh(session: &Session, json: bool) -> Result<String> {
+    session.refresh().map_err(|error| about_keys(error, "an API key is not renewed; log in with another one to replace it"))?;
+    if !json {
+        return Ok(String::new());
+    }
+    let status = session.status();
+    let source = status.sources().iter().find(|source| source.kind == "access_token");
+    let object = json!({
+        "profile": source.and_then(|source| source.profile.as_deref()),
+        "expires_at": source.and_then(|source| source.expires_at),
+    });
+    Ok(format!("{object:#}\n"))
+}
+
+/// Forgets the tokens. Who never logged in is logged out.
+pub(crate) fn logout(opened: Result<Session>, json: bool, streams: &mut Streams<'_>) -> Result<String> {
+    let removed = match opened.and_then(|session| session.logout()) {
+        Err(error) if error.status() == Status::LoginRequired => false,
+        removed => removed.map_err(|error| {
+            about_keys(
+                error,
+                "an API key has no session to end; `planetkey profile delete NAME` forgets one that is kept in a profile",
+            )
+        })?,
     };
-    Ok(options)
+    streams.say(if removed { "logged out" } else { "nobody was logged in" });
+    Ok(if json { format!("{:#}\n", json!({ "removed": removed })) } else { String::new() })
+}
+
+/// The core's advice is for programs.
+fn about_keys(error: Error, message: &str) -> Error {
+    if error.status() == Status::Unsupported { Error::new(Status::Unsupported, message) } else { error }
+}
+
+/// For commands that are about what is on disk.
+pub(crate) fn needs_disk(shared: &Shared, command: &str) -> Result<()> {
+    if shared.no_save { Err(mistake(&format!("--no-save leaves nothing to {command}"))) } else { Ok(()) }
+}
+
+/// The secrets that the options name.
+#[derive(Default)]
+pub(crate) struct Secrets {
+    pub(crate) client_secret: Option<Secret>,
+    pub(crate) api_key: Option<Secret>,
+}
+
+impl Secrets {
+    pub(crate) fn read(shared: &Shared, streams: &mut Streams<'_>) -> Result<Self> {
+        let from_stdin = |path: &Option<_>| path.as_deref() == Some(Path::new("-"));
+        if from_stdin(&shared.auth_client_secret_file) && from_stdin(&shared.auth_api_key_file) {
+            return Err(mistake("standard input can hold one of the client's secret and the API key, not both"));
+        }
+        let value = shared.auth_client_secret.as_deref();
+        let file = shared.auth_client_secret_file.as_deref();
+        let client_secret = one_of("--auth-client-secret", "Client secret:", value, file, streams)?;
+        let value = shared.auth_api_key.as_deref();
+        let api_key = one_of("--auth-api-key", "API key:", value, shared.auth_api_key_file.as_deref(), streams)?;
+        Ok(Secrets { client_secret, api_key })
+    }
 }
 
 /// The value of an option, which is given itself or by a file.
-fn one_of(option: &str, value: Option<&str>, file: Option<&Path>, stdin: &mut dyn Read) -> Result<Option<Secret>> {
+fn one_of(
+    option: &str,
+    question: &str,
+    value: Option<&str>,
+    file: Option<&Path>,
+    streams: &mut Streams<'_>,
+) -> Result<Option<Secret>> {
     match (value, file) {
         (Some(_), Some(_)) => Err(mistake(&format!("{option} and {option}-file exclude each other"))),
         (Some(value), None) => Ok(Some(Secret::from(value))),
-        (None, Some(path)) if path == Path::new("-") => {
-            read_secret(stdin, &format!("standard input for {option}-file")).map(Some)
-        }
+        (None, Some(path)) if path == Path::new("-") => match streams.terminal {
+            // What is typed into a terminal would be seen.
+            Some(_) => streams.ask_secret(question, &format!("name a file with {option}-file")).map(Some),
+            None => read_secret(streams.stdin, &format!("standard input for {option}-file")).map(Some),
+        },
         (None, Some(path)) => {
             let name = format!("the file {} of {option}-file", path.display());
             let mut file = File::open(path).map_err(|error| unreadable(&name, &error))?;
@@ -66,9 +133,9 @@ fn one_of(option: &str, value: Option<&str>, file: Option<&Path>, stdin: &mut dy
 /// Reads a secret; one line end after it is not part of it.
 fn read_secret(source: &mut dyn Read, name: &str) -> Result<Secret> {
     let mut text = String::new();
-    let read = source.take(SECRET_LIMIT + 1).read_to_string(&mut text);
+    let read = source.take(SECRET_LIMIT as u64 + 1).read_to_string(&mut text);
     read.map_err(|error| unreadable(name, &error))?;
-    if text.len() as u64 > SECRET_LIMIT {
+    if text.len() > SECRET_LIMIT {
         return Err(mistake(&format!("{name} is too long for a secret")));
     }
     let end = text.strip_suffix('\n').map_or(text.len(), |line| line.strip_suffix('\r').unwrap_or(line).len());
@@ -81,8 +148,4 @@ fn read_secret(source: &mut dyn Read, name: &str) -> Result<Secret> {
 
 fn unreadable(name: &str, error: &io::Error) -> Error {
     mistake(&format!("cannot read {name}: {error}"))
-}
-
-fn mistake(message: &str) -> Error {
-    Error::new(Status::InvalidArgument, message)
 }

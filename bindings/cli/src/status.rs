@@ -1,15 +1,10 @@
 //! The status of a session for people: 80 columns, no secret.
 
 use std::fmt::Write;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use planetkey::{HostStatus, Session, SourceStatus};
 
-use crate::printable;
-
-const WIDTH: usize = 80;
-/// Where the values of a source start.
-const INDENT: usize = 13;
+use crate::text::{line, optional, printable, validity};
 
 /// What was found where, and what a request to each host would carry. Uses no network.
 pub(crate) fn describe(session: &Session) -> String {
@@ -18,7 +13,11 @@ pub(crate) fn describe(session: &Session) -> String {
     line(&mut text, "deployment", status.deployment());
     let sources = status.sources();
     if sources.is_empty() {
-        line(&mut text, "credentials", "none; set PL_API_KEY, or PL_AUTH_CLIENT_ID and PL_AUTH_CLIENT_SECRET");
+        line(
+            &mut text,
+            "credentials",
+            "none; set PL_API_KEY, or PL_AUTH_CLIENT_ID and PL_AUTH_CLIENT_SECRET, or run `planetkey login`",
+        );
     }
     for (index, source) in sources.iter().enumerate() {
         text.push('\n');
@@ -53,6 +52,7 @@ fn describe_source(text: &mut String, number: usize, source: &SourceStatus) {
     line(text, "   sent as", source.transport);
     if source.kind == "access_token" {
         line(text, "   token", &token(source));
+        optional(text, "   kept in", source.file.as_deref());
     }
 }
 
@@ -60,20 +60,13 @@ fn token(source: &SourceStatus) -> String {
     if !source.initialized {
         return "none; log in first".to_owned();
     }
+    let expired = || "expired; a new one is requested when it is needed".to_owned();
     match source.expires_at {
-        _ if !source.token_cached => "none yet; it is requested when it is needed".to_owned(),
-        None => "there, without a known end".to_owned(),
-        Some(end) => match end - now() {
-            left if left <= 0 => "expired; a new one is requested when it is needed".to_owned(),
-            left if left < 120 => format!("valid for {left} seconds"),
-            left => format!("valid for {} minutes", left / 60),
-        },
+        None if source.token_cached => "there, without a known end".to_owned(),
+        None => "none yet; it is requested when it is needed".to_owned(),
+        Some(end) if source.token_cached => validity(end).unwrap_or_else(expired),
+        Some(_) => expired(),
     }
-}
-
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
 fn kind(source: &SourceStatus) -> &'static str {
@@ -84,29 +77,4 @@ fn carried(sources: &[SourceStatus], host: &HostStatus) -> String {
     let (kind, transport) = sources.get(host.source_index).map_or(("", ""), |source| (kind(source), source.transport));
     let note = if host.under_development { ", under development" } else { "" };
     format!("{kind} (no. {}, {transport}{note})", host.source_index + 1)
-}
-
-fn optional(text: &mut String, name: &str, value: Option<&str>) {
-    if let Some(value) = value {
-        line(text, name, value);
-    }
-}
-
-/// A name and its value, broken at spaces.
-fn line(text: &mut String, name: &str, value: &str) {
-    let mut row = format!("{name:INDENT$}");
-    let mut empty = true;
-    for word in printable(value).split_whitespace() {
-        if !empty && row.chars().count() + 1 + word.chars().count() > WIDTH {
-            let _ = writeln!(text, "{row}");
-            row = " ".repeat(INDENT);
-            empty = true;
-        }
-        if !empty {
-            row.push(' ');
-        }
-        row.push_str(word);
-        empty = false;
-    }
-    let _ = writeln!(text, "{}", row.trim_end());
 }

@@ -116,14 +116,16 @@ fn status_explains_within_80_columns_without_a_secret_or_a_request() {
             client    simulator-client\n   \
             issuer    {}\n   \
             sent as   bearer\n   \
-            token     none yet; it is requested when it is needed\n\
+            token     none yet; it is requested when it is needed\n   \
+            kept in   {}/.planet/planet-m2m-simulator-client/token.json\n\
          \n\
          2. API key\n   \
             from      environment: PL_API_KEY\n   \
             sent as   basic\n\
          \n\
          What a request carries\n",
-        scene.simulator.m2m_issuer()
+        scene.simulator.m2m_issuer(),
+        scene.home.path().display()
     );
     let rest = run.stdout.strip_prefix(&expected).unwrap_or_else(|| panic!("{}", run.stdout));
     let mut hosts: Vec<&str> = rest.lines().collect();

@@ -18,7 +18,7 @@ fn a_secret_comes_from_a_file_with_or_without_a_line_end() {
     let scene = Scene::new();
     for end in ["", "\n", "\r\n"] {
         let file = scene.file("secret", format!("{OTHER_SECRET}{end}"));
-        scene.run(client(file.to_str().unwrap())).line();
+        scene.afresh(client(file.to_str().unwrap())).line();
         assert_eq!(scene.last_client(), OTHER_CLIENT);
         let file = scene.file("key", format!("{OTHER_KEY}{end}"));
         assert_eq!(scene.run(["--auth-api-key-file", file.to_str().unwrap(), "print-api-key"]).line(), OTHER_KEY);

@@ -69,6 +69,9 @@ fn server_members(server: &AuthorizationServer, deployment: &Deployment) -> Memb
     let mut members = Members::default();
     if Deployment::planet().is_ok_and(|planet| planet.name == deployment.name) {
         set(&mut members, "_comment", json!(COMMENT));
+    } else if Deployment::from_text(&deployment.name).is_ok() {
+        // A preset: whoever uses the profile need not name it again.
+        set(&mut members, "deployment", json!(deployment.name));
     }
     set(&mut members, "auth_server", json!(server.issuer));
     if let Some(audience) = &server.audience {

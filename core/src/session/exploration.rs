@@ -169,3 +169,27 @@ fn a_background_renewal_and_callers_share_one_flight() {
         assert_eq!(session.flights(), 1);
     });
 }
+
+#[test]
+fn nobody_renews_while_the_session_is_being_logged_out() {
+    explore(|| {
+        let session = Session::new(Ok);
+        let leaving = {
+            let session = session.clone();
+            thread::spawn(move || {
+                let grounded = session.flight.ground(WAIT).unwrap();
+                let before = session.flights();
+                *session.token.lock().unwrap() = None;
+                thread::yield_now();
+                assert_eq!(session.flights(), before);
+                assert!(session.token.lock().unwrap().is_none());
+                drop(grounded);
+            })
+        };
+        let tokens = callers(&session, 3);
+        leaving.join().unwrap();
+        assert!(tokens.iter().all(|token| matches!(token, Ok(1 | 2))));
+        assert!(session.flights() <= 2);
+        assert!(!session.flight.lock().flying);
+    });
+}

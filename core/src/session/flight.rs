@@ -28,6 +28,8 @@ pub(crate) struct Blocked {
 /// What the meeting place knows.
 pub(crate) struct State<T> {
     pub(crate) flying: bool,
+    /// Something else is done in place of a flight; it counts as flying and brings nothing.
+    grounded: bool,
     /// The number of the flight that is in the air, or was last.
     number: u64,
     landed: Option<(u64, Result<T>)>,
@@ -55,6 +57,11 @@ impl<T> State<T> {
         self.number
     }
 
+    /// The number of the flight to wait for.
+    fn next(&self) -> u64 {
+        self.number + u64::from(self.grounded)
+    }
+
     /// The flight that took off did not leave the ground.
     pub(crate) fn abort(&mut self) {
         self.flying = false;
@@ -71,7 +78,7 @@ pub(crate) struct Flight<T> {
 
 impl<T: Clone> Flight<T> {
     pub(crate) fn new() -> Self {
-        let state = State { flying: false, number: 0, landed: None, failures: 0, blocked: None };
+        let state = State { flying: false, grounded: false, number: 0, landed: None, failures: 0, blocked: None };
         Flight { pid: std::process::id(), state: Mutex::new(state), landing: Condvar::new() }
     }
 
@@ -96,6 +103,43 @@ impl<T: Clone> Flight<T> {
         self.landing.notify_all();
     }
 
+    /// Waits for the flight in the air and lets none take off while the result lives; whoever joins meanwhile waits for the flight after it.
+    ///
+    /// Errors: TIMEOUT, CANCELLED.
+    pub(crate) fn ground(&self, wait: Wait<'_>) -> Result<Grounded<'_, T>> {
+        let started = Instant::now();
+        let mut state = self.lock();
+        while state.flying {
+            let left = wait.timeout.saturating_sub(started.elapsed());
+            if left.is_zero() {
+                return Err(Error::new(
+                    Status::Timeout,
+                    "a renewal that is under way did not end within the deadline; try again, or give a longer timeout_ms",
+                ));
+            }
+            let slice = match wait.interrupt {
+                Some(interrupt) => {
+                    drop(state);
+                    if interrupt() {
+                        return Err(Error::new(
+                            Status::Cancelled,
+                            "the caller cancelled while a renewal that was under way was waited for",
+                        ));
+                    }
+                    state = self.lock();
+                    if !state.flying {
+                        break;
+                    }
+                    left.min(INTERRUPT_INTERVAL)
+                }
+                None => left,
+            };
+            state = self.landing.wait_timeout(state, slice).map_or_else(|poisoned| poisoned.into_inner().0, |(state, _)| state);
+        }
+        (state.flying, state.grounded) = (true, true);
+        Ok(Grounded(self))
+    }
+
     /// Joins the flight in the air, or lets one take off, and waits for it to land.
     ///
     /// `ready` looks whether there is something to wait for at all; `take_off` starts a flight by [`State::take_off`]; `is_void` says of
@@ -116,7 +160,7 @@ impl<T: Clone> Flight<T> {
         if !state.flying {
             take_off(&mut state, true)?;
         }
-        let mut number = state.number;
+        let mut number = state.next();
         loop {
             if let Some((landed, result)) = &state.landed
                 && *landed >= number
@@ -128,7 +172,9 @@ impl<T: Clone> Flight<T> {
                 if !state.flying {
                     take_off(&mut state, false)?;
                 }
-                number = state.number;
+                number = state.next();
+            } else if !state.flying && state.number < number {
+                take_off(&mut state, true)?;
             }
             let left = wait.timeout.saturating_sub(started.elapsed());
             if left.is_zero() {
@@ -147,7 +193,7 @@ impl<T: Clone> Flight<T> {
                         ));
                     }
                     state = self.lock();
-                    if state.landed.as_ref().is_some_and(|(landed, _)| *landed >= number) {
+                    if !state.flying || state.landed.as_ref().is_some_and(|(landed, _)| *landed >= number) {
                         continue;
                     }
                     left.min(INTERRUPT_INTERVAL)
@@ -156,5 +202,17 @@ impl<T: Clone> Flight<T> {
             };
             state = self.landing.wait_timeout(state, slice).map_or_else(|poisoned| poisoned.into_inner().0, |(state, _)| state);
         }
+    }
+}
+
+/// Nobody takes off while this lives.
+pub(crate) struct Grounded<'a, T: Clone>(&'a Flight<T>);
+
+impl<T: Clone> Drop for Grounded<'_, T> {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        (state.flying, state.grounded) = (false, false);
+        drop(state);
+        self.0.landing.notify_all();
     }
 }

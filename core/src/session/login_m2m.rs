@@ -13,8 +13,8 @@ impl Session {
     /// Asks for a token with this client and, if that works, keeps both: the client as [`crate::profile::Profiles::save_m2m`] does, and the
     /// token for whoever uses the profile next. Gives the profile's name. Nothing is written before the server has answered.
     ///
-    /// For commands, so `PLANETKEY_ALLOW_INSECURE_LOOPBACK` counts. `encrypt`: as with [`crate::profile::Profiles::save_m2m`]. Blocks and uses the network. Errors: as
-    /// [`crate::profile::Profiles::save_m2m`] and [`Session::access_token`].
+    /// For commands, so `PLANETKEY_ALLOW_INSECURE_LOOPBACK` counts. `encrypt`: as with [`crate::profile::Profiles::save_m2m`]. Blocks and
+    /// uses the network. Errors: as [`crate::profile::Profiles::save_m2m`] and [`Session::access_token`].
     pub fn login_m2m(login: &M2mLogin, encrypt: bool, options: &Options) -> Result<String> {
         let profiles = options.profiles()?;
         let (_, members) = profiles.m2m_document(login)?;

@@ -50,8 +50,10 @@ impl Renewing {
         state.check_blocked(now.monotonic_ms, attempt.asked)?;
         let number = state.take_off();
         let (this, meeting) = (self.clone(), flight.clone());
-        // A machine's token is asked for again; what a person's refresh token was exchanged for must be kept.
-        let in_flight = (!self.client.renews_alone()).then(InFlight::new);
+        // Waited for at the end of the process: what a refresh token was exchanged for must be kept, and short programs would never
+        // finish what they begin in the background. Somebody who gave up waiting for a machine's token has no use for it.
+        let is_shared = self.storage.path().is_some() && attempt.patience == Patience::Once;
+        let in_flight = (!self.client.renews_alone() || is_shared).then(InFlight::new);
         let spawned = std::thread::Builder::new().name("planetkey-renewal".into()).spawn(move || {
             RENEWING.set(true);
             let _in_flight = in_flight;
@@ -66,8 +68,10 @@ impl Renewing {
 
     fn renew(&self, attempt: Attempt) -> Landed {
         let needs_a_session = !self.client.renews_alone() && self.unsaved.load().is_none();
-        if needs_a_session && self.storage.seen() == Seen::Absent {
-            return Err(self.login_required(false));
+        // What cannot be looked at may be there all the same.
+        let is_absent = || matches!(self.storage.load(self.now(), false), Ok((_, Seen::Absent)));
+        if needs_a_session && self.storage.seen() == Seen::Absent && is_absent() {
+            return Err(self.login_required(false, false));
         }
         let started = Instant::now();
         let _lock = self.storage.lock(started + attempt.timeout)?;
@@ -135,8 +139,14 @@ impl Renewing {
         };
         let dispensable = in_memory || self.client.renews_alone();
         if error.reason() == Some("corrupt") {
-            self.storage.quarantine(now)?;
-            return if dispensable { Ok((Kept::Nothing, Seen::Absent)) } else { Err(error) };
+            match self.storage.quarantine(now) {
+                // This session took the file away itself: that is no logout.
+                Ok(()) if self.storage.seen() != Seen::Unknown => self.seen.store(Arc::new(Seen::Absent)),
+                Ok(()) => {}
+                Err(unmoved) if dispensable => log::warn!("{unmoved}"),
+                Err(unmoved) => return Err(unmoved),
+            }
+            return if dispensable { Ok((Kept::Nothing, **self.seen.load())) } else { Err(error) };
         }
         if !dispensable {
             return Err(error);
@@ -191,7 +201,10 @@ impl Renewing {
         if self.client.renews_alone() {
             return self.client.request(&self.http, None, attempt.patience, deadline_ms).map(Obtained::Answer);
         }
-        let mut old = stored.filter(|stored| stored.tokens.refresh_token().is_some()).ok_or_else(|| self.login_required(is_foreign))?;
+        let has_tokens = stored.is_some();
+        let mut old = stored
+            .filter(|stored| stored.tokens.refresh_token().is_some())
+            .ok_or_else(|| self.login_required(is_foreign, has_tokens))?;
         let (mut replayed, mut switched) = (false, false);
         loop {
             let refresh_token = fingerprint(&[old.tokens.refresh_token().unwrap_or("")]);
@@ -242,12 +255,12 @@ impl Renewing {
         None
     }
 
-    fn login_required(&self, is_foreign: bool) -> Error {
+    fn login_required(&self, is_foreign: bool, has_tokens: bool) -> Error {
         let (reason, what) = if is_foreign {
             ("never_logged_in", "the saved session belongs to another client or server")
         } else if self.logged_out.load(Ordering::Relaxed) {
             ("logged_out", "the session was logged out")
-        } else if self.last().is_some() || matches!(**self.seen.load(), Seen::At(_)) {
+        } else if has_tokens || self.last().is_some() {
             ("expired", "the access token has expired and there is no refresh token")
         } else {
             ("never_logged_in", "nobody has logged in")

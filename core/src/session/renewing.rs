@@ -18,12 +18,42 @@ use std::time::{Duration, Instant};
 
 /// No failure keeps a session from asking again longer than this, except a permanent one.
 pub(super) const MAX_BACKOFF_MS: u64 = 30_000;
+/// A process that ends waits for what it has begun in the background: that must be over before.
+const BACKGROUND_LIMIT: Duration = Duration::from_secs(4);
 /// A token that was just renewed because of a 401 and is rejected again is not the cause: the API is.
 const REJECTION_SPACING_MS: u64 = 1_000;
 
 thread_local! {
     /// Whether this thread is renewing: a logger or storage that is called on it must not wait for what it is doing itself.
     pub(super) static RENEWING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// A caller's thread is inside what others wait for.
+struct Inside;
+
+impl Inside {
+    /// Errors: UNAVAILABLE where it is already.
+    fn enter() -> Result<Self> {
+        check_outside()?;
+        RENEWING.set(true);
+        Ok(Inside)
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        RENEWING.set(false);
+    }
+}
+
+fn check_outside() -> Result<()> {
+    match RENEWING.get() {
+        false => Ok(()),
+        true => Err(Error::new(
+            Status::Unavailable,
+            "a log handler or storage called the session from inside its own renewal or logout, which cannot wait for itself",
+        )),
+    }
 }
 
 pub(super) type Landed = Result<Arc<Snapshot>>;
@@ -183,19 +213,25 @@ impl Renewing {
 
     /// Forgets the tokens, here and on disk; `false` where there were none.
     ///
-    /// Blocks until a renewal under way has ended. Errors: TIMEOUT, STORAGE.
+    /// Blocks until a renewal under way has ended. Errors: TIMEOUT, CANCELLED, STORAGE; UNAVAILABLE from inside a renewal.
     pub(crate) fn logout(&self, wait: Wait<'_>) -> Result<bool> {
-        let _lock = self.storage.lock(Instant::now() + wait.timeout)?;
-        let unsaved = self.unsaved.swap(None).is_some();
+        let deadline = Instant::now() + wait.timeout;
+        let _inside = Inside::enter()?;
+        // Not every storage has a lock: without this the renewal would undo the logout.
+        let flight = self.flight();
+        let _grounded = flight.ground(wait)?;
+        let _lock = self.storage.lock(deadline)?;
         let removed = self.storage.remove().map_err(|error| error.with_profile(self.profile.as_deref()))?;
+        let unsaved = self.unsaved.load().is_some();
         self.seen.store(Arc::new(self.storage.seen()));
         self.forget();
-        self.flight().lock().blocked = None;
+        flight.lock().blocked = None;
         Ok(removed || unsaved)
     }
 
     /// The session is gone.
     fn forget(&self) {
+        self.unsaved.store(None);
         self.snapshot.store(None);
         self.logged_out.store(true, Ordering::Relaxed);
         self.renewable.store(self.client.renews_alone(), Ordering::Relaxed);
@@ -264,6 +300,12 @@ impl Renewing {
                 self.forget();
                 self.unblock();
             }
+            // A machine's own token is as good as before; a person is no longer logged in here.
+            Kept::Foreign if !self.client.renews_alone() && matches!(before, Seen::At(_)) => {
+                log::info!("a session of another client or server has taken the place of this one");
+                self.forget();
+                self.unblock();
+            }
             Kept::Nothing | Kept::Foreign => self.unblock(),
         }
     }
@@ -288,6 +330,9 @@ impl Renewing {
             return;
         }
         let flight = self.flight();
+        // A machine's token can be asked for again; a refresh token that was sent must get its whole time.
+        let limit = if self.client.renews_alone() { BACKGROUND_LIMIT } else { Duration::MAX };
+        let timeout = self.timeout.min(limit);
         // Whoever holds the lock is starting or landing a renewal: nothing to add.
         if let Some(mut state) = flight.try_lock()
             && !state.flying
@@ -295,7 +340,7 @@ impl Renewing {
                 &flight,
                 &mut state,
                 now,
-                Attempt { patience: Patience::Once, timeout: self.timeout, asked: false },
+                Attempt { patience: Patience::Once, timeout, asked: false },
             )
         {
             let wait = error.retry_after_ms().unwrap_or(MAX_BACKOFF_MS);
@@ -304,12 +349,7 @@ impl Renewing {
     }
 
     fn wait_for_newer(self: &Arc<Self>, than: Option<u64>, wait: Wait<'_>) -> Landed {
-        if RENEWING.get() {
-            return Err(Error::new(
-                Status::Unavailable,
-                "a log handler or storage called the session from inside its own renewal, which cannot wait for itself",
-            ));
-        }
+        check_outside()?;
         // Who waits longer than the session's own deadline gets a renewal that may take as long.
         let timeout = self.timeout.max(wait.timeout);
         let flight = self.flight();
@@ -324,16 +364,23 @@ impl Renewing {
             self.take_off(&flight, state, self.now(), attempt)
         };
         // An API may refuse the new token before this caller wakes up: it then waits for the one after it.
-        let (snapshot, why) = flight
-            .join(wait, ready, |snapshot| snapshot.is_rejected(), take_off)
-            .map_err(|error| error.with_profile(self.profile.as_deref()))?;
-        if snapshot.usable(self.now()) {
-            return Ok(snapshot);
+        let started = Instant::now();
+        loop {
+            let wait = Wait { timeout: wait.timeout.saturating_sub(started.elapsed()), ..wait };
+            let (snapshot, why) = flight
+                .join(wait, ready, |snapshot| snapshot.is_rejected(), take_off)
+                .map_err(|error| error.with_profile(self.profile.as_deref()))?;
+            if snapshot.usable(self.now()) {
+                return Ok(snapshot);
+            }
+            if snapshot.is_rejected() {
+                continue;
+            }
+            // A token that is over before it arrives is not handed out.
+            return Err(why.unwrap_or_else(|| {
+                Error::new(Status::Unavailable, "the renewed access token was over before it could be used; try again")
+            }));
         }
-        // A token that is over before it arrives is not handed out.
-        Err(why.unwrap_or_else(|| {
-            Error::new(Status::Unavailable, "the renewed access token was over before it could be used; try again")
-        }))
     }
 
     pub(super) fn snapshot_of(&self, stored: &Stored, after_rejection: bool) -> Snapshot {

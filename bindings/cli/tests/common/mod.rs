@@ -52,6 +52,29 @@ impl Scene {
         finish(&mut self.command(arguments), b"")
     }
 
+    /// As [`Scene::command`], with nothing on the disk before.
+    pub fn afresh<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Run {
+        let home = TempDir::new().unwrap();
+        finish(self.command(arguments).env("HOME", home.path()), b"")
+    }
+
+    /// The command in the home of this scene, with the deployment of the simulator and no credential in its environment.
+    pub fn bare<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
+        let mut command = bare(self.home.path(), arguments);
+        let environment = self.simulator.environment();
+        command.envs(environment.into_iter().filter(|(name, _)| name.starts_with("PLANETKEY_")));
+        command
+    }
+
+    /// What a file of the home holds.
+    pub fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.home.path().join(name)).unwrap()
+    }
+
+    pub fn has(&self, name: &str) -> bool {
+        self.home.path().join(name).exists()
+    }
+
     pub fn planet(&self, path: &str) -> String {
         format!("{}{path}", self.simulator.planet_api())
     }
@@ -107,6 +130,18 @@ pub fn finish(command: &mut Command, input: &[u8]) -> Run {
 }
 
 impl Run {
+    /// Checks a run that succeeded without any output; returns what it said.
+    pub fn silent(&self) -> &str {
+        assert_eq!((self.code, self.stdout.as_str()), (0, ""), "{self:?}");
+        &self.stderr
+    }
+
+    /// The output of a run that succeeded and said nothing beside it.
+    pub fn json(&self) -> serde_json::Value {
+        assert_eq!((self.code, self.stderr.as_str()), (0, ""), "{self:?}");
+        serde_json::from_str(&self.stdout).unwrap()
+    }
+
     /// The output of a run that succeeded in silence: one line, which ends with a line end.
     pub fn line(&self) -> &str {
         assert_eq!((self.code, self.stderr.as_str()), (0, ""), "{self:?}");

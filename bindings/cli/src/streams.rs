@@ -1,0 +1,87 @@
+//! What the command says to people, and what it asks them.
+
+use std::io::{self, Read, Write};
+
+use planetkey::secret::Secret;
+use planetkey::{Error, Result, Status};
+
+use crate::terminal::Terminal;
+use crate::text::printable;
+
+/// The streams but for the output, which holds what was asked for and nothing else.
+pub(crate) struct Streams<'a> {
+    pub(crate) stdin: &'a mut dyn Read,
+    pub(crate) stderr: &'a mut dyn Write,
+    pub(crate) terminal: Option<&'a dyn Terminal>,
+    /// A program reads the output: nobody is told how it went, and nobody is asked.
+    pub(crate) for_program: bool,
+}
+
+impl<'a> Streams<'a> {
+    /// Tells how it went.
+    pub(crate) fn say(&mut self, text: &str) {
+        if !self.for_program {
+            // Nobody is left to tell when standard error is closed.
+            let _ = writeln!(self.stderr, "planetkey: {}", printable(text));
+        }
+    }
+
+    /// Tells what to watch out for, whoever reads the output.
+    pub(crate) fn note(&mut self, text: &str) {
+        let _ = writeln!(self.stderr, "planetkey: note: {}", printable(text));
+    }
+
+    /// Asks; only `y` and `yes` are yes. `instead` says what to do where nobody can be asked.
+    ///
+    /// Errors: INVALID_ARGUMENT where nobody can be asked.
+    pub(crate) fn confirm(&mut self, question: &str, instead: &str) -> Result<bool> {
+        self.somebody(instead)?;
+        self.ask(&format!("{question} [y/N]"))?;
+        let answer = self.line().map_err(|error| unreadable(&error))?;
+        Ok(["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str()))
+    }
+
+    /// Asks for a secret, which is not shown while it is typed.
+    ///
+    /// Errors: INVALID_ARGUMENT where nobody can be asked, and for nothing; CANCELLED.
+    pub(crate) fn ask_secret(&mut self, question: &str, instead: &str) -> Result<Secret> {
+        let terminal = self.somebody(instead)?;
+        let typed = terminal.ask_hidden(&printable(question), self.stdin, self.stderr);
+        match typed.map_err(|error| unreadable(&error))? {
+            Some(secret) if secret.is_empty() => Err(mistake("nothing was typed")),
+            Some(secret) => Ok(secret),
+            None => Err(Error::new(Status::Cancelled, "broken off; nothing was changed")),
+        }
+    }
+
+    fn somebody(&self, instead: &str) -> Result<&'a dyn Terminal> {
+        match self.terminal {
+            Some(terminal) if terminal.shows_questions() && !self.for_program => Ok(terminal),
+            _ => Err(mistake(&format!("nobody can be asked here; {instead}"))),
+        }
+    }
+
+    fn ask(&mut self, question: &str) -> Result<()> {
+        let asked = write!(self.stderr, "{} ", printable(question)).and_then(|()| self.stderr.flush());
+        asked.map_err(|error| Error::new(Status::Storage, format!("the question cannot be shown: {error}")))
+    }
+
+    /// One line and no more, so that the next question finds what is left.
+    fn line(&mut self) -> io::Result<String> {
+        let mut line = Vec::new();
+        let mut byte = [0];
+        while line.len() < 1024 && self.stdin.read(&mut byte)? == 1 && byte[0] != b'\n' {
+            line.push(byte[0]);
+        }
+        Ok(String::from_utf8_lossy(&line).into_owned())
+    }
+}
+
+fn unreadable(error: &io::Error) -> Error {
+    mistake(&format!("the answer cannot be read: {error}"))
+}
+
+/// What whoever calls the command can put right.
+pub(crate) fn mistake(message: &str) -> Error {
+    Error::new(Status::InvalidArgument, message)
+}

@@ -1,0 +1,205 @@
+//! Sessions on disk: shared by runs of the command, renewed and forgotten.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use std::process::{Child, Stdio};
+
+use common::{KEY, Run, Scene, finish};
+use planetkey::Status;
+use serde_json::{Value, json};
+
+const USER_TOKEN: &str = ".planet/planet-user/token.json";
+const M2M_TOKEN: &str = ".planet/planet-m2m-simulator-client/token.json";
+
+fn run(scene: &Scene, arguments: &[&str]) -> Run {
+    finish(&mut scene.bare(arguments), b"")
+}
+
+/// Somebody has logged in so many seconds ago, with Planet's own tools.
+fn logged_in(scene: &Scene, age: u64) -> Value {
+    let session = scene.simulator.seed_session(&json!({"age": age})).unwrap();
+    scene.file(USER_TOKEN, session.to_string());
+    session
+}
+
+fn start(scene: &Scene, arguments: &[&str]) -> Child {
+    let mut command = scene.command(arguments);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+#[test]
+fn two_runs_share_one_token() {
+    let scene = Scene::new();
+    let url = scene.sentinel_hub("/api/v1/catalog");
+    let first = scene.run(["header", &url]);
+    let second = scene.run(["header", &url]);
+    assert_eq!(first.line(), second.line());
+    assert_eq!(scene.run(["print-access-token"]).line(), first.line().strip_prefix("Authorization: Bearer ").unwrap());
+    assert_eq!(scene.token_requests(), 1);
+    let status = scene.run(["status"]).stdout;
+    assert!(status.contains("\n   token     valid for "), "{status}");
+}
+
+#[test]
+fn eight_runs_that_meet_make_one_request() {
+    let scene = Scene::new();
+    let url = scene.sentinel_hub("/api/v1/catalog");
+    scene.simulator.script("m2m.token", &json!([{"hold": "gate"}])).unwrap();
+    let runs: Vec<_> = (0..8).map(|_| start(&scene, &["header", &url])).collect();
+    assert!(scene.simulator.wait_held("gate", 1, std::time::Duration::from_secs(30)));
+    scene.simulator.release("gate");
+    let mut lines: Vec<_> = runs
+        .into_iter()
+        .map(|run| {
+            let output = run.wait_with_output().unwrap();
+            assert!(output.status.success(), "{output:?}");
+            output.stdout
+        })
+        .collect();
+    lines.dedup();
+    assert_eq!((lines.len(), scene.token_requests()), (1, 1));
+}
+
+#[test]
+fn without_saving_nothing_is_written_and_nothing_is_shared() {
+    let scene = Scene::new();
+    let url = scene.sentinel_hub("/x");
+    let first = scene.run(["--no-save", "header", &url]).line().to_owned();
+    assert_ne!(scene.run(["header", &url, "--no-save"]).line(), first);
+    assert_eq!(scene.token_requests(), 2);
+    assert!(!scene.has(".planet"));
+    for command in ["login", "refresh", "logout"] {
+        assert!(scene.run([command, "--no-save"]).failed(Status::InvalidArgument).contains("--no-save"));
+    }
+}
+
+#[test]
+fn refresh_renews_now_and_prints_nothing() {
+    let scene = Scene::new();
+    let token = || serde_json::from_str::<Value>(&scene.read(M2M_TOKEN)).unwrap()["access_token"].clone();
+    assert_eq!(scene.run(["refresh"]).silent(), "");
+    let first = token();
+    let told = scene.run(["refresh", "--json"]).json();
+    assert_eq!(told["profile"], Value::Null, "the client is the environment's");
+    assert!(told["expires_at"].as_i64().unwrap() > 1_700_000_000);
+    assert_ne!(token(), first);
+    assert_eq!(scene.token_requests(), 2);
+    assert_eq!(told.as_object().unwrap().len(), 2);
+    scene.run(["--auth-api-key", KEY, "refresh"]).failed(Status::Unsupported);
+}
+
+#[test]
+fn refresh_rotates_the_session_of_a_person_and_keeps_what_came() {
+    let scene = Scene::new();
+    let before = logged_in(&scene, 0);
+    let told = run(&scene, &["refresh", "--profile", "planet-user", "--json"]).json();
+    assert_eq!(told["profile"], "planet-user");
+    let after: Value = serde_json::from_str(&scene.read(USER_TOKEN)).unwrap();
+    let family = scene.simulator.family(before["refresh_token"].as_str().unwrap()).unwrap();
+    assert_ne!(after["refresh_token"], before["refresh_token"]);
+    assert_eq!(
+        (&family["refresh_token"], &family["rotations"], &family["alive"]),
+        (&after["refresh_token"], &json!(1), &json!(true))
+    );
+    assert_eq!(told["expires_at"], after["_exp"]);
+    // What the default session is made of, too.
+    run(&scene, &["refresh"]).silent();
+    assert_eq!(scene.simulator.count("user.token").unwrap(), 2);
+}
+
+#[test]
+fn a_renewal_in_the_background_is_kept_before_the_command_ends() {
+    let scene = Scene::new();
+    let before = logged_in(&scene, 3_000);
+    scene.simulator.script("user.token", &json!([{"hold": "gate"}])).unwrap();
+    let mut command = scene.bare(["--profile", "planet-user", "print-access-token"]);
+    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // The valid token is handed out at once, and the command ends only with what replaces it.
+    assert!(scene.simulator.wait_held("gate", 1, std::time::Duration::from_secs(30)));
+    scene.simulator.release("gate");
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap().trim_end(), before["access_token"].as_str().unwrap());
+    let after: Value = serde_json::from_str(&scene.read(USER_TOKEN)).unwrap();
+    let family = scene.simulator.family(before["refresh_token"].as_str().unwrap()).unwrap();
+    assert_eq!(family["refresh_token"], after["refresh_token"]);
+    assert_ne!(after["refresh_token"], before["refresh_token"]);
+}
+
+#[test]
+fn logout_forgets_the_session_of_a_person_once() {
+    let scene = Scene::new();
+    logged_in(&scene, 0);
+    run(&scene, &["--profile", "planet-user", "print-access-token"]).line();
+    assert_eq!(run(&scene, &["logout", "--profile", "planet-user"]).silent(), "planetkey: logged out\n");
+    assert!(!scene.has(USER_TOKEN));
+    let message = run(&scene, &["--profile", "planet-user", "print-access-token"]).failed(Status::LoginRequired).to_owned();
+    assert!(message.contains("planet-user"), "{message}");
+    assert_eq!(run(&scene, &["logout", "--profile", "planet-user"]).silent(), "planetkey: nobody was logged in\n");
+    assert_eq!(run(&scene, &["logout", "--json"]).json(), json!({"removed": false}));
+    logged_in(&scene, 0);
+    assert_eq!(run(&scene, &["logout", "--json"]).json(), json!({"removed": true}));
+}
+
+#[test]
+fn logout_of_a_machine_keeps_the_client_and_a_key_stays() {
+    let scene = Scene::new();
+    finish(&mut scene.command(["login"]), b"").silent();
+    assert!(scene.has(M2M_TOKEN));
+    assert_eq!(run(&scene, &["logout"]).silent(), "planetkey: logged out\n");
+    assert!(!scene.has(M2M_TOKEN) && scene.has(".planet/planet-m2m-simulator-client/auth_client.json"));
+    run(&scene, &["print-access-token"]).line();
+    assert_eq!(scene.token_requests(), 2);
+    scene.profile("keys", &json!({"client_type": "static_apikey", "api_key": KEY}));
+    let message = run(&scene, &["logout", "--profile", "keys"]).failed(Status::Unsupported).to_owned();
+    assert!(message.contains("planetkey profile delete"), "{message}");
+}
+
+#[test]
+fn a_failure_counts_for_the_next_run() {
+    let scene = Scene::new();
+    let step = json!({"status": 429, "headers": {"Retry-After": "600"}});
+    scene.simulator.script("m2m.token", &json!({"steps": [step], "repeat": true})).unwrap();
+    scene.run(["print-access-token"]).failed(Status::Unavailable);
+    let requests = scene.token_requests();
+    scene.run(["print-access-token"]).failed(Status::Unavailable);
+    scene.run(["refresh"]).failed(Status::Unavailable);
+    assert_eq!(scene.token_requests(), requests);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_disk_that_cannot_be_written_is_no_obstacle_and_is_told() {
+    let scene = Scene::new();
+    // A file where the directory should be: nobody can write below it, whoever runs this.
+    scene.file(".planet", "");
+    let run = scene.run(["print-access-token"]);
+    assert_eq!((run.code, run.stdout.lines().count()), (0, 1), "{run:?}");
+    assert!(run.stderr.starts_with("planetkey: note: ") && run.stderr.lines().count() == 1, "{run:?}");
+}
+
+#[test]
+fn f133_only_what_was_asked_for_is_on_the_output() {
+    let scene = Scene::new();
+    let session = logged_in(&scene, 0);
+    let token = session["access_token"].as_str().unwrap();
+    assert_eq!(run(&scene, &["print-access-token"]).line(), token);
+    // Half a client is worth a note, and the note goes elsewhere.
+    let mut command = scene.bare(["print-access-token"]);
+    let noted = finish(command.env("PL_AUTH_CLIENT_ID", "x"), b"");
+    assert_eq!((noted.code, noted.stdout), (0, format!("{token}\n")));
+    assert!(noted.stderr.starts_with("planetkey: note: "), "{}", noted.stderr);
+    for (arguments, input) in [
+        (&["login", "--auth-api-key", KEY][..], ""),
+        (&["login", "--auth-api-key-file", "-", "--profile", "x", "-y"], KEY),
+        (&["profile", "set", "x"], ""),
+        (&["profile", "copy", "x", "y"], ""),
+        (&["profile", "delete", "y", "--yes"], ""),
+        (&["refresh", "--profile", "planet-user"], ""),
+        (&["logout", "--profile", "planet-user"], ""),
+        (&["reset", "--yes"], ""),
+    ] {
+        finish(&mut scene.bare(arguments), input.as_bytes()).silent();
+    }
+}

@@ -1,0 +1,200 @@
+//! Questions on a terminal: secrets are typed unseen, and the terminal is as before afterwards.
+
+#![cfg(unix)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::time::Duration;
+
+use common::{KEY, OTHER_CLIENT, OTHER_KEY, OTHER_SECRET, Scene};
+use planetkey::Status;
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{LocalModes, tcgetattr};
+
+/// A command whose standard input and error are a terminal of its own, 80 columns or whatever it is.
+struct Session {
+    child: Child,
+    keys: File,
+    terminal: File,
+    /// What the terminal shows, piece by piece.
+    pieces: Receiver<Vec<u8>>,
+    screen: String,
+}
+
+impl Session {
+    fn start(mut command: Command, asks: bool) -> Self {
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+        grantpt(&master).unwrap();
+        unlockpt(&master).unwrap();
+        let name = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
+        let terminal = OpenOptions::new().read(true).write(true).open(name).unwrap();
+        let stderr = if asks { Stdio::from(terminal.try_clone().unwrap()) } else { Stdio::piped() };
+        let stdin = terminal.try_clone().unwrap();
+        let child = command.stdin(stdin).stdout(Stdio::piped()).stderr(stderr).spawn().unwrap();
+        // The command's own copies of the terminal end with it.
+        drop(command);
+        let keys = File::from(master);
+        let mut shown = keys.try_clone().unwrap();
+        let (sender, pieces) = mpsc::channel();
+        std::thread::spawn(move || {
+            let mut piece = [0; 4096];
+            // The last reader of a terminal that is gone gets an error.
+            while let Ok(length @ 1..) = shown.read(&mut piece) {
+                if sender.send(piece[..length].to_vec()).is_err() {
+                    return;
+                }
+            }
+        });
+        Session { child, keys, terminal, pieces, screen: String::new() }
+    }
+
+    fn wait_for(&mut self, text: &str) {
+        while !self.screen.contains(text) {
+            let piece = self.pieces.recv_timeout(Duration::from_secs(60));
+            let piece = piece.unwrap_or_else(|_| panic!("{text:?} did not come: {:?}", self.screen));
+            self.screen.push_str(&String::from_utf8_lossy(&piece));
+        }
+    }
+
+    fn types(&mut self, keys: &str) {
+        self.keys.write_all(keys.as_bytes()).unwrap();
+    }
+
+    fn echoes(&self) -> bool {
+        let modes = tcgetattr(&self.terminal).unwrap().local_modes;
+        modes.contains(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG)
+    }
+
+    /// Exit code, output, and all that the terminal showed. Checks that the terminal is as before.
+    fn end(mut self) -> (i32, String, String) {
+        let mut output = String::new();
+        self.child.stdout.take().unwrap().read_to_string(&mut output).unwrap();
+        let code = self.child.wait().unwrap().code().expect("a signal ended the command");
+        assert!(self.echoes(), "the terminal was left as it was for the secret");
+        drop((self.terminal, self.keys));
+        while let Ok(piece) = self.pieces.recv_timeout(Duration::from_secs(60)) {
+            self.screen.push_str(&String::from_utf8_lossy(&piece));
+        }
+        (code, output, self.screen)
+    }
+}
+
+fn login(scene: &Scene, arguments: &[&str]) -> Session {
+    Session::start(scene.bare(["login"].iter().chain(arguments)), true)
+}
+
+#[test]
+fn an_api_key_is_typed_unseen() {
+    let scene = Scene::new();
+    for arguments in [&["--with-api-key"][..], &["--auth-api-key-file", "-"]] {
+        let mut session = login(&scene, arguments);
+        session.wait_for("API key: ");
+        assert!(!session.echoes());
+        session.types(&format!("wrong\u{15}{OTHER_KEY}\r"));
+        let (code, output, screen) = session.end();
+        assert_eq!((code, output.as_str()), (0, ""), "{screen}");
+        assert!(screen.starts_with("API key: \r\nplanetkey: the API key is kept in the profile _PL_API_KEY\r\n"), "{screen:?}");
+        assert!(!screen.contains(OTHER_KEY) && !screen.contains("wrong"), "{screen:?}");
+        assert!(scene.read(".planet/_pl_api_key/auth_client.json").contains(OTHER_KEY));
+    }
+}
+
+#[test]
+fn a_client_secret_is_typed_unseen_and_the_default_profile_asked_for() {
+    for (answer, chosen) in
+        [("y", "planet-m2m-option-client"), ("YES", "planet-m2m-option-client"), ("n", "keys"), ("", "keys"), ("yo", "keys")]
+    {
+        let scene = Scene::new();
+        scene.file(".planet.json", "{\"PL_AUTH_PROFILE\": \"keys\"}");
+        let mut session = login(&scene, &["--auth-client-id", OTHER_CLIENT]);
+        session.wait_for("Secret of the client option-client: ");
+        session.types(&format!("{OTHER_SECRET}\r"));
+        session.wait_for("The default profile is keys. Make planet-m2m-option-client the default one? [y/N] ");
+        assert_eq!(scene.token_requests(), 0, "first the questions, then the work");
+        session.types(&format!("{answer}\r"));
+        let (code, output, screen) = session.end();
+        assert_eq!((code, output.as_str(), scene.token_requests()), (0, "", 1), "{screen}");
+        assert!(!screen.contains(OTHER_SECRET), "{screen:?}");
+        assert!(scene.read(".planet/planet-m2m-option-client/auth_client.json").contains(OTHER_SECRET));
+        assert!(scene.read(".planet.json").contains(&format!("\"{chosen}\"")), "{answer:?}: {}", scene.read(".planet.json"));
+    }
+}
+
+#[test]
+fn breaking_off_changes_nothing_and_leaves_a_terminal_that_works() {
+    let scene = Scene::new();
+    for keys in ["\u{3}", "sec\u{3}", "\u{4}", "\u{1c}"] {
+        let mut session = login(&scene, &["--with-api-key"]);
+        session.wait_for("API key: ");
+        session.types(keys);
+        let (code, output, screen) = session.end();
+        assert_eq!((code, output.as_str()), (Status::Cancelled.number(), ""), "{screen}");
+        assert!(screen.contains("planetkey: CANCELLED: ") && !screen.contains("sec"), "{screen:?}");
+    }
+    let mut session = login(&scene, &["--with-api-key"]);
+    session.wait_for("API key: ");
+    session.types("\r");
+    assert_eq!(session.end().0, Status::InvalidArgument.number());
+    assert!(!scene.has(".planet") && !scene.has(".planet.json"));
+}
+
+#[test]
+fn deleting_and_resetting_ask_first() {
+    let scene = Scene::new();
+    let config = serde_json::json!({"client_type": "static_apikey", "api_key": KEY});
+    for (command, question) in [
+        (&["profile", "delete", "keys"][..], "Delete the profile keys with its tokens? [y/N] "),
+        (&["reset"], "aside, with all profiles? [y/N] "),
+    ] {
+        scene.profile("keys", &config);
+        for (answer, code) in
+            [("n\r", Status::Cancelled), ("\r", Status::Cancelled), ("\u{4}", Status::Cancelled), ("y\r", Status::Ok)]
+        {
+            assert!(scene.has(".planet/keys/auth_client.json"), "{command:?} {answer:?}");
+            let mut session = Session::start(scene.bare(command), true);
+            session.wait_for(question);
+            session.types(answer);
+            assert_eq!(session.end().0, code.number(), "{command:?} {answer:?}");
+        }
+        assert!(!scene.has(".planet/keys"), "{command:?}");
+    }
+}
+
+#[test]
+fn nobody_is_asked_whose_questions_a_program_would_get() {
+    let scene = Scene::new();
+    for (arguments, asks, option) in [
+        (&["login", "--with-api-key"][..], false, "--auth-api-key-file"),
+        (&["login", "--auth-api-key-file", "-"], false, "--auth-api-key-file"),
+        (&["login", "--auth-client-id", "x"], false, "--auth-client-secret-file"),
+        (&["login", "--with-api-key", "--json"], true, "--auth-api-key-file"),
+        (&["reset"], false, "--yes"),
+        (&["reset", "--json"], true, "--yes"),
+        (&["profile", "delete", "x"], false, "--yes"),
+    ] {
+        let mut session = Session::start(scene.bare(arguments), asks);
+        let mut message = String::new();
+        if let Some(mut stderr) = session.child.stderr.take() {
+            stderr.read_to_string(&mut message).unwrap();
+        }
+        let (code, output, screen) = session.end();
+        message.push_str(&screen);
+        assert_eq!((code, output.as_str()), (Status::InvalidArgument.number(), ""), "{message}");
+        assert!(message.contains(option), "{arguments:?}: {message}");
+    }
+}
+
+#[test]
+fn f133_questions_are_not_on_the_output() {
+    let scene = Scene::new();
+    let mut session = Session::start(scene.bare(["--auth-api-key-file", "-", "print-api-key"]), true);
+    session.wait_for("API key: ");
+    session.types(&format!("{OTHER_KEY}\r"));
+    let (code, output, screen) = session.end();
+    assert_eq!((code, output, screen.as_str()), (0, format!("{OTHER_KEY}\n"), "API key: \r\n"));
+}
