@@ -19,9 +19,9 @@
  * goes through a pointer parameter, and an error that can be asked for details through the last one, which may be NULL. After
  * a failure the former is NULL (or false), after success the latter is. What the pointers held before is overwritten, not freed.
  *
- * **Handles.** All types are opaque. Whoever gets a handle frees it with the function `_free` of its type; NULL is allowed
- * there. Handles may be freed in any order and on any thread: none depends on another. Accessors lend: what they return
- * lives until the handle is freed. They take NULL too, and return NULL, 0, -1 or false then.
+ * **Handles.** All types are opaque but ::planetkey_storage, which the caller fills in. Whoever gets a handle frees it with the function
+ * `_free` of its type; NULL is allowed there. Handles may be freed in any order and on any thread: none depends on another. Accessors
+ * lend: what they return lives until the handle is freed. They take NULL too, and return NULL, 0, -1 or false then.
  *
  * **Text** is NUL-terminated UTF-8; nothing longer than 1 MiB is taken. Messages never quote what a parameter held.
  * Times are Unix seconds as int64_t (::PLANETKEY_TIME_NONE when there is none); durations are milliseconds and say so.
@@ -29,7 +29,9 @@
  * **Threads.** A `const` handle may be used by any number of threads at once; only ::planetkey_options changes, and belongs to one
  * thread at a time. Calls that need the same new token share one request.
  *
- * **Processes.** A child made by fork() may use the sessions of its parent. The library must not be unloaded by dlclose().
+ * **Processes.** Tokens are kept on disk, in `.planet` of the home directory, where all processes and Planet's own tools share them: a token
+ * is renewed once for all, and a change is noticed within a second. A child made by fork() may use the sessions of its parent. The end of a
+ * process waits for the renewals of people's sessions, as planetkey_settle() says. The library must not be unloaded by dlclose().
  *
  * **Panics.** A bug inside the library becomes ::PLANETKEY_STATUS_INTERNAL; it never unwinds into the caller.
  */
@@ -270,6 +272,54 @@ typedef void (*planetkey_log_callback)(void *user_data, int32_t level, const cha
  */
 typedef void (*planetkey_destroy_callback)(void *user_data);
 
+/**
+ * An application's own place for the tokens of a session, instead of `token.json` on disk: what is loaded and saved is the text of that
+ * file, a JSON object with secrets in it. planetkey_options_set_storage() copies the struct.
+ *
+ * Callbacks are called on threads of planetkey, logout's on the caller's; never from two threads at once for one session, and never
+ * while planetkey holds a lock of its own. Several sessions of one struct may call at the same time. A callback must not throw or longjmp.
+ * It may call planetkey, but a call that would wait for the session that it works for gives ::PLANETKEY_STATUS_UNAVAILABLE. It returns
+ * ::PLANETKEY_STATUS_OK, or anything else for a failure: the call that needs it then gives ::PLANETKEY_STATUS_STORAGE, and a session that has
+ * its tokens in memory goes on with them.
+ */
+typedef struct planetkey_storage {
+  /**
+   * sizeof(planetkey_storage). Later versions have more members at the end; those that are not set must be zero.
+   */
+  size_t size;
+  /**
+   * Handed to the callbacks and not looked at. May be NULL.
+   */
+  void *user_data;
+  /**
+   * Gives the text that was saved last, of at most 1 MiB of UTF-8, through `text` and its number of bytes through `length`; NULL, as
+   * it is before the call, when there is none. Not looked at after a failure. Not NULL.
+   */
+  int32_t (*load)(void *user_data, char **text, size_t *length);
+  /**
+   * Frees what `load` gave, once it has been copied. NULL when there is nothing to free.
+   */
+  void (*free_text)(void *user_data, char *text, size_t length);
+  /**
+   * Keeps this text, of `length` bytes before its NUL, in place of what was there; NULL after a logout: nothing is to be kept any more. The
+   * text is borrowed for the call. After a failure what was there before must still be there. Not NULL.
+   */
+  int32_t (*save)(void *user_data, const char *text, size_t length);
+  /**
+   * Keeps everybody else who shares this storage from renewing until `unlock`, waiting for them at most `timeout_ms` milliseconds;
+   * ::PLANETKEY_STATUS_TIMEOUT when that was too short. NULL for a storage that one session has for itself.
+   */
+  int32_t (*lock)(void *user_data, uint32_t timeout_ms);
+  /**
+   * Ends what `lock` began, on the same thread. NULL without `lock`, and not NULL with it.
+   */
+  void (*unlock)(void *user_data);
+  /**
+   * Called once when no options and no session need the storage any more, on whichever thread that is. May be NULL.
+   */
+  void (*free_user_data)(void *user_data);
+} planetkey_storage;
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -282,7 +332,7 @@ extern "C" {
  *
  * Any thread. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API const char *planetkey_authorization_url(const planetkey_authorization *authorization);
+PLANETKEY_API const char *planetkey_authorization_url(const struct planetkey_authorization *authorization);
 
 /**
  * How many headers to add to the request: 0 in the query form, else 1.
@@ -292,7 +342,7 @@ PLANETKEY_API const char *planetkey_authorization_url(const planetkey_authorizat
  *
  * Any thread. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API size_t planetkey_authorization_header_count(const planetkey_authorization *authorization);
+PLANETKEY_API size_t planetkey_authorization_header_count(const struct planetkey_authorization *authorization);
 
 /**
  * The name of a header, "Authorization".
@@ -304,7 +354,7 @@ PLANETKEY_API size_t planetkey_authorization_header_count(const planetkey_author
  * Any thread. Never blocks. Since 0.1.0.
  */
 PLANETKEY_API
-const char *planetkey_authorization_header_name(const planetkey_authorization *authorization,
+const char *planetkey_authorization_header_name(const struct planetkey_authorization *authorization,
                                                 size_t index);
 
 /**
@@ -317,7 +367,7 @@ const char *planetkey_authorization_header_name(const planetkey_authorization *a
  * Any thread. Never blocks. Since 0.1.0.
  */
 PLANETKEY_API
-const char *planetkey_authorization_header_value(const planetkey_authorization *authorization,
+const char *planetkey_authorization_header_value(const struct planetkey_authorization *authorization,
                                                  size_t index);
 
 /**
@@ -330,7 +380,7 @@ const char *planetkey_authorization_header_value(const planetkey_authorization *
  * Any thread. Never blocks. Since 0.1.0.
  */
 PLANETKEY_API
-const char *planetkey_authorization_header_line(const planetkey_authorization *authorization,
+const char *planetkey_authorization_header_line(const struct planetkey_authorization *authorization,
                                                 size_t index);
 
 /**
@@ -341,7 +391,7 @@ const char *planetkey_authorization_header_line(const planetkey_authorization *a
  *
  * Any thread. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API const char *planetkey_authorization_credential(const planetkey_authorization *authorization);
+PLANETKEY_API const char *planetkey_authorization_credential(const struct planetkey_authorization *authorization);
 
 /**
  * How the credential travels: "bearer", "basic", "header" or "query".
@@ -351,7 +401,7 @@ PLANETKEY_API const char *planetkey_authorization_credential(const planetkey_aut
  *
  * Any thread. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API const char *planetkey_authorization_transport(const planetkey_authorization *authorization);
+PLANETKEY_API const char *planetkey_authorization_transport(const struct planetkey_authorization *authorization);
 
 /**
  * Where the credential came from, for people: "environment: PL_API_KEY".
@@ -361,7 +411,7 @@ PLANETKEY_API const char *planetkey_authorization_transport(const planetkey_auth
  *
  * Any thread. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API const char *planetkey_authorization_source(const planetkey_authorization *authorization);
+PLANETKEY_API const char *planetkey_authorization_source(const struct planetkey_authorization *authorization);
 
 /**
  * When the access token ends.
@@ -371,7 +421,7 @@ PLANETKEY_API const char *planetkey_authorization_source(const planetkey_authori
  *
  * Any thread. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API int64_t planetkey_authorization_expires_at(const planetkey_authorization *authorization);
+PLANETKEY_API int64_t planetkey_authorization_expires_at(const struct planetkey_authorization *authorization);
 
 /**
  * A number that changes whenever the header of this credential changes, so that a program can keep what it made from it.
@@ -382,7 +432,7 @@ PLANETKEY_API int64_t planetkey_authorization_expires_at(const planetkey_authori
  * Any thread. Never blocks. Since 0.1.0.
  */
 PLANETKEY_API
-uint64_t planetkey_authorization_generation(const planetkey_authorization *authorization);
+uint64_t planetkey_authorization_generation(const struct planetkey_authorization *authorization);
 
 /**
  * Whether Planet lists this kind of credential as under development for this host.
@@ -392,7 +442,7 @@ uint64_t planetkey_authorization_generation(const planetkey_authorization *autho
  *
  * Any thread. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API bool planetkey_authorization_under_development(const planetkey_authorization *authorization);
+PLANETKEY_API bool planetkey_authorization_under_development(const struct planetkey_authorization *authorization);
 
 /**
  * Which source of planetkey_session_status() the credential is.
@@ -402,7 +452,7 @@ PLANETKEY_API bool planetkey_authorization_under_development(const planetkey_aut
  *
  * Any thread. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API size_t planetkey_authorization_source_index(const planetkey_authorization *authorization);
+PLANETKEY_API size_t planetkey_authorization_source_index(const struct planetkey_authorization *authorization);
 
 /**
  * Wipes and frees an authorization. Everything borrowed from it is gone afterwards.
@@ -411,7 +461,7 @@ PLANETKEY_API size_t planetkey_authorization_source_index(const planetkey_author
  *
  * Any thread, once. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API void planetkey_authorization_free(planetkey_authorization *authorization);
+PLANETKEY_API void planetkey_authorization_free(struct planetkey_authorization *authorization);
 
 /**
  * What the caller should do: the status that the failed call returned.
@@ -421,7 +471,7 @@ PLANETKEY_API void planetkey_authorization_free(planetkey_authorization *authori
  *
  * Any thread. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API planetkey_status planetkey_error_status(const planetkey_error *error);
+PLANETKEY_API planetkey_status planetkey_error_status(const struct planetkey_error *error);
 
 /**
  * One line for people, which says what to do next and is safe to log.
@@ -431,7 +481,7 @@ PLANETKEY_API planetkey_status planetkey_error_status(const planetkey_error *err
  *
  * Any thread. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API const char *planetkey_error_message(const planetkey_error *error);
+PLANETKEY_API const char *planetkey_error_message(const struct planetkey_error *error);
 
 /**
  * A word that refines the status, as "expired" for ::PLANETKEY_STATUS_LOGIN_REQUIRED.
@@ -441,7 +491,7 @@ PLANETKEY_API const char *planetkey_error_message(const planetkey_error *error);
  *
  * Any thread. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API const char *planetkey_error_reason(const planetkey_error *error);
+PLANETKEY_API const char *planetkey_error_reason(const struct planetkey_error *error);
 
 /**
  * The member `error` of the authorization server's answer (RFC 6749 5.2), as "invalid_client".
@@ -451,7 +501,7 @@ PLANETKEY_API const char *planetkey_error_reason(const planetkey_error *error);
  *
  * Any thread. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API const char *planetkey_error_oauth_error(const planetkey_error *error);
+PLANETKEY_API const char *planetkey_error_oauth_error(const struct planetkey_error *error);
 
 /**
  * The member `error_description` of the authorization server's answer (RFC 6749 5.2): the server's words, on one line.
@@ -461,7 +511,7 @@ PLANETKEY_API const char *planetkey_error_oauth_error(const planetkey_error *err
  *
  * Any thread. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API const char *planetkey_error_oauth_error_description(const planetkey_error *error);
+PLANETKEY_API const char *planetkey_error_oauth_error_description(const struct planetkey_error *error);
 
 /**
  * The HTTP status of the authorization server's answer.
@@ -471,7 +521,7 @@ PLANETKEY_API const char *planetkey_error_oauth_error_description(const planetke
  *
  * Any thread. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API int32_t planetkey_error_http_status(const planetkey_error *error);
+PLANETKEY_API int32_t planetkey_error_http_status(const struct planetkey_error *error);
 
 /**
  * How long to wait before trying again.
@@ -481,7 +531,7 @@ PLANETKEY_API int32_t planetkey_error_http_status(const planetkey_error *error);
  *
  * Any thread. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API int64_t planetkey_error_retry_after_ms(const planetkey_error *error);
+PLANETKEY_API int64_t planetkey_error_retry_after_ms(const struct planetkey_error *error);
 
 /**
  * Whether the same call may succeed later without anybody changing anything.
@@ -491,7 +541,7 @@ PLANETKEY_API int64_t planetkey_error_retry_after_ms(const planetkey_error *erro
  *
  * Any thread. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API bool planetkey_error_retryable(const planetkey_error *error);
+PLANETKEY_API bool planetkey_error_retryable(const struct planetkey_error *error);
 
 /**
  * The profile that this is about.
@@ -501,7 +551,7 @@ PLANETKEY_API bool planetkey_error_retryable(const planetkey_error *error);
  *
  * Any thread. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API const char *planetkey_error_profile(const planetkey_error *error);
+PLANETKEY_API const char *planetkey_error_profile(const struct planetkey_error *error);
 
 /**
  * Frees an error. Everything borrowed from it is gone afterwards.
@@ -510,7 +560,7 @@ PLANETKEY_API const char *planetkey_error_profile(const planetkey_error *error);
  *
  * Any thread, once. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API void planetkey_error_free(planetkey_error *error);
+PLANETKEY_API void planetkey_error_free(struct planetkey_error *error);
 
 /**
  * Says where planetkey's log records go, in the whole process; without this call they go nowhere. May be called again to
@@ -533,7 +583,7 @@ planetkey_status planetkey_set_log_callback(planetkey_log_callback callback,
                                             void *user_data,
                                             planetkey_destroy_callback destroy,
                                             int32_t max_level,
-                                            planetkey_error **error);
+                                            struct planetkey_error **error);
 
 /**
  * New options, with nothing set.
@@ -542,13 +592,13 @@ planetkey_status planetkey_set_log_callback(planetkey_log_callback callback,
  *
  * Any thread. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API PLANETKEY_NODISCARD planetkey_options *planetkey_options_new(void);
+PLANETKEY_API PLANETKEY_NODISCARD struct planetkey_options *planetkey_options_new(void);
 
 /**
- * The total deadline of each call that may use the network.
+ * Whether tokens are kept on disk, where all processes and Planet's own tools share them.
  *
  * @param[in,out] options not NULL.
- * @param[in] timeout_ms milliseconds; the default is 30000. 0 is refused by the constructors.
+ * @param[in] save true, which is the default; false keeps tokens in memory, and does not look at what is on disk.
  * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
  * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT.
  *
@@ -556,9 +606,78 @@ PLANETKEY_API PLANETKEY_NODISCARD planetkey_options *planetkey_options_new(void)
  */
 PLANETKEY_API
 PLANETKEY_NODISCARD
-planetkey_status planetkey_options_set_timeout_ms(planetkey_options *options,
+planetkey_status planetkey_options_set_save(struct planetkey_options *options,
+                                            bool save,
+                                            struct planetkey_error **error);
+
+/**
+ * The directory that takes the place of the home directory for `.planet` and `.planet.json`: for homes that cannot be written.
+ *
+ * @param[in,out] options not NULL.
+ * @param[in] storage_root a path as NUL-terminated UTF-8 of at most 1 MiB; NULL means the default: PLANETKEY_STORAGE_ROOT, and without
+ *            it the home directory.
+ * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+ * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT. An empty path is refused by the constructors.
+ *
+ * One thread at a time. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API
+PLANETKEY_NODISCARD
+planetkey_status planetkey_options_set_storage_root(struct planetkey_options *options,
+                                                    const char *storage_root,
+                                                    struct planetkey_error **error);
+
+/**
+ * The profile whose directory keeps the tokens of planetkey_session_from_m2m() and planetkey_session_from_client_config(); the other
+ * constructors refuse it.
+ *
+ * @param[in,out] options not NULL.
+ * @param[in] profile a name as NUL-terminated UTF-8 of at most 1 MiB; NULL means the default: `planet-m2m-` and the client's id for a
+ *            machine, the client's id for everybody else.
+ * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+ * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT. The name is looked at by the constructors.
+ *
+ * One thread at a time. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API
+PLANETKEY_NODISCARD
+planetkey_status planetkey_options_set_profile(struct planetkey_options *options,
+                                               const char *profile,
+                                               struct planetkey_error **error);
+
+/**
+ * The application's own storage in place of files, for sessions of one client: planetkey_session_from_defaults() refuses it.
+ *
+ * @param[in,out] options not NULL.
+ * @param[in] storage the callbacks; NULL means the default, files. Copied; its `free_user_data` is called once when these options, their
+ *            copies and their sessions need it no more, also when this call fails, but not when `size` is wrong.
+ * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+ * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT (a wrong size, no `load` or no `save`, one of `lock` and
+ *         `unlock`), ::PLANETKEY_STATUS_UNSUPPORTED (members of a later version are set).
+ *
+ * One thread at a time. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API
+PLANETKEY_NODISCARD
+planetkey_status planetkey_options_set_storage(struct planetkey_options *options,
+                                               const struct planetkey_storage *storage,
+                                               struct planetkey_error **error);
+
+/**
+ * The total deadline of each call that may use the network.
+ *
+ * @param[in,out] options not NULL.
+ * @param[in] timeout_ms milliseconds; the default is 30000. 0 and more than a day are refused by the constructors.
+ * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+ * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT.
+ *
+ * One thread at a time. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API
+PLANETKEY_NODISCARD
+planetkey_status planetkey_options_set_timeout_ms(struct planetkey_options *options,
                                                   uint32_t timeout_ms,
-                                                  planetkey_error **error);
+                                                  struct planetkey_error **error);
 
 /**
  * The deployment: which API hosts exist, and which authorization servers' tokens they accept.
@@ -573,9 +692,9 @@ planetkey_status planetkey_options_set_timeout_ms(planetkey_options *options,
  */
 PLANETKEY_API
 PLANETKEY_NODISCARD
-planetkey_status planetkey_options_set_deployment(planetkey_options *options,
+planetkey_status planetkey_options_set_deployment(struct planetkey_options *options,
                                                   const char *deployment,
-                                                  planetkey_error **error);
+                                                  struct planetkey_error **error);
 
 /**
  * One more host that the session's credentials may go to, beside those of the deployment.
@@ -589,9 +708,9 @@ planetkey_status planetkey_options_set_deployment(planetkey_options *options,
  */
 PLANETKEY_API
 PLANETKEY_NODISCARD
-planetkey_status planetkey_options_add_allowed_host(planetkey_options *options,
+planetkey_status planetkey_options_add_allowed_host(struct planetkey_options *options,
                                                     const char *host,
-                                                    planetkey_error **error);
+                                                    struct planetkey_error **error);
 
 /**
  * Whether credentials may go over plain http to loopback hosts of the deployment: for tests only.
@@ -605,9 +724,9 @@ planetkey_status planetkey_options_add_allowed_host(planetkey_options *options,
  */
 PLANETKEY_API
 PLANETKEY_NODISCARD
-planetkey_status planetkey_options_set_allow_insecure_loopback(planetkey_options *options,
+planetkey_status planetkey_options_set_allow_insecure_loopback(struct planetkey_options *options,
                                                                bool allow_insecure_loopback,
-                                                               planetkey_error **error);
+                                                               struct planetkey_error **error);
 
 /**
  * A file of certificates (PEM) to trust beside the system's.
@@ -621,9 +740,9 @@ planetkey_status planetkey_options_set_allow_insecure_loopback(planetkey_options
  */
 PLANETKEY_API
 PLANETKEY_NODISCARD
-planetkey_status planetkey_options_set_ca_file(planetkey_options *options,
+planetkey_status planetkey_options_set_ca_file(struct planetkey_options *options,
                                                const char *ca_file,
-                                               planetkey_error **error);
+                                               struct planetkey_error **error);
 
 /**
  * The proxy for requests to authorization servers; loopback is never proxied.
@@ -637,9 +756,9 @@ planetkey_status planetkey_options_set_ca_file(planetkey_options *options,
  */
 PLANETKEY_API
 PLANETKEY_NODISCARD
-planetkey_status planetkey_options_set_proxy(planetkey_options *options,
+planetkey_status planetkey_options_set_proxy(struct planetkey_options *options,
                                              const char *proxy,
-                                             planetkey_error **error);
+                                             struct planetkey_error **error);
 
 /**
  * Frees options. Sessions made from them stay.
@@ -648,45 +767,47 @@ planetkey_status planetkey_options_set_proxy(planetkey_options *options,
  *
  * Any thread, once. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API void planetkey_options_free(planetkey_options *options);
+PLANETKEY_API void planetkey_options_free(struct planetkey_options *options);
 
 /**
- * A session of everything that the environment offers, with the profiles that it names. A URL gets the first credential
- * that its host accepts. Writes nothing and uses no network.
+ * A session of everything that the environment and configuration files offer. A URL gets the first credential that its host accepts.
+ * Opening a session writes nothing; tokens are kept on disk once there are any, unless planetkey_options_set_save() says otherwise.
  *
  * @param[in] options may be NULL for the defaults. Copied.
  * @param[out] session free it with planetkey_session_free(). Set to NULL on failure. Not NULL.
  * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
  * @return ::PLANETKEY_STATUS_OK, also when nothing was found: planetkey_session_is_initialized() tells, and calls return
  *         ::PLANETKEY_STATUS_LOGIN_REQUIRED. ::PLANETKEY_STATUS_MISCONFIGURED (a profile that was named and cannot be read),
- *         ::PLANETKEY_STATUS_INVALID_ARGUMENT (an option).
+ *         ::PLANETKEY_STATUS_INVALID_ARGUMENT (an option; a profile or the application's own storage, which are for one client).
  *
  * Any thread. Reads files, uses no network. Since 0.1.0.
  */
 PLANETKEY_API
 PLANETKEY_NODISCARD
-planetkey_status planetkey_session_from_defaults(const planetkey_options *options,
-                                                 planetkey_session **session,
-                                                 planetkey_error **error);
+planetkey_status planetkey_session_from_defaults(const struct planetkey_options *options,
+                                                 struct planetkey_session **session,
+                                                 struct planetkey_error **error);
 
 /**
- * A session of a saved or built-in profile.
+ * A session of a saved or built-in profile, as "planet-user": what is kept for it is shared with all processes and Planet's own tools.
  *
  * @param[in] name the profile, NUL-terminated UTF-8 of at most 1 MiB; not NULL. Copied.
  * @param[in] options may be NULL for the defaults. Copied.
  * @param[out] session free it with planetkey_session_free(). Set to NULL on failure. Not NULL.
  * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
- * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_MISCONFIGURED (no such profile, unreadable configuration),
- *         ::PLANETKEY_STATUS_INVALID_ARGUMENT.
+ * @return ::PLANETKEY_STATUS_OK, also when nobody has logged in: planetkey_session_is_initialized() tells.
+ *         ::PLANETKEY_STATUS_MISCONFIGURED (no such profile, unreadable configuration), ::PLANETKEY_STATUS_LOGIN_REQUIRED (a profile of
+ *         an API key without the key), ::PLANETKEY_STATUS_UNSUPPORTED (a kind of client that this version does not offer),
+ *         ::PLANETKEY_STATUS_STORAGE, ::PLANETKEY_STATUS_INVALID_ARGUMENT.
  *
  * Any thread. Reads files, uses no network. Since 0.1.0.
  */
 PLANETKEY_API
 PLANETKEY_NODISCARD
 planetkey_status planetkey_session_from_profile(const char *name,
-                                                const planetkey_options *options,
-                                                planetkey_session **session,
-                                                planetkey_error **error);
+                                                const struct planetkey_options *options,
+                                                struct planetkey_session **session,
+                                                struct planetkey_error **error);
 
 /**
  * A session of one API key.
@@ -704,12 +825,12 @@ PLANETKEY_API
 PLANETKEY_NODISCARD
 planetkey_status planetkey_session_from_api_key(const char *api_key,
                                                 int32_t transport,
-                                                const planetkey_options *options,
-                                                planetkey_session **session,
-                                                planetkey_error **error);
+                                                const struct planetkey_options *options,
+                                                struct planetkey_session **session,
+                                                struct planetkey_error **error);
 
 /**
- * A session of a machine-to-machine client: the client credentials grant (RFC 6749 4.4).
+ * A session of a machine-to-machine client: the client credentials grant (RFC 6749 4.4). Its tokens are kept on disk, the secret is not.
  *
  * @param[in] client_id NUL-terminated UTF-8 of at most 1 MiB; not NULL. Copied.
  * @param[in] client_secret NUL-terminated UTF-8 of at most 1 MiB; not NULL. Copied.
@@ -731,12 +852,12 @@ planetkey_status planetkey_session_from_m2m(const char *client_id,
                                             const char *const *scopes,
                                             size_t scope_count,
                                             const char *audience,
-                                            const planetkey_options *options,
-                                            planetkey_session **session,
-                                            planetkey_error **error);
+                                            const struct planetkey_options *options,
+                                            struct planetkey_session **session,
+                                            struct planetkey_error **error);
 
 /**
- * A session of any registered client, described by the fields of `auth_client.json`.
+ * A session of any registered client, described by the fields of `auth_client.json`. Its tokens are kept on disk, the description is not.
  *
  * @param[in] json the fields as one JSON object, NUL-terminated UTF-8 of at most 1 MiB; not NULL. Copied.
  * @param[in] options may be NULL for the defaults. Copied.
@@ -750,9 +871,9 @@ planetkey_status planetkey_session_from_m2m(const char *client_id,
 PLANETKEY_API
 PLANETKEY_NODISCARD
 planetkey_status planetkey_session_from_client_config(const char *json,
-                                                      const planetkey_options *options,
-                                                      planetkey_session **session,
-                                                      planetkey_error **error);
+                                                      const struct planetkey_options *options,
+                                                      struct planetkey_session **session,
+                                                      struct planetkey_error **error);
 
 /**
  * The same session with another deadline for calls through the new handle.
@@ -767,10 +888,10 @@ planetkey_status planetkey_session_from_client_config(const char *json,
  */
 PLANETKEY_API
 PLANETKEY_NODISCARD
-planetkey_status planetkey_session_with_timeout_ms(const planetkey_session *session,
+planetkey_status planetkey_session_with_timeout_ms(const struct planetkey_session *session,
                                                    uint32_t timeout_ms,
-                                                   planetkey_session **with_timeout,
-                                                   planetkey_error **error);
+                                                   struct planetkey_session **with_timeout,
+                                                   struct planetkey_error **error);
 
 /**
  * One more count of the same handle.
@@ -780,7 +901,9 @@ planetkey_status planetkey_session_with_timeout_ms(const planetkey_session *sess
  *
  * Any thread. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API PLANETKEY_NODISCARD planetkey_session *planetkey_session_clone(const planetkey_session *session);
+PLANETKEY_API
+PLANETKEY_NODISCARD
+struct planetkey_session *planetkey_session_clone(const struct planetkey_session *session);
 
 /**
  * Counts down; the last count ends the session and wipes its credentials. What was made from it stays.
@@ -789,7 +912,7 @@ PLANETKEY_API PLANETKEY_NODISCARD planetkey_session *planetkey_session_clone(con
  *
  * Any thread, once for each count. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API void planetkey_session_free(planetkey_session *session);
+PLANETKEY_API void planetkey_session_free(struct planetkey_session *session);
 
 /**
  * What a request to this URL carries: its URL and headers.
@@ -799,16 +922,18 @@ PLANETKEY_API void planetkey_session_free(planetkey_session *session);
  * @param[out] authorization free it with planetkey_authorization_free(). Set to NULL on failure. Not NULL.
  * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
  * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_HOST_REFUSED (no credential of this session may go there), or why no
- *         token could be had: ::PLANETKEY_STATUS_MISCONFIGURED, ::PLANETKEY_STATUS_UNAVAILABLE, ::PLANETKEY_STATUS_TIMEOUT ...
+ *         token could be had: ::PLANETKEY_STATUS_MISCONFIGURED, ::PLANETKEY_STATUS_LOGIN_REQUIRED, ::PLANETKEY_STATUS_DENIED,
+ *         ::PLANETKEY_STATUS_UNAVAILABLE, ::PLANETKEY_STATUS_TIMEOUT, ::PLANETKEY_STATUS_PROTOCOL, ::PLANETKEY_STATUS_STORAGE.
  *
- * Any number of threads. Blocks on the network only while no valid token is there, until the deadline. Since 0.1.0.
+ * Any number of threads. Blocks only while no valid token is there, on the network and on other processes that renew the same
+ * session, until the deadline. Since 0.1.0.
  */
 PLANETKEY_API
 PLANETKEY_NODISCARD
-planetkey_status planetkey_session_authorize(const planetkey_session *session,
+planetkey_status planetkey_session_authorize(const struct planetkey_session *session,
                                              const char *url,
-                                             planetkey_authorization **authorization,
-                                             planetkey_error **error);
+                                             struct planetkey_authorization **authorization,
+                                             struct planetkey_error **error);
 
 /**
  * As planetkey_session_authorize(), for programs that can add headers but cannot change the URL.
@@ -823,10 +948,30 @@ planetkey_status planetkey_session_authorize(const planetkey_session *session,
  */
 PLANETKEY_API
 PLANETKEY_NODISCARD
-planetkey_status planetkey_session_headers(const planetkey_session *session,
+planetkey_status planetkey_session_headers(const struct planetkey_session *session,
                                            const char *url,
-                                           planetkey_authorization **authorization,
-                                           planetkey_error **error);
+                                           struct planetkey_authorization **authorization,
+                                           struct planetkey_error **error);
+
+/**
+ * planetkey_session_headers() from what is at hand: for programs that must not wait.
+ *
+ * @param[in] session not NULL.
+ * @param[in] url the URL to be requested, NUL-terminated UTF-8 of at most 1 MiB; not NULL.
+ * @param[out] authorization free it with planetkey_authorization_free(). NULL on failure, and where planetkey_session_headers() would
+ *             have to wait for a token. Not NULL.
+ * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+ * @return ::PLANETKEY_STATUS_OK, also without an authorization; ::PLANETKEY_STATUS_HOST_REFUSED, ::PLANETKEY_STATUS_LOGIN_REQUIRED (no
+ *         credential at all), ::PLANETKEY_STATUS_INVALID_ARGUMENT.
+ *
+ * Any number of threads. Uses no network; may read the session's file. Since 0.1.0.
+ */
+PLANETKEY_API
+PLANETKEY_NODISCARD
+planetkey_status planetkey_session_headers_cached(const struct planetkey_session *session,
+                                                  const char *url,
+                                                  struct planetkey_authorization **authorization,
+                                                  struct planetkey_error **error);
 
 /**
  * planetkey_session_headers() for hot loops: writes "Authorization: Bearer ..." into the caller's buffer, as
@@ -846,12 +991,12 @@ planetkey_status planetkey_session_headers(const planetkey_session *session,
  */
 PLANETKEY_API
 PLANETKEY_NODISCARD
-planetkey_status planetkey_session_copy_header(const planetkey_session *session,
+planetkey_status planetkey_session_copy_header(const struct planetkey_session *session,
                                                const char *url,
                                                char *buffer,
                                                size_t size,
                                                size_t *needed,
-                                               planetkey_error **error);
+                                               struct planetkey_error **error);
 
 /**
  * A URL with the API key as parameter `api_key`: for map clients that can only be given a URL. A secret.
@@ -867,10 +1012,10 @@ planetkey_status planetkey_session_copy_header(const planetkey_session *session,
  */
 PLANETKEY_API
 PLANETKEY_NODISCARD
-planetkey_status planetkey_session_signed_url(const planetkey_session *session,
+planetkey_status planetkey_session_signed_url(const struct planetkey_session *session,
                                               const char *url,
-                                              planetkey_string **signed_url,
-                                              planetkey_error **error);
+                                              struct planetkey_string **signed_url,
+                                              struct planetkey_error **error);
 
 /**
  * The access token itself, of the first source that has one. planetkey_session_authorize() also checks where it goes.
@@ -878,16 +1023,16 @@ planetkey_status planetkey_session_signed_url(const planetkey_session *session,
  * @param[in] session not NULL.
  * @param[out] access_token the token; free it with planetkey_string_free(). Set to NULL on failure. Not NULL.
  * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
- * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_UNSUPPORTED (no such source), or why no token could be had:
- *         ::PLANETKEY_STATUS_MISCONFIGURED, ::PLANETKEY_STATUS_UNAVAILABLE, ::PLANETKEY_STATUS_TIMEOUT ...
+ * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_UNSUPPORTED (no such source), or why no token could be had, as
+ *         planetkey_session_authorize() says.
  *
  * Any number of threads. Blocks on the network only while no valid token is there, until the deadline. Since 0.1.0.
  */
 PLANETKEY_API
 PLANETKEY_NODISCARD
-planetkey_status planetkey_session_access_token(const planetkey_session *session,
-                                                planetkey_string **access_token,
-                                                planetkey_error **error);
+planetkey_status planetkey_session_access_token(const struct planetkey_session *session,
+                                                struct planetkey_string **access_token,
+                                                struct planetkey_error **error);
 
 /**
  * The API key itself, of the first source that has one.
@@ -901,9 +1046,9 @@ planetkey_status planetkey_session_access_token(const planetkey_session *session
  */
 PLANETKEY_API
 PLANETKEY_NODISCARD
-planetkey_status planetkey_session_api_key(const planetkey_session *session,
-                                           planetkey_string **api_key,
-                                           planetkey_error **error);
+planetkey_status planetkey_session_api_key(const struct planetkey_session *session,
+                                           struct planetkey_string **api_key,
+                                           struct planetkey_error **error);
 
 /**
  * An API answered 401 to this access token: the next call renews it, at most once for each token.
@@ -918,10 +1063,10 @@ planetkey_status planetkey_session_api_key(const planetkey_session *session,
  */
 PLANETKEY_API
 PLANETKEY_NODISCARD
-planetkey_status planetkey_session_invalidate(const planetkey_session *session,
+planetkey_status planetkey_session_invalidate(const struct planetkey_session *session,
                                               const char *access_token,
                                               bool *renews,
-                                              planetkey_error **error);
+                                              struct planetkey_error **error);
 
 /**
  * An API answered so: invalidates the token where the answer says that it is bad (RFC 6750 3), and says whether to repeat the request once.
@@ -938,27 +1083,47 @@ planetkey_status planetkey_session_invalidate(const planetkey_session *session,
  */
 PLANETKEY_API
 PLANETKEY_NODISCARD
-planetkey_status planetkey_session_should_retry(const planetkey_session *session,
+planetkey_status planetkey_session_should_retry(const struct planetkey_session *session,
                                                 const char *access_token,
                                                 int32_t http_status,
                                                 const char *www_authenticate,
                                                 bool *repeat,
-                                                planetkey_error **error);
+                                                struct planetkey_error **error);
 
 /**
  * Renews the access token now.
  *
  * @param[in] session not NULL.
  * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
- * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_UNSUPPORTED (no token source in this session), or why no token could be had:
- *         ::PLANETKEY_STATUS_MISCONFIGURED, ::PLANETKEY_STATUS_UNAVAILABLE, ::PLANETKEY_STATUS_TIMEOUT ...
+ * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_UNSUPPORTED (no token source in this session), or why no token could be had, as
+ *         planetkey_session_authorize() says.
  *
- * Any number of threads; those that come together make one request. Blocks on the network until the deadline. Since 0.1.0.
+ * Any number of threads; those that come together make one request, in all processes that share the session: a token that another
+ * process has renewed meanwhile counts. Blocks on the network until the deadline. Since 0.1.0.
  */
 PLANETKEY_API
 PLANETKEY_NODISCARD
-planetkey_status planetkey_session_refresh(const planetkey_session *session,
-                                           planetkey_error **error);
+planetkey_status planetkey_session_refresh(const struct planetkey_session *session,
+                                           struct planetkey_error **error);
+
+/**
+ * Forgets the tokens, in memory and where they are kept, so that every process has to log in again. A client's configuration stays: a
+ * machine gets new tokens with the next call.
+ *
+ * @param[in] session not NULL.
+ * @param[out] removed whether there were tokens. Set to false on failure. May be NULL.
+ * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+ * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_UNSUPPORTED (no token source in this session), ::PLANETKEY_STATUS_TIMEOUT (another
+ *         process has been renewing the session all the time), ::PLANETKEY_STATUS_STORAGE, ::PLANETKEY_STATUS_LOGIN_REQUIRED (no
+ *         credential at all).
+ *
+ * Any number of threads. Uses no network; blocks until a renewal that is under way has ended, or the deadline passes. Since 0.1.0.
+ */
+PLANETKEY_API
+PLANETKEY_NODISCARD
+planetkey_status planetkey_session_logout(const struct planetkey_session *session,
+                                          bool *removed,
+                                          struct planetkey_error **error);
 
 /**
  * What this session is: kinds of credentials, where they came from, expiry. No secret.
@@ -968,13 +1133,13 @@ planetkey_status planetkey_session_refresh(const planetkey_session *session,
  * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
  * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT.
  *
- * Any number of threads. Uses no network. Since 0.1.0.
+ * Any number of threads. Uses no network; may read the session's file. Since 0.1.0.
  */
 PLANETKEY_API
 PLANETKEY_NODISCARD
-planetkey_status planetkey_session_status(const planetkey_session *session,
-                                          planetkey_session_info **info,
-                                          planetkey_error **error);
+planetkey_status planetkey_session_status(const struct planetkey_session *session,
+                                          struct planetkey_session_info **info,
+                                          struct planetkey_error **error);
 
 /**
  * Whether the session can authorize requests without anybody logging in.
@@ -982,9 +1147,9 @@ planetkey_status planetkey_session_status(const planetkey_session *session,
  * @param[in] session may be NULL.
  * @return true or false; false for NULL.
  *
- * Any number of threads. Uses no network. Since 0.1.0.
+ * Any number of threads. Uses no network; may read the session's file. Since 0.1.0.
  */
-PLANETKEY_API bool planetkey_session_is_initialized(const planetkey_session *session);
+PLANETKEY_API bool planetkey_session_is_initialized(const struct planetkey_session *session);
 
 /**
  * Everything as one JSON object, the same in all languages and in the command's `status --json`.
@@ -994,7 +1159,7 @@ PLANETKEY_API bool planetkey_session_is_initialized(const planetkey_session *ses
  *
  * Any thread. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API const char *planetkey_session_info_json(const planetkey_session_info *info);
+PLANETKEY_API const char *planetkey_session_info_json(const struct planetkey_session_info *info);
 
 /**
  * The name of the deployment, as "planet".
@@ -1004,7 +1169,7 @@ PLANETKEY_API const char *planetkey_session_info_json(const planetkey_session_in
  *
  * Any thread. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API const char *planetkey_session_info_deployment(const planetkey_session_info *info);
+PLANETKEY_API const char *planetkey_session_info_deployment(const struct planetkey_session_info *info);
 
 /**
  * Whether the session could authorize requests without anybody logging in.
@@ -1014,7 +1179,7 @@ PLANETKEY_API const char *planetkey_session_info_deployment(const planetkey_sess
  *
  * Any thread. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API bool planetkey_session_info_is_initialized(const planetkey_session_info *info);
+PLANETKEY_API bool planetkey_session_info_is_initialized(const struct planetkey_session_info *info);
 
 /**
  * How many credential sources the session has.
@@ -1024,7 +1189,7 @@ PLANETKEY_API bool planetkey_session_info_is_initialized(const planetkey_session
  *
  * Any thread. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API size_t planetkey_session_info_source_count(const planetkey_session_info *info);
+PLANETKEY_API size_t planetkey_session_info_source_count(const struct planetkey_session_info *info);
 
 /**
  * The kind of a source's credential: "access_token" or "api_key".
@@ -1035,7 +1200,7 @@ PLANETKEY_API size_t planetkey_session_info_source_count(const planetkey_session
  *
  * Any thread. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API const char *planetkey_session_info_kind(const planetkey_session_info *info, size_t source);
+PLANETKEY_API const char *planetkey_session_info_kind(const struct planetkey_session_info *info, size_t source);
 
 /**
  * Where a source's credential came from, for people: "environment: PL_API_KEY".
@@ -1046,7 +1211,7 @@ PLANETKEY_API const char *planetkey_session_info_kind(const planetkey_session_in
  *
  * Any thread. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API const char *planetkey_session_info_source(const planetkey_session_info *info, size_t source);
+PLANETKEY_API const char *planetkey_session_info_source(const struct planetkey_session_info *info, size_t source);
 
 /**
  * The profile of a source.
@@ -1057,7 +1222,7 @@ PLANETKEY_API const char *planetkey_session_info_source(const planetkey_session_
  *
  * Any thread. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API const char *planetkey_session_info_profile(const planetkey_session_info *info, size_t source);
+PLANETKEY_API const char *planetkey_session_info_profile(const struct planetkey_session_info *info, size_t source);
 
 /**
  * The kind of client of a source, as `client_type` in auth_client.json.
@@ -1068,7 +1233,7 @@ PLANETKEY_API const char *planetkey_session_info_profile(const planetkey_session
  *
  * Any thread. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API const char *planetkey_session_info_client_type(const planetkey_session_info *info, size_t source);
+PLANETKEY_API const char *planetkey_session_info_client_type(const struct planetkey_session_info *info, size_t source);
 
 /**
  * The client identifier of a source (RFC 6749 2.2), which is no secret.
@@ -1079,7 +1244,7 @@ PLANETKEY_API const char *planetkey_session_info_client_type(const planetkey_ses
  *
  * Any thread. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API const char *planetkey_session_info_client_id(const planetkey_session_info *info, size_t source);
+PLANETKEY_API const char *planetkey_session_info_client_id(const struct planetkey_session_info *info, size_t source);
 
 /**
  * The authorization server of a source (RFC 8414: issuer).
@@ -1090,7 +1255,7 @@ PLANETKEY_API const char *planetkey_session_info_client_id(const planetkey_sessi
  *
  * Any thread. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API const char *planetkey_session_info_issuer(const planetkey_session_info *info, size_t source);
+PLANETKEY_API const char *planetkey_session_info_issuer(const struct planetkey_session_info *info, size_t source);
 
 /**
  * How many scopes a source has.
@@ -1101,7 +1266,7 @@ PLANETKEY_API const char *planetkey_session_info_issuer(const planetkey_session_
  *
  * Any thread. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API size_t planetkey_session_info_scope_count(const planetkey_session_info *info, size_t source);
+PLANETKEY_API size_t planetkey_session_info_scope_count(const struct planetkey_session_info *info, size_t source);
 
 /**
  * A scope of a source (RFC 6749 3.3).
@@ -1113,7 +1278,10 @@ PLANETKEY_API size_t planetkey_session_info_scope_count(const planetkey_session_
  *
  * Any thread. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API const char *planetkey_session_info_scope(const planetkey_session_info *info, size_t source, size_t index);
+PLANETKEY_API
+const char *planetkey_session_info_scope(const struct planetkey_session_info *info,
+                                         size_t source,
+                                         size_t index);
 
 /**
  * When the access token of a source ends.
@@ -1124,7 +1292,7 @@ PLANETKEY_API const char *planetkey_session_info_scope(const planetkey_session_i
  *
  * Any thread. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API int64_t planetkey_session_info_expires_at(const planetkey_session_info *info, size_t source);
+PLANETKEY_API int64_t planetkey_session_info_expires_at(const struct planetkey_session_info *info, size_t source);
 
 /**
  * Whether a source can give a credential without anybody logging in.
@@ -1135,7 +1303,9 @@ PLANETKEY_API int64_t planetkey_session_info_expires_at(const planetkey_session_
  *
  * Any thread. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API bool planetkey_session_info_source_is_initialized(const planetkey_session_info *info, size_t source);
+PLANETKEY_API
+bool planetkey_session_info_source_is_initialized(const struct planetkey_session_info *info,
+                                                  size_t source);
 
 /**
  * Whether a source holds a valid access token now.
@@ -1146,7 +1316,7 @@ PLANETKEY_API bool planetkey_session_info_source_is_initialized(const planetkey_
  *
  * Any thread. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API bool planetkey_session_info_token_cached(const planetkey_session_info *info, size_t source);
+PLANETKEY_API bool planetkey_session_info_token_cached(const struct planetkey_session_info *info, size_t source);
 
 /**
  * How many hosts accept the credential of a source.
@@ -1157,7 +1327,7 @@ PLANETKEY_API bool planetkey_session_info_token_cached(const planetkey_session_i
  *
  * Any thread. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API size_t planetkey_session_info_host_count(const planetkey_session_info *info, size_t source);
+PLANETKEY_API size_t planetkey_session_info_host_count(const struct planetkey_session_info *info, size_t source);
 
 /**
  * A host that accepts the credential of a source.
@@ -1169,7 +1339,10 @@ PLANETKEY_API size_t planetkey_session_info_host_count(const planetkey_session_i
  *
  * Any thread. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API const char *planetkey_session_info_host(const planetkey_session_info *info, size_t source, size_t index);
+PLANETKEY_API
+const char *planetkey_session_info_host(const struct planetkey_session_info *info,
+                                        size_t source,
+                                        size_t index);
 
 /**
  * How the credential of a source travels: "bearer", "basic", "header" or "query".
@@ -1180,20 +1353,34 @@ PLANETKEY_API const char *planetkey_session_info_host(const planetkey_session_in
  *
  * Any thread. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API const char *planetkey_session_info_transport(const planetkey_session_info *info, size_t source);
+PLANETKEY_API const char *planetkey_session_info_transport(const struct planetkey_session_info *info, size_t source);
 
 /**
- * How many notes there are on what was passed over when the session was opened.
+ * The file that keeps the tokens of a source.
+ *
+ * @param[in] info may be NULL.
+ * @param[in] source counts from 0.
+ * @return a path as NUL-terminated UTF-8, borrowed until planetkey_session_info_free(); NULL for an API key, for tokens that are kept in
+ *         memory or in the application's own storage, and when there is no such source.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API
+const char *planetkey_session_info_file(const struct planetkey_session_info *info,
+                                        size_t source);
+
+/**
+ * How many notes there are: on what was passed over when the session was opened, and on tokens that could not be kept.
  *
  * @param[in] info may be NULL.
  * @return the number; 0 for NULL.
  *
  * Any thread. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API size_t planetkey_session_info_note_count(const planetkey_session_info *info);
+PLANETKEY_API size_t planetkey_session_info_note_count(const struct planetkey_session_info *info);
 
 /**
- * A note on what was passed over, and why, for people.
+ * A note on what was passed over, or could not be kept, and why, for people.
  *
  * @param[in] info may be NULL.
  * @param[in] index counts from 0.
@@ -1201,7 +1388,7 @@ PLANETKEY_API size_t planetkey_session_info_note_count(const planetkey_session_i
  *
  * Any thread. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API const char *planetkey_session_info_note(const planetkey_session_info *info, size_t index);
+PLANETKEY_API const char *planetkey_session_info_note(const struct planetkey_session_info *info, size_t index);
 
 /**
  * Frees it. Everything borrowed from it is gone afterwards.
@@ -1210,7 +1397,22 @@ PLANETKEY_API const char *planetkey_session_info_note(const planetkey_session_in
  *
  * Any thread, once. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API void planetkey_session_info_free(planetkey_session_info *info);
+PLANETKEY_API void planetkey_session_info_free(struct planetkey_session_info *info);
+
+extern int atexit(void (*callback)(void));
+
+/**
+ * Waits for the renewals of people's sessions that are under way in this process, so that their new refresh tokens are kept. The end of a
+ * process, by exit() or by return from main(), does so by itself, for at most 5000 ms, once a session has been opened; this is for programs that
+ * end by _exit() or quick_exit(), or are about to exec(). A process that was made by fork() waits for its own renewals only.
+ *
+ * @param[in] timeout_ms the longest wait in milliseconds; what is more than a day becomes that. 0 only asks.
+ * @return true when none is left, false when the time was up.
+ *
+ * Any thread but one inside a callback of planetkey, which would wait for itself. Blocks, uses no network of its own. Since 0.1.0.
+ */
+PLANETKEY_API
+bool planetkey_settle(uint32_t timeout_ms);
 
 /**
  * The name of a status, the same in all languages: "INVALID_ARGUMENT".
@@ -1230,7 +1432,7 @@ PLANETKEY_API const char *planetkey_status_name(int32_t status);
  *
  * Any thread. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API const char *planetkey_string_data(const planetkey_string *string);
+PLANETKEY_API const char *planetkey_string_data(const struct planetkey_string *string);
 
 /**
  * The number of bytes of the text, without its NUL.
@@ -1240,7 +1442,7 @@ PLANETKEY_API const char *planetkey_string_data(const planetkey_string *string);
  *
  * Any thread. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API size_t planetkey_string_length(const planetkey_string *string);
+PLANETKEY_API size_t planetkey_string_length(const struct planetkey_string *string);
 
 /**
  * Wipes and frees a text. What planetkey_string_data() gave is gone afterwards.
@@ -1249,7 +1451,7 @@ PLANETKEY_API size_t planetkey_string_length(const planetkey_string *string);
  *
  * Any thread, once. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API void planetkey_string_free(planetkey_string *string);
+PLANETKEY_API void planetkey_string_free(struct planetkey_string *string);
 
 /**
  * A URL without its `api_key` parameters, everything else untouched: what may be stored or shown.
@@ -1264,8 +1466,8 @@ PLANETKEY_API void planetkey_string_free(planetkey_string *string);
 PLANETKEY_API
 PLANETKEY_NODISCARD
 planetkey_status planetkey_strip_api_key(const char *url,
-                                         planetkey_string **stripped,
-                                         planetkey_error **error);
+                                         struct planetkey_string **stripped,
+                                         struct planetkey_error **error);
 
 /**
  * A URL with the value of its `api_key` parameters made unreadable: what may go into a log.
@@ -1280,8 +1482,8 @@ planetkey_status planetkey_strip_api_key(const char *url,
 PLANETKEY_API
 PLANETKEY_NODISCARD
 planetkey_status planetkey_redact_url(const char *url,
-                                      planetkey_string **redacted,
-                                      planetkey_error **error);
+                                      struct planetkey_string **redacted,
+                                      struct planetkey_error **error);
 
 /**
  * The version of the library that the program runs with, as "0.1.0"; ::PLANETKEY_VERSION is that of the header.

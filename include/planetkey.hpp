@@ -169,6 +169,96 @@ class String {
     detail::Handle<planetkey_string, planetkey_string_free> handle_;
 };
 
+/// An application's own place for the tokens of a session, instead of `token.json` on disk: what is loaded and saved is the text of that file,
+/// a JSON object with secrets in it.
+///
+/// Called on threads of planetkey, by logout() on the caller's; never from two threads at once for one session, but sessions that share
+/// it may come at the same time. Whatever a member throws is dropped: the call that needs it then gives ::PLANETKEY_STATUS_STORAGE, and a session
+/// that has its tokens in memory goes on with them. A call that would wait for the session that a member works for gives
+/// ::PLANETKEY_STATUS_UNAVAILABLE.
+class Storage {
+  public:
+    Storage() = default;
+    Storage(const Storage &) = delete;
+    Storage &operator=(const Storage &) = delete;
+    virtual ~Storage() = default;
+
+    /// The text that was saved last, if there is one.
+    virtual std::optional<std::string> load() = 0;
+    /// Keeps this text in place of what was there; after a logout there is none, and nothing is to be kept any more. When this throws, what
+    /// was there before must still be there.
+    virtual void save(std::optional<std::string_view> text) = 0;
+    /// Keeps everybody else who shares this storage from renewing until unlock(); false when they did not leave it in this time. By
+    /// default there is nobody else.
+    virtual bool lock(std::uint32_t timeout_ms) {
+        static_cast<void>(timeout_ms);
+        return true;
+    }
+    /// Ends what lock() began, on the same thread.
+    virtual void unlock() {}
+};
+
+namespace detail {
+
+/// The functions that C calls, with a shared_ptr as user data. Nothing may be thrown through the library.
+struct StorageCallbacks {
+    static Storage &storage(void *user_data) noexcept { return **static_cast<std::shared_ptr<Storage> *>(user_data); }
+
+    static void wipe(char *text, std::size_t length) noexcept {
+        for (volatile char *byte = text; length > 0; --length) {
+            *byte++ = 0;
+        }
+    }
+
+    static std::int32_t load(void *user_data, char **text, std::size_t *length) noexcept {
+        try {
+            std::optional<std::string> kept = storage(user_data).load();
+            if (kept) {
+                *text = new char[kept->size() + 1];
+                *length = kept->size();
+                kept->copy(*text, kept->size());
+                wipe(kept->data(), kept->size());
+            }
+            return PLANETKEY_STATUS_OK;
+        } catch (...) {
+            return PLANETKEY_STATUS_STORAGE;
+        }
+    }
+
+    static void free_text(void *, char *text, std::size_t length) noexcept {
+        wipe(text, length);
+        delete[] text;
+    }
+
+    static std::int32_t save(void *user_data, const char *text, std::size_t length) noexcept {
+        try {
+            storage(user_data).save(text ? std::optional<std::string_view>({text, length}) : std::nullopt);
+            return PLANETKEY_STATUS_OK;
+        } catch (...) {
+            return PLANETKEY_STATUS_STORAGE;
+        }
+    }
+
+    static std::int32_t lock(void *user_data, std::uint32_t timeout_ms) noexcept {
+        try {
+            return storage(user_data).lock(timeout_ms) ? PLANETKEY_STATUS_OK : PLANETKEY_STATUS_TIMEOUT;
+        } catch (...) {
+            return PLANETKEY_STATUS_STORAGE;
+        }
+    }
+
+    static void unlock(void *user_data) noexcept {
+        try {
+            storage(user_data).unlock();
+        } catch (...) {
+        }
+    }
+
+    static void free_user_data(void *user_data) noexcept { delete static_cast<std::shared_ptr<Storage> *>(user_data); }
+};
+
+} // namespace detail
+
 /// What every constructor of a session takes; what is not set has its default.
 class Options {
   public:
@@ -177,6 +267,37 @@ class Options {
         handle_.reset(planetkey_options_new());
     }
 
+    /// Whether tokens are kept on disk, where all processes and Planet's own tools share them; they are by default.
+    Options &save(bool save) {
+        return set([=](auto *handle, auto **error) { return planetkey_options_set_save(handle, save, error); });
+    }
+    /// The directory that takes the place of the home directory.
+    Options &storage_root(const std::string &storage_root) {
+        const char *text = detail::text("storage_root", storage_root);
+        return set([=](auto *handle, auto **error) { return planetkey_options_set_storage_root(handle, text, error); });
+    }
+    /// The profile whose directory keeps the tokens of Session::from_m2m() and Session::from_client_config().
+    Options &profile(const std::string &profile) {
+        const char *text = detail::text("profile", profile);
+        return set([=](auto *handle, auto **error) { return planetkey_options_set_profile(handle, text, error); });
+    }
+    /// The application's own storage in place of files; none means files. It lives at least as long as the sessions made with it.
+    Options &storage(std::shared_ptr<Storage> storage) {
+        if (!storage) {
+            return set([](auto *handle, auto **error) { return planetkey_options_set_storage(handle, nullptr, error); });
+        }
+        using Callbacks = detail::StorageCallbacks;
+        planetkey_storage callbacks{};
+        callbacks.size = sizeof callbacks;
+        callbacks.user_data = new std::shared_ptr<Storage>(std::move(storage));
+        callbacks.load = Callbacks::load;
+        callbacks.free_text = Callbacks::free_text;
+        callbacks.save = Callbacks::save;
+        callbacks.lock = Callbacks::lock;
+        callbacks.unlock = Callbacks::unlock;
+        callbacks.free_user_data = Callbacks::free_user_data;
+        return set([&](auto *handle, auto **error) { return planetkey_options_set_storage(handle, &callbacks, error); });
+    }
     /// The total deadline of each call that may use the network.
     Options &timeout_ms(std::uint32_t timeout_ms) {
         return set([=](auto *handle, auto **error) { return planetkey_options_set_timeout_ms(handle, timeout_ms, error); });
@@ -365,7 +486,12 @@ class SessionInfo {
         return detail::view(planetkey_session_info_transport(get(), source));
     }
     std::string_view transport(std::size_t source = 0) const && = delete;
-    /// What was passed over when the session was opened, and why, for people.
+    /// The file that keeps the tokens.
+    std::optional<std::string_view> file(std::size_t source = 0) const & noexcept {
+        return detail::optional_view(planetkey_session_info_file(get(), source));
+    }
+    std::optional<std::string_view> file(std::size_t source = 0) const && = delete;
+    /// What was passed over when the session was opened, or could not be kept, and why, for people.
     std::vector<std::string_view> notes() const & {
         std::vector<std::string_view> notes;
         for (std::size_t i = 0; i < planetkey_session_info_note_count(get()); ++i) {
@@ -397,7 +523,7 @@ class Session {
     Session &operator=(Session &&) noexcept = default;
     ~Session() = default;
 
-    /// Of everything that the environment offers, with the profiles that it names.
+    /// Of everything that the environment and configuration files offer.
     static Session from_defaults(const Options &options = Options()) {
         return make([&](auto **session, auto **error) {
             return planetkey_session_from_defaults(options.get(), session, error);
@@ -459,6 +585,13 @@ class Session {
             return planetkey_session_headers(get(), detail::text("url", url), out, error);
         }));
     }
+    /// The same from what is at hand; nothing where headers() would have to wait for a token.
+    std::optional<Authorization> headers_cached(const std::string &url) const {
+        auto *made = call<planetkey_authorization *>([&](auto *out, auto **error) {
+            return planetkey_session_headers_cached(get(), detail::text("url", url), out, error);
+        });
+        return made ? std::optional<Authorization>(Authorization(made)) : std::nullopt;
+    }
     /// Writes the header line into the caller's buffer; returns its length with its NUL, and writes nothing when that is
     /// more than `size`.
     std::size_t copy_header(const std::string &url, char *buffer, std::size_t size) const {
@@ -510,6 +643,10 @@ class Session {
         const planetkey_status status = planetkey_session_refresh(get(), &error);
         detail::check(status, error);
     }
+    /// Forgets the tokens, in memory and where they are kept; whether there were any.
+    bool logout() const {
+        return call<bool>([&](auto *out, auto **error) { return planetkey_session_logout(get(), out, error); });
+    }
     /// What this session is.
     SessionInfo status() const {
         return SessionInfo(call<planetkey_session_info *>(
@@ -535,6 +672,9 @@ class Session {
 
     detail::Handle<planetkey_session, planetkey_session_free> handle_;
 };
+
+/// Waits for the renewals of people's sessions that are under way in this process; whether none is left. The end of a process does so itself.
+inline bool settle(std::uint32_t timeout_ms) noexcept { return planetkey_settle(timeout_ms); }
 
 /// A URL without its `api_key` parameters.
 inline std::string strip_api_key(const std::string &url) {

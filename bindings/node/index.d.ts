@@ -54,6 +54,16 @@ export class PlanetkeyError extends Error {
 
 /** What every constructor takes. Left out, undefined and null mean the default. */
 export interface SessionOptions {
+  /**
+   * Whether tokens are kept on disk, where all processes and Planet's own tools share them; true by default. False keeps them in
+   * memory, and neither reads nor writes what is on disk.
+   */
+  save?: boolean | null | undefined;
+  /**
+   * The directory that takes the place of the home directory for `.planet` and `.planet.json`; by default `PLANETKEY_STORAGE_ROOT`,
+   * else the home directory.
+   */
+  storageRoot?: string | null | undefined;
   /** Total deadline of each call that may use the network, in milliseconds; 30 000 by default. */
   timeoutMs?: number | null | undefined;
   /** Name of a preset, path of a deployment document, its JSON text, or the document as an object. */
@@ -73,7 +83,39 @@ export interface ApiKeyOptions extends SessionOptions {
   transport?: 'basic' | 'header' | 'query' | null | undefined;
 }
 
-export interface M2mOptions extends SessionOptions {
+/**
+ * An application's own place for the tokens of a session. What is loaded and saved is the text of `token.json`, with secrets in it.
+ *
+ * The functions are called on the thread that opened the session, when a token is renewed and at logout. Each may take as long as the
+ * session's `timeoutMs`; failures and what takes longer become `STORAGE`, with what was thrown as `cause`. A renewal goes on without a storage
+ * that fails where it can, and `status().notes` says so. They may use the session, but what would have to wait for the very renewal that they
+ * are part of fails with `UNAVAILABLE`. When the process ends during a renewal, only functions that give no promise are still called.
+ */
+export interface TokenStorage {
+  /** The text that was saved last, or nothing. */
+  load(): string | null | undefined | Promise<string | null | undefined>;
+  /** Keeps this text in place of what was there; null after a logout: nothing is to be kept any more. */
+  save(text: string | null): void | Promise<void>;
+  /**
+   * Keeps others who share the storage from renewing until `unlock`; false when that was not to be had in this time. Goes with `unlock`; a
+   * storage of this session alone needs neither.
+   */
+  lock?(timeoutMs: number): boolean | Promise<boolean>;
+  /** Ends what `lock` began. */
+  unlock?(): void | Promise<void>;
+}
+
+export interface ProfileOptions extends SessionOptions {
+  /** Keeps the tokens in place of files. The methods that do not wait then answer from memory alone. */
+  storage?: TokenStorage | null | undefined;
+}
+
+export interface ClientConfigOptions extends ProfileOptions {
+  /** The profile whose directory keeps the tokens; by default `planet-m2m-<client id>` for a machine and the client id for everybody else. */
+  profile?: string | null | undefined;
+}
+
+export interface M2mOptions extends ClientConfigOptions {
   scopes?: readonly string[] | null | undefined;
   audience?: string | null | undefined;
 }
@@ -109,11 +151,14 @@ export interface SourceStatus {
   readonly issuer: string | null;
   readonly scopes: readonly string[];
   readonly expiresAt: Date | null;
+  /** Whether it can serve requests without a person. */
   readonly initialized: boolean;
   /** Whether the next call is answered without the network. */
   readonly tokenCached: boolean;
   readonly hosts: readonly string[];
   readonly transport: 'bearer' | 'basic' | 'header' | 'query';
+  /** The file that its tokens are kept in; null for an API key, in memory and with a storage of the application's own. */
+  readonly file: string | null;
 }
 
 /** What a request to one host carries. */
@@ -144,25 +189,25 @@ export interface SessionStatus {
 export class Session {
   private constructor();
 
-  /** What environment variables offer, with the profiles that they name. */
+  /** What environment variables, configuration files and a saved login offer. */
   static fromDefaults(options?: SessionOptions | null): Session;
   /** A saved or built-in profile. */
-  static fromProfile(name: string, options?: SessionOptions | null): Session;
+  static fromProfile(name: string, options?: ProfileOptions | null): Session;
   /** An API key. */
   static fromApiKey(key: string, options?: ApiKeyOptions | null): Session;
   /** A machine-to-machine client. */
   static fromM2m(clientId: string, clientSecret: string, options?: M2mOptions | null): Session;
   /** Any registered client, by the fields of `auth_client.json`, as an object or its JSON text. */
-  static fromClientConfig(config: object | string, options?: SessionOptions | null): Session;
+  static fromClientConfig(config: object | string, options?: ClientConfigOptions | null): Session;
 
   /** What a request to this URL carries. */
   authorize(url: string, options?: CallOptions | null): Promise<Authorization>;
-  /** The same from what is cached; throws `UNAVAILABLE` when that is nothing. */
+  /** The same from what is cached; throws `UNAVAILABLE` when that is nothing, `UNSUPPORTED` with a storage of the application's own. */
   authorizeSync(url: string): Authorization;
 
   /** The header fields for a request to this URL; throws where headers alone do not do. */
   headers(url: string, options?: CallOptions | null): Promise<Record<string, string>>;
-  /** The same from what is cached; throws `UNAVAILABLE` when that is nothing. */
+  /** The same from what is cached; throws as `authorizeSync`. */
   headersSync(url: string): Record<string, string>;
 
   /** The URL with the API key in its query. */
@@ -170,7 +215,7 @@ export class Session {
 
   /** A valid access token. */
   accessToken(options?: CallOptions | null): Promise<string>;
-  /** The same from what is cached; throws `UNAVAILABLE` when that is nothing. */
+  /** The same from what is cached; throws as `authorizeSync`. */
   accessTokenSync(): string;
   /** The API key. */
   apiKey(): string;
@@ -181,10 +226,15 @@ export class Session {
   shouldRetry(accessToken: string, httpStatus: number, wwwAuthenticate?: string | null): boolean;
   /** Renews the access token now. */
   refresh(options?: CallOptions | null): Promise<void>;
+  /**
+   * Forgets the tokens, in memory and on disk, so that every process has to log in again; false where there were none. A client's
+   * configuration stays: a machine gets new tokens with the next call. A logout that has begun goes on when it is aborted.
+   */
+  logout(options?: CallOptions | null): Promise<boolean>;
 
   /** What this session is. */
   status(): SessionStatus;
-  /** Whether there is a credential, or the means to get one without a login. */
+  /** Whether requests can be served without a person. A storage of the application's own is asked by the first call that waits only. */
   isInitialized(): boolean;
 
   /** The same session with another deadline, from 1 ms to a day, for the calls made through what is returned. */

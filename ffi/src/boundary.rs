@@ -100,9 +100,11 @@ mod tests {
 
     use super::*;
     use crate::error::{planetkey_error_free, planetkey_error_message, planetkey_error_status};
+    use crate::session::{planetkey_session_free, planetkey_session_from_api_key, planetkey_session_signed_url};
+    use crate::string::planetkey_string_free;
 
     #[test]
-    fn a_panic_becomes_internal_and_its_text_stays_out_of_the_error() {
+    fn f114_a_panic_becomes_internal_and_its_text_stays_out_of_the_error() {
         let mut error = null_mut();
         let mut out: *const u8 = std::ptr::dangling();
         // SAFETY: both pointers are to local variables.
@@ -115,6 +117,26 @@ mod tests {
             let message = std::ffi::CStr::from_ptr(planetkey_error_message(error)).to_string_lossy().into_owned();
             assert!(!message.contains("hunter2"), "{message}");
             planetkey_error_free(error);
+        }
+    }
+
+    #[test]
+    fn f114_a_handle_can_be_used_after_a_panic() {
+        let mut session = null_mut();
+        let mut signed = null_mut();
+        // SAFETY: the pointers are NULL where that is allowed, or to living handles and local variables; each handle is freed once.
+        unsafe {
+            let key = c"key".as_ptr();
+            assert_eq!(planetkey_session_from_api_key(key, 0, null(), &mut session, null_mut()), planetkey_status::Ok);
+            let status = check(null_mut(), || {
+                let _borrowed = handle::borrow(session.cast_const())?;
+                panic!("in the middle of a call")
+            });
+            assert_eq!(status, planetkey_status::Internal);
+            let url = c"https://api.planet.com/".as_ptr();
+            assert_eq!(planetkey_session_signed_url(session, url, &mut signed, null_mut()), planetkey_status::Ok);
+            planetkey_string_free(signed);
+            planetkey_session_free(session);
         }
     }
 

@@ -12,6 +12,7 @@ use crate::handle::{self, Shared};
 use crate::input;
 use crate::options::{self, planetkey_options};
 use crate::session_info::planetkey_session_info;
+use crate::settle;
 use crate::status::planetkey_status;
 use crate::string::planetkey_string;
 
@@ -57,8 +58,13 @@ unsafe fn construct(
     error: *mut *mut planetkey_error,
     body: impl FnOnce() -> Result<Session>,
 ) -> planetkey_status {
+    let body = || {
+        let session = body()?;
+        settle::register();
+        Ok(handle::give(planetkey_session { session }))
+    };
     // SAFETY: the promises of the caller are handed on.
-    unsafe { boundary::run("session", session, null_mut(), error, || Ok(handle::give(planetkey_session { session: body()? }))) }
+    unsafe { boundary::run("session", session, null_mut(), error, body) }
 }
 
 /// The core's session behind a handle.
@@ -70,15 +76,15 @@ unsafe fn core<'a>(session: *const planetkey_session) -> Result<&'a Session> {
     unsafe { handle::borrow(session) }.map(|session| &session.session)
 }
 
-/// A session of everything that the environment offers, with the profiles that it names. A URL gets the first credential
-/// that its host accepts. Writes nothing and uses no network.
+/// A session of everything that the environment and configuration files offer. A URL gets the first credential that its host accepts.
+/// Opening a session writes nothing; tokens are kept on disk once there are any, unless planetkey_options_set_save() says otherwise.
 ///
 /// @param[in] options may be NULL for the defaults. Copied.
 /// @param[out] session free it with planetkey_session_free(). Set to NULL on failure. Not NULL.
 /// @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
 /// @return ::PLANETKEY_STATUS_OK, also when nothing was found: planetkey_session_is_initialized() tells, and calls return
 ///         ::PLANETKEY_STATUS_LOGIN_REQUIRED. ::PLANETKEY_STATUS_MISCONFIGURED (a profile that was named and cannot be read),
-///         ::PLANETKEY_STATUS_INVALID_ARGUMENT (an option).
+///         ::PLANETKEY_STATUS_INVALID_ARGUMENT (an option; a profile or the application's own storage, which are for one client).
 ///
 /// Any thread. Reads files, uses no network. Since 0.1.0.
 #[unsafe(no_mangle)]
@@ -92,14 +98,16 @@ pub unsafe extern "C" fn planetkey_session_from_defaults(
     unsafe { construct(session, error, || Session::from_defaults(&options::copied(options))) }
 }
 
-/// A session of a saved or built-in profile.
+/// A session of a saved or built-in profile, as "planet-user": what is kept for it is shared with all processes and Planet's own tools.
 ///
 /// @param[in] name the profile, NUL-terminated UTF-8 of at most 1 MiB; not NULL. Copied.
 /// @param[in] options may be NULL for the defaults. Copied.
 /// @param[out] session free it with planetkey_session_free(). Set to NULL on failure. Not NULL.
 /// @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
-/// @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_MISCONFIGURED (no such profile, unreadable configuration),
-///         ::PLANETKEY_STATUS_INVALID_ARGUMENT.
+/// @return ::PLANETKEY_STATUS_OK, also when nobody has logged in: planetkey_session_is_initialized() tells.
+///         ::PLANETKEY_STATUS_MISCONFIGURED (no such profile, unreadable configuration), ::PLANETKEY_STATUS_LOGIN_REQUIRED (a profile of
+///         an API key without the key), ::PLANETKEY_STATUS_UNSUPPORTED (a kind of client that this version does not offer),
+///         ::PLANETKEY_STATUS_STORAGE, ::PLANETKEY_STATUS_INVALID_ARGUMENT.
 ///
 /// Any thread. Reads files, uses no network. Since 0.1.0.
 #[unsafe(no_mangle)]
@@ -143,7 +151,7 @@ pub unsafe extern "C" fn planetkey_session_from_api_key(
     }
 }
 
-/// A session of a machine-to-machine client: the client credentials grant (RFC 6749 4.4).
+/// A session of a machine-to-machine client: the client credentials grant (RFC 6749 4.4). Its tokens are kept on disk, the secret is not.
 ///
 /// @param[in] client_id NUL-terminated UTF-8 of at most 1 MiB; not NULL. Copied.
 /// @param[in] client_secret NUL-terminated UTF-8 of at most 1 MiB; not NULL. Copied.
@@ -183,7 +191,7 @@ pub unsafe extern "C" fn planetkey_session_from_m2m(
     }
 }
 
-/// A session of any registered client, described by the fields of `auth_client.json`.
+/// A session of any registered client, described by the fields of `auth_client.json`. Its tokens are kept on disk, the description is not.
 ///
 /// @param[in] json the fields as one JSON object, NUL-terminated UTF-8 of at most 1 MiB; not NULL. Copied.
 /// @param[in] options may be NULL for the defaults. Copied.
@@ -262,9 +270,11 @@ pub unsafe extern "C" fn planetkey_session_free(session: *mut planetkey_session)
 /// @param[out] authorization free it with planetkey_authorization_free(). Set to NULL on failure. Not NULL.
 /// @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
 /// @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_HOST_REFUSED (no credential of this session may go there), or why no
-///         token could be had: ::PLANETKEY_STATUS_MISCONFIGURED, ::PLANETKEY_STATUS_UNAVAILABLE, ::PLANETKEY_STATUS_TIMEOUT ...
+///         token could be had: ::PLANETKEY_STATUS_MISCONFIGURED, ::PLANETKEY_STATUS_LOGIN_REQUIRED, ::PLANETKEY_STATUS_DENIED,
+///         ::PLANETKEY_STATUS_UNAVAILABLE, ::PLANETKEY_STATUS_TIMEOUT, ::PLANETKEY_STATUS_PROTOCOL, ::PLANETKEY_STATUS_STORAGE.
 ///
-/// Any number of threads. Blocks on the network only while no valid token is there, until the deadline. Since 0.1.0.
+/// Any number of threads. Blocks only while no valid token is there, on the network and on other processes that renew the same
+/// session, until the deadline. Since 0.1.0.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn planetkey_session_authorize(
@@ -304,6 +314,34 @@ pub unsafe extern "C" fn planetkey_session_headers(
         boundary::run("authorization", authorization, null_mut(), error, || {
             let made = core(session)?.headers(input::text("url", url)?)?;
             Ok(handle::give(planetkey_authorization::new(&made)))
+        })
+    }
+}
+
+/// planetkey_session_headers() from what is at hand: for programs that must not wait.
+///
+/// @param[in] session not NULL.
+/// @param[in] url the URL to be requested, NUL-terminated UTF-8 of at most 1 MiB; not NULL.
+/// @param[out] authorization free it with planetkey_authorization_free(). NULL on failure, and where planetkey_session_headers() would
+///             have to wait for a token. Not NULL.
+/// @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+/// @return ::PLANETKEY_STATUS_OK, also without an authorization; ::PLANETKEY_STATUS_HOST_REFUSED, ::PLANETKEY_STATUS_LOGIN_REQUIRED (no
+///         credential at all), ::PLANETKEY_STATUS_INVALID_ARGUMENT.
+///
+/// Any number of threads. Uses no network; may read the session's file. Since 0.1.0.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn planetkey_session_headers_cached(
+    session: *const planetkey_session,
+    url: *const c_char,
+    authorization: *mut *mut planetkey_authorization,
+    error: *mut *mut planetkey_error,
+) -> planetkey_status {
+    // SAFETY: the promises of the caller are handed on.
+    unsafe {
+        boundary::run("authorization", authorization, null_mut(), error, || {
+            let made = core(session)?.headers_cached(input::text("url", url)?)?;
+            Ok(made.map_or(null_mut(), |made| handle::give(planetkey_authorization::new(&made))))
         })
     }
 }
@@ -399,8 +437,8 @@ pub unsafe extern "C" fn planetkey_session_signed_url(
 /// @param[in] session not NULL.
 /// @param[out] access_token the token; free it with planetkey_string_free(). Set to NULL on failure. Not NULL.
 /// @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
-/// @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_UNSUPPORTED (no such source), or why no token could be had:
-///         ::PLANETKEY_STATUS_MISCONFIGURED, ::PLANETKEY_STATUS_UNAVAILABLE, ::PLANETKEY_STATUS_TIMEOUT ...
+/// @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_UNSUPPORTED (no such source), or why no token could be had, as
+///         planetkey_session_authorize() says.
 ///
 /// Any number of threads. Blocks on the network only while no valid token is there, until the deadline. Since 0.1.0.
 #[unsafe(no_mangle)]
@@ -506,10 +544,11 @@ pub unsafe extern "C" fn planetkey_session_should_retry(
 ///
 /// @param[in] session not NULL.
 /// @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
-/// @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_UNSUPPORTED (no token source in this session), or why no token could be had:
-///         ::PLANETKEY_STATUS_MISCONFIGURED, ::PLANETKEY_STATUS_UNAVAILABLE, ::PLANETKEY_STATUS_TIMEOUT ...
+/// @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_UNSUPPORTED (no token source in this session), or why no token could be had, as
+///         planetkey_session_authorize() says.
 ///
-/// Any number of threads; those that come together make one request. Blocks on the network until the deadline. Since 0.1.0.
+/// Any number of threads; those that come together make one request, in all processes that share the session: a token that another
+/// process has renewed meanwhile counts. Blocks on the network until the deadline. Since 0.1.0.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn planetkey_session_refresh(
@@ -520,6 +559,30 @@ pub unsafe extern "C" fn planetkey_session_refresh(
     unsafe { boundary::check(error, || core(session)?.refresh()) }
 }
 
+/// Forgets the tokens, in memory and where they are kept, so that every process has to log in again. A client's configuration stays: a
+/// machine gets new tokens with the next call.
+///
+/// @param[in] session not NULL.
+/// @param[out] removed whether there were tokens. Set to false on failure. May be NULL.
+/// @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+/// @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_UNSUPPORTED (no token source in this session), ::PLANETKEY_STATUS_TIMEOUT (another
+///         process has been renewing the session all the time), ::PLANETKEY_STATUS_STORAGE, ::PLANETKEY_STATUS_LOGIN_REQUIRED (no
+///         credential at all).
+///
+/// Any number of threads. Uses no network; blocks until a renewal that is under way has ended, or the deadline passes. Since 0.1.0.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn planetkey_session_logout(
+    session: *const planetkey_session,
+    removed: *mut bool,
+    error: *mut *mut planetkey_error,
+) -> planetkey_status {
+    let mut unasked = false;
+    let removed = if removed.is_null() { &raw mut unasked } else { removed };
+    // SAFETY: the promises of the caller are handed on.
+    unsafe { boundary::run("removed", removed, false, error, || core(session)?.logout()) }
+}
+
 /// What this session is: kinds of credentials, where they came from, expiry. No secret.
 ///
 /// @param[in] session not NULL.
@@ -527,7 +590,7 @@ pub unsafe extern "C" fn planetkey_session_refresh(
 /// @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
 /// @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT.
 ///
-/// Any number of threads. Uses no network. Since 0.1.0.
+/// Any number of threads. Uses no network; may read the session's file. Since 0.1.0.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn planetkey_session_status(
@@ -546,7 +609,7 @@ pub unsafe extern "C" fn planetkey_session_status(
 /// @param[in] session may be NULL.
 /// @return true or false; false for NULL.
 ///
-/// Any number of threads. Uses no network. Since 0.1.0.
+/// Any number of threads. Uses no network; may read the session's file. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_session_is_initialized(session: *const planetkey_session) -> bool {
     // SAFETY: the promise of the caller is handed on.

@@ -32,6 +32,7 @@ struct Source {
     token_cached: bool,
     hosts: Vec<CString>,
     transport: CString,
+    file: Option<CString>,
 }
 
 impl Shared for planetkey_session_info {
@@ -66,6 +67,7 @@ impl Source {
             token_cached: status.token_cached,
             hosts: list(&status.hosts),
             transport: c_string(status.transport),
+            file: optional(&status.file),
         }
     }
 }
@@ -344,7 +346,21 @@ pub unsafe extern "C" fn planetkey_session_info_transport(info: *const planetkey
     unsafe { get_source(info, source, null(), |source| Some(source.transport.as_ptr())) }
 }
 
-/// How many notes there are on what was passed over when the session was opened.
+/// The file that keeps the tokens of a source.
+///
+/// @param[in] info may be NULL.
+/// @param[in] source counts from 0.
+/// @return a path as NUL-terminated UTF-8, borrowed until planetkey_session_info_free(); NULL for an API key, for tokens that are kept in
+///         memory or in the application's own storage, and when there is no such source.
+///
+/// Any thread. Never blocks. Since 0.1.0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn planetkey_session_info_file(info: *const planetkey_session_info, source: usize) -> *const c_char {
+    // SAFETY: the promise of the caller is handed on.
+    unsafe { get_source(info, source, null(), |source| pointer(&source.file)) }
+}
+
+/// How many notes there are: on what was passed over when the session was opened, and on tokens that could not be kept.
 ///
 /// @param[in] info may be NULL.
 /// @return the number; 0 for NULL.
@@ -356,7 +372,7 @@ pub unsafe extern "C" fn planetkey_session_info_note_count(info: *const planetke
     unsafe { get(info, 0, |info| Some(info.notes.len())) }
 }
 
-/// A note on what was passed over, and why, for people.
+/// A note on what was passed over, or could not be kept, and why, for people.
 ///
 /// @param[in] info may be NULL.
 /// @param[in] index counts from 0.

@@ -40,7 +40,10 @@ fn start() -> Simulator {
 fn options(simulator: &Simulator) -> *mut planetkey_options {
     let options = planetkey_options_new();
     let deployment = c(&simulator.deployment());
+    // Not the home directory of whoever runs the tests.
+    let storage_root = c(simulator.home().to_str().unwrap());
     unsafe {
+        assert_eq!(planetkey_options_set_storage_root(options, storage_root.as_ptr(), null_mut()), planetkey_status::Ok);
         assert_eq!(planetkey_options_set_deployment(options, deployment.as_ptr(), null_mut()), planetkey_status::Ok);
         assert_eq!(planetkey_options_set_allow_insecure_loopback(options, true, null_mut()), planetkey_status::Ok);
         assert_eq!(planetkey_options_set_timeout_ms(options, 30_000, null_mut()), planetkey_status::Ok);
@@ -300,7 +303,11 @@ fn threads_share_one_request_and_one_failure() {
     let renewed = together(&simulator, session);
     assert_eq!(simulator.count("m2m.token").unwrap(), 2);
     assert!(renewed.iter().all(|token| token.is_ok() && *token == renewed[0] && *token != tokens[0]));
-    unsafe { planetkey_session_free(session) };
+    // The next session would find the token on disk.
+    unsafe {
+        assert_eq!(planetkey_session_logout(session, null_mut(), null_mut()), planetkey_status::Ok);
+        planetkey_session_free(session);
+    }
 
     let session = m2m(&simulator);
     let refusal = json!([{ "hold": "gate", "status": 401, "json": { "error": "invalid_client" } }]);
@@ -311,6 +318,179 @@ fn threads_share_one_request_and_one_failure() {
         failures.iter().all(|failure| matches!(failure, Err((planetkey_status::Misconfigured, _))) && *failure == failures[0])
     );
     unsafe { planetkey_session_free(session) };
+}
+
+#[test]
+fn a_session_on_disk_and_its_logout() {
+    let _others = not_logging();
+    let simulator = start();
+    let session = m2m(&simulator);
+    let url = c(&format!("{}/data/v1/item-types", simulator.planet_api()));
+    unsafe {
+        let (mut cached, mut info) = (null_mut(), null_mut());
+        let headers_cached =
+            |session, cached: &mut _| planetkey_session_headers_cached(session, url.as_ptr(), cached, null_mut());
+        assert_eq!(headers_cached(session, &mut cached), planetkey_status::Ok);
+        assert!(cached.is_null());
+        assert_eq!(planetkey_session_refresh(session, null_mut()), planetkey_status::Ok);
+        assert_eq!(headers_cached(session, &mut cached), planetkey_status::Ok);
+        assert!(text(planetkey_authorization_header_line(cached, 0)).starts_with("Authorization: Bearer "));
+        planetkey_authorization_free(cached);
+
+        assert_eq!(planetkey_session_status(session, &mut info, null_mut()), planetkey_status::Ok);
+        let file = text(planetkey_session_info_file(info, 0)).to_owned();
+        assert!(planetkey_session_info_file(info, 1).is_null());
+        planetkey_session_info_free(info);
+        assert!(std::path::Path::new(&file).starts_with(simulator.home()) && std::path::Path::new(&file).exists());
+
+        let mut removed = false;
+        assert_eq!(planetkey_session_logout(session, &mut removed, null_mut()), planetkey_status::Ok);
+        assert!(removed && !std::path::Path::new(&file).exists());
+        assert_eq!(planetkey_session_logout(session, null_mut(), null_mut()), planetkey_status::Ok);
+        planetkey_session_free(session);
+        assert!(planetkey_settle(30_000));
+    }
+}
+
+/// What the callbacks of [`a_storage_of_the_application`] share: the text, and how often each was called.
+#[derive(Default)]
+struct Vault {
+    text: std::sync::Mutex<Option<Vec<u8>>>,
+    calls: [AtomicUsize; 6],
+    status: std::sync::atomic::AtomicI32,
+}
+
+impl Vault {
+    fn count(&self, callback: usize) -> i32 {
+        self.calls[callback].fetch_add(1, Ordering::SeqCst);
+        self.status.load(Ordering::SeqCst)
+    }
+
+    fn calls(&self) -> [usize; 6] {
+        [0, 1, 2, 3, 4, 5].map(|callback| self.calls[callback].load(Ordering::SeqCst))
+    }
+}
+
+unsafe extern "C" fn vault_load(vault: *mut c_void, out: *mut *mut c_char, length: *mut usize) -> i32 {
+    let vault = unsafe { &*vault.cast::<Vault>() };
+    let status = vault.count(0);
+    if let Some(text) = vault.text.lock().unwrap().as_ref() {
+        // A block of exactly this size, without a NUL behind it: reading further would be noticed.
+        let copy: Box<[u8]> = text.as_slice().into();
+        unsafe {
+            length.write(copy.len());
+            out.write(Box::into_raw(copy).cast());
+        }
+    }
+    status
+}
+
+unsafe extern "C" fn vault_free_text(vault: *mut c_void, text: *mut c_char, length: usize) {
+    unsafe { (*vault.cast::<Vault>()).count(1) };
+    drop(unsafe { Box::from_raw(std::ptr::slice_from_raw_parts_mut(text.cast::<u8>(), length)) });
+}
+
+unsafe extern "C" fn vault_save(vault: *mut c_void, text: *const c_char, length: usize) -> i32 {
+    let vault = unsafe { &*vault.cast::<Vault>() };
+    let status = vault.count(2);
+    let text = (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) }.to_bytes().to_vec());
+    assert_eq!(text.as_ref().map_or(0, Vec::len), length);
+    *vault.text.lock().unwrap() = text;
+    status
+}
+
+unsafe extern "C" fn vault_lock(vault: *mut c_void, timeout_ms: u32) -> i32 {
+    assert!(timeout_ms <= 30_000);
+    unsafe { (*vault.cast::<Vault>()).count(3) }
+}
+
+unsafe extern "C" fn vault_unlock(vault: *mut c_void) {
+    unsafe { (*vault.cast::<Vault>()).count(4) };
+}
+
+unsafe extern "C" fn vault_free(vault: *mut c_void) {
+    unsafe { (*vault.cast::<Vault>()).count(5) };
+    drop(unsafe { std::sync::Arc::from_raw(vault.cast::<Vault>()) });
+}
+
+fn storage_of(vault: &std::sync::Arc<Vault>) -> planetkey_storage {
+    planetkey_storage {
+        size: size_of::<planetkey_storage>(),
+        user_data: std::sync::Arc::into_raw(vault.clone()).cast_mut().cast(),
+        load: Some(vault_load),
+        free_text: Some(vault_free_text),
+        save: Some(vault_save),
+        lock: Some(vault_lock),
+        unlock: Some(vault_unlock),
+        free_user_data: Some(vault_free),
+    }
+}
+
+#[test]
+fn a_storage_of_the_application() {
+    let _others = not_logging();
+    let simulator = start();
+    let vault = std::sync::Arc::new(Vault::default());
+    let (id, secret) = (c(&simulator.settings().client_id), c(&simulator.settings().client_secret));
+    unsafe {
+        let options = options(&simulator);
+        let mut session = null_mut();
+        assert_eq!(planetkey_options_set_storage(options, &storage_of(&vault), null_mut()), planetkey_status::Ok);
+        let open = |session: &mut _| {
+            planetkey_session_from_m2m(id.as_ptr(), secret.as_ptr(), null(), 0, null(), options, session, null_mut())
+        };
+        assert_eq!(open(&mut session), planetkey_status::Ok);
+        assert_eq!(vault.calls(), [0; 6]);
+        assert_eq!(planetkey_session_refresh(session, null_mut()), planetkey_status::Ok);
+        assert_eq!(vault.calls(), [1, 0, 1, 1, 1, 0]);
+        // Another session finds what the first one has kept.
+        let mut other = null_mut();
+        let mut token = null_mut();
+        assert_eq!(open(&mut other), planetkey_status::Ok);
+        assert_eq!(planetkey_session_access_token(other, &mut token, null_mut()), planetkey_status::Ok);
+        assert_eq!(simulator.count("m2m.token").unwrap(), 1);
+        assert_eq!(vault.calls(), [2, 1, 1, 2, 2, 0]);
+        planetkey_string_free(token);
+        planetkey_session_free(other);
+
+        let mut removed = false;
+        assert_eq!(planetkey_session_logout(session, &mut removed, null_mut()), planetkey_status::Ok);
+        assert!(removed && vault.text.lock().unwrap().is_none());
+        vault.status.store(-7, Ordering::SeqCst);
+        let mut error = null_mut();
+        let status = planetkey_session_logout(session, &mut removed, &mut error);
+        let message = failure(status, planetkey_status::Storage, error);
+        assert!(message.contains("lock returned -7"), "{message}");
+        vault.status.store(planetkey_status::Timeout as i32, Ordering::SeqCst);
+        let status = planetkey_session_logout(session, &mut removed, &mut error);
+        failure(status, planetkey_status::Timeout, error);
+        vault.status.store(0, Ordering::SeqCst);
+
+        // Refused after it was read: its user data is freed all the same.
+        let incomplete = planetkey_storage { save: None, ..storage_of(&vault) };
+        let status = planetkey_options_set_storage(options, &incomplete, &mut error);
+        failure(status, planetkey_status::InvalidArgument, error);
+        assert_eq!(vault.calls()[5], 1);
+        // The struct of a later version, whose last member is set or not.
+        for (member, expected) in [(0_usize, planetkey_status::Ok), (1, planetkey_status::Unsupported)] {
+            let mut words = vec![member; size_of::<planetkey_storage>() / size_of::<usize>() + 1];
+            let known = planetkey_storage { size: size_of_val(words.as_slice()), ..storage_of(&vault) };
+            words.as_mut_ptr().cast::<planetkey_storage>().write(known);
+            assert_eq!(planetkey_options_set_storage(options, words.as_ptr().cast(), null_mut()), expected);
+        }
+        for size in [0, size_of::<planetkey_storage>() - 1, usize::MAX] {
+            let wrong = planetkey_storage { size, user_data: null_mut(), ..incomplete };
+            let status = planetkey_options_set_storage(options, &wrong, &mut error);
+            failure(status, planetkey_status::InvalidArgument, error);
+        }
+        planetkey_options_free(options);
+        planetkey_session_free(session);
+    }
+    // The threads of the renewals may need a moment.
+    while std::sync::Arc::strong_count(&vault) > 1 {
+        std::thread::yield_now();
+    }
+    assert_eq!(vault.calls()[5], 4);
 }
 
 static RECORDS: AtomicUsize = AtomicUsize::new(0);

@@ -10,9 +10,12 @@ import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
-import urllib.request
 from pathlib import Path
+
+import saved
+from simulator import control, prepare_for_msal
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[1]
@@ -24,14 +27,10 @@ LIFE = 86400
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
 STARTS = int(os.environ.get("BENCH_STARTS", "15"))
 HOOK = "planet-auth request hook"
+# The core's rows about the file behind a session, which have a table of their own.
+WATCH = "watch: "
+CALLS_A_SECOND = 1000
 SECRETS = {"api_key": ("PL_API_KEY",), "m2m": ("PL_AUTH_CLIENT_ID", "PL_AUTH_CLIENT_SECRET")}
-
-
-def control(path, body):
-    request = urllib.request.Request(os.environ["PLANETKEY_SIMULATOR"] + path, json.dumps(body).encode())
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(request, timeout=30) as answer:
-        return json.load(answer)
 
 
 def token_of_planets_size():
@@ -109,9 +108,17 @@ def print_headers(measured):
         (language, name, f"{smallest:,.0f}", f"{median:,.0f}", f"{hook / smallest:,.1f}")
         for language, names in measured.items()
         for name, (smallest, median) in names.items()
+        if not name.startswith(WATCH)
     ]
     columns = ("", "path", "min ns", "median ns", "times faster than planet-auth's hook (min)")
     table(f"Header from a cached valid token of {TOKEN_BYTES} bytes", columns, rows)
+    watch = {name.removeprefix(WATCH): values for name, values in measured["Rust"].items() if name.startswith(WATCH)}
+    look, otherwise = watch["the call that looks"], watch["a call that does not look, few at a time"]
+    added = tuple((a - b) / CALLS_A_SECOND for a, b in zip(look, otherwise, strict=True))
+    watch[f"computed: what looking adds to each of {CALLS_A_SECOND:,} calls a second"] = added
+    rows = [(name, f"{smallest:,.1f}", f"{median:,.1f}") for name, (smallest, median) in watch.items()]
+    columns = ("with_header(url) of the core", "min ns", "median ns")
+    table("What it costs to look at the file once a second", columns, rows)
 
 
 def imports(language, command, modules, names):
@@ -134,14 +141,14 @@ def imports(language, command, modules, names):
     return result
 
 
-def start(command, environment):
+def start(command, environment, expected):
     """Milliseconds until the header arrives."""
     began = time.perf_counter()
     with subprocess.Popen(command, env=environment, cwd=HERE, stdout=subprocess.PIPE, text=True) as process:
         line = process.stdout.readline()
         milliseconds = (time.perf_counter() - began) * 1e3
-    if process.returncode != 0 or not line.startswith("Authorization: "):
-        sys.exit(f"{command[0]} gave no header")
+    if process.returncode != 0 or not line.startswith(f"Authorization: {expected}"):
+        sys.exit(f"{command[0]} gave another header")
     return milliseconds
 
 
@@ -152,25 +159,120 @@ def peak(command, environment):
     return int(done.stdout) / 1024
 
 
-def starts(python, credential, title, peers):
-    programs = {
-        "C": [str(BUILD / "header"), "start"],
-        "command": [str(RELEASE / "planetkey"), "header", API],
-        "Python": [python, "start.py", "planetkey", credential],
-        "Node": [shutil.which("node"), "start.mjs"],
-    }
-    programs |= {peer.replace("_", "-"): [python, "start.py", peer, credential] for peer in peers}
-    # sentinelhub and planet-auth find the simulator over plain http.
-    environment = environment_with(credential) | {"OAUTHLIB_INSECURE_TRANSPORT": "1"}
+def starts(title, programs, home=None):
+    """`programs`: name -> command line, environment, how the header begins. Without `home`, each has an empty one."""
+
+    def at_home(measure, command, environment, *expected):
+        if home:
+            return measure(command, environment | {"HOME": home}, *expected)
+        with tempfile.TemporaryDirectory() as empty:
+            return measure(command, environment | {"HOME": empty}, *expected)
+
     measured = {name: [] for name in programs}
     for _ in range(STARTS):
-        for name, command in programs.items():
-            measured[name].append(start(command, environment))
+        for name, program in programs.items():
+            measured[name].append(at_home(start, *program))
+    ours = statistics.median(measured["planetkey in Python"])
     rows = [
-        (name, f"{min(times):.1f}", f"{statistics.median(times):.1f}", f"{peak(programs[name], environment):.1f}")
+        (
+            name,
+            f"{min(times):.1f}",
+            f"{statistics.median(times):.1f}",
+            f"{statistics.median(times) / ours:.2f}",
+            f"{at_home(peak, *programs[name][:2]):.1f}",
+        )
         for name, times in measured.items()
     ]
-    table(title, ("program", "min ms", "median ms", "peak MiB"), rows)
+    table(title, ("program", "min ms", "median ms", "times planetkey in Python (median)", "peak MiB"), rows)
+
+
+def our_programs(environment, expected, python, credential):
+    commands = {
+        "planetkey in C": [str(BUILD / "header"), "start"],
+        "planetkey, the command": [str(RELEASE / "planetkey"), "header", API],
+        "planetkey in Python": [python, "start.py", "planetkey", credential],
+        "planetkey in Node": [shutil.which("node"), "start.mjs"],
+    }
+    return {name: (command, environment, expected) for name, command in commands.items()}
+
+
+def starts_from_environment(python, bearer):
+    """With the credential in the environment."""
+    # sentinelhub and planet-auth find the simulator over plain http.
+    plain = {"OAUTHLIB_INSECURE_TRANSPORT": "1"}
+    for credential, expected, peers, title in (
+        ("api_key", "", ("planet-auth",), "API key, no network"),
+        ("m2m", bearer, ("planet-auth", "sentinelhub"), "M2M client, one token request over loopback"),
+    ):
+        environment = environment_with(credential) | plain
+        programs = our_programs(environment, expected, python, credential)
+        for peer in peers:
+            programs[peer] = ([python, "start.py", peer, credential], environment, expected)
+        starts(f"From process start to header: {title}", programs)
+
+
+def starts_from_disk(python, token):
+    """With a session on disk that is valid for a day."""
+    bearer = f"Bearer {token}"
+    nothing, client = environment_with(None), environment_with("m2m")
+    node = shutil.which("node")
+    interpreters = {
+        "floor: Python, print": [
+            python,
+            "-c",
+            "import os; print('Authorization: Bearer', os.environ['BENCH_TOKEN'], flush=True)",
+        ],
+        "floor: Node, print": [node, "-e", "console.log('Authorization: Bearer ' + process.env.BENCH_TOKEN)"],
+    }
+    with tempfile.TemporaryDirectory() as home:
+        now = int(time.time())
+        tokens = {"access_token": token, "refresh_token": "unused", "expires_in": LIFE, "token_type": "Bearer"}
+        saved.write_planets(saved.planet_file(home, "user"), tokens | {"_iat": now, "_exp": now + LIFE})
+        saved.write_googles(saved.google_file(home), token, "unused", LIFE)
+        # MSAL writes its own.
+        prepare_for_msal()
+        msal = [python, "start.py", "MSAL with extensions", "saved-m2m"]
+        start(msal, client | {"HOME": home}, bearer)
+        programs = {name: (command, nothing, bearer) for name, command in interpreters.items()}
+        programs |= our_programs(nothing, bearer, python, "saved-user")
+        for peer in ("planet-auth", "google-auth"):
+            programs[peer] = ([python, "start.py", peer, "saved-user"], nothing, bearer)
+        programs["MSAL with extensions"] = (msal, client, bearer)
+        starts("From process start to header: saved session", programs, home)
+
+
+def expiries(python):
+    """Many callers, one expiry: what each library asks of the server, and what is left of the session."""
+    measured = {}
+    # A round of all libraries before the next, so that a disturbance does not meet one of them alone.
+    for _ in range(ROUNDS):
+        for library, kinds in saved.OPENERS.items():
+            for kind in kinds:
+                for line in lines_of([python, "expiry.py", library, kind], os.environ):
+                    processes, threads, requests, served, alive, milliseconds = line
+                    crowd = (int(processes), int(threads))
+                    run = (int(requests), int(served), alive, float(milliseconds))
+                    measured.setdefault((kind, library, crowd), []).append(run)
+    titles = {"user": "a person's session, refresh token with rotation", "m2m": "an M2M client"}
+    for wanted, title in titles.items():
+        rows = []
+        for (kind, library, (processes, threads)), runs in measured.items():
+            if kind != wanted:
+                continue
+            requests, served, alive, milliseconds = zip(*runs, strict=True)
+            callers = processes * threads
+            who = f"{callers} processes" if processes > 1 else f"{callers} threads" if threads > 1 else "1"
+            row = (library, who, spread(requests), f"{spread(served)} of {callers}")
+            if kind == "user":
+                row += (f"{alive.count('yes')} of {len(alive)}",)
+            rows.append((*row, f"{statistics.median(milliseconds):.0f}"))
+        columns = ("library", "callers", "token requests", "callers served")
+        columns += ("session alive afterwards",) if wanted == "user" else ()
+        table(f"One expiry: {title}", (*columns, "median ms until all are done"), rows)
+
+
+def spread(numbers):
+    return str(numbers[0]) if len(set(numbers)) == 1 else f"{min(numbers)} to {max(numbers)}"
 
 
 def aims(measured, imported):
@@ -228,13 +330,9 @@ def main():
         ("nothing", own, "openid-client", "google-auth-library", "@azure/msal-node", "simple-oauth2"),
         {own: "planetkey"},
     )
-    starts(python, "api_key", "From process start to header: API key, no network", ["planet_auth"])
-    starts(
-        python,
-        "m2m",
-        "From process start to header: M2M client, one token request over loopback",
-        ["planet_auth", "sentinelhub"],
-    )
+    starts_from_environment(python, f"Bearer {token}")
+    starts_from_disk(python, token)
+    expiries(python)
     aims(measured, imported)
 
 

@@ -1,12 +1,14 @@
-"""From process start to one header on standard output: planetkey and its peers, each importing what it needs and no more.
+"""From process start to one header on standard output: planetkey and its peers, each importing no more than it needs.
 
-Arguments: which library, and `api_key` or `m2m`.
+Arguments: which library, and `api_key` or `m2m`, which the environment holds, or `saved-user` or `saved-m2m`, which saved.py
+opens in the home directory.
 """
 
 import os
 import sys
 
 LIBRARY, CREDENTIAL = sys.argv[1:]
+HOME = os.environ["HOME"]
 API = "https://api.planet.com/basemaps/v1/mosaics"
 
 
@@ -35,7 +37,11 @@ def planet_auth():
             audiences=["https://api.planet.com/"],
         )
         client = planet_auth.ClientCredentialsClientSecretAuthClient(config)
-        hook = client.default_request_authenticator(client.login())
+        # As Planet's SDK does it, which keeps the token by default.
+        credential = client.login()
+        credential.set_path(f"{HOME}/token.json")
+        credential.save()
+        hook = client.default_request_authenticator(credential)
     return hook(requests.Request("GET", API).prepare()).headers
 
 
@@ -49,5 +55,11 @@ def sentinelhub():
     return sentinelhub.SentinelHubSession(config).session_headers
 
 
-headers = {"planetkey": planetkey, "planet_auth": planet_auth, "sentinelhub": sentinelhub}[LIBRARY]()
-print("Authorization:", headers["Authorization"], flush=True)
+if CREDENTIAL.startswith("saved-"):
+    import saved
+
+    header = saved.OPENERS[LIBRARY][CREDENTIAL.removeprefix("saved-")](HOME)()
+else:
+    headers = {"planetkey": planetkey, "planet-auth": planet_auth, "sentinelhub": sentinelhub}[LIBRARY]()
+    header = headers["Authorization"]
+print("Authorization:", header, flush=True)

@@ -212,7 +212,9 @@ static void options(void) {
         {"deployment", "no such preset"}, {"deployment", "{"},          {"deployment", "{\"name\":7}"},
         {"deployment", ""},               {"ca_file", "/no/such/file"}, {"proxy", "not a URL"},
         {"host", "https://example.com/"}, {"host", ""},                 {"host", "*.example.com"},
-        {"host", "a b"},                  {"timeout", ""},
+        {"host", "a b"},                  {"timeout", ""},              {"storage_root", ""},
+        {"profile", ""},                  {"profile", ".."},            {"profile", "../" CANARY},
+        {"profile", CANARY "/b"},         {"profile", CANARY "\n"},     {"profile", "." CANARY},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; ++i) {
         planetkey_options *options = planetkey_options_new();
@@ -228,6 +230,10 @@ static void options(void) {
             CHECK_OK(planetkey_options_set_proxy(options, wrong[i].value, &error));
         } else if (strcmp(wrong[i].what, "host") == 0) {
             CHECK_OK(planetkey_options_add_allowed_host(options, wrong[i].value, &error));
+        } else if (strcmp(wrong[i].what, "storage_root") == 0) {
+            CHECK_OK(planetkey_options_set_storage_root(options, wrong[i].value, &error));
+        } else if (strcmp(wrong[i].what, "profile") == 0) {
+            CHECK_OK(planetkey_options_set_profile(options, wrong[i].value, &error));
         } else {
             CHECK_OK(planetkey_options_set_timeout_ms(options, 0, &error));
         }
@@ -253,6 +259,10 @@ static void options(void) {
         REFUSED(INVALID, planetkey_options_set_proxy(options, "\xff", &error));
         REFUSED(INVALID, planetkey_options_set_deployment(options, "\xff", &error));
         REFUSED(INVALID, planetkey_options_add_allowed_host(options, "\xff", &error));
+        REFUSED(INVALID, planetkey_options_set_storage_root(options, "\xff", &error));
+        REFUSED(INVALID, planetkey_options_set_storage_root(options, text, &error));
+        REFUSED(INVALID, planetkey_options_set_profile(options, "\xff", &error));
+        REFUSED(INVALID, planetkey_options_set_profile(options, text, &error));
         free(text);
         planetkey_options_free(options);
     }

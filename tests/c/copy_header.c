@@ -5,7 +5,7 @@
 #include "simulator.h"
 #include "test.h"
 
-static void every_size(const planetkey_session *session, const char *url, const char *line) {
+static void f113_buffers_of_every_size(const planetkey_session *session, const char *url, const char *line) {
     size_t full = strlen(line) + 1;
     size_t needed = 12345;
     char *buffer = malloc(full + 8);
@@ -54,7 +54,7 @@ int main(void) {
     for (size_t i = 0; i < 3; ++i) {
         planetkey_authorization *authorization = NULL;
         CHECK_OK(planetkey_session_authorize(sessions[i], url, &authorization, &error));
-        every_size(sessions[i], url, planetkey_authorization_header_line(authorization, 0));
+        f113_buffers_of_every_size(sessions[i], url, planetkey_authorization_header_line(authorization, 0));
         CHECK(simulator_get(url, planetkey_authorization_header_line(authorization, 0), NULL) == 200);
         planetkey_authorization_free(authorization);
         planetkey_session_free(sessions[i]);

@@ -58,13 +58,13 @@ struct expected {
     bool retryable;
 };
 
-static void answer(const char *steps, struct expected expected) {
+static void answer(const char *steps, uint32_t timeout_ms, struct expected expected) {
     planetkey_session *session = simulator_m2m_session();
     planetkey_session *hurried = NULL;
     planetkey_string *token = NULL;
     planetkey_error *error = NULL;
     int failed = checks_failed;
-    CHECK_OK(planetkey_session_with_timeout_ms(session, 2000, &hurried, &error));
+    CHECK_OK(planetkey_session_with_timeout_ms(session, timeout_ms, &hurried, &error));
     simulator_reset();
     simulator_script("m2m.token", steps, 1);
     CHECK(planetkey_session_access_token(hurried, &token, &error) == expected.status);
@@ -89,14 +89,14 @@ static void answer(const char *steps, struct expected expected) {
 
 static void answers(void) {
     answer("[{\"status\":401,\"json\":{\"error\":\"invalid_client\",\"error_description\":\"Invalid client or Invalid client credentials\"}}]",
-           (struct expected){PLANETKEY_STATUS_MISCONFIGURED, "invalid_client", "Invalid client or Invalid client credentials", 401, -1, false});
+           30000, (struct expected){PLANETKEY_STATUS_MISCONFIGURED, "invalid_client", "Invalid client or Invalid client credentials", 401, -1, false});
     answer("[{\"status\":400,\"json\":{\"error\":\"invalid_scope\"}}]",
-           (struct expected){PLANETKEY_STATUS_MISCONFIGURED, "invalid_scope", NULL, 400, -1, false});
+           30000, (struct expected){PLANETKEY_STATUS_MISCONFIGURED, "invalid_scope", NULL, 400, -1, false});
     answer("[{\"status\":503,\"headers\":{\"Retry-After\":\"120\"},\"body\":\"busy\"}]",
-           (struct expected){PLANETKEY_STATUS_UNAVAILABLE, NULL, NULL, 503, 120000, true});
+           30000, (struct expected){PLANETKEY_STATUS_UNAVAILABLE, NULL, NULL, 503, 120000, true});
     answer("[{\"status\":200,\"headers\":{\"Content-Type\":\"text/html\"},\"body\":\"<html>\"}]",
-           (struct expected){PLANETKEY_STATUS_PROTOCOL, NULL, NULL, 200, -1, true});
-    answer("[{\"fault\":\"stall\"}]", (struct expected){PLANETKEY_STATUS_TIMEOUT, NULL, NULL, 0, -1, true});
+           30000, (struct expected){PLANETKEY_STATUS_PROTOCOL, NULL, NULL, 200, -1, true});
+    answer("[{\"fault\":\"stall\"}]", 2000, (struct expected){PLANETKEY_STATUS_TIMEOUT, NULL, NULL, 0, -1, true});
 }
 
 static void without_a_server(void) {

@@ -33,6 +33,8 @@ static void done(void *user_data) { ++((struct book *)user_data)->destroyed; }
 static void make_noise(char *token, size_t size) {
     planetkey_session *session = simulator_m2m_session();
     planetkey_string *text = NULL;
+    /* The token of the time before is still on disk. */
+    simulator_reset();
     simulator_script("m2m.token", "[{\"status\":503,\"headers\":{\"Retry-After\":\"0\"}},{\"token_response\":{\"remove\":[\"expires_in\"],\"set\":{\"access_token\":\"an-opaque-token-s3cr3t\"}}}]", 0);
     CHECK_OK(planetkey_session_access_token(session, &text, &error));
     snprintf(token, size, "%s", planetkey_string_data(text));

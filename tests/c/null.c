@@ -31,7 +31,7 @@ static void frees(void) {
     planetkey_session_free(NULL);
 }
 
-static void accessors(void) {
+static void f113_accessors_take_null(void) {
     CHECK(planetkey_error_status(NULL) == PLANETKEY_STATUS_OK);
     CHECK(planetkey_error_message(NULL) == NULL);
     CHECK(planetkey_error_reason(NULL) == NULL);
@@ -76,6 +76,7 @@ static void accessors(void) {
     CHECK(planetkey_session_info_host_count(NULL, 0) == 0);
     CHECK(planetkey_session_info_host(NULL, 0, 0) == NULL);
     CHECK(planetkey_session_info_transport(NULL, 0) == NULL);
+    CHECK(planetkey_session_info_file(NULL, 0) == NULL);
     CHECK(planetkey_session_info_note_count(NULL) == 0);
     CHECK(planetkey_session_info_note(NULL, 0) == NULL);
 
@@ -83,9 +84,13 @@ static void accessors(void) {
     CHECK(planetkey_session_clone(NULL) == NULL);
 }
 
-static void options(void) {
+static void f113_options_refuse_null(void) {
     planetkey_options *options = planetkey_options_new();
     CHECK(options != NULL);
+    REFUSED("options", planetkey_options_set_save(NULL, false, error));
+    REFUSED("options", planetkey_options_set_storage_root(NULL, "/", error));
+    REFUSED("options", planetkey_options_set_profile(NULL, "mine", error));
+    REFUSED("options", planetkey_options_set_storage(NULL, NULL, error));
     REFUSED("options", planetkey_options_set_timeout_ms(NULL, 1000, error));
     REFUSED("options", planetkey_options_set_deployment(NULL, "planet", error));
     REFUSED("options", planetkey_options_add_allowed_host(NULL, "example.com", error));
@@ -94,6 +99,9 @@ static void options(void) {
     REFUSED("options", planetkey_options_set_proxy(NULL, "http://127.0.0.1:1", error));
     REFUSED("host", planetkey_options_add_allowed_host(options, NULL, error));
     /* NULL puts the default back. */
+    CHECK_OK(planetkey_options_set_storage_root(options, NULL, &error));
+    CHECK_OK(planetkey_options_set_profile(options, NULL, &error));
+    CHECK_OK(planetkey_options_set_storage(options, NULL, &error));
     CHECK_OK(planetkey_options_set_deployment(options, NULL, &error));
     CHECK_OK(planetkey_options_set_ca_file(options, NULL, &error));
     CHECK_OK(planetkey_options_set_proxy(options, NULL, &error));
@@ -101,7 +109,7 @@ static void options(void) {
     planetkey_options_free(options);
 }
 
-static void constructors(void) {
+static void f113_constructors_refuse_null(void) {
     static const char *const nothing[] = {NULL};
     planetkey_session *session = OLD(planetkey_session);
     REFUSED("session", planetkey_session_from_defaults(NULL, NULL, error));
@@ -125,7 +133,7 @@ static void constructors(void) {
     CHECK(session == NULL);
 }
 
-static void methods(void) {
+static void f113_methods_refuse_null(void) {
     planetkey_session *session = NULL;
     planetkey_session *other = OLD(planetkey_session);
     planetkey_authorization *authorization = OLD(planetkey_authorization);
@@ -153,6 +161,12 @@ static void methods(void) {
     CHECK(authorization == NULL);
     REFUSED("url", planetkey_session_headers(session, NULL, &authorization, error));
     REFUSED("authorization", planetkey_session_headers(session, url, NULL, error));
+
+    authorization = OLD(planetkey_authorization);
+    REFUSED("session", planetkey_session_headers_cached(NULL, url, &authorization, error));
+    CHECK(authorization == NULL);
+    REFUSED("url", planetkey_session_headers_cached(session, NULL, &authorization, error));
+    REFUSED("authorization", planetkey_session_headers_cached(session, url, NULL, error));
 
     REFUSED("session", planetkey_session_copy_header(NULL, url, buffer, sizeof buffer, &needed, error));
     CHECK(needed == 0 && buffer[0] == '\0');
@@ -188,6 +202,11 @@ static void methods(void) {
 
     REFUSED("session", planetkey_session_refresh(NULL, error));
 
+    answer = true;
+    REFUSED("session", planetkey_session_logout(NULL, &answer, error));
+    CHECK(!answer);
+    REFUSED("session", planetkey_session_logout(NULL, NULL, error));
+
     REFUSED("session", planetkey_session_status(NULL, &info, error));
     CHECK(info == NULL);
     REFUSED("info", planetkey_session_status(session, NULL, error));
@@ -204,6 +223,7 @@ static void free_functions(void) {
     REFUSED("url", planetkey_redact_url(NULL, &string, error));
     CHECK(string == NULL);
     REFUSED("redacted", planetkey_redact_url(url, NULL, error));
+    CHECK(planetkey_settle(0));
     /* Without a callback nothing is logged. */
     CHECK_OK(planetkey_set_log_callback(NULL, NULL, NULL, PLANETKEY_LOG_LEVEL_OFF, &error));
     CHECK(planetkey_set_log_callback(NULL, NULL, NULL, PLANETKEY_LOG_LEVEL_OFF, NULL) == PLANETKEY_STATUS_OK);
@@ -211,10 +231,10 @@ static void free_functions(void) {
 
 int main(void) {
     frees();
-    accessors();
-    options();
-    constructors();
-    methods();
+    f113_accessors_take_null();
+    f113_options_refuse_null();
+    f113_constructors_refuse_null();
+    f113_methods_refuse_null();
     free_functions();
     return finish();
 }

@@ -102,6 +102,11 @@ void sessions() {
             "\",\"client_secret\":\"" + simulator_variable("PL_AUTH_CLIENT_SECRET") + "\"}",
         options());
     CHECK(!by_config.access_token().str().empty());
+    const std::optional<Authorization> cached = session.headers_cached(url);
+    CHECK(cached && cached->generation() == session.headers(url).generation());
+    CHECK(info.file() && info.file()->find("/.planet/planet-m2m-") != std::string_view::npos && !info.file(1));
+    CHECK(session.logout() && !session.headers_cached(url));
+    CHECK(planetkey::settle(0));
     Session with_scopes = Session::from_m2m(simulator_variable("PL_AUTH_CLIENT_ID"), simulator_variable("PL_AUTH_CLIENT_SECRET"),
                                             {"one", "two"}, "https://api.planet.com/", options());
     CHECK(!with_scopes.access_token().str().empty());
@@ -133,6 +138,8 @@ void errors() {
     expect(PLANETKEY_STATUS_INVALID_ARGUMENT, [&] { session.authorize(nul); });
     expect(PLANETKEY_STATUS_INVALID_ARGUMENT, [&] { Session::from_api_key(nul); });
     expect(PLANETKEY_STATUS_INVALID_ARGUMENT, [&] { Options().proxy(nul); });
+    expect(PLANETKEY_STATUS_INVALID_ARGUMENT, [&] { Options().storage_root(nul); });
+    expect(PLANETKEY_STATUS_INVALID_ARGUMENT, [&] { Options().profile(nul); });
     expect(PLANETKEY_STATUS_INVALID_ARGUMENT, [&] { Session::from_m2m("id", "secret", {nul}); });
     expect(PLANETKEY_STATUS_INVALID_ARGUMENT, [&] { planetkey::strip_api_key(nul); });
     expect(PLANETKEY_STATUS_INVALID_ARGUMENT, [&] { Options().ca_file("\xff"); });
@@ -150,6 +157,8 @@ void errors() {
         const planetkey::Error copy = details;
         CHECK(copy.message() == details.message() && !copy.reason());
     }
+    /* All sessions of a client heed what the server asked for; this one has another home. */
+    simulator_reset();
     Session other = m2m();
     simulator_script("m2m.token", "[{\"status\":401,\"json\":{\"error\":\"invalid_client\",\"error_description\":\"no\"}}]", 1);
     try {

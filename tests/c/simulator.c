@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "support.h"
+
 struct text {
     char *data;
     size_t length;
@@ -82,8 +84,10 @@ static cJSON *control(const char *path, const char *post) {
     return json;
 }
 
+void simulator_join(void) { curl_global_init(CURL_GLOBAL_DEFAULT); }
+
 void simulator_start(void) {
-    curl_global_init(CURL_GLOBAL_DEFAULT);
+    simulator_join();
     simulator_reset();
 }
 
@@ -180,14 +184,53 @@ planetkey_options *simulator_options(void) {
     return options;
 }
 
-planetkey_session *simulator_m2m_session(void) {
-    planetkey_options *options = simulator_options();
+char *simulator_seed(const char *members) {
+    cJSON *response = control("/sessions", members ? members : "{}");
+    char *text = cJSON_Print(response);
+    cJSON_Delete(response);
+    if (!text) {
+        die("no session", members);
+    }
+    return text;
+}
+
+void simulator_log_in(const char *members) {
+    char *response = simulator_seed(members);
+    write_text(home_file(".planet/planet-user/token.json"), response);
+    free(response);
+}
+
+void simulator_settings(const char *settings) { cJSON_Delete(control("/settings", settings)); }
+
+planetkey_session *simulator_m2m_session_with(const planetkey_options *options) {
     planetkey_session *session = NULL;
     planetkey_error *error = NULL;
     if (planetkey_session_from_m2m(simulator_variable("PL_AUTH_CLIENT_ID"), simulator_variable("PL_AUTH_CLIENT_SECRET"),
                                    NULL, 0, NULL, options, &session, &error) != PLANETKEY_STATUS_OK) {
         die("session", planetkey_error_message(error));
     }
+    return session;
+}
+
+planetkey_session *simulator_m2m_session(void) {
+    planetkey_options *options = simulator_options();
+    planetkey_session *session = simulator_m2m_session_with(options);
+    planetkey_options_free(options);
+    return session;
+}
+
+planetkey_session *simulator_user_session_with(const planetkey_options *options) {
+    planetkey_session *session = NULL;
+    planetkey_error *error = NULL;
+    if (planetkey_session_from_profile("planet-user", options, &session, &error) != PLANETKEY_STATUS_OK) {
+        die("session", planetkey_error_message(error));
+    }
+    return session;
+}
+
+planetkey_session *simulator_user_session(void) {
+    planetkey_options *options = simulator_options();
+    planetkey_session *session = simulator_user_session_with(options);
     planetkey_options_free(options);
     return session;
 }

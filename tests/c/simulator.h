@@ -15,13 +15,16 @@ extern "C" {
 void simulator_start(void);
 void simulator_end(void);
 
+/* The first of these in a process that another one, which goes on with the simulator, has started. */
+void simulator_join(void);
+
 /* An environment variable that the simulator set. */
 const char *simulator_variable(const char *name);
 
 /* base URL in the environment variable + path; valid until the second next call. */
 const char *simulator_url(const char *variable, const char *path);
 
-/* Forgets scripts, counters and settings. */
+/* Forgets scripts, counters, settings and sessions, and empties the home directory. */
 void simulator_reset(void);
 
 /* The next requests to `target` take these steps, a JSON array. */
@@ -39,11 +42,26 @@ void simulator_release(const char *hold);
 /* GET with this header line (NULL: none). Returns the HTTP status and, if asked, the body, to be freed with free(). */
 long simulator_get(const char *url, const char *header_line, char **body);
 
+/* Opens a person's session at the authorization server. Members as for POST /sessions, without them NULL; gives the token response that
+   ends a login, to be freed with free(). */
+char *simulator_seed(const char *members);
+
+/* The same, kept in the home directory for the profile planet-user, as Planet's own tools keep it. */
+void simulator_log_in(const char *members);
+
+/* Changes settings, a JSON object. */
+void simulator_settings(const char *settings);
+
 /* Options with which planetkey may use the simulator. */
 planetkey_options *simulator_options(void);
 
-/* A session of the simulator's M2M client. */
+/* A session of the simulator's M2M client, by these options or by those of simulator_options(). */
 planetkey_session *simulator_m2m_session(void);
+planetkey_session *simulator_m2m_session_with(const planetkey_options *options);
+
+/* A session of the profile planet-user, in the same way. */
+planetkey_session *simulator_user_session(void);
+planetkey_session *simulator_user_session_with(const planetkey_options *options);
 
 /* A session of the simulator's API key. */
 planetkey_session *simulator_api_key_session(planetkey_api_key_transport transport);

@@ -22,7 +22,7 @@ static const char *const foreign[] = {
     "PL_AUTH_PROFILE", "PL_AUTH_CLIENT_ID", "PL_AUTH_CLIENT_SECRET", "PL_API_KEY", "PLANET_API_KEY", "SH_CLIENT_ID",
     "SH_CLIENT_SECRET", "SH_PROFILE", "PLANETKEY_DEPLOYMENT", "PLANETKEY_ALLOW_INSECURE_LOOPBACK", "HTTP_PROXY",
     "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy", "SSL_CERT_FILE",
-    "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "XDG_CONFIG_HOME", NULL};
+    "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "XDG_CONFIG_HOME", "PLANETKEY_STORAGE_ROOT", NULL};
 
 /* What an expectation does not name, the error must not have; only the message is free. */
 static void check_error(const cJSON *wanted, const planetkey_error *error) {
@@ -97,6 +97,44 @@ static void check_token_request(const cJSON *wanted) {
     cJSON_Delete(requests);
 }
 
+static char *read_text(const char *path) {
+    char *content = NULL;
+    size_t size = 0;
+    FILE *in = fopen(path, "r"), *out;
+    int c;
+    if (!in) {
+        return NULL;
+    }
+    out = some(open_memstream(&content, &size));
+    while ((c = getc(in)) != EOF) {
+        putc(c, out);
+    }
+    fclose(in);
+    fclose(out);
+    return content;
+}
+
+/* Null: no such file; a text: exactly that; an object: JSON with these members. */
+static void check_file(const cJSON *wanted) {
+    char path[1024], *content;
+    snprintf(path, sizeof path, "%s/%s", getenv("HOME"), wanted->string);
+    content = read_text(path);
+    if (cJSON_IsNull(wanted) || !content) {
+        if (content || !cJSON_IsNull(wanted)) {
+            differ("%s is %s", path, content ? "there" : "not there");
+        }
+    } else if (cJSON_IsString(wanted)) {
+        if (strcmp(content, wanted->valuestring) != 0) {
+            differ("%s is %s", path, content);
+        }
+    } else {
+        cJSON *actual = cJSON_Parse(content);
+        different_subset(wanted->string, wanted, actual);
+        cJSON_Delete(actual);
+    }
+    free(content);
+}
+
 static void check_outcome(const cJSON *expect, const cJSON *outcome, const planetkey_error *error) {
     const cJSON *item;
     if (error && !member(expect, "error")) {
@@ -107,6 +145,9 @@ static void check_outcome(const cJSON *expect, const cJSON *outcome, const plane
             check_requests(item);
         } else if (strcmp(item->string, "token_request") == 0) {
             check_token_request(item);
+        } else if (strcmp(item->string, "files") == 0) {
+            const cJSON *file;
+            cJSON_ArrayForEach(file, item) { check_file(file); }
         } else if (strcmp(item->string, "error") == 0) {
             if (error) {
                 check_error(item, error);
@@ -173,10 +214,10 @@ static int remove_one(const char *path, const struct stat *status, int type, str
     return remove(path);
 }
 
-static void write_file(const char *home, const cJSON *file) {
+static void write_file(const char *home, const char *name, const cJSON *file) {
     char path[1024], *slash, *content = cJSON_IsString(file) ? copied(file->valuestring) : some(cJSON_PrintUnformatted(file));
     FILE *out;
-    snprintf(path, sizeof path, "%s/%s", home, file->string);
+    snprintf(path, sizeof path, "%s/%s", home, name);
     for (slash = strchr(path + strlen(home) + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
         mkdir(path, 0700);
@@ -186,6 +227,18 @@ static void write_file(const char *home, const cJSON *file) {
     fputs(content, out);
     fclose(out);
     free(content);
+}
+
+/* A session of the user's server, as its token file. */
+static void write_session(const char *home, const cJSON *seed) {
+    cJSON *answer = control("/sessions", member(seed, "session"));
+    const cJSON *item;
+    cJSON_ArrayForEach(item, member(seed, "set")) {
+        cJSON_DeleteItemFromObjectCaseSensitive(answer, item->string);
+        cJSON_AddItemToObject(answer, item->string, some(cJSON_Duplicate(item, 1)));
+    }
+    write_file(home, text(seed, "path"), answer);
+    cJSON_Delete(answer);
 }
 
 /* The number of differences. */
@@ -206,7 +259,8 @@ static int run(const cJSON *written) {
     tell("/settings", member(one, "settings"));
     tell_each("/clients", member(one, "clients"));
     tell_each("/script", member(one, "script"));
-    cJSON_ArrayForEach(item, member(one, "files")) { write_file(home, item); }
+    cJSON_ArrayForEach(item, member(one, "files")) { write_file(home, item->string, item); }
+    cJSON_ArrayForEach(item, member(one, "seed")) { write_session(home, item); }
     for (i = 0; foreign[i]; ++i) {
         unsetenv(foreign[i]);
     }
@@ -226,21 +280,13 @@ static int run(const cJSON *written) {
 }
 
 static cJSON *read_json(const char *directory, const char *name) {
-    char path[1024], *content = NULL;
-    size_t size = 0;
-    FILE *in, *out = some(open_memstream(&content, &size));
+    char path[1024], *content;
     cJSON *json;
-    int c;
     snprintf(path, sizeof path, "%s/%s", directory, name);
-    in = fopen(path, "r");
-    if (!in) {
+    content = read_text(path);
+    if (!content) {
         die("cannot be read", path);
     }
-    while ((c = getc(in)) != EOF) {
-        putc(c, out);
-    }
-    fclose(in);
-    fclose(out);
     json = cJSON_Parse(content);
     if (!json) {
         die("is no JSON", path);

@@ -36,6 +36,10 @@ static planetkey_options *options_of(const cJSON *given, planetkey_error **error
             status = planetkey_options_set_ca_file(options, option->valuestring, error);
         } else if (strcmp(option->string, "proxy") == 0) {
             status = planetkey_options_set_proxy(options, option->valuestring, error);
+        } else if (strcmp(option->string, "save") == 0) {
+            status = planetkey_options_set_save(options, cJSON_IsTrue(option), error);
+        } else if (strcmp(option->string, "storage_root") == 0) {
+            status = planetkey_options_set_storage_root(options, option->valuestring, error);
         } else if (strcmp(option->string, "allowed_hosts") == 0) {
             cJSON_ArrayForEach(host, option) {
                 if (status == PLANETKEY_STATUS_OK) {
@@ -74,6 +78,14 @@ planetkey_session *open_session(const cJSON *wanted, planetkey_error **error) {
     if (member(wanted, "options")) {
         options = options_of(member(wanted, "options"), error);
         if (!options) {
+            return NULL;
+        }
+    }
+    if (member(wanted, "profile")) {
+        options = options ? options : some(planetkey_options_new());
+        status = planetkey_options_set_profile(options, text(wanted, "profile"), error);
+        if (status != PLANETKEY_STATUS_OK) {
+            planetkey_options_free(options);
             return NULL;
         }
     }
@@ -168,6 +180,9 @@ cJSON *perform(const planetkey_session *session, const cJSON *call, planetkey_er
         is_flag = 1;
     } else if (strcmp(op, "refresh") == 0) {
         status = planetkey_session_refresh(session, error);
+    } else if (strcmp(op, "logout") == 0) {
+        status = planetkey_session_logout(session, &flag, error);
+        is_flag = 1;
     } else if (strcmp(op, "status") == 0) {
         planetkey_session_info *info = NULL;
         status = planetkey_session_status(session, &info, error);

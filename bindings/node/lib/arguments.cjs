@@ -45,7 +45,21 @@ function record(value, name) {
   return value;
 }
 
+/** An object with the functions of a storage. */
+function storage(value, name) {
+  if (value === null || typeof value !== 'object') throw invalid(`${name} must be an object`);
+  for (const required of ['load', 'save']) {
+    if (typeof value[required] !== 'function') throw invalid(`${name} must have the functions load and save`);
+  }
+  const given = ['lock', 'unlock'].map((optional) => value[optional]).filter((optional) => optional !== undefined && optional !== null);
+  if (given.length === 1) throw invalid(`${name} must have both lock and unlock, or neither`);
+  if (!given.every((optional) => typeof optional === 'function')) throw invalid(`lock and unlock of ${name} must be functions`);
+  return value;
+}
+
 const OPTIONS = {
+  save: boolean,
+  storageRoot: text,
   timeoutMs: wholeNumber,
   deployment: json,
   allowedHosts: texts,
@@ -75,4 +89,4 @@ function signalOf(value) {
   return signal;
 }
 
-module.exports = { invalid, json, options, signalOf, text, texts, wholeNumber };
+module.exports = { invalid, json, options, signalOf, storage, text, texts, wholeNumber };

@@ -1,9 +1,11 @@
 'use strict';
 
 const { inspect } = require('node:util');
-const { invalid, json, options, signalOf, text, texts, wholeNumber } = require('./arguments.cjs');
+const { invalid, json, options, signalOf, storage, text, texts, wholeNumber } = require('./arguments.cjs');
 const { called, failure, translated } = require('./errors.cjs');
+const eventLoop = require('./event-loop.cjs');
 const native = require('./native.cjs');
+const { Storage } = require('./storage.cjs');
 const { WaitingRoom, cancelled } = require('./waiting.cjs');
 
 const INTERNAL = Symbol('planetkey');
@@ -47,7 +49,8 @@ function plain(value, name = '') {
   return name.endsWith('_at') && typeof value === 'number' ? date(value) : value;
 }
 
-const wouldWait = (method) => failure('UNAVAILABLE', `no valid access token is cached: await session.${method} instead`);
+/** The options of a client whose tokens an application may keep. */
+const KEPT = { storage, profile: text };
 
 /** The AbortSignal of a call, which has not aborted. */
 function live(given) {
@@ -58,6 +61,7 @@ function live(given) {
 
 class Session {
   #native;
+  #storage;
   #keys;
   #room;
   #together;
@@ -66,47 +70,48 @@ class Session {
   #token;
   #kept = new Map();
 
-  constructor(key, nativeSession) {
+  constructor(key, nativeSession, ownStorage) {
     if (key !== INTERNAL) throw invalid('a Session is made by one of its static methods, such as Session.fromDefaults()');
     this.#native = nativeSession;
+    this.#storage = ownStorage;
     this.#keys = nativeSession.cachedKeys();
     this.#room = new WaitingRoom(nativeSession.timeoutMs);
-    // With one source that renews, whoever waits waits for that.
-    this.#together = this.status().sources.filter((source) => source.kind === 'access_token').length < 2;
   }
 
-  static #open(open) {
-    return new Session(INTERNAL, called(open));
+  /** `open` gets what every constructor of the addon begins with, and the options. */
+  static #open({ storage: functions, ...checked }, open) {
+    const ownStorage = functions && new Storage(functions);
+    const nativeSession = called(() => open(eventLoop, { ...checked, storage: ownStorage?.number }));
+    return new Session(INTERNAL, nativeSession, ownStorage);
   }
 
   static fromDefaults(given) {
-    const checked = options(given);
-    return Session.#open(() => native.Session.fromDefaults(checked));
+    return Session.#open(options(given), (loop, checked) => native.Session.fromDefaults(loop, checked));
   }
 
   static fromProfile(name, given) {
     text(name, 'name');
-    const checked = options(given);
-    return Session.#open(() => native.Session.fromProfile(name, checked));
+    return Session.#open(options(given, { storage }), (loop, checked) => native.Session.fromProfile(loop, name, checked));
   }
 
   static fromApiKey(key, given) {
     text(key, 'key');
-    const { transport, ...checked } = options(given, { transport: text });
-    return Session.#open(() => native.Session.fromApiKey(key, transport, checked));
+    const { transport, ...common } = options(given, { transport: text });
+    return Session.#open(common, (loop, checked) => native.Session.fromApiKey(loop, key, transport, checked));
   }
 
   static fromM2m(clientId, clientSecret, given) {
     text(clientId, 'clientId');
     text(clientSecret, 'clientSecret');
-    const checked = options(given, { scopes: texts, audience: text });
-    return Session.#open(() => native.Session.fromM2m(clientId, clientSecret, checked));
+    return Session.#open(
+      options(given, { ...KEPT, scopes: texts, audience: text }),
+      (loop, checked) => native.Session.fromM2m(loop, clientId, clientSecret, checked),
+    );
   }
 
   static fromClientConfig(config, given) {
     const document = json(config, 'config');
-    const checked = options(given);
-    return Session.#open(() => native.Session.fromClientConfig(document, checked));
+    return Session.#open(options(given, KEPT), (loop, checked) => native.Session.fromClientConfig(loop, document, checked));
   }
 
   async authorize(url, given) {
@@ -118,7 +123,7 @@ class Session {
   authorizeSync(url) {
     text(url, 'url');
     const value = this.#cached('authorize', url);
-    if (value === null) throw wouldWait('authorize(url)');
+    if (value === null) throw this.#wouldWait('authorize(url)');
     return new Authorization(INTERNAL, value, url);
   }
 
@@ -131,7 +136,7 @@ class Session {
   headersSync(url) {
     text(url, 'url');
     const value = this.#cached('headers', url);
-    if (value === null) throw wouldWait('headers(url)');
+    if (value === null) throw this.#wouldWait('headers(url)');
     return { ...value.headers };
   }
 
@@ -147,7 +152,7 @@ class Session {
 
   accessTokenSync() {
     const token = this.#cachedToken();
-    if (token === null) throw wouldWait('accessToken()');
+    if (token === null) throw this.#wouldWait('accessToken()');
     return token;
   }
 
@@ -168,11 +173,11 @@ class Session {
   }
 
   async refresh(given) {
-    await this.#room.get(
-      'refresh',
-      live(given),
-      (cancellation, waitedMs) => this.#native.refresh(cancellation, waitedMs),
-    );
+    await this.#get('refresh', live(given), (cancellation, waitedMs) => this.#native.refresh(cancellation, waitedMs));
+  }
+
+  async logout(given) {
+    return await this.#get('logout', live(given), (cancellation, waitedMs) => this.#native.logout(cancellation, waitedMs));
   }
 
   status() {
@@ -185,7 +190,7 @@ class Session {
 
   withTimeoutMs(timeoutMs) {
     wholeNumber(timeoutMs, 'timeoutMs');
-    return Session.#open(() => this.#native.withTimeoutMs(timeoutMs));
+    return new Session(INTERNAL, called(() => this.#native.withTimeoutMs(timeoutMs)), this.#storage);
   }
 
   #cachedToken() {
@@ -203,9 +208,33 @@ class Session {
     return value.token;
   }
 
+  #wouldWait(method) {
+    // Here the renewal would need the very thread that waits for it.
+    const code = this.#storage === undefined ? 'UNAVAILABLE' : 'UNSUPPORTED';
+    const why = this.#storage === undefined ? '' : ', and a session with a storage of its own is not read without waiting';
+    return failure(code, `no valid access token is cached${why}: await session.${method} instead`);
+  }
+
+  /** With one source that renews, whoever waits waits for that. */
+  #waitsTogether() {
+    this.#together ??= this.status().sources.filter((source) => source.kind === 'access_token').length < 2;
+    return this.#together;
+  }
+
+  /** As WaitingRoom.get. */
+  async #get(key, signal, start, cached) {
+    if (this.#storage === undefined) return this.#room.get(key, signal, start, cached);
+    this.#storage.refuseToWaitWithin();
+    try {
+      return await this.#room.get(key, signal, start, cached);
+    } catch (error) {
+      throw this.#storage.explained(error);
+    }
+  }
+
   #waitForToken(signal) {
-    return this.#room.get(
-      this.#together ? '' : 'access token',
+    return this.#get(
+      this.#waitsTogether() ? '' : 'access token',
       signal,
       async (cancellation, waitedMs) => (await this.#native.accessToken(cancellation, waitedMs)).token,
       () => this.#cachedToken(),
@@ -231,8 +260,8 @@ class Session {
   }
 
   #wait(method, url, signal) {
-    return this.#room.get(
-      this.#together ? '' : `${method} ${url.split('/', 3).join('/')}`,
+    return this.#get(
+      this.#waitsTogether() ? '' : `${method} ${url.split('/', 3).join('/')}`,
       signal,
       (cancellation, waitedMs) => this.#native[method](cancellation, waitedMs, url),
       () => this.#cached(method, url),

@@ -1,23 +1,13 @@
 'use strict';
-// Waiting for the addon without using up libuv's threads.
+// Waiting for the addon with few threads.
 //
-// Each call that waits in the addon holds one of libuv's few threads, which files and DNS need too. So of all callers
-// that wait for the same thing only one goes into the addon, and the others wait for that one in JavaScript.
+// Each call that waits in the addon has a thread. So of all callers that wait for the same thing only one goes into the
+// addon, and the others wait for that one in JavaScript.
 
 const { failure, translated } = require('./errors.cjs');
 const native = require('./native.cjs');
 
 const cancelled = (signal) => failure('CANCELLED', 'the call was aborted', { cause: signal.reason });
-
-/** Calls that are in the addon now. */
-const running = new Set();
-
-/** Node waits for libuv's threads before it exits. */
-function watchExit() {
-  watchExit.done ??= process.on('exit', () => {
-    for (const cancellation of running) cancellation.cancel();
-  });
-}
 
 /** One call in the addon, and everybody who waits for it. */
 class Waiting {
@@ -32,8 +22,6 @@ class Waiting {
   }
 
   begin(start) {
-    watchExit();
-    running.add(this.#cancellation);
     this.#outcome = this.#run(start);
   }
 
@@ -43,7 +31,6 @@ class Waiting {
     } catch (error) {
       return { error: translated(error) };
     } finally {
-      running.delete(this.#cancellation);
       this.#left();
     }
   }

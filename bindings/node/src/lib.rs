@@ -4,8 +4,11 @@
 //! arguments before they come here, and makes a `PlanetkeyError` of every error thrown here.
 
 mod error;
+mod event_loop;
+mod exit;
 mod options;
 mod session;
+mod storage;
 mod values;
 mod wait;
 

@@ -1,11 +1,26 @@
 //! The options of every constructor.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use napi_derive::napi;
-use planetkey::{M2mOptions, Options};
+use planetkey::storage::StorageCallbacks;
+use planetkey::{DEFAULT_TIMEOUT_MS, M2mOptions, Options};
+
+use crate::event_loop::Line;
+use crate::storage::NodeStorage;
 
 /// What every constructor takes; absent means the core's default.
 #[napi(object, object_to_js = false)]
 pub struct NativeOptions {
+    /// Whether tokens are kept on disk.
+    pub save: Option<bool>,
+    /// In place of the home directory.
+    pub storage_root: Option<String>,
+    /// The profile that keeps the tokens of a client.
+    pub profile: Option<String>,
+    /// The number of the application's own storage.
+    pub storage: Option<u32>,
     /// A whole number, as the JavaScript side has checked.
     pub timeout_ms: Option<f64>,
     /// Preset name, path of a document, or its JSON text.
@@ -25,8 +40,18 @@ pub struct NativeOptions {
 }
 
 impl NativeOptions {
-    pub(crate) fn core(&self) -> Options {
+    pub(crate) fn timeout_ms(&self) -> u64 {
+        self.timeout_ms.map_or(DEFAULT_TIMEOUT_MS, whole)
+    }
+
+    pub(crate) fn core(&self, line: &Arc<Line>) -> Options {
+        let timeout = Duration::from_millis(self.timeout_ms());
+        let storage = |number| NodeStorage { line: Arc::clone(line), number, timeout };
         Options {
+            save: self.save,
+            storage_root: self.storage_root.clone(),
+            profile: self.profile.clone(),
+            storage: self.storage.map(|number| Arc::new(storage(number)) as Arc<dyn StorageCallbacks>),
             timeout_ms: self.timeout_ms.map(whole),
             deployment: self.deployment.clone(),
             allowed_hosts: self.allowed_hosts.clone(),

@@ -1,21 +1,23 @@
 //! `planetkey::Session` as an object of JavaScript.
 
+use std::sync::Arc;
+
 use napi::Env;
-use napi::bindgen_prelude::{
-    AsyncTask, Function, FunctionCallContext, Object, ToNapiValue, TypeName, retain_current_module_for_unload_safety,
-};
+use napi::bindgen_prelude::{Function, FunctionCallContext, Object, ToNapiValue, retain_current_module_for_unload_safety};
 use napi_derive::napi;
-use planetkey::{ApiKeyTransport, DEFAULT_TIMEOUT_MS, Options, Session};
+use planetkey::{ApiKeyTransport, Options, Session};
 
 use crate::error::{guarded, raise};
+use crate::event_loop::{EventLoop, Line};
 use crate::options::{NativeOptions, whole};
 use crate::values::{AuthorizationValue, TokenValue, key};
-use crate::wait::{Cancellation, Wait};
+use crate::wait::{self, Cancellation};
 
-/// A session. Everything that fails throws; nothing here but the tasks waits for anything.
+/// A session. Everything that fails throws; nothing here waits for anything but the threads of the calls that give a promise.
 #[napi(js_name = "Session")]
 pub struct NativeSession {
     session: Session,
+    line: Arc<Line>,
     timeout_ms: u64,
 }
 
@@ -24,14 +26,16 @@ const ASK: f64 = -1.0;
 
 fn open(
     env: &Env,
+    event_loop: &EventLoop,
     options: &NativeOptions,
     body: impl FnOnce(&Options) -> planetkey::Result<Session>,
 ) -> napi::Result<NativeSession> {
     // A renewal runs on a thread of its own, which may live longer than the worker that loaded the addon.
     retain_current_module_for_unload_safety();
-    let options = options.core();
-    let timeout_ms = options.timeout_ms.unwrap_or(DEFAULT_TIMEOUT_MS);
-    call(env, || body(&options)).map(|session| NativeSession { session, timeout_ms })
+    let line = event_loop.line();
+    let timeout_ms = options.timeout_ms();
+    let options = options.core(&line);
+    call(env, || body(&options)).map(|session| NativeSession { session, line, timeout_ms })
 }
 
 fn call<T>(env: &Env, body: impl FnOnce() -> planetkey::Result<T>) -> napi::Result<T> {
@@ -42,20 +46,26 @@ fn call<T>(env: &Env, body: impl FnOnce() -> planetkey::Result<T>) -> napi::Resu
 impl NativeSession {
     /// What environment and files offer.
     #[napi(factory)]
-    pub fn from_defaults(env: Env, options: NativeOptions) -> napi::Result<Self> {
-        open(&env, &options, Session::from_defaults)
+    pub fn from_defaults(env: Env, event_loop: &EventLoop, options: NativeOptions) -> napi::Result<Self> {
+        open(&env, event_loop, &options, Session::from_defaults)
     }
 
     /// A saved or built-in profile.
     #[napi(factory)]
-    pub fn from_profile(env: Env, name: String, options: NativeOptions) -> napi::Result<Self> {
-        open(&env, &options, |options| Session::from_profile(&name, options))
+    pub fn from_profile(env: Env, event_loop: &EventLoop, name: String, options: NativeOptions) -> napi::Result<Self> {
+        open(&env, event_loop, &options, |options| Session::from_profile(&name, options))
     }
 
     /// An API key.
     #[napi(factory)]
-    pub fn from_api_key(env: Env, api_key: String, transport: Option<String>, options: NativeOptions) -> napi::Result<Self> {
-        open(&env, &options, |options| {
+    pub fn from_api_key(
+        env: Env,
+        event_loop: &EventLoop,
+        api_key: String,
+        transport: Option<String>,
+        options: NativeOptions,
+    ) -> napi::Result<Self> {
+        open(&env, event_loop, &options, |options| {
             let transport = transport.as_deref().map_or(Ok(ApiKeyTransport::default()), ApiKeyTransport::from_name)?;
             Session::from_api_key(&api_key, transport, options)
         })
@@ -63,14 +73,20 @@ impl NativeSession {
 
     /// A machine-to-machine client.
     #[napi(factory, js_name = "fromM2m")]
-    pub fn from_m2m(env: Env, client_id: String, client_secret: String, options: NativeOptions) -> napi::Result<Self> {
-        open(&env, &options, |core| Session::from_m2m(&client_id, &client_secret, &options.m2m(), core))
+    pub fn from_m2m(
+        env: Env,
+        event_loop: &EventLoop,
+        client_id: String,
+        client_secret: String,
+        options: NativeOptions,
+    ) -> napi::Result<Self> {
+        open(&env, event_loop, &options, |core| Session::from_m2m(&client_id, &client_secret, &options.m2m(), core))
     }
 
     /// Any registered client, as JSON text.
     #[napi(factory)]
-    pub fn from_client_config(env: Env, json: String, options: NativeOptions) -> napi::Result<Self> {
-        open(&env, &options, |options| Session::from_client_config(&json, options))
+    pub fn from_client_config(env: Env, event_loop: &EventLoop, json: String, options: NativeOptions) -> napi::Result<Self> {
+        open(&env, event_loop, &options, |options| Session::from_client_config(&json, options))
     }
 
     /// Functions for hot loops. Each answers with a number that stays the same as long as what JavaScript kept for it is
@@ -126,28 +142,46 @@ impl NativeSession {
         call(&env, || Ok(self.session.headers_cached(&url)?.map(AuthorizationValue::from)))
     }
 
-    /// A valid access token. `waited_ms` of the deadline are already gone.
+    /// A valid access token. `waited_ms` of the deadline are already gone, here and below.
     #[napi]
-    pub fn access_token(&self, cancellation: &Cancellation, waited_ms: f64) -> AsyncTask<Wait<TokenValue>> {
-        self.wait(cancellation, waited_ms, |session| session.access_token().map(TokenValue::from))
+    pub fn access_token<'env>(&self, env: &'env Env, cancellation: &Cancellation, waited_ms: f64) -> napi::Result<Object<'env>> {
+        self.start(env, cancellation, waited_ms, |session| session.access_token().map(TokenValue::from))
     }
 
     /// What a request to this URL carries.
     #[napi]
-    pub fn authorize(&self, cancellation: &Cancellation, waited_ms: f64, url: String) -> AsyncTask<Wait<AuthorizationValue>> {
-        self.wait(cancellation, waited_ms, move |session| session.authorize(&url).map(AuthorizationValue::from))
+    pub fn authorize<'env>(
+        &self,
+        env: &'env Env,
+        cancellation: &Cancellation,
+        waited_ms: f64,
+        url: String,
+    ) -> napi::Result<Object<'env>> {
+        self.start(env, cancellation, waited_ms, move |session| session.authorize(&url).map(AuthorizationValue::from))
     }
 
     /// The same, refused where headers alone do not do.
     #[napi]
-    pub fn headers(&self, cancellation: &Cancellation, waited_ms: f64, url: String) -> AsyncTask<Wait<AuthorizationValue>> {
-        self.wait(cancellation, waited_ms, move |session| session.headers(&url).map(AuthorizationValue::from))
+    pub fn headers<'env>(
+        &self,
+        env: &'env Env,
+        cancellation: &Cancellation,
+        waited_ms: f64,
+        url: String,
+    ) -> napi::Result<Object<'env>> {
+        self.start(env, cancellation, waited_ms, move |session| session.headers(&url).map(AuthorizationValue::from))
     }
 
     /// Renews now.
     #[napi]
-    pub fn refresh(&self, cancellation: &Cancellation, waited_ms: f64) -> AsyncTask<Wait<()>> {
-        self.wait(cancellation, waited_ms, Session::refresh)
+    pub fn refresh<'env>(&self, env: &'env Env, cancellation: &Cancellation, waited_ms: f64) -> napi::Result<Object<'env>> {
+        self.start(env, cancellation, waited_ms, Session::refresh)
+    }
+
+    /// Forgets the tokens; `false` where there were none.
+    #[napi]
+    pub fn logout<'env>(&self, env: &'env Env, cancellation: &Cancellation, waited_ms: f64) -> napi::Result<Object<'env>> {
+        self.start(env, cancellation, waited_ms, Session::logout)
     }
 
     /// The URL with the API key in it.
@@ -203,24 +237,22 @@ impl NativeSession {
     pub fn with_timeout_ms(&self, env: Env, timeout_ms: f64) -> napi::Result<NativeSession> {
         let timeout_ms = whole(timeout_ms);
         let session = call(&env, || Ok(self.session.with_timeout_ms(timeout_ms)))?;
-        Ok(NativeSession { session, timeout_ms })
+        Ok(NativeSession { session, line: Arc::clone(&self.line), timeout_ms })
     }
 }
 
 impl NativeSession {
-    fn wait<T>(
+    fn start<'env, T: ToNapiValue + Send + 'static>(
         &self,
+        env: &'env Env,
         cancellation: &Cancellation,
         waited_ms: f64,
         body: impl FnOnce(&Session) -> planetkey::Result<T> + Send + 'static,
-    ) -> AsyncTask<Wait<T>>
-    where
-        T: ToNapiValue + TypeName + Send + 'static,
-    {
+    ) -> napi::Result<Object<'env>> {
         let session = match whole(waited_ms) {
             0 => self.session.clone(),
             waited => self.session.with_timeout_ms(self.timeout_ms.saturating_sub(waited)),
         };
-        AsyncTask::new(Wait::new(session, cancellation, body))
+        wait::start(env, &session, cancellation, Arc::clone(&self.line), body)
     }
 }

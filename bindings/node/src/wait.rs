@@ -1,18 +1,21 @@
-//! Calls that may wait for the network, on a thread of libuv's pool.
+//! Calls that may wait, each on a thread of its own.
+//!
+//! Not on libuv's few threads: an application's storage that reads a file needs those, and a renewal waits for that storage. Nor does Node
+//! wait for this thread when a worker is terminated or the process ends.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::sync_channel;
 
-use napi::bindgen_prelude::{ToNapiValue, TypeName};
-use napi::{Env, Task};
+use napi::Env;
+use napi::bindgen_prelude::{Object, ToNapiValue};
 use napi_derive::napi;
 use planetkey::{Error, Session, Status};
 
 use crate::error::{guarded, raise};
+use crate::event_loop::Line;
 
 /// Ends the waiting of the call that it was given to.
-///
-/// Node's own cancellation of pool work reaches only what no thread has begun.
 #[napi]
 #[derive(Default)]
 pub struct Cancellation {
@@ -27,55 +30,38 @@ impl Cancellation {
         Self::default()
     }
 
-    /// The call fails with CANCELLED as soon as its thread looks, and the thread is free again.
+    /// The call fails with CANCELLED as soon as its thread looks, and the thread ends.
     #[napi]
     pub fn cancel(&self) {
         self.cancelled.store(true, Ordering::Relaxed);
     }
 }
 
-type Call<T> = Box<dyn FnOnce(&Session) -> planetkey::Result<T> + Send>;
+type Resolver<T> = Box<dyn FnOnce(Env) -> napi::Result<T>>;
 
-/// One call that may wait.
-pub struct Wait<T> {
-    session: Session,
-    cancelled: Arc<AtomicBool>,
-    call: Option<Call<T>>,
-}
-
-impl<T> Wait<T> {
-    pub(crate) fn new(
-        session: Session,
-        cancellation: &Cancellation,
-        call: impl FnOnce(&Session) -> planetkey::Result<T> + Send + 'static,
-    ) -> Self {
-        let cancelled = Arc::clone(&cancellation.cancelled);
-        let asked = Arc::clone(&cancelled);
-        Wait {
-            session: session.with_interrupt(Arc::new(move || asked.load(Ordering::Relaxed))),
-            cancelled,
-            call: Some(Box::new(call)),
-        }
+/// Starts the call; the promise keeps the process alive until it has ended.
+pub(crate) fn start<'env, T: ToNapiValue + Send + 'static>(
+    env: &'env Env,
+    session: &Session,
+    cancellation: &Cancellation,
+    line: Arc<Line>,
+    call: impl FnOnce(&Session) -> planetkey::Result<T> + Send + 'static,
+) -> napi::Result<Object<'env>> {
+    let cancelled = Arc::clone(&cancellation.cancelled);
+    let session = session.with_interrupt(Arc::new(move || cancelled.load(Ordering::Relaxed) || line.is_closed()));
+    let (sender, receiver) = sync_channel(1);
+    let spawned = std::thread::Builder::new().name("planetkey-call".to_owned()).spawn(move || {
+        // Nothing comes when there is no promise to settle.
+        let Ok(deferred) = receiver.recv() else { return };
+        let deferred: napi::JsDeferred<T, Resolver<T>> = deferred;
+        let outcome = guarded(|| call(&session));
+        deferred.resolve(Box::new(move |env| outcome.map_err(|error| raise(&env, &error))));
+    });
+    if let Err(error) = spawned {
+        let message = format!("no thread could be started to wait for the session: {error}");
+        return Err(raise(env, &Error::new(Status::Unavailable, message)));
     }
-}
-
-impl<T: ToNapiValue + TypeName + Send + 'static> Task for Wait<T> {
-    // Not the `Result` of napi, which cannot carry the core's error from the pool's thread.
-    type Output = planetkey::Result<T>;
-    type JsValue = T;
-
-    fn compute(&mut self) -> napi::Result<Self::Output> {
-        if self.cancelled.load(Ordering::Relaxed) {
-            return Ok(Err(Error::new(Status::Cancelled, "the call was cancelled before it began")));
-        }
-        let call = self.call.take();
-        Ok(guarded(|| match call {
-            Some(call) => call(&self.session),
-            None => Err(Error::new(Status::Internal, "a call was made twice")),
-        }))
-    }
-
-    fn resolve(&mut self, env: Env, output: Self::Output) -> napi::Result<Self::JsValue> {
-        output.map_err(|error| raise(&env, &error))
-    }
+    let (deferred, promise) = env.create_deferred()?;
+    drop(sender.send(deferred));
+    Ok(promise)
 }

@@ -1,32 +1,17 @@
 // The addon as a guest in somebody's process: it neither keeps it alive, nor blocks it, nor breaks it.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, test } from 'node:test';
-import { pathToFileURL } from 'node:url';
-import { join } from 'node:path';
-import { Simulator } from './simulator.mjs';
+import { ENTRY, Simulator } from './simulator.mjs';
 
 let simulator;
 beforeEach(async () => { simulator = await Simulator.start(); });
 afterEach(() => simulator.stop());
 
-const entry = JSON.stringify(pathToFileURL(join(import.meta.dirname, '../index.mjs')).href);
 const begin = `
-  import { Session } from ${entry};
+  import { Session } from ${ENTRY};
   const session = Session.fromDefaults({ timeoutMs: 600_000 });
 `;
-
-/** Runs a program to its own end. A program that is not able to end fails by the test's timeout. */
-async function run(program, environment = {}) {
-  const child = spawn(process.execPath, ['--input-type=module', '--eval', program], {
-    env: { ...simulator.variables, ...environment },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  const [output, errors, [code, signal]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')]);
-  return { output, errors, code, signal };
-}
+const run = (program, environment) => simulator.start(program, { environment });
 
 const limit = { timeout: 60_000 };
 
@@ -65,11 +50,11 @@ test('calls that wait leave libuv its threads', limit, async () => {
     console.log((await stat(process.execPath)).isFile());
     await fetch('${simulator.control}/release', { method: 'POST', body: '{"hold":"gate"}' });
     console.log(new Set((await Promise.all(tokens)).map((headers) => headers.Authorization)).size);
-  `, { UV_THREADPOOL_SIZE: '2' });
+  `, { UV_THREADPOOL_SIZE: '1' });
   assert.deepEqual(result, { output: 'true\n1\n', errors: '', code: 0, signal: null });
 });
 
-test('an aborted call gives its thread back', limit, async () => {
+test('an aborted call holds up nobody', limit, async () => {
   await simulator.script('m2m.token', { hold: 'for ever' });
   const result = await run(`${begin}
     import { stat } from 'node:fs/promises';
@@ -78,36 +63,10 @@ test('an aborted call gives its thread back', limit, async () => {
     await fetch('${simulator.control}/wait?held=for%20ever&count=1&timeout_ms=20000');
     controller.abort();
     await token.catch((error) => console.log(error.code));
-    // There is one thread, and the request is still held.
+    // libuv has one thread, and the request is still held.
     console.log((await stat(process.execPath)).isFile());
   `, { UV_THREADPOOL_SIZE: '1' });
   assert.deepEqual(result, { output: 'CANCELLED\ntrue\n', errors: '', code: 0, signal: null });
-});
-
-test('worker threads have sessions of their own', limit, async () => {
-  const result = await run(`
-    import { once } from 'node:events';
-    import { Worker } from 'node:worker_threads';
-    const program = ${JSON.stringify(`${begin}
-      import { parentPort } from 'node:worker_threads';
-      const tokens = await Promise.all(Array.from({ length: 8 }, () => session.accessToken()));
-      parentPort.postMessage(new Set(tokens).size);
-      try { session.headersSync('https://api.planet.com.evil.example/'); } catch (error) { parentPort.postMessage(error.code); }
-    `)};
-    const url = new URL('data:text/javascript,' + encodeURIComponent(program));
-    for (const round of [1, 2]) {
-      console.log(...(await Promise.all([1, 2, 3, 4].map(async () => {
-        const worker = new Worker(url);
-        const said = [];
-        worker.on('message', (message) => said.push(message));
-        const [code] = await once(worker, 'exit');
-        return said.join() + ' ' + code;
-      }))));
-    }
-  `);
-  const round = Array(4).fill('1,HOST_REFUSED 0').join(' ');
-  assert.deepEqual(result, { output: `${round}\n${round}\n`, errors: '', code: 0, signal: null });
-  assert.equal(await simulator.count('m2m.token'), 8);
 });
 
 test('a renewal outlives the only worker that loaded the addon', limit, async () => {
@@ -131,4 +90,114 @@ test('a renewal outlives the only worker that loaded the addon', limit, async ()
     console.log(code, held.gate, (await counted.json()).reached);
   `);
   assert.deepEqual(result, { output: '0 1 true\n', errors: '', code: 0, signal: null });
+});
+
+test('f111 the event loop turns while a renewal is held', limit, async () => {
+  await simulator.script('m2m.token', { hold: 'gate' });
+  const result = await run(`${begin}
+    let text = null;
+    const own = Session.fromM2m('${simulator.client_id}', '${simulator.client_secret}', {
+      timeoutMs: 600_000, allowInsecureLoopback: true, storage: { load: () => text, save: (given) => { text = given; } },
+    });
+    for (const used of [session, own]) {
+      const token = used.accessToken();
+      await fetch('${simulator.control}/wait?held=gate&count=1&timeout_ms=20000');
+      // Only this timer lets the renewal go on.
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      await fetch('${simulator.control}/release', { method: 'POST', body: '{"hold":"gate"}' });
+      console.log(typeof await token);
+      await fetch('${simulator.control}/script', {
+        method: 'POST', body: JSON.stringify({ target: 'm2m.token', steps: [{ hold: 'gate' }] }),
+      });
+    }
+  `);
+  assert.deepEqual(result, { output: 'string\nstring\n', errors: '', code: 0, signal: null });
+});
+
+const ends = {
+  'process.exit()': { last: 'process.exit(0);', code: 0, errors: /^$/ },
+  'an error that nobody catches': { last: 'throw new Error("mine");', code: 1, errors: /Error: mine/ },
+};
+for (const [how, { last, code, errors }] of Object.entries(ends)) {
+  test(`${how} during a renewal leaves the whole session behind`, limit, async () => {
+    const { refresh_token } = await simulator.savedLogin();
+    await simulator.script('user.token', { hold: 'gate' });
+    const result = await simulator.start(`
+      import { Session } from ${ENTRY};
+      Session.fromProfile('planet-user', { timeoutMs: 600_000, allowInsecureLoopback: true }).accessToken();
+      await fetch('${simulator.control}/wait?held=gate&count=1&timeout_ms=20000');
+      console.log('end');
+      ${last}
+    `, { said: () => simulator.release('gate') });
+    assert.equal(result.output, 'end\n');
+    assert.match(result.errors, errors);
+    assert.equal(result.code, code);
+    await checkRenewedOnce(refresh_token);
+  });
+}
+
+/** The file holds what the server gave last, and the session lives. */
+async function checkRenewedOnce(refreshToken) {
+  const [{ alive, rotations, reuse, refresh_token: current }] = await simulator.family(refreshToken);
+  assert.deepEqual({ alive, rotations, reuse }, { alive: true, rotations: 1, reuse: 0 });
+  assert.equal(simulator.savedTokens().refresh_token, current);
+  assert.ok(simulator.savedTokens().access_token);
+  const session = simulator.userSession();
+  assert.equal(await session.accessToken(), simulator.savedTokens().access_token);
+  await session.refresh();
+  assert.equal((await simulator.family(refreshToken))[0].reuse, 0);
+}
+
+test('a process whose token is renewed in the background ends by itself, and the session is whole', limit, async () => {
+  // Still valid, and due.
+  const { refresh_token, access_token } = await simulator.savedLogin({ age: 3500 });
+  await simulator.script('user.token', { hold: 'gate' });
+  const result = await simulator.start(`
+    import { Session } from ${ENTRY};
+    const session = Session.fromProfile('planet-user', { timeoutMs: 600_000, allowInsecureLoopback: true });
+    console.log(session.accessTokenSync() === ${JSON.stringify(access_token)});
+    await fetch('${simulator.control}/wait?held=gate&count=1&timeout_ms=20000');
+    console.log('end');
+  `, { said: (line) => line === 'end' && simulator.release('gate') });
+  assert.deepEqual(result, { output: 'true\nend\n', errors: '', code: 0, signal: null });
+  await checkRenewedOnce(refresh_token);
+});
+
+test('a storage that gives no promise is still called when the process ends', limit, async () => {
+  const tokens = await simulator.login({ age: 7200 });
+  await simulator.script('user.token', { hold: 'gate' });
+  const result = await simulator.start(`
+    import { Session } from ${ENTRY};
+    const storage = {
+      load: () => ${JSON.stringify(JSON.stringify(tokens))},
+      save(text) { console.log(JSON.parse(text).refresh_token); },
+      lock: (timeoutMs) => timeoutMs > 0,
+      unlock() { console.log('unlock'); },
+    };
+    Session.fromProfile('planet-user', { timeoutMs: 600_000, allowInsecureLoopback: true, storage }).accessToken();
+    await fetch('${simulator.control}/wait?held=gate&count=1&timeout_ms=20000');
+    console.log('end');
+    process.exit(0);
+  `, { said: (line) => line === 'end' && simulator.release('gate') });
+  const [{ refresh_token: current }] = await simulator.family(tokens.refresh_token);
+  assert.notEqual(current, tokens.refresh_token);
+  assert.deepEqual(result, { output: `end\n${current}\nunlock\n`, errors: '', code: 0, signal: null });
+});
+
+test('a storage whose promise cannot be settled any more does not hold the end of the process', limit, async () => {
+  const result = await run(`
+    import { createRequire } from 'node:module';
+    import { Session } from ${ENTRY};
+    const asked = [];
+    const load = () => new Promise((resolve) => asked.push(resolve) && started());
+    let started;
+    const begun = new Promise((resolve) => { started = resolve; });
+    Session.fromProfile('planet-user', { timeoutMs: 600_000, allowInsecureLoopback: true, storage: { load, save() {} } }).accessToken();
+    await begun;
+    // After the package's own listener: nothing is left to wait for.
+    process.on('exit', () => console.log(asked.length, createRequire(${ENTRY})('./planetkey.node').settle(0)));
+    process.exit(0);
+  `);
+  assert.deepEqual(result, { output: '1 true\n', errors: '', code: 0, signal: null });
+  assert.equal(await simulator.count('user.token'), 0);
 });

@@ -1,11 +1,17 @@
 // The simulator as a process of its own, and sessions that use it.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
+import { pathToFileURL } from 'node:url';
 import planetkey from '../index.mjs';
 
 const BINARY = process.env.PLANETKEY_SIMULATOR_BINARY ?? join(import.meta.dirname, '../../../target/release/planetkey-simulator');
+
+/** What a program begins with that uses the package. */
+export const ENTRY = JSON.stringify(pathToFileURL(join(import.meta.dirname, '../index.mjs')).href);
 
 export class Simulator {
   #process;
@@ -40,8 +46,16 @@ export class Simulator {
   always = (target, step) => this.#control('/script', { target, steps: [step], repeat: true });
   release = (hold) => this.#control('/release', { hold });
   revoke = (what) => this.#control('/revoke', what);
+  /** A person's session without a browser: the answer to a login. */
+  login = (options = {}) => this.#control('/sessions', options);
+  family = (token) => this.#control(`/sessions?token=${token}`);
   requests = (target) => this.#control(`/requests?target=${target}`);
   count = async (target) => (await this.#control('/counters'))[target] ?? 0;
+
+  async waitCount(target, count) {
+    const { reached } = await this.#control(`/wait?target=${target}&count=${count}&timeout_ms=20000`);
+    if (!reached) throw new Error(`${target} has had fewer than ${count} requests`);
+  }
 
   async waitHeld(hold, count = 1) {
     const { reached } = await this.#control(`/wait?held=${hold}&count=${count}&timeout_ms=20000`);
@@ -49,12 +63,30 @@ export class Simulator {
   }
 
   get options() {
-    return { deployment: this.deployment, allowInsecureLoopback: true };
+    return { deployment: this.deployment, allowInsecureLoopback: true, storageRoot: this.home };
   }
 
   /** A machine-to-machine session; no call in a test comes near its deadline. */
   m2mSession(options) {
     return planetkey.Session.fromM2m(this.client_id, this.client_secret, { timeoutMs: 600_000, ...this.options, ...options });
+  }
+
+  /** A person's session on disk, as a login of Planet's own tools leaves it, which has expired by default. */
+  async savedLogin(options = {}) {
+    const tokens = await this.login({ age: 7200, ...options });
+    const directory = join(this.home, '.planet/planet-user');
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    writeFileSync(join(directory, 'token.json'), JSON.stringify(tokens), { mode: 0o600 });
+    return tokens;
+  }
+
+  /** What `token.json` of a profile holds. */
+  savedTokens(profile = 'planet-user') {
+    return JSON.parse(readFileSync(join(this.home, '.planet', profile, 'token.json'), 'utf8'));
+  }
+
+  userSession(options) {
+    return planetkey.Session.fromProfile('planet-user', { timeoutMs: 600_000, ...this.options, ...options });
   }
 
   apiKeySession(transport) {
@@ -65,12 +97,31 @@ export class Simulator {
   get variables() {
     return {
       PATH: process.env.PATH,
-      HOME: this.directory,
+      HOME: this.home,
       PLANETKEY_DEPLOYMENT: this.deployment,
       PLANETKEY_ALLOW_INSECURE_LOOPBACK: '1',
       PL_API_KEY: this.api_key,
       PL_AUTH_CLIENT_ID: this.client_id,
       PL_AUTH_CLIENT_SECRET: this.client_secret,
     };
+  }
+
+  /** Starts a program; `said` is called with each line that it prints. */
+  start(program, { environment = {}, flags = [], said = () => {} } = {}) {
+    const child = spawn(process.execPath, [...flags, '--input-type=module', '--eval', program], {
+      env: { ...this.variables, ...environment },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    createInterface(child.stdout).on('line', said);
+    return Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')]).then(
+      ([output, errors, [code, signal]]) => ({ output, errors, code, signal }),
+    );
+  }
+
+  /** Runs a program to its own end and gives what it printed. A program that is not able to end fails by the test's timeout. */
+  async run(program, options) {
+    const { output, errors, code, signal } = await this.start(program, options);
+    if (code !== 0 || errors !== '') throw new Error(`the program ended with ${code ?? signal}: ${errors}`);
+    return output;
   }
 }

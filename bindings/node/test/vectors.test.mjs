@@ -1,6 +1,6 @@
 // Drives the shared cases of tests/vectors; its README documents their form. Only translation happens here.
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -84,6 +84,12 @@ async function run(written) {
       mkdirSync(dirname(join(home, path)), { recursive: true });
       writeFileSync(join(home, path), typeof content === 'string' ? content : JSON.stringify(content));
     }
+    // A session of the user's server, as its token file.
+    for (const seed of one.seed ?? []) {
+      mkdirSync(dirname(join(home, seed.path)), { recursive: true });
+      const answer = { ...(await control('/sessions', seed.session)), ...seed.set };
+      writeFileSync(join(home, seed.path), JSON.stringify(answer));
+    }
     Object.assign(process.env, environment);
     let session = null;
     if (one.session) {
@@ -104,13 +110,13 @@ async function run(written) {
 }
 
 function open(session) {
-  const known = ['timeout_ms', 'deployment', 'allowed_hosts', 'allow_insecure_loopback', 'ca_file', 'proxy'];
+  const known = ['save', 'storage_root', 'timeout_ms', 'deployment', 'allowed_hosts', 'allow_insecure_loopback', 'ca_file', 'proxy'];
   const options = {};
   for (const [name, value] of Object.entries(session.options ?? {})) {
     assert.ok(known.includes(name), `unknown option ${name}`);
     options[camel(name)] = value;
   }
-  for (const name of ['transport', 'scopes', 'audience']) if (has(session, name)) options[name] = session[name];
+  for (const name of ['transport', 'scopes', 'audience', 'profile']) if (has(session, name)) options[name] = session[name];
   switch (session.from) {
     case 'defaults':
       return Session.fromDefaults(options);
@@ -141,6 +147,8 @@ async function check(session, call, expect) {
       assert.deepEqual(Object.fromEntries(Object.keys(wanted).map((target) => [target, counters[target] ?? 0])), wanted);
     } else if (member === 'token_request') {
       assert.deepEqual((await control('/requests?target=m2m.token')).at(-1)?.form, wanted);
+    } else if (member === 'files') {
+      for (const [path, content] of Object.entries(wanted)) checkFile(join(process.env.HOME, path), content);
     } else if (member === 'error') {
       assert.ok(outcome instanceof PlanetkeyError, 'there was no error');
       checkError(wanted, outcome);
@@ -194,6 +202,8 @@ async function perform(session, call) {
     case 'refresh':
       await used.refresh();
       return {};
+    case 'logout':
+      return { value: await used.logout() };
     case 'status':
       return { status: spelled(used.status()) };
     case 'is_initialized':
@@ -216,6 +226,13 @@ function checkSubset(wanted, actual) {
   } else {
     assert.equal(actual, wanted);
   }
+}
+
+/** Null: no such file; a text: exactly that; an object: JSON with these members. */
+function checkFile(path, wanted) {
+  if (wanted === null) assert.ok(!existsSync(path), `${path} is there`);
+  else if (typeof wanted === 'string') assert.equal(readFileSync(path, 'utf8'), wanted);
+  else checkSubset(wanted, JSON.parse(readFileSync(path, 'utf8')));
 }
 
 /** What an expectation does not name, the error must not have; only the message is free. */

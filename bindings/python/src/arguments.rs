@@ -1,12 +1,16 @@
 //! Python arguments as types of the core. A wrong type is a `TypeError`; a value that cannot cross is `InvalidArgument`.
 
+use std::sync::Arc;
+
 use planetkey::Options;
+use planetkey::storage::StorageCallbacks;
 use pyo3::exceptions::{PyTypeError, PyUnicodeEncodeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyInt, PyMapping, PyString};
 
 use crate::errors::invalid_argument;
+use crate::storage::PythonStorage;
 
 /// The text of a `str`. Python's own error would hold the whole string, which may be a secret.
 pub(crate) fn text<'a>(name: &str, value: &'a Bound<'_, PyString>) -> PyResult<&'a str> {
@@ -92,8 +96,16 @@ fn deployment(value: &Bound<'_, PyAny>) -> PyResult<String> {
     }
 }
 
+/// The object that keeps tokens in place of files.
+fn storage(value: &Bound<'_, PyAny>) -> PyResult<Arc<dyn StorageCallbacks>> {
+    Ok(Arc::new(PythonStorage::new(value)?))
+}
+
 /// The options that every constructor takes, as Python gave them; `None` is the default of the core.
 pub(crate) struct CommonOptions<'a, 'py> {
+    pub(crate) save: Option<bool>,
+    pub(crate) storage_root: Option<&'a Bound<'py, PyAny>>,
+    pub(crate) storage: Option<&'a Bound<'py, PyAny>>,
     pub(crate) timeout_ms: Option<&'a Bound<'py, PyInt>>,
     pub(crate) deployment: Option<&'a Bound<'py, PyAny>>,
     pub(crate) allowed_hosts: Option<&'a Bound<'py, PyAny>>,
@@ -105,6 +117,9 @@ pub(crate) struct CommonOptions<'a, 'py> {
 impl CommonOptions<'_, '_> {
     pub(crate) fn read(&self) -> PyResult<Options> {
         Ok(Options {
+            save: self.save,
+            storage_root: self.storage_root.map(|root| path("storage_root", root)).transpose()?,
+            storage: self.storage.map(storage).transpose()?,
             timeout_ms: self.timeout_ms.map(|value| integer("timeout_ms", value)).transpose()?,
             deployment: self.deployment.map(deployment).transpose()?,
             allowed_hosts: self.allowed_hosts.map(|hosts| texts("allowed_hosts", hosts)).transpose()?,

@@ -23,6 +23,7 @@ mod classes {
     import_exception!(planetkey.errors, TokenInvalid);
     import_exception!(planetkey.errors, Unsupported);
     import_exception!(planetkey.errors, Internal);
+    import_exception!(planetkey.errors, NotPicklable);
 }
 
 /// The class of a status. There is no wildcard, so a new status does not compile until it has a class.
@@ -45,7 +46,8 @@ pub(crate) fn class(py: Python<'_>, status: Status) -> Bound<'_, PyType> {
     }
 }
 
-fn exception<'py>(py: Python<'py>, error: &Error) -> PyResult<Bound<'py, PyAny>> {
+fn exception<'py>(class: &Bound<'py, PyType>, error: &Error) -> PyResult<Bound<'py, PyAny>> {
+    let py = class.py();
     let details = PyDict::new(py);
     details.set_item(intern!(py, "reason"), error.reason())?;
     details.set_item(intern!(py, "oauth_error"), error.oauth_error())?;
@@ -54,15 +56,24 @@ fn exception<'py>(py: Python<'py>, error: &Error) -> PyResult<Bound<'py, PyAny>>
     details.set_item(intern!(py, "retry_after_ms"), error.retry_after_ms())?;
     details.set_item(intern!(py, "retryable"), error.retryable())?;
     details.set_item(intern!(py, "profile"), error.profile())?;
-    class(py, error.status()).call((error.message(),), Some(&details))
+    class.call((error.message(),), Some(&details))
+}
+
+fn raise_as(class: &Bound<'_, PyType>, error: &Error) -> PyErr {
+    match exception(class, error) {
+        Ok(exception) => PyErr::from_value(exception),
+        Err(failure) => failure,
+    }
 }
 
 /// The exception for an error of the core.
 pub(crate) fn raise(py: Python<'_>, error: &Error) -> PyErr {
-    match exception(py, error) {
-        Ok(exception) => PyErr::from_value(exception),
-        Err(failure) => failure,
-    }
+    raise_as(&class(py, error.status()), error)
+}
+
+/// The UNSUPPORTED that `pickle` and its relatives know as a `TypeError`.
+pub(crate) fn not_picklable(py: Python<'_>, error: &Error) -> PyErr {
+    raise_as(&py.get_type::<classes::NotPicklable>(), error)
 }
 
 /// The exception for an argument of the right type that cannot cross into the core.

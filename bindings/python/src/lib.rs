@@ -3,13 +3,16 @@
 mod arguments;
 mod authorization;
 mod errors;
+mod interpreter;
 mod logging;
+mod pickling;
 mod session;
 mod status;
+mod storage;
 mod text_cache;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::{PyDict, PyInt, PyString};
 
 /// The URL without its ``api_key`` parameters; everything else stays untouched.
 #[pyfunction]
@@ -23,6 +26,23 @@ fn strip_api_key(url: &Bound<'_, PyString>) -> PyResult<String> {
 fn redact_url(url: &Bound<'_, PyString>) -> PyResult<String> {
     let text = arguments::text("url", url)?;
     errors::guarded(url.py(), || Ok(planetkey::redact_url(text)))
+}
+
+/// Waits for the renewals of user sessions that are under way in this process, at most so long; whether none is left.
+///
+/// The end of the interpreter and of a ``multiprocessing`` worker does this anyway. It is for programs that end by ``os._exit``: a
+/// renewal that is cut off between the server's answer and the storage may end the session.
+#[pyfunction]
+#[pyo3(signature = (timeout_ms=None), text_signature = "(timeout_ms=5000)")]
+fn settle(py: Python<'_>, timeout_ms: Option<&Bound<'_, PyInt>>) -> PyResult<bool> {
+    let timeout_ms = timeout_ms.map(|value| arguments::integer("timeout_ms", value)).transpose()?;
+    interpreter::settle(py, timeout_ms.unwrap_or(interpreter::END_MS))
+}
+
+/// The end of the interpreter: the package registers it with ``atexit``.
+#[pyfunction]
+fn end(py: Python<'_>) -> PyResult<()> {
+    interpreter::close(py)
 }
 
 /// The exception class of every status, by its number: tests hold it against the taxonomy.
@@ -48,6 +68,8 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<status::HostStatus>()?;
     module.add_function(wrap_pyfunction!(strip_api_key, module)?)?;
     module.add_function(wrap_pyfunction!(redact_url, module)?)?;
+    module.add_function(wrap_pyfunction!(settle, module)?)?;
+    module.add_function(wrap_pyfunction!(end, module)?)?;
     module.add_function(wrap_pyfunction!(exception_classes, module)?)?;
     logging::install();
     Ok(())

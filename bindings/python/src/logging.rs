@@ -6,6 +6,8 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
+use crate::interpreter::{call_method, visit};
+
 struct PythonLogger;
 
 static LOGGER: PythonLogger = PythonLogger;
@@ -25,17 +27,16 @@ fn emit(py: Python<'_>, record: &Record<'_>) -> PyResult<()> {
     static PLANETKEY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let logger = PLANETKEY.get_or_try_init(py, || {
         // Here and not in the package, whose import would take several times as long with `logging`.
-        let logging = py.import(intern!(py, "logging"))?;
-        let logger = logging.call_method1(intern!(py, "getLogger"), ("planetkey",))?;
+        let logging = call_method(&py.import(intern!(py, "builtins"))?.into_any(), "__import__", ("logging",))?;
+        let logger = call_method(&logging, "getLogger", ("planetkey",))?;
         // A library stays silent until the application configures logging.
-        let silent = logging.call_method0(intern!(py, "NullHandler"))?;
-        logger.call_method1(intern!(py, "addHandler"), (silent,))?;
+        let silent = call_method(&logging, "NullHandler", ())?;
+        call_method(&logger, "addHandler", (silent,))?;
         PyResult::Ok(logger.unbind())
     })?;
     let level = number(record.level());
     // Without arguments logging does not format, so a percent sign is a percent sign.
-    logger.bind(py).call_method1(intern!(py, "log"), (level, record.args().to_string()))?;
-    Ok(())
+    call_method(logger.bind(py), "log", (level, record.args().to_string())).map(drop)
 }
 
 /// A handler's own failures are reported by `logging`; what gets here is a signal handler's exception that happened to
@@ -56,7 +57,7 @@ impl Log for PythonLogger {
 
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
-            Python::try_attach(|py| {
+            visit(|py| {
                 if let Err(error) = emit(py, record) {
                     keep(py, error);
                 }

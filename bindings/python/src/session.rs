@@ -3,15 +3,23 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use planetkey::{ApiKeyTransport, M2mOptions};
-use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyInt, PyString};
 
 use crate::arguments::{CommonOptions, integer, json, optional_text, text, texts};
 use crate::authorization::{Authorization, header_dict};
 use crate::errors::{caught, detached, guarded, raise};
+use crate::pickling::{Recipe, Reduced, reduce};
 use crate::status::SessionStatus;
+use crate::storage::take_raised;
 use crate::text_cache::TextCache;
+
+/// The options of a constructor, by the names of its parameters.
+macro_rules! options {
+    ($($name:ident),*) => {
+        CommonOptions { $($name),* }.read()?
+    };
+}
 
 /// Credentials, kept fresh. One session serves any number of threads, and a forked child may go on using it.
 #[pyclass(frozen, module = "planetkey")]
@@ -19,15 +27,23 @@ pub(crate) struct Session {
     core: planetkey::Session,
     header_values: TextCache,
     access_token: TextCache,
+    /// Nothing where secrets stood in the call.
+    recipe: Option<Arc<Recipe>>,
+    /// The deadline of this handle, where it is not that of the options.
+    timeout_ms: Option<u64>,
 }
 
 impl From<planetkey::Session> for Session {
     fn from(core: planetkey::Session) -> Self {
-        Session { core, header_values: TextCache::new(), access_token: TextCache::new() }
+        Session { core, header_values: TextCache::new(), access_token: TextCache::new(), recipe: None, timeout_ms: None }
     }
 }
 
 impl Session {
+    fn with_recipe(core: planetkey::Session, recipe: Recipe) -> Self {
+        Session { recipe: Some(Arc::new(recipe)), ..Session::from(core) }
+    }
+
     /// A call that may wait: other threads run Python meanwhile, and signal handlers run in the main thread. What a
     /// handler raises, as Ctrl-C does, ends the wait.
     fn wait<T: Send>(
@@ -50,7 +66,8 @@ impl Session {
         }));
         let result = py.detach(|| caught(|| call(&session)));
         // The signal has been consumed, so its exception wins even over a result that came at the same moment.
-        if let Some(error) = raised.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        let by_storage = take_raised();
+        if let Some(error) = raised.lock().unwrap_or_else(PoisonError::into_inner).take().or(by_storage) {
             return Err(error);
         }
         result.map_err(|error| raise(py, &error))
@@ -67,9 +84,13 @@ impl Session {
 impl Session {
     /// What the environment and configuration files offer. Uses no network.
     #[staticmethod]
-    #[pyo3(signature = (*, timeout_ms=None, deployment=None, allowed_hosts=None, allow_insecure_loopback=None, ca_file=None, proxy=None))]
+    #[pyo3(signature = (*, save=None, storage_root=None, storage=None, timeout_ms=None, deployment=None, allowed_hosts=None, allow_insecure_loopback=None, ca_file=None, proxy=None))]
+    #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python")]
     fn from_defaults(
         py: Python<'_>,
+        save: Option<bool>,
+        storage_root: Option<&Bound<'_, PyAny>>,
+        storage: Option<&Bound<'_, PyAny>>,
         timeout_ms: Option<&Bound<'_, PyInt>>,
         deployment: Option<&Bound<'_, PyAny>>,
         allowed_hosts: Option<&Bound<'_, PyAny>>,
@@ -77,18 +98,22 @@ impl Session {
         ca_file: Option<&Bound<'_, PyAny>>,
         proxy: Option<&Bound<'_, PyString>>,
     ) -> PyResult<Session> {
-        let common = CommonOptions { timeout_ms, deployment, allowed_hosts, allow_insecure_loopback, ca_file, proxy };
-        let options = common.read()?;
-        detached(py, || planetkey::Session::from_defaults(&options)).map(Session::from)
+        let options =
+            options!(save, storage_root, storage, timeout_ms, deployment, allowed_hosts, allow_insecure_loopback, ca_file, proxy);
+        let core = detached(py, || planetkey::Session::from_defaults(&options))?;
+        Ok(Session::with_recipe(core, Recipe::new(None, options, storage)))
     }
 
     /// A saved or built-in profile. Uses no network.
     #[staticmethod]
-    #[pyo3(signature = (name, *, timeout_ms=None, deployment=None, allowed_hosts=None, allow_insecure_loopback=None, ca_file=None, proxy=None))]
+    #[pyo3(signature = (name, *, save=None, storage_root=None, storage=None, timeout_ms=None, deployment=None, allowed_hosts=None, allow_insecure_loopback=None, ca_file=None, proxy=None))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python")]
     fn from_profile(
         py: Python<'_>,
         name: &Bound<'_, PyString>,
+        save: Option<bool>,
+        storage_root: Option<&Bound<'_, PyAny>>,
+        storage: Option<&Bound<'_, PyAny>>,
         timeout_ms: Option<&Bound<'_, PyInt>>,
         deployment: Option<&Bound<'_, PyAny>>,
         allowed_hosts: Option<&Bound<'_, PyAny>>,
@@ -96,23 +121,27 @@ impl Session {
         ca_file: Option<&Bound<'_, PyAny>>,
         proxy: Option<&Bound<'_, PyString>>,
     ) -> PyResult<Session> {
-        let common = CommonOptions { timeout_ms, deployment, allowed_hosts, allow_insecure_loopback, ca_file, proxy };
-        let options = common.read()?;
+        let options =
+            options!(save, storage_root, storage, timeout_ms, deployment, allowed_hosts, allow_insecure_loopback, ca_file, proxy);
         let name = text("name", name)?;
-        detached(py, || planetkey::Session::from_profile(name, &options)).map(Session::from)
+        let core = detached(py, || planetkey::Session::from_profile(name, &options))?;
+        Ok(Session::with_recipe(core, Recipe::new(Some(name), options, storage)))
     }
 
     /// An API key, sent as HTTP Basic, as `Authorization: api-key`, or as the `api_key` query parameter.
     #[staticmethod]
     #[pyo3(
-        signature = (key, *, transport=None, timeout_ms=None, deployment=None, allowed_hosts=None, allow_insecure_loopback=None, ca_file=None, proxy=None),
-        text_signature = "(key, *, transport='basic', timeout_ms=None, deployment=None, allowed_hosts=None, allow_insecure_loopback=None, ca_file=None, proxy=None)"
+        signature = (key, *, transport=None, save=None, storage_root=None, storage=None, timeout_ms=None, deployment=None, allowed_hosts=None, allow_insecure_loopback=None, ca_file=None, proxy=None),
+        text_signature = "(key, *, transport='basic', save=None, storage_root=None, storage=None, timeout_ms=None, deployment=None, allowed_hosts=None, allow_insecure_loopback=None, ca_file=None, proxy=None)"
     )]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python")]
     fn from_api_key(
         py: Python<'_>,
         key: &Bound<'_, PyString>,
         transport: Option<&Bound<'_, PyString>>,
+        save: Option<bool>,
+        storage_root: Option<&Bound<'_, PyAny>>,
+        storage: Option<&Bound<'_, PyAny>>,
         timeout_ms: Option<&Bound<'_, PyInt>>,
         deployment: Option<&Bound<'_, PyAny>>,
         allowed_hosts: Option<&Bound<'_, PyAny>>,
@@ -120,8 +149,8 @@ impl Session {
         ca_file: Option<&Bound<'_, PyAny>>,
         proxy: Option<&Bound<'_, PyString>>,
     ) -> PyResult<Session> {
-        let common = CommonOptions { timeout_ms, deployment, allowed_hosts, allow_insecure_loopback, ca_file, proxy };
-        let options = common.read()?;
+        let options =
+            options!(save, storage_root, storage, timeout_ms, deployment, allowed_hosts, allow_insecure_loopback, ca_file, proxy);
         let key = text("key", key)?;
         let transport = match transport {
             Some(name) => {
@@ -135,7 +164,7 @@ impl Session {
 
     /// Machine to machine: the client credentials grant. Uses no network until a token is needed.
     #[staticmethod]
-    #[pyo3(signature = (client_id, client_secret, *, scopes=None, audience=None, timeout_ms=None, deployment=None, allowed_hosts=None, allow_insecure_loopback=None, ca_file=None, proxy=None))]
+    #[pyo3(signature = (client_id, client_secret, *, scopes=None, audience=None, profile=None, save=None, storage_root=None, storage=None, timeout_ms=None, deployment=None, allowed_hosts=None, allow_insecure_loopback=None, ca_file=None, proxy=None))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python")]
     fn from_m2m(
         py: Python<'_>,
@@ -143,6 +172,10 @@ impl Session {
         client_secret: &Bound<'_, PyString>,
         scopes: Option<&Bound<'_, PyAny>>,
         audience: Option<&Bound<'_, PyString>>,
+        profile: Option<&Bound<'_, PyString>>,
+        save: Option<bool>,
+        storage_root: Option<&Bound<'_, PyAny>>,
+        storage: Option<&Bound<'_, PyAny>>,
         timeout_ms: Option<&Bound<'_, PyInt>>,
         deployment: Option<&Bound<'_, PyAny>>,
         allowed_hosts: Option<&Bound<'_, PyAny>>,
@@ -150,8 +183,9 @@ impl Session {
         ca_file: Option<&Bound<'_, PyAny>>,
         proxy: Option<&Bound<'_, PyString>>,
     ) -> PyResult<Session> {
-        let common = CommonOptions { timeout_ms, deployment, allowed_hosts, allow_insecure_loopback, ca_file, proxy };
-        let options = common.read()?;
+        let mut options =
+            options!(save, storage_root, storage, timeout_ms, deployment, allowed_hosts, allow_insecure_loopback, ca_file, proxy);
+        options.profile = optional_text("profile", profile)?;
         let client_id = text("client_id", client_id)?;
         let client_secret = text("client_secret", client_secret)?;
         let m2m = M2mOptions {
@@ -163,11 +197,15 @@ impl Session {
 
     /// Any registered client, by the fields of `auth_client.json`: a mapping or JSON text. Uses no network until a token is needed.
     #[staticmethod]
-    #[pyo3(signature = (config, *, timeout_ms=None, deployment=None, allowed_hosts=None, allow_insecure_loopback=None, ca_file=None, proxy=None))]
+    #[pyo3(signature = (config, *, profile=None, save=None, storage_root=None, storage=None, timeout_ms=None, deployment=None, allowed_hosts=None, allow_insecure_loopback=None, ca_file=None, proxy=None))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python")]
     fn from_client_config(
         py: Python<'_>,
         config: &Bound<'_, PyAny>,
+        profile: Option<&Bound<'_, PyString>>,
+        save: Option<bool>,
+        storage_root: Option<&Bound<'_, PyAny>>,
+        storage: Option<&Bound<'_, PyAny>>,
         timeout_ms: Option<&Bound<'_, PyInt>>,
         deployment: Option<&Bound<'_, PyAny>>,
         allowed_hosts: Option<&Bound<'_, PyAny>>,
@@ -175,8 +213,9 @@ impl Session {
         ca_file: Option<&Bound<'_, PyAny>>,
         proxy: Option<&Bound<'_, PyString>>,
     ) -> PyResult<Session> {
-        let common = CommonOptions { timeout_ms, deployment, allowed_hosts, allow_insecure_loopback, ca_file, proxy };
-        let options = common.read()?;
+        let mut options =
+            options!(save, storage_root, storage, timeout_ms, deployment, allowed_hosts, allow_insecure_loopback, ca_file, proxy);
+        options.profile = optional_text("profile", profile)?;
         let config = json("config", config)?;
         detached(py, || planetkey::Session::from_client_config(&config, &options)).map(Session::from)
     }
@@ -248,6 +287,12 @@ impl Session {
         self.wait(py, |session| session.refresh())
     }
 
+    /// Forgets the tokens, in memory and where they are kept, for every process; whether there were any. A client's configuration
+    /// stays, so a machine gets new tokens with the next call. Waits for a renewal that is under way.
+    fn logout(&self, py: Python<'_>) -> PyResult<bool> {
+        self.wait(py, |session| session.logout())
+    }
+
     /// What this session is. Uses no network and holds no secret.
     fn status(&self, py: Python<'_>) -> PyResult<SessionStatus> {
         detached(py, || Ok(self.core.status())).map(SessionStatus::from)
@@ -261,7 +306,8 @@ impl Session {
     /// The same session with another total deadline for calls through the new handle.
     fn with_timeout_ms(&self, timeout_ms: &Bound<'_, PyInt>) -> PyResult<Session> {
         let timeout_ms: u64 = integer("timeout_ms", timeout_ms)?;
-        Ok(Session::from(self.core.with_timeout_ms(timeout_ms)))
+        let core = self.core.with_timeout_ms(timeout_ms);
+        Ok(Session { recipe: self.recipe.clone(), timeout_ms: Some(timeout_ms), ..Session::from(core) })
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
@@ -270,9 +316,15 @@ impl Session {
         Ok(format!("<planetkey.Session on {}: {}>", status.deployment(), sources.join(", ")))
     }
 
-    fn __reduce__(&self) -> PyResult<()> {
-        Err(PyTypeError::new_err(
-            "a planetkey.Session holds credentials and is not pickled: construct it in the worker, for example with planetkey.Session.from_defaults()",
-        ))
+    fn __copy__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    fn __deepcopy__<'py>(slf: Bound<'py, Self>, _memo: &Bound<'py, PyAny>) -> Bound<'py, Self> {
+        slf
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py>> {
+        reduce(py, self.recipe.as_deref(), self.timeout_ms)
     }
 }

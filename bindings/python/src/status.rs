@@ -101,6 +101,12 @@ impl SourceStatus {
         self.core.transport
     }
 
+    /// The file that its tokens are kept in; `None` for an API key and for tokens that are kept elsewhere.
+    #[getter]
+    fn file(&self) -> Option<&str> {
+        self.core.file.as_deref()
+    }
+
     fn __repr__(&self) -> String {
         format!("<planetkey.SourceStatus {} from {}>", self.core.kind, self.core.source)
     }
@@ -218,6 +224,12 @@ impl SessionStatus {
     #[getter]
     fn expires_at<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         moment(py, self.core.expires_at())
+    }
+
+    /// The file that the first source's tokens are kept in.
+    #[getter]
+    fn file(&self) -> Option<&str> {
+        self.core.sources().first().and_then(|source| source.file.as_deref())
     }
 
     /// Everything as a dictionary that can be written as JSON; times are Unix seconds in it.

@@ -30,6 +30,8 @@ FOREIGN_VARIABLES = (
     "SH_PROFILE",
     "PLANETKEY_DEPLOYMENT",
     "PLANETKEY_ALLOW_INSECURE_LOOPBACK",
+    "PLANETKEY_STORAGE_ROOT",
+    "XDG_CONFIG_HOME",
     "HTTP_PROXY",
     "HTTPS_PROXY",
     "ALL_PROXY",
@@ -47,6 +49,19 @@ def simulator_binary() -> Path:
     """The simulator that the caller built, or the one of a release build."""
     named = os.environ.get("PLANETKEY_SIMULATOR_BINARY")
     return Path(named) if named else REPOSITORY / "target" / "release" / "planetkey-simulator"
+
+
+USER_PROFILE = "planet-user"
+
+
+def token_file(profile: str, root: Path | None = None) -> Path:
+    """Where a profile's tokens are kept; below the home directory unless told otherwise."""
+    return (root or Path(os.environ["HOME"])) / ".planet" / profile / "token.json"
+
+
+def sdk_text(members: Mapping[str, object]) -> str:
+    """The text of a JSON file as Planet's SDK writes it."""
+    return json.dumps(members, indent=2, sort_keys=True)
 
 
 class Simulator:
@@ -117,15 +132,41 @@ class Simulator:
             "PLANETKEY_SIMULATOR_SENTINEL_HUB_API": self.sentinel_hub_api,
         }
 
-    def m2m(self, *, timeout_ms: int | None = None) -> planetkey.Session:
+    def m2m(self, **options: Any) -> planetkey.Session:  # noqa: ANN401
         """A new session of the simulator's M2M client."""
         return planetkey.Session.from_m2m(
-            self.client_id,
-            self.client_secret,
-            deployment=self.deployment,
-            allow_insecure_loopback=True,
-            timeout_ms=timeout_ms,
+            self.client_id, self.client_secret, deployment=self.deployment, allow_insecure_loopback=True, **options
         )
+
+    def user(self, **options: Any) -> planetkey.Session:  # noqa: ANN401
+        """A new session of whoever has logged in to the built-in profile."""
+        return planetkey.Session.from_profile(
+            USER_PROFILE, deployment=self.deployment, allow_insecure_loopback=True, **options
+        )
+
+    @property
+    def m2m_profile(self) -> str:
+        """The profile that keeps the tokens of the simulator's M2M client."""
+        return f"planet-m2m-{self.client_id}".lower()
+
+    def log_in(self, root: Path | None = None, **wanted: object) -> dict[str, Any]:
+        """Opens a user's session at the server and keeps it as Planet's SDK does; gives the answer of the login."""
+        answer: dict[str, Any] = self._call("/sessions", wanted)
+        file = token_file(USER_PROFILE, root)
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        file.touch(mode=0o600)
+        file.write_text(sdk_text(answer), encoding="utf-8")
+        return answer
+
+    def family(self, token: str) -> dict[str, Any]:
+        """What the server knows of a user's session, by any of its tokens."""
+        families: list[dict[str, Any]] = self._call("/sessions?" + urllib.parse.urlencode({"token": token}))
+        assert len(families) == 1, families
+        return families[0]
+
+    def end_session(self, refresh_token: str) -> None:
+        """Ends a user's session at the server, as the user or an administrator does."""
+        self._call("/revoke", {"refresh_token": refresh_token})
 
     def key(self, **options: Any) -> planetkey.Session:  # noqa: ANN401
         """A new session of the simulator's API key."""
@@ -135,9 +176,9 @@ class Simulator:
 
     def python(self, script: str, *, real_names: bool = False) -> "subprocess.Popen[str]":
         """Starts a Python process that runs a script; `from_defaults` finds the simulator, or Planet's own host names
-        lead to it.
+        lead to it. It can import the modules beside this one.
         """
-        environment = self.environment()
+        environment = self.environment() | {"PYTHONPATH": str(Path(__file__).parent)}
         if real_names:
             del environment["PLANETKEY_DEPLOYMENT"], environment["PLANETKEY_ALLOW_INSECURE_LOOPBACK"]
             environment |= {
@@ -163,6 +204,19 @@ class Simulator:
                 child.kill()
                 child.communicate()
         self._children.clear()
+
+
+def line(process: "subprocess.Popen[str]") -> str:
+    """The next line that a process prints; nothing when it has ended."""
+    assert process.stdout is not None
+    return process.stdout.readline().rstrip("\n")
+
+
+def tell(process: "subprocess.Popen[str]", text: str) -> None:
+    """A line for a process to read."""
+    assert process.stdin is not None
+    process.stdin.write(text + "\n")
+    process.stdin.flush()
 
 
 def finish(process: "subprocess.Popen[str]") -> tuple[int, str, str]:

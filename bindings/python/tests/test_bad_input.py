@@ -25,7 +25,9 @@ TEXT_CALLS: dict[str, Callable[[Any], object]] = {
     "from_m2m.client_secret": lambda text: Session.from_m2m("client", text),
     "from_m2m.audience": lambda text: Session.from_m2m("client", "secret", audience=text),
     "from_m2m.scopes": lambda text: Session.from_m2m("client", "secret", scopes=[text]),
+    "from_m2m.profile": lambda text: Session.from_m2m("client", "secret", profile=text),
     "from_client_config": Session.from_client_config,
+    "storage_root": lambda text: Session.from_m2m("client", "secret", storage_root=text),
     "deployment": lambda text: Session.from_api_key("PLAK0", deployment=text),
     "allowed_hosts": lambda text: Session.from_api_key("PLAK0", allowed_hosts=[text]),
     "ca_file": lambda text: Session.from_m2m("client", "secret", ca_file=text),
@@ -44,6 +46,8 @@ TEXT_CALLS: dict[str, Callable[[Any], object]] = {
 OPTIONAL = {
     "from_api_key.transport",
     "from_m2m.audience",
+    "from_m2m.profile",
+    "storage_root",
     "deployment",
     "ca_file",
     "proxy",
@@ -57,6 +61,10 @@ PATHS = {"deployment", "ca_file"}
 @pytest.mark.parametrize("wrong", [None, 1, 1.5, b"bytes", object(), ["list"]], ids=lambda wrong: type(wrong).__name__)
 def test_wrong_types(name: str, wrong: object) -> None:
     expected: type[Exception] = TypeError
+    if isinstance(wrong, bytes) and name == "storage_root":
+        # A path may be bytes, and this one need not be there.
+        assert TEXT_CALLS[name](wrong)
+        return
     if isinstance(wrong, bytes) and name in PATHS:
         expected = planetkey.Error
     if wrong is None and name in OPTIONAL:
@@ -188,6 +196,28 @@ def test_numbers_of_wrong_types(wrong: Any) -> None:  # noqa: ANN401
         key().with_timeout_ms(wrong)
     with pytest.raises(TypeError):
         key().should_retry("token", wrong)
+
+
+@pytest.mark.parametrize("wrong", [1, "yes", object()])
+def test_save_is_a_bool(wrong: Any) -> None:  # noqa: ANN401
+    with pytest.raises(TypeError):
+        Session.from_api_key("PLAK0", save=wrong)
+
+
+def test_settle_takes_milliseconds() -> None:
+    assert planetkey.settle()
+    assert planetkey.settle(0)
+    with pytest.raises(planetkey.InvalidArgument):
+        planetkey.settle(-1)
+    wrong: Any = 1.5
+    with pytest.raises(TypeError):
+        planetkey.settle(wrong)
+
+
+@pytest.mark.parametrize("constructor", [Session.from_defaults, lambda **o: Session.from_api_key("PLAK0", **o)])
+def test_profile_is_for_clients_without_one(constructor: Any) -> None:  # noqa: ANN401
+    with pytest.raises(TypeError):
+        constructor(profile="work")
 
 
 def test_one_string_is_not_a_list_of_strings() -> None:

@@ -11,9 +11,7 @@ from planet_simulator import REPOSITORY, Simulator
 from planetkey import _native, errors
 
 CLASSES: list[type[planetkey.Error]] = [
-    value
-    for value in vars(errors).values()
-    if isinstance(value, type) and issubclass(value, planetkey.Error) and value is not planetkey.Error
+    value for value in vars(errors).values() if isinstance(value, type) and planetkey.Error in value.__bases__
 ]
 
 ATTRIBUTES = (
@@ -52,6 +50,8 @@ def test_every_class_is_exported_below_the_base() -> None:
 def test_builtin_bases_where_they_mean_the_same() -> None:
     assert issubclass(planetkey.InvalidArgument, ValueError)
     assert issubclass(planetkey.Timeout, TimeoutError)
+    assert issubclass(planetkey.NotPicklable, planetkey.Unsupported)
+    assert issubclass(planetkey.NotPicklable, TypeError)
 
 
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: str(cls.code))

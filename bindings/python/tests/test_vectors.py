@@ -30,6 +30,7 @@ SOURCE_MEMBERS = (
     "initialized",
     "token_cached",
     "transport",
+    "file",
 )
 ERROR_MEMBERS = (
     "retryable",
@@ -114,6 +115,11 @@ def run(case: dict[str, Any], simulator: Simulator, monkeypatch: pytest.MonkeyPa
         file = home / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8", newline="")
+    for seed in case.get("seed", []):
+        # A session of the user's server, as its token file.
+        file = home / seed["path"]
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(control.call("/sessions", seed["session"]) | seed.get("set", {})), encoding="utf-8")
     for name in ("XDG_CONFIG_HOME", "CURL_CA_BUNDLE"):
         monkeypatch.delenv(name, raising=False)
     for name, value in case.get("environment", {}).items():
@@ -132,6 +138,8 @@ def run(case: dict[str, Any], simulator: Simulator, monkeypatch: pytest.MonkeyPa
 def open_session(session: dict[str, Any]) -> planetkey.Session:
     options = session.get("options", {})
     unknown = set(options) - {
+        "save",
+        "storage_root",
         "timeout_ms",
         "deployment",
         "allowed_hosts",
@@ -140,7 +148,7 @@ def open_session(session: dict[str, Any]) -> planetkey.Session:
         "proxy",
     }
     assert not unknown, f"unknown options {unknown}"
-    given = {name: session[name] for name in ("transport", "scopes", "audience") if name in session}
+    given = {name: session[name] for name in ("transport", "scopes", "audience", "profile") if name in session}
     match session["from"]:
         case "defaults":
             return planetkey.Session.from_defaults(**options)
@@ -152,7 +160,7 @@ def open_session(session: dict[str, Any]) -> planetkey.Session:
             return planetkey.Session.from_m2m(session["client_id"], session["client_secret"], **given, **options)
         case "client_config":
             config = session["json"] if "json" in session else session["config"]
-            return planetkey.Session.from_client_config(config, **options)
+            return planetkey.Session.from_client_config(config, **given, **options)
         case other:
             pytest.fail(f"unknown session {other}")
 
@@ -174,6 +182,9 @@ def check(
                 assert {target: counters.get(target, 0) for target in wanted} == wanted
             case "token_request":
                 assert control.call("/requests?target=m2m.token")[-1]["form"] == wanted
+            case "files":
+                for path, content in wanted.items():
+                    check_file(Path(os.environ["HOME"]) / path, content)
             case "error":
                 assert isinstance(outcome, planetkey.Error), f"no error but {outcome}"
                 check_error(wanted, outcome)
@@ -229,6 +240,8 @@ def perform(
         case "refresh":
             session.refresh()
             return {}
+        case "logout":
+            return {"value": session.logout()}
         case "status":
             return {"status": status(session.status())}
         case "is_initialized":
@@ -268,6 +281,18 @@ def check_subset(wanted: Any, actual: Any) -> None:  # noqa: ANN401
             check_subset(wanted_item, item)
     else:
         assert (type(actual), actual) == (type(wanted), wanted)
+
+
+def check_file(path: Path, wanted: Any) -> None:  # noqa: ANN401
+    """None: no such file; a text: exactly that; a dict: JSON with these members."""
+    if wanted is None:
+        assert not path.exists()
+        return
+    assert path.is_file()
+    if isinstance(wanted, str):
+        assert path.read_text(encoding="utf-8") == wanted
+    else:
+        check_subset(wanted, json.loads(path.read_text(encoding="utf-8")))
 
 
 def check_error(wanted: dict[str, Any], error: planetkey.Error) -> None:

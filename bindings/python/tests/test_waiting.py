@@ -1,4 +1,4 @@
-"""While a call waits: other threads run, signals are handled, and a fork is harmless."""
+"""While a call waits: other threads run, and signals are handled."""
 
 import signal
 import sys
@@ -30,7 +30,7 @@ CALLS = [
 
 
 @pytest.mark.parametrize("call", ["access_token", "refresh", "headers", "authorize"])
-def test_other_threads_run_while_one_waits(simulator: Simulator, call: str) -> None:
+def test_f106_other_threads_run_while_one_waits(simulator: Simulator, call: str) -> None:
     session = simulator.m2m()
     url = [simulator.sentinel_hub_api + "/api"] if call in {"headers", "authorize"} else []
     simulator.script("m2m.token", {"hold": "gate"})
@@ -113,83 +113,7 @@ print(len(session.access_token()) > 0)
     assert finish(process) == (0, "True\n", "")
 
 
-@posix
-def test_a_forked_child_gets_a_token_of_its_own(simulator: Simulator) -> None:
-    script = """
-import os, sys, planetkey
-session = planetkey.Session.from_defaults()
-parents = session.access_token()
-child = os.fork()
-if child == 0:
-    # os._exit skips whatever the parent's interpreter would do at its end.
-    try:
-        session.refresh()
-        os._exit(0 if session.access_token() != parents else 4)
-    except BaseException as error:
-        print(repr(error), file=sys.stderr, flush=True)
-        os._exit(5)
-_, status = os.waitpid(child, 0)
-assert session.access_token() == parents
-sys.exit(os.waitstatus_to_exitcode(status))
-"""
-    assert finish(simulator.python(script)) == (0, "", "")
-    assert simulator.count("m2m.token") in {2, 3}
-
-
-@posix
-def test_a_fork_while_another_thread_waits(simulator: Simulator) -> None:
-    simulator.script("m2m.token", {"hold": "parent"})
-    script = """
-import os, sys, threading, warnings, planetkey
-# Python 3.12 and later warn of exactly what is tested here.
-warnings.simplefilter("ignore", DeprecationWarning)
-session = planetkey.Session.from_defaults()
-tokens = []
-thread = threading.Thread(target=lambda: tokens.append(session.access_token()))
-thread.start()
-sys.stdin.readline()
-child = os.fork()
-if child == 0:
-    try:
-        os._exit(0 if session.access_token() else 4)
-    except BaseException as error:
-        print(repr(error), file=sys.stderr, flush=True)
-        os._exit(5)
-_, status = os.waitpid(child, 0)
-print("child ended", flush=True)
-thread.join()
-assert tokens == [session.access_token()]
-sys.exit(os.waitstatus_to_exitcode(status))
-"""
-    process = simulator.python(script)
-    simulator.wait_held("parent")
-    assert process.stdin is not None
-    process.stdin.write("fork\n")
-    process.stdin.flush()
-    assert process.stdout is not None
-    assert process.stdout.readline() == "child ended\n"
-    simulator.release("parent")
-    assert finish(process) == (0, "", "")
-    assert simulator.count("m2m.token") == 2
-
-
-@posix
-def test_a_session_made_before_a_fork_but_not_used(simulator: Simulator) -> None:
-    script = """
-import os, sys, planetkey
-session = planetkey.Session.from_defaults()
-child = os.fork()
-token = session.access_token()
-if child == 0:
-    os._exit(0 if token else 4)
-_, status = os.waitpid(child, 0)
-sys.exit(os.waitstatus_to_exitcode(status))
-"""
-    assert finish(simulator.python(script)) == (0, "", "")
-    assert simulator.count("m2m.token") == 2
-
-
-def test_a_thread_that_waits_does_not_keep_the_process(simulator: Simulator) -> None:
+def test_f107_a_thread_that_waits_does_not_keep_the_process(simulator: Simulator) -> None:
     simulator.script("m2m.token", {"hold": "never"})
     script = """
 import sys, threading, planetkey

@@ -146,7 +146,8 @@ pub(super) fn config_names(directory: &Path) -> (PathBuf, PathBuf) {
 
 fn preferred(directory: &Path, first: &str, second: &str) -> PathBuf {
     let first = directory.join(first);
-    if is_there(&first) { first } else { directory.join(second) }
+    // In a directory that cannot be searched the usual name is the one to complain about.
+    if first.try_exists().unwrap_or(false) { first } else { directory.join(second) }
 }
 
 /// A file that cannot be looked at counts as there: reading it then says why.

@@ -184,6 +184,8 @@ impl Renewing {
             Err(error) => {
                 log::warn!("the renewed session lives in this process only: {error}");
                 self.unsaved.store(Some(Arc::new((received.clone(), error))));
+                // Who looks is who tries to keep it again, also where there is nothing to look at.
+                self.turn.look_again_soon(self.now());
             }
         }
     }

@@ -64,7 +64,7 @@ pub(crate) struct Renewing {
     pub(super) flight: ArcSwap<Flight<Arc<Snapshot>>>,
     /// Not before this, on the monotonic clock, does a caller with a valid token start a renewal.
     pub(super) background_after_ms: AtomicU64,
-    turn: OnceASecond,
+    pub(super) turn: OnceASecond,
     /// The state of the storage that the snapshot is from.
     pub(super) seen: ArcSwap<Seen>,
     /// Tokens that could not be stored, and why.

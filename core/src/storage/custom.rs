@@ -77,7 +77,7 @@ impl Storage for CustomStorage {
 
     fn save(&self, stored: &Stored) -> Result<Seen> {
         let members = token_file::to_members(stored);
-        let text = String::from_utf8(document::to_bytes(&members)).unwrap_or_default();
+        let text = String::from_utf8(document::to_bytes(&members.0)).unwrap_or_default();
         self.callbacks.save(Some(&Secret::from(text)))?;
         let mut memo = self.memo();
         memo.receipt = Some(token_file::receipt(stored, &members, &self.binding));

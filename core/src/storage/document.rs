@@ -1,5 +1,6 @@
 //! The JSON of Planet's SDK, to the byte: `json.dumps(document, indent=2, sort_keys=True)` (planet-sdk-behaviour.md 2.1).
 
+use crate::credential::TokenMembers;
 use serde_json::ser::{Formatter, PrettyFormatter};
 use serde_json::{Map, Value};
 use std::io::{self, Write};
@@ -25,11 +26,33 @@ pub fn to_bytes(document: &Map<String, Value>) -> Vec<u8> {
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
     forget_number_members(&mut kept);
-    let mut bytes = Vec::new();
-    let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, Python(PrettyFormatter::new()));
-    // Writing into memory does not fail, and every key is a string.
-    let _ = serde::Serialize::serialize(&kept, &mut serializer);
+    // Wiped when it has been written.
+    let kept = TokenMembers(kept);
+    // A buffer that grows leaves copies of what it held behind: its size is measured first.
+    let mut length = Length(0);
+    write(&kept.0, &mut length);
+    let mut bytes = Vec::with_capacity(length.0);
+    write(&kept.0, &mut bytes);
     bytes
+}
+
+fn write(document: &Map<String, Value>, writer: impl Write) {
+    let mut serializer = serde_json::Serializer::with_formatter(writer, Python(PrettyFormatter::new()));
+    // Writing into memory does not fail, and every key is a string.
+    let _ = serde::Serialize::serialize(document, &mut serializer);
+}
+
+struct Length(usize);
+
+impl Write for Length {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Members of the name that serde_json has for numbers of any length: an object that begins with one is read as a number, or not at all,

@@ -1,8 +1,8 @@
 //! Tokens in `~/.planet/<profile>/token.json`, shared with every process and with Planet's own tools.
 
 use super::files::{self, Disk, RealDisk, Settled};
-use super::token_file::{self, Content};
 use super::sops::Sops;
+use super::token_file::{self, Content};
 use super::{Kept, Lock, Memo, Seen, Storage, Stored, corrupt, document, lock};
 use crate::clock::Moment;
 use crate::error::{Error, Result, Status};
@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
+use zeroize::Zeroizing;
 
 /// One token file with what lies beside it: `token.json.lock`, never deleted, and `token.planetkey.json`.
 pub struct FileStorage {
@@ -36,7 +37,7 @@ impl FileStorage {
     fn read(&self, patient: bool) -> Result<Settled> {
         match &self.sops {
             Some(sops) => {
-                let Some(version) = files::version(&self.token) else { return Ok(Settled::Absent) };
+                let Some(version) = files::look(&self.token)? else { return Ok(Settled::Absent) };
                 let clear = sops.decrypt(&self.token)?;
                 Ok(document::parse(&clear).map_or(Settled::Broken, |members| Settled::Document(members, version)))
             }
@@ -77,23 +78,25 @@ impl Storage for FileStorage {
     }
 
     fn save(&self, stored: &Stored) -> Result<Seen> {
-        files::sweep(&self.token, SystemTime::now());
+        for file in [&self.token, &self.memo] {
+            files::sweep(file, SystemTime::now());
+        }
         let members = token_file::to_members(stored);
         // First the receipt: a token with a receipt that does not fit is as good as one without, never the other way round.
         let mut memo = self.memo();
         memo.receipt = Some(token_file::receipt(stored, &members, &self.binding));
         memo.not_before = None;
         self.remember(&memo);
-        let clear = document::to_bytes(&members);
+        let clear = Zeroizing::new(document::to_bytes(&members.0));
         let bytes = match &self.sops {
-            Some(sops) => sops.encrypt(&self.token, &clear)?,
+            Some(sops) => Zeroizing::new(sops.encrypt(&self.token, &clear)?),
             None => clear,
         };
         files::replace_on(self.disk.as_ref(), &self.token, &bytes).map(|version| self.state(Seen::At(version)))
     }
 
     fn remove(&self) -> Result<bool> {
-        let removed = files::remove(&self.token)?;
+        let removed = files::remove_followed(&self.token)?;
         let mut memo = self.memo();
         memo.receipt = None;
         memo.not_before = None;
@@ -130,7 +133,7 @@ impl Storage for FileStorage {
         if memo.is_newer() {
             return;
         }
-        if let Err(error) = files::replace(&self.memo, &memo.to_bytes()) {
+        if let Err(error) = files::replace_on(self.disk.as_ref(), &self.memo, &memo.to_bytes()) {
             log::warn!("{error}");
         }
     }

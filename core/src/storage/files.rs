@@ -7,6 +7,7 @@ use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
+use zeroize::Zeroizing;
 
 /// No session or configuration comes near this size.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
@@ -82,6 +83,15 @@ pub fn version(path: &Path) -> Option<Version> {
     fs::metadata(path).ok().map(|metadata| Version::of(&metadata))
 }
 
+/// As [`version`]. Errors: STORAGE where it cannot be told.
+pub(super) fn look(path: &Path) -> Result<Option<Version>> {
+    match fs::metadata(path) {
+        Ok(metadata) => Ok(Some(Version::of(&metadata))),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(failed("cannot be read", path, &error)),
+    }
+}
+
 fn failed(what: &str, path: &Path, error: &io::Error) -> Error {
     let advice = match error.kind() {
         ErrorKind::PermissionDenied => "; check its owner and permissions, or give another storage_root",
@@ -118,8 +128,10 @@ fn open(path: &Path) -> io::Result<File> {
 /// Where a symbolic link of one's own leads.
 #[cfg(unix)]
 fn own_link(path: &Path) -> io::Result<PathBuf> {
+    use std::os::unix::fs::MetadataExt;
     let link = fs::symlink_metadata(path)?;
-    if !is_trusted(&link) {
+    // Root reads the files of others, but where their links lead it must not write.
+    if link.uid() != 0 && link.uid() != rustix::process::geteuid().as_raw() {
         return Err(io::Error::other("is a link that belongs to another user, which is not followed"));
     }
     fs::canonicalize(path)
@@ -135,7 +147,7 @@ fn is_trusted(metadata: &Metadata) -> bool {
 /// The file's bytes and its state at that moment; `None` where there is no file.
 ///
 /// Errors: STORAGE, also for what is no plain file, belongs to somebody else, or is longer than 1 MiB.
-pub(super) fn read_version(path: &Path) -> Result<Option<(Vec<u8>, Version)>> {
+pub(super) fn read_version(path: &Path) -> Result<Option<(Zeroizing<Vec<u8>>, Version)>> {
     let file = match open(path) {
         Ok(file) => file,
         Err(error) if matches!(error.kind(), ErrorKind::NotFound) => return Ok(None),
@@ -159,7 +171,7 @@ pub(super) fn read_version(path: &Path) -> Result<Option<(Vec<u8>, Version)>> {
             log::warn!("{} can be read by other users of this machine; run: chmod 600 on it", path.display());
         }
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0) + 1);
+    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0) + 1));
     file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(|error| failed("cannot be read", path, &error))?;
     Ok(Some((bytes, Version::of(&metadata))))
 }
@@ -167,7 +179,7 @@ pub(super) fn read_version(path: &Path) -> Result<Option<(Vec<u8>, Version)>> {
 /// The file's bytes; `None` where there is no file.
 ///
 /// Errors: STORAGE, also for what is no plain file, belongs to somebody else, or is longer than 1 MiB.
-pub fn read(path: &Path) -> Result<Option<Vec<u8>>> {
+pub fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>> {
     Ok(read_version(path)?.map(|(bytes, _)| bytes))
 }
 
@@ -237,8 +249,11 @@ pub(super) fn replace_on(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<V
 fn write(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<Version> {
     #[cfg(unix)]
     let path = match fs::symlink_metadata(path) {
-        // The link stays, and so does the file that it leads to being the one that is used.
-        Ok(metadata) if metadata.is_symlink() => own_link(path)?,
+        // The link stays, and so does the file that it leads to being the one that is used. One that leads nowhere is replaced.
+        Ok(metadata) if metadata.is_symlink() => match own_link(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => path.to_owned(),
+            led => led?,
+        },
         _ => path.to_owned(),
     };
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
@@ -323,6 +338,17 @@ pub fn remove(path: &Path) -> Result<bool> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
         Err(error) => Err(failed("cannot be removed", path, &error)),
     }
+}
+
+/// As [`remove`]; of a link of one's own also what it leads to, because that is where the secrets are.
+pub(super) fn remove_followed(path: &Path) -> Result<bool> {
+    #[cfg(unix)]
+    if path.is_symlink()
+        && let Ok(target) = own_link(path)
+    {
+        remove(&target)?;
+    }
+    remove(path)
 }
 
 /// Puts a broken file aside, so that nothing of it is lost and the next login starts afresh.

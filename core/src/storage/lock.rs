@@ -3,12 +3,12 @@
 //! An operating system's lock on a file that is never deleted: it vanishes with its holder, so nothing is left to clean. The file says
 //! who holds it, for messages and for file systems whose locks outlive their holders.
 
-use super::files::{Disk, Step};
+use super::files::{self, Disk, Step};
 use crate::error::{Error, Result, Status};
 use crate::storage::Lock;
 use serde_json::{Value, json};
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind, Read, Seek, Write};
+use std::io::{self, ErrorKind, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -16,6 +16,8 @@ const FIRST_WAIT: Duration = Duration::from_millis(1);
 const LONGEST_WAIT: Duration = Duration::from_millis(20);
 /// A holder that is gone keeps its lock only on file systems that forget to release it.
 const GRACE_MS: u64 = 60_000;
+/// The file in a lease.
+const UNTIL: &str = "until_unix_ms";
 
 /// Takes the lock beside a session's file, waiting for it until `deadline`.
 ///
@@ -26,9 +28,17 @@ pub(super) fn take(disk: &dyn Disk, path: &Path, deadline: Instant) -> Result<Op
     loop {
         match attempt(disk, path, deadline) {
             Ok(Attempt::Held(lock)) => return Ok(Some(lock)),
+            // A file system that keeps the lock of a process which is gone would keep everybody out for ever.
+            Ok(Attempt::Busy) if holder(path).is_some_and(|holder| holder.is_gone()) => {
+                log::warn!("{} is held by a process that is gone; going on without it", path.display());
+                return Ok(None);
+            }
             Ok(Attempt::Busy) => {}
             Err(error) if is_unwritable(&error) => {
-                log::warn!("{} cannot be locked ({error}); other processes may renew this session at the same time", path.display());
+                log::warn!(
+                    "{} cannot be locked ({error}); other processes may renew this session at the same time",
+                    path.display()
+                );
                 return Ok(None);
             }
             Err(error) => {
@@ -36,7 +46,7 @@ pub(super) fn take(disk: &dyn Disk, path: &Path, deadline: Instant) -> Result<Op
             }
         }
         if Instant::now() >= deadline {
-            return busy(path);
+            return Err(busy(path));
         }
         std::thread::sleep(wait.min(deadline.saturating_duration_since(Instant::now())));
         wait = (wait * 2).min(LONGEST_WAIT);
@@ -77,7 +87,7 @@ fn open(path: &Path) -> io::Result<File> {
     }
     match options.open(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            super::files::make_private_directory(path.parent().unwrap_or_else(|| Path::new(".")))?;
+            files::make_private_directory(path.parent().unwrap_or_else(|| Path::new(".")))?;
             options.open(path)
         }
         opened => opened,
@@ -115,7 +125,14 @@ fn is_same(file: &File, path: &Path) -> bool {
 }
 
 fn is_unwritable(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem | ErrorKind::StorageFull)
+    matches!(
+        error.kind(),
+        ErrorKind::PermissionDenied
+            | ErrorKind::ReadOnlyFilesystem
+            | ErrorKind::StorageFull
+            | ErrorKind::QuotaExceeded
+            | ErrorKind::NotADirectory
+    )
 }
 
 /// NFS without its lock service, and some FUSE file systems.
@@ -152,29 +169,35 @@ fn note_holder(file: &mut File, deadline: Instant) -> io::Result<()> {
     file.write_all(note.as_bytes())
 }
 
-fn holder(path: &Path) -> Option<Value> {
-    let mut text = String::new();
-    File::open(path).ok()?.take(4096).read_to_string(&mut text).ok()?;
-    serde_json::from_str(&text).ok()
+/// Who holds the lock, by the note in its file.
+struct Holder {
+    pid: u64,
+    host: String,
+    until_unix_ms: u64,
 }
 
-/// What to do when the lock was not to be had in time.
-fn busy(path: &Path) -> Result<Option<Box<dyn Lock>>> {
-    let holder = holder(path);
-    let member = |name: &str| holder.as_ref().and_then(|holder| holder.get(name)).and_then(Value::as_u64);
-    let pid = member("pid");
-    let is_here = holder.as_ref().and_then(|holder| holder.get("host")).and_then(Value::as_str) == Some(&host());
-    let is_over = member("until_unix_ms").is_some_and(|until| until < unix_ms());
-    // A file system that keeps the lock of a process which is gone would keep everybody out for ever.
-    if is_over && is_here && pid.is_some_and(|pid| !is_alive(pid)) {
-        log::warn!("{} is held by a process that is gone; going on without it", path.display());
-        return Ok(None);
+fn holder(path: &Path) -> Option<Holder> {
+    let note: Value = serde_json::from_slice(&files::read(path).ok()??).ok()?;
+    Some(Holder {
+        pid: note.get("pid")?.as_u64()?,
+        host: note.get("host")?.as_str()?.to_owned(),
+        until_unix_ms: note.get("until_unix_ms")?.as_u64()?,
+    })
+}
+
+impl Holder {
+    fn is_gone(&self) -> bool {
+        self.until_unix_ms < unix_ms() && self.host == host() && !is_alive(self.pid)
     }
-    let who = pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"));
-    Err(Error::new(
+}
+
+/// The lock was not to be had in time.
+fn busy(path: &Path) -> Error {
+    let who = holder(path).map_or_else(|| "another process".to_owned(), |holder| format!("process {}", holder.pid));
+    Error::new(
         Status::Timeout,
         format!("{who} has been renewing this session and holds {}; try again, or end that process if it hangs", path.display()),
-    ))
+    )
 }
 
 #[cfg(unix)]
@@ -189,25 +212,39 @@ fn is_alive(_: u64) -> bool {
 }
 
 /// Where there are no locks: a directory, which only one can make, with the time at which it is void.
-struct Lease(PathBuf);
+struct Lease {
+    directory: PathBuf,
+    until: String,
+}
 
 impl Lock for Lease {}
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
+        // Whoever was stopped for longer than that may find another's in its place.
+        if fs::read_to_string(self.directory.join(UNTIL)).is_ok_and(|until| until == self.until) {
+            let _ = fs::remove_dir_all(&self.directory);
+        }
     }
+}
+
+/// The time at which a lease is void, as its maker has written it.
+fn stated(directory: &Path) -> Option<u64> {
+    let until = fs::read_to_string(directory.join(UNTIL)).ok()?;
+    until.split_ascii_whitespace().next()?.parse().ok()
 }
 
 fn lease(path: &Path, deadline: Instant) -> io::Result<Attempt> {
     let directory = path.with_extension("lease");
     match fs::create_dir(&directory) {
         Ok(()) => {
-            fs::write(directory.join("until_unix_ms"), until_ms(deadline).to_string())?;
-            Ok(Attempt::Held(Box::new(Lease(directory))))
+            // Two makers have two of them, also within one millisecond.
+            let until = format!("{} {}", until_ms(deadline), std::process::id());
+            fs::write(directory.join(UNTIL), &until)?;
+            Ok(Attempt::Held(Box::new(Lease { directory, until })))
         }
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            let stated: Option<u64> = fs::read_to_string(directory.join("until_unix_ms")).ok().and_then(|until| until.trim().parse().ok());
+            let stated = stated(&directory);
             // Without a time in it its maker ended between two steps: then the directory's own age counts.
             let until = stated.or_else(|| {
                 let made = fs::metadata(&directory).and_then(|metadata| metadata.modified()).ok()?;
@@ -218,9 +255,8 @@ fn lease(path: &Path, deadline: Instant) -> io::Result<Attempt> {
                 // Of several who see it, one renames it.
                 let aside = directory.with_extension(format!("void-{}", std::process::id()));
                 if fs::rename(&directory, &aside).is_ok() {
-                    let still = fs::read_to_string(aside.join("until_unix_ms")).ok().and_then(|until| until.trim().parse().ok());
                     // Somebody may have made a new one in between: it gets its place back.
-                    if still == stated || fs::rename(&aside, &directory).is_err() {
+                    if self::stated(&aside) == stated || fs::rename(&aside, &directory).is_err() {
                         let _ = fs::remove_dir_all(&aside);
                     }
                 }

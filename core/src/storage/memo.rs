@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 const FORM: u64 = 1;
 /// Dead refresh tokens remembered, the youngest last: a backup brings back an old one, not all of them.
 const DEAD_LIMIT: usize = 16;
-/// No wait that was written down is believed beyond this: clocks may have jumped since.
+/// No wait is longer: a time beyond this was written by a clock that has been put back since.
 const LONGEST_WAIT_MS: u64 = 3_600_000;
 
 /// The receipt of a token, by the clock of the machine that received it.
@@ -54,8 +54,8 @@ impl Memo {
     /// How long every process must wait, and why.
     pub fn wait_ms(&self, now_unix_ms: u64) -> Option<(u64, &Error)> {
         let (until, error) = self.not_before.as_ref()?;
-        let left = until.saturating_sub(now_unix_ms).min(LONGEST_WAIT_MS);
-        (left > 0).then_some((left, error))
+        let left = until.saturating_sub(now_unix_ms);
+        (1..=LONGEST_WAIT_MS).contains(&left).then_some((left, error))
     }
 
     /// Whether a later version of planetkey wrote it.

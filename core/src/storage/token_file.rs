@@ -27,21 +27,21 @@ fn identity(members: &Map<String, Value>) -> String {
 }
 
 /// What is written: the members of the answer, and the two times that the SDK computes.
-pub(crate) fn to_members(stored: &Stored) -> Map<String, Value> {
-    let mut members = stored.tokens.members.0.clone();
+pub(crate) fn to_members(stored: &Stored) -> TokenMembers {
+    let mut members = stored.tokens.members.clone();
     let times = jwt::times(stored.tokens.access_token.expose());
     let received = stored.received_unix_ms() / 1000;
     let issued = times.iat.unwrap_or(received);
     let expires = times.exp.unwrap_or_else(|| issued.saturating_add(stored.tokens.lifetime_ms / 1000));
-    members.insert("_iat".into(), json!(issued));
-    members.insert("_exp".into(), json!(expires));
+    members.0.insert("_iat".into(), json!(issued));
+    members.0.insert("_exp".into(), json!(expires));
     members
 }
 
 /// The receipt that is remembered beside these members.
-pub(crate) fn receipt(stored: &Stored, members: &Map<String, Value>, binding: &str) -> Receipt {
+pub(crate) fn receipt(stored: &Stored, members: &TokenMembers, binding: &str) -> Receipt {
     Receipt {
-        tokens: identity(members),
+        tokens: identity(&members.0),
         unix_ms: stored.received_unix_ms(),
         lifetime_ms: stored.tokens.lifetime_ms,
         binding: binding.to_owned(),
@@ -61,11 +61,13 @@ pub(crate) enum Content {
 /// Reads the members. How long the access token still lives is known from the receipt; for what Planet's own tools wrote, from the times in
 /// the token or beside it, which are another machine's: never longer than the whole life from now on.
 pub(crate) fn from_members(members: Map<String, Value>, memo: &Memo, binding: &str, now: Moment) -> Content {
-    let receipt = memo.receipt.as_ref().filter(|receipt| receipt.tokens == identity(&members));
+    // Wiped, whatever becomes of them.
+    let members = TokenMembers(members);
+    let receipt = memo.receipt.as_ref().filter(|receipt| receipt.tokens == identity(&members.0));
     if receipt.is_some_and(|receipt| receipt.binding != binding) {
         return Content::Foreign;
     }
-    let text = |member: &str| members.get(member).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let text = |member: &str| members.0.get(member).and_then(Value::as_str).filter(|text| !text.is_empty());
     let access_token = text("access_token").filter(|token| check_b64token(token).is_ok()).unwrap_or("");
     if access_token.is_empty() && text("refresh_token").is_none() {
         return Content::Nothing;
@@ -76,12 +78,12 @@ pub(crate) fn from_members(members: Map<String, Value>, memo: &Memo, binding: &s
             let age = now.unix_ms.saturating_sub(receipt.unix_ms);
             (receipt.lifetime_ms, receipt.lifetime_ms.saturating_sub(age))
         }
-        None => remaining(&members, access_token, text("refresh_token").is_some(), now),
+        None => remaining(&members.0, access_token, text("refresh_token").is_some(), now),
     };
     let scopes = text("scope").map(|scope| scope.split_ascii_whitespace().map(str::to_owned).collect()).unwrap_or_default();
     let remaining_ms = if access_token.is_empty() { 0 } else { remaining_ms };
     let access_token = Secret::from(access_token);
-    let tokens = TokenSet { access_token, lifetime_ms, scopes, members: TokenMembers(members) };
+    let tokens = TokenSet { access_token, lifetime_ms, scopes, members };
     Content::Tokens(Stored { tokens, at: now, remaining_ms })
 }
 

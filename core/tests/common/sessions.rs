@@ -185,6 +185,11 @@ pub fn ask(session: &Session) -> String {
     session.access_token().map_or_else(|error| format!("{error}"), |token| token.to_string())
 }
 
+/// As [`ask`], of a session whose own deadline is too short for a disk that is busy.
+pub fn ask_patiently(session: &Session) -> String {
+    ask(&session.with_timeout_ms(30_000))
+}
+
 /// The bytes that Planet's SDK writes for these members.
 pub fn sdk_bytes(members: &Value) -> Vec<u8> {
     document::to_bytes(members.as_object().unwrap())
@@ -363,7 +368,11 @@ type VaultHook = dyn Fn(&'static str) -> planetkey::Result<bool> + Send + Sync;
 
 impl Vault {
     pub fn holding(members: &Value) -> Arc<Self> {
-        Arc::new(Vault { text: Mutex::new(Some(members.to_string())), ..Vault::default() })
+        Vault::with_text(Some(&members.to_string()))
+    }
+
+    pub fn with_text(text: Option<&str>) -> Arc<Self> {
+        Arc::new(Vault { text: Mutex::new(text.map(str::to_owned)), ..Vault::default() })
     }
 
     /// Before each call; `false` is the answer of a lock that is not to be had.

@@ -19,7 +19,8 @@ fn a060_a_refresh_asks_for_no_scope() {
     session.refresh().unwrap();
     for seen in home.fake.seen() {
         assert_eq!(seen.url, PERSON_ENDPOINT);
-        let mut names: Vec<String> = url::form_urlencoded::parse(seen.body.as_bytes()).map(|(name, _)| name.into_owned()).collect();
+        let mut names: Vec<String> =
+            url::form_urlencoded::parse(seen.body.as_bytes()).map(|(name, _)| name.into_owned()).collect();
         names.sort();
         assert_eq!(names, ["client_id", "grant_type", "refresh_token"]);
         assert_eq!(seen.field("grant_type").as_deref(), Some("refresh_token"));
@@ -45,7 +46,7 @@ fn a061_the_new_refresh_token_is_kept_before_the_new_access_token_is_handed_out(
     let (reader, file, early) = (OnceLock::new(), home.token_file(), Arc::new(AtomicBool::new(false)));
     reader.set(session.clone()).unwrap();
     let seen_early = early.clone();
-    disk.does(move |step| {
+    disk.does(move |_| {
         let at_hand = reader.get().unwrap().access_token_cached().unwrap().map(|token| token.to_string());
         let is_kept = read_json(&file)["refresh_token"] == "refresh-1";
         if at_hand.as_deref() != Some(SEEDED) && !is_kept {
@@ -124,7 +125,8 @@ fn a063_a_refresh_token_goes_to_its_own_issuer_and_client_only() {
 fn a064_invalid_grant_is_believed_when_the_file_is_unchanged() {
     let home = Home::new();
     home.seed(&json!({"_iat": NOW - 3600, "_exp": NOW}));
-    let (file, rotated_by_other) = (home.token_file(), sdk_bytes(&seeded(&json!({"access_token": "other", "refresh_token": "next"}))));
+    let (file, rotated_by_other) =
+        (home.token_file(), sdk_bytes(&seeded(&json!({"access_token": "other", "refresh_token": "next"}))));
     home.fake.then(move || {
         sdk_write(&file, &rotated_by_other);
         Ok(oauth_error(400, "invalid_grant"))
@@ -144,7 +146,10 @@ fn a064_invalid_grant_is_believed_when_the_file_is_unchanged() {
     // Nobody has changed anything: now it is over.
     home.fake.answers(oauth_error(400, "invalid_grant"));
     let error = session.refresh().unwrap_err();
-    assert_eq!((error.status(), error.reason(), error.oauth_error()), (Status::LoginRequired, Some("revoked"), Some("invalid_grant")));
+    assert_eq!(
+        (error.status(), error.reason(), error.oauth_error()),
+        (Status::LoginRequired, Some("revoked"), Some("invalid_grant"))
+    );
     assert_eq!(home.fake.count(), 4);
 }
 

@@ -1,14 +1,26 @@
 // Compiled, never run: what the declarations promise and what they refuse.
 import planetkey, { Authorization, ErrorNumber, PlanetkeyError, Session, redactUrl, stripApiKey, version } from 'planetkey';
-import type { ErrorCode, SessionStatus, SourceStatus } from 'planetkey';
+import type { ErrorCode, SessionStatus, SourceStatus, TokenStorage } from 'planetkey';
 
 const signal: AbortSignal | undefined = undefined;
+const tokens = new Map<string, string>();
+const storages: TokenStorage[] = [
+  { load: () => tokens.get('session'), save: (text) => { text === null ? tokens.delete('session') : tokens.set('session', text); } },
+  {
+    async load() { return null; },
+    async save(text: string | null) { console.log(text?.length); },
+    lock: async (timeoutMs: number) => timeoutMs > 0,
+    unlock() {},
+  },
+];
 const sessions: Session[] = [
   Session.fromDefaults(),
   Session.fromProfile('name', { timeoutMs: 1000, deployment: { name: 'mine' }, allowedHosts: ['tiles.example.org'] as const }),
+  Session.fromProfile('name', { save: true, storageRoot: '/somewhere', storage: storages[0] }),
   Session.fromApiKey('key', { transport: 'query', allowInsecureLoopback: true, caFile: null, proxy: undefined }),
-  Session.fromM2m('id', 'secret', { scopes: ['a'], audience: 'b' }),
+  Session.fromM2m('id', 'secret', { scopes: ['a'], audience: 'b', save: false, profile: 'mine', storage: null }),
   Session.fromClientConfig({ client_type: 'static_apikey' }, null),
+  Session.fromClientConfig({}, { profile: undefined, storage: storages[1] }),
   planetkey.Session.fromClientConfig('{}'),
 ];
 
@@ -26,12 +38,13 @@ for (const session of sessions) {
   ];
   const flags: boolean[] = [
     session.invalidate('token'), session.shouldRetry('token', response.status, response.headers.get('www-authenticate')),
-    session.isInitialized(), authorization.underDevelopment,
+    session.isInitialized(), authorization.underDevelopment, await session.logout({ signal }), await session.logout(),
   ];
   const nothing: void = await session.refresh();
   const status: SessionStatus = session.withTimeoutMs(1).status();
   const source: SourceStatus | undefined = status.sources[0];
-  console.log(strings, flags, nothing, source?.expiresAt?.toISOString(), expires);
+  const file: string | null | undefined = source?.file;
+  console.log(strings, flags, nothing, source?.expiresAt?.toISOString(), expires, file);
 }
 
 try {
@@ -60,6 +73,14 @@ new Session();
 new Authorization();
 // @ts-expect-error there is no such option
 Session.fromDefaults({ timeout: 1 });
+// @ts-expect-error a session of several credentials has no storage of one's own
+Session.fromDefaults({ storage: storages[0] });
+// @ts-expect-error nor does it name a profile
+Session.fromDefaults({ profile: 'name' });
+// @ts-expect-error save is missing
+Session.fromProfile('name', { storage: { load: () => null } });
+// @ts-expect-error the text is a string
+Session.fromProfile('name', { storage: { load: () => 1, save() {} } });
 // @ts-expect-error nor this transport
 Session.fromApiKey('key', { transport: 'bearer' });
 // @ts-expect-error scopes are a list

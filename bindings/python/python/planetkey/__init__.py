@@ -5,15 +5,20 @@
     session = planetkey.Session.from_defaults()
     headers = session.headers("https://api.planet.com/data/v1/item-types")
 
-A session finds its credentials (API keys and machine-to-machine clients) in what the call names, or in the environment
-and the profiles that it names, keeps its tokens fresh, and sends each credential only to the hosts that it is for. It
-serves any number of threads; while it waits for the network, other threads run and Ctrl-C works. After ``os.fork`` the
-child may go on using it. It is not pickled: construct it in the worker.
+A session finds its credentials (API keys, machine-to-machine clients, sessions of users who have logged in) in what the
+call names, in the environment, or in files; it keeps its tokens fresh, and sends each credential only to the hosts that
+it is for. Tokens are kept below ``~/.planet``, where all processes and Planet's own tools share them, so that one
+request serves all of them. A session serves any number of threads; while it waits for the network, other threads run
+and Ctrl-C works. After ``os.fork`` the child may go on using it. It is pickled by what it was opened from, never by its
+credentials.
 
 Every failure is a :class:`planetkey.Error`; its subclass says what to do about it. Log records go to the logger
 ``planetkey`` and hold no secret.
 """
 
+from __future__ import annotations
+
+from planetkey import _end
 from planetkey._native import (
     Authorization,
     HostStatus,
@@ -22,6 +27,7 @@ from planetkey._native import (
     SourceStatus,
     __version__,
     redact_url,
+    settle,
     strip_api_key,
 )
 from planetkey.errors import (
@@ -33,6 +39,7 @@ from planetkey.errors import (
     InvalidArgument,
     LoginRequired,
     Misconfigured,
+    NotPicklable,
     Protocol,
     Storage,
     Timeout,
@@ -50,8 +57,10 @@ __all__ = [
     "HostStatus",
     "Internal",
     "InvalidArgument",
+    "LockingTokenStorage",
     "LoginRequired",
     "Misconfigured",
+    "NotPicklable",
     "Protocol",
     "Session",
     "SessionStatus",
@@ -59,9 +68,35 @@ __all__ = [
     "Storage",
     "Timeout",
     "TokenInvalid",
+    "TokenStorage",
     "Unavailable",
     "Unsupported",
     "__version__",
     "redact_url",
+    "settle",
     "strip_api_key",
 ]
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from planetkey.storage import LockingTokenStorage, TokenStorage
+else:
+
+    def __getattr__(name: str) -> object:
+        """Imports the protocols when somebody asks: importing ``typing`` takes longer than everything else here."""
+        if name in {"LockingTokenStorage", "TokenStorage"}:
+            from planetkey import storage
+
+            return getattr(storage, name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _reopen(profile: str | None, options: dict[str, Any], timeout_ms: int | None) -> Session:
+    """Opens a session again that was pickled."""
+    session = Session.from_defaults(**options) if profile is None else Session.from_profile(profile, **options)
+    return session if timeout_ms is None else session.with_timeout_ms(timeout_ms)
+
+
+_end.register()

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any, Literal, NoReturn, final
 
 from planetkey.errors import Error
+from planetkey.storage import TokenStorage
 
 __all__ = [
     "Authorization",
@@ -12,8 +13,10 @@ __all__ = [
     "SessionStatus",
     "SourceStatus",
     "__version__",
+    "end",
     "exception_classes",
     "redact_url",
+    "settle",
     "strip_api_key",
 ]
 
@@ -63,6 +66,8 @@ class SourceStatus:
     def hosts(self) -> tuple[str, ...]: ...
     @property
     def transport(self) -> Literal["bearer", "basic", "header", "query"]: ...
+    @property
+    def file(self) -> str | None: ...
 
 @final
 class HostStatus:
@@ -97,6 +102,8 @@ class SessionStatus:
     def scopes(self) -> tuple[str, ...]: ...
     @property
     def expires_at(self) -> datetime | None: ...
+    @property
+    def file(self) -> str | None: ...
     def to_dict(self) -> dict[str, Any]: ...
 
 @final
@@ -104,6 +111,9 @@ class Session:
     @staticmethod
     def from_defaults(
         *,
+        save: bool | None = None,
+        storage_root: str | os.PathLike[str] | None = None,
+        storage: TokenStorage | None = None,
         timeout_ms: int | None = None,
         deployment: str | os.PathLike[str] | Mapping[str, Any] | None = None,
         allowed_hosts: Iterable[str] | None = None,
@@ -115,6 +125,9 @@ class Session:
     def from_profile(
         name: str,
         *,
+        save: bool | None = None,
+        storage_root: str | os.PathLike[str] | None = None,
+        storage: TokenStorage | None = None,
         timeout_ms: int | None = None,
         deployment: str | os.PathLike[str] | Mapping[str, Any] | None = None,
         allowed_hosts: Iterable[str] | None = None,
@@ -127,6 +140,9 @@ class Session:
         key: str,
         *,
         transport: Literal["basic", "header", "query"] = "basic",
+        save: bool | None = None,
+        storage_root: str | os.PathLike[str] | None = None,
+        storage: TokenStorage | None = None,
         timeout_ms: int | None = None,
         deployment: str | os.PathLike[str] | Mapping[str, Any] | None = None,
         allowed_hosts: Iterable[str] | None = None,
@@ -141,6 +157,10 @@ class Session:
         *,
         scopes: Iterable[str] | None = None,
         audience: str | None = None,
+        profile: str | None = None,
+        save: bool | None = None,
+        storage_root: str | os.PathLike[str] | None = None,
+        storage: TokenStorage | None = None,
         timeout_ms: int | None = None,
         deployment: str | os.PathLike[str] | Mapping[str, Any] | None = None,
         allowed_hosts: Iterable[str] | None = None,
@@ -152,6 +172,10 @@ class Session:
     def from_client_config(
         config: Mapping[str, Any] | str,
         *,
+        profile: str | None = None,
+        save: bool | None = None,
+        storage_root: str | os.PathLike[str] | None = None,
+        storage: TokenStorage | None = None,
         timeout_ms: int | None = None,
         deployment: str | os.PathLike[str] | Mapping[str, Any] | None = None,
         allowed_hosts: Iterable[str] | None = None,
@@ -167,11 +191,16 @@ class Session:
     def invalidate(self, access_token: str) -> bool: ...
     def should_retry(self, access_token: str, http_status: int, www_authenticate: str | None = None) -> bool: ...
     def refresh(self) -> None: ...
+    def logout(self) -> bool: ...
     def status(self) -> SessionStatus: ...
     def is_initialized(self) -> bool: ...
     def with_timeout_ms(self, timeout_ms: int) -> Session: ...
-    def __reduce__(self) -> NoReturn: ...
+    def __copy__(self) -> Session: ...
+    def __deepcopy__(self, _memo: dict[int, Any]) -> Session: ...
+    def __reduce__(self) -> tuple[Any, ...]: ...
 
 def strip_api_key(url: str) -> str: ...
 def redact_url(url: str) -> str: ...
+def settle(timeout_ms: int = 5000) -> bool: ...
+def end() -> None: ...
 def exception_classes() -> dict[int, type[Error]]: ...

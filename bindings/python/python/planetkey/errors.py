@@ -19,6 +19,7 @@ __all__ = [
     "InvalidArgument",
     "LoginRequired",
     "Misconfigured",
+    "NotPicklable",
     "Protocol",
     "Storage",
     "Timeout",
@@ -159,6 +160,10 @@ class Unsupported(Error):
 
     code = "UNSUPPORTED"
     number = 12
+
+
+class NotPicklable(Unsupported, TypeError):
+    """A session that was opened with credentials in the call; they are not pickled."""
 
 
 class Internal(Error):

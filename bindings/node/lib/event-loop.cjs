@@ -1,0 +1,28 @@
+'use strict';
+// This thread, for the threads of the addon: they have storages called here, and its end must not cut them off.
+
+const { isMainThread } = require('node:worker_threads');
+const native = require('./native.cjs');
+const { abandon, isInUse, serve } = require('./storage.cjs');
+
+/** How long the end of the process waits for renewals that are under way: without its new refresh token a session is lost. */
+const PATIENCE_MS = 5000;
+/** How long it waits before it looks whether a storage is to be called. */
+const SLICE_MS = 10;
+
+const eventLoop = new native.EventLoop(look);
+
+function look() {
+  for (let call = eventLoop.next(); call !== null; call = eventLoop.next()) serve(call, eventLoop);
+}
+
+process.on('exit', () => {
+  abandon(eventLoop);
+  const until = performance.now() + PATIENCE_MS;
+  // The process goes on after a worker, but not the storages that live there.
+  while ((isMainThread || isInUse()) && !native.settle(SLICE_MS) && performance.now() < until) look();
+  eventLoop.close();
+});
+if (!isMainThread) native.settleAtExit();
+
+module.exports = eventLoop;

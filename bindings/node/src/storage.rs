@@ -1,0 +1,49 @@
+//! An application's own storage, whose functions run on the thread of JavaScript.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use planetkey::secret::Secret;
+use planetkey::storage::StorageCallbacks;
+use planetkey::{Error, Result, Status};
+
+use crate::event_loop::{Answer, Call, Line};
+
+/// The storage of this number in `lib/storage.cjs`.
+pub(crate) struct NodeStorage {
+    pub(crate) line: Arc<Line>,
+    pub(crate) number: u32,
+    /// How long a function may take.
+    pub(crate) timeout: Duration,
+}
+
+impl NodeStorage {
+    fn ask(&self, name: &str, call: Call) -> Result<Answer> {
+        self.line.ask(self.number, call, self.timeout)?.ok_or_else(|| {
+            let waited = self.timeout.as_millis();
+            Error::new(Status::Storage, format!("the application's storage did not end {name}() within {waited} ms"))
+        })
+    }
+}
+
+impl StorageCallbacks for NodeStorage {
+    fn load(&self) -> Result<Option<Secret>> {
+        match self.ask("load", Call::Load)? {
+            Answer::Text(text) => Ok(Some(text)),
+            _ => Ok(None),
+        }
+    }
+
+    fn save(&self, text: Option<&Secret>) -> Result<()> {
+        self.ask("save", Call::Save(text.cloned())).map(drop)
+    }
+
+    fn lock(&self, timeout: Duration) -> Result<bool> {
+        Ok(matches!(self.line.ask(self.number, Call::Lock(timeout), timeout)?, Some(Answer::Flag(true))))
+    }
+
+    /// A failure has no consequence here: whoever wants the lock next notices.
+    fn unlock(&self) {
+        drop(self.ask("unlock", Call::Unlock));
+    }
+}

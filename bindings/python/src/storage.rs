@@ -1,0 +1,139 @@
+//! A Python object that keeps tokens.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use planetkey::secret::Secret;
+use planetkey::storage::StorageCallbacks;
+use planetkey::{Error, Status};
+use pyo3::exceptions::{PyException, PyTypeError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyString};
+
+use crate::interpreter::{call_method, visit};
+
+/// The binding's own records are for the same logger as the core's.
+const LOG_TARGET: &str = "planetkey::python";
+
+/// A recursion without an end has a thousand.
+const MAX_FRAMES: usize = 20;
+
+thread_local! {
+    /// What a signal handler raised while a method of the storage ran on this thread, as Ctrl-C does: no failure of the storage.
+    static RAISED: RefCell<Option<PyErr>> = const { RefCell::new(None) };
+}
+
+/// What must not be lost of what the storage raised on this thread.
+pub(crate) fn take_raised() -> Option<PyErr> {
+    RAISED.take()
+}
+
+/// The object behind `storage=`.
+pub(crate) struct PythonStorage {
+    object: Py<PyAny>,
+    has_lock: bool,
+}
+
+impl PythonStorage {
+    pub(crate) fn new(object: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let has = |name: &str| Ok::<_, PyErr>(object.getattr_opt(name)?.is_some_and(|method| method.is_callable()));
+        for name in ["load", "save"] {
+            if !has(name)? {
+                return Err(PyTypeError::new_err(format!("storage has no method {name}: see planetkey.TokenStorage")));
+            }
+        }
+        let has_lock = has("lock")?;
+        if has_lock != has("unlock")? {
+            return Err(PyTypeError::new_err(
+                "storage has one of the methods lock and unlock without the other: see planetkey.LockingTokenStorage",
+            ));
+        }
+        Ok(PythonStorage { object: object.clone().unbind(), has_lock })
+    }
+
+    /// Calls a method of the object on this thread, and reads what it gives.
+    fn call<T>(
+        &self,
+        method: &str,
+        arguments: impl for<'py> IntoPyObject<'py>,
+        read: impl FnOnce(&Bound<'_, PyAny>) -> planetkey::Result<T>,
+    ) -> planetkey::Result<T> {
+        let called = visit(|py| match call_method(self.object.bind(py), method, arguments) {
+            Ok(given) => read(&given),
+            Err(error) => Err(failure(py, method, error)),
+        });
+        called.unwrap_or_else(|| Err(failed(&format!("its {method} cannot be called while the interpreter ends"))))
+    }
+}
+
+impl StorageCallbacks for PythonStorage {
+    fn load(&self) -> planetkey::Result<Option<Secret>> {
+        self.call("load", (), |kept| match kept.cast::<PyString>().map(|kept| kept.to_str()) {
+            Ok(Ok(kept)) => Ok(Some(Secret::from(kept))),
+            Ok(Err(_)) => Err(failed("its load gave a string with a lone surrogate, which is no character")),
+            Err(_) if kept.is_none() => Ok(None),
+            Err(_) => Err(wrong("load", kept, "the text that was saved last, or None")),
+        })
+    }
+
+    fn save(&self, text: Option<&Secret>) -> planetkey::Result<()> {
+        self.call("save", (text.map(Secret::expose),), |_| Ok(()))
+    }
+
+    fn lock(&self, timeout: Duration) -> planetkey::Result<bool> {
+        if !self.has_lock {
+            return Ok(true);
+        }
+        self.call("lock", (timeout.as_secs_f64(),), |locked| match locked.cast::<PyBool>() {
+            Ok(locked) => Ok(locked.is_true()),
+            Err(_) => Err(wrong("lock", locked, "True or False")),
+        })
+    }
+
+    fn unlock(&self) {
+        if self.has_lock
+            && let Err(error) = self.call("unlock", (), |_| Ok(()))
+        {
+            log::warn!(target: LOG_TARGET, "{error}");
+        }
+    }
+}
+
+fn failed(why: &str) -> Error {
+    Error::new(Status::Storage, format!("the application's storage failed: {why}"))
+}
+
+fn wrong(method: &str, value: &Bound<'_, PyAny>, expected: &str) -> Error {
+    failed(&format!("its {method} gave {}, not {expected}", class_name(value)))
+}
+
+fn class_name(value: &Bound<'_, PyAny>) -> String {
+    value.get_type().name().map_or_else(|_| "something".to_owned(), |name| name.to_string())
+}
+
+/// The failure of a method, by the exception's class and place. Its text may hold what was to be kept, so it is not shown.
+fn failure(py: Python<'_>, method: &str, error: PyErr) -> Error {
+    let class = class_name(error.value(py).as_any());
+    let place = error.traceback(py).and_then(|traceback| place(traceback.into_any()).ok()).unwrap_or_default();
+    log::debug!(target: LOG_TARGET, "{method} of the application's storage raised {class}{place}");
+    if !error.is_instance_of::<PyException>(py) {
+        RAISED.set(Some(error));
+    }
+    failed(&format!("its {method} raised {class}; debug records of the logger planetkey say where"))
+}
+
+/// Where an exception was raised: file, line and function of the innermost frames, outermost first.
+fn place(mut traceback: Bound<'_, PyAny>) -> PyResult<String> {
+    let mut frames = VecDeque::new();
+    while !traceback.is_none() {
+        let code = traceback.getattr("tb_frame")?.getattr("f_code")?;
+        let (file, function) = (code.getattr("co_filename")?, code.getattr("co_name")?);
+        frames.push_back(format!(", in {function} ({file}, line {})", traceback.getattr("tb_lineno")?));
+        if frames.len() > MAX_FRAMES {
+            frames.pop_front();
+        }
+        traceback = traceback.getattr("tb_next")?;
+    }
+    Ok(frames.into_iter().collect())
+}

@@ -1,0 +1,222 @@
+"""A program ends while a session is being renewed: without a crash, in bounded time, and nothing is lost."""
+
+import json
+import sys
+
+import pytest
+from planet_simulator import USER_PROFILE, Simulator, finish, line, tell, token_file
+
+METHODS = ["spawn"] if sys.platform == "win32" else ["fork", "forkserver", "spawn"]
+
+# What is registered last runs first: by then the interpreter ends.
+USER = """
+import atexit, sys, threading, planetkey
+session = planetkey.Session.from_profile("planet-user", allow_insecure_loopback=True, timeout_ms=600_000)
+atexit.register(print, "ending", flush=True)
+"""
+
+
+def kept_alive(simulator: Simulator, refresh_token: str) -> None:
+    """The rotated refresh token is on disk, and the server knows it."""
+    kept = json.loads(token_file(USER_PROFILE).read_text(encoding="utf-8"))
+    family = simulator.family(refresh_token)
+    assert kept["refresh_token"] == family["refresh_token"] != refresh_token
+    assert (family["alive"], family["rotations"], family["reuse"]) == (True, 1, 0)
+
+
+def test_f107_the_end_waits_for_a_renewal(simulator: Simulator) -> None:
+    answer = simulator.log_in(age=4000)
+    simulator.script("user.token", {"hold": "gate"})
+    script = USER + "threading.Thread(target=session.access_token, daemon=True).start(); sys.stdin.readline()"
+    process = simulator.python(script)
+    simulator.wait_held("gate")
+    tell(process, "end")
+    assert line(process) == "ending"
+    simulator.release("gate")
+    assert finish(process) == (0, "", "")
+    kept_alive(simulator, answer["refresh_token"])
+
+
+def test_f107_the_end_waits_for_a_background_renewal(simulator: Simulator) -> None:
+    """Nobody waits for it but the end: between the two deadlines everybody has the valid token."""
+    answer = simulator.log_in(age=3200)
+    simulator.script("user.token", {"hold": "gate"})
+    process = simulator.python(USER + "session.access_token(); sys.stdin.readline()")
+    simulator.wait_held("gate")
+    tell(process, "end")
+    assert line(process) == "ending"
+    simulator.release("gate")
+    assert finish(process) == (0, "", "")
+    kept_alive(simulator, answer["refresh_token"])
+
+
+def test_f107_the_end_does_not_wait_for_ever(simulator: Simulator) -> None:
+    simulator.log_in(age=4000)
+    before = token_file(USER_PROFILE).read_text(encoding="utf-8")
+    simulator.script("user.token", {"hold": "never"})
+    script = USER + "threading.Thread(target=session.access_token, daemon=True).start(); sys.stdin.readline()"
+    process = simulator.python(script)
+    simulator.wait_held("never")
+    tell(process, "end")
+    code, _, errors = finish(process)
+    assert (code, errors) == (0, "")
+    assert token_file(USER_PROFILE).read_text(encoding="utf-8") == before
+
+
+def test_f107_a_machines_renewal_is_not_waited_for(simulator: Simulator) -> None:
+    """It can be asked for again at any time."""
+    simulator.script("m2m.token", {"hold": "never"})
+    script = """
+import planetkey, sys, threading
+session = planetkey.Session.from_defaults(timeout_ms=600_000)
+threading.Thread(target=session.access_token, daemon=True).start()
+sys.stdin.readline()
+print(planetkey.settle(), flush=True)
+"""
+    process = simulator.python(script)
+    simulator.wait_held("never")
+    tell(process, "end")
+    assert finish(process) == (0, "True\n", "")
+
+
+def test_f107_settle_before_an_end_without_atexit(simulator: Simulator) -> None:
+    answer = simulator.log_in(age=4000)
+    simulator.script("user.token", {"hold": "gate"})
+    script = (
+        USER
+        + """
+import os
+threading.Thread(target=session.access_token, daemon=True).start()
+sys.stdin.readline()
+print(planetkey.settle(timeout_ms=1), flush=True)
+print(planetkey.settle(timeout_ms=60_000), flush=True)
+os._exit(0)
+"""
+    )
+    process = simulator.python(script)
+    simulator.wait_held("gate")
+    tell(process, "settle")
+    assert line(process) == "False"
+    simulator.release("gate")
+    assert finish(process) == (0, "True\n", "")
+    kept_alive(simulator, answer["refresh_token"])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_f107_ctrl_c_ends_the_wait_at_the_end(simulator: Simulator) -> None:
+    simulator.log_in(age=4000)
+    simulator.script("user.token", {"hold": "never"})
+    script = (
+        USER
+        + """
+import signal
+signal.signal(signal.SIGINT, lambda *_: (print("interrupted", flush=True), sys.exit(3)))
+sys.unraisablehook = lambda it: print(type(it.exc_value).__name__, flush=True)
+threading.Thread(target=session.access_token, daemon=True).start()
+sys.stdin.readline()
+"""
+    )
+    process = simulator.python(script)
+    simulator.wait_held("never")
+    tell(process, "end")
+    assert line(process) == "ending"
+    process.send_signal(2)
+    assert line(process) == "interrupted"
+    code, _, errors = finish(process)
+    assert "Fatal" not in errors
+    assert code in {0, 3}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_f107_a_worker_waits_too(simulator: Simulator, method: str) -> None:
+    """It leaves by os._exit, which skips what atexit knows."""
+    answer = simulator.log_in(age=4000)
+    simulator.script("user.token", {"hold": "gate"})
+    script = f"""
+import multiprocessing, sys, warnings, planetkey, workers
+warnings.simplefilter("ignore", DeprecationWarning)
+if __name__ == "__main__":
+    context = multiprocessing.get_context({method!r})
+    here, there = context.Pipe()
+    worker = context.Process(target=workers.renew_to_the_end, args=(there,))
+    worker.start()
+    sys.stdin.readline()
+    here.send("end")
+    print(here.recv(), flush=True)
+    worker.join()
+    assert worker.exitcode == 0
+"""
+    process = simulator.python(script)
+    simulator.wait_held("gate")
+    tell(process, "end")
+    assert line(process) == "ending"
+    simulator.release("gate")
+    assert finish(process) == (0, "", "")
+    kept_alive(simulator, answer["refresh_token"])
+
+
+# Whoever is inside the interpreter when it ends: Python before 3.14 ends such a thread wherever it stands.
+INSIDE = """
+import atexit, logging, os, sys, threading, time, planetkey
+entered = threading.Event()
+
+def stay():
+    entered.set()
+    while {condition}:
+        time.sleep(0.0001)
+"""
+LOGGING = """
+def look(record):
+    if threading.current_thread() is not threading.main_thread():
+        stay()
+    return True
+
+# Not a handler: logging itself waits for all handlers at the end.
+logging.getLogger("planetkey").addFilter(look)
+session = planetkey.Session.from_defaults(timeout_ms=60_000)
+threading.Thread(target=session.access_token, daemon=True).start()
+entered.wait()
+"""
+STORAGE = """
+class Storage:
+    def load(self):
+        stay()
+    def save(self, text):
+        pass
+
+session = planetkey.Session.from_m2m("anybody", "secret", storage=Storage(), allow_insecure_loopback=True)
+threading.Thread(target=session.access_token, daemon=True).start()
+entered.wait()
+"""
+
+
+@pytest.mark.parametrize("inside", [LOGGING, STORAGE], ids=["log filter", "storage"])
+def test_f107_a_thread_that_never_leaves_python_is_no_crash(simulator: Simulator, inside: str) -> None:
+    simulator.settings(date_offset_s=-86_400)
+    process = simulator.python(INSIDE.format(condition=True) + inside)
+    code, output, errors = finish(process)
+    assert (code, output, errors) == (0, "", "")
+
+
+@pytest.mark.parametrize("inside", [LOGGING, STORAGE], ids=["log filter", "storage"])
+def test_f107_the_end_waits_for_a_thread_in_python(simulator: Simulator, inside: str) -> None:
+    simulator.settings(date_offset_s=-86_400)
+    # Left as soon as the end has begun.
+    begin = "ending = threading.Event(); "
+    script = INSIDE.format(condition="not ending.is_set()") + begin + inside + "atexit.register(ending.set)"
+    assert finish(simulator.python(script)) == (0, "", "")
+
+
+def test_f107_no_end_is_a_crash_whenever_it_comes(simulator: Simulator) -> None:
+    """The renewal fails and is logged while the interpreter ends, at another moment each time."""
+    simulator.script("m2m.token", {"status": 400, "json": {"error": "invalid_client"}}, repeat=True)
+    script = """
+import sys, threading, planetkey
+session = planetkey.Session.from_defaults(timeout_ms=300)
+try:
+    session.access_token()
+except planetkey.Error as error:
+    print(error.code, flush=True)
+"""
+    for _ in range(10):
+        assert finish(simulator.python(script)) == (0, "MISCONFIGURED\n", "")

@@ -1,0 +1,319 @@
+//! What lies on disk and in memory: assertions 116 to 119.
+
+use crate::common::*;
+use planetkey::clock::ManualClock;
+use planetkey::http::{Body, Request, Response, Transport, TransportFailure};
+use planetkey::profile::FixedEnvironment;
+use planetkey::secret::Secret;
+use planetkey::storage::{Memory, Step, Stored};
+use planetkey::{Options, Runtime, Session, Status};
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+const PLAYER: &str = "storage::plays_its_role";
+
+fn mode(path: &Path) -> u32 {
+    std::fs::symlink_metadata(path).unwrap().permissions().mode() & 0o7777
+}
+
+/// Every file and directory below, with its mode.
+fn modes(directory: &Path) -> BTreeMap<PathBuf, u32> {
+    let mut modes = BTreeMap::new();
+    let mut open = vec![directory.to_owned()];
+    while let Some(directory) = open.pop() {
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path.clone());
+            }
+            modes.insert(path.clone(), mode(&path));
+        }
+    }
+    modes
+}
+
+/// Looked at before each step: at no moment is there anything that others may read.
+#[test]
+fn a116_files_are_their_owners_alone_from_their_creation_on() {
+    let home = Home::new();
+    let seen: Arc<Mutex<Vec<BTreeMap<PathBuf, u32>>>> = Arc::default();
+    let (place, looks) = (home.path().to_owned(), seen.clone());
+    let disk = ScriptedDisk::new(move |_| {
+        looks.lock().unwrap().push(modes(&place));
+        Ok(())
+    });
+    let mut options = home.options();
+    options.runtime.disk = Some(disk.clone());
+    machine(&options).access_token().unwrap();
+    seen.lock().unwrap().push(modes(home.path()));
+    let looks = seen.lock().unwrap();
+    assert!(disk.steps().starts_with(&[Step::Lock]) && disk.steps().contains(&Step::SyncDirectory));
+    for (path, mode) in looks.iter().flatten() {
+        assert_eq!(*mode, if path.is_dir() || *mode == 0o700 { 0o700 } else { 0o600 }, "{}", path.display());
+    }
+    let names: Vec<String> =
+        looks.iter().flatten().map(|(path, _)| path.file_name().unwrap().to_string_lossy().into_owned()).collect();
+    for wanted in [".planet", "token.json", "token.json.lock", "token.planetkey.json"] {
+        assert!(names.iter().any(|name| name == wanted), "{wanted} in {names:?}");
+    }
+    assert!(names.iter().any(|name| name.starts_with(".token.json.") && name.ends_with(".tmp")), "seen while it was written");
+}
+
+/// The mode does not come from a careful umask.
+#[test]
+fn a116_whatever_the_umask_says() {
+    let home = Home::new();
+    let mut shell = Command::new("sh");
+    let player = child(PLAYER, "modes");
+    shell.args(["-c", "umask 000; exec \"$@\"", "sh"]).arg(player.get_program()).args(player.get_args());
+    shell.env(ROLE, "modes").env("HOME", home.path());
+    Child::spawn(&mut shell).end();
+    let modes = modes(home.path());
+    assert!(modes.len() >= 5, "{modes:?}");
+    for (path, mode) in modes {
+        assert_eq!(mode, if path.is_dir() { 0o700 } else { 0o600 }, "{}", path.display());
+    }
+}
+
+/// Compiles only for what wipes itself.
+fn wipes<T: zeroize::ZeroizeOnDrop>() {}
+
+#[test]
+fn a117_no_form_of_printing_shows_a_secret() {
+    wipes::<Secret>();
+    let home = Home::new();
+    home.seed(&json!({"access_token": "SECRET-access", "refresh_token": "SECRET-refresh", "id_token": "SECRET-id"}));
+    let session = home.person();
+    let header = session.headers(PLANET).unwrap();
+    let token = session.access_token().unwrap();
+    let members = planetkey::credential::TokenMembers(home.tokens().as_object().unwrap().clone());
+    let set = planetkey::credential::TokenSet {
+        access_token: Secret::from("SECRET-access"),
+        lifetime_ms: 1,
+        scopes: Vec::new(),
+        members: members.clone(),
+    };
+    let stored = Stored::received(set, planetkey::clock::Clock::now(home.clock.as_ref()));
+    let memory = Memory::default();
+    planetkey::storage::Storage::save(&memory, &stored).unwrap();
+    let status = session.status();
+    let shown = [
+        format!("{session:?} {header:?} {token:?} {members:?} {stored:?} {memory:?} {:?}", Secret::from("SECRET-access")),
+        format!("{status:?} {}", status.to_json()),
+    ];
+    for shown in shown {
+        assert!(!shown.contains("SECRET"), "{shown}");
+    }
+    // Nor does an error about a file that holds one.
+    std::fs::write(home.token_file(), "{\"refresh_token\": \"SECRET-refresh\"").unwrap();
+    let error = home.person().access_token().unwrap_err();
+    assert!(error.reason() == Some("corrupt") && !format!("{error:?}").contains("SECRET"), "{error:?}");
+}
+
+/// The memory of a process whose session is gone is searched from outside for what the session held.
+#[cfg(target_os = "linux")]
+#[test]
+fn a117_secrets_are_wiped_from_memory() {
+    let home = Home::new();
+    let name = |what: &str| format!("{what}{:016x}{:016x}", rand(), rand());
+    let old = [name("old-access-"), name("old-refresh-"), name("old-id-")];
+    let new = [name("new-access-"), name("new-refresh-")];
+    home.seed(&json!({"access_token": old[0], "refresh_token": old[1], "id_token": old[2]}));
+    let answer = json!({"access_token": new[0], "refresh_token": new[1], "token_type": "Bearer", "expires_in": 3600});
+    std::fs::write(home.path().join("answer"), answer.to_string()).unwrap();
+    let mut process = Child::spawn(child(PLAYER, "memory").env("HOME", home.path()));
+    let left = |process: &Child, wanted: &[String]| -> Vec<String> {
+        let found = |secret: &&String| occurrences(process.id(), secret.as_bytes()) > 0;
+        wanted.iter().filter(found).cloned().collect()
+    };
+    assert_eq!(process.hear(), "opened");
+    assert_eq!(left(&process, &old[..1]), old[..1], "this test can see what is there");
+    assert_eq!(process.ask("drop"), "dropped");
+    assert_eq!(left(&process, &old), Vec::<String>::new(), "after a session that was read");
+    assert_eq!(process.ask("renew"), "renewed");
+    assert_eq!(left(&process, &new[..1]), new[..1]);
+    assert_eq!(process.ask("drop"), "dropped");
+    assert_eq!(left(&process, &[&old[..], &new].concat()), Vec::<String>::new(), "after a session that was renewed");
+    process.end();
+    assert_eq!(home.refresh_token(), new[1]);
+}
+
+fn rand() -> u64 {
+    use std::hash::{BuildHasher, Hasher};
+    std::hash::RandomState::new().build_hasher().finish()
+}
+
+/// How often these bytes stand in what a process may write to.
+#[cfg(target_os = "linux")]
+fn occurrences(pid: u32, wanted: &[u8]) -> usize {
+    let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
+    let mut memory = std::fs::File::open(format!("/proc/{pid}/mem")).unwrap();
+    let mut count = 0;
+    for line in maps.lines() {
+        let mut fields = line.split_ascii_whitespace();
+        let (range, access) = (fields.next().unwrap(), fields.next().unwrap());
+        if !access.starts_with("rw") {
+            continue;
+        }
+        let (from, to) = range.split_once('-').unwrap();
+        let [from, to] = [from, to].map(|end| u64::from_str_radix(end, 16).unwrap());
+        let mut bytes = vec![0; usize::try_from(to - from).unwrap()];
+        memory.seek(SeekFrom::Start(from)).unwrap();
+        // What was mapped a moment ago may be gone.
+        if memory.read_exact(&mut bytes).is_ok() {
+            count += bytes.windows(wanted.len()).filter(|window| window[0] == wanted[0] && *window == wanted).count();
+        }
+    }
+    count
+}
+
+/// A server that reads its answer from a file and remembers nothing.
+struct FromFile(PathBuf);
+
+impl Transport for FromFile {
+    fn exchange(&self, _: &Request, _: Duration) -> Result<Response, TransportFailure> {
+        Ok(Response { body: Body(std::fs::read(&self.0).unwrap()), ..answer(200, "application/json", Vec::new()) })
+    }
+}
+
+#[test]
+fn plays_its_role() {
+    let Some(role) = role() else { return };
+    let home = PathBuf::from(std::env::var_os("HOME").unwrap());
+    let options = Options {
+        runtime: Runtime {
+            clock: Arc::new(ManualClock::new(NOW)),
+            random: Arc::new(Fixed(0x80)),
+            environment: Arc::new(FixedEnvironment::new([("HOME", &home)])),
+            transport: Some(Arc::new(FromFile(home.join("answer")))),
+            disk: None,
+        },
+        ..Options::default()
+    };
+    match role.as_str() {
+        "modes" => {
+            let fake = Fake::new();
+            let mut options = options;
+            options.runtime.transport = Some(fake);
+            machine(&options).access_token().unwrap();
+        }
+        "memory" => {
+            let mut session: Option<Session> = Some(person(&options));
+            session.as_ref().unwrap().with_header(PLANET, |header| assert!(header.starts_with("Bearer old-"))).unwrap();
+            tell("opened");
+            while let Some(order) = hear() {
+                match order.as_str() {
+                    "drop" => {
+                        session = None;
+                        // A renewal's thread holds the session until its very end.
+                        eventually(|| planetkey::session::settle(0));
+                        tell("dropped");
+                    }
+                    _ => {
+                        let renewed = session.insert(person(&options));
+                        renewed.refresh().unwrap();
+                        renewed.with_header(PLANET, |header| assert!(header.starts_with("Bearer new-"))).unwrap();
+                        tell("renewed");
+                    }
+                }
+            }
+        }
+        _ => panic!("{role}"),
+    }
+}
+
+/// Root may give files away; whoever is not root cannot make what these tests need.
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+#[test]
+fn a118_a_link_of_another_user_is_not_followed() {
+    let home = Home::new();
+    home.seed(&json!({}));
+    let elsewhere = home.path().join("elsewhere.json");
+    std::fs::rename(home.token_file(), &elsewhere).unwrap();
+    symlink(&elsewhere, home.token_file()).unwrap();
+    // One's own is, and stays a link; the file that it leads to is the one that is replaced.
+    let session = home.person();
+    assert_eq!(ask(&session), SEEDED);
+    session.refresh().unwrap();
+    assert!(home.token_file().is_symlink() && !elsewhere.is_symlink());
+    assert_eq!((read_json(&elsewhere)["refresh_token"].as_str(), mode(&elsewhere)), (Some("refresh-1"), 0o600));
+    if !is_root() {
+        return;
+    }
+    std::os::unix::fs::lchown(home.token_file(), Some(65_534), Some(65_534)).unwrap();
+    let before = std::fs::read(&elsewhere).unwrap();
+    let error = home.person().access_token().unwrap_err();
+    assert_eq!(error.status(), Status::Storage, "{error}");
+    assert!(error.message().contains("belongs to another user"), "{error}");
+    // A machine needs no file to get a token; what the link leads to stays as it is.
+    let file = home.machine_file();
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    symlink(&elsewhere, &file).unwrap();
+    std::os::unix::fs::lchown(&file, Some(65_534), Some(65_534)).unwrap();
+    let machine = home.machine();
+    assert!(ask(&machine).starts_with("access-"));
+    assert!(machine.status().notes()[0].contains("lives in this process only"), "{:?}", machine.status().notes());
+    assert_eq!(std::fs::read(&elsewhere).unwrap(), before);
+}
+
+#[test]
+fn a118_a_file_that_others_may_read_is_warned_about() {
+    let logs = logs();
+    let home = Home::new();
+    home.seed(&json!({}));
+    for (number, bits) in [0o640, 0o604, 0o660].into_iter().enumerate() {
+        std::fs::set_permissions(home.token_file(), std::fs::Permissions::from_mode(bits)).unwrap();
+        assert_eq!(ask(&home.person()), SEEDED);
+        let path = home.token_file().display().to_string();
+        let warned = logs.with(log::Level::Warn, &path).into_iter().filter(|line| line.contains("chmod 600")).count();
+        assert_eq!(warned, number + 1, "{bits:o}");
+    }
+    home.person().refresh().unwrap();
+    assert_eq!(mode(&home.token_file()), 0o600, "the next write makes it good");
+}
+
+/// The one program that the core starts, by a stub that writes down how it was called.
+#[test]
+fn a119_no_secret_in_the_command_line_of_a_child() {
+    let home = Home::new();
+    let programs = home.path().join("bin");
+    std::fs::create_dir(&programs).unwrap();
+    let stub = format!(
+        "#!/bin/sh\nprintf '%s\\n' \"$@\" >>'{0}/argv'\nenv >>'{0}/argv'\ncase $1 in\n\
+         -d) sed 's/.*\"data\": \"\\([^\"]*\\)\".*/\\1/' \"$2\" | base64 -d ;;\n\
+         *) printf '{{\"data\": \"%s\", \"sops\": {{}}}}' \"$(base64 -w0)\" ;;\nesac\n",
+        home.path().display()
+    );
+    std::fs::write(programs.join("sops"), stub).unwrap();
+    std::fs::set_permissions(programs.join("sops"), std::fs::Permissions::from_mode(0o700)).unwrap();
+    let clear = sdk_bytes(&seeded(&json!({"access_token": "SECRET-access", "refresh_token": "SECRET-refresh"})));
+    let sealed = {
+        use base64::Engine;
+        json!({"data": base64::engine::general_purpose::STANDARD.encode(clear), "sops": {}})
+    };
+    std::fs::create_dir_all(home.token_file().parent().unwrap()).unwrap();
+    let text = sealed.to_string().replace("\":", "\": ");
+    std::fs::write(home.file("token.sops.json"), text).unwrap();
+    home.fake.answers(token(&json!({"access_token": "SECRET-new", "refresh_token": "SECRET-newer", "expires_in": 60})));
+    let mut options = home.options();
+    options.runtime.environment = Arc::new(FixedEnvironment::new([("HOME", home.path()), ("PATH", &programs)]));
+    let session = person(&options);
+    assert_eq!(ask(&session), "SECRET-access");
+    session.refresh().unwrap();
+    assert_eq!(ask(&person(&options)), "SECRET-new", "it was kept");
+    let called = std::fs::read_to_string(home.path().join("argv")).unwrap();
+    assert!(called.contains("-d\n") && called.contains("encrypt\n") && called.contains("token.sops.json"), "{called}");
+    assert!(!called.contains("SECRET"), "{called}");
+    for name in home.listing() {
+        assert!(!std::fs::read_to_string(home.file(&name)).unwrap().contains("SECRET"), "{name} holds clear text");
+    }
+}

@@ -1,0 +1,317 @@
+//! What an authorization server does to the renewal of a person's session: faults 3, 9, 25 to 29, 40 and 44.
+
+use crate::common::*;
+use planetkey::http::TransportFailure;
+use planetkey::{Error, Session, Status};
+use serde_json::{Value, json};
+
+const PLAYER: &str = "refresh::plays_its_role";
+
+/// A home whose session must be renewed before it serves.
+fn expired() -> Home {
+    let home = Home::new();
+    home.seed(&json!({"_iat": NOW - 3600, "_exp": NOW}));
+    home
+}
+
+fn what(error: &Error) -> (Status, Option<&str>) {
+    (error.status(), error.reason())
+}
+
+#[test]
+fn f003_other_processes_learn_when_the_server_wants_to_be_asked_again() {
+    let home = expired();
+    home.fake.answers(busy(503, Some("600")));
+    let (first, second) = (home.person(), home.person());
+    assert_eq!(first.access_token().unwrap_err().retry_after_ms(), Some(600_000));
+    home.advance(100);
+    // One that was open already, one that is opened now, and on request.
+    for session in [&second, &home.person()] {
+        for error in [session.access_token().unwrap_err(), session.refresh().unwrap_err()] {
+            assert_eq!((error.status(), error.http_status()), (Status::Unavailable, Some(503)));
+            assert_eq!(error.retry_after_ms(), Some(500_000));
+            assert!(error.retryable() && error.message().contains("503"), "{error}");
+        }
+    }
+    assert_eq!(home.fake.count(), 1);
+    home.advance(499);
+    assert_eq!(home.person().access_token().unwrap_err().retry_after_ms(), Some(1000));
+    home.advance(1);
+    assert_eq!(ask(&second), "access-1");
+    assert_eq!((ask(&home.person()).as_str(), home.fake.count()), ("access-1", 2));
+    assert_eq!(home.memo().get("not_before"), None, "what is over is forgotten");
+    // The same for a machine, and for who has a valid token nothing changes.
+    let machine = home.machine();
+    assert_eq!(ask(&machine), "access-2");
+    home.fake.answers(busy(429, Some("86400")));
+    assert_eq!(machine.refresh().unwrap_err().http_status(), Some(429));
+    let later = home.machine();
+    assert_eq!(ask(&later), "access-2");
+    home.advance(3599);
+    let left = later.access_token().unwrap_err().retry_after_ms();
+    assert_eq!((left, home.fake.count()), (Some(1000), 4), "for an hour at most");
+}
+
+#[test]
+fn f003_a_true_other_process_learns_it_too() {
+    let planet = Planet::new();
+    planet.seed_expired();
+    planet.simulator.script("user.token", &json!([{"status": 503, "headers": {"Retry-After": "900"}}])).unwrap();
+    let error = planet.session().access_token().unwrap_err();
+    assert_eq!(error.retry_after_ms(), Some(900_000));
+    let process = Child::spawn(
+        child(PLAYER, "ask").env("HOME", planet.home()).env("PLANETKEY_DEPLOYMENT", planet.simulator.deployment_path()),
+    );
+    let answer = process.hear();
+    process.end();
+    let wait: u64 = answer.strip_prefix("UNAVAILABLE ").unwrap_or_else(|| panic!("{answer}")).parse().unwrap();
+    assert!((600_000..=900_000).contains(&wait), "{wait}");
+    assert_eq!(planet.requests(), 1);
+}
+
+#[test]
+fn plays_its_role() {
+    if role().is_none() {
+        return;
+    }
+    let options = planetkey::Options { allow_insecure_loopback: Some(true), ..planetkey::Options::default() };
+    let session = Session::from_profile("planet-user", &options).unwrap();
+    match session.access_token() {
+        Ok(token) => tell(&token),
+        Err(error) => tell(&format!("{} {}", error.status(), error.retry_after_ms().unwrap_or(0))),
+    }
+}
+
+/// A success that cannot be read may have used the refresh token up: the file is looked at, then the same token is tried once more.
+#[test]
+fn f009_a_truncated_success_is_an_ambiguous_renewal() {
+    for body in ["{\"access_token\": \"half", "", "[]", "{\"token_type\": \"Bearer\"}"] {
+        let home = expired();
+        home.fake.answers(answer(200, "application/json", body));
+        assert_eq!(ask(&home.person()), "access-1", "{body:?}");
+        assert_eq!(home.sent(), [SEEDED_REFRESH; 2]);
+        assert_eq!(home.refresh_token(), "refresh-1");
+    }
+    // Once more, and not for ever; the token is kept, for the server may have kept it too.
+    let home = expired();
+    home.fake.always(|_| Ok(answer(200, "application/json", "{\"access_token\"")));
+    let session = home.person();
+    let error = session.access_token().unwrap_err();
+    assert_eq!((error.status(), error.is_ambiguous(), home.fake.count()), (Status::Protocol, true, 2));
+    for _ in 0..20 {
+        assert_eq!(session.access_token().unwrap_err().status(), Status::Protocol);
+        assert_eq!(home.person().access_token().unwrap_err().status(), Status::Protocol);
+    }
+    assert_eq!((home.fake.count(), home.refresh_token().as_str()), (2, SEEDED_REFRESH), "no storm");
+    // By the time of the second attempt another program had it.
+    let home = expired();
+    let (file, newer) = (home.token_file(), sdk_bytes(&seeded(&json!({"access_token": "other", "refresh_token": "next"}))));
+    home.fake.then(move || {
+        sdk_write(&file, &newer);
+        Ok(answer(200, "application/json", "{\"access"))
+    });
+    assert_eq!((ask(&home.person()).as_str(), home.fake.count()), ("other", 1));
+}
+
+#[test]
+fn f025_an_answer_without_a_refresh_token_keeps_the_old_one() {
+    let planet = Planet::new();
+    planet.simulator.change_settings(&json!({"rotation": false})).unwrap();
+    let seeded = planet.seed_expired();
+    for requests in 1..=3 {
+        planet.session().refresh().unwrap();
+        assert_eq!((planet.requests(), &planet.tokens()["refresh_token"]), (requests, &seeded["refresh_token"]));
+    }
+    assert_eq!(planet.family(&seeded)["alive"], true);
+}
+
+#[test]
+fn f026_an_empty_or_null_refresh_token_keeps_the_old_one() {
+    for odd in [json!(""), Value::Null] {
+        let home = expired();
+        home.fake.answers(token(&json!({"access_token": "odd", "expires_in": 3600, "refresh_token": odd})));
+        let session = home.person();
+        assert_eq!((ask(&session).as_str(), home.refresh_token().as_str()), ("odd", SEEDED_REFRESH));
+        assert!(session.is_initialized());
+        session.refresh().unwrap();
+        assert_eq!(home.sent(), [SEEDED_REFRESH; 2]);
+    }
+}
+
+#[test]
+fn f027_the_same_refresh_token_again_is_fine() {
+    let home = expired();
+    for number in 0..3 {
+        let members = json!({"access_token": format!("again-{number}"), "expires_in": 3600, "refresh_token": SEEDED_REFRESH});
+        home.fake.answers(token(&members));
+        let session = home.person();
+        session.refresh().unwrap();
+        assert_eq!(ask(&session), format!("again-{number}"));
+    }
+    assert_eq!(home.sent(), [SEEDED_REFRESH; 3]);
+}
+
+/// A server whose replica is behind refuses a token that another program has just been given.
+#[test]
+fn f028_after_invalid_grant_another_try_only_with_another_token() {
+    // Unchanged: no second try, although it would succeed.
+    let home = expired();
+    home.fake.answers(oauth_error(400, "invalid_grant"));
+    let session = home.person();
+    assert_eq!(what(&session.access_token().unwrap_err()), (Status::LoginRequired, Some("revoked")));
+    assert_eq!(home.fake.count(), 1);
+    // Changed a moment after the refusal: the file is looked at for a while before the refusal is believed.
+    let home = expired();
+    let session = home.person();
+    let (file, clock) = (home.token_file(), home.clock.clone());
+    let newer = sdk_bytes(&seeded(&json!({"_iat": NOW - 3600, "_exp": NOW, "refresh_token": "next"})));
+    let late = std::sync::Arc::new(LateWriter { clock, file, newer, after_ms: 60 });
+    let mut options = home.options();
+    options.runtime.clock = late;
+    drop(session);
+    home.fake.answers(oauth_error(400, "invalid_grant"));
+    assert_eq!(ask(&person(&options)), "access-1");
+    assert_eq!(home.sent(), [SEEDED_REFRESH, "next"]);
+    // One more try, not one for each change.
+    let home = expired();
+    for number in 0..5 {
+        let members = seeded(&json!({"_iat": NOW - 3600, "_exp": NOW, "refresh_token": format!("other-{number}")}));
+        let (file, bytes) = (home.token_file(), sdk_bytes(&members));
+        home.fake.then(move || {
+            sdk_write(&file, &bytes);
+            Ok(oauth_error(400, "invalid_grant"))
+        });
+    }
+    assert_eq!(home.person().access_token().unwrap_err().reason(), Some("revoked"));
+    assert_eq!(home.sent(), [SEEDED_REFRESH, "other-0"]);
+}
+
+/// A clock on which another program writes the file when so much time has passed.
+struct LateWriter {
+    clock: std::sync::Arc<planetkey::clock::ManualClock>,
+    file: std::path::PathBuf,
+    newer: Vec<u8>,
+    after_ms: u64,
+}
+
+impl planetkey::clock::Clock for LateWriter {
+    fn now(&self) -> planetkey::clock::Moment {
+        self.clock.now()
+    }
+
+    fn sleep(&self, duration: std::time::Duration) {
+        self.clock.sleep(duration);
+        if self.clock.now().unix_ms >= NOW * 1000 + self.after_ms {
+            sdk_write(&self.file, &self.newer);
+        }
+    }
+}
+
+#[test]
+fn f029_invalid_client_leaves_the_session_as_it_is() {
+    let home = expired();
+    let before = std::fs::read(home.token_file()).unwrap();
+    home.fake.always(|_| Ok(oauth_error(401, "invalid_client")));
+    let session = home.person();
+    for _ in 0..20 {
+        let error = session.access_token().unwrap_err();
+        assert_eq!((error.status(), error.oauth_error()), (Status::Misconfigured, Some("invalid_client")));
+        home.advance(60);
+    }
+    assert_eq!(home.fake.count(), 1);
+    assert_eq!(std::fs::read(home.token_file()).unwrap(), before);
+    // With the client put right the session goes on.
+    home.fake.always(|number| Ok(token(&rotated(number))));
+    assert!(ask(&home.person()).starts_with("access-"));
+    assert_eq!(home.sent(), [SEEDED_REFRESH; 2]);
+}
+
+/// A copy of the session is used somewhere else: the server ends both, and nobody goes on trying.
+#[test]
+fn f040_a_family_that_was_revoked_for_reuse_is_no_loop() {
+    let planet = Planet::new();
+    let seeded = planet.seed_expired();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let copy = elsewhere.path().join(".planet/planet-user/token.json");
+    std::fs::create_dir_all(copy.parent().unwrap()).unwrap();
+    std::fs::copy(planet.token_file(), &copy).unwrap();
+    let ours = planet.session();
+    ours.access_token().unwrap();
+    let theirs = Session::from_profile("planet-user", &planet.options_at(elsewhere.path())).unwrap();
+    assert_eq!(what(&theirs.access_token().unwrap_err()), (Status::LoginRequired, Some("revoked")));
+    assert_eq!((planet.simulator.count("user.reuse").unwrap(), planet.family(&seeded)["alive"] == false), (1, true));
+    // Ours learns it at its next renewal, and so does everybody who opens it later.
+    for _ in 0..5 {
+        let error = ours.refresh().unwrap_err();
+        assert_eq!(what(&error), (Status::LoginRequired, Some("revoked")));
+        assert!(!error.retryable() && error.message().contains("planet-user"), "{error}");
+        assert_eq!(planet.session().refresh().unwrap_err().reason(), Some("revoked"));
+        assert_eq!(theirs.refresh().unwrap_err().reason(), Some("revoked"));
+    }
+    assert_eq!(planet.requests(), 3);
+}
+
+#[test]
+fn f044_a_lost_answer_is_repaired_where_the_server_overlaps() {
+    let planet = Planet::new();
+    planet.simulator.change_settings(&json!({"overlap_ms": 60_000})).unwrap();
+    let seeded = planet.seed_expired();
+    planet.simulator.script("user.token", &json!([{"fault": "lose_answer"}])).unwrap();
+    let session = planet.session();
+    session.access_token().unwrap();
+    assert_eq!((planet.requests(), planet.simulator.count("user.repeats").unwrap()), (2, 1));
+    planet.assert_alive(&seeded, 1);
+    session.refresh().unwrap();
+    planet.assert_alive(&seeded, 2);
+}
+
+#[test]
+fn f044_a_lost_answer_ends_the_session_where_it_does_not() {
+    let planet = Planet::new();
+    planet.seed_expired();
+    planet.simulator.script("user.token", &json!([{"fault": "lose_answer"}])).unwrap();
+    let session = planet.session();
+    for _ in 0..10 {
+        let error = session.access_token().unwrap_err();
+        assert_eq!(what(&error), (Status::LoginRequired, Some("revoked")), "{error}");
+        assert_eq!(planet.session().refresh().unwrap_err().reason(), Some("revoked"));
+    }
+    assert_eq!((planet.requests(), planet.simulator.count("user.reuse").unwrap()), (2, 1), "once more, and no loop");
+}
+
+/// Not every silence is a rotation: a request that was not carried out is simply repeated.
+#[test]
+fn f044_a_request_that_was_lost_is_repeated_once() {
+    for fault in ["reset_after_read", "close_after_read"] {
+        let planet = Planet::new();
+        let seeded = planet.seed_expired();
+        planet.simulator.script("user.token", &json!([{ "fault": fault }])).unwrap();
+        planet.session().access_token().unwrap();
+        assert_eq!(planet.requests(), 2, "{fault}");
+        planet.assert_alive(&seeded, 1);
+    }
+    let home = expired();
+    home.fake.always(|_| Err(TransportFailure::Ambiguous("reset".into())));
+    let session = home.person();
+    for _ in 0..20 {
+        let error = session.access_token().unwrap_err();
+        assert_eq!((error.status(), error.is_ambiguous()), (Status::Unavailable, true));
+    }
+    assert_eq!(home.fake.count(), 2);
+    // What surely did not arrive may be repeated as for anybody.
+    let home = expired();
+    home.fake.fails(TransportFailure::NotSent("refused".into())).fails(TransportFailure::NotSent("refused".into()));
+    assert_eq!((ask(&home.person()).as_str(), home.fake.count()), ("access-1", 3));
+}
+
+/// Whoever rotated it meanwhile is adopted, and the old one is not sent again.
+#[test]
+fn f044_after_silence_a_rotation_by_another_program_is_adopted() {
+    let home = expired();
+    let (file, newer) = (home.token_file(), sdk_bytes(&seeded(&json!({"access_token": "other", "refresh_token": "next"}))));
+    home.fake.then(move || {
+        sdk_write(&file, &newer);
+        Err(TransportFailure::TimedOut(true))
+    });
+    assert_eq!((ask(&home.person()).as_str(), home.fake.count()), ("other", 1));
+}

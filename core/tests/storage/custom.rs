@@ -1,0 +1,318 @@
+//! An application's own storage: load, save, and lock where it has one.
+
+use crate::common::*;
+use planetkey::{Error, M2mOptions, Options, Session, Status};
+use serde_json::json;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+
+fn options(home: &Home, vault: &Arc<Vault>) -> Options {
+    Options { storage: Some(vault.clone()), ..home.options() }
+}
+
+fn over() -> serde_json::Value {
+    seeded(&json!({"_iat": NOW - 3600, "_exp": NOW}))
+}
+
+fn broken() -> Error {
+    Error::new(Status::Storage, "the vault is closed")
+}
+
+#[test]
+fn it_is_locked_read_kept_and_unlocked_in_this_order() {
+    let home = Home::new();
+    let vault = Vault::holding(&over());
+    let session = person(&options(&home, &vault));
+    assert_eq!(vault.calls(), Vec::<&str>::new(), "opening a session asks nobody");
+    let during = vault.clone();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let at_request = seen.clone();
+    home.fake.then(move || {
+        at_request.lock().unwrap().extend(during.calls.lock().unwrap().clone());
+        Ok(token(&rotated(1)))
+    });
+    assert_eq!(ask(&session), "access-1");
+    assert_eq!(*seen.lock().unwrap(), ["lock", "load"], "the lock spans the request");
+    assert_eq!(vault.calls(), ["lock", "load", "save", "unlock"]);
+    // The text is what Planet's SDK would have in its file.
+    let text = vault.text.lock().unwrap().clone().unwrap();
+    assert_eq!(text.as_bytes(), sdk_bytes(&serde_json::from_str(&text).unwrap()));
+    assert_eq!((&vault.tokens()["refresh_token"], &vault.tokens()["_exp"]), (&json!("refresh-1"), &json!(NOW + 3600)));
+    // A valid token needs nobody.
+    for _ in 0..20 {
+        assert_eq!(ask(&session), "access-1");
+        home.advance(10);
+        assert!(session.status().is_initialized());
+    }
+    assert_eq!(vault.calls(), Vec::<&str>::new());
+    assert!(session.status().sources()[0].file.is_none());
+    // What is there and valid is taken without a request.
+    let other = person(&options(&home, &vault));
+    assert_eq!((ask(&other).as_str(), vault.calls()), ("access-1", vec!["lock", "load", "unlock"]));
+    assert_eq!(home.fake.count(), 1);
+    assert!(session.logout().unwrap());
+    assert_eq!(vault.calls(), ["lock", "load", "forget", "unlock"]);
+    assert!(vault.text.lock().unwrap().is_none() && !session.logout().unwrap());
+    assert_eq!(session.access_token().unwrap_err().reason(), Some("logged_out"));
+}
+
+#[test]
+fn a_storage_that_cannot_be_read_is_an_error_of_storage() {
+    let home = Home::new();
+    let vault = Vault::holding(&over());
+    vault.does(|call| if call == "load" { Err(broken()) } else { Ok(true) });
+    let session = person(&options(&home, &vault));
+    let error = session.access_token().unwrap_err();
+    assert_eq!((error.status(), error.message()), (Status::Storage, "the vault is closed"));
+    assert_eq!((vault.calls(), home.fake.count()), (vec!["lock", "load", "unlock"], 0));
+    vault.recovers();
+    home.advance(30);
+    assert_eq!(ask(&session), "access-1");
+    // A machine needs nothing of what is there.
+    vault.does(|call| if call == "load" { Err(broken()) } else { Ok(true) });
+    let machine = Session::from_m2m(CLIENT_ID, CLIENT_SECRET, &M2mOptions::default(), &options(&home, &vault)).unwrap();
+    assert_eq!(ask(&machine), "access-2");
+}
+
+#[test]
+fn a_storage_that_keeps_nothing_leaves_a_session_in_memory() {
+    let home = Home::new();
+    let vault = Vault::holding(&over());
+    vault.does(|call| if call == "save" { Err(broken()) } else { Ok(true) });
+    let session = person(&options(&home, &vault));
+    assert_eq!(ask(&session), "access-1");
+    let note = session.status().notes().join("; ");
+    assert!(note.contains("lives in this process only") && note.contains("the vault is closed"), "{note}");
+    assert_eq!(vault.tokens()["refresh_token"], SEEDED_REFRESH);
+    session.refresh().unwrap();
+    assert_eq!(home.sent(), [SEEDED_REFRESH, "refresh-1"]);
+    // As soon as it opens, without another request.
+    vault.recovers();
+    home.advance(31);
+    ask(&session);
+    eventually(|| vault.tokens()["refresh_token"] == "refresh-2");
+    eventually(|| session.status().notes().is_empty());
+    assert_eq!(home.fake.count(), 2);
+}
+
+#[test]
+fn a_lock_that_is_not_to_be_had_is_a_timeout_and_its_failure_is_told() {
+    let home = Home::new();
+    let vault = Vault::holding(&over());
+    vault.does(|call| Ok(call != "lock"));
+    let session = person(&options(&home, &vault));
+    let error = session.access_token().unwrap_err();
+    assert_eq!((error.status(), error.retryable()), (Status::Timeout, true));
+    assert_eq!((vault.calls(), home.fake.count()), (vec!["lock"], 0), "what was not locked is not unlocked");
+    vault.does(|call| if call == "lock" { Err(broken()) } else { Ok(true) });
+    home.advance(30);
+    assert_eq!(session.access_token().unwrap_err().status(), Status::Storage);
+    assert_eq!(session.logout().unwrap_err().status(), Status::Storage);
+    vault.recovers();
+    home.advance(60);
+    assert_eq!(ask(&session), "access-1");
+}
+
+/// How long it may take is what is left of the call's deadline.
+#[test]
+fn the_lock_is_told_how_long_it_may_take() {
+    struct Timed(Mutex<Vec<std::time::Duration>>);
+    impl planetkey::storage::StorageCallbacks for Timed {
+        fn load(&self) -> planetkey::Result<Option<planetkey::secret::Secret>> {
+            Ok(None)
+        }
+        fn save(&self, _: Option<&planetkey::secret::Secret>) -> planetkey::Result<()> {
+            Ok(())
+        }
+        fn lock(&self, timeout: std::time::Duration) -> planetkey::Result<bool> {
+            self.0.lock().unwrap().push(timeout);
+            Ok(true)
+        }
+    }
+    let home = Home::new();
+    let timed = Arc::new(Timed(Mutex::default()));
+    let options = Options { storage: Some(timed.clone()), timeout_ms: Some(7_000), ..home.options() };
+    let session = person(&options);
+    session.access_token().unwrap_err();
+    home.advance(10);
+    session.with_timeout_ms(90_000).access_token().unwrap_err();
+    let seconds: Vec<u64> = timed.0.lock().unwrap().iter().map(|timeout| timeout.as_millis().div_ceil(1000) as u64).collect();
+    assert_eq!(seconds, [7, 90]);
+}
+
+#[test]
+fn damaged_text_is_a_login_and_a_machine_heals_itself() {
+    for damaged in ["{\"access", "[]", "5"] {
+        let home = Home::new();
+        let vault = Vault::with_text(Some(damaged));
+        let session = person(&options(&home, &vault));
+        for _ in 0..3 {
+            let error = session.access_token().unwrap_err();
+            assert_eq!((error.status(), error.reason()), (Status::LoginRequired, Some("corrupt")));
+            home.advance(2);
+        }
+        assert_eq!(vault.text.lock().unwrap().as_deref(), Some(damaged), "it is the application's");
+        *vault.text.lock().unwrap() = Some(seeded(&json!({})).to_string());
+        assert_eq!(ask(&session), SEEDED);
+        *vault.text.lock().unwrap() = Some(damaged.to_owned());
+        assert_eq!(ask(&machine(&options(&home, &vault))), "access-1");
+        assert_eq!(vault.tokens()["access_token"], "access-1");
+    }
+    // Nothing, and an empty text, are nobody's session.
+    for nothing in [None, Some("")] {
+        let home = Home::new();
+        let vault = Vault::with_text(nothing);
+        assert_eq!(person(&options(&home, &vault)).access_token().unwrap_err().reason(), Some("never_logged_in"));
+    }
+}
+
+/// A login of the application itself is found by the next call: nobody can look at this storage from outside.
+#[test]
+fn a_login_by_the_application_is_found() {
+    let home = Home::new();
+    let vault = Vault::with_text(None);
+    let session = person(&options(&home, &vault));
+    for number in 0..3 {
+        assert!(session.access_token().is_err());
+        let name = format!("login-{number}");
+        *vault.text.lock().unwrap() = Some(seeded(&json!({"access_token": name})).to_string());
+        home.advance(1);
+        assert_eq!(ask(&session), name);
+        session.logout().unwrap();
+    }
+}
+
+/// Whatever the threads do: each call ends before the next begins.
+#[test]
+fn it_is_called_by_one_thread_at_a_time() {
+    let home = Home::new();
+    let vault = Vault::holding(&over());
+    let inside = AtomicUsize::new(0);
+    let most = Arc::new(AtomicUsize::new(0));
+    let record = most.clone();
+    vault.does(move |_| {
+        record.fetch_max(inside.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        for _ in 0..20 {
+            std::thread::yield_now();
+        }
+        inside.fetch_sub(1, Ordering::SeqCst);
+        Ok(true)
+    });
+    let session = person(&options(&home, &vault));
+    std::thread::scope(|scope| {
+        for number in 0..16 {
+            let (session, vault) = (&session, &vault);
+            scope.spawn(move || {
+                for _ in 0..10 {
+                    match number % 4 {
+                        0 => drop(session.logout()),
+                        1 => drop(session.refresh()),
+                        2 => drop(session.access_token()),
+                        _ => *vault.text.lock().unwrap() = Some(over().to_string()),
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(most.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn f093_sessions_that_share_a_storage_with_a_lock_make_one_request() {
+    /// A vault whose lock excludes.
+    struct Locking {
+        vault: Arc<Vault>,
+        locked: Mutex<bool>,
+        changed: std::sync::Condvar,
+    }
+    impl planetkey::storage::StorageCallbacks for Locking {
+        fn load(&self) -> planetkey::Result<Option<planetkey::secret::Secret>> {
+            self.vault.load()
+        }
+        fn save(&self, text: Option<&planetkey::secret::Secret>) -> planetkey::Result<()> {
+            self.vault.save(text)
+        }
+        fn lock(&self, timeout: std::time::Duration) -> planetkey::Result<bool> {
+            let locked = self.locked.lock().unwrap();
+            let (mut locked, outcome) = self.changed.wait_timeout_while(locked, timeout, |locked| *locked).unwrap();
+            *locked |= !outcome.timed_out();
+            Ok(!outcome.timed_out())
+        }
+        fn unlock(&self) {
+            *self.locked.lock().unwrap() = false;
+            self.changed.notify_all();
+        }
+    }
+    let home = Home::new();
+    let locking =
+        Arc::new(Locking { vault: Vault::holding(&over()), locked: Mutex::new(false), changed: std::sync::Condvar::new() });
+    let sessions: Vec<Session> = (0..8).map(|_| person(&Options { storage: Some(locking.clone()), ..home.options() })).collect();
+    std::thread::scope(|scope| {
+        for session in &sessions {
+            scope.spawn(|| assert_eq!(ask(session), "access-1"));
+        }
+    });
+    assert_eq!(home.fake.count(), 1);
+}
+
+/// A callback that panics is a bug of the application's: the lock is given back, and everybody learns of it.
+#[test]
+fn a_callback_that_panics_keeps_no_lock() {
+    let home = Home::new();
+    let vault = Vault::holding(&over());
+    vault.does(|call| if call == "load" { panic!("a bug in a callback, on purpose") } else { Ok(true) });
+    let session = person(&options(&home, &vault));
+    assert_eq!(session.access_token().unwrap_err().status(), Status::Internal);
+    assert_eq!(vault.calls(), ["lock", "load", "unlock"]);
+    vault.recovers();
+    home.advance(30);
+    assert_eq!(ask(&session), "access-1");
+}
+
+/// A callback that uses the session it serves gets what is at hand, or is refused at once; nobody waits for himself.
+#[test]
+fn f099_a_storage_that_calls_the_session_back_does_not_wait_for_itself() {
+    /// In which callback, what was asked, and how that ended.
+    type Answer = (&'static str, &'static str, Status);
+    let home = Home::new();
+    let vault = Vault::holding(&over());
+    let inner: Arc<OnceLock<Session>> = Arc::default();
+    let answers: Arc<Mutex<Vec<Answer>>> = Arc::default();
+    let (session_of_callback, record) = (inner.clone(), answers.clone());
+    vault.does(move |call| {
+        let session: &Session = session_of_callback.get().unwrap();
+        let status = |result: planetkey::Result<()>| result.map_or_else(|error| error.status(), |()| Status::Ok);
+        session.access_token_cached().unwrap();
+        session.status();
+        session.is_initialized();
+        session.invalidate("other").unwrap();
+        let waits =
+            [("ask", session.access_token().map(drop)), ("refresh", session.refresh()), ("logout", session.logout().map(drop))];
+        record.lock().unwrap().extend(waits.map(|(what, result)| (call, what, status(result))));
+        Ok(true)
+    });
+    let session = person(&options(&home, &vault));
+    inner.set(session.clone()).unwrap();
+    assert_eq!(ask(&session), "access-1");
+    // Beside the renewal also the logout, which runs on the caller's own thread.
+    assert!(session.logout().unwrap());
+    let answers = answers.lock().unwrap();
+    let calls: std::collections::BTreeSet<&str> = answers.iter().map(|(call, ..)| *call).collect();
+    assert_eq!(calls.into_iter().collect::<Vec<_>>(), ["forget", "load", "lock", "save", "unlock"]);
+    for (call, what, status) in answers.iter() {
+        // A valid token is at hand for everybody, after the renewal and until the logout.
+        let is_at_hand = (*what, *status) == ("ask", Status::Ok);
+        assert!(is_at_hand || *status == Status::Unavailable, "{what} in {call}: {status}");
+    }
+    drop(answers);
+    vault.recovers();
+}
+
+/// One client's tokens are kept there: who keeps several has to say where.
+#[test]
+fn it_is_for_sessions_of_one_client() {
+    let home = Home::new();
+    let options = options(&home, &Vault::with_text(None));
+    assert_eq!(Session::from_defaults(&options).unwrap_err().status(), Status::InvalidArgument);
+    Session::from_profile("planet-user", &options).unwrap();
+}

@@ -1,0 +1,302 @@
+//! Files that are damaged, of another version, touched by an editor, or come from a backup: faults 71 to 73, 85, 90 and 115.
+
+use crate::common::*;
+use planetkey::storage::Step;
+use planetkey::{Session, Status};
+use rustix::io::Errno;
+use serde_json::{Value, json};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+fn what(session: &Session) -> (Status, String) {
+    let error = session.access_token().unwrap_err();
+    (error.status(), error.reason().unwrap_or("-").to_owned())
+}
+
+fn corrupt() -> (Status, String) {
+    (Status::LoginRequired, "corrupt".to_owned())
+}
+
+/// What was put aside, by content.
+fn aside(home: &Home) -> Vec<Vec<u8>> {
+    let names = home.listing().into_iter().filter(|name| name.starts_with("token.json.corrupt-"));
+    names.map(|name| std::fs::read(home.file(&name)).unwrap()).collect()
+}
+
+#[test]
+fn f071_a_damaged_file_is_put_aside_and_a_person_logs_in_again() {
+    let whole = sdk_bytes(&seeded(&json!({})));
+    let half = &whole[..whole.len() / 2];
+    let kinds: [&[u8]; 6] = [b"", half, b"[]", b"null", b"\xff\xfe\x00garbage", b"{\"access_token\": \"x\"} and more"];
+    for damaged in kinds {
+        let home = Home::new();
+        home.seed(&json!({}));
+        std::fs::write(home.token_file(), damaged).unwrap();
+        let session = home.person();
+        assert_eq!(what(&session), corrupt(), "{damaged:?}");
+        assert_eq!((aside(&home), home.token_file().exists()), (vec![damaged.to_vec()], false));
+        // It stays the reason, and is found out once.
+        home.advance(5);
+        assert_eq!((what(&session), aside(&home).len()), (corrupt(), 1));
+        assert_eq!(home.fake.count(), 0);
+        home.seed(&json!({"access_token": "of-a-new-login"}));
+        home.advance(1);
+        assert_eq!((ask(&session).as_str(), aside(&home).len()), ("of-a-new-login", 1));
+    }
+}
+
+/// Whoever has a valid token goes on with it: that the file is damaged ends no token.
+#[test]
+fn f071_a_valid_token_outlives_the_damage() {
+    let home = Home::new();
+    home.seed(&json!({}));
+    let session = home.person();
+    assert_eq!(ask(&session), SEEDED);
+    std::fs::write(home.token_file(), "{\"access").unwrap();
+    for _ in 0..20 {
+        home.advance(1);
+        assert_eq!(ask(&session), SEEDED);
+    }
+    assert!(aside(&home).is_empty(), "nobody has needed it yet");
+    // Due: the renewal finds out and puts it aside, and the token is good until its end.
+    home.advance(2700);
+    assert_eq!(ask(&session), SEEDED);
+    eventually(|| !aside(&home).is_empty());
+    for _ in 0..20 {
+        home.advance(10);
+        assert_eq!(ask(&session), SEEDED);
+    }
+    home.advance(1000);
+    assert_eq!((what(&session), home.fake.count()), (corrupt(), 0));
+}
+
+#[test]
+fn f071_a_machine_heals_itself() {
+    for (number, damaged) in ["", "{\"access_token\": \"hal", "[1, 2]"].into_iter().enumerate() {
+        let home = Home::new();
+        home.write(&home.machine_file(), &seeded(&json!({})));
+        std::fs::write(home.machine_file(), damaged).unwrap();
+        assert_eq!(ask(&home.machine()), "access-1", "{number}");
+        assert_eq!(read_json(&home.machine_file())["access_token"], "access-1");
+        let names = listing(home.machine_file().parent().unwrap());
+        assert!(names.iter().any(|name| name.starts_with("token.json.corrupt-")), "{names:?}");
+        assert_eq!((ask(&home.machine()).as_str(), home.fake.count()), ("access-1", 1));
+    }
+    // Where nothing can be put aside a machine is served all the same.
+    let home = Home::new();
+    home.write(&home.machine_file(), &seeded(&json!({})));
+    std::fs::write(home.machine_file(), "{\"hal").unwrap();
+    let directory = home.machine_file().parent().unwrap().to_owned();
+    if make_immutable(&directory, true) {
+        assert_eq!(ask(&home.machine()), "access-1");
+        make_immutable(&directory, false);
+    }
+}
+
+/// Takes from everybody, root too, the right to change a directory; `false` where that cannot be done.
+fn make_immutable(directory: &std::path::Path, immutable: bool) -> bool {
+    let flag = if immutable { "+i" } else { "-i" };
+    std::process::Command::new("chattr").arg(flag).arg(directory).output().is_ok_and(|output| output.status.success())
+}
+
+/// What no session can be is left where it is: somebody may need it.
+#[test]
+fn f071_a_file_of_megabytes_is_nobodys_session() {
+    let home = Home::new();
+    home.seed(&json!({"padding": "x".repeat(1024 * 1024)}));
+    let error = home.person().access_token().unwrap_err();
+    assert_eq!(error.status(), Status::Storage);
+    assert!(error.message().contains("1 MiB") && home.token_file().exists(), "{error}");
+}
+
+#[test]
+fn f072_what_a_newer_version_remembers_is_used_and_not_rewritten() {
+    let home = Home::new();
+    home.seed(&json!({"a_member_of_tomorrow": {"deep": [1.0, null]}, "_new": true}));
+    let session = home.person();
+    session.refresh().unwrap();
+    // Members that nobody knows stay in the SDK's file.
+    let tokens = home.tokens();
+    assert_eq!((&tokens["a_member_of_tomorrow"], &tokens["_new"]), (&json!({"deep": [1.0, null]}), &json!(true)));
+    let mut newer = home.memo();
+    newer["form"] = json!(2);
+    newer["tomorrow"] = json!({"x": 1});
+    newer["not_before"] = json!({"unix_ms": (NOW + 60) * 1000, "status": "UNAVAILABLE", "message": "later", "what": "else"});
+    newer["dead"] = json!([planetkey::storage::fingerprint(&["buried-by-a-newer-version"])]);
+    home.write(&home.memo_file(), &newer);
+    let before = std::fs::read(home.memo_file()).unwrap();
+    // What is understood of it counts.
+    assert_eq!(home.person().refresh().unwrap_err().retry_after_ms(), Some(60_000));
+    home.advance(60);
+    home.person().refresh().unwrap();
+    home.seed(&json!({"_exp": NOW, "_iat": NOW - 3600, "refresh_token": "buried-by-a-newer-version"}));
+    home.advance(1);
+    assert_eq!(what(&home.person()), (Status::LoginRequired, "revoked".to_owned()));
+    home.fake.answers(busy(503, Some("600")));
+    home.seed(&json!({"_exp": NOW, "_iat": NOW - 3600}));
+    home.person().access_token().unwrap_err();
+    home.person().logout().unwrap();
+    assert_eq!(std::fs::read(home.memo_file()).unwrap(), before, "it is the newer version's");
+    assert_eq!(home.fake.count(), 3);
+}
+
+#[test]
+fn f073_marks_line_ends_and_zero_bytes_in_a_session_do_no_harm() {
+    let text = String::from_utf8(sdk_bytes(&seeded(&json!({})))).unwrap();
+    let kinds = [
+        format!("\u{feff}{text}"),
+        text.replace('\n', "\r\n"),
+        format!("{text}\n\n"),
+        format!("{text}\0\0\0\0"),
+        format!("\u{feff}\r\n{}\r\n\0", text.replace('\n', "\r\n")),
+        seeded(&json!({})).to_string(),
+    ];
+    for touched in kinds {
+        let home = Home::new();
+        home.seed(&json!({}));
+        std::fs::write(home.token_file(), &touched).unwrap();
+        let session = home.person();
+        assert_eq!(ask(&session), SEEDED, "{touched:?}");
+        session.refresh().unwrap();
+        // The next write is the SDK's form again, which its reader understands.
+        let written = std::fs::read(home.token_file()).unwrap();
+        assert!(written.starts_with(b"{\n  \"_exp\": ") && written.ends_with(b"}") && !written.contains(&b'\r'));
+    }
+}
+
+/// Only old ones, only of these files, and only by whoever holds the lock.
+#[test]
+fn f085_temporary_files_of_crashes_are_swept_when_they_are_old() {
+    let home = Home::new();
+    home.seed(&json!({}));
+    let now = SystemTime::now();
+    let files = [
+        (".token.json.abc123.tmp", 3700, false),
+        (".token.planetkey.json.abc123.tmp", 3700, false),
+        (".token.json.young.tmp", 60, true),
+        (".token.json.future.tmp", 0, true),
+        (".auth_client.json.abc123.tmp", 3700, true),
+        ("token.json.bak", 3700, true),
+        (".token.json.kept", 3700, true),
+    ];
+    for (name, age, _) in files {
+        std::fs::write(home.file(name), "x").unwrap();
+        let time = if name.contains("future") { now + Duration::from_secs(86_400) } else { now - Duration::from_secs(age) };
+        std::fs::File::options().write(true).open(home.file(name)).unwrap().set_modified(time).unwrap();
+    }
+    let listings: Arc<Mutex<Vec<(Step, usize)>>> = Arc::default();
+    let (seen, place) = (listings.clone(), home.token_file().parent().unwrap().to_owned());
+    let disk = ScriptedDisk::new(move |step| {
+        let stale = listing(&place).iter().filter(|name| name.contains("abc123")).count();
+        seen.lock().unwrap().push((step, stale));
+        Ok(())
+    });
+    let session = home.person_on(&disk);
+    ask(&session);
+    assert_eq!(home.listing().len(), files.len() + 1, "reading sweeps nothing");
+    session.refresh().unwrap();
+    for (name, _, stays) in files {
+        assert_eq!(home.file(name).exists(), stays, "{name}");
+    }
+    assert_eq!(listings.lock().unwrap()[0], (Step::Lock, 3), "nothing is swept before the lock is held");
+}
+
+#[test]
+fn f090_an_old_file_from_a_backup_is_a_login_and_no_loop() {
+    let planet = Planet::new();
+    let seeded = planet.seed(&json!({}));
+    let backup = std::fs::read(planet.token_file()).unwrap();
+    let session = planet.session();
+    session.refresh().unwrap();
+    session.refresh().unwrap();
+    planet.assert_alive(&seeded, 2);
+    // The backup's access token is over, its refresh token was used up long ago.
+    let mut old: Value = serde_json::from_slice(&backup).unwrap();
+    old["access_token"] = json!("opaque-and-over");
+    old["_iat"] = json!(NOW - 1_000_000_000);
+    old["_exp"] = json!(NOW - 999_996_400);
+    let old = sdk_bytes(&old);
+    std::fs::write(planet.token_file(), &old).unwrap();
+    for _ in 0..3 {
+        let error = planet.session().access_token().unwrap_err();
+        assert_eq!((error.status(), error.reason()), (Status::LoginRequired, Some("revoked")));
+    }
+    assert_eq!((planet.requests(), planet.simulator.count("user.reuse").unwrap()), (3, 1), "sent once");
+    // Restored again and again, by a tool that does not know better: it is remembered.
+    for _ in 0..3 {
+        std::fs::remove_file(planet.token_file()).unwrap();
+        std::fs::write(planet.token_file(), &old).unwrap();
+        assert_eq!(planet.session().refresh().unwrap_err().reason(), Some("revoked"));
+    }
+    assert_eq!(planet.requests(), 3);
+    planet.seed_expired();
+    planet.session().access_token().unwrap();
+    assert_eq!(planet.requests(), 4);
+}
+
+/// A restored file whose token is remembered as dead costs no request at all, also when it comes in the middle of things.
+#[test]
+fn f090_a_dead_token_that_comes_back_is_not_sent() {
+    let home = Home::new();
+    home.seed(&json!({"_iat": NOW - 3600, "_exp": NOW}));
+    let backup = std::fs::read(home.token_file()).unwrap();
+    home.fake.answers(oauth_error(400, "invalid_grant"));
+    let session = home.person();
+    assert_eq!(what(&session).1, "revoked");
+    home.seed(&json!({"access_token": "new-login", "refresh_token": "refresh-new"}));
+    home.advance(1);
+    assert_eq!(ask(&session), "new-login");
+    session.refresh().unwrap();
+    std::fs::write(home.token_file(), &backup).unwrap();
+    home.advance(1);
+    for _ in 0..5 {
+        assert_eq!(what(&session).1, "revoked");
+        assert_eq!(session.refresh().unwrap_err().reason(), Some("revoked"));
+        home.advance(60);
+    }
+    assert_eq!(home.sent(), [SEEDED_REFRESH, "refresh-new"]);
+}
+
+/// Another version of planetkey has left what it remembers: older ones had less, or nothing.
+#[test]
+fn f115_files_of_another_version_are_read() {
+    let fingerprint = planetkey::storage::fingerprint(&[SEEDED_REFRESH]);
+    let memos = [
+        json!({}),
+        json!({"form": 0}),
+        json!({"form": "one", "dead": "none", "receipt": 5, "not_before": []}),
+        json!({"form": 1, "receipt": {"tokens": "?"}, "not_before": {"unix_ms": 1, "status": "NOBODY_KNOWS", "message": "m"}}),
+        json!({"form": 1, "dead": [1, null, "x"]}),
+        json!({"form": 99, "dead": []}),
+    ];
+    for memo in memos {
+        let home = Home::new();
+        home.seed(&json!({"_iat": NOW - 3600, "_exp": NOW}));
+        home.write(&home.memo_file(), &memo);
+        assert_eq!(ask(&home.person()), "access-1", "{memo}");
+        assert_eq!((ask(&home.person()).as_str(), home.fake.count()), ("access-1", 1), "{memo}");
+    }
+    // What an older one buried stays buried.
+    let home = Home::new();
+    home.seed(&json!({"_iat": NOW - 3600, "_exp": NOW}));
+    home.write(&home.memo_file(), &json!({"dead": [fingerprint]}));
+    assert_eq!((what(&home.person()).1.as_str(), home.fake.count()), ("revoked", 0));
+    // A memory that is damaged is as if it were not there, and is written anew.
+    home.fake.answers(oauth_error(400, "invalid_grant"));
+    std::fs::write(home.memo_file(), "{\"dead\": [").unwrap();
+    assert_eq!((what(&home.person()).1.as_str(), home.fake.count()), ("revoked", 1));
+    assert_eq!(home.memo()["dead"][0], json!(fingerprint));
+    // That it cannot be written costs a request more, and nobody's session.
+    let home = Home::new();
+    home.seed(&json!({}));
+    let disk = ScriptedDisk::sound();
+    let session = home.person_on(&disk);
+    let first = Mutex::new(true);
+    disk.does(move |step| match step {
+        Step::Create if std::mem::take(&mut *first.lock().unwrap()) => Err(Errno::IO.into()),
+        _ => Ok(()),
+    });
+    session.refresh().unwrap();
+    assert_eq!((home.refresh_token().as_str(), home.memo_file().exists()), ("refresh-1", false));
+    assert_eq!((ask(&home.person()).as_str(), home.fake.count()), ("access-1", 1));
+}

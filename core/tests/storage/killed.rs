@@ -1,0 +1,69 @@
+//! A process that ends in the middle of a write: faults 69 and 116.
+
+use crate::child;
+use crate::common::*;
+use serde_json::Value;
+use std::time::{Duration, SystemTime};
+
+/// The lock, then six steps of each of the two files.
+const STEPS_OF_A_RENEWAL: usize = 13;
+const ALL: [&str; 3] = ["token.json", "token.json.lock", "token.planetkey.json"];
+
+/// Lets a process end so often, at every step in turn, and looks at what it left.
+fn ends(rounds: usize, how: &str) {
+    let home = Home::new();
+    home.seed(&serde_json::json!({}));
+    for round in 0..rounds {
+        let before = home.refresh_token();
+        // In its first renewal or its second.
+        let step = round % (2 * STEPS_OF_A_RENEWAL) + 1;
+        let status = child::ending_at(&home, round, step, how).stdout(std::process::Stdio::null()).status().unwrap();
+        match how {
+            "kill" => assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(9), "{status}"),
+            _ => assert!(status.success(), "{status}"),
+        }
+        let tokens = home.tokens();
+        let (access_token, refresh_token) = (tokens["access_token"].as_str().unwrap(), tokens["refresh_token"].as_str().unwrap());
+        // Old, or new and whole.
+        let is_new = (1..=2).any(|number| refresh_token == format!("r-{round}-{number}"));
+        assert!(refresh_token == before || is_new, "{before} became {refresh_token} at step {step}");
+        if is_new {
+            assert_eq!(tokens["padding"].as_str().map(str::len), Some(10_000));
+            assert_eq!(access_token.replacen('a', "r", 1), refresh_token, "both of the same answer");
+        }
+        if home.memo_file().exists() {
+            assert!(matches!(home.memo()["dead"], Value::Array(_)), "{}", home.memo());
+        }
+        // And the session works, with whatever lies there.
+        let session = home.person();
+        assert_eq!(ask(&session), access_token, "round {round}, step {step}");
+        for name in home.listing() {
+            let is_temporary = name.starts_with(".token.") && name.ends_with(".tmp");
+            assert!(is_temporary || ALL.contains(&name.as_str()), "{name}");
+        }
+    }
+    assert_eq!(home.fake.count(), 0);
+    // What the ends left behind goes when it is old.
+    let hours_ago = SystemTime::now() - Duration::from_secs(2 * 3600);
+    let left = home.listing().into_iter().filter(|name| name.ends_with(".tmp"));
+    let left = left.inspect(|name| std::fs::File::open(home.file(name)).unwrap().set_modified(hours_ago).unwrap()).count();
+    assert!(how == "exit" || left > rounds / 3, "{left} temporary files: this test kills where it says");
+    home.person().refresh().unwrap();
+    assert_eq!(home.listing(), ALL);
+}
+
+/// A thousand processes, each killed at a step of its own.
+#[test]
+fn f069_kill_9_at_every_step_leaves_the_old_file_or_the_new_one() {
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| ends(250, "kill"));
+        }
+    });
+}
+
+/// What a handler of SIGTERM does that calls `exit` while a renewal writes.
+#[test]
+fn f116_exit_at_every_step_leaves_the_old_file_or_the_new_one() {
+    ends(2 * STEPS_OF_A_RENEWAL, "exit");
+}

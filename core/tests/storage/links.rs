@@ -1,0 +1,211 @@
+//! Modes, links and other things in a file's place: faults 76 and 77.
+
+use crate::common::*;
+use planetkey::{Session, Status};
+use serde_json::json;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::Path;
+
+fn mode(path: &Path) -> u32 {
+    std::fs::symlink_metadata(path).unwrap().permissions().mode() & 0o7777
+}
+
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+fn give_away(path: &Path) {
+    std::os::unix::fs::lchown(path, Some(65_534), Some(65_534)).unwrap();
+}
+
+fn make_fifo(path: &Path) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let _ = std::fs::remove_file(path);
+    assert!(std::process::Command::new("mkfifo").arg("-m").arg("600").arg(path).status().unwrap().success());
+}
+
+#[test]
+fn f076_widened_permissions_are_warned_about_and_tightened_by_the_next_write() {
+    let logs = logs();
+    let home = Home::new();
+    home.seed(&json!({}));
+    home.person().refresh().unwrap();
+    for file in [home.token_file(), home.memo_file()] {
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o666)).unwrap();
+    }
+    let session = home.person();
+    assert_eq!(ask(&session), "access-1", "it is read all the same");
+    for file in [home.token_file(), home.memo_file()] {
+        let warned = logs.with(log::Level::Warn, &file.display().to_string());
+        assert!(
+            warned.iter().any(|line| line.contains("can be read by other users") && line.contains("chmod 600")),
+            "{warned:?}"
+        );
+    }
+    assert_eq!(mode(&home.token_file()), 0o666, "reading changes nothing");
+    session.refresh().unwrap();
+    assert_eq!((mode(&home.token_file()), mode(&home.memo_file())), (0o600, 0o600));
+}
+
+/// What users do who keep their settings in another place.
+#[test]
+fn f077_ones_own_link_is_followed_and_stays_a_link() {
+    let home = Home::new();
+    home.seed(&json!({}));
+    let settings = home.path().join("settings");
+    std::fs::create_dir(&settings).unwrap();
+    let (middle, target) = (settings.join("middle"), settings.join("session.json"));
+    std::fs::rename(home.token_file(), &target).unwrap();
+    symlink("session.json", &middle).unwrap();
+    symlink(&middle, home.token_file()).unwrap();
+    let session = home.person();
+    assert_eq!(ask(&session), SEEDED);
+    session.refresh().unwrap();
+    assert!(home.token_file().is_symlink() && middle.is_symlink() && target.is_file() && !target.is_symlink());
+    assert_eq!((read_json(&target)["refresh_token"].as_str(), mode(&target)), (Some("refresh-1"), 0o600));
+    assert_eq!(listing(&settings), ["middle", "session.json"], "the temporary file was beside it, and is gone");
+    // What another process does to the target is noticed.
+    sdk_write(&target, &sdk_bytes(&seeded(&json!({"access_token": "elsewhere"}))));
+    home.advance(1);
+    assert_eq!(ask(&session), "elsewhere");
+    // A logout leaves no token behind.
+    assert!(session.logout().unwrap());
+    assert!(!target.exists(), "the tokens are gone, and not only the way to them");
+    home.seed(&json!({"access_token": "after-logout"}));
+    home.advance(1);
+    assert_eq!(ask(&session), "after-logout");
+}
+
+/// A link that leads nowhere is no session; it keeps none from being kept.
+#[test]
+fn f077_a_link_that_leads_nowhere_is_replaced() {
+    let home = Home::new();
+    std::fs::create_dir_all(home.machine_file().parent().unwrap()).unwrap();
+    symlink(home.path().join("nowhere/token.json"), home.machine_file()).unwrap();
+    let machine = home.machine();
+    assert_eq!(ask(&machine), "access-1");
+    assert!(machine.status().notes().is_empty(), "{:?}", machine.status().notes());
+    assert_eq!((ask(&home.machine()).as_str(), home.fake.count()), ("access-1", 1));
+}
+
+#[test]
+fn f077_a_link_that_somebody_else_planted_is_refused() {
+    if !is_root() {
+        return;
+    }
+    let home = Home::new();
+    home.seed(&json!({}));
+    let target = home.path().join("target.json");
+    std::fs::rename(home.token_file(), &target).unwrap();
+    symlink(&target, home.token_file()).unwrap();
+    give_away(&home.token_file());
+    let refused = |session: &Session| {
+        let error = session.access_token().unwrap_err();
+        assert_eq!(error.status(), Status::Storage);
+        assert!(error.message().contains("belongs to another user") && error.message().contains("token.json"), "{error}");
+    };
+    refused(&home.person());
+    assert_eq!(home.fake.count(), 0, "nothing of what it leads to was sent");
+    // Planted while a session is open: what is in memory goes on, and is not written through it.
+    let home = Home::new();
+    home.seed(&json!({}));
+    let session = home.person();
+    assert_eq!(ask(&session), SEEDED);
+    let victim = home.path().join("victim.json");
+    std::fs::rename(home.token_file(), &victim).unwrap();
+    let before = std::fs::read(&victim).unwrap();
+    symlink(&victim, home.token_file()).unwrap();
+    give_away(&home.token_file());
+    home.advance(1);
+    assert_eq!(ask(&session), SEEDED);
+    refused(&home.person());
+    assert!(session.refresh().is_err());
+    assert_eq!(std::fs::read(&victim).unwrap(), before);
+    // The same for what is remembered beside it: neither read nor written.
+    let home = Home::new();
+    home.seed(&json!({"_iat": NOW - 3600, "_exp": NOW}));
+    let wait = json!({"form": 1, "not_before": {"unix_ms": (NOW + 60) * 1000, "status": "UNAVAILABLE", "message": "planted"}});
+    let victim = home.path().join("victim.json");
+    std::fs::write(&victim, wait.to_string()).unwrap();
+    symlink(&victim, home.memo_file()).unwrap();
+    give_away(&home.memo_file());
+    assert_eq!((ask(&home.person()).as_str(), home.refresh_token().as_str()), ("access-1", "refresh-1"));
+    assert_eq!(std::fs::read_to_string(&victim).unwrap(), wait.to_string());
+}
+
+/// A link in the lock's place leads others to lock, or to write, where they should not.
+#[test]
+fn f077_a_link_in_the_locks_place_is_not_followed() {
+    let home = Home::new();
+    home.seed(&json!({}));
+    let victim = home.path().join("victim");
+    std::fs::write(&victim, "precious").unwrap();
+    symlink(&victim, home.file("token.json.lock")).unwrap();
+    let error = home.person().refresh().unwrap_err();
+    assert_eq!(error.status(), Status::Storage, "{error}");
+    assert!(error.message().contains("token.json.lock"), "{error}");
+    assert_eq!(std::fs::read_to_string(&victim).unwrap(), "precious");
+    assert_eq!((ask(&home.person()).as_str(), home.fake.count()), (SEEDED, 0), "a valid token needs no lock");
+}
+
+#[test]
+fn f077_a_hard_link_elsewhere_keeps_its_content() {
+    let home = Home::new();
+    home.seed(&json!({}));
+    let other = home.path().join("other-name");
+    std::fs::hard_link(home.token_file(), &other).unwrap();
+    let before = std::fs::read(&other).unwrap();
+    let session = home.person();
+    session.refresh().unwrap();
+    assert_eq!((std::fs::read(&other).unwrap() == before, home.refresh_token().as_str()), (true, "refresh-1"));
+    assert_ne!(std::fs::metadata(&other).unwrap().ino(), std::fs::metadata(home.token_file()).unwrap().ino());
+}
+
+/// Each thing that is no file, in the place of each file: nobody hangs, nobody writes into it.
+#[test]
+fn f077_a_pipe_or_a_directory_in_a_files_place_hangs_nobody() {
+    let home = Home::new();
+    make_fifo(&home.token_file());
+    let error = home.person().access_token().unwrap_err();
+    assert!(error.status() == Status::Storage && error.message().contains("is not a file"), "{error}");
+    // A machine needs no file, and puts a good one there.
+    make_fifo(&home.machine_file());
+    let machine = home.machine();
+    assert_eq!(ask(&machine), "access-1");
+    assert_eq!(read_json(&home.machine_file())["access_token"], "access-1");
+    // Beside the tokens: the memory is as if it were not there; a pipe can be locked like a file.
+    let home = Home::new();
+    home.seed(&json!({"_iat": NOW - 3600, "_exp": NOW}));
+    make_fifo(&home.memo_file());
+    make_fifo(&home.file("token.json.lock"));
+    let session = home.person();
+    assert_eq!((ask(&session).as_str(), home.refresh_token().as_str()), ("access-1", "refresh-1"));
+    assert!(home.memo_file().is_file());
+    // A directory is a thing of its own, too.
+    let home = Home::new();
+    std::fs::create_dir_all(home.token_file()).unwrap();
+    assert_eq!(home.person().access_token().unwrap_err().status(), Status::Storage);
+    std::fs::create_dir_all(home.machine_file()).unwrap();
+    let machine = home.machine();
+    assert_eq!(ask(&machine), "access-1");
+    assert!(machine.status().notes()[0].contains("lives in this process only"), "{:?}", machine.status().notes());
+}
+
+/// Who waits for a lock that is a pipe is told so in time, although nobody ever writes into it.
+#[test]
+fn f077_a_pipe_in_the_locks_place_does_not_hang_who_waits_for_it() {
+    let home = Home::new();
+    home.seed(&json!({"_iat": NOW - 3600, "_exp": NOW}));
+    let lock = home.file("token.json.lock");
+    make_fifo(&lock);
+    let held = std::fs::File::options().read(true).write(true).open(&lock).unwrap();
+    held.lock().unwrap();
+    let options = planetkey::Options { timeout_ms: Some(50), ..home.options() };
+    let session = person(&options);
+    assert_eq!(session.access_token().unwrap_err().status(), Status::Timeout);
+    // Not only the caller has given up.
+    eventually(|| session.access_token().unwrap_err().message().contains("token.json.lock"));
+    drop(held);
+    home.advance(30);
+    assert_eq!(ask_patiently(&session), "access-1");
+}

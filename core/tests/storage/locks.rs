@@ -1,0 +1,297 @@
+//! Locks that are missing, held, deleted or forgotten: faults 78 to 82 and 104.
+
+use crate::child;
+use crate::common::*;
+use planetkey::storage::Step;
+use planetkey::{Options, Session, Status};
+use rustix::io::Errno;
+use serde_json::json;
+use std::fs::File;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// A deadline that a test waits for in full.
+const SOON_MS: u64 = 60;
+
+fn expired() -> Home {
+    let home = Home::new();
+    home.seed(&json!({"_iat": NOW - 3600, "_exp": NOW}));
+    home
+}
+
+fn hasty(home: &Home) -> Session {
+    person(&Options { timeout_ms: Some(SOON_MS), ..home.options() })
+}
+
+/// On a file system without locks.
+fn without_locks(home: &Home, timeout_ms: Option<u64>) -> Session {
+    let mut options = Options { timeout_ms, ..home.options() };
+    options.runtime.disk = Some(ScriptedDisk::failing(Step::Lock, Errno::NOLCK));
+    person(&options)
+}
+
+fn hold(path: &Path) -> File {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let file = File::options().read(true).write(true).create(true).truncate(false).open(path).unwrap();
+    file.lock().unwrap();
+    file
+}
+
+/// The lock's own words, once the renewal itself has given up and not only its caller.
+fn lock_error(session: &Session) -> planetkey::Error {
+    let error = || session.access_token().unwrap_err();
+    eventually(|| error().message().contains("token.json.lock"));
+    error()
+}
+
+fn unix_ms() -> u64 {
+    u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
+}
+
+fn lease(home: &Home) -> std::path::PathBuf {
+    home.file("token.json.lease")
+}
+
+fn make_lease(home: &Home, until_unix_ms: u64) {
+    std::fs::create_dir_all(lease(home)).unwrap();
+    std::fs::write(lease(home).join("until_unix_ms"), until_unix_ms.to_string()).unwrap();
+}
+
+#[test]
+fn f078_without_locks_a_directory_keeps_others_out() {
+    let home = expired();
+    let session = without_locks(&home, None);
+    let (seen, place) = (Arc::new(Mutex::new(Vec::new())), lease(&home));
+    let during = seen.clone();
+    home.fake.then(move || {
+        let until: u64 =
+            std::fs::read_to_string(place.join("until_unix_ms")).unwrap().split(' ').next().unwrap().parse().unwrap();
+        during.lock().unwrap().push(until);
+        Ok(token(&rotated(1)))
+    });
+    assert_eq!(ask(&session), "access-1");
+    let until = seen.lock().unwrap()[0];
+    assert!(until > unix_ms() && until < unix_ms() + 300_000, "it is void some time after the deadline of its maker");
+    assert!(!lease(&home).exists(), "it goes with its maker");
+    // While another has it, nobody enters; a valid token needs no entry.
+    home.advance(3600);
+    make_lease(&home, unix_ms() + 60_000);
+    let other = without_locks(&home, Some(SOON_MS));
+    assert_eq!(other.access_token().unwrap_err().status(), Status::Timeout);
+    assert!(lock_error(&other).message().contains("another process"));
+    assert_eq!(home.fake.count(), 1);
+    std::fs::remove_dir_all(lease(&home)).unwrap();
+    home.advance(30);
+    assert!(ask_patiently(&other).starts_with("access-"));
+    assert_eq!(home.fake.count(), 2);
+}
+
+/// Threads and sessions on a file system without locks: one request all the same.
+#[test]
+fn f078_without_locks_one_of_many_renews() {
+    let home = expired();
+    let sessions: Vec<Session> = (0..8).map(|_| without_locks(&home, None)).collect();
+    std::thread::scope(|scope| {
+        for session in &sessions {
+            scope.spawn(|| assert_eq!(ask(session), "access-1"));
+        }
+    });
+    assert_eq!((home.fake.count(), lease(&home).exists()), (1, false));
+}
+
+#[test]
+fn f078_a_lease_whose_maker_has_gone_expires() {
+    let home = expired();
+    make_lease(&home, unix_ms() - 1);
+    assert_eq!(ask(&without_locks(&home, None)), "access-1");
+    assert!(!lease(&home).exists());
+    // Its maker ended between the directory and what stands in it: its age counts.
+    home.advance(3600);
+    std::fs::create_dir(lease(&home)).unwrap();
+    assert_eq!(without_locks(&home, Some(SOON_MS)).access_token().unwrap_err().status(), Status::Timeout);
+    File::open(lease(&home)).unwrap().set_modified(SystemTime::now() - std::time::Duration::from_secs(120)).unwrap();
+    assert_eq!(ask(&without_locks(&home, None)), "access-2");
+    assert_eq!(listing(home.token_file().parent().unwrap()), ["token.json", "token.json.lock", "token.planetkey.json"]);
+}
+
+/// A maker that was stopped for so long that another has taken its place leaves the other's lease alone.
+#[test]
+fn f078_a_lease_that_has_changed_hands_is_not_given_back() {
+    let home = expired();
+    let session = without_locks(&home, None);
+    let (place, theirs) = (lease(&home), unix_ms() + 600_000);
+    home.fake.then(move || {
+        std::fs::write(place.join("until_unix_ms"), theirs.to_string()).unwrap();
+        Ok(token(&rotated(1)))
+    });
+    assert_eq!(ask(&session), "access-1");
+    assert_eq!(std::fs::read_to_string(lease(&home).join("until_unix_ms")).unwrap(), theirs.to_string());
+}
+
+#[test]
+fn f079_a_lock_that_is_never_given_back_is_waited_for_until_the_deadline() {
+    let home = expired();
+    let held = hold(&home.file("token.json.lock"));
+    let session = hasty(&home);
+    let error = session.access_token().unwrap_err();
+    assert_eq!((error.status(), error.retryable()), (Status::Timeout, true));
+    assert!(lock_error(&session).message().contains("another process"));
+    // Shorter for one call, and at hand for who needs no lock.
+    assert_eq!(home.person().with_timeout_ms(20).refresh().unwrap_err().status(), Status::Timeout);
+    home.seed(&json!({"access_token": "valid"}));
+    assert_eq!(ask(&home.person()), "valid");
+    assert_eq!(home.fake.count(), 0);
+    drop(held);
+    home.advance(30);
+    session.with_timeout_ms(30_000).refresh().unwrap();
+}
+
+/// A file system that keeps the lock of a process which is gone: the note in the file says so, and its time is over.
+#[test]
+fn f079_a_lock_of_a_process_that_is_gone_is_passed_over_after_its_time() {
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let gone = {
+        let mut process = std::process::Command::new("true").spawn().unwrap();
+        process.wait().unwrap();
+        process.id()
+    };
+    let me = std::process::id();
+    for (pid, host, until, passes) in [
+        (gone, host.as_str(), unix_ms() - 1, true),
+        (gone, host.as_str(), unix_ms() + 60_000, false),
+        (gone, "another-host", unix_ms() - 1, false),
+        (me, host.as_str(), unix_ms() - 1, false),
+    ] {
+        let home = expired();
+        let lock = home.file("token.json.lock");
+        let _held = hold(&lock);
+        let note = json!({"pid": pid, "host": host, "until_unix_ms": until});
+        std::fs::write(&lock, note.to_string()).unwrap();
+        let session = hasty(&home);
+        // The caller's deadline is the lock's: what counts is how the renewal itself ended.
+        let _ = session.access_token();
+        if passes {
+            eventually(|| session.access_token_cached().unwrap().is_some());
+            assert_eq!(ask(&session), "access-1", "{note}");
+        } else {
+            let error = lock_error(&session);
+            assert!(error.status() == Status::Timeout && error.message().contains(&format!("process {pid}")), "{note}: {error}");
+            assert_eq!(home.fake.count(), 0);
+        }
+    }
+}
+
+/// As another process would ask, while this one's renewal is under way.
+fn elsewhere(session: Session) -> String {
+    std::thread::spawn(move || ask(&session)).join().unwrap()
+}
+
+/// A lock that everybody gets at once: two renew with the same token, and the one who comes too late finds what the other has kept.
+#[test]
+fn f080_where_locks_exclude_nobody_reading_again_saves_the_session() {
+    let home = Home::new();
+    let vault = Vault::holding(&seeded(&json!({"_iat": NOW - 3600, "_exp": NOW})));
+    let open = || person(&Options { storage: Some(vault.clone()), ..home.options() });
+    let (first, second) = (open(), open());
+    // While the server works on the first request, the second session renews and keeps.
+    let meanwhile = second.clone();
+    home.fake.then(move || {
+        assert_eq!(elsewhere(meanwhile), "access-1");
+        Ok(oauth_error(400, "invalid_grant"))
+    });
+    assert_eq!(ask(&first), "access-1");
+    assert_eq!(home.sent(), [SEEDED_REFRESH; 2]);
+    assert_eq!(vault.tokens()["refresh_token"], "refresh-1");
+    // Both live on.
+    first.refresh().unwrap();
+    second.refresh().unwrap();
+    assert_eq!((ask(&second).as_str(), home.sent().len()), ("access-2", 3), "it takes what the first has got");
+    assert_eq!(vault.tokens()["refresh_token"], "refresh-2");
+}
+
+/// The same with files and a real server: the reuse would end the family if it were sent a second time.
+#[test]
+fn f080_a_file_system_whose_locks_are_empty_promises() {
+    let home = expired();
+    let mut options = home.options();
+    // The lock cannot be had, and the session goes on without: as good as one that everybody has.
+    options.runtime.disk = Some(ScriptedDisk::failing(Step::Lock, Errno::ROFS));
+    let (first, second) = (person(&options), person(&options));
+    let meanwhile = second.clone();
+    home.fake.then(move || {
+        assert_eq!(elsewhere(meanwhile), "access-1");
+        Ok(oauth_error(400, "invalid_grant"))
+    });
+    assert_eq!(ask(&first), "access-1");
+    assert_eq!((home.sent().len(), home.refresh_token().as_str()), (2, "refresh-1"));
+    assert_eq!(home.memo()["dead"], json!([]), "nobody has been declared dead");
+}
+
+/// The file is deleted between opening and locking: who has locked a file that has no name any more has locked nobody out.
+#[test]
+fn f081_a_lock_file_that_a_cleaner_deletes_is_opened_again() {
+    let home = expired();
+    let disk = ScriptedDisk::sound();
+    let mut options = Options { timeout_ms: Some(SOON_MS), ..home.options() };
+    options.runtime.disk = Some(disk.clone());
+    let session = person(&options);
+    let (lock, other) = (home.file("token.json.lock"), Arc::new(Mutex::new(None)));
+    let holder = other.clone();
+    disk.does(move |step| {
+        let mut holder = holder.lock().unwrap();
+        if step == Step::Lock && holder.is_none() {
+            std::fs::remove_file(&lock).unwrap();
+            // Another process is faster with the new file.
+            *holder = Some(hold(&lock));
+        }
+        Ok(())
+    });
+    assert_eq!(session.access_token().unwrap_err().status(), Status::Timeout);
+    lock_error(&session);
+    assert_eq!(home.fake.count(), 0, "nobody entered while the other held the new file");
+    let steps = disk.steps().iter().filter(|step| **step == Step::Lock).count();
+    assert!(steps >= 2, "{steps}");
+    *other.lock().unwrap() = Some(hold(&home.file("another file")));
+    home.advance(30);
+    assert_eq!(ask_patiently(&session), "access-1");
+}
+
+/// The lock goes with its holder: nothing has to be cleaned up, nothing is waited for.
+#[test]
+fn f082_the_lock_of_a_killed_holder_is_free_at_once() {
+    let planet = Planet::new();
+    let seeded = planet.seed_expired();
+    planet.simulator.script("user.token", &json!([{"fault": "stall"}])).unwrap();
+    let mut holder = Child::spawn(&mut child::user(&planet));
+    assert_eq!(holder.hear(), "ready");
+    holder.tell("ask");
+    assert!(planet.simulator.wait_for("user.token", 1, PATIENCE).unwrap());
+    let note = std::fs::read_to_string(planet.home().join(".planet/planet-user/token.json.lock")).unwrap();
+    assert!(note.contains(&format!("\"pid\":{}", holder.id())), "{note}");
+    holder.kill();
+    // Within the time that one request takes: a minute of grace would be too long for this deadline.
+    let session = Session::from_profile("planet-user", &Options { timeout_ms: Some(10_000), ..planet.options() }).unwrap();
+    session.access_token().unwrap();
+    assert_eq!(planet.requests(), 2);
+    planet.assert_alive(&seeded, 1);
+}
+
+/// A program that the application starts during a renewal holds no lock after it.
+#[test]
+fn f104_a_program_that_is_started_during_a_renewal_inherits_no_lock() {
+    let home = expired();
+    let open = Arc::new(Mutex::new(None));
+    let (files, lock) = (open.clone(), home.file("token.json.lock"));
+    home.fake.then(move || {
+        let here = std::fs::read_dir("/proc/self/fd").unwrap();
+        let targets: Vec<_> = here.filter_map(|entry| std::fs::read_link(entry.unwrap().path()).ok()).collect();
+        assert!(targets.contains(&lock), "the lock is held now");
+        let output = std::process::Command::new("sh").args(["-c", "readlink /proc/$$/fd/* || true"]).output().unwrap();
+        *files.lock().unwrap() = Some(String::from_utf8(output.stdout).unwrap());
+        Ok(token(&rotated(1)))
+    });
+    assert_eq!(ask(&home.person()), "access-1");
+    let files = open.lock().unwrap().take().unwrap();
+    assert!(files.contains("pipe:") && !files.contains("token"), "{files}");
+}

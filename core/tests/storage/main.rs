@@ -1,0 +1,22 @@
+//! Sessions on disk: what goes wrong with files, locks and other processes, and an application's own storage (design, section 7).
+//!
+//! Names start with the number of the fault where there is one; `tests/README.md` lists them.
+#![cfg(unix)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod child;
+mod custom;
+mod damage;
+mod disk;
+mod document;
+mod killed;
+mod links;
+mod locks;
+mod memory;
+mod noticed;
+mod processes;
+mod stopped;
+mod unsaved;

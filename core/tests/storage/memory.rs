@@ -1,0 +1,30 @@
+//! Many sessions, and the end of a process: fault 119 and what every binding does before it ends.
+
+use crate::child;
+use crate::common::*;
+
+/// Measured in a process of its own. What is allowed is generous: a leak, a thread or an open file for each would be far more.
+#[cfg(target_os = "linux")]
+#[test]
+fn f119_a_hundred_thousand_handles_stay_small() {
+    let home = Home::new();
+    let process = Child::spawn(&mut child::playing("sessions", &home));
+    let number = || process.hear().parse::<usize>().unwrap();
+    let (handle, session, threads, files, leaked) = (number(), number(), number(), number(), number());
+    assert!(handle <= 128, "{handle} bytes for a handle");
+    assert!(session <= 16 * 1024, "{session} bytes for a session");
+    assert!(threads < 10 && files < 20, "{threads} threads and {files} files");
+    assert!(leaked <= 64, "{leaked} bytes are left of a session that was closed");
+    process.end();
+}
+
+/// A process that ends between the answer and the file would lose the session.
+#[test]
+fn settle_waits_for_a_renewal_that_must_be_kept() {
+    let home = Home::new();
+    home.seed(&serde_json::json!({}));
+    let process = Child::spawn(&mut child::playing("settle", &home));
+    assert_eq!(process.hear(), "settled");
+    process.end();
+    assert_eq!(home.refresh_token(), "refresh-1");
+}

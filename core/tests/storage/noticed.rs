@@ -1,0 +1,210 @@
+//! What other processes do to the files is noticed within a second: faults 74 and 75.
+
+use crate::common::*;
+use planetkey::{Session, Status};
+use serde_json::json;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+fn reason(session: &Session) -> String {
+    session.access_token().unwrap_err().reason().unwrap().to_owned()
+}
+
+#[test]
+fn a_logout_by_another_process_is_noticed_within_a_second() {
+    let home = Home::new();
+    home.seed(&json!({}));
+    let (ours, theirs) = (home.person(), home.person());
+    assert_eq!(ask(&ours), SEEDED);
+    assert!(theirs.logout().unwrap());
+    home.clock.advance(std::time::Duration::from_millis(999));
+    assert_eq!(ask(&ours), SEEDED, "looked at once a second");
+    home.clock.advance(std::time::Duration::from_millis(1));
+    assert!(ours.access_token_cached().unwrap().is_none());
+    assert_eq!((reason(&ours).as_str(), reason(&theirs).as_str()), ("logged_out", "logged_out"));
+    assert!(!ours.is_initialized() && !ours.status().is_initialized());
+    assert_eq!(reason(&home.person()), "never_logged_in", "whoever comes later knows of nothing");
+    assert_eq!(home.fake.count(), 0);
+}
+
+#[test]
+fn a_login_by_another_process_is_noticed_within_a_second() {
+    let home = Home::new();
+    let session = home.person();
+    assert_eq!(reason(&session), "never_logged_in");
+    for number in 0..3 {
+        let name = format!("login-{number}");
+        home.seed(&json!({"access_token": name}));
+        home.advance(1);
+        assert_eq!(ask(&session), name);
+        assert!(session.is_initialized());
+        assert!(session.logout().unwrap() && !session.logout().unwrap());
+        assert_eq!(reason(&session), "logged_out");
+    }
+    // After a session has died as well.
+    home.seed(&json!({"_iat": NOW - 3600, "_exp": NOW}));
+    home.fake.answers(oauth_error(400, "invalid_grant"));
+    home.advance(1);
+    assert_eq!(reason(&session), "revoked");
+    home.seed(&json!({"access_token": "login-again", "refresh_token": "refresh-again"}));
+    home.advance(1);
+    assert_eq!((ask(&session).as_str(), home.fake.count()), ("login-again", 1));
+}
+
+/// A process that never asks for a token but only whether there is one sees it, too.
+#[test]
+fn status_looks_as_often_as_a_call_does() {
+    let home = Home::new();
+    home.seed(&json!({}));
+    let session = home.person();
+    assert!(session.status().is_initialized());
+    assert_eq!(session.status().expires_at(), Some(i64::try_from(NOW + 3600).unwrap()));
+    home.person().logout().unwrap();
+    home.advance(1);
+    assert!(!session.status().is_initialized() && session.status().expires_at().is_none());
+    home.seed(&json!({"_exp": NOW + 60}));
+    home.advance(1);
+    assert_eq!(session.status().expires_at(), Some(i64::try_from(NOW + 60).unwrap()));
+    assert_eq!(home.fake.count(), 0);
+}
+
+/// Whoever waited for the renewal is served, or told of the logout: whichever comes first.
+fn served_or_told(renewed: planetkey::Result<()>) {
+    if let Err(error) = renewed {
+        assert_eq!(error.reason(), Some("logged_out"), "{error}");
+    }
+}
+
+/// A logout during a renewal waits for it: what the renewal brings does not come back to life.
+#[test]
+fn a_logout_during_a_renewal_has_the_last_word() {
+    let home = Home::new();
+    home.seed(&json!({}));
+    let (ours, theirs) = (home.person(), home.person());
+    assert_eq!(ask(&ours), SEEDED);
+    home.fake.close();
+    std::thread::scope(|scope| {
+        let renewal = scope.spawn(|| ours.refresh());
+        home.fake.wait_held(1);
+        let logouts: Vec<_> = [&ours, &theirs].into_iter().map(|session| scope.spawn(|| session.logout().unwrap())).collect();
+        assert!(home.token_file().exists());
+        home.fake.open();
+        served_or_told(renewal.join().unwrap());
+        let removed: Vec<bool> = logouts.into_iter().map(|logout| logout.join().unwrap()).collect();
+        assert!(removed.contains(&true), "{removed:?}");
+    });
+    home.advance(1);
+    for session in [&ours, &theirs] {
+        assert_eq!(session.access_token().unwrap_err().status(), Status::LoginRequired);
+    }
+    assert!(!home.token_file().exists());
+}
+
+/// The same where there is no file to lock: neither the application's storage nor planetkey has a lock there.
+#[test]
+fn a_logout_during_a_renewal_without_a_lock_has_the_last_word() {
+    let home = Home::new();
+    let vault = Vault::holding(&seeded(&json!({})));
+    let mut options = home.options();
+    options.storage = Some(vault.clone());
+    let session = person(&options);
+    assert_eq!(ask(&session), SEEDED);
+    let waiting = Arc::new(AtomicBool::new(false));
+    let asked = waiting.clone();
+    let leaving = session.with_interrupt(Arc::new(move || {
+        asked.store(true, Ordering::Relaxed);
+        false
+    }));
+    home.fake.close();
+    std::thread::scope(|scope| {
+        let renewal = scope.spawn(|| session.refresh());
+        home.fake.wait_held(1);
+        let logout = scope.spawn(move || leaving.logout().unwrap());
+        eventually(|| waiting.load(Ordering::Relaxed) || logout.is_finished());
+        assert!(!logout.is_finished() && vault.text.lock().unwrap().is_some());
+        home.fake.open();
+        served_or_told(renewal.join().unwrap());
+        assert!(logout.join().unwrap());
+    });
+    assert_eq!((reason(&session).as_str(), vault.text.lock().unwrap().is_none()), ("logged_out", true));
+}
+
+#[test]
+fn f074_a_file_that_is_deleted_is_a_logout() {
+    let home = Home::new();
+    home.seed(&json!({}));
+    let session = home.person();
+    assert_eq!(ask(&session), SEEDED);
+    std::fs::remove_file(home.token_file()).unwrap();
+    home.advance(1);
+    assert_eq!(reason(&session), "logged_out");
+    // Whoever has not read it yet has missed nothing; and a directory that is gone is the same.
+    assert_eq!(reason(&home.person()), "never_logged_in");
+    home.seed(&json!({}));
+    home.advance(1);
+    assert_eq!(ask(&session), SEEDED);
+    std::fs::remove_dir_all(home.path().join(".planet")).unwrap();
+    home.advance(1);
+    assert_eq!(reason(&session), "logged_out");
+    assert_eq!(home.fake.count(), 0);
+    // A machine gets another, as it got the first.
+    let machine = home.machine();
+    assert_eq!(ask(&machine), "access-1");
+    std::fs::remove_file(home.machine_file()).unwrap();
+    home.advance(1);
+    assert_eq!(ask(&machine), "access-2");
+    assert!(home.machine_file().exists());
+}
+
+/// A file that holds neither an access token nor a refresh token is no session.
+#[test]
+fn f074_a_file_that_was_emptied_of_tokens_is_a_logout() {
+    for nothing in [json!({}), json!({"id_token": "id", "scope": "planet"}), json!({"access_token": "", "refresh_token": null})] {
+        let home = Home::new();
+        home.seed(&json!({}));
+        let session = home.person();
+        assert_eq!(ask(&session), SEEDED);
+        home.write(&home.token_file(), &nothing);
+        home.advance(1);
+        assert_eq!(reason(&session), "logged_out", "{nothing}");
+        assert!(!session.is_initialized());
+    }
+}
+
+#[test]
+fn f075_another_persons_login_takes_the_place_of_the_first() {
+    let home = Home::new();
+    let of = |who: &str| jwt(&json!({"sub": who, "iat": NOW, "exp": NOW + 3600}));
+    home.seed(&json!({"access_token": of("ann"), "refresh_token": "refresh-of-ann"}));
+    let session = home.person();
+    assert_eq!(ask(&session), of("ann"));
+    home.seed(&json!({"access_token": of("bob"), "refresh_token": "refresh-of-bob", "_exp": NOW, "_iat": NOW - 3600}));
+    home.advance(1);
+    assert_eq!(ask(&session), of("bob"));
+    // Not even when Bob's token is over and Ann's would still do.
+    let over = jwt(&json!({"sub": "bob", "iat": NOW - 3600, "exp": NOW}));
+    home.seed(&json!({"access_token": over, "refresh_token": "refresh-of-bob"}));
+    home.advance(1);
+    assert_eq!((ask(&session).as_str(), home.sent()), ("access-1", vec!["refresh-of-bob".to_owned()]));
+}
+
+#[test]
+fn f075_a_session_of_another_client_in_the_same_place_is_not_used() {
+    let home = Home::new();
+    home.seed(&json!({}));
+    let session = home.person();
+    assert_eq!(ask(&session), SEEDED);
+    // Another client has its own session there now: what was in memory is a person's who is no longer logged in here.
+    let other = person_as("another-client", &home.options());
+    home.seed(&json!({"access_token": "of-the-other", "refresh_token": "refresh-of-the-other"}));
+    other.refresh().unwrap();
+    home.advance(1);
+    let error = session.access_token().unwrap_err();
+    assert_eq!((error.status(), error.reason()), (Status::LoginRequired, Some("never_logged_in")));
+    assert!(error.message().contains("another client or server"), "{error}");
+    assert!(session.access_token_cached().unwrap().is_none() && !session.is_initialized());
+    assert_eq!((home.fake.count(), home.refresh_token().as_str()), (1, "refresh-1"));
+    home.seed(&json!({"access_token": "back-again"}));
+    home.advance(1);
+    assert_eq!(ask(&session), "back-again");
+}

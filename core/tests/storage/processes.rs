@@ -1,0 +1,305 @@
+//! Other processes and threads with the same session: faults 93 to 95, 117 and 118.
+
+use crate::child;
+use crate::common::*;
+use planetkey::Session;
+use serde_json::json;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+/// Starts processes and lets them ask for the token at the same time; all must get the same one.
+fn all_ask(mut processes: Vec<Child>) -> (Vec<Child>, String) {
+    for process in &mut processes {
+        process.tell("ask");
+    }
+    let answers: Vec<String> = processes.iter().map(Child::hear).collect();
+    assert!(!answers[0].contains(' ') && answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
+    let token = answers[0].clone();
+    (processes, token)
+}
+
+fn started(number: usize, command: impl Fn() -> Command) -> Vec<Child> {
+    let processes: Vec<Child> = (0..number).map(|_| Child::spawn(&mut command())).collect();
+    for process in &processes {
+        assert_eq!(process.hear(), "ready");
+    }
+    processes
+}
+
+#[test]
+fn f093_processes_at_expiry_make_one_request_of_a_rotating_token() {
+    for number in [8, 16] {
+        let planet = Planet::new();
+        let seeded = planet.seed_expired();
+        // The server is slow, so that all of them want to renew while one does.
+        planet.simulator.script("user.token", &json!({"steps": [{"delay_ms": 50}], "repeat": true})).unwrap();
+        let processes = started(number, || child::user(&planet));
+        let (processes, first) = all_ask(processes);
+        assert_eq!(planet.requests(), 1, "{number} processes");
+        planet.assert_alive(&seeded, 1);
+        // An API has refused it to all of them at once: the same again, by processes that hold the old token.
+        let mut session = planet.tokens();
+        session["expires_in"] = json!(3600);
+        for round in 2..=5 {
+            // The next expiry: the file says that the token is over, and each process looks at it once a second.
+            let over = expired_copy(&planet);
+            planet.write(&over);
+            let later = started(number / 2, || child::user(&planet));
+            let (later, token) = all_ask(later);
+            assert_ne!(token, first);
+            later.into_iter().for_each(Child::end);
+            assert_eq!(planet.requests(), round, "{number} processes");
+            planet.assert_alive(&seeded, round);
+        }
+        processes.into_iter().for_each(Child::end);
+    }
+}
+
+/// What is on disk, with an access token whose time is over.
+fn expired_copy(planet: &Planet) -> serde_json::Value {
+    let mut tokens = planet.tokens();
+    tokens["access_token"] = json!("opaque-and-over");
+    tokens["_iat"] = json!(NOW - 1_000_000_000);
+    tokens["_exp"] = json!(NOW - 999_996_400);
+    tokens
+}
+
+#[test]
+fn f093_processes_of_a_machine_make_one_request() {
+    for number in [8, 16] {
+        let planet = Planet::new();
+        planet.simulator.script("m2m.token", &json!({"steps": [{"delay_ms": 50}], "repeat": true})).unwrap();
+        let (processes, _) = all_ask(started(number, || child::machine(&planet)));
+        assert_eq!(planet.simulator.count("m2m.token").unwrap(), 1, "{number} processes");
+        processes.into_iter().for_each(Child::end);
+    }
+}
+
+/// Threads of several sessions, which share nothing but the file.
+#[test]
+fn f093_threads_times_sessions_make_one_request() {
+    let planet = Planet::new();
+    let seeded = planet.seed_expired();
+    let sessions: Vec<Session> = (0..8).map(|_| planet.session()).collect();
+    planet.simulator.script("user.token", &json!([{"hold": "gate"}])).unwrap();
+    let waiting = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..64)
+            .map(|number| {
+                let (session, waiting) = (&sessions[number % 8], &waiting);
+                scope.spawn(move || {
+                    waiting.fetch_add(1, Ordering::Relaxed);
+                    session.access_token().unwrap().to_string()
+                })
+            })
+            .collect();
+        eventually(|| waiting.load(Ordering::Relaxed) == 64);
+        assert!(planet.simulator.wait_held("gate", 1, PATIENCE));
+        planet.simulator.release("gate");
+        let tokens: Vec<String> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+        assert!(tokens.iter().all(|token| *token == tokens[0]));
+    });
+    assert_eq!(planet.requests(), 1);
+    planet.assert_alive(&seeded, 1);
+}
+
+#[test]
+fn f094_a_rotation_by_another_process_is_adopted_without_a_request() {
+    let planet = Planet::new();
+    let seeded = planet.seed(&json!({}));
+    let (mut options, clock) = (planet.options(), Arc::new(planetkey::clock::ManualClock::new(now())));
+    options.runtime.clock = clock.clone();
+    let ours = Session::from_profile("planet-user", &options).unwrap();
+    assert_eq!(ask(&ours), seeded["access_token"].as_str().unwrap());
+    let mut theirs = Child::spawn(&mut child::user(&planet));
+    assert_eq!(theirs.hear(), "ready");
+    for rotations in 1..=3 {
+        assert_eq!(theirs.ask("refresh"), "refreshed");
+        let renewed = theirs.ask("ask");
+        // Seen at the next look; or by the renewal itself, when nobody has looked.
+        match rotations {
+            1 | 3 => clock.advance(std::time::Duration::from_secs(1)),
+            _ => {
+                let old = ask(&ours);
+                assert!(ours.invalidate(&old).unwrap());
+            }
+        }
+        assert_eq!(ask(&ours), renewed);
+        assert_eq!(planet.requests(), rotations);
+        planet.assert_alive(&seeded, rotations);
+    }
+    theirs.end();
+}
+
+fn now() -> u64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
+}
+
+/// A program that does as Planet's SDK does: truncates, is interrupted, writes in place, without a pause and without a lock.
+#[test]
+fn f095_a_writer_that_truncates_and_rewrites_without_pause_makes_nothing_fail() {
+    let home = Home::new();
+    home.seed(&json!({}));
+    let stop = AtomicBool::new(false);
+    let rewrites = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        let (file, stop, rewrites) = (home.token_file(), &stop, &rewrites);
+        scope.spawn(move || {
+            use std::io::Write;
+            for number in 0.. {
+                let members =
+                    seeded(&json!({"access_token": format!("theirs-{number}"), "refresh_token": format!("their-{number}")}));
+                let bytes = sdk_bytes(&members);
+                let mut writer = std::fs::File::create(&file).unwrap();
+                // Empty for a while, then half, as a slow disk would show it.
+                std::thread::yield_now();
+                writer.write_all(&bytes[..bytes.len() / 2]).unwrap();
+                std::thread::yield_now();
+                writer.write_all(&bytes[bytes.len() / 2..]).unwrap();
+                drop(writer);
+                rewrites.fetch_add(1, Ordering::Relaxed);
+                if stop.load(Ordering::Relaxed) {
+                    return;
+                }
+            }
+        });
+        let old = home.person();
+        for round in 0..300 {
+            // Opened before, opened now, and renewing in the middle of it.
+            for session in [&old, &home.person()] {
+                assert!(session.access_token().is_ok(), "{round}: {}", ask(session));
+            }
+            if round % 10 == 0 {
+                old.refresh().unwrap();
+            }
+            home.advance(1);
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+    assert!(rewrites.load(Ordering::Relaxed) > 100, "{rewrites:?}");
+    assert!(!home.listing().iter().any(|name| name.contains("corrupt")), "{:?}", home.listing());
+    // What was written last is what counts.
+    home.advance(1);
+    assert_eq!(ask(&home.person()), home.tokens()["access_token"].as_str().unwrap());
+}
+
+/// The same with the empty file for as long as a renewal takes: it waits for the writer and takes what it has written.
+#[test]
+fn f095_a_file_that_is_empty_for_a_moment_is_read_again() {
+    let home = Home::new();
+    home.seed(&json!({}));
+    let whole = std::fs::read(home.token_file()).unwrap();
+    let writer = std::fs::File::create(home.token_file()).unwrap();
+    let session = home.person();
+    std::thread::scope(|scope| {
+        let asked = scope.spawn(|| ask(&session));
+        // The reader has met the empty file, and taken the lock.
+        let lock = home.file("token.json.lock");
+        eventually(|| std::fs::read_to_string(&lock).is_ok_and(|note| note.contains("pid")));
+        use std::io::Write;
+        (&writer).write_all(&whole).unwrap();
+        assert_eq!(asked.join().unwrap(), SEEDED);
+    });
+    assert_eq!(home.fake.count(), 0);
+}
+
+/// Threads of 64 KiB, as some servers have them, read the deepest documents that are read at all; without optimisation not quite so deep.
+#[test]
+fn f117_small_stacks_are_enough() {
+    let home = Home::new();
+    let depths: &[usize] = if cfg!(debug_assertions) { &[1, 20] } else { &[20, 126, 127, 500] };
+    for &depth in depths {
+        let deep = format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
+        let mut text = serde_json::to_string(&seeded(&json!({}))).unwrap();
+        text.insert_str(1, &format!("\"deep\": {deep}, "));
+        home.seed(&json!({}));
+        std::fs::write(home.token_file(), &text).unwrap();
+        let process = Child::spawn(&mut child::playing("small stack", &home));
+        let answer = process.hear();
+        if depth < 127 {
+            assert_eq!(answer, SEEDED, "{depth}");
+        } else {
+            assert!(answer.contains("LOGIN_REQUIRED") && answer.contains("damaged"), "{depth}: {answer}");
+        }
+        process.end();
+        let _ = std::fs::remove_file(home.token_file());
+    }
+}
+
+/// This program where everybody may run it, and a home that belongs to nobody.
+fn nobodys(command: Command, directory: &Path) -> Command {
+    std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let program = directory.join("program");
+    std::fs::copy(command.get_program(), &program).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let mut other = Command::new(program);
+    other.args(command.get_args()).uid(65_534).gid(65_534);
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => other.env(name, value),
+            None => other.env_remove(name),
+        };
+    }
+    other
+}
+
+fn give(path: &Path, owner: u32) {
+    for entry in std::fs::read_dir(path).unwrap() {
+        let entry = entry.unwrap().path();
+        if entry.is_dir() {
+            give(&entry, owner);
+        }
+        chown(&entry, Some(owner), Some(owner)).unwrap();
+    }
+    chown(path, Some(owner), Some(owner)).unwrap();
+}
+
+/// The files change hands while a process runs, which is what a change of its own user amounts to.
+#[test]
+fn f118_what_may_no_longer_be_read_or_written_is_a_typed_error() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let planet = Planet::new();
+    let seeded = planet.seed(&json!({}));
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::copy(planet.simulator.deployment_path(), directory.path().join("deployment.json")).unwrap();
+    let mut command = nobodys(child::user(&planet), directory.path());
+    command.env("PLANETKEY_DEPLOYMENT", directory.path().join("deployment.json"));
+    give(planet.home(), 65_534);
+    let mut process = Child::spawn(&mut command);
+    assert_eq!(process.hear(), "ready");
+    assert_eq!(process.ask("ask"), seeded["access_token"].as_str().unwrap());
+    // Written no more: the session lives in memory, and says so.
+    let profile = planet.home().join(".planet/planet-user");
+    chown(&profile, Some(0), Some(0)).unwrap();
+    std::fs::set_permissions(&profile, std::fs::Permissions::from_mode(0o755)).unwrap();
+    assert_eq!(process.ask("refresh"), "refreshed");
+    let notes = process.ask("notes");
+    assert!(notes.contains("lives in this process only") && notes.contains("owner and permissions"), "{notes}");
+    let answer = process.ask("logout");
+    assert!(answer.starts_with("STORAGE -: ") && answer.contains("owner and permissions"), "{answer}");
+    // Read no more: whoever comes now is told what to look at.
+    std::fs::set_permissions(&profile, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let mut later = Child::spawn(&mut command);
+    assert_eq!(later.hear(), "ready");
+    let answer = later.ask("ask");
+    assert!(answer.starts_with("STORAGE -: ") && answer.contains("owner and permissions"), "{answer}");
+    // A file of somebody else that can be read is somebody else's session.
+    std::fs::set_permissions(&profile, std::fs::Permissions::from_mode(0o755)).unwrap();
+    chown(planet.token_file(), Some(1), Some(1)).unwrap();
+    std::fs::set_permissions(planet.token_file(), std::fs::Permissions::from_mode(0o644)).unwrap();
+    let answer = later.ask("ask");
+    assert!(answer.starts_with("STORAGE"), "{answer}");
+    let mut last = Child::spawn(&mut command);
+    assert_eq!(last.hear(), "ready");
+    let answer = last.ask("ask");
+    assert!(answer.starts_with("STORAGE -: ") && answer.contains("belongs to another user"), "{answer}");
+    for process in [process, later, last] {
+        process.end();
+    }
+}

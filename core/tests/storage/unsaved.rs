@@ -1,0 +1,160 @@
+//! A session that could not be kept: it lives in memory, and what becomes of it there.
+
+use crate::common::*;
+use planetkey::Status;
+use planetkey::storage::Step;
+use rustix::io::Errno;
+use serde_json::json;
+
+/// A session whose renewed tokens are in memory only.
+fn unsaved(home: &Home) -> (planetkey::Session, std::sync::Arc<ScriptedDisk>) {
+    home.seed(&json!({}));
+    let disk = ScriptedDisk::failing(Step::Write, Errno::NOSPC);
+    let session = home.person_on(&disk);
+    session.refresh().unwrap();
+    assert_eq!((ask(&session).as_str(), home.refresh_token().as_str()), ("access-1", SEEDED_REFRESH));
+    (session, disk)
+}
+
+fn note(session: &planetkey::Session) -> String {
+    session.status().notes().join("; ")
+}
+
+#[test]
+fn status_says_that_it_lives_in_this_process_only_and_why() {
+    let home = Home::new();
+    let (session, disk) = unsaved(&home);
+    assert!(note(&session).contains("lives in this process only") && note(&session).contains("token.json"), "{}", note(&session));
+    assert!(session.status().to_json()["notes"][0].as_str().unwrap().contains("make room"));
+    assert!(!note(&session).contains("refresh-1"));
+    assert!(session.is_initialized());
+    // Not a word any more once it is kept.
+    disk.recovers();
+    home.advance(30);
+    ask(&session);
+    eventually(|| note(&session).is_empty());
+}
+
+/// The disk is tried again every half minute, and asked for no more than that.
+#[test]
+fn it_is_kept_again_and_again_until_it_is_kept() {
+    let home = Home::new();
+    let (session, disk) = unsaved(&home);
+    let tries = || disk.steps().iter().filter(|step| **step == Step::Lock).count();
+    for half_minutes in 1..=5 {
+        assert_eq!(tries(), half_minutes);
+        for _ in 0..29 {
+            home.advance(1);
+            ask(&session);
+        }
+        home.advance(1);
+        ask(&session);
+        eventually(|| tries() == half_minutes + 1);
+        // The next half minute counts from the end of this try.
+        eventually(|| planetkey::session::settle(0));
+    }
+    disk.recovers();
+    home.advance(30);
+    ask(&session);
+    eventually(|| home.refresh_token() == "refresh-1");
+    assert_eq!(home.fake.count(), 1);
+    assert_eq!(ask(&home.person()), "access-1");
+}
+
+#[test]
+fn a_renewal_in_between_uses_the_token_in_memory_and_keeps_the_newest() {
+    let home = Home::new();
+    let (session, disk) = unsaved(&home);
+    home.advance(3600);
+    assert_eq!(ask(&session), "access-2");
+    disk.recovers();
+    session.refresh().unwrap();
+    assert_eq!(home.sent(), [SEEDED_REFRESH, "refresh-1", "refresh-2"]);
+    assert_eq!((home.refresh_token().as_str(), note(&session).as_str()), ("refresh-3", ""));
+}
+
+/// Another process that has the old file sends what was used up: that is what the note is for. Its refusal leaves this session alone.
+#[test]
+fn a_login_by_another_process_goes_before_what_is_in_memory() {
+    let home = Home::new();
+    let (session, disk) = unsaved(&home);
+    home.seed(&json!({"access_token": "of-a-new-login", "refresh_token": "refresh-of-a-new-login"}));
+    home.advance(1);
+    assert_eq!((ask(&session).as_str(), note(&session).as_str()), ("of-a-new-login", ""));
+    disk.recovers();
+    home.advance(60);
+    assert_eq!((ask(&session).as_str(), home.refresh_token().as_str()), ("of-a-new-login", "refresh-of-a-new-login"));
+    assert_eq!(home.fake.count(), 1);
+}
+
+#[test]
+fn a_logout_by_another_process_ends_what_is_in_memory() {
+    let home = Home::new();
+    let (session, disk) = unsaved(&home);
+    disk.recovers();
+    assert!(home.person().logout().unwrap());
+    for _ in 0..40 {
+        home.advance(1);
+        let error = session.access_token().unwrap_err();
+        assert_eq!((error.status(), error.reason()), (Status::LoginRequired, Some("logged_out")));
+    }
+    assert!(!home.token_file().exists() && note(&session).is_empty());
+    assert_eq!(home.fake.count(), 1);
+}
+
+#[test]
+fn a_logout_forgets_what_is_in_memory_only() {
+    let home = Home::new();
+    let (session, disk) = unsaved(&home);
+    assert!(session.logout().unwrap());
+    disk.recovers();
+    for _ in 0..40 {
+        home.advance(1);
+        assert_eq!(session.access_token().unwrap_err().reason(), Some("logged_out"));
+    }
+    assert!(!home.token_file().exists());
+    assert!(!session.logout().unwrap());
+}
+
+/// A logout that fails leaves everything as it was.
+#[test]
+fn a_logout_that_the_disk_refuses_loses_nothing() {
+    let home = Home::new();
+    let (session, _disk) = unsaved(&home);
+    // A directory in the file's place cannot be removed as a file, by nobody.
+    std::fs::rename(home.token_file(), home.file("aside")).unwrap();
+    std::fs::create_dir(home.token_file()).unwrap();
+    assert_eq!(session.logout().unwrap_err().status(), Status::Storage);
+    std::fs::remove_dir(home.token_file()).unwrap();
+    std::fs::rename(home.file("aside"), home.token_file()).unwrap();
+    assert_eq!(ask(&session), "access-1");
+    session.refresh().unwrap();
+    assert_eq!(home.sent(), [SEEDED_REFRESH, "refresh-1"]);
+}
+
+/// The file is damaged while the newest tokens are in memory: they replace it.
+#[test]
+fn a_damaged_file_does_not_end_what_is_in_memory() {
+    let home = Home::new();
+    let (session, disk) = unsaved(&home);
+    disk.recovers();
+    std::fs::write(home.token_file(), "{\"access_token\": \"hal").unwrap();
+    session.refresh().unwrap();
+    assert_eq!(home.sent(), [SEEDED_REFRESH, "refresh-1"]);
+    assert_eq!((ask(&session).as_str(), home.refresh_token().as_str()), ("access-2", "refresh-2"));
+}
+
+/// A machine asks again: nothing is lost with it, and every call is served.
+#[test]
+fn a_machine_on_a_full_disk_is_served() {
+    let home = Home::new();
+    let mut options = home.options();
+    options.runtime.disk = Some(ScriptedDisk::failing(Step::Write, Errno::NOSPC));
+    let session = machine(&options);
+    for _ in 0..20 {
+        assert_eq!(ask(&session), "access-1");
+        home.advance(10);
+    }
+    assert!(note(&session).contains("make room"), "{}", note(&session));
+    assert_eq!(home.fake.count(), 1);
+}

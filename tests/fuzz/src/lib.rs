@@ -1,0 +1,178 @@
+//! What the fuzz targets share: what is true of every error, sessions that see nothing of the outside world, secrets to look for.
+
+use planetkey::clock::{ManualClock, Random};
+use planetkey::http::{Body, Request, Response, Transport, TransportFailure};
+use planetkey::profile::FixedEnvironment;
+use planetkey::{ApiKeyTransport, Error, M2mOptions, Options, REASONS, Runtime, Session, Status};
+use serde_json::{Map, Value};
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Stands for a secret. An input that holds it proves nothing and is passed over.
+pub const CANARY: &str = "CanaryThatNobodyMaySee";
+
+/// Where the clock of every target stands.
+pub const NOW: u64 = 1_800_000_000;
+
+/// The input as text; parsers that take text get nothing else.
+pub fn text(data: &[u8]) -> Option<&str> {
+    std::str::from_utf8(data).ok().filter(|text| !text.contains(CANARY))
+}
+
+/// The first line and everything after it.
+pub fn first_line(text: &str) -> (&str, &str) {
+    text.split_once('\n').unwrap_or((text, ""))
+}
+
+/// What every error promises: one printable line that is not too long, a status that means a failure and no bug, details that fit it.
+pub fn check_error(error: &Error) {
+    assert!(!matches!(error.status(), Status::Ok | Status::Internal), "{error}");
+    assert!(!error.message().is_empty());
+    check_line(error.message(), 1000);
+    assert_eq!(error.to_string(), format!("{}: {}", error.status().name(), error.message()));
+    if let Some(reason) = error.reason() {
+        assert!(REASONS.contains(&(reason, error.status())), "{reason} is no reason of {}", error.status());
+    }
+    error.oauth_error().inspect(|text| check_line(text, 100));
+    error.oauth_error_description().inspect(|text| check_line(text, 400));
+    error.profile().inspect(|text| check_line(text, 200));
+    assert!(error.retry_after_ms().is_none_or(|wait| wait <= 366 * 24 * 3600 * 1000), "{:?}", error.retry_after_ms());
+}
+
+/// One line of at most `limit` characters and an ellipsis, with nothing in it that a terminal would obey.
+pub fn check_line(line: &str, limit: usize) {
+    let characters = line.chars().count();
+    assert!(characters <= limit + usize::from(line.ends_with('…')), "{characters} characters: {line}");
+    let obeyed =
+        |c: char| c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}');
+    assert!(!line.contains(obeyed), "{line:?}");
+}
+
+/// Everything that an error shows, as one text.
+pub fn shown(error: &Error) -> String {
+    let details = [error.reason(), error.oauth_error(), error.oauth_error_description(), error.profile()];
+    format!("{error} {error:?} {details:?}")
+}
+
+/// Checks an error, and that it shows no secret.
+pub fn check_secretive(error: &Error) {
+    check_error(error);
+    check_hidden(&shown(error));
+}
+
+/// The canary is not in a text that people see.
+pub fn check_hidden(shown: &str) {
+    assert!(!shown.contains(CANARY), "a secret is shown: {shown}");
+}
+
+/// The same document with the canary for every text under one of the names; nothing where there is none, or where it could have come
+/// from elsewhere.
+pub fn with_canary(document: &Map<String, Value>, names: &[&str]) -> Option<Map<String, Value>> {
+    let mut changed = document.clone();
+    let mut planted = false;
+    for (_, value) in changed.iter_mut().filter(|(name, value)| names.contains(&name.as_str()) && value.is_string()) {
+        *value = Value::from(CANARY);
+        planted = true;
+    }
+    // Escapes are gone after parsing, so this finds a canary in any spelling.
+    (planted && !Value::from(document.clone()).to_string().contains(CANARY)).then_some(changed)
+}
+
+/// The middle of every jitter.
+struct Half;
+
+impl Random for Half {
+    fn fill(&self, buffer: &mut [u8]) -> std::io::Result<()> {
+        buffer.fill(0x80);
+        Ok(())
+    }
+}
+
+/// An authorization server that gives the same answer to everything, and remembers what it was asked.
+pub struct Fixed {
+    answer: Response,
+    seen: Mutex<Vec<Request>>,
+}
+
+impl Fixed {
+    /// Answers this and nothing else.
+    pub fn new(answer: Response) -> Arc<Self> {
+        Arc::new(Fixed { answer, seen: Mutex::default() })
+    }
+
+    /// A token that lives an hour.
+    pub fn token() -> Arc<Self> {
+        Fixed::new(answer(200, br#"{"access_token":"current","token_type":"Bearer","expires_in":3600}"#))
+    }
+
+    /// The requests so far.
+    pub fn seen(&self) -> Vec<Request> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Transport for Fixed {
+    fn exchange(&self, request: &Request, _: Duration) -> Result<Response, TransportFailure> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).push(request.clone());
+        Ok(self.answer.clone())
+    }
+}
+
+/// An answer in JSON.
+pub fn answer(status: u16, body: &[u8]) -> Response {
+    Response {
+        status,
+        media_type: Some("application/json".to_owned()),
+        retry_after: None,
+        date: None,
+        location_host: None,
+        body: Body(body.to_vec()),
+    }
+}
+
+/// A directory of this process. `tests/fuzz/run` puts it into memory and takes it away again.
+pub fn directory() -> PathBuf {
+    let directory = std::env::temp_dir().join(format!("planetkey-fuzz-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).expect("a temporary directory");
+    directory
+}
+
+/// Options without network, files, environment and passing time.
+pub fn options(transport: Arc<dyn Transport>) -> Options {
+    Options {
+        runtime: Runtime {
+            clock: Arc::new(ManualClock::new(NOW)),
+            random: Arc::new(Half),
+            environment: Arc::new(FixedEnvironment::default()),
+            transport: Some(transport),
+            disk: None,
+        },
+        ..Options::default()
+    }
+}
+
+/// A session of an API key, which is the canary.
+pub fn key_session(transport: ApiKeyTransport) -> Session {
+    Session::from_api_key(CANARY, transport, &options(Fixed::token())).expect("the canary is an API key")
+}
+
+/// A machine-to-machine session of Planet's that holds the token `current`.
+pub fn machine_session() -> Session {
+    let session = Session::from_m2m("client", CANARY, &M2mOptions::default(), &options(Fixed::token())).expect("a client");
+    session.refresh().expect("a token");
+    session
+}
+
+/// No parameter twice and none empty (RFC 6749 3.2); gives the parameters back.
+pub fn check_form(request: &Request) -> Vec<(String, String)> {
+    let encoded = request.form.encode();
+    let fields: Vec<(String, String)> = url::form_urlencoded::parse(encoded.expose().as_bytes()).into_owned().collect();
+    let mut names = HashSet::new();
+    for (name, value) in &fields {
+        assert!(names.insert(name), "{name} is sent twice");
+        assert!(!value.is_empty(), "{name} is sent empty");
+    }
+    fields
+}

@@ -1,0 +1,48 @@
+//! What an authorization server says of itself (RFC 8414): the first line is the configured issuer, the rest is the document.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use planetkey::oauth::metadata;
+use planetkey_fuzz::{check_error, first_line, text};
+
+fuzz_target!(|data: &[u8]| {
+    let Some(text) = text(data) else { return };
+    let (issuer, document) = first_line(text);
+    for allow_insecure_loopback in [false, true] {
+        match metadata::well_known_urls(issuer, allow_insecure_loopback) {
+            Ok(urls) => {
+                let server: url::Url = issuer.parse().expect("an issuer is a URL");
+                for url in urls {
+                    check_endpoint(&url, allow_insecure_loopback);
+                    // The server that is asked is the one that was configured.
+                    assert_eq!(url.origin(), server.origin());
+                    assert!(url.path().contains("/.well-known/"), "{url}");
+                }
+            }
+            Err(error) => check_error(&error),
+        }
+        let Ok(document) = serde_json::from_str(document) else { continue };
+        match metadata::parse(&document, issuer, allow_insecure_loopback) {
+            Ok(metadata) => {
+                assert_eq!(metadata.issuer, issuer);
+                assert_eq!(document.get("issuer").and_then(serde_json::Value::as_str), Some(issuer));
+                if let Some(endpoint) = metadata.token_endpoint {
+                    check_endpoint(&endpoint.parse().expect("an endpoint is a URL"), allow_insecure_loopback);
+                }
+            }
+            Err(error) => check_error(&error),
+        }
+    }
+});
+
+/// https, or this machine where that is allowed; nothing in it that could carry a secret or hide another host.
+fn check_endpoint(url: &url::Url, allow_insecure_loopback: bool) {
+    let loopback = match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    assert!(url.scheme() == "https" || url.scheme() == "http" && loopback && allow_insecure_loopback, "{url}");
+    assert!(url.username().is_empty() && url.password().is_none() && url.fragment().is_none(), "{url}");
+}

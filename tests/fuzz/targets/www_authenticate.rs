@@ -1,0 +1,61 @@
+//! `WWW-Authenticate`: the input is the header, several joined by commas.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use planetkey::Session;
+use planetkey::authorize::challenge::{self, Challenge};
+use planetkey_fuzz::{machine_session, text};
+use std::sync::LazyLock;
+
+static SESSION: LazyLock<Session> = LazyLock::new(machine_session);
+
+fuzz_target!(|data: &[u8]| {
+    let Some(header) = text(data) else { return };
+    let challenges = challenge::parse(header);
+    assert!(challenges.len() <= header.matches(',').count() + 1);
+    for challenge in &challenges {
+        assert!(is_lower_token(&challenge.scheme), "{challenge:?}");
+        assert!(challenge.parameters.iter().all(|(name, _)| name.is_empty() || is_lower_token(name)), "{challenge:?}");
+        assert!(challenge.parameters.iter().all(|(name, value)| !name.is_empty() || !value.is_empty()), "{challenge:?}");
+    }
+
+    // What was understood is understood the same when it is written by the book.
+    let understood: Vec<Challenge> = challenges
+        .iter()
+        .map(|challenge| Challenge {
+            scheme: challenge.scheme.clone(),
+            parameters: challenge.parameters.iter().filter(|(name, _)| !name.is_empty()).cloned().collect(),
+        })
+        .collect();
+    let written = write(&understood);
+    assert_eq!(challenge::parse(&written), understood, "{written}");
+    // What stands behind it takes nothing away.
+    let longer = challenge::parse(&format!("{written}{}Basic realm=\"r\"", if written.is_empty() { "" } else { ", " }));
+    assert_eq!(longer.split_last().map(|(last, before)| (last.scheme.as_str(), before)), Some(("basic", understood.as_slice())));
+
+    // A 401 is about the token unless its Bearer challenge names another error; nothing else ever is. The token asked about is not
+    // the session's, so that nothing is taken out of use.
+    let bearer = challenges.iter().find(|challenge| challenge.scheme == "bearer");
+    let about_the_token = bearer.is_none_or(|bearer| matches!(bearer.parameter("error"), None | Some("invalid_token")));
+    let should_retry = |status| SESSION.should_retry("another", status, Some(header)).expect("a session with tokens");
+    assert_eq!(should_retry(401), about_the_token);
+    assert!(!should_retry(403) && !should_retry(200) && !should_retry(407));
+});
+
+fn is_lower_token(text: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !text.is_empty() && text.bytes().all(fits)
+}
+
+fn write(challenges: &[Challenge]) -> String {
+    let written: Vec<String> = challenges
+        .iter()
+        .map(|challenge| {
+            let quote = |value: &str| value.replace('\\', "\\\\").replace('"', "\\\"");
+            let parameters: Vec<String> =
+                challenge.parameters.iter().map(|(name, value)| format!("{name}=\"{}\"", quote(value))).collect();
+            format!("{} {}", challenge.scheme, parameters.join(", ")).trim().to_owned()
+        })
+        .collect();
+    written.join(", ")
+}

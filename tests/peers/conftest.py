@@ -1,0 +1,45 @@
+"""One simulator for the whole run, and for each test a home directory whose programs take it for Planet."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from both import planet_commands
+from simulator import FOREIGN_VARIABLES, Simulator, running_simulator
+
+
+@pytest.fixture(scope="session")
+def _simulator_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
+    with running_simulator(tmp_path_factory.mktemp("simulator")) as simulator:
+        yield simulator
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _planet_commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with planet_commands(tmp_path_factory.mktemp("planet")):
+        yield
+
+
+@pytest.fixture
+def simulator(_simulator_process: Simulator) -> Iterator[Simulator]:
+    _simulator_process.reset()
+    yield _simulator_process
+    # Whatever still waits for an answer ends now.
+    _simulator_process.reset()
+
+
+@pytest.fixture
+def home(simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The SDK knows the real host names only, so they lead to the simulator: its proxy, its certificates."""
+    for name in FOREIGN_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HTTPS_PROXY", simulator.proxy)
+    monkeypatch.setenv("SSL_CERT_FILE", str(simulator.ca))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(simulator.ca))
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    monkeypatch.setenv("HOME", str(home))
+    # In its home directory the SDK overlooks profiles that it should write.
+    monkeypatch.chdir(tmp_path)
+    return home

@@ -1,0 +1,153 @@
+"""The simulator as a process of its own, and its control API."""
+
+import json
+import os
+import subprocess
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+# Nothing on the developer's machine may reach a test, and no test another host.
+FOREIGN_VARIABLES = (
+    "PL_AUTH_PROFILE",
+    "PL_AUTH_CLIENT_ID",
+    "PL_AUTH_CLIENT_SECRET",
+    "PL_API_KEY",
+    "PLANET_API_KEY",
+    "SH_CLIENT_ID",
+    "SH_CLIENT_SECRET",
+    "SH_PROFILE",
+    "PLANETKEY_DEPLOYMENT",
+    "PLANETKEY_ALLOW_INSECURE_LOOPBACK",
+    "PLANETKEY_STORAGE_ROOT",
+    "XDG_CONFIG_HOME",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+    "no_proxy",
+    "SSL_CERT_FILE",
+    "REQUESTS_CA_BUNDLE",
+)
+
+
+def simulator_binary() -> Path:
+    """The simulator that the caller built, or the one of a release build."""
+    named = os.environ.get("PLANETKEY_SIMULATOR_BINARY")
+    return Path(named) if named else REPOSITORY / "target" / "release" / "planetkey-simulator"
+
+
+def command() -> Path:
+    """The `planetkey` command of the same build."""
+    return simulator_binary().with_name("planetkey")
+
+
+def clean_environment(home: Path) -> dict[str, str]:
+    """The environment of a process that finds nothing but what lies in this home directory."""
+    kept = {name: value for name, value in os.environ.items() if name not in FOREIGN_VARIABLES}
+    return kept | {"HOME": str(home)}
+
+
+class Simulator:
+    """A running simulator."""
+
+    def __init__(self, facts: Mapping[str, Any]) -> None:
+        self.control: str = facts["control"]
+        self.planet_api: str = facts["planet_api"]
+        self.sentinel_hub_api: str = facts["sentinel_hub_api"]
+        self.proxy: str = facts["proxy"]
+        self.api_key: str = facts["api_key"]
+        self.client_id: str = facts["client_id"]
+        self.client_secret: str = facts["client_secret"]
+        self.deployment = Path(facts["deployment"])
+        self.ca = Path(facts["ca"])
+        # Loopback goes through no proxy, whatever the environment says.
+        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+    def _call(self, path: str, body: object = None) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        with self._opener.open(urllib.request.Request(self.control + path, data=data), timeout=60) as answer:
+            return json.load(answer)
+
+    def reset(self) -> None:
+        self._call("/reset", {})
+
+    def settings(self, **settings: object) -> None:
+        self._call("/settings", settings)
+
+    def script(self, target: str, *steps: Mapping[str, object], repeat: bool = False) -> None:
+        self._call("/script", {"target": target, "steps": list(steps), "repeat": repeat})
+
+    def release(self, hold: str) -> None:
+        self._call("/release", {"hold": hold})
+
+    def seed(self, **session: object) -> dict[str, Any]:
+        """A user's session: what the token endpoint would have answered at the end of the login."""
+        return self._call("/sessions", session)
+
+    def session_of(self, token: str) -> dict[str, Any]:
+        """What became of the session that a refresh token, old or current, belongs to."""
+        (session,) = self._call("/sessions?" + urllib.parse.urlencode({"token": token}))
+        return session
+
+    def revoke(self, **what: object) -> None:
+        self._call("/revoke", what)
+
+    def token(self, **token: object) -> str:
+        """A token signed by the simulator's key."""
+        return self._call("/token", token)["access_token"]
+
+    def count(self, target: str) -> int:
+        return self._call("/counters").get(target, 0)
+
+    def requests(self, target: str) -> list[dict[str, Any]]:
+        return self._call("/requests?" + urllib.parse.urlencode({"target": target}))
+
+    def wait_held(self, hold: str, count: int = 1) -> None:
+        """Returns when so many requests wait in the hold; fails when they never do."""
+        query = urllib.parse.urlencode({"held": hold, "count": count, "timeout_ms": 30_000})
+        answer = self._call("/wait?" + query)
+        assert answer["reached"], f"{answer['count']} of {count} requests came to {hold}"
+
+    def get(self, url: str, header_line: str) -> int:
+        """The HTTP status of a request with this header."""
+        name, value = header_line.split(": ", 1)
+        try:
+            with self._opener.open(urllib.request.Request(url, headers={name: value}), timeout=60) as answer:
+                return answer.status
+        except urllib.error.HTTPError as error:
+            return error.code
+
+    def loopback_environment(self) -> dict[str, str]:
+        """What makes planetkey take this simulator for Planet."""
+        return {"PLANETKEY_DEPLOYMENT": str(self.deployment), "PLANETKEY_ALLOW_INSECURE_LOOPBACK": "1"}
+
+
+@contextmanager
+def running_simulator(directory: Path) -> Iterator[Simulator]:
+    """A simulator that ends with the block."""
+    binary = simulator_binary()
+    assert binary.exists(), "build it: cargo build --release -p planetkey-simulator"
+    process = subprocess.Popen(
+        [binary, "--until-stdin-closes", "--directory", directory],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        yield Simulator(json.loads(process.stdout.readline()))
+    finally:
+        process.stdin.close()
+        process.wait(30)
+        process.stdout.close()
