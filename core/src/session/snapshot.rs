@@ -57,12 +57,11 @@ impl Snapshot {
         let window = (life as f64 / 4.0 * (0.6 + 0.8 * fraction(random))) as u64;
         let margin = HARD_MARGIN_MS.min(life / 10);
         let (at, left) = (stored.at, stored.remaining_ms);
-        let expires_ms = at.unix_ms.saturating_add(left);
         Snapshot {
             header: Secret::from(format!("Bearer {}", stored.tokens.access_token.expose())),
             prefix: "Bearer ".len(),
             generation: 0,
-            expires_at: i64::try_from(expires_ms / 1000).ok(),
+            expires_at: i64::try_from(stored.expires_unix_ms / 1000).ok(),
             scopes: stored.tokens.scopes.clone(),
             lifetime_ms: life,
             at,

@@ -33,13 +33,15 @@ pub struct Stored {
     pub at: Moment,
     /// Milliseconds that the access token lived on from then.
     pub remaining_ms: u64,
+    /// When it ends, or ended, in Unix milliseconds.
+    pub expires_unix_ms: u64,
 }
 
 impl Stored {
     /// An answer that just came.
     pub fn received(tokens: TokenSet, now: Moment) -> Self {
         let remaining_ms = tokens.lifetime_ms;
-        Stored { tokens, at: now, remaining_ms }
+        Stored { tokens, at: now, remaining_ms, expires_unix_ms: now.unix_ms.saturating_add(remaining_ms) }
     }
 
     fn received_unix_ms(&self) -> u64 {

@@ -72,11 +72,12 @@ pub(crate) fn from_members(members: Map<String, Value>, memo: &Memo, binding: &s
     if access_token.is_empty() && text("refresh_token").is_none() {
         return Content::Nothing;
     }
-    let (lifetime_ms, remaining_ms) = match receipt {
+    let (lifetime_ms, remaining_ms, stated_end_ms) = match receipt {
         Some(receipt) => {
             // Nobody can have received it later than now.
             let age = now.unix_ms.saturating_sub(receipt.unix_ms);
-            (receipt.lifetime_ms, receipt.lifetime_ms.saturating_sub(age))
+            let left = receipt.lifetime_ms.saturating_sub(age);
+            (receipt.lifetime_ms, left, receipt.unix_ms.saturating_add(receipt.lifetime_ms))
         }
         None => remaining(&members.0, access_token, text("refresh_token").is_some(), now),
     };
@@ -84,11 +85,13 @@ pub(crate) fn from_members(members: Map<String, Value>, memo: &Memo, binding: &s
     let remaining_ms = if access_token.is_empty() { 0 } else { remaining_ms };
     let access_token = Secret::from(access_token);
     let tokens = TokenSet { access_token, lifetime_ms, scopes, members };
-    Content::Tokens(Stored { tokens, at: now, remaining_ms })
+    // When it was over is for people; while it is not, only what is left counts.
+    let expires_unix_ms = if remaining_ms > 0 { now.unix_ms.saturating_add(remaining_ms) } else { stated_end_ms.min(now.unix_ms) };
+    Content::Tokens(Stored { tokens, at: now, remaining_ms, expires_unix_ms })
 }
 
-/// The whole life and what is left of it, by the SDK's rules: the token's own claims, then the times in the file, then `expires_in` from now on.
-fn remaining(members: &Map<String, Value>, access_token: &str, renewable: bool, now: Moment) -> (u64, u64) {
+/// The whole life, what is left of it, and the end in Unix milliseconds, by the SDK's rules: the token's own claims, then the times in the file, then `expires_in` from now on.
+fn remaining(members: &Map<String, Value>, access_token: &str, renewable: bool, now: Moment) -> (u64, u64, u64) {
     let seconds = |member: &str| members.get(member).and_then(Value::as_f64).filter(|seconds| *seconds >= 0.0);
     let ms = |seconds: f64| (seconds.min(MAX_LIFETIME_S as f64 * 10.0) * 1000.0) as u64;
     let times = jwt::times(access_token);
@@ -99,7 +102,7 @@ fn remaining(members: &Map<String, Value>, access_token: &str, renewable: bool, 
         _ => seconds("expires_in").filter(|seconds| *seconds > 0.0),
     };
     let longest = MAX_LIFETIME_S.saturating_mul(1000);
-    match (issued, expires, stated) {
+    let (life, left) = match (issued, expires, stated) {
         (issued, Some(expires), stated) => {
             let left = ms(expires).saturating_sub(now.unix_ms);
             let life = match (issued, stated) {
@@ -117,5 +120,7 @@ fn remaining(members: &Map<String, Value>, access_token: &str, renewable: bool, 
         // What nobody can renew is used until an API refuses it, as the SDK does.
         (_, None, None) if !renewable => (longest, longest),
         (_, None, None) => (DEFAULT_LIFETIME_S * 1000, DEFAULT_LIFETIME_S * 1000),
-    }
+    };
+    let end = expires.or_else(|| Some(issued? + stated?)).map_or(u64::MAX, ms);
+    (life, left, end)
 }

@@ -10,5 +10,6 @@ mod host_policy;
 mod planet;
 mod profiles;
 mod renewal;
+mod runtime;
 mod secrecy;
 mod url_forms;
