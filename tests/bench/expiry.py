@@ -104,8 +104,12 @@ def expired_session(library, kind, home):
 def is_alive(library, home, refresh_token):
     """Whether the server would still renew the session with what lies on disk."""
     path = saved.google_file(home) if library == "google-auth" else saved.planet_file(home, "user")
-    with open(path, encoding="utf-8") as file:
-        kept = json.load(file).get("refresh_token")
+    try:
+        with open(path, encoding="utf-8") as file:
+            kept = json.load(file).get("refresh_token")
+    except ValueError:
+        # Writers without a lock have left a mixture of what they wrote.
+        return False
     session = session_of(refresh_token)
     return session["alive"] and session["refresh_token"] == kept
 

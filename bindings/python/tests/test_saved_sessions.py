@@ -295,17 +295,17 @@ def test_a_corrupt_file_is_put_aside(simulator: Simulator) -> None:
     assert aside.name.startswith("token.json.")
 
 
-def test_a_session_that_is_logged_out_while_it_renews(simulator: Simulator) -> None:
-    """Whoever is first: afterwards there is no file, and no token is handed out."""
+def test_a_logout_waits_for_the_renewal_that_is_under_way(simulator: Simulator) -> None:
+    """Afterwards there is no file, and no token is handed out."""
     simulator.log_in(age=4000)
     session = simulator.user()
     simulator.script("user.token", {"hold": "gate"})
     renewal = Together(1, session.access_token)
     simulator.wait_held("gate")
     logout = Together(1, session.logout)
-    assert logout.finished == 0, "it waits for the renewal"
+    assert logout.finished == 0
     simulator.release("gate")
-    renewal.join()
+    assert renewal.join()[0].error is None
     assert logout.join()[0].value is True
     assert not token_file(USER_PROFILE).exists()
     assert asked_to_log_in(session.access_token).reason == "logged_out"

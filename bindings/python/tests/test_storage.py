@@ -128,6 +128,23 @@ def test_logout_empties_it(simulator: Simulator) -> None:
     assert caught.value.reason == "logged_out"
 
 
+def test_a_logout_is_not_undone_by_a_renewal_that_is_under_way(simulator: Simulator) -> None:
+    """Without a lock of the storage too, and its methods are never called by two at once."""
+    kept = Kept(logged_in(simulator, age=4000))
+    session = simulator.user(storage=kept)
+    simulator.script("user.token", {"hold": "gate"})
+    renewal = Together(1, session.access_token)
+    simulator.wait_held("gate")
+    logout = Together(1, session.logout)
+    assert logout.finished == 0
+    simulator.release("gate")
+    assert renewal.join()[0].error is None
+    assert logout.join()[0].value is True
+    assert kept.calls[:2] == ["load", "save"]
+    assert kept.text is None
+    assert not session.is_initialized()
+
+
 def test_an_empty_one_is_nobodys_session(simulator: Simulator) -> None:
     for empty in (None, ""):
         with pytest.raises(planetkey.LoginRequired) as caught:
@@ -290,7 +307,8 @@ def test_f099_a_storage_may_call_the_session(simulator: Simulator) -> None:
         assert session.is_initialized() in {True, False}
         seen.append(session.status().file)
         seen.append(session.invalidate("some other token"))
-        for call in (session.access_token, session.refresh, lambda: session.headers(simulator.planet_api)):
+        calls = (session.access_token, session.refresh, session.logout, lambda: session.headers(simulator.planet_api))
+        for call in calls:
             try:
                 call()
                 seen.append("answered")
@@ -315,8 +333,13 @@ def test_f099_a_storage_may_call_the_session(simulator: Simulator) -> None:
     session = simulator.user(storage=kept, timeout_ms=60_000)
     assert session.access_token()
     # Before there is a token nobody gets one; after it refresh still cannot wait for itself.
-    assert seen[:10] == 2 * [None, False, "UNAVAILABLE", "UNAVAILABLE", "UNAVAILABLE"]
-    assert seen[10:] == [None, False, "answered", "UNAVAILABLE", "answered"]
+    assert seen[:12] == 2 * [None, False, "UNAVAILABLE", "UNAVAILABLE", "UNAVAILABLE", "UNAVAILABLE"]
+    assert seen[12:] == [None, False, "answered", "UNAVAILABLE", "UNAVAILABLE", "answered"]
+    # A logout calls it on this thread.
+    seen.clear()
+    assert session.logout() is True
+    assert seen[-6:] == [None, False, "UNAVAILABLE", "UNAVAILABLE", "UNAVAILABLE", "UNAVAILABLE"]
+    assert kept.text is None
     assert simulator.count("user.token") == 1
 
 

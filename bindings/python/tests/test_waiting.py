@@ -5,7 +5,7 @@ import sys
 
 import planetkey
 import pytest
-from planet_simulator import Simulator, Together, finish
+from planet_simulator import Simulator, Together, finish, line, tell
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals and fork")
 
@@ -79,12 +79,41 @@ def test_a_signal_handler_that_returns_does_not_end_the_wait(simulator: Simulato
     process = simulator.python(WAIT.format(prepare=prepare, call=CALLS[0], caught="planetkey.Error"))
     simulator.wait_held("gate")
     process.send_signal(signal.SIGUSR1)
-    assert process.stdout is not None
     # Handled while the call still waits, for the gate is closed.
-    assert process.stdout.readline() == "handled\n"
+    assert line(process) == "handled"
     simulator.release("gate")
     assert finish(process) == (0, "done\n", "")
     assert simulator.count("m2m.token") == 1
+
+
+@posix
+def test_ctrl_c_ends_a_logout_that_waits(simulator: Simulator) -> None:
+    simulator.log_in(age=4000)
+    simulator.script("user.token", {"hold": "gate"})
+    script = """
+import signal, sys, threading, planetkey
+signal.signal(signal.SIGINT, signal.default_int_handler)
+session = planetkey.Session.from_profile("planet-user", allow_insecure_loopback=True, timeout_ms=600_000)
+renewal = threading.Thread(target=session.access_token)
+renewal.start()
+sys.stdin.readline()
+try:
+    print("logging out", flush=True)
+    session.logout()
+    sys.exit("not interrupted")
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+renewal.join()
+print(session.is_initialized(), session.logout())
+"""
+    process = simulator.python(script)
+    simulator.wait_held("gate")
+    tell(process, "log out")
+    assert line(process) == "logging out"
+    process.send_signal(signal.SIGINT)
+    assert line(process) == "interrupted"
+    simulator.release("gate")
+    assert finish(process) == (0, "True True\n", "")
 
 
 @posix
@@ -105,11 +134,9 @@ print(len(session.access_token()) > 0)
     process = simulator.python(script)
     simulator.wait_held("gate")
     process.send_signal(signal.SIGINT)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "interrupted\n"
+    assert line(process) == "interrupted"
     simulator.release("gate")
-    assert process.stdin is not None
-    process.stdin.write("go on\n")
+    tell(process, "go on")
     assert finish(process) == (0, "True\n", "")
 
 
@@ -123,8 +150,7 @@ sys.stdin.readline()
 """
     process = simulator.python(script)
     simulator.wait_held("never")
-    assert process.stdin is not None
-    process.stdin.write("end\n")
+    tell(process, "end")
     code, _, errors = finish(process)
     assert (code, errors) == (0, "")
 

@@ -365,6 +365,7 @@ impl Renewing {
         };
         // An API may refuse the new token before this caller wakes up: it then waits for the one after it.
         let started = Instant::now();
+        let mut was_over = false;
         loop {
             let wait = Wait { timeout: wait.timeout.saturating_sub(started.elapsed()), ..wait };
             let (snapshot, why) = flight
@@ -373,7 +374,9 @@ impl Renewing {
             if snapshot.usable(self.now()) {
                 return Ok(snapshot);
             }
-            if snapshot.is_rejected() {
+            // Nor does a token count that was over when this caller came, though its flight had not landed yet.
+            if snapshot.is_rejected() || why.is_none() && !was_over {
+                was_over = !snapshot.is_rejected();
                 continue;
             }
             // A token that is over before it arrives is not handed out.

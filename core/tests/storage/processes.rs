@@ -139,6 +139,15 @@ fn now() -> u64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
 }
 
+/// Raises the flag when it is dropped.
+struct Raised<'a>(&'a AtomicBool);
+
+impl Drop for Raised<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// A program that does as Planet's SDK does: truncates, is interrupted, writes in place, without a pause and without a lock.
 #[test]
 fn f095_a_writer_that_truncates_and_rewrites_without_pause_makes_nothing_fail() {
@@ -167,6 +176,8 @@ fn f095_a_writer_that_truncates_and_rewrites_without_pause_makes_nothing_fail() 
                 }
             }
         });
+        // A failure below must not leave the writer writing for ever.
+        let _end = Raised(stop);
         let old = home.person();
         for round in 0..300 {
             // Opened before, opened now, and renewing in the middle of it.
@@ -178,7 +189,6 @@ fn f095_a_writer_that_truncates_and_rewrites_without_pause_makes_nothing_fail() 
             }
             home.advance(1);
         }
-        stop.store(true, Ordering::Relaxed);
     });
     assert!(rewrites.load(Ordering::Relaxed) > 100, "{rewrites:?}");
     assert!(!home.listing().iter().any(|name| name.contains("corrupt")), "{:?}", home.listing());

@@ -23,7 +23,7 @@ def _announce() -> None:
     # Only where `multiprocessing` is in use: importing it takes several times as long as everything here.
     util = sys.modules.get("multiprocessing.util")
     # Another thread may just be importing it.
-    if hasattr(util, "register_after_fork"):
+    if util is not None and hasattr(util, "register_after_fork"):
         # A worker that is about to begin forgets finalizers, and calls this.
         util.register_after_fork(_worker_begins, _worker_begins)
         process = sys.modules["multiprocessing.process"]
