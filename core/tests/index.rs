@@ -51,7 +51,7 @@ fn tests_in(path: &Path) -> BTreeSet<String> {
 fn numbered(name: &str) -> Option<&str> {
     let name = name.strip_prefix("test_").unwrap_or(name);
     let number = name.get(..4).filter(|number| is_number(number))?;
-    (name.as_bytes().get(4) == Some(&b'_') && name.len() > 8).then_some(number)
+    (name.as_bytes().get(4) == Some(&b'_') && name.len() > 6).then_some(number)
 }
 
 /// Where numbered tests may be.

@@ -67,8 +67,21 @@ fn every_case_agrees() {
 /// What the drivers take for granted.
 #[test]
 fn every_case_is_well_formed() {
-    let known =
-        ["id", "title", "source", "environment", "files", "clients", "settings", "script", "seed", "session", "before", "call", "expect"];
+    let known = [
+        "id",
+        "title",
+        "source",
+        "environment",
+        "files",
+        "clients",
+        "settings",
+        "script",
+        "seed",
+        "session",
+        "before",
+        "call",
+        "expect",
+    ];
     let mut ids = HashSet::new();
     for suite in suites() {
         assert!(!text(&suite, "about").is_empty());

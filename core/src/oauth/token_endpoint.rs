@@ -61,7 +61,21 @@ pub fn send(http: &Http, request: TokenRequest<'_>, patience: Patience, deadline
     if let Some(error) = error_response(&http_request, &response, &document) {
         return Err(name_client(error, request.authentication));
     }
-    token_response(document, request.scopes, now_unix_ms / 1000, response.date).map_err(Error::with_ambiguity)
+    let rotated = rotated(&document, request.replay);
+    match (token_response(document, request.scopes, now_unix_ms / 1000, response.date), rotated) {
+        (Err(error), Some(members)) => {
+            log::warn!("the renewed access token cannot be used: {error}");
+            Ok(TokenSet { access_token: Secret::default(), lifetime_ms: 0, scopes: request.scopes.to_vec(), members })
+        }
+        (answer, _) => answer.map_err(Error::with_ambiguity),
+    }
+}
+
+/// What must be kept of an answer whatever its access token is like: the refresh token that has taken the place of the one sent.
+fn rotated(document: &Value, replay: Replay) -> Option<TokenMembers> {
+    let refresh_token = document.get("refresh_token").filter(|token| token.as_str().is_some_and(|token| !token.is_empty()))?;
+    let members = serde_json::Map::from_iter([("refresh_token".to_owned(), refresh_token.clone())]);
+    (replay == Replay::Unsafe).then(|| TokenMembers(members))
 }
 
 /// A refused client is told apart by its id, which is no secret.

@@ -11,7 +11,7 @@ use crate::oauth::{client_credentials, refresh_token};
 use crate::platform::{Deployment, Subject};
 use crate::profile::client_config::{ClientType, Grant, OAuthClient, PrivateKeySource};
 use crate::secret::Secret;
-use crate::storage::fingerprint;
+use crate::storage::{Binding, fingerprint};
 use arc_swap::ArcSwapOption;
 use std::sync::Arc;
 
@@ -34,6 +34,8 @@ pub(crate) struct Client {
     assertion_audience_is_issuer: bool,
     server: String,
     issuer: String,
+    /// Whether the issuer is more than the address of an endpoint.
+    issuer_is_known: bool,
     token_endpoint: Option<url::Url>,
     supported: Option<Vec<String>>,
     scopes: Vec<String>,
@@ -94,6 +96,7 @@ impl Client {
             assertion_audience_is_issuer: client.assertion_audience_is_issuer,
             server,
             issuer,
+            issuer_is_known: client.issuer.is_some() || client.auth_server.is_some() || known.is_some(),
             token_endpoint,
             supported: known.and_then(|known| known.token_endpoint_auth_methods_supported.clone()),
             scopes: client.scopes.clone(),
@@ -138,7 +141,7 @@ impl Client {
 
     /// Tells whose tokens are stored: a refresh token belongs to its issuer and client; what a machine asks for can differ from
     /// session to session, and the tokens with it.
-    pub(crate) fn binding(&self) -> String {
+    pub(crate) fn binding(&self) -> Binding {
         let mut parts = vec![self.issuer.trim_end_matches('/'), &self.client_id];
         let mut scopes: Vec<&str> = self.scopes.iter().map(String::as_str).collect();
         scopes.sort_unstable();
@@ -149,7 +152,12 @@ impl Client {
                 parts.extend([name.as_str(), value]);
             }
         }
-        fingerprint(&parts)
+        Binding {
+            fingerprint: fingerprint(&parts),
+            issuer: self.issuer_is_known.then(|| self.issuer.clone()),
+            scopes: if self.renews_alone() { self.scopes.clone() } else { Vec::new() },
+            is_machine: self.renews_alone(),
+        }
     }
 
     fn client_credentials(&self) -> client_credentials::Grant {

@@ -28,7 +28,8 @@ impl InFlight {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        let _ = IN_FLIGHT.fetch_update(Ordering::AcqRel, Ordering::Acquire, |before| Some(stamp(count(before).saturating_sub(1))));
+        let _ =
+            IN_FLIGHT.fetch_update(Ordering::AcqRel, Ordering::Acquire, |before| Some(stamp(count(before).saturating_sub(1))));
     }
 }
 

@@ -18,8 +18,8 @@ mod source;
 mod status;
 mod sync;
 
-pub use in_flight::settle;
 pub use authorization::{AccessToken, Authorization};
+pub use in_flight::settle;
 pub use open::{M2mOptions, Named};
 pub use options::{DEFAULT_TIMEOUT_MS, Options, Runtime};
 pub use status::{HostStatus, SessionStatus, SourceStatus};

@@ -75,12 +75,30 @@ impl<'a> Opening<'a> {
                 Ok(Source { credential: Credential::Static(source), origin: origin.to_owned(), profile })
             }
             ClientConfig::OAuth(client) => {
+                self.check_profile(client)?;
                 let client = Client::new(client, &self.deployment, self.allow_insecure_loopback)?;
                 let storage = self.storage(&client, keep_in)?;
                 let timeout = self.options.timeout()?;
                 let renewing = Renewing::new(client, storage, self.options.http()?, timeout, profile.clone());
                 Ok(Source { credential: Credential::Renewing(Arc::new(renewing)), origin: origin.to_owned(), profile })
             }
+        }
+    }
+
+    /// A profile that has a client of its own keeps that one's tokens.
+    ///
+    /// Errors: INVALID_ARGUMENT.
+    fn check_profile(&self, client: &OAuthClient) -> Result<()> {
+        let Some(name) = &self.options.profile else { return Ok(()) };
+        match directory::open(&self.root, name).map(|profile| profile.config) {
+            Ok(ClientConfig::OAuth(own))
+                if own.client_id != client.client_id || own.client_type.grant() != client.client_type.grant() =>
+            {
+                Err(Error::invalid_argument(
+                    "the profile keeps the tokens of another client; choose another name, or use from_profile",
+                ))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -109,17 +127,28 @@ impl<'a> Opening<'a> {
         Ok(Session { shared: Arc::new(shared), timeout: self.options.timeout()?, interrupt: None })
     }
 
-    fn single(
-        self,
-        config: &ClientConfig,
-        origin: &str,
-        profile: Option<String>,
-        keep_in: Option<&str>,
-    ) -> Result<Session> {
+    fn single(self, config: &ClientConfig, origin: &str, profile: Option<String>, keep_in: Option<&str>) -> Result<Session> {
         let opening = self.at_deployment_of(config)?;
         let source = opening.source(config, origin, profile, keep_in)?;
         let names_a_key = source.api_key().is_some();
         opening.session(vec![source], Vec::new(), names_a_key)
+    }
+
+    /// A client of another deployment would send its secret to this one's server.
+    ///
+    /// Errors: MISCONFIGURED.
+    fn check_deployment(&self, config: &ClientConfig) -> Result<()> {
+        let ClientConfig::OAuth(client) = config else { return Ok(()) };
+        let Some(named) = client.deployment.clone().filter(|_| self.options.deployment.is_none()) else { return Ok(()) };
+        let its_own = Options { deployment: Some(named), ..self.options.clone() }.deployment()?;
+        if its_own.name == self.deployment.name {
+            return Ok(());
+        }
+        Err(Error::misconfigured(format!(
+            "it is of the deployment {}, and this session is of {}; open it by itself, with from_profile",
+            crate::error::one_line(&its_own.name, 60),
+            crate::error::one_line(&self.deployment.name, 60)
+        )))
     }
 
     /// A profile may name its own deployment; the call's option goes before it.
@@ -157,10 +186,22 @@ impl Session {
         }
         let opening = Opening::new(options, allow)?;
         let (found, mut notes) = precedence::find(environment, &opening.root)?;
-        let mut sources = Vec::new();
+        // The session is of one deployment: that of the credential which comes first.
+        let opening = match found.first() {
+            Some(first) => opening.at_deployment_of(&first.config)?,
+            None => opening,
+        };
+        let mut sources: Vec<Source> = Vec::new();
         for found in found {
             let keep_in = found.token_profile.as_deref();
-            match opening.source(&found.config, &found.source, found.profile.clone(), keep_in) {
+            let made = opening
+                .check_deployment(&found.config)
+                .and_then(|()| opening.source(&found.config, &found.source, found.profile.clone(), keep_in));
+            match made {
+                // An old session that nobody can renew must not stand before what works.
+                Ok(source) if found.level == Level::BuiltIn && !sources.is_empty() && source.is_over() => {
+                    notes.push(format!("{}: the session has expired; log in again", found.source));
+                }
                 Ok(source) => sources.push(source),
                 Err(error) if found.level == Level::Environment => {
                     return Err(Error::misconfigured(format!("{}: {}", found.source, error.message()))
@@ -284,6 +325,9 @@ fn no_profile(options: &Options) -> Result<()> {
 /// The profile directory that keeps a client's tokens; nothing where its id is no name of a directory.
 fn keep_in(client: &OAuthClient, profile: Option<&str>) -> Result<Option<String>> {
     match profile {
+        Some(profile) if names::is_built_in(profile) => {
+            Err(Error::invalid_argument("a built-in profile keeps the tokens of its own client; choose another name"))
+        }
         Some(profile) => names::check(profile).map(|()| Some(profile.to_owned())),
         None if client.client_type.grant() == Grant::ClientCredentials => Ok(names::m2m_profile(&client.client_id)),
         None => Ok(names::check(&client.client_id).ok().map(|()| client.client_id.clone())),

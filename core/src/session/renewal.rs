@@ -2,7 +2,7 @@
 
 use super::flight::{Blocked, Flight, State};
 use super::in_flight::InFlight;
-use super::renewing::{Landed, MAX_BACKOFF_MS, RENEWING, Renewing};
+use super::renewing::{Landed, MAX_BACKOFF_MS, RENEWING, Renewing, Unsaved};
 use super::snapshot::Snapshot;
 use crate::clock::Moment;
 use crate::credential::TokenSet;
@@ -29,6 +29,8 @@ pub(super) struct Attempt {
     pub(super) timeout: Duration,
     /// Somebody asked for it by name and may have changed something.
     pub(super) asked: bool,
+    /// The generation that was not good enough: a later one, however it came, spares the request.
+    pub(super) than: u64,
 }
 
 /// Where a new token came from.
@@ -71,6 +73,10 @@ impl Renewing {
         // What cannot be looked at may be there all the same.
         let is_absent = || matches!(self.storage.load(self.now(), false), Ok((_, Seen::Absent)));
         if needs_a_session && self.storage.seen() == Seen::Absent && is_absent() {
+            if matches!(**self.seen.load(), Seen::At(_)) {
+                self.forget();
+                self.seen.store(Arc::new(Seen::Absent));
+            }
             return Err(self.login_required(false, false));
         }
         let started = Instant::now();
@@ -80,16 +86,25 @@ impl Renewing {
         let now = self.now();
         let before = self.last();
         let unsaved = self.unsaved.load_full();
-        let (kept, seen) = self.read(unsaved.is_some(), now)?;
+        let is_good = |mine: &Arc<Snapshot>| mine.usable(now) && !mine.due(now);
+        if unsaved.is_none()
+            && let Some(mine) = before.as_ref().filter(|mine| mine.generation > attempt.than && is_good(mine))
+        {
+            return Ok(mine.clone());
+        }
+        let (kept, seen, is_readable) = self.read(unsaved.is_some(), now)?;
+        if is_readable && seen == Seen::Absent && unsaved.is_none() && matches!(**self.seen.load(), Seen::At(_)) {
+            self.forget();
+        }
         let is_foreign = matches!(kept, Kept::Foreign);
+        let replaced = kept.identity();
         let stored = match (&unsaved, kept) {
             // What could not be stored counts for more than what it should have replaced.
-            (Some(unsaved), _) if seen == **self.seen.load() => {
-                let usable = before.as_ref().is_some_and(|mine| mine.usable(now) && !mine.due(now));
-                if usable && !attempt.asked {
-                    return self.save_again(&unsaved.0, before);
+            (Some(unsaved), _) if unsaved.replaced == replaced || !is_readable => {
+                if before.as_ref().is_some_and(is_good) && !attempt.asked {
+                    return self.save_again(unsaved, before);
                 }
-                Some(Arc::new(unsaved.0.clone()))
+                Some(Arc::new(unsaved.stored.clone()))
             }
             (_, Kept::Tokens(stored)) => Some(stored),
             (_, Kept::Nothing | Kept::Foreign) => None,
@@ -99,25 +114,28 @@ impl Renewing {
         {
             return Ok(snapshot);
         }
+        let is_after_rejection = before.as_ref().is_some_and(|snapshot| snapshot.is_rejected());
         let mut memo = self.storage.memo();
         if let Some((wait, error)) = memo.wait_ms(now.unix_ms) {
             return Err(error.clone().with_retry_after_ms(Some(wait)));
         }
         match self.obtain(stored, is_foreign, &mut memo, attempt, waited_ms) {
             Ok(Obtained::Answer(tokens)) => {
+                if let Some(landed) = self.overtaken(seen, unsaved.is_some()) {
+                    return landed;
+                }
                 let received = Stored::received(tokens, self.now());
-                self.keep(&received);
-                let after_rejection = before.is_some_and(|snapshot| snapshot.is_rejected());
-                Ok(self.publish(self.snapshot_of(&received, after_rejection)))
+                self.keep(&received, replaced);
+                Ok(self.publish(self.snapshot_of(&received, is_after_rejection)))
             }
             Ok(Obtained::Disk(stored, seen)) => {
                 self.seen.store(Arc::new(seen));
                 self.note_renewable(&stored);
-                Ok(self.publish(self.snapshot_of(&stored, false)))
+                Ok(self.publish(self.snapshot_of(&stored, is_after_rejection)))
             }
             Err(error) => {
-                // Only what a server said, or should have said, concerns the other processes.
-                if error.http_status().is_some() || error.is_ambiguous() {
+                // Only what a server said, or began to say, concerns the other processes: how long each waits is its own affair.
+                if error.http_status().is_some() || error.is_ambiguous() && error.status() != Status::Timeout {
                     let now = self.now();
                     if let Some(until) = self.blocked(&error, 1, now).until_ms {
                         let wait = until.saturating_sub(now.monotonic_ms);
@@ -130,11 +148,11 @@ impl Renewing {
         }
     }
 
-    /// What is stored. A damaged file is put aside; what cannot be read does not matter to whoever has its tokens in memory or gets
-    /// them without it.
-    fn read(&self, in_memory: bool, now: Moment) -> Result<(Kept, Seen)> {
+    /// What is stored, and whether it could be read. A damaged file is put aside; what cannot be read does not matter to whoever has its
+    /// tokens in memory or gets them without it.
+    fn read(&self, in_memory: bool, now: Moment) -> Result<(Kept, Seen, bool)> {
         let error = match self.storage.load(now, true) {
-            Ok(found) => return Ok(found),
+            Ok((kept, seen)) => return Ok((kept, seen, true)),
             Err(error) => error,
         };
         let dispensable = in_memory || self.client.renews_alone();
@@ -146,18 +164,18 @@ impl Renewing {
                 Err(unmoved) if dispensable => log::warn!("{unmoved}"),
                 Err(unmoved) => return Err(unmoved),
             }
-            return if dispensable { Ok((Kept::Nothing, **self.seen.load())) } else { Err(error) };
+            return if dispensable { Ok((Kept::Nothing, **self.seen.load(), false)) } else { Err(error) };
         }
         if !dispensable {
             return Err(error);
         }
         log::warn!("{error}");
-        Ok((Kept::Nothing, **self.seen.load()))
+        Ok((Kept::Nothing, **self.seen.load(), false))
     }
 
     /// Makes the stored tokens the session's own if they spare a request.
     fn adopt(&self, stored: &Stored, seen: Seen, before: Option<&Snapshot>, now: Moment) -> Option<Arc<Snapshot>> {
-        let candidate = self.snapshot_of(stored, false);
+        let candidate = self.snapshot_of(stored, before.is_some_and(Snapshot::is_rejected));
         let is_new = before.is_none_or(|mine| mine.token() != candidate.token());
         if !is_new || !candidate.usable(now) || candidate.due(now) {
             return None;
@@ -168,13 +186,33 @@ impl Renewing {
         Some(self.publish(candidate))
     }
 
-    fn save_again(&self, unsaved: &Stored, before: Option<Arc<Snapshot>>) -> Landed {
-        self.keep(unsaved);
+    /// Who logged in, or reset, while the answer was on its way does not find that undone: their session stays, and this one's tokens go.
+    fn overtaken(&self, seen: Seen, in_memory: bool) -> Option<Landed> {
+        if self.client.renews_alone() || in_memory || seen == Seen::Unknown || self.storage.seen() == seen {
+            return None;
+        }
+        match self.storage.load(self.now(), true) {
+            Ok((Kept::Tokens(theirs), seen)) if self.snapshot_of(&theirs, false).usable(self.now()) => {
+                self.seen.store(Arc::new(seen));
+                self.note_renewable(&theirs);
+                Some(Ok(self.publish(self.snapshot_of(&theirs, false))))
+            }
+            Ok((Kept::Nothing, Seen::Absent)) => {
+                self.seen.store(Arc::new(Seen::Absent));
+                self.forget();
+                Some(Err(self.login_required(false, false)))
+            }
+            _ => None,
+        }
+    }
+
+    fn save_again(&self, unsaved: &Unsaved, before: Option<Arc<Snapshot>>) -> Landed {
+        self.keep(&unsaved.stored, unsaved.replaced.clone());
         before.ok_or_else(|| Error::new(Status::Internal, "tokens without a snapshot were to be stored"))
     }
 
     /// Stores the tokens before they are handed out; a disk that cannot be written leaves a working session in memory.
-    fn keep(&self, received: &Stored) {
+    fn keep(&self, received: &Stored, replaced: Option<String>) {
         self.note_renewable(received);
         match self.storage.save(received) {
             Ok(seen) => {
@@ -183,7 +221,7 @@ impl Renewing {
             }
             Err(error) => {
                 log::warn!("the renewed session lives in this process only: {error}");
-                self.unsaved.store(Some(Arc::new((received.clone(), error))));
+                self.unsaved.store(Some(Arc::new(Unsaved { stored: received.clone(), why: error, replaced })));
                 // Who looks is who tries to keep it again, also where there is nothing to look at.
                 self.turn.look_again_soon(self.now());
             }
@@ -199,7 +237,11 @@ impl Renewing {
         waited_ms: u64,
     ) -> Result<Obtained> {
         let timeout_ms = u64::try_from(attempt.timeout.as_millis()).unwrap_or(u64::MAX);
-        let deadline_ms = self.now().plus_ms(timeout_ms.saturating_sub(waited_ms)).monotonic_ms;
+        let left_ms = timeout_ms.saturating_sub(waited_ms);
+        // Callers have deadlines of their own. A refresh token that was sent gets its whole time: cut off early, it may be used up with nobody
+        // left to keep what it was exchanged for.
+        let left_ms = if self.client.renews_alone() { left_ms } else { left_ms.max(super::DEFAULT_TIMEOUT_MS) };
+        let deadline_ms = self.now().plus_ms(left_ms).monotonic_ms;
         if self.client.renews_alone() {
             return self.client.request(&self.http, None, attempt.patience, deadline_ms).map(Obtained::Answer);
         }
@@ -209,7 +251,8 @@ impl Renewing {
             .ok_or_else(|| self.login_required(is_foreign, has_tokens))?;
         let (mut replayed, mut switched) = (false, false);
         loop {
-            let refresh_token = fingerprint(&[old.tokens.refresh_token().unwrap_or("")]);
+            // Another client's attempt with the same token says nothing about it.
+            let refresh_token = fingerprint(&[&self.client.binding().fingerprint, old.tokens.refresh_token().unwrap_or("")]);
             if memo.is_dead(&refresh_token) {
                 return Err(self.dead(None));
             }
@@ -271,8 +314,7 @@ impl Renewing {
     }
 
     fn dead(&self, error: Option<&Error>) -> Error {
-        let message =
-            format!("the authorization server no longer accepts this session's refresh token; {}", self.log_in_again());
+        let message = format!("the authorization server no longer accepts this session's refresh token; {}", self.log_in_again());
         let dead = Error::new(Status::LoginRequired, message).with_reason("revoked");
         match error {
             Some(error) => {
@@ -311,7 +353,7 @@ impl Renewing {
                 in_ms(backoff())
             }
             // No file tells when somebody has logged in: it is asked again, which costs no request.
-            Status::LoginRequired if **self.seen.load() == Seen::Unknown && error.http_status().is_none() => in_ms(MIN_SPACING_MS),
+            Status::LoginRequired if **self.seen.load() == Seen::Unknown && !self.client.renews_alone() => in_ms(MIN_SPACING_MS),
             _ => Blocked { until_ms: None, error: error.clone() },
         }
     }

@@ -58,6 +58,14 @@ fn check_outside() -> Result<()> {
 
 pub(super) type Landed = Result<Arc<Snapshot>>;
 
+/// Tokens that live in this process only.
+pub(super) struct Unsaved {
+    pub(super) stored: Stored,
+    pub(super) why: Error,
+    /// What they should have replaced: as long as that is what is stored, they count for more.
+    pub(super) replaced: Option<String>,
+}
+
 /// A credential source whose token is renewed.
 pub(crate) struct Renewing {
     snapshot: ArcSwapOption<Snapshot>,
@@ -68,7 +76,7 @@ pub(crate) struct Renewing {
     /// The state of the storage that the snapshot is from.
     pub(super) seen: ArcSwap<Seen>,
     /// Tokens that could not be stored, and why.
-    pub(super) unsaved: ArcSwapOption<(Stored, Error)>,
+    pub(super) unsaved: ArcSwapOption<Unsaved>,
     /// There was a session, and it was removed.
     pub(super) logged_out: AtomicBool,
     /// Whether a renewal needs no person.
@@ -82,13 +90,7 @@ pub(crate) struct Renewing {
 }
 
 impl Renewing {
-    pub(crate) fn new(
-        client: Client,
-        storage: Arc<dyn Storage>,
-        http: Http,
-        timeout: Duration,
-        profile: Option<String>,
-    ) -> Self {
+    pub(crate) fn new(client: Client, storage: Arc<dyn Storage>, http: Http, timeout: Duration, profile: Option<String>) -> Self {
         // What cannot be looked at is read by renewals alone.
         let watched = storage.seen() != Seen::Unknown;
         Renewing {
@@ -99,7 +101,8 @@ impl Renewing {
             seen: ArcSwap::from_pointee(if watched { Seen::Absent } else { Seen::Unknown }),
             unsaved: ArcSwapOption::empty(),
             logged_out: AtomicBool::new(false),
-            renewable: AtomicBool::new(client.renews_alone()),
+            // An encrypted session is read when a token is needed; that it is there is known.
+            renewable: AtomicBool::new(client.renews_alone() || !watched && storage.path().is_some_and(Path::exists)),
             generation: AtomicU64::new(0),
             client,
             storage,
@@ -141,7 +144,7 @@ impl Renewing {
 
     /// Why the session lives in this process only, if it does although it should not.
     pub(crate) fn unsaved_because(&self) -> Option<Error> {
-        self.unsaved.load().as_ref().map(|unsaved| unsaved.1.clone())
+        self.unsaved.load().as_ref().map(|unsaved| unsaved.why.clone())
     }
 
     /// The token if it is valid. When it is due, somebody starts to renew it in the background.
@@ -230,8 +233,12 @@ impl Renewing {
     }
 
     /// The session is gone.
-    fn forget(&self) {
+    pub(super) fn forget(&self) {
+        let flight = self.flight();
+        let _state = flight.lock();
         self.unsaved.store(None);
+        // What was being looked up meanwhile is not published any more.
+        self.generation.fetch_add(1, Ordering::Relaxed);
         self.snapshot.store(None);
         self.logged_out.store(true, Ordering::Relaxed);
         self.renewable.store(self.client.renews_alone(), Ordering::Relaxed);
@@ -268,18 +275,32 @@ impl Renewing {
         if self.storage.seen() == before {
             return;
         }
+        let epoch = self.generation.load(Ordering::Relaxed);
         match self.storage.load(now, false) {
-            Ok((kept, seen)) => {
-                self.seen.store(Arc::new(seen));
-                self.take_over(kept, before, now);
-            }
+            Ok((kept, seen)) => self.take_over(kept, seen, before, epoch, now),
             // Torn, or unreadable: a renewal says so when there is none better.
             Err(_) => self.turn.look_again_soon(now),
         }
     }
 
     /// Makes what was found on disk the session's own.
-    fn take_over(&self, kept: Kept, before: Seen, now: Moment) {
+    fn take_over(&self, kept: Kept, seen: Seen, before: Seen, epoch: u64, now: Moment) {
+        if let Some(unsaved) = self.unsaved.load().as_ref()
+            && unsaved.replaced == kept.identity()
+        {
+            // Somebody has touched the file, no more.
+            self.seen.store(Arc::new(seen));
+            return;
+        }
+        let flight = self.flight();
+        let state = flight.lock();
+        // A renewal or a logout was faster, and knows better.
+        if self.generation.load(Ordering::Relaxed) != epoch {
+            drop(state);
+            self.turn.look_again_soon(now);
+            return;
+        }
+        self.seen.store(Arc::new(seen));
         match kept {
             Kept::Tokens(stored) => {
                 let candidate = self.snapshot_of(&stored, false);
@@ -291,23 +312,24 @@ impl Renewing {
                 self.unsaved.store(None);
                 self.note_renewable(&stored);
                 if !is_same && !mine_is_better {
-                    self.publish(candidate);
+                    self.publish_locked(candidate);
                 }
-                self.unblock();
+                drop(state);
             }
             Kept::Nothing if matches!(before, Seen::At(_)) => {
-                log::info!("the session was removed by another process");
+                drop(state);
                 self.forget();
-                self.unblock();
+                log::info!("the session was removed by another process");
             }
             // A machine's own token is as good as before; a person is no longer logged in here.
             Kept::Foreign if !self.client.renews_alone() && matches!(before, Seen::At(_)) => {
-                log::info!("a session of another client or server has taken the place of this one");
+                drop(state);
                 self.forget();
-                self.unblock();
+                log::info!("a session of another client or server has taken the place of this one");
             }
-            Kept::Nothing | Kept::Foreign => self.unblock(),
+            Kept::Nothing | Kept::Foreign => drop(state),
         }
+        self.unblock();
     }
 
     /// What failed for good may work now that something has changed.
@@ -316,6 +338,7 @@ impl Renewing {
         let mut state = flight.lock();
         if state.blocked.as_ref().is_some_and(|blocked| blocked.until_ms.is_none()) {
             state.blocked = None;
+            self.background_after_ms.store(0, Ordering::Relaxed);
         }
     }
 
@@ -330,18 +353,15 @@ impl Renewing {
             return;
         }
         let flight = self.flight();
+        let than = self.last().map_or(0, |snapshot| snapshot.generation);
         // A machine's token can be asked for again; a refresh token that was sent must get its whole time.
         let limit = if self.client.renews_alone() { BACKGROUND_LIMIT } else { Duration::MAX };
         let timeout = self.timeout.min(limit);
         // Whoever holds the lock is starting or landing a renewal: nothing to add.
         if let Some(mut state) = flight.try_lock()
             && !state.flying
-            && let Err(error) = self.take_off(
-                &flight,
-                &mut state,
-                now,
-                Attempt { patience: Patience::Once, timeout, asked: false },
-            )
+            && let Err(error) =
+                self.take_off(&flight, &mut state, now, Attempt { patience: Patience::Once, timeout, asked: false, than })
         {
             let wait = error.retry_after_ms().unwrap_or(MAX_BACKOFF_MS);
             self.background_after_ms.store(now.monotonic_ms.saturating_add(wait), Ordering::Relaxed);
@@ -353,6 +373,9 @@ impl Renewing {
         // Who waits longer than the session's own deadline gets a renewal that may take as long.
         let timeout = self.timeout.max(wait.timeout);
         let flight = self.flight();
+        // Whatever comes after what there was when this caller came is good enough for it.
+        let last = || self.last().map_or(0, |snapshot| snapshot.generation);
+        let good_after = than.unwrap_or_else(last);
         let ready = || {
             let now = self.now();
             self.last()
@@ -360,7 +383,8 @@ impl Renewing {
                 .filter(|snapshot| than.is_none_or(|generation| snapshot.generation > generation))
         };
         let take_off = |state: &mut State<Arc<Snapshot>>, first: bool| {
-            let attempt = Attempt { patience: Patience::Patient, timeout, asked: first && than.is_some() };
+            let than_that = if first { good_after } else { last() };
+            let attempt = Attempt { patience: Patience::Patient, timeout, asked: first && than.is_some(), than: than_that };
             self.take_off(&flight, state, self.now(), attempt)
         };
         // An API may refuse the new token before this caller wakes up: it then waits for the one after it.
@@ -390,7 +414,14 @@ impl Renewing {
         Snapshot::bearer(stored, after_rejection, self.http.random())
     }
 
-    pub(super) fn publish(&self, mut snapshot: Snapshot) -> Arc<Snapshot> {
+    /// Makes it the token that everybody gets. Not to be called with the flight's lock held.
+    pub(super) fn publish(&self, snapshot: Snapshot) -> Arc<Snapshot> {
+        let flight = self.flight();
+        let _state = flight.lock();
+        self.publish_locked(snapshot)
+    }
+
+    fn publish_locked(&self, mut snapshot: Snapshot) -> Arc<Snapshot> {
         snapshot.generation = self.generation.fetch_add(1, Ordering::Relaxed) + 1;
         let snapshot = Arc::new(snapshot);
         self.snapshot.store(Some(snapshot.clone()));

@@ -47,6 +47,12 @@ impl Source {
         }
     }
 
+    /// Whether it needs a person before it can serve anything.
+    pub(crate) fn is_over(&self) -> bool {
+        self.renewing().map(Renewing::look_at_last);
+        !self.is_initialized()
+    }
+
     /// Whether there is something to send; unlike [`Source::cached`] this starts no renewal.
     pub(crate) fn is_usable(&self) -> bool {
         match &self.credential {

@@ -1,7 +1,7 @@
 //! Tokens wherever the application keeps them.
 
 use super::token_file::{self, Content};
-use super::{Kept, Lock, Memo, Seen, Storage, Stored, corrupt, document};
+use super::{Binding, Kept, Lock, Memo, Seen, Storage, Stored, corrupt, document};
 use crate::clock::Moment;
 use crate::error::Result;
 use crate::secret::Secret;
@@ -40,7 +40,7 @@ pub trait StorageCallbacks: Send + Sync {
 /// A session in an application's storage. What planetkey remembers beside it lives in memory.
 pub struct CustomStorage {
     callbacks: Arc<dyn StorageCallbacks>,
-    binding: String,
+    binding: Binding,
     memo: ArcSwap<Memo>,
 }
 
@@ -56,8 +56,8 @@ impl Drop for Unlock<'_> {
 
 impl CustomStorage {
     /// The session behind these callbacks.
-    pub fn new(callbacks: Arc<dyn StorageCallbacks>, binding: String) -> Self {
-        CustomStorage { callbacks, binding, memo: ArcSwap::default() }
+    pub fn new(callbacks: Arc<dyn StorageCallbacks>, binding: impl Into<Binding>) -> Self {
+        CustomStorage { callbacks, binding: binding.into(), memo: ArcSwap::default() }
     }
 }
 
@@ -80,7 +80,7 @@ impl Storage for CustomStorage {
         let text = String::from_utf8(document::to_bytes(&members.0)).unwrap_or_default();
         self.callbacks.save(Some(&Secret::from(text)))?;
         let mut memo = self.memo();
-        memo.receipt = Some(token_file::receipt(stored, &members, &self.binding));
+        memo.receipt = Some(token_file::receipt(stored, &members, &self.binding.fingerprint));
         memo.not_before = None;
         self.remember(&memo);
         Ok(Seen::Unknown)

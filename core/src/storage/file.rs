@@ -3,7 +3,7 @@
 use super::files::{self, Disk, RealDisk, Settled};
 use super::sops::Sops;
 use super::token_file::{self, Content};
-use super::{Kept, Lock, Memo, Seen, Storage, Stored, corrupt, document, lock};
+use super::{Binding, Kept, Lock, Memo, Seen, Storage, Stored, corrupt, document, lock};
 use crate::clock::Moment;
 use crate::error::{Error, Result, Status};
 use serde_json::{Map, Value};
@@ -18,20 +18,20 @@ pub struct FileStorage {
     lock: PathBuf,
     memo: PathBuf,
     sops: Option<Sops>,
-    binding: String,
+    binding: Binding,
     disk: Arc<dyn Disk>,
 }
 
 impl FileStorage {
     /// The session in this file. `binding` is the fingerprint of issuer, client and what is asked for: tokens that another wrote here are
     /// not used. A file whose name ends in `.sops.json` is read and written through `sops`.
-    pub fn new(token: PathBuf, binding: String, sops: &Sops, disk: Option<Arc<dyn Disk>>) -> Self {
+    pub fn new(token: PathBuf, binding: impl Into<Binding>, sops: &Sops, disk: Option<Arc<dyn Disk>>) -> Self {
         let is_encrypted = token.file_name().is_some_and(|name| name.to_string_lossy().ends_with(".sops.json"));
         let sops = is_encrypted.then(|| sops.clone());
         // The clear and the encrypted form are one session: they share one lock and one memory.
         let lock = token.with_file_name("token.json.lock");
         let memo = token.with_file_name("token.planetkey.json");
-        FileStorage { token, lock, memo, sops, binding, disk: disk.unwrap_or_else(|| Arc::new(RealDisk)) }
+        FileStorage { token, lock, memo, sops, binding: binding.into(), disk: disk.unwrap_or_else(|| Arc::new(RealDisk)) }
     }
 
     fn read(&self, patient: bool) -> Result<Settled> {
@@ -49,6 +49,24 @@ impl FileStorage {
                 }
             }),
         }
+    }
+
+    /// A machine does not write over the session of a person, who would have to log in again.
+    ///
+    /// Errors: STORAGE.
+    fn check_place(&self) -> Result<()> {
+        if !self.binding.is_machine {
+            return Ok(());
+        }
+        let Ok(Settled::Document(members, _)) = self.read(false) else { return Ok(()) };
+        let is_a_persons =
+            members.get("refresh_token").is_some_and(|token| token.as_str().is_some_and(|token| !token.is_empty()));
+        let is_ours = self.memo().receipt.is_some_and(|receipt| receipt.binding == self.binding.fingerprint);
+        if !is_a_persons || is_ours {
+            return Ok(());
+        }
+        let message = format!("{} keeps the session of a person; give another profile", self.token.display());
+        Err(Error::new(Status::Storage, message))
     }
 
     fn state(&self, seen: Seen) -> Seen {
@@ -81,10 +99,11 @@ impl Storage for FileStorage {
         for file in [&self.token, &self.memo] {
             files::sweep(file, SystemTime::now());
         }
+        self.check_place()?;
         let members = token_file::to_members(stored);
         // First the receipt: a token with a receipt that does not fit is as good as one without, never the other way round.
         let mut memo = self.memo();
-        memo.receipt = Some(token_file::receipt(stored, &members, &self.binding));
+        memo.receipt = Some(token_file::receipt(stored, &members, &self.binding.fingerprint));
         memo.not_before = None;
         self.remember(&memo);
         let clear = Zeroizing::new(document::to_bytes(&members.0));
@@ -96,7 +115,15 @@ impl Storage for FileStorage {
     }
 
     fn remove(&self) -> Result<bool> {
-        let removed = files::remove_followed(&self.token)?;
+        let mut removed = files::remove_followed(&self.token)?;
+        // A clear copy beside an encrypted session would be the next one's session.
+        let clear = self.token.with_file_name("token.json");
+        if clear != self.token {
+            removed |= files::remove_followed(&clear)?;
+        }
+        for file in [&self.token, &clear] {
+            files::remove_remains(file);
+        }
         let mut memo = self.memo();
         memo.receipt = None;
         memo.not_before = None;
@@ -139,8 +166,9 @@ impl Storage for FileStorage {
     }
 
     fn quarantine(&self, now: Moment) -> Result<()> {
-        let aside = files::quarantine(&self.token, now.unix_ms)?;
-        log::warn!("{} is damaged and was renamed to {}", self.token.display(), aside.display());
+        if let Some(aside) = files::quarantine(&self.token, now.unix_ms)? {
+            log::warn!("{} is damaged and was renamed to {}", self.token.display(), aside.display());
+        }
         Ok(())
     }
 

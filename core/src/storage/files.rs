@@ -262,6 +262,8 @@ fn write(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<Version> {
     disk.before(Step::Create)?;
     // tempfile creates 0600 and close-on-exec, and removes what is not persisted.
     let mut temporary = tempfile::Builder::new().prefix(&temporary_prefix(&path)).suffix(".tmp").tempfile_in(directory)?;
+    #[cfg(unix)]
+    give_to_owner(temporary.as_file(), if path.exists() { &path } else { directory })?;
     disk.before(Step::Write)?;
     temporary.write_all(bytes)?;
     disk.before(Step::Sync)?;
@@ -299,11 +301,24 @@ fn patiently(mut rename: impl FnMut() -> io::Result<()>) -> io::Result<()> {
 }
 
 pub(super) fn make_private_directory(directory: &Path) -> io::Result<()> {
+    if directory.is_dir() {
+        return Ok(());
+    }
+    let parent = directory.parent().filter(|parent| !parent.as_os_str().is_empty());
+    if let Some(parent) = parent {
+        make_private_directory(parent)?;
+    }
     let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(directory)
+    match builder.create(directory) {
+        // Somebody else was faster.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && directory.is_dir() => return Ok(()),
+        made => made?,
+    }
+    #[cfg(unix)]
+    give_to_owner(&File::open(directory)?, parent.unwrap_or_else(|| Path::new(".")))?;
+    Ok(())
 }
 
 fn sync_directory(directory: &Path) -> io::Result<()> {
@@ -351,12 +366,52 @@ pub(super) fn remove_followed(path: &Path) -> Result<bool> {
     remove(path)
 }
 
-/// Puts a broken file aside, so that nothing of it is lost and the next login starts afresh.
-pub(super) fn quarantine(path: &Path, unix_ms: u64) -> Result<PathBuf> {
+/// Puts a broken file aside, so that nothing of it is lost and the next login starts afresh; `None` for an empty one, in which there is
+/// nothing to lose and which somebody may be about to fill.
+///
+/// Errors: STORAGE, retryable where it was whole again a moment later: then it has its place back.
+pub(super) fn quarantine(path: &Path, unix_ms: u64) -> Result<Option<PathBuf>> {
+    if version(path).is_some_and(|version| version.size == 0) {
+        return Ok(None);
+    }
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let aside = path.with_file_name(format!("{name}.corrupt-{unix_ms}"));
     fs::rename(path, &aside).map_err(|error| failed("is broken and cannot be put aside", path, &error))?;
-    Ok(aside)
+    // Whoever had it open goes on writing into it, wherever it lies.
+    let is_whole = read(&aside).ok().flatten().is_some_and(|bytes| document::parse(&bytes).is_some());
+    if is_whole && fs::hard_link(&aside, path).is_ok() {
+        let _ = fs::remove_file(&aside);
+        let message = format!("{} was being written by another program; try again", path.display());
+        return Err(Error::new(Status::Storage, message).with_retryable(true));
+    }
+    Ok(Some(aside))
+}
+
+/// Removes what crashes and damage have left beside a file: it holds secrets of the same session. Call it under the lock.
+pub(super) fn remove_remains(path: &Path) {
+    let Some(name) = path.file_name().map(|name| name.to_string_lossy().into_owned()) else { return };
+    let (temporary, corrupt) = (temporary_prefix(path), format!("{name}.corrupt-"));
+    let Some(Ok(entries)) = path.parent().map(fs::read_dir) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with(&temporary) && name.ends_with(".tmp") || name.starts_with(&corrupt) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// What root makes in somebody else's place belongs to that somebody, who could not read it otherwise.
+#[cfg(unix)]
+pub(super) fn give_to_owner(file: &File, like: &Path) -> io::Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    if !rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    let owner = fs::metadata(like)?;
+    if owner.uid() == file.metadata()?.uid() {
+        return Ok(());
+    }
+    std::os::unix::fs::fchown(file, Some(owner.uid()), Some(owner.gid()))
 }
 
 #[cfg(test)]

@@ -85,13 +85,17 @@ fn open(path: &Path) -> io::Result<File> {
         use std::os::unix::fs::OpenOptionsExt;
         options.mode(0o600).custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed());
     }
-    match options.open(path) {
+    let directory = path.parent().unwrap_or_else(|| Path::new("."));
+    let file = match options.open(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            files::make_private_directory(path.parent().unwrap_or_else(|| Path::new(".")))?;
+            files::make_private_directory(directory)?;
             options.open(path)
         }
         opened => opened,
-    }
+    }?;
+    #[cfg(unix)]
+    files::give_to_owner(&file, directory)?;
+    Ok(file)
 }
 
 /// The lock of an open file. It ends when it is dropped, when its process ends, and by `unlock`, which also takes it from a child that

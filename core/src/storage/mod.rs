@@ -61,6 +61,35 @@ pub enum Kept {
     Tokens(Arc<Stored>),
 }
 
+impl Kept {
+    /// Tells one stored session from another.
+    pub(crate) fn identity(&self) -> Option<String> {
+        match self {
+            Kept::Tokens(stored) => Some(token_file::identity(&stored.tokens.members.0)),
+            Kept::Nothing | Kept::Foreign => None,
+        }
+    }
+}
+
+/// Whose tokens a storage is to hold; those of others are not used.
+#[derive(Clone, Debug, Default)]
+pub struct Binding {
+    /// The fingerprint of issuer, client, and what a machine asks for.
+    pub fingerprint: String,
+    /// The issuer, where it is known: a JWT that names another is not this session's.
+    pub issuer: Option<String>,
+    /// What a machine asks for: a token that states less is not for this session.
+    pub scopes: Vec<String>,
+    /// Whether it is a machine's, which needs no refresh token.
+    pub is_machine: bool,
+}
+
+impl From<String> for Binding {
+    fn from(fingerprint: String) -> Self {
+        Binding { fingerprint, ..Binding::default() }
+    }
+}
+
 /// The state of a storage, as far as it can be told without reading it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Seen {
@@ -113,6 +142,6 @@ pub trait Storage: Send + Sync {
 }
 
 fn corrupt(what: &str) -> Error {
-    let message = format!("{what} is damaged and was put aside; log in again");
+    let message = format!("{what} is damaged, and put aside unless it is empty; log in again");
     Error::new(Status::LoginRequired, message).with_reason("corrupt")
 }

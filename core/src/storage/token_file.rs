@@ -1,7 +1,7 @@
 //! Between a token set and the members of `token.json` (planet-sdk-behaviour.md 2.5).
 
-use super::Stored;
 use super::memo::{Memo, Receipt};
+use super::{Binding, Stored};
 use crate::clock::Moment;
 use crate::credential::{TokenMembers, TokenSet, check_b64token};
 use crate::jwt;
@@ -21,7 +21,7 @@ pub fn fingerprint(parts: &[&str]) -> String {
 }
 
 /// The members that tell one stored session from another.
-fn identity(members: &Map<String, Value>) -> String {
+pub(crate) fn identity(members: &Map<String, Value>) -> String {
     let text = |member: &str| members.get(member).and_then(Value::as_str).unwrap_or("");
     fingerprint(&[text("access_token"), text("refresh_token"), text("id_token")])
 }
@@ -60,17 +60,20 @@ pub(crate) enum Content {
 
 /// Reads the members. How long the access token still lives is known from the receipt; for what Planet's own tools wrote, from the times in
 /// the token or beside it, which are another machine's: never longer than the whole life from now on.
-pub(crate) fn from_members(members: Map<String, Value>, memo: &Memo, binding: &str, now: Moment) -> Content {
+pub(crate) fn from_members(members: Map<String, Value>, memo: &Memo, binding: &Binding, now: Moment) -> Content {
     // Wiped, whatever becomes of them.
     let members = TokenMembers(members);
     let receipt = memo.receipt.as_ref().filter(|receipt| receipt.tokens == identity(&members.0));
-    if receipt.is_some_and(|receipt| receipt.binding != binding) {
+    if receipt.is_some_and(|receipt| receipt.binding != binding.fingerprint) {
         return Content::Foreign;
     }
     let text = |member: &str| members.0.get(member).and_then(Value::as_str).filter(|text| !text.is_empty());
     let access_token = text("access_token").filter(|token| check_b64token(token).is_ok()).unwrap_or("");
     if access_token.is_empty() && text("refresh_token").is_none() {
         return Content::Nothing;
+    }
+    if receipt.is_none() && is_of_another(access_token, text("scope").unwrap_or(""), text("refresh_token").is_some(), binding) {
+        return Content::Foreign;
     }
     let (lifetime_ms, remaining_ms, stated_end_ms) = match receipt {
         Some(receipt) => {
@@ -86,8 +89,21 @@ pub(crate) fn from_members(members: Map<String, Value>, memo: &Memo, binding: &s
     let access_token = Secret::from(access_token);
     let tokens = TokenSet { access_token, lifetime_ms, scopes, members };
     // When it was over is for people; while it is not, only what is left counts.
-    let expires_unix_ms = if remaining_ms > 0 { now.unix_ms.saturating_add(remaining_ms) } else { stated_end_ms.min(now.unix_ms) };
+    let expires_unix_ms =
+        if remaining_ms > 0 { now.unix_ms.saturating_add(remaining_ms) } else { stated_end_ms.min(now.unix_ms) };
     Content::Tokens(Stored { tokens, at: now, remaining_ms, expires_unix_ms })
+}
+
+/// What Planet's own tools wrote does not say whose it is; the token may.
+fn is_of_another(access_token: &str, scope: &str, has_refresh_token: bool, binding: &Binding) -> bool {
+    let same_issuer = |issuer: &str, mine: &String| issuer.trim_end_matches('/') == mine.trim_end_matches('/');
+    let by_issuer = match (jwt::issuer(access_token), &binding.issuer) {
+        (Some(issuer), Some(mine)) => !same_issuer(&issuer, mine),
+        _ => false,
+    };
+    let lacks_scope = binding.scopes.iter().any(|wanted| !scope.split_ascii_whitespace().any(|granted| granted == wanted));
+    // A person's session in a machine's place.
+    by_issuer || lacks_scope || binding.is_machine && has_refresh_token
 }
 
 /// The whole life, what is left of it, and the end in Unix milliseconds, by the SDK's rules: the token's own claims, then the times in the file, then `expires_in` from now on.

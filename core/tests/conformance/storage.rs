@@ -121,7 +121,8 @@ fn a117_no_form_of_printing_shows_a_secret() {
 #[test]
 fn a117_secrets_are_wiped_from_memory() {
     let home = Home::new();
-    let name = |what: &str| format!("{what}{:016x}{:016x}", rand(), rand());
+    // As long as tokens are, and looked for by its end: the allocator writes over the beginning of what was given back.
+    let name = |what: &str| format!("{what}{}-{:016x}{:016x}", "x".repeat(1000), rand(), rand());
     let old = [name("old-access-"), name("old-refresh-"), name("old-id-")];
     let new = [name("new-access-"), name("new-refresh-")];
     home.seed(&json!({"access_token": old[0], "refresh_token": old[1], "id_token": old[2]}));
@@ -129,7 +130,7 @@ fn a117_secrets_are_wiped_from_memory() {
     std::fs::write(home.path().join("answer"), answer.to_string()).unwrap();
     let mut process = Child::spawn(child(PLAYER, "memory").env("HOME", home.path()));
     let left = |process: &Child, wanted: &[String]| -> Vec<String> {
-        let found = |secret: &&String| occurrences(process.id(), secret.as_bytes()) > 0;
+        let found = |secret: &&String| occurrences(process.id(), secret.rsplit('-').next().unwrap().as_bytes()) > 0;
         wanted.iter().filter(found).cloned().collect()
     };
     assert_eq!(process.hear(), "opened");
