@@ -22,23 +22,28 @@ let last = 0;
 /** What is wrong with what a storage gave. */
 class Unfit extends Error {}
 
-/** Of an error that may hold anything: what holds no secret. */
-function described(error) {
-  if (error instanceof Unfit) return error.message;
-  const words = [error?.name, error?.code].filter((word) => typeof word === 'string' && /^\w{1,60}$/.test(word));
-  return words.length > 0 ? words.join(' ') : typeof error;
+/** Of what was thrown, which may be anything: what holds no secret. */
+function described(thrown) {
+  if (thrown instanceof Unfit) return thrown.message;
+  try {
+    const words = [thrown.name, thrown.code].filter((word) => typeof word === 'string' && /^\w{1,60}$/.test(word));
+    if (words.length > 0) return `threw ${words.join(' ')}`;
+  } catch {
+    // Not even its name is to be had.
+  }
+  return `threw ${thrown === null ? 'null' : typeof thrown}`;
 }
 
 /** What a function of a storage gave, as the addon takes it. */
 function fit(name, value) {
   if (name === 'load') {
     if (value === undefined || value === null) return null;
-    if (typeof value !== 'string') throw new Unfit('it gave neither a string nor null');
-    if (!value.isWellFormed()) throw new Unfit('the string that it gave has half of a surrogate pair in it');
+    if (typeof value !== 'string') throw new Unfit('gave neither a string nor null');
+    if (!value.isWellFormed()) throw new Unfit('gave a string that has half of a surrogate pair in it');
     return value;
   }
   if (name !== 'lock') return null;
-  if (typeof value !== 'boolean') throw new Unfit('it gave neither true nor false');
+  if (typeof value !== 'boolean') throw new Unfit('gave neither true nor false');
   return value;
 }
 
@@ -67,7 +72,7 @@ class Storage {
       end();
       if (name === 'lock' || name === 'unlock') this.#use(-1);
       this.#failure = error;
-      eventLoop.fail(number, `the application's storage failed in ${name}(): ${described(error)}`);
+      eventLoop.fail(number, `the application's storage failed: its ${name} ${described(error)}`);
     };
     const answer = (given) => {
       let value;

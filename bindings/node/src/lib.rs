@@ -5,7 +5,7 @@
 
 mod error;
 mod event_loop;
-mod exit;
+pub mod exit;
 mod options;
 mod session;
 mod storage;

@@ -21,7 +21,7 @@ impl NodeStorage {
     fn ask(&self, name: &str, call: Call) -> Result<Answer> {
         self.line.ask(self.number, call, self.timeout)?.ok_or_else(|| {
             let waited = self.timeout.as_millis();
-            Error::new(Status::Storage, format!("the application's storage did not end {name}() within {waited} ms"))
+            Error::new(Status::Storage, format!("the application's storage failed: its {name} did not end within {waited} ms"))
         })
     }
 }

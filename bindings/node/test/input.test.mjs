@@ -93,6 +93,9 @@ test('options', () => {
   refused(open({ timeout: 1000 }));
   refused(open({ timeoutMS: 1000 }));
   refused(open({ scopes: [] }));
+  for (const save of ['true', 1, {}]) refused(open({ save }));
+  for (const storageRoot of [1, {}, '\ud800', '']) refused(open({ storageRoot }));
+  for (const profile of [1, {}, '\ud800', '', '..', 'a/b', 'a\0b']) refused(() => Session.fromM2m('id', KEY, { profile }));
   for (const timeoutMs of [0, -1, 1.5, NaN, Infinity, '1000', 2 ** 53, Number.MAX_SAFE_INTEGER]) refused(open({ timeoutMs }));
   for (const allowInsecureLoopback of [0, 1, 'true']) refused(open({ allowInsecureLoopback }));
   for (const allowedHosts of ['host', [1], ['a\ud800'], { 0: 'host' }, ['https://host/'], [',']]) refused(open({ allowedHosts }));

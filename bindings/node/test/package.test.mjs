@@ -28,7 +28,7 @@ after(async () => {
 });
 
 test('it holds what it needs and nothing else', () => {
-  const library = ['arguments', 'errors', 'functions', 'native', 'session', 'waiting'].map((name) => `lib/${name}.cjs`);
+  const library = ['arguments', 'errors', 'event-loop', 'functions', 'native', 'session', 'storage', 'waiting'].map((name) => `lib/${name}.cjs`);
   const expected = ['README.md', 'index.cjs', 'index.d.mts', 'index.d.ts', 'index.mjs', ...library, 'package.json', 'planetkey.node'];
   assert.deepEqual(files.filter((file) => !file.startsWith('LICENSE-')).sort(), expected.sort());
 });
@@ -59,12 +59,16 @@ test('the lock file names no host', () => {
   assert.doesNotMatch(lock, /"resolved"|:\/\//);
 });
 
-test('the README\'s example runs as printed', () => {
-  const [, language, program] = readFileSync(join(root, 'README.md'), 'utf8').match(/```(js)\n([^]*?)```/);
-  assert.equal(language, 'js');
-  // As printed, but for where the hosts are.
-  writeFileSync(join(directory, 'example.mjs'), program
-    .replaceAll('https://api.planet.com', simulator.planet_api)
-    .replaceAll('https://services.sentinel-hub.com', simulator.sentinel_hub_api));
-  assert.equal(node('example.mjs', simulator.variables), '200 api_key\n200 access_token\n');
+test('the README\'s examples run as printed', () => {
+  const examples = [...readFileSync(join(root, 'README.md'), 'utf8').matchAll(/```js\n([^]*?)```/g)].map(([, program]) => program);
+  const outputs = ['200 api_key\n200 access_token\n', 'Bearer\ntrue\n'];
+  assert.equal(examples.length, outputs.length);
+  for (const [index, program] of examples.entries()) {
+    // As printed, but for where the hosts are.
+    writeFileSync(join(directory, 'example.mjs'), program
+      .replaceAll('https://api.planet.com', simulator.planet_api)
+      .replaceAll('https://services.sentinel-hub.com', simulator.sentinel_hub_api)
+      .replaceAll('{ storage }', '{ storage, allowInsecureLoopback: true }'));
+    assert.equal(node('example.mjs', simulator.variables), outputs[index]);
+  }
 });

@@ -230,8 +230,9 @@ function checkSubset(wanted, actual) {
 
 /** Null: no such file; a text: exactly that; an object: JSON with these members. */
 function checkFile(path, wanted) {
-  if (wanted === null) assert.ok(!existsSync(path), `${path} is there`);
-  else if (typeof wanted === 'string') assert.equal(readFileSync(path, 'utf8'), wanted);
+  assert.equal(existsSync(path), wanted !== null, path);
+  if (wanted === null) return;
+  if (typeof wanted === 'string') assert.equal(readFileSync(path, 'utf8'), wanted);
   else checkSubset(wanted, JSON.parse(readFileSync(path, 'utf8')));
 }
 

@@ -131,7 +131,8 @@ test('f111 a worker is terminated while its storage blocks', limit, async () => 
 
 test('when the main thread ends the process, the renewal of a worker is still kept', limit, async () => {
   const { refresh_token } = await simulator.savedLogin();
-  await simulator.script('user.token', { hold: 'gate' });
+  // So late that a process which does not wait for it does not live to see it.
+  await simulator.script('user.token', { hold: 'gate', delay_ms: 500 });
   // The main thread has never loaded the addon.
   const result = await simulator.start(`
     import { Worker } from 'node:worker_threads';

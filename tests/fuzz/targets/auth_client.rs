@@ -10,6 +10,12 @@ use serde_json::{Map, Value};
 const SECRETS: [&str; 7] =
     ["client_secret", "client_privkey", "client_privkey_password", "api_key", "password", "user_password", "key"];
 
+/// A renewal has a thread of its own, and what belongs to one that is just ending looks like a leak. The other targets have none.
+#[unsafe(no_mangle)]
+extern "C" fn __asan_default_options() -> *const std::ffi::c_char {
+    c"detect_leaks=0".as_ptr()
+}
+
 fuzz_target!(|data: &[u8]| {
     let Some(text) = text(data) else { return };
     let read = ClientConfig::from_json(text);
