@@ -71,8 +71,9 @@ class Storage {
     const fail = (error) => {
       end();
       if (name === 'lock' || name === 'unlock') this.#use(-1);
-      this.#failure = error;
-      eventLoop.fail(number, `the application's storage failed: its ${name} ${described(error)}`);
+      const message = `the application's storage failed: its ${name} ${described(error)}`;
+      this.#failure = { message, error };
+      eventLoop.fail(number, message);
     };
     const answer = (given) => {
       let value;
@@ -125,8 +126,8 @@ class Storage {
 
   /** An error of a call that needed the storage: with what the storage threw, where that is the cause. */
   explained(error) {
-    if (error.code === 'STORAGE' && this.#failure !== undefined && !Object.hasOwn(error, 'cause')) {
-      Object.defineProperty(error, 'cause', { value: this.#failure, writable: true, configurable: true });
+    if (error.message === this.#failure?.message && !Object.hasOwn(error, 'cause')) {
+      Object.defineProperty(error, 'cause', { value: this.#failure.error, writable: true, configurable: true });
     }
     return error;
   }

@@ -57,8 +57,7 @@ test('workers that come later find the session', limit, async () => {
     const { Authorization } = await Session.fromDefaults().headers('${simulator.sentinel_hub_api}/x');
     for (const round of [1, 2, 3]) {
       const worker = ${worker(program)};
-      const [message] = await once(worker, 'message');
-      const [code] = await once(worker, 'exit');
+      const [[message], [code]] = await Promise.all([once(worker, 'message'), once(worker, 'exit')]);
       console.log(message === Authorization, code);
     }
   `);
