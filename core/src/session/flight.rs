@@ -110,31 +110,7 @@ impl<T: Clone> Flight<T> {
         let started = Instant::now();
         let mut state = self.lock();
         while state.flying {
-            let left = wait.timeout.saturating_sub(started.elapsed());
-            if left.is_zero() {
-                return Err(Error::new(
-                    Status::Timeout,
-                    "a renewal that is under way did not end within the deadline; try again, or give a longer timeout_ms",
-                ));
-            }
-            let slice = match wait.interrupt {
-                Some(interrupt) => {
-                    drop(state);
-                    if interrupt() {
-                        return Err(Error::new(
-                            Status::Cancelled,
-                            "the caller cancelled while a renewal that was under way was waited for",
-                        ));
-                    }
-                    state = self.lock();
-                    if !state.flying {
-                        break;
-                    }
-                    left.min(INTERRUPT_INTERVAL)
-                }
-                None => left,
-            };
-            state = self.landing.wait_timeout(state, slice).map_or_else(|poisoned| poisoned.into_inner().0, |(state, _)| state);
+            state = self.pause(state, started, wait, |state| state.flying)?;
         }
         (state.flying, state.grounded) = (true, true);
         Ok(Grounded(self))
@@ -176,32 +152,45 @@ impl<T: Clone> Flight<T> {
             } else if !state.flying && state.number < number {
                 take_off(&mut state, true)?;
             }
-            let left = wait.timeout.saturating_sub(started.elapsed());
-            if left.is_zero() {
-                return Err(Error::new(
-                    Status::Timeout,
-                    "the access token was not renewed within the deadline; try again, or give a longer timeout_ms",
-                ));
-            }
-            let slice = match wait.interrupt {
-                Some(interrupt) => {
-                    drop(state);
-                    if interrupt() {
-                        return Err(Error::new(
-                            Status::Cancelled,
-                            "the caller cancelled while the access token was being renewed",
-                        ));
-                    }
-                    state = self.lock();
-                    if !state.flying || state.landed.as_ref().is_some_and(|(landed, _)| *landed >= number) {
-                        continue;
-                    }
-                    left.min(INTERRUPT_INTERVAL)
-                }
-                None => left,
-            };
-            state = self.landing.wait_timeout(state, slice).map_or_else(|poisoned| poisoned.into_inner().0, |(state, _)| state);
+            state = self.pause(state, started, wait, |state| {
+                state.flying && state.landed.as_ref().is_none_or(|(landed, _)| *landed < number)
+            })?;
         }
+    }
+
+    /// Waits a while for something to land, at most until the caller's deadline. The caller's question is asked without the lock: where there
+    /// is nothing to wait for after it, this returns at once.
+    ///
+    /// Errors: TIMEOUT, CANCELLED.
+    fn pause<'s>(
+        &'s self,
+        mut state: MutexGuard<'s, State<T>>,
+        started: Instant,
+        wait: Wait<'_>,
+        is_to_wait: impl Fn(&State<T>) -> bool,
+    ) -> Result<MutexGuard<'s, State<T>>> {
+        let left = wait.timeout.saturating_sub(started.elapsed());
+        if left.is_zero() {
+            return Err(Error::new(
+                Status::Timeout,
+                "the access token was not renewed within the deadline; try again, or give a longer timeout_ms",
+            ));
+        }
+        let slice = match wait.interrupt {
+            Some(interrupt) => {
+                drop(state);
+                if interrupt() {
+                    return Err(Error::new(Status::Cancelled, "the caller cancelled while the access token was being renewed"));
+                }
+                state = self.lock();
+                if !is_to_wait(&state) {
+                    return Ok(state);
+                }
+                left.min(INTERRUPT_INTERVAL)
+            }
+            None => left,
+        };
+        Ok(self.landing.wait_timeout(state, slice).map_or_else(|poisoned| poisoned.into_inner().0, |(state, _)| state))
     }
 }
 
