@@ -105,7 +105,8 @@ async function run(written) {
   } finally {
     for (const name of Object.keys(environment)) delete process.env[name];
     Object.assign(process.env, kept);
-    rmSync(home, { recursive: true });
+    // A renewal that a case has left in the air may still be writing.
+    rmSync(home, { recursive: true, force: true, maxRetries: 10, retryDelay: 20 });
   }
 }
 
