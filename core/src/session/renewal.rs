@@ -376,8 +376,11 @@ impl Drop for Landing<'_> {
                 Err(Error::new(Status::Internal, "the renewal of the access token ended in a bug; please report it"))
             })
             .map_err(|error| error.with_profile(self.renewing.profile.as_deref()));
-        // A token counts from its receipt: readers may have had it for a while when this runs.
-        let now = result.as_ref().map_or_else(|_| self.renewing.now(), |snapshot| snapshot.at);
+        // A token counts from its receipt: readers may have had it for a while when this runs. A try to keep it counts from now.
+        let now = match &result {
+            Ok(snapshot) if self.renewing.unsaved.load().is_none() => snapshot.at,
+            _ => self.renewing.now(),
+        };
         let mut state = self.flight.lock();
         let background_in = match &result {
             Ok(snapshot) => {

@@ -42,10 +42,12 @@ fn it_is_kept_again_and_again_until_it_is_kept() {
     let (session, disk) = unsaved(&home);
     let tries = || disk.steps().iter().filter(|step| **step == Step::Lock).count();
     for half_minutes in 1..=5 {
-        assert_eq!(tries(), half_minutes);
         for _ in 0..29 {
             home.advance(1);
             ask(&session);
+            // A try that has begun ends before the next second: none is hidden behind another.
+            eventually(|| planetkey::session::settle(0));
+            assert_eq!(tries(), half_minutes);
         }
         home.advance(1);
         ask(&session);
