@@ -38,7 +38,9 @@ def token_of_planets_size():
     for in_header in range(4):
         in_claims = 0
         while True:
-            wanted = {"claims": {"filler": "x" * in_claims}, "header": {"filler": "x" * in_header}, "expires_in": LIFE}
+            # The saved session that holds it is a person's: a token of another issuer would not be used.
+            claims = {"filler": "x" * in_claims, "iss": os.environ["PLANETKEY_SIMULATOR_USER"]}
+            wanted = {"claims": claims, "header": {"filler": "x" * in_header}, "expires_in": LIFE}
             token = control("/token", wanted)["access_token"]
             missing = TOKEN_BYTES - len(token)
             if missing == 0:

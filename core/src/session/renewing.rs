@@ -360,6 +360,8 @@ impl Renewing {
         // Whoever holds the lock is starting or landing a renewal: nothing to add.
         if let Some(mut state) = flight.try_lock()
             && !state.flying
+            // Nor to what landed since this was last asked.
+            && now.monotonic_ms >= self.background_after_ms.load(Ordering::Relaxed)
             && let Err(error) =
                 self.take_off(&flight, &mut state, now, Attempt { patience: Patience::Once, timeout, asked: false, than })
         {

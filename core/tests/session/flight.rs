@@ -47,6 +47,24 @@ fn f091_thirty_two_threads_at_expiry_make_one_request() {
     assert_eq!(bench.fake.count(), 3);
 }
 
+/// Between the deadlines nobody waits, so nobody meets: all the same what has just landed is not renewed again.
+#[test]
+fn threads_at_the_soft_deadline_make_one_request() {
+    let bench = bench();
+    bench.token();
+    for round in 2..=300 {
+        bench.advance(2701);
+        let newer = format!("token-{round}");
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| eventually(|| bench.token() == newer));
+            }
+        });
+        // Whatever else has set out shows by the next round at the latest.
+        assert_eq!(bench.fake.count(), round);
+    }
+}
+
 /// Who waits longer than the session was opened for gets a renewal that may take as long.
 #[test]
 fn a_longer_deadline_reaches_the_wire() {
