@@ -160,7 +160,8 @@ def test_r7_what_is_no_session_is_none_for_either(simulator: Simulator, home: Pa
     assert refusal.value.reason == reason
     aside = [entry for entry in file.parent.iterdir() if ".corrupt-" in entry.name]
     if reason == "corrupt" and content:
-        # Nothing of it is lost, and it is in nobody's way. An empty one has nothing to lose, and the SDK may be about to fill it.
+        # Nothing of it is lost, and it is in nobody's way.
+        # An empty one has nothing to lose, and the SDK may be about to fill it.
         assert not file.exists()
         assert [entry.read_bytes() for entry in aside] == [content]
     else:
