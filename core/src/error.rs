@@ -129,6 +129,17 @@ pub const REASONS: &[(&str, Status)] = &[
     ("proxy_authentication", Status::Misconfigured),
     ("issuer_mismatch", Status::Protocol),
     ("lifetime_unusable", Status::Protocol),
+    ("malformed", Status::TokenInvalid),
+    ("bad_algorithm", Status::TokenInvalid),
+    ("unknown_key", Status::TokenInvalid),
+    ("bad_signature", Status::TokenInvalid),
+    ("bad_issuer", Status::TokenInvalid),
+    ("bad_audience", Status::TokenInvalid),
+    ("bad_nonce", Status::TokenInvalid),
+    ("bad_subject", Status::TokenInvalid),
+    ("token_expired", Status::TokenInvalid),
+    ("not_yet_valid", Status::TokenInvalid),
+    ("other_subject", Status::Denied),
 ];
 
 #[derive(Clone, Debug, Default)]
@@ -296,7 +307,7 @@ pub(crate) fn one_line(text: &str, limit: usize) -> String {
 }
 
 /// Line separators and direction overrides can forge what a terminal or a log shows.
-fn is_invisible(c: char) -> bool {
+pub(crate) fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 

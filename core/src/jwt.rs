@@ -35,7 +35,7 @@ fn claims(token: &str) -> Option<serde_json::Value> {
 }
 
 /// NumericDate (RFC 7519 2) may have a fraction; nothing beyond the year 9999 is believed.
-fn seconds(value: &serde_json::Value) -> Option<u64> {
+pub(crate) fn seconds(value: &serde_json::Value) -> Option<u64> {
     const YEAR_10000: f64 = 253_402_300_800.0;
     let number = value.as_f64()?;
     (number.is_finite() && (0.0..YEAR_10000).contains(&number)).then_some(number as u64)

@@ -24,7 +24,7 @@ const MAX_ATTEMPTS: u32 = 3;
 /// The two methods that OAuth needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
-    /// For metadata and keys.
+    /// For metadata, keys and what a token gives access to.
     Get,
     /// For everything that carries a credential (RFC 6749 3.2).
     Post,
@@ -42,13 +42,18 @@ impl Form {
         if value.is_empty() {
             return Ok(());
         }
-        if self.0.iter().any(|(present, _)| present == name) {
+        if self.has(name) {
             return Err(Error::invalid_argument(format!(
                 "the parameter {name} would be sent twice; remove it from the extra parameters"
             )));
         }
         self.0.push((name.to_owned(), Secret::from(value)));
         Ok(())
+    }
+
+    /// Whether the parameter is there.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(present, _)| present == name)
     }
 
     /// As `application/x-www-form-urlencoded`, UTF-8.
@@ -66,8 +71,10 @@ impl Form {
 pub enum Replay {
     /// Doing it twice does no harm: metadata, client credentials.
     Safe,
-    /// Doing it twice can: authorization codes, rotating refresh tokens.
+    /// Doing it twice can: rotating refresh tokens.
     Unsafe,
+    /// The server must see it once at most, whatever it answers: authorization codes (RFC 6749 4.1.2).
+    Once,
 }
 
 /// Whether somebody waits for the answer with nothing else in hand.
@@ -216,6 +223,7 @@ impl Http {
             Err(TransportFailure::NotSent(_)) => Some(jittered(100 << attempt)),
             Err(TransportFailure::Ambiguous(_)) => replay.then(|| jittered(100 << attempt)),
             Err(_) => None,
+            Ok(_) if request.replay == Replay::Once => None,
             // A server that turns a request away has not carried it out.
             Ok(response) if !(replay || response.status == 429 || response.status == 503 && response.retry_after.is_some()) => {
                 None

@@ -1,6 +1,7 @@
 //! The client credentials grant (RFC 6749 4.4).
 
 use super::client_authentication::ClientAuthentication;
+use super::exchange;
 use super::token_endpoint::{self, TokenRequest};
 use crate::credential::TokenSet;
 use crate::error::{Error, Result};
@@ -42,14 +43,7 @@ impl Grant {
         form.add("grant_type", "client_credentials")?;
         form.add("scope", &self.scopes.join(" "))?;
         form.add("audience", self.audience.as_deref().unwrap_or(""))?;
-        for (name, value) in &self.extra {
-            if name.starts_with("client_") || ["grant_type", "scope", "audience"].contains(&name.as_str()) {
-                return Err(Error::invalid_argument(format!(
-                    "{name} cannot be an extra parameter; it has its own place in the client's configuration"
-                )));
-            }
-            form.add(name, value)?;
-        }
+        exchange::add_extra(&mut form, &self.extra, &["grant_type", "scope", "audience"])?;
         Ok(form)
     }
 

@@ -1,7 +1,8 @@
 //! Authorization server metadata (RFC 8414) and its OpenID Connect form.
 
+use super::exchange;
 use crate::error::{Error, Result};
-use crate::http::{Form, Http, Method, Patience, Replay, Request};
+use crate::http::{Http, Patience};
 use serde_json::Value;
 
 /// What a server says of itself, as far as clients here need it.
@@ -9,10 +10,30 @@ use serde_json::Value;
 pub struct Metadata {
     /// Equal to the configured issuer, byte for byte.
     pub issuer: String,
+    /// Where a person's browser is sent (RFC 6749 3.1).
+    pub authorization_endpoint: Option<String>,
     /// Where tokens are asked for.
     pub token_endpoint: Option<String>,
+    /// Where a login on another device begins (RFC 8628 3.1).
+    pub device_authorization_endpoint: Option<String>,
+    /// Where tokens are revoked (RFC 7009 2).
+    pub revocation_endpoint: Option<String>,
+    /// Where a token's state is asked for (RFC 7662 2).
+    pub introspection_endpoint: Option<String>,
+    /// Who an access token speaks for (OpenID Connect Core 5.3).
+    pub userinfo_endpoint: Option<String>,
+    /// The keys that ID tokens are signed with.
+    pub jwks_uri: Option<String>,
     /// How clients may authenticate there; nothing said means client_secret_basic (RFC 8414 2).
     pub token_endpoint_auth_methods_supported: Option<Vec<String>>,
+    /// The ways of PKCE; `S256` is the one that is used.
+    pub code_challenge_methods_supported: Option<Vec<String>>,
+    /// The grants; nothing said means authorization codes (RFC 8414 2).
+    pub grant_types_supported: Option<Vec<String>>,
+    /// What ID tokens are signed with.
+    pub id_token_signing_alg_values_supported: Option<Vec<String>>,
+    /// Whether every authorization response names its issuer (RFC 9207 3).
+    pub authorization_response_iss_parameter_supported: bool,
 }
 
 /// The two well-known URLs of an issuer: the OpenID form appends, RFC 8414 3.1 inserts between host and path.
@@ -47,8 +68,7 @@ pub fn fetch(
     deadline_ms: u64,
 ) -> Result<Metadata> {
     for url in well_known_urls(server, allow_insecure_loopback)? {
-        let request = Request { method: Method::Get, url, authorization: None, form: Form::default(), replay: Replay::Safe };
-        let response = http.send(&request, patience, deadline_ms)?;
+        let (request, response) = exchange::get(http, &url, None, patience, deadline_ms)?;
         match response.status {
             200 => {
                 let place = crate::http::place(&request);
@@ -66,7 +86,7 @@ pub fn fetch(
                 return parse(&document, issuer, allow_insecure_loopback);
             }
             400..=499 if response.status != 429 => continue,
-            _ => return Err(super::token_endpoint::unsuccessful(&request, &response, http.clock().now().unix_ms)),
+            _ => return Err(exchange::unsuccessful(&request, &response, http.clock().now().unix_ms)),
         }
     }
     Err(Error::misconfigured(format!(
@@ -91,16 +111,30 @@ pub fn parse(document: &Value, issuer: &str, allow_insecure_loopback: bool) -> R
         ))
         .with_reason("issuer_mismatch"));
     }
-    let token_endpoint = text("token_endpoint").map(str::to_owned);
-    if let Some(endpoint) = &token_endpoint {
-        super::endpoint(endpoint, "token_endpoint in the server's metadata", allow_insecure_loopback)
-            .map_err(|error| Error::protocol(error.message()))?;
-    }
-    let methods = document.get("token_endpoint_auth_methods_supported").and_then(Value::as_array);
+    let endpoint = |member: &str| match text(member).filter(|endpoint| !endpoint.is_empty()) {
+        None => Ok(None),
+        Some(endpoint) => super::endpoint(endpoint, &format!("{member} in the server's metadata"), allow_insecure_loopback)
+            .map(|_| Some(endpoint.to_owned()))
+            .map_err(|error| Error::protocol(error.message())),
+    };
+    let list = |member: &str| {
+        let values = document.get(member).and_then(Value::as_array)?;
+        Some(values.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+    };
+    let iss = "authorization_response_iss_parameter_supported";
     Ok(Metadata {
         issuer: named.to_owned(),
-        token_endpoint,
-        token_endpoint_auth_methods_supported: methods
-            .map(|methods| methods.iter().filter_map(Value::as_str).map(str::to_owned).collect()),
+        authorization_endpoint: endpoint("authorization_endpoint")?,
+        token_endpoint: endpoint("token_endpoint")?,
+        device_authorization_endpoint: endpoint("device_authorization_endpoint")?,
+        revocation_endpoint: endpoint("revocation_endpoint")?,
+        introspection_endpoint: endpoint("introspection_endpoint")?,
+        userinfo_endpoint: endpoint("userinfo_endpoint")?,
+        jwks_uri: endpoint("jwks_uri")?,
+        token_endpoint_auth_methods_supported: list("token_endpoint_auth_methods_supported"),
+        code_challenge_methods_supported: list("code_challenge_methods_supported"),
+        grant_types_supported: list("grant_types_supported"),
+        id_token_signing_alg_values_supported: list("id_token_signing_alg_values_supported"),
+        authorization_response_iss_parameter_supported: document.get(iss).and_then(Value::as_bool).unwrap_or(false),
     })
 }

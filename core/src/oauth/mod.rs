@@ -1,10 +1,19 @@
 //! One file per idea of OAuth 2.0, stateless: a request goes in, a checked answer or an error comes out.
 
+pub mod authorization_code;
 pub mod client_authentication;
 pub mod client_credentials;
+pub mod device_code;
+mod exchange;
+pub mod id_token;
+pub mod introspection;
+pub mod jwks;
 pub mod metadata;
+pub mod pkce;
 pub mod refresh_token;
+pub mod revocation;
 pub mod token_endpoint;
+pub mod userinfo;
 
 use crate::error::{Error, Result};
 

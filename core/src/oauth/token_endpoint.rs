@@ -1,9 +1,10 @@
 //! The token endpoint: one place that sends its form and reads its answer (RFC 6749 5.1, 5.2).
 
 use super::client_authentication::ClientAuthentication;
+use super::exchange;
 use crate::credential::{TokenMembers, TokenSet, check_b64token};
-use crate::error::{Error, Result, Status};
-use crate::http::{Form, Http, Method, Patience, Replay, Request, Response, place};
+use crate::error::{Error, Result};
+use crate::http::{Form, Http, Patience, Replay};
 use crate::secret::Secret;
 use serde_json::Value;
 
@@ -46,22 +47,19 @@ pub fn check_scopes(scopes: &[String]) -> Result<()> {
 ///
 /// Blocks; uses the network. Errors: MISCONFIGURED (invalid_client, invalid_scope, ...), DENIED, LOGIN_REQUIRED, UNAVAILABLE, TIMEOUT, PROTOCOL.
 pub fn send(http: &Http, request: TokenRequest<'_>, patience: Patience, deadline_ms: u64) -> Result<TokenSet> {
-    let mut form = request.form;
-    let now = http.clock().now();
-    let authorization = request.authentication.apply(&mut form, request.endpoint, now.unix_ms / 1000, http.random())?;
-    let http_request =
-        Request { method: Method::Post, url: request.endpoint.clone(), authorization, form, replay: request.replay };
-    let response = http.send(&http_request, patience, deadline_ms)?;
+    let is_refresh = request.form.has("refresh_token");
+    let (http_request, response) =
+        exchange::post(http, request.endpoint, request.authentication, request.form, request.replay, patience, deadline_ms)?;
     let now_unix_ms = http.clock().now().unix_ms;
     if response.status != 200 {
-        return Err(name_client(unsuccessful(&http_request, &response, now_unix_ms), request.authentication));
+        return Err(exchange::refused(&http_request, &response, request.authentication, now_unix_ms));
     }
     // A success that cannot be read may have used up a refresh token all the same.
-    let document = json(&http_request, &response).map_err(Error::with_ambiguity)?;
-    if let Some(error) = error_response(&http_request, &response, &document) {
-        return Err(name_client(error, request.authentication));
+    let document = exchange::json(&http_request, &response).map_err(Error::with_ambiguity)?;
+    if let Some(error) = exchange::error_response(&http_request, &response, &document) {
+        return Err(exchange::name_client(error, request.authentication));
     }
-    let rotated = rotated(&document, request.replay);
+    let rotated = rotated(&document, is_refresh);
     match (token_response(document, request.scopes, now_unix_ms / 1000, response.date), rotated) {
         (Err(error), Some(members)) => {
             log::warn!("the renewed access token cannot be used: {error}");
@@ -72,119 +70,10 @@ pub fn send(http: &Http, request: TokenRequest<'_>, patience: Patience, deadline
 }
 
 /// What must be kept of an answer whatever its access token is like: the refresh token that has taken the place of the one sent.
-fn rotated(document: &Value, replay: Replay) -> Option<TokenMembers> {
+fn rotated(document: &Value, is_refresh: bool) -> Option<TokenMembers> {
     let refresh_token = document.get("refresh_token").filter(|token| token.as_str().is_some_and(|token| !token.is_empty()))?;
     let members = serde_json::Map::from_iter([("refresh_token".to_owned(), refresh_token.clone())]);
-    (replay == Replay::Unsafe).then(|| TokenMembers(members))
-}
-
-/// A refused client is told apart by its id, which is no secret.
-fn name_client(error: Error, authentication: &ClientAuthentication) -> Error {
-    if error.oauth_error() != Some("invalid_client") {
-        return error;
-    }
-    let message = format!(
-        "the authorization server does not accept the client {} (invalid_client); check its id and secret or key, and that it is not expired",
-        crate::error::one_line(authentication.client_id(), 100)
-    );
-    Error::new(Status::Misconfigured, message)
-        .with_oauth_error("invalid_client", error.oauth_error_description())
-        .with_http_status(error.http_status().unwrap_or(401))
-}
-
-fn json(request: &Request, response: &Response) -> Result<Value> {
-    let wrong = |what: &str| {
-        let media_type = response.media_type.as_deref().unwrap_or("no media type");
-        Error::protocol(format!(
-            "{} answered {} with {media_type}, {} bytes, {what}; something between here and the server may be answering for it",
-            place(request),
-            response.status,
-            response.body.0.len()
-        ))
-        .with_http_status(response.status)
-        .with_retryable(true)
-    };
-    if !response.is_json() {
-        return Err(wrong("not JSON"));
-    }
-    match serde_json::from_slice(&response.body.0) {
-        Ok(document @ Value::Object(_)) => Ok(document),
-        Ok(_) => Err(wrong("not a JSON object")),
-        Err(_) => Err(wrong("not valid JSON")),
-    }
-}
-
-/// The error behind an answer that is not 200.
-pub(crate) fn unsuccessful(request: &Request, response: &Response, now_unix_ms: u64) -> Error {
-    let place = place(request);
-    let http_status = response.status;
-    let retry_after_ms = response.retry_after_ms(now_unix_ms);
-    let transient = |what: &str| {
-        Error::new(Status::Unavailable, format!("{place} answered {http_status}: {what}; try again later"))
-            .with_http_status(http_status)
-            .with_retry_after_ms(retry_after_ms)
-    };
-    match http_status {
-        429 => return transient("too many token requests; use each token for its whole life"),
-        408 | 425 => return transient("the server did not take the request in time"),
-        500..=599 => return transient("the server is in trouble"),
-        300..=399 => {
-            let target = response.location_host.as_deref().unwrap_or("another place");
-            return Error::protocol(format!(
-                "{place} redirects to {target}, which is not followed because the request carries credentials; configure the right address, or log in to the network's own page first"
-            ))
-            .with_http_status(http_status);
-        }
-        _ => {}
-    }
-    if response.is_json()
-        && let Ok(document) = serde_json::from_slice::<Value>(&response.body.0)
-        && let Some(error) = error_response(request, response, &document)
-    {
-        return error;
-    }
-    let media_type = response.media_type.as_deref().unwrap_or("no media type");
-    let message = format!(
-        "{place} answered {http_status} with {media_type}, {} bytes, without an OAuth error; check the address of the token endpoint",
-        response.body.0.len()
-    );
-    Error::protocol(message).with_http_status(http_status)
-}
-
-/// Reads `error` and `error_description` (RFC 6749 5.2), also from a 200: some servers answer so.
-fn error_response(request: &Request, response: &Response, document: &Value) -> Option<Error> {
-    let error = match document.get("error")? {
-        Value::String(error) if !error.is_empty() => error.as_str(),
-        Value::Null => return None,
-        // A nested object or a number breaks the standard, but it does say that something failed.
-        _ => "unknown_error",
-    };
-    let description = document.get("error_description").and_then(Value::as_str);
-    let (status, what) = match error {
-        "invalid_client" => (Status::Misconfigured, "the server does not accept this client"),
-        "unauthorized_client" => (Status::Misconfigured, "this client may not use this grant; change its registration"),
-        "unsupported_grant_type" => (Status::Misconfigured, "the server does not offer this grant"),
-        "invalid_scope" => (Status::Misconfigured, "the server does not grant these scopes to this client; ask for fewer"),
-        "invalid_target" => (Status::Misconfigured, "the server does not know this audience"),
-        "access_denied" => (Status::Denied, "the server refused"),
-        "invalid_grant" => (Status::LoginRequired, "the login is no longer valid; log in again"),
-        "interaction_required" | "login_required" | "consent_required" | "mfa_required" | "account_selection_required" => {
-            (Status::LoginRequired, "the server wants the user to log in again")
-        }
-        "temporarily_unavailable" | "server_error" | "slow_down" => (Status::Unavailable, "the server asks to try later"),
-        _ if matches!(response.status, 200 | 400 | 401) => {
-            (Status::Misconfigured, "the server refused the request; check the client's configuration")
-        }
-        // Something in between speaks, as a gateway does, and may have changed its mind the next time.
-        _ => (Status::Protocol, "the answer is not the token endpoint's own; check the address and what stands before it"),
-    };
-    let message = format!("{}: {what} ({})", place(request), crate::error::one_line(error, 100));
-    let built = Error::new(status, message).with_oauth_error(error, description).with_http_status(response.status);
-    Some(match error {
-        "invalid_grant" => built.with_reason("revoked"),
-        _ if status == Status::LoginRequired => built.with_reason("expired"),
-        _ => built,
-    })
+    is_refresh.then(|| TokenMembers(members))
 }
 
 /// Checks a successful answer and settles how long its token lives.
@@ -275,15 +164,6 @@ fn lifetime_ms(expires_in: Option<&Value>, access_token: &str, now: u64, date: O
     Ok((seconds.min(MAX_LIFETIME_S as f64) * 1000.0) as u64)
 }
 
-/// A number or a numeric string (RFC 6749 5.1 says number; servers in use send strings).
 fn expires_in_seconds(value: &Value) -> Result<f64> {
-    let number = match value {
-        Value::Number(number) => number.as_f64(),
-        Value::String(text) => text.trim().parse::<f64>().ok(),
-        _ => None,
-    };
-    match number {
-        Some(number) if !number.is_nan() => Ok(number),
-        _ => Err(Error::protocol("the token response's expires_in is not a number")),
-    }
+    exchange::number(value).ok_or_else(|| Error::protocol("the token response's expires_in is not a number"))
 }

@@ -1,0 +1,206 @@
+//! One exchange with an endpoint of an authorization server: the form and the client's proof go out, JSON or an OAuth error comes back.
+
+use super::client_authentication::ClientAuthentication;
+use crate::error::{Error, Result, Status};
+use crate::http::{Form, Http, Method, Patience, Replay, Request, Response, place};
+use crate::secret::Secret;
+use serde_json::Value;
+
+/// Posts a form with the client's authentication (RFC 6749 3.2, 8628 3.1, 7009 2.1, 7662 2.1).
+///
+/// Blocks; uses the network. Errors: as [`Http::send`], and those of the client's key.
+pub(crate) fn post(
+    http: &Http,
+    endpoint: &url::Url,
+    authentication: &ClientAuthentication,
+    mut form: Form,
+    replay: Replay,
+    patience: Patience,
+    deadline_ms: u64,
+) -> Result<(Request, Response)> {
+    let now = http.clock().now().unix_ms / 1000;
+    let authorization = authentication.apply(&mut form, endpoint, now, http.random())?;
+    let request = Request { method: Method::Post, url: endpoint.clone(), authorization, form, replay };
+    let response = http.send(&request, patience, deadline_ms)?;
+    Ok((request, response))
+}
+
+/// Reads what lies at a URL.
+///
+/// Blocks; uses the network. Errors: as [`Http::send`].
+pub(crate) fn get(
+    http: &Http,
+    url: &url::Url,
+    authorization: Option<Secret>,
+    patience: Patience,
+    deadline_ms: u64,
+) -> Result<(Request, Response)> {
+    let request = Request { method: Method::Get, url: url.clone(), authorization, form: Form::default(), replay: Replay::Safe };
+    let response = http.send(&request, patience, deadline_ms)?;
+    Ok((request, response))
+}
+
+/// Adds what a client's configuration adds of its own to a request. Its authentication and the members of the request have places of
+/// their own.
+///
+/// Errors: INVALID_ARGUMENT.
+pub(crate) fn add_extra(form: &mut Form, extra: &[(String, String)], reserved: &[&str]) -> Result<()> {
+    for (name, value) in extra {
+        if name.starts_with("client_") || reserved.contains(&name.as_str()) {
+            return Err(Error::invalid_argument(format!(
+                "{name} cannot be an extra parameter; it has its own place in the client's configuration"
+            )));
+        }
+        form.add(name, value)?;
+    }
+    Ok(())
+}
+
+/// The error behind an answer that is not 200; a client that is refused is named.
+pub(crate) fn refused(request: &Request, response: &Response, authentication: &ClientAuthentication, now_unix_ms: u64) -> Error {
+    name_client(unsuccessful(request, response, now_unix_ms), authentication)
+}
+
+/// A refused client is told apart by its id, which is no secret.
+pub(crate) fn name_client(error: Error, authentication: &ClientAuthentication) -> Error {
+    if error.oauth_error() != Some("invalid_client") {
+        return error;
+    }
+    let message = format!(
+        "the authorization server does not accept the client {} (invalid_client); check its id and secret or key, and that it is not expired",
+        crate::error::one_line(authentication.client_id(), 100)
+    );
+    Error::new(Status::Misconfigured, message)
+        .with_oauth_error("invalid_client", error.oauth_error_description())
+        .with_http_status(error.http_status().unwrap_or(401))
+}
+
+/// The JSON object of an answer.
+pub(crate) fn json(request: &Request, response: &Response) -> Result<Value> {
+    let wrong = |what: &str| {
+        let media_type = response.media_type.as_deref().unwrap_or("no media type");
+        Error::protocol(format!(
+            "{} answered {} with {media_type}, {} bytes, {what}; something between here and the server may be answering for it",
+            place(request),
+            response.status,
+            response.body.0.len()
+        ))
+        .with_http_status(response.status)
+        .with_retryable(true)
+    };
+    if !response.is_json() {
+        return Err(wrong("not JSON"));
+    }
+    match serde_json::from_slice(&response.body.0) {
+        Ok(document @ Value::Object(_)) => Ok(document),
+        Ok(_) => Err(wrong("not a JSON object")),
+        Err(_) => Err(wrong("not valid JSON")),
+    }
+}
+
+/// A number or a numeric string (RFC 6749 5.1 says number; servers in use send strings).
+pub(crate) fn number(value: &Value) -> Option<f64> {
+    let number = match value {
+        Value::Number(number) => number.as_f64(),
+        Value::String(text) => text.trim().parse::<f64>().ok(),
+        _ => None,
+    };
+    number.filter(|number| !number.is_nan())
+}
+
+/// The error behind an answer that is not 200.
+pub(crate) fn unsuccessful(request: &Request, response: &Response, now_unix_ms: u64) -> Error {
+    let place = place(request);
+    let http_status = response.status;
+    let retry_after_ms = response.retry_after_ms(now_unix_ms);
+    let transient = |what: &str| {
+        Error::new(Status::Unavailable, format!("{place} answered {http_status}: {what}; try again later"))
+            .with_http_status(http_status)
+            .with_retry_after_ms(retry_after_ms)
+    };
+    match http_status {
+        429 => return transient("too many requests; use each token for its whole life"),
+        408 | 425 => return transient("the server did not take the request in time"),
+        500..=599 => return transient("the server is in trouble"),
+        300..=399 => {
+            let target = response.location_host.as_deref().unwrap_or("another place");
+            return Error::protocol(format!(
+                "{place} redirects to {target}, which is not followed because the request carries credentials; configure the right address, or log in to the network's own page first"
+            ))
+            .with_http_status(http_status);
+        }
+        _ => {}
+    }
+    if response.is_json()
+        && let Ok(document) = serde_json::from_slice::<Value>(&response.body.0)
+        && let Some(error) = error_response(request, response, &document)
+    {
+        return error;
+    }
+    let media_type = response.media_type.as_deref().unwrap_or("no media type");
+    let message = format!(
+        "{place} answered {http_status} with {media_type}, {} bytes, without an OAuth error; check the address of this endpoint",
+        response.body.0.len()
+    );
+    Error::protocol(message).with_http_status(http_status)
+}
+
+/// Reads `error` and `error_description` (RFC 6749 5.2), also from a 200: some servers answer so.
+pub(crate) fn error_response(request: &Request, response: &Response, document: &Value) -> Option<Error> {
+    let error = match document.get("error")? {
+        Value::String(error) if !error.is_empty() => error.as_str(),
+        Value::Null => return None,
+        // A nested object or a number breaks the standard, but it does say that something failed.
+        _ => "unknown_error",
+    };
+    let description = document.get("error_description").and_then(Value::as_str);
+    let (status, what) = meaning(error).unwrap_or(match response.status {
+        200 | 400 | 401 => (Status::Misconfigured, "the server refused the request; check the client's configuration"),
+        // Something in between speaks, as a gateway does, and may have changed its mind the next time.
+        _ => (Status::Protocol, "the answer is not the authorization server's own; check the address and what stands before it"),
+    });
+    let message = format!("{}: {what} ({})", place(request), crate::error::one_line(error, 100));
+    Some(oauth_error(status, &message, error, description).with_http_status(response.status))
+}
+
+/// What an error code means for the caller; nothing when this library does not know it.
+pub(crate) fn meaning(error: &str) -> Option<(Status, &'static str)> {
+    Some(match error {
+        "invalid_client" => (Status::Misconfigured, "the server does not accept this client"),
+        "unauthorized_client" => (Status::Misconfigured, "this client may not use this grant; change its registration"),
+        "unsupported_grant_type" => (Status::Misconfigured, "the server does not offer this grant"),
+        "unsupported_response_type" => (Status::Misconfigured, "the server does not offer authorization codes"),
+        "invalid_scope" => (Status::Misconfigured, "the server does not grant these scopes to this client; ask for fewer"),
+        "invalid_target" => (Status::Misconfigured, "the server does not know this audience"),
+        "access_denied" => (Status::Denied, "the server refused"),
+        "invalid_grant" => (Status::LoginRequired, "the login is no longer valid; log in again"),
+        "interaction_required" | "login_required" | "consent_required" | "mfa_required" | "account_selection_required" => {
+            (Status::LoginRequired, "the server wants the user to log in again")
+        }
+        "temporarily_unavailable" | "server_error" | "slow_down" => (Status::Unavailable, "the server asks to try later"),
+        _ => return None,
+    })
+}
+
+/// An error with the code and description of the server, and the reason that belongs to them.
+pub(crate) fn oauth_error(status: Status, message: &str, error: &str, description: Option<&str>) -> Error {
+    let built = Error::new(status, message).with_oauth_error(error, description);
+    match error {
+        "invalid_grant" => built.with_reason("revoked"),
+        _ if status == Status::LoginRequired => built.with_reason("expired"),
+        _ => built,
+    }
+}
+
+/// The same answer of the server, said for the request that it is about.
+pub(crate) fn reworded(error: &Error, status: Status, message: &str) -> Error {
+    let built = Error::new(status, message).with_retry_after_ms(error.retry_after_ms());
+    let built = match error.oauth_error() {
+        Some(code) => built.with_oauth_error(code, error.oauth_error_description()),
+        None => built,
+    };
+    match error.http_status() {
+        Some(http_status) => built.with_http_status(http_status),
+        None => built,
+    }
+}

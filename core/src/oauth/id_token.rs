@@ -1,0 +1,256 @@
+//! ID tokens (OpenID Connect Core 2, 3.1.3.7): who has logged in, signed by the server.
+
+use super::jwks::{Jwks, Key, Kind};
+use crate::error::{Error, Result, Status, one_line};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value};
+use std::fmt;
+
+/// How far the clocks of server and client may be apart.
+pub const LEEWAY_S: u64 = 60;
+
+/// How a token may be signed: with a private key whose public half is in the server's key set, and in no other way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Algorithm {
+    Rs256,
+    Rs384,
+    Rs512,
+    Ps256,
+    Ps384,
+    Ps512,
+    Es256,
+    Es384,
+    EdDsa,
+}
+
+/// What a client accepts that has agreed on nothing else (OpenID Connect Core 3.1.3.7, 7.).
+pub const DEFAULT_ALGORITHMS: &[Algorithm] = &[Algorithm::Rs256];
+
+impl Algorithm {
+    const ALL: [Algorithm; 9] = [
+        Algorithm::Rs256,
+        Algorithm::Rs384,
+        Algorithm::Rs512,
+        Algorithm::Ps256,
+        Algorithm::Ps384,
+        Algorithm::Ps512,
+        Algorithm::Es256,
+        Algorithm::Es384,
+        Algorithm::EdDsa,
+    ];
+
+    /// By its name of RFC 7518 3.1; nothing for `none`, for shared secrets and for what is not known here.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Algorithm::ALL.into_iter().find(|algorithm| algorithm.name() == name)
+    }
+
+    /// The name of RFC 7518 3.1.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Algorithm::Rs256 => "RS256",
+            Algorithm::Rs384 => "RS384",
+            Algorithm::Rs512 => "RS512",
+            Algorithm::Ps256 => "PS256",
+            Algorithm::Ps384 => "PS384",
+            Algorithm::Ps512 => "PS512",
+            Algorithm::Es256 => "ES256",
+            Algorithm::Es384 => "ES384",
+            Algorithm::EdDsa => "EdDSA",
+        }
+    }
+
+    /// Those that a server's metadata announces and that are known here; RS256 where it announces none of them.
+    pub fn announced(supported: Option<&[String]>) -> Vec<Self> {
+        let known: Vec<Self> = supported.unwrap_or_default().iter().filter_map(|name| Algorithm::from_name(name)).collect();
+        if known.is_empty() { DEFAULT_ALGORITHMS.to_vec() } else { known }
+    }
+
+    /// The only type of key that makes such signatures.
+    pub(crate) const fn kind(self) -> Kind {
+        match self {
+            Algorithm::Es256 => Kind::P256,
+            Algorithm::Es384 => Kind::P384,
+            Algorithm::EdDsa => Kind::Ed25519,
+            _ => Kind::Rsa,
+        }
+    }
+
+    const fn implementation(self) -> jsonwebtoken::Algorithm {
+        use jsonwebtoken::Algorithm as Known;
+        match self {
+            Algorithm::Rs256 => Known::RS256,
+            Algorithm::Rs384 => Known::RS384,
+            Algorithm::Rs512 => Known::RS512,
+            Algorithm::Ps256 => Known::PS256,
+            Algorithm::Ps384 => Known::PS384,
+            Algorithm::Ps512 => Known::PS512,
+            Algorithm::Es256 => Known::ES256,
+            Algorithm::Es384 => Known::ES384,
+            Algorithm::EdDsa => Known::EdDSA,
+        }
+    }
+}
+
+/// What an ID token must say.
+#[derive(Clone, Copy, Debug)]
+pub struct Expected<'a> {
+    /// The issuer of the metadata, byte for byte.
+    pub issuer: &'a str,
+    /// Whom the token must be for.
+    pub client_id: &'a str,
+    /// What was sent with the authorization request; nothing when the login sends none, as on another device.
+    pub nonce: Option<&'a str>,
+    /// How it may be signed; an empty list means [`DEFAULT_ALGORITHMS`].
+    pub algorithms: &'a [Algorithm],
+    /// Unix seconds.
+    pub now: u64,
+    /// Whether the token must not have expired: at a login yes; one that was kept from it may be older.
+    pub check_expiry: bool,
+}
+
+/// The claims of a verified ID token: about a person, so `Debug` shows none.
+#[derive(Clone)]
+pub struct Claims(pub Map<String, Value>);
+
+impl Claims {
+    /// Who has logged in, in the server's own words (`sub`).
+    pub fn subject(&self) -> &str {
+        self.0.get("sub").and_then(Value::as_str).unwrap_or("")
+    }
+}
+
+impl fmt::Debug for Claims {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Claims([{} members])", self.0.len())
+    }
+}
+
+/// What verification came to.
+#[derive(Debug)]
+pub enum Verification {
+    /// Everything is as it must be.
+    Valid(Claims),
+    /// The token names a key that is not in the set: it may be new, so the caller reads the set once more.
+    UnknownKey,
+}
+
+/// Verifies signature and claims of an ID token.
+///
+/// Errors: TOKEN_INVALID with a reason: `malformed`, `bad_algorithm`, `unknown_key` (several keys and none is named), `bad_signature`,
+/// `bad_issuer`, `bad_audience`, `bad_nonce`, `token_expired`, `not_yet_valid`.
+pub fn verify(id_token: &str, keys: &Jwks, expected: &Expected<'_>) -> Result<Verification> {
+    let parts: Vec<&str> = id_token.split('.').collect();
+    let [header, payload, signature] = parts.as_slice() else {
+        return Err(malformed("it does not have three parts"));
+    };
+    let header = object(header).ok_or_else(|| malformed("its header is no JSON object"))?;
+    let claims = object(payload).ok_or_else(|| malformed("its payload is no JSON object"))?;
+    if header.contains_key("crit") {
+        return Err(malformed("it asks for an extension that is not known here"));
+    }
+    let algorithm = algorithm(&header, expected.algorithms)?;
+    let keys: Vec<&Key> = match header.get("kid") {
+        Some(Value::String(kid)) => keys.with_id(kid).collect(),
+        Some(_) => return Err(malformed("its kid is not a text")),
+        // Without a name only one key can be meant (OpenID Connect Core 10.1).
+        None if keys.len() > 1 => {
+            return Err(invalid("unknown_key", "the ID token names no key although the server has several"));
+        }
+        None => keys.keys().iter().collect(),
+    };
+    if keys.is_empty() {
+        return Ok(Verification::UnknownKey);
+    }
+    let mut fitting = keys.into_iter().filter(|key| key.fits(algorithm)).peekable();
+    if fitting.peek().is_none() {
+        return Err(invalid("bad_algorithm", "the ID token's algorithm is not that of the key it names"));
+    }
+    let (signed, _) = id_token.rsplit_once('.').unwrap_or_default();
+    let verifies = |key: &Key| {
+        jsonwebtoken::crypto::verify(signature, signed.as_bytes(), &key.key, algorithm.implementation()).unwrap_or(false)
+    };
+    if !fitting.any(verifies) {
+        return Err(invalid("bad_signature", "the ID token's signature is not the server's"));
+    }
+    check(&claims, expected)?;
+    Ok(Verification::Valid(Claims(claims)))
+}
+
+/// What is wrong when the set was read again and the key still is not in it.
+pub fn unknown_key() -> Error {
+    invalid("unknown_key", "the ID token is signed with a key that the server does not publish")
+}
+
+/// The claims, in the order of OpenID Connect Core 3.1.3.7.
+fn check(claims: &Map<String, Value>, expected: &Expected<'_>) -> Result<()> {
+    let text = |claim: &str| claims.get(claim).and_then(Value::as_str);
+    if text("iss") != Some(expected.issuer) {
+        let named = one_line(text("iss").unwrap_or(""), 200);
+        return Err(invalid(
+            "bad_issuer",
+            &format!("the ID token is from '{named}', not from '{}'", one_line(expected.issuer, 200)),
+        ));
+    }
+    let audiences: Vec<&str> = match claims.get("aud") {
+        Some(Value::String(audience)) => vec![audience],
+        Some(Value::Array(audiences)) => audiences.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    };
+    let authorized = claims.get("azp");
+    if !audiences.contains(&expected.client_id)
+        || authorized.is_some_and(|party| party != expected.client_id)
+        || audiences.iter().any(|audience| *audience != expected.client_id) && authorized.is_none()
+    {
+        return Err(invalid("bad_audience", "the ID token is for another client"));
+    }
+    if expected.nonce.is_some_and(|nonce| text("nonce") != Some(nonce)) {
+        return Err(invalid("bad_nonce", "the ID token belongs to another login"));
+    }
+    if text("sub").is_none_or(str::is_empty) {
+        return Err(malformed("it names no subject"));
+    }
+    let seconds = |claim: &str| claims.get(claim).and_then(crate::jwt::seconds);
+    let (Some(exp), Some(iat)) = (seconds("exp"), seconds("iat")) else {
+        return Err(malformed("it does not say when it was issued and when it expires"));
+    };
+    if !expected.check_expiry {
+        return Ok(());
+    }
+    let clock = "check this machine's clock";
+    if exp.saturating_add(LEEWAY_S) <= expected.now {
+        return Err(invalid("token_expired", &format!("the ID token expired {} s ago; {clock}", expected.now - exp)));
+    }
+    let latest = expected.now.saturating_add(LEEWAY_S);
+    if let Some(begins) = [Some(iat), seconds("nbf")].into_iter().flatten().find(|begins| *begins > latest) {
+        return Err(invalid(
+            "not_yet_valid",
+            &format!("the ID token is from {} s in the future; {clock}", begins - expected.now),
+        ));
+    }
+    Ok(())
+}
+
+/// The header's algorithm, if it is one of those agreed on.
+fn algorithm(header: &Map<String, Value>, agreed: &[Algorithm]) -> Result<Algorithm> {
+    let agreed = if agreed.is_empty() { DEFAULT_ALGORITHMS } else { agreed };
+    let named = header.get("alg").and_then(Value::as_str).unwrap_or("");
+    agreed.iter().copied().find(|algorithm| algorithm.name() == named).ok_or_else(|| {
+        let agreed: Vec<&str> = agreed.iter().map(|algorithm| algorithm.name()).collect();
+        let message = format!("the ID token is signed with '{}'; only {} is accepted", one_line(named, 40), agreed.join(", "));
+        invalid("bad_algorithm", &message)
+    })
+}
+
+fn object(part: &str) -> Option<Map<String, Value>> {
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()
+}
+
+fn malformed(what: &str) -> Error {
+    invalid("malformed", &format!("the ID token cannot be read: {what}"))
+}
+
+fn invalid(reason: &'static str, message: &str) -> Error {
+    Error::new(Status::TokenInvalid, format!("{message}; nothing of it is used: log in again")).with_reason(reason)
+}

@@ -1,0 +1,138 @@
+//! JSON Web Key Sets (RFC 7517): the public keys that an authorization server signs with.
+
+use super::exchange;
+use super::id_token::Algorithm;
+use crate::error::{Error, Result};
+use crate::http::{Http, Patience};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, ParsedPublicKey};
+use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::DecodingKey;
+use serde_json::Value;
+
+/// The keys of a set that can verify a signature. What cannot is left out, and the rest of the set stays useful.
+#[derive(Clone, Debug, Default)]
+pub struct Jwks {
+    keys: Vec<Key>,
+}
+
+/// One key, of one type whatever a token says.
+#[derive(Clone, Debug)]
+pub(crate) struct Key {
+    kid: Option<String>,
+    kind: Kind,
+    /// The one algorithm that it is for, where the set says so.
+    algorithm: Option<String>,
+    pub(crate) key: DecodingKey,
+}
+
+/// What a key is, by its own members.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Rsa,
+    P256,
+    P384,
+    Ed25519,
+}
+
+impl Key {
+    /// Whether this key may verify a signature of this algorithm.
+    pub(crate) fn fits(&self, algorithm: Algorithm) -> bool {
+        self.kind == algorithm.kind() && self.algorithm.as_deref().is_none_or(|only| only == algorithm.name())
+    }
+}
+
+impl Jwks {
+    /// Reads a set.
+    ///
+    /// Errors: PROTOCOL when the document is no set; a key that cannot be used is no error.
+    pub fn parse(document: &Value) -> Result<Self> {
+        let keys = document
+            .get("keys")
+            .and_then(Value::as_array)
+            .ok_or_else(|| Error::protocol("the server's key set has no list of keys (RFC 7517 5); check jwks_uri"))?;
+        Ok(Jwks { keys: keys.iter().filter_map(key).collect() })
+    }
+
+    /// How many keys can be used.
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Whether no key can be used.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// The keys of this id. Two keys may share one (RFC 7517 4.5).
+    pub(crate) fn with_id<'a>(&'a self, kid: &'a str) -> impl Iterator<Item = &'a Key> {
+        self.keys.iter().filter(move |key| key.kid.as_deref() == Some(kid))
+    }
+
+    /// Every key.
+    pub(crate) fn keys(&self) -> &[Key] {
+        &self.keys
+    }
+}
+
+/// Reads the set that lies at `uri`.
+///
+/// Blocks; uses the network. Errors: UNAVAILABLE, TIMEOUT, PROTOCOL.
+pub fn fetch(http: &Http, uri: &url::Url, patience: Patience, deadline_ms: u64) -> Result<Jwks> {
+    let (request, response) = exchange::get(http, uri, None, patience, deadline_ms)?;
+    if response.status != 200 {
+        return Err(exchange::unsuccessful(&request, &response, http.clock().now().unix_ms));
+    }
+    Jwks::parse(&exchange::json(&request, &response)?)
+}
+
+/// One key, or nothing when it cannot or must not verify signatures.
+fn key(jwk: &Value) -> Option<Key> {
+    let text = |member: &str| jwk.get(member).and_then(Value::as_str);
+    let bytes = |member: &str| URL_SAFE_NO_PAD.decode(text(member)?.trim_end_matches('=')).ok();
+    if text("use").is_some_and(|usage| usage != "sig") {
+        return None;
+    }
+    if let Some(operations) = jwk.get("key_ops")
+        && !operations.as_array()?.iter().any(|operation| operation == "verify")
+    {
+        return None;
+    }
+    let point = |size: usize| {
+        let (x, y) = (bytes("x")?, bytes("y")?);
+        (x.len() == size && y.len() == size).then(|| [&[4], x.as_slice(), y.as_slice()].concat())
+    };
+    let (kind, key) = match (text("kty")?, text("crv")) {
+        ("RSA", _) => {
+            let (n, e) = (bytes("n")?, bytes("e")?);
+            let (n, e) = (without_leading_zeros(&n), without_leading_zeros(&e));
+            // Refuses less than 2048 bits, and exponents that are none.
+            RsaPublicKeyComponents { n, e }.to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256).ok()?;
+            (Kind::Rsa, DecodingKey::from_rsa_raw_components(n, e))
+        }
+        ("EC", Some("P-256")) => {
+            let point = point(32)?;
+            ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &point).ok()?;
+            (Kind::P256, DecodingKey::from_ec_der(&point))
+        }
+        ("EC", Some("P-384")) => {
+            let point = point(48)?;
+            ParsedPublicKey::new(&ECDSA_P384_SHA384_FIXED, &point).ok()?;
+            (Kind::P384, DecodingKey::from_ec_der(&point))
+        }
+        ("OKP", Some("Ed25519")) => {
+            let x = bytes("x")?;
+            ParsedPublicKey::new(&ED25519, &x).ok()?;
+            (Kind::Ed25519, DecodingKey::from_ed_der(&x))
+        }
+        _ => return None,
+    };
+    Some(Key { kid: text("kid").map(str::to_owned), kind, algorithm: text("alg").map(str::to_owned), key })
+}
+
+/// Some servers write a sign byte before the number.
+fn without_leading_zeros(number: &[u8]) -> &[u8] {
+    let start = number.iter().position(|byte| *byte != 0).unwrap_or(number.len());
+    number.get(start..).unwrap_or_default()
+}

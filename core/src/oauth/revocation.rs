@@ -1,0 +1,49 @@
+//! Token revocation (RFC 7009).
+
+use super::client_authentication::ClientAuthentication;
+use super::exchange;
+use crate::error::{Error, Result, Status};
+use crate::http::{Form, Http, Patience, Replay};
+use crate::secret::Secret;
+
+/// What became of a token.
+#[derive(Debug)]
+pub enum Revocation {
+    /// It is not accepted any more, or never was: the server says the same to both (RFC 7009 2.2).
+    Revoked,
+    /// The server could not be asked or is in trouble: the token must be taken for alive (RFC 7009 2.2.1).
+    Unknown(Error),
+    /// The server does not revoke tokens of this kind.
+    Unsupported(Error),
+}
+
+/// Asks the server to accept a token no more; `token_type_hint` is `refresh_token` or `access_token`.
+///
+/// Blocks; uses the network. Errors: MISCONFIGURED (invalid_client, ...), PROTOCOL, and what else refuses the request itself.
+pub fn revoke(
+    http: &Http,
+    endpoint: &url::Url,
+    authentication: &ClientAuthentication,
+    token: &Secret,
+    token_type_hint: &str,
+    patience: Patience,
+    deadline_ms: u64,
+) -> Result<Revocation> {
+    let mut form = Form::default();
+    form.add("token", token.expose())?;
+    form.add("token_type_hint", token_type_hint)?;
+    let error = match exchange::post(http, endpoint, authentication, form, Replay::Safe, patience, deadline_ms) {
+        // The body says nothing more (RFC 7009 2.2).
+        Ok((_, response)) if matches!(response.status, 200 | 204) => return Ok(Revocation::Revoked),
+        Ok((request, response)) => exchange::refused(&request, &response, authentication, http.clock().now().unix_ms),
+        Err(error) => error,
+    };
+    if error.oauth_error() == Some("unsupported_token_type") {
+        let message = "the authorization server does not revoke tokens of this kind; they end at their expiry";
+        return Ok(Revocation::Unsupported(exchange::reworded(&error, Status::Unsupported, message)));
+    }
+    match error.status() {
+        Status::Unavailable | Status::Timeout => Ok(Revocation::Unknown(error)),
+        _ => Err(error),
+    }
+}

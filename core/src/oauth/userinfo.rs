@@ -1,0 +1,53 @@
+//! The userinfo endpoint (OpenID Connect Core 5.3): who an access token speaks for.
+
+use super::exchange;
+use crate::error::{Error, Result, Status};
+use crate::http::{Http, Patience};
+use crate::secret::Secret;
+use serde_json::{Map, Value};
+
+/// Asks who the access token speaks for.
+///
+/// Blocks; uses the network. Errors: LOGIN_REQUIRED with the HTTP status 401 when the token is not accepted: renewed once it may be;
+/// MISCONFIGURED (403: the scope `openid` is missing), UNAVAILABLE, TIMEOUT, PROTOCOL (no JSON, no `sub`).
+pub fn request(
+    http: &Http,
+    endpoint: &url::Url,
+    access_token: &Secret,
+    patience: Patience,
+    deadline_ms: u64,
+) -> Result<Map<String, Value>> {
+    let authorization = Secret::from(format!("Bearer {}", access_token.expose()));
+    let (request, response) = exchange::get(http, endpoint, Some(authorization), patience, deadline_ms)?;
+    let refused = || exchange::unsuccessful(&request, &response, http.clock().now().unix_ms);
+    match response.status {
+        200 => {}
+        401 => {
+            let message = "the userinfo endpoint does not accept the access token; log in again";
+            return Err(exchange::reworded(&refused(), Status::LoginRequired, message).with_reason("expired"));
+        }
+        403 => {
+            let message = "the access token does not open the userinfo endpoint; log in with the scope openid";
+            return Err(exchange::reworded(&refused(), Status::Misconfigured, message));
+        }
+        _ => return Err(refused()),
+    }
+    let Value::Object(members) = exchange::json(&request, &response)? else {
+        return Err(Error::protocol("the userinfo response is not a JSON object"));
+    };
+    match members.get("sub").and_then(Value::as_str) {
+        Some(subject) if !subject.is_empty() => Ok(members),
+        _ => Err(Error::protocol("the userinfo response names no sub (OpenID Connect Core 5.3.2)")),
+    }
+}
+
+/// Whether userinfo is about the person of the ID token; otherwise nothing of it may be used (OpenID Connect Core 5.3.2).
+///
+/// Errors: TOKEN_INVALID with reason `bad_subject`.
+pub fn check_subject(members: &Map<String, Value>, id_token_subject: &str) -> Result<()> {
+    if members.get("sub").and_then(Value::as_str) == Some(id_token_subject) {
+        return Ok(());
+    }
+    let message = "the userinfo response is about somebody else than the ID token; nothing of it is used: log in again";
+    Err(Error::new(Status::TokenInvalid, message).with_reason("bad_subject"))
+}
