@@ -91,7 +91,16 @@ pub struct TokenSet {
 impl TokenSet {
     /// The refresh token, where there is one.
     pub fn refresh_token(&self) -> Option<&str> {
-        self.members.0.get("refresh_token").and_then(serde_json::Value::as_str).filter(|token| !token.is_empty())
+        self.text("refresh_token")
+    }
+
+    /// The ID token (OpenID Connect Core 2), where there is one. Nothing about it has been verified.
+    pub fn id_token(&self) -> Option<&str> {
+        self.text("id_token")
+    }
+
+    fn text(&self, member: &str) -> Option<&str> {
+        self.members.0.get(member).and_then(serde_json::Value::as_str).filter(|text| !text.is_empty())
     }
 }
 

@@ -22,7 +22,12 @@ pub fn times(token: &str) -> Times {
 
 /// Who issued a token, by its own words: to tell a token of somebody else in one's own place, and for nothing more.
 pub fn issuer(token: &str) -> Option<String> {
-    claims(token)?.get("iss")?.as_str().map(str::to_owned)
+    text_claim(token, "iss")
+}
+
+/// A claim by the token's own words, such as `sub`: to tell a login of somebody else, and for nothing more.
+pub fn text_claim(token: &str, name: &str) -> Option<String> {
+    claims(token)?.get(name)?.as_str().map(str::to_owned)
 }
 
 fn claims(token: &str) -> Option<serde_json::Value> {

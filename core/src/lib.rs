@@ -20,6 +20,7 @@ pub mod credential;
 pub mod error;
 pub mod http;
 pub mod jwt;
+pub mod login;
 pub mod oauth;
 pub mod platform;
 pub mod profile;
@@ -30,9 +31,10 @@ pub mod storage;
 pub use authorize::api_key::{redact_url, strip_api_key};
 pub use credential::ApiKeyTransport;
 pub use error::{Error, REASONS, Result, Status, catalogue};
+pub use login::{BrowserLogin, DeviceLogin, LoginOptions, Progress, Prompt, PromptKind, Prompter};
 pub use session::{
-    AccessToken, Authorization, DEFAULT_TIMEOUT_MS, HostStatus, Interrupt, M2mOptions, Named, Options, Runtime, Session,
-    SessionStatus, SourceStatus,
+    AccessToken, Authorization, DEFAULT_TIMEOUT_MS, HostStatus, Interrupt, LoggedIn, LoggedOut, M2mOptions, Named, Options,
+    OtherSubject, Revocation, Runtime, Session, SessionStatus, SourceStatus,
 };
 
 /// Whether a log record with this target is this library's own: only those are known to hold no secret.

@@ -176,7 +176,7 @@ fn a_logout_elsewhere_holds_in_an_applications_storage() {
     let session = person(&Options { storage: Some(vault.clone()), ..home.options() });
     assert_eq!(ask(&session), "access-1");
     vault.recovers();
-    person(&Options { storage: Some(vault.clone()), ..home.options() }).logout().unwrap();
+    person(&Options { storage: Some(vault.clone()), ..home.options() }).logout(false).unwrap();
     home.advance(31);
     ask(&session);
     eventually(|| planetkey::session::settle(0));
@@ -312,7 +312,7 @@ fn a_logout_elsewhere_is_told_as_one() {
     home.seed(&json!({}));
     let session = home.person();
     assert_eq!(ask(&session), SEEDED);
-    home.person().logout().unwrap();
+    home.person().logout(false).unwrap();
     let error = session.refresh().unwrap_err();
     assert_eq!(error.reason(), Some("logged_out"), "{error}");
 }
@@ -344,7 +344,7 @@ fn logout_leaves_no_other_copy() {
     }
     std::fs::write(home.file("token.sops.json"), "{}").unwrap();
     std::fs::remove_file(home.file("token.sops.json")).unwrap();
-    home.person().logout().unwrap();
+    home.person().logout(false).unwrap();
     let left: Vec<_> = home
         .listing()
         .into_iter()
@@ -400,7 +400,7 @@ fn a_look_that_began_before_a_logout_brings_nothing_back() {
     std::thread::scope(|scope| {
         scope.spawn(|| ask(&session));
         eventually(|| arrived.load(Ordering::SeqCst));
-        assert!(session.logout().unwrap());
+        assert!(session.logout(false).unwrap().removed);
         go.store(true, Ordering::SeqCst);
     });
     let after = session.access_token_cached().unwrap().map(|token| token.to_string());

@@ -355,7 +355,7 @@ fn perform(session: &Session, op: &str, call: &Value) -> Option<Result<Value>> {
             value(session.should_retry(text(call, "access_token"), http_status, call["www_authenticate"].as_str()))
         }
         "refresh" => session.refresh().map(|()| json!({})),
-        "logout" => value(session.logout()),
+        "logout" => value(session.logout(true).map(|out| out.removed)),
         "status" => Ok(json!({"status": session.status().to_json()})),
         "is_initialized" => value(Ok(session.is_initialized())),
         _ => return None,

@@ -580,7 +580,7 @@ pub unsafe extern "C" fn planetkey_session_logout(
     let mut unasked = false;
     let removed = if removed.is_null() { &raw mut unasked } else { removed };
     // SAFETY: the promises of the caller are handed on.
-    unsafe { boundary::run("removed", removed, false, error, || core(session)?.logout()) }
+    unsafe { boundary::run("removed", removed, false, error, || core(session)?.logout(true).map(|out| out.removed)) }
 }
 
 /// What this session is: kinds of credentials, where they came from, expiry. No secret.

@@ -60,7 +60,7 @@ pub(crate) fn refresh(session: &Session, json: bool) -> Result<String> {
 
 /// Forgets the tokens. Who never logged in is logged out.
 pub(crate) fn logout(opened: Result<Session>, json: bool, streams: &mut Streams<'_>) -> Result<String> {
-    let removed = match opened.and_then(|session| session.logout()) {
+    let removed = match opened.and_then(|session| session.logout(true).map(|out| out.removed)) {
         Err(error) if error.status() == Status::LoginRequired => false,
         removed => removed.map_err(|error| {
             about_keys(

@@ -181,7 +181,7 @@ impl NativeSession {
     /// Forgets the tokens; `false` where there were none.
     #[napi]
     pub fn logout<'env>(&self, env: &'env Env, cancellation: &Cancellation, waited_ms: f64) -> napi::Result<Object<'env>> {
-        self.start(env, cancellation, waited_ms, Session::logout)
+        self.start(env, cancellation, waited_ms, |session| session.logout(true).map(|out| out.removed))
     }
 
     /// The URL with the API key in it.

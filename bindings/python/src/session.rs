@@ -290,7 +290,7 @@ impl Session {
     /// Forgets the tokens, in memory and where they are kept, for every process; whether there were any. A client's configuration
     /// stays, so a machine gets new tokens with the next call. Waits for a renewal that is under way.
     fn logout(&self, py: Python<'_>) -> PyResult<bool> {
-        self.wait(py, |session| session.logout())
+        self.wait(py, |session| session.logout(true).map(|out| out.removed))
     }
 
     /// What this session is. Uses no network and holds no secret.

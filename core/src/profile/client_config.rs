@@ -1,6 +1,6 @@
 //! The fields of Planet's `auth_client.json`: one client's registration.
 
-pub use super::client_type::{ClientType, Grant};
+pub use super::client_type::{ClientType, Grant, KindOfLogin};
 
 use super::client_type::Proof;
 use super::members::Members;

@@ -9,6 +9,15 @@ pub enum Grant {
     RefreshToken,
 }
 
+/// How a person logs in with a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum KindOfLogin {
+    /// In the browser of the same machine (RFC 6749 4.1).
+    AuthorizationCode,
+    /// On any device (RFC 8628).
+    DeviceCode,
+}
+
 /// What a client proves itself by at the token endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Proof {
@@ -91,6 +100,17 @@ impl ClientType {
         match self {
             ClientType::ClientCredentialsSecret | ClientType::ClientCredentialsPubkey => Grant::ClientCredentials,
             _ => Grant::RefreshToken,
+        }
+    }
+
+    /// How a person logs in; `None` for machines, and for passwords, which planetkey does not send.
+    pub const fn login(self) -> Option<KindOfLogin> {
+        match self {
+            ClientType::AuthCode | ClientType::AuthCodeSecret | ClientType::AuthCodePubkey => {
+                Some(KindOfLogin::AuthorizationCode)
+            }
+            ClientType::DeviceCode | ClientType::DeviceCodeSecret | ClientType::DeviceCodePubkey => Some(KindOfLogin::DeviceCode),
+            _ => None,
         }
     }
 

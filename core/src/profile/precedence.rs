@@ -48,6 +48,23 @@ pub fn find(environment: &dyn Environment, root: &Root) -> Result<(Vec<Found>, V
     Ok((search.found, search.notes))
 }
 
+/// The profile that a login without a name is for: the default profile where it is a person's, else the built-in one.
+///
+/// Reads files; writes nothing and uses no network, unless a profile is encrypted.
+pub fn to_log_in(root: &Root) -> Option<Found> {
+    let mut search = Search { root, found: Vec::new(), notes: Vec::new() };
+    let (preferences, _) = preferences::read(root);
+    if let Some(opened) = preferences.profile.and_then(|profile| directory::open(root, &profile).ok())
+        && matches!(&opened.config, ClientConfig::OAuth(client) if client.client_type.login().is_some())
+    {
+        search.add_profile(opened, format!("{}: {}", preferences::NAME, preferences::PROFILE), Level::Files);
+    } else {
+        let opened = directory::open(root, PROFILE_PLANET_USER).ok()?;
+        search.add_profile(opened, format!("built-in profile: {PROFILE_PLANET_USER}"), Level::BuiltIn);
+    }
+    search.found.pop()
+}
+
 struct Search<'a> {
     root: &'a Root,
     found: Vec<Found>,

@@ -3,13 +3,14 @@
 use crate::authorize::Kind;
 use crate::clock::Moment;
 use crate::credential::TokenSet;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Status};
 use crate::http::{Http, Patience};
 use crate::oauth::client_authentication::{ClientAuthentication, NONE, PrivateKey};
+use crate::oauth::jwks::Jwks;
 use crate::oauth::metadata::{self, Metadata};
 use crate::oauth::{client_credentials, refresh_token};
 use crate::platform::{Deployment, Subject};
-use crate::profile::client_config::{ClientType, Grant, OAuthClient, PrivateKeySource};
+use crate::profile::client_config::{ClientType, Grant, KindOfLogin, OAuthClient, PrivateKeySource};
 use crate::secret::Secret;
 use crate::storage::{Binding, fingerprint};
 use arc_swap::ArcSwapOption;
@@ -43,7 +44,74 @@ pub(crate) struct Client {
     extra: Vec<(String, String)>,
     kind: Kind,
     allow_insecure_loopback: bool,
+    endpoints: Endpoints,
+    redirect_uri: Option<String>,
+    local_redirect_uri: Option<String>,
     metadata: ArcSwapOption<(Metadata, Moment)>,
+    pub(super) keys: ArcSwapOption<(Jwks, Moment)>,
+}
+
+/// The endpoints of a server beside its token endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Endpoint {
+    Authorization,
+    DeviceAuthorization,
+    Revocation,
+    Introspection,
+    Userinfo,
+    Jwks,
+}
+
+impl Endpoint {
+    /// The member of the server's metadata that names it.
+    pub(crate) const fn member(self) -> &'static str {
+        match self {
+            Endpoint::Authorization => "authorization_endpoint",
+            Endpoint::DeviceAuthorization => "device_authorization_endpoint",
+            Endpoint::Revocation => "revocation_endpoint",
+            Endpoint::Introspection => "introspection_endpoint",
+            Endpoint::Userinfo => "userinfo_endpoint",
+            Endpoint::Jwks => "jwks_uri",
+        }
+    }
+
+    fn in_metadata(self, metadata: &Metadata) -> Option<&str> {
+        let named = match self {
+            Endpoint::Authorization => &metadata.authorization_endpoint,
+            Endpoint::DeviceAuthorization => &metadata.device_authorization_endpoint,
+            Endpoint::Revocation => &metadata.revocation_endpoint,
+            Endpoint::Introspection => &metadata.introspection_endpoint,
+            Endpoint::Userinfo => &metadata.userinfo_endpoint,
+            Endpoint::Jwks => &metadata.jwks_uri,
+        };
+        named.as_deref()
+    }
+}
+
+/// Endpoints that the configuration names, which go before the server's metadata.
+struct Endpoints(Vec<(Endpoint, url::Url)>);
+
+impl Endpoints {
+    /// Errors: MISCONFIGURED.
+    fn new(client: &OAuthClient, allow_insecure_loopback: bool) -> Result<Self> {
+        let named = [
+            (Endpoint::Authorization, &client.authorization_endpoint),
+            (Endpoint::DeviceAuthorization, &client.device_authorization_endpoint),
+            (Endpoint::Revocation, &client.revocation_endpoint),
+            (Endpoint::Introspection, &client.introspection_endpoint),
+            (Endpoint::Userinfo, &client.userinfo_endpoint),
+            (Endpoint::Jwks, &client.jwks_endpoint),
+        ];
+        let parsed = named
+            .into_iter()
+            .filter_map(|(endpoint, url)| Some((endpoint, url.as_deref()?)))
+            .map(|(endpoint, url)| Ok((endpoint, crate::oauth::endpoint(url, endpoint.member(), allow_insecure_loopback)?)));
+        parsed.collect::<Result<_>>().map(Endpoints)
+    }
+
+    fn get(&self, wanted: Endpoint) -> Option<&url::Url> {
+        self.0.iter().find(|(endpoint, _)| *endpoint == wanted).map(|(_, url)| url)
+    }
 }
 
 impl Client {
@@ -104,7 +172,11 @@ impl Client {
             extra: client.extra.clone(),
             kind: if known.is_some() { Kind::Token(subject) } else { Kind::ForeignToken },
             allow_insecure_loopback,
+            endpoints: Endpoints::new(client, allow_insecure_loopback)?,
+            redirect_uri: client.redirect_uri.clone(),
+            local_redirect_uri: client.local_redirect_uri.clone(),
             metadata: ArcSwapOption::empty(),
+            keys: ArcSwapOption::empty(),
         };
         // What is wrong with the request is said now and not at the first expiry.
         let authentication = made.authentication(made.supported.as_deref(), None)?;
@@ -166,25 +238,110 @@ impl Client {
 
     /// Asks the server for tokens: a machine for itself, everybody else in exchange for the refresh token of `old`. Blocks; uses the network.
     pub(crate) fn request(&self, http: &Http, old: Option<&TokenSet>, patience: Patience, deadline_ms: u64) -> Result<TokenSet> {
-        let (endpoint, authentication) = match &self.token_endpoint {
-            Some(endpoint) => (endpoint.clone(), self.authentication(self.supported.as_deref(), None)?),
-            None => {
-                let metadata = self.metadata(http, patience, deadline_ms)?;
-                let (metadata, _) = metadata.as_ref();
-                let endpoint = metadata
-                    .token_endpoint
-                    .as_deref()
-                    .ok_or_else(|| Error::protocol("the server's metadata names no token_endpoint; configure it"))?;
-                let endpoint = crate::oauth::endpoint(endpoint, "token_endpoint", self.allow_insecure_loopback)?;
-                let supported = metadata.token_endpoint_auth_methods_supported.as_deref();
-                let authentication = self.authentication(supported, Some(&metadata.issuer))?;
-                (endpoint, authentication)
-            }
-        };
+        let (endpoint, authentication) = self.token_endpoint(http, patience, deadline_ms)?;
         match (self.renews_alone(), old) {
             (false, Some(old)) => refresh_token::request(http, &endpoint, &authentication, old, patience, deadline_ms),
             _ => self.client_credentials().request(http, &endpoint, &authentication, patience, deadline_ms),
         }
+    }
+
+    /// The token endpoint, and how this client proves itself there. May ask the server's metadata.
+    ///
+    /// Blocks; uses the network. Errors: as [`metadata::fetch`]; PROTOCOL where the server names no token endpoint.
+    pub(crate) fn token_endpoint(
+        &self,
+        http: &Http,
+        patience: Patience,
+        deadline_ms: u64,
+    ) -> Result<(url::Url, ClientAuthentication)> {
+        if let Some(endpoint) = &self.token_endpoint {
+            return Ok((endpoint.clone(), self.authentication(self.supported.as_deref(), None)?));
+        }
+        let metadata = self.metadata(http, patience, deadline_ms)?;
+        let (metadata, _) = metadata.as_ref();
+        let endpoint = metadata
+            .token_endpoint
+            .as_deref()
+            .ok_or_else(|| Error::protocol("the server's metadata names no token_endpoint; configure it"))?;
+        let endpoint = crate::oauth::endpoint(endpoint, "token_endpoint", self.allow_insecure_loopback)?;
+        let supported = metadata.token_endpoint_auth_methods_supported.as_deref();
+        Ok((endpoint, self.authentication(supported, Some(&metadata.issuer))?))
+    }
+
+    /// Another endpoint of the server: the configuration's, else that of its metadata; `None` where the server has none.
+    ///
+    /// Blocks and uses the network where metadata is asked. Errors: as [`metadata::fetch`].
+    pub(crate) fn endpoint(
+        &self,
+        wanted: Endpoint,
+        http: &Http,
+        patience: Patience,
+        deadline_ms: u64,
+    ) -> Result<Option<url::Url>> {
+        if let Some(url) = self.endpoints.get(wanted) {
+            return Ok(Some(url.clone()));
+        }
+        let metadata = self.metadata(http, patience, deadline_ms)?;
+        let Some(named) = wanted.in_metadata(&metadata.0) else { return Ok(None) };
+        crate::oauth::endpoint(named, wanted.member(), self.allow_insecure_loopback).map(Some)
+    }
+
+    /// As [`Client::endpoint`]. Errors: UNSUPPORTED too, where the server has none.
+    pub(crate) fn required_endpoint(
+        &self,
+        wanted: Endpoint,
+        http: &Http,
+        patience: Patience,
+        deadline_ms: u64,
+    ) -> Result<url::Url> {
+        self.endpoint(wanted, http, patience, deadline_ms)?.ok_or_else(|| {
+            Error::new(
+                Status::Unsupported,
+                format!(
+                    "the authorization server {} offers no {}; configure it if there is one",
+                    crate::error::one_line(&self.issuer, 200),
+                    wanted.member()
+                ),
+            )
+        })
+    }
+
+    /// What the server says of itself; nothing where it publishes no metadata and the configuration names what is needed (RFC 8414 is optional).
+    pub(crate) fn metadata_if_any(&self, http: &Http, patience: Patience, deadline_ms: u64) -> Result<Option<Metadata>> {
+        match self.metadata(http, patience, deadline_ms) {
+            Ok(metadata) => Ok(Some(metadata.0.clone())),
+            Err(error) if error.status() == Status::Misconfigured && self.endpoints.get(Endpoint::Authorization).is_some() => {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(crate) fn audience(&self) -> Option<&str> {
+        self.audience.as_deref()
+    }
+
+    pub(crate) fn extra(&self) -> &[(String, String)] {
+        &self.extra
+    }
+
+    pub(crate) fn allow_insecure_loopback(&self) -> bool {
+        self.allow_insecure_loopback
+    }
+
+    /// Where the browser of this machine returns to.
+    pub(crate) fn local_redirect_uri(&self) -> Option<&str> {
+        self.local_redirect_uri.as_deref()
+    }
+
+    /// Where the browser of another machine returns to.
+    pub(crate) fn redirect_uri(&self) -> Option<&str> {
+        self.redirect_uri.as_deref()
+    }
+
+    /// How a person logs in, by the client's type.
+    pub(crate) fn kind_of_login(&self) -> Option<KindOfLogin> {
+        self.client_type.login()
     }
 
     fn authentication(&self, supported: Option<&[String]>, issuer: Option<&str>) -> Result<ClientAuthentication> {

@@ -6,11 +6,15 @@ mod client;
 #[cfg(all(test, feature = "shuttle"))]
 mod exploration;
 mod flight;
+mod identity;
 mod in_flight;
+mod interruptible;
 mod login_m2m;
+mod logout;
 mod once_a_second;
 mod open;
 mod options;
+mod person;
 mod renewal;
 mod renewing;
 mod snapshot;
@@ -20,8 +24,10 @@ mod sync;
 
 pub use authorization::{AccessToken, Authorization};
 pub use in_flight::settle;
+pub use logout::{LoggedOut, Revocation};
 pub use open::{M2mOptions, Named};
 pub use options::{DEFAULT_TIMEOUT_MS, Options, Runtime};
+pub use person::{LoggedIn, OtherSubject};
 pub use status::{HostStatus, SessionStatus, SourceStatus};
 
 use crate::authorize::{HostPolicy, Target, api_key, challenge};
@@ -29,7 +35,11 @@ use crate::credential::ApiKeyTransport;
 use crate::error::{Error, Result, Status};
 use crate::platform::Acceptance;
 use crate::secret::Secret;
-use flight::Wait;
+pub(crate) use client::Endpoint;
+pub(crate) use flight::Wait;
+pub(crate) use identity::deadline_ms;
+pub(crate) use interruptible::interruptibly;
+pub(crate) use person::Person;
 use renewing::Renewing;
 use source::Source;
 use std::sync::Arc;
@@ -40,6 +50,8 @@ pub type Interrupt = Arc<dyn Fn() -> bool + Send + Sync>;
 
 struct Shared {
     sources: Vec<Source>,
+    /// The person's client that a login would fill, where no source is a person's: used as soon as somebody has logged in, by whatever process.
+    to_log_in: Option<Source>,
     policy: HostPolicy,
     deployment: String,
     notes: Vec<String>,
@@ -166,7 +178,7 @@ impl Session {
             return Err(Error::invalid_argument("give the access token that the API refused"));
         }
         self.tokens()?;
-        Ok(self.shared.sources.iter().filter_map(Source::renewing).any(|renewing| renewing.invalidate(access_token)))
+        Ok(self.renewing_sources().any(|renewing| renewing.invalidate(access_token)))
     }
 
     /// An API answered a request that carried this token. Says whether repeating it once, with a new authorization, makes sense, and
@@ -181,11 +193,10 @@ impl Session {
         if self.invalidate(access_token)? {
             return Ok(true);
         }
-        let mut renewing = self.shared.sources.iter().filter_map(Source::renewing);
-        match renewing.clone().find(|renewing| renewing.holds(access_token)) {
+        match self.renewing_sources().find(|renewing| renewing.holds(access_token)) {
             // Somebody else took it out of use already; or it is too young to be replaced again, and repeating would carry it again.
             Some(renewing) => Ok(renewing.is_rejected()),
-            None => Ok(renewing.any(|renewing| renewing.is_usable())),
+            None => Ok(self.renewing_sources().any(|renewing| renewing.is_usable())),
         }
     }
 
@@ -196,27 +207,15 @@ impl Session {
         self.tokens()?.refresh(self.wait()).map(drop)
     }
 
-    /// Forgets the tokens, in memory and on disk, so that every process has to log in again; `false` where there were none. A client's
-    /// configuration stays: a machine gets new tokens with the next call.
-    ///
-    /// Blocks until a renewal under way has ended. Errors: UNSUPPORTED where the session holds no tokens, TIMEOUT, STORAGE.
-    pub fn logout(&self) -> Result<bool> {
-        self.tokens()?;
-        let mut removed = false;
-        for renewing in self.shared.sources.iter().filter_map(Source::renewing) {
-            removed |= renewing.logout(self.wait())?;
-        }
-        Ok(removed)
-    }
-
     /// What this session is. Uses no network, holds no secret.
     pub fn status(&self) -> SessionStatus {
         let shared = &self.shared;
-        let mut hosts: Vec<String> = shared.sources.iter().flat_map(|source| shared.policy.hosts_for(source.kind())).collect();
+        let sources: Vec<&Source> = self.sources().collect();
+        let mut hosts: Vec<String> = sources.iter().flat_map(|source| shared.policy.hosts_for(source.kind())).collect();
         hosts.sort();
         hosts.dedup();
         let hosts = hosts.into_iter().filter_map(|host| self.host_status(host)).collect();
-        SessionStatus::new(&shared.sources, hosts, &shared.policy, &shared.deployment, &shared.notes)
+        SessionStatus::new(&sources, hosts, &shared.policy, &shared.deployment, &shared.notes)
     }
 
     fn host_status(&self, host: String) -> Option<HostStatus> {
@@ -227,16 +226,22 @@ impl Session {
 
     /// Whether the session holds a credential that can be used, so that calls need no person. Uses no network.
     pub fn is_initialized(&self) -> bool {
-        self.shared.sources.iter().any(|source| {
-            source.renewing().map(Renewing::look_at_last);
-            source.is_initialized()
-        })
+        self.sources().any(|source| !source.is_over())
+    }
+
+    /// The sources in their order, and last that of somebody who has logged in since.
+    fn sources(&self) -> impl Iterator<Item = &Source> {
+        self.shared.sources.iter().chain(self.shared.to_log_in.iter().filter(|source| !source.is_over()))
+    }
+
+    fn renewing_sources(&self) -> impl Iterator<Item = &Arc<Renewing>> {
+        self.sources().filter_map(Source::renewing)
     }
 
     /// The first source whose credential the host takes; one that Planet lists as under development there only if there is no other.
     fn choose(&self, target: &Target<'_>) -> Result<(usize, &Source, bool)> {
         let mut under_development = None;
-        for (index, source) in self.shared.sources.iter().enumerate() {
+        for (index, source) in self.sources().enumerate() {
             match self.shared.policy.accepts(target, source.kind()) {
                 Acceptance::Yes => return Ok((index, source, false)),
                 Acceptance::UnderDevelopment if under_development.is_none() => under_development = Some((index, source, true)),
@@ -244,10 +249,10 @@ impl Session {
             }
         }
         under_development.ok_or_else(|| {
-            if self.shared.sources.is_empty() {
+            let held: Vec<_> = self.sources().map(Source::kind).collect();
+            if held.is_empty() {
                 return self.empty();
             }
-            let held: Vec<_> = self.shared.sources.iter().map(Source::kind).collect();
             self.shared.policy.refusal(target, &held)
         })
     }
@@ -266,8 +271,7 @@ impl Session {
     }
 
     fn tokens(&self) -> Result<&Arc<Renewing>> {
-        let renewing = self.shared.sources.iter().find_map(Source::renewing);
-        renewing.ok_or_else(|| match self.shared.sources.is_empty() {
+        self.renewing_sources().next().ok_or_else(|| match self.shared.sources.is_empty() {
             true => self.empty(),
             false => Error::new(
                 Status::Unsupported,
@@ -289,7 +293,9 @@ impl Session {
         let passed_over: String = self.shared.notes.iter().map(|note| format!(" ({note})")).collect();
         Error::new(
             Status::LoginRequired,
-            format!("no credential was found{passed_over}; set PL_API_KEY, or PL_AUTH_CLIENT_ID and PL_AUTH_CLIENT_SECRET"),
+            format!(
+                "no credential was found{passed_over}; log in, or set PL_API_KEY, or PL_AUTH_CLIENT_ID and PL_AUTH_CLIENT_SECRET"
+            ),
         )
         .with_reason("never_logged_in")
     }

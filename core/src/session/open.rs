@@ -120,10 +120,10 @@ impl<'a> Opening<'a> {
     }
 
     /// `names_a_key`: whether the call names the API key that `allowed_hosts` is for.
-    fn session(self, sources: Vec<Source>, notes: Vec<String>, names_a_key: bool) -> Result<Session> {
+    fn session(self, sources: Vec<Source>, to_log_in: Option<Source>, notes: Vec<String>, names_a_key: bool) -> Result<Session> {
         let allowed = self.options.allowed_hosts.as_deref().unwrap_or_default();
         let policy = HostPolicy::new(&self.deployment, allowed, names_a_key, self.allow_insecure_loopback)?;
-        let shared = Shared { sources, policy, deployment: self.deployment.name, notes };
+        let shared = Shared { sources, to_log_in, policy, deployment: self.deployment.name, notes };
         Ok(Session { shared: Arc::new(shared), timeout: self.options.timeout()?, interrupt: None })
     }
 
@@ -131,7 +131,14 @@ impl<'a> Opening<'a> {
         let opening = self.at_deployment_of(config)?;
         let source = opening.source(config, origin, profile, keep_in)?;
         let names_a_key = source.api_key().is_some();
-        opening.session(vec![source], Vec::new(), names_a_key)
+        opening.session(vec![source], None, Vec::new(), names_a_key)
+    }
+
+    /// The client that a login without a name is for, where this deployment has people at all.
+    fn to_log_in(&self) -> Option<Source> {
+        let found = precedence::to_log_in(&self.root)?;
+        self.check_deployment(&found.config).ok()?;
+        self.source(&found.config, &found.source, found.profile.clone(), found.token_profile.as_deref()).ok()
     }
 
     /// A client of another deployment would send its secret to this one's server.
@@ -213,7 +220,11 @@ impl Session {
         for note in &notes {
             log::warn!("{note}");
         }
-        opening.session(sources, notes, false)
+        let to_log_in = match sources.iter().any(|source| source.renewing().is_some_and(|one| !one.client.renews_alone())) {
+            true => None,
+            false => opening.to_log_in(),
+        };
+        opening.session(sources, to_log_in, notes, false)
     }
 
     /// What is named, highest first: profile, M2M client, API key; with none of them [`Session::from_defaults`]. For commands, so
@@ -275,7 +286,7 @@ impl Session {
         let opening = Opening::new(options, options.allow_insecure_loopback.unwrap_or(false))?;
         let credential = Credential::Static(ApiKeySource::new(key, transport)?);
         let source = Source { credential, origin: "argument: api_key".to_owned(), profile: None };
-        opening.session(vec![source], Vec::new(), true)
+        opening.session(vec![source], None, Vec::new(), true)
     }
 
     /// A machine-to-machine client at the deployment's M2M server.

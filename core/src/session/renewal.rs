@@ -150,7 +150,7 @@ impl Renewing {
 
     /// What is stored, and whether it could be read. A damaged file is put aside; what cannot be read does not matter to whoever has its
     /// tokens in memory or gets them without it.
-    fn read(&self, in_memory: bool, now: Moment) -> Result<(Kept, Seen, bool)> {
+    pub(super) fn read(&self, in_memory: bool, now: Moment) -> Result<(Kept, Seen, bool)> {
         let error = match self.storage.load(now, true) {
             Ok((kept, seen)) => return Ok((kept, seen, true)),
             Err(error) => error,
@@ -212,7 +212,7 @@ impl Renewing {
     }
 
     /// Stores the tokens before they are handed out; a disk that cannot be written leaves a working session in memory.
-    fn keep(&self, received: &Stored, replaced: Option<String>) {
+    pub(super) fn keep(&self, received: &Stored, replaced: Option<String>) {
         self.note_renewable(received);
         match self.storage.save(received) {
             Ok(seen) => {

@@ -29,11 +29,11 @@ thread_local! {
 }
 
 /// A caller's thread is inside what others wait for.
-struct Inside;
+pub(super) struct Inside;
 
 impl Inside {
     /// Errors: UNAVAILABLE where it is already.
-    fn enter() -> Result<Self> {
+    pub(super) fn enter() -> Result<Self> {
         check_outside()?;
         RENEWING.set(true);
         Ok(Inside)
@@ -212,24 +212,6 @@ impl Renewing {
     /// Whether its last token was refused by an API.
     pub(crate) fn is_rejected(&self) -> bool {
         self.last().is_some_and(|snapshot| snapshot.is_rejected())
-    }
-
-    /// Forgets the tokens, here and on disk; `false` where there were none.
-    ///
-    /// Blocks until a renewal under way has ended. Errors: TIMEOUT, CANCELLED, STORAGE; UNAVAILABLE from inside a renewal.
-    pub(crate) fn logout(&self, wait: Wait<'_>) -> Result<bool> {
-        let deadline = Instant::now() + wait.timeout;
-        let _inside = Inside::enter()?;
-        // Not every storage has a lock: without this the renewal would undo the logout.
-        let flight = self.flight();
-        let _grounded = flight.ground(wait)?;
-        let _lock = self.storage.lock(deadline)?;
-        let removed = self.storage.remove().map_err(|error| error.with_profile(self.profile.as_deref()))?;
-        let unsaved = self.unsaved.load().is_some();
-        self.seen.store(Arc::new(self.storage.seen()));
-        self.forget();
-        flight.lock().blocked = None;
-        Ok(removed || unsaved)
     }
 
     /// The session is gone.

@@ -57,7 +57,7 @@ pub struct SessionStatus {
 
 impl SessionStatus {
     pub(super) fn new(
-        sources: &[Source],
+        sources: &[&Source],
         hosts: Vec<HostStatus>,
         policy: &HostPolicy,
         deployment: &str,

@@ -204,7 +204,7 @@ fn a066_an_ended_session_says_which_profile_to_log_in_again() {
     home.fake.answers(oauth_error(400, "invalid_grant"));
     error(&home.person(), "revoked");
     let session = home.person();
-    assert!(session.logout().unwrap());
+    assert!(session.logout(false).unwrap().removed);
     error(&session, "logged_out");
 }
 

@@ -95,7 +95,7 @@ fn obey(session: &Session) {
         match order.as_str() {
             "ask" => answer(session.access_token().map(|token| token.to_string())),
             "refresh" => answer(session.refresh().map(|()| "refreshed".to_owned())),
-            "logout" => answer(session.logout().map(|removed| removed.to_string())),
+            "logout" => answer(session.logout(false).map(|out| out.removed.to_string())),
             "notes" => tell(&session.status().notes().join("; ")),
             order => panic!("{order}"),
         }

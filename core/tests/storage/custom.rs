@@ -50,9 +50,9 @@ fn it_is_locked_read_kept_and_unlocked_in_this_order() {
     let other = person(&options(&home, &vault));
     assert_eq!((ask(&other).as_str(), vault.calls()), ("access-1", vec!["lock", "load", "unlock"]));
     assert_eq!(home.fake.count(), 1);
-    assert!(session.logout().unwrap());
+    assert!(session.logout(false).unwrap().removed);
     assert_eq!(vault.calls(), ["lock", "load", "forget", "unlock"]);
-    assert!(vault.text.lock().unwrap().is_none() && !session.logout().unwrap());
+    assert!(vault.text.lock().unwrap().is_none() && !session.logout(false).unwrap().removed);
     assert_eq!(session.access_token().unwrap_err().reason(), Some("logged_out"));
 }
 
@@ -107,7 +107,7 @@ fn a_lock_that_is_not_to_be_had_is_a_timeout_and_its_failure_is_told() {
     vault.does(|call| if call == "lock" { Err(broken()) } else { Ok(true) });
     home.advance(30);
     assert_eq!(session.access_token().unwrap_err().status(), Status::Storage);
-    assert_eq!(session.logout().unwrap_err().status(), Status::Storage);
+    assert_eq!(session.logout(false).unwrap_err().status(), Status::Storage);
     vault.recovers();
     home.advance(60);
     assert_eq!(ask(&session), "access-1");
@@ -178,7 +178,7 @@ fn a_login_by_the_application_is_found() {
         *vault.text.lock().unwrap() = Some(seeded(&json!({"access_token": name})).to_string());
         home.advance(1);
         assert_eq!(ask(&session), name);
-        session.logout().unwrap();
+        session.logout(false).unwrap();
     }
 }
 
@@ -205,7 +205,7 @@ fn it_is_called_by_one_thread_at_a_time() {
             scope.spawn(move || {
                 for _ in 0..10 {
                     match number % 4 {
-                        0 => drop(session.logout()),
+                        0 => drop(session.logout(false)),
                         1 => drop(session.refresh()),
                         2 => drop(session.access_token()),
                         _ => *vault.text.lock().unwrap() = Some(over().to_string()),
@@ -286,8 +286,11 @@ fn f099_a_storage_that_calls_the_session_back_does_not_wait_for_itself() {
         session.status();
         session.is_initialized();
         session.invalidate("other").unwrap();
-        let waits =
-            [("ask", session.access_token().map(drop)), ("refresh", session.refresh()), ("logout", session.logout().map(drop))];
+        let waits = [
+            ("ask", session.access_token().map(drop)),
+            ("refresh", session.refresh()),
+            ("logout", session.logout(false).map(drop)),
+        ];
         record.lock().unwrap().extend(waits.map(|(what, result)| (call, what, status(result))));
         Ok(true)
     });
@@ -295,7 +298,7 @@ fn f099_a_storage_that_calls_the_session_back_does_not_wait_for_itself() {
     inner.set(session.clone()).unwrap();
     assert_eq!(ask(&session), "access-1");
     // Beside the renewal also the logout, which runs on the caller's own thread.
-    assert!(session.logout().unwrap());
+    assert!(session.logout(false).unwrap().removed);
     let answers = answers.lock().unwrap();
     let calls: std::collections::BTreeSet<&str> = answers.iter().map(|(call, ..)| *call).collect();
     assert_eq!(calls.into_iter().collect::<Vec<_>>(), ["forget", "load", "lock", "save", "unlock"]);

@@ -146,7 +146,7 @@ fn f072_what_a_newer_version_remembers_is_used_and_not_rewritten() {
     home.fake.answers(busy(503, Some("600")));
     home.seed(&json!({"_exp": NOW, "_iat": NOW - 3600}));
     home.person().access_token().unwrap_err();
-    home.person().logout().unwrap();
+    home.person().logout(false).unwrap();
     assert_eq!(std::fs::read(home.memo_file()).unwrap(), before, "it is the newer version's");
     assert_eq!(home.fake.count(), 3);
 }

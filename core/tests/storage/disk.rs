@@ -159,7 +159,7 @@ fn f067_a_file_system_that_is_really_read_only() {
     for session in [&session, &machine] {
         assert!(session.status().notes()[0].contains("PLANETKEY_STORAGE_ROOT"), "{:?}", session.status().notes());
     }
-    let error = session.logout().unwrap_err();
+    let error = session.logout(false).unwrap_err();
     assert_eq!(error.status(), Status::Storage, "{error}");
     mount.remount("rw");
     home.advance(31);

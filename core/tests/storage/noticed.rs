@@ -16,7 +16,7 @@ fn a_logout_by_another_process_is_noticed_within_a_second() {
     home.seed(&json!({}));
     let (ours, theirs) = (home.person(), home.person());
     assert_eq!(ask(&ours), SEEDED);
-    assert!(theirs.logout().unwrap());
+    assert!(theirs.logout(false).unwrap().removed);
     home.clock.advance(std::time::Duration::from_millis(999));
     assert_eq!(ask(&ours), SEEDED, "looked at once a second");
     home.clock.advance(std::time::Duration::from_millis(1));
@@ -38,7 +38,7 @@ fn a_login_by_another_process_is_noticed_within_a_second() {
         home.advance(1);
         assert_eq!(ask(&session), name);
         assert!(session.is_initialized());
-        assert!(session.logout().unwrap() && !session.logout().unwrap());
+        assert!(session.logout(false).unwrap().removed && !session.logout(false).unwrap().removed);
         assert_eq!(reason(&session), "logged_out");
     }
     // After a session has died as well.
@@ -59,7 +59,7 @@ fn status_looks_as_often_as_a_call_does() {
     let session = home.person();
     assert!(session.status().is_initialized());
     assert_eq!(session.status().expires_at(), Some(i64::try_from(NOW + 3600).unwrap()));
-    home.person().logout().unwrap();
+    home.person().logout(false).unwrap();
     home.advance(1);
     assert!(!session.status().is_initialized() && session.status().expires_at().is_none());
     home.seed(&json!({"_exp": NOW + 60}));
@@ -86,7 +86,8 @@ fn a_logout_during_a_renewal_has_the_last_word() {
     std::thread::scope(|scope| {
         let renewal = scope.spawn(|| ours.refresh());
         home.fake.wait_held(1);
-        let logouts: Vec<_> = [&ours, &theirs].into_iter().map(|session| scope.spawn(|| session.logout().unwrap())).collect();
+        let logouts: Vec<_> =
+            [&ours, &theirs].into_iter().map(|session| scope.spawn(|| session.logout(false).unwrap().removed)).collect();
         assert!(home.token_file().exists());
         home.fake.open();
         served_or_told(renewal.join().unwrap());
@@ -119,7 +120,7 @@ fn a_logout_during_a_renewal_without_a_lock_has_the_last_word() {
     std::thread::scope(|scope| {
         let renewal = scope.spawn(|| session.refresh());
         home.fake.wait_held(1);
-        let logout = scope.spawn(move || leaving.logout().unwrap());
+        let logout = scope.spawn(move || leaving.logout(false).unwrap().removed);
         eventually(|| waiting.load(Ordering::Relaxed) || logout.is_finished());
         assert!(!logout.is_finished() && vault.text.lock().unwrap().is_some());
         home.fake.open();

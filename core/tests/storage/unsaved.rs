@@ -94,7 +94,7 @@ fn a_logout_by_another_process_ends_what_is_in_memory() {
     let home = Home::new();
     let (session, disk) = unsaved(&home);
     disk.recovers();
-    assert!(home.person().logout().unwrap());
+    assert!(home.person().logout(false).unwrap().removed);
     for _ in 0..40 {
         home.advance(1);
         let error = session.access_token().unwrap_err();
@@ -108,14 +108,14 @@ fn a_logout_by_another_process_ends_what_is_in_memory() {
 fn a_logout_forgets_what_is_in_memory_only() {
     let home = Home::new();
     let (session, disk) = unsaved(&home);
-    assert!(session.logout().unwrap());
+    assert!(session.logout(false).unwrap().removed);
     disk.recovers();
     for _ in 0..40 {
         home.advance(1);
         assert_eq!(session.access_token().unwrap_err().reason(), Some("logged_out"));
     }
     assert!(!home.token_file().exists());
-    assert!(!session.logout().unwrap());
+    assert!(!session.logout(false).unwrap().removed);
 }
 
 /// A logout that fails leaves everything as it was.
@@ -126,7 +126,7 @@ fn a_logout_that_the_disk_refuses_loses_nothing() {
     // A directory in the file's place cannot be removed as a file, by nobody.
     std::fs::rename(home.token_file(), home.file("aside")).unwrap();
     std::fs::create_dir(home.token_file()).unwrap();
-    assert_eq!(session.logout().unwrap_err().status(), Status::Storage);
+    assert_eq!(session.logout(false).unwrap_err().status(), Status::Storage);
     std::fs::remove_dir(home.token_file()).unwrap();
     std::fs::rename(home.file("aside"), home.token_file()).unwrap();
     assert_eq!(ask(&session), "access-1");

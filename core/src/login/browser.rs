@@ -1,0 +1,342 @@
+//! The login in a browser: authorization code with PKCE (RFC 6749 4.1, RFC 7636, RFC 8252).
+
+use super::loopback::{self, Arrived, Loopback};
+use super::page::Page;
+use super::{LoginOptions, Outcome, Progress, Prompt, PromptKind, cancelled};
+use crate::error::{Error, Result, Status};
+use crate::http::Patience;
+use crate::oauth::authorization_code::{self, Attempt, Parameters, Response};
+use crate::secret::Secret;
+use crate::session::{Endpoint, Interrupt, LoggedIn, Person, Wait, deadline_ms, interruptibly};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Where a client without a redirect URI returns to.
+const DEFAULT_REDIRECT_URI: &str = "http://127.0.0.1/callback";
+/// What a person has by default.
+const DEFAULT_TIMEOUT_MS: u64 = 5 * 60 * 1000;
+/// How long the sockets are waited for before somebody is asked whether they still want to wait.
+const SLICE: Duration = Duration::from_millis(50);
+const POLL_MS: u64 = 250;
+/// No address that a browser shows is longer.
+const MAX_PASTED_BYTES: usize = 64 * 1024;
+
+struct Shared {
+    person: Person,
+    options: LoginOptions,
+    attempt: Attempt,
+    scopes: Vec<String>,
+    issuer: String,
+    /// The server announces that it names itself in its answers (RFC 9207).
+    iss_required: bool,
+    ends_ms: u64,
+    cancelled: AtomicBool,
+    state: Mutex<State>,
+}
+
+struct State {
+    receiver: Option<Loopback>,
+    outcome: Option<Outcome>,
+}
+
+/// A login in a browser that is under way. Any number of threads; clones are of the same login, and its sockets close when it is over, cancelled, or
+/// the last of them is dropped.
+#[derive(Clone)]
+pub struct BrowserLogin {
+    shared: Arc<Shared>,
+    interrupt: Option<Interrupt>,
+}
+
+impl std::fmt::Debug for BrowserLogin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "BrowserLogin(at {})", self.shared.issuer)
+    }
+}
+
+/// What the server says, as far as an authorization request needs it.
+struct Server {
+    endpoint: url::Url,
+    issuer: String,
+    iss_required: bool,
+}
+
+fn server(person: &Person) -> Result<Server> {
+    let this = person.clone();
+    interruptibly(person.wait(), "starting the login", move || {
+        let (client, http) = (this.client(), this.http());
+        let deadline = deadline_ms(http, this.timeout());
+        let metadata = client.metadata_if_any(http, Patience::Patient, deadline)?;
+        Ok(Server {
+            endpoint: client.required_endpoint(Endpoint::Authorization, http, Patience::Patient, deadline)?,
+            issuer: metadata.as_ref().map_or_else(|| client.issuer().to_owned(), |metadata| metadata.issuer.clone()),
+            iss_required: metadata.is_some_and(|metadata| metadata.authorization_response_iss_parameter_supported),
+        })
+    })
+}
+
+impl BrowserLogin {
+    /// `receive`: whether this program waits for the browser itself; otherwise the address is pasted back.
+    pub(super) fn start(person: &Person, options: &LoginOptions, receive: bool) -> Result<BrowserLogin> {
+        let client = person.client();
+        let server = server(person)?;
+        let configured = if receive { client.local_redirect_uri() } else { client.redirect_uri() };
+        let configured = configured.unwrap_or(DEFAULT_REDIRECT_URI);
+        // Who pastes needs an address that the server allows; where nobody listens, the browser keeps it in its address bar.
+        let receiver = match receive || loopback::is_local(configured)? {
+            true => match Loopback::bind(configured, options.page.clone()) {
+                Err(error) if !receive && error.status() == Status::Unavailable => None,
+                bound => Some(bound?),
+            },
+            false => None,
+        };
+        let redirect_uri = receiver.as_ref().map_or(configured, Loopback::redirect_uri).to_owned();
+        let receiver = receiver.filter(|_| receive);
+        let scopes = options.scopes.clone().unwrap_or_else(|| client.scopes().to_vec());
+        let parameters = Parameters {
+            endpoint: &server.endpoint,
+            client_id: client.client_id(),
+            redirect_uri: &redirect_uri,
+            scopes: &scopes,
+            audience: client.audience(),
+            extra: client.extra(),
+        };
+        let attempt = Attempt::new(&parameters, person.http().random())?;
+        let now = person.http().clock().now();
+        let shared = Shared {
+            person: person.clone(),
+            attempt,
+            scopes,
+            issuer: server.issuer,
+            iss_required: server.iss_required,
+            ends_ms: now.plus_ms(options.timeout_ms.unwrap_or(DEFAULT_TIMEOUT_MS)).monotonic_ms,
+            options: options.clone(),
+            cancelled: AtomicBool::new(false),
+            state: Mutex::new(State { receiver, outcome: None }),
+        };
+        Ok(BrowserLogin { shared: Arc::new(shared), interrupt: None })
+    }
+
+    /// The same login with a question that is asked while a call waits, about every 50 ms; `true` ends the call, and the login, with CANCELLED.
+    pub fn with_interrupt(&self, interrupt: Interrupt) -> BrowserLogin {
+        BrowserLogin { interrupt: Some(interrupt), ..self.clone() }
+    }
+
+    /// The address to open in a browser. It holds no secret, and is good for this login only.
+    pub fn authorization_url(&self) -> &str {
+        self.shared.attempt.url()
+    }
+
+    /// Where the browser returns to.
+    pub fn redirect_uri(&self) -> &str {
+        self.shared.attempt.redirect_uri()
+    }
+
+    /// How long there is for it, in milliseconds.
+    pub fn expires_in_ms(&self) -> u64 {
+        self.shared.ends_ms.saturating_sub(self.now_ms())
+    }
+
+    /// What to show beside the browser.
+    pub fn prompt(&self, browser_opened: bool) -> Prompt {
+        let what = if browser_opened {
+            "A browser was opened to log in. If you do not see it, open this address on this machine:"
+        } else {
+            "Open this address in a browser on this machine to log in:"
+        };
+        Prompt { browser_opened, ..self.prompt_of(PromptKind::Browser, what) }
+    }
+
+    /// What to ask where the address is pasted back. `problem`: why the last answer was not good.
+    pub fn paste_prompt(&self, problem: Option<&Error>) -> Prompt {
+        let again = problem.map(|problem| format!("{}\n", problem.message())).unwrap_or_default();
+        let what = format!(
+            "{again}Open this address in a browser, log in, and paste the whole address that the browser ends at (a page that cannot be \
+             shown is fine):"
+        );
+        self.prompt_of(PromptKind::Paste, &what)
+    }
+
+    fn prompt_of(&self, kind: PromptKind, what: &str) -> Prompt {
+        let url = self.authorization_url().to_owned();
+        Prompt {
+            kind,
+            message: format!("{what}\n\n    {url}\n"),
+            url: Some(url),
+            user_code: None,
+            verification_uri: None,
+            verification_uri_complete: None,
+            expires_in_ms: Some(self.expires_in_ms()),
+            browser_opened: false,
+        }
+    }
+
+    /// Serves the browser if it has come. Blocks for the token request only where the browser has just returned.
+    ///
+    /// Errors: those of the login, as [`BrowserLogin::wait`]; the same again once it is over.
+    pub fn poll(&self) -> Result<Progress> {
+        match self.step(Duration::ZERO) {
+            Some(outcome) => outcome.map(Progress::LoggedIn),
+            None => Ok(Progress::Pending { next_poll_ms: POLL_MS }),
+        }
+    }
+
+    /// Waits for the person, at most `timeout_ms` or until the login ends.
+    ///
+    /// Errors: TIMEOUT, CANCELLED, DENIED (the person or the server said no; `other_subject`), PROTOCOL, TOKEN_INVALID, MISCONFIGURED,
+    /// UNAVAILABLE. A TIMEOUT of `timeout_ms` leaves the login under way, anything else ends it and closes its sockets.
+    pub fn wait(&self, timeout_ms: Option<u64>) -> Result<LoggedIn> {
+        let started = Instant::now();
+        loop {
+            if let Some(outcome) = self.step(SLICE) {
+                return outcome;
+            }
+            if timeout_ms.is_some_and(|timeout_ms| started.elapsed() >= Duration::from_millis(timeout_ms)) {
+                return Err(Error::new(Status::Timeout, "nobody has logged in yet; the login goes on, wait for it again"));
+            }
+        }
+    }
+
+    /// Ends the login with the address that the browser ended at: where it cannot return to this program by itself.
+    ///
+    /// Blocks for the token request. Errors: INVALID_ARGUMENT where this is not the address of this login, which leaves it under way; else as
+    /// [`BrowserLogin::wait`].
+    pub fn complete(&self, callback_url: &str) -> Result<LoggedIn> {
+        let query = self.pasted(callback_url)?;
+        let mut state = self.lock();
+        if let Some(outcome) = self.over(&mut state) {
+            return outcome;
+        }
+        let outcome = match self.response(&query) {
+            Response::NotOurs(_) => {
+                return Err(Error::invalid_argument("this address is of another login; paste the one that this login ended at"));
+            }
+            Response::Refused(error) => Err(error),
+            Response::Code(code) => self.redeem(&code),
+        };
+        self.end(&mut state, outcome)
+    }
+
+    /// Ends the login. Whoever waits for it gets CANCELLED; its sockets are closed when this returns.
+    pub fn cancel(&self) {
+        self.shared.cancelled.store(true, Ordering::Relaxed);
+        // Whoever is serving sees it within a moment.
+        let mut state = self.lock();
+        let _ = self.over(&mut state);
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.shared.person.http().clock().now().monotonic_ms
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_interrupted(&self) -> bool {
+        self.shared.cancelled.load(Ordering::Relaxed) || self.interrupt.as_ref().is_some_and(|interrupt| interrupt())
+    }
+
+    /// The outcome, where the login is over or must end now.
+    fn over(&self, state: &mut State) -> Option<Outcome> {
+        if let Some(outcome) = &state.outcome {
+            return Some(outcome.clone());
+        }
+        if self.is_interrupted() {
+            return Some(self.end(state, Err(cancelled())));
+        }
+        if self.now_ms() >= self.shared.ends_ms {
+            let late = Error::new(Status::Timeout, "nobody logged in within the time; start the login again");
+            return Some(self.end(state, Err(late)));
+        }
+        None
+    }
+
+    fn end(&self, state: &mut State, outcome: Outcome) -> Outcome {
+        let outcome = outcome.map_err(|error| error.with_profile(self.shared.person.profile()));
+        state.outcome = Some(outcome.clone());
+        if let Some(receiver) = state.receiver.take() {
+            receiver.close();
+        }
+        outcome
+    }
+
+    fn step(&self, slice: Duration) -> Option<Outcome> {
+        let mut state = self.lock();
+        if let Some(outcome) = self.over(&mut state) {
+            return Some(outcome);
+        }
+        let Some(receiver) = state.receiver.as_mut() else {
+            drop(state);
+            // Only complete() ends it.
+            std::thread::sleep(slice);
+            return None;
+        };
+        let arrived = receiver.serve(slice)?;
+        let (outcome, page) = match self.response(&arrived.query) {
+            Response::NotOurs(why) => {
+                log::debug!("a request that is not this login's was refused: {why}");
+                self.show(&state, arrived, Page::NotOurs);
+                return None;
+            }
+            Response::Refused(error) => {
+                let page = if error.status() == Status::Denied { Page::Refused } else { Page::Failed };
+                (Err(error), page)
+            }
+            Response::Code(code) => match self.redeem(&code) {
+                Ok(logged_in) => (Ok(logged_in), Page::LoggedIn),
+                Err(error) => (Err(error), Page::Failed),
+            },
+        };
+        self.show(&state, arrived, page);
+        Some(self.end(&mut state, outcome))
+    }
+
+    fn show(&self, state: &State, arrived: Arrived, page: Page) {
+        if let Some(receiver) = &state.receiver {
+            receiver.answer(arrived, page);
+        }
+    }
+
+    fn response(&self, query: &Secret) -> Response {
+        self.shared.attempt.response(query.expose(), &self.shared.issuer, self.shared.iss_required)
+    }
+
+    /// The query of what was pasted: a whole address, or what follows its question mark.
+    fn pasted(&self, text: &str) -> Result<Secret> {
+        let text = text.trim();
+        let wrong = || {
+            Error::invalid_argument(format!(
+                "paste the whole address that the browser ended at; it begins with {}",
+                crate::error::one_line(self.redirect_uri(), 200)
+            ))
+        };
+        if text.len() > MAX_PASTED_BYTES {
+            return Err(wrong());
+        }
+        let (address, query) = text.split_once('?').ok_or_else(wrong)?;
+        let is_here = address.is_empty() || address.trim_end_matches('/') == self.redirect_uri().trim_end_matches('/');
+        let query = query.split('#').next().unwrap_or_default();
+        if is_here { Ok(Secret::from(query)) } else { Err(wrong()) }
+    }
+
+    /// Exchanges the code, once: whatever happens it is not sent again.
+    fn redeem(&self, code: &Secret) -> Result<LoggedIn> {
+        let question = {
+            let this = self.clone();
+            Arc::new(move || this.is_interrupted())
+        };
+        let person = self.shared.person.with_interrupt(question.clone());
+        let wait = Wait { timeout: person.timeout(), interrupt: Some(question.as_ref()) };
+        let tokens = interruptibly(wait, "the login", {
+            let (shared, code) = (self.shared.clone(), code.clone());
+            move || {
+                let (client, http) = (shared.person.client(), shared.person.http());
+                let deadline = deadline_ms(http, shared.person.timeout());
+                let (endpoint, authentication) = client.token_endpoint(http, Patience::Patient, deadline)?;
+                authorization_code::redeem(http, &endpoint, &authentication, &shared.attempt, &code, &shared.scopes, deadline)
+            }
+        })?;
+        person.keep_login(tokens, Some(self.shared.attempt.nonce()), &|other| self.shared.options.accept(other))
+    }
+}

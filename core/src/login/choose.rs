@@ -1,0 +1,184 @@
+//! `login`: nothing where the session is good, a renewal where that is enough, and only then a person.
+
+use super::{BrowserLogin, DeviceLogin, LoginOptions, Method, Prompt, PromptKind};
+use crate::error::{Error, Result, Status};
+use crate::profile::client_config::KindOfLogin;
+use crate::session::{Endpoint, LoggedIn, Person, Session, deadline_ms};
+
+impl Session {
+    /// Makes sure that somebody is logged in. A good session is left as it is, an expired one renewed; only then a person is asked: in the browser
+    /// where one can be opened and the client allows it, else by a device code, else by pasting the browser's address back. A session
+    /// of a machine or of an API key needs nobody.
+    ///
+    /// Blocks as long as the person takes, up to `options.timeout_ms`; uses the network. Errors: LOGIN_REQUIRED where nobody can be asked
+    /// (the message says what to run), DENIED, TIMEOUT, CANCELLED, UNAVAILABLE, MISCONFIGURED, PROTOCOL, TOKEN_INVALID, INVALID_ARGUMENT.
+    pub fn login(&self, options: &LoginOptions) -> Result<LoggedIn> {
+        options.check()?;
+        let person = match self.person() {
+            Ok(person) => person,
+            Err(_) if self.is_initialized() => return self.without_person(),
+            Err(error) => return Err(error),
+        };
+        if !options.force
+            && let Some(current) = current(&person, options)?
+        {
+            return Ok(current);
+        }
+        by_person(&person, options).map_err(|error| error.with_profile(person.profile()))
+    }
+
+    /// Starts a login on any device (RFC 8628): the handle tells what to show, and is waited for or polled.
+    ///
+    /// Blocks for one request; uses the network. Errors: UNSUPPORTED (nobody logs in to this session; the server has no such endpoint),
+    /// MISCONFIGURED, UNAVAILABLE, TIMEOUT, CANCELLED, PROTOCOL, INVALID_ARGUMENT.
+    pub fn start_device_login(&self, options: &LoginOptions) -> Result<DeviceLogin> {
+        options.check()?;
+        let person = self.person()?;
+        DeviceLogin::start(&person, options).map_err(|error| error.with_profile(person.profile()))
+    }
+
+    /// Starts a login in a browser (RFC 6749 4.1 with PKCE): the handle tells the address to open, listens for the browser's return, and is waited
+    /// for or polled. Opens no browser itself.
+    ///
+    /// Blocks where metadata is asked; uses the network. Errors: as [`Session::start_device_login`]; UNAVAILABLE too where the port of the
+    /// client's redirect URI is taken.
+    pub fn start_browser_login(&self, options: &LoginOptions) -> Result<BrowserLogin> {
+        options.check()?;
+        let person = self.person()?;
+        BrowserLogin::start(&person, options, true).map_err(|error| error.with_profile(person.profile()))
+    }
+
+    /// Machines and API keys log in by themselves.
+    fn without_person(&self) -> Result<LoggedIn> {
+        match self.access_token() {
+            Ok(token) => Ok(LoggedIn { expires_at: token.expires_at(), ..LoggedIn::default() }),
+            Err(error) if error.status() == Status::Unsupported => Ok(LoggedIn::default()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The session that there is, where it is good enough.
+fn current(person: &Person, options: &LoginOptions) -> Result<Option<LoggedIn>> {
+    match person.current() {
+        Ok(current) => {
+            let lacks = |scope: &String| !current.scopes.iter().any(|granted| granted == scope);
+            Ok(Some(current.clone()).filter(|_| !options.scopes.iter().flatten().any(lacks)))
+        }
+        Err(error) if error.status() == Status::LoginRequired => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn by_person(person: &Person, options: &LoginOptions) -> Result<LoggedIn> {
+    let client = person.client();
+    let kind = client.kind_of_login().ok_or_else(|| {
+        Error::new(
+            Status::Unsupported,
+            "this client logs in with a password, which planetkey never sends; register a client for the browser or device login",
+        )
+    })?;
+    let has_redirect = kind == KindOfLogin::AuthorizationCode || client.local_redirect_uri().is_some();
+    let has_prompter = options.prompter.is_some();
+    match options.method {
+        Method::Browser => return in_browser(person, options),
+        Method::Device => return on_device(person, options),
+        Method::Paste => return by_paste(person, options),
+        Method::Auto => {}
+    }
+    if has_redirect && options.open_browser != Some(false) && (options.open_browser == Some(true) || options.opener().can_open())
+    {
+        match in_browser(person, options) {
+            Err(error) if is_unopened(&error) => log::info!("no browser could be opened; another way is tried"),
+            outcome => return outcome,
+        }
+    }
+    if has_prompter && (kind == KindOfLogin::DeviceCode || offers_device_codes(person)) {
+        match on_device(person, options) {
+            // Registered for the browser alone.
+            Err(error)
+                if has_redirect && matches!(error.oauth_error(), Some("unauthorized_client" | "unsupported_grant_type")) => {}
+            outcome => return outcome,
+        }
+    }
+    if has_redirect && has_prompter {
+        return by_paste(person, options);
+    }
+    Err(nobody_to_ask(person))
+}
+
+fn offers_device_codes(person: &Person) -> bool {
+    let http = person.http();
+    let deadline = deadline_ms(http, person.timeout());
+    matches!(person.client().endpoint(Endpoint::DeviceAuthorization, http, crate::http::Patience::Patient, deadline), Ok(Some(_)))
+}
+
+const UNOPENED: &str = "no browser could be opened on this machine";
+
+fn unopened() -> Error {
+    Error::new(
+        Status::LoginRequired,
+        format!("{UNOPENED}; log in with a device code, or set BROWSER to the program that opens addresses"),
+    )
+    .with_reason("never_logged_in")
+}
+
+fn is_unopened(error: &Error) -> bool {
+    error.status() == Status::LoginRequired && error.message().starts_with(UNOPENED)
+}
+
+fn nobody_to_ask(person: &Person) -> Error {
+    let profile =
+        person.profile().map(|profile| format!(" --profile {}", crate::error::one_line(profile, 100))).unwrap_or_default();
+    Error::new(
+        Status::LoginRequired,
+        format!(
+            "somebody must log in, and this program gave no way to ask: run `planetkey login{profile}` in a terminal, or pass a prompt to login"
+        ),
+    )
+    .with_reason("never_logged_in")
+}
+
+fn in_browser(person: &Person, options: &LoginOptions) -> Result<LoggedIn> {
+    let login = BrowserLogin::start(person, options, true)?;
+    if !options.open(login.authorization_url()) {
+        // Somebody may open it by hand, if somebody is told.
+        if options.method != Method::Browser || options.prompter.is_none() {
+            login.cancel();
+            return Err(unopened());
+        }
+        options.prompt(&login.prompt(false))?;
+        return login.wait(None);
+    }
+    options.prompt(&login.prompt(true))?;
+    login.wait(None)
+}
+
+fn on_device(person: &Person, options: &LoginOptions) -> Result<LoggedIn> {
+    if options.prompter.is_none() {
+        return Err(nobody_to_ask(person));
+    }
+    let login = DeviceLogin::start(person, options)?;
+    let mut prompt = login.prompt();
+    prompt.browser_opened = prompt.url.as_deref().is_some_and(|url| options.open(url));
+    options.prompt(&prompt)?;
+    login.wait(None)
+}
+
+fn by_paste(person: &Person, options: &LoginOptions) -> Result<LoggedIn> {
+    if options.prompter.is_none() {
+        return Err(nobody_to_ask(person));
+    }
+    let login = BrowserLogin::start(person, options, false)?;
+    let mut problem: Option<Error> = None;
+    loop {
+        let prompt: Prompt = login.paste_prompt(problem.as_ref());
+        debug_assert!(prompt.kind == PromptKind::Paste);
+        let Some(answer) = options.prompt(&prompt)? else { return Err(super::cancelled()) };
+        match login.complete(&answer) {
+            // A mistake in copying is not the end of it.
+            Err(error) if error.status() == Status::InvalidArgument => problem = Some(error),
+            outcome => return outcome,
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! The login on any device (RFC 8628).
+
+use super::{LoginOptions, Outcome, Progress, Prompt, PromptKind, cancelled, qr_code};
+use crate::error::{Error, Result, Status};
+use crate::http::Patience;
+use crate::oauth::device_code::{self, DeviceAuthorization, Poll, Schedule};
+use crate::session::{Endpoint, Interrupt, LoggedIn, Person, Wait, deadline_ms, interruptibly};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
+use std::time::{Duration, Instant};
+
+/// How long is slept before somebody is asked whether they still want to wait.
+const SLICE: Duration = Duration::from_millis(50);
+/// While another thread polls.
+const BUSY_POLL_MS: u64 = 250;
+
+struct Shared {
+    person: Person,
+    options: LoginOptions,
+    authorization: DeviceAuthorization,
+    scopes: Vec<String>,
+    ends_ms: u64,
+    cancelled: AtomicBool,
+    state: Mutex<State>,
+}
+
+struct State {
+    schedule: Schedule,
+    /// What kept the last poll from being answered, should the time run out.
+    trouble: Option<Error>,
+    outcome: Option<Outcome>,
+}
+
+/// A login on any device that is under way. Any number of threads; clones are of the same login.
+#[derive(Clone)]
+pub struct DeviceLogin {
+    shared: Arc<Shared>,
+    interrupt: Option<Interrupt>,
+}
+
+impl std::fmt::Debug for DeviceLogin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "DeviceLogin(at {})", self.shared.authorization.verification_uri)
+    }
+}
+
+impl DeviceLogin {
+    pub(super) fn start(person: &Person, options: &LoginOptions) -> Result<DeviceLogin> {
+        let scopes = options.scopes.clone().unwrap_or_else(|| person.client().scopes().to_vec());
+        let authorization = interruptibly(person.wait(), "starting the login", {
+            let (person, scopes) = (person.clone(), scopes.clone());
+            move || {
+                let (client, http) = (person.client(), person.http());
+                let deadline = deadline_ms(http, person.timeout());
+                let endpoint = client.required_endpoint(Endpoint::DeviceAuthorization, http, Patience::Patient, deadline)?;
+                let (_, authentication) = client.token_endpoint(http, Patience::Patient, deadline)?;
+                device_code::authorize(
+                    http,
+                    &endpoint,
+                    &authentication,
+                    &scopes,
+                    client.audience(),
+                    client.extra(),
+                    client.allow_insecure_loopback(),
+                    Patience::Patient,
+                    deadline,
+                )
+            }
+        })?;
+        let now_ms = person.http().clock().now().monotonic_ms;
+        let schedule = Schedule::new(&authorization, now_ms);
+        let ends_ms = schedule.ends_ms().min(now_ms.saturating_add(options.timeout_ms.unwrap_or(u64::MAX)));
+        let shared = Shared {
+            person: person.clone(),
+            options: options.clone(),
+            authorization,
+            scopes,
+            ends_ms,
+            cancelled: AtomicBool::new(false),
+            state: Mutex::new(State { schedule, trouble: None, outcome: None }),
+        };
+        Ok(DeviceLogin { shared: Arc::new(shared), interrupt: None })
+    }
+
+    /// The same login with a question that is asked while a call waits, about every 50 ms; `true` ends the call, and the login, with CANCELLED.
+    pub fn with_interrupt(&self, interrupt: Interrupt) -> DeviceLogin {
+        DeviceLogin { interrupt: Some(interrupt), ..self.clone() }
+    }
+
+    /// The code that the person enters, or compares.
+    pub fn user_code(&self) -> &str {
+        &self.shared.authorization.user_code
+    }
+
+    /// The address at which it is entered.
+    pub fn verification_uri(&self) -> &str {
+        &self.shared.authorization.verification_uri
+    }
+
+    /// The address that holds the code already, where the server gives one. The code is shown beside it all the same (RFC 8628 3.3.1).
+    pub fn verification_uri_complete(&self) -> Option<&str> {
+        self.shared.authorization.verification_uri_complete.as_deref()
+    }
+
+    /// How long there is for it, in milliseconds.
+    pub fn expires_in_ms(&self) -> u64 {
+        self.shared.ends_ms.saturating_sub(self.now_ms())
+    }
+
+    fn address(&self) -> &str {
+        self.verification_uri_complete().unwrap_or(self.verification_uri())
+    }
+
+    /// The address as a QR code, as [`Prompt::qr_code`].
+    pub fn qr_code(&self, ascii: bool) -> Option<String> {
+        qr_code::text(self.address(), ascii)
+    }
+
+    /// What to show.
+    pub fn prompt(&self) -> Prompt {
+        let (uri, code) = (self.verification_uri(), self.user_code());
+        let message = match self.verification_uri_complete() {
+            Some(complete) => format!(
+                "To log in, open this address on any device:\n\n    {complete}\n\nand check that it shows the code {code}. \
+                 Or open {uri} and enter the code.\n"
+            ),
+            None => format!("To log in, open this address on any device:\n\n    {uri}\n\nand enter the code {code}.\n"),
+        };
+        Prompt {
+            kind: PromptKind::Device,
+            message,
+            url: Some(self.address().to_owned()),
+            user_code: Some(code.to_owned()),
+            verification_uri: Some(uri.to_owned()),
+            verification_uri_complete: self.verification_uri_complete().map(str::to_owned),
+            expires_in_ms: Some(self.expires_in_ms()),
+            browser_opened: false,
+        }
+    }
+
+    /// Asks the server if it is time to, at most once. Blocks for that request only: a timer of a program's own may drive the login so.
+    ///
+    /// Errors: those of the login, as [`DeviceLogin::wait`]; the same again once it is over.
+    pub fn poll(&self) -> Result<Progress> {
+        let mut state = match self.shared.state.try_lock() {
+            Ok(state) => state,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return Ok(Progress::Pending { next_poll_ms: BUSY_POLL_MS }),
+        };
+        if let Some(outcome) = self.over(&mut state) {
+            return outcome.map(Progress::LoggedIn);
+        }
+        if self.now_ms() < state.schedule.next_ms() {
+            return Ok(self.pending(&state));
+        }
+        match self.ask(&mut state) {
+            Some(outcome) => outcome.map(Progress::LoggedIn),
+            None => Ok(self.pending(&state)),
+        }
+    }
+
+    /// Waits for the person, at most `timeout_ms` or until the code is no longer good.
+    ///
+    /// Errors: TIMEOUT, CANCELLED, DENIED (the person or the server said no; `other_subject`), LOGIN_REQUIRED (`expired`: the code is no
+    /// longer good), UNAVAILABLE (the server could not be reached until then), PROTOCOL, TOKEN_INVALID, MISCONFIGURED. A TIMEOUT of
+    /// `timeout_ms` leaves the login under way.
+    pub fn wait(&self, timeout_ms: Option<u64>) -> Result<LoggedIn> {
+        let started_ms = self.now_ms();
+        loop {
+            let next_poll_ms = match self.poll()? {
+                Progress::LoggedIn(logged_in) => return Ok(logged_in),
+                Progress::Pending { next_poll_ms } => next_poll_ms,
+            };
+            let waited_ms = self.now_ms().saturating_sub(started_ms);
+            let left_ms = timeout_ms.map_or(u64::MAX, |timeout_ms| timeout_ms.saturating_sub(waited_ms));
+            if left_ms == 0 {
+                return Err(Error::new(Status::Timeout, "nobody has logged in yet; the login goes on, wait for it again"));
+            }
+            let slice = SLICE.min(Duration::from_millis(next_poll_ms.min(left_ms).max(1)));
+            self.shared.person.http().clock().sleep(slice);
+        }
+    }
+
+    /// Ends the login. Whoever waits for it gets CANCELLED. Returns at once.
+    pub fn cancel(&self) {
+        self.shared.cancelled.store(true, Ordering::Relaxed);
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.shared.person.http().clock().now().monotonic_ms
+    }
+
+    fn is_interrupted(&self) -> bool {
+        self.shared.cancelled.load(Ordering::Relaxed) || self.interrupt.as_ref().is_some_and(|interrupt| interrupt())
+    }
+
+    fn pending(&self, state: &State) -> Progress {
+        Progress::Pending { next_poll_ms: state.schedule.next_ms().min(self.shared.ends_ms).saturating_sub(self.now_ms()) }
+    }
+
+    /// The outcome, where the login is over or must end now.
+    fn over(&self, state: &mut State) -> Option<Outcome> {
+        if let Some(outcome) = &state.outcome {
+            return Some(outcome.clone());
+        }
+        if self.is_interrupted() {
+            return Some(self.end(state, Err(cancelled())));
+        }
+        if self.now_ms() < self.shared.ends_ms {
+            return None;
+        }
+        let late = state.trouble.clone().unwrap_or_else(|| {
+            let message = "nobody entered the code within the time; start the login again for a new one";
+            if self.now_ms() >= state.schedule.ends_ms() {
+                Error::new(Status::LoginRequired, message).with_reason("expired")
+            } else {
+                Error::new(Status::Timeout, message)
+            }
+        });
+        Some(self.end(state, Err(late)))
+    }
+
+    fn end(&self, state: &mut State, outcome: Outcome) -> Outcome {
+        let outcome = outcome.map_err(|error| error.with_profile(self.shared.person.profile()));
+        state.outcome = Some(outcome.clone());
+        outcome
+    }
+
+    fn ask(&self, state: &mut MutexGuard<'_, State>) -> Option<Outcome> {
+        let question = {
+            let this = self.clone();
+            Arc::new(move || this.is_interrupted())
+        };
+        let person = self.shared.person.with_interrupt(question.clone());
+        // One request that is not answered must not take all of the time there is.
+        let timeout = person.timeout().min(Duration::from_millis(self.expires_in_ms().max(1)));
+        let started = Instant::now();
+        let answer = interruptibly(Wait { timeout, interrupt: Some(question.as_ref()) }, "the login", {
+            let shared = self.shared.clone();
+            move || {
+                let (client, http) = (shared.person.client(), shared.person.http());
+                let deadline = deadline_ms(http, timeout);
+                let (endpoint, authentication) = client.token_endpoint(http, Patience::Once, deadline)?;
+                let device_code = &shared.authorization.device_code;
+                device_code::poll(http, &endpoint, &authentication, device_code, &shared.scopes, deadline)
+            }
+        });
+        let answer = match answer {
+            // The request's own deadline, not the person's: trouble of the network, which slows the polling down and does not end it.
+            Err(error) if error.status() == Status::Timeout => Ok(Poll::Unreachable { retry_after_ms: None, error }),
+            answer => answer,
+        };
+        log::debug!("a poll of the device login took {} ms", started.elapsed().as_millis());
+        let poll = match answer {
+            Ok(poll) => poll,
+            Err(error) => return Some(self.end(state, Err(error))),
+        };
+        let now_ms = self.now_ms();
+        state.schedule.polled(&poll, now_ms);
+        match poll {
+            Poll::Granted(tokens) => {
+                let outcome = person.keep_login(tokens, None, &|other| self.shared.options.accept(other));
+                return Some(self.end(state, outcome));
+            }
+            Poll::Unreachable { error, .. } => {
+                log::info!("the login waits longer because the server could not be asked: {error}");
+                state.trouble = Some(error);
+            }
+            Poll::Pending | Poll::SlowDown => state.trouble = None,
+        }
+        None
+    }
+}

@@ -1,0 +1,291 @@
+//! The loopback receiver (RFC 8252 7.3): it serves the browser's return, one exact address, on this machine only.
+//!
+//! It has no thread: whoever waits for the login serves it. Browsers open connections ahead of need and say nothing on them, so several
+//! are served at once and none keeps the others waiting.
+
+use super::page::Page;
+use crate::error::{Error, Result, Status};
+use crate::secret::Secret;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+use zeroize::Zeroizing;
+
+/// No browser's return is near this size.
+const MAX_REQUEST_BYTES: usize = 64 * 1024;
+const MAX_HEADERS: usize = 100;
+/// More than a browser opens; beyond it the oldest goes.
+const MAX_CONNECTIONS: usize = 32;
+/// A connection that says nothing, or not all, for so long is closed.
+const MAX_SILENCE: Duration = Duration::from_secs(30);
+const WRITE_TIMEOUT: Duration = Duration::from_secs(2);
+/// How often a port is chosen that both address families have free.
+const PORT_TRIES: usize = 20;
+
+/// Where the browser returns to, and the sockets that wait for it.
+pub(super) struct Loopback {
+    listeners: Vec<TcpListener>,
+    connections: Vec<Connection>,
+    redirect_uri: String,
+    path: String,
+    authority: String,
+    page: Option<String>,
+}
+
+struct Connection {
+    stream: TcpStream,
+    /// It may hold a code.
+    received: Zeroizing<Vec<u8>>,
+    since: Instant,
+}
+
+/// A request for the exact address, not answered yet.
+pub(super) struct Arrived {
+    /// The raw query; it may hold a code.
+    pub(super) query: Secret,
+    stream: TcpStream,
+}
+
+/// Whether a login can return to this address on this machine.
+///
+/// Errors: MISCONFIGURED where it is no URI.
+pub(super) fn is_local(redirect_uri: &str) -> Result<bool> {
+    let url = parse(redirect_uri)?;
+    Ok(url.scheme() == "http" && matches!(url.host_str(), Some("127.0.0.1" | "[::1]" | "localhost")))
+}
+
+fn parse(redirect_uri: &str) -> Result<url::Url> {
+    let url = url::Url::parse(redirect_uri)
+        .ok()
+        .filter(|url| url.has_host() && url.fragment().is_none() && url.username().is_empty() && url.password().is_none());
+    url.ok_or_else(|| {
+        Error::misconfigured(
+            "the client's redirect URI is no absolute URI without a fragment; set redirect_uri as it is registered, such as http://127.0.0.1/callback",
+        )
+    })
+}
+
+impl Loopback {
+    /// Listens where this redirect URI points to. Without a port, or with port 0, on one that is free.
+    ///
+    /// Errors: MISCONFIGURED, UNSUPPORTED (not on this machine), UNAVAILABLE (the port is taken).
+    pub(super) fn bind(redirect_uri: &str, page: Option<String>) -> Result<Loopback> {
+        if !is_local(redirect_uri)? {
+            return Err(Error::new(
+                Status::Unsupported,
+                "the client's redirect URI is not http on 127.0.0.1, [::1] or localhost, so this program cannot receive the browser; log in by \
+                 pasting the address back, or register http://127.0.0.1/callback",
+            ));
+        }
+        let url = parse(redirect_uri)?;
+        let host = url.host_str().unwrap_or_default();
+        let fixed = url.port().filter(|port| *port != 0);
+        let listeners = listen(host, fixed).map_err(|error| {
+            let port = fixed.map_or_else(|| "a free port".to_owned(), |port| format!("port {port}"));
+            Error::new(
+                Status::Unavailable,
+                format!("{port} of {host}, which the client's redirect URI names, cannot be listened on ({error}); end the program that uses it, or register a redirect URI without a port"),
+            )
+        })?;
+        let port = listeners.first().and_then(|listener| listener.local_addr().ok()).map_or(0, |address| address.port());
+        let exact = match fixed {
+            // As it is registered, to the byte.
+            Some(_) => redirect_uri.to_owned(),
+            None => with_port(redirect_uri, &url, port),
+        };
+        Ok(Loopback {
+            listeners,
+            connections: Vec::new(),
+            redirect_uri: exact,
+            path: url.path().to_owned(),
+            authority: if port == 80 { host.to_owned() } else { format!("{host}:{port}") },
+            page,
+        })
+    }
+
+    /// The redirect URI with its port.
+    pub(super) fn redirect_uri(&self) -> &str {
+        &self.redirect_uri
+    }
+
+    /// Serves what has come, waiting at most so long for something to come, until somebody asks for the exact address.
+    pub(super) fn serve(&mut self, timeout: Duration) -> Option<Arrived> {
+        self.await_something(timeout);
+        self.accept();
+        let mut arrived = None;
+        let mut index = 0;
+        while index < self.connections.len() {
+            let Some(connection) = self.connections.get_mut(index) else { break };
+            let verdict = connection.read(&self.path, &self.authority);
+            if matches!(verdict, Verdict::NotYet) && connection.since.elapsed() < MAX_SILENCE {
+                index += 1;
+                continue;
+            }
+            let Connection { stream, .. } = self.connections.swap_remove(index);
+            match verdict {
+                Verdict::Callback(query) if arrived.is_none() => arrived = Some(Arrived { query, stream }),
+                // Two at the same time: the second one is asked for again by the browser, or is of no use.
+                Verdict::Callback(_) => respond(stream, Page::Over, None, true),
+                Verdict::Other { page, with_body } => respond(stream, page, None, with_body),
+                Verdict::NotYet | Verdict::Gone => {}
+            }
+        }
+        arrived
+    }
+
+    /// Shows the page to whoever asked.
+    pub(super) fn answer(&self, arrived: Arrived, page: Page) {
+        respond(arrived.stream, page, self.page.as_deref(), true);
+    }
+
+    /// Answers those who came a second time. The sockets close when this ends.
+    pub(super) fn close(mut self) {
+        while let Some(again) = self.serve(Duration::ZERO) {
+            respond(again.stream, Page::Over, None, true);
+        }
+    }
+
+    fn await_something(&self, timeout: Duration) {
+        let listeners = self.listeners.iter().map(|listener| PollFd::new(listener, PollFlags::IN));
+        let connections = self.connections.iter().map(|connection| PollFd::new(&connection.stream, PollFlags::IN));
+        let mut sockets: Vec<PollFd<'_>> = listeners.chain(connections).collect();
+        let timeout = Timespec::try_from(timeout).ok();
+        // A signal ends it early, which does no harm.
+        let _ = poll(&mut sockets, timeout.as_ref());
+    }
+
+    fn accept(&mut self) {
+        for listener in &self.listeners {
+            while let Ok((stream, peer)) = listener.accept() {
+                if !peer.ip().is_loopback() || stream.set_nonblocking(true).is_err() {
+                    continue;
+                }
+                if self.connections.len() >= MAX_CONNECTIONS {
+                    self.connections.remove(0);
+                }
+                self.connections.push(Connection { stream, received: Zeroizing::default(), since: Instant::now() });
+            }
+        }
+    }
+}
+
+fn with_port(redirect_uri: &str, url: &url::Url, port: u16) -> String {
+    let mut url = url.clone();
+    let _ = url.set_port(Some(port));
+    let text = url.to_string();
+    // A URI without a path stays one.
+    let has_path = redirect_uri.split_once("://").is_some_and(|(_, rest)| rest.contains('/'));
+    if has_path { text } else { text.trim_end_matches('/').to_owned() }
+}
+
+fn listen(host: &str, port: Option<u16>) -> std::io::Result<Vec<TcpListener>> {
+    let v4 = |port: u16| open((Ipv4Addr::LOCALHOST, port).into());
+    let v6 = |port: u16| open((Ipv6Addr::LOCALHOST, port).into());
+    match host {
+        "127.0.0.1" => v4(port.unwrap_or(0)).map(|listener| vec![listener]),
+        "[::1]" => v6(port.unwrap_or(0)).map(|listener| vec![listener]),
+        // A browser takes either: both must be ours, or somebody else gets the answer.
+        _ => {
+            let mut last = std::io::Error::from(ErrorKind::AddrInUse);
+            for _ in 0..if port.is_some() { 1 } else { PORT_TRIES } {
+                let first = v4(port.unwrap_or(0))?;
+                match v6(first.local_addr()?.port()) {
+                    Ok(second) => return Ok(vec![first, second]),
+                    Err(error) if error.kind() == ErrorKind::AddrInUse => last = error,
+                    // A machine without IPv6.
+                    Err(_) => return Ok(vec![first]),
+                }
+            }
+            Err(last)
+        }
+    }
+}
+
+fn open(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let listener = TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+enum Verdict {
+    /// Not all of it is there.
+    NotYet,
+    /// The peer has left.
+    Gone,
+    Callback(Secret),
+    Other {
+        page: Page,
+        with_body: bool,
+    },
+}
+
+impl Connection {
+    fn read(&mut self, path: &str, authority: &str) -> Verdict {
+        let mut buffer = [0u8; 8192];
+        loop {
+            match self.stream.read(&mut buffer) {
+                Ok(0) => return Verdict::Gone,
+                Ok(count) => self.received.extend_from_slice(buffer.get(..count).unwrap_or_default()),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return Verdict::Gone,
+            }
+            if self.received.len() > MAX_REQUEST_BYTES {
+                return Verdict::Other { page: Page::BadRequest, with_body: true };
+            }
+        }
+        judge(&self.received, path, authority)
+    }
+}
+
+/// What a request is. Only a GET of the exact path at the exact host is the browser's return: anything else, as an icon, a preflight or a
+/// port scanner, changes nothing.
+fn judge(request: &[u8], path: &str, authority: &str) -> Verdict {
+    let bad = Verdict::Other { page: Page::BadRequest, with_body: true };
+    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+    let mut parsed = httparse::Request::new(&mut headers);
+    match parsed.parse(request) {
+        Ok(httparse::Status::Partial) => return Verdict::NotYet,
+        Ok(httparse::Status::Complete(_)) => {}
+        Err(_) => return bad,
+    }
+    let mut hosts = parsed.headers.iter().filter(|header| header.name.eq_ignore_ascii_case("host"));
+    let (host, again) = (hosts.next(), hosts.next());
+    // Another name for this machine is a page's attempt to get behind it (DNS rebinding).
+    if !host.is_some_and(|host| host.value.eq_ignore_ascii_case(authority.as_bytes())) || again.is_some() {
+        return bad;
+    }
+    let target = parsed.path.unwrap_or_default();
+    let (asked, query) = target.split_once('?').unwrap_or((target, ""));
+    let method = parsed.method.unwrap_or_default();
+    if asked != path {
+        return Verdict::Other { page: Page::NotFound, with_body: method != "HEAD" };
+    }
+    match method {
+        "GET" => Verdict::Callback(Secret::from(query)),
+        method => Verdict::Other { page: Page::NotAllowed, with_body: method != "HEAD" },
+    }
+}
+
+fn respond(mut stream: TcpStream, page: Page, own: Option<&str>, with_body: bool) {
+    // A browser that does not take its page must not keep the login waiting.
+    let sent = stream
+        .set_nonblocking(false)
+        .and_then(|()| stream.set_write_timeout(Some(WRITE_TIMEOUT)))
+        .and_then(|()| stream.write_all(&page.response(own, with_body)));
+    if let Err(error) = sent {
+        log::debug!("the browser did not take its page: {error}");
+    }
+    let _ = stream.shutdown(std::net::Shutdown::Write);
+}
+
+/// What the receiver makes of these bytes: for fuzzing.
+#[doc(hidden)]
+pub fn judged(request: &[u8], path: &str, authority: &str) -> u16 {
+    match judge(request, path, authority) {
+        Verdict::NotYet | Verdict::Gone => 0,
+        Verdict::Callback(_) => 200,
+        Verdict::Other { page, .. } => page.status().0,
+    }
+}

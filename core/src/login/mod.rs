@@ -1,0 +1,210 @@
+//! Logins of people: in the browser of this machine (RFC 6749 4.1 with PKCE, RFC 8252), on any other device (RFC 8628), or by pasting back
+//! the address that the browser ended at.
+//!
+//! Nothing here prints: what a person must see goes to a [`Prompter`].
+
+mod browser;
+mod choose;
+mod device;
+mod loopback;
+mod opener;
+mod page;
+mod qr_code;
+
+pub use browser::BrowserLogin;
+pub use device::DeviceLogin;
+#[doc(hidden)]
+pub use loopback::judged;
+pub use opener::{BrowserOpener, SystemBrowser};
+
+use crate::error::{Error, Result, Status};
+use crate::session::{LoggedIn, OtherSubject};
+use std::sync::Arc;
+
+/// How a login is to go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Method {
+    /// The browser where one can be opened and the client allows it, else a device code, else pasting the browser's address back.
+    #[default]
+    Auto,
+    /// In the browser of this machine.
+    Browser,
+    /// On any device, by a code.
+    Device,
+    /// In a browser anywhere, whose last address is pasted back.
+    Paste,
+}
+
+impl Method {
+    /// By name: `auto`, `browser`, `device` or `paste`.
+    ///
+    /// Errors: INVALID_ARGUMENT.
+    pub fn from_name(name: &str) -> Result<Self> {
+        match name {
+            "auto" => Ok(Method::Auto),
+            "browser" => Ok(Method::Browser),
+            "device" => Ok(Method::Device),
+            "paste" => Ok(Method::Paste),
+            _ => Err(Error::invalid_argument("the method of a login must be auto, browser, device or paste")),
+        }
+    }
+}
+
+/// What a prompt is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PromptKind {
+    /// The browser was opened, or must be: no answer is needed.
+    Browser,
+    /// A code is to be entered on some device: no answer is needed.
+    Device,
+    /// The answer is the address that the browser ended at.
+    Paste,
+    /// Somebody else has logged in than whose session is saved: the answer `yes` lets them take its place.
+    OtherSubject,
+}
+
+impl PromptKind {
+    /// `browser`, `device`, `paste` or `other_subject`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            PromptKind::Browser => "browser",
+            PromptKind::Device => "device",
+            PromptKind::Paste => "paste",
+            PromptKind::OtherSubject => "other_subject",
+        }
+    }
+}
+
+/// What a person must see. None of it is a secret, and none of it holds control characters but line breaks in `message` and the QR codes.
+#[derive(Clone, Debug)]
+pub struct Prompt {
+    /// What it is about.
+    pub kind: PromptKind,
+    /// All that must be said, in a few lines.
+    pub message: String,
+    /// The address to open.
+    pub url: Option<String>,
+    /// The code to enter or to compare; shown in any case (RFC 8628 3.3.1).
+    pub user_code: Option<String>,
+    /// The address at which it is entered.
+    pub verification_uri: Option<String>,
+    /// The address that holds the code already.
+    pub verification_uri_complete: Option<String>,
+    /// How long there is for it, in milliseconds.
+    pub expires_in_ms: Option<u64>,
+    /// Whether a browser was opened at `url`.
+    pub browser_opened: bool,
+}
+
+impl Prompt {
+    /// The address as a QR code, in lines of text with quiet zone; in block characters, or with `ascii` in plain ones, twice as wide. Dark
+    /// on light: meant for a terminal with light letters on a dark ground.
+    pub fn qr_code(&self, ascii: bool) -> Option<String> {
+        qr_code::text(self.url.as_deref()?, ascii)
+    }
+}
+
+/// Shows prompts and brings the answers. Called from the thread that waits for the login, without any lock held.
+pub trait Prompter: Send + Sync {
+    /// Shows this, and gives the answer where one is needed; `None` means that the person does not want to go on.
+    ///
+    /// Errors: any; they end the login.
+    fn prompt(&self, prompt: &Prompt) -> Result<Option<String>>;
+}
+
+impl<F: Fn(&Prompt) -> Result<Option<String>> + Send + Sync> Prompter for F {
+    fn prompt(&self, prompt: &Prompt) -> Result<Option<String>> {
+        self(prompt)
+    }
+}
+
+/// Options of a login. What is left out takes the default.
+#[derive(Clone, Default)]
+pub struct LoginOptions {
+    /// How it is to go.
+    pub method: Method,
+    /// Whether a browser may be opened; by default where one can be.
+    pub open_browser: Option<bool>,
+    /// What to ask for in place of the client's scopes.
+    pub scopes: Option<Vec<String>>,
+    /// Who shows the prompts and answers.
+    pub prompter: Option<Arc<dyn Prompter>>,
+    /// Total time that a person has, in milliseconds; by default five minutes in the browser, and as long as the code is good with a device.
+    pub timeout_ms: Option<u64>,
+    /// Asks even where the session is good.
+    pub force: bool,
+    /// Lets another person take the place of whose session is saved, without a question.
+    pub allow_other_subject: bool,
+    /// The HTML of the page that the browser shows in the end, in place of planetkey's own.
+    pub page: Option<String>,
+    /// Opens browsers; the system's by default.
+    pub browser_opener: Option<Arc<dyn BrowserOpener>>,
+}
+
+impl LoginOptions {
+    fn opener(&self) -> Arc<dyn BrowserOpener> {
+        self.browser_opener.clone().unwrap_or_else(|| Arc::new(SystemBrowser))
+    }
+
+    /// Opens the browser, if that is wanted and works.
+    fn open(&self, url: &str) -> bool {
+        let opener = self.opener();
+        self.open_browser != Some(false) && (self.open_browser == Some(true) || opener.can_open()) && opener.open(url)
+    }
+
+    fn prompt(&self, prompt: &Prompt) -> Result<Option<String>> {
+        self.prompter.as_ref().map_or(Ok(None), |prompter| prompter.prompt(prompt))
+    }
+
+    /// Whether this person may take the place of the saved one.
+    fn accept(&self, other: &OtherSubject) -> Result<bool> {
+        if self.allow_other_subject {
+            return Ok(true);
+        }
+        let question = Prompt {
+            kind: PromptKind::OtherSubject,
+            message: format!(
+                "{} has logged in, but the saved session is that of {}. Replace it? (yes or no)",
+                other.new_name, other.saved_name
+            ),
+            url: None,
+            user_code: None,
+            verification_uri: None,
+            verification_uri_complete: None,
+            expires_in_ms: None,
+            browser_opened: false,
+        };
+        let answer = self.prompt(&question)?;
+        Ok(answer.is_some_and(|answer| matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")))
+    }
+
+    /// Errors: INVALID_ARGUMENT.
+    fn check(&self) -> Result<()> {
+        if self.timeout_ms.is_some_and(|timeout_ms| timeout_ms == 0 || timeout_ms > 24 * 3600 * 1000) {
+            return Err(Error::invalid_argument("timeout_ms of a login must be from 1 to 86400000 (a day)"));
+        }
+        if let Some(scopes) = &self.scopes {
+            crate::oauth::token_endpoint::check_scopes(scopes)?;
+        }
+        Ok(())
+    }
+}
+
+/// How far a login is.
+#[derive(Clone, Debug)]
+pub enum Progress {
+    /// Ask again, and not before so many milliseconds.
+    Pending {
+        /// From now.
+        next_poll_ms: u64,
+    },
+    /// Done.
+    LoggedIn(LoggedIn),
+}
+
+/// The outcome of a login that is over.
+type Outcome = Result<LoggedIn>;
+
+fn cancelled() -> Error {
+    Error::new(Status::Cancelled, "the login was cancelled; nothing was changed")
+}

@@ -1,0 +1,150 @@
+//! Who is logged in: ID token, userinfo, introspection.
+
+use super::Session;
+use super::client::{Client, Endpoint};
+use super::interruptible::interruptibly;
+use super::person::Person;
+use crate::error::{Error, Result, Status};
+use crate::http::{Http, Patience};
+use crate::oauth::id_token::{self, Claims, Expected, Verification};
+use crate::oauth::jwks::{self, Jwks};
+use crate::oauth::{introspection, userinfo};
+use crate::secret::Secret;
+use serde_json::{Map, Value};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Keys are asked for again after this: one that a server has withdrawn is not trusted for longer.
+const KEYS_AGE_MS: u64 = 10 * 60 * 1000;
+/// A token with an unknown key makes the keys be asked for again, but not more often than this.
+const KEYS_SPACING_MS: u64 = 60 * 1000;
+
+impl Session {
+    /// What the server says of the person who is logged in (OpenID Connect Core 5.3): `sub`, and by scope name, e-mail address and more. The
+    /// subject is compared with the session's own.
+    ///
+    /// Blocks; uses the network. Errors: UNSUPPORTED where nobody logs in to this session or the server has no such endpoint, LOGIN_REQUIRED,
+    /// DENIED (the scope `openid` was not granted), TOKEN_INVALID (`bad_subject`), UNAVAILABLE, TIMEOUT, CANCELLED, PROTOCOL.
+    pub fn userinfo(&self) -> Result<Map<String, Value>> {
+        let person = self.person()?;
+        person.userinfo().map_err(|error| error.with_profile(person.profile()))
+    }
+
+    /// The claims of the session's ID token, verified against the server's keys: who logged in, and when. It may be older than the access token,
+    /// so that it has expired says nothing.
+    ///
+    /// Blocks; uses the network where the keys are not at hand. Errors: UNSUPPORTED where nobody logs in to this session, LOGIN_REQUIRED where
+    /// nobody has, MISCONFIGURED where the scope `openid` was not asked for, TOKEN_INVALID, UNAVAILABLE, TIMEOUT, CANCELLED, PROTOCOL.
+    pub fn id_token_claims(&self) -> Result<Map<String, Value>> {
+        let person = self.person()?;
+        person.id_token_claims().map_err(|error| error.with_profile(person.profile()))
+    }
+
+    /// What the server says of a token (RFC 7662), `active` first; of the session's own access token where none is given.
+    ///
+    /// Blocks; uses the network. Errors: INVALID_ARGUMENT, UNSUPPORTED where the session holds no tokens or the server has no such endpoint,
+    /// MISCONFIGURED, UNAVAILABLE, TIMEOUT, CANCELLED, PROTOCOL.
+    pub fn introspect(&self, token: Option<&str>) -> Result<Map<String, Value>> {
+        let renewing = self.tokens()?.clone();
+        let (token, hint) = match token {
+            Some("") => return Err(Error::invalid_argument("give the token that is asked about, or none for the session's own")),
+            Some(token) => (Secret::from(token), None),
+            None => (Secret::from(renewing.current(self.wait())?.token()), Some("access_token")),
+        };
+        let timeout = self.timeout;
+        interruptibly(self.wait(), "the introspection", move || {
+            let (http, client) = (&renewing.http, &renewing.client);
+            let deadline_ms = deadline_ms(http, timeout);
+            let endpoint = client.required_endpoint(Endpoint::Introspection, http, Patience::Patient, deadline_ms)?;
+            let (_, authentication) = client.token_endpoint(http, Patience::Patient, deadline_ms)?;
+            let answer =
+                introspection::introspect(http, &endpoint, &authentication, &token, hint, Patience::Patient, deadline_ms)?;
+            Ok(answer.members)
+        })
+    }
+}
+
+impl Person {
+    fn userinfo(&self) -> Result<Map<String, Value>> {
+        for attempt in 0.. {
+            let snapshot = self.renewing().current(self.wait())?;
+            let (person, token) = (self.clone(), Secret::from(snapshot.token()));
+            let answer = interruptibly(self.wait(), "asking for userinfo", move || {
+                let http = person.http();
+                let deadline_ms = deadline_ms(http, person.timeout());
+                let endpoint = person.client().required_endpoint(Endpoint::Userinfo, http, Patience::Patient, deadline_ms)?;
+                userinfo::request(http, &endpoint, &token, Patience::Patient, deadline_ms)
+            });
+            match answer {
+                Err(error)
+                    if error.http_status() == Some(401) && attempt == 0 && self.renewing().invalidate(snapshot.token()) => {}
+                Err(error) => return Err(error),
+                Ok(members) => {
+                    let stored = self.stored();
+                    let id_token = stored.as_ref().and_then(|stored| stored.tokens.id_token());
+                    if let Some(subject) = id_token.and_then(|token| crate::jwt::text_claim(token, "sub")) {
+                        userinfo::check_subject(&members, &subject)?;
+                    }
+                    return Ok(members);
+                }
+            }
+        }
+        Err(Error::new(Status::Internal, "userinfo was asked for without an end"))
+    }
+
+    fn id_token_claims(&self) -> Result<Map<String, Value>> {
+        // Whoever has been logged out has no ID token either.
+        self.renewing().current(self.wait())?;
+        let stored = self.stored();
+        let id_token = stored.as_ref().and_then(|stored| stored.tokens.id_token()).ok_or_else(|| {
+            Error::misconfigured("the session has no ID token; log in again with the scope openid (and profile, email)")
+        })?;
+        self.verify_id_token(Secret::from(id_token), None, false).map(|claims| claims.0)
+    }
+
+    /// Errors: TOKEN_INVALID, UNSUPPORTED where the server publishes no keys, UNAVAILABLE, TIMEOUT, CANCELLED, PROTOCOL.
+    pub(super) fn verify_id_token(&self, id_token: Secret, nonce: Option<String>, check_expiry: bool) -> Result<Claims> {
+        let person = self.clone();
+        interruptibly(self.wait(), "verifying the ID token", move || {
+            let (http, client) = (person.http(), person.client());
+            let deadline_ms = deadline_ms(http, person.timeout());
+            for refetch in [false, true] {
+                let keys = client.keys(http, refetch, deadline_ms)?;
+                let expected = Expected {
+                    issuer: client.issuer(),
+                    client_id: client.client_id(),
+                    nonce: nonce.as_deref(),
+                    algorithms: id_token::DEFAULT_ALGORITHMS,
+                    now: http.clock().now().unix_ms / 1000,
+                    check_expiry,
+                };
+                if let Verification::Valid(claims) = id_token::verify(id_token.expose(), &keys, &expected)? {
+                    return Ok(claims);
+                }
+            }
+            Err(id_token::unknown_key())
+        })
+    }
+}
+
+impl Client {
+    /// The server's keys: the last copy while it is young. `refetch`: a key was not among them, so they are asked for again unless that was
+    /// done a moment ago.
+    fn keys(&self, http: &Http, refetch: bool, deadline_ms: u64) -> Result<Arc<Jwks>> {
+        let now = http.clock().now();
+        if let Some(cached) = self.keys.load_full() {
+            let age_ms = now.monotonic_ms.saturating_sub(cached.1.monotonic_ms);
+            if age_ms < if refetch { KEYS_SPACING_MS } else { KEYS_AGE_MS } {
+                return Ok(Arc::new(cached.0.clone()));
+            }
+        }
+        let uri = self.required_endpoint(Endpoint::Jwks, http, Patience::Patient, deadline_ms)?;
+        let keys = jwks::fetch(http, &uri, Patience::Patient, deadline_ms)?;
+        self.keys.store(Some(Arc::new((keys.clone(), now))));
+        Ok(Arc::new(keys))
+    }
+}
+
+pub(crate) fn deadline_ms(http: &Http, timeout: Duration) -> u64 {
+    http.clock().now().plus_ms(u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX)).monotonic_ms
+}

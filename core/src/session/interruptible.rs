@@ -1,0 +1,49 @@
+//! Network calls that their caller may stop waiting for.
+
+use super::flight::Wait;
+use crate::error::{Error, Result, Status};
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::time::{Duration, Instant};
+
+/// How often a waiting caller is asked whether it still wants to wait.
+const INTERRUPT_INTERVAL: Duration = Duration::from_millis(50);
+
+/// Does this on a thread of its own and waits for it. Whoever changes their mind leaves at once; what was begun ends by itself, within the
+/// deadline that it has, and its outcome is dropped.
+///
+/// Errors: TIMEOUT, CANCELLED, those of `call`.
+pub(crate) fn interruptibly<T: Send + 'static>(
+    wait: Wait<'_>,
+    what: &str,
+    call: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let started = Instant::now();
+    let (sender, receiver) = sync_channel(1);
+    std::thread::Builder::new()
+        .name("planetkey-request".into())
+        .spawn(move || {
+            // Nobody may be listening any more.
+            let _ = sender.send(call());
+        })
+        .map_err(|error| Error::new(Status::Unavailable, format!("no thread could be started for {what}: {error}")))?;
+    loop {
+        let left = wait.timeout.saturating_sub(started.elapsed());
+        let slice = if wait.interrupt.is_some() { left.min(INTERRUPT_INTERVAL) } else { left };
+        match receiver.recv_timeout(slice) {
+            Ok(outcome) => return outcome,
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(Error::new(Status::Internal, format!("{what} ended in a bug; please report it")));
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        if wait.interrupt.is_some_and(|interrupt| interrupt()) {
+            return Err(Error::new(Status::Cancelled, format!("the caller cancelled {what}")));
+        }
+        if started.elapsed() >= wait.timeout {
+            return Err(Error::new(
+                Status::Timeout,
+                format!("{what} did not end within the deadline; try again, or give a longer timeout_ms"),
+            ));
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! The end of a session: its refresh token is given back, and every process forgets it.
+
+use super::client::Endpoint;
+use super::flight::Wait;
+use super::interruptible::interruptibly;
+use super::person::Person;
+use super::renewing::{Inside, Renewing};
+use super::{Interrupt, Session};
+use crate::error::{Error, Result, Status};
+use crate::http::Patience;
+use crate::oauth::revocation;
+use crate::secret::Secret;
+use crate::storage::Kept;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A server that does not answer does not keep anybody from logging out for longer than this.
+const LONGEST_REVOCATION: Duration = Duration::from_secs(10);
+
+/// What became of a refresh token at its server (RFC 7009).
+#[derive(Clone, Debug)]
+pub enum Revocation {
+    /// There was none, or nobody asked for it.
+    NotAsked,
+    /// The server does not accept it any more.
+    Revoked,
+    /// Nobody knows: the server did not say that it has revoked it, and it must be taken to be alive.
+    Unknown(Error),
+}
+
+impl Revocation {
+    /// `none`, `revoked` or `unknown`.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Revocation::NotAsked => "none",
+            Revocation::Revoked => "revoked",
+            Revocation::Unknown(_) => "unknown",
+        }
+    }
+}
+
+/// What a logout has done.
+#[derive(Clone, Debug)]
+pub struct LoggedOut {
+    /// Whether there was a session.
+    pub removed: bool,
+    /// What became of its refresh token.
+    pub revocation: Revocation,
+}
+
+impl Session {
+    /// Forgets the tokens, in memory and on disk, so that every process has to log in again. A client's configuration stays: a machine gets
+    /// new tokens with the next call. With `revoke` the refresh token is given back first (RFC 7009); a server that cannot be reached
+    /// does not keep the session from being forgotten here, and the result says so.
+    ///
+    /// Blocks until a renewal under way has ended; uses the network with `revoke`. Errors: UNSUPPORTED where the session holds no tokens,
+    /// TIMEOUT, CANCELLED, STORAGE.
+    pub fn logout(&self, revoke: bool) -> Result<LoggedOut> {
+        self.tokens()?;
+        let mut out = LoggedOut { removed: false, revocation: Revocation::NotAsked };
+        for renewing in self.renewing_sources() {
+            let one = renewing.logout(revoke, self.timeout, self.interrupt.clone())?;
+            out.removed |= one.removed;
+            if !matches!(one.revocation, Revocation::NotAsked) && !matches!(out.revocation, Revocation::Unknown(_)) {
+                out.revocation = one.revocation;
+            }
+        }
+        Ok(out)
+    }
+}
+
+impl Renewing {
+    /// Forgets the tokens, here and on disk.
+    ///
+    /// Blocks until a renewal under way has ended. Errors: TIMEOUT, CANCELLED, STORAGE; UNAVAILABLE from inside a renewal.
+    fn logout(self: &Arc<Self>, revoke: bool, timeout: Duration, interrupt: Option<Interrupt>) -> Result<LoggedOut> {
+        let deadline = Instant::now() + timeout;
+        let wait = Wait { timeout, interrupt: interrupt.as_deref() };
+        let _inside = Inside::enter()?;
+        // Not every storage has a lock: without this the renewal would undo the logout.
+        let flight = self.flight();
+        let _grounded = flight.ground(wait)?;
+        let _lock = self.storage.lock(deadline)?;
+        let refresh_token = if revoke { self.refresh_token() } else { None };
+        let revocation = match refresh_token {
+            Some(refresh_token) => {
+                let left = deadline.saturating_duration_since(Instant::now()).min(LONGEST_REVOCATION);
+                let outcome = self.revoke(refresh_token, Wait { timeout: left, ..wait });
+                if matches!(&outcome, Revocation::Unknown(error) if error.status() == Status::Cancelled) {
+                    return Err(Error::new(Status::Cancelled, "the caller cancelled the logout; the session is as it was"));
+                }
+                outcome
+            }
+            None => Revocation::NotAsked,
+        };
+        let removed = self.storage.remove().map_err(|error| error.with_profile(self.profile.as_deref()))?;
+        let unsaved = self.unsaved.load().is_some();
+        self.seen.store(Arc::new(self.storage.seen()));
+        self.forget();
+        flight.lock().blocked = None;
+        Ok(LoggedOut { removed: removed || unsaved, revocation })
+    }
+
+    fn refresh_token(&self) -> Option<Secret> {
+        let of = |tokens: &crate::credential::TokenSet| tokens.refresh_token().map(Secret::from);
+        if let Some(unsaved) = self.unsaved.load().as_ref() {
+            return of(&unsaved.stored.tokens);
+        }
+        match self.storage.load(self.now(), true) {
+            Ok((Kept::Tokens(stored), _)) => of(&stored.tokens),
+            _ => None,
+        }
+    }
+
+    fn revoke(self: &Arc<Self>, refresh_token: Secret, wait: Wait<'_>) -> Revocation {
+        let this = self.clone();
+        let timeout_ms = u64::try_from(wait.timeout.as_millis()).unwrap_or(u64::MAX);
+        let outcome = interruptibly(wait, "giving the refresh token back", move || {
+            let (http, client) = (&this.http, &this.client);
+            let deadline_ms = this.now().plus_ms(timeout_ms).monotonic_ms;
+            let endpoint = client.required_endpoint(Endpoint::Revocation, http, Patience::Once, deadline_ms)?;
+            let (_, authentication) = client.token_endpoint(http, Patience::Once, deadline_ms)?;
+            revocation::revoke(http, &endpoint, &authentication, &refresh_token, "refresh_token", Patience::Once, deadline_ms)
+        });
+        match outcome {
+            Ok(revocation::Revocation::Revoked) => Revocation::Revoked,
+            Ok(revocation::Revocation::Unknown(error) | revocation::Revocation::Unsupported(error)) | Err(error) => {
+                Revocation::Unknown(error)
+            }
+        }
+    }
+}
+
+impl Person {
+    /// Gives a refresh token back that nobody will use. Blocks; uses the network.
+    pub(super) fn revoke(&self, refresh_token: Secret) -> Revocation {
+        let timeout = self.timeout().min(LONGEST_REVOCATION);
+        self.renewing().revoke(refresh_token, Wait { timeout, ..self.wait() })
+    }
+}

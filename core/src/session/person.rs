@@ -1,0 +1,288 @@
+//! A person's session, from outside: the tokens that a login brings.
+
+use super::client::Client;
+use super::flight::Wait;
+use super::renewing::{Inside, Renewing, Unsaved};
+use super::source::Source;
+use super::{Interrupt, Session};
+use crate::credential::TokenSet;
+use crate::error::{Error, Result, Status};
+use crate::http::Http;
+use crate::jwt;
+use crate::oauth::id_token::Claims;
+use crate::secret::Secret;
+use crate::storage::{Kept, Stored};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A login of somebody else than whose session is saved.
+#[derive(Clone, Debug)]
+pub struct OtherSubject {
+    /// The `sub` of the saved session.
+    pub saved: String,
+    /// The `sub` of whoever has logged in.
+    pub new: String,
+    /// The saved one's e-mail address, else their `sub`; one line.
+    pub saved_name: String,
+    /// The new one's e-mail address, else their `sub`; one line.
+    pub new_name: String,
+}
+
+/// What a login has brought, without a secret.
+#[derive(Clone, Debug, Default)]
+pub struct LoggedIn {
+    /// Whether somebody was asked; `false` where the session was good, or could be renewed.
+    pub asked: bool,
+    /// Who it is: the `sub` of the ID token, else of the access token where that is a JWT.
+    pub subject: Option<String>,
+    /// Their e-mail address, with the scope `email`.
+    pub email: Option<String>,
+    /// What was granted.
+    pub scopes: Vec<String>,
+    /// Unix seconds at which the access token expires.
+    pub expires_at: Option<i64>,
+    /// The profile whose session it is.
+    pub profile: Option<String>,
+    /// Where the session is kept; nothing for one that lives in this process only.
+    pub file: Option<PathBuf>,
+}
+
+impl LoggedIn {
+    /// As JSON, by the names of the fields.
+    pub fn to_json(&self) -> serde_json::Value {
+        serde_json::json!({
+            "asked": self.asked,
+            "subject": self.subject,
+            "email": self.email,
+            "scopes": self.scopes,
+            "expires_at": self.expires_at,
+            "profile": self.profile,
+            "file": self.file.as_ref().map(|file| file.display().to_string()),
+        })
+    }
+}
+
+/// The one whose tokens these are, by the tokens' own words.
+pub(super) struct Who {
+    pub(super) subject: Option<String>,
+    pub(super) email: Option<String>,
+}
+
+impl Who {
+    pub(super) fn of(tokens: &TokenSet) -> Who {
+        let claim = |name: &str| tokens.id_token().and_then(|token| jwt::text_claim(token, name));
+        let of_access_token = || jwt::text_claim(tokens.access_token.expose(), "sub");
+        Who { subject: claim("sub").or_else(of_access_token), email: claim("email") }
+    }
+
+    fn name(&self) -> String {
+        let name = self.email.as_ref().or(self.subject.as_ref());
+        name.map_or_else(|| "somebody".to_owned(), |name| crate::error::one_line(name, 100))
+    }
+}
+
+/// A person's client and the way to its server: what a login works with.
+#[derive(Clone)]
+pub(crate) struct Person {
+    renewing: Arc<Renewing>,
+    timeout: Duration,
+    interrupt: Option<Interrupt>,
+}
+
+impl Session {
+    /// The source whose tokens are a person's; where there is none yet, the one that a login would make.
+    ///
+    /// Errors: UNSUPPORTED.
+    pub(crate) fn person(&self) -> Result<Person> {
+        let sources = self.shared.sources.iter().chain(&self.shared.to_log_in);
+        let mut persons = sources.filter_map(Source::renewing).filter(|renewing| !renewing.client.renews_alone());
+        let renewing = persons.next().ok_or_else(|| {
+            Error::new(
+                Status::Unsupported,
+                "nobody logs in to this session: it holds no client of a person; open a profile such as planet-user",
+            )
+        })?;
+        Ok(Person { renewing: renewing.clone(), timeout: self.timeout, interrupt: self.interrupt.clone() })
+    }
+}
+
+impl Person {
+    pub(crate) fn client(&self) -> &Client {
+        &self.renewing.client
+    }
+
+    pub(crate) fn http(&self) -> &Http {
+        &self.renewing.http
+    }
+
+    pub(crate) fn profile(&self) -> Option<&str> {
+        self.renewing.profile.as_deref()
+    }
+
+    pub(crate) fn wait(&self) -> Wait<'_> {
+        Wait { timeout: self.timeout, interrupt: self.interrupt.as_deref() }
+    }
+
+    pub(crate) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    pub(crate) fn renewing(&self) -> &Arc<Renewing> {
+        &self.renewing
+    }
+
+    /// The same with another question that is asked while a call waits.
+    pub(crate) fn with_interrupt(&self, interrupt: Interrupt) -> Person {
+        Person { interrupt: Some(interrupt), ..self.clone() }
+    }
+
+    /// The session that there is, renewed if need be.
+    ///
+    /// Errors: as [`Session::access_token`].
+    pub(crate) fn current(&self) -> Result<LoggedIn> {
+        let snapshot = self.renewing.current(self.wait())?;
+        let who = match self.stored() {
+            Some(stored) => Who::of(&stored.tokens),
+            None => Who { subject: jwt::text_claim(snapshot.token(), "sub"), email: None },
+        };
+        Ok(self.logged_in(who, snapshot.scopes.clone(), snapshot.expires_at, false))
+    }
+
+    /// What is kept now, as far as it can be read at once.
+    pub(super) fn stored(&self) -> Option<Arc<Stored>> {
+        if let Some(unsaved) = self.renewing.unsaved.load_full() {
+            return Some(Arc::new(unsaved.stored.clone()));
+        }
+        match self.renewing.storage.load(self.renewing.now(), false) {
+            Ok((Kept::Tokens(stored), _)) => Some(stored),
+            _ => None,
+        }
+    }
+
+    fn logged_in(&self, who: Who, scopes: Vec<String>, expires_at: Option<i64>, asked: bool) -> LoggedIn {
+        let is_saved = self.renewing.unsaved.load().is_none();
+        LoggedIn {
+            asked,
+            subject: who.subject,
+            email: who.email,
+            scopes,
+            expires_at,
+            profile: self.renewing.profile.clone(),
+            file: self.renewing.storage.path().filter(|_| is_saved).map(Path::to_path_buf),
+        }
+    }
+
+    /// Makes what a login has brought the session of everybody: verified, kept under the lock, published.
+    ///
+    /// `nonce`: the authorization request's. `accept` is asked before the session of somebody else is replaced, without any lock held. What cannot
+    /// be kept on disk lives in memory, and says so. Blocks; uses the network for the keys of an ID token.
+    /// Errors: TOKEN_INVALID, PROTOCOL, DENIED (`other_subject`), UNAVAILABLE, TIMEOUT, CANCELLED.
+    pub(crate) fn keep_login(
+        &self,
+        tokens: TokenSet,
+        nonce: Option<&str>,
+        accept: &dyn Fn(&OtherSubject) -> Result<bool>,
+    ) -> Result<LoggedIn> {
+        if let Err(error) = self.verify(&tokens, nonce) {
+            self.give_back(&tokens);
+            return Err(error.with_profile(self.profile()));
+        }
+        let who = Who::of(&tokens);
+        let mut accepted: Option<String> = None;
+        loop {
+            if let Some(other) = self.other_subject(&who)
+                && accepted.as_ref() != Some(&other.saved)
+            {
+                match accept(&other) {
+                    Ok(true) => accepted = Some(other.saved),
+                    refusal => {
+                        self.give_back(&tokens);
+                        return Err(refusal.err().unwrap_or_else(|| refused(&other)).with_profile(self.profile()));
+                    }
+                }
+            }
+            let received = Stored::received(tokens.clone(), self.renewing.now());
+            if self.renewing.replace(&received, self.wait(), || {
+                // Somebody may have logged in while nobody held the lock.
+                self.other_subject(&who).is_none_or(|other| accepted.as_ref() == Some(&other.saved))
+            })? {
+                let expires_at = i64::try_from(received.expires_unix_ms / 1000).ok();
+                return Ok(self.logged_in(who, tokens.scopes.clone(), expires_at, true));
+            }
+        }
+    }
+
+    fn verify(&self, tokens: &TokenSet, nonce: Option<&str>) -> Result<Option<Claims>> {
+        match tokens.id_token() {
+            Some(id_token) => self.verify_id_token(Secret::from(id_token), nonce.map(str::to_owned), true).map(Some),
+            // OpenID Connect Core 3.1.3.3 demands one; the device grant (RFC 8628) does not know it.
+            None if nonce.is_some() && tokens.scopes.iter().any(|scope| scope == "openid") => {
+                Err(Error::protocol("openid was granted, and the answer holds no id_token (OpenID Connect Core 3.1.3.3)"))
+            }
+            None => Ok(None),
+        }
+    }
+
+    fn other_subject(&self, who: &Who) -> Option<OtherSubject> {
+        let saved = Who::of(&self.stored()?.tokens);
+        let (old, new) = (saved.subject.as_ref()?, who.subject.as_ref()?);
+        (old != new).then(|| OtherSubject {
+            saved: old.clone(),
+            new: new.clone(),
+            saved_name: saved.name(),
+            new_name: who.name(),
+        })
+    }
+
+    /// What nobody uses is not left alive.
+    fn give_back(&self, tokens: &TokenSet) {
+        let Some(refresh_token) = tokens.refresh_token() else { return };
+        if let super::logout::Revocation::Unknown(error) = self.revoke(Secret::from(refresh_token)) {
+            log::warn!("the tokens of a login that was not accepted could not be given back: {error}");
+        }
+    }
+}
+
+fn refused(other: &OtherSubject) -> Error {
+    Error::new(
+        Status::Denied,
+        format!(
+            "{} has logged in, and the saved session is that of {}: nothing was changed; log out first, log in to another profile, or allow \
+             another subject",
+            other.new_name, other.saved_name
+        ),
+    )
+    .with_reason("other_subject")
+}
+
+impl Renewing {
+    /// Keeps and publishes what a login has brought, in place of what there is; `false` where `still_wanted` says no under the lock.
+    ///
+    /// Blocks until a renewal under way has ended. Errors: TIMEOUT and CANCELLED before anything was kept, where a renewal does not end.
+    fn replace(&self, received: &Stored, wait: Wait<'_>, still_wanted: impl Fn() -> bool) -> Result<bool> {
+        let deadline = Instant::now() + wait.timeout;
+        let _inside = Inside::enter()?;
+        let flight = self.flight();
+        let _grounded = flight.ground(wait)?;
+        // Without the lock the session is not written, and not lost either.
+        let lock = self.storage.lock(deadline);
+        let (kept, _, _) = self.read(true, self.now())?;
+        if !still_wanted() {
+            return Ok(false);
+        }
+        match lock {
+            Ok(_lock) => self.keep(received, kept.identity()),
+            Err(error) => {
+                log::warn!("the session of this login lives in this process only: {error}");
+                self.note_renewable(received);
+                self.unsaved.store(Some(Arc::new(Unsaved { stored: received.clone(), why: error, replaced: kept.identity() })));
+            }
+        }
+        self.publish(self.snapshot_of(received, false));
+        let mut state = flight.lock();
+        (state.blocked, state.failures) = (None, 0);
+        self.background_after_ms.store(0, std::sync::atomic::Ordering::Relaxed);
+        Ok(true)
+    }
+}
