@@ -7,12 +7,12 @@ use std::io;
 
 use serde_json::{Map, Value, json};
 
-use crate::client_authentication::METHODS;
+use crate::client::METHODS;
 use crate::http::{Request, Response};
 use crate::script::{Changes, Target, invalid};
 use crate::state::Shared;
 use crate::token_endpoint::GrantType;
-use crate::{revocation, token_endpoint};
+use crate::{authorization_endpoint, device_code, login, pages, revocation, token_endpoint};
 
 /// On whose behalf the tokens of a server speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +34,12 @@ impl Subject {
 /// What a path of an authorization server is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Endpoint {
+    Authorization,
+    /// Where the forms of a login go.
+    Login,
+    DeviceAuthorization,
+    /// Where a person enters the code of a device.
+    Activation,
     Token,
     Revocation,
     Jwks,
@@ -47,12 +53,16 @@ struct Row {
     endpoint: Endpoint,
     path: &'static str,
     target: Target,
-    /// The member of the metadata that leads to it.
-    member: &'static str,
+    /// The member of the metadata that leads to it; none is for people.
+    member: Option<&'static str>,
 }
 
 const fn row(endpoint: Endpoint, path: &'static str, target: Target, member: &'static str) -> Row {
-    Row { endpoint, path, target, member }
+    Row { endpoint, path, target, member: Some(member) }
+}
+
+const fn page(endpoint: Endpoint, path: &'static str, target: Target) -> Row {
+    Row { endpoint, path, target, member: None }
 }
 
 /// An authorization server at some origin.
@@ -89,13 +99,17 @@ pub(crate) static USER: AuthorizationServer = AuthorizationServer {
     subject: Subject::User,
     issuer_path: "/",
     rows: &[
+        row(Endpoint::Authorization, "/authorize", Target::UserAuthorize, "authorization_endpoint"),
+        page(Endpoint::Login, pages::LOGIN_PATH, Target::UserLoginPage),
+        row(Endpoint::DeviceAuthorization, "/oauth/device/code", Target::UserDevice, "device_authorization_endpoint"),
+        page(Endpoint::Activation, pages::ACTIVATION_PATH, Target::UserLoginPage),
         row(Endpoint::Token, "/oauth/token", Target::UserToken, "token_endpoint"),
         row(Endpoint::Revocation, "/oauth/revoke", Target::UserRevoke, "revocation_endpoint"),
         row(Endpoint::Jwks, "/.well-known/jwks.json", Target::UserJwks, "jwks_uri"),
     ],
     metadata: Target::UserMetadata,
     other: Target::UserOther,
-    grants: &[GrantType::RefreshToken],
+    grants: &[GrantType::AuthorizationCode, GrantType::DeviceCode, GrantType::RefreshToken],
     methods: &["none", METHODS[0], METHODS[1], METHODS[2]],
     scopes: &["openid", "profile", "email", "offline_access", "planet"],
 };
@@ -171,7 +185,7 @@ impl AuthorizationServer {
         self.rows.iter().map(|row| row.target).chain([self.metadata]).collect()
     }
 
-    fn answer_metadata(&self, origin: &str, changes: Option<&Changes>) -> Response {
+    fn answer_metadata(&self, origin: &str, response_iss: bool, changes: Option<&Changes>) -> Response {
         let mut metadata = json!({
             "issuer": self.issuer(origin),
             "grant_types_supported": self.grants.iter().map(|grant| grant.name()).collect::<Vec<_>>(),
@@ -183,9 +197,20 @@ impl AuthorizationServer {
             "token_endpoint_auth_signing_alg_values_supported": ["RS256", "ES256"],
         });
         for row in self.rows {
-            metadata[row.member] = json!(format!("{origin}{}", row.path));
-            if row.endpoint == Endpoint::Revocation {
-                metadata["revocation_endpoint_auth_methods_supported"] = json!(self.methods);
+            if let Some(member) = row.member {
+                metadata[member] = json!(format!("{origin}{}", row.path));
+            }
+            match row.endpoint {
+                Endpoint::Authorization => {
+                    metadata["code_challenge_methods_supported"] = json!(["S256"]);
+                    metadata["response_modes_supported"] = json!(["query"]);
+                    // RFC 9207 3: left out means no.
+                    if response_iss {
+                        metadata["authorization_response_iss_parameter_supported"] = json!(true);
+                    }
+                }
+                Endpoint::Revocation => metadata["revocation_endpoint_auth_methods_supported"] = json!(self.methods),
+                _ => {}
             }
         }
         apply(&mut metadata, changes);
@@ -196,6 +221,10 @@ impl AuthorizationServer {
 impl Call<'_> {
     pub(crate) fn answer(&self) -> Response {
         match self.endpoint {
+            Endpoint::Authorization => uncached(authorization_endpoint::answer(self)),
+            Endpoint::Login => uncached(login::answer(self)),
+            Endpoint::Activation => uncached(login::activate(self)),
+            Endpoint::DeviceAuthorization => uncached(device_code::authorize(self)),
             Endpoint::Token => uncached(token_endpoint::answer(self)),
             Endpoint::Revocation => uncached(revocation::answer(self)),
             _ => self.answer_document(),
@@ -206,14 +235,14 @@ impl Call<'_> {
         if self.request.method != "GET" && self.request.method != "HEAD" {
             return Response::new(405).with("Allow", "GET, HEAD");
         }
-        let (rfc8414, openid) = {
+        let (rfc8414, openid, response_iss) = {
             let behaviour = &self.shared.lock().behaviour;
-            (behaviour.metadata_rfc8414, behaviour.metadata_openid)
+            (behaviour.metadata_rfc8414, behaviour.metadata_openid, behaviour.authorization_response_iss)
         };
         match self.endpoint {
             Endpoint::Jwks => Response::json(200, &self.shared.key.jwks()),
-            Endpoint::MetadataRfc8414 if rfc8414 => self.server.answer_metadata(self.origin, self.changes),
-            Endpoint::MetadataOpenid if openid => self.server.answer_metadata(self.origin, self.changes),
+            Endpoint::MetadataRfc8414 if rfc8414 => self.server.answer_metadata(self.origin, response_iss, self.changes),
+            Endpoint::MetadataOpenid if openid => self.server.answer_metadata(self.origin, response_iss, self.changes),
             _ => Response::json(404, &json!({"error": "HTTP 404 Not Found"})),
         }
     }

@@ -25,6 +25,14 @@ pub(crate) struct Behaviour {
     pub(crate) overlap: Duration,
     /// Seconds that a refresh token lives; none means that it does not expire.
     pub(crate) refresh_token_life: Option<u64>,
+    /// Seconds that an authorization code is good.
+    pub(crate) authorization_code_life: u64,
+    /// Authorization responses say who gives them (RFC 9207), and the metadata that they do.
+    pub(crate) authorization_response_iss: bool,
+    /// Seconds that a device waits between two polls; none leaves the member out.
+    pub(crate) device_interval: Option<u64>,
+    /// Seconds that a person has to approve a device.
+    pub(crate) device_expires_in: u64,
     pub(crate) date_offset_s: i64,
     pub(crate) api_keys: Vec<String>,
     /// Issuers besides the simulator's own whose tokens the API servers accept.
@@ -49,6 +57,10 @@ impl Behaviour {
             rotation: true,
             overlap: Duration::ZERO,
             refresh_token_life: None,
+            authorization_code_life: 60,
+            authorization_response_iss: true,
+            device_interval: Some(5),
+            device_expires_in: 900,
             date_offset_s: 0,
             api_keys: vec![settings.api_key.clone()],
             accepted_issuers: Vec::new(),
@@ -73,6 +85,11 @@ impl Behaviour {
                 "overlap_ms" => next.overlap = Duration::from_millis(number(value, key)?),
                 "refresh_token_life" if value.is_null() => next.refresh_token_life = None,
                 "refresh_token_life" => next.refresh_token_life = Some(number(value, key)?),
+                "authorization_code_life" => next.authorization_code_life = number(value, key)?,
+                "authorization_response_iss" => next.authorization_response_iss = boolean(value, key)?,
+                "device_interval" if value.is_null() => next.device_interval = None,
+                "device_interval" => next.device_interval = Some(number(value, key)?),
+                "device_expires_in" => next.device_expires_in = number(value, key)?,
                 "date_offset_s" => {
                     next.date_offset_s = value.as_i64().ok_or_else(|| invalid("date_offset_s must be a whole number"))?;
                 }
@@ -113,6 +130,10 @@ impl Behaviour {
             "rotation": self.rotation,
             "overlap_ms": u64::try_from(self.overlap.as_millis()).unwrap_or(u64::MAX),
             "refresh_token_life": self.refresh_token_life,
+            "authorization_code_life": self.authorization_code_life,
+            "authorization_response_iss": self.authorization_response_iss,
+            "device_interval": self.device_interval,
+            "device_expires_in": self.device_expires_in,
             "date_offset_s": self.date_offset_s,
             "api_keys": self.api_keys,
             "accepted_issuers": self.accepted_issuers,

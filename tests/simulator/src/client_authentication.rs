@@ -1,15 +1,12 @@
 //! How a client proves at a token endpoint who it is (RFC 6749 2.3, RFC 7523 2.2).
 
-use std::io;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use jsonwebtoken::{Algorithm, DecodingKey};
 use serde_json::{Value, json};
 
 use crate::authorization_server::Subject;
+use crate::client::Client;
 use crate::http::{Request, Response, now};
-use crate::script::{boolean, invalid, object, text, unknown};
 use crate::state::State;
 use crate::tokens::{Jwt, names};
 
@@ -18,78 +15,6 @@ const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer
 /// An assertion may be valid for so long; the rest is for clocks that differ.
 const ASSERTION_LIFE: u64 = 300;
 const CLOCK_SKEW: u64 = 5;
-
-/// A registered client.
-#[derive(Clone, Default)]
-pub(crate) struct Client {
-    secret: Option<String>,
-    key: Option<(Algorithm, DecodingKey)>,
-    kid: Option<String>,
-    public: bool,
-    method: Option<String>,
-    /// The kind of authorization server that knows it; none means all.
-    subject: Option<Subject>,
-}
-
-impl Client {
-    /// The M2M client of the start.
-    pub(crate) fn machine(secret: &str) -> Self {
-        Self { secret: Some(secret.to_owned()), subject: Some(Subject::M2m), ..Self::default() }
-    }
-
-    /// A public client of the user's server, as Planet registered its SDK.
-    pub(crate) fn native() -> Self {
-        Self { public: true, method: Some("none".to_owned()), subject: Some(Subject::User), ..Self::default() }
-    }
-
-    /// Reads a registration; gives the client id with it.
-    pub(crate) fn parse(value: &Value) -> io::Result<(String, Self)> {
-        let mut id = None;
-        let mut client = Self::default();
-        for (key, value) in object(value, "client")? {
-            match key.as_str() {
-                "client_id" => id = Some(text(value, key)?.to_owned()),
-                "client_secret" => client.secret = Some(text(value, key)?.to_owned()),
-                "public_key_pem" => client.key = Some(public_key(text(value, key)?)?),
-                "kid" => client.kid = Some(text(value, key)?.to_owned()),
-                "public" => client.public = boolean(value, key)?,
-                "token_endpoint_auth_method" => {
-                    let method = text(value, key)?;
-                    if !METHODS.contains(&method) && method != "none" {
-                        return Err(invalid(&format!("unknown method {method:?}")));
-                    }
-                    client.public |= method == "none";
-                    client.method = Some(method.to_owned());
-                }
-                "server" => client.subject = Some(Subject::parse(text(value, key)?)?),
-                _ => return Err(unknown(key, "client")),
-            }
-        }
-        let id = id.ok_or_else(|| invalid("a client needs a client_id"))?;
-        if client.public == (client.secret.is_some() || client.key.is_some()) {
-            return Err(invalid("a client has client_secret or public_key_pem, or is public"));
-        }
-        Ok((id, client))
-    }
-
-    pub(crate) fn is_public(&self) -> bool {
-        self.public
-    }
-
-    pub(crate) fn is_known_to(&self, subject: Subject) -> bool {
-        self.subject.is_none_or(|only| only == subject)
-    }
-}
-
-/// The methods with a secret or a key.
-pub(crate) const METHODS: [&str; 3] = ["private_key_jwt", "client_secret_basic", "client_secret_post"];
-
-fn public_key(pem: &str) -> io::Result<(Algorithm, DecodingKey)> {
-    DecodingKey::from_rsa_pem(pem.as_bytes())
-        .map(|key| (Algorithm::RS256, key))
-        .or_else(|_| DecodingKey::from_ec_pem(pem.as_bytes()).map(|key| (Algorithm::ES256, key)))
-        .map_err(|_| invalid("public_key_pem must be an RSA or P-256 public key"))
-}
 
 /// What the client showed.
 enum Proof {
@@ -129,7 +54,7 @@ pub(crate) fn authenticate(
         .ok_or_else(|| invalid_client(request))?;
     let proven = match &proof {
         Proof::Basic(_, secret) | Proof::Post(_, secret) => client.secret.as_ref() == Some(secret),
-        Proof::Nothing(_) => client.public,
+        Proof::Nothing(_) => client.is_public(),
         Proof::Assertion(assertion) => match check_assertion(&client, &id, assertion, audiences) {
             // One use per identifier, whether the request then succeeds or not.
             Ok(jti) => state.seen_assertions.insert(format!("{id} {jti}")),

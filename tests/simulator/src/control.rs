@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use crate::client::Client;
 use crate::connection::Connection;
 use crate::http::{Framing, Request, Response, now, read_request};
 use crate::resource_server::PLANET_AUDIENCE;
@@ -12,7 +13,7 @@ use crate::script::{invalid, number, object, text, unknown};
 use crate::service::refuse;
 use crate::state::Shared;
 use crate::tokens::merge;
-use crate::{authorization_server, client_authentication, client_credentials, seed};
+use crate::{authorization_server, client_credentials, seed, visitor};
 
 /// How long `/wait` waits when the request does not say.
 const DEFAULT_WAIT_MS: u64 = 5_000;
@@ -77,6 +78,8 @@ fn answer(shared: &Shared, request: &Request) -> io::Result<Response> {
         ("GET", "/requests") => shared.requests(request.query_value("target").as_deref()).map(Value::Array),
         ("GET", "/counters") => Ok(shared.counters()),
         ("POST", "/sessions") => seed::seed(shared, &body()?),
+        ("POST", "/login") => visitor::log_in(shared, &body()?),
+        ("GET", "/devices") => Ok(shared.lock().devices.json()),
         ("GET", "/sessions") => Ok(Value::Array(shared.lock().sessions.json(request.query_value("token").as_deref()))),
         ("POST", "/revoke") => {
             revoke(shared, &body()?)?;
@@ -111,7 +114,7 @@ fn wait(shared: &Shared, request: &Request) -> io::Result<Value> {
 }
 
 pub(crate) fn register(shared: &Shared, client: &Value) -> io::Result<()> {
-    let (id, client) = client_authentication::Client::parse(client)?;
+    let (id, client) = Client::parse(client)?;
     shared.lock().clients.insert(id, client);
     Ok(())
 }

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::USER_CLIENT_ID;
-use crate::authorization_server::{GENERIC, M2M, USER};
+use crate::authorization_server::{Endpoint, GENERIC, M2M, USER};
+use crate::person::OTP;
 use crate::resource_server::PLANET_AUDIENCE;
 use crate::state::{Origins, Shared};
 use crate::tokens::random_text;
@@ -191,7 +192,10 @@ impl Shared {
             "token_endpoint": M2M.token_endpoint(&origins.m2m),
             "user": USER.issuer(&origins.user),
             "user_token_endpoint": USER.token_endpoint(&origins.user),
+            "user_authorization_endpoint": USER.url(&origins.user, Endpoint::Authorization),
+            "user_device_authorization_endpoint": USER.url(&origins.user, Endpoint::DeviceAuthorization),
             "user_client_id": USER_CLIENT_ID,
+            "otp": OTP,
             "planet_api": origins.planet_api,
             "sentinel_hub_api": origins.sentinel_hub_api,
             "proxy": origins.proxy,

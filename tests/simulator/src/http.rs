@@ -1,6 +1,6 @@
 //! HTTP/1.1 on raw sockets: parsing over httparse, and answers byte by byte.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
@@ -236,6 +236,10 @@ impl Response {
         Self::new(status).with("Content-Type", "application/json").with_body(body.to_string().into_bytes())
     }
 
+    pub(crate) fn html(status: u16, page: String) -> Self {
+        Self::new(status).with("Content-Type", "text/html; charset=utf-8").with_body(page.into_bytes())
+    }
+
     pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
@@ -292,6 +296,21 @@ impl Response {
         }
         head.push_str("\r\n");
         head.into_bytes()
+    }
+}
+
+/// When something ends that lives a number of seconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Expiry(Option<Instant>);
+
+impl Expiry {
+    pub(crate) fn after(seconds: u64) -> Self {
+        // Later than the clock can say is never.
+        Self(Instant::now().checked_add(Duration::from_secs(seconds)))
+    }
+
+    pub(crate) fn has_passed(self) -> bool {
+        self.0.is_some_and(|end| end <= Instant::now())
     }
 }
 

@@ -17,15 +17,22 @@
 //! # }
 //! ```
 
+mod authorization_code;
+mod authorization_endpoint;
 mod authorization_server;
 mod behaviour;
+mod client;
 mod client_authentication;
 mod client_credentials;
 mod connection;
 mod control;
 mod deployment;
+mod device_code;
 mod faults;
 mod http;
+mod login;
+mod pages;
+mod person;
 mod proxy;
 mod refresh_token;
 mod resource_server;
@@ -34,11 +41,13 @@ mod script;
 mod seed;
 mod service;
 mod sessions;
+mod settings;
 mod state;
 mod tls;
 mod token_endpoint;
 mod tokens;
 mod user_tokens;
+mod visitor;
 
 use std::fmt;
 use std::io;
@@ -50,10 +59,12 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use authorization_server::{M2M, USER};
+use authorization_server::{Endpoint, M2M, USER};
 use connection::Connection;
 use deployment::Directory;
+pub use person::OTP;
 use service::{Entrance, Place, Service, serve};
+pub use settings::{Ports, Settings};
 use state::{Origins, Shared};
 
 /// How long the end waits for the threads of connections.
@@ -67,56 +78,6 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(5);
 
 /// The public client that the user's server knows from the start: that of Planet's SDK.
 pub const USER_CLIENT_ID: &str = "49lHVBYlXCdfIYqE1B9zeXt0iFHSXees";
-
-/// What a simulator starts with, and goes back to when it is reset.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// The registered M2M client.
-    pub client_id: String,
-    /// Its secret.
-    pub client_secret: String,
-    /// The API key that the Planet API accepts.
-    pub api_key: String,
-    /// Seconds that an access token lives.
-    pub token_life: u64,
-    /// Where to listen.
-    pub ports: Ports,
-    /// Where to write the deployment document, the CA certificate and the environment; a temporary
-    /// directory when there is none.
-    pub directory: Option<PathBuf>,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            client_id: "simulator-client".to_owned(),
-            client_secret: "simulator-client-secret".to_owned(),
-            api_key: "PLAKsimulator0123456789abcdef".to_owned(),
-            token_life: 3_600,
-            ports: Ports::default(),
-            directory: None,
-        }
-    }
-}
-
-/// The port of each listener; 0 lets the system choose.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Ports {
-    /// The authorization server for M2M clients.
-    pub m2m: u16,
-    /// The authorization server for people.
-    pub user: u16,
-    /// What stands for api.planet.com.
-    pub planet_api: u16,
-    /// What stands for services.sentinel-hub.com.
-    pub sentinel_hub_api: u16,
-    /// The control API.
-    pub control: u16,
-    /// The HTTPS proxy.
-    pub proxy: u16,
-    /// The authorization server for M2M clients over TLS.
-    pub tls: u16,
-}
 
 /// A running simulator; it stops when this is dropped.
 pub struct Simulator {
@@ -212,6 +173,18 @@ impl Simulator {
     #[must_use]
     pub fn user_token_endpoint(&self) -> String {
         USER.token_endpoint(&self.shared.origins.user)
+    }
+
+    /// The authorization endpoint of the users' issuer.
+    #[must_use]
+    pub fn user_authorization_endpoint(&self) -> String {
+        USER.url(&self.shared.origins.user, Endpoint::Authorization)
+    }
+
+    /// The device authorization endpoint of the users' issuer.
+    #[must_use]
+    pub fn user_device_authorization_endpoint(&self) -> String {
+        USER.url(&self.shared.origins.user, Endpoint::DeviceAuthorization)
     }
 
     /// The base URL of what stands for api.planet.com.
@@ -401,6 +374,21 @@ impl Simulator {
     /// When a member, the client or the issuer is unknown, or a member is of the wrong kind.
     pub fn seed_session(&self, wanted: &Value) -> io::Result<Value> {
         seed::seed(&self.shared, wanted)
+    }
+
+    /// Does what a person does in the browser: takes the body of `POST /login`, and gives the `location` that
+    /// the browser is sent to, or whether the device is `approved`.
+    ///
+    /// # Errors
+    /// When a member is unknown or wrong, or a page refuses to go on.
+    pub fn log_in(&self, person: &Value) -> io::Result<Value> {
+        visitor::log_in(&self.shared, person)
+    }
+
+    /// What became of every device that asked for a login: the body of `GET /devices`.
+    #[must_use]
+    pub fn devices(&self) -> Value {
+        self.shared.lock().devices.json()
     }
 
     /// What became of every session: the body of `GET /sessions`.

@@ -37,7 +37,8 @@ fn renew(call: &Call, state: &mut State, token: &str, shown: &Shown, scope: &str
         None if state.behaviour.rotation => Some(new_refresh_token()?),
         None => None,
     };
-    let issue = Issue { family: shown.family, scope, age: 0, refresh_token: next.as_deref(), changes: call.changes };
+    let refresh_token = next.as_deref();
+    let issue = Issue { family: shown.family, scope, age: 0, refresh_token, nonce: None, changes: call.changes };
     let answer = issue.answer(call.shared, state)?;
     let life = state.behaviour.refresh_token_life;
     match (&shown.successor, &next) {

@@ -23,6 +23,11 @@ pub(crate) enum Target {
     UserMetadata,
     UserJwks,
     UserRevoke,
+    UserAuthorize,
+    UserLoginPage,
+    UserDevice,
+    UserUserinfo,
+    UserIntrospect,
     UserOther,
     PlanetApi,
     SentinelHubApi,
@@ -32,7 +37,7 @@ pub(crate) enum Target {
 }
 
 impl Target {
-    pub(crate) const ALL: [(Self, &'static str); 18] = [
+    pub(crate) const ALL: [(Self, &'static str); 23] = [
         (Self::M2mToken, "m2m.token"),
         (Self::M2mMetadata, "m2m.metadata"),
         (Self::M2mJwks, "m2m.jwks"),
@@ -45,6 +50,11 @@ impl Target {
         (Self::UserMetadata, "user.metadata"),
         (Self::UserJwks, "user.jwks"),
         (Self::UserRevoke, "user.revoke"),
+        (Self::UserAuthorize, "user.authorize"),
+        (Self::UserLoginPage, "user.login_page"),
+        (Self::UserDevice, "user.device"),
+        (Self::UserUserinfo, "user.userinfo"),
+        (Self::UserIntrospect, "user.introspect"),
         (Self::UserOther, "user.other"),
         (Self::PlanetApi, "planet_api"),
         (Self::SentinelHubApi, "sentinel_hub_api"),
@@ -70,7 +80,11 @@ impl Target {
 
     /// Whether the log shows the body as a form.
     pub(crate) fn takes_form(self) -> bool {
-        self.is_token() || self == Self::UserRevoke
+        self.is_token() || matches!(self, Self::UserRevoke | Self::UserLoginPage | Self::UserDevice | Self::UserIntrospect)
+    }
+
+    fn is_authorization(self) -> bool {
+        matches!(self, Self::UserAuthorize | Self::UserLoginPage)
     }
 
     fn is_metadata(self) -> bool {
@@ -139,12 +153,14 @@ impl Fault {
     }
 }
 
-/// Changes to an ordinary answer of a token or metadata endpoint.
+/// Changes to an ordinary answer.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Changes {
     /// Members of the answer, set after everything else.
     pub(crate) set: Map<String, Value>,
     pub(crate) remove: Vec<String>,
+    /// Parameters of an authorization response that are there twice.
+    pub(crate) repeat: Vec<String>,
     /// Claims of the token; null takes one away.
     pub(crate) claims: Map<String, Value>,
     /// The member `expires_in`, and the token's life when it is a number.
@@ -220,10 +236,16 @@ impl Step {
                     step.fault = Some(fault);
                 }
                 "token_response" if target.is_token() => {
-                    step.changes = Some(parse_changes(value, true)?);
+                    step.changes = Some(parse_changes(value, Answer::Token)?);
+                }
+                "authorization_response" if target.is_authorization() => {
+                    step.changes = Some(parse_changes(value, Answer::Authorization)?);
                 }
                 "metadata_response" if target.is_metadata() => {
-                    step.changes = Some(parse_changes(value, false)?);
+                    step.changes = Some(parse_changes(value, Answer::Members)?);
+                }
+                "device_response" if target == Target::UserDevice => {
+                    step.changes = Some(parse_changes(value, Answer::Members)?);
                 }
                 _ => return Err(unknown(key, "step")),
             }
@@ -235,12 +257,24 @@ impl Step {
     }
 }
 
-fn parse_changes(value: &Value, token: bool) -> io::Result<Changes> {
+/// What is changed, which decides what can be changed about it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    /// A JSON object.
+    Members,
+    Token,
+    /// The parameters of a redirect.
+    Authorization,
+}
+
+fn parse_changes(value: &Value, answer: Answer) -> io::Result<Changes> {
+    let token = answer == Answer::Token;
     let mut changes = Changes::default();
     for (key, value) in object(value, "changes")? {
         match key.as_str() {
             "set" => changes.set = object(value, key)?.clone(),
             "remove" => changes.remove = texts(value, key)?,
+            "repeat" if answer == Answer::Authorization => changes.repeat = texts(value, key)?,
             "claims" if token => changes.claims = object(value, key)?.clone(),
             "expires_in" if token => changes.expires_in = Some(value.clone()),
             _ => return Err(unknown(key, "changes")),

@@ -7,19 +7,19 @@ use serde_json::Value;
 use crate::USER_CLIENT_ID;
 use crate::authorization_server::{Subject, USER};
 use crate::http::now;
+use crate::person::{Person, SOMEBODY};
 use crate::resource_server::PLANET_AUDIENCE;
 use crate::script::{Changes, invalid, number, object, optional_text, text, unknown};
 use crate::service::{LOGIN_HOST, Service};
-use crate::sessions::Family;
 use crate::state::{Shared, State};
-use crate::user_tokens::{Issue, has_scope, new_refresh_token};
+use crate::user_tokens::Grant;
 
 /// Opens a session as the body of `POST /sessions` says, and gives its token response.
 pub(crate) fn seed(shared: &Shared, wanted: &Value) -> io::Result<Value> {
     let mut state = shared.lock();
     let mut issuer = USER.issuer(&shared.origins.user);
     let mut client = USER_CLIENT_ID.to_owned();
-    let mut subject = "simulator-user".to_owned();
+    let mut subject = SOMEBODY.to_owned();
     let mut scope = "planet offline_access".to_owned();
     let mut audience = Some(PLANET_AUDIENCE.to_owned());
     let mut age = 0;
@@ -46,22 +46,16 @@ pub(crate) fn seed(shared: &Shared, wanted: &Value) -> io::Result<Value> {
     if !state.clients.get(&client).is_some_and(|client| client.is_known_to(Subject::User)) {
         return Err(invalid(&format!("the user's server has no client {client:?}")));
     }
-    // A client that did not ask to come back gets nothing to come back with.
-    let refresh_token = has_scope(&scope, "offline_access").then(new_refresh_token).transpose()?;
-    let since = now().saturating_sub(age);
-    let family = state.sessions.open(Family::new(issuer, client, subject, scope.clone(), audience, since));
-    let issue = Issue { family, scope: &scope, age, refresh_token: refresh_token.as_deref(), changes: Some(&changes) };
-    let answer = issue.answer(shared, &mut state)?;
-    if let Some(token) = &refresh_token {
-        state.sessions.begin(family, token, refresh_token_life);
-    }
+    let person = Person::with_subject(&subject);
+    let grant = Grant { issuer, client, person, scope, audience, nonce: None, since: now().saturating_sub(age) };
+    let (_, answer) = grant.open_with(shared, &mut state, age, refresh_token_life, Some(&changes))?;
     drop(state);
     shared.announce();
     Ok(answer)
 }
 
 /// Whether the user's server can be reached under this issuer identifier.
-fn is_served(shared: &Shared, state: &State, issuer: &str) -> bool {
+pub(crate) fn is_served(shared: &Shared, state: &State, issuer: &str) -> bool {
     let hosts = state.behaviour.proxy_hosts.iter();
     let mut behind_proxy = hosts.filter(|(_, service)| **service == Service::User).map(|(host, _)| host.as_str());
     issuer == USER.issuer(&shared.origins.user)

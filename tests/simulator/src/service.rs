@@ -16,6 +16,9 @@ use crate::{control, proxy, resource_server};
 /// The real name of the user's authorization server.
 pub(crate) const LOGIN_HOST: &str = "login.planet.com";
 
+/// In the log; connections count from one.
+const NO_CONNECTION: u64 = 0;
+
 /// What a host serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Service {
@@ -196,20 +199,7 @@ pub(crate) fn respond(
         connection.close();
         return None;
     }
-    let mut response = if step.is_explicit() {
-        let mut response = Response::new(step.status.unwrap_or(200));
-        if let Some(body) = &step.body {
-            response = response.with("Content-Type", "application/json").with_body(body.clone());
-        }
-        response
-    } else {
-        make(step.changes.as_ref())
-    };
-    if let Some(status) = step.status {
-        response.status = status;
-    }
-    response.override_headers(&step.headers);
-    shared.answered(ticket, response.status);
+    let response = shape(shared, ticket, make);
     if let Some(fault) = step.fault
         && faults::shapes_answer(fault)
     {
@@ -230,6 +220,40 @@ pub(crate) fn respond(
     }
     connection.close();
     None
+}
+
+/// The answer by the ticket's step, or as `make` does.
+fn shape(shared: &Shared, ticket: &Ticket, make: impl FnOnce(Option<&Changes>) -> Response) -> Response {
+    let usual = Step::default();
+    let step = ticket.step.as_ref().unwrap_or(&usual);
+    let mut response = if step.is_explicit() {
+        let mut response = Response::new(step.status.unwrap_or(200));
+        if let Some(body) = &step.body {
+            response = response.with("Content-Type", "application/json").with_body(body.clone());
+        }
+        response
+    } else {
+        make(step.changes.as_ref())
+    };
+    if let Some(status) = step.status {
+        response.status = status;
+    }
+    response.override_headers(&step.headers);
+    shared.answered(ticket, response.status);
+    response
+}
+
+/// A request without a connection: counted, logged and answered by its step like any other.
+pub(crate) fn visit(shared: &Shared, place: &Place, request: &Request) -> io::Result<Response> {
+    let (target, route) = place.route(&request.path);
+    let ticket = shared.begin(target, NO_CONNECTION, request);
+    if !shared.wait_through(&ticket) {
+        return Err(invalid("a reset came first"));
+    }
+    if ticket.step.as_ref().is_some_and(|step| step.raw.is_some() || step.fault.is_some()) {
+        return Err(invalid(&format!("the script of {} has a fault of the wire", target.name())));
+    }
+    Ok(shape(shared, &ticket, |changes| place.answer(shared, &route, request, changes)))
 }
 
 /// Ends a connection on which no request could be read.

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::http::now;
+use crate::person::Person;
 
 /// What all families of a simulator add up to, by the names of the counters.
 pub(crate) const COUNTERS: [&str; 5] = ["user.families", "user.families.alive", "user.rotations", "user.repeats", "user.reuse"];
@@ -26,7 +27,7 @@ pub(crate) struct Sessions {
 pub(crate) struct Family {
     pub(crate) issuer: String,
     pub(crate) client: String,
-    pub(crate) subject: String,
+    pub(crate) person: Person,
     pub(crate) scope: String,
     pub(crate) audience: Option<String>,
     /// When the user logged in.
@@ -43,6 +44,8 @@ pub(crate) struct Family {
 pub(crate) enum End {
     /// A token came again after its rotation.
     Reuse,
+    /// The authorization code that began it came again.
+    CodeReuse,
     /// The client revoked it.
     Revocation,
     /// The control API revoked it, as a user or an administrator would.
@@ -72,12 +75,12 @@ impl Family {
     pub(crate) fn new(
         issuer: String,
         client: String,
-        subject: String,
+        person: Person,
         scope: String,
         audience: Option<String>,
         since: u64,
     ) -> Self {
-        Self { issuer, client, subject, scope, audience, since, current: None, ended: None, rotations: 0, repeats: 0, reuse: 0 }
+        Self { issuer, client, person, scope, audience, since, current: None, ended: None, rotations: 0, repeats: 0, reuse: 0 }
     }
 
     /// The first reason stays.
@@ -213,6 +216,7 @@ impl Sessions {
     fn describe(&self, number: usize, family: &Family) -> Value {
         let ended = family.ended.map(|end| match end {
             End::Reuse => "reuse",
+            End::CodeReuse => "code_reuse",
             End::Revocation => "revocation",
             End::Control => "control",
         });
@@ -220,7 +224,7 @@ impl Sessions {
             "family": number + 1,
             "issuer": family.issuer,
             "client_id": family.client,
-            "subject": family.subject,
+            "subject": family.person.subject,
             "scope": family.scope,
             "audience": family.audience,
             "alive": self.is_alive(family),

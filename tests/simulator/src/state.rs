@@ -10,11 +10,14 @@ use serde_json::{Map, Value, json};
 
 use crate::Settings;
 use crate::USER_CLIENT_ID;
+use crate::authorization_code::Codes;
 use crate::behaviour::Behaviour;
-use crate::client_authentication::Client;
+use crate::client::Client;
 use crate::connection::{IDLE_LIMIT, Register};
 use crate::deployment::empty;
+use crate::device_code::Devices;
 use crate::http::Request;
+use crate::login::Logins;
 use crate::script::{Fault, Script, Step, Target, invalid};
 use crate::sessions::{self, End, Sessions};
 use crate::tls::Authority;
@@ -60,6 +63,9 @@ pub(crate) struct State {
     pub(crate) issued: HashSet<String>,
     pub(crate) revoked: HashSet<String>,
     pub(crate) sessions: Sessions,
+    pub(crate) logins: Logins,
+    pub(crate) codes: Codes,
+    pub(crate) devices: Devices,
     /// For `same_token`: the token of a client and audience, or of a session, with its expiry.
     pub(crate) latest: HashMap<String, (String, u64)>,
     pub(crate) tokens_issued: BTreeMap<Target, u64>,
@@ -98,6 +104,9 @@ impl State {
             issued: HashSet::new(),
             revoked: HashSet::new(),
             sessions: Sessions::default(),
+            logins: Logins::default(),
+            codes: Codes::default(),
+            devices: Devices::default(),
             latest: HashMap::new(),
             tokens_issued: BTreeMap::new(),
             scripts: BTreeMap::new(),

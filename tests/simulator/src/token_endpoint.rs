@@ -6,7 +6,7 @@ use crate::authorization_server::{Call, refusal};
 use crate::client_authentication::{authenticate, invalid_request, value};
 use crate::http::{Request, Response};
 use crate::state::State;
-use crate::{client_credentials, refresh_token};
+use crate::{authorization_code, client_credentials, device_code, refresh_token};
 
 /// Parameters of a form, in their order.
 pub(crate) type Form = Vec<(String, String)>;
@@ -14,14 +14,20 @@ pub(crate) type Form = Vec<(String, String)>;
 /// A grant that a server may offer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum GrantType {
+    AuthorizationCode,
     ClientCredentials,
+    DeviceCode,
     RefreshToken,
 }
 
 impl GrantType {
+    pub(crate) const ALL: [Self; 4] = [Self::AuthorizationCode, Self::ClientCredentials, Self::DeviceCode, Self::RefreshToken];
+
     pub(crate) fn name(self) -> &'static str {
         match self {
+            Self::AuthorizationCode => "authorization_code",
             Self::ClientCredentials => "client_credentials",
+            Self::DeviceCode => "urn:ietf:params:oauth:grant-type:device_code",
             Self::RefreshToken => "refresh_token",
         }
     }
@@ -29,14 +35,20 @@ impl GrantType {
 
 pub(crate) fn answer(call: &Call) -> Result<Response, Response> {
     let form = read_form(call.request)?;
-    let mut state = call.shared.lock();
-    let client = call.authenticate(&mut state, &form)?;
+    let mut guard = call.shared.lock();
+    let state = &mut *guard;
+    let client = call.authenticate(state, &form)?;
     let name = value(&form, "grant_type").ok_or_else(|| invalid_request("Missing form parameter: grant_type"))?;
     let grant = call.server.grants.iter().find(|grant| grant.name() == name);
+    let grant = *grant.ok_or_else(|| refusal(400, "unsupported_grant_type", "Unsupported grant_type"))?;
+    if !state.clients.get(&client).is_some_and(|client| client.may_use(grant)) {
+        return Err(refusal(400, "unauthorized_client", "The client is not registered for this grant"));
+    }
     let body = match grant {
-        Some(GrantType::ClientCredentials) => client_credentials::answer(call, &mut state, &client, &form),
-        Some(GrantType::RefreshToken) => refresh_token::answer(call, &mut state, &client, &form),
-        None => Err(refusal(400, "unsupported_grant_type", "Unsupported grant_type")),
+        GrantType::AuthorizationCode => authorization_code::answer(call, state, &client, &form),
+        GrantType::ClientCredentials => client_credentials::answer(call, state, &client, &form),
+        GrantType::DeviceCode => device_code::answer(call, state, &client, &form),
+        GrantType::RefreshToken => refresh_token::answer(call, state, &client, &form),
     }?;
     *state.tokens_issued.entry(call.server.target(call.endpoint)).or_default() += 1;
     Ok(Response::json(200, &body))
@@ -52,15 +64,19 @@ pub(crate) fn read_form(request: &Request) -> Result<Form, Response> {
         return Err(Response::json(415, &body));
     }
     let form = request.form();
-    for (index, (key, _)) in form.iter().enumerate() {
-        if form[..index].iter().any(|(earlier, _)| earlier == key) {
-            return Err(invalid_request(&format!("duplicated parameter: {key}")));
-        }
+    if let Some(name) = repeated(&form) {
+        return Err(invalid_request(&format!("duplicated parameter: {name}")));
     }
     if request.query.is_some() {
         return Err(invalid_request("parameters belong in the body"));
     }
     Ok(form)
+}
+
+/// The first parameter that is there twice.
+pub(crate) fn repeated(form: &Form) -> Option<&str> {
+    let mut pairs = form.iter().enumerate();
+    pairs.find_map(|(index, (key, _))| form[..index].iter().any(|(earlier, _)| earlier == key).then_some(key.as_str()))
 }
 
 impl Call<'_> {

@@ -4,14 +4,61 @@ use std::io;
 
 use serde_json::{Map, Value, json};
 
-use crate::authorization_server::{apply, members};
+use crate::authorization_server::{Call, apply, members};
 use crate::http::now;
+use crate::person::Person;
 use crate::script::Changes;
+use crate::sessions::Family;
 use crate::state::{Shared, State};
+use crate::token_endpoint::GrantType;
 use crate::tokens::{merge, random_text};
 
 /// Seconds that an ID token lives.
 const ID_TOKEN_LIFE: u64 = 36_000;
+
+/// What a person allowed a client.
+#[derive(Clone)]
+pub(crate) struct Grant {
+    pub(crate) issuer: String,
+    pub(crate) client: String,
+    pub(crate) person: Person,
+    pub(crate) scope: String,
+    pub(crate) audience: Option<String>,
+    pub(crate) nonce: Option<String>,
+    /// When the person logged in.
+    pub(crate) since: u64,
+}
+
+impl Grant {
+    /// Opens the session: the number of its family and the token response.
+    pub(crate) fn open(self, call: &Call, state: &mut State) -> io::Result<(usize, Value)> {
+        let life = state.behaviour.refresh_token_life;
+        self.open_with(call.shared, state, 0, life, call.changes)
+    }
+
+    /// The same with another age and life of the refresh token.
+    pub(crate) fn open_with(
+        self,
+        shared: &Shared,
+        state: &mut State,
+        age: u64,
+        refresh_token_life: Option<u64>,
+        changes: Option<&Changes>,
+    ) -> io::Result<(usize, Value)> {
+        let Self { issuer, client, person, scope, audience, nonce, since } = self;
+        let may_renew = state.clients.get(&client).is_some_and(|client| client.may_use(GrantType::RefreshToken));
+        // A client that did not ask to come back gets nothing to come back with.
+        let refresh_token = (may_renew && has_scope(&scope, "offline_access")).then(new_refresh_token).transpose()?;
+        let family = state.sessions.open(Family::new(issuer, client, person, scope.clone(), audience, since));
+        let refresh_token = refresh_token.as_deref();
+        let issue = Issue { family, scope: &scope, age, refresh_token, nonce: nonce.as_deref(), changes };
+        let answer = issue.answer(shared, state)?;
+        if let Some(token) = refresh_token {
+            state.sessions.begin(family, token, refresh_token_life);
+        }
+        Ok((family, answer))
+    }
+}
 
 /// A token response to make.
 pub(crate) struct Issue<'a> {
@@ -22,6 +69,8 @@ pub(crate) struct Issue<'a> {
     /// How many seconds ago it is supposed to have been issued.
     pub(crate) age: u64,
     pub(crate) refresh_token: Option<&'a str>,
+    /// What the ID token says again.
+    pub(crate) nonce: Option<&'a str>,
     pub(crate) changes: Option<&'a Changes>,
 }
 
@@ -64,19 +113,21 @@ impl Issue<'_> {
         let family = state.sessions.family(self.family).ok_or_else(gone)?;
         let mut claims = members(json!({
             "iss": family.issuer,
-            "sub": family.subject,
+            "sub": family.person.subject,
             "azp": family.client,
             "iat": issued,
             "exp": expiry,
             "jti": random_text(16)?,
             "scope": self.scope,
         }));
-        if let Some(audience) = &family.audience {
-            // As Auth0 does: whoever may know the user may ask for more about them.
-            let userinfo = format!("{}userinfo", family.issuer);
-            let open = has_scope(self.scope, "openid");
-            claims.insert("aud".to_owned(), if open { json!([audience, userinfo]) } else { json!(audience) });
-        }
+        // As Auth0 does: whoever may know the user may ask for more about them.
+        let userinfo = has_scope(self.scope, "openid").then(|| format!("{}userinfo", family.issuer));
+        match (&family.audience, userinfo) {
+            (Some(audience), Some(userinfo)) => claims.insert("aud".to_owned(), json!([audience, userinfo])),
+            (Some(audience), None) => claims.insert("aud".to_owned(), json!(audience)),
+            (None, Some(userinfo)) => claims.insert("aud".to_owned(), json!(userinfo)),
+            (None, None) => None,
+        };
         if let Some(changes) = self.changes {
             merge(&mut claims, &changes.claims);
         }
@@ -85,14 +136,18 @@ impl Issue<'_> {
 
     fn id_claims(&self, state: &State, issued: u64) -> io::Result<Map<String, Value>> {
         let family = state.sessions.family(self.family).ok_or_else(gone)?;
-        Ok(members(json!({
+        let mut claims = members(json!({
             "iss": family.issuer,
-            "sub": family.subject,
             "aud": family.client,
             "iat": issued,
             "exp": issued.saturating_add(ID_TOKEN_LIFE),
             "auth_time": family.since,
-        })))
+        }));
+        claims.extend(family.person.claims(self.scope));
+        if let Some(nonce) = self.nonce {
+            claims.insert("nonce".to_owned(), json!(nonce));
+        }
+        Ok(claims)
     }
 }
 

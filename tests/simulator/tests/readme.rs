@@ -27,8 +27,8 @@ fn the_shell_example_runs_as_printed() {
     let errors = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{text}{errors}");
     let answers: Vec<Value> = serde_json::Deserializer::from_str(&text).into_iter().collect::<Result<_, _>>().unwrap();
-    let [_, planet, sentinel_hub, renewed, counters] = answers.as_slice() else {
-        panic!("five answers, not {text}");
+    let [_, planet, sentinel_hub, renewed, approved, counters] = answers.as_slice() else {
+        panic!("six answers, not {text}");
     };
     assert_eq!(planet["service"], "planet_api");
     assert_eq!(sentinel_hub["service"], "sentinel_hub_api");
@@ -36,6 +36,7 @@ fn the_shell_example_runs_as_printed() {
         assert_eq!(answer["credential"], "bearer");
     }
     assert!(renewed["access_token"].is_string() && renewed["refresh_token"].is_string());
+    assert_eq!(approved["approved"], true);
     assert_eq!((&counters["user.families"], &counters["user.rotations"]), (&Value::from(1), &Value::from(1)));
     assert_eq!(counters["m2m.token"], 2);
     assert_eq!(counters["m2m.token.issued"], 1);

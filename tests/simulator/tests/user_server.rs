@@ -37,18 +37,25 @@ fn metadata_in_both_forms_leads_to_what_there_is() {
     assert_eq!(metadata["issuer"], format!("{origin}/"), "with the slash");
     assert_eq!(metadata["token_endpoint"], simulator.user_token_endpoint());
     assert_eq!(metadata["revocation_endpoint"], format!("{origin}/oauth/revoke"));
-    assert_eq!(metadata["grant_types_supported"], json!(["refresh_token"]));
+    assert_eq!(metadata["authorization_endpoint"], simulator.user_authorization_endpoint());
+    assert_eq!(metadata["device_authorization_endpoint"], simulator.user_device_authorization_endpoint());
+    let grants = ["authorization_code", "urn:ietf:params:oauth:grant-type:device_code", "refresh_token"];
+    assert_eq!(metadata["grant_types_supported"], json!(grants));
+    assert_eq!(metadata["code_challenge_methods_supported"], json!(["S256"]));
+    assert_eq!(metadata["authorization_response_iss_parameter_supported"], true);
     let methods = metadata["token_endpoint_auth_methods_supported"].as_array().unwrap();
     assert!(methods.contains(&json!("none")));
     assert_eq!(metadata["revocation_endpoint_auth_methods_supported"], json!(methods));
     assert_eq!(get(metadata["jwks_uri"].as_str().unwrap()).status, 200);
-    simulator.change_settings(&json!({"metadata_forms": ["openid"]})).unwrap();
+    let changes = json!({"metadata_forms": ["openid"], "authorization_response_iss": false});
+    simulator.change_settings(&changes).unwrap();
+    assert_eq!(get(&openid).json().get("authorization_response_iss_parameter_supported"), None);
     assert_eq!((get(&rfc8414).status, get(&openid).status), (404, 200));
-    for path in ["/", "/authorize", "/oauth", "/oauth/token/more", "/.well-known/other"] {
+    for path in ["/", "/authorize/", "/oauth", "/oauth/token/more", "/.well-known/other"] {
         assert_eq!(get(&format!("{origin}{path}")).status, 404, "{path}");
     }
     let count = |name: &str| simulator.count(name).unwrap();
-    assert_eq!((count("user.metadata"), count("user.jwks"), count("user.other")), (4, 1, 5));
+    assert_eq!((count("user.metadata"), count("user.jwks"), count("user.other")), (5, 1, 5));
     assert_eq!((count("m2m.metadata"), count("m2m.other")), (0, 0));
 }
 
@@ -179,11 +186,13 @@ fn malformed_requests_are_refused() {
     let simulator = start();
     let endpoint = simulator.user_token_endpoint();
     let id = ("client_id", USER_CLIENT_ID);
-    for name in ["client_credentials", "password", "authorization_code"] {
+    for name in ["client_credentials", "password", "implicit"] {
         let answer = post_form(&endpoint, &[("grant_type", name), id]);
         assert_eq!(error(&answer), failure(400, "unsupported_grant_type"), "{name}");
     }
     let refused = [
+        post_form(&endpoint, &[("grant_type", "authorization_code"), id]),
+        post_form(&endpoint, &[("grant_type", "urn:ietf:params:oauth:grant-type:device_code"), id]),
         post_form(&endpoint, &[id]),
         post_form(&endpoint, &[("grant_type", "refresh_token"), id]),
         post_form(&endpoint, &[("grant_type", "refresh_token"), ("refresh_token", ""), id]),

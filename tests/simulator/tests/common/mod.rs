@@ -159,6 +159,63 @@ pub fn refresh(simulator: &Simulator, refresh_token: &str) -> Answer {
     refresh_with(simulator, refresh_token, &[])
 }
 
+/// Parameters of a query.
+pub fn query(url: &str) -> Vec<(String, String)> {
+    let query = url.split_once('?').map_or("", |(_, query)| query);
+    url::form_urlencoded::parse(query.as_bytes()).into_owned().collect()
+}
+
+/// A parameter that is in a query once.
+pub fn parameter(url: &str, name: &str) -> Option<String> {
+    let mut values: Vec<_> = query(url).into_iter().filter(|(key, _)| key == name).map(|(_, value)| value).collect();
+    assert!(values.len() < 2, "{name} in {url}");
+    values.pop()
+}
+
+/// Appendix B of RFC 7636.
+pub const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+pub const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+
+pub const REDIRECT_URI: &str = "http://127.0.0.1:4711/callback";
+
+/// An authorization request of Planet's SDK with some parameters changed; an empty one is left out.
+pub fn authorization_url(simulator: &Simulator, changes: &[(&str, &str)]) -> String {
+    let usual = [
+        ("client_id", USER_CLIENT_ID),
+        ("response_type", "code"),
+        ("redirect_uri", REDIRECT_URI),
+        ("state", "xyz"),
+        ("nonce", "n-0S6"),
+        ("code_challenge", CHALLENGE),
+        ("code_challenge_method", "S256"),
+        ("scope", "openid profile email planet offline_access"),
+        ("audience", "https://api.planet.com/"),
+    ];
+    let kept = usual.into_iter().filter(|(name, _)| !changes.iter().any(|(changed, _)| changed == name));
+    let added = changes.iter().copied().filter(|(_, value)| !value.is_empty());
+    let fields: Vec<_> = kept.chain(added).collect();
+    format!("{}?{}", simulator.user_authorization_endpoint(), form(&fields))
+}
+
+/// Where a person is sent who allows everything.
+pub fn log_in(simulator: &Simulator, authorization_url: &str) -> String {
+    member(&simulator.log_in(&serde_json::json!({ "authorization_url": authorization_url })).unwrap(), "location")
+}
+
+/// Exchanges a code with some parameters changed; an empty one is left out.
+pub fn exchange_code(simulator: &Simulator, code: &str, changes: &[(&str, &str)]) -> Answer {
+    let usual = [
+        ("grant_type", "authorization_code"),
+        ("code", code),
+        ("redirect_uri", REDIRECT_URI),
+        ("code_verifier", VERIFIER),
+        ("client_id", USER_CLIENT_ID),
+    ];
+    let kept = usual.into_iter().filter(|(name, _)| !changes.iter().any(|(changed, _)| changed == name));
+    let added = changes.iter().copied().filter(|(_, value)| !value.is_empty());
+    post_form(&simulator.user_token_endpoint(), &kept.chain(added).collect::<Vec<_>>())
+}
+
 /// Status and error code of a refusal.
 pub fn error(answer: &Answer) -> (u16, String) {
     (answer.status, member(&answer.json(), "error"))

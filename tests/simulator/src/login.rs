@@ -1,0 +1,178 @@
+//! What a person does in the browser: user name, second factor, consent; for a device its code comes first.
+
+use std::collections::HashMap;
+
+use crate::authorization_endpoint::AuthorizationRequest;
+use crate::authorization_server::Call;
+use crate::client_authentication::value;
+use crate::device_code::normalized;
+use crate::http::{Response, now};
+use crate::pages;
+use crate::person::{OTP, Person};
+use crate::state::State;
+use crate::token_endpoint::read_form;
+use crate::tokens::random_text;
+use crate::user_tokens::Grant;
+
+/// Every login that was begun and not ended.
+#[derive(Default)]
+pub(crate) struct Logins {
+    logins: HashMap<String, Login>,
+    /// Those whose name alone does not say who they are.
+    people: HashMap<String, Person>,
+}
+
+struct Login {
+    issuer: String,
+    purpose: Purpose,
+    stage: Stage,
+}
+
+/// What the login is for.
+pub(crate) enum Purpose {
+    Authorization(Box<AuthorizationRequest>),
+    /// The device with this user code.
+    Device {
+        user_code: String,
+        client: String,
+        scope: String,
+    },
+}
+
+/// What is asked next.
+#[derive(Clone)]
+enum Stage {
+    UserName,
+    SecondFactor(Person),
+    /// Of a person who logged in then.
+    Consent(Person, u64),
+}
+
+impl Logins {
+    /// Begins a login and gives its first page.
+    pub(crate) fn begin(&mut self, issuer: String, purpose: Purpose) -> Response {
+        let Ok(id) = random_text(24) else {
+            return pages::failed("There are no random numbers.");
+        };
+        let login = Login { issuer, purpose, stage: Stage::UserName };
+        let page = login.page(&id, None);
+        self.logins.insert(id, login);
+        page
+    }
+
+    /// Whoever logs in by the name of this person is this person.
+    pub(crate) fn introduce(&mut self, person: Person) {
+        self.people.insert(person.name.clone(), person);
+    }
+
+    fn person(&self, name: &str) -> Person {
+        self.people.get(name).cloned().unwrap_or_else(|| Person::named(name))
+    }
+}
+
+impl Login {
+    /// The form of the stage, with what was wrong about the last one.
+    fn page(&self, id: &str, alert: Option<&str>) -> Response {
+        match &self.stage {
+            Stage::UserName => pages::user_name(id, alert),
+            Stage::SecondFactor(_) => pages::second_factor(id, alert),
+            Stage::Consent(person, _) => {
+                let (client, scope) = match &self.purpose {
+                    Purpose::Authorization(request) => (&request.client, &request.scope),
+                    Purpose::Device { client, scope, .. } => (client, scope),
+                };
+                pages::consent(id, alert, &person.name, client, scope)
+            }
+        }
+    }
+}
+
+/// The next step of a login.
+pub(crate) fn answer(call: &Call) -> Result<Response, Response> {
+    let form = read_form(call.request)?;
+    let mut guard = call.shared.lock();
+    let state = &mut *guard;
+    let issuer = call.server.issuer(call.origin);
+    let id = value(&form, "transaction").unwrap_or_default();
+    let login = state.logins.logins.get(id).filter(|login| login.issuer == issuer);
+    let login = login.ok_or_else(|| pages::failed("This login is over, or it never began."))?;
+    let stage = match &login.stage {
+        Stage::UserName => match value(&form, "username").map(str::trim) {
+            Some(name) if !name.is_empty() => Stage::SecondFactor(state.logins.person(name)),
+            _ => return Err(login.page(id, Some("Enter your user name."))),
+        },
+        Stage::SecondFactor(person) => match value(&form, "otp").map(str::trim) {
+            Some(OTP) => Stage::Consent(person.clone(), now()),
+            _ => return Err(login.page(id, Some("This code is not the right one."))),
+        },
+        Stage::Consent(person, since) => {
+            let (person, since) = (person.clone(), *since);
+            let allowed = match value(&form, "decision") {
+                Some("allow") => true,
+                Some("deny") => false,
+                _ => return Err(login.page(id, Some("Allow or deny."))),
+            };
+            return decide(call, state, id, allowed.then_some(person), since);
+        }
+    };
+    let login = state.logins.logins.get_mut(id).ok_or_else(|| pages::failed("This login is over."))?;
+    login.stage = stage;
+    Ok(login.page(id, None))
+}
+
+/// The end of a login; no person is a no.
+fn decide(call: &Call, state: &mut State, id: &str, person: Option<Person>, since: u64) -> Result<Response, Response> {
+    let login = state.logins.logins.remove(id).ok_or_else(|| pages::failed("This login is over."))?;
+    let request = match login.purpose {
+        Purpose::Authorization(request) => *request,
+        Purpose::Device { user_code, .. } => {
+            let approved = person.is_some();
+            if !state.devices.decide(&login.issuer, &user_code, person, since) {
+                return Err(pages::failed("The code of the device is not good any more."));
+            }
+            return Ok(pages::done(approved));
+        }
+    };
+    let way_back = request.way_back;
+    let Some(person) = person else {
+        let parameters = [("error", "access_denied"), ("error_description", "The user denied the request")];
+        return Ok(way_back.answer(state, call.changes, &parameters));
+    };
+    let grant = Grant {
+        issuer: login.issuer,
+        client: request.client,
+        person,
+        scope: request.scope,
+        audience: request.audience,
+        nonce: request.nonce,
+        since,
+    };
+    let life = state.behaviour.authorization_code_life;
+    let code = state
+        .codes
+        .issue(grant, &way_back.redirect_uri, &request.challenge, life)
+        .map_err(|error| pages::failed(&error.to_string()))?;
+    Ok(way_back.answer(state, call.changes, &[("code", &code)]))
+}
+
+/// Where a person enters the code that a device shows.
+pub(crate) fn activate(call: &Call) -> Result<Response, Response> {
+    if call.request.method == "GET" {
+        let code = call.request.query_value("user_code").filter(|code| !code.is_empty());
+        return Ok(pages::activation(code.as_deref(), None));
+    }
+    if call.request.method != "POST" {
+        return Err(Response::new(405).with("Allow", "GET, POST"));
+    }
+    let form = read_form(call.request)?;
+    let mut guard = call.shared.lock();
+    let state = &mut *guard;
+    let issuer = call.server.issuer(call.origin);
+    let typed = value(&form, "user_code").unwrap_or_default();
+    let user_code = normalized(typed);
+    let Some(device) = state.devices.find(&issuer, &user_code) else {
+        return Err(pages::activation(Some(typed), Some("No device waits with this code.")));
+    };
+    let purpose = Purpose::Device { client: device.client.to_owned(), scope: device.scope.to_owned(), user_code };
+    Ok(state.logins.begin(issuer, purpose))
+}

@@ -1,0 +1,53 @@
+//! What a simulator is started with.
+
+use std::path::PathBuf;
+
+/// What a simulator starts with, and goes back to when it is reset.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The registered M2M client.
+    pub client_id: String,
+    /// Its secret.
+    pub client_secret: String,
+    /// The API key that the Planet API accepts.
+    pub api_key: String,
+    /// Seconds that an access token lives.
+    pub token_life: u64,
+    /// Where to listen.
+    pub ports: Ports,
+    /// Where to write the deployment document, the CA certificate and the environment; a temporary
+    /// directory when there is none.
+    pub directory: Option<PathBuf>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            client_id: "simulator-client".to_owned(),
+            client_secret: "simulator-client-secret".to_owned(),
+            api_key: "PLAKsimulator0123456789abcdef".to_owned(),
+            token_life: 3_600,
+            ports: Ports::default(),
+            directory: None,
+        }
+    }
+}
+
+/// The port of each listener; 0 lets the system choose.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Ports {
+    /// The authorization server for M2M clients.
+    pub m2m: u16,
+    /// The authorization server for people.
+    pub user: u16,
+    /// What stands for api.planet.com.
+    pub planet_api: u16,
+    /// What stands for services.sentinel-hub.com.
+    pub sentinel_hub_api: u16,
+    /// The control API.
+    pub control: u16,
+    /// The HTTPS proxy.
+    pub proxy: u16,
+    /// The authorization server for M2M clients over TLS.
+    pub tls: u16,
+}

@@ -1,0 +1,153 @@
+//! A person without a browser: goes through the pages as they are, to the way back or to the end.
+
+use std::io;
+
+use serde_json::{Value, json};
+
+use crate::authorization_server::{Endpoint, USER};
+use crate::device_code::normalized;
+use crate::http::{Request, Response};
+use crate::pages;
+use crate::person::{OTP, Person, SOMEBODY};
+use crate::script::{boolean, invalid, object, text, unknown};
+use crate::seed::is_served;
+use crate::service::{Place, Service, visit};
+use crate::state::Shared;
+
+/// Somebody at the user's server.
+struct Visitor<'a> {
+    shared: &'a Shared,
+    place: Place,
+    name: String,
+    otp: String,
+    allow: bool,
+}
+
+/// Logs in as the body of `POST /login` says.
+pub(crate) fn log_in(shared: &Shared, wanted: &Value) -> io::Result<Value> {
+    let mut authorization_url = None;
+    let mut user_code = None;
+    let (mut name, mut subject, mut email) = (None, None, None);
+    let mut otp = OTP;
+    let mut allow = true;
+    for (key, value) in object(wanted, "login")? {
+        match key.as_str() {
+            "authorization_url" => authorization_url = Some(text(value, key)?),
+            "user_code" => user_code = Some(text(value, key)?),
+            "username" => name = Some(text(value, key)?),
+            "subject" => subject = Some(text(value, key)?),
+            "email" => email = Some(text(value, key)?),
+            "otp" => otp = text(value, key)?,
+            "allow" => allow = boolean(value, key)?,
+            _ => return Err(unknown(key, "login")),
+        }
+    }
+    let mut person = match (name, subject) {
+        (Some(name), _) => Person::named(name),
+        (None, Some(subject)) => Person::with_subject(subject),
+        (None, None) => Person::named(SOMEBODY),
+    };
+    if subject.is_some() || email.is_some() {
+        person.subject = subject.map_or(person.subject, str::to_owned);
+        person.email = email.map_or(person.email, str::to_owned);
+        shared.lock().logins.introduce(person.clone());
+    }
+    let visitor = |origin: String| Visitor {
+        shared,
+        place: Place { origin, service: Service::User },
+        name: person.name.clone(),
+        otp: otp.to_owned(),
+        allow,
+    };
+    match (authorization_url, user_code) {
+        (Some(url), None) => {
+            let (origin, query) = authorization_request(shared, url)?;
+            visitor(origin).authorize(query)
+        }
+        (None, Some(user_code)) => {
+            let issuer = shared.lock().devices.issuer(&normalized(user_code)).map(str::to_owned);
+            let issuer = issuer.ok_or_else(|| invalid("no device has this user_code"))?;
+            visitor(issuer.trim_end_matches('/').to_owned()).activate(user_code)
+        }
+        _ => Err(invalid("either authorization_url or user_code")),
+    }
+}
+
+/// The origin and the query of a URL that leads to an authorization endpoint of the user's server.
+fn authorization_request<'a>(shared: &Shared, url: &'a str) -> io::Result<(String, Option<&'a str>)> {
+    let (endpoint, query) = url.split_once('?').map_or((url, None), |(endpoint, query)| (endpoint, Some(query)));
+    let path = USER.url("", Endpoint::Authorization);
+    let origin = endpoint.strip_suffix(&path).filter(|origin| is_served(shared, &shared.lock(), &USER.issuer(origin)));
+    let origin = origin.ok_or_else(|| invalid("authorization_url is not of the user's server"))?;
+    Ok((origin.to_owned(), query))
+}
+
+impl Visitor<'_> {
+    fn authorize(&self, query: Option<&str>) -> io::Result<Value> {
+        let path = USER.url("", Endpoint::Authorization);
+        let page = self.ask("GET", &path, query.map(str::to_owned), &[])?;
+        let last = match location(&page) {
+            Some(_) => page,
+            None => self.log_in(&page)?,
+        };
+        let location = location(&last).ok_or_else(|| invalid(&format!("the answer has status {}", last.status)))?;
+        Ok(json!({ "location": location }))
+    }
+
+    fn activate(&self, user_code: &str) -> io::Result<Value> {
+        let path = USER.url("", Endpoint::Activation);
+        let page = self.ask("POST", &path, None, &[("user_code", user_code)])?;
+        self.log_in(&page)?;
+        Ok(json!({ "approved": self.allow }))
+    }
+
+    /// From the first page of a login to what comes after the last.
+    fn log_in(&self, page: &Response) -> io::Result<Response> {
+        let decision = if self.allow { "allow" } else { "deny" };
+        let mut id = transaction(page)?;
+        for field in [("username", self.name.as_str()), ("otp", &self.otp)] {
+            id = transaction(&self.send(&id, field)?)?;
+        }
+        self.send(&id, ("decision", decision))
+    }
+
+    fn send(&self, id: &str, field: (&str, &str)) -> io::Result<Response> {
+        self.ask("POST", pages::LOGIN_PATH, None, &[("transaction", id), field])
+    }
+
+    /// One request; a page that refuses is an error.
+    fn ask(&self, method: &str, path: &str, query: Option<String>, fields: &[(&str, &str)]) -> io::Result<Response> {
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let media_type = ("Content-Type".to_owned(), "application/x-www-form-urlencoded".to_owned());
+        let request = Request {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            query,
+            headers: if fields.is_empty() { Vec::new() } else { vec![media_type] },
+            body: body.into_bytes(),
+            keep_alive: true,
+        };
+        let response = visit(self.shared, &self.place, &request)?;
+        if response.status < 400 {
+            return Ok(response);
+        }
+        let text = String::from_utf8_lossy(&response.body);
+        let reason = between(&text, "id=\"alert\">", "<").unwrap_or_default();
+        Err(invalid(&format!("{path} answered with status {}: {reason}", response.status)))
+    }
+}
+
+/// The login that a page belongs to.
+fn transaction(page: &Response) -> io::Result<String> {
+    let text = String::from_utf8_lossy(&page.body);
+    let id = between(&text, "name=\"transaction\" value=\"", "\"");
+    id.map(str::to_owned).ok_or_else(|| invalid("the page is not one of a login"))
+}
+
+fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
+    text.split_once(start)?.1.split_once(end).map(|(found, _)| found)
+}
+
+fn location(response: &Response) -> Option<&str> {
+    response.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("location")).map(|(_, value)| value.as_str())
+}
