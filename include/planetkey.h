@@ -394,6 +394,16 @@ const char *planetkey_authorization_header_line(const struct planetkey_authoriza
 PLANETKEY_API const char *planetkey_authorization_credential(const struct planetkey_authorization *authorization);
 
 /**
+ * The access token by itself, as planetkey_session_should_retry() takes it: a secret.
+ *
+ * @param[in] authorization may be NULL.
+ * @return NUL-terminated text, borrowed until planetkey_authorization_free(); NULL for an API key, and for NULL.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API const char *planetkey_authorization_access_token(const struct planetkey_authorization *authorization);
+
+/**
  * How the credential travels: "bearer", "basic", "header" or "query".
  *
  * @param[in] authorization may be NULL.

@@ -381,6 +381,11 @@ class Authorization {
     /// "access_token" or "api_key".
     std::string_view credential() const & noexcept { return detail::view(planetkey_authorization_credential(get())); }
     std::string_view credential() const && = delete;
+    /// The access token by itself; none for an API key.
+    std::optional<std::string_view> access_token() const & noexcept {
+        return detail::optional_view(planetkey_authorization_access_token(get()));
+    }
+    std::optional<std::string_view> access_token() const && = delete;
     /// "bearer", "basic", "header" or "query".
     std::string_view transport() const & noexcept { return detail::view(planetkey_authorization_transport(get())); }
     std::string_view transport() const && = delete;

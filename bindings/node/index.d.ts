@@ -133,6 +133,8 @@ export class Authorization {
   /** Where to send the request: the URL as given, or with the API key in it. */
   readonly url: string;
   readonly credential: 'access_token' | 'api_key';
+  /** The access token by itself, as `shouldRetry` takes it; null for an API key. */
+  readonly accessToken: string | null;
   readonly transport: 'bearer' | 'basic' | 'header' | 'query';
   /** Where the credential came from, for logs. */
   readonly source: string;

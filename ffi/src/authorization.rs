@@ -18,6 +18,8 @@ pub struct planetkey_authorization {
     credential: usize,
     transport: usize,
     source: usize,
+    /// The end of a header's line.
+    access_token: Option<usize>,
     headers: Vec<Header>,
     expires_at: i64,
     generation: u64,
@@ -53,11 +55,15 @@ impl planetkey_authorization {
             start
         };
         let [url, credential, transport, source] = texts.map(|text| append(&[text]));
+        let mut access_token = None;
         let headers = authorization
             .headers()
             .map(|(name, value)| {
                 let line = append(&[name, SEPARATOR, value]);
-                Header { name: append(&[name]), line, value: line + name.len() + SEPARATOR.len() }
+                let header = Header { name: append(&[name]), line, value: line + name.len() + SEPARATOR.len() };
+                let before_it = authorization.access_token().and_then(|token| value.strip_suffix(token));
+                access_token = before_it.map(|before| header.value + before.len());
+                header
             })
             .collect();
         planetkey_authorization {
@@ -66,6 +72,7 @@ impl planetkey_authorization {
             credential,
             transport,
             source,
+            access_token,
             headers,
             expires_at: authorization.expires_at().unwrap_or(-1),
             generation: authorization.generation(),
@@ -172,6 +179,18 @@ pub unsafe extern "C" fn planetkey_authorization_header_line(
 pub unsafe extern "C" fn planetkey_authorization_credential(authorization: *const planetkey_authorization) -> *const c_char {
     // SAFETY: the promise of the caller is handed on.
     unsafe { get(authorization, null(), |authorization| authorization.at(authorization.credential)) }
+}
+
+/// The access token by itself, as planetkey_session_should_retry() takes it: a secret.
+///
+/// @param[in] authorization may be NULL.
+/// @return NUL-terminated text, borrowed until planetkey_authorization_free(); NULL for an API key, and for NULL.
+///
+/// Any thread. Never blocks. Since 0.1.0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn planetkey_authorization_access_token(authorization: *const planetkey_authorization) -> *const c_char {
+    // SAFETY: the promise of the caller is handed on.
+    unsafe { get(authorization, null(), |authorization| authorization.at(authorization.access_token?)) }
 }
 
 /// How the credential travels: "bearer", "basic", "header" or "query".

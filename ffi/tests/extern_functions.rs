@@ -92,6 +92,7 @@ fn life_of_a_session() {
         assert_eq!(line, format!("{name}: {value}"));
         assert_eq!(text(planetkey_authorization_url(authorization)), url.to_str().unwrap());
         assert_eq!(text(planetkey_authorization_credential(authorization)), "access_token");
+        assert_eq!(value, format!("Bearer {}", text(planetkey_authorization_access_token(authorization))));
         assert_eq!(text(planetkey_authorization_transport(authorization)), "bearer");
         assert!(!text(planetkey_authorization_source(authorization)).is_empty());
         assert!(planetkey_authorization_header_name(authorization, 1).is_null());

@@ -44,6 +44,7 @@ static void machine_to_machine(void) {
     CHECK(planetkey_authorization_header_value(authorization, (size_t)-1) == NULL);
     CHECK_TEXT(planetkey_authorization_url(authorization), url);
     CHECK_TEXT(planetkey_authorization_credential(authorization), "access_token");
+    CHECK_TEXT(planetkey_authorization_access_token(authorization), planetkey_authorization_header_value(authorization, 0) + 7);
     CHECK_TEXT(planetkey_authorization_transport(authorization), "bearer");
     CHECK(planetkey_authorization_source(authorization) != NULL);
     CHECK(planetkey_authorization_expires_at(authorization) > 1700000000);
@@ -102,6 +103,7 @@ static void api_key(void) {
 
         CHECK_OK(planetkey_session_authorize(session, url, &authorization, &error));
         CHECK_TEXT(planetkey_authorization_credential(authorization), "api_key");
+        CHECK(planetkey_authorization_access_token(authorization) == NULL);
         CHECK_TEXT(planetkey_authorization_transport(authorization), forms[i].name);
         CHECK(planetkey_authorization_header_count(authorization) == forms[i].headers);
         CHECK(planetkey_authorization_expires_at(authorization) == PLANETKEY_TIME_NONE);

@@ -51,6 +51,7 @@ static void f113_accessors_take_null(void) {
     CHECK(planetkey_authorization_header_value(NULL, 0) == NULL);
     CHECK(planetkey_authorization_header_line(NULL, 0) == NULL);
     CHECK(planetkey_authorization_credential(NULL) == NULL);
+    CHECK(planetkey_authorization_access_token(NULL) == NULL);
     CHECK(planetkey_authorization_transport(NULL) == NULL);
     CHECK(planetkey_authorization_source(NULL) == NULL);
     CHECK(planetkey_authorization_expires_at(NULL) == PLANETKEY_TIME_NONE);

@@ -16,15 +16,22 @@ const date = (seconds) => (seconds === null || seconds === undefined ? null : ne
 
 /** What one request carries. */
 class Authorization {
+  #accessToken;
+
   constructor(key, value, url) {
     if (key !== INTERNAL) throw invalid('an Authorization comes from session.authorize()');
     this.headers = { ...value.headers };
     this.url = value.url ?? url;
     this.credential = value.credential;
+    this.#accessToken = value.accessToken;
     this.transport = value.transport;
     this.source = value.source;
     this.expiresAt = date(value.expiresAt);
     this.underDevelopment = value.underDevelopment;
+  }
+
+  get accessToken() {
+    return this.#accessToken;
   }
 
   /** For logs: the credential is left out. */

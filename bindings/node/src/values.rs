@@ -31,6 +31,8 @@ pub struct AuthorizationValue {
     pub url: String,
     /// `access_token` or `api_key`.
     pub credential: &'static str,
+    /// The access token, if that is what it is.
+    pub access_token: Option<String>,
     /// `bearer`, `basic`, `header` or `query`.
     pub transport: &'static str,
     /// Where the credential came from.
@@ -48,6 +50,7 @@ impl From<Authorization> for AuthorizationValue {
             headers: authorization.headers().map(|(name, value)| (name, value.to_owned())).collect(),
             url: authorization.url().to_owned(),
             credential: authorization.credential(),
+            access_token: authorization.access_token().map(str::to_owned),
             transport: authorization.transport(),
             source: authorization.source().to_owned(),
             expires_at: authorization.expires_at().map(|seconds| seconds as f64),

@@ -26,6 +26,7 @@ for (const [transport, expected] of [[undefined, 'basic'], ['basic', 'basic'], [
       assert.ok(authorization instanceof planetkey.Authorization);
       assert.equal(await authenticatedAs(authorization), `api_key_${expected}`);
       assert.equal(authorization.credential, 'api_key');
+      assert.equal(authorization.accessToken, null);
       assert.equal(authorization.transport, expected);
       assert.equal(authorization.expiresAt, null);
       assert.equal(typeof authorization.source, 'string');
@@ -58,6 +59,8 @@ test('a machine-to-machine client at both domains', async () => {
     const authorization = await session.authorize(`${api}/x`);
     assert.equal(await authenticatedAs(authorization), 'bearer');
     assert.equal(authorization.credential, 'access_token');
+    assert.equal(authorization.accessToken, session.accessTokenSync());
+    assert.ok(!JSON.stringify(authorization).includes(authorization.accessToken));
     assert.equal(authorization.transport, 'bearer');
     assert.equal(authorization.underDevelopment, underDevelopment);
     assert.ok(authorization.expiresAt instanceof Date && authorization.expiresAt > new Date());

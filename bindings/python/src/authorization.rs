@@ -49,6 +49,12 @@ impl Authorization {
         self.core.credential()
     }
 
+    /// The access token by itself, as `should_retry` takes it; `None` for an API key.
+    #[getter]
+    fn access_token(&self) -> Option<&str> {
+        self.core.access_token()
+    }
+
     /// `"bearer"`, `"basic"`, `"header"` or `"query"`.
     #[getter]
     fn transport(&self) -> &'static str {

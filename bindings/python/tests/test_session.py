@@ -32,6 +32,8 @@ def test_one_default_session_serves_both_domains(defaults: Simulator) -> None:
     assert planet.source != sentinel_hub.source
     assert (planet.credential, planet.transport, planet.expires_at) == ("api_key", "basic", None)
     assert (sentinel_hub.credential, sentinel_hub.transport) == ("access_token", "bearer")
+    assert planet.access_token is None
+    assert sentinel_hub.access_token == session.access_token()
     assert not sentinel_hub.under_development
     assert defaults.count("m2m.token") == 1
     carried = {host.host: (host.source_index, host.under_development) for host in session.status().hosts}

@@ -60,6 +60,11 @@ impl Authorization {
         if self.api_key.is_some() { "api_key" } else { "access_token" }
     }
 
+    /// The access token by itself, as `should_retry` takes it; nothing for an API key.
+    pub fn access_token(&self) -> Option<&str> {
+        self.api_key.is_none().then(|| self.snapshot.token())
+    }
+
     /// `bearer`, `basic`, `header` or `query`.
     pub fn transport(&self) -> &'static str {
         self.api_key.map_or("bearer", ApiKeyTransport::name)

@@ -86,8 +86,12 @@ fn all_that_is_there_in_the_order_of_the_design() {
 #[test]
 fn one_session_serves_both_domains_with_what_each_takes() {
     let session = open([("PL_API_KEY", "KEY"), ("SH_CLIENT_ID", "id"), ("SH_CLIENT_SECRET", "secret")]).unwrap();
-    assert_eq!(session.authorize(PLANET).unwrap().credential(), "api_key");
-    assert_eq!(session.authorize(SENTINEL_HUB).unwrap().credential(), "access_token");
+    let (planet, sentinel_hub) = (session.authorize(PLANET).unwrap(), session.authorize(SENTINEL_HUB).unwrap());
+    assert_eq!((planet.credential(), planet.access_token()), ("api_key", None));
+    assert_eq!(
+        (sentinel_hub.credential(), sentinel_hub.access_token()),
+        ("access_token", Some(&*session.access_token().unwrap()))
+    );
     assert_eq!(session.signed_url(SENTINEL_HUB).unwrap_err().status(), Status::HostRefused);
     // What is under development is taken where there is nothing better.
     let session = open([("PL_AUTH_CLIENT_ID", "id"), ("PL_AUTH_CLIENT_SECRET", "secret")]).unwrap();

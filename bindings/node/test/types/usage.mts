@@ -31,6 +31,7 @@ for (const session of sessions) {
   const response: Response = await fetch(authorization.url, { headers: { ...headers, ...session.headersSync('url') } });
   const expires: number | undefined = same.expiresAt?.getTime();
   const credential: 'access_token' | 'api_key' = same.credential;
+  const carried: string | null = same.accessToken;
   const transport: 'bearer' | 'basic' | 'header' | 'query' = same.transport;
   const strings: string[] = [
     await session.accessToken({ signal: AbortSignal.timeout(1) }), session.accessTokenSync(), session.apiKey(),
@@ -38,7 +39,7 @@ for (const session of sessions) {
   ];
   const flags: boolean[] = [
     session.invalidate('token'), session.shouldRetry('token', response.status, response.headers.get('www-authenticate')),
-    session.isInitialized(), authorization.underDevelopment, await session.logout({ signal }), await session.logout(),
+    session.isInitialized(), authorization.underDevelopment, carried === null, await session.logout({ signal }), await session.logout(),
   ];
   const nothing: void = await session.refresh();
   const status: SessionStatus = session.withTimeoutMs(1).status();
