@@ -12,7 +12,7 @@ use crate::http::{Request, Response};
 use crate::script::{Changes, Target, invalid};
 use crate::state::Shared;
 use crate::token_endpoint::GrantType;
-use crate::{authorization_endpoint, device_code, login, pages, revocation, token_endpoint};
+use crate::{authorization_endpoint, device_code, introspection, login, pages, revocation, token_endpoint, userinfo};
 
 /// On whose behalf the tokens of a server speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +42,8 @@ pub(crate) enum Endpoint {
     Activation,
     Token,
     Revocation,
+    Introspection,
+    Userinfo,
     Jwks,
     MetadataRfc8414,
     MetadataOpenid,
@@ -105,6 +107,8 @@ pub(crate) static USER: AuthorizationServer = AuthorizationServer {
         page(Endpoint::Activation, pages::ACTIVATION_PATH, Target::UserLoginPage),
         row(Endpoint::Token, "/oauth/token", Target::UserToken, "token_endpoint"),
         row(Endpoint::Revocation, "/oauth/revoke", Target::UserRevoke, "revocation_endpoint"),
+        row(Endpoint::Introspection, "/oauth/introspect", Target::UserIntrospect, "introspection_endpoint"),
+        row(Endpoint::Userinfo, "/userinfo", Target::UserUserinfo, "userinfo_endpoint"),
         row(Endpoint::Jwks, "/.well-known/jwks.json", Target::UserJwks, "jwks_uri"),
     ],
     metadata: Target::UserMetadata,
@@ -209,6 +213,11 @@ impl AuthorizationServer {
                         metadata["authorization_response_iss_parameter_supported"] = json!(true);
                     }
                 }
+                Endpoint::Introspection => metadata["introspection_endpoint_auth_methods_supported"] = json!(self.methods),
+                Endpoint::Userinfo => {
+                    let claims = ["iss", "sub", "aud", "iat", "exp", "auth_time", "nonce", "name", "email", "email_verified"];
+                    metadata["claims_supported"] = json!(claims);
+                }
                 Endpoint::Revocation => metadata["revocation_endpoint_auth_methods_supported"] = json!(self.methods),
                 _ => {}
             }
@@ -227,6 +236,8 @@ impl Call<'_> {
             Endpoint::DeviceAuthorization => uncached(device_code::authorize(self)),
             Endpoint::Token => uncached(token_endpoint::answer(self)),
             Endpoint::Revocation => uncached(revocation::answer(self)),
+            Endpoint::Introspection => uncached(introspection::answer(self)),
+            Endpoint::Userinfo => uncached(userinfo::answer(self)),
             _ => self.answer_document(),
         }
     }
@@ -240,7 +251,7 @@ impl Call<'_> {
             (behaviour.metadata_rfc8414, behaviour.metadata_openid, behaviour.authorization_response_iss)
         };
         match self.endpoint {
-            Endpoint::Jwks => Response::json(200, &self.shared.key.jwks()),
+            Endpoint::Jwks => Response::json(200, &self.shared.keys.jwks()),
             Endpoint::MetadataRfc8414 if rfc8414 => self.server.answer_metadata(self.origin, response_iss, self.changes),
             Endpoint::MetadataOpenid if openid => self.server.answer_metadata(self.origin, response_iss, self.changes),
             _ => Response::json(404, &json!({"error": "HTTP 404 Not Found"})),

@@ -67,7 +67,7 @@ impl Grant<'_> {
                 if let Some(changes) = call.changes {
                     merge(&mut claims, &changes.claims);
                 }
-                (call.shared.key.sign(&Map::new(), &claims)?, expiry)
+                (call.shared.keys.sign(&claims)?, expiry)
             }
         };
         state.issued.insert(token.clone());

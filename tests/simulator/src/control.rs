@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::client::Client;
 use crate::connection::Connection;
 use crate::http::{Framing, Request, Response, now, read_request};
+use crate::keys::Signer;
 use crate::resource_server::PLANET_AUDIENCE;
 use crate::script::{invalid, number, object, text, unknown};
 use crate::service::refuse;
@@ -79,6 +80,11 @@ fn answer(shared: &Shared, request: &Request) -> io::Result<Response> {
         ("GET", "/counters") => Ok(shared.counters()),
         ("POST", "/sessions") => seed::seed(shared, &body()?),
         ("POST", "/login") => visitor::log_in(shared, &body()?),
+        ("GET", "/keys") => Ok(shared.keys.json()),
+        ("POST", "/keys") => {
+            shared.keys.change(&body()?)?;
+            Ok(shared.keys.json())
+        }
         ("GET", "/devices") => Ok(shared.lock().devices.json()),
         ("GET", "/sessions") => Ok(Value::Array(shared.lock().sessions.json(request.query_value("token").as_deref()))),
         ("POST", "/revoke") => {
@@ -134,16 +140,18 @@ fn revoke(shared: &Shared, what: &Value) -> io::Result<()> {
     Ok(())
 }
 
-/// A token signed by the simulator's key with any claims and header.
+/// A token with any claims and header, signed by the simulator's key or by another.
 pub(crate) fn sign(shared: &Shared, wanted: &Value) -> io::Result<String> {
     let mut life = shared.lock().behaviour.token_life;
     let mut changes = Map::new();
     let mut header = Map::new();
+    let mut signer = Signer::Current;
     for (key, value) in object(wanted, "token")? {
         match key.as_str() {
             "claims" => changes = object(value, key)?.clone(),
             "expires_in" => life = number(value, key)?,
             "header" => header = object(value, key)?.clone(),
+            "key" => signer = Signer::parse(text(value, key)?)?,
             _ => return Err(unknown(key, "token")),
         }
     }
@@ -153,7 +161,7 @@ pub(crate) fn sign(shared: &Shared, wanted: &Value) -> io::Result<String> {
     let mut claims = client_credentials::service_claims(&issuer, client, "", expiry)?;
     claims.insert("aud".to_owned(), json!(PLANET_AUDIENCE));
     merge(&mut claims, &changes);
-    let token = shared.key.sign(&header, &claims)?;
+    let token = shared.keys.sign_as(signer, &header, &claims)?;
     shared.lock().issued.insert(token.clone());
     Ok(token)
 }

@@ -30,6 +30,8 @@ mod deployment;
 mod device_code;
 mod faults;
 mod http;
+mod introspection;
+mod keys;
 mod login;
 mod pages;
 mod person;
@@ -47,6 +49,7 @@ mod tls;
 mod token_endpoint;
 mod tokens;
 mod user_tokens;
+mod userinfo;
 mod visitor;
 
 use std::fmt;
@@ -383,6 +386,15 @@ impl Simulator {
     /// When a member is unknown or wrong, or a page refuses to go on.
     pub fn log_in(&self, person: &Value) -> io::Result<Value> {
         visitor::log_in(&self.shared, person)
+    }
+
+    /// Changes the keys that sign tokens: the body of `POST /keys`.
+    ///
+    /// # Errors
+    /// When a member is unknown or wrong, or a key cannot be made.
+    pub fn change_keys(&self, changes: &Value) -> io::Result<Value> {
+        self.shared.keys.change(changes)?;
+        Ok(self.shared.keys.json())
     }
 
     /// What became of every device that asked for a login: the body of `GET /devices`.

@@ -2,12 +2,12 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::authorization_server::{M2M, USER};
 use crate::http::{Request, Response};
 use crate::service::{LOGIN_HOST, Service};
-use crate::state::Shared;
+use crate::state::{Shared, State};
 use crate::tokens::names;
 
 /// The audience that the Planet APIs are named by.
@@ -61,9 +61,11 @@ fn from_headers(request: &Request) -> Vec<Option<Credential>> {
 }
 
 fn parse(header: &str) -> Option<Credential> {
+    if let Some(token) = bearer(header) {
+        return Some(Credential::Bearer(token.to_owned()));
+    }
     let (scheme, rest) = header.split_once(' ')?;
     match scheme.to_ascii_lowercase().as_str() {
-        "bearer" => Some(Credential::Bearer(rest.to_owned())),
         "api-key" => Some(Credential::Key(rest.to_owned(), "api_key_header")),
         "basic" => {
             let text = String::from_utf8(STANDARD.decode(rest).ok()?).ok()?;
@@ -75,12 +77,24 @@ fn parse(header: &str) -> Option<Credential> {
     }
 }
 
-fn verify(shared: &Shared, service: Service, token: &str) -> Result<String, &'static str> {
-    let claims = shared.key.verify(token)?;
-    let state = shared.lock();
+/// The claims of a token that is good as far as its signature, its life and its revocation go.
+pub(crate) fn live_claims(shared: &Shared, state: &State, token: &str) -> Result<Map<String, Value>, &'static str> {
+    let claims = shared.keys.verify(token)?;
     if state.revoked.contains(token) || state.sessions.is_revoked(token) {
         return Err("the token was revoked");
     }
+    Ok(claims)
+}
+
+/// The token of a header.
+pub(crate) fn bearer(header: &str) -> Option<&str> {
+    let (scheme, token) = header.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token)
+}
+
+fn verify(shared: &Shared, service: Service, token: &str) -> Result<String, &'static str> {
+    let state = shared.lock();
+    let claims = live_claims(shared, &state, token)?;
     let issuer = claims.get("iss").and_then(Value::as_str).unwrap_or_default();
     let origins = &shared.origins;
     let realms = [origins.m2m.as_str(), &origins.sentinel_hub_api, &origins.tls, "https://services.sentinel-hub.com"];

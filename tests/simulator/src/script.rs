@@ -8,6 +8,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
+use crate::keys::Signer;
+
 /// What a request is for: the unit of scripts, counters and the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Target {
@@ -163,8 +165,18 @@ pub(crate) struct Changes {
     pub(crate) repeat: Vec<String>,
     /// Claims of the token; null takes one away.
     pub(crate) claims: Map<String, Value>,
+    pub(crate) id_token: IdTokenChanges,
     /// The member `expires_in`, and the token's life when it is a number.
     pub(crate) expires_in: Option<Value>,
+}
+
+/// Changes to an ID token before it is signed.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct IdTokenChanges {
+    /// Null takes one away, here and in the header.
+    pub(crate) claims: Map<String, Value>,
+    pub(crate) header: Map<String, Value>,
+    pub(crate) signer: Signer,
 }
 
 /// What one request meets.
@@ -244,6 +256,12 @@ impl Step {
                 "metadata_response" if target.is_metadata() => {
                     step.changes = Some(parse_changes(value, Answer::Members)?);
                 }
+                "introspection_response" if target == Target::UserIntrospect => {
+                    step.changes = Some(parse_changes(value, Answer::Members)?);
+                }
+                "userinfo_response" if target == Target::UserUserinfo => {
+                    step.changes = Some(parse_changes(value, Answer::Members)?);
+                }
                 "device_response" if target == Target::UserDevice => {
                     step.changes = Some(parse_changes(value, Answer::Members)?);
                 }
@@ -276,6 +294,9 @@ fn parse_changes(value: &Value, answer: Answer) -> io::Result<Changes> {
             "remove" => changes.remove = texts(value, key)?,
             "repeat" if answer == Answer::Authorization => changes.repeat = texts(value, key)?,
             "claims" if token => changes.claims = object(value, key)?.clone(),
+            "id_token_claims" if token => changes.id_token.claims = object(value, key)?.clone(),
+            "id_token_header" if token => changes.id_token.header = object(value, key)?.clone(),
+            "id_token_key" if token => changes.id_token.signer = Signer::parse(text(value, key)?)?,
             "expires_in" if token => changes.expires_in = Some(value.clone()),
             _ => return Err(unknown(key, "changes")),
         }

@@ -110,6 +110,14 @@ impl Sessions {
         self.families.get(number)
     }
 
+    /// When a refresh token that is good expires, without showing it; the inner none means never.
+    pub(crate) fn refresh_token_expiry(&self, token: &str) -> Option<Option<u64>> {
+        let known = self.refresh_tokens.get(token)?;
+        let family = self.families.get(known.family)?;
+        let good = family.ended.is_none() && known.rotated.is_none() && !known.has_expired();
+        good.then_some(known.expiry)
+    }
+
     /// The first refresh token of a family.
     pub(crate) fn begin(&mut self, family: usize, token: &str, life: Option<u64>) {
         self.refresh_tokens.insert(token.to_owned(), RefreshToken::new(family, life));

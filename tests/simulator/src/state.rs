@@ -17,11 +17,11 @@ use crate::connection::{IDLE_LIMIT, Register};
 use crate::deployment::empty;
 use crate::device_code::Devices;
 use crate::http::Request;
+use crate::keys::Keys;
 use crate::login::Logins;
 use crate::script::{Fault, Script, Step, Target, invalid};
 use crate::sessions::{self, End, Sessions};
 use crate::tls::Authority;
-use crate::tokens::SigningKey;
 
 /// Requests kept in the log; the oldest go first.
 const LOG_LIMIT: usize = 100_000;
@@ -29,7 +29,7 @@ const LOG_LIMIT: usize = 100_000;
 /// What all threads share.
 pub(crate) struct Shared {
     pub(crate) settings: Settings,
-    pub(crate) key: SigningKey,
+    pub(crate) keys: Keys,
     pub(crate) authority: Authority,
     pub(crate) register: Register,
     pub(crate) origins: Origins,
@@ -158,7 +158,7 @@ pub(crate) struct Ticket {
 impl Shared {
     pub(crate) fn new(settings: Settings, origins: Origins, home: PathBuf) -> io::Result<Self> {
         Ok(Self {
-            key: SigningKey::generate()?,
+            keys: Keys::generate()?,
             authority: Authority::generate()?,
             register: Register::default(),
             origins,
@@ -191,6 +191,7 @@ impl Shared {
         *state = State::new(&self.settings);
         state.epoch = epoch;
         drop(state);
+        self.keys.reset();
         self.changed.notify_all();
         self.register.shut(false);
         empty(&self.home);

@@ -87,7 +87,7 @@ impl Issue<'_> {
             Some(same) => same,
             None => {
                 let expiry = issued.saturating_add(life);
-                (shared.key.sign(&Map::new(), &self.claims(state, issued, expiry)?)?, expiry)
+                (shared.keys.sign(&self.claims(state, issued, expiry)?)?, expiry)
             }
         };
         let mut answer = json!({
@@ -100,7 +100,7 @@ impl Issue<'_> {
             answer["refresh_token"] = json!(refresh_token);
         }
         if has_scope(self.scope, "openid") {
-            answer["id_token"] = json!(shared.key.sign(&Map::new(), &self.id_claims(state, issued)?)?);
+            answer["id_token"] = json!(self.id_token(shared, state, issued)?);
         }
         apply(&mut answer, self.changes);
         state.issued.insert(token.clone());
@@ -132,6 +132,15 @@ impl Issue<'_> {
             merge(&mut claims, &changes.claims);
         }
         Ok(claims)
+    }
+
+    fn id_token(&self, shared: &Shared, state: &State, issued: u64) -> io::Result<String> {
+        let mut claims = self.id_claims(state, issued)?;
+        let Some(changes) = self.changes.map(|changes| &changes.id_token) else {
+            return shared.keys.sign(&claims);
+        };
+        merge(&mut claims, &changes.claims);
+        shared.keys.sign_as(changes.signer, &changes.header, &claims)
     }
 
     fn id_claims(&self, state: &State, issued: u64) -> io::Result<Map<String, Value>> {

@@ -39,6 +39,12 @@ fn metadata_in_both_forms_leads_to_what_there_is() {
     assert_eq!(metadata["revocation_endpoint"], format!("{origin}/oauth/revoke"));
     assert_eq!(metadata["authorization_endpoint"], simulator.user_authorization_endpoint());
     assert_eq!(metadata["device_authorization_endpoint"], simulator.user_device_authorization_endpoint());
+    let at = |path: &str| json!(format!("{origin}{path}"));
+    assert_eq!(
+        (&metadata["introspection_endpoint"], &metadata["userinfo_endpoint"]),
+        (&at("/oauth/introspect"), &at("/userinfo"))
+    );
+    assert_eq!(metadata["introspection_endpoint_auth_methods_supported"], metadata["token_endpoint_auth_methods_supported"]);
     let grants = ["authorization_code", "urn:ietf:params:oauth:grant-type:device_code", "refresh_token"];
     assert_eq!(metadata["grant_types_supported"], json!(grants));
     assert_eq!(metadata["code_challenge_methods_supported"], json!(["S256"]));

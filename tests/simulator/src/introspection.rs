@@ -1,0 +1,54 @@
+//! The introspection endpoint (RFC 7662).
+
+use serde_json::{Map, Value, json};
+
+use crate::authorization_server::{Call, apply, members};
+use crate::client_authentication::{invalid_request, value};
+use crate::http::Response;
+use crate::resource_server::live_claims;
+use crate::state::State;
+use crate::token_endpoint::read_form;
+
+/// What an access token says that is told.
+const CLAIMS: [&str; 8] = ["iss", "sub", "aud", "iat", "exp", "jti", "scope", "nbf"];
+
+pub(crate) fn answer(call: &Call) -> Result<Response, Response> {
+    let form = read_form(call.request)?;
+    let mut state = call.shared.lock();
+    let client = call.authenticate(&mut state, &form)?;
+    let token = value(&form, "token").ok_or_else(|| invalid_request("Missing form parameter: token"))?;
+    // Whatever is wrong with a token, the caller learns no more than that (2.2).
+    let mut answer = active(call, &state, &client, token).map_or_else(|| json!({"active": false}), Value::Object);
+    apply(&mut answer, call.changes);
+    Ok(Response::json(200, &answer))
+}
+
+/// What is known of a token that is good, of this server, and not another client's business.
+fn active(call: &Call, state: &State, client: &str, token: &str) -> Option<Map<String, Value>> {
+    let family = state.sessions.family(state.sessions.find(token)?)?;
+    if family.issuer != call.server.issuer(call.origin) {
+        return None;
+    }
+    // A public client proves nothing, so it is told of its own tokens only.
+    let public = state.clients.get(client).is_none_or(|client| client.is_public());
+    if public && family.client != client {
+        return None;
+    }
+    let mut answer = members(json!({
+        "active": true,
+        "client_id": family.client,
+        "username": family.person.name,
+    }));
+    if state.sessions.is_access_token(token) {
+        let claims = live_claims(call.shared, state, token).ok()?;
+        answer.insert("token_type".to_owned(), json!("Bearer"));
+        answer.extend(claims.into_iter().filter(|(name, _)| CLAIMS.contains(&name.as_str())));
+        return Some(answer);
+    }
+    let expiry = state.sessions.refresh_token_expiry(token)?;
+    answer.extend(members(json!({"iss": family.issuer, "sub": family.person.subject, "scope": family.scope})));
+    if let Some(expiry) = expiry {
+        answer.insert("exp".to_owned(), json!(expiry));
+    }
+    Some(answer)
+}
