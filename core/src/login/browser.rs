@@ -202,11 +202,11 @@ impl BrowserLogin {
     /// Blocks for the token request. Errors: INVALID_ARGUMENT where this is not the address of this login, which leaves it under way; else as
     /// [`BrowserLogin::wait`].
     pub fn complete(&self, callback_url: &str) -> Result<LoggedIn> {
-        let query = self.pasted(callback_url)?;
         let mut state = self.lock();
         if let Some(outcome) = self.over(&mut state) {
             return outcome;
         }
+        let query = self.pasted(callback_url)?;
         let outcome = match self.response(&query) {
             Response::NotOurs(_) => {
                 return Err(Error::invalid_argument("this address is of another login; paste the one that this login ended at"));

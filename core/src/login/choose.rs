@@ -10,7 +10,7 @@ impl Session {
     /// where one can be opened and the client allows it, else by a device code, else by pasting the browser's address back. A session
     /// of a machine or of an API key needs nobody.
     ///
-    /// Blocks as long as the person takes, up to `options.timeout_ms`; uses the network. Errors: LOGIN_REQUIRED where nobody can be asked
+    /// Blocks as long as the person takes, up to `options.timeout_ms`, or until the session's interrupt ends it; uses the network. Errors: LOGIN_REQUIRED where nobody can be asked
     /// (the message says what to run), DENIED, TIMEOUT, CANCELLED, UNAVAILABLE, MISCONFIGURED, PROTOCOL, TOKEN_INVALID, INVALID_ARGUMENT.
     pub fn login(&self, options: &LoginOptions) -> Result<LoggedIn> {
         options.check()?;
@@ -140,7 +140,10 @@ fn nobody_to_ask(person: &Person) -> Error {
 }
 
 fn in_browser(person: &Person, options: &LoginOptions) -> Result<LoggedIn> {
-    let login = BrowserLogin::start(person, options, true)?;
+    let mut login = BrowserLogin::start(person, options, true)?;
+    if let Some(interrupt) = person.interrupt() {
+        login = login.with_interrupt(interrupt);
+    }
     if !options.open(login.authorization_url()) {
         // Somebody may open it by hand, if somebody is told.
         if options.method != Method::Browser || options.prompter.is_none() {
@@ -158,7 +161,10 @@ fn on_device(person: &Person, options: &LoginOptions) -> Result<LoggedIn> {
     if options.prompter.is_none() {
         return Err(nobody_to_ask(person));
     }
-    let login = DeviceLogin::start(person, options)?;
+    let mut login = DeviceLogin::start(person, options)?;
+    if let Some(interrupt) = person.interrupt() {
+        login = login.with_interrupt(interrupt);
+    }
     let mut prompt = login.prompt();
     prompt.browser_opened = prompt.url.as_deref().is_some_and(|url| options.open(url));
     options.prompt(&prompt)?;
@@ -169,7 +175,10 @@ fn by_paste(person: &Person, options: &LoginOptions) -> Result<LoggedIn> {
     if options.prompter.is_none() {
         return Err(nobody_to_ask(person));
     }
-    let login = BrowserLogin::start(person, options, false)?;
+    let mut login = BrowserLogin::start(person, options, false)?;
+    if let Some(interrupt) = person.interrupt() {
+        login = login.with_interrupt(interrupt);
+    }
     let mut problem: Option<Error> = None;
     loop {
         let prompt: Prompt = login.paste_prompt(problem.as_ref());

@@ -128,6 +128,11 @@ impl Person {
         self.timeout
     }
 
+    /// What the caller of the session is asked while it waits.
+    pub(crate) fn interrupt(&self) -> Option<Interrupt> {
+        self.interrupt.clone()
+    }
+
     pub(crate) fn renewing(&self) -> &Arc<Renewing> {
         &self.renewing
     }

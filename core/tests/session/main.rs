@@ -7,6 +7,7 @@ mod common;
 mod environment;
 mod flight;
 mod host_policy;
+mod interrupted_login;
 mod planet;
 mod profiles;
 mod renewal;
