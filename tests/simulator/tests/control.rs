@@ -87,6 +87,30 @@ fn settings_clients_tokens_and_revocation() {
 }
 
 #[test]
+fn a_reset_forgets_logins_and_devices() {
+    let simulator = start();
+    let code = parameter(&log_in(&simulator, &authorization_url(&simulator, &[])), "code").unwrap();
+    let fields = [("client_id", planetkey_simulator::USER_CLIENT_ID)];
+    let device = post_form(&simulator.user_device_authorization_endpoint(), &fields).json();
+    assert_eq!(read(&simulator, "/devices")[0]["user_code"], device["user_code"]);
+    post(&simulator, "/reset", json!({}));
+    assert_eq!(error(&exchange_code(&simulator, &code, &[])), failure(400, "invalid_grant"));
+    assert_eq!(read(&simulator, "/devices"), json!([]));
+    assert_eq!(post(&simulator, "/login", json!({"user_code": device["user_code"]})).status, 400);
+}
+
+#[test]
+fn tokens_are_signed_by_whoever_is_named() {
+    let simulator = start();
+    let status = |key: &str| {
+        let made = post(&simulator, "/token", json!({ "key": key }));
+        planet_status(&simulator, &access_token(&made))
+    };
+    assert_eq!([status("current"), status("other"), status("none")], [200, 401, 401]);
+    assert_eq!(post(&simulator, "/token", json!({"key": "best"})).status, 400);
+}
+
+#[test]
 fn sessions_are_seeded_told_and_ended() {
     let simulator = start();
     let wanted = json!({"client_id": planetkey_simulator::USER_CLIENT_ID, "subject": "someone", "life": 60});

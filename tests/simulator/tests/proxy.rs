@@ -164,6 +164,43 @@ fn a_user_session_over_real_names() {
 }
 
 #[test]
+fn a_login_over_real_names() {
+    let simulator = start();
+    let issuer = "https://login.planet.com/";
+    let metadata = fetch(&simulator, &format!("{issuer}.well-known/openid-configuration"), &[]).json();
+    let plain = authorization_url(&simulator, &[]);
+    let url = format!("{}?{}", member(&metadata, "authorization_endpoint"), plain.split_once('?').unwrap().1);
+    assert_eq!(fetch(&simulator, &url, &[]).status, 200);
+    let location = log_in(&simulator, &url);
+    assert_eq!(parameter(&location, "iss").unwrap(), issuer);
+    // The listener is another issuer, whose attempt is a stranger's.
+    let code = parameter(&location, "code").unwrap();
+    assert_eq!(error(&exchange_code(&simulator, &code, &[])), failure(400, "invalid_grant"));
+    let mut stream = tunnel(&simulator, "login.planet.com").unwrap();
+    let fields = [
+        ("grant_type", "authorization_code"),
+        ("code", code.as_str()),
+        ("redirect_uri", REDIRECT_URI),
+        ("code_verifier", VERIFIER),
+        ("client_id", USER_CLIENT_ID),
+    ];
+    let text = request_text("POST", &member(&metadata, "token_endpoint"), &[FORM], &form(&fields));
+    stream.write_all(text.as_bytes()).unwrap();
+    let tokens = read_answer(&mut stream).unwrap().json();
+    assert_eq!(claims(&member(&tokens, "id_token"))["iss"], issuer);
+    let bearer = format!("Bearer {}", member(&tokens, "access_token"));
+    let person = fetch(&simulator, &member(&metadata, "userinfo_endpoint"), &[("Authorization", &bearer)]);
+    assert_eq!(person.json()["sub"], "simulator-user");
+    let mut stream = tunnel(&simulator, "login.planet.com").unwrap();
+    let endpoint = member(&metadata, "device_authorization_endpoint");
+    let text = request_text("POST", &endpoint, &[FORM], &form(&[("client_id", USER_CLIENT_ID)]));
+    stream.write_all(text.as_bytes()).unwrap();
+    let device = read_answer(&mut stream).unwrap().json();
+    assert_eq!(device["verification_uri"], "https://login.planet.com/activate");
+    assert_eq!(simulator.log_in(&json!({"user_code": device["user_code"]})).unwrap(), json!({"approved": true}));
+}
+
+#[test]
 fn the_proxy_serves_its_hosts_alone() {
     let simulator = start();
     for target in ["evil.example:443", "api.planet.com:80", "api.planet.com"] {
