@@ -120,12 +120,27 @@ impl Deployment {
 
     /// Reads the JSON form.
     ///
-    /// Errors: MISCONFIGURED, naming the member that is wrong.
+    /// Errors: MISCONFIGURED, naming the member that is wrong, or an issuer that two servers share (RFC 9207 4).
     pub fn from_json(text: &str) -> Result<Self> {
         let document: Value = serde_json::from_str(text)
             .map_err(|error| Error::misconfigured(format!("the deployment document is not JSON ({error})")))?;
-        let authorization_servers =
+        let authorization_servers: Vec<AuthorizationServer> =
             list(&document, "authorization_servers")?.iter().map(authorization_server).collect::<Result<_>>()?;
+        for (number, server) in authorization_servers.iter().enumerate() {
+            // One server may issue both kinds of token; two servers of one name could answer for each other.
+            let is_other = |other: &&AuthorizationServer| {
+                other.issuer.trim_end_matches('/') == server.issuer.trim_end_matches('/')
+                    && other.token_endpoint.is_some()
+                    && server.token_endpoint.is_some()
+                    && other.token_endpoint != server.token_endpoint
+            };
+            if authorization_servers.iter().take(number).any(|other| is_other(&other)) {
+                return Err(Error::misconfigured(format!(
+                    "two authorization servers of the deployment share the issuer {}; each server has its own",
+                    crate::error::one_line(&server.issuer, 200)
+                )));
+            }
+        }
         let resource_servers = list(&document, "resource_servers")?.iter().map(resource_server).collect::<Result<_>>()?;
         Ok(Deployment { name: string(&document, "name")?, authorization_servers, resource_servers })
     }

@@ -107,7 +107,10 @@ fn key(jwk: &Value) -> Option<Key> {
         ("RSA", _) => {
             let (n, e) = (bytes("n")?, bytes("e")?);
             let (n, e) = (without_leading_zeros(&n), without_leading_zeros(&e));
-            // Refuses less than 2048 bits, and exponents that are none.
+            // An exponent is odd and more than one; anything else lets others sign.
+            let usable = e.last().is_some_and(|last| last % 2 == 1) && e != [1];
+            usable.then_some(())?;
+            // Refuses less than 2048 bits.
             RsaPublicKeyComponents { n, e }.to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256).ok()?;
             (Kind::Rsa, DecodingKey::from_rsa_raw_components(n, e))
         }

@@ -41,15 +41,3 @@ pub(crate) fn random_text(random: &dyn Random) -> Result<Secret> {
     random.fill(bytes.as_mut_slice()).map_err(|_| Error::new(Status::Internal, "the operating system gave no random numbers"))?;
     Ok(Secret::from(URL_SAFE_NO_PAD.encode(bytes.as_slice())))
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// RFC 7636, appendix B.
-    #[test]
-    fn the_vector_of_the_standard() {
-        let verifier = Verifier(Secret::from("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"));
-        assert_eq!(verifier.challenge(), "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
-    }
-}

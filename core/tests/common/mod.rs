@@ -3,9 +3,11 @@
 #![allow(dead_code, unused_imports)]
 
 mod child;
+mod oauth;
 mod sessions;
 
 pub use child::*;
+pub use oauth::*;
 pub use sessions::*;
 
 use planetkey::clock::{Clock, ManualClock, Random};

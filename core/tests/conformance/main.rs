@@ -6,9 +6,15 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod authorization_request;
+mod authorization_response;
 mod client_authentication;
+mod device_code;
+mod discovery;
 mod endpoints;
+mod id_token;
 mod refresh;
+mod revocation_introspection;
 #[cfg(unix)]
 mod storage;
 mod token_response;

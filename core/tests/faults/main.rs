@@ -11,6 +11,7 @@ mod busy;
 mod clock;
 mod clock_and_files;
 mod lifetimes;
+mod metadata_and_keys;
 mod network;
 mod proxy;
 mod refresh;

@@ -1,0 +1,258 @@
+//! The authorization response and the code in it: assertions 44 to 51.
+
+use crate::common::*;
+use planetkey::clock::SystemRandom;
+use planetkey::credential::TokenSet;
+use planetkey::http::TransportFailure;
+use planetkey::oauth::authorization_code::{Attempt, Parameters, Response, redeem};
+use planetkey::secret::Secret;
+use planetkey::{Error, Result, Status};
+
+const REDIRECT: &str = "http://127.0.0.1:49152/callback?kept=1";
+
+fn attempt() -> Attempt {
+    let parameters = Parameters {
+        endpoint: &endpoint("authorize"),
+        client_id: CLIENT_ID,
+        redirect_uri: REDIRECT,
+        scopes: &scopes(&["planet"]),
+        audience: None,
+        extra: &[],
+    };
+    Attempt::new(&parameters, &SystemRandom).unwrap()
+}
+
+fn sent(attempt: &Attempt, name: &str) -> String {
+    let url = url::Url::parse(attempt.url()).unwrap();
+    url.query_pairs().find(|(present, _)| present == name).unwrap().1.into_owned()
+}
+
+/// A query of these parameters; `STATE` is the right one.
+fn query(attempt: &Attempt, parameters: &[(&str, &str)]) -> String {
+    let state = sent(attempt, "state");
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    for (name, value) in parameters {
+        query.append_pair(name, if *value == "STATE" { &state } else { value });
+    }
+    query.finish()
+}
+
+fn code(response: Response) -> String {
+    match response {
+        Response::Code(code) => code.expose().to_owned(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn refused(response: Response) -> Error {
+    match response {
+        Response::Refused(error) => error,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn is_not_ours(response: &Response) -> bool {
+    matches!(response, Response::NotOurs(_))
+}
+
+#[test]
+fn a044_the_state_comes_first() {
+    let attempt = attempt();
+    let state = sent(&attempt, "state");
+    let half = &state[..state.len() / 2];
+    let wrong = [
+        String::new(),
+        half.to_owned(),
+        format!("{state}x"),
+        format!(" {state}"),
+        state.to_lowercase(),
+        sent(&self::attempt(), "state"),
+    ];
+    for wrong in wrong {
+        for rest in ["code=c", "error=access_denied", "iss=https%3A%2F%2Fevil.example&code=c", "code=c&code=d", ""] {
+            let response = attempt.response(&format!("state={}&{rest}", wrong.replace(' ', "%20")), ISSUER, true);
+            assert!(is_not_ours(&response), "{wrong} {rest} {response:?}");
+        }
+    }
+    for nothing in ["", "code=c", "&&&", "state", "state=", "STATE=x", "%00=%ff", "code=c&error=access_denied"] {
+        assert!(is_not_ours(&attempt.response(nothing, ISSUER, false)), "{nothing}");
+    }
+    assert_eq!(code(attempt.response(&query(&attempt, &[("state", "STATE"), ("code", "c+/ =")]), ISSUER, false)), "c+/ =");
+    // Form rules: a plus is a space, everything may be encoded, what is unknown is ignored.
+    let encoded: String = state.bytes().map(|byte| format!("%{byte:02x}")).collect();
+    let response = attempt.response(&format!("x=y&%73tate={encoded}&code=a+b&session_state=z&"), ISSUER, false);
+    assert_eq!(code(response), "a b");
+    // Size is bounded before anything is read.
+    let long = query(&attempt, &[("state", "STATE"), ("code", &"c".repeat(20_000))]);
+    assert!(is_not_ours(&attempt.response(&long, ISSUER, false)));
+    let fits = query(&attempt, &[("state", "STATE"), ("code", &"c".repeat(8_000))]);
+    assert_eq!(code(attempt.response(&fits, ISSUER, false)).len(), 8_000);
+}
+
+#[test]
+fn a045_an_issuer_that_is_there_must_be_ours() {
+    let attempt = attempt();
+    for required in [false, true] {
+        let ours = query(&attempt, &[("code", "c"), ("state", "STATE"), ("iss", ISSUER)]);
+        assert_eq!(code(attempt.response(&ours, ISSUER, required)), "c");
+        for iss in
+            ["https://evil.example", "https://as.example/realms/planet/", "https://AS.example/realms/planet", "x\u{202e}\r\ny"]
+        {
+            let theirs = query(&attempt, &[("code", "c"), ("state", "STATE"), ("iss", iss)]);
+            let error = refused(attempt.response(&theirs, ISSUER, required));
+            assert_eq!((error.status(), error.reason()), (Status::Protocol, Some("issuer_mismatch")), "{iss}");
+            assert!(error.message().contains(ISSUER) && !error.message().contains(['\r', '\n', '\u{202e}']), "{error:?}");
+        }
+    }
+}
+
+#[test]
+fn a046_an_announced_issuer_that_is_missing_is_refused() {
+    let attempt = attempt();
+    for iss in [None, Some("")] {
+        let parameters: Vec<_> = [("code", "c"), ("state", "STATE")].into_iter().chain(iss.map(|iss| ("iss", iss))).collect();
+        let query = query(&attempt, &parameters);
+        let error = refused(attempt.response(&query, ISSUER, true));
+        assert_eq!((error.status(), error.reason()), (Status::Protocol, Some("issuer_mismatch")));
+        assert_eq!(code(attempt.response(&query, ISSUER, false)), "c");
+    }
+}
+
+#[test]
+fn a047_an_issuer_that_nobody_announced_is_compared_all_the_same() {
+    let attempt = attempt();
+    let theirs = query(&attempt, &[("code", "c"), ("state", "STATE"), ("iss", "https://evil.example")]);
+    assert_eq!(refused(attempt.response(&theirs, ISSUER, false)).reason(), Some("issuer_mismatch"));
+}
+
+#[test]
+fn a048_an_error_is_the_servers_only_with_state_and_issuer() {
+    let attempt = attempt();
+    let error = |parameters: &[(&str, &str)], required| attempt.response(&query(&attempt, parameters), ISSUER, required);
+    assert!(is_not_ours(&error(&[("error", "access_denied"), ("state", "forged")], false)));
+    let mixed = refused(error(&[("error", "access_denied"), ("state", "STATE"), ("iss", "https://evil.example")], false));
+    assert_eq!((mixed.status(), mixed.oauth_error()), (Status::Protocol, None), "nobody said no");
+    assert_eq!(refused(error(&[("error", "access_denied"), ("state", "STATE")], true)).status(), Status::Protocol);
+    // And then it is believed, also beside a code.
+    for (name, status) in [
+        ("access_denied", Status::Denied),
+        ("invalid_scope", Status::Misconfigured),
+        ("unauthorized_client", Status::Misconfigured),
+        ("unsupported_response_type", Status::Misconfigured),
+        ("a_new_error", Status::Misconfigured),
+        ("login_required", Status::LoginRequired),
+        ("server_error", Status::Unavailable),
+        ("temporarily_unavailable", Status::Unavailable),
+    ] {
+        let parameters =
+            [("error", name), ("state", "STATE"), ("iss", ISSUER), ("error_description", "no\r\n\u{1b}[31mway"), ("code", "c")];
+        let error = refused(error(&parameters, true));
+        assert_eq!((error.status(), error.oauth_error()), (status, Some(name)));
+        assert_eq!(error.oauth_error_description(), Some("no   [31mway"), "one line of the server's");
+    }
+}
+
+/// RFC 6749 3.1: not even with the right state among them.
+#[test]
+fn parameters_that_come_twice_make_a_response_invalid() {
+    let attempt = attempt();
+    for name in ["state", "code", "iss", "error", "error_description"] {
+        for again in ["STATE", "other", ""] {
+            let value = if name == "state" {
+                "STATE"
+            } else if name == "iss" {
+                ISSUER
+            } else {
+                "x"
+            };
+            let first = [("state", "STATE"), ("code", "c")].into_iter().filter(|(present, _)| *present != name);
+            let parameters: Vec<_> = first.chain([(name, value), (name, again)]).collect();
+            let error = refused(attempt.response(&query(&attempt, &parameters), ISSUER, false));
+            assert_eq!((error.status(), error.oauth_error()), (Status::Protocol, None), "{parameters:?}");
+            assert!(error.message().contains(name), "{error}");
+        }
+    }
+    for nothing in [&[("state", "STATE")][..], &[("state", "STATE"), ("code", "")], &[("state", "STATE"), ("code", "c\r\nX: y")]]
+    {
+        assert_eq!(refused(attempt.response(&query(&attempt, nothing), ISSUER, false)).status(), Status::Protocol);
+    }
+}
+
+fn exchange(wire: &Wire, attempt: &Attempt) -> Result<TokenSet> {
+    let code = Secret::from("CODE-THAT-NOBODY-MAY-SEE");
+    redeem(&wire.http, &endpoint("token"), &public_client(), attempt, &code, &scopes(&["planet"]), wire.deadline_ms())
+}
+
+#[test]
+fn a049_a_code_is_sent_once() {
+    let answers = [
+        busy(429, None),
+        busy(429, Some("1")),
+        busy(503, Some("1")),
+        busy(500, None),
+        oauth_error(400, "invalid_grant"),
+        answer(200, "text/html", "captive"),
+    ];
+    for response in answers {
+        let wire = Wire::new();
+        let status = response.status;
+        wire.fake.answers(response);
+        let error = exchange(&wire, &attempt()).unwrap_err();
+        assert_eq!(wire.fake.count(), 1, "again after {status}");
+        if error.oauth_error() == Some("invalid_grant") {
+            assert_eq!((error.status(), error.reason()), (Status::LoginRequired, Some("expired")));
+        }
+    }
+    for failure in [TransportFailure::Ambiguous("reset".into()), TransportFailure::TimedOut(true), TransportFailure::TooLarge] {
+        let wire = Wire::new();
+        wire.fake.fails(failure);
+        assert!(exchange(&wire, &attempt()).unwrap_err().is_ambiguous());
+        assert_eq!(wire.fake.count(), 1);
+    }
+    // What the server surely has not seen may be sent.
+    let wire = Wire::new();
+    wire.fake.fails(TransportFailure::NotSent("refused".into()));
+    exchange(&wire, &attempt()).unwrap();
+    assert_eq!(wire.fake.count(), 2);
+}
+
+#[test]
+fn a050_the_redirect_uri_is_the_one_of_the_request() {
+    let (wire, attempt) = (Wire::new(), attempt());
+    exchange(&wire, &attempt).unwrap();
+    let seen = &wire.fake.seen()[0];
+    assert_eq!(seen.field("redirect_uri").as_deref(), Some(REDIRECT));
+    assert_eq!(sent(&attempt, "redirect_uri"), REDIRECT);
+    assert_eq!(seen.field("grant_type").as_deref(), Some("authorization_code"));
+    assert_eq!(seen.field("scope"), None, "what was granted is not asked for again");
+}
+
+#[test]
+fn a051_the_verifier_goes_with_the_code_and_neither_is_shown() {
+    let logs = logs();
+    let wire = Wire::new();
+    let attempt = attempt();
+    wire.fake.answers(oauth_error(400, "invalid_grant")).fails(TransportFailure::NotSent("refused".into()));
+    let first = exchange(&wire, &attempt).unwrap_err();
+    exchange(&wire, &attempt).unwrap();
+    let seen = wire.fake.seen();
+    assert_eq!(seen[0].field("code").as_deref(), Some("CODE-THAT-NOBODY-MAY-SEE"));
+    let verifier = seen[0].field("code_verifier").unwrap();
+    let response = attempt.response(&query(&attempt, &[("state", "STATE"), ("code", "CODE-THAT-NOBODY-MAY-SEE")]), ISSUER, false);
+    for shown in [format!("{first:?}{first}"), format!("{attempt:?}"), format!("{response:?}")] {
+        for secret in ["CODE-THAT", &verifier, &sent(&attempt, "state"), attempt.nonce()] {
+            assert!(!shown.contains(secret), "{shown}");
+        }
+    }
+    for secret in ["CODE-THAT-NOBODY-MAY-SEE", &verifier, &sent(&attempt, "state")] {
+        assert_eq!(logs.with(log::Level::Trace, secret), Vec::<String>::new());
+    }
+}
+
+/// A login whose access token cannot be used has not succeeded, whatever else came with it.
+#[test]
+fn an_unusable_access_token_is_no_login() {
+    let wire = Wire::new();
+    wire.fake.answers(token(&serde_json::json!({"access_token": "two words", "refresh_token": "r", "expires_in": 60})));
+    assert_eq!(exchange(&wire, &attempt()).unwrap_err().status(), Status::Protocol);
+}

@@ -1,0 +1,148 @@
+//! Revocation and introspection: assertions 110 to 113 and 115. Logout is with the logins.
+
+use crate::common::*;
+use planetkey::http::{Method, Patience, Response, TransportFailure};
+use planetkey::oauth::introspection::{Introspection, introspect};
+use planetkey::oauth::revocation::{Revocation, revoke};
+use planetkey::secret::Secret;
+use planetkey::{Result, Status};
+use serde_json::{Value, json};
+
+const TOKEN: &str = "TOKEN-THAT-NOBODY-MAY-SEE";
+
+fn end(wire: &Wire) -> Result<Revocation> {
+    let (token, deadline_ms) = (Secret::from(TOKEN), wire.deadline_ms());
+    revoke(&wire.http, &endpoint("revoke"), &public_client(), &token, "refresh_token", Patience::Patient, deadline_ms)
+}
+
+fn answered(response: Response) -> Result<Revocation> {
+    let wire = Wire::new();
+    wire.fake.always(move |_| Ok(response.clone()));
+    end(&wire)
+}
+
+#[test]
+fn a110_a_token_is_revoked_with_its_kind_and_the_clients_proof() {
+    for (client, proof) in clients() {
+        let wire = Wire::new();
+        wire.fake.answers(answer(200, "text/plain", ""));
+        let (token, deadline_ms) = (Secret::from(TOKEN), wire.deadline_ms());
+        let outcome = revoke(&wire.http, &endpoint("revoke"), &client, &token, "refresh_token", Patience::Patient, deadline_ms);
+        assert!(matches!(outcome, Ok(Revocation::Revoked)));
+        let seen = &wire.fake.seen()[0];
+        assert_eq!((seen.method, seen.url.as_str()), (Method::Post, endpoint("revoke").as_str()));
+        assert_eq!(seen.field("token").as_deref(), Some(TOKEN));
+        assert_eq!(seen.field("token_type_hint").as_deref(), Some("refresh_token"));
+        match proof {
+            "Basic" => assert!(seen.authorization.as_ref().unwrap().starts_with("Basic ")),
+            field => assert!(seen.field(field).is_some(), "{field}: {}", seen.body),
+        }
+    }
+    // A server over real sockets ends the session.
+    let simulator = simulator();
+    let session = simulator.seed_session(&json!({})).unwrap();
+    let token = Secret::from(session["refresh_token"].as_str().unwrap());
+    let (http, deadline_ms) = real_http();
+    let client = planetkey::oauth::client_authentication::ClientAuthentication::None {
+        client_id: planetkey::platform::PLANET_USER_CLIENT_ID.to_owned(),
+    };
+    let place = format!("{}oauth/revoke", simulator.user_issuer()).parse().unwrap();
+    let outcome = revoke(&http, &place, &client, &token, "refresh_token", Patience::Patient, deadline_ms);
+    assert!(matches!(outcome, Ok(Revocation::Revoked)), "{outcome:?}");
+    assert_eq!(simulator.family(token.expose()).unwrap()["revoked"], json!("revocation"));
+}
+
+/// The server says the same about a token that it does not know.
+#[test]
+fn a111_200_is_success_whatever_it_says() {
+    for response in [
+        answer(200, "text/html", "<html>done"),
+        answer(200, "application/json", "{"),
+        json_answer(200, &json!({})),
+        Response { media_type: None, ..answer(200, "", "") },
+        answer(204, "text/plain", ""),
+    ] {
+        assert!(matches!(answered(response), Ok(Revocation::Revoked)));
+    }
+}
+
+#[test]
+fn a112_a_server_in_trouble_leaves_the_token_alive() {
+    let Ok(Revocation::Unknown(error)) = answered(busy(503, Some("3600"))) else { panic!("nobody knows") };
+    assert_eq!((error.status(), error.retry_after_ms(), error.http_status()), (Status::Unavailable, Some(3_600_000), Some(503)));
+    for status in [429, 500, 502, 504] {
+        assert!(matches!(answered(busy(status, None)), Ok(Revocation::Unknown(_))), "{status}");
+    }
+    for failure in
+        [TransportFailure::NotSent("x".into()), TransportFailure::Ambiguous("x".into()), TransportFailure::TimedOut(true)]
+    {
+        let wire = Wire::new();
+        wire.fake.always(move |_| Err(failure.clone()));
+        assert!(matches!(end(&wire), Ok(Revocation::Unknown(_))));
+    }
+    // A short wait is sat out: twice does no harm.
+    let wire = Wire::new();
+    wire.fake.answers(busy(503, Some("2"))).answers(answer(200, "text/plain", ""));
+    assert!(matches!(end(&wire), Ok(Revocation::Revoked)));
+    assert_eq!(wire.fake.count(), 2);
+}
+
+#[test]
+fn a113_a_kind_of_token_that_is_not_revoked_is_reported() {
+    let Ok(Revocation::Unsupported(error)) = answered(oauth_error(400, "unsupported_token_type")) else { panic!("it says so") };
+    assert_eq!((error.status(), error.oauth_error()), (Status::Unsupported, Some("unsupported_token_type")));
+    // Everything else is the request's own fault and says so.
+    let refused = answered(oauth_error(401, "invalid_client")).unwrap_err();
+    assert_eq!((refused.status(), refused.message().contains(CLIENT_ID)), (Status::Misconfigured, true), "{refused}");
+    assert_eq!(answered(oauth_error(400, "invalid_request")).unwrap_err().status(), Status::Misconfigured);
+    for response in [answer(404, "text/html", "no"), answer(302, "text/html", ""), answer(403, "text/html", "")] {
+        let error = answered(response).unwrap_err();
+        assert_eq!(error.status(), Status::Protocol);
+        assert!(!format!("{error:?}").contains(TOKEN));
+    }
+}
+
+fn ask(wire: &Wire, hint: Option<&str>) -> Result<Introspection> {
+    let (token, deadline_ms) = (Secret::from(TOKEN), wire.deadline_ms());
+    introspect(&wire.http, &endpoint("introspect"), &public_client(), &token, hint, Patience::Patient, deadline_ms)
+}
+
+#[test]
+fn a115_active_is_true_or_false_and_nothing_is_kept() {
+    let wire = Wire::new();
+    wire.fake.answers(json_answer(200, &json!({"active": true, "sub": SUBJECT, "exp": NOW + 60})));
+    let active = ask(&wire, Some("access_token")).unwrap();
+    assert_eq!((active.active, &active.members["sub"]), (true, &json!(SUBJECT)));
+    assert!(!format!("{active:?}").contains(SUBJECT));
+    wire.fake.answers(json_answer(200, &json!({"active": false})));
+    assert!(!ask(&wire, None).unwrap().active);
+    let seen = wire.fake.seen();
+    assert_eq!(seen.len(), 2, "the server is asked each time");
+    assert_eq!((seen[0].method, seen[0].field("token").as_deref()), (Method::Post, Some(TOKEN)));
+    assert_eq!(seen[0].field("token_type_hint").as_deref(), Some("access_token"));
+    assert_eq!((seen[1].field("token_type_hint"), seen[1].field("client_id").as_deref()), (None, Some(CLIENT_ID)));
+    for active in [json!("true"), json!(1), Value::Null, json!([true]), json!({})] {
+        wire.fake.answers(json_answer(200, &json!({ "active": active })));
+        assert_eq!(ask(&wire, None).unwrap_err().status(), Status::Protocol, "{active}");
+    }
+    for (response, status) in [
+        (json_answer(200, &json!({})), Status::Protocol),
+        (json_answer(200, &json!([true])), Status::Protocol),
+        (answer(200, "text/html", "<html>"), Status::Protocol),
+        (oauth_error(401, "invalid_client"), Status::Misconfigured),
+        (oauth_error(200, "invalid_request"), Status::Misconfigured),
+    ] {
+        wire.fake.answers(response);
+        let error = ask(&wire, None).unwrap_err();
+        assert_eq!(error.status(), status);
+        assert!(!format!("{error:?}").contains(TOKEN));
+    }
+    for (client, proof) in clients() {
+        let wire = Wire::new();
+        wire.fake.answers(json_answer(200, &json!({"active": true})));
+        let (token, deadline_ms) = (Secret::from(TOKEN), wire.deadline_ms());
+        introspect(&wire.http, &endpoint("introspect"), &client, &token, None, Patience::Patient, deadline_ms).unwrap();
+        let seen = &wire.fake.seen()[0];
+        assert!(seen.authorization.is_some() || seen.field(proof).is_some(), "{proof}");
+    }
+}
