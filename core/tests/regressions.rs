@@ -5,10 +5,10 @@ mod common;
 use common::*;
 use planetkey::profile::FixedEnvironment;
 use planetkey::storage::Step;
-use planetkey::{M2mOptions, Options, Session, Status};
+use planetkey::{BrowserLogin, DeviceLogin, LoginOptions, M2mOptions, Options, Prompt, PromptKind, Session, Status};
 use serde_json::json;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Barrier};
+use std::sync::{Arc, Barrier, OnceLock};
 use std::time::Duration;
 
 /// A look publishes the other process's token while this process's renewal waits for the lock: the renewal asks again.
@@ -414,4 +414,46 @@ fn a_machine_with_scopes_leaves_the_sdks_token_without_them() {
     let m2m = M2mOptions { scopes: vec!["orders".into()], ..M2mOptions::default() };
     let session = Session::from_m2m(CLIENT_ID, CLIENT_SECRET, &m2m, &home.options()).unwrap();
     assert_ne!(ask(&session), SEEDED);
+}
+
+/// A prompt stays open for as long as a person likes: a program that cancels the login meanwhile must not wait for it.
+#[test]
+fn a_login_is_cancelled_while_somebody_is_asked_whether_to_replace_another() {
+    let simulator = simulator();
+    let file = simulator.home().join(".planet/planet-user/token.json");
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::write(&file, simulator.seed_session(&json!({})).unwrap().to_string()).unwrap();
+    let before = std::fs::read(&file).unwrap();
+    let root = simulator.home().to_string_lossy().into_owned();
+    let session =
+        Session::from_profile("planet-user", &Options { storage_root: Some(root), ..simulator_options(&simulator) }).unwrap();
+    let under_way: Arc<OnceLock<(BrowserLogin, DeviceLogin)>> = Arc::default();
+    let with_prompt = |in_browser: bool| {
+        let under_way = under_way.clone();
+        let prompter = move |prompt: &Prompt| {
+            assert_eq!(prompt.kind, PromptKind::OtherSubject);
+            let (browser, device) = under_way.get().unwrap();
+            if in_browser {
+                browser.cancel();
+                assert!(matches!(browser.poll(), Ok(planetkey::Progress::Pending { .. })));
+            } else {
+                device.cancel();
+            }
+            Ok(Some("yes".to_owned()))
+        };
+        LoginOptions { prompter: Some(Arc::new(prompter)), ..LoginOptions::default() }
+    };
+    let browser = session.start_browser_login(&with_prompt(true)).unwrap();
+    let device = session.start_device_login(&with_prompt(false)).unwrap();
+    under_way.set((browser.clone(), device.clone())).unwrap();
+    let went = simulator.log_in(&json!({"authorization_url": browser.authorization_url(), "username": "ada"})).unwrap();
+    simulator.log_in(&json!({"user_code": device.user_code(), "username": "ada"})).unwrap();
+    for outcome in [browser.complete(went["location"].as_str().unwrap()), device.wait(None)] {
+        assert_eq!(outcome.unwrap_err().status(), Status::Cancelled);
+    }
+    assert_eq!(std::fs::read(&file).unwrap(), before);
+    // What nobody uses is not left alive; nobody who cancels waits for that.
+    let alive = || simulator.families().into_iter().filter(|family| family["alive"] == true).collect::<Vec<_>>();
+    eventually(|| alive().len() == 1);
+    assert_eq!(alive()[0]["subject"], "simulator-user");
 }

@@ -1,13 +1,13 @@
 //! The login in a browser: authorization code with PKCE (RFC 6749 4.1, RFC 7636, RFC 8252).
 
-use super::loopback::{self, Arrived, Loopback};
+use super::loopback::{self, Loopback};
 use super::page::Page;
 use super::{LoginOptions, Outcome, Progress, Prompt, PromptKind, cancelled};
 use crate::error::{Error, Result, Status};
 use crate::http::Patience;
 use crate::oauth::authorization_code::{self, Attempt, Parameters, Response};
 use crate::secret::Secret;
-use crate::session::{Endpoint, Interrupt, LoggedIn, Person, Wait, deadline_ms, interruptibly};
+use crate::session::{Endpoint, Interrupt, LoggedIn, OtherSubject, Person, Wait, deadline_ms, interruptibly};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -37,7 +37,18 @@ struct Shared {
 
 struct State {
     receiver: Option<Loopback>,
+    /// Somebody is on their way with the code, without the lock: a person may be asked meanwhile.
+    redeeming: bool,
     outcome: Option<Outcome>,
+}
+
+/// Ends [`State::redeeming`], whatever happens.
+struct Redeeming<'a>(&'a BrowserLogin);
+
+impl Drop for Redeeming<'_> {
+    fn drop(&mut self) {
+        self.0.lock().redeeming = false;
+    }
 }
 
 /// A login in a browser that is under way. Any number of threads; clones are of the same login, and its sockets close when it is over, cancelled, or
@@ -84,7 +95,7 @@ impl BrowserLogin {
         let configured = configured.unwrap_or(DEFAULT_REDIRECT_URI);
         // Who pastes needs an address that the server allows; where nobody listens, the browser keeps it in its address bar.
         let receiver = match receive || loopback::is_local(configured)? {
-            true => match Loopback::bind(configured, options.page.clone()) {
+            true => match Loopback::bind(configured) {
                 Err(error) if !receive && error.status() == Status::Unavailable => None,
                 bound => Some(bound?),
             },
@@ -112,7 +123,7 @@ impl BrowserLogin {
             ends_ms: now.plus_ms(options.timeout_ms.unwrap_or(DEFAULT_TIMEOUT_MS)).monotonic_ms,
             options: options.clone(),
             cancelled: AtomicBool::new(false),
-            state: Mutex::new(State { receiver, outcome: None }),
+            state: Mutex::new(State { receiver, redeeming: false, outcome: None }),
         };
         Ok(BrowserLogin { shared: Arc::new(shared), interrupt: None })
     }
@@ -203,26 +214,37 @@ impl BrowserLogin {
     /// [`BrowserLogin::wait`].
     pub fn complete(&self, callback_url: &str) -> Result<LoggedIn> {
         let mut state = self.lock();
-        if let Some(outcome) = self.over(&mut state) {
-            return outcome;
+        loop {
+            if let Some(outcome) = self.over(&mut state) {
+                return outcome;
+            }
+            if !state.redeeming {
+                break;
+            }
+            drop(state);
+            std::thread::sleep(SLICE);
+            state = self.lock();
         }
         let query = self.pasted(callback_url)?;
-        let outcome = match self.response(&query) {
+        match self.response(&query) {
             Response::NotOurs(_) => {
-                return Err(Error::invalid_argument("this address is of another login; paste the one that this login ended at"));
+                Err(Error::invalid_argument("this address is of another login; paste the one that this login ended at"))
             }
-            Response::Refused(error) => Err(error),
-            Response::Code(code) => self.redeem(&code),
-        };
-        self.end(&mut state, outcome)
+            Response::Refused(error) => self.end(&mut state, Err(error)),
+            Response::Code(code) => self.redeem_unlocked(state, &code, |_| {}),
+        }
     }
 
-    /// Ends the login. Whoever waits for it gets CANCELLED; its sockets are closed when this returns.
+    /// Ends the login. Whoever waits for it gets CANCELLED, if nobody has logged in before; its sockets are closed when this returns. Does not wait
+    /// for a prompt that is shown.
     pub fn cancel(&self) {
         self.shared.cancelled.store(true, Ordering::Relaxed);
         // Whoever is serving sees it within a moment.
         let mut state = self.lock();
         let _ = self.over(&mut state);
+        if let Some(receiver) = state.receiver.take() {
+            receiver.close();
+        }
     }
 
     fn now_ms(&self) -> u64 {
@@ -241,6 +263,13 @@ impl BrowserLogin {
     fn over(&self, state: &mut State) -> Option<Outcome> {
         if let Some(outcome) = &state.outcome {
             return Some(outcome.clone());
+        }
+        if state.redeeming {
+            // Whoever has the code knows how it ends; they are told that it is not wanted any more.
+            if self.is_interrupted() {
+                self.shared.cancelled.store(true, Ordering::Relaxed);
+            }
+            return None;
         }
         if self.is_interrupted() {
             return Some(self.end(state, Err(cancelled())));
@@ -266,36 +295,41 @@ impl BrowserLogin {
         if let Some(outcome) = self.over(&mut state) {
             return Some(outcome);
         }
-        let Some(receiver) = state.receiver.as_mut() else {
+        let is_redeeming = state.redeeming;
+        let Some(receiver) = state.receiver.as_mut().filter(|_| !is_redeeming) else {
             drop(state);
-            // Only complete() ends it.
+            // Another thread, or complete(), ends it.
             std::thread::sleep(slice);
             return None;
         };
         let arrived = receiver.serve(slice)?;
-        let (outcome, page) = match self.response(&arrived.query) {
+        let show = |page| loopback::answer(arrived.stream, page, self.shared.options.page.as_deref());
+        match self.response(&arrived.query) {
             Response::NotOurs(why) => {
                 log::debug!("a request that is not this login's was refused: {why}");
-                self.show(&state, arrived, Page::NotOurs);
-                return None;
+                show(Page::NotOurs);
+                None
             }
             Response::Refused(error) => {
-                let page = if error.status() == Status::Denied { Page::Refused } else { Page::Failed };
-                (Err(error), page)
+                show(if error.status() == Status::Denied { Page::Refused } else { Page::Failed });
+                Some(self.end(&mut state, Err(error)))
             }
-            Response::Code(code) => match self.redeem(&code) {
-                Ok(logged_in) => (Ok(logged_in), Page::LoggedIn),
-                Err(error) => (Err(error), Page::Failed),
-            },
-        };
-        self.show(&state, arrived, page);
-        Some(self.end(&mut state, outcome))
+            Response::Code(code) => Some(self.redeem_unlocked(state, &code, show)),
+        }
     }
 
-    fn show(&self, state: &State, arrived: Arrived, page: Page) {
-        if let Some(receiver) = &state.receiver {
-            receiver.answer(arrived, page);
-        }
+    /// Ends the login with a code. `show` is told which page fits.
+    fn redeem_unlocked(&self, mut state: MutexGuard<'_, State>, code: &Secret, show: impl FnOnce(Page)) -> Outcome {
+        state.redeeming = true;
+        drop(state);
+        let redeeming = Redeeming(self);
+        let outcome = self.redeem(code);
+        show(if outcome.is_ok() { Page::LoggedIn } else { Page::Failed });
+        let mut state = self.lock();
+        let outcome = self.end(&mut state, outcome);
+        drop(state);
+        drop(redeeming);
+        outcome
     }
 
     fn response(&self, query: &Secret) -> Response {
@@ -337,6 +371,12 @@ impl BrowserLogin {
                 authorization_code::redeem(http, &endpoint, &authentication, &shared.attempt, &code, &shared.scopes, deadline)
             }
         })?;
-        person.keep_login(tokens, Some(self.shared.attempt.nonce()), &|other| self.shared.options.accept(other))
+        person.keep_login(tokens, Some(self.shared.attempt.nonce()), &|other| self.accept(other))
+    }
+
+    fn accept(&self, other: &OtherSubject) -> Result<bool> {
+        let answer = self.shared.options.accept(other)?;
+        // The person may have taken long for it.
+        if self.is_interrupted() { Err(cancelled()) } else { Ok(answer) }
     }
 }

@@ -4,7 +4,7 @@ use super::{LoginOptions, Outcome, Progress, Prompt, PromptKind, cancelled, qr_c
 use crate::error::{Error, Result, Status};
 use crate::http::Patience;
 use crate::oauth::device_code::{self, DeviceAuthorization, Poll, Schedule};
-use crate::session::{Endpoint, Interrupt, LoggedIn, Person, Wait, deadline_ms, interruptibly};
+use crate::session::{Endpoint, Interrupt, LoggedIn, OtherSubject, Person, Wait, deadline_ms, interruptibly};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::time::{Duration, Instant};
@@ -226,6 +226,12 @@ impl DeviceLogin {
         outcome
     }
 
+    fn accept(&self, other: &OtherSubject) -> Result<bool> {
+        let answer = self.shared.options.accept(other)?;
+        // The person may have taken long for it.
+        if self.is_interrupted() { Err(cancelled()) } else { Ok(answer) }
+    }
+
     fn ask(&self, state: &mut MutexGuard<'_, State>) -> Option<Outcome> {
         let question = {
             let this = self.clone();
@@ -259,7 +265,7 @@ impl DeviceLogin {
         state.schedule.polled(&poll, now_ms);
         match poll {
             Poll::Granted(tokens) => {
-                let outcome = person.keep_login(tokens, None, &|other| self.shared.options.accept(other));
+                let outcome = person.keep_login(tokens, None, &|other| self.accept(other));
                 return Some(self.end(state, outcome));
             }
             Poll::Unreachable { error, .. } => {

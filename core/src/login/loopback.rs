@@ -30,7 +30,6 @@ pub(super) struct Loopback {
     redirect_uri: String,
     path: String,
     authority: String,
-    page: Option<String>,
 }
 
 struct Connection {
@@ -44,7 +43,7 @@ struct Connection {
 pub(super) struct Arrived {
     /// The raw query; it may hold a code.
     pub(super) query: Secret,
-    stream: TcpStream,
+    pub(super) stream: TcpStream,
 }
 
 /// Whether a login can return to this address on this machine.
@@ -70,7 +69,7 @@ impl Loopback {
     /// Listens where this redirect URI points to. Without a port, or with port 0, on one that is free.
     ///
     /// Errors: MISCONFIGURED, UNSUPPORTED (not on this machine), UNAVAILABLE (the port is taken).
-    pub(super) fn bind(redirect_uri: &str, page: Option<String>) -> Result<Loopback> {
+    pub(super) fn bind(redirect_uri: &str) -> Result<Loopback> {
         if !is_local(redirect_uri)? {
             return Err(Error::new(
                 Status::Unsupported,
@@ -100,7 +99,6 @@ impl Loopback {
             redirect_uri: exact,
             path: url.path().to_owned(),
             authority: if port == 80 { host.to_owned() } else { format!("{host}:{port}") },
-            page,
         })
     }
 
@@ -132,11 +130,6 @@ impl Loopback {
             }
         }
         arrived
-    }
-
-    /// Shows the page to whoever asked.
-    pub(super) fn answer(&self, arrived: Arrived, page: Page) {
-        respond(arrived.stream, page, self.page.as_deref(), true);
     }
 
     /// Answers those who came a second time. The sockets close when this ends.
@@ -266,6 +259,11 @@ fn judge(request: &[u8], path: &str, authority: &str) -> Verdict {
         "GET" => Verdict::Callback(Secret::from(query)),
         method => Verdict::Other { page: Page::NotAllowed, with_body: method != "HEAD" },
     }
+}
+
+/// Shows the page to whoever asked. `own`: the application's HTML for the good end.
+pub(super) fn answer(stream: TcpStream, page: Page, own: Option<&str>) {
+    respond(stream, page, own, true);
 }
 
 fn respond(mut stream: TcpStream, page: Page, own: Option<&str>, with_body: bool) {
