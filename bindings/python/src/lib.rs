@@ -5,11 +5,13 @@ mod authorization;
 mod errors;
 mod interpreter;
 mod logging;
+mod login;
 mod pickling;
 mod session;
 mod status;
 mod storage;
 mod text_cache;
+mod waiting;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyInt, PyString};
@@ -63,6 +65,11 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", planetkey::VERSION)?;
     module.add_class::<session::Session>()?;
     module.add_class::<authorization::Authorization>()?;
+    module.add_class::<login::Prompt>()?;
+    module.add_class::<login::LoggedIn>()?;
+    module.add_class::<login::LoggedOut>()?;
+    module.add_class::<login::DeviceLogin>()?;
+    module.add_class::<login::BrowserLogin>()?;
     module.add_class::<status::SessionStatus>()?;
     module.add_class::<status::SourceStatus>()?;
     module.add_class::<status::HostStatus>()?;

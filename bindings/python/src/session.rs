@@ -1,6 +1,6 @@
 //! The session.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use planetkey::{ApiKeyTransport, M2mOptions};
 use pyo3::prelude::*;
@@ -8,11 +8,12 @@ use pyo3::types::{PyDict, PyInt, PyString};
 
 use crate::arguments::{CommonOptions, integer, json, optional_text, text, texts};
 use crate::authorization::{Authorization, header_dict};
-use crate::errors::{caught, detached, guarded, raise};
+use crate::errors::{detached, guarded};
+use crate::login::{self, BrowserLogin, DeviceLogin, Given, LoggedIn, LoggedOut};
 use crate::pickling::{Recipe, Reduced, reduce};
 use crate::status::SessionStatus;
-use crate::storage::take_raised;
 use crate::text_cache::TextCache;
+use crate::waiting::wait;
 
 /// The options of a constructor, by the names of its parameters.
 macro_rules! options {
@@ -44,33 +45,13 @@ impl Session {
         Session { recipe: Some(Arc::new(recipe)), ..Session::from(core) }
     }
 
-    /// A call that may wait: other threads run Python meanwhile, and signal handlers run in the main thread. What a
-    /// handler raises, as Ctrl-C does, ends the wait.
+    /// A call that may wait, as [`wait`].
     fn wait<T: Send>(
         &self,
         py: Python<'_>,
         call: impl FnOnce(&planetkey::Session) -> planetkey::Result<T> + Send,
     ) -> PyResult<T> {
-        let raised = Arc::new(Mutex::new(None));
-        let session = self.core.with_interrupt(Arc::new({
-            let raised = Arc::clone(&raised);
-            move || match Python::try_attach(|py| py.check_signals()) {
-                Some(Ok(())) => false,
-                Some(Err(error)) => {
-                    *raised.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-                    true
-                }
-                // The interpreter is shutting down.
-                None => true,
-            }
-        }));
-        let result = py.detach(|| caught(|| call(&session)));
-        // The signal has been consumed, so its exception wins even over a result that came at the same moment.
-        let by_storage = take_raised();
-        if let Some(error) = raised.lock().unwrap_or_else(PoisonError::into_inner).take().or(by_storage) {
-            return Err(error);
-        }
-        result.map_err(|error| raise(py, &error))
+        wait(py, |interrupt| call(&self.core.with_interrupt(interrupt)))
     }
 
     fn header_value<'py>(&self, py: Python<'py>, authorization: &planetkey::Authorization) -> Option<Bound<'py, PyString>> {
@@ -287,10 +268,77 @@ impl Session {
         self.wait(py, |session| session.refresh())
     }
 
-    /// Forgets the tokens, in memory and where they are kept, for every process; whether there were any. A client's configuration
-    /// stays, so a machine gets new tokens with the next call. Waits for a renewal that is under way.
-    fn logout(&self, py: Python<'_>) -> PyResult<bool> {
-        self.wait(py, |session| session.logout(true).map(|out| out.removed))
+    /// Makes sure that somebody is logged in: nothing where the session is good, a renewal where that is enough, and only then a person
+    /// is asked, through `prompt`.
+    #[pyo3(signature = (*, method=None, open_browser=None, scopes=None, prompt=None, timeout_ms=None, force=None, allow_other_subject=None, page=None))]
+    #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python")]
+    fn login(
+        &self,
+        py: Python<'_>,
+        method: Option<&Bound<'_, PyString>>,
+        open_browser: Option<bool>,
+        scopes: Option<&Bound<'_, PyAny>>,
+        prompt: Option<&Bound<'_, PyAny>>,
+        timeout_ms: Option<&Bound<'_, PyInt>>,
+        force: Option<bool>,
+        allow_other_subject: Option<bool>,
+        page: Option<&Bound<'_, PyString>>,
+    ) -> PyResult<LoggedIn> {
+        let given = Given { method, open_browser, scopes, prompt, timeout_ms, force, allow_other_subject, page };
+        let options = given.read(py)?;
+        self.wait(py, |session| session.login(&options)).map(LoggedIn::from)
+    }
+
+    /// Starts a login on any device (RFC 8628): the result tells what to show, and is waited for or polled.
+    #[pyo3(signature = (*, scopes=None, prompt=None, timeout_ms=None, allow_other_subject=None))]
+    fn start_device_login(
+        &self,
+        py: Python<'_>,
+        scopes: Option<&Bound<'_, PyAny>>,
+        prompt: Option<&Bound<'_, PyAny>>,
+        timeout_ms: Option<&Bound<'_, PyInt>>,
+        allow_other_subject: Option<bool>,
+    ) -> PyResult<DeviceLogin> {
+        let options = Given { scopes, prompt, timeout_ms, allow_other_subject, ..Given::default() }.read(py)?;
+        self.wait(py, |session| session.start_device_login(&options)).map(DeviceLogin::from)
+    }
+
+    /// Starts a login in a browser: the result tells the address to open, and is waited for or polled. Opens no browser.
+    #[pyo3(signature = (*, scopes=None, prompt=None, timeout_ms=None, allow_other_subject=None, page=None))]
+    fn start_browser_login(
+        &self,
+        py: Python<'_>,
+        scopes: Option<&Bound<'_, PyAny>>,
+        prompt: Option<&Bound<'_, PyAny>>,
+        timeout_ms: Option<&Bound<'_, PyInt>>,
+        allow_other_subject: Option<bool>,
+        page: Option<&Bound<'_, PyString>>,
+    ) -> PyResult<BrowserLogin> {
+        let options = Given { scopes, prompt, timeout_ms, allow_other_subject, page, ..Given::default() }.read(py)?;
+        self.wait(py, |session| session.start_browser_login(&options)).map(BrowserLogin::from)
+    }
+
+    /// Forgets the tokens, in memory and where they are kept, for every process, and gives the refresh token back to its server. A
+    /// client's configuration stays, so a machine gets new tokens with the next call. Waits for a renewal that is under way.
+    #[pyo3(signature = (*, revoke=true))]
+    fn logout(&self, py: Python<'_>, revoke: bool) -> PyResult<LoggedOut> {
+        self.wait(py, |session| session.logout(revoke)).map(LoggedOut::from)
+    }
+
+    /// What the server says of the person who is logged in.
+    fn userinfo<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        login::userinfo(py, &self.core)
+    }
+
+    /// The claims of the session's ID token, verified.
+    fn id_token_claims<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        login::id_token_claims(py, &self.core)
+    }
+
+    /// What the server says of a token, the session's own by default.
+    #[pyo3(signature = (token=None))]
+    fn introspect<'py>(&self, py: Python<'py>, token: Option<&Bound<'py, PyString>>) -> PyResult<Bound<'py, PyDict>> {
+        login::introspect(py, &self.core, token)
     }
 
     /// What this session is. Uses no network and holds no secret.

@@ -20,11 +20,16 @@ const LOG_TARGET: &str = "planetkey::python";
 const MAX_FRAMES: usize = 20;
 
 thread_local! {
-    /// What a signal handler raised while a method of the storage ran on this thread, as Ctrl-C does: no failure of the storage.
+    /// What the caller must get of what the application's own code raised on this thread: Ctrl-C in a storage, anything in a prompt.
     static RAISED: RefCell<Option<PyErr>> = const { RefCell::new(None) };
 }
 
-/// What must not be lost of what the storage raised on this thread.
+/// Keeps an exception for the caller who waits on this thread.
+pub(crate) fn keep_raised(error: PyErr) {
+    RAISED.set(Some(error));
+}
+
+/// What must not be lost of what the application's own code raised on this thread.
 pub(crate) fn take_raised() -> Option<PyErr> {
     RAISED.take()
 }
@@ -118,7 +123,7 @@ fn failure(py: Python<'_>, method: &str, error: PyErr) -> Error {
     let place = error.traceback(py).and_then(|traceback| place(traceback.into_any()).ok()).unwrap_or_default();
     log::debug!(target: LOG_TARGET, "{method} of the application's storage raised {class}{place}");
     if !error.is_instance_of::<PyException>(py) {
-        RAISED.set(Some(error));
+        keep_raised(error);
     }
     failed(&format!("its {method} raised {class}; debug records of the logger planetkey say where"))
 }
