@@ -158,6 +158,18 @@ class Simulator:
         file.write_text(sdk_text(answer), encoding="utf-8")
         return answer
 
+    def browse(self, authorization_url: str, **person: object) -> str:
+        """Goes through the pages of a login as a person does; where the browser would be sent in the end."""
+        location: str = self._call("/login", {"authorization_url": authorization_url, **person})["location"]
+        return location
+
+    def approve(self, user_code: str, **person: object) -> None:
+        """Enters the code of a device login as a person does."""
+        self._call("/login", {"user_code": user_code, **person})
+
+    def add_client(self, **registration: object) -> None:
+        self._call("/clients", registration)
+
     def family(self, token: str) -> dict[str, Any]:
         """What the server knows of a user's session, by any of its tokens."""
         families: list[dict[str, Any]] = self._call("/sessions?" + urllib.parse.urlencode({"token": token}))

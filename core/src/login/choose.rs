@@ -60,6 +60,9 @@ impl Session {
 
 /// The session that there is, where it is good enough.
 fn current(person: &Person, options: &LoginOptions) -> Result<Option<LoggedIn>> {
+    if person.has_none() {
+        return Ok(None);
+    }
     match person.current() {
         Ok(current) => {
             let lacks = |scope: &String| !current.scopes.iter().any(|granted| granted == scope);

@@ -11,7 +11,7 @@ use crate::http::Http;
 use crate::jwt;
 use crate::oauth::id_token::Claims;
 use crate::secret::Secret;
-use crate::storage::{Kept, Stored};
+use crate::storage::{Kept, Seen, Stored};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -152,6 +152,11 @@ impl Person {
             None => Who { subject: jwt::text_claim(snapshot.token(), "sub"), email: None },
         };
         Ok(self.logged_in(who, snapshot.scopes.clone(), snapshot.expires_at, false))
+    }
+
+    /// Whether it is plain without asking anybody that there is no session.
+    pub(crate) fn has_none(&self) -> bool {
+        self.renewing.unsaved.load().is_none() && self.renewing.storage.seen() == Seen::Absent
     }
 
     /// What is kept now, as far as it can be read at once.

@@ -1,0 +1,289 @@
+"""Logins of people, through the simulator's pages."""
+
+import signal
+import socket
+import textwrap
+import threading
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from typing import Any
+
+import pytest
+from planet_simulator import Simulator, finish, line, token_file
+
+import planetkey
+
+OPENID = ["planet", "offline_access", "openid", "profile", "email"]
+#: A client that is registered for the browser; its redirect URI may have any port.
+BROWSER_CLIENT: dict[str, Any] = {
+    "client_type": "oidc_auth_code",
+    "client_id": "desktop",
+    "redirect_uri": "http://127.0.0.1/callback",
+    "scopes": OPENID,
+}
+
+
+@pytest.fixture
+def people(simulator: Simulator) -> Simulator:
+    simulator.settings(device_interval=1)
+    simulator.add_client(
+        client_id="desktop", public=True, server="user", redirect_uris=["http://127.0.0.1/callback"]
+    )
+    return simulator
+
+
+def desktop(simulator: Simulator, **options: Any) -> planetkey.Session:  # noqa: ANN401
+    return planetkey.Session.from_client_config(
+        BROWSER_CLIENT, deployment=simulator.deployment, allow_insecure_loopback=True, **options
+    )
+
+
+def get(url: str) -> tuple[int, str]:
+    """What the browser of the machine gets at its return."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(url, timeout=30) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as refusal:
+        with refusal:
+            return refusal.code, refusal.read().decode()
+
+
+def waiting(login: planetkey.BrowserLogin | planetkey.DeviceLogin) -> tuple[threading.Thread, list[object]]:
+    """Waits for a login on another thread."""
+    outcome: list[object] = []
+
+    def run() -> None:
+        try:
+            outcome.append(login.wait())
+        except planetkey.Error as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread, outcome
+
+
+def test_a_device_login_by_a_prompt(people: Simulator) -> None:
+    shown: list[planetkey.Prompt] = []
+
+    def prompt(prompt: planetkey.Prompt) -> None:
+        shown.append(prompt)
+        assert prompt.user_code is not None
+        people.approve(prompt.user_code, username="ada")
+
+    session = people.user()
+    logged_in = session.login(prompt=prompt, open_browser=False, scopes=OPENID)
+    assert (logged_in.asked, logged_in.subject, logged_in.email) == (True, "user|ada", "ada@example.com")
+    assert (logged_in.profile, logged_in.file) == ("planet-user", str(token_file("planet-user")))
+    assert set(logged_in.scopes) == set(OPENID)
+    assert logged_in.expires_at is not None
+    (prompt_shown,) = shown
+    assert prompt_shown.kind == "device"
+    assert prompt_shown.user_code is not None
+    assert prompt_shown.user_code in prompt_shown.message
+    assert prompt_shown.verification_uri_complete is not None
+    assert prompt_shown.user_code in prompt_shown.verification_uri_complete
+    assert prompt_shown.url == prompt_shown.verification_uri_complete
+    assert prompt_shown.expires_in_ms is not None
+    assert not prompt_shown.browser_opened
+    for ascii_only in (False, True):
+        code = prompt_shown.qr_code(ascii=ascii_only)
+        assert code is not None
+        assert code.isascii() is ascii_only
+    # Saved: another session finds it, and a good session asks nobody.
+    other = people.user()
+    assert other.is_initialized()
+    assert not other.login().asked
+    assert session.userinfo()["email"] == "ada@example.com"
+    assert session.id_token_claims()["sub"] == "user|ada"
+    introspection = session.introspect()
+    assert introspection["active"] is True
+    assert introspection["sub"] == "user|ada"
+    assert session.introspect("not-a-token") == {"active": False}
+
+
+def test_a_device_login_that_a_timer_drives(people: Simulator) -> None:
+    login = people.user().start_device_login()
+    people.approve(login.user_code)
+    while isinstance(progress := login.poll(), int):
+        assert progress > 0
+        time.sleep(progress / 1000)
+    assert progress.subject == "simulator-user"
+    assert login.wait().subject == "simulator-user", "whoever asks again gets the same"
+
+
+def test_a_browser_login(people: Simulator) -> None:
+    session = desktop(people)
+    login = session.start_browser_login()
+    port = urllib.parse.urlsplit(login.redirect_uri).port
+    assert port is not None
+    thread, outcome = waiting(login)
+    location = people.browse(login.authorization_url, username="ada")
+    assert location.startswith(login.redirect_uri + "?")
+    status, page = get(location)
+    thread.join(30)
+    assert status == 200
+    assert "You are logged in" in page
+    (logged_in,) = outcome
+    assert isinstance(logged_in, planetkey.LoggedIn)
+    assert logged_in.subject == "user|ada"
+    assert session.access_token()
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", port))
+
+
+def test_f129_denial_is_denied(people: Simulator) -> None:
+    login = desktop(people).start_browser_login()
+    thread, outcome = waiting(login)
+    status, page = get(people.browse(login.authorization_url, allow=False))
+    thread.join(30)
+    (refusal,) = outcome
+    assert isinstance(refusal, planetkey.Denied)
+    assert refusal.oauth_error == "access_denied"
+    assert (status, "refused" in page) == (200, True)
+    device = people.user().start_device_login()
+    people.approve(device.user_code, allow=False)
+    with pytest.raises(planetkey.Denied):
+        device.wait()
+    assert not token_file("planet-user").exists()
+
+
+def test_cancelling_ends_the_wait_and_closes_the_port(people: Simulator) -> None:
+    for login in (people.user().start_device_login(), desktop(people).start_browser_login()):
+        thread, outcome = waiting(login)
+        login.cancel()
+        thread.join(30)
+        (error,) = outcome
+        assert isinstance(error, planetkey.Cancelled)
+        if isinstance(login, planetkey.BrowserLogin):
+            with pytest.raises(OSError, match="refused"):
+                get(login.redirect_uri)
+
+
+def test_f131_the_address_is_pasted_back(people: Simulator) -> None:
+    answers: list[str] = ["nonsense"]
+
+    def prompt(prompt: planetkey.Prompt) -> str:
+        assert prompt.kind == "paste"
+        assert prompt.url is not None
+        answers.append(people.browse(prompt.url, username="ada"))
+        return answers.pop(0)
+
+    assert desktop(people).login(method="paste", prompt=prompt).subject == "user|ada"
+    with pytest.raises(planetkey.Cancelled):
+        desktop(people).login(method="paste", prompt=lambda _: None, force=True)
+
+
+def test_f130_another_subject_is_reported_before_anything_is_overwritten(people: Simulator) -> None:
+    people.log_in(subject="user|ada", scope=" ".join(OPENID))
+    file = token_file("planet-user")
+    before = file.read_bytes()
+    questions: list[str] = []
+
+    def answering(answer: str | None) -> planetkey.LoggedIn:
+        def prompt(prompt: planetkey.Prompt) -> str | None:
+            if prompt.kind == "device":
+                assert prompt.user_code is not None
+                people.approve(prompt.user_code, username="bob")
+                return None
+            questions.append(prompt.message)
+            assert file.read_bytes() == before
+            return answer
+
+        return people.user().login(force=True, open_browser=False, prompt=prompt)
+
+    for refusal in ("no", None):
+        with pytest.raises(planetkey.Denied) as denied:
+            answering(refusal)
+        assert denied.value.reason == "other_subject"
+        assert file.read_bytes() == before
+    assert answering("yes").subject == "user|bob"
+    assert file.read_bytes() != before
+    assert all("ada" in question and "bob" in question for question in questions)
+    assert len(questions) == 3
+
+
+def test_what_a_prompt_raises_reaches_the_caller(people: Simulator) -> None:
+    class Trouble(Exception):
+        pass
+
+    def prompt(_: planetkey.Prompt) -> str:
+        raise Trouble
+
+    with pytest.raises(Trouble):
+        people.user().login(open_browser=False, prompt=prompt)
+    with pytest.raises(TypeError, match="callable"):
+        people.user().login(prompt="not a function")  # type: ignore[arg-type]
+    with pytest.raises(planetkey.InvalidArgument, match="method"):
+        people.user().login(method="telepathy")  # type: ignore[arg-type]
+
+
+def test_nobody_to_ask_says_what_to_run(people: Simulator) -> None:
+    with pytest.raises(planetkey.LoginRequired, match="planetkey login --profile planet-user"):
+        people.user().login(open_browser=False)
+
+
+def test_a_logout_gives_the_refresh_token_back(people: Simulator) -> None:
+    refresh_token = people.log_in()["refresh_token"]
+    out = people.user().logout()
+    assert out
+    assert (out.removed, out.revocation, out.why_unknown) == (True, "revoked", None)
+    assert people.family(refresh_token)["alive"] is False
+    assert people.user().logout().removed is False
+
+    refresh_token = people.log_in()["refresh_token"]
+    assert people.user().logout(revoke=False).revocation == "none"
+    assert people.family(refresh_token)["alive"] is True
+
+    people.log_in()
+    people.script("user.revoke", {"status": 503})
+    out = people.user().logout()
+    assert (out.removed, out.revocation) == (True, "unknown")
+    assert out.why_unknown is not None
+    assert not token_file("planet-user").exists()
+
+
+def test_a_session_of_the_environment_takes_up_a_login(people: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLANETKEY_DEPLOYMENT", str(people.deployment))
+    session = planetkey.Session.from_defaults(allow_insecure_loopback=True)
+    url = people.planet_api + "/data/v1"
+    with pytest.raises(planetkey.LoginRequired):
+        session.headers(url)
+
+    def prompt(prompt: planetkey.Prompt) -> None:
+        assert prompt.user_code is not None
+        people.approve(prompt.user_code)
+
+    assert session.login(open_browser=False, prompt=prompt).profile == "planet-user"
+    assert session.headers(url)["Authorization"].startswith("Bearer ")
+
+
+def test_machines_and_keys_need_nobody(people: Simulator) -> None:
+    assert not people.m2m().login().asked
+    assert not people.key().login().asked
+    with pytest.raises(planetkey.Unsupported):
+        people.m2m().userinfo()
+
+
+def test_f108_ctrl_c_ends_a_login(people: Simulator) -> None:
+    script = textwrap.dedent(
+        """
+        import planetkey
+        session = planetkey.Session.from_profile(
+            "planet-user", deployment=DEPLOYMENT, allow_insecure_loopback=True)
+        login = session.start_device_login()
+        print("waiting", flush=True)
+        try:
+            login.wait()
+        except KeyboardInterrupt:
+            print("interrupted", flush=True)
+        """
+    )
+    process = people.python(script.replace("DEPLOYMENT", repr(str(people.deployment))))
+    assert line(process) == "waiting"
+    process.send_signal(signal.SIGINT)
+    code, out, _ = finish(process)
+    assert (code, out.strip()) == (0, "interrupted")
