@@ -10,10 +10,9 @@ import urllib.parse
 import urllib.request
 from typing import Any
 
+import planetkey
 import pytest
 from planet_simulator import Simulator, finish, line, token_file
-
-import planetkey
 
 OPENID = ["planet", "offline_access", "openid", "profile", "email"]
 #: A client that is registered for the browser; its redirect URI may have any port.
@@ -28,9 +27,7 @@ BROWSER_CLIENT: dict[str, Any] = {
 @pytest.fixture
 def people(simulator: Simulator) -> Simulator:
     simulator.settings(device_interval=1)
-    simulator.add_client(
-        client_id="desktop", public=True, server="user", redirect_uris=["http://127.0.0.1/callback"]
-    )
+    simulator.add_client(client_id="desktop", public=True, server="user", redirect_uris=["http://127.0.0.1/callback"])
     return simulator
 
 
@@ -131,8 +128,7 @@ def test_a_browser_login(people: Simulator) -> None:
     assert isinstance(logged_in, planetkey.LoggedIn)
     assert logged_in.subject == "user|ada"
     assert session.access_token()
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", port))
+    socket.create_server(("127.0.0.1", port)).close()
 
 
 def test_f129_denial_is_denied(people: Simulator) -> None:
@@ -275,8 +271,8 @@ def test_f108_ctrl_c_ends_a_login(people: Simulator) -> None:
         session = planetkey.Session.from_profile(
             "planet-user", deployment=DEPLOYMENT, allow_insecure_loopback=True)
         login = session.start_device_login()
-        print("waiting", flush=True)
         try:
+            print("waiting", flush=True)
             login.wait()
         except KeyboardInterrupt:
             print("interrupted", flush=True)

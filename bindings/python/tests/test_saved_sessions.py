@@ -90,7 +90,7 @@ def test_save_false_leaves_the_disk_alone(simulator: Simulator) -> None:
     session = simulator.m2m(save=False)
     assert session.status().file is None
     assert session.access_token() != saved, "it does not even read"
-    assert session.logout() is True
+    assert session.logout().removed is True
     assert everything_below(Path.home()) == found
     assert simulator.m2m().access_token() == saved
     assert simulator.count("m2m.token") == 2
@@ -155,7 +155,7 @@ def test_logout_is_noticed_by_another_session(simulator: Simulator) -> None:
     here, there = simulator.user(), simulator.user()
     token = here.access_token()
     assert there.access_token() == token
-    assert here.logout() is True
+    assert here.logout().removed is True
     assert not token_file(USER_PROFILE).exists()
     assert asked_to_log_in(here.access_token).reason == "logged_out"
 
@@ -171,14 +171,14 @@ def test_logout_is_noticed_by_another_session(simulator: Simulator) -> None:
     assert error.reason == "logged_out"
     assert not here.is_initialized()
     assert not there.is_initialized()
-    assert here.logout() is False
+    assert here.logout().removed is False
     assert simulator.count("user.token") == 0
 
 
 def test_a_machine_gets_a_new_token_after_logout(simulator: Simulator) -> None:
     session = simulator.m2m()
     token = session.access_token()
-    assert session.logout() is True
+    assert session.logout().removed is True
     assert not token_file(simulator.m2m_profile).exists()
     assert session.is_initialized()
     assert session.access_token() != token
@@ -306,7 +306,9 @@ def test_a_logout_waits_for_the_renewal_that_is_under_way(simulator: Simulator) 
     assert logout.finished == 0
     simulator.release("gate")
     assert renewal.join()[0].error is None
-    assert logout.join()[0].value is True
+    (out,) = logout.join()
+    assert out.value is not None
+    assert out.value.removed is True
     assert not token_file(USER_PROFILE).exists()
     assert asked_to_log_in(session.access_token).reason == "logged_out"
 

@@ -118,11 +118,11 @@ def test_logout_empties_it(simulator: Simulator) -> None:
     session = simulator.user(storage=kept)
     session.access_token()
     kept.calls.clear()
-    assert session.logout() is True
+    assert session.logout().removed is True
     assert kept.calls[0] == "lock"
     assert kept.calls[-2:] == ["save", "unlock"]
     assert kept.text is None
-    assert session.logout() is False
+    assert session.logout().removed is False
     with pytest.raises(planetkey.LoginRequired) as caught:
         session.access_token()
     assert caught.value.reason == "logged_out"
@@ -139,7 +139,9 @@ def test_a_logout_is_not_undone_by_a_renewal_that_is_under_way(simulator: Simula
     assert logout.finished == 0
     simulator.release("gate")
     assert renewal.join()[0].error is None
-    assert logout.join()[0].value is True
+    (out,) = logout.join()
+    assert out.value is not None
+    assert out.value.removed is True
     assert kept.calls[:2] == ["load", "save"]
     assert kept.text is None
     assert not session.is_initialized()
@@ -337,7 +339,7 @@ def test_f099_a_storage_may_call_the_session(simulator: Simulator) -> None:
     assert seen[12:] == [None, False, "answered", "UNAVAILABLE", "UNAVAILABLE", "answered"]
     # A logout calls it on this thread.
     seen.clear()
-    assert session.logout() is True
+    assert session.logout().removed is True
     assert seen[-6:] == [None, False, "UNAVAILABLE", "UNAVAILABLE", "UNAVAILABLE", "UNAVAILABLE"]
     assert kept.text is None
     assert simulator.count("user.token") == 1

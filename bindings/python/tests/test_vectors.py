@@ -241,7 +241,7 @@ def perform(
             session.refresh()
             return {}
         case "logout":
-            return {"value": session.logout()}
+            return {"value": session.logout().removed}
         case "status":
             return {"status": status(session.status())}
         case "is_initialized":

@@ -104,7 +104,7 @@ try:
 except KeyboardInterrupt:
     print("interrupted", flush=True)
 renewal.join()
-print(session.is_initialized(), session.logout())
+print(session.is_initialized(), session.logout().removed)
 """
     process = simulator.python(script)
     simulator.wait_held("gate")
