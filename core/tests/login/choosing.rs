@@ -1,0 +1,182 @@
+//! Which way a login goes.
+
+use crate::people::*;
+use planetkey::login::{BrowserOpener, LoginOptions, Method};
+use planetkey::{Prompt, PromptKind, Session, Status};
+use serde_json::json;
+use std::sync::{Arc, Mutex};
+
+/// A browser whose person logs in at once.
+struct Browser {
+    people: Arc<People>,
+    can_open: bool,
+    works: bool,
+    opened: Mutex<Vec<String>>,
+}
+
+impl BrowserOpener for Browser {
+    fn can_open(&self) -> bool {
+        self.can_open
+    }
+
+    fn open(&self, url: &str) -> bool {
+        self.opened.lock().unwrap().push(url.to_owned());
+        if self.works && url.contains("response_type=code") {
+            let location = self.people.simulator.log_in(&json!({"authorization_url": url})).unwrap()["location"]
+                .as_str()
+                .unwrap()
+                .to_owned();
+            let (port, request) = get(&location);
+            // Served by whoever waits for the login.
+            std::mem::forget(send(port, &request));
+        }
+        self.works
+    }
+}
+
+fn browser(people: &Arc<People>, can_open: bool, works: bool) -> Arc<Browser> {
+    Arc::new(Browser { people: people.clone(), can_open, works, opened: Mutex::default() })
+}
+
+/// Prompts by their kind, each answered by a person who logs in.
+fn prompter(people: &Arc<People>) -> (Arc<Mutex<Vec<Prompt>>>, LoginOptions) {
+    let shown: Arc<Mutex<Vec<Prompt>>> = Arc::default();
+    let (people, seen) = (people.clone(), shown.clone());
+    let prompter = move |prompt: &Prompt| {
+        seen.lock().unwrap().push(prompt.clone());
+        Ok(match prompt.kind {
+            PromptKind::Device => {
+                people.simulator.log_in(&json!({"user_code": prompt.user_code})).unwrap();
+                None
+            }
+            PromptKind::Paste => {
+                let answer = people.simulator.log_in(&json!({"authorization_url": prompt.url})).unwrap();
+                answer["location"].as_str().map(str::to_owned)
+            }
+            PromptKind::Browser | PromptKind::OtherSubject => None,
+        })
+    };
+    (shown, LoginOptions { prompter: Some(Arc::new(prompter)), ..LoginOptions::default() })
+}
+
+fn kinds(shown: &Mutex<Vec<Prompt>>) -> Vec<PromptKind> {
+    shown.lock().unwrap().iter().map(|prompt| prompt.kind).collect()
+}
+
+#[test]
+fn a_good_session_is_left_alone_and_an_expired_one_renewed() {
+    let people = Arc::new(People::new());
+    people.seed("user|ada");
+    assert!(!people.user().login(&LoginOptions::default()).unwrap().asked);
+    assert_eq!(people.simulator.count("user.token").unwrap(), 0);
+    let expired = people.simulator.seed_session(&json!({"subject": "user|ada", "life": 0})).unwrap();
+    std::fs::write(people.token_file("planet-user"), expired.to_string()).unwrap();
+    let renewed = people.user().login(&LoginOptions::default()).unwrap();
+    assert_eq!((renewed.asked, renewed.subject.as_deref()), (false, Some("user|ada")));
+    assert_eq!(people.simulator.count("user.token").unwrap(), 1);
+    // A server in trouble is no reason to bother a person.
+    let expired = people.simulator.seed_session(&json!({"subject": "user|ada", "life": 0})).unwrap();
+    std::fs::write(people.token_file("planet-user"), expired.to_string()).unwrap();
+    people.simulator.script("user.token", &json!({"steps": [{"status": 503}], "repeat": true})).unwrap();
+    let (shown, options) = prompter(&people);
+    assert_eq!(people.user().login(&options).unwrap_err().status(), Status::Unavailable);
+    assert_eq!(kinds(&shown), []);
+}
+
+#[test]
+fn the_browser_where_one_can_be_opened_and_the_client_allows_it() {
+    let people = Arc::new(People::new());
+    let (shown, options) = prompter(&people);
+    let opener = browser(&people, true, true);
+    let options = LoginOptions { browser_opener: Some(opener.clone()), ..options };
+    let logged_in = people.desktop().login(&options).unwrap();
+    assert!(logged_in.asked && logged_in.file.is_some());
+    assert_eq!(kinds(&shown), [PromptKind::Browser]);
+    assert!(shown.lock().unwrap()[0].browser_opened);
+    // A client without a redirect URI shows the code, and opens its page beside it.
+    let logged_in = people.user().login(&options).unwrap();
+    assert!(logged_in.asked);
+    assert_eq!(kinds(&shown), [PromptKind::Browser, PromptKind::Device]);
+    assert_eq!(opener.opened.lock().unwrap().len(), 2);
+}
+
+#[test]
+fn f121_without_a_browser_the_address_is_shown_and_a_device_may_be_used() {
+    let people = Arc::new(People::new());
+    for (can_open, works, open_browser) in [(false, true, None), (true, false, None), (true, true, Some(false))] {
+        let (shown, options) = prompter(&people);
+        let opener = browser(&people, can_open, works);
+        let options = LoginOptions { browser_opener: Some(opener), open_browser, force: true, ..options };
+        assert!(people.desktop().login(&options).unwrap().asked);
+        assert_eq!(kinds(&shown), [PromptKind::Device]);
+        let prompt = shown.lock().unwrap()[0].clone();
+        assert!(prompt.message.contains(prompt.url.as_deref().unwrap()));
+        assert!(prompt.message.contains(prompt.user_code.as_deref().unwrap()));
+    }
+}
+
+#[test]
+fn pasting_where_the_client_may_not_use_a_device() {
+    let people = Arc::new(People::new());
+    people
+        .simulator
+        .register_client(&json!({"client_id": "browser-only", "public": true, "server": "user", "redirect_uris": [V4],
+            "grant_types": ["authorization_code", "refresh_token"]}))
+        .unwrap();
+    let (shown, options) = prompter(&people);
+    let session = people.desktop_with(&json!({"client_id": "browser-only"}));
+    let logged_in = session.login(&LoginOptions { open_browser: Some(false), ..options }).unwrap();
+    assert!(logged_in.asked);
+    assert_eq!(kinds(&shown), [PromptKind::Paste]);
+}
+
+#[test]
+fn where_nobody_can_be_asked_the_error_says_what_to_run() {
+    let people = Arc::new(People::new());
+    let opener = browser(&people, false, false);
+    for session in [people.user(), people.desktop()] {
+        let options = LoginOptions { browser_opener: Some(opener.clone()), ..LoginOptions::default() };
+        let error = session.login(&options).unwrap_err();
+        assert_eq!((error.status(), error.reason()), (Status::LoginRequired, Some("never_logged_in")), "{error}");
+        assert!(error.message().contains("planetkey login"), "{error}");
+    }
+    let only_browser = LoginOptions { browser_opener: Some(opener), method: Method::Browser, ..LoginOptions::default() };
+    assert_eq!(people.desktop().login(&only_browser).unwrap_err().status(), Status::LoginRequired);
+}
+
+#[test]
+fn more_scopes_than_were_granted_ask_again() {
+    let people = Arc::new(People::new());
+    people.seed("simulator-user");
+    let scopes = |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect());
+    let (shown, options) = prompter(&people);
+    let options = LoginOptions { open_browser: Some(false), scopes: scopes(&["planet"]), ..options };
+    assert!(!people.user().login(&options).unwrap().asked);
+    let options = LoginOptions { scopes: scopes(&["planet", "offline_access", "openid"]), ..options };
+    assert!(people.user().login(&options).unwrap().asked);
+    assert_eq!(kinds(&shown), [PromptKind::Device]);
+    let wrong = LoginOptions { scopes: scopes(&["two words"]), ..options };
+    assert_eq!(people.user().login(&wrong).unwrap_err().status(), Status::InvalidArgument);
+}
+
+#[test]
+fn a_session_without_a_person_needs_nobody() {
+    let people = Arc::new(People::new());
+    let machine = crate::common::simulator_session(&people.simulator, &people.options());
+    assert!(!machine.login(&LoginOptions::default()).unwrap().asked);
+    let key = Session::from_api_key("PLAK0123456789", planetkey::ApiKeyTransport::Basic, &people.options()).unwrap();
+    assert!(!key.login(&LoginOptions::default()).unwrap().asked);
+    assert_eq!(machine.start_device_login(&LoginOptions::default()).unwrap_err().status(), Status::Unsupported);
+    assert_eq!(machine.userinfo().unwrap_err().status(), Status::Unsupported);
+}
+
+#[test]
+fn f132_the_code_is_drawn_in_blocks_or_in_plain_characters() {
+    let people = Arc::new(People::new());
+    let login = people.user().start_device_login(&LoginOptions::default()).unwrap();
+    let (blocks, plain) = (login.qr_code(false).unwrap(), login.qr_code(true).unwrap());
+    assert!(plain.is_ascii() && !blocks.is_ascii());
+    let widest = |text: &str| text.lines().map(|line| line.chars().count()).max().unwrap();
+    assert!(widest(&blocks) <= 60, "{}", widest(&blocks));
+    assert_eq!(plain.lines().count(), blocks.lines().count() * 2 - plain.lines().count() % 2);
+}

@@ -1,0 +1,129 @@
+//! The browser's return, and what the login keeps.
+
+use crate::people::*;
+use planetkey::login::{LoginOptions, Progress};
+use planetkey::{Prompt, PromptKind, Status};
+use serde_json::json;
+use std::io::Read;
+use std::sync::{Arc, Mutex};
+
+#[test]
+fn f123_a_second_return_is_harmless_and_the_code_is_used_once() {
+    let people = People::new();
+    people.simulator.script("user.token", &json!({"steps": [{"hold": "exchange"}]})).unwrap();
+    let login = start(&people.desktop());
+    let (port, request) = get(&people.browse(&login, json!({})));
+    let first = send(port, &request);
+    let served = std::thread::spawn({
+        let login = login.clone();
+        move || login.wait(None)
+    });
+    assert!(people.simulator.wait_held("exchange", 1, std::time::Duration::from_secs(30)));
+    // Reloaded while the code is being exchanged.
+    let mut second = send(port, &request);
+    people.simulator.release("exchange");
+    served.join().unwrap().unwrap();
+    for (stream, title) in [(first, "You are logged in"), (second.try_clone().unwrap(), "over")] {
+        let mut stream = stream;
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        assert!(text.contains(title), "{text}");
+    }
+    let _ = second.read(&mut [0]);
+    assert_eq!(people.simulator.count("user.token").unwrap(), 1);
+}
+
+#[test]
+fn f129_a_person_who_says_no_is_denied() {
+    let people = People::new();
+    let login = start(&people.desktop());
+    let (port, request) = get(&people.browse(&login, json!({"allow": false})));
+    assert!(exchange(&login, port, &request).contains("refused"));
+    let error = login.poll().unwrap_err();
+    assert_eq!((error.status(), error.oauth_error()), (Status::Denied, Some("access_denied")));
+    assert!(!people.token_file("desktop").exists());
+}
+
+#[test]
+fn f130_another_subject_is_reported_before_anything_is_overwritten() {
+    let people = Arc::new(People::new());
+    people.seed("user|ada");
+    let file = people.token_file("planet-user");
+    let before = std::fs::read(&file).unwrap();
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let answering = |reply: &'static str| {
+        let (people, asked, file, before) = (people.clone(), asked.clone(), file.clone(), before.clone());
+        let prompter = move |prompt: &Prompt| {
+            if prompt.kind == PromptKind::Device {
+                people.simulator.log_in(&json!({"user_code": prompt.user_code, "username": "bob"})).unwrap();
+                return Ok(None);
+            }
+            assert_eq!(std::fs::read(&file).unwrap(), before);
+            asked.lock().unwrap().push(prompt.message.clone());
+            Ok(Some(reply.to_owned()))
+        };
+        LoginOptions { force: true, open_browser: Some(false), prompter: Some(Arc::new(prompter)), ..LoginOptions::default() }
+    };
+    let error = people.user().login(&answering("no")).unwrap_err();
+    assert_eq!((error.status(), error.reason()), (Status::Denied, Some("other_subject")));
+    assert_eq!(std::fs::read(&file).unwrap(), before);
+    // What nobody uses is not left alive.
+    let families = people.simulator.families();
+    assert_eq!(families.iter().filter(|family| family["alive"] == true).count(), 1, "{families:?}");
+    let logged_in = people.user().login(&answering("yes")).unwrap();
+    assert_eq!(logged_in.subject.as_deref(), Some("user|bob"));
+    assert_ne!(std::fs::read(&file).unwrap(), before);
+    assert!(asked.lock().unwrap().iter().all(|question| question.contains("ada") && question.contains("bob")));
+    // The same person again is no question.
+    people.user().login(&answering("no")).unwrap();
+}
+
+#[test]
+fn f131_the_whole_address_is_pasted_back() {
+    let people = People::new();
+    let login = start(&people.desktop());
+    let location = people.browse(&login, json!({}));
+    for nonsense in ["", "code", "https://evil.example/callback?code=c&state=s", &location.replace("state=", "state=x")] {
+        let error = login.complete(nonsense).unwrap_err();
+        assert_eq!(error.status(), Status::InvalidArgument, "{nonsense}");
+        assert!(!error.message().contains("code="), "{error}");
+    }
+    let logged_in = login.complete(&format!("  {location}#\n")).unwrap();
+    assert_eq!(logged_in.subject.as_deref(), Some("simulator-user"));
+    assert_eq!(login.complete(&location).unwrap().subject, logged_in.subject, "nothing is sent again");
+    assert_eq!(people.simulator.count("user.token").unwrap(), 1);
+}
+
+#[test]
+fn f055_a_device_login_goes_on_slower_while_the_network_is_away() {
+    let people = People::new();
+    let (runtime, clock) = crate::common::real_network();
+    let options = planetkey::Options { runtime, ..people.options() };
+    let session = planetkey::Session::from_profile("planet-user", &options).unwrap();
+    people.simulator.script("user.device", &json!({"steps": [{"device_response": {"set": {"interval": 5}}}]})).unwrap();
+    let login = session.start_device_login(&LoginOptions::default()).unwrap();
+    people
+        .simulator
+        .script("user.token", &json!({"steps": [{"fault": "reset_after_read"}, {"fault": "reset_after_read"}]}))
+        .unwrap();
+    let mut waits = Vec::new();
+    for _ in 0..2 {
+        let Progress::Pending { next_poll_ms } = login.poll().unwrap() else { panic!() };
+        clock.advance(std::time::Duration::from_millis(next_poll_ms));
+        let Progress::Pending { next_poll_ms } = login.poll().unwrap() else { panic!() };
+        waits.push(next_poll_ms);
+    }
+    assert!(waits[0] >= 10_000 && waits[1] >= 20_000, "{waits:?}");
+    people.simulator.log_in(&json!({"user_code": login.user_code()})).unwrap();
+    assert!(login.wait(None).is_ok());
+}
+
+#[test]
+fn the_address_is_no_way_to_another_login() {
+    let people = People::new();
+    let login = start(&people.desktop());
+    let url = url::Url::parse(login.authorization_url()).unwrap();
+    let names: Vec<_> = url.query_pairs().map(|(name, _)| name.into_owned()).collect();
+    assert!(!names.iter().any(|name| name.contains("verifier") || name.contains("secret")), "{names:?}");
+    assert!(format!("{login:?}").find("state").is_none());
+}
