@@ -84,7 +84,7 @@ test-vectors:
 test-processes: bindings
 	PLANETKEY_SIMULATOR_BINARY=$(simulator) tests/processes/run
 
-# The same files with Planet's own SDK.
+# The same files with Planet's own SDK, and the HTTP clients that have an adapter.
 test-peers: bindings
 	PLANETKEY_SIMULATOR_BINARY=$(simulator) tests/peers/run
 

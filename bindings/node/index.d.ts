@@ -239,6 +239,15 @@ export class Session {
   /** Whether requests can be served without a person. A storage of the application's own is asked by the first call that waits only. */
   isInitialized(): boolean;
 
+  /**
+   * As the global `fetch`, with the session's credential in place of any Authorization, and it may be handed on as a function of its own.
+   *
+   * The URL has to be one of the session's hosts, else this rejects with `HOST_REFUSED`. A redirect to another host of the session carries what
+   * belongs there, and to any other host nothing. A 401 to an access token is answered by one repetition with a new one, unless the body is a
+   * stream: then the next request has the new token. The body of a Request is read into memory first.
+   */
+  readonly fetch: typeof globalThis.fetch;
+
   /** The same session with another deadline, from 1 ms to a day, for the calls made through what is returned. */
   withTimeoutMs(timeoutMs: number): Session;
 }

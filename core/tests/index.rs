@@ -71,6 +71,7 @@ const SUITES: [&str; 15] = [
     "tests/c",
     "tests/processes",
     "tests/peers",
+    "tests/peers/node",
 ];
 
 fn page() -> String {

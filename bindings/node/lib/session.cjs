@@ -4,6 +4,7 @@ const { inspect } = require('node:util');
 const { invalid, json, options, signalOf, storage, text, texts, wholeNumber } = require('./arguments.cjs');
 const { called, failure, translated } = require('./errors.cjs');
 const eventLoop = require('./event-loop.cjs');
+const { fetchFor } = require('./fetch.cjs');
 const native = require('./native.cjs');
 const { Storage } = require('./storage.cjs');
 const { WaitingRoom, cancelled } = require('./waiting.cjs');
@@ -76,6 +77,7 @@ class Session {
   #tokenKey;
   #token;
   #kept = new Map();
+  #fetch;
 
   constructor(key, nativeSession, ownStorage) {
     if (key !== INTERNAL) throw invalid('a Session is made by one of its static methods, such as Session.fromDefaults()');
@@ -145,6 +147,11 @@ class Session {
     const value = this.#cached('headers', url);
     if (value === null) throw this.#wouldWait('headers(url)');
     return { ...value.headers };
+  }
+
+  /** One function for each session, which may be handed on without it. */
+  get fetch() {
+    return (this.#fetch ??= (input, init) => fetchFor(this, input, init));
   }
 
   signedUrl(url) {
@@ -276,4 +283,10 @@ class Session {
   }
 }
 
-module.exports = { Authorization, Session };
+/** The session of an adapter. */
+function asSession(value) {
+  if (!(value instanceof Session)) throw invalid('session must be a Session');
+  return value;
+}
+
+module.exports = { Authorization, Session, asSession };

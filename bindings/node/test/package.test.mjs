@@ -6,12 +6,15 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { against, needsOthers, readmeExamples } from './readme.mjs';
 import { Simulator } from './simulator.mjs';
 
 const root = join(import.meta.dirname, '..');
 const directory = mkdtempSync(join(tmpdir(), 'planetkey-package-'));
 const run = (program, args, options) => execFileSync(program, args, { encoding: 'utf8', ...options });
 const node = (file, env) => run(process.execPath, [join(directory, file)], { cwd: directory, env: { ...process.env, ...env } });
+
+const ADAPTERS = ['axios', 'maplibre', 'undici'];
 
 let simulator;
 let files;
@@ -28,8 +31,11 @@ after(async () => {
 });
 
 test('it holds what it needs and nothing else', () => {
-  const library = ['arguments', 'errors', 'event-loop', 'functions', 'native', 'session', 'storage', 'waiting'].map((name) => `lib/${name}.cjs`);
-  const expected = ['README.md', 'index.cjs', 'index.d.mts', 'index.d.ts', 'index.mjs', ...library, 'package.json', 'planetkey.node'];
+  const parts = ['arguments', 'errors', 'event-loop', 'fetch', 'functions', 'native', 'requests', 'session', 'storage', 'waiting'];
+  const library = parts.map((name) => `lib/${name}.cjs`);
+  const adapters = ADAPTERS.flatMap((name) => ['cjs', 'd.mts', 'd.ts', 'mjs'].map((kind) => `adapters/${name}.${kind}`));
+  const examples = ['axios', 'fetch', 'maplibre', 'undici'].map((name) => `examples/${name}.mjs`);
+  const expected = ['README.md', 'index.cjs', 'index.d.mts', 'index.d.ts', 'index.mjs', ...adapters, ...examples, ...library, 'package.json', 'planetkey.node'];
   assert.deepEqual(files.filter((file) => !file.startsWith('LICENSE-')).sort(), expected.sort());
 });
 
@@ -42,9 +48,14 @@ test('require and import give the same classes', () => {
     console.log(Object.keys(required).sort().join());
     console.log(Object.keys(named).sort().join());
     console.log(Object.keys(required).every((name) => named[name] === required[name] && planetkey[name] === required[name]));
+    for (const adapter of ${JSON.stringify(ADAPTERS)}) {
+      const [imported, again] = [await import('planetkey/' + adapter), createRequire(import.meta.url)('planetkey/' + adapter)];
+      console.log(Object.keys(again).sort().join(), Object.keys(again).every((name) => imported[name] === again[name]));
+    }
   `);
   const names = ['Authorization', 'ErrorNumber', 'PlanetkeyError', 'Session', 'redactUrl', 'stripApiKey', 'version'];
-  assert.equal(node('both.mjs'), `${names.join()}\n${[...names, 'default'].sort().join()}\ntrue\n`);
+  const adapters = 'installAxios true\ntransformRequest,transformRequestSync true\nauthInterceptor true\n';
+  assert.equal(node('both.mjs'), `${names.join()}\n${[...names, 'default'].sort().join()}\ntrue\n${adapters}`);
 });
 
 test('the versions agree', () => {
@@ -60,15 +71,11 @@ test('the lock file names no host', () => {
 });
 
 test('the README\'s examples run as printed', () => {
-  const examples = [...readFileSync(join(root, 'README.md'), 'utf8').matchAll(/```js\n([^]*?)```/g)].map(([, program]) => program);
-  const outputs = ['200 api_key\n200 access_token\n', 'Bearer\ntrue\n'];
+  const examples = readmeExamples().filter((program) => !needsOthers(program));
+  const outputs = ['200\n200\n', "[ 'url', 'headers' ] [ 'url' ]\n", 'Bearer\ntrue\n'];
   assert.equal(examples.length, outputs.length);
   for (const [index, program] of examples.entries()) {
-    // As printed, but for where the hosts are.
-    writeFileSync(join(directory, 'example.mjs'), program
-      .replaceAll('https://api.planet.com', simulator.planet_api)
-      .replaceAll('https://services.sentinel-hub.com', simulator.sentinel_hub_api)
-      .replaceAll('{ storage }', '{ storage, allowInsecureLoopback: true }'));
+    writeFileSync(join(directory, 'example.mjs'), against(simulator, program));
     assert.equal(node('example.mjs', simulator.variables), outputs[index]);
   }
 });

@@ -1,0 +1,112 @@
+'use strict';
+
+const { asksToRepeat, authorizedIfServed, isReplayable } = require('../lib/requests.cjs');
+const { asSession } = require('../lib/session.cjs');
+
+/** What stands in a request's config for the one that repeats it. */
+const REPETITION = Symbol('repetition');
+/** Of the config: what is changed below, and what axios changes itself. */
+const CHANGED = ['auth', 'baseURL', 'beforeRedirect', 'data', 'params', 'transformRequest', 'url'];
+
+/** Where a request goes; null for what is no URL, which axios will say itself. */
+function urlOf(instance, config) {
+  const url = instance.getUri(config);
+  return URL.canParse(url) ? new URL(url).href : null;
+}
+
+function withoutAuthorization(headers) {
+  for (const name of Object.keys(headers)) if (name.toLowerCase() === 'authorization') delete headers[name];
+}
+
+/** What a request carries, between its config and its answer. */
+class Carried {
+  #session;
+  #authorization;
+  #before;
+  #isRepetition;
+
+  constructor(session, authorization, config) {
+    this.#session = session;
+    this.#authorization = authorization;
+    this.#isRepetition = config.planetkey === REPETITION;
+    this.#before = { ...Object.fromEntries(CHANGED.map((name) => [name, config[name]])), headers: config.headers.concat() };
+  }
+
+  /** A redirect leads the request to another URL. */
+  follow(options) {
+    withoutAuthorization(options.headers);
+    this.#authorization = null;
+    try {
+      const authorization = this.#session.authorizeSync(options.href);
+      if (authorization.url !== options.href) return;
+      Object.assign(options.headers, authorization.headers);
+      this.#authorization = authorization;
+    } catch {
+      // Nothing for this host, or nothing without waiting, which cannot be done here: the server says that something is missing.
+    }
+  }
+
+  /** The config of the request that repeats the one with this answer; null for an answer that stands. */
+  repetition({ status, headers, config }) {
+    if (this.#isRepetition || !asksToRepeat(this.#session, this.#authorization, status, headers.get('www-authenticate'))) return null;
+    return isReplayable(config.data) ? { ...config, ...this.#before, planetkey: REPETITION } : null;
+  }
+}
+
+function installAxios(instance, session) {
+  asSession(session);
+
+  const request = instance.interceptors.request.use(async (config) => {
+    const url = urlOf(instance, config);
+    const signal = config.signal instanceof AbortSignal ? config.signal : undefined;
+    // That it was aborted is for axios to say, in its own words.
+    if (url === null || signal?.aborted) return config;
+    let authorization;
+    try {
+      authorization = await authorizedIfServed(session, url, signal);
+    } catch (error) {
+      if (signal?.aborted) return config;
+      throw error;
+    }
+    const carried = new Carried(session, authorization, config);
+    config.planetkey = carried;
+    if (authorization === null) return config;
+
+    config.headers.delete('Authorization');
+    config.headers.set(authorization.headers);
+    config.auth = undefined;
+    config.redact = [...(config.redact ?? []), 'authorization'];
+    if (authorization.url !== url) Object.assign(config, { url: authorization.url, baseURL: undefined, params: undefined });
+    // Interceptors that come after this one may send the request elsewhere; the data is transformed after all of them.
+    const { origin } = new URL(authorization.url);
+    config.transformRequest = [config.transformRequest ?? []].flat().concat(function lookAgain(data, headers) {
+      if (!urlOf(instance, this)?.startsWith(`${origin}/`)) headers.delete('Authorization');
+      return data;
+    });
+    const { beforeRedirect } = config;
+    config.beforeRedirect = (options, ...details) => {
+      beforeRedirect?.(options, ...details);
+      carried.follow(options);
+    };
+    return config;
+  });
+
+  const repeated = (response) => {
+    const config = response?.config?.planetkey instanceof Carried ? response.config.planetkey.repetition(response) : null;
+    if (config === null) return null;
+    if (typeof response.data?.destroy === 'function') response.data.destroy();
+    return instance.request(config);
+  };
+  const response = instance.interceptors.response.use(
+    // What validateStatus lets through.
+    (answer) => repeated(answer) ?? answer,
+    (error) => repeated(error?.response) ?? Promise.reject(error),
+  );
+
+  return () => {
+    instance.interceptors.request.eject(request);
+    instance.interceptors.response.eject(response);
+  };
+}
+
+module.exports = { installAxios };

@@ -1,0 +1,1 @@
+export { installAxios } from './axios.cjs';

@@ -1,0 +1,1 @@
+export { transformRequest, transformRequestSync } from './maplibre.cjs';

@@ -1,0 +1,134 @@
+'use strict';
+
+const { stringify } = require('node:querystring');
+const { failure } = require('../lib/errors.cjs');
+const { asksToRepeat, authorizedIfServed, isReplayable } = require('../lib/requests.cjs');
+const { asSession } = require('../lib/session.cjs');
+
+/** Where a request goes; null for the other forms of a target, which belong to proxies. */
+function urlOf({ origin, path, query }) {
+  if (origin === undefined || origin === null) {
+    throw failure('INVALID_ARGUMENT', 'this request does not say where it goes: compose the interceptor with an Agent, not with a Client or Pool');
+  }
+  if (typeof path !== 'string' || !path.startsWith('/')) return null;
+  const parameters = query ? stringify(query) : '';
+  return `${new URL(origin).origin}${path}${parameters && `?${parameters}`}`;
+}
+
+/** Headers, in any of the forms that undici takes, as pairs. */
+function pairsOf(headers) {
+  if (headers === null || headers === undefined) return [];
+  if (typeof headers[Symbol.iterator] !== 'function') return Object.entries(headers);
+  const items = [...headers];
+  if (!Array.isArray(headers) || Array.isArray(items[0])) return items;
+  return items.flatMap((name, index) => (index % 2 === 0 ? [[String(name), items[index + 1]]] : []));
+}
+
+/** A request with what it has to carry, in place of what it brings along. */
+function withAuthorization(options, url, authorization) {
+  if (authorization === null) return options;
+  const added = Object.entries(authorization.headers);
+  const kept = pairsOf(options.headers).filter(([name]) => name.toLowerCase() !== 'authorization');
+  const headers = [...kept, ...added].flatMap(([name, value]) => (Array.isArray(value) ? value.flatMap((item) => [name, item]) : [name, value]));
+  if (authorization.url === url) return { ...options, headers };
+  const { pathname, search } = new URL(authorization.url);
+  return { ...options, headers, path: `${pathname}${search}`, query: undefined };
+}
+
+/** One request, and its repetition if there is one. What it is told of the answers it tells the handler of the caller. */
+class Exchange {
+  #session;
+  #dispatch;
+  #options;
+  #handler;
+  #url;
+  #authorization;
+  #history;
+  #isRepetition = false;
+  /** Whether the answer that is coming in is not the one for the caller. */
+  #isDiscarded = false;
+
+  constructor(session, dispatch, options, handler) {
+    this.#session = session;
+    this.#dispatch = dispatch;
+    this.#options = options;
+    this.#handler = handler;
+  }
+
+  async send() {
+    const { signal } = this.#options;
+    try {
+      this.#url = urlOf(this.#options);
+      this.#authorization =
+        this.#url === null ? null : await authorizedIfServed(this.#session, this.#url, signal instanceof AbortSignal ? signal : undefined);
+      this.#dispatch(withAuthorization(this.#options, this.#url, this.#authorization), this);
+    } catch (error) {
+      this.#handler.onResponseError(null, error);
+    }
+  }
+
+  /** Whether the answer is one to the authorization; an interceptor below this one may have followed redirects. */
+  #isOwnAnswer() {
+    const last = this.#history?.at(-1);
+    return last === undefined || last.origin === new URL(this.#url).origin;
+  }
+
+  onRequestStart(controller, context) {
+    this.#history = context?.history;
+    this.#handler.onRequestStart?.(controller, context);
+  }
+
+  onResponseStart(controller, status, headers, message) {
+    if (status >= 200 && !this.#isRepetition && this.#authorization !== null && this.#isOwnAnswer()) {
+      const repeat = asksToRepeat(this.#session, this.#authorization, status, headers['www-authenticate']);
+      this.#isDiscarded = repeat && isReplayable(this.#options.body);
+    }
+    if (!this.#isDiscarded) this.#handler.onResponseStart?.(controller, status, headers, message);
+  }
+
+  onResponseData(controller, chunk) {
+    if (!this.#isDiscarded) this.#handler.onResponseData?.(controller, chunk);
+  }
+
+  onResponseEnd(controller, trailers) {
+    if (!this.#isDiscarded) return this.#handler.onResponseEnd?.(controller, trailers);
+    this.#isDiscarded = false;
+    this.#isRepetition = true;
+    return void this.send();
+  }
+
+  onResponseError(controller, error) {
+    this.#handler.onResponseError(controller, error);
+  }
+
+  onRequestUpgrade(...told) {
+    this.#handler.onRequestUpgrade?.(...told);
+  }
+
+  onResponseStarted() {
+    return this.#handler.onResponseStarted?.();
+  }
+
+  onBodySent(chunk) {
+    return this.#handler.onBodySent?.(chunk);
+  }
+
+  onRequestSent() {
+    return this.#handler.onRequestSent?.();
+  }
+}
+
+function authInterceptor(session) {
+  asSession(session);
+  return (dispatch) => (options, handler) => {
+    if (typeof handler.onConnect === 'function' && typeof handler.onRequestStart !== 'function') {
+      throw failure('UNSUPPORTED', 'this version of undici is too old for planetkey/undici: it takes undici 7 or later');
+    }
+    // The tunnel of a proxy is no request to the host behind it.
+    if (options.method === 'CONNECT') return dispatch(options, handler);
+    void new Exchange(session, dispatch, options, handler).send();
+    return true;
+  };
+}
+
+module.exports = { authInterceptor };

@@ -1,0 +1,124 @@
+'use strict';
+// fetch with the session's credential in each request that it makes. Redirects are followed here, because each of their hosts has to be
+// looked at by itself.
+
+const { redactUrl, stripApiKey } = require('./functions.cjs');
+const { asksToRepeat, authorized, authorizedIfServed, isReplayable } = require('./requests.cjs');
+
+/** Of RequestInit; a Request has most of them too. */
+const MEMBERS = [
+  'body', 'cache', 'credentials', 'dispatcher', 'duplex', 'headers', 'integrity', 'keepalive', 'method', 'mode', 'priority', 'redirect',
+  'referrer', 'referrerPolicy', 'signal', 'window',
+];
+const REDIRECTS = [301, 302, 303, 307, 308];
+const MAX_REDIRECTS = 20;
+const OF_THE_BODY = ['content-encoding', 'content-language', 'content-length', 'content-location', 'content-type'];
+const OF_THE_ORIGIN = ['authorization', 'cookie', 'host', 'proxy-authorization'];
+
+const membersOf = (given) => Object.fromEntries(MEMBERS.map((name) => [name, given[name]]).filter(([, value]) => value !== undefined));
+const failed = (message) => new TypeError('fetch failed', { cause: new Error(message) });
+const discard = (response) => response.body?.cancel().catch(() => {});
+
+/** The whole body, so that it can be sent again. */
+async function bodyOf(request, signal) {
+  const reading = request.arrayBuffer();
+  if (signal === undefined || signal === null) return reading;
+  let abort;
+  const aborted = new Promise((_, reject) => {
+    abort = () => reject(signal.reason);
+    signal.addEventListener('abort', abort, { once: true });
+    if (signal.aborted) abort();
+  });
+  try {
+    return await Promise.race([reading, aborted]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
+}
+
+/** The arguments of fetch as a URL and options that hold everything else. */
+async function read(input, init) {
+  const options = membersOf(init ?? {});
+  if (!(input instanceof Request)) return { url: new URL(input).href, options };
+  const { body, duplex, ...inherited } = membersOf(input);
+  if ((options.body ?? null) === null && (body ?? null) !== null) {
+    const signal = options.signal === undefined ? input.signal : options.signal;
+    options.body = await bodyOf(input, signal);
+  }
+  return { url: input.url, options: { ...inherited, ...options } };
+}
+
+/** The options of the request that a redirect asks for (Fetch standard, 4.4). */
+function redirected(options, status, isSameOrigin) {
+  const method = (options.method ?? 'GET').toUpperCase();
+  const headers = new Headers(options.headers);
+  const next = { ...options, headers };
+  if ((status === 303 && method !== 'GET' && method !== 'HEAD') || ((status === 301 || status === 302) && method === 'POST')) {
+    next.method = 'GET';
+    delete next.body;
+    OF_THE_BODY.forEach((name) => headers.delete(name));
+  } else if (!isReplayable(options.body)) {
+    throw failed('a stream cannot be sent again to where it is redirected');
+  }
+  if (!isSameOrigin) OF_THE_ORIGIN.forEach((name) => headers.delete(name));
+  return next;
+}
+
+/** Where a redirect leads; null for an answer that is none. */
+function locationOf(response, url) {
+  const location = REDIRECTS.includes(response.status) ? response.headers.get('location') : null;
+  if (location === null) return null;
+  const next = URL.canParse(location, url) ? new URL(location, url) : null;
+  if (!/^https?:$/.test(next?.protocol)) throw failed('the redirect leads to no http or https URL');
+  return next.href;
+}
+
+async function fetchFor(session, input, init) {
+  let { url, options } = await read(input, init);
+  const { signal } = options;
+  // What is to have a certain hash cannot be told from a redirect before it is there; fetch takes the header away from other origins.
+  const follows = (options.redirect ?? 'follow') === 'follow' && !options.integrity;
+  let redirects = 0;
+  let isRepetition = false;
+  let keyInUrl = false;
+
+  for (;;) {
+    // The host that the caller names has to be one of the session; those that servers name need not.
+    const authorization = await (redirects === 0 ? authorized : authorizedIfServed)(session, url, signal);
+    // No server is to send a key in a URL on to another one.
+    const target = authorization?.url ?? (keyInUrl ? stripApiKey(url) : url);
+    keyInUrl ||= authorization?.transport === 'query';
+    const headers = new Headers(options.headers);
+    if (authorization !== null) headers.delete('authorization');
+    for (const [name, value] of Object.entries(authorization?.headers ?? {})) headers.set(name, value);
+    const response = await globalThis.fetch(target, { ...options, headers, redirect: follows ? 'manual' : options.redirect });
+
+    const isAnswer = !response.redirected && !isRepetition;
+    if (isAnswer && asksToRepeat(session, authorization, response.status, response.headers.get('www-authenticate')) && isReplayable(options.body)) {
+      isRepetition = true;
+      discard(response);
+      continue;
+    }
+    try {
+      const next = follows ? locationOf(response, url) : null;
+      if (next === null) return finished(response, redirects > 0, keyInUrl);
+      redirects += 1;
+      if (redirects > MAX_REDIRECTS) throw failed('redirect count exceeded');
+      options = redirected(options, response.status, new URL(next).origin === new URL(url).origin);
+      url = next;
+      discard(response);
+    } catch (error) {
+      discard(response);
+      throw error;
+    }
+  }
+}
+
+/** As fetch itself would give it, without a key in its URL. */
+function finished(response, isRedirected, keyInUrl) {
+  if (isRedirected) Object.defineProperty(response, 'redirected', { value: true });
+  if (keyInUrl) Object.defineProperty(response, 'url', { value: redactUrl(response.url) });
+  return response;
+}
+
+module.exports = { fetchFor };
