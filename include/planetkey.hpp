@@ -5,8 +5,10 @@
  *
  *     planetkey::Session session = planetkey::Session::from_defaults();
  *     planetkey::Authorization authorization = session.authorize(url);
- *     for (std::size_t i = 0; i < authorization.header_count(); ++i)
- *         list = curl_slist_append(list, authorization.header_line(i).data());
+ *     for (const auto &[name, value] : authorization.headers())
+ *         request.set_header(name, value);
+ *
+ * planetkey::CurlHeaders does this for libcurl.
  *
  * Whatever fails throws planetkey::Error. Views that an object lends live as long as the object (so a temporary lends none) and
  * their text ends with a NUL. planetkey.h says the rest about each function.
@@ -18,6 +20,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <new>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -642,6 +645,12 @@ class Session {
                 www_authenticate ? detail::text("www_authenticate", *www_authenticate) : nullptr, out, error);
         });
     }
+    /// The same for what a request carried; never for an API key.
+    bool should_retry(const Authorization &carried, int http_status,
+                      const std::optional<std::string> &www_authenticate = std::nullopt) const {
+        const std::optional<std::string_view> access_token = carried.access_token();
+        return access_token && should_retry(std::string(*access_token), http_status, www_authenticate);
+    }
     /// Renews the access token now.
     void refresh() const {
         planetkey_error *error = nullptr;
@@ -676,6 +685,85 @@ class Session {
     }
 
     detail::Handle<planetkey_session, planetkey_session_free> handle_;
+};
+
+/// The headers and the URL of requests by libcurl, made anew for each. `List` is `curl_slist`: include <curl/curl.h>, before or after this file.
+///
+///     planetkey::CurlHeaders<curl_slist> headers(session);
+///     headers.append("Accept: application/json");
+///     for (int attempt = 1; attempt <= 2; ++attempt) {
+///         headers.authorize(url); // before each request, also before its repetition
+///         curl_easy_setopt(curl, CURLOPT_URL, headers.url());
+///         curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers.get());
+///         curl_easy_perform(curl);
+///         curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+///         curl_easy_getinfo(curl, CURLINFO_REDIRECT_COUNT, &redirects);
+///         if (redirects > 0 || !headers.should_retry(status))
+///             break;
+///     }
+///
+/// With CURLOPT_FOLLOWLOCATION libcurl from 7.83 on leaves the header behind when a redirect leads to another host, port or scheme; 7.58
+/// to 7.82 look at the host alone, and older ones at nothing: there set CURLOPT_FOLLOWLOCATION to 0. Never set CURLOPT_UNRESTRICTED_AUTH, which
+/// sends it on to everybody. What another host of the session is to get, it gets by authorize() for CURLINFO_REDIRECT_URL. A host's entry in
+/// .netrc does not take the header's place.
+template <typename List> class CurlHeaders {
+  public:
+    explicit CurlHeaders(Session session) noexcept : session_(std::move(session)) {}
+    CurlHeaders(const CurlHeaders &) = delete;
+    CurlHeaders &operator=(const CurlHeaders &) = delete;
+    ~CurlHeaders() { curl_slist_free_all(list_); }
+
+    /// One more line of the caller's own, for all requests from the next authorize() on.
+    void append(std::string line) {
+        detail::text("line", line);
+        lines_.push_back(std::move(line));
+    }
+    /// Makes the list for a request to this URL. What url() and get() gave before is gone, so set both again.
+    void authorize(const std::string &url) {
+        std::optional<Authorization> authorization(session_.authorize(url));
+        List *list = nullptr;
+        try {
+            for (const std::string &line : lines_) {
+                list = appended(list, line.c_str());
+            }
+            for (std::size_t i = 0; i < authorization->header_count(); ++i) {
+                list = appended(list, authorization->header_line(i).data());
+            }
+        } catch (...) {
+            curl_slist_free_all(list);
+            throw;
+        }
+        curl_slist_free_all(list_);
+        list_ = list;
+        authorization_ = std::move(authorization);
+    }
+    /// For CURLOPT_HTTPHEADER, lent until the next authorize(): before the first there is none.
+    List *get() const noexcept { return list_; }
+    /// For CURLOPT_URL, lent until the next authorize(); with an API key in it if that is how the key travels.
+    const char *url() const noexcept { return authorization_ ? authorization_->url().data() : nullptr; }
+    /// What the request carries, or carried.
+    const std::optional<Authorization> &authorization() const noexcept { return authorization_; }
+    /// The request was answered so, and not by a server that it was redirected to; whether to authorize() and send it once more.
+    bool should_retry(long http_status, const char *www_authenticate = nullptr) const {
+        return authorization_ && session_.should_retry(*authorization_, static_cast<int>(http_status),
+                                                       www_authenticate ? std::optional<std::string>(www_authenticate)
+                                                                        : std::nullopt);
+    }
+
+  private:
+    // curl's functions are found by their arguments, when this is used.
+    static List *appended(List *list, const char *line) {
+        List *longer = curl_slist_append(list, line);
+        if (!longer) {
+            throw std::bad_alloc();
+        }
+        return longer;
+    }
+
+    Session session_;
+    std::vector<std::string> lines_;
+    List *list_ = nullptr;
+    std::optional<Authorization> authorization_;
 };
 
 /// Waits for the renewals of people's sessions that are under way in this process; whether none is left. The end of a process does so itself.

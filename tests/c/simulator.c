@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "support.h"
 
@@ -167,6 +168,27 @@ void simulator_release(const char *hold) {
     char body[256];
     snprintf(body, sizeof body, "{\"hold\":\"%s\"}", hold);
     cJSON_Delete(control("/release", body));
+}
+
+void simulator_revoke_all(void) { cJSON_Delete(control("/revoke", "{\"all\":true}")); }
+
+char *simulator_last_header(const char *target, const char *name) {
+    char path[256];
+    char *value = NULL;
+    cJSON *log, *header;
+    snprintf(path, sizeof path, "/requests?target=%s", target);
+    log = control(path, NULL);
+    if (cJSON_GetArraySize(log) == 0) {
+        die("no request to", target);
+    }
+    cJSON_ArrayForEach(header, cJSON_GetObjectItemCaseSensitive(cJSON_GetArrayItem(log, cJSON_GetArraySize(log) - 1), "headers")) {
+        if (strcasecmp(cJSON_GetStringValue(cJSON_GetArrayItem(header, 0)), name) == 0) {
+            free(value);
+            value = strdup(cJSON_GetStringValue(cJSON_GetArrayItem(header, 1)));
+        }
+    }
+    cJSON_Delete(log);
+    return value;
 }
 
 long simulator_get(const char *url, const char *header_line, char **body) {

@@ -39,6 +39,12 @@ void simulator_wait_held(const char *hold, int count);
 /* Lets the requests in the hold go on. */
 void simulator_release(const char *hold);
 
+/* Has the APIs refuse all access tokens issued so far. */
+void simulator_revoke_all(void);
+
+/* A header of the last request to a target, its name in lower case; NULL when there is none. To be freed with free(). */
+char *simulator_last_header(const char *target, const char *name);
+
 /* GET with this header line (NULL: none). Returns the HTTP status and, if asked, the body, to be freed with free(). */
 long simulator_get(const char *url, const char *header_line, char **body);
 
