@@ -55,7 +55,7 @@ fn numbered(name: &str) -> Option<&str> {
 }
 
 /// Where numbered tests may be.
-const SUITES: [&str; 15] = [
+const SUITES: [&str; 16] = [
     "core/tests/conformance",
     "core/tests/faults",
     "core/tests/login",
