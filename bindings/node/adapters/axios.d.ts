@@ -18,5 +18,8 @@ interface Axios {
  * A request to a host of the session carries the session's credential, in place of an Authorization or `auth` of its own; any other goes out as it
  * is. A redirect to another host of the session carries what belongs there, if that is there without waiting, and to any other host nothing.
  * A 401 to an access token is answered by one repetition with a new one, unless the body is a stream: then the next request has the new token.
+ *
+ * With `adapter: 'fetch'` redirects carry nothing to any other origin. Give such an instance `env: { fetch: session.fetch }` instead of this: axios
+ * does not say whose answer it got, so a 401 of somebody else would cost a renewal.
  */
 export function installAxios(instance: Axios, session: Session): () => void;

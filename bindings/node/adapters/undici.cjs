@@ -122,7 +122,11 @@ function authInterceptor(session) {
   asSession(session);
   return (dispatch) => (options, handler) => {
     if (typeof handler.onConnect === 'function' && typeof handler.onRequestStart !== 'function') {
-      throw failure('UNSUPPORTED', 'this version of undici is too old for planetkey/undici: it takes undici 7 or later');
+      throw failure(
+        'UNSUPPORTED',
+        'this request comes from undici 6 or before, or from a fetch of another version than the dispatcher: ' +
+          'use the fetch of undici 7 or later, or its setGlobalDispatcher',
+      );
     }
     // The tunnel of a proxy is no request to the host behind it.
     if (options.method === 'CONNECT') return dispatch(options, handler);

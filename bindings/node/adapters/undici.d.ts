@@ -4,7 +4,8 @@ import type { Session } from '../index.js';
 type Dispatch = (options: any, handler: any) => boolean;
 
 /**
- * An interceptor for undici 7 or later: `new Agent().compose(authInterceptor(session))`.
+ * An interceptor for undici 7 or later: `new Agent().compose(authInterceptor(session))`. Of Client and Pool undici 7 does not say where their
+ * requests go, so it has to be an Agent.
  *
  * A request to a host of the session carries the session's credential, in place of an Authorization of its own; any other goes out as it is.
  * Every request of a redirect is looked at by itself, whatever the order of the interceptors; only `interceptors.dns()`, which takes the host's

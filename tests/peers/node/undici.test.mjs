@@ -127,6 +127,21 @@ test('a096 undici renews once for many and repeats each once', async () => {
   await assertCounts(simulator, 1, 1);
 });
 
+test('the fetch of Node with a global dispatcher', async () => {
+  const { simulator } = here;
+  const dispatcher = agentOf(await revoked(simulator));
+  const before = undici.getGlobalDispatcher();
+  undici.setGlobalDispatcher(dispatcher);
+  let response;
+  try {
+    response = await fetch(`${simulator.sentinel_hub_api}/x`);
+  } finally {
+    undici.setGlobalDispatcher(before);
+  }
+  assert.equal((await response.json()).credential, 'bearer');
+  await assertCounts(simulator, 2, 2);
+});
+
 test('bodies', async () => {
   const { simulator } = here;
   const url = `${simulator.sentinel_hub_api}/x`;
