@@ -1,5 +1,7 @@
 //! What the fuzz targets share: what is true of every error, sessions that see nothing of the outside world, secrets to look for.
 
+pub mod keys;
+
 use planetkey::clock::{ManualClock, Random};
 use planetkey::http::{Body, Request, Response, Transport, TransportFailure};
 use planetkey::profile::FixedEnvironment;
@@ -81,7 +83,7 @@ pub fn with_canary(document: &Map<String, Value>, names: &[&str]) -> Option<Map<
 }
 
 /// The middle of every jitter.
-struct Half;
+pub struct Half;
 
 impl Random for Half {
     fn fill(&self, buffer: &mut [u8]) -> std::io::Result<()> {

@@ -26,9 +26,24 @@ fuzz_target!(|data: &[u8]| {
             Ok(metadata) => {
                 assert_eq!(metadata.issuer, issuer);
                 assert_eq!(document.get("issuer").and_then(serde_json::Value::as_str), Some(issuer));
-                if let Some(endpoint) = metadata.token_endpoint {
-                    check_endpoint(&endpoint.parse().expect("an endpoint is a URL"), allow_insecure_loopback);
+                let endpoints = [
+                    ("authorization_endpoint", metadata.authorization_endpoint),
+                    ("token_endpoint", metadata.token_endpoint),
+                    ("device_authorization_endpoint", metadata.device_authorization_endpoint),
+                    ("revocation_endpoint", metadata.revocation_endpoint),
+                    ("introspection_endpoint", metadata.introspection_endpoint),
+                    ("userinfo_endpoint", metadata.userinfo_endpoint),
+                    ("jwks_uri", metadata.jwks_uri),
+                ];
+                for (name, endpoint) in endpoints {
+                    let named = document.get(name).and_then(serde_json::Value::as_str).filter(|named| !named.is_empty());
+                    assert_eq!(endpoint.as_deref(), named, "{name}");
+                    if let Some(endpoint) = endpoint {
+                        check_endpoint(&endpoint.parse().expect("an endpoint is a URL"), allow_insecure_loopback);
+                    }
                 }
+                let announces = document.get("authorization_response_iss_parameter_supported") == Some(&true.into());
+                assert_eq!(metadata.authorization_response_iss_parameter_supported, announces);
             }
             Err(error) => check_error(&error),
         }

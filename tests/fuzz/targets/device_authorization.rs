@@ -1,0 +1,62 @@
+//! A device authorization response (RFC 8628 3.2): the input is the document.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use planetkey::oauth::device_code::{Poll, Schedule, parse};
+use planetkey::{Error, Status};
+use planetkey_fuzz::{CANARY, check_error, check_hidden, check_line, check_secretive, text};
+use serde_json::Value;
+
+fuzz_target!(|data: &[u8]| {
+    let Some(document) = text(data).and_then(|text| serde_json::from_str::<Value>(text).ok()) else { return };
+    for allow_insecure_loopback in [false, true] {
+        let answer = match parse(&document, allow_insecure_loopback) {
+            Ok(answer) => answer,
+            Err(error) => {
+                assert_eq!(error.status(), Status::Protocol);
+                check_error(&error);
+                continue;
+            }
+        };
+        let member = |name: &str| document.get(name).and_then(Value::as_str);
+        assert_eq!(Some(answer.device_code.expose()), member("device_code"));
+        // Everything that is shown is one line, exactly as the server wrote it.
+        assert_eq!(Some(answer.user_code.as_str()), member("user_code"));
+        check_line(&answer.user_code, 100);
+        let addresses = [Some(&answer.verification_uri), answer.verification_uri_complete.as_ref()];
+        for address in addresses.into_iter().flatten() {
+            assert!(address.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\'), "{address:?}");
+            let url: url::Url = address.parse().expect("a URL");
+            let loopback = match url.host() {
+                Some(url::Host::Domain(name)) => name == "localhost",
+                Some(url::Host::Ipv4(address)) => address.is_loopback(),
+                Some(url::Host::Ipv6(address)) => address.is_loopback(),
+                None => false,
+            };
+            assert!(url.scheme() == "https" || url.scheme() == "http" && loopback && allow_insecure_loopback, "{url}");
+            assert!(url.username().is_empty() && url.password().is_none(), "{url}");
+        }
+        assert!((1_000..=60_000).contains(&answer.interval_ms), "{}", answer.interval_ms);
+        assert!(answer.expires_in_ms <= 24 * 3_600_000);
+        // The schedule asks no earlier than the server wants, and its end stays where it is.
+        let (mut now, mut schedule) = (1_000, Schedule::new(&answer, 1_000));
+        let ends = schedule.ends_ms();
+        for outcome in [Poll::Pending, Poll::SlowDown, unreachable(), Poll::Pending, unreachable(), unreachable()] {
+            assert!(schedule.next_ms() >= now + answer.interval_ms && schedule.next_ms() <= now + 240_000);
+            now = schedule.next_ms();
+            schedule.polled(&outcome, now);
+            assert_eq!(schedule.ends_ms(), ends);
+        }
+    }
+    // The device code is nowhere to be seen.
+    let Some(mut planted) = document.as_object().cloned().filter(|all| all.contains_key("device_code")) else { return };
+    planted.insert("device_code".to_owned(), Value::from(CANARY));
+    match parse(&Value::from(planted), true) {
+        Ok(answer) => check_hidden(&format!("{answer:?}")),
+        Err(error) => check_secretive(&error),
+    }
+});
+
+fn unreachable() -> Poll {
+    Poll::Unreachable { retry_after_ms: Some(2_000), error: Error::new(Status::Unavailable, "away") }
+}
