@@ -125,6 +125,147 @@ export interface CallOptions {
   signal?: AbortSignal | null | undefined;
 }
 
+/** What a person must see. None of it is a secret. */
+export interface Prompt {
+  /** What it is about; `paste` and `other_subject` need an answer. */
+  readonly kind: 'browser' | 'device' | 'paste' | 'other_subject';
+  /** All that must be said, in a few lines. */
+  readonly message: string;
+  /** The address to open. */
+  readonly url: string | null;
+  /** The code to enter or to compare: always to be shown. */
+  readonly userCode: string | null;
+  /** The address at which the code is entered. */
+  readonly verificationUri: string | null;
+  /** The address that holds the code already. */
+  readonly verificationUriComplete: string | null;
+  /** How long there is for it. */
+  readonly expiresInMs: number | null;
+  /** Whether a browser was opened at `url`. */
+  readonly browserOpened: boolean;
+  /** The address as a QR code in lines of text, light on dark; in ASCII twice as wide. Null where there is no address, or one that is too long. */
+  qrCode(options?: { ascii?: boolean | null | undefined } | null): string | null;
+}
+
+/**
+ * Shows a prompt, and gives the answer where one is needed: for `paste` the address that the browser ended at, for `other_subject` the word `yes`
+ * where somebody else may take the place of whose session is saved. No answer means that the person does not want to go on.
+ *
+ * For `browser` and `device` the login goes on at once, and a promise that is given may take as long as it likes. What is thrown, or what the
+ * promise rejects with, ends the login, which rejects with that very error.
+ */
+export type Prompter = (prompt: Prompt) => string | null | undefined | void | Promise<string | null | undefined | void>;
+
+export interface StartDeviceLoginOptions extends CallOptions {
+  /** What to ask for in place of the client's scopes. */
+  scopes?: readonly string[] | null | undefined;
+  /** Asked where somebody else has logged in than whose session is saved; nothing else is shown by a login that is started. */
+  prompt?: Prompter | null | undefined;
+  /** What the person has in all, up to a day; by default five minutes in the browser, and as long as the code is good with a device. */
+  timeoutMs?: number | null | undefined;
+  /** Lets another person take the place of whose session is saved, without a question. */
+  allowOtherSubject?: boolean | null | undefined;
+}
+
+export interface StartBrowserLoginOptions extends StartDeviceLoginOptions {
+  /** The HTML of the page that the browser shows when somebody has logged in, in place of planetkey's own. */
+  page?: string | null | undefined;
+}
+
+export interface LoginOptions extends StartBrowserLoginOptions {
+  /**
+   * By default the browser where one can be opened and the client allows it, else a code for any device, else pasting back the address
+   * that the browser ended at.
+   */
+  method?: 'auto' | 'browser' | 'device' | 'paste' | null | undefined;
+  /** Whether a browser may be opened; by default where one can be. */
+  openBrowser?: boolean | null | undefined;
+  /** Asks even where the session is good. */
+  force?: boolean | null | undefined;
+  /** Shows what a person must see. Without it only a browser that can be opened makes a login possible. */
+  prompt?: Prompter | null | undefined;
+}
+
+/** What a login has brought. */
+export interface LoggedIn {
+  /** Whether somebody was asked; false where the session was good, or could be renewed. */
+  readonly asked: boolean;
+  /** The `sub` of who it is. */
+  readonly subject: string | null;
+  /** Their e-mail address, with the scope `email`. */
+  readonly email: string | null;
+  /** What was granted. */
+  readonly scopes: readonly string[];
+  /** When the access token expires. */
+  readonly expiresAt: Date | null;
+  /** The profile whose session it is. */
+  readonly profile: string | null;
+  /** Where the session is kept; null for one that lives in this process only. */
+  readonly file: string | null;
+}
+
+/** How far a login is; `nextPollMs` says when to ask again. */
+export type LoginProgress = { readonly done: true; readonly loggedIn: LoggedIn } | { readonly done: false; readonly nextPollMs: number };
+
+export interface WaitOptions extends CallOptions {
+  /** How long to wait; a `TIMEOUT` leaves the login under way. By default until the login ends. */
+  timeoutMs?: number | null | undefined;
+}
+
+/** A login that is under way. Once it is over every call gives the same outcome. Aborting a call ends the login. */
+interface LoginUnderWay {
+  /** How long there is for it. */
+  readonly expiresInMs: number;
+  /** Looks once whether the person is done: for a timer of your own. */
+  poll(options?: CallOptions | null): Promise<LoginProgress>;
+  /** Waits for the person. */
+  wait(options?: WaitOptions | null): Promise<LoggedIn>;
+  /** Ends the login: whoever waits for it gets `CANCELLED`. Its port is closed when the promise is settled. */
+  cancel(): Promise<void>;
+}
+
+/** A login on any device. */
+export interface DeviceLogin extends LoginUnderWay {
+  /** The code to enter or to compare: always to be shown. */
+  readonly userCode: string;
+  /** The address at which it is entered. */
+  readonly verificationUri: string;
+  /** The address that holds the code already. */
+  readonly verificationUriComplete: string | null;
+  /** What to show, in words. */
+  readonly prompt: Prompt;
+  /** As `qrCode` of a prompt. */
+  qrCode(options?: { ascii?: boolean | null | undefined } | null): string | null;
+}
+
+/** A login in a browser, which somebody has to open. The browser's return is received by whoever polls or waits. */
+export interface BrowserLogin extends LoginUnderWay {
+  /** The address to open. */
+  readonly authorizationUrl: string;
+  /** Where the browser returns to. */
+  readonly redirectUri: string;
+  /**
+   * Ends the login with the address that the browser ended at, where it cannot return to this machine by itself. Rejects with `INVALID_ARGUMENT`
+   * where that is not of this login, which goes on.
+   */
+  complete(url: string, options?: CallOptions | null): Promise<LoggedIn>;
+}
+
+export interface LogoutOptions extends CallOptions {
+  /** Whether the refresh token is given back to its server; true by default. */
+  revoke?: boolean | null | undefined;
+}
+
+/** What a logout has done. */
+export interface LoggedOut {
+  /** Whether there was a session. */
+  readonly removed: boolean;
+  /** What became of its refresh token: `none` where there was none or it was not to be given back, `unknown` where the server did not say. */
+  readonly revocation: 'revoked' | 'unknown' | 'none';
+  /** Why it is unknown. */
+  readonly whyUnknown: string | null;
+}
+
 /** What one request carries. Printing it or writing it as JSON leaves the credential out. */
 export class Authorization {
   private constructor();
@@ -228,11 +369,28 @@ export class Session {
   shouldRetry(accessToken: string, httpStatus: number, wwwAuthenticate?: string | null): boolean;
   /** Renews the access token now. */
   refresh(options?: CallOptions | null): Promise<void>;
+
   /**
-   * Forgets the tokens, in memory and on disk, so that every process has to log in again; false where there were none. A client's
-   * configuration stays: a machine gets new tokens with the next call. A logout that has begun goes on when it is aborted.
+   * Makes sure that somebody is logged in. A good session is left as it is, an expired one renewed; only then a person is asked. A machine and
+   * an API key need nobody. Rejects with `LOGIN_REQUIRED` where nobody can be asked, with `DENIED` where the person says no.
    */
-  logout(options?: CallOptions | null): Promise<boolean>;
+  login(options?: LoginOptions | null): Promise<LoggedIn>;
+  /** Starts a login on any device, to be shown, polled or waited for by the caller. The signal is for the start. */
+  startDeviceLogin(options?: StartDeviceLoginOptions | null): Promise<DeviceLogin>;
+  /** Starts a login in a browser that the caller opens. The signal is for the start. */
+  startBrowserLogin(options?: StartBrowserLoginOptions | null): Promise<BrowserLogin>;
+  /**
+   * Forgets the tokens, in memory and on disk, so that every process has to log in again, and gives the refresh token back to its server. A
+   * client's configuration stays: a machine gets new tokens with the next call. A server that does not answer does not keep the session
+   * from being forgotten. A logout that has begun may go on when it is aborted.
+   */
+  logout(options?: LogoutOptions | null): Promise<LoggedOut>;
+  /** What the server says of the person who is logged in. */
+  userinfo(options?: CallOptions | null): Promise<Record<string, unknown>>;
+  /** The claims of the session's ID token, verified. */
+  idTokenClaims(options?: CallOptions | null): Promise<Record<string, unknown>>;
+  /** What the server says of a token, the session's own access token by default. */
+  introspect(token?: string | null, options?: CallOptions | null): Promise<Record<string, unknown>>;
 
   /** What this session is. */
   status(): SessionStatus;

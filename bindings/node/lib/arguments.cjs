@@ -57,6 +57,18 @@ function storage(value, name) {
   return value;
 }
 
+function callable(value, name) {
+  if (typeof value !== 'function') throw invalid(`${name} must be a function`);
+  return value;
+}
+
+function abortSignal(value, name) {
+  if (typeof value !== 'object' || typeof value.aborted !== 'boolean' || typeof value.addEventListener !== 'function') {
+    throw invalid(`${name} must be an AbortSignal`);
+  }
+  return value;
+}
+
 const OPTIONS = {
   save: boolean,
   storageRoot: text,
@@ -68,25 +80,23 @@ const OPTIONS = {
   proxy: text,
 };
 
-/** The options of a constructor as the addon takes them; undefined and null mean the default. */
-function options(value, more = {}) {
-  const checks = { ...OPTIONS, ...more };
-  const checked = {};
+/** Options by these checks; undefined and null mean the default. */
+function checked(value, checks) {
+  const result = {};
   for (const [name, given] of Object.entries(record(value, 'options'))) {
     if (!Object.hasOwn(checks, name)) throw invalid(`there is no option of this name; there are ${Object.keys(checks).join(', ')}`);
-    if (given !== undefined && given !== null) checked[name] = checks[name](given, name);
+    if (given !== undefined && given !== null) result[name] = checks[name](given, name);
   }
-  return checked;
+  return result;
 }
+
+/** The options of a constructor as the addon takes them. */
+const options = (value, more = {}) => checked(value, { ...OPTIONS, ...more });
 
 /** The AbortSignal of a call. */
 function signalOf(value) {
   const { signal } = record(value, 'options');
-  if (signal === undefined || signal === null) return undefined;
-  if (typeof signal !== 'object' || typeof signal.aborted !== 'boolean' || typeof signal.addEventListener !== 'function') {
-    throw invalid('signal must be an AbortSignal');
-  }
-  return signal;
+  return signal === undefined || signal === null ? undefined : abortSignal(signal, 'signal');
 }
 
-module.exports = { invalid, json, options, signalOf, storage, text, texts, wholeNumber };
+module.exports = { abortSignal, boolean, callable, checked, invalid, json, options, signalOf, storage, text, texts, wholeNumber };

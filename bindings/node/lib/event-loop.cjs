@@ -1,8 +1,9 @@
 'use strict';
-// This thread, for the threads of the addon: they have storages called here, and its end must not cut them off.
+// This thread, for the threads of the addon: they have storages and prompts called here, and its end must not cut them off.
 
 const { isMainThread } = require('node:worker_threads');
 const native = require('./native.cjs');
+const { ask } = require('./prompts.cjs');
 const { abandon, isInUse, serve } = require('./storage.cjs');
 
 /** How long the end of the process waits for renewals that are under way: without its new refresh token a session is lost. */
@@ -11,12 +12,18 @@ const PATIENCE_MS = 5000;
 const SLICE_MS = 10;
 
 const eventLoop = new native.EventLoop(look);
+let ending = false;
 
 function look() {
-  for (let call = eventLoop.next(); call !== null; call = eventLoop.next()) serve(call, eventLoop);
+  for (let call = eventLoop.next(); call !== null; call = eventLoop.next()) {
+    if (call.name !== 'prompt') serve(call, eventLoop);
+    else if (ending) eventLoop.cancel(call.number, 'the program ended before somebody could be asked; nothing was changed');
+    else ask(call, eventLoop);
+  }
 }
 
 process.on('exit', () => {
+  ending = true;
   abandon(eventLoop);
   const until = performance.now() + PATIENCE_MS;
   // The process goes on after a worker, but not the storages that live there.

@@ -1,13 +1,16 @@
 'use strict';
 
 const { inspect } = require('node:util');
-const { invalid, json, options, signalOf, storage, text, texts, wholeNumber } = require('./arguments.cjs');
+const {
+  abortSignal, boolean, checked, invalid, json, options, signalOf, storage, text, texts, wholeNumber,
+} = require('./arguments.cjs');
 const { called, failure, translated } = require('./errors.cjs');
 const eventLoop = require('./event-loop.cjs');
 const { fetchFor } = require('./fetch.cjs');
+const { login, startBrowserLogin, startDeviceLogin } = require('./login.cjs');
 const native = require('./native.cjs');
 const { Storage } = require('./storage.cjs');
-const { WaitingRoom, cancelled } = require('./waiting.cjs');
+const { WaitingRoom, alone, cancelled } = require('./waiting.cjs');
 
 const INTERNAL = Symbol('planetkey');
 /** More than a session has sources; what is too many is of generations that are gone. */
@@ -190,8 +193,36 @@ class Session {
     await this.#get('refresh', live(given), (cancellation, waitedMs) => this.#native.refresh(cancellation, waitedMs));
   }
 
+  login(given) {
+    return login(this.#native, this.#alone, given);
+  }
+
+  startDeviceLogin(given) {
+    return startDeviceLogin(this.#native, this.#alone, given);
+  }
+
+  startBrowserLogin(given) {
+    return startBrowserLogin(this.#native, this.#alone, given);
+  }
+
   async logout(given) {
-    return await this.#get('logout', live(given), (cancellation, waitedMs) => this.#native.logout(cancellation, waitedMs));
+    const { revoke = true } = checked(given, { revoke: boolean, signal: abortSignal });
+    const start = (cancellation, waitedMs) => this.#native.logout(cancellation, waitedMs, revoke);
+    return { ...(await this.#get(revoke ? 'logout' : 'logout without revocation', live(given), start)) };
+  }
+
+  async userinfo(given) {
+    return JSON.parse(await this.#get('userinfo', live(given), (...waiting) => this.#native.userinfo(...waiting)));
+  }
+
+  async idTokenClaims(given) {
+    return JSON.parse(await this.#get('ID token', live(given), (...waiting) => this.#native.idTokenClaims(...waiting)));
+  }
+
+  async introspect(token, given) {
+    const asked = token === undefined || token === null ? undefined : text(token, 'token');
+    const key = asked === undefined ? 'introspection' : `introspection of ${asked}`;
+    return JSON.parse(await this.#get(key, live(given), (...waiting) => this.#native.introspect(...waiting, asked)));
   }
 
   status() {
@@ -245,6 +276,16 @@ class Session {
       throw this.#storage.explained(error);
     }
   }
+
+  /** As `alone`; a function by itself, for logins that are under way. */
+  #alone = async (signal, start) => {
+    this.#storage?.refuseToWaitWithin();
+    try {
+      return await alone(signal, start);
+    } catch (error) {
+      throw this.#storage?.explained(error) ?? error;
+    }
+  };
 
   #waitForToken(signal) {
     return this.#get(

@@ -3,13 +3,10 @@
 
 const { AsyncLocalStorage } = require('node:async_hooks');
 const { failure } = require('./errors.cjs');
+const { Registry } = require('./registry.cjs');
 
-/**
- * By number, and not kept alive by that: a storage that knows its session would otherwise keep both for ever. Nothing is lost when one
- * goes away, because a renewal asks it for the lock before it asks a server for anything.
- */
-const storages = new Map();
-const forgotten = new FinalizationRegistry((number) => storages.delete(number));
+/** Nothing is lost when one goes away, because a renewal asks it for the lock before it asks a server for anything. */
+const storages = new Registry();
 /** Those between lock and unlock, which must stay although nobody but a renewal may need them any more. */
 const used = new Set();
 /** Calls that have no answer yet, by number. */
@@ -17,7 +14,6 @@ const unanswered = new Set();
 /** The call of a storage that the present code runs in. */
 const within = new AsyncLocalStorage();
 let ending = false;
-let last = 0;
 
 /** What is wrong with what a storage gave. */
 class Unfit extends Error {}
@@ -54,10 +50,7 @@ class Storage {
 
   constructor(functions) {
     this.#functions = functions;
-    last += 1;
-    this.number = last;
-    storages.set(this.number, new WeakRef(this));
-    forgotten.register(this, this.number);
+    this.number = storages.add(this);
   }
 
   /** Makes a call of the addon; the answer, or the failure, goes to `eventLoop`. */
@@ -143,7 +136,7 @@ class Storage {
 
 /** Makes a call of the addon. */
 function serve(call, eventLoop) {
-  const storage = storages.get(call.storage)?.deref();
+  const storage = storages.get(call.receiver);
   if (storage !== undefined) storage.serve(call, eventLoop);
   else eventLoop.fail(call.number, 'the session was dropped, and its storage with it');
 }

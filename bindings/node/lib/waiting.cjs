@@ -96,4 +96,14 @@ class WaitingRoom {
   }
 }
 
-module.exports = { WaitingRoom, cancelled };
+/** The answer of `start(cancellation)`, which nobody else waits for. */
+async function alone(signal, start) {
+  if (signal?.aborted) throw cancelled(signal);
+  const waiting = new Waiting(() => {});
+  waiting.begin(start);
+  const { value, error } = await waiting.join(signal);
+  if (error !== undefined) throw error;
+  return value;
+}
+
+module.exports = { WaitingRoom, alone, cancelled };

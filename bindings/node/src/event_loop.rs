@@ -10,17 +10,20 @@ use napi::bindgen_prelude::{Either, Function};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi_derive::napi;
 use planetkey::secret::Secret;
-use planetkey::{Error, Status};
+use planetkey::{Error, Prompt, Status};
+
+use crate::login::NativePrompt;
 
 /// It does not keep the process alive: whoever awaits a call does.
 type Wake = ThreadsafeFunction<(), (), (), napi::Status, false, true>;
 
-/// A call of an application's storage.
+/// A call of an application's storage, or of the function that asks a person.
 pub(crate) enum Call {
     Load,
     Save(Option<Secret>),
     Lock(Duration),
     Unlock,
+    Prompt(Box<Prompt>),
 }
 
 /// What JavaScript gave back.
@@ -32,17 +35,19 @@ pub(crate) enum Answer {
 
 /// A call as JavaScript takes it.
 #[napi(object, object_from_js = false, use_nullable = true)]
-pub struct StorageCall {
+pub struct CallValue {
     /// To be answered under this number.
     pub number: f64,
-    /// Of this storage.
-    pub storage: u32,
-    /// `load`, `save`, `lock` or `unlock`.
+    /// Of this storage, or of this prompter.
+    pub receiver: u32,
+    /// `load`, `save`, `lock` or `unlock` of a storage, `prompt` of a prompter.
     pub name: &'static str,
     /// What to save; null removes it.
     pub text: Option<String>,
     /// How long to wait for the lock.
     pub timeout_ms: Option<f64>,
+    /// What to show.
+    pub prompt: Option<NativePrompt>,
 }
 
 #[derive(Default)]
@@ -95,13 +100,13 @@ impl Line {
     /// Has the call made there and waits for its answer; `None` when the time is up.
     ///
     /// Errors: CANCELLED when the thread has ended, and what JavaScript fails with.
-    pub(crate) fn ask(&self, storage: u32, call: Call, timeout: Duration) -> planetkey::Result<Option<Answer>> {
+    pub(crate) fn ask(&self, receiver: u32, call: Call, timeout: Duration) -> planetkey::Result<Option<Answer>> {
         let deadline = Instant::now() + timeout;
         let mut state = self.lock();
         state.last += 1;
         let number = state.last;
         state.waiting.insert(number, None);
-        state.asked.push_back((number, storage, call));
+        state.asked.push_back((number, receiver, call));
         drop(state);
         self.wake();
         let mut state = self.lock();
@@ -131,7 +136,7 @@ impl Line {
 }
 
 fn ended() -> Error {
-    Error::new(Status::Cancelled, "the program or worker thread whose storage keeps this session is ending")
+    Error::new(Status::Cancelled, "the program or worker thread that this session belongs to is ending")
 }
 
 /// The thread that made this.
@@ -173,20 +178,15 @@ impl EventLoop {
 
     /// The next call to make, in the order in which they were asked for.
     #[napi]
-    pub fn next(&self) -> Option<StorageCall> {
-        let (number, storage, call) = self.line.lock().asked.pop_front()?;
-        let made = |name, text: Option<Secret>, timeout: Option<Duration>| StorageCall {
-            number: number as f64,
-            storage,
-            name,
-            text: text.map(|text| text.expose().to_owned()),
-            timeout_ms: timeout.map(|timeout| timeout.as_millis() as f64),
-        };
+    pub fn next(&self) -> Option<CallValue> {
+        let (number, receiver, call) = self.line.lock().asked.pop_front()?;
+        let made = |name| CallValue { number: number as f64, receiver, name, text: None, timeout_ms: None, prompt: None };
         Some(match call {
-            Call::Load => made("load", None, None),
-            Call::Save(text) => made("save", text, None),
-            Call::Lock(timeout) => made("lock", None, Some(timeout)),
-            Call::Unlock => made("unlock", None, None),
+            Call::Load => made("load"),
+            Call::Save(text) => CallValue { text: text.map(|text| text.expose().to_owned()), ..made("save") },
+            Call::Lock(timeout) => CallValue { timeout_ms: Some(timeout.as_millis() as f64), ..made("lock") },
+            Call::Unlock => made("unlock"),
+            Call::Prompt(prompt) => CallValue { prompt: Some(NativePrompt::from(*prompt)), ..made("prompt") },
         })
     }
 
@@ -205,6 +205,12 @@ impl EventLoop {
     #[napi]
     pub fn fail(&self, number: f64, message: String) -> bool {
         self.line.give(number, Err(Error::new(Status::Storage, message)))
+    }
+
+    /// A call gets no answer, and what it was made for ends with CANCELLED.
+    #[napi]
+    pub fn cancel(&self, number: f64, message: String) -> bool {
+        self.line.give(number, Err(Error::new(Status::Cancelled, message)))
     }
 
     /// This thread makes no calls any more.

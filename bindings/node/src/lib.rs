@@ -6,6 +6,7 @@
 mod error;
 mod event_loop;
 pub mod exit;
+mod login;
 mod options;
 mod session;
 mod storage;

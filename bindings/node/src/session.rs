@@ -9,8 +9,9 @@ use planetkey::{ApiKeyTransport, Options, Session};
 
 use crate::error::{guarded, raise};
 use crate::event_loop::{EventLoop, Line};
+use crate::login::{NativeBrowserLogin, NativeDeviceLogin, NativeLoginOptions, logged_in};
 use crate::options::{NativeOptions, whole};
-use crate::values::{AuthorizationValue, TokenValue, key};
+use crate::values::{AuthorizationValue, LogoutValue, TokenValue, json, key};
 use crate::wait::{self, Cancellation};
 
 /// A session. Everything that fails throws; nothing here waits for anything but the threads of the calls that give a promise.
@@ -178,10 +179,85 @@ impl NativeSession {
         self.start(env, cancellation, waited_ms, Session::refresh)
     }
 
-    /// Forgets the tokens; `false` where there were none.
+    /// Makes sure that somebody is logged in; gives JSON text.
     #[napi]
-    pub fn logout<'env>(&self, env: &'env Env, cancellation: &Cancellation, waited_ms: f64) -> napi::Result<Object<'env>> {
-        self.start(env, cancellation, waited_ms, |session| session.logout(true).map(|out| out.removed))
+    pub fn login<'env>(
+        &self,
+        env: &'env Env,
+        cancellation: &Cancellation,
+        options: NativeLoginOptions,
+    ) -> napi::Result<Object<'env>> {
+        let options = call(env, || options.core(&self.line))?;
+        self.start(env, cancellation, 0.0, move |session| session.login(&options).map(logged_in))
+    }
+
+    /// Starts a login on any device.
+    #[napi]
+    pub fn start_device_login<'env>(
+        &self,
+        env: &'env Env,
+        cancellation: &Cancellation,
+        options: NativeLoginOptions,
+    ) -> napi::Result<Object<'env>> {
+        let (options, line) = (call(env, || options.core(&self.line))?, Arc::clone(&self.line));
+        self.start(env, cancellation, 0.0, move |session| {
+            session.start_device_login(&options).map(|core| NativeDeviceLogin { core, line })
+        })
+    }
+
+    /// Starts a login in a browser.
+    #[napi]
+    pub fn start_browser_login<'env>(
+        &self,
+        env: &'env Env,
+        cancellation: &Cancellation,
+        options: NativeLoginOptions,
+    ) -> napi::Result<Object<'env>> {
+        let (options, line) = (call(env, || options.core(&self.line))?, Arc::clone(&self.line));
+        self.start(env, cancellation, 0.0, move |session| {
+            session.start_browser_login(&options).map(|core| NativeBrowserLogin { core, line })
+        })
+    }
+
+    /// Forgets the tokens.
+    #[napi]
+    pub fn logout<'env>(
+        &self,
+        env: &'env Env,
+        cancellation: &Cancellation,
+        waited_ms: f64,
+        revoke: bool,
+    ) -> napi::Result<Object<'env>> {
+        self.start(env, cancellation, waited_ms, move |session| session.logout(revoke).map(LogoutValue::from))
+    }
+
+    /// What the server says of the person who is logged in; gives JSON text, as the next two do.
+    #[napi]
+    pub fn userinfo<'env>(&self, env: &'env Env, cancellation: &Cancellation, waited_ms: f64) -> napi::Result<Object<'env>> {
+        self.start(env, cancellation, waited_ms, |session| session.userinfo().map(json))
+    }
+
+    /// The verified claims of the session's ID token.
+    #[napi]
+    pub fn id_token_claims<'env>(
+        &self,
+        env: &'env Env,
+        cancellation: &Cancellation,
+        waited_ms: f64,
+    ) -> napi::Result<Object<'env>> {
+        self.start(env, cancellation, waited_ms, |session| session.id_token_claims().map(json))
+    }
+
+    /// What the server says of a token, or of the session's own.
+    #[napi]
+    pub fn introspect<'env>(
+        &self,
+        env: &'env Env,
+        cancellation: &Cancellation,
+        waited_ms: f64,
+        token: Option<String>,
+    ) -> napi::Result<Object<'env>> {
+        self.start(env, cancellation, waited_ms, move |session| session.introspect(token.as_deref()).map(json))
     }
 
     /// The URL with the API key in it.
@@ -253,6 +329,6 @@ impl NativeSession {
             0 => self.session.clone(),
             waited => self.session.with_timeout_ms(self.timeout_ms.saturating_sub(waited)),
         };
-        wait::start(env, &session, cancellation, Arc::clone(&self.line), body)
+        wait::start(env, cancellation, Arc::clone(&self.line), move |interrupt| body(&session.with_interrupt(interrupt)))
     }
 }

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use napi_derive::napi;
-use planetkey::{AccessToken, Authorization};
+use planetkey::{AccessToken, Authorization, LoggedOut, Revocation};
+use serde_json::{Map, Value};
 
 /// An access token, with the number by which JavaScript knows that it still has the current one.
 #[napi(object, object_from_js = false)]
@@ -57,6 +58,32 @@ impl From<Authorization> for AuthorizationValue {
             under_development: authorization.under_development(),
         }
     }
+}
+
+/// What a logout has done.
+#[napi(object, object_from_js = false, use_nullable = true)]
+pub struct LogoutValue {
+    /// Whether there was a session.
+    pub removed: bool,
+    /// `revoked`, `unknown` or `none`.
+    pub revocation: &'static str,
+    /// Why it is unknown.
+    pub why_unknown: Option<String>,
+}
+
+impl From<LoggedOut> for LogoutValue {
+    fn from(out: LoggedOut) -> Self {
+        let why_unknown = match &out.revocation {
+            Revocation::Unknown(error) => Some(error.message().to_owned()),
+            Revocation::NotAsked | Revocation::Revoked => None,
+        };
+        LogoutValue { removed: out.removed, revocation: out.revocation.name(), why_unknown }
+    }
+}
+
+/// An object as JSON text.
+pub(crate) fn json(members: Map<String, Value>) -> String {
+    Value::Object(members).to_string()
 }
 
 /// What tells one answer from another but its URL, in one number below 2^53 that JavaScript can compare.

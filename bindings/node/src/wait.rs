@@ -10,7 +10,7 @@ use std::sync::mpsc::sync_channel;
 use napi::Env;
 use napi::bindgen_prelude::{Object, ToNapiValue};
 use napi_derive::napi;
-use planetkey::{Error, Session, Status};
+use planetkey::{Error, Interrupt, Status};
 
 use crate::error::{guarded, raise};
 use crate::event_loop::Line;
@@ -39,22 +39,21 @@ impl Cancellation {
 
 type Resolver<T> = Box<dyn FnOnce(Env) -> napi::Result<T>>;
 
-/// Starts the call; the promise keeps the process alive until it has ended.
+/// Starts the call, with what it is to ask while it waits; the promise keeps the process alive until it has ended.
 pub(crate) fn start<'env, T: ToNapiValue + Send + 'static>(
     env: &'env Env,
-    session: &Session,
     cancellation: &Cancellation,
     line: Arc<Line>,
-    call: impl FnOnce(&Session) -> planetkey::Result<T> + Send + 'static,
+    call: impl FnOnce(Interrupt) -> planetkey::Result<T> + Send + 'static,
 ) -> napi::Result<Object<'env>> {
     let cancelled = Arc::clone(&cancellation.cancelled);
-    let session = session.with_interrupt(Arc::new(move || cancelled.load(Ordering::Relaxed) || line.is_closed()));
+    let interrupt: Interrupt = Arc::new(move || cancelled.load(Ordering::Relaxed) || line.is_closed());
     let (sender, receiver) = sync_channel(1);
     let spawned = std::thread::Builder::new().name("planetkey-call".to_owned()).spawn(move || {
         // Nothing comes when there is no promise to settle.
         let Ok(deferred) = receiver.recv() else { return };
         let deferred: napi::JsDeferred<T, Resolver<T>> = deferred;
-        let outcome = guarded(|| call(&session));
+        let outcome = guarded(|| call(interrupt));
         deferred.resolve(Box::new(move |env| outcome.map_err(|error| raise(&env, &error))));
     });
     if let Err(error) = spawned {

@@ -1,10 +1,12 @@
 // The package as somebody installs it.
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
 import { against, needsOthers, readmeExamples } from './readme.mjs';
 import { Simulator } from './simulator.mjs';
@@ -31,7 +33,9 @@ after(async () => {
 });
 
 test('it holds what it needs and nothing else', () => {
-  const parts = ['arguments', 'errors', 'event-loop', 'fetch', 'functions', 'native', 'requests', 'session', 'storage', 'waiting'];
+  const parts = [
+    'arguments', 'errors', 'event-loop', 'fetch', 'functions', 'login', 'native', 'prompts', 'registry', 'requests', 'session', 'storage', 'waiting',
+  ];
   const library = parts.map((name) => `lib/${name}.cjs`);
   const adapters = ADAPTERS.flatMap((name) => ['cjs', 'd.mts', 'd.ts', 'mjs'].map((kind) => `adapters/${name}.${kind}`));
   const examples = ['axios', 'fetch', 'maplibre', 'undici'].map((name) => `examples/${name}.mjs`);
@@ -70,8 +74,10 @@ test('the lock file names no host', () => {
   assert.doesNotMatch(lock, /"resolved"|:\/\//);
 });
 
-test('the README\'s examples run as printed', () => {
+test('the README\'s examples run as printed', { timeout: 60_000 }, async ({ signal }) => {
   const examples = readmeExamples().filter((program) => !needsOthers(program));
+  const [example] = examples.splice(1, 1);
+  await login(example, signal);
   const outputs = ['200\n200\n', "[ 'url', 'headers' ] [ 'url' ]\n", 'Bearer\ntrue\n'];
   assert.equal(examples.length, outputs.length);
   for (const [index, program] of examples.entries()) {
@@ -79,3 +85,21 @@ test('the README\'s examples run as printed', () => {
     assert.equal(node('example.mjs', simulator.variables), outputs[index]);
   }
 });
+
+/** The example of a login, with somebody at the terminal and somebody who enters the code. */
+async function login(program, signal) {
+  writeFileSync(join(directory, 'login.mjs'), program.replace("('planet-user'", "('planet-user', { allowInsecureLoopback: true }"));
+  const child = spawn(process.execPath, [join(directory, 'login.mjs')], { env: simulator.variables, stdio: 'pipe', signal });
+  let errors = '';
+  let approved;
+  child.stderr.setEncoding('utf8').on('data', (part) => {
+    errors += part;
+    const code = errors.match(/shows the code ([\w-]+)/)?.[1];
+    if (code !== undefined) approved ??= simulator.approve(code, { username: 'ada' });
+  });
+  const [output, [exit]] = await Promise.all([text(child.stdout), once(child, 'exit')]);
+  await approved;
+  assert.deepEqual([exit, output], [0, '']);
+  assert.match(errors, /##\s+##/);
+  assert.match(errors, /null \[ 'planet', 'offline_access' \]\n$/);
+}

@@ -152,20 +152,20 @@ test('a logout is noticed by other sessions and processes', limit, async () => {
   const tokens = await simulator.savedLogin({ age: 0 });
   const [first, second] = [simulator.userSession(), simulator.userSession()];
   assert.deepEqual([token(first), token(second)], [tokens.access_token, tokens.access_token]);
-  assert.equal(await first.logout(), true);
+  assert.equal((await first.logout()).removed, true);
   assert.equal(token(first), 'UNAVAILABLE');
   assert.equal(first.isInitialized(), false);
   await assert.rejects(first.accessToken(), { code: 'LOGIN_REQUIRED', reason: 'logged_out' });
   assert.ok(!existsSync(first.status().sources[0].file));
   await until(() => token(second) === 'UNAVAILABLE');
   await assert.rejects(second.accessToken(), { code: 'LOGIN_REQUIRED', reason: 'logged_out' });
-  assert.equal(await first.logout(), false);
+  assert.equal((await first.logout()).removed, false);
   assert.equal(await simulator.count('user.token'), 0);
 
   // Another login is noticed too, and its end in another process.
   const { access_token } = await simulator.savedLogin({ age: 0 });
   await until(() => token(second) === access_token);
-  assert.equal(await simulator.run(`${begin} console.log(await ${user}.logout());`), 'true\n');
+  assert.equal(await simulator.run(`${begin} console.log((await ${user}.logout()).removed);`), 'true\n');
   await until(() => token(second) === 'UNAVAILABLE');
 });
 
@@ -173,7 +173,8 @@ test('after a logout a machine gets a new token', async () => {
   const session = simulator.m2mSession();
   const first = await session.accessToken();
   const signal = new AbortController().signal;
-  assert.deepEqual(await Promise.all([session.logout({ signal }), session.logout()]), [true, true]);
+  const outs = await Promise.all([session.logout({ signal }), session.logout()]);
+  assert.deepEqual(outs.map((out) => out.removed), [true, true]);
   assert.equal(token(session), 'UNAVAILABLE');
   assert.equal(session.isInitialized(), true);
   assert.notEqual(await session.accessToken(), first);
@@ -189,14 +190,14 @@ test('logout waits for a renewal, whose token is then gone too', limit, async ()
   const loggedOut = session.logout();
   await simulator.release('gate');
   assert.equal(typeof await renewed, 'string');
-  assert.equal(await loggedOut, true);
+  assert.equal((await loggedOut).removed, true);
   await assert.rejects(session.accessToken(), { code: 'LOGIN_REQUIRED', reason: 'logged_out' });
 });
 
 test('logout of what has no tokens', async () => {
   await assert.rejects(simulator.apiKeySession().logout(), { code: 'UNSUPPORTED' });
   const session = simulator.m2mSession();
-  assert.equal(await session.logout(), false);
+  assert.equal((await session.logout()).removed, false);
   await assert.rejects(session.logout({ signal: AbortSignal.abort() }), { code: 'CANCELLED' });
   await assert.rejects(session.logout({ signal: 1 }), { code: 'INVALID_ARGUMENT' });
 });
@@ -210,7 +211,7 @@ test('save: false neither writes nor reads', async () => {
   assert.notEqual(saved, first);
   assert.notEqual(await simulator.m2mSession({ save: false }).accessToken(), saved);
   assert.equal(await simulator.count('m2m.token'), 3);
-  assert.equal(await unsaved.logout(), true);
+  assert.equal((await unsaved.logout()).removed, true);
   assert.equal(simulator.savedTokens(M2M_PROFILE).access_token, saved);
 });
 

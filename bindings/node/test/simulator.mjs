@@ -48,6 +48,11 @@ export class Simulator {
   revoke = (what) => this.#control('/revoke', what);
   /** A person's session without a browser: the answer to a login. */
   login = (options = {}) => this.#control('/sessions', options);
+  addClient = (client) => this.#control('/clients', client);
+  /** Somebody enters the code of a device. */
+  approve = (userCode, options = {}) => this.#control('/login', { user_code: userCode, ...options });
+  /** Somebody goes through the pages: where the browser is sent in the end. */
+  browse = async (url, options = {}) => (await this.#control('/login', { authorization_url: url, ...options })).location;
   family = (token) => this.#control(`/sessions?token=${token}`);
   requests = (target) => this.#control(`/requests?target=${target}`);
   count = async (target) => (await this.#control('/counters'))[target] ?? 0;

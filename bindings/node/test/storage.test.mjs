@@ -67,9 +67,9 @@ for (const [form, answer] of Object.entries(forms)) {
     assert.equal(await other.accessToken(), session.accessTokenSync());
     assert.equal(await simulator.count('m2m.token'), 2);
 
-    assert.equal(await session.logout(), true);
+    assert.equal((await session.logout()).removed, true);
     assert.equal(storage.text, null);
-    assert.equal(await session.logout(), false);
+    assert.equal((await session.logout()).removed, false);
     assert.deepEqual(readdirSync(simulator.home), []);
   });
 }
@@ -250,7 +250,7 @@ test('logout waits for the renewal that is under way, with or without a lock', l
     const loggedOut = session.logout();
     await simulator.release(hold);
     assert.equal(typeof await renewed, 'string');
-    assert.equal(await loggedOut, true);
+    assert.equal((await loggedOut).removed, true);
     assert.equal(storage.text, null);
     await assert.rejects(session.accessToken(), { code: 'LOGIN_REQUIRED' });
   }

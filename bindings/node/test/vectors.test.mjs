@@ -204,7 +204,7 @@ async function perform(session, call) {
       await used.refresh();
       return {};
     case 'logout':
-      return { value: await used.logout() };
+      return { value: (await used.logout()).removed };
     case 'status':
       return { status: spelled(used.status()) };
     case 'is_initialized':
