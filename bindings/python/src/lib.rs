@@ -1,5 +1,6 @@
 //! `planetkey._native`: the Python classes over the core. It translates types and nothing else.
 
+mod adapters;
 mod arguments;
 mod authorization;
 mod errors;

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use planetkey::{ApiKeyTransport, M2mOptions};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyInt, PyString};
+use pyo3::types::{PyDict, PyInt, PyString, PyType};
 
+use crate::adapters;
 use crate::arguments::{CommonOptions, integer, json, optional_text, text, texts};
 use crate::authorization::{Authorization, header_dict};
 use crate::errors::{detached, guarded};
@@ -23,7 +24,11 @@ macro_rules! options {
 }
 
 /// Credentials, kept fresh. One session serves any number of threads, and a forked child may go on using it.
-#[pyclass(frozen, module = "planetkey")]
+///
+/// It is an ``auth`` for ``requests`` and ``httpx``: give it as ``auth=``. It puts what ``authorize(url)`` gives on every request,
+/// and when an API answers 401 because the token is no good, it renews the token and repeats the request once.
+// What `session.__class__` says is a subclass; see `adapters::class`.
+#[pyclass(frozen, subclass, module = "planetkey")]
 pub(crate) struct Session {
     core: planetkey::Session,
     header_values: TextCache,
@@ -52,6 +57,11 @@ impl Session {
         call: impl FnOnce(&planetkey::Session) -> planetkey::Result<T> + Send,
     ) -> PyResult<T> {
         wait(py, |interrupt| call(&self.core.with_interrupt(interrupt)))
+    }
+
+    fn authorization(&self, py: Python<'_>, core: planetkey::Authorization) -> Authorization {
+        let value = self.header_value(py, &core);
+        Authorization::new(core, value)
     }
 
     fn header_value<'py>(&self, py: Python<'py>, authorization: &planetkey::Authorization) -> Option<Bound<'py, PyString>> {
@@ -208,8 +218,14 @@ impl Session {
             Some(authorization) => authorization,
             None => self.wait(py, |session| session.authorize(url))?,
         };
-        let value = self.header_value(py, &authorization);
-        Ok(Authorization::new(authorization, value))
+        Ok(self.authorization(py, authorization))
+    }
+
+    /// As ``authorize``, but never waits for the network: None where no valid token is at hand.
+    fn authorize_cached(&self, py: Python<'_>, url: &Bound<'_, PyString>) -> PyResult<Option<Authorization>> {
+        let url = text("url", url)?;
+        let authorization = guarded(py, || self.core.authorize_cached(url))?;
+        Ok(authorization.map(|authorization| self.authorization(py, authorization)))
     }
 
     /// The headers of a request to this URL, a new dictionary. Waits for the network only when no valid token is at hand.
@@ -356,6 +372,32 @@ impl Session {
         let timeout_ms: u64 = integer("timeout_ms", timeout_ms)?;
         let core = self.core.with_timeout_ms(timeout_ms);
         Ok(Session { recipe: self.recipe.clone(), timeout_ms: Some(timeout_ms), ..Session::from(core) })
+    }
+
+    /// Puts the credential on a request of ``requests``, which repeats it once if an API refuses the token.
+    #[pyo3(signature = (request, /))]
+    fn __call__<'py>(slf: &Bound<'py, Self>, request: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        adapters::call(slf, request)
+    }
+
+    /// What ``httpx.Client`` calls: the credential for one request, and the request once more if an API refuses the token.
+    fn sync_auth_flow<'py>(slf: &Bound<'py, Self>, request: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        adapters::sync_auth_flow(slf, request)
+    }
+
+    /// What ``httpx.AsyncClient`` calls. It never blocks the event loop: a thread waits for a token.
+    fn async_auth_flow<'py>(slf: &Bound<'py, Self>, request: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        adapters::async_auth_flow(slf, request)
+    }
+
+    #[classmethod]
+    fn __init_subclass__(class: &Bound<'_, PyType>) -> PyResult<()> {
+        adapters::check_subclass(class)
+    }
+
+    #[getter]
+    fn __class__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        adapters::class(slf)
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {

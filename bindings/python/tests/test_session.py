@@ -169,6 +169,22 @@ def test_the_token_is_one_object_until_it_is_renewed(simulator: Simulator) -> No
     assert simulator.count("m2m.token") == 2
 
 
+def test_what_is_at_hand_needs_no_waiting(simulator: Simulator) -> None:
+    session, key = simulator.m2m(), simulator.key()
+    url = simulator.sentinel_hub_api + "/api"
+    assert session.authorize_cached(url) is None
+    assert simulator.count("m2m.token") == 0
+    token = session.access_token()
+    authorization = session.authorize_cached(url)
+    assert authorization is not None
+    assert authorization.access_token == token
+    at_hand = key.authorize_cached(simulator.planet_api + "/data")
+    assert at_hand is not None
+    assert credential_seen(at_hand) == "api_key_basic"
+    with pytest.raises(planetkey.HostRefused):
+        key.authorize_cached(url)
+
+
 def test_headers_of_two_sources_are_kept_apart(defaults: Simulator) -> None:
     session = planetkey.Session.from_defaults(allow_insecure_loopback=True)
     planet, sentinel_hub = defaults.planet_api + "/data", defaults.sentinel_hub_api + "/api"

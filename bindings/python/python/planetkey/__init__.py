@@ -1,9 +1,10 @@
 """Authentication to the Planet Insights Platform.
 
     import planetkey
+    import requests
 
     session = planetkey.Session.from_defaults()
-    headers = session.headers("https://api.planet.com/data/v1/item-types")
+    answer = requests.get("https://api.planet.com/data/v1/item-types", auth=session)
 
 A session finds its credentials (API keys, machine-to-machine clients, sessions of users who have logged in) in what the
 call names, in the environment, or in files; it keeps its tokens fresh, and sends each credential only to the hosts that
@@ -11,6 +12,10 @@ it is for. Tokens are kept below ``~/.planet``, where all processes and Planet's
 request serves all of them. A session serves any number of threads; while it waits for the network, other threads run
 and Ctrl-C works. After ``os.fork`` the child may go on using it. It is pickled by what it was opened from, never by its
 credentials.
+
+It is an ``auth`` of ``requests`` and ``httpx``; for other packages there are the modules ``planetkey.aiohttp``,
+``planetkey.planet`` and ``planetkey.sentinelhub``, which import what they are for. All others take
+``session.headers(url)``.
 
 Every failure is a :class:`planetkey.Error`; its subclass says what to do about it. Log records go to the logger
 ``planetkey`` and hold no secret.

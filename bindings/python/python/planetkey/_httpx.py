@@ -1,0 +1,75 @@
+"""A session as the ``auth`` of ``httpx``."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+import httpx
+
+from planetkey import _auth
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Generator
+
+    from planetkey import Authorization, Session
+
+T = TypeVar("T")
+
+
+def sync_auth_flow(session: Session, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+    """What ``httpx.Client`` goes through with each request."""
+    authorization = session.authorize(str(request.url))
+    put(request, authorization)
+    response = yield request
+    if response.status_code == 401:
+        repeated = _again(session, authorization, response)
+        if repeated is not None:
+            yield repeated
+
+
+async def async_auth_flow(session: Session, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
+    """What ``httpx.AsyncClient`` goes through with each request."""
+    url = str(request.url)
+    authorization = session.authorize_cached(url)
+    if authorization is None:
+        authorization = await _in_thread(partial(session.authorize, url))
+    put(request, authorization)
+    response = yield request
+    if response.status_code == 401:
+        repeated = await _in_thread(partial(_again, session, authorization, response))
+        if repeated is not None:
+            yield repeated
+
+
+def put(request: httpx.Request, authorization: Authorization) -> None:
+    """Puts what it carries on a request."""
+    if authorization.url != str(request.url):
+        request.url = httpx.URL(authorization.url)
+    _auth.put(request.headers, authorization)
+
+
+def _again(session: Session, before: Authorization, response: httpx.Response) -> httpx.Request | None:
+    """The request that was answered 401, which may be one that the first was redirected to, with another credential."""
+    request = response.request
+    authorization = _auth.again(
+        session,
+        before,
+        str(request.url),
+        request.headers.get("Authorization"),
+        response.headers.get("WWW-Authenticate"),
+        # Any other stream is used up.
+        is_repeatable=isinstance(request.stream, httpx.ByteStream),
+    )
+    if authorization is None:
+        return None
+    put(request, authorization)
+    return request
+
+
+async def _in_thread(call: Callable[[], T]) -> T:
+    """Waits in a thread, on whatever event loop this is; who does not want to wait any more does not."""
+    # A dependency of httpx itself, which imports it for asynchronous clients only.
+    from anyio import to_thread
+
+    return await to_thread.run_sync(call, abandon_on_cancel=True)
