@@ -1,0 +1,81 @@
+"""A session for ``aiohttp`` 3.12 and later.
+
+    import aiohttp
+    import planetkey.aiohttp
+
+    session = planetkey.Session.from_defaults()
+    async with aiohttp.ClientSession(middlewares=(planetkey.aiohttp.Middleware(session),)) as client:
+        async with client.get("https://api.planet.com/data/v1/item-types") as answer:
+            print(await answer.text())
+
+What is built on ``aiohttp`` takes it too: ``fsspec.filesystem("https", client_kwargs={"middlewares": (middleware,)})``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING
+
+from aiohttp import BytesPayload
+from yarl import URL
+
+from planetkey import _auth
+from planetkey.errors import HostRefused, InvalidArgument
+
+if TYPE_CHECKING:
+    from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
+
+    from planetkey import Authorization, Session
+
+__all__ = ["Middleware"]
+
+
+class Middleware:
+    """Puts the credential on every request to a host that it is for, and on no other.
+
+    ``aiohttp`` asks it again for every host that it is redirected to: each gets what may go there, and requests to
+    other hosts stay as they are. When an API answers 401 because the token is no good, the token is renewed and the
+    request repeated once. Waiting for a token never blocks the event loop. It can be pickled if its session can, for
+    workers of ``dask`` for example.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    async def __call__(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+        """What ``aiohttp`` calls."""
+        url = str(request.url)
+        try:
+            authorization = self.session.authorize_cached(url)
+        except (HostRefused, InvalidArgument):
+            return await handler(request)
+        if authorization is None:
+            authorization = await asyncio.to_thread(self.session.authorize, url)
+        _put(request, authorization)
+        response = await handler(request)
+        if response.status != 401:
+            return response
+        renewed = await asyncio.to_thread(
+            partial(
+                _auth.again,
+                self.session,
+                authorization,
+                url,
+                request.headers.get("Authorization"),
+                ", ".join(response.headers.getall("WWW-Authenticate", ())) or None,
+                # A stream is used up.
+                is_repeatable=not request.body or isinstance(request.body, BytesPayload),
+            )
+        )
+        if renewed is None:
+            return response
+        response.release()
+        _put(request, renewed)
+        return await handler(request)
+
+
+def _put(request: ClientRequest, authorization: Authorization) -> None:
+    if authorization.url != str(request.url):
+        request.url = URL(authorization.url, encoded=True)
+    _auth.put(request.headers, authorization)

@@ -1,0 +1,57 @@
+"""A session for ``sentinelhub``, in place of the one that it opens itself.
+
+    import planetkey.sentinelhub
+    from sentinelhub import SentinelHubCatalog, SentinelHubDownloadClient
+
+    session = planetkey.Session.from_defaults()
+    SentinelHubDownloadClient.cache_session(planetkey.sentinelhub.Session(session), universal=True)
+    print(SentinelHubCatalog().get_collections())
+
+``sentinelhub`` takes a 401 for final. Where tokens are revoked before they expire, call ``session.refresh()`` then.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sentinelhub.config import SHConfig
+from sentinelhub.download import SentinelHubSession
+
+from planetkey.errors import Unsupported
+
+if TYPE_CHECKING:
+    import planetkey
+
+__all__ = ["Session", "token"]
+
+
+def token(session: planetkey.Session, base_url: str = "https://services.sentinel-hub.com") -> dict[str, Any]:
+    """Gives the current token in the form that ``SentinelHubSession.from_token`` takes, for where it cannot be renewed.
+
+    Of a session with several credentials it is the one for ``base_url``.
+    """
+    authorization = session.authorize(base_url)
+    access_token, expires_at = authorization.access_token, authorization.expires_at
+    if access_token is None or expires_at is None:
+        raise Unsupported("an API key goes to this base_url, and sentinelhub sends tokens only: give an M2M client")
+    return {"access_token": access_token, "token_type": "Bearer", "expires_at": expires_at.timestamp()}
+
+
+class Session(SentinelHubSession):
+    """A ``SentinelHubSession`` whose token is always the current one of a planetkey session.
+
+    It goes wherever ``sentinelhub`` takes a session: ``SentinelHubDownloadClient(session=...)`` for one client, or
+    ``SentinelHubDownloadClient.cache_session(..., universal=True)`` for all. It opens no connection itself, and can be
+    pickled if the planetkey session can.
+    """
+
+    def __init__(self, session: planetkey.Session, config: SHConfig | None = None) -> None:
+        # The base class would ask for a token at once, with a client id and secret.
+        self.config = config or SHConfig()
+        self.refresh_before_expiry = self.DEFAULT_SECONDS_BEFORE_EXPIRY
+        self.session = session
+
+    @property
+    def token(self) -> dict[str, Any]:
+        """The current token, for the service that the configuration names."""
+        return token(self.session, self.config.sh_base_url)
