@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from both import planet_commands
+from loopback import Loopback
 from simulator import FOREIGN_VARIABLES, Simulator, running_simulator
 
 
@@ -32,7 +33,7 @@ def simulator(_simulator_process: Simulator) -> Iterator[Simulator]:
 @pytest.fixture
 def home(simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The SDK knows the real host names only, so they lead to the simulator: its proxy, its certificates."""
-    for name in FOREIGN_VARIABLES:
+    for name in (*FOREIGN_VARIABLES, "NETRC"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HTTPS_PROXY", simulator.proxy)
     monkeypatch.setenv("SSL_CERT_FILE", str(simulator.ca))
@@ -43,3 +44,13 @@ def home(simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     # In its home directory the SDK overlooks profiles that it should write.
     monkeypatch.chdir(tmp_path)
     return home
+
+
+@pytest.fixture
+def loopback(simulator: Simulator, home: Path, monkeypatch: pytest.MonkeyPatch) -> Loopback:
+    """The simulator at its own addresses, with its credentials in the environment; real names lead to it too."""
+    monkeypatch.setenv("PLANETKEY_DEPLOYMENT", str(simulator.deployment))
+    monkeypatch.setenv("PL_API_KEY", simulator.api_key)
+    monkeypatch.setenv("PL_AUTH_CLIENT_ID", simulator.client_id)
+    monkeypatch.setenv("PL_AUTH_CLIENT_SECRET", simulator.client_secret)
+    return Loopback(simulator, home)

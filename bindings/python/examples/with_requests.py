@@ -1,0 +1,13 @@
+"""with_requests.py URL: asks for it with `requests` and the credential that its host takes."""
+
+import sys
+
+import planetkey
+import requests
+
+session = planetkey.Session.from_defaults()
+with requests.Session() as client:
+    client.auth = session
+    response = client.get(sys.argv[1], timeout=30)
+    response.raise_for_status()
+    print(response.text)

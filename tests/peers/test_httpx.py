@@ -1,0 +1,236 @@
+"""A session as the `auth` of `httpx`, in its synchronous and its asynchronous clients."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import anyio
+import httpx
+import planetkey
+import pytest
+
+from loopback import CHALLENGE, Loopback
+
+BODY = b"x" * 5000
+
+
+def credential(response: httpx.Response) -> str:
+    response.raise_for_status()
+    seen = response.json()["credential"]
+    assert isinstance(seen, str)
+    return seen
+
+
+def test_each_host_gets_its_credential(loopback: Loopback) -> None:
+    session = loopback.both()
+    assert credential(httpx.get(loopback.planet, auth=session)) == "api_key_basic"
+    with httpx.Client(auth=session) as client:
+        assert credential(client.get(loopback.sentinel_hub)) == "bearer"
+        assert credential(client.post(loopback.sentinel_hub, json={"a": 1})) == "bearer"
+        # As with every `auth` of `httpx`.
+        assert client.get(loopback.sentinel_hub, auth=None).status_code == 401
+
+
+def test_it_is_an_auth_of_httpx(loopback: Loopback) -> None:
+    session = loopback.key()
+    assert isinstance(session, httpx.Auth)
+    assert isinstance(session, planetkey.Session)
+    assert not isinstance(session, httpx.Client)
+    assert type(session) is planetkey.Session
+
+
+def test_a_request_can_be_given_its_header_alone(loopback: Loopback) -> None:
+    request = httpx.Request("GET", loopback.planet)
+    assert loopback.key()(request) is request
+    with httpx.Client() as client:
+        assert credential(client.send(request)) == "api_key_basic"
+
+
+@pytest.mark.parametrize("transport", ["basic", "header", "query"])
+def test_an_api_key_goes_where_it_may(loopback: Loopback, transport: Literal["basic", "header", "query"]) -> None:
+    session = loopback.key(transport)
+    # Another credential in a header would be a second one.
+    headers = {"Authorization": "Bearer other"}
+    assert credential(httpx.get(loopback.planet, auth=session, headers=headers)) == f"api_key_{transport}"
+    for url in (loopback.sentinel_hub, loopback.foreign):
+        with pytest.raises(planetkey.HostRefused):
+            httpx.get(url, auth=session)
+    assert loopback.requests("sentinel_hub_api") == loopback.requests("as.other") == 0
+
+
+def test_a_key_in_the_url_makes_way_for_a_header(loopback: Loopback) -> None:
+    url = loopback.key().signed_url(loopback.planet)
+    assert credential(httpx.get(url, auth=loopback.key())) == "api_key_basic"
+
+
+def test_a096_a_revoked_token_is_renewed_and_the_request_repeated(loopback: Loopback) -> None:
+    with httpx.Client(auth=loopback.m2m()) as client:
+        client.get(loopback.sentinel_hub).raise_for_status()
+        loopback.revoke()
+        response = client.get(loopback.sentinel_hub)
+        assert credential(response) == "bearer"
+        assert [before.status_code for before in response.history] == [401]
+        assert credential(client.get(loopback.sentinel_hub)) == "bearer"
+    assert (loopback.renewals, loopback.requests("sentinel_hub_api")) == (2, 4)
+
+
+def test_it_is_repeated_once(loopback: Loopback) -> None:
+    loopback.simulator.script("sentinel_hub_api", CHALLENGE, repeat=True)
+    assert httpx.get(loopback.sentinel_hub, auth=loopback.m2m()).status_code == 401
+    assert (loopback.renewals, loopback.requests("sentinel_hub_api")) == (2, 2)
+
+
+def test_what_a_new_token_does_not_help_stands(loopback: Loopback) -> None:
+    session = loopback.both()
+    loopback.simulator.settings(api_keys=["another"])
+    forbidden = loopback.simulator.sentinel_hub_api + "/forbidden"
+    for url, status in ((forbidden, 403), (loopback.planet, 401)):
+        assert httpx.get(url, auth=session).status_code == status
+    assert loopback.renewals == 1
+    assert loopback.requests("planet_api") == loopback.requests("sentinel_hub_api") == 1
+
+
+def lines() -> Iterator[bytes]:
+    yield BODY
+
+
+@pytest.mark.parametrize("kind", ["bytes", "file", "lines"])
+def test_a_body_is_sent_again_if_it_is_in_memory(loopback: Loopback, tmp_path: Path, kind: str) -> None:
+    file = tmp_path / "body"
+    file.write_bytes(BODY)
+    session = loopback.m2m()
+    session.access_token()
+    loopback.revoke()
+    with file.open("rb") as opened:
+        contents: dict[str, bytes | Iterable[bytes]] = {"bytes": BODY, "file": opened, "lines": lines()}
+        content = contents[kind]
+        response = httpx.post(loopback.sentinel_hub, content=content, auth=session)
+    assert response.status_code == (200 if kind == "bytes" else 401)
+    assert loopback.requests("sentinel_hub_api") == (2 if kind == "bytes" else 1)
+    # In any case the next request has another token.
+    httpx.get(loopback.sentinel_hub, auth=session).raise_for_status()
+    assert loopback.renewals == 2
+
+
+def test_a095_a_redirect_to_a_foreign_host_carries_nothing(loopback: Loopback) -> None:
+    # The foreign host would like to have it.
+    loopback.simulator.script("as.other", CHALLENGE, repeat=True)
+    with httpx.Client(auth=loopback.both(), follow_redirects=True) as client:
+        for start in (loopback.planet, loopback.sentinel_hub):
+            assert client.get(loopback.redirect(start, loopback.foreign)).status_code == 401
+    assert loopback.authorizations("as.other") == [None, None]
+    assert loopback.renewals == 1
+
+
+def test_a_redirect_to_the_other_domain_gets_what_may_go_there(loopback: Loopback) -> None:
+    url = loopback.redirect(loopback.planet, loopback.sentinel_hub)
+    assert credential(httpx.get(url, auth=loopback.both(), follow_redirects=True)) == "bearer"
+    assert httpx.get(url, auth=loopback.key(), follow_redirects=True).status_code == 401
+    bare, bearer, alone = loopback.authorizations("sentinel_hub_api")
+    assert bare is alone is None
+    assert (bearer or "").startswith("Bearer ")
+
+
+def test_netrc_never_takes_its_place(loopback: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
+    loopback.write_netrc()
+    monkeypatch.setenv("NETRC", str(loopback.home / ".netrc"))
+    with httpx.Client(auth=loopback.both(), trust_env=True) as client:
+        assert credential(client.get(loopback.planet)) == "api_key_basic"
+        assert credential(client.get(loopback.sentinel_hub)) == "bearer"
+    assert loopback.requests("sentinel_hub_api") == 1
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_asynchronous_clients(loopback: Loopback, backend: str) -> None:
+    async def main() -> None:
+        async with httpx.AsyncClient(auth=loopback.both(), follow_redirects=True) as client:
+            assert credential(await client.get(loopback.planet)) == "api_key_basic"
+            assert credential(await client.get(loopback.sentinel_hub)) == "bearer"
+            loopback.revoke()
+            response = await client.post(loopback.sentinel_hub, json={"a": 1})
+            assert credential(response) == "bearer"
+            assert [before.status_code for before in response.history] == [401]
+            assert credential(await client.get(loopback.sentinel_hub)) == "bearer"
+            await client.get(loopback.redirect(loopback.sentinel_hub, loopback.foreign))
+            with pytest.raises(planetkey.HostRefused):
+                await client.get(loopback.foreign)
+
+    anyio.run(main, backend=backend)
+    assert (loopback.renewals, loopback.requests("sentinel_hub_api")) == (2, 5)
+    assert loopback.authorizations("as.other") == [None]
+
+
+def test_many_tasks_share_one_renewal(loopback: Loopback) -> None:
+    async def main() -> None:
+        async with httpx.AsyncClient(auth=loopback.m2m()) as client:
+            for _ in range(2):
+                answers = await asyncio.gather(*(client.get(loopback.sentinel_hub) for _ in range(8)))
+                assert [answer.status_code for answer in answers] == [200] * 8
+                loopback.revoke()
+
+    asyncio.run(main())
+    assert loopback.renewals == 2
+
+
+async def parts() -> AsyncIterator[bytes]:
+    yield BODY
+
+
+def test_an_asynchronous_body_is_gone(loopback: Loopback) -> None:
+    async def main() -> None:
+        async with httpx.AsyncClient(auth=loopback.m2m()) as client:
+            await client.get(loopback.sentinel_hub)
+            loopback.revoke()
+            assert (await client.post(loopback.sentinel_hub, content=parts())).status_code == 401
+            assert (await client.post(loopback.sentinel_hub, content=parts())).status_code == 200
+
+    asyncio.run(main())
+    assert loopback.renewals == 2
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_f109_waiting_for_a_token_blocks_no_event_loop(loopback: Loopback, backend: str) -> None:
+    simulator = loopback.simulator
+    simulator.script("m2m.token", {"hold": "first"}, {"hold": "second"})
+
+    async def main() -> None:
+        async with httpx.AsyncClient(auth=loopback.m2m()) as client:
+            for hold in ("first", "second"):
+                async with anyio.create_task_group() as group:
+                    answered = anyio.Event()
+
+                    async def ask(answered: anyio.Event = answered) -> None:
+                        (await client.get(loopback.sentinel_hub)).raise_for_status()
+                        answered.set()
+
+                    group.start_soon(ask)
+                    # Could the loop not go on, nobody would release the answer.
+                    await anyio.to_thread.run_sync(partial(simulator.wait_held, hold))
+                    assert not answered.is_set()
+                    simulator.release(hold)
+                loopback.revoke()
+
+    anyio.run(main, backend=backend)
+    assert loopback.renewals == 2
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_who_does_not_want_to_wait_any_more_does_not(loopback: Loopback, backend: str) -> None:
+    loopback.simulator.script("m2m.token", {"hold": "token"})
+    # The thread would wait longer than this test may.
+    session = loopback.m2m().with_timeout_ms(600_000)
+
+    async def main() -> None:
+        async with httpx.AsyncClient(auth=session) as client:
+            async with anyio.create_task_group() as group:
+                group.start_soon(client.get, loopback.sentinel_hub)
+                await anyio.to_thread.run_sync(loopback.simulator.wait_held, "token")
+                group.cancel_scope.cancel()
+            loopback.simulator.release("token")
+            # What was asked for serves the next.
+            assert credential(await client.get(loopback.sentinel_hub)) == "bearer"
+
+    anyio.run(main, backend=backend)
+    assert (loopback.renewals, loopback.requests("sentinel_hub_api")) == (1, 1)

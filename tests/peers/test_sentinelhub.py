@@ -1,0 +1,137 @@
+"""A session in place of the one that `sentinelhub` opens itself."""
+
+import pickle
+from collections.abc import Iterator
+
+import planetkey
+import planetkey.sentinelhub
+import pytest
+from sentinelhub import (
+    SentinelHubCatalog,
+    SentinelHubDownloadClient,
+    SentinelHubSession,
+    SHConfig,
+)
+from sentinelhub.download import SessionSharing, collect_shared_session
+from sentinelhub.exceptions import DownloadFailedException
+
+from loopback import Loopback
+
+
+@pytest.fixture
+def config(loopback: Loopback) -> Iterator[SHConfig]:
+    """One without any credential."""
+    SentinelHubDownloadClient.clear_cache()
+    config = SHConfig(use_defaults=True)
+    config.sh_base_url = loopback.simulator.sentinel_hub_api
+    config.max_download_attempts = 1
+    yield config
+    SentinelHubDownloadClient.clear_cache()
+
+
+def credential(url: str, config: SHConfig, session: SentinelHubSession | None = None) -> str:
+    """How the API says that it was authenticated to by a client of `sentinelhub`."""
+    client = SentinelHubDownloadClient(session=session, config=config)
+    seen = client.get_json_dict(url, use_session=True)["credential"]
+    assert isinstance(seen, str)
+    return seen
+
+
+def test_one_client(loopback: Loopback, config: SHConfig) -> None:
+    session = planetkey.sentinelhub.Session(loopback.both(), config)
+    assert credential(loopback.sentinel_hub, config, session) == "bearer"
+    assert session.info()["azp"] == loopback.simulator.client_id
+    assert loopback.renewals == 1
+
+
+def test_every_client(loopback: Loopback, config: SHConfig) -> None:
+    session = planetkey.sentinelhub.Session(loopback.both(), config)
+    SentinelHubDownloadClient.cache_session(session, universal=True)
+    assert SentinelHubCatalog(config=config).get_collection("any")["credential"] == "bearer"
+    assert credential(loopback.sentinel_hub, config) == "bearer"
+    assert loopback.renewals == 1
+
+
+def test_it_opens_no_connection_until_it_is_needed(loopback: Loopback, config: SHConfig) -> None:
+    """Without planetkey a session needs a token to begin with."""
+    planetkey.sentinelhub.Session(loopback.both(), config)
+    assert loopback.renewals == 0
+
+
+def test_the_token_is_always_the_current_one(loopback: Loopback, config: SHConfig) -> None:
+    ours = loopback.both()
+    session = planetkey.sentinelhub.Session(ours, config)
+    before = session.session_headers
+    ours.refresh()
+    assert session.session_headers == ours.headers(loopback.sentinel_hub) != before
+
+
+def test_a_revoked_token_is_renewed_when_asked_for(loopback: Loopback, config: SHConfig) -> None:
+    """`sentinelhub` makes an exception of a 401, and asks nobody for another token."""
+    ours = loopback.both()
+    session = planetkey.sentinelhub.Session(ours, config)
+    assert credential(loopback.sentinel_hub, config, session) == "bearer"
+    loopback.revoke()
+    with pytest.raises(DownloadFailedException, match="401"):
+        credential(loopback.sentinel_hub, config, session)
+    ours.refresh()
+    assert credential(loopback.sentinel_hub, config, session) == "bearer"
+    assert (loopback.renewals, loopback.requests("sentinel_hub_api")) == (2, 3)
+
+
+def test_a_token_for_where_it_cannot_be_renewed(loopback: Loopback, config: SHConfig) -> None:
+    ours = loopback.both()
+    token = planetkey.sentinelhub.token(ours, config.sh_base_url)
+    expires_at = ours.authorize(config.sh_base_url).expires_at
+    assert expires_at is not None
+    assert token == {
+        "access_token": ours.access_token(),
+        "token_type": "Bearer",
+        "expires_at": expires_at.timestamp(),
+    }
+    session = SentinelHubSession.from_token(token)
+    assert credential(loopback.sentinel_hub, config, session) == "bearer"
+    assert loopback.renewals == 1
+
+
+def test_it_is_shared_as_sentinelhub_shares_sessions(loopback: Loopback, config: SHConfig) -> None:
+    session = planetkey.sentinelhub.Session(loopback.both(), config)
+    with SessionSharing(session, memory_name=f"planetkey-{loopback.simulator.client_id}"):
+        shared = collect_shared_session(memory_name=f"planetkey-{loopback.simulator.client_id}")
+    assert shared.token["access_token"] == session.token["access_token"]
+
+
+def test_it_goes_to_other_processes_if_its_session_can(loopback: Loopback, config: SHConfig) -> None:
+    session = planetkey.sentinelhub.Session(loopback.both(), config)
+    again = pickle.loads(pickle.dumps(session))  # noqa: S301
+    assert credential(loopback.sentinel_hub, config, again) == "bearer"
+    with pytest.raises(planetkey.NotPicklable):
+        pickle.dumps(planetkey.sentinelhub.Session(loopback.m2m(), config))
+
+
+def test_an_api_key_never_goes_there(loopback: Loopback, config: SHConfig) -> None:
+    with pytest.raises(planetkey.HostRefused):
+        credential(loopback.sentinel_hub, config, planetkey.sentinelhub.Session(loopback.key(), config))
+    with pytest.raises(planetkey.Unsupported, match="sends tokens only"):
+        planetkey.sentinelhub.token(loopback.key(), loopback.planet)
+    assert loopback.requests("sentinel_hub_api") == 0
+
+
+def test_its_configuration_file_is_read(loopback: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `sentinelhub` itself has saved, and `SH_PROFILE` as it takes it."""
+    simulator = loopback.simulator
+    for name in ("PL_API_KEY", "PL_AUTH_CLIENT_ID", "PL_AUTH_CLIENT_SECRET"):
+        monkeypatch.delenv(name)
+    default, other = SHConfig(use_defaults=True), SHConfig(use_defaults=True)
+    default.sh_client_id, default.sh_client_secret = simulator.client_id, simulator.client_secret
+    default.save()
+    other.sh_client_id, other.sh_client_secret = simulator.client_id, "another"
+    other.save("other")
+    session = loopback.both()
+    assert session.status().source == "sentinelhub config.toml: default-profile"
+    assert session.headers(loopback.sentinel_hub)["Authorization"].startswith("Bearer ")
+    monkeypatch.setenv("SH_PROFILE", "other")
+    with pytest.raises(planetkey.Misconfigured) as caught:
+        loopback.both().refresh()
+    assert caught.value.oauth_error == "invalid_client"
+    assert SHConfig().sh_client_secret == "another"
