@@ -248,7 +248,7 @@ impl Error {
     }
 
     /// A word that refines the status, one of [`REASONS`].
-    pub fn reason(&self) -> Option<&str> {
+    pub fn reason(&self) -> Option<&'static str> {
         self.details.reason
     }
 

@@ -7,7 +7,8 @@ use clap::{Args, Parser, Subcommand};
 
 const EXAMPLES: &str = "\
 Examples:
-  export PL_API_KEY=...                 an API key, or
+  planetkey login                       log in as a person, or
+  export PL_API_KEY=...                 use an API key, or
   export PL_AUTH_CLIENT_ID=... PL_AUTH_CLIENT_SECRET=...
   planetkey login --with-api-key        or keep one of them for good
   planetkey status                      what was found, and what each host gets
@@ -59,17 +60,22 @@ It uses no network and shows no secret.";
 
 const LOGIN_EXAMPLES: &str = "\
 Examples:
+  planetkey login                           in the browser, or with a code
+  planetkey login --device --show-qr-code   with a code, on any device
+  planetkey login --profile second-account --force
   planetkey login --with-api-key            asks for the key
   planetkey login --auth-api-key-file key.txt
   planetkey login --auth-client-id ID       asks for the client's secret
   pass show planet/secret |
       planetkey login --auth-client-id ID --auth-client-secret-file - --yes
-  planetkey login                           keeps what the environment offers
+
+Without a credential in options or environment a person logs in, to the default
+profile, else to planet-user. A session that is good stays as it is, and one that
+can be renewed is renewed; only then somebody is asked, on standard error.
 
 An API key is kept in the profile _PL_API_KEY, a client in planet-m2m-ID, unless
---profile names another; Planet's own tools find it there, too. A client is tried
-out before anything is written. A person logs in with `planet auth login` of
-Planet's SDK, and planetkey uses that session.";
+--profile names another. A client is tried out before anything is written.
+Planet's own tools find all of them, too.";
 
 const REFRESH_EXAMPLES: &str = "\
 Examples:
@@ -79,10 +85,29 @@ Examples:
 const LOGOUT_EXAMPLES: &str = "\
 Examples:
   planetkey logout
-  planetkey logout --profile planet-user
+  planetkey logout --profile planet-user --json
 
-Every process that shares the session notices within a second. The client of a
-profile stays, and so does an API key: `planetkey profile delete` forgets those.";
+The refresh token is given back to the authorization server. Where that cannot
+be reached the session is forgotten all the same, and the message says that the
+token may still be good. Every process that shares the session notices within a
+second. The client of a profile stays, and so does an API key: `planetkey profile
+delete` forgets those.";
+
+const USERINFO_EXAMPLES: &str = "\
+Examples:
+  planetkey userinfo
+  planetkey userinfo --json
+
+More than the subject is told of sessions with the scopes openid, profile, email:
+  planetkey login --force --scope planet --scope offline_access \\
+      --scope openid --scope profile --scope email";
+
+const INTROSPECT_EXAMPLES: &str = "\
+Examples:
+  planetkey introspect --json
+  planetkey introspect --token-file token.txt
+
+The answer is the authorization server's (RFC 7662), at this moment.";
 
 const PROFILE_EXAMPLES: &str = "\
 Examples:
@@ -176,9 +201,26 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Keep an API key or a machine-to-machine client in a profile
+    /// Log in as a person, or keep an API key or a machine-to-machine client
     #[command(after_help = LOGIN_EXAMPLES)]
     Login(Login),
+    /// Show what the authorization server says of the person who is logged in
+    #[command(after_help = USERINFO_EXAMPLES)]
+    Userinfo {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what the authorization server says of the access token, or of another token
+    #[command(after_help = INTROSPECT_EXAMPLES)]
+    Introspect {
+        /// A file that holds the token to ask about; - is standard input
+        #[arg(long, value_name = "PATH")]
+        token_file: Option<PathBuf>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Renew the access token now
     #[command(after_help = REFRESH_EXAMPLES)]
     Refresh {
@@ -186,10 +228,13 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Forget the tokens, for every process
+    /// Give the refresh token back and forget the tokens, for every process
     #[command(after_help = LOGOUT_EXAMPLES)]
     Logout {
-        /// Print whether there was something to forget, as JSON
+        /// Forget the tokens here only, without network
+        #[arg(long)]
+        no_revoke: bool,
+        /// Print what was forgotten and whether it was revoked, as JSON
         #[arg(long)]
         json: bool,
     },
@@ -218,7 +263,9 @@ impl Command {
             Command::Login(Login { json, .. })
             | Command::Status { json }
             | Command::Refresh { json }
-            | Command::Logout { json }
+            | Command::Userinfo { json }
+            | Command::Introspect { json, .. }
+            | Command::Logout { json, .. }
             | Command::Reset { json, .. }
             | Command::Profile { command: Profile::List { json, .. } | Profile::Show { json, .. } } => *json,
             _ => false,
@@ -229,27 +276,67 @@ impl Command {
 /// What `login` takes beside the credential.
 #[derive(Args)]
 pub(crate) struct Login {
-    /// Log in with an API key: that of the environment, else ask for it
-    #[arg(long)]
-    pub(crate) with_api_key: bool,
-    /// A scope that the client's tokens are to have; can be repeated
+    #[command(flatten)]
+    pub(crate) person: Person,
+    /// A scope that the tokens are to have; can be repeated
     #[arg(long = "scope", value_name = "SCOPE")]
     pub(crate) scopes: Vec<String>,
-    /// Keep the client without trying it out, and without network
-    #[arg(long)]
-    pub(crate) no_verify: bool,
-    /// Encrypt what is kept with the program sops
-    #[arg(long)]
-    pub(crate) sops: bool,
     /// Make the profile the default one, without asking
     #[arg(short, long)]
     pub(crate) yes: bool,
     /// Keep another default profile, without asking
     #[arg(short, long, conflicts_with = "yes")]
     pub(crate) no: bool,
-    /// Print what was kept, as JSON; asks nothing
+    /// Print what came of it, as JSON; asks nothing
     #[arg(long)]
     pub(crate) json: bool,
+    /// Log in with an API key: that of the environment, else ask for it
+    #[arg(long, help_heading = KEEP)]
+    pub(crate) with_api_key: bool,
+    /// Keep the client without trying it out, and without network
+    #[arg(long, help_heading = KEEP)]
+    pub(crate) no_verify: bool,
+    /// Encrypt what is kept with the program sops
+    #[arg(long, help_heading = KEEP)]
+    pub(crate) sops: bool,
+}
+
+/// How a person logs in.
+#[derive(Args)]
+pub(crate) struct Person {
+    /// With a code, on any device
+    #[arg(long, conflicts_with = "browser", help_heading = PERSON)]
+    pub(crate) device: bool,
+    /// In the browser of this machine, or the program that BROWSER names
+    #[arg(long, help_heading = PERSON)]
+    pub(crate) browser: bool,
+    /// Open a browser even where there seems to be none
+    #[arg(long, help_heading = PERSON)]
+    pub(crate) open_browser: bool,
+    /// Open no browser; say what to open
+    #[arg(long, conflicts_with = "open_browser", help_heading = PERSON)]
+    pub(crate) no_open_browser: bool,
+    /// Show the address for the code as a QR code, too
+    #[arg(long, help_heading = PERSON)]
+    pub(crate) show_qr_code: bool,
+    /// Ask even where the session is good
+    #[arg(long, help_heading = PERSON)]
+    pub(crate) force: bool,
+    /// Let somebody else take the place of whose session is saved
+    #[arg(long, help_heading = PERSON)]
+    pub(crate) allow_other_user: bool,
+    /// How long to wait for the person [default: 300 in the browser, else as long as the code is good]
+    #[arg(long, value_name = "SECONDS", help_heading = PERSON)]
+    pub(crate) wait_s: Option<u64>,
+}
+
+impl Person {
+    /// Whether any of it was said.
+    pub(crate) fn is_named(&self) -> bool {
+        let Person { device, browser, open_browser, no_open_browser, show_qr_code, force, allow_other_user, wait_s } = self;
+        let switches = [device, browser, open_browser, no_open_browser, show_qr_code, force, allow_other_user];
+        switches.into_iter().any(|switch| *switch) || wait_s.is_some()
+    }
 }
 
 /// The commands of `profile`.
@@ -371,6 +458,8 @@ pub(crate) struct Shared {
     pub(crate) verbose: u8,
 }
 
+const PERSON: &str = "Logins of people";
+const KEEP: &str = "API keys and machine-to-machine clients";
 const CREDENTIAL: &str = "Credential (before environment and files)";
 const STORAGE: &str = "Storage";
 const CONNECTION: &str = "Connection";

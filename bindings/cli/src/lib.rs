@@ -15,7 +15,9 @@
 mod arguments;
 mod logger;
 mod login;
+mod person;
 mod profiles;
+mod qr_code;
 mod session;
 mod status;
 mod streams;
@@ -29,6 +31,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use clap::Parser;
 use planetkey::{Error, Result, Session, Status};
+use serde_json::{Map, Value};
 
 use arguments::{Arguments, Command, Shared};
 use streams::Streams;
@@ -94,17 +97,20 @@ where
         Command::Login(login) => login::run(&login, &shared, streams),
         Command::Profile { command } => profiles::run(&command, &shared, streams),
         Command::Reset { yes, json } => profiles::reset(yes, json, &shared, streams),
-        Command::Logout { json } => {
+        Command::Logout { no_revoke, json } => {
             session::needs_disk(&shared, "log out from")?;
-            session::logout(session::open(&shared, streams), json, streams)
+            session::logout(session::open(&shared, streams), !no_revoke, json, streams)
         }
         command => {
             let session = session::open(&shared, streams)?;
             let output = answer_of(&session, &command, &shared, streams);
             // The log has the notes, too, and so has the status. They come last: a renewal may have added one.
             if shared.verbose == 0 && !matches!(command, Command::Status { .. }) {
-                // Where there is no credential at all the error repeats them.
-                let is_told = |note: &str| output.as_ref().is_err_and(|error| error.message().contains(note));
+                // Where there is no credential at all the error repeats them, perhaps without the name before the colon.
+                let is_told = |note: &str| {
+                    let said = note.split_once(": ").map_or(note, |(_, said)| said);
+                    output.as_ref().is_err_and(|error| error.message().contains(said))
+                };
                 for note in session.status().notes().iter().filter(|note| !is_told(note)) {
                     streams.note(note);
                 }
@@ -128,16 +134,25 @@ fn answer_of(session: &Session, command: &Command, shared: &Shared, streams: &mu
             lines.collect::<Vec<_>>().join("\n")
         }
         Command::Url { url } => session.signed_url(url)?,
-        Command::Status { json: true } => format!("{:#}", session.status().to_json()),
+        Command::Status { json: true } => format!("{:#}", status::json(session)),
         Command::Status { json: false } => status::describe(session),
         Command::Refresh { json } => {
             session::needs_disk(shared, "renew")?;
             return session::refresh(session, *json);
         }
+        Command::Userinfo { json } => return Ok(described(&session.userinfo()?, *json)),
+        Command::Introspect { token_file, json } => {
+            let token = token_file.as_deref().map(|file| session::token(file, streams)).transpose()?;
+            return Ok(described(&session.introspect(token.as_ref().map(|token| token.expose()))?, *json));
+        }
         Command::Login(_) | Command::Logout { .. } | Command::Profile { .. } | Command::Reset { .. } => return Ok(String::new()),
     };
     output.push('\n');
     Ok(output)
+}
+
+fn described(members: &Map<String, Value>, json: bool) -> String {
+    if json { format!("{:#}\n", Value::Object(members.clone())) } else { person::describe(members) }
 }
 
 /// Writes all of the output or says why not.

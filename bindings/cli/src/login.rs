@@ -1,4 +1,4 @@
-//! `planetkey login`: which credential is meant, where it goes, and what to ask before.
+//! `planetkey login`: who or what is meant, where it goes, and what to ask before.
 
 use planetkey::platform::PROFILE_PLANET_USER;
 use planetkey::profile::client_config::{ClientConfig, Grant};
@@ -7,10 +7,11 @@ use planetkey::profile::manage::M2mLogin;
 use planetkey::profile::precedence::{self, Found, Level};
 use planetkey::profile::{Profiles, SystemEnvironment, directory, names};
 use planetkey::secret::Secret;
-use planetkey::{Error, Named, Options, Result, Session, Status};
+use planetkey::{LoggedIn, Named, Options, Result, Session};
 use serde_json::json;
 
 use crate::arguments::{Login, Shared};
+use crate::person;
 use crate::session::{Secrets, needs_disk, options};
 use crate::streams::{Streams, mistake};
 
@@ -29,6 +30,16 @@ enum Plan {
     UseClient {
         profile: String,
     },
+    /// The profile of a person.
+    AskPerson {
+        profile: String,
+    },
+}
+
+/// What came of it.
+enum Done {
+    Kept { verified: bool },
+    LoggedIn(Box<LoggedIn>),
 }
 
 /// Keeps a credential in a profile and says so.
@@ -40,14 +51,15 @@ pub(crate) fn run(login: &Login, shared: &Shared, streams: &mut Streams<'_>) -> 
     let options = options(shared);
     let profiles = options.profiles()?;
     let (plan, is_from_environment) = plan(login, shared, &profiles, streams)?;
-    if !login.scopes.is_empty() && !matches!(plan, Plan::KeepClient(_)) {
-        return Err(mistake("--scope is for a login with --auth-client-id; leave it out"));
-    }
+    plan.check(login)?;
     let name = plan.profile(&profiles)?;
     // Asked before anything is done: a question that nobody answers leaves everything as it was.
     let make_default = becomes_default(login, &profiles, &name, streams)?;
-    let verified = plan.carry_out(login, &profiles, &options)?;
-    streams.say(&format!("{} the profile {name}", plan.tale(verified)));
+    let done = plan.carry_out(login, &profiles, &options, streams)?;
+    streams.say(&match &done {
+        Done::Kept { verified } => format!("{} the profile {name}", plan.tale(*verified)),
+        Done::LoggedIn(logged_in) => person::tale(logged_in),
+    });
     if make_default {
         profiles.set_default(&name)?;
         streams.say(&format!("{name} is the default profile now"));
@@ -59,14 +71,22 @@ pub(crate) fn run(login: &Login, shared: &Shared, streams: &mut Streams<'_>) -> 
         return Ok(String::new());
     }
     let summary = profiles.summary(&name)?;
-    let object = json!({
-        "profile": name,
-        "client_type": summary.client_type,
-        "verified": verified,
-        "default": summary.selected,
-        "file": summary.file.map(|file| file.display().to_string()),
-        "expires_at": summary.expires_at,
-    });
+    let object = match done {
+        Done::Kept { verified } => json!({
+            "profile": name,
+            "client_type": summary.client_type,
+            "verified": verified,
+            "default": summary.selected,
+            "file": summary.file.map(|file| file.display().to_string()),
+            "expires_at": summary.expires_at,
+        }),
+        Done::LoggedIn(logged_in) => {
+            let mut object = logged_in.to_json();
+            object["client_type"] = summary.client_type.into();
+            object["default"] = summary.selected.into();
+            object
+        }
+    };
     Ok(format!("{object:#}\n"))
 }
 
@@ -76,13 +96,32 @@ impl Plan {
         match self {
             Plan::KeepApiKey { profile, .. } => profiles.api_key_profile(profile.as_deref()),
             Plan::KeepClient(client) => profiles.m2m_profile(client),
-            Plan::UseApiKey { profile } | Plan::UseClient { profile } => Ok(profile.clone()),
+            Plan::UseApiKey { profile } | Plan::UseClient { profile } | Plan::AskPerson { profile } => Ok(profile.clone()),
         }
     }
 
-    /// Says whether the authorization server was asked.
-    fn carry_out(&self, login: &Login, profiles: &Profiles, options: &Options) -> Result<bool> {
+    /// What was said beside it must have a meaning for it. Errors: INVALID_ARGUMENT.
+    fn check(&self, login: &Login) -> Result<()> {
+        let is_of_person = matches!(self, Plan::AskPerson { .. });
+        if !login.scopes.is_empty() && !is_of_person && !matches!(self, Plan::KeepClient(_)) {
+            return Err(mistake("--scope is for a login of a person or with --auth-client-id; leave it out"));
+        }
+        if login.person.is_named() && !is_of_person {
+            return Err(mistake(
+                "this login needs no person: leave out what says how a person logs in, or name the profile of one",
+            ));
+        }
+        if is_of_person && (login.no_verify || login.sops) {
+            return Err(mistake("--no-verify and --sops are for an API key or a machine-to-machine client; leave them out"));
+        }
+        Ok(())
+    }
+
+    fn carry_out(&self, login: &Login, profiles: &Profiles, options: &Options, streams: &mut Streams<'_>) -> Result<Done> {
         match self {
+            Plan::AskPerson { profile } => {
+                return person::log_in(login, profile, options, streams).map(|logged_in| Done::LoggedIn(Box::new(logged_in)));
+            }
             Plan::KeepApiKey { api_key, profile } => {
                 profiles.save_api_key_as(profile.as_deref(), api_key, login.sops)?;
             }
@@ -91,16 +130,16 @@ impl Plan {
             }
             Plan::KeepClient(client) => {
                 Session::login_m2m(client, login.sops, options)?;
-                return Ok(true);
+                return Ok(Done::Kept { verified: true });
             }
             Plan::UseClient { profile } if !login.no_verify => {
                 let named = Named { profile: Some(profile.clone()), ..Named::default() };
                 Session::from_named(&named, options)?.refresh()?;
-                return Ok(true);
+                return Ok(Done::Kept { verified: true });
             }
             Plan::UseApiKey { .. } | Plan::UseClient { .. } => {}
         }
-        Ok(false)
+        Ok(Done::Kept { verified: false })
     }
 
     fn tale(&self, verified: bool) -> &'static str {
@@ -111,6 +150,7 @@ impl Plan {
             Plan::UseApiKey { .. } => "there is an API key in",
             Plan::UseClient { .. } if verified => "the client works that is in",
             Plan::UseClient { .. } => "there is a client, untried, in",
+            Plan::AskPerson { .. } => "somebody is logged in to",
         }
     }
 }
@@ -118,6 +158,9 @@ impl Plan {
 /// What the options say, else the environment, else the default profile; and whether it was the environment.
 fn plan(login: &Login, shared: &Shared, profiles: &Profiles, streams: &mut Streams<'_>) -> Result<(Plan, bool)> {
     let names_a_key = login.with_api_key || shared.auth_api_key.is_some() || shared.auth_api_key_file.is_some();
+    if login.person.is_named() && (names_a_key || shared.auth_client_id.is_some()) {
+        return Err(mistake("an API key or a client logs in without a person; leave out what says how a person logs in"));
+    }
     let names_a_secret = shared.auth_client_secret.is_some() || shared.auth_client_secret_file.is_some();
     if names_a_key && (names_a_secret || shared.auth_client_id.is_some()) {
         return Err(mistake("a login keeps one credential: name an API key or a client, not both"));
@@ -175,6 +218,10 @@ fn plan_without_credential(login: &Login, profile: Option<String>, profiles: &Pr
     {
         return Ok((use_profile(&name, profiles)?, true));
     }
+    if login.person.is_named() {
+        // Credentials of the environment are not what was asked for.
+        return Ok((Plan::AskPerson { profile: profile.unwrap_or_else(|| person_of(profiles)) }, false));
+    }
     let first = in_environment(profiles)?.into_iter().find_map(|found| match found.config {
         ClientConfig::ApiKey { .. } => api_key_of(found).map(|api_key| Plan::KeepApiKey { api_key, profile: profile.clone() }),
         ClientConfig::OAuth(_) => client_of(found).map(|client| {
@@ -195,15 +242,14 @@ fn use_profile(name: &str, profiles: &Profiles) -> Result<Plan> {
     match directory::open(profiles.root(), name)?.config {
         ClientConfig::ApiKey { .. } => Ok(Plan::UseApiKey { profile }),
         ClientConfig::OAuth(client) if client.client_type.grant() == Grant::ClientCredentials => Ok(Plan::UseClient { profile }),
-        ClientConfig::OAuth(_) => Err(Error::new(
-            Status::Unsupported,
-            format!(
-                "{name} is the profile of a person, who logs in with a browser: run `planet auth login --auth-profile {name}` of \
-                 Planet's SDK, whose session planetkey then uses; or log in here with --with-api-key or --auth-client-id"
-            ),
-        )
-        .with_profile(Some(name))),
+        ClientConfig::OAuth(_) => Ok(Plan::AskPerson { profile }),
     }
+}
+
+/// The profile of a person to log in to where none is named: the default one, if it is a person's.
+fn person_of(profiles: &Profiles) -> String {
+    let selected = profiles.selected().filter(|name| matches!(use_profile(name, profiles), Ok(Plan::AskPerson { .. })));
+    selected.unwrap_or_else(|| PROFILE_PLANET_USER.to_owned())
 }
 
 /// The credentials that the environment holds itself, highest first.

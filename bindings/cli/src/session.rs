@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use planetkey::secret::Secret;
-use planetkey::{ApiKeyTransport, Error, Named, Options, Result, Session, Status};
+use planetkey::{ApiKeyTransport, Error, LoggedOut, Named, Options, Result, Revocation, Session, Status};
 use serde_json::json;
 
 use crate::arguments::Shared;
@@ -58,19 +58,35 @@ pub(crate) fn refresh(session: &Session, json: bool) -> Result<String> {
     Ok(format!("{object:#}\n"))
 }
 
-/// Forgets the tokens. Who never logged in is logged out.
-pub(crate) fn logout(opened: Result<Session>, json: bool, streams: &mut Streams<'_>) -> Result<String> {
-    let removed = match opened.and_then(|session| session.logout(true).map(|out| out.removed)) {
-        Err(error) if error.status() == Status::LoginRequired => false,
-        removed => removed.map_err(|error| {
+/// Forgets the tokens and gives the refresh token back. Who never logged in is logged out.
+pub(crate) fn logout(opened: Result<Session>, revoke: bool, json: bool, streams: &mut Streams<'_>) -> Result<String> {
+    let nothing = LoggedOut { removed: false, revocation: Revocation::NotAsked };
+    let out = match opened.and_then(|session| session.logout(revoke)) {
+        Err(error) if error.status() == Status::LoginRequired => nothing,
+        out => out.map_err(|error| {
             about_keys(
                 error,
                 "an API key has no session to end; `planetkey profile delete NAME` forgets one that is kept in a profile",
             )
         })?,
     };
-    streams.say(if removed { "logged out" } else { "nobody was logged in" });
-    Ok(if json { format!("{:#}\n", json!({ "removed": removed })) } else { String::new() })
+    let why = match &out.revocation {
+        Revocation::Unknown(error) => Some(error.message().to_owned()),
+        Revocation::NotAsked | Revocation::Revoked => None,
+    };
+    streams.say(match (out.removed, &out.revocation) {
+        (false, _) => "nobody was logged in",
+        (true, Revocation::Revoked) => "logged out, and the refresh token was revoked",
+        (true, _) => "logged out",
+    });
+    if let Some(why) = &why {
+        streams.note(&format!("it is not known whether the refresh token was revoked, so it may still be good: {why}"));
+    }
+    if !json {
+        return Ok(String::new());
+    }
+    let object = json!({"removed": out.removed, "revocation": out.revocation.name(), "why_unknown": why});
+    Ok(format!("{object:#}\n"))
 }
 
 /// The core's advice is for programs.
@@ -128,6 +144,12 @@ fn one_of(
         }
         (None, None) => Ok(None),
     }
+}
+
+/// The token in a file, for a command that is about another token than the session's.
+pub(crate) fn token(file: &Path, streams: &mut Streams<'_>) -> Result<Secret> {
+    let token = one_of("--token", "Token:", None, Some(file), streams)?;
+    token.ok_or_else(|| mistake("--token-file names no file"))
 }
 
 /// Reads a secret; one line end after it is not part of it.

@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use planetkey::{HostStatus, Session, SourceStatus};
+use planetkey::{HostStatus, LoggedIn, Session, SourceStatus};
+use serde_json::Value;
 
 use crate::text::{line, optional, printable, validity};
 
@@ -16,12 +17,13 @@ pub(crate) fn describe(session: &Session) -> String {
         line(
             &mut text,
             "credentials",
-            "none; set PL_API_KEY, or PL_AUTH_CLIENT_ID and PL_AUTH_CLIENT_SECRET, or run `planetkey login`",
+            "none; run `planetkey login`, or set PL_API_KEY, or PL_AUTH_CLIENT_ID and PL_AUTH_CLIENT_SECRET",
         );
     }
+    let logged_in = session.logged_in();
     for (index, source) in sources.iter().enumerate() {
         text.push('\n');
-        describe_source(&mut text, index + 1, source);
+        describe_source(&mut text, index + 1, source, logged_in.as_ref());
     }
     for note in status.notes() {
         text.push('\n');
@@ -39,11 +41,24 @@ pub(crate) fn describe(session: &Session) -> String {
     text
 }
 
-fn describe_source(text: &mut String, number: usize, source: &SourceStatus) {
+/// The same for programs, and whose session it is.
+pub(crate) fn json(session: &Session) -> Value {
+    let mut status = session.status().to_json();
+    status["logged_in"] = session.logged_in().map_or(
+        Value::Null,
+        |logged_in| serde_json::json!({"profile": logged_in.profile, "subject": logged_in.subject, "email": logged_in.email}),
+    );
+    status
+}
+
+fn describe_source(text: &mut String, number: usize, source: &SourceStatus, logged_in: Option<&LoggedIn>) {
     let kind = kind(source);
     let _ = writeln!(text, "{number}. {kind}");
     line(text, "   from", &source.source);
     optional(text, "   profile", source.profile.as_deref());
+    if let Some(logged_in) = logged_in.filter(|logged_in| logged_in.profile == source.profile && logged_in.profile.is_some()) {
+        optional(text, "   person", logged_in.email.as_deref().or(logged_in.subject.as_deref()));
+    }
     optional(text, "   client", source.client_id.as_deref());
     optional(text, "   issuer", source.issuer.as_deref());
     if !source.scopes.is_empty() {

@@ -31,14 +31,35 @@ impl<'a> Streams<'a> {
         let _ = writeln!(self.stderr, "planetkey: note: {}", printable(text));
     }
 
+    /// Shows this as it is, with its line breaks, whoever reads the output.
+    pub(crate) fn show(&mut self, text: &str) {
+        let _ = self.stderr.write_all(text.as_bytes()).and_then(|()| self.stderr.flush());
+    }
+
+    /// The terminal, where people see what is written and may answer.
+    pub(crate) fn people(&self) -> Option<&'a dyn Terminal> {
+        self.terminal.filter(|terminal| terminal.shows_questions())
+    }
+
     /// Asks; only `y` and `yes` are yes. `instead` says what to do where nobody can be asked.
     ///
-    /// Errors: INVALID_ARGUMENT where nobody can be asked.
+    /// Errors: INVALID_ARGUMENT where nobody can be asked; CANCELLED.
     pub(crate) fn confirm(&mut self, question: &str, instead: &str) -> Result<bool> {
-        self.somebody(instead)?;
-        self.ask(&format!("{question} [y/N]"))?;
-        let answer = self.line().map_err(|error| unreadable(&error))?;
+        let answer = self.ask_line(&format!("{question} [y/N]"), instead)?;
         Ok(["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str()))
+    }
+
+    /// Asks for a line.
+    ///
+    /// Errors: INVALID_ARGUMENT where nobody can be asked; CANCELLED.
+    pub(crate) fn ask_line(&mut self, question: &str, instead: &str) -> Result<String> {
+        let terminal = self.somebody(instead)?;
+        self.ask(question)?;
+        if !terminal.wait_for_line().map_err(|error| unreadable(&error))? {
+            self.show("\n");
+            return Err(broken_off());
+        }
+        self.line().map_err(|error| unreadable(&error))
     }
 
     /// Asks for a secret, which is not shown while it is typed.
@@ -50,13 +71,13 @@ impl<'a> Streams<'a> {
         match typed.map_err(|error| unreadable(&error))? {
             Some(secret) if secret.is_empty() => Err(mistake("nothing was typed")),
             Some(secret) => Ok(secret),
-            None => Err(Error::new(Status::Cancelled, "broken off; nothing was changed")),
+            None => Err(broken_off()),
         }
     }
 
     fn somebody(&self, instead: &str) -> Result<&'a dyn Terminal> {
-        match self.terminal {
-            Some(terminal) if terminal.shows_questions() && !self.for_program => Ok(terminal),
+        match self.people() {
+            Some(terminal) if !self.for_program => Ok(terminal),
             _ => Err(mistake(&format!("nobody can be asked here; {instead}"))),
         }
     }
@@ -75,6 +96,10 @@ impl<'a> Streams<'a> {
         }
         Ok(String::from_utf8_lossy(&line).into_owned())
     }
+}
+
+fn broken_off() -> Error {
+    Error::new(Status::Cancelled, "broken off; nothing was changed")
 }
 
 fn unreadable(error: &io::Error) -> Error {

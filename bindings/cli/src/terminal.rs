@@ -1,8 +1,18 @@
 //! The terminal, where there is one: questions are asked there, and secrets typed without being shown.
 
 use std::io::{self, IsTerminal, Read, Write};
+use std::sync::Arc;
+#[cfg(unix)]
+use std::sync::{
+    OnceLock,
+    atomic::{AtomicBool, Ordering},
+};
 
+use planetkey::Interrupt;
 use planetkey::secret::Secret;
+
+/// What is written for a terminal of an unknown size fits this.
+const USUAL_COLUMNS: usize = 80;
 
 /// The terminal that standard input is. Implement it to ask people elsewhere.
 pub trait Terminal {
@@ -13,19 +23,41 @@ pub trait Terminal {
     ///
     /// `stdin` is the terminal, as far as it has not been read yet.
     fn ask_hidden(&self, question: &str, stdin: &mut dyn Read, stderr: &mut dyn Write) -> io::Result<Option<Secret>>;
+
+    /// How many characters a line of the error stream takes.
+    fn columns(&self) -> usize {
+        USUAL_COLUMNS
+    }
+
+    /// A question that any thread may ask while something takes its time: whether the person wants to break off. From now on Ctrl-C
+    /// does not end the process by itself.
+    fn interrupt(&self) -> Interrupt {
+        Arc::new(|| false)
+    }
+
+    /// Waits until a line was typed; `false` when the person breaks off.
+    fn wait_for_line(&self) -> io::Result<bool> {
+        Ok(true)
+    }
 }
 
 /// The terminal that this process was started in.
 #[derive(Debug)]
 pub struct StandardTerminal {
     shows_questions: bool,
+    #[cfg(unix)]
+    control: Control,
 }
 
 impl StandardTerminal {
     /// The terminal, if the standard input of this process is one.
     pub fn of_this_process() -> Option<Self> {
         let shows_questions = io::stderr().is_terminal();
-        io::stdin().is_terminal().then_some(StandardTerminal { shows_questions })
+        io::stdin().is_terminal().then(|| StandardTerminal {
+            shows_questions,
+            #[cfg(unix)]
+            control: Control::default(),
+        })
     }
 }
 
@@ -40,6 +72,62 @@ impl Terminal for StandardTerminal {
         // The line end was not shown either.
         writeln!(stderr)?;
         line
+    }
+
+    #[cfg(unix)]
+    fn columns(&self) -> usize {
+        let size = rustix::termios::tcgetwinsize(io::stderr());
+        size.ok().map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0).unwrap_or(USUAL_COLUMNS)
+    }
+
+    #[cfg(unix)]
+    fn interrupt(&self) -> Interrupt {
+        self.control.catch();
+        let pressed = self.control.pressed.clone();
+        Arc::new(move || pressed.load(Ordering::SeqCst))
+    }
+
+    #[cfg(unix)]
+    fn wait_for_line(&self) -> io::Result<bool> {
+        self.control.wait_for_line()
+    }
+}
+
+/// Ctrl-C, from the moment on at which somebody asks for it.
+#[cfg(unix)]
+#[derive(Debug, Default)]
+struct Control {
+    pressed: Arc<AtomicBool>,
+    is_caught: OnceLock<()>,
+}
+
+#[cfg(unix)]
+impl Control {
+    fn catch(&self) {
+        self.is_caught.get_or_init(|| {
+            // Where it cannot be caught it ends the process, as before.
+            let _ = signal_hook::flag::register(signal_hook::consts::SIGINT, self.pressed.clone());
+        });
+    }
+
+    /// A signal that is caught does not end a read.
+    fn wait_for_line(&self) -> io::Result<bool> {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        if self.is_caught.get().is_none() {
+            return Ok(true);
+        }
+        let slice = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+        let stdin = io::stdin();
+        loop {
+            if self.pressed.load(Ordering::SeqCst) {
+                return Ok(false);
+            }
+            match poll(&mut [PollFd::new(&stdin, PollFlags::IN)], Some(&slice)) {
+                Ok(0) | Err(rustix::io::Errno::INTR) => {}
+                Ok(_) => return Ok(true),
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
 }
 

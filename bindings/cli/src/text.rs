@@ -12,6 +12,19 @@ pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
+/// Lines of others, broken at spaces; what is indented stays in one piece, because it is copied.
+pub(crate) fn wrapped(message: &str) -> String {
+    let mut text = String::new();
+    for line in message.lines() {
+        if line.starts_with(' ') {
+            let _ = writeln!(text, "{}", printable(line));
+        } else {
+            line_at(&mut text, 0, "", line);
+        }
+    }
+    text
+}
+
 /// A name and its value, broken at spaces.
 pub(crate) fn line(text: &mut String, name: &str, value: &str) {
     line_at(text, INDENT, name, value);

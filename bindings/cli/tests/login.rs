@@ -270,21 +270,6 @@ fn a_login_with_a_profile_that_is_there_uses_what_is_in_it() {
 }
 
 #[test]
-fn a_person_logs_in_elsewhere() {
-    let scene = Scene::new();
-    scene.profile("second", &json!({"client_type": "oidc_device_code", "client_id": "x"}));
-    let before = tree(&scene);
-    for (arguments, profile) in
-        [(&[][..], "planet-user"), (&["--profile", "planet-user"], "planet-user"), (&["--profile", "second"], "second")]
-    {
-        let run = login(&scene, arguments, "");
-        let message = run.failed(Status::Unsupported);
-        assert!(message.contains(&format!("planet auth login --auth-profile {profile}")), "{message}");
-    }
-    assert_eq!((tree(&scene), scene.simulator.count("connections").unwrap()), (before, 0));
-}
-
-#[test]
 fn what_was_kept_is_told_to_programs_as_json() {
     let scene = Scene::new();
     let run = login(&scene, &["--auth-api-key-file", "-", "--json"], OTHER_KEY);

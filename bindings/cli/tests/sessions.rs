@@ -132,14 +132,17 @@ fn logout_forgets_the_session_of_a_person_once() {
     let scene = Scene::new();
     logged_in(&scene, 0);
     run(&scene, &["--profile", "planet-user", "print-access-token"]).line();
-    assert_eq!(run(&scene, &["logout", "--profile", "planet-user"]).silent(), "planetkey: logged out\n");
+    assert_eq!(
+        run(&scene, &["logout", "--profile", "planet-user"]).silent(),
+        "planetkey: logged out, and the refresh token was revoked\n"
+    );
     assert!(!scene.has(USER_TOKEN));
     let message = run(&scene, &["--profile", "planet-user", "print-access-token"]).failed(Status::LoginRequired).to_owned();
     assert!(message.contains("planet-user"), "{message}");
     assert_eq!(run(&scene, &["logout", "--profile", "planet-user"]).silent(), "planetkey: nobody was logged in\n");
-    assert_eq!(run(&scene, &["logout", "--json"]).json(), json!({"removed": false}));
+    assert_eq!(run(&scene, &["logout", "--json"]).json(), json!({"removed": false, "revocation": "none", "why_unknown": null}));
     logged_in(&scene, 0);
-    assert_eq!(run(&scene, &["logout", "--json"]).json(), json!({"removed": true}));
+    assert_eq!(run(&scene, &["logout", "--json"]).json(), json!({"removed": true, "revocation": "revoked", "why_unknown": null}));
 }
 
 #[test]

@@ -5,84 +5,11 @@
 
 mod common;
 
-use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{self, Receiver};
-use std::time::Duration;
+use std::io::Read;
 
+use common::terminal::Session;
 use common::{KEY, OTHER_CLIENT, OTHER_KEY, OTHER_SECRET, Scene};
 use planetkey::Status;
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{LocalModes, tcgetattr};
-
-/// A command whose standard input and error are a terminal of its own, 80 columns or whatever it is.
-struct Session {
-    child: Child,
-    keys: File,
-    terminal: File,
-    /// What the terminal shows, piece by piece.
-    pieces: Receiver<Vec<u8>>,
-    screen: String,
-}
-
-impl Session {
-    fn start(mut command: Command, asks: bool) -> Self {
-        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
-        grantpt(&master).unwrap();
-        unlockpt(&master).unwrap();
-        let name = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
-        let terminal = OpenOptions::new().read(true).write(true).open(name).unwrap();
-        let stderr = if asks { Stdio::from(terminal.try_clone().unwrap()) } else { Stdio::piped() };
-        let stdin = terminal.try_clone().unwrap();
-        let child = command.stdin(stdin).stdout(Stdio::piped()).stderr(stderr).spawn().unwrap();
-        // The command's own copies of the terminal end with it.
-        drop(command);
-        let keys = File::from(master);
-        let mut shown = keys.try_clone().unwrap();
-        let (sender, pieces) = mpsc::channel();
-        std::thread::spawn(move || {
-            let mut piece = [0; 4096];
-            // The last reader of a terminal that is gone gets an error.
-            while let Ok(length @ 1..) = shown.read(&mut piece) {
-                if sender.send(piece[..length].to_vec()).is_err() {
-                    return;
-                }
-            }
-        });
-        Session { child, keys, terminal, pieces, screen: String::new() }
-    }
-
-    fn wait_for(&mut self, text: &str) {
-        while !self.screen.contains(text) {
-            let piece = self.pieces.recv_timeout(Duration::from_secs(60));
-            let piece = piece.unwrap_or_else(|_| panic!("{text:?} did not come: {:?}", self.screen));
-            self.screen.push_str(&String::from_utf8_lossy(&piece));
-        }
-    }
-
-    fn types(&mut self, keys: &str) {
-        self.keys.write_all(keys.as_bytes()).unwrap();
-    }
-
-    fn echoes(&self) -> bool {
-        let modes = tcgetattr(&self.terminal).unwrap().local_modes;
-        modes.contains(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG)
-    }
-
-    /// Exit code, output, and all that the terminal showed. Checks that the terminal is as before.
-    fn end(mut self) -> (i32, String, String) {
-        let mut output = String::new();
-        self.child.stdout.take().unwrap().read_to_string(&mut output).unwrap();
-        let code = self.child.wait().unwrap().code().expect("a signal ended the command");
-        assert!(self.echoes(), "the terminal was left as it was for the secret");
-        drop((self.terminal, self.keys));
-        while let Ok(piece) = self.pieces.recv_timeout(Duration::from_secs(60)) {
-            self.screen.push_str(&String::from_utf8_lossy(&piece));
-        }
-        (code, output, self.screen)
-    }
-}
 
 fn login(scene: &Scene, arguments: &[&str]) -> Session {
     Session::start(scene.bare(["login"].iter().chain(arguments)), true)

@@ -10,8 +10,9 @@ impl Session {
     /// where one can be opened and the client allows it, else by a device code, else by pasting the browser's address back. A session
     /// of a machine or of an API key needs nobody.
     ///
-    /// Blocks as long as the person takes, up to `options.timeout_ms`, or until the session's interrupt ends it; uses the network. Errors: LOGIN_REQUIRED where nobody can be asked
-    /// (the message says what to run), DENIED, TIMEOUT, CANCELLED, UNAVAILABLE, MISCONFIGURED, PROTOCOL, TOKEN_INVALID, INVALID_ARGUMENT.
+    /// Blocks as long as the person takes, up to `options.timeout_ms`, or until the session's interrupt ends it; uses the network. Errors:
+    /// LOGIN_REQUIRED where nobody can be asked (the message says what to run), DENIED, TIMEOUT, CANCELLED, UNAVAILABLE, MISCONFIGURED,
+    /// PROTOCOL, TOKEN_INVALID, INVALID_ARGUMENT.
     pub fn login(&self, options: &LoginOptions) -> Result<LoggedIn> {
         options.check()?;
         let person = match self.person() {
@@ -168,9 +169,8 @@ fn on_device(person: &Person, options: &LoginOptions) -> Result<LoggedIn> {
     if let Some(interrupt) = person.interrupt() {
         login = login.with_interrupt(interrupt);
     }
-    let mut prompt = login.prompt();
-    prompt.browser_opened = prompt.url.as_deref().is_some_and(|url| options.open(url));
-    options.prompt(&prompt)?;
+    let browser_opened = options.open(login.address());
+    options.prompt(&login.prompt_beside(browser_opened))?;
     login.wait(None)
 }
 

@@ -107,7 +107,7 @@ impl DeviceLogin {
         self.shared.ends_ms.saturating_sub(self.now_ms())
     }
 
-    fn address(&self) -> &str {
+    pub(super) fn address(&self) -> &str {
         self.verification_uri_complete().unwrap_or(self.verification_uri())
     }
 
@@ -118,13 +118,22 @@ impl DeviceLogin {
 
     /// What to show.
     pub fn prompt(&self) -> Prompt {
+        self.prompt_beside(false)
+    }
+
+    /// What to show, perhaps beside a browser at the address.
+    pub(super) fn prompt_beside(&self, browser_opened: bool) -> Prompt {
         let (uri, code) = (self.verification_uri(), self.user_code());
+        let how = if browser_opened {
+            "A browser was opened to log in. You can open its address on any other device, too:"
+        } else {
+            "To log in, open this address on any device:"
+        };
         let message = match self.verification_uri_complete() {
-            Some(complete) => format!(
-                "To log in, open this address on any device:\n\n    {complete}\n\nand check that it shows the code {code}. \
-                 Or open {uri} and enter the code.\n"
-            ),
-            None => format!("To log in, open this address on any device:\n\n    {uri}\n\nand enter the code {code}.\n"),
+            Some(complete) => {
+                format!("{how}\n\n    {complete}\n\nand check that it shows the code {code}. Or open {uri} and enter the code.\n")
+            }
+            None => format!("{how}\n\n    {uri}\n\nand enter the code {code}.\n"),
         };
         Prompt {
             kind: PromptKind::Device,
@@ -134,7 +143,7 @@ impl DeviceLogin {
             verification_uri: Some(uri.to_owned()),
             verification_uri_complete: self.verification_uri_complete().map(str::to_owned),
             expires_in_ms: Some(self.expires_in_ms()),
-            browser_opened: false,
+            browser_opened,
         }
     }
 

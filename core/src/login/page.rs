@@ -71,7 +71,7 @@ impl Page {
              main{{background:var(--card);border-radius:1rem;padding:2.5rem 3rem;max-width:26rem;text-align:center;box-shadow:0 .5rem 2rem #0002}}\
              .sign{{width:3.5rem;height:3.5rem;margin:0 auto 1rem;border-radius:50%;display:grid;place-items:center;\
              background:var(--accent);color:var(--card);font-size:1.75rem;font-weight:700}}\
-             h1{{font-size:1.4rem;margin:0 0 .5rem}}p{{margin:0}}</style></head>\
+             h1{{font-size:1.4rem;margin:0 0 .5rem}}p{{margin:0;text-wrap:balance}}</style></head>\
              <body><main><div class=\"sign\" aria-hidden=\"true\">{sign}</div><h1>{title}</h1><p>{text}</p></main></body></html>\n"
         )
     }

@@ -105,6 +105,16 @@ impl Session {
         })?;
         Ok(Person { renewing: renewing.clone(), timeout: self.timeout, interrupt: self.interrupt.clone() })
     }
+
+    /// Whose session is kept, by the words of its own tokens: nobody's where nobody has logged in. Their session may have ended since.
+    ///
+    /// Uses no network, and reads the session's file.
+    pub fn logged_in(&self) -> Option<LoggedIn> {
+        let person = self.person().ok()?;
+        let stored = person.stored()?;
+        let expires_at = i64::try_from(stored.expires_unix_ms / 1000).ok();
+        Some(person.logged_in(Who::of(&stored.tokens), stored.tokens.scopes.clone(), expires_at, false))
+    }
 }
 
 impl Person {

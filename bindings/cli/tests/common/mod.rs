@@ -2,6 +2,10 @@
 
 #![allow(dead_code)]
 
+pub mod person;
+#[cfg(unix)]
+pub mod terminal;
+
 use std::ffi::OsStr;
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -1,0 +1,120 @@
+//! Who is logged in, and the end of their session.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use common::person::USER_TOKEN;
+use common::{Run, Scene, finish};
+use planetkey::Status;
+use serde_json::{Value, json};
+
+fn run(scene: &Scene, arguments: &[&str]) -> Run {
+    finish(&mut scene.bare(arguments), b"")
+}
+
+/// Somebody who has logged in with more scopes than are needed.
+fn ada(scene: &Scene) -> Value {
+    let scope = "planet offline_access openid profile email";
+    let session = scene.simulator.seed_session(&json!({"subject": "user|ada", "scope": scope})).unwrap();
+    scene.file(USER_TOKEN, session.to_string());
+    session
+}
+
+#[test]
+fn userinfo_is_what_the_server_says() {
+    let scene = Scene::new();
+    ada(&scene);
+    let told = run(&scene, &["userinfo", "--json"]);
+    assert_eq!(told.json(), json!({"sub": "user|ada", "name": "ada", "email": "ada@example.com", "email_verified": true}));
+    let shown = run(&scene, &["userinfo"]);
+    assert_eq!((shown.code, shown.stderr.as_str()), (0, ""), "{shown:?}");
+    assert!(
+        shown.stdout.contains("email           ada@example.com\n") && shown.stdout.contains("sub             user|ada\n"),
+        "{shown:?}"
+    );
+    assert_eq!(scene.simulator.count("user.userinfo").unwrap(), 2);
+}
+
+#[test]
+fn introspection_is_of_the_session_or_of_a_token_in_a_file() {
+    let scene = Scene::new();
+    let session = ada(&scene);
+    let told = run(&scene, &["introspect", "--json"]).json();
+    assert_eq!((&told["active"], &told["sub"]), (&json!(true), &json!("user|ada")));
+    let token = session["refresh_token"].as_str().unwrap();
+    let file = scene.file("token.txt", format!("{token}\n"));
+    let told = run(&scene, &["introspect", "--token-file", file.to_str().unwrap(), "--json"]);
+    assert_eq!(told.json()["active"], json!(true));
+    assert!(!told.stdout.contains(token));
+    let told = finish(&mut scene.bare(["introspect", "--json", "--token-file", "-"]), b"no-token");
+    assert_eq!(told.json(), json!({"active": false}));
+    assert!(run(&scene, &["introspect"]).stdout.starts_with("active"));
+    finish(&mut scene.bare(["introspect", "--token-file", "-"]), b"").failed(Status::InvalidArgument);
+}
+
+#[test]
+fn status_names_the_person_without_network() {
+    let scene = Scene::new();
+    let session = ada(&scene);
+    let shown = run(&scene, &["status"]);
+    assert!(shown.stdout.contains("\n   person    ada@example.com\n"), "{}", shown.stdout);
+    let told = run(&scene, &["status", "--json"]);
+    let wanted = json!({"profile": "planet-user", "subject": "user|ada", "email": "ada@example.com"});
+    assert_eq!(told.json()["logged_in"], wanted);
+    for token in ["access_token", "refresh_token", "id_token"] {
+        assert!(!told.stdout.contains(session[token].as_str().unwrap()));
+    }
+    assert_eq!(scene.simulator.count("connections").unwrap(), 0);
+    run(&scene, &["logout", "--no-revoke"]).silent();
+    assert_eq!(run(&scene, &["status", "--json"]).json()["logged_in"], Value::Null);
+    assert!(!run(&scene, &["status"]).stdout.contains("person"));
+}
+
+#[test]
+fn without_a_person_nobody_is_told_about() {
+    let scene = Scene::new();
+    run(&scene, &["userinfo"]).failed(Status::LoginRequired);
+    run(&scene, &["introspect"]).failed(Status::LoginRequired);
+    let machine = scene.run(["userinfo"]);
+    machine.failed(Status::LoginRequired);
+    assert_eq!(scene.run(["status", "--json"]).json()["logged_in"], Value::Null);
+    assert_eq!(scene.simulator.count("user.userinfo").unwrap(), 0);
+}
+
+#[test]
+fn a_logout_says_what_became_of_the_refresh_token() {
+    let scene = Scene::new();
+    let alive =
+        |session: &Value| scene.simulator.family(session["refresh_token"].as_str().unwrap()).unwrap()["alive"].as_bool().unwrap();
+    let session = ada(&scene);
+    assert_eq!(run(&scene, &["logout"]).silent(), "planetkey: logged out, and the refresh token was revoked\n");
+    assert!(!alive(&session) && !scene.has(USER_TOKEN));
+
+    let session = ada(&scene);
+    assert_eq!(run(&scene, &["logout", "--no-revoke"]).silent(), "planetkey: logged out\n");
+    assert!(alive(&session) && !scene.has(USER_TOKEN));
+    assert_eq!(scene.simulator.count("user.revoke").unwrap(), 1);
+
+    let session = ada(&scene);
+    assert_eq!(run(&scene, &["logout", "--json"]).json(), json!({"removed": true, "revocation": "revoked", "why_unknown": null}));
+    assert!(!alive(&session));
+    let nobody = json!({"removed": false, "revocation": "none", "why_unknown": null});
+    assert_eq!(run(&scene, &["logout", "--json"]).json(), nobody);
+
+    // A server that cannot be asked does not keep anybody from logging out.
+    scene.simulator.script("user.revoke", &json!({"steps": [{"status": 503}], "repeat": true})).unwrap();
+    let session = ada(&scene);
+    let out = run(&scene, &["logout"]);
+    let said = out.silent();
+    assert!(
+        said.starts_with("planetkey: logged out\nplanetkey: note: it is not known whether the refresh token was revoked"),
+        "{said}"
+    );
+    assert!(alive(&session) && !scene.has(USER_TOKEN));
+    ada(&scene);
+    let out = run(&scene, &["logout", "--json"]);
+    let told: Value = serde_json::from_str(&out.stdout).unwrap();
+    assert_eq!((out.code, &told["revocation"]), (0, &json!("unknown")));
+    assert!(!told["why_unknown"].as_str().unwrap().is_empty());
+}

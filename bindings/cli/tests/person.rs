@@ -1,0 +1,317 @@
+//! Logins of people: what they see, in which way they log in, and what is kept.
+
+#![cfg(unix)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio;
+
+use common::person::{BROWSER_PROFILE, USER_TOKEN, visit, word_after};
+use common::terminal::Session;
+use common::{KEY, Scene, finish};
+use planetkey::Status;
+use serde_json::{Value, json};
+
+const ADDRESS: &str = "activate?user_code=";
+const BROWSER_TOKEN: &str = ".planet/work/token.json";
+const ALL_GRANTS: [&str; 3] = ["authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"];
+
+fn login(scene: &Scene, arguments: &[&str]) -> Session {
+    Session::start(scene.bare(["login"].iter().chain(arguments)), true)
+}
+
+/// Ends a login by device code, as this person; all that the screen showed.
+fn with_a_code(scene: &Scene, mut session: Session, name: &str) -> (i32, String, String) {
+    session.wait_for("enter the code.");
+    scene.decides(&word_after(&session.screen, ADDRESS), name, true);
+    session.end()
+}
+
+/// A program that writes down the address that it is to open.
+fn browser(scene: &Scene) -> String {
+    let opened = scene.home.path().join("opened");
+    let script =
+        scene.file("bin/browser", format!("#!/bin/sh\nprintf '%s' \"$1\" > '{0}.new'\nmv '{0}.new' '{0}'\n", opened.display()));
+    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+    script.display().to_string()
+}
+
+/// What the browser was given, once it was started.
+fn opened(scene: &Scene) -> String {
+    while !scene.has("opened") {
+        std::thread::yield_now();
+    }
+    scene.read("opened")
+}
+
+#[test]
+fn f121_without_a_browser_the_address_is_shown_and_a_code_serves() {
+    let scene = Scene::new().quick();
+    let (code, output, screen) = with_a_code(&scene, login(&scene, &[]), "ada");
+    assert_eq!((code, output.as_str()), (0, ""), "{screen}");
+    let file = scene.home.path().join(USER_TOKEN);
+    let end = format!(
+        "planetkey: logged in as user|ada, profile planet-user; the session is kept in {}\r\n\
+         planetkey: planet-user is the default profile now\r\n",
+        file.display()
+    );
+    assert!(screen.ends_with(&end), "{screen}");
+    assert_eq!(scene.read(".planet.json"), "{\n  \"PL_AUTH_PROFILE\": \"planet-user\"\n}");
+    let token = scene.kept(USER_TOKEN)["access_token"].as_str().unwrap().to_owned();
+    assert_eq!(finish(&mut scene.bare(["print-access-token"]), b"").line(), token);
+}
+
+#[test]
+fn f121_a_browser_that_cannot_be_started_is_no_way_to_log_in() {
+    let scene = Scene::new().quick();
+    scene.with_browser_client(&ALL_GRANTS);
+    let mut command = scene.bare(["login", "--profile", BROWSER_PROFILE]);
+    command.env("BROWSER", "/nowhere/browser");
+    let (code, _, screen) = with_a_code(&scene, Session::start(command, true), "ada");
+    assert_eq!(code, 0, "{screen}");
+    assert_eq!(scene.simulator.count("user.authorize").unwrap(), 0);
+    assert!(scene.has(BROWSER_TOKEN));
+    // And whoever wants that browser all the same gets the address.
+    let mut command = scene.bare(["login", "--browser", "--force", "--profile", BROWSER_PROFILE]);
+    let mut session = Session::start_controlled(command.env("BROWSER", "/nowhere/browser"));
+    session.wait_for("Open this address in a browser on this machine");
+    session.wait_for("code_challenge_method=S256\r\n");
+    let url = word_after(&session.screen, "to log in:");
+    assert!(visit(&scene.way_back(&url, "ada", true)).contains("You are logged in"));
+    assert_eq!(session.end().0, 0);
+}
+
+#[test]
+fn the_browser_is_opened_and_comes_back() {
+    let scene = Scene::new();
+    scene.with_browser_client(&["authorization_code", "refresh_token"]);
+    for arguments in [&["login", "--profile", BROWSER_PROFILE][..], &["login", "--browser", "--profile", "planet-user", "-n"]] {
+        let mut command = scene.bare(arguments);
+        command.env("BROWSER", browser(&scene));
+        let mut session = Session::start(command, true);
+        session.wait_for("A browser was opened to log in.");
+        let url = opened(&scene);
+        assert!(session.screen.contains(&url), "{}", session.screen);
+        let page = visit(&scene.way_back(&url, "ada", true));
+        assert!(page.starts_with("HTTP/1.1 200") && page.contains("You are logged in"), "{page}");
+        let (code, output, screen) = session.end();
+        assert_eq!((code, output.as_str()), (0, ""), "{screen}");
+        assert!(screen.contains("logged in as user|ada"), "{screen}");
+        std::fs::remove_file(scene.home.path().join("opened")).unwrap();
+    }
+    assert!(scene.has(BROWSER_TOKEN) && scene.has(USER_TOKEN));
+}
+
+#[test]
+fn a_device_login_opens_the_browser_where_there_is_one_and_may_do_so() {
+    let scene = Scene::new().quick();
+    for (arguments, opens) in
+        [(&["login"][..], true), (&["login", "--device", "--force"], true), (&["login", "--force", "--no-open-browser"], false)]
+    {
+        let mut command = scene.bare(arguments);
+        command.env("BROWSER", browser(&scene));
+        let (code, _, screen) = with_a_code(&scene, Session::start(command, true), "ada");
+        assert_eq!((code, screen.contains("A browser was opened")), (0, opens), "{screen}");
+        assert_eq!(scene.has("opened"), opens, "{arguments:?}");
+        if opens {
+            assert!(opened(&scene).contains(&word_after(&screen, ADDRESS)));
+            std::fs::remove_file(scene.home.path().join("opened")).unwrap();
+        }
+    }
+}
+
+#[test]
+fn f129_a_denial_has_an_exit_code_of_its_own() {
+    let scene = Scene::new().quick();
+    let mut session = login(&scene, &[]);
+    session.wait_for("enter the code.");
+    scene.decides(&word_after(&session.screen, ADDRESS), "ada", false);
+    let (code, output, screen) = session.end();
+    assert_eq!((code, output.as_str()), (Status::Denied.number(), ""), "{screen}");
+    assert!(screen.contains("planetkey: DENIED: "), "{screen}");
+
+    let mut session = login(&scene, &["--browser"]);
+    session.wait_for("code_challenge_method=S256\r\n");
+    let url = word_after(&session.screen, "to log in:");
+    assert!(visit(&scene.way_back(&url, "ada", false)).contains("Not logged in"));
+    let (code, output, screen) = session.end();
+    assert_eq!((code, output.as_str()), (Status::Denied.number(), ""), "{screen}");
+    assert!(!scene.has(".planet.json") && !scene.has(USER_TOKEN));
+}
+
+#[test]
+fn f132_the_qr_code_has_an_ascii_form_for_other_locales() {
+    let scene = Scene::new();
+    let shown = |variables: &[(&str, &str)]| {
+        let mut command = scene.bare(["login", "--show-qr-code"]);
+        command.envs(variables.iter().copied());
+        let mut session = Session::start_controlled(&command);
+        session.wait_for("enter the code.");
+        session.types("\u{3}");
+        let (_, _, screen) = session.end();
+        let (code, address) = screen.split_once("To log in").unwrap();
+        assert!(address.contains(&word_after(&screen, ADDRESS)), "the code is shown beside it: {screen}");
+        assert!(!code.is_empty() && code.lines().all(|line| line.chars().count() <= 80 + 9), "{code}");
+        code.to_owned()
+    };
+    for variables in [&[("LANG", "C.UTF-8")][..], &[("LANG", "C"), ("LC_ALL", "de_DE.utf8")]] {
+        let code = shown(variables);
+        assert!(code.contains('\u{2588}') && !code.contains('\x1b'), "{code:?}");
+    }
+    let coloured = shown(&[("LANG", "C.UTF-8"), ("TERM", "xterm")]);
+    assert!(coloured.starts_with("\x1b[97;40m\u{2588}") && coloured.contains("\x1b[0m"), "{coloured:?}");
+    for variables in [
+        &[][..],
+        &[("LANG", "de_DE.ISO-8859-1"), ("TERM", "xterm"), ("NO_COLOR", "1")],
+        &[("LANG", "C.UTF-8"), ("LC_ALL", "POSIX")],
+        &[("LANG", "C.UTF-8"), ("TERM", "dumb")],
+    ] {
+        let code = shown(variables);
+        assert!(code.is_ascii() && code.contains("##") && !code.contains('\x1b'), "{code:?}");
+    }
+    // Only where it is asked for.
+    let mut session = Session::start_controlled(&scene.bare(["login"]));
+    session.wait_for("enter the code.");
+    session.types("\u{3}");
+    assert!(!session.end().2.contains("##"));
+}
+
+#[test]
+fn f133_what_a_login_asks_is_not_on_the_output() {
+    let scene = Scene::new().quick();
+    let (code, output, screen) = with_a_code(&scene, login(&scene, &["--json", "--show-qr-code"]), "ada");
+    assert_eq!(code, 0, "{screen}");
+    assert!(!screen.contains("planetkey: "), "a program reads how it went: {screen}");
+    let told: Value = serde_json::from_str(&output).unwrap();
+    let file = scene.home.path().join(USER_TOKEN);
+    let wanted = json!({
+        "asked": true, "subject": "user|ada", "email": null, "scopes": ["planet", "offline_access"], "profile": "planet-user",
+        "file": file, "client_type": "oidc_device_code", "default": true, "expires_at": told["expires_at"],
+    });
+    assert_eq!(told, wanted);
+    assert!(told["expires_at"].is_i64() && !output.contains("eyJ"), "{output}");
+    let run = finish(&mut scene.bare(["print-access-token"]), b"");
+    assert_eq!(run.line(), scene.kept(USER_TOKEN)["access_token"].as_str().unwrap());
+    // Nobody is asked by a command that prints.
+    finish(&mut scene.bare(["logout"]), b"").silent();
+    let run = finish(&mut scene.bare(["print-access-token"]), b"");
+    run.failed(Status::LoginRequired);
+}
+
+#[test]
+fn where_nobody_can_be_asked_it_says_what_to_run() {
+    let scene = Scene::new();
+    for arguments in [&["login"][..], &["login", "--json"], &["login", "--no-open-browser"], &["login", "--force"]] {
+        let run = finish(&mut scene.bare(arguments), b"");
+        let message = run.failed(Status::LoginRequired);
+        assert!(message.contains("planetkey login --profile planet-user") && message.contains("--device"), "{message}");
+    }
+    // Questions that a program would get are not asked either.
+    let mut session = Session::start(scene.bare(["login"]), false);
+    let mut message = String::new();
+    session.child.stderr.take().unwrap().read_to_string(&mut message).unwrap();
+    assert_eq!(session.end().0, Status::LoginRequired.number(), "{message}");
+    assert_eq!(scene.simulator.count("user.device").unwrap(), 0);
+    assert!(!scene.has(".planet.json"));
+}
+
+#[test]
+fn who_says_device_is_told_the_code_without_a_terminal() {
+    let scene = Scene::new().quick();
+    let mut command = scene.bare(["login", "--device", "--show-qr-code"]);
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let address = lines.find(|line| line.contains(ADDRESS)).unwrap();
+    scene.decides(&word_after(&address, ADDRESS), "ada", true);
+    let rest: Vec<String> = lines.collect();
+    assert!(child.wait().unwrap().success(), "{rest:?}");
+    assert!(rest.iter().all(|line| !line.contains("Waiting")), "no line that changes, but on a terminal: {rest:?}");
+    assert!(rest.iter().any(|line| line.contains("logged in as user|ada")), "{rest:?}");
+}
+
+#[test]
+fn a_good_session_stays_and_an_expired_one_is_renewed_without_a_person() {
+    let scene = Scene::new().quick();
+    for (age, renewals) in [(0, 0), (7200, 1)] {
+        let session = scene.saved("user|ada", age);
+        let run = finish(&mut scene.bare(["login"]), b"");
+        assert!(run.silent().starts_with("planetkey: user|ada is logged in already, profile planet-user, valid for "), "{run:?}");
+        assert!(run.stderr.contains("(--force asks all the same)"), "{run:?}");
+        let family = scene.simulator.family(session["refresh_token"].as_str().unwrap()).unwrap();
+        assert_eq!((&family["alive"], &family["rotations"]), (&json!(true), &json!(renewals)));
+    }
+    let run = finish(&mut scene.bare(["login", "--json"]), b"");
+    assert_eq!((&run.json()["asked"], &run.json()["subject"]), (&json!(false), &json!("user|ada")));
+    assert_eq!(scene.simulator.count("user.device").unwrap(), 0);
+    // But for a scope that was not granted, or because somebody says so, somebody is asked.
+    let session = login(&scene, &["--scope", "planet", "--scope", "openid", "--scope", "email"]);
+    let (code, _, screen) = with_a_code(&scene, session, "ada");
+    assert_eq!(code, 0, "{screen}");
+    assert!(screen.contains("logged in as ada@example.com"), "{screen}");
+    let (code, _, screen) = with_a_code(&scene, login(&scene, &["--force"]), "ada");
+    assert_eq!(code, 0, "{screen}");
+    assert_eq!(scene.kept(USER_TOKEN)["scope"], "planet offline_access");
+}
+
+#[test]
+fn whose_profile_it_is_depends_on_what_was_said() {
+    let scene = Scene::new().quick();
+    // A key of the environment is kept, unless how a person logs in was said.
+    let mut command = scene.bare(["login", "--device"]);
+    command.env("PL_API_KEY", KEY);
+    let (code, _, screen) = with_a_code(&scene, Session::start(command, true), "ada");
+    assert_eq!(code, 0, "{screen}");
+    assert!(screen.contains("profile planet-user") && screen.contains("PL_API_KEY of the environment goes before"), "{screen}");
+    // A default profile that is no person's stays what it is.
+    let before = "{\"PL_AUTH_PROFILE\": \"keys\"}";
+    scene.profile("keys", &json!({"client_type": "static_apikey", "api_key": KEY}));
+    scene.file(".planet.json", before);
+    let (code, _, screen) = with_a_code(&scene, login(&scene, &["--force", "--no"]), "ada");
+    assert_eq!((code, scene.read(".planet.json").as_str()), (0, before), "{screen}");
+    // One that is a person's is logged in to, by its own client.
+    scene.with_browser_client(&ALL_GRANTS);
+    scene.file(".planet.json", format!("{{\"PL_AUTH_PROFILE\": \"{BROWSER_PROFILE}\"}}"));
+    let (code, _, screen) = with_a_code(&scene, login(&scene, &[]), "ada");
+    assert_eq!((code, scene.has(BROWSER_TOKEN)), (0, true), "{screen}");
+    let mut command = scene.bare(["login", "--force", "-n"]);
+    command.env("PL_AUTH_PROFILE", "planet-user");
+    let (code, _, screen) = with_a_code(&scene, Session::start(command, true), "ada");
+    assert_eq!(code, 0, "{screen}");
+    assert!(screen.contains("profile planet-user"), "{screen}");
+}
+
+#[test]
+fn what_says_how_a_person_logs_in_is_for_people() {
+    let scene = Scene::new();
+    scene.profile("keys", &json!({"client_type": "static_apikey", "api_key": KEY}));
+    for arguments in [
+        &["--device", "--browser"][..],
+        &["--open-browser", "--no-open-browser"],
+        &["--device", "--with-api-key"],
+        &["--force", "--auth-client-id", "x"],
+        &["--profile", "keys", "--show-qr-code"],
+        &["--no-verify"],
+        &["--sops"],
+        &["--device", "--no-save"],
+        &["--device", "--wait-s", "0"],
+        &["--device", "--wait-s", "86401"],
+        &["--device", "--scope", "a b"],
+    ] {
+        let run = finish(&mut scene.bare(["login"].iter().chain(arguments)), b"");
+        assert_eq!((run.code, run.stdout.as_str()), (Status::InvalidArgument.number(), ""), "{arguments:?}: {run:?}");
+    }
+    assert_eq!(scene.simulator.count("connections").unwrap(), 0);
+}
+
+#[test]
+fn nobody_is_waited_for_longer_than_was_said() {
+    let scene = Scene::new();
+    for way in ["--device", "--browser"] {
+        let run = finish(&mut scene.bare(["login", way, "--wait-s", "1"]), b"");
+        assert_eq!((run.code, run.stdout.as_str()), (Status::Timeout.number(), ""), "{run:?}");
+    }
+    assert!(!scene.has(".planet.json"));
+}
