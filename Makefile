@@ -10,30 +10,36 @@ export CARGO PYTHON PREFIX DESTDIR
 reports := $(CURDIR)/build/vectors
 simulator := $(CURDIR)/target/release/planetkey-simulator
 debian_packages := libcurl4-openssl-dev libcjson-dev valgrind cmake pkg-config curl gcc g++ binutils
+browser_packages := chromium chromium-driver
+
+# Installs what is missing where it may, and says what to do where it may not.
+define need
+@missing=; for package in $(1); do \
+    dpkg -s "$$package" >/dev/null 2>&1 || missing="$$missing $$package"; \
+done; \
+if [ -n "$$missing" ]; then \
+    if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+        apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; \
+    else \
+        echo "missing packages: install them with: apt-get install$$missing" >&2; exit 1; \
+    fi; \
+fi
+endef
 
 .PHONY: all build bindings demo test test-rust test-schedules test-fuzz test-asan test-c test-python test-node test-vectors test-processes \
-	test-peers test-install test-readme fuzz bench install dist prerequisites lint clean
+	test-peers test-browser test-install test-readme fuzz bench install dist prerequisites lint clean
 
 # The shared cases are compared after every language has run them.
 .NOTPARALLEL:
 
 all: build
 
-# What the C side, its tests and the demo need of Debian. Installs what is missing where it may, and says what to do where it may not.
+# What the C side, its tests and the demo need of Debian.
 prerequisites:
 	@for tool in $(CARGO) $(PYTHON) node npm; do \
 	    command -v "$$tool" >/dev/null || { echo "planetkey needs $$tool; README.md, 'Building', says which version" >&2; exit 1; }; \
 	done
-	@missing=; for package in $(debian_packages); do \
-	    dpkg -s "$$package" >/dev/null 2>&1 || missing="$$missing $$package"; \
-	done; \
-	if [ -n "$$missing" ]; then \
-	    if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
-	        apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; \
-	    else \
-	        echo "missing packages: install them with: apt-get install$$missing" >&2; exit 1; \
-	    fi; \
-	fi
+	$(call need,$(debian_packages))
 
 build: prerequisites
 	$(CARGO) build --release --locked -p planetkey-ffi -p planetkey-cli -p planetkey-simulator
@@ -47,8 +53,8 @@ bindings: build
 demo: bindings
 	PLANETKEY_SIMULATOR_BINARY=$(simulator) tests/demo/run
 
-test: prerequisites lint test-rust test-schedules build test-c test-python test-node test-vectors test-processes test-peers test-install \
-	test-asan test-fuzz demo test-readme
+test: prerequisites lint test-rust test-schedules build test-c test-python test-node test-vectors test-processes test-peers test-browser \
+	test-install test-asan test-fuzz demo test-readme
 	@echo "every suite passed"
 
 lint:
@@ -87,6 +93,11 @@ test-processes: bindings
 # The same files with Planet's own SDK, and the HTTP clients that have an adapter.
 test-peers: bindings
 	PLANETKEY_SIMULATOR_BINARY=$(simulator) tests/peers/run
+
+# Logins of people in a real browser.
+test-browser: bindings
+	$(call need,$(browser_packages))
+	PLANETKEY_SIMULATOR_BINARY=$(simulator) tests/browser/run
 
 # The parsers: seconds here, minutes by `make fuzz`.
 test-fuzz:

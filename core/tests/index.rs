@@ -55,7 +55,7 @@ fn numbered(name: &str) -> Option<&str> {
 }
 
 /// Where numbered tests may be.
-const SUITES: [&str; 16] = [
+const SUITES: [&str; 17] = [
     "core/tests/conformance",
     "core/tests/faults",
     "core/tests/login",
@@ -71,6 +71,7 @@ const SUITES: [&str; 16] = [
     "tests/c",
     "tests/processes",
     "tests/peers",
+    "tests/browser",
     "tests/peers/node",
 ];
 

@@ -37,6 +37,9 @@ FOREIGN_VARIABLES = (
     "no_proxy",
     "SSL_CERT_FILE",
     "REQUESTS_CA_BUNDLE",
+    "BROWSER",
+    "DISPLAY",
+    "WAYLAND_DISPLAY",
 )
 
 
@@ -62,6 +65,7 @@ class Simulator:
 
     def __init__(self, facts: Mapping[str, Any]) -> None:
         self.control: str = facts["control"]
+        self.user: str = facts["user"]
         self.planet_api: str = facts["planet_api"]
         self.sentinel_hub_api: str = facts["sentinel_hub_api"]
         self.proxy: str = facts["proxy"]
@@ -98,6 +102,13 @@ class Simulator:
         """What became of the session that a refresh token, old or current, belongs to."""
         (session,) = self._call("/sessions?" + urllib.parse.urlencode({"token": token}))
         return session
+
+    def register(self, **client: object) -> None:
+        self._call("/clients", client)
+
+    def log_in(self, **person: object) -> dict[str, Any]:
+        """A login without a browser: by `authorization_url` or `user_code`."""
+        return self._call("/login", person)
 
     def revoke(self, **what: object) -> None:
         self._call("/revoke", what)

@@ -1,0 +1,244 @@
+"""Logins of people by the command, through a real browser."""
+
+import json
+import os
+import socket
+import subprocess
+import urllib.parse
+from pathlib import Path
+
+import pytest
+
+from person import DefaultBrowser, Person
+from simulator import Simulator, command
+from terminal import Terminal
+from webdriver import Browser, WebDriverError
+
+OK, LOGIN_REQUIRED, DENIED, TIMEOUT, CANCELLED = 0, 3, 4, 7, 8
+LOGGED_IN = "You are logged in"
+
+
+def login(*arguments: str) -> Terminal:
+    return Terminal([command(), "login", *arguments])
+
+
+def printed(*arguments: str) -> str:
+    return subprocess.run([command(), *arguments], capture_output=True, text=True, check=True).stdout.rstrip("\n")
+
+
+def kept(home: Path) -> dict[str, object]:
+    return json.loads((home / ".planet" / "planet-user" / "token.json").read_bytes())
+
+
+def parameter(url: str, name: str) -> str:
+    (value,) = urllib.parse.parse_qs(urllib.parse.urlsplit(url).query)[name]
+    return value
+
+
+def port_is_free(redirect_uri: str) -> bool:
+    with socket.socket() as listener:
+        return listener.connect_ex(("127.0.0.1", urllib.parse.urlsplit(redirect_uri).port or 0)) != 0
+
+
+def test_a_person_logs_in_through_the_browser(
+    simulator: Simulator, home: Path, default_browser: DefaultBrowser, ada: Person, request: pytest.FixtureRequest
+) -> None:
+    """User name, second factor, consent, the friendly page, and the token."""
+    terminal = login("--browser")
+    ada.logs_in(default_browser.opened())
+    assert ada.browser.read("#client") == "49lHVBYlXCdfIYqE1B9zeXt0iFHSXees"
+    ada.allows()
+    ada.sees(LOGGED_IN)
+    assert "return to your program" in ada.browser.text
+    code, output, screen = terminal.end()
+    assert (code, output) == (OK, ""), screen
+    assert f"logged in as {ada.subject}, profile planet-user" in screen
+    # Nothing is left for somebody who comes later, and nothing was loaded from elsewhere.
+    assert ada.browser.script("return [document.cookie, localStorage.length, document.scripts.length]") == ["", 0, 0]
+    assert ada.browser.script("return performance.getEntriesByType('resource').length") == 0
+    token = printed("print-access-token")
+    assert token == kept(home)["access_token"]
+    assert simulator.get(simulator.planet_api + "/data/v1", f"Authorization: Bearer {token}") == 200
+    assert (simulator.count("user.token"), simulator.count("user.authorize")) == (1, 1)
+    pictures(ada.browser)
+
+
+def pictures(browser: Browser) -> None:
+    """What the friendly page looks like, for people who run the tests; a test cannot judge it."""
+    directory = Path(os.environ.get("PLANETKEY_SCREENSHOTS", ""))
+    if not directory.is_dir():
+        return
+    browser.screenshot(directory / "logged-in.png")
+    browser.emulate(prefers_color_scheme="dark")
+    browser.screenshot(directory / "logged-in-dark.png")
+
+
+def test_f129_a_denial_is_a_page_and_an_exit_code(
+    simulator: Simulator, home: Path, default_browser: DefaultBrowser, ada: Person
+) -> None:
+    terminal = login("--browser")
+    ada.logs_in(default_browser.opened())
+    ada.denies()
+    ada.sees("Not logged in")
+    code, output, screen = terminal.end()
+    assert (code, output) == (DENIED, ""), screen
+    assert not (home / ".planet").exists()
+    assert simulator.count("user.token") == 0
+
+
+def test_f122_a_closed_tab_is_waited_for_until_somebody_breaks_off(
+    simulator: Simulator, home: Path, default_browser: DefaultBrowser, ada: Person
+) -> None:
+    terminal = login("--browser")
+    url = default_browser.opened()
+    ada.browser.new_tab()
+    ada.logs_in(url)
+    ada.browser.close_tab()
+    terminal.find(r"Waiting for you, \d:\d\d left")
+    assert not port_is_free(parameter(url, "redirect_uri"))
+    terminal.type("\x03")
+    code, output, screen = terminal.end()
+    assert (code, output) == (CANCELLED, ""), screen
+    assert port_is_free(parameter(url, "redirect_uri"))
+    assert not (home / ".planet").exists()
+
+
+def test_f122_a_closed_tab_is_waited_for_as_long_as_was_said(
+    simulator: Simulator, home: Path, default_browser: DefaultBrowser, ada: Person
+) -> None:
+    terminal = login("--browser", "--wait-s", "5")
+    url = default_browser.opened()
+    ada.browser.new_tab()
+    ada.browser.open(url)
+    ada.browser.close_tab()
+    code, output, screen = terminal.end()
+    assert (code, output) == (TIMEOUT, ""), screen
+    assert port_is_free(parameter(url, "redirect_uri"))
+
+
+def test_f123_the_way_back_is_good_once(
+    simulator: Simulator, home: Path, default_browser: DefaultBrowser, ada: Person
+) -> None:
+    """Whoever reloads the last page meets nobody, and the code is sent once."""
+    terminal = login("--browser")
+    ada.logs_in(default_browser.opened())
+    ada.allows()
+    ada.sees(LOGGED_IN)
+    way_back = ada.browser.url
+    code, _, screen = terminal.end()
+    assert code == OK, screen
+    ada.browser.reload()
+    assert "ERR_CONNECTION_REFUSED" in ada.browser.text
+    with pytest.raises(WebDriverError, match="ERR_CONNECTION_REFUSED"):
+        ada.browser.open(way_back)
+    assert simulator.count("user.token") == 1
+    assert simulator.session_of(printed("print-access-token"))["alive"]
+
+
+def test_f124_what_else_a_browser_asks_for_does_not_end_the_login(
+    simulator: Simulator, home: Path, default_browser: DefaultBrowser, ada: Person
+) -> None:
+    """The icon, a prefetch, a page of somebody else that tries the port: each with a real browser."""
+    terminal = login("--browser")
+    url = default_browser.opened()
+    way_back = parameter(url, "redirect_uri")
+    origin = way_back.removesuffix("/callback")
+    for path, heading in (
+        ("/favicon.ico", "Nothing here"),
+        ("/", "Nothing here"),
+        ("/callback/", "Nothing here"),
+        ("/callback?error=access_denied", "Not this login"),
+        ("/callback?code=forged&state=forged", "Not this login"),
+    ):
+        ada.browser.open(origin + path)
+        ada.sees(heading)
+    # A page of another origin: a preflight, a form, a picture.
+    ada.browser.open(simulator.planet_api + "/data/v1")
+    tries = """
+        const [origin] = arguments, tries = [
+            fetch(origin + '/callback', {method: 'POST', headers: {'x-forged': '1'}}),
+            fetch(origin + '/callback?code=x&state=y', {mode: 'no-cors'}),
+            navigator.sendBeacon(origin + '/callback', 'code=x'),
+        ];
+        return Promise.allSettled(tries).then((all) => all.length);
+    """
+    assert ada.browser.script(tries, origin) == 3
+    terminal.find("Waiting for you")
+    ada.logs_in(url)
+    ada.allows()
+    ada.sees(LOGGED_IN)
+    code, _, screen = terminal.end()
+    assert code == OK, screen
+    assert simulator.count("user.token") == 1
+
+
+def test_f121_a_device_login_is_completed_in_any_browser(simulator: Simulator, home: Path, ada: Person) -> None:
+    """Without a browser of its own the command shows an address and a code."""
+    terminal = login()
+    url = terminal.find(r"\n    (http://\S+)\n")
+    code = terminal.find(r"shows the code ([A-Z-]+)")
+    ada.confirms_code(url, code)
+    ada.allows()
+    assert "The device is connected" in ada.browser.text
+    ended, output, screen = terminal.end()
+    assert (ended, output) == (OK, ""), screen
+    assert f"logged in as {ada.subject}" in screen
+    assert printed("print-access-token") == kept(home)["access_token"]
+
+
+def test_a_code_is_typed_on_another_device_and_may_be_refused(simulator: Simulator, home: Path, ada: Person) -> None:
+    terminal = login("--device")
+    url = terminal.find(r"Or open\s+(http://\S+)\s+and enter")
+    code = terminal.find(r"shows the code ([A-Z-]+)")
+    ada.enters_code(url, code.lower())
+    ada.denies()
+    assert "The device was refused" in ada.browser.text
+    ended, output, screen = terminal.end()
+    assert (ended, output) == (DENIED, ""), screen
+    assert not (home / ".planet").exists()
+
+
+def test_a_device_login_opens_the_browser_where_there_is_one(
+    simulator: Simulator, home: Path, default_browser: DefaultBrowser, ada: Person
+) -> None:
+    terminal = login()
+    ada.confirms_code(default_browser.opened(), terminal.find(r"shows the code ([A-Z-]+)"))
+    ada.allows()
+    code, _, screen = terminal.end()
+    assert code == OK, screen
+
+
+def test_whoever_may_log_in_in_the_browser_only_pastes_the_address(
+    simulator: Simulator, home: Path, ada: Person
+) -> None:
+    redirect_uri = "http://127.0.0.1/callback"
+    simulator.register(
+        client_id="browser-only",
+        public=True,
+        server="user",
+        redirect_uris=[redirect_uri],
+        grant_types=["authorization_code", "refresh_token"],
+    )
+    config = {
+        "client_type": "oidc_auth_code",
+        "client_id": "browser-only",
+        "auth_server": simulator.user,
+        "scopes": ["planet", "offline_access"],
+        "audiences": ["https://api.planet.com/"],
+        "redirect_uri": redirect_uri,
+    }
+    profile = home / ".planet" / "work"
+    profile.mkdir(parents=True, mode=0o700)
+    (profile / "auth_client.json").write_text(json.dumps(config))
+    terminal = login("--profile", "work")
+    ada.logs_in(terminal.find(r"\n    (http://\S+)\n"))
+    ada.allows()
+    # What people see where nobody listens; its address is all that is needed.
+    assert "ERR_CONNECTION_REFUSED" in ada.browser.text
+    address = ada.browser.url
+    assert address.startswith(redirect_uri.replace("/callback", ":"))
+    terminal.type(address + "\r")
+    code, _, screen = terminal.end()
+    assert code == OK, screen
+    assert parameter(address, "code") not in screen
+    assert printed("--profile", "work", "print-access-token")
