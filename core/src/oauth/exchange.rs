@@ -62,16 +62,19 @@ pub(crate) fn refused(request: &Request, response: &Response, authentication: &C
 }
 
 /// A refused client is told apart by its id, which is no secret.
+///
+/// Keycloak says `unauthorized_client` to a wrong secret; with 401 it is about who the client is, and not about what it may do.
 pub(crate) fn name_client(error: Error, authentication: &ClientAuthentication) -> Error {
-    if error.oauth_error() != Some("invalid_client") {
-        return error;
-    }
+    let code = match (error.oauth_error(), error.http_status()) {
+        (Some(code @ "invalid_client"), _) | (Some(code @ "unauthorized_client"), Some(401)) => code,
+        _ => return error,
+    };
     let message = format!(
-        "the authorization server does not accept the client {} (invalid_client); check its id and secret or key, and that it is not expired",
+        "the authorization server does not accept the client {} ({code}); check its id and secret or key, and that it is not expired",
         crate::error::one_line(authentication.client_id(), 100)
     );
     Error::new(Status::Misconfigured, message)
-        .with_oauth_error("invalid_client", error.oauth_error_description())
+        .with_oauth_error(code, error.oauth_error_description())
         .with_http_status(error.http_status().unwrap_or(401))
 }
 

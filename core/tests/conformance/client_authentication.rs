@@ -237,6 +237,21 @@ fn a075_invalid_client_is_permanent_and_names_the_client_only() {
     assert_eq!(simulator.count("m2m.token").unwrap(), 1);
 }
 
+/// Keycloak's word for a wrong secret; with 400 it means what the standard says.
+#[test]
+fn a075_unauthorized_client_with_a_401_is_about_the_secret() {
+    let (fake, clock) = (Fake::new(), Arc::new(ManualClock::new(NOW)));
+    let session = Session::from_client_config(&config(&json!({})), &options(&fake, &clock)).unwrap();
+    fake.answers(oauth_error(401, "unauthorized_client"));
+    let error = session.access_token().unwrap_err();
+    assert_eq!((error.status(), error.oauth_error()), (Status::Misconfigured, Some("unauthorized_client")));
+    assert!(error.message().contains("check its id and secret"), "{error}");
+
+    let session = Session::from_client_config(&config(&json!({"client_id": "another"})), &options(&fake, &clock)).unwrap();
+    fake.answers(oauth_error(400, "unauthorized_client"));
+    assert!(session.access_token().unwrap_err().message().contains("may not use this grant"));
+}
+
 #[test]
 fn a076_client_credentials_are_refused_to_public_clients() {
     let fake = Fake::new();
