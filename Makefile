@@ -27,7 +27,7 @@ fi
 endef
 
 .PHONY: all build bindings demo test test-rust test-schedules test-fuzz test-asan test-c test-python test-node test-vectors test-processes \
-	test-peers test-browser test-install test-readme fuzz bench install dist prerequisites lint clean
+	test-peers test-browser test-servers test-install test-readme fuzz bench install dist prerequisites lint clean
 
 # The shared cases are compared after every language has run them.
 .NOTPARALLEL:
@@ -53,8 +53,8 @@ bindings: build
 demo: bindings
 	PLANETKEY_SIMULATOR_BINARY=$(simulator) tests/demo/run
 
-test: prerequisites lint test-rust test-schedules build test-c test-python test-node test-vectors test-processes test-peers test-browser \
-	test-install test-asan test-fuzz demo test-readme
+test: prerequisites lint test-rust test-schedules build test-c test-python test-node test-vectors test-processes test-peers \
+	test-browser test-servers test-install test-asan test-fuzz demo test-readme
 	@echo "every suite passed"
 
 lint:
@@ -98,6 +98,10 @@ test-peers: bindings
 test-browser: bindings
 	$(call need,$(browser_packages))
 	PLANETKEY_SIMULATOR_BINARY=$(simulator) tests/browser/run
+
+# Real authorization servers on loopback.
+test-servers: bindings
+	PLANETKEY_SIMULATOR_BINARY=$(simulator) tests/servers/run
 
 # The parsers: seconds here, minutes by `make fuzz`.
 test-fuzz:

@@ -1,0 +1,191 @@
+"""People who log in through planetkey, on the servers' own pages."""
+
+import re
+import socket
+import time
+import urllib.parse
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import planetkey
+import pytest
+
+from clients import API, Profile, bearer
+from person import Page, parameters
+from server import AUDIENCE, Server
+
+CODE = "authorization_code"
+DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
+
+
+class Browser:
+    """A login of a program that waits for it, and the browser of a person."""
+
+    def __init__(self, server: Server, session: planetkey.Session) -> None:
+        self.login = session.start_browser_login()
+        self.person = server.person()
+        self._waiting = ThreadPoolExecutor(1)
+        self._logged_in = self._waiting.submit(self.login.wait)
+
+    def go_through(self, answer: Literal["yes", "no"] = "yes") -> Page:
+        """What the person does at the server, until it sends the browser back."""
+        page = self.person.go_through(self.login.authorization_url, answer=answer)
+        assert page.url.startswith(self.login.redirect_uri + "?"), page
+        return page
+
+    def back(self, response: Mapping[str, str]) -> Page:
+        """What the program shows to a browser that comes back with this."""
+        return self.person.deliver(self.login.redirect_uri + "?" + urllib.parse.urlencode(response))
+
+    def logged_in(self) -> planetkey.LoggedIn:
+        """How it ended."""
+        return self._logged_in.result(60)
+
+    def end(self) -> None:
+        """Leaves nothing behind."""
+        self.login.cancel()
+        self._waiting.shutdown()
+
+
+@contextmanager
+def browser_login(server: Server, profile: Profile) -> Iterator[Browser]:
+    """A login whose browser is the test."""
+    browser = Browser(server, profile.open())
+    try:
+        yield browser
+    finally:
+        browser.end()
+
+
+@pytest.mark.shows("a019", "a020", "a023", "a024", "a028", "a031", "a032", "a050", "a051", "a104")
+def test_in_the_browser(server: Server, home: Path) -> None:
+    profile = Profile(server, home)
+    with browser_login(server, profile) as browser:
+        url = browser.login.authorization_url
+        assert url.startswith(server.endpoint("authorization_endpoint") + "?")
+        asked = parameters(url)
+        assert asked["response_type"] == "code"
+        # Keycloak demands it of this client, and oidc-provider of every public one.
+        assert asked["code_challenge_method"] == "S256"
+        assert asked["scope"] == " ".join(server.scopes)
+        assert asked["audience"] == AUDIENCE
+        # Registered is the address without a port.
+        assert asked["redirect_uri"] == browser.login.redirect_uri
+        assert re.fullmatch(r"http://127\.0\.0\.1:[0-9]+/callback", asked["redirect_uri"])
+        response = parameters(browser.go_through().url)
+        assert response["iss"] == server.issuer
+        assert "You are logged in" in browser.back(response).text
+        logged_in = browser.logged_in()
+    assert set(logged_in.scopes) == set(server.granted)
+    assert logged_in.file == str(profile.file)
+    assert server.token_requests("person", CODE) == [None]
+
+    # It is a session like every other: renewed, and known to other processes.
+    session = profile.open()
+    assert session.id_token_claims()["nonce"] == asked["nonce"]
+    token = bearer(session.headers(API))
+    assert server.is_active(token)
+    assert profile.run("print-access-token") == token
+    session.refresh()
+    assert server.is_active(session.access_token())
+    assert server.token_requests("person", "refresh_token") == [None]
+
+
+@pytest.mark.shows("a045", "a046")
+@pytest.mark.parametrize("issuer", ["http://127.0.0.1:9/auth/realms/main", ""])
+def test_a_response_of_another_server_is_not_believed(server: Server, home: Path, issuer: str) -> None:
+    with browser_login(server, Profile(server, home)) as browser:
+        response = parameters(browser.go_through().url)
+        # Both servers say in their metadata that they name themselves.
+        assert response.pop("iss") == server.issuer
+        shown = browser.back({**response, "iss": issuer} if issuer else response)
+        assert "You are logged in" not in shown.text
+        with pytest.raises(planetkey.Protocol) as refused:
+            browser.logged_in()
+    assert refused.value.reason == "issuer_mismatch"
+    # The code went nowhere.
+    assert server.token_requests("person", CODE) == []
+
+
+@pytest.mark.shows("a035", "a037", "a044", "a049")
+def test_a_response_to_nobodys_question_is_passed_over(server: Server, home: Path) -> None:
+    with browser_login(server, Profile(server, home)) as browser:
+        response = parameters(browser.go_through().url)
+        assert browser.back({**response, "state": "guessed"}).status == 400
+        # The login goes on, and the code was not used.
+        assert browser.back(response).status == 200
+        assert browser.logged_in().subject is not None
+        port = urllib.parse.urlsplit(browser.login.redirect_uri).port
+    assert server.token_requests("person", CODE) == [None]
+    assert port is not None
+    socket.create_server(("127.0.0.1", port)).close()
+
+
+@pytest.mark.shows("a038", "a048")
+def test_a_person_who_says_no_in_the_browser(server: Server, home: Path) -> None:
+    profile = Profile(server, home, client_id="stranger")
+    with browser_login(server, profile) as browser:
+        response = parameters(browser.go_through("no").url)
+        assert response["error"] == "access_denied"
+        assert browser.back({**response, "state": "guessed"}).status == 400
+        browser.back(response)
+        with pytest.raises(planetkey.Denied) as refused:
+            browser.logged_in()
+    assert refused.value.oauth_error == "access_denied"
+    assert not profile.file.exists()
+    assert server.token_requests("stranger", CODE) == []
+
+
+@pytest.mark.shows("a078", "a082")
+@pytest.mark.shows("a081", at="Keycloak")
+def test_on_another_device(server: Server, home: Path) -> None:
+    profile = Profile(server, home, client_id="device")
+    session = profile.open()
+    login = session.start_device_login()
+    # A program that asks as often as it is told: pending does not end the login, and Keycloak never says slow_down.
+    for _ in range(2):
+        left_ms = login.poll()
+        assert isinstance(left_ms, int)
+        assert left_ms <= server.device_interval_ms
+        time.sleep(left_ms / 1000)
+    page = server.person().go_through(login.verification_uri, user_code=login.user_code)
+    assert page.status == 200, page
+    logged_in = login.wait()
+    assert set(logged_in.scopes) == set(server.granted)
+    assert server.token_requests("device", DEVICE_CODE)[-1] is None
+    assert server.is_active(session.access_token())
+    session.refresh()
+    assert server.token_requests("device", "refresh_token") == [None]
+
+
+@pytest.mark.shows("a085")
+def test_a_person_who_says_no_on_another_device(server: Server, home: Path) -> None:
+    profile = Profile(server, home, client_id="stranger", kind="oidc_device_code")
+    login = profile.open().start_device_login()
+    assert login.verification_uri_complete is not None
+    server.person().go_through(login.verification_uri_complete, answer="no")
+    with pytest.raises(planetkey.Denied):
+        login.wait()
+    asked = len(server.token_requests("stranger", DEVICE_CODE))
+    with pytest.raises(planetkey.Denied):
+        login.wait()
+    assert len(server.token_requests("stranger", DEVICE_CODE)) == asked
+
+
+def test_keys_that_have_changed(server: Server, home: Path) -> None:
+    profile = Profile(server, home)
+
+    def log_in() -> str | None:
+        with browser_login(server, profile) as browser:
+            browser.back(parameters(browser.go_through().url))
+            return browser.logged_in().subject
+
+    subject = log_in()
+    server.rotate_keys()
+    # The new ID token is signed with a key that came later.
+    profile.open().refresh()
+    assert profile.open().id_token_claims()["sub"] == subject
+    assert log_in() == subject

@@ -1,0 +1,99 @@
+"""A person's session whose refresh token is good once."""
+
+import shutil
+from pathlib import Path
+
+import planetkey
+import pytest
+
+from clients import API, Profile, bearer, log_in_by_hand
+from server import Server
+
+GRANT = "refresh_token"
+
+
+@pytest.mark.shows("a061", "a072", "f094")
+def test_a_renewal_replaces_the_refresh_token_for_everybody(server: Server, home: Path) -> None:
+    profile = Profile(server, home)
+    first = log_in_by_hand(server)
+    profile.save(first)
+
+    token = profile.open().access_token()
+    kept = profile.kept()
+    assert kept["access_token"] == token != first["access_token"]
+    assert kept["refresh_token"] != first["refresh_token"]
+    assert server.is_active(token)
+
+    # Another process, and another language, have it too, and do not ask.
+    assert profile.run("print-access-token") == token
+    assert profile.run("header", API) == f"Authorization: Bearer {token}"
+    assert server.token_requests("person", GRANT) == [None]
+
+
+@pytest.mark.shows("a061")
+def test_every_renewal_sends_the_newest(server: Server, home: Path) -> None:
+    profile = Profile(server, home)
+    profile.save(log_in_by_hand(server))
+    session = profile.open()
+    tokens = [session.access_token()]
+    for _ in range(4):
+        session.refresh()
+        tokens.append(session.access_token())
+    # The command renews too, and the session notices.
+    profile.run("refresh")
+    assert len(set(tokens)) == 5
+    assert server.token_requests("person", GRANT) == [None] * 6
+    assert server.is_active(profile.kept()["access_token"])
+
+
+@pytest.mark.shows("a065", "a066")
+def test_a_refresh_token_that_was_used_ends_the_session(server: Server, home: Path) -> None:
+    profile = Profile(server, home)
+    tokens = log_in_by_hand(server)
+    profile.save(tokens)
+    profile.open().refresh()
+    # Somebody restores a backup, without what planetkey keeps beside it.
+    shutil.rmtree(profile.directory)
+    profile = Profile(server, home)
+    profile.save(tokens)
+
+    for _ in range(3):
+        with pytest.raises(planetkey.LoginRequired) as refused:
+            profile.open().access_token()
+        assert refused.value.reason == "revoked"
+        assert refused.value.profile == profile.name
+        assert profile.name in refused.value.message
+        assert tokens["refresh_token"] not in str(refused.value)
+    assert len(server.token_requests("person", GRANT)) == 2
+
+
+@pytest.mark.shows("a065", "a066")
+def test_a_session_that_the_server_ended(server: Server, home: Path) -> None:
+    profile = Profile(server, home)
+    tokens = log_in_by_hand(server)
+    profile.save(tokens, expired=False)
+    session = profile.open()
+    assert bearer(session.headers(API)) == tokens["access_token"]
+    server.revoke(tokens["refresh_token"], {"client_id": "person", "token_type_hint": "refresh_token"})
+
+    assert session.should_retry(tokens["access_token"], 401, 'Bearer error="invalid_token"')
+    for _ in range(3):
+        with pytest.raises(planetkey.LoginRequired) as refused:
+            session.headers(API)
+        assert refused.value.reason == "revoked"
+    # Another process has the access token until an API refuses it, and does not send the dead refresh token again.
+    other = profile.open()
+    assert bearer(other.headers(API)) == tokens["access_token"]
+    other.invalidate(tokens["access_token"])
+    with pytest.raises(planetkey.LoginRequired):
+        other.headers(API)
+    assert len(server.token_requests("person", GRANT)) == 1
+
+
+def test_what_the_server_adds_stays(server: Server, home: Path) -> None:
+    profile = Profile(server, home)
+    tokens = log_in_by_hand(server)
+    profile.save(tokens)
+    profile.open().access_token()
+    # The SDK reads them: the ID token, the scope, and what Keycloak says of its session.
+    assert profile.kept().keys() >= tokens.keys()
