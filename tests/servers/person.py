@@ -90,8 +90,8 @@ class Person:
     """Somebody with a user name, a password and a browser of their own."""
 
     def __init__(self, name: str, password: str) -> None:
-        self._name = name
-        self._password = password
+        self.name = name
+        self.password = password
         # Browsers send secure cookies to loopback over plain http, too.
         jar = CookieJar(DefaultCookiePolicy(secure_protocols=("https", "http")))
         self._opener = urllib.request.build_opener(
@@ -142,7 +142,7 @@ class Person:
         password, text = form.first("password"), form.first("text")
         if password is not None:
             assert text is not None, form
-            form.values |= {text: self._name, password: self._password}
+            form.values |= {text: self.name, password: self.password}
         elif text is not None:
             assert user_code, form
             form.values[text] = user_code
