@@ -435,9 +435,10 @@ fn a_login_is_cancelled_while_somebody_is_asked_whether_to_replace_another() {
             let (browser, device) = under_way.get().unwrap();
             if in_browser {
                 browser.cancel();
-                assert!(matches!(browser.poll(), Ok(planetkey::Progress::Pending { .. })));
+                assert_eq!(browser.poll().unwrap_err().status(), Status::Cancelled);
             } else {
                 device.cancel();
+                assert_eq!(device.wait(None).unwrap_err().status(), Status::Cancelled);
             }
             Ok(Some("yes".to_owned()))
         };
@@ -456,4 +457,38 @@ fn a_login_is_cancelled_while_somebody_is_asked_whether_to_replace_another() {
     let alive = || simulator.families().into_iter().filter(|family| family["alive"] == true).collect::<Vec<_>>();
     eventually(|| alive().len() == 1);
     assert_eq!(alive()[0]["subject"], "simulator-user");
+}
+
+/// A signal handler may call the login that is waited for: the question is asked outside all locks.
+#[test]
+fn a_question_that_cancels_the_login_itself_does_not_hang() {
+    let simulator = simulator();
+    let session = Session::from_profile("planet-user", &Options { save: Some(false), ..simulator_options(&simulator) }).unwrap();
+    let browser = session.start_browser_login(&LoginOptions::default()).unwrap();
+    let device = session.start_device_login(&LoginOptions::default()).unwrap();
+    let (one, other) = (browser.clone(), device.clone());
+    let interrupt: planetkey::Interrupt = Arc::new(move || {
+        one.cancel();
+        other.cancel();
+        let _ = (one.poll(), other.poll());
+        false
+    });
+    assert_eq!(browser.with_interrupt(interrupt.clone()).wait(None).unwrap_err().status(), Status::Cancelled);
+    assert_eq!(device.with_interrupt(interrupt).wait(None).unwrap_err().status(), Status::Cancelled);
+}
+
+/// OpenID Connect Core 12.2.
+#[test]
+fn an_id_token_of_somebody_else_in_a_renewal_is_not_used() {
+    let home = Home::new();
+    let id_token = |subject: &str| jwt(&json!({"iss": "https://login.planet.com/", "sub": subject}));
+    home.write(&home.token_file(), &seeded(&json!({"id_token": id_token("ada")})));
+    for (theirs, kept) in [("bob", "ada"), ("ada", "ada")] {
+        let answer = json!({"access_token": format!("access-{theirs}"), "refresh_token": format!("refresh-{theirs}"),
+            "token_type": "Bearer", "expires_in": 3600, "id_token": id_token(theirs)});
+        home.fake.answers(token(&answer));
+        home.person().refresh().unwrap();
+        let text = std::fs::read_to_string(home.token_file()).unwrap();
+        assert!(text.contains(&id_token(kept)) && text.contains(&format!("refresh-{theirs}")), "{text}");
+    }
 }

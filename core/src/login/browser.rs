@@ -7,7 +7,7 @@ use crate::error::{Error, Result, Status};
 use crate::http::Patience;
 use crate::oauth::authorization_code::{self, Attempt, Parameters, Response};
 use crate::secret::Secret;
-use crate::session::{Endpoint, Interrupt, LoggedIn, OtherSubject, Person, Wait, deadline_ms, interruptibly};
+use crate::session::{Endpoint, Interrupt, LoggedIn, OtherSubject, Person, Wait, deadline_ms, interruptibly, interruptibly_or};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -213,18 +213,18 @@ impl BrowserLogin {
     /// Blocks for the token request. Errors: INVALID_ARGUMENT where this is not the address of this login, which leaves it under way; else as
     /// [`BrowserLogin::wait`].
     pub fn complete(&self, callback_url: &str) -> Result<LoggedIn> {
-        let mut state = self.lock();
-        loop {
+        let mut state = loop {
+            self.is_interrupted();
+            let mut state = self.lock();
             if let Some(outcome) = self.over(&mut state) {
                 return outcome;
             }
             if !state.redeeming {
-                break;
+                break state;
             }
             drop(state);
             std::thread::sleep(SLICE);
-            state = self.lock();
-        }
+        };
         let query = self.pasted(callback_url)?;
         match self.response(&query) {
             Response::NotOurs(_) => {
@@ -255,8 +255,16 @@ impl BrowserLogin {
         self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Asks whoever waits whether they still want to. Not to be called with the lock held: the question may call the login back.
     fn is_interrupted(&self) -> bool {
-        self.shared.cancelled.load(Ordering::Relaxed) || self.interrupt.as_ref().is_some_and(|interrupt| interrupt())
+        if self.interrupt.as_ref().is_some_and(|interrupt| interrupt()) {
+            self.shared.cancelled.store(true, Ordering::Relaxed);
+        }
+        self.is_cancelled()
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.shared.cancelled.load(Ordering::Relaxed)
     }
 
     /// The outcome, where the login is over or must end now.
@@ -265,13 +273,10 @@ impl BrowserLogin {
             return Some(outcome.clone());
         }
         if state.redeeming {
-            // Whoever has the code knows how it ends; they are told that it is not wanted any more.
-            if self.is_interrupted() {
-                self.shared.cancelled.store(true, Ordering::Relaxed);
-            }
-            return None;
+            // Whoever has the code knows how it ends, and learns that it is not wanted any more.
+            return self.is_cancelled().then(|| Err(cancelled()));
         }
-        if self.is_interrupted() {
+        if self.is_cancelled() {
             return Some(self.end(state, Err(cancelled())));
         }
         if self.now_ms() >= self.shared.ends_ms {
@@ -291,6 +296,7 @@ impl BrowserLogin {
     }
 
     fn step(&self, slice: Duration) -> Option<Outcome> {
+        self.is_interrupted();
         let mut state = self.lock();
         if let Some(outcome) = self.over(&mut state) {
             return Some(outcome);
@@ -306,8 +312,9 @@ impl BrowserLogin {
         let show = |page| loopback::answer(arrived.stream, page, self.shared.options.page.as_deref());
         match self.response(&arrived.query) {
             Response::NotOurs(why) => {
-                log::debug!("a request that is not this login's was refused: {why}");
+                drop(state);
                 show(Page::NotOurs);
+                log::debug!("a request that is not this login's was refused: {why}");
                 None
             }
             Response::Refused(error) => {
@@ -362,7 +369,8 @@ impl BrowserLogin {
         };
         let person = self.shared.person.with_interrupt(question.clone());
         let wait = Wait { timeout: person.timeout(), interrupt: Some(question.as_ref()) };
-        let tokens = interruptibly(wait, "the login", {
+        let unwanted = self.shared.person.clone();
+        let tokens = interruptibly_or(wait, "the login", move |tokens| unwanted.give_back(&tokens), {
             let (shared, code) = (self.shared.clone(), code.clone());
             move || {
                 let (client, http) = (shared.person.client(), shared.person.http());

@@ -3,7 +3,7 @@
 use super::{BrowserLogin, DeviceLogin, LoginOptions, Method, Prompt, PromptKind};
 use crate::error::{Error, Result, Status};
 use crate::profile::client_config::KindOfLogin;
-use crate::session::{Endpoint, LoggedIn, Person, Session, deadline_ms};
+use crate::session::{Endpoint, LoggedIn, Person, Session, deadline_ms, interruptibly};
 
 impl Session {
     /// Makes sure that somebody is logged in. A good session is left as it is, an expired one renewed; only then a person is asked: in the browser
@@ -97,7 +97,7 @@ fn by_person(person: &Person, options: &LoginOptions) -> Result<LoggedIn> {
             outcome => return outcome,
         }
     }
-    if has_prompter && (kind == KindOfLogin::DeviceCode || offers_device_codes(person)) {
+    if has_prompter && (kind == KindOfLogin::DeviceCode || offers_device_codes(person)?) {
         match on_device(person, options) {
             // Registered for the browser alone.
             Err(error)
@@ -111,10 +111,18 @@ fn by_person(person: &Person, options: &LoginOptions) -> Result<LoggedIn> {
     Err(nobody_to_ask(person))
 }
 
-fn offers_device_codes(person: &Person) -> bool {
-    let http = person.http();
-    let deadline = deadline_ms(http, person.timeout());
-    matches!(person.client().endpoint(Endpoint::DeviceAuthorization, http, crate::http::Patience::Patient, deadline), Ok(Some(_)))
+fn offers_device_codes(person: &Person) -> Result<bool> {
+    let this = person.clone();
+    let offered = interruptibly(person.wait(), "starting the login", move || {
+        let http = this.http();
+        let deadline = deadline_ms(http, this.timeout());
+        this.client().endpoint(Endpoint::DeviceAuthorization, http, crate::http::Patience::Patient, deadline)
+    });
+    match offered {
+        // No metadata, and what it needs is configured.
+        Err(error) if error.status() == Status::Misconfigured => Ok(false),
+        offered => Ok(offered?.is_some()),
+    }
 }
 
 const UNOPENED: &str = "no browser could be opened on this machine";

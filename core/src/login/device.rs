@@ -4,9 +4,9 @@ use super::{LoginOptions, Outcome, Progress, Prompt, PromptKind, cancelled, qr_c
 use crate::error::{Error, Result, Status};
 use crate::http::Patience;
 use crate::oauth::device_code::{self, DeviceAuthorization, Poll, Schedule};
-use crate::session::{Endpoint, Interrupt, LoggedIn, OtherSubject, Person, Wait, deadline_ms, interruptibly};
+use crate::session::{Endpoint, Interrupt, LoggedIn, OtherSubject, Person, Wait, deadline_ms, interruptibly, interruptibly_or};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long is slept before somebody is asked whether they still want to wait.
@@ -28,6 +28,8 @@ struct State {
     schedule: Schedule,
     /// What kept the last poll from being answered, should the time run out.
     trouble: Option<Error>,
+    /// Somebody is asking the server, or keeping what it gave.
+    polling: bool,
     outcome: Option<Outcome>,
 }
 
@@ -77,7 +79,7 @@ impl DeviceLogin {
             scopes,
             ends_ms,
             cancelled: AtomicBool::new(false),
-            state: Mutex::new(State { schedule, trouble: None, outcome: None }),
+            state: Mutex::new(State { schedule, trouble: None, polling: false, outcome: None }),
         };
         Ok(DeviceLogin { shared: Arc::new(shared), interrupt: None })
     }
@@ -151,20 +153,25 @@ impl DeviceLogin {
     ///
     /// Errors: those of the login, as [`DeviceLogin::wait`]; the same again once it is over.
     pub fn poll(&self) -> Result<Progress> {
-        let mut state = match self.shared.state.try_lock() {
-            Ok(state) => state,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => return Ok(Progress::Pending { next_poll_ms: BUSY_POLL_MS }),
-        };
+        self.is_interrupted();
+        let mut state = self.lock();
         if let Some(outcome) = self.over(&mut state) {
             return outcome.map(Progress::LoggedIn);
+        }
+        if state.polling {
+            return Ok(Progress::Pending { next_poll_ms: BUSY_POLL_MS });
         }
         if self.now_ms() < state.schedule.next_ms() {
             return Ok(self.pending(&state));
         }
-        match self.ask(&mut state) {
+        state.polling = true;
+        drop(state);
+        let polling = Polling(self);
+        let outcome = self.ask();
+        drop(polling);
+        match outcome {
             Some(outcome) => outcome.map(Progress::LoggedIn),
-            None => Ok(self.pending(&state)),
+            None => Ok(self.pending(&self.lock())),
         }
     }
 
@@ -199,8 +206,20 @@ impl DeviceLogin {
         self.shared.person.http().clock().now().monotonic_ms
     }
 
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks whoever waits whether they still want to. Not to be called with the lock held: the question may call the login back.
     fn is_interrupted(&self) -> bool {
-        self.shared.cancelled.load(Ordering::Relaxed) || self.interrupt.as_ref().is_some_and(|interrupt| interrupt())
+        if self.interrupt.as_ref().is_some_and(|interrupt| interrupt()) {
+            self.shared.cancelled.store(true, Ordering::Relaxed);
+        }
+        self.is_cancelled()
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.shared.cancelled.load(Ordering::Relaxed)
     }
 
     fn pending(&self, state: &State) -> Progress {
@@ -212,7 +231,11 @@ impl DeviceLogin {
         if let Some(outcome) = &state.outcome {
             return Some(outcome.clone());
         }
-        if self.is_interrupted() {
+        if state.polling {
+            // Whoever polls ends it, and learns that it is not wanted any more.
+            return self.is_cancelled().then(|| Err(cancelled()));
+        }
+        if self.is_cancelled() {
             return Some(self.end(state, Err(cancelled())));
         }
         if self.now_ms() < self.shared.ends_ms {
@@ -241,7 +264,8 @@ impl DeviceLogin {
         if self.is_interrupted() { Err(cancelled()) } else { Ok(answer) }
     }
 
-    fn ask(&self, state: &mut MutexGuard<'_, State>) -> Option<Outcome> {
+    /// Asks the server, without the lock.
+    fn ask(&self) -> Option<Outcome> {
         let question = {
             let this = self.clone();
             Arc::new(move || this.is_interrupted())
@@ -250,7 +274,13 @@ impl DeviceLogin {
         // One request that is not answered must not take all of the time there is.
         let timeout = person.timeout().min(Duration::from_millis(self.expires_in_ms().max(1)));
         let started = Instant::now();
-        let answer = interruptibly(Wait { timeout, interrupt: Some(question.as_ref()) }, "the login", {
+        let wait = Wait { timeout, interrupt: Some(question.as_ref()) };
+        let unwanted = self.shared.person.clone();
+        let give_back = move |poll| match poll {
+            Poll::Granted(tokens) => unwanted.give_back(&tokens),
+            Poll::Pending | Poll::SlowDown | Poll::Unreachable { .. } => {}
+        };
+        let answer = interruptibly_or(wait, "the login", give_back, {
             let shared = self.shared.clone();
             move || {
                 let (client, http) = (shared.person.client(), shared.person.http());
@@ -268,21 +298,30 @@ impl DeviceLogin {
         log::debug!("a poll of the device login took {} ms", started.elapsed().as_millis());
         let poll = match answer {
             Ok(poll) => poll,
-            Err(error) => return Some(self.end(state, Err(error))),
+            Err(error) => return Some(self.end(&mut self.lock(), Err(error))),
         };
         let now_ms = self.now_ms();
-        state.schedule.polled(&poll, now_ms);
+        self.lock().schedule.polled(&poll, now_ms);
         match poll {
             Poll::Granted(tokens) => {
                 let outcome = person.keep_login(tokens, None, &|other| self.accept(other));
-                return Some(self.end(state, outcome));
+                return Some(self.end(&mut self.lock(), outcome));
             }
             Poll::Unreachable { error, .. } => {
+                self.lock().trouble = Some(error.clone());
                 log::info!("the login waits longer because the server could not be asked: {error}");
-                state.trouble = Some(error);
             }
-            Poll::Pending | Poll::SlowDown => state.trouble = None,
+            Poll::Pending | Poll::SlowDown => self.lock().trouble = None,
         }
         None
+    }
+}
+
+/// One poll is under way.
+struct Polling<'a>(&'a DeviceLogin);
+
+impl Drop for Polling<'_> {
+    fn drop(&mut self) {
+        self.0.lock().polling = false;
     }
 }

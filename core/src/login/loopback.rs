@@ -268,13 +268,10 @@ pub(super) fn answer(stream: TcpStream, page: Page, own: Option<&str>) {
 
 fn respond(mut stream: TcpStream, page: Page, own: Option<&str>, with_body: bool) {
     // A browser that does not take its page must not keep the login waiting.
-    let sent = stream
+    let _ = stream
         .set_nonblocking(false)
         .and_then(|()| stream.set_write_timeout(Some(WRITE_TIMEOUT)))
         .and_then(|()| stream.write_all(&page.response(own, with_body)));
-    if let Err(error) = sent {
-        log::debug!("the browser did not take its page: {error}");
-    }
     let _ = stream.shutdown(std::net::Shutdown::Write);
 }
 

@@ -122,7 +122,13 @@ pub(crate) fn unsuccessful(request: &Request, response: &Response, now_unix_ms: 
             .with_retry_after_ms(retry_after_ms)
     };
     match http_status {
-        429 => return transient("too many requests; use each token for its whole life"),
+        429 => {
+            let busy = transient("too many requests; use each token for its whole life");
+            // Some servers say so that a device polls too fast (RFC 8628 3.5).
+            let named = serde_json::from_slice::<Value>(&response.body.0).ok();
+            let is_slow_down = named.is_some_and(|named| named.get("error").and_then(Value::as_str) == Some("slow_down"));
+            return if is_slow_down { busy.with_oauth_error("slow_down", None) } else { busy };
+        }
         408 | 425 => return transient("the server did not take the request in time"),
         500..=599 => return transient("the server is in trouble"),
         300..=399 => {

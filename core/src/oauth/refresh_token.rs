@@ -5,6 +5,7 @@ use super::token_endpoint::{self, TokenRequest};
 use crate::credential::TokenSet;
 use crate::error::Result;
 use crate::http::{Form, Http, Patience, Replay};
+use crate::jwt;
 use serde_json::Value;
 
 /// What of an old token set is about its access token alone, and must not outlive it.
@@ -29,6 +30,13 @@ pub fn request(
     form.add("refresh_token", old.refresh_token().unwrap_or(""))?;
     let request = TokenRequest { endpoint, form, authentication, scopes: &old.scopes, replay: Replay::Unsafe };
     let mut tokens = token_endpoint::send(http, request, patience, deadline_ms)?;
+    if let (Some(mine), Some(theirs)) = (old.id_token(), tokens.id_token())
+        && ["iss", "sub"].into_iter().any(|claim| jwt::text_claim(mine, claim) != jwt::text_claim(theirs, claim))
+    {
+        // OpenID Connect Core 12.2. What was rotated is kept all the same.
+        log::warn!("the ID token of a renewal names somebody else and is not used");
+        tokens.members.forget("id_token");
+    }
     for (name, value) in &old.members.0 {
         let is_kept = match tokens.members.0.get(name) {
             None | Some(Value::Null) => true,

@@ -4,7 +4,7 @@ use super::Session;
 use super::client::{Client, Endpoint};
 use super::interruptible::interruptibly;
 use super::person::Person;
-use crate::error::{Error, Result, Status};
+use crate::error::{Error, Result};
 use crate::http::{Http, Patience};
 use crate::oauth::id_token::{self, Claims, Expected, Verification};
 use crate::oauth::jwks::{self, Jwks};
@@ -24,7 +24,7 @@ impl Session {
     /// subject is compared with the session's own.
     ///
     /// Blocks; uses the network. Errors: UNSUPPORTED where nobody logs in to this session or the server has no such endpoint, LOGIN_REQUIRED,
-    /// DENIED (the scope `openid` was not granted), TOKEN_INVALID (`bad_subject`), UNAVAILABLE, TIMEOUT, CANCELLED, PROTOCOL.
+    /// MISCONFIGURED (the scope `openid` was not granted), TOKEN_INVALID (`bad_subject`), UNAVAILABLE, TIMEOUT, CANCELLED, PROTOCOL.
     pub fn userinfo(&self) -> Result<Map<String, Value>> {
         let person = self.person()?;
         person.userinfo().map_err(|error| error.with_profile(person.profile()))
@@ -66,30 +66,35 @@ impl Session {
 
 impl Person {
     fn userinfo(&self) -> Result<Map<String, Value>> {
-        for attempt in 0.. {
-            let snapshot = self.renewing().current(self.wait())?;
-            let (person, token) = (self.clone(), Secret::from(snapshot.token()));
-            let answer = interruptibly(self.wait(), "asking for userinfo", move || {
-                let http = person.http();
-                let deadline_ms = deadline_ms(http, person.timeout());
-                let endpoint = person.client().required_endpoint(Endpoint::Userinfo, http, Patience::Patient, deadline_ms)?;
-                userinfo::request(http, &endpoint, &token, Patience::Patient, deadline_ms)
-            });
-            match answer {
-                Err(error)
-                    if error.http_status() == Some(401) && attempt == 0 && self.renewing().invalidate(snapshot.token()) => {}
-                Err(error) => return Err(error),
-                Ok(members) => {
-                    let stored = self.stored();
-                    let id_token = stored.as_ref().and_then(|stored| stored.tokens.id_token());
-                    if let Some(subject) = id_token.and_then(|token| crate::jwt::text_claim(token, "sub")) {
-                        userinfo::check_subject(&members, &subject)?;
-                    }
-                    return Ok(members);
-                }
+        let snapshot = self.renewing().current(self.wait())?;
+        let members = match self.ask_userinfo(snapshot.token()) {
+            Err(error) if error.http_status() == Some(401) && self.takes_another_token(snapshot.token()) => {
+                self.ask_userinfo(self.renewing().current(self.wait())?.token())
             }
+            answer => answer,
+        }?;
+        let stored = self.stored();
+        let id_token = stored.as_ref().and_then(|stored| stored.tokens.id_token());
+        if let Some(subject) = id_token.and_then(|token| crate::jwt::text_claim(token, "sub")) {
+            userinfo::check_subject(&members, &subject)?;
         }
-        Err(Error::new(Status::Internal, "userinfo was asked for without an end"))
+        Ok(members)
+    }
+
+    /// Takes a refused token out of use, unless somebody has done so already.
+    fn takes_another_token(&self, refused: &str) -> bool {
+        let renewing = self.renewing();
+        renewing.invalidate(refused) || !renewing.holds(refused) || renewing.is_rejected()
+    }
+
+    fn ask_userinfo(&self, access_token: &str) -> Result<Map<String, Value>> {
+        let (person, token) = (self.clone(), Secret::from(access_token));
+        interruptibly(self.wait(), "asking for userinfo", move || {
+            let http = person.http();
+            let deadline_ms = deadline_ms(http, person.timeout());
+            let endpoint = person.client().required_endpoint(Endpoint::Userinfo, http, Patience::Patient, deadline_ms)?;
+            userinfo::request(http, &endpoint, &token, Patience::Patient, deadline_ms)
+        })
     }
 
     fn id_token_claims(&self) -> Result<Map<String, Value>> {

@@ -2,7 +2,7 @@
 
 use super::flight::Wait;
 use crate::error::{Error, Result, Status};
-use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::sync::mpsc::{RecvTimeoutError, SendError, sync_channel};
 use std::time::{Duration, Instant};
 
 /// How often a waiting caller is asked whether it still wants to wait.
@@ -17,13 +17,25 @@ pub(crate) fn interruptibly<T: Send + 'static>(
     what: &str,
     call: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
+    interruptibly_or(wait, what, drop, call)
+}
+
+/// As [`interruptibly`]; what comes when nobody waits any more goes to `unwanted`.
+pub(crate) fn interruptibly_or<T: Send + 'static>(
+    wait: Wait<'_>,
+    what: &str,
+    unwanted: impl FnOnce(T) + Send + 'static,
+    call: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
     let started = Instant::now();
-    let (sender, receiver) = sync_channel(1);
+    // Without a buffer: what is sent is received, or given back.
+    let (sender, receiver) = sync_channel(0);
     std::thread::Builder::new()
         .name("planetkey-request".into())
         .spawn(move || {
-            // Nobody may be listening any more.
-            let _ = sender.send(call());
+            if let Err(SendError(Ok(late))) = sender.send(call()) {
+                unwanted(late);
+            }
         })
         .map_err(|error| Error::new(Status::Unavailable, format!("no thread could be started for {what}: {error}")))?;
     loop {

@@ -81,17 +81,15 @@ impl Renewing {
         let flight = self.flight();
         let _grounded = flight.ground(wait)?;
         let _lock = self.storage.lock(deadline)?;
-        let refresh_token = if revoke { self.refresh_token() } else { None };
+        let refresh_token = if revoke { self.refresh_token() } else { Ok(None) };
         let revocation = match refresh_token {
-            Some(refresh_token) => {
+            Ok(Some(refresh_token)) => {
                 let left = deadline.saturating_duration_since(Instant::now()).min(LONGEST_REVOCATION);
-                let outcome = self.revoke(refresh_token, Wait { timeout: left, ..wait });
-                if matches!(&outcome, Revocation::Unknown(error) if error.status() == Status::Cancelled) {
-                    return Err(Error::new(Status::Cancelled, "the caller cancelled the logout; the session is as it was"));
-                }
-                outcome
+                self.revoke(refresh_token, Wait { timeout: left, ..wait })?
             }
-            None => Revocation::NotAsked,
+            Ok(None) => Revocation::NotAsked,
+            // What cannot be read may hold one.
+            Err(error) => Revocation::Unknown(error),
         };
         let removed = self.storage.remove().map_err(|error| error.with_profile(self.profile.as_deref()))?;
         let unsaved = self.unsaved.load().is_some();
@@ -101,40 +99,59 @@ impl Renewing {
         Ok(LoggedOut { removed: removed || unsaved, revocation })
     }
 
-    fn refresh_token(&self) -> Option<Secret> {
+    fn refresh_token(&self) -> Result<Option<Secret>> {
         let of = |tokens: &crate::credential::TokenSet| tokens.refresh_token().map(Secret::from);
         if let Some(unsaved) = self.unsaved.load().as_ref() {
-            return of(&unsaved.stored.tokens);
+            return Ok(of(&unsaved.stored.tokens));
         }
-        match self.storage.load(self.now(), true) {
-            Ok((Kept::Tokens(stored), _)) => of(&stored.tokens),
-            _ => None,
+        match self.storage.load(self.now(), true)? {
+            (Kept::Tokens(stored), _) => Ok(of(&stored.tokens)),
+            (Kept::Nothing | Kept::Foreign, _) => Ok(None),
         }
     }
 
-    fn revoke(self: &Arc<Self>, refresh_token: Secret, wait: Wait<'_>) -> Revocation {
-        let this = self.clone();
+    /// Gives the token back. Errors: CANCELLED before anything was sent; what was sent is not taken back.
+    fn revoke(self: &Arc<Self>, refresh_token: Secret, wait: Wait<'_>) -> Result<Revocation> {
         let timeout_ms = u64::try_from(wait.timeout.as_millis()).unwrap_or(u64::MAX);
-        let outcome = interruptibly(wait, "giving the refresh token back", move || {
+        let deadline_ms = self.now().plus_ms(timeout_ms).monotonic_ms;
+        let this = self.clone();
+        let prepared = interruptibly(wait, "the logout", move || {
             let (http, client) = (&this.http, &this.client);
-            let deadline_ms = this.now().plus_ms(timeout_ms).monotonic_ms;
             let endpoint = client.required_endpoint(Endpoint::Revocation, http, Patience::Once, deadline_ms)?;
-            let (_, authentication) = client.token_endpoint(http, Patience::Once, deadline_ms)?;
-            revocation::revoke(http, &endpoint, &authentication, &refresh_token, "refresh_token", Patience::Once, deadline_ms)
+            Ok((endpoint, client.token_endpoint(http, Patience::Once, deadline_ms)?.1))
         });
-        match outcome {
+        let (endpoint, authentication) = match prepared {
+            Ok(prepared) => prepared,
+            Err(error) if error.status() == Status::Cancelled => {
+                return Err(Error::new(Status::Cancelled, "the caller cancelled the logout; the session is as it was"));
+            }
+            Err(error) => return Ok(Revocation::Unknown(error)),
+        };
+        let this = self.clone();
+        let outcome = interruptibly(wait, "giving the refresh token back", move || {
+            revocation::revoke(
+                &this.http,
+                &endpoint,
+                &authentication,
+                &refresh_token,
+                "refresh_token",
+                Patience::Once,
+                deadline_ms,
+            )
+        });
+        Ok(match outcome {
             Ok(revocation::Revocation::Revoked) => Revocation::Revoked,
             Ok(revocation::Revocation::Unknown(error) | revocation::Revocation::Unsupported(error)) | Err(error) => {
                 Revocation::Unknown(error)
             }
-        }
+        })
     }
 }
 
 impl Person {
     /// Gives a refresh token back that nobody will use. Blocks; uses the network.
     pub(super) fn revoke(&self, refresh_token: Secret) -> Revocation {
-        let timeout = self.timeout().min(LONGEST_REVOCATION);
-        self.renewing().revoke(refresh_token, Wait { timeout, ..self.wait() })
+        let wait = Wait { timeout: LONGEST_REVOCATION, interrupt: None };
+        self.renewing().revoke(refresh_token, wait).unwrap_or_else(Revocation::Unknown)
     }
 }

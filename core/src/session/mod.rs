@@ -38,7 +38,7 @@ use crate::secret::Secret;
 pub(crate) use client::Endpoint;
 pub(crate) use flight::Wait;
 pub(crate) use identity::deadline_ms;
-pub(crate) use interruptible::interruptibly;
+pub(crate) use interruptible::{interruptibly, interruptibly_or};
 pub(crate) use person::Person;
 use renewing::Renewing;
 use source::Source;

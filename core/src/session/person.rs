@@ -2,7 +2,8 @@
 
 use super::client::Client;
 use super::flight::Wait;
-use super::renewing::{Inside, Renewing, Unsaved};
+use super::in_flight::InFlight;
+use super::renewing::{Inside, Renewing};
 use super::source::Source;
 use super::{Interrupt, Session};
 use crate::credential::TokenSet;
@@ -223,10 +224,13 @@ impl Person {
                 }
             }
             let received = Stored::received(tokens.clone(), self.renewing.now());
-            if self.renewing.replace(&received, self.wait(), || {
+            // Tokens are in hand: a renewal that is under way gets its whole time to end.
+            let wait = Wait { timeout: self.timeout.max(Duration::from_millis(super::DEFAULT_TIMEOUT_MS)), ..self.wait() };
+            let replaced = self.renewing.replace(&received, wait, || {
                 // Somebody may have logged in while nobody held the lock.
                 self.other_subject(&who).is_none_or(|other| accepted.as_ref() == Some(&other.saved))
-            })? {
+            });
+            if replaced.inspect_err(|_| self.give_back(&tokens))? {
                 let expires_at = i64::try_from(received.expires_unix_ms / 1000).ok();
                 return Ok(self.logged_in(who, tokens.scopes.clone(), expires_at, true));
             }
@@ -255,11 +259,18 @@ impl Person {
         })
     }
 
-    /// What nobody uses is not left alive.
-    fn give_back(&self, tokens: &TokenSet) {
-        let Some(refresh_token) = tokens.refresh_token() else { return };
-        if let super::logout::Revocation::Unknown(error) = self.revoke(Secret::from(refresh_token)) {
-            log::warn!("the tokens of a login that was not accepted could not be given back: {error}");
+    /// What nobody uses is not left alive. Nobody waits for it, but the end of the process does a while.
+    pub(crate) fn give_back(&self, tokens: &TokenSet) {
+        let Some(refresh_token) = tokens.refresh_token().map(Secret::from) else { return };
+        let (person, in_flight) = (self.clone(), InFlight::new());
+        let spawned = std::thread::Builder::new().name("planetkey-revocation".into()).spawn(move || {
+            let _in_flight = in_flight;
+            if let super::logout::Revocation::Unknown(error) = person.revoke(refresh_token) {
+                log::warn!("the tokens of a login that was not kept could not be given back: {error}");
+            }
+        });
+        if let Err(error) = spawned {
+            log::warn!("the tokens of a login that was not kept could not be given back: {error}");
         }
     }
 }
@@ -285,20 +296,14 @@ impl Renewing {
         let _inside = Inside::enter()?;
         let flight = self.flight();
         let _grounded = flight.ground(wait)?;
-        // Without the lock the session is not written, and not lost either.
-        let lock = self.storage.lock(deadline);
+        // Whoever does not give the lock back finds out that they were overtaken: a login is not thrown away for them.
+        let _lock =
+            self.storage.lock(deadline).inspect_err(|error| log::warn!("the session of a login is kept without a lock: {error}"));
         let (kept, _, _) = self.read(true, self.now())?;
         if !still_wanted() {
             return Ok(false);
         }
-        match lock {
-            Ok(_lock) => self.keep(received, kept.identity()),
-            Err(error) => {
-                log::warn!("the session of this login lives in this process only: {error}");
-                self.note_renewable(received);
-                self.unsaved.store(Some(Arc::new(Unsaved { stored: received.clone(), why: error, replaced: kept.identity() })));
-            }
-        }
+        self.keep(received, kept.identity());
         self.publish(self.snapshot_of(received, false));
         let mut state = flight.lock();
         (state.blocked, state.failures) = (None, 0);

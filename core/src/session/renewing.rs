@@ -129,7 +129,13 @@ impl Renewing {
 
     /// Whether the last token is valid.
     pub(crate) fn is_usable(&self) -> bool {
-        self.last().is_some_and(|snapshot| snapshot.usable(self.now()))
+        self.snapshot.load().as_ref().is_some_and(|snapshot| snapshot.usable(self.now()))
+    }
+
+    /// Looks, now and then, whether another process has changed the session.
+    #[inline]
+    pub(crate) fn look_now_and_then(self: &Arc<Self>) {
+        self.look_if_due(self.now());
     }
 
     /// Whether requests can be served without a person, for a while at least.

@@ -49,7 +49,7 @@ impl Source {
 
     /// Whether it needs a person before it can serve anything.
     pub(crate) fn is_over(&self) -> bool {
-        self.renewing().map(Renewing::look_at_last);
+        self.renewing().map(Renewing::look_now_and_then);
         !self.is_initialized()
     }
 
