@@ -70,8 +70,8 @@ Examples:
       planetkey login --auth-client-id ID --auth-client-secret-file - --yes
 
 Without a credential in options or environment a person logs in, to the default
-profile, else to planet-user. A session that is good stays as it is, and one that
-can be renewed is renewed; only then somebody is asked, on standard error.
+profile, else to planet-user. A session that is good stays as it is, and one
+that can be renewed is renewed; only then somebody is asked, on standard error.
 
 An API key is kept in the profile _PL_API_KEY, a client in planet-m2m-ID, unless
 --profile names another. A client is tried out before anything is written.
@@ -90,8 +90,8 @@ Examples:
 The refresh token is given back to the authorization server. Where that cannot
 be reached the session is forgotten all the same, and the message says that the
 token may still be good. Every process that shares the session notices within a
-second. The client of a profile stays, and so does an API key: `planetkey profile
-delete` forgets those.";
+second. The client of a profile stays, and so does an API key:
+`planetkey profile delete` forgets those.";
 
 const USERINFO_EXAMPLES: &str = "\
 Examples:

@@ -55,7 +55,9 @@ pub(crate) fn run(login: &Login, shared: &Shared, streams: &mut Streams<'_>) -> 
     let name = plan.profile(&profiles)?;
     // Asked before anything is done: a question that nobody answers leaves everything as it was.
     let make_default = becomes_default(login, &profiles, &name, streams)?;
-    let done = plan.carry_out(login, &profiles, &options, streams)?;
+    // Log records would come in between.
+    let counts_down = shared.verbose == 0;
+    let done = plan.carry_out(login, &profiles, &options, counts_down, streams)?;
     streams.say(&match &done {
         Done::Kept { verified } => format!("{} the profile {name}", plan.tale(*verified)),
         Done::LoggedIn(logged_in) => person::tale(logged_in),
@@ -117,10 +119,18 @@ impl Plan {
         Ok(())
     }
 
-    fn carry_out(&self, login: &Login, profiles: &Profiles, options: &Options, streams: &mut Streams<'_>) -> Result<Done> {
+    fn carry_out(
+        &self,
+        login: &Login,
+        profiles: &Profiles,
+        options: &Options,
+        counts_down: bool,
+        streams: &mut Streams<'_>,
+    ) -> Result<Done> {
         match self {
             Plan::AskPerson { profile } => {
-                return person::log_in(login, profile, options, streams).map(|logged_in| Done::LoggedIn(Box::new(logged_in)));
+                return person::log_in(login, profile, options, counts_down, streams)
+                    .map(|logged_in| Done::LoggedIn(Box::new(logged_in)));
             }
             Plan::KeepApiKey { api_key, profile } => {
                 profiles.save_api_key_as(profile.as_deref(), api_key, login.sops)?;

@@ -16,8 +16,14 @@ use crate::text::{printable, validity, wrapped};
 const TICK: Duration = Duration::from_millis(200);
 const LONGEST_WAIT_S: u64 = 24 * 3600;
 
-/// Makes sure that the person of this profile is logged in.
-pub(crate) fn log_in(login: &Login, profile: &str, options: &Options, streams: &mut Streams<'_>) -> Result<LoggedIn> {
+/// Makes sure that the person of this profile is logged in. `counts_down`: whether the remaining time is told meanwhile.
+pub(crate) fn log_in(
+    login: &Login,
+    profile: &str,
+    options: &Options,
+    counts_down: bool,
+    streams: &mut Streams<'_>,
+) -> Result<LoggedIn> {
     let named = Named { profile: Some(profile.to_owned()), ..Named::default() };
     let mut session = Session::from_named(&named, options)?;
     if let Some(terminal) = streams.people() {
@@ -25,7 +31,8 @@ pub(crate) fn log_in(login: &Login, profile: &str, options: &Options, streams: &
     }
     // Who names the way sees to it that somebody reads what is said.
     let is_seen = streams.people().is_some() || login.person.device || login.person.browser;
-    let logged_in = ask(&session, login, is_seen, streams).map_err(|error| advised(error, profile, is_seen))?;
+    let waiting = Waiting { counts_down, ..Waiting::default() };
+    let logged_in = ask(&session, login, is_seen, waiting, streams).map_err(|error| advised(error, profile, is_seen))?;
     if logged_in.file.is_none() {
         let status = session.status();
         let why = status.notes().first().map_or("the file cannot be written", String::as_str);
@@ -90,7 +97,7 @@ impl Prompter for Relay {
 }
 
 /// The login on a thread of its own, and this one for who is asked.
-fn ask(session: &Session, login: &Login, is_seen: bool, streams: &mut Streams<'_>) -> Result<LoggedIn> {
+fn ask(session: &Session, login: &Login, is_seen: bool, mut waiting: Waiting, streams: &mut Streams<'_>) -> Result<LoggedIn> {
     let (sender, events) = mpsc::channel();
     let relay = is_seen.then(|| Arc::new(Relay(sender.clone())) as Arc<dyn Prompter>);
     let options = options(login, relay)?;
@@ -99,7 +106,6 @@ fn ask(session: &Session, login: &Login, is_seen: bool, streams: &mut Streams<'_
             // This thread's end is no sign: a request that nobody waits for any more may hold the relay for longer.
             let _ = sender.send(Event::Done(Box::new(session.login(&options))));
         });
-        let mut waiting = Waiting::default();
         let outcome = loop {
             match events.recv_timeout(TICK) {
                 Ok(Event::Prompt(prompt, answer)) => {
@@ -153,7 +159,12 @@ fn show(prompt: &Prompt, with_qr_code: bool, streams: &mut Streams<'_>) -> Resul
             if streams.people().is_none() || streams.for_program {
                 return Ok(None);
             }
-            streams.ask_line(&prompt.message, instead).map(Some)
+            let text = wrapped(&prompt.message);
+            let (above, question) = text.trim_end().rsplit_once('\n').unwrap_or(("", text.trim_end()));
+            if !above.is_empty() {
+                streams.show(&format!("{above}\n"));
+            }
+            streams.ask_line(question, instead).map(Some)
         }
         PromptKind::Paste => {
             streams.show(&format!("{}\n", wrapped(&prompt.message)));
@@ -176,6 +187,7 @@ fn show(prompt: &Prompt, with_qr_code: bool, streams: &mut Streams<'_>) -> Resul
 /// The line that says how long there still is for it, where people see it.
 #[derive(Default)]
 struct Waiting {
+    counts_down: bool,
     ends: Option<Instant>,
     shown: String,
 }
@@ -188,7 +200,7 @@ impl Waiting {
     }
 
     fn tick(&mut self, streams: &mut Streams<'_>) {
-        let Some(ends) = self.ends.filter(|_| streams.people().is_some()) else { return };
+        let Some(ends) = self.ends.filter(|_| self.counts_down && streams.people().is_some()) else { return };
         let left = ends.saturating_duration_since(Instant::now()).as_secs();
         let line = format!("Waiting for you, {}:{:02} left. Ctrl-C ends it.", left / 60, left % 60);
         if line != self.shown {

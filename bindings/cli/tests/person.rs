@@ -1,6 +1,7 @@
 //! Logins of people: what they see, in which way they log in, and what is kept.
 
-#![cfg(unix)]
+// A terminal that controls the command is made by Linux's setsid.
+#![cfg(target_os = "linux")]
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;

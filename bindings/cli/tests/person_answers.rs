@@ -1,6 +1,7 @@
 //! What people answer to a login, and how they break it off.
 
-#![cfg(unix)]
+// A terminal that controls the command is made by Linux's setsid.
+#![cfg(target_os = "linux")]
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
@@ -93,7 +94,7 @@ fn f108_ctrl_c_ends_a_login_wherever_it_is_and_leaves_a_terminal_that_works() {
     scene.simulator.release("gate");
     // At a question. The tokens that nobody wants are given back.
     let mut waiting = decided(&scene, &["--force"], "ada");
-    waiting.wait_for("Replace it? (yes or no) ");
+    waiting.wait_for("(yes or no) ");
     waiting.types("ye");
     broken_off(waiting);
     assert_eq!(scene.read(USER_TOKEN), before);
@@ -108,7 +109,7 @@ fn f130_another_account_replaces_the_saved_one_only_when_somebody_says_so() {
     let before = scene.read(USER_TOKEN);
     for answer in ["no", "", "maybe"] {
         let mut asked = decided(&scene, &["--force"], "ada");
-        asked.wait_for("user|ada has logged in, but the saved session is that of user|bob. Replace it? (yes or no) ");
+        asked.wait_for("user|ada has logged in, but the saved session is that of user|bob. Replace it?\r\n(yes or no) ");
         assert_eq!(scene.read(USER_TOKEN), before, "nothing is overwritten before the answer");
         asked.types(&format!("{answer}\r"));
         let (code, output, screen) = asked.end();
@@ -121,7 +122,7 @@ fn f130_another_account_replaces_the_saved_one_only_when_somebody_says_so() {
     let (code, output, screen) = decided(&scene, &["--force", "--json"], "ada").end();
     assert_eq!((code, output.as_str()), (Status::Denied.number(), ""), "{screen}");
     let mut asked = decided(&scene, &["--force"], "ada");
-    asked.wait_for("Replace it? (yes or no) ");
+    asked.wait_for("(yes or no) ");
     asked.types("yes\r");
     assert_eq!(asked.end().0, 0);
     assert!(finish(&mut scene.bare(["login"]), b"").silent().contains("user|ada is logged in already"));

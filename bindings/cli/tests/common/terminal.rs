@@ -82,8 +82,20 @@ impl Session {
 
     /// Exit code, output, and all that the terminal showed. Checks that the terminal is as before.
     pub fn end(mut self) -> (i32, String, String) {
-        let mut output = String::new();
-        self.child.stdout.take().unwrap().read_to_string(&mut output).unwrap();
+        let mut stdout = self.child.stdout.take().unwrap();
+        let (sender, printed) = mpsc::channel();
+        std::thread::spawn(move || {
+            let mut output = String::new();
+            stdout.read_to_string(&mut output).unwrap();
+            let _ = sender.send(output);
+        });
+        let Ok(output) = printed.recv_timeout(Duration::from_secs(60)) else {
+            self.child.kill().unwrap();
+            for piece in self.pieces.try_iter() {
+                self.screen.push_str(&String::from_utf8_lossy(&piece));
+            }
+            panic!("it did not end: {:?}", self.screen);
+        };
         let code = self.child.wait().unwrap().code().expect("a signal ended the command");
         assert!(self.echoes(), "the terminal was left as it was for the secret");
         drop((self.terminal, self.keys));
