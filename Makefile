@@ -116,7 +116,7 @@ test-install: build
 # The extern functions under AddressSanitizer. The sanitizer is a compiler switch that stable hides; C's own cannot see into Rust.
 test-asan:
 	RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address CARGO_TARGET_DIR=$(CURDIR)/target/asan \
-	    $(CARGO) test --locked -p planetkey-ffi --test extern_functions --target $$(rustc -vV | sed -n 's/^host: //p')
+	    $(CARGO) test --locked -p planetkey-ffi --test extern_functions --test extern_logins --target $$(rustc -vV | sed -n 's/^host: //p')
 
 test-readme: bindings
 	PLANETKEY_SIMULATOR_BINARY=$(simulator) tests/demo/readme-examples

@@ -26,8 +26,18 @@
  * **Text** is NUL-terminated UTF-8; nothing longer than 1 MiB is taken. Messages never quote what a parameter held.
  * Times are Unix seconds as int64_t (::PLANETKEY_TIME_NONE when there is none); durations are milliseconds and say so.
  *
- * **Threads.** A `const` handle may be used by any number of threads at once; only ::planetkey_options changes, and belongs to one
- * thread at a time. Calls that need the same new token share one request.
+ * **Threads.** A `const` handle may be used by any number of threads at once; only ::planetkey_options and ::planetkey_login_options
+ * change, and belong to one thread at a time. Calls that need the same new token share one request.
+ *
+ * **People.** planetkey_session_login() asks a person where it must, through the prompt of its options. Programs with an event loop, or a button to
+ * cancel, start a ::planetkey_login and poll it, or wait for it on a thread of its own.
+ *
+ *     planetkey_login *login = NULL;
+ *     if (planetkey_session_start_device_login(session, NULL, &login, &error) == PLANETKEY_STATUS_OK) {
+ *         printf("Open %s and enter %s\n", planetkey_login_verification_uri(login), planetkey_login_user_code(login));
+ *         status = planetkey_login_wait(login, 0, NULL, &error);
+ *     }
+ *     planetkey_login_free(login);
  *
  * **Processes.** Tokens are kept on disk, in `.planet` of the home directory, where all processes and Planet's own tools share them: a token
  * is renewed once for all, and a change is noticed within a second. A child made by fork() may use the sessions of its parent. The end of a
@@ -217,6 +227,102 @@ typedef int32_t planetkey_log_level;
 #endif // __cplusplus
 
 /**
+ * How a person logs in; parameters take it as int32_t.
+ */
+enum planetkey_login_method
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /**
+   * In the browser where one can be opened and the client allows it, else by a device code, else by pasting the browser's address back: the
+   * default.
+   */
+  PLANETKEY_LOGIN_METHOD_AUTO = 0,
+  /**
+   * In the browser of this machine (RFC 6749 4.1, RFC 8252).
+   */
+  PLANETKEY_LOGIN_METHOD_BROWSER = 1,
+  /**
+   * On any device, by a code (RFC 8628).
+   */
+  PLANETKEY_LOGIN_METHOD_DEVICE = 2,
+  /**
+   * In a browser anywhere, whose last address is pasted back.
+   */
+  PLANETKEY_LOGIN_METHOD_PASTE = 3,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum planetkey_login_method planetkey_login_method;
+#else
+typedef int32_t planetkey_login_method;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * What a prompt is about.
+ */
+enum planetkey_prompt_kind
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /**
+   * The browser was opened, or must be: no answer is needed.
+   */
+  PLANETKEY_PROMPT_KIND_BROWSER = 1,
+  /**
+   * A code is to be entered on some device: no answer is needed.
+   */
+  PLANETKEY_PROMPT_KIND_DEVICE = 2,
+  /**
+   * The answer is the whole address that the browser ended at. Without one the person gives up.
+   */
+  PLANETKEY_PROMPT_KIND_PASTE = 3,
+  /**
+   * Somebody else has logged in than the one whose session is saved: the answer "yes" lets them take its place.
+   */
+  PLANETKEY_PROMPT_KIND_OTHER_SUBJECT = 4,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum planetkey_prompt_kind planetkey_prompt_kind;
+#else
+typedef int32_t planetkey_prompt_kind;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * What became of a refresh token at its server (RFC 7009).
+ */
+enum planetkey_revocation
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /**
+   * There was none, or nobody asked for it.
+   */
+  PLANETKEY_REVOCATION_NONE = 0,
+  /**
+   * The server does not accept it any more.
+   */
+  PLANETKEY_REVOCATION_REVOKED = 1,
+  /**
+   * The server did not say that it has revoked it: it must be taken to be alive.
+   */
+  PLANETKEY_REVOCATION_UNKNOWN = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum planetkey_revocation planetkey_revocation;
+#else
+typedef int32_t planetkey_revocation;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
  * What one request carries: its URL and its headers. Owned by the caller, immutable; any thread may read it.
  * Its memory is wiped by planetkey_authorization_free().
  */
@@ -229,10 +335,34 @@ typedef struct planetkey_authorization planetkey_authorization;
 typedef struct planetkey_error planetkey_error;
 
 /**
+ * What a login has brought, without any secret. Owned by the caller, immutable, free it with planetkey_logged_in_free(); any thread may
+ * read it.
+ */
+typedef struct planetkey_logged_in planetkey_logged_in;
+
+/**
+ * A login of a person that is under way, on any device or in a browser. Any number of threads may use one handle at once. Counted:
+ * planetkey_login_clone() counts up, planetkey_login_free() counts down. When it is over, its session is logged in, for everybody who shares it.
+ */
+typedef struct planetkey_login planetkey_login;
+
+/**
+ * Options of a login. They change: one thread at a time. Whoever takes them copies them, so they may be used again or freed at once. What is
+ * not set has its default.
+ */
+typedef struct planetkey_login_options planetkey_login_options;
+
+/**
  * Options of a session. The only handle that changes: one thread at a time. Constructors copy it, so it may be used
  * again or freed at once. What is not set has its default.
  */
 typedef struct planetkey_options planetkey_options;
+
+/**
+ * What a person must see for a login, and where their answer goes. Lent to a ::planetkey_prompt_callback for the call, and never freed by it. No
+ * member holds a secret; none holds control characters but the line breaks of message and QR code.
+ */
+typedef struct planetkey_prompt planetkey_prompt;
 
 /**
  * A session: an ordered list of credentials, kept fresh, behind one host policy. Any number of threads may use one
@@ -271,6 +401,19 @@ typedef void (*planetkey_log_callback)(void *user_data, int32_t level, const cha
  * @param[in] user_data what planetkey_set_log_callback() was given.
  */
 typedef void (*planetkey_destroy_callback)(void *user_data);
+
+/**
+ * Shows a prompt, and answers it by planetkey_prompt_set_answer() where an answer is needed.
+ *
+ * @param[in] user_data what planetkey_login_options_set_prompt() was given.
+ * @param[in] prompt what to show; lent for the call.
+ * @return ::PLANETKEY_STATUS_OK when it was shown. Anything else ends the login, with this ::planetkey_status where it is one and with
+ *         ::PLANETKEY_STATUS_CANCELLED where it is not.
+ *
+ * Called on the thread that called the login, and never while planetkey holds a lock. Where the code or the browser is waited for afterwards, that begins
+ * when it returns. Logins of several threads may call it at once. It must not throw or longjmp. It may call planetkey, but must not wait for the login that it is asked for, or complete it.
+ */
+typedef int32_t (*planetkey_prompt_callback)(void *user_data, const struct planetkey_prompt *prompt);
 
 /**
  * An application's own place for the tokens of a session, instead of `token.json` on disk: what is loaded and saved is the text of that
@@ -596,6 +739,491 @@ planetkey_status planetkey_set_log_callback(planetkey_log_callback callback,
                                             struct planetkey_error **error);
 
 /**
+ * Everything as one JSON object, the same in all languages.
+ *
+ * @param[in] logged_in may be NULL.
+ * @return NUL-terminated UTF-8, borrowed until planetkey_logged_in_free(); NULL only for NULL.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API const char *planetkey_logged_in_json(const struct planetkey_logged_in *logged_in);
+
+/**
+ * Whether a person was asked: not where the session was good, or could be renewed.
+ *
+ * @param[in] logged_in may be NULL.
+ * @return true or false; false for NULL.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API bool planetkey_logged_in_asked(const struct planetkey_logged_in *logged_in);
+
+/**
+ * Who is logged in, by the authorization server's own name for them: `sub` of the ID token, else of the access token where that is a JWT.
+ *
+ * @param[in] logged_in may be NULL.
+ * @return NUL-terminated UTF-8, borrowed until planetkey_logged_in_free(); NULL when the tokens do not say.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API
+const char *planetkey_logged_in_subject(const struct planetkey_logged_in *logged_in);
+
+/**
+ * The e-mail address of whoever is logged in, with the scope `email`.
+ *
+ * @param[in] logged_in may be NULL.
+ * @return NUL-terminated UTF-8, borrowed until planetkey_logged_in_free(); NULL when the tokens do not say.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API const char *planetkey_logged_in_email(const struct planetkey_logged_in *logged_in);
+
+/**
+ * How many scopes were granted.
+ *
+ * @param[in] logged_in may be NULL.
+ * @return the number; 0 for NULL.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API size_t planetkey_logged_in_scope_count(const struct planetkey_logged_in *logged_in);
+
+/**
+ * A scope that was granted.
+ *
+ * @param[in] logged_in may be NULL.
+ * @param[in] index counts from 0.
+ * @return NUL-terminated UTF-8, borrowed until planetkey_logged_in_free(); NULL when there is no such scope.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API const char *planetkey_logged_in_scope(const struct planetkey_logged_in *logged_in, size_t index);
+
+/**
+ * When the access token ends; the session renews it.
+ *
+ * @param[in] logged_in may be NULL.
+ * @return Unix seconds; -1 for an API key, and for NULL.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API int64_t planetkey_logged_in_expires_at(const struct planetkey_logged_in *logged_in);
+
+/**
+ * The profile whose session it is.
+ *
+ * @param[in] logged_in may be NULL.
+ * @return NUL-terminated UTF-8, borrowed until planetkey_logged_in_free(); NULL when there is none.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API const char *planetkey_logged_in_profile(const struct planetkey_logged_in *logged_in);
+
+/**
+ * The file that keeps the session.
+ *
+ * @param[in] logged_in may be NULL.
+ * @return NUL-terminated UTF-8, borrowed until planetkey_logged_in_free(); NULL for a session that lives in this process only.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API
+const char *planetkey_logged_in_file(const struct planetkey_logged_in *logged_in);
+
+/**
+ * Frees what a login has brought. Everything borrowed from it is gone afterwards; the session stays logged in.
+ *
+ * @param[in] logged_in may be NULL, which does nothing.
+ *
+ * Any thread, once. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API void planetkey_logged_in_free(struct planetkey_logged_in *logged_in);
+
+/**
+ * Makes sure that somebody is logged in. A good session is left as it is, an expired one renewed; only then a person is asked, in the way that
+ * planetkey_login_options_set_method() says. A session of a machine or of an API key needs nobody.
+ *
+ * @param[in] session not NULL.
+ * @param[in] options may be NULL for the defaults. Copied.
+ * @param[out] logged_in who it is; free it with planetkey_logged_in_free(). Set to NULL on failure. May be NULL.
+ * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+ * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_LOGIN_REQUIRED (nobody can be asked: the message says what to do; the code was not entered in
+ *         time), ::PLANETKEY_STATUS_DENIED (the person or the server said no; reason "other_subject" where somebody else logged in),
+ *         ::PLANETKEY_STATUS_TIMEOUT, ::PLANETKEY_STATUS_CANCELLED (the person gave up), what the prompt returned, ::PLANETKEY_STATUS_UNAVAILABLE,
+ *         ::PLANETKEY_STATUS_MISCONFIGURED, ::PLANETKEY_STATUS_PROTOCOL, ::PLANETKEY_STATUS_TOKEN_INVALID, ::PLANETKEY_STATUS_UNSUPPORTED
+ *         (nobody logs in to this session), ::PLANETKEY_STATUS_INVALID_ARGUMENT.
+ *
+ * Any number of threads. Blocks as long as the person takes; planetkey_session_start_device_login() and
+ * planetkey_session_start_browser_login() give a login that can be polled and cancelled. Since 0.1.0.
+ */
+PLANETKEY_API
+PLANETKEY_NODISCARD
+planetkey_status planetkey_session_login(const struct planetkey_session *session,
+                                         const struct planetkey_login_options *options,
+                                         struct planetkey_logged_in **logged_in,
+                                         struct planetkey_error **error);
+
+/**
+ * Starts a login on any device (RFC 8628): show its verification URI and user code, and wait for it or poll it.
+ *
+ * @param[in] session not NULL.
+ * @param[in] options may be NULL for the defaults. Copied. Of the prompts only ::PLANETKEY_PROMPT_KIND_OTHER_SUBJECT comes.
+ * @param[out] login free it with planetkey_login_free(). Set to NULL on failure. Not NULL.
+ * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+ * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_UNSUPPORTED (nobody logs in to this session; the server offers no such login),
+ *         ::PLANETKEY_STATUS_MISCONFIGURED, ::PLANETKEY_STATUS_UNAVAILABLE, ::PLANETKEY_STATUS_TIMEOUT, ::PLANETKEY_STATUS_PROTOCOL,
+ *         ::PLANETKEY_STATUS_INVALID_ARGUMENT.
+ *
+ * Any number of threads. Blocks for one request, until the session's deadline. Since 0.1.0.
+ */
+PLANETKEY_API
+PLANETKEY_NODISCARD
+planetkey_status planetkey_session_start_device_login(const struct planetkey_session *session,
+                                                      const struct planetkey_login_options *options,
+                                                      struct planetkey_login **login,
+                                                      struct planetkey_error **error);
+
+/**
+ * Starts a login in a browser (RFC 6749 4.1 with PKCE, RFC 8252): open its authorization URL, and wait for it or poll it. It opens no browser,
+ * and listens on this machine for its return, which is served by whoever waits or polls.
+ *
+ * @param[in] session not NULL.
+ * @param[in] options may be NULL for the defaults. Copied. Of the prompts only ::PLANETKEY_PROMPT_KIND_OTHER_SUBJECT comes.
+ * @param[out] login free it with planetkey_login_free(). Set to NULL on failure. Not NULL.
+ * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+ * @return as planetkey_session_start_device_login(); ::PLANETKEY_STATUS_UNAVAILABLE too where the port of the client's redirect URI is taken.
+ *
+ * Any number of threads. Blocks on the network where the server's metadata is needed, until the session's deadline. Since 0.1.0.
+ */
+PLANETKEY_API
+PLANETKEY_NODISCARD
+planetkey_status planetkey_session_start_browser_login(const struct planetkey_session *session,
+                                                       const struct planetkey_login_options *options,
+                                                       struct planetkey_login **login,
+                                                       struct planetkey_error **error);
+
+/**
+ * The code that the person enters, or compares with what the device shows: to be shown in any case (RFC 8628 3.3.1).
+ *
+ * @param[in] login may be NULL.
+ * @return NUL-terminated UTF-8, borrowed until planetkey_login_free(); NULL for a login in a browser.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API const char *planetkey_login_user_code(const struct planetkey_login *login);
+
+/**
+ * The address at which the code is entered, on any device.
+ *
+ * @param[in] login may be NULL.
+ * @return NUL-terminated UTF-8, borrowed until planetkey_login_free(); NULL for a login in a browser.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API const char *planetkey_login_verification_uri(const struct planetkey_login *login);
+
+/**
+ * The address that holds the code already.
+ *
+ * @param[in] login may be NULL.
+ * @return NUL-terminated UTF-8, borrowed until planetkey_login_free(); NULL where the server gives none, and for a login in a browser.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API
+const char *planetkey_login_verification_uri_complete(const struct planetkey_login *login);
+
+/**
+ * The address to open in a browser of this machine. No secret, and good for this login only.
+ *
+ * @param[in] login may be NULL.
+ * @return NUL-terminated UTF-8, borrowed until planetkey_login_free(); NULL for a login on any device.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API const char *planetkey_login_authorization_url(const struct planetkey_login *login);
+
+/**
+ * Where the browser returns to.
+ *
+ * @param[in] login may be NULL.
+ * @return NUL-terminated UTF-8, borrowed until planetkey_login_free(); NULL for a login on any device.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API const char *planetkey_login_redirect_uri(const struct planetkey_login *login);
+
+/**
+ * How long the person still has.
+ *
+ * @param[in] login may be NULL.
+ * @return milliseconds; 0 when the time is up, -1 for NULL.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API int64_t planetkey_login_expires_in_ms(const struct planetkey_login *login);
+
+/**
+ * The address to open as a QR code, in lines of text with a quiet zone. Dark on light: meant for a terminal with light letters on a dark ground.
+ *
+ * @param[in] login may be NULL.
+ * @param[in] ascii false: in block characters; true: in ASCII, twice as wide.
+ * @return the text; free it with planetkey_string_free(). NULL for an address that does not fit, and for NULL.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API
+PLANETKEY_NODISCARD
+struct planetkey_string *planetkey_login_qr_code(const struct planetkey_login *login,
+                                                 bool ascii);
+
+/**
+ * Goes on with a login without waiting for the person: for event loops.
+ *
+ * @param[in] login not NULL.
+ * @param[out] logged_in who it is, once somebody has logged in; free it with planetkey_logged_in_free(). NULL while nobody has, and on
+ *             failure. Not NULL.
+ * @param[out] next_poll_ms while nobody has logged in, when to poll again, in milliseconds; what comes earlier asks nobody. May be NULL.
+ * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+ * @return ::PLANETKEY_STATUS_OK, also while nobody has logged in; else how the login ended, as planetkey_login_wait(), and the same again.
+ *
+ * Any number of threads. Blocks for one request of a device, and for the requests of a browser that has just returned. Since 0.1.0.
+ */
+PLANETKEY_API
+PLANETKEY_NODISCARD
+planetkey_status planetkey_login_poll(const struct planetkey_login *login,
+                                      struct planetkey_logged_in **logged_in,
+                                      uint32_t *next_poll_ms,
+                                      struct planetkey_error **error);
+
+/**
+ * Waits for the person.
+ *
+ * @param[in] login not NULL.
+ * @param[in] timeout_ms the longest wait in milliseconds; 0 means until the login ends.
+ * @param[out] logged_in who it is; free it with planetkey_logged_in_free(). Set to NULL on failure. May be NULL.
+ * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+ * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_TIMEOUT (also when `timeout_ms` has passed, and then the login goes on while
+ *         planetkey_login_expires_in_ms() is not 0), ::PLANETKEY_STATUS_CANCELLED, ::PLANETKEY_STATUS_DENIED (the person or the server said no;
+ *         reason "other_subject" where somebody else logged in), ::PLANETKEY_STATUS_LOGIN_REQUIRED (the code was not entered in time),
+ *         ::PLANETKEY_STATUS_UNAVAILABLE, ::PLANETKEY_STATUS_PROTOCOL, ::PLANETKEY_STATUS_TOKEN_INVALID, ::PLANETKEY_STATUS_MISCONFIGURED, or what the
+ *         prompt returned.
+ *
+ * Any number of threads; all get the same outcome. Blocks. Since 0.1.0.
+ */
+PLANETKEY_API
+PLANETKEY_NODISCARD
+planetkey_status planetkey_login_wait(const struct planetkey_login *login,
+                                      uint32_t timeout_ms,
+                                      struct planetkey_logged_in **logged_in,
+                                      struct planetkey_error **error);
+
+/**
+ * Ends a login with the address that the browser ended at: for browsers that cannot return to this program, as one on another machine.
+ *
+ * @param[in] login not NULL.
+ * @param[in] callback_url the whole address, NUL-terminated UTF-8; not NULL. It holds a code: not to be logged.
+ * @param[out] logged_in who it is; free it with planetkey_logged_in_free(). Set to NULL on failure. May be NULL.
+ * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+ * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT (no address of this login, which goes on), ::PLANETKEY_STATUS_UNSUPPORTED (a
+ *         login on any device), or how the login ended, as planetkey_login_wait().
+ *
+ * Any number of threads. Blocks on the network, until the session's deadline. Since 0.1.0.
+ */
+PLANETKEY_API
+PLANETKEY_NODISCARD
+planetkey_status planetkey_login_complete(const struct planetkey_login *login,
+                                          const char *callback_url,
+                                          struct planetkey_logged_in **logged_in,
+                                          struct planetkey_error **error);
+
+/**
+ * Ends a login. Whoever waits for it gets ::PLANETKEY_STATUS_CANCELLED, and so does whoever waits later, unless somebody has logged in before.
+ *
+ * @param[in] login may be NULL, which does nothing.
+ *
+ * Any number of threads, also while others wait and inside a prompt. Does not wait for the network. Since 0.1.0.
+ */
+PLANETKEY_API
+void planetkey_login_cancel(const struct planetkey_login *login);
+
+/**
+ * One more count of the same handle, as for a thread that is to cancel it.
+ *
+ * @param[in] login may be NULL.
+ * @return the same pointer, to free once more with planetkey_login_free(); NULL for NULL.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API PLANETKEY_NODISCARD struct planetkey_login *planetkey_login_clone(const struct planetkey_login *login);
+
+/**
+ * Counts down. The last count ends a login that nobody waits for, and closes its sockets; a call that has begun on another thread goes on.
+ *
+ * @param[in] login may be NULL, which does nothing.
+ *
+ * Any thread, once for each count. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API
+void planetkey_login_free(struct planetkey_login *login);
+
+/**
+ * New options of a login, with nothing set.
+ *
+ * @return options to free with planetkey_login_options_free(). Never NULL.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API PLANETKEY_NODISCARD struct planetkey_login_options *planetkey_login_options_new(void);
+
+/**
+ * How planetkey_session_login() is to go; the others go as their names say.
+ *
+ * @param[in,out] options not NULL.
+ * @param[in] method a ::planetkey_login_method; 0 is the default.
+ * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+ * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT.
+ *
+ * One thread at a time. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API
+PLANETKEY_NODISCARD
+planetkey_status planetkey_login_options_set_method(struct planetkey_login_options *options,
+                                                    int32_t method,
+                                                    struct planetkey_error **error);
+
+/**
+ * Whether planetkey_session_login() may open a browser. By default it does where one is likely to be there.
+ *
+ * @param[in,out] options not NULL.
+ * @param[in] open_browser true: also where none seems to be; false: never.
+ * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+ * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT.
+ *
+ * One thread at a time. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API
+PLANETKEY_NODISCARD
+planetkey_status planetkey_login_options_set_open_browser(struct planetkey_login_options *options,
+                                                          bool open_browser,
+                                                          struct planetkey_error **error);
+
+/**
+ * The scopes to ask for in place of the client's (RFC 6749 3.3). planetkey_session_login() asks anew where the session lacks one of them.
+ *
+ * @param[in,out] options not NULL.
+ * @param[in] scopes `scope_count` texts, each NUL-terminated UTF-8 and not NULL. May be NULL when `scope_count` is 0, which means the client's. Copied.
+ * @param[in] scope_count how many there are.
+ * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+ * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT. The scopes are looked at by the login.
+ *
+ * One thread at a time. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API
+PLANETKEY_NODISCARD
+planetkey_status planetkey_login_options_set_scopes(struct planetkey_login_options *options,
+                                                    const char *const *scopes,
+                                                    size_t scope_count,
+                                                    struct planetkey_error **error);
+
+/**
+ * The time that the person has, in total. The deadline of each request is the session's.
+ *
+ * @param[in,out] options not NULL.
+ * @param[in] timeout_ms milliseconds; the default is five minutes in the browser, and as long as the code is good with a device. 0 and more than a
+ *            day are refused by the login.
+ * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+ * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT.
+ *
+ * One thread at a time. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API
+PLANETKEY_NODISCARD
+planetkey_status planetkey_login_options_set_timeout_ms(struct planetkey_login_options *options,
+                                                        uint32_t timeout_ms,
+                                                        struct planetkey_error **error);
+
+/**
+ * Whether planetkey_session_login() asks a person even where the session is good.
+ *
+ * @param[in,out] options not NULL.
+ * @param[in] force true or false; the default is false.
+ * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+ * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT.
+ *
+ * One thread at a time. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API
+PLANETKEY_NODISCARD
+planetkey_status planetkey_login_options_set_force(struct planetkey_login_options *options,
+                                                   bool force,
+                                                   struct planetkey_error **error);
+
+/**
+ * Whether another person may take the place of the one whose session is saved, without a prompt.
+ *
+ * @param[in,out] options not NULL.
+ * @param[in] allow_other_subject true or false; the default is false.
+ * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+ * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT.
+ *
+ * One thread at a time. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API
+PLANETKEY_NODISCARD
+planetkey_status planetkey_login_options_set_allow_other_subject(struct planetkey_login_options *options,
+                                                                 bool allow_other_subject,
+                                                                 struct planetkey_error **error);
+
+/**
+ * The page that the browser shows when somebody has logged in, in place of planetkey's own.
+ *
+ * @param[in,out] options not NULL.
+ * @param[in] page HTML as NUL-terminated UTF-8 of at most 1 MiB; NULL means planetkey's own. The browser is told to load nothing and to run no
+ *            scripts for it. Copied.
+ * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+ * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT.
+ *
+ * One thread at a time. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API
+PLANETKEY_NODISCARD
+planetkey_status planetkey_login_options_set_page(struct planetkey_login_options *options,
+                                                  const char *page,
+                                                  struct planetkey_error **error);
+
+/**
+ * Who shows the prompts of a login and answers them. Without this a login can only open a browser by itself.
+ *
+ * @param[in,out] options not NULL.
+ * @param[in] prompt shows a prompt; NULL means nobody.
+ * @param[in] user_data handed to the callbacks and not looked at. May be NULL.
+ * @param[in] destroy called once with `user_data` when these options, their copies and their logins need it no more, on whichever thread that is, also
+ *            when this call fails or `prompt` is NULL. May be NULL.
+ * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+ * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT.
+ *
+ * One thread at a time. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API
+PLANETKEY_NODISCARD
+planetkey_status planetkey_login_options_set_prompt(struct planetkey_login_options *options,
+                                                    planetkey_prompt_callback prompt,
+                                                    void *user_data,
+                                                    planetkey_destroy_callback destroy,
+                                                    struct planetkey_error **error);
+
+/**
+ * Frees options of a login. Logins that were started with them stay.
+ *
+ * @param[in] options may be NULL, which does nothing.
+ *
+ * Any thread, once. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API void planetkey_login_options_free(struct planetkey_login_options *options);
+
+/**
  * New options, with nothing set.
  *
  * @return options to free with planetkey_options_free(). Never NULL.
@@ -778,6 +1406,220 @@ planetkey_status planetkey_options_set_proxy(struct planetkey_options *options,
  * Any thread, once. Never blocks. Since 0.1.0.
  */
 PLANETKEY_API void planetkey_options_free(struct planetkey_options *options);
+
+/**
+ * The name of what became of a refresh token, the same in all languages: "unknown".
+ *
+ * @param[in] revocation a ::planetkey_revocation; any number is allowed.
+ * @return NUL-terminated text that lives as long as the library; NULL for a number that is none of this version.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API const char *planetkey_revocation_name(int32_t revocation);
+
+/**
+ * Forgets the tokens, in memory and where they are kept, so that every process has to log in again. A client's configuration stays: a
+ * machine gets new tokens with the next call.
+ *
+ * @param[in] session not NULL.
+ * @param[in] revoke whether a refresh token is given back to the server first (RFC 7009), as it should be. A server that cannot be reached does not
+ *            keep the session from being forgotten here.
+ * @param[out] removed whether there were tokens. Set to false on failure. May be NULL.
+ * @param[out] revocation what became of the refresh token, a ::planetkey_revocation. Set to ::PLANETKEY_REVOCATION_NONE on failure. May be NULL.
+ * @param[out] why_unknown why that is ::PLANETKEY_REVOCATION_UNKNOWN, in one line for people; free it with planetkey_string_free(). Else NULL.
+ *             May be NULL.
+ * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+ * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_UNSUPPORTED (no token source in this session), ::PLANETKEY_STATUS_TIMEOUT (another
+ *         process has been renewing the session all the time), ::PLANETKEY_STATUS_STORAGE, ::PLANETKEY_STATUS_LOGIN_REQUIRED (no
+ *         credential at all).
+ *
+ * Any number of threads. Blocks until a renewal that is under way has ended, and with `revoke` on the network for at most 10 seconds, or until the
+ * deadline passes. Since 0.1.0.
+ */
+PLANETKEY_API
+PLANETKEY_NODISCARD
+planetkey_status planetkey_session_logout(const struct planetkey_session *session,
+                                          bool revoke,
+                                          bool *removed,
+                                          int32_t *revocation,
+                                          struct planetkey_string **why_unknown,
+                                          struct planetkey_error **error);
+
+/**
+ * What the authorization server says of the person who is logged in (OpenID Connect Core 5.3): "sub" and, by the scopes, name, e-mail address and more.
+ *
+ * @param[in] session not NULL.
+ * @param[out] json one JSON object; free it with planetkey_string_free(). Set to NULL on failure. Not NULL.
+ * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+ * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_UNSUPPORTED (nobody logs in to this session; the server does not offer it),
+ *         ::PLANETKEY_STATUS_LOGIN_REQUIRED, ::PLANETKEY_STATUS_MISCONFIGURED (the scope `openid` was not granted), ::PLANETKEY_STATUS_TOKEN_INVALID (the
+ *         answer is about somebody else), ::PLANETKEY_STATUS_UNAVAILABLE, ::PLANETKEY_STATUS_TIMEOUT, ::PLANETKEY_STATUS_PROTOCOL.
+ *
+ * Any number of threads. Blocks on the network, until the deadline. Since 0.1.0.
+ */
+PLANETKEY_API
+PLANETKEY_NODISCARD
+planetkey_status planetkey_session_userinfo(const struct planetkey_session *session,
+                                            struct planetkey_string **json,
+                                            struct planetkey_error **error);
+
+/**
+ * The claims of the session's ID token, verified against the server's keys: who logged in, and when. That it has expired says nothing.
+ *
+ * @param[in] session not NULL.
+ * @param[out] json one JSON object; free it with planetkey_string_free(). Set to NULL on failure. Not NULL.
+ * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+ * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_UNSUPPORTED (nobody logs in to this session), ::PLANETKEY_STATUS_LOGIN_REQUIRED,
+ *         ::PLANETKEY_STATUS_MISCONFIGURED (the scope `openid` was not asked for), ::PLANETKEY_STATUS_TOKEN_INVALID,
+ *         ::PLANETKEY_STATUS_UNAVAILABLE, ::PLANETKEY_STATUS_TIMEOUT, ::PLANETKEY_STATUS_PROTOCOL.
+ *
+ * Any number of threads. Blocks on the network where the keys are not at hand, until the deadline. Since 0.1.0.
+ */
+PLANETKEY_API
+PLANETKEY_NODISCARD
+planetkey_status planetkey_session_id_token_claims(const struct planetkey_session *session,
+                                                   struct planetkey_string **json,
+                                                   struct planetkey_error **error);
+
+/**
+ * What the authorization server says of a token (RFC 7662): "active", and more of one that is.
+ *
+ * @param[in] session not NULL.
+ * @param[in] token the token that is asked about, NUL-terminated UTF-8 of at most 1 MiB; NULL means the session's own access token.
+ * @param[out] json one JSON object; free it with planetkey_string_free(). Set to NULL on failure. Not NULL.
+ * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+ * @return ::PLANETKEY_STATUS_OK, also for a token that is not active; ::PLANETKEY_STATUS_UNSUPPORTED (no token source in this session; the server
+ *         does not offer it), ::PLANETKEY_STATUS_MISCONFIGURED (the client may not ask), ::PLANETKEY_STATUS_LOGIN_REQUIRED,
+ *         ::PLANETKEY_STATUS_UNAVAILABLE, ::PLANETKEY_STATUS_TIMEOUT, ::PLANETKEY_STATUS_PROTOCOL, ::PLANETKEY_STATUS_INVALID_ARGUMENT.
+ *
+ * Any number of threads. Blocks on the network, until the deadline. Since 0.1.0.
+ */
+PLANETKEY_API
+PLANETKEY_NODISCARD
+planetkey_status planetkey_session_introspect(const struct planetkey_session *session,
+                                              const char *token,
+                                              struct planetkey_string **json,
+                                              struct planetkey_error **error);
+
+/**
+ * What the prompt is about.
+ *
+ * @param[in] prompt may be NULL.
+ * @return a ::planetkey_prompt_kind; 0 for NULL. Later versions may add kinds: show their message.
+ *
+ * Any thread, during the callback. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API int32_t planetkey_prompt_kind_of(const struct planetkey_prompt *prompt);
+
+/**
+ * The name of a kind of prompt, the same in all languages: "other_subject".
+ *
+ * @param[in] kind a ::planetkey_prompt_kind; any number is allowed.
+ * @return NUL-terminated text that lives as long as the library; NULL for a number that is no kind of this version.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API const char *planetkey_prompt_kind_name(int32_t kind);
+
+/**
+ * All that must be said, in a few lines that end with a line break.
+ *
+ * @param[in] prompt may be NULL.
+ * @return NUL-terminated UTF-8, borrowed for the callback; NULL only for NULL.
+ *
+ * Any thread, during the callback. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API const char *planetkey_prompt_message(const struct planetkey_prompt *prompt);
+
+/**
+ * The address to open.
+ *
+ * @param[in] prompt may be NULL.
+ * @return NUL-terminated UTF-8, borrowed for the callback; NULL when there is none.
+ *
+ * Any thread, during the callback. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API const char *planetkey_prompt_url(const struct planetkey_prompt *prompt);
+
+/**
+ * The code to enter, or to compare with what the device shows: to be shown in any case (RFC 8628 3.3.1).
+ *
+ * @param[in] prompt may be NULL.
+ * @return NUL-terminated UTF-8, borrowed for the callback; NULL when there is none.
+ *
+ * Any thread, during the callback. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API const char *planetkey_prompt_user_code(const struct planetkey_prompt *prompt);
+
+/**
+ * The address at which the code is entered.
+ *
+ * @param[in] prompt may be NULL.
+ * @return NUL-terminated UTF-8, borrowed for the callback; NULL when there is none.
+ *
+ * Any thread, during the callback. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API const char *planetkey_prompt_verification_uri(const struct planetkey_prompt *prompt);
+
+/**
+ * The address that holds the code already.
+ *
+ * @param[in] prompt may be NULL.
+ * @return NUL-terminated UTF-8, borrowed for the callback; NULL when there is none.
+ *
+ * Any thread, during the callback. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API const char *planetkey_prompt_verification_uri_complete(const struct planetkey_prompt *prompt);
+
+/**
+ * How long there is for it.
+ *
+ * @param[in] prompt may be NULL.
+ * @return milliseconds; -1 when there is no limit, and for NULL.
+ *
+ * Any thread, during the callback. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API int64_t planetkey_prompt_expires_in_ms(const struct planetkey_prompt *prompt);
+
+/**
+ * Whether a browser was opened at the address.
+ *
+ * @param[in] prompt may be NULL.
+ * @return true or false; false for NULL.
+ *
+ * Any thread, during the callback. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API bool planetkey_prompt_browser_opened(const struct planetkey_prompt *prompt);
+
+/**
+ * The address as a QR code, in lines of text with a quiet zone. Dark on light: meant for a terminal with light letters on a dark ground.
+ *
+ * @param[in] prompt may be NULL.
+ * @param[in] ascii false: in block characters; true: in ASCII, twice as wide.
+ * @return the text; free it with planetkey_string_free(). NULL when there is no address, or none that fits.
+ *
+ * Any thread, during the callback. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API
+PLANETKEY_NODISCARD
+struct planetkey_string *planetkey_prompt_qr_code(const struct planetkey_prompt *prompt,
+                                                  bool ascii);
+
+/**
+ * Gives the person's answer; the last one counts. Nobody looks at it where the kind of prompt needs none.
+ *
+ * @param[in] prompt not NULL.
+ * @param[in] answer NUL-terminated UTF-8 of at most 1 MiB; NULL means that there is none. Copied.
+ * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+ * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT.
+ *
+ * Any thread, during the callback. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API
+PLANETKEY_NODISCARD
+planetkey_status planetkey_prompt_set_answer(const struct planetkey_prompt *prompt,
+                                             const char *answer,
+                                             struct planetkey_error **error);
 
 /**
  * A session of everything that the environment and configuration files offer. A URL gets the first credential that its host accepts.
@@ -1115,25 +1957,6 @@ PLANETKEY_API
 PLANETKEY_NODISCARD
 planetkey_status planetkey_session_refresh(const struct planetkey_session *session,
                                            struct planetkey_error **error);
-
-/**
- * Forgets the tokens, in memory and where they are kept, so that every process has to log in again. A client's configuration stays: a
- * machine gets new tokens with the next call.
- *
- * @param[in] session not NULL.
- * @param[out] removed whether there were tokens. Set to false on failure. May be NULL.
- * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
- * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_UNSUPPORTED (no token source in this session), ::PLANETKEY_STATUS_TIMEOUT (another
- *         process has been renewing the session all the time), ::PLANETKEY_STATUS_STORAGE, ::PLANETKEY_STATUS_LOGIN_REQUIRED (no
- *         credential at all).
- *
- * Any number of threads. Uses no network; blocks until a renewal that is under way has ended, or the deadline passes. Since 0.1.0.
- */
-PLANETKEY_API
-PLANETKEY_NODISCARD
-planetkey_status planetkey_session_logout(const struct planetkey_session *session,
-                                          bool *removed,
-                                          struct planetkey_error **error);
 
 /**
  * What this session is: kinds of credentials, where they came from, expiry. No secret.

@@ -18,6 +18,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <new>
@@ -171,6 +172,16 @@ class String {
   private:
     detail::Handle<planetkey_string, planetkey_string_free> handle_;
 };
+
+namespace detail {
+
+/// Takes over a C handle, which may be NULL.
+inline std::optional<std::string> optional_string(planetkey_string *handle) {
+    const String string(handle);
+    return handle ? std::optional<std::string>(string.str()) : std::nullopt;
+}
+
+} // namespace detail
 
 /// An application's own place for the tokens of a session, instead of `token.json` on disk: what is loaded and saved is the text of that file,
 /// a JSON object with secrets in it.
@@ -516,6 +527,315 @@ class SessionInfo {
     detail::Handle<planetkey_session_info, planetkey_session_info_free> handle_;
 };
 
+/// What a login has brought, without any secret.
+class LoggedIn {
+  public:
+    /// Takes over a C handle.
+    explicit LoggedIn(planetkey_logged_in *handle) noexcept : handle_(handle) {}
+
+    /// Everything as one JSON object.
+    std::string_view json() const & noexcept { return detail::view(planetkey_logged_in_json(get())); }
+    std::string_view json() const && = delete;
+    /// Whether a person was asked: not where the session was good, or could be renewed.
+    bool asked() const noexcept { return planetkey_logged_in_asked(get()); }
+    /// Who is logged in: `sub` of the ID token, else of the access token.
+    std::optional<std::string_view> subject() const & noexcept {
+        return detail::optional_view(planetkey_logged_in_subject(get()));
+    }
+    std::optional<std::string_view> subject() const && = delete;
+    /// Their e-mail address, with the scope `email`.
+    std::optional<std::string_view> email() const & noexcept {
+        return detail::optional_view(planetkey_logged_in_email(get()));
+    }
+    std::optional<std::string_view> email() const && = delete;
+    /// The scopes that were granted.
+    std::vector<std::string_view> scopes() const & {
+        std::vector<std::string_view> scopes;
+        for (std::size_t i = 0; i < planetkey_logged_in_scope_count(get()); ++i) {
+            scopes.push_back(detail::view(planetkey_logged_in_scope(get(), i)));
+        }
+        return scopes;
+    }
+    std::vector<std::string_view> scopes() const && = delete;
+    /// When the access token ends, in Unix seconds.
+    std::optional<std::int64_t> expires_at() const noexcept {
+        return detail::time(planetkey_logged_in_expires_at(get()));
+    }
+    /// The profile whose session it is.
+    std::optional<std::string_view> profile() const & noexcept {
+        return detail::optional_view(planetkey_logged_in_profile(get()));
+    }
+    std::optional<std::string_view> profile() const && = delete;
+    /// The file that keeps the session.
+    std::optional<std::string_view> file() const & noexcept {
+        return detail::optional_view(planetkey_logged_in_file(get()));
+    }
+    std::optional<std::string_view> file() const && = delete;
+
+    /// The C handle, lent.
+    const planetkey_logged_in *get() const noexcept { return handle_.get(); }
+
+  private:
+    detail::Handle<planetkey_logged_in, planetkey_logged_in_free> handle_;
+};
+
+/// What a person must see for a login; lent to a PromptCallback for the call, with all that it lends.
+class Prompt {
+  public:
+    explicit Prompt(const planetkey_prompt *prompt) noexcept : prompt_(prompt) {}
+    Prompt(const Prompt &) = delete;
+    Prompt &operator=(const Prompt &) = delete;
+
+    /// What it is about.
+    planetkey_prompt_kind kind() const noexcept {
+        return static_cast<planetkey_prompt_kind>(planetkey_prompt_kind_of(prompt_));
+    }
+    /// All that must be said, in a few lines.
+    std::string_view message() const noexcept { return detail::view(planetkey_prompt_message(prompt_)); }
+    /// The address to open.
+    std::optional<std::string_view> url() const noexcept { return detail::optional_view(planetkey_prompt_url(prompt_)); }
+    /// The code to enter or to compare; to be shown in any case.
+    std::optional<std::string_view> user_code() const noexcept {
+        return detail::optional_view(planetkey_prompt_user_code(prompt_));
+    }
+    /// The address at which the code is entered.
+    std::optional<std::string_view> verification_uri() const noexcept {
+        return detail::optional_view(planetkey_prompt_verification_uri(prompt_));
+    }
+    /// The address that holds the code already.
+    std::optional<std::string_view> verification_uri_complete() const noexcept {
+        return detail::optional_view(planetkey_prompt_verification_uri_complete(prompt_));
+    }
+    /// How long there is for it.
+    std::optional<std::int64_t> expires_in_ms() const noexcept {
+        const std::int64_t ms = planetkey_prompt_expires_in_ms(prompt_);
+        return ms < 0 ? std::nullopt : std::optional<std::int64_t>(ms);
+    }
+    /// Whether a browser was opened at the address.
+    bool browser_opened() const noexcept { return planetkey_prompt_browser_opened(prompt_); }
+    /// The address as a QR code, in lines of text.
+    std::optional<std::string> qr_code(bool ascii = false) const {
+        return detail::optional_string(planetkey_prompt_qr_code(prompt_, ascii));
+    }
+
+    /// The C handle, lent.
+    const planetkey_prompt *get() const noexcept { return prompt_; }
+
+  private:
+    const planetkey_prompt *prompt_;
+};
+
+/// Shows a prompt, and gives the answer where one is needed; nothing means that the person does not want to go on. Comes on the thread that called
+/// the login. What it throws ends the login, and comes out of the call.
+using PromptCallback = std::function<std::optional<std::string>(const Prompt &)>;
+
+namespace detail {
+
+/// What a prompt of a call on this thread has thrown.
+inline thread_local std::exception_ptr prompt_failure;
+
+inline std::int32_t show_prompt(void *user_data, const planetkey_prompt *prompt) noexcept {
+    try {
+        const std::optional<std::string> answer = (*static_cast<PromptCallback *>(user_data))(Prompt(prompt));
+        planetkey_error *error = nullptr;
+        check(planetkey_prompt_set_answer(prompt, answer ? text("answer", *answer) : nullptr, &error), error);
+        return PLANETKEY_STATUS_OK;
+    } catch (...) {
+        // Nothing may be thrown through the library.
+        prompt_failure = std::current_exception();
+        return PLANETKEY_STATUS_CANCELLED;
+    }
+}
+
+/// Calls what may show a prompt.
+template <typename T, typename Call> T with_prompts(Call call) {
+    T out{};
+    planetkey_error *error = nullptr;
+    prompt_failure = nullptr;
+    const planetkey_status status = call(&out, &error);
+    if (const std::exception_ptr thrown = std::exchange(prompt_failure, nullptr); thrown && status != PLANETKEY_STATUS_OK) {
+        planetkey_error_free(error);
+        std::rethrow_exception(thrown);
+    }
+    check(status, error);
+    return out;
+}
+
+} // namespace detail
+
+/// How a login is to go; what is not set has its default.
+class LoginOptions {
+  public:
+    LoginOptions() {
+        detail::check_abi();
+        handle_.reset(planetkey_login_options_new());
+    }
+
+    /// How Session::login() is to go.
+    LoginOptions &method(planetkey_login_method method) {
+        return set([=](auto *handle, auto **error) {
+            return planetkey_login_options_set_method(handle, static_cast<std::int32_t>(method), error);
+        });
+    }
+    /// Whether Session::login() may open a browser; by default where one is likely to be there.
+    LoginOptions &open_browser(bool open_browser) {
+        return set([=](auto *handle, auto **error) {
+            return planetkey_login_options_set_open_browser(handle, open_browser, error);
+        });
+    }
+    /// The scopes to ask for; none means the client's.
+    LoginOptions &scopes(const std::vector<std::string> &scopes) {
+        std::vector<const char *> texts;
+        for (const std::string &scope : scopes) {
+            texts.push_back(detail::text("scopes", scope));
+        }
+        return set([&](auto *handle, auto **error) {
+            return planetkey_login_options_set_scopes(handle, texts.data(), texts.size(), error);
+        });
+    }
+    /// The time that the person has, in total.
+    LoginOptions &timeout_ms(std::uint32_t timeout_ms) {
+        return set([=](auto *handle, auto **error) {
+            return planetkey_login_options_set_timeout_ms(handle, timeout_ms, error);
+        });
+    }
+    /// Whether Session::login() asks even where the session is good.
+    LoginOptions &force(bool force) {
+        return set([=](auto *handle, auto **error) { return planetkey_login_options_set_force(handle, force, error); });
+    }
+    /// Whether another person may take the place of the one whose session is saved, without a prompt.
+    LoginOptions &allow_other_subject(bool allow) {
+        return set([=](auto *handle, auto **error) {
+            return planetkey_login_options_set_allow_other_subject(handle, allow, error);
+        });
+    }
+    /// The HTML of the page that the browser shows when somebody has logged in.
+    LoginOptions &page(const std::string &page) {
+        const char *text = detail::text("page", page);
+        return set([=](auto *handle, auto **error) { return planetkey_login_options_set_page(handle, text, error); });
+    }
+    /// Who shows the prompts and answers them; an empty one is nobody. It lives at least as long as the logins made with it.
+    LoginOptions &prompt(PromptCallback prompt) {
+        if (!prompt) {
+            return set([](auto *handle, auto **error) {
+                return planetkey_login_options_set_prompt(handle, nullptr, nullptr, nullptr, error);
+            });
+        }
+        auto *callback = new PromptCallback(std::move(prompt));
+        const auto destroy = [](void *user_data) { delete static_cast<PromptCallback *>(user_data); };
+        return set([=](auto *handle, auto **error) {
+            return planetkey_login_options_set_prompt(handle, detail::show_prompt, callback, destroy, error);
+        });
+    }
+
+    /// The C handle, lent.
+    const planetkey_login_options *get() const noexcept { return handle_.get(); }
+
+  private:
+    template <typename Setter> LoginOptions &set(Setter setter) {
+        planetkey_error *error = nullptr;
+        const planetkey_status status = setter(handle_.get(), &error);
+        detail::check(status, error);
+        return *this;
+    }
+
+    detail::Handle<planetkey_login_options, planetkey_login_options_free> handle_;
+};
+
+/// How far a login is.
+struct LoginProgress {
+    /// Who it is, once somebody has logged in.
+    std::optional<LoggedIn> logged_in;
+    /// When to poll again; what comes earlier asks nobody.
+    std::uint32_t next_poll_ms;
+};
+
+/// A login of a person that is under way. A copy is the same login, as for a thread that is to cancel it; the last one ends a login that nobody
+/// waits for.
+class Login {
+  public:
+    /// Takes over a C handle.
+    explicit Login(planetkey_login *handle) noexcept : handle_(handle) {}
+    Login(const Login &other) noexcept : handle_(planetkey_login_clone(other.get())) {}
+    Login &operator=(const Login &other) noexcept {
+        Login copy(other);
+        handle_.swap(copy.handle_);
+        return *this;
+    }
+    Login(Login &&) noexcept = default;
+    Login &operator=(Login &&) noexcept = default;
+    ~Login() = default;
+
+    /// The code that the person enters, or compares; nothing for a login in a browser.
+    std::optional<std::string_view> user_code() const & noexcept {
+        return detail::optional_view(planetkey_login_user_code(get()));
+    }
+    std::optional<std::string_view> user_code() const && = delete;
+    /// The address at which the code is entered; nothing for a login in a browser.
+    std::optional<std::string_view> verification_uri() const & noexcept {
+        return detail::optional_view(planetkey_login_verification_uri(get()));
+    }
+    std::optional<std::string_view> verification_uri() const && = delete;
+    /// The address that holds the code already, where the server gives one.
+    std::optional<std::string_view> verification_uri_complete() const & noexcept {
+        return detail::optional_view(planetkey_login_verification_uri_complete(get()));
+    }
+    std::optional<std::string_view> verification_uri_complete() const && = delete;
+    /// The address to open in a browser; nothing for a login on any device.
+    std::optional<std::string_view> authorization_url() const & noexcept {
+        return detail::optional_view(planetkey_login_authorization_url(get()));
+    }
+    std::optional<std::string_view> authorization_url() const && = delete;
+    /// Where the browser returns to; nothing for a login on any device.
+    std::optional<std::string_view> redirect_uri() const & noexcept {
+        return detail::optional_view(planetkey_login_redirect_uri(get()));
+    }
+    std::optional<std::string_view> redirect_uri() const && = delete;
+    /// How long the person still has.
+    std::int64_t expires_in_ms() const noexcept { return planetkey_login_expires_in_ms(get()); }
+    /// The address to open as a QR code, in lines of text.
+    std::optional<std::string> qr_code(bool ascii = false) const {
+        return detail::optional_string(planetkey_login_qr_code(get(), ascii));
+    }
+
+    /// Goes on without waiting for the person: for event loops.
+    LoginProgress poll() const {
+        std::uint32_t next_poll_ms = 0;
+        auto *made = detail::with_prompts<planetkey_logged_in *>(
+            [&](auto *out, auto **error) { return planetkey_login_poll(get(), out, &next_poll_ms, error); });
+        return {made ? std::optional<LoggedIn>(LoggedIn(made)) : std::nullopt, next_poll_ms};
+    }
+    /// Waits for the person, at most so long; 0 means until the login ends.
+    LoggedIn wait(std::uint32_t timeout_ms = 0) const {
+        return LoggedIn(detail::with_prompts<planetkey_logged_in *>(
+            [&](auto *out, auto **error) { return planetkey_login_wait(get(), timeout_ms, out, error); }));
+    }
+    /// Ends a login in a browser with the address that the browser ended at.
+    LoggedIn complete(const std::string &callback_url) const {
+        return LoggedIn(detail::with_prompts<planetkey_logged_in *>([&](auto *out, auto **error) {
+            return planetkey_login_complete(get(), detail::text("callback_url", callback_url), out, error);
+        }));
+    }
+    /// Ends it: whoever waits gets ::PLANETKEY_STATUS_CANCELLED.
+    void cancel() const noexcept { planetkey_login_cancel(get()); }
+
+    /// The C handle, lent.
+    const planetkey_login *get() const noexcept { return handle_.get(); }
+
+  private:
+    detail::Handle<planetkey_login, planetkey_login_free> handle_;
+};
+
+/// What a logout has done.
+struct LoggedOut {
+    /// Whether there were tokens.
+    bool removed;
+    /// What became of the refresh token.
+    planetkey_revocation revocation;
+    /// Why that is ::PLANETKEY_REVOCATION_UNKNOWN, in one line for people.
+    std::optional<std::string> why_unknown;
+};
+
 /// Credentials kept fresh behind one host policy. A copy is the same session; any number of threads may use it.
 class Session {
   public:
@@ -657,9 +977,47 @@ class Session {
         const planetkey_status status = planetkey_session_refresh(get(), &error);
         detail::check(status, error);
     }
-    /// Forgets the tokens, in memory and where they are kept; whether there were any.
-    bool logout() const {
-        return call<bool>([&](auto *out, auto **error) { return planetkey_session_logout(get(), out, error); });
+    /// Makes sure that somebody is logged in; a person is asked only where the session is no longer good.
+    LoggedIn login(const LoginOptions &options = LoginOptions()) const {
+        return LoggedIn(detail::with_prompts<planetkey_logged_in *>(
+            [&](auto *out, auto **error) { return planetkey_session_login(get(), options.get(), out, error); }));
+    }
+    /// Starts a login on any device (RFC 8628).
+    Login start_device_login(const LoginOptions &options = LoginOptions()) const {
+        return Login(call<planetkey_login *>([&](auto *out, auto **error) {
+            return planetkey_session_start_device_login(get(), options.get(), out, error);
+        }));
+    }
+    /// Starts a login in a browser (RFC 6749 4.1 with PKCE); opens none.
+    Login start_browser_login(const LoginOptions &options = LoginOptions()) const {
+        return Login(call<planetkey_login *>([&](auto *out, auto **error) {
+            return planetkey_session_start_browser_login(get(), options.get(), out, error);
+        }));
+    }
+    /// Forgets the tokens, in memory and where they are kept; with `revoke` a refresh token is given back first.
+    LoggedOut logout(bool revoke = true) const {
+        std::int32_t revocation = PLANETKEY_REVOCATION_NONE;
+        planetkey_string *why_unknown = nullptr;
+        const bool removed = call<bool>([&](auto *out, auto **error) {
+            return planetkey_session_logout(get(), revoke, out, &revocation, &why_unknown, error);
+        });
+        return {removed, static_cast<planetkey_revocation>(revocation), detail::optional_string(why_unknown)};
+    }
+    /// What the server says of the person who is logged in, as JSON.
+    String userinfo() const {
+        return String(call<planetkey_string *>(
+            [&](auto *out, auto **error) { return planetkey_session_userinfo(get(), out, error); }));
+    }
+    /// The claims of the session's ID token, verified, as JSON.
+    String id_token_claims() const {
+        return String(call<planetkey_string *>(
+            [&](auto *out, auto **error) { return planetkey_session_id_token_claims(get(), out, error); }));
+    }
+    /// What the server says of a token, of the session's own access token where none is given, as JSON.
+    String introspect(const std::optional<std::string> &token = std::nullopt) const {
+        return String(call<planetkey_string *>([&](auto *out, auto **error) {
+            return planetkey_session_introspect(get(), token ? detail::text("token", *token) : nullptr, out, error);
+        }));
     }
     /// What this session is.
     SessionInfo status() const {

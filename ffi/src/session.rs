@@ -71,7 +71,7 @@ unsafe fn construct(
 ///
 /// # Safety
 /// `session` is NULL or a living handle.
-unsafe fn core<'a>(session: *const planetkey_session) -> Result<&'a Session> {
+pub(crate) unsafe fn core<'a>(session: *const planetkey_session) -> Result<&'a Session> {
     // SAFETY: the promise is handed on.
     unsafe { handle::borrow(session) }.map(|session| &session.session)
 }
@@ -557,30 +557,6 @@ pub unsafe extern "C" fn planetkey_session_refresh(
 ) -> planetkey_status {
     // SAFETY: the promises of the caller are handed on.
     unsafe { boundary::check(error, || core(session)?.refresh()) }
-}
-
-/// Forgets the tokens, in memory and where they are kept, so that every process has to log in again. A client's configuration stays: a
-/// machine gets new tokens with the next call.
-///
-/// @param[in] session not NULL.
-/// @param[out] removed whether there were tokens. Set to false on failure. May be NULL.
-/// @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
-/// @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_UNSUPPORTED (no token source in this session), ::PLANETKEY_STATUS_TIMEOUT (another
-///         process has been renewing the session all the time), ::PLANETKEY_STATUS_STORAGE, ::PLANETKEY_STATUS_LOGIN_REQUIRED (no
-///         credential at all).
-///
-/// Any number of threads. Uses no network; blocks until a renewal that is under way has ended, or the deadline passes. Since 0.1.0.
-#[unsafe(no_mangle)]
-#[must_use]
-pub unsafe extern "C" fn planetkey_session_logout(
-    session: *const planetkey_session,
-    removed: *mut bool,
-    error: *mut *mut planetkey_error,
-) -> planetkey_status {
-    let mut unasked = false;
-    let removed = if removed.is_null() { &raw mut unasked } else { removed };
-    // SAFETY: the promises of the caller are handed on.
-    unsafe { boundary::run("removed", removed, false, error, || core(session)?.logout(true).map(|out| out.removed)) }
 }
 
 /// What this session is: kinds of credentials, where they came from, expiry. No secret.

@@ -306,7 +306,7 @@ fn threads_share_one_request_and_one_failure() {
     assert!(renewed.iter().all(|token| token.is_ok() && *token == renewed[0] && *token != tokens[0]));
     // The next session would find the token on disk.
     unsafe {
-        assert_eq!(planetkey_session_logout(session, null_mut(), null_mut()), planetkey_status::Ok);
+        assert_eq!(planetkey_session_logout(session, true, null_mut(), null_mut(), null_mut(), null_mut()), planetkey_status::Ok);
         planetkey_session_free(session);
     }
 
@@ -345,9 +345,12 @@ fn a_session_on_disk_and_its_logout() {
         assert!(std::path::Path::new(&file).starts_with(simulator.home()) && std::path::Path::new(&file).exists());
 
         let mut removed = false;
-        assert_eq!(planetkey_session_logout(session, &mut removed, null_mut()), planetkey_status::Ok);
+        assert_eq!(
+            planetkey_session_logout(session, true, &mut removed, null_mut(), null_mut(), null_mut()),
+            planetkey_status::Ok
+        );
         assert!(removed && !std::path::Path::new(&file).exists());
-        assert_eq!(planetkey_session_logout(session, null_mut(), null_mut()), planetkey_status::Ok);
+        assert_eq!(planetkey_session_logout(session, true, null_mut(), null_mut(), null_mut(), null_mut()), planetkey_status::Ok);
         planetkey_session_free(session);
         assert!(planetkey_settle(30_000));
     }
@@ -455,15 +458,18 @@ fn a_storage_of_the_application() {
         planetkey_session_free(other);
 
         let mut removed = false;
-        assert_eq!(planetkey_session_logout(session, &mut removed, null_mut()), planetkey_status::Ok);
+        assert_eq!(
+            planetkey_session_logout(session, true, &mut removed, null_mut(), null_mut(), null_mut()),
+            planetkey_status::Ok
+        );
         assert!(removed && vault.text.lock().unwrap().is_none());
         vault.status.store(-7, Ordering::SeqCst);
         let mut error = null_mut();
-        let status = planetkey_session_logout(session, &mut removed, &mut error);
+        let status = planetkey_session_logout(session, true, &mut removed, null_mut(), null_mut(), &mut error);
         let message = failure(status, planetkey_status::Storage, error);
         assert!(message.contains("lock returned -7"), "{message}");
         vault.status.store(planetkey_status::Timeout as i32, Ordering::SeqCst);
-        let status = planetkey_session_logout(session, &mut removed, &mut error);
+        let status = planetkey_session_logout(session, true, &mut removed, null_mut(), null_mut(), &mut error);
         failure(status, planetkey_status::Timeout, error);
         vault.status.store(0, Ordering::SeqCst);
 

@@ -96,19 +96,21 @@ static void logout_stores_nothing(void) {
     planetkey_error *error = NULL;
     char text[8192];
     bool removed = false;
+    int32_t revocation = -1;
     begin_with(&book, NULL);
     session = session_with(&book);
     token_of(session, text, sizeof text);
-    CHECK_OK(planetkey_session_logout(session, &removed, &error));
-    CHECK(removed && book.text == NULL);
-    CHECK_TEXT(book.events, "lock load save-nothing unlock ");
+    CHECK_OK(planetkey_session_logout(session, true, &removed, &revocation, NULL, &error));
+    CHECK(removed && book.text == NULL && revocation == PLANETKEY_REVOCATION_REVOKED);
+    /* The first load is for the token that is given back. */
+    CHECK_TEXT(book.events, "lock load load save-nothing unlock ");
     CHECK(planetkey_session_access_token(session, &token, &error) == PLANETKEY_STATUS_LOGIN_REQUIRED);
     CHECK_TEXT(planetkey_error_reason(error), "logged_out");
     planetkey_error_free(error);
-    CHECK_OK(planetkey_session_logout(session, &removed, &error));
+    CHECK_OK(planetkey_session_logout(session, true, &removed, NULL, NULL, &error));
     CHECK(!removed);
     book.save_status = PLANETKEY_STATUS_STORAGE;
-    CHECK_STATUS(planetkey_session_logout(session, &removed, &error), PLANETKEY_STATUS_STORAGE);
+    CHECK_STATUS(planetkey_session_logout(session, true, &removed, NULL, NULL, &error), PLANETKEY_STATUS_STORAGE);
     planetkey_session_free(session);
     end(&book);
 }

@@ -135,7 +135,7 @@ static void call_planetkey(struct book *book) {
         planetkey_session_status(book->session, &info, NULL) != PLANETKEY_STATUS_OK ||
         planetkey_session_headers_cached(book->session, simulator_variable("PLANETKEY_SIMULATOR_PLANET_API"), &authorization, NULL) !=
             PLANETKEY_STATUS_OK ||
-        planetkey_session_logout(book->session, NULL, NULL) != PLANETKEY_STATUS_UNAVAILABLE) {
+        planetkey_session_logout(book->session, true, NULL, NULL, NULL, NULL) != PLANETKEY_STATUS_UNAVAILABLE) {
         ++book->wrong;
     }
     book->found_inside = planetkey_session_refresh(book->session, NULL);
@@ -157,7 +157,7 @@ static void it_may_call_planetkey(void) {
     /* The same on the thread that logs out. */
     book.inside_load = call_planetkey;
     book.found_inside = PLANETKEY_STATUS_INTERNAL;
-    CHECK_OK(planetkey_session_logout(session, NULL, &error));
+    CHECK_OK(planetkey_session_logout(session, true, NULL, NULL, NULL, &error));
     CHECK(book.found_inside == PLANETKEY_STATUS_UNAVAILABLE);
     planetkey_session_free(session);
     end(&book);
@@ -193,10 +193,10 @@ static void logout_waits_for_a_renewal(void) {
     simulator_script("user.token", "[{\"hold\":\"gate\"}]", 0);
     CHECK(pthread_create(&thread, NULL, renew, &book) == 0);
     simulator_wait_held("gate", 1);
-    CHECK_STATUS(planetkey_session_logout(hurried, &removed, &error), PLANETKEY_STATUS_TIMEOUT);
+    CHECK_STATUS(planetkey_session_logout(hurried, true, &removed, NULL, NULL, &error), PLANETKEY_STATUS_TIMEOUT);
     CHECK(!removed && book.text != NULL);
     simulator_release("gate");
-    CHECK_OK(planetkey_session_logout(session, &removed, &error));
+    CHECK_OK(planetkey_session_logout(session, true, &removed, NULL, NULL, &error));
     pthread_join(thread, NULL);
     CHECK(removed && book.text == NULL);
     CHECK(book.found_inside == PLANETKEY_STATUS_OK);
@@ -223,7 +223,7 @@ static void *be_busy(void *argument) {
             status = planetkey_session_refresh(busy->session, NULL);
             break;
         case 1:
-            status = planetkey_session_logout(busy->session, NULL, NULL);
+            status = planetkey_session_logout(busy->session, true, NULL, NULL, NULL, NULL);
             break;
         default:
             status = planetkey_session_access_token(busy->session, &token, NULL);

@@ -118,7 +118,7 @@ static void *do_everything(void *argument) {
                  PLANETKEY_STATUS_OK, &error);
             break;
         case 3:
-            must(planetkey_session_logout(session, &answer, &error), PLANETKEY_STATUS_OK, &error);
+            must(planetkey_session_logout(session, true, &answer, NULL, NULL, &error), PLANETKEY_STATUS_OK, &error);
             break;
         default:
             break;
@@ -177,7 +177,9 @@ static void *use_little_stack(void *argument) {
     planetkey_authorization *authorization = NULL;
     planetkey_session_info *info = NULL;
     planetkey_string *token = NULL;
+    planetkey_login *login = NULL;
     planetkey_error *error = NULL;
+    char *location;
     bool answer = false;
     must(planetkey_session_from_client_config(config, options, &session, &error), PLANETKEY_STATUS_OK, &error);
     must(planetkey_session_headers(session, api_url, &authorization, &error), PLANETKEY_STATUS_OK, &error);
@@ -191,13 +193,21 @@ static void *use_little_stack(void *argument) {
          PLANETKEY_STATUS_OK, &error);
     planetkey_string_free(token);
     must(planetkey_session_authorize(session, "https://example.com/", &authorization, &error), PLANETKEY_STATUS_HOST_REFUSED, &error);
-    must(planetkey_session_logout(session, NULL, &error), PLANETKEY_STATUS_OK, &error);
+    must(planetkey_session_logout(session, true, NULL, NULL, NULL, &error), PLANETKEY_STATUS_OK, &error);
     planetkey_session_free(session);
     /* What is on disk is read by the thread that asks first. */
     must(planetkey_session_from_profile("planet-user", options, &user, &error), PLANETKEY_STATUS_OK, &error);
     must(planetkey_session_headers(user, api_url, &authorization, &error), PLANETKEY_STATUS_OK, &error);
     planetkey_authorization_free(authorization);
     must(planetkey_session_refresh(user, &error), PLANETKEY_STATUS_OK, &error);
+    must(planetkey_session_start_browser_login(user, NULL, &login, &error), PLANETKEY_STATUS_OK, &error);
+    planetkey_string_free(planetkey_login_qr_code(login, false));
+    location = simulator_person_in_browser(planetkey_login_authorization_url(login), "\"username\":\"simulator-user\"");
+    must(planetkey_login_complete(login, location, NULL, &error), PLANETKEY_STATUS_OK, &error);
+    free(location);
+    planetkey_login_free(login);
+    must(planetkey_session_introspect(user, NULL, &token, &error), PLANETKEY_STATUS_OK, &error);
+    planetkey_string_free(token);
     planetkey_session_free(user);
     must(planetkey_session_from_profile("deep", options, &saved, &error), PLANETKEY_STATUS_OK, &error);
     must(planetkey_session_headers(saved, api_url, &authorization, &error), PLANETKEY_STATUS_OK, &error);

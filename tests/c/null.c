@@ -29,6 +29,9 @@ static void frees(void) {
     planetkey_authorization_free(NULL);
     planetkey_session_info_free(NULL);
     planetkey_session_free(NULL);
+    planetkey_login_options_free(NULL);
+    planetkey_login_free(NULL);
+    planetkey_logged_in_free(NULL);
 }
 
 static void f113_accessors_take_null(void) {
@@ -85,6 +88,43 @@ static void f113_accessors_take_null(void) {
     CHECK(planetkey_session_clone(NULL) == NULL);
 }
 
+static void f113_accessors_of_logins_take_null(void) {
+    CHECK(planetkey_prompt_kind_of(NULL) == 0);
+    CHECK(planetkey_prompt_message(NULL) == NULL);
+    CHECK(planetkey_prompt_url(NULL) == NULL);
+    CHECK(planetkey_prompt_user_code(NULL) == NULL);
+    CHECK(planetkey_prompt_verification_uri(NULL) == NULL);
+    CHECK(planetkey_prompt_verification_uri_complete(NULL) == NULL);
+    CHECK(planetkey_prompt_expires_in_ms(NULL) == -1);
+    CHECK(!planetkey_prompt_browser_opened(NULL));
+    CHECK(planetkey_prompt_qr_code(NULL, true) == NULL);
+
+    CHECK(planetkey_login_user_code(NULL) == NULL);
+    CHECK(planetkey_login_verification_uri(NULL) == NULL);
+    CHECK(planetkey_login_verification_uri_complete(NULL) == NULL);
+    CHECK(planetkey_login_authorization_url(NULL) == NULL);
+    CHECK(planetkey_login_redirect_uri(NULL) == NULL);
+    CHECK(planetkey_login_expires_in_ms(NULL) == -1);
+    CHECK(planetkey_login_qr_code(NULL, false) == NULL);
+    CHECK(planetkey_login_clone(NULL) == NULL);
+    planetkey_login_cancel(NULL);
+
+    CHECK(planetkey_logged_in_json(NULL) == NULL);
+    CHECK(!planetkey_logged_in_asked(NULL));
+    CHECK(planetkey_logged_in_subject(NULL) == NULL);
+    CHECK(planetkey_logged_in_email(NULL) == NULL);
+    CHECK(planetkey_logged_in_scope_count(NULL) == 0);
+    CHECK(planetkey_logged_in_scope(NULL, 0) == NULL);
+    CHECK(planetkey_logged_in_expires_at(NULL) == PLANETKEY_TIME_NONE);
+    CHECK(planetkey_logged_in_profile(NULL) == NULL);
+    CHECK(planetkey_logged_in_file(NULL) == NULL);
+
+    CHECK_TEXT(planetkey_prompt_kind_name(PLANETKEY_PROMPT_KIND_OTHER_SUBJECT), "other_subject");
+    CHECK(planetkey_prompt_kind_name(0) == NULL && planetkey_prompt_kind_name(INT32_MIN) == NULL);
+    CHECK_TEXT(planetkey_revocation_name(PLANETKEY_REVOCATION_UNKNOWN), "unknown");
+    CHECK(planetkey_revocation_name(-1) == NULL && planetkey_revocation_name(INT32_MAX) == NULL);
+}
+
 static void f113_options_refuse_null(void) {
     planetkey_options *options = planetkey_options_new();
     CHECK(options != NULL);
@@ -108,6 +148,34 @@ static void f113_options_refuse_null(void) {
     CHECK_OK(planetkey_options_set_proxy(options, NULL, &error));
     CHECK(planetkey_options_set_timeout_ms(options, 1000, NULL) == PLANETKEY_STATUS_OK);
     planetkey_options_free(options);
+}
+
+static int told = 0;
+
+static void tell(void *user_data) { *(int *)user_data += 1; }
+
+static void f113_options_of_logins_refuse_null(void) {
+    static const char *const nothing[] = {NULL};
+    planetkey_login_options *options = planetkey_login_options_new();
+    CHECK(options != NULL);
+    REFUSED("options", planetkey_login_options_set_method(NULL, PLANETKEY_LOGIN_METHOD_DEVICE, error));
+    REFUSED("options", planetkey_login_options_set_open_browser(NULL, false, error));
+    REFUSED("options", planetkey_login_options_set_scopes(NULL, NULL, 0, error));
+    REFUSED("options", planetkey_login_options_set_timeout_ms(NULL, 1000, error));
+    REFUSED("options", planetkey_login_options_set_force(NULL, true, error));
+    REFUSED("options", planetkey_login_options_set_allow_other_subject(NULL, true, error));
+    REFUSED("options", planetkey_login_options_set_page(NULL, "<p>", error));
+    REFUSED("options", planetkey_login_options_set_prompt(NULL, NULL, &told, tell, error));
+    CHECK(told == 2);
+    REFUSED("scopes", planetkey_login_options_set_scopes(options, NULL, 1, error));
+    REFUSED("scopes", planetkey_login_options_set_scopes(options, nothing, 1, error));
+    REFUSED("prompt", planetkey_prompt_set_answer(NULL, "yes", error));
+    /* NULL puts the default back. */
+    CHECK_OK(planetkey_login_options_set_scopes(options, NULL, 0, &error));
+    CHECK_OK(planetkey_login_options_set_page(options, NULL, &error));
+    CHECK_OK(planetkey_login_options_set_prompt(options, NULL, &told, tell, &error));
+    CHECK(told == 3);
+    planetkey_login_options_free(options);
 }
 
 static void f113_constructors_refuse_null(void) {
@@ -140,8 +208,11 @@ static void f113_methods_refuse_null(void) {
     planetkey_authorization *authorization = OLD(planetkey_authorization);
     planetkey_session_info *info = OLD(planetkey_session_info);
     planetkey_string *string = OLD(planetkey_string);
+    planetkey_login *login = OLD(planetkey_login);
+    planetkey_logged_in *logged_in = OLD(planetkey_logged_in);
     char buffer[8] = "before";
     size_t needed = 12345;
+    int32_t revocation;
     bool answer = true;
 
     CHECK_OK(planetkey_session_from_api_key("key", PLANETKEY_API_KEY_TRANSPORT_BASIC, NULL, &session, &error));
@@ -204,15 +275,57 @@ static void f113_methods_refuse_null(void) {
     REFUSED("session", planetkey_session_refresh(NULL, error));
 
     answer = true;
-    REFUSED("session", planetkey_session_logout(NULL, &answer, error));
-    CHECK(!answer);
-    REFUSED("session", planetkey_session_logout(NULL, NULL, error));
+    revocation = 12345;
+    string = OLD(planetkey_string);
+    REFUSED("session", planetkey_session_logout(NULL, true, &answer, &revocation, &string, error));
+    CHECK(string == NULL && !answer && revocation == PLANETKEY_REVOCATION_NONE);
+    REFUSED("session", planetkey_session_logout(NULL, true, NULL, NULL, NULL, error));
 
     REFUSED("session", planetkey_session_status(NULL, &info, error));
     CHECK(info == NULL);
     REFUSED("info", planetkey_session_status(session, NULL, error));
 
+    REFUSED("session", planetkey_session_login(NULL, NULL, &logged_in, error));
+    CHECK(logged_in == NULL);
+    REFUSED("session", planetkey_session_login(NULL, NULL, NULL, error));
+    REFUSED("session", planetkey_session_start_device_login(NULL, NULL, &login, error));
+    CHECK(login == NULL);
+    REFUSED("login", planetkey_session_start_device_login(session, NULL, NULL, error));
+    login = OLD(planetkey_login);
+    REFUSED("session", planetkey_session_start_browser_login(NULL, NULL, &login, error));
+    CHECK(login == NULL);
+    REFUSED("login", planetkey_session_start_browser_login(session, NULL, NULL, error));
+
+    string = OLD(planetkey_string);
+    REFUSED("session", planetkey_session_userinfo(NULL, &string, error));
+    CHECK(string == NULL);
+    REFUSED("json", planetkey_session_userinfo(session, NULL, error));
+    string = OLD(planetkey_string);
+    REFUSED("session", planetkey_session_id_token_claims(NULL, &string, error));
+    CHECK(string == NULL);
+    REFUSED("json", planetkey_session_id_token_claims(session, NULL, error));
+    string = OLD(planetkey_string);
+    REFUSED("session", planetkey_session_introspect(NULL, NULL, &string, error));
+    CHECK(string == NULL);
+    REFUSED("json", planetkey_session_introspect(session, "token", NULL, error));
+
     planetkey_session_free(session);
+}
+
+static void f113_logins_refuse_null(void) {
+    planetkey_logged_in *logged_in = OLD(planetkey_logged_in);
+    uint32_t next_poll_ms = 12345;
+    REFUSED("login", planetkey_login_poll(NULL, &logged_in, &next_poll_ms, error));
+    CHECK(logged_in == NULL && next_poll_ms == 0);
+    REFUSED("logged_in", planetkey_login_poll(NULL, NULL, NULL, error));
+    logged_in = OLD(planetkey_logged_in);
+    REFUSED("login", planetkey_login_wait(NULL, 1, &logged_in, error));
+    CHECK(logged_in == NULL);
+    REFUSED("login", planetkey_login_wait(NULL, 0, NULL, error));
+    logged_in = OLD(planetkey_logged_in);
+    REFUSED("login", planetkey_login_complete(NULL, url, &logged_in, error));
+    CHECK(logged_in == NULL);
+    REFUSED("login", planetkey_login_complete(NULL, NULL, NULL, error));
 }
 
 static void free_functions(void) {
@@ -233,9 +346,12 @@ static void free_functions(void) {
 int main(void) {
     frees();
     f113_accessors_take_null();
+    f113_accessors_of_logins_take_null();
     f113_options_refuse_null();
+    f113_options_of_logins_refuse_null();
     f113_constructors_refuse_null();
     f113_methods_refuse_null();
+    f113_logins_refuse_null();
     free_functions();
     return finish();
 }

@@ -105,7 +105,7 @@ void sessions() {
     const std::optional<Authorization> cached = session.headers_cached(url);
     CHECK(cached && cached->generation() == session.headers(url).generation());
     CHECK(info.file() && info.file()->find("/.planet/planet-m2m-") != std::string_view::npos && !info.file(1));
-    CHECK(session.logout() && !session.headers_cached(url));
+    CHECK(session.logout().removed && !session.headers_cached(url));
     CHECK(planetkey::settle(0));
     Session with_scopes = Session::from_m2m(simulator_variable("PL_AUTH_CLIENT_ID"), simulator_variable("PL_AUTH_CLIENT_SECRET"),
                                             {"one", "two"}, "https://api.planet.com/", options());

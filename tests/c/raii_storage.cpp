@@ -115,8 +115,8 @@ void it_lives_as_long_as_its_sessions() {
         CHECK(entries(home_file("")) == 0);
         const planetkey::SessionInfo info = session.status();
         CHECK(!info.file() && info.profile() == "planet-user");
-        CHECK(session.logout() && !watched.lock()->text);
-        CHECK(!session.logout() && !session.is_initialized());
+        CHECK(session.logout().removed && !watched.lock()->text);
+        CHECK(!session.logout().removed && !session.is_initialized());
         expect(PLANETKEY_STATUS_LOGIN_REQUIRED, "logged out", [&] { session.access_token(); });
         CHECK(!watched.expired());
     }
@@ -157,7 +157,7 @@ void what_it_throws_is_a_status() {
     CHECK(info.notes().size() == 1 && info.notes()[0].find("save returned") != std::string_view::npos);
     expect(PLANETKEY_STATUS_STORAGE, "save returned", [&] { session.logout(); });
     nervous->throws_in_save = false;
-    CHECK(session.logout());
+    CHECK(session.logout().removed);
     CHECK(nervous->unlocks == nervous->locks - 2);
 }
 

@@ -222,6 +222,30 @@ void simulator_log_in(const char *members) {
     free(response);
 }
 
+static cJSON *person(const char *member, const char *value, const char *members) {
+    char *post = NULL;
+    cJSON *answer;
+    if (asprintf(&post, "{\"%s\":\"%s\"%s%s}", member, value, members ? "," : "", members ? members : "") < 0) {
+        die("no memory", NULL);
+    }
+    answer = control("/login", post);
+    free(post);
+    return answer;
+}
+
+char *simulator_person_in_browser(const char *authorization_url, const char *members) {
+    cJSON *answer = person("authorization_url", authorization_url, members);
+    char *location = strdup(cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(answer, "location")));
+    cJSON_Delete(answer);
+    return location;
+}
+
+void simulator_person_on_device(const char *user_code, const char *members) {
+    cJSON_Delete(person("user_code", user_code, members));
+}
+
+int simulator_sessions_alive(void) { return simulator_count("user.families.alive"); }
+
 void simulator_settings(const char *settings) { cJSON_Delete(control("/settings", settings)); }
 
 planetkey_session *simulator_m2m_session_with(const planetkey_options *options) {

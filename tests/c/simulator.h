@@ -55,6 +55,15 @@ char *simulator_seed(const char *members);
 /* The same, kept in the home directory for the profile planet-user, as Planet's own tools keep it. */
 void simulator_log_in(const char *members);
 
+/* What a person does: goes through the login pages from an authorization URL on, or enters a device's code. More members as for POST /login, as
+   "\"username\":\"ada\"", or NULL. The former gives the address that the browser is sent to, to be freed with free(). May be called on any thread
+   while no other one talks to the simulator. */
+char *simulator_person_in_browser(const char *authorization_url, const char *members);
+void simulator_person_on_device(const char *user_code, const char *members);
+
+/* How many sessions of people are alive at the authorization server. */
+int simulator_sessions_alive(void);
+
 /* Changes settings, a JSON object. */
 void simulator_settings(const char *settings);
 

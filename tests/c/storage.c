@@ -174,7 +174,7 @@ static void logout_ends_the_session_for_all(void) {
     CHECK(headers(other, reason, sizeof reason) == PLANETKEY_STATUS_OK);
     file = file_of(session);
     CHECK_TEXT(file, home_file(".planet/planet-user/token.json"));
-    CHECK_OK(planetkey_session_logout(session, &removed, &error));
+    CHECK_OK(planetkey_session_logout(session, true, &removed, NULL, NULL, &error));
     CHECK(removed);
     CHECK(permissions(file) == -1);
     CHECK(!planetkey_session_is_initialized(session));
@@ -190,9 +190,9 @@ static void logout_ends_the_session_for_all(void) {
     CHECK_TEXT(reason, "never_logged_in");
 
     /* There is nothing left to remove, and nobody has to ask. */
-    CHECK_OK(planetkey_session_logout(other, &removed, &error));
+    CHECK_OK(planetkey_session_logout(other, true, &removed, NULL, NULL, &error));
     CHECK(!removed);
-    CHECK_OK(planetkey_session_logout(other, NULL, &error));
+    CHECK_OK(planetkey_session_logout(other, true, NULL, NULL, NULL, &error));
     CHECK(simulator_count("user.token") == 0);
     free(file);
     planetkey_session_free(session);
@@ -207,13 +207,13 @@ static void a_machine_gets_new_tokens_after_logout(void) {
     char next[8192];
     bool removed = false;
     token_of(session, token, sizeof token);
-    CHECK_OK(planetkey_session_logout(session, &removed, &error));
+    CHECK_OK(planetkey_session_logout(session, true, &removed, NULL, NULL, &error));
     CHECK(removed && planetkey_session_is_initialized(session));
     token_of(session, next, sizeof next);
     CHECK(strcmp(next, token) != 0);
     CHECK(simulator_count("m2m.token") == 2);
     removed = true;
-    CHECK_STATUS(planetkey_session_logout(key, &removed, &error), PLANETKEY_STATUS_UNSUPPORTED);
+    CHECK_STATUS(planetkey_session_logout(key, true, &removed, NULL, NULL, &error), PLANETKEY_STATUS_UNSUPPORTED);
     CHECK(!removed);
     planetkey_session_free(session);
     planetkey_session_free(key);
@@ -240,7 +240,7 @@ static void save_false_leaves_the_disk_alone(void) {
     token_of(in_memory, other, sizeof other);
     CHECK(strcmp(token, other) != 0);
     CHECK(simulator_count("m2m.token") == 3);
-    CHECK_OK(planetkey_session_logout(in_memory, NULL, &error));
+    CHECK_OK(planetkey_session_logout(in_memory, true, NULL, NULL, NULL, &error));
     CHECK(entries(home_file(".planet")) == 1);
     token_of(saved, other, sizeof other);
     CHECK_TEXT(other, token);

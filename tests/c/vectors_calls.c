@@ -181,7 +181,7 @@ cJSON *perform(const planetkey_session *session, const cJSON *call, planetkey_er
     } else if (strcmp(op, "refresh") == 0) {
         status = planetkey_session_refresh(session, error);
     } else if (strcmp(op, "logout") == 0) {
-        status = planetkey_session_logout(session, &flag, error);
+        status = planetkey_session_logout(session, true, &flag, NULL, NULL, error);
         is_flag = 1;
     } else if (strcmp(op, "status") == 0) {
         planetkey_session_info *info = NULL;

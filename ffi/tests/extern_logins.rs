@@ -1,0 +1,354 @@
+//! The extern functions of logins, called as C calls them; with AddressSanitizer by `make test-asan`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+// SAFETY of every block below: pointers are NULL where that is allowed, or came from the library and are freed once.
+#![allow(clippy::undocumented_unsafe_blocks)]
+
+use std::ffi::{CStr, CString, c_char, c_void};
+use std::ptr::{null, null_mut};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use planetkey_ffi::*;
+use planetkey_simulator::{Settings, Simulator};
+use serde_json::{Value, json};
+
+fn c(text: &str) -> CString {
+    CString::new(text).unwrap()
+}
+
+fn text<'a>(pointer: *const c_char) -> &'a str {
+    assert!(!pointer.is_null());
+    unsafe { CStr::from_ptr(pointer) }.to_str().unwrap()
+}
+
+/// A simulator, and a session of its `planet-user` in its home directory.
+fn start() -> (Simulator, *mut planetkey_session) {
+    let simulator = Simulator::start(Settings::default()).unwrap();
+    simulator.change_settings(&json!({ "device_interval": 1 })).unwrap();
+    let (deployment, home) = (c(&simulator.deployment()), c(simulator.home().to_str().unwrap()));
+    let mut session = null_mut();
+    unsafe {
+        let options = planetkey_options_new();
+        assert_eq!(planetkey_options_set_storage_root(options, home.as_ptr(), null_mut()), planetkey_status::Ok);
+        assert_eq!(planetkey_options_set_deployment(options, deployment.as_ptr(), null_mut()), planetkey_status::Ok);
+        assert_eq!(planetkey_options_set_allow_insecure_loopback(options, true, null_mut()), planetkey_status::Ok);
+        let name = c("planet-user");
+        let status = planetkey_session_from_profile(name.as_ptr(), options, &mut session, null_mut());
+        assert_eq!(status, planetkey_status::Ok);
+        planetkey_options_free(options);
+    }
+    (simulator, session)
+}
+
+fn failure(status: planetkey_status, expected: planetkey_status, error: *mut planetkey_error) -> String {
+    unsafe {
+        assert_eq!(planetkey_error_status(error), status);
+        let message = text(planetkey_error_message(error)).to_owned();
+        assert_eq!(status, expected, "{message}");
+        planetkey_error_free(error);
+        message
+    }
+}
+
+fn taken(string: *mut planetkey_string) -> String {
+    let copy = text(unsafe { planetkey_string_data(string) }).to_owned();
+    unsafe { planetkey_string_free(string) };
+    copy
+}
+
+/// Reads all of it, frees it, and gives the subject.
+fn subject(logged_in: *mut planetkey_logged_in) -> String {
+    unsafe {
+        let json: Value = serde_json::from_str(text(planetkey_logged_in_json(logged_in))).unwrap();
+        let subject = text(planetkey_logged_in_subject(logged_in)).to_owned();
+        assert_eq!(json["subject"], subject);
+        for index in 0..planetkey_logged_in_scope_count(logged_in) {
+            assert_eq!(json["scopes"][index], text(planetkey_logged_in_scope(logged_in, index)));
+        }
+        assert!(planetkey_logged_in_scope(logged_in, usize::MAX).is_null());
+        assert_eq!(json["asked"], planetkey_logged_in_asked(logged_in));
+        assert_eq!(json["email"].as_str().is_some(), !planetkey_logged_in_email(logged_in).is_null());
+        assert_eq!(json["profile"], text(planetkey_logged_in_profile(logged_in)));
+        assert_eq!(json["file"], text(planetkey_logged_in_file(logged_in)));
+        assert_eq!(json["expires_at"], planetkey_logged_in_expires_at(logged_in));
+        planetkey_logged_in_free(logged_in);
+        subject
+    }
+}
+
+/// A pointer for other threads; the header says that a `const` handle may be used by any number of them.
+#[derive(Clone, Copy)]
+struct Shared(*mut planetkey_login);
+// SAFETY: as the header says.
+unsafe impl Send for Shared {}
+
+impl Shared {
+    fn get(self) -> *mut planetkey_login {
+        self.0
+    }
+}
+
+#[test]
+fn life_of_a_login_on_a_device() {
+    let (simulator, session) = start();
+    let (mut login, mut logged_in, mut error) = (null_mut(), null_mut(), null_mut());
+    let mut next_poll_ms = 7;
+    unsafe {
+        assert_eq!(planetkey_session_start_device_login(session, null(), &mut login, null_mut()), planetkey_status::Ok);
+        let code = text(planetkey_login_user_code(login));
+        assert!(text(planetkey_login_verification_uri_complete(login)).contains(code));
+        assert!(!text(planetkey_login_verification_uri(login)).contains(code));
+        assert!(planetkey_login_authorization_url(login).is_null() && planetkey_login_redirect_uri(login).is_null());
+        assert!(planetkey_login_expires_in_ms(login) > 800_000);
+        assert!(taken(planetkey_login_qr_code(login, true)).lines().count() > 20);
+        assert!(taken(planetkey_login_qr_code(login, false)).contains('█'));
+        assert_eq!(planetkey_login_poll(login, &mut logged_in, &mut next_poll_ms, null_mut()), planetkey_status::Ok);
+        assert!(logged_in.is_null() && (1..=1000).contains(&next_poll_ms));
+        let callback = c("http://127.0.0.1/callback?code=c&state=s");
+        let status = planetkey_login_complete(login, callback.as_ptr(), &mut logged_in, &mut error);
+        failure(status, planetkey_status::Unsupported, error);
+        simulator.log_in(&json!({ "user_code": code, "username": "ada" })).unwrap();
+        // Freed by another thread while this one waits with a count of its own.
+        let shared = Shared(planetkey_login_clone(login));
+        assert_eq!(planetkey_login_wait(login, 0, &mut logged_in, null_mut()), planetkey_status::Ok);
+        std::thread::spawn(move || planetkey_login_free(shared.get())).join().unwrap();
+        assert_eq!(subject(logged_in), "user|ada");
+        assert_eq!(planetkey_login_wait(login, 1, null_mut(), null_mut()), planetkey_status::Ok);
+        planetkey_login_free(login);
+        planetkey_session_free(session);
+    }
+}
+
+#[test]
+fn life_of_a_login_in_a_browser() {
+    let (simulator, session) = start();
+    let (mut login, mut logged_in, mut error) = (null_mut(), null_mut(), null_mut());
+    unsafe {
+        assert_eq!(planetkey_session_start_browser_login(session, null(), &mut login, null_mut()), planetkey_status::Ok);
+        let url = text(planetkey_login_authorization_url(login));
+        assert!(planetkey_login_user_code(login).is_null() && planetkey_login_verification_uri(login).is_null());
+        assert!(planetkey_login_verification_uri_complete(login).is_null());
+        assert_eq!(planetkey_login_poll(login, &mut logged_in, null_mut(), null_mut()), planetkey_status::Ok);
+        assert!(logged_in.is_null());
+        for wrong in ["", "no address", "http://127.0.0.1:1/?code=c"] {
+            let status = planetkey_login_complete(login, c(wrong).as_ptr(), &mut logged_in, &mut error);
+            failure(status, planetkey_status::InvalidArgument, error);
+        }
+        let went = simulator.log_in(&json!({ "authorization_url": url })).unwrap();
+        let location = c(went["location"].as_str().unwrap());
+        assert!(location.to_str().unwrap().starts_with(text(planetkey_login_redirect_uri(login))));
+        let status = planetkey_login_complete(login, location.as_ptr(), &mut logged_in, null_mut());
+        assert_eq!(status, planetkey_status::Ok);
+        assert_eq!(subject(logged_in), "simulator-user");
+        planetkey_login_free(login);
+        planetkey_session_free(session);
+    }
+}
+
+#[test]
+fn f112_a_login_may_be_cancelled_and_freed_while_threads_wait_for_it() {
+    let (_simulator, session) = start();
+    for in_browser in [true, false] {
+        let mut login = null_mut();
+        let start = if in_browser { planetkey_session_start_browser_login } else { planetkey_session_start_device_login };
+        assert_eq!(unsafe { start(session, null(), &mut login, null_mut()) }, planetkey_status::Ok);
+        let threads: Vec<_> = (0..8)
+            .map(|_| {
+                let shared = Shared(unsafe { planetkey_login_clone(login) });
+                std::thread::spawn(move || unsafe {
+                    let login = shared.get();
+                    let mut logged_in = null_mut();
+                    let status = planetkey_login_wait(login, 0, &mut logged_in, null_mut());
+                    planetkey_login_free(login);
+                    (status, logged_in.is_null())
+                })
+            })
+            .collect();
+        unsafe {
+            planetkey_login_cancel(login);
+            planetkey_login_free(login);
+        }
+        for thread in threads {
+            assert_eq!(thread.join().unwrap(), (planetkey_status::Cancelled, true));
+        }
+    }
+    unsafe { planetkey_session_free(session) };
+}
+
+/// What a person sees and answers, and how often their callback was told that it is not needed any more.
+#[derive(Default)]
+struct Person {
+    answers: Mutex<Vec<Option<&'static str>>>,
+    seen: Mutex<Vec<String>>,
+    returns: i32,
+    destroyed: AtomicUsize,
+}
+
+unsafe extern "C" fn show(user_data: *mut c_void, prompt: *const planetkey_prompt) -> i32 {
+    unsafe {
+        let person = &*user_data.cast::<Person>();
+        let kind = text(planetkey_prompt_kind_name(planetkey_prompt_kind_of(prompt)));
+        assert!(text(planetkey_prompt_message(prompt)).ends_with(['\n', ')']));
+        let url = planetkey_prompt_url(prompt);
+        assert_eq!(url.is_null(), kind == "other_subject");
+        assert_eq!(planetkey_prompt_user_code(prompt).is_null(), kind != "device");
+        assert_eq!(planetkey_prompt_verification_uri(prompt).is_null(), kind != "device");
+        assert_eq!(planetkey_prompt_verification_uri_complete(prompt).is_null(), kind != "device");
+        assert_eq!(planetkey_prompt_expires_in_ms(prompt) < 0, url.is_null());
+        assert!(!planetkey_prompt_browser_opened(prompt));
+        let qr_code = planetkey_prompt_qr_code(prompt, true);
+        assert_eq!(qr_code.is_null(), url.is_null());
+        planetkey_string_free(qr_code);
+        person.seen.lock().unwrap().push(kind.to_owned());
+        let mut error = null_mut();
+        let status = planetkey_prompt_set_answer(prompt, c"\xff".as_ptr(), &mut error);
+        assert_eq!(failure(status, planetkey_status::InvalidArgument, error), "answer is not UTF-8");
+        for answer in std::mem::take(&mut *person.answers.lock().unwrap()) {
+            let answer = answer.map(c);
+            let pointer = answer.as_ref().map_or(null(), |answer| answer.as_ptr());
+            assert_eq!(planetkey_prompt_set_answer(prompt, pointer, null_mut()), planetkey_status::Ok);
+        }
+        person.returns
+    }
+}
+
+unsafe extern "C" fn destroy(user_data: *mut c_void) {
+    unsafe { (*user_data.cast::<Person>()).destroyed.fetch_add(1, Ordering::SeqCst) };
+}
+
+fn options_for(person: &Person, method: planetkey_login_method) -> *mut planetkey_login_options {
+    let options = planetkey_login_options_new();
+    let user_data = (&raw const *person).cast_mut().cast();
+    unsafe {
+        let status = planetkey_login_options_set_prompt(options, Some(show), user_data, Some(destroy), null_mut());
+        assert_eq!(status, planetkey_status::Ok);
+        assert_eq!(planetkey_login_options_set_method(options, method as i32, null_mut()), planetkey_status::Ok);
+        assert_eq!(planetkey_login_options_set_open_browser(options, false, null_mut()), planetkey_status::Ok);
+    }
+    options
+}
+
+#[test]
+fn prompts_are_lent_and_answered() {
+    let (simulator, session) = start();
+    let (mut logged_in, mut error) = (null_mut(), null_mut());
+    use planetkey_login_method::{Browser, Device, Paste};
+    unsafe {
+        for (method, kind) in [(Browser, "browser"), (Device, "device"), (Paste, "paste")] {
+            let person = Person { returns: -1, ..Person::default() };
+            let options = options_for(&person, method);
+            let status = planetkey_session_login(session, options, &mut logged_in, &mut error);
+            assert!(failure(status, planetkey_status::Cancelled, error).ends_with("it returned -1"));
+            planetkey_login_options_free(options);
+            assert_eq!((person.seen.into_inner().unwrap(), person.destroyed.into_inner()), (vec![kind.to_owned()], 1));
+        }
+        // The last answer counts, and none is giving up.
+        let person = Person { answers: Mutex::new(vec![Some("first"), None]), ..Person::default() };
+        let options = options_for(&person, Paste);
+        let status = planetkey_session_login(session, options, null_mut(), &mut error);
+        failure(status, planetkey_status::Cancelled, error);
+        // What is replaced is let go, and a login keeps its copy.
+        let next = Person { answers: Mutex::new(vec![Some("no"), Some("yes")]), ..Person::default() };
+        let other = options_for(&next, Browser);
+        planetkey_login_options_free(options);
+        assert_eq!(person.destroyed.load(Ordering::SeqCst), 1);
+        let seeded = simulator.seed_session(&json!({})).unwrap().to_string();
+        let file = simulator.home().join(".planet/planet-user/token.json");
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, seeded).unwrap();
+        let mut login = null_mut();
+        assert_eq!(planetkey_session_start_browser_login(session, other, &mut login, null_mut()), planetkey_status::Ok);
+        planetkey_login_options_free(other);
+        assert_eq!(next.destroyed.load(Ordering::SeqCst), 0);
+        let url = text(planetkey_login_authorization_url(login));
+        let went = simulator.log_in(&json!({ "authorization_url": url, "username": "ada" })).unwrap();
+        let location = c(went["location"].as_str().unwrap());
+        let status = planetkey_login_complete(login, location.as_ptr(), &mut logged_in, null_mut());
+        assert_eq!(status, planetkey_status::Ok);
+        assert_eq!(subject(logged_in), "user|ada");
+        planetkey_login_free(login);
+        assert_eq!((next.seen.into_inner().unwrap(), next.destroyed.into_inner()), (vec!["other_subject".to_owned()], 1));
+        planetkey_session_free(session);
+    }
+}
+
+#[test]
+fn options_of_a_login_and_bad_input() {
+    let (_simulator, session) = start();
+    let mut error = null_mut();
+    let huge = CString::new(vec![b'a'; (1 << 20) + 1]).unwrap();
+    let good = [c"planet".as_ptr(), c"openid".as_ptr()];
+    unsafe {
+        let options = planetkey_login_options_new();
+        for method in [-1, 4, i32::MAX] {
+            let status = planetkey_login_options_set_method(options, method, &mut error);
+            failure(status, planetkey_status::InvalidArgument, error);
+        }
+        assert_eq!(planetkey_login_options_set_scopes(options, good.as_ptr(), 2, null_mut()), planetkey_status::Ok);
+        for (scopes, count) in
+            [([null()].as_ptr(), 1), ([c"\xff".as_ptr()].as_ptr(), 1), (good.as_ptr(), usize::MAX), (null(), 1)]
+        {
+            let status = planetkey_login_options_set_scopes(options, scopes, count, &mut error);
+            failure(status, planetkey_status::InvalidArgument, error);
+        }
+        assert_eq!(planetkey_login_options_set_page(options, c"<p>".as_ptr(), null_mut()), planetkey_status::Ok);
+        for page in [c"\xff", huge.as_c_str()] {
+            let status = planetkey_login_options_set_page(options, page.as_ptr(), &mut error);
+            failure(status, planetkey_status::InvalidArgument, error);
+        }
+        assert_eq!(planetkey_login_options_set_force(options, true, null_mut()), planetkey_status::Ok);
+        assert_eq!(planetkey_login_options_set_allow_other_subject(options, true, null_mut()), planetkey_status::Ok);
+        let person = Person::default();
+        let user_data = (&raw const person).cast_mut().cast();
+        let status = planetkey_login_options_set_prompt(null_mut(), Some(show), user_data, Some(destroy), &mut error);
+        failure(status, planetkey_status::InvalidArgument, error);
+        let status = planetkey_login_options_set_prompt(options, None, user_data, Some(destroy), null_mut());
+        assert_eq!((status, person.destroyed.load(Ordering::SeqCst)), (planetkey_status::Ok, 2));
+        for timeout_ms in [0, u32::MAX] {
+            let mut login = null_mut();
+            assert_eq!(planetkey_login_options_set_timeout_ms(options, timeout_ms, null_mut()), planetkey_status::Ok);
+            let status = planetkey_session_start_device_login(session, options, &mut login, &mut error);
+            failure(status, planetkey_status::InvalidArgument, error);
+            assert!(login.is_null());
+        }
+        planetkey_login_options_free(options);
+        planetkey_session_free(session);
+    }
+}
+
+#[test]
+fn who_is_logged_in_and_the_end_of_it() {
+    let (simulator, session) = start();
+    let seeded = simulator.seed_session(&json!({ "scope": "planet offline_access openid" })).unwrap().to_string();
+    let file = simulator.home().join(".planet/planet-user/token.json");
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::write(&file, seeded).unwrap();
+    let mut string = null_mut();
+    let (mut removed, mut revocation, mut error) = (false, -1, null_mut());
+    unsafe {
+        assert_eq!(planetkey_session_userinfo(session, &mut string, null_mut()), planetkey_status::Ok);
+        assert!(taken(string).contains("simulator-user"));
+        assert_eq!(planetkey_session_id_token_claims(session, &mut string, null_mut()), planetkey_status::Ok);
+        assert!(taken(string).contains("simulator-user"));
+        assert_eq!(planetkey_session_introspect(session, null(), &mut string, null_mut()), planetkey_status::Ok);
+        assert!(taken(string).contains("\"active\":true"));
+        assert_eq!(planetkey_session_introspect(session, c"other".as_ptr(), &mut string, null_mut()), planetkey_status::Ok);
+        assert!(taken(string).contains("\"active\":false"));
+        let status = planetkey_session_introspect(session, c"\xff".as_ptr(), &mut string, &mut error);
+        assert_eq!(failure(status, planetkey_status::InvalidArgument, error), "token is not UTF-8");
+
+        simulator.script("user.revoke", &json!([{ "status": 503 }])).unwrap();
+        let mut why_unknown = null_mut();
+        let status = planetkey_session_logout(session, true, &mut removed, &mut revocation, &mut why_unknown, null_mut());
+        assert!(!taken(why_unknown).is_empty());
+        assert_eq!((status, removed, text(planetkey_revocation_name(revocation))), (planetkey_status::Ok, true, "unknown"));
+        let status = planetkey_session_logout(session, true, &mut removed, &mut revocation, null_mut(), null_mut());
+        assert_eq!((status, removed, revocation), (planetkey_status::Ok, false, planetkey_revocation::None as i32));
+        for call in [planetkey_session_userinfo, planetkey_session_id_token_claims] {
+            let status = call(session, &mut string, &mut error);
+            failure(status, planetkey_status::LoginRequired, error);
+            assert!(string.is_null());
+        }
+        planetkey_session_free(session);
+    }
+}

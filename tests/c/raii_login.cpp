@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* Logins in planetkey.hpp: handles with destructors, prompts that are lambdas, exceptions in both directions. */
+#include "planetkey.hpp"
+
+#include <atomic>
+#include <cstdlib>
+#include <thread>
+#include <type_traits>
+
+#include "simulator.h"
+#include "test.h"
+
+namespace {
+
+using planetkey::LoggedIn;
+using planetkey::Login;
+using planetkey::LoginOptions;
+using planetkey::Prompt;
+using planetkey::Session;
+
+static_assert(!std::is_copy_constructible_v<LoggedIn> && std::is_nothrow_move_constructible_v<LoggedIn>);
+static_assert(!std::is_copy_constructible_v<LoginOptions> && std::is_nothrow_move_constructible_v<LoginOptions>);
+static_assert(std::is_copy_constructible_v<Login> && std::is_nothrow_move_constructible_v<Login>);
+static_assert(!std::is_copy_constructible_v<Prompt> && !std::is_move_constructible_v<Prompt>);
+
+/* A temporary lends nothing. */
+template <typename T, typename = void> constexpr bool lends = false;
+template <typename T> constexpr bool lends<T, std::void_t<decltype(std::declval<T>().subject())>> = true;
+static_assert(lends<const LoggedIn &> && !lends<LoggedIn>);
+
+using Answer = std::optional<std::string>;
+
+Session user() {
+    planetkey::Options options;
+    options.allow_insecure_loopback(true).deployment(simulator_variable("PLANETKEY_DEPLOYMENT"));
+    return Session::from_profile("planet-user", options);
+}
+
+std::string in_browser(const std::string_view &authorization_url, const char *members = nullptr) {
+    char *location = simulator_person_in_browser(std::string(authorization_url).c_str(), members);
+    std::string copy = location;
+    std::free(location);
+    return copy;
+}
+
+std::string who(const LoggedIn &logged_in) { return std::string(logged_in.subject().value()); }
+
+template <typename Call> void expect(planetkey_status status, Call call) {
+    try {
+        call();
+        CHECK(!"an exception");
+    } catch (const planetkey::Error &error) {
+        if (!CHECK(error.status() == status)) {
+            std::fprintf(stderr, "    %s\n", error.what());
+        }
+    }
+}
+
+void on_a_device() {
+    const Session session = user();
+    int shown = 0;
+    LoginOptions options;
+    options.method(PLANETKEY_LOGIN_METHOD_DEVICE).open_browser(false).timeout_ms(60000).scopes({"planet", "openid", "email"});
+    options.prompt([&](const Prompt &prompt) -> Answer {
+        ++shown;
+        CHECK(prompt.kind() == PLANETKEY_PROMPT_KIND_DEVICE && !prompt.browser_opened() && prompt.get());
+        CHECK(prompt.message().find(*prompt.user_code()) != std::string_view::npos);
+        CHECK(prompt.url() == prompt.verification_uri_complete() && prompt.verification_uri());
+        CHECK(prompt.expires_in_ms() > 50000 && prompt.expires_in_ms() <= 60000);
+        CHECK(prompt.qr_code().value().size() > 500 && prompt.qr_code(true)->find('#') != std::string::npos);
+        simulator_person_on_device(std::string(*prompt.user_code()).c_str(), "\"username\":\"ada\"");
+        return std::nullopt;
+    });
+    const LoggedIn logged_in = session.login(options);
+    CHECK(shown == 1 && logged_in.asked() && logged_in.subject() == "user|ada" && logged_in.email() == "ada@example.com");
+    CHECK(logged_in.scopes() == (std::vector<std::string_view>{"planet", "openid", "email"}));
+    CHECK(logged_in.expires_at().value() > 1700000000 && logged_in.profile() == "planet-user");
+    CHECK(logged_in.file()->find("/.planet/planet-user/token.json") != std::string_view::npos);
+    CHECK(logged_in.json().find("\"user|ada\"") != std::string_view::npos);
+    CHECK(!session.login(options).asked() && shown == 1);
+
+    CHECK(session.userinfo().str().find("\"sub\":\"user|ada\"") != std::string_view::npos);
+    CHECK(session.id_token_claims().str().find("\"sub\":\"user|ada\"") != std::string_view::npos);
+    CHECK(session.introspect().str().find("\"active\":true") != std::string_view::npos);
+    CHECK(session.introspect("of nobody").str().find("\"active\":false") != std::string_view::npos);
+    const planetkey::LoggedOut out = session.logout();
+    /* offline_access was not asked for. */
+    CHECK(out.removed && out.revocation == PLANETKEY_REVOCATION_NONE);
+    expect(PLANETKEY_STATUS_LOGIN_REQUIRED, [&] { session.userinfo(); });
+    expect(PLANETKEY_STATUS_LOGIN_REQUIRED, [&] { session.id_token_claims(); });
+    expect(PLANETKEY_STATUS_INVALID_ARGUMENT, [&] { session.introspect(""); });
+}
+
+void driven_by_hand() {
+    const Session session = user();
+    const Login device = session.start_device_login();
+    CHECK(device.user_code() && device.verification_uri() && device.verification_uri_complete());
+    CHECK(!device.authorization_url() && !device.redirect_uri());
+    planetkey::LoginProgress progress = device.poll();
+    CHECK(!progress.logged_in && progress.next_poll_ms > 0 && device.expires_in_ms() > 800000);
+    simulator_person_on_device(std::string(*device.user_code()).c_str(), nullptr);
+    expect(PLANETKEY_STATUS_TIMEOUT, [&] { device.wait(1); });
+    expect(PLANETKEY_STATUS_UNSUPPORTED, [&] { device.complete("http://127.0.0.1/?code=c"); });
+    CHECK(who(device.wait()) == "simulator-user");
+    progress = device.poll();
+    CHECK(progress.logged_in && progress.logged_in->subject() == "simulator-user" && progress.next_poll_ms == 0);
+
+    Login browser = session.start_browser_login();
+    CHECK(browser.authorization_url() && browser.redirect_uri() && browser.qr_code(true) && !browser.user_code());
+    expect(PLANETKEY_STATUS_INVALID_ARGUMENT, [&] { browser.complete("nothing"); });
+    expect(PLANETKEY_STATUS_INVALID_ARGUMENT, [&] { browser.complete(std::string("a\0b", 3)); });
+    const std::string location = in_browser(*browser.authorization_url());
+    CHECK(browser.complete(location).asked());
+    const planetkey::LoggedOut out = session.logout();
+    CHECK(out.removed && out.revocation == PLANETKEY_REVOCATION_REVOKED && !out.why_unknown && simulator_sessions_alive() == 1);
+}
+
+void cancelled_by_a_copy() {
+    const Session session = user();
+    for (Login login : {session.start_device_login(), session.start_browser_login()}) {
+        std::atomic<bool> cancelled{false};
+        std::thread waiting([login, &cancelled] {
+            try {
+                login.wait();
+            } catch (const planetkey::Error &error) {
+                cancelled = error.status() == PLANETKEY_STATUS_CANCELLED;
+            }
+        });
+        Login moved = std::move(login);
+        moved.cancel();
+        waiting.join();
+        CHECK(cancelled);
+        login = moved;
+        expect(PLANETKEY_STATUS_CANCELLED, [&] { login.poll(); });
+    }
+}
+
+struct Oops : std::runtime_error {
+    Oops() : std::runtime_error("oops") {}
+};
+
+void prompts_that_throw() {
+    const Session session = user();
+    auto counted = std::make_shared<int>(0);
+    LoginOptions options;
+    options.method(PLANETKEY_LOGIN_METHOD_PASTE).prompt([counted](const Prompt &) -> Answer {
+        ++*counted;
+        throw Oops();
+    });
+    try {
+        session.login(options);
+        CHECK(!"an exception");
+    } catch (const Oops &oops) {
+        CHECK(*counted == 1 && std::string(oops.what()) == "oops");
+    }
+    /* What was thrown there has nothing to do with the next call. */
+    expect(PLANETKEY_STATUS_LOGIN_REQUIRED, [&] { session.login(LoginOptions().open_browser(false)); });
+    options.prompt([](const Prompt &) -> Answer { return std::nullopt; });
+    CHECK(counted.use_count() == 1);
+    expect(PLANETKEY_STATUS_CANCELLED, [&] { session.login(options); });
+    options.prompt([](const Prompt &) -> Answer { return std::string("a\0b", 3); });
+    expect(PLANETKEY_STATUS_INVALID_ARGUMENT, [&] { session.login(options); });
+    options.prompt({});
+    expect(PLANETKEY_STATUS_LOGIN_REQUIRED, [&] { session.login(options); });
+    /* A prompt that logs in somewhere else, where a prompt throws. */
+    options.prompt([&](const Prompt &prompt) -> Answer {
+        try {
+            LoginOptions inner;
+            inner.method(PLANETKEY_LOGIN_METHOD_PASTE).prompt([](const Prompt &) -> Answer { throw Oops(); });
+            session.login(inner);
+        } catch (const Oops &) {
+            return in_browser(*prompt.url(), "\"username\":\"ada\"");
+        }
+        return std::nullopt;
+    });
+    CHECK(who(session.login(options)) == "user|ada");
+}
+
+void somebody_else() {
+    const Session session = user();
+    const auto log_in = [&](const std::string &name, const Answer &answer, bool allow = false) {
+        LoginOptions options;
+        options.force(true).allow_other_subject(allow).page("<p>Thanks</p>").prompt([&](const Prompt &prompt) -> Answer {
+            CHECK(prompt.kind() == PLANETKEY_PROMPT_KIND_OTHER_SUBJECT && !prompt.url() && !prompt.qr_code() && !prompt.expires_in_ms());
+            if (answer == "throw") {
+                throw Oops();
+            }
+            return answer;
+        });
+        const Login login = session.start_browser_login(options);
+        return login.complete(in_browser(*login.authorization_url(), ("\"username\":\"" + name + "\"").c_str()));
+    };
+    CHECK(who(log_in("ada", std::nullopt)) == "user|ada");
+    try {
+        log_in("bob", "no");
+        CHECK(!"an exception");
+    } catch (const planetkey::Error &error) {
+        CHECK(error.status() == PLANETKEY_STATUS_DENIED && error.reason() == "other_subject" && error.profile() == "planet-user");
+    }
+    bool thrown = false;
+    try {
+        log_in("bob", "throw");
+    } catch (const Oops &) {
+        thrown = true;
+    }
+    CHECK(thrown);
+    CHECK(who(log_in("bob", "yes")) == "user|bob");
+    CHECK(who(log_in("ada", "no", true)) == "user|ada");
+    simulator_script("user.revoke", "[{\"status\":503}]", 1);
+    const planetkey::LoggedOut out = session.logout();
+    CHECK(out.removed && out.revocation == PLANETKEY_REVOCATION_UNKNOWN && !out.why_unknown.value().empty());
+}
+
+} // namespace
+
+int main() {
+    void (*const tests[])() = {on_a_device, driven_by_hand, cancelled_by_a_copy, prompts_that_throw, somebody_else};
+    simulator_start();
+    for (const auto test : tests) {
+        simulator_reset();
+        simulator_settings("{\"device_interval\":1}");
+        try {
+            test();
+        } catch (const std::exception &error) {
+            std::fprintf(stderr, "%s\n", error.what());
+            CHECK(!"no exception");
+        }
+    }
+    simulator_end();
+    return finish();
+}
