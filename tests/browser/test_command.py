@@ -65,9 +65,9 @@ def test_a_person_logs_in_through_the_browser(
 
 def pictures(browser: Browser) -> None:
     """What the friendly page looks like, for people who run the tests; a test cannot judge it."""
-    directory = Path(os.environ.get("PLANETKEY_SCREENSHOTS", ""))
-    if not directory.is_dir():
+    if (named := os.environ.get("PLANETKEY_SCREENSHOTS")) is None:
         return
+    directory = Path(named)
     browser.screenshot(directory / "logged-in.png")
     browser.emulate(prefers_color_scheme="dark")
     browser.screenshot(directory / "logged-in-dark.png")
