@@ -262,7 +262,8 @@ impl Person {
     /// What nobody uses is not left alive. Nobody waits for it, but the end of the process does a while.
     pub(crate) fn give_back(&self, tokens: &TokenSet) {
         let Some(refresh_token) = tokens.refresh_token().map(Secret::from) else { return };
-        let (person, in_flight) = (self.clone(), InFlight::new());
+        // Without the question of whoever waited: they have gone, and what belongs to them should not stay for this.
+        let (person, in_flight) = (Person { interrupt: None, ..self.clone() }, InFlight::new());
         let spawned = std::thread::Builder::new().name("planetkey-revocation".into()).spawn(move || {
             let _in_flight = in_flight;
             if let super::logout::Revocation::Unknown(error) = person.revoke(refresh_token) {
