@@ -1122,6 +1122,87 @@ template <typename List> class CurlHeaders {
     std::vector<std::string> lines_;
     List *list_ = nullptr;
     std::optional<Authorization> authorization_;
+/// How Gdal gives GDAL credentials; what is not set has its default.
+class GdalOptions {
+  public:
+    GdalOptions() {
+        detail::check_abi();
+        handle_.reset(planetkey_gdal_options_new());
+    }
+
+    /// Which requests of `/vsicurl/` carry a credential; those to the session's hosts by default.
+    GdalOptions &scope(planetkey_gdal_scope scope) {
+        return set([=](auto *handle, auto **error) {
+            return planetkey_gdal_options_set_scope(handle, static_cast<std::int32_t>(scope), error);
+        });
+    }
+    /// When GDAL learns of a new token; with every request by default.
+    GdalOptions &header(planetkey_gdal_header header) {
+        return set([=](auto *handle, auto **error) {
+            return planetkey_gdal_options_set_header(handle, static_cast<std::int32_t>(header), error);
+        });
+    }
+    /// One of the session's hosts for which GDAL asks it; without any, all of them.
+    GdalOptions &add_host(const std::string &host) {
+        const char *text = detail::text("host", host);
+        return set([=](auto *handle, auto **error) { return planetkey_gdal_options_add_host(handle, text, error); });
+    }
+    /// Whether requests by CPLHTTPFetch carry a credential too; they do by default.
+    GdalOptions &fetch(bool fetch) {
+        return set([=](auto *handle, auto **error) { return planetkey_gdal_options_set_fetch(handle, fetch, error); });
+    }
+
+    /// The C handle, lent.
+    const planetkey_gdal_options *get() const noexcept { return handle_.get(); }
+
+  private:
+    template <typename Setter> GdalOptions &set(Setter setter) {
+        planetkey_error *error = nullptr;
+        const planetkey_status status = setter(handle_.get(), &error);
+        detail::check(status, error);
+        return *this;
+    }
+
+    detail::Handle<planetkey_gdal_options, planetkey_gdal_options_free> handle_;
+};
+
+/// Has GDAL ask a session as long as this lives, which must not be longer than main(). planetkey_gdal_install() says how.
+class Gdal {
+  public:
+    /// Installs a session in every GDAL of this process.
+    explicit Gdal(const Session &session, const GdalOptions &options = GdalOptions()) {
+        planetkey_gdal *gdal = nullptr;
+        planetkey_error *error = nullptr;
+        const planetkey_status status = planetkey_gdal_install(session.get(), options.get(), &gdal, &error);
+        detail::check(status, error);
+        handle_.reset(gdal);
+    }
+
+    /// Has GDAL forget what it knows of files at the session's hosts: after a login, or when something has changed there.
+    void refresh() const {
+        planetkey_error *error = nullptr;
+        const planetkey_status status = planetkey_gdal_refresh(get(), &error);
+        detail::check(status, error);
+    }
+    /// The name under which GDAL opens a URL with the session's credential.
+    String path(const std::string &url) const {
+        planetkey_string *path = nullptr;
+        planetkey_error *error = nullptr;
+        const planetkey_status status = planetkey_gdal_path(get(), detail::text("url", url), &path, &error);
+        detail::check(status, error);
+        return String(path);
+    }
+    /// Why the last request of GDAL that should have carried a credential carried none; nothing when there was no such request.
+    std::optional<Error> last_error() const {
+        planetkey_error *error = planetkey_gdal_last_error(get());
+        return error ? std::optional<Error>(Error(planetkey_error_status(error), error)) : std::nullopt;
+    }
+
+    /// The C handle, lent.
+    const planetkey_gdal *get() const noexcept { return handle_.get(); }
+
+  private:
+    detail::Handle<planetkey_gdal, planetkey_gdal_free> handle_;
 };
 
 /// Waits for the renewals of people's sessions that are under way in this process; whether none is left. The end of a process does so itself.

@@ -19,6 +19,8 @@
 mod authorization;
 mod boundary;
 mod error;
+mod gdal;
+mod gdal_options;
 mod handle;
 mod input;
 mod log;
@@ -39,6 +41,8 @@ mod version;
 
 pub use authorization::*;
 pub use error::*;
+pub use gdal::*;
+pub use gdal_options::*;
 pub use log::*;
 pub use logged_in::*;
 pub use login::*;

@@ -32,6 +32,8 @@ static void frees(void) {
     planetkey_login_options_free(NULL);
     planetkey_login_free(NULL);
     planetkey_logged_in_free(NULL);
+    planetkey_gdal_options_free(NULL);
+    planetkey_gdal_free(NULL);
 }
 
 static void f113_accessors_take_null(void) {
@@ -86,6 +88,7 @@ static void f113_accessors_take_null(void) {
 
     CHECK(!planetkey_session_is_initialized(NULL));
     CHECK(planetkey_session_clone(NULL) == NULL);
+    CHECK(planetkey_gdal_last_error(NULL) == NULL);
 }
 
 static void f113_accessors_of_logins_take_null(void) {
@@ -326,6 +329,33 @@ static void f113_logins_refuse_null(void) {
     REFUSED("login", planetkey_login_complete(NULL, url, &logged_in, error));
     CHECK(logged_in == NULL);
     REFUSED("login", planetkey_login_complete(NULL, NULL, NULL, error));
+static void f113_gdal_refuses_null(void) {
+    planetkey_gdal_options *options = planetkey_gdal_options_new();
+    planetkey_session *session = NULL;
+    planetkey_gdal *gdal = OLD(planetkey_gdal);
+    planetkey_string *path = OLD(planetkey_string);
+    CHECK(options != NULL);
+    REFUSED("options", planetkey_gdal_options_set_scope(NULL, 0, error));
+    REFUSED("options", planetkey_gdal_options_set_header(NULL, 0, error));
+    REFUSED("options", planetkey_gdal_options_add_host(NULL, "api.planet.com", error));
+    REFUSED("host", planetkey_gdal_options_add_host(options, NULL, error));
+    REFUSED("options", planetkey_gdal_options_set_fetch(NULL, true, error));
+    CHECK_STATUS(planetkey_gdal_options_set_scope(options, 3, &error), PLANETKEY_STATUS_INVALID_ARGUMENT);
+    CHECK_STATUS(planetkey_gdal_options_set_header(options, -1, &error), PLANETKEY_STATUS_INVALID_ARGUMENT);
+    REFUSED("session", planetkey_gdal_install(NULL, options, &gdal, error));
+    CHECK(gdal == NULL);
+    REFUSED("gdal", planetkey_gdal_refresh(NULL, error));
+    REFUSED("gdal", planetkey_gdal_path(NULL, url, &path, error));
+    CHECK(path == NULL);
+
+    CHECK_OK(planetkey_session_from_api_key("key", PLANETKEY_API_KEY_TRANSPORT_BASIC, NULL, &session, &error));
+    REFUSED("gdal", planetkey_gdal_install(session, NULL, NULL, error));
+    /* This program has no GDAL. */
+    gdal = OLD(planetkey_gdal);
+    CHECK_STATUS(planetkey_gdal_install(session, options, &gdal, &error), PLANETKEY_STATUS_UNSUPPORTED);
+    CHECK(gdal == NULL);
+    planetkey_session_free(session);
+    planetkey_gdal_options_free(options);
 }
 
 static void free_functions(void) {
@@ -352,6 +382,7 @@ int main(void) {
     f113_constructors_refuse_null();
     f113_methods_refuse_null();
     f113_logins_refuse_null();
+    f113_gdal_refuses_null();
     free_functions();
     return finish();
 }

@@ -4,7 +4,7 @@ pub mod api_key;
 pub mod challenge;
 mod target;
 
-pub(crate) use target::Target;
+pub(crate) use target::{Target, is_host_entry, is_loopback_authority as is_loopback_entry};
 
 use crate::error::{Error, Result, Status};
 use crate::platform::{Acceptance, Deployment, ResourceServer, Subject};

@@ -122,7 +122,7 @@ fn is_host_name(host: &str) -> bool {
 }
 
 /// `localhost`, `127.0.0.1` or `[::1]`, alone or with a decimal port.
-fn is_loopback_authority(authority: &str) -> bool {
+pub(crate) fn is_loopback_authority(authority: &str) -> bool {
     ["127.0.0.1", "localhost", "[::1]"].iter().any(|host| match authority.strip_prefix(host) {
         Some("") => true,
         Some(port) => port

@@ -14,6 +14,7 @@ mod logout;
 mod once_a_second;
 mod open;
 mod options;
+mod origins;
 mod person;
 mod renewal;
 mod renewing;

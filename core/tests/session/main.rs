@@ -8,6 +8,7 @@ mod environment;
 mod flight;
 mod host_policy;
 mod interrupted_login;
+mod origins;
 mod planet;
 mod profiles;
 mod renewal;

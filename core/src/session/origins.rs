@@ -1,0 +1,73 @@
+//! For programs that ask by origin and not by URL, as GDAL does: where this session's credentials go in a header.
+
+use super::{Session, Target};
+use crate::authorize::{is_host_entry, is_loopback_entry};
+use crate::credential::ApiKeyTransport;
+use crate::error::{Error, Result};
+
+impl Session {
+    /// The origins whose requests carry a credential of this session in a header, each with its slash: `https://api.planet.com/`. With
+    /// `hosts` only these. A loopback host has two, because it may speak plain http.
+    ///
+    /// A URL that begins with one of them, to the letter, is one for which [`Session::headers`] gives a header, unless it holds
+    /// an `api_key` already.
+    ///
+    /// Errors: INVALID_ARGUMENT for what is no host name, and where the API key travels in the URL; HOST_REFUSED for a host that none of the
+    /// session's credentials may go to; LOGIN_REQUIRED where the session holds nothing.
+    pub fn header_origins(&self, hosts: Option<&[String]>) -> Result<Vec<String>> {
+        let mut origins = Vec::new();
+        let Some(hosts) = hosts else {
+            let hosts: Vec<String> = self.status().hosts().iter().map(|host| host.host.clone()).collect();
+            if hosts.is_empty() {
+                return Err(self.without_hosts());
+            }
+            for host in &hosts {
+                // Other sources may have hosts that take a header.
+                if !self.key_travels_in_url(host)? {
+                    origins_of(host, &mut origins);
+                }
+            }
+            return if origins.is_empty() { Err(in_url()) } else { Ok(origins) };
+        };
+        for host in hosts {
+            if !is_host_entry(host) {
+                return Err(Error::invalid_argument(
+                    "hosts takes exact host names in lower case, without scheme, path or wildcard: api.planet.com",
+                ));
+            }
+            if self.key_travels_in_url(host)? {
+                return Err(in_url());
+            }
+            origins_of(host, &mut origins);
+        }
+        Ok(origins)
+    }
+
+    /// Errors: as [`Session::authorize`] where no credential may go there.
+    fn key_travels_in_url(&self, host: &str) -> Result<bool> {
+        let url = format!("https://{host}/");
+        let (_, source, _) = self.choose(&Target::parse(&url)?)?;
+        Ok(source.transport() == Some(ApiKeyTransport::Query))
+    }
+
+    fn without_hosts(&self) -> Error {
+        match self.sources().next() {
+            None => self.empty(),
+            Some(_) => Error::invalid_argument("this session's credentials go to no host; list the hosts in allowed_hosts"),
+        }
+    }
+}
+
+fn in_url() -> Error {
+    Error::invalid_argument("this session's API key travels in the URL; open the session with transport basic or header")
+}
+
+fn origins_of(host: &str, origins: &mut Vec<String>) {
+    let schemes: &[&str] = if is_loopback_entry(host) { &["http", "https"] } else { &["https"] };
+    for scheme in schemes {
+        let origin = format!("{scheme}://{host}/");
+        if !origins.contains(&origin) {
+            origins.push(origin);
+        }
+    }
+}
