@@ -11,6 +11,8 @@ reports := $(CURDIR)/build/vectors
 simulator := $(CURDIR)/target/release/planetkey-simulator
 debian_packages := libcurl4-openssl-dev libcjson-dev valgrind cmake pkg-config curl gcc g++ binutils
 browser_packages := chromium chromium-driver
+# Large, and for one suite, which says so where it is not run.
+gdal_packages := libgdal-dev
 
 # Installs what is missing where it may, and says what to do where it may not.
 define need
@@ -27,7 +29,7 @@ fi
 endef
 
 .PHONY: all build bindings demo test test-rust test-schedules test-fuzz test-asan test-c test-python test-node test-vectors test-processes \
-	test-peers test-browser test-servers test-install test-readme fuzz bench install dist prerequisites lint clean
+	test-peers test-browser test-servers test-gdal test-install test-readme fuzz bench install dist prerequisites prerequisites-gdal lint clean
 
 # The shared cases are compared after every language has run them.
 .NOTPARALLEL:
@@ -40,6 +42,11 @@ prerequisites:
 	    command -v "$$tool" >/dev/null || { echo "planetkey needs $$tool; README.md, 'Building', says which version" >&2; exit 1; }; \
 	done
 	$(call need,$(debian_packages))
+
+prerequisites-gdal: prerequisites
+	@if ! pkg-config --exists gdal && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(gdal_packages) || true; \
+	fi
 
 build: prerequisites
 	$(CARGO) build --release --locked -p planetkey-ffi -p planetkey-cli -p planetkey-simulator
@@ -54,7 +61,7 @@ demo: bindings
 	PLANETKEY_SIMULATOR_BINARY=$(simulator) tests/demo/run
 
 test: prerequisites lint test-rust test-schedules build test-c test-python test-node test-vectors test-processes test-peers \
-	test-browser test-servers test-install test-asan test-fuzz demo test-readme
+	test-browser test-servers test-gdal test-install test-asan test-fuzz demo test-readme
 	@echo "every suite passed"
 
 lint:
@@ -102,6 +109,10 @@ test-browser: bindings
 # Real authorization servers on loopback.
 test-servers: bindings
 	PLANETKEY_SIMULATOR_BINARY=$(simulator) tests/servers/run
+
+# GDAL in C, C++ and Python reads with tokens that change meanwhile. Not run where GDAL is missing, unless PLANETKEY_DEMAND_ALL=1.
+test-gdal: bindings prerequisites-gdal
+	PLANETKEY_SIMULATOR_BINARY=$(simulator) tests/gdal/run
 
 # The parsers: seconds here, minutes by `make fuzz`.
 test-fuzz:

@@ -1122,6 +1122,8 @@ template <typename List> class CurlHeaders {
     std::vector<std::string> lines_;
     List *list_ = nullptr;
     std::optional<Authorization> authorization_;
+};
+
 /// How Gdal gives GDAL credentials; what is not set has its default.
 class GdalOptions {
   public:

@@ -69,6 +69,9 @@ pub unsafe extern "C" fn planetkey_gdal_install(
 /// that a login has added. With ::PLANETKEY_GDAL_HEADER_AT_OPEN, datasets that are opened from now on get the current token; no other
 /// thread may open one meanwhile.
 ///
+/// No dataset of these hosts should be open: GDAL has forgotten that its file exists, and gives zeros instead of an error when the server
+/// refuses it afterwards. planetkey_gdal_install() does the same once.
+///
 /// @param[in] gdal not NULL.
 /// @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
 /// @return as planetkey_gdal_install().
@@ -85,7 +88,7 @@ pub unsafe extern "C" fn planetkey_gdal_refresh(
 }
 
 /// The name under which GDAL opens a URL with the session's credential. To be called right before that: it sees to it that there is a
-/// credential, because a failure inside GDAL says less, and refreshes as planetkey_gdal_refresh() where that is needed. With GDAL 3.7 and
+/// credential, because a failure inside GDAL says less, and with ::PLANETKEY_GDAL_HEADER_AT_OPEN hands GDAL the current one. With GDAL 3.7 and
 /// later the name is "/vsicurl/" and the URL; with an older one and ::PLANETKEY_GDAL_SCOPE_PATHS it is good in this process only, and whoever
 /// else learns it could have GDAL send the credential elsewhere.
 ///

@@ -4,6 +4,7 @@ mod adapters;
 mod arguments;
 mod authorization;
 mod errors;
+mod gdal;
 mod interpreter;
 mod logging;
 mod login;
@@ -74,6 +75,8 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<status::SessionStatus>()?;
     module.add_class::<status::SourceStatus>()?;
     module.add_class::<status::HostStatus>()?;
+    module.add_class::<gdal::Gdal>()?;
+    module.add_function(wrap_pyfunction!(gdal::install, module)?)?;
     module.add_function(wrap_pyfunction!(strip_api_key, module)?)?;
     module.add_function(wrap_pyfunction!(redact_url, module)?)?;
     module.add_function(wrap_pyfunction!(settle, module)?)?;

@@ -50,6 +50,18 @@ impl Session {
         Session { recipe: Some(Arc::new(recipe)), ..Session::from(core) }
     }
 
+    pub(crate) fn core(&self) -> &planetkey::Session {
+        &self.core
+    }
+
+    /// Waits until there is a credential for this URL.
+    pub(crate) fn make_ready(&self, py: Python<'_>, url: &str) -> PyResult<()> {
+        match guarded(py, || self.core.headers_cached(url))? {
+            Some(_) => Ok(()),
+            None => self.wait(py, |session| session.headers(url).map(drop)),
+        }
+    }
+
     /// A call that may wait, as [`wait`].
     fn wait<T: Send>(
         &self,

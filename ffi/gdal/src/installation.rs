@@ -77,12 +77,13 @@ impl Gdal {
             }
             INSTALLED.store(Arc::new(others.iter().chain([&installation]).cloned().collect()));
             installation.apply(&libraries, &headers);
+            installation.forget(&libraries);
             Ok(Gdal { installation: Arc::clone(&installation) })
         })
     }
 
     /// Has GDAL forget which files it could not read, and what else it knows of the session's hosts: after a login, or when what lies
-    /// there has changed. Takes in a GDAL that has been loaded since, and hosts that a login has added. With [`Header::AtOpen`] it also
+    /// there has changed. Not while datasets are open: one that is refused afterwards reads as zeros. Takes in a GDAL that has been loaded since, and hosts that a login has added. With [`Header::AtOpen`] it also
     /// renews what datasets that are opened from now on will send; no other thread may open one meanwhile.
     ///
     /// Errors: as [`Gdal::install`].
@@ -107,6 +108,7 @@ impl Gdal {
                 library.install_file_system()?;
             }
             installation.apply(&libraries, &headers);
+            installation.forget(&libraries);
             installation.failure.store(None);
             Ok(())
         })
@@ -123,12 +125,18 @@ impl Gdal {
         let Some(place) = origins.iter().position(|origin| url.starts_with(origin.as_str())) else {
             return Err(Error::new(
                 Status::HostRefused,
-                "the session is not installed for this host; name the host in hosts, and write it in lower case without a port",
+                "the session is not installed for this host; name it in hosts, and spell it in the URL as it stands there",
             ));
         };
         let is_held = || installation.held.load().get(place) == Some(&Some(identity(&authorization)));
-        if installation.failure.load().is_some() || installation.options.header == Header::AtOpen && !is_held() {
-            self.refresh()?;
+        if installation.options.header == Header::AtOpen && !is_held() {
+            let headers = installation.headers()?;
+            gate::alone(|| installation.apply(&library::known(), &headers));
+        }
+        if installation.failure.load().is_some() {
+            // What was refused is mended now. Nothing else is forgotten: others may have datasets open.
+            let file = path_of(url);
+            library::known().iter().for_each(|library| library.forget_below(&file));
         }
         let by_host = library::known().iter().all(|library| library.knows_hosts());
         if by_host || installation.options.scope == Scope::EveryHost {
@@ -209,7 +217,7 @@ fn path_of(origin: &str) -> CString {
 
 impl Installation {
     /// Runs a call that may wait for a token.
-    fn waiting<T>(&self, call: impl FnOnce() -> Result<T>) -> Result<T> {
+    fn waiting<T: Send>(&self, call: impl FnOnce() -> Result<T> + Send) -> Result<T> {
         let Some(wait) = &self.options.wait else { return call() };
         let (mut call, mut result) = (Some(call), None);
         wait(&mut || result = call.take().map(|call| call()));
@@ -288,23 +296,32 @@ impl Installation {
         for library in libraries {
             // Before the header is there.
             settle_options(library);
-            if self.options.scope == Scope::EveryHost {
-                library.forget_everything();
+            if self.options.scope == Scope::EveryHost || !library.knows_hosts() {
                 continue;
             }
             for (place, origin) in origins.iter().enumerate() {
                 let path = path_of(origin);
-                if library.knows_hosts() {
-                    match self.options.header {
-                        Header::Live => library.set_path_option(&path, HEADER_FILE, Some(&header_file::name(self.id, place))),
-                        Header::AtOpen => {
-                            let value = headers.get(place).and_then(Option::as_ref).and_then(header_option);
-                            let value = value.as_ref().and_then(|value| CStr::from_bytes_with_nul(value).ok());
-                            library.set_path_option(&path, HEADERS, value);
-                        }
+                match self.options.header {
+                    Header::Live => library.set_path_option(&path, HEADER_FILE, Some(&header_file::name(self.id, place))),
+                    Header::AtOpen => {
+                        let value = headers.get(place).and_then(Option::as_ref).and_then(header_option);
+                        let value = value.as_ref().and_then(|value| CStr::from_bytes_with_nul(value).ok());
+                        library.set_path_option(&path, HEADERS, value);
                     }
                 }
-                library.forget_below(&path);
+            }
+        }
+    }
+
+    /// Files that could not be read, and redirects that were remembered, from before. Not more often than needed: a dataset that is
+    /// open and is refused afterwards reads as zeros, because GDAL has forgotten that the file exists.
+    fn forget(&self, libraries: &[&'static Library]) {
+        for library in libraries {
+            match self.options.scope {
+                Scope::EveryHost => library.forget_everything(),
+                Scope::Hosts | Scope::Paths => {
+                    self.origins.load().iter().for_each(|origin| library.forget_below(&path_of(origin)));
+                }
             }
         }
     }
@@ -312,13 +329,9 @@ impl Installation {
     fn remove(&self) {
         INSTALLED.rcu(|installed| installed.iter().filter(|other| other.id != self.id).cloned().collect::<Vec<_>>());
         for library in library::known().iter() {
-            for origin in self.origins.load().iter() {
-                let path = path_of(origin);
-                if library.knows_hosts() && self.options.scope != Scope::EveryHost {
-                    let key = if self.options.header == Header::Live { HEADER_FILE } else { HEADERS };
-                    library.set_path_option(&path, key, None);
-                }
-                library.forget_below(&path);
+            if library.knows_hosts() && self.options.scope != Scope::EveryHost {
+                let key = if self.options.header == Header::Live { HEADER_FILE } else { HEADERS };
+                self.origins.load().iter().for_each(|origin| library.set_path_option(&path_of(origin), key, None));
             }
             // After the header is gone.
             settle_options(library);
@@ -387,10 +400,15 @@ impl Installation {
 
 /// The lines of a header file.
 pub(crate) fn lines(library: &'static Library, installation: u64, origin: usize) -> Lines {
-    // A dataset that stayed open knows the name of what is gone.
     let installed = INSTALLED.load();
-    let found = installed.iter().find(|installed| installed.id == installation);
-    found.map_or_else(Lines::default, |installed| installed.lines(library, origin))
+    match installed.iter().find(|installed| installed.id == installation) {
+        Some(installed) => installed.lines(library, origin),
+        None => {
+            // A dataset that stayed open knows the name of what is gone.
+            library.complain(c"planetkey: the session that this was opened with is not installed any more");
+            Lines::default()
+        }
+    }
 }
 
 /// What a fetch carries; nothing where it is not the matter of any session, or where there is no credential.

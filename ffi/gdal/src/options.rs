@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use planetkey::{Error, Result, Status};
 
-/// Runs a call that may block, once.
-pub type Wait = Arc<dyn Fn(&mut dyn FnMut()) + Send + Sync>;
+/// Runs a call that may block, once and on the same thread.
+pub type Wait = Arc<dyn Fn(&mut (dyn FnMut() + Send)) + Send + Sync>;
 
 /// Which requests of `/vsicurl/` carry a credential.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

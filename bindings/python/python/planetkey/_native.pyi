@@ -12,6 +12,7 @@ __all__ = [
     "Authorization",
     "BrowserLogin",
     "DeviceLogin",
+    "Gdal",
     "HostStatus",
     "LoggedIn",
     "LoggedOut",
@@ -22,6 +23,7 @@ __all__ = [
     "__version__",
     "end",
     "exception_classes",
+    "gdal_install",
     "redact_url",
     "settle",
     "strip_api_key",
@@ -323,6 +325,24 @@ class Session:
     def __deepcopy__(self, _memo: dict[int, Any]) -> Session: ...
     def __reduce__(self) -> tuple[Any, ...]: ...
 
+@final
+class Gdal:
+    @property
+    def last_error(self) -> Error | None: ...
+    def refresh(self) -> None: ...
+    def path(self, url: str) -> str: ...
+    def uninstall(self) -> None: ...
+    def __enter__(self) -> Gdal: ...
+    def __exit__(self, *_exception: object) -> None: ...
+
+def gdal_install(
+    session: Session,
+    *,
+    scope: Literal["hosts", "paths", "every_host"] = "hosts",
+    header: Literal["live", "at_open"] = "live",
+    hosts: Iterable[str] | None = None,
+    fetch: bool = True,
+) -> Gdal: ...
 def strip_api_key(url: str) -> str: ...
 def redact_url(url: str) -> str: ...
 def settle(timeout_ms: int = 5000) -> bool: ...

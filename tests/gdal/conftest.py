@@ -1,0 +1,64 @@
+"""One simulator for the whole run; for each test a home directory, and servers that ask it about each token."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import planetkey
+import pytest
+
+from servers import Servers, running_servers
+from simulator import FOREIGN_VARIABLES, Simulator, running_simulator
+
+
+@pytest.fixture(scope="session")
+def _simulator_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
+    with running_simulator(tmp_path_factory.mktemp("simulator")) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def simulator(_simulator_process: Simulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Simulator]:
+    _simulator_process.reset()
+    for name in FOREIGN_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    # Neighbours of a file are not looked for.
+    monkeypatch.setenv("GDAL_DISABLE_READDIR_ON_OPEN", "EMPTY_DIR")
+    yield _simulator_process
+    # Whatever still waits for an answer ends now.
+    _simulator_process.reset()
+
+
+@pytest.fixture
+def servers(simulator: Simulator) -> Iterator[Servers]:
+    with running_servers(simulator.planet_api) as servers:
+        yield servers
+
+
+@pytest.fixture
+def session(simulator: Simulator, servers: Servers) -> planetkey.Session:
+    """A machine's session, whose tokens may go to the API of these tests too."""
+    return planetkey.Session.from_m2m(
+        simulator.client_id,
+        simulator.client_secret,
+        deployment=simulator.deployment,
+        allow_insecure_loopback=True,
+        allowed_hosts=[servers.host],
+    )
+
+
+@pytest.fixture
+def renew(simulator: Simulator, session: planetkey.Session) -> Callable[[int], None]:
+    """From now on no token that was issued so far is good. Every second time the session hears it as from an API,
+    so it renews inside GDAL's next request.
+    """
+
+    def renew(turn: int) -> None:
+        token = session.access_token()
+        simulator.revoke(all=True)
+        if turn % 2:
+            session.refresh()
+        else:
+            assert session.invalidate(token)
+
+    return renew

@@ -1,0 +1,59 @@
+"""The servers as the tests use them."""
+
+import json
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from range_server import Request
+
+
+class Servers:
+    """Running servers, and what they have seen."""
+
+    def __init__(self, facts: Mapping[str, str]) -> None:
+        self.api = facts["api"]
+        self.storage = facts["storage"]
+        self._control = facts["control"]
+        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+    @property
+    def host(self) -> str:
+        """The API's host, as a list of hosts has it."""
+        return self.api.removeprefix("http://")
+
+    @property
+    def requests(self) -> list[Request]:
+        """Every request, in the order of the answers."""
+        with self._opener.open(self._control + "/requests", timeout=60) as answer:
+            return [Request(**request) for request in json.load(answer)]
+
+    def seen(self, server: str) -> list[Request]:
+        return [request for request in self.requests if request.server == server]
+
+    def refused(self) -> list[Request]:
+        return [request for request in self.requests if request.status in (400, 401)]
+
+    def leaked(self) -> list[Request]:
+        """Requests at the storage that carry a credential."""
+        return [request for request in self.seen("storage") if request.authorization]
+
+
+@contextmanager
+def running_servers(judge: str) -> Iterator[Servers]:
+    """Servers that ask the simulator at `judge` about each token, until the end of the block."""
+    program = Path(__file__).with_name("range_server.py")
+    process = subprocess.Popen(
+        [sys.executable, program, judge], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        yield Servers(json.loads(process.stdout.readline()))
+    finally:
+        process.stdin.close()
+        process.wait(30)
+        process.stdout.close()

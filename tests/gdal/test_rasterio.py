@@ -1,0 +1,266 @@
+"""rasterio, whose wheel brings a GDAL of its own with symbols that nobody else sees."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from threading import Event, Thread
+
+import planetkey
+import planetkey.gdal
+import pytest
+import rasterio
+from rasterio.errors import RasterioIOError
+
+from reading import check, check_all, windows
+from servers import Servers
+from simulator import Simulator, clean_environment
+
+
+def test_a_dataset_that_stays_open_outlives_ten_tokens(
+    simulator: Simulator, servers: Servers, session: planetkey.Session, renew: Callable[[int], None]
+) -> None:
+    simulator.settings(token_life=5)
+    with planetkey.gdal.install(session) as gdal, rasterio.open(f"{servers.api}/tiles/rasterio.tif") as dataset:
+        for turn, window in enumerate(windows()):
+            if 1 <= turn <= 10:
+                renew(turn)
+            check(dataset, window)
+        assert gdal.last_error is None
+    assert servers.refused() == []
+    assert simulator.count("m2m.token") == 11
+    assert len({tuple(request.authorization) for request in servers.seen("api")}) == 11
+
+
+def test_threads_read_while_tokens_change(simulator: Simulator, servers: Servers, session: planetkey.Session) -> None:
+    done = Event()
+    failures: list[BaseException] = []
+
+    def read(reader: int) -> None:
+        turn = 0
+        try:
+            while turn < 2 or not done.is_set():
+                # Each has a name of its own, or GDAL would have it in memory.
+                check_all(f"{servers.api}/tiles/{reader}-{turn}.tif")
+                turn += 1
+        except BaseException as error:
+            failures.append(error)
+
+    with planetkey.gdal.install(session, hosts=[servers.host]):
+        threads = [Thread(target=read, args=(reader,)) for reader in range(4)]
+        for thread in threads:
+            thread.start()
+        for _ in range(10):
+            session.refresh()
+        done.set()
+        for thread in threads:
+            thread.join()
+    assert failures == []
+    assert servers.refused() == []
+    assert simulator.count("m2m.token") >= 10
+    assert all(len(request.authorization) == 1 for request in servers.seen("api"))
+
+
+def test_at_open_keeps_the_token_of_the_opening(
+    servers: Servers, session: planetkey.Session, renew: Callable[[int], None]
+) -> None:
+    first, second, *_ = windows()
+    with planetkey.gdal.install(session, header="at_open", hosts=[servers.host]) as gdal:
+        with rasterio.open(gdal.path(f"{servers.api}/tiles/at-open.tif")) as dataset:
+            check(dataset, first)
+            renew(1)
+            with pytest.raises(RasterioIOError):
+                check(dataset, second)
+        # The name brings the next token.
+        check_all(gdal.path(f"{servers.api}/tiles/at-open-2.tif"))
+        renew(2)
+        gdal.refresh()
+        check_all(f"{servers.api}/tiles/at-open-3.tif")
+    # One token was sent after its end, and nothing without one.
+    assert len({tuple(request.authorization) for request in servers.refused()}) == 1
+    assert all(request.authorization for request in servers.requests)
+
+
+def test_after_a_login_a_refresh_has_gdal_look_again(simulator: Simulator, servers: Servers, tmp_path: Path) -> None:
+    session = planetkey.Session.from_profile(
+        "planet-user",
+        storage_root=tmp_path,
+        deployment=simulator.deployment,
+        allow_insecure_loopback=True,
+        allowed_hosts=[servers.host],
+    )
+    name = f"{servers.api}/tiles/login.tif"
+    with planetkey.gdal.install(session) as gdal:
+        with pytest.raises(planetkey.LoginRequired):
+            gdal.path(name)
+        with pytest.raises(RasterioIOError):
+            rasterio.open(name)
+        assert isinstance(gdal.last_error, planetkey.LoginRequired)
+        assert gdal.last_error.reason == "never_logged_in"
+        assert [request.authorization for request in servers.requests] == [[]]
+
+        file = tmp_path / ".planet/planet-user/token.json"
+        file.parent.mkdir(parents=True)
+        file.write_text(json.dumps(simulator.seed()))
+        # GDAL remembers that the file was refused, and asks nobody.
+        count = len(servers.requests)
+        while not session.is_initialized():
+            pass
+        with pytest.raises(RasterioIOError):
+            rasterio.open(name)
+        assert len(servers.requests) == count
+        gdal.refresh()
+        assert gdal.last_error is None
+        check_all(name)
+
+
+def test_other_hosts_get_nothing(servers: Servers, session: planetkey.Session) -> None:
+    with planetkey.gdal.install(session, hosts=[servers.host]) as gdal:
+        check_all(f"{servers.storage}/open.tif")
+        port = servers.host.partition(":")[2]
+        with pytest.raises(RasterioIOError):
+            rasterio.open(f"http://localhost:{port}/tiles/other-name.tif")
+        for url in (f"{servers.storage}/open.tif", f"http://localhost:{port}/tiles/x.tif", "https://api.planet.com/"):
+            with pytest.raises(planetkey.HostRefused):
+                gdal.path(url)
+        check_all(f"{servers.api}/tiles/this.tif")
+    assert all(not request.authorization for request in servers.seen("storage"))
+    assert [request.authorization for request in servers.refused()] == [[]]
+
+
+def test_every_host_gets_the_header_of_the_one_that_is_named(servers: Servers, session: planetkey.Session) -> None:
+    with pytest.raises(planetkey.InvalidArgument, match="one host"):
+        planetkey.gdal.install(session, scope="every_host")
+    with pytest.raises(planetkey.InvalidArgument, match="live"):
+        planetkey.gdal.install(session, scope="every_host", header="at_open", hosts=[servers.host])
+    with planetkey.gdal.install(session, scope="every_host", hosts=[servers.host]):
+        check_all(f"{servers.storage}/every.tif")
+    assert {len(request.authorization) for request in servers.seen("storage")} == {1}
+    with rasterio.open(f"{servers.storage}/after.tif"):
+        assert servers.requests[-1].authorization == []
+
+
+def test_what_is_installed_leaves_no_trace(servers: Servers, session: planetkey.Session) -> None:
+    name = f"{servers.api}/tiles/trace.tif"
+    gdal = planetkey.gdal.install(session)
+    assert repr(gdal).startswith("<planetkey.gdal.Gdal for http")
+    with pytest.raises(planetkey.InvalidArgument, match="already"):
+        planetkey.gdal.install(session, hosts=[servers.host])
+    with rasterio.open(name) as dataset:
+        gdal.uninstall()
+        gdal.uninstall()
+        with pytest.raises(RasterioIOError):
+            dataset.read(1)
+    with pytest.raises(RasterioIOError):
+        rasterio.open(f"{servers.api}/tiles/trace-2.tif")
+    assert servers.requests[-1].authorization == []
+    assert "uninstalled" in repr(gdal)
+    for call in (gdal.refresh, lambda: gdal.path(name), lambda: gdal.last_error):
+        with pytest.raises(planetkey.InvalidArgument, match="install the session again"):
+            call()
+    with rasterio.Env() as environment:
+        assert not {"CPL_VSIL_CURL_USE_S3_REDIRECT", "CPL_VSIL_CURL_USE_HEAD"} & environment.options.keys()
+    # And can be done again.
+    with planetkey.gdal.install(session, hosts=[servers.host]):
+        check_all(name)
+
+
+def test_a_key_that_travels_in_the_url_and_what_is_no_host(simulator: Simulator, session: planetkey.Session) -> None:
+    key = planetkey.Session.from_api_key(
+        simulator.api_key, transport="query", deployment=simulator.deployment, allow_insecure_loopback=True
+    )
+    with pytest.raises(planetkey.InvalidArgument, match="travels in the URL"):
+        planetkey.gdal.install(key)
+    with pytest.raises(planetkey.InvalidArgument, match="exact host names"):
+        planetkey.gdal.install(session, hosts=["https://api.planet.com"])
+    with pytest.raises(planetkey.InvalidArgument, match="empty"):
+        planetkey.gdal.install(session, hosts=[])
+    with pytest.raises(planetkey.HostRefused):
+        planetkey.gdal.install(session, hosts=["evil.example"])
+    for wrong in ({"scope": "all"}, {"header": "late"}):
+        with pytest.raises(planetkey.InvalidArgument):
+            planetkey.gdal.install(session, **wrong)
+
+
+def test_without_gdal_the_error_says_what_to_import() -> None:
+    script = (
+        "import planetkey, planetkey.gdal\n"
+        "try: planetkey.gdal.install(planetkey.Session.from_api_key('key'))\n"
+        "except planetkey.Unsupported as error: print(error)\n"
+    )
+    output = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert "import rasterio or osgeo" in output
+
+
+def test_every_gdal_of_the_process_asks(simulator: Simulator, servers: Servers, tmp_path: Path) -> None:
+    """pyogrio's wheel brings another GDAL; what is imported later is taken in by a refresh."""
+    script = f"""
+import planetkey, planetkey.gdal
+import rasterio
+
+session = planetkey.Session.from_m2m(
+    {simulator.client_id!r}, {simulator.client_secret!r}, allowed_hosts=[{servers.host!r}], allow_insecure_loopback=True
+)
+gdal = planetkey.gdal.install(session)
+import pyogrio
+assert pyogrio.__gdal_version__ > (3, 11) and rasterio.__gdal_version__ < "3.11"
+gdal.refresh()
+print(pyogrio.read_info("/vsicurl/{servers.api}/places/places.json")["features"])
+print(rasterio.open("{servers.api}/tiles/both.tif").width)
+gdal.uninstall()
+try:
+    pyogrio.read_info("/vsicurl/{servers.api}/places/after.json")
+except pyogrio.errors.DataSourceError:
+    print("refused")
+"""
+    environment = clean_environment(tmp_path) | simulator.loopback_environment()
+    ended = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", script], env=environment, capture_output=True, text=True, check=False
+    )
+    assert ended.stdout.split() == ["1", "512", "refused"], ended.stderr
+    assert {len(request.authorization) for request in servers.requests if request.status != 401} == {1}
+    assert all(not request.authorization for request in servers.refused())
+
+
+def test_a_thread_of_gdal_that_holds_the_gil_does_not_stop_a_renewal(
+    simulator: Simulator, servers: Servers, tmp_path: Path
+) -> None:
+    """Wheels make some calls of GDAL with the GIL held, and a renewal may need it: for this storage, say."""
+    script = f"""
+import ctypes, re
+import planetkey, planetkey.gdal
+import rasterio
+
+class Storage:
+    kept = None
+    def load(self):
+        return self.kept
+    def save(self, text):
+        self.kept = text
+
+storage = Storage()
+session = planetkey.Session.from_m2m(
+    {simulator.client_id!r},
+    {simulator.client_secret!r},
+    allowed_hosts=[{servers.host!r}],
+    allow_insecure_loopback=True,
+    storage=storage,
+    timeout_ms=20000,
+)
+(library,) = set(re.findall("/.*/libgdal.*", open("/proc/self/maps").read()))
+holding = ctypes.PyDLL(library)
+holding.VSIFOpenL.restype = ctypes.c_void_p
+with planetkey.gdal.install(session) as gdal:
+    file = holding.VSIFOpenL(b"/vsicurl/{servers.api}/tiles/gil.tif", b"rb")
+    assert file and gdal.last_error is None, gdal.last_error
+    holding.VSIFCloseL(ctypes.c_void_p(file))
+assert storage.kept
+"""
+    environment = clean_environment(tmp_path) | simulator.loopback_environment()
+    ended = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert simulator.count("m2m.token") == 1
+    assert servers.refused() == []
