@@ -71,7 +71,7 @@ impl Gdal {
             let libraries = library::find()?;
             installation.check(&libraries)?;
             let others = INSTALLED.load_full();
-            installation.check_others(&others)?;
+            installation.check_others(&installation.origins.load(), &others)?;
             for library in libraries.iter() {
                 library.install_file_system()?;
             }
@@ -89,6 +89,7 @@ impl Gdal {
     /// Errors: as [`Gdal::install`].
     pub fn refresh(&self) -> Result<()> {
         let installation = &self.installation;
+        let others = || INSTALLED.load().iter().filter(|other| other.id != installation.id).cloned().collect::<Vec<_>>();
         if installation.options.hosts.is_none() && installation.options.scope != Scope::EveryHost {
             let mut origins = installation.origins.load().to_vec();
             for origin in installation.session.header_origins(None)? {
@@ -96,14 +97,13 @@ impl Gdal {
                     origins.push(origin);
                 }
             }
+            installation.check_others(&origins, &others())?;
             installation.origins.store(Arc::new(origins));
         }
         let headers = installation.headers()?;
         gate::alone(|| {
             let libraries = library::find()?;
             installation.check(&libraries)?;
-            let others: Vec<_> = INSTALLED.load().iter().filter(|other| other.id != installation.id).cloned().collect();
-            installation.check_others(&others)?;
             for library in libraries.iter() {
                 library.install_file_system()?;
             }
@@ -265,14 +265,14 @@ impl Installation {
         Ok(())
     }
 
-    fn check_others(&self, others: &[Arc<Installation>]) -> Result<()> {
+    fn check_others(&self, origins: &[String], others: &[Arc<Installation>]) -> Result<()> {
         let every_host = |installation: &Installation| installation.options.scope == Scope::EveryHost;
         for other in others {
             if every_host(self) && every_host(other) {
                 return Err(invalid("a session is installed for every host already; uninstall it first"));
             }
             let theirs = other.origins.load();
-            if let Some(origin) = self.origins.load().iter().find(|origin| theirs.contains(origin)) {
+            if let Some(origin) = origins.iter().find(|origin| theirs.contains(origin)) {
                 return Err(invalid(&format!(
                     "a session is installed for {origin} already; uninstall it first, or narrow hosts"
                 )));

@@ -1,7 +1,9 @@
 //! GDAL among the objects of this process: the program itself, the libraries that it links, and those that were loaded later with their
 //! symbols kept local, as Python's wheels do.
 
-use std::ffi::{CStr, CString, c_void};
+#[cfg(unix)]
+use std::ffi::CString;
+use std::ffi::{CStr, c_void};
 
 /// A loaded object that stays loaded as long as this exists.
 pub(crate) struct Object {
@@ -95,7 +97,7 @@ fn names() -> Vec<CString> {
         .collect()
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use super::*;
 
