@@ -323,6 +323,60 @@ typedef int32_t planetkey_revocation;
 #endif // __cplusplus
 
 /**
+ * Which requests of GDAL's `/vsicurl/` carry a credential; parameters take it as int32_t.
+ */
+enum planetkey_gdal_scope
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /**
+   * Those to the session's hosts: the default. GDAL can do that from 3.7 on.
+   */
+  PLANETKEY_GDAL_SCOPE_HOSTS = 0,
+  /**
+   * The same, and with an older GDAL those of the names that planetkey_gdal_path() gives.
+   */
+  PLANETKEY_GDAL_SCOPE_PATHS = 1,
+  /**
+   * All of them, wherever they go: for programs that read from nowhere else. WMS tiles too.
+   */
+  PLANETKEY_GDAL_SCOPE_EVERY_HOST = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum planetkey_gdal_scope planetkey_gdal_scope;
+#else
+typedef int32_t planetkey_gdal_scope;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * When GDAL learns of a new token; parameters take it as int32_t.
+ */
+enum planetkey_gdal_header
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /**
+   * With every request, so that a dataset that stays open outlives its tokens: the default.
+   */
+  PLANETKEY_GDAL_HEADER_LIVE = 0,
+  /**
+   * When a dataset is opened, which keeps that token. GDAL can do that from 3.10 on without handing the token on.
+   */
+  PLANETKEY_GDAL_HEADER_AT_OPEN = 1,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum planetkey_gdal_header planetkey_gdal_header;
+#else
+typedef int32_t planetkey_gdal_header;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
  * What one request carries: its URL and its headers. Owned by the caller, immutable; any thread may read it.
  * Its memory is wiped by planetkey_authorization_free().
  */
@@ -333,6 +387,16 @@ typedef struct planetkey_authorization planetkey_authorization;
  * No member holds a secret; all text is safe to log.
  */
 typedef struct planetkey_error planetkey_error;
+
+/**
+ * A session that GDAL asks for the header of its requests, until planetkey_gdal_free(). Any number of threads may use it at once.
+ */
+typedef struct planetkey_gdal planetkey_gdal;
+
+/**
+ * Options of planetkey_gdal_install(), which copies them; what is not set has its default. It changes: one thread at a time.
+ */
+typedef struct planetkey_gdal_options planetkey_gdal_options;
 
 /**
  * What a login has brought, without any secret. Owned by the caller, immutable, free it with planetkey_logged_in_free(); any thread may
@@ -714,6 +778,193 @@ PLANETKEY_API const char *planetkey_error_profile(const struct planetkey_error *
  * Any thread, once. Never blocks. Since 0.1.0.
  */
 PLANETKEY_API void planetkey_error_free(struct planetkey_error *error);
+
+/**
+ * Has GDAL ask a session: from now on what is opened as "/vsicurl/https://HOST/...", for the session's hosts and no other, carries its
+ * credential, and so do requests by CPLHTTPFetch. A dataset that stays open gets the current token with each request.
+ *
+ * The library does not link GDAL: it takes every GDAL that is in the process, linked or loaded, also those of Python wheels. Datasets
+ * that are open already stay as they are. Names have to spell the host in lower case, without `:443`.
+ *
+ * While something is installed, GDAL's options CPL_VSIL_CURL_USE_HEAD and, with ::PLANETKEY_GDAL_HEADER_LIVE, CPL_VSIL_CURL_USE_S3_REDIRECT
+ * are NO for the whole process, because GDAL would hand the credential on to where a redirect leads. A thread that sets them otherwise gets
+ * no credential.
+ *
+ * A request whose credential cannot be had goes out without one. Then GDAL's error handler, the log and planetkey_gdal_last_error()
+ * say why. GDAL remembers a file that was refused: planetkey_gdal_refresh() has it forget that.
+ *
+ * @param[in] session not NULL. Counted: it may be freed.
+ * @param[in] options may be NULL for the defaults. Copied.
+ * @param[out] gdal free it with planetkey_gdal_free(). Set to NULL on failure. Not NULL.
+ * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+ * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_UNSUPPORTED (no GDAL in the process, or one that cannot do what is asked for; the
+ *         message says what to do), ::PLANETKEY_STATUS_HOST_REFUSED, ::PLANETKEY_STATUS_LOGIN_REQUIRED (the session holds nothing),
+ *         ::PLANETKEY_STATUS_INVALID_ARGUMENT (also where another session is installed for one of the hosts, and where the API key travels
+ *         in the URL); with ::PLANETKEY_GDAL_HEADER_AT_OPEN as planetkey_session_headers().
+ *
+ * Any thread. Blocks on the network only with ::PLANETKEY_GDAL_HEADER_AT_OPEN, and only while no valid token is there. GDAL's own threads
+ * wait in the same way for a token, until the session's deadline. Since 0.1.0.
+ */
+PLANETKEY_API
+PLANETKEY_NODISCARD
+planetkey_status planetkey_gdal_install(const struct planetkey_session *session,
+                                        const struct planetkey_gdal_options *options,
+                                        struct planetkey_gdal **gdal,
+                                        struct planetkey_error **error);
+
+/**
+ * Has GDAL forget what it knows of files at the session's hosts: which it could not read, where they were redirected to, and what it
+ * has read of them. For after a login, and for when something has changed there. Takes in a GDAL that was loaded since, and hosts
+ * that a login has added. With ::PLANETKEY_GDAL_HEADER_AT_OPEN, datasets that are opened from now on get the current token; no other
+ * thread may open one meanwhile.
+ *
+ * No dataset of these hosts should be open: GDAL has forgotten that its file exists, and gives zeros instead of an error when the server
+ * refuses it afterwards. planetkey_gdal_install() does the same once.
+ *
+ * @param[in] gdal not NULL.
+ * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+ * @return as planetkey_gdal_install().
+ *
+ * Any thread. Blocks as planetkey_gdal_install(). Since 0.1.0.
+ */
+PLANETKEY_API
+PLANETKEY_NODISCARD
+planetkey_status planetkey_gdal_refresh(const struct planetkey_gdal *gdal,
+                                        struct planetkey_error **error);
+
+/**
+ * The name under which GDAL opens a URL with the session's credential. To be called right before that: it sees to it that there is a
+ * credential, because a failure inside GDAL says less, and with ::PLANETKEY_GDAL_HEADER_AT_OPEN hands GDAL the current one. With GDAL 3.7 and
+ * later the name is "/vsicurl/" and the URL; with an older one and ::PLANETKEY_GDAL_SCOPE_PATHS it is good in this process only, and whoever
+ * else learns it could have GDAL send the credential elsewhere.
+ *
+ * @param[in] gdal not NULL.
+ * @param[in] url NUL-terminated UTF-8 of at most 1 MiB; not NULL.
+ * @param[out] path free it with planetkey_string_free(). Set to NULL on failure. Not NULL.
+ * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+ * @return as planetkey_session_headers(); ::PLANETKEY_STATUS_HOST_REFUSED also for a host that is not among those installed.
+ *
+ * Any thread. Blocks on the network only while no valid token is there, until the session's deadline. Since 0.1.0.
+ */
+PLANETKEY_API
+PLANETKEY_NODISCARD
+planetkey_status planetkey_gdal_path(const struct planetkey_gdal *gdal,
+                                     const char *url,
+                                     struct planetkey_string **path,
+                                     struct planetkey_error **error);
+
+/**
+ * Why the last request of GDAL that should have carried a credential carried none.
+ *
+ * @param[in] gdal may be NULL.
+ * @return an error to free with planetkey_error_free(); NULL when there was no such request since planetkey_gdal_install() or the last
+ *         planetkey_gdal_refresh(), and for NULL.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API
+PLANETKEY_NODISCARD
+struct planetkey_error *planetkey_gdal_last_error(const struct planetkey_gdal *gdal);
+
+/**
+ * Ends what planetkey_gdal_install() began: GDAL gets its options back and asks no more. Datasets that are still open send their
+ * next requests without a credential.
+ *
+ * @param[in] gdal may be NULL, which does nothing.
+ *
+ * Any thread, once, before main() ends: GDAL's own end may come before that of static objects. Never blocks on the network. Since 0.1.0.
+ */
+PLANETKEY_API
+void planetkey_gdal_free(struct planetkey_gdal *gdal);
+
+/**
+ * New options, with nothing set.
+ *
+ * @return options to free with planetkey_gdal_options_free(). Never NULL.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API PLANETKEY_NODISCARD struct planetkey_gdal_options *planetkey_gdal_options_new(void);
+
+/**
+ * Which requests of `/vsicurl/` carry a credential. With ::PLANETKEY_GDAL_SCOPE_EVERY_HOST it is that of the one host that
+ * planetkey_gdal_options_add_host() names, and every server that GDAL reads from learns it.
+ *
+ * @param[in,out] options not NULL.
+ * @param[in] scope a ::planetkey_gdal_scope; the default is ::PLANETKEY_GDAL_SCOPE_HOSTS.
+ * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+ * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT.
+ *
+ * One thread at a time. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API
+PLANETKEY_NODISCARD
+planetkey_status planetkey_gdal_options_set_scope(struct planetkey_gdal_options *options,
+                                                  int32_t scope,
+                                                  struct planetkey_error **error);
+
+/**
+ * When GDAL learns of a new token.
+ *
+ * GDAL remembers where a signed redirect led, and goes there directly as long as the signature lasts. With ::PLANETKEY_GDAL_HEADER_LIVE
+ * it would take the header along, so planetkey_gdal_install() switches that off: every request goes to the session's host first. With
+ * ::PLANETKEY_GDAL_HEADER_AT_OPEN it stays on and the header stays behind, which is faster where downloads are redirected; but a dataset that
+ * stays open keeps its token, and fails once that has expired and the signature too.
+ *
+ * @param[in,out] options not NULL.
+ * @param[in] header a ::planetkey_gdal_header; the default is ::PLANETKEY_GDAL_HEADER_LIVE.
+ * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+ * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT.
+ *
+ * One thread at a time. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API
+PLANETKEY_NODISCARD
+planetkey_status planetkey_gdal_options_set_header(struct planetkey_gdal_options *options,
+                                                   int32_t header,
+                                                   struct planetkey_error **error);
+
+/**
+ * One of the session's hosts for which GDAL asks it. Without any, all of them.
+ *
+ * @param[in,out] options not NULL.
+ * @param[in] host an exact host name as NUL-terminated UTF-8 of at most 1 MiB; not NULL.
+ * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+ * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT. The name is looked at by planetkey_gdal_install().
+ *
+ * One thread at a time. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API
+PLANETKEY_NODISCARD
+planetkey_status planetkey_gdal_options_add_host(struct planetkey_gdal_options *options,
+                                                 const char *host,
+                                                 struct planetkey_error **error);
+
+/**
+ * Whether requests that GDAL makes by CPLHTTPFetch carry a credential too: those of web services and of PLMosaic. The callback for that
+ * (CPLHTTPSetFetchCallback) is the process's: a program that sets one of its own switches this off.
+ *
+ * @param[in,out] options not NULL.
+ * @param[in] fetch true or false; the default is true. Without meaning for ::PLANETKEY_GDAL_SCOPE_EVERY_HOST.
+ * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+ * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT.
+ *
+ * One thread at a time. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API
+PLANETKEY_NODISCARD
+planetkey_status planetkey_gdal_options_set_fetch(struct planetkey_gdal_options *options,
+                                                  bool fetch,
+                                                  struct planetkey_error **error);
+
+/**
+ * Frees options. What was installed with them stays.
+ *
+ * @param[in] options may be NULL, which does nothing.
+ *
+ * Any thread, once. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API void planetkey_gdal_options_free(struct planetkey_gdal_options *options);
 
 /**
  * Says where planetkey's log records go, in the whole process; without this call they go nowhere. May be called again to

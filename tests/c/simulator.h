@@ -67,9 +67,6 @@ int simulator_sessions_alive(void);
 /* Changes settings, a JSON object. */
 void simulator_settings(const char *settings);
 
-/* The APIs refuse every token that was issued so far. */
-void simulator_revoke_all(void);
-
 /* Options with which planetkey may use the simulator. */
 planetkey_options *simulator_options(void);
 

@@ -58,7 +58,7 @@ def test_threads_read_while_tokens_change_in_cpp(simulator: Simulator, servers: 
     [
         pytest.param([BINARIES / "example_c"], id="c"),
         pytest.param([BINARIES / "example_cpp"], id="cpp"),
-        pytest.param([sys.executable, REPOSITORY / "bindings/python/examples/read_raster.py"], id="python"),
+        pytest.param([sys.executable, REPOSITORY / "bindings/python/examples/with_rasterio.py"], id="python"),
     ],
 )
 def test_examples(command: list[object], simulator: Simulator, servers: Servers, tmp_path: Path) -> None:

@@ -196,6 +196,7 @@ def test_without_gdal_the_error_says_what_to_import() -> None:
 def test_every_gdal_of_the_process_asks(simulator: Simulator, servers: Servers, tmp_path: Path) -> None:
     """pyogrio's wheel brings another GDAL; what is imported later is taken in by a refresh."""
     script = f"""
+import ctypes, re
 import planetkey, planetkey.gdal
 import rasterio
 
@@ -208,6 +209,15 @@ assert pyogrio.__gdal_version__ > (3, 11) and rasterio.__gdal_version__ < "3.11"
 gdal.refresh()
 print(pyogrio.read_info("/vsicurl/{servers.api}/places/places.json")["features"])
 print(rasterio.open("{servers.api}/tiles/both.tif").width)
+for library in sorted(set(re.findall("/.*/libgdal.*", open("/proc/self/maps").read()))):
+    library = ctypes.CDLL(library)
+    library.VSIFOpenL.restype = ctypes.c_void_p
+    library.VSIFSeekL.argtypes = [ctypes.c_void_p, ctypes.c_uint64, ctypes.c_int]
+    library.VSIFReadL.argtypes = [ctypes.c_char_p, ctypes.c_size_t, ctypes.c_size_t, ctypes.c_void_p]
+    file = library.VSIFOpenL(b"/vsicurl/{servers.api}/get-only/redirected.tif", b"rb")
+    library.VSIFSeekL(file, 500000, 0)
+    print(library.VSIFReadL(ctypes.create_string_buffer(100), 1, 100, file))
+    library.VSIFCloseL(ctypes.c_void_p(file))
 gdal.uninstall()
 try:
     pyogrio.read_info("/vsicurl/{servers.api}/places/after.json")
@@ -218,8 +228,10 @@ except pyogrio.errors.DataSourceError:
     ended = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", script], env=environment, capture_output=True, text=True, check=False
     )
-    assert ended.stdout.split() == ["1", "512", "refused"], ended.stderr
-    assert {len(request.authorization) for request in servers.requests if request.status != 401} == {1}
+    assert ended.stdout.split() == ["1", "512", "100", "100", "refused"], ended.stderr
+    assert {len(request.authorization) for request in servers.seen("api") if request.status != 401} == {1}
+    assert servers.seen("storage")
+    assert servers.leaked() == []
     assert all(not request.authorization for request in servers.refused())
 
 

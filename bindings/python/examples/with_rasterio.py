@@ -1,4 +1,4 @@
-"""Rasterio reads a raster that needs a credential: ``python read_raster.py https://api.planet.com/...``."""
+"""with_rasterio.py URL: opens it with `rasterio` and the credential that its host takes."""
 
 import sys
 
