@@ -329,6 +329,8 @@ static void f113_logins_refuse_null(void) {
     REFUSED("login", planetkey_login_complete(NULL, url, &logged_in, error));
     CHECK(logged_in == NULL);
     REFUSED("login", planetkey_login_complete(NULL, NULL, NULL, error));
+}
+
 static void f113_gdal_refuses_null(void) {
     planetkey_gdal_options *options = planetkey_gdal_options_new();
     planetkey_session *session = NULL;
