@@ -350,7 +350,7 @@ static void f113_gdal_refuses_null(void) {
     REFUSED("gdal", planetkey_gdal_path(NULL, url, &path, error));
     CHECK(path == NULL);
 
-    CHECK_OK(planetkey_session_from_api_key("key", PLANETKEY_API_KEY_TRANSPORT_BASIC, NULL, &session, &error));
+    session = simulator_api_key_session(PLANETKEY_API_KEY_TRANSPORT_BASIC);
     REFUSED("gdal", planetkey_gdal_install(session, NULL, NULL, error));
     /* This program has no GDAL. */
     gdal = OLD(planetkey_gdal);

@@ -1,6 +1,6 @@
 //! For programs that ask by origin and not by URL, as GDAL does: where this session's credentials go in a header.
 
-use super::{Session, Target};
+use super::{Session, SessionStatus, Target};
 use crate::authorize::{is_host_entry, is_loopback_entry};
 use crate::credential::ApiKeyTransport;
 use crate::error::{Error, Result};
@@ -17,11 +17,12 @@ impl Session {
     pub fn header_origins(&self, hosts: Option<&[String]>) -> Result<Vec<String>> {
         let mut origins = Vec::new();
         let Some(hosts) = hosts else {
-            let hosts: Vec<String> = self.status().hosts().iter().map(|host| host.host.clone()).collect();
+            let status = self.status();
+            let hosts: Vec<&str> = status.hosts().iter().map(|host| host.host.as_str()).collect();
             if hosts.is_empty() {
-                return Err(self.without_hosts());
+                return Err(self.without_hosts(&status));
             }
-            for host in &hosts {
+            for host in hosts {
                 // Other sources may have hosts that take a header.
                 if !self.key_travels_in_url(host)? {
                     origins_of(host, &mut origins);
@@ -50,10 +51,15 @@ impl Session {
         Ok(source.transport() == Some(ApiKeyTransport::Query))
     }
 
-    fn without_hosts(&self) -> Error {
+    fn without_hosts(&self, status: &SessionStatus) -> Error {
+        // Hosts of this machine need an option, which the refusal names.
+        let refused =
+            status.sources().iter().flat_map(|source| &source.hosts).find_map(|host| self.key_travels_in_url(host).err());
         match self.sources().next() {
             None => self.empty(),
-            Some(_) => Error::invalid_argument("this session's credentials go to no host; list the hosts in allowed_hosts"),
+            Some(_) => refused.unwrap_or_else(|| {
+                Error::invalid_argument("this session's credentials go to no host; list the hosts in allowed_hosts")
+            }),
         }
     }
 }

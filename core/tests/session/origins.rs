@@ -58,6 +58,22 @@ fn a_loopback_host_may_speak_plain_http() {
 }
 
 #[test]
+fn a_deployment_on_this_machine_needs_the_option_that_the_refusal_names() {
+    let deployment = r#"{"name": "here", "authorization_servers": [], "resource_servers": [
+        {"hosts": ["127.0.0.1:8080"], "user_token": "yes", "m2m_token": "yes", "api_key": "yes"}]}"#;
+    let options = |loopback| Options {
+        deployment: Some(deployment.to_owned()),
+        allow_insecure_loopback: Some(loopback),
+        ..options(&Fake::new(), &Arc::new(ManualClock::new(NOW)))
+    };
+    let session = |loopback| Session::from_api_key("KEY", ApiKeyTransport::Basic, &options(loopback)).unwrap();
+    let error = session(false).header_origins(None).unwrap_err();
+    assert_eq!(error.status(), Status::HostRefused);
+    assert!(error.message().contains("allow_insecure_loopback"), "{}", error.message());
+    assert_eq!(session(true).header_origins(None).unwrap().len(), 2);
+}
+
+#[test]
 fn a_key_that_travels_in_the_url_has_none() {
     let session = session(ApiKeyTransport::Query, &[], false);
     assert_eq!(session.header_origins(None).unwrap_err().status(), Status::InvalidArgument);
