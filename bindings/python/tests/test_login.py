@@ -267,7 +267,10 @@ def test_machines_and_keys_need_nobody(people: Simulator) -> None:
 def test_f108_ctrl_c_ends_a_login(people: Simulator) -> None:
     script = textwrap.dedent(
         """
+        import signal
         import planetkey
+        # A shell's background job is born deaf to it.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         session = planetkey.Session.from_profile(
             "planet-user", deployment=DEPLOYMENT, allow_insecure_loopback=True)
         login = session.start_device_login()
