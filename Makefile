@@ -14,6 +14,9 @@ browser_packages := chromium chromium-driver
 # Large, and for one suite, which says so where it is not run.
 gdal_packages := libgdal-dev
 
+# What hangs is a failure, and not a run without an end; the longest suite takes a few minutes, with all that it builds.
+within := timeout --foreground --kill-after=10 1200
+
 # Installs what is missing where it may, and says what to do where it may not.
 define need
 @missing=; for package in $(1); do \
@@ -79,15 +82,15 @@ test-schedules:
 
 test-c: build
 	mkdir -p $(reports)
-	PLANETKEY_VECTORS_REPORT=$(reports)/c PLANETKEY_SIMULATOR_BINARY=$(simulator) tests/c/run
+	PLANETKEY_VECTORS_REPORT=$(reports)/c PLANETKEY_SIMULATOR_BINARY=$(simulator) $(within) tests/c/run
 
 test-python: build
 	mkdir -p $(reports)
-	PLANETKEY_VECTORS_REPORT=$(reports)/python PLANETKEY_SIMULATOR_BINARY=$(simulator) bindings/python/run-tests
+	PLANETKEY_VECTORS_REPORT=$(reports)/python PLANETKEY_SIMULATOR_BINARY=$(simulator) $(within) bindings/python/run-tests
 
 test-node: build
 	mkdir -p $(reports)
-	PLANETKEY_VECTORS_REPORT=$(reports)/node PLANETKEY_SIMULATOR_BINARY=$(simulator) bindings/node/run-tests
+	PLANETKEY_VECTORS_REPORT=$(reports)/node PLANETKEY_SIMULATOR_BINARY=$(simulator) $(within) bindings/node/run-tests
 
 # After test-rust, test-c, test-python and test-node: each has written which cases it ran.
 test-vectors:
@@ -95,24 +98,24 @@ test-vectors:
 
 # Threads and processes of all languages meet the same expiry.
 test-processes: bindings
-	PLANETKEY_SIMULATOR_BINARY=$(simulator) tests/processes/run
+	PLANETKEY_SIMULATOR_BINARY=$(simulator) $(within) tests/processes/run
 
 # The same files with Planet's own SDK, and the HTTP clients that have an adapter.
 test-peers: bindings
-	PLANETKEY_SIMULATOR_BINARY=$(simulator) tests/peers/run
+	PLANETKEY_SIMULATOR_BINARY=$(simulator) $(within) tests/peers/run
 
 # Logins of people in a real browser.
 test-browser: bindings
 	$(call need,$(browser_packages))
-	PLANETKEY_SIMULATOR_BINARY=$(simulator) tests/browser/run
+	PLANETKEY_SIMULATOR_BINARY=$(simulator) $(within) tests/browser/run
 
 # Real authorization servers on loopback.
 test-servers: bindings
-	PLANETKEY_SIMULATOR_BINARY=$(simulator) tests/servers/run
+	PLANETKEY_SIMULATOR_BINARY=$(simulator) $(within) tests/servers/run
 
 # GDAL in C, C++ and Python reads with tokens that change meanwhile. Not run where GDAL is missing, unless PLANETKEY_DEMAND_ALL=1.
 test-gdal: bindings prerequisites-gdal
-	PLANETKEY_SIMULATOR_BINARY=$(simulator) tests/gdal/run
+	PLANETKEY_SIMULATOR_BINARY=$(simulator) $(within) tests/gdal/run
 
 # The parsers: seconds here, minutes by `make fuzz`.
 test-fuzz:
@@ -122,7 +125,7 @@ fuzz:
 	tests/fuzz/run $(or $(SECONDS),180)
 
 test-install: build
-	PLANETKEY_SIMULATOR_BINARY=$(simulator) tests/install/run
+	PLANETKEY_SIMULATOR_BINARY=$(simulator) $(within) tests/install/run
 
 # The extern functions under AddressSanitizer. The sanitizer is a compiler switch that stable hides; C's own cannot see into Rust.
 test-asan:
@@ -130,7 +133,7 @@ test-asan:
 	    $(CARGO) test --locked -p planetkey-ffi --test extern_functions --test extern_logins --target $$(rustc -vV | sed -n 's/^host: //p')
 
 test-readme: bindings
-	PLANETKEY_SIMULATOR_BINARY=$(simulator) tests/demo/readme-examples
+	PLANETKEY_SIMULATOR_BINARY=$(simulator) $(within) tests/demo/readme-examples
 
 bench: bindings
 	PLANETKEY_SIMULATOR_BINARY=$(simulator) tests/bench/run

@@ -53,7 +53,12 @@ class Person:
 
     def sees(self, heading: str) -> None:
         """Waits for a page with this heading."""
-        self.browser.wait_for_heading(heading)
+        self.browser.wait_for(f"//h1[.='{heading}']")
+
+    def reads(self, words: str) -> None:
+        """Waits for a page that says this somewhere."""
+        self.browser.wait_for(f"//body[contains(., '{words}')]")
+        assert words in self.browser.text
 
 
 class DefaultBrowser:

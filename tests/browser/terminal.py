@@ -21,7 +21,8 @@ class Terminal:
             ["setsid", "--ctty", *program], stdin=theirs, stderr=theirs, stdout=subprocess.PIPE, text=True
         )
         os.close(theirs)
-        self._reader = threading.Thread(target=self._read)
+        # A program that nobody ends must not keep the tests from ending.
+        self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
     def _read(self) -> None:
@@ -55,5 +56,13 @@ class Terminal:
         """Exit code, output, and all that the screen showed."""
         output, _ = self._process.communicate(timeout=60)
         self._reader.join(60)
-        os.close(self._ours)
         return self._process.returncode, output, self._screen
+
+    def stop(self) -> None:
+        """Leaves nothing behind, whatever the program was about."""
+        self._process.kill()
+        self._process.wait(60)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+        self._reader.join(60)
+        os.close(self._ours)

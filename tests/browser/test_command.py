@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import urllib.parse
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,19 @@ OK, LOGIN_REQUIRED, DENIED, TIMEOUT, CANCELLED = 0, 3, 4, 7, 8
 LOGGED_IN = "You are logged in"
 
 
+_terminals: list[Terminal] = []
+
+
 def login(*arguments: str) -> Terminal:
-    return Terminal([command(), "login", *arguments])
+    _terminals.append(Terminal([command(), "login", *arguments]))
+    return _terminals[-1]
+
+
+@pytest.fixture(autouse=True)
+def _terminals_are_closed() -> Iterator[None]:
+    yield
+    while _terminals:
+        _terminals.pop().stop()
 
 
 def printed(*arguments: str) -> str:
@@ -49,7 +61,7 @@ def test_a_person_logs_in_through_the_browser(
     assert ada.browser.read("#client") == "49lHVBYlXCdfIYqE1B9zeXt0iFHSXees"
     ada.allows()
     ada.sees(LOGGED_IN)
-    assert "return to your program" in ada.browser.text
+    ada.reads("return to your program")
     code, output, screen = terminal.end()
     assert (code, output) == (OK, ""), screen
     assert f"logged in as {ada.subject}, profile planet-user" in screen
@@ -128,7 +140,7 @@ def test_f123_the_way_back_is_good_once(
     code, _, screen = terminal.end()
     assert code == OK, screen
     ada.browser.reload()
-    assert "ERR_CONNECTION_REFUSED" in ada.browser.text
+    ada.reads("ERR_CONNECTION_REFUSED")
     with pytest.raises(WebDriverError, match="ERR_CONNECTION_REFUSED"):
         ada.browser.open(way_back)
     assert simulator.count("user.token") == 1
@@ -179,7 +191,7 @@ def test_f121_a_device_login_is_completed_in_any_browser(simulator: Simulator, h
     code = terminal.find(r"shows the code ([A-Z-]+)")
     ada.confirms_code(url, code)
     ada.allows()
-    assert "The device is connected" in ada.browser.text
+    ada.reads("The device is connected")
     ended, output, screen = terminal.end()
     assert (ended, output) == (OK, ""), screen
     assert f"logged in as {ada.subject}" in screen
@@ -192,7 +204,7 @@ def test_a_code_is_typed_on_another_device_and_may_be_refused(simulator: Simulat
     code = terminal.find(r"shows the code ([A-Z-]+)")
     ada.enters_code(url, code.lower())
     ada.denies()
-    assert "The device was refused" in ada.browser.text
+    ada.reads("The device was refused")
     ended, output, screen = terminal.end()
     assert (ended, output) == (DENIED, ""), screen
     assert not (home / ".planet").exists()
@@ -234,7 +246,7 @@ def test_whoever_may_log_in_in_the_browser_only_pastes_the_address(
     ada.logs_in(terminal.find(r"\n    (http://\S+)\n"))
     ada.allows()
     # What people see where nobody listens; its address is all that is needed.
-    assert "ERR_CONNECTION_REFUSED" in ada.browser.text
+    ada.reads("ERR_CONNECTION_REFUSED")
     address = ada.browser.url
     assert address.startswith(redirect_uri.replace("/callback", ":"))
     terminal.type(address + "\r")

@@ -103,9 +103,9 @@ class Browser:
     def _element(self, selector: str) -> str:
         return str(self._call("POST", "/element", {"using": "css selector", "value": selector})[ELEMENT])
 
-    def wait_for_heading(self, heading: str) -> None:
-        """Waits until a page has this heading."""
-        self._call("POST", "/element", {"using": "xpath", "value": f"//h1[.='{heading}']"})
+    def wait_for(self, xpath: str) -> None:
+        """Waits until a page has this; a click may come back before the page that it leads to."""
+        self._call("POST", "/element", {"using": "xpath", "value": xpath})
 
     def read(self, selector: str) -> str:
         return str(self._call("GET", f"/element/{self._element(selector)}/text"))
