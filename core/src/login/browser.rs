@@ -2,52 +2,43 @@
 
 use super::loopback::{self, Loopback};
 use super::page::Page;
-use super::{LoginOptions, Outcome, Progress, Prompt, PromptKind, cancelled};
+use super::under_way::{SLICE, State, UnderWay, Way, not_yet};
+use super::{LoginOptions, Outcome, Progress, Prompt, PromptKind};
 use crate::error::{Error, Result, Status};
 use crate::http::Patience;
 use crate::oauth::authorization_code::{self, Attempt, Parameters, Response};
 use crate::secret::Secret;
-use crate::session::{Endpoint, Interrupt, LoggedIn, OtherSubject, Person, Wait, deadline_ms, interruptibly, interruptibly_or};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use crate::session::{Endpoint, Interrupt, LoggedIn, Person, deadline_ms, interruptibly};
+use std::sync::MutexGuard;
 use std::time::{Duration, Instant};
 
 /// Where a client without a redirect URI returns to.
 const DEFAULT_REDIRECT_URI: &str = "http://127.0.0.1/callback";
 /// What a person has by default.
 const DEFAULT_TIMEOUT_MS: u64 = 5 * 60 * 1000;
-/// How long the sockets are waited for before somebody is asked whether they still want to wait.
-const SLICE: Duration = Duration::from_millis(50);
 const POLL_MS: u64 = 250;
 /// No address that a browser shows is longer.
 const MAX_PASTED_BYTES: usize = 64 * 1024;
 
-struct Shared {
-    person: Person,
-    options: LoginOptions,
+struct Browser {
     attempt: Attempt,
-    scopes: Vec<String>,
     issuer: String,
     /// The server announces that it names itself in its answers (RFC 9207).
     iss_required: bool,
-    ends_ms: u64,
-    cancelled: AtomicBool,
-    state: Mutex<State>,
 }
 
-struct State {
-    receiver: Option<Loopback>,
-    /// Somebody is on their way with the code, without the lock: a person may be asked meanwhile.
-    redeeming: bool,
-    outcome: Option<Outcome>,
-}
+impl Way for Browser {
+    /// Where the browser returns to, while somebody waits for it there.
+    type State = Option<Loopback>;
 
-/// Ends [`State::redeeming`], whatever happens.
-struct Redeeming<'a>(&'a BrowserLogin);
+    fn late(&self, _: &Option<Loopback>, _: u64) -> Error {
+        Error::new(Status::Timeout, "nobody logged in within the time; start the login again")
+    }
 
-impl Drop for Redeeming<'_> {
-    fn drop(&mut self) {
-        self.0.lock().redeeming = false;
+    fn close(receiver: &mut Option<Loopback>) {
+        if let Some(receiver) = receiver.take() {
+            receiver.close();
+        }
     }
 }
 
@@ -55,13 +46,12 @@ impl Drop for Redeeming<'_> {
 /// the last of them is dropped.
 #[derive(Clone)]
 pub struct BrowserLogin {
-    shared: Arc<Shared>,
-    interrupt: Option<Interrupt>,
+    under_way: UnderWay<Browser>,
 }
 
 impl std::fmt::Debug for BrowserLogin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "BrowserLogin(at {})", self.shared.issuer)
+        write!(f, "BrowserLogin(at {})", self.browser().issuer)
     }
 }
 
@@ -103,7 +93,7 @@ impl BrowserLogin {
         };
         let redirect_uri = receiver.as_ref().map_or(configured, Loopback::redirect_uri).to_owned();
         let receiver = receiver.filter(|_| receive);
-        let scopes = options.scopes.clone().unwrap_or_else(|| client.scopes().to_vec());
+        let scopes = options.scopes_of(person);
         let parameters = Parameters {
             endpoint: &server.endpoint,
             client_id: client.client_id(),
@@ -114,38 +104,33 @@ impl BrowserLogin {
         };
         let attempt = Attempt::new(&parameters, person.http().random())?;
         let now = person.http().clock().now();
-        let shared = Shared {
-            person: person.clone(),
-            attempt,
-            scopes,
-            issuer: server.issuer,
-            iss_required: server.iss_required,
-            ends_ms: now.plus_ms(options.timeout_ms.unwrap_or(DEFAULT_TIMEOUT_MS)).monotonic_ms,
-            options: options.clone(),
-            cancelled: AtomicBool::new(false),
-            state: Mutex::new(State { receiver, redeeming: false, outcome: None }),
-        };
-        Ok(BrowserLogin { shared: Arc::new(shared), interrupt: None })
+        let ends_ms = now.plus_ms(options.timeout_ms.unwrap_or(DEFAULT_TIMEOUT_MS)).monotonic_ms;
+        let browser = Browser { attempt, issuer: server.issuer, iss_required: server.iss_required };
+        Ok(BrowserLogin { under_way: UnderWay::new(person, options, scopes, ends_ms, browser, receiver) })
     }
 
     /// The same login with a question that is asked while a call waits, about every 50 ms; `true` ends the call, and the login, with CANCELLED.
     pub fn with_interrupt(&self, interrupt: Interrupt) -> BrowserLogin {
-        BrowserLogin { interrupt: Some(interrupt), ..self.clone() }
+        BrowserLogin { under_way: self.under_way.with_interrupt(interrupt) }
+    }
+
+    fn browser(&self) -> &Browser {
+        self.under_way.way()
     }
 
     /// The address to open in a browser. It holds no secret, and is good for this login only.
     pub fn authorization_url(&self) -> &str {
-        self.shared.attempt.url()
+        self.browser().attempt.url()
     }
 
     /// Where the browser returns to.
     pub fn redirect_uri(&self) -> &str {
-        self.shared.attempt.redirect_uri()
+        self.browser().attempt.redirect_uri()
     }
 
     /// How long there is for it, in milliseconds.
     pub fn expires_in_ms(&self) -> u64 {
-        self.shared.ends_ms.saturating_sub(self.now_ms())
+        self.under_way.expires_in_ms()
     }
 
     /// What to show beside the browser.
@@ -203,7 +188,7 @@ impl BrowserLogin {
                 return outcome;
             }
             if timeout_ms.is_some_and(|timeout_ms| started.elapsed() >= Duration::from_millis(timeout_ms)) {
-                return Err(Error::new(Status::Timeout, "nobody has logged in yet; the login goes on, wait for it again"));
+                return Err(not_yet());
             }
         }
     }
@@ -214,12 +199,12 @@ impl BrowserLogin {
     /// [`BrowserLogin::wait`].
     pub fn complete(&self, callback_url: &str) -> Result<LoggedIn> {
         let mut state = loop {
-            self.is_interrupted();
-            let mut state = self.lock();
-            if let Some(outcome) = self.over(&mut state) {
+            self.under_way.is_interrupted();
+            let mut state = self.under_way.lock();
+            if let Some(outcome) = self.under_way.over(&mut state) {
                 return outcome;
             }
-            if !state.redeeming {
+            if !state.is_busy() {
                 break state;
             }
             drop(state);
@@ -230,7 +215,7 @@ impl BrowserLogin {
             Response::NotOurs(_) => {
                 Err(Error::invalid_argument("this address is of another login; paste the one that this login ended at"))
             }
-            Response::Refused(error) => self.end(&mut state, Err(error)),
+            Response::Refused(error) => self.under_way.end(&mut state, Err(error)),
             Response::Code(code) => self.redeem_unlocked(state, &code, |_| {}),
         }
     }
@@ -238,78 +223,28 @@ impl BrowserLogin {
     /// Ends the login. Whoever waits for it gets CANCELLED, if nobody has logged in before; its sockets are closed when this returns. Does not wait
     /// for a prompt that is shown.
     pub fn cancel(&self) {
-        self.shared.cancelled.store(true, Ordering::Relaxed);
+        self.under_way.cancel();
         // Whoever is serving sees it within a moment.
-        let mut state = self.lock();
-        let _ = self.over(&mut state);
-        if let Some(receiver) = state.receiver.take() {
-            receiver.close();
-        }
-    }
-
-    fn now_ms(&self) -> u64 {
-        self.shared.person.http().clock().now().monotonic_ms
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Asks whoever waits whether they still want to. Not to be called with the lock held: the question may call the login back.
-    fn is_interrupted(&self) -> bool {
-        if self.interrupt.as_ref().is_some_and(|interrupt| interrupt()) {
-            self.shared.cancelled.store(true, Ordering::Relaxed);
-        }
-        self.is_cancelled()
-    }
-
-    fn is_cancelled(&self) -> bool {
-        self.shared.cancelled.load(Ordering::Relaxed)
-    }
-
-    /// The outcome, where the login is over or must end now.
-    fn over(&self, state: &mut State) -> Option<Outcome> {
-        if let Some(outcome) = &state.outcome {
-            return Some(outcome.clone());
-        }
-        if state.redeeming {
-            // Whoever has the code knows how it ends, and learns that it is not wanted any more.
-            return self.is_cancelled().then(|| Err(cancelled()));
-        }
-        if self.is_cancelled() {
-            return Some(self.end(state, Err(cancelled())));
-        }
-        if self.now_ms() >= self.shared.ends_ms {
-            let late = Error::new(Status::Timeout, "nobody logged in within the time; start the login again");
-            return Some(self.end(state, Err(late)));
-        }
-        None
-    }
-
-    fn end(&self, state: &mut State, outcome: Outcome) -> Outcome {
-        let outcome = outcome.map_err(|error| error.with_profile(self.shared.person.profile()));
-        state.outcome = Some(outcome.clone());
-        if let Some(receiver) = state.receiver.take() {
-            receiver.close();
-        }
-        outcome
+        let mut state = self.under_way.lock();
+        let _ = self.under_way.over(&mut state);
+        Browser::close(&mut state.way);
     }
 
     fn step(&self, slice: Duration) -> Option<Outcome> {
-        self.is_interrupted();
-        let mut state = self.lock();
-        if let Some(outcome) = self.over(&mut state) {
+        self.under_way.is_interrupted();
+        let mut state = self.under_way.lock();
+        if let Some(outcome) = self.under_way.over(&mut state) {
             return Some(outcome);
         }
-        let is_redeeming = state.redeeming;
-        let Some(receiver) = state.receiver.as_mut().filter(|_| !is_redeeming) else {
+        let is_busy = state.is_busy();
+        let Some(receiver) = state.way.as_mut().filter(|_| !is_busy) else {
             drop(state);
             // Another thread, or complete(), ends it.
             std::thread::sleep(slice);
             return None;
         };
         let arrived = receiver.serve(slice)?;
-        let show = |page| loopback::answer(arrived.stream, page, self.shared.options.page.as_deref());
+        let show = |page| loopback::answer(arrived.stream, page, self.under_way.options().page.as_deref());
         match self.response(&arrived.query) {
             Response::NotOurs(why) => {
                 drop(state);
@@ -319,28 +254,24 @@ impl BrowserLogin {
             }
             Response::Refused(error) => {
                 show(if error.status() == Status::Denied { Page::Refused } else { Page::Failed });
-                Some(self.end(&mut state, Err(error)))
+                Some(self.under_way.end(&mut state, Err(error)))
             }
             Response::Code(code) => Some(self.redeem_unlocked(state, &code, show)),
         }
     }
 
     /// Ends the login with a code. `show` is told which page fits.
-    fn redeem_unlocked(&self, mut state: MutexGuard<'_, State>, code: &Secret, show: impl FnOnce(Page)) -> Outcome {
-        state.redeeming = true;
-        drop(state);
-        let redeeming = Redeeming(self);
+    fn redeem_unlocked(&self, state: MutexGuard<'_, State<Browser>>, code: &Secret, show: impl FnOnce(Page)) -> Outcome {
+        let busy = self.under_way.busy(state);
         let outcome = self.redeem(code);
         show(if outcome.is_ok() { Page::LoggedIn } else { Page::Failed });
-        let mut state = self.lock();
-        let outcome = self.end(&mut state, outcome);
-        drop(state);
-        drop(redeeming);
+        let outcome = self.under_way.end(&mut self.under_way.lock(), outcome);
+        drop(busy);
         outcome
     }
 
     fn response(&self, query: &Secret) -> Response {
-        self.shared.attempt.response(query.expose(), &self.shared.issuer, self.shared.iss_required)
+        self.browser().attempt.response(query.expose(), &self.browser().issuer, self.browser().iss_required)
     }
 
     /// The query of what was pasted: a whole address, or what follows its question mark.
@@ -363,28 +294,14 @@ impl BrowserLogin {
 
     /// Exchanges the code, once: whatever happens it is not sent again.
     fn redeem(&self, code: &Secret) -> Result<LoggedIn> {
-        let question = {
-            let this = self.clone();
-            Arc::new(move || this.is_interrupted())
-        };
-        let person = self.shared.person.with_interrupt(question.clone());
-        let wait = Wait { timeout: person.timeout(), interrupt: Some(question.as_ref()) };
-        let unwanted = self.shared.person.clone();
-        let tokens = interruptibly_or(wait, "the login", move |tokens| unwanted.give_back(&tokens), {
-            let (shared, code) = (self.shared.clone(), code.clone());
-            move || {
-                let (client, http) = (shared.person.client(), shared.person.http());
-                let deadline = deadline_ms(http, shared.person.timeout());
-                let (endpoint, authentication) = client.token_endpoint(http, Patience::Patient, deadline)?;
-                authorization_code::redeem(http, &endpoint, &authentication, &shared.attempt, &code, &shared.scopes, deadline)
-            }
+        let give_back = |tokens, person: &Person| person.give_back(&tokens);
+        let code = code.clone();
+        let tokens = self.under_way.request(self.under_way.person().timeout(), give_back, move |this, deadline| {
+            let (client, http) = (this.person().client(), this.person().http());
+            let (endpoint, authentication) = client.token_endpoint(http, Patience::Patient, deadline)?;
+            let attempt = &this.way().attempt;
+            authorization_code::redeem(http, &endpoint, &authentication, attempt, &code, this.scopes(), deadline)
         })?;
-        person.keep_login(tokens, Some(self.shared.attempt.nonce()), &|other| self.accept(other))
-    }
-
-    fn accept(&self, other: &OtherSubject) -> Result<bool> {
-        let answer = self.shared.options.accept(other)?;
-        // The person may have taken long for it.
-        if self.is_interrupted() { Err(cancelled()) } else { Ok(answer) }
+        self.under_way.keep(tokens, Some(self.browser().attempt.nonce()))
     }
 }

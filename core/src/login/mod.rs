@@ -10,6 +10,7 @@ mod loopback;
 mod opener;
 mod page;
 mod qr_code;
+mod under_way;
 
 pub use browser::BrowserLogin;
 pub use device::DeviceLogin;
@@ -18,7 +19,7 @@ pub use loopback::judged;
 pub use opener::{BrowserOpener, SystemBrowser};
 
 use crate::error::{Error, Result, Status};
-use crate::session::{LoggedIn, OtherSubject};
+use crate::session::{LoggedIn, OtherSubject, Person};
 use std::sync::Arc;
 
 /// How a login is to go.
@@ -154,6 +155,11 @@ impl LoginOptions {
 
     fn prompt(&self, prompt: &Prompt) -> Result<Option<String>> {
         self.prompter.as_ref().map_or(Ok(None), |prompter| prompter.prompt(prompt))
+    }
+
+    /// What to ask for.
+    fn scopes_of(&self, person: &Person) -> Vec<String> {
+        self.scopes.clone().unwrap_or_else(|| person.client().scopes().to_vec())
     }
 
     /// Whether this person may take the place of the saved one.
