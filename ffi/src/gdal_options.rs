@@ -3,12 +3,11 @@
 use std::ffi::c_char;
 
 use ::planetkey_gdal::{Header, Options, Scope};
-use planetkey::Result;
 
-use crate::boundary;
 use crate::error::planetkey_error;
 use crate::handle::{self, Exclusive};
 use crate::input;
+use crate::settings::{self, Settings};
 use crate::status::planetkey_status;
 
 /// Which requests of GDAL's `/vsicurl/` carry a credential; parameters take it as int32_t.
@@ -34,6 +33,7 @@ pub enum planetkey_gdal_header {
 }
 
 /// Options of planetkey_gdal_install(), which copies them; what is not set has its default. It changes: one thread at a time.
+#[derive(Default)]
 pub struct planetkey_gdal_options {
     options: Options,
 }
@@ -42,24 +42,16 @@ impl Exclusive for planetkey_gdal_options {
     const NAME: &'static str = "options";
 }
 
-/// The options to use: NULL means the defaults.
-///
-/// # Safety
-/// `options` is NULL or a living handle that nobody changes meanwhile.
-pub(crate) unsafe fn copied(options: *const planetkey_gdal_options) -> Options {
-    // SAFETY: by the promise above.
-    unsafe { options.as_ref() }.map(|options| options.options.clone()).unwrap_or_default()
-}
+impl Settings for planetkey_gdal_options {
+    type Options = Options;
 
-/// # Safety
-/// As for the setters.
-unsafe fn set(
-    options: *mut planetkey_gdal_options,
-    error: *mut *mut planetkey_error,
-    change: impl FnOnce(&mut Options) -> Result<()>,
-) -> planetkey_status {
-    // SAFETY: the promises of the caller are handed on.
-    unsafe { boundary::check(error, || change(&mut handle::borrow_exclusive(options)?.options)) }
+    fn options(&self) -> &Options {
+        &self.options
+    }
+
+    fn options_mut(&mut self) -> &mut Options {
+        &mut self.options
+    }
 }
 
 /// New options, with nothing set.
@@ -70,7 +62,7 @@ unsafe fn set(
 #[unsafe(no_mangle)]
 #[must_use]
 pub extern "C" fn planetkey_gdal_options_new() -> *mut planetkey_gdal_options {
-    boundary::value(std::ptr::null_mut(), || Some(handle::give_exclusive(planetkey_gdal_options { options: Options::default() })))
+    settings::new()
 }
 
 /// Which requests of `/vsicurl/` carry a credential. With ::PLANETKEY_GDAL_SCOPE_EVERY_HOST it is that of the one host that
@@ -91,7 +83,7 @@ pub unsafe extern "C" fn planetkey_gdal_options_set_scope(
 ) -> planetkey_status {
     // SAFETY: the promises of the caller are handed on.
     unsafe {
-        set(options, error, |options| {
+        settings::set(options, error, |options| {
             options.scope = match scope {
                 n if n == planetkey_gdal_scope::Hosts as i32 => Scope::Hosts,
                 n if n == planetkey_gdal_scope::Paths as i32 => Scope::Paths,
@@ -125,7 +117,7 @@ pub unsafe extern "C" fn planetkey_gdal_options_set_header(
 ) -> planetkey_status {
     // SAFETY: the promises of the caller are handed on.
     unsafe {
-        set(options, error, |options| {
+        settings::set(options, error, |options| {
             options.header = match header {
                 n if n == planetkey_gdal_header::Live as i32 => Header::Live,
                 n if n == planetkey_gdal_header::AtOpen as i32 => Header::AtOpen,
@@ -153,7 +145,7 @@ pub unsafe extern "C" fn planetkey_gdal_options_add_host(
 ) -> planetkey_status {
     // SAFETY: the promises of the caller are handed on.
     unsafe {
-        set(options, error, |options| {
+        settings::set(options, error, |options| {
             let host = input::text("host", host)?;
             options.hosts.get_or_insert_default().push(host.to_owned());
             Ok(())
@@ -179,7 +171,7 @@ pub unsafe extern "C" fn planetkey_gdal_options_set_fetch(
 ) -> planetkey_status {
     // SAFETY: the promises of the caller are handed on.
     unsafe {
-        set(options, error, |options| {
+        settings::set(options, error, |options| {
             options.fetch = fetch;
             Ok(())
         })

@@ -5,6 +5,7 @@
 //!
 //! - `boundary` is the only place where a result becomes a status, an out-parameter and an error, and where a panic stops;
 //! - `handle` and `input` turn pointers from C into references and text, and check them;
+//! - `settings` is what all options have in common;
 //! - the others are the functions, each written out by hand because cbindgen does not see what a macro makes.
 //!
 //! Rules about tokens, hosts and files live in the core.
@@ -32,6 +33,7 @@ mod person;
 mod prompt;
 mod session;
 mod session_info;
+mod settings;
 mod settle;
 mod status;
 mod storage;

@@ -10,8 +10,9 @@ use crate::error::planetkey_error;
 use crate::handle::{self, Shared};
 use crate::input::{self, c_string};
 use crate::logged_in::planetkey_logged_in;
-use crate::login_options::{self, planetkey_login_options};
+use crate::login_options::planetkey_login_options;
 use crate::session::{core, planetkey_session};
+use crate::settings;
 use crate::status::planetkey_status;
 use crate::string::planetkey_string;
 
@@ -122,7 +123,7 @@ pub unsafe extern "C" fn planetkey_session_login(
     error: *mut *mut planetkey_error,
 ) -> planetkey_status {
     // SAFETY: the promises of the caller are handed on.
-    unsafe { give_if_asked(logged_in, error, || core(session)?.login(&login_options::copied(options))) }
+    unsafe { give_if_asked(logged_in, error, || core(session)?.login(&settings::copied(options))) }
 }
 
 /// Starts a login on any device (RFC 8628): show its verification URI and user code, and wait for it or poll it.
@@ -147,7 +148,7 @@ pub unsafe extern "C" fn planetkey_session_start_device_login(
     // SAFETY: the promises of the caller are handed on.
     unsafe {
         boundary::run("login", login, null_mut(), error, || {
-            let started = core(session)?.start_device_login(&login_options::copied(options))?;
+            let started = core(session)?.start_device_login(&settings::copied(options))?;
             Ok(handle::give(planetkey_login::on_device(started)))
         })
     }
@@ -174,7 +175,7 @@ pub unsafe extern "C" fn planetkey_session_start_browser_login(
     // SAFETY: the promises of the caller are handed on.
     unsafe {
         boundary::run("login", login, null_mut(), error, || {
-            let started = core(session)?.start_browser_login(&login_options::copied(options))?;
+            let started = core(session)?.start_browser_login(&settings::copied(options))?;
             Ok(handle::give(planetkey_login::in_browser(started)))
         })
     }

@@ -12,10 +12,12 @@ use crate::handle::{self, Exclusive};
 use crate::input;
 use crate::log::planetkey_destroy_callback;
 use crate::prompt::{Callback, planetkey_prompt_callback};
+use crate::settings::{self, Settings};
 use crate::status::planetkey_status;
 
 /// Options of a login. They change: one thread at a time. Whoever takes them copies them, so they may be used again or freed at once. What is
 /// not set has its default.
+#[derive(Default)]
 pub struct planetkey_login_options {
     options: LoginOptions,
 }
@@ -51,24 +53,16 @@ impl planetkey_login_method {
     }
 }
 
-/// The options to use: NULL means the defaults.
-///
-/// # Safety
-/// `options` is NULL or a living handle that nobody changes meanwhile.
-pub(crate) unsafe fn copied(options: *const planetkey_login_options) -> LoginOptions {
-    // SAFETY: by the promise above.
-    unsafe { options.as_ref() }.map(|options| options.options.clone()).unwrap_or_default()
-}
+impl Settings for planetkey_login_options {
+    type Options = LoginOptions;
 
-/// # Safety
-/// As for the setters.
-unsafe fn set(
-    options: *mut planetkey_login_options,
-    error: *mut *mut planetkey_error,
-    change: impl FnOnce(&mut LoginOptions) -> Result<()>,
-) -> planetkey_status {
-    // SAFETY: the promises of the caller are handed on.
-    unsafe { boundary::check(error, || change(&mut handle::borrow_exclusive(options)?.options)) }
+    fn options(&self) -> &LoginOptions {
+        &self.options
+    }
+
+    fn options_mut(&mut self) -> &mut LoginOptions {
+        &mut self.options
+    }
 }
 
 /// New options of a login, with nothing set.
@@ -79,8 +73,7 @@ unsafe fn set(
 #[unsafe(no_mangle)]
 #[must_use]
 pub extern "C" fn planetkey_login_options_new() -> *mut planetkey_login_options {
-    let new = || Some(handle::give_exclusive(planetkey_login_options { options: LoginOptions::default() }));
-    boundary::value(std::ptr::null_mut(), new)
+    settings::new()
 }
 
 /// How planetkey_session_login() is to go; the others go as their names say.
@@ -100,7 +93,7 @@ pub unsafe extern "C" fn planetkey_login_options_set_method(
 ) -> planetkey_status {
     // SAFETY: the promises of the caller are handed on.
     unsafe {
-        set(options, error, |options| {
+        settings::set(options, error, |options| {
             options.method = planetkey_login_method::from_number(method)?;
             Ok(())
         })
@@ -124,7 +117,7 @@ pub unsafe extern "C" fn planetkey_login_options_set_open_browser(
 ) -> planetkey_status {
     // SAFETY: the promises of the caller are handed on.
     unsafe {
-        set(options, error, |options| {
+        settings::set(options, error, |options| {
             options.open_browser = Some(open_browser);
             Ok(())
         })
@@ -150,7 +143,7 @@ pub unsafe extern "C" fn planetkey_login_options_set_scopes(
 ) -> planetkey_status {
     // SAFETY: the promises of the caller are handed on.
     unsafe {
-        set(options, error, |options| {
+        settings::set(options, error, |options| {
             let scopes = input::texts("scopes", scopes, scope_count)?;
             options.scopes = Some(scopes).filter(|scopes| !scopes.is_empty());
             Ok(())
@@ -176,7 +169,7 @@ pub unsafe extern "C" fn planetkey_login_options_set_timeout_ms(
 ) -> planetkey_status {
     // SAFETY: the promises of the caller are handed on.
     unsafe {
-        set(options, error, |options| {
+        settings::set(options, error, |options| {
             options.timeout_ms = Some(u64::from(timeout_ms));
             Ok(())
         })
@@ -200,7 +193,7 @@ pub unsafe extern "C" fn planetkey_login_options_set_force(
 ) -> planetkey_status {
     // SAFETY: the promises of the caller are handed on.
     unsafe {
-        set(options, error, |options| {
+        settings::set(options, error, |options| {
             options.force = force;
             Ok(())
         })
@@ -224,7 +217,7 @@ pub unsafe extern "C" fn planetkey_login_options_set_allow_other_subject(
 ) -> planetkey_status {
     // SAFETY: the promises of the caller are handed on.
     unsafe {
-        set(options, error, |options| {
+        settings::set(options, error, |options| {
             options.allow_other_subject = allow_other_subject;
             Ok(())
         })
@@ -249,7 +242,7 @@ pub unsafe extern "C" fn planetkey_login_options_set_page(
 ) -> planetkey_status {
     // SAFETY: the promises of the caller are handed on.
     unsafe {
-        set(options, error, |options| {
+        settings::set(options, error, |options| {
             options.page = input::optional_text("page", page)?.map(str::to_owned);
             Ok(())
         })

@@ -2,17 +2,19 @@
 
 use std::ffi::c_char;
 
-use planetkey::{Options, Result};
+use planetkey::Options;
 
 use crate::boundary;
 use crate::error::planetkey_error;
 use crate::handle::{self, Exclusive};
 use crate::input;
+use crate::settings::{self, Settings};
 use crate::status::planetkey_status;
 use crate::storage::{self, planetkey_storage};
 
 /// Options of a session. The only handle that changes: one thread at a time. Constructors copy it, so it may be used
 /// again or freed at once. What is not set has its default.
+#[derive(Default)]
 pub struct planetkey_options {
     pub(crate) options: Options,
 }
@@ -21,24 +23,16 @@ impl Exclusive for planetkey_options {
     const NAME: &'static str = "options";
 }
 
-/// The options to use: NULL means the defaults.
-///
-/// # Safety
-/// `options` is NULL or a living handle that nobody changes meanwhile.
-pub(crate) unsafe fn copied(options: *const planetkey_options) -> Options {
-    // SAFETY: by the promise above.
-    unsafe { options.as_ref() }.map(|options| options.options.clone()).unwrap_or_default()
-}
+impl Settings for planetkey_options {
+    type Options = Options;
 
-/// # Safety
-/// As for the setters.
-unsafe fn set(
-    options: *mut planetkey_options,
-    error: *mut *mut planetkey_error,
-    change: impl FnOnce(&mut Options) -> Result<()>,
-) -> planetkey_status {
-    // SAFETY: the promises of the caller are handed on.
-    unsafe { boundary::check(error, || change(&mut handle::borrow_exclusive(options)?.options)) }
+    fn options(&self) -> &Options {
+        &self.options
+    }
+
+    fn options_mut(&mut self) -> &mut Options {
+        &mut self.options
+    }
 }
 
 /// New options, with nothing set.
@@ -49,7 +43,7 @@ unsafe fn set(
 #[unsafe(no_mangle)]
 #[must_use]
 pub extern "C" fn planetkey_options_new() -> *mut planetkey_options {
-    boundary::value(std::ptr::null_mut(), || Some(handle::give_exclusive(planetkey_options { options: Options::default() })))
+    settings::new()
 }
 
 /// Whether tokens are kept on disk, where all processes and Planet's own tools share them.
@@ -69,7 +63,7 @@ pub unsafe extern "C" fn planetkey_options_set_save(
 ) -> planetkey_status {
     // SAFETY: the promises of the caller are handed on.
     unsafe {
-        set(options, error, |options| {
+        settings::set(options, error, |options| {
             options.save = Some(save);
             Ok(())
         })
@@ -94,7 +88,7 @@ pub unsafe extern "C" fn planetkey_options_set_storage_root(
 ) -> planetkey_status {
     // SAFETY: the promises of the caller are handed on.
     unsafe {
-        set(options, error, |options| {
+        settings::set(options, error, |options| {
             options.storage_root = input::optional_text("storage_root", storage_root)?.map(str::to_owned);
             Ok(())
         })
@@ -120,7 +114,7 @@ pub unsafe extern "C" fn planetkey_options_set_profile(
 ) -> planetkey_status {
     // SAFETY: the promises of the caller are handed on.
     unsafe {
-        set(options, error, |options| {
+        settings::set(options, error, |options| {
             options.profile = input::optional_text("profile", profile)?.map(str::to_owned);
             Ok(())
         })
@@ -176,7 +170,7 @@ pub unsafe extern "C" fn planetkey_options_set_timeout_ms(
 ) -> planetkey_status {
     // SAFETY: the promises of the caller are handed on.
     unsafe {
-        set(options, error, |options| {
+        settings::set(options, error, |options| {
             options.timeout_ms = Some(u64::from(timeout_ms));
             Ok(())
         })
@@ -201,7 +195,7 @@ pub unsafe extern "C" fn planetkey_options_set_deployment(
 ) -> planetkey_status {
     // SAFETY: the promises of the caller are handed on.
     unsafe {
-        set(options, error, |options| {
+        settings::set(options, error, |options| {
             options.deployment = input::optional_text("deployment", deployment)?.map(str::to_owned);
             Ok(())
         })
@@ -225,7 +219,7 @@ pub unsafe extern "C" fn planetkey_options_add_allowed_host(
 ) -> planetkey_status {
     // SAFETY: the promises of the caller are handed on.
     unsafe {
-        set(options, error, |options| {
+        settings::set(options, error, |options| {
             let host = input::text("host", host)?;
             options.allowed_hosts.get_or_insert_default().push(host.to_owned());
             Ok(())
@@ -250,7 +244,7 @@ pub unsafe extern "C" fn planetkey_options_set_allow_insecure_loopback(
 ) -> planetkey_status {
     // SAFETY: the promises of the caller are handed on.
     unsafe {
-        set(options, error, |options| {
+        settings::set(options, error, |options| {
             options.allow_insecure_loopback = Some(allow_insecure_loopback);
             Ok(())
         })
@@ -274,7 +268,7 @@ pub unsafe extern "C" fn planetkey_options_set_ca_file(
 ) -> planetkey_status {
     // SAFETY: the promises of the caller are handed on.
     unsafe {
-        set(options, error, |options| {
+        settings::set(options, error, |options| {
             options.ca_file = input::optional_text("ca_file", ca_file)?.map(str::to_owned);
             Ok(())
         })
@@ -298,7 +292,7 @@ pub unsafe extern "C" fn planetkey_options_set_proxy(
 ) -> planetkey_status {
     // SAFETY: the promises of the caller are handed on.
     unsafe {
-        set(options, error, |options| {
+        settings::set(options, error, |options| {
             options.proxy = input::optional_text("proxy", proxy)?.map(str::to_owned);
             Ok(())
         })
