@@ -42,6 +42,13 @@ class Servers:
         return [request for request in self.seen("storage") if request.authorization]
 
 
+def write_netrc(home: Path) -> None:
+    """Another credential for this machine, which GDAL's `libcurl` finds by itself."""
+    file = home / ".netrc"
+    file.write_text("machine 127.0.0.1 login somebody password else\n")
+    file.chmod(0o600)
+
+
 @contextmanager
 def running_servers(judge: str) -> Iterator[Servers]:
     """Servers that ask the simulator at `judge` about each token, until the end of the block."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from servers import Servers
+from servers import Servers, write_netrc
 from simulator import REPOSITORY, Simulator, clean_environment
 
 BINARIES = REPOSITORY / "build" / "gdal" / "bin"
@@ -44,6 +44,13 @@ def test_a_dataset_that_stays_open_outlives_ten_tokens_in_c(
     assert len({tuple(request.authorization) for request in servers.seen("api")}) > 10
     # The one that was fetched.
     assert [request.authorization for request in servers.seen("storage")] == ([[]] if scope == "paths" else [])
+
+
+def test_netrc_never_takes_its_place(simulator: Simulator, servers: Servers, tmp_path: Path) -> None:
+    write_netrc(tmp_path)
+    run(simulator, tmp_path, BINARIES / "threads", f"{servers.api}/tiles/netrc.tif", servers.host)
+    assert servers.refused() == []
+    assert all(request.authorization[0].startswith("Bearer ") for request in servers.seen("api"))
 
 
 def test_threads_read_while_tokens_change_in_cpp(simulator: Simulator, servers: Servers, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import rasterio
 from rasterio.errors import RasterioIOError
 
 from reading import check, check_all, windows
-from servers import Servers
+from servers import Servers, write_netrc
 from simulator import Simulator, clean_environment
 
 
@@ -127,6 +127,22 @@ def test_other_hosts_get_nothing(servers: Servers, session: planetkey.Session) -
         check_all(f"{servers.api}/tiles/this.tif")
     assert all(not request.authorization for request in servers.seen("storage"))
     assert [request.authorization for request in servers.refused()] == [[]]
+
+
+@pytest.mark.parametrize("header", ["live", "at_open"])
+def test_netrc_never_takes_its_place(header: str, servers: Servers, session: planetkey.Session, tmp_path: Path) -> None:
+    write_netrc(tmp_path)
+    # By itself GDAL does heed it.
+    with pytest.raises(RasterioIOError):
+        rasterio.open(f"{servers.api}/tiles/bare-{header}.tif")
+    (bare,) = {request.authorization[0][:6] for request in servers.refused()}
+    assert bare == "Basic "
+    with planetkey.gdal.install(session, header=header, hosts=[servers.host]) as gdal:
+        check_all(gdal.path(f"{servers.api}/tiles/netrc-{header}.tif"))
+    token = session.access_token()
+    served = [request.authorization for request in servers.seen("api") if request.status < 400]
+    assert served
+    assert all(authorization == [f"Bearer {token}"] for authorization in served)
 
 
 def test_every_host_gets_the_header_of_the_one_that_is_named(servers: Servers, session: planetkey.Session) -> None:

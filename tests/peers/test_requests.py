@@ -179,6 +179,16 @@ def test_pystac_client(loopback: Loopback) -> None:
     assert loopback.authorizations("as.other") == [None]
 
 
+def test_pystac_client_follows_requests(loopback: Loopback) -> None:
+    """Redirects and `.netrc`."""
+    io = StacApiIO(request_modifier=loopback.both())
+    with pytest.raises(pystac_client.exceptions.APIError):
+        io.request(loopback.redirect(loopback.sentinel_hub, loopback.foreign))
+    assert loopback.authorizations("as.other") == [None]
+    loopback.write_netrc()
+    assert '"bearer"' in io.request(loopback.sentinel_hub)
+
+
 def test_pystac_client_opens_a_catalog(loopback: Loopback) -> None:
     catalog = {
         "type": "Catalog",

@@ -2,6 +2,7 @@
 
 import pickle
 from collections.abc import Iterator
+from pathlib import Path
 
 import planetkey
 import planetkey.sentinelhub
@@ -115,6 +116,25 @@ def test_an_api_key_never_goes_there(loopback: Loopback, config: SHConfig) -> No
     with pytest.raises(planetkey.Unsupported, match="sends tokens only"):
         planetkey.sentinelhub.token(loopback.key(), loopback.planet)
     assert loopback.requests("sentinel_hub_api") == 0
+
+
+def test_a095_a_redirect_to_a_foreign_host_carries_nothing(loopback: Loopback, config: SHConfig) -> None:
+    session = planetkey.sentinelhub.Session(loopback.both(), config)
+    with pytest.raises(DownloadFailedException, match="404"):
+        credential(loopback.redirect(loopback.sentinel_hub, loopback.foreign), config, session)
+    assert loopback.authorizations("as.other") == [None]
+
+
+def test_netrc_never_takes_its_place(
+    loopback: Loopback, config: SHConfig, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    loopback.write_netrc()
+    session = planetkey.sentinelhub.Session(loopback.both(), config)
+    with pytest.raises(planetkey.Misconfigured, match="netrc has an entry for 127.0.0.1, .* set NETRC"):
+        credential(loopback.sentinel_hub, config, session)
+    assert loopback.requests("sentinel_hub_api") == 0
+    monkeypatch.setenv("NETRC", str(tmp_path / "another"))
+    assert credential(loopback.sentinel_hub, config, session) == "bearer"
 
 
 def test_its_configuration_file_is_read(loopback: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:

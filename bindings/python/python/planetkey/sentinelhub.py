@@ -7,17 +7,20 @@
     SentinelHubDownloadClient.cache_session(planetkey.sentinelhub.Session(session), universal=True)
     print(SentinelHubCatalog().get_collections())
 
-``sentinelhub`` takes a 401 for final. Where tokens are revoked before they expire, call ``session.refresh()`` then.
+``sentinelhub`` takes a 401 for final. Where tokens are revoked before they expire, call ``session.refresh()`` then. An
+entry of ``.netrc`` for its host, which would be sent in the token's place, is an error.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
+from requests.utils import get_netrc_auth
 from sentinelhub.config import SHConfig
 from sentinelhub.download import SentinelHubSession
 
-from planetkey.errors import Unsupported
+from planetkey.errors import Misconfigured, Unsupported
 
 if TYPE_CHECKING:
     import planetkey
@@ -55,3 +58,15 @@ class Session(SentinelHubSession):
     def token(self) -> dict[str, Any]:
         """The current token, for the service that the configuration names."""
         return token(self.session, self.config.sh_base_url)
+
+    @property
+    def session_headers(self) -> dict[str, str]:
+        """The headers of a request. Raises ``Misconfigured`` where ``requests`` would send something else."""
+        base_url = self.config.sh_base_url
+        if get_netrc_auth(base_url) is not None:
+            raise Misconfigured(
+                f"your .netrc has an entry for {urlsplit(base_url).hostname}, which sentinelhub would send in place of "
+                "the token; remove the entry, or set NETRC to the path of a file without it"
+            )
+        headers: dict[str, str] = super().session_headers
+        return headers
