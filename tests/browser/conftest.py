@@ -12,7 +12,7 @@ from webdriver import Browser, Driver, running_driver
 
 @pytest.fixture(scope="session")
 def _simulator_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
-    with running_simulator(tmp_path_factory.mktemp("simulator")) as simulator:
+    with running_simulator(tmp_path_factory.mktemp("simulator"), Simulator) as simulator:
         yield simulator
 
 

@@ -234,7 +234,7 @@ def test_whoever_may_log_in_in_the_browser_only_pastes_the_address(
     config = {
         "client_type": "oidc_auth_code",
         "client_id": "browser-only",
-        "auth_server": simulator.user,
+        "auth_server": simulator.user_issuer,
         "scopes": ["planet", "offline_access"],
         "audiences": ["https://api.planet.com/"],
         "redirect_uri": redirect_uri,

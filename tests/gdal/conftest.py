@@ -12,7 +12,7 @@ from simulator import FOREIGN_VARIABLES, Simulator, running_simulator
 
 @pytest.fixture(scope="session")
 def _simulator_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
-    with running_simulator(tmp_path_factory.mktemp("simulator")) as simulator:
+    with running_simulator(tmp_path_factory.mktemp("simulator"), Simulator) as simulator:
         yield simulator
 
 

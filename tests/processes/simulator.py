@@ -6,10 +6,10 @@ import subprocess
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -54,10 +54,10 @@ def command() -> Path:
     return simulator_binary().with_name("planetkey")
 
 
-def clean_environment(home: Path) -> dict[str, str]:
-    """The environment of a process that finds nothing but what lies in this home directory."""
+def clean_environment(home: Path | None = None) -> dict[str, str]:
+    """The environment of a process that finds nothing but what lies in this home directory, or in that of the tests."""
     kept = {name: value for name, value in os.environ.items() if name not in FOREIGN_VARIABLES}
-    return kept | {"HOME": str(home)}
+    return kept if home is None else kept | {"HOME": str(home)}
 
 
 class Simulator:
@@ -65,7 +65,9 @@ class Simulator:
 
     def __init__(self, facts: Mapping[str, Any]) -> None:
         self.control: str = facts["control"]
-        self.user: str = facts["user"]
+        self.issuer: str = facts["m2m"]
+        self.tls_issuer: str = facts["tls"]
+        self.user_issuer: str = facts["user"]
         self.planet_api: str = facts["planet_api"]
         self.sentinel_hub_api: str = facts["sentinel_hub_api"]
         self.proxy: str = facts["proxy"]
@@ -96,11 +98,13 @@ class Simulator:
 
     def seed(self, **session: object) -> dict[str, Any]:
         """A user's session: what the token endpoint would have answered at the end of the login."""
-        return self._call("/sessions", session)
+        answer: dict[str, Any] = self._call("/sessions", session)
+        return answer
 
     def session_of(self, token: str) -> dict[str, Any]:
         """What became of the session that a refresh token, old or current, belongs to."""
-        (session,) = self._call("/sessions?" + urllib.parse.urlencode({"token": token}))
+        sessions: list[dict[str, Any]] = self._call("/sessions?" + urllib.parse.urlencode({"token": token}))
+        (session,) = sessions
         return session
 
     def register(self, **client: object) -> None:
@@ -108,20 +112,24 @@ class Simulator:
 
     def log_in(self, **person: object) -> dict[str, Any]:
         """A login without a browser: by `authorization_url` or `user_code`."""
-        return self._call("/login", person)
+        answer: dict[str, Any] = self._call("/login", person)
+        return answer
 
     def revoke(self, **what: object) -> None:
         self._call("/revoke", what)
 
     def token(self, **token: object) -> str:
         """A token signed by the simulator's key."""
-        return self._call("/token", token)["access_token"]
+        access_token: str = self._call("/token", token)["access_token"]
+        return access_token
 
     def count(self, target: str) -> int:
-        return self._call("/counters").get(target, 0)
+        count: int = self._call("/counters").get(target, 0)
+        return count
 
     def requests(self, target: str) -> list[dict[str, Any]]:
-        return self._call("/requests?" + urllib.parse.urlencode({"target": target}))
+        requests: list[dict[str, Any]] = self._call("/requests?" + urllib.parse.urlencode({"target": target}))
+        return requests
 
     def wait_held(self, hold: str, count: int = 1) -> None:
         """Returns when so many requests wait in the hold; fails when they never do."""
@@ -134,7 +142,8 @@ class Simulator:
         name, value = header_line.split(": ", 1)
         try:
             with self._opener.open(urllib.request.Request(url, headers={name: value}), timeout=60) as answer:
-                return answer.status
+                status: int = answer.status
+                return status
         except urllib.error.HTTPError as error:
             return error.code
 
@@ -143,9 +152,12 @@ class Simulator:
         return {"PLANETKEY_DEPLOYMENT": str(self.deployment), "PLANETKEY_ALLOW_INSECURE_LOOPBACK": "1"}
 
 
+S = TypeVar("S", bound=Simulator)
+
+
 @contextmanager
-def running_simulator(directory: Path) -> Iterator[Simulator]:
-    """A simulator that ends with the block."""
+def running_simulator(directory: Path, driver: Callable[[Mapping[str, Any]], S]) -> Iterator[S]:
+    """A simulator that ends with the block, as `driver` drives it."""
     binary = simulator_binary()
     assert binary.exists(), "build it: cargo build --release -p planetkey-simulator"
     process = subprocess.Popen(
@@ -157,7 +169,7 @@ def running_simulator(directory: Path) -> Iterator[Simulator]:
     assert process.stdin is not None
     assert process.stdout is not None
     try:
-        yield Simulator(json.loads(process.stdout.readline()))
+        yield driver(json.loads(process.stdout.readline()))
     finally:
         process.stdin.close()
         process.wait(30)

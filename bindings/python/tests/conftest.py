@@ -1,29 +1,17 @@
 """One simulator for the whole run, reset before each test, and an environment without credentials."""
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from planet_simulator import FOREIGN_VARIABLES, Simulator, simulator_binary
+from planet_simulator import Simulator
+from simulator import FOREIGN_VARIABLES, running_simulator
 
 
 @pytest.fixture(scope="session")
 def _simulator_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
-    binary = simulator_binary()
-    assert binary.exists(), "build it: cargo build --release -p planetkey-simulator"
-    process = subprocess.Popen(
-        [binary, "--until-stdin-closes", "--directory", tmp_path_factory.mktemp("simulator")],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    yield Simulator(process.stdout.readline())
-    process.stdin.close()
-    process.wait(30)
-    process.stdout.close()
+    with running_simulator(tmp_path_factory.mktemp("simulator"), Simulator) as simulator:
+        yield simulator
 
 
 @pytest.fixture

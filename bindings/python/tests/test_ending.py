@@ -19,13 +19,13 @@ atexit.register(print, "ending", flush=True)
 def kept_alive(simulator: Simulator, refresh_token: str) -> None:
     """The rotated refresh token is on disk, and the server knows it."""
     kept = json.loads(token_file(USER_PROFILE).read_text(encoding="utf-8"))
-    family = simulator.family(refresh_token)
+    family = simulator.session_of(refresh_token)
     assert kept["refresh_token"] == family["refresh_token"] != refresh_token
     assert (family["alive"], family["rotations"], family["reuse"]) == (True, 1, 0)
 
 
 def test_f107_the_end_waits_for_a_renewal(simulator: Simulator) -> None:
-    answer = simulator.log_in(age=4000)
+    answer = simulator.saved_login(age=4000)
     simulator.script("user.token", {"hold": "gate"})
     script = USER + "threading.Thread(target=session.access_token, daemon=True).start(); sys.stdin.readline()"
     process = simulator.python(script)
@@ -39,7 +39,7 @@ def test_f107_the_end_waits_for_a_renewal(simulator: Simulator) -> None:
 
 def test_f107_the_end_waits_for_a_background_renewal(simulator: Simulator) -> None:
     """Nobody waits for it but the end: between the two deadlines everybody has the valid token."""
-    answer = simulator.log_in(age=3200)
+    answer = simulator.saved_login(age=3200)
     simulator.script("user.token", {"hold": "gate"})
     process = simulator.python(USER + "session.access_token(); sys.stdin.readline()")
     simulator.wait_held("gate")
@@ -51,7 +51,7 @@ def test_f107_the_end_waits_for_a_background_renewal(simulator: Simulator) -> No
 
 
 def test_f107_the_end_does_not_wait_for_ever(simulator: Simulator) -> None:
-    simulator.log_in(age=4000)
+    simulator.saved_login(age=4000)
     before = token_file(USER_PROFILE).read_text(encoding="utf-8")
     simulator.script("user.token", {"hold": "never"})
     script = USER + "threading.Thread(target=session.access_token, daemon=True).start(); sys.stdin.readline()"
@@ -80,7 +80,7 @@ print(planetkey.settle(), flush=True)
 
 
 def test_f107_settle_before_an_end_without_atexit(simulator: Simulator) -> None:
-    answer = simulator.log_in(age=4000)
+    answer = simulator.saved_login(age=4000)
     simulator.script("user.token", {"hold": "gate"})
     script = (
         USER
@@ -104,7 +104,7 @@ os._exit(0)
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 def test_f107_ctrl_c_ends_the_wait_at_the_end(simulator: Simulator) -> None:
-    simulator.log_in(age=4000)
+    simulator.saved_login(age=4000)
     simulator.script("user.token", {"hold": "never"})
     script = (
         USER
@@ -130,7 +130,7 @@ sys.stdin.readline()
 @pytest.mark.parametrize("method", METHODS)
 def test_f107_a_worker_waits_too(simulator: Simulator, method: str) -> None:
     """It leaves by os._exit, which skips what atexit knows."""
-    answer = simulator.log_in(age=4000)
+    answer = simulator.saved_login(age=4000)
     simulator.script("user.token", {"hold": "gate"})
     script = f"""
 import multiprocessing, sys, warnings, planetkey, workers

@@ -7,8 +7,9 @@ from typing import Any
 
 import planetkey
 import pytest
-from planet_simulator import REPOSITORY, Simulator
+from planet_simulator import Simulator
 from planetkey import _native, errors
+from simulator import REPOSITORY
 
 CLASSES: list[type[planetkey.Error]] = [
     value for value in vars(errors).values() if isinstance(value, type) and planetkey.Error in value.__bases__

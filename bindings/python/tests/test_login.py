@@ -27,7 +27,7 @@ BROWSER_CLIENT: dict[str, Any] = {
 @pytest.fixture
 def people(simulator: Simulator) -> Simulator:
     simulator.settings(device_interval=1)
-    simulator.add_client(client_id="desktop", public=True, server="user", redirect_uris=["http://127.0.0.1/callback"])
+    simulator.register(client_id="desktop", public=True, server="user", redirect_uris=["http://127.0.0.1/callback"])
     return simulator
 
 
@@ -69,7 +69,7 @@ def test_a_device_login_by_a_prompt(people: Simulator) -> None:
     def prompt(prompt: planetkey.Prompt) -> None:
         shown.append(prompt)
         assert prompt.user_code is not None
-        people.approve(prompt.user_code, username="ada")
+        people.log_in(user_code=prompt.user_code, username="ada")
 
     session = people.user()
     logged_in = session.login(prompt=prompt, open_browser=False, scopes=OPENID)
@@ -104,7 +104,7 @@ def test_a_device_login_by_a_prompt(people: Simulator) -> None:
 
 def test_a_device_login_that_a_timer_drives(people: Simulator) -> None:
     login = people.user().start_device_login()
-    people.approve(login.user_code)
+    people.log_in(user_code=login.user_code)
     while isinstance(progress := login.poll(), int):
         assert progress > 0
         time.sleep(progress / 1000)
@@ -118,7 +118,7 @@ def test_a_browser_login(people: Simulator) -> None:
     port = urllib.parse.urlsplit(login.redirect_uri).port
     assert port is not None
     thread, outcome = waiting(login)
-    location = people.browse(login.authorization_url, username="ada")
+    location = people.log_in(authorization_url=login.authorization_url, username="ada")["location"]
     assert location.startswith(login.redirect_uri + "?")
     status, page = get(location)
     thread.join(30)
@@ -134,14 +134,14 @@ def test_a_browser_login(people: Simulator) -> None:
 def test_f129_denial_is_denied(people: Simulator) -> None:
     login = desktop(people).start_browser_login()
     thread, outcome = waiting(login)
-    status, page = get(people.browse(login.authorization_url, allow=False))
+    status, page = get(people.log_in(authorization_url=login.authorization_url, allow=False)["location"])
     thread.join(30)
     (refusal,) = outcome
     assert isinstance(refusal, planetkey.Denied)
     assert refusal.oauth_error == "access_denied"
     assert (status, "refused" in page) == (200, True)
     device = people.user().start_device_login()
-    people.approve(device.user_code, allow=False)
+    people.log_in(user_code=device.user_code, allow=False)
     with pytest.raises(planetkey.Denied):
         device.wait()
     assert not token_file("planet-user").exists()
@@ -165,7 +165,7 @@ def test_f131_the_address_is_pasted_back(people: Simulator) -> None:
     def prompt(prompt: planetkey.Prompt) -> str:
         assert prompt.kind == "paste"
         assert prompt.url is not None
-        answers.append(people.browse(prompt.url, username="ada"))
+        answers.append(people.log_in(authorization_url=prompt.url, username="ada")["location"])
         return answers.pop(0)
 
     assert desktop(people).login(method="paste", prompt=prompt).subject == "user|ada"
@@ -174,7 +174,7 @@ def test_f131_the_address_is_pasted_back(people: Simulator) -> None:
 
 
 def test_f130_another_subject_is_reported_before_anything_is_overwritten(people: Simulator) -> None:
-    people.log_in(subject="user|ada", scope=" ".join(OPENID))
+    people.saved_login(subject="user|ada", scope=" ".join(OPENID))
     file = token_file("planet-user")
     before = file.read_bytes()
     questions: list[str] = []
@@ -183,7 +183,7 @@ def test_f130_another_subject_is_reported_before_anything_is_overwritten(people:
         def prompt(prompt: planetkey.Prompt) -> str | None:
             if prompt.kind == "device":
                 assert prompt.user_code is not None
-                people.approve(prompt.user_code, username="bob")
+                people.log_in(user_code=prompt.user_code, username="bob")
                 return None
             questions.append(prompt.message)
             assert file.read_bytes() == before
@@ -223,18 +223,18 @@ def test_nobody_to_ask_says_what_to_run(people: Simulator) -> None:
 
 
 def test_a_logout_gives_the_refresh_token_back(people: Simulator) -> None:
-    refresh_token = people.log_in()["refresh_token"]
+    refresh_token = people.saved_login()["refresh_token"]
     out = people.user().logout()
     assert out
     assert (out.removed, out.revocation, out.why_unknown) == (True, "revoked", None)
-    assert people.family(refresh_token)["alive"] is False
+    assert people.session_of(refresh_token)["alive"] is False
     assert people.user().logout().removed is False
 
-    refresh_token = people.log_in()["refresh_token"]
+    refresh_token = people.saved_login()["refresh_token"]
     assert people.user().logout(revoke=False).revocation == "none"
-    assert people.family(refresh_token)["alive"] is True
+    assert people.session_of(refresh_token)["alive"] is True
 
-    people.log_in()
+    people.saved_login()
     people.script("user.revoke", {"status": 503})
     out = people.user().logout()
     assert (out.removed, out.revocation) == (True, "unknown")
@@ -251,7 +251,7 @@ def test_a_session_of_the_environment_takes_up_a_login(people: Simulator, monkey
 
     def prompt(prompt: planetkey.Prompt) -> None:
         assert prompt.user_code is not None
-        people.approve(prompt.user_code)
+        people.log_in(user_code=prompt.user_code)
 
     assert session.login(open_browser=False, prompt=prompt).profile == "planet-user"
     assert session.headers(url)["Authorization"].startswith("Bearer ")

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import planetkey
 import pytest
-from planet_simulator import REPOSITORY, Simulator, finish
+from planet_simulator import Simulator, finish
 from planetkey import _native
+from simulator import REPOSITORY
 
 PACKAGE = REPOSITORY / "bindings" / "python"
 

@@ -130,7 +130,7 @@ def test_f102_a_fork_while_another_thread_renews(simulator: Simulator, kind: str
         "m2m": "planetkey.Session.from_defaults()",
         "user": "planetkey.Session.from_profile('planet-user', allow_insecure_loopback=True)",
     }
-    simulator.log_in(age=4000)
+    simulator.saved_login(age=4000)
     simulator.script(f"{kind}.token", {"hold": "parent"})
     process = simulator.python(FORK_IN_A_RENEWAL.format(quiet=QUIET, session=sessions[kind], shared=True))
     simulator.wait_held("parent")
@@ -163,7 +163,7 @@ def test_f102_a_child_in_memory_does_not_wait_for_its_parent(simulator: Simulato
     "opened", ["from_defaults()", "from_profile('planet-user', allow_insecure_loopback=True)"], ids=["m2m", "user"]
 )
 def test_f105_workers_of_every_kind_share_the_session(simulator: Simulator, method: str, opened: str) -> None:
-    simulator.log_in(age=4000)
+    simulator.saved_login(age=4000)
     script = f"""
 import multiprocessing, planetkey, workers
 {QUIET}
@@ -186,7 +186,7 @@ if __name__ == "__main__":
 
 
 def test_f105_a_session_is_pickled_without_its_credentials(defaults: Simulator, tmp_path: Path) -> None:
-    answer = defaults.log_in(tmp_path)
+    answer = defaults.saved_login(tmp_path)
     options: dict[str, Any] = {
         "save": True,
         "storage_root": tmp_path,
@@ -220,7 +220,7 @@ def test_f105_a_session_is_pickled_without_its_credentials(defaults: Simulator, 
 
 def test_f105_the_deadline_of_a_handle_crosses_too(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PLANETKEY_DEPLOYMENT", str(simulator.deployment))
-    simulator.log_in(age=4000)
+    simulator.saved_login(age=4000)
     simulator.script("user.token", {"hold": "gate"})
     session = simulator.user(save=True).with_timeout_ms(200)
     with pytest.raises(planetkey.Timeout):
@@ -236,7 +236,7 @@ def test_f105_credentials_of_a_call_are_not_pickled(simulator: Simulator) -> Non
         simulator.m2m(profile="work").with_timeout_ms(500),
         planetkey.Session.from_client_config(config),
     ]
-    simulator.log_in()
+    simulator.saved_login()
     secret = "PASSWORD"
     refused.append(simulator.user(proxy=f"http://someone:{secret}@127.0.0.1:9"))
     for session in refused:
@@ -265,7 +265,7 @@ class PicklableStorage:
 
 
 def test_f105_a_storage_is_pickled_by_its_own_rules(simulator: Simulator, tmp_path: Path) -> None:
-    answer = simulator.log_in()
+    answer = simulator.saved_login()
     storage = PicklableStorage(tmp_path / "kept")
     storage.save(json.dumps(answer))
     session = simulator.user(storage=storage)

@@ -151,7 +151,7 @@ def test_a_place_that_cannot_be_written_leaves_a_session_in_memory(simulator: Si
 
 
 def test_logout_is_noticed_by_another_session(simulator: Simulator) -> None:
-    simulator.log_in()
+    simulator.saved_login()
     here, there = simulator.user(), simulator.user()
     token = here.access_token()
     assert there.access_token() == token
@@ -194,7 +194,7 @@ def test_an_api_key_is_not_logged_out() -> None:
 
 
 def test_a_users_session_serves_both_domains_without_a_request(simulator: Simulator) -> None:
-    answer = simulator.log_in()
+    answer = simulator.saved_login()
     session = simulator.user()
     for url in (simulator.planet_api + "/data/v1", simulator.sentinel_hub_api + "/api/v1"):
         assert session.headers(url) == {"Authorization": f"Bearer {answer['access_token']}"}
@@ -211,14 +211,14 @@ def test_a_users_session_serves_both_domains_without_a_request(simulator: Simula
 def test_the_default_session_finds_who_has_logged_in(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PLANETKEY_DEPLOYMENT", str(simulator.deployment))
     assert not planetkey.Session.from_defaults(allow_insecure_loopback=True).is_initialized()
-    answer = simulator.log_in()
+    answer = simulator.saved_login()
     session = planetkey.Session.from_defaults(allow_insecure_loopback=True)
     assert session.is_initialized()
     assert session.access_token() == answer["access_token"]
 
 
 def test_an_expired_token_is_rotated_and_kept(simulator: Simulator) -> None:
-    answer = simulator.log_in(age=4000)
+    answer = simulator.saved_login(age=4000)
     session, other = simulator.user(), simulator.user()
     assert session.is_initialized()
     renewed = session.access_token()
@@ -226,14 +226,14 @@ def test_an_expired_token_is_rotated_and_kept(simulator: Simulator) -> None:
     assert kept["access_token"] == renewed != answer["access_token"]
     assert kept["refresh_token"] != answer["refresh_token"]
     assert other.access_token() == renewed
-    family = simulator.family(answer["refresh_token"])
+    family = simulator.session_of(answer["refresh_token"])
     assert family["refresh_token"] == kept["refresh_token"]
     assert (family["alive"], family["rotations"], family["reuse"]) == (True, 1, 0)
     assert simulator.count("user.token") == 1
 
 
 def test_one_rotation_for_all_threads_and_sessions(simulator: Simulator) -> None:
-    answer = simulator.log_in(age=4000)
+    answer = simulator.saved_login(age=4000)
     sessions = [simulator.user() for _ in range(4)]
     simulator.script("user.token", {"hold": "gate"})
     callers = [Together(8, session.access_token) for session in sessions]
@@ -241,7 +241,7 @@ def test_one_rotation_for_all_threads_and_sessions(simulator: Simulator) -> None
     simulator.release("gate")
     tokens = {outcome.value for caller in callers for outcome in caller.join()}
     assert tokens == {sessions[0].access_token()}
-    family = simulator.family(answer["refresh_token"])
+    family = simulator.session_of(answer["refresh_token"])
     assert (family["alive"], family["rotations"], family["reuse"]) == (True, 1, 0)
     assert simulator.count("user.token") == 1
 
@@ -252,13 +252,13 @@ def test_nobody_has_logged_in(simulator: Simulator) -> None:
     error = asked_to_log_in(lambda: session.headers(simulator.planet_api + "/data"))
     assert (error.reason, error.profile) == ("never_logged_in", USER_PROFILE)
     # Somebody does now, and nobody has to open the session again.
-    answer = simulator.log_in()
+    answer = simulator.saved_login()
     until(session.is_initialized)
     assert session.access_token() == answer["access_token"]
 
 
 def test_expired_without_a_refresh_token(simulator: Simulator) -> None:
-    answer = simulator.log_in(age=4000, scope="planet")
+    answer = simulator.saved_login(age=4000, scope="planet")
     assert "refresh_token" not in answer
     session = simulator.user()
     assert not session.is_initialized()
@@ -268,8 +268,8 @@ def test_expired_without_a_refresh_token(simulator: Simulator) -> None:
 
 
 def test_revoked_is_asked_once(simulator: Simulator) -> None:
-    answer = simulator.log_in(age=4000)
-    simulator.end_session(answer["refresh_token"])
+    answer = simulator.saved_login(age=4000)
+    simulator.revoke(refresh_token=answer["refresh_token"])
     session = simulator.user()
     error = asked_to_log_in(session.access_token)
     assert (error.reason, error.oauth_error, error.profile) == ("revoked", "invalid_grant", USER_PROFILE)
@@ -277,13 +277,13 @@ def test_revoked_is_asked_once(simulator: Simulator) -> None:
     for again in (session, simulator.user()):
         assert asked_to_log_in(again.access_token).reason == "revoked"
     assert simulator.count("user.token") == 1
-    answer = simulator.log_in()
+    answer = simulator.saved_login()
     until(lambda: session.status().sources[0].token_cached)
     assert session.access_token() == answer["access_token"]
 
 
 def test_a_corrupt_file_is_put_aside(simulator: Simulator) -> None:
-    simulator.log_in()
+    simulator.saved_login()
     file = token_file(USER_PROFILE)
     file.write_text('{"access_token": "SECRET', encoding="utf-8")
     error = asked_to_log_in(simulator.user().access_token)
@@ -297,7 +297,7 @@ def test_a_corrupt_file_is_put_aside(simulator: Simulator) -> None:
 
 def test_a_logout_waits_for_the_renewal_that_is_under_way(simulator: Simulator) -> None:
     """Afterwards there is no file, and no token is handed out."""
-    simulator.log_in(age=4000)
+    simulator.saved_login(age=4000)
     session = simulator.user()
     simulator.script("user.token", {"hold": "gate"})
     renewal = Together(1, session.access_token)
@@ -314,7 +314,7 @@ def test_a_logout_waits_for_the_renewal_that_is_under_way(simulator: Simulator) 
 
 
 def test_the_storage_root_of_a_child(simulator: Simulator, tmp_path: Path) -> None:
-    answer = simulator.log_in(tmp_path / "root")
+    answer = simulator.saved_login(tmp_path / "root")
     script = """
 import sys, planetkey
 root = sys.stdin.readline().strip()

@@ -207,7 +207,7 @@ def test_a_revoked_token_is_renewed_once(simulator: Simulator) -> None:
     session = simulator.m2m()
     url = simulator.sentinel_hub_api + "/api"
     first = session.access_token()
-    simulator.revoke_all()
+    simulator.revoke(all=True)
     answer = requests.get(url, headers=session.headers(url), timeout=30)
     assert answer.status_code == 401
     challenge = answer.headers["WWW-Authenticate"]

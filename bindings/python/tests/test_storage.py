@@ -69,7 +69,7 @@ def raising(error: BaseException) -> Callable[[], object]:
 
 def logged_in(simulator: Simulator, **wanted: object) -> str:
     """What a storage holds after a login."""
-    return sdk_text(simulator.log_in(Path.home() / "login", **wanted))
+    return sdk_text(simulator.saved_login(Path.home() / "login", **wanted))
 
 
 def test_a_machines_token_is_kept_and_found_again(simulator: Simulator) -> None:
@@ -97,7 +97,7 @@ def test_a_users_refresh_token_is_rotated_in_it(simulator: Simulator) -> None:
     members = json.loads(kept.text or "")
     assert members["access_token"] == token
     assert members["refresh_token"] != before["refresh_token"]
-    assert simulator.family(before["refresh_token"])["rotations"] == 1
+    assert simulator.session_of(before["refresh_token"])["rotations"] == 1
     assert simulator.user(storage=kept).access_token() == token
     assert simulator.count("user.token") == 1
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import planetkey
 import pytest
-from planet_simulator import REPOSITORY, Simulator
+from planet_simulator import Simulator
+from simulator import REPOSITORY
 
 DIRECTORY = REPOSITORY / "tests" / "vectors"
 # How far an expiry may be from now plus its life: the time that a case takes, not a promise.

@@ -88,7 +88,7 @@ def test_a_signal_handler_that_returns_does_not_end_the_wait(simulator: Simulato
 
 @posix
 def test_ctrl_c_ends_a_logout_that_waits(simulator: Simulator) -> None:
-    simulator.log_in(age=4000)
+    simulator.saved_login(age=4000)
     simulator.script("user.token", {"hold": "gate"})
     script = """
 import signal, sys, threading, planetkey
