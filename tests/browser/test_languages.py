@@ -1,4 +1,4 @@
-"""The same logins from Python and from Node: programs of a few lines, and a person in a real browser."""
+"""The same logins from C, Python and Node: programs of a few lines, and a person in a real browser."""
 
 import json
 import subprocess
@@ -34,6 +34,7 @@ try {
 }
 """
 PROGRAMS = {
+    "c": [str(REPOSITORY / "build" / "browser" / "login")],
     "python": [sys.executable, "-c", PYTHON],
     "node": ["node", "--input-type=module", "-e", NODE, str(REPOSITORY / "bindings" / "node" / "index.mjs")],
 }
