@@ -85,17 +85,17 @@ fn by_person(person: &Person, options: &LoginOptions) -> Result<LoggedIn> {
     let has_redirect = kind == KindOfLogin::AuthorizationCode || client.local_redirect_uri().is_some();
     let has_prompter = options.prompter.is_some();
     match options.method {
-        Method::Browser => return in_browser(person, options),
+        Method::Browser => return in_browser(person, options)?.ok_or_else(unopened),
         Method::Device => return on_device(person, options),
         Method::Paste => return by_paste(person, options),
         Method::Auto => {}
     }
     if has_redirect && options.open_browser != Some(false) && (options.open_browser == Some(true) || options.opener().can_open())
     {
-        match in_browser(person, options) {
-            Err(error) if is_unopened(&error) => log::info!("no browser could be opened; another way is tried"),
-            outcome => return outcome,
+        if let Some(logged_in) = in_browser(person, options)? {
+            return Ok(logged_in);
         }
+        log::info!("no browser could be opened; another way is tried");
     }
     if has_prompter && (kind == KindOfLogin::DeviceCode || offers_device_codes(person)?) {
         match on_device(person, options) {
@@ -125,18 +125,12 @@ fn offers_device_codes(person: &Person) -> Result<bool> {
     }
 }
 
-const UNOPENED: &str = "no browser could be opened on this machine";
-
 fn unopened() -> Error {
     Error::new(
         Status::LoginRequired,
-        format!("{UNOPENED}; log in with a device code, or set BROWSER to the program that opens addresses"),
+        "no browser could be opened on this machine; log in with a device code, or set BROWSER to the program that opens addresses",
     )
     .with_reason("never_logged_in")
-}
-
-fn is_unopened(error: &Error) -> bool {
-    error.status() == Status::LoginRequired && error.message().starts_with(UNOPENED)
 }
 
 fn nobody_to_ask(person: &Person) -> Error {
@@ -151,7 +145,8 @@ fn nobody_to_ask(person: &Person) -> Error {
     .with_reason("never_logged_in")
 }
 
-fn in_browser(person: &Person, options: &LoginOptions) -> Result<LoggedIn> {
+/// Nothing where no browser could be opened, and nobody can be told to open one.
+fn in_browser(person: &Person, options: &LoginOptions) -> Result<Option<LoggedIn>> {
     let mut login = BrowserLogin::start(person, options, true)?;
     if let Some(interrupt) = person.interrupt() {
         login = login.with_interrupt(interrupt);
@@ -160,13 +155,13 @@ fn in_browser(person: &Person, options: &LoginOptions) -> Result<LoggedIn> {
         // Somebody may open it by hand, if somebody is told.
         if options.method != Method::Browser || options.prompter.is_none() {
             login.cancel();
-            return Err(unopened());
+            return Ok(None);
         }
         options.prompt(&login.prompt(false))?;
-        return login.wait(None);
+        return login.wait(None).map(Some);
     }
     options.prompt(&login.prompt(true))?;
-    login.wait(None)
+    login.wait(None).map(Some)
 }
 
 fn on_device(person: &Person, options: &LoginOptions) -> Result<LoggedIn> {

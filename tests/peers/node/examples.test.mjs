@@ -27,7 +27,8 @@ async function run(program, ...args) {
   return { output, errors, code };
 }
 
-for (const name of readdirSync(examples)) {
+// That of the login is run in tests/browser.
+for (const name of readdirSync(examples).filter((name) => name !== 'log_in.mjs')) {
   test(name, async () => {
     const { simulator, foreign } = here;
     const program = readFileSync(join(examples, name), 'utf8');
