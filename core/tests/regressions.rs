@@ -3,8 +3,8 @@
 mod common;
 
 use common::*;
-use planetkey::profile::FixedEnvironment;
-use planetkey::storage::Step;
+use planetkey::profile::{FixedEnvironment, HOME_VARIABLE};
+use planetkey::storage::{Memo, Step};
 use planetkey::{BrowserLogin, DeviceLogin, LoginOptions, M2mOptions, Options, Prompt, PromptKind, Session, Status};
 use serde_json::json;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -112,8 +112,10 @@ fn the_secret_of_another_deployments_client_stays_there() {
     Session::from_profile("cdse", &options).unwrap().headers("https://sh.dataspace.copernicus.eu/x").unwrap();
     assert!(home.fake.seen()[0].url.contains("copernicus"));
     std::fs::remove_file(home.path().join(".planet/cdse/token.json")).unwrap();
-    options.runtime.environment =
-        Arc::new(FixedEnvironment::new([("HOME", home.path().as_os_str().to_owned()), ("PL_AUTH_PROFILE", "cdse".into())]));
+    options.runtime.environment = Arc::new(FixedEnvironment::new([
+        (HOME_VARIABLE, home.path().as_os_str().to_owned()),
+        ("PL_AUTH_PROFILE", "cdse".into()),
+    ]));
     let session = Session::from_defaults(&options).unwrap();
     let at_own_host = session.headers("https://sh.dataspace.copernicus.eu/x").map(drop).map_err(|error| error.to_string());
     let _ = session.headers(SENTINEL_HUB);
@@ -183,6 +185,7 @@ fn a_logout_elsewhere_holds_in_an_applications_storage() {
     assert!(vault.text.lock().unwrap().is_none(), "{:?}", vault.text.lock().unwrap());
 }
 
+#[cfg(unix)]
 #[test]
 fn a_touched_file_ends_nothing_that_is_in_memory() {
     let home = Home::new();
@@ -240,6 +243,15 @@ fn a_login_after_a_revocation_is_found_in_an_applications_storage() {
 }
 
 #[test]
+fn a_refresh_token_that_is_refused_again_is_not_forgotten() {
+    // More than are kept, as another version or a careless hand leaves them.
+    let mut memo = Memo::default();
+    memo.dead.extend((0..20).map(|number| number.to_string()));
+    memo.bury("0".to_owned());
+    assert!(memo.is_dead("0") && memo.is_dead("19") && !memo.is_dead("1"));
+}
+
+#[test]
 fn a_rotated_refresh_token_beside_an_unusable_access_token_is_kept() {
     for members in [
         json!({"access_token": "a", "refresh_token": "refresh-9", "expires_in": 0}),
@@ -273,6 +285,7 @@ fn an_api_that_refuses_everything_and_two_processes_are_no_storm() {
     assert!(home.fake.count() <= 3, "{} requests in one second", home.fake.count());
 }
 
+#[cfg(unix)]
 #[test]
 fn root_leaves_the_file_to_its_owner() {
     use std::os::unix::fs::{MetadataExt, chown};
@@ -364,9 +377,11 @@ fn an_impatient_process_does_not_make_the_patient_ones_fail() {
     assert!(outcome.starts_with("access-"), "{outcome}");
 }
 
-/// A logger that is slow at one message.
+/// A logger that is slow at one message, about permissions.
+#[cfg(unix)]
 struct Slow(std::sync::Mutex<Option<(Arc<AtomicBool>, Arc<AtomicBool>)>>);
 
+#[cfg(unix)]
 impl log::Log for Slow {
     fn enabled(&self, _: &log::Metadata<'_>) -> bool {
         true
@@ -384,8 +399,10 @@ impl log::Log for Slow {
     fn flush(&self) {}
 }
 
+#[cfg(unix)]
 static SLOW: Slow = Slow(std::sync::Mutex::new(None));
 
+#[cfg(unix)]
 #[test]
 fn a_look_that_began_before_a_logout_brings_nothing_back() {
     use std::os::unix::fs::PermissionsExt;

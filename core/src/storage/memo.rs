@@ -44,9 +44,9 @@ impl Memo {
 
     /// Remembers that the server refused this refresh token.
     pub fn bury(&mut self, fingerprint: String) {
-        if !self.is_dead(&fingerprint) {
-            self.dead.push(fingerprint);
-        }
+        // One that is refused again is the youngest, and not the next to be forgotten.
+        self.dead.retain(|dead| *dead != fingerprint);
+        self.dead.push(fingerprint);
         let surplus = self.dead.len().saturating_sub(DEAD_LIMIT);
         self.dead.drain(..surplus);
     }
