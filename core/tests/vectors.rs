@@ -1,7 +1,7 @@
 //! Drives the shared cases of `tests/vectors` against the core; `tests/vectors/README.md` documents their form.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use planetkey::profile::FixedEnvironment;
+use planetkey::profile::{FixedEnvironment, HOME_VARIABLE};
 use planetkey::{ApiKeyTransport, Authorization, Error, M2mOptions, Options, Result, Session};
 use planetkey_simulator::{Settings, Simulator};
 use serde_json::{Map, Value, json};
@@ -197,7 +197,7 @@ impl Driver {
             }
             std::fs::write(path, answer.to_string()).unwrap();
         }
-        let mut environment = vec![("HOME".to_owned(), home.path().to_str().unwrap().to_owned())];
+        let mut environment = vec![(HOME_VARIABLE.to_owned(), home.path().to_str().unwrap().to_owned())];
         for (name, value) in case.get("environment").and_then(Value::as_object).unwrap_or(&Map::new()) {
             environment.push((name.clone(), value.as_str().expect("a variable is a string").to_owned()));
         }

@@ -4,6 +4,9 @@ use crate::error::{Error, Result};
 use std::collections::HashMap;
 use std::path::PathBuf;
 
+/// The variable that names the home directory.
+pub const HOME_VARIABLE: &str = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
+
 /// Where variables and the home directory come from. Called from any thread.
 pub trait Environment: Send + Sync {
     /// A variable, as the operating system has it.
@@ -11,8 +14,7 @@ pub trait Environment: Send + Sync {
 
     /// The home directory: `HOME`, or `USERPROFILE` on Windows.
     fn home(&self) -> Option<PathBuf> {
-        let name = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
-        self.raw(name).filter(|home| !home.is_empty()).map(PathBuf::from)
+        self.raw(HOME_VARIABLE).filter(|home| !home.is_empty()).map(PathBuf::from)
     }
 }
 

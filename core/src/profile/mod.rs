@@ -15,6 +15,6 @@ pub mod root;
 pub mod sentinelhub;
 
 pub use client_config::ClientConfig;
-pub use environment::{Environment, FixedEnvironment, SystemEnvironment};
+pub use environment::{Environment, FixedEnvironment, HOME_VARIABLE, SystemEnvironment};
 pub use manage::Profiles;
 pub use root::Root;

@@ -1,6 +1,6 @@
 //! Where profiles and sessions are kept.
 
-use super::environment::Environment;
+use super::environment::{Environment, HOME_VARIABLE};
 use super::names;
 use crate::error::{Error, Result};
 use crate::storage::sops::Sops;
@@ -60,7 +60,9 @@ impl Root {
     /// Errors: MISCONFIGURED when there is none.
     pub fn place(&self) -> Result<&Path> {
         self.place.as_deref().ok_or_else(|| {
-            Error::misconfigured("there is no home directory to find profiles in; set HOME or PLANETKEY_STORAGE_ROOT")
+            Error::misconfigured(format!(
+                "there is no home directory to find profiles in; set {HOME_VARIABLE} or PLANETKEY_STORAGE_ROOT"
+            ))
         })
     }
 

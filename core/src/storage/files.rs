@@ -308,10 +308,7 @@ pub(super) fn make_private_directory(directory: &Path) -> io::Result<()> {
     if let Some(parent) = parent {
         make_private_directory(parent)?;
     }
-    let mut builder = fs::DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    match builder.create(directory) {
+    match create_private(directory) {
         // Somebody else was faster.
         Err(error) if error.kind() == ErrorKind::AlreadyExists && directory.is_dir() => return Ok(()),
         made => made?,
@@ -319,6 +316,17 @@ pub(super) fn make_private_directory(directory: &Path) -> io::Result<()> {
     #[cfg(unix)]
     give_to_owner(&File::open(directory)?, parent.unwrap_or_else(|| Path::new(".")))?;
     Ok(())
+}
+
+#[cfg(unix)]
+fn create_private(directory: &Path) -> io::Result<()> {
+    std::os::unix::fs::DirBuilderExt::mode(&mut fs::DirBuilder::new(), 0o700).create(directory)
+}
+
+/// What lies in somebody's profile is theirs alone on Windows.
+#[cfg(not(unix))]
+fn create_private(directory: &Path) -> io::Result<()> {
+    fs::create_dir(directory)
 }
 
 fn sync_directory(directory: &Path) -> io::Result<()> {

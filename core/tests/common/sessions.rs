@@ -2,7 +2,7 @@
 
 use super::{CLIENT_ID, CLIENT_SECRET, Fake, Fixed, NOW, real_network, simulator, token};
 use planetkey::clock::ManualClock;
-use planetkey::profile::FixedEnvironment;
+use planetkey::profile::{FixedEnvironment, HOME_VARIABLE};
 use planetkey::storage::{Disk, Step, StorageCallbacks, document};
 use planetkey::{M2mOptions, Options, Runtime, Session};
 use planetkey_simulator::Simulator;
@@ -80,7 +80,7 @@ impl Home {
             runtime: Runtime {
                 clock: clock.clone(),
                 random: Arc::new(Fixed(0x80)),
-                environment: Arc::new(FixedEnvironment::new([("HOME", self.path())])),
+                environment: Arc::new(FixedEnvironment::new([(HOME_VARIABLE, self.path())])),
                 transport: Some(fake.clone()),
                 disk: None,
             },
@@ -323,7 +323,7 @@ impl Planet {
     /// With another home: a copy of the session.
     pub fn options_at(&self, home: &Path) -> Options {
         let (mut runtime, _) = real_network();
-        runtime.environment = Arc::new(FixedEnvironment::new([("HOME", home)]));
+        runtime.environment = Arc::new(FixedEnvironment::new([(HOME_VARIABLE, home)]));
         let deployment = Some(self.simulator.deployment());
         Options { deployment, allow_insecure_loopback: Some(true), runtime, ..Options::default() }
     }

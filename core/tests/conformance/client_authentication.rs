@@ -8,7 +8,7 @@ use planetkey::clock::{ManualClock, SystemRandom};
 use planetkey::http::Form;
 use planetkey::oauth::client_authentication::{ClientAuthentication, PrivateKey};
 use planetkey::oauth::client_credentials::Grant;
-use planetkey::profile::FixedEnvironment;
+use planetkey::profile::{FixedEnvironment, HOME_VARIABLE};
 use planetkey::secret::Secret;
 use planetkey::{Options, Runtime, Session, Status};
 use serde_json::{Value, json};
@@ -273,7 +273,7 @@ fn a077_secrets_are_read_and_never_written() {
     let text = config(&json!({}));
     std::fs::write(profile.join("auth_client.json"), &text).unwrap();
     let variables = [
-        ("HOME", home.path().to_str().unwrap()),
+        (HOME_VARIABLE, home.path().to_str().unwrap()),
         ("PL_AUTH_PROFILE", "machine"),
         ("PL_AUTH_CLIENT_ID", "environment-client"),
         ("PL_AUTH_CLIENT_SECRET", "environment-secret"),

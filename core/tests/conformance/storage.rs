@@ -3,7 +3,7 @@
 use crate::common::*;
 use planetkey::clock::ManualClock;
 use planetkey::http::{Body, Request, Response, Transport, TransportFailure};
-use planetkey::profile::FixedEnvironment;
+use planetkey::profile::{FixedEnvironment, HOME_VARIABLE};
 use planetkey::secret::Secret;
 use planetkey::storage::{Memory, Step, Stored};
 use planetkey::{Options, Runtime, Session, Status};
@@ -72,7 +72,7 @@ fn a116_whatever_the_umask_says() {
     let mut shell = Command::new("sh");
     let player = child(PLAYER, "modes");
     shell.args(["-c", "umask 000; exec \"$@\"", "sh"]).arg(player.get_program()).args(player.get_args());
-    shell.env(ROLE, "modes").env("HOME", home.path());
+    shell.env(ROLE, "modes").env(HOME_VARIABLE, home.path());
     Child::spawn(&mut shell).end();
     let modes = modes(home.path());
     assert!(modes.len() >= 5, "{modes:?}");
@@ -128,7 +128,7 @@ fn a117_secrets_are_wiped_from_memory() {
     home.seed(&json!({"access_token": old[0], "refresh_token": old[1], "id_token": old[2]}));
     let answer = json!({"access_token": new[0], "refresh_token": new[1], "token_type": "Bearer", "expires_in": 3600});
     std::fs::write(home.path().join("answer"), answer.to_string()).unwrap();
-    let mut process = Child::spawn(child(PLAYER, "memory").env("HOME", home.path()));
+    let mut process = Child::spawn(child(PLAYER, "memory").env(HOME_VARIABLE, home.path()));
     let left = |process: &Child, wanted: &[String]| -> Vec<String> {
         let found = |secret: &&String| occurrences(process.id(), secret.rsplit('-').next().unwrap().as_bytes()) > 0;
         wanted.iter().filter(found).cloned().collect()
@@ -186,12 +186,12 @@ impl Transport for FromFile {
 #[test]
 fn plays_its_role() {
     let Some(role) = role() else { return };
-    let home = PathBuf::from(std::env::var_os("HOME").unwrap());
+    let home = PathBuf::from(std::env::var_os(HOME_VARIABLE).unwrap());
     let options = Options {
         runtime: Runtime {
             clock: Arc::new(ManualClock::new(NOW)),
             random: Arc::new(Fixed(0x80)),
-            environment: Arc::new(FixedEnvironment::new([("HOME", &home)])),
+            environment: Arc::new(FixedEnvironment::new([(HOME_VARIABLE, &home)])),
             transport: Some(Arc::new(FromFile(home.join("answer")))),
             disk: None,
         },
@@ -306,7 +306,7 @@ fn a119_no_secret_in_the_command_line_of_a_child() {
     std::fs::write(home.file("token.sops.json"), text).unwrap();
     home.fake.answers(token(&json!({"access_token": "SECRET-new", "refresh_token": "SECRET-newer", "expires_in": 60})));
     let mut options = home.options();
-    options.runtime.environment = Arc::new(FixedEnvironment::new([("HOME", home.path()), ("PATH", &programs)]));
+    options.runtime.environment = Arc::new(FixedEnvironment::new([(HOME_VARIABLE, home.path()), ("PATH", &programs)]));
     let session = person(&options);
     assert_eq!(ask(&session), "SECRET-access");
     session.refresh().unwrap();

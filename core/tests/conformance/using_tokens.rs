@@ -5,7 +5,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use planetkey::authorize::challenge;
 use planetkey::clock::ManualClock;
-use planetkey::profile::FixedEnvironment;
+use planetkey::profile::{FixedEnvironment, HOME_VARIABLE};
 use planetkey::{ApiKeyTransport, Options, Session, Status};
 use serde_json::json;
 use std::sync::Arc;
@@ -154,7 +154,7 @@ fn a096_each_client_answers_for_its_own_token() {
     std::fs::write(profile.join("auth_client.json"), elsewhere.to_string()).unwrap();
     let mut options = options(&fake, &Arc::new(ManualClock::new(NOW)));
     options.runtime.environment = Arc::new(FixedEnvironment::new([
-        ("HOME", home.path().to_str().unwrap()),
+        (HOME_VARIABLE, home.path().to_str().unwrap()),
         ("PL_AUTH_PROFILE", "elsewhere"),
         ("PL_AUTH_CLIENT_ID", "two"),
         ("PL_AUTH_CLIENT_SECRET", "secret"),

@@ -2,6 +2,7 @@
 
 use crate::common::*;
 use planetkey::clock::{Clock, ManualClock};
+use planetkey::profile::HOME_VARIABLE;
 use planetkey::{Session, Status};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -158,7 +159,7 @@ fn f062_the_time_zone_changes_nothing() {
         home.write(&home.token_file(), &seeded(&json!({"_iat": at - 1800, "_exp": at + 1800})));
         for zone in ["UTC", "Europe/Berlin", "Pacific/Apia", "America/St_Johns", "right/UTC", "XYZ-14:59:59ABC"] {
             let mut command = child(PLAYER, &at.to_string());
-            let process = Child::spawn(command.env("TZ", zone).env("HOME", home.path()));
+            let process = Child::spawn(command.env("TZ", zone).env(HOME_VARIABLE, home.path()));
             assert_eq!(process.hear(), format!("{SEEDED} {}", at + 1800), "{zone}");
             process.end();
         }
@@ -171,7 +172,7 @@ fn plays_its_role() {
     let Some(now) = role() else { return };
     let home = Home::new();
     let mut options = home.options_with(&home.fake, &Arc::new(ManualClock::new(now.parse().unwrap())));
-    options.storage_root = Some(std::env::var("HOME").unwrap());
+    options.storage_root = Some(std::env::var(HOME_VARIABLE).unwrap());
     let session = person(&options);
     tell(&format!("{} {}", ask(&session), session.access_token().unwrap().expires_at().unwrap()));
 }
@@ -224,7 +225,8 @@ fn f063_absurd_times_in_files_neither_panic_nor_last() {
 }
 
 /// A rewrite is seen by its inode, its size, or its time to the nanosecond. What keeps all of them cannot be told apart by looking, as
-/// no program can; the next renewal reads the file all the same.
+/// no program can; the next renewal reads the file all the same. On Windows there is no inode to look at.
+#[cfg(unix)]
 #[test]
 fn f064_a_rewrite_of_the_same_size_at_the_same_time_is_seen() {
     let home = Home::new();

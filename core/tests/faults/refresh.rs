@@ -2,6 +2,7 @@
 
 use crate::common::*;
 use planetkey::http::TransportFailure;
+use planetkey::profile::HOME_VARIABLE;
 use planetkey::{Error, Session, Status};
 use serde_json::{Value, json};
 
@@ -60,7 +61,7 @@ fn f003_a_true_other_process_learns_it_too() {
     let error = planet.session().access_token().unwrap_err();
     assert_eq!(error.retry_after_ms(), Some(900_000));
     let process = Child::spawn(
-        child(PLAYER, "ask").env("HOME", planet.home()).env("PLANETKEY_DEPLOYMENT", planet.simulator.deployment_path()),
+        child(PLAYER, "ask").env(HOME_VARIABLE, planet.home()).env("PLANETKEY_DEPLOYMENT", planet.simulator.deployment_path()),
     );
     let answer = process.hear();
     process.end();

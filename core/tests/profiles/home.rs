@@ -2,7 +2,7 @@
 
 use planetkey::platform::Deployment;
 use planetkey::profile::members::Members;
-use planetkey::profile::{FixedEnvironment, Profiles, Root};
+use planetkey::profile::{FixedEnvironment, HOME_VARIABLE, Profiles, Root};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ impl Home {
     }
 
     pub fn join(&self, path: &str) -> PathBuf {
-        self.path().join(path)
+        path.split('/').fold(self.path().to_owned(), |whole, part| whole.join(part))
     }
 
     /// Writes a file below the home, with its directories.
@@ -43,7 +43,7 @@ impl Home {
     }
 
     pub fn environment(&self, variables: &[(&str, &str)]) -> FixedEnvironment {
-        let home = ("HOME", self.path().as_os_str().to_owned());
+        let home = (HOME_VARIABLE, self.path().as_os_str().to_owned());
         FixedEnvironment::new(variables.iter().map(|(name, value)| (*name, (*value).into())).chain([home]))
     }
 

@@ -4,10 +4,9 @@ use crate::home::*;
 use planetkey::Status;
 use planetkey::profile::client_config::ClientConfig;
 use planetkey::profile::manage::M2mLogin;
-use planetkey::profile::{FixedEnvironment, Profiles, Root, directory, names, precedence, preferences};
+use planetkey::profile::{FixedEnvironment, HOME_VARIABLE, Profiles, Root, directory, names, precedence, preferences};
 use planetkey::{platform::Deployment, secret::Secret};
 use serde_json::json;
-use std::ffi::OsString;
 use std::path::Path;
 
 fn client_id(root: &Root, profile: &str) -> String {
@@ -90,7 +89,7 @@ fn f086_names_that_differ_by_case_are_one_profile() {
 
 #[test]
 fn f087_without_a_home_it_says_what_to_set() {
-    let environment = FixedEnvironment::new([("HOME", "")]);
+    let environment = FixedEnvironment::new([(HOME_VARIABLE, "")]);
     let root = Root::new(&environment, None).unwrap();
     assert!(!root.has_place());
     let profiles = Profiles::new(root.clone(), Deployment::planet().unwrap());
@@ -107,7 +106,7 @@ fn f087_without_a_home_it_says_what_to_set() {
     for failure in failures {
         let error = failure.unwrap_err();
         assert_eq!(error.status(), Status::Misconfigured);
-        assert!(error.message().contains("HOME") && error.message().contains("PLANETKEY_STORAGE_ROOT"), "{error}");
+        assert!(error.message().contains(HOME_VARIABLE) && error.message().contains("PLANETKEY_STORAGE_ROOT"), "{error}");
     }
     assert_eq!(root.token_file("x").unwrap(), None);
     assert!(!root.has_session("planet-user").unwrap());
@@ -126,7 +125,7 @@ fn f087_a_home_that_changes_does_not_move_what_is_open() {
     let (old, new) = (before.root(), after.root());
     assert_eq!((client_id(&old, "x"), client_id(&new, "x")), ("before".into(), "after".into()));
     // A relative one is meant from where the process is now.
-    let relative = Root::new(&FixedEnvironment::new([("HOME", "some/where")]), None).unwrap();
+    let relative = Root::new(&FixedEnvironment::new([(HOME_VARIABLE, "some/where")]), None).unwrap();
     assert!(relative.place().unwrap().is_absolute());
     assert!(Root::new(&before.environment(&[]), Some("below")).unwrap().place().unwrap().is_absolute());
 }
@@ -134,11 +133,12 @@ fn f087_a_home_that_changes_does_not_move_what_is_open() {
 #[cfg(unix)]
 #[test]
 fn f087_paths_may_hold_spaces_and_bytes_that_are_no_text() {
+    use std::ffi::OsString;
     use std::os::unix::ffi::OsStringExt;
     let directory = tempfile::tempdir().unwrap();
     let odd = directory.path().join(OsString::from_vec(b"a home \xff of mine".to_vec()));
     std::fs::create_dir(&odd).unwrap();
-    let by_home = FixedEnvironment::new([("HOME", odd.as_os_str().to_owned())]);
+    let by_home = FixedEnvironment::new([(HOME_VARIABLE, odd.as_os_str().to_owned())]);
     let by_root = FixedEnvironment::new([("PLANETKEY_STORAGE_ROOT", odd.as_os_str().to_owned())]);
     for environment in [by_home, by_root] {
         let root = Root::new(&environment, None).unwrap();

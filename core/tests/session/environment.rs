@@ -2,7 +2,7 @@
 
 use crate::common::*;
 use planetkey::clock::ManualClock;
-use planetkey::profile::FixedEnvironment;
+use planetkey::profile::{FixedEnvironment, HOME_VARIABLE};
 use planetkey::{ApiKeyTransport, Options, Result, Session, Status};
 use std::ffi::OsString;
 use std::sync::Arc;
@@ -39,7 +39,7 @@ fn home() -> tempfile::TempDir {
 fn all_that_is_there_in_the_order_of_the_design() {
     let (home, fake) = (home(), Fake::new());
     let all = [
-        ("HOME", home.path().to_str().unwrap()),
+        (HOME_VARIABLE, home.path().to_str().unwrap()),
         ("SH_PROFILE", "mine"),
         ("SH_CLIENT_SECRET", "sh-secret"),
         ("SH_CLIENT_ID", "sh-client"),
@@ -131,7 +131,7 @@ fn half_a_pair_is_passed_over_and_said() {
 #[test]
 fn an_empty_variable_is_unset() {
     let names = ["PL_AUTH_PROFILE", "PL_AUTH_CLIENT_ID", "PL_AUTH_CLIENT_SECRET", "PL_API_KEY", "PLANET_API_KEY", "SH_CLIENT_ID"];
-    let more = ["SH_CLIENT_SECRET", "SH_PROFILE", "PLANETKEY_DEPLOYMENT", "PLANETKEY_ALLOW_INSECURE_LOOPBACK", "HOME"];
+    let more = ["SH_CLIENT_SECRET", "SH_PROFILE", "PLANETKEY_DEPLOYMENT", "PLANETKEY_ALLOW_INSECURE_LOOPBACK", HOME_VARIABLE];
     let session = open(names.into_iter().chain(more).map(|name| (name, ""))).unwrap();
     assert!(!session.is_initialized());
     assert_eq!(session.status().notes(), ["planet-user: nobody has logged in"]);
@@ -278,8 +278,10 @@ fn files_and_the_session_of_a_person_come_after_the_environment() {
         std::fs::write(path, content).unwrap();
     };
     write(".planet.json", r#"{"PL_AUTH_PROFILE": "machine", "key": "V2-KEY"}"#);
-    let options =
-        with_variables(&fake, [("HOME", home.path().to_str().unwrap()), ("SH_CLIENT_ID", "sh"), ("SH_CLIENT_SECRET", "s")]);
+    let options = with_variables(
+        &fake,
+        [(HOME_VARIABLE, home.path().to_str().unwrap()), ("SH_CLIENT_ID", "sh"), ("SH_CLIENT_SECRET", "s")],
+    );
     let session = Session::from_defaults(&options).unwrap();
     let wanted = ["environment: SH_CLIENT_ID, SH_CLIENT_SECRET", ".planet.json: PL_AUTH_PROFILE", ".planet.json: key"];
     assert_eq!(sources(&session), wanted);
@@ -292,7 +294,7 @@ fn files_and_the_session_of_a_person_come_after_the_environment() {
     assert_eq!(session.authorize(PLANET).unwrap().source(), ".planet.json: key", "the key stands before it");
     // Alone the person's session serves both.
     write(".planet.json", "{}");
-    let options = with_variables(&fake, [("HOME", home.path().to_str().unwrap())]);
+    let options = with_variables(&fake, [(HOME_VARIABLE, home.path().to_str().unwrap())]);
     let session = Session::from_defaults(&options).unwrap();
     for url in [PLANET, SENTINEL_HUB] {
         assert_eq!(session.headers(url).unwrap().header_value(), Some(format!("Bearer {token}").as_str()));
@@ -307,7 +309,7 @@ fn files_and_the_session_of_a_person_come_after_the_environment() {
 #[test]
 fn what_is_unfit_in_a_file_is_a_note() {
     let (home, fake) = (home(), Fake::new());
-    let home_variable = ("HOME", home.path().to_str().unwrap());
+    let home_variable = (HOME_VARIABLE, home.path().to_str().unwrap());
     let profile = home.path().join(".planet/machine/auth_client.json");
     let client =
         r#"{"client_type": "oidc_client_credentials_secret", "client_id": "x", "client_secret": "s", "auth_server": "no url"}"#;

@@ -2,6 +2,7 @@
 
 use crate::common::*;
 use crate::environment::with_variables;
+use planetkey::profile::HOME_VARIABLE;
 use planetkey::{Options, Session, Status};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -17,7 +18,7 @@ fn machine(id: &str) -> Value {
 }
 
 fn at_home(home: &Path, fake: &Arc<Fake>, more: &[(&'static str, &str)]) -> Options {
-    let home = ("HOME", home.to_str().unwrap().to_owned());
+    let home = (HOME_VARIABLE, home.to_str().unwrap().to_owned());
     with_variables(fake, more.iter().map(|(name, value)| (*name, (*value).to_owned())).chain([home]))
 }
 
@@ -121,7 +122,7 @@ fn a_profile_that_cannot_be_used_is_an_error_and_nothing_else_is_chosen() {
     }
     let homeless = with_variables(&fake, [("PL_AUTH_PROFILE", "machine")]);
     let error = Session::from_defaults(&homeless).unwrap_err();
-    assert!(error.status() == Status::Misconfigured && error.message().contains("HOME"), "{error}");
+    assert!(error.status() == Status::Misconfigured && error.message().contains(HOME_VARIABLE), "{error}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use crate::common::*;
 use planetkey::clock::ManualClock;
+use planetkey::profile::HOME_VARIABLE;
 use planetkey::storage::{Disk, Step};
 use planetkey::{Options, Result, Session};
 use serde_json::json;
@@ -31,7 +32,10 @@ pub fn machine(planet: &Planet) -> Command {
 
 fn session(planet: &Planet, profile: &str) -> Command {
     let mut command = child(PLAYER, "session");
-    command.env(PROFILE, profile).env("HOME", planet.home()).env("PLANETKEY_DEPLOYMENT", planet.simulator.deployment_path());
+    command
+        .env(PROFILE, profile)
+        .env(HOME_VARIABLE, planet.home())
+        .env("PLANETKEY_DEPLOYMENT", planet.simulator.deployment_path());
     for name in planetkey_simulator::Simulator::removed_environment() {
         command.env_remove(name);
     }
@@ -46,14 +50,14 @@ pub fn hasty(mut command: Command, timeout_ms: u64) -> Command {
 /// A process that renews the session of [`Home`] again and again and ends at the n-th step of the disk: by a signal, or as by `exit`.
 pub fn ending_at(home: &Home, round: usize, step: usize, how: &str) -> Command {
     let mut command = child(PLAYER, how);
-    command.env("HOME", home.path()).env(ROUND, round.to_string()).env(STEP, step.to_string());
+    command.env(HOME_VARIABLE, home.path()).env(ROUND, round.to_string()).env(STEP, step.to_string());
     command
 }
 
 /// One that plays another role in this home.
 pub fn playing(role: &str, home: &Home) -> Command {
     let mut command = child(PLAYER, role);
-    command.env("HOME", home.path());
+    command.env(HOME_VARIABLE, home.path());
     command
 }
 
@@ -127,7 +131,7 @@ impl Disk for Ending {
 /// The options of a process in the home that the parent has made.
 fn options_of_parent(home: &Home) -> Options {
     let mut options = home.options_with(&home.fake, &Arc::new(ManualClock::new(NOW)));
-    options.storage_root = Some(std::env::var("HOME").unwrap());
+    options.storage_root = Some(std::env::var(HOME_VARIABLE).unwrap());
     options
 }
 

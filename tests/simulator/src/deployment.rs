@@ -13,6 +13,9 @@ use crate::resource_server::PLANET_AUDIENCE;
 use crate::state::{Origins, Shared};
 use crate::tokens::random_text;
 
+/// The variable that names the home directory.
+const HOME_VARIABLE: &str = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
+
 /// Variables that would offer a program other credentials than the simulator's, or another place
 /// for them than its home.
 pub(crate) const REMOVED: [&str; 7] = [
@@ -97,10 +100,10 @@ impl Drop for Directory {
 }
 
 fn make_private(path: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path)
+    return std::os::unix::fs::DirBuilderExt::mode(&mut fs::DirBuilder::new(), 0o700).create(path);
+    #[cfg(not(unix))]
+    fs::create_dir(path)
 }
 
 /// Removes what lies in a directory, as far as that is possible; links are not followed.
@@ -162,7 +165,7 @@ pub(crate) fn environment(shared: &Shared, directory: &Directory) -> Vec<(String
     let settings = &shared.settings;
     let path = |path: PathBuf| path.to_string_lossy().into_owned();
     [
-        ("HOME", path(directory.home().to_owned())),
+        (HOME_VARIABLE, path(directory.home().to_owned())),
         ("PLANETKEY_DEPLOYMENT", path(directory.deployment())),
         ("PLANETKEY_ALLOW_INSECURE_LOOPBACK", "1".to_owned()),
         ("PL_API_KEY", settings.api_key.clone()),

@@ -11,6 +11,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use planetkey::profile::HOME_VARIABLE;
 use planetkey_simulator::{Settings, Simulator};
 use tempfile::TempDir;
 
@@ -48,7 +49,7 @@ impl Scene {
     /// The command with the simulator's environment, but in the home of this scene.
     pub fn command<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
         let mut command = bare(self.home.path(), arguments);
-        command.envs(self.simulator.environment()).env("HOME", self.home.path());
+        command.envs(self.simulator.environment()).env(HOME_VARIABLE, self.home.path());
         command
     }
 
@@ -59,7 +60,7 @@ impl Scene {
     /// As [`Scene::command`], with nothing on the disk before.
     pub fn afresh<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Run {
         let home = TempDir::new().unwrap();
-        finish(self.command(arguments).env("HOME", home.path()), b"")
+        finish(self.command(arguments).env(HOME_VARIABLE, home.path()), b"")
     }
 
     /// The command in the home of this scene, with the deployment of the simulator and no credential in its environment.
@@ -115,7 +116,7 @@ impl Scene {
 /// The command with an empty environment but for its home.
 pub fn bare<A: AsRef<OsStr>>(home: &Path, arguments: impl IntoIterator<Item = A>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_planetkey"));
-    command.args(arguments).env_clear().env("HOME", home);
+    command.args(arguments).env_clear().env(HOME_VARIABLE, home);
     command
 }
 
