@@ -32,7 +32,7 @@ fi
 endef
 
 .PHONY: all build bindings demo test test-rust test-schedules test-fuzz test-asan test-c test-python test-node test-vectors test-processes \
-	test-peers test-browser test-servers test-gdal test-install test-readme fuzz bench install dist prerequisites prerequisites-gdal lint clean
+	test-peers test-browser test-servers test-gdal test-install test-readme check-windows fuzz bench install dist prerequisites prerequisites-gdal lint clean
 
 # The shared cases are compared after every language has run them.
 .NOTPARALLEL:
@@ -71,6 +71,14 @@ lint:
 	$(CARGO) fmt --all -- --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	$(CARGO) clippy -p planetkey --features shuttle --all-targets --locked -- -D warnings
+
+# Not a part of `make test`: whether what is not for Unix alone compiles for Windows.
+windows := x86_64-pc-windows-gnu
+check-windows:
+	@rustc --print target-libdir --target $(windows) | xargs test -d || { echo "run: rustup target add $(windows)" >&2; exit 1; }
+	$(call need,gcc-mingw-w64-x86-64 g++-mingw-w64-x86-64)
+	RUSTFLAGS=-Dwarnings $(CARGO) check --locked -p planetkey --tests --target $(windows)
+	RUSTFLAGS=-Dwarnings $(CARGO) check --locked -p planetkey-ffi -p planetkey-cli --target $(windows)
 
 test-rust:
 	mkdir -p $(reports)

@@ -6,7 +6,7 @@ use planetkey::profile::HOME_VARIABLE;
 use planetkey::{Session, Status};
 use serde_json::{Value, json};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 const PLAYER: &str = "clock_and_files::plays_its_role";
 
@@ -233,7 +233,8 @@ fn f064_a_rewrite_of_the_same_size_at_the_same_time_is_seen() {
     home.seed(&json!({}));
     let file = home.token_file();
     let modified = || std::fs::metadata(&file).unwrap().modified().unwrap();
-    let keep_time = |time: SystemTime| std::fs::File::options().write(true).open(&file).unwrap().set_modified(time).unwrap();
+    let keep_time =
+        |time: std::time::SystemTime| std::fs::File::options().write(true).open(&file).unwrap().set_modified(time).unwrap();
     let session = home.person();
     assert_eq!(ask(&session), SEEDED);
     let first = modified();
