@@ -31,8 +31,8 @@ impl Shared for planetkey_gdal {
 /// that are open already stay as they are. Names have to spell the host in lower case, without `:443`.
 ///
 /// While something is installed, GDAL's options CPL_VSIL_CURL_USE_HEAD and, with ::PLANETKEY_GDAL_HEADER_LIVE, CPL_VSIL_CURL_USE_S3_REDIRECT
-/// are NO for the whole process, because GDAL would hand the credential on to where a redirect leads. A thread that sets them otherwise gets
-/// no credential.
+/// are NO for the whole process, and CPL_VSIL_CURL_AUTHORIZATION_HEADER_ALLOWED_IF_REDIRECT is not YES, because GDAL would hand the credential on
+/// to where a redirect leads. A thread that sets them otherwise gets no credential.
 ///
 /// A request whose credential cannot be had goes out without one. Then GDAL's error handler, the log and planetkey_gdal_last_error()
 /// say why. GDAL remembers a file that was refused: planetkey_gdal_refresh() has it forget that.
@@ -91,7 +91,8 @@ pub unsafe extern "C" fn planetkey_gdal_refresh(
 /// The name under which GDAL opens a URL with the session's credential. To be called right before that: it sees to it that there is a
 /// credential, because a failure inside GDAL says less, and with ::PLANETKEY_GDAL_HEADER_AT_OPEN hands GDAL the current one. With GDAL 3.7 and
 /// later the name is "/vsicurl/" and the URL; with an older one and ::PLANETKEY_GDAL_SCOPE_PATHS it is good in this process only, and whoever
-/// else learns it could have GDAL send the credential elsewhere.
+/// else learns it could have GDAL send the credential elsewhere. So could a file that is opened by it and names others, as a VRT does: it must be
+/// trusted as its server is.
 ///
 /// @param[in] gdal not NULL.
 /// @param[in] url NUL-terminated UTF-8 of at most 1 MiB; not NULL.
@@ -99,7 +100,8 @@ pub unsafe extern "C" fn planetkey_gdal_refresh(
 /// @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
 /// @return as planetkey_session_headers(); ::PLANETKEY_STATUS_HOST_REFUSED also for a host that is not among those installed.
 ///
-/// Any thread. Blocks on the network only while no valid token is there, until the session's deadline. Since 0.1.0.
+/// Any thread; with ::PLANETKEY_GDAL_HEADER_AT_OPEN no other thread may open a dataset meanwhile, because GDAL reads its options without a lock.
+/// Blocks on the network only while no valid token is there, until the session's deadline. Since 0.1.0.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn planetkey_gdal_path(

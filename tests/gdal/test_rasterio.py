@@ -15,7 +15,7 @@ from rasterio.errors import RasterioIOError
 
 from reading import check, check_all, windows
 from servers import Servers, write_netrc
-from simulator import Simulator, clean_environment
+from simulator import REPOSITORY, Simulator, clean_environment
 
 
 def test_a_dataset_that_stays_open_outlives_ten_tokens(
@@ -292,3 +292,73 @@ assert storage.kept
     assert ended.returncode == 0, ended.stderr
     assert simulator.count("m2m.token") == 1
     assert servers.refused() == []
+
+
+@pytest.mark.parametrize("outcome", ["a token", "an error"])
+def test_a_thread_of_gdal_without_the_gil_does_not_ask_for_it(
+    outcome: str, simulator: Simulator, servers: Servers, tmp_path: Path
+) -> None:
+    """Whoever holds the GIL may be waiting for that thread, which needs a token, and has something to log."""
+    if outcome == "an error":
+        simulator.script("m2m.token", {"status": 401, "json": {"error": "invalid_client"}}, repeat=True)
+    script = f"""
+import ctypes, logging, re
+import planetkey, planetkey.gdal
+import rasterio
+
+logging.basicConfig(level=logging.WARNING)
+session = planetkey.Session.from_m2m(
+    {simulator.client_id!r},
+    {simulator.client_secret!r},
+    allowed_hosts=[{servers.host!r}],
+    allow_insecure_loopback=True,
+    save=False,
+)
+(library,) = set(re.findall("/.*/libgdal.*", open("/proc/self/maps").read()))
+holding = ctypes.PyDLL({str(REPOSITORY / "build/gdal/bin/thread.so")!r})
+holding.open_in_thread.restype = ctypes.c_void_p
+gdal_itself = ctypes.CDLL(library)
+with planetkey.gdal.install(session) as gdal:
+    file = holding.open_in_thread(gdal_itself.VSIFOpenL, b"/vsicurl/{servers.api}/tiles/thread.tif")
+    if file:
+        gdal_itself.VSIFCloseL(ctypes.c_void_p(file))
+    print(gdal.last_error and gdal.last_error.code)
+"""
+    environment = clean_environment(tmp_path) | simulator.loopback_environment()
+    ended = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert simulator.count("m2m.token") == 1
+    if outcome == "a token":
+        assert ended.stdout == "None\n"
+        assert {request.authorization[0].split()[0] for request in servers.seen("api")} == {"Bearer"}
+    else:
+        assert ended.stdout == "MISCONFIGURED\n"
+        assert "ERROR:planetkey:a request of GDAL carries no credential: MISCONFIGURED" in ended.stderr
+
+
+def test_it_ends_at_once_also_while_another_thread_waits_for_a_token(
+    simulator: Simulator, servers: Servers, session: planetkey.Session
+) -> None:
+    simulator.script("m2m.token", {"hold": "token"})
+    gdal = planetkey.gdal.install(session, hosts=[servers.host])
+    outcomes: list[object] = []
+
+    def path() -> None:
+        try:
+            outcomes.append(gdal.path(f"{servers.api}/tiles/late.tif"))
+        except planetkey.Error as error:
+            outcomes.append(error)
+
+    waiting = Thread(target=path, daemon=True)
+    waiting.start()
+    simulator.wait_held("token")
+    gdal.uninstall()
+    with planetkey.gdal.install(session, hosts=[servers.host]):
+        simulator.release("token")
+        waiting.join(30)
+        check_all(f"{servers.api}/tiles/after.tif")
+    # It may have been over before the name was made.
+    assert len(outcomes) == 1
+    assert isinstance(outcomes[0], str | planetkey.InvalidArgument)

@@ -64,7 +64,10 @@ def test_at_open_goes_to_the_storage_directly_and_keeps_the_token(
     assert len(servers.seen("storage")) > TILES
 
 
-@pytest.mark.parametrize("option", ["CPL_VSIL_CURL_USE_S3_REDIRECT", "CPL_VSIL_CURL_USE_HEAD"])
+HANDS_ON = "CPL_VSIL_CURL_AUTHORIZATION_HEADER_ALLOWED_IF_REDIRECT"
+
+
+@pytest.mark.parametrize("option", ["CPL_VSIL_CURL_USE_S3_REDIRECT", "CPL_VSIL_CURL_USE_HEAD", HANDS_ON])
 def test_a_thread_that_switches_it_on_again_gets_no_credential(
     option: str, servers: Servers, session: planetkey.Session
 ) -> None:
@@ -77,3 +80,15 @@ def test_a_thread_that_switches_it_on_again_gets_no_credential(
         check_all(f"{servers.api}/signed/on.tif")
     assert servers.leaked() == []
     assert [request.authorization for request in servers.refused()] == [[]]
+
+
+@pytest.mark.parametrize("header", ["live", "at_open"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_process_that_wants_headers_handed_on_keeps_the_token_all_the_same(
+    kind: str, header: str, servers: Servers, session: planetkey.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(HANDS_ON, "YES")
+    with planetkey.gdal.install(session, header=header, hosts=[servers.host]) as gdal:
+        check_all(gdal.path(f"{servers.api}/{kind}/handed-{header}.tif"))
+    assert servers.seen("storage")
+    assert servers.leaked() == []

@@ -8,7 +8,7 @@ use pyo3::types::PyString;
 
 use crate::arguments::{text, texts};
 use crate::errors::{detached, guarded, invalid_argument, raise};
-use crate::interpreter::visit;
+use crate::interpreter::{is_attached, learn_is_attached, visit};
 use crate::session::Session;
 
 /// A session that GDAL asks for the header of its requests, until `uninstall()`; as a context manager until the end of the block.
@@ -22,6 +22,15 @@ impl Gdal {
     fn core(&self, py: Python<'_>) -> PyResult<Arc<planetkey_gdal::Gdal>> {
         let core = self.core.lock().unwrap_or_else(PoisonError::into_inner).clone();
         core.ok_or_else(|| invalid_argument(py, "this has been uninstalled; install the session again"))
+    }
+}
+
+impl Drop for Gdal {
+    /// Threads of GDAL may need the GIL to get out of the way.
+    fn drop(&mut self) {
+        if let Some(core) = self.core.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
+            Python::attach(|py| py.detach(|| drop(core)));
+        }
     }
 }
 
@@ -56,6 +65,8 @@ impl Gdal {
     fn uninstall(&self, py: Python<'_>) -> PyResult<()> {
         let core = self.core.lock().unwrap_or_else(PoisonError::into_inner).take();
         detached(py, || {
+            // Another thread may still be in a call.
+            core.iter().for_each(|core| core.uninstall());
             drop(core);
             Ok(())
         })
@@ -104,9 +115,11 @@ pub(crate) fn install(
         options.header = guarded(py, || Header::from_name(name))?;
     }
     options.hosts = hosts.map(|hosts| texts("hosts", hosts)).transpose()?;
-    // A thread of GDAL may hold the GIL, which a renewal needs for its log records and for storage in Python.
+    // A thread of GDAL may hold the GIL, which a renewal needs for its log records and for storage in Python. Another one must not ask for it:
+    // whoever holds it may be waiting for that thread.
+    learn_is_attached(py);
     options.wait = Some(Arc::new(|call: &mut (dyn FnMut() + Send)| {
-        if visit(|py| py.detach(&mut *call)).is_none() {
+        if is_attached() == Some(false) || visit(|py| py.detach(&mut *call)).is_none() {
             call();
         }
     }));

@@ -4,6 +4,8 @@
 //! unwinding would run through Rust's frames, and the process would abort. So nobody is inside when the interpreter ends; whoever
 //! will not leave in time stays where it is.
 
+use std::ffi::c_int;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -52,6 +54,27 @@ impl Drop for Visit {
 pub(crate) fn visit<T>(visit: impl FnOnce(Python<'_>) -> T) -> Option<T> {
     let _visit = Visit::begin()?;
     Python::try_attach(visit)
+}
+
+/// `PyGILState_Check`, which the stable ABI does not have.
+static CHECK: OnceLock<extern "C" fn() -> c_int> = OnceLock::new();
+
+/// Makes [`is_attached`] know.
+pub(crate) fn learn_is_attached(py: Python<'_>) {
+    let address = || -> PyResult<usize> {
+        let ctypes = py.import("ctypes")?;
+        let check = ctypes.getattr("pythonapi")?.getattr("PyGILState_Check")?;
+        ctypes.call_method1("cast", (check, ctypes.getattr("c_void_p")?))?.getattr("value")?.extract()
+    };
+    if let Ok(address @ 1..) = address() {
+        // SAFETY: the address of that function of the running interpreter, of this type in every version.
+        let _ = CHECK.set(unsafe { std::mem::transmute::<usize, extern "C" fn() -> c_int>(address) });
+    }
+}
+
+/// Whether this thread holds the GIL; nothing where nobody has asked to know, or it cannot be known.
+pub(crate) fn is_attached() -> Option<bool> {
+    CHECK.get().map(|check| check() != 0)
 }
 
 /// Holds a thread that Python ends, for the rest of the process; `pyo3` does the same where it takes the GIL itself.

@@ -1,12 +1,15 @@
 //! The core's log records go to the logger `planetkey` of Python's `logging`.
 
+use std::sync::mpsc::sync_channel;
+use std::time::Duration;
+
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use pyo3::exceptions::PyException;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
-use crate::interpreter::{call_method, visit};
+use crate::interpreter::{call_method, is_attached, visit};
 
 struct PythonLogger;
 
@@ -23,7 +26,7 @@ fn number(level: Level) -> u8 {
     }
 }
 
-fn emit(py: Python<'_>, record: &Record<'_>) -> PyResult<()> {
+fn emit(py: Python<'_>, level: Level, message: &str) -> PyResult<()> {
     static PLANETKEY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let logger = PLANETKEY.get_or_try_init(py, || {
         // Here and not in the package, whose import would take several times as long with `logging`.
@@ -34,9 +37,31 @@ fn emit(py: Python<'_>, record: &Record<'_>) -> PyResult<()> {
         call_method(&logger, "addHandler", (silent,))?;
         PyResult::Ok(logger.unbind())
     })?;
-    let level = number(record.level());
     // Without arguments logging does not format, so a percent sign is a percent sign.
-    call_method(logger.bind(py), "log", (level, record.args().to_string())).map(drop)
+    call_method(logger.bind(py), "log", (number(level), message)).map(drop)
+}
+
+fn deliver(level: Level, message: &str) {
+    visit(|py| {
+        if let Err(error) = emit(py, level, message) {
+            keep(py, error);
+        }
+    });
+}
+
+/// How long a thread without the GIL waits until its record is delivered.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// Has another thread deliver it. Whoever holds the GIL may be waiting for this one, where a thread of GDAL asks for a token.
+fn hand_over(level: Level, message: String) {
+    let (sender, receiver) = sync_channel::<()>(1);
+    let started = std::thread::Builder::new().name("planetkey-log".into()).spawn(move || {
+        deliver(level, &message);
+        drop(sender);
+    });
+    if started.is_ok() {
+        let _ = receiver.recv_timeout(PATIENCE);
+    }
 }
 
 /// A handler's own failures are reported by `logging`; what gets here is a signal handler's exception that happened to
@@ -57,11 +82,11 @@ impl Log for PythonLogger {
 
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
-            visit(|py| {
-                if let Err(error) = emit(py, record) {
-                    keep(py, error);
-                }
-            });
+            let (level, message) = (record.level(), record.args().to_string());
+            match is_attached() {
+                Some(false) => hand_over(level, message),
+                Some(true) | None => deliver(level, &message),
+            }
         }
     }
 

@@ -24,7 +24,7 @@ fn options(of_caller: &[&CStr], header_file: Option<&CStr>) -> Vec<CString> {
         let text = option.to_bytes();
         let value = |key: &[u8]| {
             let (name, value) = text.split_at_checked(key.len())?;
-            (name.eq_ignore_ascii_case(key) && value.first() == Some(&b'=')).then(|| &value[1..])
+            (name.eq_ignore_ascii_case(key) && matches!(value.first(), Some(b'=' | b':'))).then(|| &value[1..])
         };
         // One mechanism per request (RFC 6750 2).
         if value(b"USERPWD").is_some() || value(b"HTTPAUTH").is_some() || value(b"HEADER_FILE").is_some() {
@@ -131,8 +131,13 @@ mod tests {
 
     #[test]
     fn the_callers_credential_gives_way_and_all_else_stays() {
-        let given =
-            [c"TIMEOUT=3", c"USERPWD=key:", c"headers=Accept: a/b\r\nauthorization : api-key k\r\nX: y", c"HTTPAUTH=BASIC"];
+        let given = [
+            c"TIMEOUT=3",
+            c"USERPWD=key:",
+            c"userpwd:key:",
+            c"headers=Accept: a/b\r\nauthorization : api-key k\r\nX: y",
+            c"HTTPAUTH=BASIC",
+        ];
         assert_eq!(made(&given), ["TIMEOUT=3", "HEADERS=Accept: a/b\r\nX: y", "HEADER_FILE=/name"]);
         assert_eq!(
             made(&[c"HEADERS=Authorization: x", c"HEADER_FILE=/else", c"HEADERSIZE=1"]),

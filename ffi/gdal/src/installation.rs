@@ -11,12 +11,15 @@ use zeroize::Zeroizing;
 use crate::fetch::Request;
 use crate::gate;
 use crate::header_file::{self, Lines};
-use crate::library::{self, ASKS_BY_HEAD, CACHES_REDIRECTS, Library};
+use crate::library::{self, ASKS_BY_HEAD, CACHES_REDIRECTS, HANDS_HEADERS_ON, Library, Safe};
 use crate::options::{Header, Options, Scope};
 
 const LOG_TARGET: &str = "planetkey::gdal";
 const HEADER_FILE: &CStr = c"GDAL_HTTP_HEADER_FILE";
 const HEADERS: &CStr = c"GDAL_HTTP_HEADERS";
+const STAYS_AT_HOME: Safe = Safe { option: HANDS_HEADERS_ON, value: c"IF_SAME_HOST" };
+const FOLLOWS_ANEW: Safe = Safe { option: CACHES_REDIRECTS, value: c"NO" };
+const ASKS_BY_GET: Safe = Safe { option: ASKS_BY_HEAD, value: c"NO" };
 
 struct Installation {
     id: u64,
@@ -39,7 +42,7 @@ pub struct Gdal {
 
 impl Drop for Gdal {
     fn drop(&mut self) {
-        gate::alone(|| self.installation.remove());
+        self.uninstall();
     }
 }
 
@@ -66,7 +69,7 @@ impl Gdal {
             held: ArcSwap::default(),
             failure: ArcSwapOption::empty(),
         });
-        let headers = installation.headers()?;
+        let headers = installation.headers(&installation.origins.load())?;
         gate::alone(|| {
             let libraries = library::find()?;
             installation.check(&libraries)?;
@@ -89,24 +92,22 @@ impl Gdal {
     /// Errors: as [`Gdal::install`].
     pub fn refresh(&self) -> Result<()> {
         let installation = &self.installation;
-        let others = || INSTALLED.load().iter().filter(|other| other.id != installation.id).cloned().collect::<Vec<_>>();
-        if installation.options.hosts.is_none() && installation.options.scope != Scope::EveryHost {
-            let mut origins = installation.origins.load().to_vec();
-            for origin in installation.session.header_origins(None)? {
-                if !origins.contains(&origin) {
-                    origins.push(origin);
-                }
-            }
-            installation.check_others(&origins, &others())?;
-            installation.origins.store(Arc::new(origins));
-        }
-        let headers = installation.headers()?;
+        let added = match installation.options.hosts.is_none() && installation.options.scope != Scope::EveryHost {
+            true => installation.session.header_origins(None)?,
+            false => Vec::new(),
+        };
+        let headers = installation.headers(&with(&installation.origins.load(), &added))?;
         gate::alone(|| {
+            installation.check_installed()?;
             let libraries = library::find()?;
             installation.check(&libraries)?;
+            let others: Vec<_> = INSTALLED.load().iter().filter(|other| other.id != installation.id).cloned().collect();
+            let origins = with(&installation.origins.load(), &added);
+            installation.check_others(&origins, &others)?;
             for library in libraries.iter() {
                 library.install_file_system()?;
             }
+            installation.origins.store(Arc::new(origins));
             installation.apply(&libraries, &headers);
             installation.forget(&libraries);
             installation.failure.store(None);
@@ -117,9 +118,13 @@ impl Gdal {
     /// The name under which GDAL opens this URL, with the session's credential. It sees to it that there is one: what fails here would
     /// fail inside GDAL, which says less. The name is for GDAL in this process, now; with a GDAL before 3.7 it must not be handed on.
     ///
-    /// Errors: HOST_REFUSED for a host that is not among those installed, and as [`Session::headers`].
+    /// With [`Header::AtOpen`] and a token that has been renewed no other thread may open a dataset meanwhile. With a GDAL before 3.7 what is
+    /// opened so must be trusted: a file of it that names others, as a VRT does, can name any server, which gets the credential then.
+    ///
+    /// Errors: HOST_REFUSED for a host that is not among those installed, INVALID_ARGUMENT after the end, and as [`Session::headers`].
     pub fn path(&self, url: &str) -> Result<String> {
         let installation = &self.installation;
+        installation.check_installed()?;
         let authorization = installation.session.headers(url)?;
         let origins = installation.origins.load();
         let Some(place) = origins.iter().position(|origin| url.starts_with(origin.as_str())) else {
@@ -130,8 +135,12 @@ impl Gdal {
         };
         let is_held = || installation.held.load().get(place) == Some(&Some(identity(&authorization)));
         if installation.options.header == Header::AtOpen && !is_held() {
-            let headers = installation.headers()?;
-            gate::alone(|| installation.apply(&library::known(), &headers));
+            let headers = installation.headers(&origins)?;
+            gate::alone(|| {
+                installation.check_installed()?;
+                installation.apply(&library::known(), &headers);
+                Ok(())
+            })?;
         }
         if installation.failure.load().is_some() {
             // What was refused is mended now. Nothing else is forgotten: others may have datasets open.
@@ -144,6 +153,11 @@ impl Gdal {
         }
         let name = header_file::name(installation.id, place);
         Ok(format!("/vsicurl?header_file={}&url={}", escaped(&name.to_string_lossy()), escaped(url)))
+    }
+
+    /// GDAL gets its options back and asks no more, also while another thread is in a call here. Once is enough.
+    pub fn uninstall(&self) {
+        gate::alone(|| self.installation.remove());
     }
 
     /// The origins whose requests carry a credential, each with its slash.
@@ -172,6 +186,12 @@ fn check_every_host(options: &Options, origins: &[String]) -> Result<()> {
         return Err(invalid("scope every_host needs one host in hosts: the one whose credential is sent everywhere"));
     }
     Ok(())
+}
+
+/// Origins with what has been added, each in the place that it has.
+fn with(origins: &[String], added: &[String]) -> Vec<String> {
+    let new = added.iter().filter(|origin| !origins.contains(origin));
+    origins.iter().chain(new).cloned().collect()
 }
 
 /// As a value in a `/vsicurl?` name.
@@ -226,13 +246,13 @@ impl Installation {
 
     /// What datasets that are opened from now on send, by origin: with [`Header::AtOpen`] only. What one source lacks is no reason to
     /// withhold another's.
-    fn headers(&self) -> Result<Vec<Option<Authorization>>> {
+    fn headers(&self, origins: &[String]) -> Result<Vec<Option<Authorization>>> {
         if self.options.header != Header::AtOpen {
             return Ok(Vec::new());
         }
         let mut failure = None;
         let mut headers = Vec::new();
-        for origin in self.origins.load().iter() {
+        for origin in origins {
             let made = self.session.headers(origin);
             headers.push(made.map_err(|error| failure = Some(error)).ok());
         }
@@ -281,13 +301,21 @@ impl Installation {
         Ok(())
     }
 
-    /// What GDAL must not do for the whole process, because it would send the credential where a redirect leads.
-    fn must_be_off(&self) -> &'static [&'static CStr] {
+    /// What GDAL must keep to for the whole process, because otherwise it would send the credential where a redirect leads.
+    fn safe_options(&self) -> &'static [Safe] {
         match self.options.header {
-            Header::Live => &[CACHES_REDIRECTS, ASKS_BY_HEAD],
+            Header::Live => &[STAYS_AT_HOME, FOLLOWS_ANEW, ASKS_BY_GET],
             // GDAL 3.10 keeps its headers from the redirects that it remembers, and from the one that follows a HEAD it does not.
-            Header::AtOpen => &[ASKS_BY_HEAD],
+            Header::AtOpen => &[STAYS_AT_HOME, ASKS_BY_GET],
         }
+    }
+
+    fn is_installed(&self) -> bool {
+        INSTALLED.load().iter().any(|installed| installed.id == self.id)
+    }
+
+    fn check_installed(&self) -> Result<()> {
+        if self.is_installed() { Ok(()) } else { Err(invalid("this has been uninstalled; install the session again")) }
     }
 
     fn apply(&self, libraries: &[&'static Library], headers: &[Option<Authorization>]) {
@@ -327,6 +355,10 @@ impl Installation {
     }
 
     fn remove(&self) {
+        if !self.is_installed() {
+            // The options may be those of somebody else by now.
+            return;
+        }
         INSTALLED.rcu(|installed| installed.iter().filter(|other| other.id != self.id).cloned().collect::<Vec<_>>());
         for library in library::known().iter() {
             if library.knows_hosts() && self.options.scope != Scope::EveryHost {
@@ -354,19 +386,10 @@ impl Installation {
     fn lines(&self, library: &Library, place: usize) -> Lines {
         let origins = self.origins.load();
         let Some(origin) = origins.get(place) else { return Lines::default() };
-        let made = if self.must_be_off().iter().all(|option| library.is_off(option)) {
-            match self.session.headers_cached(origin) {
-                Ok(Some(authorization)) => Ok(authorization),
-                Ok(None) => self.waiting(|| self.session.headers(origin)),
-                Err(error) => Err(error),
-            }
-        } else {
-            Err(Error::new(
-                Status::HostRefused,
-                "GDAL would send the credential on to where a redirect leads, because this thread sets CPL_VSIL_CURL_USE_S3_REDIRECT or \
-                 CPL_VSIL_CURL_USE_HEAD; leave both alone, or install with header at_open",
-            ))
-        };
+        let made = check_thread(library, self.safe_options()).and_then(|()| match self.session.headers_cached(origin)? {
+            Some(authorization) => Ok(authorization),
+            None => self.waiting(|| self.session.headers(origin)),
+        });
         match made {
             Ok(authorization) => header_lines(&authorization),
             Err(error) => {
@@ -377,14 +400,29 @@ impl Installation {
     }
 }
 
+/// Whether requests of this thread keep the credential at home.
+fn check_thread(library: &Library, options: &[Safe]) -> Result<()> {
+    match options.iter().find(|safe| library.safe_value(**safe).is_none()) {
+        None => Ok(()),
+        Some(safe) => Err(Error::new(
+            Status::HostRefused,
+            format!(
+                "GDAL would send the credential on to where a redirect leads, because this thread sets {}; leave that alone",
+                safe.option.to_string_lossy()
+            ),
+        )),
+    }
+}
+
 /// The options of the whole process, and the callback before fetches, by all that is installed.
 fn settle_options(library: &'static Library) {
     let installed = INSTALLED.load();
     let mut options: Vec<(&'static CStr, CString)> = Vec::new();
     for installation in installed.iter() {
-        options.extend(installation.must_be_off().iter().map(|key| (*key, c"NO".to_owned())));
+        let value = |safe: &Safe| library.safe_value(*safe).unwrap_or_else(|| safe.value.to_owned());
+        options.extend(installation.safe_options().iter().map(|safe| (safe.option, value(safe))));
     }
-    // After them: the header must not be there before they are off.
+    // After them: the header must not be there before they are safe.
     let every_host = installed.iter().find(|installation| installation.options.scope == Scope::EveryHost);
     options.extend(every_host.map(|installation| (HEADER_FILE, header_file::name(installation.id, 0))));
     library.override_options(&options);
@@ -417,11 +455,10 @@ pub(crate) fn request(library: &'static Library, url: &str) -> Option<Request> {
     let installation = installed.iter().find(|installation| {
         installation.asks_before_fetch() && installation.origins.load().iter().any(|origin| url.starts_with(origin.as_str()))
     })?;
-    let made = match installation.session.authorize_cached(url) {
-        Ok(Some(authorization)) => Ok(authorization),
-        Ok(None) => installation.waiting(|| installation.session.authorize(url)),
-        Err(error) => Err(error),
-    };
+    let made = check_thread(library, &[STAYS_AT_HOME]).and_then(|()| match installation.session.authorize_cached(url)? {
+        Some(authorization) => Ok(authorization),
+        None => installation.waiting(|| installation.session.authorize(url)),
+    });
     match made {
         Ok(authorization) => {
             let mut url = Zeroizing::new(Vec::with_capacity(authorization.url().len() + 1));

@@ -35,6 +35,15 @@ const APP_DEFINED: c_int = 1;
 /// single hosts.
 pub(crate) const CACHES_REDIRECTS: &CStr = c"CPL_VSIL_CURL_USE_S3_REDIRECT";
 pub(crate) const ASKS_BY_HEAD: &CStr = c"CPL_VSIL_CURL_USE_HEAD";
+/// And it hands any header on to wherever a redirect leads where this is YES.
+pub(crate) const HANDS_HEADERS_ON: &CStr = c"CPL_VSIL_CURL_AUTHORIZATION_HEADER_ALLOWED_IF_REDIRECT";
+
+/// An option of the process, and the one value of it with which a credential stays where it belongs.
+#[derive(Clone, Copy)]
+pub(crate) struct Safe {
+    pub(crate) option: &'static CStr,
+    pub(crate) value: &'static CStr,
+}
 
 /// Every GDAL that is in the process now. Those that were found before stay.
 ///
@@ -195,10 +204,11 @@ impl Library {
         (!value.is_null()).then(|| unsafe { CStr::from_ptr(value) }.to_owned())
     }
 
-    /// Whether an option of GDAL is off for requests of this thread, as GDAL reads it.
-    pub(crate) fn is_off(&self, key: &CStr) -> bool {
-        self.option(key).is_some_and(|value| {
-            ["NO", "FALSE", "OFF", "0"].iter().any(|no| value.to_bytes().eq_ignore_ascii_case(no.as_bytes()))
+    /// What an option of GDAL is for requests of this thread, where that is safe, as GDAL reads it.
+    pub(crate) fn safe_value(&self, safe: Safe) -> Option<CString> {
+        self.option(safe.option).filter(|value| {
+            let is = |word: &[u8]| value.to_bytes().eq_ignore_ascii_case(word);
+            is(safe.value.to_bytes()) || ["NO", "FALSE", "OFF", "0"].iter().any(|no| is(no.as_bytes()))
         })
     }
 
