@@ -157,12 +157,17 @@ impl Renewing {
         };
         let dispensable = in_memory || self.client.renews_alone();
         if error.reason() == Some("corrupt") {
-            match self.storage.quarantine(now) {
-                // This session took the file away itself: that is no logout.
-                Ok(()) if self.storage.seen() != Seen::Unknown => self.seen.store(Arc::new(Seen::Absent)),
-                Ok(()) => {}
-                Err(unmoved) if dispensable => log::warn!("{unmoved}"),
-                Err(unmoved) => return Err(unmoved),
+            let before = self.seen.load_full();
+            if self.storage.seen() != Seen::Unknown {
+                // This session takes the file away itself: that is no logout, also to whoever looks at that very moment.
+                self.seen.store(Arc::new(Seen::Absent));
+            }
+            if let Err(unmoved) = self.storage.quarantine(now) {
+                self.seen.store(before);
+                if !dispensable {
+                    return Err(unmoved);
+                }
+                log::warn!("{unmoved}");
             }
             return if dispensable { Ok((Kept::Nothing, **self.seen.load(), false)) } else { Err(error) };
         }

@@ -87,6 +87,8 @@ pub(crate) struct Renewing {
     pub(super) http: Http,
     pub(super) timeout: Duration,
     pub(super) profile: Option<String>,
+    /// What could not be kept is not asked for.
+    pub(crate) must_save: bool,
 }
 
 impl Renewing {
@@ -109,6 +111,7 @@ impl Renewing {
             http,
             timeout,
             profile,
+            must_save: false,
         }
     }
 
@@ -282,8 +285,8 @@ impl Renewing {
         }
         let flight = self.flight();
         let state = flight.lock();
-        // A renewal or a logout was faster, and knows better.
-        if self.generation.load(Ordering::Relaxed) != epoch {
+        // A renewal or a logout was faster, and knows better; or it has just put a damaged file aside.
+        if self.generation.load(Ordering::Relaxed) != epoch || **self.seen.load() != before {
             drop(state);
             self.turn.look_again_soon(now);
             return;
