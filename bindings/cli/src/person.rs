@@ -10,6 +10,7 @@ use planetkey::{Error, LoggedIn, Named, Options, Result, Session, Status};
 use crate::arguments::{Login, Person};
 use crate::qr_code;
 use crate::streams::{Streams, mistake};
+use crate::terminal::Terminal;
 use crate::text::{printable, validity, wrapped};
 
 /// How often the remaining time is told.
@@ -173,12 +174,22 @@ fn show(prompt: &Prompt, with_qr_code: bool, streams: &mut Streams<'_>) -> Resul
             Ok(Some(pasted.expose().to_owned()))
         }
         PromptKind::Browser | PromptKind::Device => {
-            // First, because it is large and the code to compare must stay in view.
-            if with_qr_code && prompt.kind == PromptKind::Device {
-                let code = qr_code::of(prompt, streams.people());
-                streams.show(&format!("{code}\n"));
+            let message = wrapped(&prompt.message);
+            if !with_qr_code || prompt.kind != PromptKind::Device {
+                streams.show(&format!("{message}\n"));
+                return Ok(None);
             }
-            streams.show(&format!("{}\n", wrapped(&prompt.message)));
+            let code = qr_code::of(prompt, streams.people());
+            // The line that counts down comes below.
+            let lines = code.lines().count() + message.lines().count() + 3;
+            if streams.people().and_then(Terminal::rows).is_none_or(|rows| lines <= rows) {
+                // First, because it is large and the code to compare must stay in view.
+                streams.show(&format!("{code}\n{message}\n"));
+            } else {
+                // Last, because no camera reads half of it; the code to compare once more below.
+                let user_code = prompt.user_code.as_deref().unwrap_or_default();
+                streams.show(&format!("{message}\n{code}Code: {user_code}\n"));
+            }
             Ok(None)
         }
     }

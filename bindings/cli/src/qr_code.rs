@@ -8,6 +8,8 @@ use crate::terminal::Terminal;
 
 /// White on black, whatever the colours of the terminal are: cameras want dark on light.
 const WHITE_ON_BLACK: &str = "\x1b[97;40m";
+/// The code to compare, and the line that counts down.
+const LINES_BELOW: usize = 2;
 const USUAL: &str = "\x1b[0m";
 
 /// The lines of the code, or why there is none. `terminal`: where it is shown, if it is one.
@@ -21,6 +23,12 @@ pub(crate) fn of(prompt: &Prompt, terminal: Option<&dyn Terminal>) -> String {
         && columns < width
     {
         return format!("The QR code needs {width} columns, and this terminal has {columns}.\n");
+    }
+    let height = code.lines().count() + LINES_BELOW;
+    if let Some(rows) = terminal.and_then(Terminal::rows)
+        && rows < height
+    {
+        return format!("The QR code needs {height} lines, and this terminal has {rows}.\n");
     }
     let is_coloured = terminal.is_some() && shows_colours();
     let lines = code.lines().map(|line| match is_coloured {

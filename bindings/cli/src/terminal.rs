@@ -29,6 +29,11 @@ pub trait Terminal {
         USUAL_COLUMNS
     }
 
+    /// How many lines the error stream shows at once; nothing where that is not known.
+    fn rows(&self) -> Option<usize> {
+        None
+    }
+
     /// A question that any thread may ask while something takes its time: whether the person wants to break off. From now on Ctrl-C
     /// does not end the process by itself.
     fn interrupt(&self) -> Interrupt {
@@ -78,6 +83,12 @@ impl Terminal for StandardTerminal {
     fn columns(&self) -> usize {
         let size = rustix::termios::tcgetwinsize(io::stderr());
         size.ok().map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0).unwrap_or(USUAL_COLUMNS)
+    }
+
+    #[cfg(unix)]
+    fn rows(&self) -> Option<usize> {
+        let size = rustix::termios::tcgetwinsize(io::stderr());
+        size.ok().map(|size| usize::from(size.ws_row)).filter(|rows| *rows > 0)
     }
 
     #[cfg(unix)]

@@ -219,6 +219,29 @@ fn where_nobody_can_be_asked_it_says_what_to_run() {
     assert!(!scene.has(".planet.json"));
 }
 
+/// Half a code is read by no camera: it is the last thing on a low screen, with the code to compare, or is not shown.
+#[test]
+fn on_a_low_screen_the_whole_qr_code_stays_in_view() {
+    for rows in [24, 12, 60] {
+        let scene = Scene::new().quick();
+        let mut command = scene.bare(["login", "--device", "--show-qr-code"]);
+        command.env("LC_ALL", "C.UTF-8").env("TERM", "xterm").env("NO_COLOR", "1");
+        let mut session = Session::start_sized(command, true, rows);
+        session.wait_for("Waiting for you");
+        let lines: Vec<&str> = session.screen.lines().collect();
+        let seen = &lines[lines.len().saturating_sub(rows.into())..];
+        let is_of_the_code = |line: &&&str| line.contains('█') || line.contains('▀');
+        let whole = lines.iter().filter(is_of_the_code).count();
+        assert_eq!(seen.iter().filter(is_of_the_code).count(), whole, "{rows}: {}", session.screen);
+        assert_eq!(whole > 0, rows > 12, "{rows}: {}", session.screen);
+        let code = word_after(&session.screen, "shows the code ");
+        assert!(seen.iter().any(|line| line.contains(&code)), "{rows}: {}", session.screen);
+        assert_eq!(session.screen.contains("lines, and this terminal has 12."), rows == 12, "{}", session.screen);
+        scene.decides(&code, "ada", true);
+        assert_eq!(session.end().0, 0);
+    }
+}
+
 #[test]
 fn who_says_device_is_told_the_code_without_a_terminal() {
     let scene = Scene::new().quick();

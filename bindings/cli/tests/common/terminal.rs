@@ -7,7 +7,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{LocalModes, tcgetattr};
+use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 
 /// A command whose standard input and error are a terminal of its own, 80 columns or whatever it is.
 pub struct Session {
@@ -20,12 +20,19 @@ pub struct Session {
 }
 
 impl Session {
-    pub fn start(mut command: Command, asks: bool) -> Self {
+    pub fn start(command: Command, asks: bool) -> Self {
+        Session::start_sized(command, asks, 0)
+    }
+
+    /// As [`Session::start`], in a terminal of so many lines; of 0 where it does not say.
+    pub fn start_sized(mut command: Command, asks: bool, rows: u16) -> Self {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
         let name = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
         let terminal = OpenOptions::new().read(true).write(true).open(name).unwrap();
+        let size = Winsize { ws_row: rows, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
+        tcsetwinsize(&terminal, size).unwrap();
         let stderr = if asks { Stdio::from(terminal.try_clone().unwrap()) } else { Stdio::piped() };
         let stdin = terminal.try_clone().unwrap();
         let child = command.stdin(stdin).stdout(Stdio::piped()).stderr(stderr).spawn().unwrap();
