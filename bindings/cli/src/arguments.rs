@@ -426,7 +426,8 @@ pub(crate) struct Shared {
     pub(crate) api_key_transport: Option<String>,
 
     /// Keep sessions and profiles in this directory instead of the home
-    /// directory; the same as PLANETKEY_STORAGE_ROOT
+    /// directory, whose configuration is still read where this one has
+    /// none; the same as PLANETKEY_STORAGE_ROOT
     #[arg(long, value_name = "DIR", global = true, help_heading = STORAGE)]
     pub(crate) storage_root: Option<String>,
     /// Keep no tokens on disk, and use none that are there

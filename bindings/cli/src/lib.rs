@@ -19,6 +19,7 @@ mod person;
 mod profiles;
 mod qr_code;
 mod session;
+mod signals;
 mod status;
 mod streams;
 mod terminal;
@@ -34,6 +35,7 @@ use planetkey::{Error, Result, Session, Status};
 use serde_json::{Map, Value};
 
 use arguments::{Arguments, Command, Shared};
+pub use signals::Signals;
 use streams::Streams;
 pub use terminal::{StandardTerminal, Terminal};
 use usage::Answer;
@@ -48,12 +50,14 @@ where
     I: IntoIterator<Item = A>,
     A: Into<OsString> + Clone,
 {
-    run_at(None, arguments, stdin, stdout, stderr)
+    run_at(None, None, arguments, stdin, stdout, stderr)
 }
 
-/// As [`run`], where `stdin` is this terminal: questions go to `stderr`, and secrets are typed without being shown.
+/// As [`run`], where `stdin` is this terminal: questions go to `stderr`, and secrets are typed without being shown. `signals` are those that
+/// end what waits; the program settles afterwards, and obeys them.
 pub fn run_at<I, A>(
     terminal: Option<&dyn Terminal>,
+    signals: Option<&Signals>,
     arguments: I,
     stdin: &mut dyn Read,
     stdout: &mut dyn Write,
@@ -63,7 +67,7 @@ where
     I: IntoIterator<Item = A>,
     A: Into<OsString> + Clone,
 {
-    let mut streams = Streams { stdin, stderr, terminal, for_program: false };
+    let mut streams = Streams { stdin, stderr, terminal, signals, for_program: false };
     let done = catch_unwind(AssertUnwindSafe(|| {
         let output = answer(arguments, &mut streams)?;
         deliver(&output, stdout)
@@ -99,10 +103,12 @@ where
         Command::Reset { yes, json } => profiles::reset(yes, json, &shared, streams),
         Command::Logout { no_revoke, json } => {
             session::needs_disk(&shared, "log out from")?;
-            session::logout(session::open(&shared, streams), !no_revoke, json, streams)
+            let session = session::open(&shared, streams).map(|session| streams.interruptible(session));
+            session::logout(session, !no_revoke, json, streams)
         }
         command => {
             let session = session::open(&shared, streams)?;
+            let session = streams.interruptible(session);
             let output = answer_of(&session, &command, &shared, streams);
             // The log has the notes, too, and so has the status. They come last: a renewal may have added one.
             if shared.verbose == 0 && !matches!(command, Command::Status { .. }) {

@@ -3,7 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
-use planetkey_cli::{StandardTerminal, Terminal, run_at};
+use planetkey_cli::{Signals, StandardTerminal, Terminal, run_at};
 
 /// A renewal that is under way when the command ends gets so long to keep what it is about to receive.
 const SETTLE_MS: u64 = 5_000;
@@ -11,8 +11,13 @@ const SETTLE_MS: u64 = 5_000;
 fn main() -> ExitCode {
     let terminal = StandardTerminal::of_this_process();
     let terminal = terminal.as_ref().map(|terminal| terminal as &dyn Terminal);
+    let signals = Signals::of_this_process();
     let (mut stdin, mut stdout, mut stderr) = (io::stdin().lock(), io::stdout().lock(), io::stderr());
-    let code = run_at(terminal, std::env::args_os(), &mut stdin, &mut stdout, &mut stderr);
+    let code = run_at(terminal, Some(&signals), std::env::args_os(), &mut stdin, &mut stdout, &mut stderr);
+    if signals.came() && !planetkey::session::settle(0) {
+        eprintln!("planetkey: a renewal is under way, and its outcome is kept first; Ctrl-C again ends it at once");
+    }
     planetkey::session::settle(SETTLE_MS);
+    signals.obey();
     ExitCode::from(code)
 }

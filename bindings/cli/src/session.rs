@@ -32,6 +32,7 @@ pub(crate) fn open(shared: &Shared, streams: &mut Streams<'_>) -> Result<Session
 pub(crate) fn options(shared: &Shared) -> Options {
     Options {
         save: shared.no_save.then_some(false),
+        must_save: true,
         storage_root: shared.storage_root.clone(),
         timeout_ms: shared.timeout_ms,
         deployment: shared.deployment.clone(),

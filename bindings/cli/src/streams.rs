@@ -3,8 +3,9 @@
 use std::io::{self, Read, Write};
 
 use planetkey::secret::Secret;
-use planetkey::{Error, Result, Status};
+use planetkey::{Error, Result, Session, Status};
 
+use crate::signals::Signals;
 use crate::terminal::Terminal;
 use crate::text::printable;
 
@@ -13,11 +14,17 @@ pub(crate) struct Streams<'a> {
     pub(crate) stdin: &'a mut dyn Read,
     pub(crate) stderr: &'a mut dyn Write,
     pub(crate) terminal: Option<&'a dyn Terminal>,
+    pub(crate) signals: Option<&'a Signals>,
     /// A program reads the output: nobody is told how it went, and nobody is asked.
     pub(crate) for_program: bool,
 }
 
 impl<'a> Streams<'a> {
+    /// The same session, whose calls end by a signal.
+    pub(crate) fn interruptible(&self, session: Session) -> Session {
+        self.signals.map_or(session.clone(), |signals| session.with_interrupt(signals.catch()))
+    }
+
     /// Tells how it went.
     pub(crate) fn say(&mut self, text: &str) {
         if !self.for_program {

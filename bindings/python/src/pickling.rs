@@ -26,6 +26,8 @@ impl Recipe {
         // Without a wildcard, so that a new option is not forgotten here.
         let Options {
             save,
+            // Programs in Python run on.
+            must_save: _,
             profile: _,
             storage_root,
             storage: _,

@@ -79,7 +79,8 @@ impl<'a> Opening<'a> {
                 let client = Client::new(client, &self.deployment, self.allow_insecure_loopback)?;
                 let storage = self.storage(&client, keep_in)?;
                 let timeout = self.options.timeout()?;
-                let renewing = Renewing::new(client, storage, self.options.http()?, timeout, profile.clone());
+                let mut renewing = Renewing::new(client, storage, self.options.http()?, timeout, profile.clone());
+                renewing.must_save = self.options.must_save;
                 Ok(Source { credential: Credential::Renewing(Arc::new(renewing)), origin: origin.to_owned(), profile })
             }
         }

@@ -22,6 +22,9 @@ pub struct Options {
     /// Whether tokens are kept on disk, where all processes and Planet's own tools share them; they are by default. `false` keeps them in
     /// memory, and does not look at what is on disk.
     pub save: Option<bool>,
+    /// Whether a renewal is refused (STORAGE) whose new refresh token could not be kept. Off by default: a program that runs on lives from memory.
+    /// For programs that end soon, and would take the only copy with them.
+    pub must_save: bool,
     /// The profile whose directory keeps the tokens of `from_m2m` and `from_client_config`; by default `planet-m2m-<client id>` for a
     /// machine and the client id for everybody else, as in Planet's SDK.
     pub profile: Option<String>,

@@ -254,6 +254,9 @@ impl Renewing {
         let mut old = stored
             .filter(|stored| stored.tokens.refresh_token().is_some())
             .ok_or_else(|| self.login_required(is_foreign, has_tokens))?;
+        if self.must_save {
+            self.storage.check()?;
+        }
         let (mut replayed, mut switched) = (false, false);
         loop {
             // Another client's attempt with the same token says nothing about it.

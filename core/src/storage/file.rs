@@ -114,6 +114,11 @@ impl Storage for FileStorage {
         files::replace_on(self.disk.as_ref(), &self.token, &bytes).map(|version| self.state(Seen::At(version)))
     }
 
+    fn check(&self) -> Result<()> {
+        self.check_place()?;
+        files::check_on(self.disk.as_ref(), &self.token)
+    }
+
     fn remove(&self) -> Result<bool> {
         let mut removed = files::remove_followed(&self.token)?;
         // A clear copy beside an encrypted session would be the next one's session.

@@ -7,6 +7,7 @@ use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
+use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
 /// No session or configuration comes near this size.
@@ -17,6 +18,8 @@ const SETTLE_POLL: Duration = Duration::from_millis(1);
 const SETTLED_AFTER: Duration = Duration::from_millis(250);
 /// Somebody who rewrites a file without pause is waited for no longer than this.
 const SETTLE_LIMIT: Duration = Duration::from_secs(3);
+/// Room for the tokens of one session.
+const USUAL_BYTES: usize = 16 * 1024;
 /// A temporary file this old was left by a crash.
 const STALE_TEMPORARY: Duration = Duration::from_secs(3600);
 
@@ -246,28 +249,13 @@ pub(super) fn replace_on(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<V
     write(disk, path, bytes).map_err(|error| failed("cannot be written", path, &error))
 }
 
+/// Whether [`replace_on`] would succeed now with a content of the usual size. Leaves nothing behind. Errors: STORAGE.
+pub(super) fn check_on(disk: &dyn Disk, path: &Path) -> Result<()> {
+    stage(disk, path, &[b' '; USUAL_BYTES]).map(drop).map_err(|error| failed("cannot be written", path, &error))
+}
+
 fn write(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<Version> {
-    #[cfg(unix)]
-    let path = match fs::symlink_metadata(path) {
-        // The link stays, and so does the file that it leads to being the one that is used. One that leads nowhere is replaced.
-        Ok(metadata) if metadata.is_symlink() => match own_link(path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => path.to_owned(),
-            led => led?,
-        },
-        _ => path.to_owned(),
-    };
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
-    disk.before(Step::Directory)?;
-    make_private_directory(directory)?;
-    disk.before(Step::Create)?;
-    // tempfile creates 0600 and close-on-exec, and removes what is not persisted.
-    let mut temporary = tempfile::Builder::new().prefix(&temporary_prefix(&path)).suffix(".tmp").tempfile_in(directory)?;
-    #[cfg(unix)]
-    give_to_owner(temporary.as_file(), if path.exists() { &path } else { directory })?;
-    disk.before(Step::Write)?;
-    temporary.write_all(bytes)?;
-    disk.before(Step::Sync)?;
-    temporary.as_file().sync_all()?;
+    let (path, temporary) = stage(disk, path, bytes)?;
     let version = Version::of(&temporary.as_file().metadata()?);
     disk.before(Step::Rename)?;
     let mut waiting = Some(temporary);
@@ -279,11 +267,44 @@ fn write(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<Version> {
         None => Ok(()),
     })?;
     // From here on the new content counts; that it survives a power cut is worth waiting for but not an error.
+    let directory = directory_of(&path);
     let synced = disk.before(Step::SyncDirectory).and_then(|()| sync_directory(directory));
     if let Err(error) = synced {
         log::warn!("{} was written but may be lost by a power cut: {error}", path.display());
     }
     Ok(version)
+}
+
+fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
+}
+
+/// The bytes on the disk, beside the file whose place they are to take; and that place, where links are followed.
+fn stage(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<(PathBuf, NamedTempFile)> {
+    #[cfg(unix)]
+    let path = match fs::symlink_metadata(path) {
+        // The link stays, and so does the file that it leads to being the one that is used. One that leads nowhere is replaced.
+        Ok(metadata) if metadata.is_symlink() => match own_link(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => path.to_owned(),
+            led => led?,
+        },
+        _ => path.to_owned(),
+    };
+    #[cfg(not(unix))]
+    let path = path.to_owned();
+    let directory = directory_of(&path);
+    disk.before(Step::Directory)?;
+    make_private_directory(directory)?;
+    disk.before(Step::Create)?;
+    // tempfile creates 0600 and close-on-exec, and removes what is not persisted.
+    let mut temporary = tempfile::Builder::new().prefix(&temporary_prefix(&path)).suffix(".tmp").tempfile_in(directory)?;
+    #[cfg(unix)]
+    give_to_owner(temporary.as_file(), if path.exists() { &path } else { directory })?;
+    disk.before(Step::Write)?;
+    temporary.write_all(bytes)?;
+    disk.before(Step::Sync)?;
+    temporary.as_file().sync_all()?;
+    Ok((path, temporary))
 }
 
 /// On Windows another program that looks at the file keeps it from being replaced for a moment.

@@ -117,6 +117,11 @@ pub trait Storage: Send + Sync {
     /// Errors: STORAGE; what was kept before is then still there.
     fn save(&self, stored: &Stored) -> Result<Seen>;
 
+    /// Whether [`Storage::save`] would succeed now, as far as can be told without it. Call it under the lock. Errors: STORAGE.
+    fn check(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// Forgets what is kept; `false` where there was nothing. Errors: STORAGE.
     fn remove(&self) -> Result<bool>;
 

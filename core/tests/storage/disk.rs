@@ -2,8 +2,8 @@
 
 use crate::child;
 use crate::common::*;
-use planetkey::Status;
 use planetkey::storage::Step;
+use planetkey::{Options, Status};
 use rustix::io::Errno;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -43,6 +43,27 @@ fn f066_no_room_leaves_the_old_file_and_a_session_in_memory() {
     for step in [Step::Create, Step::Write, Step::Sync] {
         survives(step, Errno::NOSPC, "make room");
         survives(step, Errno::DQUOT, "make room");
+    }
+}
+
+/// A command would take the only copy of a rotated refresh token with it.
+#[test]
+fn f066_who_ends_soon_asks_for_nothing_that_could_not_be_kept() {
+    for (step, error) in
+        [(Step::Directory, Errno::ACCESS), (Step::Create, Errno::ROFS), (Step::Write, Errno::NOSPC), (Step::Sync, Errno::DQUOT)]
+    {
+        let home = Home::new();
+        home.seed(&json!({"_iat": NOW - 3600, "_exp": NOW}));
+        let disk = ScriptedDisk::failing(step, error);
+        let mut options = Options { must_save: true, ..home.options() };
+        options.runtime.disk = Some(disk.clone());
+        let session = person(&options);
+        let refused = session.access_token().unwrap_err();
+        assert_eq!((refused.status(), home.fake.count()), (Status::Storage, 0), "{step:?}: {refused}");
+        assert!(home.listing().iter().all(|name| !name.ends_with(".tmp")), "{:?}", home.listing());
+        disk.recovers();
+        home.advance(31);
+        assert_eq!((ask(&session).as_str(), home.refresh_token().as_str()), ("access-1", "refresh-1"), "{step:?}");
     }
 }
 

@@ -1,0 +1,64 @@
+//! Ctrl-C and the like, from the moment on at which a session may be renewed: a renewal that is cut off could lose it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use planetkey::Interrupt;
+#[cfg(unix)]
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+/// The signals that end a command.
+#[derive(Debug, Default)]
+pub struct Signals {
+    #[cfg(unix)]
+    caught: [(i32, Arc<AtomicBool>); 2],
+}
+
+impl Signals {
+    /// Those of this process. None is caught yet.
+    #[cfg(unix)]
+    pub fn of_this_process() -> Self {
+        Signals { caught: [SIGINT, SIGTERM].map(|signal| (signal, Arc::default())) }
+    }
+
+    /// Those of this process. None is caught yet.
+    #[cfg(not(unix))]
+    pub fn of_this_process() -> Self {
+        Signals {}
+    }
+
+    /// From now on they end what waits, and not the process; a second one ends it at once.
+    #[cfg(unix)]
+    pub(crate) fn catch(&self) -> Interrupt {
+        for (signal, caught) in &self.caught {
+            // Where it cannot be caught it ends the process, as before.
+            let _ = signal_hook::flag::register_conditional_default(*signal, caught.clone())
+                .and_then(|_| signal_hook::flag::register(*signal, caught.clone()));
+        }
+        let flags = self.caught.each_ref().map(|(_, caught)| caught.clone());
+        Arc::new(move || flags.iter().any(|caught| caught.load(Ordering::SeqCst)))
+    }
+
+    #[cfg(not(unix))]
+    pub(crate) fn catch(&self) -> Interrupt {
+        Arc::new(|| false)
+    }
+
+    /// Whether one was caught.
+    pub fn came(&self) -> bool {
+        #[cfg(unix)]
+        return self.caught.iter().any(|(_, caught)| caught.load(Ordering::SeqCst));
+        #[cfg(not(unix))]
+        false
+    }
+
+    /// Ends the process by the signal that was caught, as whoever started it expects; returns where there was none.
+    pub fn obey(&self) {
+        #[cfg(unix)]
+        for (signal, caught) in &self.caught {
+            if caught.load(Ordering::SeqCst) {
+                let _ = signal_hook::low_level::emulate_default_handler(*signal);
+            }
+        }
+    }
+}

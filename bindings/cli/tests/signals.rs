@@ -1,0 +1,77 @@
+//! Ctrl-C and its like while a token is waited for.
+
+#![cfg(unix)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use common::{Scene, finish};
+use serde_json::json;
+
+fn start(command: &mut Command) -> Child {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+fn send(child: &Child, signal: &str) {
+    assert!(Command::new("kill").args([format!("-{signal}"), child.id().to_string()]).status().unwrap().success());
+}
+
+/// How it ended: the signal, and what is left of its errors.
+fn ended(mut child: Child) -> (Option<i32>, String) {
+    let mut errors = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
+    (child.wait().unwrap().signal(), errors)
+}
+
+#[test]
+fn a_renewal_that_is_under_way_is_kept_before_a_signal_ends_the_command() {
+    for (signal, number) in [("INT", 2), ("TERM", 15)] {
+        let scene = Scene::new();
+        let session = scene.simulator.seed_session(&json!({"age": 4000})).unwrap();
+        scene.file(".planet/planet-user/token.json", session.to_string());
+        scene.simulator.script("user.token", &json!([{"hold": "gate"}])).unwrap();
+        let mut child = start(&mut scene.bare(["print-access-token"]));
+        assert!(scene.simulator.wait_held("gate", 1, Duration::from_secs(30)));
+        send(&child, signal);
+        let mut errors = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+        assert!(errors.any(|line| line.contains("a renewal is under way")));
+        scene.simulator.release("gate");
+        assert_eq!((child.wait().unwrap().signal(), scene.simulator.count("user.token").unwrap()), (Some(number), 1));
+        // What was exchanged is there for the next one.
+        let next = finish(&mut scene.bare(["print-access-token"]), b"");
+        assert_ne!(next.line(), session["access_token"].as_str().unwrap());
+        assert_eq!(scene.simulator.count("user.token").unwrap(), 1);
+    }
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let scene = Scene::new();
+    let session = scene.simulator.seed_session(&json!({"age": 4000})).unwrap();
+    scene.file(".planet/planet-user/token.json", session.to_string());
+    scene.simulator.script("user.token", &json!([{"hold": "gate"}])).unwrap();
+    let mut child = start(&mut scene.bare(["print-access-token"]));
+    assert!(scene.simulator.wait_held("gate", 1, Duration::from_secs(30)));
+    send(&child, "INT");
+    let mut errors = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(errors.any(|line| line.contains("Ctrl-C again")));
+    send(&child, "INT");
+    assert_eq!((child.wait().unwrap().signal(), scene.simulator.held("gate")), (Some(2), 1));
+}
+
+#[test]
+fn a_machines_renewal_is_not_waited_for() {
+    let scene = Scene::new();
+    scene.simulator.script("m2m.token", &json!([{"hold": "gate"}])).unwrap();
+    let child = start(&mut scene.command(["header", &scene.sentinel_hub("/x")]));
+    assert!(scene.simulator.wait_held("gate", 1, Duration::from_secs(30)));
+    send(&child, "INT");
+    let (signal, errors) = ended(child);
+    assert_eq!((signal, scene.simulator.held("gate")), (Some(2), 1), "{errors}");
+    assert!(errors.starts_with("planetkey: CANCELLED: "), "{errors}");
+}
