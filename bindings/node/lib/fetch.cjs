@@ -66,8 +66,10 @@ function redirected(options, status, isSameOrigin) {
 
 /** Where a redirect leads; null for an answer that is none. */
 function locationOf(response, url) {
-  const location = REDIRECTS.includes(response.status) ? response.headers.get('location') : null;
-  if (location === null) return null;
+  const header = REDIRECTS.includes(response.status) ? response.headers.get('location') : null;
+  if (header === null) return null;
+  // fetch takes the bytes for UTF-8, too.
+  const location = Buffer.from(header, 'latin1').toString('utf8');
   const next = URL.canParse(location, url) ? new URL(location, url) : null;
   if (!/^https?:$/.test(next?.protocol)) throw failed('the redirect leads to no http or https URL');
   return next.href;

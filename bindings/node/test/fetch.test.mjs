@@ -212,6 +212,12 @@ test('redirects as fetch follows them', async () => {
   await redirect(307);
   await assert.rejects(session.fetch(`${api}/x`, { method: 'POST', body: new Blob(['x']).stream(), duplex: 'half' }), TypeError);
 
+  // Bytes that are not ASCII are UTF-8.
+  for (const fetch of [globalThis.fetch, session.fetch]) {
+    await redirect(302, '/ziel-\u00fc?\u20ac');
+    assert.equal((await fetch(`${api}/x`)).url, `${api}/ziel-%C3%BC?%E2%82%AC`);
+  }
+
   await redirect(302);
   const manual = await session.fetch(`${api}/x`, { redirect: 'manual' });
   assert.equal(manual.status, 302);
