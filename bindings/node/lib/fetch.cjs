@@ -120,6 +120,10 @@ async function fetchFor(session, input, init) {
 function finished(response, isRedirected, keyInUrl) {
   if (isRedirected) Object.defineProperty(response, 'redirected', { value: true });
   if (keyInUrl) Object.defineProperty(response, 'url', { value: redactUrl(response.url) });
+  if (isRedirected || keyInUrl) {
+    const clone = () => finished(Response.prototype.clone.call(response), isRedirected, keyInUrl);
+    Object.defineProperty(response, 'clone', { value: clone });
+  }
   return response;
 }
 

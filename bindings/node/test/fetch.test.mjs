@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { Blob } from 'node:buffer';
 import { after, before, beforeEach, test } from 'node:test';
+import { inspect } from 'node:util';
 import planetkey from '../index.mjs';
 import { Foreign } from './foreign.mjs';
 import { Simulator } from './simulator.mjs';
@@ -167,6 +168,24 @@ test('a095 session.fetch takes no credential to a foreign host', async () => {
   const redirected = await key.fetch(`${simulator.planet_api}/x`);
   assert.equal(foreign.requests.at(-1).url, '/elsewhere?x=1');
   assert.equal(redirected.url, `${foreign.url}?x=1`);
+});
+
+test('a clone shows no more than the response', async () => {
+  const session = simulator.apiKeySession('query');
+  const url = `${simulator.planet_api}/y`;
+  for (const asked of [url, redirecting(simulator.planet_api, '/y')]) {
+    const response = await session.fetch(asked);
+    const clone = response.clone();
+    for (const one of [response, clone, clone.clone()]) {
+      assert.ok(one instanceof Response);
+      assert.equal(one.url, `${url}?api_key=REDACTED`);
+      assert.equal(one.redirected, asked !== url);
+      assert.doesNotMatch(inspect(one), new RegExp(simulator.api_key));
+      assert.equal(await credentialOf(one), 'api_key_query');
+    }
+  }
+  const redirected = await simulator.m2mSession().fetch(redirecting(simulator.planet_api, '/y'));
+  assert.equal(redirected.clone().redirected, true);
 });
 
 test('a redirect to another host of the session', async () => {
