@@ -35,7 +35,7 @@ function withAuthorization(options, url, authorization) {
   return { ...options, headers, path: `${pathname}${search}`, query: undefined };
 }
 
-/** One request, and its repetition if there is one. What it is told of the answers it tells the handler of the caller. */
+/** One request, whose repetition is another one. What it is told of the answer it tells the handler of the caller. */
 class Exchange {
   #session;
   #dispatch;
@@ -44,15 +44,16 @@ class Exchange {
   #url;
   #authorization;
   #history;
-  #isRepetition = false;
-  /** Whether the answer that is coming in is not the one for the caller. */
+  #isRepetition;
+  /** Whether the answer is not the one for the caller. */
   #isDiscarded = false;
 
-  constructor(session, dispatch, options, handler) {
+  constructor(session, dispatch, options, handler, isRepetition = false) {
     this.#session = session;
     this.#dispatch = dispatch;
     this.#options = options;
     this.#handler = handler;
+    this.#isRepetition = isRepetition;
   }
 
   async send() {
@@ -79,11 +80,15 @@ class Exchange {
   }
 
   onResponseStart(controller, status, headers, message) {
+    if (this.#isDiscarded) return;
     if (status >= 200 && !this.#isRepetition && this.#authorization !== null && this.#isOwnAnswer()) {
       const repeat = asksToRepeat(this.#session, this.#authorization, status, headers['www-authenticate']);
       this.#isDiscarded = repeat && isReplayable(this.#options.body);
     }
-    if (!this.#isDiscarded) this.#handler.onResponseStart?.(controller, status, headers, message);
+    if (!this.#isDiscarded) return void this.#handler.onResponseStart?.(controller, status, headers, message);
+    // The end of a body that nobody wants may never come. Without an abort it would keep its connection, which may be the only one.
+    controller.abort(new Error('the request is repeated with a new access token'));
+    void new Exchange(this.#session, this.#dispatch, this.#options, this.#handler, true).send();
   }
 
   onResponseData(controller, chunk) {
@@ -91,14 +96,11 @@ class Exchange {
   }
 
   onResponseEnd(controller, trailers) {
-    if (!this.#isDiscarded) return this.#handler.onResponseEnd?.(controller, trailers);
-    this.#isDiscarded = false;
-    this.#isRepetition = true;
-    return void this.send();
+    if (!this.#isDiscarded) this.#handler.onResponseEnd?.(controller, trailers);
   }
 
   onResponseError(controller, error) {
-    this.#handler.onResponseError(controller, error);
+    if (!this.#isDiscarded) this.#handler.onResponseError(controller, error);
   }
 
   onRequestUpgrade(...told) {

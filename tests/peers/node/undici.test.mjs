@@ -127,6 +127,41 @@ test('a096 undici renews once for many and repeats each once', async () => {
   await assertCounts(simulator, 1, 1);
 });
 
+test('the repetition does not wait for the end of the refused answer, nor for its connection', async () => {
+  const { simulator } = here;
+  const url = `${simulator.sentinel_hub_api}/x`;
+  const challenge = { 'WWW-Authenticate': 'Bearer error="invalid_token"' };
+  for (const [name, ask] of Object.entries(CLIENTS)) {
+    for (const interceptors of [[AUTH], [RETRY, AUTH], [AUTH, RETRY], [REDIRECT, AUTH], [AUTH, REDIRECT]]) {
+      // A body that comes through a fetch is a stream.
+      for (const options of [{}, ...(name === 'undici.request' ? [{ method: 'POST', body: 'body' }] : [])]) {
+        const session = simulator.m2mSession({ save: false });
+        const agent = new undici.Agent({ connections: 1 });
+        const dispatcher = agent.compose(interceptors.map((make) => make(session)));
+        await simulator.script('sentinel_hub_api', { status: 401, headers: challenge, json: { error: 'refused' }, fault: 'stall_in_body' });
+        assert.equal(await ask(url, { dispatcher, ...options }), 'bearer', name);
+        // What is still under way would hold this up.
+        await agent.close();
+      }
+    }
+  }
+});
+
+test('an answer that is not repeated arrives whole', async () => {
+  const { simulator } = here;
+  const body = 'refused '.repeat(50_000);
+  await simulator.always('sentinel_hub_api', { status: 401, body });
+  const url = `${simulator.sentinel_hub_api}/x`;
+  const dispatcher = agentOf(simulator.m2mSession());
+  const stream = { method: 'POST', body: Readable.from(['body']) };
+  for (const [options, count] of [[{}, 2], [stream, 3]]) {
+    const answer = await undici.request(url, { dispatcher, ...options });
+    assert.equal(answer.statusCode, 401);
+    assert.equal(await answer.body.text(), body);
+    assert.equal(await simulator.count('sentinel_hub_api'), count);
+  }
+});
+
 test('the fetch of Node with a global dispatcher', async () => {
   const { simulator } = here;
   const dispatcher = agentOf(await revoked(simulator));
