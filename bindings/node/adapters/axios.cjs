@@ -1,5 +1,6 @@
 'use strict';
 
+const { stripApiKey } = require('../lib/functions.cjs');
 const { asksToRepeat, authorizedIfServed, isReplayable } = require('../lib/requests.cjs');
 const { asSession } = require('../lib/session.cjs');
 
@@ -18,16 +19,25 @@ function withoutAuthorization(headers) {
   for (const name of Object.keys(headers)) if (name.toLowerCase() === 'authorization') delete headers[name];
 }
 
+/** Gives what follow-redirects is about to send another URL on the same host. A path that is a whole URL is for a proxy. */
+function leadTo(options, href) {
+  const { pathname, search } = new URL(href);
+  const path = options.path.startsWith('/') ? `${pathname}${search}` : href;
+  Object.assign(options, { href, pathname, search, path });
+}
+
 /** What a request carries, between its config and its answer. */
 class Carried {
   #session;
   #authorization;
+  #keyInUrl;
   #before;
   #isRepetition;
 
   constructor(session, authorization, config) {
     this.#session = session;
     this.#authorization = authorization;
+    this.#keyInUrl = authorization?.transport === 'query';
     this.#isRepetition = config.planetkey === REPETITION;
     this.#before = { ...Object.fromEntries(CHANGED.map((name) => [name, config[name]])), headers: config.headers.concat() };
   }
@@ -37,13 +47,15 @@ class Carried {
     withoutAuthorization(options.headers);
     this.#authorization = null;
     try {
-      const authorization = this.#session.authorizeSync(options.href);
-      if (authorization.url !== options.href) return;
-      Object.assign(options.headers, authorization.headers);
-      this.#authorization = authorization;
+      this.#authorization = this.#session.authorizeSync(options.href);
     } catch {
       // Nothing for this host, or nothing without waiting, which cannot be done here: the server says that something is missing.
     }
+    Object.assign(options.headers, this.#authorization?.headers);
+    // No server is to send a key in a URL on to another one.
+    const href = this.#authorization?.url ?? (this.#keyInUrl ? stripApiKey(options.href) : options.href);
+    this.#keyInUrl ||= this.#authorization?.transport === 'query';
+    if (href !== options.href) leadTo(options, href);
   }
 
   /** The config of the request that repeats the one with this answer; null for an answer that stands. */

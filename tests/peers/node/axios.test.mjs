@@ -1,5 +1,7 @@
 // planetkey/axios in an instance of axios.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer, get } from 'node:http';
 import { Readable } from 'node:stream';
 import { test } from 'node:test';
 import axios from 'axios';
@@ -94,14 +96,51 @@ test('a redirect to another host of the session carries the right credential or 
   const keyed = clientOf(simulator.apiKeySession('basic'));
   assert.equal(await seen(keyed.get(redirecting(simulator.planet_api, `${simulator.sentinel_hub_api}/x`))), 401);
   assert.equal((await headersOf(simulator, 'sentinel_hub_api')).at(-1).authorization, undefined);
-  // A key in the URL stays behind with it.
-  assert.equal(await seen(clientOf(simulator.apiKeySession('query')).get(redirecting(simulator.planet_api, '/y'))), 401);
 
   // The token may be found wanting after the redirect as well.
   await simulator.reset();
   await simulator.script('planet_api', { status: 401 });
   assert.equal(await seen(clientOf(simulator.m2mSession({ save: false })).get(url)), 'bearer');
   assert.equal(await simulator.count('m2m.token'), 2);
+});
+
+/** A proxy for plain http; `asked` is what it was asked for. */
+async function forwarding() {
+  const asked = [];
+  const server = createServer((request, response) => {
+    asked.push(request.url);
+    get(request.url, { headers: request.headers }, (answer) => answer.pipe(response.writeHead(answer.statusCode, answer.headers)));
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const stop = () => {
+    server.close();
+    server.closeAllConnections();
+  };
+  return { asked, proxy: { protocol: 'http', host: '127.0.0.1', port: server.address().port }, stop };
+}
+
+test('a key in the URL goes along where a redirect leads to a host of the session, and nowhere else', async (t) => {
+  const { simulator, foreign } = here;
+  const { asked, proxy, stop } = await forwarding();
+  t.after(stop);
+  for (const config of [{}, { proxy }]) {
+    const client = clientOf(simulator.apiKeySession('query'), config);
+    const twice = redirecting(simulator.planet_api, redirecting(simulator.planet_api, '/y?page=1').replace(simulator.planet_api, ''));
+    assert.equal(await seen(client.get(twice)), 'api_key_query');
+    const { path, query } = (await simulator.requests('planet_api')).at(-1);
+    assert.equal(`${path}?${query}`, `/y?page=1&api_key=${simulator.api_key}`);
+
+    assert.equal(await seen(client.get(redirecting(simulator.planet_api, `${simulator.sentinel_hub_api}/x`))), 401);
+    assert.doesNotMatch((await simulator.requests('sentinel_hub_api')).at(-1).query ?? '', /api_key/);
+    // Not even if the server sends it there.
+    const location = `${foreign.url}?api_key=${simulator.api_key}&x=1`;
+    await simulator.script('planet_api', { status: 302, headers: { Location: location } });
+    const { response } = await client.get(`${simulator.planet_api}/x`).catch((error) => error);
+    assert.equal(response.status, 401);
+    assert.equal(foreign.requests.at(-1).url, '/elsewhere?x=1');
+    assert.equal(response.request.res.responseUrl, `${foreign.url}?x=1`);
+  }
+  assert.equal(asked.length, 7);
 });
 
 test('a096 axios renews once for many and repeats each once', async () => {
