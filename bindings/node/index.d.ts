@@ -402,7 +402,8 @@ export class Session {
    *
    * The URL has to be one of the session's hosts, else this rejects with `HOST_REFUSED`. A redirect to another host of the session carries what
    * belongs there, and to any other host nothing. A 401 to an access token is answered by one repetition with a new one, unless the body is a
-   * stream: then the next request has the new token. The body of a Request is read into memory first.
+   * stream: then the next request has the new token. The body of a Request is read into memory first, and its `dispatcher` used as far as Node
+   * lets it be read; newer Nodes, as 24, do not for redirects and keys in the URL. One in the second argument is always used.
    */
   readonly fetch: typeof globalThis.fetch;
 

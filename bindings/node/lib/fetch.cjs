@@ -19,6 +19,12 @@ const membersOf = (given) => Object.fromEntries(MEMBERS.map((name) => [name, giv
 const failed = (message) => new TypeError('fetch failed', { cause: new Error(message) });
 const discard = (response) => response.body?.cancel().catch(() => {});
 
+/** The dispatcher that a Request was made with. undici does not show it, and newer Nodes, as 24, keep it where nobody can read it. */
+function dispatcherOf(request) {
+  const kept = Object.getOwnPropertySymbols(request).find(({ description }) => description === 'dispatcher');
+  return kept === undefined ? undefined : request[kept];
+}
+
 /** The whole body, so that it can be sent again. */
 async function bodyOf(request, signal) {
   const reading = request.arrayBuffer();
@@ -36,7 +42,7 @@ async function bodyOf(request, signal) {
   }
 }
 
-/** The arguments of fetch as a URL and options that hold everything else. */
+/** The arguments of fetch as a URL and options that hold everything else that can be read; `request` is the Request, if there is one. */
 async function read(input, init) {
   const options = membersOf(init ?? {});
   if (!(input instanceof Request)) return { url: new URL(input).href, options };
@@ -45,7 +51,8 @@ async function read(input, init) {
     const signal = options.signal === undefined ? input.signal : options.signal;
     options.body = await bodyOf(input, signal);
   }
-  return { url: input.url, options: { ...inherited, ...options } };
+  const dispatcher = dispatcherOf(input);
+  return { url: input.url, request: input, options: { ...inherited, ...(dispatcher && { dispatcher }), ...options } };
 }
 
 /** The options of the request that a redirect asks for (Fetch standard, 4.4). */
@@ -76,7 +83,7 @@ function locationOf(response, url) {
 }
 
 async function fetchFor(session, input, init) {
-  let { url, options } = await read(input, init);
+  let { url, request, options } = await read(input, init);
   const { signal } = options;
   // What is to have a certain hash cannot be told from a redirect before it is there; fetch takes the header away from other origins.
   const follows = (options.redirect ?? 'follow') === 'follow' && !options.integrity;
@@ -93,7 +100,9 @@ async function fetchFor(session, input, init) {
     const headers = new Headers(options.headers);
     if (authorization !== null) headers.delete('authorization');
     for (const [name, value] of Object.entries(authorization?.headers ?? {})) headers.set(name, value);
-    const response = await globalThis.fetch(target, { ...options, headers, redirect: follows ? 'manual' : options.redirect });
+    // From the Request itself fetch takes the dispatcher that cannot be read.
+    const asked = target === request?.url ? request : target;
+    const response = await globalThis.fetch(asked, { ...options, headers, redirect: follows ? 'manual' : options.redirect });
 
     const isAnswer = !response.redirected && !isRepetition;
     if (isAnswer && asksToRepeat(session, authorization, response.status, response.headers.get('www-authenticate')) && isReplayable(options.body)) {
@@ -108,6 +117,8 @@ async function fetchFor(session, input, init) {
       if (redirects > MAX_REDIRECTS) throw failed('redirect count exceeded');
       options = redirected(options, response.status, new URL(next).origin === new URL(url).origin);
       url = next;
+      // Its body is used up, and may not be asked for any more.
+      request = undefined;
       discard(response);
     } catch (error) {
       discard(response);

@@ -162,6 +162,36 @@ test('an answer that is not repeated arrives whole', async () => {
   }
 });
 
+test('session.fetch uses the dispatcher of a Request', async () => {
+  const { simulator } = here;
+  const used = [];
+  const recording = (name) => agentOf(null, [() => (dispatch) => (options, handler) => {
+    used.push(`${name} ${new URL(options.path, simulator.planet_api).pathname}`);
+    return dispatch(options, handler);
+  }]);
+  const mine = recording('mine');
+  let session;
+  const credentialOf = async (...form) => (await (await session.fetch(...form)).json()).credential;
+  const url = `${simulator.planet_api}/x`;
+  for (const options of [{}, { method: 'POST', body: 'body' }]) {
+    session = await revoked(simulator);
+    assert.equal(await credentialOf(new Request(url, { ...options, dispatcher: mine })), 'bearer');
+    assert.deepEqual(used.splice(0), ['mine /x', 'mine /x']);
+  }
+  assert.equal(await credentialOf(new Request(url, { dispatcher: mine }), { dispatcher: recording('other') }), 'bearer');
+  assert.deepEqual(used.splice(0), ['other /x']);
+  assert.equal(await credentialOf(new Request(url)), 'bearer');
+  assert.deepEqual(used.splice(0), []);
+
+  const redirected = new Request(redirecting(simulator.planet_api, '/y'), { dispatcher: mine });
+  // Where Node does not let it be read, it stays with the URL of the Request.
+  const isKept = Object.getOwnPropertySymbols(redirected).some(({ description }) => description === 'dispatcher');
+  assert.equal(await credentialOf(redirected), 'bearer');
+  assert.deepEqual(used.splice(0), isKept ? ['mine /redirect', 'mine /y'] : ['mine /redirect']);
+  assert.equal(await credentialOf(redirecting(simulator.planet_api, '/y'), { dispatcher: mine }), 'bearer');
+  assert.deepEqual(used, ['mine /redirect', 'mine /y']);
+});
+
 test('the fetch of Node with a global dispatcher', async () => {
   const { simulator } = here;
   const dispatcher = agentOf(await revoked(simulator));
