@@ -38,7 +38,7 @@ test('it holds what it needs and nothing else', () => {
   ];
   const library = parts.map((name) => `lib/${name}.cjs`);
   const adapters = ADAPTERS.flatMap((name) => ['cjs', 'd.mts', 'd.ts', 'mjs'].map((kind) => `adapters/${name}.${kind}`));
-  const examples = ['axios', 'fetch', 'maplibre', 'undici'].map((name) => `examples/${name}.mjs`);
+  const examples = ['axios', 'fetch', 'log_in', 'maplibre', 'undici'].map((name) => `examples/${name}.mjs`);
   const expected = ['README.md', 'index.cjs', 'index.d.mts', 'index.d.ts', 'index.mjs', ...adapters, ...examples, ...library, 'package.json', 'planetkey.node'];
   assert.deepEqual(files.filter((file) => !file.startsWith('LICENSE-')).sort(), expected.sort());
 });
