@@ -13,7 +13,8 @@ def show(prompt: planetkey.Prompt) -> str | None:
 
 session = planetkey.Session.from_defaults()
 try:
-    who = session.login(method=sys.argv[1] if len(sys.argv) > 1 else "auto", prompt=show)
+    # planetkey says which there are, where it is none of them.
+    who = session.login(method=sys.argv[1] if len(sys.argv) > 1 else "auto", prompt=show)  # type: ignore[arg-type]
 except planetkey.Error as error:
     sys.exit(f"{error.code}: {error}")
 print("logged in as", who.subject)
