@@ -8,6 +8,7 @@ import planetkey
 import planetkey.sentinelhub
 import pytest
 from sentinelhub import (
+    DataCollection,
     SentinelHubCatalog,
     SentinelHubDownloadClient,
     SentinelHubSession,
@@ -130,11 +131,27 @@ def test_netrc_never_takes_its_place(
 ) -> None:
     loopback.write_netrc()
     session = planetkey.sentinelhub.Session(loopback.both(), config)
-    with pytest.raises(planetkey.Misconfigured, match="netrc has an entry for 127.0.0.1, .* set NETRC"):
+    with pytest.raises(planetkey.Misconfigured, match=r"netrc has an entry for 127\.0\.0\.1, .* set NETRC"):
         credential(loopback.sentinel_hub, config, session)
     assert loopback.requests("sentinel_hub_api") == 0
     monkeypatch.setenv("NETRC", str(tmp_path / "another"))
     assert credential(loopback.sentinel_hub, config, session) == "bearer"
+
+
+def test_netrc_takes_its_place_in_no_other_region(loopback: Loopback, config: SHConfig) -> None:
+    """Where a collection lies that its `service_url` leads to."""
+    simulator, netrc = loopback.simulator, loopback.home / ".netrc"
+    ours = planetkey.Session.from_m2m(simulator.client_id, simulator.client_secret, deployment="planet")
+    config.sh_base_url = "https://services.sentinel-hub.com"
+    session = planetkey.sentinelhub.Session(ours, config)
+    netrc.write_text("machine services-uswest2.sentinel-hub.com login somebody password else\n")
+    region = DataCollection.LANDSAT_OT_L1.service_url
+    with pytest.raises(planetkey.Misconfigured, match="netrc has an entry for services-uswest2"):
+        credential(f"{region}/api/v1/catalog", config, session)
+    assert loopback.requests("proxy") == 0
+    # What others send to the Planet API.
+    netrc.write_text("machine api.planet.com login somebody password else\n")
+    assert credential(f"{config.sh_base_url}/api/v1/catalog", config, session) == "bearer"
 
 
 def test_its_configuration_file_is_read(loopback: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@
     print(SentinelHubCatalog().get_collections())
 
 ``sentinelhub`` takes a 401 for final. Where tokens are revoked before they expire, call ``session.refresh()`` then. An
-entry of ``.netrc`` for its host, which would be sent in the token's place, is an error.
+entry of ``.netrc`` for a host that it may ask, which would be sent in the token's place, is an error.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from sentinelhub.download import SentinelHubSession
 from planetkey.errors import Misconfigured, Unsupported
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import planetkey
 
 __all__ = ["Session", "token"]
@@ -62,11 +64,19 @@ class Session(SentinelHubSession):
     @property
     def session_headers(self) -> dict[str, str]:
         """The headers of a request. Raises ``Misconfigured`` where ``requests`` would send something else."""
-        base_url = self.config.sh_base_url
-        if get_netrc_auth(base_url) is not None:
-            raise Misconfigured(
-                f"your .netrc has an entry for {urlsplit(base_url).hostname}, which sentinelhub would send in place of "
-                "the token; remove the entry, or set NETRC to the path of a file without it"
-            )
+        for url in self._urls():
+            if get_netrc_auth(url) is not None:
+                raise Misconfigured(
+                    f"your .netrc has an entry for {urlsplit(url).hostname}, which sentinelhub would send in place of "
+                    "the token; remove the entry, or set NETRC to the path of a file without it"
+                )
         headers: dict[str, str] = super().session_headers
         return headers
+
+    def _urls(self) -> Iterator[str]:
+        """What may be asked with the token: nobody says which it will be, and a collection can be in another region."""
+        yield self.config.sh_base_url
+        for served in self.session.status().hosts:
+            # `sentinelhub` knows nothing of the Planet API, whose entry may stay.
+            if not served.host.endswith(".planet.com"):
+                yield f"https://{served.host}"
