@@ -65,6 +65,10 @@ class Loopback:
         """How many requests came to `planet_api`, `sentinel_hub_api` or the foreign host, `as.other`."""
         return self.simulator.count(target)
 
+    def queries(self, target: str) -> list[str | None]:
+        """What stood behind the `?` of the requests to a server, where there was one."""
+        return [entry["query"] for entry in self.simulator.requests(target)]
+
     def authorizations(self, target: str) -> list[str | None]:
         """What the requests to a server carried, one after the other."""
         return authorizations(self.simulator, target)

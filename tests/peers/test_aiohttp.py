@@ -87,6 +87,13 @@ def test_it_is_repeated_once(loopback: Loopback) -> None:
     assert (loopback.renewals, loopback.requests("sentinel_hub_api")) == (2, 2)
 
 
+@pytest.mark.parametrize("transport", ["basic", "query"])
+def test_a_key_that_was_refused_is_not_sent_again(loopback: Loopback, transport: Literal["basic", "query"]) -> None:
+    loopback.simulator.settings(api_keys=["another"])
+    assert got(loopback, loopback.key(transport), loopback.planet)[0] == 401
+    assert loopback.requests("planet_api") == 1
+
+
 def test_many_tasks_share_one_renewal(loopback: Loopback) -> None:
     async def ask(client: aiohttp.ClientSession) -> None:
         for _ in range(2):
@@ -131,6 +138,16 @@ def test_a095_a_redirect_to_a_foreign_host_carries_nothing(loopback: Loopback) -
         assert got(loopback, loopback.both(), loopback.redirect(start, loopback.foreign)) == (401, None)
     assert loopback.authorizations("as.other") == [None, None]
     assert loopback.renewals == 1
+
+
+def test_a_key_in_the_url_is_not_lost_by_a_redirect(loopback: Loopback) -> None:
+    session = loopback.key("query")
+    url = loopback.redirect(loopback.planet, loopback.planet)
+    assert got(loopback, session, url) == (200, "api_key_query")
+    # Not where the other server would like to have it, either.
+    loopback.simulator.script("as.other", {**CHALLENGE, "json": {}}, repeat=True)
+    assert got(loopback, session, loopback.redirect(loopback.planet, loopback.foreign)) == (401, None)
+    assert loopback.queries("as.other") == [None]
 
 
 def test_what_others_put_on_a_foreign_request_stays(loopback: Loopback) -> None:

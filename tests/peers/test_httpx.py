@@ -90,6 +90,8 @@ def test_what_a_new_token_does_not_help_stands(loopback: Loopback) -> None:
         assert httpx.get(url, auth=session).status_code == status
     assert loopback.renewals == 1
     assert loopback.requests("planet_api") == loopback.requests("sentinel_hub_api") == 1
+    assert httpx.get(loopback.planet, auth=loopback.key("query")).status_code == 401
+    assert loopback.requests("planet_api") == 2
 
 
 def lines() -> Iterator[bytes]:
@@ -131,6 +133,15 @@ def test_a_redirect_to_the_other_domain_gets_what_may_go_there(loopback: Loopbac
     bare, bearer, alone = loopback.authorizations("sentinel_hub_api")
     assert bare is alone is None
     assert (bearer or "").startswith("Bearer ")
+
+
+def test_a_key_in_the_url_is_not_lost_by_a_redirect(loopback: Loopback) -> None:
+    with httpx.Client(auth=loopback.key("query"), follow_redirects=True) as client:
+        assert credential(client.get(loopback.redirect(loopback.planet, loopback.planet))) == "api_key_query"
+        # Not where the other server would like to have it, either.
+        loopback.simulator.script("as.other", CHALLENGE, repeat=True)
+        assert client.get(loopback.redirect(loopback.planet, loopback.foreign)).status_code == 401
+    assert loopback.queries("as.other") == [None]
 
 
 def test_netrc_never_takes_its_place(loopback: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -86,6 +86,8 @@ def test_what_a_new_token_does_not_help_stands(loopback: Loopback) -> None:
         assert requests.get(url, auth=session, timeout=30).status_code == status
     assert loopback.renewals == 1
     assert loopback.requests("planet_api") == loopback.requests("sentinel_hub_api") == 1
+    assert requests.get(loopback.planet, auth=loopback.key("query"), timeout=30).status_code == 401
+    assert loopback.requests("planet_api") == 2
 
 
 def lines() -> Iterator[bytes]:
@@ -138,6 +140,17 @@ def test_a_redirect_to_the_other_domain_gets_what_may_go_there(loopback: Loopbac
     bare, bearer, alone = loopback.authorizations("sentinel_hub_api")
     assert bare is alone is None
     assert (bearer or "").startswith("Bearer ")
+
+
+def test_a_key_in_the_url_is_not_lost_by_a_redirect(loopback: Loopback) -> None:
+    session = loopback.key("query")
+    url = loopback.redirect(loopback.planet, loopback.planet)
+    assert credential(requests.get(url, auth=session, timeout=30)) == "api_key_query"
+    # Not where the other server would like to have it, either.
+    loopback.simulator.script("as.other", CHALLENGE, repeat=True)
+    url = loopback.redirect(loopback.planet, loopback.foreign)
+    assert requests.get(url, auth=session, timeout=30).status_code == 401
+    assert loopback.queries("as.other") == [None]
 
 
 def test_netrc_never_takes_its_place(loopback: Loopback) -> None:

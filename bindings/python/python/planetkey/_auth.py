@@ -82,10 +82,15 @@ def again(
     """What to repeat a request with that was answered 401; None where that answer stands.
 
     ``before`` is what the first request got, ``sent`` the ``Authorization`` that was answered so at ``url``: after a
-    redirect to another host it is not ours any more, nor where ``requests`` took it from ``.netrc``.
+    redirect to another host it is not ours any more, nor where ``requests`` took it from ``.netrc``. A key that travels
+    in the URL is lost with every redirect.
     """
-    if sent == before.headers.get("Authorization"):
+    if sent is not None and sent == before.headers.get("Authorization"):
         token = before.access_token
         if token is None or not session.should_retry(token, 401, challenge):
             return None
-    return offer(session, url) if is_repeatable else None
+    authorization = offer(session, url) if is_repeatable else None
+    if authorization is None or (authorization.url, authorization.headers.get("Authorization")) == (url, sent):
+        # The very same was refused just now.
+        return None
+    return authorization

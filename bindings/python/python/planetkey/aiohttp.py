@@ -61,7 +61,7 @@ class Middleware:
                 _auth.again,
                 self.session,
                 authorization,
-                url,
+                authorization.url,
                 request.headers.get("Authorization"),
                 ", ".join(response.headers.getall("WWW-Authenticate", ())) or None,
                 # A stream is used up.
