@@ -10,6 +10,8 @@ import planetkey
 
 from simulator import Simulator
 
+# What a renewal fails of. The session remembers it for a moment.
+NO_TOKEN: dict[str, Any] = {"json": {}}
 CHALLENGE = {"status": 401, "headers": {"WWW-Authenticate": 'Bearer error="invalid_token"'}}
 
 

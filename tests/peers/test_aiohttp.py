@@ -11,20 +11,25 @@ import planetkey
 import pytest
 from planetkey.aiohttp import Middleware
 
-from loopback import CHALLENGE, Loopback
+from loopback import CHALLENGE, NO_TOKEN, Loopback
 
 BODY = b"x" * 5000
 Answer = tuple[int, str | None]
 
 
 def asked(
-    loopback: Loopback, session: planetkey.Session, ask: Callable[[aiohttp.ClientSession], Awaitable[Any]]
+    loopback: Loopback,
+    session: planetkey.Session,
+    ask: Callable[[aiohttp.ClientSession], Awaitable[Any]],
+    *,
+    connections: int = 100,
+    inner: tuple[aiohttp.ClientMiddlewareType, ...] = (),
 ) -> Any:
     """Runs it with a client that has the middleware, and everything else from the environment."""
 
     async def main() -> Any:
-        connector = aiohttp.TCPConnector(ssl=loopback.tls())
-        middlewares = (Middleware(session),)
+        connector = aiohttp.TCPConnector(ssl=loopback.tls(), limit=connections)
+        middlewares: tuple[aiohttp.ClientMiddlewareType, ...] = (Middleware(session), *inner)
         async with aiohttp.ClientSession(connector=connector, middlewares=middlewares, trust_env=True) as client:
             return await ask(client)
 
@@ -92,6 +97,39 @@ def test_a_key_that_was_refused_is_not_sent_again(loopback: Loopback, transport:
     loopback.simulator.settings(api_keys=["another"])
     assert got(loopback, loopback.key(transport), loopback.planet)[0] == 401
     assert loopback.requests("planet_api") == 1
+
+
+# Otherwise the last request would wait for minutes.
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("is_cancelled", [False, True], ids=["failed", "cancelled"])
+def test_a_renewal_that_comes_to_nothing_gives_the_connection_back(loopback: Loopback, *, is_cancelled: bool) -> None:
+    simulator = loopback.simulator
+    # Otherwise the end of the response would do it, sooner or later.
+    kept: list[aiohttp.ClientResponse] = []
+
+    async def keep(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+        kept.append(await handler(request))
+        return kept[-1]
+
+    async def ask(client: aiohttp.ClientSession) -> None:
+        assert await get(client, loopback.sentinel_hub) == (200, "bearer")
+        # One that has come in full has given its connection back already.
+        simulator.script("sentinel_hub_api", {**CHALLENGE, "json": {}, "fault": "stall_in_body"})
+        simulator.script("m2m.token", {"hold": "token", **({} if is_cancelled else NO_TOKEN)})
+        task = asyncio.create_task(get(client, loopback.sentinel_hub))
+        await asyncio.to_thread(simulator.wait_held, "token")
+        if is_cancelled:
+            task.cancel()
+        else:
+            simulator.release("token")
+        with pytest.raises(asyncio.CancelledError if is_cancelled else planetkey.Protocol):
+            await task
+        simulator.release("token")
+        assert await get(client, loopback.sentinel_hub, middlewares=()) == (401, None)
+
+    asked(loopback, loopback.m2m(), ask, connections=1, inner=(keep,))
+    assert [(response.status, response.closed) for response in kept] == [(200, True), (401, True)]
+    assert loopback.requests("sentinel_hub_api") == 3
 
 
 def test_many_tasks_share_one_renewal(loopback: Loopback) -> None:

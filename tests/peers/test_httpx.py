@@ -11,7 +11,7 @@ import httpx
 import planetkey
 import pytest
 
-from loopback import CHALLENGE, Loopback
+from loopback import CHALLENGE, NO_TOKEN, Loopback
 
 BODY = b"x" * 5000
 
@@ -92,6 +92,21 @@ def test_what_a_new_token_does_not_help_stands(loopback: Loopback) -> None:
     assert loopback.requests("planet_api") == loopback.requests("sentinel_hub_api") == 1
     assert httpx.get(loopback.planet, auth=loopback.key("query")).status_code == 401
     assert loopback.requests("planet_api") == 2
+
+
+ONE_CONNECTION = httpx.Limits(max_connections=1)
+
+
+def test_a_renewal_that_fails_gives_the_connection_back(loopback: Loopback) -> None:
+    with httpx.Client(auth=loopback.m2m(), limits=ONE_CONNECTION) as client:
+        client.get(loopback.sentinel_hub).raise_for_status()
+        loopback.revoke()
+        loopback.simulator.script("m2m.token", NO_TOKEN)
+        with pytest.raises(planetkey.Protocol) as caught:
+            client.get(loopback.sentinel_hub)
+        assert client.get(loopback.sentinel_hub, auth=None).status_code == 401
+    # It lived until here, and all that it refers to.
+    assert caught.value.__traceback__ is not None
 
 
 def lines() -> Iterator[bytes]:
@@ -245,3 +260,23 @@ def test_who_does_not_want_to_wait_any_more_does_not(loopback: Loopback, backend
 
     anyio.run(main, backend=backend)
     assert (loopback.renewals, loopback.requests("sentinel_hub_api")) == (1, 1)
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_who_does_not_want_to_wait_for_a_renewal_gives_the_connection_back(loopback: Loopback, backend: str) -> None:
+    session = loopback.m2m()
+
+    async def main() -> None:
+        async with httpx.AsyncClient(auth=session, limits=ONE_CONNECTION) as client:
+            (await client.get(loopback.sentinel_hub)).raise_for_status()
+            loopback.revoke()
+            loopback.simulator.script("m2m.token", {"hold": "token"})
+            async with anyio.create_task_group() as group:
+                group.start_soon(client.get, loopback.sentinel_hub)
+                await anyio.to_thread.run_sync(loopback.simulator.wait_held, "token")
+                group.cancel_scope.cancel()
+            loopback.simulator.release("token")
+            assert credential(await client.get(loopback.sentinel_hub)) == "bearer"
+
+    anyio.run(main, backend=backend)
+    assert loopback.renewals == 2

@@ -11,8 +11,9 @@ import pystac_client
 import pytest
 import requests
 from pystac_client.stac_api_io import StacApiIO
+from requests.adapters import HTTPAdapter
 
-from loopback import CHALLENGE, Loopback
+from loopback import CHALLENGE, NO_TOKEN, Loopback
 
 BODY = b"x" * 5000
 
@@ -90,8 +91,41 @@ def test_what_a_new_token_does_not_help_stands(loopback: Loopback) -> None:
     assert loopback.requests("planet_api") == 2
 
 
+def test_a_body_stays_where_it_is_if_it_is_not_sent_again(loopback: Loopback) -> None:
+    loopback.simulator.settings(api_keys=["another"])
+    body = io.BytesIO(BODY)
+    assert requests.post(loopback.planet, data=body, auth=loopback.key(), timeout=30).status_code == 401
+    assert body.tell() == len(BODY)
+
+
+# Otherwise the second request would wait for ever.
+@pytest.mark.timeout(30)
+def test_a_renewal_that_fails_gives_the_connection_back(loopback: Loopback) -> None:
+    with requests.Session() as client:
+        client.auth = loopback.m2m()
+        client.mount("http://", HTTPAdapter(pool_maxsize=1, pool_block=True))
+        client.get(loopback.sentinel_hub).raise_for_status()
+        loopback.revoke()
+        loopback.simulator.script("m2m.token", NO_TOKEN)
+        with pytest.raises(planetkey.Protocol) as caught:
+            client.get(loopback.sentinel_hub)
+        assert client.get(loopback.sentinel_hub, auth=lambda bare: bare).status_code == 401
+    # It lived until here, and all that it refers to.
+    assert caught.value.__traceback__ is not None
+
+
 def lines() -> Iterator[bytes]:
     yield BODY
+
+
+class Closing(io.BytesIO):
+    """A file that closes itself at its end."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = super().read(size)
+        if not data:
+            self.close()
+        return data
 
 
 BODIES: dict[str, tuple[Callable[[Path], Any], int]] = {
@@ -101,6 +135,7 @@ BODIES: dict[str, tuple[Callable[[Path], Any], int]] = {
     "file": (lambda file: file.open("rb"), 200),
     "buffer": (lambda _: io.BytesIO(BODY), 200),
     # They are gone.
+    "closing": (lambda _: Closing(BODY), 401),
     "lines": (lambda _: lines(), 401),
 }
 

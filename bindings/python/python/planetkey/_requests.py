@@ -39,19 +39,26 @@ def _put(request: PreparedRequest, authorization: Authorization) -> None:
     _auth.put(request.headers, authorization)
 
 
+def _is_in_memory(body: object) -> bool:
+    return body is None or isinstance(body, (bytes, str))
+
+
 def _is_repeatable(request: PreparedRequest) -> bool:
-    """Whether the body, where it is a file, stands at its beginning again."""
-    body = request.body
-    if body is None or isinstance(body, (bytes, str)):
-        return True
+    """Whether there is a body to send again, or a file that may be rewound."""
     # Where `requests` found the file, for its own redirects.
     position = getattr(request, "_body_position", None)
-    seek = getattr(body, "seek", None)
-    if seek is None or not isinstance(position, int):
-        return False
+    return _is_in_memory(request.body) or (hasattr(request.body, "seek") and isinstance(position, int))
+
+
+def _rewind(request: PreparedRequest) -> bool:
+    """Whether the body, where it is a file, stands at its beginning again."""
+    if _is_in_memory(request.body):
+        return True
+    file: Any = request
     try:
-        seek(position)
-    except OSError:
+        file.body.seek(file._body_position)
+    except (OSError, ValueError):
+        # It cannot, or it is closed.
         return False
     return True
 
@@ -67,18 +74,23 @@ class _Hook:
         if response.status_code != 401:
             return response
         request: Any = response.request
-        authorization = _auth.again(
-            self._session,
-            self._before,
-            request.url,
-            request.headers.get("Authorization"),
-            response.headers.get("WWW-Authenticate"),
-            is_repeatable=_is_repeatable(request),
-        )
-        if authorization is None:
-            return response
-        # Read and released, so that the connection serves the repeated request.
-        response.content  # noqa: B018
+        try:
+            authorization = _auth.again(
+                self._session,
+                self._before,
+                request.url,
+                request.headers.get("Authorization"),
+                response.headers.get("WWW-Authenticate"),
+                is_repeatable=_is_repeatable(request),
+            )
+            if authorization is None or not _rewind(request):
+                return response
+            # Read and released, so that the connection serves the repeated request.
+            response.content  # noqa: B018
+        except BaseException:
+            # Nobody gets it to close, and it has a connection of the pool.
+            response.close()
+            raise
         response.close()
         self._before = authorization
         _put(request, authorization)

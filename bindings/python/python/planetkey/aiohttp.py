@@ -56,18 +56,23 @@ class Middleware:
         response = await handler(request)
         if response.status != 401:
             return response
-        renewed = await asyncio.to_thread(
-            partial(
-                _auth.again,
-                self.session,
-                authorization,
-                authorization.url,
-                request.headers.get("Authorization"),
-                ", ".join(response.headers.getall("WWW-Authenticate", ())) or None,
-                # A stream is used up.
-                is_repeatable=not request.body or isinstance(request.body, BytesPayload),
+        try:
+            renewed = await asyncio.to_thread(
+                partial(
+                    _auth.again,
+                    self.session,
+                    authorization,
+                    authorization.url,
+                    request.headers.get("Authorization"),
+                    ", ".join(response.headers.getall("WWW-Authenticate", ())) or None,
+                    # A stream is used up.
+                    is_repeatable=not request.body or isinstance(request.body, BytesPayload),
+                )
             )
-        )
+        except BaseException:
+            # Nobody gets it to close, and it has a connection of the pool.
+            response.close()
+            raise
         if renewed is None:
             return response
         response.release()
