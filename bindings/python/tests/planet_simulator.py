@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -104,6 +105,8 @@ class Simulator(simulator.Simulator):
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            # A group of its own, which can be ended with all that it forks.
+            start_new_session=True,
         )
         self._children.append(child)
         return child
@@ -112,8 +115,7 @@ class Simulator(simulator.Simulator):
         """Ends the processes that a failed test left behind."""
         for child in self._children:
             if child.poll() is None:
-                child.kill()
-                child.communicate()
+                kill(child)
         self._children.clear()
 
 
@@ -135,10 +137,18 @@ def finish(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
     try:
         output, errors = process.communicate(timeout=60)
     except subprocess.TimeoutExpired:
-        process.kill()
-        process.communicate()
+        kill(process)
         raise
     return process.returncode, output, errors
+
+
+def kill(process: "subprocess.Popen[str]") -> None:
+    """Ends a process and what it has forked, which would keep its pipes open."""
+    if sys.platform == "win32":
+        process.kill()
+    else:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
 
 
 @dataclass(frozen=True)

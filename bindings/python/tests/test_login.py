@@ -8,6 +8,8 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import planetkey
@@ -48,8 +50,11 @@ def get(url: str) -> tuple[int, str]:
             return refusal.code, refusal.read().decode()
 
 
-def waiting(login: planetkey.BrowserLogin | planetkey.DeviceLogin) -> tuple[threading.Thread, list[object]]:
-    """Waits for a login on another thread."""
+@contextmanager
+def waiting(
+    login: planetkey.BrowserLogin | planetkey.DeviceLogin,
+) -> Iterator[tuple[threading.Thread, list[object]]]:
+    """Waits for a login on another thread, which ends with the block."""
     outcome: list[object] = []
 
     def run() -> None:
@@ -58,9 +63,13 @@ def waiting(login: planetkey.BrowserLogin | planetkey.DeviceLogin) -> tuple[thre
         except planetkey.Error as error:
             outcome.append(error)
 
-    thread = threading.Thread(target=run)
+    thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    return thread, outcome
+    try:
+        yield thread, outcome
+    finally:
+        login.cancel()
+        thread.join(30)
 
 
 def test_a_device_login_by_a_prompt(people: Simulator) -> None:
@@ -117,11 +126,11 @@ def test_a_browser_login(people: Simulator) -> None:
     login = session.start_browser_login()
     port = urllib.parse.urlsplit(login.redirect_uri).port
     assert port is not None
-    thread, outcome = waiting(login)
-    location = people.log_in(authorization_url=login.authorization_url, username="ada")["location"]
-    assert location.startswith(login.redirect_uri + "?")
-    status, page = get(location)
-    thread.join(30)
+    with waiting(login) as (thread, outcome):
+        location = people.log_in(authorization_url=login.authorization_url, username="ada")["location"]
+        assert location.startswith(login.redirect_uri + "?")
+        status, page = get(location)
+        thread.join(30)
     assert status == 200
     assert "You are logged in" in page
     (logged_in,) = outcome
@@ -133,9 +142,9 @@ def test_a_browser_login(people: Simulator) -> None:
 
 def test_f129_denial_is_denied(people: Simulator) -> None:
     login = desktop(people).start_browser_login()
-    thread, outcome = waiting(login)
-    status, page = get(people.log_in(authorization_url=login.authorization_url, allow=False)["location"])
-    thread.join(30)
+    with waiting(login) as (thread, outcome):
+        status, page = get(people.log_in(authorization_url=login.authorization_url, allow=False)["location"])
+        thread.join(30)
     (refusal,) = outcome
     assert isinstance(refusal, planetkey.Denied)
     assert refusal.oauth_error == "access_denied"
@@ -149,9 +158,9 @@ def test_f129_denial_is_denied(people: Simulator) -> None:
 
 def test_cancelling_ends_the_wait_and_closes_the_port(people: Simulator) -> None:
     for login in (people.user().start_device_login(), desktop(people).start_browser_login()):
-        thread, outcome = waiting(login)
-        login.cancel()
-        thread.join(30)
+        with waiting(login) as (thread, outcome):
+            login.cancel()
+            thread.join(30)
         (error,) = outcome
         assert isinstance(error, planetkey.Cancelled)
         if isinstance(login, planetkey.BrowserLogin):
