@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -47,16 +48,9 @@ class PlanetCommands:
 
     def __init__(self, directory: Path) -> None:
         self._output, self._errors = directory / "output", directory / "errors"
-        self._process = subprocess.Popen(
-            [sys.executable, Path(__file__).with_name("commands.py")],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        self._process: subprocess.Popen[str] | None = None
 
     def run(self, arguments: Sequence[str]) -> Finished:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
         call = {
             "arguments": arguments,
             "environment": dict(os.environ),
@@ -64,17 +58,36 @@ class PlanetCommands:
             "output": str(self._output),
             "errors": str(self._errors),
         }
-        self._process.stdin.write(json.dumps(call) + "\n")
-        self._process.stdin.flush()
-        code = int(self._process.stdout.readline())
+        try:
+            code = self._ask(json.dumps(call))
+        except BaseException:
+            # A test whose time is over: the next one must not get the answer that was meant for it.
+            self.end()
+            raise
         return Finished(code, self._output.read_text().rstrip("\n"), self._errors.read_text())
 
-    def end(self) -> None:
+    def _ask(self, call: str) -> int:
+        if self._process is None:
+            self._process = subprocess.Popen(
+                [sys.executable, Path(__file__).with_name("commands.py")],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                # A group of its own, which can be ended with the call that it carries out.
+                start_new_session=True,
+            )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.close()
-        self._process.wait(30)
-        self._process.stdout.close()
+        self._process.stdin.write(call + "\n")
+        self._process.stdin.flush()
+        return int(self._process.stdout.readline())
+
+    def end(self) -> None:
+        if self._process is not None:
+            process, self._process = self._process, None
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
 
 
 _commands: list[PlanetCommands] = []
@@ -84,8 +97,10 @@ _commands: list[PlanetCommands] = []
 def planet_commands(directory: Path) -> Iterator[None]:
     """In the meantime there is `planet_command`."""
     _commands.append(PlanetCommands(directory))
-    yield
-    _commands.pop().end()
+    try:
+        yield
+    finally:
+        _commands.pop().end()
 
 
 def planet_command(*arguments: str) -> Finished:
@@ -98,7 +113,8 @@ def planetkey_command(*arguments: str, stdin: str | None = None) -> Finished:
     return run(command(), *arguments, stdin=stdin)
 
 
-def planetkey_asking() -> Callable[[], str]:
+@contextmanager
+def planetkey_asking() -> Iterator[Callable[[], str]]:
     """Ours, asking for an access token beside the test, which gets it by calling what this gives."""
     process = subprocess.Popen(
         [command(), "print-access-token"],
@@ -113,7 +129,12 @@ def planetkey_asking() -> Callable[[], str]:
         assert process.returncode == 0, errors
         return output.rstrip("\n")
 
-    return token
+    # Leaving it kills nothing that has ended.
+    with process:
+        try:
+            yield token
+        finally:
+            process.kill()
 
 
 def well(finished: Finished) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import planetkey
@@ -169,12 +170,24 @@ def test_f095_the_sdk_never_reads_a_torn_file_of_ours(
     """The other way round: ours replaces the file, and whoever reads it, without any lock, sees it whole."""
     file = put(token_file(home), as_the_sdk_writes(sessions[0]))
     simulator.settings(rotation=False)
+    is_over = Event()
+
+    def renew() -> None:
+        for _ in range(RENEWALS):
+            if is_over.is_set():
+                break
+            planetkey.Session.from_profile(USER).refresh()
+
     with ThreadPoolExecutor(1) as pool:
-        renewals = pool.submit(lambda: [planetkey.Session.from_profile(USER).refresh() for _ in range(RENEWALS)])
+        renewals = pool.submit(renew)
         readings = 0
-        while not renewals.done():
-            assert not is_torn(file)
-            readings += 1
+        try:
+            while not renewals.done():
+                assert not is_torn(file)
+                readings += 1
+        finally:
+            # The pool waits for it, also after a failure.
+            is_over.set()
         renewals.result()
     assert readings > RENEWALS
     assert simulator.count("user.token") == RENEWALS

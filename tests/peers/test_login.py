@@ -41,13 +41,18 @@ def logging_in(program: Sequence[str | Path]) -> Iterator[str]:
     )
     assert process.stdout is not None
     said = []
-    for line in process.stdout:
-        said.append(line)
-        if found := CODE.search(line):
-            yield found[1]
-            break
-    rest, _ = process.communicate(timeout=60)
-    assert process.returncode == 0, "".join(said) + rest
+    try:
+        for line in process.stdout:
+            said.append(line)
+            if found := CODE.search(line):
+                yield found[1]
+                break
+        rest, _ = process.communicate(timeout=60)
+        assert process.returncode == 0, "".join(said) + rest
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
 
 
 @pytest.fixture

@@ -91,11 +91,11 @@ def test_f095_the_token_that_the_sdk_writes_beside_a_refusal_is_adopted(simulato
     """The SDK takes no lock: it rotates the token that ours has just sent. Ours is refused; the session lives."""
     tokens = seed_user(simulator, home, age=2 * HOUR)
     simulator.script("user.token", {"hold": "ours", "status": 400, "json": {"error": "invalid_grant"}})
-    ours = planetkey_asking()
-    simulator.wait_held("ours")
-    renewed = sdk_header(sdk_session())
-    simulator.release("ours")
-    assert ours() == renewed.removeprefix("Bearer ")
+    with planetkey_asking() as ours:
+        simulator.wait_held("ours")
+        renewed = sdk_header(sdk_session())
+        simulator.release("ours")
+        assert ours() == renewed.removeprefix("Bearer ")
     check_lives(simulator, tokens, renewals=1)
 
 
@@ -103,11 +103,11 @@ def test_f095_both_renew_at_once_where_the_server_allows_an_overlap(simulator: S
     simulator.settings(overlap_ms=60_000)
     tokens = seed_user(simulator, home, age=2 * HOUR)
     simulator.script("user.token", {"hold": "ours"})
-    ours = planetkey_asking()
-    simulator.wait_held("ours")
-    by_the_sdk = sdk_header(sdk_session())
-    simulator.release("ours")
-    by_ours = "Bearer " + ours()
+    with planetkey_asking() as ours:
+        simulator.wait_held("ours")
+        by_the_sdk = sdk_header(sdk_session())
+        simulator.release("ours")
+        by_ours = "Bearer " + ours()
     session = simulator.session_of(tokens["refresh_token"])
     assert (session["alive"], session["reuse"], session["repeats"]) == (True, 0, 1)
     assert kept(token_file(home))["refresh_token"] == session["refresh_token"]
