@@ -48,12 +48,14 @@ def test_threads_read_while_tokens_change(simulator: Simulator, servers: Servers
             failures.append(error)
 
     with planetkey.gdal.install(session, hosts=[servers.host]):
-        threads = [Thread(target=read, args=(reader,)) for reader in range(4)]
+        threads = [Thread(target=read, args=(reader,), daemon=True) for reader in range(4)]
         for thread in threads:
             thread.start()
-        for _ in range(10):
-            session.refresh()
-        done.set()
+        try:
+            for _ in range(10):
+                session.refresh()
+        finally:
+            done.set()
         for thread in threads:
             thread.join()
     assert failures == []

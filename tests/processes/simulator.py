@@ -172,5 +172,9 @@ def running_simulator(directory: Path, driver: Callable[[Mapping[str, Any]], S])
         yield driver(json.loads(process.stdout.readline()))
     finally:
         process.stdin.close()
-        process.wait(30)
-        process.stdout.close()
+        try:
+            process.wait(30)
+        finally:
+            process.kill()
+            process.wait()
+            process.stdout.close()

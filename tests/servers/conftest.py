@@ -3,6 +3,7 @@
 import os
 from collections import defaultdict
 from collections.abc import Generator, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -30,14 +31,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def _servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Server]]:
     """All of them start at once: one takes a moment, one half a minute."""
     started: dict[str, Server] = {}
-    try:
+    # Each is ended, also where another does not end.
+    with ExitStack() as ending:
         for name, where in FOUND.items():
             directory = tmp_path_factory.mktemp(name)
             started[name] = Keycloak(Path(where), directory) if name == "Keycloak" else OidcProvider(directory)
+            ending.callback(started[name].end)
         yield started
-    finally:
-        for server in started.values():
-            server.end()
 
 
 # In this order all tests meet the server that is there first.

@@ -3,6 +3,7 @@
 import json
 import os
 import selectors
+import signal
 import subprocess
 import time
 import urllib.error
@@ -78,6 +79,8 @@ class Process:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
+                # A group of its own: what a shell has started ends with it.
+                start_new_session=True,
                 env=None if environment is None else {**os.environ, **environment},
             )
         self._said = b""
@@ -100,15 +103,15 @@ class Process:
         raise AssertionError(f"it did not start:\n{self._said.decode()}\n{self._log.read_text()}")
 
     def end(self) -> None:
-        """Closes its input and waits for its end."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.close()
-        # It may have much to say at its end.
-        while self._process.stdout.read(65536):
-            pass
-        self._process.wait(PATIENCE_S)
-        self._process.stdout.close()
+        """Closes its input and waits for its end; what does not end is killed, and that is an error."""
+        try:
+            # It may have much to say at its end.
+            self._process.communicate(timeout=PATIENCE_S)
+        except BaseException:
+            if self._process.poll() is None:
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.communicate()
+            raise
 
 
 class Server(ABC):
