@@ -9,6 +9,9 @@ use std::time::Duration;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 
+/// What no command writes.
+const LAST: &str = "\u{1}the last\u{1}";
+
 /// A command whose standard input and error are a terminal of its own, 80 columns or whatever it is.
 pub struct Session {
     pub child: Child,
@@ -105,10 +108,11 @@ impl Session {
         };
         let code = self.child.wait().unwrap().code().expect("a signal ended the command");
         assert!(self.echoes(), "the terminal was left as it was for the secret");
-        drop((self.terminal, self.keys));
-        while let Ok(piece) = self.pieces.recv_timeout(Duration::from_secs(60)) {
-            self.screen.push_str(&String::from_utf8_lossy(&piece));
-        }
+        // What the command has written comes before this; a terminal that is closed may lose what is on its way.
+        (&self.terminal).write_all(LAST.as_bytes()).unwrap();
+        self.wait_for(LAST);
+        let end = self.screen.len() - LAST.len();
+        self.screen.truncate(end);
         (code, output, self.screen)
     }
 }
