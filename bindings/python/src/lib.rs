@@ -76,6 +76,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<status::SourceStatus>()?;
     module.add_class::<status::HostStatus>()?;
     module.add_class::<gdal::Gdal>()?;
+    module.add_class::<waiting::Cancellation>()?;
     module.add_function(wrap_pyfunction!(gdal::install, module)?)?;
     module.add_function(wrap_pyfunction!(strip_api_key, module)?)?;
     module.add_function(wrap_pyfunction!(redact_url, module)?)?;

@@ -1,6 +1,7 @@
 //! The session.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use planetkey::{ApiKeyTransport, M2mOptions};
 use pyo3::prelude::*;
@@ -14,7 +15,7 @@ use crate::login::{self, BrowserLogin, DeviceLogin, Given, LoggedIn, LoggedOut};
 use crate::pickling::{Recipe, Reduced, reduce};
 use crate::status::SessionStatus;
 use crate::text_cache::TextCache;
-use crate::waiting::wait;
+use crate::waiting::{Cancellation, wait_unless};
 
 /// The options of a constructor, by the names of its parameters.
 macro_rules! options {
@@ -37,11 +38,20 @@ pub(crate) struct Session {
     recipe: Option<Arc<Recipe>>,
     /// The deadline of this handle, where it is not that of the options.
     timeout_ms: Option<u64>,
+    /// Whether those who called this handle have gone, where they can.
+    is_cancelled: Option<Arc<AtomicBool>>,
 }
 
 impl From<planetkey::Session> for Session {
     fn from(core: planetkey::Session) -> Self {
-        Session { core, header_values: TextCache::new(), access_token: TextCache::new(), recipe: None, timeout_ms: None }
+        Session {
+            core,
+            header_values: TextCache::new(),
+            access_token: TextCache::new(),
+            recipe: None,
+            timeout_ms: None,
+            is_cancelled: None,
+        }
     }
 }
 
@@ -62,13 +72,13 @@ impl Session {
         }
     }
 
-    /// A call that may wait, as [`wait`].
+    /// A call that may wait, as [`wait_unless`].
     fn wait<T: Send>(
         &self,
         py: Python<'_>,
         call: impl FnOnce(&planetkey::Session) -> planetkey::Result<T> + Send,
     ) -> PyResult<T> {
-        wait(py, |interrupt| call(&self.core.with_interrupt(interrupt)))
+        wait_unless(py, self.is_cancelled.clone(), |interrupt| call(&self.core.with_interrupt(interrupt)))
     }
 
     fn authorization(&self, py: Python<'_>, core: planetkey::Authorization) -> Authorization {
@@ -384,6 +394,16 @@ impl Session {
         let timeout_ms: u64 = integer("timeout_ms", timeout_ms)?;
         let core = self.core.with_timeout_ms(timeout_ms);
         Ok(Session { recipe: self.recipe.clone(), timeout_ms: Some(timeout_ms), ..Session::from(core) })
+    }
+
+    /// The same session, whose calls through the new handle wait until this cancellation at most: for the adapters of event loops.
+    fn _until(&self, cancellation: &Bound<'_, Cancellation>) -> Session {
+        Session {
+            recipe: self.recipe.clone(),
+            timeout_ms: self.timeout_ms,
+            is_cancelled: Some(cancellation.get().flag()),
+            ..Session::from(self.core.clone())
+        }
     }
 
     /// Puts the credential on a request of ``requests``, which repeats it once if an API refuses the token.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import httpx
 
 from planetkey import _auth
+from planetkey._waiting import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator
@@ -33,11 +33,11 @@ async def async_auth_flow(session: Session, request: httpx.Request) -> AsyncGene
     url = str(request.url)
     authorization = session.authorize_cached(url)
     if authorization is None:
-        authorization = await _in_thread(partial(session.authorize, url))
+        authorization = await in_thread(session, lambda session: session.authorize(url), _run)
     put(request, authorization)
     response = yield request
     if response.status_code == 401:
-        repeated = await _in_thread(partial(_again, session, authorization, response))
+        repeated = await in_thread(session, lambda session: _again(session, authorization, response), _run)
         if repeated is not None:
             yield repeated
 
@@ -67,8 +67,8 @@ def _again(session: Session, before: Authorization, response: httpx.Response) ->
     return request
 
 
-async def _in_thread(call: Callable[[], T]) -> T:
-    """Waits in a thread, on whatever event loop this is; who does not want to wait any more does not."""
+async def _run(call: Callable[[], T]) -> T:
+    """Runs something in a thread, whatever event loop this is; who does not want to wait any more does not."""
     # A dependency of httpx itself, which imports it for asynchronous clients only.
     from anyio import to_thread
 

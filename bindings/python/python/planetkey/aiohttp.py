@@ -13,14 +13,13 @@ What is built on ``aiohttp`` takes it too: ``fsspec.filesystem("https", client_k
 
 from __future__ import annotations
 
-import asyncio
-from functools import partial
 from typing import TYPE_CHECKING
 
 from aiohttp import BytesPayload
 from yarl import URL
 
 from planetkey import _auth
+from planetkey._waiting import in_thread
 from planetkey.errors import HostRefused, InvalidArgument
 
 if TYPE_CHECKING:
@@ -51,23 +50,23 @@ class Middleware:
         except (HostRefused, InvalidArgument):
             return await handler(request)
         if authorization is None:
-            authorization = await asyncio.to_thread(self.session.authorize, url)
+            authorization = await in_thread(self.session, lambda session: session.authorize(url))
         _put(request, authorization)
         response = await handler(request)
         if response.status != 401:
             return response
         try:
-            renewed = await asyncio.to_thread(
-                partial(
-                    _auth.again,
-                    self.session,
+            renewed = await in_thread(
+                self.session,
+                lambda session: _auth.again(
+                    session,
                     authorization,
                     authorization.url,
                     request.headers.get("Authorization"),
                     ", ".join(response.headers.getall("WWW-Authenticate", ())) or None,
                     # A stream is used up.
                     is_repeatable=not request.body or isinstance(request.body, BytesPayload),
-                )
+                ),
             )
         except BaseException:
             # Nobody gets it to close, and it has a connection of the pool.

@@ -1,0 +1,145 @@
+"""Nobody waits for a token any more: the thread that does leaves, and the program can end.
+
+The token never comes and the deadline is ten minutes away, so only the cancellation can end what waits.
+"""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import anyio
+import httpx
+import pytest
+
+from loopback import Loopback
+
+WAITING = """
+import asyncio, signal, sys
+import planetkey
+signal.signal(signal.SIGINT, signal.default_int_handler)
+session = planetkey.Session.from_m2m(*sys.argv[1:3], allow_insecure_loopback=True, timeout_ms=600_000)
+url = sys.argv[3]
+"""
+HTTPX = """
+import httpx
+async def ask():
+    async with httpx.AsyncClient(auth=session) as client:
+        await client.get(url)
+"""
+AIOHTTP = """
+import aiohttp, planetkey.aiohttp
+async def ask():
+    async with aiohttp.ClientSession(middlewares=(planetkey.aiohttp.Middleware(session),)) as client:
+        await client.get(url)
+"""
+PLANET = """
+import planet, planetkey.planet
+async def ask():
+    async with planetkey.planet.Session(session) as sdk:
+        await sdk.request("GET", url)
+"""
+# After a 401 a token is waited for, too.
+REFUSED = """
+session.access_token()
+print("refused", flush=True)
+sys.stdin.readline()
+"""
+CANCELLED = """
+async def main():
+    task = asyncio.create_task(ask())
+    await asyncio.to_thread(sys.stdin.readline)
+    task.cancel()
+    await asyncio.wait((task,))
+    print(task.cancelled(), flush=True)
+asyncio.run(main())
+print("ended", flush=True)
+"""
+INTERRUPTED = """
+try:
+    asyncio.run(ask())
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+INTERRUPTED_ON_TRIO = INTERRUPTED.replace("asyncio.run(ask())", "import trio; trio.run(ask)")
+
+clients = pytest.mark.parametrize("client", [HTTPX, AIOHTTP, PLANET], ids=["httpx", "aiohttp", "planet"])
+
+
+@contextmanager
+def program(loopback: Loopback, *parts: str) -> Iterator["subprocess.Popen[str]"]:
+    """A program of these parts."""
+    simulator = loopback.simulator
+    process = subprocess.Popen(
+        [sys.executable, "-c", "".join(parts), simulator.client_id, simulator.client_secret, loopback.sentinel_hub],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def ended(process: "subprocess.Popen[str]", told: str | None = None) -> tuple[int, str, str]:
+    """Exit code, output and errors of a process that ends long before the deadline."""
+    output, errors = process.communicate(told, timeout=20)
+    return process.returncode, output, errors
+
+
+@clients
+def test_a_cancelled_task_leaves_no_thread_behind(loopback: Loopback, client: str) -> None:
+    loopback.simulator.script("m2m.token", {"hold": "never"})
+    with program(loopback, WAITING, client, CANCELLED) as process:
+        loopback.simulator.wait_held("never")
+        assert ended(process, "cancel\n") == (0, "True\nended\n", "")
+
+
+@clients
+def test_a_cancelled_task_leaves_no_thread_behind_after_a_401(loopback: Loopback, client: str) -> None:
+    with program(loopback, WAITING, client, REFUSED, CANCELLED) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.readline() == "refused\n"
+        loopback.revoke()
+        loopback.simulator.script("m2m.token", {"hold": "never"})
+        process.stdin.write("go on\n")
+        process.stdin.flush()
+        loopback.simulator.wait_held("never")
+        assert ended(process, "cancel\n") == (0, "True\nended\n", "")
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [(HTTPX, INTERRUPTED), (HTTPX, INTERRUPTED_ON_TRIO), (AIOHTTP, INTERRUPTED), (PLANET, INTERRUPTED)],
+    ids=["httpx", "httpx on trio", "aiohttp", "planet"],
+)
+def test_ctrl_c_ends_the_program(loopback: Loopback, parts: tuple[str, str]) -> None:
+    loopback.simulator.script("m2m.token", {"hold": "never"})
+    with program(loopback, WAITING, *parts) as process:
+        loopback.simulator.wait_held("never")
+        process.send_signal(signal.SIGINT)
+        assert ended(process) == (0, "interrupted\n", "")
+
+
+def test_the_thread_leaves_on_trio(loopback: Loopback) -> None:
+    """The end of a program does not wait for threads of trio, but they would be missing."""
+    loopback.simulator.script("m2m.token", {"hold": "never"})
+    session = loopback.m2m().with_timeout_ms(600_000)
+
+    async def main() -> None:
+        # There is room for one thread, besides that of the test.
+        anyio.to_thread.current_default_thread_limiter().total_tokens = 1
+        own = anyio.CapacityLimiter(1)
+        async with httpx.AsyncClient(auth=session) as client, anyio.create_task_group() as group:
+            group.start_soon(client.get, loopback.sentinel_hub)
+            await anyio.to_thread.run_sync(loopback.simulator.wait_held, "never", limiter=own)
+            group.cancel_scope.cancel()
+        with anyio.fail_after(20):
+            await anyio.to_thread.run_sync(int)
+
+    anyio.run(main, backend="trio")
