@@ -63,6 +63,18 @@ except KeyboardInterrupt:
     print("interrupted", flush=True)
 """
 INTERRUPTED_ON_TRIO = INTERRUPTED.replace("asyncio.run(ask())", "import trio; trio.run(ask)")
+# A loop that nobody cleans up after, as `asyncio.run` does.
+LEFT = """
+import httpx
+async def main():
+    async with httpx.AsyncClient(auth=session) as client:
+        print((await client.get(url)).status_code, flush=True)
+        await asyncio.Event().wait()
+try:
+    asyncio.new_event_loop().run_until_complete(main())
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
 
 clients = pytest.mark.parametrize("client", [HTTPX, AIOHTTP, PLANET], ids=["httpx", "aiohttp", "planet"])
 
@@ -124,6 +136,14 @@ def test_ctrl_c_ends_the_program(loopback: Loopback, parts: tuple[str, str]) -> 
         loopback.simulator.wait_held("never")
         process.send_signal(signal.SIGINT)
         assert ended(process) == (0, "interrupted\n", "")
+
+
+def test_ctrl_c_ends_a_program_whose_thread_has_nothing_to_do(loopback: Loopback) -> None:
+    with program(loopback, WAITING, LEFT) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "200\n"
+        process.send_signal(signal.SIGINT)
+        assert ended(process)[:2] == (0, "interrupted\n")
 
 
 def test_the_thread_leaves_on_trio(loopback: Loopback) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import httpx
 
@@ -10,11 +10,9 @@ from planetkey import _auth
 from planetkey._waiting import in_thread
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Generator
+    from collections.abc import AsyncGenerator, Generator
 
     from planetkey import Authorization, Session
-
-T = TypeVar("T")
 
 
 def sync_auth_flow(session: Session, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
@@ -33,11 +31,11 @@ async def async_auth_flow(session: Session, request: httpx.Request) -> AsyncGene
     url = str(request.url)
     authorization = session.authorize_cached(url)
     if authorization is None:
-        authorization = await in_thread(session, lambda session: session.authorize(url), _run)
+        authorization = await in_thread(session, lambda session: session.authorize(url))
     put(request, authorization)
     response = yield request
     if response.status_code == 401:
-        repeated = await in_thread(session, lambda session: _again(session, authorization, response), _run)
+        repeated = await in_thread(session, lambda session: _again(session, authorization, response))
         if repeated is not None:
             yield repeated
 
@@ -65,11 +63,3 @@ def _again(session: Session, before: Authorization, response: httpx.Response) ->
         return None
     put(request, authorization)
     return request
-
-
-async def _run(call: Callable[[], T]) -> T:
-    """Runs something in a thread, whatever event loop this is; who does not want to wait any more does not."""
-    # A dependency of httpx itself, which imports it for asynchronous clients only.
-    from anyio import to_thread
-
-    return await to_thread.run_sync(call, abandon_on_cancel=True)

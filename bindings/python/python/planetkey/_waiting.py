@@ -9,26 +9,39 @@ from typing import TYPE_CHECKING, TypeVar
 from planetkey._native import Cancellation
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from planetkey import Session
 
 T = TypeVar("T")
 
 
-async def in_thread(
-    session: Session,
-    call: Callable[[Session], T],
-    run: Callable[[Callable[[], T]], Awaitable[T]] = asyncio.to_thread,
-) -> T:
+async def in_thread(session: Session, call: Callable[[Session], T]) -> T:
     """What the call gives, which a thread waits for as long as the caller does.
 
     The call gets the session that it is to use. A thread that stayed when the caller has gone would stay until the
-    session's deadline, and the end of the loop or the program waits for such threads. ``run`` is how the caller's event
-    loop runs something in a thread.
+    session's deadline, and the end of the loop or the program waits for such threads.
     """
     cancellation = Cancellation()
     try:
-        return await run(partial(call, session._until(cancellation)))
+        return await _run(partial(call, session._until(cancellation)))
     finally:
         cancellation.cancel()
+
+
+async def _run(call: Callable[[], T]) -> T:
+    # On asyncio a thread of anyio ends with its task only: it would keep a program whose loop was left as it was.
+    if _is_asyncio():
+        return await asyncio.to_thread(call)
+    # What there is another event loop by.
+    from anyio import to_thread
+
+    return await to_thread.run_sync(call, abandon_on_cancel=True)
+
+
+def _is_asyncio() -> bool:
+    try:
+        # None where another event loop is asyncio's guest.
+        return asyncio.current_task() is not None
+    except RuntimeError:
+        return False
