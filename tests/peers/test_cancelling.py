@@ -63,6 +63,29 @@ except KeyboardInterrupt:
     print("interrupted", flush=True)
 """
 INTERRUPTED_ON_TRIO = INTERRUPTED.replace("asyncio.run(ask())", "import trio; trio.run(ask)")
+# Its loop runs in a thread of its own.
+FSSPEC = """
+import fsspec, planetkey.aiohttp
+files = fsspec.filesystem("https", client_kwargs={"middlewares": (planetkey.aiohttp.Middleware(session),)})
+try:
+    files.cat_file(url)
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+# Called when the adapters have been told of the end. While it waits, the others are asked whether they still want to.
+ENDING = """
+import concurrent.futures.thread, threading
+def end():
+    try:
+        session.with_timeout_ms(500).access_token()
+    except planetkey.Timeout:
+        print("ending", flush=True)
+threading._register_atexit(end)
+"""
+IN_A_THREAD = """
+threading.Thread(target=lambda: print(asyncio.run(ask()))).start()
+sys.stdin.readline()
+"""
 # A loop that nobody cleans up after, as `asyncio.run` does.
 LEFT = """
 import httpx
@@ -75,6 +98,7 @@ try:
 except KeyboardInterrupt:
     print("interrupted", flush=True)
 """
+LEFT_WAITING = INTERRUPTED.replace("asyncio.run", "asyncio.new_event_loop().run_until_complete")
 
 clients = pytest.mark.parametrize("client", [HTTPX, AIOHTTP, PLANET], ids=["httpx", "aiohttp", "planet"])
 
@@ -144,6 +168,33 @@ def test_ctrl_c_ends_a_program_whose_thread_has_nothing_to_do(loopback: Loopback
         assert process.stdout.readline() == "200\n"
         process.send_signal(signal.SIGINT)
         assert ended(process)[:2] == (0, "interrupted\n")
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [(FSSPEC,), (HTTPX, LEFT_WAITING), (AIOHTTP, LEFT_WAITING)],
+    ids=["fsspec", "httpx", "aiohttp"],
+)
+def test_ctrl_c_ends_a_program_whose_tasks_nobody_cancels(loopback: Loopback, parts: tuple[str, ...]) -> None:
+    loopback.simulator.script("m2m.token", {"hold": "never"})
+    with program(loopback, WAITING, *parts) as process:
+        loopback.simulator.wait_held("never")
+        process.send_signal(signal.SIGINT)
+        assert ended(process)[:2] == (0, "interrupted\n")
+
+
+@pytest.mark.parametrize("client", [HTTPX, AIOHTTP], ids=["httpx", "aiohttp"])
+def test_a_thread_that_the_program_waits_for_gets_its_token(loopback: Loopback, client: str) -> None:
+    loopback.simulator.script("m2m.token", {"hold": "token"})
+    with program(loopback, WAITING, ENDING, client, IN_A_THREAD) as process:
+        loopback.simulator.wait_held("token")
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write("end\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == "ending\n"
+        loopback.simulator.release("token")
+        assert ended(process) == (0, "None\n", "")
 
 
 def test_the_thread_leaves_on_trio(loopback: Loopback) -> None:
