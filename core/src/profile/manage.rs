@@ -196,6 +196,13 @@ impl Profiles {
         if client_id.is_empty() || client_secret.is_empty() {
             return Err(Error::invalid_argument("a machine-to-machine client needs its id and its secret"));
         }
+        for (name, value) in [("client_id", client_id.as_str()), ("client_secret", client_secret.expose())] {
+            if value.chars().any(char::is_control) {
+                return Err(Error::invalid_argument(format!(
+                    "{name} holds a control character; look for a line break at its end"
+                )));
+            }
+        }
         if scopes.iter().any(|scope| scope == SCOPE_OFFLINE_ACCESS) {
             return Err(Error::invalid_argument("a machine-to-machine client must not ask for offline_access; leave it out"));
         }

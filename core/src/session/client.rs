@@ -122,6 +122,13 @@ impl Client {
         if client.client_id.is_empty() {
             return Err(Error::invalid_argument("client_id is empty"));
         }
+        // A server would say no more than invalid_client, and nobody sees the line break.
+        let secret = client.client_secret.as_ref().map_or("", Secret::expose);
+        for (name, value) in [("client_id", client.client_id.as_str()), ("client_secret", secret)] {
+            if value.chars().any(char::is_control) {
+                return Err(Error::misconfigured(format!("{name} holds a control character; look for a line break at its end")));
+            }
+        }
         let subject = match client.client_type.grant() {
             Grant::ClientCredentials => Subject::M2m,
             Grant::RefreshToken => Subject::User,

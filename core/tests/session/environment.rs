@@ -193,6 +193,37 @@ fn a_bad_value_is_said_and_not_skipped() {
     }
 }
 
+/// The line break of a file or a here-document is invisible in what a server answers, so it is told before anything is sent.
+#[test]
+fn a_line_break_in_a_client_is_said_before_a_server_sees_it() {
+    let says =
+        |message: &str, name: &str| message.contains(name) && message.contains("line break") && !message.contains("hidden");
+    for (id, secret) in [("PL_AUTH_CLIENT_ID", "PL_AUTH_CLIENT_SECRET"), ("SH_CLIENT_ID", "SH_CLIENT_SECRET")] {
+        for (values, what) in [(["id\r", "hidden"], "client_id"), (["id", "hidden\r\n"], "client_secret")] {
+            let error = open([(id, values[0]), (secret, values[1]), ("PL_API_KEY", "KEY")]).unwrap_err();
+            assert_eq!(error.status(), Status::Misconfigured);
+            assert!(says(error.message(), what) && error.message().contains(secret), "{error}");
+        }
+    }
+    let (home, fake) = (home(), Fake::new());
+    let file = r#"{"PL_AUTH_CLIENT_ID": "id", "PL_AUTH_CLIENT_SECRET": "hidden\n", "key": "V2-KEY"}"#;
+    std::fs::write(home.path().join(".planet.json"), file).unwrap();
+    let session = Session::from_defaults(&with_variables(&fake, [(HOME_VARIABLE, home.path().to_str().unwrap())])).unwrap();
+    assert_eq!(sources(&session), [".planet.json: key"]);
+    assert!(says(&session.status().notes()[0], "client_secret"), "{:?}", session.status().notes());
+    assert_eq!(fake.count(), 0);
+    // Nor is one kept untried.
+    let login = planetkey::profile::manage::M2mLogin {
+        client_id: "id".into(),
+        client_secret: planetkey::secret::Secret::from("hidden\n"),
+        scopes: Vec::new(),
+        profile: None,
+    };
+    let options = with_variables(&fake, [(HOME_VARIABLE, home.path().to_str().unwrap())]);
+    let error = options.profiles().unwrap().save_m2m(&login, false).unwrap_err();
+    assert!(error.status() == Status::InvalidArgument && says(error.message(), "client_secret"), "{error}");
+}
+
 #[test]
 fn what_the_call_names_does_not_look_at_the_environment() {
     let variables = [("PL_API_KEY", "ENV-KEY"), ("PL_AUTH_CLIENT_ID", "env-client"), ("PL_AUTH_CLIENT_SECRET", "s")];
