@@ -118,3 +118,17 @@ fn a_logout_says_what_became_of_the_refresh_token() {
     assert_eq!((out.code, &told["revocation"]), (0, &json!("unknown")));
     assert!(!told["why_unknown"].as_str().unwrap().is_empty());
 }
+
+/// Who does as the message says has the scope, and all others still.
+#[test]
+fn without_openid_the_message_names_a_login_that_keeps_the_other_scopes() {
+    let scene = Scene::new();
+    scene.saved("user|ada", 0);
+    let refused = run(&scene, &["userinfo"]);
+    let message = refused.failed(Status::Misconfigured);
+    let command = message.split('`').nth(1).unwrap_or_else(|| panic!("{message}"));
+    assert_eq!(
+        command,
+        "planetkey login --profile planet-user --force --scope planet --scope offline_access --scope openid --scope profile --scope email"
+    );
+}

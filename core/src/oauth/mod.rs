@@ -4,7 +4,7 @@ pub mod authorization_code;
 pub mod client_authentication;
 pub mod client_credentials;
 pub mod device_code;
-mod exchange;
+pub(crate) mod exchange;
 pub mod id_token;
 pub mod introspection;
 pub mod jwks;

@@ -27,7 +27,8 @@ pub fn request(
             return Err(exchange::reworded(&refused(), Status::LoginRequired, message).with_reason("expired"));
         }
         403 => {
-            let message = "the access token does not open the userinfo endpoint; log in with the scope openid";
+            let message = "the access token does not open the userinfo endpoint, which takes the scope openid; log in again with it and \
+                           all other scopes that are needed";
             return Err(exchange::reworded(&refused(), Status::Misconfigured, message));
         }
         _ => return Err(refused()),

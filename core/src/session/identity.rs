@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::http::{Http, Patience};
 use crate::oauth::id_token::{self, Claims, Expected, Verification};
 use crate::oauth::jwks::{self, Jwks};
-use crate::oauth::{introspection, userinfo};
+use crate::oauth::{exchange, introspection, userinfo};
 use crate::secret::Secret;
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -93,17 +93,43 @@ impl Person {
             let http = person.http();
             let deadline_ms = deadline_ms(http, person.timeout());
             let endpoint = person.client().required_endpoint(Endpoint::Userinfo, http, Patience::Patient, deadline_ms)?;
-            userinfo::request(http, &endpoint, &token, Patience::Patient, deadline_ms)
+            userinfo::request(http, &endpoint, &token, Patience::Patient, deadline_ms).map_err(|error| {
+                match error.http_status() {
+                    Some(403) => exchange::reworded(
+                        &error,
+                        error.status(),
+                        &format!("the access token does not open the userinfo endpoint; {}", person.log_in_for_openid()),
+                    ),
+                    _ => error,
+                }
+            })
         })
+    }
+
+    /// A login asks for the scopes that it names and for no other: openid alone would cost the session all that it is for.
+    fn log_in_for_openid(&self) -> String {
+        let mut scopes: Vec<&str> = self.client().scopes().iter().map(String::as_str).collect();
+        for scope in ["openid", "profile", "email"] {
+            if !scopes.contains(&scope) {
+                scopes.push(scope);
+            }
+        }
+        let scopes = crate::error::one_line(&scopes.join(" --scope "), 300);
+        let profile = self.profile().map(|profile| format!("--profile {} ", crate::error::one_line(profile, 100)));
+        format!(
+            "log in again with openid beside all other scopes, as by `planetkey login {}--force --scope {scopes}`",
+            profile.unwrap_or_default()
+        )
     }
 
     fn id_token_claims(&self) -> Result<Map<String, Value>> {
         // Whoever has been logged out has no ID token either.
         self.renewing().current(self.wait())?;
         let stored = self.stored();
-        let id_token = stored.as_ref().and_then(|stored| stored.tokens.id_token()).ok_or_else(|| {
-            Error::misconfigured("the session has no ID token; log in again with the scope openid (and profile, email)")
-        })?;
+        let id_token = stored
+            .as_ref()
+            .and_then(|stored| stored.tokens.id_token())
+            .ok_or_else(|| Error::misconfigured(format!("the session has no ID token; {}", self.log_in_for_openid())))?;
         self.verify_id_token(Secret::from(id_token), None, false).map(|claims| claims.0)
     }
 

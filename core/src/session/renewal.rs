@@ -313,6 +313,9 @@ impl Renewing {
             ("never_logged_in", "the saved session belongs to another client or server")
         } else if self.logged_out.load(Ordering::Relaxed) {
             ("logged_out", "the session was logged out")
+        } else if self.last().is_some_and(|last| !last.is_over(self.now())) {
+            // It may have been issued a moment ago.
+            ("expired", "the access token cannot be renewed without a refresh token, which the scope offline_access brings")
         } else if has_tokens || self.last().is_some() {
             ("expired", "the access token has expired and there is no refresh token")
         } else {

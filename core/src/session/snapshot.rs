@@ -88,6 +88,11 @@ impl Snapshot {
         !now.reached(self.hard) && !self.rejected.load(Ordering::Relaxed)
     }
 
+    /// Whether its time is up, whatever an API thinks of it.
+    pub(crate) fn is_over(&self, now: Moment) -> bool {
+        now.reached(self.hard)
+    }
+
     /// Whether it is time to renew, while it is still good.
     #[inline]
     pub(crate) fn due(&self, now: Moment) -> bool {

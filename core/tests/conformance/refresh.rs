@@ -208,6 +208,21 @@ fn a066_an_ended_session_says_which_profile_to_log_in_again() {
     error(&session, "logged_out");
 }
 
+/// A session without a refresh token ends with its access token, and not before.
+#[test]
+fn what_has_not_expired_is_not_said_to_have() {
+    let home = Home::new();
+    home.seed(&json!({"refresh_token": null}));
+    let session = home.person();
+    let error = session.refresh().unwrap_err();
+    assert_eq!((error.status(), home.fake.count()), (Status::LoginRequired, 0));
+    assert!(error.message().contains("offline_access") && !error.message().contains("has expired"), "{error}");
+    assert_eq!(ask(&session), SEEDED);
+    home.advance(3600);
+    let error = session.refresh().unwrap_err();
+    assert!(error.message().contains("has expired"), "{error}");
+}
+
 /// Machines repeat their grant (RFC 6749 4.4.3): a refresh token that comes all the same is neither kept nor sent.
 #[test]
 fn a067_a_machines_refresh_token_is_ignored_on_disk_too() {
