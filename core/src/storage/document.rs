@@ -17,6 +17,17 @@ pub fn parse(bytes: &[u8]) -> Option<Map<String, Value>> {
     }
 }
 
+/// As [`parse`], for a session: what stands in a token's place and is no text makes it as good as half a document.
+pub(super) fn parse_session(bytes: &[u8]) -> Option<Map<String, Value>> {
+    parse(bytes).filter(|document| !is_damaged_session(document))
+}
+
+/// Whether something else than text stands in a token's place.
+pub(crate) fn is_damaged_session(document: &Map<String, Value>) -> bool {
+    let is_damaged = |member: &str| document.get(member).is_some_and(|value| !value.is_string() && !value.is_null());
+    is_damaged("access_token") || is_damaged("refresh_token")
+}
+
 /// Writes as the SDK does: two spaces, keys in the order of their code points at every level, ASCII only, no line end. Members of the top
 /// level that are null or start with two underscores are left out.
 pub fn to_bytes(document: &Map<String, Value>) -> Vec<u8> {

@@ -39,13 +39,13 @@ impl FileStorage {
             Some(sops) => {
                 let Some(version) = files::look(&self.token)? else { return Ok(Settled::Absent) };
                 let clear = sops.decrypt(&self.token)?;
-                Ok(document::parse(&clear).map_or(Settled::Broken, |members| Settled::Document(members, version)))
+                Ok(document::parse_session(&clear).map_or(Settled::Broken, |members| Settled::Document(members, version)))
             }
-            None if patient => files::settle(&self.token),
+            None if patient => files::settle(&self.token, document::parse_session),
             None => Ok(match files::read_version(&self.token)? {
                 None => Settled::Absent,
                 Some((bytes, version)) => {
-                    document::parse(&bytes).map_or(Settled::Broken, |members| Settled::Document(members, version))
+                    document::parse_session(&bytes).map_or(Settled::Broken, |members| Settled::Document(members, version))
                 }
             }),
         }

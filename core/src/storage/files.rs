@@ -194,15 +194,18 @@ pub(super) enum Settled {
     Broken,
 }
 
+/// What a file is to hold: [`document::parse`] or [`document::parse_session`].
+type Parse = fn(&[u8]) -> Option<Map<String, Value>>;
+
 /// Reads a JSON object. What is torn is read again, for as long as somebody is writing it.
 ///
 /// Blocks for a quarter of a second when the file is broken, and longer only while it changes. Errors: STORAGE.
-pub(super) fn settle(path: &Path) -> Result<Settled> {
+pub(super) fn settle(path: &Path, parse: Parse) -> Result<Settled> {
     let started = Instant::now();
     let mut last: Option<(Version, Instant)> = None;
     loop {
         let Some((bytes, version)) = read_version(path)? else { return Ok(Settled::Absent) };
-        if let Some(document) = document::parse(&bytes) {
+        if let Some(document) = parse(&bytes) {
             return Ok(Settled::Document(document, version));
         }
         let now = Instant::now();
@@ -226,7 +229,7 @@ pub(super) fn settle(path: &Path) -> Result<Settled> {
 ///
 /// Blocks for a quarter of a second when the file is broken. Errors: STORAGE when it stays broken.
 pub fn read_settled(path: &Path) -> Result<Option<Map<String, Value>>> {
-    match settle(path)? {
+    match settle(path, document::parse)? {
         Settled::Absent => Ok(None),
         Settled::Document(document, _) => Ok(Some(document)),
         Settled::Broken => {
@@ -407,7 +410,7 @@ pub(super) fn quarantine(path: &Path, unix_ms: u64) -> Result<Option<PathBuf>> {
     let aside = path.with_file_name(format!("{name}.corrupt-{unix_ms}"));
     fs::rename(path, &aside).map_err(|error| failed("is broken and cannot be put aside", path, &error))?;
     // Whoever had it open goes on writing into it, wherever it lies.
-    let is_whole = read(&aside).ok().flatten().is_some_and(|bytes| document::parse(&bytes).is_some());
+    let is_whole = read(&aside).ok().flatten().is_some_and(|bytes| document::parse_session(&bytes).is_some());
     if is_whole && fs::hard_link(&aside, path).is_ok() {
         let _ = fs::remove_file(&aside);
         let message = format!("{} was being written by another program; try again", path.display());

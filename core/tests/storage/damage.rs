@@ -36,7 +36,16 @@ fn aside(home: &Home) -> Vec<Vec<u8>> {
 fn f071_a_damaged_file_is_put_aside_and_a_person_logs_in_again() {
     let whole = sdk_bytes(&seeded(&json!({})));
     let half = &whole[..whole.len() / 2];
-    let kinds: [&[u8]; 6] = [b"", half, b"[]", b"null", b"\xff\xfe\x00garbage", b"{\"access_token\": \"x\"} and more"];
+    let kinds: [&[u8]; 8] = [
+        b"",
+        half,
+        b"[]",
+        b"null",
+        b"\xff\xfe\x00garbage",
+        b"{\"access_token\": \"x\"} and more",
+        b"{\"access_token\": 1}",
+        b"{\"access_token\": \"x\", \"refresh_token\": {}}",
+    ];
     for damaged in kinds {
         let home = Home::new();
         home.seed(&json!({}));
