@@ -127,6 +127,7 @@ fn describe(summary: &Summary) -> String {
 fn session(summary: &Summary) -> String {
     match summary.expires_at {
         _ if !summary.has_session => "none".to_owned(),
+        None if summary.problem.is_some() => "kept, and perhaps of no use: see the problem".to_owned(),
         None => "kept".to_owned(),
         Some(end) => {
             validity(end).map_or_else(|| "kept; its access token has expired".to_owned(), |valid| format!("kept; {valid}"))

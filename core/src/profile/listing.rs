@@ -5,10 +5,11 @@ use super::manage::Profiles;
 use super::members::Members;
 use super::names;
 use super::preferences::is_same;
-use super::root::config_in;
+use super::root::{config_in, is_encrypted};
 use crate::error::{Error, Result, Status};
 use crate::jwt;
 use crate::platform::{PROFILE_LEGACY, PROFILE_PLANET_USER};
+use crate::storage::document;
 use serde_json::{Value, json};
 use std::fs::{self, DirEntry, ReadDir};
 use std::io::ErrorKind;
@@ -46,7 +47,7 @@ pub struct Summary {
     pub expires_at: Option<i64>,
     /// The client configuration's file; `None` for a built-in profile.
     pub file: Option<PathBuf>,
-    /// Why the rest is missing, where it could not be read.
+    /// Why the rest is missing, where it could not be read, or why the session that is kept cannot be used.
     pub problem: Option<String>,
 }
 
@@ -98,6 +99,10 @@ impl Profiles {
             Err(error) => (Members::default(), Some(error.message().to_owned())),
         };
         let text = |member: &str| members.text(member).map(str::to_owned);
+        let (expires_at, unusable) = match self.expires_at(name) {
+            Ok(expires_at) => (expires_at, None),
+            Err(error) => (None, Some(error.message().to_owned())),
+        };
         Ok(Summary {
             name: name.to_owned(),
             built_in,
@@ -106,9 +111,9 @@ impl Profiles {
             client_id: text("client_id"),
             issuer: text("issuer").or_else(|| text("auth_server")),
             has_session: members.text("api_key").is_some() || self.root().has_session(name)?,
-            expires_at: self.expires_at(name),
+            expires_at,
             file,
-            problem,
+            problem: problem.or(unusable),
         })
     }
 
@@ -133,14 +138,24 @@ impl Profiles {
     }
 
     /// The access token's own `exp` goes before what is written beside it, as in the SDK.
-    fn expires_at(&self, name: &str) -> Option<i64> {
-        let file = self.root().token_file(name).ok()??;
-        let tokens = read_members(self.root(), &file).ok()??;
+    ///
+    /// Errors: what is wrong with the file; an encrypted one may be good all the same.
+    fn expires_at(&self, name: &str) -> Result<Option<i64>> {
+        let Some(file) = self.root().token_file(name)? else { return Ok(None) };
+        let tokens = match read_members(self.root(), &file) {
+            Ok(Some(tokens)) => tokens,
+            Ok(None) => return Ok(None),
+            Err(_) if is_encrypted(&file) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        if document::is_damaged_session(&tokens.0) {
+            return Err(Error::new(Status::Storage, format!("{} is damaged; log in again", file.display())));
+        }
         let stated = || tokens.0.get("_exp").and_then(Value::as_f64).map(|seconds| seconds as i64);
-        match jwt::times(tokens.text("access_token")?).exp {
+        Ok(tokens.text("access_token").and_then(|token| match jwt::times(token).exp {
             Some(exp) => i64::try_from(exp).ok(),
             None => stated(),
-        }
+        }))
     }
 }
 

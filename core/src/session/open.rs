@@ -208,7 +208,10 @@ impl Session {
             match made {
                 // An old session that nobody can renew must not stand before what works.
                 Ok(source) if found.level == Level::BuiltIn && !sources.is_empty() && source.is_over() => {
-                    notes.push(format!("{}: the session has expired; log in again", found.source));
+                    notes.push(match source.renewing().and_then(|renewing| renewing.unreadable_because()) {
+                        Some(error) => format!("{}: {}", found.source, error.message()),
+                        None => format!("{}: the session has expired; log in again", found.source),
+                    });
                 }
                 Ok(source) => sources.push(source),
                 Err(error) if found.level == Level::Environment => {

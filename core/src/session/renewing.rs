@@ -156,6 +156,22 @@ impl Renewing {
         self.unsaved.load().as_ref().map(|unsaved| unsaved.why.clone())
     }
 
+    /// Why what is kept cannot be read. An encrypted file takes a program to read, and an application's storage is its own affair.
+    pub(crate) fn unreadable_because(&self) -> Option<Error> {
+        if self.unsaved.load().is_some() || **self.seen.load() == Seen::Unknown || self.storage.path().is_none() {
+            return None;
+        }
+        match self.storage.load(self.now(), false) {
+            Ok(_) => None,
+            // Without waiting nobody knows which.
+            Err(error) if error.retryable() => Some(Error::new(
+                Status::Storage,
+                format!("{} is damaged, or being written right now", self.storage.path()?.display()),
+            )),
+            Err(error) => Some(error),
+        }
+    }
+
     /// The token if it is valid. When it is due, somebody starts to renew it in the background.
     #[inline]
     fn valid<'s>(self: &Arc<Self>, snapshot: &'s Option<Arc<Snapshot>>, now: Moment) -> Option<&'s Arc<Snapshot>> {

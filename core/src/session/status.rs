@@ -67,6 +67,10 @@ impl SessionStatus {
         for (source, error) in sources.iter().filter_map(|source| Some((source, source.renewing()?.unsaved_because()?))) {
             notes.push(format!("{}: the session lives in this process only ({})", source.origin, error.message()));
         }
+        // What is in memory may serve for a while, and the next process has nothing.
+        for (source, error) in sources.iter().filter_map(|source| Some((source, source.renewing()?.unreadable_because()?))) {
+            notes.push(format!("{}: the session that is kept cannot be used ({})", source.origin, error.message()));
+        }
         let sources = sources
             .iter()
             .map(|source| {

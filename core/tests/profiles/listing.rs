@@ -140,3 +140,17 @@ fn secrets_are_shown_only_when_asked_for() {
         assert_eq!(home.profiles().show(name, true).unwrap_err().status(), status);
     }
 }
+
+#[test]
+fn a_session_that_cannot_be_read_is_a_problem() {
+    let home = Home::new();
+    home.profile("mine", &machine("1")).write(".planet/mine/token.json", r#"{"access_token": "a", "_exp": 4000000000}"#);
+    let summary = home.profiles().summary("mine").unwrap();
+    assert_eq!((summary.has_session, summary.expires_at, summary.problem), (true, Some(4_000_000_000), None));
+    for damaged in ["garbage", "", r#"{"access_token": 1}"#] {
+        home.write(".planet/mine/token.json", damaged);
+        let summary = home.profiles().summary("mine").unwrap();
+        assert_eq!((summary.expires_at, summary.client_id.as_deref()), (None, Some("1")));
+        assert!(summary.problem.as_deref().is_some_and(|problem| problem.contains("token.json")), "{:?}", summary.problem);
+    }
+}

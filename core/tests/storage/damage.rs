@@ -320,3 +320,34 @@ fn f115_files_of_another_version_are_read() {
     assert_eq!((home.refresh_token().as_str(), home.memo_file().exists()), ("refresh-1", false));
     assert_eq!((ask(&home.person()).as_str(), home.fake.count()), ("access-1", 1));
 }
+
+/// What cannot be used is said where people look for it, without a change to it.
+#[test]
+fn the_status_says_that_a_session_cannot_be_used() {
+    let note = |home: &Home| home.person().status().notes().to_vec();
+    let home = Home::new();
+    assert_eq!(note(&home), <[String; 0]>::default());
+    home.seed(&json!({}));
+    assert_eq!(note(&home), <[String; 0]>::default());
+    for damaged in [&b"garbage"[..], b"", b"{\"access_token\": 1}"] {
+        std::fs::write(home.token_file(), damaged).unwrap();
+        let notes = note(&home);
+        assert!(notes.len() == 1 && notes[0].contains("token.json is damaged, or being written"), "{notes:?}");
+        assert_eq!(std::fs::read(home.token_file()).unwrap(), damaged);
+    }
+    std::fs::remove_file(home.token_file()).unwrap();
+    std::fs::create_dir(home.token_file()).unwrap();
+    assert!(note(&home)[0].contains("is not a file; move it away"), "{:?}", note(&home));
+    std::fs::remove_dir(home.token_file()).unwrap();
+    std::os::unix::fs::symlink("token.json", home.token_file()).unwrap();
+    assert!(note(&home)[0].contains("token.json cannot be read"), "{:?}", note(&home));
+    // Beside another credential it is passed over, and not because it had expired.
+    let profile = home.path().join(".planet/planet-user");
+    std::fs::create_dir_all(&profile).unwrap();
+    std::fs::write(profile.join("token.json"), "garbage").unwrap();
+    let mut options = home.options();
+    let variables = [(planetkey::profile::HOME_VARIABLE, home.path().as_os_str()), ("PL_API_KEY", "KEY".as_ref())];
+    options.runtime.environment = Arc::new(planetkey::profile::FixedEnvironment::new(variables));
+    let notes = Session::from_defaults(&options).unwrap().status().notes().to_vec();
+    assert!(notes.len() == 1 && notes[0].contains("is damaged"), "{notes:?}");
+}
