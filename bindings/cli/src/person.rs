@@ -5,7 +5,7 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender, SyncSender};
 use std::time::{Duration, Instant};
 
 use planetkey::login::{LoginOptions, Method, Prompt, PromptKind, Prompter};
-use planetkey::{Error, LoggedIn, Named, Options, Result, Session, Status};
+use planetkey::{Error, LoggedIn, Named, Options, Result, Revocation, Session, Status};
 
 use crate::arguments::{Login, Person};
 use crate::qr_code;
@@ -32,14 +32,37 @@ pub(crate) fn log_in(
     }
     // Who names the way sees to it that somebody reads what is said.
     let is_seen = streams.people().is_some() || login.person.device || login.person.browser;
+    let place = || options.profiles()?.check_place(profile);
+    // Nobody is to log in for nothing. A session that is good needs no place to be written.
+    if is_seen && (login.person.force || !session.is_initialized()) {
+        place()?;
+    }
     let waiting = Waiting { counts_down, ..Waiting::default() };
-    let logged_in = ask(&session, login, is_seen, waiting, streams).map_err(|error| advised(error, profile, is_seen))?;
+    let logged_in = ask(&session, login, is_seen, &place, waiting, streams).map_err(|error| advised(error, profile, is_seen))?;
     if logged_in.file.is_none() {
-        let status = session.status();
-        let why = status.notes().first().map_or("the file cannot be written", String::as_str);
-        return Err(Error::new(Status::Storage, format!("logged in, but the session could not be kept: {why}")));
+        return Err(not_kept(&session));
     }
     Ok(logged_in)
+}
+
+/// The session would end with this process: it is given back.
+fn not_kept(session: &Session) -> Error {
+    let given_back = session.give_back_unsaved();
+    let message = match &given_back {
+        Some((why, Revocation::Unknown(_))) => format!(
+            "logged in, but the session could not be kept ({}), and it is not known whether its refresh token was revoked, so it may \
+             still be good; put that right and log in again",
+            why.message()
+        ),
+        Some((why, _)) => {
+            format!(
+                "logged in, but the session could not be kept and was given back: {}; put that right and log in again",
+                why.message()
+            )
+        }
+        None => "logged in, but there is no file to keep the session in; log in again with another --storage-root".to_owned(),
+    };
+    Error::new(Status::Storage, message)
 }
 
 /// Who it is and where the session is kept, in a sentence.
@@ -98,7 +121,16 @@ impl Prompter for Relay {
 }
 
 /// The login on a thread of its own, and this one for who is asked.
-fn ask(session: &Session, login: &Login, is_seen: bool, mut waiting: Waiting, streams: &mut Streams<'_>) -> Result<LoggedIn> {
+///
+/// `place`: whether the session can be kept, which is asked again before each question.
+fn ask(
+    session: &Session,
+    login: &Login,
+    is_seen: bool,
+    place: &dyn Fn() -> Result<()>,
+    mut waiting: Waiting,
+    streams: &mut Streams<'_>,
+) -> Result<LoggedIn> {
     let (sender, events) = mpsc::channel();
     let relay = is_seen.then(|| Arc::new(Relay(sender.clone())) as Arc<dyn Prompter>);
     let options = options(login, relay)?;
@@ -111,7 +143,7 @@ fn ask(session: &Session, login: &Login, is_seen: bool, mut waiting: Waiting, st
             match events.recv_timeout(TICK) {
                 Ok(Event::Prompt(prompt, answer)) => {
                     waiting.erase(streams);
-                    let answered = show(&prompt, login.person.show_qr_code, streams);
+                    let answered = place().and_then(|()| show(&prompt, login.person.show_qr_code, streams));
                     waiting.begin(&prompt);
                     // Who asked may have left.
                     let _ = answer.send(answered);

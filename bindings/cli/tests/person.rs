@@ -339,3 +339,34 @@ fn nobody_is_waited_for_longer_than_was_said() {
     }
     assert!(!scene.has(".planet.json"));
 }
+
+/// Nobody logs in for a session that cannot be kept.
+#[test]
+fn the_place_is_looked_at_before_anybody_is_asked() {
+    let scene = Scene::new().quick();
+    let mut homeless = scene.bare(["login", "--device"]);
+    let told = finish(homeless.env_remove("HOME"), b"");
+    assert!(told.failed(Status::Misconfigured).contains("set HOME or PLANETKEY_STORAGE_ROOT"), "{told:?}");
+    let file = scene.file("file", "");
+    let told = finish(&mut scene.bare(["login", "--device", "--storage-root", file.to_str().unwrap()]), b"");
+    assert!(told.failed(Status::Misconfigured).contains("is not a directory"), "{told:?}");
+    assert_eq!(scene.simulator.count("connections").unwrap(), 0);
+    // Where somebody is logged in nothing needs to be written.
+    scene.saved("user|ada", 0);
+    finish(&mut scene.bare(["login", "--device"]), b"").silent();
+}
+
+/// The place is lost while somebody logs in: their tokens are not left alive.
+#[test]
+fn a_session_that_could_not_be_kept_is_given_back() {
+    let scene = Scene::new().quick();
+    scene.file(".planet.json", "{\"PL_AUTH_PROFILE\": \"planet-user\"}");
+    let mut session = login(&scene, &[]);
+    session.wait_for("enter the code.");
+    scene.file(".planet", "");
+    scene.decides(&word_after(&session.screen, ADDRESS), "ada", true);
+    let (code, _, screen) = session.end();
+    assert_eq!(code, Status::Storage.number(), "{screen}");
+    assert!(screen.contains("could not be kept and was given back") && screen.contains("log in again"), "{screen}");
+    assert_eq!(scene.simulator.count("user.revoke").unwrap(), 1);
+}

@@ -59,7 +59,10 @@ pub fn raw_document(root: &Root, name: &str) -> Result<Members> {
 pub(super) fn find(root: &Root, name: &str) -> Result<(PathBuf, Members)> {
     let directory = names::directory(name)?;
     root.place()?;
-    let file = root.config_file(&directory).ok_or_else(|| missing(name))?;
+    let file = match root.config_file(&directory) {
+        Some(file) => file,
+        None => return Err(root.check_profiles().err().unwrap_or_else(|| missing(name))),
+    };
     let members = read_members(root, &file)?.ok_or_else(|| missing(name))?;
     Ok((file, members))
 }

@@ -182,6 +182,15 @@ impl Profiles {
         Ok(name)
     }
 
+    /// Whether a session can be kept in this profile, as far as it can be told without keeping one: for logins, before somebody is asked.
+    ///
+    /// Leaves nothing behind. Errors: INVALID_ARGUMENT (no name of a profile), MISCONFIGURED (no place), STORAGE.
+    pub fn check_place(&self, name: &str) -> Result<()> {
+        let directory = self.root.profile_directory(name)?;
+        self.root.check_profiles()?;
+        files::check_writable(&directory)
+    }
+
     /// The profile in which a login keeps this client: `planet-m2m-<client id>` unless it names another. Writes nothing.
     ///
     /// Errors: INVALID_ARGUMENT (an empty id or secret, `offline_access`, an id that is no name of a directory without a profile to keep it

@@ -152,6 +152,10 @@ impl Search<'_> {
             if let Ok(opened) = directory::open(self.root, PROFILE_PLANET_USER) {
                 self.add_profile(opened, format!("built-in profile: {PROFILE_PLANET_USER}"), Level::BuiltIn);
             }
+        } else if let Err(error) = self.root.check_profiles()
+            && self.found.is_empty()
+        {
+            self.notes.push(format!("{PROFILE_PLANET_USER} was passed over: {}", error.message()));
         } else if self.found.is_empty() && !self.notes.iter().any(|note| note.contains(PROFILE_PLANET_USER)) {
             // Where there is another credential nobody misses this one.
             self.notes.push(format!("{PROFILE_PLANET_USER}: nobody has logged in"));

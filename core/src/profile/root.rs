@@ -66,6 +66,19 @@ impl Root {
         })
     }
 
+    /// Whether `.planet` can hold profiles: it need not be there, but nothing else may be in its place.
+    ///
+    /// Errors: MISCONFIGURED.
+    pub(super) fn check_profiles(&self) -> Result<()> {
+        match &self.place {
+            Some(place) if place.join(PROFILES).exists() && !place.join(PROFILES).is_dir() => {
+                Err(not_a_directory(&place.join(PROFILES)))
+            }
+            Some(place) if place.exists() && !place.is_dir() => Err(not_a_directory(place)),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether there is a place at all.
     pub fn has_place(&self) -> bool {
         self.place.is_some()
@@ -134,6 +147,13 @@ impl Root {
     fn places(&self) -> impl Iterator<Item = &PathBuf> {
         self.place.iter().chain(&self.home)
     }
+}
+
+fn not_a_directory(path: &Path) -> Error {
+    Error::misconfigured(format!(
+        "{} is not a directory; move it away, or set {HOME_VARIABLE} or PLANETKEY_STORAGE_ROOT to a directory",
+        path.display()
+    ))
 }
 
 /// The client configuration in a profile's directory, if there is one.

@@ -3,6 +3,7 @@
 use super::client::Client;
 use super::flight::Wait;
 use super::in_flight::InFlight;
+use super::logout::Revocation;
 use super::renewing::{Inside, Renewing};
 use super::source::Source;
 use super::{Interrupt, Session};
@@ -115,6 +116,21 @@ impl Session {
         let stored = person.stored()?;
         let expires_at = i64::try_from(stored.expires_unix_ms / 1000).ok();
         Some(person.logged_in(Who::of(&stored.tokens), stored.tokens.scopes.clone(), expires_at, false))
+    }
+
+    /// Gives back what a login has brought and could not be kept, for programs that end with it, and forgets it: why it was not kept, and
+    /// what became of the refresh token. Nothing where everything was kept. What is on disk stays.
+    ///
+    /// Blocks; uses the network.
+    pub fn give_back_unsaved(&self) -> Option<(Error, Revocation)> {
+        let person = self.person().ok()?;
+        let unsaved = person.renewing.unsaved.load_full()?;
+        let revocation = match unsaved.stored.tokens.refresh_token() {
+            Some(refresh_token) => person.revoke(Secret::from(refresh_token)),
+            None => Revocation::NotAsked,
+        };
+        person.renewing.forget();
+        Some((unsaved.why.clone(), revocation))
     }
 }
 
@@ -266,7 +282,7 @@ impl Person {
         let (person, in_flight) = (Person { interrupt: None, ..self.clone() }, InFlight::new());
         let spawned = std::thread::Builder::new().name("planetkey-revocation".into()).spawn(move || {
             let _in_flight = in_flight;
-            if let super::logout::Revocation::Unknown(error) = person.revoke(refresh_token) {
+            if let Revocation::Unknown(error) = person.revoke(refresh_token) {
                 log::warn!("the tokens of a login that was not kept could not be given back: {error}");
             }
         });

@@ -310,6 +310,15 @@ fn stage(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<(PathBuf, Nam
     Ok((path, temporary))
 }
 
+/// Whether files can be made in this directory, or in the first above it that is there.
+///
+/// Leaves nothing behind. Errors: STORAGE.
+pub(crate) fn check_writable(directory: &Path) -> Result<()> {
+    let there = directory.ancestors().find(|directory| directory.symlink_metadata().is_ok()).unwrap_or(directory);
+    let tried = tempfile::Builder::new().prefix(".planetkey.").suffix(".tmp").tempfile_in(there);
+    tried.map(drop).map_err(|error| failed("cannot be written", there, &error))
+}
+
 /// On Windows another program that looks at the file keeps it from being replaced for a moment.
 fn patiently(mut rename: impl FnMut() -> io::Result<()>) -> io::Result<()> {
     let mut wait = Duration::from_millis(10);

@@ -366,3 +366,32 @@ fn what_is_unfit_in_a_file_is_a_note() {
     assert_eq!((error.status(), error.reason()), (Status::LoginRequired, Some("never_logged_in")));
     assert!(error.message().contains("nobody has logged in to the profile planet-user"), "{error}");
 }
+
+#[test]
+fn what_stands_in_the_place_of_the_profiles_is_said() {
+    let (home, fake) = (tempfile::tempdir().unwrap(), Fake::new());
+    std::fs::write(home.path().join(".planet"), "").unwrap();
+    let options = with_variables(&fake, [(HOME_VARIABLE, home.path().to_str().unwrap())]);
+    let told = [
+        Session::from_defaults(&options).unwrap().headers(PLANET).unwrap_err(),
+        Session::from_profile("mine", &options).unwrap_err(),
+        options.profiles().unwrap().check_place("planet-user").unwrap_err(),
+    ];
+    for error in told {
+        assert!(error.message().contains(".planet is not a directory; move it away"), "{error}");
+    }
+    // Who has a credential needs no profiles.
+    let with_key = with_variables(&fake, [(HOME_VARIABLE, home.path().to_str().unwrap()), ("PL_API_KEY", "KEY")]);
+    assert_eq!(Session::from_defaults(&with_key).unwrap().status().notes(), <[String; 0]>::default());
+    // And a place that is a file, or none at all.
+    let file = home.path().join(".planet").to_str().unwrap().to_owned();
+    let of_file = Options { storage_root: Some(file), ..options };
+    let error = of_file.profiles().unwrap().check_place("planet-user").unwrap_err();
+    assert!(error.message().contains("is not a directory"), "{error}");
+    let error = with_variables::<&str>(&fake, []).profiles().unwrap().check_place("planet-user").unwrap_err();
+    assert!(error.message().contains("PLANETKEY_STORAGE_ROOT"), "{error}");
+    let good = tempfile::tempdir().unwrap();
+    let good = Options { storage_root: Some(good.path().join("new").to_str().unwrap().into()), ..with_key };
+    good.profiles().unwrap().check_place("planet-user").unwrap();
+    assert!(!std::path::Path::new(good.storage_root.as_deref().unwrap()).exists(), "nothing is left behind");
+}
