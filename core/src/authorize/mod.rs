@@ -112,16 +112,27 @@ impl HostPolicy {
         hosts
     }
 
-    /// Why none of the session's credentials may go there, and which would.
-    pub(crate) fn refusal(&self, target: &Target<'_>, held: &[Kind]) -> Error {
+    /// Why none of the credentials that the call may use goes there, and which would; `beside`: what else the session holds.
+    pub(crate) fn refusal(&self, target: &Target<'_>, held: &[Kind], beside: &[Kind]) -> Error {
         let host = target.authority();
         let message = if target.loopback && !self.allow_insecure_loopback {
             format!("{host} is this machine; set allow_insecure_loopback to send credentials to a test server on it")
         } else if held.contains(&Kind::ApiKey)
             && (self.never_takes_api_keys(host) || self.server(host).is_some_and(|server| server.api_key == Acceptance::No))
         {
+            if beside.iter().any(|kind| self.accepts(target, *kind) != Acceptance::No) {
+                let advice = "ask for the headers (`planetkey header`, authorize in code) in place of a signed URL";
+                return Error::new(
+                    Status::HostRefused,
+                    format!("an API key must never go to {host}, which takes this session's access token: {advice}"),
+                );
+            }
             format!(
                 "an API key must never go to {host}: it takes OAuth access tokens; give this session an M2M client (PL_AUTH_CLIENT_ID and PL_AUTH_CLIENT_SECRET) or a user login"
+            )
+        } else if held.contains(&Kind::ApiKey) && self.allowed.iter().any(|allowed| allowed == host) {
+            format!(
+                "{host} is in allowed_hosts, and there it takes an API key only if the call names the key, not one that was found in environment or files: name it, from_api_key in code and --auth-api-key-file for the command"
             )
         } else if self.server(host).is_some() {
             format!("{host} does not take this session's token: it comes from an authorization server that {host} does not know")

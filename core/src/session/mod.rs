@@ -147,7 +147,7 @@ impl Session {
         }
         match keys.find(|(source, _)| self.shared.policy.accepts(&target, source.kind()) != Acceptance::No) {
             Some((_, source)) => Ok(api_key::signed_url(url, &source.current()?.key).expose().to_owned()),
-            None => Err(self.shared.policy.refusal(&target, &[crate::authorize::Kind::ApiKey])),
+            None => Err(self.shared.policy.refusal(&target, &[crate::authorize::Kind::ApiKey], &self.kinds())),
         }
     }
 
@@ -235,6 +235,10 @@ impl Session {
         self.shared.sources.iter().chain(self.shared.to_log_in.iter().filter(|source| !source.is_over()))
     }
 
+    fn kinds(&self) -> Vec<crate::authorize::Kind> {
+        self.sources().map(Source::kind).collect()
+    }
+
     fn renewing_sources(&self) -> impl Iterator<Item = &Arc<Renewing>> {
         self.sources().filter_map(Source::renewing)
     }
@@ -250,11 +254,11 @@ impl Session {
             }
         }
         under_development.ok_or_else(|| {
-            let held: Vec<_> = self.sources().map(Source::kind).collect();
+            let held = self.kinds();
             if held.is_empty() {
                 return self.empty();
             }
-            self.shared.policy.refusal(target, &held)
+            self.shared.policy.refusal(target, &held, &[])
         })
     }
 

@@ -366,4 +366,16 @@ fn a_refusal_says_what_would_do() {
     assert!(elsewhere.contains("evil.example") && elsewhere.contains("api.planet.com") && elsewhere.contains("allowed_hosts"));
     assert!(!elsewhere.contains("secret=1"), "a URL may hold secrets");
     assert!(message(&key, "http://api.planet.com/").contains("https"));
+    // A host that is listed already, and a key that was found.
+    let mut found = options_with(&["tiles.example.org"], false);
+    let key = ("PL_API_KEY", "KEY");
+    found.runtime.environment = std::sync::Arc::new(planetkey::profile::FixedEnvironment::new([key]));
+    let listed = message(&Session::from_defaults(&found).unwrap(), "https://tiles.example.org/");
+    assert!(listed.contains("only if the call names the key") && !listed.contains("list the host"), "{listed}");
+    // A signed URL of a host whose token the session holds.
+    let both = [key, ("PL_AUTH_CLIENT_ID", "id"), ("PL_AUTH_CLIENT_SECRET", "secret")];
+    found.runtime.environment = std::sync::Arc::new(planetkey::profile::FixedEnvironment::new(both));
+    let signed = Session::from_defaults(&found).unwrap().signed_url(SENTINEL_HUB).unwrap_err();
+    assert_eq!(signed.status(), Status::HostRefused);
+    assert!(signed.message().contains("planetkey header") && !signed.message().contains("give this session"), "{signed}");
 }
