@@ -193,3 +193,44 @@ fn verbose_says_more_on_standard_error_and_no_secret() {
     }
     assert!(run.stderr.lines().all(|line| line.starts_with("planetkey: ")), "only planetkey's own records: {run:?}");
 }
+
+/// What stands in the way is named, without the password that it may hold.
+#[test]
+fn a_proxy_that_does_not_work_is_named() {
+    let scene = Scene::new();
+    let through = |name: &str, proxy: &str| {
+        let mut command = bare(scene.home.path(), ["print-access-token", "--timeout-ms", "5000"]);
+        command.envs([("PL_AUTH_CLIENT_ID", "id"), ("PL_AUTH_CLIENT_SECRET", SECRET), (name, proxy)]);
+        finish(&mut command, b"")
+    };
+    for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"] {
+        let told = through(name, "http://user:proxy-word@127.0.0.1:1");
+        let message = told.failed(Status::Unavailable);
+        assert!(message.contains(&format!("by the proxy http://127.0.0.1:1 of {name}")), "{message}");
+        assert!(!message.contains("proxy-word"), "{message}");
+        let told = through(name, "socks5://user:proxy-word@127.0.0.1:1");
+        let message = told.failed(Status::Misconfigured);
+        assert!(message.contains(&format!("{name} names a proxy of the scheme socks5")), "{message}");
+        assert!(!message.contains("proxy-word"), "{message}");
+    }
+}
+
+/// A file of certificates that does nothing is why a certificate is refused.
+#[test]
+fn ca_files_that_do_nothing_are_named_where_a_certificate_is_refused() {
+    let scene = Scene::new();
+    let with = |variables: &[(&str, &str)]| {
+        let mut command = bare(scene.home.path(), ["print-access-token"]);
+        command.envs([("PL_AUTH_CLIENT_ID", "id"), ("PL_AUTH_CLIENT_SECRET", SECRET), ("HTTPS_PROXY", scene.simulator.proxy())]);
+        finish(command.envs(variables.iter().copied()), b"")
+    };
+    let empty = scene.file("empty.pem", "");
+    for name in ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"] {
+        let told = with(&[(name, "/nowhere/ca.pem")]);
+        let message = told.failed(Status::Misconfigured);
+        assert!(message.contains(name) && message.contains("/nowhere/ca.pem"), "{message}");
+    }
+    let told = with(&[("SSL_CERT_FILE", empty.to_str().unwrap())]);
+    assert!(told.failed(Status::Misconfigured).contains("SSL_CERT_FILE names holds no certificate"), "{told:?}");
+    assert!(!with(&[]).failed(Status::Misconfigured).contains("names"), "nothing to say");
+}

@@ -4,9 +4,11 @@
 
 mod reqwest_transport;
 pub mod retry_after;
+mod surroundings;
 
 pub use reqwest_transport::ReqwestTransport;
 pub(crate) use reqwest_transport::is_loopback;
+pub(crate) use surroundings::is_supported as is_supported_proxy;
 
 use crate::clock::{Clock, Random, fraction};
 use crate::error::{Error, Result, Status};

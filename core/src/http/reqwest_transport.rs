@@ -3,7 +3,7 @@
 //! A blocking client must not be used inside an async runtime, and one that was inherited over `fork` never answers; a thread and a
 //! client per exchange have neither trouble, and an idle session owns no thread and no socket. Tokens are fetched about once an hour.
 
-use super::{Body, MAX_BODY_BYTES, Method, Request, Response, TransportFailure};
+use super::{Body, MAX_BODY_BYTES, Method, Request, Response, TransportFailure, surroundings};
 use crate::error::Error;
 use crate::secret::Secret;
 use reqwest::blocking::Client;
@@ -78,7 +78,8 @@ impl ReqwestTransport {
             }
             None => builder,
         };
-        let response = builder.send().map_err(|error| failure(&error, started.elapsed() < timeout))?;
+        let response =
+            builder.send().map_err(|error| self.explained(failure(&error, started.elapsed() < timeout), &request.url))?;
         let headers = response.headers();
         let mut answer = Response {
             status: response.status().as_u16(),
@@ -96,6 +97,33 @@ impl ReqwestTransport {
         };
         answer.body = read_body(response, started, timeout)?;
         Ok(answer)
+    }
+
+    /// Names what stands in the way and is not in the request: the proxy, and CA files that do nothing.
+    fn explained(&self, failure: TransportFailure, url: &url::Url) -> TransportFailure {
+        if let TransportFailure::Tls(why) = failure {
+            let useless = surroundings::useless_ca_files();
+            return TransportFailure::Tls(std::iter::once(why).chain(useless).collect::<Vec<_>>().join("; "));
+        }
+        let proxy = match &self.proxy {
+            _ if is_loopback(url) => None,
+            Some(proxy) => Some(("the option proxy", proxy.expose().to_owned())),
+            None => surroundings::proxy_for(url),
+        };
+        let Some((origin, proxy)) = proxy.map(|(origin, proxy)| (origin, Secret::from(proxy))) else { return failure };
+        let Some((scheme, shown)) = surroundings::shown(proxy.expose()) else { return failure };
+        match failure {
+            // Not before: what reqwest takes from NO_PROXY is known to it alone.
+            TransportFailure::NotSent(_) | TransportFailure::Ambiguous(_) | TransportFailure::TimedOut(_)
+                if !surroundings::is_supported(&scheme) =>
+            {
+                TransportFailure::Setup(Error::misconfigured(format!(
+                    "{origin} names a proxy of the scheme {scheme}, which is not supported; name an http proxy, http://host:port"
+                )))
+            }
+            TransportFailure::NotSent(why) => TransportFailure::NotSent(format!("by the proxy {shown} of {origin}: {why}")),
+            failure => failure,
+        }
     }
 
     fn client(&self, request: &Request, timeout: Duration) -> std::result::Result<Client, TransportFailure> {
@@ -129,8 +157,9 @@ impl ReqwestTransport {
             builder = builder.tls_certs_merge(certificates);
         }
         builder.build().map_err(|error| {
+            let why: Vec<_> = std::iter::once(root_cause(&error)).chain(surroundings::useless_ca_files()).collect();
             TransportFailure::Setup(
-                Error::misconfigured(format!("the HTTP client cannot be set up ({})", root_cause(&error))).with_retryable(true),
+                Error::misconfigured(format!("the HTTP client cannot be set up ({})", why.join("; "))).with_retryable(true),
             )
         })
     }

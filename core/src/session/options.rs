@@ -2,7 +2,7 @@
 
 use crate::clock::{Clock, Random, SystemClock, SystemRandom};
 use crate::error::{Error, Result};
-use crate::http::{Http, ReqwestTransport, Transport};
+use crate::http::{Http, ReqwestTransport, Transport, is_supported_proxy};
 use crate::platform::Deployment;
 use crate::profile::environment::variable;
 use crate::profile::{Environment, Profiles, Root, SystemEnvironment};
@@ -123,8 +123,14 @@ impl Options {
 
     fn proxy(&self) -> Result<Option<String>> {
         match &self.proxy {
-            Some(proxy) if url::Url::parse(proxy).is_ok_and(|url| url.has_host()) => Ok(Some(proxy.clone())),
-            Some(_) => Err(Error::invalid_argument("proxy must be a URL: http://host:port")),
+            Some(proxy) => match url::Url::parse(proxy) {
+                Ok(url) if url.has_host() && is_supported_proxy(url.scheme()) => Ok(Some(proxy.clone())),
+                Ok(url) if url.has_host() => Err(Error::invalid_argument(format!(
+                    "proxies of the scheme {} are not supported; name an http proxy, http://host:port",
+                    crate::error::one_line(url.scheme(), 20)
+                ))),
+                _ => Err(Error::invalid_argument("proxy must be a URL: http://host:port")),
+            },
             None => Ok(None),
         }
     }

@@ -128,3 +128,18 @@ fn f049_child_that_lives_in_another_environment() {
     unsafe { std::env::set_var("HTTPS_PROXY", text("PLANETKEY_SIMULATOR_PROXY")) };
     open("planet", true).access_token().unwrap();
 }
+
+#[test]
+fn a_proxy_that_no_request_can_go_through_is_a_mistake() {
+    let named = |proxy: &str| {
+        let options = Options { proxy: Some(proxy.into()), runtime: real_network().0, ..Options::default() };
+        Session::from_api_key("KEY", planetkey::ApiKeyTransport::Basic, &options)
+    };
+    for proxy in ["socks5://localhost:1080", "socks5h://user:SECRET@localhost:1080", "ftp://localhost:1"] {
+        let error = named(proxy).unwrap_err();
+        assert_eq!(error.status(), Status::InvalidArgument);
+        assert!(error.message().contains("http://host:port") && !error.message().contains("SECRET"), "{error}");
+    }
+    named("http://localhost:1080").unwrap();
+    named("https://localhost:1080").unwrap();
+}
