@@ -403,6 +403,11 @@ impl Renewing {
             let wait = Wait { timeout: wait.timeout.saturating_sub(started.elapsed()), ..wait };
             let (snapshot, why) = flight
                 .join(wait, ready, |snapshot| snapshot.is_rejected(), take_off)
+                // This caller's time may be up before that of the renewal, which waits for another process and would name it.
+                .map_err(|error| match error.status() {
+                    Status::Timeout => self.storage.busy().unwrap_or(error),
+                    _ => error,
+                })
                 .map_err(|error| error.with_profile(self.profile.as_deref()))?;
             if snapshot.usable(self.now()) {
                 return Ok(snapshot);

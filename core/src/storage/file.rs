@@ -142,6 +142,10 @@ impl Storage for FileStorage {
         Ok(lock::take(self.disk.as_ref(), &self.lock, deadline)?.map(|lock| lock as Box<dyn Lock>))
     }
 
+    fn busy(&self) -> Option<Error> {
+        lock::held_by_another(&self.lock)
+    }
+
     /// An encrypted file takes a program to read: it is read when a token is needed, and not once a second.
     fn seen(&self) -> Seen {
         if self.sops.is_some() {

@@ -195,6 +195,13 @@ impl Holder {
     }
 }
 
+/// As the error of [`take`] where another process that lives holds the lock, by the note in its file.
+pub(super) fn held_by_another(path: &Path) -> Option<Error> {
+    let is_another =
+        |holder: &Holder| holder.host != host() || holder.pid != u64::from(std::process::id()) && is_alive(holder.pid);
+    holder(path).filter(is_another).map(|_| busy(path))
+}
+
 /// The lock was not to be had in time.
 fn busy(path: &Path) -> Error {
     let who = holder(path).map_or_else(|| "another process".to_owned(), |holder| format!("process {}", holder.pid));

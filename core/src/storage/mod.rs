@@ -130,6 +130,11 @@ pub trait Storage: Send + Sync {
     /// Blocks until `deadline`. Errors: TIMEOUT, STORAGE.
     fn lock(&self, deadline: Instant) -> Result<Option<Box<dyn Lock + '_>>>;
 
+    /// Who keeps this process from the lock, as [`Storage::lock`] says it in the end; `None` where nobody does, or nobody knows.
+    fn busy(&self) -> Option<Error> {
+        None
+    }
+
     /// Whether it changed since. One system call at most.
     fn seen(&self) -> Seen;
 
