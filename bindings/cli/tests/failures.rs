@@ -37,6 +37,14 @@ fn mistakes_on_the_command_line_are_invalid_arguments() {
 }
 
 #[test]
+fn a_deployment_without_people_says_what_works_there() {
+    let scene = Scene::new();
+    let told = finish(&mut bare(scene.home.path(), ["--deployment", "copernicus-data-space", "login"]), b"");
+    let message = told.failed(Status::Misconfigured);
+    assert!(message.contains("copernicus-data-space") && message.contains("--auth-client-id"), "{message}");
+}
+
+#[test]
 fn what_stands_in_the_wrong_place_is_not_repeated() {
     let scene = Scene::new();
     for arguments in [

@@ -149,8 +149,15 @@ impl Client {
                 (None, Some(endpoint)) => endpoint.clone(),
                 (None, None) => {
                     return Err(Error::misconfigured(format!(
-                        "this deployment has no authorization server for {} tokens; give auth_server",
-                        subject.name()
+                        "the deployment {} has no authorization server for {} tokens; use a profile or client configuration that names its \
+                         auth_server{}",
+                        crate::error::one_line(&deployment.name, 60),
+                        subject.name(),
+                        match subject {
+                            Subject::User if deployment.authorization_server_for(Subject::M2m).is_some() =>
+                                ", or a machine's client: --auth-client-id, or PL_AUTH_CLIENT_ID and PL_AUTH_CLIENT_SECRET",
+                            _ => "",
+                        }
                     )));
                 }
             },
