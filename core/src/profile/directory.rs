@@ -68,7 +68,10 @@ pub(super) fn find(root: &Root, name: &str) -> Result<(PathBuf, Members)> {
 }
 
 pub(super) fn missing(name: &str) -> Error {
-    Error::misconfigured(format!("there is no profile '{}'; list those that there are", one_line(name, 100)))
+    Error::misconfigured(format!(
+        "there is no profile '{}'; `planetkey profile list` shows those that there are",
+        one_line(name, 100)
+    ))
 }
 
 /// A JSON object, clear or encrypted; `None` where there is no file.

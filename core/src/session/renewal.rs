@@ -338,7 +338,10 @@ impl Renewing {
 
     fn log_in_again(&self) -> String {
         match &self.profile {
-            Some(profile) => format!("log in to the profile '{}'", crate::error::one_line(profile, 100)),
+            Some(profile) => {
+                let profile = crate::error::one_line(profile, 100);
+                format!("log in to the profile '{profile}', as by `planetkey login --profile {profile}`")
+            }
             None => "log in".to_owned(),
         }
     }

@@ -194,7 +194,10 @@ fn a066_an_ended_session_says_which_profile_to_log_in_again() {
         let error = session.access_token().unwrap_err();
         assert_eq!((error.status(), error.reason()), (Status::LoginRequired, Some(reason)), "{error}");
         assert_eq!(error.profile(), Some(PERSON));
-        assert!(error.message().contains("log in to the profile 'someone'"), "{error}");
+        assert!(
+            error.message().contains("log in to the profile 'someone', as by `planetkey login --profile someone`"),
+            "{error}"
+        );
         assert!(!error.retryable());
     };
     error(&home.person(), "never_logged_in");
