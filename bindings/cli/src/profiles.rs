@@ -77,6 +77,10 @@ fn open(shared: &Shared) -> Result<Profiles> {
 }
 
 fn confirmed(yes: bool, question: &str, instead: &str, streams: &mut Streams<'_>) -> Result<()> {
+    // Nothing that takes its time comes after it, so Ctrl-C may be an answer from now on.
+    if let Some(terminal) = streams.people().filter(|_| !yes) {
+        let _ = terminal.interrupt();
+    }
     if yes || streams.confirm(question, instead)? {
         return Ok(());
     }

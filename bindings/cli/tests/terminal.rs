@@ -125,3 +125,18 @@ fn f133_questions_are_not_on_the_output() {
     let (code, output, screen) = session.end();
     assert_eq!((code, output, screen.as_str()), (0, format!("{OTHER_KEY}\n"), "API key: \r\n"));
 }
+
+/// As at a question whose answer is not shown.
+#[cfg(target_os = "linux")]
+#[test]
+fn ctrl_c_at_a_question_breaks_off_and_ends_the_line() {
+    let scene = Scene::new();
+    scene.file(".planet.json", "{}");
+    let mut session = Session::start_controlled(&scene.bare(["reset"]));
+    session.wait_for("[y/N] ");
+    session.types("\u{3}");
+    let (code, output, screen) = session.end();
+    assert_eq!((code, output.as_str()), (Status::Cancelled.number(), ""), "{screen}");
+    assert!(screen.ends_with("\r\nplanetkey: CANCELLED: broken off; nothing was changed\r\n"), "{screen:?}");
+    assert!(scene.has(".planet.json"));
+}
