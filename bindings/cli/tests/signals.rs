@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use common::{Scene, finish};
-use serde_json::json;
+use serde_json::{Value, json};
 
 fn start(command: &mut Command) -> Child {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
@@ -19,6 +19,16 @@ fn start(command: &mut Command) -> Child {
 
 fn send(child: &Child, signal: &str) {
     assert!(Command::new("kill").args([format!("-{signal}"), child.id().to_string()]).status().unwrap().success());
+}
+
+/// Somebody's session has expired, and its renewal is on its way to the server, which does not answer yet.
+fn renewing(scene: &Scene) -> (Child, Value) {
+    let session = scene.simulator.seed_session(&json!({"age": 4000})).unwrap();
+    scene.file(".planet/planet-user/token.json", session.to_string());
+    scene.simulator.script("user.token", &json!([{"hold": "gate"}])).unwrap();
+    let child = start(&mut scene.bare(["print-access-token"]));
+    assert!(scene.simulator.wait_held("gate", 1, Duration::from_secs(30)));
+    (child, session)
 }
 
 /// How it ended: the signal, and what is left of its errors.
@@ -32,11 +42,7 @@ fn ended(mut child: Child) -> (Option<i32>, String) {
 fn a_renewal_that_is_under_way_is_kept_before_a_signal_ends_the_command() {
     for (signal, number) in [("INT", 2), ("TERM", 15)] {
         let scene = Scene::new();
-        let session = scene.simulator.seed_session(&json!({"age": 4000})).unwrap();
-        scene.file(".planet/planet-user/token.json", session.to_string());
-        scene.simulator.script("user.token", &json!([{"hold": "gate"}])).unwrap();
-        let mut child = start(&mut scene.bare(["print-access-token"]));
-        assert!(scene.simulator.wait_held("gate", 1, Duration::from_secs(30)));
+        let (mut child, session) = renewing(&scene);
         send(&child, signal);
         let mut errors = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
         assert!(errors.any(|line| line.contains("a renewal is under way")));
@@ -52,11 +58,7 @@ fn a_renewal_that_is_under_way_is_kept_before_a_signal_ends_the_command() {
 #[test]
 fn a_second_signal_ends_it_at_once() {
     let scene = Scene::new();
-    let session = scene.simulator.seed_session(&json!({"age": 4000})).unwrap();
-    scene.file(".planet/planet-user/token.json", session.to_string());
-    scene.simulator.script("user.token", &json!([{"hold": "gate"}])).unwrap();
-    let mut child = start(&mut scene.bare(["print-access-token"]));
-    assert!(scene.simulator.wait_held("gate", 1, Duration::from_secs(30)));
+    let (mut child, _) = renewing(&scene);
     send(&child, "INT");
     let mut errors = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
     assert!(errors.any(|line| line.contains("Ctrl-C again")));
