@@ -23,8 +23,6 @@ from sentinelhub.download import SentinelHubSession
 from planetkey.errors import Misconfigured, Unsupported
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import planetkey
 
 __all__ = ["Session", "token"]
@@ -55,6 +53,10 @@ class Session(SentinelHubSession):
         self.config = config or SHConfig()
         self.refresh_before_expiry = self.DEFAULT_SECONDS_BEFORE_EXPIRY
         self.session = session
+        # What may be asked with the token beside the base URL: a collection can be in another region. The Planet API is
+        # none of it, and its entry in .netrc may stay.
+        hosts = (served.host for served in session.status().hosts)
+        self._regions = tuple(f"https://{host}" for host in hosts if not host.endswith(".planet.com"))
 
     @property
     def token(self) -> dict[str, Any]:
@@ -64,7 +66,7 @@ class Session(SentinelHubSession):
     @property
     def session_headers(self) -> dict[str, str]:
         """The headers of a request. Raises ``Misconfigured`` where ``requests`` would send something else."""
-        for url in self._urls():
+        for url in (self.config.sh_base_url, *self._regions):
             if get_netrc_auth(url) is not None:
                 raise Misconfigured(
                     f"your .netrc has an entry for {urlsplit(url).hostname}, which sentinelhub would send in place of "
@@ -72,11 +74,3 @@ class Session(SentinelHubSession):
                 )
         headers: dict[str, str] = super().session_headers
         return headers
-
-    def _urls(self) -> Iterator[str]:
-        """What may be asked with the token: nobody says which it will be, and a collection can be in another region."""
-        yield self.config.sh_base_url
-        for served in self.session.status().hosts:
-            # `sentinelhub` knows nothing of the Planet API, whose entry may stay.
-            if not served.host.endswith(".planet.com"):
-                yield f"https://{served.host}"
