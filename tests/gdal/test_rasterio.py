@@ -211,6 +211,13 @@ def test_without_gdal_the_error_says_what_to_import() -> None:
     assert "import rasterio or osgeo" in output
 
 
+def run(script: str, simulator: Simulator, home: Path, *options: str) -> "subprocess.CompletedProcess[str]":
+    """A program in a process of its own, to its end."""
+    environment = clean_environment(home) | simulator.loopback_environment()
+    command = [sys.executable, *options, "-c", script]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
 def test_every_gdal_of_the_process_asks(simulator: Simulator, servers: Servers, tmp_path: Path) -> None:
     """pyogrio's wheel brings another GDAL; what is imported later is taken in by a refresh."""
     script = f"""
@@ -242,10 +249,7 @@ try:
 except pyogrio.errors.DataSourceError:
     print("refused")
 """
-    environment = clean_environment(tmp_path) | simulator.loopback_environment()
-    ended = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", script], env=environment, capture_output=True, text=True, check=False
-    )
+    ended = run(script, simulator, tmp_path, "-W", "ignore")
     assert ended.stdout.split() == ["1", "512", "100", "100", "refused"], ended.stderr
     assert {len(request.authorization) for request in servers.seen("api") if request.status != 401} == {1}
     assert servers.seen("storage")
@@ -287,10 +291,7 @@ with planetkey.gdal.install(session) as gdal:
     holding.VSIFCloseL(ctypes.c_void_p(file))
 assert storage.kept
 """
-    environment = clean_environment(tmp_path) | simulator.loopback_environment()
-    ended = subprocess.run(
-        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=60, check=False
-    )
+    ended = run(script, simulator, tmp_path)
     assert ended.returncode == 0, ended.stderr
     assert simulator.count("m2m.token") == 1
     assert servers.refused() == []
@@ -326,10 +327,7 @@ with planetkey.gdal.install(session) as gdal:
         gdal_itself.VSIFCloseL(ctypes.c_void_p(file))
     print(gdal.last_error and gdal.last_error.code)
 """
-    environment = clean_environment(tmp_path) | simulator.loopback_environment()
-    ended = subprocess.run(
-        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=60, check=False
-    )
+    ended = run(script, simulator, tmp_path)
     assert ended.returncode == 0, ended.stderr
     assert simulator.count("m2m.token") == 1
     if outcome == "a token":
