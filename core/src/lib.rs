@@ -18,6 +18,7 @@ pub mod authorize;
 pub mod clock;
 pub mod credential;
 pub mod error;
+mod file;
 pub mod http;
 pub mod jwt;
 pub mod login;

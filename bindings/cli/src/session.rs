@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use planetkey::secret::Secret;
+use planetkey::storage::read_secret_file;
 use planetkey::{ApiKeyTransport, Error, LoggedOut, Named, Options, Result, Revocation, Session, Status};
 use serde_json::json;
 
@@ -140,11 +141,20 @@ fn one_of(
         },
         (None, Some(path)) => {
             let name = format!("the file {} of {option}-file", path.display());
-            let mut file = File::open(path).map_err(|error| unreadable(&name, &error))?;
-            read_secret(&mut file, &name).map(Some)
+            if is_descriptor(path) {
+                let mut file = File::open(path).map_err(|error| unreadable(&name, &error))?;
+                return read_secret(&mut file, &name).map(Some);
+            }
+            let bytes = read_secret_file(path).map_err(|error| mistake(error.message()))?;
+            read_secret(&mut bytes.as_slice(), &name).map(Some)
         }
         (None, None) => Ok(None),
     }
+}
+
+/// Whether a path names a descriptor that the shell opened, as `<(command)` does.
+fn is_descriptor(path: &Path) -> bool {
+    path == Path::new("/dev/stdin") || path.starts_with("/dev/fd") || path.starts_with("/proc/self/fd")
 }
 
 /// The token in a file, for a command that is about another token than the session's.

@@ -18,6 +18,8 @@ use std::time::Duration;
 
 /// No answer of an authorization server comes near this size; what is larger is cut off.
 pub const MAX_BODY_BYTES: usize = 1024 * 1024;
+/// A bundle of all the CA certificates in use is smaller than half a megabyte.
+const MAX_CA_BYTES: u64 = 16 * 1024 * 1024;
 
 /// A wait that a server asks for is sat out inside a call only up to this; a longer one is the caller's business.
 const LONGEST_PATIENT_WAIT_MS: u64 = 10_000;

@@ -3,8 +3,9 @@
 //! A blocking client must not be used inside an async runtime, and one that was inherited over `fork` never answers; a thread and a
 //! client per exchange have neither trouble, and an idle session owns no thread and no socket. Tokens are fetched about once an hour.
 
-use super::{Body, MAX_BODY_BYTES, Method, Request, Response, TransportFailure, surroundings};
+use super::{Body, MAX_BODY_BYTES, MAX_CA_BYTES, Method, Request, Response, TransportFailure, surroundings};
 use crate::error::Error;
+use crate::file;
 use crate::secret::Secret;
 use reqwest::blocking::Client;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, LOCATION, RETRY_AFTER};
@@ -149,7 +150,7 @@ impl ReqwestTransport {
                     Error::misconfigured(format!("the CA file {} cannot be used: {why}", path.display())).with_reason("tls"),
                 )
             };
-            let pem = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
+            let pem = file::read_named(path, MAX_CA_BYTES).map_err(|error| unreadable(error.message().to_owned()))?;
             let certificates = reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| unreadable(error.to_string()))?;
             if certificates.is_empty() {
                 return Err(unreadable("it holds no PEM certificate".into()));

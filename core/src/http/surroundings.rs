@@ -1,5 +1,7 @@
 //! What the process's environment says of the way to a server: for messages, because reqwest and rustls read it themselves.
 
+use super::MAX_CA_BYTES;
+use crate::file;
 use std::path::Path;
 use url::Url;
 
@@ -30,7 +32,7 @@ pub(crate) fn is_supported(scheme: &str) -> bool {
 pub(super) fn useless_ca_files() -> Vec<String> {
     let useless = |name: &&str| {
         let path = set(name)?;
-        let why = match std::fs::read(Path::new(&path)) {
+        let why = match file::read_named(Path::new(&path), MAX_CA_BYTES) {
             Err(_) => "cannot be read",
             Ok(pem) if !pem.windows(MARK.len()).any(|window| window == MARK) => "holds no certificate",
             Ok(_) => return None,

@@ -5,6 +5,7 @@ use super::members::Members;
 use super::root::{Root, is_encrypted};
 use super::{built_in, names};
 use crate::error::{Error, Result, Status, one_line};
+use crate::file::{self, Directory};
 use crate::storage::{document, files};
 use std::path::{Path, PathBuf};
 
@@ -77,13 +78,18 @@ pub(super) fn missing(name: &str) -> Error {
 /// A JSON object, clear or encrypted; `None` where there is no file.
 pub(super) fn read_members(root: &Root, path: &Path) -> Result<Option<Members>> {
     if is_encrypted(path) {
-        let clear = root.sops().decrypt(path)?;
+        let checked = root.checked(path);
+        let Some(directory) = Directory::open_checked(&checked, "cannot be read")? else { return Ok(None) };
+        if file::read_at(&directory, &checked)?.is_none() {
+            return Ok(None);
+        }
+        let clear = root.sops().as_user(directory.user()).decrypt(path)?;
         return match document::parse(&clear) {
             Some(members) => Ok(Some(Members(members))),
             None => Err(Error::misconfigured(format!("{} does not hold a JSON object when decrypted", path.display()))),
         };
     }
-    match files::read_settled(path) {
+    match files::read_settled(&root.checked(path)) {
         Ok(members) => Ok(members.map(Members)),
         Err(error) if error.retryable() => Err(error),
         Err(error) => Err(Error::misconfigured(error.message())),

@@ -12,7 +12,8 @@ pub trait Environment: Send + Sync {
     /// A variable, as the operating system has it.
     fn raw(&self, name: &str) -> Option<std::ffi::OsString>;
 
-    /// The home directory: `HOME`, or `USERPROFILE` on Windows.
+    /// The home directory: `HOME`, or `USERPROFILE` on Windows. The process's own environment asks
+    /// the user database if that is unset or empty.
     fn home(&self) -> Option<PathBuf> {
         self.raw(HOME_VARIABLE).filter(|home| !home.is_empty()).map(PathBuf::from)
     }
@@ -48,6 +49,10 @@ pub struct SystemEnvironment;
 impl Environment for SystemEnvironment {
     fn raw(&self, name: &str) -> Option<std::ffi::OsString> {
         std::env::var_os(name)
+    }
+
+    fn home(&self) -> Option<PathBuf> {
+        std::env::home_dir().filter(|home| !home.as_os_str().is_empty())
     }
 }
 

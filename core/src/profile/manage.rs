@@ -7,11 +7,13 @@ use super::{built_in, names, preferences};
 use crate::clock::Clock;
 use crate::credential::ApiKey;
 use crate::error::{Error, Result, Status};
+use crate::file::{self, Directory, Kind};
 use crate::platform::{Deployment, SCOPE_OFFLINE_ACCESS};
 use crate::secret::Secret;
 use crate::storage::{FileStorage, Storage, document, files};
 use serde_json::json;
-use std::fs;
+use std::ffi::{OsStr, OsString};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -91,10 +93,10 @@ impl Profiles {
             return self.write(&directory, &document::to_bytes(&self.document(from)?.0), encrypt);
         }
         let file = self.file(from)?;
-        let bytes = files::read(&file)?.ok_or_else(|| missing(from))?;
+        let bytes = files::read(&self.root.checked(&file))?.ok_or_else(|| missing(from))?;
         if is_encrypted(&file) {
             let (_, encrypted) = config_names(&directory);
-            files::replace(&encrypted, &bytes)?;
+            file::replace(&self.root.checked(&encrypted), &bytes)?;
             return Ok(encrypted);
         }
         let (_, members) = find(&self.root, from)?;
@@ -134,13 +136,18 @@ impl Profiles {
             cleared => cleared?,
         }
         // Who renews it right now would write it again.
-        let tokens = FileStorage::new(directory.join("token.json"), String::new(), self.root.sops(), None);
+        let token = self.root.checked(&directory.join("token.json"));
+        let tokens = FileStorage::new(token, String::new(), self.root.sops(), None);
         let lock = tokens.lock(Instant::now() + LOCK_PATIENCE)?;
-        remove_files(&directory, &["token.", ".token."])?;
-        remove_files(&directory, &["auth_client.", ".auth_client."])?;
+        if let Some(opened) = tokens.directory()? {
+            remove_files(&opened, &["token.", ".token."])?;
+            remove_files(&opened, &["auth_client.", ".auth_client."])?;
+        }
         drop(lock);
         // It stays when something lies in it that is not of a profile: a private key, for one.
-        let _ = fs::remove_dir(&directory);
+        if let Ok(Some(profiles)) = Directory::open(&self.root.checked(&directory)) {
+            let _ = profiles.remove_directory(directory.file_name().unwrap_or_default());
+        }
         Ok(())
     }
 
@@ -188,7 +195,7 @@ impl Profiles {
     pub fn check_place(&self, name: &str) -> Result<()> {
         let directory = self.root.profile_directory(name)?;
         self.root.check_profiles()?;
-        files::check_writable(&directory)
+        file::check_writable(&self.root.checked_inside(&directory))
     }
 
     /// The profile in which a login keeps this client: `planet-m2m-<client id>` unless it names another. Writes nothing.
@@ -264,12 +271,18 @@ impl Profiles {
         let time = timestamp(clock.now().unix_ms / 1000);
         let mut moved = Vec::new();
         for from in [self.root.preferences()?, self.root.profiles()?] {
-            if !is_there(&from) {
+            let checked = self.root.checked(&from);
+            let what = "cannot be renamed";
+            let Some(directory) = Directory::open_checked(&checked, what)? else { continue };
+            let failed = |error: std::io::Error| file::failed(what, &from, &error);
+            let from_name = from.file_name().unwrap_or_default();
+            // A link that leads nowhere is nothing, too.
+            if directory.kind(from_name).map_err(failed)?.is_none() || !is_there(&from) {
                 continue;
             }
-            let to = free_name(&from, &time);
-            fs::rename(&from, &to)
-                .map_err(|error| Error::new(Status::Storage, format!("{} cannot be put aside: {error}", from.display())))?;
+            let to_name = free_name(&directory, from_name, &time).map_err(failed)?;
+            directory.rename(from_name, &to_name).map_err(failed)?;
+            let to = from.with_file_name(to_name);
             moved.push(Moved { from, to });
         }
         Ok(moved)
@@ -293,11 +306,13 @@ impl Profiles {
     fn write(&self, directory: &Path, clear: &[u8], encrypt: bool) -> Result<PathBuf> {
         let (plain, encrypted) = config_names(directory);
         if !encrypt && !is_there(&encrypted) {
-            files::replace(&plain, clear)?;
+            file::replace(&self.root.checked(&plain), clear)?;
             return Ok(plain);
         }
-        files::replace(&encrypted, &self.root.sops().encrypt(&encrypted, clear)?)?;
-        files::remove(&plain)?;
+        let checked = self.root.checked(&encrypted);
+        let user = Directory::nearest(&checked).map_err(|error| file::failed("cannot be written", &encrypted, &error))?.user();
+        file::replace(&checked, &self.root.sops().as_user(user).encrypt(&encrypted, clear)?)?;
+        files::remove(&self.root.checked(&plain))?;
         Ok(encrypted)
     }
 }
@@ -316,37 +331,48 @@ fn api_key_client() -> Members {
 }
 
 /// Removes what a directory holds under these beginnings of names.
-fn remove_files(directory: &Path, prefixes: &[&str]) -> Result<()> {
-    let failed =
-        |error: std::io::Error| Error::new(Status::Storage, format!("{} cannot be emptied: {error}", directory.display()));
-    for entry in fs::read_dir(directory).map_err(failed)? {
-        let entry = entry.map_err(failed)?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if !prefixes.iter().any(|prefix| name.starts_with(prefix)) {
+fn remove_files(directory: &Directory, prefixes: &[&str]) -> Result<()> {
+    let failed = |error: std::io::Error| file::failed("cannot be emptied", directory.path(), &error);
+    for name in directory.names().map_err(failed)? {
+        if !prefixes.iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
             continue;
         }
-        // A lease, where the file system has no locks, is a directory.
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            fs::remove_dir_all(entry.path()).map_err(failed)?;
-        } else {
-            files::remove(&entry.path())?;
+        let removed = match directory.kind(&name).map_err(failed)? {
+            // A lease, where the file system has no locks, is a directory.
+            Some(Kind::Directory) => remove_lease(directory, &name),
+            Some(_) => directory.remove_file(&name),
+            None => Ok(()),
+        };
+        match removed {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
+            _ => {}
         }
     }
     Ok(())
 }
 
+fn remove_lease(directory: &Directory, name: &OsStr) -> std::io::Result<()> {
+    let inside = directory.enter(name)?;
+    for name in inside.names()? {
+        inside.remove_file(&name)?;
+    }
+    directory.remove_directory(name)
+}
+
 /// A name that nothing has yet: two resets within a second do not meet.
-fn free_name(from: &Path, time: &str) -> PathBuf {
+fn free_name(directory: &Directory, from: &OsStr, time: &str) -> std::io::Result<OsString> {
     let name = |suffix: String| {
-        let mut name = from.file_name().unwrap_or_default().to_owned();
+        let mut name = from.to_owned();
         name.push(suffix);
-        from.with_file_name(name)
+        name
     };
     let first = name(format!("-{time}"));
-    std::iter::once(first.clone())
-        .chain((2..1000).map(|number| name(format!("-{time}-{number}"))))
-        .find(|to| fs::symlink_metadata(to).is_err())
-        .unwrap_or(first)
+    for candidate in std::iter::once(first.clone()).chain((2..1000).map(|number| name(format!("-{time}-{number}")))) {
+        if directory.kind(&candidate)?.is_none() {
+            return Ok(candidate);
+        }
+    }
+    Ok(first)
 }
 
 /// `YYYY-MM-DD-HHMMSS` in UTC.

@@ -4,6 +4,7 @@ use super::members::Members;
 use super::names;
 use super::root::Root;
 use crate::error::{Error, Result};
+use crate::file;
 use crate::secret::Secret;
 use crate::storage::{document, files};
 use serde_json::Value;
@@ -38,7 +39,7 @@ pub struct Preferences {
 /// Blocks for a moment when the file is broken, which it is while Planet's tools rewrite it.
 pub fn read(root: &Root) -> (Preferences, Vec<String>) {
     let Some(path) = root.preferences_read() else { return Default::default() };
-    let members = match files::read_settled(&path) {
+    let members = match files::read_settled(&root.checked(&path)) {
         Ok(members) => Members(members.unwrap_or_default()),
         Err(error) => return (Preferences::default(), vec![format!("{NAME} was passed over: {}", error.message())]),
     };
@@ -87,9 +88,10 @@ pub(super) fn is_same(one: &str, other: &str) -> bool {
 /// Reads, changes, and writes if `change` says that it did.
 fn update(root: &Root, change: impl FnOnce(&mut Members) -> bool) -> Result<()> {
     let path = root.preferences()?;
-    let mut members = match files::read_settled(&path) {
+    let checked = root.checked(&path);
+    let mut members = match files::read_settled(&checked) {
         Ok(members) => Members(members.unwrap_or_default()),
-        Err(error) => match files::read(&path)? {
+        Err(error) => match files::read(&checked)? {
             // A write that was cut off left nothing that could be lost.
             Some(bytes) if bytes.iter().all(|byte| *byte == 0 || byte.is_ascii_whitespace()) => Members::default(),
             _ if error.retryable() => return Err(error),
@@ -101,5 +103,5 @@ fn update(root: &Root, change: impl FnOnce(&mut Members) -> bool) -> Result<()> 
             }
         },
     };
-    if change(&mut members) { files::replace(&path, &document::to_bytes(&members.0)) } else { Ok(()) }
+    if change(&mut members) { file::replace(&checked, &document::to_bytes(&members.0)) } else { Ok(()) }
 }

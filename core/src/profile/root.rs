@@ -3,6 +3,7 @@
 use super::environment::{Environment, HOME_VARIABLE};
 use super::names;
 use crate::error::{Error, Result};
+use crate::file::CheckedPath;
 use crate::storage::sops::Sops;
 use std::ffi::OsString;
 use std::io::ErrorKind;
@@ -38,12 +39,14 @@ impl Root {
     pub fn new(environment: &dyn Environment, storage_root: Option<&str>) -> Result<Root> {
         let named = match storage_root {
             Some("") => return Err(Error::invalid_argument("storage_root is empty; leave it out or name a directory")),
-            Some(option) => Some(PathBuf::from(option)),
-            None => path_variable(environment, STORAGE_ROOT_VARIABLE),
+            Some(option) => Some(expanded(environment, "storage_root", PathBuf::from(option))?),
+            None => path_variable(environment, STORAGE_ROOT_VARIABLE)
+                .map(|path| expanded(environment, STORAGE_ROOT_VARIABLE, path))
+                .transpose()?,
         };
         let home = environment.home().map(absolute);
         let configuration = path_variable(environment, "XDG_CONFIG_HOME").or(home.as_ref().map(|home| home.join(".config")));
-        let sentinelhub = configuration.map(|base| base.join("sentinelhub").join("config.toml"));
+        let sentinelhub = configuration.map(absolute).map(|base| base.join("sentinelhub").join("config.toml"));
         let sops = Sops::new(environment.raw("PATH"));
         let (place, home) = match named.map(absolute) {
             Some(named) => {
@@ -140,8 +143,28 @@ impl Root {
     }
 
     /// sentinelhub-py's file, which follows the home directory and not the storage root: it is not Planet's.
-    pub(super) fn sentinelhub(&self) -> Option<&Path> {
-        self.sentinelhub.as_deref()
+    pub(super) fn sentinelhub(&self) -> Option<CheckedPath> {
+        let file = self.sentinelhub.as_deref()?;
+        // The way is checked from the home directory on if it is above, else from XDG_CONFIG_HOME.
+        let base = file.ancestors().nth(2)?;
+        let home = self.places().find(|place| file.starts_with(place)).map_or(base, PathBuf::as_path);
+        Some(CheckedPath::below(home, file))
+    }
+
+    /// A path as it is opened: what lies below the storage root, or the home directory, is checked
+    /// from there on.
+    pub(crate) fn checked(&self, path: &Path) -> CheckedPath {
+        match self.places().find(|place| path.starts_with(place)) {
+            Some(place) => CheckedPath::below(place, path),
+            None => CheckedPath::from(path),
+        }
+    }
+
+    /// A directory in which profiles are found, as it is opened.
+    ///
+    /// A path of a file in it: what is opened is the file's directory.
+    pub(super) fn checked_inside(&self, directory: &Path) -> CheckedPath {
+        self.checked(&directory.join(CONFIG))
     }
 
     fn places(&self) -> impl Iterator<Item = &PathBuf> {
@@ -185,6 +208,29 @@ pub(super) fn is_encrypted(path: &Path) -> bool {
 /// A path of any bytes; an empty variable is unset.
 fn path_variable(environment: &dyn Environment, name: &str) -> Option<PathBuf> {
     environment.raw(name).filter(|value: &OsString| !value.is_empty()).map(PathBuf::from)
+}
+
+/// Replaces a `~` at the beginning by the home directory: shells do not expand it everywhere.
+///
+/// Errors: INVALID_ARGUMENT for the home of another user, and if there is no home directory.
+pub(crate) fn expanded(environment: &dyn Environment, name: &str, path: PathBuf) -> Result<PathBuf> {
+    let mut components = path.components();
+    let first = components.next().map(|first| first.as_os_str().to_string_lossy().into_owned());
+    match first.as_deref() {
+        Some("~") => match environment.home() {
+            Some(home) => Ok(home.join(components.as_path())),
+            None => {
+                Err(Error::invalid_argument(format!("{name} starts with ~, and there is no home directory; give the whole path")))
+            }
+        },
+        Some(first) if first.starts_with('~') => {
+            let shown = crate::error::one_line(&path.to_string_lossy(), 200);
+            Err(Error::invalid_argument(format!(
+                "{name} starts with the home directory of another user, which is not looked up; give the whole path instead of {shown}, or ./ before it"
+            )))
+        }
+        _ => Ok(path),
+    }
 }
 
 /// The working directory may change while a session lives.

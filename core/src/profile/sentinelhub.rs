@@ -3,9 +3,8 @@
 use super::client_config::{ClientConfig, OAuthClient};
 use super::root::Root;
 use crate::error::{Error, Result, one_line};
+use crate::file;
 use crate::secret::Secret;
-use std::io::ErrorKind;
-use zeroize::Zeroizing;
 
 /// The section that sentinelhub-py uses where none is named.
 pub(super) const DEFAULT_PROFILE: &str = "default-profile";
@@ -41,11 +40,12 @@ fn wrong(what: &str, profile: &str) -> Error {
 /// `None` where there is no file.
 fn load(root: &Root, profile: &str) -> Result<Option<toml::Table>> {
     let Some(path) = root.sentinelhub() else { return Ok(None) };
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => Zeroizing::new(text),
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(wrong(&format!("cannot be read: {error}"), profile)),
+    let contents = match file::read(&path) {
+        Ok(Some(contents)) => contents,
+        Ok(None) => return Ok(None),
+        Err(error) => return Err(Error::misconfigured(error.message()).with_profile(Some(profile))),
     };
+    let text = std::str::from_utf8(&contents.bytes).map_err(|_| wrong("is not UTF-8", profile))?;
     // The parser's message would quote the line, which may hold the secret.
     text.parse().map(Some).map_err(|_| wrong("is not valid TOML", profile))
 }

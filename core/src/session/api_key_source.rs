@@ -6,10 +6,10 @@ use crate::authorize::api_key;
 use crate::clock::Clock;
 use crate::credential::{ApiKey, ApiKeyTransport};
 use crate::error::{Error, Result, Status};
+use crate::file::{self, Version};
 use crate::profile::client_config::ClientConfig;
 use crate::profile::{Root, directory};
 use crate::secret::Secret;
-use crate::storage::files::{self, Version};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -34,7 +34,7 @@ struct Watched {
 pub(crate) struct ApiKeySource {
     pub(crate) transport: ApiKeyTransport,
     held: ArcSwapOption<Held>,
-    watched: Option<Watched>,
+    watched: Option<Box<Watched>>,
 }
 
 impl ApiKeySource {
@@ -52,7 +52,7 @@ impl ApiKeySource {
         if !is_encrypted && !files.is_empty() {
             let seen = ArcSwap::from_pointee(versions(&files));
             let (root, profile) = (root.clone(), profile.name.clone());
-            self.watched = Some(Watched { root, profile, files, seen, clock, turn: OnceASecond::new() });
+            self.watched = Some(Box::new(Watched { root, profile, files, seen, clock, turn: OnceASecond::new() }));
         }
         self
     }
@@ -124,7 +124,7 @@ impl ApiKeySource {
 }
 
 fn versions(files: &[PathBuf]) -> Vec<Option<Version>> {
-    files.iter().map(|file| files::version(file)).collect()
+    files.iter().map(|path| file::version(path)).collect()
 }
 
 fn hold(key: &str, transport: ApiKeyTransport, generation: u64) -> Result<Held> {

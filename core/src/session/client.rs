@@ -4,6 +4,7 @@ use crate::authorize::Kind;
 use crate::clock::Moment;
 use crate::credential::TokenSet;
 use crate::error::{Error, Result, Status};
+use crate::file;
 use crate::http::{Http, Patience};
 use crate::oauth::client_authentication::{ClientAuthentication, NONE, PrivateKey};
 use crate::oauth::jwks::Jwks;
@@ -404,9 +405,9 @@ fn proof(client: &OAuthClient) -> Result<Proof> {
         (Some(secret), None) if !secret.is_empty() => Ok(Proof::Secret(secret.clone())),
         (None, Some(PrivateKeySource::Pem(pem))) => Ok(Proof::Key(PrivateKey::from_pem(pem.expose(), client.kid.as_deref())?)),
         (None, Some(PrivateKeySource::File(path))) => {
-            let pem = std::fs::read_to_string(path)
-                .map(Secret::from)
-                .map_err(|error| Error::misconfigured(format!("client_privkey_file cannot be read: {error}")))?;
+            let named = |what: &str| Error::misconfigured(format!("client_privkey_file: {what}"));
+            let pem = file::read_secret_file(path).map_err(|error| named(error.message()))?;
+            let pem = std::str::from_utf8(&pem).map(Secret::from).map_err(|_| named("the file is not text"))?;
             Ok(Proof::Key(PrivateKey::from_pem(pem.expose(), client.kid.as_deref())?))
         }
         (None, None) if client.client_type.grant() == Grant::RefreshToken => Ok(Proof::None),

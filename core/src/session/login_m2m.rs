@@ -32,9 +32,11 @@ impl Session {
             && let Some(file) = profiles.root().token_file(&name)?
         {
             let disk = options.runtime.disk.clone();
-            let storage = FileStorage::new(file, tokens.client.binding(), profiles.root().sops(), disk);
+            let storage = FileStorage::new(profiles.root().checked(&file), tokens.client.binding(), profiles.root().sops(), disk);
             let _lock = storage.lock(Instant::now() + session.timeout)?;
             storage.save(&stored)?;
+            // What cannot be read again would fail only later, when it is needed.
+            storage.load(tokens.now(), true)?;
         }
         Ok(name)
     }

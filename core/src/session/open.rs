@@ -114,7 +114,7 @@ impl<'a> Opening<'a> {
         Ok(match file {
             Some(file) => {
                 let disk = self.options.runtime.disk.clone();
-                Arc::new(FileStorage::new(file, client.binding(), self.root.sops(), disk))
+                Arc::new(FileStorage::new(self.root.checked(&file), client.binding(), self.root.sops(), disk))
             }
             None => Arc::new(Memory::default()),
         })

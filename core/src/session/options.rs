@@ -1,10 +1,12 @@
 //! What every constructor takes, and what tests inject.
 
 use crate::clock::{Clock, Random, SystemClock, SystemRandom};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, one_line};
+use crate::file;
 use crate::http::{Http, ReqwestTransport, Transport, is_supported_proxy};
 use crate::platform::Deployment;
 use crate::profile::environment::variable;
+use crate::profile::root::expanded;
 use crate::profile::{Environment, Profiles, Root, SystemEnvironment};
 use crate::secret::Secret;
 use crate::storage::{Disk, StorageCallbacks};
@@ -14,6 +16,8 @@ use std::time::Duration;
 
 /// Every call that may use the network ends within this unless told otherwise.
 pub const DEFAULT_TIMEOUT_MS: u64 = 30_000;
+/// No deployment document comes near this size.
+const MAX_DEPLOYMENT_BYTES: u64 = 1024 * 1024;
 const MAX_TIMEOUT_MS: u64 = 24 * 3600 * 1000;
 
 /// Options of every constructor. What is left out takes the default, and the defaults live here once.
@@ -100,13 +104,11 @@ impl Options {
         match named {
             None => Deployment::planet(),
             Some(named) if is_path(&named) => {
-                let text = std::fs::read_to_string(&named).map_err(|error| {
-                    Error::misconfigured(format!(
-                        "the deployment document {} cannot be read: {error}",
-                        crate::error::one_line(&named, 300)
-                    ))
-                })?;
-                Deployment::from_json(&text)
+                let path = expanded(self.runtime.environment.as_ref(), "deployment", PathBuf::from(&named))?;
+                let what = |why: &str| Error::misconfigured(format!("the deployment document: {}", one_line(why, 400)));
+                let text = file::read_named(&path, MAX_DEPLOYMENT_BYTES).map_err(|error| what(error.message()))?;
+                let text = std::str::from_utf8(&text).map_err(|_| what(&format!("{named} is not text")))?;
+                Deployment::from_json(text)
             }
             Some(named) => Deployment::from_text(&named),
         }
@@ -138,7 +140,7 @@ impl Options {
     /// `SSL_CERT_FILE` is heeded below; these are what Python and curl users have set already.
     fn ca_files(&self) -> Result<Vec<PathBuf>> {
         if let Some(file) = &self.ca_file {
-            let path = PathBuf::from(file);
+            let path = expanded(self.runtime.environment.as_ref(), "ca_file", PathBuf::from(file))?;
             if !path.is_file() {
                 return Err(Error::invalid_argument("ca_file is not a file that can be read"));
             }

@@ -4,7 +4,7 @@ use super::client::Client;
 use super::flight::Wait;
 use super::in_flight::InFlight;
 use super::logout::Revocation;
-use super::renewing::{Inside, Renewing};
+use super::renewing::{Inside, Renewing, Unsaved};
 use super::source::Source;
 use super::{Interrupt, Session};
 use crate::credential::TokenSet;
@@ -321,10 +321,23 @@ impl Renewing {
             return Ok(false);
         }
         self.keep(received, kept.identity());
+        self.check_saved(received, kept.identity());
         self.publish(self.snapshot_of(received, false));
         let mut state = flight.lock();
         (state.blocked, state.failures) = (None, 0);
         self.background_after_ms.store(0, std::sync::atomic::Ordering::Relaxed);
         Ok(true)
+    }
+
+    /// Reads back what was saved in a file. A session that cannot be read would be lost with this
+    /// process: it counts as not saved.
+    fn check_saved(&self, received: &Stored, replaced: Option<String>) {
+        if self.storage.path().is_none() || self.unsaved.load().is_some() {
+            return;
+        }
+        if let Err(error) = self.storage.load(self.now(), true) {
+            log::warn!("the session was saved and cannot be read: {error}");
+            self.unsaved.store(Some(Arc::new(Unsaved { stored: received.clone(), why: error, replaced })));
+        }
     }
 }

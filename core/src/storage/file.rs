@@ -1,54 +1,82 @@
 //! Tokens in `~/.planet/<profile>/token.json`, shared with every process and with Planet's own tools.
 
-use super::files::{self, Disk, RealDisk, Settled};
+use super::files::{self, Settled};
 use super::sops::Sops;
 use super::token_file::{self, Content};
 use super::{Binding, Kept, Lock, Memo, Seen, Storage, Stored, corrupt, document, lock};
 use crate::clock::Moment;
+use crate::credential::TokenMembers;
 use crate::error::{Error, Result, Status};
+use crate::file::{self, CheckedPath, Directory, Disk, RealDisk};
 use serde_json::{Map, Value};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime};
 use zeroize::Zeroizing;
 
+/// What RFC 6749 and OpenID Connect define, and what Planet's SDK adds.
+const STANDARD_MEMBERS: [&str; 8] =
+    ["_exp", "_iat", "access_token", "expires_in", "id_token", "refresh_token", "scope", "token_type"];
+
 /// One token file with what lies beside it: `token.json.lock`, never deleted, and `token.planetkey.json`.
 pub struct FileStorage {
-    token: PathBuf,
-    lock: PathBuf,
-    memo: PathBuf,
+    token: CheckedPath,
+    lock: CheckedPath,
+    memo: CheckedPath,
     sops: Option<Sops>,
     binding: Binding,
     disk: Arc<dyn Disk>,
+    /// The directory while the lock is held: what is done under the lock is done in it.
+    locked: Mutex<Option<Arc<Directory>>>,
 }
 
 impl FileStorage {
     /// The session in this file. `binding` is the fingerprint of issuer, client and what is asked for: tokens that another wrote here are
     /// not used. A file whose name ends in `.sops.json` is read and written through `sops`.
-    pub fn new(token: PathBuf, binding: impl Into<Binding>, sops: &Sops, disk: Option<Arc<dyn Disk>>) -> Self {
-        let is_encrypted = token.file_name().is_some_and(|name| name.to_string_lossy().ends_with(".sops.json"));
+    pub fn new(token: impl Into<CheckedPath>, binding: impl Into<Binding>, sops: &Sops, disk: Option<Arc<dyn Disk>>) -> Self {
+        let token = token.into();
+        let is_encrypted = token.name().to_string_lossy().ends_with(".sops.json");
         let sops = is_encrypted.then(|| sops.clone());
         // The clear and the encrypted form are one session: they share one lock and one memory.
-        let lock = token.with_file_name("token.json.lock");
-        let memo = token.with_file_name("token.planetkey.json");
-        FileStorage { token, lock, memo, sops, binding: binding.into(), disk: disk.unwrap_or_else(|| Arc::new(RealDisk)) }
+        let lock = token.with_name("token.json.lock");
+        let memo = token.with_name("token.planetkey.json");
+        let disk = disk.unwrap_or_else(|| Arc::new(RealDisk));
+        FileStorage { token, lock, memo, sops, binding: binding.into(), disk, locked: Mutex::default() }
+    }
+
+    /// The directory that was opened with the lock.
+    fn locked(&self) -> Option<Arc<Directory>> {
+        self.locked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The directory that was opened with the lock, or now; `None` if it does not exist.
+    ///
+    /// Errors: STORAGE.
+    pub(crate) fn directory(&self) -> Result<Option<Arc<Directory>>> {
+        match self.locked() {
+            Some(directory) => Ok(Some(directory)),
+            None => Ok(Directory::open_checked(&self.token, "cannot be read")?.map(Arc::new)),
+        }
     }
 
     fn read(&self, patient: bool) -> Result<Settled> {
-        match &self.sops {
+        let Some(directory) = self.directory()? else { return Ok(Settled::Absent) };
+        let directory = Some(directory.as_ref());
+        let settled = match &self.sops {
             Some(sops) => {
-                let Some(version) = files::look(&self.token)? else { return Ok(Settled::Absent) };
-                let clear = sops.decrypt(&self.token)?;
-                Ok(document::parse_session(&clear).map_or(Settled::Broken, |members| Settled::Document(members, version)))
+                let Some((_, version)) = files::read_version(directory, &self.token)? else { return Ok(Settled::Absent) };
+                let clear = sops.as_user(directory.and_then(Directory::user)).decrypt(self.token.path())?;
+                document::parse_session(&clear).map_or(Settled::Broken, |members| Settled::Document(members, version))
             }
-            None if patient => files::settle(&self.token, document::parse_session),
-            None => Ok(match files::read_version(&self.token)? {
+            None if patient => files::settle(directory, &self.token, document::parse_session)?,
+            None => match files::read_version(directory, &self.token)? {
                 None => Settled::Absent,
                 Some((bytes, version)) => {
                     document::parse_session(&bytes).map_or(Settled::Broken, |members| Settled::Document(members, version))
                 }
-            }),
-        }
+            },
+        };
+        Ok(settled)
     }
 
     /// A machine does not write over the session of a person, who would have to log in again.
@@ -65,8 +93,12 @@ impl FileStorage {
         if !is_a_persons || is_ours {
             return Ok(());
         }
-        let message = format!("{} keeps the session of a person; give another profile", self.token.display());
+        let message = format!("{} keeps the session of a person; give another profile", self.token.path().display());
         Err(Error::new(Status::Storage, message))
+    }
+
+    fn replace(&self, path: &CheckedPath, bytes: &[u8]) -> Result<file::Version> {
+        file::replace_at(self.disk.as_ref(), self.locked().as_deref(), path, bytes)
     }
 
     fn state(&self, seen: Seen) -> Seen {
@@ -87,17 +119,20 @@ impl Storage for FileStorage {
         match self.read(patient)? {
             Settled::Absent => Ok((Kept::Nothing, self.state(Seen::Absent))),
             Settled::Document(members, version) => Ok((self.content(members, now), self.state(Seen::At(version)))),
-            Settled::Broken if patient => Err(corrupt(&self.token.display().to_string())),
+            Settled::Broken if patient => Err(corrupt(&self.token.path().display().to_string())),
             Settled::Broken => {
-                let message = format!("{} is being written by another program; try again", self.token.display());
+                let message = format!("{} is being written by another program; try again", self.token.path().display());
                 Err(Error::new(Status::Storage, message).with_retryable(true))
             }
         }
     }
 
     fn save(&self, stored: &Stored) -> Result<Seen> {
-        for file in [&self.token, &self.memo] {
-            files::sweep(file, SystemTime::now());
+        let directory = self.directory()?;
+        if let Some(directory) = &directory {
+            for file in [&self.token, &self.memo] {
+                files::sweep(directory, file, SystemTime::now());
+            }
         }
         self.check_place()?;
         let members = token_file::to_members(stored);
@@ -106,28 +141,30 @@ impl Storage for FileStorage {
         memo.receipt = Some(token_file::receipt(stored, &members, &self.binding.fingerprint));
         memo.not_before = None;
         self.remember(&memo);
-        let clear = Zeroizing::new(document::to_bytes(&members.0));
+        let clear = Zeroizing::new(readable(&members));
+        let user = directory.as_deref().and_then(Directory::user);
         let bytes = match &self.sops {
-            Some(sops) => Zeroizing::new(sops.encrypt(&self.token, &clear)?),
+            Some(sops) => Zeroizing::new(sops.as_user(user).encrypt(self.token.path(), &clear)?),
             None => clear,
         };
-        files::replace_on(self.disk.as_ref(), &self.token, &bytes).map(|version| self.state(Seen::At(version)))
+        self.replace(&self.token, &bytes).map(|version| self.state(Seen::At(version)))
     }
 
     fn check(&self) -> Result<()> {
         self.check_place()?;
-        files::check_on(self.disk.as_ref(), &self.token)
+        file::check_on(self.disk.as_ref(), self.locked().as_deref(), &self.token)
     }
 
     fn remove(&self) -> Result<bool> {
-        let mut removed = files::remove_followed(&self.token)?;
+        let Some(directory) = self.directory()? else { return Ok(false) };
+        let mut removed = files::remove_followed(&directory, &self.token)?;
         // A clear copy beside an encrypted session would be the next one's session.
-        let clear = self.token.with_file_name("token.json");
+        let clear = self.token.with_name("token.json");
         if clear != self.token {
-            removed |= files::remove_followed(&clear)?;
+            removed |= files::remove_followed(&directory, &clear)?;
         }
         for file in [&self.token, &clear] {
-            files::remove_remains(file);
+            files::remove_remains(&directory, file);
         }
         let mut memo = self.memo();
         memo.receipt = None;
@@ -139,7 +176,17 @@ impl Storage for FileStorage {
     }
 
     fn lock(&self, deadline: Instant) -> Result<Option<Box<dyn Lock + '_>>> {
-        Ok(lock::take(self.disk.as_ref(), &self.lock, deadline)?.map(|lock| lock as Box<dyn Lock>))
+        let held = match lock::take(self.disk.as_ref(), &self.lock, deadline) {
+            // An M2M client gets its token without other processes.
+            Err(error) if self.binding.is_machine && error.status() == Status::Storage => {
+                log::warn!("{error}; other processes may request a token for this client at the same time");
+                None
+            }
+            taken => taken?,
+        };
+        let Some(held) = held else { return Ok(None) };
+        *self.locked.lock().unwrap_or_else(PoisonError::into_inner) = Some(held.directory);
+        Ok(Some(Box::new(Locked { storage: self, _lock: held.lock })))
     }
 
     fn busy(&self) -> Option<Error> {
@@ -151,11 +198,15 @@ impl Storage for FileStorage {
         if self.sops.is_some() {
             return Seen::Unknown;
         }
-        files::version(&self.token).map_or(Seen::Absent, Seen::At)
+        file::version(self.token.path()).map_or(Seen::Absent, Seen::At)
     }
 
     fn memo(&self) -> Memo {
-        match files::read(&self.memo) {
+        let read = match self.locked() {
+            Some(directory) => files::read_version(Some(&directory), &self.memo).map(|read| read.map(|(bytes, _)| bytes)),
+            None => files::read(&self.memo),
+        };
+        match read {
             Ok(Some(bytes)) => Memo::from_bytes(&bytes),
             Ok(None) => Memo::default(),
             Err(error) => {
@@ -169,19 +220,47 @@ impl Storage for FileStorage {
         if memo.is_newer() {
             return;
         }
-        if let Err(error) = files::replace_on(self.disk.as_ref(), &self.memo, &memo.to_bytes()) {
+        if let Err(error) = self.replace(&self.memo, &memo.to_bytes()) {
             log::warn!("{error}");
         }
     }
 
     fn quarantine(&self, now: Moment) -> Result<()> {
-        if let Some(aside) = files::quarantine(&self.token, now.unix_ms)? {
-            log::warn!("{} is damaged and was renamed to {}", self.token.display(), aside.display());
+        let Some(directory) = self.directory()? else { return Ok(()) };
+        if let Some(aside) = files::quarantine(&directory, &self.token, now.unix_ms)? {
+            log::warn!("{} is damaged and was renamed to {}", self.token.path().display(), aside.display());
         }
         Ok(())
     }
 
     fn path(&self) -> Option<&Path> {
-        Some(&self.token)
+        Some(self.token.path())
+    }
+}
+
+/// The bytes of a token file that can be read again: one that would be too long, because indentation
+/// multiplies the size of nested members, holds the members of the standard only.
+fn readable(members: &TokenMembers) -> Vec<u8> {
+    let bytes = document::to_bytes(&members.0);
+    if bytes.len() as u64 <= file::MAX_FILE_BYTES {
+        return bytes;
+    }
+    log::warn!("the token response is too long to be saved whole; members that no standard defines are left out");
+    let mut standard = TokenMembers(members.0.clone());
+    standard.0.retain(|name, _| STANDARD_MEMBERS.contains(&name.as_str()));
+    document::to_bytes(&standard.0)
+}
+
+/// The lock of a session. The directory that was opened with it serves no longer than it.
+struct Locked<'a> {
+    storage: &'a FileStorage,
+    _lock: Box<dyn Lock>,
+}
+
+impl Lock for Locked<'_> {}
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        *self.storage.locked.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }

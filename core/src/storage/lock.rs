@@ -3,13 +3,16 @@
 //! An operating system's lock on a file that is never deleted: it vanishes with its holder, so nothing is left to clean. The file says
 //! who holds it, for messages and for file systems whose locks outlive their holders.
 
-use super::files::{self, Disk, Step};
+use super::files;
 use crate::error::{Error, Result, Status};
+use crate::file::{self, CheckedPath, Directory, Disk, Step};
 use crate::storage::Lock;
 use serde_json::{Value, json};
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind, Seek, Write};
-use std::path::{Path, PathBuf};
+use std::ffi::{OsStr, OsString};
+use std::fs::{File, TryLockError};
+use std::io::{self, ErrorKind, Read, Seek, Write};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 const FIRST_WAIT: Duration = Duration::from_millis(1);
@@ -18,31 +21,42 @@ const LONGEST_WAIT: Duration = Duration::from_millis(20);
 const GRACE_MS: u64 = 60_000;
 /// The file in a lease.
 const UNTIL: &str = "until_unix_ms";
+/// Room for what a lease or a lock file says.
+const MAX_NOTE_BYTES: u64 = 4096;
 
-/// Takes the lock beside a session's file, waiting for it until `deadline`.
+/// A lock and the directory in which it is held: everything under the lock is done in it.
+pub(super) struct Held {
+    pub(super) lock: Box<dyn Lock>,
+    pub(super) directory: Arc<Directory>,
+}
+
+/// Takes the lock beside a session's file, and waits for it until `deadline`.
 ///
-/// Where the place cannot be written at all there is nothing to share and nothing to lock: `Ok(None)`. Blocks.
-/// Errors: TIMEOUT, naming the holder; STORAGE.
-pub(super) fn take(disk: &dyn Disk, path: &Path, deadline: Instant) -> Result<Option<Box<dyn Lock>>> {
+/// If the directory cannot be written at all there is nothing to share and nothing to lock:
+/// `Ok(None)`. Blocks. Errors: TIMEOUT, naming the holder; STORAGE, also at once for a lock file that
+/// is no regular file of a trusted owner.
+pub(super) fn take(disk: &dyn Disk, path: &CheckedPath, deadline: Instant) -> Result<Option<Held>> {
     let mut wait = FIRST_WAIT;
     loop {
         match attempt(disk, path, deadline) {
-            Ok(Attempt::Held(lock)) => return Ok(Some(lock)),
-            // A file system that keeps the lock of a process which is gone would keep everybody out for ever.
+            Ok(Attempt::Held(held)) => return Ok(Some(held)),
+            // A file system that keeps the lock of a process which is gone would keep every other
+            // process out for ever.
             Ok(Attempt::Busy) if holder(path).is_some_and(|holder| holder.is_gone()) => {
-                log::warn!("{} is held by a process that is gone; going on without it", path.display());
+                log::warn!("{} is held by a process that is gone; going on without it", path.path().display());
                 return Ok(None);
             }
             Ok(Attempt::Busy) => {}
+            Err(error) if file::is_refusal(&error) => return Err(file::failed("cannot be locked", path.path(), &error)),
             Err(error) if is_unwritable(&error) => {
                 log::warn!(
                     "{} cannot be locked ({error}); other processes may renew this session at the same time",
-                    path.display()
+                    path.path().display()
                 );
                 return Ok(None);
             }
             Err(error) => {
-                return Err(Error::new(Status::Storage, format!("{} cannot be locked: {error}", path.display())));
+                return Err(Error::new(Status::Storage, format!("{} cannot be locked: {error}", path.path().display())));
             }
         }
         if Instant::now() >= deadline {
@@ -54,48 +68,31 @@ pub(super) fn take(disk: &dyn Disk, path: &Path, deadline: Instant) -> Result<Op
 }
 
 enum Attempt {
-    Held(Box<dyn Lock>),
+    Held(Held),
     Busy,
 }
 
-fn attempt(disk: &dyn Disk, path: &Path, deadline: Instant) -> io::Result<Attempt> {
-    let mut file = open(path)?;
+fn attempt(disk: &dyn Disk, path: &CheckedPath, deadline: Instant) -> io::Result<Attempt> {
+    let directory = Arc::new(Directory::create(path)?);
+    let mut file = match directory.open_lock(path.name()) {
+        // The profile was deleted meanwhile.
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Attempt::Busy),
+        opened => opened?,
+    };
     match disk.before(Step::Lock).map_err(TryLockError::Error).and_then(|()| file.try_lock()) {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => return Ok(Attempt::Busy),
-        Err(TryLockError::Error(error)) if has_no_locks(&error) => return lease(path, deadline),
+        Err(TryLockError::Error(error)) if has_no_locks(&error) => return lease(directory, path, deadline),
         Err(TryLockError::Error(error)) => return Err(error),
     }
-    // A cleaner may have removed the file after it was opened: whoever comes now would lock another one.
-    if !is_same(&file, path) {
+    // A cleaner may have removed the file after it was opened: the next process would lock another one.
+    if !directory.is_same(path.name(), &file) {
         let _ = file.unlock();
         return Ok(Attempt::Busy);
     }
     // Only for messages: that it cannot be written changes nothing.
     let _ = note_holder(&mut file, deadline);
-    Ok(Attempt::Held(Box::new(FileLock { file })))
-}
-
-fn open(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    {
-        use rustix::fs::OFlags;
-        use std::os::unix::fs::OpenOptionsExt;
-        options.mode(0o600).custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed());
-    }
-    let directory = path.parent().unwrap_or_else(|| Path::new("."));
-    let file = match options.open(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            files::make_private_directory(directory)?;
-            options.open(path)
-        }
-        opened => opened,
-    }?;
-    #[cfg(unix)]
-    files::give_to_owner(&file, directory)?;
-    Ok(file)
+    Ok(Attempt::Held(Held { lock: Box::new(FileLock { file }), directory }))
 }
 
 /// The lock of an open file. It ends when it is dropped, when its process ends, and by `unlock`, which also takes it from a child that
@@ -110,21 +107,6 @@ impl Drop for FileLock {
     fn drop(&mut self) {
         let _ = self.file.set_len(0);
         let _ = self.file.unlock();
-    }
-}
-
-fn is_same(file: &File, path: &Path) -> bool {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt;
-        let identity = |metadata: io::Result<fs::Metadata>| metadata.ok().map(|metadata| (metadata.dev(), metadata.ino()));
-        let here = identity(fs::symlink_metadata(path));
-        here.is_some() && here == identity(file.metadata())
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = (file, path);
-        true
     }
 }
 
@@ -180,7 +162,7 @@ struct Holder {
     until_unix_ms: u64,
 }
 
-fn holder(path: &Path) -> Option<Holder> {
+fn holder(path: &CheckedPath) -> Option<Holder> {
     let note: Value = serde_json::from_slice(&files::read(path).ok()??).ok()?;
     Some(Holder {
         pid: note.get("pid")?.as_u64()?,
@@ -196,18 +178,21 @@ impl Holder {
 }
 
 /// As the error of [`take`] where another process that lives holds the lock, by the note in its file.
-pub(super) fn held_by_another(path: &Path) -> Option<Error> {
+pub(super) fn held_by_another(path: &CheckedPath) -> Option<Error> {
     let is_another =
         |holder: &Holder| holder.host != host() || holder.pid != u64::from(std::process::id()) && is_alive(holder.pid);
     holder(path).filter(is_another).map(|_| busy(path))
 }
 
 /// The lock was not to be had in time.
-fn busy(path: &Path) -> Error {
+fn busy(path: &CheckedPath) -> Error {
     let who = holder(path).map_or_else(|| "another process".to_owned(), |holder| format!("process {}", holder.pid));
     Error::new(
         Status::Timeout,
-        format!("{who} has been renewing this session and holds {}; try again, or end that process if it hangs", path.display()),
+        format!(
+            "{who} has been renewing this session and holds {}; try again, or end that process if it hangs",
+            path.path().display()
+        ),
     )
 }
 
@@ -222,9 +207,11 @@ fn is_alive(_: u64) -> bool {
     true
 }
 
-/// Where there are no locks: a directory, which only one can make, with the time at which it is void.
+/// Where there are no locks: a directory, which only one process can make, with the time until which
+/// it counts.
 struct Lease {
-    directory: PathBuf,
+    directory: Arc<Directory>,
+    name: OsString,
     until: String,
 }
 
@@ -232,43 +219,60 @@ impl Lock for Lease {}
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        // Whoever was stopped for longer than that may find another's in its place.
-        if fs::read_to_string(self.directory.join(UNTIL)).is_ok_and(|until| until == self.until) {
-            let _ = fs::remove_dir_all(&self.directory);
+        // A process that was stopped for longer than that may find another's in its place.
+        if read_until(&self.directory, &self.name).is_some_and(|until| until == self.until) {
+            remove_lease(&self.directory, &self.name);
         }
     }
 }
 
-/// The time at which a lease is void, as its maker has written it.
-fn stated(directory: &Path) -> Option<u64> {
-    let until = fs::read_to_string(directory.join(UNTIL)).ok()?;
-    until.split_ascii_whitespace().next()?.parse().ok()
+/// What the maker of a lease has written into it.
+fn read_until(directory: &Directory, lease: &OsStr) -> Option<String> {
+    let file = directory.enter(lease).ok()?.open_file(OsStr::new(UNTIL)).ok()?;
+    let mut until = String::new();
+    file.take(MAX_NOTE_BYTES).read_to_string(&mut until).ok()?;
+    Some(until)
 }
 
-fn lease(path: &Path, deadline: Instant) -> io::Result<Attempt> {
-    let directory = path.with_extension("lease");
-    match fs::create_dir(&directory) {
+/// The time in what a lease says.
+fn stated(until: Option<&str>) -> Option<u64> {
+    until?.split_ascii_whitespace().next()?.parse().ok()
+}
+
+fn remove_lease(directory: &Directory, lease: &OsStr) {
+    if let Ok(inside) = directory.enter(lease) {
+        let _ = inside.remove_file(OsStr::new(UNTIL));
+    }
+    let _ = directory.remove_directory(lease);
+}
+
+fn lease(directory: Arc<Directory>, path: &CheckedPath, deadline: Instant) -> io::Result<Attempt> {
+    let named = |extension: &str| Path::new(path.name()).with_extension(extension).into_os_string();
+    let name = named("lease");
+    match directory.make_directory(&name) {
         Ok(()) => {
-            // Two makers have two of them, also within one millisecond.
+            // Two makers write different ones, also within one millisecond.
             let until = format!("{} {}", until_ms(deadline), std::process::id());
-            fs::write(directory.join(UNTIL), &until)?;
-            Ok(Attempt::Held(Box::new(Lease { directory, until })))
+            directory.enter(&name)?.create_file(OsStr::new(UNTIL))?.write_all(until.as_bytes())?;
+            let lock = Box::new(Lease { directory: directory.clone(), name, until });
+            Ok(Attempt::Held(Held { lock, directory }))
         }
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            let stated = stated(&directory);
+            let before = read_until(&directory, &name);
             // Without a time in it its maker ended between two steps: then the directory's own age counts.
-            let until = stated.or_else(|| {
-                let made = fs::metadata(&directory).and_then(|metadata| metadata.modified()).ok()?;
-                let since = made.duration_since(UNIX_EPOCH).ok()?;
+            let until = stated(before.as_deref()).or_else(|| {
+                let since = directory.modified(&name).ok()?.duration_since(UNIX_EPOCH).ok()?;
                 Some(u64::try_from(since.as_millis()).ok()?.saturating_add(GRACE_MS))
             });
             if until.is_some_and(|until| until < unix_ms()) {
-                // Of several who see it, one renames it.
-                let aside = directory.with_extension(format!("void-{}", std::process::id()));
-                if fs::rename(&directory, &aside).is_ok() {
-                    // Somebody may have made a new one in between: it gets its place back.
-                    if self::stated(&aside) == stated || fs::rename(&aside, &directory).is_err() {
-                        let _ = fs::remove_dir_all(&aside);
+                // Of several processes that see it, one renames it.
+                let aside = named(&format!("void-{}", std::process::id()));
+                if directory.rename(&name, &aside).is_ok() {
+                    // Another process may have made a new one in between: it gets its name again.
+                    if stated(read_until(&directory, &aside).as_deref()) == stated(before.as_deref())
+                        || directory.rename(&aside, &name).is_err()
+                    {
+                        remove_lease(&directory, &aside);
                     }
                 }
             }

@@ -3,16 +3,16 @@
 mod custom;
 pub mod document;
 mod file;
-pub mod files;
+pub(crate) mod files;
 mod lock;
 mod memo;
 mod memory;
 pub mod sops;
 mod token_file;
 
+pub use crate::file::{CheckedPath, Disk, RealDisk, Step, Version, read_secret_file};
 pub use custom::{CustomStorage, StorageCallbacks};
 pub use file::FileStorage;
-pub use files::{Disk, RealDisk, Step, Version};
 pub use memo::{Memo, Receipt};
 pub use memory::Memory;
 pub use token_file::fingerprint;

@@ -22,17 +22,25 @@ const MAX_COMPLAINT_BYTES: u64 = 64 * 1024;
 pub struct Sops {
     search_path: Option<OsString>,
     timeout: Duration,
+    /// The user and group as whom it runs; `None`: those of this process.
+    #[cfg_attr(not(unix), allow(dead_code))]
+    user: Option<(u32, u32)>,
 }
 
 impl Sops {
     /// Looks for the program along these directories: the content of `PATH`.
     pub fn new(search_path: Option<OsString>) -> Self {
-        Sops { search_path, timeout: TIMEOUT }
+        Sops { search_path, timeout: TIMEOUT, user: None }
     }
 
     /// The same with another bound on how long the program may run.
     pub fn with_timeout(self, timeout: Duration) -> Self {
         Sops { timeout, ..self }
+    }
+
+    /// The same, run as the user to whom the files belong.
+    pub(crate) fn as_user(&self, user: Option<(u32, u32)>) -> Self {
+        Sops { user, ..self.clone() }
     }
 
     /// The clear text of an encrypted file.
@@ -65,7 +73,14 @@ impl Sops {
 
     fn run(&self, arguments: &[&OsStr], input: &[u8], path: &Path) -> Result<Zeroizing<Vec<u8>>> {
         let deadline = Instant::now() + self.timeout;
-        let mut child = Command::new(self.program()?)
+        let mut command = Command::new(self.program()?);
+        #[cfg(unix)]
+        if let Some((uid, gid)) = self.user {
+            // Supplementary groups are dropped with it.
+            std::os::unix::process::CommandExt::gid(&mut command, gid);
+            std::os::unix::process::CommandExt::uid(&mut command, uid);
+        }
+        let mut child = command
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -252,7 +252,13 @@ impl ScriptedDisk {
     }
 
     pub fn fails(&self, step: Step, error: rustix::io::Errno) {
-        self.does(move |now| if now == step { Err(io::Error::from(error)) } else { Ok(()) });
+        // A disk that cannot be written refuses to rewrite a file in place, too.
+        let rewrites = matches!(step, Step::Directory | Step::Create | Step::Rename);
+        self.does(move |now| match now {
+            Step::Rewrite if rewrites => Err(io::Error::from(error)),
+            now if now == step => Err(io::Error::from(error)),
+            _ => Ok(()),
+        });
     }
 
     pub fn recovers(&self) {

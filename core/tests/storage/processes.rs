@@ -288,6 +288,9 @@ fn f118_what_may_no_longer_be_read_or_written_is_a_typed_error() {
     let profile = planet.home().join(".planet/planet-user");
     chown(&profile, Some(0), Some(0)).unwrap();
     std::fs::set_permissions(&profile, std::fs::Permissions::from_mode(0o755)).unwrap();
+    // The file alone could still be rewritten in place.
+    chown(planet.token_file(), Some(0), Some(0)).unwrap();
+    std::fs::set_permissions(planet.token_file(), std::fs::Permissions::from_mode(0o644)).unwrap();
     assert_eq!(process.ask("refresh"), "refreshed");
     let notes = process.ask("notes");
     assert!(notes.contains("lives in this process only") && notes.contains("owner and permissions"), "{notes}");

@@ -1,0 +1,96 @@
+//! Reading whole files, bounded in size.
+
+use super::{CheckedPath, Directory, Version, failed, refused};
+use crate::error::{Error, Result, Status};
+use std::io::{self, Read};
+use std::path::Path;
+use zeroize::Zeroizing;
+
+/// No session or configuration comes near this size.
+pub(crate) const MAX_FILE_BYTES: u64 = 1024 * 1024;
+
+/// No secret or private key comes near this size.
+const MAX_SECRET_BYTES: u64 = 64 * 1024;
+
+/// A whole file.
+pub(crate) struct Contents {
+    /// Its bytes.
+    pub(crate) bytes: Zeroizing<Vec<u8>>,
+    /// Its state when it was opened.
+    pub(crate) version: Version,
+    /// Whether its mode lets other users read it.
+    pub(crate) is_readable_by_others: bool,
+}
+
+/// A whole file; `None` if there is none.
+///
+/// Errors: STORAGE, also for what is no regular file, what another user owns or may write, and what
+/// is longer than 1 MiB.
+pub(crate) fn read(path: &CheckedPath) -> Result<Option<Contents>> {
+    match Directory::open_checked(path, "cannot be read")? {
+        Some(directory) => read_at(&directory, path),
+        None => Ok(None),
+    }
+}
+
+/// As [`read`], in a directory that is open already.
+pub(crate) fn read_at(directory: &Directory, path: &CheckedPath) -> Result<Option<Contents>> {
+    read_bounded(directory, path, MAX_FILE_BYTES).map_err(|error| failed("cannot be read", path.path(), &error))
+}
+
+/// A file that the user named: a key, certificates, a deployment document. At most `limit` bytes.
+///
+/// Errors: MISCONFIGURED; the message names the file.
+pub(crate) fn read_named(path: &Path, limit: u64) -> Result<Zeroizing<Vec<u8>>> {
+    let path = CheckedPath::from(std::path::absolute(path).unwrap_or_else(|_| path.to_owned()));
+    let read = match Directory::open(&path) {
+        Ok(Some(directory)) => read_bounded(&directory, &path, limit),
+        Ok(None) => Ok(None),
+        Err(error) => Err(error),
+    };
+    match read.and_then(|read| read.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))) {
+        Ok(contents) => Ok(contents.bytes),
+        Err(error) => {
+            let failed = failed("cannot be read", path.path(), &error);
+            Err(Error::new(Status::Misconfigured, failed.message()))
+        }
+    }
+}
+
+/// A file with a secret that the user named, whole: at most 64 KiB.
+///
+/// The file must be a regular file that belongs to this user or to root and that other users cannot
+/// write. Blocks. Errors: MISCONFIGURED; the message names the file and not its content.
+pub fn read_secret_file(path: &Path) -> Result<Zeroizing<Vec<u8>>> {
+    read_named(path, MAX_SECRET_BYTES)
+}
+
+fn read_bounded(directory: &Directory, path: &CheckedPath, limit: u64) -> io::Result<Option<Contents>> {
+    let Some((directory, name)) = directory.resolve(path.name())? else { return Ok(None) };
+    let file = match directory.open_file(&name) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened?,
+    };
+    let metadata = file.metadata()?;
+    let too_long = || {
+        let limit = match limit / MAX_FILE_BYTES {
+            0 => format!("{} KiB", limit / 1024),
+            mebibytes => format!("{mebibytes} MiB"),
+        };
+        refused(path.path(), &format!("is longer than {limit}, which no such file is; move it away"))
+    };
+    if metadata.len() > limit {
+        return Err(too_long());
+    }
+    // Large enough from the start: a vector that grows leaves copies behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0) + 1));
+    file.take(limit + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        return Err(too_long());
+    }
+    #[cfg(unix)]
+    let is_readable_by_others = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o077 != 0;
+    #[cfg(not(unix))]
+    let is_readable_by_others = false;
+    Ok(Some(Contents { bytes, version: Version::of(&metadata), is_readable_by_others }))
+}
