@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from simulator import REPOSITORY, clean_environment, command
 
@@ -28,6 +29,11 @@ class User:
     def is_this(self) -> bool:
         """Whether the tests run as this user."""
         return self.uid == os.geteuid()
+
+    @property
+    def switch(self) -> dict[str, Any]:
+        """The arguments of `subprocess` that start a program as this user."""
+        return {} if self.is_this else {"user": self.uid, "group": self.gid, "extra_groups": self.groups}
 
 
 ROOT = User(0, 0)
@@ -94,7 +100,7 @@ class Place:
         if home is not None:
             environment["HOME"] = str(home)
         # With `within` the change of the user is the caller's matter, because mounts need root.
-        switch = {} if user.is_this or within else {"user": user.uid, "group": user.gid, "extra_groups": user.groups}
+        switch: dict[str, Any] = {} if within else user.switch
         finished = subprocess.run(
             started,
             input=stdin or "",
@@ -112,7 +118,7 @@ class Place:
 
 def own(path: Path, owner: User) -> None:
     """Gives a file of the test to a user."""
-    if not owner.is_this:
+    if (owner.uid, owner.gid) != (os.geteuid(), os.getegid()):
         os.chown(path, owner.uid, owner.gid, follow_symlinks=False)
 
 

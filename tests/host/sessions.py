@@ -79,7 +79,6 @@ def m2m_config(simulator: Simulator, **members: Any) -> str:
 
 def device_login(place: Place, simulator: Simulator, user: User, home: Path) -> None:
     """Logs a user in by a device code, as `planetkey login` does on a machine without a browser."""
-    switch: dict[str, Any] = {} if user.is_this else {"user": user.uid, "group": user.gid, "extra_groups": user.groups}
     program = subprocess.Popen(
         [place.program, "login", "--device", "--no-open-browser", "--yes"],
         env={**clean_environment(home), **place.environment},
@@ -88,7 +87,7 @@ def device_login(place: Place, simulator: Simulator, user: User, home: Path) -> 
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-        **switch,
+        **user.switch,
     )
     assert program.stderr is not None
     said = ""
