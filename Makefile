@@ -11,6 +11,7 @@ reports := $(CURDIR)/build/vectors
 simulator := $(CURDIR)/target/release/planetkey-simulator
 debian_packages := libcurl4-openssl-dev libcjson-dev valgrind cmake pkg-config curl gcc g++ binutils
 browser_packages := chromium chromium-driver
+host_packages := bindfs fuse3 libfuse3-dev strace e2fsprogs util-linux
 # Large, and for one suite, which says so where it is not run.
 gdal_packages := libgdal-dev
 
@@ -32,7 +33,7 @@ fi
 endef
 
 .PHONY: all build bindings demo test test-rust test-schedules test-fuzz test-asan test-c test-python test-node test-vectors test-processes \
-	test-peers test-browser test-servers test-gdal test-install test-readme check-windows fuzz bench install dist prerequisites prerequisites-gdal lint clean
+	test-host test-peers test-browser test-servers test-gdal test-install test-readme check-windows fuzz bench install dist prerequisites prerequisites-gdal lint clean
 
 # The shared cases are compared after every language has run them.
 .NOTPARALLEL:
@@ -63,7 +64,7 @@ bindings: build
 demo: bindings
 	PLANETKEY_SIMULATOR_BINARY=$(simulator) tests/demo/run
 
-test: prerequisites lint test-rust test-schedules build test-c test-python test-node test-vectors test-processes test-peers \
+test: prerequisites lint test-rust test-schedules build test-c test-python test-node test-vectors test-processes test-host test-peers \
 	test-browser test-servers test-gdal test-install test-asan test-fuzz demo test-readme
 	@echo "every suite passed"
 
@@ -107,6 +108,11 @@ test-vectors:
 # Threads and processes of all languages meet the same expiry.
 test-processes: bindings
 	PLANETKEY_SIMULATOR_BINARY=$(simulator) $(within) tests/processes/run
+
+# Files on a machine with other users: links, devices, modes, mounts. What needs root is skipped for other users.
+test-host: bindings
+	$(call need,$(host_packages))
+	PLANETKEY_SIMULATOR_BINARY=$(simulator) $(within) tests/host/run
 
 # The same files with Planet's own SDK, and the HTTP clients that have an adapter.
 test-peers: bindings
