@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from mounts import after_mounting, bindfs, squashed
+from mounts import after_mounting, bindfs, squashed, switch_to
 from places import HANGS_AFTER_S, ROOT, Place, User, link, own, put, unchanged
 from sessions import (
     HOUR,
@@ -37,7 +37,7 @@ NO_MODE = 0
 
 
 def machine_cycle(place: Place, simulator: Simulator, user: User, home: Path, within: tuple[str, ...] = ()) -> None:
-    """An M2M client logs in, and later commands use, refresh, show and forget what that saved."""
+    """An M2M client logs in, and later commands use, refresh, show and delete what that saved."""
     finished = m2m_login(place, simulator, user, home, within=within)
     assert finished.code == 0, finished
     asked = simulator.count("m2m.token")
@@ -83,7 +83,7 @@ def login_cycle(place: Place, simulator: Simulator, user: User, home: Path) -> N
 
 
 def check_private(directory: Path, owner: User) -> None:
-    """Everything below belongs to one user, and to nobody else."""
+    """Everything below belongs to one user, who alone can read it."""
     paths = list(directory.rglob("*"))
     assert paths
     for path in paths:
@@ -233,6 +233,21 @@ def test_i9_05_sops_runs_as_the_user_of_the_home(
     access_token(place.run(root, home, "print-access-token", more=more))
     check_private(home, owner)
     assert set(log.read_text().split()) == {str(owner.uid)}
+
+
+@pytest.mark.parametrize("umask", ["0777", "0477", "0000"])
+def test_i9_05_a_login_says_that_it_saved_only_what_can_be_read(
+    place: Place, simulator: Simulator, ordinary: User, umask: str
+) -> None:
+    home = place.directory("home", ordinary)
+    put(token_file(home, m2m_profile(simulator)).with_name("unused"), "", ordinary)
+    within = ("sh", "-c", f'umask {umask}; exec "$@"', "sh", *switch_to(ordinary))
+    finished = m2m_login(place, simulator, ordinary, home, within=within)
+    if finished.code == 0:
+        access_token(place.run(ordinary, home, "--profile", m2m_profile(simulator), "print-access-token"))
+        check_private(home, ordinary)
+    else:
+        assert finished.is_refusal, finished
 
 
 # What the mount shows: the mode, and whether the owner is the user of the test or a third one.
