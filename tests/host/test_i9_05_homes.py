@@ -8,11 +8,14 @@ import os
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import planetkey
 import pytest
 
 from mounts import after_mounting, bindfs, squashed, switch_to
@@ -172,6 +175,48 @@ def test_i9_05_root_has_no_more_rights_in_the_home_of_another_user_than_that_use
     with unchanged(secret):
         finished = place.run(root, home, "print-access-token")
     assert finished.code != 0, finished
+
+
+def test_i9_05_root_renames_a_damaged_file_in_the_home_of_another_user_as_that_user(
+    place: Place, simulator: Simulator, root: User, other: User
+) -> None:
+    home = place.directory("home", other)
+    put(token_file(home), "damage", other)
+    assert place.run(root, home, "print-access-token").code == 3
+    assert list(token_file(home).parent.glob("token.json.corrupt-*"))
+    check_private(home, other)
+
+
+def test_i9_05_threads_of_root_do_not_share_the_rights_of_a_user(
+    place: Place, simulator: Simulator, root: User, other: User, third: User
+) -> None:
+    """The rights are those of one thread, and only while it works on the files of that user."""
+    homes = {user: place.directory(f"home-{user.uid}", user) for user in (root, other, third)}
+    sessions = [
+        planetkey.Session.from_m2m(
+            simulator.client_id,
+            simulator.client_secret,
+            storage_root=home,
+            deployment=simulator.deployment,
+            allow_insecure_loopback=True,
+        )
+        for home in homes.values()
+        for _ in range(3)
+    ]
+    of_root = place.directory("of-root", root)
+
+    def work(session: planetkey.Session) -> None:
+        for number in range(5):
+            session.refresh()
+            # Between two calls the thread is root.
+            put(of_root / f"{threading.get_ident()}-{number}", "", root)
+
+    with ThreadPoolExecutor(len(sessions)) as threads:
+        list(threads.map(work, sessions))
+    for user, home in homes.items():
+        check_private(home, user)
+    check_private(of_root, root)
+    assert (os.geteuid(), os.getegid()) == (0, 0)
 
 
 @pytest.mark.parametrize("is_mounted", [True, False], ids=["bind mount", "directory"])
