@@ -19,7 +19,7 @@ import planetkey
 import pytest
 
 from mounts import after_mounting, bindfs, squashed, switch_to
-from places import HANGS_AFTER_S, ROOT, Place, User, link, own, put, unchanged
+from places import HANGS_AFTER_S, ROOT, Place, User, link, own, put, this_user, unchanged
 from sessions import (
     HOUR,
     USER_PROFILE,
@@ -57,18 +57,19 @@ def machine_cycle(place: Place, simulator: Simulator, user: User, home: Path, wi
     assert finished.code == 0, finished
 
 
-def user_cycle(place: Place, simulator: Simulator, user: User, home: Path, within: tuple[str, ...] = ()) -> None:
+def user_cycle(place: Place, simulator: Simulator, user: User, home: Path, *, is_mount: bool = False) -> None:
     """The same with a saved user session, whose access token is expired."""
     tokens = simulator.seed(life=HOUR, age=2 * HOUR)
-    put(token_file(home), as_the_sdk_writes(tokens), user)
+    # The mount decides whose file it is, and refuses chown.
+    put(token_file(home), as_the_sdk_writes(tokens), this_user() if is_mount else user)
     profile = ("--profile", USER_PROFILE)
-    first = access_token(place.run(user, home, *profile, "print-access-token", within=within))
-    assert access_token(place.run(user, home, *profile, "print-access-token", within=within)) == first
-    assert place.run(user, home, *profile, "refresh", within=within).code == 0
+    first = access_token(place.run(user, home, *profile, "print-access-token"))
+    assert access_token(place.run(user, home, *profile, "print-access-token")) == first
+    assert place.run(user, home, *profile, "refresh").code == 0
     check_lives(simulator, tokens, 2)
-    finished = place.run(user, home, *profile, "logout", within=within)
+    finished = place.run(user, home, *profile, "logout")
     assert finished.code == 0, finished
-    assert place.run(user, home, *profile, "print-access-token", within=within).code == 3
+    assert place.run(user, home, *profile, "print-access-token").code == 3
 
 
 def login_cycle(place: Place, simulator: Simulator, user: User, home: Path) -> None:
@@ -319,7 +320,7 @@ def test_i9_05_a_squashed_home_works(
     mode, shown = SQUASHED[name]
     with squashed_home(place, user if shown == "self" else third, mode) as home:
         machine_cycle(place, simulator, user, home)
-        user_cycle(place, simulator, user, home)
+        user_cycle(place, simulator, user, home, is_mount=True)
         login_cycle(place, simulator, user, home)
         assert not list(home.rglob("*.tmp"))
 
@@ -334,7 +335,7 @@ def test_i9_05_a_squashed_home_of_bindfs_works(
     ignore = ("--chmod-ignore", "--chown-ignore", "--chgrp-ignore")
     with bindfs(source, place.directory("home", root), user if shown == "self" else third, *options, *ignore) as home:
         machine_cycle(place, simulator, user, home)
-        user_cycle(place, simulator, user, home)
+        user_cycle(place, simulator, user, home, is_mount=True)
 
 
 def test_i9_05_only_planet_on_a_squashed_mount(
@@ -344,7 +345,7 @@ def test_i9_05_only_planet_on_a_squashed_mount(
     source = place.directory("server", root)
     with squashed(source, place.directory("home/.planet", ordinary), third, NO_MODE):
         machine_cycle(place, simulator, ordinary, home)
-        user_cycle(place, simulator, ordinary, home)
+        user_cycle(place, simulator, ordinary, home, is_mount=True)
 
 
 def test_i9_05_a_file_of_another_user_on_an_ordinary_file_system_is_no_squashed_mount(
