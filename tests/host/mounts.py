@@ -13,7 +13,7 @@ from places import TOOLS, User
 def switch_to(user: User) -> tuple[str, ...]:
     """The program by which root becomes a user, also inside of `unshare`."""
     groups = f"--groups={','.join(map(str, user.groups))}" if user.groups else "--clear-groups"
-    return () if user.uid == 0 else ("setpriv", f"--reuid={user.uid}", f"--regid={user.gid}", groups)
+    return () if user.is_this else ("setpriv", f"--reuid={user.uid}", f"--regid={user.gid}", groups)
 
 
 def after_mounting(script: str, *arguments: Path | str, user: User) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from simulator import REPOSITORY, clean_environment, command
 
 TOOLS = REPOSITORY / "build" / "host"
 # Long enough for a slow machine. A command that is still running then hangs, and is killed.
-HANGS_AFTER_S = 60
+HANGS_AFTER_S = 30
 
 
 @dataclass(frozen=True)

@@ -86,8 +86,8 @@ def test_i9_03_in_a_shared_storage_root_the_directory_of_another_user_is_refused
 ) -> None:
     shared = place.directory("shared", root, 0o1777)
     home = place.directory("home", ordinary)
-    planet = place.directory("shared/.planet", other if foreign == "planet" else root, 0o777)
-    planet.chmod(0o777 if foreign == "planet" else 0o1777)
+    owner, mode = (other, 0o777) if foreign == "planet" else (root, 0o755)
+    planet = place.directory("shared/.planet", owner, mode)
     profile = place.directory("shared/.planet/mine", other, 0o777)
     put(
         profile / "auth_client.json",

@@ -8,15 +8,18 @@ import os
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import planetkey
 import pytest
 
-from mounts import after_mounting, bindfs, squashed
-from places import HANGS_AFTER_S, ROOT, Place, User, link, own, put, unchanged
+from mounts import after_mounting, bindfs, squashed, switch_to
+from places import HANGS_AFTER_S, ROOT, Place, User, link, own, put, this_user, unchanged
 from sessions import (
     HOUR,
     USER_PROFILE,
@@ -37,7 +40,7 @@ NO_MODE = 0
 
 
 def machine_cycle(place: Place, simulator: Simulator, user: User, home: Path, within: tuple[str, ...] = ()) -> None:
-    """An M2M client logs in, and later commands use, refresh, show and forget what that saved."""
+    """An M2M client logs in, and later commands use, refresh, show and delete what that saved."""
     finished = m2m_login(place, simulator, user, home, within=within)
     assert finished.code == 0, finished
     asked = simulator.count("m2m.token")
@@ -54,18 +57,19 @@ def machine_cycle(place: Place, simulator: Simulator, user: User, home: Path, wi
     assert finished.code == 0, finished
 
 
-def user_cycle(place: Place, simulator: Simulator, user: User, home: Path, within: tuple[str, ...] = ()) -> None:
+def user_cycle(place: Place, simulator: Simulator, user: User, home: Path, *, is_mount: bool = False) -> None:
     """The same with a saved user session, whose access token is expired."""
     tokens = simulator.seed(life=HOUR, age=2 * HOUR)
-    put(token_file(home), as_the_sdk_writes(tokens), user)
+    # The mount decides whose file it is, and refuses chown.
+    put(token_file(home), as_the_sdk_writes(tokens), this_user() if is_mount else user)
     profile = ("--profile", USER_PROFILE)
-    first = access_token(place.run(user, home, *profile, "print-access-token", within=within))
-    assert access_token(place.run(user, home, *profile, "print-access-token", within=within)) == first
-    assert place.run(user, home, *profile, "refresh", within=within).code == 0
+    first = access_token(place.run(user, home, *profile, "print-access-token"))
+    assert access_token(place.run(user, home, *profile, "print-access-token")) == first
+    assert place.run(user, home, *profile, "refresh").code == 0
     check_lives(simulator, tokens, 2)
-    finished = place.run(user, home, *profile, "logout", within=within)
+    finished = place.run(user, home, *profile, "logout")
     assert finished.code == 0, finished
-    assert place.run(user, home, *profile, "print-access-token", within=within).code == 3
+    assert place.run(user, home, *profile, "print-access-token").code == 3
 
 
 def login_cycle(place: Place, simulator: Simulator, user: User, home: Path) -> None:
@@ -83,7 +87,7 @@ def login_cycle(place: Place, simulator: Simulator, user: User, home: Path) -> N
 
 
 def check_private(directory: Path, owner: User) -> None:
-    """Everything below belongs to one user, and to nobody else."""
+    """Everything below belongs to one user, who alone can read it."""
     paths = list(directory.rglob("*"))
     assert paths
     for path in paths:
@@ -174,6 +178,48 @@ def test_i9_05_root_has_no_more_rights_in_the_home_of_another_user_than_that_use
     assert finished.code != 0, finished
 
 
+def test_i9_05_root_renames_a_damaged_file_in_the_home_of_another_user_as_that_user(
+    place: Place, simulator: Simulator, root: User, other: User
+) -> None:
+    home = place.directory("home", other)
+    put(token_file(home), "damage", other)
+    assert place.run(root, home, "print-access-token").code == 3
+    assert list(token_file(home).parent.glob("token.json.corrupt-*"))
+    check_private(home, other)
+
+
+def test_i9_05_threads_of_root_do_not_share_the_rights_of_a_user(
+    place: Place, simulator: Simulator, root: User, other: User, third: User
+) -> None:
+    """The rights are those of one thread, and only while it works on the files of that user."""
+    homes = {user: place.directory(f"home-{user.uid}", user) for user in (root, other, third)}
+    sessions = [
+        planetkey.Session.from_m2m(
+            simulator.client_id,
+            simulator.client_secret,
+            storage_root=home,
+            deployment=simulator.deployment,
+            allow_insecure_loopback=True,
+        )
+        for home in homes.values()
+        for _ in range(3)
+    ]
+    of_root = place.directory("of-root", root)
+
+    def work(session: planetkey.Session) -> None:
+        for number in range(5):
+            session.refresh()
+            # Between two calls the thread is root.
+            put(of_root / f"{threading.get_ident()}-{number}", "", root)
+
+    with ThreadPoolExecutor(len(sessions)) as threads:
+        list(threads.map(work, sessions))
+    for user, home in homes.items():
+        check_private(home, user)
+    check_private(of_root, root)
+    assert (os.geteuid(), os.getegid()) == (0, 0)
+
+
 @pytest.mark.parametrize("is_mounted", [True, False], ids=["bind mount", "directory"])
 def test_i9_05_root_with_only_planet_of_another_user(
     place: Place, simulator: Simulator, root: User, other: User, is_mounted: bool
@@ -235,6 +281,21 @@ def test_i9_05_sops_runs_as_the_user_of_the_home(
     assert set(log.read_text().split()) == {str(owner.uid)}
 
 
+@pytest.mark.parametrize("umask", ["0777", "0477", "0000"])
+def test_i9_05_a_login_says_that_it_saved_only_what_can_be_read(
+    place: Place, simulator: Simulator, ordinary: User, umask: str
+) -> None:
+    home = place.directory("home", ordinary)
+    put(token_file(home, m2m_profile(simulator)).with_name("unused"), "", ordinary)
+    within = ("sh", "-c", f'umask {umask}; exec "$@"', "sh", *switch_to(ordinary))
+    finished = m2m_login(place, simulator, ordinary, home, within=within)
+    if finished.code == 0:
+        access_token(place.run(ordinary, home, "--profile", m2m_profile(simulator), "print-access-token"))
+        check_private(home, ordinary)
+    else:
+        assert finished.is_refusal, finished
+
+
 # What the mount shows: the mode, and whether the owner is the user of the test or a third one.
 SQUASHED = {
     "NFS all_squash": (NO_MODE, "third"),
@@ -259,7 +320,7 @@ def test_i9_05_a_squashed_home_works(
     mode, shown = SQUASHED[name]
     with squashed_home(place, user if shown == "self" else third, mode) as home:
         machine_cycle(place, simulator, user, home)
-        user_cycle(place, simulator, user, home)
+        user_cycle(place, simulator, user, home, is_mount=True)
         login_cycle(place, simulator, user, home)
         assert not list(home.rglob("*.tmp"))
 
@@ -274,7 +335,7 @@ def test_i9_05_a_squashed_home_of_bindfs_works(
     ignore = ("--chmod-ignore", "--chown-ignore", "--chgrp-ignore")
     with bindfs(source, place.directory("home", root), user if shown == "self" else third, *options, *ignore) as home:
         machine_cycle(place, simulator, user, home)
-        user_cycle(place, simulator, user, home)
+        user_cycle(place, simulator, user, home, is_mount=True)
 
 
 def test_i9_05_only_planet_on_a_squashed_mount(
@@ -284,7 +345,7 @@ def test_i9_05_only_planet_on_a_squashed_mount(
     source = place.directory("server", root)
     with squashed(source, place.directory("home/.planet", ordinary), third, NO_MODE):
         machine_cycle(place, simulator, ordinary, home)
-        user_cycle(place, simulator, ordinary, home)
+        user_cycle(place, simulator, ordinary, home, is_mount=True)
 
 
 def test_i9_05_a_file_of_another_user_on_an_ordinary_file_system_is_no_squashed_mount(

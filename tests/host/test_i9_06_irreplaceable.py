@@ -75,20 +75,20 @@ def test_i9_06_a_file_that_can_only_be_rewritten_is_rewritten_in_place(
 ) -> None:
     home, tokens, file, source = prepare(place, simulator, user)
     obstacle = IN_PLACE[name]
-    kept = source if obstacle.script else file
-    inode = kept.stat().st_ino
+    shown = source if obstacle.script else file
+    inode = shown.stat().st_ino
     with obstacle.set_up(file, source, user) as within:
         first = access_token(place.run(user, home, "print-access-token", within=within))
-        assert saved(kept)["access_token"] == first
-        assert kept.stat().st_ino == inode
+        assert saved(shown)["access_token"] == first
+        assert shown.stat().st_ino == inode
         check_lives(simulator, tokens, 1)
         # The next process reads what the first one has written, and refreshes with it.
         assert access_token(place.run(user, home, "print-access-token", within=within)) == first
         assert place.run(user, home, "refresh", within=within).code == 0
         check_lives(simulator, tokens, 2)
     # No copy of the secrets is left beside the file.
-    refresh_token = saved(kept)["refresh_token"]
-    beside = [path for path in kept.parent.iterdir() if path != kept and refresh_token in path.read_text()]
+    refresh_token = saved(shown)["refresh_token"]
+    beside = [path for path in shown.parent.iterdir() if path != shown and refresh_token in path.read_text()]
     assert not beside
 
 
