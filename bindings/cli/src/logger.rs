@@ -1,16 +1,22 @@
-//! Log records on standard error, for `--verbose`.
+//! Log records on standard error: notices always, the rest for `--verbose`.
 
 use std::io::{self, Write};
 
 use log::{LevelFilter, Log, Metadata, Record};
+use planetkey::storage::NOTICE_TARGET;
 
-struct StandardError;
+struct StandardError {
+    only_notices: bool,
+}
+
+static ALL: StandardError = StandardError { only_notices: false };
+static NOTICES: StandardError = StandardError { only_notices: true };
 
 impl Log for StandardError {
     /// Only planetkey's own records: the HTTP libraries' would show what a request carries.
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         let target = metadata.target();
-        planetkey::is_own_log_target(target)
+        target == NOTICE_TARGET || !self.only_notices && planetkey::is_own_log_target(target)
     }
 
     fn log(&self, record: &Record<'_>) {
@@ -27,12 +33,12 @@ impl Log for StandardError {
 
 /// Shows log records from now on; a program that installed its own logger keeps it.
 pub(crate) fn show(verbose: u8) {
-    let level = match verbose {
-        0 => return,
-        1 => LevelFilter::Debug,
-        _ => LevelFilter::Trace,
+    let (logger, level) = match verbose {
+        0 => (&NOTICES, LevelFilter::Warn),
+        1 => (&ALL, LevelFilter::Debug),
+        _ => (&ALL, LevelFilter::Trace),
     };
-    if log::set_logger(&StandardError).is_ok() {
+    if log::set_logger(logger).is_ok() {
         log::set_max_level(level);
     }
 }

@@ -4,7 +4,7 @@
 use super::other::Opened;
 #[cfg(unix)]
 use super::walk::Opened;
-use super::{CheckedPath, failed};
+use super::{CheckedPath, Version, failed};
 use crate::error::Result;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -154,6 +154,12 @@ impl Directory {
     /// When a file or directory was changed last.
     pub(crate) fn modified(&self, name: &OsStr) -> io::Result<std::time::SystemTime> {
         self.opened.modified(name)
+    }
+
+    /// The state of a file, links of trusted owners followed; `None` if there is none.
+    pub(crate) fn version(&self, name: &OsStr) -> Option<Version> {
+        let (directory, name) = self.resolve(name).ok()??;
+        directory.opened.version(&name).ok()?
     }
 
     /// The names in it.

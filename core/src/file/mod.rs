@@ -26,6 +26,10 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+/// The target of log records that a program should show to its user without being asked: a file that
+/// others can change.
+pub const NOTICE_TARGET: &str = "planetkey::notice";
+
 /// The path of a file, and the directory below which every step to it is checked.
 ///
 /// Without such a directory only the file itself is checked: for files that the user named.
@@ -138,7 +142,7 @@ impl std::fmt::Display for Refusal {
 impl std::error::Error for Refusal {}
 
 /// A refusal of this path.
-fn refused(path: &Path, why: &str) -> io::Error {
+pub(crate) fn refused(path: &Path, why: &str) -> io::Error {
     io::Error::other(Refusal(format!("{} {why}", path.display())))
 }
 

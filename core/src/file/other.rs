@@ -1,7 +1,7 @@
 //! Directories by path, where there are neither descriptors of directories nor owners to check.
 
 use super::directory::Kind;
-use super::refused;
+use super::{Version, refused};
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
@@ -137,6 +137,14 @@ impl Opened {
 
     pub(super) fn modified(&self, name: &OsStr) -> io::Result<SystemTime> {
         fs::symlink_metadata(self.path.join(name))?.modified()
+    }
+
+    pub(super) fn version(&self, name: &OsStr) -> io::Result<Option<Version>> {
+        match fs::symlink_metadata(self.path.join(name)) {
+            Ok(metadata) => Ok(Some(Version::of(&metadata))),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     pub(super) fn names(&self) -> io::Result<Vec<OsString>> {

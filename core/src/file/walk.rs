@@ -1,8 +1,8 @@
 //! Directories by descriptor: the walk from `/`, and what is accepted on the way.
 
 use super::directory::Kind;
-use super::refused;
 use super::rights::Rights;
+use super::{Version, refused};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
@@ -74,7 +74,7 @@ fn is_not_found(error: &io::Error) -> bool {
 fn note_group(path: &Path) {
     static NOTED: LazyLock<Mutex<HashSet<PathBuf>>> = LazyLock::new(Mutex::default);
     if NOTED.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned()) {
-        log::warn!("other members of its group may write to {}; run: chmod g-w on it", path.display());
+        log::warn!(target: super::NOTICE_TARGET, "other members of its group may write to {}; run: chmod g-w on it", path.display());
     }
 }
 
@@ -370,6 +370,11 @@ impl Opened {
     }
 
     pub(super) fn open_lock(&self, name: &OsStr, path: &Path) -> io::Result<File> {
+        let refuse_links = || refused(path, "has another name (a hard link), so it is not used as a lock; remove it");
+        // Before it is opened: the user whose rights are in effect may not be able to open it.
+        if self.look(name)?.is_some_and(|stat| FileType::from_raw_mode(stat.st_mode).is_file() && stat.st_nlink > 1) {
+            return Err(refuse_links());
+        }
         let file = match self.open_accepted(name, OFlags::RDWR, path) {
             Err(error) if is_not_found(&error) => match self.create_file(name) {
                 // Another process was faster.
@@ -379,7 +384,7 @@ impl Opened {
             opened => opened?,
         };
         if rustix::fs::fstat(&file)?.st_nlink > 1 {
-            return Err(refused(path, "has another name (a hard link), so it is not used as a lock; remove it"));
+            return Err(refuse_links());
         }
         Ok(file)
     }
@@ -461,6 +466,16 @@ impl Opened {
     pub(super) fn modified(&self, name: &OsStr) -> io::Result<SystemTime> {
         let stat = self.look(name)?.ok_or(rustix::io::Errno::NOENT)?;
         Ok(SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(stat.st_mtime).unwrap_or(0)))
+    }
+
+    /// The state of a file, links not followed.
+    pub(super) fn version(&self, name: &OsStr) -> io::Result<Option<Version>> {
+        Ok(self.look(name)?.map(|stat| Version {
+            device: stat.st_dev,
+            inode: stat.st_ino,
+            size: u64::try_from(stat.st_size).unwrap_or(0),
+            modified_ns: u128::try_from(stat.st_mtime).unwrap_or(0) * 1_000_000_000 + u128::from(stat.st_mtime_nsec),
+        }))
     }
 
     pub(super) fn names(&self) -> io::Result<Vec<OsString>> {

@@ -198,7 +198,11 @@ impl Storage for FileStorage {
         if self.sops.is_some() {
             return Seen::Unknown;
         }
-        file::version(self.token.path()).map_or(Seen::Absent, Seen::At)
+        let version = match self.locked() {
+            Some(directory) => directory.version(self.token.name()),
+            None => file::version(self.token.path()),
+        };
+        version.map_or(Seen::Absent, Seen::At)
     }
 
     fn memo(&self) -> Memo {

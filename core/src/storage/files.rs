@@ -113,16 +113,26 @@ fn remove_in(directory: &Directory, name: &OsStr) -> io::Result<bool> {
     }
 }
 
-/// Removes a file in an open directory; of a link of a trusted owner also what it leads to, because
-/// that is where the secrets are. Errors: STORAGE.
+/// Removes a file in an open directory; of a link of a trusted owner also the file that it leads to,
+/// because that is where the secrets are. Errors: STORAGE, also for what is no file.
 pub(super) fn remove_followed(directory: &Directory, path: &CheckedPath) -> Result<bool> {
     let name = path.name();
-    if matches!(directory.kind(name), Ok(Some(Kind::Link)))
-        && let Ok(Some((target, target_name))) = directory.resolve(name)
-    {
-        remove_in(&target, &target_name).map_err(|error| failed("cannot be removed", path.path(), &error))?;
-    }
-    remove_in(directory, name).map_err(|error| failed("cannot be removed", path.path(), &error))
+    let remove = || {
+        match directory.kind(name)? {
+            None => return Ok(false),
+            Some(Kind::Directory | Kind::Other) => return Err(file::refused(path.path(), "is not a file; move it away")),
+            Some(Kind::Link) => {
+                if let Ok(Some((target, target_name))) = directory.resolve(name)
+                    && matches!(target.kind(&target_name), Ok(Some(Kind::File)))
+                {
+                    remove_in(&target, &target_name)?;
+                }
+            }
+            Some(Kind::File) => {}
+        }
+        remove_in(directory, name)
+    };
+    remove().map_err(|error| failed("cannot be removed", path.path(), &error))
 }
 
 /// The names beside a file that begin with one of these prefixes. A directory that cannot be listed
@@ -164,7 +174,7 @@ fn corrupt_prefix(path: &CheckedPath) -> std::ffi::OsString {
 /// The latest three broken files stay. Call it under the lock.
 /// Errors: STORAGE, retryable if the file was whole again a moment later: then it has its name again.
 pub(super) fn quarantine(directory: &Directory, path: &CheckedPath, unix_ms: u64) -> Result<Option<PathBuf>> {
-    if file::version(path.path()).is_some_and(|version| version.is_empty()) {
+    if directory.version(path.name()).is_some_and(|version| version.is_empty()) {
         return Ok(None);
     }
     let mut new_name = corrupt_prefix(path);

@@ -10,7 +10,7 @@ mod memory;
 pub mod sops;
 mod token_file;
 
-pub use crate::file::{CheckedPath, Disk, RealDisk, Step, Version, read_secret_file};
+pub use crate::file::{CheckedPath, Disk, NOTICE_TARGET, RealDisk, Step, Version, read_secret_file};
 pub use custom::{CustomStorage, StorageCallbacks};
 pub use file::FileStorage;
 pub use memo::{Memo, Receipt};
