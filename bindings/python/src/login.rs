@@ -211,7 +211,7 @@ impl LoggedIn {
 
     fn __repr__(&self) -> String {
         let who = self.core.email.as_deref().or(self.core.subject.as_deref()).unwrap_or("nobody by name");
-        format!("<planetkey.LoggedIn {who}>")
+        planetkey::text::printable(&format!("<planetkey.LoggedIn {who}>"))
     }
 }
 

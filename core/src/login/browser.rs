@@ -280,7 +280,7 @@ impl BrowserLogin {
         let wrong = || {
             Error::invalid_argument(format!(
                 "paste the whole address that the browser ended at; it begins with {}",
-                crate::error::one_line(self.redirect_uri(), 200)
+                crate::text::one_line(self.redirect_uri(), 200)
             ))
         };
         if text.len() > MAX_PASTED_BYTES {

@@ -71,7 +71,7 @@ pub(crate) fn name_client(error: Error, authentication: &ClientAuthentication) -
     };
     let message = format!(
         "the authorization server does not accept the client {} ({code}); check its id and secret or key, and that it is not expired",
-        crate::error::one_line(authentication.client_id(), 100)
+        crate::text::one_line(authentication.client_id(), 100)
     );
     Error::new(Status::Misconfigured, message)
         .with_oauth_error(code, error.oauth_error_description())
@@ -168,7 +168,7 @@ pub(crate) fn error_response(request: &Request, response: &Response, document: &
         // Something in between speaks, as a gateway does, and may have changed its mind the next time.
         _ => (Status::Protocol, "the answer is not the authorization server's own; check the address and what stands before it"),
     });
-    let message = format!("{}: {what} ({})", place(request), crate::error::one_line(error, 100));
+    let message = format!("{}: {what} ({})", place(request), crate::text::one_line(error, 100));
     Some(oauth_error(status, &message, error, description).with_http_status(response.status))
 }
 

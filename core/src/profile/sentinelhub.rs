@@ -2,8 +2,9 @@
 
 use super::client_config::{ClientConfig, OAuthClient};
 use super::root::Root;
-use crate::error::{Error, Result, one_line};
+use crate::error::{Error, Result};
 use crate::secret::Secret;
+use crate::text::one_line;
 use std::io::ErrorKind;
 use zeroize::Zeroizing;
 

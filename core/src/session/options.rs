@@ -103,7 +103,7 @@ impl Options {
                 let text = std::fs::read_to_string(&named).map_err(|error| {
                     Error::misconfigured(format!(
                         "the deployment document {} cannot be read: {error}",
-                        crate::error::one_line(&named, 300)
+                        crate::text::one_line(&named, 300)
                     ))
                 })?;
                 Deployment::from_json(&text)
@@ -127,7 +127,7 @@ impl Options {
                 Ok(url) if url.has_host() && is_supported_proxy(url.scheme()) => Ok(Some(proxy.clone())),
                 Ok(url) if url.has_host() => Err(Error::invalid_argument(format!(
                     "proxies of the scheme {} are not supported; name an http proxy, http://host:port",
-                    crate::error::one_line(url.scheme(), 20)
+                    crate::text::one_line(url.scheme(), 20)
                 ))),
                 _ => Err(Error::invalid_argument("proxy must be a URL: http://host:port")),
             },

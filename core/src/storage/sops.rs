@@ -1,7 +1,8 @@
 //! Files that the program `sops` keeps encrypted. Clear text passes through pipes only and never touches the disk.
 
 use super::document;
-use crate::error::{Error, Result, Status, one_line};
+use crate::error::{Error, Result, Status};
+use crate::text::one_line;
 use std::ffi::{OsStr, OsString};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
