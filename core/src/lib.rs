@@ -15,6 +15,7 @@
 #![deny(missing_docs)]
 
 pub mod authorize;
+pub mod child;
 pub mod clock;
 pub mod credential;
 pub mod error;
