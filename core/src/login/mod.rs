@@ -9,6 +9,7 @@ mod device;
 mod loopback;
 mod opener;
 mod page;
+mod peer;
 mod qr_code;
 mod under_way;
 
