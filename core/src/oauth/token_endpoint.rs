@@ -60,7 +60,7 @@ pub fn send(http: &Http, request: TokenRequest<'_>, patience: Patience, deadline
         return Err(exchange::name_client(error, request.authentication));
     }
     let rotated = rotated(&document, is_refresh);
-    match (token_response(document, request.scopes, now_unix_ms / 1000, response.date), rotated) {
+    match (token_response(document.take(), request.scopes, now_unix_ms / 1000, response.date), rotated) {
         (Err(error), Some(members)) => {
             log::warn!("the renewed access token cannot be used: {error}");
             Ok(TokenSet { access_token: Secret::default(), lifetime_ms: 0, scopes: request.scopes.to_vec(), members })
