@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+pub mod core_dumps;
 mod logger;
 mod login;
 mod person;
