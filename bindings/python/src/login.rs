@@ -354,7 +354,7 @@ impl From<planetkey::BrowserLogin> for BrowserLogin {
 
 #[pymethods]
 impl BrowserLogin {
-    /// The address to open.
+    /// The address to open. Show it to this user only: it holds the ``state`` of the login.
     #[getter]
     fn authorization_url(&self) -> &str {
         self.core.authorization_url()
