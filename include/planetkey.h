@@ -1188,7 +1188,7 @@ PLANETKEY_API
 const char *planetkey_login_verification_uri_complete(const struct planetkey_login *login);
 
 /**
- * The address to open in a browser of this machine. No secret, and good for this login only.
+ * The address to open in a browser of this machine. Show it to this user only: it holds the `state` of the login.
  *
  * @param[in] login may be NULL.
  * @return NUL-terminated UTF-8, borrowed until planetkey_login_free(); NULL for a login on any device.
@@ -2556,7 +2556,7 @@ planetkey_status planetkey_strip_api_key(const char *url,
                                          struct planetkey_error **error);
 
 /**
- * A URL with the value of its `api_key` parameters made unreadable: what may go into a log.
+ * A URL with its user information and the values of `api_key` and other secret parameters replaced: safe to log.
  *
  * @param[in] url NUL-terminated UTF-8, at most 1 MiB; not NULL. Borrowed for the call.
  * @param[out] redacted the text; free it with planetkey_string_free(). Set to NULL on failure. Not NULL.

@@ -781,7 +781,7 @@ class Login {
         return detail::optional_view(planetkey_login_verification_uri_complete(get()));
     }
     std::optional<std::string_view> verification_uri_complete() const && = delete;
-    /// The address to open in a browser; nothing for a login on any device.
+    /// The address to open in a browser; nothing for a login on any device. Show it to this user only: it holds the `state`.
     std::optional<std::string_view> authorization_url() const & noexcept {
         return detail::optional_view(planetkey_login_authorization_url(get()));
     }
@@ -1219,7 +1219,7 @@ inline std::string strip_api_key(const std::string &url) {
     return String(out).str();
 }
 
-/// A URL with the value of its `api_key` parameters made unreadable, for logs.
+/// A URL with its user information and the values of `api_key` and other secret parameters replaced, for logs.
 inline std::string redact_url(const std::string &url) {
     planetkey_string *out = nullptr;
     planetkey_error *error = nullptr;

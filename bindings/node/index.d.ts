@@ -125,7 +125,7 @@ export interface CallOptions {
   signal?: AbortSignal | null | undefined;
 }
 
-/** What a person must see. None of it is a secret. */
+/** What a user must see, and nobody else: a code or an address belongs to one login. */
 export interface Prompt {
   /** What it is about; `paste` and `other_subject` need an answer. */
   readonly kind: 'browser' | 'device' | 'paste' | 'other_subject';
@@ -240,7 +240,7 @@ export interface DeviceLogin extends LoginUnderWay {
 
 /** A login in a browser, which somebody has to open. The browser's return is received by whoever polls or waits. */
 export interface BrowserLogin extends LoginUnderWay {
-  /** The address to open. */
+  /** The address to open. Show it to this user only: it holds the `state` of the login. */
   readonly authorizationUrl: string;
   /** Where the browser returns to. */
   readonly redirectUri: string;
@@ -413,7 +413,7 @@ export class Session {
 
 /** The URL without its `api_key` parameter. */
 export function stripApiKey(url: string): string;
-/** The URL with the value of its `api_key` parameter replaced, for logs. */
+/** The URL with its user information and the values of `api_key` and other secret parameters replaced, for logs. */
 export function redactUrl(url: string): string;
 /** The version of planetkey. */
 export const version: string;

@@ -1,5 +1,6 @@
 //! The one error type. Its status says what the caller should do; everything else on it is detail.
 
+use crate::text::one_line;
 use std::fmt;
 use std::sync::Arc;
 
@@ -296,20 +297,6 @@ impl fmt::Debug for Error {
 }
 
 impl std::error::Error for Error {}
-
-/// Makes untrusted text one printable line of at most `limit` characters.
-pub(crate) fn one_line(text: &str, limit: usize) -> String {
-    let mut line: String = text.chars().map(|c| if c.is_control() || is_invisible(c) { ' ' } else { c }).take(limit).collect();
-    if text.chars().nth(limit).is_some() {
-        line.push('…');
-    }
-    line.trim().to_owned()
-}
-
-/// Line separators and direction overrides can forge what a terminal or a log shows.
-pub(crate) fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
-}
 
 /// The taxonomy as data; `tests/vectors/errors.json` is this, and every language proves that it maps all of it.
 pub fn catalogue() -> serde_json::Value {

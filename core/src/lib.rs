@@ -15,6 +15,7 @@
 #![deny(missing_docs)]
 
 pub mod authorize;
+pub mod child;
 pub mod clock;
 pub mod credential;
 pub mod error;
@@ -28,8 +29,10 @@ pub mod profile;
 pub mod secret;
 pub mod session;
 pub mod storage;
+pub mod text;
 
-pub use authorize::api_key::{redact_url, strip_api_key};
+pub use authorize::api_key::strip_api_key;
+pub use authorize::redact::redact_url;
 pub use credential::ApiKeyTransport;
 pub use error::{Error, REASONS, Result, Status, catalogue};
 pub use login::{BrowserLogin, DeviceLogin, LoginOptions, Progress, Prompt, PromptKind, Prompter};

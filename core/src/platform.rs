@@ -137,7 +137,7 @@ impl Deployment {
             if authorization_servers.iter().take(number).any(|other| is_other(&other)) {
                 return Err(Error::misconfigured(format!(
                     "two authorization servers of the deployment share the issuer {}; each server has its own",
-                    crate::error::one_line(&server.issuer, 200)
+                    crate::text::one_line(&server.issuer, 200)
                 )));
             }
         }

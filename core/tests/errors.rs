@@ -79,3 +79,34 @@ fn only_what_may_pass_by_itself_is_retryable() {
     }
     assert!(Error::new(Status::Protocol, "x").with_retryable(true).retryable());
 }
+
+/// Every character of the categories that show nothing or steer a terminal, and those that are blank in other ways.
+#[test]
+fn i9_14a_no_invisible_character_gets_into_a_message() {
+    use unicode_general_category::{GeneralCategory, get_general_category};
+    let blank = "\u{2800}\u{34f}\u{115f}\u{1160}\u{17b4}\u{17b5}\u{180b}\u{3164}\u{ffa0}\u{fe0f}\u{e0100}\u{2065}\u{e0fff}";
+    let is_bad = |c: char| {
+        use GeneralCategory::{Control, Format, LineSeparator, ParagraphSeparator};
+        matches!(get_general_category(c), Control | Format | LineSeparator | ParagraphSeparator) || blank.contains(c)
+    };
+    let mut count = 0;
+    for c in ('\0'..=char::MAX).filter(|c| is_bad(*c)) {
+        count += 1;
+        assert!(planetkey::text::is_invisible(c), "U+{:04X}", u32::from(c));
+        let text = format!("before{c}after");
+        let error = Error::new(Status::Protocol, &text).with_oauth_error(&text, Some(&text)).with_profile(Some(&text));
+        for shown in
+            [error.message(), error.oauth_error().unwrap(), error.oauth_error_description().unwrap(), error.profile().unwrap()]
+        {
+            assert_eq!(shown, "before after", "U+{:04X}", u32::from(c));
+        }
+        let json = serde_json::to_string(&text).unwrap();
+        let shown = planetkey::text::printable_json(&json);
+        assert!(!shown.chars().any(is_bad), "{shown:?}");
+        assert_eq!(serde_json::from_str::<String>(&shown).unwrap(), text);
+    }
+    assert!(count > 230, "{count}");
+    // Letters, marks, right-to-left scripts, spaces of other widths and symbols stay.
+    let text = "Zürich 日本語 العربية עברית e\u{301} \u{a0}\u{3000}\u{1f30d} ¿ẞ";
+    assert_eq!(planetkey::text::printable(text), text);
+}

@@ -92,7 +92,7 @@ impl Log for Logger {
         // The count is taken and no lock is held, so the callback may replace the callback.
         let Some(sink) = SINK.load_full() else { return };
         let target = c_string(record.target());
-        let message = c_string(&record.args().to_string().replace(['\r', '\n'], " "));
+        let message = c_string(&::planetkey::text::printable(&record.args().to_string()));
         INSIDE.set(true);
         // SAFETY: the caller of planetkey_set_log_callback() promised a function of this type.
         unsafe { (sink.callback)(sink.user_data, record.level() as i32, target.as_ptr(), message.as_ptr()) };

@@ -217,7 +217,7 @@ pub unsafe extern "C" fn planetkey_login_verification_uri_complete(login: *const
     unsafe { get(login, null(), |login| pointer(&login.verification_uri_complete)) }
 }
 
-/// The address to open in a browser of this machine. No secret, and good for this login only.
+/// The address to open in a browser of this machine. Show it to this user only: it holds the `state` of the login.
 ///
 /// @param[in] login may be NULL.
 /// @return NUL-terminated UTF-8, borrowed until planetkey_login_free(); NULL for a login on any device.

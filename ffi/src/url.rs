@@ -33,7 +33,7 @@ pub unsafe extern "C" fn planetkey_strip_api_key(
     }
 }
 
-/// A URL with the value of its `api_key` parameters made unreadable: what may go into a log.
+/// A URL with its user information and the values of `api_key` and other secret parameters replaced: safe to log.
 ///
 /// @param[in] url NUL-terminated UTF-8, at most 1 MiB; not NULL. Borrowed for the call.
 /// @param[out] redacted the text; free it with planetkey_string_free(). Set to NULL on failure. Not NULL.

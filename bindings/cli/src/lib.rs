@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+pub mod core_dumps;
 mod logger;
 mod login;
 mod person;
@@ -140,7 +141,7 @@ fn answer_of(session: &Session, command: &Command, shared: &Shared, streams: &mu
             lines.collect::<Vec<_>>().join("\n")
         }
         Command::Url { url } => session.signed_url(url)?,
-        Command::Status { json: true } => format!("{:#}", status::json(session)),
+        Command::Status { json: true } => return Ok(text::json(&status::json(session))),
         Command::Status { json: false } => status::describe(session),
         Command::Refresh { json } => {
             session::needs_disk(shared, "renew")?;
@@ -158,7 +159,7 @@ fn answer_of(session: &Session, command: &Command, shared: &Shared, streams: &mu
 }
 
 fn described(members: &Map<String, Value>, json: bool) -> String {
-    if json { format!("{:#}\n", Value::Object(members.clone())) } else { person::describe(members) }
+    if json { text::json(&Value::Object(members.clone())) } else { person::describe(members) }
 }
 
 /// Writes all of the output or says why not.

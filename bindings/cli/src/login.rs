@@ -89,7 +89,7 @@ pub(crate) fn run(login: &Login, shared: &Shared, streams: &mut Streams<'_>) -> 
             object
         }
     };
-    Ok(format!("{object:#}\n"))
+    Ok(crate::text::json(&object))
 }
 
 impl Plan {

@@ -9,6 +9,7 @@ use planetkey_cli::{Signals, StandardTerminal, Terminal, run_at};
 const SETTLE_MS: u64 = 5_000;
 
 fn main() -> ExitCode {
+    planetkey_cli::core_dumps::switch_off();
     let terminal = StandardTerminal::of_this_process();
     let terminal = terminal.as_ref().map(|terminal| terminal as &dyn Terminal);
     let signals = Signals::of_this_process();

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::arguments::{Profile, Shared};
 use crate::session::options;
 use crate::streams::{Streams, mistake};
-use crate::text::{line, line_at, optional, printable, validity};
+use crate::text::{self, line, line_at, optional, printable, validity};
 
 /// Does what a command for profiles asks for.
 pub(crate) fn run(command: &Profile, shared: &Shared, streams: &mut Streams<'_>) -> Result<String> {
@@ -64,7 +64,7 @@ pub(crate) fn reset(yes: bool, json: bool, shared: &Shared, streams: &mut Stream
         return Ok(String::new());
     }
     let moved = moved.iter().map(|moved| json!({"from": moved.from.display().to_string(), "to": moved.to.display().to_string()}));
-    Ok(format!("{:#}\n", Value::from_iter(moved)))
+    Ok(text::json(&Value::from_iter(moved)))
 }
 
 fn open(shared: &Shared) -> Result<Profiles> {
@@ -91,11 +91,11 @@ fn list(profiles: &Profiles, long: bool, json: bool) -> Result<String> {
     let mut listed = profiles.list().collect::<Result<Vec<_>>>()?;
     listed.sort_by(|one, other| one.name.cmp(&other.name));
     if !long {
-        return Ok(if json { format!("{:#}\n", listed.iter().map(entry).collect::<Value>()) } else { short(&listed) });
+        return Ok(if json { text::json(&listed.iter().map(entry).collect()) } else { short(&listed) });
     }
     let summaries = listed.iter().map(|listed| profiles.summary(&listed.name)).collect::<Result<Vec<_>>>()?;
     if json {
-        return Ok(format!("{:#}\n", summaries.iter().map(Summary::to_json).collect::<Value>()));
+        return Ok(text::json(&summaries.iter().map(Summary::to_json).collect()));
     }
     let described: Vec<_> = summaries.iter().map(describe).collect();
     Ok(described.join("\n"))
@@ -142,7 +142,7 @@ fn session(summary: &Summary) -> String {
 fn show(profiles: &Profiles, name: &str, reveal: bool, json: bool) -> Result<String> {
     let shown = profiles.show(name, reveal)?;
     if json {
-        return Ok(format!("{shown:#}\n"));
+        return Ok(text::json(&shown));
     }
     let mut text = describe(&profiles.summary(name)?);
     text.push_str("\nClient configuration\n");

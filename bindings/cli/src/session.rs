@@ -57,7 +57,7 @@ pub(crate) fn refresh(session: &Session, json: bool) -> Result<String> {
         "profile": source.and_then(|source| source.profile.as_deref()),
         "expires_at": source.and_then(|source| source.expires_at),
     });
-    Ok(format!("{object:#}\n"))
+    Ok(crate::text::json(&object))
 }
 
 /// Forgets the tokens and gives the refresh token back. Who never logged in is logged out.
@@ -88,7 +88,7 @@ pub(crate) fn logout(opened: Result<Session>, revoke: bool, json: bool, streams:
         return Ok(String::new());
     }
     let object = json!({"removed": out.removed, "revocation": out.revocation.name(), "why_unknown": why});
-    Ok(format!("{object:#}\n"))
+    Ok(crate::text::json(&object))
 }
 
 /// The core's advice is for programs.

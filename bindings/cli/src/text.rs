@@ -3,13 +3,18 @@
 use std::fmt::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use planetkey::text::printable_json;
+use serde_json::Value;
+
 const WIDTH: usize = 80;
 /// Where values start.
 const INDENT: usize = 13;
 
-/// Text of others without what could forge lines or steer a terminal.
-pub(crate) fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+pub(crate) use planetkey::text::printable;
+
+/// A JSON document for the output, with its line end.
+pub(crate) fn json(document: &Value) -> String {
+    printable_json(&format!("{document:#}\n"))
 }
 
 /// Lines of others, broken at spaces; what is indented stays in one piece, because it is copied.

@@ -31,7 +31,7 @@ pub fn strip_api_key(env: Env, url: String) -> napi::Result<String> {
     guarded(|| Ok(planetkey::strip_api_key(&url))).map_err(|error| raise(&env, &error))
 }
 
-/// The URL with the value of `api_key` replaced, for logs.
+/// The URL with its user information and the values of `api_key` and other secret parameters replaced, for logs.
 #[napi]
 pub fn redact_url(env: Env, url: String) -> napi::Result<String> {
     guarded(|| Ok(planetkey::redact_url(&url))).map_err(|error| raise(&env, &error))

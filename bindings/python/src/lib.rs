@@ -25,7 +25,7 @@ fn strip_api_key(url: &Bound<'_, PyString>) -> PyResult<String> {
     errors::guarded(url.py(), || Ok(planetkey::strip_api_key(text)))
 }
 
-/// The URL with the value of ``api_key`` replaced: for logs.
+/// The URL with its user information and the values of ``api_key`` and other secret parameters replaced: for logs.
 #[pyfunction]
 fn redact_url(url: &Bound<'_, PyString>) -> PyResult<String> {
     let text = arguments::text("url", url)?;

@@ -82,7 +82,7 @@ impl Log for PythonLogger {
 
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
-            let (level, message) = (record.level(), record.args().to_string());
+            let (level, message) = (record.level(), planetkey::text::printable(&record.args().to_string()));
             match is_attached() {
                 Some(false) => hand_over(level, message),
                 Some(true) | None => deliver(level, &message),

@@ -211,7 +211,7 @@ impl LoggedIn {
 
     fn __repr__(&self) -> String {
         let who = self.core.email.as_deref().or(self.core.subject.as_deref()).unwrap_or("nobody by name");
-        format!("<planetkey.LoggedIn {who}>")
+        planetkey::text::printable(&format!("<planetkey.LoggedIn {who}>"))
     }
 }
 
@@ -354,7 +354,7 @@ impl From<planetkey::BrowserLogin> for BrowserLogin {
 
 #[pymethods]
 impl BrowserLogin {
-    /// The address to open.
+    /// The address to open. Show it to this user only: it holds the ``state`` of the login.
     #[getter]
     fn authorization_url(&self) -> &str {
         self.core.authorization_url()

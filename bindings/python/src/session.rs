@@ -435,7 +435,7 @@ impl Session {
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         let status = detached(py, || Ok(self.core.status()))?;
         let sources: Vec<_> = status.sources().iter().map(|source| source.source.as_str()).collect();
-        Ok(format!("<planetkey.Session on {}: {}>", status.deployment(), sources.join(", ")))
+        Ok(planetkey::text::printable(&format!("<planetkey.Session on {}: {}>", status.deployment(), sources.join(", "))))
     }
 
     fn __copy__(slf: Bound<'_, Self>) -> Bound<'_, Self> {

@@ -108,7 +108,7 @@ impl SourceStatus {
     }
 
     fn __repr__(&self) -> String {
-        format!("<planetkey.SourceStatus {} from {}>", self.core.kind, self.core.source)
+        planetkey::text::printable(&format!("<planetkey.SourceStatus {} from {}>", self.core.kind, self.core.source))
     }
 }
 
@@ -239,6 +239,6 @@ impl SessionStatus {
 
     fn __repr__(&self) -> String {
         let sources: Vec<_> = self.core.sources().iter().map(|source| source.source.as_str()).collect();
-        format!("<planetkey.SessionStatus on {}: {}>", self.core.deployment(), sources.join(", "))
+        planetkey::text::printable(&format!("<planetkey.SessionStatus on {}: {}>", self.core.deployment(), sources.join(", ")))
     }
 }

@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 /// The name of the query parameter.
-const PARAMETER: &str = "api_key";
+pub(super) const PARAMETER: &str = "api_key";
 
 /// HTTP Basic (RFC 7617): the key as user name, UTF-8, with an empty password.
 pub(crate) fn basic(key: &ApiKey) -> Secret {
@@ -35,12 +35,16 @@ pub(crate) fn signed_url(url: &str, key: &ApiKey) -> Secret {
 
 /// The URL without its `api_key` parameters; everything else stays as it is.
 pub fn strip_api_key(url: &str) -> String {
-    map_api_key(url, |_| None)
-}
-
-/// The URL with the value of `api_key` replaced by `REDACTED`: fit for a log.
-pub fn redact_url(url: &str) -> String {
-    map_api_key(url, |name| Some(format!("{name}=REDACTED")))
+    let (before, fragment) = split_fragment(url);
+    let Some((base, query)) = before.split_once('?') else {
+        return url.to_owned();
+    };
+    if !query.split('&').any(|pair| is_named(pair, PARAMETER)) {
+        return url.to_owned();
+    }
+    let pairs: Vec<&str> = query.split('&').filter(|pair| !is_named(pair, PARAMETER)).collect();
+    let separator = if pairs.is_empty() { "" } else { "?" };
+    format!("{base}{separator}{}{fragment}", pairs.join("&"))
 }
 
 /// The query of a URL, if it has one.
@@ -54,22 +58,6 @@ pub(crate) fn is_named(pair: &str, name: &str) -> bool {
     written == name
         || written.contains('%')
             && url::form_urlencoded::parse(written.as_bytes()).next().is_some_and(|(decoded, _)| decoded == name)
-}
-
-fn map_api_key(url: &str, change: impl Fn(&str) -> Option<String>) -> String {
-    let (before, fragment) = split_fragment(url);
-    let Some((base, query)) = before.split_once('?') else {
-        return url.to_owned();
-    };
-    if !query.split('&').any(|pair| is_named(pair, PARAMETER)) {
-        return url.to_owned();
-    }
-    let pairs: Vec<String> = query
-        .split('&')
-        .filter_map(|pair| if is_named(pair, PARAMETER) { change(PARAMETER) } else { Some(pair.to_owned()) })
-        .collect();
-    let separator = if pairs.is_empty() { "" } else { "?" };
-    format!("{base}{separator}{}{fragment}", pairs.join("&"))
 }
 
 fn split_fragment(url: &str) -> (&str, &str) {

@@ -2,6 +2,7 @@
 
 pub mod api_key;
 pub mod challenge;
+pub mod redact;
 mod target;
 
 pub(crate) use target::{Target, is_host_entry, is_loopback_authority as is_loopback_entry};

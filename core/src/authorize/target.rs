@@ -55,6 +55,13 @@ impl<'a> Target<'a> {
         if host.len() > MAX_AUTHORITY_BYTES {
             return Err(refused("its host name is too long"));
         }
+        // libcurl before 7.51 ends the authority at a slash only, and sends the request to what follows the `@`.
+        let after = rest.get(end..).unwrap_or("");
+        if !after.starts_with('/') && after.split('/').next().is_some_and(|first| first.contains('@')) {
+            return Err(refused(
+                "some programs read the part before the @ as user information; write a / after the host, or percent-encode the @ as %40",
+            ));
+        }
         let authority = if upper_case { Cow::Owned(host.to_ascii_lowercase()) } else { Cow::Borrowed(host) };
         let loopback = is_loopback_authority(&authority);
         if !loopback {

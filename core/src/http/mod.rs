@@ -62,7 +62,9 @@ impl Form {
 
     /// As `application/x-www-form-urlencoded`, UTF-8.
     pub fn encode(&self) -> Secret {
-        let mut encoder = url::form_urlencoded::Serializer::new(String::new());
+        // As long as it can get, so that it does not grow: a text that grows leaves copies behind.
+        let longest = self.0.iter().map(|(name, value)| 3 * (name.len() + value.expose().len()) + 2).sum();
+        let mut encoder = url::form_urlencoded::Serializer::new(String::with_capacity(longest));
         for (name, value) in &self.0 {
             encoder.append_pair(name, value.expose());
         }
@@ -129,6 +131,19 @@ pub struct Body(pub Vec<u8>);
 impl std::fmt::Debug for Body {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "[{} bytes]", self.0.len())
+    }
+}
+
+impl Body {
+    /// Appends; what moves to a larger place is wiped where it was.
+    pub(crate) fn extend(&mut self, bytes: &[u8]) {
+        let needed = self.0.len() + bytes.len();
+        if needed > self.0.capacity() {
+            let mut larger = Vec::with_capacity(needed.max(2 * self.0.capacity()));
+            larger.extend_from_slice(&self.0);
+            zeroize::Zeroize::zeroize(&mut std::mem::replace(&mut self.0, larger));
+        }
+        self.0.extend_from_slice(bytes);
     }
 }
 

@@ -61,7 +61,7 @@ impl ReqwestTransport {
             Method::Post => client
                 .post(request.url.clone())
                 .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-                .body(request.form.encode().expose().to_owned()),
+                .body(wiped(request.form.encode())),
         };
         // Setting up the client took its part of the deadline; what begins after it would meet nobody who waits.
         let left = timeout.saturating_sub(started.elapsed());
@@ -71,7 +71,8 @@ impl ReqwestTransport {
         let builder = builder.header(ACCEPT, "application/json").timeout(left);
         let builder = match &request.authorization {
             Some(value) => {
-                let mut value = reqwest::header::HeaderValue::from_str(value.expose()).map_err(|_| {
+                let header = reqwest::header::HeaderValue::from_maybe_shared(wiped(value.clone())).ok();
+                let mut value = header.filter(|_| value.expose().is_ascii()).ok_or_else(|| {
                     TransportFailure::Setup(Error::invalid_argument("the client's credentials cannot be put into a header"))
                 })?;
                 value.set_sensitive(true);
@@ -176,6 +177,17 @@ pub(crate) fn is_loopback(url: &url::Url) -> bool {
     }
 }
 
+/// A secret as bytes that the HTTP client shares and does not copy: they are wiped when the request is over.
+fn wiped(secret: Secret) -> bytes::Bytes {
+    struct Owner(Secret);
+    impl AsRef<[u8]> for Owner {
+        fn as_ref(&self) -> &[u8] {
+            self.0.expose().as_bytes()
+        }
+    }
+    bytes::Bytes::from_owner(Owner(secret))
+}
+
 fn text(headers: &HeaderMap, name: HeaderName) -> Option<String> {
     headers.get(name)?.to_str().ok().map(str::to_owned)
 }
@@ -200,7 +212,7 @@ fn read_body(
         match reader.read(chunk.as_mut_slice()) {
             Ok(0) => return Ok(body),
             Ok(count) if body.0.len() + count > MAX_BODY_BYTES => return Err(TransportFailure::TooLarge),
-            Ok(count) => body.0.extend_from_slice(chunk.get(..count).unwrap_or_default()),
+            Ok(count) => body.extend(chunk.get(..count).unwrap_or_default()),
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
             Err(error) if error.kind() == std::io::ErrorKind::TimedOut => return Err(TransportFailure::TimedOut(true)),
             Err(error) => return Err(TransportFailure::Ambiguous(format!("the body broke off: {}", error.kind()))),

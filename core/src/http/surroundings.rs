@@ -37,7 +37,7 @@ pub(super) fn useless_ca_files() -> Vec<String> {
             Ok(pem) if !pem.windows(MARK.len()).any(|window| window == MARK) => "holds no certificate",
             Ok(_) => return None,
         };
-        Some(format!("the file that {name} names {why}, so it does nothing: {}", crate::error::one_line(&path, 200)))
+        Some(format!("the file that {name} names {why}, so it does nothing: {}", crate::text::one_line(&path, 200)))
     };
     ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"].iter().filter_map(useless).collect()
 }

@@ -118,7 +118,8 @@ impl BrowserLogin {
         self.under_way.way()
     }
 
-    /// The address to open in a browser. It holds no secret, and is good for this login only.
+    /// The address to open in a browser, good for this login only. Show it to this user only: it holds the `state` of the login, and
+    /// only on Linux a browser's return from another user of this machine is recognised and refused.
     pub fn authorization_url(&self) -> &str {
         self.browser().attempt.url()
     }
@@ -280,7 +281,7 @@ impl BrowserLogin {
         let wrong = || {
             Error::invalid_argument(format!(
                 "paste the whole address that the browser ended at; it begins with {}",
-                crate::error::one_line(self.redirect_uri(), 200)
+                crate::text::one_line(self.redirect_uri(), 200)
             ))
         };
         if text.len() > MAX_PASTED_BYTES {

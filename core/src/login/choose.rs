@@ -135,7 +135,7 @@ fn unopened() -> Error {
 
 fn nobody_to_ask(person: &Person) -> Error {
     let profile =
-        person.profile().map(|profile| format!(" --profile {}", crate::error::one_line(profile, 100))).unwrap_or_default();
+        person.profile().map(|profile| format!(" --profile {}", crate::text::one_line(profile, 100))).unwrap_or_default();
     Error::new(
         Status::LoginRequired,
         format!(

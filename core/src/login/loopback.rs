@@ -1,9 +1,10 @@
 //! The loopback receiver (RFC 8252 7.3): it serves the browser's return, one exact address, on this machine only.
 //!
 //! It has no thread: whoever waits for the login serves it. Browsers open connections ahead of need and say nothing on them, so several
-//! are served at once and none keeps the others waiting.
+//! are served at once and none keeps the others waiting. Connections of other users of this machine are refused.
 
 use super::page::Page;
+use super::peer::{Peer, Users};
 use crate::error::{Error, Result, Status};
 use crate::secret::Secret;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -15,8 +16,12 @@ use zeroize::Zeroizing;
 /// No browser's return is near this size.
 const MAX_REQUEST_BYTES: usize = 64 * 1024;
 const MAX_HEADERS: usize = 100;
-/// More than a browser opens; beyond it the oldest goes.
+/// More than a browser opens; beyond it the oldest that has not sent its request goes.
 const MAX_CONNECTIONS: usize = 32;
+/// Connections of other users, which only wait for the page that refuses them.
+const MAX_REFUSED: usize = 8;
+/// How many connections are taken before those that are open are read.
+const MAX_ACCEPTED: usize = 64;
 /// A connection that says nothing, or not all, for so long is closed.
 const MAX_SILENCE: Duration = Duration::from_secs(30);
 const WRITE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -26,7 +31,13 @@ const PORT_TRIES: usize = 20;
 /// Where the browser returns to, and the sockets that wait for it.
 pub(super) struct Loopback {
     listeners: Vec<TcpListener>,
+    /// In the order of their arrival.
     connections: Vec<Connection>,
+    /// Connections of other users of this machine, also in order.
+    refused: Vec<Connection>,
+    users: Users,
+    /// One record is enough: another user can connect as often as they like.
+    is_logged: bool,
     redirect_uri: String,
     path: String,
     authority: String,
@@ -96,6 +107,9 @@ impl Loopback {
         Ok(Loopback {
             listeners,
             connections: Vec::new(),
+            refused: Vec::new(),
+            users: Users::of_this_process(),
+            is_logged: false,
             redirect_uri: exact,
             path: url.path().to_owned(),
             authority: if port == 80 { host.to_owned() } else { format!("{host}:{port}") },
@@ -111,6 +125,7 @@ impl Loopback {
     pub(super) fn serve(&mut self, timeout: Duration) -> Option<Arrived> {
         self.await_something(timeout);
         self.accept();
+        self.refuse();
         let mut arrived = None;
         let mut index = 0;
         while index < self.connections.len() {
@@ -120,7 +135,7 @@ impl Loopback {
                 index += 1;
                 continue;
             }
-            let Connection { stream, .. } = self.connections.swap_remove(index);
+            let Connection { stream, .. } = self.connections.remove(index);
             match verdict {
                 Verdict::Callback(query) if arrived.is_none() => arrived = Some(Arrived { query, stream }),
                 // Two at the same time: the second one is asked for again by the browser, or is of no use.
@@ -129,6 +144,9 @@ impl Loopback {
                 Verdict::NotYet | Verdict::Gone => {}
             }
         }
+        // Only now, when all that was sent has been read.
+        let excess = self.connections.len().saturating_sub(MAX_CONNECTIONS);
+        self.connections.drain(..excess);
         arrived
     }
 
@@ -141,25 +159,63 @@ impl Loopback {
 
     fn await_something(&self, timeout: Duration) {
         let listeners = self.listeners.iter().map(|listener| PollFd::new(listener, PollFlags::IN));
-        let connections = self.connections.iter().map(|connection| PollFd::new(&connection.stream, PollFlags::IN));
+        let connections = self.connections.iter().chain(&self.refused);
+        let connections = connections.map(|connection| PollFd::new(&connection.stream, PollFlags::IN));
         let mut sockets: Vec<PollFd<'_>> = listeners.chain(connections).collect();
         let timeout = Timespec::try_from(timeout).ok();
         // A signal ends it early, which does no harm.
         let _ = poll(&mut sockets, timeout.as_ref());
     }
 
+    /// Takes new connections, and sorts them by whose they are.
     fn accept(&mut self) {
+        let mut accepted = Vec::new();
         for listener in &self.listeners {
-            while let Ok((stream, peer)) = listener.accept() {
+            while accepted.len() < MAX_ACCEPTED {
+                let Ok((stream, peer)) = listener.accept() else { break };
                 if !peer.ip().is_loopback() || stream.set_nonblocking(true).is_err() {
                     continue;
                 }
-                if self.connections.len() >= MAX_CONNECTIONS {
-                    self.connections.remove(0);
+                if let Ok(local) = stream.local_addr() {
+                    accepted.push((stream, (local, peer)));
                 }
-                self.connections.push(Connection { stream, received: Zeroizing::default(), since: Instant::now() });
             }
         }
+        if accepted.is_empty() {
+            return;
+        }
+        let ends: Vec<_> = accepted.iter().map(|(_, ends)| *ends).collect();
+        for ((stream, _), peer) in accepted.into_iter().zip(self.users.look(&ends)) {
+            let connection = Connection { stream, received: Zeroizing::default(), since: Instant::now() };
+            match peer {
+                Peer::Accepted => self.connections.push(connection),
+                Peer::OtherUser(uid) => {
+                    if !std::mem::replace(&mut self.is_logged, true) {
+                        log::warn!(
+                            "a connection to this login was refused because it comes from another user, with the id {uid}"
+                        );
+                    }
+                    self.refused.push(connection);
+                }
+                // Whoever has closed the connection reads no answer.
+                Peer::Gone => {}
+            }
+        }
+    }
+
+    /// Tells other users that they are refused. Nothing here waits for them.
+    fn refuse(&mut self) {
+        self.refused.retain_mut(|connection| match connection.read(&self.path, &self.authority) {
+            Verdict::NotYet => connection.since.elapsed() < MAX_SILENCE,
+            Verdict::Gone => false,
+            Verdict::Callback(_) | Verdict::Other { .. } => {
+                let _ = connection.stream.write(&Page::OtherUser.response(None, true));
+                let _ = connection.stream.shutdown(std::net::Shutdown::Write);
+                false
+            }
+        });
+        let excess = self.refused.len().saturating_sub(MAX_REFUSED);
+        self.refused.drain(..excess);
     }
 }
 

@@ -9,6 +9,7 @@ mod device;
 mod loopback;
 mod opener;
 mod page;
+mod peer;
 mod qr_code;
 mod under_way;
 
@@ -76,7 +77,8 @@ impl PromptKind {
     }
 }
 
-/// What a person must see. None of it is a secret, and none of it holds control characters but line breaks in `message` and the QR codes.
+/// What a user must see, and nobody else: a code or an address belongs to one login. Nothing of it holds invisible characters but
+/// line breaks in `message` and the QR codes.
 #[derive(Clone, Debug)]
 pub struct Prompt {
     /// What it is about.

@@ -11,6 +11,7 @@ pub(super) enum Page {
     NotFound,
     NotAllowed,
     NotOurs,
+    OtherUser,
     BadRequest,
 }
 
@@ -21,6 +22,7 @@ impl Page {
             Page::NotFound => (404, "Not Found"),
             Page::NotAllowed => (405, "Method Not Allowed"),
             Page::NotOurs | Page::BadRequest => (400, "Bad Request"),
+            Page::OtherUser => (403, "Forbidden"),
         }
     }
 
@@ -33,6 +35,11 @@ impl Page {
             Page::NotFound => ("?", "Nothing here", "This address serves a login that is under way, and nothing else."),
             Page::NotAllowed => ("?", "Nothing here", "This address only takes the browser's own return from a login."),
             Page::NotOurs => ("!", "Not this login", "This answer belongs to another login. Start again from your program."),
+            Page::OtherUser => (
+                "!",
+                "Not your login",
+                "This browser runs as another user of this machine than the program that waits for the login. Log in with a browser of the same user.",
+            ),
             Page::BadRequest => ("!", "Bad request", "This is no request that a browser makes at the end of a login."),
         }
     }

@@ -6,9 +6,10 @@ use super::token_endpoint::{self, TokenRequest};
 use super::{exchange, pkce};
 use crate::clock::Random;
 use crate::credential::TokenSet;
-use crate::error::{Error, Result, Status, one_line};
+use crate::error::{Error, Result, Status};
 use crate::http::{Form, Http, Patience, Replay};
 use crate::secret::{Secret, equal_in_constant_time};
+use crate::text::one_line;
 use std::fmt;
 
 /// No authorization response comes near this; codes of two kilobytes are in use.

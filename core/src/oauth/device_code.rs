@@ -4,9 +4,10 @@ use super::client_authentication::ClientAuthentication;
 use super::exchange;
 use super::token_endpoint::{self, TokenRequest};
 use crate::credential::TokenSet;
-use crate::error::{Error, Result, Status, is_invisible};
+use crate::error::{Error, Result, Status};
 use crate::http::{Form, Http, Patience, Replay};
 use crate::secret::Secret;
+use crate::text::is_invisible;
 use serde_json::Value;
 
 /// RFC 8628 3.4.
@@ -84,7 +85,7 @@ pub fn parse(document: &Value, allow_insecure_loopback: bool) -> Result<DeviceAu
     };
     let device_code = Secret::from(required("device_code")?);
     let user_code = required("user_code")?;
-    if user_code.chars().count() > LONGEST_USER_CODE || user_code.chars().any(|c| c.is_control() || is_invisible(c)) {
+    if user_code.chars().count() > LONGEST_USER_CODE || user_code.chars().any(is_invisible) {
         return Err(Error::protocol("the server's user_code is too long or holds characters that cannot be shown"));
     }
     // Servers of before the standard say verification_url.

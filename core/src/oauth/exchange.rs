@@ -71,15 +71,48 @@ pub(crate) fn name_client(error: Error, authentication: &ClientAuthentication) -
     };
     let message = format!(
         "the authorization server does not accept the client {} ({code}); check its id and secret or key, and that it is not expired",
-        crate::error::one_line(authentication.client_id(), 100)
+        crate::text::one_line(authentication.client_id(), 100)
     );
     Error::new(Status::Misconfigured, message)
         .with_oauth_error(code, error.oauth_error_description())
         .with_http_status(error.http_status().unwrap_or(401))
 }
 
+/// A JSON object that may hold tokens and codes: its texts are wiped on drop.
+pub(crate) struct Document(Value);
+
+impl Document {
+    /// The object itself. The caller wipes it.
+    pub(crate) fn take(mut self) -> Value {
+        std::mem::take(&mut self.0)
+    }
+}
+
+impl std::ops::Deref for Document {
+    type Target = Value;
+
+    fn deref(&self) -> &Value {
+        &self.0
+    }
+}
+
+impl Drop for Document {
+    fn drop(&mut self) {
+        wipe(&mut self.0);
+    }
+}
+
+fn wipe(value: &mut Value) {
+    match value {
+        Value::String(text) => zeroize::Zeroize::zeroize(text),
+        Value::Array(items) => items.iter_mut().for_each(wipe),
+        Value::Object(members) => members.values_mut().for_each(wipe),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
 /// The JSON object of an answer.
-pub(crate) fn json(request: &Request, response: &Response) -> Result<Value> {
+pub(crate) fn json(request: &Request, response: &Response) -> Result<Document> {
     let wrong = |what: &str| {
         let media_type = response.media_type.as_deref().unwrap_or("no media type");
         Error::protocol(format!(
@@ -94,8 +127,8 @@ pub(crate) fn json(request: &Request, response: &Response) -> Result<Value> {
     if !response.is_json() {
         return Err(wrong("not JSON"));
     }
-    match serde_json::from_slice(&response.body.0) {
-        Ok(document @ Value::Object(_)) => Ok(document),
+    match serde_json::from_slice(&response.body.0).map(Document) {
+        Ok(document) if document.is_object() => Ok(document),
         Ok(_) => Err(wrong("not a JSON object")),
         Err(_) => Err(wrong("not valid JSON")),
     }
@@ -125,7 +158,7 @@ pub(crate) fn unsuccessful(request: &Request, response: &Response, now_unix_ms: 
         429 => {
             let busy = transient("too many requests; use each token for its whole life");
             // Some servers say so that a device polls too fast (RFC 8628 3.5).
-            let named = serde_json::from_slice::<Value>(&response.body.0).ok();
+            let named = serde_json::from_slice(&response.body.0).map(Document).ok();
             let is_slow_down = named.is_some_and(|named| named.get("error").and_then(Value::as_str) == Some("slow_down"));
             return if is_slow_down { busy.with_oauth_error("slow_down", None) } else { busy };
         }
@@ -141,7 +174,7 @@ pub(crate) fn unsuccessful(request: &Request, response: &Response, now_unix_ms: 
         _ => {}
     }
     if response.is_json()
-        && let Ok(document) = serde_json::from_slice::<Value>(&response.body.0)
+        && let Ok(document) = serde_json::from_slice(&response.body.0).map(Document)
         && let Some(error) = error_response(request, response, &document)
     {
         return error;
@@ -168,7 +201,7 @@ pub(crate) fn error_response(request: &Request, response: &Response, document: &
         // Something in between speaks, as a gateway does, and may have changed its mind the next time.
         _ => (Status::Protocol, "the answer is not the authorization server's own; check the address and what stands before it"),
     });
-    let message = format!("{}: {what} ({})", place(request), crate::error::one_line(error, 100));
+    let message = format!("{}: {what} ({})", place(request), crate::text::one_line(error, 100));
     Some(oauth_error(status, &message, error, description).with_http_status(response.status))
 }
 

@@ -1,7 +1,8 @@
 //! ID tokens (OpenID Connect Core 2, 3.1.3.7): who has logged in, signed by the server.
 
 use super::jwks::{Jwks, Key, Kind};
-use crate::error::{Error, Result, Status, one_line};
+use crate::error::{Error, Result, Status};
+use crate::text::one_line;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};

@@ -43,7 +43,7 @@ pub fn introspect(
     if response.status != 200 {
         return Err(exchange::refused(&request, &response, authentication, http.clock().now().unix_ms));
     }
-    let document = exchange::json(&request, &response)?;
+    let document = exchange::json(&request, &response)?.take();
     if let Some(error) = exchange::error_response(&request, &response, &document) {
         return Err(exchange::name_client(error, authentication));
     }

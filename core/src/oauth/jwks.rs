@@ -84,7 +84,8 @@ pub fn fetch(http: &Http, uri: &url::Url, patience: Patience, deadline_ms: u64) 
     if response.status != 200 {
         return Err(exchange::unsuccessful(&request, &response, http.clock().now().unix_ms));
     }
-    Jwks::parse(&exchange::json(&request, &response)?)
+    let document = exchange::json(&request, &response)?;
+    Jwks::parse(&document)
 }
 
 /// One key, or nothing when it cannot or must not verify signatures.

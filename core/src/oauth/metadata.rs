@@ -91,7 +91,7 @@ pub fn fetch(
     }
     Err(Error::misconfigured(format!(
         "{} publishes no metadata; check the issuer, or configure token_endpoint",
-        crate::error::one_line(server, 200)
+        crate::text::one_line(server, 200)
     ))
     // It may be away for a moment only.
     .with_retryable(true))
@@ -106,8 +106,8 @@ pub fn parse(document: &Value, issuer: &str, allow_insecure_loopback: bool) -> R
     if named.is_empty() || named != issuer {
         return Err(Error::protocol(format!(
             "the server names itself '{}', not '{}'; set the issuer exactly as the server writes it",
-            crate::error::one_line(named, 200),
-            crate::error::one_line(issuer, 200)
+            crate::text::one_line(named, 200),
+            crate::text::one_line(issuer, 200)
         ))
         .with_reason("issuer_mismatch"));
     }

@@ -60,7 +60,7 @@ pub fn send(http: &Http, request: TokenRequest<'_>, patience: Patience, deadline
         return Err(exchange::name_client(error, request.authentication));
     }
     let rotated = rotated(&document, is_refresh);
-    match (token_response(document, request.scopes, now_unix_ms / 1000, response.date), rotated) {
+    match (token_response(document.take(), request.scopes, now_unix_ms / 1000, response.date), rotated) {
         (Err(error), Some(members)) => {
             log::warn!("the renewed access token cannot be used: {error}");
             Ok(TokenSet { access_token: Secret::default(), lifetime_ms: 0, scopes: request.scopes.to_vec(), members })
@@ -91,7 +91,7 @@ pub fn token_response(document: Value, requested: &[String], now: u64, date: Opt
     match text("token_type") {
         Some(token_type) if token_type.eq_ignore_ascii_case("bearer") => {}
         Some(token_type) => {
-            let token_type = crate::error::one_line(token_type, 40);
+            let token_type = crate::text::one_line(token_type, 40);
             return Err(Error::protocol(format!(
                 "the server issued a token of type '{token_type}'; only bearer tokens can be used"
             )));
@@ -107,7 +107,7 @@ pub fn token_response(document: Value, requested: &[String], now: u64, date: Opt
     let missing: Vec<&str> =
         requested.iter().map(String::as_str).filter(|scope| !scopes.iter().any(|granted| granted == scope)).collect();
     if !missing.is_empty() {
-        log::warn!("the authorization server did not grant the scope {}", crate::error::one_line(&missing.join(" "), 200));
+        log::warn!("the authorization server did not grant the scope {}", crate::text::one_line(&missing.join(" "), 200));
     }
     Ok(TokenSet { access_token: Secret::from(access_token), lifetime_ms, scopes, members })
 }

@@ -33,7 +33,7 @@ pub fn request(
         }
         _ => return Err(refused()),
     }
-    let Value::Object(members) = exchange::json(&request, &response)? else {
+    let Value::Object(members) = exchange::json(&request, &response)?.take() else {
         return Err(Error::protocol("the userinfo response is not a JSON object"));
     };
     match members.get("sub").and_then(Value::as_str) {

@@ -131,7 +131,7 @@ impl ClientConfig {
                 Some(client_type) => Ok(ClientConfig::OAuth(Box::new(fields.client(client_type)?))),
                 None => Err(Error::misconfigured(format!(
                     "unknown client_type '{}'; use oidc_client_credentials_secret, oidc_device_code, static_apikey or another of Planet's SDK",
-                    crate::error::one_line(name, 60)
+                    crate::text::one_line(name, 60)
                 ))),
             },
         }

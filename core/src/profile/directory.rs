@@ -4,9 +4,10 @@ use super::client_config::ClientConfig;
 use super::members::Members;
 use super::root::{Root, is_encrypted};
 use super::{built_in, names};
-use crate::error::{Error, Result, Status, one_line};
+use crate::error::{Error, Result, Status};
 use crate::file::{self, Directory};
 use crate::storage::{document, files};
+use crate::text::one_line;
 use std::path::{Path, PathBuf};
 
 /// A named client configuration.

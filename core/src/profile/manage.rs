@@ -318,7 +318,7 @@ impl Profiles {
 }
 
 fn shown(name: &str) -> String {
-    crate::error::one_line(name, 100)
+    crate::text::one_line(name, 100)
 }
 
 /// Who a client with an API key is.

@@ -216,5 +216,5 @@ fn m2m(client_id: String, client_secret: Secret) -> ClientConfig {
 }
 
 fn shown(profile: &str) -> String {
-    crate::error::one_line(profile, 100)
+    crate::text::one_line(profile, 100)
 }

@@ -224,7 +224,7 @@ pub(crate) fn expanded(environment: &dyn Environment, name: &str, path: PathBuf)
             }
         },
         Some(first) if first.starts_with('~') => {
-            let shown = crate::error::one_line(&path.to_string_lossy(), 200);
+            let shown = crate::text::one_line(&path.to_string_lossy(), 200);
             Err(Error::invalid_argument(format!(
                 "{name} starts with the home directory of another user, which is not looked up; give the whole path instead of {shown}, or ./ before it"
             )))

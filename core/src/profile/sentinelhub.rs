@@ -2,9 +2,10 @@
 
 use super::client_config::{ClientConfig, OAuthClient};
 use super::root::Root;
-use crate::error::{Error, Result, one_line};
+use crate::error::{Error, Result};
 use crate::file;
 use crate::secret::Secret;
+use crate::text::one_line;
 
 /// The section that sentinelhub-py uses where none is named.
 pub(super) const DEFAULT_PROFILE: &str = "default-profile";

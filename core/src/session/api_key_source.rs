@@ -83,7 +83,7 @@ impl ApiKeySource {
 
     fn gone(&self) -> Error {
         let profile = self.watched.as_ref().map(|watched| watched.profile.as_str());
-        let name = crate::error::one_line(profile.unwrap_or_default(), 100);
+        let name = crate::text::one_line(profile.unwrap_or_default(), 100);
         Error::new(Status::LoginRequired, format!("the API key was removed from the profile '{name}'; log in to it again"))
             .with_reason("logged_out")
             .with_profile(profile)

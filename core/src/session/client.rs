@@ -152,7 +152,7 @@ impl Client {
                     return Err(Error::misconfigured(format!(
                         "the deployment {} has no authorization server for {} tokens; use a profile or client configuration that names its \
                          auth_server{}",
-                        crate::error::one_line(&deployment.name, 60),
+                        crate::text::one_line(&deployment.name, 60),
                         subject.name(),
                         match subject {
                             Subject::User if deployment.authorization_server_for(Subject::M2m).is_some() =>
@@ -314,7 +314,7 @@ impl Client {
                 Status::Unsupported,
                 format!(
                     "the authorization server {} offers no {}; configure it if there is one",
-                    crate::error::one_line(&self.issuer, 200),
+                    crate::text::one_line(&self.issuer, 200),
                     wanted.member()
                 ),
             )

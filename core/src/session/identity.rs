@@ -114,8 +114,8 @@ impl Person {
                 scopes.push(scope);
             }
         }
-        let scopes = crate::error::one_line(&scopes.join(" --scope "), 300);
-        let profile = self.profile().map(|profile| format!("--profile {} ", crate::error::one_line(profile, 100)));
+        let scopes = crate::text::one_line(&scopes.join(" --scope "), 300);
+        let profile = self.profile().map(|profile| format!("--profile {} ", crate::text::one_line(profile, 100)));
         format!(
             "log in again with openid beside all other scopes, as by `planetkey login {}--force --scope {scopes}`",
             profile.unwrap_or_default()

@@ -154,8 +154,8 @@ impl<'a> Opening<'a> {
         }
         Err(Error::misconfigured(format!(
             "it is of the deployment {}, and this session is of {}; open it by itself, with from_profile",
-            crate::error::one_line(&its_own.name, 60),
-            crate::error::one_line(&self.deployment.name, 60)
+            crate::text::one_line(&its_own.name, 60),
+            crate::text::one_line(&self.deployment.name, 60)
         )))
     }
 

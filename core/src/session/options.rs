@@ -1,7 +1,7 @@
 //! What every constructor takes, and what tests inject.
 
 use crate::clock::{Clock, Random, SystemClock, SystemRandom};
-use crate::error::{Error, Result, one_line};
+use crate::error::{Error, Result};
 use crate::file;
 use crate::http::{Http, ReqwestTransport, Transport, is_supported_proxy};
 use crate::platform::Deployment;
@@ -105,7 +105,8 @@ impl Options {
             None => Deployment::planet(),
             Some(named) if is_path(&named) => {
                 let path = expanded(self.runtime.environment.as_ref(), "deployment", PathBuf::from(&named))?;
-                let what = |why: &str| Error::misconfigured(format!("the deployment document: {}", one_line(why, 400)));
+                let what =
+                    |why: &str| Error::misconfigured(format!("the deployment document: {}", crate::text::one_line(why, 400)));
                 let text = file::read_named(&path, MAX_DEPLOYMENT_BYTES).map_err(|error| what(error.message()))?;
                 let text = std::str::from_utf8(&text).map_err(|_| what(&format!("{named} is not text")))?;
                 Deployment::from_json(text)
@@ -129,7 +130,7 @@ impl Options {
                 Ok(url) if url.has_host() && is_supported_proxy(url.scheme()) => Ok(Some(proxy.clone())),
                 Ok(url) if url.has_host() => Err(Error::invalid_argument(format!(
                     "proxies of the scheme {} are not supported; name an http proxy, http://host:port",
-                    crate::error::one_line(url.scheme(), 20)
+                    crate::text::one_line(url.scheme(), 20)
                 ))),
                 _ => Err(Error::invalid_argument("proxy must be a URL: http://host:port")),
             },

@@ -80,7 +80,7 @@ impl Who {
 
     fn name(&self) -> String {
         let name = self.email.as_ref().or(self.subject.as_ref());
-        name.map_or_else(|| "somebody".to_owned(), |name| crate::error::one_line(name, 100))
+        name.map_or_else(|| "somebody".to_owned(), |name| crate::text::one_line(name, 100))
     }
 }
 

@@ -339,7 +339,7 @@ impl Renewing {
     fn log_in_again(&self) -> String {
         match &self.profile {
             Some(profile) => {
-                let profile = crate::error::one_line(profile, 100);
+                let profile = crate::text::one_line(profile, 100);
                 format!("log in to the profile '{profile}', as by `planetkey login --profile {profile}`")
             }
             None => "log in".to_owned(),

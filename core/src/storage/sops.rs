@@ -1,11 +1,13 @@
 //! Files that the program `sops` keeps encrypted. Clear text passes through pipes only and never touches the disk.
 
 use super::document;
-use crate::error::{Error, Result, Status, one_line};
+use crate::child;
+use crate::error::{Error, Result, Status};
+use crate::text::one_line;
 use std::ffi::{OsStr, OsString};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
@@ -73,7 +75,7 @@ impl Sops {
 
     fn run(&self, arguments: &[&OsStr], input: &[u8], path: &Path) -> Result<Zeroizing<Vec<u8>>> {
         let deadline = Instant::now() + self.timeout;
-        let mut command = Command::new(self.program()?);
+        let mut command = child::command(self.program()?);
         #[cfg(unix)]
         if let Some((uid, gid)) = self.user {
             // Supplementary groups are dropped with it.
@@ -115,26 +117,14 @@ impl Sops {
 
     fn program(&self) -> Result<PathBuf> {
         let name = if cfg!(windows) { "sops.exe" } else { "sops" };
-        let directories = self.search_path.iter().flat_map(std::env::split_paths);
         // What lies in the working directory by chance is not run.
-        let mut candidates = directories.filter(|directory| directory.is_absolute()).map(|directory| directory.join(name));
-        candidates.find(|candidate| is_program(candidate)).ok_or_else(|| {
+        child::find(name, self.search_path.as_deref()).ok_or_else(|| {
             Error::new(
                 Status::Unsupported,
                 "this profile is encrypted, and the program sops that opens it is not on PATH; install sops, or keep the profile unencrypted",
             )
         })
     }
-}
-
-fn is_program(path: &Path) -> bool {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
-    }
-    #[cfg(not(unix))]
-    path.is_file()
 }
 
 /// A path that starts with a hyphen would be taken for an option.

@@ -6,6 +6,8 @@ mod common;
 
 mod choosing;
 mod ending;
+#[cfg(target_os = "linux")]
+mod other_users;
 mod people;
 mod receiver;
 mod returning;

@@ -54,6 +54,31 @@ fn literal_hosts_are_accepted_in_any_case_and_with_443() {
 }
 
 #[test]
+fn i9_16_an_at_sign_behind_an_empty_path_is_refused() {
+    let session = key_session(&[], true);
+    for url in [
+        "https://api.planet.com?@evil.example/",
+        "https://api.planet.com#@evil.example",
+        "https://api.planet.com?user:word@evil.example/",
+        "https://api.planet.com:443?a=b#c@evil.example/d",
+        "https://API.planet.com?\\@evil.example",
+        "http://127.0.0.1:80?@evil.example/",
+        "http://localhost#@evil.example/",
+    ] {
+        assert_eq!(verdict(&session, url), Err(Status::HostRefused), "{url}");
+        assert!(session.authorize(url).unwrap_err().message().contains("%40"));
+    }
+    for url in [
+        "https://api.planet.com?a=/b@c",
+        "https://api.planet.com/?@x",
+        "https://api.planet.com?a=b%40c",
+        "https://api.planet.com#/@",
+    ] {
+        assert_eq!(verdict(&session, url), Ok(()), "{url}");
+    }
+}
+
+#[test]
 fn whatever_a_parser_would_repair_is_refused() {
     let session = key_session(&[], false);
     for url in [

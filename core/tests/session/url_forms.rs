@@ -50,7 +50,7 @@ fn a_key_in_a_url_can_be_taken_out_and_blackened() {
         ("https://a/?api_key=K", "https://a/", "https://a/?api_key=REDACTED"),
         ("https://a/?b=1&api_key=K&c#f", "https://a/?b=1&c#f", "https://a/?b=1&api_key=REDACTED&c#f"),
         ("https://a/?api%5fkey=K&api_key=L", "https://a/", "https://a/?api_key=REDACTED&api_key=REDACTED"),
-        ("https://a/b#api_key=K", "https://a/b#api_key=K", "https://a/b#api_key=K"),
+        ("https://a/b#api_key=K", "https://a/b#api_key=K", "https://a/b#api_key=REDACTED"),
         ("no url ?x=%zz", "no url ?x=%zz", "no url ?x=%zz"),
         ("", "", ""),
     ] {
@@ -59,6 +59,59 @@ fn a_key_in_a_url_can_be_taken_out_and_blackened() {
     }
     let url = "https://api.planet.com/{z}?a=1&b";
     assert_eq!(strip_api_key(&query_session("KEY").signed_url(url).unwrap()), url);
+}
+
+#[test]
+fn i9_14b_redact_url_hides_user_information_and_secrets_behind_every_separator() {
+    for (url, redacted) in [
+        ("https://KEY:@host/p", "https://REDACTED@host/p"),
+        ("https://user:KEY@host", "https://REDACTED@host"),
+        ("https://a@KEY@host/p@q", "https://REDACTED@host/p@q"),
+        ("HTTPS:\\\\KEY:@host\\p", "HTTPS:\\\\REDACTED@host\\p"),
+        (" https://\tKEY@host", " https://\tREDACTED@host"),
+        ("//KEY@host/", "//REDACTED@host/"),
+        ("KEY:@host/", "REDACTED@host/"),
+        ("https://user:K/EY@host?x", "https://user:K/EY@host?x"),
+        ("https://user:K?EY@host/x", "https://REDACTED@host/x"),
+        ("https://user:K#EY@host/x", "https://REDACTED@host/x"),
+        ("https://host/#api_key=KEY", "https://host/#api_key=REDACTED"),
+        ("https://host/?a=1#b=2&api_key=KEY", "https://host/?a=1#b=2&api_key=REDACTED"),
+        ("https://host/#/route?api_key=KEY", "https://host/#/route?api_key=REDACTED"),
+        ("https://host/?a=1;api_key=KEY", "https://host/?a=1;api_key=REDACTED"),
+        ("https://host/?api_key=KEY;KEY&b=2", "https://host/?api_key=REDACTED&b=2"),
+        ("https://host/?api_key=KEY?KEY/KEY&b=2", "https://host/?api_key=REDACTED&b=2"),
+        ("https://host/x;api_key=KEY/y;b=2?c=3", "https://host/x;api_key=REDACTED/y;b=2?c=3"),
+        ("https://host/&api_key=KEY", "https://host/&api_key=REDACTED"),
+        ("https://host/?API_Key=KEY&Api-Key=KEY&apikey=KEY", "https://host/?API_Key=REDACTED&Api-Key=REDACTED&apikey=REDACTED"),
+        ("https://host/?%61pi%5FKE%59=KEY", "https://host/?%61pi%5FKE%59=REDACTED"),
+        ("https://host/?%61pi%255Fke%59=KEY&x", "https://host/?%61pi%255Fke%59=REDACTED&x"),
+        ("https://host/?my_api_key[]=KEY", "https://host/?my_api_key[]=REDACTED"),
+        ("https://host/?access_token=KEY&refresh_token=KEY", "https://host/?access_token=REDACTED&refresh_token=REDACTED"),
+        ("https://host/?to=https%3A%2F%2Fa%2F%3Fapi_key%3DKEY&b=2", "https://host/?to=REDACTED&b=2"),
+        ("https://host/?to=https://KEY@a/b&c=3", "https://host/?to=REDACTED&c=3"),
+    ] {
+        assert_eq!(redact_url(url), redacted, "{url}");
+        assert_eq!(redact_url(redacted), redacted);
+    }
+    // What holds no secret stays as it is.
+    for url in [
+        "https://tiles.planet.com/{z}/{x}/{y}.png?a=1&b&=&c=%zz#f=1",
+        "https://host/password/reset?api=key",
+        "https://host/a@b?c=d@e&to=https%3A%2F%2Fa%2Fb",
+        "/api_key/x",
+        "é?ü=ö;ß#&&;;??##//",
+    ] {
+        assert_eq!(redact_url(url), url);
+    }
+    // Every character of a URL stands once before a key.
+    let template = "https://user:word@host/a;b=c/d?e=f;g&h=i#j=k&l";
+    for (at, _) in template.char_indices() {
+        for separator in ["?", "&", ";", "#", "/"] {
+            let (before, after) = template.split_at(at);
+            let url = format!("{before}{separator}api_key=CANARY&{after}");
+            assert!(!redact_url(&url).contains("CANARY"), "{url}: {}", redact_url(&url));
+        }
+    }
 }
 
 #[test]

@@ -68,6 +68,9 @@ def offer(session: Session, url: str) -> Authorization | None:
         return session.authorize(url)
     except (HostRefused, InvalidArgument):
         return None
+    finally:
+        # It may hold an API key, and an exception keeps the locals of its frames: see `again`.
+        del url
 
 
 def again(
@@ -84,13 +87,20 @@ def again(
     ``before`` is what the first request got, ``sent`` the ``Authorization`` that was answered so at ``url``: after a
     redirect to another host it is not ours any more, nor where ``requests`` took it from ``.netrc``. A key that travels
     in the URL is lost with every redirect.
+
+    An exception keeps the locals of its frames, and reports of errors show them. So no token and no key stays in one.
     """
-    if sent is not None and sent == before.headers.get("Authorization"):
-        token = before.access_token
-        if token is None or not session.should_retry(token, 401, challenge):
+    try:
+        if (
+            sent is not None
+            and sent == before.headers.get("Authorization")
+            and (before.access_token is None or not session.should_retry(before.access_token, 401, challenge))
+        ):
             return None
-    authorization = offer(session, url) if is_repeatable else None
-    if authorization is None or (authorization.url, authorization.headers.get("Authorization")) == (url, sent):
-        # The very same was refused just now.
-        return None
-    return authorization
+        authorization = offer(session, url) if is_repeatable else None
+        if authorization is None or (authorization.url, authorization.headers.get("Authorization")) == (url, sent):
+            # The very same was refused just now.
+            return None
+        return authorization
+    finally:
+        del sent, url

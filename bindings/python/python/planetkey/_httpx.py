@@ -28,10 +28,9 @@ def sync_auth_flow(session: Session, request: httpx.Request) -> Generator[httpx.
 
 async def async_auth_flow(session: Session, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
     """What ``httpx.AsyncClient`` goes through with each request."""
-    url = str(request.url)
-    authorization = session.authorize_cached(url)
+    authorization = session.authorize_cached(str(request.url))
     if authorization is None:
-        authorization = await in_thread(session, lambda session: session.authorize(url))
+        authorization = await in_thread(session, lambda session: session.authorize(str(request.url)))
     put(request, authorization)
     response = yield request
     if response.status_code == 401:

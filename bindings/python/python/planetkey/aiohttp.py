@@ -44,13 +44,13 @@ class Middleware:
 
     async def __call__(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
         """What ``aiohttp`` calls."""
-        url = str(request.url)
+        # No token and no URL with a key is a local here: see `_auth.again`.
         try:
-            authorization = self.session.authorize_cached(url)
+            authorization = self.session.authorize_cached(str(request.url))
         except (HostRefused, InvalidArgument):
             return await handler(request)
         if authorization is None:
-            authorization = await in_thread(self.session, lambda session: session.authorize(url))
+            authorization = await in_thread(self.session, lambda session: session.authorize(str(request.url)))
         _put(request, authorization)
         response = await handler(request)
         if response.status != 401:

@@ -64,8 +64,14 @@ class Session(planet.Session):
         error = refusal.__context__
         if not isinstance(error, httpx.HTTPStatusError):
             return False
-        scheme, _, token = error.request.headers.get("Authorization", "").partition(" ")
-        if scheme != "Bearer":
+        if not error.request.headers.get("Authorization", "").startswith("Bearer "):
             return False
-        challenge = error.response.headers.get("WWW-Authenticate")
-        return await asyncio.to_thread(self.session.should_retry, token, error.response.status_code, challenge)
+        return await asyncio.to_thread(self._should_retry, error)
+
+    def _should_retry(self, error: httpx.HTTPStatusError) -> bool:
+        # The token is no local: an exception keeps the locals of its frames.
+        return self.session.should_retry(
+            error.request.headers["Authorization"].removeprefix("Bearer "),
+            error.response.status_code,
+            error.response.headers.get("WWW-Authenticate"),
+        )

@@ -34,10 +34,10 @@ def token(session: planetkey.Session, base_url: str = "https://services.sentinel
     Of a session with several credentials it is the one for ``base_url``.
     """
     authorization = session.authorize(base_url)
-    access_token, expires_at = authorization.access_token, authorization.expires_at
-    if access_token is None or expires_at is None:
+    expires_at = authorization.expires_at
+    if authorization.access_token is None or expires_at is None:
         raise Unsupported("an API key goes to this base_url, and sentinelhub sends tokens only: give an M2M client")
-    return {"access_token": access_token, "token_type": "Bearer", "expires_at": expires_at.timestamp()}
+    return {"access_token": authorization.access_token, "token_type": "Bearer", "expires_at": expires_at.timestamp()}
 
 
 class Session(SentinelHubSession):

@@ -1,0 +1,45 @@
+//! Programs that this library starts: where they are looked up, and what they must not inherit.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Every environment variable that holds a secret of Planet or Sentinel Hub. Add a variable here when this library, Planet's SDK or
+/// sentinelhub-py starts to read a secret from it.
+pub const SECRET_VARIABLES: &[&str] = &[
+    "PL_API_KEY",
+    "PL_AUTH_API_KEY",
+    "PL_AUTH_CLIENT_SECRET",
+    "PL_AUTH_PASSWORD",
+    "PL_AUTH_TOKEN",
+    "PLANET_API_KEY",
+    "PLANETKEY_STORE_KEY",
+    "SH_CLIENT_SECRET",
+];
+
+/// A program to start, whose environment holds none of [`SECRET_VARIABLES`]. All children of this library are made here.
+pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    for name in SECRET_VARIABLES {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// Looks a program up along a search path, the content of `PATH`. Relative directories are skipped, so that a file in the working
+/// directory is not run.
+pub(crate) fn find(name: &str, search_path: Option<&OsStr>) -> Option<PathBuf> {
+    let directories = search_path.into_iter().flat_map(std::env::split_paths).filter(|directory| directory.is_absolute());
+    directories.map(|directory| directory.join(name)).find(|candidate| is_program(candidate))
+}
+
+/// Whether this is a file that may be run.
+pub(crate) fn is_program(path: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+    }
+    #[cfg(not(unix))]
+    path.is_file()
+}

@@ -1,0 +1,53 @@
+//! Opening the user's own browser; never a view inside the program (RFC 8252 8.12).
+
+#[cfg(all(unix, not(any(target_vendor = "apple", target_os = "android"))))]
+mod programs;
+
+/// Opens addresses. Called from any thread.
+pub trait BrowserOpener: Send + Sync {
+    /// Whether it is likely that a browser can be opened here: not over ssh, and not without a screen.
+    fn can_open(&self) -> bool;
+
+    /// Opens it, without waiting for the browser; whether that began. The address is all that the browser's command line gets.
+    ///
+    /// Other users of the machine can read a command line. The address holds the `state` of the login, so whoever receives the browser's
+    /// return must check which user it comes from.
+    fn open(&self, url: &str) -> bool;
+}
+
+/// The system's own browser; on Unix `BROWSER` goes before it. Programs are looked up in absolute directories of `PATH` only, start
+/// without the secrets of this environment, and never in the terminal: a text browser is skipped.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemBrowser;
+
+impl BrowserOpener for SystemBrowser {
+    fn can_open(&self) -> bool {
+        if cfg!(any(target_vendor = "apple", windows)) {
+            return std::env::var_os("SSH_CONNECTION").is_none();
+        }
+        is_set("BROWSER") || has_screen()
+    }
+
+    fn open(&self, url: &str) -> bool {
+        if !(url.starts_with("https://") || url.starts_with("http://")) {
+            return false;
+        }
+        open(url).inspect_err(|why| log::info!("no browser could be opened: {why}")).is_ok()
+    }
+}
+
+fn is_set(name: &str) -> bool {
+    std::env::var_os(name).is_some_and(|value| !value.is_empty())
+}
+
+fn has_screen() -> bool {
+    is_set("DISPLAY") || is_set("WAYLAND_DISPLAY") || is_set("WSL_DISTRO_NAME")
+}
+
+#[cfg(all(unix, not(any(target_vendor = "apple", target_os = "android"))))]
+use programs::open;
+
+#[cfg(not(all(unix, not(any(target_vendor = "apple", target_os = "android")))))]
+fn open(url: &str) -> Result<(), std::io::Error> {
+    webbrowser::open(url)
+}

@@ -1,0 +1,145 @@
+//! Other users of this machine, who know the address of a login from the command line of the browser.
+
+use crate::people::*;
+use planetkey::login::Progress;
+use serde_json::json;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+
+/// Neither root nor the user of the tests.
+const OTHER: u32 = 65534;
+
+/// A program of another user that speaks to a port, and to the test by its standard streams.
+struct Stranger {
+    process: Child,
+    says: BufReader<std::process::ChildStdout>,
+}
+
+impl Stranger {
+    /// `None`, with the reason printed, where no program can run as another user.
+    fn new(script: &str, port: u16, request: &str) -> Option<Self> {
+        if !rustix::process::geteuid().is_root() {
+            println!("skipped: only root can start a program of another user");
+            return None;
+        }
+        let script = format!("import socket, struct, sys\nport, request = int(sys.argv[1]), sys.argv[2].encode()\n{script}");
+        let started = Command::new("python3")
+            .args(["-I", "-S", "-c", &script, &port.to_string(), request])
+            .current_dir("/")
+            .uid(OTHER)
+            .gid(OTHER)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn();
+        let Ok(mut process) = started else {
+            println!("skipped: there is no python3 here that another user can run");
+            return None;
+        };
+        let says = BufReader::new(process.stdout.take().unwrap());
+        Some(Stranger { process, says })
+    }
+
+    fn hear(&mut self) -> String {
+        let mut line = String::new();
+        self.says.read_line(&mut line).unwrap();
+        line.trim().to_owned()
+    }
+}
+
+impl Drop for Stranger {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+const ASKS: &str = "
+stream = socket.create_connection(('127.0.0.1', port))
+stream.sendall(request)
+print('sent', flush=True)
+answer = b''
+while block := stream.recv(4096):
+    answer += block
+print(answer.split()[1].decode(), b'another user' in answer, flush=True)
+sys.stdin.read()
+";
+
+const CLOSES: &str = "
+stream = socket.create_connection(('127.0.0.1', port))
+stream.sendall(request)
+stream.close()
+print('sent', flush=True)
+";
+
+const RESETS: &str = "
+stream = socket.create_connection(('127.0.0.1', port))
+stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
+stream.sendall(request)
+stream.close()
+print('sent', flush=True)
+";
+
+const FLOODS: &str = "
+streams = [socket.create_connection(('127.0.0.1', port)) for _ in range(100)]
+print('sent', flush=True)
+sys.stdin.read()
+";
+
+#[test]
+fn i9_12_the_return_of_another_users_browser_is_refused_with_a_page_and_the_login_goes_on() {
+    let people = People::new();
+    let login = start(&people.desktop());
+    // The other user logs in as themselves at the address of this login.
+    let (port, forged) = get(&people.browse(&login, json!({})));
+    let Some(mut stranger) = Stranger::new(ASKS, port, &forged) else { return };
+    assert_eq!(stranger.hear(), "sent");
+    assert!(is_pending(&login));
+    assert_eq!(stranger.hear(), "403 True");
+    assert_eq!(people.simulator.count("user.token").unwrap(), 0);
+    let (port, request) = get(&people.browse(&login, json!({})));
+    assert_eq!(status(&exchange(&login, port, &request)), 200);
+    assert!(matches!(login.poll(), Ok(Progress::LoggedIn(_))));
+}
+
+/// A closed socket belongs to root, as the kernel shows it, and one that was reset is not shown at all.
+#[test]
+fn i9_12_another_user_who_closes_the_connection_at_once_is_refused() {
+    for script in [CLOSES, RESETS] {
+        let people = People::new();
+        let login = start(&people.desktop());
+        let (port, forged) = get(&people.browse(&login, json!({})));
+        let Some(mut stranger) = Stranger::new(script, port, &forged) else { return };
+        assert_eq!(stranger.hear(), "sent");
+        stranger.process.wait().unwrap();
+        assert!(is_pending(&login), "{script}");
+        assert!(is_pending(&login), "{script}");
+        assert_eq!(people.simulator.count("user.token").unwrap(), 0);
+    }
+}
+
+#[test]
+fn i9_12_connections_of_another_user_starve_nobody() {
+    let people = People::new();
+    let login = start(&people.desktop());
+    let (port, request) = get(&people.browse(&login, json!({})));
+    let mut own = send(port, request.split_at(20).0);
+    let Some(mut stranger) = Stranger::new(FLOODS, port, "") else { return };
+    assert_eq!(stranger.hear(), "sent");
+    assert!(is_pending(&login) && is_pending(&login));
+    own.write_all(request.split_at(20).1.as_bytes()).unwrap();
+    assert_eq!(status(&answer(&login, own)), 200);
+    assert!(matches!(login.poll(), Ok(Progress::LoggedIn(_))));
+}
+
+#[test]
+fn i9_12_a_request_that_was_sent_is_read_before_its_connection_gives_way_to_newer_ones() {
+    let people = People::new();
+    let login = start(&people.desktop());
+    let (port, request) = get(&people.browse(&login, json!({})));
+    let own = send(port, &request);
+    let silent: Vec<TcpStream> = (0..60).map(|_| TcpStream::connect(("127.0.0.1", port)).unwrap()).collect();
+    assert_eq!(status(&answer(&login, own)), 200);
+    drop(silent);
+}

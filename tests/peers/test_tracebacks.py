@@ -1,0 +1,83 @@
+"""No token and no key stays in the locals of the frames that an exception keeps, which reports of errors show."""
+
+import asyncio
+import traceback
+from types import TracebackType
+
+import aiohttp
+import httpx
+import planetkey
+import planetkey.aiohttp
+import planetkey.planet
+import pytest
+import requests
+
+from loopback import NO_TOKEN, Loopback
+
+
+def revoked(loopback: Loopback) -> tuple[planetkey.Session, str]:
+    """A session whose token the APIs refuse, and whose renewals fail; and that token."""
+    session = loopback.m2m()
+    token = session.access_token()
+    loopback.revoke()
+    loopback.simulator.script("m2m.token", NO_TOKEN)
+    return session, token
+
+
+def check(caught: pytest.ExceptionInfo[BaseException], secret: str) -> None:
+    """Looks at every frame but those of this file."""
+    error: BaseException | None = caught.value
+    places = []
+    while error is not None:
+        places.extend(_places(error.__traceback__, secret))
+        error = error.__context__
+    assert not places
+
+
+def _places(trace: TracebackType | None, secret: str) -> list[str]:
+    return [
+        f"{frame.f_code.co_qualname if hasattr(frame.f_code, 'co_qualname') else frame.f_code.co_name}: {name}"
+        for frame, _ in traceback.walk_tb(trace)
+        if frame.f_code.co_filename != __file__
+        for name, value in frame.f_locals.items()
+        if secret in repr(value)
+    ]
+
+
+def test_i9_14c_requests(loopback: Loopback) -> None:
+    session, token = revoked(loopback)
+    with pytest.raises(planetkey.Protocol) as caught:
+        requests.get(loopback.sentinel_hub, auth=session, timeout=30)
+    check(caught, token)
+
+
+def test_i9_14c_httpx(loopback: Loopback) -> None:
+    session, token = revoked(loopback)
+    with pytest.raises(planetkey.Protocol) as caught:
+        httpx.get(loopback.sentinel_hub, auth=session)
+    check(caught, token)
+
+
+def test_i9_14c_httpx_async(loopback: Loopback) -> None:
+    session, token = revoked(loopback)
+
+    async def ask() -> None:
+        async with httpx.AsyncClient(auth=session) as client:
+            await client.get(loopback.sentinel_hub)
+
+    with pytest.raises(planetkey.Protocol) as caught:
+        asyncio.run(ask())
+    check(caught, token)
+
+
+def test_i9_14c_aiohttp(loopback: Loopback) -> None:
+    session, token = revoked(loopback)
+
+    async def ask() -> None:
+        middleware = planetkey.aiohttp.Middleware(session)
+        async with aiohttp.ClientSession(middlewares=(middleware,)) as client:
+            await client.get(loopback.sentinel_hub)
+
+    with pytest.raises(planetkey.Protocol) as caught:
+        asyncio.run(ask())
+    check(caught, token)
