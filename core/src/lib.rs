@@ -27,6 +27,8 @@ pub mod profile;
 pub mod secret;
 pub mod session;
 pub mod storage;
+#[doc(hidden)]
+pub mod threads;
 
 pub use authorize::api_key::{redact_url, strip_api_key};
 pub use credential::ApiKeyTransport;

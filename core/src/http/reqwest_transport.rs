@@ -6,6 +6,7 @@
 use super::{Body, MAX_BODY_BYTES, Method, Request, Response, TransportFailure, surroundings};
 use crate::error::Error;
 use crate::secret::Secret;
+use crate::threads;
 use reqwest::blocking::Client;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, LOCATION, RETRY_AFTER};
 use std::error::Error as _;
@@ -32,12 +33,11 @@ impl super::Transport for ReqwestTransport {
     fn exchange(&self, request: &Request, timeout: Duration) -> Outcome {
         let (sender, receiver) = mpsc::sync_channel(1);
         let (transport, request) = (self.clone(), request.clone());
-        std::thread::Builder::new()
-            .name("planetkey-http".into())
-            .spawn(move || {
-                // Nobody may be listening any more: the deadline passed while the body stalled.
-                let _ = sender.send(transport.run(&request, timeout));
-            })
+        let run = move || {
+            // The receiver may be gone: the deadline passed while the body stalled.
+            let _ = sender.send(transport.run(&request, timeout));
+        };
+        threads::spawn("planetkey-http", run)
             .map_err(|error| TransportFailure::NotSent(format!("no thread could be started: {error}")))?;
         receiver.recv_timeout(timeout).unwrap_or_else(|error| {
             Err(match error {

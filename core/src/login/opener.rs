@@ -23,6 +23,8 @@ impl BrowserOpener for SystemBrowser {
     }
 
     fn open(&self, url: &str) -> bool {
-        webbrowser::open(url).inspect_err(|error| log::info!("no browser could be opened: {error}")).is_ok()
+        // The browser inherits the signal mask.
+        let opened = crate::threads::with_mask_of_host(|| webbrowser::open(url)).and_then(|opened| opened);
+        opened.inspect_err(|error| log::info!("no browser could be opened: {error}")).is_ok()
     }
 }

@@ -2,6 +2,7 @@
 
 use super::document;
 use crate::error::{Error, Result, Status};
+use crate::threads;
 use serde_json::{Map, Value};
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
@@ -249,12 +250,14 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
 
 /// As [`replace`], on a disk that may fail.
 pub(super) fn replace_on(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<Version> {
-    write(disk, path, bytes).map_err(|error| failed("cannot be written", path, &error))
+    let written = threads::shielded(|| write(disk, path, bytes)).and_then(|written| written);
+    written.map_err(|error| failed("cannot be written", path, &error))
 }
 
 /// Whether [`replace_on`] would succeed now with a content of the usual size. Leaves nothing behind. Errors: STORAGE.
 pub(super) fn check_on(disk: &dyn Disk, path: &Path) -> Result<()> {
-    stage(disk, path, &[b' '; USUAL_BYTES]).map(drop).map_err(|error| failed("cannot be written", path, &error))
+    let staged = threads::shielded(|| stage(disk, path, &[b' '; USUAL_BYTES]).map(drop)).and_then(|staged| staged);
+    staged.map_err(|error| failed("cannot be written", path, &error))
 }
 
 fn write(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<Version> {

@@ -6,6 +6,7 @@
 use super::files::{self, Disk, Step};
 use crate::error::{Error, Result, Status};
 use crate::storage::Lock;
+use crate::threads;
 use serde_json::{Value, json};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Seek, Write};
@@ -170,7 +171,7 @@ fn note_holder(file: &mut File, deadline: Instant) -> io::Result<()> {
     let note = json!({"pid": std::process::id(), "host": host(), "until_unix_ms": until_ms(deadline)}).to_string();
     file.rewind()?;
     file.set_len(0)?;
-    file.write_all(note.as_bytes())
+    threads::shielded(|| file.write_all(note.as_bytes())).and_then(|written| written)
 }
 
 /// Who holds the lock, by the note in its file.
@@ -251,7 +252,7 @@ fn lease(path: &Path, deadline: Instant) -> io::Result<Attempt> {
         Ok(()) => {
             // Two makers have two of them, also within one millisecond.
             let until = format!("{} {}", until_ms(deadline), std::process::id());
-            fs::write(directory.join(UNTIL), &until)?;
+            threads::shielded(|| fs::write(directory.join(UNTIL), &until)).and_then(|written| written)?;
             Ok(Attempt::Held(Box::new(Lease { directory, until })))
         }
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {

@@ -2,6 +2,7 @@
 
 use super::document;
 use crate::error::{Error, Result, Status, one_line};
+use crate::threads;
 use std::ffi::{OsStr, OsString};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -65,18 +66,17 @@ impl Sops {
 
     fn run(&self, arguments: &[&OsStr], input: &[u8], path: &Path) -> Result<Zeroizing<Vec<u8>>> {
         let deadline = Instant::now() + self.timeout;
-        let mut child = Command::new(self.program()?)
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
+        let mut command = Command::new(self.program()?);
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = threads::with_mask_of_host(|| command.spawn())
+            .and_then(|spawned| spawned)
             .map_err(|error| failed(path, &error.to_string()))?;
         // Pipes are served by threads, so that neither side waits for the other.
         if let Some(mut stdin) = child.stdin.take() {
             let input = Zeroizing::new(input.to_vec());
             // A program that does not want all of it has failed, and says so itself.
-            std::thread::spawn(move || drop(stdin.write_all(&input)));
+            threads::spawn("planetkey-sops", move || drop(stdin.write_all(&input)))
+                .map_err(|error| failed(path, &error.to_string()))?;
         }
         let output = child.stdout.take().map(|pipe| collect(pipe, MAX_OUTPUT_BYTES + 1));
         let complaint = child.stderr.take().map(|pipe| collect(pipe, MAX_COMPLAINT_BYTES));
@@ -134,7 +134,8 @@ fn failed(path: &Path, why: &str) -> Error {
 /// Reads a pipe to its end, keeps the first `limit` bytes, and hands them over when the pipe ends.
 fn collect(mut pipe: impl Read + Send + 'static, limit: u64) -> Receiver<Zeroizing<Vec<u8>>> {
     let (sender, receiver) = mpsc::sync_channel(1);
-    std::thread::spawn(move || {
+    // Where no thread can be started the sender is dropped, and the receiver reports that nothing came.
+    let _ = threads::spawn("planetkey-sops", move || {
         // Large enough from the start: a vector that grows leaves copies behind.
         let mut bytes = Zeroizing::new(Vec::with_capacity(64 * 1024));
         let _ = pipe.by_ref().take(limit).read_to_end(&mut bytes);
