@@ -58,8 +58,8 @@ static void i9_11_nothing_is_read_after_the_session_is_open(void) {
     sessions[2] = of_planet();
     /* What was read then goes on to count. */
     CHECK(setenv("HTTPS_PROXY", "http://127.0.0.1:1", 1) == 0);
-    CHECK(setenv("REQUESTS_CA_BUNDLE", "/nowhere", 1) == 0);
-    CHECK(setenv("SSL_CERT_FILE", "/nowhere", 1) == 0);
+    CHECK(setenv("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem", 1) == 0);
+    CHECK(setenv("SSL_CERT_FILE", "/nowhere/ca.pem", 1) == 0);
     atomic_store(&watching, 1);
     for (int i = 0; i < 3; ++i) {
         CHECK_OK(planetkey_session_refresh(sessions[i], &error));

@@ -4,8 +4,10 @@
 
 #include "planetkey.h"
 
-/* The caller's deadline ends before the server has answered: a thread of the library waits on. Returns the status. */
-int plugin_refresh(const char *deployment, const char *client_id, const char *client_secret) {
+int plugin_refresh(const char *deployment, const char *client_id, const char *client_secret, uint32_t timeout_ms);
+
+/* Returns the status. */
+int plugin_refresh(const char *deployment, const char *client_id, const char *client_secret, uint32_t timeout_ms) {
     planetkey_options *options = planetkey_options_new();
     planetkey_session *session = NULL;
     planetkey_session *hurried = NULL;
@@ -20,7 +22,7 @@ int plugin_refresh(const char *deployment, const char *client_id, const char *cl
         status = planetkey_session_from_m2m(client_id, client_secret, NULL, 0, NULL, options, &session, NULL);
     }
     if (status == PLANETKEY_STATUS_OK) {
-        status = planetkey_session_with_timeout_ms(session, 1000, &hurried, NULL);
+        status = planetkey_session_with_timeout_ms(session, timeout_ms, &hurried, NULL);
     }
     if (status == PLANETKEY_STATUS_OK) {
         status = planetkey_session_refresh(hurried, NULL);
