@@ -887,7 +887,7 @@ void planetkey_gdal_free(struct planetkey_gdal *gdal);
  *
  * Any thread. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API PLANETKEY_NODISCARD struct planetkey_gdal_options *planetkey_gdal_options_new(void);
+PLANETKEY_NODISCARD PLANETKEY_API struct planetkey_gdal_options *planetkey_gdal_options_new(void);
 
 /**
  * Which requests of `/vsicurl/` carry a credential. With ::PLANETKEY_GDAL_SCOPE_EVERY_HOST it is that of the one host that
@@ -1310,7 +1310,7 @@ void planetkey_login_cancel(const struct planetkey_login *login);
  *
  * Any thread. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API PLANETKEY_NODISCARD struct planetkey_login *planetkey_login_clone(const struct planetkey_login *login);
+PLANETKEY_NODISCARD PLANETKEY_API struct planetkey_login *planetkey_login_clone(const struct planetkey_login *login);
 
 /**
  * Counts down. The last count ends a login that nobody waits for, and closes its sockets; a call that has begun on another thread goes on.
@@ -1329,7 +1329,7 @@ void planetkey_login_free(struct planetkey_login *login);
  *
  * Any thread. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API PLANETKEY_NODISCARD struct planetkey_login_options *planetkey_login_options_new(void);
+PLANETKEY_NODISCARD PLANETKEY_API struct planetkey_login_options *planetkey_login_options_new(void);
 
 /**
  * How planetkey_session_login() is to go; the others go as their names say.
@@ -1484,7 +1484,7 @@ PLANETKEY_API void planetkey_login_options_free(struct planetkey_login_options *
  *
  * Any thread. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API PLANETKEY_NODISCARD struct planetkey_options *planetkey_options_new(void);
+PLANETKEY_NODISCARD PLANETKEY_API struct planetkey_options *planetkey_options_new(void);
 
 /**
  * Whether tokens are kept on disk, where all processes and Planet's own tools share them.

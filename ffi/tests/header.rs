@@ -37,7 +37,11 @@ fn generate() -> String {
     bindings.write(&mut header);
     // clang takes an attribute of the standard only before one of the compiler, and cbindgen has a fixed order.
     let header = String::from_utf8(header).unwrap();
-    without_tags(&header.replace("PLANETKEY_API\nPLANETKEY_NODISCARD\n", "PLANETKEY_NODISCARD\nPLANETKEY_API\n"))
+    let swapped = ["\n", " "].into_iter().fold(header, |header, space| {
+        let (api, nodiscard) = ("PLANETKEY_API", "PLANETKEY_NODISCARD");
+        header.replace(&format!("{api}{space}{nodiscard}{space}"), &format!("{nodiscard}{space}{api}{space}"))
+    });
+    without_tags(&swapped)
 }
 
 /// In C before C23 an enumeration has no tag: a typedef has its name, and C++ knows one name only (-Wc++-compat).

@@ -169,5 +169,5 @@ fn i10_21_child_with_few_files() {
     for error in errors {
         assert_eq!((error.status(), error.retryable()), (Status::Unavailable, true), "{error}");
     }
-    sessions[0].refresh().unwrap();
+    simulator_session(&simulator, &simulator_options(&simulator)).access_token().unwrap();
 }
