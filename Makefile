@@ -9,7 +9,7 @@ export CARGO PYTHON PREFIX DESTDIR
 # Which shared cases each language ran.
 reports := $(CURDIR)/build/vectors
 simulator := $(CURDIR)/target/release/planetkey-simulator
-debian_packages := libcurl4-openssl-dev libcjson-dev valgrind cmake pkg-config curl gcc g++ binutils
+debian_packages := libcurl4-openssl-dev libcjson-dev valgrind cmake pkg-config curl gcc g++ clang binutils
 browser_packages := chromium chromium-driver
 host_packages := bindfs fuse3 libfuse3-dev strace e2fsprogs util-linux
 # Large, and for one suite, which says so where it is not run.

@@ -41,7 +41,8 @@
  *
  * **Processes.** Tokens are kept on disk, in `.planet` of the home directory, where all processes and Planet's own tools share them: a token
  * is renewed once for all, and a change is noticed within a second. A child made by fork() may use the sessions of its parent. The end of a
- * process waits for the renewals of people's sessions, as planetkey_settle() says. The library must not be unloaded by dlclose().
+ * process waits for the renewals of people's sessions, as planetkey_settle() says. The library stays loaded when dlclose() unloads the last
+ * object that links it, because its threads may run on.
  *
  * **Panics.** A bug inside the library becomes ::PLANETKEY_STATUS_INTERNAL; it never unwinds into the caller.
  */
@@ -86,9 +87,9 @@
 /**
  * What the caller should do. Numbers are the same in every language, stable and never reused; new ones may be added.
  */
-enum planetkey_status
+enum
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
-  : int32_t
+  planetkey_status : int32_t
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
   /**
@@ -159,9 +160,9 @@ typedef int32_t planetkey_status;
 /**
  * How an API key travels; parameters take it as int32_t.
  */
-enum planetkey_api_key_transport
+enum
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
-  : int32_t
+  planetkey_api_key_transport : int32_t
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
   /**
@@ -188,9 +189,9 @@ typedef int32_t planetkey_api_key_transport;
 /**
  * How much a log record matters; parameters take it as int32_t.
  */
-enum planetkey_log_level
+enum
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
-  : int32_t
+  planetkey_log_level : int32_t
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
   /**
@@ -229,9 +230,9 @@ typedef int32_t planetkey_log_level;
 /**
  * How a person logs in; parameters take it as int32_t.
  */
-enum planetkey_login_method
+enum
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
-  : int32_t
+  planetkey_login_method : int32_t
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
   /**
@@ -263,9 +264,9 @@ typedef int32_t planetkey_login_method;
 /**
  * What a prompt is about.
  */
-enum planetkey_prompt_kind
+enum
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
-  : int32_t
+  planetkey_prompt_kind : int32_t
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
   /**
@@ -296,9 +297,9 @@ typedef int32_t planetkey_prompt_kind;
 /**
  * What became of a refresh token at its server (RFC 7009).
  */
-enum planetkey_revocation
+enum
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
-  : int32_t
+  planetkey_revocation : int32_t
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
   /**
@@ -325,9 +326,9 @@ typedef int32_t planetkey_revocation;
 /**
  * Which requests of GDAL's `/vsicurl/` carry a credential; parameters take it as int32_t.
  */
-enum planetkey_gdal_scope
+enum
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
-  : int32_t
+  planetkey_gdal_scope : int32_t
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
   /**
@@ -354,9 +355,9 @@ typedef int32_t planetkey_gdal_scope;
 /**
  * When GDAL learns of a new token; parameters take it as int32_t.
  */
-enum planetkey_gdal_header
+enum
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
-  : int32_t
+  planetkey_gdal_header : int32_t
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
   /**
@@ -805,8 +806,8 @@ PLANETKEY_API void planetkey_error_free(struct planetkey_error *error);
  * Any thread. Blocks on the network only with ::PLANETKEY_GDAL_HEADER_AT_OPEN, and only while no valid token is there. GDAL's own threads
  * wait in the same way for a token, until the session's deadline. Since 0.1.0.
  */
-PLANETKEY_API
 PLANETKEY_NODISCARD
+PLANETKEY_API
 planetkey_status planetkey_gdal_install(const struct planetkey_session *session,
                                         const struct planetkey_gdal_options *options,
                                         struct planetkey_gdal **gdal,
@@ -827,8 +828,8 @@ planetkey_status planetkey_gdal_install(const struct planetkey_session *session,
  *
  * Any thread. Blocks as planetkey_gdal_install(). Since 0.1.0.
  */
-PLANETKEY_API
 PLANETKEY_NODISCARD
+PLANETKEY_API
 planetkey_status planetkey_gdal_refresh(const struct planetkey_gdal *gdal,
                                         struct planetkey_error **error);
 
@@ -848,8 +849,8 @@ planetkey_status planetkey_gdal_refresh(const struct planetkey_gdal *gdal,
  * Any thread; with ::PLANETKEY_GDAL_HEADER_AT_OPEN no other thread may open a dataset meanwhile, because GDAL reads its options without a lock.
  * Blocks on the network only while no valid token is there, until the session's deadline. Since 0.1.0.
  */
-PLANETKEY_API
 PLANETKEY_NODISCARD
+PLANETKEY_API
 planetkey_status planetkey_gdal_path(const struct planetkey_gdal *gdal,
                                      const char *url,
                                      struct planetkey_string **path,
@@ -864,8 +865,8 @@ planetkey_status planetkey_gdal_path(const struct planetkey_gdal *gdal,
  *
  * Any thread. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API
 PLANETKEY_NODISCARD
+PLANETKEY_API
 struct planetkey_error *planetkey_gdal_last_error(const struct planetkey_gdal *gdal);
 
 /**
@@ -886,7 +887,7 @@ void planetkey_gdal_free(struct planetkey_gdal *gdal);
  *
  * Any thread. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API PLANETKEY_NODISCARD struct planetkey_gdal_options *planetkey_gdal_options_new(void);
+PLANETKEY_NODISCARD PLANETKEY_API struct planetkey_gdal_options *planetkey_gdal_options_new(void);
 
 /**
  * Which requests of `/vsicurl/` carry a credential. With ::PLANETKEY_GDAL_SCOPE_EVERY_HOST it is that of the one host that
@@ -899,8 +900,8 @@ PLANETKEY_API PLANETKEY_NODISCARD struct planetkey_gdal_options *planetkey_gdal_
  *
  * One thread at a time. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API
 PLANETKEY_NODISCARD
+PLANETKEY_API
 planetkey_status planetkey_gdal_options_set_scope(struct planetkey_gdal_options *options,
                                                   int32_t scope,
                                                   struct planetkey_error **error);
@@ -920,8 +921,8 @@ planetkey_status planetkey_gdal_options_set_scope(struct planetkey_gdal_options 
  *
  * One thread at a time. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API
 PLANETKEY_NODISCARD
+PLANETKEY_API
 planetkey_status planetkey_gdal_options_set_header(struct planetkey_gdal_options *options,
                                                    int32_t header,
                                                    struct planetkey_error **error);
@@ -936,8 +937,8 @@ planetkey_status planetkey_gdal_options_set_header(struct planetkey_gdal_options
  *
  * One thread at a time. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API
 PLANETKEY_NODISCARD
+PLANETKEY_API
 planetkey_status planetkey_gdal_options_add_host(struct planetkey_gdal_options *options,
                                                  const char *host,
                                                  struct planetkey_error **error);
@@ -953,8 +954,8 @@ planetkey_status planetkey_gdal_options_add_host(struct planetkey_gdal_options *
  *
  * One thread at a time. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API
 PLANETKEY_NODISCARD
+PLANETKEY_API
 planetkey_status planetkey_gdal_options_set_fetch(struct planetkey_gdal_options *options,
                                                   bool fetch,
                                                   struct planetkey_error **error);
@@ -983,8 +984,8 @@ PLANETKEY_API void planetkey_gdal_options_free(struct planetkey_gdal_options *op
  *
  * Any thread. Never blocks; a thread inside the former callback may still finish it after the return. Since 0.1.0.
  */
-PLANETKEY_API
 PLANETKEY_NODISCARD
+PLANETKEY_API
 planetkey_status planetkey_set_log_callback(planetkey_log_callback callback,
                                             void *user_data,
                                             planetkey_destroy_callback destroy,
@@ -1110,8 +1111,8 @@ PLANETKEY_API void planetkey_logged_in_free(struct planetkey_logged_in *logged_i
  * Any number of threads. Blocks as long as the person takes; planetkey_session_start_device_login() and
  * planetkey_session_start_browser_login() give a login that can be polled and cancelled. Since 0.1.0.
  */
-PLANETKEY_API
 PLANETKEY_NODISCARD
+PLANETKEY_API
 planetkey_status planetkey_session_login(const struct planetkey_session *session,
                                          const struct planetkey_login_options *options,
                                          struct planetkey_logged_in **logged_in,
@@ -1130,8 +1131,8 @@ planetkey_status planetkey_session_login(const struct planetkey_session *session
  *
  * Any number of threads. Blocks for one request, until the session's deadline. Since 0.1.0.
  */
-PLANETKEY_API
 PLANETKEY_NODISCARD
+PLANETKEY_API
 planetkey_status planetkey_session_start_device_login(const struct planetkey_session *session,
                                                       const struct planetkey_login_options *options,
                                                       struct planetkey_login **login,
@@ -1149,8 +1150,8 @@ planetkey_status planetkey_session_start_device_login(const struct planetkey_ses
  *
  * Any number of threads. Blocks on the network where the server's metadata is needed, until the session's deadline. Since 0.1.0.
  */
-PLANETKEY_API
 PLANETKEY_NODISCARD
+PLANETKEY_API
 planetkey_status planetkey_session_start_browser_login(const struct planetkey_session *session,
                                                        const struct planetkey_login_options *options,
                                                        struct planetkey_login **login,
@@ -1226,8 +1227,8 @@ PLANETKEY_API int64_t planetkey_login_expires_in_ms(const struct planetkey_login
  *
  * Any thread. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API
 PLANETKEY_NODISCARD
+PLANETKEY_API
 struct planetkey_string *planetkey_login_qr_code(const struct planetkey_login *login,
                                                  bool ascii);
 
@@ -1243,8 +1244,8 @@ struct planetkey_string *planetkey_login_qr_code(const struct planetkey_login *l
  *
  * Any number of threads. Blocks for one request of a device, and for the requests of a browser that has just returned. Since 0.1.0.
  */
-PLANETKEY_API
 PLANETKEY_NODISCARD
+PLANETKEY_API
 planetkey_status planetkey_login_poll(const struct planetkey_login *login,
                                       struct planetkey_logged_in **logged_in,
                                       uint32_t *next_poll_ms,
@@ -1265,8 +1266,8 @@ planetkey_status planetkey_login_poll(const struct planetkey_login *login,
  *
  * Any number of threads; all get the same outcome. Blocks. Since 0.1.0.
  */
-PLANETKEY_API
 PLANETKEY_NODISCARD
+PLANETKEY_API
 planetkey_status planetkey_login_wait(const struct planetkey_login *login,
                                       uint32_t timeout_ms,
                                       struct planetkey_logged_in **logged_in,
@@ -1284,8 +1285,8 @@ planetkey_status planetkey_login_wait(const struct planetkey_login *login,
  *
  * Any number of threads. Blocks on the network, until the session's deadline. Since 0.1.0.
  */
-PLANETKEY_API
 PLANETKEY_NODISCARD
+PLANETKEY_API
 planetkey_status planetkey_login_complete(const struct planetkey_login *login,
                                           const char *callback_url,
                                           struct planetkey_logged_in **logged_in,
@@ -1309,7 +1310,7 @@ void planetkey_login_cancel(const struct planetkey_login *login);
  *
  * Any thread. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API PLANETKEY_NODISCARD struct planetkey_login *planetkey_login_clone(const struct planetkey_login *login);
+PLANETKEY_NODISCARD PLANETKEY_API struct planetkey_login *planetkey_login_clone(const struct planetkey_login *login);
 
 /**
  * Counts down. The last count ends a login that nobody waits for, and closes its sockets; a call that has begun on another thread goes on.
@@ -1328,7 +1329,7 @@ void planetkey_login_free(struct planetkey_login *login);
  *
  * Any thread. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API PLANETKEY_NODISCARD struct planetkey_login_options *planetkey_login_options_new(void);
+PLANETKEY_NODISCARD PLANETKEY_API struct planetkey_login_options *planetkey_login_options_new(void);
 
 /**
  * How planetkey_session_login() is to go; the others go as their names say.
@@ -1340,8 +1341,8 @@ PLANETKEY_API PLANETKEY_NODISCARD struct planetkey_login_options *planetkey_logi
  *
  * One thread at a time. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API
 PLANETKEY_NODISCARD
+PLANETKEY_API
 planetkey_status planetkey_login_options_set_method(struct planetkey_login_options *options,
                                                     int32_t method,
                                                     struct planetkey_error **error);
@@ -1356,8 +1357,8 @@ planetkey_status planetkey_login_options_set_method(struct planetkey_login_optio
  *
  * One thread at a time. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API
 PLANETKEY_NODISCARD
+PLANETKEY_API
 planetkey_status planetkey_login_options_set_open_browser(struct planetkey_login_options *options,
                                                           bool open_browser,
                                                           struct planetkey_error **error);
@@ -1373,8 +1374,8 @@ planetkey_status planetkey_login_options_set_open_browser(struct planetkey_login
  *
  * One thread at a time. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API
 PLANETKEY_NODISCARD
+PLANETKEY_API
 planetkey_status planetkey_login_options_set_scopes(struct planetkey_login_options *options,
                                                     const char *const *scopes,
                                                     size_t scope_count,
@@ -1391,8 +1392,8 @@ planetkey_status planetkey_login_options_set_scopes(struct planetkey_login_optio
  *
  * One thread at a time. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API
 PLANETKEY_NODISCARD
+PLANETKEY_API
 planetkey_status planetkey_login_options_set_timeout_ms(struct planetkey_login_options *options,
                                                         uint32_t timeout_ms,
                                                         struct planetkey_error **error);
@@ -1407,8 +1408,8 @@ planetkey_status planetkey_login_options_set_timeout_ms(struct planetkey_login_o
  *
  * One thread at a time. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API
 PLANETKEY_NODISCARD
+PLANETKEY_API
 planetkey_status planetkey_login_options_set_force(struct planetkey_login_options *options,
                                                    bool force,
                                                    struct planetkey_error **error);
@@ -1423,8 +1424,8 @@ planetkey_status planetkey_login_options_set_force(struct planetkey_login_option
  *
  * One thread at a time. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API
 PLANETKEY_NODISCARD
+PLANETKEY_API
 planetkey_status planetkey_login_options_set_allow_other_subject(struct planetkey_login_options *options,
                                                                  bool allow_other_subject,
                                                                  struct planetkey_error **error);
@@ -1440,8 +1441,8 @@ planetkey_status planetkey_login_options_set_allow_other_subject(struct planetke
  *
  * One thread at a time. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API
 PLANETKEY_NODISCARD
+PLANETKEY_API
 planetkey_status planetkey_login_options_set_page(struct planetkey_login_options *options,
                                                   const char *page,
                                                   struct planetkey_error **error);
@@ -1459,8 +1460,8 @@ planetkey_status planetkey_login_options_set_page(struct planetkey_login_options
  *
  * One thread at a time. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API
 PLANETKEY_NODISCARD
+PLANETKEY_API
 planetkey_status planetkey_login_options_set_prompt(struct planetkey_login_options *options,
                                                     planetkey_prompt_callback prompt,
                                                     void *user_data,
@@ -1483,7 +1484,7 @@ PLANETKEY_API void planetkey_login_options_free(struct planetkey_login_options *
  *
  * Any thread. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API PLANETKEY_NODISCARD struct planetkey_options *planetkey_options_new(void);
+PLANETKEY_NODISCARD PLANETKEY_API struct planetkey_options *planetkey_options_new(void);
 
 /**
  * Whether tokens are kept on disk, where all processes and Planet's own tools share them.
@@ -1495,8 +1496,8 @@ PLANETKEY_API PLANETKEY_NODISCARD struct planetkey_options *planetkey_options_ne
  *
  * One thread at a time. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API
 PLANETKEY_NODISCARD
+PLANETKEY_API
 planetkey_status planetkey_options_set_save(struct planetkey_options *options,
                                             bool save,
                                             struct planetkey_error **error);
@@ -1512,8 +1513,8 @@ planetkey_status planetkey_options_set_save(struct planetkey_options *options,
  *
  * One thread at a time. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API
 PLANETKEY_NODISCARD
+PLANETKEY_API
 planetkey_status planetkey_options_set_storage_root(struct planetkey_options *options,
                                                     const char *storage_root,
                                                     struct planetkey_error **error);
@@ -1530,8 +1531,8 @@ planetkey_status planetkey_options_set_storage_root(struct planetkey_options *op
  *
  * One thread at a time. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API
 PLANETKEY_NODISCARD
+PLANETKEY_API
 planetkey_status planetkey_options_set_profile(struct planetkey_options *options,
                                                const char *profile,
                                                struct planetkey_error **error);
@@ -1548,8 +1549,8 @@ planetkey_status planetkey_options_set_profile(struct planetkey_options *options
  *
  * One thread at a time. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API
 PLANETKEY_NODISCARD
+PLANETKEY_API
 planetkey_status planetkey_options_set_storage(struct planetkey_options *options,
                                                const struct planetkey_storage *storage,
                                                struct planetkey_error **error);
@@ -1564,8 +1565,8 @@ planetkey_status planetkey_options_set_storage(struct planetkey_options *options
  *
  * One thread at a time. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API
 PLANETKEY_NODISCARD
+PLANETKEY_API
 planetkey_status planetkey_options_set_timeout_ms(struct planetkey_options *options,
                                                   uint32_t timeout_ms,
                                                   struct planetkey_error **error);
@@ -1581,8 +1582,8 @@ planetkey_status planetkey_options_set_timeout_ms(struct planetkey_options *opti
  *
  * One thread at a time. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API
 PLANETKEY_NODISCARD
+PLANETKEY_API
 planetkey_status planetkey_options_set_deployment(struct planetkey_options *options,
                                                   const char *deployment,
                                                   struct planetkey_error **error);
@@ -1597,8 +1598,8 @@ planetkey_status planetkey_options_set_deployment(struct planetkey_options *opti
  *
  * One thread at a time. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API
 PLANETKEY_NODISCARD
+PLANETKEY_API
 planetkey_status planetkey_options_add_allowed_host(struct planetkey_options *options,
                                                     const char *host,
                                                     struct planetkey_error **error);
@@ -1613,8 +1614,8 @@ planetkey_status planetkey_options_add_allowed_host(struct planetkey_options *op
  *
  * One thread at a time. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API
 PLANETKEY_NODISCARD
+PLANETKEY_API
 planetkey_status planetkey_options_set_allow_insecure_loopback(struct planetkey_options *options,
                                                                bool allow_insecure_loopback,
                                                                struct planetkey_error **error);
@@ -1629,8 +1630,8 @@ planetkey_status planetkey_options_set_allow_insecure_loopback(struct planetkey_
  *
  * One thread at a time. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API
 PLANETKEY_NODISCARD
+PLANETKEY_API
 planetkey_status planetkey_options_set_ca_file(struct planetkey_options *options,
                                                const char *ca_file,
                                                struct planetkey_error **error);
@@ -1645,8 +1646,8 @@ planetkey_status planetkey_options_set_ca_file(struct planetkey_options *options
  *
  * One thread at a time. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API
 PLANETKEY_NODISCARD
+PLANETKEY_API
 planetkey_status planetkey_options_set_proxy(struct planetkey_options *options,
                                              const char *proxy,
                                              struct planetkey_error **error);
@@ -1689,8 +1690,8 @@ PLANETKEY_API const char *planetkey_revocation_name(int32_t revocation);
  * Any number of threads. Blocks until a renewal that is under way has ended, and with `revoke` on the network for at most 10 seconds, or until the
  * deadline passes. Since 0.1.0.
  */
-PLANETKEY_API
 PLANETKEY_NODISCARD
+PLANETKEY_API
 planetkey_status planetkey_session_logout(const struct planetkey_session *session,
                                           bool revoke,
                                           bool *removed,
@@ -1710,8 +1711,8 @@ planetkey_status planetkey_session_logout(const struct planetkey_session *sessio
  *
  * Any number of threads. Blocks on the network, until the deadline. Since 0.1.0.
  */
-PLANETKEY_API
 PLANETKEY_NODISCARD
+PLANETKEY_API
 planetkey_status planetkey_session_userinfo(const struct planetkey_session *session,
                                             struct planetkey_string **json,
                                             struct planetkey_error **error);
@@ -1728,8 +1729,8 @@ planetkey_status planetkey_session_userinfo(const struct planetkey_session *sess
  *
  * Any number of threads. Blocks on the network where the keys are not at hand, until the deadline. Since 0.1.0.
  */
-PLANETKEY_API
 PLANETKEY_NODISCARD
+PLANETKEY_API
 planetkey_status planetkey_session_id_token_claims(const struct planetkey_session *session,
                                                    struct planetkey_string **json,
                                                    struct planetkey_error **error);
@@ -1747,8 +1748,8 @@ planetkey_status planetkey_session_id_token_claims(const struct planetkey_sessio
  *
  * Any number of threads. Blocks on the network, until the deadline. Since 0.1.0.
  */
-PLANETKEY_API
 PLANETKEY_NODISCARD
+PLANETKEY_API
 planetkey_status planetkey_session_introspect(const struct planetkey_session *session,
                                               const char *token,
                                               struct planetkey_string **json,
@@ -1853,8 +1854,8 @@ PLANETKEY_API bool planetkey_prompt_browser_opened(const struct planetkey_prompt
  *
  * Any thread, during the callback. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API
 PLANETKEY_NODISCARD
+PLANETKEY_API
 struct planetkey_string *planetkey_prompt_qr_code(const struct planetkey_prompt *prompt,
                                                   bool ascii);
 
@@ -1868,8 +1869,8 @@ struct planetkey_string *planetkey_prompt_qr_code(const struct planetkey_prompt 
  *
  * Any thread, during the callback. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API
 PLANETKEY_NODISCARD
+PLANETKEY_API
 planetkey_status planetkey_prompt_set_answer(const struct planetkey_prompt *prompt,
                                              const char *answer,
                                              struct planetkey_error **error);
@@ -1887,8 +1888,8 @@ planetkey_status planetkey_prompt_set_answer(const struct planetkey_prompt *prom
  *
  * Any thread. Reads files, uses no network. Since 0.1.0.
  */
-PLANETKEY_API
 PLANETKEY_NODISCARD
+PLANETKEY_API
 planetkey_status planetkey_session_from_defaults(const struct planetkey_options *options,
                                                  struct planetkey_session **session,
                                                  struct planetkey_error **error);
@@ -1907,8 +1908,8 @@ planetkey_status planetkey_session_from_defaults(const struct planetkey_options 
  *
  * Any thread. Reads files, uses no network. Since 0.1.0.
  */
-PLANETKEY_API
 PLANETKEY_NODISCARD
+PLANETKEY_API
 planetkey_status planetkey_session_from_profile(const char *name,
                                                 const struct planetkey_options *options,
                                                 struct planetkey_session **session,
@@ -1926,8 +1927,8 @@ planetkey_status planetkey_session_from_profile(const char *name,
  *
  * Any thread. Uses no network. Since 0.1.0.
  */
-PLANETKEY_API
 PLANETKEY_NODISCARD
+PLANETKEY_API
 planetkey_status planetkey_session_from_api_key(const char *api_key,
                                                 int32_t transport,
                                                 const struct planetkey_options *options,
@@ -1950,8 +1951,8 @@ planetkey_status planetkey_session_from_api_key(const char *api_key,
  *
  * Any thread. Uses no network: a wrong secret is noticed by the first call that needs a token. Since 0.1.0.
  */
-PLANETKEY_API
 PLANETKEY_NODISCARD
+PLANETKEY_API
 planetkey_status planetkey_session_from_m2m(const char *client_id,
                                             const char *client_secret,
                                             const char *const *scopes,
@@ -1973,8 +1974,8 @@ planetkey_status planetkey_session_from_m2m(const char *client_id,
  *
  * Any thread. Uses no network. Since 0.1.0.
  */
-PLANETKEY_API
 PLANETKEY_NODISCARD
+PLANETKEY_API
 planetkey_status planetkey_session_from_client_config(const char *json,
                                                       const struct planetkey_options *options,
                                                       struct planetkey_session **session,
@@ -1991,8 +1992,8 @@ planetkey_status planetkey_session_from_client_config(const char *json,
  *
  * Any thread. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API
 PLANETKEY_NODISCARD
+PLANETKEY_API
 planetkey_status planetkey_session_with_timeout_ms(const struct planetkey_session *session,
                                                    uint32_t timeout_ms,
                                                    struct planetkey_session **with_timeout,
@@ -2006,8 +2007,8 @@ planetkey_status planetkey_session_with_timeout_ms(const struct planetkey_sessio
  *
  * Any thread. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API
 PLANETKEY_NODISCARD
+PLANETKEY_API
 struct planetkey_session *planetkey_session_clone(const struct planetkey_session *session);
 
 /**
@@ -2033,8 +2034,8 @@ PLANETKEY_API void planetkey_session_free(struct planetkey_session *session);
  * Any number of threads. Blocks only while no valid token is there, on the network and on other processes that renew the same
  * session, until the deadline. Since 0.1.0.
  */
-PLANETKEY_API
 PLANETKEY_NODISCARD
+PLANETKEY_API
 planetkey_status planetkey_session_authorize(const struct planetkey_session *session,
                                              const char *url,
                                              struct planetkey_authorization **authorization,
@@ -2051,8 +2052,8 @@ planetkey_status planetkey_session_authorize(const struct planetkey_session *ses
  *
  * Any number of threads. Blocks on the network only while no valid token is there, until the deadline. Since 0.1.0.
  */
-PLANETKEY_API
 PLANETKEY_NODISCARD
+PLANETKEY_API
 planetkey_status planetkey_session_headers(const struct planetkey_session *session,
                                            const char *url,
                                            struct planetkey_authorization **authorization,
@@ -2071,8 +2072,8 @@ planetkey_status planetkey_session_headers(const struct planetkey_session *sessi
  *
  * Any number of threads. Uses no network; may read the session's file. Since 0.1.0.
  */
-PLANETKEY_API
 PLANETKEY_NODISCARD
+PLANETKEY_API
 planetkey_status planetkey_session_headers_cached(const struct planetkey_session *session,
                                                   const char *url,
                                                   struct planetkey_authorization **authorization,
@@ -2094,8 +2095,8 @@ planetkey_status planetkey_session_headers_cached(const struct planetkey_session
  * Any number of threads, each with its own buffer. Blocks on the network only while no valid token is there, until the
  * deadline. Since 0.1.0.
  */
-PLANETKEY_API
 PLANETKEY_NODISCARD
+PLANETKEY_API
 planetkey_status planetkey_session_copy_header(const struct planetkey_session *session,
                                                const char *url,
                                                char *buffer,
@@ -2115,8 +2116,8 @@ planetkey_status planetkey_session_copy_header(const struct planetkey_session *s
  *
  * Any number of threads. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API
 PLANETKEY_NODISCARD
+PLANETKEY_API
 planetkey_status planetkey_session_signed_url(const struct planetkey_session *session,
                                               const char *url,
                                               struct planetkey_string **signed_url,
@@ -2133,8 +2134,8 @@ planetkey_status planetkey_session_signed_url(const struct planetkey_session *se
  *
  * Any number of threads. Blocks on the network only while no valid token is there, until the deadline. Since 0.1.0.
  */
-PLANETKEY_API
 PLANETKEY_NODISCARD
+PLANETKEY_API
 planetkey_status planetkey_session_access_token(const struct planetkey_session *session,
                                                 struct planetkey_string **access_token,
                                                 struct planetkey_error **error);
@@ -2149,8 +2150,8 @@ planetkey_status planetkey_session_access_token(const struct planetkey_session *
  *
  * Any number of threads. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API
 PLANETKEY_NODISCARD
+PLANETKEY_API
 planetkey_status planetkey_session_api_key(const struct planetkey_session *session,
                                            struct planetkey_string **api_key,
                                            struct planetkey_error **error);
@@ -2166,8 +2167,8 @@ planetkey_status planetkey_session_api_key(const struct planetkey_session *sessi
  *
  * Any number of threads. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API
 PLANETKEY_NODISCARD
+PLANETKEY_API
 planetkey_status planetkey_session_invalidate(const struct planetkey_session *session,
                                               const char *access_token,
                                               bool *renews,
@@ -2186,8 +2187,8 @@ planetkey_status planetkey_session_invalidate(const struct planetkey_session *se
  *
  * Any number of threads. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API
 PLANETKEY_NODISCARD
+PLANETKEY_API
 planetkey_status planetkey_session_should_retry(const struct planetkey_session *session,
                                                 const char *access_token,
                                                 int32_t http_status,
@@ -2206,8 +2207,8 @@ planetkey_status planetkey_session_should_retry(const struct planetkey_session *
  * Any number of threads; those that come together make one request, in all processes that share the session: a token that another
  * process has renewed meanwhile counts. Blocks on the network until the deadline. Since 0.1.0.
  */
-PLANETKEY_API
 PLANETKEY_NODISCARD
+PLANETKEY_API
 planetkey_status planetkey_session_refresh(const struct planetkey_session *session,
                                            struct planetkey_error **error);
 
@@ -2221,8 +2222,8 @@ planetkey_status planetkey_session_refresh(const struct planetkey_session *sessi
  *
  * Any number of threads. Uses no network; may read the session's file. Since 0.1.0.
  */
-PLANETKEY_API
 PLANETKEY_NODISCARD
+PLANETKEY_API
 planetkey_status planetkey_session_status(const struct planetkey_session *session,
                                           struct planetkey_session_info **info,
                                           struct planetkey_error **error);
@@ -2549,8 +2550,8 @@ PLANETKEY_API void planetkey_string_free(struct planetkey_string *string);
  *
  * Any thread. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API
 PLANETKEY_NODISCARD
+PLANETKEY_API
 planetkey_status planetkey_strip_api_key(const char *url,
                                          struct planetkey_string **stripped,
                                          struct planetkey_error **error);
@@ -2565,8 +2566,8 @@ planetkey_status planetkey_strip_api_key(const char *url,
  *
  * Any thread. Never blocks. Since 0.1.0.
  */
-PLANETKEY_API
 PLANETKEY_NODISCARD
+PLANETKEY_API
 planetkey_status planetkey_redact_url(const char *url,
                                       struct planetkey_string **redacted,
                                       struct planetkey_error **error);

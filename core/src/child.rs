@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command};
 
 /// Every environment variable that holds a secret of Planet or Sentinel Hub. Add a variable here when this library, Planet's SDK or
 /// sentinelhub-py starts to read a secret from it.
@@ -24,6 +24,13 @@ pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
         command.env_remove(name);
     }
     command
+}
+
+/// Starts a child with the signal mask of the host, which it inherits, and not with that of this library's threads.
+///
+/// Errors: those of the system.
+pub(crate) fn spawn(command: &mut Command) -> std::io::Result<Child> {
+    crate::threads::with_mask_of_host(|| command.spawn()).and_then(|spawned| spawned)
 }
 
 /// Looks a program up along a search path, the content of `PATH`. Relative directories are skipped, so that a file in the working

@@ -30,6 +30,8 @@ pub mod secret;
 pub mod session;
 pub mod storage;
 pub mod text;
+#[doc(hidden)]
+pub mod threads;
 
 pub use authorize::api_key::strip_api_key;
 pub use authorize::redact::redact_url;

@@ -35,7 +35,27 @@ fn generate() -> String {
     let bindings = cbindgen::Builder::new().with_crate(crate_directory()).with_config(config).generate().unwrap();
     let mut header = Vec::new();
     bindings.write(&mut header);
-    String::from_utf8(header).unwrap()
+    // clang takes an attribute of the standard only before one of the compiler, and cbindgen has a fixed order.
+    let header = String::from_utf8(header).unwrap();
+    let swapped = ["\n", " "].into_iter().fold(header, |header, space| {
+        let (api, nodiscard) = ("PLANETKEY_API", "PLANETKEY_NODISCARD");
+        header.replace(&format!("{api}{space}{nodiscard}{space}"), &format!("{nodiscard}{space}{api}{space}"))
+    });
+    without_tags(&swapped)
+}
+
+/// In C before C23 an enumeration has no tag: a typedef has its name, and C++ knows one name only (-Wc++-compat).
+fn without_tags(header: &str) -> String {
+    const TYPED: &str = "\n#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L\n  : int32_t\n";
+    let mut result = String::new();
+    let mut rest = header;
+    while let Some(end) = rest.find(TYPED) {
+        let start = rest[..end].rfind("\nenum ").unwrap() + "\nenum".len();
+        let typed = TYPED.replace("  : int32_t", &format!(" {} : int32_t", &rest[start..end]));
+        result.extend([&rest[..start], &typed]);
+        rest = &rest[end + TYPED.len()..];
+    }
+    result + rest
 }
 
 /// Everything in a C header that is not a comment.

@@ -6,4 +6,6 @@
 
 /* In C and C++ alike. */
 int32_t header_alone(void);
-int32_t header_alone(void) { return PLANETKEY_STATUS_INTERNAL + PLANETKEY_API_KEY_TRANSPORT_QUERY + PLANETKEY_LOG_LEVEL_TRACE; }
+int32_t header_alone(void) {
+    return (int32_t)PLANETKEY_STATUS_INTERNAL + (int32_t)PLANETKEY_API_KEY_TRANSPORT_QUERY + (int32_t)PLANETKEY_LOG_LEVEL_TRACE;
+}

@@ -1,6 +1,6 @@
 //! The `planetkey` command.
 
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use planetkey_cli::{Signals, StandardTerminal, Terminal, run_at};
@@ -16,7 +16,9 @@ fn main() -> ExitCode {
     let (mut stdin, mut stdout, mut stderr) = (io::stdin().lock(), io::stdout().lock(), io::stderr());
     let code = run_at(terminal, Some(&signals), std::env::args_os(), &mut stdin, &mut stdout, &mut stderr);
     if signals.came() && !planetkey::session::settle(0) {
-        eprintln!("planetkey: a renewal is under way, and its outcome is kept first; Ctrl-C again ends it at once");
+        // A terminal that is closed takes no text.
+        let _ =
+            writeln!(stderr, "planetkey: a renewal is under way, and its outcome is kept first; Ctrl-C again ends it at once");
     }
     planetkey::session::settle(SETTLE_MS);
     signals.obey();

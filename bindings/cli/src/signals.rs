@@ -1,24 +1,25 @@
-//! Ctrl-C and the like, from the moment on at which a session may be renewed: a renewal that is cut off could lose it.
+//! Ctrl-C, SIGTERM and the end of the terminal, from the moment on at which a session may be renewed: a renewal that is
+//! cut off could lose it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use planetkey::Interrupt;
 #[cfg(unix)]
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 /// The signals that end a command.
 #[derive(Debug, Default)]
 pub struct Signals {
     #[cfg(unix)]
-    caught: [(i32, Arc<AtomicBool>); 2],
+    caught: [(i32, Arc<AtomicBool>); 3],
 }
 
 impl Signals {
     /// Those of this process. None is caught yet.
     #[cfg(unix)]
     pub fn of_this_process() -> Self {
-        Signals { caught: [SIGINT, SIGTERM].map(|signal| (signal, Arc::default())) }
+        Signals { caught: [SIGINT, SIGTERM, SIGHUP].map(|signal| (signal, Arc::default())) }
     }
 
     /// Those of this process. None is caught yet.
@@ -31,6 +32,10 @@ impl Signals {
     #[cfg(unix)]
     pub(crate) fn catch(&self) -> Interrupt {
         for (signal, caught) in &self.caught {
+            // Set by nohup, and by a shell for what runs in the background.
+            if is_ignored(*signal) {
+                continue;
+            }
             // Where it cannot be caught it ends the process, as before.
             let _ = signal_hook::flag::register_conditional_default(*signal, caught.clone())
                 .and_then(|_| signal_hook::flag::register(*signal, caught.clone()));
@@ -61,4 +66,12 @@ impl Signals {
             }
         }
     }
+}
+
+/// Whether this process was started with the signal ignored. Only Linux says so without unsafe code.
+#[cfg(unix)]
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & (1 << (signal - 1)) != 0)
 }

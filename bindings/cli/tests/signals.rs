@@ -40,7 +40,7 @@ fn ended(mut child: Child) -> (Option<i32>, String) {
 
 #[test]
 fn a_renewal_that_is_under_way_is_kept_before_a_signal_ends_the_command() {
-    for (signal, number) in [("INT", 2), ("TERM", 15)] {
+    for (signal, number) in [("INT", 2), ("TERM", 15), ("HUP", 1)] {
         let scene = Scene::new();
         let (mut child, session) = renewing(&scene);
         send(&child, signal);
@@ -52,6 +52,58 @@ fn a_renewal_that_is_under_way_is_kept_before_a_signal_ends_the_command() {
         let next = finish(&mut scene.bare(["print-access-token"]), b"");
         assert_ne!(next.line(), session["access_token"].as_str().unwrap());
         assert_eq!(scene.simulator.count("user.token").unwrap(), 1);
+    }
+}
+
+/// Waits for the command, which a signal ends or not, and checks that it saved the token for the next one.
+fn wait_until_saved(scene: &Scene, child: &mut Child, session: &Value, signal: Option<i32>) {
+    assert_eq!((child.wait().unwrap().signal(), scene.simulator.count("user.token").unwrap()), (signal, 1));
+    let next = finish(&mut scene.bare(["print-access-token"]), b"");
+    assert_ne!(next.line(), session["access_token"].as_str().unwrap());
+    assert_eq!(scene.simulator.count("user.token").unwrap(), 1);
+}
+
+#[test]
+fn i9_09_a_closed_terminal_ends_the_command_after_the_rotated_token_is_saved() {
+    let scene = Scene::new();
+    let (mut child, session) = renewing(&scene);
+    // Nothing can be written to the terminal from now on.
+    drop(child.stderr.take());
+    drop(child.stdout.take());
+    send(&child, "HUP");
+    wait_for_signal(&child, 1);
+    scene.simulator.release("gate");
+    wait_until_saved(&scene, &mut child, &session, Some(1));
+}
+
+#[test]
+fn i9_09_what_nohup_ignores_stays_ignored() {
+    let scene = Scene::new();
+    let session = scene.simulator.seed_session(&json!({"age": 4000})).unwrap();
+    scene.file(".planet/planet-user/token.json", session.to_string());
+    scene.simulator.script("user.token", &json!([{"hold": "gate"}])).unwrap();
+    let command = scene.bare(["print-access-token"]);
+    let mut ignoring = Command::new("sh");
+    ignoring.args(["-c", "trap '' HUP; exec \"$@\"", "sh"]).arg(command.get_program()).args(command.get_args()).env_clear();
+    ignoring.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let mut child = start(&mut ignoring);
+    assert!(scene.simulator.wait_held("gate", 1, Duration::from_secs(30)));
+    send(&child, "HUP");
+    scene.simulator.release("gate");
+    wait_until_saved(&scene, &mut child, &session, None);
+}
+
+/// Waits until the command has got the signal: it is no longer pending.
+fn wait_for_signal(child: &Child, number: u32) {
+    let is_pending = || {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+        status
+            .lines()
+            .filter_map(|line| line.strip_prefix("ShdPnd:").or_else(|| line.strip_prefix("SigPnd:")))
+            .any(|mask| u64::from_str_radix(mask.trim(), 16).unwrap() & (1 << (number - 1)) != 0)
+    };
+    while is_pending() {
+        std::thread::yield_now();
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use napi_derive::napi;
 use planetkey::storage::StorageCallbacks;
-use planetkey::{DEFAULT_TIMEOUT_MS, M2mOptions, Options};
+use planetkey::{DEFAULT_TIMEOUT_MS, M2mOptions, Options, Runtime};
 
 use crate::event_loop::Line;
 use crate::storage::NodeStorage;
@@ -58,6 +58,8 @@ impl NativeOptions {
             allow_insecure_loopback: self.allow_insecure_loopback,
             ca_file: self.ca_file.clone(),
             proxy: self.proxy.clone(),
+            // Node reads this one for its own requests.
+            runtime: Runtime { extra_ca_variable: Some("NODE_EXTRA_CA_CERTS"), ..Runtime::default() },
             ..Options::default()
         }
     }

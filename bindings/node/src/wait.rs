@@ -49,7 +49,7 @@ pub(crate) fn start<'env, T: ToNapiValue + Send + 'static>(
     let cancelled = Arc::clone(&cancellation.cancelled);
     let interrupt: Interrupt = Arc::new(move || cancelled.load(Ordering::Relaxed) || line.is_closed());
     let (sender, receiver) = sync_channel(1);
-    let spawned = std::thread::Builder::new().name("planetkey-call".to_owned()).spawn(move || {
+    let spawned = planetkey::threads::spawn("planetkey-call", move || {
         // Nothing comes when there is no promise to settle.
         let Ok(deferred) = receiver.recv() else { return };
         let deferred: napi::JsDeferred<T, Resolver<T>> = deferred;

@@ -6,9 +6,10 @@
 
 use std::ffi::c_int;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use pyo3::exceptions::PyImportError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use pyo3::{IntoPyObjectExt, ffi};
@@ -23,6 +24,26 @@ const SLICE_MS: u64 = 20;
 static VISITS: AtomicU64 = AtomicU64::new(0);
 /// The process whose interpreter takes no more visits.
 static CLOSED: AtomicU32 = AtomicU32::new(0);
+
+/// The interpreter that imported the module first; -1 before that.
+static INTERPRETER: AtomicI64 = AtomicI64::new(-1);
+
+/// Binds the module to this interpreter: its exception classes and callbacks are objects of one interpreter.
+///
+/// Errors: ImportError in another interpreter of this process.
+pub(crate) fn claim(py: Python<'_>) -> PyResult<()> {
+    // SAFETY: this thread is attached to an interpreter, which stays valid meanwhile.
+    let this = unsafe { ffi::PyInterpreterState_GetID(ffi::PyInterpreterState_Get()) };
+    if this < 0 {
+        return Err(PyErr::fetch(py));
+    }
+    match INTERPRETER.compare_exchange(-1, this, Ordering::SeqCst, Ordering::SeqCst) {
+        Err(first) if first != this => Err(PyImportError::new_err(
+            "planetkey works in one interpreter of a process, and another one has imported it; use it there, or in a process of its own",
+        )),
+        _ => Ok(()),
+    }
+}
 
 fn count(stamped: u64) -> u64 {
     if stamped >> 32 == u64::from(std::process::id()) { stamped & 0xffff_ffff } else { 0 }

@@ -64,6 +64,7 @@ fn exception_classes(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
 /// The native half of planetkey; import `planetkey` instead.
 #[pymodule(gil_used = false)]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    interpreter::claim(module.py())?;
     module.add("__version__", planetkey::VERSION)?;
     module.add_class::<session::Session>()?;
     module.add_class::<authorization::Authorization>()?;

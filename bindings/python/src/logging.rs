@@ -55,7 +55,7 @@ const PATIENCE: Duration = Duration::from_millis(100);
 /// Has another thread deliver it. Whoever holds the GIL may be waiting for this one, where a thread of GDAL asks for a token.
 fn hand_over(level: Level, message: String) {
     let (sender, receiver) = sync_channel::<()>(1);
-    let started = std::thread::Builder::new().name("planetkey-log".into()).spawn(move || {
+    let started = planetkey::threads::spawn_for_host("planetkey-log", move || {
         deliver(level, &message);
         drop(sender);
     });

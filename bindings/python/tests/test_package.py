@@ -28,6 +28,12 @@ def test_one_version_everywhere() -> None:
     assert planetkey.__version__ == metadata.version("planetkey") == version[1]
 
 
+def test_i9_10_no_free_threaded_python_is_promised() -> None:
+    """A wheel for the stable ABI cannot be loaded there."""
+    classifiers = metadata.metadata("planetkey").get_all("Classifier") or []
+    assert not [classifier for classifier in classifiers if "Free Threading" in classifier]
+
+
 def test_the_wheel_is_typed_and_holds_no_sources() -> None:
     files = {str(file) for file in metadata.files("planetkey") or ()}
     assert {"planetkey/py.typed", "planetkey/_native.pyi", "planetkey/errors.py"} <= files

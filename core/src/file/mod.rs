@@ -16,7 +16,7 @@ mod walk;
 
 pub(crate) use directory::{Directory, Kind};
 pub use read::read_secret_file;
-pub(crate) use read::{MAX_FILE_BYTES, read, read_at, read_named};
+pub(crate) use read::{MAX_FILE_BYTES, read, read_at, read_named, read_whole};
 pub use replace::{Disk, RealDisk, Step};
 pub(crate) use replace::{check_on, check_writable, replace, replace_at, temporary_prefix};
 

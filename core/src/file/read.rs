@@ -42,19 +42,20 @@ pub(crate) fn read_at(directory: &Directory, path: &CheckedPath) -> Result<Optio
 ///
 /// Errors: MISCONFIGURED; the message names the file.
 pub(crate) fn read_named(path: &Path, limit: u64) -> Result<Zeroizing<Vec<u8>>> {
-    let path = CheckedPath::from(std::path::absolute(path).unwrap_or_else(|_| path.to_owned()));
-    let read = match Directory::open(&path) {
-        Ok(Some(directory)) => read_bounded(&directory, &path, limit),
-        Ok(None) => Ok(None),
-        Err(error) => Err(error),
+    read_whole(path, limit).map_err(|error| {
+        let failed = failed("cannot be read", path, &error);
+        Error::new(Status::Misconfigured, failed.message())
+    })
+}
+
+/// As [`read_named`], with the error of the system or a refusal that names the file.
+pub(crate) fn read_whole(path: &Path, limit: u64) -> io::Result<Zeroizing<Vec<u8>>> {
+    let path = CheckedPath::from(std::path::absolute(path)?);
+    let contents = match Directory::open(&path)? {
+        Some(directory) => read_bounded(&directory, &path, limit)?,
+        None => None,
     };
-    match read.and_then(|read| read.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))) {
-        Ok(contents) => Ok(contents.bytes),
-        Err(error) => {
-            let failed = failed("cannot be read", path.path(), &error);
-            Err(Error::new(Status::Misconfigured, failed.message()))
-        }
-    }
+    contents.map(|contents| contents.bytes).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
 }
 
 /// A file with a secret that the user named, whole: at most 64 KiB.

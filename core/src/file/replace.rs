@@ -3,6 +3,7 @@
 use super::{CheckedPath, Directory, MAX_FILE_BYTES, Version, failed, refused};
 use crate::error::Result;
 use crate::file::directory::Kind;
+use crate::threads;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, ErrorKind, Seek, Write};
@@ -54,12 +55,13 @@ impl Disk for RealDisk {
 /// cannot be replaced by a rename, such as a mount point, is rewritten in place. Blocks until the
 /// disk has it. Errors: STORAGE; the old content is then unchanged.
 pub(crate) fn replace(path: &CheckedPath, bytes: &[u8]) -> Result<()> {
-    write(&RealDisk, None, path, bytes).map(drop).map_err(|error| failed("cannot be written", path.path(), &error))
+    replace_at(&RealDisk, None, path, bytes).map(drop)
 }
 
 /// As [`replace`], on a disk that may fail, and in a directory that may be open already.
 pub(crate) fn replace_at(disk: &dyn Disk, directory: Option<&Directory>, path: &CheckedPath, bytes: &[u8]) -> Result<Version> {
-    write(disk, directory, path, bytes).map_err(|error| failed("cannot be written", path.path(), &error))
+    let written = threads::shielded(|| write(disk, directory, path, bytes)).and_then(|written| written);
+    written.map_err(|error| failed("cannot be written", path.path(), &error))
 }
 
 /// Whether [`replace_at`] would succeed now with content of the usual size. Leaves nothing behind.
@@ -79,7 +81,8 @@ pub(crate) fn check_on(disk: &dyn Disk, directory: Option<&Directory>, path: &Ch
             staged => staged.map(drop),
         }
     };
-    check().map_err(|error| failed("cannot be written", path.path(), &error))
+    let checked = threads::shielded(check).and_then(|checked| checked);
+    checked.map_err(|error| failed("cannot be written", path.path(), &error))
 }
 
 /// Whether files can be made in this directory, or in the first above it that exists.

@@ -2,12 +2,15 @@
 //!
 //! What goes over the wire is a [`Transport`]'s business; when it may go again is decided here.
 
+mod certificates;
+mod no_proxy;
 mod reqwest_transport;
 pub mod retry_after;
 mod surroundings;
 
 pub use reqwest_transport::ReqwestTransport;
 pub(crate) use reqwest_transport::is_loopback;
+pub use surroundings::Surroundings;
 pub(crate) use surroundings::is_supported as is_supported_proxy;
 
 use crate::clock::{Clock, Random, fraction};
@@ -18,8 +21,6 @@ use std::time::Duration;
 
 /// No answer of an authorization server comes near this size; what is larger is cut off.
 pub const MAX_BODY_BYTES: usize = 1024 * 1024;
-/// A bundle of all the CA certificates in use is smaller than half a megabyte.
-const MAX_CA_BYTES: u64 = 16 * 1024 * 1024;
 
 /// A wait that a server asks for is sat out inside a call only up to this; a longer one is the caller's business.
 const LONGEST_PATIENT_WAIT_MS: u64 = 10_000;
@@ -162,6 +163,8 @@ pub enum TransportFailure {
     Ambiguous(String),
     /// The TLS handshake failed: the certificate is not trusted, expired, or for another name.
     Tls(String),
+    /// The server and this library cannot agree on TLS, or the server demands a client certificate. The server has not read the request.
+    TlsRefused(String),
     /// The proxy wants a user name and password.
     ProxyAuthentication,
     /// The answer is larger than [`MAX_BODY_BYTES`].
@@ -304,6 +307,10 @@ fn to_error(request: &Request, failure: TransportFailure) -> Error {
             "{place} did not prove its identity ({why}); check the machine's clock, and if a proxy inspects TLS give its CA as ca_file"
         ))
         .with_reason("tls"),
+        TransportFailure::TlsRefused(why) => {
+            Error::misconfigured(format!("{place} refused the TLS connection ({why}); check the address and the server's TLS settings"))
+                .with_reason("tls")
+        }
         TransportFailure::ProxyAuthentication => Error::misconfigured(format!(
             "the proxy on the way to {place} wants a user name and password (HTTP 407); put them into the proxy URL"
         ))

@@ -3,11 +3,13 @@
 //! A blocking client must not be used inside an async runtime, and one that was inherited over `fork` never answers; a thread and a
 //! client per exchange have neither trouble, and an idle session owns no thread and no socket. Tokens are fetched about once an hour.
 
-use super::{Body, MAX_BODY_BYTES, MAX_CA_BYTES, Method, Request, Response, TransportFailure, surroundings};
-use crate::error::Error;
-use crate::file;
+use super::certificates::{self, Bundle};
+use super::surroundings::{Proxy, Surroundings, Way};
+use super::{Body, MAX_BODY_BYTES, Method, Request, Response, TransportFailure};
+use crate::error::{Error, Status};
 use crate::secret::Secret;
-use reqwest::blocking::Client;
+use crate::threads;
+use reqwest::blocking::{Client, ClientBuilder};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, LOCATION, RETRY_AFTER};
 use std::error::Error as _;
 use std::io::Read;
@@ -23,22 +25,23 @@ type Outcome = std::result::Result<Response, TransportFailure>;
 /// The real network.
 #[derive(Clone, Debug, Default)]
 pub struct ReqwestTransport {
-    /// CA certificates to trust beside the machine's own, as PEM files.
+    /// CA certificates to trust beside the machine's own, as PEM files, instead of those that a variable names.
     pub ca_files: Vec<PathBuf>,
     /// The proxy to use instead of what the environment says (`HTTPS_PROXY`, `NO_PROXY`, ...). Loopback is never proxied.
     pub proxy: Option<Secret>,
+    /// What the environment said about proxies and certificates when the session was opened.
+    pub surroundings: Surroundings,
 }
 
 impl super::Transport for ReqwestTransport {
     fn exchange(&self, request: &Request, timeout: Duration) -> Outcome {
         let (sender, receiver) = mpsc::sync_channel(1);
         let (transport, request) = (self.clone(), request.clone());
-        std::thread::Builder::new()
-            .name("planetkey-http".into())
-            .spawn(move || {
-                // Nobody may be listening any more: the deadline passed while the body stalled.
-                let _ = sender.send(transport.run(&request, timeout));
-            })
+        let run = move || {
+            // The receiver may be gone: the deadline passed while the body stalled.
+            let _ = sender.send(transport.run(&request, timeout));
+        };
+        threads::spawn("planetkey-http", run)
             .map_err(|error| TransportFailure::NotSent(format!("no thread could be started: {error}")))?;
         receiver.recv_timeout(timeout).unwrap_or_else(|error| {
             Err(match error {
@@ -55,7 +58,8 @@ impl super::Transport for ReqwestTransport {
 impl ReqwestTransport {
     fn run(&self, request: &Request, timeout: Duration) -> Outcome {
         let started = Instant::now();
-        let client = self.client(request, timeout)?;
+        let way = self.way_to(&request.url).map_err(TransportFailure::Setup)?;
+        let client = self.client(request, &way, timeout).map_err(TransportFailure::Setup)?;
         let builder = match request.method {
             Method::Get => client.get(request.url.clone()),
             Method::Post => client
@@ -80,8 +84,7 @@ impl ReqwestTransport {
             }
             None => builder,
         };
-        let response =
-            builder.send().map_err(|error| self.explained(failure(&error, started.elapsed() < timeout), &request.url))?;
+        let response = builder.send().map_err(|error| self.explained(failure(&error, started.elapsed() < timeout), &way))?;
         let headers = response.headers();
         let mut answer = Response {
             status: response.status().as_u16(),
@@ -102,33 +105,29 @@ impl ReqwestTransport {
     }
 
     /// Names what stands in the way and is not in the request: the proxy, and CA files that do nothing.
-    fn explained(&self, failure: TransportFailure, url: &url::Url) -> TransportFailure {
-        if let TransportFailure::Tls(why) = failure {
-            let useless = surroundings::useless_ca_files();
-            return TransportFailure::Tls(std::iter::once(why).chain(useless).collect::<Vec<_>>().join("; "));
-        }
-        let proxy = match &self.proxy {
-            _ if is_loopback(url) => None,
-            Some(proxy) => Some(("the option proxy", proxy.expose().to_owned())),
-            None => surroundings::proxy_for(url),
-        };
-        let Some((origin, proxy)) = proxy.map(|(origin, proxy)| (origin, Secret::from(proxy))) else { return failure };
-        let Some((scheme, shown)) = surroundings::shown(proxy.expose()) else { return failure };
-        match failure {
-            // Not before: what reqwest takes from NO_PROXY is known to it alone.
-            TransportFailure::NotSent(_) | TransportFailure::Ambiguous(_) | TransportFailure::TimedOut(_)
-                if !surroundings::is_supported(&scheme) =>
-            {
-                TransportFailure::Setup(Error::misconfigured(format!(
-                    "{origin} names a proxy of the scheme {scheme}, which is not supported; name an http proxy, http://host:port"
-                )))
+    fn explained(&self, failure: TransportFailure, way: &Way) -> TransportFailure {
+        match (failure, way) {
+            (TransportFailure::Tls(why), _) => {
+                let useless = self.surroundings.useless_roots();
+                TransportFailure::Tls(std::iter::once(why).chain(useless).collect::<Vec<_>>().join("; "))
             }
-            TransportFailure::NotSent(why) => TransportFailure::NotSent(format!("by the proxy {shown} of {origin}: {why}")),
-            failure => failure,
+            (TransportFailure::NotSent(why), Way::Proxy(proxy)) => {
+                TransportFailure::NotSent(format!("by the proxy {} of {}: {why}", proxy.shown, proxy.origin))
+            }
+            (failure, _) => failure,
         }
     }
 
-    fn client(&self, request: &Request, timeout: Duration) -> std::result::Result<Client, TransportFailure> {
+    /// How the request reaches its server.
+    fn way_to(&self, url: &url::Url) -> std::result::Result<Way, Error> {
+        match &self.proxy {
+            _ if is_loopback(url) => Ok(Way::Direct),
+            Some(proxy) => Proxy::new("the option proxy", proxy.expose()).map(Way::Proxy),
+            None => self.surroundings.way_to(url),
+        }
+    }
+
+    fn client(&self, request: &Request, way: &Way, timeout: Duration) -> std::result::Result<Client, Error> {
         let mut builder = Client::builder()
             .user_agent(concat!("planetkey/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
@@ -137,33 +136,46 @@ impl ReqwestTransport {
             .pool_max_idle_per_host(0)
             .timeout(timeout)
             .connect_timeout(timeout.min(CONNECT_TIMEOUT));
-        if is_loopback(&request.url) {
-            builder = builder.no_proxy();
-        } else if let Some(proxy) = &self.proxy {
-            let proxy = reqwest::Proxy::all(proxy.expose()).map_err(|_| {
-                TransportFailure::Setup(Error::misconfigured("the proxy is not a URL; give it as http://host:port"))
-            })?;
-            builder = builder.no_proxy().proxy(proxy);
-        }
-        for path in &self.ca_files {
-            let unreadable = |why: String| {
-                TransportFailure::Setup(
-                    Error::misconfigured(format!("the CA file {} cannot be used: {why}", path.display())).with_reason("tls"),
-                )
-            };
-            let pem = file::read_named(path, MAX_CA_BYTES).map_err(|error| unreadable(error.message().to_owned()))?;
-            let certificates = reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| unreadable(error.to_string()))?;
-            if certificates.is_empty() {
-                return Err(unreadable("it holds no PEM certificate".into()));
+        // Without a word about proxies reqwest reads the environment.
+        builder = match way {
+            Way::Direct => builder.no_proxy(),
+            Way::Proxy(named) => {
+                let proxy = reqwest::Proxy::all(named.url.expose()).map_err(|_| {
+                    Error::misconfigured(format!("{} is not the URL of a proxy; give it as http://host:port", named.origin))
+                })?;
+                builder.no_proxy().proxy(proxy)
             }
-            builder = builder.tls_certs_merge(certificates);
-        }
-        builder.build().map_err(|error| {
-            let why: Vec<_> = std::iter::once(root_cause(&error)).chain(surroundings::useless_ca_files()).collect();
-            TransportFailure::Setup(
-                Error::misconfigured(format!("the HTTP client cannot be set up ({})", why.join("; "))).with_retryable(true),
-            )
+            #[cfg(any(windows, target_vendor = "apple"))]
+            Way::System => builder,
+        };
+        self.with_tls(builder, request, way)?.build().map_err(|error| {
+            let message = format!("the HTTP client cannot be set up now ({})", root_cause(&error));
+            Error::new(Status::Unavailable, message).with_retryable(true)
         })
+    }
+
+    fn with_tls(&self, builder: ClientBuilder, request: &Request, way: &Way) -> std::result::Result<ClientBuilder, Error> {
+        let is_plain = request.url.scheme() == "http" && matches!(way, Way::Direct);
+        if is_plain {
+            return Ok(builder.tls_backend_preconfigured(certificates::no_tls()?));
+        }
+        let named = self.ca_files.iter().map(|path| Bundle { what: "ca_file names".to_owned(), path: path.clone() });
+        let bundle = if self.ca_files.is_empty() { self.surroundings.bundle() } else { None };
+        let mut more = Vec::new();
+        for bundle in named.chain(bundle).chain(self.surroundings.extra()) {
+            more.extend(bundle.read()?);
+        }
+        #[cfg(all(unix, not(target_vendor = "apple")))]
+        {
+            let tls = certificates::tls(&self.surroundings.roots, more, self.surroundings.useless_roots())?;
+            Ok(builder.tls_backend_preconfigured(tls))
+        }
+        #[cfg(not(all(unix, not(target_vendor = "apple"))))]
+        {
+            let broken = |_| Error::misconfigured("a CA certificate cannot be used").with_reason("tls");
+            let more = more.iter().map(|der| reqwest::Certificate::from_der(der.as_ref()).map_err(broken));
+            Ok(builder.tls_certs_merge(more.collect::<std::result::Result<Vec<_>, _>>()?))
+        }
     }
 }
 
@@ -221,8 +233,11 @@ fn read_body(
 }
 
 fn failure(error: &reqwest::Error, time_left: bool) -> TransportFailure {
-    if let Some(why) = tls_failure(error) {
-        return TransportFailure::Tls(why);
+    let tls = tls_failure(error);
+    if let Some(tls) = tls {
+        if let Some(failure) = definite(tls) {
+            return failure;
+        }
     }
     if error.is_timeout() && error.is_connect() && time_left {
         return TransportFailure::NotSent("no connection within 10 seconds".into());
@@ -230,19 +245,43 @@ fn failure(error: &reqwest::Error, time_left: bool) -> TransportFailure {
     if error.is_timeout() {
         return TransportFailure::TimedOut(!error.is_connect());
     }
-    let why = root_cause(error);
+    let why = tls.map_or_else(|| root_cause(error), |tls| format!("TLS failed: {tls}"));
     if why.contains("proxy authorization required") {
         return TransportFailure::ProxyAuthentication;
     }
     if error.is_connect() { TransportFailure::NotSent(why) } else { TransportFailure::Ambiguous(why) }
 }
 
-/// The TLS library's own words, if it is what failed.
-fn tls_failure(error: &reqwest::Error) -> Option<String> {
+/// A TLS failure that comes again with every attempt, before the server has read a request. A broken record is not one.
+fn definite(error: &rustls::Error) -> Option<TransportFailure> {
+    use rustls::AlertDescription as Alert;
+    match error {
+        rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented => {
+            Some(TransportFailure::Tls(error.to_string()))
+        }
+        // With TLS 1.3 it comes after the client's handshake, when the request may be on its way, but instead of reading it.
+        rustls::Error::AlertReceived(
+            Alert::CertificateRequired
+            | Alert::BadCertificate
+            | Alert::UnsupportedCertificate
+            | Alert::CertificateUnknown
+            | Alert::AccessDenied
+            | Alert::UnknownCA,
+        ) => Some(TransportFailure::TlsRefused(format!("{error}: it may demand a client certificate, which is not supported"))),
+        rustls::Error::PeerIncompatible(_)
+        | rustls::Error::AlertReceived(
+            Alert::HandshakeFailure | Alert::ProtocolVersion | Alert::InsufficientSecurity | Alert::UnrecognisedName,
+        ) => Some(TransportFailure::TlsRefused(format!("{error}: no common TLS version, cipher or host name"))),
+        _ => None,
+    }
+}
+
+/// The error of the TLS library, if it is what failed.
+fn tls_failure(error: &reqwest::Error) -> Option<&rustls::Error> {
     let mut cause = error.source();
     while let Some(this) = cause {
         if let Some(tls) = this.downcast_ref::<rustls::Error>() {
-            return Some(tls.to_string());
+            return Some(tls);
         }
         // An io::Error may wrap another one, and its source() passes over what it wraps.
         cause = match this.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {

@@ -1,26 +1,184 @@
-//! What the process's environment says of the way to a server: for messages, because reqwest and rustls read it themselves.
+//! What the environment says about the way to a server: proxies and CA certificates.
+//!
+//! The variables are read once, when a session is opened. A C host may call `setenv` at any time, and `getenv` on another
+//! thread races with it. The HTTP client and the TLS library therefore never read the environment themselves.
 
-use super::MAX_CA_BYTES;
-use crate::file;
-use std::path::Path;
+use super::certificates::Bundle;
+use super::no_proxy::NoProxy;
+use crate::error::{Error, Result};
+use crate::profile::{Environment, FixedEnvironment};
+use crate::secret::Secret;
+use crate::text::one_line;
+use std::ffi::OsString;
+use std::path::PathBuf;
 use url::Url;
 
-/// The variable that names the proxy for this https address, and what it holds.
-pub(super) fn proxy_for(url: &Url) -> Option<(&'static str, String)> {
-    let names: [&str; 4] = match url.scheme() {
-        "https" => ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"],
-        _ => ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"],
-    };
-    let (name, value) = names.into_iter().find_map(|name| Some((name, set(name)?)))?;
-    (!is_exempt(url.host_str()?)).then_some((name, value))
+const HTTPS: [&str; 4] = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
+/// In a CGI program `HTTP_PROXY` is the header `Proxy` of a request, which anybody can send.
+const HTTP: [&str; 4] = ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"];
+
+/// The variables that a session was opened with.
+#[derive(Clone, Debug)]
+pub struct Surroundings {
+    https: Option<Named<Secret>>,
+    http: Option<Named<Secret>>,
+    no_proxy: NoProxy,
+    /// `REQUESTS_CA_BUNDLE` or `CURL_CA_BUNDLE`.
+    bundle: Option<Named<PathBuf>>,
+    /// What the runtime of a language reads itself, such as `NODE_EXTRA_CA_CERTS`.
+    extra: Option<Named<PathBuf>>,
+    pub(super) roots: Roots,
 }
 
-/// A proxy as it may be told: scheme, host and port, without the user name and password that it may hold.
-pub(super) fn shown(proxy: &str) -> Option<(String, String)> {
-    let with_scheme = if proxy.contains("://") { proxy.to_owned() } else { format!("http://{proxy}") };
-    let url = Url::parse(&with_scheme).ok()?;
-    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    Some((url.scheme().to_owned(), format!("{}://{}{port}", url.scheme(), url.host_str()?)))
+/// A variable and its value.
+#[derive(Clone, Debug)]
+struct Named<T> {
+    name: &'static str,
+    value: T,
+}
+
+/// Where the CA certificates of the machine are.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Roots {
+    pub(super) file: Option<PathBuf>,
+    pub(super) directories: Vec<PathBuf>,
+    /// Whether `SSL_CERT_FILE` names the file.
+    is_named: bool,
+}
+
+/// How a request reaches its server.
+#[derive(Debug)]
+pub(super) enum Way {
+    Direct,
+    Proxy(Proxy),
+    /// As the settings of the system say, where there are such settings.
+    #[cfg(any(windows, target_vendor = "apple"))]
+    System,
+}
+
+/// A proxy, and the variable or option that names it.
+#[derive(Clone, Debug)]
+pub(super) struct Proxy {
+    pub(super) origin: &'static str,
+    pub(super) url: Secret,
+    /// Scheme, host and port, without the user name and password that the URL may hold.
+    pub(super) shown: String,
+}
+
+impl Default for Surroundings {
+    /// No variable is set.
+    fn default() -> Self {
+        Surroundings::of(&FixedEnvironment::default(), None)
+    }
+}
+
+impl Surroundings {
+    /// Reads the variables, and `extra_ca_variable`. A value that cannot be used is an error of the request that needs it.
+    pub fn of(environment: &dyn Environment, extra_ca_variable: Option<&'static str>) -> Self {
+        let is_cgi = environment.raw("REQUEST_METHOD").is_some();
+        let no_proxy = ["no_proxy", "NO_PROXY"].into_iter().find_map(|name| environment.raw(name)).unwrap_or_default();
+        let path = |name| {
+            let value = environment.raw(name).filter(|value| !value.is_empty())?;
+            Some(Named { name, value: PathBuf::from(value) })
+        };
+        Surroundings {
+            https: first(environment, HTTPS.iter()),
+            http: first(environment, HTTP.iter().filter(|name| !is_cgi || **name != "HTTP_PROXY")),
+            no_proxy: NoProxy::from_text(&no_proxy.to_string_lossy()),
+            bundle: ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"].into_iter().find_map(path),
+            extra: extra_ca_variable.and_then(path),
+            roots: Roots::of(environment),
+        }
+    }
+
+    /// Errors: MISCONFIGURED where the variable holds no proxy that can be used.
+    pub(super) fn way_to(&self, url: &Url) -> Result<Way> {
+        let named = if url.scheme() == "https" { &self.https } else { &self.http };
+        match named {
+            _ if self.no_proxy.exempts(url) => Ok(Way::Direct),
+            #[cfg(any(windows, target_vendor = "apple"))]
+            None => Ok(Way::System),
+            #[cfg(not(any(windows, target_vendor = "apple")))]
+            None => Ok(Way::Direct),
+            // As with curl, an empty value switches the proxy off.
+            Some(named) if named.value.expose().is_empty() => Ok(Way::Direct),
+            Some(named) => Proxy::new(named.name, named.value.expose()).map(Way::Proxy),
+        }
+    }
+
+    /// The CA certificates to trust beside those of the machine, if a variable names some.
+    pub(super) fn bundle(&self) -> Option<Bundle> {
+        self.bundle.as_ref().map(Named::bundle)
+    }
+
+    /// Those of the language's runtime.
+    pub(super) fn extra(&self) -> Option<Bundle> {
+        self.extra.as_ref().map(Named::bundle)
+    }
+
+    /// What a message about certificates says of `SSL_CERT_FILE`, where that file does nothing.
+    pub(super) fn useless_roots(&self) -> Option<String> {
+        let path = self.roots.file.as_ref().filter(|_| self.roots.is_named)?;
+        let why = match std::fs::read(path) {
+            Err(_) => "cannot be read",
+            Ok(pem) if !pem.windows(MARK.len()).any(|window| window == MARK) => "holds no certificate",
+            Ok(_) => return None,
+        };
+        let path = one_line(&path.to_string_lossy(), 200);
+        Some(format!("the file that SSL_CERT_FILE names {why}, so it does nothing: {path}"))
+    }
+}
+
+impl Named<PathBuf> {
+    fn bundle(&self) -> Bundle {
+        Bundle { what: format!("{} names", self.name), path: self.value.clone() }
+    }
+}
+
+const MARK: &[u8] = b"-----BEGIN ";
+
+impl Roots {
+    fn of(environment: &dyn Environment) -> Self {
+        let set = |name: &str| environment.raw(name).filter(|value| !value.is_empty());
+        let (file, directories) = (set("SSL_CERT_FILE"), set("SSL_CERT_DIR"));
+        if file.is_none() && directories.is_none() {
+            return Roots::of_system();
+        }
+        let split = |value: OsString| std::env::split_paths(&value).filter(|path| !path.as_os_str().is_empty()).collect();
+        Roots { is_named: file.is_some(), file: file.map(PathBuf::from), directories: directories.map(split).unwrap_or_default() }
+    }
+
+    #[cfg(all(unix, not(target_vendor = "apple")))]
+    fn of_system() -> Self {
+        let found = openssl_probe::probe();
+        Roots { file: found.cert_file, directories: found.cert_dir, is_named: false }
+    }
+
+    /// The system's own verifier knows.
+    #[cfg(not(all(unix, not(target_vendor = "apple"))))]
+    fn of_system() -> Self {
+        Roots::default()
+    }
+}
+
+impl Proxy {
+    /// Errors: MISCONFIGURED, without the value, which may hold a password.
+    pub(super) fn new(origin: &'static str, value: &str) -> Result<Self> {
+        let value = value.trim();
+        let with_scheme = if value.contains("://") { value.to_owned() } else { format!("http://{value}") };
+        let url = Url::parse(&with_scheme).ok().filter(Url::has_host).ok_or_else(|| {
+            Error::misconfigured(format!("{origin} is not the URL of a proxy; set it to http://host:port, or unset it"))
+        })?;
+        if !is_supported(url.scheme()) {
+            return Err(Error::misconfigured(format!(
+                "{origin} names a proxy of the scheme {}, which is not supported; name an http proxy, http://host:port",
+                one_line(url.scheme(), 20)
+            )));
+        }
+        let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+        let shown = format!("{}://{}{port}", url.scheme(), url.host_str().unwrap_or_default());
+        Ok(Proxy { origin, url: Secret::from(with_scheme), shown })
+    }
 }
 
 /// Whether requests can go through proxies of this scheme.
@@ -28,31 +186,50 @@ pub(crate) fn is_supported(scheme: &str) -> bool {
     matches!(scheme, "http" | "https")
 }
 
-/// The files of CA certificates that the environment names and that do nothing, because they are not there or hold none.
-pub(super) fn useless_ca_files() -> Vec<String> {
-    let useless = |name: &&str| {
-        let path = set(name)?;
-        let why = match file::read_named(Path::new(&path), MAX_CA_BYTES) {
-            Err(_) => "cannot be read",
-            Ok(pem) if !pem.windows(MARK.len()).any(|window| window == MARK) => "holds no certificate",
-            Ok(_) => return None,
-        };
-        Some(format!("the file that {name} names {why}, so it does nothing: {}", crate::text::one_line(&path, 200)))
-    };
-    ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"].iter().filter_map(useless).collect()
-}
-
-const MARK: &[u8] = b"-----BEGIN CERTIFICATE-----";
-
-fn set(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
-}
-
-/// `NO_PROXY`, as far as it is about names.
-fn is_exempt(host: &str) -> bool {
-    let list = set("NO_PROXY").or_else(|| set("no_proxy")).unwrap_or_default();
-    list.split(',').map(str::trim).any(|entry| {
-        let name = entry.trim_start_matches('.');
-        entry == "*" || !name.is_empty() && (host == name || host.strip_suffix(name).is_some_and(|rest| rest.ends_with('.')))
+/// The first of these variables that is there, also without a value.
+fn first<'a>(environment: &dyn Environment, names: impl IntoIterator<Item = &'a &'static str>) -> Option<Named<Secret>> {
+    names.into_iter().find_map(|name| {
+        let value = environment.raw(name)?;
+        Some(Named { name, value: Secret::from(value.to_string_lossy().trim()) })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn way(variables: &[(&str, &str)], url: &str) -> std::result::Result<String, String> {
+        let surroundings = Surroundings::of(&FixedEnvironment::new(variables.iter().copied()), None);
+        match surroundings.way_to(&url.parse().unwrap()) {
+            Ok(Way::Proxy(proxy)) => Ok(format!("{} {}", proxy.origin, proxy.shown)),
+            Ok(_) => Ok("direct".into()),
+            Err(error) => Err(error.message().to_owned()),
+        }
+    }
+
+    #[test]
+    fn i10_12_the_lower_case_variable_decides_first_as_with_curl() {
+        let both = [("HTTPS_PROXY", "http://upper:1"), ("https_proxy", "http://u:p@lower:2"), ("ALL_PROXY", "http://all:3")];
+        assert_eq!(way(&both, "https://a.example/").unwrap(), "https_proxy http://lower:2");
+        assert_eq!(way(&both[..1], "https://a.example/").unwrap(), "HTTPS_PROXY http://upper:1");
+        assert_eq!(way(&both, "http://a.example/").unwrap(), "ALL_PROXY http://all:3");
+        assert_eq!(way(&[("all_proxy", "host:4")], "https://a.example/").unwrap(), "all_proxy http://host:4");
+        // An empty value switches the proxy off.
+        assert_eq!(way(&[("https_proxy", ""), ("HTTPS_PROXY", "http://upper:1")], "https://a.example/").unwrap(), "direct");
+        // In a CGI program anybody can set HTTP_PROXY.
+        let cgi = [("REQUEST_METHOD", "GET"), ("HTTP_PROXY", "http://evil:1")];
+        assert_eq!(way(&cgi, "http://a.example/").unwrap(), "direct");
+        assert_eq!(way(&cgi[1..], "http://a.example/").unwrap(), "HTTP_PROXY http://evil:1");
+    }
+
+    #[test]
+    fn i10_12_a_proxy_that_cannot_be_used_names_its_variable_and_not_its_password() {
+        for value in ["http://", "http://user:SECRET@:1", "socks5://user:SECRET@host:1", "http://user:SECRET@host:port", "::"] {
+            let message = way(&[("HTTPS_PROXY", value)], "https://a.example/").unwrap_err();
+            assert!(message.contains("HTTPS_PROXY") && !message.contains("SECRET"), "{value}: {message}");
+            // A request that does not need it succeeds.
+            assert_eq!(way(&[("HTTPS_PROXY", value)], "http://a.example/").unwrap(), "direct");
+            assert_eq!(way(&[("HTTPS_PROXY", value), ("NO_PROXY", "a.example")], "https://a.example/").unwrap(), "direct");
+        }
+    }
 }

@@ -30,13 +30,12 @@ pub(crate) fn interruptibly_or<T: Send + 'static>(
     let started = Instant::now();
     // Without a buffer: what is sent is received, or given back.
     let (sender, receiver) = sync_channel(0);
-    std::thread::Builder::new()
-        .name("planetkey-request".into())
-        .spawn(move || {
-            if let Err(SendError(Ok(late))) = sender.send(call()) {
-                unwanted(late);
-            }
-        })
+    let work = move || {
+        if let Err(SendError(Ok(late))) = sender.send(call()) {
+            unwanted(late);
+        }
+    };
+    crate::threads::spawn("planetkey-request", work)
         .map_err(|error| Error::new(Status::Unavailable, format!("no thread could be started for {what}: {error}")))?;
     loop {
         let left = wait.timeout.saturating_sub(started.elapsed());

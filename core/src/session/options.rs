@@ -3,7 +3,7 @@
 use crate::clock::{Clock, Random, SystemClock, SystemRandom};
 use crate::error::{Error, Result};
 use crate::file;
-use crate::http::{Http, ReqwestTransport, Transport, is_supported_proxy};
+use crate::http::{Http, ReqwestTransport, Surroundings, Transport, is_supported_proxy};
 use crate::platform::Deployment;
 use crate::profile::environment::variable;
 use crate::profile::root::expanded;
@@ -66,6 +66,8 @@ pub struct Runtime {
     pub transport: Option<Arc<dyn Transport>>,
     /// What happens to each step of a write; nothing by default.
     pub disk: Option<Arc<dyn Disk>>,
+    /// A variable that names more CA certificates: `NODE_EXTRA_CA_CERTS` in Node; none by default.
+    pub extra_ca_variable: Option<&'static str>,
 }
 
 impl Default for Runtime {
@@ -76,6 +78,7 @@ impl Default for Runtime {
             environment: Arc::new(SystemEnvironment),
             transport: None,
             disk: None,
+            extra_ca_variable: None,
         }
     }
 }
@@ -119,7 +122,14 @@ impl Options {
         let runtime = &self.runtime;
         let transport = match &runtime.transport {
             Some(transport) => transport.clone(),
-            None => Arc::new(ReqwestTransport { ca_files: self.ca_files()?, proxy: self.proxy()?.map(Secret::from) }),
+            None => {
+                crate::threads::read_environment_of_std();
+                Arc::new(ReqwestTransport {
+                    ca_files: self.ca_files()?,
+                    proxy: self.proxy()?.map(Secret::from),
+                    surroundings: Surroundings::of(runtime.environment.as_ref(), runtime.extra_ca_variable),
+                })
+            }
         };
         Ok(Http::new(transport, runtime.clock.clone(), runtime.random.clone()))
     }
@@ -138,23 +148,13 @@ impl Options {
         }
     }
 
-    /// `SSL_CERT_FILE` is heeded below; these are what Python and curl users have set already.
     fn ca_files(&self) -> Result<Vec<PathBuf>> {
-        if let Some(file) = &self.ca_file {
-            let path = expanded(self.runtime.environment.as_ref(), "ca_file", PathBuf::from(file))?;
-            if !path.is_file() {
-                return Err(Error::invalid_argument("ca_file is not a file that can be read"));
-            }
-            return Ok(vec![path]);
+        let Some(file) = &self.ca_file else { return Ok(Vec::new()) };
+        let path = expanded(self.runtime.environment.as_ref(), "ca_file", PathBuf::from(file))?;
+        if !path.is_file() {
+            return Err(Error::invalid_argument("ca_file is not a file that can be read"));
         }
-        for name in ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"] {
-            if let Some(path) = variable(self.runtime.environment.as_ref(), name)?.map(PathBuf::from)
-                && path.is_file()
-            {
-                return Ok(vec![path]);
-            }
-        }
-        Ok(Vec::new())
+        Ok(vec![path])
     }
 }
 

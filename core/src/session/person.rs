@@ -280,7 +280,7 @@ impl Person {
         let Some(refresh_token) = tokens.refresh_token().map(Secret::from) else { return };
         // Without the question of whoever waited: they have gone, and what belongs to them should not stay for this.
         let (person, in_flight) = (Person { interrupt: None, ..self.clone() }, InFlight::new());
-        let spawned = std::thread::Builder::new().name("planetkey-revocation".into()).spawn(move || {
+        let spawned = crate::threads::spawn("planetkey-revocation", move || {
             let _in_flight = in_flight;
             if let Revocation::Unknown(error) = person.revoke(refresh_token) {
                 log::warn!("the tokens of a login that was not kept could not be given back: {error}");

@@ -9,6 +9,7 @@ use crate::credential::TokenSet;
 use crate::error::{Error, Result, Status};
 use crate::http::Patience;
 use crate::storage::{Kept, Memo, Seen, Stored, fingerprint};
+use crate::threads;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -56,12 +57,17 @@ impl Renewing {
         // finish what they begin in the background. Somebody who gave up waiting for a machine's token has no use for it.
         let is_shared = self.storage.path().is_some() && attempt.patience == Patience::Once;
         let in_flight = (!self.client.renews_alone() || is_shared).then(InFlight::new);
-        let spawned = std::thread::Builder::new().name("planetkey-renewal".into()).spawn(move || {
+        let work = move || {
             RENEWING.set(true);
             let _in_flight = in_flight;
             let mut landing = Landing { renewing: &this, flight: &meeting, number, result: None };
             landing.result = Some(this.renew(attempt));
-        });
+        };
+        // A storage of the application is called there, and may start programs, which inherit the signal mask.
+        let spawned = match self.storage.path() {
+            Some(_) => threads::spawn("planetkey-renewal", work),
+            None => threads::spawn_for_host("planetkey-renewal", work),
+        };
         spawned.map(drop).map_err(|error| {
             state.abort();
             Error::new(Status::Unavailable, format!("no thread could be started to renew the access token: {error}"))

@@ -7,6 +7,7 @@ use super::files;
 use crate::error::{Error, Result, Status};
 use crate::file::{self, CheckedPath, Directory, Disk, Step};
 use crate::storage::Lock;
+use crate::threads;
 use serde_json::{Value, json};
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, TryLockError};
@@ -152,7 +153,7 @@ fn note_holder(file: &mut File, deadline: Instant) -> io::Result<()> {
     let note = json!({"pid": std::process::id(), "host": host(), "until_unix_ms": until_ms(deadline)}).to_string();
     file.rewind()?;
     file.set_len(0)?;
-    file.write_all(note.as_bytes())
+    threads::shielded(|| file.write_all(note.as_bytes())).and_then(|written| written)
 }
 
 /// Who holds the lock, by the note in its file.
@@ -253,7 +254,8 @@ fn lease(directory: Arc<Directory>, path: &CheckedPath, deadline: Instant) -> io
         Ok(()) => {
             // Two makers write different ones, also within one millisecond.
             let until = format!("{} {}", until_ms(deadline), std::process::id());
-            directory.enter(&name)?.create_file(OsStr::new(UNTIL))?.write_all(until.as_bytes())?;
+            let mut note = directory.enter(&name)?.create_file(OsStr::new(UNTIL))?;
+            threads::shielded(|| note.write_all(until.as_bytes())).and_then(|written| written)?;
             let lock = Box::new(Lease { directory: directory.clone(), name, until });
             Ok(Attempt::Held(Held { lock, directory }))
         }

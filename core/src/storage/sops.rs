@@ -4,6 +4,7 @@ use super::document;
 use crate::child;
 use crate::error::{Error, Result, Status};
 use crate::text::one_line;
+use crate::threads;
 use std::ffi::{OsStr, OsString};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -82,18 +83,14 @@ impl Sops {
             std::os::unix::process::CommandExt::gid(&mut command, gid);
             std::os::unix::process::CommandExt::uid(&mut command, uid);
         }
-        let mut child = command
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(|error| failed(path, &error.to_string()))?;
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = child::spawn(&mut command).map_err(|error| failed(path, &error.to_string()))?;
         // Pipes are served by threads, so that neither side waits for the other.
         if let Some(mut stdin) = child.stdin.take() {
             let input = Zeroizing::new(input.to_vec());
             // A program that does not want all of it has failed, and says so itself.
-            std::thread::spawn(move || drop(stdin.write_all(&input)));
+            threads::spawn("planetkey-sops", move || drop(stdin.write_all(&input)))
+                .map_err(|error| failed(path, &error.to_string()))?;
         }
         let output = child.stdout.take().map(|pipe| collect(pipe, MAX_OUTPUT_BYTES + 1));
         let complaint = child.stderr.take().map(|pipe| collect(pipe, MAX_COMPLAINT_BYTES));
@@ -139,7 +136,8 @@ fn failed(path: &Path, why: &str) -> Error {
 /// Reads a pipe to its end, keeps the first `limit` bytes, and hands them over when the pipe ends.
 fn collect(mut pipe: impl Read + Send + 'static, limit: u64) -> Receiver<Zeroizing<Vec<u8>>> {
     let (sender, receiver) = mpsc::sync_channel(1);
-    std::thread::spawn(move || {
+    // Where no thread can be started the sender is dropped, and the receiver reports that nothing came.
+    let _ = threads::spawn("planetkey-sops", move || {
         // Large enough from the start: a vector that grows leaves copies behind.
         let mut bytes = Zeroizing::new(Vec::with_capacity(64 * 1024));
         let _ = pipe.by_ref().take(limit).read_to_end(&mut bytes);

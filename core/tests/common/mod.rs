@@ -215,7 +215,7 @@ pub fn options(fake: &Arc<Fake>, clock: &Arc<ManualClock>) -> Options {
             random: Arc::new(Fixed(0x80)),
             environment: no_environment(),
             transport: Some(fake.clone()),
-            disk: None,
+            ..Runtime::default()
         },
         ..Options::default()
     }

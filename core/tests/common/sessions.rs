@@ -82,7 +82,7 @@ impl Home {
                 random: Arc::new(Fixed(0x80)),
                 environment: Arc::new(FixedEnvironment::new([(HOME_VARIABLE, self.path())])),
                 transport: Some(fake.clone()),
-                disk: None,
+                ..Runtime::default()
             },
             ..Options::default()
         }

@@ -193,7 +193,7 @@ fn plays_its_role() {
             random: Arc::new(Fixed(0x80)),
             environment: Arc::new(FixedEnvironment::new([(HOME_VARIABLE, &home)])),
             transport: Some(Arc::new(FromFile(home.join("answer")))),
-            disk: None,
+            ..Runtime::default()
         },
         ..Options::default()
     };

@@ -16,3 +16,4 @@ mod network;
 mod proxy;
 mod refresh;
 mod refusals;
+mod tls;

@@ -1,7 +1,7 @@
 //! The real host names behind a proxy, the built-in Planet and no deployment document: faults 42, 48 and 49.
 
 use crate::common::*;
-use planetkey::profile::SystemEnvironment;
+use planetkey::profile::{FixedEnvironment, SystemEnvironment};
 use planetkey::{M2mOptions, Options, Runtime, Session, Status};
 use planetkey_simulator::Simulator;
 use serde_json::json;
@@ -118,15 +118,86 @@ fn f049_child_that_lives_in_another_environment() {
     let (loopback, planet) = (open(&text("PLANETKEY_DEPLOYMENT"), false), open("planet", true));
     loopback.access_token().unwrap();
     planet.access_token().unwrap();
-    // The environment changes under a session that is open: the next request goes the new way.
-    // SAFETY: this process runs this one test, and no other thread reads the environment meanwhile.
-    unsafe { std::env::set_var("HTTPS_PROXY", "http://127.0.0.1:1") };
-    let error = planet.refresh().unwrap_err();
-    assert_eq!(error.status(), Status::Unavailable, "{error}");
+    // i9_11: the environment changes under a session that is open, which goes on as before. The next session sees it.
+    for (name, value) in
+        [("HTTPS_PROXY", "http://127.0.0.1:1"), ("SSL_CERT_FILE", "/nowhere/ca.pem"), ("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem")]
+    {
+        // SAFETY: this process runs this one test, and no other thread reads the environment meanwhile.
+        unsafe { std::env::set_var(name, value) };
+    }
+    planet.refresh().unwrap();
     loopback.refresh().unwrap();
-    // SAFETY: as above.
-    unsafe { std::env::set_var("HTTPS_PROXY", text("PLANETKEY_SIMULATOR_PROXY")) };
-    open("planet", true).access_token().unwrap();
+    let error = open("planet", true).access_token().unwrap_err();
+    assert_eq!(error.status(), Status::Unavailable, "{error}");
+    assert!(error.message().contains("http://127.0.0.1:1 of HTTPS_PROXY"), "{error}");
+}
+
+/// A session with these variables, and no option that names a proxy or a CA file.
+fn in_environment(simulator: &Simulator, variables: &[(&str, &str)]) -> Session {
+    let environment = FixedEnvironment::new(variables.iter().copied());
+    let runtime = Runtime { environment: Arc::new(environment), ..real_network().0 };
+    session(simulator, &Options { ca_file: None, proxy: None, save: Some(false), runtime, ..planet_options(simulator) })
+}
+
+#[test]
+fn i9_11_proxy_and_certificates_come_from_the_environment_that_is_given() {
+    let simulator = simulator();
+    let ca = simulator.ca_path().to_string_lossy().into_owned();
+    let proxy = simulator.proxy().to_owned();
+    for name in ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"] {
+        for ca_name in ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"] {
+            in_environment(&simulator, &[(name, &proxy), (ca_name, &ca)]).access_token().unwrap();
+        }
+    }
+    assert_eq!(simulator.count("proxy").unwrap(), 12);
+    let error = in_environment(&simulator, &[("HTTPS_PROXY", &proxy)]).access_token().unwrap_err();
+    assert_eq!((error.status(), error.reason()), (Status::Misconfigured, Some("tls")), "{error}");
+}
+
+#[test]
+fn i10_12_a_setting_of_certificates_that_cannot_be_used_names_its_variable_and_file() {
+    let simulator = simulator();
+    let pem = std::fs::read_to_string(simulator.ca_path()).unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let file = |name: &str, bytes: &[u8]| {
+        std::fs::write(home.path().join(name), bytes).unwrap();
+        home.path().join(name).to_string_lossy().into_owned()
+    };
+    let proxy = simulator.proxy().to_owned();
+    let with = |path: &str| in_environment(&simulator, &[("HTTPS_PROXY", &proxy), ("REQUESTS_CA_BUNDLE", path)]).access_token();
+    let body: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+    for broken in [
+        "/nowhere/ca.pem".to_owned(),
+        file("empty.pem", b""),
+        file("broken.pem", b"-----BEGIN CERTIFICATE-----\nMIIB!!!\n-----END CERTIFICATE-----\n"),
+        file("cut.pem", format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", &body[..64]).as_bytes()),
+    ] {
+        let error = with(&broken).unwrap_err();
+        assert_eq!((error.status(), error.reason()), (Status::Misconfigured, Some("tls")), "{error}");
+        assert!(error.message().contains("REQUESTS_CA_BUNDLE") && error.message().contains(&broken), "{error}");
+    }
+    assert_eq!(simulator.count("proxy").unwrap(), 0);
+    for good in [
+        file("bom.pem", format!("\u{feff}{pem}").as_bytes()),
+        file("latin1.pem", &[b"caf\xe9\r\n".as_slice(), pem.replace('\n', "\r\n").as_bytes()].concat()),
+        file("x509.pem", pem.replace("CERTIFICATE-----", "X509 CERTIFICATE-----").as_bytes()),
+        file("trusted.pem", pem.replace("CERTIFICATE-----", "TRUSTED CERTIFICATE-----").as_bytes()),
+        // A directory, in which other files lie, too.
+        home.path().to_string_lossy().into_owned(),
+    ] {
+        with(&good).map(drop).unwrap_or_else(|error| panic!("{good}: {error}"));
+    }
+}
+
+#[test]
+fn i10_12_a_proxy_variable_that_cannot_be_used_is_an_error_of_the_request_that_needs_it() {
+    let simulator = simulator();
+    for variables in [[("HTTPS_PROXY", "http://user:SECRET@:99999")], [("https_proxy", "socks5://user:SECRET@host")]] {
+        let error = in_environment(&simulator, &variables).access_token().unwrap_err();
+        assert_eq!(error.status(), Status::Misconfigured, "{error}");
+        assert!(error.message().contains(variables[0].0) && !error.message().contains("SECRET"), "{error}");
+    }
+    assert_eq!(simulator.count("m2m.token").unwrap(), 0);
 }
 
 #[test]

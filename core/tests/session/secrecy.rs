@@ -78,6 +78,7 @@ fn a_proxys_password_is_not_in_its_debug_form() {
     let transport = planetkey::http::ReqwestTransport {
         ca_files: Vec::new(),
         proxy: Some("http://user:SECRET-of-proxy@proxy.example:3128".into()),
+        ..Default::default()
     };
     assert!(!format!("{transport:?}").contains("SECRET-of-proxy"));
 }

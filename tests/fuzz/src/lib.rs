@@ -149,7 +149,7 @@ pub fn options(transport: Arc<dyn Transport>) -> Options {
             random: Arc::new(Half),
             environment: Arc::new(FixedEnvironment::default()),
             transport: Some(transport),
-            disk: None,
+            ..Runtime::default()
         },
         ..Options::default()
     }

@@ -128,13 +128,9 @@ fn is_wsl() -> bool {
 /// Whether xdg-open would find a browser: without one it tries text browsers.
 fn has_default_browser(path: Option<&OsString>) -> bool {
     let Some(program) = found("xdg-settings", path) else { return false };
-    let child = child::command(program)
-        .args(["get", "default-web-browser"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn();
-    let Ok(mut child) = child else { return false };
+    let mut command = child::command(program);
+    command.args(["get", "default-web-browser"]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let Ok(mut child) = child::spawn(&mut command) else { return false };
     let mut name = String::new();
     if let Some(stdout) = child.stdout.take() {
         let _ = stdout.take(MAX_NAME_BYTES).read_to_string(&mut name);
@@ -160,7 +156,7 @@ fn found(name: &str, path: Option<&OsString>) -> Option<PathBuf> {
 fn start(program: &Path, arguments: Vec<String>) -> bool {
     let mut command = child::command(program);
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    command.spawn().inspect_err(|error| log::info!("{} could not be started: {error}", program.display())).is_ok()
+    child::spawn(&mut command).inspect_err(|error| log::info!("{} could not be started: {error}", program.display())).is_ok()
 }
 
 #[cfg(test)]

@@ -1,0 +1,169 @@
+//! CA certificates: those of the machine, and those that an option or a variable names.
+
+use crate::error::{Error, Result, Status};
+use crate::file;
+use crate::text::one_line;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A bundle of all the CA certificates in use is smaller than half a megabyte.
+const MAX_CA_BYTES: u64 = 16 * 1024 * 1024;
+
+/// A file or directory of CA certificates in PEM form.
+pub(super) struct Bundle {
+    /// "ca_file is", "REQUESTS_CA_BUNDLE names".
+    pub(super) what: String,
+    pub(super) path: PathBuf,
+}
+
+impl Bundle {
+    /// Errors: MISCONFIGURED with the reason `tls`; UNAVAILABLE where this process has too many open files.
+    pub(super) fn read(&self) -> Result<Vec<CertificateDer<'static>>> {
+        if self.path.is_dir() {
+            return self.read_directory();
+        }
+        let pem = file::read_whole(&self.path, MAX_CA_BYTES).map_err(|error| self.unreadable(&error))?;
+        let certificates = parse(&pem).map_err(|why| self.unusable(&why))?;
+        if certificates.is_empty() {
+            return Err(self.unusable("it holds no certificate in PEM form"));
+        }
+        Ok(certificates)
+    }
+
+    /// As OpenSSL, a file that holds no certificate is passed over.
+    fn read_directory(&self) -> Result<Vec<CertificateDer<'static>>> {
+        let entries = std::fs::read_dir(&self.path).map_err(|error| self.unreadable(&error))?;
+        let files = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file());
+        let mut certificates: Vec<_> =
+            files.filter_map(|path| parse(&file::read_whole(&path, MAX_CA_BYTES).ok()?).ok()).flatten().collect();
+        certificates.sort_unstable_by(|one, other| one.as_ref().cmp(other.as_ref()));
+        certificates.dedup();
+        if certificates.is_empty() {
+            return Err(self.unusable("no file in it holds a certificate in PEM form"));
+        }
+        Ok(certificates)
+    }
+
+    fn unreadable(&self, error: &io::Error) -> Error {
+        if is_shortage(error) {
+            let message = format!("the CA certificates in {} cannot be read now: {error}", self.shown());
+            return Error::new(Status::Unavailable, message).with_retryable(true);
+        }
+        self.unusable(&error.to_string())
+    }
+
+    fn unusable(&self, why: &str) -> Error {
+        let is_directory = if self.path.is_dir() { "directory" } else { "file" };
+        let message = format!("the CA {is_directory} that {} cannot be used: {}: {why}", self.what, self.shown());
+        Error::misconfigured(message).with_reason("tls")
+    }
+
+    fn shown(&self) -> String {
+        one_line(&self.path.to_string_lossy(), 300)
+    }
+}
+
+/// Whether the process or the machine lacks something for a moment: EMFILE, ENFILE, ENOMEM, EAGAIN.
+pub(super) fn is_shortage(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    {
+        use rustix::io::Errno;
+        let short = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::NOBUFS, Errno::AGAIN];
+        error.raw_os_error().is_some_and(|number| short.iter().any(|errno| errno.raw_os_error() == number))
+    }
+    #[cfg(not(unix))]
+    {
+        matches!(error.kind(), io::ErrorKind::OutOfMemory)
+    }
+}
+
+/// The certificates of a PEM text, with or without a byte order mark, under each label that OpenSSL knows.
+fn parse(pem: &[u8]) -> std::result::Result<Vec<CertificateDer<'static>>, String> {
+    let pem = pem.strip_prefix(b"\xef\xbb\xbf").unwrap_or(pem);
+    // Comments between certificates may be in any encoding.
+    let text = String::from_utf8_lossy(pem).replace("X509 CERTIFICATE-----", "CERTIFICATE-----");
+    let text = text.replace("TRUSTED CERTIFICATE-----", "CERTIFICATE-----");
+    let mut certificates = Vec::new();
+    for (index, section) in CertificateDer::pem_slice_iter(text.as_bytes()).enumerate() {
+        let broken = || format!("its certificate {} is broken", index + 1);
+        let der = section.map_err(|_| broken())?;
+        // OpenSSL writes its own data behind a trusted certificate.
+        let der = first_element(&der).map(|element| CertificateDer::from(element.to_vec())).ok_or_else(broken)?;
+        rustls::RootCertStore::empty().add(der.clone()).map_err(|error| format!("{}: {error}", broken()))?;
+        certificates.push(der);
+    }
+    Ok(certificates)
+}
+
+/// The first element of a DER text, which is a sequence.
+fn first_element(der: &[u8]) -> Option<&[u8]> {
+    let (tag, length) = (*der.first()?, usize::from(*der.get(1)?));
+    let (header, content) = match length {
+        0..=0x7f => (2, length),
+        0x81..=0x84 => {
+            let bytes = der.get(2..2 + (length & 0x7f))?;
+            (2 + bytes.len(), bytes.iter().fold(0, |length, byte| length << 8 | usize::from(*byte)))
+        }
+        _ => return None,
+    };
+    if tag != 0x30 { None } else { der.get(..header.checked_add(content)?) }
+}
+
+/// The settings of TLS with exactly these roots. The certificates of the machine that cannot be used are passed over.
+///
+/// Errors: MISCONFIGURED where there is no certificate at all, with `useless`; UNAVAILABLE where they cannot be read now.
+#[cfg(all(unix, not(target_vendor = "apple")))]
+pub(super) fn tls(
+    roots: &super::surroundings::Roots,
+    more: Vec<CertificateDer<'static>>,
+    useless: Option<String>,
+) -> Result<rustls::ClientConfig> {
+    let mut store = rustls::RootCertStore::empty();
+    let mut shortage = None;
+    // A link of a directory to the file, or to another of its files, is read once in one call.
+    let first = (roots.file.as_deref(), roots.directories.first().map(PathBuf::as_path));
+    let others = roots.directories.iter().skip(1).map(|directory| (None::<&Path>, Some(directory.as_path())));
+    for (file, directory) in std::iter::once(first).chain(others) {
+        let loaded = rustls_native_certs::load_certs_from_paths(file, directory);
+        let (_, ignored) = store.add_parsable_certificates(loaded.certs);
+        if ignored > 0 || !loaded.errors.is_empty() {
+            log::debug!("{} CA certificates of this machine cannot be used", ignored + loaded.errors.len());
+        }
+        shortage = shortage.or_else(|| {
+            let errors = loaded.errors.into_iter();
+            errors.map(|error| error.kind).find_map(|kind| match kind {
+                rustls_native_certs::ErrorKind::Io { inner, .. } if is_shortage(&inner) => Some(inner),
+                _ => None,
+            })
+        });
+    }
+    store.add_parsable_certificates(more);
+    if store.is_empty() {
+        if let Some(error) = shortage {
+            let message = format!("the CA certificates of this machine cannot be read now: {error}");
+            return Err(Error::new(Status::Unavailable, message).with_retryable(true));
+        }
+        let why: Vec<_> = std::iter::once("this machine has no CA certificates".to_owned()).chain(useless).collect();
+        let message = format!("TLS cannot be set up ({}); install them, or give a ca_file", why.join("; "));
+        return Err(Error::misconfigured(message).with_reason("tls").with_retryable(true));
+    }
+    config(store)
+}
+
+/// For plain http: no certificate is trusted, and none is read.
+pub(super) fn no_tls() -> Result<rustls::ClientConfig> {
+    config(rustls::RootCertStore::empty())
+}
+
+fn config(store: rustls::RootCertStore) -> Result<rustls::ClientConfig> {
+    let provider = rustls::crypto::CryptoProvider::get_default().cloned();
+    let provider = provider.unwrap_or_else(|| std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider()));
+    let builder = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Error::new(Status::Internal, format!("TLS cannot be set up: {error}")))?;
+    let mut config = builder.with_root_certificates(store).with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
