@@ -66,6 +66,8 @@ pub struct AuthorizationServer {
     pub issuer: String,
     /// The documented token endpoint; without it the server's metadata is asked.
     pub token_endpoint: Option<String>,
+    /// Other addresses of the same token endpoint, which clients may still name.
+    pub former_token_endpoints: Vec<String>,
     /// The `audience` that token requests carry.
     pub audience: Option<String>,
     /// How clients authenticate when no metadata is read, by the names of RFC 7591.
@@ -116,6 +118,21 @@ impl Deployment {
                 "unknown deployment: give planet, copernicus-data-space, or the path or text of a deployment document",
             )),
         }
+    }
+
+    /// The deployments that are built in.
+    ///
+    /// Errors: as [`Deployment::planet`].
+    pub fn presets() -> Result<[Self; 2]> {
+        Ok([Deployment::planet()?, Deployment::from_json(COPERNICUS_DATA_SPACE)?])
+    }
+
+    /// The server with this token endpoint, by its present address or a former one.
+    pub fn authorization_server_at(&self, token_endpoint: &str) -> Option<&AuthorizationServer> {
+        self.authorization_servers.iter().find(|server| {
+            server.token_endpoint.as_deref() == Some(token_endpoint)
+                || server.former_token_endpoints.iter().any(|former| former == token_endpoint)
+        })
     }
 
     /// Reads the JSON form.
@@ -194,6 +211,10 @@ fn authorization_server(document: &Value) -> Result<AuthorizationServer> {
         subject,
         issuer: string(document, "issuer")?,
         token_endpoint: optional_string(document, "token_endpoint")?,
+        former_token_endpoints: match document.get("former_token_endpoints") {
+            None | Some(Value::Null) => Vec::new(),
+            Some(_) => strings(document, "former_token_endpoints")?,
+        },
         audience: optional_string(document, "audience")?,
         token_endpoint_auth_methods_supported: match document.get(methods) {
             None | Some(Value::Null) => None,

@@ -1,5 +1,6 @@
 """rasterio, whose wheel brings a GDAL of its own with symbols that nobody else sees."""
 
+import gc
 import json
 import subprocess
 import sys
@@ -31,6 +32,36 @@ def test_a_dataset_that_stays_open_outlives_ten_tokens(
     assert servers.refused() == []
     assert simulator.count("m2m.token") == 11
     assert len({tuple(request.authorization) for request in servers.seen("api")}) == 11
+
+
+def test_i10_26_what_is_installed_lasts_without_its_object(servers: Servers, session: planetkey.Session) -> None:
+    planetkey.gdal.install(session)
+    gc.collect()
+    check_all(f"{servers.api}/tiles/rasterio.tif")
+    assert servers.refused() == []
+    # No object is left to uninstall it, so another session takes its place.
+    with planetkey.gdal.install(session):
+        check_all(f"{servers.api}/tiles/again.tif")
+        with pytest.raises(planetkey.InvalidArgument, match=r"installed for .* already"):
+            planetkey.gdal.install(session)
+    with pytest.raises(RasterioIOError):
+        rasterio.open(f"{servers.api}/tiles/third.tif")
+
+
+def test_i10_16_a_leftover_authorization_is_named(
+    servers: Servers, session: planetkey.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GDAL_HTTP_HEADERS", "Authorization: Bearer leftover")
+    with planetkey.gdal.install(session) as gdal:
+        with pytest.raises(RasterioIOError):
+            rasterio.open(f"{servers.api}/tiles/leftover.tif")
+        assert isinstance(gdal.last_error, planetkey.Misconfigured)
+        assert "GDAL_HTTP_HEADERS" in gdal.last_error.message
+        assert {tuple(request.authorization) for request in servers.seen("api")} == {("Bearer leftover",)}
+        monkeypatch.delenv("GDAL_HTTP_HEADERS")
+        gdal.refresh()
+        check_all(f"{servers.api}/tiles/leftover.tif")
+        assert gdal.last_error is None
 
 
 def test_threads_read_while_tokens_change(simulator: Simulator, servers: Servers, session: planetkey.Session) -> None:

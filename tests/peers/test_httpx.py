@@ -1,7 +1,7 @@
 """A session as the `auth` of `httpx`, in its synchronous and its asynchronous clients."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Generator, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -74,6 +74,28 @@ def test_a096_a_revoked_token_is_renewed_and_the_request_repeated(loopback: Loop
         assert [before.status_code for before in response.history] == [401]
         assert credential(client.get(loopback.sentinel_hub)) == "bearer"
     assert (loopback.renewals, loopback.requests("sentinel_hub_api")) == (2, 4)
+
+
+def test_i10_29_it_is_combined_with_other_auth_classes(loopback: Loopback) -> None:
+    session = loopback.m2m()
+    assert isinstance(session, httpx.Auth)
+
+    class Both(httpx.Auth):
+        requires_request_body = session.requires_request_body
+        requires_response_body = session.requires_response_body
+
+        def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response]:
+            request.headers["X-Own"] = "1"
+            yield from session.auth_flow(request)
+
+    with httpx.Client(auth=Both()) as client:
+        client.get(loopback.sentinel_hub).raise_for_status()
+        loopback.revoke()
+        response = client.get(loopback.sentinel_hub)
+    assert credential(response) == "bearer"
+    assert response.request.headers["X-Own"] == "1"
+    members = {name for name in vars(httpx.Auth) if not name.startswith("_")}
+    assert members <= set(dir(session))
 
 
 def test_it_is_repeated_once(loopback: Loopback) -> None:

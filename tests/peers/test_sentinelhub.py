@@ -1,8 +1,11 @@
 """A session in place of the one that `sentinelhub` opens itself."""
 
 import pickle
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import planetkey
 import planetkey.sentinelhub
@@ -101,6 +104,55 @@ def test_it_is_shared_as_sentinelhub_shares_sessions(loopback: Loopback, config:
     with SessionSharing(session, memory_name=f"planetkey-{loopback.simulator.client_id}"):
         shared = collect_shared_session(memory_name=f"planetkey-{loopback.simulator.client_id}")
     assert shared.token["access_token"] == session.token["access_token"]
+
+
+def test_i10_28_a_token_that_expires_soon_is_refreshed_once(loopback: Loopback, config: SHConfig) -> None:
+    """As `sentinelhub` does, `refresh_before_expiry` seconds before."""
+    loopback.simulator.settings(token_life=100)
+    ours = loopback.both()
+    assert ours.authorize(config.sh_base_url).access_token is not None
+    loopback.simulator.settings(token_life=3600)
+    session = planetkey.sentinelhub.Session(ours, config)
+    assert session.token["expires_at"] - time.time() > session.DEFAULT_SECONDS_BEFORE_EXPIRY
+    assert loopback.renewals == 2
+    # A server that issues no longer ones is not asked again and again.
+    loopback.simulator.settings(token_life=100)
+    ours.refresh()
+    tokens = {session.token["access_token"] for _ in range(20)}
+    assert len(tokens) == 1
+    assert loopback.renewals == 4
+
+
+def test_i10_28_sharing_does_not_spin(loopback: Loopback, config: SHConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    loopback.simulator.settings(token_life=100)
+    calls, has_waited = [], threading.Event()
+
+    class Stop(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            has_waited.set()
+            return super().wait(timeout)
+
+    real = planetkey.sentinelhub.token
+
+    def counted(*arguments: Any) -> Any:
+        calls.append(arguments)
+        return real(*arguments)
+
+    monkeypatch.setattr(planetkey.sentinelhub, "token", counted)
+    sharing = SessionSharing(planetkey.sentinelhub.Session(loopback.both(), config), memory_name="planetkey-spin")
+    sharing.thread._stop_event = Stop()
+    with sharing:
+        assert has_waited.wait(20)
+        shared = collect_shared_session(memory_name="planetkey-spin")
+    assert shared.token["expires_at"] > time.time()
+    assert len(calls) < 10
+
+
+def test_i10_28_from_token_gives_a_session_of_that_token(loopback: Loopback, config: SHConfig) -> None:
+    token = planetkey.sentinelhub.token(loopback.both(), config.sh_base_url)
+    session = planetkey.sentinelhub.Session.from_token(token)
+    assert session.token == token
+    assert credential(loopback.sentinel_hub, config, session) == "bearer"
 
 
 def test_it_goes_to_other_processes_if_its_session_can(loopback: Loopback, config: SHConfig) -> None:

@@ -1,6 +1,7 @@
 'use strict';
 
 const { stripApiKey } = require('../lib/functions.cjs');
+const { own } = require('../lib/own.cjs');
 const { asksToRepeat, authorizedIfServed, isReplayable } = require('../lib/requests.cjs');
 const { asSession } = require('../lib/session.cjs');
 
@@ -11,7 +12,13 @@ const CHANGED = ['auth', 'baseURL', 'beforeRedirect', 'data', 'params', 'transfo
 
 /** Where a request goes; null for what is no URL, which axios will say itself. */
 function urlOf(instance, config) {
-  const url = instance.getUri(config);
+  let url;
+  try {
+    url = instance.getUri(config);
+  } catch {
+    // As parameters that it cannot write.
+    return null;
+  }
   return URL.canParse(url) ? new URL(url).href : null;
 }
 
@@ -38,8 +45,8 @@ class Carried {
     this.#session = session;
     this.#authorization = authorization;
     this.#keyInUrl = authorization?.transport === 'query';
-    this.#isRepetition = config.planetkey === REPETITION;
-    this.#before = { ...Object.fromEntries(CHANGED.map((name) => [name, config[name]])), headers: config.headers.concat() };
+    this.#isRepetition = own(config, 'planetkey') === REPETITION;
+    this.#before = { ...Object.fromEntries(CHANGED.map((name) => [name, own(config, name)])), headers: config.headers.concat() };
   }
 
   /** A redirect leads the request to another URL. */
@@ -70,7 +77,8 @@ function installAxios(instance, session) {
 
   const request = instance.interceptors.request.use(async (config) => {
     const url = urlOf(instance, config);
-    const signal = config.signal instanceof AbortSignal ? config.signal : undefined;
+    const given = own(config, 'signal');
+    const signal = given instanceof AbortSignal ? given : undefined;
     // That it was aborted is for axios to say, in its own words.
     if (url === null || signal?.aborted) return config;
     let authorization;
@@ -87,15 +95,15 @@ function installAxios(instance, session) {
     config.headers.delete('Authorization');
     config.headers.set(authorization.headers);
     config.auth = undefined;
-    config.redact = [...(config.redact ?? []), 'authorization'];
+    config.redact = [...(own(config, 'redact') ?? []), 'authorization'];
     if (authorization.url !== url) Object.assign(config, { url: authorization.url, baseURL: undefined, params: undefined });
     // Interceptors that come after this one may send the request elsewhere; the data is transformed after all of them.
     const { origin } = new URL(authorization.url);
-    config.transformRequest = [config.transformRequest ?? []].flat().concat(function lookAgain(data, headers) {
+    config.transformRequest = [own(config, 'transformRequest') ?? []].flat().concat(function lookAgain(data, headers) {
       if (!urlOf(instance, this)?.startsWith(`${origin}/`)) headers.delete('Authorization');
       return data;
     });
-    const { beforeRedirect } = config;
+    const beforeRedirect = own(config, 'beforeRedirect');
     config.beforeRedirect = (options, ...details) => {
       beforeRedirect?.(options, ...details);
       carried.follow(options);
@@ -104,7 +112,7 @@ function installAxios(instance, session) {
   });
 
   const repeated = (response) => {
-    const config = response?.config?.planetkey instanceof Carried ? response.config.planetkey.repetition(response) : null;
+    const config = own(response?.config, 'planetkey') instanceof Carried ? response.config.planetkey.repetition(response) : null;
     if (config === null) return null;
     if (typeof response.data?.destroy === 'function') response.data.destroy();
     return instance.request(config);

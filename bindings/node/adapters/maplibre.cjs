@@ -1,6 +1,6 @@
 'use strict';
 
-const { invalid } = require('../lib/arguments.cjs');
+const { callable, checked } = require('../lib/arguments.cjs');
 const { authorizedIfServed } = require('../lib/requests.cjs');
 const { asSession } = require('../lib/session.cjs');
 
@@ -13,8 +13,7 @@ function transformRequest(session) {
 
 function transformRequestSync(session, options) {
   asSession(session);
-  const onError = options?.onError ?? ((error) => process.emitWarning(error));
-  if (typeof onError !== 'function') throw invalid('onError must be a function');
+  const { onError = (error) => process.emitWarning(error) } = checked(options, { onError: callable });
   let isRenewing = false;
   let hasFailed = false;
 

@@ -2,11 +2,13 @@
 
 const { stringify } = require('node:querystring');
 const { failure } = require('../lib/errors.cjs');
+const { member, own } = require('../lib/own.cjs');
 const { asksToRepeat, authorizedIfServed, isReplayable } = require('../lib/requests.cjs');
 const { asSession } = require('../lib/session.cjs');
 
 /** Where a request goes; null for the other forms of a target, which belong to proxies. */
-function urlOf({ origin, path, query }) {
+function urlOf(options) {
+  const [origin, path, query] = ['origin', 'path', 'query'].map((name) => member(options, name));
   if (origin === undefined || origin === null) {
     throw failure('INVALID_ARGUMENT', 'this request does not say where it goes: compose the interceptor with an Agent, not with a Client or Pool');
   }
@@ -18,10 +20,27 @@ function urlOf({ origin, path, query }) {
 /** Headers, in any of the forms that undici takes, as pairs. */
 function pairsOf(headers) {
   if (headers === null || headers === undefined) return [];
-  if (typeof headers[Symbol.iterator] !== 'function') return Object.entries(headers);
+  if (typeof member(headers, Symbol.iterator) !== 'function') return Object.entries(headers);
   const items = [...headers];
   if (!Array.isArray(headers) || Array.isArray(items[0])) return items;
   return items.flatMap((name, index) => (index % 2 === 0 ? [[String(name), items[index + 1]]] : []));
+}
+
+/** As much of a body is read before it is sent. */
+const MAX_READ_BYTES = 16 * 1024 * 1024;
+
+/**
+ * The request with a body that can be sent again. A body of fetch arrives as a generator, also where it was a string; its length is then known. A
+ * body of unknown length is a stream and stays one.
+ */
+async function withReadBody(options) {
+  const body = member(options, 'body');
+  if (isReplayable(body) || typeof body[Symbol.asyncIterator] !== 'function' || typeof body.pipe === 'function') return options;
+  const length = pairsOf(options.headers).find(([name]) => name.toLowerCase() === 'content-length')?.[1];
+  if (length === undefined || !(Number(length) <= MAX_READ_BYTES)) return options;
+  const chunks = [];
+  for await (const chunk of body) chunks[chunks.length] = Buffer.from(chunk);
+  return { ...options, body: Buffer.concat(chunks) };
 }
 
 /** A request with what it has to carry, in place of what it brings along. */
@@ -57,11 +76,12 @@ class Exchange {
   }
 
   async send() {
-    const { signal } = this.#options;
+    const signal = member(this.#options, 'signal');
     try {
       this.#url = urlOf(this.#options);
       this.#authorization =
         this.#url === null ? null : await authorizedIfServed(this.#session, this.#url, signal instanceof AbortSignal ? signal : undefined);
+      if (this.#authorization?.accessToken) this.#options = await withReadBody(this.#options);
       this.#dispatch(withAuthorization(this.#options, this.#url, this.#authorization), this);
     } catch (error) {
       this.#handler.onResponseError(null, error);
@@ -75,14 +95,14 @@ class Exchange {
   }
 
   onRequestStart(controller, context) {
-    this.#history = context?.history;
+    this.#history = own(context, 'history');
     this.#handler.onRequestStart?.(controller, context);
   }
 
   onResponseStart(controller, status, headers, message) {
     if (this.#isDiscarded) return;
     if (status >= 200 && !this.#isRepetition && this.#authorization !== null && this.#isOwnAnswer()) {
-      const repeat = asksToRepeat(this.#session, this.#authorization, status, headers['www-authenticate']);
+      const repeat = asksToRepeat(this.#session, this.#authorization, status, own(headers, 'www-authenticate'));
       this.#isDiscarded = repeat && isReplayable(this.#options.body);
     }
     if (!this.#isDiscarded) return void this.#handler.onResponseStart?.(controller, status, headers, message);
@@ -131,7 +151,7 @@ function authInterceptor(session) {
       );
     }
     // The tunnel of a proxy is no request to the host behind it.
-    if (options.method === 'CONNECT') return dispatch(options, handler);
+    if (member(options, 'method') === 'CONNECT') return dispatch(options, handler);
     void new Exchange(session, dispatch, options, handler).send();
     return true;
   };

@@ -2,6 +2,7 @@
 // The types of arguments. What a value means is the core's business. No message repeats a value, which may be a secret.
 
 const { failure } = require('./errors.cjs');
+const { items, member, own } = require('./own.cjs');
 
 const invalid = (message, options) => failure('INVALID_ARGUMENT', message, options);
 
@@ -14,7 +15,7 @@ function text(value, name) {
 
 function texts(value, name) {
   if (!Array.isArray(value)) throw invalid(`${name} must be an array of strings`);
-  return Array.from(value, (item) => text(item, `each item of ${name}`));
+  return items(value).map((item) => text(item, `each item of ${name}`));
 }
 
 function wholeNumber(value, name) {
@@ -34,13 +35,13 @@ function json(value, name) {
   try {
     document = JSON.stringify(value);
   } catch (cause) {
-    throw invalid(`${name} cannot be written as JSON`, { cause });
+    throw invalid(`${name} cannot be written as JSON`, { __proto__: null, cause });
   }
   return text(document, `${name}, written as JSON,`);
 }
 
 function record(value, name) {
-  if (value === undefined || value === null) return {};
+  if (value === undefined || value === null) return { __proto__: null };
   if (typeof value !== 'object') throw invalid(`${name} must be an object`);
   return value;
 }
@@ -49,9 +50,9 @@ function record(value, name) {
 function storage(value, name) {
   if (value === null || typeof value !== 'object') throw invalid(`${name} must be an object`);
   for (const required of ['load', 'save']) {
-    if (typeof value[required] !== 'function') throw invalid(`${name} must have the functions load and save`);
+    if (typeof member(value, required) !== 'function') throw invalid(`${name} must have the functions load and save`);
   }
-  const given = ['lock', 'unlock'].map((optional) => value[optional]).filter((optional) => optional !== undefined && optional !== null);
+  const given = ['lock', 'unlock'].map((optional) => member(value, optional)).filter((optional) => optional !== undefined && optional !== null);
   if (given.length === 1) throw invalid(`${name} must have both lock and unlock, or neither`);
   if (!given.every((optional) => typeof optional === 'function')) throw invalid(`lock and unlock of ${name} must be functions`);
   return value;
@@ -63,7 +64,7 @@ function callable(value, name) {
 }
 
 function abortSignal(value, name) {
-  if (typeof value !== 'object' || typeof value.aborted !== 'boolean' || typeof value.addEventListener !== 'function') {
+  if (value === null || typeof value !== 'object' || typeof value.aborted !== 'boolean' || typeof value.addEventListener !== 'function') {
     throw invalid(`${name} must be an AbortSignal`);
   }
   return value;
@@ -80,9 +81,9 @@ const OPTIONS = {
   proxy: text,
 };
 
-/** Options by these checks; undefined and null mean the default. */
+/** Options by these checks, as an object without a prototype; undefined and null mean the default. */
 function checked(value, checks) {
-  const result = {};
+  const result = { __proto__: null };
   for (const [name, given] of Object.entries(record(value, 'options'))) {
     if (!Object.hasOwn(checks, name)) throw invalid(`there is no option of this name; there are ${Object.keys(checks).join(', ')}`);
     if (given !== undefined && given !== null) result[name] = checks[name](given, name);
@@ -95,7 +96,7 @@ const options = (value, more = {}) => checked(value, { ...OPTIONS, ...more });
 
 /** The AbortSignal of a call. */
 function signalOf(value) {
-  const { signal } = record(value, 'options');
+  const signal = own(record(value, 'options'), 'signal');
   return signal === undefined || signal === null ? undefined : abortSignal(signal, 'signal');
 }
 

@@ -6,6 +6,17 @@ const native = require('./native.cjs');
 const ErrorNumber = Object.freeze(Object.fromEntries(native.statuses().map((name, number) => [name, number])));
 
 class PlanetkeyError extends Error {
+  // Declared, because assigning to what is not there could call a setter of Object.prototype.
+  code;
+  number;
+  reason;
+  oauthError;
+  oauthErrorDescription;
+  httpStatus;
+  retryAfterMs;
+  retryable;
+  profile;
+
   /** Takes the addon's error, or another error's attributes. */
   constructor(failure, options) {
     super(failure.message, options);
@@ -21,7 +32,9 @@ class PlanetkeyError extends Error {
   }
 }
 // On the prototype and hidden, as the names of built-in errors are.
-Object.defineProperty(PlanetkeyError.prototype, 'name', { value: 'PlanetkeyError', writable: true, configurable: true });
+Object.defineProperty(PlanetkeyError.prototype, 'name', {
+  __proto__: null, value: 'PlanetkeyError', writable: true, configurable: true,
+});
 
 /** An error of this status, with the attributes that the core gives it. */
 function failure(code, message, options) {
@@ -38,7 +51,7 @@ function translated(error) {
   if (error !== null && typeof error === 'object' && Object.hasOwn(ErrorNumber, error.code) && typeof error.retryable === 'boolean') {
     return new PlanetkeyError(error);
   }
-  return failure('INTERNAL', 'the addon failed in an unexpected way: please report this as a bug', { cause: error });
+  return failure('INTERNAL', 'the addon failed in an unexpected way: please report this as a bug', { __proto__: null, cause: error });
 }
 
 /** Calls into the addon. */

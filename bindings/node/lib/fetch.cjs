@@ -3,6 +3,7 @@
 // looked at by itself.
 
 const { redactUrl, stripApiKey } = require('./functions.cjs');
+const { member, own } = require('./own.cjs');
 const { asksToRepeat, authorized, authorizedIfServed, isReplayable } = require('./requests.cjs');
 
 /** Of RequestInit; a Request has most of them too. */
@@ -15,8 +16,24 @@ const MAX_REDIRECTS = 20;
 const OF_THE_BODY = ['content-encoding', 'content-language', 'content-length', 'content-location', 'content-type'];
 const OF_THE_ORIGIN = ['authorization', 'cookie', 'host', 'proxy-authorization'];
 
-const membersOf = (given) => Object.fromEntries(MEMBERS.map((name) => [name, given[name]]).filter(([, value]) => value !== undefined));
-const failed = (message) => new TypeError('fetch failed', { cause: new Error(message) });
+/** Those that are there, without a prototype; fetch itself would take them from a polluted Object.prototype. */
+function membersOf(given) {
+  const members = { __proto__: null };
+  for (const name of MEMBERS) {
+    const value = member(given, name);
+    if (value !== undefined) members[name] = value;
+  }
+  return members;
+}
+
+/** Header fields in any of the forms that fetch takes. */
+function headersOf(given) {
+  if (given === null || given === undefined) return new Headers({ __proto__: null });
+  if (typeof given !== 'object' || Array.isArray(given) || member(given, Symbol.iterator) !== undefined) return new Headers(given);
+  return new Headers({ __proto__: null, ...given });
+}
+
+const failed = (message) => new TypeError('fetch failed', { __proto__: null, cause: new Error(message) });
 const discard = (response) => response.body?.cancel().catch(() => {});
 
 /** The dispatcher that a Request was made with. undici does not show it, and newer Nodes, as 24, keep it where nobody can read it. */
@@ -25,14 +42,27 @@ function dispatcherOf(request) {
   return kept === undefined ? undefined : request[kept];
 }
 
+/** Whether this is a Request, whichever package its class comes from. */
+const isRequest = (input) => typeof member(input, 'url') === 'string' && typeof member(input, 'headers') === 'object';
+
+/** An AbortSignal of this Node that aborts together with another package's. */
+function nativeSignal(signal) {
+  const controller = new AbortController();
+  const abort = () => controller.abort(signal.reason);
+  if (signal.aborted) abort();
+  else signal.addEventListener('abort', abort, { __proto__: null, once: true });
+  return controller.signal;
+}
+
 /** The whole body, so that it can be sent again. */
-async function bodyOf(request, signal) {
+async function bodyOf(request, body, signal) {
+  if (typeof member(request, 'arrayBuffer') !== 'function') return body;
   const reading = request.arrayBuffer();
   if (signal === undefined || signal === null) return reading;
   let abort;
   const aborted = new Promise((_, reject) => {
     abort = () => reject(signal.reason);
-    signal.addEventListener('abort', abort, { once: true });
+    signal.addEventListener('abort', abort, { __proto__: null, once: true });
     if (signal.aborted) abort();
   });
   try {
@@ -44,22 +74,26 @@ async function bodyOf(request, signal) {
 
 /** The arguments of fetch as a URL and options that hold everything else that can be read; `request` is the Request, if there is one. */
 async function read(input, init) {
-  const options = membersOf(init ?? {});
-  if (!(input instanceof Request)) return { url: new URL(input).href, options };
+  const options = membersOf(init);
+  if (!isRequest(input)) return { url: new URL(input).href, options };
   const { body, duplex, ...inherited } = membersOf(input);
   if ((options.body ?? null) === null && (body ?? null) !== null) {
-    const signal = options.signal === undefined ? input.signal : options.signal;
-    options.body = await bodyOf(input, signal);
+    const signal = options.signal === undefined ? inherited.signal : options.signal;
+    options.body = await bodyOf(input, body, signal);
   }
-  const dispatcher = dispatcherOf(input);
-  return { url: input.url, request: input, options: { ...inherited, ...(dispatcher && { dispatcher }), ...options } };
+  if (options.dispatcher === undefined) inherited.dispatcher = dispatcherOf(input) ?? inherited.dispatcher;
+  const all = { __proto__: null, ...inherited, ...options };
+  if (all.dispatcher === undefined) delete all.dispatcher;
+  // fetch takes an AbortSignal and a Request of its own class only.
+  if (all.signal && !(all.signal instanceof AbortSignal)) all.signal = nativeSignal(all.signal);
+  return { url: new URL(input.url).href, request: input instanceof Request ? input : undefined, options: all };
 }
 
 /** The options of the request that a redirect asks for (Fetch standard, 4.4). */
 function redirected(options, status, isSameOrigin) {
   const method = (options.method ?? 'GET').toUpperCase();
-  const headers = new Headers(options.headers);
-  const next = { ...options, headers };
+  const headers = headersOf(options.headers);
+  const next = { __proto__: null, ...options, headers };
   if ((status === 303 && method !== 'GET' && method !== 'HEAD') || ((status === 301 || status === 302) && method === 'POST')) {
     next.method = 'GET';
     delete next.body;
@@ -97,12 +131,14 @@ async function fetchFor(session, input, init) {
     // No server is to send a key in a URL on to another one.
     const target = authorization?.url ?? (keyInUrl ? stripApiKey(url) : url);
     keyInUrl ||= authorization?.transport === 'query';
-    const headers = new Headers(options.headers);
+    const headers = headersOf(options.headers);
     if (authorization !== null) headers.delete('authorization');
-    for (const [name, value] of Object.entries(authorization?.headers ?? {})) headers.set(name, value);
+    for (const [name, value] of Object.entries(authorization?.headers ?? [])) headers.set(name, value);
     // From the Request itself fetch takes the dispatcher that cannot be read.
     const asked = target === request?.url ? request : target;
-    const response = await globalThis.fetch(asked, { ...options, headers, redirect: follows ? 'manual' : options.redirect });
+    const response = await globalThis.fetch(asked, {
+      __proto__: null, ...options, headers, redirect: follows ? 'manual' : options.redirect,
+    });
 
     const isAnswer = !response.redirected && !isRepetition;
     if (isAnswer && asksToRepeat(session, authorization, response.status, response.headers.get('www-authenticate')) && isReplayable(options.body)) {
@@ -129,11 +165,11 @@ async function fetchFor(session, input, init) {
 
 /** As fetch itself would give it, without a key in its URL. */
 function finished(response, isRedirected, keyInUrl) {
-  if (isRedirected) Object.defineProperty(response, 'redirected', { value: true });
-  if (keyInUrl) Object.defineProperty(response, 'url', { value: redactUrl(response.url) });
+  if (isRedirected) Object.defineProperty(response, 'redirected', { __proto__: null, value: true });
+  if (keyInUrl) Object.defineProperty(response, 'url', { __proto__: null, value: redactUrl(response.url) });
   if (isRedirected || keyInUrl) {
     const clone = () => finished(Response.prototype.clone.call(response), isRedirected, keyInUrl);
-    Object.defineProperty(response, 'clone', { value: clone });
+    Object.defineProperty(response, 'clone', { __proto__: null, value: clone });
   }
   return response;
 }

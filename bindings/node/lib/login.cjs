@@ -22,7 +22,7 @@ function loggedIn(json) {
 function read(given, checks) {
   const { signal, prompt, ...options } = checked(given, checks);
   const prompter = prompt && new Prompter(prompt);
-  return { signal, prompter, options: { ...options, prompter: prompter?.number } };
+  return { signal, prompter, options: { __proto__: null, ...options, prompter: prompter?.number } };
 }
 
 /** What a prompt threw goes before what the login failed with for that reason. */
@@ -49,6 +49,7 @@ async function login(session, call, given) {
 
 /** What both kinds of a login that is under way can do. */
 class UnderWay {
+  native;
   #call;
   #prompter;
 
@@ -87,6 +88,9 @@ class UnderWay {
 
 class DeviceLogin {
   #underWay;
+  userCode;
+  verificationUri;
+  verificationUriComplete;
 
   constructor(underWay) {
     this.#underWay = underWay;
@@ -121,6 +125,8 @@ class DeviceLogin {
 
 class BrowserLogin {
   #underWay;
+  authorizationUrl;
+  redirectUri;
 
   constructor(underWay) {
     this.#underWay = underWay;

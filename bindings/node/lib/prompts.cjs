@@ -12,6 +12,14 @@ const ANSWERED = new Set(['paste', 'other_subject']);
 /** What a person must see. */
 class Prompt {
   #native;
+  kind;
+  message;
+  url;
+  userCode;
+  verificationUri;
+  verificationUriComplete;
+  expiresInMs;
+  browserOpened;
 
   constructor(native) {
     this.#native = native;
@@ -33,6 +41,7 @@ class Prompt {
 
 /** An application's function that shows prompts, for one login. */
 class Prompter {
+  number;
   #prompt;
   #failure;
   #giveUp;

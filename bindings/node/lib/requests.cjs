@@ -4,7 +4,7 @@
 /** What a request to this URL carries. An abort rejects with its own reason, as HTTP clients do it. */
 async function authorized(session, url, signal) {
   try {
-    return await session.authorize(url, { signal });
+    return await session.authorize(url, { __proto__: null, signal });
   } catch (error) {
     throw signal?.aborted ? signal.reason : error;
   }

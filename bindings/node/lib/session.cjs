@@ -9,6 +9,7 @@ const eventLoop = require('./event-loop.cjs');
 const { fetchFor } = require('./fetch.cjs');
 const { login, startBrowserLogin, startDeviceLogin } = require('./login.cjs');
 const native = require('./native.cjs');
+const { own } = require('./own.cjs');
 const { Storage } = require('./storage.cjs');
 const { WaitingRoom, alone, cancelled } = require('./waiting.cjs');
 
@@ -21,6 +22,14 @@ const date = (seconds) => (seconds === null || seconds === undefined ? null : ne
 /** What one request carries. */
 class Authorization {
   #accessToken;
+  // Declared, because assigning to what is not there could call a setter of Object.prototype.
+  headers;
+  url;
+  credential;
+  transport;
+  source;
+  expiresAt;
+  underDevelopment;
 
   constructor(key, value, url) {
     if (key !== INTERNAL) throw invalid('an Authorization comes from session.authorize()');
@@ -91,9 +100,10 @@ class Session {
   }
 
   /** `open` gets what every constructor of the addon begins with, and the options. */
-  static #open({ storage: functions, ...checked }, open) {
+  static #open(checked, open) {
+    const functions = own(checked, 'storage');
     const ownStorage = functions && new Storage(functions);
-    const nativeSession = called(() => open(eventLoop, { ...checked, storage: ownStorage?.number }));
+    const nativeSession = called(() => open(eventLoop, { __proto__: null, ...checked, storage: ownStorage?.number }));
     return new Session(INTERNAL, nativeSession, ownStorage);
   }
 

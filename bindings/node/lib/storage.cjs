@@ -3,6 +3,7 @@
 
 const { AsyncLocalStorage } = require('node:async_hooks');
 const { failure } = require('./errors.cjs');
+const { member } = require('./own.cjs');
 const { Registry } = require('./registry.cjs');
 
 /** Nothing is lost when one goes away, because a renewal asks it for the lock before it asks a server for anything. */
@@ -44,6 +45,7 @@ function fit(name, value) {
 }
 
 class Storage {
+  number;
   #functions;
   #users = 0;
   #failure;
@@ -105,9 +107,9 @@ class Storage {
       case 'save':
         return functions.save(text);
       case 'lock':
-        return typeof functions.lock === 'function' ? functions.lock(timeoutMs) : true;
+        return typeof member(functions, 'lock') === 'function' ? functions.lock(timeoutMs) : true;
       default:
-        return typeof functions.unlock === 'function' ? functions.unlock() : undefined;
+        return typeof member(functions, 'unlock') === 'function' ? functions.unlock() : undefined;
     }
   }
 
@@ -120,7 +122,9 @@ class Storage {
   /** An error of a call that needed the storage: with what the storage threw, where that is the cause. */
   explained(error) {
     if (error.message === this.#failure?.message && !Object.hasOwn(error, 'cause')) {
-      Object.defineProperty(error, 'cause', { value: this.#failure.error, writable: true, configurable: true });
+      Object.defineProperty(error, 'cause', {
+        __proto__: null, value: this.#failure.error, writable: true, configurable: true,
+      });
     }
     return error;
   }

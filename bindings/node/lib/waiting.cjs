@@ -7,7 +7,7 @@
 const { failure, translated } = require('./errors.cjs');
 const native = require('./native.cjs');
 
-const cancelled = (signal) => failure('CANCELLED', 'the call was aborted', { cause: signal.reason });
+const cancelled = (signal) => failure('CANCELLED', 'the call was aborted', { __proto__: null, cause: signal.reason });
 
 /** One call in the addon, and everybody who waits for it. */
 class Waiting {
@@ -27,15 +27,15 @@ class Waiting {
 
   async #run(start) {
     try {
-      return { value: await start(this.#cancellation) };
+      return { value: await start(this.#cancellation), error: undefined };
     } catch (error) {
-      return { error: translated(error) };
+      return { value: undefined, error: translated(error) };
     } finally {
       this.#left();
     }
   }
 
-  /** Resolves with `{ value }` or `{ error }`; rejects as soon as the signal aborts. */
+  /** Resolves with `{ value, error }`, one of them undefined; rejects as soon as the signal aborts. */
   join(signal) {
     this.#callers += 1;
     if (signal === undefined) return this.#outcome;
@@ -47,7 +47,7 @@ class Waiting {
         this.#left();
         this.#cancellation.cancel();
       };
-      signal.addEventListener('abort', abort, { once: true });
+      signal.addEventListener('abort', abort, { __proto__: null, once: true });
       this.#outcome.then((outcome) => {
         signal.removeEventListener('abort', abort);
         resolve(outcome);

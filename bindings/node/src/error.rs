@@ -2,8 +2,11 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use napi::bindgen_prelude::{JsObjectValue, Object, sys};
 use napi::{Env, JsValue};
 use planetkey::{Error, Status};
+
+use crate::own::property;
 
 /// Runs what calls the core; a panic must not unwind into Node, which would end the process.
 pub(crate) fn guarded<T>(body: impl FnOnce() -> planetkey::Result<T>) -> planetkey::Result<T> {
@@ -17,15 +20,25 @@ pub(crate) fn raise(env: &Env, error: &Error) -> napi::Error {
 }
 
 fn build(env: &Env, error: &Error) -> napi::Result<napi::Error> {
-    let mut object = env.create_error(napi::Error::from_reason(error.message()))?;
-    object.set("code", error.status().name())?;
-    object.set("number", error.status().number())?;
-    object.set("reason", error.reason())?;
-    object.set("oauthError", error.oauth_error())?;
-    object.set("oauthErrorDescription", error.oauth_error_description())?;
-    object.set("httpStatus", error.http_status())?;
-    object.set("retryAfterMs", error.retry_after_ms().map(|milliseconds| milliseconds as f64))?;
-    object.set("retryable", error.retryable())?;
-    object.set("profile", error.profile())?;
+    let message = env.create_string(error.message())?;
+    let mut object = std::ptr::null_mut();
+    // SAFETY: both pointers are valid for the length of the call. `Env::create_error` would assign a code of its own.
+    let status = unsafe { sys::napi_create_error(env.raw(), std::ptr::null_mut(), message.raw(), &mut object) };
+    if status != sys::Status::napi_ok {
+        return Err(napi::Error::from_status(napi::Status::from(status)));
+    }
+    let mut object = Object::from_raw(env.raw(), object);
+    // Defined, because assigning could call a setter of Object.prototype.
+    object.define_properties(&[
+        property(env, "code", error.status().name())?,
+        property(env, "number", error.status().number())?,
+        property(env, "reason", error.reason())?,
+        property(env, "oauthError", error.oauth_error())?,
+        property(env, "oauthErrorDescription", error.oauth_error_description())?,
+        property(env, "httpStatus", error.http_status())?,
+        property(env, "retryAfterMs", error.retry_after_ms().map(|milliseconds| milliseconds as f64))?,
+        property(env, "retryable", error.retryable())?,
+        property(env, "profile", error.profile())?,
+    ])?;
     Ok(napi::Error::from(object.to_unknown()))
 }

@@ -8,6 +8,7 @@ mod event_loop;
 pub mod exit;
 mod login;
 mod options;
+mod own;
 mod session;
 mod storage;
 mod values;

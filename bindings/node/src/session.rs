@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use napi::Env;
-use napi::bindgen_prelude::{Function, FunctionCallContext, Object, ToNapiValue, retain_current_module_for_unload_safety};
+use napi::bindgen_prelude::{
+    Function, FunctionCallContext, JsObjectValue, Object, ToNapiValue, retain_current_module_for_unload_safety,
+};
 use napi_derive::napi;
 use planetkey::{ApiKeyTransport, Options, Session};
 
@@ -11,6 +13,7 @@ use crate::error::{guarded, raise};
 use crate::event_loop::{EventLoop, Line};
 use crate::login::{NativeBrowserLogin, NativeDeviceLogin, NativeLoginOptions, logged_in};
 use crate::options::{NativeOptions, whole};
+use crate::own::{Own, property};
 use crate::values::{AuthorizationValue, LogoutValue, TokenValue, json, key};
 use crate::wait::{self, Cancellation};
 
@@ -47,14 +50,14 @@ fn call<T>(env: &Env, body: impl FnOnce() -> planetkey::Result<T>) -> napi::Resu
 impl NativeSession {
     /// What environment and files offer.
     #[napi(factory)]
-    pub fn from_defaults(env: Env, event_loop: &EventLoop, options: NativeOptions) -> napi::Result<Self> {
-        open(&env, event_loop, &options, Session::from_defaults)
+    pub fn from_defaults(env: Env, event_loop: &EventLoop, options: Own<NativeOptions>) -> napi::Result<Self> {
+        open(&env, event_loop, &options.0, Session::from_defaults)
     }
 
     /// A saved or built-in profile.
     #[napi(factory)]
-    pub fn from_profile(env: Env, event_loop: &EventLoop, name: String, options: NativeOptions) -> napi::Result<Self> {
-        open(&env, event_loop, &options, |options| Session::from_profile(&name, options))
+    pub fn from_profile(env: Env, event_loop: &EventLoop, name: String, options: Own<NativeOptions>) -> napi::Result<Self> {
+        open(&env, event_loop, &options.0, |options| Session::from_profile(&name, options))
     }
 
     /// An API key.
@@ -64,9 +67,9 @@ impl NativeSession {
         event_loop: &EventLoop,
         api_key: String,
         transport: Option<String>,
-        options: NativeOptions,
+        options: Own<NativeOptions>,
     ) -> napi::Result<Self> {
-        open(&env, event_loop, &options, |options| {
+        open(&env, event_loop, &options.0, |options| {
             let transport = transport.as_deref().map_or(Ok(ApiKeyTransport::default()), ApiKeyTransport::from_name)?;
             Session::from_api_key(&api_key, transport, options)
         })
@@ -79,22 +82,21 @@ impl NativeSession {
         event_loop: &EventLoop,
         client_id: String,
         client_secret: String,
-        options: NativeOptions,
+        options: Own<NativeOptions>,
     ) -> napi::Result<Self> {
-        open(&env, event_loop, &options, |core| Session::from_m2m(&client_id, &client_secret, &options.m2m(), core))
+        open(&env, event_loop, &options.0, |core| Session::from_m2m(&client_id, &client_secret, &options.0.m2m(), core))
     }
 
     /// Any registered client, as JSON text.
     #[napi(factory)]
-    pub fn from_client_config(env: Env, event_loop: &EventLoop, json: String, options: NativeOptions) -> napi::Result<Self> {
-        open(&env, event_loop, &options, |options| Session::from_client_config(&json, options))
+    pub fn from_client_config(env: Env, event_loop: &EventLoop, json: String, options: Own<NativeOptions>) -> napi::Result<Self> {
+        open(&env, event_loop, &options.0, |options| Session::from_client_config(&json, options))
     }
 
     /// Functions for hot loops. Each answers with a number that stays the same as long as what JavaScript kept for it is
     /// still right; a negative number tells it to ask in full. No string is made.
     #[napi]
     pub fn cached_keys<'env>(&self, env: &'env Env) -> napi::Result<Object<'env>> {
-        let mut functions = Object::new(env)?;
         let session = self.session.clone();
         let access_token: Function<'_, (), f64> =
             env.create_function_from_closure("accessTokenKey", move |context: FunctionCallContext| {
@@ -102,7 +104,7 @@ impl NativeSession {
                 let key = token.map(|token| token.map_or(ASK, |token| token.generation() as f64));
                 key.map_err(|error| raise(context.env, &error))
             })?;
-        functions.set("accessToken", access_token)?;
+        let access_token = property(env, "accessToken", access_token)?;
         let session = self.session.clone();
         let headers: Function<'_, (String,), f64> =
             env.create_function_from_closure("headersKey", move |context: FunctionCallContext| {
@@ -110,7 +112,7 @@ impl NativeSession {
                 let key = headers.map(|headers| headers.map_or(ASK, |headers| key(&headers)));
                 key.map_err(|error| raise(context.env, &error))
             })?;
-        functions.set("headers", headers)?;
+        let headers = property(env, "headers", headers)?;
         let session = self.session.clone();
         let authorize: Function<'_, (String,), f64> =
             env.create_function_from_closure("authorizeKey", move |context: FunctionCallContext| {
@@ -121,7 +123,9 @@ impl NativeSession {
                 let key = kept.map(|authorization| authorization.map_or(ASK, |authorization| key(&authorization)));
                 key.map_err(|error| raise(context.env, &error))
             })?;
-        functions.set("authorize", authorize)?;
+        let authorize = property(env, "authorize", authorize)?;
+        let mut functions = Object::new(env)?;
+        functions.define_properties(&[access_token, headers, authorize])?;
         Ok(functions)
     }
 
@@ -185,9 +189,9 @@ impl NativeSession {
         &self,
         env: &'env Env,
         cancellation: &Cancellation,
-        options: NativeLoginOptions,
+        options: Own<NativeLoginOptions>,
     ) -> napi::Result<Object<'env>> {
-        let options = call(env, || options.core(&self.line))?;
+        let options = call(env, || options.0.core(&self.line))?;
         self.start(env, cancellation, 0.0, move |session| session.login(&options).map(logged_in))
     }
 
@@ -197,9 +201,9 @@ impl NativeSession {
         &self,
         env: &'env Env,
         cancellation: &Cancellation,
-        options: NativeLoginOptions,
+        options: Own<NativeLoginOptions>,
     ) -> napi::Result<Object<'env>> {
-        let (options, line) = (call(env, || options.core(&self.line))?, Arc::clone(&self.line));
+        let (options, line) = (call(env, || options.0.core(&self.line))?, Arc::clone(&self.line));
         self.start(env, cancellation, 0.0, move |session| {
             session.start_device_login(&options).map(|core| NativeDeviceLogin { core, line })
         })
@@ -211,9 +215,9 @@ impl NativeSession {
         &self,
         env: &'env Env,
         cancellation: &Cancellation,
-        options: NativeLoginOptions,
+        options: Own<NativeLoginOptions>,
     ) -> napi::Result<Object<'env>> {
-        let (options, line) = (call(env, || options.core(&self.line))?, Arc::clone(&self.line));
+        let (options, line) = (call(env, || options.0.core(&self.line))?, Arc::clone(&self.line));
         self.start(env, cancellation, 0.0, move |session| {
             session.start_browser_login(&options).map(|core| NativeBrowserLogin { core, line })
         })

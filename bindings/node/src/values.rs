@@ -1,10 +1,10 @@
 //! What goes back to JavaScript.
 
-use std::collections::HashMap;
-
 use napi_derive::napi;
 use planetkey::{AccessToken, Authorization, LoggedOut, Revocation};
 use serde_json::{Map, Value};
+
+use crate::own::Headers;
 
 /// An access token, with the number by which JavaScript knows that it still has the current one.
 #[napi(object, object_from_js = false)]
@@ -27,7 +27,8 @@ pub struct AuthorizationValue {
     /// The same for answers that differ in nothing but the URL.
     pub key: f64,
     /// Header fields by name.
-    pub headers: HashMap<&'static str, String>,
+    #[napi(ts_type = "Record<string, string>")]
+    pub headers: Headers,
     /// Where to send the request.
     pub url: String,
     /// `access_token` or `api_key`.
@@ -48,7 +49,7 @@ impl From<Authorization> for AuthorizationValue {
     fn from(authorization: Authorization) -> Self {
         AuthorizationValue {
             key: key(&authorization),
-            headers: authorization.headers().map(|(name, value)| (name, value.to_owned())).collect(),
+            headers: Headers(authorization.headers().map(|(name, value)| (name, value.to_owned())).collect()),
             url: authorization.url().to_owned(),
             credential: authorization.credential(),
             access_token: authorization.access_token().map(str::to_owned),

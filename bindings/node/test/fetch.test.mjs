@@ -30,6 +30,56 @@ const redirecting = (api, to) => `${api}/redirect?to=${encodeURIComponent(to)}`;
 const byName = (headers) => Object.fromEntries(headers.map(([name, value]) => [name.toLowerCase(), value]));
 const headersOf = async (target) => (await simulator.requests(target)).map(({ headers }) => byName(headers));
 
+/** A Request as node-fetch's package has it: neither Node's class nor its Headers and AbortSignal. */
+class ForeignRequest {
+  #body;
+
+  constructor(url, { method = 'GET', headers = {}, body = null, signal = null } = {}) {
+    this.#body = body;
+    Object.assign(this, { url, method, headers: new Map(Object.entries(headers)), body, signal });
+  }
+
+  async arrayBuffer() {
+    return new TextEncoder().encode(this.#body).buffer;
+  }
+}
+
+class ForeignSignal extends EventTarget {
+  aborted = false;
+
+  abort() {
+    this.aborted = true;
+    this.dispatchEvent(new Event('abort'));
+  }
+}
+
+test('i10_24_a_request_of_another_package_is_sent', async () => {
+  const session = simulator.m2mSession({ save: false });
+  const url = `${simulator.sentinel_hub_api}/x`;
+  const headers = { 'X-Own': '1', authorization: 'its own' };
+  assert.equal(await credentialOf(await session.fetch(new ForeignRequest(url, { headers }))), 'bearer');
+  assert.equal((await headersOf('sentinel_hub_api')).at(-1)['x-own'], '1');
+
+  // With a body, also when it has to be repeated.
+  await simulator.revoke({ all: true });
+  assert.equal(await credentialOf(await session.fetch(new ForeignRequest(url, { method: 'POST', body: 'body', headers }))), 'bearer');
+  const posted = (await simulator.requests('sentinel_hub_api')).slice(-2);
+  assert.deepEqual(posted.map(({ method }) => method), ['POST', 'POST']);
+  assert.deepEqual((await headersOf('sentinel_hub_api')).slice(-2).map((one) => one['content-length']), ['4', '4']);
+
+  // Its signal is of another class too.
+  const signal = new ForeignSignal();
+  await simulator.script('sentinel_hub_api', { hold: 'answer' });
+  const waiting = session.fetch(new ForeignRequest(url, { signal }));
+  await simulator.waitHeld('answer');
+  signal.abort();
+  await assert.rejects(waiting, { name: 'AbortError' });
+  await simulator.release('answer');
+
+  await assert.rejects(session.fetch({ url: 'no URL', headers: {} }), TypeError);
+  await assert.rejects(session.fetch(new ForeignRequest('https://evil.example/')), { code: 'HOST_REFUSED' });
+});
+
 test('it takes what fetch takes', async () => {
   const session = simulator.m2mSession();
   const url = `${simulator.sentinel_hub_api}/x`;

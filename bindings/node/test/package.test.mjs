@@ -34,7 +34,7 @@ after(async () => {
 
 test('it holds what it needs and nothing else', () => {
   const parts = [
-    'arguments', 'errors', 'event-loop', 'fetch', 'functions', 'login', 'native', 'prompts', 'registry', 'requests', 'session', 'storage', 'waiting',
+    'arguments', 'errors', 'event-loop', 'fetch', 'functions', 'login', 'native', 'own', 'prompts', 'registry', 'requests', 'session', 'storage', 'waiting',
   ];
   const library = parts.map((name) => `lib/${name}.cjs`);
   const adapters = ADAPTERS.flatMap((name) => ['cjs', 'd.mts', 'd.ts', 'mjs'].map((kind) => `adapters/${name}.${kind}`));
@@ -60,6 +60,14 @@ test('require and import give the same classes', () => {
   const names = ['Authorization', 'ErrorNumber', 'PlanetkeyError', 'Session', 'redactUrl', 'stripApiKey', 'version'];
   const adapters = 'installAxios true\ntransformRequest,transformRequestSync true\nauthInterceptor true\n';
   assert.equal(node('both.mjs'), `${names.join()}\n${[...names, 'default'].sort().join()}\ntrue\n${adapters}`);
+});
+
+test('i10_30_the_adapters_have_types_under_node10_resolution', () => {
+  writeFileSync(join(directory, 'adapters.ts'), readFileSync(join(root, 'test/types/adapters.cts')));
+  const options = { strict: true, noEmit: true, target: 'es2022', module: 'commonjs', moduleResolution: 'node10', types: ['node'] };
+  const typeRoots = [join(root, 'node_modules/@types')];
+  writeFileSync(join(directory, 'tsconfig.json'), JSON.stringify({ compilerOptions: { ...options, typeRoots }, files: ['adapters.ts'] }));
+  run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '--project', directory], { cwd: directory });
 });
 
 test('the versions agree', () => {

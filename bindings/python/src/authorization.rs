@@ -79,6 +79,15 @@ impl Authorization {
         self.core.under_development()
     }
 
+    /// It never changes, so a copy is the object itself.
+    fn __copy__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    fn __deepcopy__<'py>(slf: Bound<'py, Self>, _memo: &Bound<'py, PyAny>) -> Bound<'py, Self> {
+        slf
+    }
+
     fn __repr__(&self) -> String {
         format!(
             "<planetkey.Authorization {} as {} for {}>",

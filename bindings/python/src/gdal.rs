@@ -1,6 +1,6 @@
 //! GDAL in the process of the interpreter: that of rasterio's wheel, of osgeo, of whatever else brings one.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use planetkey_gdal::{Header, Options, Scope};
 use pyo3::prelude::*;
@@ -11,7 +11,8 @@ use crate::errors::{detached, guarded, invalid_argument, raise};
 use crate::interpreter::{is_attached, learn_is_attached, visit};
 use crate::session::Session;
 
-/// A session that GDAL asks for the header of its requests, until `uninstall()`; as a context manager until the end of the block.
+/// A session that GDAL asks for the header of its requests, until `uninstall()`; as a context manager until the end of the block. It also
+/// lasts when the program drops this object.
 #[pyclass(frozen, module = "planetkey.gdal")]
 pub(crate) struct Gdal {
     core: Mutex<Option<Arc<planetkey_gdal::Gdal>>>,
@@ -25,13 +26,35 @@ impl Gdal {
     }
 }
 
-impl Drop for Gdal {
-    /// Threads of GDAL may need the GIL to get out of the way.
-    fn drop(&mut self) {
-        if let Some(core) = self.core.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
-            Python::attach(|py| py.detach(|| drop(core)));
-        }
-    }
+/// What is installed, also when the program drops the object: until `uninstall`, or until the interpreter ends.
+static INSTALLED: Mutex<Vec<Arc<planetkey_gdal::Gdal>>> = Mutex::new(Vec::new());
+
+fn installed() -> MutexGuard<'static, Vec<Arc<planetkey_gdal::Gdal>>> {
+    INSTALLED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn uninstall(core: &Arc<planetkey_gdal::Gdal>) {
+    installed().retain(|other| !Arc::ptr_eq(other, core));
+    // Another thread may still be in a call.
+    core.uninstall();
+}
+
+/// What no program can uninstall any more, because it dropped the object, makes room for another session at the same hosts.
+fn replace_dropped(session: &planetkey::Session, options: &Options) {
+    let Ok(origins) = session.header_origins(options.hosts.as_deref()) else { return };
+    let overlaps = |other: &planetkey_gdal::Gdal| {
+        options.scope == Scope::EveryHost || other.origins().iter().any(|origin| origins.contains(origin))
+    };
+    let dropped = |other: &&Arc<planetkey_gdal::Gdal>| Arc::strong_count(other) == 1 && overlaps(other);
+    let replaced: Vec<_> = installed().iter().filter(dropped).cloned().collect();
+    replaced.iter().for_each(uninstall);
+}
+
+/// The interpreter ends, and GDAL's own end must find nothing installed. The caller does not hold the GIL, which threads of GDAL may need.
+pub(crate) fn uninstall_all() {
+    // A child that was forked while another thread held the lock would wait for ever.
+    let all = INSTALLED.try_lock().map(|mut installed| std::mem::take(&mut *installed)).unwrap_or_default();
+    all.iter().for_each(|core| core.uninstall());
 }
 
 #[pymethods]
@@ -65,9 +88,7 @@ impl Gdal {
     fn uninstall(&self, py: Python<'_>) -> PyResult<()> {
         let core = self.core.lock().unwrap_or_else(PoisonError::into_inner).take();
         detached(py, || {
-            // Another thread may still be in a call.
-            core.iter().for_each(|core| core.uninstall());
-            drop(core);
+            core.iter().for_each(uninstall);
             Ok(())
         })
     }
@@ -124,6 +145,11 @@ pub(crate) fn install(
         }
     }));
     let core = session.get().core();
-    let gdal = detached(py, || planetkey_gdal::Gdal::install(core, options))?;
-    Ok(Gdal { core: Mutex::new(Some(Arc::new(gdal))), session: session.clone().unbind() })
+    let gdal = detached(py, || {
+        replace_dropped(core, &options);
+        planetkey_gdal::Gdal::install(core, options)
+    })?;
+    let gdal = Arc::new(gdal);
+    installed().push(Arc::clone(&gdal));
+    Ok(Gdal { core: Mutex::new(Some(gdal)), session: session.clone().unbind() })
 }

@@ -46,7 +46,9 @@ fn settle(py: Python<'_>, timeout_ms: Option<&Bound<'_, PyInt>>) -> PyResult<boo
 /// The end of the interpreter: the package registers it with ``atexit``.
 #[pyfunction]
 fn end(py: Python<'_>) -> PyResult<()> {
-    interpreter::close(py)
+    let closed = interpreter::close(py);
+    py.detach(gdal::uninstall_all);
+    closed
 }
 
 /// The exception class of every status, by its number: tests hold it against the taxonomy.

@@ -78,6 +78,15 @@ impl Prompt {
         self.core.qr_code(ascii)
     }
 
+    /// It never changes, so a copy is the object itself.
+    fn __copy__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    fn __deepcopy__<'py>(slf: Bound<'py, Self>, _memo: &Bound<'py, PyAny>) -> Bound<'py, Self> {
+        slf
+    }
+
     fn __repr__(&self) -> String {
         format!("<planetkey.Prompt {}>", self.core.kind.name())
     }
@@ -209,6 +218,15 @@ impl LoggedIn {
         self.core.file.as_ref().map(|file| file.display().to_string())
     }
 
+    /// It never changes, so a copy is the object itself.
+    fn __copy__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    fn __deepcopy__<'py>(slf: Bound<'py, Self>, _memo: &Bound<'py, PyAny>) -> Bound<'py, Self> {
+        slf
+    }
+
     fn __repr__(&self) -> String {
         let who = self.core.email.as_deref().or(self.core.subject.as_deref()).unwrap_or("nobody by name");
         planetkey::text::printable(&format!("<planetkey.LoggedIn {who}>"))
@@ -252,6 +270,15 @@ impl LoggedOut {
 
     fn __bool__(&self) -> bool {
         self.core.removed
+    }
+
+    /// It never changes, so a copy is the object itself.
+    fn __copy__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    fn __deepcopy__<'py>(slf: Bound<'py, Self>, _memo: &Bound<'py, PyAny>) -> Bound<'py, Self> {
+        slf
     }
 
     fn __repr__(&self) -> String {

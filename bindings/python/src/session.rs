@@ -412,6 +412,23 @@ impl Session {
         adapters::call(slf, request)
     }
 
+    /// What ``httpx`` may read: the body of a request is not needed.
+    #[classattr]
+    fn requires_request_body() -> bool {
+        false
+    }
+
+    /// What ``httpx`` may read: the body of a response is not needed.
+    #[classattr]
+    fn requires_response_body() -> bool {
+        false
+    }
+
+    /// The same as ``sync_auth_flow``, for classes that combine several ``auth`` objects of ``httpx``. It blocks while it waits for a token.
+    fn auth_flow<'py>(slf: &Bound<'py, Self>, request: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        adapters::sync_auth_flow(slf, request)
+    }
+
     /// What ``httpx.Client`` calls: the credential for one request, and the request once more if an API refuses the token.
     fn sync_auth_flow<'py>(slf: &Bound<'py, Self>, request: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         adapters::sync_auth_flow(slf, request)

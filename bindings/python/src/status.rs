@@ -107,6 +107,15 @@ impl SourceStatus {
         self.core.file.as_deref()
     }
 
+    /// It never changes, so a copy is the object itself.
+    fn __copy__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    fn __deepcopy__<'py>(slf: Bound<'py, Self>, _memo: &Bound<'py, PyAny>) -> Bound<'py, Self> {
+        slf
+    }
+
     fn __repr__(&self) -> String {
         planetkey::text::printable(&format!("<planetkey.SourceStatus {} from {}>", self.core.kind, self.core.source))
     }
@@ -136,6 +145,15 @@ impl HostStatus {
     #[getter]
     fn under_development(&self) -> bool {
         self.core.under_development
+    }
+
+    /// It never changes, so a copy is the object itself.
+    fn __copy__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    fn __deepcopy__<'py>(slf: Bound<'py, Self>, _memo: &Bound<'py, PyAny>) -> Bound<'py, Self> {
+        slf
     }
 
     fn __repr__(&self) -> String {
@@ -235,6 +253,15 @@ impl SessionStatus {
     /// Everything as a dictionary that can be written as JSON; times are Unix seconds in it.
     fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         py.import(intern!(py, "json"))?.call_method1(intern!(py, "loads"), (self.core.to_json().to_string(),))
+    }
+
+    /// It never changes, so a copy is the object itself.
+    fn __copy__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    fn __deepcopy__<'py>(slf: Bound<'py, Self>, _memo: &Bound<'py, PyAny>) -> Bound<'py, Self> {
+        slf
     }
 
     fn __repr__(&self) -> String {

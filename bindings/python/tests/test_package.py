@@ -1,14 +1,19 @@
 """The package as it is installed: version, contents, documentation, logging."""
 
+import copy
 import inspect
 import logging
+import modulefinder
 import re
 import subprocess
 import sys
+import typing
 from importlib import metadata
 from pathlib import Path
 
 import planetkey
+import planetkey.errors
+import planetkey.storage
 import pytest
 from planet_simulator import Simulator, finish
 from planetkey import _native
@@ -56,6 +61,38 @@ def test_everything_public_is_documented() -> None:
             for member, value in vars(thing).items():
                 if not member.startswith("_"):
                     assert inspect.getdoc(value), f"{name}.{member}"
+
+
+def test_i10_29_annotations_can_be_looked_up_at_run_time() -> None:
+    for module in (planetkey.errors, planetkey.storage):
+        for name in module.__all__:
+            thing = getattr(module, name)
+            typing.get_type_hints(thing)
+            for value in vars(thing).values():
+                if inspect.isfunction(value):
+                    typing.get_type_hints(value)
+
+
+def test_i10_29_what_never_changes_can_be_copied() -> None:
+    session = planetkey.Session.from_api_key("PLAK0123456789")
+    status = session.status()
+    for thing in (status, status.sources[0], status.hosts[0], session.authorize("https://api.planet.com/")):
+        assert copy.copy(thing) is thing
+        assert copy.deepcopy([thing])[0] is thing
+    for name in ("Prompt", "LoggedIn", "LoggedOut"):
+        assert {"__copy__", "__deepcopy__"} <= set(vars(getattr(planetkey, name)))
+
+
+def test_i10_14_a_frozen_program_holds_what_native_code_imports(tmp_path: Path) -> None:
+    """PyInstaller and its like follow imports in Python only."""
+    sources = "".join(file.read_text(encoding="utf-8") for file in (PACKAGE / "src").glob("*.rs"))
+    names = set(re.findall(r'\.import\((?:intern!\(py, )?"([\w.]+)"', sources)) | {"logging"}
+    assert {"planetkey._auth", "planetkey._httpx", "json", "os"} <= names
+    program = tmp_path / "program.py"
+    program.write_text("import planetkey\n", encoding="utf-8")
+    finder = modulefinder.ModuleFinder()
+    finder.run_script(str(program))
+    assert names - set(finder.modules) - set(sys.builtin_module_names) - {"builtins"} == set()
 
 
 def test_all_is_all() -> None:

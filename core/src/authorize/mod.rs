@@ -4,6 +4,7 @@ pub mod api_key;
 pub mod challenge;
 pub mod redact;
 mod target;
+pub(crate) mod template;
 
 pub(crate) use target::{Target, is_host_entry, is_loopback_authority as is_loopback_entry};
 
@@ -77,7 +78,7 @@ impl HostPolicy {
 
     /// Whether a credential of this kind may go to the target.
     pub(crate) fn accepts(&self, target: &Target<'_>, kind: Kind) -> Acceptance {
-        if target.loopback && !self.allow_insecure_loopback {
+        if !self.may_speak_to(target) {
             return Acceptance::No;
         }
         let authority = target.authority();
@@ -113,10 +114,16 @@ impl HostPolicy {
         hosts
     }
 
-    /// Why none of the credentials that the call may use goes there, and which would; `beside`: what else the session holds.
-    pub(crate) fn refusal(&self, target: &Target<'_>, held: &[Kind], beside: &[Kind]) -> Error {
+    /// Whether any credential may go there: to this machine only if the session allows it.
+    pub(crate) fn may_speak_to(&self, target: &Target<'_>) -> bool {
+        !target.loopback || self.allow_insecure_loopback
+    }
+
+    /// Why none of the credentials that the call may use goes there, and which would; `beside`: what else the session holds, `hosts`: where those
+    /// credentials go.
+    pub(crate) fn refusal(&self, target: &Target<'_>, held: &[Kind], beside: &[Kind], mut hosts: Vec<String>) -> Error {
         let host = target.authority();
-        let message = if target.loopback && !self.allow_insecure_loopback {
+        let message = if !self.may_speak_to(target) {
             format!("{host} is this machine; set allow_insecure_loopback to send credentials to a test server on it")
         } else if held.contains(&Kind::ApiKey)
             && (self.never_takes_api_keys(host) || self.server(host).is_some_and(|server| server.api_key == Acceptance::No))
@@ -138,7 +145,6 @@ impl HostPolicy {
         } else if self.server(host).is_some() {
             format!("{host} does not take this session's token: it comes from an authorization server that {host} does not know")
         } else {
-            let mut hosts: Vec<String> = held.iter().flat_map(|kind| self.hosts_for(*kind)).collect();
             hosts.sort();
             hosts.dedup();
             format!(

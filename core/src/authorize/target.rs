@@ -5,7 +5,7 @@
 use crate::error::{Error, Result, Status};
 use std::borrow::Cow;
 
-const MAX_URL_BYTES: usize = 64 * 1024;
+pub(super) const MAX_URL_BYTES: usize = 64 * 1024;
 const MAX_AUTHORITY_BYTES: usize = 255;
 
 /// The host of a URL, proven to be what every parser makes of it.

@@ -29,6 +29,9 @@ pub struct OAuthClient {
     pub deployment: Option<String>,
     /// The token endpoint, where metadata is not to be asked; the other endpoints likewise.
     pub token_endpoint: Option<String>,
+    /// The base URL of the API that tokens of `token_endpoint` are for, as sentinelhub's `sh_base_url` names it. Tokens may go to its host only if no
+    /// known deployment issues them; those of a known deployment go to its hosts.
+    pub base_url: Option<String>,
     /// Where a browser login starts.
     pub authorization_endpoint: Option<String>,
     /// Where a device login starts.
@@ -224,6 +227,7 @@ impl<'a> Fields<'a> {
             auth_server: self.owned("auth_server")?,
             issuer: self.owned("issuer")?,
             deployment: self.deployment()?,
+            base_url: None,
             token_endpoint: self.owned("token_endpoint")?,
             authorization_endpoint: self.owned("authorization_endpoint")?,
             device_authorization_endpoint: self.owned("device_authorization_endpoint")?,

@@ -40,7 +40,7 @@ pub struct Found {
 /// Reads files; writes nothing and uses no network, unless a profile is encrypted. Errors: MISCONFIGURED, LOGIN_REQUIRED, UNSUPPORTED,
 /// STORAGE for a profile that the environment names and that cannot be used: another credential is never chosen in its place.
 pub fn find(environment: &dyn Environment, root: &Root) -> Result<(Vec<Found>, Vec<String>)> {
-    let mut search = Search { root, found: Vec::new(), notes: Vec::new() };
+    let mut search = Search { root, found: Vec::new(), notes: Vec::new(), has_sentinelhub_client: false };
     search.environment(environment)?;
     let names_a_section = variable(environment, "SH_PROFILE")?.is_some();
     search.files(names_a_section);
@@ -52,7 +52,7 @@ pub fn find(environment: &dyn Environment, root: &Root) -> Result<(Vec<Found>, V
 ///
 /// Reads files; writes nothing and uses no network, unless a profile is encrypted.
 pub fn to_log_in(root: &Root) -> Option<Found> {
-    let mut search = Search { root, found: Vec::new(), notes: Vec::new() };
+    let mut search = Search { root, found: Vec::new(), notes: Vec::new(), has_sentinelhub_client: false };
     let (preferences, _) = preferences::read(root);
     if let Some(opened) = preferences.profile.and_then(|profile| directory::open(root, &profile).ok())
         && matches!(&opened.config, ClientConfig::OAuth(client) if client.client_type.login().is_some())
@@ -69,6 +69,8 @@ struct Search<'a> {
     root: &'a Root,
     found: Vec<Found>,
     notes: Vec<String>,
+    /// Whether the environment holds a client of sentinelhub's.
+    has_sentinelhub_client: bool,
 }
 
 impl Search<'_> {
@@ -85,10 +87,50 @@ impl Search<'_> {
                 self.add_key(Secret::from(key), named(name), level);
             }
         }
-        self.add_pair(environment, "SH_CLIENT_ID", "SH_CLIENT_SECRET")?;
-        if let Some(profile) = variable(environment, "SH_PROFILE")? {
-            let config = sentinelhub::read(self.root, &profile)?;
-            self.add_client(config, named("SH_PROFILE"), Some(profile), level);
+        self.sentinelhub(environment)
+    }
+
+    /// The environment's id and secret with the section that names their server, then the section's own client.
+    fn sentinelhub(&mut self, environment: &dyn Environment) -> Result<()> {
+        let names = ("SH_CLIENT_ID", "SH_CLIENT_SECRET");
+        let (id, secret) = (variable(environment, names.0)?, variable(environment, names.1)?);
+        let profile = variable(environment, "SH_PROFILE")?;
+        if id.is_none() && secret.is_none() && profile.is_none() {
+            return Ok(());
+        }
+        let section = match &profile {
+            Some(profile) => sentinelhub::read(self.root, profile)?,
+            // Without the section it is unknown which server the secret is for.
+            None => sentinelhub::read_default(self.root)?,
+        };
+        let section_name = profile.as_deref().unwrap_or(sentinelhub::DEFAULT_PROFILE);
+        let is_set = (id.is_some(), secret.is_some());
+        if is_set != (false, false) {
+            match (section.with(id, secret.map(Secret::from)).client(section_name), is_set) {
+                (Ok(Some(config)), is_set) => {
+                    let source = match is_set {
+                        (true, true) => format!("environment: {}, {}", names.0, names.1),
+                        (true, false) => format!("environment: {}; sentinelhub config.toml: {}", names.0, shown(section_name)),
+                        _ => format!("environment: {}; sentinelhub config.toml: {}", names.1, shown(section_name)),
+                    };
+                    self.has_sentinelhub_client = true;
+                    self.add_client(config, source, None, Level::Environment);
+                }
+                (_, (true, _)) => self.half(names.0, names.1, ""),
+                (_, (false, _)) => self.half(names.1, names.0, ""),
+            }
+        }
+        let Some(profile) = profile else { return Ok(()) };
+        match section.client(&profile) {
+            Ok(Some(config)) => {
+                self.add_client(config, "environment: SH_PROFILE".to_owned(), Some(profile), Level::Environment);
+            }
+            Err(error) if !self.has_sentinelhub_client => return Err(error),
+            Ok(None) if !self.has_sentinelhub_client => self.notes.push(format!(
+                "SH_PROFILE was passed over: the profile {} of sentinelhub's config.toml has no sh_client_id and sh_client_secret",
+                shown(&profile)
+            )),
+            _ => {}
         }
         Ok(())
     }
@@ -100,12 +142,14 @@ impl Search<'_> {
         if names_a_section {
             return;
         }
-        match sentinelhub::read_default(self.root) {
+        let profile = sentinelhub::DEFAULT_PROFILE;
+        match sentinelhub::read_default(self.root).and_then(|section| section.client(profile)) {
             Ok(Some(config)) => {
-                let profile = sentinelhub::DEFAULT_PROFILE;
                 self.add_client(config, format!("sentinelhub config.toml: {profile}"), Some(profile.to_owned()), Level::Files);
             }
             Ok(None) => {}
+            // The environment replaces what is there.
+            Err(_) if self.has_sentinelhub_client => {}
             Err(error) => self.notes.push(format!("{}; it was passed over", error.message())),
         }
     }

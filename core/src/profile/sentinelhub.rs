@@ -10,27 +10,94 @@ use crate::text::one_line;
 /// The section that sentinelhub-py uses where none is named.
 pub(super) const DEFAULT_PROFILE: &str = "default-profile";
 
-/// The M2M client of a section in `${XDG_CONFIG_HOME:-~/.config}/sentinelhub/config.toml` that somebody named.
-///
-/// Errors: MISCONFIGURED when the file, the section or its id and secret are not there.
-pub fn read(root: &Root, profile: &str) -> Result<ClientConfig> {
-    let wrong = |what: &str| wrong(what, profile);
-    let document = load(root, profile)?.ok_or_else(|| wrong("cannot be read: there is no such file, or no home directory"))?;
-    let section = section(&document, profile).ok_or_else(|| wrong(&format!("has no profile '{}'", one_line(profile, 100))))?;
-    client(section).ok_or_else(|| wrong("has no sh_client_id and sh_client_secret in that profile"))
+/// The API that sentinelhub-py calls where no `sh_base_url` is set.
+const BASE_URL: &str = "https://services.sentinel-hub.com";
+
+/// What a section says. sentinelhub-py lets the environment's id and secret replace those of the section, each by itself, and sends the secret
+/// to the section's server.
+#[derive(Clone, Debug, Default)]
+pub struct Section {
+    client_id: Option<String>,
+    client_secret: Option<Secret>,
+    token_endpoint: Option<String>,
+    base_url: Option<String>,
 }
 
-/// The M2M client of the section that sentinelhub-py uses by itself; `None` where there is none, which is no mistake.
+/// The section that `SH_PROFILE` names in `${XDG_CONFIG_HOME:-~/.config}/sentinelhub/config.toml`.
 ///
-/// Errors: MISCONFIGURED when the file is unreadable, or has an id without a secret or the reverse.
-pub fn read_default(root: &Root) -> Result<Option<ClientConfig>> {
+/// Errors: MISCONFIGURED when the file or the section is missing or unreadable, or a setting is not a string.
+pub fn read(root: &Root, profile: &str) -> Result<Section> {
+    let document =
+        load(root, profile)?.ok_or_else(|| wrong("cannot be read: there is no such file, or no home directory", profile))?;
+    let section =
+        section(&document, profile).ok_or_else(|| wrong(&format!("has no profile '{}'", one_line(profile, 100)), profile))?;
+    Section::from_toml(section, profile)
+}
+
+/// The section that sentinelhub-py uses without `SH_PROFILE`; empty if it is missing, which is not a mistake.
+///
+/// Errors: MISCONFIGURED when the file is unreadable, or a setting is not a string.
+pub fn read_default(root: &Root) -> Result<Section> {
     let document = load(root, DEFAULT_PROFILE)?;
-    let Some(section) = document.as_ref().and_then(|document| section(document, DEFAULT_PROFILE)) else { return Ok(None) };
-    match (text(section, "sh_client_id"), text(section, "sh_client_secret")) {
-        (None, None) => Ok(None),
-        (Some(_), None) => Err(wrong("has an sh_client_id without its sh_client_secret; set both", DEFAULT_PROFILE)),
-        (None, Some(_)) => Err(wrong("has an sh_client_secret without its sh_client_id; set both", DEFAULT_PROFILE)),
-        (Some(_), Some(_)) => Ok(client(section)),
+    match document.as_ref().and_then(|document| section(document, DEFAULT_PROFILE)) {
+        Some(section) => Section::from_toml(section, DEFAULT_PROFILE),
+        None => Ok(Section::default()),
+    }
+}
+
+impl Section {
+    /// Errors: MISCONFIGURED for a setting that is not a string: without it the secret would go to another server.
+    fn from_toml(section: &toml::Table, profile: &str) -> Result<Self> {
+        let text = |key: &str| match section.get(key) {
+            None => Ok(None),
+            Some(toml::Value::String(text)) => Ok(Some(text.clone()).filter(|text| !text.is_empty())),
+            Some(_) => Err(wrong(&format!("has a {key} that is not a string"), profile)),
+        };
+        // The former setting goes before the present one, as in sentinelhub-py.
+        let token_endpoint = match text("sh_auth_base_url")? {
+            Some(base) => Some(format!("{base}/oauth/token")),
+            None => text("sh_token_url")?,
+        };
+        Ok(Section {
+            client_id: text("sh_client_id")?,
+            client_secret: text("sh_client_secret")?.map(Secret::from),
+            token_endpoint,
+            base_url: text("sh_base_url")?,
+        })
+    }
+
+    /// The same section with the environment's id and secret, where they are set.
+    #[must_use]
+    pub fn with(&self, client_id: Option<String>, client_secret: Option<Secret>) -> Self {
+        Section {
+            client_id: client_id.or_else(|| self.client_id.clone()),
+            client_secret: client_secret.or_else(|| self.client_secret.clone()),
+            ..self.clone()
+        }
+    }
+
+    /// The M2M client; `None` without an id and a secret, as in a section that only names addresses.
+    ///
+    /// Errors: MISCONFIGURED for an id without a secret or the reverse.
+    pub fn client(&self, profile: &str) -> Result<Option<ClientConfig>> {
+        let (client_id, client_secret) = match (&self.client_id, &self.client_secret) {
+            (None, None) => return Ok(None),
+            (Some(_), None) => return Err(wrong("has an sh_client_id without its sh_client_secret; set both", profile)),
+            (None, Some(_)) => return Err(wrong("has an sh_client_secret without its sh_client_id; set both", profile)),
+            (Some(client_id), Some(client_secret)) => (client_id.clone(), client_secret.clone()),
+        };
+        Ok(Some(ClientConfig::OAuth(Box::new(OAuthClient {
+            client_id,
+            client_secret: Some(client_secret),
+            // sentinelhub-py sends the secret in the body, whatever the server.
+            authentication_method: self
+                .token_endpoint
+                .as_ref()
+                .map(|_| crate::oauth::client_authentication::CLIENT_SECRET_POST.to_owned()),
+            token_endpoint: self.token_endpoint.clone(),
+            base_url: self.token_endpoint.as_ref().map(|_| self.base_url.clone().unwrap_or_else(|| BASE_URL.to_owned())),
+            ..OAuthClient::default()
+        }))))
     }
 }
 
@@ -53,22 +120,4 @@ fn load(root: &Root, profile: &str) -> Result<Option<toml::Table>> {
 
 fn section<'a>(document: &'a toml::Table, profile: &str) -> Option<&'a toml::Table> {
     document.get(profile).and_then(toml::Value::as_table)
-}
-
-fn text<'a>(section: &'a toml::Table, key: &str) -> Option<&'a str> {
-    section.get(key).and_then(toml::Value::as_str).filter(|value| !value.is_empty())
-}
-
-fn client(section: &toml::Table) -> Option<ClientConfig> {
-    let token_endpoint = text(section, "sh_token_url").map(str::to_owned);
-    Some(ClientConfig::OAuth(Box::new(OAuthClient {
-        client_id: text(section, "sh_client_id")?.to_owned(),
-        client_secret: Some(Secret::from(text(section, "sh_client_secret")?)),
-        // sentinelhub-py sends the secret in the body, whatever the server.
-        authentication_method: token_endpoint
-            .as_ref()
-            .map(|_| crate::oauth::client_authentication::CLIENT_SECRET_POST.to_owned()),
-        token_endpoint,
-        ..OAuthClient::default()
-    })))
 }

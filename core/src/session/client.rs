@@ -1,6 +1,6 @@
 //! Getting tokens for a registered client: configuration in, token set out.
 
-use crate::authorize::Kind;
+use crate::authorize::{Kind, Target};
 use crate::clock::Moment;
 use crate::credential::TokenSet;
 use crate::error::{Error, Result, Status};
@@ -10,7 +10,7 @@ use crate::oauth::client_authentication::{ClientAuthentication, NONE, PrivateKey
 use crate::oauth::jwks::Jwks;
 use crate::oauth::metadata::{self, Metadata};
 use crate::oauth::{client_credentials, refresh_token};
-use crate::platform::{Deployment, Subject};
+use crate::platform::{Acceptance, Deployment, Subject};
 use crate::profile::client_config::{ClientType, Grant, KindOfLogin, OAuthClient, PrivateKeySource};
 use crate::secret::Secret;
 use crate::storage::{Binding, fingerprint};
@@ -44,6 +44,8 @@ pub(crate) struct Client {
     audience: Option<String>,
     extra: Vec<(String, String)>,
     kind: Kind,
+    /// Hosts that take this client's tokens although the session's deployment does not know their server.
+    hosts: Vec<(String, Acceptance)>,
     allow_insecure_loopback: bool,
     endpoints: Endpoints,
     redirect_uri: Option<String>,
@@ -115,6 +117,27 @@ impl Endpoints {
     }
 }
 
+/// The hosts for the tokens of a client whose configuration names an API by its base URL: those of the built-in deployment that has the client's
+/// server. Only if there is none, the host of the base URL: a token of a known deployment goes to no other host.
+fn hosts_of(client: &OAuthClient) -> Result<Vec<(String, Acceptance)>> {
+    let (Some(endpoint), Some(base_url)) = (&client.token_endpoint, &client.base_url) else { return Ok(Vec::new()) };
+    for deployment in Deployment::presets()? {
+        if deployment.authorization_server_at(endpoint).is_some_and(|server| server.subject == Subject::M2m) {
+            let servers = deployment.resource_servers.into_iter().filter(|server| server.m2m_token != Acceptance::No);
+            return Ok(servers.flat_map(|server| server.hosts.into_iter().map(move |host| (host, server.m2m_token))).collect());
+        }
+    }
+    let is_of_a_preset = |host: &str| {
+        Deployment::presets().map(|presets| {
+            presets.iter().flat_map(|preset| &preset.resource_servers).any(|server| server.hosts.iter().any(|own| own == host))
+        })
+    };
+    match Target::parse(base_url) {
+        Ok(target) if !is_of_a_preset(target.authority())? => Ok(vec![(target.authority().to_owned(), Acceptance::Yes)]),
+        _ => Ok(Vec::new()),
+    }
+}
+
 impl Client {
     /// Puts configuration and deployment together. Reads a private key's file; uses no network.
     ///
@@ -137,9 +160,7 @@ impl Client {
         let known = match (&client.auth_server, &client.token_endpoint) {
             (Some(server), _) => deployment.authorization_server(client.issuer.as_ref().unwrap_or(server)),
             (None, None) => deployment.authorization_server_for(subject),
-            (None, Some(endpoint)) => {
-                deployment.authorization_servers.iter().find(|server| server.token_endpoint.as_ref() == Some(endpoint))
-            }
+            (None, Some(endpoint)) => deployment.authorization_server_at(endpoint),
         };
         let server = match (&client.auth_server, &known) {
             (Some(server), _) => server.clone(),
@@ -185,6 +206,7 @@ impl Client {
             scopes: client.scopes.clone(),
             audience: client.audience.clone().or_else(|| known.and_then(|known| known.audience.clone())),
             extra: client.extra.clone(),
+            hosts: if known.is_some() { Vec::new() } else { hosts_of(client)? },
             kind: if known.is_some() { Kind::Token(subject) } else { Kind::ForeignToken },
             allow_insecure_loopback,
             endpoints: Endpoints::new(client, allow_insecure_loopback)?,
@@ -203,6 +225,11 @@ impl Client {
 
     pub(crate) fn kind(&self) -> Kind {
         self.kind
+    }
+
+    /// The hosts of this client beside those of the session's policy.
+    pub(crate) fn hosts(&self) -> &[(String, Acceptance)] {
+        &self.hosts
     }
 
     pub(crate) fn client_id(&self) -> &str {

@@ -31,7 +31,7 @@ pub use options::{DEFAULT_TIMEOUT_MS, Options, Runtime};
 pub use person::{LoggedIn, OtherSubject};
 pub use status::{HostStatus, SessionStatus, SourceStatus};
 
-use crate::authorize::{HostPolicy, Target, api_key, challenge};
+use crate::authorize::{HostPolicy, Target, api_key, challenge, template};
 use crate::credential::ApiKeyTransport;
 use crate::error::{Error, Result, Status};
 use crate::platform::Acceptance;
@@ -138,16 +138,27 @@ impl Session {
 
     /// The URL with the API key as its `api_key` parameter. Uses no network.
     ///
+    /// The host may have one placeholder of a map client: `{0-3}`, `{switch:0,1,2,3}`, or `{s}` for 0 to 3. The key must be allowed to go to each
+    /// host that it stands for.
+    ///
     /// Errors: INVALID_ARGUMENT, HOST_REFUSED, UNSUPPORTED where the session holds no API key.
     pub fn signed_url(&self, url: &str) -> Result<String> {
-        let target = Target::parse(url)?;
+        let expansions = template::expansions(url)?;
+        let targets: Vec<Target<'_>> = expansions.iter().map(|url| Target::parse(url)).collect::<Result<_>>()?;
         let mut keys = self.shared.sources.iter().filter_map(|source| Some((source, source.api_key()?))).peekable();
         if keys.peek().is_none() {
             return Err(self.without_key());
         }
-        match keys.find(|(source, _)| self.shared.policy.accepts(&target, source.kind()) != Acceptance::No) {
+        let policy = &self.shared.policy;
+        let refusing = |source: &Source| targets.iter().find(|target| source.accepts(policy, target) == Acceptance::No);
+        match keys.find(|(source, _)| refusing(source).is_none()) {
             Some((_, source)) => Ok(api_key::signed_url(url, &source.current()?.key).expose().to_owned()),
-            None => Err(self.shared.policy.refusal(&target, &[crate::authorize::Kind::ApiKey], &self.kinds())),
+            None => {
+                let refused = self.shared.sources.iter().filter(|source| source.api_key().is_some()).find_map(refusing);
+                let target = refused.or(targets.first()).ok_or_else(|| Error::invalid_argument("the URL has no host"))?;
+                let hosts = policy.hosts_for(crate::authorize::Kind::ApiKey);
+                Err(policy.refusal(target, &[crate::authorize::Kind::ApiKey], &self.kinds(), hosts))
+            }
         }
     }
 
@@ -212,7 +223,7 @@ impl Session {
     pub fn status(&self) -> SessionStatus {
         let shared = &self.shared;
         let sources: Vec<&Source> = self.sources().collect();
-        let mut hosts: Vec<String> = sources.iter().flat_map(|source| shared.policy.hosts_for(source.kind())).collect();
+        let mut hosts: Vec<String> = sources.iter().flat_map(|source| source.hosts(&shared.policy)).collect();
         hosts.sort();
         hosts.dedup();
         let hosts = hosts.into_iter().filter_map(|host| self.host_status(host)).collect();
@@ -247,7 +258,7 @@ impl Session {
     fn choose(&self, target: &Target<'_>) -> Result<(usize, &Source, bool)> {
         let mut under_development = None;
         for (index, source) in self.sources().enumerate() {
-            match self.shared.policy.accepts(target, source.kind()) {
+            match source.accepts(&self.shared.policy, target) {
                 Acceptance::Yes => return Ok((index, source, false)),
                 Acceptance::UnderDevelopment if under_development.is_none() => under_development = Some((index, source, true)),
                 _ => {}
@@ -258,7 +269,8 @@ impl Session {
             if held.is_empty() {
                 return self.empty();
             }
-            self.shared.policy.refusal(target, &held, &[])
+            let hosts: Vec<String> = self.sources().flat_map(|source| source.hosts(&self.shared.policy)).collect();
+            self.shared.policy.refusal(target, &held, &[], hosts)
         })
     }
 

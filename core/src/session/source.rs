@@ -4,9 +4,10 @@ use super::api_key_source::ApiKeySource;
 use super::flight::Wait;
 use super::renewing::Renewing;
 use super::snapshot::Snapshot;
-use crate::authorize::Kind;
+use crate::authorize::{HostPolicy, Kind, Target};
 use crate::credential::ApiKeyTransport;
 use crate::error::Result;
+use crate::platform::Acceptance;
 use std::sync::Arc;
 
 pub(crate) enum Credential {
@@ -28,6 +29,33 @@ impl Source {
             Credential::Static(_) => Kind::ApiKey,
             Credential::Renewing(renewing) => renewing.client.kind(),
         }
+    }
+
+    /// Whether the credential may go to this target.
+    #[inline]
+    pub(crate) fn accepts(&self, policy: &HostPolicy, target: &Target<'_>) -> Acceptance {
+        match policy.accepts(target, self.kind()) {
+            Acceptance::No => self.own_acceptance(policy, target),
+            accepted => accepted,
+        }
+    }
+
+    fn own_acceptance(&self, policy: &HostPolicy, target: &Target<'_>) -> Acceptance {
+        let own = self.renewing().map_or(&[][..], |renewing| renewing.client.hosts());
+        match own.iter().find(|(host, _)| host == target.authority()) {
+            Some((_, acceptance)) if policy.may_speak_to(target) => *acceptance,
+            _ => Acceptance::No,
+        }
+    }
+
+    /// The hosts that take the credential.
+    pub(crate) fn hosts(&self, policy: &HostPolicy) -> Vec<String> {
+        let mut hosts = policy.hosts_for(self.kind());
+        let own = self.renewing().map_or(&[][..], |renewing| renewing.client.hosts());
+        hosts.extend(own.iter().map(|(host, _)| host.clone()));
+        hosts.sort();
+        hosts.dedup();
+        hosts
     }
 
     /// What is there without waiting.

@@ -91,7 +91,7 @@ impl SessionStatus {
                     expires_at: last.and_then(|last| last.expires_at),
                     initialized: source.is_initialized(),
                     token_cached: source.is_usable(),
-                    hosts: policy.hosts_for(source.kind()),
+                    hosts: source.hosts(policy),
                     transport: source.transport_name(),
                     file: renewing.and_then(|renewing| renewing.file()).map(|file| file.display().to_string()),
                 }

@@ -404,3 +404,50 @@ fn a_refusal_says_what_would_do() {
     assert_eq!(signed.status(), Status::HostRefused);
     assert!(signed.message().contains("planetkey header") && !signed.message().contains("give this session"), "{signed}");
 }
+
+#[test]
+fn i10_15_signed_url_takes_the_templates_of_map_clients() {
+    let session = key_session(&[], false);
+    for host in [
+        "tiles{0-3}",
+        "tiles{s}",
+        "tiles{switch:0,1,2,3}",
+        "tiles{switch:3}",
+        "{switch:tiles,api,tiles2}",
+        "tile{s-s}",
+        "TILES{1-2}",
+    ] {
+        let url = format!("https://{host}.planet.com/basemaps/v1/planet-tiles/x/gmap/{{z}}/{{x}}/{{y}}.png?proc={{p}}");
+        assert_eq!(session.signed_url(&url).unwrap(), format!("{url}&api_key=KEY"));
+    }
+    // Every host that the placeholder stands for must be allowed.
+    for host in [
+        "tiles{0-4}.planet.com",
+        "{s}.planet.com",
+        "tiles{switch:0,4}.planet.com",
+        "tiles{switch:0,}.planet.com",
+        "tiles{3-0}.planet.com",
+        "tiles{0-3.planet.com",
+        "tiles0-3}.planet.com",
+        "tiles{}.planet.com",
+        "tiles{0-}.planet.com",
+        "tiles{x}.planet.com",
+        "tiles{0-z}.planet.com",
+        "tiles{switch:0.evil}.planet.com",
+        "tiles{s}{s}.planet.com",
+        "tiles{s}.evil.example",
+        "{switch:tiles,evil}.planet.com",
+        "{s}@evil.example",
+        "{switch:services,creodias}.sentinel-hub.com",
+        "tiles{switch:0,1@evil}.planet.com",
+        "tiles{s}.planet.com:8443",
+        "{-}.planet.com",
+    ] {
+        let error = session.signed_url(&format!("https://{host}/x")).unwrap_err();
+        assert!(matches!(error.status(), Status::HostRefused | Status::InvalidArgument), "{host}: {error}");
+        assert_eq!(verdict(&session, &format!("https://{host}/x")).unwrap_err(), Status::HostRefused, "{host}");
+    }
+    session.signed_url("http://tiles{s}.planet.com/").unwrap_err();
+    // A template is signed, and nothing else is done with it: a client must have replaced the placeholder before it asks for headers.
+    assert_eq!(verdict(&session, "https://tiles{0-3}.planet.com/"), Err(Status::HostRefused));
+}

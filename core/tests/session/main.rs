@@ -14,4 +14,5 @@ mod profiles;
 mod renewal;
 mod runtime;
 mod secrecy;
+mod sentinelhub;
 mod url_forms;

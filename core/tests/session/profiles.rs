@@ -157,10 +157,11 @@ fn sentinelhubs_file_gives_its_client() {
     options.deployment = Some("copernicus-data-space".into());
     Session::from_defaults(&options).unwrap().access_token().unwrap();
     assert_eq!(fake.seen()[2].url, planet);
-    for profile in ["empty", "missing"] {
-        let error = open(profile).unwrap_err();
-        assert_eq!((error.status(), error.profile()), (Status::Misconfigured, Some(profile)));
-    }
+    let error = open("missing").unwrap_err();
+    assert_eq!((error.status(), error.profile()), (Status::Misconfigured, Some("missing")));
+    // A section without id and secret holds no client, which is not a mistake.
+    let empty = open("empty").unwrap().status();
+    assert!(empty.sources().is_empty() && empty.notes()[0].contains("the profile empty of"), "{:?}", empty.notes());
     // XDG_CONFIG_HOME moves it.
     let moved = at_home(home.path(), &fake, &[("SH_PROFILE", "empty"), ("XDG_CONFIG_HOME", xdg.path().to_str().unwrap())]);
     assert!(Session::from_defaults(&moved).unwrap_err().message().contains("cannot be read"));

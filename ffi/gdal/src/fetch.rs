@@ -48,7 +48,7 @@ fn options(of_caller: &[&CStr], header_file: Option<&CStr>) -> Vec<CString> {
     options
 }
 
-fn is_authorization(line: &[u8]) -> bool {
+pub(crate) fn is_authorization(line: &[u8]) -> bool {
     let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
     name.trim_ascii().eq_ignore_ascii_case(b"authorization")
 }

@@ -386,7 +386,8 @@ impl Installation {
     fn lines(&self, library: &Library, place: usize) -> Lines {
         let origins = self.origins.load();
         let Some(origin) = origins.get(place) else { return Lines::default() };
-        let made = check_thread(library, self.safe_options()).and_then(|()| match self.session.headers_cached(origin)? {
+        let checked = check_thread(library, self.safe_options()).and_then(|()| check_headers(library, Some(&path_of(origin))));
+        let made = checked.and_then(|()| match self.session.headers_cached(origin)? {
             Some(authorization) => Ok(authorization),
             None => self.waiting(|| self.session.headers(origin)),
         });
@@ -412,6 +413,23 @@ fn check_thread(library: &Library, options: &[Safe]) -> Result<()> {
             ),
         )),
     }
+}
+
+/// Whether a request has room for the session's credential: GDAL sends the headers of its option too, and a server that gets two `Authorization`
+/// headers takes either, or neither.
+fn check_headers(library: &Library, path: Option<&CStr>) -> Result<()> {
+    match library.option_of(path, HEADERS).is_some_and(|headers| has_authorization(headers.to_bytes())) {
+        false => Ok(()),
+        true => Err(Error::new(
+            Status::Misconfigured,
+            "GDAL_HTTP_HEADERS sets an Authorization header, and a request must not carry two; remove it from the environment or from GDAL's options",
+        )),
+    }
+}
+
+/// Lines, or since GDAL 3.6 items that commas separate and that may stand in quotes.
+fn has_authorization(headers: &[u8]) -> bool {
+    headers.split(|byte| b"\r\n,\"".contains(byte)).any(crate::fetch::is_authorization)
 }
 
 /// The options of the whole process, and the callback before fetches, by all that is installed.
@@ -455,7 +473,8 @@ pub(crate) fn request(library: &'static Library, url: &str) -> Option<Request> {
     let installation = installed.iter().find(|installation| {
         installation.asks_before_fetch() && installation.origins.load().iter().any(|origin| url.starts_with(origin.as_str()))
     })?;
-    let made = check_thread(library, &[STAYS_AT_HOME]).and_then(|()| match installation.session.authorize_cached(url)? {
+    let checked = check_thread(library, &[STAYS_AT_HOME]).and_then(|()| check_headers(library, None));
+    let made = checked.and_then(|()| match installation.session.authorize_cached(url)? {
         Some(authorization) => Ok(authorization),
         None => installation.waiting(|| installation.session.authorize(url)),
     });
@@ -470,6 +489,26 @@ pub(crate) fn request(library: &'static Library, url: &str) -> Option<Request> {
         Err(error) => {
             installation.fail(library, error);
             None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::has_authorization;
+
+    #[test]
+    fn an_authorization_is_found_in_every_form_of_the_option() {
+        for headers in [
+            "Authorization: Bearer x",
+            "Accept: a\r\nauthorization : x",
+            "\"Accept: a\",\"AUTHORIZATION: x\"",
+            "X: y,Authorization: x",
+        ] {
+            assert!(has_authorization(headers.as_bytes()), "{headers}");
+        }
+        for headers in ["", "Accept: authorization", "X-Authorization: x", "Proxy-Authorization: x"] {
+            assert!(!has_authorization(headers.as_bytes()), "{headers}");
         }
     }
 }

@@ -204,6 +204,11 @@ impl Library {
         (!value.is_null()).then(|| unsafe { CStr::from_ptr(value) }.to_owned())
     }
 
+    /// What an option is for a file, and without one for this thread.
+    pub(crate) fn option_of(&self, path: Option<&CStr>, key: &CStr) -> Option<CString> {
+        path.filter(|_| self.functions.path_option.is_some()).map_or_else(|| self.option(key), |path| self.path_option(path, key))
+    }
+
     /// What an option of GDAL is for requests of this thread, where that is safe, as GDAL reads it.
     pub(crate) fn safe_value(&self, safe: Safe) -> Option<CString> {
         self.option(safe.option).filter(|value| {

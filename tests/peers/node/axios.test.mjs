@@ -183,6 +183,20 @@ test('interceptors that come later may change the request, and not lead the cred
   }
 });
 
+test('i10_30_a_parameter_that_axios_cannot_write_is_its_own_failure', async () => {
+  const { simulator } = here;
+  const circular = {};
+  circular.self = circular;
+  const throwing = () => { throw new RangeError('not to be written'); };
+  for (const config of [{ params: circular }, { params: { page: 1 }, paramsSerializer: { serialize: throwing } }]) {
+    const failures = [axios.create(), clientOf(simulator.m2mSession())].map((client) =>
+      client.get(`${simulator.planet_api}/x`, config).then(() => null, (error) => error));
+    const [plain, ours] = await Promise.all(failures);
+    assert.deepEqual([ours?.name, ours?.message, ours?.code, typeof ours?.config], [plain?.name, plain?.message, plain?.code, typeof plain?.config]);
+  }
+  assert.equal(await simulator.count('planet_api'), 0);
+});
+
 test('an abort is what axios makes of it', async () => {
   const { simulator } = here;
   await simulator.script('m2m.token', { hold: 'token' });

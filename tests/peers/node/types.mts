@@ -8,7 +8,7 @@ import { Agent, interceptors, setGlobalDispatcher, type Dispatcher } from 'undic
 const session = Session.fromDefaults();
 
 const interceptor: Dispatcher.DispatcherComposeInterceptor = authInterceptor(session);
-const agent = new Agent().compose(interceptors.redirect(), authInterceptor(session));
+const agent = new Agent().compose(authInterceptor(session), interceptors.redirect());
 setGlobalDispatcher(agent.compose([interceptor]));
 
 const eject: () => void = installAxios(axios, session);

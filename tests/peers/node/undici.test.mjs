@@ -1,5 +1,6 @@
 // planetkey/undici in undici itself and in the fetch of Node.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { after, test } from 'node:test';
 import { authInterceptor } from 'planetkey/undici';
@@ -133,8 +134,7 @@ test('the repetition does not wait for the end of the refused answer, nor for it
   const challenge = { 'WWW-Authenticate': 'Bearer error="invalid_token"' };
   for (const [name, ask] of Object.entries(CLIENTS)) {
     for (const interceptors of [[AUTH], [RETRY, AUTH], [AUTH, RETRY], [REDIRECT, AUTH], [AUTH, REDIRECT]]) {
-      // A body that comes through a fetch is a stream.
-      for (const options of [{}, ...(name === 'undici.request' ? [{ method: 'POST', body: 'body' }] : [])]) {
+      for (const options of [{}, { method: 'POST', body: 'body' }]) {
         const session = simulator.m2mSession({ save: false });
         const agent = new undici.Agent({ connections: 1 });
         const dispatcher = agent.compose(interceptors.map((make) => make(session)));
@@ -227,6 +227,46 @@ test('bodies', async () => {
     assert.equal(await request(session, url, { method: 'POST', body: stream() }), 401);
     assert.equal(await request(session, url), 'bearer');
   }
+});
+
+test('i10_27_a_post_by_fetch_is_repeated_after_a_401', async () => {
+  const { simulator } = here;
+  const url = `${simulator.sentinel_hub_api}/x`;
+  const bodies = ['body', Buffer.from('body'), new Blob(['body']), new URLSearchParams('body=')];
+  for (const name of ['undici.fetch', 'the fetch of Node']) {
+    for (const body of bodies) {
+      const dispatcher = agentOf(await revoked(simulator));
+      assert.equal(await CLIENTS[name](url, { dispatcher, method: 'POST', body }), 'bearer', name);
+      const [first, second] = (await headersOf(simulator, 'sentinel_hub_api')).slice(-2);
+      assert.equal(first['content-length'], second['content-length']);
+      assert.notEqual(first.authorization, second.authorization);
+    }
+    // A stream is sent once.
+    const session = await revoked(simulator);
+    const stream = { method: 'POST', duplex: 'half', body: new Blob(['body']).stream() };
+    assert.equal(await CLIENTS[name](url, { dispatcher: agentOf(session), ...stream }), 401, name);
+    assert.equal(await CLIENTS[name](url, { dispatcher: agentOf(session) }), 'bearer', name);
+  }
+});
+
+test('i10_27_the_order_that_the_readme_names_serves_redirects', async () => {
+  const { simulator } = here;
+  const readme = readFileSync(new URL('../../../bindings/node/README.md', import.meta.url), 'utf8');
+  assert.match(readme, /compose\(authInterceptor\(.*\), interceptors\.redirect\(/);
+  const agent = new undici.Agent();
+  agents.push(agent);
+  const dispatcher = agent.compose(authInterceptor(simulator.m2mSession()), undici.interceptors.redirect({ maxRedirections: 5 }));
+  const url = redirecting(simulator.sentinel_hub_api, `${simulator.planet_api}/y`);
+  assert.equal(await CLIENTS['undici.request'](url, { dispatcher }), 'bearer');
+});
+
+test('i10_24_session_fetch_takes_a_request_of_the_package', async () => {
+  const { simulator } = here;
+  const session = await revoked(simulator);
+  const request = new undici.Request(`${simulator.sentinel_hub_api}/x`, { method: 'POST', body: 'body', headers: { 'X-Own': '1' } });
+  assert.equal((await (await session.fetch(request)).json()).credential, 'bearer');
+  assert.equal((await headersOf(simulator, 'sentinel_hub_api')).at(-1)['x-own'], '1');
+  await assertCounts(simulator, 2, 2);
 });
 
 test('headers in every form that undici takes', async () => {

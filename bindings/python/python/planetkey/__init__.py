@@ -114,4 +114,13 @@ def _reopen(profile: str | None, options: dict[str, Any], timeout_ms: int | None
     return session if timeout_ms is None else session.with_timeout_ms(timeout_ms)
 
 
+def _imported_by_native_code() -> None:
+    """Names for PyInstaller and its like what the native half imports by name. It is never called."""
+    import ctypes  # noqa: F401
+    import json  # noqa: F401
+    import logging  # noqa: F401
+
+    from planetkey import _auth, _httpx  # noqa: F401
+
+
 _end.register()

@@ -13,19 +13,12 @@ What is built on ``aiohttp`` takes it too: ``fsspec.filesystem("https", client_k
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from aiohttp import BytesPayload
+from aiohttp import BytesPayload, ClientHandlerType, ClientRequest, ClientResponse
 from yarl import URL
 
-from planetkey import _auth
+from planetkey import Authorization, Session, _auth
 from planetkey._waiting import in_thread
 from planetkey.errors import HostRefused, InvalidArgument
-
-if TYPE_CHECKING:
-    from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
-
-    from planetkey import Authorization, Session
 
 __all__ = ["Middleware"]
 

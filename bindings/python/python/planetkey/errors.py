@@ -5,11 +5,6 @@ The numbers and names are the same in all languages. Exceptions can be pickled, 
 
 from __future__ import annotations
 
-# Not from `typing`: importing that takes several times as long as everything else here.
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import ClassVar
-
 __all__ = [
     "Cancelled",
     "Denied",
@@ -32,9 +27,10 @@ __all__ = [
 class Error(Exception):
     """The base of all failures of planetkey. The message is one line, holds no secret and is safe to log."""
 
-    code: ClassVar[str]
+    # Not `ClassVar`: `get_type_hints` looks it up, and importing `typing` takes longer than everything else here.
+    code: str
     """The name of the status, as ``"INVALID_ARGUMENT"``."""
-    number: ClassVar[int]
+    number: int
     """The number of the status."""
 
     message: str

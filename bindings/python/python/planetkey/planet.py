@@ -14,17 +14,15 @@ then nothing renews a token that an API has refused.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
 import planet
 from planet import exceptions, models
 
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    import planetkey
+import planetkey
 
 __all__ = ["Session"]
 

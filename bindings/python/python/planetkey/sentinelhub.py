@@ -13,19 +13,23 @@ entry of ``.netrc`` for a host that it may ask, which would be sent in the token
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import threading
+import time
+from typing import Any
 from urllib.parse import urlsplit
 
 from requests.utils import get_netrc_auth
 from sentinelhub.config import SHConfig
 from sentinelhub.download import SentinelHubSession
+from sentinelhub.download.session import SessionSharingThread
 
-from planetkey.errors import Misconfigured, Unsupported
-
-if TYPE_CHECKING:
-    import planetkey
+import planetkey
+from planetkey.errors import Error, Misconfigured, Unsupported
 
 __all__ = ["Session", "token"]
+
+# How long `SessionSharing` waits before it looks at a token again that expires soon.
+_SHARING_SECONDS = 1.0
 
 
 def token(session: planetkey.Session, base_url: str = "https://services.sentinel-hub.com") -> dict[str, Any]:
@@ -53,15 +57,53 @@ class Session(SentinelHubSession):
         self.config = config or SHConfig()
         self.refresh_before_expiry = self.DEFAULT_SECONDS_BEFORE_EXPIRY
         self.session = session
+        # The token that was refreshed because it expired too soon, or that took its place.
+        self._settled: str | None = None
+        self._shared: str | None = None
         # What may be asked with the token beside the base URL: a collection can be in another region. The Planet API is
         # none of it, and its entry in .netrc may stay.
         hosts = (served.host for served in session.status().hosts)
         self._regions = tuple(f"https://{host}" for host in hosts if not host.endswith(".planet.com"))
 
+    @classmethod
+    def from_token(cls, token: dict[str, Any]) -> SentinelHubSession:
+        """A ``SentinelHubSession`` of this token alone, which nothing refreshes."""
+        return SentinelHubSession.from_token(token)
+
     @property
     def token(self) -> dict[str, Any]:
-        """The current token, for the service that the configuration names."""
-        return token(self.session, self.config.sh_base_url)
+        """The current token, for the service that the configuration names.
+
+        A token that expires within ``refresh_before_expiry`` seconds is refreshed first. That is tried once: a server
+        may issue shorter ones, and a token is good until it expires.
+        """
+        current = token(self.session, self.config.sh_base_url)
+        if self._expires_soon(current) and current["access_token"] != self._settled:
+            self._settled = current["access_token"]
+            try:
+                self.session.refresh()
+            except Error as error:
+                if not error.retryable:
+                    raise
+            current = token(self.session, self.config.sh_base_url)
+            if self._expires_soon(current):
+                self._settled = current["access_token"]
+        self._slow_down(current)
+        return current
+
+    def _expires_soon(self, current: dict[str, Any]) -> bool:
+        margin = self.refresh_before_expiry
+        return margin is not None and current["expires_at"] - time.time() <= margin
+
+    def _slow_down(self, current: dict[str, Any]) -> None:
+        """Makes ``SessionSharing`` wait, which asks again at once as long as the token expires soon."""
+        thread: Any = threading.current_thread()
+        if not isinstance(thread, SessionSharingThread) or not self._expires_soon(current):
+            return
+        if current["access_token"] == self._shared:
+            # Its `join` ends this wait.
+            thread._stop_event.wait(_SHARING_SECONDS)
+        self._shared = current["access_token"]
 
     @property
     def session_headers(self) -> dict[str, str]:
