@@ -128,6 +128,7 @@ fn block(_: Option<Signals>) {
 fn unblock(_: Option<Signals>) {}
 
 #[cfg(all(test, unix))]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use nix::sys::signal::Signal::{SIGPIPE, SIGXFSZ};
@@ -179,11 +180,9 @@ mod tests {
                 } else if !path.ends_with("threads.rs") && !path.ends_with("exploration.rs") {
                     let text = std::fs::read_to_string(&path).unwrap();
                     let text = text.split("#[cfg(test)]").next().unwrap_or_default();
-                    strays.extend(
-                        ["thread::spawn(", "thread::Builder", "thread::scope("]
-                            .iter()
-                            .filter_map(|stray| text.contains(stray).then(|| format!("{}: {stray}", path.display()))),
-                    );
+                    let found =
+                        ["thread::spawn(", "thread::Builder", "thread::scope("].iter().filter(|stray| text.contains(**stray));
+                    strays.extend(found.map(|stray| format!("{}: {stray}", path.display())));
                 }
             }
         }

@@ -78,7 +78,7 @@ static void i9_11_nothing_is_read_after_the_session_is_open(void) {
     unsetenv("SSL_CERT_FILE");
 }
 
-enum { REFRESHES = 40 };
+enum { REFRESHES = 20 };
 
 static atomic_int refreshing;
 

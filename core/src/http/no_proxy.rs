@@ -94,6 +94,7 @@ fn is_inside(address: IpAddr, network: IpAddr, bits: u32) -> bool {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

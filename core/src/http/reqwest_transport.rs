@@ -234,10 +234,8 @@ fn read_body(
 
 fn failure(error: &reqwest::Error, time_left: bool) -> TransportFailure {
     let tls = tls_failure(error);
-    if let Some(tls) = tls {
-        if let Some(failure) = definite(tls) {
-            return failure;
-        }
+    if let Some(failure) = tls.and_then(definite) {
+        return failure;
     }
     if error.is_timeout() && error.is_connect() && time_left {
         return TransportFailure::NotSent("no connection within 10 seconds".into());

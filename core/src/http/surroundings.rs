@@ -195,6 +195,7 @@ fn first<'a>(environment: &dyn Environment, names: impl IntoIterator<Item = &'a 
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

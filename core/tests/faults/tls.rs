@@ -163,7 +163,7 @@ fn i10_21_child_with_few_files() {
         session("https://127.0.0.1:1/token", identity.ca_file()),
     ];
     let before = getrlimit(Resource::Nofile);
-    setrlimit(Resource::Nofile, Rlimit { current: Some(0), ..before.clone() }).unwrap();
+    setrlimit(Resource::Nofile, Rlimit { current: Some(0), ..before }).unwrap();
     let errors: Vec<_> = sessions.iter().map(|session| session.access_token().unwrap_err()).collect();
     setrlimit(Resource::Nofile, before).unwrap();
     for error in errors {
