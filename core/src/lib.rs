@@ -32,6 +32,7 @@ pub mod storage;
 pub mod text;
 #[doc(hidden)]
 pub mod threads;
+mod user_namespace;
 
 pub use authorize::api_key::strip_api_key;
 pub use authorize::redact::redact_url;

@@ -3,6 +3,7 @@
 use super::directory::Kind;
 use super::rights::Rights;
 use super::{Version, refused};
+use crate::user_namespace::unmapped_uid;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
@@ -57,13 +58,6 @@ fn directory_flags() -> OFlags {
     return flags | OFlags::PATH;
     #[cfg(not(target_os = "linux"))]
     flags
-}
-
-/// Whether this is how a user namespace shows the users whom it does not map.
-fn is_unmapped(uid: u32) -> bool {
-    const OVERFLOW: u32 = 65_534;
-    let is_whole = |map: String| map.split_ascii_whitespace().eq(["0", "0", "4294967295"]);
-    cfg!(target_os = "linux") && uid == OVERFLOW && std::fs::read_to_string("/proc/self/uid_map").is_ok_and(|map| !is_whole(map))
 }
 
 fn is_not_found(error: &io::Error) -> bool {
@@ -243,7 +237,7 @@ impl Opened {
             return Ok(true);
         }
         // Outside of the storage root this may be root, seen from inside a container.
-        if !self.is_checked && is_unmapped(uid) {
+        if !self.is_checked && unmapped_uid() == Some(uid) {
             return Ok(true);
         }
         // A mount that squashes owners gives this owner to every file, also to this process's.

@@ -4,6 +4,7 @@
 //! user could open it, log in, and send the browser's return to the receiver: the victim would then be logged in as that user. On Linux
 //! the kernel tells which user a socket belongs to; elsewhere no connection can be attributed.
 
+use crate::user_namespace::unmapped_uid;
 use std::fs::File;
 use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -14,8 +15,6 @@ const MAX_TABLE_BYTES: u64 = 64 * 1024 * 1024;
 const READS: usize = 5;
 const ESTABLISHED: u8 = 1;
 const LISTEN: u8 = 10;
-/// What an id means that has no place in this user namespace.
-const DEFAULT_OVERFLOW_UID: u32 = 65534;
 /// No user has logged in, says `/proc/self/loginuid`.
 const NO_UID: u32 = u32::MAX;
 
@@ -52,10 +51,7 @@ impl Users {
             }
         }
         accepted.extend(number("/proc/self/loginuid").filter(|uid| *uid != NO_UID));
-        let maps_all = std::fs::read_to_string("/proc/self/uid_map")
-            .map_or(true, |map| map.split_ascii_whitespace().eq(["0", "0", "4294967295"]));
-        let unmapped = (!maps_all).then(|| number("/proc/sys/kernel/overflowuid").unwrap_or(DEFAULT_OVERFLOW_UID));
-        Users { accepted, unmapped }
+        Users { accepted, unmapped: unmapped_uid() }
     }
 
     /// Who is at the other end of each of these connections, given as this end and the other.
