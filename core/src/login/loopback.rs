@@ -198,7 +198,7 @@ impl Loopback {
                     }
                     self.refused.push(connection);
                 }
-                // Whoever has closed the connection reads no answer.
+                // A program that has closed the connection reads no response.
                 Peer::Gone => {}
             }
         }

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 /// What is longer fills a terminal; all of it is in the error's own attribute, up to 400 characters.
 const LONGEST_DESCRIPTION: usize = 200;
-/// What is shorter is in many words, and nobody's secret.
+/// What is shorter is part of many words, and no secret.
 const SHORTEST_SECRET: usize = 4;
 
 /// Posts a form with the client's authentication (RFC 6749 3.2, 8628 3.1, 7009 2.1, 7662 2.1).
