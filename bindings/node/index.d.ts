@@ -125,7 +125,7 @@ export interface CallOptions {
   signal?: AbortSignal | null | undefined;
 }
 
-/** What a user must see, and nobody else: a code or an address belongs to one login. */
+/** What the user who logs in must see, and no other user: a code or an address belongs to one login. */
 export interface Prompt {
   /** What it is about; `paste` and `other_subject` need an answer. */
   readonly kind: 'browser' | 'device' | 'paste' | 'other_subject';

@@ -99,6 +99,9 @@ pub struct Deployment {
 }
 
 impl Deployment {
+    /// The names of the deployments that are built in.
+    pub const PRESETS: [&'static str; 2] = ["planet", "copernicus-data-space"];
+
     /// The Planet Insights Platform.
     ///
     /// Errors: none that a caller can cause; the built-in document is covered by a test.

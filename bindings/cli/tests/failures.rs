@@ -156,7 +156,7 @@ fn answers_of_the_authorization_server_become_exit_codes() {
     for (step, status) in [
         (json!({"status": 400, "json": {"error": "access_denied"}}), Status::Denied),
         (json!({"status": 400, "json": {"error": "invalid_scope"}}), Status::Misconfigured),
-        (json!({"status": 400, "json": {"error": "invalid_grant"}}), Status::LoginRequired),
+        (json!({"status": 400, "json": {"error": "invalid_grant"}}), Status::Misconfigured),
         (json!({"status": 429, "headers": {"Retry-After": "3600"}}), Status::Unavailable),
         (json!({"body": "<html>log in to the hotel</html>", "headers": {"Content-Type": "text/html"}}), Status::Protocol),
         (json!({"token_response": {"set": {"token_type": "mac"}}}), Status::Protocol),

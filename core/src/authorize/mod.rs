@@ -119,6 +119,16 @@ impl HostPolicy {
         !target.loopback || self.allow_insecure_loopback
     }
 
+    /// The built-in deployment whose host this is, where this session is one of another.
+    fn preset_of(&self, host: &str) -> Option<&'static str> {
+        let has_host = |name: &&str| {
+            let preset = Deployment::from_text(name);
+            preset
+                .is_ok_and(|preset| preset.resource_servers.iter().any(|server| server.hosts.iter().any(|listed| listed == host)))
+        };
+        Deployment::PRESETS.iter().copied().filter(|_| self.server(host).is_none()).find(has_host)
+    }
+
     /// Why none of the credentials that the call may use goes there, and which would; `beside`: what else the session holds, `hosts`: where those
     /// credentials go.
     pub(crate) fn refusal(&self, target: &Target<'_>, held: &[Kind], beside: &[Kind], mut hosts: Vec<String>) -> Error {
@@ -141,6 +151,10 @@ impl HostPolicy {
         } else if held.contains(&Kind::ApiKey) && self.allowed.iter().any(|allowed| allowed == host) {
             format!(
                 "{host} is in allowed_hosts, and there it takes an API key only if the call names the key, not one that was found in environment or files: name it, from_api_key in code and --auth-api-key-file for the command"
+            )
+        } else if let Some(preset) = self.preset_of(host) {
+            format!(
+                "{host} is a host of the deployment {preset}, and this session is one of another; open it with deployment {preset} (PLANETKEY_DEPLOYMENT or --deployment) and a client of that deployment"
             )
         } else if self.server(host).is_some() {
             format!("{host} does not take this session's token: it comes from an authorization server that {host} does not know")

@@ -62,7 +62,7 @@ fn value_of<'a>(rest: &'a str, name: &str, part: char) -> Option<&'a str> {
     value.get(..end.unwrap_or(value.len()))
 }
 
-/// What stands before the host, with user information replaced, and the rest.
+/// What comes before the host, with user information replaced, and the rest.
 ///
 /// All parsers are taken into account: some end the authority at a slash only, some take backslashes for slashes.
 fn without_user(url: &str) -> (String, &str) {

@@ -61,6 +61,11 @@ impl Form {
         self.0.iter().any(|(present, _)| present == name)
     }
 
+    /// The values of the parameters, but for these.
+    pub(crate) fn secrets<'a>(&'a self, but_for: &'a [&str]) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(|(name, _)| !but_for.contains(&name.as_str())).map(|(_, value)| value.expose())
+    }
+
     /// As `application/x-www-form-urlencoded`, UTF-8.
     pub fn encode(&self) -> Secret {
         // As long as it can get, so that it does not grow: a text that grows leaves copies behind.

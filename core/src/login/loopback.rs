@@ -24,6 +24,7 @@ const MAX_REFUSED: usize = 8;
 const MAX_ACCEPTED: usize = 64;
 /// A connection that says nothing, or not all, for so long is closed.
 const MAX_SILENCE: Duration = Duration::from_secs(30);
+const HTTP: &str = "http://";
 const WRITE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How often a port is chosen that both address families have free.
 const PORT_TRIES: usize = 20;
@@ -197,7 +198,7 @@ impl Loopback {
                     }
                     self.refused.push(connection);
                 }
-                // Whoever has closed the connection reads no answer.
+                // A program that has closed the connection reads no response.
                 Peer::Gone => {}
             }
         }
@@ -306,6 +307,17 @@ fn judge(request: &[u8], path: &str, authority: &str) -> Verdict {
         return bad;
     }
     let target = parsed.path.unwrap_or_default();
+    // A server takes the absolute form, too, which a proxy sends (RFC 9112 3.2.2).
+    let target = match target.get(..HTTP.len()) {
+        Some(scheme) if scheme.eq_ignore_ascii_case(HTTP) => {
+            let rest = target.get(HTTP.len()..).unwrap_or_default();
+            match rest.get(..authority.len()) {
+                Some(named) if named.eq_ignore_ascii_case(authority) => rest.get(authority.len()..).unwrap_or_default(),
+                _ => return bad,
+            }
+        }
+        _ => target,
+    };
     let (asked, query) = target.split_once('?').unwrap_or((target, ""));
     let method = parsed.method.unwrap_or_default();
     if asked != path {

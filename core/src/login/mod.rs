@@ -77,7 +77,7 @@ impl PromptKind {
     }
 }
 
-/// What a user must see, and nobody else: a code or an address belongs to one login. Nothing of it holds invisible characters but
+/// What the user who logs in must see, and no other user: a code or an address belongs to one login. Nothing of it holds invisible characters but
 /// line breaks in `message` and the QR codes.
 #[derive(Clone, Debug)]
 pub struct Prompt {

@@ -32,7 +32,7 @@ pub(super) enum Peer {
 /// Users whose connections are accepted.
 pub(super) struct Users {
     accepted: Vec<u32>,
-    /// The id that stands for every user outside of this user namespace.
+    /// The id that the kernel shows for every user outside of this user namespace.
     unmapped: Option<u32>,
 }
 

@@ -183,7 +183,7 @@ fn refusal(error: &str, description: Option<&str>) -> Error {
         _ => exchange::meaning(error)
             .unwrap_or((Status::Misconfigured, "the server refused the login; check the client's configuration")),
     };
-    exchange::oauth_error(status, &format!("login: {what} ({})", one_line(error, 100)), error, description)
+    exchange::oauth_error(status, &format!("login: {what} ({})", exchange::said(error, description)), error, description)
 }
 
 /// Exchanges the code for tokens (RFC 6749 4.1.3). The server sees the code once at most, whatever it answers.

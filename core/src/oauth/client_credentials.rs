@@ -4,7 +4,7 @@ use super::client_authentication::ClientAuthentication;
 use super::exchange;
 use super::token_endpoint::{self, TokenRequest};
 use crate::credential::TokenSet;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Status};
 use crate::http::{Form, Http, Patience, Replay};
 use crate::platform::SCOPE_OFFLINE_ACCESS;
 
@@ -59,7 +59,16 @@ impl Grant {
         deadline_ms: u64,
     ) -> Result<TokenSet> {
         let request = TokenRequest { endpoint, form: self.form()?, authentication, scopes: &self.scopes, replay: Replay::Safe };
-        let mut tokens = token_endpoint::send(http, request, patience, deadline_ms)?;
+        let mut tokens =
+            token_endpoint::send(http, request, patience, deadline_ms).map_err(|error| match error.oauth_error() {
+                // No user can log in for it: some servers say so of a client that is switched off, or that has no service account.
+                Some("invalid_grant") => exchange::reworded(
+                    &error,
+                    Status::Misconfigured,
+                    "the authorization server gives this machine-to-machine client no token; check the client where it is registered",
+                ),
+                _ => error,
+            })?;
         tokens.members.forget("refresh_token");
         Ok(tokens)
     }

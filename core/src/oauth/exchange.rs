@@ -4,7 +4,16 @@ use super::client_authentication::ClientAuthentication;
 use crate::error::{Error, Result, Status};
 use crate::http::{Form, Http, Method, Patience, Replay, Request, Response, place};
 use crate::secret::Secret;
+use crate::text::one_line;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
+use zeroize::Zeroizing;
+
+/// What is longer fills a terminal; all of it is in the error's own attribute, up to 400 characters.
+const LONGEST_DESCRIPTION: usize = 200;
+/// What is shorter is part of many words, and no secret.
+const SHORTEST_SECRET: usize = 4;
 
 /// Posts a form with the client's authentication (RFC 6749 3.2, 8628 3.1, 7009 2.1, 7662 2.1).
 ///
@@ -70,8 +79,9 @@ pub(crate) fn name_client(error: Error, authentication: &ClientAuthentication) -
         _ => return error,
     };
     let message = format!(
-        "the authorization server does not accept the client {} ({code}); check its id and secret or key, and that it is not expired",
-        crate::text::one_line(authentication.client_id(), 100)
+        "the authorization server does not accept the client {} ({}); check its id and secret or key, and that it is not expired",
+        one_line(authentication.client_id(), 100),
+        said(code, error.oauth_error_description())
     );
     Error::new(Status::Misconfigured, message)
         .with_oauth_error(code, error.oauth_error_description())
@@ -196,13 +206,37 @@ pub(crate) fn error_response(request: &Request, response: &Response, document: &
         _ => "unknown_error",
     };
     let description = document.get("error_description").and_then(Value::as_str);
+    let description = description.map(|text| without_secrets(text, request));
+    let description = description.as_deref();
     let (status, what) = meaning(error).unwrap_or(match response.status {
         200 | 400 | 401 => (Status::Misconfigured, "the server refused the request; check the client's configuration"),
         // Something in between speaks, as a gateway does, and may have changed its mind the next time.
         _ => (Status::Protocol, "the answer is not the authorization server's own; check the address and what stands before it"),
     });
-    let message = format!("{}: {what} ({})", place(request), crate::text::one_line(error, 100));
+    let message = format!("{}: {what} ({})", place(request), said(error, description));
     Some(oauth_error(status, &message, error, description).with_http_status(response.status))
+}
+
+/// The server's own words for a message: its error code and, in quotes, the description (RFC 6749 5.2). Both are untrusted.
+pub(crate) fn said(error: &str, description: Option<&str>) -> String {
+    let code = one_line(error, 100);
+    let description = description.map(|text| one_line(text, LONGEST_DESCRIPTION)).filter(|text| !text.is_empty());
+    description.map_or(code.clone(), |description| format!("{code}: \"{description}\""))
+}
+
+/// A server may repeat what it was sent; that is in no message.
+fn without_secrets(text: &str, request: &Request) -> String {
+    const NO_SECRETS: [&str; 6] = ["grant_type", "scope", "client_id", "audience", "redirect_uri", "token_type_hint"];
+    let authorization = request.authorization.as_ref().and_then(|header| header.expose().split(' ').next_back());
+    let basic = authorization.and_then(|encoded| STANDARD.decode(encoded).ok()).map(Zeroizing::new);
+    let password = basic.as_ref().and_then(|pair| std::str::from_utf8(pair).ok()?.split_once(':')).map(|(_, password)| password);
+    let mut text = text.to_owned();
+    for secret in
+        request.form.secrets(&NO_SECRETS).chain(authorization).chain(password).filter(|secret| secret.len() >= SHORTEST_SECRET)
+    {
+        text = text.replace(secret, "[redacted]");
+    }
+    text
 }
 
 /// What an error code means for the caller; nothing when this library does not know it.
@@ -236,6 +270,10 @@ pub(crate) fn oauth_error(status: Status, message: &str, error: &str, descriptio
 
 /// The same answer of the server, said for the request that it is about.
 pub(crate) fn reworded(error: &Error, status: Status, message: &str) -> Error {
+    let message = match (error.oauth_error(), error.oauth_error_description()) {
+        (Some(code), Some(description)) => format!("{message} ({})", said(code, Some(description))),
+        _ => message.to_owned(),
+    };
     let built = Error::new(status, message).with_retry_after_ms(error.retry_after_ms());
     let built = match error.oauth_error() {
         Some(code) => built.with_oauth_error(code, error.oauth_error_description()),

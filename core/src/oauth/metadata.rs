@@ -97,6 +97,25 @@ pub fn fetch(
     .with_retryable(true))
 }
 
+/// The document in the form of RFC 8414, from a server that has one in the OpenID form, too: some name endpoints in this one only. `None`
+/// where it is not there or not good.
+///
+/// Blocks; uses the network. Errors: UNAVAILABLE, TIMEOUT, MISCONFIGURED, as [`Http::send`].
+pub(crate) fn fetch_rfc8414(
+    http: &Http,
+    server: &str,
+    issuer: &str,
+    allow_insecure_loopback: bool,
+    patience: Patience,
+    deadline_ms: u64,
+) -> Result<Option<Metadata>> {
+    let [_, url] = well_known_urls(server, allow_insecure_loopback)?;
+    let (_, response) = exchange::get(http, &url, None, patience, deadline_ms)?;
+    let document =
+        (response.status == 200 && response.is_json()).then(|| serde_json::from_slice(&response.body.0).ok()).flatten();
+    Ok(document.and_then(|document: Value| parse(&document, issuer, allow_insecure_loopback).ok()))
+}
+
 /// Checks a metadata document. The issuer must be the configured one, or nothing of the document is used (RFC 8414 3.3).
 ///
 /// Errors: PROTOCOL with reason `issuer_mismatch`, or for an endpoint that is not https.

@@ -19,6 +19,8 @@ use std::sync::Arc;
 
 /// Metadata is asked again after this; until then, and when that fails, the last good copy is used.
 const METADATA_AGE_MS: u64 = 24 * 3600 * 1000;
+/// A copy that is younger is not read again because nothing is at the address that it names.
+const MOVED_AGE_MS: u64 = 60 * 1000;
 
 enum Proof {
     Secret(Secret),
@@ -51,6 +53,8 @@ pub(crate) struct Client {
     redirect_uri: Option<String>,
     local_redirect_uri: Option<String>,
     metadata: ArcSwapOption<(Metadata, Moment)>,
+    /// The document in the form of RFC 8414, once an endpoint was missing in the other.
+    rfc8414: ArcSwapOption<(Option<Metadata>, Moment)>,
     pub(super) keys: ArcSwapOption<(Jwks, Moment)>,
 }
 
@@ -213,6 +217,7 @@ impl Client {
             redirect_uri: client.redirect_uri.clone(),
             local_redirect_uri: client.local_redirect_uri.clone(),
             metadata: ArcSwapOption::empty(),
+            rfc8414: ArcSwapOption::empty(),
             keys: ArcSwapOption::empty(),
         };
         // What is wrong with the request is said now and not at the first expiry.
@@ -281,10 +286,39 @@ impl Client {
     /// Asks the server for tokens: a machine for itself, everybody else in exchange for the refresh token of `old`. Blocks; uses the network.
     pub(crate) fn request(&self, http: &Http, old: Option<&TokenSet>, patience: Patience, deadline_ms: u64) -> Result<TokenSet> {
         let (endpoint, authentication) = self.token_endpoint(http, patience, deadline_ms)?;
-        match (self.renews_alone(), old) {
-            (false, Some(old)) => refresh_token::request(http, &endpoint, &authentication, old, patience, deadline_ms),
-            _ => self.client_credentials().request(http, &endpoint, &authentication, patience, deadline_ms),
+        let ask = |endpoint: &url::Url, authentication: &ClientAuthentication| match (self.renews_alone(), old) {
+            (false, Some(old)) => refresh_token::request(http, endpoint, authentication, old, patience, deadline_ms),
+            _ => self.client_credentials().request(http, endpoint, authentication, patience, deadline_ms),
+        };
+        let outcome = ask(&endpoint, &authentication);
+        match &outcome {
+            Err(error) if matches!(error.http_status(), Some(404 | 410)) && error.oauth_error().is_none() => {
+                match self.moved_token_endpoint(&endpoint, http, patience, deadline_ms) {
+                    Some((moved, authentication)) => ask(&moved, &authentication),
+                    None => outcome,
+                }
+            }
+            _ => outcome,
         }
+    }
+
+    /// Where the token endpoint is now, if nothing is at the address of a metadata document that was read a while ago.
+    fn moved_token_endpoint(
+        &self,
+        before: &url::Url,
+        http: &Http,
+        patience: Patience,
+        deadline_ms: u64,
+    ) -> Option<(url::Url, ClientAuthentication)> {
+        let now = http.clock().now();
+        let cached = self.metadata.load_full().filter(|_| self.token_endpoint.is_none())?;
+        if now.monotonic_ms.saturating_sub(cached.1.monotonic_ms) < MOVED_AGE_MS {
+            return None;
+        }
+        let fresh =
+            metadata::fetch(http, &self.server, &self.issuer, self.allow_insecure_loopback, patience, deadline_ms).ok()?;
+        self.metadata.store(Some(Arc::new((fresh, now))));
+        self.token_endpoint(http, patience, deadline_ms).ok().filter(|(endpoint, _)| endpoint != before)
     }
 
     /// The token endpoint, and how this client proves itself there. May ask the server's metadata.
@@ -324,8 +358,30 @@ impl Client {
             return Ok(Some(url.clone()));
         }
         let metadata = self.metadata(http, patience, deadline_ms)?;
-        let Some(named) = wanted.in_metadata(&metadata.0) else { return Ok(None) };
-        crate::oauth::endpoint(named, wanted.member(), self.allow_insecure_loopback).map(Some)
+        if let Some(named) = wanted.in_metadata(&metadata.0) {
+            return crate::oauth::endpoint(named, wanted.member(), self.allow_insecure_loopback).map(Some);
+        }
+        let other = self.rfc8414(http, patience, deadline_ms);
+        let named = other.as_ref().and_then(|other| wanted.in_metadata(other.0.as_ref()?));
+        named.map(|named| crate::oauth::endpoint(named, wanted.member(), self.allow_insecure_loopback)).transpose()
+    }
+
+    /// The document in the form of RFC 8414, read as rarely as the other; `None` where it cannot be read now.
+    fn rfc8414(&self, http: &Http, patience: Patience, deadline_ms: u64) -> Option<Arc<(Option<Metadata>, Moment)>> {
+        let now = http.clock().now();
+        let cached = self.rfc8414.load_full();
+        let is_young =
+            |cached: &Arc<(Option<Metadata>, Moment)>| now.monotonic_ms.saturating_sub(cached.1.monotonic_ms) < METADATA_AGE_MS;
+        if cached.as_ref().is_some_and(is_young) {
+            return cached;
+        }
+        let loopback = self.allow_insecure_loopback;
+        let Ok(read) = metadata::fetch_rfc8414(http, &self.server, &self.issuer, loopback, patience, deadline_ms) else {
+            return cached;
+        };
+        let read = Arc::new((read, now));
+        self.rfc8414.store(Some(read.clone()));
+        Some(read)
     }
 
     /// As [`Client::endpoint`]. Errors: UNSUPPORTED too, where the server has none.

@@ -331,7 +331,12 @@ impl Renewing {
     }
 
     fn dead(&self, error: Option<&Error>) -> Error {
-        let message = format!("the authorization server no longer accepts this session's refresh token; {}", self.log_in_again());
+        let description = error.and_then(Error::oauth_error_description);
+        let said = description
+            .map(|text| format!(" ({})", crate::oauth::exchange::said("invalid_grant", Some(text))))
+            .unwrap_or_default();
+        let message =
+            format!("the authorization server no longer accepts this session's refresh token{said}; {}", self.log_in_again());
         let dead = Error::new(Status::LoginRequired, message).with_reason("revoked");
         match error {
             Some(error) => {

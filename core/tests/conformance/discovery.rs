@@ -135,6 +135,54 @@ fn a016_metadata_is_cached_with_a_bound() {
     }
 }
 
+/// A refused address is looked up again, at once, but not where the document was read a moment ago.
+#[test]
+fn i10_17_a_token_endpoint_that_moved_is_found_again() {
+    let (fake, clock) = (Fake::new(), Arc::new(ManualClock::new(NOW)));
+    let session = Session::from_client_config(&config(&json!({})), &options(&fake, &clock)).unwrap();
+    let metadata_requests = || fake.seen().into_iter().filter(|seen| seen.method == Method::Get).count();
+    fake.answers(json_answer(200, &document()));
+    session.refresh().unwrap();
+    clock.advance(Duration::from_secs(3600));
+    let mut moved = document();
+    moved["token_endpoint"] = json!("https://as.example/moved");
+    fake.answers(answer(404, "text/html", "gone"));
+    fake.answers(json_answer(200, &moved));
+    session.refresh().unwrap();
+    assert_eq!((metadata_requests(), fake.seen().last().unwrap().url.as_str()), (2, "https://as.example/moved"));
+    fake.answers(answer(404, "text/html", "gone"));
+    assert_eq!(session.refresh().unwrap_err().http_status(), Some(404));
+    assert_eq!(metadata_requests(), 2);
+    // It is still named there.
+    clock.advance(Duration::from_secs(3600));
+    fake.answers(answer(404, "text/html", "gone"));
+    fake.answers(json_answer(200, &moved));
+    assert_eq!(session.refresh().unwrap_err().http_status(), Some(404));
+    assert_eq!(metadata_requests(), 3);
+}
+
+#[test]
+fn i10_17_an_endpoint_that_only_the_rfc_8414_document_names_is_found() {
+    let (fake, clock) = (Fake::new(), Arc::new(ManualClock::new(NOW)));
+    let session = Session::from_client_config(&config(&json!({})), &options(&fake, &clock)).unwrap();
+    let mut full = document();
+    full["introspection_endpoint"] = json!("https://as.example/introspect");
+    let mut plain = document();
+    plain.as_object_mut().unwrap().remove("introspection_endpoint");
+    fake.answers(json_answer(200, &plain));
+    session.refresh().unwrap();
+    fake.answers(json_answer(200, &full));
+    fake.answers(json_answer(200, &json!({"active": true})));
+    session.introspect(None).unwrap();
+    let urls: Vec<String> = fake.seen().into_iter().map(|seen| seen.url).collect();
+    assert_eq!(urls[2..], [OAUTH, "https://as.example/introspect"]);
+    // Both are cached.
+    fake.answers(json_answer(200, &json!({"active": true})));
+    session.introspect(None).unwrap();
+    assert_eq!(fake.seen().last().unwrap().url, "https://as.example/introspect");
+    assert_eq!(fake.count(), 5);
+}
+
 #[test]
 fn a017_two_servers_do_not_share_an_issuer() {
     let deployment = |second: &Value| {

@@ -115,3 +115,38 @@ fn f015_invalid_utf8_is_protocol_error() {
     // A lone surrogate by escape is no text either.
     assert_eq!(answered(r#"{"access_token":"\ud800","token_type":"Bearer"}"#).unwrap_err().status(), Status::Protocol);
 }
+
+/// What the server says is in the message, cleaned, cut, and without what it was sent.
+#[test]
+fn i10_19_the_servers_description_is_in_the_message() {
+    for (code, description) in [
+        ("unauthorized_client", "Client not enabled to retrieve service account"),
+        ("invalid_client", "Realm does not exist"),
+        ("invalid_request", "HTTPS required"),
+        ("access_denied", "user is blocked"),
+    ] {
+        let error = error(json_answer(401, &json!({"error": code, "error_description": description})));
+        assert!(error.message().contains(&format!("({code}: \"{description}\")")), "{error}");
+    }
+    let long = json!({"error": "invalid_scope", "error_description": format!("a\u{202e}b\n{}", "x".repeat(5000))});
+    let cut = error(json_answer(400, &long));
+    assert!(cut.message().contains("a b xxx") && cut.message().chars().count() < 500, "{cut}");
+    assert!(cut.message().contains("x…\")"), "{cut}");
+    // Servers that repeat what they got.
+    let bench = bench();
+    let echo = json!({"error": "invalid_client", "error_description": format!("bad secret {CLIENT_SECRET}!")});
+    bench.fake.answers(json_answer(401, &echo));
+    let error = bench.session.access_token().unwrap_err();
+    assert!(error.message().contains("bad secret [redacted]!"), "{error}");
+    assert!(!format!("{error:?} {:?}", error.oauth_error_description()).contains(CLIENT_SECRET));
+}
+
+/// No user can log in for it.
+#[test]
+fn i10_19_invalid_grant_for_an_m2m_client_is_no_missing_login() {
+    let body = json!({"error": "invalid_grant", "error_description": "Client disabled"});
+    let error = error(json_answer(400, &body));
+    assert_eq!((error.status(), error.reason()), (Status::Misconfigured, None));
+    assert_eq!((error.oauth_error(), error.http_status()), (Some("invalid_grant"), Some(400)));
+    assert!(error.message().contains("Client disabled") && !error.message().contains("log in"), "{error}");
+}

@@ -120,7 +120,7 @@ fn i9_12_another_user_who_closes_the_connection_at_once_is_refused() {
 }
 
 #[test]
-fn i9_12_connections_of_another_user_starve_nobody() {
+fn i9_12_connections_of_another_user_do_not_starve_the_login() {
     let people = People::new();
     let login = start(&people.desktop());
     let (port, request) = get(&people.browse(&login, json!({})));

@@ -138,6 +138,21 @@ fn a036_only_a_get_of_the_exact_path_counts() {
     assert_eq!(status(&exchange(&login, port, &request)), 200);
 }
 
+/// RFC 9112 3.2.2: a server takes the absolute form, which a proxy on this machine sends.
+#[test]
+fn i10_17_a_return_in_absolute_form_is_taken() {
+    let people = People::new();
+    let login = start(&people.desktop());
+    let (port, request) = get(&people.browse(&login, json!({})));
+    for (place, expected) in [("http://evil.example", 400), ("http://127.0.0.1", 400), ("http://localhost:1", 400)] {
+        assert_eq!(status(&exchange(&login, port, &request.replacen("GET /", &format!("GET {place}/"), 1))), expected, "{place}");
+        assert!(is_pending(&login), "{place}");
+    }
+    let absolute = request.replacen("GET /", &format!("GET HTTP://127.0.0.1:{port}/"), 1);
+    assert_eq!(status(&exchange(&login, port, &absolute)), 200);
+    assert!(matches!(login.poll(), Ok(Progress::LoggedIn(_))));
+}
+
 #[test]
 fn f124_icons_preflights_and_scanners_change_nothing() {
     let people = People::new();

@@ -2,7 +2,7 @@
 
 use crate::common::*;
 use planetkey::clock::ManualClock;
-use planetkey::{ApiKeyTransport, Options, Session, Status};
+use planetkey::{ApiKeyTransport, M2mOptions, Options, Session, Status};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -76,6 +76,21 @@ fn i9_16_an_at_sign_behind_an_empty_path_is_refused() {
     ] {
         assert_eq!(verdict(&session, url), Ok(()), "{url}");
     }
+}
+
+#[test]
+fn i10_22_a_host_of_another_built_in_deployment_says_which() {
+    let error = key_session(&[], false).headers("https://sh.dataspace.copernicus.eu/ogc/wms").unwrap_err();
+    assert_eq!(error.status(), Status::HostRefused);
+    assert!(error.message().contains("deployment copernicus-data-space"), "{error}");
+    let options = Options { deployment: Some("copernicus-data-space".into()), ..options_with(&[], false) };
+    let session = Session::from_m2m("id", "secret", &M2mOptions::default(), &options).unwrap();
+    let error = session.headers("https://services.sentinel-hub.com/x").unwrap_err();
+    assert_eq!(error.status(), Status::HostRefused);
+    assert!(error.message().contains("deployment planet"), "{error}");
+    // Elsewhere the advice is as before.
+    let error = key_session(&[], false).headers("https://example.org/").unwrap_err();
+    assert!(error.message().contains("allowed_hosts") && !error.message().contains("deployment"), "{error}");
 }
 
 #[test]

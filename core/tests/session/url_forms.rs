@@ -103,7 +103,7 @@ fn i9_14b_redact_url_hides_user_information_and_secrets_behind_every_separator()
     ] {
         assert_eq!(redact_url(url), url);
     }
-    // Every character of a URL stands once before a key.
+    // A key is put before each character of a URL.
     let template = "https://user:word@host/a;b=c/d?e=f;g&h=i#j=k&l";
     for (at, _) in template.char_indices() {
         for separator in ["?", "&", ";", "#", "/"] {

@@ -10,7 +10,7 @@ pub trait BrowserOpener: Send + Sync {
 
     /// Opens it, without waiting for the browser; whether that began. The address is all that the browser's command line gets.
     ///
-    /// Other users of the machine can read a command line. The address holds the `state` of the login, so whoever receives the browser's
+    /// Other users of the machine can read a command line. The address holds the `state` of the login, so the program that receives the browser's
     /// return must check which user it comes from.
     fn open(&self, url: &str) -> bool;
 }

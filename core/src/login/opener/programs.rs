@@ -13,7 +13,7 @@ use std::process::Stdio;
 /// A name is all that xdg-settings writes.
 const MAX_NAME_BYTES: u64 = 4096;
 
-/// They take the terminal, in which the login tells its user what to do, and wait there for a return that nobody serves meanwhile.
+/// They take the terminal in which the login tells its user what to do, and the login cannot serve their return while they run.
 const TEXT_BROWSERS: [&str; 9] = ["lynx", "links", "links2", "elinks", "w3m", "eww", "netrik", "retawq", "curl"];
 
 /// A program and its arguments, with `URL` for the address.
