@@ -4,7 +4,7 @@ use crate::error::{Error, Result, Status, one_line};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// A file or directory of CA certificates in PEM form.
 pub(super) struct Bundle {
@@ -118,7 +118,7 @@ pub(super) fn tls(
     let mut shortage = None;
     // A link of a directory to the file, or to another of its files, is read once in one call.
     let first = (roots.file.as_deref(), roots.directories.first().map(PathBuf::as_path));
-    let others = roots.directories.iter().skip(1).map(|directory| (None::<&Path>, Some(directory.as_path())));
+    let others = roots.directories.iter().skip(1).map(|directory| (None, Some(directory.as_path())));
     for (file, directory) in std::iter::once(first).chain(others) {
         let loaded = rustls_native_certs::load_certs_from_paths(file, directory);
         let (_, ignored) = store.add_parsable_certificates(loaded.certs);
