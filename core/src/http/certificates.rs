@@ -6,7 +6,7 @@ use crate::text::one_line;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// A bundle of all the CA certificates in use is smaller than half a megabyte.
 const MAX_CA_BYTES: u64 = 16 * 1024 * 1024;
@@ -124,7 +124,7 @@ pub(super) fn tls(
     let mut shortage = None;
     // A link of a directory to the file, or to another of its files, is read once in one call.
     let first = (roots.file.as_deref(), roots.directories.first().map(PathBuf::as_path));
-    let others = roots.directories.iter().skip(1).map(|directory| (None::<&Path>, Some(directory.as_path())));
+    let others = roots.directories.iter().skip(1).map(|directory| (None, Some(directory.as_path())));
     for (file, directory) in std::iter::once(first).chain(others) {
         let loaded = rustls_native_certs::load_certs_from_paths(file, directory);
         let (_, ignored) = store.add_parsable_certificates(loaded.certs);

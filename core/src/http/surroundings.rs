@@ -39,6 +39,7 @@ struct Named<T> {
 
 /// Where the CA certificates of the machine are.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(any(windows, target_vendor = "apple"), allow(dead_code))]
 pub(super) struct Roots {
     pub(super) file: Option<PathBuf>,
     pub(super) directories: Vec<PathBuf>,

@@ -89,8 +89,10 @@ impl Sops {
         if let Some(mut stdin) = child.stdin.take() {
             let input = Zeroizing::new(input.to_vec());
             // A program that does not want all of it has failed, and says so itself.
-            threads::spawn("planetkey-sops", move || drop(stdin.write_all(&input)))
-                .map_err(|error| failed(path, &error.to_string()))?;
+            if let Err(error) = threads::spawn("planetkey-sops", move || drop(stdin.write_all(&input))) {
+                let _ = child.kill().and_then(|()| child.wait());
+                return Err(failed(path, &error.to_string()).with_retryable(true));
+            }
         }
         let output = child.stdout.take().map(|pipe| collect(pipe, MAX_OUTPUT_BYTES + 1));
         let complaint = child.stderr.take().map(|pipe| collect(pipe, MAX_COMPLAINT_BYTES));
