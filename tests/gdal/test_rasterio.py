@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event, Thread
+from urllib.parse import urlencode
 
 import planetkey
 import planetkey.gdal
@@ -46,6 +47,23 @@ def test_i10_26_what_is_installed_lasts_without_its_object(servers: Servers, ses
             planetkey.gdal.install(session)
     with pytest.raises(RasterioIOError):
         rasterio.open(f"{servers.api}/tiles/third.tif")
+
+
+def test_i10_26_a_name_with_the_url_as_a_parameter_is_refused_and_named(
+    servers: Servers, session: planetkey.Session
+) -> None:
+    """As localtileserver writes it."""
+    with planetkey.gdal.install(session) as gdal:
+        for url in (f"{servers.api}/tiles/parameter.tif", f"{servers.api}/tiles/b.tif&url={servers.storage}/c.tif"):
+            name = urlencode({"url": url, "use_head": "no", "list_dir": "no"})
+            with pytest.raises(RasterioIOError):
+                rasterio.open(f"/vsicurl?{name}")
+            assert isinstance(gdal.last_error, planetkey.Unsupported)
+            assert "/vsicurl/https://" in gdal.last_error.message
+            gdal.refresh()
+        assert {tuple(request.authorization) for request in servers.requests} == {()}
+        check_all(f"{servers.api}/tiles/parameter.tif")
+        assert gdal.last_error is None
 
 
 def test_i10_16_a_leftover_authorization_is_named(

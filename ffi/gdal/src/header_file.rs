@@ -14,6 +14,7 @@ use crate::library::Library;
 /// What a header file holds.
 pub(crate) type Lines = Zeroizing<Vec<u8>>;
 
+const REFUSING: &str = "refusing";
 const PROBE: &str = "probe";
 const FETCH: &str = "fetch";
 
@@ -48,6 +49,11 @@ pub(crate) fn probe() -> &'static CStr {
 /// The name of an installation's header for one of its origins.
 pub(crate) fn name(installation: u64, origin: usize) -> CString {
     CString::new(format!("{}{installation}/{origin}", NAMES.prefix.to_string_lossy())).unwrap_or_default()
+}
+
+/// The name of an installation's header for requests that must not carry a credential.
+pub(crate) fn refusing_name(installation: u64) -> CString {
+    CString::new(format!("{}{installation}/{REFUSING}", NAMES.prefix.to_string_lossy())).unwrap_or_default()
 }
 
 thread_local! {
@@ -104,6 +110,9 @@ fn lines(library: &'static Library, name: &str) -> Option<Lines> {
         FETCH => LENT.with_borrow(Clone::clone),
         _ => {
             let (installation, origin) = name.split_once('/')?;
+            if origin == REFUSING {
+                return Some(installation::refuse(library, installation.parse().ok()?));
+            }
             Some(installation::lines(library, installation.parse().ok()?, origin.parse().ok()?))
         }
     }

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use crate::fetch::Request;
 use crate::gate;
 use crate::header_file::{self, Lines};
+use crate::leftover::check_headers;
 use crate::library::{self, ASKS_BY_HEAD, CACHES_REDIRECTS, HANDS_HEADERS_ON, Library, Safe};
 use crate::options::{Header, Options, Scope};
 
@@ -231,6 +232,13 @@ fn identity(authorization: &Authorization) -> (usize, u64) {
     (authorization.source_index(), authorization.generation())
 }
 
+/// How names begin that hold a URL of this origin as a parameter, as `urlencode` and [`escaped`] write it.
+fn query_names(origin: &str) -> [CString; 3] {
+    let encoded = escaped(origin);
+    [origin.to_owned(), encoded.replace('/', "%2F").replace(':', "%3A"), encoded.replace(':', "%3A")]
+        .map(|url| CString::new(format!("/vsicurl?url={url}")).unwrap_or_default())
+}
+
 fn path_of(origin: &str) -> CString {
     CString::new(format!("/vsicurl/{origin}")).unwrap_or_default()
 }
@@ -329,6 +337,8 @@ impl Installation {
             }
             for (place, origin) in origins.iter().enumerate() {
                 let path = path_of(origin);
+                let refusing = header_file::refusing_name(self.id);
+                query_names(origin).iter().for_each(|name| library.set_path_option(name, HEADER_FILE, Some(&refusing)));
                 match self.options.header {
                     Header::Live => library.set_path_option(&path, HEADER_FILE, Some(&header_file::name(self.id, place))),
                     Header::AtOpen => {
@@ -363,7 +373,10 @@ impl Installation {
         for library in library::known().iter() {
             if library.knows_hosts() && self.options.scope != Scope::EveryHost {
                 let key = if self.options.header == Header::Live { HEADER_FILE } else { HEADERS };
-                self.origins.load().iter().for_each(|origin| library.set_path_option(&path_of(origin), key, None));
+                for origin in self.origins.load().iter() {
+                    library.set_path_option(&path_of(origin), key, None);
+                    query_names(origin).iter().for_each(|name| library.set_path_option(name, HEADER_FILE, None));
+                }
             }
             // After the header is gone.
             settle_options(library);
@@ -415,23 +428,6 @@ fn check_thread(library: &Library, options: &[Safe]) -> Result<()> {
     }
 }
 
-/// Whether a request has room for the session's credential: GDAL sends the headers of its option too, and a server that gets two `Authorization`
-/// headers takes either, or neither.
-fn check_headers(library: &Library, path: Option<&CStr>) -> Result<()> {
-    match library.option_of(path, HEADERS).is_some_and(|headers| has_authorization(headers.to_bytes())) {
-        false => Ok(()),
-        true => Err(Error::new(
-            Status::Misconfigured,
-            "GDAL_HTTP_HEADERS sets an Authorization header, and a request must not carry two; remove it from the environment or from GDAL's options",
-        )),
-    }
-}
-
-/// Lines, or since GDAL 3.6 items that commas separate and that may stand in quotes.
-fn has_authorization(headers: &[u8]) -> bool {
-    headers.split(|byte| b"\r\n,\"".contains(byte)).any(crate::fetch::is_authorization)
-}
-
 /// The options of the whole process, and the callback before fetches, by all that is installed.
 fn settle_options(library: &'static Library) {
     let installed = INSTALLED.load();
@@ -467,6 +463,15 @@ pub(crate) fn lines(library: &'static Library, installation: u64, origin: usize)
     }
 }
 
+/// A name that holds its URL as a parameter gets no credential: a second `url` behind the first would lead it to any server.
+pub(crate) fn refuse(library: &'static Library, installation: u64) -> Lines {
+    if let Some(installed) = INSTALLED.load().iter().find(|installed| installed.id == installation) {
+        let message = "a name /vsicurl?url=... carries no credential; open /vsicurl/https://... or the URL itself";
+        installed.fail(library, Error::new(Status::Unsupported, message));
+    }
+    Lines::default()
+}
+
 /// What a fetch carries; nothing where it is not the matter of any session, or where there is no credential.
 pub(crate) fn request(library: &'static Library, url: &str) -> Option<Request> {
     let installed = INSTALLED.load();
@@ -489,26 +494,6 @@ pub(crate) fn request(library: &'static Library, url: &str) -> Option<Request> {
         Err(error) => {
             installation.fail(library, error);
             None
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::has_authorization;
-
-    #[test]
-    fn an_authorization_is_found_in_every_form_of_the_option() {
-        for headers in [
-            "Authorization: Bearer x",
-            "Accept: a\r\nauthorization : x",
-            "\"Accept: a\",\"AUTHORIZATION: x\"",
-            "X: y,Authorization: x",
-        ] {
-            assert!(has_authorization(headers.as_bytes()), "{headers}");
-        }
-        for headers in ["", "Accept: authorization", "X-Authorization: x", "Proxy-Authorization: x"] {
-            assert!(!has_authorization(headers.as_bytes()), "{headers}");
         }
     }
 }

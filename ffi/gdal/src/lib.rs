@@ -16,6 +16,7 @@ mod functions;
 mod gate;
 mod header_file;
 mod installation;
+mod leftover;
 mod library;
 mod loaded;
 mod options;
