@@ -145,7 +145,7 @@ fn one_of(
                 let mut file = File::open(path).map_err(|error| unreadable(&name, &error))?;
                 return read_secret(&mut file, &name).map(Some);
             }
-            let bytes = read_secret_file(path).map_err(|error| mistake(error.message()))?;
+            let bytes = read_secret_file(path).map_err(|error| mistake(&format!("cannot read {name}: {}", error.message())))?;
             read_secret(&mut bytes.as_slice(), &name).map(Some)
         }
         (None, None) => Ok(None),

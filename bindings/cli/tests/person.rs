@@ -344,9 +344,6 @@ fn nobody_is_waited_for_longer_than_was_said() {
 #[test]
 fn the_place_is_looked_at_before_anybody_is_asked() {
     let scene = Scene::new().quick();
-    let mut homeless = scene.bare(["login", "--device"]);
-    let told = finish(homeless.env_remove("HOME"), b"");
-    assert!(told.failed(Status::Misconfigured).contains("set HOME or PLANETKEY_STORAGE_ROOT"), "{told:?}");
     let file = scene.file("file", "");
     let told = finish(&mut scene.bare(["login", "--device", "--storage-root", file.to_str().unwrap()]), b"");
     assert!(told.failed(Status::Misconfigured).contains("is not a directory"), "{told:?}");
@@ -354,6 +351,30 @@ fn the_place_is_looked_at_before_anybody_is_asked() {
     // Where somebody is logged in nothing needs to be written.
     scene.saved("user|ada", 0);
     finish(&mut scene.bare(["login", "--device"]), b"").silent();
+}
+
+/// Without HOME the user database names the home directory. A user without an entry there has none.
+#[cfg(unix)]
+#[test]
+fn a_user_without_a_home_directory_is_told_what_to_set() {
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::process::CommandExt;
+    const NO_ENTRY: u32 = 54_321;
+    let directory = tempfile::tempdir().unwrap();
+    // Another user must reach the command.
+    std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let program = directory.path().join("planetkey");
+    std::fs::copy(env!("CARGO_BIN_EXE_planetkey"), &program).unwrap();
+    if std::fs::metadata("/proc/self").is_ok_and(|process| std::os::unix::fs::MetadataExt::uid(&process) != 0) {
+        eprintln!("not run: only root can run the command as a user without an entry in the user database");
+        return;
+    }
+    for home in [None, Some("")] {
+        let mut command = std::process::Command::new(&program);
+        command.args(["login", "--device"]).env_clear().envs(home.map(|home| ("HOME", home)));
+        let told = finish(command.uid(NO_ENTRY).gid(NO_ENTRY), b"");
+        assert!(told.failed(Status::Misconfigured).contains("set HOME or PLANETKEY_STORAGE_ROOT"), "{told:?}");
+    }
 }
 
 /// The place is lost while somebody logs in: their tokens are not left alive.

@@ -55,7 +55,7 @@ pub(crate) fn read_whole(path: &Path, limit: u64) -> io::Result<Zeroizing<Vec<u8
         Some(directory) => read_bounded(&directory, &path, limit)?,
         None => None,
     };
-    contents.map(|contents| contents.bytes).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+    contents.map(|contents| contents.bytes).ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "there is no such file"))
 }
 
 /// A file with a secret that the user named, whole: at most 64 KiB.
