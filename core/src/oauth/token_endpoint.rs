@@ -83,7 +83,14 @@ pub fn token_response(document: Value, requested: &[String], now: u64, date: Opt
     let Value::Object(members) = document else {
         return Err(Error::protocol("the token response is not a JSON object"));
     };
-    let members = TokenMembers(members);
+    let mut members = TokenMembers(members);
+    // A refresh token that is no string (RFC 6749 5.1) is as if the response omitted it: the one before stays.
+    for name in ["refresh_token", "id_token"] {
+        if members.0.get(name).is_some_and(|value| !value.is_string() && !value.is_null()) {
+            log::warn!("the token response's {name} is not a string and is not used");
+            members.forget(name);
+        }
+    }
     let text = |member: &str| members.0.get(member).and_then(Value::as_str);
     let Some(access_token) = text("access_token") else {
         return Err(Error::protocol("the token response has no access_token (RFC 6749 5.1)"));

@@ -92,6 +92,22 @@ fn a062_a_refresh_token_that_the_answer_leaves_out_is_kept() {
 }
 
 #[test]
+fn i10_02_a_refresh_token_that_is_no_string_does_not_replace_the_saved_one() {
+    for wrong in [json!(5), json!([]), json!(true), json!({}), json!(null), json!("")] {
+        let home = Home::new();
+        home.seed(&json!({}));
+        let session = home.person();
+        home.fake.answers(token(&json!({"access_token": "next", "refresh_token": wrong, "id_token": 7})));
+        session.refresh().unwrap();
+        assert_eq!((ask(&session).as_str(), home.refresh_token().as_str()), ("next", SEEDED_REFRESH), "{wrong}");
+        // The file can be read, and the refresh token is sent again.
+        assert_eq!(ask(&home.person()), "next", "{wrong}");
+        session.refresh().unwrap();
+        assert_eq!(home.sent(), [SEEDED_REFRESH, SEEDED_REFRESH], "{wrong}");
+    }
+}
+
+#[test]
 fn a063_a_refresh_token_goes_to_its_own_issuer_and_client_only() {
     let home = Home::new();
     home.seed(&json!({}));
