@@ -192,12 +192,21 @@ pub struct Http {
     transport: Arc<dyn Transport>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
+    before_send: Option<Precondition>,
 }
+
+/// Whether a request may still be sent. Called from any thread.
+pub(crate) type Precondition = Arc<dyn Fn() -> Result<()> + Send + Sync>;
 
 impl Http {
     /// Over this transport, with this sense of time.
     pub fn new(transport: Arc<dyn Transport>, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
-        Http { transport, clock, random }
+        Http { transport, clock, random, before_send: None }
+    }
+
+    /// The same with a condition that is checked immediately before each send and resend. Its error is that of the request.
+    pub(crate) fn with_precondition(&self, before_send: Precondition) -> Self {
+        Http { before_send: Some(before_send), ..self.clone() }
     }
 
     /// The clock that deadlines are measured on.
@@ -222,6 +231,9 @@ impl Http {
             let left = deadline_ms.saturating_sub(self.clock.now().monotonic_ms);
             if left == 0 {
                 return Err(timed_out(request));
+            }
+            if let Some(check) = &self.before_send {
+                check()?;
             }
             let outcome = self.transport.exchange(request, Duration::from_millis(left));
             let may_retry = patience == Patience::Patient && attempt < MAX_ATTEMPTS;

@@ -7,11 +7,11 @@ use super::snapshot::Snapshot;
 use crate::clock::Moment;
 use crate::credential::TokenSet;
 use crate::error::{Error, Result, Status};
-use crate::http::Patience;
-use crate::storage::{Kept, Memo, Seen, Stored, fingerprint};
+use crate::http::{Patience, Precondition};
+use crate::storage::{Kept, Memo, Seen, Storage, Stored, fingerprint};
 use crate::threads;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// A token that lives shorter than twice this is still not asked for more often than once in this time.
@@ -22,6 +22,9 @@ const MAX_RETRY_AFTER_MS: u64 = 3_600_000;
 const SAVE_AGAIN_MS: u64 = 30_000;
 /// Planet's own tools write the file after they have rotated: so long after a refusal it is looked at again.
 const REREAD_AFTER_MS: [u64; 3] = [25, 50, 100];
+
+/// Another program that changes the file more often than this before one request is not followed any further.
+const MAX_OVERTAKEN: u32 = 5;
 
 /// How one renewal is tried.
 #[derive(Clone, Copy)]
@@ -125,7 +128,8 @@ impl Renewing {
         if let Some((wait, error)) = memo.wait_ms(now.unix_ms) {
             return Err(error.clone().with_retry_after_ms(Some(wait)));
         }
-        match self.obtain(stored, is_foreign, &mut memo, attempt, waited_ms) {
+        let saved = Some(seen).filter(|seen| *seen != Seen::Unknown && unsaved.is_none() && is_readable);
+        match self.obtain(stored, is_foreign, saved, &mut memo, attempt, waited_ms) {
             Ok(Obtained::Answer(tokens)) => {
                 if let Some(landed) = self.overtaken(seen, unsaved.is_some()) {
                     return landed;
@@ -239,10 +243,12 @@ impl Renewing {
         }
     }
 
+    /// Asks the server. `saved`: the version of the file that the refresh token came from, if it came from one.
     fn obtain(
         &self,
         stored: Option<Arc<Stored>>,
         is_foreign: bool,
+        mut saved: Option<Seen>,
         memo: &mut Memo,
         attempt: Attempt,
         waited_ms: u64,
@@ -263,17 +269,37 @@ impl Renewing {
         if self.must_save {
             self.storage.check()?;
         }
-        let (mut replayed, mut switched) = (false, false);
+        let (mut replayed, mut switched, mut overtaken) = (false, false, 0);
         loop {
             // Another client's attempt with the same token says nothing about it.
             let refresh_token = fingerprint(&[&self.client.binding().fingerprint, old.tokens.refresh_token().unwrap_or("")]);
             if memo.is_dead(&refresh_token) {
                 return Err(self.dead(None));
             }
-            let error = match self.client.request(&self.http, Some(&old.tokens), attempt.patience, deadline_ms) {
+            let unchanged = Unchanged::new(self.storage.clone(), saved);
+            let http = self.http.with_precondition(unchanged.precondition());
+            let error = match self.client.request(&http, Some(&old.tokens), attempt.patience, deadline_ms) {
                 Ok(tokens) => return Ok(Obtained::Answer(tokens)),
                 Err(error) => error,
             };
+            if unchanged.was_violated() {
+                overtaken += 1;
+                match self.storage.load(self.now(), true)? {
+                    (Kept::Tokens(newer), seen) if self.snapshot_of(&newer, false).usable(self.now()) => {
+                        return Ok(Obtained::Disk(newer, seen));
+                    }
+                    (Kept::Tokens(newer), seen) if newer.tokens.refresh_token().is_some() && overtaken < MAX_OVERTAKEN => {
+                        (old, saved) = (newer, Some(seen));
+                        continue;
+                    }
+                    (Kept::Tokens(_), _) => return Err(error),
+                    (Kept::Nothing | Kept::Foreign, seen) => {
+                        self.seen.store(Arc::new(seen));
+                        self.forget();
+                        return Err(self.login_required(false, false));
+                    }
+                }
+            }
             let refused = error.oauth_error() == Some("invalid_grant");
             if !refused && !error.is_ambiguous() {
                 return Err(error);
@@ -381,6 +407,36 @@ impl Renewing {
             Status::LoginRequired if **self.seen.load() == Seen::Unknown && !self.client.renews_alone() => in_ms(MIN_SPACING_MS),
             _ => Blocked { until_ms: None, error: error.clone() },
         }
+    }
+}
+
+/// Watches that the file of a refresh token is the one that was read: another program may rotate the token while metadata is fetched
+/// or a `Retry-After` passes, and takes no lock.
+struct Unchanged {
+    storage: Arc<dyn Storage>,
+    saved: Option<Seen>,
+    violated: Arc<AtomicBool>,
+}
+
+impl Unchanged {
+    fn new(storage: Arc<dyn Storage>, saved: Option<Seen>) -> Self {
+        Unchanged { storage, saved, violated: Arc::default() }
+    }
+
+    fn precondition(&self) -> Precondition {
+        let (storage, saved, violated) = (self.storage.clone(), self.saved, self.violated.clone());
+        Arc::new(move || match saved {
+            Some(saved) if storage.seen() != saved => {
+                violated.store(true, Ordering::Relaxed);
+                Err(Error::new(Status::Storage, "another program keeps changing the saved session; try again")
+                    .with_retryable(true))
+            }
+            _ => Ok(()),
+        })
+    }
+
+    fn was_violated(&self) -> bool {
+        self.violated.load(Ordering::Relaxed)
     }
 }
 

@@ -17,6 +17,7 @@ mod links;
 mod locks;
 mod memory;
 mod noticed;
+mod overtaken;
 mod processes;
 mod stopped;
 mod unsaved;
