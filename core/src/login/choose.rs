@@ -61,7 +61,8 @@ impl Session {
 
 /// The session that there is, where it is good enough.
 fn current(person: &Person, options: &LoginOptions) -> Result<Option<LoggedIn>> {
-    if person.has_none() {
+    // A session that cannot be refreshed is about to end, also while its access token is valid.
+    if person.has_none() || person.is_revoked() {
         return Ok(None);
     }
     match person.current() {
@@ -70,6 +71,11 @@ fn current(person: &Person, options: &LoginOptions) -> Result<Option<LoggedIn>> 
             Ok(Some(current.clone()).filter(|_| !options.scopes.iter().flatten().any(lacks)))
         }
         Err(error) if error.status() == Status::LoginRequired => Ok(None),
+        // Servers refuse a refresh token in other words than invalid_grant, too.
+        Err(error) if matches!(error.http_status(), Some(400 | 401 | 403)) => {
+            log::info!("the saved session could not be refreshed, so a login is started: {error}");
+            Ok(None)
+        }
         Err(error) => Err(error),
     }
 }

@@ -186,6 +186,11 @@ impl Person {
         self.renewing.unsaved.load().is_none() && self.renewing.storage.seen() == Seen::Absent
     }
 
+    /// Whether the saved session can be refreshed no more, because the server revoked its refresh token.
+    pub(crate) fn is_revoked(&self) -> bool {
+        self.stored().is_some_and(|stored| self.renewing.is_revoked(&stored))
+    }
+
     /// What is kept now, as far as it can be read at once.
     pub(super) fn stored(&self) -> Option<Arc<Stored>> {
         if let Some(unsaved) = self.renewing.unsaved.load_full() {

@@ -8,7 +8,7 @@ use crate::clock::Moment;
 use crate::credential::TokenSet;
 use crate::error::{Error, Result, Status};
 use crate::http::{Patience, Precondition};
-use crate::storage::{Kept, Memo, Seen, Storage, Stored, fingerprint};
+use crate::storage::{Kept, Memo, Seen, Storage, Stored};
 use crate::threads;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -271,9 +271,9 @@ impl Renewing {
         }
         let (mut replayed, mut switched, mut overtaken) = (false, false, 0);
         loop {
-            // Another client's attempt with the same token says nothing about it.
-            let refresh_token = fingerprint(&[&self.client.binding().fingerprint, old.tokens.refresh_token().unwrap_or("")]);
+            let refresh_token = self.fingerprint_of(old.tokens.refresh_token().unwrap_or(""));
             if memo.is_dead(&refresh_token) {
+                self.note_revoked();
                 return Err(self.dead(None));
             }
             let unchanged = Unchanged::new(self.storage.clone(), saved);
@@ -315,6 +315,7 @@ impl Renewing {
                 }
                 _ if refused => {
                     memo.bury(refresh_token);
+                    self.note_revoked();
                     self.storage.remember(memo);
                     return Err(self.dead(Some(&error)));
                 }

@@ -8,7 +8,7 @@ use super::snapshot::Snapshot;
 use crate::clock::Moment;
 use crate::error::{Error, Result, Status};
 use crate::http::{Http, Patience};
-use crate::storage::{Kept, Seen, Storage, Stored};
+use crate::storage::{Kept, Seen, Storage, Stored, fingerprint};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use std::cell::Cell;
 use std::path::Path;
@@ -350,9 +350,25 @@ impl Renewing {
     }
 
     pub(super) fn note_renewable(&self, stored: &Stored) {
-        let renewable = self.client.renews_alone() || stored.tokens.refresh_token().is_some();
+        let renewable = self.client.renews_alone() || stored.tokens.refresh_token().is_some() && !self.is_revoked(stored);
         self.renewable.store(renewable, Ordering::Relaxed);
         self.logged_out.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether the server is known to have revoked the refresh token of this session. Reads the sidecar file.
+    pub(crate) fn is_revoked(&self, stored: &Stored) -> bool {
+        let refresh_token = stored.tokens.refresh_token();
+        refresh_token.is_some_and(|token| self.storage.memo().is_dead(&self.fingerprint_of(token)))
+    }
+
+    /// The session can be refreshed no more: the server revoked its refresh token.
+    pub(super) fn note_revoked(&self) {
+        self.renewable.store(false, Ordering::Relaxed);
+    }
+
+    /// What is remembered of a refresh token. Another client's attempt with the same token says nothing about it.
+    pub(super) fn fingerprint_of(&self, refresh_token: &str) -> String {
+        fingerprint(&[&self.client.binding().fingerprint, refresh_token])
     }
 
     fn renew_in_background(self: &Arc<Self>, now: Moment) {

@@ -83,6 +83,54 @@ fn a_good_session_is_left_alone_and_an_expired_one_renewed() {
     assert_eq!(kinds(&shown), []);
 }
 
+/// A refresh token is refused by Dex with invalid_request, by glewlwyd with an empty body, by gateways with a page.
+#[test]
+fn i10_04_any_definite_refusal_of_the_refresh_leads_to_the_login() {
+    for refusal in [
+        json!({"status": 400, "json": {"error": "invalid_request"}}),
+        json!({"status": 400, "body": ""}),
+        json!({"status": 401, "body": "<html>401</html>", "headers": {"Content-Type": "text/html"}}),
+        json!({"status": 403, "body": "<html>403</html>", "headers": {"Content-Type": "text/html"}}),
+    ] {
+        let people = Arc::new(People::new());
+        let expired = people.simulator.seed_session(&json!({"subject": "user|ada", "life": 0})).unwrap();
+        std::fs::create_dir_all(people.token_file("planet-user").parent().unwrap()).unwrap();
+        std::fs::write(people.token_file("planet-user"), expired.to_string()).unwrap();
+        people.simulator.script("user.token", &json!({"steps": [refusal]})).unwrap();
+        let (shown, options) = prompter(&people);
+        let options = LoginOptions { allow_other_subject: true, ..options };
+        assert!(people.user().login(&options).unwrap().asked, "{refusal}");
+        assert_eq!(kinds(&shown), [PromptKind::Device], "{refusal}");
+    }
+}
+
+/// The access token is valid for a while, and the server has revoked the refresh token.
+#[test]
+fn i10_05_a_session_that_was_revoked_is_logged_in_again_and_is_not_initialized() {
+    let people = Arc::new(People::new());
+    let seeded = people.simulator.seed_session(&json!({"subject": "user|ada", "life": 3600})).unwrap();
+    std::fs::create_dir_all(people.token_file("planet-user").parent().unwrap()).unwrap();
+    std::fs::write(people.token_file("planet-user"), seeded.to_string()).unwrap();
+    people.simulator.script("user.token", &json!({"steps": [{"status": 400, "json": {"error": "invalid_grant"}}]})).unwrap();
+    let session = people.user();
+    assert_eq!(session.refresh().unwrap_err().reason(), Some("revoked"));
+    // Another process sees the mark.
+    let mut expired = seeded.clone();
+    (expired["_iat"], expired["_exp"]) = (json!(1_000_000_000), json!(1_000_003_600));
+    expired["access_token"] = json!("opaque-and-expired");
+    for (document, valid) in [(&seeded, true), (&expired, false)] {
+        std::fs::write(people.token_file("planet-user"), document.to_string()).unwrap();
+        let session = people.user();
+        session.status();
+        assert_eq!((session.is_initialized(), session.status().is_initialized()), (valid, valid));
+        let (shown, options) = prompter(&people);
+        let options = LoginOptions { allow_other_subject: true, ..options };
+        assert!(session.login(&options).unwrap().asked, "{document}");
+        assert_eq!(kinds(&shown), [PromptKind::Device]);
+        assert!(people.user().is_initialized());
+    }
+}
+
 #[test]
 fn the_browser_where_one_can_be_opened_and_the_client_allows_it() {
     let people = Arc::new(People::new());
