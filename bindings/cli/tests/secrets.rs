@@ -123,7 +123,7 @@ fn i9_14f_core_dumps_of_the_command_are_off() {
     let _ = child.wait();
 }
 
-/// What belongs to a process that is not dumpable is root's; the command works all the same.
+/// The files in /proc of a process that is not dumpable belong to root. The command works without them.
 #[test]
 fn i9_14f_the_memory_of_an_ordinary_users_command_cannot_be_read() {
     if !rustix::process::geteuid().is_root() {

@@ -2,8 +2,9 @@
 
 use std::time::UNIX_EPOCH;
 
-/// Nothing longer than a year is meant.
-const MAX_SECONDS: u64 = 366 * 24 * 3600;
+/// No longer wait is honoured: every message, and every process that shares it, says the same.
+pub const MAX_RETRY_AFTER_MS: u64 = 3_600_000;
+const MAX_SECONDS: u64 = MAX_RETRY_AFTER_MS / 1000;
 
 /// Milliseconds to wait from `now` (Unix seconds): seconds or an HTTP date; a date in the past is 0, garbage is nothing.
 pub fn parse(value: &str, now: u64) -> Option<u64> {

@@ -7,6 +7,7 @@ use super::snapshot::Snapshot;
 use crate::clock::Moment;
 use crate::credential::TokenSet;
 use crate::error::{Error, Result, Status};
+use crate::http::retry_after::MAX_RETRY_AFTER_MS;
 use crate::http::{Patience, Precondition};
 use crate::storage::{Kept, Memo, Seen, Storage, Stored};
 use crate::threads;
@@ -16,8 +17,6 @@ use std::time::{Duration, Instant};
 
 /// A token that lives shorter than twice this is still not asked for more often than once in this time.
 const MIN_SPACING_MS: u64 = 1_000;
-/// No `Retry-After` is believed beyond this.
-const MAX_RETRY_AFTER_MS: u64 = 3_600_000;
 /// Storing is tried again after this.
 const SAVE_AGAIN_MS: u64 = 30_000;
 /// Planet's own tools write the file after they have rotated: so long after a refusal it is looked at again.

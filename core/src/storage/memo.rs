@@ -2,14 +2,13 @@
 
 use super::document;
 use crate::error::{Error, REASONS, Status};
+use crate::http::retry_after::MAX_RETRY_AFTER_MS;
 use serde_json::{Map, Value, json};
 
 /// The form of the file. One with a higher number is read as far as it is understood, and not rewritten.
 const FORM: u64 = 1;
 /// Dead refresh tokens remembered, the youngest last: a backup brings back an old one, not all of them.
 const DEAD_LIMIT: usize = 16;
-/// No wait is longer: a time beyond this was written by a clock that has been put back since.
-const LONGEST_WAIT_MS: u64 = 3_600_000;
 
 /// The receipt of a token, by the clock of the machine that received it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,7 +54,8 @@ impl Memo {
     pub fn wait_ms(&self, now_unix_ms: u64) -> Option<(u64, &Error)> {
         let (until, error) = self.not_before.as_ref()?;
         let left = until.saturating_sub(now_unix_ms);
-        (1..=LONGEST_WAIT_MS).contains(&left).then_some((left, error))
+        // A time beyond this was written by a clock that has been put back since.
+        (1..=MAX_RETRY_AFTER_MS).contains(&left).then_some((left, error))
     }
 
     /// Whether a later version of planetkey wrote it.
