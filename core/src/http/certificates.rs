@@ -9,7 +9,7 @@ use std::io;
 use std::path::PathBuf;
 
 /// A bundle of all the CA certificates in use is smaller than half a megabyte.
-const MAX_CA_BYTES: u64 = 16 * 1024 * 1024;
+pub(crate) const MAX_CA_BYTES: u64 = 16 * 1024 * 1024;
 
 /// A file or directory of CA certificates in PEM form.
 pub(super) struct Bundle {

@@ -8,6 +8,7 @@ mod reqwest_transport;
 pub mod retry_after;
 mod surroundings;
 
+pub(crate) use certificates::MAX_CA_BYTES;
 pub use reqwest_transport::ReqwestTransport;
 pub(crate) use reqwest_transport::is_loopback;
 pub use surroundings::Surroundings;

@@ -3,7 +3,7 @@
 use crate::clock::{Clock, Random, SystemClock, SystemRandom};
 use crate::error::{Error, Result};
 use crate::file;
-use crate::http::{Http, ReqwestTransport, Surroundings, Transport, is_supported_proxy};
+use crate::http::{Http, MAX_CA_BYTES, ReqwestTransport, Surroundings, Transport, is_supported_proxy};
 use crate::platform::Deployment;
 use crate::profile::environment::variable;
 use crate::profile::root::expanded;
@@ -151,9 +151,11 @@ impl Options {
     fn ca_files(&self) -> Result<Vec<PathBuf>> {
         let Some(file) = &self.ca_file else { return Ok(Vec::new()) };
         let path = expanded(self.runtime.environment.as_ref(), "ca_file", PathBuf::from(file))?;
-        if !path.is_file() {
-            return Err(Error::invalid_argument("ca_file is not a file that can be read"));
-        }
+        // What cannot be trusted or read is an error of the call, also if no request needs TLS.
+        file::read_whole(&path, MAX_CA_BYTES).map_err(|error| {
+            let failed = file::failed("cannot be read", &path, &error);
+            Error::invalid_argument(format!("ca_file: {}", failed.message()))
+        })?;
         Ok(vec![path])
     }
 }
