@@ -122,6 +122,10 @@ impl<'a> Opening<'a> {
 
     /// `names_a_key`: whether the call names the API key that `allowed_hosts` is for.
     fn session(self, sources: Vec<Source>, to_log_in: Option<Source>, notes: Vec<String>, names_a_key: bool) -> Result<Session> {
+        // An API key alone needs no thread, so it does not pay for one.
+        if sources.iter().any(|source| source.renewing().is_some()) {
+            crate::threads::read_environment_of_std();
+        }
         let allowed = self.options.allowed_hosts.as_deref().unwrap_or_default();
         let policy = HostPolicy::new(&self.deployment, allowed, names_a_key, self.allow_insecure_loopback)?;
         let shared = Shared { sources, to_log_in, policy, deployment: self.deployment.name, notes };

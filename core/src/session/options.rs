@@ -122,14 +122,11 @@ impl Options {
         let runtime = &self.runtime;
         let transport = match &runtime.transport {
             Some(transport) => transport.clone(),
-            None => {
-                crate::threads::read_environment_of_std();
-                Arc::new(ReqwestTransport {
-                    ca_files: self.ca_files()?,
-                    proxy: self.proxy()?.map(Secret::from),
-                    surroundings: Surroundings::of(runtime.environment.as_ref(), runtime.extra_ca_variable),
-                })
-            }
+            None => Arc::new(ReqwestTransport {
+                ca_files: self.ca_files()?,
+                proxy: self.proxy()?.map(Secret::from),
+                surroundings: Surroundings::of(runtime.environment.as_ref(), runtime.extra_ca_variable),
+            }),
         };
         Ok(Http::new(transport, runtime.clock.clone(), runtime.random.clone()))
     }
