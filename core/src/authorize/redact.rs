@@ -7,13 +7,24 @@ const REDACTED: &str = "REDACTED";
 const SECRET_NAMES: [&str; 6] = ["apikey", "accesstoken", "refreshtoken", "idtoken", "clientsecret", "password"];
 /// How often percent-encoding is decoded, and how deep URLs inside of URLs are looked at.
 const DEPTH: usize = 3;
+/// More passes than any text needs.
+const MAX_PASSES: usize = 8;
 
 /// The URL with its user information and the values of secret parameters replaced by `REDACTED`: safe to log.
 ///
 /// Parameters are found in the path, the query and the fragment, behind `?`, `&`, `;`, `#` and `/`, in any case and with a
 /// percent-encoded name. A parameter that holds a URL with a secret is replaced as a whole. Takes any text, also one that is no URL.
 pub fn redact_url(url: &str) -> String {
-    redacted(url, DEPTH)
+    let mut clean = redacted(url, DEPTH);
+    // A redacted value may have held the slash that ended the authority, so look again until nothing changes.
+    for _ in 0..MAX_PASSES {
+        let again = redacted(&clean, DEPTH);
+        if again == clean {
+            break;
+        }
+        clean = again;
+    }
+    clean
 }
 
 fn redacted(url: &str, depth: usize) -> String {
