@@ -238,6 +238,11 @@ impl Error {
         self.details.ambiguous
     }
 
+    /// Whether the server has answered, or may have read the request.
+    pub(crate) fn has_reached_server(&self) -> bool {
+        self.details.http_status.is_some() || self.details.ambiguous
+    }
+
     /// What the caller should do.
     pub fn status(&self) -> Status {
         self.status

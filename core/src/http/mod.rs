@@ -95,8 +95,28 @@ pub enum Replay {
 pub enum Patience {
     /// Retry and wait inside the deadline.
     Patient,
+    /// As patient as long as the server cannot be reached; what it has seen is not repeated, because it failed a moment ago already.
+    AfterFailure,
     /// One attempt: a valid token is still at hand.
     Once,
+}
+
+impl Patience {
+    /// The patience with a server that failed a moment ago.
+    pub(crate) fn after_failure(self) -> Self {
+        match self {
+            Patience::Patient | Patience::AfterFailure => Patience::AfterFailure,
+            Patience::Once => Patience::Once,
+        }
+    }
+
+    fn allows_retry(self, outcome: &std::result::Result<Response, TransportFailure>) -> bool {
+        match self {
+            Patience::Patient => true,
+            Patience::AfterFailure => matches!(outcome, Err(TransportFailure::NotSent(_))),
+            Patience::Once => false,
+        }
+    }
 }
 
 /// One request to an authorization server.
@@ -237,7 +257,7 @@ impl Http {
                 check()?;
             }
             let outcome = self.transport.exchange(request, Duration::from_millis(left));
-            let may_retry = patience == Patience::Patient && attempt < MAX_ATTEMPTS;
+            let may_retry = patience.allows_retry(&outcome) && attempt < MAX_ATTEMPTS;
             let wait = if may_retry { self.wait_before_retry(request, &outcome, attempt) } else { None };
             let left = deadline_ms.saturating_sub(self.clock.now().monotonic_ms);
             match wait {

@@ -15,4 +15,5 @@ mod renewal;
 mod runtime;
 mod secrecy;
 mod sentinelhub;
+mod storms;
 mod url_forms;

@@ -15,6 +15,7 @@ mod document;
 mod killed;
 mod links;
 mod locks;
+mod machines;
 mod memory;
 mod noticed;
 mod overtaken;
