@@ -16,6 +16,7 @@
 
 pub mod authorize;
 pub mod child;
+mod client;
 pub mod clock;
 pub mod credential;
 pub mod error;
@@ -32,6 +33,7 @@ pub mod storage;
 pub mod text;
 #[doc(hidden)]
 pub mod threads;
+mod token_cache;
 mod user_namespace;
 
 pub use authorize::api_key::strip_api_key;

@@ -23,6 +23,8 @@ use std::time::Duration;
 /// No answer of an authorization server comes near this size; what is larger is cut off.
 pub const MAX_BODY_BYTES: usize = 1024 * 1024;
 
+/// Every call that may use the network ends within this unless told otherwise.
+pub const DEFAULT_TIMEOUT_MS: u64 = 30_000;
 /// A wait that a server asks for is sat out inside a call only up to this; a longer one is the caller's business.
 const LONGEST_PATIENT_WAIT_MS: u64 = 10_000;
 const MAX_ATTEMPTS: u32 = 3;

@@ -1,7 +1,5 @@
 //! A static credential source: an API key, and the profile that it is from, whose change is noticed within a second.
 
-use super::once_a_second::OnceASecond;
-use super::snapshot::Snapshot;
 use crate::authorize::api_key;
 use crate::clock::Clock;
 use crate::credential::{ApiKey, ApiKeyTransport};
@@ -10,6 +8,7 @@ use crate::file::{self, Version};
 use crate::profile::client_config::ClientConfig;
 use crate::profile::{Root, directory};
 use crate::secret::Secret;
+use crate::token_cache::{CachedToken, Watch};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,7 +16,7 @@ use std::sync::Arc;
 /// A key with the header that is made of it.
 pub(crate) struct Held {
     pub(crate) key: ApiKey,
-    pub(crate) snapshot: Arc<Snapshot>,
+    pub(crate) snapshot: Arc<CachedToken>,
 }
 
 /// The files of the profile that the key is from.
@@ -27,7 +26,7 @@ struct Watched {
     files: Vec<PathBuf>,
     seen: ArcSwap<Vec<Option<Version>>>,
     clock: Arc<dyn Clock>,
-    turn: OnceASecond,
+    turn: Watch,
 }
 
 /// An API key, as it stands in its profile now.
@@ -52,7 +51,7 @@ impl ApiKeySource {
         if !is_encrypted && !files.is_empty() {
             let seen = ArcSwap::from_pointee(versions(&files));
             let (root, profile) = (root.clone(), profile.name.clone());
-            self.watched = Some(Box::new(Watched { root, profile, files, seen, clock, turn: OnceASecond::new() }));
+            self.watched = Some(Box::new(Watched { root, profile, files, seen, clock, turn: Watch::new() }));
         }
         self
     }
@@ -68,7 +67,7 @@ impl ApiKeySource {
 
     /// As [`ApiKeySource::current`], lent.
     #[inline]
-    pub(crate) fn with_current<T>(&self, use_it: impl FnOnce(&Snapshot) -> T) -> Result<T> {
+    pub(crate) fn with_current<T>(&self, use_it: impl FnOnce(&CachedToken) -> T) -> Result<T> {
         self.look();
         match self.held.load().as_ref() {
             Some(held) => Ok(use_it(&held.snapshot)),
@@ -139,7 +138,7 @@ fn hold(key: &str, transport: ApiKeyTransport, generation: u64) -> Result<Held> 
         ApiKeyTransport::Header => api_key::header(&key),
         ApiKeyTransport::Query => Secret::default(),
     };
-    let mut snapshot = Snapshot::fixed(header);
+    let mut snapshot = CachedToken::fixed(header);
     snapshot.generation = generation;
     Ok(Held { key, snapshot: Arc::new(snapshot) })
 }

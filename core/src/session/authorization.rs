@@ -1,16 +1,16 @@
 //! What one request carries.
 
-use super::snapshot::Snapshot;
 use super::source::Source;
 use crate::credential::ApiKeyTransport;
 use crate::secret::Secret;
+use crate::token_cache::CachedToken;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
 /// The credential of one request: headers, and the URL to send it to.
 pub struct Authorization {
-    snapshot: Arc<Snapshot>,
+    snapshot: Arc<CachedToken>,
     /// The URL where it differs from the one given, or all of them where the caller wants it.
     url: Secret,
     in_header: bool,
@@ -24,7 +24,7 @@ impl Authorization {
     pub(super) fn new(
         source: &Source,
         source_index: usize,
-        snapshot: Arc<Snapshot>,
+        snapshot: Arc<CachedToken>,
         url: Secret,
         under_development: bool,
     ) -> Self {
@@ -103,7 +103,7 @@ impl fmt::Debug for Authorization {
 }
 
 /// The current access token; it stays as it is when the session renews.
-pub struct AccessToken(pub(super) Arc<Snapshot>);
+pub struct AccessToken(pub(super) Arc<CachedToken>);
 
 impl AccessToken {
     /// Counts up whenever the session has another token.

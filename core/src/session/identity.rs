@@ -1,23 +1,16 @@
 //! Who is logged in: ID token, userinfo, introspection.
 
 use super::Session;
-use super::client::{Client, Endpoint};
 use super::interruptible::interruptibly;
 use super::person::Person;
+use crate::client::Endpoint;
 use crate::error::{Error, Result};
 use crate::http::{Http, Patience};
 use crate::oauth::id_token::{self, Claims, Expected, Verification};
-use crate::oauth::jwks::{self, Jwks};
 use crate::oauth::{exchange, introspection, userinfo};
 use crate::secret::Secret;
 use serde_json::{Map, Value};
-use std::sync::Arc;
 use std::time::Duration;
-
-/// Keys are asked for again after this: one that a server has withdrawn is not trusted for longer.
-const KEYS_AGE_MS: u64 = 10 * 60 * 1000;
-/// A token with an unknown key makes the keys be asked for again, but not more often than this.
-const KEYS_SPACING_MS: u64 = 60 * 1000;
 
 impl Session {
     /// What the server says of the person who is logged in (OpenID Connect Core 5.3): `sub`, and by scope name, e-mail address and more. The
@@ -45,15 +38,15 @@ impl Session {
     /// Blocks; uses the network. Errors: INVALID_ARGUMENT, UNSUPPORTED where the session holds no tokens or the server has no such endpoint,
     /// MISCONFIGURED, UNAVAILABLE, TIMEOUT, CANCELLED, PROTOCOL.
     pub fn introspect(&self, token: Option<&str>) -> Result<Map<String, Value>> {
-        let renewing = self.tokens()?.clone();
+        let tokens = self.tokens()?.clone();
         let (token, hint) = match token {
             Some("") => return Err(Error::invalid_argument("give the token that is asked about, or none for the session's own")),
             Some(token) => (Secret::from(token), None),
-            None => (Secret::from(renewing.current(self.wait())?.token()), Some("access_token")),
+            None => (Secret::from(tokens.current(self.wait())?.token()), Some("access_token")),
         };
         let timeout = self.timeout;
         interruptibly(self.wait(), "the introspection", move || {
-            let (http, client) = (&renewing.http, &renewing.client);
+            let (http, client) = (tokens.http(), tokens.client());
             let deadline_ms = deadline_ms(http, timeout);
             let endpoint = client.required_endpoint(Endpoint::Introspection, http, Patience::Patient, deadline_ms)?;
             let (_, authentication) = client.token_endpoint(http, Patience::Patient, deadline_ms)?;
@@ -66,14 +59,14 @@ impl Session {
 
 impl Person {
     fn userinfo(&self) -> Result<Map<String, Value>> {
-        let snapshot = self.renewing().current(self.wait())?;
+        let snapshot = self.cache().current(self.wait())?;
         let members = match self.ask_userinfo(snapshot.token()) {
             Err(error) if error.http_status() == Some(401) && self.takes_another_token(snapshot.token()) => {
-                self.ask_userinfo(self.renewing().current(self.wait())?.token())
+                self.ask_userinfo(self.cache().current(self.wait())?.token())
             }
             answer => answer,
         }?;
-        let stored = self.stored();
+        let stored = self.saved_tokens();
         let id_token = stored.as_ref().and_then(|stored| stored.tokens.id_token());
         if let Some(subject) = id_token.and_then(|token| crate::jwt::text_claim(token, "sub")) {
             userinfo::check_subject(&members, &subject)?;
@@ -83,8 +76,8 @@ impl Person {
 
     /// Takes a refused token out of use, unless somebody has done so already.
     fn takes_another_token(&self, refused: &str) -> bool {
-        let renewing = self.renewing();
-        renewing.invalidate(refused) || !renewing.holds(refused) || renewing.is_rejected()
+        let cache = self.cache();
+        cache.invalidate(refused) || !cache.holds(refused) || cache.is_rejected()
     }
 
     fn ask_userinfo(&self, access_token: &str) -> Result<Map<String, Value>> {
@@ -124,8 +117,8 @@ impl Person {
 
     fn id_token_claims(&self) -> Result<Map<String, Value>> {
         // Whoever has been logged out has no ID token either.
-        self.renewing().current(self.wait())?;
-        let stored = self.stored();
+        self.cache().current(self.wait())?;
+        let stored = self.saved_tokens();
         let id_token = stored
             .as_ref()
             .and_then(|stored| stored.tokens.id_token())
@@ -155,24 +148,6 @@ impl Person {
             }
             Err(id_token::unknown_key())
         })
-    }
-}
-
-impl Client {
-    /// The server's keys: the last copy while it is young. `refetch`: a key was not among them, so they are asked for again unless that was
-    /// done a moment ago.
-    fn keys(&self, http: &Http, refetch: bool, deadline_ms: u64) -> Result<Arc<Jwks>> {
-        let now = http.clock().now();
-        if let Some(cached) = self.keys.load_full() {
-            let age_ms = now.monotonic_ms.saturating_sub(cached.1.monotonic_ms);
-            if age_ms < if refetch { KEYS_SPACING_MS } else { KEYS_AGE_MS } {
-                return Ok(Arc::new(cached.0.clone()));
-            }
-        }
-        let uri = self.required_endpoint(Endpoint::Jwks, http, Patience::Patient, deadline_ms)?;
-        let keys = jwks::fetch(http, &uri, Patience::Patient, deadline_ms)?;
-        self.keys.store(Some(Arc::new((keys.clone(), now))));
-        Ok(Arc::new(keys))
     }
 }
 

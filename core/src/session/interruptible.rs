@@ -1,12 +1,9 @@
 //! Network calls that their caller may stop waiting for.
 
-use super::flight::Wait;
 use crate::error::{Error, Result, Status};
+use crate::token_cache::{INTERRUPT_INTERVAL, Wait};
 use std::sync::mpsc::{RecvTimeoutError, SendError, sync_channel};
-use std::time::{Duration, Instant};
-
-/// How often a waiting caller is asked whether it still wants to wait.
-const INTERRUPT_INTERVAL: Duration = Duration::from_millis(50);
+use std::time::Instant;
 
 /// Does this on a thread of its own and waits for it. Whoever changes their mind leaves at once; what was begun ends by itself, within the
 /// deadline that it has, and its outcome is dropped.

@@ -6,7 +6,7 @@ use super::options::Options;
 use crate::error::Result;
 use crate::profile::manage::M2mLogin;
 use crate::secret::Secret;
-use crate::storage::{Binding, FileStorage, Kept, Storage};
+use crate::storage::{Binding, FileStorage, Storage};
 use std::time::Instant;
 
 impl Session {
@@ -28,12 +28,12 @@ impl Session {
         session.access_token()?;
         let name = profiles.save_m2m(login, encrypt)?;
         let tokens = session.tokens()?;
-        if let (Kept::Tokens(stored), _) = tokens.storage.load(tokens.now(), false)?
+        if let Some(stored) = tokens.tokens()
             && let Some(file) = profiles.root().token_file(&name)?
         {
             let disk = options.runtime.disk.clone();
             // The profile was just written for this client.
-            let binding = Binding { owns_place: true, ..tokens.client.binding() };
+            let binding = Binding { owns_place: true, ..tokens.client().binding() };
             let storage = FileStorage::new(profiles.root().checked(&file), binding, profiles.root().sops(), disk);
             let _lock = storage.lock(Instant::now() + session.timeout)?;
             storage.save(&stored)?;

@@ -1,16 +1,14 @@
 //! The end of a session: its refresh token is given back, and every process forgets it.
 
-use super::client::Endpoint;
-use super::flight::Wait;
 use super::interruptible::interruptibly;
 use super::person::Person;
-use super::renewing::{Inside, Renewing};
 use super::{Interrupt, Session};
+use crate::client::Endpoint;
 use crate::error::{Error, Result, Status};
 use crate::http::Patience;
 use crate::oauth::revocation;
 use crate::secret::Secret;
-use crate::storage::Kept;
+use crate::token_cache::{TokenCache, Wait};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -58,8 +56,8 @@ impl Session {
     pub fn logout(&self, revoke: bool) -> Result<LoggedOut> {
         self.tokens()?;
         let mut out = LoggedOut { removed: false, revocation: Revocation::NotAsked };
-        for renewing in self.renewing_sources() {
-            let one = renewing.logout(revoke, self.timeout, self.interrupt.clone())?;
+        for cache in self.token_caches() {
+            let one = log_out(cache, revoke, self.timeout, self.interrupt.clone())?;
             out.removed |= one.removed;
             if !matches!(one.revocation, Revocation::NotAsked) && !matches!(out.revocation, Revocation::Unknown(_)) {
                 out.revocation = one.revocation;
@@ -69,89 +67,57 @@ impl Session {
     }
 }
 
-impl Renewing {
-    /// Forgets the tokens, here and on disk.
-    ///
-    /// Blocks until a renewal under way has ended. Errors: TIMEOUT, CANCELLED, STORAGE; UNAVAILABLE from inside a renewal.
-    fn logout(self: &Arc<Self>, revoke: bool, timeout: Duration, interrupt: Option<Interrupt>) -> Result<LoggedOut> {
-        let deadline = Instant::now() + timeout;
-        let wait = Wait { timeout, interrupt: interrupt.as_deref() };
-        let _inside = Inside::enter()?;
-        // Not every storage has a lock: without this the renewal would undo the logout.
-        let flight = self.flight();
-        let _grounded = flight.ground(wait)?;
-        let _lock = self.storage.lock(deadline)?;
-        let refresh_token = if revoke { self.refresh_token() } else { Ok(None) };
-        let revocation = match refresh_token {
-            Ok(Some(refresh_token)) => {
-                let left = deadline.saturating_duration_since(Instant::now()).min(LONGEST_REVOCATION);
-                self.revoke(refresh_token, Wait { timeout: left, ..wait })?
-            }
-            Ok(None) => Revocation::NotAsked,
-            // What cannot be read may hold one.
-            Err(error) => Revocation::Unknown(error),
-        };
-        let removed = self.storage.remove().map_err(|error| error.with_profile(self.profile.as_deref()))?;
-        let unsaved = self.unsaved.load().is_some();
-        self.seen.store(Arc::new(self.storage.seen()));
-        self.forget();
-        flight.lock().blocked = None;
-        Ok(LoggedOut { removed: removed || unsaved, revocation })
-    }
-
-    fn refresh_token(&self) -> Result<Option<Secret>> {
-        let of = |tokens: &crate::credential::TokenSet| tokens.refresh_token().map(Secret::from);
-        if let Some(unsaved) = self.unsaved.load().as_ref() {
-            return Ok(of(&unsaved.stored.tokens));
+/// Deletes the tokens, in memory and on disk; revokes the refresh token before.
+///
+/// Blocks until a running refresh has completed. Errors: TIMEOUT, CANCELLED, STORAGE; UNAVAILABLE from inside a refresh.
+fn log_out(cache: &Arc<TokenCache>, revoke: bool, timeout: Duration, interrupt: Option<Interrupt>) -> Result<LoggedOut> {
+    let deadline = Instant::now() + timeout;
+    let wait = Wait { timeout, interrupt: interrupt.as_deref() };
+    let (removed, revocation) = cache.clear(wait, |refresh_token| match refresh_token {
+        Ok(Some(refresh_token)) if revoke => {
+            let left = deadline.saturating_duration_since(Instant::now()).min(LONGEST_REVOCATION);
+            revoke_at_server(cache, refresh_token, Wait { timeout: left, ..wait })
         }
-        match self.storage.load(self.now(), true)? {
-            (Kept::Tokens(stored), _) => Ok(of(&stored.tokens)),
-            (Kept::Nothing | Kept::Foreign, _) => Ok(None),
-        }
-    }
+        // What cannot be read may hold a refresh token.
+        Err(error) if revoke => Ok(Revocation::Unknown(error)),
+        _ => Ok(Revocation::NotAsked),
+    })?;
+    Ok(LoggedOut { removed, revocation })
+}
 
-    /// Gives the token back. Errors: CANCELLED before anything was sent; what was sent is not taken back.
-    fn revoke(self: &Arc<Self>, refresh_token: Secret, wait: Wait<'_>) -> Result<Revocation> {
-        let timeout_ms = u64::try_from(wait.timeout.as_millis()).unwrap_or(u64::MAX);
-        let deadline_ms = self.now().plus_ms(timeout_ms).monotonic_ms;
-        let this = self.clone();
-        let prepared = interruptibly(wait, "the logout", move || {
-            let (http, client) = (&this.http, &this.client);
-            let endpoint = client.required_endpoint(Endpoint::Revocation, http, Patience::Once, deadline_ms)?;
-            Ok((endpoint, client.token_endpoint(http, Patience::Once, deadline_ms)?.1))
-        });
-        let (endpoint, authentication) = match prepared {
-            Ok(prepared) => prepared,
-            Err(error) if error.status() == Status::Cancelled => {
-                return Err(Error::new(Status::Cancelled, "the caller cancelled the logout; the session is as it was"));
-            }
-            Err(error) => return Ok(Revocation::Unknown(error)),
-        };
-        let this = self.clone();
-        let outcome = interruptibly(wait, "giving the refresh token back", move || {
-            revocation::revoke(
-                &this.http,
-                &endpoint,
-                &authentication,
-                &refresh_token,
-                "refresh_token",
-                Patience::Once,
-                deadline_ms,
-            )
-        });
-        Ok(match outcome {
-            Ok(revocation::Revocation::Revoked) => Revocation::Revoked,
-            Ok(revocation::Revocation::Unknown(error) | revocation::Revocation::Unsupported(error)) | Err(error) => {
-                Revocation::Unknown(error)
-            }
-        })
-    }
+/// Revokes the token (RFC 7009). Errors: CANCELLED before anything was sent; what was sent is not taken back.
+fn revoke_at_server(cache: &Arc<TokenCache>, refresh_token: Secret, wait: Wait<'_>) -> Result<Revocation> {
+    let timeout_ms = u64::try_from(wait.timeout.as_millis()).unwrap_or(u64::MAX);
+    let deadline_ms = cache.now().plus_ms(timeout_ms).monotonic_ms;
+    let this = cache.clone();
+    let prepared = interruptibly(wait, "the logout", move || {
+        let (http, client) = (this.http(), this.client());
+        let endpoint = client.required_endpoint(Endpoint::Revocation, http, Patience::Once, deadline_ms)?;
+        Ok((endpoint, client.token_endpoint(http, Patience::Once, deadline_ms)?.1))
+    });
+    let (endpoint, authentication) = match prepared {
+        Ok(prepared) => prepared,
+        Err(error) if error.status() == Status::Cancelled => {
+            return Err(Error::new(Status::Cancelled, "the caller cancelled the logout; the session is as it was"));
+        }
+        Err(error) => return Ok(Revocation::Unknown(error)),
+    };
+    let this = cache.clone();
+    let outcome = interruptibly(wait, "giving the refresh token back", move || {
+        revocation::revoke(this.http(), &endpoint, &authentication, &refresh_token, "refresh_token", Patience::Once, deadline_ms)
+    });
+    Ok(match outcome {
+        Ok(revocation::Revocation::Revoked) => Revocation::Revoked,
+        Ok(revocation::Revocation::Unknown(error) | revocation::Revocation::Unsupported(error)) | Err(error) => {
+            Revocation::Unknown(error)
+        }
+    })
 }
 
 impl Person {
     /// Gives a refresh token back that nobody will use. Blocks; uses the network.
     pub(super) fn revoke(&self, refresh_token: Secret) -> Revocation {
         let wait = Wait { timeout: LONGEST_REVOCATION, interrupt: None };
-        self.renewing().revoke(refresh_token, wait).unwrap_or_else(Revocation::Unknown)
+        revoke_at_server(self.cache(), refresh_token, wait).unwrap_or_else(Revocation::Unknown)
     }
 }

@@ -2,32 +2,19 @@
 
 mod api_key_source;
 mod authorization;
-mod backoff;
-mod client;
-#[cfg(all(test, feature = "shuttle"))]
-mod exploration;
-mod flight;
 mod identity;
-mod in_flight;
 mod interruptible;
-mod landing;
 mod login_m2m;
 mod logout;
-mod once_a_second;
 mod open;
 mod options;
 mod origins;
 mod person;
-mod renewal;
-mod renewing;
-mod snapshot;
 mod source;
 mod status;
-mod sync;
-mod unchanged;
 
+pub use crate::token_cache::settle;
 pub use authorization::{AccessToken, Authorization};
-pub use in_flight::settle;
 pub use logout::{LoggedOut, Revocation};
 pub use open::{M2mOptions, Named};
 pub use options::{DEFAULT_TIMEOUT_MS, Options, Runtime};
@@ -35,16 +22,16 @@ pub use person::{LoggedIn, OtherSubject};
 pub use status::{HostStatus, SessionStatus, SourceStatus};
 
 use crate::authorize::{HostPolicy, Target, api_key, challenge, template};
+pub(crate) use crate::client::Endpoint;
 use crate::credential::ApiKeyTransport;
 use crate::error::{Error, Result, Status};
 use crate::platform::Acceptance;
 use crate::secret::Secret;
-pub(crate) use client::Endpoint;
-pub(crate) use flight::Wait;
+pub(crate) use crate::token_cache::Wait;
+use crate::token_cache::{CachedToken, TokenCache};
 pub(crate) use identity::deadline_ms;
 pub(crate) use interruptible::{interruptibly, interruptibly_or};
 pub(crate) use person::Person;
-use renewing::Renewing;
 use source::Source;
 use std::sync::Arc;
 use std::time::Duration;
@@ -193,7 +180,7 @@ impl Session {
             return Err(Error::invalid_argument("give the access token that the API refused"));
         }
         self.tokens()?;
-        Ok(self.renewing_sources().any(|renewing| renewing.invalidate(access_token)))
+        Ok(self.token_caches().any(|cache| cache.invalidate(access_token)))
     }
 
     /// An API answered a request that carried this token. Says whether repeating it once, with a new authorization, makes sense, and
@@ -208,10 +195,10 @@ impl Session {
         if self.invalidate(access_token)? {
             return Ok(true);
         }
-        match self.renewing_sources().find(|renewing| renewing.holds(access_token)) {
+        match self.token_caches().find(|cache| cache.holds(access_token)) {
             // Somebody else took it out of use already; or it is too young to be replaced again, and repeating would carry it again.
-            Some(renewing) => Ok(renewing.is_rejected()),
-            None => Ok(self.renewing_sources().any(|renewing| renewing.is_usable())),
+            Some(cache) => Ok(cache.is_rejected()),
+            None => Ok(self.token_caches().any(|cache| cache.is_usable())),
         }
     }
 
@@ -253,8 +240,8 @@ impl Session {
         self.sources().map(Source::kind).collect()
     }
 
-    fn renewing_sources(&self) -> impl Iterator<Item = &Arc<Renewing>> {
-        self.sources().filter_map(Source::renewing)
+    fn token_caches(&self) -> impl Iterator<Item = &Arc<TokenCache>> {
+        self.sources().filter_map(Source::tokens)
     }
 
     /// The first source whose credential the host takes; one that Planet lists as under development there only if there is no other.
@@ -290,8 +277,8 @@ impl Session {
         Ok(chosen)
     }
 
-    fn tokens(&self) -> Result<&Arc<Renewing>> {
-        self.renewing_sources().next().ok_or_else(|| match self.shared.sources.is_empty() {
+    fn tokens(&self) -> Result<&Arc<TokenCache>> {
+        self.token_caches().next().ok_or_else(|| match self.shared.sources.is_empty() {
             true => self.empty(),
             false => Error::new(
                 Status::Unsupported,
@@ -325,7 +312,7 @@ fn authorization(
     target: &Target<'_>,
     index: usize,
     source: &Source,
-    snapshot: Arc<snapshot::Snapshot>,
+    snapshot: Arc<CachedToken>,
     under_development: bool,
 ) -> Authorization {
     // One mechanism per request (RFC 6750 2): a key in the URL goes when a header carries the credential.

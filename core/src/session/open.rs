@@ -1,12 +1,11 @@
 //! The constructors: opening a session writes nothing and uses no network.
 
 use super::api_key_source::ApiKeySource;
-use super::client::Client;
 use super::options::Options;
-use super::renewing::Renewing;
 use super::source::{Credential, Source};
 use super::{Session, Shared};
 use crate::authorize::HostPolicy;
+use crate::client::Client;
 use crate::credential::ApiKeyTransport;
 use crate::error::{Error, Result};
 use crate::platform::Deployment;
@@ -16,6 +15,7 @@ use crate::profile::precedence::Level;
 use crate::profile::{Environment, Root, directory, names, precedence};
 use crate::secret::Secret;
 use crate::storage::{Binding, CustomStorage, FileStorage, Memory, Storage};
+use crate::token_cache::TokenCache;
 use std::sync::Arc;
 
 /// No identifier, secret or URL in use comes near this size.
@@ -79,9 +79,9 @@ impl<'a> Opening<'a> {
                 let client = Client::new(client, &self.deployment, self.allow_insecure_loopback)?;
                 let storage = self.storage(&client, keep_in)?;
                 let timeout = self.options.timeout()?;
-                let mut renewing = Renewing::new(client, storage, self.options.http()?, timeout, profile.clone());
-                renewing.must_save = self.options.must_save;
-                Ok(Source { credential: Credential::Renewing(Arc::new(renewing)), origin: origin.to_owned(), profile })
+                let must_save = self.options.must_save;
+                let cache = TokenCache::new(client, storage, self.options.http()?, timeout, profile.clone(), must_save);
+                Ok(Source { credential: Credential::Tokens(Arc::new(cache)), origin: origin.to_owned(), profile })
             }
         }
     }
@@ -119,7 +119,7 @@ impl<'a> Opening<'a> {
     /// `names_a_key`: whether the call names the API key that `allowed_hosts` is for.
     fn session(self, sources: Vec<Source>, to_log_in: Option<Source>, notes: Vec<String>, names_a_key: bool) -> Result<Session> {
         // An API key alone needs no thread, so it does not pay for one.
-        if sources.iter().any(|source| source.renewing().is_some()) {
+        if sources.iter().any(|source| source.tokens().is_some()) {
             crate::threads::read_environment_of_std();
         }
         let allowed = self.options.allowed_hosts.as_deref().unwrap_or_default();
@@ -208,7 +208,7 @@ impl Session {
             match made {
                 // An old session that nobody can renew must not stand before what works.
                 Ok(source) if found.level == Level::BuiltIn && !sources.is_empty() && source.is_over() => {
-                    notes.push(match source.renewing().and_then(|renewing| renewing.unreadable_because()) {
+                    notes.push(match source.tokens().and_then(|cache| cache.unreadable_because()) {
                         Some(error) => format!("{}: {}", found.source, error.message()),
                         None => format!("{}: the session has expired; log in again", found.source),
                     });
@@ -224,7 +224,7 @@ impl Session {
         for note in &notes {
             log::warn!("{note}");
         }
-        let to_log_in = match sources.iter().any(|source| source.renewing().is_some_and(|one| !one.client.renews_alone())) {
+        let to_log_in = match sources.iter().any(|source| source.tokens().is_some_and(|cache| !cache.client().is_m2m())) {
             true => None,
             false => opening.to_log_in(),
         };

@@ -14,8 +14,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Every call that may use the network ends within this unless told otherwise.
-pub const DEFAULT_TIMEOUT_MS: u64 = 30_000;
+pub use crate::http::DEFAULT_TIMEOUT_MS;
 /// No deployment document comes near this size.
 const MAX_DEPLOYMENT_BYTES: u64 = 1024 * 1024;
 const MAX_TIMEOUT_MS: u64 = 24 * 3600 * 1000;

@@ -1,22 +1,20 @@
 //! A person's session, from outside: the tokens that a login brings.
 
-use super::client::Client;
-use super::flight::Wait;
-use super::in_flight::InFlight;
 use super::logout::Revocation;
-use super::renewing::{Inside, Renewing, Unsaved};
 use super::source::Source;
 use super::{Interrupt, Session};
+use crate::client::Client;
 use crate::credential::TokenSet;
 use crate::error::{Error, Result, Status};
 use crate::http::Http;
 use crate::jwt;
 use crate::oauth::id_token::Claims;
 use crate::secret::Secret;
-use crate::storage::{Kept, Seen, Stored};
+use crate::storage::Stored;
+use crate::token_cache::{Pending, TokenCache, Wait};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A login of somebody else than whose session is saved.
 #[derive(Clone, Debug)]
@@ -87,7 +85,7 @@ impl Who {
 /// A person's client and the way to its server: what a login works with.
 #[derive(Clone)]
 pub(crate) struct Person {
-    renewing: Arc<Renewing>,
+    cache: Arc<TokenCache>,
     timeout: Duration,
     interrupt: Option<Interrupt>,
 }
@@ -98,8 +96,8 @@ impl Session {
     /// Errors: UNSUPPORTED.
     pub(crate) fn person(&self) -> Result<Person> {
         let sources = self.shared.sources.iter().chain(&self.shared.to_log_in);
-        let mut persons = sources.filter_map(Source::renewing).filter(|renewing| !renewing.client.renews_alone());
-        let renewing = persons.next().ok_or_else(|| {
+        let mut caches = sources.filter_map(Source::tokens).filter(|cache| !cache.client().is_m2m());
+        let cache = caches.next().ok_or_else(|| {
             Error::new(
                 Status::Unsupported,
                 "nobody logs in to this session: it holds no client of a person; open a profile such as planet-user",
@@ -107,7 +105,7 @@ impl Session {
         })?;
         // The session may hold an API key only, so that this is its first use of the network.
         crate::threads::read_environment_of_std();
-        Ok(Person { renewing: renewing.clone(), timeout: self.timeout, interrupt: self.interrupt.clone() })
+        Ok(Person { cache: cache.clone(), timeout: self.timeout, interrupt: self.interrupt.clone() })
     }
 
     /// Whose session is kept, by the words of its own tokens: nobody's where nobody has logged in. Their session may have ended since.
@@ -115,7 +113,7 @@ impl Session {
     /// Uses no network, and reads the session's file.
     pub fn logged_in(&self) -> Option<LoggedIn> {
         let person = self.person().ok()?;
-        let stored = person.stored()?;
+        let stored = person.saved_tokens()?;
         let expires_at = i64::try_from(stored.expires_unix_ms / 1000).ok();
         Some(person.logged_in(Who::of(&stored.tokens), stored.tokens.scopes.clone(), expires_at, false))
     }
@@ -126,27 +124,26 @@ impl Session {
     /// Blocks; uses the network.
     pub fn give_back_unsaved(&self) -> Option<(Error, Revocation)> {
         let person = self.person().ok()?;
-        let unsaved = person.renewing.unsaved.load_full()?;
-        let revocation = match unsaved.stored.tokens.refresh_token() {
+        let unsaved = person.cache.discard_unsaved()?;
+        let revocation = match unsaved.tokens.tokens.refresh_token() {
             Some(refresh_token) => person.revoke(Secret::from(refresh_token)),
             None => Revocation::NotAsked,
         };
-        person.renewing.forget();
-        Some((unsaved.why.clone(), revocation))
+        Some((unsaved.error.clone(), revocation))
     }
 }
 
 impl Person {
     pub(crate) fn client(&self) -> &Client {
-        &self.renewing.client
+        self.cache.client()
     }
 
     pub(crate) fn http(&self) -> &Http {
-        &self.renewing.http
+        self.cache.http()
     }
 
     pub(crate) fn profile(&self) -> Option<&str> {
-        self.renewing.profile.as_deref()
+        self.cache.profile()
     }
 
     pub(crate) fn wait(&self) -> Wait<'_> {
@@ -162,8 +159,8 @@ impl Person {
         self.interrupt.clone()
     }
 
-    pub(crate) fn renewing(&self) -> &Arc<Renewing> {
-        &self.renewing
+    pub(crate) fn cache(&self) -> &Arc<TokenCache> {
+        &self.cache
     }
 
     /// The same with another question that is asked while a call waits.
@@ -175,45 +172,39 @@ impl Person {
     ///
     /// Errors: as [`Session::access_token`].
     pub(crate) fn current(&self) -> Result<LoggedIn> {
-        let snapshot = self.renewing.current(self.wait())?;
-        let who = match self.stored() {
+        let token = self.cache.current(self.wait())?;
+        let who = match self.saved_tokens() {
             Some(stored) => Who::of(&stored.tokens),
-            None => Who { subject: jwt::text_claim(snapshot.token(), "sub"), email: None },
+            None => Who { subject: jwt::text_claim(token.token(), "sub"), email: None },
         };
-        Ok(self.logged_in(who, snapshot.scopes.clone(), snapshot.expires_at, false))
+        Ok(self.logged_in(who, token.scopes.clone(), token.expires_at, false))
     }
 
     /// Whether it is plain without asking anybody that there is no session.
     pub(crate) fn has_none(&self) -> bool {
-        self.renewing.unsaved.load().is_none() && self.renewing.storage.seen() == Seen::Absent
+        self.cache.has_no_session()
     }
 
     /// Whether the saved session can be refreshed no more, because the server revoked its refresh token.
     pub(crate) fn is_revoked(&self) -> bool {
-        self.stored().is_some_and(|stored| self.renewing.is_revoked(&stored))
+        self.saved_tokens().is_some_and(|tokens| self.cache.is_revoked(&tokens))
     }
 
     /// What is kept now, as far as it can be read at once.
-    pub(super) fn stored(&self) -> Option<Arc<Stored>> {
-        if let Some(unsaved) = self.renewing.unsaved.load_full() {
-            return Some(Arc::new(unsaved.stored.clone()));
-        }
-        match self.renewing.storage.load(self.renewing.now(), false) {
-            Ok((Kept::Tokens(stored), _)) => Some(stored),
-            _ => None,
-        }
+    pub(super) fn saved_tokens(&self) -> Option<Arc<Stored>> {
+        self.cache.tokens()
     }
 
     fn logged_in(&self, who: Who, scopes: Vec<String>, expires_at: Option<i64>, asked: bool) -> LoggedIn {
-        let is_saved = self.renewing.unsaved.load().is_none();
+        let is_saved = self.cache.unsaved_because().is_none();
         LoggedIn {
             asked,
             subject: who.subject,
             email: who.email,
             scopes,
             expires_at,
-            profile: self.renewing.profile.clone(),
-            file: self.renewing.storage.path().filter(|_| is_saved).map(Path::to_path_buf),
+            profile: self.cache.profile().map(str::to_owned),
+            file: self.cache.file().filter(|_| is_saved).map(Path::to_path_buf),
         }
     }
 
@@ -246,10 +237,10 @@ impl Person {
                     }
                 }
             }
-            let received = Stored::received(tokens.clone(), self.renewing.now());
+            let received = Stored::received(tokens.clone(), self.cache.now());
             // Tokens are in hand: a renewal that is under way gets its whole time to end.
             let wait = Wait { timeout: self.timeout.max(Duration::from_millis(super::DEFAULT_TIMEOUT_MS)), ..self.wait() };
-            let replaced = self.renewing.replace(&received, wait, || {
+            let replaced = self.cache.replace(&received, wait, || {
                 // Somebody may have logged in while nobody held the lock.
                 self.other_subject(&who).is_none_or(|other| accepted.as_ref() == Some(&other.saved))
             });
@@ -272,7 +263,7 @@ impl Person {
     }
 
     fn other_subject(&self, who: &Who) -> Option<OtherSubject> {
-        let saved = Who::of(&self.stored()?.tokens);
+        let saved = Who::of(&self.saved_tokens()?.tokens);
         let (old, new) = (saved.subject.as_ref()?, who.subject.as_ref()?);
         (old != new).then(|| OtherSubject {
             saved: old.clone(),
@@ -286,9 +277,9 @@ impl Person {
     pub(crate) fn give_back(&self, tokens: &TokenSet) {
         let Some(refresh_token) = tokens.refresh_token().map(Secret::from) else { return };
         // Without the question of whoever waited: they have gone, and what belongs to them should not stay for this.
-        let (person, in_flight) = (Person { interrupt: None, ..self.clone() }, InFlight::new());
+        let (person, pending) = (Person { interrupt: None, ..self.clone() }, Pending::new());
         let spawned = crate::threads::spawn("planetkey-revocation", move || {
-            let _in_flight = in_flight;
+            let _pending = pending;
             if let Revocation::Unknown(error) = person.revoke(refresh_token) {
                 log::warn!("the tokens of a login that was not kept could not be given back: {error}");
             }
@@ -309,42 +300,4 @@ fn refused(other: &OtherSubject) -> Error {
         ),
     )
     .with_reason("other_subject")
-}
-
-impl Renewing {
-    /// Keeps and publishes what a login has brought, in place of what there is; `false` where `still_wanted` says no under the lock.
-    ///
-    /// Blocks until a renewal under way has ended. Errors: TIMEOUT and CANCELLED before anything was kept, where a renewal does not end.
-    fn replace(&self, received: &Stored, wait: Wait<'_>, still_wanted: impl Fn() -> bool) -> Result<bool> {
-        let deadline = Instant::now() + wait.timeout;
-        let _inside = Inside::enter()?;
-        let flight = self.flight();
-        let _grounded = flight.ground(wait)?;
-        // Whoever does not give the lock back finds out that they were overtaken: a login is not thrown away for them.
-        let _lock =
-            self.storage.lock(deadline).inspect_err(|error| log::warn!("the session of a login is kept without a lock: {error}"));
-        let (kept, _, _) = self.read(true, self.now())?;
-        if !still_wanted() {
-            return Ok(false);
-        }
-        self.keep(received, kept.identity());
-        self.check_saved(received, kept.identity());
-        self.publish(self.snapshot_of(received));
-        let mut state = flight.lock();
-        (state.blocked, state.failures) = (None, 0);
-        self.background_after_ms.store(0, std::sync::atomic::Ordering::Relaxed);
-        Ok(true)
-    }
-
-    /// Reads back what was saved in a file. A session that cannot be read would be lost with this
-    /// process: it counts as not saved.
-    fn check_saved(&self, received: &Stored, replaced: Option<String>) {
-        if self.storage.path().is_none() || self.unsaved.load().is_some() {
-            return;
-        }
-        if let Err(error) = self.storage.load(self.now(), true) {
-            log::warn!("the session was saved and cannot be read: {error}");
-            self.unsaved.store(Some(Arc::new(Unsaved { stored: received.clone(), why: error, replaced })));
-        }
-    }
 }

@@ -1,18 +1,16 @@
-//! One credential source of a session: static (an API key) or renewing (tokens).
+//! One credential source of a session: an API key, or tokens that are refreshed.
 
 use super::api_key_source::ApiKeySource;
-use super::flight::Wait;
-use super::renewing::Renewing;
-use super::snapshot::Snapshot;
 use crate::authorize::{HostPolicy, Kind, Target};
 use crate::credential::ApiKeyTransport;
 use crate::error::Result;
 use crate::platform::Acceptance;
+use crate::token_cache::{CachedToken, TokenCache, Wait};
 use std::sync::Arc;
 
 pub(crate) enum Credential {
     Static(ApiKeySource),
-    Renewing(Arc<Renewing>),
+    Tokens(Arc<TokenCache>),
 }
 
 /// A credential with where it comes from.
@@ -27,7 +25,7 @@ impl Source {
     pub(crate) fn kind(&self) -> Kind {
         match &self.credential {
             Credential::Static(_) => Kind::ApiKey,
-            Credential::Renewing(renewing) => renewing.client.kind(),
+            Credential::Tokens(cache) => cache.client().kind(),
         }
     }
 
@@ -41,7 +39,7 @@ impl Source {
     }
 
     fn own_acceptance(&self, policy: &HostPolicy, target: &Target<'_>) -> Acceptance {
-        let own = self.renewing().map_or(&[][..], |renewing| renewing.client.hosts());
+        let own = self.tokens().map_or(&[][..], |cache| cache.client().hosts());
         match own.iter().find(|(host, _)| host == target.authority()) {
             Some((_, acceptance)) if policy.may_speak_to(target) => *acceptance,
             _ => Acceptance::No,
@@ -51,7 +49,7 @@ impl Source {
     /// The hosts that take the credential.
     pub(crate) fn hosts(&self, policy: &HostPolicy) -> Vec<String> {
         let mut hosts = policy.hosts_for(self.kind());
-        let own = self.renewing().map_or(&[][..], |renewing| renewing.client.hosts());
+        let own = self.tokens().map_or(&[][..], |cache| cache.client().hosts());
         hosts.extend(own.iter().map(|(host, _)| host.clone()));
         hosts.sort();
         hosts.dedup();
@@ -60,10 +58,10 @@ impl Source {
 
     /// What is there without waiting.
     #[inline]
-    pub(crate) fn cached(&self) -> Option<Arc<Snapshot>> {
+    pub(crate) fn cached(&self) -> Option<Arc<CachedToken>> {
         match &self.credential {
             Credential::Static(source) => source.current().ok().map(|held| held.snapshot.clone()),
-            Credential::Renewing(renewing) => renewing.cached(),
+            Credential::Tokens(cache) => cache.cached(),
         }
     }
 
@@ -71,13 +69,15 @@ impl Source {
     pub(crate) fn is_initialized(&self) -> bool {
         match &self.credential {
             Credential::Static(source) => source.is_there(),
-            Credential::Renewing(renewing) => renewing.is_initialized(),
+            Credential::Tokens(cache) => cache.is_initialized(),
         }
     }
 
     /// Whether it needs a person before it can serve anything.
     pub(crate) fn is_over(&self) -> bool {
-        self.renewing().map(Renewing::look_now_and_then);
+        if let Some(cache) = self.tokens() {
+            cache.look_now_and_then();
+        }
         !self.is_initialized()
     }
 
@@ -85,25 +85,25 @@ impl Source {
     pub(crate) fn is_usable(&self) -> bool {
         match &self.credential {
             Credential::Static(source) => source.is_there(),
-            Credential::Renewing(renewing) => renewing.is_usable(),
+            Credential::Tokens(cache) => cache.is_usable(),
         }
     }
 
     /// What is there, renewed if need be.
     #[inline]
-    pub(crate) fn current(&self, wait: Wait<'_>) -> Result<Arc<Snapshot>> {
+    pub(crate) fn current(&self, wait: Wait<'_>) -> Result<Arc<CachedToken>> {
         match &self.credential {
             Credential::Static(source) => source.current().map(|held| held.snapshot.clone()),
-            Credential::Renewing(renewing) => renewing.current(wait),
+            Credential::Tokens(cache) => cache.current(wait),
         }
     }
 
     /// As [`Source::current`], lent.
     #[inline]
-    pub(crate) fn with_current<T>(&self, wait: Wait<'_>, use_it: impl FnOnce(&Snapshot) -> T) -> Result<T> {
+    pub(crate) fn with_current<T>(&self, wait: Wait<'_>, use_it: impl FnOnce(&CachedToken) -> T) -> Result<T> {
         match &self.credential {
             Credential::Static(source) => source.with_current(use_it),
-            Credential::Renewing(renewing) => renewing.with_current(wait, |snapshot| use_it(snapshot)),
+            Credential::Tokens(cache) => cache.with_current(wait, |token| use_it(token)),
         }
     }
 
@@ -115,14 +115,14 @@ impl Source {
     pub(crate) fn api_key(&self) -> Option<&ApiKeySource> {
         match &self.credential {
             Credential::Static(source) => Some(source),
-            Credential::Renewing(_) => None,
+            Credential::Tokens(_) => None,
         }
     }
 
-    pub(crate) fn renewing(&self) -> Option<&Arc<Renewing>> {
+    pub(crate) fn tokens(&self) -> Option<&Arc<TokenCache>> {
         match &self.credential {
             Credential::Static(_) => None,
-            Credential::Renewing(renewing) => Some(renewing),
+            Credential::Tokens(cache) => Some(cache),
         }
     }
 

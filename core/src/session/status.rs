@@ -64,26 +64,26 @@ impl SessionStatus {
         notes: &[String],
     ) -> Self {
         let mut notes = notes.to_vec();
-        for (source, error) in sources.iter().filter_map(|source| Some((source, source.renewing()?.unsaved_because()?))) {
+        for (source, error) in sources.iter().filter_map(|source| Some((source, source.tokens()?.unsaved_because()?))) {
             notes.push(format!("{}: the session lives in this process only ({})", source.origin, error.message()));
         }
         // What is in memory may serve for a while, and the next process has nothing.
-        for (source, error) in sources.iter().filter_map(|source| Some((source, source.renewing()?.unreadable_because()?))) {
+        for (source, error) in sources.iter().filter_map(|source| Some((source, source.tokens()?.unreadable_because()?))) {
             notes.push(format!("{}: the session that is kept cannot be used ({})", source.origin, error.message()));
         }
         let sources = sources
             .iter()
             .map(|source| {
-                let renewing = source.renewing();
-                let last = renewing.and_then(|renewing| renewing.look_at_last());
-                let asked_for = renewing.map_or(&[][..], |renewing| renewing.client.scopes());
+                let cache = source.tokens();
+                let last = cache.and_then(|cache| cache.look_at_last());
+                let asked_for = cache.map_or(&[][..], |cache| cache.client().scopes());
                 SourceStatus {
-                    kind: if renewing.is_some() { "access_token" } else { "api_key" },
+                    kind: if cache.is_some() { "access_token" } else { "api_key" },
                     source: source.origin.clone(),
                     profile: source.profile.clone(),
-                    client_type: renewing.map_or("static_apikey", |renewing| renewing.client.client_type()),
-                    client_id: renewing.map(|renewing| renewing.client.client_id().to_owned()),
-                    issuer: renewing.map(|renewing| renewing.client.issuer().to_owned()),
+                    client_type: cache.map_or("static_apikey", |cache| cache.client().client_type()),
+                    client_id: cache.map(|cache| cache.client().client_id().to_owned()),
+                    issuer: cache.map(|cache| cache.client().issuer().to_owned()),
                     scopes: match &last {
                         Some(last) if !last.scopes.is_empty() => last.scopes.clone(),
                         _ => asked_for.to_vec(),
@@ -93,7 +93,7 @@ impl SessionStatus {
                     token_cached: source.is_usable(),
                     hosts: source.hosts(policy),
                     transport: source.transport_name(),
-                    file: renewing.and_then(|renewing| renewing.file()).map(|file| file.display().to_string()),
+                    file: cache.and_then(|cache| cache.file()).map(|file| file.display().to_string()),
                 }
             })
             .collect();

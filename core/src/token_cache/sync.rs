@@ -1,4 +1,4 @@
-//! The locks of the flight: the standard ones, or those of the explorer of schedules.
+//! The locks of the single flight: those of the standard library, or those of the schedule explorer shuttle.
 
 #[cfg(not(feature = "shuttle"))]
 pub(super) use std::sync::{Condvar, Mutex, MutexGuard};

@@ -1,7 +1,7 @@
 //! The flight under every schedule that the explorer finds: `cargo test -p planetkey --features shuttle --lib`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use super::flight::{Blocked, Flight, Purpose, State, Wait};
+use super::single_flight::{Blocked, FlightState, Purpose, SingleFlight, Wait};
 use crate::error::{Error, Result, Status};
 use crate::storage::Failure;
 use shuttle::sync::Mutex;
@@ -15,7 +15,7 @@ const WAIT: Wait<'static> = Wait { timeout: Duration::from_secs(3600), interrupt
 
 /// A session reduced to what the flight needs: the current token, which of them are rejected, how many flights there were.
 struct Session {
-    flight: Arc<Flight<u32>>,
+    flight: Arc<SingleFlight<u32>>,
     token: Mutex<Option<u32>>,
     rejected: Mutex<Vec<u32>>,
     flights: AtomicU32,
@@ -25,7 +25,7 @@ struct Session {
 impl Session {
     fn new(outcome: fn(u32) -> Result<u32>) -> Arc<Self> {
         Arc::new(Session {
-            flight: Arc::new(Flight::new()),
+            flight: Arc::new(SingleFlight::new()),
             token: Mutex::new(None),
             rejected: Mutex::new(Vec::new()),
             flights: AtomicU32::new(0),
@@ -42,9 +42,9 @@ impl Session {
     }
 
     /// As a renewal does it: on a thread of its own, landed by a guard also when it panics.
-    fn take_off(self: &Arc<Self>, state: &mut State<u32>) -> Result<()> {
-        state.check_blocked(0, Purpose { asked: false, needs_token: false, timeout_ms: 0 })?;
-        let number = state.take_off();
+    fn take_off(self: &Arc<Self>, state: &mut FlightState<u32>) -> Result<()> {
+        state.check_blocked(0, Purpose { forced: false, needs_token: false, timeout_ms: 0 })?;
+        let number = state.start();
         let this = self.clone();
         thread::spawn(move || {
             struct Landing(Arc<Session>, u64, Option<Result<u32>>);
@@ -56,7 +56,7 @@ impl Session {
                         let failure = Failure { error: error.clone(), lets_callers_pass: false, timeout_ms: None };
                         state.blocked = Some(Blocked { until_ms: None, failure });
                     }
-                    self.0.flight.land(state, self.1, result, false);
+                    self.0.flight.complete(state, self.1, result, false);
                 }
             }
             let mut landing = Landing(this.clone(), number, None);
@@ -78,7 +78,7 @@ impl Session {
             return Ok(token);
         }
         self.flight
-            .join(WAIT, ready, |token| self.is_rejected(*token), |state, _| self.take_off(state))
+            .wait(WAIT, ready, |token| self.is_rejected(*token), |state, _| self.take_off(state))
             .map(|(token, _)| token)
             .map_err(|missed| missed.error)
     }
@@ -149,7 +149,7 @@ fn a_flight_that_ends_early_leaves_nobody_waiting() {
             // Whoever looked after the token was published and before the flight ended has it.
             assert!(token.is_ok_and(|token| token == 99) || session.flights() == 99);
         }
-        assert!(!session.flight.lock().flying);
+        assert!(!session.flight.lock().is_running);
     });
 }
 
@@ -161,7 +161,7 @@ fn a_background_renewal_and_callers_share_one_flight() {
             let session = session.clone();
             thread::spawn(move || {
                 if let Some(mut state) = session.flight.try_lock()
-                    && !state.flying
+                    && !state.is_running
                     && session.token.lock().unwrap().is_none()
                 {
                     session.take_off(&mut state).unwrap();
@@ -182,7 +182,7 @@ fn nobody_renews_while_the_session_is_being_logged_out() {
         let leaving = {
             let session = session.clone();
             thread::spawn(move || {
-                let grounded = session.flight.ground(WAIT).unwrap();
+                let grounded = session.flight.pause(WAIT).unwrap();
                 let before = session.flights();
                 *session.token.lock().unwrap() = None;
                 thread::yield_now();
@@ -195,6 +195,6 @@ fn nobody_renews_while_the_session_is_being_logged_out() {
         leaving.join().unwrap();
         assert!(tokens.iter().all(|token| matches!(token, Ok(1 | 2))));
         assert!(session.flights() <= 2);
-        assert!(!session.flight.lock().flying);
+        assert!(!session.flight.lock().is_running);
     });
 }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 const HARD_MARGIN_MS: u64 = 5_000;
 
 /// One credential, ready to be sent.
-pub(crate) struct Snapshot {
+pub(crate) struct CachedToken {
     /// The header's value, made once.
     header: Secret,
     /// Where the token or key starts in it.
@@ -36,11 +36,11 @@ pub(crate) struct Snapshot {
     age_at_ms: u64,
 }
 
-impl Snapshot {
+impl CachedToken {
     /// A credential that stays.
     pub(crate) fn fixed(header: Secret) -> Self {
         let never = Moment { monotonic_ms: u64::MAX, unix_ms: u64::MAX };
-        Snapshot {
+        CachedToken {
             header,
             prefix: 0,
             generation: 1,
@@ -63,7 +63,7 @@ impl Snapshot {
         let window = (life as f64 / 4.0 * (0.6 + 0.8 * fraction(random))) as u64;
         let margin = HARD_MARGIN_MS.min(life / 10);
         let (at, left) = (stored.at, stored.remaining_ms);
-        Snapshot {
+        CachedToken {
             header: Secret::from(format!("Bearer {}", stored.tokens.access_token.expose())),
             prefix: "Bearer ".len(),
             generation: 0,
@@ -126,7 +126,7 @@ impl Snapshot {
         self.refused_again.store(true, Ordering::Relaxed);
     }
 
-    /// As [`Snapshot::rejections`], of the token that takes the place of this one.
+    /// As [`CachedToken::rejections`], of the token that takes the place of this one.
     pub(crate) fn rejections_of_next(&self) -> u32 {
         if self.is_rejected() {
             self.rejections.saturating_add(1)

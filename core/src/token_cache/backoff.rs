@@ -1,4 +1,4 @@
-//! When the next attempt is allowed after a failure. Nothing here keeps a state or looks at a clock.
+//! When the next attempt is allowed after a failure. Pure functions: no state, no clock.
 
 use crate::error::{Error, Status};
 use crate::http::retry_after::MAX_RETRY_AFTER_MS;
@@ -21,8 +21,16 @@ fn jittered_ms(failures: u32, fraction: f64) -> u64 {
     (longest_ms(failures) as f64 * (0.5 + 0.5 * fraction)) as u64
 }
 
-/// Milliseconds until the next attempt after this failure; `None` when nothing will be different until somebody changes something.
-pub(super) fn wait_ms(error: &Error, failures: u32, fraction: f64) -> Option<u64> {
+/// Milliseconds until the next attempt after this failure; `None`: until the configuration or the saved session changes. `is_noticed`: a
+/// login of another process is noticed. If not, the storage is read again, which costs no request.
+pub(super) fn wait_of(error: &Error, failures: u32, fraction: f64, is_noticed: bool) -> Option<u64> {
+    match error.status() {
+        Status::LoginRequired if !is_noticed => Some(MIN_SPACING_MS),
+        _ => wait_ms(error, failures, fraction),
+    }
+}
+
+fn wait_ms(error: &Error, failures: u32, fraction: f64) -> Option<u64> {
     match error.status() {
         // What the server asked for, or what is left of the wait that another process has told.
         _ if error.retry_after_ms().is_some() => {

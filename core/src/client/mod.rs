@@ -1,4 +1,6 @@
-//! Getting tokens for a registered client: configuration in, token set out.
+//! One configured client and its server: endpoints, metadata and keys, client authentication. Configuration in, token set out.
+
+mod keys;
 
 use crate::authorize::{Kind, Target};
 use crate::clock::Moment;
@@ -55,7 +57,7 @@ pub(crate) struct Client {
     metadata: ArcSwapOption<(Metadata, Moment)>,
     /// The document in the form of RFC 8414, once an endpoint was missing in the other.
     rfc8414: ArcSwapOption<(Option<Metadata>, Moment)>,
-    pub(super) keys: ArcSwapOption<(Jwks, Moment)>,
+    keys: ArcSwapOption<(Jwks, Moment)>,
 }
 
 /// The endpoints of a server beside its token endpoint.
@@ -222,7 +224,7 @@ impl Client {
         };
         // What is wrong with the request is said now and not at the first expiry.
         let authentication = made.authentication(made.supported.as_deref(), None)?;
-        if made.renews_alone() {
+        if made.is_m2m() {
             made.client_credentials().check(&authentication)?;
         }
         Ok(made)
@@ -254,7 +256,7 @@ impl Client {
     }
 
     /// Whether tokens come without a person and without a refresh token.
-    pub(crate) fn renews_alone(&self) -> bool {
+    pub(crate) fn is_m2m(&self) -> bool {
         self.client_type.grant() == Grant::ClientCredentials
     }
 
@@ -264,7 +266,7 @@ impl Client {
         let mut parts = vec![self.issuer.trim_end_matches('/'), &self.client_id];
         let mut scopes: Vec<&str> = self.scopes.iter().map(String::as_str).collect();
         scopes.sort_unstable();
-        if self.renews_alone() {
+        if self.is_m2m() {
             parts.push(self.audience.as_deref().unwrap_or(""));
             parts.extend(scopes);
             for (name, value) in &self.extra {
@@ -274,8 +276,8 @@ impl Client {
         Binding {
             fingerprint: fingerprint(&parts),
             issuer: self.issuer_is_known.then(|| self.issuer.clone()),
-            scopes: if self.renews_alone() { self.scopes.clone() } else { Vec::new() },
-            is_machine: self.renews_alone(),
+            scopes: if self.is_m2m() { self.scopes.clone() } else { Vec::new() },
+            is_machine: self.is_m2m(),
             owns_place: false,
         }
     }
@@ -287,7 +289,7 @@ impl Client {
     /// Asks the server for tokens: a machine for itself, everybody else in exchange for the refresh token of `old`. Blocks; uses the network.
     pub(crate) fn request(&self, http: &Http, old: Option<&TokenSet>, patience: Patience, deadline_ms: u64) -> Result<TokenSet> {
         let (endpoint, authentication) = self.token_endpoint(http, patience, deadline_ms)?;
-        let ask = |endpoint: &url::Url, authentication: &ClientAuthentication| match (self.renews_alone(), old) {
+        let ask = |endpoint: &url::Url, authentication: &ClientAuthentication| match (self.is_m2m(), old) {
             (false, Some(old)) => refresh_token::request(http, endpoint, authentication, old, patience, deadline_ms),
             _ => self.client_credentials().request(http, endpoint, authentication, patience, deadline_ms),
         };

@@ -1,0 +1,40 @@
+//! The file version is compared immediately before each send of a refresh token.
+
+use crate::error::{Error, Status};
+use crate::http::Precondition;
+use crate::storage::{Seen, Storage};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// The condition that the file is still the one that the refresh token was read from. Planet's SDK takes no lock and may rotate the token
+/// while metadata is fetched or a `Retry-After` passes.
+pub(super) struct FileUnchanged {
+    storage: Arc<dyn Storage>,
+    version: Option<Seen>,
+    violated: Arc<AtomicBool>,
+}
+
+impl FileUnchanged {
+    /// `version`: as it was read; `None` where the refresh token is not from a file whose version is known.
+    pub(super) fn new(storage: Arc<dyn Storage>, version: Option<Seen>) -> Self {
+        FileUnchanged { storage, version, violated: Arc::default() }
+    }
+
+    /// The condition for the HTTP layer.
+    pub(super) fn precondition(&self) -> Precondition {
+        let (storage, version, violated) = (self.storage.clone(), self.version, self.violated.clone());
+        Arc::new(move || match version {
+            Some(version) if storage.seen() != version => {
+                violated.store(true, Ordering::Relaxed);
+                Err(Error::new(Status::Storage, "another program keeps changing the saved session; try again")
+                    .with_retryable(true))
+            }
+            _ => Ok(()),
+        })
+    }
+
+    /// Whether a send was prevented.
+    pub(super) fn was_violated(&self) -> bool {
+        self.violated.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,145 @@
+//! The saved session from outside: what `status()`, login and logout need. Login is `pause`, `replace`; logout is `pause`, `revoke`, `clear`.
+
+use super::outcome::{RefreshOutcome, Save, Unsaved};
+use super::reentry::ReentryGuard;
+use super::refresh::{mark_of, read_saved, save};
+use super::single_flight::Wait;
+use super::{SavedState, TokenCache};
+use crate::error::{Error, Result, Status};
+use crate::secret::Secret;
+use crate::storage::{Kept, Seen, Stored};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+impl TokenCache {
+    /// Why the session lives in this process only, if it should be saved and is not.
+    pub(crate) fn unsaved_because(&self) -> Option<Error> {
+        self.saved.load().unsaved.as_ref().map(|unsaved| unsaved.error.clone())
+    }
+
+    /// Why the saved session cannot be read. An encrypted file takes a program to read, and the storage of an application is not read here.
+    pub(crate) fn unreadable_because(&self) -> Option<Error> {
+        let saved = self.saved.load();
+        if saved.unsaved.is_some() || saved.version == Seen::Unknown || self.storage.path().is_none() {
+            return None;
+        }
+        match self.storage.load(self.now(), false) {
+            Ok(_) => None,
+            // Only a second look would tell which.
+            Err(error) if error.retryable() => Some(Error::new(
+                Status::Storage,
+                format!("{} is damaged, or being written right now", self.storage.path()?.display()),
+            )),
+            Err(error) => Some(error),
+        }
+    }
+
+    /// The present tokens, as far as they can be read at once.
+    pub(crate) fn tokens(&self) -> Option<Arc<Stored>> {
+        if let Some(unsaved) = &self.saved.load().unsaved {
+            return Some(Arc::new(unsaved.tokens.clone()));
+        }
+        match self.storage.load(self.now(), false) {
+            Ok((Kept::Tokens(tokens), _)) => Some(tokens),
+            _ => None,
+        }
+    }
+
+    /// Whether there is no session, as far as that is known without reading a file.
+    pub(crate) fn has_no_session(&self) -> bool {
+        self.saved.load().unsaved.is_none() && self.storage.seen() == Seen::Absent
+    }
+
+    /// Whether the server is known to have revoked the refresh token of this session. Reads the file beside the session.
+    pub(crate) fn is_revoked(&self, tokens: &Stored) -> bool {
+        let refresh_token = tokens.tokens.refresh_token();
+        refresh_token.is_some_and(|token| self.storage.memo().is_dead(&mark_of(&self.client, token)))
+    }
+
+    /// Forgets tokens that could not be saved, and returns them.
+    pub(crate) fn discard_unsaved(&self) -> Option<Arc<Unsaved>> {
+        let unsaved = self.saved.load().unsaved.clone()?;
+        let flight = self.flight();
+        let mut state = flight.lock();
+        let version = self.saved.load().version;
+        let error = Error::new(Status::LoginRequired, "the login was not saved");
+        let _ = self.apply(&mut state, RefreshOutcome::SessionGone { version, error }, self.now());
+        Some(unsaved)
+    }
+
+    /// Saves and publishes the tokens of a login instead of the present ones; `false` if `is_wanted` says no under the lock.
+    ///
+    /// Blocks until a running refresh has completed. Errors: TIMEOUT and CANCELLED before anything was saved, if it does not.
+    pub(crate) fn replace(&self, received: &Stored, wait: Wait<'_>, is_wanted: impl Fn() -> bool) -> Result<bool> {
+        let deadline = Instant::now() + wait.timeout;
+        let _guard = ReentryGuard::enter()?;
+        let flight = self.flight();
+        let _paused = flight.pause(wait)?;
+        // A process that does not release the lock notices later that its session was replaced. The login is not lost because of it.
+        let _lock =
+            self.storage.lock(deadline).inspect_err(|error| log::warn!("the session of a login is kept without a lock: {error}"));
+        let found = read_saved(self.storage.as_ref(), true, self.saved.load().version, self.now());
+        let replaced = found.map_err(|failed| failed.error)?.kept.identity();
+        if !is_wanted() {
+            return Ok(false);
+        }
+        let is_refreshable = self.can_refresh(received);
+        let save = match save(self.storage.as_ref(), received, replaced.clone()) {
+            Save::Saved(version) => self.read_back(received, version, replaced),
+            unsaved => unsaved,
+        };
+        let mut state = flight.lock();
+        let _ = self.apply(&mut state, RefreshOutcome::Issued { tokens: received.clone(), save, is_refreshable }, self.now());
+        (state.blocked, state.failures) = (None, 0);
+        self.background_after_ms.store(0, Ordering::Relaxed);
+        Ok(true)
+    }
+
+    /// Reads what was saved in a file. A session that cannot be read would end with this process: it counts as not saved.
+    fn read_back(&self, received: &Stored, version: Seen, replaced: Option<String>) -> Save {
+        if self.storage.path().is_none() {
+            return Save::Saved(version);
+        }
+        match self.storage.load(self.now(), true) {
+            Ok(_) => Save::Saved(version),
+            Err(error) => {
+                log::warn!("the session was saved and cannot be read: {error}");
+                Save::Unsaved(Arc::new(Unsaved { tokens: received.clone(), error, replaced }))
+            }
+        }
+    }
+
+    /// Deletes the session, in memory and on disk. `revoke` gets its refresh token first, under the lock; an error of it changes nothing.
+    /// Returns whether there was a session, and what `revoke` returned.
+    ///
+    /// Blocks until a running refresh has completed. Errors: TIMEOUT, CANCELLED, STORAGE, those of `revoke`; UNAVAILABLE from inside a refresh.
+    pub(crate) fn clear<T>(&self, wait: Wait<'_>, revoke: impl FnOnce(Result<Option<Secret>>) -> Result<T>) -> Result<(bool, T)> {
+        let deadline = Instant::now() + wait.timeout;
+        let _guard = ReentryGuard::enter()?;
+        // Not every storage has a lock: without this a refresh would undo the logout.
+        let flight = self.flight();
+        let _paused = flight.pause(wait)?;
+        let _lock = self.storage.lock(deadline)?;
+        let revoked = revoke(self.refresh_token())?;
+        let was_saved = self.storage.remove().map_err(|error| error.with_profile(self.profile()))?;
+        let was_unsaved = self.saved.load().unsaved.is_some();
+        let mut state = flight.lock();
+        let error = Error::new(Status::LoginRequired, "the session was logged out");
+        let outcome = RefreshOutcome::SessionGone { version: self.storage.seen(), error };
+        let _ = self.apply(&mut state, outcome, self.now());
+        state.blocked = None;
+        Ok((was_saved || was_unsaved, revoked))
+    }
+
+    fn refresh_token(&self) -> Result<Option<Secret>> {
+        let of = |tokens: &Stored| tokens.tokens.refresh_token().map(Secret::from);
+        if let SavedState { unsaved: Some(unsaved), .. } = self.saved.load().as_ref() {
+            return Ok(of(&unsaved.tokens));
+        }
+        match self.storage.load(self.now(), true)? {
+            (Kept::Tokens(tokens), _) => Ok(of(&tokens)),
+            (Kept::Nothing | Kept::Foreign, _) => Ok(None),
+        }
+    }
+}
