@@ -303,8 +303,9 @@ impl Renewing {
             if !refused && !error.is_ambiguous() {
                 return Err(error);
             }
-            // Planet's own tools take no lock: they may have rotated the token in between.
-            match self.reread(&old, refused) {
+            // Planet's own tools take no lock: they may have rotated the token in between. After a complete response the token that was
+            // sent is used up: only another one may follow it now.
+            match self.reread(&old, !error.may_replay()) {
                 Some((newer, seen)) if self.snapshot_of(&newer, false).usable(self.now()) => {
                     return Ok(Obtained::Disk(newer, seen));
                 }
@@ -319,7 +320,7 @@ impl Renewing {
                     return Err(self.dead(Some(&error)));
                 }
                 // The server may allow the same token again for a while, for exactly this case; not asking loses the session for sure.
-                _ if !replayed && self.now().monotonic_ms < deadline_ms => replayed = true,
+                _ if error.may_replay() && !replayed && self.now().monotonic_ms < deadline_ms => replayed = true,
                 _ => return Err(error),
             }
         }
