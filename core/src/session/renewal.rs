@@ -351,8 +351,9 @@ impl Renewing {
             if !refused && !error.is_ambiguous() {
                 return Err(error);
             }
-            // Planet's own tools take no lock: they may have rotated the token in between.
-            match self.reread(&old, refused) {
+            // Planet's own tools take no lock: they may have rotated the token in between. After a complete response the token that was
+            // sent is used up: only another one may follow it now.
+            match self.reread(&old, !error.may_replay()) {
                 Some((newer, seen)) if self.snapshot_of(&newer).usable(self.now()) => {
                     return Ok(Obtained::Disk(newer, seen));
                 }
@@ -367,7 +368,7 @@ impl Renewing {
                     return Err(self.dead(Some(&error)));
                 }
                 // The server may allow the same token again for a while, for exactly this case; not asking loses the session for sure.
-                _ if !replayed && !has_failed && self.now().monotonic_ms < deadline_ms => replayed = true,
+                _ if error.may_replay() && !replayed && !has_failed && self.now().monotonic_ms < deadline_ms => replayed = true,
                 _ => return Err(error),
             }
         }
