@@ -313,8 +313,9 @@ impl<'a> Refresh<'a, '_> {
             if !is_refused && !error.is_ambiguous() {
                 return Err(error.into());
             }
-            // Planet's tools take no lock: they may have rotated the refresh token meanwhile.
-            match self.reread(&sent, is_refused) {
+            // Planet's tools take no lock: they may have rotated the refresh token meanwhile. After a complete response the one that was
+            // sent is used up: only another one may be sent now.
+            match self.reread(&sent, !error.may_replay()) {
                 Some((newer, version)) if self.is_usable(&newer) => return Ok(Obtained::Adopted(newer, version)),
                 Some((newer, _)) if !has_switched => {
                     has_switched = true;
@@ -326,15 +327,15 @@ impl<'a> Refresh<'a, '_> {
                     return Err(Failed { is_revoked: true, ..self.revoked(Some(&error)).into() });
                 }
                 // The server may accept the same refresh token again for a while, for exactly this case. Without it the session is lost.
-                _ if may_replay && self.now().monotonic_ms < deadline_ms => may_replay = false,
+                _ if error.may_replay() && may_replay && self.now().monotonic_ms < deadline_ms => may_replay = false,
                 _ => return Err(error.into()),
             }
         }
     }
 
     /// The saved tokens, if their refresh token is no longer the one that was sent.
-    fn reread(&self, sent: &Stored, is_refused: bool) -> Option<(Arc<Stored>, Seen)> {
-        let waits: &[u64] = if is_refused { &REREAD_AFTER_MS } else { &[0] };
+    fn reread(&self, sent: &Stored, is_used_up: bool) -> Option<(Arc<Stored>, Seen)> {
+        let waits: &[u64] = if is_used_up { &REREAD_AFTER_MS } else { &[0] };
         for wait in waits {
             self.http.clock().sleep(Duration::from_millis(*wait));
             if let Ok((Kept::Tokens(tokens), version)) = self.storage.load(self.now(), true)

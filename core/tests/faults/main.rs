@@ -16,4 +16,5 @@ mod network;
 mod proxy;
 mod refresh;
 mod refusals;
+mod responses;
 mod tls;
