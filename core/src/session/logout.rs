@@ -73,16 +73,17 @@ impl Session {
 fn log_out(cache: &Arc<TokenCache>, revoke: bool, timeout: Duration, interrupt: Option<Interrupt>) -> Result<LoggedOut> {
     let deadline = Instant::now() + timeout;
     let wait = Wait { timeout, interrupt: interrupt.as_deref() };
-    let (removed, revocation) = cache.clear(wait, |refresh_token| match refresh_token {
-        Ok(Some(refresh_token)) if revoke => {
+    let revoke = revoke.then_some(|refresh_token| match refresh_token {
+        Ok(Some(refresh_token)) => {
             let left = deadline.saturating_duration_since(Instant::now()).min(LONGEST_REVOCATION);
             revoke_at_server(cache, refresh_token, Wait { timeout: left, ..wait })
         }
+        Ok(None) => Ok(Revocation::NotAsked),
         // What cannot be read may hold a refresh token.
-        Err(error) if revoke => Ok(Revocation::Unknown(error)),
-        _ => Ok(Revocation::NotAsked),
-    })?;
-    Ok(LoggedOut { removed, revocation })
+        Err(error) => Ok(Revocation::Unknown(error)),
+    });
+    let (removed, revocation) = cache.clear(wait, revoke)?;
+    Ok(LoggedOut { removed, revocation: revocation.unwrap_or(Revocation::NotAsked) })
 }
 
 /// Revokes the token (RFC 7009). Errors: CANCELLED before anything was sent; what was sent is not taken back.

@@ -449,12 +449,10 @@ impl TokenCache {
             let _pending = pending;
             let _guard = ReentryGuard::mark();
             let deadline = this.now().plus_ms(request.timeout_ms());
-            // The lock is released after the outcome was applied, and before other threads are told.
-            let mut lock = None;
-            let mut completion = Completion { cache: &this, flight: &flight, number, request, deadline, outcome: None };
-            completion.outcome = Some(this.run(request, deadline, &mut lock));
+            let mut completion =
+                Completion { cache: &this, flight: &flight, number, request, deadline, lock: None, outcome: None };
+            completion.outcome = Some(this.run(request, deadline, &mut completion.lock));
             drop(completion);
-            drop(lock);
             // Secrets are wiped before process exit stops waiting.
             drop(this);
         };
@@ -564,8 +562,9 @@ impl TokenCache {
         token
     }
 
-    /// Applies the outcome of a refresh, decides when the next one is allowed, and tells the threads that wait.
-    fn complete(&self, flight: &Flight, number: u64, request: RefreshRequest, deadline: Moment, outcome: RefreshOutcome) {
+    /// Applies the outcome of a refresh and decides when the next one is allowed. Returns what the threads that wait get, and whether a
+    /// failure says little to a caller without a valid token.
+    fn conclude(&self, flight: &Flight, request: RefreshRequest, deadline: Moment, outcome: RefreshOutcome) -> (Refreshed, bool) {
         let lets_callers_pass = request.patience == Patience::Once || was_stopped(deadline, self.now());
         let shared_wait_ms = match &outcome {
             RefreshOutcome::Failed(Failed { shared_wait_ms, .. }) => *shared_wait_ms,
@@ -607,12 +606,7 @@ impl TokenCache {
             }
         };
         self.background_after_ms.store(now.monotonic_ms.saturating_add(background_in), Ordering::Relaxed);
-        let failure = result.as_ref().err().cloned();
-        flight.complete(state, number, result, lets_callers_pass);
-        // Last, because a logger may call back into the session, or take its time.
-        if let Some(error) = failure {
-            log::warn!("the access token could not be renewed: {error}");
-        }
+        (result, lets_callers_pass)
     }
 
     /// How long the next attempt waits after so many failures in a row; `None`: until the configuration or the saved session changes.
@@ -629,6 +623,8 @@ struct Completion<'a> {
     number: u64,
     request: RefreshRequest,
     deadline: Moment,
+    /// The storage's lock. It is released after the outcome was applied, and before other threads are told.
+    lock: Option<Box<dyn Lock + 'a>>,
     outcome: Option<RefreshOutcome>,
 }
 
@@ -638,7 +634,14 @@ impl Drop for Completion<'_> {
             let message = "the renewal of the access token ended in a bug; please report it";
             RefreshOutcome::Failed(Error::new(Status::Internal, message).into())
         });
-        self.cache.complete(self.flight, self.number, self.request, self.deadline, outcome);
+        let (result, lets_callers_pass) = self.cache.conclude(self.flight, self.request, self.deadline, outcome);
+        drop(self.lock.take());
+        let failure = result.as_ref().err().cloned();
+        self.flight.complete(self.number, result, lets_callers_pass);
+        // Last, because a logger may call back into the session, or take its time.
+        if let Some(error) = failure {
+            log::warn!("the access token could not be renewed: {error}");
+        }
     }
 }
 

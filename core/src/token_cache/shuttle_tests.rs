@@ -56,7 +56,8 @@ impl Session {
                         let failure = Failure { error: error.clone(), lets_callers_pass: false, timeout_ms: None };
                         state.blocked = Some(Blocked { until_ms: None, failure });
                     }
-                    self.0.flight.complete(state, self.1, result, false);
+                    drop(state);
+                    self.0.flight.complete(self.1, result, false);
                 }
             }
             let mut landing = Landing(this.clone(), number, None);

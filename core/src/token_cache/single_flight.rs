@@ -130,13 +130,8 @@ impl<T: Clone> SingleFlight<T> {
 
     /// Completes the refresh of this number for all threads that wait for it. `lets_callers_pass`: its failure says little to a caller
     /// without a valid token.
-    pub(crate) fn complete(
-        &self,
-        mut state: MutexGuard<'_, FlightState<T>>,
-        number: u64,
-        result: Result<T>,
-        lets_callers_pass: bool,
-    ) {
+    pub(crate) fn complete(&self, number: u64, result: Result<T>, lets_callers_pass: bool) {
+        let mut state = self.lock();
         state.is_running = false;
         state.completed = Some(Completed { number, result, lets_callers_pass });
         drop(state);

@@ -110,18 +110,22 @@ impl TokenCache {
         }
     }
 
-    /// Deletes the session, in memory and on disk. `revoke` gets its refresh token first, under the lock; an error of it changes nothing.
-    /// Returns whether there was a session, and what `revoke` returned.
+    /// Deletes the session, in memory and on disk. `revoke`, if given, gets its refresh token first, under the lock; an error of it changes
+    /// nothing. Returns whether there was a session, and what `revoke` returned.
     ///
     /// Blocks until a running refresh has completed. Errors: TIMEOUT, CANCELLED, STORAGE, those of `revoke`; UNAVAILABLE from inside a refresh.
-    pub(crate) fn clear<T>(&self, wait: Wait<'_>, revoke: impl FnOnce(Result<Option<Secret>>) -> Result<T>) -> Result<(bool, T)> {
+    pub(crate) fn clear<T>(
+        &self,
+        wait: Wait<'_>,
+        revoke: Option<impl FnOnce(Result<Option<Secret>>) -> Result<T>>,
+    ) -> Result<(bool, Option<T>)> {
         let deadline = Instant::now() + wait.timeout;
         let _guard = ReentryGuard::enter()?;
         // Not every storage has a lock: without this a refresh would undo the logout.
         let flight = self.flight();
         let _paused = flight.pause(wait)?;
         let _lock = self.storage.lock(deadline)?;
-        let revoked = revoke(self.refresh_token())?;
+        let revoked = revoke.map(|revoke| revoke(self.refresh_token())).transpose()?;
         let was_saved = self.storage.remove().map_err(|error| error.with_profile(self.profile()))?;
         let was_unsaved = self.saved.load().unsaved.is_some();
         let mut state = flight.lock();
