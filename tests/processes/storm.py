@@ -2,7 +2,8 @@
 
 For each case it prints how many requests the token endpoint saw in the first minute and in each
 further one. It ends with 1 if there were more than 12 in the first or 4 in a further one. A case is
-a fault, `:`, and `user` or `m2m`; without one, all run.
+a fault, `:`, and `user` or `m2m`; without one, all run. In the case `refused` the command, which cannot
+be told of a 401, only asks.
 """
 
 import sys
