@@ -137,6 +137,12 @@ class Simulator:
         answer = self._call("/wait?" + query)
         assert answer["reached"], f"{answer['count']} of {count} requests came to {hold}"
 
+    def wait_count(self, counter: str, count: int) -> None:
+        """Returns when the counter has reached this; fails when it does not within 50 seconds."""
+        query = urllib.parse.urlencode({"target": counter, "count": count, "timeout_ms": 50_000})
+        answer = self._call("/wait?" + query)
+        assert answer["reached"], f"{counter} is {answer['count']} and not {count}"
+
     def get(self, url: str, header_line: str) -> int:
         """The HTTP status of a request with this header."""
         name, value = header_line.split(": ", 1)

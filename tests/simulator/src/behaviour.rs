@@ -23,6 +23,8 @@ pub(crate) struct Behaviour {
     pub(crate) rotation: bool,
     /// How long after its rotation a refresh token may be repeated.
     pub(crate) overlap: Duration,
+    /// The same for a client whose `User-Agent` begins so.
+    pub(crate) overlap_by_user_agent: BTreeMap<String, Duration>,
     /// Seconds that a refresh token lives; none means that it does not expire.
     pub(crate) refresh_token_life: Option<u64>,
     /// Seconds that an authorization code is good.
@@ -56,6 +58,7 @@ impl Behaviour {
             same_token: false,
             rotation: true,
             overlap: Duration::ZERO,
+            overlap_by_user_agent: BTreeMap::new(),
             refresh_token_life: None,
             authorization_code_life: 60,
             authorization_response_iss: true,
@@ -71,6 +74,12 @@ impl Behaviour {
         }
     }
 
+    /// How long after its rotation this client may repeat a refresh token.
+    pub(crate) fn overlap_for(&self, user_agent: &str) -> Duration {
+        let named = self.overlap_by_user_agent.iter().find(|(name, _)| user_agent.starts_with(name.as_str()));
+        named.map_or(self.overlap, |(_, overlap)| *overlap)
+    }
+
     /// Changes what `changes` names, or nothing when anything in it is wrong.
     pub(crate) fn change(&mut self, changes: &Value) -> io::Result<()> {
         let mut next = self.clone();
@@ -83,6 +92,12 @@ impl Behaviour {
                 "same_token" => next.same_token = boolean(value, key)?,
                 "rotation" => next.rotation = boolean(value, key)?,
                 "overlap_ms" => next.overlap = Duration::from_millis(number(value, key)?),
+                "overlap_by_user_agent" => {
+                    let overlaps = object(value, key)?.iter();
+                    next.overlap_by_user_agent = overlaps
+                        .map(|(name, value)| Ok((name.clone(), Duration::from_millis(number(value, name)?))))
+                        .collect::<io::Result<_>>()?;
+                }
                 "refresh_token_life" if value.is_null() => next.refresh_token_life = None,
                 "refresh_token_life" => next.refresh_token_life = Some(number(value, key)?),
                 "authorization_code_life" => next.authorization_code_life = number(value, key)?,
@@ -115,6 +130,8 @@ impl Behaviour {
     pub(crate) fn json(&self) -> Value {
         let hosts: serde_json::Map<String, Value> =
             self.proxy_hosts.iter().map(|(host, service)| (host.clone(), json!(service.name()))).collect();
+        let by_user_agent: serde_json::Map<String, Value> =
+            self.overlap_by_user_agent.iter().map(|(name, overlap)| (name.clone(), json!(milliseconds(*overlap)))).collect();
         let mut forms = Vec::new();
         if self.metadata_rfc8414 {
             forms.push("rfc8414");
@@ -128,7 +145,8 @@ impl Behaviour {
             "scopes": self.scopes,
             "same_token": self.same_token,
             "rotation": self.rotation,
-            "overlap_ms": u64::try_from(self.overlap.as_millis()).unwrap_or(u64::MAX),
+            "overlap_ms": milliseconds(self.overlap),
+            "overlap_by_user_agent": by_user_agent,
             "refresh_token_life": self.refresh_token_life,
             "authorization_code_life": self.authorization_code_life,
             "authorization_response_iss": self.authorization_response_iss,
@@ -142,6 +160,10 @@ impl Behaviour {
             "metadata_forms": forms,
         })
     }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A list of names, served by what they are called, or an object that gives each its service.

@@ -15,7 +15,7 @@ use crate::user_tokens::{Issue, has_scope, new_refresh_token};
 pub(crate) fn answer(call: &Call, state: &mut State, client: &str, form: &Form) -> Result<Value, Response> {
     let token = value(form, "refresh_token").ok_or_else(|| invalid_request("Missing form parameter: refresh_token"))?;
     let issuer = call.server.issuer(call.origin);
-    let overlap = state.behaviour.overlap;
+    let overlap = state.behaviour.overlap_for(call.request.header("user-agent").unwrap_or_default());
     // One answer for everything that may be wrong with it, as Auth0 gives.
     let invalid_grant = || refusal(400, "invalid_grant", "Unknown or invalid refresh token.");
     let shown = state.sessions.show(token, client, &issuer, overlap).ok_or_else(invalid_grant)?;

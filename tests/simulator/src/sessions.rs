@@ -56,18 +56,13 @@ struct RefreshToken {
     family: usize,
     /// Unix seconds; none means never.
     expiry: Option<u64>,
-    rotated: Option<Rotation>,
-}
-
-struct Rotation {
-    at: Instant,
-    successor: String,
+    rotated: Option<Instant>,
 }
 
 /// A refresh token that is good.
 pub(crate) struct Shown {
     pub(crate) family: usize,
-    /// It was rotated a moment ago: the token that took its place.
+    /// It was rotated a moment ago: the token that is current now.
     pub(crate) successor: Option<String>,
 }
 
@@ -134,8 +129,8 @@ impl Sessions {
         if family.client != client || family.issuer != issuer {
             return None;
         }
-        let successor = match &known.rotated {
-            Some(rotation) if rotation.at.elapsed() < overlap => Some(rotation.successor.clone()),
+        let successor = match known.rotated {
+            Some(rotated) if rotated.elapsed() < overlap => family.current.clone(),
             Some(_) => {
                 family.reuse += 1;
                 family.end(End::Reuse);
@@ -159,7 +154,7 @@ impl Sessions {
         let Some(known) = self.refresh_tokens.get_mut(token) else {
             return;
         };
-        known.rotated = Some(Rotation { at: Instant::now(), successor: successor.to_owned() });
+        known.rotated = Some(Instant::now());
         let number = known.family;
         self.begin(number, successor, life);
         if let Some(family) = self.families.get_mut(number) {

@@ -176,6 +176,8 @@ fn mistakes_are_told() {
         ("/token", json!({"claim": {}})),
         ("/settings", json!({"rotation": 1})),
         ("/settings", json!({"overlap_ms": -1})),
+        ("/settings", json!({"overlap_by_user_agent": {"a/": -1}})),
+        ("/settings", json!({"overlap_by_user_agent": 5})),
         ("/settings", json!({"refresh_token_life": "1"})),
         ("/clients", json!({"client_id": "x", "public": true, "server": "x"})),
         ("/sessions", json!({"client": "x"})),

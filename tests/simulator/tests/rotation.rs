@@ -26,6 +26,12 @@ fn refresh_token(answer: &Answer) -> String {
     member(&answer.json(), "refresh_token")
 }
 
+/// As a client of this name.
+fn refresh_as(simulator: &Simulator, refresh_token: &str, user_agent: &str) -> Answer {
+    let body = form(&[("grant_type", "refresh_token"), ("refresh_token", refresh_token), ("client_id", USER_CLIENT_ID)]);
+    exchange("POST", &simulator.user_token_endpoint(), &[FORM, ("User-Agent", user_agent)], &body).unwrap()
+}
+
 /// Alive, why not, rotations, repeats and reuse.
 fn summary(simulator: &Simulator, token: &str) -> Value {
     let family = simulator.family(token).unwrap();
@@ -88,6 +94,29 @@ fn within_the_overlap_the_same_successor_is_given_again() {
     // After it the token is as dead as without.
     settings(&simulator, json!({"overlap_ms": 0}));
     assert_eq!(refresh(&simulator, &first).status, 400);
+    assert_eq!(summary(&simulator, &first), json!([false, "reuse", 1, 1, 1]));
+}
+
+#[test]
+fn within_the_overlap_an_older_token_gets_the_current_one() {
+    let simulator = start();
+    settings(&simulator, json!({"overlap_ms": 3_600_000}));
+    let first = member(&seed(&simulator), "refresh_token");
+    let second = refresh_token(&refresh(&simulator, &first));
+    let third = refresh_token(&refresh(&simulator, &second));
+    assert_eq!(refresh_token(&refresh(&simulator, &first)), third);
+    assert_eq!(summary(&simulator, &first), json!([true, null, 2, 1, 0]));
+}
+
+#[test]
+fn a_client_that_is_named_has_an_overlap_of_its_own() {
+    let simulator = start();
+    settings(&simulator, json!({"overlap_by_user_agent": {"lenient/": 3_600_000}}));
+    let first = member(&seed(&simulator), "refresh_token");
+    assert_eq!(refresh(&simulator, &first).status, 200);
+    assert_eq!(refresh_as(&simulator, &first, "lenient/1.0").status, 200);
+    assert_eq!(summary(&simulator, &first), json!([true, null, 1, 1, 0]));
+    assert_eq!(refresh_as(&simulator, &first, "strict/1.0").status, 400);
     assert_eq!(summary(&simulator, &first), json!([false, "reuse", 1, 1, 1]));
 }
 

@@ -1,0 +1,32 @@
+// asker URL one|each use|refused PAUSE_MS: as asker.py.
+import { setTimeout as pause } from 'node:timers/promises';
+import { Session } from 'planetkey';
+
+const [url, sessionsWanted, how, pauseMs] = process.argv.slice(2);
+const told = { tokens: 0, changes: 0, failures: {} };
+let last = '';
+
+async function ask(session) {
+  for (let attempt = 0; attempt < 2; attempt += 1) {
+    const { Authorization: header } = await session.headers(url);
+    const token = header.slice('Bearer '.length);
+    told.tokens += 1;
+    if (token !== last) told.changes += 1;
+    last = token;
+    if (how !== 'refused' || !session.shouldRetry(token, 401, 'Bearer error="invalid_token"')) return;
+  }
+}
+
+const end = new AbortController();
+process.stdin.on('end', () => end.abort()).resume();
+let session = Session.fromDefaults();
+while (!end.signal.aborted) {
+  try {
+    await ask(session);
+  } catch (error) {
+    told.failures[error.code] = (told.failures[error.code] ?? 0) + 1;
+  }
+  await pause(Number(pauseMs), undefined, { signal: end.signal }).catch(() => {});
+  if (sessionsWanted === 'each') session = Session.fromDefaults();
+}
+console.log(JSON.stringify(told));
