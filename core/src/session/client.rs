@@ -1,5 +1,6 @@
 //! Getting tokens for a registered client: configuration in, token set out.
 
+use super::endpoints::{Endpoint, Endpoints};
 use crate::authorize::{Kind, Target};
 use crate::clock::Moment;
 use crate::credential::TokenSet;
@@ -56,69 +57,6 @@ pub(crate) struct Client {
     /// The document in the form of RFC 8414, once an endpoint was missing in the other.
     rfc8414: ArcSwapOption<(Option<Metadata>, Moment)>,
     pub(super) keys: ArcSwapOption<(Jwks, Moment)>,
-}
-
-/// The endpoints of a server beside its token endpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Endpoint {
-    Authorization,
-    DeviceAuthorization,
-    Revocation,
-    Introspection,
-    Userinfo,
-    Jwks,
-}
-
-impl Endpoint {
-    /// The member of the server's metadata that names it.
-    pub(crate) const fn member(self) -> &'static str {
-        match self {
-            Endpoint::Authorization => "authorization_endpoint",
-            Endpoint::DeviceAuthorization => "device_authorization_endpoint",
-            Endpoint::Revocation => "revocation_endpoint",
-            Endpoint::Introspection => "introspection_endpoint",
-            Endpoint::Userinfo => "userinfo_endpoint",
-            Endpoint::Jwks => "jwks_uri",
-        }
-    }
-
-    fn in_metadata(self, metadata: &Metadata) -> Option<&str> {
-        let named = match self {
-            Endpoint::Authorization => &metadata.authorization_endpoint,
-            Endpoint::DeviceAuthorization => &metadata.device_authorization_endpoint,
-            Endpoint::Revocation => &metadata.revocation_endpoint,
-            Endpoint::Introspection => &metadata.introspection_endpoint,
-            Endpoint::Userinfo => &metadata.userinfo_endpoint,
-            Endpoint::Jwks => &metadata.jwks_uri,
-        };
-        named.as_deref()
-    }
-}
-
-/// Endpoints that the configuration names, which go before the server's metadata.
-struct Endpoints(Vec<(Endpoint, url::Url)>);
-
-impl Endpoints {
-    /// Errors: MISCONFIGURED.
-    fn new(client: &OAuthClient, allow_insecure_loopback: bool) -> Result<Self> {
-        let named = [
-            (Endpoint::Authorization, &client.authorization_endpoint),
-            (Endpoint::DeviceAuthorization, &client.device_authorization_endpoint),
-            (Endpoint::Revocation, &client.revocation_endpoint),
-            (Endpoint::Introspection, &client.introspection_endpoint),
-            (Endpoint::Userinfo, &client.userinfo_endpoint),
-            (Endpoint::Jwks, &client.jwks_endpoint),
-        ];
-        let parsed = named
-            .into_iter()
-            .filter_map(|(endpoint, url)| Some((endpoint, url.as_deref()?)))
-            .map(|(endpoint, url)| Ok((endpoint, crate::oauth::endpoint(url, endpoint.member(), allow_insecure_loopback)?)));
-        parsed.collect::<Result<_>>().map(Endpoints)
-    }
-
-    fn get(&self, wanted: Endpoint) -> Option<&url::Url> {
-        self.0.iter().find(|(endpoint, _)| *endpoint == wanted).map(|(_, url)| url)
-    }
 }
 
 /// The hosts for the tokens of a client whose configuration names an API by its base URL: those of the built-in deployment that has the client's

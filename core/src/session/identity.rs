@@ -1,7 +1,8 @@
 //! Who is logged in: ID token, userinfo, introspection.
 
 use super::Session;
-use super::client::{Client, Endpoint};
+use super::client::Client;
+use super::endpoints::Endpoint;
 use super::interruptible::interruptibly;
 use super::person::Person;
 use crate::error::{Error, Result};

@@ -1,6 +1,6 @@
 //! The end of a session: its refresh token is given back, and every process forgets it.
 
-use super::client::Endpoint;
+use super::endpoints::Endpoint;
 use super::flight::Wait;
 use super::interruptible::interruptibly;
 use super::person::Person;

@@ -4,6 +4,7 @@ mod api_key_source;
 mod authorization;
 mod backoff;
 mod client;
+mod endpoints;
 #[cfg(all(test, feature = "shuttle"))]
 mod exploration;
 mod flight;
@@ -39,7 +40,7 @@ use crate::credential::ApiKeyTransport;
 use crate::error::{Error, Result, Status};
 use crate::platform::Acceptance;
 use crate::secret::Secret;
-pub(crate) use client::Endpoint;
+pub(crate) use endpoints::Endpoint;
 pub(crate) use flight::Wait;
 pub(crate) use identity::deadline_ms;
 pub(crate) use interruptible::{interruptibly, interruptibly_or};
