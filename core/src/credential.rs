@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::secret::Secret;
+use crate::setting;
 
 /// No key or token in use is near this; what is longer is a mistake.
 const MAX_API_KEY_BYTES: usize = 4096;
@@ -18,14 +19,15 @@ impl ApiKey {
     ///
     /// Errors: INVALID_ARGUMENT.
     pub fn new(key: &str) -> Result<Self> {
+        if let Some(flaw) = setting::flaw(key) {
+            return Err(Error::invalid_argument(format!("this is no API key: it {flaw}")));
+        }
         let problem = if key.is_empty() {
             "it is empty; copy it from your Planet account page"
         } else if key.len() > MAX_API_KEY_BYTES {
             "it is longer than 4096 bytes"
         } else if key.contains(':') {
             "it holds a colon, which HTTP Basic cannot carry in a user name"
-        } else if key.chars().any(char::is_control) {
-            "it holds a control character; look for a line break at its end"
         } else if key.chars().any(char::is_whitespace) {
             "it holds white space"
         } else {

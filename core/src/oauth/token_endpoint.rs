@@ -35,12 +35,15 @@ pub struct TokenRequest<'a> {
 /// Errors: INVALID_ARGUMENT.
 pub fn check_scopes(scopes: &[String]) -> Result<()> {
     let fits = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
-    if scopes.iter().all(|scope| !scope.is_empty() && scope.bytes().all(fits)) {
-        return Ok(());
+    for scope in scopes {
+        crate::setting::check("a scope", scope)?;
+        if scope.is_empty() || !scope.bytes().all(fits) {
+            return Err(Error::invalid_argument(
+                "a scope is empty or holds a space, a quote, a backslash or a non-ASCII character; give each scope by itself",
+            ));
+        }
     }
-    Err(Error::invalid_argument(
-        "a scope is empty or holds a space, a quote, a backslash or a non-ASCII character; give each scope by itself",
-    ))
+    Ok(())
 }
 
 /// Sends the request and checks the answer.
@@ -172,5 +175,10 @@ fn lifetime_ms(expires_in: Option<&Value>, access_token: &str, now: u64, date: O
 }
 
 fn expires_in_seconds(value: &Value) -> Result<f64> {
-    exchange::number(value).ok_or_else(|| Error::protocol("the token response's expires_in is not a number"))
+    match exchange::number(value) {
+        Some(seconds) if seconds.is_finite() => Ok(seconds),
+        Some(_) => Err(Error::protocol("the token response's expires_in is infinite; a JSON number is finite (RFC 8259 6)")
+            .with_reason("lifetime_unusable")),
+        None => Err(Error::protocol("the token response's expires_in is not a number")),
+    }
 }

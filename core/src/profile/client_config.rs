@@ -7,10 +7,13 @@ use super::members::Members;
 use crate::error::{Error, Result, Status};
 use crate::oauth::client_authentication as authentication;
 use crate::secret::Secret;
+use crate::setting;
 use serde_json::Value;
 use std::path::PathBuf;
 
 const MAX_CONFIG_BYTES: usize = 1024 * 1024;
+/// PEM and documents; what a key's file is encrypted with is not used.
+const OF_MANY_LINES: [&str; 3] = ["client_privkey", "client_privkey_password", "deployment"];
 /// The scheme of API keys in `Authorization`, as the SDK names it.
 const API_KEY_SCHEME: &str = "api-key";
 
@@ -178,6 +181,12 @@ fn missing(field: &str) -> Error {
 
 struct Fields<'a>(&'a Members);
 
+/// Errors: MISCONFIGURED.
+fn check(field: &str, value: &str) -> Result<()> {
+    let name = format!("{} in the client configuration", crate::text::one_line(field, 60));
+    setting::check(&name, value).map_err(|error| Error::misconfigured(error.message()))
+}
+
 impl<'a> Fields<'a> {
     fn get(&self, field: &str) -> Option<&'a Value> {
         self.0.0.get(field).filter(|value| !value.is_null())
@@ -186,7 +195,12 @@ impl<'a> Fields<'a> {
     fn optional(&self, field: &str) -> Result<Option<&'a str>> {
         match self.get(field) {
             None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text.as_str()).filter(|text| !text.is_empty())),
+            Some(Value::String(text)) => {
+                if !OF_MANY_LINES.contains(&field) {
+                    check(field, text)?;
+                }
+                Ok(Some(text.as_str()).filter(|text| !text.is_empty()))
+            }
             Some(_) => Err(Error::misconfigured(format!("{field} in the client configuration must be a string"))),
         }
     }
@@ -203,7 +217,13 @@ impl<'a> Fields<'a> {
         let wrong = || Error::misconfigured(format!("{field} in the client configuration must be a list of strings"));
         match self.get(field) {
             None => Ok(Vec::new()),
-            Some(Value::Array(items)) => items.iter().map(|item| item.as_str().map(str::to_owned).ok_or_else(wrong)).collect(),
+            Some(Value::Array(items)) => {
+                let text = |item: &Value| {
+                    let text = item.as_str().ok_or_else(wrong)?;
+                    check(field, text).map(|()| text.to_owned())
+                };
+                items.iter().map(text).collect()
+            }
             Some(_) => Err(wrong()),
         }
     }
@@ -302,7 +322,9 @@ impl<'a> Fields<'a> {
             None => {}
             Some(Value::Object(more)) => {
                 for (name, value) in more {
-                    extra.push((name.clone(), value.as_str().ok_or_else(wrong)?.to_owned()));
+                    let value = value.as_str().ok_or_else(wrong)?;
+                    check(name, value)?;
+                    extra.push((name.clone(), value.to_owned()));
                 }
             }
             Some(_) => return Err(wrong()),

@@ -6,6 +6,7 @@ use super::root::{Root, is_encrypted};
 use super::{built_in, names};
 use crate::error::{Error, Result, Status};
 use crate::file::{self, Directory};
+use crate::setting;
 use crate::storage::{document, files};
 use crate::text::one_line;
 use std::path::{Path, PathBuf};
@@ -36,7 +37,15 @@ pub fn open(root: &Root, name: &str) -> Result<Profile> {
 fn load(root: &Root, name: &str) -> Result<Profile> {
     let directory = names::directory(name)?;
     let stored = || match root.token_file(&directory)? {
-        Some(file) => read_members(root, &file),
+        Some(file) => {
+            let members = read_members(root, &file)?;
+            for member in ["api_key", "key"] {
+                let value = members.as_ref().and_then(|members| members.text(member)).unwrap_or_default();
+                setting::check(&format!("{member} in {}", file.display()), value)
+                    .map_err(|error| Error::misconfigured(error.message()))?;
+            }
+            Ok(members)
+        }
         None => Ok(None),
     };
     if let Some(config) = built_in::config(&directory, &stored) {

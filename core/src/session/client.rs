@@ -14,6 +14,7 @@ use crate::oauth::{client_credentials, refresh_token};
 use crate::platform::{Acceptance, Deployment, Subject};
 use crate::profile::client_config::{ClientType, Grant, KindOfLogin, OAuthClient, PrivateKeySource};
 use crate::secret::Secret;
+use crate::setting;
 use crate::storage::{Binding, fingerprint};
 use arc_swap::ArcSwapOption;
 use std::sync::Arc;
@@ -91,9 +92,7 @@ impl Client {
         // A server would say no more than invalid_client, and nobody sees the line break.
         let secret = client.client_secret.as_ref().map_or("", Secret::expose);
         for (name, value) in [("client_id", client.client_id.as_str()), ("client_secret", secret)] {
-            if value.chars().any(char::is_control) {
-                return Err(Error::misconfigured(format!("{name} holds a control character; look for a line break at its end")));
-            }
+            setting::check(name, value).map_err(|error| Error::misconfigured(error.message()))?;
         }
         let subject = match client.client_type.grant() {
             Grant::ClientCredentials => Subject::M2m,

@@ -116,7 +116,7 @@ fn remaining(members: &Map<String, Value>, access_token: &str, renewable: bool, 
     let issued = times.iat.map(|iat| iat as f64).or_else(|| seconds("_iat"));
     let expires = times.exp.map(|exp| exp as f64).or_else(|| seconds("_exp"));
     let stated = match members.get("expires_in") {
-        Some(Value::String(text)) => text.trim().parse().ok().filter(|seconds: &f64| *seconds > 0.0),
+        Some(Value::String(text)) => text.trim().parse().ok().filter(|seconds: &f64| seconds.is_finite() && *seconds > 0.0),
         _ => seconds("expires_in").filter(|seconds| *seconds > 0.0),
     };
     let longest = MAX_LIFETIME_S.saturating_mul(1000);

@@ -17,3 +17,4 @@ mod secrecy;
 mod sentinelhub;
 mod storms;
 mod url_forms;
+mod values;
