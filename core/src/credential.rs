@@ -102,7 +102,7 @@ impl TokenSet {
     }
 
     fn text(&self, member: &str) -> Option<&str> {
-        self.members.0.get(member).and_then(serde_json::Value::as_str).filter(|text| !text.is_empty())
+        self.members.text(member)
     }
 }
 
@@ -111,6 +111,11 @@ impl TokenSet {
 pub struct TokenMembers(pub serde_json::Map<String, serde_json::Value>);
 
 impl TokenMembers {
+    /// A member that is a text and not empty.
+    pub(crate) fn text(&self, member: &str) -> Option<&str> {
+        self.0.get(member).and_then(serde_json::Value::as_str).filter(|text| !text.is_empty())
+    }
+
     /// Drops a member, wiping it.
     pub(crate) fn forget(&mut self, member: &str) {
         if let Some(serde_json::Value::String(mut text)) = self.0.remove(member) {

@@ -248,15 +248,24 @@ impl Client {
         patience: Patience,
         deadline_ms: u64,
     ) -> Option<(url::Url, ClientAuthentication)> {
-        let now = http.clock().now();
-        let cached = self.metadata.load_full().filter(|_| self.token_endpoint.is_none())?;
+        if self.token_endpoint.is_some() {
+            return None;
+        }
+        self.newer_metadata(http, patience, deadline_ms)?;
+        self.token_endpoint(http, patience, deadline_ms).ok().filter(|(endpoint, _)| endpoint != before)
+    }
+
+    /// The server's metadata, read again because the cached copy looks outdated; `None` where that one is young, or it cannot be read.
+    pub(super) fn newer_metadata(&self, http: &Http, patience: Patience, deadline_ms: u64) -> Option<Arc<(Metadata, Moment)>> {
+        let (now, cached) = (http.clock().now(), self.metadata.load_full()?);
         if now.monotonic_ms.saturating_sub(cached.1.monotonic_ms) < MOVED_AGE_MS {
             return None;
         }
-        let fresh =
-            metadata::fetch(http, &self.server, &self.issuer, self.allow_insecure_loopback, patience, deadline_ms).ok()?;
-        self.metadata.store(Some(Arc::new((fresh, now))));
-        self.token_endpoint(http, patience, deadline_ms).ok().filter(|(endpoint, _)| endpoint != before)
+        let loopback = self.allow_insecure_loopback;
+        let fresh = metadata::fetch(http, &self.server, &self.issuer, loopback, patience, deadline_ms).ok()?;
+        let fresh = Arc::new((fresh, now));
+        self.metadata.store(Some(fresh.clone()));
+        Some(fresh)
     }
 
     /// The token endpoint, and how this client proves itself there. May ask the server's metadata.
@@ -320,6 +329,11 @@ impl Client {
         let read = Arc::new((read, now));
         self.rfc8414.store(Some(read.clone()));
         Some(read)
+    }
+
+    /// Whether the configuration names this endpoint itself.
+    pub(super) fn is_configured(&self, endpoint: Endpoint) -> bool {
+        self.endpoints.get(endpoint).is_some()
     }
 
     /// As [`Client::endpoint`]. Errors: UNSUPPORTED too, where the server has none.
@@ -395,7 +409,7 @@ impl Client {
     }
 
     /// The last good copy while it is young; an older one when the server does not answer well any more.
-    fn metadata(&self, http: &Http, patience: Patience, deadline_ms: u64) -> Result<Arc<(Metadata, Moment)>> {
+    pub(super) fn metadata(&self, http: &Http, patience: Patience, deadline_ms: u64) -> Result<Arc<(Metadata, Moment)>> {
         let now = http.clock().now();
         let cached = self.metadata.load_full();
         if let Some(cached) = &cached

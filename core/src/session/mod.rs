@@ -43,6 +43,7 @@ use crate::secret::Secret;
 pub(crate) use endpoints::Endpoint;
 pub(crate) use flight::Wait;
 pub(crate) use identity::deadline_ms;
+pub(crate) use in_flight::InFlight;
 pub(crate) use interruptible::{interruptibly, interruptibly_or};
 pub(crate) use person::Person;
 use renewing::Renewing;
