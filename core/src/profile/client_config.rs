@@ -69,6 +69,8 @@ pub struct OAuthClient {
     pub audience: Option<String>,
     /// Further parameters of the token request.
     pub extra: Vec<(String, String)>,
+    /// The file that says all this, for messages.
+    pub config_file: Option<PathBuf>,
 }
 
 /// Where a private key is.
@@ -179,13 +181,13 @@ fn missing(field: &str) -> Error {
     Error::misconfigured(format!("the client configuration needs {field}"))
 }
 
-struct Fields<'a>(&'a Members);
-
 /// Errors: MISCONFIGURED.
 fn check(field: &str, value: &str) -> Result<()> {
     let name = format!("{} in the client configuration", crate::text::one_line(field, 60));
     setting::check(&name, value).map_err(|error| Error::misconfigured(error.message()))
 }
+
+struct Fields<'a>(&'a Members);
 
 impl<'a> Fields<'a> {
     fn get(&self, field: &str) -> Option<&'a Value> {
@@ -270,15 +272,15 @@ impl<'a> Fields<'a> {
             scopes: self.list("scopes")?,
             audience: audiences.into_iter().next(),
             extra: self.extra()?,
+            config_file: None,
         })
     }
 
     fn private_key(&self) -> Result<PrivateKeySource> {
         if self.optional("client_privkey_password")?.is_some() {
-            return Err(Error::new(
-                Status::Unsupported,
-                "encrypted private keys are not read; decrypt the key with `openssl pkcs8` and remove client_privkey_password",
-            ));
+            let key = self.optional("client_privkey_file")?.unwrap_or("client_privkey");
+            let what = format!("client_privkey_password is set for {}", crate::text::one_line(key, 200));
+            return Err(authentication::encrypted(&what));
         }
         match (self.optional("client_privkey")?, self.optional("client_privkey_file")?) {
             (Some(pem), _) => Ok(PrivateKeySource::Pem(Secret::from(pem))),

@@ -52,7 +52,10 @@ fn load(root: &Root, name: &str) -> Result<Profile> {
         return Ok(Profile { name: name.to_owned(), config: config?, config_file: None, built_in: true });
     }
     let (file, members) = find(root, name)?;
-    let config = ClientConfig::from_members(&members, &stored).map_err(|error| named(&error, &file))?;
+    let mut config = ClientConfig::from_members(&members, &stored).map_err(|error| named(error, &file))?;
+    if let ClientConfig::OAuth(client) = &mut config {
+        client.config_file = Some(file.clone());
+    }
     Ok(Profile { name: name.to_owned(), config, config_file: Some(file), built_in: false })
 }
 
@@ -127,11 +130,9 @@ pub(super) fn read_members(root: &Root, path: &Path) -> Result<Option<Members>> 
 }
 
 /// Says which file is meant; a person who must log in does not care.
-fn named(error: &Error, file: &Path) -> Error {
+fn named(error: Error, file: &Path) -> Error {
     match error.status() {
-        Status::Misconfigured | Status::Unsupported => {
-            Error::new(error.status(), format!("{}: {}", file.display(), error.message()))
-        }
-        _ => error.clone(),
+        Status::Misconfigured | Status::Unsupported => error.with_file(Some(file)),
+        _ => error,
     }
 }

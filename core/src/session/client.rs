@@ -17,6 +17,7 @@ use crate::secret::Secret;
 use crate::setting;
 use crate::storage::{Binding, fingerprint};
 use arc_swap::ArcSwapOption;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Metadata is asked again after this; until then, and when that fails, the last good copy is used.
@@ -54,6 +55,8 @@ pub(crate) struct Client {
     endpoints: Endpoints,
     redirect_uri: Option<String>,
     local_redirect_uri: Option<String>,
+    /// The file that names the server, for messages about it.
+    config_file: Option<PathBuf>,
     metadata: ArcSwapOption<(Metadata, Moment)>,
     /// The document in the form of RFC 8414, once an endpoint was missing in the other.
     rfc8414: ArcSwapOption<(Option<Metadata>, Moment)>,
@@ -86,6 +89,11 @@ impl Client {
     ///
     /// Errors: INVALID_ARGUMENT, MISCONFIGURED, UNSUPPORTED.
     pub(crate) fn new(client: &OAuthClient, deployment: &Deployment, allow_insecure_loopback: bool) -> Result<Self> {
+        let made = Client::made(client, deployment, allow_insecure_loopback);
+        made.map_err(|error| error.with_file(client.config_file.as_deref()))
+    }
+
+    fn made(client: &OAuthClient, deployment: &Deployment, allow_insecure_loopback: bool) -> Result<Self> {
         if client.client_id.is_empty() {
             return Err(Error::invalid_argument("client_id is empty"));
         }
@@ -153,6 +161,7 @@ impl Client {
             endpoints: Endpoints::new(client, allow_insecure_loopback)?,
             redirect_uri: client.redirect_uri.clone(),
             local_redirect_uri: client.local_redirect_uri.clone(),
+            config_file: client.config_file.clone(),
             metadata: ArcSwapOption::empty(),
             rfc8414: ArcSwapOption::empty(),
             keys: ArcSwapOption::empty(),
@@ -176,6 +185,11 @@ impl Client {
 
     pub(crate) fn client_id(&self) -> &str {
         &self.client_id
+    }
+
+    /// The file that says who the client is; `None` for one that a call names.
+    pub(super) fn config_file(&self) -> Option<&Path> {
+        self.config_file.as_deref()
     }
 
     pub(crate) fn issuer(&self) -> &str {
@@ -428,9 +442,16 @@ impl Client {
                     log::warn!("metadata could not be read again ({error}); the last good copy is used");
                     Ok(cached)
                 }
-                None => Err(error),
+                None => Err(self.of_issuer(error)),
             },
         }
+    }
+
+    /// An error about the issuer names the file that says which it is.
+    pub(super) fn of_issuer(&self, error: Error) -> Error {
+        let is_about_it =
+            error.status() == Status::Misconfigured || matches!(error.reason(), Some("issuer_mismatch" | "bad_issuer"));
+        error.with_file(self.config_file().filter(|_| is_about_it))
     }
 }
 
@@ -440,10 +461,11 @@ fn proof(client: &OAuthClient) -> Result<Proof> {
         (Some(secret), None) if !secret.is_empty() => Ok(Proof::Secret(secret.clone())),
         (None, Some(PrivateKeySource::Pem(pem))) => Ok(Proof::Key(PrivateKey::from_pem(pem.expose(), client.kid.as_deref())?)),
         (None, Some(PrivateKeySource::File(path))) => {
-            let named = |what: &str| Error::misconfigured(format!("client_privkey_file: {what}"));
-            let pem = file::read_secret_file(path).map_err(|error| named(error.message()))?;
-            let pem = std::str::from_utf8(&pem).map(Secret::from).map_err(|_| named("the file is not text"))?;
-            Ok(Proof::Key(PrivateKey::from_pem(pem.expose(), client.kid.as_deref())?))
+            let named = |error: Error| Error::new(error.status(), format!("client_privkey_file: {}", error.message()));
+            let of_file = |error: Error| named(error.with_file(Some(path)));
+            let pem = file::read_secret_file(path).map_err(named)?;
+            let pem = std::str::from_utf8(&pem).map_err(|_| of_file(Error::misconfigured("the file is not text")))?;
+            PrivateKey::from_pem(pem, client.kid.as_deref()).map(Proof::Key).map_err(of_file)
         }
         (None, None) if client.client_type.grant() == Grant::RefreshToken => Ok(Proof::None),
         _ => Err(Error::invalid_argument(

@@ -5,6 +5,7 @@ use super::client::Client;
 use super::endpoints::Endpoint;
 use super::interruptible::interruptibly;
 use super::person::Person;
+use super::renewing::Renewing;
 use crate::error::{Error, Result, Status};
 use crate::http::{Http, Patience};
 use crate::oauth::id_token::{self, Algorithm, Claims, DEFAULT_ALGORITHMS, Expected, Verification};
@@ -12,6 +13,7 @@ use crate::oauth::jwks::{self, Jwks};
 use crate::oauth::metadata::Metadata;
 use crate::oauth::{exchange, introspection, userinfo};
 use crate::secret::Secret;
+use crate::text::one_line;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 use std::time::Duration;
@@ -152,12 +154,32 @@ impl Person {
                     now: http.clock().now().unix_ms / 1000,
                     check_expiry,
                 };
-                if let Verification::Valid(claims) = id_token::verify(id_token.expose(), &keys, &expected)? {
+                if let Verification::Valid(claims) =
+                    id_token::verify(id_token.expose(), &keys, &expected).map_err(|error| client.of_issuer(error))?
+                {
                     return Ok(claims);
                 }
             }
             Err(id_token::unknown_key())
         })
+    }
+}
+
+impl Renewing {
+    /// Why a saved session is not used whose token another issuer names: Planet's SDK does, and sends the refresh token to a server that did not
+    /// issue it.
+    pub(super) fn of_another_issuer(&self) -> Option<Error> {
+        let theirs = one_line(&self.storage.other_issuer()?, 200);
+        let saved = self.storage.path().map_or_else(|| "the application's storage".to_owned(), |path| path.display().to_string());
+        let configuration =
+            self.client.config_file().map_or_else(|| "the client's configuration".to_owned(), |file| file.display().to_string());
+        let mine = one_line(self.client.issuer(), 200);
+        let log_in = self.log_in_again();
+        let message = format!(
+            "the saved session in {saved} is not used: its token is from the issuer '{theirs}', and the server of this client is '{mine}', by \
+             {configuration}. If both are one server, set issuer to '{theirs}' there; otherwise {log_in}"
+        );
+        Some(Error::new(Status::LoginRequired, message).with_reason("never_logged_in"))
     }
 }
 

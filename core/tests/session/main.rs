@@ -10,6 +10,7 @@ mod host_policy;
 mod interrupted_login;
 mod origins;
 mod planet;
+mod profile_messages;
 mod profiles;
 mod renewal;
 mod runtime;
