@@ -1,15 +1,19 @@
 //! Who is logged in: ID token, userinfo, introspection.
 
 use super::Session;
-use super::client::{Client, Endpoint};
+use super::client::Client;
+use super::endpoints::Endpoint;
 use super::interruptible::interruptibly;
 use super::person::Person;
-use crate::error::{Error, Result};
+use super::renewing::Renewing;
+use crate::error::{Error, Result, Status};
 use crate::http::{Http, Patience};
-use crate::oauth::id_token::{self, Claims, Expected, Verification};
+use crate::oauth::id_token::{self, Algorithm, Claims, DEFAULT_ALGORITHMS, Expected, Verification};
 use crate::oauth::jwks::{self, Jwks};
+use crate::oauth::metadata::Metadata;
 use crate::oauth::{exchange, introspection, userinfo};
 use crate::secret::Secret;
+use crate::text::one_line;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 use std::time::Duration;
@@ -139,17 +143,20 @@ impl Person {
         interruptibly(self.wait(), "verifying the ID token", move || {
             let (http, client) = (person.http(), person.client());
             let deadline_ms = deadline_ms(http, person.timeout());
+            let algorithms = client.id_token_algorithms(Algorithm::named_by(id_token.expose()), http, deadline_ms)?;
             for refetch in [false, true] {
                 let keys = client.keys(http, refetch, deadline_ms)?;
                 let expected = Expected {
                     issuer: client.issuer(),
                     client_id: client.client_id(),
                     nonce: nonce.as_deref(),
-                    algorithms: id_token::DEFAULT_ALGORITHMS,
+                    algorithms: &algorithms,
                     now: http.clock().now().unix_ms / 1000,
                     check_expiry,
                 };
-                if let Verification::Valid(claims) = id_token::verify(id_token.expose(), &keys, &expected)? {
+                if let Verification::Valid(claims) =
+                    id_token::verify(id_token.expose(), &keys, &expected).map_err(|error| client.of_issuer(error))?
+                {
                     return Ok(claims);
                 }
             }
@@ -158,7 +165,47 @@ impl Person {
     }
 }
 
+impl Renewing {
+    /// Why a saved session is not used whose token another issuer names: Planet's SDK does, and sends the refresh token to a server that did not
+    /// issue it.
+    pub(super) fn of_another_issuer(&self) -> Option<Error> {
+        let theirs = one_line(&self.storage.other_issuer()?, 200);
+        let saved = self.storage.path().map_or_else(|| "the application's storage".to_owned(), |path| path.display().to_string());
+        let configuration =
+            self.client.config_file().map_or_else(|| "the client's configuration".to_owned(), |file| file.display().to_string());
+        let mine = one_line(self.client.issuer(), 200);
+        let log_in = self.log_in_again();
+        let message = format!(
+            "the saved session in {saved} is not used: its token is from the issuer '{theirs}', and the server of this client is '{mine}', by \
+             {configuration}. If both are one server, set issuer to '{theirs}' there; otherwise {log_in}"
+        );
+        Some(Error::new(Status::LoginRequired, message).with_reason("never_logged_in"))
+    }
+}
+
 impl Client {
+    /// How ID tokens may be signed: as the server announces, within [`Algorithm::ACCEPTED`]; with RS256 where it announces nothing (OpenID
+    /// Connect Core 3.1.3.7, 7.). `named`: what the token says of itself.
+    ///
+    /// Errors: as [`crate::oauth::metadata::fetch`], but for a server without metadata.
+    fn id_token_algorithms(&self, named: Option<Algorithm>, http: &Http, deadline_ms: u64) -> Result<Vec<Algorithm>> {
+        // A client whose configuration names the keys needs no metadata for what is accepted anyway.
+        if self.is_configured(Endpoint::Jwks) && named.is_none_or(|named| DEFAULT_ALGORITHMS.contains(&named)) {
+            return Ok(DEFAULT_ALGORITHMS.to_vec());
+        }
+        let announced = |metadata: &Metadata| Algorithm::announced(metadata.id_token_signing_alg_values_supported.as_deref());
+        let accepted = match self.metadata(http, Patience::Patient, deadline_ms) {
+            Ok(metadata) => announced(&metadata.0),
+            Err(error) if error.status() == Status::Misconfigured => return Ok(DEFAULT_ALGORITHMS.to_vec()),
+            Err(error) => return Err(error),
+        };
+        let may_be_new = named.is_some_and(|named| Algorithm::ACCEPTED.contains(&named) && !accepted.contains(&named));
+        match may_be_new.then(|| self.newer_metadata(http, Patience::Patient, deadline_ms)).flatten() {
+            Some(newer) => Ok(announced(&newer.0)),
+            None => Ok(accepted),
+        }
+    }
+
     /// The server's keys: the last copy while it is young. `refetch`: a key was not among them, so they are asked for again unless that was
     /// done a moment ago.
     fn keys(&self, http: &Http, refetch: bool, deadline_ms: u64) -> Result<Arc<Jwks>> {

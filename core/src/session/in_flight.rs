@@ -1,4 +1,5 @@
-//! Renewals of this process that are under way: one that is cut off between the answer and the file costs a rotated refresh token.
+//! Requests of this process that may bring tokens: one that is cut off between the answer and the file costs a rotated refresh token, or leaves
+//! the tokens of a login alive at the server.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -16,11 +17,11 @@ fn stamp(count: u64) -> u64 {
     u64::from(std::process::id()) << 32 | count
 }
 
-/// One renewal under way.
-pub(super) struct InFlight;
+/// One such request, until its tokens are saved or revoked.
+pub(crate) struct InFlight;
 
 impl InFlight {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let _ = IN_FLIGHT.fetch_update(Ordering::AcqRel, Ordering::Acquire, |before| Some(stamp(count(before) + 1)));
         InFlight
     }
@@ -33,8 +34,8 @@ impl Drop for InFlight {
     }
 }
 
-/// Waits for the renewals that are under way in this process, at most this long; `true` when none is left. For the end of a program: a
-/// session whose refresh token was rotated while nobody was left to keep the new one is lost.
+/// Waits for the requests of this process that may bring tokens, at most this long; `true` when none is left. For the end of a program: a
+/// session whose refresh token was rotated while nobody was left to keep the new one is lost, and the tokens of a cancelled login stay alive.
 pub fn settle(timeout_ms: u64) -> bool {
     let deadline = Instant::now() + Duration::from_millis(timeout_ms.min(24 * 3600 * 1000));
     while count(IN_FLIGHT.load(Ordering::Acquire)) > 0 {

@@ -1,11 +1,12 @@
 //! The end of a session: its refresh token is given back, and every process forgets it.
 
-use super::client::Endpoint;
+use super::endpoints::Endpoint;
 use super::flight::Wait;
 use super::interruptible::interruptibly;
 use super::person::Person;
 use super::renewing::{Inside, Renewing};
 use super::{Interrupt, Session};
+use crate::credential::TokenMembers;
 use crate::error::{Error, Result, Status};
 use crate::http::Patience;
 use crate::oauth::revocation;
@@ -85,7 +86,7 @@ impl Renewing {
         let revocation = match refresh_token {
             Ok(Some(refresh_token)) => {
                 let left = deadline.saturating_duration_since(Instant::now()).min(LONGEST_REVOCATION);
-                self.revoke(refresh_token, Wait { timeout: left, ..wait })?
+                self.revoke(refresh_token, "refresh_token", Wait { timeout: left, ..wait })?
             }
             Ok(None) => Revocation::NotAsked,
             // What cannot be read may hold one.
@@ -110,8 +111,8 @@ impl Renewing {
         }
     }
 
-    /// Gives the token back. Errors: CANCELLED before anything was sent; what was sent is not taken back.
-    fn revoke(self: &Arc<Self>, refresh_token: Secret, wait: Wait<'_>) -> Result<Revocation> {
+    /// Revokes a token; `hint` says which one it is (RFC 7009 2.1). Errors: CANCELLED before anything was sent; what was sent is not taken back.
+    fn revoke(self: &Arc<Self>, token: Secret, hint: &'static str, wait: Wait<'_>) -> Result<Revocation> {
         let timeout_ms = u64::try_from(wait.timeout.as_millis()).unwrap_or(u64::MAX);
         let deadline_ms = self.now().plus_ms(timeout_ms).monotonic_ms;
         let this = self.clone();
@@ -128,16 +129,8 @@ impl Renewing {
             Err(error) => return Ok(Revocation::Unknown(error)),
         };
         let this = self.clone();
-        let outcome = interruptibly(wait, "giving the refresh token back", move || {
-            revocation::revoke(
-                &this.http,
-                &endpoint,
-                &authentication,
-                &refresh_token,
-                "refresh_token",
-                Patience::Once,
-                deadline_ms,
-            )
+        let outcome = interruptibly(wait, "revoking the token", move || {
+            revocation::revoke(&this.http, &endpoint, &authentication, &token, hint, Patience::Once, deadline_ms)
         });
         Ok(match outcome {
             Ok(revocation::Revocation::Revoked) => Revocation::Revoked,
@@ -149,9 +142,23 @@ impl Renewing {
 }
 
 impl Person {
-    /// Gives a refresh token back that nobody will use. Blocks; uses the network.
-    pub(super) fn revoke(&self, refresh_token: Secret) -> Revocation {
+    /// Revokes tokens that nobody will use, and says what became of the refresh token, else of the access token. With the refresh token most
+    /// servers end the access token too, and need not (RFC 7009 2.1), so that it is revoked as well. Blocks; uses the network.
+    pub(super) fn revoke(&self, received: &TokenMembers) -> Revocation {
         let wait = Wait { timeout: LONGEST_REVOCATION, interrupt: None };
-        self.renewing().revoke(refresh_token, wait).unwrap_or_else(Revocation::Unknown)
+        let revoke = |hint| {
+            let token = received.text(hint).map(Secret::from)?;
+            Some(self.renewing().revoke(token, hint, wait).unwrap_or_else(Revocation::Unknown))
+        };
+        match (revoke("refresh_token"), || revoke("access_token")) {
+            (Some(Revocation::Revoked), access_token) => {
+                if let Some(Revocation::Unknown(error)) = access_token() {
+                    log::info!("the refresh token was revoked, the access token beside it could not be: {error}");
+                }
+                Revocation::Revoked
+            }
+            (None, access_token) => access_token().unwrap_or(Revocation::NotAsked),
+            (Some(unknown), _) => unknown,
+        }
     }
 }

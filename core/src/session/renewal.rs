@@ -390,6 +390,9 @@ impl Renewing {
     }
 
     fn login_required(&self, is_foreign: bool, has_tokens: bool) -> Error {
+        if let Some(error) = is_foreign.then(|| self.of_another_issuer()).flatten() {
+            return error;
+        }
         let (reason, what) = if is_foreign {
             ("never_logged_in", "the saved session belongs to another client or server")
         } else if self.logged_out.load(Ordering::Relaxed) {
@@ -422,7 +425,7 @@ impl Renewing {
         }
     }
 
-    fn log_in_again(&self) -> String {
+    pub(super) fn log_in_again(&self) -> String {
         match &self.profile {
             Some(profile) => {
                 let profile = crate::text::one_line(profile, 100);
