@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::secret::Secret;
+use crate::setting;
 
 /// No key or token in use is near this; what is longer is a mistake.
 const MAX_API_KEY_BYTES: usize = 4096;
@@ -18,14 +19,15 @@ impl ApiKey {
     ///
     /// Errors: INVALID_ARGUMENT.
     pub fn new(key: &str) -> Result<Self> {
+        if let Some(flaw) = setting::flaw(key) {
+            return Err(Error::invalid_argument(format!("this is no API key: it {flaw}")));
+        }
         let problem = if key.is_empty() {
             "it is empty; copy it from your Planet account page"
         } else if key.len() > MAX_API_KEY_BYTES {
             "it is longer than 4096 bytes"
         } else if key.contains(':') {
             "it holds a colon, which HTTP Basic cannot carry in a user name"
-        } else if key.chars().any(char::is_control) {
-            "it holds a control character; look for a line break at its end"
         } else if key.chars().any(char::is_whitespace) {
             "it holds white space"
         } else {
@@ -100,7 +102,7 @@ impl TokenSet {
     }
 
     fn text(&self, member: &str) -> Option<&str> {
-        self.members.0.get(member).and_then(serde_json::Value::as_str).filter(|text| !text.is_empty())
+        self.members.text(member)
     }
 }
 
@@ -109,6 +111,11 @@ impl TokenSet {
 pub struct TokenMembers(pub serde_json::Map<String, serde_json::Value>);
 
 impl TokenMembers {
+    /// A member that is a text and not empty.
+    pub(crate) fn text(&self, member: &str) -> Option<&str> {
+        self.0.get(member).and_then(serde_json::Value::as_str).filter(|text| !text.is_empty())
+    }
+
     /// Drops a member, wiping it.
     pub(crate) fn forget(&mut self, member: &str) {
         if let Some(serde_json::Value::String(mut text)) = self.0.remove(member) {

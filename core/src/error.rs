@@ -229,6 +229,17 @@ impl Error {
         }
     }
 
+    /// Names the file that the message is about, before it.
+    pub(crate) fn with_file(self, file: Option<&std::path::Path>) -> Self {
+        match file {
+            Some(file) => {
+                let message = format!("{}: {}", file.display(), self.message());
+                self.with(|details| details.message = one_line(&message, 1000))
+            }
+            None => self,
+        }
+    }
+
     /// Says that the request may have been carried out although no answer that says so came.
     pub(crate) fn with_ambiguity(self) -> Self {
         self.with(|details| details.ambiguous = true)

@@ -29,6 +29,7 @@ pub mod platform;
 pub mod profile;
 pub mod secret;
 pub mod session;
+pub mod setting;
 pub mod storage;
 pub mod text;
 #[doc(hidden)]

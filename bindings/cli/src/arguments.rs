@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
+use planetkey::{Result, setting};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -457,6 +458,19 @@ pub(crate) struct Shared {
     /// Say on standard error what happens; twice says more
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     pub(crate) verbose: u8,
+}
+
+impl Shared {
+    /// What was quoted or pasted wrongly is said with the name of its option. Errors: INVALID_ARGUMENT.
+    pub(crate) fn check(&self) -> Result<()> {
+        let named = [
+            ("--profile", &self.profile),
+            ("--auth-client-id", &self.auth_client_id),
+            ("--auth-client-secret", &self.auth_client_secret),
+            ("--auth-api-key", &self.auth_api_key),
+        ];
+        named.into_iter().try_for_each(|(option, value)| setting::check(option, value.as_deref().unwrap_or_default()))
+    }
 }
 
 const PERSON: &str = "Logins of people";

@@ -98,6 +98,7 @@ where
     };
     logger::show(shared.verbose);
     streams.for_program = command.is_for_program();
+    shared.check()?;
     match command {
         Command::Login(login) => login::run(&login, &shared, streams),
         Command::Profile { command } => profiles::run(&command, &shared, streams),

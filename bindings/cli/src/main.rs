@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use planetkey_cli::{Signals, StandardTerminal, Terminal, run_at};
 
-/// A renewal that is under way when the command ends gets so long to keep what it is about to receive.
+/// A request for tokens that is in progress when the command ends gets so long: what it receives is saved, or revoked if nobody wants it.
 const SETTLE_MS: u64 = 5_000;
 
 fn main() -> ExitCode {
@@ -17,8 +17,10 @@ fn main() -> ExitCode {
     let code = run_at(terminal, Some(&signals), std::env::args_os(), &mut stdin, &mut stdout, &mut stderr);
     if signals.came() && !planetkey::session::settle(0) {
         // A terminal that is closed takes no text.
-        let _ =
-            writeln!(stderr, "planetkey: a renewal is under way, and its outcome is kept first; Ctrl-C again ends it at once");
+        let _ = writeln!(
+            stderr,
+            "planetkey: a request for tokens is in progress, and what it brings is saved or revoked first; Ctrl-C again ends it at once"
+        );
     }
     planetkey::session::settle(SETTLE_MS);
     signals.obey();

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use planetkey::secret::Secret;
+use planetkey::setting;
 use planetkey::storage::read_secret_file;
 use planetkey::{ApiKeyTransport, Error, LoggedOut, Named, Options, Result, Revocation, Session, Status};
 use serde_json::json;
@@ -173,10 +174,12 @@ fn read_secret(source: &mut dyn Read, name: &str) -> Result<Secret> {
     }
     let end = text.strip_suffix('\n').map_or(text.len(), |line| line.strip_suffix('\r').unwrap_or(line).len());
     text.truncate(end);
-    if text.is_empty() {
+    let secret = Secret::from(text);
+    if secret.is_empty() {
         return Err(mistake(&format!("{name} is empty")));
     }
-    Ok(Secret::from(text))
+    setting::check(name, secret.expose())?;
+    Ok(secret)
 }
 
 fn unreadable(name: &str, error: &io::Error) -> Error {

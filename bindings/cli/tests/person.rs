@@ -389,5 +389,32 @@ fn a_session_that_could_not_be_kept_is_given_back() {
     let (code, _, screen) = session.end();
     assert_eq!(code, Status::Storage.number(), "{screen}");
     assert!(screen.contains("could not be kept and was given back") && screen.contains("log in again"), "{screen}");
-    assert_eq!(scene.simulator.count("user.revoke").unwrap(), 1);
+    // The refresh token, then the access token.
+    assert_eq!(scene.simulator.count("user.revoke").unwrap(), 2);
+}
+
+#[test]
+fn i10_07_id_tokens_are_signed_as_announced_and_the_tokens_of_a_failed_login_are_revoked() {
+    let scopes = ["--scope", "planet", "--scope", "offline_access", "--scope", "openid"];
+    for algorithm in ["ES256", "EdDSA", "PS256"] {
+        let scene = Scene::new().quick();
+        scene.simulator.change_settings(&json!({"id_token_algorithms": [algorithm]})).unwrap();
+        let (code, _, screen) = with_a_code(&scene, login(&scene, &scopes), "ada");
+        assert_eq!((code, scene.has(USER_TOKEN)), (0, true), "{algorithm}: {screen}");
+        assert_eq!(scene.simulator.count("user.revoke").unwrap(), 0);
+    }
+    for (members, status, found) in [
+        (json!({"id_token_key": "other"}), Status::TokenInvalid, "signature"),
+        (json!({"set": {"token_type": "mac"}}), Status::Protocol, "'mac'"),
+    ] {
+        let scene = Scene::new().quick();
+        scene.simulator.script("user.token", &json!({"steps": [{"token_response": members}], "repeat": true})).unwrap();
+        let (code, _, screen) = with_a_code(&scene, login(&scene, &scopes), "ada");
+        assert_eq!(code, status.number(), "{screen}");
+        assert!(screen.contains(found), "{screen}");
+        // The command does not end before.
+        assert_eq!(scene.simulator.count("user.revoke").unwrap(), 2, "{screen}");
+        assert_eq!(scene.simulator.families()[0]["revoked"], "revocation");
+        assert!(!scene.has(USER_TOKEN));
+    }
 }

@@ -14,6 +14,7 @@ use std::time::Duration;
 use common::person::{USER_TOKEN, word_after};
 use common::terminal::Session;
 use common::{Scene, finish};
+use planetkey::Status;
 use planetkey::child::SECRET_VARIABLES;
 use serde_json::{Value, json};
 
@@ -83,6 +84,44 @@ fn i9_14e_a_browser_in_a_relative_directory_is_not_started() {
         assert_eq!(session.end().0, 0);
         assert!(!scene.has("started"));
     }
+}
+
+#[test]
+fn i10_18_values_that_were_quoted_or_pasted_wrongly_are_named_with_their_place() {
+    let scene = Scene::new();
+    for (before, after, found) in [
+        ("\"", "\"", "starts with a double quote"),
+        ("\u{feff}", "", "starts with a byte order mark"),
+        ("", "\u{200b}", "contains U+200B ZERO WIDTH SPACE"),
+        ("x\n", "", "contains a line break"),
+    ] {
+        let bad = format!("{before}hidden-value{after}");
+        let told = |told: &str, place: &str| {
+            assert!(told.contains(place) && told.contains(found) && told.contains("remove"), "{place}: {told}");
+            assert!(!told.contains("hidden"), "{told}");
+        };
+        for name in ["PL_API_KEY", "PL_AUTH_PROFILE", "PL_AUTH_CLIENT_SECRET", "SH_CLIENT_ID"] {
+            let run = finish(scene.command(["print-access-token"]).env(name, &bad), b"");
+            told(run.failed(Status::Misconfigured), &format!("the environment variable {name} "));
+        }
+        for option in ["--profile", "--auth-client-id", "--auth-client-secret", "--auth-api-key"] {
+            told(scene.run([option, &bad, "print-access-token"]).failed(Status::InvalidArgument), &format!("{option} "));
+        }
+        let file = scene.file("secret", &bad);
+        let path = file.to_str().unwrap();
+        for option in ["--auth-client-secret-file", "--auth-api-key-file"] {
+            let run = scene.run(["--auth-client-id", "id", option, path, "print-access-token"]);
+            told(run.failed(Status::InvalidArgument), path);
+            // Nor is it saved.
+            let id = (option == "--auth-client-secret-file").then_some(["--auth-client-id", "id"]).into_iter().flatten();
+            let run = scene.afresh(["login", "--no-verify", option, path].into_iter().chain(id));
+            told(run.failed(Status::InvalidArgument), path);
+        }
+    }
+    assert_eq!(scene.simulator.count("connections").unwrap(), 0);
+    // Only a pair around the whole value is refused.
+    let run = finish(scene.command(["print-api-key"]).env("PL_API_KEY", "a\"b'c"), b"");
+    assert_eq!(run.line(), "a\"b'c");
 }
 
 #[test]

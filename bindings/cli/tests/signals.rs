@@ -45,7 +45,7 @@ fn a_renewal_that_is_under_way_is_kept_before_a_signal_ends_the_command() {
         let (mut child, session) = renewing(&scene);
         send(&child, signal);
         let mut errors = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
-        assert!(errors.any(|line| line.contains("a renewal is under way")));
+        assert!(errors.any(|line| line.contains("a request for tokens is in progress")));
         scene.simulator.release("gate");
         assert_eq!((child.wait().unwrap().signal(), scene.simulator.count("user.token").unwrap()), (Some(number), 1));
         // What was exchanged is there for the next one.

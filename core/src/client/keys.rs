@@ -1,9 +1,11 @@
 //! The keys of the client's server, cached.
 
 use super::{Client, Endpoint};
-use crate::error::Result;
+use crate::error::{Result, Status};
 use crate::http::{Http, Patience};
+use crate::oauth::id_token::{Algorithm, DEFAULT_ALGORITHMS};
 use crate::oauth::jwks::{self, Jwks};
+use crate::oauth::metadata::Metadata;
 use std::sync::Arc;
 
 /// Keys are asked for again after this: one that a server has withdrawn is not trusted for longer.
@@ -12,6 +14,28 @@ const KEYS_AGE_MS: u64 = 10 * 60 * 1000;
 const KEYS_SPACING_MS: u64 = 60 * 1000;
 
 impl Client {
+    /// How ID tokens may be signed: as the server announces, within [`Algorithm::ACCEPTED`]; with RS256 where it announces nothing (OpenID
+    /// Connect Core 3.1.3.7, 7.). `named`: what the token says of itself.
+    ///
+    /// Errors: as [`crate::oauth::metadata::fetch`], but for a server without metadata.
+    pub(crate) fn id_token_algorithms(&self, named: Option<Algorithm>, http: &Http, deadline_ms: u64) -> Result<Vec<Algorithm>> {
+        // A client whose configuration names the keys needs no metadata for what is accepted anyway.
+        if self.is_configured(Endpoint::Jwks) && named.is_none_or(|named| DEFAULT_ALGORITHMS.contains(&named)) {
+            return Ok(DEFAULT_ALGORITHMS.to_vec());
+        }
+        let announced = |metadata: &Metadata| Algorithm::announced(metadata.id_token_signing_alg_values_supported.as_deref());
+        let accepted = match self.metadata(http, Patience::Patient, deadline_ms) {
+            Ok(metadata) => announced(&metadata.0),
+            Err(error) if error.status() == Status::Misconfigured => return Ok(DEFAULT_ALGORITHMS.to_vec()),
+            Err(error) => return Err(error),
+        };
+        let may_be_new = named.is_some_and(|named| Algorithm::ACCEPTED.contains(&named) && !accepted.contains(&named));
+        match may_be_new.then(|| self.newer_metadata(http, Patience::Patient, deadline_ms)).flatten() {
+            Some(newer) => Ok(announced(&newer.0)),
+            None => Ok(accepted),
+        }
+    }
+
     /// The server's keys: the last copy while it is young. `refetch`: a key was not among them, so they are asked for again unless that was
     /// done a moment ago.
     pub(crate) fn keys(&self, http: &Http, refetch: bool, deadline_ms: u64) -> Result<Arc<Jwks>> {

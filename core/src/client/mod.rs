@@ -1,6 +1,9 @@
 //! One configured client and its server: endpoints, metadata and keys, client authentication. Configuration in, token set out.
 
+mod endpoints;
 mod keys;
+
+pub(crate) use endpoints::Endpoint;
 
 use crate::authorize::{Kind, Target};
 use crate::clock::Moment;
@@ -15,8 +18,11 @@ use crate::oauth::{client_credentials, refresh_token};
 use crate::platform::{Acceptance, Deployment, Subject};
 use crate::profile::client_config::{ClientType, Grant, KindOfLogin, OAuthClient, PrivateKeySource};
 use crate::secret::Secret;
+use crate::setting;
 use crate::storage::{Binding, fingerprint};
 use arc_swap::ArcSwapOption;
+use endpoints::Endpoints;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Metadata is asked again after this; until then, and when that fails, the last good copy is used.
@@ -54,73 +60,12 @@ pub(crate) struct Client {
     endpoints: Endpoints,
     redirect_uri: Option<String>,
     local_redirect_uri: Option<String>,
+    /// The file that names the server, for messages about it.
+    config_file: Option<PathBuf>,
     metadata: ArcSwapOption<(Metadata, Moment)>,
     /// The document in the form of RFC 8414, once an endpoint was missing in the other.
     rfc8414: ArcSwapOption<(Option<Metadata>, Moment)>,
     keys: ArcSwapOption<(Jwks, Moment)>,
-}
-
-/// The endpoints of a server beside its token endpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Endpoint {
-    Authorization,
-    DeviceAuthorization,
-    Revocation,
-    Introspection,
-    Userinfo,
-    Jwks,
-}
-
-impl Endpoint {
-    /// The member of the server's metadata that names it.
-    pub(crate) const fn member(self) -> &'static str {
-        match self {
-            Endpoint::Authorization => "authorization_endpoint",
-            Endpoint::DeviceAuthorization => "device_authorization_endpoint",
-            Endpoint::Revocation => "revocation_endpoint",
-            Endpoint::Introspection => "introspection_endpoint",
-            Endpoint::Userinfo => "userinfo_endpoint",
-            Endpoint::Jwks => "jwks_uri",
-        }
-    }
-
-    fn in_metadata(self, metadata: &Metadata) -> Option<&str> {
-        let named = match self {
-            Endpoint::Authorization => &metadata.authorization_endpoint,
-            Endpoint::DeviceAuthorization => &metadata.device_authorization_endpoint,
-            Endpoint::Revocation => &metadata.revocation_endpoint,
-            Endpoint::Introspection => &metadata.introspection_endpoint,
-            Endpoint::Userinfo => &metadata.userinfo_endpoint,
-            Endpoint::Jwks => &metadata.jwks_uri,
-        };
-        named.as_deref()
-    }
-}
-
-/// Endpoints that the configuration names, which go before the server's metadata.
-struct Endpoints(Vec<(Endpoint, url::Url)>);
-
-impl Endpoints {
-    /// Errors: MISCONFIGURED.
-    fn new(client: &OAuthClient, allow_insecure_loopback: bool) -> Result<Self> {
-        let named = [
-            (Endpoint::Authorization, &client.authorization_endpoint),
-            (Endpoint::DeviceAuthorization, &client.device_authorization_endpoint),
-            (Endpoint::Revocation, &client.revocation_endpoint),
-            (Endpoint::Introspection, &client.introspection_endpoint),
-            (Endpoint::Userinfo, &client.userinfo_endpoint),
-            (Endpoint::Jwks, &client.jwks_endpoint),
-        ];
-        let parsed = named
-            .into_iter()
-            .filter_map(|(endpoint, url)| Some((endpoint, url.as_deref()?)))
-            .map(|(endpoint, url)| Ok((endpoint, crate::oauth::endpoint(url, endpoint.member(), allow_insecure_loopback)?)));
-        parsed.collect::<Result<_>>().map(Endpoints)
-    }
-
-    fn get(&self, wanted: Endpoint) -> Option<&url::Url> {
-        self.0.iter().find(|(endpoint, _)| *endpoint == wanted).map(|(_, url)| url)
-    }
 }
 
 /// The hosts for the tokens of a client whose configuration names an API by its base URL: those of the built-in deployment that has the client's
@@ -149,15 +94,18 @@ impl Client {
     ///
     /// Errors: INVALID_ARGUMENT, MISCONFIGURED, UNSUPPORTED.
     pub(crate) fn new(client: &OAuthClient, deployment: &Deployment, allow_insecure_loopback: bool) -> Result<Self> {
+        let made = Client::made(client, deployment, allow_insecure_loopback);
+        made.map_err(|error| error.with_file(client.config_file.as_deref()))
+    }
+
+    fn made(client: &OAuthClient, deployment: &Deployment, allow_insecure_loopback: bool) -> Result<Self> {
         if client.client_id.is_empty() {
             return Err(Error::invalid_argument("client_id is empty"));
         }
         // A server would say no more than invalid_client, and nobody sees the line break.
         let secret = client.client_secret.as_ref().map_or("", Secret::expose);
         for (name, value) in [("client_id", client.client_id.as_str()), ("client_secret", secret)] {
-            if value.chars().any(char::is_control) {
-                return Err(Error::misconfigured(format!("{name} holds a control character; look for a line break at its end")));
-            }
+            setting::check(name, value).map_err(|error| Error::misconfigured(error.message()))?;
         }
         let subject = match client.client_type.grant() {
             Grant::ClientCredentials => Subject::M2m,
@@ -218,6 +166,7 @@ impl Client {
             endpoints: Endpoints::new(client, allow_insecure_loopback)?,
             redirect_uri: client.redirect_uri.clone(),
             local_redirect_uri: client.local_redirect_uri.clone(),
+            config_file: client.config_file.clone(),
             metadata: ArcSwapOption::empty(),
             rfc8414: ArcSwapOption::empty(),
             keys: ArcSwapOption::empty(),
@@ -241,6 +190,11 @@ impl Client {
 
     pub(crate) fn client_id(&self) -> &str {
         &self.client_id
+    }
+
+    /// The file that says who the client is; `None` for one that a call names.
+    pub(crate) fn config_file(&self) -> Option<&Path> {
+        self.config_file.as_deref()
     }
 
     pub(crate) fn issuer(&self) -> &str {
@@ -313,15 +267,24 @@ impl Client {
         patience: Patience,
         deadline_ms: u64,
     ) -> Option<(url::Url, ClientAuthentication)> {
-        let now = http.clock().now();
-        let cached = self.metadata.load_full().filter(|_| self.token_endpoint.is_none())?;
+        if self.token_endpoint.is_some() {
+            return None;
+        }
+        self.newer_metadata(http, patience, deadline_ms)?;
+        self.token_endpoint(http, patience, deadline_ms).ok().filter(|(endpoint, _)| endpoint != before)
+    }
+
+    /// The server's metadata, read again because the cached copy looks outdated; `None` where that one is young, or it cannot be read.
+    pub(crate) fn newer_metadata(&self, http: &Http, patience: Patience, deadline_ms: u64) -> Option<Arc<(Metadata, Moment)>> {
+        let (now, cached) = (http.clock().now(), self.metadata.load_full()?);
         if now.monotonic_ms.saturating_sub(cached.1.monotonic_ms) < MOVED_AGE_MS {
             return None;
         }
-        let fresh =
-            metadata::fetch(http, &self.server, &self.issuer, self.allow_insecure_loopback, patience, deadline_ms).ok()?;
-        self.metadata.store(Some(Arc::new((fresh, now))));
-        self.token_endpoint(http, patience, deadline_ms).ok().filter(|(endpoint, _)| endpoint != before)
+        let loopback = self.allow_insecure_loopback;
+        let fresh = metadata::fetch(http, &self.server, &self.issuer, loopback, patience, deadline_ms).ok()?;
+        let fresh = Arc::new((fresh, now));
+        self.metadata.store(Some(fresh.clone()));
+        Some(fresh)
     }
 
     /// The token endpoint, and how this client proves itself there. May ask the server's metadata.
@@ -385,6 +348,11 @@ impl Client {
         let read = Arc::new((read, now));
         self.rfc8414.store(Some(read.clone()));
         Some(read)
+    }
+
+    /// Whether the configuration names this endpoint itself.
+    pub(crate) fn is_configured(&self, endpoint: Endpoint) -> bool {
+        self.endpoints.get(endpoint).is_some()
     }
 
     /// As [`Client::endpoint`]. Errors: UNSUPPORTED too, where the server has none.
@@ -460,7 +428,7 @@ impl Client {
     }
 
     /// The last good copy while it is young; an older one when the server does not answer well any more.
-    fn metadata(&self, http: &Http, patience: Patience, deadline_ms: u64) -> Result<Arc<(Metadata, Moment)>> {
+    pub(crate) fn metadata(&self, http: &Http, patience: Patience, deadline_ms: u64) -> Result<Arc<(Metadata, Moment)>> {
         let now = http.clock().now();
         let cached = self.metadata.load_full();
         if let Some(cached) = &cached
@@ -479,9 +447,16 @@ impl Client {
                     log::warn!("metadata could not be read again ({error}); the last good copy is used");
                     Ok(cached)
                 }
-                None => Err(error),
+                None => Err(self.of_issuer(error)),
             },
         }
+    }
+
+    /// An error about the issuer names the file that says which it is.
+    pub(crate) fn of_issuer(&self, error: Error) -> Error {
+        let is_about_it =
+            error.status() == Status::Misconfigured || matches!(error.reason(), Some("issuer_mismatch" | "bad_issuer"));
+        error.with_file(self.config_file().filter(|_| is_about_it))
     }
 }
 
@@ -491,10 +466,11 @@ fn proof(client: &OAuthClient) -> Result<Proof> {
         (Some(secret), None) if !secret.is_empty() => Ok(Proof::Secret(secret.clone())),
         (None, Some(PrivateKeySource::Pem(pem))) => Ok(Proof::Key(PrivateKey::from_pem(pem.expose(), client.kid.as_deref())?)),
         (None, Some(PrivateKeySource::File(path))) => {
-            let named = |what: &str| Error::misconfigured(format!("client_privkey_file: {what}"));
-            let pem = file::read_secret_file(path).map_err(|error| named(error.message()))?;
-            let pem = std::str::from_utf8(&pem).map(Secret::from).map_err(|_| named("the file is not text"))?;
-            Ok(Proof::Key(PrivateKey::from_pem(pem.expose(), client.kid.as_deref())?))
+            let named = |error: Error| Error::new(error.status(), format!("client_privkey_file: {}", error.message()));
+            let of_file = |error: Error| named(error.with_file(Some(path)));
+            let pem = file::read_secret_file(path).map_err(named)?;
+            let pem = std::str::from_utf8(&pem).map_err(|_| of_file(Error::misconfigured("the file is not text")))?;
+            PrivateKey::from_pem(pem, client.kid.as_deref()).map(Proof::Key).map_err(of_file)
         }
         (None, None) if client.client_type.grant() == Grant::RefreshToken => Ok(Proof::None),
         _ => Err(Error::invalid_argument(

@@ -7,6 +7,7 @@ use super::{LoginOptions, Outcome, Progress, Prompt, PromptKind};
 use crate::error::{Error, Result, Status};
 use crate::http::Patience;
 use crate::oauth::authorization_code::{self, Attempt, Parameters, Response};
+use crate::oauth::token_endpoint::Received;
 use crate::secret::Secret;
 use crate::session::{Endpoint, Interrupt, LoggedIn, Person, deadline_ms, interruptibly};
 use std::sync::MutexGuard;
@@ -295,14 +296,21 @@ impl BrowserLogin {
 
     /// Exchanges the code, once: whatever happens it is not sent again.
     fn redeem(&self, code: &Secret) -> Result<LoggedIn> {
-        let give_back = |tokens, person: &Person| person.give_back(&tokens);
+        let revoke = |received: Received, person: &Person| person.revoke_unwanted(received.members());
         let code = code.clone();
-        let tokens = self.under_way.request(self.under_way.person().timeout(), give_back, move |this, deadline| {
+        let received = self.under_way.request(self.under_way.person().timeout(), revoke, move |this, deadline| {
             let (client, http) = (this.person().client(), this.person().http());
             let (endpoint, authentication) = client.token_endpoint(http, Patience::Patient, deadline)?;
             let attempt = &this.way().attempt;
             authorization_code::redeem(http, &endpoint, &authentication, attempt, &code, this.scopes(), deadline)
         })?;
+        let tokens = match received {
+            Received::Usable(tokens) => tokens,
+            Received::Unusable(error, members) => {
+                self.under_way.person().revoke_unwanted(&members);
+                return Err(error);
+            }
+        };
         self.under_way.keep(tokens, Some(self.browser().attempt.nonce()))
     }
 }

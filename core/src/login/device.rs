@@ -212,11 +212,12 @@ impl DeviceLogin {
         // One request that is not answered must not take all of the time there is.
         let timeout = login.person().timeout().min(Duration::from_millis(self.expires_in_ms().max(1)));
         let started = Instant::now();
-        let give_back = |poll, person: &Person| match poll {
-            Poll::Granted(tokens) => person.give_back(&tokens),
+        let revoke = |poll, person: &Person| match poll {
+            Poll::Granted(tokens) => person.revoke_unwanted(&tokens.members),
+            Poll::Unusable { received, .. } => person.revoke_unwanted(&received),
             Poll::Pending | Poll::SlowDown | Poll::Unreachable { .. } => {}
         };
-        let answer = login.request(timeout, give_back, |this, deadline| {
+        let answer = login.request(timeout, revoke, |this, deadline| {
             let (client, http) = (this.person().client(), this.person().http());
             let (endpoint, authentication) = client.token_endpoint(http, Patience::Once, deadline)?;
             let device_code = &this.way().authorization.device_code;
@@ -238,6 +239,10 @@ impl DeviceLogin {
             Poll::Granted(tokens) => {
                 let outcome = login.keep(tokens, None);
                 return Some(login.end(&mut login.lock(), outcome));
+            }
+            Poll::Unusable { error, received } => {
+                login.person().revoke_unwanted(&received);
+                return Some(login.end(&mut login.lock(), Err(error)));
             }
             Poll::Unreachable { error, .. } => {
                 login.lock().way.trouble = Some(error.clone());

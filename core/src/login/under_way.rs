@@ -3,7 +3,7 @@
 use super::{LoginOptions, Outcome, cancelled};
 use crate::credential::TokenSet;
 use crate::error::{Error, Result, Status};
-use crate::session::{Interrupt, LoggedIn, OtherSubject, Person, Wait, deadline_ms, interruptibly_or};
+use crate::session::{Interrupt, LoggedIn, OtherSubject, Pending, Person, Wait, deadline_ms, interruptibly_or};
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -191,10 +191,15 @@ impl<W: Way> UnderWay<W> {
         let person = self.shared.person.clone();
         // Without the question, which is for whoever waits here.
         let this = UnderWay { interrupt: None, ..self.clone() };
+        // Until what comes late is being revoked: a process that ends waits a while for it.
+        let pending = Pending::new();
         interruptibly_or(
             wait,
             "the login",
-            move |late| unwanted(late, &person),
+            move |late| {
+                unwanted(late, &person);
+                drop(pending);
+            },
             move || {
                 let deadline = deadline_ms(this.person().http(), timeout);
                 call(&this, deadline)

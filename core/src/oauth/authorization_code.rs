@@ -2,10 +2,9 @@
 //! Connect Core 3.1.2.
 
 use super::client_authentication::ClientAuthentication;
-use super::token_endpoint::{self, TokenRequest};
+use super::token_endpoint::{self, Received, TokenRequest};
 use super::{exchange, pkce};
 use crate::clock::Random;
-use crate::credential::TokenSet;
 use crate::error::{Error, Result, Status};
 use crate::http::{Form, Http, Patience, Replay};
 use crate::secret::{Secret, equal_in_constant_time};
@@ -197,14 +196,14 @@ pub fn redeem(
     code: &Secret,
     scopes: &[String],
     deadline_ms: u64,
-) -> Result<TokenSet> {
+) -> Result<Received> {
     let mut form = Form::default();
     form.add("grant_type", "authorization_code")?;
     form.add("code", code.expose())?;
     form.add("redirect_uri", &attempt.redirect_uri)?;
     form.add("code_verifier", attempt.verifier.expose())?;
     let request = TokenRequest { endpoint, form, authentication, scopes, replay: Replay::Once };
-    token_endpoint::send(http, request, Patience::Patient, deadline_ms).map_err(|error| match error.oauth_error() {
+    token_endpoint::receive(http, request, Patience::Patient, deadline_ms).map_err(|error| match error.oauth_error() {
         Some("invalid_grant") => {
             let message = "the authorization server did not accept the code of this login; it may have been used or be too old: log in again";
             exchange::reworded(&error, Status::LoginRequired, message).with_reason("expired")

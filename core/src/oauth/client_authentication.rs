@@ -126,6 +126,13 @@ fn form_encode(text: &str) -> String {
     url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
+/// What to do about an encrypted key. `openssl pkey` reads both kinds of encryption, of PKCS #8 and of traditional PEM, which `openssl pkcs8` does not.
+pub(crate) fn encrypted(what: &str) -> Error {
+    let advice = "encrypted private keys are not read. Decrypt it with `openssl pkey -in KEY -out PLAIN`, protect PLAIN from other users, set \
+                  client_privkey_file to it, and remove client_privkey_password";
+    Error::new(crate::error::Status::Unsupported, format!("{what}; {advice}"))
+}
+
 /// A client's private key, RSA (RS256) or EC P-256 (ES256).
 #[derive(Clone)]
 pub struct PrivateKey {
@@ -146,10 +153,7 @@ impl PrivateKey {
     /// Errors: MISCONFIGURED (no key in it, not RSA or P-256), UNSUPPORTED (encrypted).
     pub fn from_pem(pem: &str, kid: Option<&str>) -> Result<Self> {
         if pem.contains("ENCRYPTED") {
-            return Err(Error::new(
-                crate::error::Status::Unsupported,
-                "the client's private key is encrypted; decrypt it with `openssl pkcs8 -in KEY -out PLAIN` and protect the file instead",
-            ));
+            return Err(encrypted("the client's private key is encrypted"));
         }
         let read = EncodingKey::from_rsa_pem(pem.as_bytes())
             .map(|key| (key, Algorithm::RS256))

@@ -2,8 +2,8 @@
 
 use super::client_authentication::ClientAuthentication;
 use super::exchange;
-use super::token_endpoint::{self, TokenRequest};
-use crate::credential::TokenSet;
+use super::token_endpoint::{self, Received, TokenRequest};
+use crate::credential::{TokenMembers, TokenSet};
 use crate::error::{Error, Result, Status};
 use crate::http::{Form, Http, Patience, Replay};
 use crate::secret::Secret;
@@ -134,6 +134,13 @@ fn shown_uri(uri: &str, member: &str, allow_insecure_loopback: bool) -> Result<S
 pub enum Poll {
     /// The person has agreed.
     Granted(TokenSet),
+    /// The same, and what the server gave cannot be used.
+    Unusable {
+        /// Why.
+        error: Error,
+        /// The tokens, which are good at the server until they are revoked.
+        received: TokenMembers,
+    },
     /// The person has not decided yet.
     Pending,
     /// The same, and the server is asked too often.
@@ -162,8 +169,9 @@ pub fn poll(
     form.add("grant_type", GRANT_TYPE)?;
     form.add("device_code", device_code.expose())?;
     let request = TokenRequest { endpoint, form, authentication, scopes, replay: Replay::Once };
-    let error = match token_endpoint::send(http, request, Patience::Once, deadline_ms) {
-        Ok(tokens) => return Ok(Poll::Granted(tokens)),
+    let error = match token_endpoint::receive(http, request, Patience::Once, deadline_ms) {
+        Ok(Received::Usable(tokens)) => return Ok(Poll::Granted(tokens)),
+        Ok(Received::Unusable(error, received)) => return Ok(Poll::Unusable { error, received }),
         Err(error) => error,
     };
     match error.oauth_error() {
@@ -226,7 +234,7 @@ impl Schedule {
                 self.failures = 0;
                 self.interval_ms = self.interval_ms.saturating_add(FIVE_SECONDS_MS);
             }
-            Poll::Pending | Poll::Granted(_) => self.failures = 0,
+            Poll::Pending | Poll::Granted(_) | Poll::Unusable { .. } => self.failures = 0,
         }
         let doubled_ms = self.interval_ms.saturating_mul(1 << self.failures.min(16));
         let wait_ms = doubled_ms.min(LONGEST_BACKOFF_MS.max(self.interval_ms)).max(asked_ms);

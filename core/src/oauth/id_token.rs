@@ -62,10 +62,20 @@ impl Algorithm {
         }
     }
 
-    /// Those that a server's metadata announces and that are known here; RS256 where it announces none of them.
+    /// What is accepted if a server announces it (`id_token_signing_alg_values_supported`, OpenID Connect Discovery 3).
+    pub const ACCEPTED: [Algorithm; 4] = [Algorithm::Rs256, Algorithm::Ps256, Algorithm::Es256, Algorithm::EdDsa];
+
+    /// Those of [`Algorithm::ACCEPTED`] that a server's metadata announces; RS256 where it announces none of them.
     pub fn announced(supported: Option<&[String]>) -> Vec<Self> {
-        let known: Vec<Self> = supported.unwrap_or_default().iter().filter_map(|name| Algorithm::from_name(name)).collect();
-        if known.is_empty() { DEFAULT_ALGORITHMS.to_vec() } else { known }
+        let named = supported.unwrap_or_default().iter().filter_map(|name| Algorithm::from_name(name));
+        let accepted: Vec<Self> = named.filter(|algorithm| Algorithm::ACCEPTED.contains(algorithm)).collect();
+        if accepted.is_empty() { DEFAULT_ALGORITHMS.to_vec() } else { accepted }
+    }
+
+    /// What a token says of itself, unverified: to know whether the server's metadata must be asked.
+    pub(crate) fn named_by(id_token: &str) -> Option<Self> {
+        let header = object(id_token.split('.').next()?)?;
+        Algorithm::from_name(header.get("alg")?.as_str()?)
     }
 
     /// The only type of key that makes such signatures.
@@ -238,8 +248,14 @@ fn algorithm(header: &Map<String, Value>, agreed: &[Algorithm]) -> Result<Algori
     let agreed = if agreed.is_empty() { DEFAULT_ALGORITHMS } else { agreed };
     let named = header.get("alg").and_then(Value::as_str).unwrap_or("");
     agreed.iter().copied().find(|algorithm| algorithm.name() == named).ok_or_else(|| {
-        let agreed: Vec<&str> = agreed.iter().map(|algorithm| algorithm.name()).collect();
-        let message = format!("the ID token is signed with '{}'; only {} is accepted", one_line(named, 40), agreed.join(", "));
+        let names = |algorithms: &[Algorithm]| algorithms.iter().map(|one| one.name()).collect::<Vec<_>>().join(", ");
+        let message = format!(
+            "the ID token is signed with '{}'; only {} is accepted here. Let the server sign this client's ID tokens with one of {}, and \
+             announce it in id_token_signing_alg_values_supported",
+            one_line(named, 40),
+            names(agreed),
+            names(&Algorithm::ACCEPTED)
+        );
         invalid("bad_algorithm", &message)
     })
 }

@@ -30,24 +30,67 @@ pub struct TokenRequest<'a> {
     pub replay: Replay,
 }
 
+/// A response that holds tokens.
+#[derive(Debug)]
+pub enum Received {
+    /// They can be used.
+    Usable(TokenSet),
+    /// They cannot: why, and the tokens, which are good at the server until they are revoked.
+    Unusable(Error, TokenMembers),
+}
+
+impl Received {
+    /// What the server gave.
+    pub fn members(&self) -> &TokenMembers {
+        match self {
+            Received::Usable(tokens) => &tokens.members,
+            Received::Unusable(_, members) => members,
+        }
+    }
+
+    /// Errors: why the tokens cannot be used.
+    pub fn usable(self) -> Result<TokenSet> {
+        match self {
+            Received::Usable(tokens) => Ok(tokens),
+            Received::Unusable(error, _) => Err(error),
+        }
+    }
+}
+
 /// Scope tokens are printable ASCII without space, quote and backslash (RFC 6749 3.3).
 ///
 /// Errors: INVALID_ARGUMENT.
 pub fn check_scopes(scopes: &[String]) -> Result<()> {
     let fits = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
-    if scopes.iter().all(|scope| !scope.is_empty() && scope.bytes().all(fits)) {
-        return Ok(());
+    for scope in scopes {
+        crate::setting::check("a scope", scope)?;
+        if scope.is_empty() || !scope.bytes().all(fits) {
+            return Err(Error::invalid_argument(
+                "a scope is empty or holds a space, a quote, a backslash or a non-ASCII character; give each scope by itself",
+            ));
+        }
     }
-    Err(Error::invalid_argument(
-        "a scope is empty or holds a space, a quote, a backslash or a non-ASCII character; give each scope by itself",
-    ))
+    Ok(())
 }
 
 /// Sends the request and checks the answer.
 ///
 /// Blocks; uses the network. Errors: MISCONFIGURED (invalid_client, invalid_scope, ...), DENIED, LOGIN_REQUIRED, UNAVAILABLE, TIMEOUT, PROTOCOL.
 pub fn send(http: &Http, request: TokenRequest<'_>, patience: Patience, deadline_ms: u64) -> Result<TokenSet> {
-    let is_refresh = request.form.has("refresh_token");
+    let (is_refresh, scopes) = (request.form.has("refresh_token"), request.scopes);
+    match receive(http, request, patience, deadline_ms)? {
+        // The refresh token that has taken the place of the one sent is kept whatever its access token is like.
+        Received::Unusable(error, mut members) if is_refresh && members.text("refresh_token").is_some() => {
+            log::warn!("the renewed access token cannot be used: {error}");
+            members.forget("access_token");
+            Ok(TokenSet { access_token: Secret::default(), lifetime_ms: 0, scopes: scopes.to_vec(), members })
+        }
+        received => received.usable(),
+    }
+}
+
+/// As [`send`], with the tokens of a response that cannot be used: a login revokes them.
+pub fn receive(http: &Http, request: TokenRequest<'_>, patience: Patience, deadline_ms: u64) -> Result<Received> {
     let (http_request, response) =
         exchange::post(http, request.endpoint, request.authentication, request.form, request.replay, patience, deadline_ms)?;
     let now_unix_ms = http.clock().now().unix_ms;
@@ -59,21 +102,18 @@ pub fn send(http: &Http, request: TokenRequest<'_>, patience: Patience, deadline
     if let Some(error) = exchange::error_response(&http_request, &response, &document) {
         return Err(exchange::name_client(error, request.authentication));
     }
-    let rotated = rotated(&document, is_refresh);
-    match (token_response(document.take(), request.scopes, now_unix_ms / 1000, response.date), rotated) {
-        (Err(error), Some(members)) => {
-            log::warn!("the renewed access token cannot be used: {error}");
-            Ok(TokenSet { access_token: Secret::default(), lifetime_ms: 0, scopes: request.scopes.to_vec(), members })
-        }
-        (answer, _) => answer.map_err(Error::with_unusable_response),
+    let tokens = tokens_in(&document);
+    match token_response(document.take(), request.scopes, now_unix_ms / 1000, response.date) {
+        Ok(usable) => Ok(Received::Usable(usable)),
+        Err(error) => Ok(Received::Unusable(error.with_unusable_response(), tokens)),
     }
 }
 
-/// What must be kept of an answer whatever its access token is like: the refresh token that has taken the place of the one sent.
-fn rotated(document: &Value, is_refresh: bool) -> Option<TokenMembers> {
-    let refresh_token = document.get("refresh_token").filter(|token| token.as_str().is_some_and(|token| !token.is_empty()))?;
-    let members = serde_json::Map::from_iter([("refresh_token".to_owned(), refresh_token.clone())]);
-    is_refresh.then(|| TokenMembers(members))
+/// The tokens of a response, as far as they are texts.
+fn tokens_in(document: &Value) -> TokenMembers {
+    let text = |name: &str| document.get(name).filter(|token| token.as_str().is_some_and(|token| !token.is_empty()));
+    let tokens = ["refresh_token", "access_token"].into_iter().filter_map(|name| Some((name.to_owned(), text(name)?.clone())));
+    TokenMembers(tokens.collect())
 }
 
 /// Checks a successful answer and settles how long its token lives.
@@ -172,5 +212,10 @@ fn lifetime_ms(expires_in: Option<&Value>, access_token: &str, now: u64, date: O
 }
 
 fn expires_in_seconds(value: &Value) -> Result<f64> {
-    exchange::number(value).ok_or_else(|| Error::protocol("the token response's expires_in is not a number"))
+    match exchange::number(value) {
+        Some(seconds) if seconds.is_finite() => Ok(seconds),
+        Some(_) => Err(Error::protocol("the token response's expires_in is infinite; a JSON number is finite (RFC 8259 6)")
+            .with_reason("lifetime_unusable")),
+        None => Err(Error::protocol("the token response's expires_in is not a number")),
+    }
 }

@@ -7,10 +7,13 @@ use super::members::Members;
 use crate::error::{Error, Result, Status};
 use crate::oauth::client_authentication as authentication;
 use crate::secret::Secret;
+use crate::setting;
 use serde_json::Value;
 use std::path::PathBuf;
 
 const MAX_CONFIG_BYTES: usize = 1024 * 1024;
+/// PEM and documents; what a key's file is encrypted with is not used.
+const OF_MANY_LINES: [&str; 3] = ["client_privkey", "client_privkey_password", "deployment"];
 /// The scheme of API keys in `Authorization`, as the SDK names it.
 const API_KEY_SCHEME: &str = "api-key";
 
@@ -66,6 +69,8 @@ pub struct OAuthClient {
     pub audience: Option<String>,
     /// Further parameters of the token request.
     pub extra: Vec<(String, String)>,
+    /// The file that says all this, for messages.
+    pub config_file: Option<PathBuf>,
 }
 
 /// Where a private key is.
@@ -176,6 +181,12 @@ fn missing(field: &str) -> Error {
     Error::misconfigured(format!("the client configuration needs {field}"))
 }
 
+/// Errors: MISCONFIGURED.
+fn check(field: &str, value: &str) -> Result<()> {
+    let name = format!("{} in the client configuration", crate::text::one_line(field, 60));
+    setting::check(&name, value).map_err(|error| Error::misconfigured(error.message()))
+}
+
 struct Fields<'a>(&'a Members);
 
 impl<'a> Fields<'a> {
@@ -186,7 +197,12 @@ impl<'a> Fields<'a> {
     fn optional(&self, field: &str) -> Result<Option<&'a str>> {
         match self.get(field) {
             None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text.as_str()).filter(|text| !text.is_empty())),
+            Some(Value::String(text)) => {
+                if !OF_MANY_LINES.contains(&field) {
+                    check(field, text)?;
+                }
+                Ok(Some(text.as_str()).filter(|text| !text.is_empty()))
+            }
             Some(_) => Err(Error::misconfigured(format!("{field} in the client configuration must be a string"))),
         }
     }
@@ -203,7 +219,13 @@ impl<'a> Fields<'a> {
         let wrong = || Error::misconfigured(format!("{field} in the client configuration must be a list of strings"));
         match self.get(field) {
             None => Ok(Vec::new()),
-            Some(Value::Array(items)) => items.iter().map(|item| item.as_str().map(str::to_owned).ok_or_else(wrong)).collect(),
+            Some(Value::Array(items)) => {
+                let text = |item: &Value| {
+                    let text = item.as_str().ok_or_else(wrong)?;
+                    check(field, text).map(|()| text.to_owned())
+                };
+                items.iter().map(text).collect()
+            }
             Some(_) => Err(wrong()),
         }
     }
@@ -250,15 +272,15 @@ impl<'a> Fields<'a> {
             scopes: self.list("scopes")?,
             audience: audiences.into_iter().next(),
             extra: self.extra()?,
+            config_file: None,
         })
     }
 
     fn private_key(&self) -> Result<PrivateKeySource> {
         if self.optional("client_privkey_password")?.is_some() {
-            return Err(Error::new(
-                Status::Unsupported,
-                "encrypted private keys are not read; decrypt the key with `openssl pkcs8` and remove client_privkey_password",
-            ));
+            let key = self.optional("client_privkey_file")?.unwrap_or("client_privkey");
+            let what = format!("client_privkey_password is set for {}", crate::text::one_line(key, 200));
+            return Err(authentication::encrypted(&what));
         }
         match (self.optional("client_privkey")?, self.optional("client_privkey_file")?) {
             (Some(pem), _) => Ok(PrivateKeySource::Pem(Secret::from(pem))),
@@ -302,7 +324,9 @@ impl<'a> Fields<'a> {
             None => {}
             Some(Value::Object(more)) => {
                 for (name, value) in more {
-                    extra.push((name.clone(), value.as_str().ok_or_else(wrong)?.to_owned()));
+                    let value = value.as_str().ok_or_else(wrong)?;
+                    check(name, value)?;
+                    extra.push((name.clone(), value.to_owned()));
                 }
             }
             Some(_) => return Err(wrong()),

@@ -6,6 +6,7 @@ use super::root::{Root, is_encrypted};
 use super::{built_in, names};
 use crate::error::{Error, Result, Status};
 use crate::file::{self, Directory};
+use crate::setting;
 use crate::storage::{document, files};
 use crate::text::one_line;
 use std::path::{Path, PathBuf};
@@ -36,14 +37,25 @@ pub fn open(root: &Root, name: &str) -> Result<Profile> {
 fn load(root: &Root, name: &str) -> Result<Profile> {
     let directory = names::directory(name)?;
     let stored = || match root.token_file(&directory)? {
-        Some(file) => read_members(root, &file),
+        Some(file) => {
+            let members = read_members(root, &file)?;
+            for member in ["api_key", "key"] {
+                let value = members.as_ref().and_then(|members| members.text(member)).unwrap_or_default();
+                setting::check(&format!("{member} in {}", file.display()), value)
+                    .map_err(|error| Error::misconfigured(error.message()))?;
+            }
+            Ok(members)
+        }
         None => Ok(None),
     };
     if let Some(config) = built_in::config(&directory, &stored) {
         return Ok(Profile { name: name.to_owned(), config: config?, config_file: None, built_in: true });
     }
     let (file, members) = find(root, name)?;
-    let config = ClientConfig::from_members(&members, &stored).map_err(|error| named(&error, &file))?;
+    let mut config = ClientConfig::from_members(&members, &stored).map_err(|error| named(error, &file))?;
+    if let ClientConfig::OAuth(client) = &mut config {
+        client.config_file = Some(file.clone());
+    }
     Ok(Profile { name: name.to_owned(), config, config_file: Some(file), built_in: false })
 }
 
@@ -118,11 +130,9 @@ pub(super) fn read_members(root: &Root, path: &Path) -> Result<Option<Members>> 
 }
 
 /// Says which file is meant; a person who must log in does not care.
-fn named(error: &Error, file: &Path) -> Error {
+fn named(error: Error, file: &Path) -> Error {
     match error.status() {
-        Status::Misconfigured | Status::Unsupported => {
-            Error::new(error.status(), format!("{}: {}", file.display(), error.message()))
-        }
-        _ => error.clone(),
+        Status::Misconfigured | Status::Unsupported => error.with_file(Some(file)),
+        _ => error,
     }
 }

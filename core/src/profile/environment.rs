@@ -1,6 +1,7 @@
 //! Environment variables and the home directory, injectable.
 
 use crate::error::{Error, Result};
+use crate::setting;
 use std::collections::HashMap;
 use std::path::PathBuf;
 
@@ -19,10 +20,21 @@ pub trait Environment: Send + Sync {
     }
 }
 
-/// A variable as text; an empty one counts as unset.
+/// A key, an id, a secret, a name, a path: a variable as text that was quoted and pasted well; an empty one counts as unset.
+///
+/// Errors: MISCONFIGURED when it is not Unicode, or [`crate::setting::check`] finds something.
+pub fn variable(environment: &dyn Environment, name: &str) -> Result<Option<String>> {
+    let value = text(environment, name)?;
+    match value.as_deref().and_then(setting::flaw) {
+        None => Ok(value),
+        Some(flaw) => Err(Error::misconfigured(format!("the environment variable {name} {flaw}"))),
+    }
+}
+
+/// A variable as text, whatever it holds; an empty one counts as unset.
 ///
 /// Errors: MISCONFIGURED when it is not Unicode.
-pub fn variable(environment: &dyn Environment, name: &str) -> Result<Option<String>> {
+pub fn text(environment: &dyn Environment, name: &str) -> Result<Option<String>> {
     match environment.raw(name).map(std::ffi::OsString::into_string) {
         None => Ok(None),
         Some(Ok(value)) => Ok(Some(value).filter(|value| !value.is_empty())),

@@ -10,6 +10,7 @@ use crate::error::{Error, Result, Status};
 use crate::file::{self, Directory, Kind};
 use crate::platform::{Deployment, SCOPE_OFFLINE_ACCESS};
 use crate::secret::Secret;
+use crate::setting;
 use crate::storage::{FileStorage, Storage, document, files};
 use serde_json::json;
 use std::ffi::{OsStr, OsString};
@@ -213,11 +214,7 @@ impl Profiles {
             return Err(Error::invalid_argument("a machine-to-machine client needs its id and its secret"));
         }
         for (name, value) in [("client_id", client_id.as_str()), ("client_secret", client_secret.expose())] {
-            if value.chars().any(char::is_control) {
-                return Err(Error::invalid_argument(format!(
-                    "{name} holds a control character; look for a line break at its end"
-                )));
-            }
+            setting::check(name, value)?;
         }
         if scopes.iter().any(|scope| scope == SCOPE_OFFLINE_ACCESS) {
             return Err(Error::invalid_argument("a machine-to-machine client must not ask for offline_access; leave it out"));

@@ -6,6 +6,7 @@ use super::root::Root;
 use crate::error::{Error, Result};
 use crate::file;
 use crate::secret::Secret;
+use crate::setting;
 use crate::storage::{document, files};
 use serde_json::Value;
 
@@ -48,7 +49,12 @@ pub fn read(root: &Root) -> (Preferences, Vec<String>) {
         if members.0.get(name).is_some_and(|value| !value.is_string() && !value.is_null()) {
             notes.push(format!("{name} in {NAME} is not a text and was passed over"));
         }
-        members.text(name).map(str::to_owned)
+        let value = members.text(name)?;
+        if let Some(flaw) = setting::flaw(value) {
+            notes.push(format!("{name} in {NAME} {flaw}; it was passed over"));
+            return None;
+        }
+        Some(value.to_owned())
     };
     let preferences = Preferences {
         profile: text(PROFILE),

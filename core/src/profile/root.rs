@@ -4,6 +4,7 @@ use super::environment::{Environment, HOME_VARIABLE};
 use super::names;
 use crate::error::{Error, Result};
 use crate::file::CheckedPath;
+use crate::setting;
 use crate::storage::sops::Sops;
 use std::ffi::OsString;
 use std::io::ErrorKind;
@@ -35,14 +36,15 @@ pub struct Root {
 impl Root {
     /// By option, else by `PLANETKEY_STORAGE_ROOT`, else the home directory; without any of them a root without a place.
     ///
-    /// Touches no file. Errors: INVALID_ARGUMENT for an empty option.
+    /// Touches no file. Errors: INVALID_ARGUMENT for an empty option; what [`setting::check`] finds.
     pub fn new(environment: &dyn Environment, storage_root: Option<&str>) -> Result<Root> {
         let named = match storage_root {
             Some("") => return Err(Error::invalid_argument("storage_root is empty; leave it out or name a directory")),
-            Some(option) => Some(expanded(environment, "storage_root", PathBuf::from(option))?),
-            None => path_variable(environment, STORAGE_ROOT_VARIABLE)
-                .map(|path| expanded(environment, STORAGE_ROOT_VARIABLE, path))
-                .transpose()?,
+            Some(option) => {
+                setting::check("storage_root", option)?;
+                Some(expanded(environment, "storage_root", PathBuf::from(option))?)
+            }
+            None => storage_root_of(environment)?,
         };
         let home = environment.home().map(absolute);
         let configuration = path_variable(environment, "XDG_CONFIG_HOME").or(home.as_ref().map(|home| home.join(".config")));
@@ -203,6 +205,15 @@ pub(super) fn is_there(path: &Path) -> bool {
 /// Whether sops has encrypted this file: the SDK goes by the name, too.
 pub(super) fn is_encrypted(path: &Path) -> bool {
     path.to_string_lossy().ends_with(".sops.json")
+}
+
+/// What the environment says. A directory is not made under a name that was quoted by mistake.
+fn storage_root_of(environment: &dyn Environment) -> Result<Option<PathBuf>> {
+    let Some(path) = path_variable(environment, STORAGE_ROOT_VARIABLE) else { return Ok(None) };
+    if let Some(flaw) = path.to_str().and_then(setting::flaw) {
+        return Err(Error::misconfigured(format!("the environment variable {STORAGE_ROOT_VARIABLE} {flaw}")));
+    }
+    expanded(environment, STORAGE_ROOT_VARIABLE, path).map(Some)
 }
 
 /// A path of any bytes; an empty variable is unset.

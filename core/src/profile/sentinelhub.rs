@@ -5,6 +5,7 @@ use super::root::Root;
 use crate::error::{Error, Result};
 use crate::file;
 use crate::secret::Secret;
+use crate::setting;
 use crate::text::one_line;
 
 /// The section that sentinelhub-py uses where none is named.
@@ -50,7 +51,10 @@ impl Section {
     fn from_toml(section: &toml::Table, profile: &str) -> Result<Self> {
         let text = |key: &str| match section.get(key) {
             None => Ok(None),
-            Some(toml::Value::String(text)) => Ok(Some(text.clone()).filter(|text| !text.is_empty())),
+            Some(toml::Value::String(text)) => match setting::flaw(text) {
+                Some(flaw) => Err(wrong(&format!("has a wrong {key}: it {flaw}"), profile)),
+                None => Ok(Some(text.clone()).filter(|text| !text.is_empty())),
+            },
             Some(_) => Err(wrong(&format!("has a {key} that is not a string"), profile)),
         };
         // The former setting goes before the present one, as in sentinelhub-py.

@@ -6,7 +6,7 @@ use super::person::Person;
 use crate::client::Endpoint;
 use crate::error::{Error, Result};
 use crate::http::{Http, Patience};
-use crate::oauth::id_token::{self, Claims, Expected, Verification};
+use crate::oauth::id_token::{self, Algorithm, Claims, Expected, Verification};
 use crate::oauth::{exchange, introspection, userinfo};
 use crate::secret::Secret;
 use serde_json::{Map, Value};
@@ -132,17 +132,20 @@ impl Person {
         interruptibly(self.wait(), "verifying the ID token", move || {
             let (http, client) = (person.http(), person.client());
             let deadline_ms = deadline_ms(http, person.timeout());
+            let algorithms = client.id_token_algorithms(Algorithm::named_by(id_token.expose()), http, deadline_ms)?;
             for refetch in [false, true] {
                 let keys = client.keys(http, refetch, deadline_ms)?;
                 let expected = Expected {
                     issuer: client.issuer(),
                     client_id: client.client_id(),
                     nonce: nonce.as_deref(),
-                    algorithms: id_token::DEFAULT_ALGORITHMS,
+                    algorithms: &algorithms,
                     now: http.clock().now().unix_ms / 1000,
                     check_expiry,
                 };
-                if let Verification::Valid(claims) = id_token::verify(id_token.expose(), &keys, &expected)? {
+                if let Verification::Valid(claims) =
+                    id_token::verify(id_token.expose(), &keys, &expected).map_err(|error| client.of_issuer(error))?
+                {
                     return Ok(claims);
                 }
             }

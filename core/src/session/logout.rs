@@ -4,6 +4,7 @@ use super::interruptible::interruptibly;
 use super::person::Person;
 use super::{Interrupt, Session};
 use crate::client::Endpoint;
+use crate::credential::TokenMembers;
 use crate::error::{Error, Result, Status};
 use crate::http::Patience;
 use crate::oauth::revocation;
@@ -76,7 +77,7 @@ fn log_out(cache: &Arc<TokenCache>, revoke: bool, timeout: Duration, interrupt: 
     let revoke = revoke.then_some(|refresh_token| match refresh_token {
         Ok(Some(refresh_token)) => {
             let left = deadline.saturating_duration_since(Instant::now()).min(LONGEST_REVOCATION);
-            revoke_at_server(cache, refresh_token, Wait { timeout: left, ..wait })
+            revoke_at_server(cache, refresh_token, "refresh_token", Wait { timeout: left, ..wait })
         }
         Ok(None) => Ok(Revocation::NotAsked),
         // What cannot be read may hold a refresh token.
@@ -86,8 +87,8 @@ fn log_out(cache: &Arc<TokenCache>, revoke: bool, timeout: Duration, interrupt: 
     Ok(LoggedOut { removed, revocation: revocation.unwrap_or(Revocation::NotAsked) })
 }
 
-/// Revokes the token (RFC 7009). Errors: CANCELLED before anything was sent; what was sent is not taken back.
-fn revoke_at_server(cache: &Arc<TokenCache>, refresh_token: Secret, wait: Wait<'_>) -> Result<Revocation> {
+/// Revokes a token; `hint` says which one it is (RFC 7009 2.1). Errors: CANCELLED before anything was sent; what was sent is not taken back.
+fn revoke_at_server(cache: &Arc<TokenCache>, token: Secret, hint: &'static str, wait: Wait<'_>) -> Result<Revocation> {
     let timeout_ms = u64::try_from(wait.timeout.as_millis()).unwrap_or(u64::MAX);
     let deadline_ms = cache.now().plus_ms(timeout_ms).monotonic_ms;
     let this = cache.clone();
@@ -104,8 +105,8 @@ fn revoke_at_server(cache: &Arc<TokenCache>, refresh_token: Secret, wait: Wait<'
         Err(error) => return Ok(Revocation::Unknown(error)),
     };
     let this = cache.clone();
-    let outcome = interruptibly(wait, "giving the refresh token back", move || {
-        revocation::revoke(this.http(), &endpoint, &authentication, &refresh_token, "refresh_token", Patience::Once, deadline_ms)
+    let outcome = interruptibly(wait, "revoking the token", move || {
+        revocation::revoke(this.http(), &endpoint, &authentication, &token, hint, Patience::Once, deadline_ms)
     });
     Ok(match outcome {
         Ok(revocation::Revocation::Revoked) => Revocation::Revoked,
@@ -116,9 +117,23 @@ fn revoke_at_server(cache: &Arc<TokenCache>, refresh_token: Secret, wait: Wait<'
 }
 
 impl Person {
-    /// Gives a refresh token back that nobody will use. Blocks; uses the network.
-    pub(super) fn revoke(&self, refresh_token: Secret) -> Revocation {
+    /// Revokes tokens that nobody will use, and says what became of the refresh token, else of the access token. With the refresh token most
+    /// servers end the access token too, and need not (RFC 7009 2.1), so that it is revoked as well. Blocks; uses the network.
+    pub(super) fn revoke(&self, received: &TokenMembers) -> Revocation {
         let wait = Wait { timeout: LONGEST_REVOCATION, interrupt: None };
-        revoke_at_server(self.cache(), refresh_token, wait).unwrap_or_else(Revocation::Unknown)
+        let revoke = |hint| {
+            let token = received.text(hint).map(Secret::from)?;
+            Some(revoke_at_server(self.cache(), token, hint, wait).unwrap_or_else(Revocation::Unknown))
+        };
+        match (revoke("refresh_token"), || revoke("access_token")) {
+            (Some(Revocation::Revoked), access_token) => {
+                if let Some(Revocation::Unknown(error)) = access_token() {
+                    log::info!("the refresh token was revoked, the access token beside it could not be: {error}");
+                }
+                Revocation::Revoked
+            }
+            (None, access_token) => access_token().unwrap_or(Revocation::NotAsked),
+            (Some(unknown), _) => unknown,
+        }
     }
 }

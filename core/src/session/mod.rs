@@ -27,6 +27,7 @@ use crate::credential::ApiKeyTransport;
 use crate::error::{Error, Result, Status};
 use crate::platform::Acceptance;
 use crate::secret::Secret;
+pub(crate) use crate::token_cache::Pending;
 pub(crate) use crate::token_cache::Wait;
 use crate::token_cache::{CachedToken, TokenCache};
 pub(crate) use identity::deadline_ms;

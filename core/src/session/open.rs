@@ -14,6 +14,7 @@ use crate::profile::environment::flag;
 use crate::profile::precedence::Level;
 use crate::profile::{Environment, Root, directory, names, precedence};
 use crate::secret::Secret;
+use crate::setting;
 use crate::storage::{Binding, CustomStorage, FileStorage, Memory, Storage};
 use crate::token_cache::TokenCache;
 use std::sync::Arc;
@@ -287,6 +288,7 @@ impl Session {
     /// Errors: INVALID_ARGUMENT.
     pub fn from_api_key(key: &str, transport: ApiKeyTransport, options: &Options) -> Result<Session> {
         no_profile(options)?;
+        setting::check("api_key", key)?;
         let opening = Opening::new(options, options.allow_insecure_loopback.unwrap_or(false))?;
         let credential = Credential::Static(ApiKeySource::new(key, transport)?);
         let source = Source { credential, origin: "argument: api_key".to_owned(), profile: None };
@@ -299,6 +301,7 @@ impl Session {
     pub fn from_m2m(client_id: &str, client_secret: &str, m2m: &M2mOptions, options: &Options) -> Result<Session> {
         check_argument("client_id", client_id)?;
         check_argument("client_secret", client_secret)?;
+        m2m.audience.as_deref().map_or(Ok(()), |audience| setting::check("audience", audience))?;
         let client = OAuthClient {
             client_id: client_id.to_owned(),
             client_secret: Some(Secret::from(client_secret)),
@@ -359,10 +362,8 @@ fn check_argument(name: &str, value: &str) -> Result<()> {
         "is empty"
     } else if value.len() > MAX_ARGUMENT_BYTES {
         "is longer than 64 KiB"
-    } else if value.chars().any(char::is_control) {
-        "holds a control character; look for a line break at its end"
     } else {
-        return Ok(());
+        return setting::check(name, value);
     };
     Err(Error::invalid_argument(format!("{name} {problem}")))
 }

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::file;
 use crate::http::{Http, MAX_CA_BYTES, ReqwestTransport, Surroundings, Transport, is_supported_proxy};
 use crate::platform::Deployment;
-use crate::profile::environment::variable;
+use crate::profile::environment::{self, variable};
 use crate::profile::root::expanded;
 use crate::profile::{Environment, Profiles, Root, SystemEnvironment};
 use crate::secret::Secret;
@@ -101,7 +101,7 @@ impl Options {
     pub(crate) fn deployment(&self) -> Result<Deployment> {
         let named = match &self.deployment {
             Some(named) => Some(named.clone()),
-            None => variable(self.runtime.environment.as_ref(), "PLANETKEY_DEPLOYMENT")?,
+            None => deployment_of(self.runtime.environment.as_ref())?,
         };
         match named {
             None => Deployment::planet(),
@@ -162,6 +162,15 @@ pub(crate) fn check_timeout_ms(timeout_ms: u64) -> Result<Duration> {
         return Err(Error::invalid_argument("timeout_ms must be from 1 to 86400000 (a day)"));
     }
     Ok(Duration::from_millis(timeout_ms))
+}
+
+/// What the environment says: a name or a path, or a document of many lines.
+fn deployment_of(environment: &dyn Environment) -> Result<Option<String>> {
+    let name = "PLANETKEY_DEPLOYMENT";
+    match environment::text(environment, name)? {
+        Some(document) if document.trim_start().starts_with('{') => Ok(Some(document)),
+        _ => variable(environment, name),
+    }
 }
 
 fn is_path(deployment: &str) -> bool {

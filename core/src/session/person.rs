@@ -4,7 +4,7 @@ use super::logout::Revocation;
 use super::source::Source;
 use super::{Interrupt, Session};
 use crate::client::Client;
-use crate::credential::TokenSet;
+use crate::credential::{TokenMembers, TokenSet};
 use crate::error::{Error, Result, Status};
 use crate::http::Http;
 use crate::jwt;
@@ -125,10 +125,7 @@ impl Session {
     pub fn give_back_unsaved(&self) -> Option<(Error, Revocation)> {
         let person = self.person().ok()?;
         let unsaved = person.cache.discard_unsaved()?;
-        let revocation = match unsaved.tokens.tokens.refresh_token() {
-            Some(refresh_token) => person.revoke(Secret::from(refresh_token)),
-            None => Revocation::NotAsked,
-        };
+        let revocation = person.revoke(&unsaved.tokens.tokens.members);
         Some((unsaved.error.clone(), revocation))
     }
 }
@@ -220,7 +217,7 @@ impl Person {
         accept: &dyn Fn(&OtherSubject) -> Result<bool>,
     ) -> Result<LoggedIn> {
         if let Err(error) = self.verify(&tokens, nonce) {
-            self.give_back(&tokens);
+            self.revoke_unwanted(&tokens.members);
             return Err(error.with_profile(self.profile()));
         }
         let who = Who::of(&tokens);
@@ -232,7 +229,7 @@ impl Person {
                 match accept(&other) {
                     Ok(true) => accepted = Some(other.saved),
                     refusal => {
-                        self.give_back(&tokens);
+                        self.revoke_unwanted(&tokens.members);
                         return Err(refusal.err().unwrap_or_else(|| refused(&other)).with_profile(self.profile()));
                     }
                 }
@@ -244,7 +241,7 @@ impl Person {
                 // Somebody may have logged in while nobody held the lock.
                 self.other_subject(&who).is_none_or(|other| accepted.as_ref() == Some(&other.saved))
             });
-            if replaced.inspect_err(|_| self.give_back(&tokens))? {
+            if replaced.inspect_err(|_| self.revoke_unwanted(&tokens.members))? {
                 let expires_at = i64::try_from(received.expires_unix_ms / 1000).ok();
                 return Ok(self.logged_in(who, tokens.scopes.clone(), expires_at, true));
             }
@@ -273,19 +270,23 @@ impl Person {
         })
     }
 
-    /// What nobody uses is not left alive. Nobody waits for it, but the end of the process does a while.
-    pub(crate) fn give_back(&self, tokens: &TokenSet) {
-        let Some(refresh_token) = tokens.refresh_token().map(Secret::from) else { return };
+    /// Revokes what a login received and nobody will use (RFC 7009). No caller waits for it, but the end of the process does a while. What fails
+    /// is logged: the error of the login is the one that counts.
+    pub(crate) fn revoke_unwanted(&self, received: &TokenMembers) {
+        if received.text("refresh_token").or(received.text("access_token")).is_none() {
+            return;
+        }
         // Without the question of whoever waited: they have gone, and what belongs to them should not stay for this.
         let (person, pending) = (Person { interrupt: None, ..self.clone() }, Pending::new());
+        let received = received.clone();
         let spawned = crate::threads::spawn("planetkey-revocation", move || {
             let _pending = pending;
-            if let Revocation::Unknown(error) = person.revoke(refresh_token) {
-                log::warn!("the tokens of a login that was not kept could not be given back: {error}");
+            if let Revocation::Unknown(error) = person.revoke(&received) {
+                log::warn!("the tokens of a login that failed could not be revoked: {error}");
             }
         });
         if let Err(error) = spawned {
-            log::warn!("the tokens of a login that was not kept could not be given back: {error}");
+            log::warn!("the tokens of a login that failed could not be revoked: {error}");
         }
     }
 }

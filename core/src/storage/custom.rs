@@ -62,6 +62,11 @@ impl CustomStorage {
 }
 
 impl Storage for CustomStorage {
+    fn other_issuer(&self) -> Option<String> {
+        let text = self.callbacks.load().ok()??;
+        token_file::other_issuer_of(document::parse(text.expose().as_bytes())?, &self.binding)
+    }
+
     fn load(&self, now: Moment, _: bool) -> Result<(Kept, Seen)> {
         let Some(text) = self.callbacks.load()?.filter(|text| !text.is_empty()) else {
             return Ok((Kept::Nothing, Seen::Unknown));

@@ -115,6 +115,13 @@ impl FileStorage {
 }
 
 impl Storage for FileStorage {
+    fn other_issuer(&self) -> Option<String> {
+        match self.read(false) {
+            Ok(Settled::Document(members, _)) => token_file::other_issuer_of(members, &self.binding),
+            _ => None,
+        }
+    }
+
     fn load(&self, now: Moment, patient: bool) -> Result<(Kept, Seen)> {
         match self.read(patient)? {
             Settled::Absent => Ok((Kept::Nothing, self.state(Seen::Absent))),

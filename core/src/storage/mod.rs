@@ -145,6 +145,11 @@ pub trait Storage: Send + Sync {
         None
     }
 
+    /// The issuer that the saved token names, if it is another than the session's: why tokens are [`Kept::Foreign`].
+    fn other_issuer(&self) -> Option<String> {
+        None
+    }
+
     /// Whether it changed since. One system call at most.
     fn seen(&self) -> Seen;
 

@@ -98,14 +98,23 @@ pub(crate) fn from_members(members: Map<String, Value>, memo: &Memo, binding: &B
 
 /// What Planet's own tools wrote does not say whose it is; the token may.
 fn is_of_another(access_token: &str, scope: &str, has_refresh_token: bool, binding: &Binding) -> bool {
-    let same_issuer = |issuer: &str, mine: &String| issuer.trim_end_matches('/') == mine.trim_end_matches('/');
-    let by_issuer = match (jwt::issuer(access_token), &binding.issuer) {
-        (Some(issuer), Some(mine)) => !same_issuer(&issuer, mine),
-        _ => false,
-    };
+    let by_issuer = other_issuer(access_token, binding).is_some();
     let lacks_scope = binding.scopes.iter().any(|wanted| !scope.split_ascii_whitespace().any(|granted| granted == wanted));
     // A person's session in a machine's place. Some servers give a machine a refresh token too, and Planet's SDK saves it.
     by_issuer || lacks_scope || binding.is_machine && !binding.owns_place && has_refresh_token
+}
+
+/// The issuer that a token names, if it is another than the client's: its refresh token would go to a server that did not issue it.
+pub(crate) fn other_issuer(access_token: &str, binding: &Binding) -> Option<String> {
+    let (issuer, mine) = (jwt::issuer(access_token)?, binding.issuer.as_ref()?);
+    (issuer.trim_end_matches('/') != mine.trim_end_matches('/')).then_some(issuer)
+}
+
+/// As [`other_issuer`], of the members of a file.
+pub(crate) fn other_issuer_of(members: Map<String, Value>, binding: &Binding) -> Option<String> {
+    // Wiped, whatever becomes of them.
+    let members = TokenMembers(members);
+    other_issuer(members.text("access_token")?, binding)
 }
 
 /// The whole life, what is left of it, and the end in Unix milliseconds, by the SDK's rules: the token's own claims, then the times in the file, then `expires_in` from now on.
@@ -116,7 +125,7 @@ fn remaining(members: &Map<String, Value>, access_token: &str, renewable: bool, 
     let issued = times.iat.map(|iat| iat as f64).or_else(|| seconds("_iat"));
     let expires = times.exp.map(|exp| exp as f64).or_else(|| seconds("_exp"));
     let stated = match members.get("expires_in") {
-        Some(Value::String(text)) => text.trim().parse().ok().filter(|seconds: &f64| *seconds > 0.0),
+        Some(Value::String(text)) => text.trim().parse().ok().filter(|seconds: &f64| seconds.is_finite() && *seconds > 0.0),
         _ => seconds("expires_in").filter(|seconds| *seconds > 0.0),
     };
     let longest = MAX_LIFETIME_S.saturating_mul(1000);

@@ -370,6 +370,9 @@ impl<'a> Refresh<'a, '_> {
     }
 
     fn login_required(&self, is_foreign: bool, has_tokens: bool, last: Option<&CachedToken>, saved: &SavedState) -> Error {
+        if let Some(error) = is_foreign.then(|| self.of_another_issuer()).flatten() {
+            return error;
+        }
         let (reason, what) = if is_foreign {
             ("never_logged_in", "the saved session belongs to another client or server")
         } else if saved.was_logged_out {
@@ -383,6 +386,22 @@ impl<'a> Refresh<'a, '_> {
             ("never_logged_in", "nobody has logged in")
         };
         Error::new(Status::LoginRequired, format!("{what}; {}", self.log_in_again())).with_reason(reason)
+    }
+
+    /// Why a saved session is not used whose token another issuer names: Planet's SDK does, and sends the refresh token to a server that did not
+    /// issue it.
+    fn of_another_issuer(&self) -> Option<Error> {
+        let theirs = crate::text::one_line(&self.storage.other_issuer()?, 200);
+        let saved = self.storage.path().map_or_else(|| "the application's storage".to_owned(), |path| path.display().to_string());
+        let configuration =
+            self.client.config_file().map_or_else(|| "the client's configuration".to_owned(), |file| file.display().to_string());
+        let mine = crate::text::one_line(self.client.issuer(), 200);
+        let log_in = self.log_in_again();
+        let message = format!(
+            "the saved session in {saved} is not used: its token is from the issuer '{theirs}', and the server of this client is '{mine}', by \
+             {configuration}. If both are one server, set issuer to '{theirs}' there; otherwise {log_in}"
+        );
+        Some(Error::new(Status::LoginRequired, message).with_reason("never_logged_in"))
     }
 
     /// The session was deleted by another process.

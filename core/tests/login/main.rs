@@ -6,6 +6,7 @@ mod common;
 
 mod choosing;
 mod ending;
+mod failing;
 #[cfg(target_os = "linux")]
 mod other_users;
 mod people;

@@ -7,12 +7,13 @@ use std::io;
 
 use serde_json::{Map, Value, json};
 
+use crate::behaviour::Behaviour;
 use crate::client::METHODS;
 use crate::http::{Request, Response};
 use crate::script::{Changes, Target, invalid};
 use crate::state::Shared;
 use crate::token_endpoint::GrantType;
-use crate::{authorization_endpoint, device_code, introspection, login, pages, revocation, token_endpoint, userinfo};
+use crate::{authorization_endpoint, device_code, introspection, keys, login, pages, revocation, token_endpoint, userinfo};
 
 /// On whose behalf the tokens of a server speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -189,17 +190,20 @@ impl AuthorizationServer {
         self.rows.iter().map(|row| row.target).chain([self.metadata]).collect()
     }
 
-    fn answer_metadata(&self, origin: &str, response_iss: bool, changes: Option<&Changes>) -> Response {
+    fn answer_metadata(&self, origin: &str, behaviour: &Behaviour, changes: Option<&Changes>) -> Response {
         let mut metadata = json!({
             "issuer": self.issuer(origin),
             "grant_types_supported": self.grants.iter().map(|grant| grant.name()).collect::<Vec<_>>(),
             "response_types_supported": ["code"],
             "subject_types_supported": ["public"],
-            "id_token_signing_alg_values_supported": ["RS256"],
             "scopes_supported": self.scopes,
             "token_endpoint_auth_methods_supported": self.methods,
             "token_endpoint_auth_signing_alg_values_supported": ["RS256", "ES256"],
         });
+        if !behaviour.id_token_algorithms.is_empty() {
+            let names: Vec<String> = behaviour.id_token_algorithms.iter().copied().map(keys::name).collect();
+            metadata["id_token_signing_alg_values_supported"] = json!(names);
+        }
         for row in self.rows {
             if let Some(member) = row.member {
                 metadata[member] = json!(format!("{origin}{}", row.path));
@@ -209,7 +213,7 @@ impl AuthorizationServer {
                     metadata["code_challenge_methods_supported"] = json!(["S256"]);
                     metadata["response_modes_supported"] = json!(["query"]);
                     // RFC 9207 3: left out means no.
-                    if response_iss {
+                    if behaviour.authorization_response_iss {
                         metadata["authorization_response_iss_parameter_supported"] = json!(true);
                     }
                 }
@@ -246,14 +250,18 @@ impl Call<'_> {
         if self.request.method != "GET" && self.request.method != "HEAD" {
             return Response::new(405).with("Allow", "GET, HEAD");
         }
-        let (rfc8414, openid, response_iss) = {
-            let behaviour = &self.shared.lock().behaviour;
-            (behaviour.metadata_rfc8414, behaviour.metadata_openid, behaviour.authorization_response_iss)
+        let behaviour = self.shared.lock().behaviour.clone();
+        let exists = match self.endpoint {
+            Endpoint::MetadataRfc8414 => behaviour.metadata_rfc8414,
+            Endpoint::MetadataOpenid => behaviour.metadata_openid,
+            _ => false,
         };
         match self.endpoint {
-            Endpoint::Jwks => Response::json(200, &self.shared.keys.jwks()),
-            Endpoint::MetadataRfc8414 if rfc8414 => self.server.answer_metadata(self.origin, response_iss, self.changes),
-            Endpoint::MetadataOpenid if openid => self.server.answer_metadata(self.origin, response_iss, self.changes),
+            Endpoint::Jwks => match self.shared.keys.jwks(&behaviour.id_token_algorithms) {
+                Ok(keys) => Response::json(200, &keys),
+                Err(error) => Response::json(500, &json!({"error": error.to_string()})),
+            },
+            _ if exists => self.server.answer_metadata(self.origin, &behaviour, self.changes),
             _ => Response::json(404, &json!({"error": "HTTP 404 Not Found"})),
         }
     }

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
+use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
 
 use crate::Settings;
+use crate::keys;
 use crate::script::{boolean, invalid, number, object, optional_text, text, texts, unknown};
 use crate::service::{LOGIN_HOST, Service};
 
@@ -31,6 +33,8 @@ pub(crate) struct Behaviour {
     pub(crate) authorization_code_life: u64,
     /// Authorization responses say who gives them (RFC 9207), and the metadata that they do.
     pub(crate) authorization_response_iss: bool,
+    /// What ID tokens may be signed with, as announced; the first one signs. None announced means RS256.
+    pub(crate) id_token_algorithms: Vec<Algorithm>,
     /// Seconds that a device waits between two polls; none leaves the member out.
     pub(crate) device_interval: Option<u64>,
     /// Seconds that a person has to approve a device.
@@ -62,6 +66,7 @@ impl Behaviour {
             refresh_token_life: None,
             authorization_code_life: 60,
             authorization_response_iss: true,
+            id_token_algorithms: vec![Algorithm::RS256],
             device_interval: Some(5),
             device_expires_in: 900,
             date_offset_s: 0,
@@ -102,6 +107,10 @@ impl Behaviour {
                 "refresh_token_life" => next.refresh_token_life = Some(number(value, key)?),
                 "authorization_code_life" => next.authorization_code_life = number(value, key)?,
                 "authorization_response_iss" => next.authorization_response_iss = boolean(value, key)?,
+                "id_token_algorithms" => {
+                    next.id_token_algorithms =
+                        texts(value, key)?.iter().map(|name| keys::algorithm(name)).collect::<io::Result<_>>()?;
+                }
                 "device_interval" if value.is_null() => next.device_interval = None,
                 "device_interval" => next.device_interval = Some(number(value, key)?),
                 "device_expires_in" => next.device_expires_in = number(value, key)?,
@@ -150,6 +159,7 @@ impl Behaviour {
             "refresh_token_life": self.refresh_token_life,
             "authorization_code_life": self.authorization_code_life,
             "authorization_response_iss": self.authorization_response_iss,
+            "id_token_algorithms": self.id_token_algorithms.iter().copied().map(keys::name).collect::<Vec<_>>(),
             "device_interval": self.device_interval,
             "device_expires_in": self.device_expires_in,
             "date_offset_s": self.date_offset_s,

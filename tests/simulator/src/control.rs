@@ -161,7 +161,7 @@ pub(crate) fn sign(shared: &Shared, wanted: &Value) -> io::Result<String> {
     let mut claims = client_credentials::service_claims(&issuer, client, "", expiry)?;
     claims.insert("aud".to_owned(), json!(PLANET_AUDIENCE));
     merge(&mut claims, &changes);
-    let token = shared.keys.sign_as(signer, &header, &claims)?;
+    let token = shared.keys.sign_as(jsonwebtoken::Algorithm::RS256, signer, &header, &claims)?;
     shared.lock().issued.insert(token.clone());
     Ok(token)
 }

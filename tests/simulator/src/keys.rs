@@ -13,8 +13,9 @@ use crate::http::now;
 use crate::script::{boolean, invalid, object, unknown};
 use crate::tokens::{Jwt, merge, random_text};
 
-/// One RSA key.
+/// One key, for one algorithm.
 struct SigningKey {
+    algorithm: Algorithm,
     private: EncodingKey,
     public: DecodingKey,
     jwk: Value,
@@ -48,28 +49,62 @@ pub(crate) struct Keys {
     first: Arc<SigningKey>,
     /// The published ones, the newest at the end.
     published: RwLock<Vec<Arc<SigningKey>>>,
+    /// Those for ID tokens that are not signed with RS256, made when they are first needed.
+    for_id_tokens: RwLock<Vec<Arc<SigningKey>>>,
     other: OnceLock<SigningKey>,
 }
 
+/// An algorithm that ID tokens can be signed with, by its name of RFC 7518 3.1.
+pub(crate) fn algorithm(name: &str) -> io::Result<Algorithm> {
+    match name {
+        "RS256" => Ok(Algorithm::RS256),
+        "PS256" => Ok(Algorithm::PS256),
+        "ES256" => Ok(Algorithm::ES256),
+        "EdDSA" => Ok(Algorithm::EdDSA),
+        _ => Err(invalid("ID tokens are signed with \"RS256\", \"PS256\", \"ES256\" or \"EdDSA\"")),
+    }
+}
+
+/// The name of RFC 7518 3.1.
+pub(crate) fn name(algorithm: Algorithm) -> String {
+    format!("{algorithm:?}")
+}
+
 impl SigningKey {
-    fn generate() -> io::Result<Self> {
-        let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).map_err(io::Error::other)?;
-        let private = EncodingKey::from_rsa_pem(pair.serialize_pem().as_bytes()).map_err(io::Error::other)?;
-        let public = DecodingKey::from_rsa_pem(pair.public_key_pem().as_bytes()).map_err(io::Error::other)?;
+    fn generate(algorithm: Algorithm) -> io::Result<Self> {
+        let kind = match algorithm {
+            Algorithm::ES256 => &rcgen::PKCS_ECDSA_P256_SHA256,
+            Algorithm::EdDSA => &rcgen::PKCS_ED25519,
+            _ => &rcgen::PKCS_RSA_SHA256,
+        };
+        let pair = rcgen::KeyPair::generate_for(kind).map_err(io::Error::other)?;
+        let (secret, open) = (pair.serialize_pem(), pair.public_key_pem());
+        let (secret, open) = (secret.as_bytes(), open.as_bytes());
+        let (private, public) = match algorithm {
+            Algorithm::ES256 => (EncodingKey::from_ec_pem(secret), DecodingKey::from_ec_pem(open)),
+            Algorithm::EdDSA => (EncodingKey::from_ed_pem(secret), DecodingKey::from_ed_pem(open)),
+            _ => (EncodingKey::from_rsa_pem(secret), DecodingKey::from_rsa_pem(open)),
+        };
+        let (private, public) = (private.map_err(io::Error::other)?, public.map_err(io::Error::other)?);
         let kid = random_text(16)?;
-        let key = Jwk::from_encoding_key(&private, Algorithm::RS256).map_err(io::Error::other)?;
-        let mut jwk = serde_json::to_value(key).map_err(io::Error::other)?;
+        let mut jwk = match algorithm {
+            // RFC 8037 2.
+            Algorithm::EdDSA => json!({"kty": "OKP", "crv": "Ed25519", "x": URL_SAFE_NO_PAD.encode(pair.public_key_raw())}),
+            _ => serde_json::to_value(Jwk::from_encoding_key(&private, algorithm).map_err(io::Error::other)?)
+                .map_err(io::Error::other)?,
+        };
         jwk["kid"] = json!(kid);
         jwk["use"] = json!("sig");
-        jwk["alg"] = json!("RS256");
-        Ok(Self { private, public, jwk, kid })
+        jwk["alg"] = json!(name(algorithm));
+        Ok(Self { algorithm, private, public, jwk, kid })
     }
 }
 
 impl Keys {
     pub(crate) fn generate() -> io::Result<Self> {
-        let first = Arc::new(SigningKey::generate()?);
-        Ok(Self { published: RwLock::new(vec![Arc::clone(&first)]), first, other: OnceLock::new() })
+        let first = Arc::new(SigningKey::generate(Algorithm::RS256)?);
+        let published = RwLock::new(vec![Arc::clone(&first)]);
+        Ok(Self { published, first, for_id_tokens: RwLock::default(), other: OnceLock::new() })
     }
 
     fn published(&self) -> RwLockReadGuard<'_, Vec<Arc<SigningKey>>> {
@@ -96,7 +131,7 @@ impl Keys {
                 _ => return Err(unknown(key, "keys")),
             }
         }
-        let new = add.then(SigningKey::generate).transpose()?;
+        let new = add.then(|| SigningKey::generate(Algorithm::RS256)).transpose()?;
         let mut published = self.published.write().unwrap_or_else(PoisonError::into_inner);
         published.extend(new.map(Arc::new));
         if retire {
@@ -113,32 +148,57 @@ impl Keys {
         json!({ "current": self.current().kid, "published": published })
     }
 
-    pub(crate) fn jwks(&self) -> Value {
-        let keys: Vec<Value> = self.published().iter().map(|key| key.jwk.clone()).collect();
-        json!({ "keys": keys })
+    /// The published keys, with those of the algorithms of ID tokens.
+    pub(crate) fn jwks(&self, of_id_tokens: &[Algorithm]) -> io::Result<Value> {
+        let mut keys: Vec<Value> = self.published().iter().map(|key| key.jwk.clone()).collect();
+        for algorithm in of_id_tokens.iter().filter(|algorithm| **algorithm != Algorithm::RS256) {
+            keys.push(self.of(*algorithm)?.jwk.clone());
+        }
+        Ok(json!({ "keys": keys }))
     }
 
-    /// Signs any header and claims with the current key.
+    /// The key that signs with this algorithm.
+    fn of(&self, algorithm: Algorithm) -> io::Result<Arc<SigningKey>> {
+        if algorithm == Algorithm::RS256 {
+            return Ok(self.current());
+        }
+        let mut made = self.for_id_tokens.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(key) = made.iter().find(|key| key.algorithm == algorithm) {
+            return Ok(Arc::clone(key));
+        }
+        let key = Arc::new(SigningKey::generate(algorithm)?);
+        made.push(Arc::clone(&key));
+        Ok(key)
+    }
+
+    /// Signs any claims with the current key.
     pub(crate) fn sign(&self, claims: &Map<String, Value>) -> io::Result<String> {
-        self.sign_as(Signer::Current, &Map::new(), claims)
+        self.sign_as(Algorithm::RS256, Signer::Current, &Map::new(), claims)
     }
 
     /// Signs any header and claims; `header` replaces the members of the usual one.
-    pub(crate) fn sign_as(&self, signer: Signer, header: &Map<String, Value>, claims: &Map<String, Value>) -> io::Result<String> {
-        let current = self.current();
-        let algorithm = if signer == Signer::Nobody { "none" } else { "RS256" };
-        let mut full = json!({"alg": algorithm, "typ": "JWT", "kid": current.kid});
+    pub(crate) fn sign_as(
+        &self,
+        algorithm: Algorithm,
+        signer: Signer,
+        header: &Map<String, Value>,
+        claims: &Map<String, Value>,
+    ) -> io::Result<String> {
+        let current = self.of(algorithm)?;
+        let named = if signer == Signer::Nobody { "none".to_owned() } else { name(algorithm) };
+        let mut full = json!({"alg": named, "typ": "JWT", "kid": current.kid});
         if let Some(full) = full.as_object_mut() {
             merge(full, header);
         }
         let encode = |text: String| URL_SAFE_NO_PAD.encode(text);
         let message = format!("{}.{}", encode(full.to_string()), encode(Value::Object(claims.clone()).to_string()));
-        let private = match signer {
-            Signer::Current => &current.private,
-            Signer::Other => &self.other()?.private,
-            Signer::Nobody => return Ok(format!("{message}.")),
+        let sign = |key: &SigningKey| crypto::sign(message.as_bytes(), &key.private, algorithm).map_err(io::Error::other);
+        let signature = match signer {
+            Signer::Current => sign(&current)?,
+            Signer::Other if algorithm == Algorithm::RS256 => sign(self.other()?)?,
+            Signer::Other => sign(&SigningKey::generate(algorithm)?)?,
+            Signer::Nobody => String::new(),
         };
-        let signature = crypto::sign(message.as_bytes(), private, Algorithm::RS256).map_err(io::Error::other)?;
         Ok(format!("{message}.{signature}"))
     }
 
@@ -146,7 +206,7 @@ impl Keys {
         if let Some(key) = self.other.get() {
             return Ok(key);
         }
-        let made = SigningKey::generate()?;
+        let made = SigningKey::generate(Algorithm::RS256)?;
         Ok(self.other.get_or_init(|| made))
     }
 

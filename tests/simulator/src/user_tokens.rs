@@ -2,10 +2,12 @@
 
 use std::io;
 
+use jsonwebtoken::Algorithm;
 use serde_json::{Map, Value, json};
 
 use crate::authorization_server::{Call, apply, members};
 use crate::http::now;
+use crate::keys::Signer;
 use crate::person::Person;
 use crate::script::Changes;
 use crate::sessions::Family;
@@ -136,11 +138,13 @@ impl Issue<'_> {
 
     fn id_token(&self, shared: &Shared, state: &State, issued: u64) -> io::Result<String> {
         let mut claims = self.id_claims(state, issued)?;
+        // The first of those that are announced.
+        let algorithm = state.behaviour.id_token_algorithms.first().copied().unwrap_or(Algorithm::RS256);
         let Some(changes) = self.changes.map(|changes| &changes.id_token) else {
-            return shared.keys.sign(&claims);
+            return shared.keys.sign_as(algorithm, Signer::Current, &Map::new(), &claims);
         };
         merge(&mut claims, &changes.claims);
-        shared.keys.sign_as(changes.signer, &changes.header, &claims)
+        shared.keys.sign_as(algorithm, changes.signer, &changes.header, &claims)
     }
 
     fn id_claims(&self, state: &State, issued: u64) -> io::Result<Map<String, Value>> {

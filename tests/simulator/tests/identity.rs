@@ -159,6 +159,37 @@ fn id_tokens_can_lie() {
 }
 
 #[test]
+fn id_tokens_are_signed_as_announced() {
+    let simulator = start();
+    for (name, algorithm, kind) in [
+        ("ES256", Algorithm::ES256, "EC"),
+        ("EdDSA", Algorithm::EdDSA, "OKP"),
+        ("PS256", Algorithm::PS256, "RSA"),
+        ("RS256", Algorithm::RS256, "RSA"),
+    ] {
+        simulator.change_settings(&json!({"id_token_algorithms": [name, "RS256"]})).unwrap();
+        let metadata = get(&format!("{}.well-known/openid-configuration", simulator.user_issuer())).json();
+        assert_eq!(metadata["id_token_signing_alg_values_supported"], json!([name, "RS256"]));
+        let token = member(&tokens(&simulator), "id_token");
+        let keys = get(&format!("{}.well-known/jwks.json", simulator.user_issuer())).json();
+        let named = |key: &&Value| key["kid"] == header(&token)["kid"];
+        let key = keys["keys"].as_array().unwrap().iter().find(named).unwrap();
+        assert_eq!((&header(&token)["alg"], &key["alg"], &key["kty"]), (&json!(name), &json!(name), &json!(kind)));
+        let mut validation = Validation::new(algorithm);
+        validation.validate_aud = false;
+        let key = DecodingKey::from_jwk(&serde_json::from_value(key.clone()).unwrap()).unwrap();
+        jsonwebtoken::decode::<Value>(&token, &key, &validation).unwrap();
+        // Access tokens are signed as ever.
+        assert_eq!(header(&member(&tokens(&simulator), "access_token"))["alg"], "RS256");
+    }
+    for wrong in [json!(["HS256"]), json!(["none"]), json!("RS256")] {
+        assert!(simulator.change_settings(&json!({"id_token_algorithms": wrong})).is_err());
+    }
+    simulator.reset();
+    assert_eq!(header(&member(&tokens(&simulator), "id_token"))["alg"], "RS256");
+}
+
+#[test]
 fn keys_come_and_go() {
     let simulator = start();
     let control = format!("{}/keys", simulator.control());

@@ -1,0 +1,202 @@
+//! Signatures of ID tokens, and logins that fail when the server has given tokens already.
+
+use crate::people::*;
+use planetkey::login::{LoginOptions, Progress};
+use planetkey::{DeviceLogin, Error, LoggedIn, Result, Session, Status};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+type LogIn<'a> = Box<dyn Fn() -> Result<LoggedIn> + 'a>;
+
+/// Every way to log in, by a person who does all that the server asks.
+fn logins(people: &People) -> [(&'static str, LogIn<'_>); 3] {
+    let browser = || {
+        let login = start(&people.desktop());
+        let (port, request) = get(&people.browse(&login, json!({})));
+        exchange(&login, port, &request);
+        match login.poll()? {
+            Progress::LoggedIn(logged_in) => Ok(logged_in),
+            Progress::Pending { .. } => panic!("nobody was served"),
+        }
+    };
+    let paste = || {
+        let login = start(&people.desktop());
+        login.complete(&people.browse(&login, json!({})))
+    };
+    let device = || {
+        let login = device(people);
+        people.simulator.log_in(&json!({"user_code": login.user_code()})).unwrap();
+        login.wait(None)
+    };
+    [("browser", Box::new(browser)), ("paste", Box::new(paste)), ("device", Box::new(device))]
+}
+
+fn device(people: &People) -> DeviceLogin {
+    let scopes = Some(SCOPES.map(str::to_owned).to_vec());
+    people.user().start_device_login(&LoginOptions { scopes, ..LoginOptions::default() }).unwrap()
+}
+
+fn sessions(people: &People) -> [Session; 2] {
+    [people.desktop(), people.user()]
+}
+
+/// What was revoked so far, in order: the hint, and whether the token was of the last login.
+fn revoked(people: &People, number: u64) -> Vec<String> {
+    assert!(people.simulator.wait_for("user.revoke", number, Duration::from_secs(30)).unwrap());
+    let requests = people.simulator.requests("user.revoke").unwrap();
+    let field = |request: &Value, name: &str| {
+        let fields = request["form"].as_array().unwrap();
+        fields.iter().find(|field| field[0] == name).unwrap()[1].as_str().unwrap().to_owned()
+    };
+    let hint = |request: &Value| field(request, "token_type_hint");
+    requests.iter().map(hint).collect()
+}
+
+fn changed(members: Value) -> Value {
+    json!({"steps": [{"token_response": members}], "repeat": true})
+}
+
+#[test]
+fn i10_07_id_tokens_are_signed_as_the_server_announces() {
+    for algorithms in [&["ES256"][..], &["PS256", "RS256"], &["EdDSA", "ES256"], &["RS256"], &[]] {
+        let people = People::new();
+        people.simulator.change_settings(&json!({"id_token_algorithms": algorithms})).unwrap();
+        for (way, log_in) in logins(&people) {
+            let logged_in = log_in().unwrap_or_else(|error| panic!("{way} {algorithms:?}: {error}"));
+            assert_eq!(logged_in.subject.as_deref(), Some("simulator-user"), "{way}");
+        }
+        for session in sessions(&people) {
+            assert_eq!(session.id_token_claims().unwrap()["sub"], "simulator-user", "{algorithms:?}");
+        }
+        assert_eq!(people.simulator.count("user.revoke").unwrap(), 0);
+    }
+}
+
+/// The server changed its algorithm: a process that runs on reads the metadata again.
+#[test]
+fn i10_07_a_new_algorithm_is_found_in_newer_metadata() {
+    let people = People::new();
+    let (runtime, clock) = crate::common::real_network();
+    let session = Session::from_profile("planet-user", &planetkey::Options { runtime, ..people.options() }).unwrap();
+    let log_in = || {
+        let scopes = Some(SCOPES.map(str::to_owned).to_vec());
+        let login = session.start_device_login(&LoginOptions { scopes, ..LoginOptions::default() }).unwrap();
+        people.simulator.log_in(&json!({"user_code": login.user_code()})).unwrap();
+        login.wait(None)
+    };
+    log_in().unwrap();
+    people.simulator.change_settings(&json!({"id_token_algorithms": ["ES256"]})).unwrap();
+    clock.advance(Duration::from_secs(30));
+    assert_eq!(log_in().unwrap_err().reason(), Some("bad_algorithm"), "it was read a moment ago");
+    clock.advance(Duration::from_secs(15 * 60));
+    log_in().unwrap();
+}
+
+#[test]
+fn i10_07_what_is_not_announced_is_refused() {
+    let announced = |algorithms: Value| json!({"steps": [{"metadata_response": {"set": {"id_token_signing_alg_values_supported": algorithms}}}], "repeat": true});
+    for (announces, signs, tokens, found) in [
+        (json!(["RS256"]), json!(["ES256"]), json!({}), "'ES256'"),
+        (json!(["ES256"]), json!(["RS256"]), json!({}), "'RS256'"),
+        (json!(["ES256", "RS256"]), json!(["EdDSA"]), json!({}), "'EdDSA'"),
+        // Nobody signs with these.
+        (json!(["none", "HS256"]), json!(["RS256"]), json!({"id_token_key": "none"}), "'none'"),
+        (json!(["HS256", "ES256"]), json!(["ES256"]), json!({"id_token_header": {"alg": "HS256"}}), "'HS256'"),
+        // The key decides, and not the header.
+        (
+            json!(["RS256", "ES256"]),
+            json!(["ES256"]),
+            json!({"id_token_header": {"alg": "RS256"}}),
+            "algorithm is not that of the key",
+        ),
+        (
+            json!(["RS256", "PS256"]),
+            json!(["PS256"]),
+            json!({"id_token_header": {"alg": "RS256"}}),
+            "algorithm is not that of the key",
+        ),
+    ] {
+        let people = People::new();
+        people.simulator.change_settings(&json!({"id_token_algorithms": signs})).unwrap();
+        people.simulator.script("user.metadata", &announced(announces.clone())).unwrap();
+        people.simulator.script("user.token", &changed(tokens)).unwrap();
+        for (way, log_in) in logins(&people) {
+            let error = log_in().unwrap_err();
+            assert_eq!((error.status(), error.reason()), (Status::TokenInvalid, Some("bad_algorithm")), "{way} {announces}");
+            assert!(error.message().contains(found), "{way}: {error}");
+        }
+        assert!(!people.token_file("desktop").exists() && !people.token_file("planet-user").exists());
+    }
+}
+
+#[test]
+fn i10_07_a_login_that_fails_revokes_what_it_received() {
+    type Expected = fn(&Error) -> bool;
+    let failures: [(Value, Expected); 8] = [
+        (json!({"id_token_key": "other"}), |error| error.reason() == Some("bad_signature")),
+        (json!({"id_token_claims": {"aud": "another"}}), |error| error.reason() == Some("bad_audience")),
+        (json!({"id_token_claims": {"iss": "https://evil.example"}}), |error| error.reason() == Some("bad_issuer")),
+        (json!({"set": {"id_token": "x"}}), |error| error.reason() == Some("malformed")),
+        // A response whose tokens cannot be used holds them all the same.
+        (json!({"set": {"token_type": "mac"}}), |error| error.message().contains("'mac'")),
+        (json!({"remove": ["token_type"]}), |error| error.message().contains("token_type")),
+        (json!({"set": {"expires_in": "Infinity"}}), |error| error.message().contains("expires_in")),
+        (json!({"set": {"expires_in": 0}}), |error| error.reason() == Some("lifetime_unusable")),
+    ];
+    for (members, is_expected) in failures {
+        let people = People::new();
+        people.simulator.script("user.token", &changed(members.clone())).unwrap();
+        for (number, (way, log_in)) in logins(&people).into_iter().enumerate() {
+            let error = log_in().unwrap_err();
+            assert!(is_expected(&error), "{way} {members}: {error}");
+            let both = ["refresh_token", "access_token"];
+            assert_eq!(revoked(&people, 2 * (number as u64 + 1))[2 * number..], both, "{way} {members}");
+        }
+        let ended: Vec<Value> = people.simulator.families().iter().map(|family| family["revoked"].clone()).collect();
+        assert_eq!(ended, ["revocation", "revocation", "revocation"], "{members}");
+    }
+}
+
+/// The nonce of a browser login is another's: the ID token was injected.
+#[test]
+fn i10_07_a_wrong_nonce_revokes_and_an_access_token_alone_is_revoked_too() {
+    let people = People::new();
+    people.simulator.script("user.token", &changed(json!({"id_token_claims": {"nonce": "another"}}))).unwrap();
+    let session = people.desktop_with(&json!({"scopes": ["planet", "openid"]}));
+    let login = start(&session);
+    let error = login.complete(&people.browse(&login, json!({}))).unwrap_err();
+    assert_eq!(error.reason(), Some("bad_nonce"));
+    assert_eq!(revoked(&people, 1), ["access_token"], "offline_access was not asked for");
+}
+
+#[test]
+fn i10_07_a_revocation_that_fails_does_not_hide_why_the_login_failed() {
+    for step in [json!({"status": 503}), json!({"status": 400}), json!({"fault": "reset_after_read"})] {
+        let people = People::new();
+        people.simulator.change_settings(&json!({"id_token_algorithms": ["ES256"]})).unwrap();
+        people.simulator.script("user.token", &changed(json!({"id_token_key": "other"}))).unwrap();
+        people.simulator.script("user.revoke", &json!({"steps": [step], "repeat": true})).unwrap();
+        for (way, log_in) in logins(&people) {
+            assert_eq!(log_in().unwrap_err().reason(), Some("bad_signature"), "{way}");
+        }
+    }
+}
+
+/// Cancelled while the server was about to answer: what comes late is revoked, and the end of the process waits for that.
+#[test]
+fn i10_07_a_login_that_is_cancelled_revokes_what_comes_late() {
+    let people = People::new();
+    people.simulator.script("user.token", &json!([{"hold": "gate"}])).unwrap();
+    let login = device(&people);
+    people.simulator.log_in(&json!({"user_code": login.user_code()})).unwrap();
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| login.wait(None));
+        assert!(people.simulator.wait_held("gate", 1, Duration::from_secs(30)));
+        login.cancel();
+        assert_eq!(waiting.join().unwrap().unwrap_err().status(), Status::Cancelled);
+    });
+    assert!(!planetkey::session::settle(0), "the request is in progress");
+    people.simulator.release("gate");
+    assert_eq!(revoked(&people, 2), ["refresh_token", "access_token"]);
+    assert!(!people.token_file("planet-user").exists());
+}
