@@ -184,6 +184,15 @@ impl Error {
         Error::new(Status::Misconfigured, message)
     }
 
+    /// What is wrong with a file of the configuration: MISCONFIGURED, but UNAVAILABLE stays as it is, because the file may be right.
+    /// The message is `message`.
+    pub(crate) fn in_configuration(&self, message: impl AsRef<str>) -> Self {
+        match self.status {
+            Status::Unavailable => Error::new(Status::Unavailable, message),
+            _ => Error::misconfigured(message),
+        }
+    }
+
     pub(crate) fn protocol(message: impl AsRef<str>) -> Self {
         Error::new(Status::Protocol, message)
     }

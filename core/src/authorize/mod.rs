@@ -129,6 +129,24 @@ impl HostPolicy {
         Deployment::PRESETS.iter().copied().filter(|_| self.server(host).is_none()).find(has_host)
     }
 
+    /// The built-in deployment whose provider this host belongs to, with its hosts, although it is none of them: its name ends as theirs do.
+    fn provider_of(&self, host: &str) -> Option<(&'static str, Vec<String>)> {
+        // A site such as planet.com is too wide: api.planet.com says nothing about www.planet.com.
+        let domain = |listed: &str| {
+            listed.split_once('.').map(|(_, domain)| domain.to_owned()).filter(|domain| domain.matches('.').count() > 1)
+        };
+        Deployment::PRESETS.iter().find_map(|name| {
+            let hosts: Vec<String> =
+                Deployment::from_text(name).ok()?.resource_servers.into_iter().flat_map(|server| server.hosts).collect();
+            let is_near = hosts
+                .iter()
+                .filter_map(|listed| domain(listed))
+                .any(|domain| host.strip_suffix(&domain).is_some_and(|rest| rest.ends_with('.')));
+            let is_own = hosts.iter().any(|listed| self.server(listed).is_some());
+            (is_near && !is_own).then_some((*name, hosts))
+        })
+    }
+
     /// Why none of the credentials that the call may use goes there, and which would; `beside`: what else the session holds, `hosts`: where those
     /// credentials go.
     pub(crate) fn refusal(&self, target: &Target<'_>, held: &[Kind], beside: &[Kind], mut hosts: Vec<String>) -> Error {
@@ -155,6 +173,11 @@ impl HostPolicy {
         } else if let Some(preset) = self.preset_of(host) {
             format!(
                 "{host} is a host of the deployment {preset}, and this session is one of another; open it with deployment {preset} (PLANETKEY_DEPLOYMENT or --deployment) and a client of that deployment"
+            )
+        } else if let Some((preset, theirs)) = self.provider_of(host) {
+            format!(
+                "{host} is not a host of the deployment {preset} ({}), and not of this session; if it takes tokens of that deployment, open the session with deployment {preset} and list the host in allowed_hosts",
+                theirs.join(", ")
             )
         } else if self.server(host).is_some() {
             format!("{host} does not take this session's token: it comes from an authorization server that {host} does not know")

@@ -114,11 +114,15 @@ pub(crate) fn version(path: &Path) -> Option<Version> {
     std::fs::metadata(path).ok().map(|metadata| Version::of(&metadata))
 }
 
-/// A failed file operation as STORAGE, with what to do next.
+/// A failed file operation as STORAGE, with what to do next; as UNAVAILABLE where the process or the machine lacks something for a moment.
 pub(crate) fn failed(what: &str, path: &Path, error: &io::Error) -> Error {
     // A refusal names the path and says what to do.
     if let Some(refusal) = error.get_ref().and_then(|inner| inner.downcast_ref::<Refusal>()) {
         return Error::new(Status::Storage, refusal.0.clone());
+    }
+    if is_shortage(error) {
+        let message = format!("{} {what}: {error}; close files or raise the limit of the process, and try again", path.display());
+        return Error::new(Status::Unavailable, message);
     }
     let advice = match error.kind() {
         ErrorKind::PermissionDenied => "; check its owner and permissions, or give another storage_root",
@@ -127,6 +131,20 @@ pub(crate) fn failed(what: &str, path: &Path, error: &io::Error) -> Error {
         _ => "",
     };
     Error::new(Status::Storage, format!("{} {what}: {error}{advice}", path.display()))
+}
+
+/// Whether the process or the machine lacks something for a moment: EMFILE, ENFILE, ENOMEM, EAGAIN.
+pub(crate) fn is_shortage(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    {
+        use rustix::io::Errno;
+        let short = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::NOBUFS, Errno::AGAIN];
+        error.raw_os_error().is_some_and(|number| short.iter().any(|errno| errno.raw_os_error() == number))
+    }
+    #[cfg(not(unix))]
+    {
+        matches!(error.kind(), io::ErrorKind::OutOfMemory)
+    }
 }
 
 /// Why a file or directory is not used although the system would allow it.

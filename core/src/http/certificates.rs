@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result, Status};
 use crate::file;
+use crate::file::is_shortage;
 use crate::text::one_line;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -62,20 +63,6 @@ impl Bundle {
 
     fn shown(&self) -> String {
         one_line(&self.path.to_string_lossy(), 300)
-    }
-}
-
-/// Whether the process or the machine lacks something for a moment: EMFILE, ENFILE, ENOMEM, EAGAIN.
-pub(super) fn is_shortage(error: &io::Error) -> bool {
-    #[cfg(unix)]
-    {
-        use rustix::io::Errno;
-        let short = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::NOBUFS, Errno::AGAIN];
-        error.raw_os_error().is_some_and(|number| short.iter().any(|errno| errno.raw_os_error() == number))
-    }
-    #[cfg(not(unix))]
-    {
-        matches!(error.kind(), io::ErrorKind::OutOfMemory)
     }
 }
 

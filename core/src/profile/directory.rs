@@ -42,7 +42,7 @@ fn load(root: &Root, name: &str) -> Result<Profile> {
             for member in ["api_key", "key"] {
                 let value = members.as_ref().and_then(|members| members.text(member)).unwrap_or_default();
                 setting::check(&format!("{member} in {}", file.display()), value)
-                    .map_err(|error| Error::misconfigured(error.message()))?;
+                    .map_err(|error| error.in_configuration(error.message()))?;
             }
             Ok(members)
         }
@@ -125,7 +125,7 @@ pub(super) fn read_members(root: &Root, path: &Path) -> Result<Option<Members>> 
     match files::read_settled(&root.checked(path)) {
         Ok(members) => Ok(members.map(Members)),
         Err(error) if error.retryable() => Err(error),
-        Err(error) => Err(Error::misconfigured(error.message())),
+        Err(error) => Err(error.in_configuration(error.message())),
     }
 }
 

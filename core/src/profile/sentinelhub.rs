@@ -115,7 +115,7 @@ fn load(root: &Root, profile: &str) -> Result<Option<toml::Table>> {
     let contents = match file::read(&path) {
         Ok(Some(contents)) => contents,
         Ok(None) => return Ok(None),
-        Err(error) => return Err(Error::misconfigured(error.message()).with_profile(Some(profile))),
+        Err(error) => return Err(error.in_configuration(error.message()).with_profile(Some(profile))),
     };
     let text = std::str::from_utf8(&contents.bytes).map_err(|_| wrong("is not UTF-8", profile))?;
     // The parser's message would quote the line, which may hold the secret.

@@ -7,7 +7,7 @@ use super::{Session, Shared};
 use crate::authorize::HostPolicy;
 use crate::client::Client;
 use crate::credential::ApiKeyTransport;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Status};
 use crate::platform::Deployment;
 use crate::profile::client_config::{ClientConfig, Grant, OAuthClient};
 use crate::profile::environment::flag;
@@ -216,9 +216,12 @@ impl Session {
                 }
                 Ok(source) => sources.push(source),
                 Err(error) if found.level == Level::Environment => {
-                    return Err(Error::misconfigured(format!("{}: {}", found.source, error.message()))
+                    return Err(error
+                        .in_configuration(format!("{}: {}", found.source, error.message()))
                         .with_profile(found.profile.as_deref()));
                 }
+                // What cannot be read at this moment may be the right credential.
+                Err(error) if error.status() == Status::Unavailable => return Err(error),
                 Err(error) => notes.push(format!("{} was passed over: {}", found.source, error.message())),
             }
         }

@@ -107,10 +107,10 @@ impl Options {
             None => Deployment::planet(),
             Some(named) if is_path(&named) => {
                 let path = expanded(self.runtime.environment.as_ref(), "deployment", PathBuf::from(&named))?;
-                let what =
-                    |why: &str| Error::misconfigured(format!("the deployment document: {}", crate::text::one_line(why, 400)));
-                let text = file::read_named(&path, MAX_DEPLOYMENT_BYTES).map_err(|error| what(error.message()))?;
-                let text = std::str::from_utf8(&text).map_err(|_| what(&format!("{named} is not text")))?;
+                let what = |why: &str| format!("the deployment document: {}", crate::text::one_line(why, 400));
+                let text = file::read_named(&path, MAX_DEPLOYMENT_BYTES)
+                    .map_err(|error| error.in_configuration(what(error.message())))?;
+                let text = std::str::from_utf8(&text).map_err(|_| Error::misconfigured(what(&format!("{named} is not text"))))?;
                 Deployment::from_json(text)
             }
             Some(named) => Deployment::from_text(&named),

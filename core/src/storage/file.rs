@@ -183,7 +183,7 @@ impl Storage for FileStorage {
     fn lock(&self, deadline: Instant) -> Result<Option<Box<dyn Lock + '_>>> {
         let held = match lock::take(self.disk.as_ref(), &self.lock, deadline) {
             // An M2M client gets its token without other processes.
-            Err(error) if self.binding.is_machine && error.status() == Status::Storage => {
+            Err(error) if self.binding.is_machine && matches!(error.status(), Status::Storage | Status::Unavailable) => {
                 log::warn!("{error}; other processes may request a token for this client at the same time");
                 None
             }

@@ -57,7 +57,7 @@ pub(super) fn take(disk: &dyn Disk, path: &CheckedPath, deadline: Instant) -> Re
                 return Ok(None);
             }
             Err(error) => {
-                return Err(Error::new(Status::Storage, format!("{} cannot be locked: {error}", path.path().display())));
+                return Err(file::failed("cannot be locked", path.path(), &error));
             }
         }
         if Instant::now() >= deadline {

@@ -1,7 +1,7 @@
 //! Failures of TLS that say nothing about a certificate, and a process that has no more files to open.
 
 use crate::common::*;
-use planetkey::{Options, Session, Status};
+use planetkey::{M2mOptions, Options, Session, Status};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{RootCertStore, ServerConfig, ServerConnection, Stream};
 use serde_json::json;
@@ -162,9 +162,19 @@ fn i10_21_child_with_few_files() {
         session("https://127.0.0.1:1/token", None),
         session("https://127.0.0.1:1/token", identity.ca_file()),
     ];
+    // A deployment document and a saved session are files, too.
+    let planet = Planet::new();
+    planet.seed(&serde_json::json!({}));
+    let document = planet.home().join("deployment.json");
+    std::fs::write(&document, simulator.deployment()).unwrap();
+    let in_file = Options { deployment: Some(document.to_string_lossy().into_owned()), ..planet.options() };
+    let saved = planet.session();
     let before = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: Some(0), ..before }).unwrap();
-    let errors: Vec<_> = sessions.iter().map(|session| session.access_token().unwrap_err()).collect();
+    let mut errors: Vec<_> = sessions.iter().map(|session| session.access_token().unwrap_err()).collect();
+    errors.push(saved.access_token().unwrap_err());
+    errors.push(Session::from_profile("planet-user", &in_file).unwrap_err());
+    errors.push(Session::from_m2m("id", "secret", &M2mOptions::default(), &in_file).unwrap_err());
     setrlimit(Resource::Nofile, before).unwrap();
     for error in errors {
         assert_eq!((error.status(), error.retryable()), (Status::Unavailable, true), "{error}");

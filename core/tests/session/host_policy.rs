@@ -88,6 +88,13 @@ fn i10_22_a_host_of_another_built_in_deployment_says_which() {
     let error = session.headers("https://services.sentinel-hub.com/x").unwrap_err();
     assert_eq!(error.status(), Status::HostRefused);
     assert!(error.message().contains("deployment planet"), "{error}");
+    // A host of the same provider that the deployment does not list.
+    let error = key_session(&[], false).headers("https://catalogue.dataspace.copernicus.eu/odata/v1").unwrap_err();
+    assert!(error.message().contains("deployment copernicus-data-space") && error.message().contains("allowed_hosts"), "{error}");
+    for near in ["https://dataspace.copernicus.eu/", "https://notdataspace.copernicus.eu/", "https://www.planet.com/"] {
+        let error = key_session(&[], false).headers(near).unwrap_err();
+        assert!(!error.message().contains("copernicus-data-space"), "{error}");
+    }
     // Elsewhere the advice is as before.
     let error = key_session(&[], false).headers("https://example.org/").unwrap_err();
     assert!(error.message().contains("allowed_hosts") && !error.message().contains("deployment"), "{error}");
