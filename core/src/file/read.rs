@@ -1,7 +1,7 @@
 //! Reading whole files, bounded in size.
 
 use super::{CheckedPath, Directory, Version, failed, refused};
-use crate::error::{Error, Result, Status};
+use crate::error::Result;
 use std::io::{self, Read};
 use std::path::Path;
 use zeroize::Zeroizing;
@@ -40,11 +40,11 @@ pub(crate) fn read_at(directory: &Directory, path: &CheckedPath) -> Result<Optio
 
 /// A file that the user named: a key, certificates, a deployment document. At most `limit` bytes.
 ///
-/// Errors: MISCONFIGURED; the message names the file.
+/// Errors: MISCONFIGURED, UNAVAILABLE without free files; the message names the file.
 pub(crate) fn read_named(path: &Path, limit: u64) -> Result<Zeroizing<Vec<u8>>> {
     read_whole(path, limit).map_err(|error| {
         let failed = failed("cannot be read", path, &error);
-        Error::new(Status::Misconfigured, failed.message())
+        failed.in_configuration(failed.message())
     })
 }
 
