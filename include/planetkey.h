@@ -780,6 +780,21 @@ PLANETKEY_API const char *planetkey_error_profile(const struct planetkey_error *
  */
 PLANETKEY_API void planetkey_error_free(struct planetkey_error *error);
 
+extern int atexit(void (*callback)(void));
+
+/**
+ * Waits for the renewals of people's sessions that are under way in this process, so that their new refresh tokens are kept. The end of a
+ * process, by exit() or by return from main(), does so by itself, for at most 5000 ms, once a session has been opened; this is for programs that
+ * end by _exit() or quick_exit(), or are about to exec(). A process that was made by fork() waits for its own renewals only.
+ *
+ * @param[in] timeout_ms the longest wait in milliseconds; what is more than a day becomes that. 0 only asks.
+ * @return true when none is left, false when the time was up.
+ *
+ * Any thread but one inside a callback of planetkey, which would wait for itself. Blocks, uses no network of its own. Since 0.1.0.
+ */
+PLANETKEY_API
+bool planetkey_settle(uint32_t timeout_ms);
+
 /**
  * Has GDAL ask a session: from now on what is opened as "/vsicurl/https://HOST/...", for the session's hosts and no other, carries its
  * credential, and so do requests by CPLHTTPFetch. A dataset that stays open gets the current token with each request.
@@ -970,6 +985,100 @@ planetkey_status planetkey_gdal_options_set_fetch(struct planetkey_gdal_options 
 PLANETKEY_API void planetkey_gdal_options_free(struct planetkey_gdal_options *options);
 
 /**
+ * The name of what became of a refresh token, the same in all languages: "unknown".
+ *
+ * @param[in] revocation a ::planetkey_revocation; any number is allowed.
+ * @return NUL-terminated text that lives as long as the library; NULL for a number that is none of this version.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API const char *planetkey_revocation_name(int32_t revocation);
+
+/**
+ * Forgets the tokens, in memory and where they are kept, so that every process has to log in again. A client's configuration stays: a
+ * machine gets new tokens with the next call.
+ *
+ * @param[in] session not NULL.
+ * @param[in] revoke whether a refresh token is given back to the server first (RFC 7009), as it should be. A server that cannot be reached does not
+ *            keep the session from being forgotten here.
+ * @param[out] removed whether there were tokens. Set to false on failure. May be NULL.
+ * @param[out] revocation what became of the refresh token, a ::planetkey_revocation. Set to ::PLANETKEY_REVOCATION_NONE on failure. May be NULL.
+ * @param[out] why_unknown why that is ::PLANETKEY_REVOCATION_UNKNOWN, in one line for people; free it with planetkey_string_free(). Else NULL.
+ *             May be NULL.
+ * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+ * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_UNSUPPORTED (no token source in this session), ::PLANETKEY_STATUS_TIMEOUT (another
+ *         process has been renewing the session all the time), ::PLANETKEY_STATUS_STORAGE, ::PLANETKEY_STATUS_LOGIN_REQUIRED (no
+ *         credential at all).
+ *
+ * Any number of threads. Blocks until a renewal that is under way has ended, and with `revoke` on the network for at most 10 seconds, or until the
+ * deadline passes. Since 0.1.0.
+ */
+PLANETKEY_NODISCARD
+PLANETKEY_API
+planetkey_status planetkey_session_logout(const struct planetkey_session *session,
+                                          bool revoke,
+                                          bool *removed,
+                                          int32_t *revocation,
+                                          struct planetkey_string **why_unknown,
+                                          struct planetkey_error **error);
+
+/**
+ * What the authorization server says of the person who is logged in (OpenID Connect Core 5.3): "sub" and, by the scopes, name, e-mail address and more.
+ *
+ * @param[in] session not NULL.
+ * @param[out] json one JSON object; free it with planetkey_string_free(). Set to NULL on failure. Not NULL.
+ * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+ * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_UNSUPPORTED (nobody logs in to this session; the server does not offer it),
+ *         ::PLANETKEY_STATUS_LOGIN_REQUIRED, ::PLANETKEY_STATUS_MISCONFIGURED (the scope `openid` was not granted), ::PLANETKEY_STATUS_TOKEN_INVALID (the
+ *         answer is about somebody else), ::PLANETKEY_STATUS_UNAVAILABLE, ::PLANETKEY_STATUS_TIMEOUT, ::PLANETKEY_STATUS_PROTOCOL.
+ *
+ * Any number of threads. Blocks on the network, until the deadline. Since 0.1.0.
+ */
+PLANETKEY_NODISCARD
+PLANETKEY_API
+planetkey_status planetkey_session_userinfo(const struct planetkey_session *session,
+                                            struct planetkey_string **json,
+                                            struct planetkey_error **error);
+
+/**
+ * The claims of the session's ID token, verified against the server's keys: who logged in, and when. That it has expired says nothing.
+ *
+ * @param[in] session not NULL.
+ * @param[out] json one JSON object; free it with planetkey_string_free(). Set to NULL on failure. Not NULL.
+ * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+ * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_UNSUPPORTED (nobody logs in to this session), ::PLANETKEY_STATUS_LOGIN_REQUIRED,
+ *         ::PLANETKEY_STATUS_MISCONFIGURED (the scope `openid` was not asked for), ::PLANETKEY_STATUS_TOKEN_INVALID,
+ *         ::PLANETKEY_STATUS_UNAVAILABLE, ::PLANETKEY_STATUS_TIMEOUT, ::PLANETKEY_STATUS_PROTOCOL.
+ *
+ * Any number of threads. Blocks on the network where the keys are not at hand, until the deadline. Since 0.1.0.
+ */
+PLANETKEY_NODISCARD
+PLANETKEY_API
+planetkey_status planetkey_session_id_token_claims(const struct planetkey_session *session,
+                                                   struct planetkey_string **json,
+                                                   struct planetkey_error **error);
+
+/**
+ * What the authorization server says of a token (RFC 7662): "active", and more of one that is.
+ *
+ * @param[in] session not NULL.
+ * @param[in] token the token that is asked about, NUL-terminated UTF-8 of at most 1 MiB; NULL means the session's own access token.
+ * @param[out] json one JSON object; free it with planetkey_string_free(). Set to NULL on failure. Not NULL.
+ * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+ * @return ::PLANETKEY_STATUS_OK, also for a token that is not active; ::PLANETKEY_STATUS_UNSUPPORTED (no token source in this session; the server
+ *         does not offer it), ::PLANETKEY_STATUS_MISCONFIGURED (the client may not ask), ::PLANETKEY_STATUS_LOGIN_REQUIRED,
+ *         ::PLANETKEY_STATUS_UNAVAILABLE, ::PLANETKEY_STATUS_TIMEOUT, ::PLANETKEY_STATUS_PROTOCOL, ::PLANETKEY_STATUS_INVALID_ARGUMENT.
+ *
+ * Any number of threads. Blocks on the network, until the deadline. Since 0.1.0.
+ */
+PLANETKEY_NODISCARD
+PLANETKEY_API
+planetkey_status planetkey_session_introspect(const struct planetkey_session *session,
+                                              const char *token,
+                                              struct planetkey_string **json,
+                                              struct planetkey_error **error);
+
+/**
  * Says where planetkey's log records go, in the whole process; without this call they go nowhere. May be called again to
  * change it.
  *
@@ -991,108 +1100,6 @@ planetkey_status planetkey_set_log_callback(planetkey_log_callback callback,
                                             planetkey_destroy_callback destroy,
                                             int32_t max_level,
                                             struct planetkey_error **error);
-
-/**
- * Everything as one JSON object, the same in all languages.
- *
- * @param[in] logged_in may be NULL.
- * @return NUL-terminated UTF-8, borrowed until planetkey_logged_in_free(); NULL only for NULL.
- *
- * Any thread. Never blocks. Since 0.1.0.
- */
-PLANETKEY_API const char *planetkey_logged_in_json(const struct planetkey_logged_in *logged_in);
-
-/**
- * Whether a person was asked: not where the session was good, or could be renewed.
- *
- * @param[in] logged_in may be NULL.
- * @return true or false; false for NULL.
- *
- * Any thread. Never blocks. Since 0.1.0.
- */
-PLANETKEY_API bool planetkey_logged_in_asked(const struct planetkey_logged_in *logged_in);
-
-/**
- * Who is logged in, by the authorization server's own name for them: `sub` of the ID token, else of the access token where that is a JWT.
- *
- * @param[in] logged_in may be NULL.
- * @return NUL-terminated UTF-8, borrowed until planetkey_logged_in_free(); NULL when the tokens do not say.
- *
- * Any thread. Never blocks. Since 0.1.0.
- */
-PLANETKEY_API
-const char *planetkey_logged_in_subject(const struct planetkey_logged_in *logged_in);
-
-/**
- * The e-mail address of whoever is logged in, with the scope `email`.
- *
- * @param[in] logged_in may be NULL.
- * @return NUL-terminated UTF-8, borrowed until planetkey_logged_in_free(); NULL when the tokens do not say.
- *
- * Any thread. Never blocks. Since 0.1.0.
- */
-PLANETKEY_API const char *planetkey_logged_in_email(const struct planetkey_logged_in *logged_in);
-
-/**
- * How many scopes were granted.
- *
- * @param[in] logged_in may be NULL.
- * @return the number; 0 for NULL.
- *
- * Any thread. Never blocks. Since 0.1.0.
- */
-PLANETKEY_API size_t planetkey_logged_in_scope_count(const struct planetkey_logged_in *logged_in);
-
-/**
- * A scope that was granted.
- *
- * @param[in] logged_in may be NULL.
- * @param[in] index counts from 0.
- * @return NUL-terminated UTF-8, borrowed until planetkey_logged_in_free(); NULL when there is no such scope.
- *
- * Any thread. Never blocks. Since 0.1.0.
- */
-PLANETKEY_API const char *planetkey_logged_in_scope(const struct planetkey_logged_in *logged_in, size_t index);
-
-/**
- * When the access token ends; the session renews it.
- *
- * @param[in] logged_in may be NULL.
- * @return Unix seconds; -1 for an API key, and for NULL.
- *
- * Any thread. Never blocks. Since 0.1.0.
- */
-PLANETKEY_API int64_t planetkey_logged_in_expires_at(const struct planetkey_logged_in *logged_in);
-
-/**
- * The profile whose session it is.
- *
- * @param[in] logged_in may be NULL.
- * @return NUL-terminated UTF-8, borrowed until planetkey_logged_in_free(); NULL when there is none.
- *
- * Any thread. Never blocks. Since 0.1.0.
- */
-PLANETKEY_API const char *planetkey_logged_in_profile(const struct planetkey_logged_in *logged_in);
-
-/**
- * The file that keeps the session.
- *
- * @param[in] logged_in may be NULL.
- * @return NUL-terminated UTF-8, borrowed until planetkey_logged_in_free(); NULL for a session that lives in this process only.
- *
- * Any thread. Never blocks. Since 0.1.0.
- */
-PLANETKEY_API
-const char *planetkey_logged_in_file(const struct planetkey_logged_in *logged_in);
-
-/**
- * Frees what a login has brought. Everything borrowed from it is gone afterwards; the session stays logged in.
- *
- * @param[in] logged_in may be NULL, which does nothing.
- *
- * Any thread, once. Never blocks. Since 0.1.0.
- */
-PLANETKEY_API void planetkey_logged_in_free(struct planetkey_logged_in *logged_in);
 
 /**
  * Makes sure that somebody is logged in. A good session is left as it is, an expired one renewed; only then a person is asked, in the way that
@@ -1478,6 +1485,108 @@ planetkey_status planetkey_login_options_set_prompt(struct planetkey_login_optio
 PLANETKEY_API void planetkey_login_options_free(struct planetkey_login_options *options);
 
 /**
+ * Everything as one JSON object, the same in all languages.
+ *
+ * @param[in] logged_in may be NULL.
+ * @return NUL-terminated UTF-8, borrowed until planetkey_logged_in_free(); NULL only for NULL.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API const char *planetkey_logged_in_json(const struct planetkey_logged_in *logged_in);
+
+/**
+ * Whether a person was asked: not where the session was good, or could be renewed.
+ *
+ * @param[in] logged_in may be NULL.
+ * @return true or false; false for NULL.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API bool planetkey_logged_in_asked(const struct planetkey_logged_in *logged_in);
+
+/**
+ * Who is logged in, by the authorization server's own name for them: `sub` of the ID token, else of the access token where that is a JWT.
+ *
+ * @param[in] logged_in may be NULL.
+ * @return NUL-terminated UTF-8, borrowed until planetkey_logged_in_free(); NULL when the tokens do not say.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API
+const char *planetkey_logged_in_subject(const struct planetkey_logged_in *logged_in);
+
+/**
+ * The e-mail address of whoever is logged in, with the scope `email`.
+ *
+ * @param[in] logged_in may be NULL.
+ * @return NUL-terminated UTF-8, borrowed until planetkey_logged_in_free(); NULL when the tokens do not say.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API const char *planetkey_logged_in_email(const struct planetkey_logged_in *logged_in);
+
+/**
+ * How many scopes were granted.
+ *
+ * @param[in] logged_in may be NULL.
+ * @return the number; 0 for NULL.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API size_t planetkey_logged_in_scope_count(const struct planetkey_logged_in *logged_in);
+
+/**
+ * A scope that was granted.
+ *
+ * @param[in] logged_in may be NULL.
+ * @param[in] index counts from 0.
+ * @return NUL-terminated UTF-8, borrowed until planetkey_logged_in_free(); NULL when there is no such scope.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API const char *planetkey_logged_in_scope(const struct planetkey_logged_in *logged_in, size_t index);
+
+/**
+ * When the access token ends; the session renews it.
+ *
+ * @param[in] logged_in may be NULL.
+ * @return Unix seconds; -1 for an API key, and for NULL.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API int64_t planetkey_logged_in_expires_at(const struct planetkey_logged_in *logged_in);
+
+/**
+ * The profile whose session it is.
+ *
+ * @param[in] logged_in may be NULL.
+ * @return NUL-terminated UTF-8, borrowed until planetkey_logged_in_free(); NULL when there is none.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API const char *planetkey_logged_in_profile(const struct planetkey_logged_in *logged_in);
+
+/**
+ * The file that keeps the session.
+ *
+ * @param[in] logged_in may be NULL.
+ * @return NUL-terminated UTF-8, borrowed until planetkey_logged_in_free(); NULL for a session that lives in this process only.
+ *
+ * Any thread. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API
+const char *planetkey_logged_in_file(const struct planetkey_logged_in *logged_in);
+
+/**
+ * Frees what a login has brought. Everything borrowed from it is gone afterwards; the session stays logged in.
+ *
+ * @param[in] logged_in may be NULL, which does nothing.
+ *
+ * Any thread, once. Never blocks. Since 0.1.0.
+ */
+PLANETKEY_API void planetkey_logged_in_free(struct planetkey_logged_in *logged_in);
+
+/**
  * New options, with nothing set.
  *
  * @return options to free with planetkey_options_free(). Never NULL.
@@ -1660,100 +1769,6 @@ planetkey_status planetkey_options_set_proxy(struct planetkey_options *options,
  * Any thread, once. Never blocks. Since 0.1.0.
  */
 PLANETKEY_API void planetkey_options_free(struct planetkey_options *options);
-
-/**
- * The name of what became of a refresh token, the same in all languages: "unknown".
- *
- * @param[in] revocation a ::planetkey_revocation; any number is allowed.
- * @return NUL-terminated text that lives as long as the library; NULL for a number that is none of this version.
- *
- * Any thread. Never blocks. Since 0.1.0.
- */
-PLANETKEY_API const char *planetkey_revocation_name(int32_t revocation);
-
-/**
- * Forgets the tokens, in memory and where they are kept, so that every process has to log in again. A client's configuration stays: a
- * machine gets new tokens with the next call.
- *
- * @param[in] session not NULL.
- * @param[in] revoke whether a refresh token is given back to the server first (RFC 7009), as it should be. A server that cannot be reached does not
- *            keep the session from being forgotten here.
- * @param[out] removed whether there were tokens. Set to false on failure. May be NULL.
- * @param[out] revocation what became of the refresh token, a ::planetkey_revocation. Set to ::PLANETKEY_REVOCATION_NONE on failure. May be NULL.
- * @param[out] why_unknown why that is ::PLANETKEY_REVOCATION_UNKNOWN, in one line for people; free it with planetkey_string_free(). Else NULL.
- *             May be NULL.
- * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
- * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_UNSUPPORTED (no token source in this session), ::PLANETKEY_STATUS_TIMEOUT (another
- *         process has been renewing the session all the time), ::PLANETKEY_STATUS_STORAGE, ::PLANETKEY_STATUS_LOGIN_REQUIRED (no
- *         credential at all).
- *
- * Any number of threads. Blocks until a renewal that is under way has ended, and with `revoke` on the network for at most 10 seconds, or until the
- * deadline passes. Since 0.1.0.
- */
-PLANETKEY_NODISCARD
-PLANETKEY_API
-planetkey_status planetkey_session_logout(const struct planetkey_session *session,
-                                          bool revoke,
-                                          bool *removed,
-                                          int32_t *revocation,
-                                          struct planetkey_string **why_unknown,
-                                          struct planetkey_error **error);
-
-/**
- * What the authorization server says of the person who is logged in (OpenID Connect Core 5.3): "sub" and, by the scopes, name, e-mail address and more.
- *
- * @param[in] session not NULL.
- * @param[out] json one JSON object; free it with planetkey_string_free(). Set to NULL on failure. Not NULL.
- * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
- * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_UNSUPPORTED (nobody logs in to this session; the server does not offer it),
- *         ::PLANETKEY_STATUS_LOGIN_REQUIRED, ::PLANETKEY_STATUS_MISCONFIGURED (the scope `openid` was not granted), ::PLANETKEY_STATUS_TOKEN_INVALID (the
- *         answer is about somebody else), ::PLANETKEY_STATUS_UNAVAILABLE, ::PLANETKEY_STATUS_TIMEOUT, ::PLANETKEY_STATUS_PROTOCOL.
- *
- * Any number of threads. Blocks on the network, until the deadline. Since 0.1.0.
- */
-PLANETKEY_NODISCARD
-PLANETKEY_API
-planetkey_status planetkey_session_userinfo(const struct planetkey_session *session,
-                                            struct planetkey_string **json,
-                                            struct planetkey_error **error);
-
-/**
- * The claims of the session's ID token, verified against the server's keys: who logged in, and when. That it has expired says nothing.
- *
- * @param[in] session not NULL.
- * @param[out] json one JSON object; free it with planetkey_string_free(). Set to NULL on failure. Not NULL.
- * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
- * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_UNSUPPORTED (nobody logs in to this session), ::PLANETKEY_STATUS_LOGIN_REQUIRED,
- *         ::PLANETKEY_STATUS_MISCONFIGURED (the scope `openid` was not asked for), ::PLANETKEY_STATUS_TOKEN_INVALID,
- *         ::PLANETKEY_STATUS_UNAVAILABLE, ::PLANETKEY_STATUS_TIMEOUT, ::PLANETKEY_STATUS_PROTOCOL.
- *
- * Any number of threads. Blocks on the network where the keys are not at hand, until the deadline. Since 0.1.0.
- */
-PLANETKEY_NODISCARD
-PLANETKEY_API
-planetkey_status planetkey_session_id_token_claims(const struct planetkey_session *session,
-                                                   struct planetkey_string **json,
-                                                   struct planetkey_error **error);
-
-/**
- * What the authorization server says of a token (RFC 7662): "active", and more of one that is.
- *
- * @param[in] session not NULL.
- * @param[in] token the token that is asked about, NUL-terminated UTF-8 of at most 1 MiB; NULL means the session's own access token.
- * @param[out] json one JSON object; free it with planetkey_string_free(). Set to NULL on failure. Not NULL.
- * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
- * @return ::PLANETKEY_STATUS_OK, also for a token that is not active; ::PLANETKEY_STATUS_UNSUPPORTED (no token source in this session; the server
- *         does not offer it), ::PLANETKEY_STATUS_MISCONFIGURED (the client may not ask), ::PLANETKEY_STATUS_LOGIN_REQUIRED,
- *         ::PLANETKEY_STATUS_UNAVAILABLE, ::PLANETKEY_STATUS_TIMEOUT, ::PLANETKEY_STATUS_PROTOCOL, ::PLANETKEY_STATUS_INVALID_ARGUMENT.
- *
- * Any number of threads. Blocks on the network, until the deadline. Since 0.1.0.
- */
-PLANETKEY_NODISCARD
-PLANETKEY_API
-planetkey_status planetkey_session_introspect(const struct planetkey_session *session,
-                                              const char *token,
-                                              struct planetkey_string **json,
-                                              struct planetkey_error **error);
 
 /**
  * What the prompt is about.
@@ -2485,21 +2500,6 @@ PLANETKEY_API const char *planetkey_session_info_note(const struct planetkey_ses
  * Any thread, once. Never blocks. Since 0.1.0.
  */
 PLANETKEY_API void planetkey_session_info_free(struct planetkey_session_info *info);
-
-extern int atexit(void (*callback)(void));
-
-/**
- * Waits for the renewals of people's sessions that are under way in this process, so that their new refresh tokens are kept. The end of a
- * process, by exit() or by return from main(), does so by itself, for at most 5000 ms, once a session has been opened; this is for programs that
- * end by _exit() or quick_exit(), or are about to exec(). A process that was made by fork() waits for its own renewals only.
- *
- * @param[in] timeout_ms the longest wait in milliseconds; what is more than a day becomes that. 0 only asks.
- * @return true when none is left, false when the time was up.
- *
- * Any thread but one inside a callback of planetkey, which would wait for itself. Blocks, uses no network of its own. Since 0.1.0.
- */
-PLANETKEY_API
-bool planetkey_settle(uint32_t timeout_ms);
 
 /**
  * The name of a status, the same in all languages: "INVALID_ARGUMENT".

@@ -6,7 +6,7 @@ use std::time::Duration;
 /// One reading of both clocks.
 ///
 /// The monotonic clock does not jump but may stop while the machine sleeps; the wall clock counts sleep but may jump.
-/// A deadline is therefore kept on both and has passed when either says so.
+/// A deadline is therefore saved on both and has passed when either says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moment {
     /// Milliseconds on a clock that never jumps, from an arbitrary start.

@@ -28,7 +28,7 @@ pub enum Status {
     Cancelled = 8,
     /// The server's answer breaks the standard.
     Protocol = 9,
-    /// The session could not be read or kept.
+    /// The session could not be read or saved.
     Storage = 10,
     /// A token failed validation; `reason` says how.
     TokenInvalid = 11,
@@ -90,7 +90,7 @@ impl Status {
             Status::Timeout => "the deadline passed",
             Status::Cancelled => "the caller cancelled",
             Status::Protocol => "the server's answer breaks the standard",
-            Status::Storage => "the session could not be read or kept",
+            Status::Storage => "the session could not be read or saved",
             Status::TokenInvalid => "a token failed validation",
             Status::Unsupported => "not offered for this session or client",
             Status::Internal => "a bug: report it",

@@ -1,4 +1,4 @@
-//! Authentication to the Planet Insights Platform: API keys and OAuth 2.0 access tokens, kept fresh and sent only where they belong.
+//! Authentication to the Planet Insights Platform: API keys and OAuth 2.0 access tokens, saved fresh and sent only where they belong.
 //!
 //! This is the synchronous core; C, C++, Python, Node and the `planetkey` command are thin layers over it.
 //!
@@ -19,13 +19,14 @@ pub mod child;
 mod client;
 pub mod clock;
 pub mod credential;
+pub mod deployment;
+pub mod environment;
 pub mod error;
 mod file;
 pub mod http;
 pub mod jwt;
 pub mod login;
 pub mod oauth;
-pub mod platform;
 pub mod profile;
 pub mod secret;
 pub mod session;

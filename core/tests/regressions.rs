@@ -4,7 +4,7 @@ mod common;
 
 use common::*;
 use planetkey::profile::{FixedEnvironment, HOME_VARIABLE};
-use planetkey::storage::{Memo, Step};
+use planetkey::storage::{FailureRecord, Step};
 use planetkey::{BrowserLogin, DeviceLogin, LoginOptions, M2mOptions, Options, Prompt, PromptKind, Session, Status};
 use serde_json::json;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -245,10 +245,10 @@ fn a_login_after_a_revocation_is_found_in_an_applications_storage() {
 #[test]
 fn a_refresh_token_that_is_refused_again_is_not_forgotten() {
     // More than are kept, as another version or a careless hand leaves them.
-    let mut memo = Memo::default();
+    let mut memo = FailureRecord::default();
     memo.dead.extend((0..20).map(|number| number.to_string()));
-    memo.bury("0".to_owned());
-    assert!(memo.is_dead("0") && memo.is_dead("19") && !memo.is_dead("1"));
+    memo.mark_revoked("0".to_owned());
+    assert!(memo.is_marked_revoked("0") && memo.is_marked_revoked("19") && !memo.is_marked_revoked("1"));
 }
 
 #[test]

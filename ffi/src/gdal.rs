@@ -10,8 +10,8 @@ use crate::error::planetkey_error;
 use crate::gdal_options::planetkey_gdal_options;
 use crate::handle::{self, Shared};
 use crate::input;
+use crate::options_handle;
 use crate::session::{self, planetkey_session};
-use crate::settings;
 use crate::status::planetkey_status;
 use crate::string::planetkey_string;
 
@@ -59,7 +59,7 @@ pub unsafe extern "C" fn planetkey_gdal_install(
     // SAFETY: the promises of the caller are handed on.
     unsafe {
         boundary::run("gdal", gdal, null_mut(), error, || {
-            let gdal = Gdal::install(session::core(session)?, settings::copied(options))?;
+            let gdal = Gdal::install(session::core(session)?, options_handle::copied(options))?;
             Ok(handle::give(planetkey_gdal { gdal }))
         })
     }

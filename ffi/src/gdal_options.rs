@@ -7,7 +7,7 @@ use ::planetkey_gdal::{Header, Options, Scope};
 use crate::error::planetkey_error;
 use crate::handle::{self, Exclusive};
 use crate::input;
-use crate::settings::{self, Settings};
+use crate::options_handle::{self, Settings};
 use crate::status::planetkey_status;
 
 /// Which requests of GDAL's `/vsicurl/` carry a credential; parameters take it as int32_t.
@@ -62,7 +62,7 @@ impl Settings for planetkey_gdal_options {
 #[unsafe(no_mangle)]
 #[must_use]
 pub extern "C" fn planetkey_gdal_options_new() -> *mut planetkey_gdal_options {
-    settings::new()
+    options_handle::new()
 }
 
 /// Which requests of `/vsicurl/` carry a credential. With ::PLANETKEY_GDAL_SCOPE_EVERY_HOST it is that of the one host that
@@ -83,7 +83,7 @@ pub unsafe extern "C" fn planetkey_gdal_options_set_scope(
 ) -> planetkey_status {
     // SAFETY: the promises of the caller are handed on.
     unsafe {
-        settings::set(options, error, |options| {
+        options_handle::set(options, error, |options| {
             options.scope = match scope {
                 n if n == planetkey_gdal_scope::Hosts as i32 => Scope::Hosts,
                 n if n == planetkey_gdal_scope::Paths as i32 => Scope::Paths,
@@ -117,7 +117,7 @@ pub unsafe extern "C" fn planetkey_gdal_options_set_header(
 ) -> planetkey_status {
     // SAFETY: the promises of the caller are handed on.
     unsafe {
-        settings::set(options, error, |options| {
+        options_handle::set(options, error, |options| {
             options.header = match header {
                 n if n == planetkey_gdal_header::Live as i32 => Header::Live,
                 n if n == planetkey_gdal_header::AtOpen as i32 => Header::AtOpen,
@@ -145,7 +145,7 @@ pub unsafe extern "C" fn planetkey_gdal_options_add_host(
 ) -> planetkey_status {
     // SAFETY: the promises of the caller are handed on.
     unsafe {
-        settings::set(options, error, |options| {
+        options_handle::set(options, error, |options| {
             let host = input::text("host", host)?;
             options.hosts.get_or_insert_default().push(host.to_owned());
             Ok(())
@@ -171,7 +171,7 @@ pub unsafe extern "C" fn planetkey_gdal_options_set_fetch(
 ) -> planetkey_status {
     // SAFETY: the promises of the caller are handed on.
     unsafe {
-        settings::set(options, error, |options| {
+        options_handle::set(options, error, |options| {
             options.fetch = fetch;
             Ok(())
         })

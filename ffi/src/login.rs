@@ -9,10 +9,10 @@ use crate::boundary;
 use crate::error::planetkey_error;
 use crate::handle::{self, Shared};
 use crate::input::{self, c_string};
-use crate::logged_in::planetkey_logged_in;
 use crate::login_options::planetkey_login_options;
+use crate::login_result::planetkey_logged_in;
+use crate::options_handle;
 use crate::session::{core, planetkey_session};
-use crate::settings;
 use crate::status::planetkey_status;
 use crate::string::planetkey_string;
 
@@ -123,7 +123,7 @@ pub unsafe extern "C" fn planetkey_session_login(
     error: *mut *mut planetkey_error,
 ) -> planetkey_status {
     // SAFETY: the promises of the caller are handed on.
-    unsafe { give_if_asked(logged_in, error, || core(session)?.login(&settings::copied(options))) }
+    unsafe { give_if_asked(logged_in, error, || core(session)?.login(&options_handle::copied(options))) }
 }
 
 /// Starts a login on any device (RFC 8628): show its verification URI and user code, and wait for it or poll it.
@@ -148,7 +148,7 @@ pub unsafe extern "C" fn planetkey_session_start_device_login(
     // SAFETY: the promises of the caller are handed on.
     unsafe {
         boundary::run("login", login, null_mut(), error, || {
-            let started = core(session)?.start_device_login(&settings::copied(options))?;
+            let started = core(session)?.start_device_login(&options_handle::copied(options))?;
             Ok(handle::give(planetkey_login::on_device(started)))
         })
     }
@@ -175,7 +175,7 @@ pub unsafe extern "C" fn planetkey_session_start_browser_login(
     // SAFETY: the promises of the caller are handed on.
     unsafe {
         boundary::run("login", login, null_mut(), error, || {
-            let started = core(session)?.start_browser_login(&settings::copied(options))?;
+            let started = core(session)?.start_browser_login(&options_handle::copied(options))?;
             Ok(handle::give(planetkey_login::in_browser(started)))
         })
     }

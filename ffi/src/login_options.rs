@@ -11,8 +11,8 @@ use crate::error::planetkey_error;
 use crate::handle::{self, Exclusive};
 use crate::input;
 use crate::log::planetkey_destroy_callback;
+use crate::options_handle::{self, Settings};
 use crate::prompt::{Callback, planetkey_prompt_callback};
-use crate::settings::{self, Settings};
 use crate::status::planetkey_status;
 
 /// Options of a login. They change: one thread at a time. Whoever takes them copies them, so they may be used again or freed at once. What is
@@ -73,7 +73,7 @@ impl Settings for planetkey_login_options {
 #[unsafe(no_mangle)]
 #[must_use]
 pub extern "C" fn planetkey_login_options_new() -> *mut planetkey_login_options {
-    settings::new()
+    options_handle::new()
 }
 
 /// How planetkey_session_login() is to go; the others go as their names say.
@@ -93,7 +93,7 @@ pub unsafe extern "C" fn planetkey_login_options_set_method(
 ) -> planetkey_status {
     // SAFETY: the promises of the caller are handed on.
     unsafe {
-        settings::set(options, error, |options| {
+        options_handle::set(options, error, |options| {
             options.method = planetkey_login_method::from_number(method)?;
             Ok(())
         })
@@ -117,7 +117,7 @@ pub unsafe extern "C" fn planetkey_login_options_set_open_browser(
 ) -> planetkey_status {
     // SAFETY: the promises of the caller are handed on.
     unsafe {
-        settings::set(options, error, |options| {
+        options_handle::set(options, error, |options| {
             options.open_browser = Some(open_browser);
             Ok(())
         })
@@ -143,7 +143,7 @@ pub unsafe extern "C" fn planetkey_login_options_set_scopes(
 ) -> planetkey_status {
     // SAFETY: the promises of the caller are handed on.
     unsafe {
-        settings::set(options, error, |options| {
+        options_handle::set(options, error, |options| {
             let scopes = input::texts("scopes", scopes, scope_count)?;
             options.scopes = Some(scopes).filter(|scopes| !scopes.is_empty());
             Ok(())
@@ -169,7 +169,7 @@ pub unsafe extern "C" fn planetkey_login_options_set_timeout_ms(
 ) -> planetkey_status {
     // SAFETY: the promises of the caller are handed on.
     unsafe {
-        settings::set(options, error, |options| {
+        options_handle::set(options, error, |options| {
             options.timeout_ms = Some(u64::from(timeout_ms));
             Ok(())
         })
@@ -193,7 +193,7 @@ pub unsafe extern "C" fn planetkey_login_options_set_force(
 ) -> planetkey_status {
     // SAFETY: the promises of the caller are handed on.
     unsafe {
-        settings::set(options, error, |options| {
+        options_handle::set(options, error, |options| {
             options.force = force;
             Ok(())
         })
@@ -217,7 +217,7 @@ pub unsafe extern "C" fn planetkey_login_options_set_allow_other_subject(
 ) -> planetkey_status {
     // SAFETY: the promises of the caller are handed on.
     unsafe {
-        settings::set(options, error, |options| {
+        options_handle::set(options, error, |options| {
             options.allow_other_subject = allow_other_subject;
             Ok(())
         })
@@ -242,7 +242,7 @@ pub unsafe extern "C" fn planetkey_login_options_set_page(
 ) -> planetkey_status {
     // SAFETY: the promises of the caller are handed on.
     unsafe {
-        settings::set(options, error, |options| {
+        options_handle::set(options, error, |options| {
             options.page = input::optional_text("page", page)?.map(str::to_owned);
             Ok(())
         })

@@ -8,7 +8,7 @@ use crate::boundary;
 use crate::error::planetkey_error;
 use crate::handle::{self, Exclusive};
 use crate::input;
-use crate::settings::{self, Settings};
+use crate::options_handle::{self, Settings};
 use crate::status::planetkey_status;
 use crate::storage::{self, planetkey_storage};
 
@@ -43,7 +43,7 @@ impl Settings for planetkey_options {
 #[unsafe(no_mangle)]
 #[must_use]
 pub extern "C" fn planetkey_options_new() -> *mut planetkey_options {
-    settings::new()
+    options_handle::new()
 }
 
 /// Whether tokens are kept on disk, where all processes and Planet's own tools share them.
@@ -63,7 +63,7 @@ pub unsafe extern "C" fn planetkey_options_set_save(
 ) -> planetkey_status {
     // SAFETY: the promises of the caller are handed on.
     unsafe {
-        settings::set(options, error, |options| {
+        options_handle::set(options, error, |options| {
             options.save = Some(save);
             Ok(())
         })
@@ -88,7 +88,7 @@ pub unsafe extern "C" fn planetkey_options_set_storage_root(
 ) -> planetkey_status {
     // SAFETY: the promises of the caller are handed on.
     unsafe {
-        settings::set(options, error, |options| {
+        options_handle::set(options, error, |options| {
             options.storage_root = input::optional_text("storage_root", storage_root)?.map(str::to_owned);
             Ok(())
         })
@@ -114,7 +114,7 @@ pub unsafe extern "C" fn planetkey_options_set_profile(
 ) -> planetkey_status {
     // SAFETY: the promises of the caller are handed on.
     unsafe {
-        settings::set(options, error, |options| {
+        options_handle::set(options, error, |options| {
             options.profile = input::optional_text("profile", profile)?.map(str::to_owned);
             Ok(())
         })
@@ -170,7 +170,7 @@ pub unsafe extern "C" fn planetkey_options_set_timeout_ms(
 ) -> planetkey_status {
     // SAFETY: the promises of the caller are handed on.
     unsafe {
-        settings::set(options, error, |options| {
+        options_handle::set(options, error, |options| {
             options.timeout_ms = Some(u64::from(timeout_ms));
             Ok(())
         })
@@ -195,7 +195,7 @@ pub unsafe extern "C" fn planetkey_options_set_deployment(
 ) -> planetkey_status {
     // SAFETY: the promises of the caller are handed on.
     unsafe {
-        settings::set(options, error, |options| {
+        options_handle::set(options, error, |options| {
             options.deployment = input::optional_text("deployment", deployment)?.map(str::to_owned);
             Ok(())
         })
@@ -219,7 +219,7 @@ pub unsafe extern "C" fn planetkey_options_add_allowed_host(
 ) -> planetkey_status {
     // SAFETY: the promises of the caller are handed on.
     unsafe {
-        settings::set(options, error, |options| {
+        options_handle::set(options, error, |options| {
             let host = input::text("host", host)?;
             options.allowed_hosts.get_or_insert_default().push(host.to_owned());
             Ok(())
@@ -244,7 +244,7 @@ pub unsafe extern "C" fn planetkey_options_set_allow_insecure_loopback(
 ) -> planetkey_status {
     // SAFETY: the promises of the caller are handed on.
     unsafe {
-        settings::set(options, error, |options| {
+        options_handle::set(options, error, |options| {
             options.allow_insecure_loopback = Some(allow_insecure_loopback);
             Ok(())
         })
@@ -268,7 +268,7 @@ pub unsafe extern "C" fn planetkey_options_set_ca_file(
 ) -> planetkey_status {
     // SAFETY: the promises of the caller are handed on.
     unsafe {
-        settings::set(options, error, |options| {
+        options_handle::set(options, error, |options| {
             options.ca_file = input::optional_text("ca_file", ca_file)?.map(str::to_owned);
             Ok(())
         })
@@ -292,7 +292,7 @@ pub unsafe extern "C" fn planetkey_options_set_proxy(
 ) -> planetkey_status {
     // SAFETY: the promises of the caller are handed on.
     unsafe {
-        settings::set(options, error, |options| {
+        options_handle::set(options, error, |options| {
             options.proxy = input::optional_text("proxy", proxy)?.map(str::to_owned);
             Ok(())
         })

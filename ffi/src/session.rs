@@ -8,12 +8,12 @@ use planetkey::{ApiKeyTransport, M2mOptions, Result, Session};
 use crate::authorization::planetkey_authorization;
 use crate::boundary;
 use crate::error::planetkey_error;
+use crate::exit;
 use crate::handle::{self, Shared};
 use crate::input;
 use crate::options::planetkey_options;
+use crate::options_handle;
 use crate::session_info::planetkey_session_info;
-use crate::settings;
-use crate::settle;
 use crate::status::planetkey_status;
 use crate::string::planetkey_string;
 
@@ -61,7 +61,7 @@ unsafe fn construct(
 ) -> planetkey_status {
     let body = || {
         let session = body()?;
-        settle::register();
+        exit::register();
         Ok(handle::give(planetkey_session { session }))
     };
     // SAFETY: the promises of the caller are handed on.
@@ -96,7 +96,7 @@ pub unsafe extern "C" fn planetkey_session_from_defaults(
     error: *mut *mut planetkey_error,
 ) -> planetkey_status {
     // SAFETY: the promises of the caller are handed on.
-    unsafe { construct(session, error, || Session::from_defaults(&settings::copied(options))) }
+    unsafe { construct(session, error, || Session::from_defaults(&options_handle::copied(options))) }
 }
 
 /// A session of a saved or built-in profile, as "planet-user": what is kept for it is shared with all processes and Planet's own tools.
@@ -120,7 +120,7 @@ pub unsafe extern "C" fn planetkey_session_from_profile(
     error: *mut *mut planetkey_error,
 ) -> planetkey_status {
     // SAFETY: the promises of the caller are handed on.
-    unsafe { construct(session, error, || Session::from_profile(input::text("name", name)?, &settings::copied(options))) }
+    unsafe { construct(session, error, || Session::from_profile(input::text("name", name)?, &options_handle::copied(options))) }
 }
 
 /// A session of one API key.
@@ -147,7 +147,7 @@ pub unsafe extern "C" fn planetkey_session_from_api_key(
         construct(session, error, || {
             let api_key = input::text("api_key", api_key)?;
             let transport = planetkey_api_key_transport::from_number(transport)?;
-            Session::from_api_key(api_key, transport, &settings::copied(options))
+            Session::from_api_key(api_key, transport, &options_handle::copied(options))
         })
     }
 }
@@ -187,7 +187,7 @@ pub unsafe extern "C" fn planetkey_session_from_m2m(
                 scopes: input::texts("scopes", scopes, scope_count)?,
                 audience: input::optional_text("audience", audience)?.map(str::to_owned),
             };
-            Session::from_m2m(client_id, client_secret, &m2m, &settings::copied(options))
+            Session::from_m2m(client_id, client_secret, &m2m, &options_handle::copied(options))
         })
     }
 }
@@ -211,7 +211,9 @@ pub unsafe extern "C" fn planetkey_session_from_client_config(
     error: *mut *mut planetkey_error,
 ) -> planetkey_status {
     // SAFETY: the promises of the caller are handed on.
-    unsafe { construct(session, error, || Session::from_client_config(input::text("json", json)?, &settings::copied(options))) }
+    unsafe {
+        construct(session, error, || Session::from_client_config(input::text("json", json)?, &options_handle::copied(options)))
+    }
 }
 
 /// The same session with another deadline for calls through the new handle.

@@ -1,11 +1,11 @@
 //! `planetkey login`: who or what is meant, where it goes, and what to ask before.
 
-use planetkey::platform::PROFILE_PLANET_USER;
+use planetkey::deployment::PROFILE_PLANET_USER;
+use planetkey::environment::variable;
 use planetkey::profile::client_config::{ClientConfig, Grant};
-use planetkey::profile::environment::variable;
-use planetkey::profile::manage::M2mLogin;
 use planetkey::profile::precedence::{self, Found, Level};
-use planetkey::profile::{Profiles, SystemEnvironment, directory, names};
+use planetkey::profile::store::M2mLogin;
+use planetkey::profile::{Profiles, SystemEnvironment, load, names};
 use planetkey::secret::Secret;
 use planetkey::{LoggedIn, Named, Options, Result, Session};
 use serde_json::json;
@@ -249,7 +249,7 @@ fn plan_without_credential(login: &Login, profile: Option<String>, profiles: &Pr
 /// A login with what a profile holds already.
 fn use_profile(name: &str, profiles: &Profiles) -> Result<Plan> {
     let profile = name.to_owned();
-    match directory::open(profiles.root(), name)?.config {
+    match load::open(profiles.root(), name)?.config {
         ClientConfig::ApiKey { .. } => Ok(Plan::UseApiKey { profile }),
         ClientConfig::OAuth(client) if client.client_type.grant() == Grant::ClientCredentials => Ok(Plan::UseClient { profile }),
         ClientConfig::OAuth(_) => Ok(Plan::AskPerson { profile }),

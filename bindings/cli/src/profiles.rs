@@ -2,7 +2,7 @@
 
 use planetkey::clock::SystemClock;
 use planetkey::profile::Profiles;
-use planetkey::profile::listing::{Listed, Summary};
+use planetkey::profile::list::{Listed, Summary};
 use planetkey::{Error, Result, Status};
 use serde_json::{Value, json};
 

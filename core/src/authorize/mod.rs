@@ -8,8 +8,8 @@ pub(crate) mod template;
 
 pub(crate) use target::{Target, is_host_entry, is_loopback_authority as is_loopback_entry};
 
+use crate::deployment::{Acceptance, Deployment, ResourceServer, Subject};
 use crate::error::{Error, Result, Status};
-use crate::platform::{Acceptance, Deployment, ResourceServer, Subject};
 
 /// What a request could carry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

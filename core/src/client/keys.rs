@@ -3,7 +3,7 @@
 use super::{Client, Endpoint};
 use crate::error::{Result, Status};
 use crate::http::{Http, Patience};
-use crate::oauth::id_token::{Algorithm, DEFAULT_ALGORITHMS};
+use crate::oauth::jose::{Algorithm, DEFAULT_ALGORITHMS};
 use crate::oauth::jwks::{self, Jwks};
 use crate::oauth::metadata::Metadata;
 use std::sync::Arc;

@@ -8,6 +8,7 @@ pub(crate) use endpoints::Endpoint;
 use crate::authorize::{Kind, Target};
 use crate::clock::Moment;
 use crate::credential::TokenSet;
+use crate::deployment::{Acceptance, Deployment, Subject};
 use crate::error::{Error, Result, Status};
 use crate::file;
 use crate::http::{Http, Patience};
@@ -15,7 +16,6 @@ use crate::oauth::client_authentication::{ClientAuthentication, NONE, PrivateKey
 use crate::oauth::jwks::Jwks;
 use crate::oauth::metadata::{self, Metadata};
 use crate::oauth::{client_credentials, refresh_token};
-use crate::platform::{Acceptance, Deployment, Subject};
 use crate::profile::client_config::{ClientType, Grant, KindOfLogin, OAuthClient, PrivateKeySource};
 use crate::secret::Secret;
 use crate::setting;
@@ -231,7 +231,7 @@ impl Client {
             fingerprint: fingerprint(&parts),
             issuer: self.issuer_is_known.then(|| self.issuer.clone()),
             scopes: if self.is_m2m() { self.scopes.clone() } else { Vec::new() },
-            is_machine: self.is_m2m(),
+            is_m2m: self.is_m2m(),
             owns_place: false,
         }
     }

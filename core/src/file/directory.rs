@@ -1,5 +1,6 @@
 //! An opened directory: every file operation is relative to it.
 
+use super::kind::Kind;
 #[cfg(not(unix))]
 use super::other::Opened;
 #[cfg(unix)]
@@ -21,16 +22,6 @@ use std::path::{Path, PathBuf};
 pub(crate) struct Directory {
     opened: Opened,
     path: PathBuf,
-}
-
-/// What a name in a directory leads to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    File,
-    Directory,
-    Link,
-    /// A device, a pipe, a socket.
-    Other,
 }
 
 impl Directory {

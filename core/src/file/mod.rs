@@ -5,6 +5,7 @@
 //! is in `docs/files-and-users.md`.
 
 mod directory;
+mod kind;
 #[cfg(not(unix))]
 mod other;
 mod read;
@@ -14,7 +15,8 @@ mod rights;
 #[cfg(unix)]
 mod walk;
 
-pub(crate) use directory::{Directory, Kind};
+pub(crate) use directory::Directory;
+pub(crate) use kind::Kind;
 pub use read::read_secret_file;
 pub(crate) use read::{MAX_FILE_BYTES, read, read_at, read_named, read_whole};
 pub use replace::{Disk, RealDisk, Step};

@@ -1,6 +1,6 @@
 //! Directories by path, where there are neither descriptors of directories nor owners to check.
 
-use super::directory::Kind;
+use super::kind::Kind;
 use super::{Version, refused};
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};

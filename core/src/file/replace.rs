@@ -2,7 +2,7 @@
 
 use super::{CheckedPath, Directory, MAX_FILE_BYTES, Version, failed, refused};
 use crate::error::Result;
-use crate::file::directory::Kind;
+use crate::file::kind::Kind;
 use crate::threads;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;

@@ -1,6 +1,6 @@
 //! Directories by descriptor: the walk from `/`, and what is accepted on the way.
 
-use super::directory::Kind;
+use super::kind::Kind;
 use super::rights::Rights;
 use super::{Version, refused};
 use crate::user_namespace::unmapped_uid;

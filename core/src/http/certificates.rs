@@ -1,11 +1,13 @@
 //! CA certificates: those of the machine, and those that an option or a variable names.
 
+use crate::environment::Environment;
 use crate::error::{Error, Result, Status};
 use crate::file;
 use crate::file::is_shortage;
 use crate::text::one_line;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 
@@ -66,6 +68,40 @@ impl Bundle {
     }
 }
 
+/// Where the CA certificates of the machine are.
+#[derive(Clone, Debug, Default)]
+#[cfg_attr(any(windows, target_vendor = "apple"), allow(dead_code))]
+pub(super) struct Roots {
+    pub(super) file: Option<PathBuf>,
+    pub(super) directories: Vec<PathBuf>,
+    /// Whether `SSL_CERT_FILE` names the file.
+    pub(super) is_named: bool,
+}
+
+impl Roots {
+    pub(super) fn of(environment: &dyn Environment) -> Self {
+        let set = |name: &str| environment.raw(name).filter(|value| !value.is_empty());
+        let (file, directories) = (set("SSL_CERT_FILE"), set("SSL_CERT_DIR"));
+        if file.is_none() && directories.is_none() {
+            return Roots::of_system();
+        }
+        let split = |value: OsString| std::env::split_paths(&value).filter(|path| !path.as_os_str().is_empty()).collect();
+        Roots { is_named: file.is_some(), file: file.map(PathBuf::from), directories: directories.map(split).unwrap_or_default() }
+    }
+
+    #[cfg(all(unix, not(target_vendor = "apple")))]
+    fn of_system() -> Self {
+        let found = openssl_probe::probe();
+        Roots { file: found.cert_file, directories: found.cert_dir, is_named: false }
+    }
+
+    /// The system's own verifier knows.
+    #[cfg(not(all(unix, not(target_vendor = "apple"))))]
+    fn of_system() -> Self {
+        Roots::default()
+    }
+}
+
 /// The certificates of a PEM text, with or without a byte order mark, under each label that OpenSSL knows.
 fn parse(pem: &[u8]) -> std::result::Result<Vec<CertificateDer<'static>>, String> {
     let pem = pem.strip_prefix(b"\xef\xbb\xbf").unwrap_or(pem);
@@ -102,11 +138,7 @@ fn first_element(der: &[u8]) -> Option<&[u8]> {
 ///
 /// Errors: MISCONFIGURED where there is no certificate at all, with `useless`; UNAVAILABLE where they cannot be read now.
 #[cfg(all(unix, not(target_vendor = "apple")))]
-pub(super) fn tls(
-    roots: &super::surroundings::Roots,
-    more: Vec<CertificateDer<'static>>,
-    useless: Option<String>,
-) -> Result<rustls::ClientConfig> {
+pub(super) fn tls(roots: &Roots, more: Vec<CertificateDer<'static>>, useless: Option<String>) -> Result<rustls::ClientConfig> {
     let mut store = rustls::RootCertStore::empty();
     let mut shortage = None;
     // A link of a directory to the file, or to another of its files, is read once in one call.

@@ -5,16 +5,16 @@
 mod certificates;
 mod content_coding;
 mod no_proxy;
+mod proxy_env;
 mod reqwest_transport;
 pub mod retry_after;
-mod surroundings;
 
 pub(crate) use certificates::MAX_CA_BYTES;
 pub use content_coding::{Undecoded, decode};
+pub use proxy_env::ProxyEnvironment;
+pub(crate) use proxy_env::is_supported as is_supported_proxy;
 pub use reqwest_transport::ReqwestTransport;
 pub(crate) use reqwest_transport::is_loopback;
-pub use surroundings::Surroundings;
-pub(crate) use surroundings::is_supported as is_supported_proxy;
 
 use crate::clock::{Clock, Random, fraction};
 use crate::error::{Error, Result, Status};

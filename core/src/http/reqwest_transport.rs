@@ -4,7 +4,7 @@
 //! client per exchange have neither trouble, and an idle session owns no thread and no socket. Tokens are fetched about once an hour.
 
 use super::certificates::{self, Bundle};
-use super::surroundings::{Proxy, Surroundings, Way};
+use super::proxy_env::{Proxy, ProxyEnvironment, Way};
 use super::{Body, MAX_BODY_BYTES, Method, Request, Response, TransportFailure, Undecoded, decode};
 use crate::error::{Error, Status};
 use crate::secret::Secret;
@@ -35,7 +35,7 @@ pub struct ReqwestTransport {
     /// The proxy to use instead of what the environment says (`HTTPS_PROXY`, `NO_PROXY`, ...). Loopback is never proxied.
     pub proxy: Option<Secret>,
     /// What the environment said about proxies and certificates when the session was opened.
-    pub surroundings: Surroundings,
+    pub proxy_env: ProxyEnvironment,
 }
 
 impl super::Transport for ReqwestTransport {
@@ -125,7 +125,7 @@ impl ReqwestTransport {
     fn explained(&self, failure: TransportFailure, way: &Way) -> TransportFailure {
         match (failure, way) {
             (TransportFailure::Tls(why), _) => {
-                let useless = self.surroundings.useless_roots();
+                let useless = self.proxy_env.useless_roots();
                 TransportFailure::Tls(std::iter::once(why).chain(useless).collect::<Vec<_>>().join("; "))
             }
             (TransportFailure::NotSent(why), Way::Proxy(proxy)) => {
@@ -140,7 +140,7 @@ impl ReqwestTransport {
         match &self.proxy {
             _ if is_loopback(url) => Ok(Way::Direct),
             Some(proxy) => Proxy::new("the option proxy", proxy.expose()).map(Way::Proxy),
-            None => self.surroundings.way_to(url),
+            None => self.proxy_env.way_to(url),
         }
     }
 
@@ -183,14 +183,14 @@ impl ReqwestTransport {
             return Ok(builder.tls_backend_preconfigured(certificates::no_tls()?));
         }
         let named = self.ca_files.iter().map(|path| Bundle { what: "ca_file names".to_owned(), path: path.clone() });
-        let bundle = if self.ca_files.is_empty() { self.surroundings.bundle() } else { None };
+        let bundle = if self.ca_files.is_empty() { self.proxy_env.bundle() } else { None };
         let mut more = Vec::new();
-        for bundle in named.chain(bundle).chain(self.surroundings.extra()) {
+        for bundle in named.chain(bundle).chain(self.proxy_env.extra()) {
             more.extend(bundle.read()?);
         }
         #[cfg(all(unix, not(target_vendor = "apple")))]
         {
-            let tls = certificates::tls(&self.surroundings.roots, more, self.surroundings.useless_roots())?;
+            let tls = certificates::tls(&self.proxy_env.roots, more, self.proxy_env.useless_roots())?;
             Ok(builder.tls_backend_preconfigured(tls))
         }
         #[cfg(not(all(unix, not(target_vendor = "apple"))))]

@@ -1,15 +1,15 @@
 //! The login in a browser: authorization code with PKCE (RFC 6749 4.1, RFC 7636, RFC 8252).
 
-use super::loopback::{self, Loopback};
-use super::page::Page;
-use super::under_way::{SLICE, State, UnderWay, Way, not_yet};
+use super::pending::{SLICE, State, UnderWay, Way, not_yet};
+use super::redirect_page::Page;
+use super::redirect_receiver::{self, Loopback};
 use super::{LoginOptions, Outcome, Progress, Prompt, PromptKind};
 use crate::error::{Error, Result, Status};
 use crate::http::Patience;
 use crate::oauth::authorization_code::{self, Attempt, Parameters, Response};
 use crate::oauth::token_endpoint::Received;
 use crate::secret::Secret;
-use crate::session::{Endpoint, Interrupt, LoggedIn, Person, deadline_ms, interruptibly};
+use crate::session::{Account, Endpoint, Interrupt, LoggedIn, deadline_ms, interruptibly};
 use std::sync::MutexGuard;
 use std::time::{Duration, Instant};
 
@@ -63,7 +63,7 @@ struct Server {
     iss_required: bool,
 }
 
-fn server(person: &Person) -> Result<Server> {
+fn server(person: &Account) -> Result<Server> {
     let this = person.clone();
     interruptibly(person.wait(), "starting the login", move || {
         let (client, http) = (this.client(), this.http());
@@ -79,13 +79,13 @@ fn server(person: &Person) -> Result<Server> {
 
 impl BrowserLogin {
     /// `receive`: whether this program waits for the browser itself; otherwise the address is pasted back.
-    pub(super) fn start(person: &Person, options: &LoginOptions, receive: bool) -> Result<BrowserLogin> {
+    pub(super) fn start(person: &Account, options: &LoginOptions, receive: bool) -> Result<BrowserLogin> {
         let client = person.client();
         let server = server(person)?;
         let configured = if receive { client.local_redirect_uri() } else { client.redirect_uri() };
         let configured = configured.unwrap_or(DEFAULT_REDIRECT_URI);
         // Who pastes needs an address that the server allows; where nobody listens, the browser keeps it in its address bar.
-        let receiver = match receive || loopback::is_local(configured)? {
+        let receiver = match receive || redirect_receiver::is_local(configured)? {
             true => match Loopback::bind(configured) {
                 Err(error) if !receive && error.status() == Status::Unavailable => None,
                 bound => Some(bound?),
@@ -246,7 +246,7 @@ impl BrowserLogin {
             return None;
         };
         let arrived = receiver.serve(slice)?;
-        let show = |page| loopback::answer(arrived.stream, page, self.under_way.options().page.as_deref());
+        let show = |page| redirect_receiver::answer(arrived.stream, page, self.under_way.options().page.as_deref());
         match self.response(&arrived.query) {
             Response::NotOurs(why) => {
                 drop(state);
@@ -296,7 +296,7 @@ impl BrowserLogin {
 
     /// Exchanges the code, once: whatever happens it is not sent again.
     fn redeem(&self, code: &Secret) -> Result<LoggedIn> {
-        let revoke = |received: Received, person: &Person| person.revoke_unwanted(received.members());
+        let revoke = |received: Received, person: &Account| person.revoke_unwanted(received.members());
         let code = code.clone();
         let received = self.under_way.request(self.under_way.person().timeout(), revoke, move |this, deadline| {
             let (client, http) = (this.person().client(), this.person().http());

@@ -1,11 +1,11 @@
 //! The login on any device (RFC 8628).
 
-use super::under_way::{SLICE, UnderWay, Way, not_yet};
+use super::pending::{SLICE, UnderWay, Way, not_yet};
 use super::{LoginOptions, Outcome, Progress, Prompt, PromptKind, qr_code};
 use crate::error::{Error, Result, Status};
 use crate::http::Patience;
 use crate::oauth::device_code::{self, DeviceAuthorization, Poll, Schedule};
-use crate::session::{Endpoint, Interrupt, LoggedIn, Person, deadline_ms, interruptibly};
+use crate::session::{Account, Endpoint, Interrupt, LoggedIn, deadline_ms, interruptibly};
 use std::time::{Duration, Instant};
 
 /// While another thread polls.
@@ -17,7 +17,7 @@ struct Device {
 
 struct Polling {
     schedule: Schedule,
-    /// What kept the last poll from being answered, should the time run out.
+    /// What saved the last poll from being answered, should the time run out.
     trouble: Option<Error>,
 }
 
@@ -51,7 +51,7 @@ impl std::fmt::Debug for DeviceLogin {
 }
 
 impl DeviceLogin {
-    pub(super) fn start(person: &Person, options: &LoginOptions) -> Result<DeviceLogin> {
+    pub(super) fn start(person: &Account, options: &LoginOptions) -> Result<DeviceLogin> {
         let scopes = options.scopes_of(person);
         let authorization = interruptibly(person.wait(), "starting the login", {
             let (person, scopes) = (person.clone(), scopes.clone());
@@ -212,7 +212,7 @@ impl DeviceLogin {
         // One request that is not answered must not take all of the time there is.
         let timeout = login.person().timeout().min(Duration::from_millis(self.expires_in_ms().max(1)));
         let started = Instant::now();
-        let revoke = |poll, person: &Person| match poll {
+        let revoke = |poll, person: &Account| match poll {
             Poll::Granted(tokens) => person.revoke_unwanted(&tokens.members),
             Poll::Unusable { received, .. } => person.revoke_unwanted(&received),
             Poll::Pending | Poll::SlowDown | Poll::Unreachable { .. } => {}

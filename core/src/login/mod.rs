@@ -4,23 +4,23 @@
 //! Nothing here prints: what a person must see goes to a [`Prompter`].
 
 mod browser;
-mod choose;
 mod device;
-mod loopback;
-mod opener;
-mod page;
+mod interactive;
+mod open_browser;
 mod peer;
+mod pending;
 mod qr_code;
-mod under_way;
+mod redirect_page;
+mod redirect_receiver;
 
 pub use browser::BrowserLogin;
 pub use device::DeviceLogin;
+pub use open_browser::{BrowserOpener, SystemBrowser};
 #[doc(hidden)]
-pub use loopback::judged;
-pub use opener::{BrowserOpener, SystemBrowser};
+pub use redirect_receiver::judged;
 
 use crate::error::{Error, Result, Status};
-use crate::session::{LoggedIn, OtherSubject, Person};
+use crate::session::{Account, LoggedIn, OtherSubject};
 use std::sync::Arc;
 
 /// How a login is to go.
@@ -160,7 +160,7 @@ impl LoginOptions {
     }
 
     /// What to ask for.
-    fn scopes_of(&self, person: &Person) -> Vec<String> {
+    fn scopes_of(&self, person: &Account) -> Vec<String> {
         self.scopes.clone().unwrap_or_else(|| person.client().scopes().to_vec())
     }
 

@@ -3,7 +3,7 @@
 
 use super::client_authentication::ClientAuthentication;
 use super::token_endpoint::{self, Received, TokenRequest};
-use super::{exchange, pkce};
+use super::{endpoint_request, pkce};
 use crate::clock::Random;
 use crate::error::{Error, Result, Status};
 use crate::http::{Form, Http, Patience, Replay};
@@ -65,7 +65,11 @@ impl Attempt {
         form.add("code_challenge", &verifier.challenge())?;
         form.add("code_challenge_method", pkce::METHOD)?;
         // With these the response would come another way than to the redirect URI's query, or the server would read another request.
-        exchange::add_extra(&mut form, parameters.extra, &["scope", "audience", "response_mode", "request", "request_uri"])?;
+        endpoint_request::add_extra(
+            &mut form,
+            parameters.extra,
+            &["scope", "audience", "response_mode", "request", "request_uri"],
+        )?;
         if let Some((name, _)) = parameters.endpoint.query_pairs().find(|(name, _)| form.has(name)) {
             return Err(Error::misconfigured(format!(
                 "the authorization_endpoint holds the parameter {} already, and no parameter may be sent twice",
@@ -179,10 +183,15 @@ pub enum Response {
 fn refusal(error: &str, description: Option<&str>) -> Error {
     let (status, what) = match error {
         "access_denied" => (Status::Denied, "access was denied in the browser; log in again and allow it"),
-        _ => exchange::meaning(error)
+        _ => endpoint_request::meaning(error)
             .unwrap_or((Status::Misconfigured, "the server refused the login; check the client's configuration")),
     };
-    exchange::oauth_error(status, &format!("login: {what} ({})", exchange::said(error, description)), error, description)
+    endpoint_request::oauth_error(
+        status,
+        &format!("login: {what} ({})", endpoint_request::said(error, description)),
+        error,
+        description,
+    )
 }
 
 /// Exchanges the code for tokens (RFC 6749 4.1.3). The server sees the code once at most, whatever it answers.
@@ -206,7 +215,7 @@ pub fn redeem(
     token_endpoint::receive(http, request, Patience::Patient, deadline_ms).map_err(|error| match error.oauth_error() {
         Some("invalid_grant") => {
             let message = "the authorization server did not accept the code of this login; it may have been used or be too old: log in again";
-            exchange::reworded(&error, Status::LoginRequired, message).with_reason("expired")
+            endpoint_request::reworded(&error, Status::LoginRequired, message).with_reason("expired")
         }
         _ => error,
     })

@@ -1,12 +1,12 @@
 //! The client credentials grant (RFC 6749 4.4).
 
 use super::client_authentication::ClientAuthentication;
-use super::exchange;
+use super::endpoint_request;
 use super::token_endpoint::{self, TokenRequest};
 use crate::credential::TokenSet;
+use crate::deployment::SCOPE_OFFLINE_ACCESS;
 use crate::error::{Error, Result, Status};
 use crate::http::{Form, Http, Patience, Replay};
-use crate::platform::SCOPE_OFFLINE_ACCESS;
 
 /// What a machine-to-machine client asks for.
 #[derive(Clone, Debug, Default)]
@@ -43,7 +43,7 @@ impl Grant {
         form.add("grant_type", "client_credentials")?;
         form.add("scope", &self.scopes.join(" "))?;
         form.add("audience", self.audience.as_deref().unwrap_or(""))?;
-        exchange::add_extra(&mut form, &self.extra, &["grant_type", "scope", "audience"])?;
+        endpoint_request::add_extra(&mut form, &self.extra, &["grant_type", "scope", "audience"])?;
         Ok(form)
     }
 
@@ -62,7 +62,7 @@ impl Grant {
         let mut tokens =
             token_endpoint::send(http, request, patience, deadline_ms).map_err(|error| match error.oauth_error() {
                 // No user can log in for it: some servers say so of a client that is switched off, or that has no service account.
-                Some("invalid_grant") => exchange::reworded(
+                Some("invalid_grant") => endpoint_request::reworded(
                     &error,
                     Status::Misconfigured,
                     "the authorization server gives this machine-to-machine client no token; check the client where it is registered",

@@ -1,7 +1,7 @@
 //! The device authorization grant (RFC 8628): a person logs in on another device while this one asks now and then.
 
 use super::client_authentication::ClientAuthentication;
-use super::exchange;
+use super::endpoint_request;
 use super::token_endpoint::{self, Received, TokenRequest};
 use crate::credential::{TokenMembers, TokenSet};
 use crate::error::{Error, Result, Status};
@@ -62,15 +62,15 @@ pub fn authorize(
     let mut form = Form::default();
     form.add("scope", &scopes.join(" "))?;
     form.add("audience", audience.unwrap_or(""))?;
-    exchange::add_extra(&mut form, extra, &["scope", "audience"])?;
+    endpoint_request::add_extra(&mut form, extra, &["scope", "audience"])?;
     // A second code does no harm: the first one expires.
-    let (request, response) = exchange::post(http, endpoint, authentication, form, Replay::Safe, patience, deadline_ms)?;
+    let (request, response) = endpoint_request::post(http, endpoint, authentication, form, Replay::Safe, patience, deadline_ms)?;
     if !response.is_success() {
-        return Err(exchange::refused(&request, &response, authentication, http.clock().now().unix_ms));
+        return Err(endpoint_request::refused(&request, &response, authentication, http.clock().now().unix_ms));
     }
-    let document = exchange::json(&request, &response)?;
-    if let Some(error) = exchange::error_response(&request, &response, &document) {
-        return Err(exchange::name_client(error, authentication));
+    let document = endpoint_request::json(&request, &response)?;
+    if let Some(error) = endpoint_request::error_response(&request, &response, &document) {
+        return Err(endpoint_request::name_client(error, authentication));
     }
     parse(&document, allow_insecure_loopback)
 }
@@ -98,10 +98,10 @@ pub fn parse(document: &Value, allow_insecure_loopback: bool) -> Result<DeviceAu
     };
     let expires_in = document
         .get("expires_in")
-        .and_then(exchange::number)
+        .and_then(endpoint_request::number)
         .filter(|seconds| *seconds > 0.0)
         .ok_or_else(|| Error::protocol("the device authorization response has no usable expires_in (RFC 8628 3.2)"))?;
-    let interval_ms = match document.get("interval").and_then(exchange::number) {
+    let interval_ms = match document.get("interval").and_then(endpoint_request::number) {
         Some(seconds) if seconds > 0.0 => ((seconds.ceil() * 1000.0) as u64).min(LONGEST_INTERVAL_MS),
         _ => FIVE_SECONDS_MS,
     };
@@ -177,12 +177,14 @@ pub fn poll(
     match error.oauth_error() {
         Some("authorization_pending") => Ok(Poll::Pending),
         Some("slow_down") => Ok(Poll::SlowDown),
-        Some("access_denied") => {
-            Err(exchange::reworded(&error, Status::Denied, "access was denied on the other device; log in again and allow it"))
-        }
+        Some("access_denied") => Err(endpoint_request::reworded(
+            &error,
+            Status::Denied,
+            "access was denied on the other device; log in again and allow it",
+        )),
         Some("expired_token" | "invalid_grant") => {
             let message = "the code of this login is no longer valid; log in again and enter the new one in time";
-            Err(exchange::reworded(&error, Status::LoginRequired, message).with_reason("expired"))
+            Err(endpoint_request::reworded(&error, Status::LoginRequired, message).with_reason("expired"))
         }
         None if matches!(error.status(), Status::Unavailable | Status::Timeout) => {
             Ok(Poll::Unreachable { retry_after_ms: error.retry_after_ms(), error })

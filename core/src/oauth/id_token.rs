@@ -1,6 +1,7 @@
 //! ID tokens (OpenID Connect Core 2, 3.1.3.7): who has logged in, signed by the server.
 
-use super::jwks::{Jwks, Key, Kind};
+use super::jose::{Algorithm, DEFAULT_ALGORITHMS};
+use super::jwks::{Jwks, Key};
 use crate::error::{Error, Result, Status};
 use crate::text::one_line;
 use base64::Engine;
@@ -10,99 +11,6 @@ use std::fmt;
 
 /// How far the clocks of server and client may be apart.
 pub const LEEWAY_S: u64 = 60;
-
-/// How a token may be signed: with a private key whose public half is in the server's key set, and in no other way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum Algorithm {
-    Rs256,
-    Rs384,
-    Rs512,
-    Ps256,
-    Ps384,
-    Ps512,
-    Es256,
-    Es384,
-    EdDsa,
-}
-
-/// What a client accepts that has agreed on nothing else (OpenID Connect Core 3.1.3.7, 7.).
-pub const DEFAULT_ALGORITHMS: &[Algorithm] = &[Algorithm::Rs256];
-
-impl Algorithm {
-    const ALL: [Algorithm; 9] = [
-        Algorithm::Rs256,
-        Algorithm::Rs384,
-        Algorithm::Rs512,
-        Algorithm::Ps256,
-        Algorithm::Ps384,
-        Algorithm::Ps512,
-        Algorithm::Es256,
-        Algorithm::Es384,
-        Algorithm::EdDsa,
-    ];
-
-    /// By its name of RFC 7518 3.1; nothing for `none`, for shared secrets and for what is not known here.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Algorithm::ALL.into_iter().find(|algorithm| algorithm.name() == name)
-    }
-
-    /// The name of RFC 7518 3.1.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Algorithm::Rs256 => "RS256",
-            Algorithm::Rs384 => "RS384",
-            Algorithm::Rs512 => "RS512",
-            Algorithm::Ps256 => "PS256",
-            Algorithm::Ps384 => "PS384",
-            Algorithm::Ps512 => "PS512",
-            Algorithm::Es256 => "ES256",
-            Algorithm::Es384 => "ES384",
-            Algorithm::EdDsa => "EdDSA",
-        }
-    }
-
-    /// What is accepted if a server announces it (`id_token_signing_alg_values_supported`, OpenID Connect Discovery 3).
-    pub const ACCEPTED: [Algorithm; 4] = [Algorithm::Rs256, Algorithm::Ps256, Algorithm::Es256, Algorithm::EdDsa];
-
-    /// Those of [`Algorithm::ACCEPTED`] that a server's metadata announces; RS256 where it announces none of them.
-    pub fn announced(supported: Option<&[String]>) -> Vec<Self> {
-        let named = supported.unwrap_or_default().iter().filter_map(|name| Algorithm::from_name(name));
-        let accepted: Vec<Self> = named.filter(|algorithm| Algorithm::ACCEPTED.contains(algorithm)).collect();
-        if accepted.is_empty() { DEFAULT_ALGORITHMS.to_vec() } else { accepted }
-    }
-
-    /// What a token says of itself, unverified: to know whether the server's metadata must be asked.
-    pub(crate) fn named_by(id_token: &str) -> Option<Self> {
-        let header = object(id_token.split('.').next()?)?;
-        Algorithm::from_name(header.get("alg")?.as_str()?)
-    }
-
-    /// The only type of key that makes such signatures.
-    pub(crate) const fn kind(self) -> Kind {
-        match self {
-            Algorithm::Es256 => Kind::P256,
-            Algorithm::Es384 => Kind::P384,
-            Algorithm::EdDsa => Kind::Ed25519,
-            _ => Kind::Rsa,
-        }
-    }
-
-    const fn implementation(self) -> jsonwebtoken::Algorithm {
-        use jsonwebtoken::Algorithm as Known;
-        match self {
-            Algorithm::Rs256 => Known::RS256,
-            Algorithm::Rs384 => Known::RS384,
-            Algorithm::Rs512 => Known::RS512,
-            Algorithm::Ps256 => Known::PS256,
-            Algorithm::Ps384 => Known::PS384,
-            Algorithm::Ps512 => Known::PS512,
-            Algorithm::Es256 => Known::ES256,
-            Algorithm::Es384 => Known::ES384,
-            Algorithm::EdDsa => Known::EdDSA,
-        }
-    }
-}
 
 /// What an ID token must say.
 #[derive(Clone, Copy, Debug)]
@@ -117,7 +25,7 @@ pub struct Expected<'a> {
     pub algorithms: &'a [Algorithm],
     /// Unix seconds.
     pub now: u64,
-    /// Whether the token must not have expired: at a login yes; one that was kept from it may be older.
+    /// Whether the token must not have expired: at a login yes; one that was saved from it may be older.
     pub check_expiry: bool,
 }
 
@@ -241,6 +149,12 @@ fn check(claims: &Map<String, Value>, expected: &Expected<'_>) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+/// What a token says of itself, unverified: to know whether the server's metadata must be asked.
+pub(crate) fn named_algorithm(id_token: &str) -> Option<Algorithm> {
+    let header = object(id_token.split('.').next()?)?;
+    Algorithm::from_name(header.get("alg")?.as_str()?)
 }
 
 /// The header's algorithm, if it is one of those agreed on.

@@ -1,7 +1,7 @@
-//! Token introspection (RFC 7662). An answer is about its moment and is kept by nobody here.
+//! Token introspection (RFC 7662). An answer is about its moment and is saved by nobody here.
 
 use super::client_authentication::ClientAuthentication;
-use super::exchange;
+use super::endpoint_request;
 use crate::error::{Error, Result};
 use crate::http::{Form, Http, Patience, Replay};
 use crate::secret::Secret;
@@ -39,13 +39,13 @@ pub fn introspect(
     let mut form = Form::default();
     form.add("token", token.expose())?;
     form.add("token_type_hint", token_type_hint.unwrap_or(""))?;
-    let (request, response) = exchange::post(http, endpoint, authentication, form, Replay::Safe, patience, deadline_ms)?;
+    let (request, response) = endpoint_request::post(http, endpoint, authentication, form, Replay::Safe, patience, deadline_ms)?;
     if !response.is_success() {
-        return Err(exchange::refused(&request, &response, authentication, http.clock().now().unix_ms));
+        return Err(endpoint_request::refused(&request, &response, authentication, http.clock().now().unix_ms));
     }
-    let document = exchange::json(&request, &response)?.take();
-    if let Some(error) = exchange::error_response(&request, &response, &document) {
-        return Err(exchange::name_client(error, authentication));
+    let document = endpoint_request::json(&request, &response)?.take();
+    if let Some(error) = endpoint_request::error_response(&request, &response, &document) {
+        return Err(endpoint_request::name_client(error, authentication));
     }
     match (document.get("active").and_then(Value::as_bool), document) {
         (Some(active), Value::Object(members)) => Ok(Introspection { active, members }),

@@ -1,7 +1,7 @@
 //! JSON Web Key Sets (RFC 7517): the public keys that an authorization server signs with.
 
-use super::exchange;
-use super::id_token::Algorithm;
+use super::endpoint_request;
+use super::jose::{Algorithm, KeyType};
 use crate::error::{Error, Result};
 use crate::http::{Http, Patience};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, ParsedPublicKey};
@@ -21,25 +21,16 @@ pub struct Jwks {
 #[derive(Clone, Debug)]
 pub(crate) struct Key {
     kid: Option<String>,
-    kind: Kind,
+    key_type: KeyType,
     /// The one algorithm that it is for, where the set says so.
     algorithm: Option<String>,
     pub(crate) key: DecodingKey,
 }
 
-/// What a key is, by its own members.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Rsa,
-    P256,
-    P384,
-    Ed25519,
-}
-
 impl Key {
     /// Whether this key may verify a signature of this algorithm.
     pub(crate) fn fits(&self, algorithm: Algorithm) -> bool {
-        self.kind == algorithm.kind() && self.algorithm.as_deref().is_none_or(|only| only == algorithm.name())
+        self.key_type == algorithm.key_type() && self.algorithm.as_deref().is_none_or(|only| only == algorithm.name())
     }
 }
 
@@ -80,11 +71,11 @@ impl Jwks {
 ///
 /// Blocks; uses the network. Errors: UNAVAILABLE, TIMEOUT, PROTOCOL.
 pub fn fetch(http: &Http, uri: &url::Url, patience: Patience, deadline_ms: u64) -> Result<Jwks> {
-    let (request, response) = exchange::get(http, uri, None, patience, deadline_ms)?;
+    let (request, response) = endpoint_request::get(http, uri, None, patience, deadline_ms)?;
     if !response.is_success() {
-        return Err(exchange::unsuccessful(&request, &response, http.clock().now().unix_ms));
+        return Err(endpoint_request::unsuccessful(&request, &response, http.clock().now().unix_ms));
     }
-    let document = exchange::json(&request, &response)?;
+    let document = endpoint_request::json(&request, &response)?;
     Jwks::parse(&document)
 }
 
@@ -104,7 +95,7 @@ fn key(jwk: &Value) -> Option<Key> {
         let (x, y) = (bytes("x")?, bytes("y")?);
         (x.len() == size && y.len() == size).then(|| [&[4], x.as_slice(), y.as_slice()].concat())
     };
-    let (kind, key) = match (text("kty")?, text("crv")) {
+    let (key_type, key) = match (text("kty")?, text("crv")) {
         ("RSA", _) => {
             let (n, e) = (bytes("n")?, bytes("e")?);
             let (n, e) = (without_leading_zeros(&n), without_leading_zeros(&e));
@@ -113,26 +104,26 @@ fn key(jwk: &Value) -> Option<Key> {
             usable.then_some(())?;
             // Refuses less than 2048 bits.
             RsaPublicKeyComponents { n, e }.to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256).ok()?;
-            (Kind::Rsa, DecodingKey::from_rsa_raw_components(n, e))
+            (KeyType::Rsa, DecodingKey::from_rsa_raw_components(n, e))
         }
         ("EC", Some("P-256")) => {
             let point = point(32)?;
             ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &point).ok()?;
-            (Kind::P256, DecodingKey::from_ec_der(&point))
+            (KeyType::P256, DecodingKey::from_ec_der(&point))
         }
         ("EC", Some("P-384")) => {
             let point = point(48)?;
             ParsedPublicKey::new(&ECDSA_P384_SHA384_FIXED, &point).ok()?;
-            (Kind::P384, DecodingKey::from_ec_der(&point))
+            (KeyType::P384, DecodingKey::from_ec_der(&point))
         }
         ("OKP", Some("Ed25519")) => {
             let x = bytes("x")?;
             ParsedPublicKey::new(&ED25519, &x).ok()?;
-            (Kind::Ed25519, DecodingKey::from_ed_der(&x))
+            (KeyType::Ed25519, DecodingKey::from_ed_der(&x))
         }
         _ => return None,
     };
-    Some(Key { kid: text("kid").map(str::to_owned), kind, algorithm: text("alg").map(str::to_owned), key })
+    Some(Key { kid: text("kid").map(str::to_owned), key_type, algorithm: text("alg").map(str::to_owned), key })
 }
 
 /// Some servers write a sign byte before the number.

@@ -1,6 +1,6 @@
 //! Authorization server metadata (RFC 8414) and its OpenID Connect form.
 
-use super::exchange;
+use super::endpoint_request;
 use crate::error::{Error, Result};
 use crate::http::{Http, Patience};
 use serde_json::Value;
@@ -68,14 +68,14 @@ pub fn fetch(
     deadline_ms: u64,
 ) -> Result<Metadata> {
     for url in well_known_urls(server, allow_insecure_loopback)? {
-        let (request, response) = exchange::get(http, &url, None, patience, deadline_ms)?;
+        let (request, response) = endpoint_request::get(http, &url, None, patience, deadline_ms)?;
         match response.status {
             200..=299 => {
-                let document = exchange::json(&request, &response)?;
+                let document = endpoint_request::json(&request, &response)?;
                 return parse(&document, issuer, allow_insecure_loopback);
             }
             400..=499 if response.status != 429 => continue,
-            _ => return Err(exchange::unsuccessful(&request, &response, http.clock().now().unix_ms)),
+            _ => return Err(endpoint_request::unsuccessful(&request, &response, http.clock().now().unix_ms)),
         }
     }
     Err(Error::misconfigured(format!(
@@ -99,8 +99,8 @@ pub(crate) fn fetch_rfc8414(
     deadline_ms: u64,
 ) -> Result<Option<Metadata>> {
     let [_, url] = well_known_urls(server, allow_insecure_loopback)?;
-    let (request, response) = exchange::get(http, &url, None, patience, deadline_ms)?;
-    let document = exchange::json(&request, &response).ok().filter(|_| response.is_success());
+    let (request, response) = endpoint_request::get(http, &url, None, patience, deadline_ms)?;
+    let document = endpoint_request::json(&request, &response).ok().filter(|_| response.is_success());
     Ok(document.and_then(|document| parse(&document, issuer, allow_insecure_loopback).ok()))
 }
 

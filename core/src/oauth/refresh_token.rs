@@ -34,7 +34,7 @@ pub fn request(
     if let (Some(mine), Some(theirs)) = (old.id_token(), tokens.id_token())
         && ["iss", "sub"].into_iter().any(|claim| jwt::text_claim(mine, claim) != jwt::text_claim(theirs, claim))
     {
-        // OpenID Connect Core 12.2. What was rotated is kept all the same.
+        // OpenID Connect Core 12.2. What was rotated is saved all the same.
         log::warn!("the ID token of a renewal names somebody else and is not used");
         tokens.members.forget("id_token");
     }

@@ -1,7 +1,7 @@
 //! Token revocation (RFC 7009).
 
 use super::client_authentication::ClientAuthentication;
-use super::exchange;
+use super::endpoint_request;
 use crate::error::{Error, Result, Status};
 use crate::http::{Form, Http, Patience, Replay};
 use crate::secret::Secret;
@@ -32,15 +32,15 @@ pub fn revoke(
     let mut form = Form::default();
     form.add("token", token.expose())?;
     form.add("token_type_hint", token_type_hint)?;
-    let error = match exchange::post(http, endpoint, authentication, form, Replay::Safe, patience, deadline_ms) {
+    let error = match endpoint_request::post(http, endpoint, authentication, form, Replay::Safe, patience, deadline_ms) {
         // The body says nothing more (RFC 7009 2.2).
         Ok((_, response)) if matches!(response.status, 200 | 204) => return Ok(Revocation::Revoked),
-        Ok((request, response)) => exchange::refused(&request, &response, authentication, http.clock().now().unix_ms),
+        Ok((request, response)) => endpoint_request::refused(&request, &response, authentication, http.clock().now().unix_ms),
         Err(error) => error,
     };
     if error.oauth_error() == Some("unsupported_token_type") {
         let message = "the authorization server does not revoke tokens of this kind; they end at their expiry";
-        return Ok(Revocation::Unsupported(exchange::reworded(&error, Status::Unsupported, message)));
+        return Ok(Revocation::Unsupported(endpoint_request::reworded(&error, Status::Unsupported, message)));
     }
     match error.status() {
         Status::Unavailable | Status::Timeout => Ok(Revocation::Unknown(error)),

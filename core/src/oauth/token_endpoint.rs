@@ -1,7 +1,7 @@
 //! The token endpoint: one place that sends its form and reads its answer (RFC 6749 5.1, 5.2).
 
 use super::client_authentication::ClientAuthentication;
-use super::exchange;
+use super::endpoint_request;
 use crate::credential::{TokenMembers, TokenSet, check_b64token};
 use crate::error::{Error, Result};
 use crate::http::{Form, Http, Patience, Replay};
@@ -79,7 +79,7 @@ pub fn check_scopes(scopes: &[String]) -> Result<()> {
 pub fn send(http: &Http, request: TokenRequest<'_>, patience: Patience, deadline_ms: u64) -> Result<TokenSet> {
     let (is_refresh, scopes) = (request.form.has("refresh_token"), request.scopes);
     match receive(http, request, patience, deadline_ms)? {
-        // The refresh token that has taken the place of the one sent is kept whatever its access token is like.
+        // The refresh token that has taken the place of the one sent is saved whatever its access token is like.
         Received::Unusable(error, mut members) if is_refresh && members.text("refresh_token").is_some() => {
             log::warn!("the renewed access token cannot be used: {error}");
             members.forget("access_token");
@@ -91,16 +91,23 @@ pub fn send(http: &Http, request: TokenRequest<'_>, patience: Patience, deadline
 
 /// As [`send`], with the tokens of a response that cannot be used: a login revokes them.
 pub fn receive(http: &Http, request: TokenRequest<'_>, patience: Patience, deadline_ms: u64) -> Result<Received> {
-    let (http_request, response) =
-        exchange::post(http, request.endpoint, request.authentication, request.form, request.replay, patience, deadline_ms)?;
+    let (http_request, response) = endpoint_request::post(
+        http,
+        request.endpoint,
+        request.authentication,
+        request.form,
+        request.replay,
+        patience,
+        deadline_ms,
+    )?;
     let now_unix_ms = http.clock().now().unix_ms;
     if !response.is_success() {
-        return Err(exchange::refused(&http_request, &response, request.authentication, now_unix_ms));
+        return Err(endpoint_request::refused(&http_request, &response, request.authentication, now_unix_ms));
     }
     // A success that cannot be read has probably used up a refresh token all the same.
-    let document = exchange::json(&http_request, &response).map_err(Error::with_unusable_response)?;
-    if let Some(error) = exchange::error_response(&http_request, &response, &document) {
-        return Err(exchange::name_client(error, request.authentication));
+    let document = endpoint_request::json(&http_request, &response).map_err(Error::with_unusable_response)?;
+    if let Some(error) = endpoint_request::error_response(&http_request, &response, &document) {
+        return Err(endpoint_request::name_client(error, request.authentication));
     }
     let tokens = tokens_in(&document);
     match token_response(document.take(), request.scopes, now_unix_ms / 1000, response.date) {
@@ -201,7 +208,7 @@ fn lifetime_ms(expires_in: Option<&Value>, access_token: &str, now: u64, date: O
             }
         },
     };
-    // Less than the millisecond that it is kept in is nothing.
+    // Less than the millisecond that it is saved in is nothing.
     if seconds < 0.001 {
         return Err(Error::protocol(
             "the authorization server issued a token that is expired already; check this machine's clock and the client's token lifetime",
@@ -212,7 +219,7 @@ fn lifetime_ms(expires_in: Option<&Value>, access_token: &str, now: u64, date: O
 }
 
 fn expires_in_seconds(value: &Value) -> Result<f64> {
-    match exchange::number(value) {
+    match endpoint_request::number(value) {
         Some(seconds) if seconds.is_finite() => Ok(seconds),
         Some(_) => Err(Error::protocol("the token response's expires_in is infinite; a JSON number is finite (RFC 8259 6)")
             .with_reason("lifetime_unusable")),

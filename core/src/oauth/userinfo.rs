@@ -1,6 +1,6 @@
 //! The userinfo endpoint (OpenID Connect Core 5.3): who an access token speaks for.
 
-use super::exchange;
+use super::endpoint_request;
 use crate::error::{Error, Result, Status};
 use crate::http::{Http, Patience};
 use crate::secret::Secret;
@@ -18,22 +18,22 @@ pub fn request(
     deadline_ms: u64,
 ) -> Result<Map<String, Value>> {
     let authorization = Secret::from(format!("Bearer {}", access_token.expose()));
-    let (request, response) = exchange::get(http, endpoint, Some(authorization), patience, deadline_ms)?;
-    let refused = || exchange::unsuccessful(&request, &response, http.clock().now().unix_ms);
+    let (request, response) = endpoint_request::get(http, endpoint, Some(authorization), patience, deadline_ms)?;
+    let refused = || endpoint_request::unsuccessful(&request, &response, http.clock().now().unix_ms);
     match response.status {
         _ if response.is_success() => {}
         401 => {
             let message = "the userinfo endpoint does not accept the access token; log in again";
-            return Err(exchange::reworded(&refused(), Status::LoginRequired, message).with_reason("expired"));
+            return Err(endpoint_request::reworded(&refused(), Status::LoginRequired, message).with_reason("expired"));
         }
         403 => {
             let message = "the access token does not open the userinfo endpoint, which takes the scope openid; log in again with it and \
                            all other scopes that are needed";
-            return Err(exchange::reworded(&refused(), Status::Misconfigured, message));
+            return Err(endpoint_request::reworded(&refused(), Status::Misconfigured, message));
         }
         _ => return Err(refused()),
     }
-    let Value::Object(members) = exchange::json(&request, &response)?.take() else {
+    let Value::Object(members) = endpoint_request::json(&request, &response)?.take() else {
         return Err(Error::protocol("the userinfo response is not a JSON object"));
     };
     match members.get("sub").and_then(Value::as_str) {

@@ -1,12 +1,12 @@
 //! The profiles that are there without any file. They always go before a directory of the same name, as in Planet's SDK.
 
 use super::client_config::{ClientConfig, ClientType, OAuthClient};
-use super::members::Members;
-use crate::error::{Error, Result};
-use crate::platform::{
+use super::secret_json::Members;
+use crate::deployment::{
     AuthorizationServer, Deployment, PLANET_USER_CLIENT_ID, PLANET_USER_SCOPES, PROFILE_LEGACY, PROFILE_PLANET_M2M,
     PROFILE_PLANET_USER, Subject,
 };
+use crate::error::{Error, Result};
 use serde_json::{Value, json};
 
 /// What the SDK writes into the configurations that it derives from its own.

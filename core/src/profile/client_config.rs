@@ -3,7 +3,7 @@
 pub use super::client_type::{ClientType, Grant, KindOfLogin};
 
 use super::client_type::Proof;
-use super::members::Members;
+use super::secret_json::Members;
 use crate::error::{Error, Result, Status};
 use crate::oauth::client_authentication as authentication;
 use crate::secret::Secret;

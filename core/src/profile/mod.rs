@@ -3,18 +3,17 @@
 mod built_in;
 pub mod client_config;
 mod client_type;
-pub mod directory;
-pub mod environment;
-pub mod listing;
-pub mod manage;
-pub mod members;
+pub mod list;
+pub mod load;
 pub mod names;
+pub mod paths;
+pub mod planet_json;
 pub mod precedence;
-pub mod preferences;
-pub mod root;
+pub mod secret_json;
 pub mod sentinelhub;
+pub mod store;
 
+pub use crate::environment::{Environment, FixedEnvironment, HOME_VARIABLE, SystemEnvironment};
 pub use client_config::ClientConfig;
-pub use environment::{Environment, FixedEnvironment, HOME_VARIABLE, SystemEnvironment};
-pub use manage::Profiles;
-pub use root::Root;
+pub use paths::Root;
+pub use store::Profiles;

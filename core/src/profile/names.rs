@@ -1,9 +1,9 @@
 //! Names of profiles: which may become the name of a directory, and which are made for credentials that have none.
 
+use crate::deployment::{PROFILE_LEGACY, PROFILE_PLANET_M2M, PROFILE_PLANET_USER};
 use crate::error::{Error, Result};
-use crate::platform::{PROFILE_LEGACY, PROFILE_PLANET_M2M, PROFILE_PLANET_USER};
 
-/// Where a login with an API key is kept, as Planet's SDK spells it.
+/// Where a login with an API key is saved, as Planet's SDK spells it.
 pub const API_KEY_PROFILE: &str = "_PL_API_KEY";
 
 const MAX_NAME_BYTES: usize = 200;
@@ -41,7 +41,7 @@ pub fn is_built_in(profile: &str) -> bool {
     [PROFILE_PLANET_USER, PROFILE_PLANET_M2M, PROFILE_LEGACY].contains(&profile.to_lowercase().as_str())
 }
 
-/// The directory in which the tokens of a machine-to-machine client without a profile are kept; `None` where its id is no safe name.
+/// The directory in which the tokens of a machine-to-machine client without a profile are saved; `None` where its id is no safe name.
 pub fn m2m_profile(client_id: &str) -> Option<String> {
     if client_id.is_empty() {
         return None;

@@ -1,12 +1,12 @@
 //! Which credentials there are, highest first: the environment, configuration files, the built-in profile of a person.
 
 use super::client_config::{ClientConfig, Grant, OAuthClient};
-use super::environment::{Environment, variable};
-use super::preferences::{self, Preferences};
-use super::root::Root;
-use super::{directory, names, sentinelhub};
+use super::paths::Root;
+use super::planet_json::{self, Preferences};
+use super::{load, names, sentinelhub};
+use crate::deployment::PROFILE_PLANET_USER;
+use crate::environment::{Environment, variable};
 use crate::error::Result;
-use crate::platform::PROFILE_PLANET_USER;
 use crate::secret::Secret;
 
 /// Where a credential stands in the order of precedence.
@@ -29,7 +29,7 @@ pub struct Found {
     pub source: String,
     /// The profile it belongs to.
     pub profile: Option<String>,
-    /// The profile directory where its tokens are kept; `None` for API keys, and for a client whose id is no name of a directory.
+    /// The profile directory where its tokens are saved; `None` for API keys, and for a client whose id is no name of a directory.
     pub token_profile: Option<String>,
     /// Where it stands in the order.
     pub level: Level,
@@ -53,13 +53,13 @@ pub fn find(environment: &dyn Environment, root: &Root) -> Result<(Vec<Found>, V
 /// Reads files; writes nothing and uses no network, unless a profile is encrypted.
 pub fn to_log_in(root: &Root) -> Option<Found> {
     let mut search = Search { root, found: Vec::new(), notes: Vec::new(), has_sentinelhub_client: false };
-    let (preferences, _) = preferences::read(root);
-    if let Some(opened) = preferences.profile.and_then(|profile| directory::open(root, &profile).ok())
+    let (preferences, _) = planet_json::read(root);
+    if let Some(opened) = preferences.profile.and_then(|profile| load::open(root, &profile).ok())
         && matches!(&opened.config, ClientConfig::OAuth(client) if client.client_type.login().is_some())
     {
-        search.add_profile(opened, format!("{}: {}", preferences::NAME, preferences::PROFILE), Level::Files);
+        search.add_profile(opened, format!("{}: {}", planet_json::NAME, planet_json::PROFILE), Level::Files);
     } else {
-        let opened = directory::open(root, PROFILE_PLANET_USER).ok()?;
+        let opened = load::open(root, PROFILE_PLANET_USER).ok()?;
         search.add_profile(opened, format!("built-in profile: {PROFILE_PLANET_USER}"), Level::BuiltIn);
     }
     search.found.pop()
@@ -78,7 +78,7 @@ impl Search<'_> {
         let named = |name: &str| format!("environment: {name}");
         let level = Level::Environment;
         if let Some(profile) = variable(environment, "PL_AUTH_PROFILE")? {
-            let opened = directory::open(self.root, &profile)?;
+            let opened = load::open(self.root, &profile)?;
             self.add_profile(opened, named("PL_AUTH_PROFILE"), level);
         }
         self.add_pair(environment, "PL_AUTH_CLIENT_ID", "PL_AUTH_CLIENT_SECRET")?;
@@ -136,7 +136,7 @@ impl Search<'_> {
     }
 
     fn files(&mut self, names_a_section: bool) {
-        let (preferences, notes) = preferences::read(self.root);
+        let (preferences, notes) = planet_json::read(self.root);
         self.notes.extend(notes);
         self.preferences(preferences);
         if names_a_section {
@@ -155,12 +155,12 @@ impl Search<'_> {
     }
 
     fn preferences(&mut self, preferences: Preferences) {
-        let named = |names: &str| format!("{}: {names}", preferences::NAME);
+        let named = |names: &str| format!("{}: {names}", planet_json::NAME);
         let Preferences { profile, client_id, client_secret, api_key, key } = preferences;
         if let Some(profile) = profile {
-            self.preferred_profile(&profile, named(preferences::PROFILE));
+            self.preferred_profile(&profile, named(planet_json::PROFILE));
         }
-        let pair = (preferences::CLIENT_ID, preferences::CLIENT_SECRET);
+        let pair = (planet_json::CLIENT_ID, planet_json::CLIENT_SECRET);
         match (client_id, client_secret) {
             (Some(id), Some(secret)) => {
                 self.add_client(m2m(id, secret), named(&format!("{}, {}", pair.0, pair.1)), None, Level::Files);
@@ -169,7 +169,7 @@ impl Search<'_> {
             (None, Some(_)) => self.half(pair.1, pair.0, " in .planet.json"),
             (None, None) => {}
         }
-        for (key, name) in [(api_key, preferences::API_KEY), (key, preferences::KEY)] {
+        for (key, name) in [(api_key, planet_json::API_KEY), (key, planet_json::KEY)] {
             if let Some(key) = key {
                 self.add_key(key, named(name), Level::Files);
             }
@@ -178,7 +178,7 @@ impl Search<'_> {
 
     /// A file must not keep the rest from being used: an API key beside it, for one.
     fn preferred_profile(&mut self, profile: &str, source: String) {
-        let opened = match directory::open(self.root, profile) {
+        let opened = match load::open(self.root, profile) {
             Ok(opened) => opened,
             Err(error) => return self.notes.push(format!("{source} was passed over: {}", error.message())),
         };
@@ -193,7 +193,7 @@ impl Search<'_> {
 
     fn built_in(&mut self) {
         if self.root.has_session(PROFILE_PLANET_USER).unwrap_or(false) {
-            if let Ok(opened) = directory::open(self.root, PROFILE_PLANET_USER) {
+            if let Ok(opened) = load::open(self.root, PROFILE_PLANET_USER) {
                 self.add_profile(opened, format!("built-in profile: {PROFILE_PLANET_USER}"), Level::BuiltIn);
             }
         } else if let Err(error) = self.root.check_profiles()
@@ -224,8 +224,8 @@ impl Search<'_> {
         self.notes.push(format!("{present} is set{place} without {absent} and was passed over; set both"));
     }
 
-    fn add_profile(&mut self, opened: directory::Profile, source: String, level: Level) {
-        let directory::Profile { name, config, .. } = opened;
+    fn add_profile(&mut self, opened: load::Profile, source: String, level: Level) {
+        let load::Profile { name, config, .. } = opened;
         let token_profile = match config {
             ClientConfig::OAuth(_) => names::directory(&name).ok(),
             ClientConfig::ApiKey { .. } => None,

@@ -1,7 +1,7 @@
 //! sentinelhub-py's `config.toml`, read only.
 
 use super::client_config::{ClientConfig, OAuthClient};
-use super::root::Root;
+use super::paths::Root;
 use crate::error::{Error, Result};
 use crate::file;
 use crate::secret::Secret;

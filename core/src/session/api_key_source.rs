@@ -6,7 +6,7 @@ use crate::credential::{ApiKey, ApiKeyTransport};
 use crate::error::{Error, Result, Status};
 use crate::file::{self, Version};
 use crate::profile::client_config::ClientConfig;
-use crate::profile::{Root, directory};
+use crate::profile::{Root, load};
 use crate::secret::Secret;
 use crate::token_cache::{CachedToken, Watch};
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -44,7 +44,7 @@ impl ApiKeySource {
     }
 
     /// Follows the profile that the key was read from. An encrypted one is not followed: opening it runs a program.
-    pub(crate) fn watching(mut self, root: &Root, profile: &directory::Profile, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn watching(mut self, root: &Root, profile: &load::Profile, clock: Arc<dyn Clock>) -> Self {
         let token = root.token_file(&profile.name).ok().flatten();
         let files: Vec<PathBuf> = profile.config_file.iter().cloned().chain(token).collect();
         let is_encrypted = files.iter().any(|file| file.to_string_lossy().ends_with(".sops.json"));
@@ -105,7 +105,7 @@ impl ApiKeySource {
             return;
         }
         let generation = self.held.load().as_ref().map_or(1, |held| held.snapshot.generation + 1);
-        let read = directory::open(&watched.root, &watched.profile).and_then(|profile| match profile.config {
+        let read = load::open(&watched.root, &watched.profile).and_then(|profile| match profile.config {
             ClientConfig::ApiKey { api_key, .. } => hold(api_key.expose(), self.transport, generation),
             ClientConfig::OAuth(_) => Err(Error::misconfigured("the profile holds no API key any more")),
         });

@@ -1,10 +1,10 @@
-//! The login of a machine: its client is tried out, then kept.
+//! The login of a machine: its client is tried out, then saved.
 
 use super::Session;
-use super::open::insecure_loopback_of;
+use super::builder::insecure_loopback_of;
 use super::options::Options;
 use crate::error::Result;
-use crate::profile::manage::M2mLogin;
+use crate::profile::store::M2mLogin;
 use crate::secret::Secret;
 use crate::storage::{Binding, FileStorage, Storage};
 use std::time::Instant;

@@ -1,7 +1,8 @@
 //! The end of a session: its refresh token is given back, and every process forgets it.
 
-use super::interruptible::interruptibly;
-use super::person::Person;
+use super::account::Account;
+use super::cancel::interruptibly;
+use super::revocation::Revocation;
 use super::{Interrupt, Session};
 use crate::client::Endpoint;
 use crate::credential::TokenMembers;
@@ -15,28 +16,6 @@ use std::time::{Duration, Instant};
 
 /// A server that does not answer does not keep anybody from logging out for longer than this.
 const LONGEST_REVOCATION: Duration = Duration::from_secs(10);
-
-/// What became of a refresh token at its server (RFC 7009).
-#[derive(Clone, Debug)]
-pub enum Revocation {
-    /// There was none, or nobody asked for it.
-    NotAsked,
-    /// The server does not accept it any more.
-    Revoked,
-    /// Nobody knows: the server did not say that it has revoked it, and it must be taken to be alive.
-    Unknown(Error),
-}
-
-impl Revocation {
-    /// `none`, `revoked` or `unknown`.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Revocation::NotAsked => "none",
-            Revocation::Revoked => "revoked",
-            Revocation::Unknown(_) => "unknown",
-        }
-    }
-}
 
 /// What a logout has done.
 #[derive(Clone, Debug)]
@@ -116,7 +95,7 @@ fn revoke_at_server(cache: &Arc<TokenCache>, token: Secret, hint: &'static str, 
     })
 }
 
-impl Person {
+impl Account {
     /// Revokes tokens that nobody will use, and says what became of the refresh token, else of the access token. With the refresh token most
     /// servers end the access token too, and need not (RFC 7009 2.1), so that it is revoked as well. Blocks; uses the network.
     pub(super) fn revoke(&self, received: &TokenMembers) -> Revocation {

@@ -1,41 +1,43 @@
 //! The heart: a session is an ordered list of credential sources behind one host policy.
 
+mod account;
 mod api_key_source;
 mod authorization;
-mod identity;
-mod interruptible;
+mod builder;
+mod cancel;
+mod hosts;
 mod login_m2m;
 mod logout;
-mod open;
 mod options;
-mod origins;
-mod person;
+mod revocation;
 mod source;
 mod status;
+mod userinfo;
 
 pub use crate::token_cache::settle;
+pub use account::{LoggedIn, OtherSubject};
 pub use authorization::{AccessToken, Authorization};
-pub use logout::{LoggedOut, Revocation};
-pub use open::{M2mOptions, Named};
+pub use builder::{M2mOptions, Named};
+pub use logout::LoggedOut;
 pub use options::{DEFAULT_TIMEOUT_MS, Options, Runtime};
-pub use person::{LoggedIn, OtherSubject};
+pub use revocation::Revocation;
 pub use status::{HostStatus, SessionStatus, SourceStatus};
 
 use crate::authorize::{HostPolicy, Target, api_key, challenge, template};
 pub(crate) use crate::client::Endpoint;
 use crate::credential::ApiKeyTransport;
+use crate::deployment::Acceptance;
 use crate::error::{Error, Result, Status};
-use crate::platform::Acceptance;
 use crate::secret::Secret;
 pub(crate) use crate::token_cache::Pending;
 pub(crate) use crate::token_cache::Wait;
 use crate::token_cache::{CachedToken, TokenCache};
-pub(crate) use identity::deadline_ms;
-pub(crate) use interruptible::{interruptibly, interruptibly_or};
-pub(crate) use person::Person;
+pub(crate) use account::Account;
+pub(crate) use cancel::{interruptibly, interruptibly_or};
 use source::Source;
 use std::sync::Arc;
 use std::time::Duration;
+pub(crate) use userinfo::deadline_ms;
 
 /// Whether a waiting caller has changed its mind.
 pub type Interrupt = Arc<dyn Fn() -> bool + Send + Sync>;
@@ -49,7 +51,7 @@ struct Shared {
     notes: Vec<String>,
 }
 
-/// Credentials kept fresh. Cheap to clone; any number of threads may use one session and its clones at once.
+/// Credentials saved fresh. Cheap to clone; any number of threads may use one session and its clones at once.
 ///
 /// A call blocks and uses the network only when no valid token is at hand, and then ends within the session's timeout. After `fork` a
 /// child may go on using it: it takes nothing from the parent but the token.

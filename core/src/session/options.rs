@@ -1,12 +1,12 @@
 //! What every constructor takes, and what tests inject.
 
 use crate::clock::{Clock, Random, SystemClock, SystemRandom};
+use crate::deployment::Deployment;
+use crate::environment::{self, variable};
 use crate::error::{Error, Result};
 use crate::file;
-use crate::http::{Http, MAX_CA_BYTES, ReqwestTransport, Surroundings, Transport, is_supported_proxy};
-use crate::platform::Deployment;
-use crate::profile::environment::{self, variable};
-use crate::profile::root::expanded;
+use crate::http::{Http, MAX_CA_BYTES, ProxyEnvironment, ReqwestTransport, Transport, is_supported_proxy};
+use crate::profile::paths::expanded;
 use crate::profile::{Environment, Profiles, Root, SystemEnvironment};
 use crate::secret::Secret;
 use crate::storage::{Disk, StorageCallbacks};
@@ -22,10 +22,10 @@ const MAX_TIMEOUT_MS: u64 = 24 * 3600 * 1000;
 /// Options of every constructor. What is left out takes the default, and the defaults live here once.
 #[derive(Clone, Default)]
 pub struct Options {
-    /// Whether tokens are kept on disk, where all processes and Planet's own tools share them; they are by default. `false` keeps them in
+    /// Whether tokens are saved on disk, where all processes and Planet's own tools share them; they are by default. `false` keeps them in
     /// memory, and does not look at what is on disk.
     pub save: Option<bool>,
-    /// Whether a renewal is refused (STORAGE) whose new refresh token could not be kept. Off by default: a program that runs on lives from memory.
+    /// Whether a renewal is refused (STORAGE) whose new refresh token could not be saved. Off by default: a program that runs on lives from memory.
     /// For programs that end soon, and would take the only copy with them.
     pub must_save: bool,
     /// The profile whose directory keeps the tokens of `from_m2m` and `from_client_config`; by default `planet-m2m-<client id>` for a
@@ -124,7 +124,7 @@ impl Options {
             None => Arc::new(ReqwestTransport {
                 ca_files: self.ca_files()?,
                 proxy: self.proxy()?.map(Secret::from),
-                surroundings: Surroundings::of(runtime.environment.as_ref(), runtime.extra_ca_variable),
+                proxy_env: ProxyEnvironment::of(runtime.environment.as_ref(), runtime.extra_ca_variable),
             }),
         };
         Ok(Http::new(transport, runtime.clock.clone(), runtime.random.clone()))

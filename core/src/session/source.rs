@@ -3,8 +3,8 @@
 use super::api_key_source::ApiKeySource;
 use crate::authorize::{HostPolicy, Kind, Target};
 use crate::credential::ApiKeyTransport;
+use crate::deployment::Acceptance;
 use crate::error::Result;
-use crate::platform::Acceptance;
 use crate::token_cache::{CachedToken, TokenCache, Wait};
 use std::sync::Arc;
 

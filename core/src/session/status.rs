@@ -31,7 +31,7 @@ pub struct SourceStatus {
     pub hosts: Vec<String>,
     /// `bearer`, `basic`, `header` or `query`.
     pub transport: &'static str,
-    /// The file that its tokens are kept in; nothing for an API key and for a session in memory.
+    /// The file that its tokens are saved in; nothing for an API key and for a session in memory.
     pub file: Option<String>,
 }
 
@@ -69,7 +69,7 @@ impl SessionStatus {
         }
         // What is in memory may serve for a while, and the next process has nothing.
         for (source, error) in sources.iter().filter_map(|source| Some((source, source.tokens()?.unreadable_because()?))) {
-            notes.push(format!("{}: the session that is kept cannot be used ({})", source.origin, error.message()));
+            notes.push(format!("{}: the session that is saved cannot be used ({})", source.origin, error.message()));
         }
         let sources = sources
             .iter()

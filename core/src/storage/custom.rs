@@ -1,7 +1,7 @@
 //! Tokens wherever the application keeps them.
 
 use super::token_file::{self, Content};
-use super::{Binding, Kept, Lock, Memo, Seen, Storage, Stored, corrupt, document};
+use super::{Binding, FailureRecord, FileVersion, Lock, Saved, Storage, Stored, corrupt, python_json};
 use crate::clock::Moment;
 use crate::error::Result;
 use crate::secret::Secret;
@@ -19,7 +19,7 @@ pub trait StorageCallbacks: Send + Sync {
     /// Errors: STORAGE.
     fn load(&self) -> Result<Option<Secret>>;
 
-    /// Keeps this text in place of what was there; `None` after a logout: nothing is to be kept any more.
+    /// Keeps this text in place of what was there; `None` after a logout: nothing is to be saved any more.
     ///
     /// Errors: STORAGE; what was there before must then still be there.
     fn save(&self, text: Option<&Secret>) -> Result<()>;
@@ -41,7 +41,7 @@ pub trait StorageCallbacks: Send + Sync {
 pub struct CustomStorage {
     callbacks: Arc<dyn StorageCallbacks>,
     binding: Binding,
-    memo: ArcSwap<Memo>,
+    record: ArcSwap<FailureRecord>,
 }
 
 struct Unlock<'a>(&'a dyn StorageCallbacks);
@@ -57,37 +57,38 @@ impl Drop for Unlock<'_> {
 impl CustomStorage {
     /// The session behind these callbacks.
     pub fn new(callbacks: Arc<dyn StorageCallbacks>, binding: impl Into<Binding>) -> Self {
-        CustomStorage { callbacks, binding: binding.into(), memo: ArcSwap::default() }
+        CustomStorage { callbacks, binding: binding.into(), record: ArcSwap::default() }
     }
 }
 
 impl Storage for CustomStorage {
     fn other_issuer(&self) -> Option<String> {
         let text = self.callbacks.load().ok()??;
-        token_file::other_issuer_of(document::parse(text.expose().as_bytes())?, &self.binding)
+        token_file::other_issuer_of(python_json::parse(text.expose().as_bytes())?, &self.binding)
     }
 
-    fn load(&self, now: Moment, _: bool) -> Result<(Kept, Seen)> {
+    fn load(&self, now: Moment, _: bool) -> Result<(Saved, FileVersion)> {
         let Some(text) = self.callbacks.load()?.filter(|text| !text.is_empty()) else {
-            return Ok((Kept::Nothing, Seen::Unknown));
+            return Ok((Saved::Nothing, FileVersion::Unknown));
         };
-        let members = document::parse(text.expose().as_bytes()).ok_or_else(|| corrupt("what the application's storage holds"))?;
-        let kept = match token_file::from_members(members, &self.memo(), &self.binding, now) {
-            Content::Nothing => Kept::Nothing,
-            Content::Foreign => Kept::Foreign,
-            Content::Tokens(stored) => Kept::Tokens(Arc::new(stored)),
+        let members =
+            python_json::parse(text.expose().as_bytes()).ok_or_else(|| corrupt("what the application's storage holds"))?;
+        let saved = match token_file::from_members(members, &self.failure_record(), &self.binding, now) {
+            Content::Nothing => Saved::Nothing,
+            Content::Foreign => Saved::Foreign,
+            Content::Tokens(stored) => Saved::Tokens(Arc::new(stored)),
         };
-        Ok((kept, Seen::Unknown))
+        Ok((saved, FileVersion::Unknown))
     }
 
-    fn save(&self, stored: &Stored) -> Result<Seen> {
+    fn save(&self, stored: &Stored) -> Result<FileVersion> {
         let members = token_file::to_members(stored);
-        let text = String::from_utf8(document::to_bytes(&members.0)).unwrap_or_default();
+        let text = String::from_utf8(python_json::to_bytes(&members.0)).unwrap_or_default();
         self.callbacks.save(Some(&Secret::from(text)))?;
-        let mut memo = self.memo();
-        memo.note_saved(token_file::receipt(stored, &members, &self.binding.fingerprint));
-        self.remember(&memo);
-        Ok(Seen::Unknown)
+        let mut record = self.failure_record();
+        record.note_saved(token_file::receipt(stored, &members, &self.binding.fingerprint));
+        self.save_failure_record(&record);
+        Ok(FileVersion::Unknown)
     }
 
     fn remove(&self) -> Result<bool> {
@@ -100,7 +101,7 @@ impl Storage for CustomStorage {
         let left = deadline.saturating_duration_since(Instant::now());
         let is_locked = match self.callbacks.lock(left) {
             // An M2M client gets its token without other processes.
-            Err(error) if self.binding.is_machine => {
+            Err(error) if self.binding.is_m2m => {
                 log::warn!("{error}; other processes may request a token for this client at the same time");
                 return Ok(None);
             }
@@ -115,16 +116,16 @@ impl Storage for CustomStorage {
         ))
     }
 
-    fn seen(&self) -> Seen {
-        Seen::Unknown
+    fn file_version(&self) -> FileVersion {
+        FileVersion::Unknown
     }
 
-    fn memo(&self) -> Memo {
-        self.memo.load().as_ref().clone()
+    fn failure_record(&self) -> FailureRecord {
+        self.record.load().as_ref().clone()
     }
 
-    fn remember(&self, memo: &Memo) {
-        self.memo.store(Arc::new(memo.clone()));
+    fn save_failure_record(&self, record: &FailureRecord) {
+        self.record.store(Arc::new(record.clone()));
     }
 
     /// It is the application's: the next login replaces it.

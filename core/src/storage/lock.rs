@@ -3,7 +3,7 @@
 //! An operating system's lock on a file that is never deleted: it vanishes with its holder, so nothing is left to clean. The file says
 //! who holds it, for messages and for file systems whose locks outlive their holders.
 
-use super::files;
+use super::atomic_file;
 use crate::error::{Error, Result, Status};
 use crate::file::{self, CheckedPath, Directory, Disk, Step};
 use crate::storage::Lock;
@@ -164,7 +164,7 @@ struct Holder {
 }
 
 fn holder(path: &CheckedPath) -> Option<Holder> {
-    let note: Value = serde_json::from_slice(&files::read(path).ok()??).ok()?;
+    let note: Value = serde_json::from_slice(&atomic_file::read(path).ok()??).ok()?;
     Some(Holder {
         pid: note.get("pid")?.as_u64()?,
         host: note.get("host")?.as_str()?.to_owned(),

@@ -1,6 +1,6 @@
 //! Tokens in memory: gone with the session.
 
-use super::{Kept, Lock, Memo, Seen, Storage, Stored};
+use super::{FailureRecord, FileVersion, Lock, Saved, Storage, Stored};
 use crate::clock::Moment;
 use crate::error::Result;
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -14,20 +14,20 @@ use std::time::Instant;
 #[derive(Debug, Default)]
 pub struct Memory {
     stored: ArcSwapOption<Stored>,
-    memo: ArcSwap<Memo>,
+    record: ArcSwap<FailureRecord>,
 }
 
 impl Storage for Memory {
-    fn load(&self, _: Moment, _: bool) -> Result<(Kept, Seen)> {
-        Ok((self.stored.load_full().map_or(Kept::Nothing, Kept::Tokens), Seen::Unknown))
+    fn load(&self, _: Moment, _: bool) -> Result<(Saved, FileVersion)> {
+        Ok((self.stored.load_full().map_or(Saved::Nothing, Saved::Tokens), FileVersion::Unknown))
     }
 
-    fn save(&self, stored: &Stored) -> Result<Seen> {
+    fn save(&self, stored: &Stored) -> Result<FileVersion> {
         self.stored.store(Some(Arc::new(stored.clone())));
-        let mut memo = self.memo();
-        memo.forget_failures();
-        self.remember(&memo);
-        Ok(Seen::Unknown)
+        let mut record = self.failure_record();
+        record.forget_failures();
+        self.save_failure_record(&record);
+        Ok(FileVersion::Unknown)
     }
 
     fn remove(&self) -> Result<bool> {
@@ -38,16 +38,16 @@ impl Storage for Memory {
         Ok(None)
     }
 
-    fn seen(&self) -> Seen {
-        Seen::Unknown
+    fn file_version(&self) -> FileVersion {
+        FileVersion::Unknown
     }
 
-    fn memo(&self) -> Memo {
-        self.memo.load().as_ref().clone()
+    fn failure_record(&self) -> FailureRecord {
+        self.record.load().as_ref().clone()
     }
 
-    fn remember(&self, memo: &Memo) {
-        self.memo.store(Arc::new(memo.clone()));
+    fn save_failure_record(&self, record: &FailureRecord) {
+        self.record.store(Arc::new(record.clone()));
     }
 
     fn quarantine(&self, _: Moment) -> Result<()> {

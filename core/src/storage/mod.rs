@@ -1,19 +1,19 @@
-//! Where a session's tokens are kept between renewals, and what keeps processes from renewing them at once.
+//! Where a session's tokens are saved between renewals, and what keeps processes from renewing them at once.
 
+pub(crate) mod atomic_file;
 mod custom;
-pub mod document;
-mod file;
-pub(crate) mod files;
+mod failure_record;
+mod file_storage;
 mod lock;
-mod memo;
 mod memory;
+pub mod python_json;
 pub mod sops;
 mod token_file;
 
 pub use crate::file::{CheckedPath, Disk, NOTICE_TARGET, RealDisk, Step, Version, read_secret_file};
 pub use custom::{CustomStorage, StorageCallbacks};
-pub use file::FileStorage;
-pub use memo::{Failure, Memo, Receipt};
+pub use failure_record::{Failure, FailureRecord, Receipt};
+pub use file_storage::FileStorage;
 pub use memory::Memory;
 pub use token_file::fingerprint;
 
@@ -59,7 +59,7 @@ impl Stored {
 
 /// What a storage holds for a session.
 #[derive(Clone, Debug, Default)]
-pub enum Kept {
+pub enum Saved {
     /// Nothing.
     #[default]
     Nothing,
@@ -69,12 +69,12 @@ pub enum Kept {
     Tokens(Arc<Stored>),
 }
 
-impl Kept {
+impl Saved {
     /// Tells one stored session from another.
     pub(crate) fn identity(&self) -> Option<String> {
         match self {
-            Kept::Tokens(stored) => Some(token_file::identity(&stored.tokens.members.0)),
-            Kept::Nothing | Kept::Foreign => None,
+            Saved::Tokens(stored) => Some(token_file::identity(&stored.tokens.members.0)),
+            Saved::Nothing | Saved::Foreign => None,
         }
     }
 }
@@ -89,8 +89,8 @@ pub struct Binding {
     /// What a machine asks for: a token that states less is not for this session.
     pub scopes: Vec<String>,
     /// Whether it is a machine's, which needs no refresh token.
-    pub is_machine: bool,
-    /// Whether nobody else's tokens are kept in this place: a refresh token there does not mean that a person has logged in.
+    pub is_m2m: bool,
+    /// Whether nobody else's tokens are saved in this place: a refresh token there does not mean that a person has logged in.
     pub owns_place: bool,
 }
 
@@ -102,7 +102,7 @@ impl From<String> for Binding {
 
 /// The state of a storage, as far as it can be told without reading it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Seen {
+pub enum FileVersion {
     /// It cannot: it must be read.
     #[default]
     Unknown,
@@ -112,27 +112,27 @@ pub enum Seen {
     At(Version),
 }
 
-/// Held while a token is renewed and kept; dropping it unlocks.
+/// Held while a token is renewed and saved; dropping it unlocks.
 pub trait Lock: Send {}
 
 /// Keeps one session's tokens. Called from any thread.
 pub trait Storage: Send + Sync {
-    /// What is kept, with the state that it was read in. `patient`: a torn file is read again for a while, which may block for a second.
+    /// What is saved, with the state that it was read in. `patient`: a torn file is read again for a while, which may block for a second.
     ///
     /// Errors: STORAGE; LOGIN_REQUIRED with the reason `corrupt`, only when patient, after which [`Storage::quarantine`] puts it aside.
-    fn load(&self, now: Moment, patient: bool) -> Result<(Kept, Seen)>;
+    fn load(&self, now: Moment, patient: bool) -> Result<(Saved, FileVersion)>;
 
-    /// Replaces what is kept. Call it under the lock.
+    /// Replaces what is saved. Call it under the lock.
     ///
-    /// Errors: STORAGE; what was kept before is then still there.
-    fn save(&self, stored: &Stored) -> Result<Seen>;
+    /// Errors: STORAGE; what was saved before is then still there.
+    fn save(&self, stored: &Stored) -> Result<FileVersion>;
 
     /// Whether [`Storage::save`] would succeed now, as far as can be told without it. Call it under the lock. Errors: STORAGE.
     fn check(&self) -> Result<()> {
         Ok(())
     }
 
-    /// Forgets what is kept; `false` where there was nothing. Errors: STORAGE.
+    /// Forgets what is saved; `false` where there was nothing. Errors: STORAGE.
     fn remove(&self) -> Result<bool>;
 
     /// Keeps every other user of the same storage from renewing, until the lock is dropped; `None` where there is nothing to lock.
@@ -145,19 +145,19 @@ pub trait Storage: Send + Sync {
         None
     }
 
-    /// The issuer that the saved token names, if it is another than the session's: why tokens are [`Kept::Foreign`].
+    /// The issuer that the saved token names, if it is another than the session's: why tokens are [`Saved::Foreign`].
     fn other_issuer(&self) -> Option<String> {
         None
     }
 
     /// Whether it changed since. One system call at most.
-    fn seen(&self) -> Seen;
+    fn file_version(&self) -> FileVersion;
 
     /// What is remembered beside the tokens.
-    fn memo(&self) -> Memo;
+    fn failure_record(&self) -> FailureRecord;
 
     /// Replaces what is remembered. Call it under the lock. A failure is logged: a memory less costs a request more.
-    fn remember(&self, memo: &Memo);
+    fn save_failure_record(&self, record: &FailureRecord);
 
     /// Puts aside what cannot be read. Call it under the lock. Errors: STORAGE.
     fn quarantine(&self, now: Moment) -> Result<()>;

@@ -1,6 +1,6 @@
 //! Files that the program `sops` keeps encrypted. Clear text passes through pipes only and never touches the disk.
 
-use super::document;
+use super::python_json;
 use crate::child;
 use crate::error::{Error, Result, Status};
 use crate::text::one_line;
@@ -55,7 +55,7 @@ impl Sops {
         self.run(&[OsStr::new("-d"), path.as_os_str()], &[], &path)
     }
 
-    /// The encrypted form of a clear text that is to be kept at this path: the creation rules of `.sops.yaml` go by it.
+    /// The encrypted form of a clear text that is to be saved at this path: the creation rules of `.sops.yaml` go by it.
     ///
     /// Nothing is written. Blocks; `sops` may use the network to reach a key service. Errors: UNSUPPORTED when there is no such program,
     /// STORAGE when it fails, does not end within 30 s, or does not encrypt.
@@ -68,7 +68,7 @@ impl Sops {
             arguments.push(OsStr::new("/dev/stdin"));
         }
         let encrypted = self.run(&arguments, clear, &path)?;
-        if !document::parse(&encrypted).is_some_and(|document| document.contains_key("sops")) {
+        if !python_json::parse(&encrypted).is_some_and(|document| document.contains_key("sops")) {
             return Err(failed(&path, "its output is not an encrypted JSON document"));
         }
         Ok(encrypted.to_vec())

@@ -1,6 +1,6 @@
 //! Between a token set and the members of `token.json` (planet-sdk-behaviour.md 2.5).
 
-use super::memo::{Memo, Receipt};
+use super::failure_record::{FailureRecord, Receipt};
 use super::{Binding, Stored};
 use crate::clock::Moment;
 use crate::credential::{TokenMembers, TokenSet, check_b64token};
@@ -61,10 +61,10 @@ pub(crate) enum Content {
 
 /// Reads the members. How long the access token still lives is known from the receipt; for what Planet's own tools wrote, from the times in
 /// the token or beside it, which are another machine's: never longer than the whole life from now on.
-pub(crate) fn from_members(members: Map<String, Value>, memo: &Memo, binding: &Binding, now: Moment) -> Content {
+pub(crate) fn from_members(members: Map<String, Value>, record: &FailureRecord, binding: &Binding, now: Moment) -> Content {
     // Wiped, whatever becomes of them.
     let members = TokenMembers(members);
-    let receipt = memo.receipt.as_ref().filter(|receipt| receipt.tokens == identity(&members.0));
+    let receipt = record.receipt.as_ref().filter(|receipt| receipt.tokens == identity(&members.0));
     if receipt.is_some_and(|receipt| receipt.binding != binding.fingerprint) {
         return Content::Foreign;
     }
@@ -101,7 +101,7 @@ fn is_of_another(access_token: &str, scope: &str, has_refresh_token: bool, bindi
     let by_issuer = other_issuer(access_token, binding).is_some();
     let lacks_scope = binding.scopes.iter().any(|wanted| !scope.split_ascii_whitespace().any(|granted| granted == wanted));
     // A person's session in a machine's place. Some servers give a machine a refresh token too, and Planet's SDK saves it.
-    by_issuer || lacks_scope || binding.is_machine && !binding.owns_place && has_refresh_token
+    by_issuer || lacks_scope || binding.is_m2m && !binding.owns_place && has_refresh_token
 }
 
 /// The issuer that a token names, if it is another than the client's: its refresh token would go to a server that did not issue it.

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Status};
 use crate::http::Precondition;
-use crate::storage::{Seen, Storage};
+use crate::storage::{FileVersion, Storage};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,13 +10,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// while metadata is fetched or a `Retry-After` passes.
 pub(super) struct FileUnchanged {
     storage: Arc<dyn Storage>,
-    version: Option<Seen>,
+    version: Option<FileVersion>,
     violated: Arc<AtomicBool>,
 }
 
 impl FileUnchanged {
     /// `version`: as it was read; `None` where the refresh token is not from a file whose version is known.
-    pub(super) fn new(storage: Arc<dyn Storage>, version: Option<Seen>) -> Self {
+    pub(super) fn new(storage: Arc<dyn Storage>, version: Option<FileVersion>) -> Self {
         FileUnchanged { storage, version, violated: Arc::default() }
     }
 
@@ -24,7 +24,7 @@ impl FileUnchanged {
     pub(super) fn precondition(&self) -> Precondition {
         let (storage, version, violated) = (self.storage.clone(), self.version, self.violated.clone());
         Arc::new(move || match version {
-            Some(version) if storage.seen() != version => {
+            Some(version) if storage.file_version() != version => {
                 violated.store(true, Ordering::Relaxed);
                 Err(Error::new(Status::Storage, "another program keeps changing the saved session; try again")
                     .with_retryable(true))

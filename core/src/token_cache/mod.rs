@@ -29,7 +29,7 @@ use crate::clock::{Moment, fraction};
 use crate::error::{Error, Result, Status};
 use crate::http::retry_after::MAX_RETRY_AFTER_MS;
 use crate::http::{Http, Patience};
-use crate::storage::{Failure, Kept, Lock, Seen, Storage, Stored};
+use crate::storage::{Failure, FileVersion, Lock, Saved, Storage, Stored};
 use crate::threads;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use backoff::MIN_SPACING_MS;
@@ -55,7 +55,7 @@ type Refreshed = Result<Arc<CachedToken>>;
 #[derive(Clone)]
 struct SavedState {
     /// The version of the file that the cached token is from.
-    version: Seen,
+    version: FileVersion,
     /// Tokens that could not be saved.
     unsaved: Option<Arc<Unsaved>>,
     /// There was a session, and it was deleted.
@@ -92,9 +92,9 @@ impl TokenCache {
         must_save: bool,
     ) -> Self {
         // A storage without versions is read by refreshes only.
-        let has_versions = storage.seen() != Seen::Unknown;
+        let has_versions = storage.file_version() != FileVersion::Unknown;
         let saved = SavedState {
-            version: if has_versions { Seen::Absent } else { Seen::Unknown },
+            version: if has_versions { FileVersion::Absent } else { FileVersion::Unknown },
             unsaved: None,
             was_logged_out: false,
             // An encrypted session is read when a token is needed. That it exists is known.
@@ -268,43 +268,43 @@ impl TokenCache {
         if saved.unsaved.is_some() {
             self.refresh_in_background(now);
         }
-        if self.storage.seen() == saved.version {
+        if self.storage.file_version() == saved.version {
             return;
         }
         let generation = self.generation.load(Ordering::Relaxed);
         match self.storage.load(now, false) {
-            Ok((kept, version)) => self.take_over(kept, version, &saved, generation, now),
+            Ok((content, version)) => self.take_over(content, version, &saved, generation, now),
             // Torn or unreadable: a refresh reports it if no other token is available.
             Err(_) => self.watch.look_again_soon(now),
         }
     }
 
     /// Applies what was found on disk. `saved` and `generation`: the state before the file was read.
-    fn take_over(&self, kept: Kept, version: Seen, saved: &SavedState, generation: u64, now: Moment) {
-        let is_same = saved.unsaved.as_ref().is_some_and(|unsaved| unsaved.replaced == kept.identity());
-        let is_refreshable = matches!(&kept, Kept::Tokens(tokens) if self.can_refresh(tokens));
+    fn take_over(&self, content: Saved, version: FileVersion, saved: &SavedState, generation: u64, now: Moment) {
+        let is_same = saved.unsaved.as_ref().is_some_and(|unsaved| unsaved.replaced == content.identity());
+        let is_refreshable = matches!(&content, Saved::Tokens(tokens) if self.can_refresh(tokens));
         let flight = self.flight();
         let mut state = flight.lock();
         // A refresh or a logout was faster, or renames a damaged file right now.
-        let is_absent = matches!(kept, Kept::Nothing);
+        let is_absent = matches!(content, Saved::Nothing);
         let is_outdated = self.generation.load(Ordering::Relaxed) != generation || self.saved.load().version != saved.version;
         if is_outdated || is_absent && state.is_running {
             drop(state);
             self.watch.look_again_soon(now);
             return;
         }
-        let existed = matches!(saved.version, Seen::At(_));
+        let existed = matches!(saved.version, FileVersion::At(_));
         let gone = |what: &str| RefreshOutcome::SessionGone { version, error: Error::new(Status::LoginRequired, what) };
-        let outcome = match kept {
+        let outcome = match content {
             // Another program touched the file without changing it. The tokens that could not be saved are still newer.
             _ if is_same => None,
-            Kept::Tokens(tokens) => Some(RefreshOutcome::Adopted { tokens, version, is_refreshable }),
-            Kept::Nothing if existed => Some(gone("the session was deleted by another process")),
+            Saved::Tokens(tokens) => Some(RefreshOutcome::Adopted { tokens, version, is_refreshable }),
+            Saved::Nothing if existed => Some(gone("the session was deleted by another process")),
             // The cached token of an M2M client stays valid. A user is no longer logged in here.
-            Kept::Foreign if !self.client.is_m2m() && existed => {
+            Saved::Foreign if !self.client.is_m2m() && existed => {
                 Some(gone("the session was replaced by one of another client or server"))
             }
-            Kept::Nothing | Kept::Foreign => None,
+            Saved::Nothing | Saved::Foreign => None,
         };
         let ended = match outcome {
             Some(outcome) => self.apply(&mut state, outcome, now).err(),
@@ -494,8 +494,12 @@ impl TokenCache {
     /// The one function that changes the token and what is known of the saved session. Returns what the threads that wait get.
     fn apply(&self, _: &mut State, outcome: RefreshOutcome, now: Moment) -> Refreshed {
         let before = self.saved.load_full();
-        let known =
-            |version: Seen, is_refreshable: bool| SavedState { version, unsaved: None, was_logged_out: false, is_refreshable };
+        let known = |version: FileVersion, is_refreshable: bool| SavedState {
+            version,
+            unsaved: None,
+            was_logged_out: false,
+            is_refreshable,
+        };
         let after_save = |save: Save, is_refreshable: bool| match save {
             Save::Saved(version) => known(version, is_refreshable),
             Save::Unsaved(unsaved) => {
@@ -531,7 +535,7 @@ impl TokenCache {
             }
             RefreshOutcome::Failed(failed) => {
                 if failed.is_gone {
-                    self.clear_token(failed.version.unwrap_or(Seen::Absent));
+                    self.clear_token(failed.version.unwrap_or(FileVersion::Absent));
                 } else if failed.is_revoked || failed.version.is_some() {
                     self.set_saved(SavedState {
                         version: failed.version.unwrap_or(before.version),
@@ -544,7 +548,7 @@ impl TokenCache {
         }
     }
 
-    fn clear_token(&self, version: Seen) {
+    fn clear_token(&self, version: FileVersion) {
         // A look that is reading the file right now must not bring the token back.
         self.generation.fetch_add(1, Ordering::Relaxed);
         self.token.store(None);
@@ -611,7 +615,7 @@ impl TokenCache {
 
     /// How long the next attempt waits after so many failures in a row; `None`: until the configuration or the saved session changes.
     fn wait_ms(&self, error: &Error, failures: u32) -> Option<u64> {
-        let has_versions = self.saved.load().version != Seen::Unknown;
+        let has_versions = self.saved.load().version != FileVersion::Unknown;
         backoff::wait_of(error, failures, fraction(self.http.random()), has_versions || self.client.is_m2m())
     }
 }

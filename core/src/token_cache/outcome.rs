@@ -3,7 +3,7 @@
 use super::cached_token::CachedToken;
 use crate::clock::Moment;
 use crate::error::Error;
-use crate::storage::{Seen, Stored};
+use crate::storage::{FileVersion, Stored};
 use std::sync::Arc;
 
 /// Tokens that could not be saved.
@@ -17,7 +17,7 @@ pub(crate) struct Unsaved {
 /// How saving ended.
 pub(super) enum Save {
     /// The tokens are in a file of this version.
-    Saved(Seen),
+    Saved(FileVersion),
     /// They live in this process only.
     Unsaved(Arc<Unsaved>),
 }
@@ -27,11 +27,11 @@ pub(super) enum RefreshOutcome {
     /// The cached token is still the right one. `saved`: the tokens that could not be saved before were saved, or not, once more.
     Unchanged { token: Arc<CachedToken>, saved: Option<Save> },
     /// Another process saved these tokens.
-    Adopted { tokens: Arc<Stored>, version: Seen, is_refreshable: bool },
+    Adopted { tokens: Arc<Stored>, version: FileVersion, is_refreshable: bool },
     /// The authorization server issued these tokens.
     Issued { tokens: Stored, save: Save, is_refreshable: bool },
     /// The saved session was deleted, or replaced by that of another client.
-    SessionGone { version: Seen, error: Error },
+    SessionGone { version: FileVersion, error: Error },
     /// No token.
     Failed(Failed),
 }
@@ -46,7 +46,7 @@ pub(super) struct Failed {
     /// The saved session was deleted before.
     pub(super) is_gone: bool,
     /// The file's version, if this refresh changed it.
-    pub(super) version: Option<Seen>,
+    pub(super) version: Option<FileVersion>,
 }
 
 impl From<Error> for Failed {

@@ -11,7 +11,7 @@ use crate::clock::{Moment, fraction};
 use crate::credential::TokenSet;
 use crate::error::{Error, Status};
 use crate::http::{Http, Patience};
-use crate::storage::{Failure, Kept, Lock, Memo, Seen, Storage, Stored, fingerprint};
+use crate::storage::{Failure, FileVersion, Lock, Saved, Storage, Stored, fingerprint};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -53,20 +53,42 @@ pub(super) struct View {
 
 /// What was read under the lock.
 pub(super) struct Found {
-    pub(super) kept: Kept,
-    version: Seen,
+    pub(super) content: Saved,
+    version: FileVersion,
     is_readable: bool,
     /// A damaged file was renamed.
     was_renamed: bool,
+}
+
+/// Where the refresh token that is sent is from.
+#[derive(Clone, Copy)]
+enum TokenOrigin {
+    /// It could not be saved.
+    Memory,
+    /// The storage, with the file's version if it has one.
+    Storage(Option<FileVersion>),
+}
+
+impl TokenOrigin {
+    fn in_version(version: FileVersion) -> Self {
+        TokenOrigin::Storage(Some(version).filter(|version| *version != FileVersion::Unknown))
+    }
+
+    fn version(self) -> Option<FileVersion> {
+        match self {
+            TokenOrigin::Memory => None,
+            TokenOrigin::Storage(version) => version,
+        }
+    }
 }
 
 /// Where a new token is from.
 enum Obtained {
     Issued(TokenSet),
     /// Another process saved it.
-    Adopted(Arc<Stored>, Seen),
+    Adopted(Arc<Stored>, FileVersion),
     /// The saved session is gone.
-    Gone(Seen),
+    Gone(FileVersion),
 }
 
 pub(super) struct Refresh<'a, 'v> {
@@ -88,9 +110,9 @@ impl<'a> Refresh<'a, '_> {
 
     fn try_run(&self, lock: &mut Option<Box<dyn Lock + 'a>>) -> std::result::Result<RefreshOutcome, Failed> {
         if let Some(error) = self.nothing_to_refresh() {
-            let version = Seen::Absent;
+            let version = FileVersion::Absent;
             return match (self.view)().saved.version {
-                Seen::At(_) => Ok(RefreshOutcome::SessionGone { version, error }),
+                FileVersion::At(_) => Ok(RefreshOutcome::SessionGone { version, error }),
                 _ => Err(error.into()),
             };
         }
@@ -111,8 +133,10 @@ impl<'a> Refresh<'a, '_> {
         // Reread.
         let is_dispensable = saved.unsaved.is_some() || self.client.is_m2m();
         let found = read_saved(self.storage.as_ref(), is_dispensable, saved.version, now)?;
-        let was_deleted =
-            found.is_readable && found.version == Seen::Absent && saved.unsaved.is_none() && matches!(saved.version, Seen::At(_));
+        let was_deleted = found.is_readable
+            && found.version == FileVersion::Absent
+            && saved.unsaved.is_none()
+            && matches!(saved.version, FileVersion::At(_));
         let version = (was_deleted || found.was_renamed).then_some(found.version);
         let failed =
             |failed: Failed| Failed { is_gone: failed.is_gone || was_deleted, version: failed.version.or(version), ..failed };
@@ -129,20 +153,21 @@ impl<'a> Refresh<'a, '_> {
         waited_ms: u64,
     ) -> std::result::Result<RefreshOutcome, Failed> {
         let now = self.now();
-        let Found { kept, version, is_readable, .. } = found;
-        let is_foreign = matches!(kept, Kept::Foreign);
-        let replaced = kept.identity();
-        let tokens = match (&saved.unsaved, kept) {
-            // Tokens that could not be saved are newer than what they should have replaced.
-            (Some(unsaved), _) if unsaved.replaced == replaced || !is_readable => {
+        let Found { content, version, is_readable, .. } = found;
+        let is_foreign = matches!(content, Saved::Foreign);
+        let replaced = content.identity();
+        // Tokens that could not be saved are newer than what they should have replaced, and older than what another process saved since.
+        let unsaved = saved.unsaved.as_ref().filter(|unsaved| unsaved.replaced == replaced || !is_readable);
+        let tokens = match (unsaved, content) {
+            (Some(unsaved), _) => {
                 if let Some(token) = token.as_ref().filter(|token| is_good(token, now) && !self.request.forced) {
                     let saved = save(self.storage.as_ref(), &unsaved.tokens, unsaved.replaced.clone());
                     return Ok(RefreshOutcome::Unchanged { token: token.clone(), saved: Some(saved) });
                 }
                 Some(Arc::new(unsaved.tokens.clone()))
             }
-            (_, Kept::Tokens(tokens)) => Some(tokens),
-            (_, Kept::Nothing | Kept::Foreign) => None,
+            (None, Saved::Tokens(tokens)) => Some(tokens),
+            (None, Saved::Nothing | Saved::Foreign) => None,
         };
 
         // Adopt.
@@ -151,28 +176,27 @@ impl<'a> Refresh<'a, '_> {
         {
             return Ok(self.adopted(tokens, version, token.as_deref()));
         }
-        let mut memo = self.storage.memo();
-        if let Some((wait, failure)) = memo.wait_ms(now.unix_ms)
+        if let Some((wait, failure)) = self.storage.failure_record().wait_ms(now.unix_ms)
             && !failure.lets_pass(self.request.needs_token, self.request.timeout_ms())
         {
             return Err(failure.error.clone().with_retry_after_ms(Some(wait)).into());
         }
 
         // Request.
-        let is_versioned = version != Seen::Unknown && saved.unsaved.is_none() && is_readable;
-        let sent_version = is_versioned.then_some(version);
+        let read_version = Some(version).filter(|version| *version != FileVersion::Unknown && is_readable);
+        let origin = if unsaved.is_some() { TokenOrigin::Memory } else { TokenOrigin::Storage(read_version) };
         let login_required = |has_tokens: bool| self.login_required(is_foreign, has_tokens, token.as_deref(), saved);
-        let issued = match self.request(tokens, sent_version, &mut memo, waited_ms, &login_required) {
+        let issued = match self.request(tokens, origin, waited_ms, &login_required) {
             Ok(Obtained::Issued(issued)) => issued,
             Ok(Obtained::Adopted(tokens, version)) => return Ok(self.adopted(&tokens, version, token.as_deref())),
             Ok(Obtained::Gone(version)) => {
                 return Ok(RefreshOutcome::SessionGone { version, error: self.logged_out_meanwhile() });
             }
-            Err(failed) => return Err(self.share_failure(failed, &mut memo, saved)),
+            Err(failed) => return Err(self.share_failure(failed, saved)),
         };
 
         // Save.
-        if let Some(outcome) = self.overtaken(sent_version, replaced.as_deref()) {
+        if let Some(outcome) = self.overtaken(read_version, replaced.as_deref())? {
             return Ok(outcome);
         }
         let rejections = token.as_deref().map_or(0, CachedToken::rejections_of_next);
@@ -189,12 +213,12 @@ impl<'a> Refresh<'a, '_> {
     /// Without a saved session of a user there is nothing to lock and nothing to send.
     fn nothing_to_refresh(&self) -> Option<Error> {
         let View { token, saved } = (self.view)();
-        if self.client.is_m2m() || saved.unsaved.is_some() || self.storage.seen() != Seen::Absent {
+        if self.client.is_m2m() || saved.unsaved.is_some() || self.storage.file_version() != FileVersion::Absent {
             return None;
         }
         // A file whose version cannot be read may exist all the same.
-        matches!(self.storage.load(self.now(), false), Ok((_, Seen::Absent))).then(|| match saved.version {
-            Seen::At(_) => self.logged_out_meanwhile(),
+        matches!(self.storage.load(self.now(), false), Ok((_, FileVersion::Absent))).then(|| match saved.version {
+            FileVersion::At(_) => self.logged_out_meanwhile(),
             _ => self.login_required(false, false, token.as_deref(), &saved),
         })
     }
@@ -207,7 +231,7 @@ impl<'a> Refresh<'a, '_> {
     }
 
     /// The tokens that another process saved, as the successor of the current one. Only planetkey notes why they were requested.
-    fn adopted(&self, tokens: &Stored, version: Seen, current: Option<&CachedToken>) -> RefreshOutcome {
+    fn adopted(&self, tokens: &Stored, version: FileVersion, current: Option<&CachedToken>) -> RefreshOutcome {
         let is_after_rejection = current.is_some_and(CachedToken::is_rejected);
         let is_refreshable = self.can_refresh(tokens);
         let rejections = tokens.rejections.max(u32::from(is_after_rejection));
@@ -217,7 +241,7 @@ impl<'a> Refresh<'a, '_> {
 
     fn can_refresh(&self, tokens: &Stored) -> bool {
         let refresh_token = tokens.tokens.refresh_token();
-        let is_revoked = |token: &str| self.storage.memo().is_dead(&mark_of(self.client, token));
+        let is_revoked = |token: &str| self.storage.failure_record().is_marked_revoked(&mark_of(self.client, token));
         self.client.is_m2m() || refresh_token.is_some_and(|token| !is_revoked(token))
     }
 
@@ -230,35 +254,53 @@ impl<'a> Refresh<'a, '_> {
     }
 
     /// A login or logout of another process while the response was pending stays: the tokens of this refresh are dropped then.
-    /// `version`: what the refresh token was read from, if that has a version; `replaced`: the identity of those tokens.
-    fn overtaken(&self, version: Option<Seen>, replaced: Option<&str>) -> Option<RefreshOutcome> {
-        let version = version.filter(|version| !self.client.is_m2m() && self.storage.seen() != *version);
-        version?;
-        match self.storage.load(self.now(), true) {
-            Ok((Kept::Tokens(theirs), version))
-                if self.is_usable(&theirs) && Kept::Tokens(theirs.clone()).identity().as_deref() != replaced =>
-            {
+    /// `version`: what was read under the lock, if that has a version; `replaced`: the identity of the tokens in it.
+    ///
+    /// Errors: STORAGE, where the other process saved a session whose access token has expired.
+    fn overtaken(
+        &self,
+        version: Option<FileVersion>,
+        replaced: Option<&str>,
+    ) -> std::result::Result<Option<RefreshOutcome>, Failed> {
+        if self.client.is_m2m() || version.is_none_or(|version| self.storage.file_version() == version) {
+            return Ok(None);
+        }
+        // A file that cannot be read now is replaced as if it had not changed: it holds no session that could be lost.
+        let Ok((content, version)) = self.storage.load(self.now(), true) else { return Ok(None) };
+        let is_another = content.identity().as_deref() != replaced;
+        Ok(match content {
+            Saved::Tokens(theirs) if is_another && self.is_usable(&theirs) => {
                 let is_refreshable = self.can_refresh(&theirs);
                 Some(RefreshOutcome::Adopted { tokens: theirs, version, is_refreshable })
             }
-            Ok((Kept::Nothing, version @ Seen::Absent)) => {
+            Saved::Tokens(_) if is_another => {
+                let message = "another program saved a newer session while the access token was refreshed; try again";
+                return Err(Error::new(Status::Storage, message).with_retryable(true).into());
+            }
+            Saved::Foreign => {
+                let error = Error::new(
+                    Status::LoginRequired,
+                    format!("another client or server saved its session in place of this one; {}", self.log_in_again()),
+                );
+                Some(RefreshOutcome::SessionGone { version, error: error.with_reason("never_logged_in") })
+            }
+            Saved::Nothing if version == FileVersion::Absent => {
                 Some(RefreshOutcome::SessionGone { version, error: self.logged_out_meanwhile() })
             }
-            _ => None,
-        }
+            Saved::Tokens(_) | Saved::Nothing => None,
+        })
     }
 
-    /// Sends the request. `version`: the version of the file that the refresh token was read from, if it was.
+    /// Sends the request.
     fn request(
         &self,
         tokens: Option<Arc<Stored>>,
-        version: Option<Seen>,
-        memo: &mut Memo,
+        origin: TokenOrigin,
         waited_ms: u64,
         login_required: &dyn Fn(bool) -> Error,
     ) -> std::result::Result<Obtained, Failed> {
         let left_ms = self.request.timeout_ms().saturating_sub(waited_ms);
-        let has_failed = memo.failures(self.now().unix_ms) > 0;
+        let has_failed = self.storage.failure_record().failures(self.now().unix_ms) > 0;
         let patience = if has_failed { self.request.patience.after_failure() } else { self.request.patience };
         if self.client.is_m2m() {
             let deadline_ms = self.now().plus_ms(left_ms).monotonic_ms;
@@ -272,26 +314,25 @@ impl<'a> Refresh<'a, '_> {
         // Callers have deadlines of their own. If a request with a refresh token were cut off early, the token may be used up and its
         // successor lost.
         let deadline_ms = self.now().plus_ms(left_ms.max(SHORTEST_EXCHANGE_MS)).monotonic_ms;
-        self.exchange_refresh_token(sent, version, memo, patience, deadline_ms, !has_failed)
+        self.exchange_refresh_token(sent, origin, patience, deadline_ms, !has_failed)
     }
 
     /// The loop of the refresh grant: another process may rotate the refresh token before each send, and after a refusal the file is reread.
     fn exchange_refresh_token(
         &self,
         mut sent: Arc<Stored>,
-        mut version: Option<Seen>,
-        memo: &mut Memo,
+        mut origin: TokenOrigin,
         patience: Patience,
         deadline_ms: u64,
-        may_replay: bool,
+        mut may_replay: bool,
     ) -> std::result::Result<Obtained, Failed> {
-        let (mut may_replay, mut has_switched, mut file_changes) = (may_replay, false, 0);
+        let (mut has_switched, mut file_changes) = (false, 0);
         loop {
             let mark = mark_of(self.client, sent.tokens.refresh_token().unwrap_or(""));
-            if memo.is_dead(&mark) {
+            if self.storage.failure_record().is_marked_revoked(&mark) {
                 return Err(Failed { is_revoked: true, ..self.revoked(None).into() });
             }
-            let unchanged = FileUnchanged::new(self.storage.clone(), version);
+            let unchanged = FileUnchanged::new(self.storage.clone(), origin.version());
             let http = self.http.with_precondition(unchanged.precondition());
             let error = match self.client.request(&http, Some(&sent.tokens), patience, deadline_ms) {
                 Ok(issued) => return Ok(Obtained::Issued(issued)),
@@ -300,13 +341,13 @@ impl<'a> Refresh<'a, '_> {
             if unchanged.was_violated() {
                 file_changes += 1;
                 match self.storage.load(self.now(), true)? {
-                    (Kept::Tokens(newer), version) if self.is_usable(&newer) => return Ok(Obtained::Adopted(newer, version)),
-                    (Kept::Tokens(newer), seen) if newer.tokens.refresh_token().is_some() && file_changes < MAX_FILE_CHANGES => {
-                        (sent, version) = (newer, Some(seen));
+                    (Saved::Tokens(newer), version) if self.is_usable(&newer) => return Ok(Obtained::Adopted(newer, version)),
+                    (Saved::Tokens(newer), seen) if newer.tokens.refresh_token().is_some() && file_changes < MAX_FILE_CHANGES => {
+                        (sent, origin) = (newer, TokenOrigin::in_version(seen));
                         continue;
                     }
-                    (Kept::Tokens(_), _) => return Err(error.into()),
-                    (Kept::Nothing | Kept::Foreign, version) => return Ok(Obtained::Gone(version)),
+                    (Saved::Tokens(_), _) => return Err(error.into()),
+                    (Saved::Nothing | Saved::Foreign, version) => return Ok(Obtained::Gone(version)),
                 }
             }
             let is_refused = error.oauth_error() == Some("invalid_grant");
@@ -315,15 +356,17 @@ impl<'a> Refresh<'a, '_> {
             }
             // Planet's tools take no lock: they may have rotated the refresh token meanwhile. After a complete response the one that was
             // sent is used up: only another one may be sent now.
-            match self.reread(&sent, !error.may_replay()) {
+            match self.reread(&sent, origin, !error.may_replay()) {
                 Some((newer, version)) if self.is_usable(&newer) => return Ok(Obtained::Adopted(newer, version)),
-                Some((newer, _)) if !has_switched => {
+                Some((newer, version)) if !has_switched => {
                     has_switched = true;
-                    sent = newer;
+                    (sent, origin) = (newer, TokenOrigin::in_version(version));
                 }
                 _ if is_refused => {
-                    memo.bury(mark);
-                    self.storage.remember(memo);
+                    // As it is now: another process may have marked another token meanwhile.
+                    let mut record = self.storage.failure_record();
+                    record.mark_revoked(mark);
+                    self.storage.save_failure_record(&record);
                     return Err(Failed { is_revoked: true, ..self.revoked(Some(&error)).into() });
                 }
                 // The server may accept the same refresh token again for a while, for exactly this case. Without it the session is lost.
@@ -333,14 +376,16 @@ impl<'a> Refresh<'a, '_> {
         }
     }
 
-    /// The saved tokens, if their refresh token is no longer the one that was sent.
-    fn reread(&self, sent: &Stored, is_used_up: bool) -> Option<(Arc<Stored>, Seen)> {
+    /// The saved tokens, if their refresh token is no longer the one that was sent. Those are older than tokens that could not be saved.
+    fn reread(&self, sent: &Stored, origin: TokenOrigin, is_used_up: bool) -> Option<(Arc<Stored>, FileVersion)> {
+        if matches!(origin, TokenOrigin::Memory) {
+            return None;
+        }
         let waits: &[u64] = if is_used_up { &REREAD_AFTER_MS } else { &[0] };
         for wait in waits {
             self.http.clock().sleep(Duration::from_millis(*wait));
-            if let Ok((Kept::Tokens(tokens), version)) = self.storage.load(self.now(), true)
+            if let Ok((Saved::Tokens(tokens), version)) = self.storage.load(self.now(), true)
                 && tokens.tokens.refresh_token().is_some_and(|token| Some(token) != sent.tokens.refresh_token())
-                && (self.view)().saved.unsaved.is_none()
             {
                 return Some((tokens, version));
             }
@@ -350,22 +395,23 @@ impl<'a> Refresh<'a, '_> {
 
     /// Shares server-side failures with other processes. Without this every process would ask a server that is in trouble as often as if it
     /// were alone.
-    fn share_failure(&self, failed: Failed, memo: &mut Memo, saved: &SavedState) -> Failed {
+    fn share_failure(&self, failed: Failed, saved: &SavedState) -> Failed {
         let error = &failed.error;
         if !error.has_reached_server() {
             return failed;
         }
         let now = self.now();
-        let failures = memo.failures(now.unix_ms).saturating_add(1);
-        let is_noticed = saved.version != Seen::Unknown || self.client.is_m2m();
+        let mut record = self.storage.failure_record();
+        let failures = record.failures(now.unix_ms).saturating_add(1);
+        let is_noticed = saved.version != FileVersion::Unknown || self.client.is_m2m();
         let Some(wait_ms) = backoff::wait_of(error, failures, fraction(self.http.random()), is_noticed) else { return failed };
         let failure = Failure {
             error: error.clone(),
             lets_callers_pass: self.request.patience == Patience::Once || was_stopped(self.deadline, now),
             timeout_ms: (error.status() == Status::Timeout).then(|| self.request.timeout_ms()),
         };
-        memo.note_failure(failures, now.unix_ms.saturating_add(wait_ms), failure);
-        self.storage.remember(memo);
+        record.note_failure(failures, now.unix_ms.saturating_add(wait_ms), failure);
+        self.storage.save_failure_record(&record);
         Failed { shared_wait_ms: Some(wait_ms), ..failed }
     }
 
@@ -413,7 +459,7 @@ impl<'a> Refresh<'a, '_> {
     fn revoked(&self, error: Option<&Error>) -> Error {
         let description = error.and_then(Error::oauth_error_description);
         let said = description
-            .map(|text| format!(" ({})", crate::oauth::exchange::said("invalid_grant", Some(text))))
+            .map(|text| format!(" ({})", crate::oauth::endpoint_request::said("invalid_grant", Some(text))))
             .unwrap_or_default();
         let message =
             format!("the authorization server no longer accepts this session's refresh token{said}; {}", self.log_in_again());
@@ -454,17 +500,19 @@ pub(super) fn mark_of(client: &Client, refresh_token: &str) -> String {
 pub(super) fn read_saved(
     storage: &dyn Storage,
     is_dispensable: bool,
-    version: Seen,
+    version: FileVersion,
     now: Moment,
 ) -> std::result::Result<Found, Failed> {
     let error = match storage.load(now, true) {
-        Ok((kept, version)) => return Ok(Found { kept, version, is_readable: true, was_renamed: false }),
+        Ok((content, version)) => return Ok(Found { content, version, is_readable: true, was_renamed: false }),
         Err(error) => error,
     };
-    let mut found = Found { kept: Kept::Nothing, version, is_readable: false, was_renamed: false };
+    let mut found = Found { content: Saved::Nothing, version, is_readable: false, was_renamed: false };
     if error.reason() == Some("corrupt") {
         match storage.quarantine(now) {
-            Ok(()) if storage.seen() != Seen::Unknown => (found.version, found.was_renamed) = (Seen::Absent, true),
+            Ok(()) if storage.file_version() != FileVersion::Unknown => {
+                (found.version, found.was_renamed) = (FileVersion::Absent, true)
+            }
             Ok(()) => {}
             Err(unmoved) if is_dispensable => log::warn!("{unmoved}"),
             Err(unmoved) => return Err(unmoved.into()),

@@ -7,7 +7,7 @@ use super::single_flight::Wait;
 use super::{SavedState, TokenCache};
 use crate::error::{Error, Result, Status};
 use crate::secret::Secret;
-use crate::storage::{Kept, Seen, Stored};
+use crate::storage::{FileVersion, Saved, Stored};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -21,7 +21,7 @@ impl TokenCache {
     /// Why the saved session cannot be read. An encrypted file takes a program to read, and the storage of an application is not read here.
     pub(crate) fn unreadable_because(&self) -> Option<Error> {
         let saved = self.saved.load();
-        if saved.unsaved.is_some() || saved.version == Seen::Unknown || self.storage.path().is_none() {
+        if saved.unsaved.is_some() || saved.version == FileVersion::Unknown || self.storage.path().is_none() {
             return None;
         }
         match self.storage.load(self.now(), false) {
@@ -41,20 +41,20 @@ impl TokenCache {
             return Some(Arc::new(unsaved.tokens.clone()));
         }
         match self.storage.load(self.now(), false) {
-            Ok((Kept::Tokens(tokens), _)) => Some(tokens),
+            Ok((Saved::Tokens(tokens), _)) => Some(tokens),
             _ => None,
         }
     }
 
     /// Whether there is no session, as far as that is known without reading a file.
     pub(crate) fn has_no_session(&self) -> bool {
-        self.saved.load().unsaved.is_none() && self.storage.seen() == Seen::Absent
+        self.saved.load().unsaved.is_none() && self.storage.file_version() == FileVersion::Absent
     }
 
     /// Whether the server is known to have revoked the refresh token of this session. Reads the file beside the session.
     pub(crate) fn is_revoked(&self, tokens: &Stored) -> bool {
         let refresh_token = tokens.tokens.refresh_token();
-        refresh_token.is_some_and(|token| self.storage.memo().is_dead(&mark_of(&self.client, token)))
+        refresh_token.is_some_and(|token| self.storage.failure_record().is_marked_revoked(&mark_of(&self.client, token)))
     }
 
     /// Forgets tokens that could not be saved, and returns them.
@@ -77,10 +77,12 @@ impl TokenCache {
         let flight = self.flight();
         let _paused = flight.pause(wait)?;
         // A process that does not release the lock notices later that its session was replaced. The login is not lost because of it.
-        let _lock =
-            self.storage.lock(deadline).inspect_err(|error| log::warn!("the session of a login is kept without a lock: {error}"));
+        let _lock = self
+            .storage
+            .lock(deadline)
+            .inspect_err(|error| log::warn!("the session of a login is content without a lock: {error}"));
         let found = read_saved(self.storage.as_ref(), true, self.saved.load().version, self.now());
-        let replaced = found.map_err(|failed| failed.error)?.kept.identity();
+        let replaced = found.map_err(|failed| failed.error)?.content.identity();
         if !is_wanted() {
             return Ok(false);
         }
@@ -97,7 +99,7 @@ impl TokenCache {
     }
 
     /// Reads what was saved in a file. A session that cannot be read would end with this process: it counts as not saved.
-    fn read_back(&self, received: &Stored, version: Seen, replaced: Option<String>) -> Save {
+    fn read_back(&self, received: &Stored, version: FileVersion, replaced: Option<String>) -> Save {
         if self.storage.path().is_none() {
             return Save::Saved(version);
         }
@@ -130,7 +132,7 @@ impl TokenCache {
         let was_unsaved = self.saved.load().unsaved.is_some();
         let mut state = flight.lock();
         let error = Error::new(Status::LoginRequired, "the session was logged out");
-        let outcome = RefreshOutcome::SessionGone { version: self.storage.seen(), error };
+        let outcome = RefreshOutcome::SessionGone { version: self.storage.file_version(), error };
         let _ = self.apply(&mut state, outcome, self.now());
         state.blocked = None;
         Ok((was_saved || was_unsaved, revoked))
@@ -142,8 +144,8 @@ impl TokenCache {
             return Ok(of(&unsaved.tokens));
         }
         match self.storage.load(self.now(), true)? {
-            (Kept::Tokens(tokens), _) => Ok(of(&tokens)),
-            (Kept::Nothing | Kept::Foreign, _) => Ok(None),
+            (Saved::Tokens(tokens), _) => Ok(of(&tokens)),
+            (Saved::Nothing | Saved::Foreign, _) => Ok(None),
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::{CLIENT_ID, CLIENT_SECRET, Fake, Fixed, NOW, real_network, simulator, token};
 use planetkey::clock::{Clock, ManualClock, Moment};
 use planetkey::profile::{FixedEnvironment, HOME_VARIABLE};
-use planetkey::storage::{Disk, Step, StorageCallbacks, document};
+use planetkey::storage::{Disk, Step, StorageCallbacks, python_json};
 use planetkey::{M2mOptions, Options, Runtime, Session};
 use planetkey_simulator::Simulator;
 use serde_json::{Value, json};
@@ -61,7 +61,7 @@ impl Home {
         self.file("token.json")
     }
 
-    pub fn memo_file(&self) -> PathBuf {
+    pub fn failure_record_file(&self) -> PathBuf {
         self.file("token.planetkey.json")
     }
 
@@ -125,7 +125,7 @@ impl Home {
     }
 
     pub fn memo(&self) -> Value {
-        read_json(&self.memo_file())
+        read_json(&self.failure_record_file())
     }
 
     pub fn advance(&self, seconds: u64) {
@@ -192,7 +192,7 @@ pub fn ask_patiently(session: &Session) -> String {
 
 /// The bytes that Planet's SDK writes for these members.
 pub fn sdk_bytes(members: &Value) -> Vec<u8> {
-    document::to_bytes(members.as_object().unwrap())
+    python_json::to_bytes(members.as_object().unwrap())
 }
 
 /// Opens with truncation, writes, closes: no temporary file, no lock.

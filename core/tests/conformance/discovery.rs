@@ -2,9 +2,9 @@
 
 use crate::common::*;
 use planetkey::clock::ManualClock;
+use planetkey::deployment::Deployment;
 use planetkey::http::{Method, Patience};
 use planetkey::oauth::metadata;
-use planetkey::platform::Deployment;
 use planetkey::{Session, Status};
 use serde_json::{Value, json};
 use std::sync::Arc;

@@ -193,7 +193,7 @@ fn a065_a_dead_refresh_token_is_not_sent_again_by_anybody() {
     }
     assert_eq!(home.fake.count(), 1);
     // What is remembered is no token.
-    let memo = std::fs::read_to_string(home.memo_file()).unwrap();
+    let memo = std::fs::read_to_string(home.failure_record_file()).unwrap();
     assert!(!memo.contains(SEEDED_REFRESH) && memo.contains("dead"), "{memo}");
     // A new login is another token.
     home.fake.always(|number| Ok(token(&rotated(number))));

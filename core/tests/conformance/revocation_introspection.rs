@@ -44,7 +44,7 @@ fn a110_a_token_is_revoked_with_its_kind_and_the_clients_proof() {
     let token = Secret::from(session["refresh_token"].as_str().unwrap());
     let (http, deadline_ms) = real_http();
     let client = planetkey::oauth::client_authentication::ClientAuthentication::None {
-        client_id: planetkey::platform::PLANET_USER_CLIENT_ID.to_owned(),
+        client_id: planetkey::deployment::PLANET_USER_CLIENT_ID.to_owned(),
     };
     let place = format!("{}oauth/revoke", simulator.user_issuer()).parse().unwrap();
     let outcome = revoke(&http, &place, &client, &token, "refresh_token", Patience::Patient, deadline_ms);

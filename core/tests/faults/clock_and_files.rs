@@ -216,7 +216,7 @@ fn f063_absurd_times_in_files_neither_panic_nor_last() {
         memo["receipt"]["unix_ms"] = json!(unix_ms);
         memo["receipt"]["lifetime_ms"] = json!(lifetime_ms);
         memo["not_before"] = json!({"unix_ms": u64::MAX, "status": "UNAVAILABLE", "message": "m", "http_status": 99_999});
-        home.write(&home.memo_file(), &memo);
+        home.write(&home.failure_record_file(), &memo);
         for clock in [0, NOW, u64::MAX / 2000] {
             let session = person(&home.options_with(&home.fake, &Arc::new(ManualClock::new(clock))));
             assert!(ask(&session).starts_with("access-"), "{unix_ms} {lifetime_ms} at {clock}");

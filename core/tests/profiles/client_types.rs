@@ -2,7 +2,7 @@
 
 use crate::home::*;
 use planetkey::profile::client_config::{ClientConfig, ClientType, Grant, OAuthClient, PrivateKeySource};
-use planetkey::profile::directory;
+use planetkey::profile::load;
 use planetkey::{Result, Status};
 use serde_json::{Value, json};
 
@@ -224,7 +224,7 @@ fn an_api_key_may_be_in_the_configuration_or_in_the_token_file() {
 
     let home = Home::new();
     home.profile("static", &static_key).profile("old", &legacy).profile("kept", &with(&static_key, "api_key", "CONFIG"));
-    let open = |name: &str| directory::open(&home.root(), name).map(|profile| key(profile.config));
+    let open = |name: &str| load::open(&home.root(), name).map(|profile| key(profile.config));
     for name in ["static", "old", "legacy"] {
         let error = open(name).unwrap_err();
         assert_eq!((error.status(), error.profile()), (Status::LoginRequired, Some(name)), "{error}");
@@ -253,17 +253,17 @@ fn the_built_in_profiles_go_before_directories() {
         home.profile(name, &machine("intruder"));
     }
     let root = home.root();
-    let user = directory::open(&root, "Planet-User").unwrap();
+    let user = load::open(&root, "Planet-User").unwrap();
     assert!(user.built_in && user.config_file.is_none() && user.name == "Planet-User");
     let ClientConfig::OAuth(client) = user.config else { panic!() };
     assert_eq!((client.client_type, client.client_id.as_str()), (ClientType::DeviceCode, "49lHVBYlXCdfIYqE1B9zeXt0iFHSXees"));
     assert_eq!(client.scopes, ["planet", "offline_access"]);
     assert_eq!((client.auth_server, client.audience), (None, None), "the deployment's");
-    let error = directory::open(&root, "planet-m2m").unwrap_err();
+    let error = load::open(&root, "planet-m2m").unwrap_err();
     assert_eq!((error.status(), error.profile()), (Status::Misconfigured, Some("planet-m2m")));
     assert!(error.message().contains("PL_AUTH_CLIENT_ID"), "{error}");
-    assert_eq!(directory::open(&root, "legacy").unwrap_err().status(), Status::LoginRequired);
-    assert_eq!(directory::raw_document(&root, "planet-user").unwrap_err().status(), Status::Misconfigured);
+    assert_eq!(load::open(&root, "legacy").unwrap_err().status(), Status::LoginRequired);
+    assert_eq!(load::raw_document(&root, "planet-user").unwrap_err().status(), Status::Misconfigured);
 }
 
 #[test]
@@ -276,19 +276,19 @@ fn what_is_wrong_with_a_profile_names_its_file_and_nothing_of_its_content() {
     std::fs::create_dir_all(home.join(".planet/strange/auth_client.json")).unwrap();
     let root = home.root();
     for name in ["broken", "list", "text", "fieldless", "strange"] {
-        let error = directory::open(&root, name).unwrap_err();
+        let error = load::open(&root, name).unwrap_err();
         assert_eq!((error.status(), error.profile()), (Status::Misconfigured, Some(name)), "{error}");
         let file = home.join(&format!(".planet/{name}/auth_client.json"));
         assert!(error.message().contains(file.to_str().unwrap()), "{error}");
         assert!(!error.message().contains("SECRET"), "{error}");
     }
-    let error = directory::open(&root, "missing").unwrap_err();
+    let error = load::open(&root, "missing").unwrap_err();
     assert_eq!((error.status(), error.profile()), (Status::Misconfigured, Some("missing")));
     // The members come as they stand there.
     let config =
         json!({"client_type": "pigeon", "nested": {"__x": null, "b": [1.0, 10000000000000000000000i128 as f64]}, "x": null});
     home.profile("raw", &config);
-    let raw = directory::raw_document(&root, "raw").unwrap();
+    let raw = load::raw_document(&root, "raw").unwrap();
     assert!(raw == members(&config) && format!("{raw:?}") == "[redacted]");
-    assert_eq!(directory::raw_document(&root, "missing").unwrap_err().profile(), Some("missing"));
+    assert_eq!(load::raw_document(&root, "missing").unwrap_err().profile(), Some("missing"));
 }

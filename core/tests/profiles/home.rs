@@ -1,7 +1,7 @@
 //! A home directory for one test.
 
-use planetkey::platform::Deployment;
-use planetkey::profile::members::Members;
+use planetkey::deployment::Deployment;
+use planetkey::profile::secret_json::Members;
 use planetkey::profile::{FixedEnvironment, HOME_VARIABLE, Profiles, Root};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;

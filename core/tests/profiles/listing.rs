@@ -2,7 +2,7 @@
 
 use crate::home::*;
 use planetkey::Status;
-use planetkey::profile::listing::Listed;
+use planetkey::profile::list::Listed;
 use serde_json::{Value, json};
 
 fn names(home: &Home) -> Vec<String> {

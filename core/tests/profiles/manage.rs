@@ -3,10 +3,10 @@
 use crate::home::*;
 use planetkey::Status;
 use planetkey::clock::ManualClock;
-use planetkey::platform::Deployment;
+use planetkey::deployment::Deployment;
 use planetkey::profile::client_config::ClientConfig;
-use planetkey::profile::manage::{M2mLogin, Moved};
-use planetkey::profile::{Profiles, directory};
+use planetkey::profile::store::{M2mLogin, Moved};
+use planetkey::profile::{Profiles, load};
 use planetkey::secret::Secret;
 use serde_json::json;
 use std::time::Duration;
@@ -36,7 +36,7 @@ fn a_login_with_an_api_key_writes_what_the_sdk_writes() {
     }
     // Another key takes its place.
     profiles.save_api_key(&Secret::from("ANOTHER"), false).unwrap();
-    let config = directory::open(&home.root(), &name).unwrap().config;
+    let config = load::open(&home.root(), &name).unwrap().config;
     assert!(matches!(config, ClientConfig::ApiKey { api_key, as_header: true } if api_key.expose() == "ANOTHER"));
     for bad in ["", "a b", "a:b", "a\n"] {
         assert_eq!(profiles.save_api_key(&Secret::from(bad), false).unwrap_err().status(), Status::InvalidArgument);
@@ -59,7 +59,7 @@ fn a_login_of_a_machine_writes_what_the_sdk_writes() {
     assert_eq!(home.read(".planet.json"), "{\n  \"PL_AUTH_PROFILE\": \"planet-m2m-Mixed-Case\"\n}");
     let login = M2mLogin { scopes: vec!["planet".into()], profile: Some("Work".into()), ..m2m("id", "s") };
     assert_eq!(profiles.save_m2m(&login, false).unwrap(), "Work");
-    let ClientConfig::OAuth(client) = directory::open(&home.root(), "work").unwrap().config else { panic!() };
+    let ClientConfig::OAuth(client) = load::open(&home.root(), "work").unwrap().config else { panic!() };
     assert_eq!((client.client_id.as_str(), client.scopes), ("id", vec!["planet".to_owned()]));
     // Another deployment has another server, and the SDK's comment is not about it.
     let copernicus = Profiles::new(home.root(), Deployment::from_text("copernicus-data-space").unwrap());

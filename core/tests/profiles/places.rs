@@ -3,14 +3,14 @@
 use crate::home::*;
 use planetkey::Status;
 use planetkey::profile::client_config::ClientConfig;
-use planetkey::profile::manage::M2mLogin;
-use planetkey::profile::{FixedEnvironment, HOME_VARIABLE, Profiles, Root, directory, names, precedence, preferences};
-use planetkey::{platform::Deployment, secret::Secret};
+use planetkey::profile::store::M2mLogin;
+use planetkey::profile::{FixedEnvironment, HOME_VARIABLE, Profiles, Root, load, names, planet_json, precedence};
+use planetkey::{deployment::Deployment, secret::Secret};
 use serde_json::json;
 use std::path::Path;
 
 fn client_id(root: &Root, profile: &str) -> String {
-    match directory::open(root, profile).unwrap().config {
+    match load::open(root, profile).unwrap().config {
         ClientConfig::OAuth(client) => client.client_id.clone(),
         other => panic!("{other:?}"),
     }
@@ -28,8 +28,8 @@ fn a_name_is_the_name_of_one_directory() {
         assert_eq!(names::check(name).unwrap_err().status(), Status::InvalidArgument, "{name:?}");
         let refusals = [
             names::directory(name).map(drop),
-            directory::open(&root, name).map(drop),
-            directory::raw_document(&root, name).map(drop),
+            load::open(&root, name).map(drop),
+            load::raw_document(&root, name).map(drop),
             root.token_file(name).map(drop),
             root.profile_directory(name).map(drop),
             profiles.set_default(name),
@@ -69,7 +69,7 @@ fn f086_names_that_differ_by_case_are_one_profile() {
     for name in ["work", "Work", "WORK"] {
         assert_eq!(client_id(&root, name), "the-one");
         assert_eq!(root.token_file(name).unwrap(), Some(home.join(".planet/work/token.json")));
-        assert_eq!(directory::open(&root, name).unwrap().name, name);
+        assert_eq!(load::open(&root, name).unwrap().name, name);
     }
     // A second one cannot come to be.
     assert_eq!(profiles.copy("work", "WORK", false).unwrap_err().status(), Status::InvalidArgument);
@@ -82,7 +82,7 @@ fn f086_names_that_differ_by_case_are_one_profile() {
     assert_eq!(client_id(&root, "planet-m2m-mixed-case"), "Mixed-Case");
     // What no name leads to is not listed, unless the file system takes both for one.
     home.profile("Upper", &machine("unreachable"));
-    let is_reached = directory::open(&root, "upper").is_ok();
+    let is_reached = load::open(&root, "upper").is_ok();
     let listed: Vec<_> = profiles.list().map(|listed| listed.unwrap().name).filter(|name| name == "upper").collect();
     assert_eq!(listed.len(), usize::from(is_reached));
 }
@@ -97,8 +97,8 @@ fn f087_without_a_home_it_says_what_to_set() {
     let failures = [
         root.place().map(drop),
         root.profile_directory("x").map(drop),
-        directory::open(&root, "x").map(drop),
-        preferences::set_profile(&root, "x"),
+        load::open(&root, "x").map(drop),
+        planet_json::set_profile(&root, "x"),
         profiles.save_api_key(&secret, false).map(drop),
         profiles.delete("x"),
         profiles.reset(&planetkey::clock::SystemClock).map(drop),
@@ -111,7 +111,7 @@ fn f087_without_a_home_it_says_what_to_set() {
     assert_eq!(root.token_file("x").unwrap(), None);
     assert!(!root.has_session("planet-user").unwrap());
     // The profile of a person can be opened all the same: its session is then in memory.
-    assert!(directory::open(&root, "planet-user").unwrap().built_in);
+    assert!(load::open(&root, "planet-user").unwrap().built_in);
     let (found, _) = precedence::find(&environment, &root).unwrap();
     assert!(found.is_empty());
     assert_eq!(profiles.list().map(|listed| listed.unwrap().name).collect::<Vec<_>>(), ["planet-user"]);
@@ -178,11 +178,11 @@ fn f088_a_storage_root_takes_the_place_of_the_home_directory() {
         assert_eq!(root.place().unwrap(), place.path());
         // Configuration is read from both, the storage root first.
         assert_eq!((client_id(&root, "shared"), client_id(&root, "both")), ("of-the-home".into(), "of-the-root".into()));
-        assert_eq!(preferences::read(&root).0.profile.as_deref(), Some("shared"));
+        assert_eq!(planet_json::read(&root).0.profile.as_deref(), Some("shared"));
         // A session is not: two copies of a refresh token that rotates would end each other.
         assert_eq!(root.token_file("both").unwrap(), Some(place.join(".planet/both/token.json")));
         assert!(!root.has_session("both").unwrap() && !root.has_session("planet-user").unwrap());
-        assert_eq!(directory::open(&root, "static").unwrap_err().status(), Status::LoginRequired);
+        assert_eq!(load::open(&root, "static").unwrap_err().status(), Status::LoginRequired);
         let (found, _) = precedence::find(&home.environment(&[]), &root).unwrap();
         let sources: Vec<_> = found.iter().map(|found| found.source.as_str()).collect();
         assert_eq!(sources, [".planet.json: PL_AUTH_PROFILE", ".planet.json: PL_API_KEY"]);
@@ -198,7 +198,7 @@ fn f088_a_storage_root_takes_the_place_of_the_home_directory() {
     profiles.copy("shared", "mine", false).unwrap();
     profiles.save_api_key(&Secret::from("KEY"), false).unwrap();
     profiles.set_default("mine").unwrap();
-    assert_eq!(preferences::read(&root).0.profile.as_deref(), Some("mine"));
+    assert_eq!(planet_json::read(&root).0.profile.as_deref(), Some("mine"));
     profiles.delete("mine").unwrap();
     profiles.reset(&planetkey::clock::SystemClock).unwrap();
     assert_eq!(home.tree(), before);

@@ -2,17 +2,17 @@
 
 use crate::home::*;
 use planetkey::Status;
-use planetkey::profile::{precedence, preferences};
+use planetkey::profile::{planet_json, precedence};
 use planetkey::secret::Secret;
 use serde_json::json;
 
 #[test]
 fn it_is_read_with_everything_that_the_sdk_puts_there() {
     let home = Home::new();
-    assert_eq!(format!("{:?}", preferences::read(&home.root())), format!("{:?}", (preferences::Preferences::default(), [""; 0])));
+    assert_eq!(format!("{:?}", planet_json::read(&home.root())), format!("{:?}", (planet_json::Preferences::default(), [""; 0])));
     let all = json!({"PL_AUTH_PROFILE": "p", "PL_AUTH_CLIENT_ID": "id", "PL_AUTH_CLIENT_SECRET": "SECRET", "PL_API_KEY": "K", "key": "V2"});
     home.write(".planet.json", all.to_string());
-    let (read, notes) = preferences::read(&home.root());
+    let (read, notes) = planet_json::read(&home.root());
     let secret = |secret: &Option<Secret>| secret.as_ref().map(|secret| secret.expose().to_owned());
     assert_eq!((read.profile.as_deref(), read.client_id.as_deref()), (Some("p"), Some("id")));
     let secrets = [&read.client_secret, &read.api_key, &read.key].map(secret);
@@ -20,7 +20,7 @@ fn it_is_read_with_everything_that_the_sdk_puts_there() {
     assert!(notes.is_empty() && !format!("{read:?}").contains("SECRET"));
     // Version 2 wrote it without a space.
     home.write(".planet.json", r#"{"key":"V2"}"#);
-    assert_eq!(secret(&preferences::read(&home.root()).0.key).as_deref(), Some("V2"));
+    assert_eq!(secret(&planet_json::read(&home.root()).0.key).as_deref(), Some("V2"));
 }
 
 #[test]
@@ -30,7 +30,7 @@ fn what_is_wrong_with_it_is_a_note() {
         ".planet.json",
         json!({"PL_AUTH_PROFILE": 5, "PL_API_KEY": ["SECRET-list"], "key": null, "PL_AUTH_CLIENT_ID": ""}).to_string(),
     );
-    let (read, notes) = preferences::read(&home.root());
+    let (read, notes) = planet_json::read(&home.root());
     assert!(read.profile.is_none() && read.api_key.is_none() && read.key.is_none() && read.client_id.is_none());
     assert_eq!(notes.len(), 2, "{notes:?}");
     assert!(notes[0].contains("PL_AUTH_PROFILE") && notes[1].contains("PL_API_KEY"), "{notes:?}");
@@ -45,13 +45,13 @@ fn what_is_wrong_with_it_is_a_note() {
 #[test]
 fn a_choice_leaves_everything_else_as_it_was() {
     let home = Home::new();
-    preferences::set_profile(&home.root(), "mine").unwrap();
+    planet_json::set_profile(&home.root(), "mine").unwrap();
     assert_eq!(home.read(".planet.json"), "{\n  \"PL_AUTH_PROFILE\": \"mine\"\n}");
     home.write(
         ".planet.json",
         "{\"key\":\"K\u{e9}Y\", \"zeta\": {\"b\": [], \"a\": {}, \"n\": null}, \"__x\": 1, \"n\": null, \"A\": 1.50}",
     );
-    preferences::set_profile(&home.root(), "mine").unwrap();
+    planet_json::set_profile(&home.root(), "mine").unwrap();
     // As the SDK writes it: json.dumps(..., indent=2, sort_keys=True), without null and without what starts with two underscores.
     let wanted = "{\n  \"A\": 1.5,\n  \"PL_AUTH_PROFILE\": \"mine\",\n  \"key\": \"K\\u00e9Y\",\n  \"zeta\": {\n    \"a\": {},\n    \"b\": [],\n    \"n\": null\n  }\n}";
     assert_eq!(home.read(".planet.json"), wanted);
@@ -59,7 +59,7 @@ fn a_choice_leaves_everything_else_as_it_was() {
     assert_eq!(mode(&home.join(".planet.json")), 0o600);
     // The same choice once more writes nothing.
     home.write(".planet.json", r#"{"PL_AUTH_PROFILE": "mine"}"#);
-    preferences::set_profile(&home.root(), "mine").unwrap();
+    planet_json::set_profile(&home.root(), "mine").unwrap();
     assert_eq!(home.read(".planet.json"), r#"{"PL_AUTH_PROFILE": "mine"}"#);
 }
 
@@ -68,7 +68,7 @@ fn what_cannot_be_read_is_not_overwritten() {
     let home = Home::new();
     for broken in ["{\"key\": \"K\"", "[]", "KEY"] {
         home.write(".planet.json", broken);
-        let error = preferences::set_profile(&home.root(), "mine").unwrap_err();
+        let error = planet_json::set_profile(&home.root(), "mine").unwrap_err();
         assert_eq!(error.status(), Status::Misconfigured);
         assert!(error.message().contains(".planet.json") && !error.message().contains('"'), "{error}");
         assert_eq!(home.read(".planet.json"), broken);
@@ -76,7 +76,7 @@ fn what_cannot_be_read_is_not_overwritten() {
     // An empty one, of a write that was cut off, holds nothing that could be lost.
     for empty in ["", "\0\0\0", " \n"] {
         home.write(".planet.json", empty);
-        preferences::set_profile(&home.root(), "mine").unwrap();
+        planet_json::set_profile(&home.root(), "mine").unwrap();
         assert_eq!(home.read(".planet.json"), "{\n  \"PL_AUTH_PROFILE\": \"mine\"\n}");
     }
 }

@@ -2,10 +2,10 @@
 
 use crate::home::*;
 use planetkey::Status;
-use planetkey::platform::Deployment;
+use planetkey::deployment::Deployment;
 use planetkey::profile::client_config::ClientConfig;
-use planetkey::profile::manage::M2mLogin;
-use planetkey::profile::{Profiles, Root, directory, precedence};
+use planetkey::profile::store::M2mLogin;
+use planetkey::profile::{Profiles, Root, load, precedence};
 use planetkey::secret::Secret;
 use planetkey::storage::sops::Sops;
 use serde_json::{Value, json};
@@ -70,17 +70,17 @@ fn an_encrypted_profile_goes_before_a_plain_one() {
     let bench = Bench::new(STUB);
     bench.home.profile("x", &machine("plain"));
     bench.seal(".planet/x/auth_client.sops.json", &machine("encrypted"));
-    let opened = directory::open(&bench.root(), "x").unwrap();
+    let opened = load::open(&bench.root(), "x").unwrap();
     let file = bench.home.join(".planet/x/auth_client.sops.json");
     assert_eq!(opened.config_file.as_deref(), Some(file.as_path()));
     assert!(matches!(opened.config, ClientConfig::OAuth(client) if client.client_id == "encrypted"));
     assert!(bench.arguments().ends_with(&format!("-d\n{}\n", file.display())), "{}", bench.arguments());
-    assert_eq!(directory::raw_document(&bench.root(), "x").unwrap().text("client_id"), Some("encrypted"));
+    assert_eq!(load::raw_document(&bench.root(), "x").unwrap().text("client_id"), Some("encrypted"));
     // The token file likewise, here with a key in it.
     bench.home.profile("keyed", &json!({"client_type": "static_apikey"})).write(".planet/keyed/token.json", "{}");
     bench.seal(".planet/keyed/token.sops.json", &json!({"api_key": "SEALED", "bearer_token_prefix": "api-key"}));
     assert_eq!(bench.root().token_file("keyed").unwrap(), Some(bench.home.join(".planet/keyed/token.sops.json")));
-    let config = directory::open(&bench.root(), "keyed").unwrap().config;
+    let config = load::open(&bench.root(), "keyed").unwrap().config;
     assert!(matches!(config, ClientConfig::ApiKey { api_key, as_header: true } if api_key.expose() == "SEALED"));
     let summary = bench.profiles().summary("x").unwrap();
     assert_eq!((summary.client_id.as_deref(), summary.file), (Some("encrypted"), Some(file)));
@@ -103,7 +103,7 @@ fn clear_text_is_never_written_and_never_an_argument() {
     let encrypt =
         format!("encrypt\n--input-type\njson\n--output-type\njson\n--filename-override\n{}\n/dev/stdin\n", sealed.display());
     assert!(bench.arguments().starts_with(&encrypt), "{}", bench.arguments());
-    let config = directory::open(&bench.root(), "_pl_api_key").unwrap().config;
+    let config = load::open(&bench.root(), "_pl_api_key").unwrap().config;
     assert!(matches!(config, ClientConfig::ApiKey { api_key, .. } if api_key.expose() == "SECRET-key"));
     // Once encrypted, always encrypted; and a plain file that it replaces goes.
     profiles.save_api_key(&Secret::from("SECRET-other"), false).unwrap();
@@ -123,7 +123,7 @@ fn clear_text_is_never_written_and_never_an_argument() {
     let sealed_copy = profiles.copy("planet-user", "sealed", true).unwrap();
     assert!(sealed_copy.ends_with("auth_client.sops.json") && !clear("offline_access"));
     assert!(
-        matches!(directory::open(&bench.root(), "sealed").unwrap().config, ClientConfig::OAuth(client) if client.scopes.len() == 2)
+        matches!(load::open(&bench.root(), "sealed").unwrap().config, ClientConfig::OAuth(client) if client.scopes.len() == 2)
     );
 }
 
@@ -137,7 +137,7 @@ fn without_the_program_it_says_so() {
     for path in [None, Some(""), Some("relative:."), Some(unfit.to_str().unwrap()), Some("/nowhere")] {
         let variables: Vec<_> = path.map(|path| ("PATH", path)).into_iter().collect();
         let root = Root::new(&home.environment(&variables), None).unwrap();
-        let error = directory::open(&root, "x").unwrap_err();
+        let error = load::open(&root, "x").unwrap_err();
         assert_eq!((error.status(), error.profile()), (Status::Unsupported, Some("x")), "{path:?}");
         assert!(error.message().contains("sops") && error.message().contains("PATH"), "{error}");
     }
@@ -154,7 +154,7 @@ fn without_the_program_it_says_so() {
 fn a_failure_of_the_program_is_one_clean_line() {
     let bench = Bench::new("printf '\\n  \\033[31mFailed to get the data key\\r\\nsecond line\\n' >&2; exit 128");
     bench.home.write(".planet/x/auth_client.sops.json", "{}");
-    let error = directory::open(&bench.root(), "x").unwrap_err();
+    let error = load::open(&bench.root(), "x").unwrap_err();
     assert_eq!((error.status(), error.profile()), (Status::Storage, Some("x")));
     assert!(
         error.message().contains("[31mFailed to get the data key") && error.message().contains("auth_client.sops.json"),
@@ -177,7 +177,7 @@ fn a_failure_of_the_program_is_one_clean_line() {
     for script in ["echo SECRET-garbage", "echo '[\"SECRET-list\"]'"] {
         let odd = Bench::new(script);
         odd.home.write(".planet/x/auth_client.sops.json", "{}");
-        let error = directory::open(&odd.root(), "x").unwrap_err();
+        let error = load::open(&odd.root(), "x").unwrap_err();
         assert!(error.status() == Status::Misconfigured && !error.message().contains("SECRET"), "{error}");
     }
     // A file that the system cannot run.

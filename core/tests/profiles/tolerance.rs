@@ -2,7 +2,7 @@
 
 use crate::home::*;
 use planetkey::profile::client_config::ClientConfig;
-use planetkey::profile::{directory, preferences};
+use planetkey::profile::{load, planet_json};
 use serde_json::json;
 
 /// A version of tomorrow: what is known of it is used, and the file is left alone.
@@ -16,9 +16,9 @@ fn f072_a_newer_schema_is_used_and_not_rewritten() {
     home.write(".planet.json", r#"{"PL_AUTH_PROFILE": "newer", "schema_version": 99}"#);
     let before = home.tree();
     assert!(
-        matches!(directory::open(&home.root(), "newer").unwrap().config, ClientConfig::OAuth(client) if client.client_id == "known")
+        matches!(load::open(&home.root(), "newer").unwrap().config, ClientConfig::OAuth(client) if client.client_id == "known")
     );
-    assert_eq!(preferences::read(&home.root()).0.profile.as_deref(), Some("newer"));
+    assert_eq!(planet_json::read(&home.root()).0.profile.as_deref(), Some("newer"));
     assert!(home.profiles().summary("newer").unwrap().problem.is_none());
     assert_eq!(home.tree(), before);
     // A copy has all of it, to the byte.
@@ -38,13 +38,13 @@ fn f073_marks_line_ends_and_zero_bytes_do_no_harm() {
     home.write(".planet/keyed/token.json", dress("{\n\"api_key\": \"KEY\"\n}"));
     home.write(".planet.json", dress("{\n\"PL_AUTH_PROFILE\": \"odd\", \"other\": 1\n}"));
     let root = home.root();
-    assert!(matches!(directory::open(&root, "odd").unwrap().config, ClientConfig::OAuth(client) if client.client_id == "x"));
-    let keyed = directory::open(&root, "keyed").unwrap().config;
+    assert!(matches!(load::open(&root, "odd").unwrap().config, ClientConfig::OAuth(client) if client.client_id == "x"));
+    let keyed = load::open(&root, "keyed").unwrap().config;
     assert!(matches!(keyed, ClientConfig::ApiKey { api_key, .. } if api_key.expose() == "KEY"));
-    let (read, notes) = preferences::read(&root);
+    let (read, notes) = planet_json::read(&root);
     assert_eq!((read.profile.as_deref(), notes.len()), (Some("odd"), 0));
     // What is written is clean again: Planet's SDK does not read a byte order mark.
-    preferences::set_profile(&root, "keyed").unwrap();
+    planet_json::set_profile(&root, "keyed").unwrap();
     assert_eq!(home.read(".planet.json"), "{\n  \"PL_AUTH_PROFILE\": \"keyed\",\n  \"other\": 1\n}");
     home.profiles().copy("odd", "clean", false).unwrap();
     let copied = home.read(".planet/clean/auth_client.json");

@@ -213,7 +213,7 @@ fn a_line_break_in_a_client_is_said_before_a_server_sees_it() {
     assert!(says(&session.status().notes()[0], "PL_AUTH_CLIENT_SECRET in .planet.json"), "{:?}", session.status().notes());
     assert_eq!(fake.count(), 0);
     // Nor is one kept untried.
-    let login = planetkey::profile::manage::M2mLogin {
+    let login = planetkey::profile::store::M2mLogin {
         client_id: "id".into(),
         client_secret: planetkey::secret::Secret::from("hidden\n"),
         scopes: Vec::new(),

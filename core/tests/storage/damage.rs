@@ -143,8 +143,8 @@ fn f072_what_a_newer_version_remembers_is_used_and_not_rewritten() {
     newer["tomorrow"] = json!({"x": 1});
     newer["not_before"] = json!({"unix_ms": (NOW + 60) * 1000, "status": "UNAVAILABLE", "message": "later", "what": "else"});
     newer["dead"] = json!([buried("buried-by-a-newer-version")]);
-    home.write(&home.memo_file(), &newer);
-    let before = std::fs::read(home.memo_file()).unwrap();
+    home.write(&home.failure_record_file(), &newer);
+    let before = std::fs::read(home.failure_record_file()).unwrap();
     // What is understood of it counts.
     assert_eq!(home.person().refresh().unwrap_err().retry_after_ms(), Some(60_000));
     home.advance(60);
@@ -156,7 +156,7 @@ fn f072_what_a_newer_version_remembers_is_used_and_not_rewritten() {
     home.seed(&json!({"_exp": NOW, "_iat": NOW - 3600}));
     home.person().access_token().unwrap_err();
     home.person().logout(false).unwrap();
-    assert_eq!(std::fs::read(home.memo_file()).unwrap(), before, "it is the newer version's");
+    assert_eq!(std::fs::read(home.failure_record_file()).unwrap(), before, "it is the newer version's");
     assert_eq!(home.fake.count(), 3);
 }
 
@@ -292,18 +292,18 @@ fn f115_files_of_another_version_are_read() {
     for memo in memos {
         let home = Home::new();
         home.seed(&json!({"_iat": NOW - 3600, "_exp": NOW}));
-        home.write(&home.memo_file(), &memo);
+        home.write(&home.failure_record_file(), &memo);
         assert_eq!(ask(&home.person()), "access-1", "{memo}");
         assert_eq!((ask(&home.person()).as_str(), home.fake.count()), ("access-1", 1), "{memo}");
     }
     // What an older one buried stays buried.
     let home = Home::new();
     home.seed(&json!({"_iat": NOW - 3600, "_exp": NOW}));
-    home.write(&home.memo_file(), &json!({"dead": [fingerprint]}));
+    home.write(&home.failure_record_file(), &json!({"dead": [fingerprint]}));
     assert_eq!((what(&home.person()).1.as_str(), home.fake.count()), ("revoked", 0));
     // A memory that is damaged is as if it were not there, and is written anew.
     home.fake.answers(oauth_error(400, "invalid_grant"));
-    std::fs::write(home.memo_file(), "{\"dead\": [").unwrap();
+    std::fs::write(home.failure_record_file(), "{\"dead\": [").unwrap();
     assert_eq!((what(&home.person()).1.as_str(), home.fake.count()), ("revoked", 1));
     assert_eq!(home.memo()["dead"][0], json!(fingerprint));
     // That it cannot be written costs a request more, and nobody's session.
@@ -317,7 +317,7 @@ fn f115_files_of_another_version_are_read() {
         _ => Ok(()),
     });
     session.refresh().unwrap();
-    assert_eq!((home.refresh_token().as_str(), home.memo_file().exists()), ("refresh-1", false));
+    assert_eq!((home.refresh_token().as_str(), home.failure_record_file().exists()), ("refresh-1", false));
     assert_eq!((ask(&home.person()).as_str(), home.fake.count()), ("access-1", 1));
 }
 

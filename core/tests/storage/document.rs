@@ -1,6 +1,6 @@
 //! The bytes of the SDK's files, held against Python's own `json`: `json.dumps(document, indent=2, sort_keys=True)`.
 
-use planetkey::storage::document;
+use planetkey::storage::python_json;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
@@ -179,12 +179,12 @@ fn bytes_are_those_of_pythons_json() {
     assert_eq!(lines.len(), documents.len());
     let (mut floats, mut escapes) = (0, 0);
     for (document, wanted) in documents.iter().zip(&lines) {
-        let members = document::parse(document.as_bytes()).unwrap_or_else(|| panic!("{document}"));
-        let written = String::from_utf8(document::to_bytes(&members)).unwrap();
+        let members = python_json::parse(document.as_bytes()).unwrap_or_else(|| panic!("{document}"));
+        let written = String::from_utf8(python_json::to_bytes(&members)).unwrap();
         assert_eq!(&written, wanted, "{document}");
         // What was written says the same, and is written the same again.
-        let again = document::parse(written.as_bytes()).unwrap();
-        assert_eq!(document::to_bytes(&again), written.as_bytes());
+        let again = python_json::parse(written.as_bytes()).unwrap();
+        assert_eq!(python_json::to_bytes(&again), written.as_bytes());
         floats += written.matches("e+").count() + written.matches("e-").count();
         escapes += written.matches("\\u").count();
     }

@@ -31,7 +31,7 @@ fn ends(rounds: usize, how: &str) {
             assert_eq!(tokens["padding"].as_str().map(str::len), Some(10_000));
             assert_eq!(access_token.replacen('a', "r", 1), refresh_token, "both of the same answer");
         }
-        if home.memo_file().exists() {
+        if home.failure_record_file().exists() {
             assert!(matches!(home.memo()["dead"], Value::Array(_)), "{}", home.memo());
         }
         // And the session works, with whatever lies there.

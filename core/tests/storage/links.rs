@@ -34,12 +34,12 @@ fn f076_widened_permissions_are_warned_about_and_tightened_by_the_next_write() {
     let home = Home::new();
     home.seed(&json!({}));
     home.person().refresh().unwrap();
-    for file in [home.token_file(), home.memo_file()] {
+    for file in [home.token_file(), home.failure_record_file()] {
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
     }
     let session = home.person();
     assert_eq!(ask(&session), "access-1", "it is read all the same");
-    for file in [home.token_file(), home.memo_file()] {
+    for file in [home.token_file(), home.failure_record_file()] {
         let warned = logs.with(log::Level::Warn, &file.display().to_string());
         assert!(
             warned.iter().any(|line| line.contains("can be read by other users") && line.contains("chmod 600")),
@@ -48,7 +48,7 @@ fn f076_widened_permissions_are_warned_about_and_tightened_by_the_next_write() {
     }
     assert_eq!(mode(&home.token_file()), 0o644, "reading changes nothing");
     session.refresh().unwrap();
-    assert_eq!((mode(&home.token_file()), mode(&home.memo_file())), (0o600, 0o600));
+    assert_eq!((mode(&home.token_file()), mode(&home.failure_record_file())), (0o600, 0o600));
 }
 
 #[test]
@@ -147,8 +147,8 @@ fn f077_a_link_that_somebody_else_planted_is_refused() {
     let wait = json!({"form": 1, "not_before": {"unix_ms": (NOW + 60) * 1000, "status": "UNAVAILABLE", "message": "planted"}});
     let victim = home.path().join("victim.json");
     std::fs::write(&victim, wait.to_string()).unwrap();
-    symlink(&victim, home.memo_file()).unwrap();
-    give_away(&home.memo_file());
+    symlink(&victim, home.failure_record_file()).unwrap();
+    give_away(&home.failure_record_file());
     assert_eq!((ask(&home.person()).as_str(), home.refresh_token().as_str()), ("access-1", "refresh-1"));
     assert_eq!(std::fs::read_to_string(&victim).unwrap(), wait.to_string());
 }
@@ -197,10 +197,10 @@ fn f077_a_pipe_or_a_directory_in_a_files_place_hangs_nobody() {
     // Beside the tokens: the sidecar is as if it did not exist, and is not replaced.
     let home = Home::new();
     home.seed(&json!({"_iat": NOW - 3600, "_exp": NOW}));
-    make_fifo(&home.memo_file());
+    make_fifo(&home.failure_record_file());
     let session = home.person();
     assert_eq!((ask(&session).as_str(), home.refresh_token().as_str()), ("access-1", "refresh-1"));
-    assert!(is_fifo(&home.memo_file()));
+    assert!(is_fifo(&home.failure_record_file()));
     // A directory is a thing of its own, too.
     let home = Home::new();
     std::fs::create_dir_all(home.token_file()).unwrap();

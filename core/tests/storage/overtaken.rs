@@ -1,7 +1,9 @@
 //! Another program rotates the refresh token between the moment at which it was read and the moment at which it would be sent.
 
 use crate::common::*;
+use planetkey::storage::Step;
 use planetkey::{Options, Session, Status};
+use rustix::io::Errno;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -100,4 +102,65 @@ fn i10_01_a_file_that_changes_before_each_send_ends_in_an_error() {
     sent.sort();
     sent.dedup();
     assert_eq!(sent.len(), home.fake.count(), "no refresh token was sent twice");
+}
+
+/// A process that was stopped between the response and the save finds the session of a later login, whose access token has expired meanwhile.
+#[test]
+fn i10_01_a_login_during_a_refresh_stays_although_its_access_token_has_expired() {
+    let home = expired_home();
+    let log_in = rotation(home.token_file(), 7, false);
+    home.fake.then(move || {
+        log_in();
+        Ok(token(&rotated(1)))
+    });
+    let session = home.person();
+    let error = session.access_token().unwrap_err();
+    assert_eq!((error.status(), error.retryable()), (Status::Storage, true), "{error}");
+    assert_eq!(home.refresh_token(), "their-refresh-7", "the login was not undone");
+    home.advance(30);
+    assert!(ask(&session).starts_with("access-"));
+    assert_eq!(home.sent(), [SEEDED_REFRESH, "their-refresh-7"]);
+}
+
+/// A session whose refreshed tokens are in memory only, and whose disk works again.
+fn unsaved(home: &Home) -> Session {
+    let disk = ScriptedDisk::failing(Step::Write, Errno::NOSPC);
+    let session = home.person_on(&disk);
+    session.refresh().unwrap();
+    assert_ne!(home.refresh_token(), "refresh-1");
+    disk.recovers();
+    session
+}
+
+#[test]
+fn i10_01_a_login_during_a_refresh_from_memory_stays() {
+    let home = Home::new();
+    home.seed(&json!({}));
+    let session = unsaved(&home);
+    let log_in = rotation(home.token_file(), 7, true);
+    home.fake.then(move || {
+        log_in();
+        Ok(token(&rotated(2)))
+    });
+    session.refresh().unwrap();
+    assert_eq!(ask(&session), "theirs-7");
+    assert_eq!(home.refresh_token(), "their-refresh-7", "the login was not undone");
+}
+
+#[test]
+fn i10_01_tokens_in_memory_do_not_hide_what_another_process_has_rotated() {
+    let home = Home::new();
+    home.seed(&json!({}));
+    let session = unsaved(&home);
+    // Another process logs in. Its refresh token is rotated by the SDK while this process sends it, and the server refuses the old one.
+    rotation(home.token_file(), 7, false)();
+    let rotate = rotation(home.token_file(), 8, true);
+    home.fake.then(move || {
+        rotate();
+        Ok(oauth_error(400, "invalid_grant"))
+    });
+    session.refresh().unwrap();
+    assert_eq!(ask(&session), "theirs-8");
+    assert_eq!(home.sent().last().map(String::as_str), Some("their-refresh-7"));
+    assert!(session.is_initialized());
 }

@@ -3,7 +3,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use planetkey::Status;
-use planetkey::oauth::id_token::{Algorithm, Claims, Expected, Verification, verify};
+use planetkey::oauth::id_token::{Claims, Expected, Verification, verify};
+use planetkey::oauth::jose::Algorithm;
 use planetkey_fuzz::keys::{CLIENT_ID, ISSUER, NONCE, SET, SIGNER, expected};
 use planetkey_fuzz::{CANARY, NOW, check_error, check_hidden, check_secretive, text, with_canary};
 use serde_json::{Map, Value};

@@ -2,7 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use planetkey::oauth::id_token::{Algorithm, Verification, verify};
+use planetkey::oauth::id_token::{Verification, verify};
+use planetkey::oauth::jose::Algorithm;
 use planetkey::oauth::jwks::Jwks;
 use planetkey_fuzz::keys::{SIGNER, claims, expected};
 use planetkey_fuzz::{check_error, text};

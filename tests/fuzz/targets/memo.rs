@@ -4,7 +4,7 @@
 use libfuzzer_sys::fuzz_target;
 use planetkey::Status;
 use planetkey::storage::sops::Sops;
-use planetkey::storage::{FileStorage, Memo, Storage};
+use planetkey::storage::{FileStorage, FailureRecord, Storage};
 use planetkey_fuzz::{NOW, check_error, directory, shown};
 use std::path::PathBuf;
 use std::sync::LazyLock;
@@ -36,13 +36,13 @@ fuzz_target!(|data: &[u8]| {
     // A refused token stays refused, and the list does not grow for ever.
     let mut fuller = memo.clone();
     for number in 0..20 {
-        fuller.bury(format!("{number}"));
-        assert!(fuller.is_dead(&number.to_string()));
+        fuller.mark_revoked(format!("{number}"));
+        assert!(fuller.is_marked_revoked(&number.to_string()));
     }
     assert!(fuller.dead.len() <= 16);
 });
 
-fn summary(memo: &Memo) -> (String, Option<(u64, String)>) {
+fn summary(memo: &FailureRecord) -> (String, Option<(u64, String)>) {
     let not_before =
         memo.not_before.as_ref().map(|(until, error)| (*until, format!("{} {:?}", shown(error), error.http_status())));
     (format!("{:?} {:?}", memo.receipt, memo.dead), not_before)

@@ -2,8 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use planetkey::profile::{FixedEnvironment, Root, names, precedence, preferences};
-use planetkey::storage::document;
+use planetkey::profile::{FixedEnvironment, Root, names, precedence, planet_json};
+use planetkey::storage::python_json;
 use planetkey_fuzz::{check_error, check_hidden, check_line, directory, with_canary};
 use serde_json::{Map, Value};
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ static ROOT: LazyLock<Root> = LazyLock::new(|| Root::new(&FixedEnvironment::defa
 
 fuzz_target!(|data: &[u8]| {
     // What is no object is read again for a quarter of a second, because somebody may be writing it; nothing else happens to it.
-    let Some(document) = document::parse(data) else { return };
+    let Some(document) = python_json::parse(data) else { return };
     write(data);
     let (read, notes) = preferences::read(&ROOT);
     notes.iter().for_each(|note| check_line(note, 1000));
@@ -72,7 +72,7 @@ fn check_update(document: &Map<String, Value>) {
     let mut expected = document.clone();
     let already = document.get("PL_AUTH_PROFILE").and_then(Value::as_str) == Some("chosen");
     expected.insert("PL_AUTH_PROFILE".to_owned(), Value::from("chosen"));
-    assert!(already || written == document::to_bytes(&expected), "{}", String::from_utf8_lossy(&written));
+    assert!(already || written == python_json::to_bytes(&expected), "{}", String::from_utf8_lossy(&written));
     assert_eq!(preferences::read(&ROOT).0.profile.as_deref(), Some("chosen"));
     preferences::set_profile(&ROOT, "chosen").expect("it can be changed again");
     assert_eq!(std::fs::read(PLACE.join(".planet.json")).expect("a file"), written, "choosing it again writes nothing");

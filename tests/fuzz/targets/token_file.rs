@@ -5,7 +5,7 @@ use libfuzzer_sys::fuzz_target;
 use planetkey::clock::Moment;
 use planetkey::oauth::token_endpoint::MAX_LIFETIME_S;
 use planetkey::secret::Secret;
-use planetkey::storage::{CustomStorage, Kept, Storage, StorageCallbacks, Stored, document};
+use planetkey::storage::{CustomStorage, Kept, Storage, StorageCallbacks, Stored, python_json};
 use planetkey::{Result, Status};
 use planetkey_fuzz::{NOW, check_error, check_hidden, with_canary};
 use serde_json::{Map, Value};
@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex};
 const HERE: Moment = Moment { monotonic_ms: 1_000_000, unix_ms: NOW * 1000 };
 
 fuzz_target!(|data: &[u8]| {
-    let document = document::parse(data);
+    let document = python_json::parse(data);
     if let Some(document) = &document {
         check_rewriting(document);
     }
@@ -27,17 +27,17 @@ fuzz_target!(|data: &[u8]| {
 
 /// The file between two processes: what is written is what was read, in the SDK's form.
 fn check_rewriting(document: &Map<String, Value>) {
-    let written = document::to_bytes(document);
+    let written = python_json::to_bytes(document);
     check_form(&written);
-    let again = document::parse(&written).expect("what was written can be read");
+    let again = python_json::parse(&written).expect("what was written can be read");
     let kept = document.iter().filter(|(name, value)| !name.starts_with("__") && !value.is_null());
     let mut kept: Value = kept.map(|(name, value)| (name.clone(), value.clone())).collect::<Map<_, _>>().into();
     forget_number_members(&mut kept);
     check_same(&kept, &Value::from(again.clone()));
-    assert_eq!(document::to_bytes(&again), written, "writing it again changes nothing");
+    assert_eq!(python_json::to_bytes(&again), written, "writing it again changes nothing");
     // What a text editor or an interrupted write adds does no harm.
     let edited = [b"\xef\xbb\xbf\r\n".as_slice(), &written, b"\r\n\0\0"].concat();
-    assert_eq!(document::parse(&edited), Some(again));
+    assert_eq!(python_json::parse(&edited), Some(again));
 }
 
 /// serde_json would take an object that begins with this member for a number; it is not written.
@@ -87,7 +87,7 @@ fn check_session(text: &str, document: Option<&Map<String, Value>>) {
     check_stored(&elsewhere);
     assert_eq!(elsewhere.tokens.access_token.expose(), token);
     assert!(life < 1000 || elsewhere.remaining_ms <= life + 1000, "{} > {life}", elsewhere.remaining_ms);
-    let written = document::parse(storage.text().as_bytes()).expect("an object");
+    let written = python_json::parse(storage.text().as_bytes()).expect("an object");
     for time in ["_iat", "_exp"] {
         assert!(written.get(time).is_some_and(Value::is_u64), "{time}");
     }

@@ -3,7 +3,7 @@
 use super::{BrowserLogin, DeviceLogin, LoginOptions, Method, Prompt, PromptKind};
 use crate::error::{Error, Result, Status};
 use crate::profile::client_config::KindOfLogin;
-use crate::session::{Endpoint, LoggedIn, Person, Session, deadline_ms, interruptibly};
+use crate::session::{Account, Endpoint, LoggedIn, Session, deadline_ms, interruptibly};
 
 impl Session {
     /// Makes sure that somebody is logged in. A good session is left as it is, an expired one renewed; only then a person is asked: in the browser
@@ -60,7 +60,7 @@ impl Session {
 }
 
 /// The session that there is, where it is good enough.
-fn current(person: &Person, options: &LoginOptions) -> Result<Option<LoggedIn>> {
+fn current(person: &Account, options: &LoginOptions) -> Result<Option<LoggedIn>> {
     // A session that cannot be refreshed is about to end, also while its access token is valid.
     if person.has_none() || person.is_revoked() {
         return Ok(None);
@@ -80,7 +80,7 @@ fn current(person: &Person, options: &LoginOptions) -> Result<Option<LoggedIn>> 
     }
 }
 
-fn by_person(person: &Person, options: &LoginOptions) -> Result<LoggedIn> {
+fn by_person(person: &Account, options: &LoginOptions) -> Result<LoggedIn> {
     let client = person.client();
     let kind = client.kind_of_login().ok_or_else(|| {
         Error::new(
@@ -117,7 +117,7 @@ fn by_person(person: &Person, options: &LoginOptions) -> Result<LoggedIn> {
     Err(nobody_to_ask(person))
 }
 
-fn offers_device_codes(person: &Person) -> Result<bool> {
+fn offers_device_codes(person: &Account) -> Result<bool> {
     let this = person.clone();
     let offered = interruptibly(person.wait(), "starting the login", move || {
         let http = this.http();
@@ -139,7 +139,7 @@ fn unopened() -> Error {
     .with_reason("never_logged_in")
 }
 
-fn nobody_to_ask(person: &Person) -> Error {
+fn nobody_to_ask(person: &Account) -> Error {
     let profile =
         person.profile().map(|profile| format!(" --profile {}", crate::text::one_line(profile, 100))).unwrap_or_default();
     Error::new(
@@ -152,7 +152,7 @@ fn nobody_to_ask(person: &Person) -> Error {
 }
 
 /// Nothing where no browser could be opened, and nobody can be told to open one.
-fn in_browser(person: &Person, options: &LoginOptions) -> Result<Option<LoggedIn>> {
+fn in_browser(person: &Account, options: &LoginOptions) -> Result<Option<LoggedIn>> {
     let mut login = BrowserLogin::start(person, options, true)?;
     if let Some(interrupt) = person.interrupt() {
         login = login.with_interrupt(interrupt);
@@ -170,7 +170,7 @@ fn in_browser(person: &Person, options: &LoginOptions) -> Result<Option<LoggedIn
     login.wait(None).map(Some)
 }
 
-fn on_device(person: &Person, options: &LoginOptions) -> Result<LoggedIn> {
+fn on_device(person: &Account, options: &LoginOptions) -> Result<LoggedIn> {
     if options.prompter.is_none() {
         return Err(nobody_to_ask(person));
     }
@@ -183,7 +183,7 @@ fn on_device(person: &Person, options: &LoginOptions) -> Result<LoggedIn> {
     login.wait(None)
 }
 
-fn by_paste(person: &Person, options: &LoginOptions) -> Result<LoggedIn> {
+fn by_paste(person: &Account, options: &LoginOptions) -> Result<LoggedIn> {
     if options.prompter.is_none() {
         return Err(nobody_to_ask(person));
     }

@@ -1,13 +1,13 @@
 //! `~/.planet/<profile>/`: where Planet's SDK keeps client configurations.
 
 use super::client_config::{ClientConfig, Grant};
-use super::members::Members;
-use super::root::{Root, is_encrypted};
+use super::paths::{Root, is_encrypted};
+use super::secret_json::Members;
 use super::{built_in, names};
 use crate::error::{Error, Result, Status};
 use crate::file::{self, Directory};
 use crate::setting;
-use crate::storage::{document, files};
+use crate::storage::{atomic_file, python_json};
 use crate::text::one_line;
 use std::path::{Path, PathBuf};
 
@@ -117,12 +117,12 @@ pub(super) fn read_members(root: &Root, path: &Path) -> Result<Option<Members>> 
             return Ok(None);
         }
         let clear = root.sops().as_user(directory.user()).decrypt(path)?;
-        return match document::parse(&clear) {
+        return match python_json::parse(&clear) {
             Some(members) => Ok(Some(Members(members))),
             None => Err(Error::misconfigured(format!("{} does not hold a JSON object when decrypted", path.display()))),
         };
     }
-    match files::read_settled(&root.checked(path)) {
+    match atomic_file::read_settled(&root.checked(path)) {
         Ok(members) => Ok(members.map(Members)),
         Err(error) if error.retryable() => Err(error),
         Err(error) => Err(error.in_configuration(error.message())),

@@ -1,15 +1,15 @@
 //! Looking at profiles: which there are, and what is in them, without secrets.
 
-use super::directory::read_members;
-use super::manage::Profiles;
-use super::members::Members;
+use super::load::read_members;
 use super::names;
-use super::preferences::is_same;
-use super::root::{config_in, is_encrypted};
+use super::paths::{config_in, is_encrypted};
+use super::planet_json::is_same;
+use super::secret_json::Members;
+use super::store::Profiles;
+use crate::deployment::{PROFILE_LEGACY, PROFILE_PLANET_USER};
 use crate::error::{Error, Result, Status};
 use crate::jwt;
-use crate::platform::{PROFILE_LEGACY, PROFILE_PLANET_USER};
-use crate::storage::document;
+use crate::storage::python_json;
 use serde_json::{Value, json};
 use std::fs::{self, DirEntry, ReadDir};
 use std::io::ErrorKind;
@@ -41,13 +41,13 @@ pub struct Summary {
     pub client_id: Option<String>,
     /// Who issues its tokens, as far as the configuration says.
     pub issuer: Option<String>,
-    /// Whether tokens or a key are kept for it.
+    /// Whether tokens or a key are saved for it.
     pub has_session: bool,
-    /// Unix seconds at which the access token that is kept expires; it may be renewable all the same.
+    /// Unix seconds at which the access token that is saved expires; it may be renewable all the same.
     pub expires_at: Option<i64>,
     /// The client configuration's file; `None` for a built-in profile.
     pub file: Option<PathBuf>,
-    /// Why the rest is missing, where it could not be read, or why the session that is kept cannot be used.
+    /// Why the rest is missing, where it could not be read, or why the session that is saved cannot be used.
     pub problem: Option<String>,
 }
 
@@ -120,7 +120,7 @@ impl Profiles {
     /// One profile as JSON: `name`, `built_in`, `selected`, `file`, and as `config` the members of its client configuration. Unless
     /// `reveal` is set, secrets in it, and what might be one, are replaced by `[redacted]`.
     ///
-    /// Errors: as [`super::directory::open`].
+    /// Errors: as [`super::load::open`].
     pub fn show(&self, name: &str, reveal: bool) -> Result<Value> {
         let mut config = Value::Object(self.document(name)?.0.clone());
         if !reveal {
@@ -148,7 +148,7 @@ impl Profiles {
             Err(_) if is_encrypted(&file) => return Ok(None),
             Err(error) => return Err(error),
         };
-        if document::is_damaged_session(&tokens.0) {
+        if python_json::is_damaged_session(&tokens.0) {
             return Err(Error::new(Status::Storage, format!("{} is damaged; log in again", file.display())));
         }
         let stated = || tokens.0.get("_exp").and_then(Value::as_f64).map(|seconds| seconds as i64);

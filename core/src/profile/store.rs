@@ -1,17 +1,17 @@
 //! Writing profiles: what the commands for profiles, login and reset do.
 
-use super::directory::{find, missing, read_members};
-use super::members::Members;
-use super::root::{Root, config_in, config_names, is_encrypted, is_there};
-use super::{built_in, names, preferences};
+use super::load::{find, missing, read_members};
+use super::paths::{Root, config_in, config_names, is_encrypted, is_there};
+use super::secret_json::Members;
+use super::{built_in, names, planet_json};
 use crate::clock::Clock;
 use crate::credential::ApiKey;
+use crate::deployment::{Deployment, SCOPE_OFFLINE_ACCESS};
 use crate::error::{Error, Result, Status};
 use crate::file::{self, Directory, Kind};
-use crate::platform::{Deployment, SCOPE_OFFLINE_ACCESS};
 use crate::secret::Secret;
 use crate::setting;
-use crate::storage::{FileStorage, Storage, document, files};
+use crate::storage::{FileStorage, Storage, atomic_file, python_json};
 use serde_json::json;
 use std::ffi::{OsStr, OsString};
 use std::io::ErrorKind;
@@ -28,7 +28,7 @@ pub struct Profiles {
     deployment: Deployment,
 }
 
-/// A machine-to-machine client that is to be kept.
+/// A machine-to-machine client that is to be saved.
 #[derive(Clone, Debug, Default)]
 pub struct M2mLogin {
     /// The client's id.
@@ -63,24 +63,24 @@ impl Profiles {
 
     /// The profile that `.planet.json` chooses.
     pub fn selected(&self) -> Option<String> {
-        preferences::read(&self.root).0.profile
+        planet_json::read(&self.root).0.profile
     }
 
     /// Chooses the profile to use where none is named. It is written in lower case, as Planet's SDK does, but for the names that a login makes up.
     ///
-    /// Errors: as [`super::directory::open`], but for LOGIN_REQUIRED; STORAGE.
+    /// Errors: as [`super::load::open`], but for LOGIN_REQUIRED; STORAGE.
     pub fn set_default(&self, name: &str) -> Result<()> {
-        match super::directory::open(&self.root, name) {
+        match super::load::open(&self.root, name) {
             Err(error) if error.status() != Status::LoginRequired => return Err(error),
             _ => {}
         }
-        preferences::set_profile(&self.root, &names::as_preferred(name))
+        planet_json::set_profile(&self.root, &names::as_preferred(name))
     }
 
     /// Copies a client configuration, to the byte and with every field that is not known here; tokens are not copied. What is encrypted
     /// stays so; what is not is encrypted by `sops` if `encrypt` is set. Gives the new file.
     ///
-    /// Errors: INVALID_ARGUMENT (the new name is no name, is taken, or is built in), otherwise as [`super::directory::open`]; STORAGE.
+    /// Errors: INVALID_ARGUMENT (the new name is no name, is taken, or is built in), otherwise as [`super::load::open`]; STORAGE.
     pub fn copy(&self, from: &str, to: &str, encrypt: bool) -> Result<PathBuf> {
         let directory = self.root.profile_directory(to)?;
         if names::is_built_in(to) {
@@ -91,10 +91,10 @@ impl Profiles {
             return Err(Error::invalid_argument(message));
         }
         if names::is_built_in(from) {
-            return self.write(&directory, &document::to_bytes(&self.document(from)?.0), encrypt);
+            return self.write(&directory, &python_json::to_bytes(&self.document(from)?.0), encrypt);
         }
         let file = self.file(from)?;
-        let bytes = files::read(&self.root.checked(&file))?.ok_or_else(|| missing(from))?;
+        let bytes = atomic_file::read(&self.root.checked(&file))?.ok_or_else(|| missing(from))?;
         if is_encrypted(&file) {
             let (_, encrypted) = config_names(&directory);
             file::replace(&self.root.checked(&encrypted), &bytes)?;
@@ -106,11 +106,11 @@ impl Profiles {
         if is_plain {
             self.write(&directory, &bytes, encrypt)
         } else {
-            self.write(&directory, &document::to_bytes(&members.0), encrypt)
+            self.write(&directory, &python_json::to_bytes(&members.0), encrypt)
         }
     }
 
-    /// Deletes a profile with its tokens and everything kept beside them. If `.planet.json` chose it, nothing is chosen from then on.
+    /// Deletes a profile with its tokens and everything saved beside them. If `.planet.json` chose it, nothing is chosen from then on.
     ///
     /// Blocks while somebody renews its tokens. Errors: INVALID_ARGUMENT (no name, built in), MISCONFIGURED (no such profile, or only in
     /// the home directory, which is not written where another storage root is set), TIMEOUT, STORAGE.
@@ -131,7 +131,7 @@ impl Profiles {
                 None => Err(missing(name)),
             };
         }
-        match preferences::clear_profile(&self.root, name) {
+        match planet_json::clear_profile(&self.root, name) {
             // A file that nobody can read chooses nothing, and must not keep a secret on the disk.
             Err(error) if error.status() == Status::Misconfigured => log::warn!("{}", error.message()),
             cleared => cleared?,
@@ -168,7 +168,7 @@ impl Profiles {
         let name = self.api_key_profile(profile)?;
         let mut members = self.same_client(&name, &api_key_client())?;
         members.0.insert("api_key".to_owned(), json!(api_key.expose()));
-        self.write(&self.root.profile_directory(&name)?, &document::to_bytes(&members.0), encrypt)?;
+        self.write(&self.root.profile_directory(&name)?, &python_json::to_bytes(&members.0), encrypt)?;
         Ok(name)
     }
 
@@ -186,11 +186,11 @@ impl Profiles {
     /// Errors: as [`Profiles::m2m_profile`]; STORAGE, UNSUPPORTED (no program `sops`).
     pub fn save_m2m(&self, login: &M2mLogin, encrypt: bool) -> Result<String> {
         let (name, members) = self.m2m_document(login)?;
-        self.write(&self.root.profile_directory(&name)?, &document::to_bytes(&members.0), encrypt)?;
+        self.write(&self.root.profile_directory(&name)?, &python_json::to_bytes(&members.0), encrypt)?;
         Ok(name)
     }
 
-    /// Whether a session can be kept in this profile, as far as it can be told without keeping one: for logins, before somebody is asked.
+    /// Whether a session can be saved in this profile, as far as it can be told without keeping one: for logins, before somebody is asked.
     ///
     /// Leaves nothing behind. Errors: INVALID_ARGUMENT (no name of a profile), MISCONFIGURED (no place), STORAGE.
     pub fn check_place(&self, name: &str) -> Result<()> {
@@ -234,7 +234,7 @@ impl Profiles {
         Ok((name, members))
     }
 
-    /// What stands in a profile that a login is to be kept in: what was there if it is of this client, else what says who the client is.
+    /// What stands in a profile that a login is to be saved in: what was there if it is of this client, else what says who the client is.
     fn same_client(&self, name: &str, client: &Members) -> Result<Members> {
         let directory = self.root.profile_directory(name)?;
         if names::is_built_in(name) {
@@ -309,7 +309,7 @@ impl Profiles {
         let checked = self.root.checked(&encrypted);
         let user = Directory::nearest(&checked).map_err(|error| file::failed("cannot be written", &encrypted, &error))?.user();
         file::replace(&checked, &self.root.sops().as_user(user).encrypt(&encrypted, clear)?)?;
-        files::remove(&self.root.checked(&plain))?;
+        atomic_file::remove(&self.root.checked(&plain))?;
         Ok(encrypted)
     }
 }

@@ -1,9 +1,9 @@
 //! Tokens in `~/.planet/<profile>/token.json`, shared with every process and with Planet's own tools.
 
-use super::files::{self, Settled};
+use super::atomic_file::{self, Settled};
 use super::sops::Sops;
 use super::token_file::{self, Content};
-use super::{Binding, Kept, Lock, Memo, Seen, Storage, Stored, corrupt, document, lock};
+use super::{Binding, FailureRecord, FileVersion, Lock, Saved, Storage, Stored, corrupt, lock, python_json};
 use crate::clock::Moment;
 use crate::credential::TokenMembers;
 use crate::error::{Error, Result, Status};
@@ -22,7 +22,7 @@ const STANDARD_MEMBERS: [&str; 8] =
 pub struct FileStorage {
     token: CheckedPath,
     lock: CheckedPath,
-    memo: CheckedPath,
+    record: CheckedPath,
     sops: Option<Sops>,
     binding: Binding,
     disk: Arc<dyn Disk>,
@@ -39,9 +39,9 @@ impl FileStorage {
         let sops = is_encrypted.then(|| sops.clone());
         // The clear and the encrypted form are one session: they share one lock and one memory.
         let lock = token.with_name("token.json.lock");
-        let memo = token.with_name("token.planetkey.json");
+        let record = token.with_name("token.planetkey.json");
         let disk = disk.unwrap_or_else(|| Arc::new(RealDisk));
-        FileStorage { token, lock, memo, sops, binding: binding.into(), disk, locked: Mutex::default() }
+        FileStorage { token, lock, record, sops, binding: binding.into(), disk, locked: Mutex::default() }
     }
 
     /// The directory that was opened with the lock.
@@ -64,15 +64,15 @@ impl FileStorage {
         let directory = Some(directory.as_ref());
         let settled = match &self.sops {
             Some(sops) => {
-                let Some((_, version)) = files::read_version(directory, &self.token)? else { return Ok(Settled::Absent) };
+                let Some((_, version)) = atomic_file::read_version(directory, &self.token)? else { return Ok(Settled::Absent) };
                 let clear = sops.as_user(directory.and_then(Directory::user)).decrypt(self.token.path())?;
-                document::parse_session(&clear).map_or(Settled::Broken, |members| Settled::Document(members, version))
+                python_json::parse_session(&clear).map_or(Settled::Broken, |members| Settled::Document(members, version))
             }
-            None if patient => files::settle(directory, &self.token, document::parse_session)?,
-            None => match files::read_version(directory, &self.token)? {
+            None if patient => atomic_file::settle(directory, &self.token, python_json::parse_session)?,
+            None => match atomic_file::read_version(directory, &self.token)? {
                 None => Settled::Absent,
                 Some((bytes, version)) => {
-                    document::parse_session(&bytes).map_or(Settled::Broken, |members| Settled::Document(members, version))
+                    python_json::parse_session(&bytes).map_or(Settled::Broken, |members| Settled::Document(members, version))
                 }
             },
         };
@@ -83,13 +83,13 @@ impl FileStorage {
     ///
     /// Errors: STORAGE.
     fn check_place(&self) -> Result<()> {
-        if !self.binding.is_machine || self.binding.owns_place {
+        if !self.binding.is_m2m || self.binding.owns_place {
             return Ok(());
         }
         let Ok(Settled::Document(members, _)) = self.read(false) else { return Ok(()) };
         let is_a_persons =
             members.get("refresh_token").is_some_and(|token| token.as_str().is_some_and(|token| !token.is_empty()));
-        let is_ours = self.memo().receipt.is_some_and(|receipt| receipt.binding == self.binding.fingerprint);
+        let is_ours = self.failure_record().receipt.is_some_and(|receipt| receipt.binding == self.binding.fingerprint);
         if !is_a_persons || is_ours {
             return Ok(());
         }
@@ -101,15 +101,15 @@ impl FileStorage {
         file::replace_at(self.disk.as_ref(), self.locked().as_deref(), path, bytes)
     }
 
-    fn state(&self, seen: Seen) -> Seen {
-        if self.sops.is_some() { Seen::Unknown } else { seen }
+    fn state(&self, seen: FileVersion) -> FileVersion {
+        if self.sops.is_some() { FileVersion::Unknown } else { seen }
     }
 
-    fn content(&self, members: Map<String, Value>, now: Moment) -> Kept {
-        match token_file::from_members(members, &self.memo(), &self.binding, now) {
-            Content::Nothing => Kept::Nothing,
-            Content::Foreign => Kept::Foreign,
-            Content::Tokens(stored) => Kept::Tokens(Arc::new(stored)),
+    fn content(&self, members: Map<String, Value>, now: Moment) -> Saved {
+        match token_file::from_members(members, &self.failure_record(), &self.binding, now) {
+            Content::Nothing => Saved::Nothing,
+            Content::Foreign => Saved::Foreign,
+            Content::Tokens(stored) => Saved::Tokens(Arc::new(stored)),
         }
     }
 }
@@ -122,10 +122,10 @@ impl Storage for FileStorage {
         }
     }
 
-    fn load(&self, now: Moment, patient: bool) -> Result<(Kept, Seen)> {
+    fn load(&self, now: Moment, patient: bool) -> Result<(Saved, FileVersion)> {
         match self.read(patient)? {
-            Settled::Absent => Ok((Kept::Nothing, self.state(Seen::Absent))),
-            Settled::Document(members, version) => Ok((self.content(members, now), self.state(Seen::At(version)))),
+            Settled::Absent => Ok((Saved::Nothing, self.state(FileVersion::Absent))),
+            Settled::Document(members, version) => Ok((self.content(members, now), self.state(FileVersion::At(version)))),
             Settled::Broken if patient => Err(corrupt(&self.token.path().display().to_string())),
             Settled::Broken => {
                 let message = format!("{} is being written by another program; try again", self.token.path().display());
@@ -134,26 +134,26 @@ impl Storage for FileStorage {
         }
     }
 
-    fn save(&self, stored: &Stored) -> Result<Seen> {
+    fn save(&self, stored: &Stored) -> Result<FileVersion> {
         let directory = self.directory()?;
         if let Some(directory) = &directory {
-            for file in [&self.token, &self.memo] {
-                files::sweep(directory, file, SystemTime::now());
+            for file in [&self.token, &self.record] {
+                atomic_file::sweep(directory, file, SystemTime::now());
             }
         }
         self.check_place()?;
         let members = token_file::to_members(stored);
         // First the receipt: a token with a receipt that does not fit is as good as one without, never the other way round.
-        let mut memo = self.memo();
-        memo.note_saved(token_file::receipt(stored, &members, &self.binding.fingerprint));
-        self.remember(&memo);
+        let mut record = self.failure_record();
+        record.note_saved(token_file::receipt(stored, &members, &self.binding.fingerprint));
+        self.save_failure_record(&record);
         let clear = Zeroizing::new(readable(&members));
         let user = directory.as_deref().and_then(Directory::user);
         let bytes = match &self.sops {
             Some(sops) => Zeroizing::new(sops.as_user(user).encrypt(self.token.path(), &clear)?),
             None => clear,
         };
-        self.replace(&self.token, &bytes).map(|version| self.state(Seen::At(version)))
+        self.replace(&self.token, &bytes).map(|version| self.state(FileVersion::At(version)))
     }
 
     fn check(&self) -> Result<()> {
@@ -163,19 +163,19 @@ impl Storage for FileStorage {
 
     fn remove(&self) -> Result<bool> {
         let Some(directory) = self.directory()? else { return Ok(false) };
-        let mut removed = files::remove_followed(&directory, &self.token)?;
+        let mut removed = atomic_file::remove_followed(&directory, &self.token)?;
         // A clear copy beside an encrypted session would be the next one's session.
         let clear = self.token.with_name("token.json");
         if clear != self.token {
-            removed |= files::remove_followed(&directory, &clear)?;
+            removed |= atomic_file::remove_followed(&directory, &clear)?;
         }
         for file in [&self.token, &clear] {
-            files::remove_remains(&directory, file);
+            atomic_file::remove_remains(&directory, file);
         }
-        let mut memo = self.memo();
-        memo.note_removed();
-        if removed && !memo.is_newer() {
-            self.remember(&memo);
+        let mut record = self.failure_record();
+        record.note_removed();
+        if removed && !record.is_newer() {
+            self.save_failure_record(&record);
         }
         Ok(removed)
     }
@@ -183,7 +183,7 @@ impl Storage for FileStorage {
     fn lock(&self, deadline: Instant) -> Result<Option<Box<dyn Lock + '_>>> {
         let held = match lock::take(self.disk.as_ref(), &self.lock, deadline) {
             // An M2M client gets its token without other processes.
-            Err(error) if self.binding.is_machine && matches!(error.status(), Status::Storage | Status::Unavailable) => {
+            Err(error) if self.binding.is_m2m && matches!(error.status(), Status::Storage | Status::Unavailable) => {
                 log::warn!("{error}; other processes may request a token for this client at the same time");
                 None
             }
@@ -199,44 +199,44 @@ impl Storage for FileStorage {
     }
 
     /// An encrypted file takes a program to read: it is read when a token is needed, and not once a second.
-    fn seen(&self) -> Seen {
+    fn file_version(&self) -> FileVersion {
         if self.sops.is_some() {
-            return Seen::Unknown;
+            return FileVersion::Unknown;
         }
         let version = match self.locked() {
             Some(directory) => directory.version(self.token.name()),
             None => file::version(self.token.path()),
         };
-        version.map_or(Seen::Absent, Seen::At)
+        version.map_or(FileVersion::Absent, FileVersion::At)
     }
 
-    fn memo(&self) -> Memo {
+    fn failure_record(&self) -> FailureRecord {
         let read = match self.locked() {
-            Some(directory) => files::read_version(Some(&directory), &self.memo).map(|read| read.map(|(bytes, _)| bytes)),
-            None => files::read(&self.memo),
+            Some(directory) => atomic_file::read_version(Some(&directory), &self.record).map(|read| read.map(|(bytes, _)| bytes)),
+            None => atomic_file::read(&self.record),
         };
         match read {
-            Ok(Some(bytes)) => Memo::from_bytes(&bytes),
-            Ok(None) => Memo::default(),
+            Ok(Some(bytes)) => FailureRecord::from_bytes(&bytes),
+            Ok(None) => FailureRecord::default(),
             Err(error) => {
                 log::warn!("{error}");
-                Memo::default()
+                FailureRecord::default()
             }
         }
     }
 
-    fn remember(&self, memo: &Memo) {
-        if memo.is_newer() {
+    fn save_failure_record(&self, record: &FailureRecord) {
+        if record.is_newer() {
             return;
         }
-        if let Err(error) = self.replace(&self.memo, &memo.to_bytes()) {
+        if let Err(error) = self.replace(&self.record, &record.to_bytes()) {
             log::warn!("{error}");
         }
     }
 
     fn quarantine(&self, now: Moment) -> Result<()> {
         let Some(directory) = self.directory()? else { return Ok(()) };
-        if let Some(aside) = files::quarantine(&directory, &self.token, now.unix_ms)? {
+        if let Some(aside) = atomic_file::quarantine(&directory, &self.token, now.unix_ms)? {
             log::warn!("{} is damaged and was renamed to {}", self.token.path().display(), aside.display());
         }
         Ok(())
@@ -250,14 +250,14 @@ impl Storage for FileStorage {
 /// The bytes of a token file that can be read again: one that would be too long, because indentation
 /// multiplies the size of nested members, holds the members of the standard only.
 fn readable(members: &TokenMembers) -> Vec<u8> {
-    let bytes = document::to_bytes(&members.0);
+    let bytes = python_json::to_bytes(&members.0);
     if bytes.len() as u64 <= file::MAX_FILE_BYTES {
         return bytes;
     }
     log::warn!("the token response is too long to be saved whole; members that no standard defines are left out");
     let mut standard = TokenMembers(members.0.clone());
     standard.0.retain(|name, _| STANDARD_MEMBERS.contains(&name.as_str()));
-    document::to_bytes(&standard.0)
+    python_json::to_bytes(&standard.0)
 }
 
 /// The lock of a session. The directory that was opened with it serves no longer than it.

@@ -3,13 +3,12 @@
 //! The variables are read once, when a session is opened. A C host may call `setenv` at any time, and `getenv` on another
 //! thread races with it. The HTTP client and the TLS library therefore never read the environment themselves.
 
-use super::certificates::Bundle;
+use super::certificates::{Bundle, Roots};
 use super::no_proxy::NoProxy;
+use crate::environment::{Environment, FixedEnvironment};
 use crate::error::{Error, Result};
-use crate::profile::{Environment, FixedEnvironment};
 use crate::secret::Secret;
 use crate::text::one_line;
-use std::ffi::OsString;
 use std::path::PathBuf;
 use url::Url;
 
@@ -19,7 +18,7 @@ const HTTP: [&str; 4] = ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"];
 
 /// The variables that a session was opened with.
 #[derive(Clone, Debug)]
-pub struct Surroundings {
+pub struct ProxyEnvironment {
     https: Option<Named<Secret>>,
     http: Option<Named<Secret>>,
     no_proxy: NoProxy,
@@ -35,16 +34,6 @@ pub struct Surroundings {
 struct Named<T> {
     name: &'static str,
     value: T,
-}
-
-/// Where the CA certificates of the machine are.
-#[derive(Clone, Debug, Default)]
-#[cfg_attr(any(windows, target_vendor = "apple"), allow(dead_code))]
-pub(super) struct Roots {
-    pub(super) file: Option<PathBuf>,
-    pub(super) directories: Vec<PathBuf>,
-    /// Whether `SSL_CERT_FILE` names the file.
-    is_named: bool,
 }
 
 /// How a request reaches its server.
@@ -66,14 +55,14 @@ pub(super) struct Proxy {
     pub(super) shown: String,
 }
 
-impl Default for Surroundings {
+impl Default for ProxyEnvironment {
     /// No variable is set.
     fn default() -> Self {
-        Surroundings::of(&FixedEnvironment::default(), None)
+        ProxyEnvironment::of(&FixedEnvironment::default(), None)
     }
 }
 
-impl Surroundings {
+impl ProxyEnvironment {
     /// Reads the variables, and `extra_ca_variable`. A value that cannot be used is an error of the request that needs it.
     pub fn of(environment: &dyn Environment, extra_ca_variable: Option<&'static str>) -> Self {
         let is_cgi = environment.raw("REQUEST_METHOD").is_some();
@@ -82,7 +71,7 @@ impl Surroundings {
             let value = environment.raw(name).filter(|value| !value.is_empty())?;
             Some(Named { name, value: PathBuf::from(value) })
         };
-        Surroundings {
+        ProxyEnvironment {
             https: first(environment, HTTPS.iter()),
             http: first(environment, HTTP.iter().filter(|name| !is_cgi || **name != "HTTP_PROXY")),
             no_proxy: NoProxy::from_text(&no_proxy.to_string_lossy()),
@@ -138,30 +127,6 @@ impl Named<PathBuf> {
 
 const MARK: &[u8] = b"-----BEGIN ";
 
-impl Roots {
-    fn of(environment: &dyn Environment) -> Self {
-        let set = |name: &str| environment.raw(name).filter(|value| !value.is_empty());
-        let (file, directories) = (set("SSL_CERT_FILE"), set("SSL_CERT_DIR"));
-        if file.is_none() && directories.is_none() {
-            return Roots::of_system();
-        }
-        let split = |value: OsString| std::env::split_paths(&value).filter(|path| !path.as_os_str().is_empty()).collect();
-        Roots { is_named: file.is_some(), file: file.map(PathBuf::from), directories: directories.map(split).unwrap_or_default() }
-    }
-
-    #[cfg(all(unix, not(target_vendor = "apple")))]
-    fn of_system() -> Self {
-        let found = openssl_probe::probe();
-        Roots { file: found.cert_file, directories: found.cert_dir, is_named: false }
-    }
-
-    /// The system's own verifier knows.
-    #[cfg(not(all(unix, not(target_vendor = "apple"))))]
-    fn of_system() -> Self {
-        Roots::default()
-    }
-}
-
 impl Proxy {
     /// Errors: MISCONFIGURED, without the value, which may hold a password.
     pub(super) fn new(origin: &'static str, value: &str) -> Result<Self> {
@@ -201,7 +166,7 @@ mod tests {
     use super::*;
 
     fn way(variables: &[(&str, &str)], url: &str) -> std::result::Result<String, String> {
-        let surroundings = Surroundings::of(&FixedEnvironment::new(variables.iter().copied()), None);
+        let surroundings = ProxyEnvironment::of(&FixedEnvironment::new(variables.iter().copied()), None);
         match surroundings.way_to(&url.parse().unwrap()) {
             Ok(Way::Proxy(proxy)) => Ok(format!("{} {}", proxy.origin, proxy.shown)),
             Ok(_) => Ok("direct".into()),

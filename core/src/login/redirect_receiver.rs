@@ -3,8 +3,8 @@
 //! It has no thread: whoever waits for the login serves it. Browsers open connections ahead of need and say nothing on them, so several
 //! are served at once and none keeps the others waiting. Connections of other users of this machine are refused.
 
-use super::page::Page;
 use super::peer::{Peer, Users};
+use super::redirect_page::Page;
 use crate::error::{Error, Result, Status};
 use crate::secret::Secret;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};

@@ -1,6 +1,6 @@
 //! A person's session, from outside: the tokens that a login brings.
 
-use super::logout::Revocation;
+use super::revocation::Revocation;
 use super::source::Source;
 use super::{Interrupt, Session};
 use crate::client::Client;
@@ -44,7 +44,7 @@ pub struct LoggedIn {
     pub expires_at: Option<i64>,
     /// The profile whose session it is.
     pub profile: Option<String>,
-    /// Where the session is kept; nothing for one that lives in this process only.
+    /// Where the session is saved; nothing for one that lives in this process only.
     pub file: Option<PathBuf>,
 }
 
@@ -84,7 +84,7 @@ impl Who {
 
 /// A person's client and the way to its server: what a login works with.
 #[derive(Clone)]
-pub(crate) struct Person {
+pub(crate) struct Account {
     cache: Arc<TokenCache>,
     timeout: Duration,
     interrupt: Option<Interrupt>,
@@ -94,7 +94,7 @@ impl Session {
     /// The source whose tokens are a person's; where there is none yet, the one that a login would make.
     ///
     /// Errors: UNSUPPORTED.
-    pub(crate) fn person(&self) -> Result<Person> {
+    pub(crate) fn person(&self) -> Result<Account> {
         let sources = self.shared.sources.iter().chain(&self.shared.to_log_in);
         let mut caches = sources.filter_map(Source::tokens).filter(|cache| !cache.client().is_m2m());
         let cache = caches.next().ok_or_else(|| {
@@ -105,10 +105,10 @@ impl Session {
         })?;
         // The session may hold an API key only, so that this is its first use of the network.
         crate::threads::read_environment_of_std();
-        Ok(Person { cache: cache.clone(), timeout: self.timeout, interrupt: self.interrupt.clone() })
+        Ok(Account { cache: cache.clone(), timeout: self.timeout, interrupt: self.interrupt.clone() })
     }
 
-    /// Whose session is kept, by the words of its own tokens: nobody's where nobody has logged in. Their session may have ended since.
+    /// Whose session is saved, by the words of its own tokens: nobody's where nobody has logged in. Their session may have ended since.
     ///
     /// Uses no network, and reads the session's file.
     pub fn logged_in(&self) -> Option<LoggedIn> {
@@ -118,8 +118,8 @@ impl Session {
         Some(person.logged_in(Who::of(&stored.tokens), stored.tokens.scopes.clone(), expires_at, false))
     }
 
-    /// Gives back what a login has brought and could not be kept, for programs that end with it, and forgets it: why it was not kept, and
-    /// what became of the refresh token. Nothing where everything was kept. What is on disk stays.
+    /// Gives back what a login has brought and could not be saved, for programs that end with it, and forgets it: why it was not saved, and
+    /// what became of the refresh token. Nothing where everything was saved. What is on disk stays.
     ///
     /// Blocks; uses the network.
     pub fn give_back_unsaved(&self) -> Option<(Error, Revocation)> {
@@ -130,7 +130,7 @@ impl Session {
     }
 }
 
-impl Person {
+impl Account {
     pub(crate) fn client(&self) -> &Client {
         self.cache.client()
     }
@@ -161,8 +161,8 @@ impl Person {
     }
 
     /// The same with another question that is asked while a call waits.
-    pub(crate) fn with_interrupt(&self, interrupt: Interrupt) -> Person {
-        Person { interrupt: Some(interrupt), ..self.clone() }
+    pub(crate) fn with_interrupt(&self, interrupt: Interrupt) -> Account {
+        Account { interrupt: Some(interrupt), ..self.clone() }
     }
 
     /// The session that there is, renewed if need be.
@@ -187,7 +187,7 @@ impl Person {
         self.saved_tokens().is_some_and(|tokens| self.cache.is_revoked(&tokens))
     }
 
-    /// What is kept now, as far as it can be read at once.
+    /// What is saved now, as far as it can be read at once.
     pub(super) fn saved_tokens(&self) -> Option<Arc<Stored>> {
         self.cache.tokens()
     }
@@ -205,10 +205,10 @@ impl Person {
         }
     }
 
-    /// Makes what a login has brought the session of everybody: verified, kept under the lock, published.
+    /// Makes what a login has brought the session of everybody: verified, saved under the lock, published.
     ///
     /// `nonce`: the authorization request's. `accept` is asked before the session of somebody else is replaced, without any lock held. What cannot
-    /// be kept on disk lives in memory, and says so. Blocks; uses the network for the keys of an ID token.
+    /// be saved on disk lives in memory, and says so. Blocks; uses the network for the keys of an ID token.
     /// Errors: TOKEN_INVALID, PROTOCOL, DENIED (`other_subject`), UNAVAILABLE, TIMEOUT, CANCELLED.
     pub(crate) fn keep_login(
         &self,
@@ -277,7 +277,7 @@ impl Person {
             return;
         }
         // Without the question of whoever waited: they have gone, and what belongs to them should not stay for this.
-        let (person, pending) = (Person { interrupt: None, ..self.clone() }, Pending::new());
+        let (person, pending) = (Account { interrupt: None, ..self.clone() }, Pending::new());
         let received = received.clone();
         let spawned = crate::threads::spawn("planetkey-revocation", move || {
             let _pending = pending;

@@ -1,13 +1,13 @@
 //! Who is logged in: ID token, userinfo, introspection.
 
 use super::Session;
-use super::interruptible::interruptibly;
-use super::person::Person;
+use super::account::Account;
+use super::cancel::interruptibly;
 use crate::client::Endpoint;
 use crate::error::{Error, Result};
 use crate::http::{Http, Patience};
-use crate::oauth::id_token::{self, Algorithm, Claims, Expected, Verification};
-use crate::oauth::{exchange, introspection, userinfo};
+use crate::oauth::id_token::{self, Claims, Expected, Verification};
+use crate::oauth::{endpoint_request, introspection, userinfo};
 use crate::secret::Secret;
 use serde_json::{Map, Value};
 use std::time::Duration;
@@ -57,7 +57,7 @@ impl Session {
     }
 }
 
-impl Person {
+impl Account {
     fn userinfo(&self) -> Result<Map<String, Value>> {
         let snapshot = self.cache().current(self.wait())?;
         let members = match self.ask_userinfo(snapshot.token()) {
@@ -88,7 +88,7 @@ impl Person {
             let endpoint = person.client().required_endpoint(Endpoint::Userinfo, http, Patience::Patient, deadline_ms)?;
             userinfo::request(http, &endpoint, &token, Patience::Patient, deadline_ms).map_err(|error| {
                 match error.http_status() {
-                    Some(403) => exchange::reworded(
+                    Some(403) => endpoint_request::reworded(
                         &error,
                         error.status(),
                         &format!("the access token does not open the userinfo endpoint; {}", person.log_in_for_openid()),
@@ -132,7 +132,7 @@ impl Person {
         interruptibly(self.wait(), "verifying the ID token", move || {
             let (http, client) = (person.http(), person.client());
             let deadline_ms = deadline_ms(http, person.timeout());
-            let algorithms = client.id_token_algorithms(Algorithm::named_by(id_token.expose()), http, deadline_ms)?;
+            let algorithms = client.id_token_algorithms(id_token::named_algorithm(id_token.expose()), http, deadline_ms)?;
             for refetch in [false, true] {
                 let keys = client.keys(http, refetch, deadline_ms)?;
                 let expected = Expected {

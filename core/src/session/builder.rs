@@ -7,12 +7,12 @@ use super::{Session, Shared};
 use crate::authorize::HostPolicy;
 use crate::client::Client;
 use crate::credential::ApiKeyTransport;
+use crate::deployment::Deployment;
+use crate::environment::flag;
 use crate::error::{Error, Result, Status};
-use crate::platform::Deployment;
 use crate::profile::client_config::{ClientConfig, Grant, OAuthClient};
-use crate::profile::environment::flag;
 use crate::profile::precedence::Level;
-use crate::profile::{Environment, Root, directory, names, precedence};
+use crate::profile::{Environment, Root, load, names, precedence};
 use crate::secret::Secret;
 use crate::setting;
 use crate::storage::{Binding, CustomStorage, FileStorage, Memory, Storage};
@@ -69,7 +69,7 @@ impl<'a> Opening<'a> {
             ClientConfig::ApiKey { api_key, as_header } => {
                 let transport = if *as_header { ApiKeyTransport::Header } else { ApiKeyTransport::default() };
                 let source = ApiKeySource::new(api_key.expose(), transport)?;
-                let source = match profile.as_deref().map(|profile| directory::open(&self.root, profile)) {
+                let source = match profile.as_deref().map(|profile| load::open(&self.root, profile)) {
                     Some(Ok(profile)) => source.watching(&self.root, &profile, self.options.runtime.clock.clone()),
                     _ => source,
                 };
@@ -92,7 +92,7 @@ impl<'a> Opening<'a> {
     /// Errors: INVALID_ARGUMENT.
     fn check_profile(&self, client: &OAuthClient) -> Result<()> {
         let Some(name) = &self.options.profile else { return Ok(()) };
-        match directory::open(&self.root, name).map(|profile| profile.config) {
+        match load::open(&self.root, name).map(|profile| profile.config) {
             Ok(ClientConfig::OAuth(own))
                 if own.client_id != client.client_id || own.client_type.grant() != client.client_type.grant() =>
             {
@@ -111,7 +111,7 @@ impl<'a> Opening<'a> {
         let Some(profile) = keep_in.filter(|_| self.options.save != Some(false)) else { return Ok(Arc::new(Memory::default())) };
         let Some(file) = self.root.token_file(profile)? else { return Ok(Arc::new(Memory::default())) };
         let binding = client.binding();
-        let owns_place = binding.is_machine && directory::is_of_m2m_client(&self.root, profile, client.client_id());
+        let owns_place = binding.is_m2m && load::is_of_m2m_client(&self.root, profile, client.client_id());
         let disk = self.options.runtime.disk.clone();
         let binding = Binding { owns_place, ..binding };
         Ok(Arc::new(FileStorage::new(self.root.checked(&file), binding, self.root.sops(), disk)))
@@ -280,7 +280,7 @@ impl Session {
         check_argument("profile", name)?;
         no_profile(options)?;
         let opening = Opening::new(options, options.allow_insecure_loopback.unwrap_or(false))?;
-        let config = directory::open(&opening.root, name)?.config;
+        let config = load::open(&opening.root, name)?.config;
         opening
             .single(&config, &format!("profile: {name}"), Some(name.to_owned()), Some(name))
             .map_err(|error| error.with_profile(Some(name)))
@@ -335,7 +335,7 @@ impl Session {
     }
 }
 
-/// The option says where the tokens of a client are kept that has no profile yet.
+/// The option says where the tokens of a client are saved that has no profile yet.
 fn no_profile(options: &Options) -> Result<()> {
     match options.profile {
         None => Ok(()),

@@ -1,6 +1,6 @@
 //! What planetkey must remember beside a session and Planet's SDK does not know: its own file, never the SDK's.
 
-use super::document;
+use super::python_json;
 use crate::error::{Error, REASONS, Status};
 use crate::http::retry_after::MAX_RETRY_AFTER_MS;
 use serde_json::{Map, Value, json};
@@ -50,7 +50,7 @@ impl Failure {
 
 /// The memory beside a session, shared by all processes.
 #[derive(Clone, Debug, Default)]
-pub struct Memo {
+pub struct FailureRecord {
     /// About the tokens that are stored.
     pub receipt: Option<Receipt>,
     /// No renewal before this, in Unix milliseconds, with the failure that is the reason.
@@ -62,14 +62,14 @@ pub struct Memo {
     newer: bool,
 }
 
-impl Memo {
+impl FailureRecord {
     /// Whether this refresh token must not be sent again.
-    pub fn is_dead(&self, fingerprint: &str) -> bool {
+    pub fn is_marked_revoked(&self, fingerprint: &str) -> bool {
         self.dead.iter().any(|dead| dead == fingerprint)
     }
 
     /// Remembers that the server refused this refresh token.
-    pub fn bury(&mut self, fingerprint: String) {
+    pub fn mark_revoked(&mut self, fingerprint: String) {
         // One that is refused again is the youngest, and not the next to be forgotten.
         self.dead.retain(|dead| *dead != fingerprint);
         self.dead.push(fingerprint);
@@ -121,9 +121,9 @@ impl Memo {
     }
 
     /// Reads the file; what is not understood is as if it were not there.
-    pub(super) fn from_bytes(bytes: &[u8]) -> Memo {
-        let Some(members) = document::parse(bytes) else { return Memo::default() };
-        Memo {
+    pub(super) fn from_bytes(bytes: &[u8]) -> FailureRecord {
+        let Some(members) = python_json::parse(bytes) else { return FailureRecord::default() };
+        FailureRecord {
             receipt: members.get("receipt").and_then(receipt),
             not_before: members.get("not_before").and_then(not_before),
             failures: members
@@ -168,7 +168,7 @@ impl Memo {
             members.insert("failures".into(), json!(self.failures));
         }
         members.insert("dead".into(), json!(self.dead));
-        document::to_bytes(&members)
+        python_json::to_bytes(&members)
     }
 }
 

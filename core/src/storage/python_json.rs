@@ -31,19 +31,19 @@ pub(crate) fn is_damaged_session(document: &Map<String, Value>) -> bool {
 /// Writes as the SDK does: two spaces, keys in the order of their code points at every level, ASCII only, no line end. Members of the top
 /// level that are null or start with two underscores are left out.
 pub fn to_bytes(document: &Map<String, Value>) -> Vec<u8> {
-    let mut kept: Map<String, Value> = document
+    let mut saved: Map<String, Value> = document
         .iter()
         .filter(|(name, value)| !name.starts_with("__") && !value.is_null())
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
-    forget_number_members(&mut kept);
+    forget_number_members(&mut saved);
     // Wiped when it has been written.
-    let kept = TokenMembers(kept);
+    let saved = TokenMembers(saved);
     // A buffer that grows leaves copies of what it held behind: its size is measured first.
     let mut length = Length(0);
-    write(&kept.0, &mut length);
+    write(&saved.0, &mut length);
     let mut bytes = Vec::with_capacity(length.0);
-    write(&kept.0, &mut bytes);
+    write(&saved.0, &mut bytes);
     bytes
 }
 

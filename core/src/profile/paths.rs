@@ -1,7 +1,7 @@
-//! Where profiles and sessions are kept.
+//! Where profiles and sessions are saved.
 
-use super::environment::{Environment, HOME_VARIABLE};
 use super::names;
+use crate::environment::{Environment, HOME_VARIABLE};
 use crate::error::{Error, Result};
 use crate::file::CheckedPath;
 use crate::setting;
@@ -107,7 +107,7 @@ impl Root {
         Ok(directory.map(|directory| preferred(&directory, TOKEN_SOPS, TOKEN)))
     }
 
-    /// Whether tokens, or a key, are kept for a profile.
+    /// Whether tokens, or a key, are saved for a profile.
     ///
     /// Errors: INVALID_ARGUMENT for what is no name of a profile.
     pub fn has_session(&self, profile: &str) -> Result<bool> {

@@ -1,13 +1,13 @@
-//! `.planet.json`: what Planet's SDK takes for the user's choices, and where its version 2 kept the API key.
+//! `.planet.json`: what Planet's SDK takes for the user's choices, and where its version 2 saved the API key.
 
-use super::members::Members;
 use super::names;
-use super::root::Root;
+use super::paths::Root;
+use super::secret_json::Members;
 use crate::error::{Error, Result};
 use crate::file;
 use crate::secret::Secret;
 use crate::setting;
-use crate::storage::{document, files};
+use crate::storage::{atomic_file, python_json};
 use serde_json::Value;
 
 /// The file's name, as messages call it.
@@ -40,7 +40,7 @@ pub struct Preferences {
 /// Blocks for a moment when the file is broken, which it is while Planet's tools rewrite it.
 pub fn read(root: &Root) -> (Preferences, Vec<String>) {
     let Some(path) = root.preferences_read() else { return Default::default() };
-    let members = match files::read_settled(&root.checked(&path)) {
+    let members = match atomic_file::read_settled(&root.checked(&path)) {
         Ok(members) => Members(members.unwrap_or_default()),
         Err(error) => return (Preferences::default(), vec![format!("{NAME} was passed over: {}", error.message())]),
     };
@@ -95,9 +95,9 @@ pub(super) fn is_same(one: &str, other: &str) -> bool {
 fn update(root: &Root, change: impl FnOnce(&mut Members) -> bool) -> Result<()> {
     let path = root.preferences()?;
     let checked = root.checked(&path);
-    let mut members = match files::read_settled(&checked) {
+    let mut members = match atomic_file::read_settled(&checked) {
         Ok(members) => Members(members.unwrap_or_default()),
-        Err(error) => match files::read(&checked)? {
+        Err(error) => match atomic_file::read(&checked)? {
             // A write that was cut off left nothing that could be lost.
             Some(bytes) if bytes.iter().all(|byte| *byte == 0 || byte.is_ascii_whitespace()) => Members::default(),
             _ if error.retryable() => return Err(error),
@@ -109,5 +109,5 @@ fn update(root: &Root, change: impl FnOnce(&mut Members) -> bool) -> Result<()> 
             }
         },
     };
-    if change(&mut members) { file::replace(&checked, &document::to_bytes(&members.0)) } else { Ok(()) }
+    if change(&mut members) { file::replace(&checked, &python_json::to_bytes(&members.0)) } else { Ok(()) }
 }

@@ -3,7 +3,7 @@
 use super::{LoginOptions, Outcome, cancelled};
 use crate::credential::TokenSet;
 use crate::error::{Error, Result, Status};
-use crate::session::{Interrupt, LoggedIn, OtherSubject, Pending, Person, Wait, deadline_ms, interruptibly_or};
+use crate::session::{Account, Interrupt, LoggedIn, OtherSubject, Pending, Wait, deadline_ms, interruptibly_or};
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -38,7 +38,7 @@ impl<W: Way> State<W> {
 }
 
 struct Shared<W: Way> {
-    person: Person,
+    person: Account,
     options: LoginOptions,
     scopes: Vec<String>,
     ends_ms: u64,
@@ -71,7 +71,7 @@ impl<W: Way> Drop for Busy<'_, W> {
 impl<W: Way> UnderWay<W> {
     /// `ends_ms` is of the monotonic clock.
     pub(super) fn new(
-        person: &Person,
+        person: &Account,
         options: &LoginOptions,
         scopes: Vec<String>,
         ends_ms: u64,
@@ -106,7 +106,7 @@ impl<W: Way> UnderWay<W> {
         &self.shared.scopes
     }
 
-    pub(super) fn person(&self) -> &Person {
+    pub(super) fn person(&self) -> &Account {
         &self.shared.person
     }
 
@@ -183,7 +183,7 @@ impl<W: Way> UnderWay<W> {
     pub(super) fn request<T: Send + 'static>(
         &self,
         timeout: Duration,
-        unwanted: impl FnOnce(T, &Person) + Send + 'static,
+        unwanted: impl FnOnce(T, &Account) + Send + 'static,
         call: impl FnOnce(&Self, u64) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let question = self.question();

@@ -1,6 +1,6 @@
 //! Saved JSON documents as files: Planet's own tools may be rewriting them, or have left them broken.
 
-use super::document;
+use super::python_json;
 use crate::error::{Error, Result, Status};
 use crate::file::{self, CheckedPath, Directory, Kind, Version, failed};
 use serde_json::{Map, Value};
@@ -49,7 +49,7 @@ pub(super) enum Settled {
     Broken,
 }
 
-/// What a file is to hold: [`document::parse`] or [`document::parse_session`].
+/// What a file is to hold: [`python_json::parse`] or [`python_json::parse_session`].
 type Parse = fn(&[u8]) -> Option<Map<String, Value>>;
 
 /// Reads a JSON object. A torn one is read again for as long as a program is writing it.
@@ -85,7 +85,7 @@ pub(super) fn settle(directory: Option<&Directory>, path: &CheckedPath, parse: P
 ///
 /// Blocks for a quarter of a second when the file is broken. Errors: STORAGE when it stays broken.
 pub(crate) fn read_settled(path: &CheckedPath) -> Result<Option<Map<String, Value>>> {
-    match settle(None, path, document::parse)? {
+    match settle(None, path, python_json::parse)? {
         Settled::Absent => Ok(None),
         Settled::Document(document, _) => Ok(Some(document)),
         Settled::Broken => {
@@ -183,7 +183,7 @@ pub(super) fn quarantine(directory: &Directory, path: &CheckedPath, unix_ms: u64
     let renamed = path.with_name(&new_name.to_string_lossy());
     // A program that had it open still writes into it.
     let read = read_version(Some(directory), &renamed).ok().flatten();
-    let is_whole = read.is_some_and(|(bytes, _)| document::parse_session(&bytes).is_some());
+    let is_whole = read.is_some_and(|(bytes, _)| python_json::parse_session(&bytes).is_some());
     if is_whole && directory.hard_link(&new_name, path.name()).is_ok() {
         let _ = directory.remove_file(&new_name);
         let message = format!("{} was being written by another program; try again", path.path().display());

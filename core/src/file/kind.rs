@@ -1,0 +1,11 @@
+//! What a name in a directory leads to.
+
+/// What a name in a directory leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    File,
+    Directory,
+    Link,
+    /// A device, a pipe, a socket.
+    Other,
+}
