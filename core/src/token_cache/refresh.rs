@@ -84,7 +84,8 @@ impl TokenOrigin {
 
 /// Where a new token is from.
 enum Obtained {
-    Issued(TokenSet),
+    /// The server issued it. `sent`: the refresh token of another process that was sent instead of the one that was read first.
+    Issued { issued: TokenSet, sent: Option<(Arc<Stored>, TokenOrigin)> },
     /// Another process saved it.
     Adopted(Arc<Stored>, FileVersion),
     /// The saved session is gone.
@@ -186,8 +187,11 @@ impl<'a> Refresh<'a, '_> {
         let read_version = Some(version).filter(|version| *version != FileVersion::Unknown && is_readable);
         let origin = if unsaved.is_some() { TokenOrigin::Memory } else { TokenOrigin::Storage(read_version) };
         let login_required = |has_tokens: bool| self.login_required(is_foreign, has_tokens, token.as_deref(), saved);
-        let issued = match self.request(tokens, origin, waited_ms, &login_required) {
-            Ok(Obtained::Issued(issued)) => issued,
+        let (issued, sent_version, replaced) = match self.request(tokens, origin, waited_ms, &login_required) {
+            Ok(Obtained::Issued { issued, sent: None }) => (issued, read_version, replaced),
+            Ok(Obtained::Issued { issued, sent: Some((sent, origin)) }) => {
+                (issued, origin.version(), Saved::Tokens(sent).identity())
+            }
             Ok(Obtained::Adopted(tokens, version)) => return Ok(self.adopted(&tokens, version, token.as_deref())),
             Ok(Obtained::Gone(version)) => {
                 return Ok(RefreshOutcome::SessionGone { version, error: self.logged_out_meanwhile() });
@@ -196,7 +200,7 @@ impl<'a> Refresh<'a, '_> {
         };
 
         // Save.
-        if let Some(outcome) = self.overtaken(read_version, replaced.as_deref())? {
+        if let Some(outcome) = self.overtaken(sent_version, replaced.as_deref())? {
             return Ok(outcome);
         }
         let rejections = token.as_deref().map_or(0, CachedToken::rejections_of_next);
@@ -254,7 +258,7 @@ impl<'a> Refresh<'a, '_> {
     }
 
     /// A login or logout of another process while the response was pending stays: the tokens of this refresh are dropped then.
-    /// `version`: what was read under the lock, if that has a version; `replaced`: the identity of the tokens in it.
+    /// `version`: the file in which the tokens were found that this refresh replaces, if it has one; `replaced`: their identity.
     ///
     /// Errors: STORAGE, where the other process saved a session whose access token has expired.
     fn overtaken(
@@ -304,7 +308,10 @@ impl<'a> Refresh<'a, '_> {
         let patience = if has_failed { self.request.patience.after_failure() } else { self.request.patience };
         if self.client.is_m2m() {
             let deadline_ms = self.now().plus_ms(left_ms).monotonic_ms;
-            return Ok(self.client.request(self.http, None, patience, deadline_ms).map(Obtained::Issued)?);
+            return Ok(self
+                .client
+                .request(self.http, None, patience, deadline_ms)
+                .map(|issued| Obtained::Issued { issued, sent: None })?);
         }
         let has_tokens = tokens.is_some();
         let sent = tokens.filter(|tokens| tokens.tokens.refresh_token().is_some()).ok_or_else(|| login_required(has_tokens))?;
@@ -326,6 +333,7 @@ impl<'a> Refresh<'a, '_> {
         deadline_ms: u64,
         mut may_replay: bool,
     ) -> std::result::Result<Obtained, Failed> {
+        let first = sent.clone();
         let (mut has_switched, mut file_changes) = (false, 0);
         loop {
             let mark = mark_of(self.client, sent.tokens.refresh_token().unwrap_or(""));
@@ -335,7 +343,10 @@ impl<'a> Refresh<'a, '_> {
             let unchanged = FileUnchanged::new(self.storage.clone(), origin.version());
             let http = self.http.with_precondition(unchanged.precondition());
             let error = match self.client.request(&http, Some(&sent.tokens), patience, deadline_ms) {
-                Ok(issued) => return Ok(Obtained::Issued(issued)),
+                Ok(issued) => {
+                    let is_another = !Arc::ptr_eq(&first, &sent);
+                    return Ok(Obtained::Issued { issued, sent: is_another.then_some((sent, origin)) });
+                }
                 Err(error) => error,
             };
             if unchanged.was_violated() {
