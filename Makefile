@@ -11,6 +11,7 @@ reports := $(CURDIR)/build/vectors
 simulator := $(CURDIR)/target/release/planetkey-simulator
 debian_packages := libcurl4-openssl-dev libcjson-dev valgrind cmake pkg-config curl gcc g++ clang binutils
 browser_packages := chromium chromium-driver
+model_packages := spin
 host_packages := bindfs fuse3 libfuse3-dev strace e2fsprogs util-linux
 # Large, and for one suite, which says so where it is not run.
 gdal_packages := libgdal-dev
@@ -32,7 +33,7 @@ if [ -n "$$missing" ]; then \
 fi
 endef
 
-.PHONY: all build bindings demo test test-rust test-schedules test-fuzz test-asan test-c test-python test-node test-vectors test-processes \
+.PHONY: all build bindings demo test test-rust test-schedules test-model test-fuzz test-asan test-c test-python test-node test-vectors test-processes \
 	test-host test-peers test-browser test-servers test-gdal test-install test-readme check-windows fuzz bench install dist prerequisites prerequisites-gdal lint clean
 
 # The shared cases are compared after every language has run them.
@@ -64,7 +65,7 @@ bindings: build
 demo: bindings
 	PLANETKEY_SIMULATOR_BINARY=$(simulator) tests/demo/run
 
-test: prerequisites lint test-rust test-schedules build test-c test-python test-node test-vectors test-processes test-host test-peers \
+test: prerequisites lint test-rust test-schedules test-model build test-c test-python test-node test-vectors test-processes test-host test-peers \
 	test-browser test-servers test-gdal test-install test-asan test-fuzz demo test-readme
 	@echo "every suite passed"
 
@@ -88,6 +89,11 @@ test-rust:
 # The flight under every order of its threads that an explorer finds.
 test-schedules:
 	$(CARGO) test --locked -p planetkey --features shuttle --lib
+
+# The protocol between processes, under every order of their steps.
+test-model: prerequisites
+	$(call need,$(model_packages))
+	$(within) tests/model/run
 
 test-c: build
 	mkdir -p $(reports)
