@@ -62,7 +62,7 @@ rust-tests: build
 # The fuzz targets and the tests of the extern functions, under AddressSanitizer.
 sanitized: prerequisites
 	tests/fuzz/cargo build --release --locked -p planetkey-fuzz --bins
-	tests/fuzz/cargo test --release --locked --no-run -p planetkey-ffi --test extern_functions --test extern_logins
+	tests/fuzz/cargo test --release --locked --no-run -p planetkey-ffi --test main
 
 demo: prerequisites ## builds everything and runs the main job without an account, against the simulator
 	@$(MAKE) --no-print-directory -j$(JOBS) bindings
@@ -158,7 +158,7 @@ test-install: build ## programs against the installed library
 	$(suite) install tests/install/run
 
 test-asan: sanitized ## the extern functions under AddressSanitizer
-	$(suite) asan tests/fuzz/cargo test --release --locked -p planetkey-ffi --test extern_functions --test extern_logins
+	$(suite) asan tests/fuzz/cargo test --release --locked -p planetkey-ffi --test main extern_
 
 test-readme: bindings ## the examples of README.md
 	$(suite) readme tests/demo/readme-examples

@@ -1,6 +1,6 @@
 //! `.planet.json`.
 
-use crate::home::*;
+use super::home::*;
 use planetkey::Status;
 use planetkey::profile::{precedence, preferences};
 use planetkey::secret::Secret;
