@@ -154,6 +154,7 @@ struct Details {
     retryable: Option<bool>,
     profile: Option<String>,
     ambiguous: bool,
+    unusable_response: bool,
 }
 
 /// A failure, cheap to clone: everybody who waited for the same renewal gets the same one.
@@ -233,9 +234,26 @@ impl Error {
         self.with(|details| details.ambiguous = true)
     }
 
-    /// Whether the request may have been carried out although no answer that says so came: a refresh token may have been rotated.
+    /// Says that a response came and cannot be used: the request has probably been carried out, and sending it again does not bring
+    /// back what the response held.
+    pub(crate) fn with_unusable_response(self) -> Self {
+        self.with_ambiguity().with(|details| details.unusable_response = true)
+    }
+
+    /// Whether the refresh token that was sent may be sent once more at once: nobody knows whether the request was carried out. After a
+    /// response that cannot be used it was, and a server that detects reuse (RFC 9700 4.14.2) would end the session.
+    pub(crate) fn may_replay(&self) -> bool {
+        self.details.ambiguous && !self.details.unusable_response
+    }
+
+    /// Whether the request may have been carried out although no usable response says so: a refresh token may have been rotated.
     pub fn is_ambiguous(&self) -> bool {
         self.details.ambiguous
+    }
+
+    /// Whether the server has answered, or may have read the request.
+    pub(crate) fn has_reached_server(&self) -> bool {
+        self.details.http_status.is_some() || self.details.ambiguous
     }
 
     /// What the caller should do.

@@ -105,6 +105,28 @@ fn refresh_rotates_the_session_of_a_person_and_keeps_what_came() {
     assert_eq!(scene.simulator.count("user.token").unwrap(), 2);
 }
 
+/// A CDN compresses although nobody asked, under a wrong label, and the server detects reuse.
+#[test]
+fn i10_03_a_compressed_rotation_keeps_the_session() {
+    let scene = Scene::new();
+    let before = logged_in(&scene, 4_000);
+    let family = || scene.simulator.family(before["refresh_token"].as_str().unwrap()).unwrap();
+    let step = json!({"content_coding": "gzip", "headers": {"Content-Type": "text/html"}, "fault": "no_last_chunk"});
+    scene.simulator.script("user.token", &json!([step, step])).unwrap();
+    run(&scene, &["--profile", "planet-user", "print-access-token"]).line();
+    run(&scene, &["refresh", "--profile", "planet-user"]).silent();
+    let after: Value = serde_json::from_str(&scene.read(USER_TOKEN)).unwrap();
+    assert_eq!((&family()["refresh_token"], &family()["rotations"]), (&after["refresh_token"], &json!(2)));
+    // What nobody can read is an error that says so, and the token that was sent is not sent again.
+    let step = json!({"content_coding": "gzip", "headers": {"Content-Encoding": "br"}});
+    scene.simulator.script("user.token", &json!([step])).unwrap();
+    let ended = run(&scene, &["refresh", "--profile", "planet-user"]);
+    let message = ended.failed(Status::Protocol);
+    assert!(message.contains("Content-Encoding br, which is not supported"), "{message}");
+    assert_eq!((&family()["alive"], scene.simulator.count("user.token").unwrap()), (&json!(true), 3));
+    assert_eq!(scene.simulator.count("user.reuse").unwrap(), 0);
+}
+
 #[test]
 fn a_renewal_in_the_background_is_kept_before_the_command_ends() {
     let scene = Scene::new();

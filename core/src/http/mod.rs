@@ -3,12 +3,14 @@
 //! What goes over the wire is a [`Transport`]'s business; when it may go again is decided here.
 
 mod certificates;
+mod content_coding;
 mod no_proxy;
 mod reqwest_transport;
 pub mod retry_after;
 mod surroundings;
 
 pub(crate) use certificates::MAX_CA_BYTES;
+pub use content_coding::{Undecoded, decode};
 pub use reqwest_transport::ReqwestTransport;
 pub(crate) use reqwest_transport::is_loopback;
 pub use surroundings::Surroundings;
@@ -95,8 +97,28 @@ pub enum Replay {
 pub enum Patience {
     /// Retry and wait inside the deadline.
     Patient,
+    /// As patient as long as the server cannot be reached; what it has seen is not repeated, because it failed a moment ago already.
+    AfterFailure,
     /// One attempt: a valid token is still at hand.
     Once,
+}
+
+impl Patience {
+    /// The patience with a server that failed a moment ago.
+    pub(crate) fn after_failure(self) -> Self {
+        match self {
+            Patience::Patient | Patience::AfterFailure => Patience::AfterFailure,
+            Patience::Once => Patience::Once,
+        }
+    }
+
+    fn allows_retry(self, outcome: &std::result::Result<Response, TransportFailure>) -> bool {
+        match self {
+            Patience::Patient => true,
+            Patience::AfterFailure => matches!(outcome, Err(TransportFailure::NotSent(_))),
+            Patience::Once => false,
+        }
+    }
 }
 
 /// One request to an authorization server.
@@ -115,7 +137,7 @@ pub struct Request {
 }
 
 /// What came back. Nothing of it is ever logged.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Response {
     /// The status code.
     pub status: u16,
@@ -127,7 +149,9 @@ pub struct Response {
     pub date: Option<u64>,
     /// The host that a redirect points to, for the message.
     pub location_host: Option<String>,
-    /// At most [`MAX_BODY_BYTES`].
+    /// Why the body cannot be decoded, if it cannot: it is as it came then.
+    pub undecoded: Option<String>,
+    /// Without content codings, at most [`MAX_BODY_BYTES`].
     pub body: Body,
 }
 
@@ -142,6 +166,17 @@ impl std::fmt::Debug for Body {
 }
 
 impl Body {
+    /// The body without the byte order mark that some servers write before their JSON.
+    pub(crate) fn text(&self) -> &[u8] {
+        self.0.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&self.0)
+    }
+
+    /// Whether this is one whole JSON object. A truncated one never is.
+    pub(crate) fn is_json_object(&self) -> bool {
+        let text = self.text().trim_ascii_start();
+        text.starts_with(b"{") && serde_json::from_slice::<serde::de::IgnoredAny>(text).is_ok()
+    }
+
     /// Appends; what moves to a larger place is wiped where it was.
     pub(crate) fn extend(&mut self, bytes: &[u8]) {
         let needed = self.0.len() + bytes.len();
@@ -173,7 +208,7 @@ pub enum TransportFailure {
     TlsRefused(String),
     /// The proxy wants a user name and password.
     ProxyAuthentication,
-    /// The answer is larger than [`MAX_BODY_BYTES`].
+    /// The body is larger than [`MAX_BODY_BYTES`], as it came or decoded.
     TooLarge,
     /// The deadline passed; `true` when the request may have arrived.
     TimedOut(bool),
@@ -237,7 +272,7 @@ impl Http {
                 check()?;
             }
             let outcome = self.transport.exchange(request, Duration::from_millis(left));
-            let may_retry = patience == Patience::Patient && attempt < MAX_ATTEMPTS;
+            let may_retry = patience.allows_retry(&outcome) && attempt < MAX_ATTEMPTS;
             let wait = if may_retry { self.wait_before_retry(request, &outcome, attempt) } else { None };
             let left = deadline_ms.saturating_sub(self.clock.now().monotonic_ms);
             match wait {
@@ -289,12 +324,14 @@ impl Response {
         retry_after::parse(self.retry_after.as_deref()?, now)
     }
 
-    /// Whether the body says that it is JSON.
-    pub fn is_json(&self) -> bool {
-        match self.media_type.as_deref() {
-            Some(media_type) => media_type == "application/json" || media_type.ends_with("+json"),
-            None => true,
-        }
+    /// Whether the request was carried out (RFC 9110 15.3). A proxy that changes a response may turn 200 into 203.
+    pub(crate) fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// Whether the status alone says what to do, whatever the body holds.
+    pub(crate) fn speaks_by_status(&self) -> bool {
+        matches!(self.status, 300..=399 | 408 | 425 | 429 | 500..=599)
     }
 }
 
@@ -335,8 +372,8 @@ fn to_error(request: &Request, failure: TransportFailure) -> Error {
         .with_reason("proxy_authentication")
         .with_http_status(407),
         TransportFailure::TooLarge => {
-            Error::protocol(format!("the answer of {place} is larger than 1 MiB and was cut off; check the address"))
-                .with_ambiguity()
+            Error::protocol(format!("the response of {place} is larger than 1 MiB and was cut off; check the address"))
+                .with_unusable_response()
         }
         TransportFailure::TimedOut(false) => timed_out(request),
         TransportFailure::TimedOut(true) => timed_out(request).with_ambiguity(),

@@ -5,12 +5,14 @@
 
 use super::certificates::{self, Bundle};
 use super::surroundings::{Proxy, Surroundings, Way};
-use super::{Body, MAX_BODY_BYTES, Method, Request, Response, TransportFailure};
+use super::{Body, MAX_BODY_BYTES, Method, Request, Response, TransportFailure, Undecoded, decode};
 use crate::error::{Error, Status};
 use crate::secret::Secret;
 use crate::threads;
 use reqwest::blocking::{Client, ClientBuilder};
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, LOCATION, RETRY_AFTER};
+use reqwest::header::{
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, DATE, HeaderMap, HeaderName, LOCATION, RETRY_AFTER,
+};
 use std::error::Error as _;
 use std::io::Read;
 use std::path::PathBuf;
@@ -19,6 +21,9 @@ use std::time::{Duration, Instant};
 
 /// A dead address must not eat the whole deadline.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// As many header lines as curl reads. They and the status line fit into the 400 kB that hyper reads at most.
+const MAX_HEADERS: usize = 5_000;
 
 type Outcome = std::result::Result<Response, TransportFailure>;
 
@@ -72,7 +77,7 @@ impl ReqwestTransport {
         if left.is_zero() {
             return Err(TransportFailure::TimedOut(false));
         }
-        let builder = builder.header(ACCEPT, "application/json").timeout(left);
+        let builder = builder.header(ACCEPT, "application/json").header(ACCEPT_ENCODING, "identity").timeout(left);
         let builder = match &request.authorization {
             Some(value) => {
                 let header = reqwest::header::HeaderValue::from_maybe_shared(wiped(value.clone())).ok();
@@ -98,9 +103,21 @@ impl ReqwestTransport {
             location_host: text(headers, LOCATION)
                 .and_then(|value| request.url.join(&value).ok())
                 .and_then(|target| target.host_str().map(str::to_owned)),
+            undecoded: None,
             body: Body::default(),
         };
-        answer.body = read_body(response, started, timeout)?;
+        let codings = response.headers().get_all(CONTENT_ENCODING).iter();
+        let codings = codings.map(|value| String::from_utf8_lossy(value.as_bytes())).collect::<Vec<_>>().join(",");
+        let (body, broke_off) = read_body(response, started, timeout)?;
+        match (decode(&codings, body), broke_off) {
+            (Ok(body), None) => answer.body = body,
+            // What came whole counts, however the connection ended: chunks without a last one, TLS without its end.
+            (Ok(body), Some(_)) if body.is_json_object() || answer.speaks_by_status() => answer.body = body,
+            (Err(Undecoded::TooLarge), _) => return Err(TransportFailure::TooLarge),
+            (Err(Undecoded::Unreadable(_, body)), Some(_)) if answer.speaks_by_status() => answer.body = body,
+            (_, Some(why)) => return Err(TransportFailure::Ambiguous(why)),
+            (Err(Undecoded::Unreadable(why, body)), None) => (answer.undecoded, answer.body) = (Some(why), body),
+        }
         Ok(answer)
     }
 
@@ -133,6 +150,12 @@ impl ReqwestTransport {
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
             .retry(reqwest::retry::never())
+            // A refresh token must not be lost by a broken header line that other clients pass over. Each connection carries one
+            // response, so nothing can be smuggled into another one. Contradicting lengths stay an error.
+            .http1_allow_obsolete_multiline_headers_in_responses(true)
+            .http1_allow_spaces_after_header_name_in_responses(true)
+            .http1_ignore_invalid_headers_in_responses(true)
+            .http1_max_headers(MAX_HEADERS)
             .pool_max_idle_per_host(0)
             .timeout(timeout)
             .connect_timeout(timeout.min(CONNECT_TIMEOUT));
@@ -204,12 +227,12 @@ fn text(headers: &HeaderMap, name: HeaderName) -> Option<String> {
     headers.get(name)?.to_str().ok().map(str::to_owned)
 }
 
-/// reqwest bounds each read; here the sum of them is bounded, in time and in bytes.
+/// The body, and why it broke off if it did. reqwest bounds each read; here the sum of them is bounded, in time and in bytes.
 fn read_body(
     response: reqwest::blocking::Response,
     started: Instant,
     timeout: Duration,
-) -> std::result::Result<Body, TransportFailure> {
+) -> std::result::Result<(Body, Option<String>), TransportFailure> {
     let announced = response.content_length();
     if announced.is_some_and(|length| length > MAX_BODY_BYTES as u64) {
         return Err(TransportFailure::TooLarge);
@@ -222,12 +245,12 @@ fn read_body(
             return Err(TransportFailure::TimedOut(true));
         }
         match reader.read(chunk.as_mut_slice()) {
-            Ok(0) => return Ok(body),
+            Ok(0) => return Ok((body, None)),
             Ok(count) if body.0.len() + count > MAX_BODY_BYTES => return Err(TransportFailure::TooLarge),
             Ok(count) => body.extend(chunk.get(..count).unwrap_or_default()),
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
             Err(error) if error.kind() == std::io::ErrorKind::TimedOut => return Err(TransportFailure::TimedOut(true)),
-            Err(error) => return Err(TransportFailure::Ambiguous(format!("the body broke off: {}", error.kind()))),
+            Err(error) => return Ok((body, Some(format!("the body broke off: {}", error.kind())))),
         }
     }
 }

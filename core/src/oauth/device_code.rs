@@ -65,7 +65,7 @@ pub fn authorize(
     exchange::add_extra(&mut form, extra, &["scope", "audience"])?;
     // A second code does no harm: the first one expires.
     let (request, response) = exchange::post(http, endpoint, authentication, form, Replay::Safe, patience, deadline_ms)?;
-    if response.status != 200 {
+    if !response.is_success() {
         return Err(exchange::refused(&request, &response, authentication, http.clock().now().unix_ms));
     }
     let document = exchange::json(&request, &response)?;

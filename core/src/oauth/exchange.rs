@@ -121,26 +121,37 @@ fn wipe(value: &mut Value) {
     }
 }
 
-/// The JSON object of an answer.
+/// The JSON of a response, whatever its `Content-Type` says: servers and what stands before them write other ones.
+fn parsed(response: &Response) -> Option<Document> {
+    serde_json::from_slice(response.body.text()).ok().map(Document)
+}
+
+/// What a response brought, for a message. Nothing of the body itself.
+fn described(response: &Response) -> String {
+    let media_type = response.media_type.as_deref().unwrap_or("no media type");
+    let undecoded = response.undecoded.as_ref().map(|why| format!(", {why}")).unwrap_or_default();
+    format!("{media_type}, {} bytes{undecoded}", response.body.0.len())
+}
+
+/// The JSON object of a response, whatever its `Content-Type` says.
+///
+/// Errors: PROTOCOL.
 pub(crate) fn json(request: &Request, response: &Response) -> Result<Document> {
     let wrong = |what: &str| {
-        let media_type = response.media_type.as_deref().unwrap_or("no media type");
         Error::protocol(format!(
-            "{} answered {} with {media_type}, {} bytes, {what}; something between here and the server may be answering for it",
+            "{} answered {} with {}{what}; something between here and the server may be answering for it",
             place(request),
             response.status,
-            response.body.0.len()
+            described(response)
         ))
         .with_http_status(response.status)
         .with_retryable(true)
     };
-    if !response.is_json() {
-        return Err(wrong("not JSON"));
-    }
-    match serde_json::from_slice(&response.body.0).map(Document) {
-        Ok(document) if document.is_object() => Ok(document),
-        Ok(_) => Err(wrong("not a JSON object")),
-        Err(_) => Err(wrong("not valid JSON")),
+    match parsed(response) {
+        Some(document) if document.is_object() => Ok(document),
+        Some(_) => Err(wrong(", not a JSON object")),
+        None if response.undecoded.is_some() => Err(wrong("")),
+        None => Err(wrong(", not valid JSON")),
     }
 }
 
@@ -168,8 +179,8 @@ pub(crate) fn unsuccessful(request: &Request, response: &Response, now_unix_ms: 
         429 => {
             let busy = transient("too many requests; use each token for its whole life");
             // Some servers say so that a device polls too fast (RFC 8628 3.5).
-            let named = serde_json::from_slice(&response.body.0).map(Document).ok();
-            let is_slow_down = named.is_some_and(|named| named.get("error").and_then(Value::as_str) == Some("slow_down"));
+            let is_slow_down =
+                parsed(response).is_some_and(|named| named.get("error").and_then(Value::as_str) == Some("slow_down"));
             return if is_slow_down { busy.with_oauth_error("slow_down", None) } else { busy };
         }
         408 | 425 => return transient("the server did not take the request in time"),
@@ -183,16 +194,14 @@ pub(crate) fn unsuccessful(request: &Request, response: &Response, now_unix_ms: 
         }
         _ => {}
     }
-    if response.is_json()
-        && let Ok(document) = serde_json::from_slice(&response.body.0).map(Document)
+    if let Some(document) = parsed(response)
         && let Some(error) = error_response(request, response, &document)
     {
         return error;
     }
-    let media_type = response.media_type.as_deref().unwrap_or("no media type");
     let message = format!(
-        "{place} answered {http_status} with {media_type}, {} bytes, without an OAuth error; check the address of this endpoint",
-        response.body.0.len()
+        "{place} answered {http_status} with {}, without an OAuth error; check the address of this endpoint",
+        described(response)
     );
     Error::protocol(message).with_http_status(http_status)
 }

@@ -40,7 +40,7 @@ pub fn introspect(
     form.add("token", token.expose())?;
     form.add("token_type_hint", token_type_hint.unwrap_or(""))?;
     let (request, response) = exchange::post(http, endpoint, authentication, form, Replay::Safe, patience, deadline_ms)?;
-    if response.status != 200 {
+    if !response.is_success() {
         return Err(exchange::refused(&request, &response, authentication, http.clock().now().unix_ms));
     }
     let document = exchange::json(&request, &response)?.take();

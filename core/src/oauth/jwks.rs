@@ -81,7 +81,7 @@ impl Jwks {
 /// Blocks; uses the network. Errors: UNAVAILABLE, TIMEOUT, PROTOCOL.
 pub fn fetch(http: &Http, uri: &url::Url, patience: Patience, deadline_ms: u64) -> Result<Jwks> {
     let (request, response) = exchange::get(http, uri, None, patience, deadline_ms)?;
-    if response.status != 200 {
+    if !response.is_success() {
         return Err(exchange::unsuccessful(&request, &response, http.clock().now().unix_ms));
     }
     let document = exchange::json(&request, &response)?;

@@ -70,19 +70,8 @@ pub fn fetch(
     for url in well_known_urls(server, allow_insecure_loopback)? {
         let (request, response) = exchange::get(http, &url, None, patience, deadline_ms)?;
         match response.status {
-            200 => {
-                let place = crate::http::place(&request);
-                let document: Value = match serde_json::from_slice(&response.body.0) {
-                    Ok(document) if response.is_json() => document,
-                    _ => {
-                        let media_type = response.media_type.as_deref().unwrap_or("no media type");
-                        return Err(Error::protocol(format!(
-                            "{place} answered 200 with {media_type} that is no JSON; check the issuer"
-                        ))
-                        .with_http_status(200)
-                        .with_retryable(true));
-                    }
-                };
+            200..=299 => {
+                let document = exchange::json(&request, &response)?;
                 return parse(&document, issuer, allow_insecure_loopback);
             }
             400..=499 if response.status != 429 => continue,
@@ -110,10 +99,9 @@ pub(crate) fn fetch_rfc8414(
     deadline_ms: u64,
 ) -> Result<Option<Metadata>> {
     let [_, url] = well_known_urls(server, allow_insecure_loopback)?;
-    let (_, response) = exchange::get(http, &url, None, patience, deadline_ms)?;
-    let document =
-        (response.status == 200 && response.is_json()).then(|| serde_json::from_slice(&response.body.0).ok()).flatten();
-    Ok(document.and_then(|document: Value| parse(&document, issuer, allow_insecure_loopback).ok()))
+    let (request, response) = exchange::get(http, &url, None, patience, deadline_ms)?;
+    let document = exchange::json(&request, &response).ok().filter(|_| response.is_success());
+    Ok(document.and_then(|document| parse(&document, issuer, allow_insecure_loopback).ok()))
 }
 
 /// Checks a metadata document. The issuer must be the configured one, or nothing of the document is used (RFC 8414 3.3).

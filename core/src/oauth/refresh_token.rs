@@ -14,7 +14,8 @@ const ABOUT_THE_ACCESS_TOKEN: [&str; 6] = ["access_token", "expires_in", "expire
 /// Asks for an access token in exchange for the refresh token of `old`, without any scope: what was granted stays granted.
 ///
 /// What the answer leaves out stays as it was, above all the refresh token. The request is not repeated when nobody knows whether it
-/// arrived: the caller looks first whether somebody else has rotated the token ([`crate::Error::is_ambiguous`]).
+/// arrived, nor when a response came that cannot be used: the caller reads the saved session first ([`crate::Error::is_ambiguous`]).
+/// Only where no complete response came may it send the same token once more.
 ///
 /// Blocks; uses the network. Errors: LOGIN_REQUIRED (`revoked`) for `invalid_grant`, and as [`token_endpoint::send`].
 pub fn request(

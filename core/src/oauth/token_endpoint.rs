@@ -51,11 +51,11 @@ pub fn send(http: &Http, request: TokenRequest<'_>, patience: Patience, deadline
     let (http_request, response) =
         exchange::post(http, request.endpoint, request.authentication, request.form, request.replay, patience, deadline_ms)?;
     let now_unix_ms = http.clock().now().unix_ms;
-    if response.status != 200 {
+    if !response.is_success() {
         return Err(exchange::refused(&http_request, &response, request.authentication, now_unix_ms));
     }
-    // A success that cannot be read may have used up a refresh token all the same.
-    let document = exchange::json(&http_request, &response).map_err(Error::with_ambiguity)?;
+    // A success that cannot be read has probably used up a refresh token all the same.
+    let document = exchange::json(&http_request, &response).map_err(Error::with_unusable_response)?;
     if let Some(error) = exchange::error_response(&http_request, &response, &document) {
         return Err(exchange::name_client(error, request.authentication));
     }
@@ -65,7 +65,7 @@ pub fn send(http: &Http, request: TokenRequest<'_>, patience: Patience, deadline
             log::warn!("the renewed access token cannot be used: {error}");
             Ok(TokenSet { access_token: Secret::default(), lifetime_ms: 0, scopes: request.scopes.to_vec(), members })
         }
-        (answer, _) => answer.map_err(Error::with_ambiguity),
+        (answer, _) => answer.map_err(Error::with_unusable_response),
     }
 }
 

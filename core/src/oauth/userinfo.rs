@@ -21,7 +21,7 @@ pub fn request(
     let (request, response) = exchange::get(http, endpoint, Some(authorization), patience, deadline_ms)?;
     let refused = || exchange::unsuccessful(&request, &response, http.clock().now().unix_ms);
     match response.status {
-        200 => {}
+        _ if response.is_success() => {}
         401 => {
             let message = "the userinfo endpoint does not accept the access token; log in again";
             return Err(exchange::reworded(&refused(), Status::LoginRequired, message).with_reason("expired"));

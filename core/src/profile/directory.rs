@@ -1,6 +1,6 @@
 //! `~/.planet/<profile>/`: where Planet's SDK keeps client configurations.
 
-use super::client_config::ClientConfig;
+use super::client_config::{ClientConfig, Grant};
 use super::members::Members;
 use super::root::{Root, is_encrypted};
 use super::{built_in, names};
@@ -45,6 +45,26 @@ fn load(root: &Root, name: &str) -> Result<Profile> {
     let (file, members) = find(root, name)?;
     let config = ClientConfig::from_members(&members, &stored).map_err(|error| named(&error, &file))?;
     Ok(Profile { name: name.to_owned(), config, config_file: Some(file), built_in: false })
+}
+
+/// Whether the directory of this profile is that of one machine-to-machine client: its name says so, or its client configuration.
+///
+/// Reads the configuration, and opens no encrypted one.
+pub(crate) fn is_of_m2m_client(root: &Root, name: &str, client_id: &str) -> bool {
+    if names::m2m_profile(client_id).as_deref() == Some(name) {
+        return true;
+    }
+    let Ok(Some(file)) = names::directory(name).map(|directory| root.config_file(&directory)) else { return false };
+    if is_encrypted(&file) {
+        return false;
+    }
+    let Ok(Some(members)) = read_members(root, &file) else { return false };
+    match ClientConfig::from_members(&members, &|| Ok(None)) {
+        Ok(ClientConfig::OAuth(client)) => {
+            client.client_id == client_id && client.client_type.grant() == Grant::ClientCredentials
+        }
+        _ => false,
+    }
 }
 
 /// The members of a profile's client configuration as they stand in its file.

@@ -276,6 +276,7 @@ impl Client {
             issuer: self.issuer_is_known.then(|| self.issuer.clone()),
             scopes: if self.renews_alone() { self.scopes.clone() } else { Vec::new() },
             is_machine: self.renews_alone(),
+            owns_place: false,
         }
     }
 

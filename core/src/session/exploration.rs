@@ -1,8 +1,9 @@
 //! The flight under every schedule that the explorer finds: `cargo test -p planetkey --features shuttle --lib`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use super::flight::{Flight, State, Wait};
+use super::flight::{Blocked, Flight, Purpose, State, Wait};
 use crate::error::{Error, Result, Status};
+use crate::storage::Failure;
 use shuttle::sync::Mutex;
 use shuttle::sync::atomic::{AtomicU32, Ordering};
 use shuttle::thread;
@@ -42,7 +43,7 @@ impl Session {
 
     /// As a renewal does it: on a thread of its own, landed by a guard also when it panics.
     fn take_off(self: &Arc<Self>, state: &mut State<u32>) -> Result<()> {
-        state.check_blocked(0, false)?;
+        state.check_blocked(0, Purpose { asked: false, needs_token: false, timeout_ms: 0 })?;
         let number = state.take_off();
         let this = self.clone();
         thread::spawn(move || {
@@ -52,9 +53,10 @@ impl Session {
                     let result = self.2.take().unwrap_or_else(|| Err(Error::new(Status::Internal, "ended early")));
                     let mut state = self.0.flight.lock();
                     if let Err(error) = &result {
-                        state.blocked = Some(super::flight::Blocked { until_ms: None, error: error.clone() });
+                        let failure = Failure { error: error.clone(), lets_callers_pass: false, timeout_ms: None };
+                        state.blocked = Some(Blocked { until_ms: None, failure });
                     }
-                    self.0.flight.land(state, self.1, result);
+                    self.0.flight.land(state, self.1, result, false);
                 }
             }
             let mut landing = Landing(this.clone(), number, None);
@@ -75,7 +77,10 @@ impl Session {
         if let Some(token) = ready() {
             return Ok(token);
         }
-        self.flight.join(WAIT, ready, |token| self.is_rejected(*token), |state, _| self.take_off(state)).map(|(token, _)| token)
+        self.flight
+            .join(WAIT, ready, |token| self.is_rejected(*token), |state, _| self.take_off(state))
+            .map(|(token, _)| token)
+            .map_err(|missed| missed.error)
     }
 }
 

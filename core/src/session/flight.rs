@@ -4,11 +4,12 @@
 
 use super::sync::{Condvar, Mutex, MutexGuard};
 use crate::error::{Error, Result, Status};
+use crate::storage::Failure;
 use std::sync::{Arc, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
 /// How often a waiting caller is asked whether it still wants to wait.
-const INTERRUPT_INTERVAL: Duration = Duration::from_millis(50);
+pub(crate) const INTERRUPT_INTERVAL: Duration = Duration::from_millis(50);
 
 /// How long one caller waits, and how it changes its mind.
 #[derive(Clone, Copy)]
@@ -22,7 +23,39 @@ pub(crate) struct Wait<'a> {
 pub(crate) struct Blocked {
     /// On the monotonic clock; nothing means until somebody changes something.
     pub(crate) until_ms: Option<u64>,
+    pub(crate) failure: Failure,
+}
+
+/// What a flight is wanted for.
+#[derive(Clone, Copy)]
+pub(crate) struct Purpose {
+    /// Somebody wants it by name and may have changed something.
+    pub(crate) asked: bool,
+    /// Somebody waits who has no valid token.
+    pub(crate) needs_token: bool,
+    /// How long the server is waited for.
+    pub(crate) timeout_ms: u64,
+}
+
+/// A caller that got nothing.
+pub(crate) struct Missed {
     pub(crate) error: Error,
+    /// It was the flight of somebody else, with less time than this caller has: one of its own may do better.
+    pub(crate) may_try_again: bool,
+}
+
+impl From<Error> for Missed {
+    fn from(error: Error) -> Self {
+        Missed { error, may_try_again: false }
+    }
+}
+
+/// What has landed.
+struct Landed<T> {
+    number: u64,
+    result: Result<T>,
+    /// Its failure says little to a caller without a valid token.
+    lets_callers_pass: bool,
 }
 
 /// What the meeting place knows.
@@ -32,19 +65,19 @@ pub(crate) struct State<T> {
     grounded: bool,
     /// The number of the flight that is in the air, or was last.
     number: u64,
-    landed: Option<(u64, Result<T>)>,
+    landed: Option<Landed<T>>,
     pub(crate) failures: u32,
     pub(crate) blocked: Option<Blocked>,
 }
 
 impl<T> State<T> {
-    /// Whether an earlier failure forbids a flight now. `asked`: somebody wants it by name and may have changed something.
-    pub(crate) fn check_blocked(&self, now_monotonic_ms: u64, asked: bool) -> Result<()> {
-        let Some(blocked) = &self.blocked else { return Ok(()) };
-        match blocked.until_ms {
-            None if !asked => Err(blocked.error.clone()),
-            Some(until) if now_monotonic_ms < until => {
-                Err(blocked.error.clone().with_retry_after_ms(Some(until - now_monotonic_ms)))
+    /// Whether an earlier failure forbids a flight now. Errors: that failure, with what is left of the wait.
+    pub(crate) fn check_blocked(&self, now_monotonic_ms: u64, purpose: Purpose) -> Result<()> {
+        let Some(Blocked { until_ms, failure }) = &self.blocked else { return Ok(()) };
+        match *until_ms {
+            None if !purpose.asked => Err(failure.error.clone()),
+            Some(until) if now_monotonic_ms < until && !failure.lets_pass(purpose.needs_token, purpose.timeout_ms) => {
+                Err(failure.error.clone().with_retry_after_ms(Some(until - now_monotonic_ms)))
             }
             _ => Ok(()),
         }
@@ -95,10 +128,11 @@ impl<T: Clone> Flight<T> {
         }
     }
 
-    /// What the next flight of this number has brought; everybody who waits for it learns it.
-    pub(crate) fn land(&self, mut state: MutexGuard<'_, State<T>>, number: u64, result: Result<T>) {
+    /// What the next flight of this number has brought; everybody who waits for it learns it. `lets_callers_pass`: its failure says
+    /// little to a caller without a valid token.
+    pub(crate) fn land(&self, mut state: MutexGuard<'_, State<T>>, number: u64, result: Result<T>, lets_callers_pass: bool) {
         state.flying = false;
-        state.landed = Some((number, result));
+        state.landed = Some(Landed { number, result, lets_callers_pass });
         drop(state);
         self.landing.notify_all();
     }
@@ -126,34 +160,42 @@ impl<T: Clone> Flight<T> {
         ready: impl Fn() -> Option<T>,
         is_void: impl Fn(&T) -> bool,
         mut take_off: impl FnMut(&mut State<T>, bool) -> Result<()>,
-    ) -> Result<(T, Option<Error>)> {
+    ) -> std::result::Result<(T, Option<Error>), Missed> {
         let started = Instant::now();
         let mut state = self.lock();
         // Somebody may have landed while this caller was on its way.
         if let Some(ready) = ready() {
             return Ok((ready, None));
         }
+        let mut own = None;
         if !state.flying {
             take_off(&mut state, true)?;
+            own = Some(state.number);
         }
         let mut number = state.next();
         loop {
-            if let Some((landed, result)) = &state.landed
-                && *landed >= number
+            if let Some(landed) = &state.landed
+                && landed.number >= number
             {
-                if !result.as_ref().is_ok_and(&is_void) {
-                    let why = state.blocked.as_ref().map(|blocked| blocked.error.clone());
-                    return result.clone().map(|landed| (landed, why));
+                if !landed.result.as_ref().is_ok_and(&is_void) {
+                    let why = state.blocked.as_ref().map(|blocked| blocked.failure.error.clone());
+                    let is_own = own == Some(landed.number);
+                    return landed.result.clone().map(|snapshot| (snapshot, why)).map_err(|error| Missed {
+                        may_try_again: !is_own && (landed.lets_callers_pass || error.status() == Status::Timeout),
+                        error,
+                    });
                 }
                 if !state.flying {
                     take_off(&mut state, false)?;
+                    own = Some(state.number);
                 }
                 number = state.next();
             } else if !state.flying && state.number < number {
                 take_off(&mut state, true)?;
+                own = Some(state.number);
             }
             state = self.pause(state, started, wait, |state| {
-                state.flying && state.landed.as_ref().is_none_or(|(landed, _)| *landed < number)
+                state.flying && state.landed.as_ref().is_none_or(|landed| landed.number < number)
             })?;
         }
     }
@@ -180,7 +222,7 @@ impl<T: Clone> Flight<T> {
             Some(interrupt) => {
                 drop(state);
                 if interrupt() {
-                    return Err(Error::new(Status::Cancelled, "the caller cancelled while the access token was being renewed"));
+                    return Err(cancelled());
                 }
                 state = self.lock();
                 if !is_to_wait(&state) {
@@ -204,4 +246,9 @@ impl<T: Clone> Drop for Grounded<'_, T> {
         drop(state);
         self.0.landing.notify_all();
     }
+}
+
+/// The end of a wait that its caller has called off.
+pub(crate) fn cancelled() -> Error {
+    Error::new(Status::Cancelled, "the caller cancelled while the access token was being renewed")
 }

@@ -6,7 +6,7 @@ use super::options::Options;
 use crate::error::Result;
 use crate::profile::manage::M2mLogin;
 use crate::secret::Secret;
-use crate::storage::{FileStorage, Kept, Storage};
+use crate::storage::{Binding, FileStorage, Kept, Storage};
 use std::time::Instant;
 
 impl Session {
@@ -32,7 +32,9 @@ impl Session {
             && let Some(file) = profiles.root().token_file(&name)?
         {
             let disk = options.runtime.disk.clone();
-            let storage = FileStorage::new(profiles.root().checked(&file), tokens.client.binding(), profiles.root().sops(), disk);
+            // The profile was just written for this client.
+            let binding = Binding { owns_place: true, ..tokens.client.binding() };
+            let storage = FileStorage::new(profiles.root().checked(&file), binding, profiles.root().sops(), disk);
             let _lock = storage.lock(Instant::now() + session.timeout)?;
             storage.save(&stored)?;
             // What cannot be read again would fail only later, when it is needed.

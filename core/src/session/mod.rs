@@ -2,6 +2,7 @@
 
 mod api_key_source;
 mod authorization;
+mod backoff;
 mod client;
 #[cfg(all(test, feature = "shuttle"))]
 mod exploration;
@@ -9,6 +10,7 @@ mod flight;
 mod identity;
 mod in_flight;
 mod interruptible;
+mod landing;
 mod login_m2m;
 mod logout;
 mod once_a_second;
@@ -22,6 +24,7 @@ mod snapshot;
 mod source;
 mod status;
 mod sync;
+mod unchanged;
 
 pub use authorization::{AccessToken, Authorization};
 pub use in_flight::settle;

@@ -15,7 +15,7 @@ use crate::profile::environment::flag;
 use crate::profile::precedence::Level;
 use crate::profile::{Environment, Root, directory, names, precedence};
 use crate::secret::Secret;
-use crate::storage::{CustomStorage, FileStorage, Memory, Storage};
+use crate::storage::{Binding, CustomStorage, FileStorage, Memory, Storage};
 use std::sync::Arc;
 
 /// No identifier, secret or URL in use comes near this size.
@@ -107,17 +107,13 @@ impl<'a> Opening<'a> {
         if let Some(callbacks) = &self.options.storage {
             return Ok(Arc::new(CustomStorage::new(callbacks.clone(), client.binding())));
         }
-        let file = match keep_in {
-            Some(profile) if self.options.save != Some(false) => self.root.token_file(profile)?,
-            _ => None,
-        };
-        Ok(match file {
-            Some(file) => {
-                let disk = self.options.runtime.disk.clone();
-                Arc::new(FileStorage::new(self.root.checked(&file), client.binding(), self.root.sops(), disk))
-            }
-            None => Arc::new(Memory::default()),
-        })
+        let Some(profile) = keep_in.filter(|_| self.options.save != Some(false)) else { return Ok(Arc::new(Memory::default())) };
+        let Some(file) = self.root.token_file(profile)? else { return Ok(Arc::new(Memory::default())) };
+        let binding = client.binding();
+        let owns_place = binding.is_machine && directory::is_of_m2m_client(&self.root, profile, client.client_id());
+        let disk = self.options.runtime.disk.clone();
+        let binding = Binding { owns_place, ..binding };
+        Ok(Arc::new(FileStorage::new(self.root.checked(&file), binding, self.root.sops(), disk)))
     }
 
     /// `names_a_key`: whether the call names the API key that `allowed_hosts` is for.

@@ -329,7 +329,7 @@ impl Renewing {
         }
         self.keep(received, kept.identity());
         self.check_saved(received, kept.identity());
-        self.publish(self.snapshot_of(received, false));
+        self.publish(self.snapshot_of(received));
         let mut state = flight.lock();
         (state.blocked, state.failures) = (None, 0);
         self.background_after_ms.store(0, std::sync::atomic::Ordering::Relaxed);

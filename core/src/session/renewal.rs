@@ -1,24 +1,22 @@
 //! One renewal: lock, look again, ask, keep, publish.
 
-use super::flight::{Blocked, Flight, State};
+use super::backoff;
+use super::flight::{Flight, Purpose, State};
 use super::in_flight::InFlight;
-use super::renewing::{Landed, MAX_BACKOFF_MS, RENEWING, Renewing, Unsaved};
+use super::landing::{Failed, Landing, was_stopped};
+use super::renewing::{Landed, RENEWING, Renewing, Unsaved};
 use super::snapshot::Snapshot;
-use crate::clock::Moment;
+use super::unchanged::Unchanged;
+use crate::clock::{Moment, fraction};
 use crate::credential::TokenSet;
 use crate::error::{Error, Result, Status};
-use crate::http::retry_after::MAX_RETRY_AFTER_MS;
-use crate::http::{Patience, Precondition};
-use crate::storage::{Kept, Memo, Seen, Storage, Stored};
+use crate::http::Patience;
+use crate::storage::{Failure, Kept, Memo, Seen, Stored};
 use crate::threads;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-/// A token that lives shorter than twice this is still not asked for more often than once in this time.
-const MIN_SPACING_MS: u64 = 1_000;
-/// Storing is tried again after this.
-const SAVE_AGAIN_MS: u64 = 30_000;
 /// Planet's own tools write the file after they have rotated: so long after a refusal it is looked at again.
 const REREAD_AFTER_MS: [u64; 3] = [25, 50, 100];
 
@@ -32,8 +30,20 @@ pub(super) struct Attempt {
     pub(super) timeout: Duration,
     /// Somebody asked for it by name and may have changed something.
     pub(super) asked: bool,
+    /// Somebody waits who has no valid token.
+    pub(super) needs_token: bool,
     /// The generation that was not good enough: a later one, however it came, spares the request.
     pub(super) than: u64,
+}
+
+impl Attempt {
+    fn timeout_ms(&self) -> u64 {
+        u64::try_from(self.timeout.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn purpose(&self) -> Purpose {
+        Purpose { asked: self.asked, needs_token: self.needs_token, timeout_ms: self.timeout_ms() }
+    }
 }
 
 /// Where a new token came from.
@@ -52,7 +62,7 @@ impl Renewing {
         now: Moment,
         attempt: Attempt,
     ) -> Result<()> {
-        state.check_blocked(now.monotonic_ms, attempt.asked)?;
+        state.check_blocked(now.monotonic_ms, attempt.purpose())?;
         let number = state.take_off();
         let (this, meeting) = (self.clone(), flight.clone());
         // Waited for at the end of the process: what a refresh token was exchanged for must be kept, and short programs would never
@@ -62,8 +72,10 @@ impl Renewing {
         let work = move || {
             RENEWING.set(true);
             let _in_flight = in_flight;
-            let mut landing = Landing { renewing: &this, flight: &meeting, number, result: None };
-            landing.result = Some(this.renew(attempt));
+            let deadline = this.now().plus_ms(attempt.timeout_ms());
+            let patience = attempt.patience;
+            let mut landing = Landing { renewing: &this, flight: &meeting, number, result: None, patience, deadline };
+            landing.result = Some(this.renew(attempt, deadline));
         };
         // A storage of the application is called there, and may start programs, which inherit the signal mask.
         let spawned = match self.storage.path() {
@@ -76,7 +88,7 @@ impl Renewing {
         })
     }
 
-    fn renew(&self, attempt: Attempt) -> Landed {
+    fn renew(&self, attempt: Attempt, deadline: Moment) -> std::result::Result<Arc<Snapshot>, Failed> {
         let needs_a_session = !self.client.renews_alone() && self.unsaved.load().is_none();
         // What cannot be looked at may be there all the same.
         let is_absent = || matches!(self.storage.load(self.now(), false), Ok((_, Seen::Absent)));
@@ -85,7 +97,7 @@ impl Renewing {
                 self.forget();
                 self.seen.store(Arc::new(Seen::Absent));
             }
-            return Err(self.login_required(false, false));
+            return Err(self.login_required(false, false).into());
         }
         let started = Instant::now();
         let _lock = self.storage.lock(started + attempt.timeout)?;
@@ -110,7 +122,7 @@ impl Renewing {
             // What could not be stored counts for more than what it should have replaced.
             (Some(unsaved), _) if unsaved.replaced == replaced || !is_readable => {
                 if before.as_ref().is_some_and(is_good) && !attempt.asked {
-                    return self.save_again(unsaved, before);
+                    return Ok(self.save_again(unsaved, before)?);
                 }
                 Some(Arc::new(unsaved.stored.clone()))
             }
@@ -118,42 +130,63 @@ impl Renewing {
             (_, Kept::Nothing | Kept::Foreign) => None,
         };
         if let Some(stored) = &stored
-            && let Some(snapshot) = self.adopt(stored, seen, before.as_deref(), now)
+            && let Some(snapshot) = self.adopt(stored, seen, before.as_deref(), now, attempt.needs_token)
         {
             return Ok(snapshot);
         }
-        let is_after_rejection = before.as_ref().is_some_and(|snapshot| snapshot.is_rejected());
+        let rejections = before.as_deref().map_or(0, Snapshot::rejections_of_next);
         let mut memo = self.storage.memo();
-        if let Some((wait, error)) = memo.wait_ms(now.unix_ms) {
-            return Err(error.clone().with_retry_after_ms(Some(wait)));
+        if let Some((wait, failure)) = memo.wait_ms(now.unix_ms)
+            && !failure.lets_pass(attempt.needs_token, attempt.timeout_ms())
+        {
+            return Err(failure.error.clone().with_retry_after_ms(Some(wait)).into());
         }
         let saved = Some(seen).filter(|seen| *seen != Seen::Unknown && unsaved.is_none() && is_readable);
         match self.obtain(stored, is_foreign, saved, &mut memo, attempt, waited_ms) {
             Ok(Obtained::Answer(tokens)) => {
                 if let Some(landed) = self.overtaken(seen, unsaved.is_some()) {
-                    return landed;
+                    return Ok(landed?);
                 }
-                let received = Stored::received(tokens, self.now());
+                let received = Stored::received(tokens, self.now()).after_rejections(rejections);
                 self.keep(&received, replaced);
-                Ok(self.publish(self.snapshot_of(&received, is_after_rejection)))
+                Ok(self.publish(self.snapshot_of(&received)))
             }
             Ok(Obtained::Disk(stored, seen)) => {
                 self.seen.store(Arc::new(seen));
                 self.note_renewable(&stored);
-                Ok(self.publish(self.snapshot_of(&stored, is_after_rejection)))
+                Ok(self.publish(self.snapshot_of(&self.adopted(&stored, before.as_deref()))))
             }
-            Err(error) => {
-                // Only what a server said, or began to say, concerns the other processes: how long each waits is its own affair.
-                if error.http_status().is_some() || error.is_ambiguous() && error.status() != Status::Timeout {
-                    let now = self.now();
-                    if let Some(until) = self.blocked(&error, 1, now).until_ms {
-                        let wait = until.saturating_sub(now.monotonic_ms);
-                        memo.not_before = Some((now.unix_ms.saturating_add(wait), error.clone()));
-                        self.storage.remember(&memo);
-                    }
-                }
-                Err(error)
-            }
+            Err(error) => Err(self.note_failure(error, &mut memo, attempt, deadline)),
+        }
+    }
+
+    /// Tells the other processes of a failure that concerns them: the server has answered, or may have read the request. Without this every
+    /// process would ask a server that is in trouble as often as if it were alone.
+    fn note_failure(&self, error: Error, memo: &mut Memo, attempt: Attempt, deadline: Moment) -> Failed {
+        if !error.has_reached_server() {
+            return error.into();
+        }
+        let now = self.now();
+        let failures = memo.failures(now.unix_ms).saturating_add(1);
+        let Some(wait_ms) = self.wait_ms(&error, failures) else { return error.into() };
+        let failure = Failure {
+            error: error.clone(),
+            lets_callers_pass: attempt.patience == Patience::Once || was_stopped(deadline, now),
+            timeout_ms: (error.status() == Status::Timeout).then(|| attempt.timeout_ms()),
+        };
+        memo.note_failure(failures, now.unix_ms.saturating_add(wait_ms), failure);
+        self.storage.remember(memo);
+        Failed { error, wait_ms: Some(wait_ms) }
+    }
+
+    /// How long the next attempt waits after so many failures in a row; `None` when nothing will be different until somebody changes
+    /// something.
+    pub(super) fn wait_ms(&self, error: &Error, failures: u32) -> Option<u64> {
+        // No file tells when somebody has logged in: it is asked again, which costs no request.
+        let is_unwatched = **self.seen.load() == Seen::Unknown && !self.client.renews_alone();
+        match error.status() {
+            Status::LoginRequired if is_unwatched => Some(backoff::MIN_SPACING_MS),
+            _ => backoff::wait_ms(error, failures, fraction(self.http.random())),
         }
     }
 
@@ -187,11 +220,19 @@ impl Renewing {
         Ok((Kept::Nothing, **self.seen.load(), false))
     }
 
-    /// Makes the stored tokens the session's own if they spare a request.
-    fn adopt(&self, stored: &Stored, seen: Seen, before: Option<&Snapshot>, now: Moment) -> Option<Arc<Snapshot>> {
-        let candidate = self.snapshot_of(stored, before.is_some_and(Snapshot::is_rejected));
+    /// Makes the stored tokens the session's own if they spare a request. A caller without a valid token takes one that is due, too: it
+    /// is renewed in the background afterwards.
+    fn adopt(
+        &self,
+        stored: &Stored,
+        seen: Seen,
+        before: Option<&Snapshot>,
+        now: Moment,
+        needs_token: bool,
+    ) -> Option<Arc<Snapshot>> {
+        let candidate = self.snapshot_of(&self.adopted(stored, before));
         let is_new = before.is_none_or(|mine| mine.token() != candidate.token());
-        if !is_new || !candidate.usable(now) || candidate.due(now) {
+        if !is_new || !candidate.usable(now) || candidate.due(now) && !needs_token {
             return None;
         }
         self.seen.store(Arc::new(seen));
@@ -200,16 +241,22 @@ impl Renewing {
         Some(self.publish(candidate))
     }
 
+    /// What another program has stored, as the successor of a token of this process. Only planetkey says why it was requested.
+    fn adopted(&self, stored: &Stored, before: Option<&Snapshot>) -> Stored {
+        let is_after_rejection = before.is_some_and(Snapshot::is_rejected);
+        stored.clone().after_rejections(stored.rejections.max(u32::from(is_after_rejection)))
+    }
+
     /// Who logged in, or reset, while the answer was on its way does not find that undone: their session stays, and this one's tokens go.
     fn overtaken(&self, seen: Seen, in_memory: bool) -> Option<Landed> {
         if self.client.renews_alone() || in_memory || seen == Seen::Unknown || self.storage.seen() == seen {
             return None;
         }
         match self.storage.load(self.now(), true) {
-            Ok((Kept::Tokens(theirs), seen)) if self.snapshot_of(&theirs, false).usable(self.now()) => {
+            Ok((Kept::Tokens(theirs), seen)) if self.snapshot_of(&theirs).usable(self.now()) => {
                 self.seen.store(Arc::new(seen));
                 self.note_renewable(&theirs);
-                Some(Ok(self.publish(self.snapshot_of(&theirs, false))))
+                Some(Ok(self.publish(self.snapshot_of(&theirs))))
             }
             Ok((Kept::Nothing, Seen::Absent)) => {
                 self.seen.store(Arc::new(Seen::Absent));
@@ -252,14 +299,15 @@ impl Renewing {
         attempt: Attempt,
         waited_ms: u64,
     ) -> Result<Obtained> {
-        let timeout_ms = u64::try_from(attempt.timeout.as_millis()).unwrap_or(u64::MAX);
-        let left_ms = timeout_ms.saturating_sub(waited_ms);
+        let left_ms = attempt.timeout_ms().saturating_sub(waited_ms);
         // Callers have deadlines of their own. A refresh token that was sent gets its whole time: cut off early, it may be used up with nobody
         // left to keep what it was exchanged for.
         let left_ms = if self.client.renews_alone() { left_ms } else { left_ms.max(super::DEFAULT_TIMEOUT_MS) };
         let deadline_ms = self.now().plus_ms(left_ms).monotonic_ms;
+        let has_failed = memo.failures(self.now().unix_ms) > 0;
+        let patience = if has_failed { attempt.patience.after_failure() } else { attempt.patience };
         if self.client.renews_alone() {
-            return self.client.request(&self.http, None, attempt.patience, deadline_ms).map(Obtained::Answer);
+            return self.client.request(&self.http, None, patience, deadline_ms).map(Obtained::Answer);
         }
         let has_tokens = stored.is_some();
         let mut old = stored
@@ -277,14 +325,14 @@ impl Renewing {
             }
             let unchanged = Unchanged::new(self.storage.clone(), saved);
             let http = self.http.with_precondition(unchanged.precondition());
-            let error = match self.client.request(&http, Some(&old.tokens), attempt.patience, deadline_ms) {
+            let error = match self.client.request(&http, Some(&old.tokens), patience, deadline_ms) {
                 Ok(tokens) => return Ok(Obtained::Answer(tokens)),
                 Err(error) => error,
             };
             if unchanged.was_violated() {
                 overtaken += 1;
                 match self.storage.load(self.now(), true)? {
-                    (Kept::Tokens(newer), seen) if self.snapshot_of(&newer, false).usable(self.now()) => {
+                    (Kept::Tokens(newer), seen) if self.snapshot_of(&newer).usable(self.now()) => {
                         return Ok(Obtained::Disk(newer, seen));
                     }
                     (Kept::Tokens(newer), seen) if newer.tokens.refresh_token().is_some() && overtaken < MAX_OVERTAKEN => {
@@ -303,9 +351,10 @@ impl Renewing {
             if !refused && !error.is_ambiguous() {
                 return Err(error);
             }
-            // Planet's own tools take no lock: they may have rotated the token in between.
-            match self.reread(&old, refused) {
-                Some((newer, seen)) if self.snapshot_of(&newer, false).usable(self.now()) => {
+            // Planet's own tools take no lock: they may have rotated the token in between. After a complete response the token that was
+            // sent is used up: only another one may follow it now.
+            match self.reread(&old, !error.may_replay()) {
+                Some((newer, seen)) if self.snapshot_of(&newer).usable(self.now()) => {
                     return Ok(Obtained::Disk(newer, seen));
                 }
                 Some((newer, _)) if !switched => {
@@ -319,7 +368,7 @@ impl Renewing {
                     return Err(self.dead(Some(&error)));
                 }
                 // The server may allow the same token again for a while, for exactly this case; not asking loses the session for sure.
-                _ if !replayed && self.now().monotonic_ms < deadline_ms => replayed = true,
+                _ if error.may_replay() && !replayed && !has_failed && self.now().monotonic_ms < deadline_ms => replayed = true,
                 _ => return Err(error),
             }
         }
@@ -380,119 +429,6 @@ impl Renewing {
                 format!("log in to the profile '{profile}', as by `planetkey login --profile {profile}`")
             }
             None => "log in".to_owned(),
-        }
-    }
-
-    /// What a failure means for the next attempt.
-    fn blocked(&self, error: &Error, failures: u32, now: Moment) -> Blocked {
-        let in_ms = |wait: u64| Blocked { until_ms: Some(now.monotonic_ms.saturating_add(wait)), error: error.clone() };
-        let backoff = || {
-            let longest = (MIN_SPACING_MS << failures.clamp(1, 10).saturating_sub(1)).min(MAX_BACKOFF_MS);
-            (longest as f64 * (0.5 + 0.5 * crate::clock::fraction(self.http.random()))) as u64
-        };
-        match error.status() {
-            // The failure of another process, with the time until which it counts; or what the server asked for.
-            _ if error.retry_after_ms().is_some() => {
-                in_ms(error.retry_after_ms().unwrap_or(0).clamp(MIN_SPACING_MS, MAX_RETRY_AFTER_MS))
-            }
-            // Nothing was answered, so nobody is bothered: when the network is back, the next call works at once.
-            Status::Unavailable if error.http_status().is_none() => in_ms(backoff().min(MIN_SPACING_MS)),
-            Status::Unavailable | Status::Timeout | Status::Protocol | Status::Storage | Status::Internal | Status::Cancelled => {
-                in_ms(backoff())
-            }
-            _ if error.retryable() || error.reason() == Some("tls") || error.reason() == Some("proxy_authentication") => {
-                in_ms(backoff())
-            }
-            // No file tells when somebody has logged in: it is asked again, which costs no request.
-            Status::LoginRequired if **self.seen.load() == Seen::Unknown && !self.client.renews_alone() => in_ms(MIN_SPACING_MS),
-            _ => Blocked { until_ms: None, error: error.clone() },
-        }
-    }
-}
-
-/// Watches that the file of a refresh token is the one that was read: another program may rotate the token while metadata is fetched
-/// or a `Retry-After` passes, and takes no lock.
-struct Unchanged {
-    storage: Arc<dyn Storage>,
-    saved: Option<Seen>,
-    violated: Arc<AtomicBool>,
-}
-
-impl Unchanged {
-    fn new(storage: Arc<dyn Storage>, saved: Option<Seen>) -> Self {
-        Unchanged { storage, saved, violated: Arc::default() }
-    }
-
-    fn precondition(&self) -> Precondition {
-        let (storage, saved, violated) = (self.storage.clone(), self.saved, self.violated.clone());
-        Arc::new(move || match saved {
-            Some(saved) if storage.seen() != saved => {
-                violated.store(true, Ordering::Relaxed);
-                Err(Error::new(Status::Storage, "another program keeps changing the saved session; try again")
-                    .with_retryable(true))
-            }
-            _ => Ok(()),
-        })
-    }
-
-    fn was_violated(&self) -> bool {
-        self.violated.load(Ordering::Relaxed)
-    }
-}
-
-/// Publishes the outcome of a flight, also when its thread panics.
-struct Landing<'a> {
-    renewing: &'a Renewing,
-    flight: &'a Flight<Arc<Snapshot>>,
-    number: u64,
-    result: Option<Landed>,
-}
-
-impl Drop for Landing<'_> {
-    fn drop(&mut self) {
-        let result = self
-            .result
-            .take()
-            .unwrap_or_else(|| {
-                Err(Error::new(Status::Internal, "the renewal of the access token ended in a bug; please report it"))
-            })
-            .map_err(|error| error.with_profile(self.renewing.profile.as_deref()));
-        // A token counts from its receipt: readers may have had it for a while when this runs. A try to keep it counts from now.
-        let now = match &result {
-            Ok(snapshot) if self.renewing.unsaved.load().is_none() => snapshot.at,
-            _ => self.renewing.now(),
-        };
-        let mut state = self.flight.lock();
-        let background_in = match &result {
-            Ok(snapshot) => {
-                state.failures = 0;
-                // A life this short cannot be served by renewing: it would be one request per call.
-                state.blocked = (snapshot.lifetime_ms < 2 * MIN_SPACING_MS).then(|| Blocked {
-                    until_ms: Some(now.monotonic_ms.saturating_add(MIN_SPACING_MS)),
-                    error: Error::new(
-                        Status::Unavailable,
-                        format!(
-                            "the authorization server issues tokens that live {} ms, too short to be used",
-                            snapshot.lifetime_ms
-                        ),
-                    ),
-                });
-                if self.renewing.unsaved.load().is_some() { SAVE_AGAIN_MS } else { MIN_SPACING_MS }
-            }
-            Err(error) => {
-                state.failures = state.failures.saturating_add(1);
-                let blocked = self.renewing.blocked(error, state.failures, now);
-                let wait = blocked.until_ms.map_or(MAX_RETRY_AFTER_MS, |until| until.saturating_sub(now.monotonic_ms));
-                state.blocked = Some(blocked);
-                wait.max(MIN_SPACING_MS)
-            }
-        };
-        self.renewing.background_after_ms.store(now.monotonic_ms.saturating_add(background_in), Ordering::Relaxed);
-        let failure = result.as_ref().err().cloned();
-        self.flight.land(state, self.number, result);
-        // At the very end: a logger may call back into the session, or take its time.
-        if let Some(error) = failure {
-            log::warn!("the access token could not be renewed: {error}");
         }
     }
 }

@@ -1,7 +1,8 @@
 //! A credential source whose token is renewed: what readers see of it, and when somebody sets out to renew.
 
+use super::backoff;
 use super::client::Client;
-use super::flight::{Flight, State, Wait};
+use super::flight::{Flight, INTERRUPT_INTERVAL, Purpose, State, Wait, cancelled};
 use super::once_a_second::OnceASecond;
 use super::renewal::Attempt;
 use super::snapshot::Snapshot;
@@ -16,12 +17,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// No failure keeps a session from asking again longer than this, except a permanent one.
-pub(super) const MAX_BACKOFF_MS: u64 = 30_000;
 /// A process that ends waits for what it has begun in the background: that must be over before.
 const BACKGROUND_LIMIT: Duration = Duration::from_secs(4);
-/// A token that was just renewed because of a 401 and is rejected again is not the cause: the API is.
-const REJECTION_SPACING_MS: u64 = 1_000;
 
 thread_local! {
     /// Whether this thread is renewing: a logger or storage that is called on it must not wait for what it is doing itself.
@@ -216,14 +213,17 @@ impl Renewing {
         self.wait_for_newer(Some(generation), wait)
     }
 
-    /// An API answered 401 to this token. `true` when the next call renews because of it: once per generation, and not for a token
-    /// that is no longer the current one.
+    /// An API answered 401 to this token. `true` when the next call renews because of it: once per generation, not for a token that is
+    /// no longer the current one, and after each further refusal in a row only after a longer wait, whichever process renewed.
     pub(crate) fn invalidate(&self, access_token: &str) -> bool {
         let Some(snapshot) = self.last() else { return false };
         if !crate::secret::equal_in_constant_time(snapshot.token(), access_token) {
             return false;
         }
-        if snapshot.after_rejection && snapshot.age_ms(self.http.clock()) < REJECTION_SPACING_MS {
+        // A token that was just renewed because of a 401 and is refused again is not the cause: the API is.
+        let rejections = snapshot.rejections();
+        if rejections > 0 && snapshot.age_ms(self.http.clock()) < backoff::longest_ms(rejections) {
+            snapshot.note_refused_again();
             return false;
         }
         snapshot.reject()
@@ -310,7 +310,7 @@ impl Renewing {
         self.seen.store(Arc::new(seen));
         match kept {
             Kept::Tokens(stored) => {
-                let candidate = self.snapshot_of(&stored, false);
+                let candidate = self.snapshot_of(&stored);
                 let last = self.last();
                 let is_same = last.as_ref().is_some_and(|mine| mine.token() == candidate.token());
                 // A machine's own valid token is as good as any; a person's session is the one on disk, whoever it is.
@@ -386,9 +386,15 @@ impl Renewing {
             // Nor to what landed since this was last asked.
             && now.monotonic_ms >= self.background_after_ms.load(Ordering::Relaxed)
             && let Err(error) =
-                self.take_off(&flight, &mut state, now, Attempt { patience: Patience::Once, timeout, asked: false, than })
+                self.take_off(&flight, &mut state, now, Attempt {
+                    patience: Patience::Once,
+                    timeout,
+                    asked: false,
+                    needs_token: false,
+                    than,
+                })
         {
-            let wait = error.retry_after_ms().unwrap_or(MAX_BACKOFF_MS);
+            let wait = error.retry_after_ms().unwrap_or(backoff::MAX_BACKOFF_MS);
             self.background_after_ms.store(now.monotonic_ms.saturating_add(wait), Ordering::Relaxed);
         }
     }
@@ -409,7 +415,13 @@ impl Renewing {
         };
         let take_off = |state: &mut State<Arc<Snapshot>>, first: bool| {
             let than_that = if first { good_after } else { last() };
-            let attempt = Attempt { patience: Patience::Patient, timeout, asked: first && than.is_some(), than: than_that };
+            let attempt = Attempt {
+                patience: Patience::Patient,
+                timeout,
+                asked: first && than.is_some(),
+                needs_token: than.is_none(),
+                than: than_that,
+            };
             self.take_off(&flight, state, self.now(), attempt)
         };
         // An API may refuse the new token before this caller wakes up: it then waits for the one after it.
@@ -417,15 +429,31 @@ impl Renewing {
         let mut was_over = false;
         loop {
             let wait = Wait { timeout: wait.timeout.saturating_sub(started.elapsed()), ..wait };
-            let (snapshot, why) = flight
-                .join(wait, ready, |snapshot| snapshot.is_rejected(), take_off)
-                // This caller's time may be up before that of the renewal, which waits for another process and would name it.
-                .map_err(|error| match error.status() {
-                    Status::Timeout => self.storage.busy().unwrap_or(error),
-                    _ => error,
-                })
-                .map_err(|error| error.with_profile(self.profile.as_deref()))?;
-            if snapshot.usable(self.now()) {
+            let (snapshot, why) = match flight.join(wait, ready, |snapshot| snapshot.is_rejected(), take_off) {
+                Ok(landed) => landed,
+                // A caller without a token does not get the failure of an attempt that had less time than it has itself.
+                Err(missed)
+                    if missed.may_try_again
+                        && than.is_none()
+                        && missed.error.retry_after_ms().is_none()
+                        && self.wait_for_turn(&flight, wait, timeout)? =>
+                {
+                    continue;
+                }
+                Err(missed) => {
+                    // This caller's time may be up before that of the renewal, which waits for another process and would name it.
+                    let error = match missed.error.status() {
+                        Status::Timeout => self.storage.busy().unwrap_or(missed.error),
+                        _ => missed.error,
+                    };
+                    return Err(error.with_profile(self.profile.as_deref()));
+                }
+            };
+            let now = self.now();
+            if snapshot.usable(now) {
+                if snapshot.due(now) && than.is_none() {
+                    self.renew_in_background(now);
+                }
                 return Ok(snapshot);
             }
             // Nor does a token count that was over when this caller came, though its flight had not landed yet.
@@ -440,8 +468,26 @@ impl Renewing {
         }
     }
 
-    pub(super) fn snapshot_of(&self, stored: &Stored, after_rejection: bool) -> Snapshot {
-        Snapshot::bearer(stored, after_rejection, self.http.random())
+    /// Waits until an attempt for a caller without a token is allowed; `false` where its time is up before. Errors: CANCELLED.
+    fn wait_for_turn(&self, flight: &Flight<Arc<Snapshot>>, wait: Wait<'_>, timeout: Duration) -> Result<bool> {
+        let started = Instant::now();
+        let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+        let purpose = Purpose { asked: false, needs_token: true, timeout_ms };
+        loop {
+            let Err(error) = flight.lock().check_blocked(self.now().monotonic_ms, purpose) else { return Ok(true) };
+            let left = wait.timeout.saturating_sub(started.elapsed());
+            match error.retry_after_ms().map(Duration::from_millis) {
+                Some(blocked) if blocked < left => self.http.clock().sleep(blocked.min(INTERRUPT_INTERVAL)),
+                _ => return Ok(false),
+            }
+            if wait.interrupt.is_some_and(|interrupt| interrupt()) {
+                return Err(cancelled().with_profile(self.profile.as_deref()));
+            }
+        }
+    }
+
+    pub(super) fn snapshot_of(&self, stored: &Stored) -> Snapshot {
+        Snapshot::bearer(stored, self.http.random())
     }
 
     /// Makes it the token that everybody gets. Not to be called with the flight's lock held.

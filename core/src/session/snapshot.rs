@@ -28,8 +28,12 @@ pub(crate) struct Snapshot {
     hard: Moment,
     /// An API answered 401 to it.
     rejected: AtomicBool,
-    /// It was obtained because an API answered 401 to the one before.
-    pub(crate) after_rejection: bool,
+    /// An API answered 401 to it, too soon after it was requested because of a 401 to be renewed once more.
+    refused_again: AtomicBool,
+    /// How many times in a row a token was requested because an API answered 401 to the one before.
+    rejections: u32,
+    /// How long it had lived when it was read, in milliseconds.
+    age_at_ms: u64,
 }
 
 impl Snapshot {
@@ -47,12 +51,14 @@ impl Snapshot {
             soft: never,
             hard: never,
             rejected: AtomicBool::new(false),
-            after_rejection: false,
+            refused_again: AtomicBool::new(false),
+            rejections: 0,
+            age_at_ms: 0,
         }
     }
 
     /// A bearer token. The soft deadline is three quarters of its life, moved by up to a tenth so that many processes do not renew in step.
-    pub(crate) fn bearer(stored: &Stored, after_rejection: bool, random: &dyn Random) -> Self {
+    pub(crate) fn bearer(stored: &Stored, random: &dyn Random) -> Self {
         let life = stored.tokens.lifetime_ms;
         let window = (life as f64 / 4.0 * (0.6 + 0.8 * fraction(random))) as u64;
         let margin = HARD_MARGIN_MS.min(life / 10);
@@ -68,7 +74,9 @@ impl Snapshot {
             soft: at.plus_ms(left.saturating_sub(window.max(margin))),
             hard: at.plus_ms(left.saturating_sub(margin)),
             rejected: AtomicBool::new(false),
-            after_rejection,
+            refused_again: AtomicBool::new(false),
+            rejections: stored.rejections,
+            age_at_ms: life.saturating_sub(left),
         }
     }
 
@@ -108,8 +116,29 @@ impl Snapshot {
         self.rejected.load(Ordering::Relaxed)
     }
 
-    /// How long ago it was received or read, by the clock that does not jump.
+    /// How many times in a row a token was requested because an API answered 401 to the one before.
+    pub(crate) fn rejections(&self) -> u32 {
+        self.rejections
+    }
+
+    /// An API answered 401 to it, which does not take it out of use: it was requested a moment ago because of the same.
+    pub(crate) fn note_refused_again(&self) {
+        self.refused_again.store(true, Ordering::Relaxed);
+    }
+
+    /// As [`Snapshot::rejections`], of the token that takes the place of this one.
+    pub(crate) fn rejections_of_next(&self) -> u32 {
+        if self.is_rejected() {
+            self.rejections.saturating_add(1)
+        } else if self.refused_again.load(Ordering::Relaxed) {
+            self.rejections
+        } else {
+            0
+        }
+    }
+
+    /// How long ago it was issued: since it was received or read by the clock that does not jump.
     pub(crate) fn age_ms(&self, clock: &dyn Clock) -> u64 {
-        clock.now().monotonic_ms.saturating_sub(self.at.monotonic_ms)
+        clock.now().monotonic_ms.saturating_sub(self.at.monotonic_ms).saturating_add(self.age_at_ms)
     }
 }

@@ -80,8 +80,7 @@ impl Storage for CustomStorage {
         let text = String::from_utf8(document::to_bytes(&members.0)).unwrap_or_default();
         self.callbacks.save(Some(&Secret::from(text)))?;
         let mut memo = self.memo();
-        memo.receipt = Some(token_file::receipt(stored, &members, &self.binding.fingerprint));
-        memo.not_before = None;
+        memo.note_saved(token_file::receipt(stored, &members, &self.binding.fingerprint));
         self.remember(&memo);
         Ok(Seen::Unknown)
     }
@@ -94,7 +93,15 @@ impl Storage for CustomStorage {
 
     fn lock(&self, deadline: Instant) -> Result<Option<Box<dyn Lock + '_>>> {
         let left = deadline.saturating_duration_since(Instant::now());
-        if self.callbacks.lock(left)? {
+        let is_locked = match self.callbacks.lock(left) {
+            // An M2M client gets its token without other processes.
+            Err(error) if self.binding.is_machine => {
+                log::warn!("{error}; other processes may request a token for this client at the same time");
+                return Ok(None);
+            }
+            locked => locked?,
+        };
+        if is_locked {
             return Ok(Some(Box::new(Unlock(self.callbacks.as_ref()))));
         }
         Err(crate::error::Error::new(

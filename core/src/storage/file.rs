@@ -83,7 +83,7 @@ impl FileStorage {
     ///
     /// Errors: STORAGE.
     fn check_place(&self) -> Result<()> {
-        if !self.binding.is_machine {
+        if !self.binding.is_machine || self.binding.owns_place {
             return Ok(());
         }
         let Ok(Settled::Document(members, _)) = self.read(false) else { return Ok(()) };
@@ -138,8 +138,7 @@ impl Storage for FileStorage {
         let members = token_file::to_members(stored);
         // First the receipt: a token with a receipt that does not fit is as good as one without, never the other way round.
         let mut memo = self.memo();
-        memo.receipt = Some(token_file::receipt(stored, &members, &self.binding.fingerprint));
-        memo.not_before = None;
+        memo.note_saved(token_file::receipt(stored, &members, &self.binding.fingerprint));
         self.remember(&memo);
         let clear = Zeroizing::new(readable(&members));
         let user = directory.as_deref().and_then(Directory::user);
@@ -167,8 +166,7 @@ impl Storage for FileStorage {
             files::remove_remains(&directory, file);
         }
         let mut memo = self.memo();
-        memo.receipt = None;
-        memo.not_before = None;
+        memo.note_removed();
         if removed && !memo.is_newer() {
             self.remember(&memo);
         }

@@ -9,6 +9,8 @@ use serde_json::{Map, Value, json};
 const FORM: u64 = 1;
 /// Dead refresh tokens remembered, the youngest last: a backup brings back an old one, not all of them.
 const DEAD_LIMIT: usize = 16;
+/// Failures are forgotten when nothing has failed for so long after the wait for the last one has ended.
+const FAILURES_AGE_MS: u64 = 600_000;
 
 /// The receipt of a token, by the clock of the machine that received it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +23,29 @@ pub struct Receipt {
     pub lifetime_ms: u64,
     /// The fingerprint of issuer, client, and what was asked for.
     pub binding: String,
+    /// How many times in a row a token was requested because an API refused the one before.
+    pub rejections: u32,
+}
+
+/// A failure that keeps the next attempt waiting.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// What everybody gets who asks meanwhile.
+    pub error: Error,
+    /// It says little about the server to a caller without a valid token: the attempt was made in the background, with less time
+    /// and without repetitions, or its process was stopped meanwhile.
+    pub lets_callers_pass: bool,
+    /// How long the server was waited for, in milliseconds, where it did not answer in time.
+    pub timeout_ms: Option<u64>,
+}
+
+impl Failure {
+    /// Whether an attempt for a caller without a valid token need not wait because of this failure. One that waits at least twice as
+    /// long for an answer need not either. What the server asked for holds for everybody.
+    pub(crate) fn lets_pass(&self, needs_token: bool, timeout_ms: u64) -> bool {
+        let is_longer = self.timeout_ms.is_some_and(|before| timeout_ms / 2 >= before);
+        self.error.retry_after_ms().is_none() && needs_token && (self.lets_callers_pass || is_longer)
+    }
 }
 
 /// The memory beside a session, shared by all processes.
@@ -29,7 +54,9 @@ pub struct Memo {
     /// About the tokens that are stored.
     pub receipt: Option<Receipt>,
     /// No renewal before this, in Unix milliseconds, with the failure that is the reason.
-    pub not_before: Option<(u64, Error)>,
+    pub not_before: Option<(u64, Failure)>,
+    /// How many attempts in a row have failed at the server, whoever made them.
+    failures: u32,
     /// Fingerprints of refresh tokens that the server refused for good.
     pub dead: Vec<String>,
     newer: bool,
@@ -51,11 +78,41 @@ impl Memo {
     }
 
     /// How long every process must wait, and why.
-    pub fn wait_ms(&self, now_unix_ms: u64) -> Option<(u64, &Error)> {
-        let (until, error) = self.not_before.as_ref()?;
+    pub fn wait_ms(&self, now_unix_ms: u64) -> Option<(u64, &Failure)> {
+        let (until, failure) = self.not_before.as_ref()?;
         let left = until.saturating_sub(now_unix_ms);
         // A time beyond this was written by a clock that has been put back since.
-        (1..=MAX_RETRY_AFTER_MS).contains(&left).then_some((left, error))
+        (1..=MAX_RETRY_AFTER_MS).contains(&left).then_some((left, failure))
+    }
+
+    /// How many attempts in a row have failed lately.
+    pub fn failures(&self, now_unix_ms: u64) -> u32 {
+        let is_recent = |(until, _): &(u64, Failure)| {
+            now_unix_ms < until.saturating_add(FAILURES_AGE_MS) && *until <= now_unix_ms.saturating_add(MAX_RETRY_AFTER_MS)
+        };
+        if self.not_before.as_ref().is_some_and(is_recent) { self.failures } else { 0 }
+    }
+
+    /// Remembers that so many attempts in a row have failed, and that none is to be made before this, in Unix milliseconds.
+    pub fn note_failure(&mut self, failures: u32, until_unix_ms: u64, failure: Failure) {
+        self.failures = failures;
+        self.not_before = Some((until_unix_ms, failure));
+    }
+
+    /// Remembers that these tokens were received and are being saved: nothing fails any more.
+    pub(super) fn note_saved(&mut self, receipt: Receipt) {
+        self.receipt = Some(receipt);
+        self.forget_failures();
+    }
+
+    /// Remembers that there are no tokens any more.
+    pub(super) fn note_removed(&mut self) {
+        self.receipt = None;
+        self.forget_failures();
+    }
+
+    pub(super) fn forget_failures(&mut self) {
+        (self.not_before, self.failures) = (None, 0);
     }
 
     /// Whether a later version of planetkey wrote it.
@@ -69,6 +126,10 @@ impl Memo {
         Memo {
             receipt: members.get("receipt").and_then(receipt),
             not_before: members.get("not_before").and_then(not_before),
+            failures: members
+                .get("failures")
+                .and_then(Value::as_u64)
+                .map_or(0, |number| u32::try_from(number).unwrap_or(u32::MAX)),
             dead: match members.get("dead") {
                 Some(Value::Array(dead)) => dead.iter().filter_map(|dead| dead.as_str().map(str::to_owned)).collect(),
                 _ => Vec::new(),
@@ -86,10 +147,11 @@ impl Memo {
                 "unix_ms": receipt.unix_ms,
                 "lifetime_ms": receipt.lifetime_ms,
                 "binding": receipt.binding,
+                "rejections": receipt.rejections,
             });
             members.insert("receipt".into(), value);
         }
-        if let Some((until, error)) = &self.not_before {
+        if let Some((until, Failure { error, lets_callers_pass, timeout_ms })) = &self.not_before {
             let value = json!({
                 "unix_ms": until,
                 "status": error.status().name(),
@@ -98,8 +160,12 @@ impl Memo {
                 "oauth_error": error.oauth_error(),
                 "oauth_error_description": error.oauth_error_description(),
                 "http_status": error.http_status(),
+                "asked_by_server": error.retry_after_ms().is_some(),
+                "lets_callers_pass": lets_callers_pass,
+                "timeout_ms": timeout_ms,
             });
             members.insert("not_before".into(), value);
+            members.insert("failures".into(), json!(self.failures));
         }
         members.insert("dead".into(), json!(self.dead));
         document::to_bytes(&members)
@@ -114,10 +180,11 @@ fn receipt(value: &Value) -> Option<Receipt> {
         unix_ms: number("unix_ms")?,
         lifetime_ms: number("lifetime_ms")?,
         binding: text("binding")?,
+        rejections: number("rejections").map_or(0, |number| u32::try_from(number).unwrap_or(u32::MAX)),
     })
 }
 
-fn not_before(value: &Value) -> Option<(u64, Error)> {
+fn not_before(value: &Value) -> Option<(u64, Failure)> {
     let text = |member: &str| value.get(member).and_then(Value::as_str);
     // Whoever waits gets a failure: OK would be taken for a token.
     let is_named = |status: &Status| *status != Status::Ok && Some(status.name()) == text("status");
@@ -132,5 +199,11 @@ fn not_before(value: &Value) -> Option<(u64, Error)> {
     if let Some(http_status) = value.get("http_status").and_then(Value::as_u64).and_then(|status| u16::try_from(status).ok()) {
         error = error.with_http_status(http_status);
     }
-    Some((value.get("unix_ms")?.as_u64()?, error))
+    let is_set = |member: &str| value.get(member).and_then(Value::as_bool).unwrap_or(false);
+    if is_set("asked_by_server") {
+        // What is left of it is for whoever asks to say.
+        error = error.with_retry_after_ms(Some(0));
+    }
+    let timeout_ms = value.get("timeout_ms").and_then(Value::as_u64);
+    Some((value.get("unix_ms")?.as_u64()?, Failure { error, lets_callers_pass: is_set("lets_callers_pass"), timeout_ms }))
 }

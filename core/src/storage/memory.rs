@@ -24,6 +24,9 @@ impl Storage for Memory {
 
     fn save(&self, stored: &Stored) -> Result<Seen> {
         self.stored.store(Some(Arc::new(stored.clone())));
+        let mut memo = self.memo();
+        memo.forget_failures();
+        self.remember(&memo);
         Ok(Seen::Unknown)
     }
 

@@ -13,7 +13,7 @@ mod token_file;
 pub use crate::file::{CheckedPath, Disk, NOTICE_TARGET, RealDisk, Step, Version, read_secret_file};
 pub use custom::{CustomStorage, StorageCallbacks};
 pub use file::FileStorage;
-pub use memo::{Memo, Receipt};
+pub use memo::{Failure, Memo, Receipt};
 pub use memory::Memory;
 pub use token_file::fingerprint;
 
@@ -35,13 +35,21 @@ pub struct Stored {
     pub remaining_ms: u64,
     /// When it ends, or ended, in Unix milliseconds.
     pub expires_unix_ms: u64,
+    /// How many times in a row a token was requested because an API refused the one before.
+    pub rejections: u32,
 }
 
 impl Stored {
     /// An answer that just came.
     pub fn received(tokens: TokenSet, now: Moment) -> Self {
         let remaining_ms = tokens.lifetime_ms;
-        Stored { tokens, at: now, remaining_ms, expires_unix_ms: now.unix_ms.saturating_add(remaining_ms) }
+        let expires_unix_ms = now.unix_ms.saturating_add(remaining_ms);
+        Stored { tokens, at: now, remaining_ms, expires_unix_ms, rejections: 0 }
+    }
+
+    /// The same, requested because an API has refused so many tokens in a row.
+    pub(crate) fn after_rejections(self, rejections: u32) -> Self {
+        Stored { rejections, ..self }
     }
 
     fn received_unix_ms(&self) -> u64 {
@@ -82,6 +90,8 @@ pub struct Binding {
     pub scopes: Vec<String>,
     /// Whether it is a machine's, which needs no refresh token.
     pub is_machine: bool,
+    /// Whether nobody else's tokens are kept in this place: a refresh token there does not mean that a person has logged in.
+    pub owns_place: bool,
 }
 
 impl From<String> for Binding {

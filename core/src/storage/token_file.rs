@@ -45,6 +45,7 @@ pub(crate) fn receipt(stored: &Stored, members: &TokenMembers, binding: &str) ->
         unix_ms: stored.received_unix_ms(),
         lifetime_ms: stored.tokens.lifetime_ms,
         binding: binding.to_owned(),
+        rejections: stored.rejections,
     }
 }
 
@@ -91,7 +92,8 @@ pub(crate) fn from_members(members: Map<String, Value>, memo: &Memo, binding: &B
     // When it was over is for people; while it is not, only what is left counts.
     let expires_unix_ms =
         if remaining_ms > 0 { now.unix_ms.saturating_add(remaining_ms) } else { stated_end_ms.min(now.unix_ms) };
-    Content::Tokens(Stored { tokens, at: now, remaining_ms, expires_unix_ms })
+    let rejections = receipt.map_or(0, |receipt| receipt.rejections);
+    Content::Tokens(Stored { tokens, at: now, remaining_ms, expires_unix_ms, rejections })
 }
 
 /// What Planet's own tools wrote does not say whose it is; the token may.
@@ -102,8 +104,8 @@ fn is_of_another(access_token: &str, scope: &str, has_refresh_token: bool, bindi
         _ => false,
     };
     let lacks_scope = binding.scopes.iter().any(|wanted| !scope.split_ascii_whitespace().any(|granted| granted == wanted));
-    // A person's session in a machine's place.
-    by_issuer || lacks_scope || binding.is_machine && has_refresh_token
+    // A person's session in a machine's place. Some servers give a machine a refresh token too, and Planet's SDK saves it.
+    by_issuer || lacks_scope || binding.is_machine && !binding.owns_place && has_refresh_token
 }
 
 /// The whole life, what is left of it, and the end in Unix milliseconds, by the SDK's rules: the token's own claims, then the times in the file, then `expires_in` from now on.

@@ -168,6 +168,7 @@ pub fn answer(status: u16, media_type: &str, body: impl Into<Vec<u8>>) -> Respon
         retry_after: None,
         date: None,
         location_host: None,
+        undecoded: None,
         body: Body(body.into()),
     }
 }

@@ -1,7 +1,7 @@
 //! Sessions on disk: homes of their own, the client of a person, and what Planet's own tools write.
 
 use super::{CLIENT_ID, CLIENT_SECRET, Fake, Fixed, NOW, real_network, simulator, token};
-use planetkey::clock::ManualClock;
+use planetkey::clock::{Clock, ManualClock, Moment};
 use planetkey::profile::{FixedEnvironment, HOME_VARIABLE};
 use planetkey::storage::{Disk, Step, StorageCallbacks, document};
 use planetkey::{M2mOptions, Options, Runtime, Session};
@@ -423,5 +423,26 @@ impl StorageCallbacks for Vault {
 
     fn unlock(&self) {
         let _ = self.called("unlock");
+    }
+}
+
+/// A clock on which another program writes the file when so much time has passed.
+pub struct LateWriter {
+    pub clock: Arc<ManualClock>,
+    pub file: PathBuf,
+    pub newer: Vec<u8>,
+    pub after_ms: u64,
+}
+
+impl Clock for LateWriter {
+    fn now(&self) -> Moment {
+        self.clock.now()
+    }
+
+    fn sleep(&self, duration: Duration) {
+        self.clock.sleep(duration);
+        if self.clock.now().unix_ms >= NOW * 1000 + self.after_ms {
+            sdk_write(&self.file, &self.newer);
+        }
     }
 }

@@ -46,7 +46,7 @@ fn f009_truncated_json_is_protocol_error() {
     }
     // Where the wire broke off, the client credentials grant may ask again.
     let simulator = simulator();
-    simulator.script("m2m.token", &json!([{"fault": "truncate"}])).unwrap();
+    simulator.script("m2m.token", &json!([{"fault": "cut"}])).unwrap();
     simulator_session(&simulator, &simulator_options(&simulator)).access_token().unwrap();
     assert_eq!(simulator.count("m2m.token").unwrap(), 2);
 }

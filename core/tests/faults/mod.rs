@@ -12,4 +12,5 @@ mod network;
 mod proxy;
 mod refresh;
 mod refusals;
+mod responses;
 mod tls;

@@ -53,7 +53,7 @@ fn f043_a_reset_before_the_request_is_retried() {
 #[test]
 fn f044_a_request_without_an_answer_is_repeated_by_this_grant() {
     let simulator = simulator();
-    for (number, fault) in (1..).zip(["reset_after_read", "close_after_read", "truncate"]) {
+    for (number, fault) in (1..).zip(["reset_after_read", "close_after_read", "cut"]) {
         simulator.script("m2m.token", &json!([{ "fault": fault }])).unwrap();
         quick(&simulator, None).access_token().unwrap();
         assert_eq!(simulator.count("m2m.token").unwrap(), 2 * number, "{fault}");

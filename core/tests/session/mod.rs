@@ -11,4 +11,5 @@ mod renewal;
 mod runtime;
 mod secrecy;
 mod sentinelhub;
+mod storms;
 mod url_forms;

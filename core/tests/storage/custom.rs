@@ -319,3 +319,50 @@ fn it_is_for_sessions_of_one_client() {
     assert_eq!(Session::from_defaults(&options).unwrap_err().status(), Status::InvalidArgument);
     Session::from_profile("planet-user", &options).unwrap();
 }
+
+/// A token that is past its soft deadline serves a process that starts, as one in a file does, and is renewed in the background.
+#[test]
+fn i10_23_a_saved_token_that_is_due_is_used_at_once() {
+    let due = seeded(&json!({"_iat": NOW - 2800, "_exp": NOW + 800}));
+    for (open, is_machine) in [(person as fn(&Options) -> Session, false), (machine, true)] {
+        let home = Home::new();
+        home.fake.always(|_| Ok(busy(503, None)));
+        let mut saved = due.clone();
+        if is_machine {
+            saved.as_object_mut().unwrap().remove("refresh_token");
+        }
+        let vault = Vault::holding(&saved);
+        let session = open(&options(&home, &vault));
+        assert_eq!(ask(&session), SEEDED);
+        // One call is enough for the renewal in the background, which changes nothing as long as it fails.
+        home.fake.wait_requests(1);
+        assert_eq!(ask(&session), SEEDED);
+        home.fake.always(|number| Ok(token(&rotated(number + 100))));
+        eventually(|| {
+            home.advance(1);
+            ask(&session).starts_with("access-1")
+        });
+        assert!(vault.tokens()["access_token"].as_str().unwrap().starts_with("access-1"));
+    }
+    // Whoever asks for a newer one gets it.
+    let home = Home::new();
+    let vault = Vault::holding(&due);
+    let session = person(&options(&home, &vault));
+    session.refresh().unwrap();
+    assert_eq!(ask(&session), "access-1");
+}
+
+/// A machine gets its token without other processes where the application's lock fails; a person's refresh token is not sent without it.
+#[test]
+fn i10_13_a_lock_that_fails_leaves_a_machine_a_token_in_memory() {
+    let home = Home::new();
+    let vault = Vault::with_text(None);
+    vault.does(|call| if call == "lock" { Err(broken()) } else { Ok(true) });
+    let session = machine(&options(&home, &vault));
+    assert_eq!((ask(&session).as_str(), home.fake.count()), ("access-1", 1));
+    assert!(!vault.calls().contains(&"unlock"), "what was not locked is not unlocked");
+    let vault = Vault::holding(&over());
+    vault.does(|call| if call == "lock" { Err(broken()) } else { Ok(true) });
+    let error = person(&options(&home, &vault)).access_token().unwrap_err();
+    assert_eq!((error.status(), error.message(), home.fake.count()), (Status::Storage, "the vault is closed", 1));
+}

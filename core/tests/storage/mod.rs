@@ -11,6 +11,7 @@ mod document;
 mod killed;
 mod links;
 mod locks;
+mod machines;
 mod memory;
 mod noticed;
 mod overtaken;

@@ -130,6 +130,7 @@ pub fn answer(status: u16, body: &[u8]) -> Response {
         retry_after: None,
         date: None,
         location_host: None,
+        undecoded: None,
         body: Body(body.to_vec()),
     }
 }

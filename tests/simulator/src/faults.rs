@@ -45,6 +45,9 @@ pub(crate) fn shapes_answer(fault: Fault) -> bool {
             | Fault::Drip
             | Fault::Endless
             | Fault::Truncate
+            | Fault::Cut
+            | Fault::NoLastChunk
+            | Fault::NoLastLine
             | Fault::Huge
             | Fault::LoseAnswer
             | Fault::StallAnswer
@@ -93,6 +96,20 @@ pub(crate) fn answered(shared: &Shared, ticket: &Ticket, fault: Fault, response:
         Fault::Truncate => {
             let mut bytes = head(Framing::Length(length + TRUNCATED_BYTES));
             bytes.extend_from_slice(&response.body);
+            connection.send(&bytes)
+        }
+        Fault::Cut => {
+            let mut bytes = head(Framing::Length(length.max(2)));
+            bytes.extend_from_slice(&response.body[..length / 2]);
+            connection.send(&bytes)
+        }
+        Fault::NoLastChunk | Fault::NoLastLine => {
+            let mut bytes = head(Framing::Chunked);
+            bytes.extend_from_slice(format!("{length:x}\r\n").as_bytes());
+            bytes.extend_from_slice(&response.body);
+            if fault == Fault::NoLastLine {
+                bytes.extend_from_slice(b"\r\n0\r\n");
+            }
             connection.send(&bytes)
         }
         Fault::Huge => {

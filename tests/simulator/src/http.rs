@@ -1,10 +1,14 @@
 //! HTTP/1.1 on raw sockets: parsing over httparse, and answers byte by byte.
 
+use std::io::Read;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use flate2::Compression;
+use flate2::read::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use serde_json::Value;
 
 use crate::connection::Connection;
+use crate::script::Coding;
 
 const MAX_HEAD: usize = 64 * 1024;
 const MAX_BODY: usize = 2 * 1024 * 1024;
@@ -218,6 +222,8 @@ pub(crate) struct Response {
     pub(crate) body: Vec<u8>,
     /// Headers that a script took away, automatic ones included.
     omitted: Vec<String>,
+    /// Lines of a script, sent as they are.
+    lines: Vec<String>,
 }
 
 /// How the end of the body is announced.
@@ -229,7 +235,7 @@ pub(crate) enum Framing {
 
 impl Response {
     pub(crate) fn new(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: Vec::new(), omitted: Vec::new() }
+        Self { status, headers: Vec::new(), body: Vec::new(), omitted: Vec::new(), lines: Vec::new() }
     }
 
     pub(crate) fn json(status: u16, body: &Value) -> Self {
@@ -266,6 +272,26 @@ impl Response {
         }
     }
 
+    /// Adds a script's lines to the header.
+    pub(crate) fn add_lines(&mut self, lines: &[String]) {
+        self.lines.extend_from_slice(lines);
+    }
+
+    /// Compresses the body and says so.
+    pub(crate) fn encode(&mut self, coding: Coding) {
+        let (body, level) = (self.body.as_slice(), Compression::default());
+        let mut encoded = Vec::new();
+        let (name, outcome) = match coding {
+            Coding::Gzip => ("gzip", GzEncoder::new(body, level).read_to_end(&mut encoded)),
+            Coding::Deflate => ("deflate", ZlibEncoder::new(body, level).read_to_end(&mut encoded)),
+            Coding::RawDeflate => ("deflate", DeflateEncoder::new(body, level).read_to_end(&mut encoded)),
+        };
+        if outcome.is_ok() {
+            self.body = encoded;
+            self.headers.push(("Content-Encoding".to_owned(), name.to_owned()));
+        }
+    }
+
     /// Status line and headers; what the answer does not say itself is added.
     pub(crate) fn head(&self, framing: Framing, keep_alive: bool, date_offset_s: i64) -> Vec<u8> {
         let mut head = format!("HTTP/1.1 {} {}\r\n", self.status, reason(self.status));
@@ -293,6 +319,10 @@ impl Response {
         }
         if !keep_alive && !self.has("connection") {
             line("Connection", "close");
+        }
+        for line in &self.lines {
+            head.push_str(line);
+            head.push_str("\r\n");
         }
         head.push_str("\r\n");
         head.into_bytes()

@@ -106,6 +106,9 @@ pub(crate) enum Fault {
     Drip,
     Endless,
     Truncate,
+    Cut,
+    NoLastChunk,
+    NoLastLine,
     Huge,
     LoseAnswer,
     StallAnswer,
@@ -115,7 +118,7 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    const ALL: [(Self, &'static str); 15] = [
+    const ALL: [(Self, &'static str); 18] = [
         (Self::Stall, "stall"),
         (Self::StallBeforeRead, "stall_before_read"),
         (Self::ResetBeforeRead, "reset_before_read"),
@@ -125,6 +128,9 @@ impl Fault {
         (Self::Drip, "drip"),
         (Self::Endless, "endless"),
         (Self::Truncate, "truncate"),
+        (Self::Cut, "cut"),
+        (Self::NoLastChunk, "no_last_chunk"),
+        (Self::NoLastLine, "no_last_line"),
         (Self::Huge, "huge"),
         (Self::LoseAnswer, "lose_answer"),
         (Self::StallAnswer, "stall_answer"),
@@ -179,11 +185,34 @@ pub(crate) struct IdTokenChanges {
     pub(crate) signer: Signer,
 }
 
+/// How a body is compressed, whatever the request asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Coding {
+    Gzip,
+    Deflate,
+    /// `deflate` without the header of zlib, as some servers have it.
+    RawDeflate,
+}
+
+impl Coding {
+    fn parse(name: &str) -> io::Result<Self> {
+        match name {
+            "gzip" => Ok(Self::Gzip),
+            "deflate" => Ok(Self::Deflate),
+            "raw_deflate" => Ok(Self::RawDeflate),
+            _ => Err(invalid(&format!("unknown content coding {name:?}"))),
+        }
+    }
+}
+
 /// What one request meets.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Step {
     pub(crate) status: Option<u16>,
     pub(crate) headers: Vec<(String, Option<String>)>,
+    /// Lines of the header as they are, whatever they are.
+    pub(crate) header_lines: Vec<String>,
+    pub(crate) coding: Option<Coding>,
     pub(crate) body: Option<Vec<u8>>,
     /// Sent instead of an answer, then the connection ends.
     pub(crate) raw: Option<Vec<u8>>,
@@ -213,6 +242,8 @@ impl Step {
                     );
                 }
                 "headers" => step.headers = parse_headers(value)?,
+                "header_lines" => step.header_lines = texts(value, key)?,
+                "content_coding" => step.coding = Some(Coding::parse(text(value, key)?)?),
                 "body" => {
                     bodies += 1;
                     step.body = Some(text(value, key)?.as_bytes().to_vec());

@@ -238,7 +238,11 @@ fn shape(shared: &Shared, ticket: &Ticket, make: impl FnOnce(Option<&Changes>) -
     if let Some(status) = step.status {
         response.status = status;
     }
+    if let Some(coding) = step.coding {
+        response.encode(coding);
+    }
     response.override_headers(&step.headers);
+    response.add_lines(&step.header_lines);
     shared.answered(ticket, response.status);
     response
 }

@@ -180,6 +180,54 @@ fn truncate_announces_more_than_it_sends() {
 }
 
 #[test]
+fn cut_sends_half_a_body() {
+    let simulator = with_fault(json!({"fault": "cut"}));
+    let mut socket = send_token_request(&simulator);
+    let length = announced_length(&read_head(&mut socket));
+    let body = rest(&mut socket);
+    assert_eq!(body.len(), length / 2);
+    serde_json::from_slice::<Value>(&body).unwrap_err();
+}
+
+#[test]
+fn chunks_can_lack_their_end() {
+    for (fault, end) in [("no_last_chunk", "}"), ("no_last_line", "}\r\n0\r\n")] {
+        let simulator = with_fault(json!({ "fault": fault }));
+        let mut socket = send_token_request(&simulator);
+        assert!(read_head(&mut socket).contains("Transfer-Encoding: chunked"));
+        let sent = String::from_utf8(rest(&mut socket)).unwrap();
+        assert!(sent.ends_with(end), "{fault}: {sent:?}");
+    }
+}
+
+#[test]
+fn lines_of_the_header_are_sent_as_they_are() {
+    let simulator = with_fault(json!({"header_lines": ["X : y", "no colon"]}));
+    let mut socket = send_token_request(&simulator);
+    assert!(read_head(&mut socket).ends_with("\r\nX : y\r\nno colon\r\n\r\n"));
+}
+
+#[test]
+fn a_body_is_compressed_whatever_is_accepted() {
+    use flate2::read::{DeflateDecoder, GzDecoder, ZlibDecoder};
+    for (coding, name) in [("gzip", "gzip"), ("deflate", "deflate"), ("raw_deflate", "deflate")] {
+        let simulator = with_fault(json!({ "content_coding": coding }));
+        let mut socket = send_token_request(&simulator);
+        let answer = read_answer(&mut socket).unwrap();
+        assert_eq!(answer.header("content-encoding"), Some(name));
+        let mut text = String::new();
+        let body = answer.body.as_slice();
+        match coding {
+            "gzip" => GzDecoder::new(body).read_to_string(&mut text),
+            "deflate" => ZlibDecoder::new(body).read_to_string(&mut text),
+            _ => DeflateDecoder::new(body).read_to_string(&mut text),
+        }
+        .unwrap();
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap()["token_type"], "Bearer");
+    }
+}
+
+#[test]
 fn huge_is_five_megabytes_of_json() {
     let simulator = with_fault(json!({"fault": "huge"}));
     let mut socket = send_token_request(&simulator);

@@ -1,0 +1,356 @@
+//! Responses that other clients read and that hold a refresh token which exists nowhere else; and those that nobody can read.
+
+use crate::common::*;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use planetkey::http::{MAX_BODY_BYTES, Patience, Response, Undecoded, decode};
+use planetkey::oauth::{device_code, introspection, jwks, metadata, userinfo};
+use planetkey::secret::Secret;
+use planetkey::{Error, Status};
+use serde_json::{Value, json};
+
+/// How a response was encoded.
+fn encoded(coding: &str, bytes: &[u8]) -> Vec<u8> {
+    use flate2::Compression;
+    use flate2::read::{DeflateEncoder, GzEncoder, ZlibEncoder};
+    use std::io::Read;
+    let mut encoded = Vec::new();
+    match coding {
+        "gzip" => GzEncoder::new(bytes, Compression::best()).read_to_end(&mut encoded),
+        "zlib" => ZlibEncoder::new(bytes, Compression::best()).read_to_end(&mut encoded),
+        _ => DeflateEncoder::new(bytes, Compression::best()).read_to_end(&mut encoded),
+    }
+    .unwrap();
+    encoded
+}
+
+/// A refresh at a server that detects reuse and that answers so, with the refresh token rotated.
+fn rotate(step: &Value) -> (Planet, Value, planetkey::Result<String>) {
+    let planet = Planet::new();
+    let seeded = planet.seed_expired();
+    planet.simulator.script("user.token", &json!([step])).unwrap();
+    let outcome = planet.session().access_token().map(|token| token.to_string());
+    assert_eq!(planet.simulator.count("user.rotations").unwrap(), 1, "the step is a rotation: {step}");
+    (planet, seeded, outcome)
+}
+
+/// The response counts: one request, the new refresh token is saved, and the session goes on.
+fn is_read(step: &Value) {
+    let (planet, seeded, outcome) = rotate(step);
+    outcome.unwrap_or_else(|error| panic!("{step}: {error}"));
+    assert_eq!(planet.requests(), 1, "{step}");
+    planet.assert_alive(&seeded, 1);
+    planet.session().refresh().unwrap();
+    planet.assert_alive(&seeded, 2);
+}
+
+/// What the M2M client gets from these bytes, and after how many requests.
+fn raw(bytes: &str) -> (planetkey::Result<String>, u64) {
+    let simulator = simulator();
+    simulator.script("m2m.token", &json!({"steps": [{ "raw": bytes }], "repeat": true})).unwrap();
+    let outcome = simulator_session(&simulator, &simulator_options(&simulator)).access_token();
+    (outcome.map(|token| token.to_string()), simulator.count("m2m.token").unwrap())
+}
+
+/// An error of a response that came: the server is not asked again.
+fn error(response: Response) -> Error {
+    let bench = bench();
+    bench.fake.answers(response);
+    let error = bench.session.access_token().unwrap_err();
+    assert_eq!(bench.fake.count(), 1);
+    error
+}
+
+#[test]
+fn i10_03_no_coding_is_asked_for() {
+    let planet = Planet::new();
+    planet.seed(&json!({"age": 3600, "scope": "planet openid offline_access"}));
+    let session = planet.session();
+    session.access_token().unwrap();
+    session.userinfo().unwrap();
+    simulator_session(&planet.simulator, &simulator_options(&planet.simulator)).access_token().unwrap();
+    for target in ["user.metadata", "user.token", "user.userinfo", "m2m.token"] {
+        let accepted = header(&planet.simulator, target, 0, "accept-encoding");
+        assert_eq!(accepted.as_deref(), Some("identity"), "{target}");
+    }
+}
+
+#[test]
+fn i10_03_a_compressed_rotation_is_saved() {
+    for coding in ["gzip", "deflate", "raw_deflate"] {
+        is_read(&json!({ "content_coding": coding }));
+    }
+    is_read(&json!({"content_coding": "gzip", "headers": {"Content-Encoding": "X-GZIP, identity"}}));
+    // A label without a coding, as a proxy leaves it behind that has decoded the body.
+    for label in ["gzip", "br", "UTF-8", "none"] {
+        is_read(&json!({"headers": {"Content-Encoding": label}}));
+    }
+}
+
+#[test]
+fn i10_03_labels_statuses_and_many_headers_lose_no_rotation() {
+    for label in [json!("text/plain"), json!("text/html; charset=utf-8"), json!("application/vnd.x+json"), json!(""), Value::Null]
+    {
+        is_read(&json!({"headers": {"Content-Type": label}}));
+    }
+    // A proxy that changes a response says so (RFC 9110 15.3.4).
+    for status in [201, 203] {
+        is_read(&json!({"status": status, "token_response": {}}));
+    }
+    let many = |number: u32| (0..number).map(|number| json!([format!("X-{number}"), "v".repeat(50)])).collect::<Vec<Value>>();
+    is_read(&json!({"headers": many(150)}));
+    is_read(&json!({"headers": many(4000)}));
+}
+
+/// Every document of a server is read in one way.
+#[test]
+fn i10_03_json_is_json_whatever_its_label_and_with_a_byte_order_mark() {
+    let labels = ["text/plain", "text/html", "application/octet-stream", "application/jwk-set+json"];
+    for (label, mark) in labels.into_iter().flat_map(|label| [(label, ""), (label, "\u{feff}")]) {
+        let wire = Wire::new();
+        let (patience, deadline_ms) = (Patience::Patient, wire.deadline_ms());
+        let answers = |document: Value| wire.fake.answers(answer(200, label, format!("{mark}\r\n{document}")));
+        answers(json!({"issuer": ISSUER, "token_endpoint": format!("{ISSUER}/token")}));
+        metadata::fetch(&wire.http, ISSUER, ISSUER, false, patience, deadline_ms).unwrap();
+        answers(crate::common::jwks(&[&Signer::rsa("key").jwk]));
+        jwks::fetch(&wire.http, &endpoint("jwks"), patience, deadline_ms).unwrap();
+        answers(json!({"sub": SUBJECT}));
+        userinfo::request(&wire.http, &endpoint("userinfo"), &Secret::from("t"), patience, deadline_ms).unwrap();
+        answers(json!({"active": true}));
+        let token = Secret::from("t");
+        introspection::introspect(&wire.http, &endpoint("i"), &public_client(), &token, None, patience, deadline_ms).unwrap();
+        answers(json!({
+            "device_code": "d", "user_code": "u", "verification_uri": "https://as.example/device", "expires_in": 900,
+        }));
+        device_code::authorize(&wire.http, &endpoint("d"), &public_client(), &[], None, &[], false, patience, deadline_ms)
+            .unwrap();
+        // A refusal too: invalid_grant is not asked about a second time.
+        let home = Home::new();
+        home.seed(&json!({"_iat": NOW - 3600, "_exp": NOW}));
+        home.fake.answers(answer(200, label, format!("{mark}{}", token_document())));
+        assert_eq!((ask(&home.person()).as_str(), home.refresh_token().as_str()), ("labelled", "next"), "{label} {mark:?}");
+        home.fake.answers(answer(400, label, format!("{mark}{}", json!({"error": "invalid_grant"}))));
+        assert_eq!(home.person().refresh().unwrap_err().reason(), Some("revoked"), "{label} {mark:?}");
+    }
+    // A page is none.
+    let error = error(answer(200, "text/html", "<html>{}</html>"));
+    assert_eq!((error.status(), error.http_status(), error.retryable()), (Status::Protocol, Some(200), true));
+}
+
+fn token_document() -> Value {
+    json!({"access_token": "labelled", "refresh_token": "next", "token_type": "Bearer", "expires_in": 3600})
+}
+
+#[test]
+fn i10_03_what_cannot_be_decoded_is_named() {
+    let gzip = encoded("gzip", token_document().to_string().as_bytes());
+    let mut damaged = gzip.clone();
+    let crc = damaged.len() - 8;
+    damaged[crc] ^= 1;
+    let six = ["gzip"; 6].join(", ");
+    for (label, body, named) in [
+        ("br", &gzip[..], "Content-Encoding br, which is not supported (gzip and deflate are)"),
+        ("zstd\u{7}", &gzip[..], "Content-Encoding zstd"),
+        (six.as_str(), &gzip[..], "not supported"),
+        ("gzip", b"<html>", "Content-Encoding gzip"),
+        ("gzip", &gzip[..gzip.len() - 9], "Content-Encoding gzip"),
+        ("gzip", &damaged[..], "Content-Encoding gzip"),
+        ("deflate", &gzip[..], "Content-Encoding deflate"),
+    ] {
+        for status in [200, 400, 503] {
+            let simulator = simulator();
+            let label: String = label.chars().filter(|c| !c.is_control()).collect();
+            let step = json!({"status": status, "body_base64": STANDARD.encode(body), "headers": {"Content-Encoding": label}});
+            simulator.script("m2m.token", &json!({"steps": [step], "repeat": true})).unwrap();
+            let error = simulator_session(&simulator, &simulator_options(&simulator)).access_token().unwrap_err();
+            if status == 503 {
+                assert_eq!((error.status(), error.http_status()), (Status::Unavailable, Some(503)), "{label}: {error}");
+                continue;
+            }
+            assert_eq!((error.status(), error.http_status()), (Status::Protocol, Some(status)), "{label}: {error}");
+            assert!(error.message().contains(named), "{label}: {error}");
+            assert!(!format!("{error:?}").contains("labelled"));
+        }
+    }
+}
+
+/// The limit counts decoded, and what is beyond it is never built.
+#[test]
+fn i10_03_a_decompression_bomb_is_too_large() {
+    let decoded = |codings: &str, body: Vec<u8>| decode(codings, planetkey::http::Body(body));
+    for (label, coding) in [("gzip", "gzip"), ("deflate", "zlib"), ("deflate", "raw")] {
+        let fits = vec![b' '; MAX_BODY_BYTES];
+        assert_eq!(decoded(label, encoded(coding, &fits)).unwrap().0, fits);
+        for size in [MAX_BODY_BYTES + 1, 50 * MAX_BODY_BYTES] {
+            let outcome = decoded(label, encoded(coding, &vec![b' '; size]));
+            assert!(matches!(outcome, Err(Undecoded::TooLarge)), "{label} {size}: {outcome:?}");
+        }
+    }
+    // Bombs in members, and one in the other.
+    let members = encoded("gzip", &vec![b' '; MAX_BODY_BYTES / 2 + 1]).repeat(2);
+    assert!(matches!(decoded("gzip", members), Err(Undecoded::TooLarge)));
+    let nested = encoded("gzip", &encoded("gzip", &vec![0; 200 * MAX_BODY_BYTES]));
+    assert!(nested.len() < 10_000, "{}", nested.len());
+    assert!(matches!(decoded("gzip, gzip", nested), Err(Undecoded::TooLarge)));
+    // Two members are one text, and what follows them is none of it.
+    let members = [encoded("gzip", b"{\"a\":"), encoded("gzip", b"1}"), b"\0\0trailer".to_vec()].concat();
+    assert_eq!(decoded("gzip", members).unwrap().0, b"{\"a\":1}");
+    let twice = encoded("zlib", &encoded("gzip", b"<html>"));
+    assert_eq!(decoded("gzip, deflate", twice).unwrap().0, b"<html>");
+
+    let (planet, _, outcome) = {
+        let planet = Planet::new();
+        let seeded = planet.seed_expired();
+        let bomb = STANDARD.encode(encoded("gzip", &vec![b' '; 20 * MAX_BODY_BYTES]));
+        planet.simulator.script("user.token", &json!([{"body_base64": bomb, "headers": {"Content-Encoding": "gzip"}}])).unwrap();
+        let outcome = planet.session().access_token().map(|token| token.to_string());
+        (planet, seeded, outcome)
+    };
+    let error = outcome.unwrap_err();
+    assert!(error.status() == Status::Protocol && error.message().contains("1 MiB"), "{error}");
+    assert_eq!(planet.requests(), 1, "the response came: the refresh token is not sent again");
+}
+
+/// What was sent is used up: sent again at once it would end the session at a server that detects reuse.
+#[test]
+fn i10_03_an_unusable_response_is_not_followed_by_the_same_refresh_token() {
+    for step in [
+        json!({"content_coding": "gzip", "headers": {"Content-Encoding": "br"}}),
+        json!({"token_response": {"set": {"token_type": "mac"}, "remove": ["refresh_token"]}}),
+        json!({"token_response": {"remove": ["access_token", "refresh_token"]}}),
+        json!({"status": 204, "token_response": {}}),
+        json!({"fault": "huge"}),
+    ] {
+        let (planet, seeded, outcome) = rotate(&step);
+        let error = outcome.unwrap_err();
+        assert_eq!((error.status(), error.is_ambiguous()), (Status::Protocol, true), "{step}: {error}");
+        assert_eq!(planet.requests(), 1, "{step}");
+        assert_eq!(planet.simulator.count("user.reuse").unwrap(), 0, "{step}");
+        assert_eq!(planet.family(&seeded)["alive"], true, "{step}");
+    }
+}
+
+#[test]
+fn i10_03_after_an_unusable_response_newer_tokens_of_another_program_count() {
+    for (late, members, sent) in [
+        (false, json!({"access_token": "other", "refresh_token": "next"}), 1),
+        (true, json!({"access_token": "other", "refresh_token": "next"}), 1),
+        // What the other program saved has expired by now: its refresh token is not the one that was sent.
+        (false, json!({"_iat": NOW - 3600, "_exp": NOW, "refresh_token": "next"}), 2),
+    ] {
+        let home = Home::new();
+        home.seed(&json!({"_iat": NOW - 3600, "_exp": NOW}));
+        let (file, newer) = (home.token_file(), sdk_bytes(&seeded(&members)));
+        let mut options = home.options();
+        if late {
+            let (clock, after_ms) = (home.clock.clone(), 60);
+            options.runtime.clock = std::sync::Arc::new(LateWriter { clock, file, newer, after_ms });
+            home.fake.answers(answer(200, "text/html", "<html>"));
+        } else {
+            home.fake.then(move || {
+                sdk_write(&file, &newer);
+                Ok(answer(200, "text/html", "<html>"))
+            });
+        }
+        let token = ask(&person(&options));
+        assert_eq!(token, if sent == 1 { "other" } else { "access-1" }, "{late} {members}");
+        assert_eq!(home.sent(), [SEEDED_REFRESH, "next"][..sent]);
+    }
+}
+
+/// The next attempt comes by backoff, in whatever process.
+#[test]
+fn i10_03_after_an_unusable_response_the_next_attempt_backs_off() {
+    let home = Home::new();
+    home.seed(&json!({"_iat": NOW - 3600, "_exp": NOW}));
+    home.fake.always(|_| Ok(answer(200, "text/html", "<html>")));
+    let session = home.person();
+    for _ in 0..10 {
+        assert_eq!(session.access_token().unwrap_err().status(), Status::Protocol);
+        assert_eq!(home.person().access_token().unwrap_err().status(), Status::Protocol);
+    }
+    assert_eq!((home.fake.count(), home.refresh_token().as_str()), (1, SEEDED_REFRESH));
+    home.fake.always(|number| Ok(token(&rotated(number))));
+    home.advance(3600);
+    assert!(ask(&session).starts_with("access-"));
+    assert_eq!(home.sent(), [SEEDED_REFRESH; 2]);
+}
+
+#[test]
+fn i10_11_malformed_header_lines_lose_no_rotation() {
+    for lines in [
+        json!(["X-Space : v"]),
+        json!(["X-Tab\t: v"]),
+        json!(["X-Folded: one", "  two", "\tthree"]),
+        json!(["X-Control: a\u{1}b\u{7f}c"]),
+        json!(["a line without a colon"]),
+        json!([": no name"]),
+        json!(["X(bad)name: v"]),
+        json!(["X-Not-Ascii: \u{fc}\u{20ac}", "X-N\u{e4}me: v"]),
+        json!(["Retry-After : 5", "no colon", "X: a", " b", "Date: never"]),
+    ] {
+        is_read(&json!({ "header_lines": lines }));
+    }
+}
+
+#[test]
+fn i10_11_a_body_without_its_end_counts_when_it_is_a_whole_object() {
+    for fault in ["no_last_chunk", "no_last_line", "truncate"] {
+        is_read(&json!({ "fault": fault }));
+        is_read(&json!({"fault": fault, "content_coding": "gzip"}));
+    }
+    // A refusal is read, too, and a status that needs no body is believed.
+    for (status, body, wanted) in [
+        (400, r#"{"error":"invalid_client"}"#, (Status::Misconfigured, 1)),
+        (500, "<html>half a pa", (Status::Unavailable, 2)),
+        (400, "<html>half a pa", (Status::Unavailable, 3)),
+    ] {
+        let simulator = simulator();
+        let step = json!({"status": status, "body": body, "fault": "no_last_chunk"});
+        simulator.script("m2m.token", &json!({"steps": [step], "repeat": true})).unwrap();
+        let error = simulator_session(&simulator, &simulator_options(&simulator)).access_token().unwrap_err();
+        assert_eq!((error.status(), simulator.count("m2m.token").unwrap()), wanted, "{status} {body}: {error}");
+    }
+}
+
+/// What is cut off within its content is lost, however it ends, and is looked for and repeated as before.
+#[test]
+fn i10_11_half_an_object_is_no_response() {
+    for step in [json!({"fault": "cut"}), json!({"fault": "cut", "content_coding": "gzip"})] {
+        let (planet, _, outcome) = rotate(&step);
+        assert_eq!(outcome.unwrap_err().reason(), Some("revoked"), "{step}");
+        assert_eq!((planet.requests(), planet.simulator.count("user.reuse").unwrap()), (2, 1), "{step}");
+    }
+    for body in ["{\"access_token\":\"a\"", "[{}]", "\"a\"", "1", "{}{}", "{} trailing"] {
+        let chunk = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{body}", body.len());
+        let (outcome, requests) = raw(&chunk);
+        let error = outcome.unwrap_err();
+        assert_eq!((error.status(), requests), (Status::Unavailable, 3), "{body}: {error}");
+    }
+}
+
+/// The checks that keep one response from being taken for another stay.
+#[test]
+fn i10_11_contradicting_lengths_are_still_refused() {
+    let body = r#"{"access_token":"lenient","token_type":"Bearer","expires_in":60}"#;
+    let length = body.len();
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n";
+    for lines in [
+        format!("Content-Length: {length}\r\nContent-Length: {}", length - 1),
+        format!("Content-Length : {length}\r\nContent-Length: {}", length - 1),
+        format!("Content-Length: {length}x"),
+        "Content-Length: -1".to_owned(),
+        format!("Content-Length: {length}, 5"),
+        format!("Content-Length: {length}\r\n 5"),
+        format!("Content-Length: {length}\r\nTransfer-Encoding : chunked"),
+    ] {
+        let (outcome, requests) = raw(&format!("{head}{lines}\r\n\r\n{body}"));
+        let outcome = outcome.map_err(|error| error.status());
+        assert_eq!((outcome, requests), (Err(Status::Unavailable), 3), "{lines}");
+    }
+    // The same length twice contradicts nothing, and a space before the colon is read.
+    for lines in [format!("Content-Length: {length}\r\nContent-Length : {length}"), format!("Content-Length : {length}")] {
+        let (outcome, requests) = raw(&format!("{head}{lines}\r\n\r\n{body}rest"));
+        assert_eq!((outcome.unwrap().as_str(), requests), ("lenient", 1), "{lines}");
+    }
+}

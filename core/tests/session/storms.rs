@@ -1,0 +1,250 @@
+//! Eight processes and a server or an API in trouble, by a clock that nobody waits for (issue 10, 6 and 8).
+
+use crate::common::*;
+use planetkey::clock::{Clock, ManualClock};
+use planetkey::http::TransportFailure;
+use planetkey::{Options, Session, Status};
+use serde_json::json;
+use std::sync::Arc;
+use std::time::Duration;
+
+const PROCESSES: usize = 8;
+const MINUTE_MS: u64 = 60_000;
+
+/// Sessions that share nothing but the files, each with other random numbers.
+fn processes(home: &Home, open: fn(&Options) -> Session) -> Vec<Session> {
+    let numbers = [0x00, 0x20, 0x40, 0x60, 0x80, 0xa0, 0xc0, 0xff];
+    assert_eq!(numbers.len(), PROCESSES);
+    let with = |random: u8| {
+        let mut options = home.options();
+        options.runtime.random = Arc::new(Fixed(random));
+        open(&options)
+    };
+    numbers.into_iter().map(with).collect()
+}
+
+/// Each process does its work every 50 ms for four minutes; the requests of each minute.
+fn requests_by_minute(home: &Home, processes: &[Session], work: impl Fn(&Session)) -> Vec<usize> {
+    let started = home.clock.now().monotonic_ms;
+    let elapsed = || home.clock.now().monotonic_ms - started;
+    let mut minutes = Vec::new();
+    let mut before = home.fake.count();
+    for minute in 1..=4 {
+        while elapsed() < minute * MINUTE_MS {
+            for session in processes {
+                work(session);
+            }
+            home.clock.advance(Duration::from_millis(50));
+        }
+        minutes.push(home.fake.count() - before);
+        before = home.fake.count();
+    }
+    minutes
+}
+
+fn assert_few(minutes: &[usize], what: &str) {
+    assert!(minutes[0] <= 12 && minutes[0] > 1, "{what}: {minutes:?}");
+    assert!(minutes[1..].iter().all(|requests| (1..=4).contains(requests)), "{what}: {minutes:?}");
+}
+
+fn failing(case: &str) -> Outcome {
+    match case {
+        "503" => Ok(busy(503, None)),
+        "500" => Ok(busy(500, None)),
+        "429" => Ok(busy(429, None)),
+        "page" => Ok(answer(200, "text/html", "<html>")),
+        "temporarily_unavailable" => Ok(oauth_error(400, "temporarily_unavailable")),
+        "reset" => Err(TransportFailure::Ambiguous("connection reset".into())),
+        "stalled" => Err(TransportFailure::TimedOut(true)),
+        _ => panic!("{case}"),
+    }
+}
+
+#[test]
+fn i10_08_eight_processes_ask_a_server_in_trouble_twelve_times_a_minute_and_four_times_in_later_ones() {
+    for case in ["503", "500", "429", "page", "temporarily_unavailable", "reset", "stalled"] {
+        for (who, open) in [("machine", machine as fn(&Options) -> Session), ("person", person)] {
+            let home = Home::new();
+            home.seed(&json!({"_iat": NOW - 3600, "_exp": NOW}));
+            home.fake.always(move |_| failing(case));
+            let all = processes(&home, open);
+            let minutes = requests_by_minute(&home, &all, |session| {
+                session.access_token().unwrap_err();
+            });
+            assert_few(&minutes, &format!("{case}, {who}"));
+            // The server recovers: the next attempt is not far away, and serves all of them.
+            home.fake.always(|number| Ok(token(&rotated(number + 1000))));
+            home.advance(30);
+            let before = home.fake.count();
+            for session in &all {
+                assert!(ask(session).starts_with("access-"), "{case}, {who}");
+            }
+            assert_eq!(home.fake.count(), before + 1, "{case}, {who}");
+        }
+    }
+}
+
+/// Also processes that come and go learn of the failures of the others.
+#[test]
+fn i10_08_the_waits_grow_from_one_process_to_the_next() {
+    let home = Home::new();
+    home.fake.always(|_| Ok(busy(503, None)));
+    let mut waits = Vec::new();
+    for _ in 0..8 {
+        home.machine().access_token().unwrap_err();
+        let wait = home.machine().access_token().unwrap_err().retry_after_ms().unwrap();
+        waits.push(wait);
+        home.clock.advance(Duration::from_millis(wait));
+    }
+    assert!(waits[..5].windows(2).all(|pair| pair[0] < pair[1]) && waits[7] >= 15_000, "{waits:?}");
+    // A token ends the count.
+    home.fake.always(|number| Ok(token(&rotated(number))));
+    assert!(ask(&home.machine()).starts_with("access-"));
+    home.advance(7200);
+    home.fake.always(|_| Ok(busy(503, None)));
+    home.machine().access_token().unwrap_err();
+    let wait = home.machine().access_token().unwrap_err().retry_after_ms().unwrap();
+    assert!(wait <= 1_000, "{wait}");
+    // So does time: what failed an hour ago says nothing about now.
+    for _ in 0..6 {
+        home.advance(31);
+        home.machine().access_token().unwrap_err();
+    }
+    home.advance(3600);
+    home.machine().access_token().unwrap_err();
+    let wait = home.machine().access_token().unwrap_err().retry_after_ms().unwrap();
+    assert!(wait <= 1_000, "{wait}");
+}
+
+#[test]
+fn i10_08_an_api_that_refuses_every_token_causes_few_refreshes() {
+    for (who, open) in [("machine", machine as fn(&Options) -> Session), ("person", person)] {
+        let home = Home::new();
+        home.seed(&json!({}));
+        let all = processes(&home, open);
+        let minutes = requests_by_minute(&home, &all, |session| {
+            let token = session.access_token().unwrap();
+            session.should_retry(&token, 401, None).unwrap();
+            // The request is repeated, and refused again.
+            let token = session.access_token().unwrap();
+            session.should_retry(&token, 401, None).unwrap();
+        });
+        assert_few(&minutes, who);
+    }
+}
+
+/// One token that an API refuses is replaced at once, however often that has happened before.
+#[test]
+fn i10_08_an_api_that_takes_the_next_token_is_served_at_once() {
+    let home = Home::new();
+    let session = home.machine();
+    for number in 0..6 {
+        let refused = session.access_token().unwrap();
+        assert!(session.should_retry(&refused, 401, None).unwrap(), "{number}");
+        // The next one lives its life, and is renewed because that ends.
+        let taken = session.access_token().unwrap();
+        assert_ne!(*refused, *taken);
+        assert_eq!(home.fake.count(), 2 * number + 2);
+        home.advance(3600);
+    }
+}
+
+/// A client that waits twice as long for an answer is not kept from it by one that has less patience.
+#[test]
+fn i10_08_the_short_deadline_of_one_process_is_not_the_failure_of_another() {
+    let home = Home::new();
+    let hasty = machine(&Options { timeout_ms: Some(200), ..home.options() });
+    home.fake.always(|_| Err(TransportFailure::TimedOut(true)));
+    assert_eq!(hasty.access_token().unwrap_err().status(), Status::Timeout);
+    let second = machine(&Options { timeout_ms: Some(300), ..home.options() });
+    let requests = home.fake.count();
+    assert_eq!(second.access_token().unwrap_err().status(), Status::Timeout);
+    assert_eq!(home.fake.count(), requests, "it has hardly more patience");
+    home.fake.always(|_| Ok(token(&json!({"access_token": "access-late", "expires_in": 3600}))));
+    assert_eq!(ask(&home.machine()), "access-late");
+}
+
+#[test]
+fn i10_06_the_failure_of_the_background_is_not_the_callers() {
+    for case in ["503", "page", "reset", "stalled"] {
+        let bench = bench();
+        bench.token();
+        bench.clock.advance(Duration::from_millis(3_594_900));
+        bench.fake.then(move || failing(case));
+        bench.token();
+        bench.fake.wait_requests(2);
+        eventually(|| bench.session.refresh().is_err());
+        assert_eq!(bench.fake.count(), 2, "{case}");
+        // The failure is not half a second old when the token ends.
+        bench.clock.advance(Duration::from_millis(200));
+        assert_eq!(bench.token(), "token-2", "{case}");
+        assert_eq!(bench.fake.count(), 3, "{case}");
+    }
+}
+
+#[test]
+fn i10_06_a_caller_does_not_get_the_failure_of_a_renewal_that_had_less_time() {
+    let bench = bench();
+    bench.token();
+    bench.advance(3000);
+    bench.fake.close();
+    bench.fake.fails(TransportFailure::TimedOut(true));
+    bench.token();
+    bench.fake.wait_held(1);
+    // The token ends while that one is under way; callers join it.
+    bench.advance(600);
+    std::thread::scope(|scope| {
+        let callers: Vec<_> = (0..8).map(|_| scope.spawn(|| bench.session.access_token())).collect();
+        // Those who have not joined yet when it ends make no difference.
+        bench.fake.open();
+        for caller in callers {
+            assert_eq!(&*caller.join().unwrap().unwrap(), "token-2");
+        }
+    });
+    assert_eq!(bench.fake.count(), 3, "one attempt for all of them");
+}
+
+/// SIGSTOP, or a function that is frozen between two invocations: when it goes on, the time of what was under way is long over.
+#[test]
+fn i10_06_a_process_that_was_stopped_gets_a_token_when_it_goes_on() {
+    for in_background in [true, false] {
+        let (fake, clock) = (Fake::new(), Arc::new(ManualClock::new(NOW)));
+        let session = m2m(&options(&fake, &clock));
+        if in_background {
+            session.access_token().unwrap();
+            clock.advance(Duration::from_secs(3000));
+        }
+        let stopped = clock.clone();
+        let requests = fake.count();
+        fake.then(move || {
+            stopped.advance(Duration::from_secs(3600));
+            Err(TransportFailure::TimedOut(true))
+        });
+        if in_background {
+            let _ = session.access_token();
+        } else {
+            // The caller was stopped as well, and its time is over.
+            assert_eq!(session.access_token().unwrap_err().status(), Status::Timeout);
+        }
+        eventually(|| clock.now().unix_ms >= (NOW + 3600) * 1000);
+        eventually(|| session.access_token().is_ok());
+        assert_eq!(fake.count(), requests + 2, "{in_background}");
+        let token = session.access_token().unwrap();
+        assert!(token.starts_with("token-"), "{}", &*token);
+    }
+}
+
+/// What the server asked for holds for everybody, whoever heard it.
+#[test]
+fn i10_06_retry_after_in_the_background_holds_for_callers() {
+    let bench = bench();
+    bench.token();
+    bench.advance(3500);
+    bench.fake.answers(busy(429, Some("600")));
+    bench.token();
+    bench.fake.wait_requests(2);
+    eventually(|| bench.session.refresh().is_err());
+    bench.advance(100);
+    assert_eq!(bench.session.access_token().unwrap_err().retry_after_ms(), Some(500_000));
+    assert_eq!(bench.fake.count(), 2);
+}

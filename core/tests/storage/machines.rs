@@ -1,0 +1,58 @@
+//! The tokens of a machine-to-machine client on disk: what is its own, and what is a person's.
+
+use crate::common::*;
+use planetkey::{M2mOptions, Options, Session};
+use serde_json::json;
+use std::path::Path;
+
+/// The configuration of a machine-to-machine client, as Planet's SDK saves it.
+fn machine_config() -> serde_json::Value {
+    json!({
+        "client_type": "oidc_client_credentials_secret", "auth_server": "https://services.sentinel-hub.com/auth/realms/main",
+        "token_endpoint": "https://services.sentinel-hub.com/auth/realms/main/protocol/openid-connect/token",
+        "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET,
+    })
+}
+
+/// Two processes share what is saved in this directory, although a server has given the machine a refresh token, too.
+fn assert_shared(home: &Home, directory: &Path, open: impl Fn() -> Session) {
+    let file = directory.join("token.json");
+    home.write(&file, &seeded(&json!({"scope": ""})));
+    assert_eq!((ask(&open()).as_str(), home.fake.count()), (SEEDED, 0), "what Planet's SDK has saved is used");
+    home.advance(3600);
+    home.fake.always(|number| Ok(token(&rotated(number))));
+    let first = open();
+    let token = ask(&first);
+    assert_eq!((token.starts_with("access-"), home.fake.count()), (true, 1), "{token}");
+    assert_eq!(read_json(&file)["access_token"], json!(token));
+    assert_eq!((ask(&open()), home.fake.count()), (token, 1));
+    assert_eq!(first.status().notes(), &[] as &[String]);
+}
+
+#[test]
+fn i10_09_a_machine_shares_its_file_although_it_holds_a_refresh_token() {
+    let home = Home::new();
+    assert_shared(&home, home.machine_file().parent().unwrap(), || home.machine());
+
+    // A profile of its own, opened by name, and named as the place of the same client.
+    let home = Home::new();
+    let directory = home.path().join(".planet/cluster");
+    home.write(&directory.join("auth_client.json"), &machine_config());
+    assert_shared(&home, &directory, || Session::from_profile("cluster", &home.options()).unwrap());
+    let home = Home::new();
+    let directory = home.path().join(".planet/cluster");
+    home.write(&directory.join("auth_client.json"), &machine_config());
+    let named = Options { profile: Some("cluster".into()), ..home.options() };
+    assert_shared(&home, &directory, || Session::from_m2m(CLIENT_ID, CLIENT_SECRET, &M2mOptions::default(), &named).unwrap());
+}
+
+#[test]
+fn i10_09_the_session_of_a_person_in_a_place_that_is_nobodys_own_is_left_alone() {
+    let home = Home::new();
+    home.seed(&json!({"scope": ""}));
+    let before = home.tokens();
+    let options = Options { profile: Some(PERSON.to_owned()), ..home.options() };
+    let session = Session::from_m2m(CLIENT_ID, CLIENT_SECRET, &M2mOptions::default(), &options).unwrap();
+    assert_eq!((ask(&session).as_str(), home.fake.count()), ("access-1", 1));
+    assert_eq!(home.tokens(), before);
+}
