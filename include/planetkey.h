@@ -51,7 +51,7 @@
 #ifndef PLANETKEY_H
 #define PLANETKEY_H
 
-/* Made by cbindgen from ffi/src: change it there, then run UPDATE_HEADER=1 cargo test -p planetkey-ffi --test header. */
+/* Made by cbindgen from ffi/src: change it there, then run UPDATE_HEADER=1 cargo test -p planetkey-ffi --test main header. */
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,24 +1,29 @@
-// Builds the addon and puts it beside index.cjs: `node build-addon.mjs [release|dist]`.
+// Builds the addon and puts it beside index.cjs: `node build-addon.mjs [dist]`. For a package (`dist`) it holds no debugging information.
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, existsSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 
-const profile = process.argv[2] ?? 'release';
+const packed = process.argv[2] === 'dist';
 const here = import.meta.dirname;
+// One build for every use: without the paths of this machine, as ffi/install makes it.
 const env = { ...process.env };
+if (process.platform !== 'win32') env.RUSTFLAGS = execFileSync(join(here, '../../ffi/path-flags'), { encoding: 'utf8' }).trim();
 const cargo = (...args) => execFileSync('cargo', args, { cwd: here, env, stdio: ['ignore', 'pipe', 'inherit'], maxBuffer: 1 << 28 });
 
 const { target_directory, workspace_root } = JSON.parse(cargo('metadata', '--no-deps', '--format-version', '1'));
-if (profile === 'dist') env.RUSTFLAGS = execFileSync(join(workspace_root, 'ffi', 'path-flags'), { encoding: 'utf8' }).trim();
-cargo('build', '--locked', '--package', 'planetkey-node', '--profile', profile);
+cargo('build', '--locked', '--package', 'planetkey-node', '--release');
 
 const library = { darwin: 'libplanetkey_node.dylib', win32: 'planetkey_node.dll' }[process.platform] ?? 'libplanetkey_node.so';
 // Renamed into place, because a process may have the old one mapped.
-copyFileSync(join(target_directory, profile, library), join(here, 'planetkey.node.new'));
+copyFileSync(join(target_directory, 'release', library), join(here, 'planetkey.node.new'));
+if (packed && process.platform !== 'win32') {
+  const what = process.platform === 'darwin' ? '-x' : '--strip-all';
+  execFileSync(process.env.STRIP ?? 'strip', [what, join(here, 'planetkey.node.new')], { stdio: 'inherit' });
+}
 renameSync(join(here, 'planetkey.node.new'), join(here, 'planetkey.node'));
 
 // npm packs only what lies in the package's own directory.
-if (profile === 'dist') {
+if (packed) {
   for (const licence of ['LICENSE-APACHE', 'LICENSE-MIT']) {
     if (existsSync(join(workspace_root, licence))) copyFileSync(join(workspace_root, licence), join(here, licence));
   }

@@ -1,5 +1,4 @@
 //! The error taxonomy as data: `tests/vectors/errors.json` is what the core says, and every language is held against that file.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use planetkey::{Error, REASONS, Status};
 use std::path::PathBuf;

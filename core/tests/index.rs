@@ -1,5 +1,4 @@
 //! `tests/README.md` against the tests: every test that it names exists, every number has one, and none is left out.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

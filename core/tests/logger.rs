@@ -1,11 +1,7 @@
 //! Fault 99 with a logger: one that calls the session back from inside the renewal neither waits for itself nor keeps others waiting.
-//! Its own test program, because a process has one logger.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+//! In a process of its own, because a process has one logger.
 
-#[path = "common/mod.rs"]
-mod common;
-
-use common::*;
+use crate::common::*;
 use planetkey::{Session, Status};
 use std::sync::{Mutex, OnceLock};
 
@@ -33,6 +29,9 @@ impl log::Log for Shipping {
 
 #[test]
 fn f099_a_logger_that_calls_the_session_does_not_wait_for_itself() {
+    if !in_a_process_of_its_own(module_path!(), "f099_a_logger_that_calls_the_session_does_not_wait_for_itself") {
+        return;
+    }
     log::set_logger(&Shipping).unwrap();
     log::set_max_level(log::LevelFilter::Warn);
     let (fake, clock) = (Fake::new(), std::sync::Arc::new(planetkey::clock::ManualClock::new(NOW)));

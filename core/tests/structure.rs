@@ -1,5 +1,4 @@
 //! The layers of the core, by its imports: a module uses only what is below it, and the files of a folder use each other in no circle.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

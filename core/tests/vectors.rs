@@ -1,5 +1,4 @@
 //! Drives the shared cases of `tests/vectors` against the core; `tests/vectors/README.md` documents their form.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use planetkey::profile::{FixedEnvironment, HOME_VARIABLE};
 use planetkey::{ApiKeyTransport, Authorization, Error, M2mOptions, Options, Result, Session};

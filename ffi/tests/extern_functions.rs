@@ -1,6 +1,5 @@
 //! The extern functions, called as C calls them. AddressSanitizer sees into these calls when the whole test is built with it
 //! (`make test-asan`), which a sanitizer in C programs cannot.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 // SAFETY of every block below: pointers are NULL where that is allowed, or came from the library and are freed once.
 #![allow(clippy::undocumented_unsafe_blocks)]
 
@@ -20,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The log callback is the process's: its test runs alone, so that no other test is inside the callback when it is replaced.
 static LOGGING: RwLock<()> = RwLock::new(());
 
-fn not_logging() -> RwLockReadGuard<'static, ()> {
+pub(crate) fn not_logging() -> RwLockReadGuard<'static, ()> {
     LOGGING.read().unwrap_or_else(PoisonError::into_inner)
 }
 

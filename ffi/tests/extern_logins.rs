@@ -1,5 +1,4 @@
 //! The extern functions of logins, called as C calls them; with AddressSanitizer by `make test-asan`.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 // SAFETY of every block below: pointers are NULL where that is allowed, or came from the library and are freed once.
 #![allow(clippy::undocumented_unsafe_blocks)]
 
@@ -8,6 +7,7 @@ use std::ptr::{null, null_mut};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::extern_functions::not_logging;
 use planetkey_ffi::*;
 use planetkey_simulator::{Settings, Simulator};
 use serde_json::{Value, json};
@@ -90,6 +90,7 @@ impl Shared {
 
 #[test]
 fn life_of_a_login_on_a_device() {
+    let _others = not_logging();
     let (simulator, session) = start();
     let (mut login, mut logged_in, mut error) = (null_mut(), null_mut(), null_mut());
     let mut next_poll_ms = 7;
@@ -121,6 +122,7 @@ fn life_of_a_login_on_a_device() {
 
 #[test]
 fn life_of_a_login_in_a_browser() {
+    let _others = not_logging();
     let (simulator, session) = start();
     let (mut login, mut logged_in, mut error) = (null_mut(), null_mut(), null_mut());
     unsafe {
@@ -147,6 +149,7 @@ fn life_of_a_login_in_a_browser() {
 
 #[test]
 fn f112_a_login_may_be_cancelled_and_freed_while_threads_wait_for_it() {
+    let _others = not_logging();
     let (_simulator, session) = start();
     for in_browser in [true, false] {
         let mut login = null_mut();
@@ -230,6 +233,7 @@ fn options_for(person: &Person, method: planetkey_login_method) -> *mut planetke
 
 #[test]
 fn prompts_are_lent_and_answered() {
+    let _others = not_logging();
     let (simulator, session) = start();
     let (mut logged_in, mut error) = (null_mut(), null_mut());
     use planetkey_login_method::{Browser, Device, Paste};
@@ -274,6 +278,7 @@ fn prompts_are_lent_and_answered() {
 
 #[test]
 fn options_of_a_login_and_bad_input() {
+    let _others = not_logging();
     let (_simulator, session) = start();
     let mut error = null_mut();
     let huge = CString::new(vec![b'a'; (1 << 20) + 1]).unwrap();
@@ -318,6 +323,7 @@ fn options_of_a_login_and_bad_input() {
 
 #[test]
 fn who_is_logged_in_and_the_end_of_it() {
+    let _others = not_logging();
     let (simulator, session) = start();
     let seeded = simulator.seed_session(&json!({ "scope": "planet offline_access openid" })).unwrap().to_string();
     let file = simulator.home().join(".planet/planet-user/token.json");

@@ -1,10 +1,6 @@
 //! What each command prints, and that nothing else is on its output.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
-
-use common::{KEY, OTHER_KEY, OTHER_SECRET, SECRET, Scene, bare, finish};
+use crate::common::{KEY, OTHER_KEY, OTHER_SECRET, SECRET, Scene, bare, finish};
 use serde_json::{Value, json};
 
 /// `PLAKenvironment7f3a:` in base64, written out so that the test does not compute it as the code does.

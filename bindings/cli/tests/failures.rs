@@ -1,12 +1,8 @@
 //! Exit codes: the number of the status, one line that says why, and nothing on the output.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
-
 use std::ffi::OsString;
 
-use common::{KEY, OTHER_KEY, SECRET, Scene, bare, finish};
+use crate::common::{KEY, OTHER_KEY, SECRET, Scene, bare, finish};
 use planetkey::Status;
 use serde_json::json;
 

@@ -1,11 +1,7 @@
 //! Who is logged in, and the end of their session.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
-
-use common::person::USER_TOKEN;
-use common::{Run, Scene, finish};
+use crate::common::person::USER_TOKEN;
+use crate::common::{Run, Scene, finish};
 use planetkey::Status;
 use serde_json::{Value, json};
 

@@ -1,13 +1,9 @@
 //! `planetkey login`: which credential is kept where, what is tried out before, and what is asked.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
-
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use common::{KEY, OTHER_CLIENT, OTHER_KEY, OTHER_SECRET, Run, SECRET, Scene, finish};
+use crate::common::{KEY, OTHER_CLIENT, OTHER_KEY, OTHER_SECRET, Run, SECRET, Scene, finish};
 use planetkey::Status;
 use serde_json::json;
 

@@ -2,17 +2,14 @@
 
 // A terminal that controls the command is made by Linux's setsid.
 #![cfg(target_os = "linux")]
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
 
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
-use common::person::{BROWSER_PROFILE, USER_TOKEN, visit, word_after};
-use common::terminal::Session;
-use common::{KEY, Scene, finish};
+use crate::common::person::{BROWSER_PROFILE, USER_TOKEN, visit, word_after};
+use crate::common::terminal::Session;
+use crate::common::{KEY, Scene, finish};
 use planetkey::Status;
 use serde_json::{Value, json};
 

@@ -2,15 +2,12 @@
 
 // A terminal that controls the command is made by Linux's setsid.
 #![cfg(target_os = "linux")]
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
 
 use std::net::TcpListener;
 
-use common::person::{BROWSER_PROFILE, USER_TOKEN, word_after};
-use common::terminal::Session;
-use common::{Scene, finish};
+use crate::common::person::{BROWSER_PROFILE, USER_TOKEN, word_after};
+use crate::common::terminal::Session;
+use crate::common::{Scene, finish};
 use planetkey::Status;
 use serde_json::json;
 

@@ -1,10 +1,6 @@
 //! What the options name beats the environment, and is never mixed with it.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
-
-use common::{KEY, OTHER_CLIENT, OTHER_KEY, OTHER_SECRET, SECRET, Scene, finish};
+use crate::common::{KEY, OTHER_CLIENT, OTHER_KEY, OTHER_SECRET, SECRET, Scene, finish};
 use planetkey::Status;
 use serde_json::json;
 

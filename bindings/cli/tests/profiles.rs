@@ -1,10 +1,6 @@
 //! `planetkey profile` and `planetkey reset`.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
-
-use common::{KEY, OTHER_KEY, Run, SECRET, Scene, finish};
+use crate::common::{KEY, OTHER_KEY, Run, SECRET, Scene, finish};
 use planetkey::Status;
 use serde_json::{Value, json};
 

@@ -1,9 +1,6 @@
 //! What of the command's secrets could get out beside its output: by children, by core dumps, and what could get in with a text.
 
 #![cfg(target_os = "linux")]
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
@@ -11,9 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use common::person::{USER_TOKEN, word_after};
-use common::terminal::Session;
-use common::{Scene, finish};
+use crate::common::person::{USER_TOKEN, word_after};
+use crate::common::terminal::Session;
+use crate::common::{Scene, finish};
 use planetkey::Status;
 use planetkey::child::SECRET_VARIABLES;
 use serde_json::{Value, json};

@@ -1,12 +1,8 @@
 //! Sessions on disk: shared by runs of the command, renewed and forgotten.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
-
 use std::process::{Child, Stdio};
 
-use common::{KEY, Run, Scene, finish};
+use crate::common::{KEY, Run, Scene, finish};
 use planetkey::Status;
 use serde_json::{Value, json};
 

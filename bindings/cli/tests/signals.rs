@@ -1,16 +1,13 @@
 //! Ctrl-C and its like while a token is waited for.
 
 #![cfg(unix)]
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
 
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use common::{Scene, finish};
+use crate::common::{Scene, finish};
 use serde_json::{Value, json};
 
 fn start(command: &mut Command) -> Child {

@@ -1,12 +1,8 @@
 //! Secrets from files and standard input, and outputs that nobody reads.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
-
 use std::process::Stdio;
 
-use common::{OTHER_CLIENT, OTHER_KEY, OTHER_SECRET, Scene, finish};
+use crate::common::{OTHER_CLIENT, OTHER_KEY, OTHER_SECRET, Scene, finish};
 use planetkey::Status;
 
 fn client(file: &str) -> [&str; 5] {
@@ -101,5 +97,5 @@ fn an_output_that_cannot_be_written_is_a_failure() {
     assert_eq!(output.status.code(), Some(Status::Storage.number()));
     let message = String::from_utf8(output.stderr).unwrap();
     assert!(message.starts_with("planetkey: STORAGE: cannot write the output: "), "{message}");
-    assert!(!message.contains(common::KEY));
+    assert!(!message.contains(crate::common::KEY));
 }

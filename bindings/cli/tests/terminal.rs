@@ -1,14 +1,11 @@
 //! Questions on a terminal: secrets are typed unseen, and the terminal is as before afterwards.
 
 #![cfg(unix)]
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
 
 use std::io::Read;
 
-use common::terminal::Session;
-use common::{KEY, OTHER_CLIENT, OTHER_KEY, OTHER_SECRET, Scene};
+use crate::common::terminal::Session;
+use crate::common::{KEY, OTHER_CLIENT, OTHER_KEY, OTHER_SECRET, Scene};
 use planetkey::Status;
 
 fn login(scene: &Scene, arguments: &[&str]) -> Session {

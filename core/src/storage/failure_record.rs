@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 /// The form of the file. One with a higher number is read as far as it is understood, and not rewritten.
 const FORM: u64 = 1;
 /// Dead refresh tokens remembered, the youngest last: a backup brings back an old one, not all of them.
-const DEAD_LIMIT: usize = 16;
+const REVOKED_LIMIT: usize = 16;
 /// Failures are forgotten when nothing has failed for so long after the wait for the last one has ended.
 const FAILURES_AGE_MS: u64 = 600_000;
 
@@ -58,23 +58,23 @@ pub struct FailureRecord {
     /// How many attempts in a row have failed at the server, whoever made them.
     failures: u32,
     /// Fingerprints of refresh tokens that the server refused for good.
-    pub dead: Vec<String>,
+    pub revoked: Vec<String>,
     newer: bool,
 }
 
 impl FailureRecord {
     /// Whether this refresh token must not be sent again.
     pub fn is_marked_revoked(&self, fingerprint: &str) -> bool {
-        self.dead.iter().any(|dead| dead == fingerprint)
+        self.revoked.iter().any(|dead| dead == fingerprint)
     }
 
     /// Remembers that the server refused this refresh token.
     pub fn mark_revoked(&mut self, fingerprint: String) {
         // One that is refused again is the youngest, and not the next to be forgotten.
-        self.dead.retain(|dead| *dead != fingerprint);
-        self.dead.push(fingerprint);
-        let surplus = self.dead.len().saturating_sub(DEAD_LIMIT);
-        self.dead.drain(..surplus);
+        self.revoked.retain(|dead| *dead != fingerprint);
+        self.revoked.push(fingerprint);
+        let surplus = self.revoked.len().saturating_sub(REVOKED_LIMIT);
+        self.revoked.drain(..surplus);
     }
 
     /// How long every process must wait, and why.
@@ -130,7 +130,7 @@ impl FailureRecord {
                 .get("failures")
                 .and_then(Value::as_u64)
                 .map_or(0, |number| u32::try_from(number).unwrap_or(u32::MAX)),
-            dead: match members.get("dead") {
+            revoked: match members.get("dead") {
                 Some(Value::Array(dead)) => dead.iter().filter_map(|dead| dead.as_str().map(str::to_owned)).collect(),
                 _ => Vec::new(),
             },
@@ -167,7 +167,7 @@ impl FailureRecord {
             members.insert("not_before".into(), value);
             members.insert("failures".into(), json!(self.failures));
         }
-        members.insert("dead".into(), json!(self.dead));
+        members.insert("dead".into(), json!(self.revoked));
         python_json::to_bytes(&members)
     }
 }

@@ -17,6 +17,20 @@ pub fn child(player: &str, role: &str) -> Command {
     command
 }
 
+/// Whether this is the process of this one test. Otherwise it runs the test in such a process, and there is nothing left to do.
+pub fn in_a_process_of_its_own(module: &str, test: &str) -> bool {
+    const OWN: &str = "PLANETKEY_TEST_OWN_PROCESS";
+    let name = format!("{}::{test}", module.split_once("::").unwrap().1);
+    if std::env::var_os(OWN).is_some_and(|own| *own == *name) {
+        return true;
+    }
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    let output = command.args(["--exact", &name]).env(OWN, &name).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    false
+}
+
 /// In the child: what it is to do.
 pub fn role() -> Option<String> {
     std::env::var(ROLE).ok()

@@ -17,6 +17,7 @@ use planetkey::{M2mOptions, Options, Runtime, Session};
 use planetkey_simulator::{Settings, Simulator};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -335,7 +336,11 @@ pub fn claims(jwt: &str) -> Value {
 }
 
 /// Every record of every crate in this process, as one line each.
-pub struct Logs(Mutex<Vec<(log::Level, String)>>);
+pub struct Logs {
+    lines: Mutex<Vec<(log::Level, String)>>,
+    /// How often a caller of the blocking client waited, by whether its thread was inside an async runtime.
+    blocking: [AtomicUsize; 2],
+}
 
 impl log::Log for Logs {
     fn enabled(&self, _: &log::Metadata<'_>) -> bool {
@@ -344,7 +349,10 @@ impl log::Log for Logs {
 
     fn log(&self, record: &log::Record<'_>) {
         let line = format!("{} {}", record.target(), record.args());
-        self.0.lock().unwrap().push((record.level(), line));
+        self.lines.lock().unwrap().push((record.level(), line));
+        if record.target().starts_with("reqwest::blocking::wait") {
+            self.blocking[usize::from(tokio::runtime::Handle::try_current().is_ok())].fetch_add(1, Ordering::SeqCst);
+        }
     }
 
     fn flush(&self) {}
@@ -353,16 +361,22 @@ impl log::Log for Logs {
 impl Logs {
     /// Lines of the core from this level up that hold a text.
     pub fn with(&self, level: log::Level, text: &str) -> Vec<String> {
-        let records = self.0.lock().unwrap();
+        let records = self.lines.lock().unwrap();
         let fits = |record: &&(log::Level, String)| record.0 <= level && record.1.contains(text);
         records.iter().filter(fits).map(|(_, line)| line.clone()).collect()
+    }
+
+    /// How often a caller of the blocking client waited outside of async runtimes, and inside of one.
+    pub fn blocking_client(&self) -> (usize, usize) {
+        let [outside, inside] = &self.blocking;
+        (outside.load(Ordering::SeqCst), inside.load(Ordering::SeqCst))
     }
 }
 
 /// Starts to collect what is logged.
 pub fn logs() -> &'static Logs {
     static LOGS: OnceLock<Logs> = OnceLock::new();
-    let logs = LOGS.get_or_init(|| Logs(Mutex::default()));
+    let logs = LOGS.get_or_init(|| Logs { lines: Mutex::default(), blocking: Default::default() });
     // A second call meets the logger of the first.
     let _ = log::set_logger(logs);
     log::set_max_level(log::LevelFilter::Trace);

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 
-const PLAYER: &str = "clock_and_files::plays_its_role";
+const PLAYER: &str = "faults::clock_and_files::plays_its_role";
 
 /// What Planet's SDK writes on a machine with the right time, `age` seconds ago: the token's own claims and their copies.
 fn by_the_sdk(age: u64) -> Value {

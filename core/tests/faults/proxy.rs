@@ -86,7 +86,7 @@ const CHILD: &str = "PLANETKEY_TEST_CHILD";
 /// Runs one test of this file in a process whose environment is its own.
 fn child(test: &str, simulator: &Simulator) -> std::process::Output {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", &format!("proxy::{test}")]).env(CHILD, "1");
+    command.args(["--exact", &format!("faults::proxy::{test}")]).env(CHILD, "1");
     for name in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"] {
         command.env_remove(name);
     }

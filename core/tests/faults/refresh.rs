@@ -6,7 +6,7 @@ use planetkey::profile::HOME_VARIABLE;
 use planetkey::{Error, Session, Status};
 use serde_json::{Value, json};
 
-const PLAYER: &str = "refresh::plays_its_role";
+const PLAYER: &str = "faults::refresh::plays_its_role";
 
 /// A home whose session must be renewed before it serves.
 fn expired() -> Home {

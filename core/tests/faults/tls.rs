@@ -141,7 +141,7 @@ const CHILD: &str = "PLANETKEY_TEST_CHILD";
 #[cfg(unix)]
 fn i10_21_a_process_without_free_files_gets_an_error_that_can_be_repeated() {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "tls::i10_21_child_with_few_files"]).env(CHILD, "1");
+    command.args(["--exact", "faults::tls::i10_21_child_with_few_files"]).env(CHILD, "1");
     let output = command.output().unwrap();
     assert!(output.status.success(), "{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"));

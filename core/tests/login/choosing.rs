@@ -1,6 +1,6 @@
 //! Which way a login goes.
 
-use crate::people::*;
+use super::people::*;
 use planetkey::login::{BrowserOpener, LoginOptions, Method};
 use planetkey::{Prompt, PromptKind, Session, Status};
 use serde_json::json;

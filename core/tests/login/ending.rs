@@ -1,6 +1,6 @@
 //! Logout.
 
-use crate::people::*;
+use super::people::*;
 use planetkey::{Options, Revocation, Session, Status};
 use serde_json::json;
 

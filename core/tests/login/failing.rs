@@ -1,6 +1,6 @@
 //! Signatures of ID tokens, and logins that fail when the server has given tokens already.
 
-use crate::people::*;
+use super::people::*;
 use planetkey::login::{LoginOptions, Progress};
 use planetkey::{DeviceLogin, Error, LoggedIn, Result, Session, Status};
 use serde_json::{Value, json};

@@ -1,6 +1,6 @@
 //! Other users of this machine, who know the address of a login from the command line of the browser.
 
-use crate::people::*;
+use super::people::*;
 use planetkey::login::Progress;
 use serde_json::json;
 use std::io::{BufRead, BufReader, Write};

@@ -1,6 +1,6 @@
 //! The loopback receiver (RFC 8252 7.3, 8.3).
 
-use crate::people::*;
+use super::people::*;
 use planetkey::Status;
 use planetkey::login::{LoginOptions, Progress};
 use serde_json::json;

@@ -1,6 +1,6 @@
 //! The browser's return, and what the login keeps.
 
-use crate::people::*;
+use super::people::*;
 use planetkey::login::{LoginOptions, Progress};
 use planetkey::{Prompt, PromptKind, Status};
 use serde_json::json;

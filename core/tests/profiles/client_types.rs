@@ -1,6 +1,6 @@
 //! Every `client_type` of the SDK is used or refused, and every field is checked.
 
-use crate::home::*;
+use super::home::*;
 use planetkey::profile::client_config::{ClientConfig, ClientType, Grant, OAuthClient, PrivateKeySource};
 use planetkey::profile::load;
 use planetkey::{Result, Status};

@@ -1,6 +1,6 @@
 //! Looking at profiles.
 
-use crate::home::*;
+use super::home::*;
 use planetkey::Status;
 use planetkey::profile::list::Listed;
 use serde_json::{Value, json};

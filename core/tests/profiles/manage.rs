@@ -1,6 +1,6 @@
 //! Writing profiles: the exact bytes of Planet's SDK 3.7.0 with planet-auth 2.3.2, as its own commands wrote them.
 
-use crate::home::*;
+use super::home::*;
 use planetkey::Status;
 use planetkey::clock::ManualClock;
 use planetkey::deployment::Deployment;

@@ -1,6 +1,6 @@
 //! Names of profiles, and the storage root.
 
-use crate::home::*;
+use super::home::*;
 use planetkey::Status;
 use planetkey::profile::client_config::ClientConfig;
 use planetkey::profile::store::M2mLogin;

@@ -1,6 +1,6 @@
 //! Which credentials there are, in which order (design, section 5).
 
-use crate::home::*;
+use super::home::*;
 use planetkey::profile::client_config::ClientConfig;
 use planetkey::profile::precedence::{self, Found, Level};
 use planetkey::{Result, Status};

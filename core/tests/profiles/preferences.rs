@@ -1,6 +1,6 @@
 //! `.planet.json`.
 
-use crate::home::*;
+use super::home::*;
 use planetkey::Status;
 use planetkey::profile::{planet_json, precedence};
 use planetkey::secret::Secret;

@@ -1,6 +1,6 @@
 //! Encrypted files, with a program `sops` of the test's own.
 
-use crate::home::*;
+use super::home::*;
 use planetkey::Status;
 use planetkey::deployment::Deployment;
 use planetkey::profile::client_config::ClientConfig;

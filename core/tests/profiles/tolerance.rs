@@ -1,6 +1,6 @@
 //! Files that others wrote.
 
-use crate::home::*;
+use super::home::*;
 use planetkey::profile::client_config::ClientConfig;
 use planetkey::profile::{load, planet_json};
 use serde_json::json;

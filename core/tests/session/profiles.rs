@@ -1,7 +1,7 @@
 //! Client configurations: profile directories, sentinelhub's file, and the fields of `auth_client.json`.
 
+use super::environment::with_variables;
 use crate::common::*;
-use crate::environment::with_variables;
 use planetkey::profile::HOME_VARIABLE;
 use planetkey::{Options, Session, Status};
 use serde_json::{Value, json};

@@ -192,7 +192,7 @@ fn an_idle_session_owns_no_thread() {
     const CHILD: &str = "PLANETKEY_TEST_IDLE_CHILD";
     if std::env::var_os(CHILD).is_none() {
         let output = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "renewal::an_idle_session_owns_no_thread"])
+            .args(["--exact", "session::renewal::an_idle_session_owns_no_thread"])
             .env(CHILD, "1")
             .output()
             .unwrap();

@@ -1,9 +1,10 @@
-//! Callers inside an async runtime: HTTP must not meet the runtime on their thread (a debug build of reqwest panics there).
+//! Callers inside an async runtime: HTTP must not meet the runtime on their thread.
 
 use crate::common::*;
 
 #[test]
 fn f109_a_caller_inside_an_async_runtime() {
+    let logs = logs();
     let simulator = simulator();
     let session = simulator_session(&simulator, &simulator_options(&simulator));
     let single = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -20,4 +21,7 @@ fn f109_a_caller_inside_an_async_runtime() {
         runtime.block_on(async { tokio::spawn(async move { task.headers(&url).unwrap() }).await.unwrap() });
     }
     assert_eq!(simulator.count("m2m.token").unwrap(), 2);
+    // A debug build of reqwest panics inside a runtime; this one must not be there either.
+    let (outside, inside) = logs.blocking_client();
+    assert!(outside > 0 && inside == 0, "{outside} {inside}");
 }

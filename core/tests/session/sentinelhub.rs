@@ -1,7 +1,7 @@
 //! sentinelhub-py's `config.toml`: which server a client's secret goes to, and where its tokens go.
 
+use super::environment::with_variables;
 use crate::common::*;
-use crate::environment::with_variables;
 use planetkey::profile::HOME_VARIABLE;
 use planetkey::{Result, Session, Status};
 use std::sync::Arc;

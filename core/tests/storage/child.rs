@@ -11,7 +11,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-const PLAYER: &str = "child::plays_its_role";
+const PLAYER: &str = "storage::child::plays_its_role";
 const PROFILE: &str = "PLANETKEY_TEST_PROFILE";
 const TIMEOUT_MS: &str = "PLANETKEY_TEST_TIMEOUT_MS";
 const STEP: &str = "PLANETKEY_TEST_STEP";

@@ -1,6 +1,6 @@
 //! Disks that are full, cannot be written, or fail: faults 66 to 68 and 70.
 
-use crate::child;
+use super::child;
 use crate::common::*;
 use planetkey::storage::Step;
 use planetkey::{Options, Status};

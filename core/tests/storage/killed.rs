@@ -1,6 +1,6 @@
 //! A process that ends in the middle of a write: faults 69 and 116.
 
-use crate::child;
+use super::child;
 use crate::common::*;
 use serde_json::Value;
 use std::time::{Duration, SystemTime};

@@ -1,6 +1,6 @@
 //! Locks that are missing, held, deleted or forgotten: faults 78 to 82 and 104.
 
-use crate::child;
+use super::child;
 use crate::common::*;
 use planetkey::storage::Step;
 use planetkey::{Options, Session, Status};

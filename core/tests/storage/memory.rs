@@ -1,6 +1,6 @@
 //! Many sessions, and the end of a process: fault 119 and what every binding does before it ends.
 
-use crate::child;
+use super::child;
 use crate::common::*;
 
 /// Measured in a process of its own. What is allowed is generous: a leak, a thread or an open file for each would be far more.

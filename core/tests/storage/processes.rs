@@ -1,6 +1,6 @@
 //! Other processes and threads with the same session: faults 93 to 95, 117 and 118.
 
-use crate::child;
+use super::child;
 use crate::common::*;
 use planetkey::Session;
 use serde_json::json;

@@ -1,6 +1,6 @@
 //! A process that is stopped while it renews: fault 83.
 
-use crate::child;
+use super::child;
 use crate::common::*;
 use planetkey::{Options, Session, Status};
 use rustix::process::Signal;

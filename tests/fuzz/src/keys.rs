@@ -3,7 +3,8 @@
 use crate::NOW;
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey};
-use planetkey::oauth::id_token::{self, Expected};
+use planetkey::oauth::id_token::Expected;
+use planetkey::oauth::jose;
 use planetkey::oauth::jwks::Jwks;
 use serde_json::{Value, json};
 use std::sync::LazyLock;
@@ -45,7 +46,7 @@ pub fn claims() -> Value {
 }
 
 /// What a login expects.
-pub fn expected(algorithms: &[id_token::Algorithm]) -> Expected<'_> {
+pub fn expected(algorithms: &[jose::Algorithm]) -> Expected<'_> {
     Expected { issuer: ISSUER, client_id: CLIENT_ID, nonce: Some(NONCE), algorithms, now: NOW, check_expiry: true }
 }
 

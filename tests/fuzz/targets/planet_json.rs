@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use planetkey::profile::{FixedEnvironment, Root, names, precedence, planet_json};
+use planetkey::profile::{FixedEnvironment, Root, names, planet_json, precedence};
 use planetkey::storage::python_json;
 use planetkey_fuzz::{check_error, check_hidden, check_line, directory, with_canary};
 use serde_json::{Map, Value};
@@ -18,7 +18,7 @@ fuzz_target!(|data: &[u8]| {
     // What is no object is read again for a quarter of a second, because somebody may be writing it; nothing else happens to it.
     let Some(document) = python_json::parse(data) else { return };
     write(data);
-    let (read, notes) = preferences::read(&ROOT);
+    let (read, notes) = planet_json::read(&ROOT);
     notes.iter().for_each(|note| check_line(note, 1000));
     let member = |name: &str| document.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     assert_eq!((read.profile.as_deref(), read.client_id.as_deref()), (member("PL_AUTH_PROFILE"), member("PL_AUTH_CLIENT_ID")));
@@ -32,7 +32,7 @@ fuzz_target!(|data: &[u8]| {
     check_update(&document);
     if let Some(planted) = with_canary(&document, &SECRETS) {
         write(Value::from(planted).to_string().as_bytes());
-        check_hidden(&format!("{:?}", preferences::read(&ROOT)));
+        check_hidden(&format!("{:?}", planet_json::read(&ROOT)));
         check_hidden(&format!("{:?}", precedence::find(&FixedEnvironment::default(), &ROOT)));
     }
 });
@@ -67,13 +67,13 @@ fn check_name(profile: &str) {
 
 /// Choosing a profile changes that member and no other.
 fn check_update(document: &Map<String, Value>) {
-    preferences::set_profile(&ROOT, "chosen").expect("an object can be changed");
+    planet_json::set_profile(&ROOT, "chosen").expect("an object can be changed");
     let written = std::fs::read(PLACE.join(".planet.json")).expect("a file");
     let mut expected = document.clone();
     let already = document.get("PL_AUTH_PROFILE").and_then(Value::as_str) == Some("chosen");
     expected.insert("PL_AUTH_PROFILE".to_owned(), Value::from("chosen"));
     assert!(already || written == python_json::to_bytes(&expected), "{}", String::from_utf8_lossy(&written));
-    assert_eq!(preferences::read(&ROOT).0.profile.as_deref(), Some("chosen"));
-    preferences::set_profile(&ROOT, "chosen").expect("it can be changed again");
+    assert_eq!(planet_json::read(&ROOT).0.profile.as_deref(), Some("chosen"));
+    planet_json::set_profile(&ROOT, "chosen").expect("it can be changed again");
     assert_eq!(std::fs::read(PLACE.join(".planet.json")).expect("a file"), written, "choosing it again writes nothing");
 }

@@ -5,7 +5,7 @@ use libfuzzer_sys::fuzz_target;
 use planetkey::clock::Moment;
 use planetkey::oauth::token_endpoint::MAX_LIFETIME_S;
 use planetkey::secret::Secret;
-use planetkey::storage::{CustomStorage, Kept, Storage, StorageCallbacks, Stored, python_json};
+use planetkey::storage::{CustomStorage, Saved, Storage, StorageCallbacks, Stored, python_json};
 use planetkey::{Result, Status};
 use planetkey_fuzz::{NOW, check_error, check_hidden, with_canary};
 use serde_json::{Map, Value};
@@ -57,7 +57,7 @@ fn check_session(text: &str, document: Option<&Map<String, Value>>) {
     let storage = Text::holding(text);
     let (kept, document) = match (load(&storage), document) {
         (Ok(kept), Some(document)) => (kept, document),
-        (Ok(kept), None) => return assert!(matches!(kept, Kept::Nothing) && text.is_empty()),
+        (Ok(kept), None) => return assert!(matches!(kept, Saved::Nothing) && text.is_empty()),
         (Err(error), document) => {
             check_error(&error);
             assert_eq!((error.status(), error.reason()), (Status::LoginRequired, Some("corrupt")));
@@ -66,16 +66,16 @@ fn check_session(text: &str, document: Option<&Map<String, Value>>) {
     };
     let member = |name: &str| document.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     let stored = match kept {
-        Kept::Tokens(stored) => stored,
-        Kept::Nothing => return assert!(member("refresh_token").is_none() && !member("access_token").is_some_and(is_b64token)),
-        Kept::Foreign => panic!("nothing says whose these are"),
+        Saved::Tokens(stored) => stored,
+        Saved::Nothing => return assert!(member("refresh_token").is_none() && !member("access_token").is_some_and(is_b64token)),
+        Saved::Foreign => panic!("nothing says whose these are"),
     };
     check_stored(&stored);
     let token = stored.tokens.access_token.expose();
     assert_eq!((!token.is_empty()).then_some(token), member("access_token").filter(|token| is_b64token(token)));
     assert_eq!(&stored.tokens.members.0, document, "unknown members are kept");
 
-    // Kept and read again here: nothing is lost, and not a millisecond gained.
+    // Saved and read again here: nothing is lost, and not a millisecond gained.
     storage.save(&stored).expect("it holds anything");
     let again = tokens(load(&storage));
     assert_eq!((again.tokens.lifetime_ms, again.remaining_ms), (stored.tokens.lifetime_ms, stored.remaining_ms));
@@ -150,13 +150,13 @@ impl Text {
     }
 }
 
-fn load(text: &Text) -> Result<Kept> {
+fn load(text: &Text) -> Result<Saved> {
     text.storage.load(HERE, true).map(|(kept, _)| kept)
 }
 
-fn tokens(kept: Result<Kept>) -> Arc<Stored> {
+fn tokens(kept: Result<Saved>) -> Arc<Stored> {
     match kept {
-        Ok(Kept::Tokens(stored)) => stored,
+        Ok(Saved::Tokens(stored)) => stored,
         other => panic!("tokens were lost: {other:?}"),
     }
 }

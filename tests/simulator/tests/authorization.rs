@@ -1,10 +1,6 @@
 //! Logins by authorization code: the request, the pages, the way back and the exchange.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
-
-use common::*;
+use crate::common::*;
 use planetkey_simulator::{OTP, Simulator, USER_CLIENT_ID};
 use serde_json::{Value, json};
 

@@ -1,15 +1,11 @@
 //! The program: its files, its environment and its ends.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
-
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use common::*;
+use crate::common::*;
 use planetkey_simulator::{Settings, Simulator};
 use serde_json::{Value, json};
 

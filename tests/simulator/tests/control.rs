@@ -1,12 +1,8 @@
 //! The control API over HTTP.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
-
 use std::thread;
 
-use common::*;
+use crate::common::*;
 use planetkey_simulator::Simulator;
 use serde_json::{Value, json};
 

@@ -1,10 +1,6 @@
 //! Logins by device code: the request, the page for the code, and the polls.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
-
-use common::*;
+use crate::common::*;
 use planetkey_simulator::{OTP, Simulator, USER_CLIENT_ID};
 use serde_json::{Value, json};
 

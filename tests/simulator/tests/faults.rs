@@ -1,13 +1,9 @@
 //! Every fault, seen from a raw socket.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
-
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 
-use common::*;
+use crate::common::*;
 use planetkey_simulator::Simulator;
 use serde_json::{Value, json};
 

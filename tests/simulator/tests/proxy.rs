@@ -1,14 +1,10 @@
 //! Real host names behind the proxy, and the direct TLS listener.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
-
 use std::io::{self, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 
-use common::*;
+use crate::common::*;
 use planetkey_simulator::{Simulator, USER_CLIENT_ID};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};

@@ -1,7 +1,5 @@
 //! The README's example runs as printed.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,12 +1,8 @@
 //! What the API servers accept, and how they refuse.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
-
+use crate::common::*;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use common::*;
 use planetkey_simulator::Simulator;
 use serde_json::{Value, json};
 

@@ -1,15 +1,11 @@
 //! Refresh tokens: rotation, reuse, overlap, life and scope.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
-
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 use std::sync::Barrier;
 use std::thread;
 
-use common::*;
+use crate::common::*;
 use planetkey_simulator::{Simulator, USER_CLIENT_ID};
 use serde_json::{Value, json};
 

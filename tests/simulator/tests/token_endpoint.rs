@@ -1,12 +1,8 @@
 //! Client authentication, the grant, metadata and keys.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
-
+use crate::common::*;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use common::*;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use planetkey_simulator::Simulator;
 use serde_json::{Value, json};

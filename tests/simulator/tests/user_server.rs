@@ -1,10 +1,6 @@
 //! The users' authorization server: metadata, keys, clients, tokens and revocation.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
-
-use common::*;
+use crate::common::*;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use planetkey_simulator::{Simulator, USER_CLIENT_ID};
 use serde_json::{Value, json};

@@ -1,10 +1,6 @@
 //! What goes wrong between a client and an authorization server.
 //!
 //! Names start with the number of the fault; `tests/README.md` lists them.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-#[path = "../common/mod.rs"]
-mod common;
 
 mod answers;
 mod busy;

@@ -1,10 +1,10 @@
-//! `token.planetkey.json`, what is remembered beside a session: the input is the file, as any process may have left it.
+//! `token.planetkey.json`, what planetkey notes beside a session: the input is the file, as any process may have left it.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use planetkey::Status;
 use planetkey::storage::sops::Sops;
-use planetkey::storage::{FileStorage, FailureRecord, Storage};
+use planetkey::storage::{FailureRecord, FileStorage, Storage};
 use planetkey_fuzz::{NOW, check_error, directory, shown};
 use std::path::PathBuf;
 use std::sync::LazyLock;
@@ -15,9 +15,10 @@ static STORAGE: LazyLock<FileStorage> =
 
 fuzz_target!(|data: &[u8]| {
     std::fs::write(&*FILE, data).expect("a file");
-    let memo = STORAGE.memo();
+    let record = STORAGE.failure_record();
     for now in [0, NOW * 1000, u64::MAX] {
-        if let Some((wait, error)) = memo.wait_ms(now) {
+        if let Some((wait, failure)) = record.wait_ms(now) {
+            let error = &failure.error;
             assert!(wait > 0 && wait <= 3_600_000, "nobody waits longer than an hour: {wait}");
             // Whoever waits is told why, and that it is no success.
             assert!(error.status() != Status::Ok);
@@ -26,24 +27,27 @@ fuzz_target!(|data: &[u8]| {
             }
         }
     }
-    STORAGE.remember(&memo);
+    STORAGE.save_failure_record(&record);
     let rewritten = std::fs::read(&*FILE).expect("a file");
-    let again = STORAGE.memo();
-    assert_eq!(summary(&memo), summary(&again));
-    STORAGE.remember(&again);
+    let again = STORAGE.failure_record();
+    assert_eq!(summary(&record), summary(&again));
+    STORAGE.save_failure_record(&again);
     assert_eq!(std::fs::read(&*FILE).expect("a file"), rewritten, "remembering it again changes nothing");
 
     // A refused token stays refused, and the list does not grow for ever.
-    let mut fuller = memo.clone();
+    let mut fuller = record.clone();
     for number in 0..20 {
         fuller.mark_revoked(format!("{number}"));
         assert!(fuller.is_marked_revoked(&number.to_string()));
     }
-    assert!(fuller.dead.len() <= 16);
+    assert!(fuller.revoked.len() <= 16);
 });
 
-fn summary(memo: &FailureRecord) -> (String, Option<(u64, String)>) {
-    let not_before =
-        memo.not_before.as_ref().map(|(until, error)| (*until, format!("{} {:?}", shown(error), error.http_status())));
-    (format!("{:?} {:?}", memo.receipt, memo.dead), not_before)
+fn summary(record: &FailureRecord) -> (String, Option<(u64, String)>) {
+    let not_before = record.not_before.as_ref().map(|(until, failure)| {
+        let error = &failure.error;
+        let details = (error.http_status(), failure.lets_callers_pass, failure.timeout_ms);
+        (*until, format!("{} {details:?}", shown(error)))
+    });
+    (format!("{:?} {:?}", record.receipt, record.revoked), not_before)
 }

@@ -2,10 +2,6 @@
 //!
 //! Names start with the number of the fault where there is one; `tests/README.md` lists them.
 #![cfg(unix)]
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-#[path = "../common/mod.rs"]
-mod common;
 
 mod child;
 mod custom;

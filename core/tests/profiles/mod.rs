@@ -1,5 +1,4 @@
 //! Profiles, `.planet.json`, and which credential is chosen: the files of Planet's SDK and what stands beside them (design, sections 2 and 5).
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod client_types;
 mod home;

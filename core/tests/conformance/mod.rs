@@ -1,10 +1,6 @@
 //! What the standards and Planet's documentation ask of a client.
 //!
 //! Names start with the number of the assertion; `tests/README.md` lists them.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-#[path = "../common/mod.rs"]
-mod common;
 
 mod authorization_request;
 mod authorization_response;

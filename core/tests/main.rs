@@ -1,0 +1,18 @@
+//! The tests of the core: one program, because linking each directory by itself takes longer than running it. A test that needs a process of
+//! its own starts this program again ([`common::in_a_process_of_its_own`]).
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+mod conformance;
+mod errors;
+mod faults;
+mod index;
+mod logger;
+mod login;
+mod profiles;
+mod regressions;
+mod session;
+mod storage;
+mod structure;
+mod vectors;

@@ -1,0 +1,89 @@
+#!/usr/bin/env python3
+"""Fails if any crate is compiled more than once by what `make test` builds.
+
+Cargo compiles a crate once for each set of features that it, or a crate below it, is asked for, and the packages that are built together
+decide that. `workspace-hack` asks for all of them everywhere. Cargo's plans are compared here, and nothing is compiled.
+
+What build scripts and macros use is compiled for them, without optimization, and again for the library if that uses it, too. The core
+exists a second time with the explorer of schedules.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+# What the Makefile and the scripts that it calls build, and what somebody who works on one package does.
+COMMANDS = (
+    "build -p planetkey-ffi -p planetkey-cli -p planetkey-simulator",
+    "build -p planetkey-python",
+    "build -p planetkey-node",
+    "test",
+    "test -p planetkey",
+    "test -p planetkey-ffi",
+    "test -p planetkey-cli",
+    "test -p planetkey --features shuttle --lib",
+    "bench -p planetkey --bench header",
+)
+
+
+def plan(command: str) -> dict[str, set[str]]:
+    """The crates that a command compiles, each with everything that makes it another one; those that contain it are."""
+    arguments = ["cargo", *command.split(), *(() if "bench" in command else ("--release",))]
+    arguments += ["--locked", "-Zunstable-options", "--unit-graph"]
+    environment = os.environ | {"RUSTC_BOOTSTRAP": "1"}
+    graph = json.loads(subprocess.check_output(arguments, cwd=ROOT, env=environment, text=True))
+    units = graph["units"]
+    identities: dict[int, str] = {}
+
+    def identity(number: int) -> str:
+        if number not in identities:
+            unit = units[number]
+            below = sorted(identity(dependency["index"]) for dependency in unit["dependencies"])
+            profile = {name: value for name, value in unit["profile"].items() if name != "name"}
+            own = [unit["pkg_id"], unit["target"], profile, unit["platform"], unit["mode"], unit["features"], below]
+            identities[number] = f"{','.join(unit['features'])} {hash(json.dumps(own)):x}"
+        return identities[number]
+
+    crates = defaultdict(set)
+    seen, coming = set(), [(root, "library") for root in graph["roots"]]
+    while coming:
+        number, part = coming.pop()
+        if (number, part) in seen:
+            continue
+        seen.add((number, part))
+        unit = units[number]
+        if {"custom-build", "proc-macro"} & set(unit["target"]["kind"]):
+            part = "build scripts"
+        coming += [(dependency["index"], part) for dependency in unit["dependencies"]]
+        if unit["mode"] in ("build", "test"):
+            name = unit["pkg_id"].rsplit("/", 1)[-1]
+            explorer = ", with the explorer" if "shuttle" in unit["features"] else ""
+            kind = f"{unit['target']['name']}, {'/'.join(unit['target']['kind'])}, {unit['mode']} for {part}{explorer}"
+            crates[f"{name} ({kind})"].add(identity(number))
+    return crates
+
+
+def main() -> int:
+    variants: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for command in COMMANDS:
+        for crate, found in plan(command).items():
+            for variant in found:
+                variants[crate][variant].append(command)
+    several = {crate: found for crate, found in variants.items() if len(found) > 1}
+    for crate, found in sorted(several.items()):
+        print(f"{crate} is compiled {len(found)} times:", file=sys.stderr)
+        for variant, commands in sorted(found.items()):
+            print(f"    [{variant.split()[0] if ' ' in variant.strip() else ''}] by {commands}", file=sys.stderr)
+    if several:
+        print("Let workspace-hack/Cargo.toml ask for the features that only some of these commands have.", file=sys.stderr)
+        return 1
+    print(f"{len(variants)} crates, each compiled once")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
