@@ -70,7 +70,7 @@
 #define TOUCH_IS_LOGIN false
 #endif
 /* NO_LOCK, NO_REREAD, NO_VERSION, NO_COMPARE, NO_REVOKED_MARK, HAND_OUT_EARLY, NO_DEADLINE: broken
- * on purpose. CORRECTED: without the weaknesses that README.md lists. */
+ * on purpose. UNCORRECTED: with the weaknesses that this model has found, which README.md lists. */
 
 #define MAX_OVERTAKEN 2     /* MAX_FILE_CHANGES in the code, where it is 5 */
 
@@ -201,7 +201,7 @@ inline remember(marks) {
 
 /* Tells the other processes of a failure at the server. */
 inline share_failure() {
-#ifdef CORRECTED
+#ifndef UNCORRECTED
     revoked = f_revoked;
 #endif
     f_failed = true;
@@ -273,7 +273,7 @@ end_idle:
             :: true
             fi
         :: else ->
-#ifdef CORRECTED
+#ifndef UNCORRECTED
             if
             :: in_memory && mem == unsaved -> mem = 0
             :: else
@@ -408,7 +408,7 @@ compare:
         :: answer == REFUSED ->
 #ifndef NO_REVOKED_MARK
             marked = marked | bit(old);
-#ifdef CORRECTED
+#ifndef UNCORRECTED
             revoked = f_revoked;
 #endif
             remember(revoked | bit(old));
@@ -440,7 +440,7 @@ look:
         goto save;
 #endif
         if
-#ifndef CORRECTED
+#ifdef UNCORRECTED
         :: in_memory -> excuse = BY_NO_LOOK; goto save
         :: !in_memory && looked == first_version -> goto save
 #else
@@ -461,7 +461,7 @@ look:
             claim(token_dropped, token != old);
             accept(token);
             goto done
-#ifdef CORRECTED
+#ifndef UNCORRECTED
         :: is_token(token) && !usable(token) && token != old && token != first_token ->
             printf("planetkey %d: drops %d, STORAGE\n", who, answer);
             goto done
