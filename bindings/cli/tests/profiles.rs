@@ -265,7 +265,7 @@ fn a_session_that_cannot_be_read_is_a_problem_of_the_list_and_a_note_of_the_stat
     assert!(listed.stdout.contains("session   kept, and perhaps of no use"), "{listed:?}");
     assert!(listed.stdout.contains("problem") && listed.stdout.contains("token.json"), "{listed:?}");
     let told = run(&scene, &["status", "--json"]).json();
-    assert!(told["notes"][0].as_str().unwrap().contains("the session that is kept cannot be used"), "{told}");
+    assert!(told["notes"][0].as_str().unwrap().contains("the session that is saved cannot be used"), "{told}");
     assert!(run(&scene, &["status"]).stdout.contains("is damaged"));
     assert_eq!(std::fs::read_to_string(file).unwrap(), "garbage");
 }

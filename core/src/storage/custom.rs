@@ -99,15 +99,7 @@ impl Storage for CustomStorage {
 
     fn lock(&self, deadline: Instant) -> Result<Option<Box<dyn Lock + '_>>> {
         let left = deadline.saturating_duration_since(Instant::now());
-        let is_locked = match self.callbacks.lock(left) {
-            // An M2M client gets its token without other processes.
-            Err(error) if self.binding.is_m2m => {
-                log::warn!("{error}; other processes may request a token for this client at the same time");
-                return Ok(None);
-            }
-            locked => locked?,
-        };
-        if is_locked {
+        if self.callbacks.lock(left)? {
             return Ok(Some(Box::new(Unlock(self.callbacks.as_ref()))));
         }
         Err(crate::error::Error::new(

@@ -181,14 +181,7 @@ impl Storage for FileStorage {
     }
 
     fn lock(&self, deadline: Instant) -> Result<Option<Box<dyn Lock + '_>>> {
-        let held = match lock::take(self.disk.as_ref(), &self.lock, deadline) {
-            // An M2M client gets its token without other processes.
-            Err(error) if self.binding.is_m2m && matches!(error.status(), Status::Storage | Status::Unavailable) => {
-                log::warn!("{error}; other processes may request a token for this client at the same time");
-                None
-            }
-            taken => taken?,
-        };
+        let held = lock::take(self.disk.as_ref(), &self.lock, deadline)?;
         let Some(held) = held else { return Ok(None) };
         *self.locked.lock().unwrap_or_else(PoisonError::into_inner) = Some(held.directory);
         Ok(Some(Box::new(Locked { storage: self, _lock: held.lock })))

@@ -120,7 +120,14 @@ impl<'a> Refresh<'a, '_> {
 
         // Lock.
         let started = Instant::now();
-        *lock = self.storage.lock(started + self.request.timeout)?;
+        *lock = match self.storage.lock(started + self.request.timeout) {
+            // An M2M client gets its token without other processes.
+            Err(error) if self.client.is_m2m() && matches!(error.status(), Status::Storage | Status::Unavailable) => {
+                log::warn!("{error}; other processes may request a token for this client at the same time");
+                None
+            }
+            lock => lock?,
+        };
         // Whole milliseconds: a storage without a lock costs no time.
         let waited_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let now = self.now();
