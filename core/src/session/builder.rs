@@ -75,7 +75,7 @@ impl<'a> Opening<'a> {
                     Some(Ok(profile)) => source.watching(&self.root, &profile, self.options.runtime.clock.clone()),
                     _ => source,
                 };
-                Ok(Source { credential: Credential::Static(source), origin: origin.to_owned(), profile })
+                Ok(Source { credential: Credential::Static(source), origin: origin.into(), profile })
             }
             ClientConfig::OAuth(client) => {
                 self.check_profile(client)?;
@@ -84,7 +84,7 @@ impl<'a> Opening<'a> {
                 let timeout = self.options.timeout()?;
                 let must_save = self.options.must_save;
                 let cache = TokenCache::new(client, storage, self.http.clone(), timeout, profile.clone(), must_save);
-                Ok(Source { credential: Credential::Tokens(Arc::new(cache)), origin: origin.to_owned(), profile })
+                Ok(Source { credential: Credential::Tokens(Arc::new(cache)), origin: origin.into(), profile })
             }
         }
     }
@@ -292,7 +292,7 @@ impl Session {
         setting::check("api_key", key)?;
         let opening = Opening::new(options, options.allow_insecure_loopback.unwrap_or(false))?;
         let credential = Credential::Static(ApiKeySource::new(key, transport)?);
-        let source = Source { credential, origin: "argument: api_key".to_owned(), profile: None };
+        let source = Source { credential, origin: "argument: api_key".into(), profile: None };
         opening.session(vec![source], None, Vec::new(), true)
     }
 

@@ -185,6 +185,14 @@ impl TokenCache {
         self.valid(&self.token.load(), now).cloned()
     }
 
+    /// As [`TokenCache::cached`], lent.
+    #[inline]
+    pub(crate) fn with_cached<T>(self: &Arc<Self>, use_it: impl FnOnce(&Arc<CachedToken>) -> T) -> Option<T> {
+        let now = self.now();
+        self.look_if_due(now);
+        self.valid(&self.token.load(), now).map(use_it)
+    }
+
     /// The valid token, refreshed if necessary. Blocks only then.
     #[inline]
     pub(crate) fn current(self: &Arc<Self>, wait: Wait<'_>) -> Refreshed {
