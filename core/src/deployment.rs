@@ -5,6 +5,7 @@
 
 use crate::error::{Error, Result};
 use serde_json::Value;
+use std::sync::LazyLock;
 
 /// Access to all Planet APIs.
 pub const SCOPE_PLANET: &str = "planet";
@@ -106,7 +107,9 @@ impl Deployment {
     ///
     /// Errors: none that a caller can cause; the built-in document is covered by a test.
     pub fn planet() -> Result<Self> {
-        Deployment::from_json(PLANET)
+        // It is read once in a process: each session needs it.
+        static READ: LazyLock<Result<Deployment>> = LazyLock::new(|| Deployment::from_json(PLANET));
+        READ.clone()
     }
 
     /// A deployment by preset name (`planet`, `copernicus-data-space`) or by its JSON text.

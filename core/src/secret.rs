@@ -4,7 +4,7 @@ use std::fmt;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// Text that must not be seen: wiped from memory on drop, absent from `Debug`.
-#[derive(Clone, Default, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
@@ -23,6 +23,23 @@ impl Secret {
         self.0.is_empty()
     }
 }
+
+impl Zeroize for Secret {
+    fn zeroize(&mut self) {
+        // As a slice, because a vector wipes itself byte by byte.
+        let mut bytes = std::mem::take(&mut self.0).into_bytes();
+        bytes.spare_capacity_mut().zeroize();
+        bytes.as_mut_slice().zeroize();
+    }
+}
+
+impl Drop for Secret {
+    fn drop(&mut self) {
+        self.zeroize();
+    }
+}
+
+impl ZeroizeOnDrop for Secret {}
 
 impl From<String> for Secret {
     fn from(text: String) -> Self {

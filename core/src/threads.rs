@@ -10,8 +10,8 @@ use std::io;
 use std::panic::resume_unwind;
 use std::thread::{Builder, JoinHandle, scope};
 
-/// With a given size std does not read `RUST_MIN_STACK`. It is the default size of std.
-const STACK_BYTES: usize = 2 * 1024 * 1024;
+/// With a given size std does not read `RUST_MIN_STACK`, which would race with `setenv` of a C host. It is the default size of std.
+pub(crate) const STACK_BYTES: usize = 2 * 1024 * 1024;
 
 #[cfg(unix)]
 type Signals = nix::sys::signal::SigSet;
@@ -73,15 +73,6 @@ pub(crate) fn with_mask_of_host<T: Send>(start: impl FnOnce() -> T + Send) -> io
         unblock(blocked);
         start()
     })
-}
-
-/// Has std read `RUST_MIN_STACK` now, on the caller's thread, and not on a thread of the HTTP client while the host changes
-/// its environment. std reads it once per process.
-pub(crate) fn read_environment_of_std() {
-    static ONCE: std::sync::Once = std::sync::Once::new();
-    ONCE.call_once(|| {
-        let _ = Builder::new().name("planetkey-first".into()).spawn(|| {}).map(JoinHandle::join);
-    });
 }
 
 fn builder(name: &str) -> Builder {

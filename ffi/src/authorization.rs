@@ -4,7 +4,7 @@ use std::ffi::c_char;
 use std::ptr::null;
 
 use planetkey::Authorization;
-use zeroize::Zeroizing;
+use zeroize::Zeroize;
 
 use crate::boundary;
 use crate::handle::{self, Shared};
@@ -13,18 +13,27 @@ use crate::handle::{self, Shared};
 /// Its memory is wiped by planetkey_authorization_free().
 pub struct planetkey_authorization {
     /// Every text with its NUL, one behind the other, so that one allocation holds all of them.
-    text: Zeroizing<Vec<u8>>,
+    text: Text,
     url: usize,
     credential: usize,
     transport: usize,
     source: usize,
     /// The end of a header's line.
     access_token: Option<usize>,
-    headers: Vec<Header>,
+    header: Option<Header>,
     expires_at: i64,
     generation: u64,
     under_development: bool,
     source_index: usize,
+}
+
+/// Bytes that are wiped all at once; a vector that wipes itself does it byte by byte, which takes longer than everything else.
+struct Text(Vec<u8>);
+
+impl Drop for Text {
+    fn drop(&mut self) {
+        self.0.as_mut_slice().zeroize();
+    }
 }
 
 /// Where in the text a header stands; its value is the end of its line.
@@ -47,7 +56,7 @@ impl planetkey_authorization {
         let headers: usize =
             authorization.headers().map(|(name, value)| 2 * name.len() + value.len() + SEPARATOR.len() + 2).sum();
         // Exactly as large as needed: growing would leave an unwiped copy behind.
-        let mut text = Zeroizing::new(Vec::with_capacity(fixed + headers));
+        let mut text = Vec::with_capacity(fixed + headers);
         let mut append = |parts: &[&str]| {
             let start = text.len();
             parts.iter().for_each(|part| text.extend_from_slice(part.as_bytes()));
@@ -56,24 +65,21 @@ impl planetkey_authorization {
         };
         let [url, credential, transport, source] = texts.map(|text| append(&[text]));
         let mut access_token = None;
-        let headers = authorization
-            .headers()
-            .map(|(name, value)| {
-                let line = append(&[name, SEPARATOR, value]);
-                let header = Header { name: append(&[name]), line, value: line + name.len() + SEPARATOR.len() };
-                let before_it = authorization.access_token().and_then(|token| value.strip_suffix(token));
-                access_token = before_it.map(|before| header.value + before.len());
-                header
-            })
-            .collect();
+        let header = authorization.headers().next().map(|(name, value)| {
+            let line = append(&[name, SEPARATOR, value]);
+            let header = Header { name: append(&[name]), line, value: line + name.len() + SEPARATOR.len() };
+            let before_it = authorization.access_token().and_then(|token| value.strip_suffix(token));
+            access_token = before_it.map(|before| header.value + before.len());
+            header
+        });
         planetkey_authorization {
-            text,
+            text: Text(text),
             url,
             credential,
             transport,
             source,
             access_token,
-            headers,
+            header,
             expires_at: authorization.expires_at().unwrap_or(-1),
             generation: authorization.generation(),
             source_index: authorization.source_index(),
@@ -82,7 +88,12 @@ impl planetkey_authorization {
     }
 
     fn at(&self, offset: usize) -> Option<*const c_char> {
-        self.text.get(offset..).map(|text| text.as_ptr().cast())
+        self.text.0.get(offset..).map(|text| text.as_ptr().cast())
+    }
+
+    /// There is one at most.
+    fn header(&self, index: usize) -> Option<&Header> {
+        self.header.as_ref().filter(|_| index == 0)
     }
 }
 
@@ -118,7 +129,7 @@ pub unsafe extern "C" fn planetkey_authorization_url(authorization: *const plane
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_authorization_header_count(authorization: *const planetkey_authorization) -> usize {
     // SAFETY: the promise of the caller is handed on.
-    unsafe { get(authorization, 0, |authorization| Some(authorization.headers.len())) }
+    unsafe { get(authorization, 0, |authorization| Some(usize::from(authorization.header.is_some()))) }
 }
 
 /// The name of a header, "Authorization".
@@ -134,7 +145,7 @@ pub unsafe extern "C" fn planetkey_authorization_header_name(
     index: usize,
 ) -> *const c_char {
     // SAFETY: the promise of the caller is handed on.
-    unsafe { get(authorization, null(), |authorization| authorization.at(authorization.headers.get(index)?.name)) }
+    unsafe { get(authorization, null(), |authorization| authorization.at(authorization.header(index)?.name)) }
 }
 
 /// The value of a header, as "Bearer ..." (RFC 6750 2.1): a secret.
@@ -150,7 +161,7 @@ pub unsafe extern "C" fn planetkey_authorization_header_value(
     index: usize,
 ) -> *const c_char {
     // SAFETY: the promise of the caller is handed on.
-    unsafe { get(authorization, null(), |authorization| authorization.at(authorization.headers.get(index)?.value)) }
+    unsafe { get(authorization, null(), |authorization| authorization.at(authorization.header(index)?.value)) }
 }
 
 /// A header as one line without its end, "Authorization: Bearer ...", as curl_slist_append() takes it: a secret.
@@ -166,7 +177,7 @@ pub unsafe extern "C" fn planetkey_authorization_header_line(
     index: usize,
 ) -> *const c_char {
     // SAFETY: the promise of the caller is handed on.
-    unsafe { get(authorization, null(), |authorization| authorization.at(authorization.headers.get(index)?.line)) }
+    unsafe { get(authorization, null(), |authorization| authorization.at(authorization.header(index)?.line)) }
 }
 
 /// The kind of credential: "access_token" or "api_key".

@@ -397,13 +397,12 @@ unsafe fn copy_line(value: &str, buffer: *mut c_char, size: usize, needed: &mut 
     if buffer.is_null() || size < *needed {
         return Err(input::invalid(format!("the buffer has {size} bytes and the header needs {needed}")));
     }
-    let mut end = buffer.cast::<u8>();
-    for part in [NAME, value, "\0"] {
-        // SAFETY: `size` is at least the sum of the lengths; the parts belong to the core, not to the caller's buffer.
-        unsafe {
-            end.copy_from_nonoverlapping(part.as_ptr(), part.len());
-            end = end.add(part.len());
-        }
+    let start = buffer.cast::<u8>();
+    // SAFETY: `size` is at least the sum of the lengths; the parts belong to the core, not to the caller's buffer.
+    unsafe {
+        start.copy_from_nonoverlapping(NAME.as_ptr(), NAME.len());
+        start.add(NAME.len()).copy_from_nonoverlapping(value.as_ptr(), value.len());
+        start.add(NAME.len() + value.len()).write(0);
     }
     Ok(())
 }

@@ -31,9 +31,10 @@ impl Signals {
     /// From now on they end what waits, and not the process; a second one ends it at once.
     #[cfg(unix)]
     pub(crate) fn catch(&self) -> Interrupt {
+        let ignored = ignored();
         for (signal, caught) in &self.caught {
             // Set by nohup, and by a shell for what runs in the background.
-            if is_ignored(*signal) {
+            if ignored & (1 << (signal - 1)) != 0 {
                 continue;
             }
             // Where it cannot be caught it ends the process, as before.
@@ -68,10 +69,10 @@ impl Signals {
     }
 }
 
-/// Whether this process was started with the signal ignored. Only Linux says so without unsafe code.
+/// The signals with which this process was started ignored, as bits. Only Linux says so without unsafe code.
 #[cfg(unix)]
-fn is_ignored(signal: i32) -> bool {
+fn ignored() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok());
-    mask.is_some_and(|mask| mask & (1 << (signal - 1)) != 0)
+    mask.unwrap_or(0)
 }

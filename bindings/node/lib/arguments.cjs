@@ -96,6 +96,8 @@ const options = (value, more = {}) => checked(value, { ...OPTIONS, ...more });
 
 /** The AbortSignal of a call. */
 function signalOf(value) {
+  // Most calls have no options.
+  if (value === undefined || value === null) return undefined;
   const signal = own(record(value, 'options'), 'signal');
   return signal === undefined || signal === null ? undefined : abortSignal(signal, 'signal');
 }

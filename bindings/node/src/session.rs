@@ -14,7 +14,7 @@ use crate::event_loop::{EventLoop, Line};
 use crate::login::{NativeBrowserLogin, NativeDeviceLogin, NativeLoginOptions, logged_in};
 use crate::options::{NativeOptions, whole};
 use crate::own::{Own, property};
-use crate::values::{AuthorizationValue, LogoutValue, TokenValue, json, key};
+use crate::values::{AuthorizationValue, LogoutValue, TokenValue, header_key, json, key};
 use crate::wait::{self, Cancellation};
 
 /// A session. Everything that fails throws; nothing here waits for anything but the threads of the calls that give a promise.
@@ -108,9 +108,8 @@ impl NativeSession {
         let session = self.session.clone();
         let headers: Function<'_, (String,), f64> =
             env.create_function_from_closure("headersKey", move |context: FunctionCallContext| {
-                let headers = session.headers_cached(&context.get::<String>(0)?);
-                let key = headers.map(|headers| headers.map_or(ASK, |headers| key(&headers)));
-                key.map_err(|error| raise(context.env, &error))
+                let key = session.with_header_cached(&context.get::<String>(0)?, header_key);
+                key.map(|key| key.unwrap_or(ASK)).map_err(|error| raise(context.env, &error))
             })?;
         let headers = property(env, "headers", headers)?;
         let session = self.session.clone();

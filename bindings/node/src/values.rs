@@ -1,7 +1,7 @@
 //! What goes back to JavaScript.
 
 use napi_derive::napi;
-use planetkey::{AccessToken, Authorization, LoggedOut, Revocation};
+use planetkey::{AccessToken, Authorization, Header, LoggedOut, Revocation};
 use serde_json::{Map, Value};
 
 use crate::own::Headers;
@@ -89,6 +89,15 @@ pub(crate) fn json(members: Map<String, Value>) -> String {
 
 /// What tells one answer from another but its URL, in one number below 2^53 that JavaScript can compare.
 pub(crate) fn key(authorization: &Authorization) -> f64 {
-    let source = authorization.source_index() as u64 & 0xff;
-    ((authorization.generation() << 9) | (source << 1) | u64::from(authorization.under_development())) as f64
+    key_of(authorization.source_index(), authorization.generation(), authorization.under_development())
+}
+
+/// As [`key`], of a header that is lent.
+pub(crate) fn header_key(header: Header<'_>) -> f64 {
+    key_of(header.source_index, header.generation, header.under_development)
+}
+
+fn key_of(source_index: usize, generation: u64, under_development: bool) -> f64 {
+    let source = source_index as u64 & 0xff;
+    ((generation << 9) | (source << 1) | u64::from(under_development)) as f64
 }

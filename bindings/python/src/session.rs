@@ -66,8 +66,8 @@ impl Session {
 
     /// Waits until there is a credential for this URL.
     pub(crate) fn make_ready(&self, py: Python<'_>, url: &str) -> PyResult<()> {
-        match guarded(py, || self.core.headers_cached(url))? {
-            Some(_) => Ok(()),
+        match guarded(py, || self.core.with_header_cached(url, |_| ()))? {
+            Some(()) => Ok(()),
             None => self.wait(py, |session| session.headers(url).map(drop)),
         }
     }
@@ -253,11 +253,16 @@ impl Session {
     /// The headers of a request to this URL, a new dictionary. Waits for the network only when no valid token is at hand.
     fn headers<'py>(&self, py: Python<'py>, url: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyDict>> {
         let url = text("url", url)?;
-        let authorization = match guarded(py, || self.core.headers_cached(url))? {
-            Some(authorization) => authorization,
-            None => self.wait(py, |session| session.headers(url))?,
+        let cached = guarded(py, || {
+            self.core.with_header_cached(url, |header| {
+                self.header_values.get(py, header.source_index, header.generation, header.value)
+            })
+        })?;
+        let value = match cached {
+            Some(value) => Some(value),
+            None => self.header_value(py, &self.wait(py, |session| session.headers(url))?),
         };
-        header_dict(py, self.header_value(py, &authorization).as_ref())
+        header_dict(py, value.as_ref())
     }
 
     /// The URL with the API key as its `api_key` parameter.

@@ -27,6 +27,8 @@ pub(crate) enum Kind {
 pub(crate) struct HostPolicy {
     /// Their hosts are names in lower case, with a port only for loopback: what [`Target::authority`] can be equal to.
     servers: Vec<ResourceServer>,
+    /// The same hosts as they begin what follows `https://`, each with the slash that ends it, without this machine.
+    beginnings: Vec<String>,
     /// Planet's hosts that never take an API key, whatever another deployment or a call says.
     never_for_api_keys: Vec<String>,
     /// Hosts that the call or profile lists for the credential that it names.
@@ -47,6 +49,8 @@ impl HostPolicy {
         if !servers.iter().flat_map(|server| &server.hosts).all(|host| target::is_host_entry(host)) {
             return Err(Error::misconfigured("the deployment lists a host that is not an exact host name in lower case"));
         }
+        let hosts = servers.iter().flat_map(|server| &server.hosts).filter(|host| !is_loopback_entry(host));
+        let beginnings = hosts.map(|host| format!("{host}/")).collect();
         for host in allowed_hosts {
             if !target::is_host_entry(host) {
                 return Err(Error::invalid_argument(
@@ -59,11 +63,18 @@ impl HostPolicy {
         let never_for_api_keys = planet.resource_servers.iter().filter(never).flat_map(|server| server.hosts.clone()).collect();
         Ok(HostPolicy {
             servers,
+            beginnings,
             never_for_api_keys,
             allowed: allowed_hosts.to_vec(),
             allowed_for_api_key,
             allow_insecure_loopback,
         })
+    }
+
+    /// Reads a URL as [`Target::parse`] does. Every request passes here; most go to a host of the deployment.
+    #[inline]
+    pub(crate) fn target<'a>(&self, url: &'a str) -> Result<Target<'a>> {
+        Target::at_host(url, &self.beginnings).map_or_else(|| Target::parse(url), Ok)
     }
 
     /// A deployment has a handful of hosts: looking at each is faster than hashing.
@@ -77,6 +88,7 @@ impl HostPolicy {
     }
 
     /// Whether a credential of this kind may go to the target.
+    #[inline]
     pub(crate) fn accepts(&self, target: &Target<'_>, kind: Kind) -> Acceptance {
         if !self.may_speak_to(target) {
             return Acceptance::No;

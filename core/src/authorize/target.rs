@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 pub(super) const MAX_URL_BYTES: usize = 64 * 1024;
 const MAX_AUTHORITY_BYTES: usize = 255;
+const HTTPS: &str = "https://";
 
 /// The host of a URL, proven to be what every parser makes of it.
 pub(crate) struct Target<'a> {
@@ -31,10 +32,7 @@ impl<'a> Target<'a> {
         let Some((https, rest)) = split_scheme(url) else {
             return Err(Error::invalid_argument("the URL must start with https:// and hold nothing before it"));
         };
-        // No early end: this form looks at many bytes at once.
-        let (unprintable, question_mark) = url
-            .bytes()
-            .fold((false, false), |(bad, question), byte| (bad | (byte <= b' ') | (byte == 0x7f), question | (byte == b'?')));
+        let (unprintable, question_mark) = scan(url);
         if unprintable {
             return Err(refused("it holds white space or a control character; percent-encode it"));
         }
@@ -77,6 +75,19 @@ impl<'a> Target<'a> {
         Ok(Target { url, authority, loopback, question_mark })
     }
 
+    /// As [`Target::parse`], for `https://` and one of these hosts, each with the slash that ends it; `None` for every other URL.
+    ///
+    /// The hosts must be what [`is_host_entry`] accepts, and not this machine. Then their bytes need no second look.
+    #[inline]
+    pub(crate) fn at_host(url: &'a str, hosts: &[String]) -> Option<Self> {
+        let rest = url.strip_prefix(HTTPS)?;
+        let host = hosts.iter().find(|host| rest.as_bytes().starts_with(host.as_bytes()))?;
+        let authority = rest.get(..host.len() - 1)?;
+        let (unprintable, question_mark) = scan(url);
+        let is_plain = !unprintable && url.len() <= MAX_URL_BYTES;
+        is_plain.then_some(Target { url, authority: Cow::Borrowed(authority), loopback: false, question_mark })
+    }
+
     /// In lower case, without `:443`.
     #[inline]
     pub(crate) fn authority(&self) -> &str {
@@ -96,12 +107,36 @@ fn refused(why: &str) -> Error {
     Error::new(Status::HostRefused, format!("no credential goes to this URL: {why}"))
 }
 
+/// Whether a URL holds white space or a control character, and whether it holds a question mark.
+///
+/// No early end, and whole blocks, the last one where the text ends: this form looks at many bytes at once.
+#[inline]
+fn scan(url: &str) -> (bool, bool) {
+    const BLOCK: usize = 16;
+    let (mut bad, mut question) = ([false; BLOCK], [false; BLOCK]);
+    let mut look = |block: &[u8]| {
+        for ((byte, bad), question) in block.iter().zip(&mut bad).zip(&mut question) {
+            *bad |= *byte <= b' ' || *byte == 0x7f;
+            *question |= *byte == b'?';
+        }
+    };
+    let (blocks, rest) = url.as_bytes().as_chunks::<BLOCK>();
+    for block in blocks {
+        look(block);
+    }
+    match url.as_bytes().last_chunk::<BLOCK>() {
+        Some(last) if !rest.is_empty() => look(last),
+        _ => look(rest),
+    }
+    (bad.contains(&true), question.contains(&true))
+}
+
 /// Whether it is https, and what follows `://`.
 fn split_scheme(url: &str) -> Option<(bool, &str)> {
-    if let Some(rest) = url.strip_prefix("https://") {
+    if let Some(rest) = url.strip_prefix(HTTPS) {
         return Some((true, rest));
     }
-    for (scheme, https) in [("https://", true), ("http://", false)] {
+    for (scheme, https) in [(HTTPS, true), ("http://", false)] {
         if url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)) {
             return url.get(scheme.len()..).map(|rest| (https, rest));
         }
@@ -149,4 +184,56 @@ pub(crate) fn is_host_entry(entry: &str) -> bool {
     entry.len() <= 253
         && is_host_name(entry)
         && url::Url::parse(&format!("https://{entry}/")).is_ok_and(|url| url.host_str() == Some(entry) && url.path() == "/")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    const URL: &str = "https://api.planet.com/data/v1/item-types?query=a%20b&c#fragment@x";
+
+    /// What a reader may learn from a URL.
+    fn facts(target: &Target<'_>) -> (String, String, bool, bool) {
+        (target.url.to_owned(), target.authority.to_string(), target.loopback, target.question_mark)
+    }
+
+    #[test]
+    fn a_host_of_the_list_is_read_as_the_parser_reads_it() {
+        let hosts = ["api.planet.com/".to_owned(), "tiles.planet.com/".to_owned()];
+        assert!(Target::at_host(URL, &hosts).is_some());
+        let too_long = format!("{URL}{}", "a".repeat(MAX_URL_BYTES));
+        let mut urls = vec![too_long, URL.replace(".com/", ".com:443/"), URL.replace("api.", "tiles.")];
+        // Every byte of the URL as every other one, left out, doubled, and the end of the URL.
+        for at in 0..URL.len() {
+            let (before, after) = URL.split_at(at);
+            let rest = after.get(1..).unwrap();
+            urls.extend((0..=0x7f_u8).map(|byte| format!("{before}{}{rest}", char::from(byte))));
+            urls.extend([before.to_owned(), format!("{before}{rest}"), format!("{before}{}{after}", &after[..1])]);
+            urls.extend(["ä", "@evil.example/", ":443", "\u{3002}", "\u{2028}"].map(|more| format!("{before}{more}{after}")));
+        }
+        let mut listed = 0;
+        for url in &urls {
+            if let Some(target) = Target::at_host(url, &hosts) {
+                let parsed = Target::parse(url);
+                assert_eq!(parsed.as_ref().map(facts).ok(), Some(facts(&target)), "{url:?}");
+                listed += 1;
+            }
+        }
+        assert!(listed > urls.len() / 4, "{listed} of {}", urls.len());
+    }
+
+    #[test]
+    fn each_byte_of_a_url_is_looked_at() {
+        for length in 0..50 {
+            for at in 0..length {
+                for byte in 0..=0x7f_u8 {
+                    let mut text = "a".repeat(length);
+                    text.replace_range(at..=at, char::from(byte).encode_utf8(&mut [0; 4]));
+                    assert_eq!(scan(&text), (byte <= b' ' || byte == 0x7f, byte == b'?'), "{text:?}");
+                }
+            }
+            assert_eq!(scan(&"é".repeat(length)), (false, false));
+        }
+    }
 }

@@ -79,6 +79,19 @@ impl Directory {
         Ok(Some((Directory { opened, path }, name)))
     }
 
+    /// Opens a file for reading as [`Directory::open_file`], links followed as [`Directory::resolve`]; `None` if there is none.
+    pub(crate) fn open_followed(&self, name: &OsStr) -> io::Result<Option<File>> {
+        let opened = match self.opened.resolve(name, &self.path)? {
+            None => return Ok(None),
+            Some((None, name)) => self.open_file(&name),
+            Some((Some((opened, path)), name)) => Directory { opened, path }.open_file(&name),
+        };
+        match opened {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            opened => opened.map(Some),
+        }
+    }
+
     /// What is there, links not followed.
     pub(crate) fn kind(&self, name: &OsStr) -> io::Result<Option<Kind>> {
         self.opened.kind(name)

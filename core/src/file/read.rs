@@ -67,11 +67,7 @@ pub fn read_secret_file(path: &Path) -> Result<Zeroizing<Vec<u8>>> {
 }
 
 fn read_bounded(directory: &Directory, path: &CheckedPath, limit: u64) -> io::Result<Option<Contents>> {
-    let Some((directory, name)) = directory.resolve(path.name())? else { return Ok(None) };
-    let file = match directory.open_file(&name) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        opened => opened?,
-    };
+    let Some(file) = directory.open_followed(path.name())? else { return Ok(None) };
     let metadata = file.metadata()?;
     let too_long = || {
         let limit = match limit / MAX_FILE_BYTES {

@@ -1,7 +1,10 @@
 //! HTTP by reqwest, on a plain thread with a client built there and dropped there.
 //!
-//! A blocking client must not be used inside an async runtime, and one that was inherited over `fork` never answers; a thread and a
-//! client per exchange have neither trouble, and an idle session owns no thread and no socket. Tokens are fetched about once an hour.
+//! A client must not block inside an async runtime of the caller, and one that was inherited over `fork` never answers; a thread and
+//! a client per exchange have neither trouble, and an idle session owns no thread and no socket. Tokens are fetched about once an hour.
+//!
+//! The client runs on a runtime of this thread and not by `reqwest::blocking`, which starts a thread whose default stack size std
+//! reads from the environment at any time.
 
 use super::certificates::{self, Bundle};
 use super::proxy_env::{Proxy, ProxyEnvironment, Way};
@@ -9,12 +12,11 @@ use super::{Body, MAX_BODY_BYTES, Method, Request, Response, TransportFailure, U
 use crate::error::{Error, Status};
 use crate::secret::Secret;
 use crate::threads;
-use reqwest::blocking::{Client, ClientBuilder};
 use reqwest::header::{
     ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, DATE, HeaderMap, HeaderName, LOCATION, RETRY_AFTER,
 };
+use reqwest::{Client, ClientBuilder};
 use std::error::Error as _;
-use std::io::Read;
 use std::path::PathBuf;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -65,6 +67,14 @@ impl ReqwestTransport {
         let started = Instant::now();
         let way = self.way_to(&request.url).map_err(TransportFailure::Setup)?;
         let client = self.client(request, &way, timeout).map_err(TransportFailure::Setup)?;
+        let runtime = runtime().map_err(|error| TransportFailure::Setup(cannot_set_up(&error)))?;
+        let outcome = runtime.block_on(self.send(&client, request, &way, started, timeout));
+        // A look-up of a name that never ends must not keep this thread.
+        runtime.shutdown_background();
+        outcome
+    }
+
+    async fn send(&self, client: &Client, request: &Request, way: &Way, started: Instant, timeout: Duration) -> Outcome {
         let builder = match request.method {
             Method::Get => client.get(request.url.clone()),
             Method::Post => client
@@ -89,7 +99,8 @@ impl ReqwestTransport {
             }
             None => builder,
         };
-        let response = builder.send().map_err(|error| self.explained(failure(&error, started.elapsed() < timeout), &way))?;
+        let response = builder.send().await;
+        let response = response.map_err(|error| self.explained(failure(&error, started.elapsed() < timeout), way))?;
         let headers = response.headers();
         let mut answer = Response {
             status: response.status().as_u16(),
@@ -108,7 +119,7 @@ impl ReqwestTransport {
         };
         let codings = response.headers().get_all(CONTENT_ENCODING).iter();
         let codings = codings.map(|value| String::from_utf8_lossy(value.as_bytes())).collect::<Vec<_>>().join(",");
-        let (body, broke_off) = read_body(response, started, timeout)?;
+        let (body, broke_off) = read_body(response, started, timeout).await?;
         match (decode(&codings, body), broke_off) {
             (Ok(body), None) => answer.body = body,
             // What came whole counts, however the connection ended: chunks without a last one, TLS without its end.
@@ -171,10 +182,7 @@ impl ReqwestTransport {
             #[cfg(any(windows, target_vendor = "apple"))]
             Way::System => builder,
         };
-        self.with_tls(builder, request, way)?.build().map_err(|error| {
-            let message = format!("the HTTP client cannot be set up now ({})", root_cause(&error));
-            Error::new(Status::Unavailable, message).with_retryable(true)
-        })
+        self.with_tls(builder, request, way)?.build().map_err(|error| cannot_set_up(&root_cause(&error)))
     }
 
     fn with_tls(&self, builder: ClientBuilder, request: &Request, way: &Way) -> std::result::Result<ClientBuilder, Error> {
@@ -202,6 +210,16 @@ impl ReqwestTransport {
     }
 }
 
+/// The runtime of one exchange. Its one other thread looks up the server's name.
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all().thread_name("planetkey-names").thread_stack_size(threads::STACK_BYTES).build()
+}
+
+fn cannot_set_up(why: &dyn std::fmt::Display) -> Error {
+    Error::new(Status::Unavailable, format!("the HTTP client cannot be set up now ({why})")).with_retryable(true)
+}
+
 /// Whether a URL points to this machine: such a request never goes through a proxy.
 pub(crate) fn is_loopback(url: &url::Url) -> bool {
     match url.host() {
@@ -227,9 +245,9 @@ fn text(headers: &HeaderMap, name: HeaderName) -> Option<String> {
     headers.get(name)?.to_str().ok().map(str::to_owned)
 }
 
-/// The body, and why it broke off if it did. reqwest bounds each read; here the sum of them is bounded, in time and in bytes.
-fn read_body(
-    response: reqwest::blocking::Response,
+/// The body, and why it broke off if it did. It is bounded in time and in bytes.
+async fn read_body(
+    mut response: reqwest::Response,
     started: Instant,
     timeout: Duration,
 ) -> std::result::Result<(Body, Option<String>), TransportFailure> {
@@ -238,19 +256,16 @@ fn read_body(
         return Err(TransportFailure::TooLarge);
     }
     let mut body = Body(Vec::with_capacity(announced.map_or(4096, |length| length as usize)));
-    let mut reader = response;
-    let mut chunk = zeroize::Zeroizing::new([0u8; 8192]);
     loop {
         if started.elapsed() >= timeout {
             return Err(TransportFailure::TimedOut(true));
         }
-        match reader.read(chunk.as_mut_slice()) {
-            Ok(0) => return Ok((body, None)),
-            Ok(count) if body.0.len() + count > MAX_BODY_BYTES => return Err(TransportFailure::TooLarge),
-            Ok(count) => body.extend(chunk.get(..count).unwrap_or_default()),
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == std::io::ErrorKind::TimedOut => return Err(TransportFailure::TimedOut(true)),
-            Err(error) => return Ok((body, Some(format!("the body broke off: {}", error.kind())))),
+        match response.chunk().await {
+            Ok(None) => return Ok((body, None)),
+            Ok(Some(chunk)) if body.0.len() + chunk.len() > MAX_BODY_BYTES => return Err(TransportFailure::TooLarge),
+            Ok(Some(chunk)) => body.extend(&chunk),
+            Err(error) if error.is_timeout() => return Err(TransportFailure::TimedOut(true)),
+            Err(error) => return Ok((body, Some(format!("the body broke off: {}", root_cause(&error))))),
         }
     }
 }

@@ -103,8 +103,6 @@ impl Session {
                 "nobody logs in to this session: it holds no client of a person; open a profile such as planet-user",
             )
         })?;
-        // The session may hold an API key only, so that this is its first use of the network.
-        crate::threads::read_environment_of_std();
         Ok(Account { cache: cache.clone(), timeout: self.timeout, interrupt: self.interrupt.clone() })
     }
 

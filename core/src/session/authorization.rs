@@ -15,7 +15,7 @@ pub struct Authorization {
     url: Secret,
     in_header: bool,
     api_key: Option<ApiKeyTransport>,
-    origin: String,
+    origin: Arc<str>,
     source_index: usize,
     under_development: bool,
 }
@@ -99,6 +99,26 @@ impl Authorization {
 impl fmt::Debug for Authorization {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Authorization({} from {}, generation {})", self.transport(), self.origin, self.generation())
+    }
+}
+
+/// The value of `Authorization` while a session lends it.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub struct Header<'a> {
+    /// The value itself, a secret.
+    pub value: &'a str,
+    /// As [`Authorization::source_index`].
+    pub source_index: usize,
+    /// As [`Authorization::generation`].
+    pub generation: u64,
+    /// As [`Authorization::under_development`].
+    pub under_development: bool,
+}
+
+impl fmt::Debug for Header<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Header([redacted], generation {})", self.generation)
     }
 }
 

@@ -10,6 +10,7 @@ use crate::credential::ApiKeyTransport;
 use crate::deployment::Deployment;
 use crate::environment::flag;
 use crate::error::{Error, Result, Status};
+use crate::http::Http;
 use crate::profile::client_config::{ClientConfig, Grant, OAuthClient};
 use crate::profile::precedence::Level;
 use crate::profile::{Environment, Root, load, names, precedence};
@@ -52,15 +53,16 @@ struct Opening<'a> {
     deployment: Deployment,
     allow_insecure_loopback: bool,
     root: Root,
+    http: Http,
 }
 
 impl<'a> Opening<'a> {
     fn new(options: &'a Options, allow_insecure_loopback: bool) -> Result<Self> {
         // A bad option is the caller's mistake, not that of the credential which is the first to use it.
         options.timeout()?;
-        options.http()?;
+        let http = options.http()?;
         let root = Root::new(options.runtime.environment.as_ref(), options.storage_root.as_deref())?;
-        Ok(Opening { options, deployment: options.deployment()?, allow_insecure_loopback, root })
+        Ok(Opening { options, deployment: options.deployment()?, allow_insecure_loopback, root, http })
     }
 
     /// `keep_in`: the profile whose directory keeps the tokens.
@@ -73,7 +75,7 @@ impl<'a> Opening<'a> {
                     Some(Ok(profile)) => source.watching(&self.root, &profile, self.options.runtime.clock.clone()),
                     _ => source,
                 };
-                Ok(Source { credential: Credential::Static(source), origin: origin.to_owned(), profile })
+                Ok(Source { credential: Credential::Static(source), origin: origin.into(), profile })
             }
             ClientConfig::OAuth(client) => {
                 self.check_profile(client)?;
@@ -81,8 +83,8 @@ impl<'a> Opening<'a> {
                 let storage = self.storage(&client, keep_in)?;
                 let timeout = self.options.timeout()?;
                 let must_save = self.options.must_save;
-                let cache = TokenCache::new(client, storage, self.options.http()?, timeout, profile.clone(), must_save);
-                Ok(Source { credential: Credential::Tokens(Arc::new(cache)), origin: origin.to_owned(), profile })
+                let cache = TokenCache::new(client, storage, self.http.clone(), timeout, profile.clone(), must_save);
+                Ok(Source { credential: Credential::Tokens(Arc::new(cache)), origin: origin.into(), profile })
             }
         }
     }
@@ -119,10 +121,6 @@ impl<'a> Opening<'a> {
 
     /// `names_a_key`: whether the call names the API key that `allowed_hosts` is for.
     fn session(self, sources: Vec<Source>, to_log_in: Option<Source>, notes: Vec<String>, names_a_key: bool) -> Result<Session> {
-        // An API key alone needs no thread, so it does not pay for one.
-        if sources.iter().any(|source| source.tokens().is_some()) {
-            crate::threads::read_environment_of_std();
-        }
         let allowed = self.options.allowed_hosts.as_deref().unwrap_or_default();
         let policy = HostPolicy::new(&self.deployment, allowed, names_a_key, self.allow_insecure_loopback)?;
         let shared = Shared { sources, to_log_in, policy, deployment: self.deployment.name, notes };
@@ -294,7 +292,7 @@ impl Session {
         setting::check("api_key", key)?;
         let opening = Opening::new(options, options.allow_insecure_loopback.unwrap_or(false))?;
         let credential = Credential::Static(ApiKeySource::new(key, transport)?);
-        let source = Source { credential, origin: "argument: api_key".to_owned(), profile: None };
+        let source = Source { credential, origin: "argument: api_key".into(), profile: None };
         opening.session(vec![source], None, Vec::new(), true)
     }
 

@@ -16,7 +16,7 @@ mod userinfo;
 
 pub use crate::token_cache::settle;
 pub use account::{LoggedIn, OtherSubject};
-pub use authorization::{AccessToken, Authorization};
+pub use authorization::{AccessToken, Authorization, Header};
 pub use builder::{M2mOptions, Named};
 pub use logout::LoggedOut;
 pub use options::{DEFAULT_TIMEOUT_MS, Options, Runtime};
@@ -64,7 +64,7 @@ pub struct Session {
 
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let origins: Vec<&str> = self.shared.sources.iter().map(|source| source.origin.as_str()).collect();
+        let origins: Vec<&str> = self.shared.sources.iter().map(|source| source.origin.as_ref()).collect();
         write!(f, "Session({} at {})", origins.join("; "), self.shared.deployment)
     }
 }
@@ -90,7 +90,7 @@ impl Session {
     /// Errors: INVALID_ARGUMENT, HOST_REFUSED, and when the token must be renewed: MISCONFIGURED, LOGIN_REQUIRED, DENIED, UNAVAILABLE,
     /// TIMEOUT, CANCELLED, PROTOCOL.
     pub fn authorize(&self, url: &str) -> Result<Authorization> {
-        let target = Target::parse(url)?;
+        let target = self.shared.policy.target(url)?;
         let (index, source, under_development) = self.choose(&target)?;
         let snapshot = source.current(self.wait())?;
         Ok(authorization(&target, index, source, snapshot, under_development))
@@ -98,7 +98,7 @@ impl Session {
 
     /// As [`Session::authorize`], from what is at hand: never blocks, `None` where it would have to.
     pub fn authorize_cached(&self, url: &str) -> Result<Option<Authorization>> {
-        let target = Target::parse(url)?;
+        let target = self.shared.policy.target(url)?;
         let (index, source, under_development) = self.choose(&target)?;
         Ok(source.cached().map(|snapshot| authorization(&target, index, source, snapshot, under_development)))
     }
@@ -107,7 +107,7 @@ impl Session {
     ///
     /// Errors: as [`Session::authorize`]; INVALID_ARGUMENT too where the credential travels in the URL, or the URL carries one already.
     pub fn headers(&self, url: &str) -> Result<Authorization> {
-        let target = Target::parse(url)?;
+        let target = self.shared.policy.target(url)?;
         let (index, source, under_development) = self.choose_for_header(&target)?;
         let snapshot = source.current(self.wait())?;
         Ok(Authorization::new(source, index, snapshot, Secret::from(url), under_development))
@@ -115,7 +115,7 @@ impl Session {
 
     /// As [`Session::headers`], from what is at hand: never blocks, `None` where it would have to.
     pub fn headers_cached(&self, url: &str) -> Result<Option<Authorization>> {
-        let target = Target::parse(url)?;
+        let target = self.shared.policy.target(url)?;
         let (index, source, under_development) = self.choose_for_header(&target)?;
         Ok(source.cached().map(|snapshot| Authorization::new(source, index, snapshot, Secret::from(url), under_development)))
     }
@@ -124,9 +124,18 @@ impl Session {
     ///
     /// Errors: as [`Session::headers`].
     pub fn with_header<T>(&self, url: &str, use_it: impl FnOnce(&str) -> T) -> Result<T> {
-        let target = Target::parse(url)?;
+        let target = self.shared.policy.target(url)?;
         let (_, source, _) = self.choose_for_header(&target)?;
         source.with_current(self.wait(), |snapshot| use_it(snapshot.header()))
+    }
+
+    /// As [`Session::with_header`], from what is at hand: never blocks, `None` where it would have to.
+    pub fn with_header_cached<T>(&self, url: &str, use_it: impl FnOnce(Header<'_>) -> T) -> Result<Option<T>> {
+        let target = self.shared.policy.target(url)?;
+        let (source_index, source, under_development) = self.choose_for_header(&target)?;
+        Ok(source.with_cached(|token| {
+            use_it(Header { value: token.header(), source_index, generation: token.generation, under_development })
+        }))
     }
 
     /// The URL with the API key as its `api_key` parameter. Uses no network.
@@ -248,7 +257,16 @@ impl Session {
     }
 
     /// The first source whose credential the host takes; one that Planet lists as under development there only if there is no other.
+    #[inline]
     fn choose(&self, target: &Target<'_>) -> Result<(usize, &Source, bool)> {
+        // Most sessions have one source, and most hosts take it.
+        match self.shared.sources.first() {
+            Some(first) if first.accepts(&self.shared.policy, target) == Acceptance::Yes => Ok((0, first, false)),
+            _ => self.choose_among_all(target),
+        }
+    }
+
+    fn choose_among_all(&self, target: &Target<'_>) -> Result<(usize, &Source, bool)> {
         let mut under_development = None;
         for (index, source) in self.sources().enumerate() {
             match source.accepts(&self.shared.policy, target) {
@@ -267,6 +285,7 @@ impl Session {
         })
     }
 
+    #[inline]
     fn choose_for_header(&self, target: &Target<'_>) -> Result<(usize, &Source, bool)> {
         let chosen = self.choose(target)?;
         if chosen.1.transport() == Some(ApiKeyTransport::Query) {

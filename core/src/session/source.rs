@@ -17,7 +17,7 @@ pub(crate) enum Credential {
 pub(crate) struct Source {
     pub(crate) credential: Credential,
     /// For people: `environment: PL_API_KEY`.
-    pub(crate) origin: String,
+    pub(crate) origin: Arc<str>,
     pub(crate) profile: Option<String>,
 }
 
@@ -62,6 +62,15 @@ impl Source {
         match &self.credential {
             Credential::Static(source) => source.current().ok().map(|held| held.snapshot.clone()),
             Credential::Tokens(cache) => cache.cached(),
+        }
+    }
+
+    /// As [`Source::cached`], lent.
+    #[inline]
+    pub(crate) fn with_cached<T>(&self, use_it: impl FnOnce(&CachedToken) -> T) -> Option<T> {
+        match &self.credential {
+            Credential::Static(source) => source.with_current(use_it).ok(),
+            Credential::Tokens(cache) => cache.with_cached(|token| use_it(token)),
         }
     }
 

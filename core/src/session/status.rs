@@ -79,7 +79,7 @@ impl SessionStatus {
                 let asked_for = cache.map_or(&[][..], |cache| cache.client().scopes());
                 SourceStatus {
                     kind: if cache.is_some() { "access_token" } else { "api_key" },
-                    source: source.origin.clone(),
+                    source: source.origin.to_string(),
                     profile: source.profile.clone(),
                     client_type: cache.map_or("static_apikey", |cache| cache.client().client_type()),
                     client_id: cache.map(|cache| cache.client().client_id().to_owned()),

@@ -1,6 +1,6 @@
 //! What planetkey must remember beside a session and Planet's SDK does not know: its own file, never the SDK's.
 
-use super::python_json;
+use super::{fingerprint, python_json};
 use crate::error::{Error, REASONS, Status};
 use crate::http::retry_after::MAX_RETRY_AFTER_MS;
 use serde_json::{Map, Value, json};
@@ -63,6 +63,16 @@ pub struct FailureRecord {
 }
 
 impl FailureRecord {
+    /// The mark of a refresh token. `binding`: the fingerprint of its client and server.
+    pub(crate) fn mark(binding: &str, refresh_token: &str) -> String {
+        fingerprint(&[binding, refresh_token])
+    }
+
+    /// Whether the server revoked this refresh token.
+    pub(crate) fn is_revoked(&self, binding: &str, refresh_token: &str) -> bool {
+        !self.dead.is_empty() && self.is_marked_revoked(&FailureRecord::mark(binding, refresh_token))
+    }
+
     /// Whether this refresh token must not be sent again.
     pub fn is_marked_revoked(&self, fingerprint: &str) -> bool {
         self.revoked.iter().any(|dead| dead == fingerprint)

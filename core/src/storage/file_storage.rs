@@ -60,8 +60,14 @@ impl FileStorage {
     }
 
     fn read(&self, patient: bool) -> Result<Settled> {
-        let Some(directory) = self.directory()? else { return Ok(Settled::Absent) };
-        let directory = Some(directory.as_ref());
+        match self.directory()? {
+            Some(directory) => self.read_in(&directory, patient),
+            None => Ok(Settled::Absent),
+        }
+    }
+
+    fn read_in(&self, directory: &Directory, patient: bool) -> Result<Settled> {
+        let directory = Some(directory);
         let settled = match &self.sops {
             Some(sops) => {
                 let Some((_, version)) = atomic_file::read_version(directory, &self.token)? else { return Ok(Settled::Absent) };
@@ -105,8 +111,20 @@ impl FileStorage {
         if self.sops.is_some() { FileVersion::Unknown } else { seen }
     }
 
-    fn content(&self, members: Map<String, Value>, now: Moment) -> Saved {
-        match token_file::from_members(members, &self.failure_record(), &self.binding, now) {
+    /// `directory`: the session's, if it is open already.
+    fn failure_record_in(&self, directory: Option<&Directory>) -> FailureRecord {
+        match atomic_file::read_version(directory, &self.record) {
+            Ok(Some((bytes, _))) => FailureRecord::from_bytes(&bytes),
+            Ok(None) => FailureRecord::default(),
+            Err(error) => {
+                log::warn!("{error}");
+                FailureRecord::default()
+            }
+        }
+    }
+
+    fn content(&self, directory: &Directory, members: Map<String, Value>, now: Moment) -> Saved {
+        match token_file::from_members(members, &self.failure_record_in(Some(directory)), &self.binding, now) {
             Content::Nothing => Saved::Nothing,
             Content::Foreign => Saved::Foreign,
             Content::Tokens(stored) => Saved::Tokens(Arc::new(stored)),
@@ -123,9 +141,13 @@ impl Storage for FileStorage {
     }
 
     fn load(&self, now: Moment, patient: bool) -> Result<(Saved, FileVersion)> {
-        match self.read(patient)? {
-            Settled::Absent => Ok((Saved::Nothing, self.state(FileVersion::Absent))),
-            Settled::Document(members, version) => Ok((self.content(members, now), self.state(FileVersion::At(version)))),
+        let absent = || Ok((Saved::Nothing, self.state(FileVersion::Absent)));
+        let Some(directory) = self.directory()? else { return absent() };
+        match self.read_in(&directory, patient)? {
+            Settled::Absent => absent(),
+            Settled::Document(members, version) => {
+                Ok((self.content(&directory, members, now), self.state(FileVersion::At(version))))
+            }
             Settled::Broken if patient => Err(corrupt(&self.token.path().display().to_string())),
             Settled::Broken => {
                 let message = format!("{} is being written by another program; try again", self.token.path().display());
@@ -204,18 +226,7 @@ impl Storage for FileStorage {
     }
 
     fn failure_record(&self) -> FailureRecord {
-        let read = match self.locked() {
-            Some(directory) => atomic_file::read_version(Some(&directory), &self.record).map(|read| read.map(|(bytes, _)| bytes)),
-            None => atomic_file::read(&self.record),
-        };
-        match read {
-            Ok(Some(bytes)) => FailureRecord::from_bytes(&bytes),
-            Ok(None) => FailureRecord::default(),
-            Err(error) => {
-                log::warn!("{error}");
-                FailureRecord::default()
-            }
-        }
+        self.failure_record_in(self.locked().as_deref())
     }
 
     fn save_failure_record(&self, record: &FailureRecord) {

@@ -37,6 +37,8 @@ pub struct Stored {
     pub expires_unix_ms: u64,
     /// How many times in a row a token was requested because an API refused the one before.
     pub rejections: u32,
+    /// Whether the server was known to have revoked the refresh token when this was read.
+    pub is_revoked: bool,
 }
 
 impl Stored {
@@ -44,7 +46,7 @@ impl Stored {
     pub fn received(tokens: TokenSet, now: Moment) -> Self {
         let remaining_ms = tokens.lifetime_ms;
         let expires_unix_ms = now.unix_ms.saturating_add(remaining_ms);
-        Stored { tokens, at: now, remaining_ms, expires_unix_ms, rejections: 0 }
+        Stored { tokens, at: now, remaining_ms, expires_unix_ms, rejections: 0, is_revoked: false }
     }
 
     /// The same, requested because an API has refused so many tokens in a row.

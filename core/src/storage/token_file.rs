@@ -17,7 +17,8 @@ pub fn fingerprint(parts: &[&str]) -> String {
         context.update(&part.len().to_le_bytes());
         context.update(part.as_bytes());
     }
-    context.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    let digits = context.finish().as_ref().iter().flat_map(|byte| [byte >> 4, byte & 0xf]).collect::<Vec<u8>>();
+    digits.into_iter().filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
 }
 
 /// The members that tell one stored session from another.
@@ -93,7 +94,8 @@ pub(crate) fn from_members(members: Map<String, Value>, record: &FailureRecord, 
     let expires_unix_ms =
         if remaining_ms > 0 { now.unix_ms.saturating_add(remaining_ms) } else { stated_end_ms.min(now.unix_ms) };
     let rejections = receipt.map_or(0, |receipt| receipt.rejections);
-    Content::Tokens(Stored { tokens, at: now, remaining_ms, expires_unix_ms, rejections })
+    let is_revoked = tokens.refresh_token().is_some_and(|token| record.is_revoked(&binding.fingerprint, token));
+    Content::Tokens(Stored { tokens, at: now, remaining_ms, expires_unix_ms, rejections, is_revoked })
 }
 
 /// What Planet's own tools wrote does not say whose it is; the token may.

@@ -185,6 +185,14 @@ impl TokenCache {
         self.valid(&self.token.load(), now).cloned()
     }
 
+    /// As [`TokenCache::cached`], lent.
+    #[inline]
+    pub(crate) fn with_cached<T>(self: &Arc<Self>, use_it: impl FnOnce(&Arc<CachedToken>) -> T) -> Option<T> {
+        let now = self.now();
+        self.look_if_due(now);
+        self.valid(&self.token.load(), now).map(use_it)
+    }
+
     /// The valid token, refreshed if necessary. Blocks only then.
     #[inline]
     pub(crate) fn current(self: &Arc<Self>, wait: Wait<'_>) -> Refreshed {
@@ -282,7 +290,7 @@ impl TokenCache {
     /// Applies what was found on disk. `saved` and `generation`: the state before the file was read.
     fn take_over(&self, content: Saved, version: FileVersion, saved: &SavedState, generation: u64, now: Moment) {
         let is_same = saved.unsaved.as_ref().is_some_and(|unsaved| unsaved.replaced == content.identity());
-        let is_refreshable = matches!(&content, Saved::Tokens(tokens) if self.can_refresh(tokens));
+        let is_refreshable = matches!(&content, Saved::Tokens(tokens) if self.could_refresh(tokens));
         let flight = self.flight();
         let mut state = flight.lock();
         // A refresh or a logout was faster, or renames a damaged file right now.
@@ -480,6 +488,11 @@ impl TokenCache {
             view: &view,
         };
         refresh.run(lock)
+    }
+
+    /// As [`TokenCache::can_refresh`], by what was known when they were read.
+    fn could_refresh(&self, tokens: &Stored) -> bool {
+        self.client.is_m2m() || tokens.tokens.refresh_token().is_some() && !tokens.is_revoked
     }
 
     /// Whether these saved tokens can be refreshed without a login. Reads the file beside the session.

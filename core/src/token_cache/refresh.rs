@@ -11,7 +11,7 @@ use crate::clock::{Moment, fraction};
 use crate::credential::TokenSet;
 use crate::error::{Error, Status};
 use crate::http::{Http, Patience};
-use crate::storage::{Failure, FileVersion, Lock, Saved, Storage, Stored, fingerprint};
+use crate::storage::{Failure, FailureRecord, FileVersion, Lock, Saved, Storage, Stored};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -508,7 +508,7 @@ fn is_good(token: &CachedToken, now: Moment) -> bool {
 
 /// What is noted about a refresh token. Another client's attempt with the same token says nothing about it.
 pub(super) fn mark_of(client: &Client, refresh_token: &str) -> String {
-    fingerprint(&[&client.binding().fingerprint, refresh_token])
+    FailureRecord::mark(&client.binding().fingerprint, refresh_token)
 }
 
 /// Reads the saved session under the lock. A damaged file is renamed. `is_dispensable`: the tokens are in memory, or are obtained without it;

@@ -2,7 +2,7 @@
 
 use super::outcome::{RefreshOutcome, Save, Unsaved};
 use super::reentry::ReentryGuard;
-use super::refresh::{mark_of, read_saved, save};
+use super::refresh::{read_saved, save};
 use super::single_flight::Wait;
 use super::{SavedState, TokenCache};
 use crate::error::{Error, Result, Status};
@@ -54,7 +54,10 @@ impl TokenCache {
     /// Whether the server is known to have revoked the refresh token of this session. Reads the file beside the session.
     pub(crate) fn is_revoked(&self, tokens: &Stored) -> bool {
         let refresh_token = tokens.tokens.refresh_token();
-        refresh_token.is_some_and(|token| self.storage.failure_record().is_marked_revoked(&mark_of(&self.client, token)))
+        refresh_token.is_some_and(|token| {
+            let record = self.storage.failure_record();
+            record.is_revoked(&self.client.binding().fingerprint, token)
+        })
     }
 
     /// Forgets tokens that could not be saved, and returns them.
