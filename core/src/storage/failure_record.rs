@@ -70,7 +70,7 @@ impl FailureRecord {
 
     /// Whether the server revoked this refresh token.
     pub(crate) fn is_revoked(&self, binding: &str, refresh_token: &str) -> bool {
-        !self.dead.is_empty() && self.is_marked_revoked(&FailureRecord::mark(binding, refresh_token))
+        !self.revoked.is_empty() && self.is_marked_revoked(&FailureRecord::mark(binding, refresh_token))
     }
 
     /// Whether this refresh token must not be sent again.
