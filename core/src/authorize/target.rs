@@ -78,7 +78,6 @@ impl<'a> Target<'a> {
     /// As [`Target::parse`], for `https://` and one of these hosts, each with the slash that ends it; `None` for every other URL.
     ///
     /// The hosts must be what [`is_host_entry`] accepts, and not this machine. Then their bytes need no second look.
-    #[inline]
     pub(crate) fn at_host(url: &'a str, hosts: &[String]) -> Option<Self> {
         let rest = url.strip_prefix(HTTPS)?;
         let host = hosts.iter().find(|host| rest.as_bytes().starts_with(host.as_bytes()))?;
@@ -108,27 +107,9 @@ fn refused(why: &str) -> Error {
 }
 
 /// Whether a URL holds white space or a control character, and whether it holds a question mark.
-///
-/// No early end, and whole blocks, the last one where the text ends: this form looks at many bytes at once.
-#[inline]
 fn scan(url: &str) -> (bool, bool) {
-    const BLOCK: usize = 16;
-    let (mut bad, mut question) = ([false; BLOCK], [false; BLOCK]);
-    let mut look = |block: &[u8]| {
-        for ((byte, bad), question) in block.iter().zip(&mut bad).zip(&mut question) {
-            *bad |= *byte <= b' ' || *byte == 0x7f;
-            *question |= *byte == b'?';
-        }
-    };
-    let (blocks, rest) = url.as_bytes().as_chunks::<BLOCK>();
-    for block in blocks {
-        look(block);
-    }
-    match url.as_bytes().last_chunk::<BLOCK>() {
-        Some(last) if !rest.is_empty() => look(last),
-        _ => look(rest),
-    }
-    (bad.contains(&true), question.contains(&true))
+    // No early end: this form looks at many bytes at once.
+    url.bytes().fold((false, false), |(bad, question), byte| (bad | (byte <= b' ') | (byte == 0x7f), question | (byte == b'?')))
 }
 
 /// Whether it is https, and what follows `://`.
