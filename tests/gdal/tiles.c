@@ -126,6 +126,8 @@ static void check_failure(const char *url, const char *host, planetkey_gdal_scop
     CHECK_OK(planetkey_gdal_path(gdal, url, &path, &error));
     CHECK(planetkey_gdal_last_error(gdal) == NULL);
 
+    /* The saved token was requested because of a 401 a moment ago. A 401 to that one would not be answered by another request. */
+    CHECK_OK(planetkey_session_refresh(session, &error));
     renew(session, 0);
     simulator_script("m2m.token", "[{\"status\": 401, \"json\": {\"error\": \"invalid_client\"}}]", 1);
     CPLPushErrorHandler(CPLQuietErrorHandler);

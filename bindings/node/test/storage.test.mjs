@@ -170,7 +170,8 @@ test('what a storage gives is checked', async () => {
     await assert.rejects(session.accessToken(), { code: 'STORAGE' }, inspect(given));
   }
   for (const given of [undefined, null, 1, 'true', {}]) {
-    const session = simulator.m2mSession({ storage: recorded(null, (name, value) => (name === 'lock' ? given : value)) });
+    const wrong = (name, value) => (name === 'lock' ? given : value);
+    const session = simulator.userSession({ storage: recorded('{"refresh_token": "saved"}', wrong) });
     await assert.rejects(session.accessToken(), { code: 'STORAGE' }, inspect(given));
   }
   for (const text of ['{', '[]', '{"refresh_token": 1}']) {

@@ -3,6 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use planetkey::profile::{FixedEnvironment, Root, names, planet_json, precedence};
+use planetkey::setting;
 use planetkey::storage::python_json;
 use planetkey_fuzz::{check_error, check_hidden, check_line, directory, with_canary};
 use serde_json::{Map, Value};
@@ -20,7 +21,7 @@ fuzz_target!(|data: &[u8]| {
     write(data);
     let (read, notes) = planet_json::read(&ROOT);
     notes.iter().for_each(|note| check_line(note, 1000));
-    let member = |name: &str| document.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let member = |name: &str| used(&document, name);
     assert_eq!((read.profile.as_deref(), read.client_id.as_deref()), (member("PL_AUTH_PROFILE"), member("PL_AUTH_CLIENT_ID")));
     for (secret, name) in [(&read.client_secret, "PL_AUTH_CLIENT_SECRET"), (&read.api_key, "PL_API_KEY"), (&read.key, "key")] {
         assert_eq!(secret.as_ref().map(|secret| secret.expose()), member(name));
@@ -42,10 +43,16 @@ fn write(bytes: &[u8]) {
 }
 
 /// Whatever stands in the file, the rest of it is used: there is no error, and a credential needs all its parts.
+/// A member that is used. One that was quoted or pasted wrongly is a note instead.
+fn used<'a>(document: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
+    let text = document.get(name)?.as_str()?;
+    (!text.is_empty() && setting::check(name, text).is_ok()).then_some(text)
+}
+
 fn check_found(document: &Map<String, Value>) {
     let (found, notes) = precedence::find(&FixedEnvironment::default(), &ROOT).expect("a file is never an error");
     notes.iter().for_each(|note| assert!(!note.chars().any(char::is_control), "{note:?}"));
-    let has = |name: &str| document.get(name).and_then(Value::as_str).is_some_and(|text| !text.is_empty());
+    let has = |name: &str| used(document, name).is_some();
     let count = |part: &str| found.iter().filter(|found| found.source.contains(part)).count();
     assert_eq!(count("PL_AUTH_CLIENT_ID"), usize::from(has("PL_AUTH_CLIENT_ID") && has("PL_AUTH_CLIENT_SECRET")));
     for found in &found {
