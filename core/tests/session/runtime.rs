@@ -8,13 +8,24 @@ fn f109_a_caller_inside_an_async_runtime() {
     let simulator = simulator();
     let session = simulator_session(&simulator, &simulator_options(&simulator));
     let single = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let several = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
-    for runtime in [single, several] {
+    // A thread of a runtime with several: it is inside the runtime, and does not drive it.
+    let several = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    for (runtime, is_driven) in [(single, true), (several, false)] {
         let inside = session.clone();
-        let token = runtime.block_on(async move {
+        let ask = move || {
             inside.refresh().unwrap();
             inside.access_token().unwrap().to_string()
-        });
+        };
+        let token = match is_driven {
+            true => runtime.block_on(async { ask() }),
+            false => std::thread::scope(|scope| {
+                let worker = scope.spawn(|| {
+                    let _entered = runtime.enter();
+                    ask()
+                });
+                worker.join().unwrap()
+            }),
+        };
         assert_eq!(token, *session.access_token().unwrap());
         let task = session.clone();
         let url = format!("{}/data/v1", simulator.planet_api());
