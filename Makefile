@@ -16,6 +16,7 @@ simulator := $(CURDIR)/target/release/planetkey-simulator
 # A suite with its time. Nothing is built in it, because its target has built what it needs.
 suite := PLANETKEY_BUILT=1 PLANETKEY_SIMULATOR_BINARY=$(simulator) tests/suite
 debian_packages := libcurl4-openssl-dev libcjson-dev valgrind cmake pkg-config curl gcc g++ clang binutils
+docs_packages := doxygen
 browser_packages := chromium chromium-driver
 model_packages := spin
 host_packages := bindfs fuse3 libfuse3-dev strace e2fsprogs util-linux
@@ -24,11 +25,11 @@ gdal_packages := libgdal-dev
 
 # Suites that run beside each other.
 together := lint test-schedules test-model test-c test-python test-node test-host test-peers test-browser test-servers test-gdal test-install \
-	test-asan test-fuzz test-readme
+	test-asan test-fuzz test-readme docs
 # After those and one after the other: what waits for short deadlines, loads the machine on purpose, or compiles.
 alone := test-rust test-processes test-static-libs demo
 
-.PHONY: all help prerequisites build python-tools wheel addon bindings rust-tests sanitized check test test-together test-alone \
+.PHONY: all help prerequisites build python-tools wheel addon bindings rust-tests sanitized check test test-together test-alone test-docs \
 	$(together) $(alone) test-vectors check-windows fuzz bench install dist clean
 
 all: build
@@ -167,6 +168,13 @@ test-asan: sanitized ## the extern functions under AddressSanitizer
 
 test-readme: bindings ## the examples of README.md
 	$(suite) readme tests/demo/readme-examples
+
+test-docs: bindings ## the code blocks of the manual, run as a reader would
+	$(suite) docs-test tests/docs/run
+
+docs: build ## builds the manual into build/docs/html; warnings are errors
+	@tests/need $(docs_packages)
+	$(suite) docs docs/site/build
 
 bench: bindings ## benchmark tables, beside the peers
 	PLANETKEY_SIMULATOR_BINARY=$(simulator) tests/bench/run

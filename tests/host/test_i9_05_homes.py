@@ -1,6 +1,6 @@
 """Number 5: homes that belong to another uid work, and root leaves a user's home to its user.
 
-Each situation of docs/files-and-users.md has its test here.
+Each situation of docs/reference/files-and-users.md has its test here.
 """
 
 import json

@@ -2,7 +2,7 @@
 //!
 //! Every path is walked once, directory by directory, and everything after that is relative to the
 //! opened directory. [`Directory`] says which owners and modes are accepted. The table of situations
-//! is in `docs/files-and-users.md`.
+//! is in `docs/reference/files-and-users.md`.
 
 mod directory;
 mod kind;
