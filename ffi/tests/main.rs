@@ -4,3 +4,4 @@
 mod extern_functions;
 mod extern_logins;
 mod header;
+mod structure;

@@ -29,10 +29,10 @@ mod usage;
 
 use std::ffi::OsString;
 use std::io::{ErrorKind, Read, Write};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use clap::Parser;
 use planetkey::{Error, Result, Session, Status};
+use planetkey_support::panic::guarded;
 use serde_json::{Map, Value};
 
 use arguments::{Arguments, Command, Shared};
@@ -69,14 +69,13 @@ where
     A: Into<OsString> + Clone,
 {
     let mut streams = Streams { stdin, stderr, terminal, signals, for_program: false };
-    let done = catch_unwind(AssertUnwindSafe(|| {
+    let done = guarded(|| {
         let output = answer(arguments, &mut streams)?;
         deliver(&output, stdout)
-    }));
+    });
     let error = match done {
-        Ok(Ok(())) => return 0,
-        Ok(Err(error)) => error,
-        Err(_) => Error::new(Status::Internal, "planetkey failed in a way that it should not; please report it"),
+        Ok(()) => return 0,
+        Err(error) => error,
     };
     // Nobody is left to tell when standard error is closed.
     let _ = writeln!(stderr, "planetkey: {error}").and_then(|()| stderr.flush());

@@ -5,9 +5,6 @@ use std::process::ExitCode;
 
 use planetkey_cli::{Signals, StandardTerminal, Terminal, run_at};
 
-/// A request for tokens that is in progress when the command ends gets so long: what it receives is saved, or revoked if nobody wants it.
-const SETTLE_MS: u64 = 5_000;
-
 fn main() -> ExitCode {
     planetkey_cli::core_dumps::switch_off();
     let terminal = StandardTerminal::of_this_process();
@@ -22,7 +19,8 @@ fn main() -> ExitCode {
             "planetkey: a request for tokens is in progress, and what it brings is saved or revoked first; Ctrl-C again ends it at once"
         );
     }
-    planetkey::session::settle(SETTLE_MS);
+    // What a request in progress receives is saved, or revoked.
+    planetkey_support::exit::wait();
     signals.obey();
     ExitCode::from(code)
 }

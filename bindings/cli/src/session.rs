@@ -12,9 +12,7 @@ use serde_json::json;
 
 use crate::arguments::Shared;
 use crate::streams::{Streams, mistake};
-
-/// No key or secret is so long; whatever is longer is another file.
-pub(crate) const SECRET_LIMIT: usize = 64 * 1024;
+use crate::terminal::SECRET_LIMIT;
 
 /// Opens the session that the options name, or else what environment and files offer.
 pub(crate) fn open(shared: &Shared, streams: &mut Streams<'_>) -> Result<Session> {

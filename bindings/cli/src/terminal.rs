@@ -14,6 +14,9 @@ use planetkey::secret::Secret;
 /// What is written for a terminal of an unknown size fits this.
 const USUAL_COLUMNS: usize = 80;
 
+/// The longest API key or secret that is read, in bytes.
+pub(crate) const SECRET_LIMIT: usize = 64 * 1024;
+
 /// The terminal that standard input is. Implement it to ask people elsewhere.
 pub trait Terminal {
     /// Whether the error stream is a terminal, too, so that people see questions.
@@ -194,7 +197,6 @@ impl Drop for Keys {
 /// Puts keys together to a line, as a terminal does; `None` when it was broken off.
 #[cfg(unix)]
 fn read_keys(keys: &mut dyn Read) -> io::Result<Option<Secret>> {
-    use crate::session::SECRET_LIMIT;
     use zeroize::Zeroizing;
     const INTERRUPT: u8 = 0x03;
     const END: u8 = 0x04;
@@ -286,6 +288,6 @@ mod tests {
     fn a_line_without_end_takes_no_memory_without_end() {
         let mut keys = vec![b'k'; 1_000_000];
         keys.push(b'\r');
-        assert_eq!(typed(&keys).unwrap().len(), crate::session::SECRET_LIMIT + 1);
+        assert_eq!(typed(&keys).unwrap().len(), SECRET_LIMIT + 1);
     }
 }

@@ -6,8 +6,8 @@ const native = require('./native.cjs');
 const { ask } = require('./prompts.cjs');
 const { abandon, isInUse, serve } = require('./storage.cjs');
 
-/** How long the end of the process waits for renewals that are under way: without its new refresh token a session is lost. */
-const PATIENCE_MS = 5000;
+/** How long process exit waits for refreshes in progress: without its new refresh token a session is lost. */
+const EXIT_WAIT_MS = native.exitWaitMs();
 /** How long it waits before it looks whether a storage is to be called. */
 const SLICE_MS = 10;
 
@@ -25,7 +25,7 @@ function look() {
 process.on('exit', () => {
   ending = true;
   abandon(eventLoop);
-  const until = performance.now() + PATIENCE_MS;
+  const until = performance.now() + EXIT_WAIT_MS;
   // The process goes on after a worker, but not the storages that live there.
   while ((isMainThread || isInUse()) && !native.settle(SLICE_MS) && performance.now() < until) look();
   eventLoop.close();

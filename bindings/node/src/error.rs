@@ -1,18 +1,11 @@
 //! How a failure crosses: as a thrown `Error` that has the core's attributes as properties.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use napi::bindgen_prelude::{JsObjectValue, Object, sys};
 use napi::{Env, JsValue};
-use planetkey::{Error, Status};
+use planetkey::Error;
+pub(crate) use planetkey_support::panic::guarded;
 
 use crate::own::property;
-
-/// Runs what calls the core; a panic must not unwind into Node, which would end the process.
-pub(crate) fn guarded<T>(body: impl FnOnce() -> planetkey::Result<T>) -> planetkey::Result<T> {
-    catch_unwind(AssertUnwindSafe(body))
-        .unwrap_or_else(|_| Err(Error::new(Status::Internal, "planetkey panicked: please report this as a bug")))
-}
 
 /// The JavaScript `Error` for a failure, ready to be returned as `Err`, which throws it or rejects the promise with it.
 pub(crate) fn raise(env: &Env, error: &Error) -> napi::Error {

@@ -1,8 +1,7 @@
 //! Errors of the core as exceptions of `planetkey.errors`.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use planetkey::{Error, Status};
+use planetkey_support::panic;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyType};
@@ -81,18 +80,12 @@ pub(crate) fn invalid_argument(py: Python<'_>, message: &str) -> PyErr {
     raise(py, &Error::new(Status::InvalidArgument, message))
 }
 
-/// Makes a panic an INTERNAL error.
-pub(crate) fn caught<T>(call: impl FnOnce() -> planetkey::Result<T>) -> planetkey::Result<T> {
-    catch_unwind(AssertUnwindSafe(call))
-        .unwrap_or_else(|_| Err(Error::new(Status::Internal, "planetkey panicked: please report this as a bug")))
-}
-
 /// A call into the core that neither waits nor takes a lock.
 pub(crate) fn guarded<T>(py: Python<'_>, call: impl FnOnce() -> planetkey::Result<T>) -> PyResult<T> {
-    caught(call).map_err(|error| raise(py, &error))
+    panic::guarded(call).map_err(|error| raise(py, &error))
 }
 
 /// A call into the core that may read files or take a lock, while other threads run Python.
 pub(crate) fn detached<T: Send>(py: Python<'_>, call: impl FnOnce() -> planetkey::Result<T> + Send) -> PyResult<T> {
-    py.detach(|| caught(call)).map_err(|error| raise(py, &error))
+    py.detach(|| panic::guarded(call)).map_err(|error| raise(py, &error))
 }

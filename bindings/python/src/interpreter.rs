@@ -9,13 +9,11 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use planetkey_support::exit;
 use pyo3::exceptions::PyImportError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use pyo3::{IntoPyObjectExt, ffi};
-
-/// How long a program waits at its end, in milliseconds, for what would be lost otherwise.
-pub(crate) const END_MS: u64 = 5_000;
 
 /// How often the end looks whether it can go on, and whether somebody has pressed Ctrl-C.
 const SLICE_MS: u64 = 20;
@@ -158,7 +156,7 @@ pub(crate) fn settle(py: Python<'_>, timeout_ms: u64) -> PyResult<bool> {
 
 /// The end of the interpreter: settles, lets no thread in any more, and waits for those that are inside.
 pub(crate) fn close(py: Python<'_>) -> PyResult<()> {
-    let deadline = deadline(END_MS);
+    let deadline = deadline(exit::WAIT_MS);
     let settled = wait(py, deadline, planetkey::session::settle);
     CLOSED.store(std::process::id(), Ordering::SeqCst);
     let left = wait(py, deadline, |slice_ms| {

@@ -40,7 +40,7 @@ fn redact_url(url: &Bound<'_, PyString>) -> PyResult<String> {
 #[pyo3(signature = (timeout_ms=None), text_signature = "(timeout_ms=5000)")]
 fn settle(py: Python<'_>, timeout_ms: Option<&Bound<'_, PyInt>>) -> PyResult<bool> {
     let timeout_ms = timeout_ms.map(|value| arguments::integer("timeout_ms", value)).transpose()?;
-    interpreter::settle(py, timeout_ms.unwrap_or(interpreter::END_MS))
+    interpreter::settle(py, timeout_ms.unwrap_or(planetkey_support::exit::WAIT_MS))
 }
 
 /// The end of the interpreter: the package registers it with ``atexit``.

@@ -4,9 +4,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use planetkey::Interrupt;
+use planetkey_support::panic;
 use pyo3::prelude::*;
 
-use crate::errors::{caught, raise};
+use crate::errors::raise;
 use crate::storage::take_raised;
 
 /// Tells a call that waits on another thread that nobody wants its result any more.
@@ -65,7 +66,7 @@ pub(crate) fn wait_unless<T: Send>(
             }
         }
     });
-    let result = py.detach(|| caught(|| call(interrupt)));
+    let result = py.detach(|| panic::guarded(|| call(interrupt)));
     // The signal has been consumed, so its exception wins even over a result that came at the same moment.
     let by_callback = take_raised();
     if let Some(error) = raised.lock().unwrap_or_else(PoisonError::into_inner).take().or(by_callback) {

@@ -1,23 +1,26 @@
-//! Before each `CPLHTTPFetch` GDAL asks: for web services, `PLMosaic`, `http` names that are read whole. The URL is known here, so each host
-//! gets its own credential; libcurl keeps it when a redirect leads elsewhere.
+//! The callback before each `CPLHTTPFetch`: for web services, `PLMosaic`, and `http` names that GDAL
+//! reads as a whole.
+//!
+//! The callback gets the URL, so that each host gets its own credential. libcurl does not send it to
+//! another host after a redirect.
 
 use std::cell::Cell;
 use std::ffi::{CStr, CString, c_char, c_void};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::null_mut;
 
-use zeroize::Zeroizing;
+use planetkey_support::panic;
 
 use crate::header_file;
+use crate::header_lines::is_authorization;
 use crate::installation;
 use crate::library::Library;
 
 thread_local! {
-    /// Set while the request is made that was asked for.
+    /// Whether this thread is making the request of a callback. GDAL calls back for it again.
     static INSIDE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// The options of one fetch: those of the caller without its credential, and the header file.
+/// The options of one fetch: those of the caller without its credentials, and the header file.
 fn options(of_caller: &[&CStr], header_file: Option<&CStr>) -> Vec<CString> {
     let mut options: Vec<CString> = Vec::with_capacity(of_caller.len() + 1);
     for option in of_caller {
@@ -48,12 +51,7 @@ fn options(of_caller: &[&CStr], header_file: Option<&CStr>) -> Vec<CString> {
     options
 }
 
-pub(crate) fn is_authorization(line: &[u8]) -> bool {
-    let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
-    name.trim_ascii().eq_ignore_ascii_case(b"authorization")
-}
-
-/// GDAL's callback. NULL has GDAL make the request as it is.
+/// The callback. If it returns NULL, GDAL makes the request as it is.
 pub(crate) unsafe extern "C" fn fetch(
     url: *const c_char,
     of_caller: *const *const c_char,
@@ -66,30 +64,24 @@ pub(crate) unsafe extern "C" fn fetch(
     if url.is_null() || INSIDE.get() {
         return null_mut();
     }
-    let asked = catch_unwind(AssertUnwindSafe(|| {
-        // SAFETY: GDAL gives what the callback was set with, and a text that ends with a NUL for the length of this call.
+    let found = panic::or(None, || {
+        // SAFETY: GDAL gives the user data that the callback was set with, and a NUL-terminated text that
+        // is valid during this call.
         let (library, url) = unsafe { (Library::of(user_data)?, CStr::from_ptr(url)) };
-        Some((library, installation::request(library, url.to_str().ok()?)?))
-    }));
-    let (library, request) = match asked {
-        Ok(Some(asked)) => asked,
-        Ok(None) => return null_mut(),
-        Err(payload) => {
-            std::mem::forget(payload);
-            return null_mut();
-        }
-    };
-    // SAFETY: NULL, or a list of texts that NULL ends.
+        Some(Some((library, installation::request(library, url.to_str().ok()?)?)))
+    });
+    let Some((library, request)) = found else { return null_mut() };
+    // SAFETY: NULL, or a NULL-terminated list of texts.
     let of_caller = unsafe { texts(of_caller) };
     let send = |header_file: Option<&CStr>| {
         let options = options(&of_caller, header_file);
         let mut pointers: Vec<*const c_char> = options.iter().map(|option| option.as_ptr()).collect();
         pointers.push(std::ptr::null());
-        // SAFETY: the URL ends with a NUL, the options are a list that NULL ends, the rest is the caller's own.
+        // SAFETY: the URL is NUL-terminated, the options are a NULL-terminated list, and the rest is the caller's.
         unsafe { library.fetch(request.url.as_ptr().cast(), pointers.as_ptr(), (progress, progress_data), (write, write_data)) }
     };
     INSIDE.set(true);
-    // What the caller's callbacks throw would end the process here, as in GDAL itself, which is called through C.
+    // An exception of the caller's callbacks ends the process here, as it does in GDAL itself.
     let result = match request.lines {
         Some(lines) => header_file::lending(lines, |name| send(Some(name))),
         None => send(None),
@@ -99,10 +91,10 @@ pub(crate) unsafe extern "C" fn fetch(
 }
 
 /// # Safety
-/// `list` is NULL, or a list of texts that NULL ends, for as long as `'a`.
+/// `list` is NULL, or a NULL-terminated list of texts, valid for `'a`.
 unsafe fn texts<'a>(mut list: *const *const c_char) -> Vec<&'a CStr> {
     let mut texts = Vec::new();
-    // SAFETY: by the promise above; the pointer stops at NULL.
+    // SAFETY: by the promise above. The loop stops at NULL.
     while !list.is_null() && !unsafe { *list }.is_null() {
         // SAFETY: as above.
         texts.push(unsafe { CStr::from_ptr(*list) });
@@ -110,14 +102,6 @@ unsafe fn texts<'a>(mut list: *const *const c_char) -> Vec<&'a CStr> {
         list = unsafe { list.add(1) };
     }
     texts
-}
-
-/// What a request carries.
-pub(crate) struct Request {
-    /// Ends with a NUL. A secret where an API key travels in it.
-    pub(crate) url: Zeroizing<Vec<u8>>,
-    /// Nothing where the credential travels in the URL.
-    pub(crate) lines: Option<header_file::Lines>,
 }
 
 #[cfg(test)]
@@ -130,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn the_callers_credential_gives_way_and_all_else_stays() {
+    fn the_callers_credential_is_replaced_and_other_options_stay() {
         let given = [
             c"TIMEOUT=3",
             c"USERPWD=key:",

@@ -1,11 +1,11 @@
-//! The functions of GDAL's C interface that are used here, by the types of its headers since version 3.0.
+//! The functions of GDAL's C interface that planetkey calls, with the types of GDAL's headers since 3.0.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 
 use crate::loaded::Object;
 
-/// `VSIFilesystemPluginCallbacksStruct`. GDAL allocates it, so later versions may have more members at the end; those that are not
-/// set stay as GDAL made them.
+/// `VSIFilesystemPluginCallbacksStruct`. GDAL allocates it, so that later versions may have more
+/// members at the end. planetkey does not change those.
 #[repr(C)]
 pub(crate) struct FileSystem {
     pub(crate) user_data: *mut c_void,
@@ -28,7 +28,7 @@ pub(crate) struct FileSystem {
     pub(crate) close: Option<unsafe extern "C" fn(*mut c_void) -> c_int>,
 }
 
-/// `CPLHTTPFetchCallbackFunc`: URL, options, the caller's callbacks with their data, which are handed on, and the user data.
+/// `CPLHTTPFetchCallbackFunc`: URL, options, the caller's callbacks with their data, and the user data.
 pub(crate) type FetchCallback = unsafe extern "C" fn(
     *const c_char,
     *const *const c_char,
@@ -39,7 +39,7 @@ pub(crate) type FetchCallback = unsafe extern "C" fn(
     *mut c_void,
 ) -> *mut c_void;
 
-/// The struct of those functions: after `needed` what every GDAL has from 3.2 on, after `since` what only later ones have.
+/// The struct of these functions: `needed` are in every GDAL since 3.2, `since` only in later versions.
 macro_rules! functions {
     (
         needed { $($needed:ident as $needed_type:ident = $needed_symbol:literal: fn($($needed_argument:tt)*) $(-> $needed_result:ty)?;)* }
@@ -54,12 +54,12 @@ macro_rules! functions {
         }
 
         impl Functions {
-            /// Nothing where one is missing that is needed.
+            /// `None` if a needed function is missing.
             pub(crate) fn of(object: &Object) -> Option<Functions> {
                 Some(Functions {
                     $($needed: {
                         let address = object.symbol($needed_symbol)?;
-                        // SAFETY: a function of GDAL with this name, whose type is that of GDAL's headers.
+                        // SAFETY: GDAL's function of this name has this type in GDAL's headers.
                         unsafe { std::mem::transmute::<*mut c_void, $needed_type>(address) }
                     },)*
                     $($later: object.symbol($later_symbol).map(|address| {
@@ -97,5 +97,5 @@ functions! {
     }
 }
 
-/// What tells two GDALs of a process apart.
+/// The function whose address differs between two GDALs of a process.
 pub(crate) const LANDMARK: &CStr = c"VSIInstallPluginHandler";

@@ -1,67 +1,23 @@
-//! A file system of GDAL whose files are headers: made when they are opened, for one request each.
+//! planetkey's virtual file system in GDAL. Its files are header files, made for one request each when
+//! GDAL opens them.
 
 use std::cell::RefCell;
-use std::ffi::{CStr, CString, c_char, c_int, c_void};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::LazyLock;
+use std::ffi::{CStr, c_char, c_int, c_void};
 
-use zeroize::Zeroizing;
+use planetkey_support::panic;
 
 use crate::functions::FileSystem;
+use crate::header_lines::Lines;
 use crate::installation;
 use crate::library::Library;
-
-/// What a header file holds.
-pub(crate) type Lines = Zeroizing<Vec<u8>>;
-
-const REFUSING: &str = "refusing";
-const PROBE: &str = "probe";
-const FETCH: &str = "fetch";
-
-/// The names of this copy of planetkey, which nobody can guess: a data set from elsewhere may name files (a VRT its sources, a name
-/// `/vsicurl?header_file=` a header for any host) and must not be able to name these. GDAL takes header files from no name that begins
-/// with "/vsi".
-struct Names {
-    prefix: CString,
-    probe: CString,
-    fetch: CString,
-}
-
-static NAMES: LazyLock<Names> = LazyLock::new(|| {
-    let mut random = [0_u8; 16];
-    // Without random numbers there is no name to use, and `probe` finds that out.
-    let known = getrandom::fill(&mut random).is_ok();
-    let random: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
-    let prefix = if known { format!("/planetkey-{random}/") } else { String::new() };
-    let name = |rest: &str| CString::new(format!("{prefix}{rest}")).unwrap_or_default();
-    Names { prefix: name(""), probe: name(PROBE), fetch: name(FETCH) }
-});
-
-pub(crate) fn prefix() -> &'static CStr {
-    &NAMES.prefix
-}
-
-/// A name that can be read once the file system is there.
-pub(crate) fn probe() -> &'static CStr {
-    &NAMES.probe
-}
-
-/// The name of an installation's header for one of its origins.
-pub(crate) fn name(installation: u64, origin: usize) -> CString {
-    CString::new(format!("{}{installation}/{origin}", NAMES.prefix.to_string_lossy())).unwrap_or_default()
-}
-
-/// The name of an installation's header for requests that must not carry a credential.
-pub(crate) fn refusing_name(installation: u64) -> CString {
-    CString::new(format!("{}{installation}/{REFUSING}", NAMES.prefix.to_string_lossy())).unwrap_or_default()
-}
+use crate::names::{self, FETCH, PROBE, REFUSING};
 
 thread_local! {
-    /// What `fetch` holds for this thread.
+    /// The lines of the header file [`FETCH`] on this thread.
     static LENT: RefCell<Option<Lines>> = const { RefCell::new(None) };
 }
 
-/// Runs a call, on this thread, in which the header file of the name that it gets holds these lines.
+/// Runs a call on this thread. During the call, the header file whose name it gets holds these lines.
 pub(crate) fn lending<T>(lines: Lines, call: impl FnOnce(&'static CStr) -> T) -> T {
     struct Back;
     impl Drop for Back {
@@ -71,16 +27,17 @@ pub(crate) fn lending<T>(lines: Lines, call: impl FnOnce(&'static CStr) -> T) ->
     }
     LENT.set(Some(lines));
     let _back = Back;
-    call(&NAMES.fetch)
+    call(names::fetch())
 }
 
 struct HeaderFile {
     lines: Lines,
     position: usize,
-    /// Somebody has read past the end.
+    /// Whether a read went past the end.
     ended: bool,
 }
 
+/// Writes the functions of this file system into GDAL's struct.
 pub(crate) fn fill_in(file_system: &mut FileSystem, user_data: *mut c_void) {
     file_system.user_data = user_data;
     file_system.open = Some(open);
@@ -91,20 +48,10 @@ pub(crate) fn fill_in(file_system: &mut FileSystem, user_data: *mut c_void) {
     file_system.close = Some(close);
 }
 
-/// Nothing unwinds into GDAL.
-fn guarded<T>(otherwise: T, body: impl FnOnce() -> Option<T>) -> T {
-    match catch_unwind(AssertUnwindSafe(body)) {
-        Ok(value) => value.unwrap_or(otherwise),
-        Err(payload) => {
-            std::mem::forget(payload);
-            otherwise
-        }
-    }
-}
-
-/// What there is under a name: GDAL gives the whole name or what follows the prefix, by its version.
+/// The lines of the header file with this name. Some versions of GDAL give the whole name, others what
+/// follows the prefix.
 fn lines(library: &'static Library, name: &str) -> Option<Lines> {
-    let name = name.strip_prefix(NAMES.prefix.to_str().ok()?).unwrap_or(name);
+    let name = name.strip_prefix(names::prefix().to_str().ok()?).unwrap_or(name);
     match name {
         PROBE => Some(Lines::default()),
         FETCH => LENT.with_borrow(Clone::clone),
@@ -119,13 +66,13 @@ fn lines(library: &'static Library, name: &str) -> Option<Lines> {
 }
 
 unsafe extern "C" fn open(user_data: *mut c_void, name: *const c_char, access: *const c_char) -> *mut c_void {
-    guarded(std::ptr::null_mut(), || {
+    panic::or(std::ptr::null_mut(), || {
         if name.is_null() || access.is_null() {
             return None;
         }
-        // SAFETY: GDAL gives what the file system was installed with.
+        // SAFETY: GDAL gives the user data with which the file system was installed.
         let library = unsafe { Library::of(user_data) }?;
-        // SAFETY: texts that end with a NUL, for the length of this call.
+        // SAFETY: NUL-terminated texts, valid during this call.
         let (name, access) = unsafe { (CStr::from_ptr(name), CStr::from_ptr(access)) };
         if access.to_bytes().iter().any(|letter| matches!(letter, b'w' | b'a' | b'+')) {
             return None;
@@ -143,17 +90,17 @@ unsafe fn file<'a>(file: *mut c_void) -> Option<&'a mut HeaderFile> {
 }
 
 unsafe extern "C" fn tell(handle: *mut c_void) -> u64 {
-    // SAFETY: GDAL gives what `open` gave it, on one thread at a time.
-    guarded(0, || u64::try_from(unsafe { file(handle) }?.position).ok())
+    // SAFETY: GDAL gives a result of `open`, on one thread at a time.
+    panic::or(0, || u64::try_from(unsafe { file(handle) }?.position).ok())
 }
 
 unsafe extern "C" fn seek(handle: *mut c_void, offset: u64, whence: c_int) -> c_int {
-    guarded(-1, || {
+    panic::or(-1, || {
         // SAFETY: as in `tell`.
         let file = unsafe { file(handle) }?;
         // SEEK_SET, SEEK_CUR and SEEK_END of C.
         let from = [0, file.position, file.lines.len()].get(usize::try_from(whence).ok()?).copied()?;
-        // Backwards is a large number in GDAL's unsigned offset.
+        // A negative offset is a large number, because GDAL's type is unsigned.
         file.position = from.wrapping_add(usize::try_from(offset).ok()?);
         file.ended = false;
         Some(0)
@@ -161,7 +108,7 @@ unsafe extern "C" fn seek(handle: *mut c_void, offset: u64, whence: c_int) -> c_
 }
 
 unsafe extern "C" fn read(handle: *mut c_void, buffer: *mut c_void, size: usize, count: usize) -> usize {
-    guarded(0, || {
+    panic::or(0, || {
         // SAFETY: as in `tell`.
         let file = unsafe { file(handle) }?;
         let wanted = size.checked_mul(count)?;
@@ -170,7 +117,7 @@ unsafe extern "C" fn read(handle: *mut c_void, buffer: *mut c_void, size: usize,
         }
         let rest = file.lines.get(file.position..).unwrap_or_default();
         let given = rest.len().min(wanted);
-        // SAFETY: GDAL gives a buffer of `size * count` bytes, of which at most so many are written.
+        // SAFETY: GDAL gives a buffer of `size * count` bytes, and no more are written.
         unsafe { std::ptr::copy_nonoverlapping(rest.as_ptr(), buffer.cast(), given) };
         file.ended = given < wanted;
         file.position += given;
@@ -180,11 +127,11 @@ unsafe extern "C" fn read(handle: *mut c_void, buffer: *mut c_void, size: usize,
 
 unsafe extern "C" fn eof(handle: *mut c_void) -> c_int {
     // SAFETY: as in `tell`.
-    guarded(1, || Some(c_int::from(unsafe { file(handle) }?.ended)))
+    panic::or(1, || Some(c_int::from(unsafe { file(handle) }?.ended)))
 }
 
 unsafe extern "C" fn close(handle: *mut c_void) -> c_int {
-    guarded(-1, || {
+    panic::or(-1, || {
         if !handle.is_null() {
             // SAFETY: from `open`, and closed once.
             drop(unsafe { Box::from_raw(handle.cast::<HeaderFile>()) });
@@ -203,9 +150,9 @@ mod tests {
         Box::into_raw(Box::new(HeaderFile { lines: Lines::new(text.to_vec()), position: 0, ended: false })).cast()
     }
 
-    /// SAFETY of the calls: the handle is from `opened`, and the buffers have the size that is told.
+    /// SAFETY of the calls: the handle is from `opened`, and the buffers have the stated size.
     #[test]
-    fn a_file_reads_as_files_do() {
+    fn a_header_file_can_be_read_like_other_files() {
         let handle = opened(b"Authorization: x\r\n");
         let mut buffer = [0_u8; 32];
         // SAFETY: as above.
@@ -227,14 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn names_cannot_be_guessed_and_are_no_names_of_gdals_own() {
-        let name = name(7, 2).into_string().unwrap();
-        let random = name.strip_prefix("/planetkey-").and_then(|rest| rest.strip_suffix("/7/2")).unwrap();
-        assert!(random.len() == 32 && random.bytes().any(|byte| byte != b'0'), "{random}");
-    }
-
-    #[test]
-    fn what_is_lent_is_lent_to_this_call_alone() {
+    fn lines_are_lent_to_this_thread_only() {
         let lines = Lines::new(b"Authorization: x\r\n".to_vec());
         lending(lines, |_| {
             assert!(LENT.with_borrow(Option::is_some));

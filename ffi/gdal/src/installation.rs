@@ -1,4 +1,4 @@
-//! Sessions that GDAL asks.
+//! A session that GDAL asks for headers.
 
 use std::ffi::{CStr, CString};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,52 +8,77 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use planetkey::{Authorization, Error, Result, Session, Status};
 use zeroize::Zeroizing;
 
-use crate::fetch::Request;
-use crate::gate;
-use crate::header_file::{self, Lines};
-use crate::leftover::check_headers;
-use crate::library::{self, ASKS_BY_HEAD, CACHES_REDIRECTS, HANDS_HEADERS_ON, Library, Safe};
+use crate::change_lock::locked;
+use crate::conflict::check_headers;
+use crate::header_lines::{Lines, lines_of, option_of};
+use crate::library::{self, Callbacks, Library, Safe};
+use crate::names::{self, escaped, query_names, vsicurl};
 use crate::options::{Header, Options, Scope};
 
 const LOG_TARGET: &str = "planetkey::gdal";
 const HEADER_FILE: &CStr = c"GDAL_HTTP_HEADER_FILE";
 const HEADERS: &CStr = c"GDAL_HTTP_HEADERS";
-const STAYS_AT_HOME: Safe = Safe { option: HANDS_HEADERS_ON, value: c"IF_SAME_HOST" };
-const FOLLOWS_ANEW: Safe = Safe { option: CACHES_REDIRECTS, value: c"NO" };
-const ASKS_BY_GET: Safe = Safe { option: ASKS_BY_HEAD, value: c"NO" };
+/// GDAL sends headers to the target of a redirect if this option is YES.
+const NOT_TO_REDIRECTS: Safe = Safe { option: c"CPL_VSIL_CURL_AUTHORIZATION_HEADER_ALLOWED_IF_REDIRECT", value: c"IF_SAME_HOST" };
+/// GDAL caches where a signed redirect led to, and goes there with the header file's lines.
+const NO_CACHED_REDIRECTS: Safe = Safe { option: c"CPL_VSIL_CURL_USE_S3_REDIRECT", value: c"NO" };
+/// GDAL asks for a file's size by HEAD. If the server refuses that, GDAL sends a GET with any header
+/// to the redirect's target.
+const NO_HEAD: Safe = Safe { option: c"CPL_VSIL_CURL_USE_HEAD", value: c"NO" };
 
-struct Installation {
+/// What a fetch carries.
+pub(crate) struct Request {
+    /// The URL with a NUL at its end. A secret if an API key is part of it.
+    pub(crate) url: Zeroizing<Vec<u8>>,
+    /// The header lines. `None` if the URL carries the credential.
+    pub(crate) lines: Option<Lines>,
+}
+
+pub(crate) struct Installation {
     id: u64,
     session: Session,
     options: Options,
-    /// Their places are in the names of header files, so they are only ever added to.
+    /// Their indexes are part of the names of header files, so that origins are only ever appended.
     origins: ArcSwap<Vec<String>>,
-    /// Which credential each origin's option holds: source and generation. With [`Header::AtOpen`] only.
+    /// Which credential each origin's option holds: source and generation. With [`Header::AtOpen`]
+    /// only.
     held: ArcSwap<Vec<Option<(usize, u64)>>>,
-    /// The last request that got no credential.
+    /// Why the last request that should have carried a credential carried none.
     failure: ArcSwapOption<Error>,
 }
 
 static INSTALLED: LazyLock<ArcSwap<Vec<Arc<Installation>>>> = LazyLock::new(ArcSwap::default);
 
-/// GDAL asks a session as long as this exists. It must be dropped before GDAL's own end, which is after that of `main`.
-pub struct Gdal {
-    installation: Arc<Installation>,
+fn invalid(message: &str) -> Error {
+    Error::new(Status::InvalidArgument, message)
 }
 
-impl Drop for Gdal {
-    fn drop(&mut self) {
-        self.uninstall();
+/// With one header for every host, the caller names the host whose header it is, so that no other
+/// host's header is sent everywhere by mistake.
+fn check_every_host(options: &Options, origins: &[String]) -> Result<()> {
+    if options.header != Header::Live {
+        return Err(invalid("scope every_host works with header live only"));
     }
+    let host = |origin: &String| origin.split_once("://").map(|(_, host)| host.to_owned());
+    if options.hosts.is_none() || origins.iter().any(|origin| host(origin) != origins.first().and_then(host)) {
+        return Err(invalid("scope every_host needs one host in hosts: the one whose credential is sent everywhere"));
+    }
+    Ok(())
 }
 
-impl Gdal {
-    /// Has every GDAL in this process ask `session`.
-    ///
-    /// Blocks only with [`Header::AtOpen`], where a token is needed at once. Errors: UNSUPPORTED where there is no GDAL, or one that cannot
-    /// do what is asked for; INVALID_ARGUMENT, also for hosts for which another session is asked already; HOST_REFUSED;
-    /// LOGIN_REQUIRED; and with [`Header::AtOpen`] those of [`Session::headers`].
-    pub fn install(session: &Session, options: Options) -> Result<Gdal> {
+/// The origins, and after them those of `added` that are new.
+fn with(origins: &[String], added: &[String]) -> Vec<String> {
+    let new = added.iter().filter(|origin| !origins.contains(origin));
+    origins.iter().chain(new).cloned().collect()
+}
+
+fn identity(authorization: &Authorization) -> (usize, u64) {
+    (authorization.source_index(), authorization.generation())
+}
+
+impl Installation {
+    /// As [`Gdal::install`](crate::Gdal::install).
+    pub(crate) fn install(session: &Session, options: Options, callbacks: &Callbacks) -> Result<Arc<Installation>> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let origins = session.header_origins(options.hosts.as_deref())?;
         if origins.is_empty() {
@@ -71,8 +96,8 @@ impl Gdal {
             failure: ArcSwapOption::empty(),
         });
         let headers = installation.headers(&installation.origins.load())?;
-        gate::alone(|| {
-            let libraries = library::find()?;
+        locked(|| {
+            let libraries = library::find(callbacks)?;
             installation.check(&libraries)?;
             let others = INSTALLED.load_full();
             installation.check_others(&installation.origins.load(), &others)?;
@@ -82,178 +107,94 @@ impl Gdal {
             INSTALLED.store(Arc::new(others.iter().chain([&installation]).cloned().collect()));
             installation.apply(&libraries, &headers);
             installation.forget(&libraries);
-            Ok(Gdal { installation: Arc::clone(&installation) })
+            Ok(installation)
         })
     }
 
-    /// Has GDAL forget which files it could not read, and what else it knows of the session's hosts: after a login, or when what lies
-    /// there has changed. Not while datasets are open: one that is refused afterwards reads as zeros. Takes in a GDAL that has been loaded since, and hosts that a login has added. With [`Header::AtOpen`] it also
-    /// renews what datasets that are opened from now on will send; no other thread may open one meanwhile.
-    ///
-    /// Errors: as [`Gdal::install`].
-    pub fn refresh(&self) -> Result<()> {
-        let installation = &self.installation;
-        let added = match installation.options.hosts.is_none() && installation.options.scope != Scope::EveryHost {
-            true => installation.session.header_origins(None)?,
+    /// As [`Gdal::refresh`](crate::Gdal::refresh).
+    pub(crate) fn refresh(&self, callbacks: &Callbacks) -> Result<()> {
+        let added = match self.options.hosts.is_none() && self.options.scope != Scope::EveryHost {
+            true => self.session.header_origins(None)?,
             false => Vec::new(),
         };
-        let headers = installation.headers(&with(&installation.origins.load(), &added))?;
-        gate::alone(|| {
-            installation.check_installed()?;
-            let libraries = library::find()?;
-            installation.check(&libraries)?;
-            let others: Vec<_> = INSTALLED.load().iter().filter(|other| other.id != installation.id).cloned().collect();
-            let origins = with(&installation.origins.load(), &added);
-            installation.check_others(&origins, &others)?;
+        let headers = self.headers(&with(&self.origins.load(), &added))?;
+        locked(|| {
+            self.check_installed()?;
+            let libraries = library::find(callbacks)?;
+            self.check(&libraries)?;
+            let others: Vec<_> = INSTALLED.load().iter().filter(|other| other.id != self.id).cloned().collect();
+            let origins = with(&self.origins.load(), &added);
+            self.check_others(&origins, &others)?;
             for library in libraries.iter() {
                 library.install_file_system()?;
             }
-            installation.origins.store(Arc::new(origins));
-            installation.apply(&libraries, &headers);
-            installation.forget(&libraries);
-            installation.failure.store(None);
+            self.origins.store(Arc::new(origins));
+            self.apply(&libraries, &headers);
+            self.forget(&libraries);
+            self.failure.store(None);
             Ok(())
         })
     }
 
-    /// The name under which GDAL opens this URL, with the session's credential. It sees to it that there is one: what fails here would
-    /// fail inside GDAL, which says less. The name is for GDAL in this process, now; with a GDAL before 3.7 it must not be handed on.
-    ///
-    /// With [`Header::AtOpen`] and a token that has been renewed no other thread may open a dataset meanwhile. With a GDAL before 3.7 what is
-    /// opened so must be trusted: a file of it that names others, as a VRT does, can name any server, which gets the credential then.
-    ///
-    /// Errors: HOST_REFUSED for a host that is not among those installed, INVALID_ARGUMENT after the end, and as [`Session::headers`].
-    pub fn path(&self, url: &str) -> Result<String> {
-        let installation = &self.installation;
-        installation.check_installed()?;
-        let authorization = installation.session.headers(url)?;
-        let origins = installation.origins.load();
-        let Some(place) = origins.iter().position(|origin| url.starts_with(origin.as_str())) else {
+    /// As [`Gdal::path`](crate::Gdal::path).
+    pub(crate) fn path(&self, url: &str) -> Result<String> {
+        self.check_installed()?;
+        let authorization = self.session.headers(url)?;
+        let origins = self.origins.load();
+        let Some(index) = origins.iter().position(|origin| url.starts_with(origin.as_str())) else {
             return Err(Error::new(
                 Status::HostRefused,
-                "the session is not installed for this host; name it in hosts, and spell it in the URL as it stands there",
+                "the session is not installed for this host; add the host to hosts, and spell it in the URL in the same way",
             ));
         };
-        let is_held = || installation.held.load().get(place) == Some(&Some(identity(&authorization)));
-        if installation.options.header == Header::AtOpen && !is_held() {
-            let headers = installation.headers(&origins)?;
-            gate::alone(|| {
-                installation.check_installed()?;
-                installation.apply(&library::known(), &headers);
+        let is_held = || self.held.load().get(index) == Some(&Some(identity(&authorization)));
+        if self.options.header == Header::AtOpen && !is_held() {
+            let headers = self.headers(&origins)?;
+            locked(|| {
+                self.check_installed()?;
+                self.apply(&library::known(), &headers);
                 Ok(())
             })?;
         }
-        if installation.failure.load().is_some() {
-            // What was refused is mended now. Nothing else is forgotten: others may have datasets open.
-            let file = path_of(url);
+        if self.failure.load().is_some() {
+            // GDAL remembers the refusal of this file. Other datasets may be open, so that GDAL forgets
+            // nothing else.
+            let file = vsicurl(url);
             library::known().iter().for_each(|library| library.forget_below(&file));
         }
         let by_host = library::known().iter().all(|library| library.knows_hosts());
-        if by_host || installation.options.scope == Scope::EveryHost {
+        if by_host || self.options.scope == Scope::EveryHost {
             return Ok(format!("/vsicurl/{url}"));
         }
-        let name = header_file::name(installation.id, place);
+        let name = names::header_file(self.id, index);
         Ok(format!("/vsicurl?header_file={}&url={}", escaped(&name.to_string_lossy()), escaped(url)))
     }
 
-    /// GDAL gets its options back and asks no more, also while another thread is in a call here. Once is enough.
-    pub fn uninstall(&self) {
-        gate::alone(|| self.installation.remove());
+    /// As [`Gdal::uninstall`](crate::Gdal::uninstall).
+    pub(crate) fn uninstall(&self) {
+        locked(|| self.remove());
     }
 
-    /// The origins whose requests carry a credential, each with its slash.
-    pub fn origins(&self) -> Vec<String> {
-        self.installation.origins.load().to_vec()
+    /// As [`Gdal::origins`](crate::Gdal::origins).
+    pub(crate) fn origins(&self) -> Vec<String> {
+        self.origins.load().to_vec()
     }
 
-    /// Why the last request that should have carried a credential carried none; nothing when there was no such request since the
-    /// installation or the last [`Gdal::refresh`].
-    pub fn last_error(&self) -> Option<Error> {
-        self.installation.failure.load().as_deref().cloned()
+    /// As [`Gdal::last_error`](crate::Gdal::last_error).
+    pub(crate) fn last_error(&self) -> Option<Error> {
+        self.failure.load().as_deref().cloned()
     }
-}
 
-fn invalid(message: &str) -> Error {
-    Error::new(Status::InvalidArgument, message)
-}
-
-/// One header for every host is that of one host, which the caller names: nobody gets it by mistake.
-fn check_every_host(options: &Options, origins: &[String]) -> Result<()> {
-    if options.header != Header::Live {
-        return Err(invalid("scope every_host goes with header live only"));
-    }
-    let host = |origin: &String| origin.split_once("://").map(|(_, host)| host.to_owned());
-    if options.hosts.is_none() || origins.iter().any(|origin| host(origin) != origins.first().and_then(host)) {
-        return Err(invalid("scope every_host needs one host in hosts: the one whose credential is sent everywhere"));
-    }
-    Ok(())
-}
-
-/// Origins with what has been added, each in the place that it has.
-fn with(origins: &[String], added: &[String]) -> Vec<String> {
-    let new = added.iter().filter(|origin| !origins.contains(origin));
-    origins.iter().chain(new).cloned().collect()
-}
-
-/// As a value in a `/vsicurl?` name.
-fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'/' | b':' => escaped.push(char::from(byte)),
-            _ => escaped.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    escaped
-}
-
-fn header_lines(authorization: &Authorization) -> Lines {
-    let mut lines = Lines::default();
-    for (name, value) in authorization.headers() {
-        // Exactly as large as needed: growing would leave an unwiped copy behind.
-        lines.reserve_exact(name.len() + value.len() + 4);
-        for part in [name, ": ", value, "\r\n"] {
-            lines.extend_from_slice(part.as_bytes());
-        }
-    }
-    lines
-}
-
-/// The header as an option's value.
-fn header_option(authorization: &Authorization) -> Option<Zeroizing<Vec<u8>>> {
-    let mut lines = header_lines(authorization);
-    let end = lines.len().checked_sub(2)?;
-    lines.truncate(end);
-    lines.push(0);
-    Some(lines)
-}
-
-fn identity(authorization: &Authorization) -> (usize, u64) {
-    (authorization.source_index(), authorization.generation())
-}
-
-/// How names begin that hold a URL of this origin as a parameter, as `urlencode` and [`escaped`] write it.
-fn query_names(origin: &str) -> [CString; 3] {
-    let encoded = escaped(origin);
-    [origin.to_owned(), encoded.replace('/', "%2F").replace(':', "%3A"), encoded.replace(':', "%3A")]
-        .map(|url| CString::new(format!("/vsicurl?url={url}")).unwrap_or_default())
-}
-
-fn path_of(origin: &str) -> CString {
-    CString::new(format!("/vsicurl/{origin}")).unwrap_or_default()
-}
-
-impl Installation {
     /// Runs a call that may wait for a token.
     fn waiting<T: Send>(&self, call: impl FnOnce() -> Result<T> + Send) -> Result<T> {
         let Some(wait) = &self.options.wait else { return call() };
         let (mut call, mut result) = (Some(call), None);
         wait(&mut || result = call.take().map(|call| call()));
-        result.unwrap_or_else(|| Err(Error::new(Status::Internal, "a call that waits for a token was not made")))
+        result.unwrap_or_else(|| Err(Error::new(Status::Internal, "the call that waits for a token was not made")))
     }
 
-    /// What datasets that are opened from now on send, by origin: with [`Header::AtOpen`] only. What one source lacks is no reason to
-    /// withhold another's.
+    /// What datasets that are opened from now on send, by origin: with [`Header::AtOpen`] only. An
+    /// error of one source does not withhold the credential of another.
     fn headers(&self, origins: &[String]) -> Result<Vec<Option<Authorization>>> {
         if self.options.header != Header::AtOpen {
             return Ok(Vec::new());
@@ -280,13 +221,13 @@ impl Installation {
             let version = library.version();
             if self.options.scope == Scope::Hosts && !library.knows_hosts() {
                 return unsupported(format!(
-                    "GDAL {version} has no HTTP options for single hosts; use GDAL 3.7 or later, or scope paths and the names that path \
-                     gives"
+                    "GDAL {version} has no HTTP options for single hosts; use GDAL 3.7 or later, or scope paths with the names \
+                     that path returns"
                 ));
             }
             if self.options.header == Header::AtOpen && !library.keeps_headers_from_redirects() {
                 return unsupported(format!(
-                    "GDAL {version} would send the header on to the targets of redirects; use GDAL 3.10 or later, or header live"
+                    "GDAL {version} would send the header to the targets of redirects; use GDAL 3.10 or later, or header live"
                 ));
             }
         }
@@ -309,12 +250,13 @@ impl Installation {
         Ok(())
     }
 
-    /// What GDAL must keep to for the whole process, because otherwise it would send the credential where a redirect leads.
+    /// The options without which GDAL would send the credential to the target of a redirect. They hold
+    /// for the whole process, because GDAL has no such options for single hosts.
     fn safe_options(&self) -> &'static [Safe] {
         match self.options.header {
-            Header::Live => &[STAYS_AT_HOME, FOLLOWS_ANEW, ASKS_BY_GET],
-            // GDAL 3.10 keeps its headers from the redirects that it remembers, and from the one that follows a HEAD it does not.
-            Header::AtOpen => &[STAYS_AT_HOME, ASKS_BY_GET],
+            Header::Live => &[NOT_TO_REDIRECTS, NO_CACHED_REDIRECTS, NO_HEAD],
+            // GDAL 3.10 sends no headers to redirects that it remembers, but does so after a HEAD.
+            Header::AtOpen => &[NOT_TO_REDIRECTS, NO_HEAD],
         }
     }
 
@@ -330,19 +272,19 @@ impl Installation {
         let origins = self.origins.load_full();
         self.held.store(Arc::new(headers.iter().map(|made| made.as_ref().map(identity)).collect()));
         for library in libraries {
-            // Before the header is there.
-            settle_options(library);
+            // Before GDAL gets the header.
+            update_options(library);
             if self.options.scope == Scope::EveryHost || !library.knows_hosts() {
                 continue;
             }
-            for (place, origin) in origins.iter().enumerate() {
-                let path = path_of(origin);
-                let refusing = header_file::refusing_name(self.id);
+            for (index, origin) in origins.iter().enumerate() {
+                let path = vsicurl(origin);
+                let refusing = names::refusing_header_file(self.id);
                 query_names(origin).iter().for_each(|name| library.set_path_option(name, HEADER_FILE, Some(&refusing)));
                 match self.options.header {
-                    Header::Live => library.set_path_option(&path, HEADER_FILE, Some(&header_file::name(self.id, place))),
+                    Header::Live => library.set_path_option(&path, HEADER_FILE, Some(&names::header_file(self.id, index))),
                     Header::AtOpen => {
-                        let value = headers.get(place).and_then(Option::as_ref).and_then(header_option);
+                        let value = headers.get(index).and_then(Option::as_ref).and_then(option_of);
                         let value = value.as_ref().and_then(|value| CStr::from_bytes_with_nul(value).ok());
                         library.set_path_option(&path, HEADERS, value);
                     }
@@ -351,14 +293,15 @@ impl Installation {
         }
     }
 
-    /// Files that could not be read, and redirects that were remembered, from before. Not more often than needed: a dataset that is
-    /// open and is refused afterwards reads as zeros, because GDAL has forgotten that the file exists.
+    /// Makes GDAL forget files that it could not read, and redirects. No more often than needed: if the
+    /// server refuses a dataset that is open, it reads as zeros, because GDAL forgot that the file
+    /// exists.
     fn forget(&self, libraries: &[&'static Library]) {
         for library in libraries {
             match self.options.scope {
                 Scope::EveryHost => library.forget_everything(),
                 Scope::Hosts | Scope::Paths => {
-                    self.origins.load().iter().for_each(|origin| library.forget_below(&path_of(origin)));
+                    self.origins.load().iter().for_each(|origin| library.forget_below(&vsicurl(origin)));
                 }
             }
         }
@@ -366,7 +309,7 @@ impl Installation {
 
     fn remove(&self) {
         if !self.is_installed() {
-            // The options may be those of somebody else by now.
+            // Another installation may have set the options by now.
             return;
         }
         INSTALLED.rcu(|installed| installed.iter().filter(|other| other.id != self.id).cloned().collect::<Vec<_>>());
@@ -374,12 +317,12 @@ impl Installation {
             if library.knows_hosts() && self.options.scope != Scope::EveryHost {
                 let key = if self.options.header == Header::Live { HEADER_FILE } else { HEADERS };
                 for origin in self.origins.load().iter() {
-                    library.set_path_option(&path_of(origin), key, None);
+                    library.set_path_option(&vsicurl(origin), key, None);
                     query_names(origin).iter().for_each(|name| library.set_path_option(name, HEADER_FILE, None));
                 }
             }
-            // After the header is gone.
-            settle_options(library);
+            // After GDAL lost the header.
+            update_options(library);
         }
     }
 
@@ -388,24 +331,25 @@ impl Installation {
         self.failure.store(Some(Arc::new(error)));
     }
 
-    /// A request goes without a credential, and everybody hears why: the log, GDAL's error handler, and who asks for it later.
+    /// Reports a request without a credential to the log, to GDAL's error handler, and to
+    /// [`Installation::last_error`].
     fn fail(&self, library: &Library, error: Error) {
         let message = format!("planetkey: {}: {}", error.status(), error.message());
         self.note(error);
-        library.complain(&CString::new(message).unwrap_or_default());
+        library.report(&CString::new(message).unwrap_or_default());
     }
 
-    /// The lines of the header file for one request, and nothing that is torn: all of them or none.
-    fn lines(&self, library: &Library, place: usize) -> Lines {
+    /// The lines of the header file for one request: all of them or none.
+    fn lines(&self, library: &Library, index: usize) -> Lines {
         let origins = self.origins.load();
-        let Some(origin) = origins.get(place) else { return Lines::default() };
-        let checked = check_thread(library, self.safe_options()).and_then(|()| check_headers(library, Some(&path_of(origin))));
+        let Some(origin) = origins.get(index) else { return Lines::default() };
+        let checked = check_thread(library, self.safe_options()).and_then(|()| check_headers(library, Some(&vsicurl(origin))));
         let made = checked.and_then(|()| match self.session.headers_cached(origin)? {
             Some(authorization) => Ok(authorization),
             None => self.waiting(|| self.session.headers(origin)),
         });
         match made {
-            Ok(authorization) => header_lines(&authorization),
+            Ok(authorization) => lines_of(&authorization),
             Err(error) => {
                 self.fail(library, error);
                 Lines::default()
@@ -414,37 +358,39 @@ impl Installation {
     }
 }
 
-/// Whether requests of this thread keep the credential at home.
+/// Checks that GDAL does not send the credential of this thread's requests to the target of a redirect.
+///
+/// Errors: HOST_REFUSED.
 fn check_thread(library: &Library, options: &[Safe]) -> Result<()> {
     match options.iter().find(|safe| library.safe_value(**safe).is_none()) {
         None => Ok(()),
         Some(safe) => Err(Error::new(
             Status::HostRefused,
             format!(
-                "GDAL would send the credential on to where a redirect leads, because this thread sets {}; leave that alone",
+                "GDAL would send the credential to the target of a redirect, because this thread sets {}; do not set it",
                 safe.option.to_string_lossy()
             ),
         )),
     }
 }
 
-/// The options of the whole process, and the callback before fetches, by all that is installed.
-fn settle_options(library: &'static Library) {
+/// Sets the options of the whole process, and the callback before fetches, for all installations.
+fn update_options(library: &'static Library) {
     let installed = INSTALLED.load();
     let mut options: Vec<(&'static CStr, CString)> = Vec::new();
     for installation in installed.iter() {
         let value = |safe: &Safe| library.safe_value(*safe).unwrap_or_else(|| safe.value.to_owned());
         options.extend(installation.safe_options().iter().map(|safe| (safe.option, value(safe))));
     }
-    // After them: the header must not be there before they are safe.
+    // Last, because GDAL must not get the header before the other options are safe.
     let every_host = installed.iter().find(|installation| installation.options.scope == Scope::EveryHost);
-    options.extend(every_host.map(|installation| (HEADER_FILE, header_file::name(installation.id, 0))));
+    options.extend(every_host.map(|installation| (HEADER_FILE, names::header_file(installation.id, 0))));
     library.override_options(&options);
     library.ask_before_fetch(installed.iter().any(|installation| installation.asks_before_fetch()));
 }
 
 impl Installation {
-    /// Where every host gets the header file, a fetch does too.
+    /// If every host gets the header file, fetches get it without a callback.
     fn asks_before_fetch(&self) -> bool {
         self.options.fetch && self.options.scope != Scope::EveryHost
     }
@@ -456,14 +402,15 @@ pub(crate) fn lines(library: &'static Library, installation: u64, origin: usize)
     match installed.iter().find(|installed| installed.id == installation) {
         Some(installed) => installed.lines(library, origin),
         None => {
-            // A dataset that stayed open knows the name of what is gone.
-            library.complain(c"planetkey: the session that this was opened with is not installed any more");
+            // A dataset that stayed open has the name of a former installation.
+            library.report(c"planetkey: the session with which this dataset was opened is not installed any more");
             Lines::default()
         }
     }
 }
 
-/// A name that holds its URL as a parameter gets no credential: a second `url` behind the first would lead it to any server.
+/// Refuses a name that contains its URL as a parameter: a second `url` after the first could name any
+/// server.
 pub(crate) fn refuse(library: &'static Library, installation: u64) -> Lines {
     if let Some(installed) = INSTALLED.load().iter().find(|installed| installed.id == installation) {
         let message = "a name /vsicurl?url=... carries no credential; open /vsicurl/https://... or the URL itself";
@@ -472,13 +419,13 @@ pub(crate) fn refuse(library: &'static Library, installation: u64) -> Lines {
     Lines::default()
 }
 
-/// What a fetch carries; nothing where it is not the matter of any session, or where there is no credential.
+/// What a fetch carries. `None` if no session is installed for its host, or if there is no credential.
 pub(crate) fn request(library: &'static Library, url: &str) -> Option<Request> {
     let installed = INSTALLED.load();
     let installation = installed.iter().find(|installation| {
         installation.asks_before_fetch() && installation.origins.load().iter().any(|origin| url.starts_with(origin.as_str()))
     })?;
-    let checked = check_thread(library, &[STAYS_AT_HOME]).and_then(|()| check_headers(library, None));
+    let checked = check_thread(library, &[NOT_TO_REDIRECTS]).and_then(|()| check_headers(library, None));
     let made = checked.and_then(|()| match installation.session.authorize_cached(url)? {
         Some(authorization) => Ok(authorization),
         None => installation.waiting(|| installation.session.authorize(url)),
@@ -488,7 +435,7 @@ pub(crate) fn request(library: &'static Library, url: &str) -> Option<Request> {
             let mut url = Zeroizing::new(Vec::with_capacity(authorization.url().len() + 1));
             url.extend_from_slice(authorization.url().as_bytes());
             url.push(0);
-            let lines = authorization.header_value().map(|_| header_lines(&authorization));
+            let lines = authorization.header_value().map(|_| lines_of(&authorization));
             Some(Request { url, lines })
         }
         Err(error) => {

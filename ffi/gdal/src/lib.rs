@@ -1,25 +1,31 @@
-//! GDAL in this process, with a session's credentials: one rule for C and Python.
+//! GDAL in this process with a session's credentials. The C library and the Python module share it.
 //!
-//! planetkey neither links GDAL nor reads its headers. It looks for GDAL among the objects of the process ([`loaded`]) and calls a dozen
-//! functions of its stable C interface ([`library`]):
+//! planetkey neither links GDAL nor reads its headers. It finds GDAL among the objects of the process
+//! ([`loaded`]) and calls a dozen functions of its stable C interface ([`library`]):
 //!
-//! - GDAL reads the file that the option `GDAL_HTTP_HEADER_FILE` names once for each HTTP request of `/vsicurl/`, through its own file
-//!   systems. planetkey is one of them ([`header_file`]), so a dataset that stays open gets the current token with every request.
-//! - GDAL asks a callback before each `CPLHTTPFetch`, which is everything but `/vsicurl/` and the tiles of WMS ([`fetch`]).
+//! - For each HTTP request of `/vsicurl/`, GDAL reads the file that the option
+//!   `GDAL_HTTP_HEADER_FILE` names. It opens the file through its own virtual file systems. planetkey
+//!   installs one ([`header_file`]), so that a dataset that stays open sends the current token.
+//! - Before each `CPLHTTPFetch` GDAL calls a callback ([`fetch`]). `CPLHTTPFetch` makes all requests
+//!   except those of `/vsicurl/` and of WMS tiles.
 //!
-//! `installation` says which hosts, and keeps GDAL from handing the header on.
+//! [`installation`] decides which hosts get a credential, and keeps GDAL from sending the credential
+//! to the target of a redirect. [`gdal`] is what the bindings call.
 
 #![deny(missing_docs)]
 
+mod change_lock;
+mod conflict;
 mod fetch;
 mod functions;
-mod gate;
+mod gdal;
 mod header_file;
+mod header_lines;
 mod installation;
-mod leftover;
 mod library;
 mod loaded;
+mod names;
 mod options;
 
-pub use installation::Gdal;
+pub use gdal::Gdal;
 pub use options::{Header, Options, Scope, Wait};

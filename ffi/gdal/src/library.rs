@@ -6,20 +6,30 @@ use std::sync::{Arc, LazyLock};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use planetkey::{Error, Result, Status};
 
-use crate::functions::{FetchCallback, Functions, LANDMARK};
+use crate::functions::{FetchCallback, FileSystem, Functions, LANDMARK};
 use crate::loaded::{self, Object};
-use crate::{fetch, header_file};
+use crate::names;
 
-/// A GDAL of this process. It stays loaded, and nothing here is ever freed: GDAL keeps pointers to it.
+/// How GDAL calls planetkey.
+#[derive(Clone, Copy)]
+pub(crate) struct Callbacks {
+    /// Writes the functions of planetkey's virtual file system into GDAL's struct, with this user data.
+    pub(crate) fill_in: fn(&mut FileSystem, *mut c_void),
+    /// GDAL calls it before each `CPLHTTPFetch`.
+    pub(crate) fetch: FetchCallback,
+}
+
+/// A GDAL of this process. It stays loaded and is never freed, because GDAL keeps pointers to it.
 pub(crate) struct Library {
     functions: Functions,
+    callbacks: Callbacks,
     /// As `GDAL_VERSION_NUM`: 3060200.
     number: u32,
-    /// As people say it: "3.6.2".
+    /// For messages: "3.6.2".
     version: String,
-    /// Where a function of it lies: what tells two of them apart.
+    /// The address of one of its functions, which differs between two GDALs of a process.
     address: usize,
-    /// What the options that are changed for the whole process were before.
+    /// The values that options of the whole process had before planetkey set them.
     before: ArcSwapOption<Vec<(&'static CStr, Option<CString>)>>,
     _object: Object,
 }
@@ -30,25 +40,17 @@ static LIBRARIES: LazyLock<ArcSwap<Vec<&'static Library>>> = LazyLock::new(ArcSw
 const FAILURE: c_int = 3;
 const APP_DEFINED: c_int = 1;
 
-/// GDAL caches where a signed redirect led to, and goes there with whatever the header file says. It asks for a size by HEAD, and where
-/// that is refused goes to the redirect's target by GET, with any header. Both only where these are not off; GDAL has no such options for
-/// single hosts.
-pub(crate) const CACHES_REDIRECTS: &CStr = c"CPL_VSIL_CURL_USE_S3_REDIRECT";
-pub(crate) const ASKS_BY_HEAD: &CStr = c"CPL_VSIL_CURL_USE_HEAD";
-/// And it hands any header on to wherever a redirect leads where this is YES.
-pub(crate) const HANDS_HEADERS_ON: &CStr = c"CPL_VSIL_CURL_AUTHORIZATION_HEADER_ALLOWED_IF_REDIRECT";
-
-/// An option of the process, and the one value of it with which a credential stays where it belongs.
+/// An option of the process, and the value with which GDAL sends a credential to no other host.
 #[derive(Clone, Copy)]
 pub(crate) struct Safe {
     pub(crate) option: &'static CStr,
     pub(crate) value: &'static CStr,
 }
 
-/// Every GDAL that is in the process now. Those that were found before stay.
+/// Every GDAL that is in the process now, and every one that was found before.
 ///
-/// Errors: UNSUPPORTED where there is none.
-pub(crate) fn find() -> Result<Arc<Vec<&'static Library>>> {
+/// Errors: UNSUPPORTED if there is none.
+pub(crate) fn find(callbacks: &Callbacks) -> Result<Arc<Vec<&'static Library>>> {
     let mut libraries: Vec<&'static Library> = LIBRARIES.load().to_vec();
     let mut too_old = false;
     for object in loaded::objects() {
@@ -59,7 +61,7 @@ pub(crate) fn find() -> Result<Arc<Vec<&'static Library>>> {
         if libraries.iter().any(|known| known.address == address as usize) {
             continue;
         }
-        match Library::new(object, address as usize) {
+        match Library::new(object, address as usize, *callbacks) {
             Some(library) => libraries.push(Box::leak(Box::new(library))),
             None => too_old = true,
         }
@@ -68,10 +70,10 @@ pub(crate) fn find() -> Result<Arc<Vec<&'static Library>>> {
         let message = match too_old {
             true => "the GDAL in this process lacks functions that planetkey needs; use GDAL 3.2 or later",
             false if cfg!(unix) => {
-                "there is no GDAL in this process; link it, or import rasterio or osgeo, before this call (one that is linked statically \
-                 has to export its symbols)"
+                "there is no GDAL in this process; link it, or import rasterio or osgeo, before this call (a program that \
+                 links it statically must export its symbols)"
             }
-            false => "planetkey cannot look for GDAL on this system",
+            false => "planetkey cannot find GDAL on this system",
         };
         return Err(Error::new(Status::Unsupported, message));
     }
@@ -79,69 +81,73 @@ pub(crate) fn find() -> Result<Arc<Vec<&'static Library>>> {
     Ok(LIBRARIES.load_full())
 }
 
-/// Those that were found before.
+/// Every GDAL that was found before.
 pub(crate) fn known() -> Arc<Vec<&'static Library>> {
     LIBRARIES.load_full()
 }
 
 impl Library {
-    /// Nothing where a function is missing.
-    fn new(object: Object, address: usize) -> Option<Library> {
+    /// `None` if a function is missing.
+    fn new(object: Object, address: usize, callbacks: Callbacks) -> Option<Library> {
         let functions = Functions::of(&object)?;
         let info = |what: &CStr| {
-            // SAFETY: a text that ends with a NUL; what comes back is GDAL's, and copied before the next call.
+            // SAFETY: a NUL-terminated text. The result belongs to GDAL, and is copied before the next call.
             let text = unsafe { (functions.version_info)(what.as_ptr()) };
             // SAFETY: as above.
             (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned())
         };
         let number = info(c"VERSION_NUM")?.trim().parse().ok()?;
         let version = info(c"RELEASE_NAME")?;
-        Some(Library { functions, number, version, address, before: ArcSwapOption::empty(), _object: object })
+        Some(Library { functions, callbacks, number, version, address, before: ArcSwapOption::empty(), _object: object })
     }
 
     pub(crate) fn version(&self) -> &str {
         &self.version
     }
 
-    /// Whether options of single paths reach `/vsicurl/`.
+    /// Whether `/vsicurl/` reads options of single paths.
     pub(crate) fn knows_hosts(&self) -> bool {
         self.number >= 3_070_000 && self.functions.set_path_option.is_some()
     }
 
-    /// Whether `GDAL_HTTP_HEADERS` stays at home when GDAL goes where a redirect led to.
+    /// Whether GDAL sends `GDAL_HTTP_HEADERS` to no target of a redirect that it remembers.
     pub(crate) fn keeps_headers_from_redirects(&self) -> bool {
         self.number >= 3_100_000
     }
 
-    /// Makes planetkey one of GDAL's file systems, unless it is one already. GDAL forgets them in `VSICleanupFileManager`.
+    /// Installs planetkey's virtual file system, unless it is installed. `VSICleanupFileManager`
+    /// removes it.
     ///
-    /// Errors: UNSUPPORTED where GDAL refuses it.
+    /// Errors: UNSUPPORTED if GDAL refuses it; INTERNAL if the system gives no random numbers.
     pub(crate) fn install_file_system(&'static self) -> Result<()> {
-        if header_file::prefix().is_empty() {
+        if names::prefix().is_empty() {
             return Err(Error::new(Status::Internal, "the system gives no random numbers"));
         }
-        if self.reads(header_file::probe()) {
+        if self.reads(names::probe()) {
             return Ok(());
         }
         // SAFETY: takes nothing.
         let file_system = unsafe { (self.functions.new_file_system)() };
         let installed = !file_system.is_null() && {
-            // SAFETY: GDAL gave a struct that begins with these members, and nobody else has it yet.
-            header_file::fill_in(unsafe { &mut *file_system }, self.user_data());
+            // SAFETY: a struct of GDAL that begins with these members, and to which this is the only pointer.
+            (self.callbacks.fill_in)(unsafe { &mut *file_system }, self.user_data());
             // SAFETY: the prefix begins and ends with a slash, and GDAL copies the struct.
-            let installed = unsafe { (self.functions.install_file_system)(header_file::prefix().as_ptr(), file_system) } == 0;
+            let installed = unsafe { (self.functions.install_file_system)(names::prefix().as_ptr(), file_system) } == 0;
             // SAFETY: from GDAL, and freed once.
             unsafe { (self.functions.free_file_system)(file_system) };
             installed
         };
-        match installed && self.reads(header_file::probe()) {
+        match installed && self.reads(names::probe()) {
             true => Ok(()),
-            false => Err(Error::new(Status::Unsupported, format!("GDAL {} takes no file system of planetkey", self.version))),
+            false => Err(Error::new(
+                Status::Unsupported,
+                format!("GDAL {} refuses the virtual file system of planetkey", self.version),
+            )),
         }
     }
 
     fn reads(&self, name: &CStr) -> bool {
-        // SAFETY: both texts end with a NUL.
+        // SAFETY: both texts are NUL-terminated.
         let file = unsafe { (self.functions.open)(name.as_ptr(), c"rb".as_ptr()) };
         if !file.is_null() {
             // SAFETY: from the call above, and closed once.
@@ -150,7 +156,7 @@ impl Library {
         !file.is_null()
     }
 
-    /// What callbacks get: this library.
+    /// The user data of callbacks: this library.
     fn user_data(&'static self) -> *mut c_void {
         std::ptr::from_ref(self).cast_mut().cast()
     }
@@ -160,42 +166,42 @@ impl Library {
     /// # Safety
     /// `user_data` is NULL or came from [`Library::user_data`].
     pub(crate) unsafe fn of(user_data: *mut c_void) -> Option<&'static Library> {
-        // SAFETY: by the promise above; libraries live as long as the process.
+        // SAFETY: by the promise above. A library is never freed.
         unsafe { user_data.cast::<Library>().cast_const().as_ref() }
     }
 
-    /// An option for everything below a path of `/vsicurl/`; without a value it is taken away.
+    /// Sets an option for all files below a path of `/vsicurl/`. `None` removes it.
     pub(crate) fn set_path_option(&self, path: &CStr, key: &CStr, value: Option<&CStr>) {
         let Some(set) = self.functions.set_path_option else { return };
         if value.is_some() && value == self.path_option(path, key).as_deref() {
-            // GDAL's other threads may be reading it.
+            // Other threads of GDAL may be reading it.
             return;
         }
-        // SAFETY: texts that end with a NUL, or NULL; GDAL copies them.
+        // SAFETY: NUL-terminated texts, or NULL; GDAL copies them.
         unsafe { set(path.as_ptr(), key.as_ptr(), value.map_or(std::ptr::null(), CStr::as_ptr)) };
     }
 
     fn path_option(&self, path: &CStr, key: &CStr) -> Option<CString> {
-        // SAFETY: texts that end with a NUL, or NULL.
+        // SAFETY: NUL-terminated texts, or NULL.
         let value = unsafe { self.functions.path_option?(path.as_ptr(), key.as_ptr(), std::ptr::null()) };
-        // SAFETY: NULL or a text of GDAL, which only planetkey changes, one thread at a time.
+        // SAFETY: NULL or a text of GDAL that only planetkey changes, one thread at a time.
         (!value.is_null()).then(|| unsafe { CStr::from_ptr(value) }.to_owned())
     }
 
     fn set_option(&self, key: &CStr, value: Option<&CStr>) {
-        // SAFETY: texts that end with a NUL, or NULL; GDAL copies them.
+        // SAFETY: NUL-terminated texts, or NULL; GDAL copies them.
         unsafe { (self.functions.set_option)(key.as_ptr(), value.map_or(std::ptr::null(), CStr::as_ptr)) };
     }
 
-    /// What this thread has for an option: its own, the process's, or the environment's.
+    /// The value of an option for this thread: that of the thread, the process or the environment.
     fn option(&self, key: &CStr) -> Option<CString> {
-        // SAFETY: a text that ends with a NUL, or NULL.
+        // SAFETY: a NUL-terminated text, or NULL.
         let value = unsafe { (self.functions.option)(key.as_ptr(), std::ptr::null()) };
-        // SAFETY: NULL or a text of GDAL that lives until this thread or the process sets the option anew.
+        // SAFETY: NULL or a text of GDAL that is valid until this thread or the process sets the option.
         (!value.is_null()).then(|| unsafe { CStr::from_ptr(value) }.to_owned())
     }
 
-    /// What the process has set; before GDAL 3.8 nobody can ask for that.
+    /// The value that the process set. `None` before GDAL 3.8, which cannot tell.
     fn process_option(&self, key: &CStr) -> Option<CString> {
         let get = self.functions.process_option?;
         // SAFETY: as in `option`.
@@ -204,12 +210,12 @@ impl Library {
         (!value.is_null()).then(|| unsafe { CStr::from_ptr(value) }.to_owned())
     }
 
-    /// What an option is for a file, and without one for this thread.
+    /// The value of an option for a file; without a path, for this thread.
     pub(crate) fn option_of(&self, path: Option<&CStr>, key: &CStr) -> Option<CString> {
         path.filter(|_| self.functions.path_option.is_some()).map_or_else(|| self.option(key), |path| self.path_option(path, key))
     }
 
-    /// What an option of GDAL is for requests of this thread, where that is safe, as GDAL reads it.
+    /// The value of an option for requests of this thread, as GDAL reads it. `None` if it is not safe.
     pub(crate) fn safe_value(&self, safe: Safe) -> Option<CString> {
         self.option(safe.option).filter(|value| {
             let is = |word: &[u8]| value.to_bytes().eq_ignore_ascii_case(word);
@@ -217,7 +223,8 @@ impl Library {
         })
     }
 
-    /// Sets these options for the whole process, and those that are not among them any more back to what they were.
+    /// Sets these options for the whole process, and restores those that planetkey set before and that
+    /// are not among them.
     pub(crate) fn override_options(&self, wanted: &[(&'static CStr, CString)]) {
         let before = self.before.load_full().unwrap_or_default();
         for (key, value) in before.iter().filter(|(key, _)| !wanted.iter().any(|(other, _)| other == key)) {
@@ -235,28 +242,30 @@ impl Library {
         self.before.store((!now.is_empty()).then(|| Arc::new(now)));
     }
 
-    /// Forgets what GDAL knows of files below a path: that they are not there, where they were redirected to, what was read.
+    /// Makes GDAL forget what it knows of files below a path: that they do not exist, where they were
+    /// redirected to, and what it has read.
     pub(crate) fn forget_below(&self, path: &CStr) {
-        // SAFETY: a text that ends with a NUL.
+        // SAFETY: a NUL-terminated text.
         unsafe { (self.functions.clear_cache_below)(path.as_ptr()) };
     }
 
+    /// Makes GDAL forget what it knows of all files.
     pub(crate) fn forget_everything(&self) {
         // SAFETY: takes nothing.
         unsafe { (self.functions.clear_cache)() };
     }
 
-    /// Has GDAL ask before each `CPLHTTPFetch`, or not any more.
+    /// Sets or removes the callback that GDAL calls before each `CPLHTTPFetch`.
     pub(crate) fn ask_before_fetch(&'static self, ask: bool) {
-        let callback = ask.then_some(fetch::fetch as FetchCallback);
-        // SAFETY: a function of this type and what it expects, or none.
+        let callback = ask.then_some(self.callbacks.fetch);
+        // SAFETY: a function of this type with its user data, or none.
         unsafe { (self.functions.set_fetch_callback)(callback, self.user_data()) };
     }
 
-    /// The fetch itself.
+    /// Makes the request of a `CPLHTTPFetch`.
     ///
     /// # Safety
-    /// The arguments are those that GDAL gave to the callback, or as good.
+    /// The arguments are those that GDAL passed to the callback, or equivalent ones.
     pub(crate) unsafe fn fetch(
         &self,
         url: *const c_char,
@@ -268,9 +277,9 @@ impl Library {
         unsafe { (self.functions.fetch)(url, options, progress.0, progress.1, write.0, write.1) }
     }
 
-    /// Tells GDAL's error handler.
-    pub(crate) fn complain(&self, message: &CStr) {
-        // SAFETY: the format takes one text that ends with a NUL.
+    /// Reports an error to GDAL's error handler.
+    pub(crate) fn report(&self, message: &CStr) {
+        // SAFETY: the format takes one NUL-terminated text.
         unsafe { (self.functions.error)(FAILURE, APP_DEFINED, c"%s".as_ptr(), message.as_ptr()) };
     }
 }

@@ -1,4 +1,4 @@
-//! How GDAL is to be given credentials.
+//! The options of an installation.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,17 +11,18 @@ pub type Wait = Arc<dyn Fn(&mut (dyn FnMut() + Send)) + Send + Sync>;
 /// Which requests of `/vsicurl/` carry a credential.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Scope {
-    /// Those to the session's hosts. GDAL can do that from 3.7 on.
+    /// Requests to the session's hosts. Needs GDAL 3.7 or later.
     #[default]
     Hosts,
-    /// The same, and with an older GDAL those of the names that [`crate::Gdal::path`] gives.
+    /// The same; with an older GDAL, requests for the names that [`Gdal::path`](crate::Gdal::path)
+    /// returns.
     Paths,
-    /// All, wherever they go: for programs that read from nowhere else.
+    /// Requests to every host: for programs that read from one server only.
     EveryHost,
 }
 
 impl Scope {
-    /// By name: `hosts`, `paths` or `every_host`.
+    /// The scope with this name: `hosts`, `paths` or `every_host`.
     ///
     /// Errors: INVALID_ARGUMENT.
     pub fn from_name(name: &str) -> Result<Self> {
@@ -34,19 +35,19 @@ impl Scope {
     }
 }
 
-/// When GDAL learns of a new token.
+/// When GDAL gets a new token.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Header {
-    /// With every request, for datasets that stay open too. GDAL follows redirects anew each time.
+    /// With every request, also for datasets that stay open. GDAL follows redirects anew each time.
     #[default]
     Live,
-    /// When a dataset is opened: it keeps that token. GDAL remembers where it was redirected to, and goes there without the token. From
-    /// GDAL 3.10 on.
+    /// When a dataset is opened, which keeps that token. GDAL remembers redirects and follows them
+    /// without the token. Needs GDAL 3.10 or later.
     AtOpen,
 }
 
 impl Header {
-    /// By name: `live` or `at_open`.
+    /// The value with this name: `live` or `at_open`.
     ///
     /// Errors: INVALID_ARGUMENT.
     pub fn from_name(name: &str) -> Result<Self> {
@@ -58,18 +59,19 @@ impl Header {
     }
 }
 
-/// What [`crate::Gdal::install`] takes; what is not set has its default.
+/// The options of [`Gdal::install`](crate::Gdal::install).
 #[derive(Clone)]
 pub struct Options {
     /// Which requests of `/vsicurl/` carry a credential.
     pub scope: Scope,
-    /// When GDAL learns of a new token.
+    /// When GDAL gets a new token.
     pub header: Header,
-    /// Some of the session's hosts; without them all.
+    /// Some of the session's hosts. `None` means all of them.
     pub hosts: Option<Vec<String>>,
-    /// Whether `CPLHTTPFetch` is given credentials too. The callback for that belongs to the whole process.
+    /// Whether `CPLHTTPFetch` gets credentials too. Its callback belongs to the whole process.
     pub fetch: bool,
-    /// Around a call that waits for a token on a thread of GDAL, for languages whose interpreter has a lock.
+    /// Wraps a call that waits for a token on a thread of GDAL, for languages whose interpreter has a
+    /// lock.
     pub wait: Option<Wait>,
 }
 

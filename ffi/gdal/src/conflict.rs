@@ -1,28 +1,32 @@
-//! An `Authorization` that a program or its environment left in GDAL's own options.
+//! An `Authorization` header that the program or its environment set in GDAL's own options.
 
 use std::ffi::CStr;
 
 use planetkey::{Error, Result, Status};
 
+use crate::header_lines::is_authorization;
 use crate::library::Library;
 
 const HEADERS: &CStr = c"GDAL_HTTP_HEADERS";
 
-/// Whether a request has room for the session's credential: GDAL sends the headers of its option too, and a server that gets two `Authorization`
-/// headers takes either, or neither.
+/// Checks that GDAL's own options add no `Authorization` header to a request. GDAL would send both
+/// headers, and a server that gets two accepts either or neither.
+///
+/// Errors: MISCONFIGURED.
 pub(crate) fn check_headers(library: &Library, path: Option<&CStr>) -> Result<()> {
     match library.option_of(path, HEADERS).is_some_and(|headers| has_authorization(headers.to_bytes())) {
         false => Ok(()),
         true => Err(Error::new(
             Status::Misconfigured,
-            "GDAL_HTTP_HEADERS sets an Authorization header, and a request must not carry two; remove it from the environment or from GDAL's options",
+            "GDAL_HTTP_HEADERS sets an Authorization header, and a request must not carry two; remove it from the \
+             environment or from GDAL's options",
         )),
     }
 }
 
-/// Lines, or since GDAL 3.6 items that commas separate and that may stand in quotes.
+/// The option has lines, or since GDAL 3.6 items that commas separate and that may be in quotes.
 fn has_authorization(headers: &[u8]) -> bool {
-    headers.split(|byte| b"\r\n,\"".contains(byte)).any(crate::fetch::is_authorization)
+    headers.split(|byte| b"\r\n,\"".contains(byte)).any(is_authorization)
 }
 
 #[cfg(test)]
