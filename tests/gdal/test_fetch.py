@@ -62,5 +62,5 @@ def test_a_credential_that_cannot_be_had_is_told(
     with planetkey.gdal.install(session) as gdal:
         with pytest.raises(RasterioIOError):
             rasterio.open(MOSAIC)
-        assert isinstance(gdal.last_error, planetkey.Misconfigured)
+        assert isinstance(gdal.last_error, planetkey.MisconfiguredError)
     assert not any(request.authorization[0].startswith("Bearer") for request in servers.requests)

@@ -43,7 +43,7 @@ def test_i10_26_what_is_installed_lasts_without_its_object(servers: Servers, ses
     # No object is left to uninstall it, so another session takes its place.
     with planetkey.gdal.install(session):
         check_all(f"{servers.api}/tiles/again.tif")
-        with pytest.raises(planetkey.InvalidArgument, match=r"installed for .* already"):
+        with pytest.raises(planetkey.InvalidArgumentError, match=r"installed for .* already"):
             planetkey.gdal.install(session)
     with pytest.raises(RasterioIOError):
         rasterio.open(f"{servers.api}/tiles/third.tif")
@@ -58,7 +58,7 @@ def test_i10_26_a_name_with_the_url_as_a_parameter_is_refused_and_named(
             name = urlencode({"url": url, "use_head": "no", "list_dir": "no"})
             with pytest.raises(RasterioIOError):
                 rasterio.open(f"/vsicurl?{name}")
-            assert isinstance(gdal.last_error, planetkey.Unsupported)
+            assert isinstance(gdal.last_error, planetkey.UnsupportedError)
             assert "/vsicurl/https://" in gdal.last_error.message
             gdal.refresh()
         assert {tuple(request.authorization) for request in servers.requests} == {()}
@@ -73,7 +73,7 @@ def test_i10_16_a_leftover_authorization_is_named(
     with planetkey.gdal.install(session) as gdal:
         with pytest.raises(RasterioIOError):
             rasterio.open(f"{servers.api}/tiles/leftover.tif")
-        assert isinstance(gdal.last_error, planetkey.Misconfigured)
+        assert isinstance(gdal.last_error, planetkey.MisconfiguredError)
         assert "GDAL_HTTP_HEADERS" in gdal.last_error.message
         assert {tuple(request.authorization) for request in servers.seen("api")} == {("Bearer leftover",)}
         monkeypatch.delenv("GDAL_HTTP_HEADERS")
@@ -143,11 +143,11 @@ def test_after_a_login_a_refresh_has_gdal_look_again(simulator: Simulator, serve
     )
     name = f"{servers.api}/tiles/login.tif"
     with planetkey.gdal.install(session) as gdal:
-        with pytest.raises(planetkey.LoginRequired):
+        with pytest.raises(planetkey.LoginRequiredError):
             gdal.path(name)
         with pytest.raises(RasterioIOError):
             rasterio.open(name)
-        assert isinstance(gdal.last_error, planetkey.LoginRequired)
+        assert isinstance(gdal.last_error, planetkey.LoginRequiredError)
         assert gdal.last_error.reason == "never_logged_in"
         assert [request.authorization for request in servers.requests] == [[]]
 
@@ -173,7 +173,7 @@ def test_other_hosts_get_nothing(servers: Servers, session: planetkey.Session) -
         with pytest.raises(RasterioIOError):
             rasterio.open(f"http://localhost:{port}/tiles/other-name.tif")
         for url in (f"{servers.storage}/open.tif", f"http://localhost:{port}/tiles/x.tif", "https://api.planet.com/"):
-            with pytest.raises(planetkey.HostRefused):
+            with pytest.raises(planetkey.HostRefusedError):
                 gdal.path(url)
         check_all(f"{servers.api}/tiles/this.tif")
     assert all(not request.authorization for request in servers.seen("storage"))
@@ -197,9 +197,9 @@ def test_netrc_never_takes_its_place(header: str, servers: Servers, session: pla
 
 
 def test_every_host_gets_the_header_of_the_one_that_is_named(servers: Servers, session: planetkey.Session) -> None:
-    with pytest.raises(planetkey.InvalidArgument, match="one host"):
+    with pytest.raises(planetkey.InvalidArgumentError, match="one host"):
         planetkey.gdal.install(session, scope="every_host")
-    with pytest.raises(planetkey.InvalidArgument, match="live"):
+    with pytest.raises(planetkey.InvalidArgumentError, match="live"):
         planetkey.gdal.install(session, scope="every_host", header="at_open", hosts=[servers.host])
     with planetkey.gdal.install(session, scope="every_host", hosts=[servers.host]):
         check_all(f"{servers.storage}/every.tif")
@@ -212,7 +212,7 @@ def test_what_is_installed_leaves_no_trace(servers: Servers, session: planetkey.
     name = f"{servers.api}/tiles/trace.tif"
     gdal = planetkey.gdal.install(session)
     assert repr(gdal).startswith("<planetkey.gdal.Gdal for http")
-    with pytest.raises(planetkey.InvalidArgument, match="already"):
+    with pytest.raises(planetkey.InvalidArgumentError, match="already"):
         planetkey.gdal.install(session, hosts=[servers.host])
     with rasterio.open(name) as dataset:
         gdal.uninstall()
@@ -224,7 +224,7 @@ def test_what_is_installed_leaves_no_trace(servers: Servers, session: planetkey.
     assert servers.requests[-1].authorization == []
     assert "uninstalled" in repr(gdal)
     for call in (gdal.refresh, lambda: gdal.path(name), lambda: gdal.last_error):
-        with pytest.raises(planetkey.InvalidArgument, match="install the session again"):
+        with pytest.raises(planetkey.InvalidArgumentError, match="install the session again"):
             call()
     with rasterio.Env() as environment:
         assert not {"CPL_VSIL_CURL_USE_S3_REDIRECT", "CPL_VSIL_CURL_USE_HEAD"} & environment.options.keys()
@@ -237,16 +237,16 @@ def test_a_key_that_travels_in_the_url_and_what_is_no_host(simulator: Simulator,
     key = planetkey.Session.from_api_key(
         simulator.api_key, transport="query", deployment=simulator.deployment, allow_insecure_loopback=True
     )
-    with pytest.raises(planetkey.InvalidArgument, match="travels in the URL"):
+    with pytest.raises(planetkey.InvalidArgumentError, match="travels in the URL"):
         planetkey.gdal.install(key)
-    with pytest.raises(planetkey.InvalidArgument, match="exact host names"):
+    with pytest.raises(planetkey.InvalidArgumentError, match="exact host names"):
         planetkey.gdal.install(session, hosts=["https://api.planet.com"])
-    with pytest.raises(planetkey.InvalidArgument, match="empty"):
+    with pytest.raises(planetkey.InvalidArgumentError, match="empty"):
         planetkey.gdal.install(session, hosts=[])
-    with pytest.raises(planetkey.HostRefused):
+    with pytest.raises(planetkey.HostRefusedError):
         planetkey.gdal.install(session, hosts=["evil.example"])
     for wrong in ({"scope": "all"}, {"header": "late"}):
-        with pytest.raises(planetkey.InvalidArgument):
+        with pytest.raises(planetkey.InvalidArgumentError):
             planetkey.gdal.install(session, **wrong)
 
 
@@ -254,7 +254,7 @@ def test_without_gdal_the_error_says_what_to_import() -> None:
     script = (
         "import planetkey, planetkey.gdal\n"
         "try: planetkey.gdal.install(planetkey.Session.from_api_key('key'))\n"
-        "except planetkey.Unsupported as error: print(error)\n"
+        "except planetkey.UnsupportedError as error: print(error)\n"
     )
     output = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
     assert "import rasterio or osgeo" in output
@@ -329,7 +329,7 @@ session = planetkey.Session.from_m2m(
     allowed_hosts=[{servers.host!r}],
     allow_insecure_loopback=True,
     storage=storage,
-    timeout_ms=20000,
+    timeout=20,
 )
 (library,) = set(re.findall("/.*/libgdal.*", open("/proc/self/maps").read()))
 holding = ctypes.PyDLL(library)
@@ -410,4 +410,4 @@ def test_it_ends_at_once_also_while_another_thread_waits_for_a_token(
         check_all(f"{servers.api}/tiles/after.tif")
     # It may have been over before the name was made.
     assert len(outcomes) == 1
-    assert isinstance(outcomes[0], str | planetkey.InvalidArgument)
+    assert isinstance(outcomes[0], str | planetkey.InvalidArgumentError)

@@ -74,7 +74,7 @@ def test_a_thread_that_switches_it_on_again_gets_no_credential(
     with planetkey.gdal.install(session, hosts=[servers.host]) as gdal:
         with rasterio.Env(**{option: "YES"}), pytest.raises(RasterioIOError):
             rasterio.open(f"{servers.api}/signed/on.tif")
-        assert isinstance(gdal.last_error, planetkey.HostRefused)
+        assert isinstance(gdal.last_error, planetkey.HostRefusedError)
         assert option in gdal.last_error.message
         gdal.refresh()
         check_all(f"{servers.api}/signed/on.tif")

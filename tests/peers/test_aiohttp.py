@@ -122,7 +122,7 @@ def test_a_renewal_that_comes_to_nothing_gives_the_connection_back(loopback: Loo
             task.cancel()
         else:
             simulator.release("token")
-        with pytest.raises(asyncio.CancelledError if is_cancelled else planetkey.Protocol):
+        with pytest.raises(asyncio.CancelledError if is_cancelled else planetkey.ProtocolError):
             await task
         simulator.release("token")
         assert await get(client, loopback.sentinel_hub, middlewares=()) == (401, None)
@@ -233,5 +233,5 @@ def test_f109_waiting_for_a_token_blocks_no_event_loop(loopback: Loopback) -> No
 def test_it_can_be_pickled_if_its_session_can(loopback: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
     again = pickle.loads(pickle.dumps(Middleware(loopback.both())))  # noqa: S301
     assert got(loopback, again.session, loopback.planet) == (200, "api_key_basic")
-    with pytest.raises(planetkey.NotPicklable):
+    with pytest.raises(planetkey.NotPicklableError):
         pickle.dumps(Middleware(loopback.key()))

@@ -19,7 +19,7 @@ WAITING = """
 import asyncio, signal, sys
 import planetkey
 signal.signal(signal.SIGINT, signal.default_int_handler)
-session = planetkey.Session.from_m2m(*sys.argv[1:3], allow_insecure_loopback=True, timeout_ms=600_000)
+session = planetkey.Session.from_m2m(*sys.argv[1:3], allow_insecure_loopback=True, timeout=600)
 url = sys.argv[3]
 """
 HTTPX = """
@@ -77,8 +77,8 @@ ENDING = """
 import concurrent.futures.thread, threading
 def end():
     try:
-        session.with_timeout_ms(500).access_token()
-    except planetkey.Timeout:
+        session.with_timeout(0.5).access_token()
+    except planetkey.TimeoutError:
         print("ending", flush=True)
 threading._register_atexit(end)
 """
@@ -200,7 +200,7 @@ def test_a_thread_that_the_program_waits_for_gets_its_token(loopback: Loopback, 
 def test_the_thread_leaves_on_trio(loopback: Loopback) -> None:
     """The end of a program does not wait for threads of trio, but they would be missing."""
     loopback.simulator.script("m2m.token", {"hold": "never"})
-    session = loopback.m2m().with_timeout_ms(600_000)
+    session = loopback.m2m().with_timeout(600)
 
     async def main() -> None:
         # There is room for one thread, besides that of the test.

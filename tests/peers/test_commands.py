@@ -162,7 +162,7 @@ def test_after_a_reset_by_either_nothing_is_left_for_either(simulator: Simulator
     # A process that runs notices it, too.
     while running.is_initialized():
         pass
-    with pytest.raises(planetkey.LoginRequired) as refusal:
+    with pytest.raises(planetkey.LoginRequiredError) as refusal:
         running.headers(PLANET_API)
     assert refusal.value.reason == "logged_out"
     check_lives(simulator, tokens, renewals=0)

@@ -128,7 +128,7 @@ def test_r6_an_id_token_alone_is_no_session(simulator: Simulator, home: Path) ->
     before = file.read_bytes()
     session = planetkey.Session.from_profile(USER)
     assert not session.is_initialized()
-    with pytest.raises(planetkey.LoginRequired) as refusal:
+    with pytest.raises(planetkey.LoginRequiredError) as refusal:
         header(session)
     assert refusal.value.reason == "never_logged_in"
     assert simulator.count("user.token") == 0
@@ -155,7 +155,7 @@ def test_r7_what_is_no_session_is_none_for_either(simulator: Simulator, home: Pa
     file = put(token_file(home), content)
     with pytest.raises(Exception):  # noqa: B017, PT011
         sdk_expiry(file)
-    with pytest.raises(planetkey.LoginRequired) as refusal:
+    with pytest.raises(planetkey.LoginRequiredError) as refusal:
         header(planetkey.Session.from_profile(USER))
     assert refusal.value.reason == reason
     aside = [entry for entry in file.parent.iterdir() if ".corrupt-" in entry.name]
@@ -234,7 +234,7 @@ def test_r8_a_key_of_another_scheme_is_not_sent_as_one_of_planets(
     if prefix is None:
         assert header(planetkey.Session.from_profile("mine")).startswith("Basic ")
     else:
-        with pytest.raises(planetkey.Unsupported):
+        with pytest.raises(planetkey.UnsupportedError):
             planetkey.Session.from_profile("mine")
 
 
@@ -293,7 +293,7 @@ def test_r10_client_configurations(home: Path, vector: str) -> None:
     else:
         with pytest.raises(Exception):  # noqa: B017, PT011
             planet.Auth.from_profile("mine")
-        with pytest.raises(planetkey.Misconfigured):
+        with pytest.raises(planetkey.MisconfiguredError):
             planetkey.Session.from_profile("mine")
     assert file.read_bytes() == before
 

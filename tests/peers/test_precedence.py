@@ -204,7 +204,7 @@ def test_odd_cases(situation: Situation, case: str) -> None:
     environment, file, ours, command, sdk = CASES[case]
     situation.put(environment, file)
     if ours == ERROR:
-        with pytest.raises(planetkey.Misconfigured, match=environment["PL_AUTH_PROFILE"]):
+        with pytest.raises(planetkey.MisconfiguredError, match=environment["PL_AUTH_PROFILE"]):
             by_ours()
     else:
         assert by_ours() == ours

@@ -123,7 +123,7 @@ def test_a_dead_session_is_dead_for_both_and_no_loop(simulator: Simulator, home:
     simulator.revoke(refresh_token=tokens["refresh_token"])
     ours = planetkey.Session.from_profile(USER)
     for session in (ours, ours, planetkey.Session.from_profile(USER)):
-        with pytest.raises(planetkey.LoginRequired) as refusal:
+        with pytest.raises(planetkey.LoginRequiredError) as refusal:
             header(session)
         assert refusal.value.reason == "revoked"
     assert simulator.count("user.token") == 1
@@ -135,7 +135,7 @@ def test_a_login_by_the_sdk_revives_a_dead_session(simulator: Simulator, home: P
     tokens = seed_user(simulator, home, age=2 * HOUR)
     simulator.revoke(refresh_token=tokens["refresh_token"])
     ours = planetkey.Session.from_profile(USER)
-    with pytest.raises(planetkey.LoginRequired):
+    with pytest.raises(planetkey.LoginRequiredError):
         header(ours)
     fresh = simulator.seed(issuer="https://login.planet.com/")
     save_by_the_sdk(token_file(home), fresh)
@@ -143,7 +143,7 @@ def test_a_login_by_the_sdk_revives_a_dead_session(simulator: Simulator, home: P
         try:
             assert header(ours) == "Bearer " + fresh["access_token"]
             break
-        except planetkey.LoginRequired:
+        except planetkey.LoginRequiredError:
             continue
 
 

@@ -50,7 +50,7 @@ def test_an_api_key_goes_where_it_may(loopback: Loopback, transport: Literal["ba
     seen = credential(requests.get(loopback.planet, auth=session, headers=headers, timeout=30))
     assert seen == f"api_key_{transport}"
     for url in (loopback.sentinel_hub, loopback.foreign):
-        with pytest.raises(planetkey.HostRefused):
+        with pytest.raises(planetkey.HostRefusedError):
             requests.get(url, auth=session, timeout=30)
     assert loopback.requests("sentinel_hub_api") == loopback.requests("as.other") == 0
 
@@ -107,7 +107,7 @@ def test_a_renewal_that_fails_gives_the_connection_back(loopback: Loopback) -> N
         client.get(loopback.sentinel_hub).raise_for_status()
         loopback.revoke()
         loopback.simulator.script("m2m.token", NO_TOKEN)
-        with pytest.raises(planetkey.Protocol) as caught:
+        with pytest.raises(planetkey.ProtocolError) as caught:
             client.get(loopback.sentinel_hub)
         assert client.get(loopback.sentinel_hub, auth=lambda bare: bare).status_code == 401
     # It lived until here, and all that it refers to.

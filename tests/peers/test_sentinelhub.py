@@ -159,14 +159,14 @@ def test_it_goes_to_other_processes_if_its_session_can(loopback: Loopback, confi
     session = planetkey.sentinelhub.Session(loopback.both(), config)
     again = pickle.loads(pickle.dumps(session))  # noqa: S301
     assert credential(loopback.sentinel_hub, config, again) == "bearer"
-    with pytest.raises(planetkey.NotPicklable):
+    with pytest.raises(planetkey.NotPicklableError):
         pickle.dumps(planetkey.sentinelhub.Session(loopback.m2m(), config))
 
 
 def test_an_api_key_never_goes_there(loopback: Loopback, config: SHConfig) -> None:
-    with pytest.raises(planetkey.HostRefused):
+    with pytest.raises(planetkey.HostRefusedError):
         credential(loopback.sentinel_hub, config, planetkey.sentinelhub.Session(loopback.key(), config))
-    with pytest.raises(planetkey.Unsupported, match="sends tokens only"):
+    with pytest.raises(planetkey.UnsupportedError, match="sends tokens only"):
         planetkey.sentinelhub.token(loopback.key(), loopback.planet)
     assert loopback.requests("sentinel_hub_api") == 0
 
@@ -183,7 +183,7 @@ def test_netrc_never_takes_its_place(
 ) -> None:
     loopback.write_netrc()
     session = planetkey.sentinelhub.Session(loopback.both(), config)
-    with pytest.raises(planetkey.Misconfigured, match=r"netrc has an entry for 127\.0\.0\.1, .* set NETRC"):
+    with pytest.raises(planetkey.MisconfiguredError, match=r"netrc has an entry for 127\.0\.0\.1, .* set NETRC"):
         credential(loopback.sentinel_hub, config, session)
     assert loopback.requests("sentinel_hub_api") == 0
     monkeypatch.setenv("NETRC", str(tmp_path / "another"))
@@ -198,7 +198,7 @@ def test_netrc_takes_its_place_in_no_other_region(loopback: Loopback, config: SH
     session = planetkey.sentinelhub.Session(ours, config)
     netrc.write_text("machine services-uswest2.sentinel-hub.com login somebody password else\n")
     region = DataCollection.LANDSAT_OT_L1.service_url
-    with pytest.raises(planetkey.Misconfigured, match="netrc has an entry for services-uswest2"):
+    with pytest.raises(planetkey.MisconfiguredError, match="netrc has an entry for services-uswest2"):
         credential(f"{region}/api/v1/catalog", config, session)
     assert loopback.requests("proxy") == 0
     # What others send to the Planet API.
@@ -220,7 +220,7 @@ def test_its_configuration_file_is_read(loopback: Loopback, monkeypatch: pytest.
     assert session.status().source == "sentinelhub config.toml: default-profile"
     assert session.headers(loopback.sentinel_hub)["Authorization"].startswith("Bearer ")
     monkeypatch.setenv("SH_PROFILE", "other")
-    with pytest.raises(planetkey.Misconfigured) as caught:
+    with pytest.raises(planetkey.MisconfiguredError) as caught:
         loopback.both().refresh()
     assert caught.value.oauth_error == "invalid_client"
     assert SHConfig().sh_client_secret == "another"

@@ -86,7 +86,7 @@ def by_ours(endpoint: TokenEndpoint) -> Sent | None:
     endpoint.sent.clear()
     try:
         session = planetkey.Session.from_defaults(save=False)
-    except planetkey.Misconfigured as error:
+    except planetkey.MisconfiguredError as error:
         if "set both" not in error.message:
             raise
         return None

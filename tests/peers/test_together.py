@@ -79,7 +79,7 @@ def test_the_server_forgives_a_repetition_by_the_sdk_and_none_by_planetkey(simul
     session = simulator.session_of(tokens["refresh_token"])
     assert (session["alive"], session["repeats"], session["reuse"]) == (True, 1, 0)
     put(token_file(home), tokens)
-    with pytest.raises(planetkey.LoginRequired):
+    with pytest.raises(planetkey.LoginRequiredError):
         planetkey.Session.from_profile(USER).access_token()
     session = simulator.session_of(tokens["refresh_token"])
     assert (session["alive"], session["revoked"], session["reuse"]) == (False, "reuse", 1)

@@ -46,14 +46,14 @@ def _places(trace: TracebackType | None, secret: str) -> list[str]:
 
 def test_i9_14c_requests(loopback: Loopback) -> None:
     session, token = revoked(loopback)
-    with pytest.raises(planetkey.Protocol) as caught:
+    with pytest.raises(planetkey.ProtocolError) as caught:
         requests.get(loopback.sentinel_hub, auth=session, timeout=30)
     check(caught, token)
 
 
 def test_i9_14c_httpx(loopback: Loopback) -> None:
     session, token = revoked(loopback)
-    with pytest.raises(planetkey.Protocol) as caught:
+    with pytest.raises(planetkey.ProtocolError) as caught:
         httpx.get(loopback.sentinel_hub, auth=session)
     check(caught, token)
 
@@ -65,7 +65,7 @@ def test_i9_14c_httpx_async(loopback: Loopback) -> None:
         async with httpx.AsyncClient(auth=session) as client:
             await client.get(loopback.sentinel_hub)
 
-    with pytest.raises(planetkey.Protocol) as caught:
+    with pytest.raises(planetkey.ProtocolError) as caught:
         asyncio.run(ask())
     check(caught, token)
 
@@ -78,6 +78,6 @@ def test_i9_14c_aiohttp(loopback: Loopback) -> None:
         async with aiohttp.ClientSession(middlewares=(middleware,)) as client:
             await client.get(loopback.sentinel_hub)
 
-    with pytest.raises(planetkey.Protocol) as caught:
+    with pytest.raises(planetkey.ProtocolError) as caught:
         asyncio.run(ask())
     check(caught, token)

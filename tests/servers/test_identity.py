@@ -38,7 +38,7 @@ def test_userinfo_with_a_token_that_was_taken_back(server: Server, home: Path) -
         assert session.access_token() != token
     else:
         # It takes the refresh token back with it, as a server may (RFC 7009 2.1).
-        with pytest.raises(planetkey.LoginRequired) as refused:
+        with pytest.raises(planetkey.LoginRequiredError) as refused:
             session.userinfo()
         assert refused.value.reason == "revoked"
     assert len(server.token_requests("person", "refresh_token")) == 1
@@ -68,12 +68,12 @@ def test_a_logout_gives_the_refresh_token_back(server: Server, home: Path) -> No
     assert (logged_out.removed, logged_out.revocation) == (True, "revoked")
     assert not server.is_active(refresh_token)
     assert not profile.file.exists()
-    with pytest.raises(planetkey.LoginRequired) as refused:
+    with pytest.raises(planetkey.LoginRequiredError) as refused:
         session.access_token()
     assert refused.value.reason == "logged_out"
     # Put back by hand it is worth nothing.
     profile.save({"refresh_token": refresh_token, "token_type": "Bearer"})
-    with pytest.raises(planetkey.LoginRequired):
+    with pytest.raises(planetkey.LoginRequiredError):
         profile.open().access_token()
 
 

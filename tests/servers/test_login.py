@@ -40,7 +40,7 @@ class Browser:
         """What the program shows to a browser that comes back with this."""
         return self.person.deliver(self.login.redirect_uri + "?" + urllib.parse.urlencode(response))
 
-    def logged_in(self) -> planetkey.LoggedIn:
+    def logged_in(self) -> planetkey.LoginResult:
         """How it ended."""
         return self._logged_in.result(60)
 
@@ -103,7 +103,7 @@ def test_a_response_of_another_server_is_not_believed(server: Server, home: Path
         assert response.pop("iss") == server.issuer
         shown = browser.back({**response, "iss": issuer} if issuer else response)
         assert "You are logged in" not in shown.text
-        with pytest.raises(planetkey.Protocol) as refused:
+        with pytest.raises(planetkey.ProtocolError) as refused:
             browser.logged_in()
     assert refused.value.reason == "issuer_mismatch"
     # The code went nowhere.
@@ -132,7 +132,7 @@ def test_a_person_who_says_no_in_the_browser(server: Server, home: Path) -> None
         assert response["error"] == "access_denied"
         assert browser.back({**response, "state": "guessed"}).status == 400
         browser.back(response)
-        with pytest.raises(planetkey.Denied) as refused:
+        with pytest.raises(planetkey.DeniedError) as refused:
             browser.logged_in()
     assert refused.value.oauth_error == "access_denied"
     assert not profile.file.exists()
@@ -167,10 +167,10 @@ def test_a_person_who_says_no_on_another_device(server: Server, home: Path) -> N
     login = profile.open().start_device_login()
     assert login.verification_uri_complete is not None
     server.person().go_through(login.verification_uri_complete, answer="no")
-    with pytest.raises(planetkey.Denied):
+    with pytest.raises(planetkey.DeniedError):
         login.wait()
     asked = len(server.token_requests("stranger", DEVICE_CODE))
-    with pytest.raises(planetkey.Denied):
+    with pytest.raises(planetkey.DeniedError):
         login.wait()
     assert len(server.token_requests("stranger", DEVICE_CODE)) == asked
 

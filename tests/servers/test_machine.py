@@ -46,7 +46,7 @@ def test_a_wrong_secret_is_misconfigured(server: Server, how: str) -> None:
     client_id = "machine-basic" if how == "client_secret_basic" else "machine-post"
     session = machine(server, client_id, client_secret="not-" + SECRET, token_endpoint_auth_method=how)
     for _ in range(3):
-        with pytest.raises(planetkey.Misconfigured) as refused:
+        with pytest.raises(planetkey.MisconfiguredError) as refused:
             session.access_token()
         assert refused.value.http_status == 401
         assert not refused.value.retryable
@@ -59,7 +59,7 @@ def test_a_wrong_secret_is_misconfigured(server: Server, how: str) -> None:
 @pytest.mark.shows("a075")
 def test_a_key_of_another_client_is_misconfigured(server: Server) -> None:
     other = str(KEY_FILES["machine-rsa"])
-    with pytest.raises(planetkey.Misconfigured) as refused:
+    with pytest.raises(planetkey.MisconfiguredError) as refused:
         machine(server, "machine-ec", client_privkey_file=other).access_token()
     assert "does not accept the client machine-ec" in refused.value.message
 
@@ -67,7 +67,7 @@ def test_a_key_of_another_client_is_misconfigured(server: Server) -> None:
 @pytest.mark.shows("a075")
 def test_a_client_that_is_disabled_or_unknown_is_misconfigured(server: Server) -> None:
     for client_id in ("machine-disabled", "nobody"):
-        with pytest.raises(planetkey.Misconfigured) as refused:
+        with pytest.raises(planetkey.MisconfiguredError) as refused:
             machine(server, client_id).access_token()
         assert refused.value.oauth_error == "invalid_client"
         assert f"does not accept the client {client_id}" in refused.value.message
@@ -76,7 +76,7 @@ def test_a_client_that_is_disabled_or_unknown_is_misconfigured(server: Server) -
 @pytest.mark.shows("a058")
 def test_a_scope_that_is_not_granted_is_misconfigured(server: Server) -> None:
     # Both know this scope or do not, and neither gives it to this client.
-    with pytest.raises(planetkey.Misconfigured) as refused:
+    with pytest.raises(planetkey.MisconfiguredError) as refused:
         machine(server, "machine-basic", scopes=["other"]).access_token()
     assert refused.value.oauth_error == "invalid_scope"
     assert refused.value.http_status == 400
@@ -88,7 +88,7 @@ def test_an_audience_that_is_unknown(server: Server) -> None:
         # It knows no such parameter, and passes over it (RFC 6749 3.2).
         assert server.is_active(session.access_token())
         return
-    with pytest.raises(planetkey.Misconfigured) as refused:
+    with pytest.raises(planetkey.MisconfiguredError) as refused:
         session.access_token()
     assert refused.value.oauth_error == "invalid_target"
 

@@ -26,7 +26,7 @@ def test_a_slash_more_or_less_is_another_issuer(server: Server) -> None:
     other = server.issuer.removesuffix("/") if server.issuer.endswith("/") else server.issuer + "/"
     document = {**deployment(server, MACHINE)}
     document["authorization_servers"] = [{"subject": MACHINE, "issuer": other}]
-    with pytest.raises(planetkey.Protocol) as refused:
+    with pytest.raises(planetkey.ProtocolError) as refused:
         machine(server, "machine-basic", document).access_token()
     assert refused.value.reason == "issuer_mismatch"
     # The message gives the name that would be right.
@@ -38,7 +38,7 @@ def test_a_slash_more_or_less_is_another_issuer(server: Server) -> None:
 def test_an_issuer_that_is_none_is_misconfigured(server: Server) -> None:
     # At Keycloak a realm that is not there.
     document = deployment(server, MACHINE, issuer=server.issuer + "nobody")
-    with pytest.raises(planetkey.Misconfigured) as refused:
+    with pytest.raises(planetkey.MisconfiguredError) as refused:
         machine(server, "machine-basic", document).access_token()
     assert "publishes no metadata" in refused.value.message
 
@@ -54,5 +54,5 @@ def test_an_endpoint_that_is_configured_needs_no_metadata(server: Server) -> Non
 @pytest.mark.shows("a001")
 def test_http_needs_the_option(server: Server, home: Path) -> None:
     config = {"client_type": "oidc_client_credentials_secret", "client_id": "machine-basic", "client_secret": "x"}
-    with pytest.raises(planetkey.Misconfigured):
+    with pytest.raises(planetkey.MisconfiguredError):
         planetkey.Session.from_client_config(config, deployment=deployment(server, MACHINE), storage_root=home)

@@ -58,7 +58,7 @@ def test_a_refresh_token_that_was_used_ends_the_session(server: Server, home: Pa
     profile.save(tokens)
 
     for _ in range(3):
-        with pytest.raises(planetkey.LoginRequired) as refused:
+        with pytest.raises(planetkey.LoginRequiredError) as refused:
             profile.open().access_token()
         assert refused.value.reason == "revoked"
         assert refused.value.profile == profile.name
@@ -78,14 +78,14 @@ def test_a_session_that_the_server_ended(server: Server, home: Path) -> None:
 
     assert session.should_retry(tokens["access_token"], 401, 'Bearer error="invalid_token"')
     for _ in range(3):
-        with pytest.raises(planetkey.LoginRequired) as refused:
+        with pytest.raises(planetkey.LoginRequiredError) as refused:
             session.headers(API)
         assert refused.value.reason == "revoked"
     # Another process has the access token until an API refuses it, and does not send the dead refresh token again.
     other = profile.open()
     assert bearer(other.headers(API)) == tokens["access_token"]
     other.invalidate(tokens["access_token"])
-    with pytest.raises(planetkey.LoginRequired):
+    with pytest.raises(planetkey.LoginRequiredError):
         other.headers(API)
     assert len(server.token_requests("person", GRANT)) == 1
 

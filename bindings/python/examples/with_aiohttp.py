@@ -12,7 +12,9 @@ async def main(url: str) -> None:
     """With `trust_env` the client heeds proxies of the environment, as the session does."""
     middleware = Middleware(planetkey.Session.from_defaults())
     async with (
-        aiohttp.ClientSession(middlewares=(middleware,), raise_for_status=True, trust_env=True) as client,
+        aiohttp.ClientSession(
+            middlewares=(middleware,), raise_for_status=True, trust_env=True
+        ) as client,
         client.get(url) as response,
     ):
         print(await response.text())

@@ -1,22 +1,24 @@
-//! Python arguments as types of the core. A wrong type is a `TypeError`; a value that cannot cross is `InvalidArgument`.
+//! Python arguments as types of the core. A wrong type is a `TypeError`. A value of the right type
+//! that the core cannot take is an `InvalidArgumentError`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use planetkey::Options;
 use planetkey::storage::StorageCallbacks;
-use pyo3::exceptions::{PyTypeError, PyUnicodeEncodeError, PyValueError};
+use pyo3::exceptions::{PyOverflowError, PyTypeError, PyUnicodeEncodeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyInt, PyMapping, PyString};
+use pyo3::types::{PyBool, PyDelta, PyDict, PyInt, PyMapping, PyString};
 
 use crate::errors::invalid_argument;
 use crate::storage::PythonStorage;
 
-/// The text of a `str`. Python's own error would hold the whole string, which may be a secret.
+/// The text of a `str`. Python's own error would contain the whole string, which may be a secret.
 pub(crate) fn text<'a>(name: &str, value: &'a Bound<'_, PyString>) -> PyResult<&'a str> {
     value.to_str().map_err(|error| {
         if error.is_instance_of::<PyUnicodeEncodeError>(value.py()) {
-            invalid_argument(value.py(), &format!("{name} holds a lone surrogate, which is no character"))
+            invalid_argument(value.py(), &format!("{name} contains a lone surrogate"))
         } else {
             error
         }
@@ -28,6 +30,58 @@ pub(crate) fn optional_text(name: &str, value: Option<&Bound<'_, PyString>>) -> 
     value.map(|value| Ok(text(name, value)?.to_owned())).transpose()
 }
 
+/// The text of a value that must be a `str`.
+pub(crate) fn owned_text(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
+    let Ok(value) = value.cast::<PyString>() else {
+        return Err(wrong_type(name, "a string", value));
+    };
+    Ok(text(name, value)?.to_owned())
+}
+
+/// The value of a `bool`.
+pub(crate) fn boolean(name: &str, value: &Bound<'_, PyAny>) -> PyResult<bool> {
+    value.extract().map_err(|_| wrong_type(name, "True or False", value))
+}
+
+/// The duration in a number of seconds or a `datetime.timedelta`.
+pub(crate) fn duration(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Duration> {
+    const EXPECTED: &str = "a number of seconds or a datetime.timedelta";
+    let py = value.py();
+    let seconds: f64 = if value.is_instance_of::<PyBool>() {
+        return Err(wrong_type(name, EXPECTED, value));
+    } else if value.is_instance_of::<PyDelta>() {
+        value.call_method0(intern!(py, "total_seconds"))?.extract()?
+    } else {
+        value.extract().map_err(|error: PyErr| {
+            if error.is_instance_of::<PyOverflowError>(py) {
+                invalid_argument(py, &format!("{name} is too large"))
+            } else {
+                wrong_type(name, EXPECTED, value)
+            }
+        })?
+    };
+    if seconds.is_nan() {
+        return Err(invalid_argument(py, &format!("{name} must be a number of seconds, not NaN")));
+    }
+    if seconds < 0.0 {
+        let message = format!("{name} must not be negative: {seconds}");
+        return Err(invalid_argument(py, &message));
+    }
+    Duration::try_from_secs_f64(seconds).map_err(|_| invalid_argument(py, &format!("{name} is too large")))
+}
+
+/// The milliseconds of [`duration`], rounded up.
+pub(crate) fn milliseconds(name: &str, value: &Bound<'_, PyAny>) -> PyResult<u64> {
+    u64::try_from(duration(name, value)?.as_nanos().div_ceil(1_000_000))
+        .map_err(|_| invalid_argument(value.py(), &format!("{name} is too large")))
+}
+
+/// The `TypeError` that names the parameter, what it takes and what it got.
+fn wrong_type(name: &str, expected: &str, value: &Bound<'_, PyAny>) -> PyErr {
+    let class = value.get_type().name().map_or_else(|_| "an object".to_owned(), |name| name.to_string());
+    PyTypeError::new_err(format!("{name} must be {expected}, not {class}"))
+}
+
 /// A whole number of the core's width.
 pub(crate) fn integer<T>(name: &str, value: &Bound<'_, PyInt>) -> PyResult<T>
 where
@@ -36,20 +90,17 @@ where
     value.extract().map_err(|_| invalid_argument(value.py(), &format!("{name} is out of range")))
 }
 
-/// The items of an iterable of `str`; one `str` would be taken apart into letters, so it is refused.
+/// The items of an iterable of `str`. A single `str` is refused, because its items are letters.
 pub(crate) fn texts(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
     if value.is_instance_of::<PyString>() {
-        let message = format!("{name} is several strings, as a list, not one string");
+        let message = format!("{name} must be a list of strings, not one string");
         return Err(PyTypeError::new_err(message));
     }
     value
         .try_iter()?
         .map(|item| {
             let item = item?;
-            let item = item
-                .cast::<PyString>()
-                .map_err(|_| PyTypeError::new_err(format!("{name} holds something that is not a string")))?;
-            Ok(text(name, item)?.to_owned())
+            owned_text(&format!("each item of {name}"), &item)
         })
         .collect()
 }
@@ -61,17 +112,16 @@ fn path(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
     Ok(text(name, path.cast::<PyString>()?)?.to_owned())
 }
 
-/// The JSON text of a `str` that holds it or of a mapping.
+/// The JSON text of a mapping, or of a `str` that is JSON already.
 pub(crate) fn json(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
     if let Ok(value) = value.cast::<PyString>() {
         return Ok(text(name, value)?.to_owned());
     }
     let Ok(mapping) = value.cast::<PyMapping>() else {
-        let kind = value.get_type().name()?.to_string();
-        return Err(PyTypeError::new_err(format!("{name} is a mapping or a string, not {kind}")));
+        return Err(wrong_type(name, "a mapping or a string", value));
     };
     let py = value.py();
-    // json.dumps knows dict only.
+    // json.dumps takes a dict only.
     let members = PyDict::new(py);
     members.update(mapping)?;
     let strict = PyDict::new(py);
@@ -96,37 +146,46 @@ fn deployment(value: &Bound<'_, PyAny>) -> PyResult<String> {
     }
 }
 
-/// The object that keeps tokens in place of files.
+/// The object that saves tokens instead of files.
 fn storage(value: &Bound<'_, PyAny>) -> PyResult<Arc<dyn StorageCallbacks>> {
     Ok(Arc::new(PythonStorage::new(value)?))
 }
 
-/// The options that every constructor takes, as Python gave them; `None` is the default of the core.
-pub(crate) struct CommonOptions<'a, 'py> {
-    pub(crate) save: Option<bool>,
-    pub(crate) storage_root: Option<&'a Bound<'py, PyAny>>,
-    pub(crate) storage: Option<&'a Bound<'py, PyAny>>,
-    pub(crate) timeout_ms: Option<&'a Bound<'py, PyInt>>,
-    pub(crate) deployment: Option<&'a Bound<'py, PyAny>>,
-    pub(crate) allowed_hosts: Option<&'a Bound<'py, PyAny>>,
-    pub(crate) allow_insecure_loopback: Option<bool>,
-    pub(crate) ca_file: Option<&'a Bound<'py, PyAny>>,
-    pub(crate) proxy: Option<&'a Bound<'py, PyString>>,
+/// The options that every constructor takes, from its keyword arguments. `None` means the default
+/// of the core. `function` is the constructor's name for the `TypeError` of an unknown option.
+pub(crate) fn common_options(function: &str, given: Option<&Bound<'_, PyDict>>) -> PyResult<Options> {
+    let mut options = Options::default();
+    for (name, value) in given.into_iter().flatten() {
+        let name = name.cast::<PyString>()?.to_str()?;
+        let is_known = set_option(&mut options, name, &value)?;
+        if !is_known {
+            return Err(unexpected(function, name));
+        }
+    }
+    Ok(options)
 }
 
-impl CommonOptions<'_, '_> {
-    pub(crate) fn read(&self) -> PyResult<Options> {
-        Ok(Options {
-            save: self.save,
-            storage_root: self.storage_root.map(|root| path("storage_root", root)).transpose()?,
-            storage: self.storage.map(storage).transpose()?,
-            timeout_ms: self.timeout_ms.map(|value| integer("timeout_ms", value)).transpose()?,
-            deployment: self.deployment.map(deployment).transpose()?,
-            allowed_hosts: self.allowed_hosts.map(|hosts| texts("allowed_hosts", hosts)).transpose()?,
-            allow_insecure_loopback: self.allow_insecure_loopback,
-            ca_file: self.ca_file.map(|file| path("ca_file", file)).transpose()?,
-            proxy: optional_text("proxy", self.proxy)?,
-            ..Options::default()
-        })
+/// Sets one option; returns whether there is an option of this name.
+fn set_option(options: &mut Options, name: &str, value: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let given = (!value.is_none()).then_some(value);
+    match name {
+        "save" => options.save = given.map(|value| boolean(name, value)).transpose()?,
+        "storage_root" => options.storage_root = given.map(|value| path(name, value)).transpose()?,
+        "storage" => options.storage = given.map(storage).transpose()?,
+        "timeout" => options.timeout_ms = given.map(|value| milliseconds(name, value)).transpose()?,
+        "deployment" => options.deployment = given.map(deployment).transpose()?,
+        "allowed_hosts" => options.allowed_hosts = given.map(|value| texts(name, value)).transpose()?,
+        "allow_insecure_loopback" => {
+            options.allow_insecure_loopback = given.map(|value| boolean(name, value)).transpose()?;
+        }
+        "ca_file" => options.ca_file = given.map(|value| path(name, value)).transpose()?,
+        "proxy" => options.proxy = given.map(|value| owned_text(name, value)).transpose()?,
+        _ => return Ok(false),
     }
+    Ok(true)
+}
+
+/// What Python raises for a keyword argument that a function does not take.
+pub(crate) fn unexpected(function: &str, name: &str) -> PyErr {
+    PyTypeError::new_err(format!("{function}() got an unexpected keyword argument '{name}'"))
 }

@@ -1,4 +1,4 @@
-//! What one request carries.
+//! The authorization of one request.
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
@@ -7,14 +7,16 @@ use pyo3::types::{PyDict, PyString};
 
 use crate::status::moment;
 
-/// What a request to one URL carries: send `headers` to `url`.
+/// What a request to one URL carries: send ``headers`` to ``url``.
+///
+/// It contains a credential. Its ``repr`` shows none, and it cannot be pickled.
 #[pyclass(frozen, module = "planetkey")]
 pub(crate) struct Authorization {
     core: planetkey::Authorization,
     header_value: Option<Py<PyString>>,
 }
 
-/// A new dictionary with the header, if there is one.
+/// A new dictionary with the header, or an empty one.
 pub(crate) fn header_dict<'py>(py: Python<'py>, value: Option<&Bound<'py, PyString>>) -> PyResult<Bound<'py, PyDict>> {
     let headers = PyDict::new(py);
     if let Some(value) = value {
@@ -31,43 +33,43 @@ impl Authorization {
 
 #[pymethods]
 impl Authorization {
-    /// The headers to send, a new dictionary each time; empty when the URL carries the API key.
+    /// The headers to send: a new dictionary, empty if the URL carries the API key.
     #[getter]
     fn headers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         header_dict(py, self.header_value.as_ref().map(|value| value.bind(py)))
     }
 
-    /// The URL to ask: as given, or with the `api_key` parameter.
+    /// The URL to send the request to: the one given, or that with its ``api_key`` parameter.
     #[getter]
     fn url(&self) -> &str {
         self.core.url()
     }
 
-    /// `"access_token"` or `"api_key"`.
+    /// The kind of credential: ``"access_token"`` or ``"api_key"``.
     #[getter]
     fn credential(&self) -> &'static str {
         self.core.credential()
     }
 
-    /// The access token by itself, as `should_retry` takes it; `None` for an API key.
+    /// The access token itself. None for an API key.
     #[getter]
     fn access_token(&self) -> Option<&str> {
         self.core.access_token()
     }
 
-    /// `"bearer"`, `"basic"`, `"header"` or `"query"`.
+    /// How it is sent: ``"bearer"``, ``"basic"``, ``"header"`` or ``"query"``.
     #[getter]
     fn transport(&self) -> &'static str {
         self.core.transport()
     }
 
-    /// Where the credential comes from.
+    /// Where the credential comes from, for example a variable or a profile.
     #[getter]
     fn source(&self) -> &str {
         self.core.source()
     }
 
-    /// When the credential expires, if it does and says so.
+    /// When the credential expires. None if that is unknown.
     #[getter]
     fn expires_at<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         moment(py, self.core.expires_at())
@@ -79,7 +81,7 @@ impl Authorization {
         self.core.under_development()
     }
 
-    /// It never changes, so a copy is the object itself.
+    /// Returns the object itself, because it never changes.
     fn __copy__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
         slf
     }
@@ -98,6 +100,8 @@ impl Authorization {
     }
 
     fn __reduce__(&self) -> PyResult<()> {
-        Err(PyTypeError::new_err("a planetkey.Authorization holds a credential and is not pickled: send its headers instead"))
+        Err(PyTypeError::new_err(
+            "a planetkey.Authorization contains a credential and cannot be pickled; pass its headers instead",
+        ))
     }
 }

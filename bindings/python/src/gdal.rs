@@ -1,4 +1,4 @@
-//! GDAL in the process of the interpreter: that of rasterio's wheel, of osgeo, of whatever else brings one.
+//! GDAL in the process of the interpreter: that of rasterio's wheel, of osgeo, or any other.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -6,13 +6,16 @@ use planetkey_gdal::{Header, Options, Scope};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
+use crate::adapters::in_thread;
 use crate::arguments::{text, texts};
 use crate::errors::{detached, guarded, invalid_argument, raise};
 use crate::interpreter::{is_attached, learn_is_attached, visit};
 use crate::session::Session;
 
-/// A session that GDAL asks for the header of its requests, until `uninstall()`; as a context manager until the end of the block. It also
-/// lasts when the program drops this object.
+/// A session that authorizes the requests of GDAL, until ``uninstall()``.
+///
+/// As a context manager, until the end of the block. It stays installed if the program drops this
+/// object.
 #[pyclass(frozen, module = "planetkey.gdal")]
 pub(crate) struct Gdal {
     core: Mutex<Option<Arc<planetkey_gdal::Gdal>>>,
@@ -22,11 +25,12 @@ pub(crate) struct Gdal {
 impl Gdal {
     fn core(&self, py: Python<'_>) -> PyResult<Arc<planetkey_gdal::Gdal>> {
         let core = self.core.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        core.ok_or_else(|| invalid_argument(py, "this has been uninstalled; install the session again"))
+        core.ok_or_else(|| invalid_argument(py, "this session was uninstalled from GDAL; install the session again"))
     }
 }
 
-/// What is installed, also when the program drops the object: until `uninstall`, or until the interpreter ends.
+/// What is installed until `uninstall`, or until the interpreter ends. The program may have dropped
+/// the object.
 static INSTALLED: Mutex<Vec<Arc<planetkey_gdal::Gdal>>> = Mutex::new(Vec::new());
 
 fn installed() -> MutexGuard<'static, Vec<Arc<planetkey_gdal::Gdal>>> {
@@ -39,7 +43,7 @@ fn uninstall(core: &Arc<planetkey_gdal::Gdal>) {
     core.uninstall();
 }
 
-/// What no program can uninstall any more, because it dropped the object, makes room for another session at the same hosts.
+/// Uninstalls sessions at the same hosts whose object was dropped, because no program can.
 fn replace_dropped(session: &planetkey::Session, options: &Options) {
     let Ok(origins) = session.header_origins(options.hosts.as_deref()) else { return };
     let overlaps = |other: &planetkey_gdal::Gdal| {
@@ -50,41 +54,65 @@ fn replace_dropped(session: &planetkey::Session, options: &Options) {
     replaced.iter().for_each(uninstall);
 }
 
-/// The interpreter ends, and GDAL's own end must find nothing installed. The caller does not hold the GIL, which threads of GDAL may need.
+/// Uninstalls everything, because GDAL's own end must find nothing installed. The caller must not
+/// hold the GIL, which threads of GDAL may need.
 pub(crate) fn uninstall_all() {
-    // A child that was forked while another thread held the lock would wait for ever.
+    // A child that was forked while another thread held the lock would block for ever.
     let all = INSTALLED.try_lock().map(|mut installed| std::mem::take(&mut *installed)).unwrap_or_default();
     all.iter().for_each(|core| core.uninstall());
 }
 
 #[pymethods]
 impl Gdal {
-    /// Has GDAL forget which files it could not read and what else it knows of the session's hosts: after a login, or when something has
-    /// changed there. Takes in a GDAL that was imported since.
+    /// Clears what GDAL has cached about the session's hosts, for example files it could not read.
+    ///
+    /// Call it after a login, or when something changed at a host. It also installs the session in
+    /// a GDAL that was imported later.
+    ///
+    /// Raises:
+    ///     InvalidArgumentError: The session was uninstalled.
     fn refresh(&self, py: Python<'_>) -> PyResult<()> {
         let core = self.core(py)?;
         detached(py, || core.refresh())
     }
 
-    /// The name under which GDAL opens this URL with the session's credential, to be asked for right before. Waits for the network
-    /// only when no valid token is at hand.
+    /// Returns the name with which GDAL opens this URL with the session's credential.
+    ///
+    /// Call it immediately before opening. Blocks only if there is no valid token; Ctrl-C works.
+    ///
+    /// Args:
+    ///     url: The URL of the dataset.
+    ///
+    /// Raises:
+    ///     InvalidArgumentError: This is not a URL, or the session was uninstalled.
+    ///     Error: As in ``Session.authorize``.
     fn path(&self, py: Python<'_>, url: &Bound<'_, PyString>) -> PyResult<String> {
         let url = text("url", url)?;
         let core = self.core(py)?;
-        // Here, where Ctrl-C ends the wait.
+        // First, because Ctrl-C works here.
         self.session.get().make_ready(py, url)?;
         detached(py, || core.path(url))
     }
 
-    /// Why the last request of GDAL that should have carried a credential carried none; `None` when there was no such request
-    /// since the installation or the last `refresh()`.
+    /// Does what ``path`` does, without blocking the event loop.
+    ///
+    /// Cancelling the task cancels the call.
+    fn path_async<'py>(slf: &Bound<'py, Self>, url: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
+        in_thread(slf, "path", (url,), None)
+    }
+
+    /// Why GDAL's last request without a credential had none.
+    ///
+    /// None if there was no such request since the installation or the last ``refresh()``.
     #[getter]
     fn last_error<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let core = self.core(py)?;
         Ok(guarded(py, || Ok(core.last_error()))?.map(|error| raise(py, &error).into_value(py).into_bound(py).into_any()))
     }
 
-    /// GDAL gets its options back and asks no more. Datasets that are still open send their next requests without a credential.
+    /// Restores the options of GDAL.
+    ///
+    /// Datasets that are still open send their next requests without a credential.
     fn uninstall(&self, py: Python<'_>) -> PyResult<()> {
         let core = self.core.lock().unwrap_or_else(PoisonError::into_inner).take();
         detached(py, || {
@@ -110,8 +138,24 @@ impl Gdal {
     }
 }
 
-/// Has every GDAL in this process ask a session: what is opened as `https://` or `/vsicurl/https://` at one of the session's hosts carries
-/// its credential, with the current token for as long as the dataset stays open. Import rasterio, or whatever brings GDAL, before.
+/// Installs a session in every GDAL of this process.
+///
+/// What is opened as ``https://`` or ``/vsicurl/https://`` at one of the session's hosts carries its
+/// credential, with the current token for as long as the dataset is open. Import rasterio, or what
+/// else contains GDAL, before.
+///
+/// Args:
+///     session: The session.
+///     scope: Where GDAL's options are set: for the session's hosts (``"hosts"``), for names from
+///         ``Gdal.path`` (``"paths"``), or for all requests (``"every_host"``).
+///     header: When the session is asked: before each request (``"live"``), or when a dataset is
+///         opened (``"at_open"``).
+///     hosts: Only these of the session's hosts.
+///     fetch: Whether GDAL's threads may block to get a token.
+///
+/// Raises:
+///     InvalidArgumentError: An argument is wrong, or a session is installed for a host already.
+///     UnsupportedError: There is no GDAL, or it cannot do this.
 #[pyfunction]
 #[pyo3(
     name = "gdal_install",
@@ -136,8 +180,8 @@ pub(crate) fn install(
         options.header = guarded(py, || Header::from_name(name))?;
     }
     options.hosts = hosts.map(|hosts| texts("hosts", hosts)).transpose()?;
-    // A thread of GDAL may hold the GIL, which a renewal needs for its log records and for storage in Python. Another one must not ask for it:
-    // whoever holds it may be waiting for that thread.
+    // A thread of GDAL may hold the GIL, which a refresh needs for its log records and for storage in
+    // Python. One that does not hold it must not take it: the thread that does may be waiting for it.
     learn_is_attached(py);
     options.wait = Some(Arc::new(|call: &mut (dyn FnMut() + Send)| {
         if is_attached() == Some(false) || visit(|py| py.detach(&mut *call)).is_none() {

@@ -1,8 +1,8 @@
-//! Visits to the interpreter by threads that are not its own, and its end.
+//! Visits to the interpreter by threads of the core, and the end of the interpreter.
 //!
-//! Before Python 3.14 a thread that waits for the GIL while the interpreter ends is ended by `pthread_exit`, wherever it stands. The
-//! unwinding would run through Rust's frames, and the process would abort. So nobody is inside when the interpreter ends; whoever
-//! will not leave in time stays where it is.
+//! Before Python 3.14, the end of the interpreter calls `pthread_exit` on a thread that waits for
+//! the GIL. The unwinding would run through frames of Rust, and the process would abort. So the
+//! end waits until no thread is on a visit. A thread that does not return in time is parked.
 
 use std::ffi::c_int;
 use std::sync::OnceLock;
@@ -15,18 +15,21 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use pyo3::{IntoPyObjectExt, ffi};
 
-/// How often the end looks whether it can go on, and whether somebody has pressed Ctrl-C.
+use crate::waiting::cancelled;
+
+/// How often the end checks whether it can continue, and whether Ctrl-C was pressed.
 const SLICE_MS: u64 = 20;
 
-/// How many visits there are, stamped with the process: those of a parent are not in its forked child.
+/// The number of visits, with the process id: a forked child does not have its parent's visits.
 static VISITS: AtomicU64 = AtomicU64::new(0);
-/// The process whose interpreter takes no more visits.
+/// The process whose interpreter accepts no more visits.
 static CLOSED: AtomicU32 = AtomicU32::new(0);
 
-/// The interpreter that imported the module first; -1 before that.
+/// The interpreter that imported the module first. -1 before that.
 static INTERPRETER: AtomicI64 = AtomicI64::new(-1);
 
-/// Binds the module to this interpreter: its exception classes and callbacks are objects of one interpreter.
+/// Binds the module to this interpreter, because its exception classes and callbacks are objects
+/// of one interpreter.
 ///
 /// Errors: ImportError in another interpreter of this process.
 pub(crate) fn claim(py: Python<'_>) -> PyResult<()> {
@@ -37,7 +40,8 @@ pub(crate) fn claim(py: Python<'_>) -> PyResult<()> {
     }
     match INTERPRETER.compare_exchange(-1, this, Ordering::SeqCst, Ordering::SeqCst) {
         Err(first) if first != this => Err(PyImportError::new_err(
-            "planetkey works in one interpreter of a process, and another one has imported it; use it there, or in a process of its own",
+            "planetkey works in one interpreter of a process, and another one imported it first; \
+             use it there, or in another process",
         )),
         _ => Ok(()),
     }
@@ -58,7 +62,7 @@ impl Visit {
     fn begin() -> Option<Visit> {
         change(|count| count + 1);
         let visit = Visit;
-        // After the count: the end closes first and counts then.
+        // After the count, because the end closes first and counts then.
         (CLOSED.load(Ordering::SeqCst) != std::process::id()).then_some(visit)
     }
 }
@@ -69,7 +73,7 @@ impl Drop for Visit {
     }
 }
 
-/// Runs `visit` attached to the interpreter; nothing when the interpreter ends or has ended.
+/// Runs `visit` attached to the interpreter. Returns `None` if the interpreter is shutting down.
 pub(crate) fn visit<T>(visit: impl FnOnce(Python<'_>) -> T) -> Option<T> {
     let _visit = Visit::begin()?;
     Python::try_attach(visit)
@@ -78,7 +82,7 @@ pub(crate) fn visit<T>(visit: impl FnOnce(Python<'_>) -> T) -> Option<T> {
 /// `PyGILState_Check`, which the stable ABI does not have.
 static CHECK: OnceLock<extern "C" fn() -> c_int> = OnceLock::new();
 
-/// Makes [`is_attached`] know.
+/// Looks up the function behind [`is_attached`].
 pub(crate) fn learn_is_attached(py: Python<'_>) {
     let address = || -> PyResult<usize> {
         let ctypes = py.import("ctypes")?;
@@ -91,12 +95,13 @@ pub(crate) fn learn_is_attached(py: Python<'_>) {
     }
 }
 
-/// Whether this thread holds the GIL; nothing where nobody has asked to know, or it cannot be known.
+/// Whether this thread holds the GIL. `None` before [`learn_is_attached`], or if it is unknown.
 pub(crate) fn is_attached() -> Option<bool> {
     CHECK.get().map(|check| check() != 0)
 }
 
-/// Holds a thread that Python ends, for the rest of the process; `pyo3` does the same where it takes the GIL itself.
+/// Parks a thread that Python ends, for the rest of the process. `pyo3` does the same when it takes
+/// the GIL itself.
 struct Stay;
 
 impl Drop for Stay {
@@ -107,7 +112,8 @@ impl Drop for Stay {
     }
 }
 
-/// Calls a method, which may run Python for as long as it likes, on a thread that is on a visit. The arguments are a tuple.
+/// Calls a method, which may run for any time, on a thread that is on a visit. The arguments are a
+/// tuple.
 pub(crate) fn call_method<'py>(
     object: &Bound<'py, PyAny>,
     name: &str,
@@ -117,9 +123,9 @@ pub(crate) fn call_method<'py>(
     type Unwinding = unsafe extern "C-unwind" fn(*mut ffi::PyObject, *mut ffi::PyObject) -> *mut ffi::PyObject;
     let method = object.getattr(name)?;
     let arguments = arguments.into_bound_py_any(object.py())?.cast_into::<PyTuple>()?;
-    // SAFETY: both types say the same of arguments and result, and the second allows more: that `pthread_exit` unwinds as far as this
-    // frame, where `Stay` holds it.
-    // The black box keeps the compiler from seeing that the function was declared as one that does not unwind.
+    // SAFETY: both types have the same arguments and result. The second one also allows that
+    // `pthread_exit` unwinds to this frame, where `Stay` parks it.
+    // The black box hides from the compiler that the function was declared as not unwinding.
     let call = unsafe { std::mem::transmute::<Call, Unwinding>(std::hint::black_box(ffi::PyObject_CallObject as Call)) };
     let stay = Stay;
     // SAFETY: the thread is attached, both pointers are borrowed from live objects, and the second is a tuple.
@@ -129,7 +135,8 @@ pub(crate) fn call_method<'py>(
     unsafe { Bound::from_owned_ptr_or_err(object.py(), result) }
 }
 
-/// Waits until `is_done`, at most until `deadline`, while other threads run Python and signal handlers run in the main thread.
+/// Waits until `is_done`, at most until `deadline`. Other threads run Python meanwhile, and signal
+/// handlers run in the main thread.
 fn wait(py: Python<'_>, deadline: Instant, is_done: impl Fn(u64) -> bool + Sync) -> PyResult<bool> {
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
@@ -144,19 +151,22 @@ fn wait(py: Python<'_>, deadline: Instant, is_done: impl Fn(u64) -> bool + Sync)
     }
 }
 
-fn deadline(timeout_ms: u64) -> Instant {
-    // No program ends a day later.
-    Instant::now() + Duration::from_millis(timeout_ms.min(24 * 3600 * 1000))
+/// The time of a timeout, at most a day from now.
+fn deadline(timeout: Duration) -> Instant {
+    Instant::now() + timeout.min(Duration::from_secs(24 * 3600))
 }
 
-/// Waits for the renewals of this process that are under way and cannot be made up for; whether none is left.
-pub(crate) fn settle(py: Python<'_>, timeout_ms: u64) -> PyResult<bool> {
-    wait(py, deadline(timeout_ms), planetkey::session::settle)
+/// Waits for the refreshes of user sessions in this process. Returns whether all have finished;
+/// false also if the call is cancelled.
+pub(crate) fn settle(py: Python<'_>, timeout: Duration) -> PyResult<bool> {
+    let is_cancelled = cancelled();
+    let is_settled = wait(py, deadline(timeout), |slice_ms| planetkey::session::settle(slice_ms) || is_cancelled())?;
+    Ok(is_settled && !is_cancelled())
 }
 
-/// The end of the interpreter: settles, lets no thread in any more, and waits for those that are inside.
+/// The end of the interpreter: waits for refreshes, accepts no more visits, and waits for the last.
 pub(crate) fn close(py: Python<'_>) -> PyResult<()> {
-    let deadline = deadline(exit::WAIT_MS);
+    let deadline = deadline(Duration::from_millis(exit::WAIT_MS));
     let settled = wait(py, deadline, planetkey::session::settle);
     CLOSED.store(std::process::id(), Ordering::SeqCst);
     let left = wait(py, deadline, |slice_ms| {

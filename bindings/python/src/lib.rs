@@ -1,4 +1,4 @@
-//! `planetkey._native`: the Python classes over the core. It translates types and nothing else.
+//! `planetkey._native`: the Python classes over the core. They only translate types.
 
 mod adapters;
 mod arguments;
@@ -15,35 +15,67 @@ mod storage;
 mod text_cache;
 mod waiting;
 
-use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyInt, PyString};
+use std::time::Duration;
 
-/// The URL without its ``api_key`` parameters; everything else stays untouched.
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString};
+
+/// Returns the URL without its ``api_key`` parameters.
+///
+/// The rest of the URL stays as it is.
+///
+/// Args:
+///     url: Any URL.
 #[pyfunction]
 fn strip_api_key(url: &Bound<'_, PyString>) -> PyResult<String> {
     let text = arguments::text("url", url)?;
     errors::guarded(url.py(), || Ok(planetkey::strip_api_key(text)))
 }
 
-/// The URL with its user information and the values of ``api_key`` and other secret parameters replaced: for logs.
+/// Returns the URL without secrets, for logs.
+///
+/// The user information and the values of ``api_key`` and other secret parameters are replaced.
+///
+/// Args:
+///     url: Any URL.
 #[pyfunction]
 fn redact_url(url: &Bound<'_, PyString>) -> PyResult<String> {
     let text = arguments::text("url", url)?;
     errors::guarded(url.py(), || Ok(planetkey::redact_url(text)))
 }
 
-/// Waits for the renewals of user sessions that are under way in this process, at most so long; whether none is left.
+/// Waits until the refreshes of user sessions in this process have finished.
 ///
-/// The end of the interpreter and of a ``multiprocessing`` worker does this anyway. It is for programs that end by ``os._exit``: a
-/// renewal that is cut off between the server's answer and the storage may end the session.
+/// The interpreter does this when it ends, and so does a worker of ``multiprocessing``. Call it in
+/// programs that end by ``os._exit``: a refresh that is cut off between the server's response and
+/// the save may end the session. Blocks; Ctrl-C works.
+///
+/// Args:
+///     timeout: Seconds to wait, as a number or a ``timedelta``. At most a day.
+///
+/// Returns:
+///     Whether all have finished.
+///
+/// Raises:
+///     InvalidArgumentError: ``timeout`` is negative, not a number or too large.
 #[pyfunction]
-#[pyo3(signature = (timeout_ms=None), text_signature = "(timeout_ms=5000)")]
-fn settle(py: Python<'_>, timeout_ms: Option<&Bound<'_, PyInt>>) -> PyResult<bool> {
-    let timeout_ms = timeout_ms.map(|value| arguments::integer("timeout_ms", value)).transpose()?;
-    interpreter::settle(py, timeout_ms.unwrap_or(planetkey_support::exit::WAIT_MS))
+#[pyo3(signature = (timeout=None), text_signature = "(timeout=5.0)")]
+fn settle(py: Python<'_>, timeout: Option<&Bound<'_, PyAny>>) -> PyResult<bool> {
+    let timeout = timeout.map(|value| arguments::duration("timeout", value)).transpose()?;
+    let by_default = Duration::from_millis(planetkey_support::exit::WAIT_MS);
+    interpreter::settle(py, timeout.unwrap_or(by_default))
 }
 
-/// The end of the interpreter: the package registers it with ``atexit``.
+/// Does what ``settle`` does, without blocking the event loop.
+///
+/// Cancelling the task cancels the call.
+#[pyfunction]
+#[pyo3(pass_module, signature = (timeout=None), text_signature = "(timeout=5.0)")]
+fn settle_async<'py>(module: &Bound<'py, PyModule>, timeout: Option<&Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyAny>> {
+    adapters::in_thread(module.as_any(), "settle", (timeout,), None)
+}
+
+/// Ends the use of the interpreter. The package registers it with ``atexit``.
 #[pyfunction]
 fn end(py: Python<'_>) -> PyResult<()> {
     let closed = interpreter::close(py);
@@ -51,7 +83,7 @@ fn end(py: Python<'_>) -> PyResult<()> {
     closed
 }
 
-/// The exception class of every status, by its number: tests hold it against the taxonomy.
+/// Returns the exception class of every status, by its number. For tests.
 #[pyfunction]
 fn exception_classes(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     let classes = PyDict::new(py);
@@ -63,7 +95,7 @@ fn exception_classes(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     Ok(classes)
 }
 
-/// The native half of planetkey; import `planetkey` instead.
+/// The native half of planetkey. Import ``planetkey`` instead.
 #[pymodule(gil_used = false)]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     interpreter::claim(module.py())?;
@@ -71,8 +103,8 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<session::Session>()?;
     module.add_class::<authorization::Authorization>()?;
     module.add_class::<login::Prompt>()?;
-    module.add_class::<login::LoggedIn>()?;
-    module.add_class::<login::LoggedOut>()?;
+    module.add_class::<login::LoginResult>()?;
+    module.add_class::<login::LogoutResult>()?;
     module.add_class::<login::DeviceLogin>()?;
     module.add_class::<login::BrowserLogin>()?;
     module.add_class::<status::SessionStatus>()?;
@@ -84,6 +116,8 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(strip_api_key, module)?)?;
     module.add_function(wrap_pyfunction!(redact_url, module)?)?;
     module.add_function(wrap_pyfunction!(settle, module)?)?;
+    module.add_function(wrap_pyfunction!(settle_async, module)?)?;
+    module.add_function(wrap_pyfunction!(adapters::connect, module)?)?;
     module.add_function(wrap_pyfunction!(end, module)?)?;
     module.add_function(wrap_pyfunction!(exception_classes, module)?)?;
     logging::install();

@@ -1,4 +1,4 @@
-//! The core's log records go to the logger `planetkey` of Python's `logging`.
+//! Sends the core's log records to the logger `planetkey` of Python's `logging`.
 
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
@@ -15,7 +15,7 @@ struct PythonLogger;
 
 static LOGGER: PythonLogger = PythonLogger;
 
-/// Level numbers of Python's `logging`; it has no TRACE.
+/// The level numbers of Python's `logging`, which has no TRACE.
 fn number(level: Level) -> u8 {
     match level {
         Level::Error => 40,
@@ -29,15 +29,15 @@ fn number(level: Level) -> u8 {
 fn emit(py: Python<'_>, level: Level, message: &str) -> PyResult<()> {
     static PLANETKEY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let logger = PLANETKEY.get_or_try_init(py, || {
-        // Here and not in the package, whose import would take several times as long with `logging`.
+        // Not in the package, because importing `logging` takes several times as long as the rest.
         let logging = call_method(&py.import(intern!(py, "builtins"))?.into_any(), "__import__", ("logging",))?;
         let logger = call_method(&logging, "getLogger", ("planetkey",))?;
-        // A library stays silent until the application configures logging.
+        // A library is silent until the application configures logging.
         let silent = call_method(&logging, "NullHandler", ())?;
         call_method(&logger, "addHandler", (silent,))?;
         PyResult::Ok(logger.unbind())
     })?;
-    // Without arguments logging does not format, so a percent sign is a percent sign.
+    // Without arguments, `logging` does not interpret percent signs.
     call_method(logger.bind(py), "log", (number(level), message)).map(drop)
 }
 
@@ -49,10 +49,11 @@ fn deliver(level: Level, message: &str) {
     });
 }
 
-/// How long a thread without the GIL waits until its record is delivered.
+/// How long a thread that must not take the GIL waits until its record is delivered.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// Has another thread deliver it. Whoever holds the GIL may be waiting for this one, where a thread of GDAL asks for a token.
+/// Delivers the record on another thread. The thread that holds the GIL may be waiting for this one,
+/// when GDAL requests a token.
 fn hand_over(level: Level, message: String) {
     let (sender, receiver) = sync_channel::<()>(1);
     let started = planetkey::threads::spawn_for_host("planetkey-log", move || {
@@ -64,8 +65,8 @@ fn hand_over(level: Level, message: String) {
     }
 }
 
-/// A handler's own failures are reported by `logging`; what gets here is a signal handler's exception that happened to
-/// be raised while logging, and must not be lost.
+/// Passes on an exception. `logging` reports failures of its handlers itself, so this one is of a
+/// signal handler that ran meanwhile. It must not be lost.
 fn keep(py: Python<'_>, error: PyErr) {
     if error.is_instance_of::<PyException>(py) {
         error.write_unraisable(py, None);
@@ -76,7 +77,7 @@ fn keep(py: Python<'_>, error: PyErr) {
 
 impl Log for PythonLogger {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        // The HTTP stack logs too, and its records are not known to be free of secrets.
+        // The HTTP crates log too, and their records may contain secrets.
         planetkey::is_own_log_target(metadata.target())
     }
 
@@ -93,7 +94,7 @@ impl Log for PythonLogger {
     fn flush(&self) {}
 }
 
-/// Takes effect once; the `log` crate belongs to this module alone.
+/// Installs the logger. Only the first call has an effect.
 pub(crate) fn install() {
     if log::set_logger(&LOGGER).is_ok() {
         log::set_max_level(LevelFilter::Debug);

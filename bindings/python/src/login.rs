@@ -1,22 +1,25 @@
-//! Logins of people.
+//! Logins of users.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use planetkey::login::Method;
 use planetkey::{Error, LoginOptions, Progress, PromptKind, Prompter, Revocation, Status};
 use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyAny, PyDict, PyInt, PyString, PyTuple};
+use pyo3::types::{PyAny, PyDict, PyString, PyTuple};
 
-use crate::arguments::{integer, optional_text, text, texts};
+use crate::adapters::{function, in_thread};
+use crate::arguments::{boolean, milliseconds, owned_text, text, texts, unexpected};
 use crate::errors::guarded;
 use crate::interpreter::visit;
 use crate::status::moment;
 use crate::storage::keep_raised;
 use crate::waiting::wait;
 
-/// What a person must see.
+/// What a user must see to log in, or what they are asked.
 #[pyclass(frozen, module = "planetkey")]
 pub(crate) struct Prompt {
     core: planetkey::Prompt,
@@ -24,13 +27,17 @@ pub(crate) struct Prompt {
 
 #[pymethods]
 impl Prompt {
-    /// What it is about: `"browser"`, `"device"`, `"paste"` or `"other_subject"`.
+    /// What the prompt is about: ``"browser"``, ``"device"``, ``"paste"`` or ``"other_user"``.
+    ///
+    /// ``"paste"`` expects the address that the browser ended at. ``"other_user"`` expects
+    /// ``"yes"`` if the new login may replace the saved session of a different user. The others
+    /// expect no answer.
     #[getter]
     fn kind(&self) -> &str {
         self.core.kind.name()
     }
 
-    /// All that must be said, in a few lines.
+    /// The whole text to show, in a few lines.
     #[getter]
     fn message(&self) -> &str {
         &self.core.message
@@ -42,43 +49,49 @@ impl Prompt {
         self.core.url.as_deref()
     }
 
-    /// The code to enter or to compare: always to be shown.
+    /// The code to enter or to compare. Show it in any case (RFC 8628, 3.3.1).
     #[getter]
     fn user_code(&self) -> Option<&str> {
         self.core.user_code.as_deref()
     }
 
-    /// The address at which the code is entered.
+    /// The address at which the user enters the code.
     #[getter]
     fn verification_uri(&self) -> Option<&str> {
         self.core.verification_uri.as_deref()
     }
 
-    /// The address that holds the code already.
+    /// The address that contains the code.
     #[getter]
     fn verification_uri_complete(&self) -> Option<&str> {
         self.core.verification_uri_complete.as_deref()
     }
 
-    /// How long there is for it, in milliseconds.
+    /// How many seconds the user has.
     #[getter]
-    fn expires_in_ms(&self) -> Option<u64> {
-        self.core.expires_in_ms
+    fn expires_in(&self) -> Option<f64> {
+        self.core.expires_in_ms.map(seconds)
     }
 
-    /// Whether a browser was opened at `url`.
+    /// Whether planetkey opened a browser at ``url``.
     #[getter]
     fn browser_opened(&self) -> bool {
         self.core.browser_opened
     }
 
     /// The address as a QR code in lines of text, light on dark.
+    ///
+    /// Args:
+    ///     ascii: Use only ASCII characters. The code is then twice as large.
+    ///
+    /// Returns:
+    ///     The lines, or None if there is no address or it is too long.
     #[pyo3(signature = (*, ascii=false))]
     fn qr_code(&self, ascii: bool) -> Option<String> {
         self.core.qr_code(ascii)
     }
 
-    /// It never changes, so a copy is the object itself.
+    /// Returns the object itself, because it never changes.
     fn __copy__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
         slf
     }
@@ -101,7 +114,7 @@ impl Prompter for PythonPrompter {
         let called = visit(|py| {
             let answer = Py::new(py, Prompt { core: prompt.clone() })
                 .and_then(|prompt| self.0.bind(py).call1((prompt,)))
-                // The caller of the login gets it as it is.
+                // The login raises this exception instead of the error.
                 .map_err(|error| {
                     keep_raised(error);
                     failed("it raised")
@@ -109,92 +122,92 @@ impl Prompter for PythonPrompter {
             let is_answered = matches!(prompt.kind, PromptKind::Paste | PromptKind::OtherSubject);
             match answer.cast::<PyString>().map(|answer| answer.to_str()) {
                 Ok(Ok(answer)) => Ok(Some(answer.to_owned())),
-                Ok(Err(_)) => Err(failed("its answer holds a lone surrogate, which is no character")),
+                Ok(Err(_)) => Err(failed("its answer contains a lone surrogate")),
                 Err(_) if answer.is_none() || !is_answered => Ok(None),
                 Err(_) => {
-                    keep_raised(PyTypeError::new_err("prompt must give a string or None"));
-                    Err(failed("it gave no string"))
+                    keep_raised(PyTypeError::new_err("prompt must return a string or None"));
+                    Err(failed("it returned no string"))
                 }
             }
         });
-        called.unwrap_or_else(|| Err(failed("the interpreter ends")))
+        called.unwrap_or_else(|| Err(failed("the interpreter is shutting down")))
     }
 }
 
-/// The options of a login, as Python gave them; `None` is the default of the core.
-#[derive(Default)]
-pub(crate) struct Given<'a, 'py> {
-    pub(crate) method: Option<&'a Bound<'py, PyString>>,
-    pub(crate) open_browser: Option<bool>,
-    pub(crate) scopes: Option<&'a Bound<'py, PyAny>>,
-    pub(crate) prompt: Option<&'a Bound<'py, PyAny>>,
-    pub(crate) timeout_ms: Option<&'a Bound<'py, PyInt>>,
-    pub(crate) force: Option<bool>,
-    pub(crate) allow_other_subject: Option<bool>,
-    pub(crate) page: Option<&'a Bound<'py, PyString>>,
-}
-
-impl Given<'_, '_> {
-    pub(crate) fn read(&self, py: Python<'_>) -> PyResult<LoginOptions> {
-        let method = match self.method {
-            Some(name) => {
-                let name = text("method", name)?;
-                guarded(py, || Method::from_name(name))?
+/// The options of a login, from its keyword arguments. `None` means the default of the core.
+/// `function` and `allowed` are the function's name and the names that it takes.
+pub(crate) fn login_options(
+    py: Python<'_>,
+    function: &str,
+    allowed: &[&str],
+    given: Option<&Bound<'_, PyDict>>,
+) -> PyResult<LoginOptions> {
+    let mut options = LoginOptions::default();
+    for (name, value) in given.into_iter().flatten() {
+        let name = name.cast::<PyString>()?.to_str()?;
+        if !allowed.contains(&name) {
+            return Err(unexpected(function, name));
+        }
+        if value.is_none() {
+            continue;
+        }
+        match name {
+            "method" => {
+                let name = owned_text(name, &value)?;
+                options.method = guarded(py, || Method::from_name(&name))?;
             }
-            None => Method::default(),
-        };
-        let prompter = match self.prompt {
-            Some(prompt) if prompt.is_callable() => Some(Arc::new(PythonPrompter(prompt.clone().unbind())) as Arc<dyn Prompter>),
-            Some(_) => return Err(PyTypeError::new_err("prompt is a callable that takes a planetkey.Prompt")),
-            None => None,
-        };
-        Ok(LoginOptions {
-            method,
-            open_browser: self.open_browser,
-            scopes: self.scopes.map(|scopes| texts("scopes", scopes)).transpose()?,
-            prompter,
-            timeout_ms: self.timeout_ms.map(|value| integer("timeout_ms", value)).transpose()?,
-            force: self.force.unwrap_or_default(),
-            allow_other_subject: self.allow_other_subject.unwrap_or_default(),
-            page: optional_text("page", self.page)?,
-            browser_opener: None,
-        })
+            "open_browser" => options.open_browser = Some(boolean(name, &value)?),
+            "scopes" => options.scopes = Some(texts(name, &value)?),
+            "prompt" if value.is_callable() => {
+                options.prompter = Some(Arc::new(PythonPrompter(value.unbind())));
+            }
+            "prompt" => {
+                let message = "prompt must be a callable that takes a planetkey.Prompt";
+                return Err(PyTypeError::new_err(message));
+            }
+            "timeout" => options.timeout_ms = Some(milliseconds(name, &value)?),
+            "force" => options.force = boolean(name, &value)?,
+            "allow_other_user" => options.allow_other_subject = boolean(name, &value)?,
+            "page" => options.page = Some(owned_text(name, &value)?),
+            _ => return Err(unexpected(function, name)),
+        }
     }
+    Ok(options)
 }
 
-/// What a login has brought.
+/// The result of a login.
 #[pyclass(frozen, module = "planetkey")]
-pub(crate) struct LoggedIn {
+pub(crate) struct LoginResult {
     core: planetkey::LoggedIn,
 }
 
-impl From<planetkey::LoggedIn> for LoggedIn {
+impl From<planetkey::LoggedIn> for LoginResult {
     fn from(core: planetkey::LoggedIn) -> Self {
-        LoggedIn { core }
+        LoginResult { core }
     }
 }
 
 #[pymethods]
-impl LoggedIn {
-    /// Whether somebody was asked; false where the session was good, or could be renewed.
+impl LoginResult {
+    /// Whether the user was prompted. False if the saved session was valid or could be refreshed.
     #[getter]
-    fn asked(&self) -> bool {
+    fn prompted(&self) -> bool {
         self.core.asked
     }
 
-    /// The `sub` of who it is.
+    /// The ``sub`` of the user.
     #[getter]
     fn subject(&self) -> Option<&str> {
         self.core.subject.as_deref()
     }
 
-    /// Their e-mail address, with the scope `email`.
+    /// The user's e-mail address, with the scope ``email``.
     #[getter]
     fn email(&self) -> Option<&str> {
         self.core.email.as_deref()
     }
 
-    /// What was granted.
+    /// The scopes that the server granted.
     #[getter]
     fn scopes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         PyTuple::new(py, &self.core.scopes)
@@ -206,19 +219,19 @@ impl LoggedIn {
         moment(py, self.core.expires_at)
     }
 
-    /// The profile whose session it is.
+    /// The profile of the session.
     #[getter]
     fn profile(&self) -> Option<&str> {
         self.core.profile.as_deref()
     }
 
-    /// Where the session is kept; None for one that lives in this process only.
+    /// The file that the session is saved in. None if it is in the memory of this process only.
     #[getter]
     fn file(&self) -> Option<String> {
         self.core.file.as_ref().map(|file| file.display().to_string())
     }
 
-    /// It never changes, so a copy is the object itself.
+    /// Returns the object itself, because it never changes.
     fn __copy__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
         slf
     }
@@ -228,40 +241,41 @@ impl LoggedIn {
     }
 
     fn __repr__(&self) -> String {
-        let who = self.core.email.as_deref().or(self.core.subject.as_deref()).unwrap_or("nobody by name");
-        planetkey::text::printable(&format!("<planetkey.LoggedIn {who}>"))
+        let user = self.core.email.as_deref().or(self.core.subject.as_deref());
+        let user = user.unwrap_or("of a user without a name");
+        planetkey::text::printable(&format!("<planetkey.LoginResult {user}>"))
     }
 }
 
-/// What a logout has done; true where there was a session.
+/// The result of a logout. It is true if there was a session.
 #[pyclass(frozen, module = "planetkey")]
-pub(crate) struct LoggedOut {
+pub(crate) struct LogoutResult {
     core: planetkey::LoggedOut,
 }
 
-impl From<planetkey::LoggedOut> for LoggedOut {
+impl From<planetkey::LoggedOut> for LogoutResult {
     fn from(core: planetkey::LoggedOut) -> Self {
-        LoggedOut { core }
+        LogoutResult { core }
     }
 }
 
 #[pymethods]
-impl LoggedOut {
+impl LogoutResult {
     /// Whether there was a session.
     #[getter]
     fn removed(&self) -> bool {
         self.core.removed
     }
 
-    /// What became of its refresh token: `"revoked"`, `"unknown"` or `"none"`.
+    /// What happened to the refresh token: ``"revoked"``, ``"unknown"`` or ``"none"``.
     #[getter]
     fn revocation(&self) -> &str {
         self.core.revocation.name()
     }
 
-    /// Why it is unknown.
+    /// Why it is unknown whether the refresh token was revoked.
     #[getter]
-    fn why_unknown(&self) -> Option<&str> {
+    fn revocation_error(&self) -> Option<&str> {
         match &self.core.revocation {
             Revocation::Unknown(error) => Some(error.message()),
             Revocation::NotAsked | Revocation::Revoked => None,
@@ -272,7 +286,7 @@ impl LoggedOut {
         self.core.removed
     }
 
-    /// It never changes, so a copy is the object itself.
+    /// Returns the object itself, because it never changes.
     fn __copy__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
         slf
     }
@@ -282,145 +296,327 @@ impl LoggedOut {
     }
 
     fn __repr__(&self) -> String {
-        format!("<planetkey.LoggedOut removed={} revocation={}>", self.core.removed, self.core.revocation.name())
+        let (removed, revocation) = (self.core.removed, self.core.revocation.name());
+        format!("<planetkey.LogoutResult removed={removed} revocation={revocation}>")
     }
 }
 
-/// How a login that is under way looks after a poll: when it is done, what it has brought; else how long to wait.
-fn polled<'py>(py: Python<'py>, progress: Progress) -> PyResult<Bound<'py, PyAny>> {
+/// The result of a poll. `interval_ms` is set to the time until the next one.
+fn polled(progress: Progress, interval_ms: &AtomicU64) -> Option<LoginResult> {
     match progress {
-        Progress::LoggedIn(core) => Ok(Bound::new(py, LoggedIn { core })?.into_any()),
-        Progress::Pending { next_poll_ms } => Ok(next_poll_ms.into_pyobject(py)?.into_any()),
+        Progress::LoggedIn(core) => Some(LoginResult { core }),
+        Progress::Pending { next_poll_ms } => {
+            interval_ms.store(next_poll_ms, Ordering::Relaxed);
+            None
+        }
     }
 }
 
-/// A login on any device that is under way.
+fn seconds(milliseconds: u64) -> f64 {
+    Duration::from_millis(milliseconds).as_secs_f64()
+}
+
+/// A pending login with a code that the user enters on any device (RFC 8628).
+///
+/// ``Session.start_device_login()`` starts it. Show the user ``prompt.message``, then call
+/// ``wait()``. It is a context manager, for ``with`` and ``async with``, that cancels the login
+/// if it is still pending at the end of the block. Any number of threads may use it.
 #[pyclass(frozen, module = "planetkey")]
 pub(crate) struct DeviceLogin {
     core: planetkey::DeviceLogin,
+    interval_ms: AtomicU64,
 }
 
 impl From<planetkey::DeviceLogin> for DeviceLogin {
     fn from(core: planetkey::DeviceLogin) -> Self {
-        DeviceLogin { core }
+        DeviceLogin { core, interval_ms: AtomicU64::new(0) }
     }
 }
 
 #[pymethods]
 impl DeviceLogin {
-    /// The code that the person enters, or compares.
+    /// The code that the user enters or compares.
     #[getter]
     fn user_code(&self) -> &str {
         self.core.user_code()
     }
 
-    /// The address at which it is entered.
+    /// The address at which the user enters the code.
     #[getter]
     fn verification_uri(&self) -> &str {
         self.core.verification_uri()
     }
 
-    /// The address that holds the code already.
+    /// The address that contains the code, if the server gives one.
     #[getter]
     fn verification_uri_complete(&self) -> Option<&str> {
         self.core.verification_uri_complete()
     }
 
-    /// How long there is for it, in milliseconds.
+    /// How many seconds the user has.
     #[getter]
-    fn expires_in_ms(&self) -> u64 {
-        self.core.expires_in_ms()
+    fn expires_in(&self) -> f64 {
+        seconds(self.core.expires_in_ms())
     }
 
-    /// What to show.
+    /// How many seconds to wait before the next ``poll()``.
+    ///
+    /// The server may make it longer with each poll. An earlier poll sends no request.
+    #[getter]
+    fn poll_interval(&self) -> f64 {
+        seconds(self.interval_ms.load(Ordering::Relaxed))
+    }
+
+    /// What to show the user.
     #[getter]
     fn prompt(&self) -> Prompt {
         Prompt { core: self.core.prompt() }
     }
 
     /// The address as a QR code in lines of text, light on dark.
+    ///
+    /// Args:
+    ///     ascii: Use only ASCII characters. The code is then twice as large.
+    ///
+    /// Returns:
+    ///     The lines, or None if the address is too long.
     #[pyo3(signature = (*, ascii=false))]
     fn qr_code(&self, ascii: bool) -> Option<String> {
         self.core.qr_code(ascii)
     }
 
-    /// Asks the server if it is time to: what the login has brought, or in how many milliseconds to ask again.
-    fn poll<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+    /// Asks the server once whether the user has logged in, if ``poll_interval`` has passed.
+    ///
+    /// For programs with a timer of their own; all others call ``wait()``. Blocks for one request
+    /// at most, and Ctrl-C cancels the login.
+    ///
+    /// Returns:
+    ///     The result, or None while the login is pending.
+    ///
+    /// Raises:
+    ///     Error: The login failed, as in ``wait()``. Every later call raises the same.
+    fn poll(&self, py: Python<'_>) -> PyResult<Option<LoginResult>> {
         let progress = wait(py, |interrupt| self.core.with_interrupt(interrupt).poll())?;
-        polled(py, progress)
+        Ok(polled(progress, &self.interval_ms))
     }
 
-    /// Waits for the person, until the code is no longer good or at most so long.
-    #[pyo3(signature = (timeout_ms=None))]
-    fn wait(&self, py: Python<'_>, timeout_ms: Option<&Bound<'_, PyInt>>) -> PyResult<LoggedIn> {
-        let timeout_ms = timeout_ms.map(|value| integer("timeout_ms", value)).transpose()?;
-        wait(py, |interrupt| self.core.with_interrupt(interrupt).wait(timeout_ms)).map(LoggedIn::from)
+    /// Does what ``poll`` does, without blocking the event loop.
+    ///
+    /// Cancelling the task cancels the login.
+    fn poll_async<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        in_thread(slf, "poll", (), None)
     }
 
-    /// Ends the login: whoever waits for it gets `Cancelled`.
+    /// Waits until the user has logged in.
+    ///
+    /// Blocks. Other threads run meanwhile, and Ctrl-C cancels the login.
+    ///
+    /// Args:
+    ///     timeout: Seconds to wait, as a number or a ``timedelta``. By default until the code
+    ///         expires.
+    ///
+    /// Returns:
+    ///     The result. Later calls return the same.
+    ///
+    /// Raises:
+    ///     TimeoutError: ``timeout`` passed. The login is still pending.
+    ///     CancelledError: The login was cancelled.
+    ///     DeniedError: The user or the server said no.
+    ///     LoginRequiredError: The code expired.
+    ///     UnavailableError: The server could not be reached until then.
+    ///     ProtocolError: The server's response breaks the standard.
+    ///     TokenInvalidError: The ID token failed validation.
+    ///     MisconfiguredError: The server does not accept the client or its scopes.
+    #[pyo3(signature = (timeout=None))]
+    fn wait(&self, py: Python<'_>, timeout: Option<&Bound<'_, PyAny>>) -> PyResult<LoginResult> {
+        let timeout_ms = timeout.map(|value| milliseconds("timeout", value)).transpose()?;
+        wait(py, |interrupt| self.core.with_interrupt(interrupt).wait(timeout_ms)).map(LoginResult::from)
+    }
+
+    /// Does what ``wait`` does, without blocking the event loop.
+    ///
+    /// Cancelling the task cancels the login. To wait for a limited time only, use ``timeout``.
+    #[pyo3(signature = (timeout=None))]
+    fn wait_async<'py>(slf: &Bound<'py, Self>, timeout: Option<&Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyAny>> {
+        in_thread(slf, "wait", (timeout,), None)
+    }
+
+    /// Cancels the login. Calls that wait for it raise ``CancelledError``.
+    ///
+    /// Does nothing if the login has finished.
     fn cancel(&self, py: Python<'_>) {
         py.detach(|| self.core.cancel());
     }
 
+    fn __enter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    #[pyo3(signature = (*_exception))]
+    fn __exit__(&self, py: Python<'_>, _exception: &Bound<'_, PyAny>) {
+        self.cancel(py);
+    }
+
+    fn __aenter__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        entered(slf)
+    }
+
+    #[pyo3(signature = (*_exception))]
+    fn __aexit__<'py>(slf: &Bound<'py, Self>, _exception: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        left(slf)
+    }
+
     fn __repr__(&self) -> String {
-        format!("<planetkey.DeviceLogin {} at {}>", self.core.user_code(), self.core.verification_uri())
+        let (code, uri) = (self.core.user_code(), self.core.verification_uri());
+        format!("<planetkey.DeviceLogin {code} at {uri}>")
     }
 }
 
-/// A login in a browser that is under way.
+/// A pending login in a browser.
+///
+/// ``Session.start_browser_login()`` starts it. Open ``authorization_url`` in a browser on this
+/// computer, then call ``wait()``; or call ``complete()`` with the address that a browser
+/// elsewhere ended at. It is a context manager, for ``with`` and ``async with``, that cancels the
+/// login if it is still pending at the end of the block. Any number of threads may use it.
 #[pyclass(frozen, module = "planetkey")]
 pub(crate) struct BrowserLogin {
     core: planetkey::BrowserLogin,
+    interval_ms: AtomicU64,
 }
 
 impl From<planetkey::BrowserLogin> for BrowserLogin {
     fn from(core: planetkey::BrowserLogin) -> Self {
-        BrowserLogin { core }
+        BrowserLogin { core, interval_ms: AtomicU64::new(0) }
     }
 }
 
 #[pymethods]
 impl BrowserLogin {
-    /// The address to open. Show it to this user only: it holds the ``state`` of the login.
+    /// The address to open. Show it to this user only: it contains the ``state`` of the login.
     #[getter]
     fn authorization_url(&self) -> &str {
         self.core.authorization_url()
     }
 
-    /// Where the browser returns to.
+    /// The address that the browser returns to.
     #[getter]
     fn redirect_uri(&self) -> &str {
         self.core.redirect_uri()
     }
 
-    /// How long there is for it, in milliseconds.
+    /// How many seconds the user has.
     #[getter]
-    fn expires_in_ms(&self) -> u64 {
-        self.core.expires_in_ms()
+    fn expires_in(&self) -> f64 {
+        seconds(self.core.expires_in_ms())
     }
 
-    /// Serves the browser if it has come: what the login has brought, or in how many milliseconds to ask again.
-    fn poll<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+    /// How many seconds to wait before the next ``poll()``.
+    #[getter]
+    fn poll_interval(&self) -> f64 {
+        seconds(self.interval_ms.load(Ordering::Relaxed))
+    }
+
+    /// Responds to the browser if it has returned.
+    ///
+    /// For programs with a timer of their own; all others call ``wait()``. Blocks for the token
+    /// request only if the browser has just returned, and Ctrl-C cancels the login.
+    ///
+    /// Returns:
+    ///     The result, or None while the login is pending.
+    ///
+    /// Raises:
+    ///     Error: The login failed, as in ``wait()``. Every later call raises the same.
+    fn poll(&self, py: Python<'_>) -> PyResult<Option<LoginResult>> {
         let progress = wait(py, |interrupt| self.core.with_interrupt(interrupt).poll())?;
-        polled(py, progress)
+        Ok(polled(progress, &self.interval_ms))
     }
 
-    /// Waits for the person, until the login ends or at most so long.
-    #[pyo3(signature = (timeout_ms=None))]
-    fn wait(&self, py: Python<'_>, timeout_ms: Option<&Bound<'_, PyInt>>) -> PyResult<LoggedIn> {
-        let timeout_ms = timeout_ms.map(|value| integer("timeout_ms", value)).transpose()?;
-        wait(py, |interrupt| self.core.with_interrupt(interrupt).wait(timeout_ms)).map(LoggedIn::from)
+    /// Does what ``poll`` does, without blocking the event loop.
+    ///
+    /// Cancelling the task cancels the login.
+    fn poll_async<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        in_thread(slf, "poll", (), None)
     }
 
-    /// Ends the login with the address that the browser ended at.
-    fn complete(&self, py: Python<'_>, callback_url: &Bound<'_, PyString>) -> PyResult<LoggedIn> {
+    /// Waits until the user has logged in.
+    ///
+    /// Blocks. Other threads run meanwhile, and Ctrl-C cancels the login.
+    ///
+    /// Args:
+    ///     timeout: Seconds to wait, as a number or a ``timedelta``. By default until the login
+    ///         expires.
+    ///
+    /// Returns:
+    ///     The result. Later calls return the same.
+    ///
+    /// Raises:
+    ///     TimeoutError: ``timeout`` passed, and the login is still pending; or it expired.
+    ///     CancelledError: The login was cancelled.
+    ///     DeniedError: The user or the server said no.
+    ///     UnavailableError: The server could not be reached.
+    ///     ProtocolError: The server's response breaks the standard.
+    ///     TokenInvalidError: The ID token failed validation.
+    ///     MisconfiguredError: The server does not accept the client or its scopes.
+    #[pyo3(signature = (timeout=None))]
+    fn wait(&self, py: Python<'_>, timeout: Option<&Bound<'_, PyAny>>) -> PyResult<LoginResult> {
+        let timeout_ms = timeout.map(|value| milliseconds("timeout", value)).transpose()?;
+        wait(py, |interrupt| self.core.with_interrupt(interrupt).wait(timeout_ms)).map(LoginResult::from)
+    }
+
+    /// Does what ``wait`` does, without blocking the event loop.
+    ///
+    /// Cancelling the task cancels the login. To wait for a limited time only, use ``timeout``.
+    #[pyo3(signature = (timeout=None))]
+    fn wait_async<'py>(slf: &Bound<'py, Self>, timeout: Option<&Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyAny>> {
+        in_thread(slf, "wait", (timeout,), None)
+    }
+
+    /// Finishes the login with the address that the browser ended at.
+    ///
+    /// For a browser that cannot return to this program. Blocks for the token request, and Ctrl-C
+    /// cancels the login.
+    ///
+    /// Args:
+    ///     callback_url: The whole address, or what follows its question mark.
+    ///
+    /// Raises:
+    ///     InvalidArgumentError: This is not an address of this login, which is still pending.
+    ///     Error: The login failed, as in ``wait()``.
+    fn complete(&self, py: Python<'_>, callback_url: &Bound<'_, PyString>) -> PyResult<LoginResult> {
         let callback_url = text("callback_url", callback_url)?;
-        wait(py, |interrupt| self.core.with_interrupt(interrupt).complete(callback_url)).map(LoggedIn::from)
+        wait(py, |interrupt| self.core.with_interrupt(interrupt).complete(callback_url)).map(LoginResult::from)
     }
 
-    /// Ends the login and closes its sockets: whoever waits for it gets `Cancelled`.
+    /// Does what ``complete`` does, without blocking the event loop.
+    ///
+    /// Cancelling the task cancels the login.
+    fn complete_async<'py>(slf: &Bound<'py, Self>, callback_url: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
+        in_thread(slf, "complete", (callback_url,), None)
+    }
+
+    /// Cancels the login and closes its sockets. Calls that wait for it raise ``CancelledError``.
+    ///
+    /// Does nothing if the login has finished. Returns within a moment.
     fn cancel(&self, py: Python<'_>) {
         py.detach(|| self.core.cancel());
+    }
+
+    fn __enter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    #[pyo3(signature = (*_exception))]
+    fn __exit__(&self, py: Python<'_>, _exception: &Bound<'_, PyAny>) {
+        self.cancel(py);
+    }
+
+    fn __aenter__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        entered(slf)
+    }
+
+    #[pyo3(signature = (*_exception))]
+    fn __aexit__<'py>(slf: &Bound<'py, Self>, _exception: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        left(slf)
     }
 
     fn __repr__(&self) -> String {
@@ -428,30 +624,19 @@ impl BrowserLogin {
     }
 }
 
+/// The coroutine of `__aenter__`.
+fn entered<'py>(login: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    function(login.py(), "entered")?.call1((login,))
+}
+
+/// The coroutine of `__aexit__`. A cancel may block while another thread responds to a browser.
+fn left<'py>(login: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    function(login.py(), "cancel")?.call1((login.getattr(intern!(login.py(), "cancel"))?,))
+}
+
 /// Members of JSON as a new dictionary.
-pub(crate) fn dict<'py>(py: Python<'py>, members: serde_json::Map<String, serde_json::Value>) -> PyResult<Bound<'py, PyDict>> {
+pub(crate) fn dict(py: Python<'_>, members: serde_json::Map<String, serde_json::Value>) -> PyResult<Bound<'_, PyDict>> {
     let text = serde_json::Value::Object(members).to_string();
     let read = py.import(intern!(py, "json"))?.call_method1(intern!(py, "loads"), (text,))?;
     Ok(read.cast_into::<PyDict>()?)
-}
-
-/// The methods of `Session` about people.
-pub(crate) fn userinfo<'py>(py: Python<'py>, session: &planetkey::Session) -> PyResult<Bound<'py, PyDict>> {
-    let members = wait(py, |interrupt| session.with_interrupt(interrupt).userinfo())?;
-    dict(py, members)
-}
-
-pub(crate) fn id_token_claims<'py>(py: Python<'py>, session: &planetkey::Session) -> PyResult<Bound<'py, PyDict>> {
-    let members = wait(py, |interrupt| session.with_interrupt(interrupt).id_token_claims())?;
-    dict(py, members)
-}
-
-pub(crate) fn introspect<'py>(
-    py: Python<'py>,
-    session: &planetkey::Session,
-    token: Option<&Bound<'py, PyString>>,
-) -> PyResult<Bound<'py, PyDict>> {
-    let token = optional_text("token", token)?;
-    let members = wait(py, |interrupt| session.with_interrupt(interrupt).introspect(token.as_deref()))?;
-    dict(py, members)
 }

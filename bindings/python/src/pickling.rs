@@ -1,24 +1,29 @@
-//! How a session crosses to another process: by what it was opened from, never by its credentials.
+//! How a session is pickled: as what it was opened from, never with its credentials.
+
+use std::time::Duration;
 
 use planetkey::{Error, Options, Status};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::errors;
+use crate::{adapters, errors};
 
-/// What a session was opened from, if that holds no secret.
+/// What a session was opened from, without a secret.
 pub(crate) struct Recipe {
-    /// Nothing stands for what environment and files offer.
+    /// `None` for a session that was opened from environment and files.
     profile: Option<String>,
     options: Options,
-    /// The object behind the option of this name.
+    /// The object that was given as the option `storage`.
     storage: Option<Py<PyAny>>,
 }
 
 impl Recipe {
-    pub(crate) fn new(profile: Option<&str>, options: Options, storage: Option<&Bound<'_, PyAny>>) -> Self {
-        Recipe { profile: profile.map(str::to_owned), options, storage: storage.map(|storage| storage.clone().unbind()) }
+    /// `given`: the keyword arguments that `options` were read from.
+    pub(crate) fn new(profile: Option<&str>, options: Options, given: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        let storage = given.map(|given| given.get_item("storage")).transpose()?.flatten();
+        let storage = storage.filter(|storage| !storage.is_none()).map(Bound::unbind);
+        Ok(Recipe { profile: profile.map(str::to_owned), options, storage })
     }
 
     /// The keyword arguments of the constructor.
@@ -26,7 +31,7 @@ impl Recipe {
         // Without a wildcard, so that a new option is not forgotten here.
         let Options {
             save,
-            // Programs in Python run on.
+            // Only the command uses it.
             must_save: _,
             profile: _,
             storage_root,
@@ -43,7 +48,7 @@ impl Recipe {
         options.set_item(intern!(py, "save"), save)?;
         options.set_item(intern!(py, "storage_root"), storage_root)?;
         options.set_item(intern!(py, "storage"), &self.storage)?;
-        options.set_item(intern!(py, "timeout_ms"), timeout_ms)?;
+        options.set_item(intern!(py, "timeout"), timeout_ms.map(seconds))?;
         options.set_item(intern!(py, "deployment"), deployment)?;
         options.set_item(intern!(py, "allowed_hosts"), allowed_hosts)?;
         options.set_item(intern!(py, "allow_insecure_loopback"), allow_insecure_loopback)?;
@@ -52,32 +57,41 @@ impl Recipe {
         Ok(options)
     }
 
-    /// Whether an option holds a password.
+    /// Whether an option contains a password.
     fn holds_secret(&self) -> bool {
         self.options.proxy.as_ref().is_some_and(|proxy| proxy.contains('@'))
     }
 }
 
-/// What `__reduce__` gives: the function that opens the session again, and its arguments.
-pub(crate) type Reduced<'py> = (Bound<'py, PyAny>, (Option<String>, Bound<'py, PyDict>, Option<u64>));
+/// The result of `__reduce__`: the function that opens the session again, and its arguments.
+pub(crate) type Reduced<'py> = (Bound<'py, PyAny>, (Option<String>, Bound<'py, PyDict>, Option<f64>));
 
-/// `timeout_ms`: the deadline of the handle, where it is not that of the options.
+/// `timeout_ms`: the deadline of the handle, if it is not that of the options.
 pub(crate) fn reduce<'py>(py: Python<'py>, recipe: Option<&Recipe>, timeout_ms: Option<u64>) -> PyResult<Reduced<'py>> {
     let recipe = match recipe {
         Some(recipe) if recipe.holds_secret() => {
-            return Err(refusal(py, "was opened with a proxy's password, which is not pickled: name the proxy in HTTPS_PROXY"));
+            return Err(refusal(
+                py,
+                "was opened with a proxy's password, which is not pickled; \
+                 set the proxy in HTTPS_PROXY instead",
+            ));
         }
         Some(recipe) => recipe,
         None => {
             return Err(refusal(
                 py,
-                "was opened with credentials in the call, which are not pickled: \
-                 open it with Session.from_profile() or Session.from_defaults(), here or in the worker",
+                "was opened with credentials in the call, which are not pickled; \
+                 open it with Session.from_profile() or Session.from_defaults(), \
+                 here or in the worker",
             ));
         }
     };
-    let reopen = py.import(intern!(py, "planetkey"))?.getattr(intern!(py, "_reopen"))?;
-    Ok((reopen, (recipe.profile.clone(), recipe.options(py)?, timeout_ms)))
+    let arguments = (recipe.profile.clone(), recipe.options(py)?, timeout_ms.map(seconds));
+    Ok((adapters::function(py, "reopen")?, arguments))
+}
+
+fn seconds(milliseconds: u64) -> f64 {
+    Duration::from_millis(milliseconds).as_secs_f64()
 }
 
 fn refusal(py: Python<'_>, why: &str) -> PyErr {

@@ -1,57 +1,59 @@
-//! The session.
+//! The session. Its methods are in one `impl`, because Python's must be.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use planetkey::{ApiKeyTransport, M2mOptions};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyInt, PyString, PyType};
 
-use crate::adapters;
-use crate::arguments::{CommonOptions, integer, json, optional_text, text, texts};
+use crate::adapters::{self, cached_or_in_thread, in_thread};
+use crate::arguments::{common_options, integer, json, milliseconds, optional_text, text, texts};
 use crate::authorization::{Authorization, header_dict};
 use crate::errors::{detached, guarded};
-use crate::login::{self, BrowserLogin, DeviceLogin, Given, LoggedIn, LoggedOut};
+use crate::login::{BrowserLogin, DeviceLogin, LoginResult, LogoutResult, dict, login_options};
 use crate::pickling::{Recipe, Reduced, reduce};
 use crate::status::SessionStatus;
 use crate::text_cache::TextCache;
-use crate::waiting::{Cancellation, wait_unless};
+use crate::waiting::wait;
 
-/// The options of a constructor, by the names of its parameters.
-macro_rules! options {
-    ($($name:ident),*) => {
-        CommonOptions { $($name),* }.read()?
-    };
-}
-
-/// Credentials, kept fresh. One session serves any number of threads, and a forked child may go on using it.
+/// Credentials that stay fresh, and the hosts that they may go to.
 ///
-/// It is an ``auth`` for ``requests`` and ``httpx``: give it as ``auth=``. It puts what ``authorize(url)`` gives on every request,
-/// and when an API answers 401 because the token is no good, it renews the token and repeats the request once.
-// What `session.__class__` says is a subclass; see `adapters::class`.
+/// Any number of threads may use one session, and so may a forked child. It is an ``auth`` of
+/// ``requests`` and ``httpx``: pass it as ``auth=``. It authorizes every request as
+/// ``authorize(url)`` does. If an API refuses the token with a 401, it refreshes the token and
+/// repeats the request once.
+///
+/// Open one with a class method that starts with ``from_``. All of them take these options:
+///
+/// Args:
+///     save: Whether to save tokens. By default they are saved, except for API keys. With False
+///         they stay in memory.
+///     storage_root: The directory that contains ``.planet``. By default
+///         ``PLANETKEY_STORAGE_ROOT``, or else the home directory.
+///     storage: An object that saves the tokens instead of files. See ``TokenStorage``.
+///     timeout: Seconds, as a number or a ``timedelta``, within which every call that uses the
+///         network ends, including its retries. From 0.001 to 86400; 30 by default.
+///     deployment: The name of a deployment, the path of its file, or its JSON as a mapping or a
+///         string. By default ``PLANETKEY_DEPLOYMENT``, or else ``planet``.
+///     allowed_hosts: More hosts that the credential may go to: exact names, over https.
+///     allow_insecure_loopback: Whether hosts on this computer may be used over plain http.
+///     ca_file: A PEM file with the certificates to trust, in addition to the system's.
+///     proxy: The URL of an HTTP proxy. By default that of the environment.
+// `session.__class__` is a subclass; see `adapters::class`.
 #[pyclass(frozen, subclass, module = "planetkey")]
 pub(crate) struct Session {
     core: planetkey::Session,
     header_values: TextCache,
     access_token: TextCache,
-    /// Nothing where secrets stood in the call.
+    /// How to open it again. `None` if the call contained secrets.
     recipe: Option<Arc<Recipe>>,
-    /// The deadline of this handle, where it is not that of the options.
+    /// The deadline of this handle, if it is not that of the options.
     timeout_ms: Option<u64>,
-    /// Whether those who called this handle have gone, where they can.
-    is_cancelled: Option<Arc<AtomicBool>>,
 }
 
 impl From<planetkey::Session> for Session {
     fn from(core: planetkey::Session) -> Self {
-        Session {
-            core,
-            header_values: TextCache::new(),
-            access_token: TextCache::new(),
-            recipe: None,
-            timeout_ms: None,
-            is_cancelled: None,
-        }
+        Session { core, header_values: TextCache::new(), access_token: TextCache::new(), recipe: None, timeout_ms: None }
     }
 }
 
@@ -64,7 +66,7 @@ impl Session {
         &self.core
     }
 
-    /// Waits until there is a credential for this URL.
+    /// Blocks until there is a credential for this URL.
     pub(crate) fn make_ready(&self, py: Python<'_>, url: &str) -> PyResult<()> {
         match guarded(py, || self.core.with_header_cached(url, |_| ()))? {
             Some(()) => Ok(()),
@@ -72,13 +74,13 @@ impl Session {
         }
     }
 
-    /// A call that may wait, as [`wait_unless`].
+    /// A call that may block, as [`wait`].
     fn wait<T: Send>(
         &self,
         py: Python<'_>,
         call: impl FnOnce(&planetkey::Session) -> planetkey::Result<T> + Send,
     ) -> PyResult<T> {
-        wait_unless(py, self.is_cancelled.clone(), |interrupt| call(&self.core.with_interrupt(interrupt)))
+        wait(py, |interrupt| call(&self.core.with_interrupt(interrupt)))
     }
 
     fn authorization(&self, py: Python<'_>, core: planetkey::Authorization) -> Authorization {
@@ -91,79 +93,87 @@ impl Session {
         let generation = authorization.generation();
         Some(self.header_values.get(py, authorization.source_index(), generation, value))
     }
+
+    /// The value of the header, if there is a valid token.
+    fn cached_header_value<'py>(&self, py: Python<'py>, url: &str) -> PyResult<Option<Bound<'py, PyString>>> {
+        guarded(py, || {
+            self.core.with_header_cached(url, |header| {
+                self.header_values.get(py, header.source_index, header.generation, header.value)
+            })
+        })
+    }
 }
 
 #[pymethods]
 impl Session {
-    /// What the environment and configuration files offer. Uses no network.
-    #[staticmethod]
-    #[pyo3(signature = (*, save=None, storage_root=None, storage=None, timeout_ms=None, deployment=None, allowed_hosts=None, allow_insecure_loopback=None, ca_file=None, proxy=None))]
-    #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python")]
-    fn from_defaults(
-        py: Python<'_>,
-        save: Option<bool>,
-        storage_root: Option<&Bound<'_, PyAny>>,
-        storage: Option<&Bound<'_, PyAny>>,
-        timeout_ms: Option<&Bound<'_, PyInt>>,
-        deployment: Option<&Bound<'_, PyAny>>,
-        allowed_hosts: Option<&Bound<'_, PyAny>>,
-        allow_insecure_loopback: Option<bool>,
-        ca_file: Option<&Bound<'_, PyAny>>,
-        proxy: Option<&Bound<'_, PyString>>,
-    ) -> PyResult<Session> {
-        let options =
-            options!(save, storage_root, storage, timeout_ms, deployment, allowed_hosts, allow_insecure_loopback, ca_file, proxy);
-        let core = detached(py, || planetkey::Session::from_defaults(&options))?;
-        Ok(Session::with_recipe(core, Recipe::new(None, options, storage)))
-    }
-
-    /// A saved or built-in profile. Uses no network.
-    #[staticmethod]
-    #[pyo3(signature = (name, *, save=None, storage_root=None, storage=None, timeout_ms=None, deployment=None, allowed_hosts=None, allow_insecure_loopback=None, ca_file=None, proxy=None))]
-    #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python")]
-    fn from_profile(
-        py: Python<'_>,
-        name: &Bound<'_, PyString>,
-        save: Option<bool>,
-        storage_root: Option<&Bound<'_, PyAny>>,
-        storage: Option<&Bound<'_, PyAny>>,
-        timeout_ms: Option<&Bound<'_, PyInt>>,
-        deployment: Option<&Bound<'_, PyAny>>,
-        allowed_hosts: Option<&Bound<'_, PyAny>>,
-        allow_insecure_loopback: Option<bool>,
-        ca_file: Option<&Bound<'_, PyAny>>,
-        proxy: Option<&Bound<'_, PyString>>,
-    ) -> PyResult<Session> {
-        let options =
-            options!(save, storage_root, storage, timeout_ms, deployment, allowed_hosts, allow_insecure_loopback, ca_file, proxy);
-        let name = text("name", name)?;
-        let core = detached(py, || planetkey::Session::from_profile(name, &options))?;
-        Ok(Session::with_recipe(core, Recipe::new(Some(name), options, storage)))
-    }
-
-    /// An API key, sent as HTTP Basic, as `Authorization: api-key`, or as the `api_key` query parameter.
+    /// Opens a session on everything that the environment and configuration files offer.
+    ///
+    /// Profiles, M2M clients and API keys are found in this order, first in the environment, then
+    /// in ``~/.planet`` and the configuration of ``sentinelhub``. Each URL gets the first
+    /// credential that its host accepts. Reads files; uses no network.
+    ///
+    /// Args:
+    ///     **options: The options of every constructor; see ``Session``.
+    ///
+    /// Raises:
+    ///     InvalidArgumentError: An option is wrong.
+    ///     MisconfiguredError: A variable or file is wrong.
     #[staticmethod]
     #[pyo3(
-        signature = (key, *, transport=None, save=None, storage_root=None, storage=None, timeout_ms=None, deployment=None, allowed_hosts=None, allow_insecure_loopback=None, ca_file=None, proxy=None),
-        text_signature = "(key, *, transport='basic', save=None, storage_root=None, storage=None, timeout_ms=None, deployment=None, allowed_hosts=None, allow_insecure_loopback=None, ca_file=None, proxy=None)"
+        signature = (**options),
+        text_signature = "(*, save=None, storage_root=None, storage=None, timeout=None, deployment=None, allowed_hosts=None, allow_insecure_loopback=None, ca_file=None, proxy=None)"
     )]
-    #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python")]
+    fn from_defaults(py: Python<'_>, options: Option<&Bound<'_, PyDict>>) -> PyResult<Session> {
+        let given = common_options("Session.from_defaults", options)?;
+        let core = detached(py, || planetkey::Session::from_defaults(&given))?;
+        Ok(Session::with_recipe(core, Recipe::new(None, given, options)?))
+    }
+
+    /// Opens a session on a saved or built-in profile.
+    ///
+    /// Reads files; uses no network.
+    ///
+    /// Args:
+    ///     name: The profile's name, for example ``"planet-user"``.
+    ///     **options: The options of every constructor; see ``Session``.
+    ///
+    /// Raises:
+    ///     InvalidArgumentError: An option is wrong.
+    ///     MisconfiguredError: There is no such profile, or its files are wrong.
+    #[staticmethod]
+    #[pyo3(
+        signature = (name, **options),
+        text_signature = "(name, *, save=None, storage_root=None, storage=None, timeout=None, deployment=None, allowed_hosts=None, allow_insecure_loopback=None, ca_file=None, proxy=None)"
+    )]
+    fn from_profile(py: Python<'_>, name: &Bound<'_, PyString>, options: Option<&Bound<'_, PyDict>>) -> PyResult<Session> {
+        let given = common_options("Session.from_profile", options)?;
+        let name = text("name", name)?;
+        let core = detached(py, || planetkey::Session::from_profile(name, &given))?;
+        Ok(Session::with_recipe(core, Recipe::new(Some(name), given, options)?))
+    }
+
+    /// Opens a session on an API key.
+    ///
+    /// Args:
+    ///     key: The API key.
+    ///     transport: How the key is sent: as HTTP Basic (``"basic"``), as ``Authorization:
+    ///         api-key`` (``"header"``), or in the URL as ``api_key`` (``"query"``).
+    ///     **options: The options of every constructor; see ``Session``.
+    ///
+    /// Raises:
+    ///     InvalidArgumentError: The key or an option is wrong.
+    #[staticmethod]
+    #[pyo3(
+        signature = (key, *, transport=None, **options),
+        text_signature = "(key, *, transport='basic', save=None, storage_root=None, storage=None, timeout=None, deployment=None, allowed_hosts=None, allow_insecure_loopback=None, ca_file=None, proxy=None)"
+    )]
     fn from_api_key(
         py: Python<'_>,
         key: &Bound<'_, PyString>,
         transport: Option<&Bound<'_, PyString>>,
-        save: Option<bool>,
-        storage_root: Option<&Bound<'_, PyAny>>,
-        storage: Option<&Bound<'_, PyAny>>,
-        timeout_ms: Option<&Bound<'_, PyInt>>,
-        deployment: Option<&Bound<'_, PyAny>>,
-        allowed_hosts: Option<&Bound<'_, PyAny>>,
-        allow_insecure_loopback: Option<bool>,
-        ca_file: Option<&Bound<'_, PyAny>>,
-        proxy: Option<&Bound<'_, PyString>>,
+        options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Session> {
-        let options =
-            options!(save, storage_root, storage, timeout_ms, deployment, allowed_hosts, allow_insecure_loopback, ca_file, proxy);
+        let options = common_options("Session.from_api_key", options)?;
         let key = text("key", key)?;
         let transport = match transport {
             Some(name) => {
@@ -175,10 +185,28 @@ impl Session {
         detached(py, || planetkey::Session::from_api_key(key, transport, &options)).map(Session::from)
     }
 
-    /// Machine to machine: the client credentials grant. Uses no network until a token is needed.
+    /// Opens a session of an M2M client: the client credentials grant of OAuth.
+    ///
+    /// Uses no network until a token is needed.
+    ///
+    /// Args:
+    ///     client_id: The client's id.
+    ///     client_secret: The client's secret. It is not saved.
+    ///     scopes: The scopes to request. By default the server's.
+    ///     audience: The audience to request.
+    ///     profile: The profile whose directory the tokens are saved in. By default
+    ///         ``planet-m2m-`` and the client's id.
+    ///     **options: The options of every constructor; see ``Session``.
+    ///
+    /// Raises:
+    ///     InvalidArgumentError: An argument is wrong.
     #[staticmethod]
-    #[pyo3(signature = (client_id, client_secret, *, scopes=None, audience=None, profile=None, save=None, storage_root=None, storage=None, timeout_ms=None, deployment=None, allowed_hosts=None, allow_insecure_loopback=None, ca_file=None, proxy=None))]
-    #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python")]
+    #[pyo3(
+        signature = (
+            client_id, client_secret, *, scopes=None, audience=None, profile=None, **options
+        ),
+        text_signature = "(client_id, client_secret, *, scopes=None, audience=None, profile=None, save=None, storage_root=None, storage=None, timeout=None, deployment=None, allowed_hosts=None, allow_insecure_loopback=None, ca_file=None, proxy=None)"
+    )]
     fn from_m2m(
         py: Python<'_>,
         client_id: &Bound<'_, PyString>,
@@ -186,18 +214,9 @@ impl Session {
         scopes: Option<&Bound<'_, PyAny>>,
         audience: Option<&Bound<'_, PyString>>,
         profile: Option<&Bound<'_, PyString>>,
-        save: Option<bool>,
-        storage_root: Option<&Bound<'_, PyAny>>,
-        storage: Option<&Bound<'_, PyAny>>,
-        timeout_ms: Option<&Bound<'_, PyInt>>,
-        deployment: Option<&Bound<'_, PyAny>>,
-        allowed_hosts: Option<&Bound<'_, PyAny>>,
-        allow_insecure_loopback: Option<bool>,
-        ca_file: Option<&Bound<'_, PyAny>>,
-        proxy: Option<&Bound<'_, PyString>>,
+        options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Session> {
-        let mut options =
-            options!(save, storage_root, storage, timeout_ms, deployment, allowed_hosts, allow_insecure_loopback, ca_file, proxy);
+        let mut options = common_options("Session.from_m2m", options)?;
         options.profile = optional_text("profile", profile)?;
         let client_id = text("client_id", client_id)?;
         let client_secret = text("client_secret", client_secret)?;
@@ -208,32 +227,51 @@ impl Session {
         detached(py, || planetkey::Session::from_m2m(client_id, client_secret, &m2m, &options)).map(Session::from)
     }
 
-    /// Any registered client, by the fields of `auth_client.json`: a mapping or JSON text. Uses no network until a token is needed.
+    /// Opens a session of any registered client.
+    ///
+    /// Uses no network until a token is needed.
+    ///
+    /// Args:
+    ///     config: The fields of ``auth_client.json``, as a mapping or as JSON.
+    ///     profile: The profile whose directory the tokens are saved in.
+    ///     **options: The options of every constructor; see ``Session``.
+    ///
+    /// Raises:
+    ///     InvalidArgumentError: An argument is wrong.
+    ///     MisconfiguredError: The configuration is wrong.
     #[staticmethod]
-    #[pyo3(signature = (config, *, profile=None, save=None, storage_root=None, storage=None, timeout_ms=None, deployment=None, allowed_hosts=None, allow_insecure_loopback=None, ca_file=None, proxy=None))]
-    #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python")]
+    #[pyo3(
+        signature = (config, *, profile=None, **options),
+        text_signature = "(config, *, profile=None, save=None, storage_root=None, storage=None, timeout=None, deployment=None, allowed_hosts=None, allow_insecure_loopback=None, ca_file=None, proxy=None)"
+    )]
     fn from_client_config(
         py: Python<'_>,
         config: &Bound<'_, PyAny>,
         profile: Option<&Bound<'_, PyString>>,
-        save: Option<bool>,
-        storage_root: Option<&Bound<'_, PyAny>>,
-        storage: Option<&Bound<'_, PyAny>>,
-        timeout_ms: Option<&Bound<'_, PyInt>>,
-        deployment: Option<&Bound<'_, PyAny>>,
-        allowed_hosts: Option<&Bound<'_, PyAny>>,
-        allow_insecure_loopback: Option<bool>,
-        ca_file: Option<&Bound<'_, PyAny>>,
-        proxy: Option<&Bound<'_, PyString>>,
+        options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Session> {
-        let mut options =
-            options!(save, storage_root, storage, timeout_ms, deployment, allowed_hosts, allow_insecure_loopback, ca_file, proxy);
+        let mut options = common_options("Session.from_client_config", options)?;
         options.profile = optional_text("profile", profile)?;
         let config = json("config", config)?;
         detached(py, || planetkey::Session::from_client_config(&config, &options)).map(Session::from)
     }
 
-    /// What a request to this URL carries. Waits for the network only when no valid token is at hand.
+    /// Returns what a request to this URL carries: its headers and its URL.
+    ///
+    /// Blocks only if there is no valid token. Other threads run meanwhile, and Ctrl-C works.
+    ///
+    /// Args:
+    ///     url: The URL of the request. It may be a template with ``{z}/{x}/{y}``.
+    ///
+    /// Raises:
+    ///     InvalidArgumentError: This is not a URL.
+    ///     HostRefusedError: No credential of this session may go to this URL.
+    ///     LoginRequiredError: The user must log in.
+    ///     MisconfiguredError: The server does not accept the client or its scopes.
+    ///     UnavailableError: The server cannot be used now.
+    ///     TimeoutError: The session's timeout passed.
+    ///     ProtocolError: The server's response breaks the standard.
+    ///     StorageError: The saved session could not be read.
     fn authorize(&self, py: Python<'_>, url: &Bound<'_, PyString>) -> PyResult<Authorization> {
         let url = text("url", url)?;
         let authorization = match guarded(py, || self.core.authorize_cached(url))? {
@@ -243,35 +281,84 @@ impl Session {
         Ok(self.authorization(py, authorization))
     }
 
-    /// As ``authorize``, but never waits for the network: None where no valid token is at hand.
+    /// Does what ``authorize`` does, without blocking the event loop.
+    ///
+    /// Cancelling the task cancels the call.
+    fn authorize_async<'py>(slf: &Bound<'py, Self>, url: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
+        cached_or_in_thread(slf, "authorize_cached", "authorize", (url,))
+    }
+
+    /// Returns what ``authorize`` returns, or None if there is no valid token.
+    ///
+    /// Never blocks for the network or for another thread.
+    ///
+    /// Args:
+    ///     url: The URL of the request.
+    ///
+    /// Raises:
+    ///     InvalidArgumentError: This is not a URL.
+    ///     HostRefusedError: No credential of this session may go to this URL.
     fn authorize_cached(&self, py: Python<'_>, url: &Bound<'_, PyString>) -> PyResult<Option<Authorization>> {
         let url = text("url", url)?;
         let authorization = guarded(py, || self.core.authorize_cached(url))?;
         Ok(authorization.map(|authorization| self.authorization(py, authorization)))
     }
 
-    /// The headers of a request to this URL, a new dictionary. Waits for the network only when no valid token is at hand.
+    /// Returns the headers of a request to this URL, as a new dictionary.
+    ///
+    /// Blocks only if there is no valid token. Other threads run meanwhile, and Ctrl-C works.
+    ///
+    /// Args:
+    ///     url: The URL of the request.
+    ///
+    /// Raises:
+    ///     InvalidArgumentError: This is not a URL, or the API key travels in the URL.
+    ///     Error: As in ``authorize``.
     fn headers<'py>(&self, py: Python<'py>, url: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyDict>> {
         let url = text("url", url)?;
-        let cached = guarded(py, || {
-            self.core.with_header_cached(url, |header| {
-                self.header_values.get(py, header.source_index, header.generation, header.value)
-            })
-        })?;
-        let value = match cached {
+        let value = match self.cached_header_value(py, url)? {
             Some(value) => Some(value),
             None => self.header_value(py, &self.wait(py, |session| session.headers(url))?),
         };
         header_dict(py, value.as_ref())
     }
 
-    /// The URL with the API key as its `api_key` parameter.
+    /// Does what ``headers`` does, without blocking the event loop.
+    ///
+    /// Cancelling the task cancels the call.
+    fn headers_async<'py>(slf: &Bound<'py, Self>, url: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
+        cached_or_in_thread(slf, "_headers_cached", "headers", (url,))
+    }
+
+    /// The headers, or None if there is no valid token.
+    fn _headers_cached<'py>(&self, py: Python<'py>, url: &Bound<'py, PyString>) -> PyResult<Option<Bound<'py, PyDict>>> {
+        let value = self.cached_header_value(py, text("url", url)?)?;
+        value.map(|value| header_dict(py, Some(&value))).transpose()
+    }
+
+    /// Returns the URL with the API key as its ``api_key`` parameter.
+    ///
+    /// For tile clients that cannot set headers. Never blocks.
+    ///
+    /// Args:
+    ///     url: The URL of the request. It may be a template with ``{z}/{x}/{y}``.
+    ///
+    /// Raises:
+    ///     InvalidArgumentError: This is not a URL.
+    ///     HostRefusedError: The key must not go to this URL.
+    ///     UnsupportedError: The session has no API key.
     fn signed_url(&self, py: Python<'_>, url: &Bound<'_, PyString>) -> PyResult<String> {
         let url = text("url", url)?;
         guarded(py, || self.core.signed_url(url))
     }
 
-    /// The access token itself. Waits for the network only when no valid token is at hand.
+    /// Returns the access token itself. It is a secret.
+    ///
+    /// Blocks only if there is no valid token. Other threads run meanwhile, and Ctrl-C works.
+    ///
+    /// Raises:
+    ///     UnsupportedError: The session has API keys only.
+    ///     Error: As in ``authorize``.
     fn access_token<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyString>> {
         let token = match guarded(py, || self.core.access_token_cached())? {
             Some(token) => token,
@@ -280,18 +367,43 @@ impl Session {
         Ok(self.access_token.get(py, 0, token.generation(), &token))
     }
 
-    /// The API key itself.
+    /// Does what ``access_token`` does, without blocking the event loop.
+    ///
+    /// Cancelling the task cancels the call.
+    fn access_token_async<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        cached_or_in_thread(slf, "_access_token_cached", "access_token", ())
+    }
+
+    /// The access token, or None if there is no valid one.
+    fn _access_token_cached<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyString>>> {
+        let token = guarded(py, || self.core.access_token_cached())?;
+        Ok(token.map(|token| self.access_token.get(py, 0, token.generation(), &token)))
+    }
+
+    /// Returns the API key itself. It is a secret.
+    ///
+    /// Raises:
+    ///     UnsupportedError: The session has no API key.
     fn api_key(&self, py: Python<'_>) -> PyResult<String> {
         guarded(py, || self.core.api_key())
     }
 
-    /// An API answered 401 to this token: the next call renews it. False if the session holds another one by now.
+    /// Takes a token out of use that an API refused. The next call refreshes it.
+    ///
+    /// Args:
+    ///     access_token: The token that was refused.
+    ///
+    /// Returns:
+    ///     False if the session has another token already.
+    ///
+    /// Raises:
+    ///     UnsupportedError: The session has API keys only.
     fn invalidate(&self, py: Python<'_>, access_token: &Bound<'_, PyString>) -> PyResult<bool> {
         let access_token = text("access_token", access_token)?;
         detached(py, || self.core.invalidate(access_token))
     }
 
-    /// Whether to repeat, once, the request that an API answered so; invalidates the token if the answer says so.
+    /// Whether to repeat, once, the request that an API responded to so; invalidates the token if the response says so.
     #[pyo3(signature = (access_token, http_status, www_authenticate=None))]
     fn should_retry(
         &self,
@@ -306,140 +418,327 @@ impl Session {
         detached(py, || self.core.should_retry(access_token, http_status, www_authenticate.as_deref()))
     }
 
-    /// Renews now, and waits for it.
+    /// Refreshes the access token now.
+    ///
+    /// Blocks. Threads that call it at the same time share one request. Other threads run
+    /// meanwhile, and Ctrl-C works.
+    ///
+    /// Raises:
+    ///     UnsupportedError: The session has API keys only.
+    ///     Error: As in ``authorize``.
     fn refresh(&self, py: Python<'_>) -> PyResult<()> {
         self.wait(py, |session| session.refresh())
     }
 
-    /// Makes sure that somebody is logged in: nothing where the session is good, a renewal where that is enough, and only then a person
-    /// is asked, through `prompt`.
-    #[pyo3(signature = (*, method=None, open_browser=None, scopes=None, prompt=None, timeout_ms=None, force=None, allow_other_subject=None, page=None))]
-    #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python")]
-    fn login(
-        &self,
-        py: Python<'_>,
-        method: Option<&Bound<'_, PyString>>,
-        open_browser: Option<bool>,
-        scopes: Option<&Bound<'_, PyAny>>,
-        prompt: Option<&Bound<'_, PyAny>>,
-        timeout_ms: Option<&Bound<'_, PyInt>>,
-        force: Option<bool>,
-        allow_other_subject: Option<bool>,
-        page: Option<&Bound<'_, PyString>>,
-    ) -> PyResult<LoggedIn> {
-        let given = Given { method, open_browser, scopes, prompt, timeout_ms, force, allow_other_subject, page };
-        let options = given.read(py)?;
-        self.wait(py, |session| session.login(&options)).map(LoggedIn::from)
+    /// Does what ``refresh`` does, without blocking the event loop.
+    ///
+    /// Cancelling the task cancels the call. A refresh in progress finishes in the background.
+    fn refresh_async<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        in_thread(slf, "refresh", (), None)
     }
 
-    /// Starts a login on any device (RFC 8628): the result tells what to show, and is waited for or polled.
-    #[pyo3(signature = (*, scopes=None, prompt=None, timeout_ms=None, allow_other_subject=None))]
-    fn start_device_login(
-        &self,
-        py: Python<'_>,
-        scopes: Option<&Bound<'_, PyAny>>,
-        prompt: Option<&Bound<'_, PyAny>>,
-        timeout_ms: Option<&Bound<'_, PyInt>>,
-        allow_other_subject: Option<bool>,
-    ) -> PyResult<DeviceLogin> {
-        let options = Given { scopes, prompt, timeout_ms, allow_other_subject, ..Given::default() }.read(py)?;
+    /// Logs the user in if that is necessary.
+    ///
+    /// Does nothing if the saved session is valid, and refreshes it if that is enough. Otherwise
+    /// it prompts the user: it opens a browser if there is one, or shows a code for any device,
+    /// or asks for the address that a browser ended at. Blocks until the user has logged in;
+    /// Ctrl-C cancels.
+    ///
+    /// Args:
+    ///     method: ``"auto"``, ``"browser"``, ``"device"`` or ``"paste"``.
+    ///     open_browser: Whether to open a browser. By default if there is one.
+    ///     scopes: The scopes to request. By default those of the client.
+    ///     prompt: A callable that shows a ``Prompt`` to the user, and returns the answer if one
+    ///         is expected. It runs on the thread of this call.
+    ///     timeout: Seconds, as a number or a ``timedelta``, that the user has.
+    ///     force: Prompt the user also if the saved session is valid.
+    ///     allow_other_user: Whether a different user may replace the saved session. By default
+    ///         the prompt asks.
+    ///     page: HTML to show in the browser after the login.
+    ///
+    /// Raises:
+    ///     InvalidArgumentError: An argument is wrong.
+    ///     LoginRequiredError: A prompt is necessary, but there is none; or the code expired.
+    ///     DeniedError: The user or the server said no, or a different user logged in.
+    ///     UnsupportedError: The client cannot log in in this way.
+    ///     Error: As in ``DeviceLogin.wait`` and ``BrowserLogin.wait``.
+    #[pyo3(
+        signature = (**options),
+        text_signature = "($self, *, method=None, open_browser=None, scopes=None, prompt=None, timeout=None, force=None, allow_other_user=None, page=None)"
+    )]
+    fn login(&self, py: Python<'_>, options: Option<&Bound<'_, PyDict>>) -> PyResult<LoginResult> {
+        let allowed = ["method", "open_browser", "scopes", "prompt", "timeout", "force", "allow_other_user", "page"];
+        let options = login_options(py, "Session.login", &allowed, options)?;
+        self.wait(py, |session| session.login(&options)).map(LoginResult::from)
+    }
+
+    /// Does what ``login`` does, without blocking the event loop.
+    ///
+    /// ``prompt`` runs on another thread, so it may block. Cancelling the task cancels the login,
+    /// after ``prompt`` has returned.
+    #[pyo3(
+        signature = (**options),
+        text_signature = "($self, *, method=None, open_browser=None, scopes=None, prompt=None, timeout=None, force=None, allow_other_user=None, page=None)"
+    )]
+    fn login_async<'py>(slf: &Bound<'py, Self>, options: Option<&Bound<'py, PyDict>>) -> PyResult<Bound<'py, PyAny>> {
+        in_thread(slf, "login", (), options)
+    }
+
+    /// Starts a login with a code that the user enters on any device (RFC 8628).
+    ///
+    /// Blocks for the request of the code.
+    ///
+    /// Args:
+    ///     scopes: The scopes to request. By default those of the client.
+    ///     prompt: A callable that answers whether a different user may replace the saved session.
+    ///     timeout: Seconds, as a number or a ``timedelta``, that the user has. At most until the
+    ///         code expires.
+    ///     allow_other_user: Whether a different user may replace the saved session.
+    ///
+    /// Raises:
+    ///     UnsupportedError: The client or the server does not offer this login.
+    ///     MisconfiguredError: The server does not accept the client or its scopes.
+    ///     UnavailableError: The server cannot be used now.
+    ///     TimeoutError: The session's timeout passed.
+    ///     ProtocolError: The server's response breaks the standard.
+    #[pyo3(
+        signature = (**options),
+        text_signature = "($self, *, scopes=None, prompt=None, timeout=None, allow_other_user=None)"
+    )]
+    fn start_device_login(&self, py: Python<'_>, options: Option<&Bound<'_, PyDict>>) -> PyResult<DeviceLogin> {
+        let allowed = ["scopes", "prompt", "timeout", "allow_other_user"];
+        let options = login_options(py, "Session.start_device_login", &allowed, options)?;
         self.wait(py, |session| session.start_device_login(&options)).map(DeviceLogin::from)
     }
 
-    /// Starts a login in a browser: the result tells the address to open, and is waited for or polled. Opens no browser.
-    #[pyo3(signature = (*, scopes=None, prompt=None, timeout_ms=None, allow_other_subject=None, page=None))]
-    fn start_browser_login(
-        &self,
-        py: Python<'_>,
-        scopes: Option<&Bound<'_, PyAny>>,
-        prompt: Option<&Bound<'_, PyAny>>,
-        timeout_ms: Option<&Bound<'_, PyInt>>,
-        allow_other_subject: Option<bool>,
-        page: Option<&Bound<'_, PyString>>,
-    ) -> PyResult<BrowserLogin> {
-        let options = Given { scopes, prompt, timeout_ms, allow_other_subject, page, ..Given::default() }.read(py)?;
+    /// Does what ``start_device_login`` does, without blocking the event loop.
+    ///
+    /// Cancelling the task cancels the call.
+    #[pyo3(
+        signature = (**options),
+        text_signature = "($self, *, scopes=None, prompt=None, timeout=None, allow_other_user=None)"
+    )]
+    fn start_device_login_async<'py>(
+        slf: &Bound<'py, Self>,
+        options: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        in_thread(slf, "start_device_login", (), options)
+    }
+
+    /// Starts a login in a browser. It does not open the browser.
+    ///
+    /// Blocks for the server's metadata.
+    ///
+    /// Args:
+    ///     scopes: The scopes to request. By default those of the client.
+    ///     prompt: A callable that answers whether a different user may replace the saved session.
+    ///     timeout: Seconds, as a number or a ``timedelta``, that the user has.
+    ///     allow_other_user: Whether a different user may replace the saved session.
+    ///     page: HTML to show in the browser after the login.
+    ///
+    /// Raises:
+    ///     UnsupportedError: The client or the server does not offer this login.
+    ///     MisconfiguredError: The client has no redirect URI that this computer can serve.
+    ///     UnavailableError: The server cannot be used now, or the port is in use.
+    ///     TimeoutError: The session's timeout passed.
+    ///     ProtocolError: The server's response breaks the standard.
+    #[pyo3(
+        signature = (**options),
+        text_signature = "($self, *, scopes=None, prompt=None, timeout=None, allow_other_user=None, page=None)"
+    )]
+    fn start_browser_login(&self, py: Python<'_>, options: Option<&Bound<'_, PyDict>>) -> PyResult<BrowserLogin> {
+        let allowed = ["scopes", "prompt", "timeout", "allow_other_user", "page"];
+        let options = login_options(py, "Session.start_browser_login", &allowed, options)?;
         self.wait(py, |session| session.start_browser_login(&options)).map(BrowserLogin::from)
     }
 
-    /// Forgets the tokens, in memory and where they are kept, for every process, and gives the refresh token back to its server. A
-    /// client's configuration stays, so a machine gets new tokens with the next call. Waits for a renewal that is under way.
+    /// Does what ``start_browser_login`` does, without blocking the event loop.
+    ///
+    /// Cancelling the task cancels the call.
+    #[pyo3(
+        signature = (**options),
+        text_signature = "($self, *, scopes=None, prompt=None, timeout=None, allow_other_user=None, page=None)"
+    )]
+    fn start_browser_login_async<'py>(
+        slf: &Bound<'py, Self>,
+        options: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        in_thread(slf, "start_browser_login", (), options)
+    }
+
+    /// Deletes the tokens, in memory and where they are saved, for every process.
+    ///
+    /// It revokes the refresh token first (RFC 7009). A server that cannot be reached does not
+    /// prevent the logout; the result says so. The configuration of a client stays, so an M2M
+    /// client requests new tokens with its next call. Blocks until a refresh in progress has
+    /// finished; Ctrl-C cancels.
+    ///
+    /// Args:
+    ///     revoke: Whether to revoke the refresh token.
+    ///
+    /// Raises:
+    ///     UnsupportedError: The session has API keys only.
+    ///     TimeoutError: The session's timeout passed.
+    ///     StorageError: The tokens could not be deleted.
     #[pyo3(signature = (*, revoke=true))]
-    fn logout(&self, py: Python<'_>, revoke: bool) -> PyResult<LoggedOut> {
-        self.wait(py, |session| session.logout(revoke)).map(LoggedOut::from)
+    fn logout(&self, py: Python<'_>, revoke: bool) -> PyResult<LogoutResult> {
+        self.wait(py, |session| session.logout(revoke)).map(LogoutResult::from)
     }
 
-    /// What the server says of the person who is logged in.
+    /// Does what ``logout`` does, without blocking the event loop.
+    ///
+    /// Cancelling the task cancels the call.
+    #[pyo3(signature = (*, revoke=true))]
+    fn logout_async<'py>(slf: &Bound<'py, Self>, revoke: bool) -> PyResult<Bound<'py, PyAny>> {
+        let options = PyDict::new(slf.py());
+        options.set_item("revoke", revoke)?;
+        in_thread(slf, "logout", (), Some(&options))
+    }
+
+    /// Returns what the server says of the user (OpenID Connect Core, 5.3).
+    ///
+    /// ``sub``, and by scope the name, the e-mail address and more. Blocks; Ctrl-C cancels.
+    ///
+    /// Raises:
+    ///     UnsupportedError: The session is not a user's, or the server has no userinfo endpoint.
+    ///     LoginRequiredError: The user must log in.
+    ///     MisconfiguredError: The scope ``openid`` was not granted.
+    ///     TokenInvalidError: The response is about a different user.
+    ///     UnavailableError: The server cannot be used now.
+    ///     TimeoutError: The session's timeout passed.
+    ///     ProtocolError: The server's response breaks the standard.
     fn userinfo<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        login::userinfo(py, &self.core)
+        dict(py, self.wait(py, |session| session.userinfo())?)
     }
 
-    /// The claims of the session's ID token, verified.
+    /// Does what ``userinfo`` does, without blocking the event loop.
+    ///
+    /// Cancelling the task cancels the call.
+    fn userinfo_async<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        in_thread(slf, "userinfo", (), None)
+    }
+
+    /// Returns the claims of the session's ID token, verified with the server's keys.
+    ///
+    /// The ID token may be older than the access token, so its expiry means nothing. Blocks if
+    /// the keys are not cached; Ctrl-C cancels.
+    ///
+    /// Raises:
+    ///     UnsupportedError: The session is not a user's, or the server has no keys.
+    ///     LoginRequiredError: The user must log in.
+    ///     MisconfiguredError: The scope ``openid`` was not requested.
+    ///     TokenInvalidError: The token failed validation.
+    ///     UnavailableError: The server cannot be used now.
+    ///     TimeoutError: The session's timeout passed.
+    ///     ProtocolError: The server's response breaks the standard.
     fn id_token_claims<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        login::id_token_claims(py, &self.core)
+        dict(py, self.wait(py, |session| session.id_token_claims())?)
     }
 
-    /// What the server says of a token, the session's own by default.
+    /// Does what ``id_token_claims`` does, without blocking the event loop.
+    ///
+    /// Cancelling the task cancels the call.
+    fn id_token_claims_async<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        in_thread(slf, "id_token_claims", (), None)
+    }
+
+    /// Returns what the server says of a token (RFC 7662).
+    ///
+    /// Blocks; Ctrl-C cancels.
+    ///
+    /// Args:
+    ///     token: The token. By default the session's access token.
+    ///
+    /// Returns:
+    ///     A dictionary with ``active``, and for an active token its scope, expiry and more.
+    ///
+    /// Raises:
+    ///     InvalidArgumentError: The token is empty.
+    ///     UnsupportedError: The session has API keys only, or the server has no introspection.
+    ///     MisconfiguredError: The server does not let this client introspect.
+    ///     UnavailableError: The server cannot be used now.
+    ///     TimeoutError: The session's timeout passed.
+    ///     ProtocolError: The server's response breaks the standard.
     #[pyo3(signature = (token=None))]
     fn introspect<'py>(&self, py: Python<'py>, token: Option<&Bound<'py, PyString>>) -> PyResult<Bound<'py, PyDict>> {
-        login::introspect(py, &self.core, token)
+        let token = optional_text("token", token)?;
+        dict(py, self.wait(py, |session| session.introspect(token.as_deref()))?)
     }
 
-    /// What this session is. Uses no network and holds no secret.
+    /// Does what ``introspect`` does, without blocking the event loop.
+    ///
+    /// Cancelling the task cancels the call.
+    #[pyo3(signature = (token=None))]
+    fn introspect_async<'py>(slf: &Bound<'py, Self>, token: Option<&Bound<'py, PyString>>) -> PyResult<Bound<'py, PyAny>> {
+        in_thread(slf, "introspect", (token,), None)
+    }
+
+    /// Returns what this session is, without a secret. Reads files; uses no network.
     fn status(&self, py: Python<'_>) -> PyResult<SessionStatus> {
         detached(py, || Ok(self.core.status())).map(SessionStatus::from)
     }
 
-    /// Whether some source can serve requests without anybody logging in.
+    /// Returns whether the session can authorize a request without a login.
+    ///
+    /// Reads files; uses no network.
     fn is_initialized(&self, py: Python<'_>) -> PyResult<bool> {
         detached(py, || Ok(self.core.is_initialized()))
     }
 
-    /// The same session with another total deadline for calls through the new handle.
-    fn with_timeout_ms(&self, timeout_ms: &Bound<'_, PyInt>) -> PyResult<Session> {
-        let timeout_ms: u64 = integer("timeout_ms", timeout_ms)?;
+    /// Returns the same session with another timeout.
+    ///
+    /// Both share their tokens.
+    ///
+    /// Args:
+    ///     timeout: Seconds, as a number or a ``timedelta``, within which every call through the
+    ///         new handle ends. At most a day.
+    ///
+    /// Raises:
+    ///     InvalidArgumentError: ``timeout`` is negative, not a number or too large.
+    fn with_timeout(&self, timeout: &Bound<'_, PyAny>) -> PyResult<Session> {
+        let timeout_ms = milliseconds("timeout", timeout)?;
         let core = self.core.with_timeout_ms(timeout_ms);
-        Ok(Session { recipe: self.recipe.clone(), timeout_ms: Some(timeout_ms), ..Session::from(core) })
+        let recipe = self.recipe.clone();
+        Ok(Session { recipe, timeout_ms: Some(timeout_ms), ..Session::from(core) })
     }
 
-    /// The same session, whose calls through the new handle wait until this cancellation at most: for the adapters of event loops.
-    fn _until(&self, cancellation: &Bound<'_, Cancellation>) -> Session {
-        Session {
-            recipe: self.recipe.clone(),
-            timeout_ms: self.timeout_ms,
-            is_cancelled: Some(cancellation.get().flag()),
-            ..Session::from(self.core.clone())
-        }
-    }
-
-    /// Puts the credential on a request of ``requests``, which repeats it once if an API refuses the token.
+    /// Authorizes a request of ``requests`` or ``httpx``.
+    ///
+    /// Those packages call it if the session is their ``auth``. A request of ``requests`` is
+    /// repeated once if an API refuses the token.
     #[pyo3(signature = (request, /))]
     fn __call__<'py>(slf: &Bound<'py, Self>, request: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         adapters::call(slf, request)
     }
 
-    /// What ``httpx`` may read: the body of a request is not needed.
+    /// For ``httpx``: the session does not need the body of a request.
     #[classattr]
     fn requires_request_body() -> bool {
         false
     }
 
-    /// What ``httpx`` may read: the body of a response is not needed.
+    /// For ``httpx``: the session does not need the body of a response.
     #[classattr]
     fn requires_response_body() -> bool {
         false
     }
 
-    /// The same as ``sync_auth_flow``, for classes that combine several ``auth`` objects of ``httpx``. It blocks while it waits for a token.
+    /// Does what ``sync_auth_flow`` does.
+    ///
+    /// For classes that combine several ``auth`` objects of ``httpx``. Blocks if there is no valid
+    /// token.
     fn auth_flow<'py>(slf: &Bound<'py, Self>, request: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         adapters::sync_auth_flow(slf, request)
     }
 
-    /// What ``httpx.Client`` calls: the credential for one request, and the request once more if an API refuses the token.
+    /// Authorizes a request of ``httpx.Client``, and repeats it once if an API refuses the token.
+    ///
+    /// Blocks if there is no valid token.
     fn sync_auth_flow<'py>(slf: &Bound<'py, Self>, request: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         adapters::sync_auth_flow(slf, request)
     }
 
-    /// What ``httpx.AsyncClient`` calls. It never blocks the event loop: a thread waits for a token.
+    /// Does what ``sync_auth_flow`` does for ``httpx.AsyncClient``, without blocking the event loop.
     fn async_auth_flow<'py>(slf: &Bound<'py, Self>, request: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         adapters::async_auth_flow(slf, request)
     }
@@ -457,9 +756,11 @@ impl Session {
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         let status = detached(py, || Ok(self.core.status()))?;
         let sources: Vec<_> = status.sources().iter().map(|source| source.source.as_str()).collect();
-        Ok(planetkey::text::printable(&format!("<planetkey.Session on {}: {}>", status.deployment(), sources.join(", "))))
+        let shown = format!("<planetkey.Session on {}: {}>", status.deployment(), sources.join(", "));
+        Ok(planetkey::text::printable(&shown))
     }
 
+    /// Returns the session itself.
     fn __copy__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
         slf
     }

@@ -1,11 +1,11 @@
-//! What a session is, without a secret.
+//! The status of a session, without a secret.
 
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDateTime, PyTuple, PyTzInfo};
 
-/// An aware `datetime` for Unix seconds. What lies outside the years that Python knows becomes the first or last moment
-/// of them, so that an absurd expiry is no error.
+/// An aware `datetime` for Unix seconds. A time outside the years of Python becomes the first or the
+/// last one of them, so that an absurd expiry is no error.
 pub(crate) fn moment<'py>(py: Python<'py>, unix_seconds: Option<i64>) -> PyResult<Option<Bound<'py, PyAny>>> {
     /// 0001-01-01T00:00:00Z
     const FIRST: i64 = -62_135_596_800;
@@ -29,61 +29,61 @@ pub(crate) struct SourceStatus {
 
 #[pymethods]
 impl SourceStatus {
-    /// `"api_key"` or `"access_token"`.
+    /// The kind of credential: ``"api_key"`` or ``"access_token"``.
     #[getter]
     fn kind(&self) -> &str {
         self.core.kind
     }
 
-    /// Where it comes from.
+    /// Where it comes from, for example a variable or a profile.
     #[getter]
     fn source(&self) -> &str {
         &self.core.source
     }
 
-    /// The profile, if it is one.
+    /// The profile, if it comes from one.
     #[getter]
     fn profile(&self) -> Option<&str> {
         self.core.profile.as_deref()
     }
 
-    /// The `client_type` of the client configuration.
+    /// The ``client_type`` of the client configuration.
     #[getter]
     fn client_type(&self) -> &str {
         self.core.client_type
     }
 
-    /// The OAuth client.
+    /// The id of the OAuth client.
     #[getter]
     fn client_id(&self) -> Option<&str> {
         self.core.client_id.as_deref()
     }
 
-    /// The authorization server.
+    /// The issuer: the authorization server.
     #[getter]
     fn issuer(&self) -> Option<&str> {
         self.core.issuer.as_deref()
     }
 
-    /// The scopes asked for, or granted once there is a token.
+    /// The scopes: those to request, or those granted once there is a token.
     #[getter]
     fn scopes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         PyTuple::new(py, &self.core.scopes)
     }
 
-    /// When the cached credential expires, if it does and says so.
+    /// When the cached token expires. None if that is unknown.
     #[getter]
     fn expires_at<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         moment(py, self.core.expires_at)
     }
 
-    /// Whether it can serve requests without anybody logging in.
+    /// Whether it can authorize a request without a login.
     #[getter]
     fn initialized(&self) -> bool {
         self.core.initialized
     }
 
-    /// Whether a valid token is at hand.
+    /// Whether a valid token is cached.
     #[getter]
     fn token_cached(&self) -> bool {
         self.core.token_cached
@@ -95,19 +95,19 @@ impl SourceStatus {
         PyTuple::new(py, &self.core.hosts)
     }
 
-    /// `"bearer"`, `"basic"`, `"header"` or `"query"`.
+    /// How it is sent: ``"bearer"``, ``"basic"``, ``"header"`` or ``"query"``.
     #[getter]
     fn transport(&self) -> &str {
         self.core.transport
     }
 
-    /// The file that its tokens are kept in; `None` for an API key and for tokens that are kept elsewhere.
+    /// The file that its tokens are saved in. None for an API key and for other storage.
     #[getter]
     fn file(&self) -> Option<&str> {
         self.core.file.as_deref()
     }
 
-    /// It never changes, so a copy is the object itself.
+    /// Returns the object itself, because it never changes.
     fn __copy__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
         slf
     }
@@ -121,7 +121,7 @@ impl SourceStatus {
     }
 }
 
-/// What a request to one host carries.
+/// Which credential a request to one host carries.
 #[pyclass(frozen, module = "planetkey")]
 pub(crate) struct HostStatus {
     core: planetkey::HostStatus,
@@ -129,25 +129,25 @@ pub(crate) struct HostStatus {
 
 #[pymethods]
 impl HostStatus {
-    /// The host, with its port where it is this machine.
+    /// The host, with its port if it is this computer.
     #[getter]
     fn host(&self) -> &str {
         &self.core.host
     }
 
-    /// Which of the sources, in their order.
+    /// The index of the source in ``SessionStatus.sources``.
     #[getter]
     fn source_index(&self) -> usize {
         self.core.source_index
     }
 
-    /// Whether Planet lists that credential at this host as under development.
+    /// Whether Planet lists this combination of credential and host as under development.
     #[getter]
     fn under_development(&self) -> bool {
         self.core.under_development
     }
 
-    /// It never changes, so a copy is the object itself.
+    /// Returns the object itself, because it never changes.
     fn __copy__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
         slf
     }
@@ -161,7 +161,9 @@ impl HostStatus {
     }
 }
 
-/// What a session is, without a secret; the first source's attributes stand here too.
+/// The status of a session, without a secret.
+///
+/// The attributes of the first source are attributes of the status too.
 #[pyclass(frozen, module = "planetkey")]
 pub(crate) struct SessionStatus {
     core: planetkey::SessionStatus,
@@ -175,7 +177,7 @@ impl From<planetkey::SessionStatus> for SessionStatus {
 
 #[pymethods]
 impl SessionStatus {
-    /// Every source, in the order in which a URL picks one.
+    /// All credential sources. A URL gets the first one that its host accepts.
     #[getter]
     fn sources<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         let sources = self.core.sources().iter().map(|source| SourceStatus { core: source.clone() });
@@ -183,7 +185,7 @@ impl SessionStatus {
         PyTuple::new(py, sources)
     }
 
-    /// What a request to each host of the sources carries.
+    /// Which credential a request to each host carries.
     #[getter]
     fn hosts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         let hosts = self.core.hosts().iter().map(|host| Py::new(py, HostStatus { core: host.clone() }));
@@ -196,19 +198,19 @@ impl SessionStatus {
         self.core.deployment()
     }
 
-    /// What was passed over, and why.
+    /// Messages about sources that are not used, and about tokens that could not be saved.
     #[getter]
     fn notes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         PyTuple::new(py, self.core.notes())
     }
 
-    /// Whether some source can serve requests without anybody logging in.
+    /// Whether the session can authorize a request without a login.
     #[getter]
     fn initialized(&self) -> bool {
         self.core.is_initialized()
     }
 
-    /// `"api_key"` or `"access_token"`, of the first source.
+    /// The kind of the first source: ``"api_key"`` or ``"access_token"``.
     #[getter]
     fn kind(&self) -> Option<&str> {
         self.core.kind()
@@ -238,24 +240,24 @@ impl SessionStatus {
         PyTuple::new(py, self.core.scopes())
     }
 
-    /// When the first source's cached credential expires.
+    /// When the cached token of the first source expires.
     #[getter]
     fn expires_at<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         moment(py, self.core.expires_at())
     }
 
-    /// The file that the first source's tokens are kept in.
+    /// The file that the tokens of the first source are saved in.
     #[getter]
     fn file(&self) -> Option<&str> {
         self.core.sources().first().and_then(|source| source.file.as_deref())
     }
 
-    /// Everything as a dictionary that can be written as JSON; times are Unix seconds in it.
+    /// Returns the whole status as a dictionary for JSON. Its times are Unix seconds.
     fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         py.import(intern!(py, "json"))?.call_method1(intern!(py, "loads"), (self.core.to_json().to_string(),))
     }
 
-    /// It never changes, so a copy is the object itself.
+    /// Returns the object itself, because it never changes.
     fn __copy__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
         slf
     }

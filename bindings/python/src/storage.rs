@@ -1,4 +1,4 @@
-//! A Python object that keeps tokens.
+//! A Python object that saves tokens.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -13,23 +13,24 @@ use pyo3::types::{PyBool, PyString};
 
 use crate::interpreter::{call_method, visit};
 
-/// The binding's own records are for the same logger as the core's.
+/// Records of the binding go to the same logger as those of the core.
 const LOG_TARGET: &str = "planetkey::python";
 
-/// A recursion without an end has a thousand.
+/// An endless recursion has a thousand frames.
 const MAX_FRAMES: usize = 20;
 
 thread_local! {
-    /// What the caller must get of what the application's own code raised on this thread: Ctrl-C in a storage, anything in a prompt.
+    /// The exception of the application's code on this thread that the caller must get:
+    /// `KeyboardInterrupt` in a storage, any exception in a prompt.
     static RAISED: RefCell<Option<PyErr>> = const { RefCell::new(None) };
 }
 
-/// Keeps an exception for the caller who waits on this thread.
+/// Saves an exception for the caller that is blocked on this thread.
 pub(crate) fn keep_raised(error: PyErr) {
     RAISED.set(Some(error));
 }
 
-/// What must not be lost of what the application's own code raised on this thread.
+/// Removes and returns the exception that was saved on this thread.
 pub(crate) fn take_raised() -> Option<PyErr> {
     RAISED.take()
 }
@@ -45,19 +46,19 @@ impl PythonStorage {
         let has = |name: &str| Ok::<_, PyErr>(object.getattr_opt(name)?.is_some_and(|method| method.is_callable()));
         for name in ["load", "save"] {
             if !has(name)? {
-                return Err(PyTypeError::new_err(format!("storage has no method {name}: see planetkey.TokenStorage")));
+                return Err(PyTypeError::new_err(format!("storage has no method {name}; see planetkey.TokenStorage")));
             }
         }
         let has_lock = has("lock")?;
         if has_lock != has("unlock")? {
             return Err(PyTypeError::new_err(
-                "storage has one of the methods lock and unlock without the other: see planetkey.LockingTokenStorage",
+                "storage has only one of the methods lock and unlock; see planetkey.LockingTokenStorage",
             ));
         }
         Ok(PythonStorage { object: object.clone().unbind(), has_lock })
     }
 
-    /// Calls a method of the object on this thread, and reads what it gives.
+    /// Calls a method of the object on this thread, and reads its result.
     fn call<T>(
         &self,
         method: &str,
@@ -68,7 +69,7 @@ impl PythonStorage {
             Ok(given) => read(&given),
             Err(error) => Err(failure(py, method, error)),
         });
-        called.unwrap_or_else(|| Err(failed(&format!("its {method} cannot be called while the interpreter ends"))))
+        called.unwrap_or_else(|| Err(failed(&format!("its {method} cannot be called while the interpreter is shutting down"))))
     }
 }
 
@@ -76,7 +77,7 @@ impl StorageCallbacks for PythonStorage {
     fn load(&self) -> planetkey::Result<Option<Secret>> {
         self.call("load", (), |kept| match kept.cast::<PyString>().map(|kept| kept.to_str()) {
             Ok(Ok(kept)) => Ok(Some(Secret::from(kept))),
-            Ok(Err(_)) => Err(failed("its load gave a string with a lone surrogate, which is no character")),
+            Ok(Err(_)) => Err(failed("its load returned a string with a lone surrogate")),
             Err(_) if kept.is_none() => Ok(None),
             Err(_) => Err(wrong("load", kept, "the text that was saved last, or None")),
         })
@@ -110,14 +111,15 @@ fn failed(why: &str) -> Error {
 }
 
 fn wrong(method: &str, value: &Bound<'_, PyAny>, expected: &str) -> Error {
-    failed(&format!("its {method} gave {}, not {expected}", class_name(value)))
+    failed(&format!("its {method} returned {}, not {expected}", class_name(value)))
 }
 
 fn class_name(value: &Bound<'_, PyAny>) -> String {
-    value.get_type().name().map_or_else(|_| "something".to_owned(), |name| name.to_string())
+    value.get_type().name().map_or_else(|_| "an object".to_owned(), |name| name.to_string())
 }
 
-/// The failure of a method, by the exception's class and place. Its text may hold what was to be kept, so it is not shown.
+/// The failure of a method, with the class of the exception. The exception's text may contain the
+/// tokens, so it is not shown.
 fn failure(py: Python<'_>, method: &str, error: PyErr) -> Error {
     let class = class_name(error.value(py).as_any());
     let place = error.traceback(py).and_then(|traceback| place(traceback.into_any()).ok()).unwrap_or_default();

@@ -1,11 +1,11 @@
-//! The Python string of a credential, made once per generation instead of once per call.
+//! The Python string of a credential, created once for each token instead of for each call.
 
 use std::sync::Mutex;
 
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-/// More sources than any session has; those beyond are simply not cached.
+/// More sources than sessions have. Others are not cached.
 const MAXIMUM_SLOTS: usize = 16;
 
 struct Entry {
@@ -13,8 +13,8 @@ struct Entry {
     text: Py<PyString>,
 }
 
-/// One string for each source of a session. The lock is only ever tried, so nobody waits for it: not a thread
-/// without the GIL, and not a child forked while another thread held it.
+/// One string for each source of a session. No thread blocks on the lock, also not in a child that
+/// was forked while another thread held it.
 pub(crate) struct TextCache(Mutex<Vec<Option<Entry>>>);
 
 impl TextCache {
@@ -22,7 +22,7 @@ impl TextCache {
         TextCache(Mutex::new(Vec::new()))
     }
 
-    /// `text` as a Python string; within one generation of a source `text` must not change.
+    /// `text` as a Python string. It must be the same for the same source and generation.
     pub(crate) fn get<'py>(&self, py: Python<'py>, source_index: usize, generation: u64, text: &str) -> Bound<'py, PyString> {
         if let Ok(slots) = self.0.try_lock()
             && let Some(Some(entry)) = slots.get(source_index)
@@ -36,7 +36,7 @@ impl TextCache {
     }
 
     fn put(&self, source_index: usize, entry: Entry) {
-        // What is replaced is dropped after the lock.
+        // The old string is dropped after the lock is released.
         let mut replaced = None;
         if source_index < MAXIMUM_SLOTS
             && let Ok(mut slots) = self.0.try_lock()

@@ -57,7 +57,11 @@ class Simulator(simulator.Simulator):
     def m2m(self, **options: Any) -> planetkey.Session:  # noqa: ANN401
         """A new session of the simulator's M2M client."""
         return planetkey.Session.from_m2m(
-            self.client_id, self.client_secret, deployment=self.deployment, allow_insecure_loopback=True, **options
+            self.client_id,
+            self.client_secret,
+            deployment=self.deployment,
+            allow_insecure_loopback=True,
+            **options,
         )
 
     def user(self, **options: Any) -> planetkey.Session:  # noqa: ANN401
@@ -87,12 +91,17 @@ class Simulator(simulator.Simulator):
         )
 
     def python(self, script: str, *, real_names: bool = False) -> "subprocess.Popen[str]":
-        """Starts a Python process that runs a script; `from_defaults` finds the simulator, or Planet's own host names
-        lead to it. It can import the modules of these tests.
+        """Starts a Python process that runs a script.
+
+        `from_defaults` finds the simulator, or with `real_names` Planet's own host names lead to
+        it. The script can import the modules of these tests.
         """
         environment = self.environment() | {"PYTHONPATH": os.pathsep.join(MODULES)}
         if real_names:
-            del environment["PLANETKEY_DEPLOYMENT"], environment["PLANETKEY_ALLOW_INSECURE_LOOPBACK"]
+            del (
+                environment["PLANETKEY_DEPLOYMENT"],
+                environment["PLANETKEY_ALLOW_INSECURE_LOOPBACK"],
+            )
             environment |= {
                 "HTTPS_PROXY": self.proxy,
                 "SSL_CERT_FILE": str(self.ca),

@@ -1,7 +1,11 @@
-"""Whatever is passed in, the answer is an exception: never a crash, and never a secret in the message."""
+"""Bad input raises an exception: it never crashes, and the message contains no secret."""
 
+import inspect
+import math
 import sys
 from collections.abc import Callable
+from datetime import timedelta
+from fractions import Fraction
 from typing import Any
 
 import planetkey
@@ -58,7 +62,9 @@ PATHS = {"deployment", "ca_file"}
 
 
 @pytest.mark.parametrize("name", TEXT_CALLS)
-@pytest.mark.parametrize("wrong", [None, 1, 1.5, b"bytes", object(), ["list"]], ids=lambda wrong: type(wrong).__name__)
+@pytest.mark.parametrize(
+    "wrong", [None, 1, 1.5, b"bytes", object(), ["list"]], ids=lambda wrong: type(wrong).__name__
+)
 def test_wrong_types(name: str, wrong: object) -> None:
     expected: type[Exception] = TypeError
     if isinstance(wrong, bytes) and name == "storage_root":
@@ -70,7 +76,7 @@ def test_wrong_types(name: str, wrong: object) -> None:
     if wrong is None and name in OPTIONAL:
         if name == "should_retry.www_authenticate":
             # Left out, but there is no token to retry with.
-            expected = planetkey.Unsupported
+            expected = planetkey.UnsupportedError
         else:
             assert TEXT_CALLS[name](None)
             return
@@ -80,7 +86,7 @@ def test_wrong_types(name: str, wrong: object) -> None:
 
 @pytest.mark.parametrize("name", TEXT_CALLS)
 def test_lone_surrogates(name: str) -> None:
-    with pytest.raises(planetkey.InvalidArgument, match="surrogate") as caught:
+    with pytest.raises(planetkey.InvalidArgumentError, match="surrogate") as caught:
         TEXT_CALLS[name]("SECRET\ud800")
     assert "SECRET" not in str(caught.value)
     assert caught.value.__cause__ is None
@@ -88,21 +94,25 @@ def test_lone_surrogates(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TEXT_CALLS)
-@pytest.mark.parametrize("text", ["\0", "PLAK\0KEY", "\r\n", "", "\u202e", "x" * 10_000_000], ids=ascii)
+@pytest.mark.parametrize(
+    "text", ["\0", "PLAK\0KEY", "\r\n", "", "\u202e", "x" * 10_000_000], ids=ascii
+)
 def test_odd_text_is_a_value_or_a_status(name: str, text: str) -> None:
     try:
         TEXT_CALLS[name](text)
     except planetkey.Error as error:
-        assert not isinstance(error, planetkey.Internal)  # noqa: PT017
+        assert not isinstance(error, planetkey.InternalError)  # noqa: PT017
         assert len(str(error)) < 2000  # noqa: PT017
         assert "\n" not in str(error)  # noqa: PT017
 
 
 @pytest.mark.parametrize(
-    "wrong", ["", " ", "a:b", "key\n", "key\r\nX-Injected: 1", "key\0", "k" * 1_000_000, "key\x7f"], ids=ascii
+    "wrong",
+    ["", " ", "a:b", "key\n", "key\r\nX-Injected: 1", "key\0", "k" * 1_000_000, "key\x7f"],
+    ids=ascii,
 )
 def test_api_keys_that_are_none(wrong: str) -> None:
-    with pytest.raises(planetkey.InvalidArgument) as caught:
+    with pytest.raises(planetkey.InvalidArgumentError) as caught:
         Session.from_api_key(wrong)
     assert "k" * 5 not in str(caught.value)
 
@@ -123,7 +133,7 @@ def test_api_keys_that_are_none(wrong: str) -> None:
     ids=lambda url: ascii(url[:40]),
 )
 def test_what_is_no_url(url: str) -> None:
-    with pytest.raises(planetkey.InvalidArgument):
+    with pytest.raises(planetkey.InvalidArgumentError):
         key().headers(url)
 
 
@@ -161,12 +171,17 @@ def test_what_is_no_url(url: str) -> None:
 def test_hosts_that_get_no_credential(url: str) -> None:
     session = key()
     for call in (session.headers, session.authorize, session.signed_url):
-        with pytest.raises(planetkey.HostRefused):
+        with pytest.raises(planetkey.HostRefusedError):
             call(url)
 
 
 @pytest.mark.parametrize(
-    "url", ["https://api.planet.com/data", "https://API.Planet.COM/data", "https://api.planet.com:443/data"]
+    "url",
+    [
+        "https://api.planet.com/data",
+        "https://API.Planet.COM/data",
+        "https://api.planet.com:443/data",
+    ],
 )
 def test_hosts_in_their_literal_forms(url: str) -> None:
     assert key().headers(url)
@@ -174,26 +189,84 @@ def test_hosts_in_their_literal_forms(url: str) -> None:
 
 @pytest.mark.parametrize("number", [-1, 2**63, 2**64, 2**100, -(2**100)])
 def test_numbers_out_of_range(number: int) -> None:
-    with pytest.raises(planetkey.InvalidArgument):
+    with pytest.raises(planetkey.InvalidArgumentError):
         key().should_retry("token", number)
     if number < 0 or number >= 2**64:
-        with pytest.raises(planetkey.InvalidArgument):
-            Session.from_api_key("PLAK0", timeout_ms=number)
-        with pytest.raises(planetkey.InvalidArgument):
-            key().with_timeout_ms(number)
+        with pytest.raises(planetkey.InvalidArgumentError):
+            Session.from_api_key("PLAK0", timeout=number)
+        with pytest.raises(planetkey.InvalidArgumentError):
+            key().with_timeout(number)
 
 
-def test_a_deadline_of_nothing() -> None:
-    with pytest.raises(planetkey.InvalidArgument):
-        Session.from_api_key("PLAK0", timeout_ms=0)
+@pytest.mark.parametrize("zero", [0, 0.0, timedelta()])
+def test_a_deadline_of_nothing(zero: float | timedelta) -> None:
+    with pytest.raises(planetkey.InvalidArgumentError):
+        Session.from_api_key("PLAK0", timeout=zero)
+
+
+def with_every_timeout(call: Callable[[Callable[[Any], object]], None]) -> None:
+    """Checks everything that takes a timeout, without a server."""
+    call(lambda timeout: Session.from_api_key("PLAK0", timeout=timeout))
+    call(lambda timeout: Session.from_defaults(timeout=timeout))
+    call(lambda timeout: key().with_timeout(timeout))
+    call(lambda timeout: key().login(timeout=timeout))
+    call(lambda timeout: Session.from_profile("planet-user").start_device_login(timeout=timeout))
+    call(lambda timeout: Session.from_profile("planet-user").start_browser_login(timeout=timeout))
+    call(lambda timeout: planetkey.settle(timeout))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (math.nan, "timeout must be a number of seconds, not NaN"),
+        (-1, "timeout must not be negative: -1"),
+        (-0.5, "timeout must not be negative: -0.5"),
+        (timedelta(seconds=-1), "timeout must not be negative: -1"),
+        (math.inf, "timeout is too large"),
+        (1e300, "timeout is too large"),
+        (2**64, "timeout is too large"),
+        (10**400, "timeout is too large"),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_timeouts_that_are_none(wrong: Any, says: str) -> None:  # noqa: ANN401
+    def check(call: Callable[[Any], object]) -> None:
+        with pytest.raises(planetkey.InvalidArgumentError) as caught:
+            call(wrong)
+        assert caught.value.message == says
+
+    with_every_timeout(check)
+
+
+@pytest.mark.parametrize("wrong", [True, "30", b"30", object(), [1]], ids=repr)
+def test_timeouts_of_wrong_types(wrong: Any) -> None:  # noqa: ANN401
+    name = type(wrong).__name__
+
+    def check(call: Callable[[Any], object]) -> None:
+        with pytest.raises(TypeError) as caught:
+            call(wrong)
+        expected = f"timeout must be a number of seconds or a datetime.timedelta, not {name}"
+        assert str(caught.value) == expected
+
+    with_every_timeout(check)
+
+
+@pytest.mark.parametrize(
+    "timeout", [30, 30.0, 0.001, 0.0001, timedelta(seconds=30), timedelta(hours=24), Fraction(1, 3)]
+)
+def test_timeouts_in_seconds(timeout: Any) -> None:  # noqa: ANN401
+    assert Session.from_api_key("PLAK0", timeout=timeout).api_key() == "PLAK0"
+    assert key().with_timeout(timeout)
+    assert planetkey.settle(timeout)
+
+
+def test_a_timeout_of_more_than_a_day() -> None:
+    with pytest.raises(planetkey.InvalidArgumentError, match="day"):
+        Session.from_api_key("PLAK0", timeout=timedelta(hours=24, seconds=1))
 
 
 @pytest.mark.parametrize("wrong", ["30", 1.5, object()])
 def test_numbers_of_wrong_types(wrong: Any) -> None:  # noqa: ANN401
-    with pytest.raises(TypeError):
-        Session.from_api_key("PLAK0", timeout_ms=wrong)
-    with pytest.raises(TypeError):
-        key().with_timeout_ms(wrong)
     with pytest.raises(TypeError):
         key().should_retry("token", wrong)
 
@@ -204,17 +277,34 @@ def test_save_is_a_bool(wrong: Any) -> None:  # noqa: ANN401
         Session.from_api_key("PLAK0", save=wrong)
 
 
-def test_settle_takes_milliseconds() -> None:
+def test_settle_takes_seconds() -> None:
     assert planetkey.settle()
     assert planetkey.settle(0)
-    with pytest.raises(planetkey.InvalidArgument):
-        planetkey.settle(-1)
-    wrong: Any = 1.5
-    with pytest.raises(TypeError):
-        planetkey.settle(wrong)
+    assert planetkey.settle(timeout=0.5)
+    assert inspect.signature(planetkey.settle).parameters["timeout"].default == 5.0
 
 
-@pytest.mark.parametrize("constructor", [Session.from_defaults, lambda **o: Session.from_api_key("PLAK0", **o)])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda **o: Session.from_defaults(**o),
+        lambda **o: Session.from_profile("planet-user", **o),
+        lambda **o: Session.from_api_key("PLAK0", **o),
+        lambda **o: Session.from_m2m("client", "secret", **o),
+        lambda **o: Session.from_client_config({}, **o),
+        lambda **o: key().login(**o),
+        lambda **o: key().start_device_login(**o),
+        lambda **o: key().start_browser_login(**o),
+    ],
+)
+def test_an_unknown_option_is_named(call: Any) -> None:  # noqa: ANN401
+    with pytest.raises(TypeError, match=r"\(\) got an unexpected keyword argument 'timeout_ms'"):
+        call(timeout_ms=1)
+
+
+@pytest.mark.parametrize(
+    "constructor", [Session.from_defaults, lambda **o: Session.from_api_key("PLAK0", **o)]
+)
 def test_profile_is_for_clients_without_one(constructor: Any) -> None:  # noqa: ANN401
     with pytest.raises(TypeError):
         constructor(profile="work")
@@ -239,7 +329,7 @@ def test_an_iterable_that_fails() -> None:
 def test_a_path_that_is_not_utf_8() -> None:
     if sys.platform == "win32":
         pytest.skip("paths are Unicode there")
-    with pytest.raises(planetkey.InvalidArgument, match="ca_file"):
+    with pytest.raises(planetkey.InvalidArgumentError, match="ca_file"):
         Session.from_api_key("PLAK0", ca_file="\udcff")
 
 
@@ -247,16 +337,16 @@ def test_mappings_that_are_no_json() -> None:
     circle: dict[str, object] = {}
     circle["circle"] = circle
     for wrong in (circle, {"scopes": float("nan")}):
-        with pytest.raises(planetkey.InvalidArgument):
+        with pytest.raises(planetkey.InvalidArgumentError):
             Session.from_client_config(wrong)
-        with pytest.raises(planetkey.InvalidArgument):
+        with pytest.raises(planetkey.InvalidArgumentError):
             Session.from_api_key("PLAK0", deployment=wrong)
     with pytest.raises(TypeError):
         Session.from_client_config({"client_secret": object()})
 
 
 def test_offline_access_is_refused_before_any_request() -> None:
-    with pytest.raises(planetkey.InvalidArgument, match="offline_access"):
+    with pytest.raises(planetkey.InvalidArgumentError, match="offline_access"):
         Session.from_m2m("client", "secret", scopes=["offline_access"])
 
 
@@ -265,4 +355,4 @@ def test_options_are_keyword_only() -> None:
     with pytest.raises(TypeError):
         misused("PLAK0", "header")
     with pytest.raises(TypeError):
-        misused("PLAK0", timeout=1)
+        misused("PLAK0", timeout_ms=1)

@@ -11,7 +11,7 @@ METHODS = ["spawn"] if sys.platform == "win32" else ["fork", "forkserver", "spaw
 # What is registered last runs first: by then the interpreter ends.
 USER = """
 import atexit, sys, threading, planetkey
-session = planetkey.Session.from_profile("planet-user", allow_insecure_loopback=True, timeout_ms=600_000)
+session = planetkey.Session.from_profile("planet-user", allow_insecure_loopback=True, timeout=600)
 atexit.register(print, "ending", flush=True)
 """
 
@@ -27,7 +27,10 @@ def kept_alive(simulator: Simulator, refresh_token: str) -> None:
 def test_f107_the_end_waits_for_a_renewal(simulator: Simulator) -> None:
     answer = simulator.saved_login(age=4000)
     simulator.script("user.token", {"hold": "gate"})
-    script = USER + "threading.Thread(target=session.access_token, daemon=True).start(); sys.stdin.readline()"
+    script = (
+        USER
+        + "threading.Thread(target=session.access_token, daemon=True).start(); sys.stdin.readline()"
+    )
     process = simulator.python(script)
     simulator.wait_held("gate")
     tell(process, "end")
@@ -54,7 +57,10 @@ def test_f107_the_end_does_not_wait_for_ever(simulator: Simulator) -> None:
     simulator.saved_login(age=4000)
     before = token_file(USER_PROFILE).read_text(encoding="utf-8")
     simulator.script("user.token", {"hold": "never"})
-    script = USER + "threading.Thread(target=session.access_token, daemon=True).start(); sys.stdin.readline()"
+    script = (
+        USER
+        + "threading.Thread(target=session.access_token, daemon=True).start(); sys.stdin.readline()"
+    )
     process = simulator.python(script)
     simulator.wait_held("never")
     tell(process, "end")
@@ -68,7 +74,7 @@ def test_f107_a_machines_renewal_is_not_waited_for(simulator: Simulator) -> None
     simulator.script("m2m.token", {"hold": "never"})
     script = """
 import planetkey, sys, threading
-session = planetkey.Session.from_defaults(timeout_ms=600_000)
+session = planetkey.Session.from_defaults(timeout=600)
 threading.Thread(target=session.access_token, daemon=True).start()
 sys.stdin.readline()
 print(planetkey.settle(), flush=True)
@@ -88,8 +94,8 @@ def test_f107_settle_before_an_end_without_atexit(simulator: Simulator) -> None:
 import os
 threading.Thread(target=session.access_token, daemon=True).start()
 sys.stdin.readline()
-print(planetkey.settle(timeout_ms=1), flush=True)
-print(planetkey.settle(timeout_ms=60_000), flush=True)
+print(planetkey.settle(timeout=0.001), flush=True)
+print(planetkey.settle(timeout=60), flush=True)
 os._exit(0)
 """
     )
@@ -173,7 +179,7 @@ def look(record):
 
 # Not a handler: logging itself waits for all handlers at the end.
 logging.getLogger("planetkey").addFilter(look)
-session = planetkey.Session.from_defaults(timeout_ms=60_000)
+session = planetkey.Session.from_defaults(timeout=60)
 threading.Thread(target=session.access_token, daemon=True).start()
 entered.wait()
 """
@@ -191,7 +197,9 @@ entered.wait()
 
 
 @pytest.mark.parametrize("inside", [LOGGING, STORAGE], ids=["log filter", "storage"])
-def test_f107_a_thread_that_never_leaves_python_is_no_crash(simulator: Simulator, inside: str) -> None:
+def test_f107_a_thread_that_never_leaves_python_is_no_crash(
+    simulator: Simulator, inside: str
+) -> None:
     simulator.settings(date_offset_s=-86_400)
     process = simulator.python(INSIDE.format(condition=True) + inside)
     code, output, errors = finish(process)
@@ -203,7 +211,12 @@ def test_f107_the_end_waits_for_a_thread_in_python(simulator: Simulator, inside:
     simulator.settings(date_offset_s=-86_400)
     # Left as soon as the end has begun.
     begin = "ending = threading.Event(); "
-    script = INSIDE.format(condition="not ending.is_set()") + begin + inside + "atexit.register(ending.set)"
+    script = (
+        INSIDE.format(condition="not ending.is_set()")
+        + begin
+        + inside
+        + "atexit.register(ending.set)"
+    )
     assert finish(simulator.python(script)) == (0, "", "")
 
 
@@ -212,7 +225,7 @@ def test_f107_no_end_is_a_crash_whenever_it_comes(simulator: Simulator) -> None:
     simulator.script("m2m.token", {"status": 400, "json": {"error": "invalid_client"}}, repeat=True)
     script = """
 import sys, threading, planetkey
-session = planetkey.Session.from_defaults(timeout_ms=300)
+session = planetkey.Session.from_defaults(timeout=0.3)
 try:
     session.access_token()
 except planetkey.Error as error:

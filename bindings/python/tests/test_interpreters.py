@@ -36,18 +36,22 @@ try_another()
 # The first interpreter goes on.
 try:
     planetkey.Session.from_profile("nobody", storage_root="/nowhere/root")
-except planetkey.Misconfigured:
+except planetkey.MisconfiguredError:
     print("Misconfigured", flush=True)
 """
 
 
 def test_i9_10_a_second_interpreter_cannot_import_it() -> None:
-    run = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=60, check=False)
+    run = subprocess.run(
+        [sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=60, check=False
+    )
     if run.stdout == "no interpreters\n":
         pytest.skip("this Python has no interpreters beside the first")
     assert (run.returncode, run.stderr) == (0, "")
     *refusals, last = run.stdout.splitlines()
     assert len(refusals) == 2, run.stdout
     for refusal in refusals:
-        assert refusal.startswith("ImportError: planetkey works in one interpreter of a process"), refusal
+        assert refusal.startswith("ImportError: planetkey works in one interpreter of a process"), (
+            refusal
+        )
     assert last == "Misconfigured"

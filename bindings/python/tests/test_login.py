@@ -29,7 +29,9 @@ BROWSER_CLIENT: dict[str, Any] = {
 @pytest.fixture
 def people(simulator: Simulator) -> Simulator:
     simulator.settings(device_interval=1)
-    simulator.register(client_id="desktop", public=True, server="user", redirect_uris=["http://127.0.0.1/callback"])
+    simulator.register(
+        client_id="desktop", public=True, server="user", redirect_uris=["http://127.0.0.1/callback"]
+    )
     return simulator
 
 
@@ -82,7 +84,11 @@ def test_a_device_login_by_a_prompt(people: Simulator) -> None:
 
     session = people.user()
     logged_in = session.login(prompt=prompt, open_browser=False, scopes=OPENID)
-    assert (logged_in.asked, logged_in.subject, logged_in.email) == (True, "user|ada", "ada@example.com")
+    assert (logged_in.prompted, logged_in.subject, logged_in.email) == (
+        True,
+        "user|ada",
+        "ada@example.com",
+    )
     assert (logged_in.profile, logged_in.file) == ("planet-user", str(token_file("planet-user")))
     assert set(logged_in.scopes) == set(OPENID)
     assert logged_in.expires_at is not None
@@ -93,7 +99,7 @@ def test_a_device_login_by_a_prompt(people: Simulator) -> None:
     assert prompt_shown.verification_uri_complete is not None
     assert prompt_shown.user_code in prompt_shown.verification_uri_complete
     assert prompt_shown.url == prompt_shown.verification_uri_complete
-    assert prompt_shown.expires_in_ms is not None
+    assert prompt_shown.expires_in is not None
     assert not prompt_shown.browser_opened
     for ascii_only in (False, True):
         code = prompt_shown.qr_code(ascii=ascii_only)
@@ -102,7 +108,7 @@ def test_a_device_login_by_a_prompt(people: Simulator) -> None:
     # Saved: another session finds it, and a good session asks nobody.
     other = people.user()
     assert other.is_initialized()
-    assert not other.login().asked
+    assert not other.login().prompted
     assert session.userinfo()["email"] == "ada@example.com"
     assert session.id_token_claims()["sub"] == "user|ada"
     introspection = session.introspect()
@@ -114,10 +120,10 @@ def test_a_device_login_by_a_prompt(people: Simulator) -> None:
 def test_a_device_login_that_a_timer_drives(people: Simulator) -> None:
     login = people.user().start_device_login()
     people.log_in(user_code=login.user_code)
-    while isinstance(progress := login.poll(), int):
-        assert progress > 0
-        time.sleep(progress / 1000)
-    assert progress.subject == "simulator-user"
+    while (result := login.poll()) is None:
+        assert login.poll_interval > 0
+        time.sleep(login.poll_interval)
+    assert result.subject == "simulator-user"
     assert login.wait().subject == "simulator-user", "whoever asks again gets the same"
 
 
@@ -127,14 +133,16 @@ def test_a_browser_login(people: Simulator) -> None:
     port = urllib.parse.urlsplit(login.redirect_uri).port
     assert port is not None
     with waiting(login) as (thread, outcome):
-        location = people.log_in(authorization_url=login.authorization_url, username="ada")["location"]
+        location = people.log_in(authorization_url=login.authorization_url, username="ada")[
+            "location"
+        ]
         assert location.startswith(login.redirect_uri + "?")
         status, page = get(location)
         thread.join(30)
     assert status == 200
     assert "You are logged in" in page
     (logged_in,) = outcome
-    assert isinstance(logged_in, planetkey.LoggedIn)
+    assert isinstance(logged_in, planetkey.LoginResult)
     assert logged_in.subject == "user|ada"
     assert session.access_token()
     socket.create_server(("127.0.0.1", port)).close()
@@ -143,15 +151,17 @@ def test_a_browser_login(people: Simulator) -> None:
 def test_f129_denial_is_denied(people: Simulator) -> None:
     login = desktop(people).start_browser_login()
     with waiting(login) as (thread, outcome):
-        status, page = get(people.log_in(authorization_url=login.authorization_url, allow=False)["location"])
+        status, page = get(
+            people.log_in(authorization_url=login.authorization_url, allow=False)["location"]
+        )
         thread.join(30)
     (refusal,) = outcome
-    assert isinstance(refusal, planetkey.Denied)
+    assert isinstance(refusal, planetkey.DeniedError)
     assert refusal.oauth_error == "access_denied"
     assert (status, "refused" in page) == (200, True)
     device = people.user().start_device_login()
     people.log_in(user_code=device.user_code, allow=False)
-    with pytest.raises(planetkey.Denied):
+    with pytest.raises(planetkey.DeniedError):
         device.wait()
     assert not token_file("planet-user").exists()
 
@@ -162,7 +172,7 @@ def test_cancelling_ends_the_wait_and_closes_the_port(people: Simulator) -> None
             login.cancel()
             thread.join(30)
         (error,) = outcome
-        assert isinstance(error, planetkey.Cancelled)
+        assert isinstance(error, planetkey.CancelledError)
         if isinstance(login, planetkey.BrowserLogin):
             with pytest.raises(OSError, match="refused"):
                 get(login.redirect_uri)
@@ -178,7 +188,7 @@ def test_f131_the_address_is_pasted_back(people: Simulator) -> None:
         return answers.pop(0)
 
     assert desktop(people).login(method="paste", prompt=prompt).subject == "user|ada"
-    with pytest.raises(planetkey.Cancelled):
+    with pytest.raises(planetkey.CancelledError):
         desktop(people).login(method="paste", prompt=lambda _: None, force=True)
 
 
@@ -188,7 +198,7 @@ def test_f130_another_subject_is_reported_before_anything_is_overwritten(people:
     before = file.read_bytes()
     questions: list[str] = []
 
-    def answering(answer: str | None) -> planetkey.LoggedIn:
+    def answering(answer: str | None) -> planetkey.LoginResult:
         def prompt(prompt: planetkey.Prompt) -> str | None:
             if prompt.kind == "device":
                 assert prompt.user_code is not None
@@ -201,7 +211,7 @@ def test_f130_another_subject_is_reported_before_anything_is_overwritten(people:
         return people.user().login(force=True, open_browser=False, prompt=prompt)
 
     for refusal in ("no", None):
-        with pytest.raises(planetkey.Denied) as denied:
+        with pytest.raises(planetkey.DeniedError) as denied:
             answering(refusal)
         assert denied.value.reason == "other_subject"
         assert file.read_bytes() == before
@@ -212,22 +222,22 @@ def test_f130_another_subject_is_reported_before_anything_is_overwritten(people:
 
 
 def test_what_a_prompt_raises_reaches_the_caller(people: Simulator) -> None:
-    class Trouble(Exception):
+    class TroubleError(Exception):
         pass
 
     def prompt(_: planetkey.Prompt) -> str:
-        raise Trouble
+        raise TroubleError
 
-    with pytest.raises(Trouble):
+    with pytest.raises(TroubleError):
         people.user().login(open_browser=False, prompt=prompt)
     with pytest.raises(TypeError, match="callable"):
         people.user().login(prompt="not a function")  # type: ignore[arg-type]
-    with pytest.raises(planetkey.InvalidArgument, match="method"):
+    with pytest.raises(planetkey.InvalidArgumentError, match="method"):
         people.user().login(method="telepathy")  # type: ignore[arg-type]
 
 
 def test_nobody_to_ask_says_what_to_run(people: Simulator) -> None:
-    with pytest.raises(planetkey.LoginRequired, match="planetkey login --profile planet-user"):
+    with pytest.raises(planetkey.LoginRequiredError, match="planetkey login --profile planet-user"):
         people.user().login(open_browser=False)
 
 
@@ -235,7 +245,7 @@ def test_a_logout_gives_the_refresh_token_back(people: Simulator) -> None:
     refresh_token = people.saved_login()["refresh_token"]
     out = people.user().logout()
     assert out
-    assert (out.removed, out.revocation, out.why_unknown) == (True, "revoked", None)
+    assert (out.removed, out.revocation, out.revocation_error) == (True, "revoked", None)
     assert people.session_of(refresh_token)["alive"] is False
     assert people.user().logout().removed is False
 
@@ -247,15 +257,17 @@ def test_a_logout_gives_the_refresh_token_back(people: Simulator) -> None:
     people.script("user.revoke", {"status": 503})
     out = people.user().logout()
     assert (out.removed, out.revocation) == (True, "unknown")
-    assert out.why_unknown is not None
+    assert out.revocation_error is not None
     assert not token_file("planet-user").exists()
 
 
-def test_a_session_of_the_environment_takes_up_a_login(people: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_session_of_the_environment_takes_up_a_login(
+    people: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PLANETKEY_DEPLOYMENT", str(people.deployment))
     session = planetkey.Session.from_defaults(allow_insecure_loopback=True)
     url = people.planet_api + "/data/v1"
-    with pytest.raises(planetkey.LoginRequired):
+    with pytest.raises(planetkey.LoginRequiredError):
         session.headers(url)
 
     def prompt(prompt: planetkey.Prompt) -> None:
@@ -267,9 +279,9 @@ def test_a_session_of_the_environment_takes_up_a_login(people: Simulator, monkey
 
 
 def test_machines_and_keys_need_nobody(people: Simulator) -> None:
-    assert not people.m2m().login().asked
-    assert not people.key().login().asked
-    with pytest.raises(planetkey.Unsupported):
+    assert not people.m2m().login().prompted
+    assert not people.key().login().prompted
+    with pytest.raises(planetkey.UnsupportedError):
         people.m2m().userinfo()
 
 

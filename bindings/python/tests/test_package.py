@@ -63,6 +63,16 @@ def test_everything_public_is_documented() -> None:
                     assert inspect.getdoc(value), f"{name}.{member}"
 
 
+def test_the_stubs_have_the_documentation() -> None:
+    run = subprocess.run(
+        [sys.executable, str(PACKAGE / "stub-docs"), "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (run.returncode, run.stderr) == (0, "")
+
+
 def test_i10_29_annotations_can_be_looked_up_at_run_time() -> None:
     for module in (planetkey.errors, planetkey.storage):
         for name in module.__all__:
@@ -76,10 +86,15 @@ def test_i10_29_annotations_can_be_looked_up_at_run_time() -> None:
 def test_i10_29_what_never_changes_can_be_copied() -> None:
     session = planetkey.Session.from_api_key("PLAK0123456789")
     status = session.status()
-    for thing in (status, status.sources[0], status.hosts[0], session.authorize("https://api.planet.com/")):
+    for thing in (
+        status,
+        status.sources[0],
+        status.hosts[0],
+        session.authorize("https://api.planet.com/"),
+    ):
         assert copy.copy(thing) is thing
         assert copy.deepcopy([thing])[0] is thing
-    for name in ("Prompt", "LoggedIn", "LoggedOut"):
+    for name in ("Prompt", "LoginResult", "LogoutResult"):
         assert {"__copy__", "__deepcopy__"} <= set(vars(getattr(planetkey, name)))
 
 
@@ -87,7 +102,7 @@ def test_i10_14_a_frozen_program_holds_what_native_code_imports(tmp_path: Path) 
     """PyInstaller and its like follow imports in Python only."""
     sources = "".join(file.read_text(encoding="utf-8") for file in (PACKAGE / "src").glob("*.rs"))
     names = set(re.findall(r'\.import\((?:intern!\(py, )?"([\w.]+)"', sources)) | {"logging"}
-    assert {"planetkey._auth", "planetkey._httpx", "json", "os"} <= names
+    assert {"ctypes", "json", "os"} <= names
     program = tmp_path / "program.py"
     program.write_text("import planetkey\n", encoding="utf-8")
     finder = modulefinder.ModuleFinder()
@@ -106,8 +121,12 @@ def test_all_is_all() -> None:
 
 
 def test_importing_loads_little() -> None:
-    script = "import sys, planetkey; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
-    loaded = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout.split()
+    script = (
+        "import sys, planetkey; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True
+    ).stdout.split()
     heavy = {
         "aiohttp",
         "anyio",
@@ -126,9 +145,13 @@ def test_importing_loads_little() -> None:
     assert not heavy & set(loaded)
 
 
-def test_log_records_arrive_without_secrets(simulator: Simulator, caplog: pytest.LogCaptureFixture) -> None:
+def test_log_records_arrive_without_secrets(
+    simulator: Simulator, caplog: pytest.LogCaptureFixture
+) -> None:
     session = simulator.m2m()
-    simulator.script("m2m.token", {"token_response": {"remove": ["scope"], "claims": {"note": "100%s"}}})
+    simulator.script(
+        "m2m.token", {"token_response": {"remove": ["scope"], "claims": {"note": "100%s"}}}
+    )
     simulator.settings(date_offset_s=-86_400)
     with caplog.at_level(logging.DEBUG):
         token = session.access_token()

@@ -132,7 +132,9 @@ def test_f102_a_fork_while_another_thread_renews(simulator: Simulator, kind: str
     }
     simulator.saved_login(age=4000)
     simulator.script(f"{kind}.token", {"hold": "parent"})
-    process = simulator.python(FORK_IN_A_RENEWAL.format(quiet=QUIET, session=sessions[kind], shared=True))
+    process = simulator.python(
+        FORK_IN_A_RENEWAL.format(quiet=QUIET, session=sessions[kind], shared=True)
+    )
     simulator.wait_held("parent")
     tell(process, "fork")
     assert line(process) == "in the child"
@@ -160,9 +162,13 @@ def test_f102_a_child_in_memory_does_not_wait_for_its_parent(simulator: Simulato
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize(
-    "opened", ["from_defaults()", "from_profile('planet-user', allow_insecure_loopback=True)"], ids=["m2m", "user"]
+    "opened",
+    ["from_defaults()", "from_profile('planet-user', allow_insecure_loopback=True)"],
+    ids=["m2m", "user"],
 )
-def test_f105_workers_of_every_kind_share_the_session(simulator: Simulator, method: str, opened: str) -> None:
+def test_f105_workers_of_every_kind_share_the_session(
+    simulator: Simulator, method: str, opened: str
+) -> None:
     simulator.saved_login(age=4000)
     script = f"""
 import multiprocessing, planetkey, workers
@@ -185,12 +191,14 @@ if __name__ == "__main__":
     assert simulator.count("user.reuse") == 0
 
 
-def test_f105_a_session_is_pickled_without_its_credentials(defaults: Simulator, tmp_path: Path) -> None:
+def test_f105_a_session_is_pickled_without_its_credentials(
+    defaults: Simulator, tmp_path: Path
+) -> None:
     answer = defaults.saved_login(tmp_path)
     options: dict[str, Any] = {
         "save": True,
         "storage_root": tmp_path,
-        "timeout_ms": 12_345,
+        "timeout": 12.345,
         "deployment": defaults.deployment,
         "allowed_hosts": ["tiles.example.org"],
         "allow_insecure_loopback": True,
@@ -200,12 +208,18 @@ def test_f105_a_session_is_pickled_without_its_credentials(defaults: Simulator, 
     for session in (
         planetkey.Session.from_defaults(**options),
         planetkey.Session.from_profile(USER_PROFILE, **options),
-        planetkey.Session.from_profile(USER_PROFILE, **options).with_timeout_ms(500),
+        planetkey.Session.from_profile(USER_PROFILE, **options).with_timeout(0.5),
     ):
         token = session.access_token()
         for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
             pickled = pickle.dumps(session, protocol)
-            secrets = (token, answer["access_token"], answer["refresh_token"], defaults.api_key, defaults.client_secret)
+            secrets = (
+                token,
+                answer["access_token"],
+                answer["refresh_token"],
+                defaults.api_key,
+                defaults.client_secret,
+            )
             for secret in secrets:
                 assert secret.encode() not in pickled
             again = pickle.loads(pickled)  # noqa: S301
@@ -218,12 +232,14 @@ def test_f105_a_session_is_pickled_without_its_credentials(defaults: Simulator, 
             )
 
 
-def test_f105_the_deadline_of_a_handle_crosses_too(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_f105_the_deadline_of_a_handle_crosses_too(
+    simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PLANETKEY_DEPLOYMENT", str(simulator.deployment))
     simulator.saved_login(age=4000)
     simulator.script("user.token", {"hold": "gate"})
-    session = simulator.user(save=True).with_timeout_ms(200)
-    with pytest.raises(planetkey.Timeout):
+    session = simulator.user(save=True).with_timeout(0.2)
+    with pytest.raises(planetkey.TimeoutError):
         pickle.loads(pickle.dumps(session)).access_token()  # noqa: S301
     simulator.release("gate")
 
@@ -233,14 +249,14 @@ def test_f105_credentials_of_a_call_are_not_pickled(simulator: Simulator) -> Non
     refused = [
         simulator.key(),
         simulator.m2m(),
-        simulator.m2m(profile="work").with_timeout_ms(500),
+        simulator.m2m(profile="work").with_timeout(0.5),
         planetkey.Session.from_client_config(config),
     ]
     simulator.saved_login()
     secret = "PASSWORD"
     refused.append(simulator.user(proxy=f"http://someone:{secret}@127.0.0.1:9"))
     for session in refused:
-        with pytest.raises(planetkey.NotPicklable) as caught:
+        with pytest.raises(planetkey.NotPicklableError) as caught:
             pickle.dumps(session)
         assert isinstance(caught.value, TypeError)
         assert caught.value.code == "UNSUPPORTED"

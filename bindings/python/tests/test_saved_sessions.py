@@ -11,7 +11,16 @@ from typing import TypeVar
 import planetkey
 import pytest
 import requests
-from planet_simulator import USER_PROFILE, Simulator, Together, finish, line, sdk_text, tell, token_file
+from planet_simulator import (
+    USER_PROFILE,
+    Simulator,
+    Together,
+    finish,
+    line,
+    sdk_text,
+    tell,
+    token_file,
+)
 
 T = TypeVar("T")
 
@@ -23,8 +32,8 @@ def until(look: Callable[[], T]) -> T:
     return seen
 
 
-def asked_to_log_in(call: Callable[[], object]) -> planetkey.LoginRequired:
-    with pytest.raises(planetkey.LoginRequired) as caught:
+def asked_to_log_in(call: Callable[[], object]) -> planetkey.LoginRequiredError:
+    with pytest.raises(planetkey.LoginRequiredError) as caught:
         call()
     return caught.value
 
@@ -116,7 +125,7 @@ def test_profile_names_the_directory(simulator: Simulator) -> None:
     assert not token_file(simulator.m2m_profile).exists()
     assert simulator.count("m2m.token") == 2
     for wrong in ("..", "a/b", "", ".hidden"):
-        with pytest.raises(planetkey.InvalidArgument):
+        with pytest.raises(planetkey.InvalidArgumentError):
             simulator.m2m(profile=wrong)
 
 
@@ -136,7 +145,9 @@ def test_storage_root_takes_the_place_of_the_home_directory(
     assert simulator.count("m2m.token") == 1
 
 
-def test_a_place_that_cannot_be_written_leaves_a_session_in_memory(simulator: Simulator, tmp_path: Path) -> None:
+def test_a_place_that_cannot_be_written_leaves_a_session_in_memory(
+    simulator: Simulator, tmp_path: Path
+) -> None:
     occupied = tmp_path / "occupied"
     occupied.write_text("a file where a directory should be")
     session = simulator.m2m(storage_root=occupied / "root")
@@ -159,10 +170,10 @@ def test_logout_is_noticed_by_another_session(simulator: Simulator) -> None:
     assert not token_file(USER_PROFILE).exists()
     assert asked_to_log_in(here.access_token).reason == "logged_out"
 
-    def refused() -> planetkey.LoginRequired | None:
+    def refused() -> planetkey.LoginRequiredError | None:
         try:
             there.access_token()
-        except planetkey.LoginRequired as error:
+        except planetkey.LoginRequiredError as error:
             return error
         return None
 
@@ -187,7 +198,7 @@ def test_a_machine_gets_a_new_token_after_logout(simulator: Simulator) -> None:
 
 def test_an_api_key_is_not_logged_out() -> None:
     session = planetkey.Session.from_api_key("PLAK0")
-    with pytest.raises(planetkey.Unsupported):
+    with pytest.raises(planetkey.UnsupportedError):
         session.logout()
     assert session.status().file is None
     assert session.status().sources[0].file is None
@@ -208,7 +219,9 @@ def test_a_users_session_serves_both_domains_without_a_request(simulator: Simula
     assert simulator.count("user.token") == 0
 
 
-def test_the_default_session_finds_who_has_logged_in(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_default_session_finds_who_has_logged_in(
+    simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PLANETKEY_DEPLOYMENT", str(simulator.deployment))
     assert not planetkey.Session.from_defaults(allow_insecure_loopback=True).is_initialized()
     answer = simulator.saved_login()
@@ -272,7 +285,11 @@ def test_revoked_is_asked_once(simulator: Simulator) -> None:
     simulator.revoke(refresh_token=answer["refresh_token"])
     session = simulator.user()
     error = asked_to_log_in(session.access_token)
-    assert (error.reason, error.oauth_error, error.profile) == ("revoked", "invalid_grant", USER_PROFILE)
+    assert (error.reason, error.oauth_error, error.profile) == (
+        "revoked",
+        "invalid_grant",
+        USER_PROFILE,
+    )
     # Neither this session nor another one sends the dead refresh token again.
     for again in (session, simulator.user()):
         assert asked_to_log_in(again.access_token).reason == "revoked"
@@ -291,7 +308,9 @@ def test_a_corrupt_file_is_put_aside(simulator: Simulator) -> None:
     assert str(file) in error.message
     assert "SECRET" not in error.message
     assert not file.exists()
-    (aside,) = [path for path in file.parent.iterdir() if "SECRET" in path.read_text(encoding="utf-8")]
+    (aside,) = [
+        path for path in file.parent.iterdir() if "SECRET" in path.read_text(encoding="utf-8")
+    ]
     assert aside.name.startswith("token.json.")
 
 
@@ -323,5 +342,7 @@ print(session.access_token(), session.status().file)
 """
     process = simulator.python(script)
     tell(process, os.fspath(tmp_path / "root"))
-    assert line(process) == f"{answer['access_token']} {token_file(USER_PROFILE, tmp_path / 'root')}"
+    assert (
+        line(process) == f"{answer['access_token']} {token_file(USER_PROFILE, tmp_path / 'root')}"
+    )
     assert finish(process) == (0, "", "")

@@ -36,7 +36,9 @@ def test_one_default_session_serves_both_domains(defaults: Simulator) -> None:
     assert sentinel_hub.access_token == session.access_token()
     assert not sentinel_hub.under_development
     assert defaults.count("m2m.token") == 1
-    carried = {host.host: (host.source_index, host.under_development) for host in session.status().hosts}
+    carried = {
+        host.host: (host.source_index, host.under_development) for host in session.status().hosts
+    }
     assert carried == {
         defaults.planet_api.removeprefix("http://"): (1, False),
         defaults.sentinel_hub_api.removeprefix("http://"): (0, False),
@@ -46,15 +48,18 @@ def test_one_default_session_serves_both_domains(defaults: Simulator) -> None:
 def test_the_environment_can_offer_nothing() -> None:
     session = planetkey.Session.from_defaults()
     assert not session.is_initialized()
-    with pytest.raises(planetkey.LoginRequired) as caught:
+    with pytest.raises(planetkey.LoginRequiredError) as caught:
         session.headers("https://api.planet.com/data/v1")
     assert caught.value.reason == "never_logged_in"
 
 
 @pytest.mark.parametrize(
-    ("transport", "seen"), [("basic", "api_key_basic"), ("header", "api_key_header"), ("query", "api_key_query")]
+    ("transport", "seen"),
+    [("basic", "api_key_basic"), ("header", "api_key_header"), ("query", "api_key_query")],
 )
-def test_api_key_in_each_form(simulator: Simulator, transport: Literal["basic", "header", "query"], seen: str) -> None:
+def test_api_key_in_each_form(
+    simulator: Simulator, transport: Literal["basic", "header", "query"], seen: str
+) -> None:
     session = simulator.key(transport=transport)
     url = simulator.planet_api + "/data/v1"
     authorization = session.authorize(url)
@@ -64,7 +69,7 @@ def test_api_key_in_each_form(simulator: Simulator, transport: Literal["basic", 
     if transport == "query":
         assert authorization.headers == {}
         assert authorization.url == f"{url}?api_key={simulator.api_key}"
-        with pytest.raises(planetkey.InvalidArgument):
+        with pytest.raises(planetkey.InvalidArgumentError):
             session.headers(url)
     else:
         assert authorization.url == url
@@ -81,9 +86,9 @@ def test_basic_is_the_default_and_its_value_is_exact() -> None:
 
 def test_an_api_key_never_goes_to_sentinel_hub(simulator: Simulator) -> None:
     session = simulator.key()
-    with pytest.raises(planetkey.HostRefused):
+    with pytest.raises(planetkey.HostRefusedError):
         session.headers(simulator.sentinel_hub_api + "/api/v1")
-    with pytest.raises(planetkey.HostRefused):
+    with pytest.raises(planetkey.HostRefusedError):
         planetkey.Session.from_api_key("PLAK0").headers("https://services.sentinel-hub.com/api/v1")
 
 
@@ -120,17 +125,29 @@ def test_scopes_and_audience_are_sent(simulator: Simulator) -> None:
 
 def test_deployment_as_path_text_and_mapping(simulator: Simulator) -> None:
     written = simulator.deployment.read_text(encoding="utf-8")
-    for deployment in (simulator.deployment, str(simulator.deployment), written, json.loads(written)):
-        session = planetkey.Session.from_api_key(simulator.api_key, deployment=deployment, allow_insecure_loopback=True)
+    for deployment in (
+        simulator.deployment,
+        str(simulator.deployment),
+        written,
+        json.loads(written),
+    ):
+        session = planetkey.Session.from_api_key(
+            simulator.api_key, deployment=deployment, allow_insecure_loopback=True
+        )
         assert session.status().deployment == "planet-simulator"
         assert credential_seen(session.authorize(simulator.planet_api + "/data")) == "api_key_basic"
 
 
 def test_allowed_hosts_take_any_iterable() -> None:
-    for hosts in (["tiles.example.org"], ("tiles.example.org",), {"tiles.example.org"}, iter(["tiles.example.org"])):
+    for hosts in (
+        ["tiles.example.org"],
+        ("tiles.example.org",),
+        {"tiles.example.org"},
+        iter(["tiles.example.org"]),
+    ):
         session = planetkey.Session.from_api_key("PLAK0", allowed_hosts=hosts)
         assert session.headers("https://tiles.example.org/1/2/3.png")
-    with pytest.raises(planetkey.HostRefused):
+    with pytest.raises(planetkey.HostRefusedError):
         planetkey.Session.from_api_key("PLAK0").headers("https://tiles.example.org/1/2/3.png")
 
 
@@ -150,7 +167,7 @@ def test_the_ca_file_decides_whom_to_trust(simulator: Simulator) -> None:
         )
 
     assert session(ca_file=str(simulator.ca)).access_token()
-    with pytest.raises(planetkey.Misconfigured) as caught:
+    with pytest.raises(planetkey.MisconfiguredError) as caught:
         session().access_token()
     assert caught.value.reason == "tls"
 
@@ -181,7 +198,7 @@ def test_what_is_at_hand_needs_no_waiting(simulator: Simulator) -> None:
     at_hand = key.authorize_cached(simulator.planet_api + "/data")
     assert at_hand is not None
     assert credential_seen(at_hand) == "api_key_basic"
-    with pytest.raises(planetkey.HostRefused):
+    with pytest.raises(planetkey.HostRefusedError):
         key.authorize_cached(url)
 
 
@@ -252,7 +269,11 @@ def test_status_tells_everything_but_secrets(defaults: Simulator) -> None:
     assert [source.kind for source in status.sources] == ["access_token", "api_key"]
     token, key = status.sources
     assert (status.kind, status.source, status.profile) == (token.kind, token.source, token.profile)
-    assert (status.issuer, status.scopes, status.expires_at) == (token.issuer, token.scopes, token.expires_at)
+    assert (status.issuer, status.scopes, status.expires_at) == (
+        token.issuer,
+        token.scopes,
+        token.expires_at,
+    )
     assert token.issuer == defaults.issuer
     assert token.client_id == defaults.client_id
     assert not token.token_cached
@@ -266,7 +287,12 @@ def test_status_tells_everything_but_secrets(defaults: Simulator) -> None:
     assert token.token_cached
     assert token.expires_at is not None
     document = session.status().to_dict()
-    shown = json.dumps(document) + repr(session) + repr(session.status()) + repr(session.status().sources)
+    shown = (
+        json.dumps(document)
+        + repr(session)
+        + repr(session.status())
+        + repr(session.status().sources)
+    )
     assert "PL_API_KEY" in shown
     for secret in (defaults.api_key, defaults.client_secret, session.access_token()):
         assert secret not in shown
@@ -305,7 +331,10 @@ def test_classes_are_final_and_frozen(simulator: Simulator) -> None:
 
 def test_url_helpers() -> None:
     url = "https://tiles0.planet.com/basemaps/v1/{z}/{x}/{y}.png?a=b&api_key=PLAK0#here"
-    assert planetkey.strip_api_key(url) == "https://tiles0.planet.com/basemaps/v1/{z}/{x}/{y}.png?a=b#here"
+    assert (
+        planetkey.strip_api_key(url)
+        == "https://tiles0.planet.com/basemaps/v1/{z}/{x}/{y}.png?a=b#here"
+    )
     assert "PLAK0" not in planetkey.redact_url(url)
     signed = planetkey.Session.from_api_key("PLAK0").signed_url(planetkey.strip_api_key(url))
     assert planetkey.strip_api_key(signed) == planetkey.strip_api_key(url)

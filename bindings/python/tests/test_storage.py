@@ -91,7 +91,7 @@ def test_a_machines_token_is_kept_and_found_again(simulator: Simulator) -> None:
 def test_a_users_refresh_token_is_rotated_in_it(simulator: Simulator) -> None:
     kept = Locked(logged_in(simulator, age=4000))
     before = json.loads(kept.text or "")
-    token = simulator.user(storage=kept, timeout_ms=20_000).access_token()
+    token = simulator.user(storage=kept, timeout=20).access_token()
     assert kept.calls == ["lock", "load", "save", "unlock"]
     assert all(0 < timeout <= 20 for timeout in kept.timeouts)
     members = json.loads(kept.text or "")
@@ -123,7 +123,7 @@ def test_logout_empties_it(simulator: Simulator) -> None:
     assert kept.calls[-2:] == ["save", "unlock"]
     assert kept.text is None
     assert session.logout().removed is False
-    with pytest.raises(planetkey.LoginRequired) as caught:
+    with pytest.raises(planetkey.LoginRequiredError) as caught:
         session.access_token()
     assert caught.value.reason == "logged_out"
 
@@ -149,14 +149,14 @@ def test_a_logout_is_not_undone_by_a_renewal_that_is_under_way(simulator: Simula
 
 def test_an_empty_one_is_nobodys_session(simulator: Simulator) -> None:
     for empty in (None, ""):
-        with pytest.raises(planetkey.LoginRequired) as caught:
+        with pytest.raises(planetkey.LoginRequiredError) as caught:
             simulator.user(storage=Kept(empty)).access_token()
         assert (caught.value.reason, caught.value.profile) == ("never_logged_in", USER_PROFILE)
 
 
 def test_what_it_holds_is_damaged(simulator: Simulator) -> None:
     kept = Kept('{"access_token": "SECRET')
-    with pytest.raises(planetkey.LoginRequired) as caught:
+    with pytest.raises(planetkey.LoginRequiredError) as caught:
         simulator.user(storage=kept).access_token()
     assert caught.value.reason == "corrupt"
     assert "SECRET" not in caught.value.message
@@ -177,12 +177,12 @@ def test_threads_share_one_round(simulator: Simulator) -> None:
 
 def test_a_lock_that_is_not_to_be_had(simulator: Simulator) -> None:
     session = simulator.m2m(storage=Broken("lock", lambda: False))
-    with pytest.raises(planetkey.Timeout):
+    with pytest.raises(planetkey.TimeoutError):
         session.access_token()
     assert simulator.count("m2m.token") == 0
 
 
-class Unspeakable(Exception):
+class UnspeakableError(Exception):
     """What a storage raises; its text is what was to be kept."""
 
 
@@ -190,19 +190,19 @@ class Unspeakable(Exception):
 def test_an_exception_is_named_but_its_text_is_not_shown(
     simulator: Simulator, method: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    storage = Broken(method, raising(Unspeakable("SECRET")), logged_in(simulator, age=4000))
+    storage = Broken(method, raising(UnspeakableError("SECRET")), logged_in(simulator, age=4000))
     session = simulator.user(storage=storage)
-    with caplog.at_level(logging.DEBUG), pytest.raises(planetkey.Storage) as caught:
+    with caplog.at_level(logging.DEBUG), pytest.raises(planetkey.StorageError) as caught:
         session.access_token()
     error = caught.value
-    assert "Unspeakable" in error.message
+    assert "UnspeakableError" in error.message
     assert method in error.message
     assert error.profile == USER_PROFILE
     assert error.__cause__ is None
     assert error.__context__ is None
     assert "SECRET" not in repr(vars(error)) + str(error) + caplog.text
     # Where it was raised stands in the log, so that it can be found.
-    assert "Unspeakable, in " in caplog.text
+    assert "UnspeakableError, in " in caplog.text
     assert "instead" in caplog.text
     assert Path(__file__).name in caplog.text
     assert simulator.count("user.token") == 0
@@ -218,7 +218,7 @@ def test_a_machine_does_without_a_load_that_fails(simulator: Simulator) -> None:
 def test_a_save_that_fails_leaves_a_working_session(
     simulator: Simulator, make: Callable[..., planetkey.Session], caplog: pytest.LogCaptureFixture
 ) -> None:
-    kept = Broken("save", raising(Unspeakable("SECRET")), logged_in(simulator, age=4000))
+    kept = Broken("save", raising(UnspeakableError("SECRET")), logged_in(simulator, age=4000))
     if make is Simulator.m2m:
         kept.text = None
     session = make(simulator, storage=kept)
@@ -227,17 +227,19 @@ def test_a_save_that_fails_leaves_a_working_session(
         assert session.access_token() == token
     (note,) = session.status().notes
     assert "this process only" in note
-    assert "Unspeakable" in note
+    assert "UnspeakableError" in note
     assert "SECRET" not in note + caplog.text
     assert token not in note + caplog.text
     assert simulator.count("m2m.token") + simulator.count("user.token") == 1
 
 
-def test_an_unlock_that_fails_is_only_logged(simulator: Simulator, caplog: pytest.LogCaptureFixture) -> None:
-    kept = Broken("unlock", raising(Unspeakable("SECRET")))
+def test_an_unlock_that_fails_is_only_logged(
+    simulator: Simulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept = Broken("unlock", raising(UnspeakableError("SECRET")))
     with caplog.at_level(logging.WARNING):
         assert simulator.m2m(storage=kept).access_token()
-    assert "unlock raised Unspeakable" in caplog.text
+    assert "unlock raised UnspeakableError" in caplog.text
     assert "SECRET" not in caplog.text
 
 
@@ -252,9 +254,11 @@ def test_an_unlock_that_fails_is_only_logged(simulator: Simulator, caplog: pytes
         ("lock", 1, "int"),
     ],
 )
-def test_an_answer_of_a_wrong_type(simulator: Simulator, method: str, given: object, named: str) -> None:
+def test_an_answer_of_a_wrong_type(
+    simulator: Simulator, method: str, given: object, named: str
+) -> None:
     session = simulator.user(storage=Broken(method, lambda: given, logged_in(simulator)))
-    with pytest.raises(planetkey.Storage) as caught:
+    with pytest.raises(planetkey.StorageError) as caught:
         session.access_token()
     assert named in caught.value.message
     assert method in caught.value.message
@@ -274,7 +278,9 @@ class NotCallable(Kept):
     unlock = lock = True
 
 
-@pytest.mark.parametrize("wrong", [object(), "text", {}, OnlyLoad(), WithoutUnlock()], ids=lambda it: type(it).__name__)
+@pytest.mark.parametrize(
+    "wrong", [object(), "text", {}, OnlyLoad(), WithoutUnlock()], ids=lambda it: type(it).__name__
+)
 def test_what_is_no_storage(simulator: Simulator, wrong: Any) -> None:  # noqa: ANN401
     with pytest.raises(TypeError, match="TokenStorage"):
         simulator.m2m(storage=wrong)
@@ -295,7 +301,7 @@ def test_an_attribute_that_fails_comes_out(simulator: Simulator) -> None:
 
 
 def test_default_sessions_have_many_clients_and_no_storage(defaults: Simulator) -> None:
-    with pytest.raises(planetkey.InvalidArgument, match="one client"):
+    with pytest.raises(planetkey.InvalidArgumentError, match="one client"):
         planetkey.Session.from_defaults(storage=Kept(), allow_insecure_loopback=True)
     assert defaults.count("m2m.token") == 0
 
@@ -309,7 +315,12 @@ def test_f099_a_storage_may_call_the_session(simulator: Simulator) -> None:
         assert session.is_initialized() in {True, False}
         seen.append(session.status().file)
         seen.append(session.invalidate("some other token"))
-        calls = (session.access_token, session.refresh, session.logout, lambda: session.headers(simulator.planet_api))
+        calls = (
+            session.access_token,
+            session.refresh,
+            session.logout,
+            lambda: session.headers(simulator.planet_api),
+        )
         for call in calls:
             try:
                 call()
@@ -332,10 +343,17 @@ def test_f099_a_storage_may_call_the_session(simulator: Simulator) -> None:
         unlock()
 
     kept.load, kept.save, kept.unlock = calling_load, calling_save, calling_unlock  # type: ignore[method-assign]
-    session = simulator.user(storage=kept, timeout_ms=60_000)
+    session = simulator.user(storage=kept, timeout=60)
     assert session.access_token()
     # Before there is a token nobody gets one; after it refresh still cannot wait for itself.
-    assert seen[:12] == 2 * [None, False, "UNAVAILABLE", "UNAVAILABLE", "UNAVAILABLE", "UNAVAILABLE"]
+    assert seen[:12] == 2 * [
+        None,
+        False,
+        "UNAVAILABLE",
+        "UNAVAILABLE",
+        "UNAVAILABLE",
+        "UNAVAILABLE",
+    ]
     assert seen[12:] == [None, False, "answered", "UNAVAILABLE", "UNAVAILABLE", "answered"]
     # A logout calls it on this thread.
     seen.clear()
@@ -356,7 +374,7 @@ def test_f099_a_log_handler_may_call_the_session(simulator: Simulator) -> None:
                 seen.append(error.code)
 
     simulator.settings(date_offset_s=-86_400)
-    session = simulator.m2m(timeout_ms=60_000)
+    session = simulator.m2m(timeout=60)
     logger, handler = logging.getLogger("planetkey"), Handler()
     logger.addHandler(handler)
     try:
@@ -391,7 +409,9 @@ def test_f106_other_threads_run_while_a_storage_takes_its_time(simulator: Simula
 
 def test_what_a_signal_handler_raises_in_it_comes_out(simulator: Simulator) -> None:
     """A logout calls the storage on the caller's thread, where Ctrl-C may strike while its methods run."""
-    session = simulator.user(storage=Broken("save", raising(KeyboardInterrupt()), logged_in(simulator)))
+    session = simulator.user(
+        storage=Broken("save", raising(KeyboardInterrupt()), logged_in(simulator))
+    )
     session.access_token()
     with pytest.raises(KeyboardInterrupt):
         session.logout()
@@ -418,7 +438,10 @@ def test_it_is_let_go_with_its_session(simulator: Simulator) -> None:
 def test_protocols_tell_type_checkers_and_readers() -> None:
     storage: planetkey.TokenStorage = Kept()
     locking: planetkey.LockingTokenStorage = Locked()
-    for protocol, member in ((planetkey.TokenStorage, storage), (planetkey.LockingTokenStorage, locking)):
+    for protocol, member in (
+        (planetkey.TokenStorage, storage),
+        (planetkey.LockingTokenStorage, locking),
+    ):
         for name in (name for name in vars(protocol) if not name.startswith("_")):
             assert getattr(protocol, name).__doc__, name
             assert callable(getattr(member, name))

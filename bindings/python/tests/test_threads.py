@@ -61,7 +61,11 @@ def test_a_failure_is_shared(simulator: Simulator) -> None:
     session = simulator.m2m()
     simulator.script(
         "m2m.token",
-        {"hold": "gate", "status": 401, "json": {"error": "invalid_client", "error_description": "only once"}},
+        {
+            "hold": "gate",
+            "status": 401,
+            "json": {"error": "invalid_client", "error_description": "only once"},
+        },
     )
     callers = Together(THREADS, session.access_token)
     simulator.wait_held("gate")
@@ -70,7 +74,7 @@ def test_a_failure_is_shared(simulator: Simulator) -> None:
     errors = [outcome.error for outcome in callers.join()]
     assert len(errors) == THREADS
     for error in errors:
-        assert isinstance(error, planetkey.Misconfigured)
+        assert isinstance(error, planetkey.MisconfiguredError)
         assert error.oauth_error_description == "only once"
     # Each thread has an exception of its own: they hold different tracebacks.
     assert len({id(error) for error in errors}) == THREADS
@@ -88,7 +92,9 @@ def test_nobody_with_a_valid_token_waits(simulator: Simulator) -> None:
     outcomes = callers.join()
     # All have returned, while the one renewal still waits for the server.
     assert renewal.finished == 0
-    assert all(outcome.value == (valid, {"Authorization": f"Bearer {valid}"}) for outcome in outcomes)
+    assert all(
+        outcome.value == (valid, {"Authorization": f"Bearer {valid}"}) for outcome in outcomes
+    )
     simulator.release("gate")
     assert renewal.join()[0].error is None
     assert session.access_token() != valid

@@ -19,7 +19,9 @@ DIRECTORY = REPOSITORY / "tests" / "vectors"
 EXPIRY_TOLERANCE_S = 60
 NO_SUITES = ("errors.json", "must_fail.json")
 SUITES = [path for path in sorted(DIRECTORY.glob("*.json")) if path.name not in NO_SUITES]
-CASES: list[dict[str, Any]] = [case for path in SUITES for case in json.loads(path.read_text())["cases"]]
+CASES: list[dict[str, Any]] = [
+    case for path in SUITES for case in json.loads(path.read_text())["cases"]
+]
 WRONG_CASES: list[dict[str, Any]] = json.loads((DIRECTORY / "must_fail.json").read_text())["cases"]
 SOURCE_MEMBERS = (
     "kind",
@@ -39,7 +41,6 @@ ERROR_MEMBERS = (
     "oauth_error",
     "oauth_error_description",
     "http_status",
-    "retry_after_ms",
     "profile",
 )
 
@@ -51,15 +52,24 @@ class Control:
         self._base = simulator.control
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         facts = self.call("/")
-        self._variables = {name: facts[name] for name in ("planet_api", "sentinel_hub_api", "token_endpoint", "proxy")}
+        self._variables = {
+            name: facts[name]
+            for name in ("planet_api", "sentinel_hub_api", "token_endpoint", "proxy")
+        }
         self._variables |= {name: facts[name] for name in ("client_id", "client_secret")}
         self._variables |= {f"{name}_issuer": facts[name] for name in ("m2m", "tls", "generic")}
-        self._variables |= {"deployment": str(simulator.deployment), "ca": str(simulator.ca), "home": home}
+        self._variables |= {
+            "deployment": str(simulator.deployment),
+            "ca": str(simulator.ca),
+            "home": home,
+        }
         self._variables["long"] = 65_536 * "a"
 
     def call(self, path: str, body: object = None) -> Any:  # noqa: ANN401
         data = None if body is None else json.dumps(body).encode()
-        with self._opener.open(urllib.request.Request(self._base + path, data=data), timeout=60) as answer:
+        with self._opener.open(
+            urllib.request.Request(self._base + path, data=data), timeout=60
+        ) as answer:
             return json.load(answer)
 
     def resolve(self, value: Any) -> Any:  # noqa: ANN401
@@ -88,7 +98,10 @@ def tally(pytestconfig: pytest.Config) -> Iterator[dict[str, bool]]:
 
 @pytest.mark.parametrize("case", CASES, ids=[case["id"] for case in CASES])
 def test_case(
-    case: dict[str, Any], simulator: Simulator, tally: dict[str, bool], monkeypatch: pytest.MonkeyPatch
+    case: dict[str, Any],
+    simulator: Simulator,
+    tally: dict[str, bool],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     tally[case["id"]] = False
     run(case, simulator, monkeypatch)
@@ -96,7 +109,9 @@ def test_case(
 
 
 @pytest.mark.parametrize("case", WRONG_CASES, ids=[case["id"] for case in WRONG_CASES])
-def test_wrong_case(case: dict[str, Any], simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_case(
+    case: dict[str, Any], simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A driver that accepts everything would prove nothing."""
     with pytest.raises((AssertionError, planetkey.Error, pytest.fail.Exception)):
         run(case, simulator, monkeypatch)
@@ -115,12 +130,19 @@ def run(case: dict[str, Any], simulator: Simulator, monkeypatch: pytest.MonkeyPa
     for path, content in case.get("files", {}).items():
         file = home / path
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8", newline="")
+        file.write_text(
+            content if isinstance(content, str) else json.dumps(content),
+            encoding="utf-8",
+            newline="",
+        )
     for seed in case.get("seed", []):
         # A session of the user's server, as its token file.
         file = home / seed["path"]
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(control.call("/sessions", seed["session"]) | seed.get("set", {})), encoding="utf-8")
+        file.write_text(
+            json.dumps(control.call("/sessions", seed["session"]) | seed.get("set", {})),
+            encoding="utf-8",
+        )
     for name in ("XDG_CONFIG_HOME", "CURL_CA_BUNDLE"):
         monkeypatch.delenv(name, raising=False)
     for name, value in case.get("environment", {}).items():
@@ -137,11 +159,11 @@ def run(case: dict[str, Any], simulator: Simulator, monkeypatch: pytest.MonkeyPa
 
 
 def open_session(session: dict[str, Any]) -> planetkey.Session:
-    options = session.get("options", {})
+    options = dict(session.get("options", {}))
     unknown = set(options) - {
         "save",
-        "storage_root",
         "timeout_ms",
+        "storage_root",
         "deployment",
         "allowed_hosts",
         "allow_insecure_loopback",
@@ -149,7 +171,13 @@ def open_session(session: dict[str, Any]) -> planetkey.Session:
         "proxy",
     }
     assert not unknown, f"unknown options {unknown}"
-    given = {name: session[name] for name in ("transport", "scopes", "audience", "profile") if name in session}
+    if (timeout_ms := options.pop("timeout_ms", None)) is not None:
+        options["timeout"] = timeout_ms / 1000
+    given = {
+        name: session[name]
+        for name in ("transport", "scopes", "audience", "profile")
+        if name in session
+    }
     match session["from"]:
         case "defaults":
             return planetkey.Session.from_defaults(**options)
@@ -158,7 +186,9 @@ def open_session(session: dict[str, Any]) -> planetkey.Session:
         case "api_key":
             return planetkey.Session.from_api_key(session["api_key"], **given, **options)
         case "m2m":
-            return planetkey.Session.from_m2m(session["client_id"], session["client_secret"], **given, **options)
+            return planetkey.Session.from_m2m(
+                session["client_id"], session["client_secret"], **given, **options
+            )
         case "client_config":
             config = session["json"] if "json" in session else session["config"]
             return planetkey.Session.from_client_config(config, **given, **options)
@@ -167,7 +197,10 @@ def open_session(session: dict[str, Any]) -> planetkey.Session:
 
 
 def check(
-    control: Control, session: planetkey.Session | planetkey.Error | None, call: dict[str, Any], expect: dict[str, Any]
+    control: Control,
+    session: planetkey.Session | planetkey.Error | None,
+    call: dict[str, Any],
+    expect: dict[str, Any],
 ) -> None:
     outcome: dict[str, Any] | planetkey.Error
     try:
@@ -219,7 +252,7 @@ def perform(
     # Only `open` may find that a session cannot be opened.
     assert isinstance(session, planetkey.Session), f"{call['op']} needs a session, not {session!r}"
     if "timeout_ms" in call:
-        session = session.with_timeout_ms(call["timeout_ms"])
+        session = session.with_timeout(call["timeout_ms"] / 1000)
     match call["op"]:
         case "authorize":
             made = session.authorize(call["url"])
@@ -237,7 +270,11 @@ def perform(
         case "invalidate":
             return {"value": session.invalidate(call["access_token"])}
         case "should_retry":
-            return {"value": session.should_retry(call["access_token"], call["http_status"], call["www_authenticate"])}
+            return {
+                "value": session.should_retry(
+                    call["access_token"], call["http_status"], call["www_authenticate"]
+                )
+            }
         case "refresh":
             session.refresh()
             return {}
@@ -298,7 +335,11 @@ def check_file(path: Path, wanted: Any) -> None:  # noqa: ANN401
 
 def check_error(wanted: dict[str, Any], error: planetkey.Error) -> None:
     """What an expectation does not name, the error must not have; only the message is free."""
-    actual = {name: getattr(error, name) for name in ERROR_MEMBERS} | {"status": error.code}
+    retry_after = error.retry_after
+    actual = {name: getattr(error, name) for name in ERROR_MEMBERS} | {
+        "status": error.code,
+        "retry_after_ms": None if retry_after is None else round(retry_after * 1000),
+    }
     unknown = set(wanted) - set(actual) - {"message_contains", "message_lacks"}
     assert not unknown, f"unknown expectations {unknown}"
     for name, value in actual.items():

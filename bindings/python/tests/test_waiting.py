@@ -12,7 +12,7 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals and fo
 WAIT = """
 import os, signal, sys, planetkey
 {prepare}
-session = planetkey.Session.from_defaults(timeout_ms=600_000)
+session = planetkey.Session.from_defaults(timeout=600)
 try:
     {call}
 except {caught} as error:
@@ -76,7 +76,9 @@ signal.signal(signal.SIGUSR1, handler)
 def test_a_signal_handler_that_returns_does_not_end_the_wait(simulator: Simulator) -> None:
     simulator.script("m2m.token", {"hold": "gate"})
     prepare = "signal.signal(signal.SIGUSR1, lambda number, frame: print('handled', flush=True))"
-    process = simulator.python(WAIT.format(prepare=prepare, call=CALLS[0], caught="planetkey.Error"))
+    process = simulator.python(
+        WAIT.format(prepare=prepare, call=CALLS[0], caught="planetkey.Error")
+    )
     simulator.wait_held("gate")
     process.send_signal(signal.SIGUSR1)
     # Handled while the call still waits, for the gate is closed.
@@ -93,7 +95,7 @@ def test_ctrl_c_ends_a_logout_that_waits(simulator: Simulator) -> None:
     script = """
 import signal, sys, threading, planetkey
 signal.signal(signal.SIGINT, signal.default_int_handler)
-session = planetkey.Session.from_profile("planet-user", allow_insecure_loopback=True, timeout_ms=600_000)
+session = planetkey.Session.from_profile("planet-user", allow_insecure_loopback=True, timeout=600)
 renewal = threading.Thread(target=session.access_token)
 renewal.start()
 sys.stdin.readline()
@@ -144,7 +146,7 @@ def test_f107_a_thread_that_waits_does_not_keep_the_process(simulator: Simulator
     simulator.script("m2m.token", {"hold": "never"})
     script = """
 import sys, threading, planetkey
-session = planetkey.Session.from_defaults(timeout_ms=600_000)
+session = planetkey.Session.from_defaults(timeout=600)
 threading.Thread(target=session.access_token, daemon=True).start()
 sys.stdin.readline()
 """
@@ -157,5 +159,5 @@ sys.stdin.readline()
 
 def test_interrupts_do_not_touch_other_errors(simulator: Simulator) -> None:
     simulator.script("m2m.token", {"fault": "stall"}, repeat=True)
-    with pytest.raises(planetkey.Timeout):
-        simulator.m2m(timeout_ms=200).refresh()
+    with pytest.raises(planetkey.TimeoutError):
+        simulator.m2m(timeout=0.2).refresh()

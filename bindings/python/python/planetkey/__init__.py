@@ -4,33 +4,36 @@
     import requests
 
     session = planetkey.Session.from_defaults()
-    answer = requests.get("https://api.planet.com/data/v1/item-types", auth=session)
+    response = requests.get("https://api.planet.com/data/v1/item-types", auth=session)
 
-A session finds its credentials (API keys, machine-to-machine clients, sessions of users who have logged in) in what the
-call names, in the environment, or in files; it keeps its tokens fresh, and sends each credential only to the hosts that
-it is for. Tokens are kept below ``~/.planet``, where all processes and Planet's own tools share them, so that one
-request serves all of them. A session serves any number of threads; while it waits for the network, other threads run
-and Ctrl-C works. After ``os.fork`` the child may go on using it. It is pickled by what it was opened from, never by its
-credentials.
+A session finds its credentials in the call, in the environment or in files: API keys, M2M clients,
+and the sessions of users who logged in. It keeps its tokens fresh, and sends each credential only
+to the hosts that it is for. It saves tokens below ``~/.planet``. All processes and Planet's own
+tools share them, so one token request serves all.
 
-It is an ``auth`` of ``requests`` and ``httpx``; for other packages there are the modules ``planetkey.aiohttp``,
-``planetkey.planet`` and ``planetkey.sentinelhub``, which import what they are for. All others take
-``session.headers(url)``.
+Any number of threads may use a session. While it waits for the network, other threads run and
+Ctrl-C works. After ``os.fork`` the child may go on using it. Every call that may block has a twin
+for event loops whose name ends in ``_async``. A session is pickled as what it was opened from,
+never with its credentials.
 
-Every failure is a :class:`planetkey.Error`; its subclass says what to do about it. Log records go to the logger
-``planetkey`` and hold no secret.
+It is an ``auth`` of ``requests`` and ``httpx``. The modules ``planetkey.aiohttp``,
+``planetkey.gdal``, ``planetkey.planet`` and ``planetkey.sentinelhub`` are for other packages. All
+others can use ``session.headers(url)``.
+
+Every failure is a :class:`planetkey.Error`. Its subclass says what to do. Log records go to the
+logger ``planetkey`` and contain no secret. Timeouts and other durations are in seconds.
 """
 
 from __future__ import annotations
 
-from planetkey import _end
+from planetkey import _dispatch, _end, _native
 from planetkey._native import (
     Authorization,
     BrowserLogin,
     DeviceLogin,
     HostStatus,
-    LoggedIn,
-    LoggedOut,
+    LoginResult,
+    LogoutResult,
     Prompt,
     Session,
     SessionStatus,
@@ -38,69 +41,72 @@ from planetkey._native import (
     __version__,
     redact_url,
     settle,
+    settle_async,
     strip_api_key,
 )
 from planetkey.errors import (
-    Cancelled,
-    Denied,
+    CancelledError,
+    DeniedError,
     Error,
-    HostRefused,
-    Internal,
-    InvalidArgument,
-    LoginRequired,
-    Misconfigured,
-    NotPicklable,
-    Protocol,
-    Storage,
-    Timeout,
-    TokenInvalid,
-    Unavailable,
-    Unsupported,
+    HostRefusedError,
+    InternalError,
+    InvalidArgumentError,
+    LoginRequiredError,
+    MisconfiguredError,
+    NotPicklableError,
+    ProtocolError,
+    StorageError,
+    TimeoutError,  # noqa: A004
+    TokenInvalidError,
+    UnavailableError,
+    UnsupportedError,
 )
 
 __all__ = [
     "Authorization",
     "BrowserLogin",
-    "Cancelled",
-    "Denied",
+    "CancelledError",
+    "DeniedError",
     "DeviceLogin",
     "Error",
-    "HostRefused",
+    "HostRefusedError",
     "HostStatus",
-    "Internal",
-    "InvalidArgument",
+    "InternalError",
+    "InvalidArgumentError",
     "LockingTokenStorage",
-    "LoggedIn",
-    "LoggedOut",
-    "LoginRequired",
-    "Misconfigured",
-    "NotPicklable",
+    "LoginRequiredError",
+    "LoginResult",
+    "LogoutResult",
+    "MisconfiguredError",
+    "NotPicklableError",
     "Prompt",
-    "Protocol",
+    "ProtocolError",
     "Session",
     "SessionStatus",
     "SourceStatus",
-    "Storage",
-    "Timeout",
-    "TokenInvalid",
+    "StorageError",
+    "TimeoutError",
+    "TokenInvalidError",
     "TokenStorage",
-    "Unavailable",
-    "Unsupported",
+    "UnavailableError",
+    "UnsupportedError",
     "__version__",
     "redact_url",
     "settle",
+    "settle_async",
     "strip_api_key",
 ]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from planetkey.storage import LockingTokenStorage, TokenStorage
 else:
 
     def __getattr__(name: str) -> object:
-        """Imports the protocols when somebody asks: importing ``typing`` takes longer than everything else here."""
+        """Import the protocols when they are used.
+
+        Importing ``typing`` takes longer than everything else here.
+        """
         if name in {"LockingTokenStorage", "TokenStorage"}:
             from planetkey import storage
 
@@ -108,19 +114,12 @@ else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def _reopen(profile: str | None, options: dict[str, Any], timeout_ms: int | None) -> Session:
-    """Opens a session again that was pickled."""
-    session = Session.from_defaults(**options) if profile is None else Session.from_profile(profile, **options)
-    return session if timeout_ms is None else session.with_timeout_ms(timeout_ms)
-
-
 def _imported_by_native_code() -> None:
-    """Names for PyInstaller and its like what the native half imports by name. It is never called."""
+    """Name what the native half imports, for PyInstaller and similar tools. It is never called."""
     import ctypes  # noqa: F401
     import json  # noqa: F401
     import logging  # noqa: F401
 
-    from planetkey import _auth, _httpx  # noqa: F401
 
-
+_native.connect(_dispatch)
 _end.register()

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from planetkey import _auth
-from planetkey.errors import HostRefused, InvalidArgument
+from planetkey.errors import HostRefusedError, InvalidArgumentError
 
 if TYPE_CHECKING:
     from typing import Any
 
     from requests import PreparedRequest, Request, Response
 
-    from planetkey import Authorization, Session
+    from planetkey._native import Authorization, Session
 
 
 def authorize(session: Session, request: PreparedRequest) -> PreparedRequest:
@@ -28,7 +28,7 @@ def modify(session: Session, request: Request) -> Request:
     """Has the session authorize a request once it is prepared; one to a host that is not ours stays as it is."""
     try:
         session.authorize_cached(str(request.url))
-    except (HostRefused, InvalidArgument):
+    except (HostRefusedError, InvalidArgumentError):
         return request
     request.auth = session
     return request
@@ -47,7 +47,9 @@ def _is_repeatable(request: PreparedRequest) -> bool:
     """Whether there is a body to send again, or a file that may be rewound."""
     # Where `requests` found the file, for its own redirects.
     position = getattr(request, "_body_position", None)
-    return _is_in_memory(request.body) or (hasattr(request.body, "seek") and isinstance(position, int))
+    return _is_in_memory(request.body) or (
+        hasattr(request.body, "seek") and isinstance(position, int)
+    )
 
 
 def _rewind(request: PreparedRequest) -> bool:

@@ -1,49 +1,91 @@
-"""Waiting for a token without blocking an event loop."""
+"""Calls that may block, for event loops."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
 from contextlib import suppress
-from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from planetkey._native import Cancellation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from planetkey import Session
+    from typing import Any
 
 T = TypeVar("T")
 
-# Of the waits that the end of the program leaves nobody for.
-_ending: set[Cancellation] = set()
+# Of the calls whose result is not needed any more once the main thread has ended.
+_cancelled_at_exit: set[Cancellation] = set()
 
 
-async def in_thread(session: Session, call: Callable[[Session], T]) -> T:
-    """What the call gives, which a thread waits for as long as the caller does.
+class Call(Generic[T]):
+    """A call with its arguments.
 
-    The call gets the session that it is to use. A thread that stayed when the caller has gone would stay until the
-    session's deadline, and the end of the loop or the program waits for such threads.
+    An exception refers to the locals of its frames, and error reports show them. Arguments may be
+    secrets, so they are no locals of the frames that a call goes through here.
+    """
+
+    __slots__ = ("_arguments", "_function", "_options")
+
+    def __init__(self, function: Callable[..., T], /, *arguments: Any, **options: Any) -> None:  # noqa: ANN401
+        self._function = function
+        self._arguments = arguments
+        self._options = options
+
+    def __call__(self) -> T:
+        """Make the call."""
+        return self._function(*self._arguments, **self._options)
+
+
+async def in_thread(call: Callable[[], T]) -> T:
+    """Make the call on another thread and wait for it without blocking the event loop.
+
+    If the task is cancelled, so is the call: the thread ends within a moment. It would otherwise
+    stay until the session's deadline, and the end of the loop or of the program waits for it.
     """
     cancellation = Cancellation()
     caller = threading.current_thread()
-    # Any other thread goes on to its own end, which the program waits for.
+    # The program waits for any other thread, so that one finishes its work.
     if caller.daemon or caller is threading.main_thread():
-        _ending.add(cancellation)
+        _cancelled_at_exit.add(cancellation)
+
+    def run() -> T:
+        with cancellation:
+            return call()
+
     try:
-        return await _run(partial(call, session._until(cancellation)))
+        return await _run(run)
     finally:
         cancellation.cancel()
-        _ending.discard(cancellation)
+        _cancelled_at_exit.discard(cancellation)
+
+
+async def cached_or_in_thread(cached: Callable[[], T | None], call: Callable[[], T]) -> T:
+    """Return what ``cached`` returns, which does not block; if that is None, as ``in_thread``."""
+    result = cached()
+    if result is not None:
+        return result
+    return await in_thread(call)
+
+
+async def shielded(call: Callable[[], None]) -> None:
+    """Make a short call on another thread, and wait for it also if the task is cancelled."""
+    if _is_asyncio():
+        await asyncio.shield(asyncio.to_thread(call))
+        return
+    from anyio import CancelScope, to_thread
+
+    with CancelScope(shield=True):
+        await to_thread.run_sync(call)
 
 
 async def _run(call: Callable[[], T]) -> T:
-    # On asyncio a thread of anyio ends with its task only: it would keep a program whose loop was left as it was.
+    # On asyncio, a thread of anyio ends only with its task. A program would not end if its loop
+    # was abandoned.
     if _is_asyncio():
         return await asyncio.to_thread(call)
-    # What there is another event loop by.
+    # There is no other event loop without anyio.
     from anyio import to_thread
 
     return await to_thread.run_sync(call, abandon_on_cancel=True)
@@ -51,28 +93,31 @@ async def _run(call: Callable[[], T]) -> T:
 
 def _is_asyncio() -> bool:
     try:
-        # None where another event loop is asyncio's guest.
+        # None if another event loop runs as a guest of asyncio.
         return asyncio.current_task() is not None
     except RuntimeError:
         return False
 
 
-def _end() -> None:
-    for cancellation in tuple(_ending):
+def _cancel_all() -> None:
+    for cancellation in tuple(_cancelled_at_exit):
         cancellation.cancel()
 
 
 def _register() -> None:
-    """Has the waits end when the main thread has: `fsspec` and others have a loop that Ctrl-C does not stop."""
-    # Those of `atexit` are called when the threads have been waited for.
+    """Cancel the calls at the end of the main thread.
+
+    ``fsspec`` and others run a loop that Ctrl-C does not stop.
+    """
+    # Functions of `atexit` are called after the threads have ended.
     register = getattr(threading, "_register_atexit", None)
     # The program may be ending already.
     with suppress(RuntimeError):
-        # It waits for its threads in such a call too; what is registered last is called first.
+        # It waits for its threads in such a function too. The last one registered is called first.
         import concurrent.futures.thread  # noqa: F401
 
         if register is not None:
-            register(_end)
+            register(_cancel_all)
 
 
 _register()

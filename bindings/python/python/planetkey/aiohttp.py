@@ -17,8 +17,8 @@ from aiohttp import BytesPayload, ClientHandlerType, ClientRequest, ClientRespon
 from yarl import URL
 
 from planetkey import Authorization, Session, _auth
-from planetkey._waiting import in_thread
-from planetkey.errors import HostRefused, InvalidArgument
+from planetkey._waiting import Call, in_thread
+from planetkey.errors import HostRefusedError, InvalidArgumentError
 
 __all__ = ["Middleware"]
 
@@ -40,19 +40,19 @@ class Middleware:
         # No token and no URL with a key is a local here: see `_auth.again`.
         try:
             authorization = self.session.authorize_cached(str(request.url))
-        except (HostRefused, InvalidArgument):
+        except (HostRefusedError, InvalidArgumentError):
             return await handler(request)
         if authorization is None:
-            authorization = await in_thread(self.session, lambda session: session.authorize(str(request.url)))
+            authorization = await in_thread(Call(self.session.authorize, str(request.url)))
         _put(request, authorization)
         response = await handler(request)
         if response.status != 401:
             return response
         try:
             renewed = await in_thread(
-                self.session,
-                lambda session: _auth.again(
-                    session,
+                Call(
+                    _auth.again,
+                    self.session,
                     authorization,
                     authorization.url,
                     request.headers.get("Authorization"),

@@ -46,7 +46,11 @@ class Session(planet.Session):
         return await super().request(*arguments, **named)
 
     @asynccontextmanager
-    async def stream(self, *arguments: Any, **named: Any) -> AsyncIterator[models.StreamingResponse]:  # noqa: ANN401
+    async def stream(
+        self,
+        *arguments: Any,  # noqa: ANN401
+        **named: Any,  # noqa: ANN401
+    ) -> AsyncIterator[models.StreamingResponse]:
         """As ``planet.Session.stream``."""
         async with AsyncExitStack() as stack:
             try:

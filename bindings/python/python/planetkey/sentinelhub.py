@@ -24,7 +24,7 @@ from sentinelhub.download import SentinelHubSession
 from sentinelhub.download.session import SessionSharingThread
 
 import planetkey
-from planetkey.errors import Error, Misconfigured, Unsupported
+from planetkey.errors import Error, MisconfiguredError, UnsupportedError
 
 __all__ = ["Session", "token"]
 
@@ -32,7 +32,9 @@ __all__ = ["Session", "token"]
 _SHARING_SECONDS = 1.0
 
 
-def token(session: planetkey.Session, base_url: str = "https://services.sentinel-hub.com") -> dict[str, Any]:
+def token(
+    session: planetkey.Session, base_url: str = "https://services.sentinel-hub.com"
+) -> dict[str, Any]:
     """Gives the current token in the form that ``SentinelHubSession.from_token`` takes, for where it cannot be renewed.
 
     Of a session with several credentials it is the one for ``base_url``.
@@ -40,8 +42,14 @@ def token(session: planetkey.Session, base_url: str = "https://services.sentinel
     authorization = session.authorize(base_url)
     expires_at = authorization.expires_at
     if authorization.access_token is None or expires_at is None:
-        raise Unsupported("an API key goes to this base_url, and sentinelhub sends tokens only: give an M2M client")
-    return {"access_token": authorization.access_token, "token_type": "Bearer", "expires_at": expires_at.timestamp()}
+        raise UnsupportedError(
+            "an API key goes to this base_url, and sentinelhub sends tokens only: give an M2M client"
+        )
+    return {
+        "access_token": authorization.access_token,
+        "token_type": "Bearer",
+        "expires_at": expires_at.timestamp(),
+    }
 
 
 class Session(SentinelHubSession):
@@ -63,7 +71,9 @@ class Session(SentinelHubSession):
         # What may be asked with the token beside the base URL: a collection can be in another region. The Planet API is
         # none of it, and its entry in .netrc may stay.
         hosts = (served.host for served in session.status().hosts)
-        self._regions = tuple(f"https://{host}" for host in hosts if not host.endswith(".planet.com"))
+        self._regions = tuple(
+            f"https://{host}" for host in hosts if not host.endswith(".planet.com")
+        )
 
     @classmethod
     def from_token(cls, token: dict[str, Any]) -> SentinelHubSession:
@@ -107,10 +117,10 @@ class Session(SentinelHubSession):
 
     @property
     def session_headers(self) -> dict[str, str]:
-        """The headers of a request. Raises ``Misconfigured`` where ``requests`` would send something else."""
+        """The headers of a request. Raises ``MisconfiguredError`` where ``requests`` would send something else."""
         for url in (self.config.sh_base_url, *self._regions):
             if get_netrc_auth(url) is not None:
-                raise Misconfigured(
+                raise MisconfiguredError(
                     f"your .netrc has an entry for {urlsplit(url).hostname}, which sentinelhub would send in place of "
                     "the token; remove the entry, or set NETRC to the path of a file without it"
                 )

@@ -11,7 +11,7 @@ class TokenStorage(Protocol):
     """Keeps the text of ``token.json`` for one session: in a database, a key ring, a secret manager.
 
     Its methods are called from threads of planetkey and from those that call the session, one call at a time for each
-    session, and may take as long as the session's deadline. One that raises makes the call a :class:`planetkey.Storage`
+    session, and may take as long as the session's deadline. One that raises makes the call a :class:`planetkey.StorageError`
     that names the exception's class but not its text, which may hold a token; tokens that cannot be kept are used from
     memory. A method may ask the session for its status; a token that is just being renewed it cannot ask for.
     """
