@@ -163,7 +163,7 @@ fn main() {
     let batches = if once { 1 } else { BATCHES };
     let simulator = std::env::var_os("PLANETKEY_SIMULATOR")
         .is_none()
-        .then(|| Simulator::start(Settings { token_life: 86_400, ..Settings::default() }).unwrap());
+        .then(|| Simulator::start(Settings { token_lifetime: 86_400, ..Settings::default() }).unwrap());
     let open = |options: &Options| match &simulator {
         None => Session::from_defaults(options).unwrap(),
         Some(simulator) => session_at(simulator, options),

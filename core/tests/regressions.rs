@@ -473,7 +473,7 @@ fn a_login_is_cancelled_while_somebody_is_asked_whether_to_replace_another() {
     }
     assert_eq!(std::fs::read(&file).unwrap(), before);
     // What nobody uses is not left alive; nobody who cancels waits for that.
-    let alive = || simulator.families().into_iter().filter(|family| family["alive"] == true).collect::<Vec<_>>();
+    let alive = || simulator.sessions().into_iter().filter(|family| family["active"] == true).collect::<Vec<_>>();
     eventually(|| alive().len() == 1);
     assert_eq!(alive()[0]["subject"], "simulator-user");
 }

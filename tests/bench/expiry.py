@@ -79,7 +79,7 @@ def expired_session(library, kind, home):
     """Lays an expired session on disk; gives the refresh token where there is one."""
     if kind == "user":
         client = saved.GOOGLES_CLIENT if library == "google-auth" else saved.PLANETS_CLIENT
-        tokens = control("/sessions", {"client_id": client, "life": HOUR, "age": 2 * HOUR})
+        tokens = control("/sessions", {"client_id": client, "lifetime": HOUR, "age": 2 * HOUR})
         if library == "google-auth":
             path = saved.google_file(home)
             saved.write_googles(path, tokens["access_token"], tokens["refresh_token"], -HOUR)
@@ -111,7 +111,7 @@ def is_alive(library, home, refresh_token):
         # Writers without a lock have left a mixture of what they wrote.
         return False
     session = session_of(refresh_token)
-    return session["alive"] and session["refresh_token"] == kept
+    return session["active"] and session["refresh_token"] == kept
 
 
 def one_expiry(library, kind, processes, threads):

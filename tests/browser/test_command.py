@@ -144,7 +144,7 @@ def test_f123_the_way_back_is_good_once(
     with pytest.raises(WebDriverError, match="ERR_CONNECTION_REFUSED"):
         ada.browser.open(way_back)
     assert simulator.count("user.token") == 1
-    assert simulator.session_of(printed("print-access-token"))["alive"]
+    assert simulator.session_of(printed("print-access-token"))["active"]
 
 
 def test_f124_what_else_a_browser_asks_for_does_not_end_the_login(

@@ -45,7 +45,7 @@ static void a_renewal_is_saved_before_it_is_used(void) {
     char *before;
     char *stored;
     char *refresh_token;
-    begin_with(&book, "{\"life\":0}");
+    begin_with(&book, "{\"lifetime\":0}");
     before = member_of(book.text, "refresh_token");
     options = options_with(&book);
     session = simulator_user_session_with(options);
@@ -182,7 +182,7 @@ static void what_cannot_be_saved_is_used(void) {
     planetkey_session *session;
     planetkey_session_info *info = NULL;
     char token[8192];
-    begin_with(&book, "{\"life\":0}");
+    begin_with(&book, "{\"lifetime\":0}");
     book.save_status = 4711;
     session = session_with(&book);
     token_of(session, token, sizeof token);
@@ -195,7 +195,7 @@ static void what_cannot_be_saved_is_used(void) {
     /* A renewal goes on with what is in memory, and saves when it can. */
     book.save_status = 0;
     CHECK_OK(planetkey_session_refresh(session, &error));
-    CHECK(simulator_count("user.reuse") == 0 && simulator_count("user.families.alive") == 1);
+    CHECK(simulator_count("user.reuse") == 0 && simulator_count("user.sessions.active") == 1);
     CHECK_OK(planetkey_session_status(session, &info, &error));
     CHECK(planetkey_session_info_note_count(info) == 0);
     planetkey_session_info_free(info);

@@ -55,7 +55,7 @@ static void user_data_outlives_a_renewal(void) {
     planetkey_string *token = NULL;
     char *before;
     char *after;
-    begin_with(&book, "{\"life\":0}");
+    begin_with(&book, "{\"lifetime\":0}");
     before = member_of(book.text, "refresh_token");
     session = session_with(&book);
     CHECK_OK(planetkey_session_with_timeout_ms(session, 1, &hurried, &error));

@@ -126,7 +126,7 @@ static void the_session_works(int rotations) {
     planetkey_string_free(token);
     planetkey_session_free(next);
     CHECK(simulator_count("user.rotations") == rotations && simulator_count("user.reuse") == 0);
-    CHECK(simulator_count("user.families.alive") == 1);
+    CHECK(simulator_count("user.sessions.active") == 1);
     /* token.json, token.json.lock and token.planetkey.json: nothing half is left. */
     CHECK(entries(home_file(".planet/planet-user")) == 3);
 }
@@ -135,7 +135,7 @@ static void f116_exit_in_a_signal_handler_keeps_what_is_being_renewed(void) {
     struct process process;
     char *before;
     char *after;
-    simulator_log_in("{\"life\":0}");
+    simulator_log_in("{\"lifetime\":0}");
     before = member_on_disk("refresh_token");
     simulator_script("user.token", "[{\"hold\":\"gate\"}]", 0);
     process = start("person");
@@ -156,7 +156,7 @@ static void f116_exit_in_a_signal_handler_keeps_what_is_being_renewed(void) {
 
 static void f116_a_handler_of_exit_may_use_the_session(void) {
     struct process process;
-    simulator_log_in("{\"life\":0}");
+    simulator_log_in("{\"lifetime\":0}");
     simulator_script("user.token", "[{\"hold\":\"gate\"}]", 0);
     process = start("handler_that_asks");
     simulator_wait_held("gate", 1);
@@ -176,7 +176,7 @@ static void f116_exit_does_not_wait_for_ever(void) {
     char *before;
     char *after;
     simulator_settings("{\"overlap_ms\":600000}");
-    simulator_log_in("{\"life\":0}");
+    simulator_log_in("{\"lifetime\":0}");
     before = read_text(home_file(".planet/planet-user/token.json"));
     simulator_script("user.token", "[{\"hold\":\"gate\"}]", 0);
     process = start("person");
@@ -198,7 +198,7 @@ static void f116_exit_does_not_wait_for_ever(void) {
         planetkey_string_free(token);
         planetkey_session_free(next);
     }
-    CHECK(simulator_count("user.reuse") == 0 && simulator_count("user.families.alive") == 1);
+    CHECK(simulator_count("user.reuse") == 0 && simulator_count("user.sessions.active") == 1);
 }
 
 /* A machine asks again: nothing is lost, and nothing half is left. */

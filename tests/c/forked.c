@@ -73,7 +73,7 @@ static void f100_a_child_made_before_the_first_use(void) {
     planetkey_session *machine = in_memory();
     char token[8192];
     pid_t child;
-    simulator_log_in("{\"life\":0}");
+    simulator_log_in("{\"lifetime\":0}");
     session = simulator_user_session();
     child = fork();
     if (child == 0) {
@@ -140,7 +140,7 @@ static void f101_parent_and_child_share_a_session_on_disk(void) {
     WAIT_FOR(strcmp(token_of(session), token) != 0);
     CHECK_OK(planetkey_session_refresh(session, &error));
     CHECK(simulator_count("user.rotations") == 2 && simulator_count("user.reuse") == 0);
-    CHECK(simulator_count("user.families.alive") == 1);
+    CHECK(simulator_count("user.sessions.active") == 1);
     planetkey_session_free(session);
 }
 
@@ -287,7 +287,7 @@ static void f103_the_lock_that_a_child_inherits(void) {
     CHECK(child > 0 && ended(child) == 0);
     close(wake[0]);
     close(wake[1]);
-    CHECK(simulator_count("user.reuse") == 0 && simulator_count("user.families.alive") == 1);
+    CHECK(simulator_count("user.reuse") == 0 && simulator_count("user.sessions.active") == 1);
     planetkey_session_free(hurried);
     planetkey_session_free(session);
 }

@@ -101,7 +101,7 @@ Session user(std::shared_ptr<planetkey::Storage> storage) {
 void it_lives_as_long_as_its_sessions() {
     auto plain = std::make_shared<Plain>();
     const std::weak_ptr<Plain> watched = plain;
-    plain->text = seeded("{\"life\":0}");
+    plain->text = seeded("{\"lifetime\":0}");
     {
         Options with_storage = options();
         with_storage.storage(std::move(plain));

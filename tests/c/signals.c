@@ -117,7 +117,7 @@ static char *repeated(char character, size_t count) {
 /* A program that prints a session and encrypts none. What it is given to encrypt is larger than a pipe, so that the library still
  * writes when it ends. */
 static void i9_08_sigpipe_sops_ends_before_it_has_read(void) {
-    char *seeded = simulator_seed("{\"life\":0}");
+    char *seeded = simulator_seed("{\"lifetime\":0}");
     char *pad = repeated('x', 200000);
     char *text = NULL;
     char *blocked;

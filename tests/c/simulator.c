@@ -244,7 +244,7 @@ void simulator_person_on_device(const char *user_code, const char *members) {
     cJSON_Delete(person("user_code", user_code, members));
 }
 
-int simulator_sessions_alive(void) { return simulator_count("user.families.alive"); }
+int simulator_sessions_alive(void) { return simulator_count("user.sessions.active"); }
 
 void simulator_settings(const char *settings) { cJSON_Delete(control("/settings", settings)); }
 

@@ -128,7 +128,7 @@ static void processes_share_a_renewal(void) {
     pid_t child;
     char token[8192];
     char *shown;
-    simulator_log_in("{\"life\":0}");
+    simulator_log_in("{\"lifetime\":0}");
     session = simulator_user_session();
     simulator_script("user.token", "[{\"hold\":\"gate\"}]", 0);
     asking = (struct asking){.session = session, .status = PLANETKEY_STATUS_INTERNAL};
@@ -144,7 +144,7 @@ static void processes_share_a_renewal(void) {
     CHECK_TEXT(shown, token);
     CHECK(simulator_count("user.token") == 1);
     CHECK(simulator_count("user.rotations") == 1 && simulator_count("user.reuse") == 0);
-    CHECK(simulator_count("user.families.alive") == 1);
+    CHECK(simulator_count("user.sessions.active") == 1);
     free(shown);
     planetkey_session_free(session);
 }

@@ -23,7 +23,7 @@ from simulator import REPOSITORY, Simulator, clean_environment
 def test_a_dataset_that_stays_open_outlives_ten_tokens(
     simulator: Simulator, servers: Servers, session: planetkey.Session, renew: Callable[[int], None]
 ) -> None:
-    simulator.settings(token_life=5)
+    simulator.settings(token_lifetime=5)
     with planetkey.gdal.install(session) as gdal, rasterio.open(f"{servers.api}/tiles/rasterio.tif") as dataset:
         for turn, window in enumerate(windows()):
             if 1 <= turn <= 10:

@@ -42,7 +42,7 @@ def saved(file: Path) -> dict[str, Any]:
 
 def seed(simulator: Simulator, root: Path, owner: User, *, age: int = 2 * HOUR) -> dict[str, Any]:
     """Saves a user session, whose access token is expired unless `age` says otherwise."""
-    tokens = simulator.seed(life=HOUR, age=age)
+    tokens = simulator.seed(lifetime=HOUR, age=age)
     put(token_file(root), as_the_sdk_writes(tokens), owner)
     return tokens
 
@@ -50,7 +50,7 @@ def seed(simulator: Simulator, root: Path, owner: User, *, age: int = 2 * HOUR) 
 def check_lives(simulator: Simulator, tokens: Mapping[str, Any], refreshes: int) -> None:
     """The session that began with these tokens is alive after so many refreshes, with no reuse."""
     session = simulator.session_of(tokens["refresh_token"])
-    assert session["alive"], session
+    assert session["active"], session
     assert (session["rotations"], session["reuse"], session["repeats"]) == (refreshes, 0, 0)
 
 

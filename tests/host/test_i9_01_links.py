@@ -37,7 +37,7 @@ MAY_SUCCEED = {"status", "list", "reset"}
 
 def fill(simulator: Simulator, profiles: Path, owner: User) -> None:
     """A `.planet` directory with a user session and a client, at another place."""
-    tokens = simulator.seed(life=HOUR, age=2 * HOUR)
+    tokens = simulator.seed(lifetime=HOUR, age=2 * HOUR)
     put(profiles / USER_PROFILE / "token.json", as_the_sdk_writes(tokens), owner)
     put(profiles / COPY / "auth_client.json", m2m_config(simulator), owner)
     put(profiles / COPY / "token.json", as_the_sdk_writes(tokens), owner)
@@ -119,7 +119,7 @@ def test_i9_01_a_token_file_that_is_a_link_of_another_user_is_refused(
 ) -> None:
     home = place.directory("home", other)
     outside = place.directory("outside", root)
-    put(outside / "token.json", as_the_sdk_writes(simulator.seed(life=HOUR, age=2 * HOUR)), root)
+    put(outside / "token.json", as_the_sdk_writes(simulator.seed(lifetime=HOUR, age=2 * HOUR)), root)
     put(profile_directory(home) / "unused", "", other)
     link(token_file(home), outside / "token.json", other)
     for arguments in COMMANDS["print-access-token"], COMMANDS["refresh"], COMMANDS["logout"]:

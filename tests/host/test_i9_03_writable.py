@@ -159,7 +159,7 @@ def test_i9_03_a_file_that_its_group_may_write_is_noted(
     place: Place, simulator: Simulator, user: User, mode: int
 ) -> None:
     home = place.directory("home", user)
-    file = put(token_file(home), as_the_sdk_writes(simulator.seed(life=HOUR)), user, mode)
+    file = put(token_file(home), as_the_sdk_writes(simulator.seed(lifetime=HOUR)), user, mode)
     finished = place.run(user, home, "print-access-token")
     access_token(finished)
     (line,) = finished.errors.splitlines()

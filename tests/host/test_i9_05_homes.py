@@ -59,7 +59,7 @@ def machine_cycle(place: Place, simulator: Simulator, user: User, home: Path, wi
 
 def user_cycle(place: Place, simulator: Simulator, user: User, home: Path, *, is_mount: bool = False) -> None:
     """The same with a saved user session, whose access token is expired."""
-    tokens = simulator.seed(life=HOUR, age=2 * HOUR)
+    tokens = simulator.seed(lifetime=HOUR, age=2 * HOUR)
     # The mount decides whose file it is, and refuses chown.
     put(token_file(home), as_the_sdk_writes(tokens), this_user() if is_mount else user)
     profile = ("--profile", USER_PROFILE)
@@ -170,7 +170,7 @@ def test_i9_05_root_has_no_more_rights_in_the_home_of_another_user_than_that_use
     """The kernel enforces the rights of the user, so that no file of root is read for that user."""
     home = place.directory("home", other)
     secret = place.directory("of-root", root)
-    put(secret / "token.json", as_the_sdk_writes(simulator.seed(life=HOUR)), root)
+    put(secret / "token.json", as_the_sdk_writes(simulator.seed(lifetime=HOUR)), root)
     put(token_file(home).with_name("unused"), "", other)
     link(token_file(home), secret / "token.json", other)
     with unchanged(secret):
@@ -239,7 +239,7 @@ def test_i9_05_root_with_only_planet_of_another_user(
     machine_cycle(place, simulator, root, home, within)
     check_private(source, other)
     assert (home / ".planet.json").stat().st_uid == 0
-    tokens = simulator.seed(life=HOUR, age=2 * HOUR)
+    tokens = simulator.seed(lifetime=HOUR, age=2 * HOUR)
     file = put(source / USER_PROFILE / "token.json", as_the_sdk_writes(tokens), other)
     by_root = access_token(place.run(root, home, "--profile", USER_PROFILE, "print-access-token", within=within))
     check_private(source, other)

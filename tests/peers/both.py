@@ -211,7 +211,7 @@ def save_by_the_sdk(file: Path, tokens: Mapping[str, Any]) -> None:
 
 def seed_user(simulator: Simulator, home: Path, *, age: int = 0, profile: str = USER, **session: Any) -> dict[str, Any]:
     """A person's session of the SDK's own client, saved so many seconds ago."""
-    tokens = simulator.seed(issuer=LOGIN, life=HOUR, age=age, **session)
+    tokens = simulator.seed(issuer=LOGIN, lifetime=HOUR, age=age, **session)
     put(token_file(home, profile), tokens)
     return tokens
 
@@ -219,5 +219,5 @@ def seed_user(simulator: Simulator, home: Path, *, age: int = 0, profile: str = 
 def check_lives(simulator: Simulator, tokens: Mapping[str, Any], renewals: int) -> None:
     """The session that began with these tokens lives, and was renewed so often, never with an old refresh token."""
     session = simulator.session_of(tokens["refresh_token"])
-    assert session["alive"], session
+    assert session["active"], session
     assert (session["rotations"], session["reuse"], session["repeats"]) == (renewals, 0, 0)

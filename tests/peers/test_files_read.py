@@ -366,7 +366,7 @@ def test_r11_an_encrypted_login_of_ours_is_read_by_the_sdk(simulator: Simulator,
 
 @pytest.mark.usefixtures("sops")
 def test_r11_encrypted_tokens_are_renewed_by_either(simulator: Simulator, home: Path) -> None:
-    tokens = simulator.seed(issuer=LOGIN, life=HOUR, age=2 * HOUR)
+    tokens = simulator.seed(issuer=LOGIN, lifetime=HOUR, age=2 * HOUR)
     file = token_file(home).with_name("token.sops.json")
     save_by_the_sdk(file, tokens)
     assert tokens["refresh_token"].encode() not in file.read_bytes()
@@ -380,7 +380,7 @@ def test_r11_encrypted_tokens_are_renewed_by_either(simulator: Simulator, home: 
         "token.planetkey.json",
     }
     session = simulator.session_of(tokens["refresh_token"])
-    assert (session["alive"], session["rotations"], session["reuse"]) == (True, 2, 0)
+    assert (session["active"], session["rotations"], session["reuse"]) == (True, 2, 0)
 
 
 def test_a_file_that_others_may_read_is_used_and_closed_by_the_next_renewal(simulator: Simulator, home: Path) -> None:

@@ -189,7 +189,7 @@ def test_w6_an_id_that_is_not_ascii(homes: Homes, simulator: Simulator) -> None:
 )
 def test_w5_a_renewal(simulator: Simulator, homes: Homes, members: Mapping[str, Any]) -> None:
     """What was saved before has a member that only its login had: the new answer takes its place as a whole."""
-    old = simulator.seed(issuer=LOGIN, life=HOUR, age=2 * HOUR)
+    old = simulator.seed(issuer=LOGIN, lifetime=HOUR, age=2 * HOUR)
     homes.prepare(lambda home: put(token_file(home), old))
     simulator.script("user.token", {"json": answer(**members)}, repeat=True)
     homes.do(
@@ -200,7 +200,7 @@ def test_w5_a_renewal(simulator: Simulator, homes: Homes, members: Mapping[str, 
 
 
 def test_w5_an_opaque_token_gets_its_times_from_the_clock(simulator: Simulator, homes: Homes) -> None:
-    old = simulator.seed(issuer=LOGIN, life=HOUR, age=2 * HOUR)
+    old = simulator.seed(issuer=LOGIN, lifetime=HOUR, age=2 * HOUR)
     homes.prepare(lambda home: put(token_file(home), old))
     opaque = answer(access_token="opaque", refresh_token="next", expires_in=HOUR)
     simulator.script("user.token", {"json": opaque}, repeat=True)
@@ -219,7 +219,7 @@ def test_w5_an_opaque_token_gets_its_times_from_the_clock(simulator: Simulator, 
 
 def test_what_an_answer_leaves_out_is_kept_by_ours_and_lost_by_the_sdk(simulator: Simulator, homes: Homes) -> None:
     """The one difference in what is written: a server that does not rotate must not end the session."""
-    old = simulator.seed(issuer=LOGIN, life=HOUR, age=2 * HOUR)
+    old = simulator.seed(issuer=LOGIN, lifetime=HOUR, age=2 * HOUR)
     homes.prepare(lambda home: put(token_file(home), old))
     simulator.script("user.token", {"json": answer()}, repeat=True)
     homes.do(

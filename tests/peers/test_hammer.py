@@ -114,7 +114,7 @@ def test_f095_a_renewal_gets_through(simulator: Simulator, home: Path, sessions:
             assert is_accepted(ours.access_token())
     assert kept(file)["refresh_token"] in {session["refresh_token"] for session in sessions}
     for session in sessions:
-        assert simulator.session_of(session["refresh_token"])["alive"]
+        assert simulator.session_of(session["refresh_token"])["active"]
 
 
 def test_f095_an_m2m_client_gets_through(simulator: Simulator, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

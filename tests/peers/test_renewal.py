@@ -109,13 +109,13 @@ def test_f095_both_renew_at_once_where_the_server_allows_an_overlap(simulator: S
         simulator.release("ours")
         by_ours = "Bearer " + ours()
     session = simulator.session_of(tokens["refresh_token"])
-    assert (session["alive"], session["reuse"], session["repeats"]) == (True, 0, 1)
+    assert (session["active"], session["reuse"], session["repeats"]) == (True, 0, 1)
     assert kept(token_file(home))["refresh_token"] == session["refresh_token"]
     assert by_ours in (by_the_sdk, "Bearer " + kept(token_file(home))["access_token"])
     # And from then on they are one again.
     planetkey.Session.from_profile(USER).refresh()
     assert sdk_header(sdk_session()) == header(planetkey.Session.from_profile(USER))
-    assert simulator.session_of(tokens["refresh_token"])["alive"]
+    assert simulator.session_of(tokens["refresh_token"])["active"]
 
 
 def test_a_dead_session_is_dead_for_both_and_no_loop(simulator: Simulator, home: Path) -> None:

@@ -108,15 +108,15 @@ def test_it_is_shared_as_sentinelhub_shares_sessions(loopback: Loopback, config:
 
 def test_i10_28_a_token_that_expires_soon_is_refreshed_once(loopback: Loopback, config: SHConfig) -> None:
     """As `sentinelhub` does, `refresh_before_expiry` seconds before."""
-    loopback.simulator.settings(token_life=100)
+    loopback.simulator.settings(token_lifetime=100)
     ours = loopback.both()
     assert ours.authorize(config.sh_base_url).access_token is not None
-    loopback.simulator.settings(token_life=3600)
+    loopback.simulator.settings(token_lifetime=3600)
     session = planetkey.sentinelhub.Session(ours, config)
     assert session.token["expires_at"] - time.time() > session.DEFAULT_SECONDS_BEFORE_EXPIRY
     assert loopback.renewals == 2
     # A server that issues no longer ones is not asked again and again.
-    loopback.simulator.settings(token_life=100)
+    loopback.simulator.settings(token_lifetime=100)
     ours.refresh()
     tokens = {session.token["access_token"] for _ in range(20)}
     assert len(tokens) == 1
@@ -124,7 +124,7 @@ def test_i10_28_a_token_that_expires_soon_is_refreshed_once(loopback: Loopback, 
 
 
 def test_i10_28_sharing_does_not_spin(loopback: Loopback, config: SHConfig, monkeypatch: pytest.MonkeyPatch) -> None:
-    loopback.simulator.settings(token_life=100)
+    loopback.simulator.settings(token_lifetime=100)
     calls, has_waited = [], threading.Event()
 
     class Stop(threading.Event):

@@ -35,7 +35,7 @@ def test_i10_01_loops_of_the_sdk_and_eight_processes_share_a_session(
         metadata_delay_ms=metadata_delay_ms,
     )
     report = outcome.report()
-    assert outcome.session["alive"], report
+    assert outcome.session["active"], report
     assert outcome.sent_twice("planetkey") == 0, report
     assert outcome.session["reuse"] == 0, report
     # Both took part. With slow metadata the SDK, which fetches it once, is first most of the time.
@@ -77,9 +77,9 @@ def test_the_server_forgives_a_repetition_by_the_sdk_and_none_by_planetkey(simul
         put(token_file(home), tokens)
         sdk_header(sdk_session())
     session = simulator.session_of(tokens["refresh_token"])
-    assert (session["alive"], session["repeats"], session["reuse"]) == (True, 1, 0)
+    assert (session["active"], session["repeats"], session["reuse"]) == (True, 1, 0)
     put(token_file(home), tokens)
     with pytest.raises(planetkey.LoginRequiredError):
         planetkey.Session.from_profile(USER).access_token()
     session = simulator.session_of(tokens["refresh_token"])
-    assert (session["alive"], session["revoked"], session["reuse"]) == (False, "reuse", 1)
+    assert (session["active"], session["revoked"], session["reuse"]) == (False, "reuse", 1)

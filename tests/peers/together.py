@@ -78,7 +78,7 @@ class Outcome:
     def report(self) -> str:
         """All of it, for people."""
         session = self.session
-        state = "alive" if session["alive"] else f"revoked ({session['revoked']})"
+        state = "alive" if session["active"] else f"revoked ({session['revoked']})"
         lines = [
             f"session {state}: {session['rotations']} rotations, {session['reuse']} tokens reused, "
             f"{session['repeats']} sent again and forgiven",
@@ -117,9 +117,9 @@ def together(
 
     They end when `until` returns.
     """
-    simulator.settings(token_life=TOKEN_LIFE_S, **({} if strict else FORGIVING))
+    simulator.settings(token_lifetime=TOKEN_LIFE_S, **({} if strict else FORGIVING))
     simulator.script("user.metadata", {"delay_ms": metadata_delay_ms}, repeat=True)
-    tokens = simulator.seed(issuer=LOGIN, life=TOKEN_LIFE_S)
+    tokens = simulator.seed(issuer=LOGIN, lifetime=TOKEN_LIFE_S)
     put(token_file(home), tokens)
     program = Path(__file__).with_name("sdk_printing.py")
     line: list[str | Path] = [sys.executable, program, sdk, str(PAUSE_MS)]
@@ -178,7 +178,7 @@ def main() -> int:
                 strict=options.strict,
             )
     print(outcome.report())
-    return 0 if outcome.session["alive"] and not outcome.sent_twice("planetkey") else 1
+    return 0 if outcome.session["active"] and not outcome.sent_twice("planetkey") else 1
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ class UserSession:
 
     def __init__(self, simulator: Simulator, home: Path) -> None:
         self._simulator = simulator
-        self._seeded = simulator.seed(life=HOUR, age=2 * HOUR)
+        self._seeded = simulator.seed(lifetime=HOUR, age=2 * HOUR)
         write_tokens(home, "planet-user", self._seeded)
         self.url = simulator.planet_api + "/data/v1/item-types"
         self.environment = clean_environment(home) | simulator.loopback_environment()
@@ -43,7 +43,7 @@ class UserSession:
     def check(self, renewals: int) -> None:
         """The session lives, and was renewed so often."""
         session = self._simulator.session_of(self._seeded["refresh_token"])
-        assert session["alive"], session
+        assert session["active"], session
         assert (session["rotations"], session["reuse"], session["repeats"]) == (renewals, 0, 0)
         assert self._simulator.count(self.target) == renewals
 

@@ -261,8 +261,8 @@ fn a_good_session_stays_and_an_expired_one_is_renewed_without_a_person() {
         let run = finish(&mut scene.bare(["login"]), b"");
         assert!(run.silent().starts_with("planetkey: user|ada is logged in already, profile planet-user, valid for "), "{run:?}");
         assert!(run.stderr.contains("(--force asks all the same)"), "{run:?}");
-        let family = scene.simulator.family(session["refresh_token"].as_str().unwrap()).unwrap();
-        assert_eq!((&family["alive"], &family["rotations"]), (&json!(true), &json!(renewals)));
+        let family = scene.simulator.session_of(session["refresh_token"].as_str().unwrap()).unwrap();
+        assert_eq!((&family["active"], &family["rotations"]), (&json!(true), &json!(renewals)));
     }
     let run = finish(&mut scene.bare(["login", "--json"]), b"");
     assert_eq!((&run.json()["asked"], &run.json()["subject"]), (&json!(false), &json!("user|ada")));
@@ -411,7 +411,7 @@ fn i10_07_id_tokens_are_signed_as_announced_and_the_tokens_of_a_failed_login_are
         assert!(screen.contains(found), "{screen}");
         // The command does not end before.
         assert_eq!(scene.simulator.count("user.revoke").unwrap(), 2, "{screen}");
-        assert_eq!(scene.simulator.families()[0]["revoked"], "revocation");
+        assert_eq!(scene.simulator.sessions()[0]["revoked"], "revocation");
         assert!(!scene.has(USER_TOKEN));
     }
 }

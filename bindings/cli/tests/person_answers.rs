@@ -50,7 +50,7 @@ fn f131_the_whole_address_is_pasted_unseen() {
         let code = query.split('&').find_map(|pair| pair.strip_prefix("code=")).unwrap();
         assert!(!screen.contains(code) && !screen.contains("some-code"), "{screen}");
     }
-    assert_eq!(scene.simulator.count("user.families").unwrap(), 2);
+    assert_eq!(scene.simulator.count("user.sessions").unwrap(), 2);
 }
 
 #[test]
@@ -95,8 +95,8 @@ fn f108_ctrl_c_ends_a_login_wherever_it_is_and_leaves_a_terminal_that_works() {
     waiting.types("ye");
     broken_off(waiting);
     assert_eq!(scene.read(USER_TOKEN), before);
-    assert!(scene.simulator.family(session["refresh_token"].as_str().unwrap()).unwrap()["alive"].as_bool().unwrap());
-    assert_eq!(scene.simulator.count("user.families.alive").unwrap(), 1);
+    assert!(scene.simulator.session_of(session["refresh_token"].as_str().unwrap()).unwrap()["active"].as_bool().unwrap());
+    assert_eq!(scene.simulator.count("user.sessions.active").unwrap(), 1);
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn f130_another_account_replaces_the_saved_one_only_when_somebody_says_so() {
         assert!(screen.contains("--allow-other-user"), "{screen}");
         assert_eq!(scene.read(USER_TOKEN), before);
     }
-    assert_eq!(scene.simulator.count("user.families.alive").unwrap(), 1, "what nobody uses is revoked");
+    assert_eq!(scene.simulator.count("user.sessions.active").unwrap(), 1, "what nobody uses is revoked");
     // A program is not asked.
     let (code, output, screen) = decided(&scene, &["--force", "--json"], "ada").end();
     assert_eq!((code, output.as_str()), (Status::Denied.number(), ""), "{screen}");
@@ -126,7 +126,7 @@ fn f130_another_account_replaces_the_saved_one_only_when_somebody_says_so() {
     let (code, _, screen) = decided(&scene, &["--force", "--allow-other-user"], "grace").end();
     assert_eq!((code, screen.contains("Replace it?")), (0, false), "{screen}");
     assert!(finish(&mut scene.bare(["login"]), b"").silent().contains("user|grace is logged in already"));
-    assert!(scene.simulator.family(session["refresh_token"].as_str().unwrap()).is_some());
+    assert!(scene.simulator.session_of(session["refresh_token"].as_str().unwrap()).is_some());
 }
 
 #[test]

@@ -93,10 +93,10 @@ fn refresh_rotates_the_session_of_a_person_and_keeps_what_came() {
     let told = run(&scene, &["refresh", "--profile", "planet-user", "--json"]).json();
     assert_eq!(told["profile"], "planet-user");
     let after: Value = serde_json::from_str(&scene.read(USER_TOKEN)).unwrap();
-    let family = scene.simulator.family(before["refresh_token"].as_str().unwrap()).unwrap();
+    let family = scene.simulator.session_of(before["refresh_token"].as_str().unwrap()).unwrap();
     assert_ne!(after["refresh_token"], before["refresh_token"]);
     assert_eq!(
-        (&family["refresh_token"], &family["rotations"], &family["alive"]),
+        (&family["refresh_token"], &family["rotations"], &family["active"]),
         (&after["refresh_token"], &json!(1), &json!(true))
     );
     assert_eq!(told["expires_at"], after["_exp"]);
@@ -110,7 +110,7 @@ fn refresh_rotates_the_session_of_a_person_and_keeps_what_came() {
 fn i10_03_a_compressed_rotation_keeps_the_session() {
     let scene = Scene::new();
     let before = logged_in(&scene, 4_000);
-    let family = || scene.simulator.family(before["refresh_token"].as_str().unwrap()).unwrap();
+    let family = || scene.simulator.session_of(before["refresh_token"].as_str().unwrap()).unwrap();
     let step = json!({"content_coding": "gzip", "headers": {"Content-Type": "text/html"}, "fault": "no_last_chunk"});
     scene.simulator.script("user.token", &json!([step, step])).unwrap();
     run(&scene, &["--profile", "planet-user", "print-access-token"]).line();
@@ -123,7 +123,7 @@ fn i10_03_a_compressed_rotation_keeps_the_session() {
     let ended = run(&scene, &["refresh", "--profile", "planet-user"]);
     let message = ended.failed(Status::Protocol);
     assert!(message.contains("Content-Encoding br, which is not supported"), "{message}");
-    assert_eq!((&family()["alive"], scene.simulator.count("user.token").unwrap()), (&json!(true), 3));
+    assert_eq!((&family()["active"], scene.simulator.count("user.token").unwrap()), (&json!(true), 3));
     assert_eq!(scene.simulator.count("user.reuse").unwrap(), 0);
 }
 
@@ -140,7 +140,7 @@ fn a_renewal_in_the_background_is_kept_before_the_command_ends() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(String::from_utf8(output.stdout).unwrap().trim_end(), before["access_token"].as_str().unwrap());
     let after: Value = serde_json::from_str(&scene.read(USER_TOKEN)).unwrap();
-    let family = scene.simulator.family(before["refresh_token"].as_str().unwrap()).unwrap();
+    let family = scene.simulator.session_of(before["refresh_token"].as_str().unwrap()).unwrap();
     assert_eq!(family["refresh_token"], after["refresh_token"]);
     assert_ne!(after["refresh_token"], before["refresh_token"]);
 }

@@ -327,12 +327,12 @@ test('nobody to ask says what to run', limit, async () => {
 test('a logout gives the refresh token back', limit, async () => {
   let { refresh_token } = await simulator.savedLogin();
   assert.deepEqual(await simulator.userSession().logout(), { removed: true, revocation: 'revoked', whyUnknown: null });
-  assert.equal((await simulator.family(refresh_token))[0].alive, false);
+  assert.equal((await simulator.sessionOf(refresh_token))[0].active, false);
   assert.deepEqual(await simulator.userSession().logout(), { removed: false, revocation: 'none', whyUnknown: null });
 
   ({ refresh_token } = await simulator.savedLogin());
   assert.deepEqual(await simulator.userSession().logout({ revoke: false }), { removed: true, revocation: 'none', whyUnknown: null });
-  assert.equal((await simulator.family(refresh_token))[0].alive, true);
+  assert.equal((await simulator.sessionOf(refresh_token))[0].active, true);
 
   await simulator.savedLogin();
   await simulator.script('user.revoke', { status: 503 });

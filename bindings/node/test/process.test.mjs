@@ -1,4 +1,4 @@
-// The addon as a guest in somebody's process: it neither keeps it alive, nor blocks it, nor breaks it.
+// The addon as a guest in somebody's process: it neither keeps it active, nor blocks it, nor breaks it.
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
 import { ENTRY, Simulator } from './simulator.mjs';
@@ -141,14 +141,14 @@ for (const [how, { last, code, errors }] of Object.entries(ends)) {
 
 /** The file holds what the server gave last, and the session lives. */
 async function checkRenewedOnce(refreshToken) {
-  const [{ alive, rotations, reuse, refresh_token: current }] = await simulator.family(refreshToken);
-  assert.deepEqual({ alive, rotations, reuse }, { alive: true, rotations: 1, reuse: 0 });
+  const [{ active, rotations, reuse, refresh_token: current }] = await simulator.sessionOf(refreshToken);
+  assert.deepEqual({ active, rotations, reuse }, { active: true, rotations: 1, reuse: 0 });
   assert.equal(simulator.savedTokens().refresh_token, current);
   assert.ok(simulator.savedTokens().access_token);
   const session = simulator.userSession();
   assert.equal(await session.accessToken(), simulator.savedTokens().access_token);
   await session.refresh();
-  assert.equal((await simulator.family(refreshToken))[0].reuse, 0);
+  assert.equal((await simulator.sessionOf(refreshToken))[0].reuse, 0);
 }
 
 test('a process whose token is renewed in the background ends by itself, and the session is whole', limit, async () => {
@@ -182,7 +182,7 @@ test('a storage that gives no promise is still called when the process ends', li
     console.log('end');
     process.exit(0);
   `, { said: (line) => line === 'end' && simulator.release('gate') });
-  const [{ refresh_token: current }] = await simulator.family(tokens.refresh_token);
+  const [{ refresh_token: current }] = await simulator.sessionOf(tokens.refresh_token);
   assert.notEqual(current, tokens.refresh_token);
   assert.deepEqual(result, { output: `end\n${current}\nunlock\n`, errors: '', code: 0, signal: null });
 });

@@ -88,8 +88,8 @@ test('three processes that meet an expiry rotate the refresh token once', limit,
   await simulator.release('gate');
   const renewed = await own;
   assert.deepEqual(await Promise.all(children), Array(2).fill(`waiting\n${renewed}\n`));
-  const [{ alive, rotations, reuse, refresh_token: current }] = await simulator.family(refresh_token);
-  assert.deepEqual({ alive, rotations, reuse }, { alive: true, rotations: 1, reuse: 0 });
+  const [{ active, rotations, reuse, refresh_token: current }] = await simulator.sessionOf(refresh_token);
+  assert.deepEqual({ active, rotations, reuse }, { active: true, rotations: 1, reuse: 0 });
   assert.equal(simulator.savedTokens().refresh_token, current);
   assert.equal(await simulator.count('user.token'), 1);
 });
@@ -113,8 +113,8 @@ test('a login of Planet\'s own tools is used and kept fresh', async () => {
   const saved = simulator.savedTokens();
   assert.equal(saved.access_token, session.accessTokenSync());
   assert.notEqual(saved.refresh_token, tokens.refresh_token);
-  const [{ alive, refresh_token: current }] = await simulator.family(tokens.refresh_token);
-  assert.deepEqual([alive, current], [true, saved.refresh_token]);
+  const [{ active, refresh_token: current }] = await simulator.sessionOf(tokens.refresh_token);
+  assert.deepEqual([active, current], [true, saved.refresh_token]);
 });
 
 test('defaults include a saved login', limit, async () => {

@@ -53,7 +53,7 @@ export class Simulator {
   approve = (userCode, options = {}) => this.#control('/login', { user_code: userCode, ...options });
   /** Somebody goes through the pages: where the browser is sent in the end. */
   browse = async (url, options = {}) => (await this.#control('/login', { authorization_url: url, ...options })).location;
-  family = (token) => this.#control(`/sessions?token=${token}`);
+  sessionOf = (token) => this.#control(`/sessions?token=${token}`);
   requests = (target) => this.#control(`/requests?target=${target}`);
   count = async (target) => (await this.#control('/counters'))[target] ?? 0;
 

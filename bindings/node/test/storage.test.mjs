@@ -80,8 +80,8 @@ test('a session of a person, by every way to open one', limit, async () => {
   const session = simulator.userSession({ storage });
   const { headers } = await session.authorize(`${simulator.planet_api}/x`);
   assert.equal(headers.Authorization, `Bearer ${JSON.parse(storage.text).access_token}`);
-  const [{ alive, refresh_token: current }] = await simulator.family(tokens.refresh_token);
-  assert.deepEqual([alive, JSON.parse(storage.text).refresh_token], [true, current]);
+  const [{ active, refresh_token: current }] = await simulator.sessionOf(tokens.refresh_token);
+  assert.deepEqual([active, JSON.parse(storage.text).refresh_token], [true, current]);
   const config = { client_type: 'oidc_device_code', auth_server: simulator.user, client_id: simulator.user_client_id };
   const same = Session.fromClientConfig(config, { ...simulator.options, storage });
   assert.equal(`Bearer ${await same.accessToken()}`, headers.Authorization);
@@ -143,8 +143,8 @@ for (const [how, fail] of Object.entries(failures)) {
     assert.ok(notes[0].includes('its save threw') && !notes[0].includes(SECRET), notes[0]);
     // It goes on with the refresh token that could not be saved.
     await session.refresh();
-    const [{ alive, reuse, rotations }] = await simulator.family(tokens.refresh_token);
-    assert.deepEqual({ alive, reuse, rotations }, { alive: true, reuse: 0, rotations: 2 });
+    const [{ active, reuse, rotations }] = await simulator.sessionOf(tokens.refresh_token);
+    assert.deepEqual({ active, reuse, rotations }, { active: true, reuse: 0, rotations: 2 });
     assert.deepEqual(storage.calls.at(-1), 'unlock');
   });
 
@@ -411,12 +411,12 @@ test('a renewal keeps the storage that it works for, although nobody else does',
     const session = await use();
     await gone(session);
     await fetch('${simulator.control}/release', { method: 'POST', body: '{"hold":"gate"}' });
-    // Nothing but this timer keeps the process alive until then.
-    const alive = setInterval(() => {}, 1000);
+    // Nothing but this timer keeps the process active until then.
+    const active = setInterval(() => {}, 1000);
     console.log(await kept);
-    clearInterval(alive);
+    clearInterval(active);
   `, { flags: ['--expose-gc'] });
-  const [{ alive, refresh_token: current }] = await simulator.family(tokens.refresh_token);
-  assert.equal(alive, true);
+  const [{ active, refresh_token: current }] = await simulator.sessionOf(tokens.refresh_token);
+  assert.equal(active, true);
   assert.equal(output, `CANCELLED\n${current}\n`);
 });

@@ -143,7 +143,7 @@ test('when the main thread ends the process, the renewal of a worker is still ke
     process.exit(0);
   `, { said: () => simulator.release('gate') });
   assert.deepEqual(result, { output: 'end\n', ...ended });
-  const [{ alive, rotations, refresh_token: current }] = await simulator.family(refresh_token);
-  assert.deepEqual({ alive, rotations }, { alive: true, rotations: 1 });
+  const [{ active, rotations, refresh_token: current }] = await simulator.sessionOf(refresh_token);
+  assert.deepEqual({ active, rotations }, { active: true, rotations: 1 });
   assert.equal(simulator.savedTokens().refresh_token, current);
 });

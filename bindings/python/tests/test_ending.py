@@ -21,7 +21,7 @@ def kept_alive(simulator: Simulator, refresh_token: str) -> None:
     kept = json.loads(token_file(USER_PROFILE).read_text(encoding="utf-8"))
     family = simulator.session_of(refresh_token)
     assert kept["refresh_token"] == family["refresh_token"] != refresh_token
-    assert (family["alive"], family["rotations"], family["reuse"]) == (True, 1, 0)
+    assert (family["active"], family["rotations"], family["reuse"]) == (True, 1, 0)
 
 
 def test_f107_the_end_waits_for_a_renewal(simulator: Simulator) -> None:

@@ -246,12 +246,12 @@ def test_a_logout_gives_the_refresh_token_back(people: Simulator) -> None:
     out = people.user().logout()
     assert out
     assert (out.removed, out.revocation, out.revocation_error) == (True, "revoked", None)
-    assert people.session_of(refresh_token)["alive"] is False
+    assert people.session_of(refresh_token)["active"] is False
     assert people.user().logout().removed is False
 
     refresh_token = people.saved_login()["refresh_token"]
     assert people.user().logout(revoke=False).revocation == "none"
-    assert people.session_of(refresh_token)["alive"] is True
+    assert people.session_of(refresh_token)["active"] is True
 
     people.saved_login()
     people.script("user.revoke", {"status": 503})

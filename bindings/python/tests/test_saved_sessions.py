@@ -241,7 +241,7 @@ def test_an_expired_token_is_rotated_and_kept(simulator: Simulator) -> None:
     assert other.access_token() == renewed
     family = simulator.session_of(answer["refresh_token"])
     assert family["refresh_token"] == kept["refresh_token"]
-    assert (family["alive"], family["rotations"], family["reuse"]) == (True, 1, 0)
+    assert (family["active"], family["rotations"], family["reuse"]) == (True, 1, 0)
     assert simulator.count("user.token") == 1
 
 
@@ -255,7 +255,7 @@ def test_one_rotation_for_all_threads_and_sessions(simulator: Simulator) -> None
     tokens = {outcome.value for caller in callers for outcome in caller.join()}
     assert tokens == {sessions[0].access_token()}
     family = simulator.session_of(answer["refresh_token"])
-    assert (family["alive"], family["rotations"], family["reuse"]) == (True, 1, 0)
+    assert (family["active"], family["rotations"], family["reuse"]) == (True, 1, 0)
     assert simulator.count("user.token") == 1
 
 

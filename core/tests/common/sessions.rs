@@ -343,14 +343,14 @@ impl Planet {
     }
 
     /// What the server thinks of the session that this refresh token belongs to.
-    pub fn family(&self, session: &Value) -> Value {
-        self.simulator.family(session["refresh_token"].as_str().unwrap()).unwrap()
+    pub fn session_of(&self, session: &Value) -> Value {
+        self.simulator.session_of(session["refresh_token"].as_str().unwrap()).unwrap()
     }
 
     /// The session lives, and its refresh token has been used so often.
     pub fn assert_alive(&self, session: &Value, rotations: u64) {
-        let family = self.family(session);
-        assert_eq!((&family["alive"], &family["rotations"]), (&json!(true), &json!(rotations)), "{family}");
+        let family = self.session_of(session);
+        assert_eq!((&family["active"], &family["rotations"]), (&json!(true), &json!(rotations)), "{family}");
         assert_eq!(self.simulator.count("user.reuse").unwrap(), 0);
         assert_eq!(self.tokens()["refresh_token"], family["refresh_token"], "the file holds the one that is good");
     }

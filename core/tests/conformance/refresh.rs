@@ -88,7 +88,7 @@ fn a062_a_refresh_token_that_the_answer_leaves_out_is_kept() {
     session.access_token().unwrap();
     session.refresh().unwrap();
     assert_eq!(planet.tokens()["refresh_token"], seeded["refresh_token"]);
-    assert_eq!((planet.requests(), planet.family(&seeded)["alive"] == true), (2, true));
+    assert_eq!((planet.requests(), planet.session_of(&seeded)["active"] == true), (2, true));
 }
 
 #[test]

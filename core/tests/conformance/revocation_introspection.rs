@@ -49,7 +49,7 @@ fn a110_a_token_is_revoked_with_its_kind_and_the_clients_proof() {
     let place = format!("{}oauth/revoke", simulator.user_issuer()).parse().unwrap();
     let outcome = revoke(&http, &place, &client, &token, "refresh_token", Patience::Patient, deadline_ms);
     assert!(matches!(outcome, Ok(Revocation::Revoked)), "{outcome:?}");
-    assert_eq!(simulator.family(token.expose()).unwrap()["revoked"], json!("revocation"));
+    assert_eq!(simulator.session_of(token.expose()).unwrap()["revoked"], json!("revocation"));
 }
 
 /// The server says the same about a token that it does not know.

@@ -124,7 +124,7 @@ fn f025_an_answer_without_a_refresh_token_keeps_the_old_one() {
         planet.session().refresh().unwrap();
         assert_eq!((planet.requests(), &planet.tokens()["refresh_token"]), (requests, &seeded["refresh_token"]));
     }
-    assert_eq!(planet.family(&seeded)["alive"], true);
+    assert_eq!(planet.session_of(&seeded)["active"], true);
 }
 
 #[test]
@@ -220,7 +220,7 @@ fn f040_a_family_that_was_revoked_for_reuse_is_no_loop() {
     ours.access_token().unwrap();
     let theirs = Session::from_profile("planet-user", &planet.options_at(elsewhere.path())).unwrap();
     assert_eq!(what(&theirs.access_token().unwrap_err()), (Status::LoginRequired, Some("revoked")));
-    assert_eq!((planet.simulator.count("user.reuse").unwrap(), planet.family(&seeded)["alive"] == false), (1, true));
+    assert_eq!((planet.simulator.count("user.reuse").unwrap(), planet.session_of(&seeded)["active"] == false), (1, true));
     // Ours learns it at its next renewal, and so does everybody who opens it later.
     for _ in 0..5 {
         let error = ours.refresh().unwrap_err();
@@ -237,7 +237,7 @@ fn f044_a_lost_answer_is_repaired_where_the_server_overlaps() {
     let planet = Planet::new();
     planet.simulator.change_settings(&json!({"overlap_ms": 60_000})).unwrap();
     let seeded = planet.seed_expired();
-    planet.simulator.script("user.token", &json!([{"fault": "lose_answer"}])).unwrap();
+    planet.simulator.script("user.token", &json!([{"fault": "lose_response"}])).unwrap();
     let session = planet.session();
     session.access_token().unwrap();
     assert_eq!((planet.requests(), planet.simulator.count("user.repeats").unwrap()), (2, 1));
@@ -250,7 +250,7 @@ fn f044_a_lost_answer_is_repaired_where_the_server_overlaps() {
 fn f044_a_lost_answer_ends_the_session_where_it_does_not() {
     let planet = Planet::new();
     planet.seed_expired();
-    planet.simulator.script("user.token", &json!([{"fault": "lose_answer"}])).unwrap();
+    planet.simulator.script("user.token", &json!([{"fault": "lose_response"}])).unwrap();
     let session = planet.session();
     for _ in 0..10 {
         let error = session.access_token().unwrap_err();

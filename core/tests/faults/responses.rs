@@ -226,7 +226,7 @@ fn i10_03_an_unusable_response_is_not_followed_by_the_same_refresh_token() {
         assert_eq!((error.status(), error.is_ambiguous()), (Status::Protocol, true), "{step}: {error}");
         assert_eq!(planet.requests(), 1, "{step}");
         assert_eq!(planet.simulator.count("user.reuse").unwrap(), 0, "{step}");
-        assert_eq!(planet.family(&seeded)["alive"], true, "{step}");
+        assert_eq!(planet.session_of(&seeded)["active"], true, "{step}");
     }
 }
 

@@ -69,13 +69,13 @@ fn a_good_session_is_left_alone_and_an_expired_one_renewed() {
     people.seed("user|ada");
     assert!(!people.user().login(&LoginOptions::default()).unwrap().asked);
     assert_eq!(people.simulator.count("user.token").unwrap(), 0);
-    let expired = people.simulator.seed_session(&json!({"subject": "user|ada", "life": 0})).unwrap();
+    let expired = people.simulator.seed_session(&json!({"subject": "user|ada", "lifetime": 0})).unwrap();
     std::fs::write(people.token_file("planet-user"), expired.to_string()).unwrap();
     let renewed = people.user().login(&LoginOptions::default()).unwrap();
     assert_eq!((renewed.asked, renewed.subject.as_deref()), (false, Some("user|ada")));
     assert_eq!(people.simulator.count("user.token").unwrap(), 1);
     // A server in trouble is no reason to bother a person.
-    let expired = people.simulator.seed_session(&json!({"subject": "user|ada", "life": 0})).unwrap();
+    let expired = people.simulator.seed_session(&json!({"subject": "user|ada", "lifetime": 0})).unwrap();
     std::fs::write(people.token_file("planet-user"), expired.to_string()).unwrap();
     people.simulator.script("user.token", &json!({"steps": [{"status": 503}], "repeat": true})).unwrap();
     let (shown, options) = prompter(&people);
@@ -93,7 +93,7 @@ fn i10_04_any_definite_refusal_of_the_refresh_leads_to_the_login() {
         json!({"status": 403, "body": "<html>403</html>", "headers": {"Content-Type": "text/html"}}),
     ] {
         let people = Arc::new(People::new());
-        let expired = people.simulator.seed_session(&json!({"subject": "user|ada", "life": 0})).unwrap();
+        let expired = people.simulator.seed_session(&json!({"subject": "user|ada", "lifetime": 0})).unwrap();
         std::fs::create_dir_all(people.token_file("planet-user").parent().unwrap()).unwrap();
         std::fs::write(people.token_file("planet-user"), expired.to_string()).unwrap();
         people.simulator.script("user.token", &json!({"steps": [refusal]})).unwrap();
@@ -108,7 +108,7 @@ fn i10_04_any_definite_refusal_of_the_refresh_leads_to_the_login() {
 #[test]
 fn i10_05_a_session_that_was_revoked_is_logged_in_again_and_is_not_initialized() {
     let people = Arc::new(People::new());
-    let seeded = people.simulator.seed_session(&json!({"subject": "user|ada", "life": 3600})).unwrap();
+    let seeded = people.simulator.seed_session(&json!({"subject": "user|ada", "lifetime": 3600})).unwrap();
     std::fs::create_dir_all(people.token_file("planet-user").parent().unwrap()).unwrap();
     std::fs::write(people.token_file("planet-user"), seeded.to_string()).unwrap();
     people.simulator.script("user.token", &json!({"steps": [{"status": 400, "json": {"error": "invalid_grant"}}]})).unwrap();

@@ -14,7 +14,7 @@ fn a114_a_logout_revokes_removes_and_is_seen_by_others() {
     let out = people.user().logout(true).unwrap();
     assert!(out.removed && matches!(out.revocation, Revocation::Revoked), "{out:?}");
     assert!(!people.token_file("planet-user").exists());
-    assert_eq!(people.simulator.family(&refresh_token).unwrap()["revoked"], "revocation");
+    assert_eq!(people.simulator.session_of(&refresh_token).unwrap()["revoked"], "revocation");
     let form = crate::common::form(&people.simulator, "user.revoke", 0);
     assert!(form.contains(&("token_type_hint".to_owned(), "refresh_token".to_owned())), "{form:?}");
     clock.advance(std::time::Duration::from_secs(2));

@@ -152,7 +152,7 @@ fn i10_07_a_login_that_fails_revokes_what_it_received() {
             let both = ["refresh_token", "access_token"];
             assert_eq!(revoked(&people, 2 * (number as u64 + 1))[2 * number..], both, "{way} {members}");
         }
-        let ended: Vec<Value> = people.simulator.families().iter().map(|family| family["revoked"].clone()).collect();
+        let ended: Vec<Value> = people.simulator.sessions().iter().map(|family| family["revoked"].clone()).collect();
         assert_eq!(ended, ["revocation", "revocation", "revocation"], "{members}");
     }
 }

@@ -68,7 +68,7 @@ fn f130_another_subject_is_reported_before_anything_is_overwritten() {
     assert_eq!((error.status(), error.reason()), (Status::Denied, Some("other_subject")));
     assert_eq!(std::fs::read(&file).unwrap(), before);
     // What nobody uses is not left alive.
-    let alive = || people.simulator.families().iter().filter(|family| family["alive"] == true).count();
+    let alive = || people.simulator.sessions().iter().filter(|family| family["active"] == true).count();
     crate::common::eventually(|| alive() == 1);
     let logged_in = people.user().login(&answering("yes")).unwrap();
     assert_eq!(logged_in.subject.as_deref(), Some("user|bob"));

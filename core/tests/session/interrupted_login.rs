@@ -23,5 +23,5 @@ fn f108_the_interrupt_of_a_session_ends_its_login_however_it_goes() {
             LoginOptions { method, open_browser: Some(false), prompter: Some(Arc::new(prompter)), ..LoginOptions::default() };
         assert_eq!(session.login(&options).unwrap_err().status(), Status::Cancelled, "{method:?}");
     }
-    assert_eq!(simulator.count("user.families").unwrap(), 0);
+    assert_eq!(simulator.count("user.sessions").unwrap(), 0);
 }

@@ -214,5 +214,5 @@ fn f066_a_file_that_must_not_grow() {
     assert_eq!(std::fs::read(planet.token_file()).unwrap(), before);
     assert_eq!(process.ask("refresh"), "refreshed", "by the refresh token in memory");
     process.end();
-    assert_eq!(planet.family(&seeded)["rotations"], 2);
+    assert_eq!(planet.session_of(&seeded)["rotations"], 2);
 }

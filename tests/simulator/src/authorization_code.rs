@@ -30,7 +30,7 @@ struct Code {
     expiry: Expiry,
     used: bool,
     /// The session that it gave.
-    family: Option<usize>,
+    session: Option<usize>,
 }
 
 impl Codes {
@@ -42,7 +42,7 @@ impl Codes {
             challenge: challenge.to_owned(),
             expiry: Expiry::after(life),
             used: false,
-            family: None,
+            session: None,
         };
         self.codes.insert(code.clone(), known);
         Ok(code)
@@ -66,8 +66,8 @@ pub(crate) fn answer(call: &Call, state: &mut State, client: &str, form: &Form) 
     }
     if known.used {
         // RFC 6749 4.1.2: two hold it, so what it gave ends.
-        if let Some(family) = known.family {
-            state.sessions.end(family, End::CodeReuse);
+        if let Some(session) = known.session {
+            state.sessions.end(session, End::CodeReuse);
         }
         return Err(invalid_grant("The authorization code was used before"));
     }
@@ -83,9 +83,9 @@ pub(crate) fn answer(call: &Call, state: &mut State, client: &str, form: &Form) 
         return Err(invalid_grant("Failed to verify code verifier"));
     }
     let grant = known.grant.clone();
-    let (family, answer) = grant.open(call, state).map_err(|error| refusal(500, "server_error", &error.to_string()))?;
+    let (session, answer) = grant.open(call, state).map_err(|error| refusal(500, "server_error", &error.to_string()))?;
     if let Some(known) = state.codes.codes.get_mut(code) {
-        known.family = Some(family);
+        known.session = Some(session);
     }
     Ok(answer)
 }

@@ -15,7 +15,7 @@ use crate::token_endpoint::{Form, GrantType, repeated};
 /// What is granted to a client that asks for nothing in particular.
 const DEFAULT_SCOPE: &str = "planet";
 
-/// What a client asked a person for.
+/// What a client asked a user for.
 pub(crate) struct AuthorizationRequest {
     pub(crate) client: String,
     pub(crate) scope: String,
@@ -128,7 +128,7 @@ pub(crate) fn granted_scope(state: &State, asked: Option<&str>) -> Option<String
 }
 
 impl WayBack {
-    /// Sends the person back with these parameters, `state` and `iss`; the changes of the last request come
+    /// Sends the user back with these parameters, `state` and `iss`; the changes of the last request come
     /// before those of the first.
     pub(crate) fn answer(&self, state: &State, changes: Option<&Changes>, parameters: &[(&str, &str)]) -> Response {
         let mut parameters: Form = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();

@@ -39,7 +39,7 @@ pub(crate) enum Endpoint {
     /// Where the forms of a login go.
     Login,
     DeviceAuthorization,
-    /// Where a person enters the code of a device.
+    /// Where a user enters the code of a device.
     Activation,
     Token,
     Revocation,
@@ -56,7 +56,7 @@ struct Row {
     endpoint: Endpoint,
     path: &'static str,
     target: Target,
-    /// The member of the metadata that leads to it; none is for people.
+    /// The member of the metadata that leads to it; none is for users.
     member: Option<&'static str>,
 }
 
@@ -97,7 +97,7 @@ pub(crate) static M2M: AuthorizationServer = AuthorizationServer {
     scopes: &["openid", "profile", "email", "offline_access"],
 };
 
-/// Planet's server for people, login.planet.com: its issuer identifier ends with a slash.
+/// Planet's server for users, login.planet.com: its issuer identifier ends with a slash.
 pub(crate) static USER: AuthorizationServer = AuthorizationServer {
     subject: Subject::User,
     issuer_path: "/",

@@ -15,7 +15,7 @@ use crate::service::{LOGIN_HOST, Service};
 /// How the servers behave when no script says otherwise.
 #[derive(Clone, Debug)]
 pub(crate) struct Behaviour {
-    pub(crate) token_life: u64,
+    pub(crate) token_lifetime: u64,
     /// What `aud` says when the request names no audience; none leaves the claim out.
     pub(crate) default_audience: Option<String>,
     /// The scopes that a client may ask for; none means any.
@@ -28,16 +28,16 @@ pub(crate) struct Behaviour {
     /// The same for a client whose `User-Agent` begins so.
     pub(crate) overlap_by_user_agent: BTreeMap<String, Duration>,
     /// Seconds that a refresh token lives; none means that it does not expire.
-    pub(crate) refresh_token_life: Option<u64>,
+    pub(crate) refresh_token_lifetime: Option<u64>,
     /// Seconds that an authorization code is good.
-    pub(crate) authorization_code_life: u64,
+    pub(crate) authorization_code_lifetime: u64,
     /// Authorization responses say who gives them (RFC 9207), and the metadata that they do.
     pub(crate) authorization_response_iss: bool,
     /// What ID tokens may be signed with, as announced; the first one signs. None announced means RS256.
     pub(crate) id_token_algorithms: Vec<Algorithm>,
     /// Seconds that a device waits between two polls; none leaves the member out.
     pub(crate) device_interval: Option<u64>,
-    /// Seconds that a person has to approve a device.
+    /// Seconds that a user has to approve a device.
     pub(crate) device_expires_in: u64,
     pub(crate) date_offset_s: i64,
     pub(crate) api_keys: Vec<String>,
@@ -55,7 +55,7 @@ impl Behaviour {
     pub(crate) fn new(settings: &Settings) -> Self {
         let hosts = ["api.planet.com", "tiles.planet.com", "services.sentinel-hub.com", LOGIN_HOST, "as.example"];
         Self {
-            token_life: settings.token_life,
+            token_lifetime: settings.token_lifetime,
             // As Keycloak does; the Planet API refuses it, so a client must ask for its audience.
             default_audience: Some("account".to_owned()),
             scopes: None,
@@ -63,8 +63,8 @@ impl Behaviour {
             rotation: true,
             overlap: Duration::ZERO,
             overlap_by_user_agent: BTreeMap::new(),
-            refresh_token_life: None,
-            authorization_code_life: 60,
+            refresh_token_lifetime: None,
+            authorization_code_lifetime: 60,
             authorization_response_iss: true,
             id_token_algorithms: vec![Algorithm::RS256],
             device_interval: Some(5),
@@ -90,7 +90,7 @@ impl Behaviour {
         let mut next = self.clone();
         for (key, value) in object(changes, "settings")? {
             match key.as_str() {
-                "token_life" => next.token_life = number(value, key)?,
+                "token_lifetime" => next.token_lifetime = number(value, key)?,
                 "default_audience" => next.default_audience = optional_text(value, key)?,
                 "scopes" if value.is_null() => next.scopes = None,
                 "scopes" => next.scopes = Some(texts(value, key)?),
@@ -103,9 +103,9 @@ impl Behaviour {
                         .map(|(name, value)| Ok((name.clone(), Duration::from_millis(number(value, name)?))))
                         .collect::<io::Result<_>>()?;
                 }
-                "refresh_token_life" if value.is_null() => next.refresh_token_life = None,
-                "refresh_token_life" => next.refresh_token_life = Some(number(value, key)?),
-                "authorization_code_life" => next.authorization_code_life = number(value, key)?,
+                "refresh_token_lifetime" if value.is_null() => next.refresh_token_lifetime = None,
+                "refresh_token_lifetime" => next.refresh_token_lifetime = Some(number(value, key)?),
+                "authorization_code_lifetime" => next.authorization_code_lifetime = number(value, key)?,
                 "authorization_response_iss" => next.authorization_response_iss = boolean(value, key)?,
                 "id_token_algorithms" => {
                     next.id_token_algorithms =
@@ -149,15 +149,15 @@ impl Behaviour {
             forms.push("openid");
         }
         json!({
-            "token_life": self.token_life,
+            "token_lifetime": self.token_lifetime,
             "default_audience": self.default_audience,
             "scopes": self.scopes,
             "same_token": self.same_token,
             "rotation": self.rotation,
             "overlap_ms": milliseconds(self.overlap),
             "overlap_by_user_agent": by_user_agent,
-            "refresh_token_life": self.refresh_token_life,
-            "authorization_code_life": self.authorization_code_life,
+            "refresh_token_lifetime": self.refresh_token_lifetime,
+            "authorization_code_lifetime": self.authorization_code_lifetime,
             "authorization_response_iss": self.authorization_response_iss,
             "id_token_algorithms": self.id_token_algorithms.iter().copied().map(keys::name).collect::<Vec<_>>(),
             "device_interval": self.device_interval,

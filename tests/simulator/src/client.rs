@@ -1,4 +1,4 @@
-//! Registered clients: how each proves who it is, which grants it may use and where people are sent back to.
+//! Registered clients: how each proves who it is, which grants it may use and where users are sent back to.
 
 use std::io;
 
@@ -12,10 +12,10 @@ use crate::token_endpoint::GrantType;
 /// The methods with a secret or a key.
 pub(crate) const METHODS: [&str; 3] = ["private_key_jwt", "client_secret_basic", "client_secret_post"];
 
-/// Where Planet's SDK may have people sent back to.
+/// Where Planet's SDK may have users sent back to.
 const NATIVE_REDIRECT_URIS: [&str; 3] = ["http://127.0.0.1/callback", "http://[::1]/callback", "http://localhost:8080/callback"];
 
-/// Hosts of programs on the person's own machine: those listen where there is room (RFC 8252 7.3).
+/// Hosts of programs on the user's own machine: those listen where there is room (RFC 8252 7.3).
 const LOOPBACK: [&str; 3] = ["http://127.0.0.1", "http://[::1]", "http://localhost"];
 
 /// A registered client.
@@ -35,7 +35,7 @@ pub(crate) struct Client {
 
 impl Client {
     /// The M2M client of the start.
-    pub(crate) fn machine(secret: &str) -> Self {
+    pub(crate) fn m2m(secret: &str) -> Self {
         Self { secret: Some(secret.to_owned()), subject: Some(Subject::M2m), ..Self::default() }
     }
 
@@ -96,7 +96,7 @@ impl Client {
         self.grant_types.as_ref().is_none_or(|names| names.iter().any(|name| name == grant.name()))
     }
 
-    /// Whether a person may be sent to this address.
+    /// Whether a user may be sent to this address.
     pub(crate) fn may_redirect_to(&self, uri: &str) -> bool {
         self.redirect_uris.iter().any(|registered| registered == uri || is_at_another_port(registered, uri))
     }

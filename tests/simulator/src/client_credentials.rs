@@ -49,7 +49,7 @@ impl Grant<'_> {
     fn issue(&self, call: &Call, state: &mut State) -> io::Result<Value> {
         let behaviour = &state.behaviour;
         let expires_in = call.changes.and_then(|changes| changes.expires_in.clone());
-        let life = expires_in.as_ref().and_then(Value::as_u64).unwrap_or(behaviour.token_life);
+        let life = expires_in.as_ref().and_then(Value::as_u64).unwrap_or(behaviour.token_lifetime);
         let audience = self.audience.map(str::to_owned).or_else(|| behaviour.default_audience.clone());
         // Keycloak grants its default scopes to whoever names none.
         let scope = if self.scope.is_empty() { "email profile" } else { self.scope };

@@ -14,7 +14,7 @@ use crate::script::{invalid, number, object, text, unknown};
 use crate::service::refuse;
 use crate::state::Shared;
 use crate::tokens::merge;
-use crate::{authorization_server, client_credentials, seed, visitor};
+use crate::{authorization_server, client_credentials, scripted_login, seed};
 
 /// How long `/wait` waits when the request does not say.
 const DEFAULT_WAIT_MS: u64 = 5_000;
@@ -79,7 +79,7 @@ fn answer(shared: &Shared, request: &Request) -> io::Result<Response> {
         ("GET", "/requests") => shared.requests(request.query_value("target").as_deref()).map(Value::Array),
         ("GET", "/counters") => Ok(shared.counters()),
         ("POST", "/sessions") => seed::seed(shared, &body()?),
-        ("POST", "/login") => visitor::log_in(shared, &body()?),
+        ("POST", "/login") => scripted_login::log_in(shared, &body()?),
         ("GET", "/keys") => Ok(shared.keys.json()),
         ("POST", "/keys") => {
             shared.keys.change(&body()?)?;
@@ -142,7 +142,7 @@ fn revoke(shared: &Shared, what: &Value) -> io::Result<()> {
 
 /// A token with any claims and header, signed by the simulator's key or by another.
 pub(crate) fn sign(shared: &Shared, wanted: &Value) -> io::Result<String> {
-    let mut life = shared.lock().behaviour.token_life;
+    let mut life = shared.lock().behaviour.token_lifetime;
     let mut changes = Map::new();
     let mut header = Map::new();
     let mut signer = Signer::Current;

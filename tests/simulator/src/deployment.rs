@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 use crate::USER_CLIENT_ID;
 use crate::authorization_server::{Endpoint, GENERIC, M2M, USER};
-use crate::person::OTP;
 use crate::resource_server::PLANET_AUDIENCE;
 use crate::state::{Origins, Shared};
 use crate::tokens::random_text;
+use crate::user::OTP;
 
 /// The variable that names the home directory.
 const HOME_VARIABLE: &str = if cfg!(windows) { "USERPROFILE" } else { "HOME" };

@@ -9,10 +9,10 @@ use crate::authorization_endpoint::granted_scope;
 use crate::authorization_server::{Call, Endpoint, apply, refusal};
 use crate::client_authentication::{invalid_request, value};
 use crate::http::{Expiry, Response};
-use crate::person::Person;
 use crate::state::State;
 use crate::token_endpoint::{Form, GrantType, read_form};
 use crate::tokens::random_text;
+use crate::user::User;
 use crate::user_tokens::Grant;
 
 /// RFC 8628 6.1: no vowels, so no words.
@@ -45,13 +45,13 @@ struct Device {
 enum Decision {
     Pending,
     /// By whom, who logged in when.
-    Approved(Person, u64),
+    Approved(User, u64),
     Denied,
     /// The tokens were fetched.
     Used,
 }
 
-/// What a person sees of a device.
+/// What a user sees of a device.
 pub(crate) struct Seen<'a> {
     pub(crate) client: &'a str,
     pub(crate) scope: &'a str,
@@ -101,13 +101,13 @@ impl Devices {
         open.then_some(Seen { client: &device.client, scope: &device.scope })
     }
 
-    /// What the person decided; no person is a no. `false`: it came too late.
-    pub(crate) fn decide(&mut self, issuer: &str, user_code: &str, person: Option<Person>, since: u64) -> bool {
+    /// What the user decided; no user is a no. `false`: it came too late.
+    pub(crate) fn decide(&mut self, issuer: &str, user_code: &str, user: Option<User>, since: u64) -> bool {
         if self.find(issuer, user_code).is_none() {
             return false;
         }
         if let Some(device) = self.devices.iter_mut().find(|device| device.user_code == user_code) {
-            device.decision = person.map_or(Decision::Denied, |person| Decision::Approved(person, since));
+            device.decision = user.map_or(Decision::Denied, |user| Decision::Approved(user, since));
         }
         true
     }
@@ -178,8 +178,8 @@ pub(crate) fn answer(call: &Call, state: &mut State, client: &str, form: &Form) 
         device.interval += DEFAULT_INTERVAL;
         return Err(refusal(400, "slow_down", "You are polling faster than the interval allows"));
     }
-    let (person, since) = match &device.decision {
-        Decision::Approved(person, since) => (person.clone(), *since),
+    let (user, since) = match &device.decision {
+        Decision::Approved(user, since) => (user.clone(), *since),
         Decision::Denied => return Err(refusal(400, "access_denied", "The user denied the request")),
         Decision::Pending | Decision::Used => {
             return Err(refusal(400, "authorization_pending", "The user has not decided yet"));
@@ -189,7 +189,7 @@ pub(crate) fn answer(call: &Call, state: &mut State, client: &str, form: &Form) 
     let grant = Grant {
         issuer,
         client: client.to_owned(),
-        person,
+        user,
         scope: device.scope.clone(),
         audience: device.audience.clone(),
         nonce: None,

@@ -49,8 +49,8 @@ pub(crate) fn shapes_answer(fault: Fault) -> bool {
             | Fault::NoLastChunk
             | Fault::NoLastLine
             | Fault::Huge
-            | Fault::LoseAnswer
-            | Fault::StallAnswer
+            | Fault::LoseResponse
+            | Fault::StallResponse
     )
 }
 
@@ -83,8 +83,8 @@ pub(crate) fn answered(shared: &Shared, ticket: &Ticket, fault: Fault, response:
     let head = |framing| response.head(framing, false, offset);
     let sent = match fault {
         // What was asked is done, a refresh token rotated for example, and nobody is told.
-        Fault::LoseAnswer => return connection.reset(),
-        Fault::StallAnswer => return stall(shared, ticket, connection),
+        Fault::LoseResponse => return connection.reset(),
+        Fault::StallResponse => return stall(shared, ticket, connection),
         Fault::StallInBody => {
             let mut bytes = head(Framing::Length(length.max(2)));
             bytes.extend_from_slice(&response.body[..length / 2]);

@@ -25,19 +25,19 @@ pub(crate) fn answer(call: &Call) -> Result<Response, Response> {
 
 /// What is known of a token that is good, of this server, and not another client's business.
 fn active(call: &Call, state: &State, client: &str, token: &str) -> Option<Map<String, Value>> {
-    let family = state.sessions.family(state.sessions.find(token)?)?;
-    if family.issuer != call.server.issuer(call.origin) {
+    let session = state.sessions.get(state.sessions.find(token)?)?;
+    if session.issuer != call.server.issuer(call.origin) {
         return None;
     }
     // A public client proves nothing, so it is told of its own tokens only.
     let public = state.clients.get(client).is_none_or(|client| client.is_public());
-    if public && family.client != client {
+    if public && session.client != client {
         return None;
     }
     let mut answer = members(json!({
         "active": true,
-        "client_id": family.client,
-        "username": family.person.name,
+        "client_id": session.client,
+        "username": session.user.name,
     }));
     if state.sessions.is_access_token(token) {
         let claims = live_claims(call.shared, state, token).ok()?;
@@ -46,7 +46,7 @@ fn active(call: &Call, state: &State, client: &str, token: &str) -> Option<Map<S
         return Some(answer);
     }
     let expiry = state.sessions.refresh_token_expiry(token)?;
-    answer.extend(members(json!({"iss": family.issuer, "sub": family.person.subject, "scope": family.scope})));
+    answer.extend(members(json!({"iss": session.issuer, "sub": session.user.subject, "scope": session.scope})));
     if let Some(expiry) = expiry {
         answer.insert("exp".to_owned(), json!(expiry));
     }

@@ -1,6 +1,6 @@
 //! A Planet on the loopback interface, for tests.
 //!
-//! It plays the authorization servers for machine-to-machine clients and for people, the API
+//! It plays the authorization servers for machine-to-machine clients and for users, the API
 //! servers of both domains, and an HTTPS proxy that stands in for their real names. It verifies what it receives,
 //! logs and counts it, and follows scripts of faults. The README shows how to use it from a shell;
 //! [`Simulator`] is the same for Rust tests.
@@ -34,12 +34,12 @@ mod introspection;
 mod keys;
 mod login;
 mod pages;
-mod person;
 mod proxy;
 mod refresh_token;
 mod resource_server;
 mod revocation;
 mod script;
+mod scripted_login;
 mod seed;
 mod service;
 mod sessions;
@@ -48,9 +48,9 @@ mod state;
 mod tls;
 mod token_endpoint;
 mod tokens;
+mod user;
 mod user_tokens;
 mod userinfo;
-mod visitor;
 
 use std::fmt;
 use std::io;
@@ -65,10 +65,10 @@ use serde_json::Value;
 use authorization_server::{Endpoint, M2M, USER};
 use connection::Connection;
 use deployment::Directory;
-pub use person::OTP;
 use service::{Entrance, Place, Service, serve};
 pub use settings::{Ports, Settings};
 use state::{Origins, Shared};
+pub use user::OTP;
 
 /// How long the end waits for the threads of connections.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
@@ -379,13 +379,13 @@ impl Simulator {
         seed::seed(&self.shared, wanted)
     }
 
-    /// Does what a person does in the browser: takes the body of `POST /login`, and gives the `location` that
+    /// Does what a user does in the browser: takes the body of `POST /login`, and gives the `location` that
     /// the browser is sent to, or whether the device is `approved`.
     ///
     /// # Errors
     /// When a member is unknown or wrong, or a page refuses to go on.
-    pub fn log_in(&self, person: &Value) -> io::Result<Value> {
-        visitor::log_in(&self.shared, person)
+    pub fn log_in(&self, user: &Value) -> io::Result<Value> {
+        scripted_login::log_in(&self.shared, user)
     }
 
     /// Changes the keys that sign tokens: the body of `POST /keys`.
@@ -405,13 +405,13 @@ impl Simulator {
 
     /// What became of every session: the body of `GET /sessions`.
     #[must_use]
-    pub fn families(&self) -> Vec<Value> {
+    pub fn sessions(&self) -> Vec<Value> {
         self.shared.lock().sessions.json(None)
     }
 
     /// What became of the session that a refresh or access token, old or current, belongs to.
     #[must_use]
-    pub fn family(&self, token: &str) -> Option<Value> {
+    pub fn session_of(&self, token: &str) -> Option<Value> {
         self.shared.lock().sessions.json(Some(token)).pop()
     }
 

@@ -1,4 +1,4 @@
-//! What a person does in the browser: user name, second factor, consent; for a device its code comes first.
+//! What a user does in the browser: user name, second factor, consent; for a device its code comes first.
 
 use std::collections::HashMap;
 
@@ -8,10 +8,10 @@ use crate::client_authentication::value;
 use crate::device_code::normalized;
 use crate::http::{Response, now};
 use crate::pages;
-use crate::person::{OTP, Person};
 use crate::state::State;
 use crate::token_endpoint::read_form;
 use crate::tokens::random_text;
+use crate::user::{OTP, User};
 use crate::user_tokens::Grant;
 
 /// Every login that was begun and not ended.
@@ -19,7 +19,7 @@ use crate::user_tokens::Grant;
 pub(crate) struct Logins {
     logins: HashMap<String, Login>,
     /// Those whose name alone does not say who they are.
-    people: HashMap<String, Person>,
+    users: HashMap<String, User>,
 }
 
 struct Login {
@@ -43,9 +43,9 @@ pub(crate) enum Purpose {
 #[derive(Clone)]
 enum Stage {
     UserName,
-    SecondFactor(Person),
-    /// Of a person who logged in then.
-    Consent(Person, u64),
+    SecondFactor(User),
+    /// Of a user who logged in then.
+    Consent(User, u64),
 }
 
 impl Logins {
@@ -60,13 +60,13 @@ impl Logins {
         page
     }
 
-    /// Whoever logs in by the name of this person is this person.
-    pub(crate) fn introduce(&mut self, person: Person) {
-        self.people.insert(person.name.clone(), person);
+    /// Whoever logs in by the name of this user is this user.
+    pub(crate) fn introduce(&mut self, user: User) {
+        self.users.insert(user.name.clone(), user);
     }
 
-    fn person(&self, name: &str) -> Person {
-        self.people.get(name).cloned().unwrap_or_else(|| Person::named(name))
+    fn user(&self, name: &str) -> User {
+        self.users.get(name).cloned().unwrap_or_else(|| User::named(name))
     }
 }
 
@@ -76,12 +76,12 @@ impl Login {
         match &self.stage {
             Stage::UserName => pages::user_name(id, alert),
             Stage::SecondFactor(_) => pages::second_factor(id, alert),
-            Stage::Consent(person, _) => {
+            Stage::Consent(user, _) => {
                 let (client, scope) = match &self.purpose {
                     Purpose::Authorization(request) => (&request.client, &request.scope),
                     Purpose::Device { client, scope, .. } => (client, scope),
                 };
-                pages::consent(id, alert, &person.name, client, scope)
+                pages::consent(id, alert, &user.name, client, scope)
             }
         }
     }
@@ -98,21 +98,21 @@ pub(crate) fn answer(call: &Call) -> Result<Response, Response> {
     let login = login.ok_or_else(|| pages::failed("This login is over, or it never began."))?;
     let stage = match &login.stage {
         Stage::UserName => match value(&form, "username").map(str::trim) {
-            Some(name) if !name.is_empty() => Stage::SecondFactor(state.logins.person(name)),
+            Some(name) if !name.is_empty() => Stage::SecondFactor(state.logins.user(name)),
             _ => return Err(login.page(id, Some("Enter your user name."))),
         },
-        Stage::SecondFactor(person) => match value(&form, "otp").map(str::trim) {
-            Some(OTP) => Stage::Consent(person.clone(), now()),
+        Stage::SecondFactor(user) => match value(&form, "otp").map(str::trim) {
+            Some(OTP) => Stage::Consent(user.clone(), now()),
             _ => return Err(login.page(id, Some("This code is not the right one."))),
         },
-        Stage::Consent(person, since) => {
-            let (person, since) = (person.clone(), *since);
+        Stage::Consent(user, since) => {
+            let (user, since) = (user.clone(), *since);
             let allowed = match value(&form, "decision") {
                 Some("allow") => true,
                 Some("deny") => false,
                 _ => return Err(login.page(id, Some("Allow or deny."))),
             };
-            return decide(call, state, id, allowed.then_some(person), since);
+            return decide(call, state, id, allowed.then_some(user), since);
         }
     };
     let login = state.logins.logins.get_mut(id).ok_or_else(|| pages::failed("This login is over."))?;
@@ -120,34 +120,34 @@ pub(crate) fn answer(call: &Call) -> Result<Response, Response> {
     Ok(login.page(id, None))
 }
 
-/// The end of a login; no person is a no.
-fn decide(call: &Call, state: &mut State, id: &str, person: Option<Person>, since: u64) -> Result<Response, Response> {
+/// The end of a login; no user is a no.
+fn decide(call: &Call, state: &mut State, id: &str, user: Option<User>, since: u64) -> Result<Response, Response> {
     let login = state.logins.logins.remove(id).ok_or_else(|| pages::failed("This login is over."))?;
     let request = match login.purpose {
         Purpose::Authorization(request) => *request,
         Purpose::Device { user_code, .. } => {
-            let approved = person.is_some();
-            if !state.devices.decide(&login.issuer, &user_code, person, since) {
+            let approved = user.is_some();
+            if !state.devices.decide(&login.issuer, &user_code, user, since) {
                 return Err(pages::failed("The code of the device is not good any more."));
             }
             return Ok(pages::done(approved));
         }
     };
     let way_back = request.way_back;
-    let Some(person) = person else {
+    let Some(user) = user else {
         let parameters = [("error", "access_denied"), ("error_description", "The user denied the request")];
         return Ok(way_back.answer(state, call.changes, &parameters));
     };
     let grant = Grant {
         issuer: login.issuer,
         client: request.client,
-        person,
+        user,
         scope: request.scope,
         audience: request.audience,
         nonce: request.nonce,
         since,
     };
-    let life = state.behaviour.authorization_code_life;
+    let life = state.behaviour.authorization_code_lifetime;
     let code = state
         .codes
         .issue(grant, &way_back.redirect_uri, &request.challenge, life)
@@ -155,7 +155,7 @@ fn decide(call: &Call, state: &mut State, id: &str, person: Option<Person>, sinc
     Ok(way_back.answer(state, call.changes, &[("code", &code)]))
 }
 
-/// Where a person enters the code that a device shows.
+/// Where a user enters the code that a device shows.
 pub(crate) fn activate(call: &Call) -> Result<Response, Response> {
     if call.request.method == "GET" {
         let code = call.request.query_value("user_code").filter(|code| !code.is_empty());

@@ -29,12 +29,12 @@ struct Arguments {
     #[arg(long, value_name = "KEY", default_value_t = Settings::default().api_key)]
     api_key: String,
     /// How long an access token lives
-    #[arg(long, value_name = "SECONDS", default_value_t = Settings::default().token_life)]
-    token_life: u64,
+    #[arg(long, value_name = "SECONDS", default_value_t = Settings::default().token_lifetime)]
+    token_lifetime: u64,
     /// Port of the authorization server for M2M clients
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     m2m_port: u16,
-    /// Port of the authorization server for people
+    /// Port of the authorization server for users
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     user_port: u16,
     /// Port of what stands for api.planet.com
@@ -75,7 +75,7 @@ fn run(arguments: Arguments) -> io::Result<ExitCode> {
         client_id: arguments.client_id,
         client_secret: arguments.client_secret,
         api_key: arguments.api_key,
-        token_life: arguments.token_life,
+        token_lifetime: arguments.token_lifetime,
         ports: Ports {
             m2m: arguments.m2m_port,
             user: arguments.user_port,

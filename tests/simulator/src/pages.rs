@@ -1,4 +1,4 @@
-//! The pages that a person sees: plain forms, with names and ids that stay as they are, and nothing from elsewhere.
+//! The pages that a user sees: plain forms, with names and ids that stay as they are, and nothing from elsewhere.
 
 use crate::http::Response;
 

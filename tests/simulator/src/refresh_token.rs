@@ -19,13 +19,13 @@ pub(crate) fn answer(call: &Call, state: &mut State, client: &str, form: &Form) 
     // One answer for everything that may be wrong with it, as Auth0 gives.
     let invalid_grant = || refusal(400, "invalid_grant", "Unknown or invalid refresh token.");
     let shown = state.sessions.show(token, client, &issuer, overlap).ok_or_else(invalid_grant)?;
-    let family = state.sessions.family(shown.family).ok_or_else(invalid_grant)?;
+    let session = state.sessions.get(shown.session).ok_or_else(invalid_grant)?;
     let scope = match value(form, "scope") {
-        None => family.scope.clone(),
-        Some(part) if part.split_ascii_whitespace().all(|one| has_scope(&family.scope, one)) => part.to_owned(),
+        None => session.scope.clone(),
+        Some(part) if part.split_ascii_whitespace().all(|one| has_scope(&session.scope, one)) => part.to_owned(),
         Some(_) => return Err(refusal(400, "invalid_scope", "The scope exceeds what was granted")),
     };
-    if value(form, "audience").is_some_and(|audience| family.audience.as_deref() != Some(audience)) {
+    if value(form, "audience").is_some_and(|audience| session.audience.as_deref() != Some(audience)) {
         return Err(refusal(400, "invalid_target", "The audience is not the one that was granted"));
     }
     renew(call, state, token, &shown, &scope).map_err(|error| refusal(500, "server_error", &error.to_string()))
@@ -38,11 +38,11 @@ fn renew(call: &Call, state: &mut State, token: &str, shown: &Shown, scope: &str
         None => None,
     };
     let refresh_token = next.as_deref();
-    let issue = Issue { family: shown.family, scope, age: 0, refresh_token, nonce: None, changes: call.changes };
+    let issue = Issue { session: shown.session, scope, age: 0, refresh_token, nonce: None, changes: call.changes };
     let answer = issue.answer(call.shared, state)?;
-    let life = state.behaviour.refresh_token_life;
+    let life = state.behaviour.refresh_token_lifetime;
     match (&shown.successor, &next) {
-        (Some(_), _) => state.sessions.repeat(shown.family),
+        (Some(_), _) => state.sessions.repeat(shown.session),
         (None, Some(successor)) => state.sessions.rotate(token, successor, life),
         // Without rotation it stays what it was.
         (None, None) => {}

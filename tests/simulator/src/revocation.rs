@@ -6,7 +6,7 @@ use crate::http::Response;
 use crate::sessions::End;
 use crate::token_endpoint::read_form;
 
-/// A refresh token takes its whole family along, an access token only itself. The hint is not
+/// A refresh token takes its whole session along, an access token only itself. The hint is not
 /// needed, and what is not known here is as good as revoked (2.2).
 pub(crate) fn answer(call: &Call) -> Result<Response, Response> {
     let form = read_form(call.request)?;
@@ -15,13 +15,13 @@ pub(crate) fn answer(call: &Call) -> Result<Response, Response> {
     let token = value(&form, "token").ok_or_else(|| invalid_request("Missing form parameter: token"))?;
     let issuer = call.server.issuer(call.origin);
     let number = state.sessions.find(token);
-    let Some((number, family)) = number.and_then(|number| Some((number, state.sessions.family(number)?))) else {
+    let Some((number, session)) = number.and_then(|number| Some((number, state.sessions.get(number)?))) else {
         return Ok(Response::new(200));
     };
-    if family.issuer != issuer {
+    if session.issuer != issuer {
         return Ok(Response::new(200));
     }
-    if family.client != client {
+    if session.client != client {
         return Err(refusal(400, "invalid_grant", "The token was issued to another client"));
     }
     if state.sessions.is_access_token(token) {

@@ -7,11 +7,11 @@ use serde_json::Value;
 use crate::USER_CLIENT_ID;
 use crate::authorization_server::{Subject, USER};
 use crate::http::now;
-use crate::person::{Person, SOMEBODY};
 use crate::resource_server::PLANET_AUDIENCE;
 use crate::script::{Changes, invalid, number, object, optional_text, text, unknown};
 use crate::service::{LOGIN_HOST, Service};
 use crate::state::{Shared, State};
+use crate::user::{DEFAULT_USER, User};
 use crate::user_tokens::Grant;
 
 /// Opens a session as the body of `POST /sessions` says, and gives its token response.
@@ -19,11 +19,11 @@ pub(crate) fn seed(shared: &Shared, wanted: &Value) -> io::Result<Value> {
     let mut state = shared.lock();
     let mut issuer = USER.issuer(&shared.origins.user);
     let mut client = USER_CLIENT_ID.to_owned();
-    let mut subject = SOMEBODY.to_owned();
+    let mut subject = DEFAULT_USER.to_owned();
     let mut scope = "planet offline_access".to_owned();
     let mut audience = Some(PLANET_AUDIENCE.to_owned());
     let mut age = 0;
-    let mut refresh_token_life = state.behaviour.refresh_token_life;
+    let mut refresh_token_lifetime = state.behaviour.refresh_token_lifetime;
     let mut changes = Changes::default();
     for (key, value) in object(wanted, "session")? {
         match key.as_str() {
@@ -32,10 +32,10 @@ pub(crate) fn seed(shared: &Shared, wanted: &Value) -> io::Result<Value> {
             "subject" => subject = text(value, key)?.to_owned(),
             "scope" => scope = text(value, key)?.to_owned(),
             "audience" => audience = optional_text(value, key)?,
-            "life" => changes.expires_in = Some(number(value, key)?.into()),
+            "lifetime" => changes.expires_in = Some(number(value, key)?.into()),
             "age" => age = number(value, key)?,
-            "refresh_token_life" if value.is_null() => refresh_token_life = None,
-            "refresh_token_life" => refresh_token_life = Some(number(value, key)?),
+            "refresh_token_lifetime" if value.is_null() => refresh_token_lifetime = None,
+            "refresh_token_lifetime" => refresh_token_lifetime = Some(number(value, key)?),
             "claims" => changes.claims = object(value, key)?.clone(),
             _ => return Err(unknown(key, "session")),
         }
@@ -46,9 +46,9 @@ pub(crate) fn seed(shared: &Shared, wanted: &Value) -> io::Result<Value> {
     if !state.clients.get(&client).is_some_and(|client| client.is_known_to(Subject::User)) {
         return Err(invalid(&format!("the user's server has no client {client:?}")));
     }
-    let person = Person::with_subject(&subject);
-    let grant = Grant { issuer, client, person, scope, audience, nonce: None, since: now().saturating_sub(age) };
-    let (_, answer) = grant.open_with(shared, &mut state, age, refresh_token_life, Some(&changes))?;
+    let user = User::with_subject(&subject);
+    let grant = Grant { issuer, client, user, scope, audience, nonce: None, since: now().saturating_sub(age) };
+    let (_, answer) = grant.open_with(shared, &mut state, age, refresh_token_lifetime, Some(&changes))?;
     drop(state);
     shared.announce();
     Ok(answer)

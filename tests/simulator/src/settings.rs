@@ -12,7 +12,7 @@ pub struct Settings {
     /// The API key that the Planet API accepts.
     pub api_key: String,
     /// Seconds that an access token lives.
-    pub token_life: u64,
+    pub token_lifetime: u64,
     /// Where to listen.
     pub ports: Ports,
     /// Where to write the deployment document, the CA certificate and the environment; a temporary
@@ -26,7 +26,7 @@ impl Default for Settings {
             client_id: "simulator-client".to_owned(),
             client_secret: "simulator-client-secret".to_owned(),
             api_key: "PLAKsimulator0123456789abcdef".to_owned(),
-            token_life: 3_600,
+            token_lifetime: 3_600,
             ports: Ports::default(),
             directory: None,
         }
@@ -38,7 +38,7 @@ impl Default for Settings {
 pub struct Ports {
     /// The authorization server for M2M clients.
     pub m2m: u16,
-    /// The authorization server for people.
+    /// The authorization server for users.
     pub user: u16,
     /// What stands for api.planet.com.
     pub planet_api: u16,

@@ -94,12 +94,12 @@ struct Entry {
 
 impl State {
     fn new(settings: &Settings) -> Self {
-        let machine = Client::machine(&settings.client_secret);
+        let m2m = Client::m2m(&settings.client_secret);
         Self {
             epoch: 0,
             stopping: false,
             behaviour: Behaviour::new(settings),
-            clients: BTreeMap::from([(settings.client_id.clone(), machine), (USER_CLIENT_ID.to_owned(), Client::native())]),
+            clients: BTreeMap::from([(settings.client_id.clone(), m2m), (USER_CLIENT_ID.to_owned(), Client::native())]),
             seen_assertions: HashSet::new(),
             issued: HashSet::new(),
             revoked: HashSet::new(),
@@ -343,8 +343,8 @@ impl Shared {
     /// Ends the session of this token, old or current, as a user or an administrator would.
     pub(crate) fn revoke_session(&self, token: &str) -> io::Result<()> {
         let mut state = self.lock();
-        let family = state.sessions.find(token).ok_or_else(|| invalid("no session has this token"))?;
-        state.sessions.end(family, End::Control);
+        let session = state.sessions.find(token).ok_or_else(|| invalid("no session has this token"))?;
+        state.sessions.end(session, End::Control);
         Ok(())
     }
 

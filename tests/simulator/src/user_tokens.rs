@@ -8,33 +8,33 @@ use serde_json::{Map, Value, json};
 use crate::authorization_server::{Call, apply, members};
 use crate::http::now;
 use crate::keys::Signer;
-use crate::person::Person;
 use crate::script::Changes;
-use crate::sessions::Family;
+use crate::sessions::Session;
 use crate::state::{Shared, State};
 use crate::token_endpoint::GrantType;
 use crate::tokens::{merge, random_text};
+use crate::user::User;
 
 /// Seconds that an ID token lives.
 const ID_TOKEN_LIFE: u64 = 36_000;
 
-/// What a person allowed a client.
+/// What a user allowed a client.
 #[derive(Clone)]
 pub(crate) struct Grant {
     pub(crate) issuer: String,
     pub(crate) client: String,
-    pub(crate) person: Person,
+    pub(crate) user: User,
     pub(crate) scope: String,
     pub(crate) audience: Option<String>,
     pub(crate) nonce: Option<String>,
-    /// When the person logged in.
+    /// When the user logged in.
     pub(crate) since: u64,
 }
 
 impl Grant {
-    /// Opens the session: the number of its family and the token response.
+    /// Opens the session: the number of its session and the token response.
     pub(crate) fn open(self, call: &Call, state: &mut State) -> io::Result<(usize, Value)> {
-        let life = state.behaviour.refresh_token_life;
+        let life = state.behaviour.refresh_token_lifetime;
         self.open_with(call.shared, state, 0, life, call.changes)
     }
 
@@ -44,28 +44,28 @@ impl Grant {
         shared: &Shared,
         state: &mut State,
         age: u64,
-        refresh_token_life: Option<u64>,
+        refresh_token_lifetime: Option<u64>,
         changes: Option<&Changes>,
     ) -> io::Result<(usize, Value)> {
-        let Self { issuer, client, person, scope, audience, nonce, since } = self;
+        let Self { issuer, client, user, scope, audience, nonce, since } = self;
         let may_renew = state.clients.get(&client).is_some_and(|client| client.may_use(GrantType::RefreshToken));
         // A client that did not ask to come back gets nothing to come back with.
         let refresh_token = (may_renew && has_scope(&scope, "offline_access")).then(new_refresh_token).transpose()?;
-        let family = state.sessions.open(Family::new(issuer, client, person, scope.clone(), audience, since));
+        let session = state.sessions.open(Session::new(issuer, client, user, scope.clone(), audience, since));
         let refresh_token = refresh_token.as_deref();
-        let issue = Issue { family, scope: &scope, age, refresh_token, nonce: nonce.as_deref(), changes };
+        let issue = Issue { session, scope: &scope, age, refresh_token, nonce: nonce.as_deref(), changes };
         let answer = issue.answer(shared, state)?;
         if let Some(token) = refresh_token {
-            state.sessions.begin(family, token, refresh_token_life);
+            state.sessions.begin(session, token, refresh_token_lifetime);
         }
-        Ok((family, answer))
+        Ok((session, answer))
     }
 }
 
 /// A token response to make.
 pub(crate) struct Issue<'a> {
-    /// The number of the family.
-    pub(crate) family: usize,
+    /// The number of the session.
+    pub(crate) session: usize,
     /// The granted scope or a part of it.
     pub(crate) scope: &'a str,
     /// How many seconds ago it is supposed to have been issued.
@@ -77,12 +77,12 @@ pub(crate) struct Issue<'a> {
 }
 
 impl Issue<'_> {
-    /// The answer; its access token belongs to the family from now on.
+    /// The answer; its access token belongs to the session from now on.
     pub(crate) fn answer(&self, shared: &Shared, state: &mut State) -> io::Result<Value> {
         let expires_in = self.changes.and_then(|changes| changes.expires_in.clone());
-        let life = expires_in.as_ref().and_then(Value::as_u64).unwrap_or(state.behaviour.token_life);
+        let life = expires_in.as_ref().and_then(Value::as_u64).unwrap_or(state.behaviour.token_lifetime);
         let issued = now().saturating_sub(self.age);
-        let key = format!("family {} {}", self.family, self.scope);
+        let key = format!("session {} {}", self.session, self.scope);
         let same = state.behaviour.same_token.then(|| state.latest.get(&key).cloned()).flatten();
         let left = same.as_ref().map_or(life, |(_, expiry)| expiry.saturating_sub(now()));
         let (token, expiry) = match same {
@@ -106,25 +106,25 @@ impl Issue<'_> {
         }
         apply(&mut answer, self.changes);
         state.issued.insert(token.clone());
-        state.sessions.add_access_token(self.family, &token);
+        state.sessions.add_access_token(self.session, &token);
         state.latest.insert(key, (token, expiry));
         Ok(answer)
     }
 
     fn claims(&self, state: &State, issued: u64, expiry: u64) -> io::Result<Map<String, Value>> {
-        let family = state.sessions.family(self.family).ok_or_else(gone)?;
+        let session = state.sessions.get(self.session).ok_or_else(gone)?;
         let mut claims = members(json!({
-            "iss": family.issuer,
-            "sub": family.person.subject,
-            "azp": family.client,
+            "iss": session.issuer,
+            "sub": session.user.subject,
+            "azp": session.client,
             "iat": issued,
             "exp": expiry,
             "jti": random_text(16)?,
             "scope": self.scope,
         }));
         // As Auth0 does: whoever may know the user may ask for more about them.
-        let userinfo = has_scope(self.scope, "openid").then(|| format!("{}userinfo", family.issuer));
-        match (&family.audience, userinfo) {
+        let userinfo = has_scope(self.scope, "openid").then(|| format!("{}userinfo", session.issuer));
+        match (&session.audience, userinfo) {
             (Some(audience), Some(userinfo)) => claims.insert("aud".to_owned(), json!([audience, userinfo])),
             (Some(audience), None) => claims.insert("aud".to_owned(), json!(audience)),
             (None, Some(userinfo)) => claims.insert("aud".to_owned(), json!(userinfo)),
@@ -148,15 +148,15 @@ impl Issue<'_> {
     }
 
     fn id_claims(&self, state: &State, issued: u64) -> io::Result<Map<String, Value>> {
-        let family = state.sessions.family(self.family).ok_or_else(gone)?;
+        let session = state.sessions.get(self.session).ok_or_else(gone)?;
         let mut claims = members(json!({
-            "iss": family.issuer,
-            "aud": family.client,
+            "iss": session.issuer,
+            "aud": session.client,
             "iat": issued,
             "exp": issued.saturating_add(ID_TOKEN_LIFE),
-            "auth_time": family.since,
+            "auth_time": session.since,
         }));
-        claims.extend(family.person.claims(self.scope));
+        claims.extend(session.user.claims(self.scope));
         if let Some(nonce) = self.nonce {
             claims.insert("nonce".to_owned(), json!(nonce));
         }
@@ -165,7 +165,7 @@ impl Issue<'_> {
 }
 
 fn gone() -> io::Error {
-    io::Error::other("there is no such family")
+    io::Error::other("there is no such session")
 }
 
 pub(crate) fn has_scope(scope: &str, wanted: &str) -> bool {

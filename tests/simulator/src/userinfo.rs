@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use crate::authorization_server::{Call, apply};
 use crate::http::Response;
-use crate::person::Person;
 use crate::resource_server::{bearer, live_claims};
 use crate::tokens::names;
+use crate::user::User;
 use crate::user_tokens::has_scope;
 
 pub(crate) fn answer(call: &Call) -> Result<Response, Response> {
@@ -32,9 +32,9 @@ pub(crate) fn answer(call: &Call) -> Result<Response, Response> {
     if !names(claims.get("aud"), &format!("{issuer}userinfo")) {
         return Err(refusal(401, "invalid_token", "the audience is another one"));
     }
-    let family = state.sessions.find(token).and_then(|number| state.sessions.family(number));
-    let person = family.map_or_else(|| Person::with_subject(text("sub")), |family| family.person.clone());
-    let mut answer = Value::Object(person.claims(text("scope")));
+    let session = state.sessions.find(token).and_then(|number| state.sessions.get(number));
+    let user = session.map_or_else(|| User::with_subject(text("sub")), |session| session.user.clone());
+    let mut answer = Value::Object(user.claims(text("scope")));
     apply(&mut answer, call.changes);
     Ok(Response::json(200, &answer))
 }

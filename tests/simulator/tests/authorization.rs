@@ -189,7 +189,7 @@ fn a_code_becomes_a_session() {
     let renewed = refresh(&simulator, &member(&tokens, "refresh_token")).json();
     let id = claims(&member(&renewed, "id_token"));
     assert_eq!((&id["email"], id.get("nonce")), (&json!("simulator-user@example.com"), None));
-    assert_eq!(simulator.count("user.families").unwrap(), 1);
+    assert_eq!(simulator.count("user.sessions").unwrap(), 1);
 }
 
 #[test]
@@ -233,7 +233,7 @@ fn an_exchange_must_fit_the_request() {
         let used = expected == "invalid_grant" && (change.0 == "code_verifier" || change.0 == "redirect_uri");
         assert_eq!(exchange_code(&simulator, &code, &[]).status, if used { 400 } else { 200 }, "{change:?}");
     }
-    let wanted = json!({"authorization_code_life": 0});
+    let wanted = json!({"authorization_code_lifetime": 0});
     simulator.change_settings(&wanted).unwrap();
     assert_eq!(error(&exchange_code(&simulator, &code(&simulator), &[])), failure(400, "invalid_grant"));
     assert_eq!(simulator.count("user.reuse").unwrap(), 0);
@@ -249,7 +249,7 @@ fn a_code_that_comes_again_ends_what_it_gave() {
     assert_eq!(planet_status(&simulator, &access_token(&answer)), 401);
     let token = member(&answer.json(), "refresh_token");
     assert_eq!(error(&refresh(&simulator, &token)), failure(400, "invalid_grant"));
-    assert_eq!(simulator.family(&token).unwrap()["revoked"], "code_reuse");
+    assert_eq!(simulator.session_of(&token).unwrap()["revoked"], "code_reuse");
 }
 
 #[test]
@@ -319,9 +319,9 @@ fn scripts_change_the_way_back() {
 fn whoever_logs_in_is_who_the_control_api_says() {
     let simulator = start();
     let url = authorization_url(&simulator, &[]);
-    let who = |person: Value| {
+    let who = |user: Value| {
         let mut wanted = json!({ "authorization_url": url });
-        wanted.as_object_mut().unwrap().extend(person.as_object().unwrap().clone());
+        wanted.as_object_mut().unwrap().extend(user.as_object().unwrap().clone());
         let answer = post_json(&format!("{}/login", simulator.control()), &wanted);
         assert_eq!(answer.status, 200, "{answer:?}");
         let code = parameter(&member(&answer.json(), "location"), "code").unwrap();

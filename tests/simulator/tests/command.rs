@@ -158,7 +158,7 @@ fn it_serves_until_standard_input_closes() {
     let parent = start();
     let directory = parent.ca_path().parent().unwrap().join("served");
     let mut child = command()
-        .args(["--until-stdin-closes", "--token-life", "77", "--api-key", "it's", "--directory"])
+        .args(["--until-stdin-closes", "--token-lifetime", "77", "--api-key", "it's", "--directory"])
         .arg(&directory)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

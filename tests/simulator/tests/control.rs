@@ -57,9 +57,9 @@ fn holds_and_waiting() {
 #[test]
 fn settings_clients_tokens_and_revocation() {
     let simulator = start();
-    let settings = post(&simulator, "/settings", json!({"token_life": 9})).json();
+    let settings = post(&simulator, "/settings", json!({"token_lifetime": 9})).json();
     assert_eq!(settings, read(&simulator, "/settings"));
-    assert_eq!(settings["token_life"], 9);
+    assert_eq!(settings["token_lifetime"], 9);
     // What is read can be written again.
     assert_eq!(post(&simulator, "/settings", settings.clone()).json(), settings);
     let client = json!({"client_id": "more", "client_secret": "secret"});
@@ -109,39 +109,39 @@ fn tokens_are_signed_by_whoever_is_named() {
 #[test]
 fn sessions_are_seeded_told_and_ended() {
     let simulator = start();
-    let wanted = json!({"client_id": planetkey_simulator::USER_CLIENT_ID, "subject": "someone", "life": 60});
+    let wanted = json!({"client_id": planetkey_simulator::USER_CLIENT_ID, "subject": "someone", "lifetime": 60});
     let tokens = post(&simulator, "/sessions", wanted).json();
     let (access_token, refresh_token) = (member(&tokens, "access_token"), member(&tokens, "refresh_token"));
-    let family = json!([{
-        "family": 1,
+    let session = json!([{
+        "session": 1,
         "issuer": simulator.user_issuer(),
         "client_id": planetkey_simulator::USER_CLIENT_ID,
         "subject": "someone",
         "scope": "planet offline_access",
         "audience": "https://api.planet.com/",
-        "alive": true,
+        "active": true,
         "revoked": null,
         "refresh_token": refresh_token,
         "rotations": 0,
         "repeats": 0,
         "reuse": 0,
     }]);
-    assert_eq!(read(&simulator, "/sessions"), family);
-    assert_eq!(json!(simulator.families()), family);
+    assert_eq!(read(&simulator, "/sessions"), session);
+    assert_eq!(json!(simulator.sessions()), session);
     for token in [&refresh_token, &access_token] {
-        assert_eq!(read(&simulator, &format!("/sessions?token={token}")), family);
-        assert_eq!(simulator.family(token).as_ref(), family.get(0));
+        assert_eq!(read(&simulator, &format!("/sessions?token={token}")), session);
+        assert_eq!(simulator.session_of(token).as_ref(), session.get(0));
     }
     assert_eq!(read(&simulator, "/sessions?token=unknown"), json!([]));
-    assert_eq!(simulator.family("unknown"), None);
+    assert_eq!(simulator.session_of("unknown"), None);
     assert_eq!(planet_status(&simulator, &access_token), 200);
     assert_eq!(post(&simulator, "/revoke", json!({ "refresh_token": refresh_token })).status, 200);
     assert_eq!(planet_status(&simulator, &access_token), 401);
-    let after = simulator.family(&refresh_token).unwrap();
-    assert_eq!((&after["alive"], &after["revoked"]), (&json!(false), &json!("control")));
+    let after = simulator.session_of(&refresh_token).unwrap();
+    assert_eq!((&after["active"], &after["revoked"]), (&json!(false), &json!("control")));
     assert_eq!(error(&refresh(&simulator, &refresh_token)), failure(400, "invalid_grant"));
     let counters = read(&simulator, "/counters");
-    for (name, count) in [("user.families", 1), ("user.families.alive", 0), ("user.reuse", 0), ("user.token", 1)] {
+    for (name, count) in [("user.sessions", 1), ("user.sessions.active", 0), ("user.reuse", 0), ("user.token", 1)] {
         assert_eq!(counters[name], count, "{name}");
         assert_eq!(simulator.count(name).unwrap(), count, "{name}");
     }
@@ -157,7 +157,7 @@ fn mistakes_are_told() {
         ("/script", json!({"steps": []})),
         ("/script", json!({"target": "m2m.tokens", "steps": []})),
         ("/script", json!([])),
-        ("/settings", json!({"token_life": "1"})),
+        ("/settings", json!({"token_lifetime": "1"})),
         ("/settings", json!({"metadata_forms": ["oidc"]})),
         ("/clients", json!({"client_id": "x"})),
         ("/clients", json!({"client_id": "x", "client_secret": "y", "public": true})),
@@ -174,13 +174,13 @@ fn mistakes_are_told() {
         ("/settings", json!({"overlap_ms": -1})),
         ("/settings", json!({"overlap_by_user_agent": {"a/": -1}})),
         ("/settings", json!({"overlap_by_user_agent": 5})),
-        ("/settings", json!({"refresh_token_life": "1"})),
+        ("/settings", json!({"refresh_token_lifetime": "1"})),
         ("/clients", json!({"client_id": "x", "public": true, "server": "x"})),
         ("/sessions", json!({"client": "x"})),
         ("/sessions", json!({"client_id": "unknown"})),
         ("/sessions", json!({"client_id": "simulator-client"})),
         ("/sessions", json!({"issuer": "https://other.example/"})),
-        ("/sessions", json!({"life": "1"})),
+        ("/sessions", json!({"lifetime": "1"})),
     ] {
         let answer = post(&simulator, path, body.clone());
         assert_eq!(answer.status, 400, "{path} {body}");

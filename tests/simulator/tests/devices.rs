@@ -67,7 +67,7 @@ fn polls_wait_for_the_person() {
     assert_eq!(refresh(&simulator, &member(&tokens, "refresh_token")).status, 200);
     // Once, and no harm done.
     assert_eq!(error(&poll(&simulator, &device)), failure(400, "invalid_grant"));
-    assert_eq!(simulator.count("user.families.alive").unwrap(), 1);
+    assert_eq!(simulator.count("user.sessions.active").unwrap(), 1);
     let seen = &simulator.devices()[0];
     assert_eq!((&seen["status"], &seen["polls"], &seen["slow_downs"]), (&json!("used"), &json!(4), &json!(0)));
 }

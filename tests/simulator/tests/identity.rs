@@ -62,7 +62,7 @@ fn userinfo_tells_what_the_scope_allows() {
     assert_eq!(closed.status, 403);
     assert!(closed.header("www-authenticate").unwrap().contains("insufficient_scope"));
     simulator.revoke(&member(&open, "access_token"));
-    let expired = seed(&simulator, json!({"scope": "openid", "life": 0}));
+    let expired = seed(&simulator, json!({"scope": "openid", "lifetime": 0}));
     let elsewhere = seed(&simulator, json!({"scope": "openid", "claims": {"aud": "https://api.planet.com/"}}));
     let foreign = seed(&simulator, json!({"scope": "openid", "issuer": "https://login.planet.com/"}));
     for token in [&open, &expired, &elsewhere, &foreign] {
@@ -80,9 +80,9 @@ fn userinfo_tells_what_the_scope_allows() {
 }
 
 #[test]
-fn introspection_tells_what_is_alive() {
+fn introspection_tells_what_is_active() {
     let simulator = start();
-    let seeded = seed(&simulator, json!({"subject": "user|ada", "refresh_token_life": 60}));
+    let seeded = seed(&simulator, json!({"subject": "user|ada", "refresh_token_lifetime": 60}));
     let access = member(&seeded, "access_token");
     let answer = introspect(&simulator, &access, &[SDK]);
     assert_eq!((answer.status, answer.header("cache-control")), (200, Some("no-store")));
@@ -102,7 +102,7 @@ fn introspection_tells_what_is_alive() {
     assert_eq!(simulator.count("user.reuse").unwrap(), 0, "to ask is not to use");
     assert_eq!(introspect(&simulator, &second, &[SDK]).json()["active"], true);
     simulator.revoke_session(&second).unwrap();
-    let expired = seed(&simulator, json!({"life": 0, "refresh_token_life": 0}));
+    let expired = seed(&simulator, json!({"lifetime": 0, "refresh_token_lifetime": 0}));
     let (old, oldest) = (member(&expired, "access_token"), member(&expired, "refresh_token"));
     for token in [&access, &second, &old, &oldest, "unknown", &token(&simulator)] {
         assert_eq!(introspect(&simulator, token, &[SDK]).json(), json!({"active": false}));

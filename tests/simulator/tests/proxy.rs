@@ -155,8 +155,8 @@ fn a_user_session_over_real_names() {
         let answer = fetch(&simulator, &format!("https://{host}/x"), &[("Authorization", &bearer)]);
         assert_eq!(answer.json()["authenticated_as"], "simulator-user");
     }
-    let family = simulator.family(&first).unwrap();
-    assert_eq!((&family["alive"], &family["rotations"]), (&json!(true), &json!(1)));
+    let session = simulator.session_of(&first).unwrap();
+    assert_eq!((&session["active"], &session["rotations"]), (&json!(true), &json!(1)));
 }
 
 #[test]
@@ -185,8 +185,8 @@ fn a_login_over_real_names() {
     let tokens = read_answer(&mut stream).unwrap().json();
     assert_eq!(claims(&member(&tokens, "id_token"))["iss"], issuer);
     let bearer = format!("Bearer {}", member(&tokens, "access_token"));
-    let person = fetch(&simulator, &member(&metadata, "userinfo_endpoint"), &[("Authorization", &bearer)]);
-    assert_eq!(person.json()["sub"], "simulator-user");
+    let user = fetch(&simulator, &member(&metadata, "userinfo_endpoint"), &[("Authorization", &bearer)]);
+    assert_eq!(user.json()["sub"], "simulator-user");
     let mut stream = tunnel(&simulator, "login.planet.com").unwrap();
     let endpoint = member(&metadata, "device_authorization_endpoint");
     let text = request_text("POST", &endpoint, &[FORM], &form(&[("client_id", USER_CLIENT_ID)]));

@@ -35,7 +35,7 @@ fn the_shell_example_runs_as_printed() {
     }
     assert!(renewed["access_token"].is_string() && renewed["refresh_token"].is_string());
     assert_eq!(approved["approved"], true);
-    assert_eq!((&counters["user.families"], &counters["user.rotations"]), (&Value::from(1), &Value::from(1)));
+    assert_eq!((&counters["user.sessions"], &counters["user.rotations"]), (&Value::from(1), &Value::from(1)));
     assert_eq!(counters["m2m.token"], 2);
     assert_eq!(counters["m2m.token.issued"], 1);
 }

@@ -30,8 +30,8 @@ fn refresh_as(simulator: &Simulator, refresh_token: &str, user_agent: &str) -> A
 
 /// Alive, why not, rotations, repeats and reuse.
 fn summary(simulator: &Simulator, token: &str) -> Value {
-    let family = simulator.family(token).unwrap();
-    json!([family["alive"], family["revoked"], family["rotations"], family["repeats"], family["reuse"]])
+    let session = simulator.session_of(token).unwrap();
+    json!([session["active"], session["revoked"], session["rotations"], session["repeats"], session["reuse"]])
 }
 
 #[test]
@@ -45,7 +45,7 @@ fn each_token_is_used_once_and_gives_the_next() {
         tokens.push(next);
     }
     assert_eq!(summary(&simulator, &first), json!([true, null, 3, 0, 0]));
-    assert_eq!(simulator.family(&first).unwrap()["refresh_token"], tokens[3]);
+    assert_eq!(simulator.session_of(&first).unwrap()["refresh_token"], tokens[3]);
     assert_eq!(simulator.count("user.rotations").unwrap(), 3);
 }
 
@@ -71,7 +71,7 @@ fn a_token_that_comes_again_ends_the_whole_session() {
     assert_eq!(simulator.count("user.token.issued").unwrap(), 1);
     // The same user's other session has nothing to do with it.
     assert_eq!(refresh(&simulator, &member(&other, "refresh_token")).status, 200);
-    assert_eq!(simulator.count("user.families.alive").unwrap(), 1);
+    assert_eq!(simulator.count("user.sessions.active").unwrap(), 1);
 }
 
 #[test]
@@ -132,17 +132,17 @@ fn without_rotation_the_token_stays_and_is_not_sent_again() {
 #[test]
 fn a_token_expires() {
     let simulator = start();
-    let expired = simulator.seed_session(&json!({"refresh_token_life": 0})).unwrap();
+    let expired = simulator.seed_session(&json!({"refresh_token_lifetime": 0})).unwrap();
     let token = member(&expired, "refresh_token");
     assert_eq!(error(&refresh(&simulator, &token)), failure(400, "invalid_grant"));
     assert_eq!(summary(&simulator, &token), json!([false, null, 0, 0, 0]), "it was not revoked");
     assert_eq!(planet_status(&simulator, &member(&expired, "access_token")), 200);
     // The setting is for tokens to come.
     let token = member(&seed(&simulator), "refresh_token");
-    settings(&simulator, json!({"refresh_token_life": 0}));
+    settings(&simulator, json!({"refresh_token_lifetime": 0}));
     let next = refresh_token(&refresh(&simulator, &token));
     assert_eq!(refresh(&simulator, &next).status, 400);
-    settings(&simulator, json!({"refresh_token_life": 60}));
+    settings(&simulator, json!({"refresh_token_lifetime": 60}));
     assert_eq!(refresh(&simulator, &member(&seed(&simulator), "refresh_token")).status, 200);
 }
 
@@ -230,9 +230,14 @@ fn send(simulator: &Simulator, refresh_token: &str) -> std::net::TcpStream {
 #[test]
 fn an_answer_can_be_lost_after_the_rotation() {
     let simulator = start();
-    for (fault, rotated) in
-        [("lose_answer", 1), ("reset_after_read", 0), ("truncate", 1), ("close_after_read", 0), ("stall_answer", 1), ("stall", 0)]
-    {
+    for (fault, rotated) in [
+        ("lose_response", 1),
+        ("reset_after_read", 0),
+        ("truncate", 1),
+        ("close_after_read", 0),
+        ("stall_response", 1),
+        ("stall", 0),
+    ] {
         simulator.reset();
         let token = member(&seed(&simulator), "refresh_token");
         simulator.script("user.token", &json!([{ "fault": fault }])).unwrap();

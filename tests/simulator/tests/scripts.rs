@@ -217,7 +217,7 @@ fn a_reset_goes_back_to_the_start() {
     let simulator = start();
     let client = json!({"client_id": "more", "client_secret": "more"});
     simulator.register_client(&client).unwrap();
-    simulator.change_settings(&json!({"token_life": 5})).unwrap();
+    simulator.change_settings(&json!({"token_lifetime": 5})).unwrap();
     let old = token(&simulator);
     simulator.revoke_all();
     simulator.script("m2m.token", &json!([{"hold": "gate"}])).unwrap();

@@ -169,7 +169,7 @@ fn malformed_requests_are_refused() {
     assert_eq!(error(&answer), failure(400, "invalid_request"));
     let user = "simulator-client:simulator-client-secret";
     assert_eq!(error(&basic(&simulator, user, &[])), failure(400, "invalid_request"));
-    // The realm for machines knows no sessions of people.
+    // The realm for machines knows no sessions of users.
     for grant in ["password", "refresh_token"] {
         let fields = [("grant_type", grant), ("refresh_token", "x")];
         assert_eq!(error(&basic(&simulator, user, &fields)), failure(400, "unsupported_grant_type"));
@@ -194,7 +194,7 @@ fn settings_shape_the_token() {
     let simulator = start();
     let audience = |answer: &Answer| claims(&access_token(answer))["aud"].clone();
     assert_eq!(audience(&ask_token(&simulator, &[])), "account");
-    let changes = json!({"token_life": 7, "default_audience": "https://other.example/"});
+    let changes = json!({"token_lifetime": 7, "default_audience": "https://other.example/"});
     simulator.change_settings(&changes).unwrap();
     let answer = ask_token(&simulator, &[]);
     assert_eq!(answer.json()["expires_in"], 7);

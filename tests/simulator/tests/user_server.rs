@@ -102,14 +102,14 @@ fn a_seed_says_what_the_session_is() {
     let brief = seed(&simulator, json!({"scope": "planet"}));
     assert_eq!(brief.get("refresh_token"), None, "nothing without offline_access");
     let now = jsonwebtoken::get_current_timestamp();
-    let wanted = json!({"life": 60, "age": 50, "audience": null, "claims": {"more": 1, "jti": null}});
+    let wanted = json!({"lifetime": 60, "age": 50, "audience": null, "claims": {"more": 1, "jti": null}});
     let old = seed(&simulator, wanted);
     assert_eq!(old["expires_in"], 60, "as it was said then");
     let old = claims(&member(&old, "access_token"));
     assert!((now - 50..=now - 49).contains(&old["iat"].as_u64().unwrap()));
     assert_eq!(old["exp"].as_u64().unwrap(), old["iat"].as_u64().unwrap() + 60);
     assert_eq!((&old["more"], old.get("jti"), old.get("aud")), (&json!(1), None, None));
-    let expired = seed(&simulator, json!({"life": 0}));
+    let expired = seed(&simulator, json!({"lifetime": 0}));
     assert_eq!(planet_status(&simulator, &member(&expired, "access_token")), 401);
     assert_eq!(refresh(&simulator, &member(&expired, "refresh_token")).status, 200);
 }
@@ -225,7 +225,7 @@ fn revoking_a_refresh_token_ends_its_session() {
     let stranger = revoke(&simulator, &[("token", &second), ("client_id", "other")]);
     assert_eq!(error(&stranger), failure(400, "invalid_grant"));
     assert_eq!(error(&revoke(&simulator, &[("token", &second)])), failure(401, "invalid_client"));
-    assert_eq!(simulator.count("user.families.alive").unwrap(), 1);
+    assert_eq!(simulator.count("user.sessions.active").unwrap(), 1);
     let answer = revoke(&simulator, &[("token", &second), ("token_type_hint", "access_token"), id]);
     assert_eq!((answer.status, answer.body.len()), (200, 0));
     assert_eq!(answer.header("cache-control"), Some("no-store"));
@@ -233,8 +233,8 @@ fn revoking_a_refresh_token_ends_its_session() {
         assert_eq!(planet_status(&simulator, &member(token, "access_token")), 401);
     }
     assert_eq!(error(&refresh(&simulator, &second)), failure(400, "invalid_grant"));
-    let family = simulator.family(&first).unwrap();
-    assert_eq!((&family["revoked"], &family["reuse"]), (&json!("revocation"), &json!(0)));
+    let session = simulator.session_of(&first).unwrap();
+    assert_eq!((&session["revoked"], &session["reuse"]), (&json!("revocation"), &json!(0)));
     // Once more is no mistake.
     assert_eq!(revoke(&simulator, &[("token", &second), id]).status, 200);
     let log = simulator.requests("user.revoke").unwrap();

@@ -197,7 +197,7 @@ pub fn authorization_url(simulator: &Simulator, changes: &[(&str, &str)]) -> Str
     format!("{}?{}", simulator.user_authorization_endpoint(), form(&fields))
 }
 
-/// Where a person is sent who allows everything.
+/// Where a user is sent who allows everything.
 pub fn log_in(simulator: &Simulator, authorization_url: &str) -> String {
     member(&simulator.log_in(&serde_json::json!({ "authorization_url": authorization_url })).unwrap(), "location")
 }

@@ -1,27 +1,27 @@
-//! People: whoever types a name exists.
+//! Users: whoever types a name exists.
 
 use serde_json::{Map, Value, json};
 
 use crate::user_tokens::has_scope;
 
 /// Who is meant when nobody is named; their subject is their name.
-pub(crate) const SOMEBODY: &str = "simulator-user";
+pub(crate) const DEFAULT_USER: &str = "simulator-user";
 
 /// What the second factor of everybody shows.
 pub const OTP: &str = "123456";
 
-/// A person with an account.
+/// A user with an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Person {
+pub(crate) struct User {
     pub(crate) name: String,
     pub(crate) subject: String,
     pub(crate) email: String,
 }
 
-impl Person {
+impl User {
     /// Who types this name at the login page.
     pub(crate) fn named(name: &str) -> Self {
-        let subject = if name == SOMEBODY { name.to_owned() } else { format!("user|{name}") };
+        let subject = if name == DEFAULT_USER { name.to_owned() } else { format!("user|{name}") };
         let email = if name.contains('@') { name.to_owned() } else { format!("{name}@example.com") };
         Self { name: name.to_owned(), subject, email }
     }
@@ -32,7 +32,7 @@ impl Person {
         Self { subject: subject.to_owned(), ..Self::named(name) }
     }
 
-    /// What a client may know about the person (OpenID Connect Core 5.4).
+    /// What a client may know about the user (OpenID Connect Core 5.4).
     pub(crate) fn claims(&self, scope: &str) -> Map<String, Value> {
         let mut claims = Map::new();
         claims.insert("sub".to_owned(), json!(self.subject));

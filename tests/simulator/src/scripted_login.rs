@@ -1,4 +1,4 @@
-//! A person without a browser: goes through the pages as they are, to the way back or to the end.
+//! A user without a browser: goes through the pages as they are, to the way back or to the end.
 
 use std::io;
 
@@ -8,14 +8,14 @@ use crate::authorization_server::{Endpoint, USER};
 use crate::device_code::normalized;
 use crate::http::{Request, Response};
 use crate::pages;
-use crate::person::{OTP, Person, SOMEBODY};
 use crate::script::{boolean, invalid, object, text, unknown};
 use crate::seed::is_served;
 use crate::service::{Place, Service, visit};
 use crate::state::Shared;
+use crate::user::{DEFAULT_USER, OTP, User};
 
 /// Somebody at the user's server.
-struct Visitor<'a> {
+struct ScriptedUser<'a> {
     shared: &'a Shared,
     place: Place,
     name: String,
@@ -42,20 +42,20 @@ pub(crate) fn log_in(shared: &Shared, wanted: &Value) -> io::Result<Value> {
             _ => return Err(unknown(key, "login")),
         }
     }
-    let mut person = match (name, subject) {
-        (Some(name), _) => Person::named(name),
-        (None, Some(subject)) => Person::with_subject(subject),
-        (None, None) => Person::named(SOMEBODY),
+    let mut user = match (name, subject) {
+        (Some(name), _) => User::named(name),
+        (None, Some(subject)) => User::with_subject(subject),
+        (None, None) => User::named(DEFAULT_USER),
     };
     if subject.is_some() || email.is_some() {
-        person.subject = subject.map_or(person.subject, str::to_owned);
-        person.email = email.map_or(person.email, str::to_owned);
-        shared.lock().logins.introduce(person.clone());
+        user.subject = subject.map_or(user.subject, str::to_owned);
+        user.email = email.map_or(user.email, str::to_owned);
+        shared.lock().logins.introduce(user.clone());
     }
-    let visitor = |origin: String| Visitor {
+    let visitor = |origin: String| ScriptedUser {
         shared,
         place: Place { origin, service: Service::User },
-        name: person.name.clone(),
+        name: user.name.clone(),
         otp: otp.to_owned(),
         allow,
     };
@@ -82,7 +82,7 @@ fn authorization_request<'a>(shared: &Shared, url: &'a str) -> io::Result<(Strin
     Ok((origin.to_owned(), query))
 }
 
-impl Visitor<'_> {
+impl ScriptedUser<'_> {
     fn authorize(&self, query: Option<&str>) -> io::Result<Value> {
         let path = USER.url("", Endpoint::Authorization);
         let page = self.ask("GET", &path, query.map(str::to_owned), &[])?;
