@@ -1,4 +1,4 @@
-//! Authorization codes and their grant (RFC 6749 4.1.3) with proof of possession (RFC 7636).
+//! Authorization codes and their grant (RFC 6749 4.1.3) with PKCE (RFC 7636).
 
 use std::collections::HashMap;
 use std::io;
@@ -17,7 +17,7 @@ use crate::token_endpoint::Form;
 use crate::tokens::random_text;
 use crate::user_tokens::Grant;
 
-/// Every code that was given, used or not.
+/// All issued codes, used or unused.
 #[derive(Default)]
 pub(crate) struct Codes {
     codes: HashMap<String, Code>,
@@ -29,7 +29,7 @@ struct Code {
     challenge: String,
     expiry: Expiry,
     used: bool,
-    /// The session that it gave.
+    /// The session that the code started.
     session: Option<usize>,
 }
 
@@ -60,18 +60,18 @@ pub(crate) fn answer(call: &Call, state: &mut State, client: &str, form: &Form) 
     let issuer = call.server.issuer(call.origin);
     let invalid_grant = |description| refusal(400, "invalid_grant", description);
     let known = state.codes.codes.get_mut(code).ok_or_else(|| invalid_grant("Invalid authorization code"))?;
-    // Somebody else's attempt harms nobody.
+    // An attempt of another client does not use up the code.
     if known.grant.client != client || known.grant.issuer != issuer {
         return Err(invalid_grant("Invalid authorization code"));
     }
     if known.used {
-        // RFC 6749 4.1.2: two hold it, so what it gave ends.
+        // RFC 6749 4.1.2: a code that is used twice has leaked, so its session ends.
         if let Some(session) = known.session {
             state.sessions.end(session, End::CodeReuse);
         }
         return Err(invalid_grant("The authorization code was used before"));
     }
-    // Whatever comes of it, a code is shown once.
+    // The first attempt uses up the code, also if it fails.
     known.used = true;
     if known.expiry.has_passed() {
         return Err(invalid_grant("The authorization code has expired"));
@@ -100,7 +100,7 @@ fn challenge(verifier: &str) -> String {
     URL_SAFE_NO_PAD.encode(digest(&SHA256, verifier.as_bytes()))
 }
 
-/// Whether this can be an S256 challenge at all: 32 bytes, without padding.
+/// Whether this has the form of an S256 challenge: 32 bytes, without padding.
 pub(crate) fn is_challenge(text: &str) -> bool {
     URL_SAFE_NO_PAD.decode(text).is_ok_and(|bytes| bytes.len() == 32)
 }

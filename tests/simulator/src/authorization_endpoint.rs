@@ -1,4 +1,5 @@
-//! The authorization endpoint (RFC 6749 4.1.1, RFC 7636, OpenID Connect Core 3.1.2) and the way back to the client.
+//! The authorization endpoint (RFC 6749 4.1.1, RFC 7636, OpenID Connect Core 3.1.2) and the
+//! redirect to the client.
 
 use serde_json::Value;
 
@@ -12,10 +13,10 @@ use crate::script::Changes;
 use crate::state::State;
 use crate::token_endpoint::{Form, GrantType, repeated};
 
-/// What is granted to a client that asks for nothing in particular.
+/// The scope of a request without `scope`.
 const DEFAULT_SCOPE: &str = "planet";
 
-/// What a client asked a user for.
+/// A valid authorization request.
 pub(crate) struct AuthorizationRequest {
     pub(crate) client: String,
     pub(crate) scope: String,
@@ -25,20 +26,20 @@ pub(crate) struct AuthorizationRequest {
     pub(crate) way_back: WayBack,
 }
 
-/// Where the answer goes, and what it always says.
+/// Where the authorization response goes, and its fixed parameters.
 #[derive(Clone)]
 pub(crate) struct WayBack {
     pub(crate) redirect_uri: String,
     state: Option<String>,
     issuer: String,
-    /// What the script of the request changes about it.
+    /// Changes of the script of the authorization request.
     changes: Option<Changes>,
 }
 
-/// An error of RFC 6749 4.1.2.1: its code and what is wrong.
+/// An error of RFC 6749 4.1.2.1: code and description.
 type Refusal = (&'static str, &'static str);
 
-/// The first page of a login. Without a client and an address of its own nobody is sent anywhere.
+/// The first page of a login. Without a known client and redirect URI there is no redirect.
 pub(crate) fn answer(call: &Call) -> Result<Response, Response> {
     if call.request.method != "GET" {
         return Err(Response::new(405).with("Allow", "GET"));
@@ -50,7 +51,7 @@ pub(crate) fn answer(call: &Call) -> Result<Response, Response> {
     let state = &mut *guard;
     let id = once("client_id").ok_or_else(|| pages::failed("client_id is missing, or there are several."))?;
     let client = state.clients.get(id).filter(|client| client.is_known_to(call.server.subject));
-    let client = client.ok_or_else(|| pages::failed("No client of this name is registered here."))?;
+    let client = client.ok_or_else(|| pages::failed("This client_id is not registered."))?;
     let redirect_uri = once("redirect_uri").ok_or_else(|| pages::failed("redirect_uri is missing, or there are several."))?;
     if !client.may_redirect_to(redirect_uri) {
         return Err(pages::failed("This redirect_uri is not registered for the client."));
@@ -84,7 +85,7 @@ pub(crate) fn answer(call: &Call) -> Result<Response, Response> {
     Ok(state.logins.begin(issuer, Purpose::Authorization(Box::new(request))))
 }
 
-/// The challenge and the scope of a request that can be answered.
+/// The challenge and the scope of a valid request.
 fn check(state: &State, registered: bool, query: &Form) -> Result<(String, String), Refusal> {
     let is = |name: &str, wanted: &str| value(query, name) == Some(wanted);
     if !registered {
@@ -114,13 +115,13 @@ fn check(state: &State, registered: bool, query: &Form) -> Result<(String, Strin
     let challenge = challenge.ok_or(("invalid_request", "code_challenge is missing, or is not one of S256"))?;
     let scope = granted_scope(state, value(query, "scope")).ok_or(("invalid_scope", "a scope is unknown"))?;
     if is("prompt", "none") {
-        // Nobody stays logged in here.
+        // There is no single sign-on.
         return Err(("login_required", "nobody is logged in"));
     }
     Ok((challenge.to_owned(), scope))
 }
 
-/// What is granted of the scope that was asked for; none when something in it may not be had.
+/// The granted scope; `None` if a requested scope is not allowed.
 pub(crate) fn granted_scope(state: &State, asked: Option<&str>) -> Option<String> {
     let scope = asked.unwrap_or(DEFAULT_SCOPE);
     let allowed = |one: &str| state.behaviour.scopes.as_ref().is_none_or(|known| known.iter().any(|known| known == one));
@@ -128,8 +129,8 @@ pub(crate) fn granted_scope(state: &State, asked: Option<&str>) -> Option<String
 }
 
 impl WayBack {
-    /// Sends the user back with these parameters, `state` and `iss`; the changes of the last request come
-    /// before those of the first.
+    /// Redirects to the client with these parameters, `state` and `iss`. Changes of the last
+    /// request come before those of the first.
     pub(crate) fn answer(&self, state: &State, changes: Option<&Changes>, parameters: &[(&str, &str)]) -> Response {
         let mut parameters: Form = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         if let Some(state) = &self.state {
@@ -142,13 +143,13 @@ impl WayBack {
             change(&mut parameters, changes);
         }
         let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
-        // What the address asked for already stays (RFC 6749 3.1.2).
+        // The query of the redirect URI stays (RFC 6749 3.1.2).
         let mark = if self.redirect_uri.contains('?') { '&' } else { '?' };
         Response::new(302).with("Location", &format!("{}{mark}{query}", self.redirect_uri))
     }
 }
 
-/// Makes the changes of a script to an authorization response; a list gives a parameter several values.
+/// Applies a script to an authorization response. A list gives a parameter several values.
 fn change(parameters: &mut Form, changes: &Changes) {
     let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     for (name, value) in &changes.set {

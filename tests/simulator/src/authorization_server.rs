@@ -1,7 +1,7 @@
 //! Authorization servers: what each one offers, its metadata and its keys.
 //!
-//! One description per server. An endpoint is a row of it and a module that answers; a grant is a
-//! name in its list and a module. Nothing elsewhere knows what a server offers.
+//! Each server is one description. An endpoint is a row of it and a module that responds. A grant
+//! is a name in its list and a module. No other code knows what a server offers.
 
 use std::io;
 
@@ -15,7 +15,7 @@ use crate::state::Shared;
 use crate::token_endpoint::GrantType;
 use crate::{authorization_endpoint, device_code, introspection, keys, login, pages, revocation, token_endpoint, userinfo};
 
-/// On whose behalf the tokens of a server speak.
+/// Whom the tokens of a server represent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Subject {
     M2m,
@@ -27,19 +27,19 @@ impl Subject {
         match name {
             "m2m" => Ok(Self::M2m),
             "user" => Ok(Self::User),
-            _ => Err(invalid("a server is \"m2m\" or \"user\"")),
+            _ => Err(invalid("server must be \"m2m\" or \"user\"")),
         }
     }
 }
 
-/// What a path of an authorization server is.
+/// The kinds of paths of an authorization server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Endpoint {
     Authorization,
-    /// Where the forms of a login go.
+    /// Receives the forms of a login.
     Login,
     DeviceAuthorization,
-    /// Where a user enters the code of a device.
+    /// Receives the user code of a device login.
     Activation,
     Token,
     Revocation,
@@ -51,12 +51,12 @@ pub(crate) enum Endpoint {
     Other,
 }
 
-/// An endpoint at its path.
+/// An endpoint and its path.
 struct Row {
     endpoint: Endpoint,
     path: &'static str,
     target: Target,
-    /// The member of the metadata that leads to it; none is for users.
+    /// The metadata member with its URL; `None` for pages.
     member: Option<&'static str>,
 }
 
@@ -68,7 +68,7 @@ const fn page(endpoint: Endpoint, path: &'static str, target: Target) -> Row {
     Row { endpoint, path, target, member: None }
 }
 
-/// An authorization server at some origin.
+/// An authorization server, independent of its origin.
 pub(crate) struct AuthorizationServer {
     pub(crate) subject: Subject,
     /// The path of the issuer identifier.
@@ -77,12 +77,12 @@ pub(crate) struct AuthorizationServer {
     metadata: Target,
     other: Target,
     pub(crate) grants: &'static [GrantType],
-    /// How clients may authenticate, as announced.
+    /// The client authentication methods in the metadata.
     methods: &'static [&'static str],
     scopes: &'static [&'static str],
 }
 
-/// Planet's server for machine-to-machine clients: a Keycloak realm.
+/// Planet's server for M2M clients: a Keycloak realm.
 pub(crate) static M2M: AuthorizationServer = AuthorizationServer {
     subject: Subject::M2m,
     issuer_path: "/auth/realms/main",
@@ -119,7 +119,7 @@ pub(crate) static USER: AuthorizationServer = AuthorizationServer {
     scopes: &["openid", "profile", "email", "offline_access", "planet"],
 };
 
-/// Somebody else's server, known by its metadata alone.
+/// Another organization's server, which clients know only by its metadata.
 pub(crate) static GENERIC: AuthorizationServer = AuthorizationServer {
     subject: Subject::M2m,
     issuer_path: "/realm",
@@ -134,7 +134,7 @@ pub(crate) static GENERIC: AuthorizationServer = AuthorizationServer {
     scopes: &["openid", "profile", "email", "offline_access"],
 };
 
-/// A request to an endpoint, with what its step changes about the answer.
+/// A request to an endpoint, with the changes that its step makes to the response.
 #[derive(Clone, Copy)]
 pub(crate) struct Call<'a> {
     pub(crate) server: &'static AuthorizationServer,
@@ -154,7 +154,7 @@ impl AuthorizationServer {
         self.url(origin, Endpoint::Token)
     }
 
-    /// Where an endpoint is; the origin alone for one that the server does not have.
+    /// The URL of an endpoint; only the origin if the server does not have it.
     pub(crate) fn url(&self, origin: &str, endpoint: Endpoint) -> String {
         let path = self.rows.iter().find_map(|row| (row.endpoint == endpoint).then_some(row.path));
         format!("{origin}{}", path.unwrap_or_default())
@@ -164,7 +164,7 @@ impl AuthorizationServer {
         if let Some(row) = self.rows.iter().find(|row| row.path == path) {
             return Some(row.endpoint);
         }
-        // RFC 8414 3.1: a slash at the end goes before anything is put in or on.
+        // RFC 8414 3.1: a final slash of the issuer is removed before the well-known part is added.
         let issuer_path = self.issuer_path.trim_end_matches('/');
         if path.strip_prefix("/.well-known/oauth-authorization-server") == Some(issuer_path) {
             return Some(Endpoint::MetadataRfc8414);
@@ -185,7 +185,7 @@ impl AuthorizationServer {
         }
     }
 
-    /// The targets of everything that the server offers.
+    /// The targets of all endpoints of the server.
     pub(crate) fn targets(&self) -> Vec<Target> {
         self.rows.iter().map(|row| row.target).chain([self.metadata]).collect()
     }
@@ -212,7 +212,7 @@ impl AuthorizationServer {
                 Endpoint::Authorization => {
                     metadata["code_challenge_methods_supported"] = json!(["S256"]);
                     metadata["response_modes_supported"] = json!(["query"]);
-                    // RFC 9207 3: left out means no.
+                    // RFC 9207 3: an absent member means false.
                     if behaviour.authorization_response_iss {
                         metadata["authorization_response_iss_parameter_supported"] = json!(true);
                     }
@@ -272,7 +272,7 @@ fn uncached(answer: Result<Response, Response>) -> Response {
     answer.unwrap_or_else(|refusal| refusal).with("Cache-Control", "no-store").with("Pragma", "no-cache")
 }
 
-/// Makes the changes of a script to an answer.
+/// Applies the changes of a script to a response.
 pub(crate) fn apply(answer: &mut Value, changes: Option<&Changes>) {
     if let (Some(answer), Some(changes)) = (answer.as_object_mut(), changes) {
         for (key, value) in &changes.set {
@@ -284,7 +284,7 @@ pub(crate) fn apply(answer: &mut Value, changes: Option<&Changes>) {
     }
 }
 
-/// An error answer of RFC 6749 5.2.
+/// An error response of RFC 6749 5.2.
 pub(crate) fn refusal(status: u16, error: &str, description: &str) -> Response {
     let body = json!({"error": error, "error_description": description});
     Response::json(status, &body)

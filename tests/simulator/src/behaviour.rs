@@ -1,4 +1,4 @@
-//! The settings that may change while the simulator runs.
+//! The settings that can change while the simulator runs.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -12,40 +12,40 @@ use crate::keys;
 use crate::script::{boolean, invalid, number, object, optional_text, text, texts, unknown};
 use crate::service::{LOGIN_HOST, Service};
 
-/// How the servers behave when no script says otherwise.
+/// How the servers behave without a script.
 #[derive(Clone, Debug)]
 pub(crate) struct Behaviour {
     pub(crate) token_lifetime: u64,
-    /// What `aud` says when the request names no audience; none leaves the claim out.
+    /// `aud` for a request without audience; `None` omits the claim.
     pub(crate) default_audience: Option<String>,
-    /// The scopes that a client may ask for; none means any.
+    /// The scopes that a client may request; `None` means any.
     pub(crate) scopes: Option<Vec<String>>,
     pub(crate) same_token: bool,
-    /// A refresh token is used once and replaced.
+    /// Each refresh token is valid once and is replaced.
     pub(crate) rotation: bool,
-    /// How long after its rotation a refresh token may be repeated.
+    /// How long after its rotation a refresh token may be sent again.
     pub(crate) overlap: Duration,
-    /// The same for a client whose `User-Agent` begins so.
+    /// The same by the start of the `User-Agent`.
     pub(crate) overlap_by_user_agent: BTreeMap<String, Duration>,
-    /// Seconds that a refresh token lives; none means that it does not expire.
+    /// Lifetime of refresh tokens in seconds; `None` means that they do not expire.
     pub(crate) refresh_token_lifetime: Option<u64>,
-    /// Seconds that an authorization code is good.
+    /// Lifetime of authorization codes in seconds.
     pub(crate) authorization_code_lifetime: u64,
-    /// Authorization responses say who gives them (RFC 9207), and the metadata that they do.
+    /// Authorization responses carry `iss` (RFC 9207), and the metadata says so.
     pub(crate) authorization_response_iss: bool,
-    /// What ID tokens may be signed with, as announced; the first one signs. None announced means RS256.
+    /// The ID token algorithms in the metadata. The first one signs; RS256 if the list is empty.
     pub(crate) id_token_algorithms: Vec<Algorithm>,
-    /// Seconds that a device waits between two polls; none leaves the member out.
+    /// Seconds between two polls of a device; `None` omits the member.
     pub(crate) device_interval: Option<u64>,
-    /// Seconds that a user has to approve a device.
+    /// Lifetime of device codes in seconds.
     pub(crate) device_expires_in: u64,
     pub(crate) date_offset_s: i64,
     pub(crate) api_keys: Vec<String>,
-    /// Issuers besides the simulator's own whose tokens the API servers accept.
+    /// More issuers whose tokens the API servers accept.
     pub(crate) accepted_issuers: Vec<String>,
-    /// `user:password` that a CONNECT must bring.
+    /// `user:password` that a CONNECT must send.
     pub(crate) proxy_credentials: Option<String>,
-    /// The names that the proxy answers for.
+    /// The hosts that the proxy serves.
     pub(crate) proxy_hosts: BTreeMap<String, Service>,
     pub(crate) metadata_rfc8414: bool,
     pub(crate) metadata_openid: bool,
@@ -56,7 +56,8 @@ impl Behaviour {
         let hosts = ["api.planet.com", "tiles.planet.com", "services.sentinel-hub.com", LOGIN_HOST, "as.example"];
         Self {
             token_lifetime: settings.token_lifetime,
-            // As Keycloak does; the Planet API refuses it, so a client must ask for its audience.
+            // As Keycloak does. The Planet API refuses it, so a client must name the API's
+            // audience.
             default_audience: Some("account".to_owned()),
             scopes: None,
             same_token: false,
@@ -79,13 +80,13 @@ impl Behaviour {
         }
     }
 
-    /// How long after its rotation this client may repeat a refresh token.
+    /// The overlap for this client.
     pub(crate) fn overlap_for(&self, user_agent: &str) -> Duration {
         let named = self.overlap_by_user_agent.iter().find(|(name, _)| user_agent.starts_with(name.as_str()));
         named.map_or(self.overlap, |(_, overlap)| *overlap)
     }
 
-    /// Changes what `changes` names, or nothing when anything in it is wrong.
+    /// Changes the named settings, or nothing if any of them is wrong.
     pub(crate) fn change(&mut self, changes: &Value) -> io::Result<()> {
         let mut next = self.clone();
         for (key, value) in object(changes, "settings")? {
@@ -176,7 +177,7 @@ fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// A list of names, served by what they are called, or an object that gives each its service.
+/// A list of host names with their default services, or an object of host name to service.
 fn proxy_hosts(value: &Value) -> io::Result<BTreeMap<String, Service>> {
     if value.is_array() {
         let hosts = texts(value, "proxy_hosts")?;

@@ -1,4 +1,4 @@
-//! Registered clients: how each proves who it is, which grants it may use and where users are sent back to.
+//! Registered clients: authentication method, allowed grants and redirect URIs.
 
 use std::io;
 
@@ -9,13 +9,13 @@ use crate::authorization_server::Subject;
 use crate::script::{boolean, invalid, object, text, texts, unknown};
 use crate::token_endpoint::GrantType;
 
-/// The methods with a secret or a key.
+/// The authentication methods with a secret or a key.
 pub(crate) const METHODS: [&str; 3] = ["private_key_jwt", "client_secret_basic", "client_secret_post"];
 
-/// Where Planet's SDK may have users sent back to.
+/// The redirect URIs of Planet's SDK.
 const NATIVE_REDIRECT_URIS: [&str; 3] = ["http://127.0.0.1/callback", "http://[::1]/callback", "http://localhost:8080/callback"];
 
-/// Hosts of programs on the user's own machine: those listen where there is room (RFC 8252 7.3).
+/// Loopback redirect URIs are valid at any port (RFC 8252 7.3).
 const LOOPBACK: [&str; 3] = ["http://127.0.0.1", "http://[::1]", "http://localhost"];
 
 /// A registered client.
@@ -26,20 +26,20 @@ pub(crate) struct Client {
     pub(crate) kid: Option<String>,
     public: bool,
     pub(crate) method: Option<String>,
-    /// The kind of authorization server that knows it; none means all.
+    /// The kind of authorization server that knows the client; `None` means all.
     subject: Option<Subject>,
     redirect_uris: Vec<String>,
-    /// Grants by their names; none means all that the server offers.
+    /// Names of the allowed grants; `None` means all that the server offers.
     grant_types: Option<Vec<String>>,
 }
 
 impl Client {
-    /// The M2M client of the start.
+    /// The M2M client that exists at start.
     pub(crate) fn m2m(secret: &str) -> Self {
         Self { secret: Some(secret.to_owned()), subject: Some(Subject::M2m), ..Self::default() }
     }
 
-    /// A public client of the user's server, as Planet registered its SDK.
+    /// A public client of the authorization server for users, as Planet registered its SDK.
     pub(crate) fn native() -> Self {
         let grants = [GrantType::AuthorizationCode, GrantType::DeviceCode, GrantType::RefreshToken];
         Self {
@@ -52,7 +52,7 @@ impl Client {
         }
     }
 
-    /// Reads a registration; gives the client id with it.
+    /// Parses a registration. Also returns the client id.
     pub(crate) fn parse(value: &Value) -> io::Result<(String, Self)> {
         let mut id = None;
         let mut client = Self::default();
@@ -96,7 +96,7 @@ impl Client {
         self.grant_types.as_ref().is_none_or(|names| names.iter().any(|name| name == grant.name()))
     }
 
-    /// Whether a user may be sent to this address.
+    /// Whether this redirect URI is registered.
     pub(crate) fn may_redirect_to(&self, uri: &str) -> bool {
         self.redirect_uris.iter().any(|registered| registered == uri || is_at_another_port(registered, uri))
     }
@@ -111,9 +111,10 @@ fn public_key(pem: &str) -> io::Result<(Algorithm, DecodingKey)> {
 
 fn redirect_uris(value: &Value) -> io::Result<Vec<String>> {
     let uris = texts(value, "redirect_uris")?;
-    // RFC 6749 3.1.2: absolute and without a fragment. It becomes a header, so there is nothing in it that would end one.
+    // RFC 6749 3.1.2: absolute and without a fragment. It becomes a header value, so control
+    // characters are refused.
     let good = |uri: &String| url::Url::parse(uri).is_ok() && uri.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
-    if uris.iter().all(good) { Ok(uris) } else { Err(invalid("redirect_uris are absolute URIs without a fragment")) }
+    if uris.iter().all(good) { Ok(uris) } else { Err(invalid("redirect_uris must be absolute URIs without a fragment")) }
 }
 
 fn grant_types(value: &Value) -> io::Result<Vec<String>> {
@@ -124,7 +125,7 @@ fn grant_types(value: &Value) -> io::Result<Vec<String>> {
     }
 }
 
-/// Whether only the port differs from a loopback address that was registered without one.
+/// Whether only the port differs from a loopback URI that was registered without a port.
 fn is_at_another_port(registered: &str, uri: &str) -> bool {
     LOOPBACK.iter().any(|host| {
         let (Some(known), Some(rest)) = (registered.strip_prefix(host), uri.strip_prefix(host)) else {
@@ -136,7 +137,7 @@ fn is_at_another_port(registered: &str, uri: &str) -> bool {
     })
 }
 
-/// What follows the port, if there is one.
+/// The part after the port, if there is a port.
 fn without_port(rest: &str) -> Option<&str> {
     let Some(rest) = rest.strip_prefix(':') else {
         return Some(rest);

@@ -1,4 +1,4 @@
-//! How a client proves at a token endpoint who it is (RFC 6749 2.3, RFC 7523 2.2).
+//! Client authentication at the token endpoint (RFC 6749 2.3, RFC 7523 2.2).
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -12,11 +12,11 @@ use crate::tokens::{Jwt, names};
 
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-/// An assertion may be valid for so long; the rest is for clocks that differ.
+/// The longest validity of an assertion. The rest allows for clock differences.
 const ASSERTION_LIFE: u64 = 300;
 const CLOCK_SKEW: u64 = 5;
 
-/// What the client showed.
+/// The credentials that the client sent.
 enum Proof {
     Basic(String, String),
     Post(String, String),
@@ -24,7 +24,7 @@ enum Proof {
     Nothing(String),
 }
 
-/// Finds the client; the error is the answer to send.
+/// Finds the client. The error is the response to send.
 pub(crate) fn authenticate(
     state: &mut State,
     request: &Request,
@@ -56,7 +56,7 @@ pub(crate) fn authenticate(
         Proof::Basic(_, secret) | Proof::Post(_, secret) => client.secret.as_ref() == Some(secret),
         Proof::Nothing(_) => client.is_public(),
         Proof::Assertion(assertion) => match check_assertion(&client, &id, assertion, audiences) {
-            // One use per identifier, whether the request then succeeds or not.
+            // Each `jti` is valid once, whether or not the request succeeds.
             Ok(jti) => state.seen_assertions.insert(format!("{id} {jti}")),
             Err(reason) => {
                 let mut body = invalid_client_body();
@@ -102,8 +102,8 @@ fn basic(header: &str) -> Option<Proof> {
     Some(Proof::Basic(form_decode(id)?, form_decode(secret)?))
 }
 
-/// Undoes application/x-www-form-urlencoded. Text that was never encoded is not let pass where
-/// that shows, so that a client that forgets to encode fails.
+/// Decodes application/x-www-form-urlencoded. Text that was recognizably not encoded is refused,
+/// so that a client that forgets to encode fails.
 fn form_decode(text: &str) -> Option<String> {
     let mut bytes = text.bytes();
     let mut decoded = Vec::new();
@@ -167,7 +167,7 @@ fn check_assertion(client: &Client, id: &str, assertion: &str, audiences: &[&str
     }
 }
 
-/// A parameter's value; an empty one counts as left out (RFC 6749 3.2).
+/// The value of a parameter. An empty value counts as absent (RFC 6749 3.2).
 pub(crate) fn value<'a>(form: &'a [(String, String)], name: &str) -> Option<&'a str> {
     form.iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
 }
@@ -186,7 +186,7 @@ fn invalid_client_body() -> Value {
 
 fn invalid_client(request: &Request) -> Response {
     let response = Response::json(401, &invalid_client_body());
-    // RFC 6749 5.2: whoever used the header is told by a header.
+    // RFC 6749 5.2: a client that used the Authorization header gets WWW-Authenticate.
     if request.header("authorization").is_some() {
         return response.with("WWW-Authenticate", "Basic realm=\"main\"");
     }

@@ -1,4 +1,4 @@
-//! The client credentials grant (RFC 6749 4.4), as Keycloak answers it.
+//! The client credentials grant (RFC 6749 4.4), with Keycloak's responses.
 
 use std::io;
 
@@ -25,7 +25,7 @@ pub(crate) fn answer(call: &Call, state: &mut State, client: &str, form: &Form) 
 
 fn check_scope(state: &State, scope: &str) -> Result<(), Response> {
     let allowed = |scope: &str| match &state.behaviour.scopes {
-        // A user must be there to be absent later.
+        // Offline access needs a user.
         _ if scope == "offline_access" => false,
         Some(scopes) => scopes.iter().any(|known| known == scope),
         None => true,
@@ -37,7 +37,7 @@ fn check_scope(state: &State, scope: &str) -> Result<(), Response> {
     Err(refusal(400, "invalid_scope", &description))
 }
 
-/// What a client was granted.
+/// The grant of an M2M client.
 struct Grant<'a> {
     issuer: &'a str,
     client: &'a str,
@@ -51,7 +51,7 @@ impl Grant<'_> {
         let expires_in = call.changes.and_then(|changes| changes.expires_in.clone());
         let life = expires_in.as_ref().and_then(Value::as_u64).unwrap_or(behaviour.token_lifetime);
         let audience = self.audience.map(str::to_owned).or_else(|| behaviour.default_audience.clone());
-        // Keycloak grants its default scopes to whoever names none.
+        // Keycloak grants its default scopes to a request without scope.
         let scope = if self.scope.is_empty() { "email profile" } else { self.scope };
         let now = now();
         let key = format!("{} {} {audience:?} {scope}", self.issuer, self.client);
@@ -85,7 +85,7 @@ impl Grant<'_> {
     }
 }
 
-/// The claims of a service account's token.
+/// The claims of a token of a service account.
 pub(crate) fn service_claims(issuer: &str, client: &str, scope: &str, expiry: u64) -> io::Result<Map<String, Value>> {
     Ok(members(json!({
         "iss": issuer,

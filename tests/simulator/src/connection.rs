@@ -1,4 +1,4 @@
-//! One accepted connection, plain or TLS, and the register of all that are open.
+//! Accepted connections, plain or TLS, and the register of the open ones.
 
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-/// How long a connection may stay silent, in either direction, before it is given up.
+/// A connection that is silent for this long, in either direction, is closed.
 pub(crate) const IDLE_LIMIT: Duration = Duration::from_secs(120);
 
-/// After the last byte: how long, and for how much, the peer is read on, so that what it still
-/// sends does not turn the orderly end into a reset.
+/// Limits for reading on after the last byte was sent. Unread bytes of the peer would turn the
+/// orderly close into a reset.
 const LINGER_LIMIT: Duration = Duration::from_secs(2);
 const LINGER_BYTES: usize = 4 * 1024 * 1024;
 
@@ -52,7 +52,7 @@ enum Stream {
     Tls(Box<StreamOwned<ServerConnection, Socket>>),
 }
 
-/// A connection with what was read from it and not used yet.
+/// A connection with its read buffer.
 pub(crate) struct Connection {
     pub(crate) id: u64,
     socket: Arc<TcpStream>,
@@ -65,12 +65,12 @@ impl Connection {
         matches!(self.stream, Stream::Plain)
     }
 
-    /// Waits until the peer has sent something, without reading it. `false`: it will send nothing more.
+    /// Waits until the peer has sent something, without reading it. `false`: the peer closed.
     pub(crate) fn wait_readable(&self) -> bool {
         !self.buffer.is_empty() || matches!(self.socket.peek(&mut [0]), Ok(count) if count > 0)
     }
 
-    /// Reads what there is into the buffer; 0 is the end.
+    /// Reads available bytes into the buffer. 0 means that the peer closed.
     pub(crate) fn fill(&mut self) -> io::Result<usize> {
         let mut chunk = [0; 16 * 1024];
         let count = match &mut self.stream {
@@ -92,7 +92,7 @@ impl Connection {
         }
     }
 
-    /// Lets TLS take over; the handshake is finished when this returns.
+    /// Starts TLS and finishes the handshake.
     pub(crate) fn into_tls(self, config: Arc<ServerConfig>) -> io::Result<Self> {
         let session = ServerConnection::new(config).map_err(io::Error::other)?;
         let socket = Socket { socket: Arc::clone(&self.socket), ahead: self.buffer };
@@ -103,13 +103,13 @@ impl Connection {
         Ok(Self { id: self.id, socket: self.socket, stream: Stream::Tls(Box::new(stream)), buffer: Vec::new() })
     }
 
-    /// Ends the connection with RST.
+    /// Closes the connection with RST.
     pub(crate) fn reset(self) {
-        // Without the option the end is an ordinary one, which the caller's test notices.
+        // Without the option the close is an orderly one, which the caller's test notices.
         let _ = rustix::net::sockopt::set_socket_linger(&*self.socket, Some(Duration::ZERO));
     }
 
-    /// Ends the connection with FIN, after everything that was sent.
+    /// Closes the connection with FIN, after all sent bytes.
     pub(crate) fn close(mut self) {
         if let Stream::Tls(stream) = &mut self.stream {
             stream.conn.send_close_notify();
@@ -129,7 +129,8 @@ impl Connection {
         }
     }
 
-    /// Reads and throws away until the peer closes, the register shuts it, or the limit passes.
+    /// Discards input until the peer closes, the register shuts the connection, or the limit
+    /// passes.
     pub(crate) fn drain(self) {
         let mut scratch = [0; 16 * 1024];
         while matches!((&*self.socket).read(&mut scratch), Ok(count) if count > 0) {}
@@ -150,7 +151,7 @@ pub(crate) struct Register {
 }
 
 impl Register {
-    /// Takes an accepted socket in.
+    /// Adds an accepted socket.
     pub(crate) fn admit(&self, socket: TcpStream) -> io::Result<Connection> {
         socket.set_nodelay(true)?;
         socket.set_read_timeout(Some(IDLE_LIMIT))?;
@@ -162,7 +163,7 @@ impl Register {
         Ok(Connection { id, socket, stream: Stream::Plain, buffer: Vec::new() })
     }
 
-    /// The thread of this connection has ended.
+    /// Removes a connection whose thread has ended.
     pub(crate) fn leave(&self, id: u64) {
         self.lock().remove(&id);
         self.gone.notify_all();

@@ -1,4 +1,4 @@
-//! The control API: what `Simulator` offers, over HTTP and JSON.
+//! The control API: the methods of `Simulator` over HTTP and JSON.
 
 use std::io;
 use std::time::Duration;
@@ -16,9 +16,9 @@ use crate::state::Shared;
 use crate::tokens::merge;
 use crate::{authorization_server, client_credentials, scripted_login, seed};
 
-/// How long `/wait` waits when the request does not say.
+/// The default timeout of `/wait`.
 const DEFAULT_WAIT_MS: u64 = 5_000;
-/// Below the idle limit of connections, so that the answer always comes.
+/// Below the idle limit of connections, so that a response always comes.
 const LONGEST_WAIT_MS: u64 = 60_000;
 
 pub(crate) fn serve(shared: &Shared, mut connection: Connection) {
@@ -114,7 +114,7 @@ fn wait(shared: &Shared, request: &Request) -> io::Result<Value> {
     let count = match (target, held) {
         (Some(target), None) => shared.wait_for(&target, number, limit)?,
         (None, Some(held)) => shared.wait_held(&held, number, limit),
-        _ => return Err(invalid("either target or held")),
+        _ => return Err(invalid("name either target or held")),
     };
     Ok(json!({"reached": count >= number, "count": count}))
 }
@@ -135,12 +135,12 @@ fn revoke(shared: &Shared, what: &Value) -> io::Result<()> {
         }
         (Some((key, Value::String(token))), None) if key == "refresh_token" => return shared.revoke_session(token),
         (Some((key, Value::Bool(true))), None) if key == "all" => shared.revoke(None),
-        _ => return Err(invalid("access_token or refresh_token as text, or all as true")),
+        _ => return Err(invalid("name access_token or refresh_token as text, or all as true")),
     }
     Ok(())
 }
 
-/// A token with any claims and header, signed by the simulator's key or by another.
+/// A token with any claims and header, signed with the simulator's key or another.
 pub(crate) fn sign(shared: &Shared, wanted: &Value) -> io::Result<String> {
     let mut life = shared.lock().behaviour.token_lifetime;
     let mut changes = Map::new();

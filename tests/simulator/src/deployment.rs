@@ -1,4 +1,4 @@
-//! What a program needs to find the simulator: the deployment document, the CA and the environment.
+//! What a program needs to use the simulator: the deployment document, the CA and the environment.
 
 use std::fs;
 use std::io;
@@ -16,8 +16,8 @@ use crate::user::OTP;
 /// The variable that names the home directory.
 const HOME_VARIABLE: &str = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
 
-/// Variables that would offer a program other credentials than the simulator's, or another place
-/// for them than its home.
+/// Variables that would give a program other credentials than the simulator's, or another storage
+/// root than its home.
 pub(crate) const REMOVED: [&str; 7] = [
     "PL_AUTH_PROFILE",
     "PLANET_API_KEY",
@@ -31,9 +31,9 @@ pub(crate) const REMOVED: [&str; 7] = [
 /// Where the simulator writes its files.
 pub(crate) struct Directory {
     path: PathBuf,
-    /// The home directory of programs under test; always made here, so always removed here.
+    /// The home directory of programs under test. Always created here, so always removed here.
     home: PathBuf,
-    /// Made here, so removed here.
+    /// The directory was created here, so it is removed here.
     temporary: bool,
 }
 
@@ -50,7 +50,7 @@ impl Directory {
                 (path, true)
             }
         };
-        // A directory that was named may hold the home of an earlier run.
+        // A named directory may contain the home of an earlier run.
         let home = path.join(format!("home-{}", random_text(6)?));
         let directory = Self { path, home, temporary };
         make_private(&directory.home)?;
@@ -94,7 +94,7 @@ impl Directory {
 
 impl Drop for Directory {
     fn drop(&mut self) {
-        // What cannot be removed is left to whoever cleans temporary files.
+        // What cannot be removed is left to the cleaning of temporary files.
         let _ = fs::remove_dir_all(if self.temporary { &self.path } else { &self.home });
     }
 }
@@ -106,7 +106,7 @@ fn make_private(path: &Path) -> io::Result<()> {
     fs::create_dir(path)
 }
 
-/// Removes what lies in a directory, as far as that is possible; links are not followed.
+/// Empties a directory as far as possible. Links are not followed.
 pub(crate) fn empty(directory: &Path) {
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         let path = entry.path();
@@ -126,7 +126,7 @@ pub(crate) fn document(origins: &Origins) -> String {
     let document = json!({
         "name": "planet-simulator",
         "authorization_servers": [
-            // Its endpoints are found by its metadata, as at Planet.
+            // Clients find its endpoints in the metadata, as at Planet.
             {
                 "subject": "user",
                 "issuer": USER.issuer(&origins.user),
@@ -136,7 +136,7 @@ pub(crate) fn document(origins: &Origins) -> String {
                 "subject": "m2m",
                 "issuer": M2M.issuer(&origins.m2m),
                 "token_endpoint": M2M.token_endpoint(&origins.m2m),
-                // As Planet documents its own server.
+                // As Planet documents its server.
                 "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt"],
                 "audience": PLANET_AUDIENCE,
             },
@@ -186,7 +186,7 @@ pub(crate) fn environment(shared: &Shared, directory: &Directory) -> Vec<(String
 }
 
 impl Shared {
-    /// Every URL and credential, without what lies on disk.
+    /// Every URL and credential, without paths.
     pub(crate) fn description(&self) -> Value {
         let origins = &self.origins;
         json!({

@@ -18,10 +18,10 @@ use crate::user_tokens::Grant;
 /// RFC 8628 6.1: no vowels, so no words.
 const LETTERS: &[u8; 20] = b"BCDFGHJKLMNPQRSTVWXZ";
 
-/// What a client waits that is told no interval, and by how much one slows down that asks too often (3.5).
+/// The default interval, and the increase of the interval by `slow_down` (RFC 8628 3.5).
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Every device that asked.
+/// All device logins.
 #[derive(Default)]
 pub(crate) struct Devices {
     devices: Vec<Device>,
@@ -44,14 +44,14 @@ struct Device {
 
 enum Decision {
     Pending,
-    /// By whom, who logged in when.
+    /// The user, and the time of the login.
     Approved(User, u64),
     Denied,
-    /// The tokens were fetched.
+    /// The tokens were issued.
     Used,
 }
 
-/// What a user sees of a device.
+/// What the pages show of a device.
 pub(crate) struct Seen<'a> {
     pub(crate) client: &'a str,
     pub(crate) scope: &'a str,
@@ -89,19 +89,19 @@ impl Devices {
         self.devices.iter().map(Device::json).collect()
     }
 
-    /// Where the device of a user code asked.
+    /// The issuer at which the device with this user code started.
     pub(crate) fn issuer(&self, user_code: &str) -> Option<&str> {
         self.devices.iter().find(|device| device.user_code == user_code).map(|device| device.issuer.as_str())
     }
 
-    /// The device with this user code, as long as nothing was decided about it.
+    /// The device with this user code, while the user has not decided.
     pub(crate) fn find(&self, issuer: &str, user_code: &str) -> Option<Seen<'_>> {
         let device = self.devices.iter().find(|device| device.user_code == user_code && device.issuer == issuer)?;
         let open = matches!(device.decision, Decision::Pending) && !device.has_expired();
         open.then_some(Seen { client: &device.client, scope: &device.scope })
     }
 
-    /// What the user decided; no user is a no. `false`: it came too late.
+    /// Saves the user's decision; `None` denies. `false`: it came too late.
     pub(crate) fn decide(&mut self, issuer: &str, user_code: &str, user: Option<User>, since: u64) -> bool {
         if self.find(issuer, user_code).is_none() {
             return false;
@@ -156,7 +156,7 @@ pub(crate) fn authorize(call: &Call) -> Result<Response, Response> {
     Ok(Response::json(200, &answer))
 }
 
-/// The grant: one poll.
+/// The device code grant: one poll.
 pub(crate) fn answer(call: &Call, state: &mut State, client: &str, form: &Form) -> Result<Value, Response> {
     let code = value(form, "device_code").ok_or_else(|| invalid_request("Missing form parameter: device_code"))?;
     let issuer = call.server.issuer(call.origin);
@@ -206,7 +206,7 @@ fn new_user_code() -> io::Result<String> {
         }
         let mut random = [0];
         getrandom::fill(&mut random).map_err(io::Error::other)?;
-        // Twelve times the alphabet: each letter is as likely as any other.
+        // Twelve times the alphabet, so that all letters are equally likely.
         if random[0] < 240 {
             code.push(char::from(LETTERS[usize::from(random[0]) % LETTERS.len()]));
         }
@@ -214,7 +214,7 @@ fn new_user_code() -> io::Result<String> {
     Ok(code)
 }
 
-/// A user code as it was given, however it was typed.
+/// The user code in its issued form, however it was typed.
 pub(crate) fn normalized(typed: &str) -> String {
     let letters: String = typed.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_uppercase();
     if letters.len() == 8 { format!("{}-{}", &letters[..4], &letters[4..]) } else { letters }

@@ -1,4 +1,4 @@
-//! Carrying out the faults that a script orders.
+//! Carries out the faults of scripts.
 
 use std::time::Duration;
 
@@ -7,19 +7,19 @@ use crate::http::{Framing, Response};
 use crate::script::Fault;
 use crate::state::{Shared, Ticket};
 
-/// One byte of a dripping body per so much time, and how many there are.
+/// The pause between two bytes of a dripping body, and their number.
 const DRIP_PAUSE: Duration = Duration::from_millis(200);
 const DRIP_BYTES: usize = 600;
 
-/// Where an endless body ends after all.
+/// The size at which an endless body ends.
 const ENDLESS_BYTES: usize = 64 * 1024 * 1024;
 
 const HUGE_BYTES: usize = 5_000_000;
 
-/// By how much `truncate` announces more than it sends.
+/// The excess of the Content-Length of `truncate`.
 const TRUNCATED_BYTES: usize = 1_000;
 
-/// Faults on a connection from which nothing was read.
+/// Faults on a connection before anything is read.
 pub(crate) fn unread(shared: &Shared, ticket: &Ticket, connection: Connection) {
     if !shared.wait_through(ticket) {
         return connection.close();
@@ -29,7 +29,7 @@ pub(crate) fn unread(shared: &Shared, ticket: &Ticket, connection: Connection) {
     }
 }
 
-/// Whether the fault leaves no answer to shape.
+/// Whether the fault prevents a response.
 pub(crate) fn is_unanswered(fault: Fault) -> bool {
     matches!(
         fault,
@@ -37,7 +37,7 @@ pub(crate) fn is_unanswered(fault: Fault) -> bool {
     )
 }
 
-/// Whether the fault is in how the answer is sent.
+/// Whether the fault is in how the response is sent.
 pub(crate) fn shapes_answer(fault: Fault) -> bool {
     matches!(
         fault,
@@ -54,12 +54,12 @@ pub(crate) fn shapes_answer(fault: Fault) -> bool {
     )
 }
 
-/// Ends the connection without an answer.
+/// Closes the connection without a response.
 pub(crate) fn unanswered(shared: &Shared, ticket: &Ticket, fault: Fault, connection: Connection) {
     match fault {
         Fault::ResetBeforeRead | Fault::ResetAfterRead => connection.reset(),
         Fault::StallBeforeRead => {
-            // Nothing may be read, so the peer's end is not seen either.
+            // Nothing may be read, so a close of the peer is not noticed.
             shared.pause(ticket, IDLE_LIMIT);
         }
         Fault::Stall => stall(shared, ticket, connection),
@@ -69,20 +69,20 @@ pub(crate) fn unanswered(shared: &Shared, ticket: &Ticket, fault: Fault, connect
 
 fn stall(shared: &Shared, ticket: &Ticket, connection: Connection) {
     shared.register.mark_stalled(connection.id);
-    // A reset that came before the mark did not shut this connection.
+    // A reset before the mark did not shut this connection.
     if !shared.is_current(ticket) {
         return;
     }
     connection.drain();
 }
 
-/// Sends an answer in the way of the fault; the connection ends.
+/// Sends a response with the fault and closes the connection.
 pub(crate) fn answered(shared: &Shared, ticket: &Ticket, fault: Fault, response: Response, mut connection: Connection) {
     let offset = shared.lock().behaviour.date_offset_s;
     let length = response.body.len();
     let head = |framing| response.head(framing, false, offset);
     let sent = match fault {
-        // What was asked is done, a refresh token rotated for example, and nobody is told.
+        // The request was carried out, for example a refresh token rotated, without a response.
         Fault::LoseResponse => return connection.reset(),
         Fault::StallResponse => return stall(shared, ticket, connection),
         Fault::StallInBody => {
@@ -113,7 +113,7 @@ pub(crate) fn answered(shared: &Shared, ticket: &Ticket, fault: Fault, response:
             connection.send(&bytes)
         }
         Fault::Huge => {
-            // White space before the body keeps its JSON what it was.
+            // White space before JSON does not change it.
             let padding = HUGE_BYTES.saturating_sub(length);
             let mut bytes = head(Framing::Length(padding + length));
             bytes.resize(bytes.len() + padding, b' ');
@@ -141,7 +141,7 @@ pub(crate) fn answered(shared: &Shared, ticket: &Ticket, fault: Fault, response:
             }
             outcome
         }
-        // The others leave no answer, or belong to a handshake or to the proxy.
+        // The others send no response, or belong to a handshake or to the proxy.
         _ => Ok(()),
     };
     if sent.is_ok() {

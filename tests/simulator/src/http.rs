@@ -1,4 +1,4 @@
-//! HTTP/1.1 on raw sockets: parsing over httparse, and answers byte by byte.
+//! HTTP/1.1 on raw sockets: parsing with httparse, and responses byte by byte.
 
 use std::io::Read;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -14,7 +14,7 @@ const MAX_HEAD: usize = 64 * 1024;
 const MAX_BODY: usize = 2 * 1024 * 1024;
 const MAX_HEADERS: usize = 256;
 
-/// A whole request.
+/// A complete request.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Request {
     pub(crate) method: String,
@@ -59,17 +59,17 @@ fn form_pairs(bytes: &[u8]) -> Vec<(String, String)> {
     url::form_urlencoded::parse(bytes).into_owned().collect()
 }
 
-/// Why there is no request.
+/// Why no request could be read.
 pub(crate) enum ReadError {
-    /// The peer ended the connection, or it broke.
+    /// The peer closed the connection, or it broke.
     Ended,
-    /// The peer did not speak HTTP; the answer has this status.
+    /// The peer did not speak HTTP; the response has this status.
     Refused(u16, &'static str),
 }
 
 const ENDED: ReadError = ReadError::Ended;
 
-/// Reads the next request whole.
+/// Reads the next request completely.
 pub(crate) fn read_request(connection: &mut Connection) -> Result<Request, ReadError> {
     let mut request = read_head(connection)?;
     let lengths = request.header_values("content-length");
@@ -214,19 +214,19 @@ fn fill(connection: &mut Connection) -> Result<(), ReadError> {
     }
 }
 
-/// An answer before it is put on the wire.
+/// A response before it is sent.
 #[derive(Clone, Debug)]
 pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
-    /// Headers that a script took away, automatic ones included.
+    /// Headers that a script removed, including automatic ones.
     omitted: Vec<String>,
-    /// Lines of a script, sent as they are.
+    /// Lines of a script, sent literally.
     lines: Vec<String>,
 }
 
-/// How the end of the body is announced.
+/// How the end of the body is marked.
 #[derive(Clone, Copy)]
 pub(crate) enum Framing {
     Length(usize),
@@ -261,7 +261,7 @@ impl Response {
         self.omitted.iter().any(named) || self.headers.iter().any(|(key, _)| named(key))
     }
 
-    /// Applies a script's headers: a name replaces every earlier one, no value takes it away.
+    /// Applies a script's headers: a name replaces every earlier one, `None` removes it.
     pub(crate) fn override_headers(&mut self, headers: &[(String, Option<String>)]) {
         self.headers.retain(|(key, _)| !headers.iter().any(|(name, _)| key.eq_ignore_ascii_case(name)));
         for (name, value) in headers {
@@ -272,12 +272,12 @@ impl Response {
         }
     }
 
-    /// Adds a script's lines to the header.
+    /// Adds a script's lines to the header section.
     pub(crate) fn add_lines(&mut self, lines: &[String]) {
         self.lines.extend_from_slice(lines);
     }
 
-    /// Compresses the body and says so.
+    /// Compresses the body and sets Content-Encoding.
     pub(crate) fn encode(&mut self, coding: Coding) {
         let (body, level) = (self.body.as_slice(), Compression::default());
         let mut encoded = Vec::new();
@@ -292,7 +292,7 @@ impl Response {
         }
     }
 
-    /// Status line and headers; what the answer does not say itself is added.
+    /// Status line and headers. Missing standard headers are added.
     pub(crate) fn head(&self, framing: Framing, keep_alive: bool, date_offset_s: i64) -> Vec<u8> {
         let mut head = format!("HTTP/1.1 {} {}\r\n", self.status, reason(self.status));
         let mut line = |name: &str, value: &str| {
@@ -329,13 +329,13 @@ impl Response {
     }
 }
 
-/// When something ends that lives a number of seconds.
+/// The time after a number of seconds from now.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Expiry(Option<Instant>);
 
 impl Expiry {
     pub(crate) fn after(seconds: u64) -> Self {
-        // Later than the clock can say is never.
+        // A time beyond the clock's range is never.
         Self(Instant::now().checked_add(Duration::from_secs(seconds)))
     }
 
@@ -355,7 +355,7 @@ pub(crate) fn http_date(unix: u64) -> String {
     const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let days = unix / 86_400;
     let second = unix % 86_400;
-    // Days to civil date with years that begin in March, so that the leap day comes last.
+    // Days to civil date with years that start in March, so that the leap day is last.
     let shifted = days + 719_468;
     let era = shifted / 146_097;
     let day_of_era = shifted % 146_097;

@@ -9,7 +9,7 @@ use crate::resource_server::live_claims;
 use crate::state::State;
 use crate::token_endpoint::read_form;
 
-/// What an access token says that is told.
+/// The claims of an access token that the response repeats.
 const CLAIMS: [&str; 8] = ["iss", "sub", "aud", "iat", "exp", "jti", "scope", "nbf"];
 
 pub(crate) fn answer(call: &Call) -> Result<Response, Response> {
@@ -17,19 +17,19 @@ pub(crate) fn answer(call: &Call) -> Result<Response, Response> {
     let mut state = call.shared.lock();
     let client = call.authenticate(&mut state, &form)?;
     let token = value(&form, "token").ok_or_else(|| invalid_request("Missing form parameter: token"))?;
-    // Whatever is wrong with a token, the caller learns no more than that (2.2).
+    // The response does not say why a token is inactive (2.2).
     let mut answer = active(call, &state, &client, token).map_or_else(|| json!({"active": false}), Value::Object);
     apply(&mut answer, call.changes);
     Ok(Response::json(200, &answer))
 }
 
-/// What is known of a token that is good, of this server, and not another client's business.
+/// The response for a valid token of this server that the client may introspect.
 fn active(call: &Call, state: &State, client: &str, token: &str) -> Option<Map<String, Value>> {
     let session = state.sessions.get(state.sessions.find(token)?)?;
     if session.issuer != call.server.issuer(call.origin) {
         return None;
     }
-    // A public client proves nothing, so it is told of its own tokens only.
+    // A public client does not authenticate, so it may introspect only its own tokens.
     let public = state.clients.get(client).is_none_or(|client| client.is_public());
     if public && session.client != client {
         return None;

@@ -1,4 +1,4 @@
-//! The keys of the simulator's authorization servers: the newest signs, all that are published verify.
+//! The keys of the simulator's authorization servers: the newest signs, all published ones verify.
 
 use std::io;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};
@@ -22,14 +22,14 @@ struct SigningKey {
     kid: String,
 }
 
-/// What signs a token.
+/// The key that signs a token.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Signer {
     #[default]
     Current,
-    /// A key that is nowhere published, under the name of the current one.
+    /// An unpublished key with the key id of the current one.
     Other,
-    /// Nothing: the signature is empty, and the header says so.
+    /// No key: the signature is empty and `alg` is `none`.
     Nobody,
 }
 
@@ -39,7 +39,7 @@ impl Signer {
             "current" => Ok(Self::Current),
             "other" => Ok(Self::Other),
             "none" => Ok(Self::Nobody),
-            _ => Err(invalid("a key is \"current\", \"other\" or \"none\"")),
+            _ => Err(invalid("key must be \"current\", \"other\" or \"none\"")),
         }
     }
 }
@@ -47,25 +47,25 @@ impl Signer {
 /// All keys of a simulator.
 pub(crate) struct Keys {
     first: Arc<SigningKey>,
-    /// The published ones, the newest at the end.
+    /// The published keys, the newest last.
     published: RwLock<Vec<Arc<SigningKey>>>,
-    /// Those for ID tokens that are not signed with RS256, made when they are first needed.
+    /// Keys for ID tokens that are not signed with RS256, created when first needed.
     for_id_tokens: RwLock<Vec<Arc<SigningKey>>>,
     other: OnceLock<SigningKey>,
 }
 
-/// An algorithm that ID tokens can be signed with, by its name of RFC 7518 3.1.
+/// A signature algorithm of ID tokens, by its name in RFC 7518 3.1.
 pub(crate) fn algorithm(name: &str) -> io::Result<Algorithm> {
     match name {
         "RS256" => Ok(Algorithm::RS256),
         "PS256" => Ok(Algorithm::PS256),
         "ES256" => Ok(Algorithm::ES256),
         "EdDSA" => Ok(Algorithm::EdDSA),
-        _ => Err(invalid("ID tokens are signed with \"RS256\", \"PS256\", \"ES256\" or \"EdDSA\"")),
+        _ => Err(invalid("id_token_algorithms must be \"RS256\", \"PS256\", \"ES256\" or \"EdDSA\"")),
     }
 }
 
-/// The name of RFC 7518 3.1.
+/// The name in RFC 7518 3.1.
 pub(crate) fn name(algorithm: Algorithm) -> String {
     format!("{algorithm:?}")
 }
@@ -115,13 +115,13 @@ impl Keys {
         self.published().last().map_or_else(|| Arc::clone(&self.first), Arc::clone)
     }
 
-    /// Back to the key of the start.
+    /// Restores the first key.
     pub(crate) fn reset(&self) {
         *self.published.write().unwrap_or_else(PoisonError::into_inner) = vec![Arc::clone(&self.first)];
     }
 
-    /// Changes the keys as the body of `POST /keys` says: a new one that signs from now on, the older ones not
-    /// published any more.
+    /// Carries out the body of `POST /keys`: adds a key that signs from now on, or removes the
+    /// older ones.
     pub(crate) fn change(&self, wanted: &Value) -> io::Result<()> {
         let (mut add, mut retire) = (false, false);
         for (key, value) in object(wanted, "keys")? {
@@ -142,13 +142,13 @@ impl Keys {
         Ok(())
     }
 
-    /// The names of the published keys and of the one that signs.
+    /// The key ids of the published keys and of the signing key.
     pub(crate) fn json(&self) -> Value {
         let published: Vec<String> = self.published().iter().map(|key| key.kid.clone()).collect();
         json!({ "current": self.current().kid, "published": published })
     }
 
-    /// The published keys, with those of the algorithms of ID tokens.
+    /// The published keys, including those for these ID token algorithms.
     pub(crate) fn jwks(&self, of_id_tokens: &[Algorithm]) -> io::Result<Value> {
         let mut keys: Vec<Value> = self.published().iter().map(|key| key.jwk.clone()).collect();
         for algorithm in of_id_tokens.iter().filter(|algorithm| **algorithm != Algorithm::RS256) {
@@ -176,7 +176,7 @@ impl Keys {
         self.sign_as(Algorithm::RS256, Signer::Current, &Map::new(), claims)
     }
 
-    /// Signs any header and claims; `header` replaces the members of the usual one.
+    /// Signs any header and claims. Members of `header` replace the usual ones.
     pub(crate) fn sign_as(
         &self,
         algorithm: Algorithm,
@@ -210,7 +210,7 @@ impl Keys {
         Ok(self.other.get_or_init(|| made))
     }
 
-    /// The claims of a token that a published key signed and that has not expired.
+    /// The claims of an unexpired token that a published key signed.
     pub(crate) fn verify(&self, token: &str) -> Result<Map<String, Value>, &'static str> {
         let parts = Jwt::parse(token).ok_or("the token is not a JWT")?;
         if parts.header.get("alg") != Some(&json!("RS256")) {

@@ -1,9 +1,9 @@
-//! A Planet on the loopback interface, for tests.
+//! Plays the Planet Insights Platform on the loopback interface, for tests.
 //!
-//! It plays the authorization servers for machine-to-machine clients and for users, the API
-//! servers of both domains, and an HTTPS proxy that stands in for their real names. It verifies what it receives,
-//! logs and counts it, and follows scripts of faults. The README shows how to use it from a shell;
-//! [`Simulator`] is the same for Rust tests.
+//! It plays the authorization servers for M2M clients and for users, the API servers of both
+//! domains, and an HTTPS proxy that serves their real host names. It verifies what it receives,
+//! logs and counts it, and injects faults by script. The README shows how to use it from a shell;
+//! [`Simulator`] offers the same to Rust tests.
 //!
 //! ```
 //! use planetkey_simulator::{Settings, Simulator};
@@ -70,19 +70,20 @@ pub use settings::{Ports, Settings};
 use state::{Origins, Shared};
 pub use user::OTP;
 
-/// How long the end waits for the threads of connections.
+/// How long a stop waits for the threads of connections.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 
-/// How many connections may wait to be accepted.
+/// The length of the accept queue.
 const CROWD: i32 = 1_024;
 
-/// Before accepting again after a failure.
+/// The pause after a failed accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(5);
 
-/// The public client that the user's server knows from the start: that of Planet's SDK.
+/// The public client of Planet's SDK, which the authorization server for users knows from the
+/// start.
 pub const USER_CLIENT_ID: &str = "49lHVBYlXCdfIYqE1B9zeXt0iFHSXees";
 
-/// A running simulator; it stops when this is dropped.
+/// A running simulator. It stops when it is dropped.
 pub struct Simulator {
     shared: Arc<Shared>,
     directory: Directory,
@@ -100,11 +101,12 @@ impl Simulator {
     /// Listens, writes the files and serves.
     ///
     /// # Errors
-    /// When a port is taken, a key cannot be made or a file cannot be written.
+    /// If a port is in use, a key cannot be created or a file cannot be written.
     pub fn start(settings: Settings) -> io::Result<Self> {
         let bind = |port| -> io::Result<TcpListener> {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
-            // Longer than the standard library's queue: whoever finds it full comes again a second later.
+            // Longer than the standard library's queue: a client that finds it full retries after a
+            // second.
             rustix::net::listen(&listener, CROWD)?;
             Ok(listener)
         };
@@ -166,7 +168,7 @@ impl Simulator {
         M2M.token_endpoint(&self.shared.origins.m2m)
     }
 
-    /// The issuer of users' tokens; it ends with a slash.
+    /// The issuer of users' tokens. It ends with a slash.
     #[must_use]
     pub fn user_issuer(&self) -> String {
         USER.issuer(&self.shared.origins.user)
@@ -190,13 +192,13 @@ impl Simulator {
         USER.url(&self.shared.origins.user, Endpoint::DeviceAuthorization)
     }
 
-    /// The base URL of what stands for api.planet.com.
+    /// The base URL that plays api.planet.com.
     #[must_use]
     pub fn planet_api(&self) -> &str {
         &self.shared.origins.planet_api
     }
 
-    /// The base URL of what stands for services.sentinel-hub.com.
+    /// The base URL that plays services.sentinel-hub.com.
     #[must_use]
     pub fn sentinel_hub_api(&self) -> &str {
         &self.shared.origins.sentinel_hub_api
@@ -244,13 +246,14 @@ impl Simulator {
         self.directory.deployment()
     }
 
-    /// The home directory that [`environment`](Self::environment) names: empty at the start and after every reset.
+    /// The home directory that [`environment`](Self::environment) names. It is empty at the start
+    /// and after every reset.
     #[must_use]
     pub fn home(&self) -> &Path {
         self.directory.home()
     }
 
-    /// What the simulator was started with.
+    /// The settings at start.
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.shared.settings
@@ -268,7 +271,7 @@ impl Simulator {
         &deployment::REMOVED
     }
 
-    /// Every URL, path and credential: the line that the command prints.
+    /// Every URL, path and credential: the line that the program prints.
     #[must_use]
     pub fn description(&self) -> Value {
         let mut description = self.shared.description();
@@ -282,8 +285,8 @@ impl Simulator {
         description
     }
 
-    /// Forgets scripts, log, counters, settings, sessions, revocations and clients that were added, and
-    /// empties the home directory; requests that are held or stalled end without an answer.
+    /// Resets scripts, log, counters, settings, sessions, revocations and added clients, and
+    /// empties the home directory. Requests that are held or stalled end without a response.
     pub fn reset(&self) {
         self.shared.reset();
     }
@@ -291,7 +294,7 @@ impl Simulator {
     /// Changes settings: the body of `POST /settings`.
     ///
     /// # Errors
-    /// When a member is unknown or of the wrong kind; then nothing is changed.
+    /// If a member is unknown or has the wrong type. Then nothing is changed.
     pub fn change_settings(&self, changes: &Value) -> io::Result<()> {
         self.shared.lock().behaviour.change(changes)
     }
@@ -299,31 +302,31 @@ impl Simulator {
     /// Registers a client, or replaces it: the body of `POST /clients`.
     ///
     /// # Errors
-    /// When a member is unknown or wrong.
+    /// If a member is unknown or wrong.
     pub fn register_client(&self, client: &Value) -> io::Result<()> {
         control::register(&self.shared, client)
     }
 
-    /// Sets what the next requests to a target meet: a list of steps, or `{"steps", "repeat"}`.
+    /// Scripts the next requests to a target: a list of steps, or `{"steps", "repeat"}`.
     ///
     /// # Errors
-    /// When the target or something in a step is unknown; then the earlier script stays.
+    /// If the target or a part of a step is unknown. Then the earlier script stays.
     pub fn script(&self, target: &str, script: &Value) -> io::Result<()> {
         self.shared.script(target, script)
     }
 
-    /// Lets the requests of a hold go on.
+    /// Releases the requests in a hold.
     pub fn release(&self, hold: &str) {
         self.shared.release(hold);
     }
 
-    /// How many requests wait in a hold.
+    /// The number of requests that wait in a hold.
     #[must_use]
     pub fn held(&self, hold: &str) -> u64 {
         self.shared.held(hold)
     }
 
-    /// Waits until so many requests wait in a hold at once; `false` when the time passed first.
+    /// Waits until this number of requests waits in a hold at once. `false`: the time passed first.
     #[must_use]
     pub fn wait_held(&self, hold: &str, number: u64, limit: Duration) -> bool {
         self.shared.wait_held(hold, number, limit) >= number
@@ -332,7 +335,7 @@ impl Simulator {
     /// The logged requests of a target, in order.
     ///
     /// # Errors
-    /// When there is no such target.
+    /// If there is no such target.
     pub fn requests(&self, target: &str) -> io::Result<Vec<Value>> {
         self.shared.requests(Some(target))
     }
@@ -340,50 +343,50 @@ impl Simulator {
     /// All logged requests, in order.
     #[must_use]
     pub fn all_requests(&self) -> Vec<Value> {
-        // Without a target there is no name that could be unknown.
+        // Without a target no name can be unknown.
         self.shared.requests(None).unwrap_or_default()
     }
 
-    /// One counter, by the names of `GET /counters`.
+    /// One counter, by its name in `GET /counters`.
     ///
     /// # Errors
-    /// When there is no such counter.
+    /// If there is no such counter.
     pub fn count(&self, target: &str) -> io::Result<u64> {
         self.shared.count(target)
     }
 
-    /// Waits until a counter has reached a number; `false` when the time passed first.
+    /// Waits until a counter reaches a number. `false`: the time passed first.
     ///
     /// # Errors
-    /// When there is no such counter.
+    /// If there is no such counter.
     pub fn wait_for(&self, target: &str, number: u64, limit: Duration) -> io::Result<bool> {
         Ok(self.shared.wait_for(target, number, limit)? >= number)
     }
 
-    /// The API servers refuse this token from now on.
+    /// From now on the API servers refuse this token.
     pub fn revoke(&self, access_token: &str) {
         self.shared.revoke(Some(access_token));
     }
 
-    /// The API servers refuse every token that was issued so far.
+    /// From now on the API servers refuse every token that was issued so far.
     pub fn revoke_all(&self) {
         self.shared.revoke(None);
     }
 
-    /// A user's session without a browser: takes the body of `POST /sessions` and gives the token response that
-    /// ends a login.
+    /// Starts a user session without a login: takes the body of `POST /sessions` and returns the
+    /// token response that would end a login.
     ///
     /// # Errors
-    /// When a member, the client or the issuer is unknown, or a member is of the wrong kind.
+    /// If a member, the client or the issuer is unknown, or a member has the wrong type.
     pub fn seed_session(&self, wanted: &Value) -> io::Result<Value> {
         seed::seed(&self.shared, wanted)
     }
 
-    /// Does what a user does in the browser: takes the body of `POST /login`, and gives the `location` that
-    /// the browser is sent to, or whether the device is `approved`.
+    /// Logs in without a browser: takes the body of `POST /login` and returns the `location` of the
+    /// redirect, or whether the device is `approved`.
     ///
     /// # Errors
-    /// When a member is unknown or wrong, or a page refuses to go on.
+    /// If a member is unknown or wrong, or a page refuses.
     pub fn log_in(&self, user: &Value) -> io::Result<Value> {
         scripted_login::log_in(&self.shared, user)
     }
@@ -391,42 +394,42 @@ impl Simulator {
     /// Changes the keys that sign tokens: the body of `POST /keys`.
     ///
     /// # Errors
-    /// When a member is unknown or wrong, or a key cannot be made.
+    /// If a member is unknown or wrong, or a key cannot be created.
     pub fn change_keys(&self, changes: &Value) -> io::Result<Value> {
         self.shared.keys.change(changes)?;
         Ok(self.shared.keys.json())
     }
 
-    /// What became of every device that asked for a login: the body of `GET /devices`.
+    /// The state of every device login: the body of `GET /devices`.
     #[must_use]
     pub fn devices(&self) -> Value {
         self.shared.lock().devices.json()
     }
 
-    /// What became of every session: the body of `GET /sessions`.
+    /// The state of every session: the body of `GET /sessions`.
     #[must_use]
     pub fn sessions(&self) -> Vec<Value> {
         self.shared.lock().sessions.json(None)
     }
 
-    /// What became of the session that a refresh or access token, old or current, belongs to.
+    /// The state of the session of a refresh or access token, old or current.
     #[must_use]
     pub fn session_of(&self, token: &str) -> Option<Value> {
         self.shared.lock().sessions.json(Some(token)).pop()
     }
 
-    /// Ends the session of a token, as the user or an administrator would.
+    /// Ends the session of a token, as a user or an administrator would.
     ///
     /// # Errors
-    /// When no session has the token.
+    /// If no session has the token.
     pub fn revoke_session(&self, token: &str) -> io::Result<()> {
         self.shared.revoke_session(token)
     }
 
-    /// A token signed by the simulator's key: the body of `POST /token`.
+    /// A token signed with the simulator's key: takes the body of `POST /token`.
     ///
     /// # Errors
-    /// When a member is unknown or wrong.
+    /// If a member is unknown or wrong.
     pub fn token(&self, wanted: &Value) -> io::Result<String> {
         control::sign(&self.shared, wanted)
     }
@@ -436,7 +439,7 @@ impl Drop for Simulator {
     fn drop(&mut self) {
         self.shared.stop();
         for (address, thread) in self.listeners.drain(..) {
-            // A last connection wakes the thread, which then sees the end.
+            // A last connection wakes the thread, which then stops.
             let woken = TcpStream::connect_timeout(&address, STOP_LIMIT);
             if woken.is_ok() {
                 let _ = thread.join();

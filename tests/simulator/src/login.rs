@@ -1,4 +1,5 @@
-//! What a user does in the browser: user name, second factor, consent; for a device its code comes first.
+//! The steps of a login in the browser: user name, second factor, consent. A device login starts
+//! with the user code.
 
 use std::collections::HashMap;
 
@@ -14,11 +15,11 @@ use crate::tokens::random_text;
 use crate::user::{OTP, User};
 use crate::user_tokens::Grant;
 
-/// Every login that was begun and not ended.
+/// All logins in progress.
 #[derive(Default)]
 pub(crate) struct Logins {
     logins: HashMap<String, Login>,
-    /// Those whose name alone does not say who they are.
+    /// Users whose subject or address was set by the control API, by user name.
     users: HashMap<String, User>,
 }
 
@@ -39,20 +40,20 @@ pub(crate) enum Purpose {
     },
 }
 
-/// What is asked next.
+/// The next step.
 #[derive(Clone)]
 enum Stage {
     UserName,
     SecondFactor(User),
-    /// Of a user who logged in then.
+    /// The user, and the time of the login.
     Consent(User, u64),
 }
 
 impl Logins {
-    /// Begins a login and gives its first page.
+    /// Starts a login and returns its first page.
     pub(crate) fn begin(&mut self, issuer: String, purpose: Purpose) -> Response {
         let Ok(id) = random_text(24) else {
-            return pages::failed("There are no random numbers.");
+            return pages::failed("The system has no random numbers.");
         };
         let login = Login { issuer, purpose, stage: Stage::UserName };
         let page = login.page(&id, None);
@@ -60,7 +61,7 @@ impl Logins {
         page
     }
 
-    /// Whoever logs in by the name of this user is this user.
+    /// Sets the user of a user name.
     pub(crate) fn introduce(&mut self, user: User) {
         self.users.insert(user.name.clone(), user);
     }
@@ -71,7 +72,7 @@ impl Logins {
 }
 
 impl Login {
-    /// The form of the stage, with what was wrong about the last one.
+    /// The form of the stage, with an error message about the previous input.
     fn page(&self, id: &str, alert: Option<&str>) -> Response {
         match &self.stage {
             Stage::UserName => pages::user_name(id, alert),
@@ -95,7 +96,7 @@ pub(crate) fn answer(call: &Call) -> Result<Response, Response> {
     let issuer = call.server.issuer(call.origin);
     let id = value(&form, "transaction").unwrap_or_default();
     let login = state.logins.logins.get(id).filter(|login| login.issuer == issuer);
-    let login = login.ok_or_else(|| pages::failed("This login is over, or it never began."))?;
+    let login = login.ok_or_else(|| pages::failed("This login does not exist or has finished."))?;
     let stage = match &login.stage {
         Stage::UserName => match value(&form, "username").map(str::trim) {
             Some(name) if !name.is_empty() => Stage::SecondFactor(state.logins.user(name)),
@@ -103,32 +104,32 @@ pub(crate) fn answer(call: &Call) -> Result<Response, Response> {
         },
         Stage::SecondFactor(user) => match value(&form, "otp").map(str::trim) {
             Some(OTP) => Stage::Consent(user.clone(), now()),
-            _ => return Err(login.page(id, Some("This code is not the right one."))),
+            _ => return Err(login.page(id, Some("This code is wrong."))),
         },
         Stage::Consent(user, since) => {
             let (user, since) = (user.clone(), *since);
             let allowed = match value(&form, "decision") {
                 Some("allow") => true,
                 Some("deny") => false,
-                _ => return Err(login.page(id, Some("Allow or deny."))),
+                _ => return Err(login.page(id, Some("Choose Allow or Deny."))),
             };
             return decide(call, state, id, allowed.then_some(user), since);
         }
     };
-    let login = state.logins.logins.get_mut(id).ok_or_else(|| pages::failed("This login is over."))?;
+    let login = state.logins.logins.get_mut(id).ok_or_else(|| pages::failed("This login has finished."))?;
     login.stage = stage;
     Ok(login.page(id, None))
 }
 
-/// The end of a login; no user is a no.
+/// Finishes a login; `None` denies.
 fn decide(call: &Call, state: &mut State, id: &str, user: Option<User>, since: u64) -> Result<Response, Response> {
-    let login = state.logins.logins.remove(id).ok_or_else(|| pages::failed("This login is over."))?;
+    let login = state.logins.logins.remove(id).ok_or_else(|| pages::failed("This login has finished."))?;
     let request = match login.purpose {
         Purpose::Authorization(request) => *request,
         Purpose::Device { user_code, .. } => {
             let approved = user.is_some();
             if !state.devices.decide(&login.issuer, &user_code, user, since) {
-                return Err(pages::failed("The code of the device is not good any more."));
+                return Err(pages::failed("The device code has expired."));
             }
             return Ok(pages::done(approved));
         }
@@ -155,7 +156,7 @@ fn decide(call: &Call, state: &mut State, id: &str, user: Option<User>, since: u
     Ok(way_back.answer(state, call.changes, &[("code", &code)]))
 }
 
-/// Where a user enters the code that a device shows.
+/// The page on which the user enters the code of a device.
 pub(crate) fn activate(call: &Call) -> Result<Response, Response> {
     if call.request.method == "GET" {
         let code = call.request.query_value("user_code").filter(|code| !code.is_empty());
@@ -171,7 +172,7 @@ pub(crate) fn activate(call: &Call) -> Result<Response, Response> {
     let typed = value(&form, "user_code").unwrap_or_default();
     let user_code = normalized(typed);
     let Some(device) = state.devices.find(&issuer, &user_code) else {
-        return Err(pages::activation(Some(typed), Some("No device waits with this code.")));
+        return Err(pages::activation(Some(typed), Some("No device is waiting with this code.")));
     };
     let purpose = Purpose::Device { client: device.client.to_owned(), scope: device.scope.to_owned(), user_code };
     Ok(state.logins.begin(issuer, purpose))

@@ -1,4 +1,4 @@
-//! The simulator as a process of its own.
+//! The simulator as a program.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -8,11 +8,11 @@ use std::thread;
 use clap::Parser;
 use planetkey_simulator::{Ports, Settings, Simulator};
 
-/// A Planet on the loopback interface, for tests.
+/// Plays the Planet Insights Platform on the loopback interface, for tests.
 ///
-/// Without COMMAND it prints one line of JSON with every URL, path and credential and serves until
-/// it is ended. With COMMAND it runs that in an environment that leads to the simulator, and ends
-/// with its exit code.
+/// Without COMMAND it prints one line of JSON with every URL, path and credential, and serves until
+/// a signal ends it. With COMMAND it runs the program in an environment that points to the
+/// simulator, and exits with its exit code.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
@@ -28,7 +28,7 @@ struct Arguments {
     /// The API key that the Planet API accepts
     #[arg(long, value_name = "KEY", default_value_t = Settings::default().api_key)]
     api_key: String,
-    /// How long an access token lives
+    /// Lifetime of access tokens
     #[arg(long, value_name = "SECONDS", default_value_t = Settings::default().token_lifetime)]
     token_lifetime: u64,
     /// Port of the authorization server for M2M clients
@@ -37,10 +37,10 @@ struct Arguments {
     /// Port of the authorization server for users
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     user_port: u16,
-    /// Port of what stands for api.planet.com
+    /// Port of the server that plays api.planet.com
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     planet_api_port: u16,
-    /// Port of what stands for services.sentinel-hub.com
+    /// Port of the server that plays services.sentinel-hub.com
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     sentinel_hub_api_port: u16,
     /// Port of the control API
@@ -52,7 +52,7 @@ struct Arguments {
     /// Port of the authorization server over TLS
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     tls_port: u16,
-    /// End when standard input ends
+    /// Exit when standard input ends
     #[arg(long, conflicts_with = "command")]
     until_stdin_closes: bool,
     /// The program to run, with its arguments
@@ -109,7 +109,7 @@ fn run(arguments: Arguments) -> io::Result<ExitCode> {
     }
 }
 
-/// The command's own code, or as a shell reports the signal that ended it.
+/// The program's exit code, or 128 plus the number of the signal that ended it, as in a shell.
 fn exit_code(status: ExitStatus) -> ExitCode {
     #[cfg(unix)]
     if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {

@@ -1,4 +1,4 @@
-//! The pages that a user sees: plain forms, with names and ids that stay as they are, and nothing from elsewhere.
+//! The pages of a login: plain forms with stable names and ids, without external resources.
 
 use crate::http::Response;
 
@@ -9,7 +9,7 @@ const STYLE: &str = "body{font:1rem/1.5 sans-serif;max-width:30rem;margin:3rem a
 pub(crate) const LOGIN_PATH: &str = "/login";
 pub(crate) const ACTIVATION_PATH: &str = "/activate";
 
-/// No `form-action`: browsers would hold it against the way back to the client.
+/// No `form-action`: browsers would apply it to the redirect to the client.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; frame-ancestors 'none'";
 
 fn page(status: u16, title: &str, alert: Option<&str>, content: &str) -> Response {
@@ -26,7 +26,7 @@ fn page(status: u16, title: &str, alert: Option<&str>, content: &str) -> Respons
         .with("X-Content-Type-Options", "nosniff")
 }
 
-/// A form; what was wrong about the last one makes it an answer to a bad request.
+/// A form. With an alert the status is 400.
 fn form(title: &str, action: &str, alert: Option<&str>, fields: &str) -> Response {
     let status = if alert.is_some() { 400 } else { 200 };
     page(status, title, alert, &format!("<form method=\"post\" action=\"{action}\">\n{fields}</form>\n"))
@@ -68,7 +68,7 @@ pub(crate) fn consent(id: &str, alert: Option<&str>, name: &str, client: &str, s
     step("Consent", id, alert, &fields)
 }
 
-/// Asks for the code of a device, or to compare the one that came with the address.
+/// Asks for the user code of a device, or to compare the code from the URL.
 pub(crate) fn activation(code: Option<&str>, alert: Option<&str>) -> Response {
     let (question, button) = match code {
         Some(_) if alert.is_none() => ("Is this the code that your device shows?", "Confirm"),
@@ -88,9 +88,9 @@ pub(crate) fn done(approved: bool) -> Response {
     page(200, "Done", None, &format!("{content} You may close this window.</p>\n"))
 }
 
-/// The end without a way back.
+/// An error page without a redirect.
 pub(crate) fn failed(reason: &str) -> Response {
-    page(400, "This does not work", Some(reason), "<p>Start again from the program that sent you here.</p>\n")
+    page(400, "Login failed", Some(reason), "<p>Return to the program that opened this page and start again.</p>\n")
 }
 
 fn escaped(text: &str) -> String {

@@ -1,4 +1,5 @@
-//! The HTTP CONNECT proxy, which stands in for real host names, and the TLS side of both.
+//! The HTTP CONNECT proxy, which serves the real host names, and TLS for it and the direct
+//! listener.
 
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use crate::service::{Place, Service, refuse, respond, serve_place};
 use crate::state::{Shared, Ticket};
 use crate::tls::Certificate;
 
-/// Serves a proxy connection until it becomes a tunnel, and then that.
+/// Serves a proxy connection and then its tunnel.
 pub(crate) fn serve(shared: &Shared, mut connection: Connection) {
     loop {
         if let Some(ticket) = shared.begin_unread(&[Target::Proxy], connection.id) {
@@ -44,7 +45,7 @@ pub(crate) fn serve(shared: &Shared, mut connection: Connection) {
     }
 }
 
-/// The host of the tunnel, or the answer that refuses it.
+/// The host of the tunnel, or the response that refuses it.
 fn tunnel(shared: &Shared, ticket: &Ticket, request: &Request) -> Result<(String, Service), Response> {
     let unauthorized = || Response::new(407).with("Proxy-Authenticate", "Basic realm=\"planetkey simulator proxy\"");
     if let Some(step) = &ticket.step {
@@ -86,7 +87,7 @@ fn enter(shared: &Shared, ticket: &Ticket, mut connection: Connection, host: &st
     let Ok(config) = shared.authority.server(&[host], certificate) else {
         return connection.reset();
     };
-    // A client that refuses the certificate ends here, as its test wants.
+    // A client that refuses the certificate closes the connection here.
     if let Ok(connection) = connection.into_tls(config) {
         let place = Place { origin: format!("https://{host}"), service };
         serve_place(shared, &place, connection);
@@ -101,7 +102,7 @@ fn chosen(ticket: &Ticket) -> Certificate {
     }
 }
 
-/// The handshake of the direct TLS listener, by the script of `tls`.
+/// The handshake of the direct TLS listener, with the script of `tls`.
 pub(crate) fn accept_tls(shared: &Arc<Shared>, connection: Connection) -> Option<Connection> {
     let ticket = shared.begin(Target::Tls, connection.id, &Request::default());
     if !shared.wait_through(&ticket) {

@@ -16,7 +16,7 @@ pub(crate) fn answer(call: &Call, state: &mut State, client: &str, form: &Form) 
     let token = value(form, "refresh_token").ok_or_else(|| invalid_request("Missing form parameter: refresh_token"))?;
     let issuer = call.server.issuer(call.origin);
     let overlap = state.behaviour.overlap_for(call.request.header("user-agent").unwrap_or_default());
-    // One answer for everything that may be wrong with it, as Auth0 gives.
+    // The same error for every reason, as Auth0 responds.
     let invalid_grant = || refusal(400, "invalid_grant", "Unknown or invalid refresh token.");
     let shown = state.sessions.show(token, client, &issuer, overlap).ok_or_else(invalid_grant)?;
     let session = state.sessions.get(shown.session).ok_or_else(invalid_grant)?;
@@ -44,7 +44,7 @@ fn renew(call: &Call, state: &mut State, token: &str, shown: &Shown, scope: &str
     match (&shown.successor, &next) {
         (Some(_), _) => state.sessions.repeat(shown.session),
         (None, Some(successor)) => state.sessions.rotate(token, successor, life),
-        // Without rotation it stays what it was.
+        // Without rotation the token stays valid.
         (None, None) => {}
     }
     Ok(answer)

@@ -1,4 +1,4 @@
-//! API servers of both domains: they verify what a request carries and say what it was.
+//! The API servers of both domains: they verify the credential of a request and report it.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -10,12 +10,12 @@ use crate::service::{LOGIN_HOST, Service};
 use crate::state::{Shared, State};
 use crate::tokens::names;
 
-/// The audience that the Planet APIs are named by.
+/// The audience of the Planet APIs.
 pub(crate) const PLANET_AUDIENCE: &str = "https://api.planet.com/";
 
 const PLEASE: &str = "Please enter your API key, or email and password.";
 
-/// What a request carries.
+/// The credential of a request.
 enum Credential {
     Bearer(String),
     Key(String, &'static str),
@@ -54,7 +54,7 @@ pub(crate) fn answer(shared: &Shared, service: Service, request: &Request) -> Re
     })
 }
 
-/// Every `Authorization` header; none inside for what is not understood.
+/// The credentials of all `Authorization` headers; `None` for an unknown form.
 fn from_headers(request: &Request) -> Vec<Option<Credential>> {
     let headers = request.header_values("authorization");
     headers.into_iter().map(parse).collect()
@@ -77,7 +77,7 @@ fn parse(header: &str) -> Option<Credential> {
     }
 }
 
-/// The claims of a token that is good as far as its signature, its life and its revocation go.
+/// The claims of a token whose signature is valid and which is not expired or revoked.
 pub(crate) fn live_claims(shared: &Shared, state: &State, token: &str) -> Result<Map<String, Value>, &'static str> {
     let claims = shared.keys.verify(token)?;
     if state.revoked.contains(token) || state.sessions.is_revoked(token) {
@@ -106,9 +106,9 @@ fn verify(shared: &Shared, service: Service, token: &str) -> Result<String, &'st
         return Err("the issuer is not accepted here");
     }
     if service == Service::PlanetApi && !names(claims.get("aud"), PLANET_AUDIENCE) {
-        return Err("the audience is another one");
+        return Err("the audience is not the userinfo endpoint");
     }
-    // A client speaks for itself, or for the user.
+    // The token represents the client itself or the user.
     let client = claims.get("azp").filter(|_| !user);
     let who = client.or_else(|| claims.get("sub"));
     Ok(who.and_then(Value::as_str).unwrap_or_default().to_owned())
@@ -139,7 +139,7 @@ fn sentinel_hub_error(status: u16, reason: &str, message: &str) -> Response {
     Response::json(status, &body)
 }
 
-/// Paths with an answer of their own for whoever may ask.
+/// Special paths for requests with a valid credential.
 fn special(request: &Request, credential: &str) -> Option<Response> {
     let path = request.path.as_str();
     if path.starts_with("/forbidden") {
@@ -158,7 +158,7 @@ fn special(request: &Request, credential: &str) -> Option<Response> {
     }
     if path == "/redirect" {
         let to = request.query_value("to")?;
-        // A header that could be split is no redirect.
+        // A value that could split the header is not redirected to.
         let safe = to.bytes().all(|byte| byte.is_ascii_graphic());
         return Some(if safe {
             Response::new(302).with("Location", &to)

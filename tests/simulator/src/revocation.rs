@@ -6,8 +6,8 @@ use crate::http::Response;
 use crate::sessions::End;
 use crate::token_endpoint::read_form;
 
-/// A refresh token takes its whole session along, an access token only itself. The hint is not
-/// needed, and what is not known here is as good as revoked (2.2).
+/// A refresh token ends its session, an access token only itself. The hint is not needed. An
+/// unknown token counts as revoked (2.2).
 pub(crate) fn answer(call: &Call) -> Result<Response, Response> {
     let form = read_form(call.request)?;
     let mut state = call.shared.lock();

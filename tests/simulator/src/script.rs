@@ -1,4 +1,4 @@
-//! What a script may say. Everything unknown is an error, so that a misspelt step fails its test.
+//! The format of scripts. Unknown members are errors, so that a misspelt step fails its test.
 
 use std::collections::VecDeque;
 use std::io;
@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::keys::Signer;
 
-/// What a request is for: the unit of scripts, counters and the log.
+/// The target of a request: the unit of scripts, counters and the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Target {
     M2mToken,
@@ -80,7 +80,7 @@ impl Target {
         matches!(self, Self::M2mToken | Self::AsToken | Self::UserToken)
     }
 
-    /// Whether the log shows the body as a form.
+    /// Whether the log parses the body as a form.
     pub(crate) fn takes_form(self) -> bool {
         self.is_token() || matches!(self, Self::UserRevoke | Self::UserLoginPage | Self::UserDevice | Self::UserIntrospect)
     }
@@ -94,7 +94,7 @@ impl Target {
     }
 }
 
-/// What goes wrong on the wire.
+/// A failure of the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     Stall,
@@ -147,50 +147,50 @@ impl Fault {
         matches!(self, Self::StallBeforeRead | Self::ResetBeforeRead)
     }
 
-    /// Whether this can happen there at all.
+    /// Whether the fault is possible at the target.
     fn fits(self, target: Target) -> bool {
         match self {
             Self::WrongHostCertificate | Self::ExpiredCertificate => {
                 matches!(target, Target::Proxy | Target::Tls)
             }
             Self::Proxy407 => target == Target::Proxy,
-            // Before the handshake there is no answer that could go wrong.
+            // Before the handshake there is no response that could fail.
             Self::Stall | Self::StallBeforeRead | Self::ResetBeforeRead => true,
             _ => target != Target::Tls,
         }
     }
 }
 
-/// Changes to an ordinary answer.
+/// Changes to the usual response.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Changes {
-    /// Members of the answer, set after everything else.
+    /// Members of the response, set last.
     pub(crate) set: Map<String, Value>,
     pub(crate) remove: Vec<String>,
-    /// Parameters of an authorization response that are there twice.
+    /// Parameters of an authorization response that are sent twice.
     pub(crate) repeat: Vec<String>,
-    /// Claims of the token; null takes one away.
+    /// Claims of the token; null removes one.
     pub(crate) claims: Map<String, Value>,
     pub(crate) id_token: IdTokenChanges,
-    /// The member `expires_in`, and the token's life when it is a number.
+    /// The member `expires_in`, and the lifetime of the token if it is a number.
     pub(crate) expires_in: Option<Value>,
 }
 
 /// Changes to an ID token before it is signed.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct IdTokenChanges {
-    /// Null takes one away, here and in the header.
+    /// Null removes a claim; the same for the header.
     pub(crate) claims: Map<String, Value>,
     pub(crate) header: Map<String, Value>,
     pub(crate) signer: Signer,
 }
 
-/// How a body is compressed, whatever the request asks for.
+/// The compression of a body, whatever the request accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Coding {
     Gzip,
     Deflate,
-    /// `deflate` without the header of zlib, as some servers have it.
+    /// `deflate` without the zlib header, as some servers send it.
     RawDeflate,
 }
 
@@ -205,16 +205,16 @@ impl Coding {
     }
 }
 
-/// What one request meets.
+/// What happens to one request.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Step {
     pub(crate) status: Option<u16>,
     pub(crate) headers: Vec<(String, Option<String>)>,
-    /// Lines of the header as they are, whatever they are.
+    /// Literal lines for the header section.
     pub(crate) header_lines: Vec<String>,
     pub(crate) coding: Option<Coding>,
     pub(crate) body: Option<Vec<u8>>,
-    /// Sent instead of an answer, then the connection ends.
+    /// Sent instead of a response; then the connection is closed.
     pub(crate) raw: Option<Vec<u8>>,
     pub(crate) delay: Option<Duration>,
     pub(crate) hold: Option<String>,
@@ -223,7 +223,7 @@ pub(crate) struct Step {
 }
 
 impl Step {
-    /// Whether the step brings its own answer and the request is not verified.
+    /// Whether the step contains the response, so that the request is not verified.
     pub(crate) fn is_explicit(&self) -> bool {
         self.body.is_some() || (self.status.is_some() && self.changes.is_none())
     }
@@ -300,13 +300,13 @@ impl Step {
             }
         }
         if bodies > 1 || (bodies > 0 && step.changes.is_some()) {
-            return Err(invalid("a step has one kind of answer"));
+            return Err(invalid("a step has one kind of response"));
         }
         Ok(step)
     }
 }
 
-/// What is changed, which decides what can be changed about it.
+/// The kind of response, which decides what can be changed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Answer {
     /// A JSON object.
@@ -340,7 +340,7 @@ fn parse_headers(value: &Value) -> io::Result<Vec<(String, Option<String>)>> {
         Value::Null => Ok((name.to_owned(), None)),
         Value::String(text) => Ok((name.to_owned(), Some(text.clone()))),
         Value::Number(number) => Ok((name.to_owned(), Some(number.to_string()))),
-        _ => Err(invalid("a header value is text, a number or null")),
+        _ => Err(invalid("a header value must be text, a number or null")),
     };
     match value {
         Value::Object(map) => map.iter().map(|(name, value)| pair(name, value)).collect(),
@@ -348,14 +348,14 @@ fn parse_headers(value: &Value) -> io::Result<Vec<(String, Option<String>)>> {
             .iter()
             .map(|item| match item.as_array().map(Vec::as_slice) {
                 Some([Value::String(name), value]) => pair(name, value),
-                _ => Err(invalid("headers in a list are pairs")),
+                _ => Err(invalid("a list of headers must contain pairs")),
             })
             .collect(),
         _ => Err(invalid("headers must be an object or a list of pairs")),
     }
 }
 
-/// The steps that the next requests to one target meet.
+/// The steps for the next requests to one target.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Script {
     steps: VecDeque<Step>,

@@ -1,4 +1,4 @@
-//! A user without a browser: goes through the pages as they are, to the way back or to the end.
+//! A login without a browser: goes through the pages to the redirect or the last page.
 
 use std::io;
 
@@ -14,7 +14,7 @@ use crate::service::{Place, Service, visit};
 use crate::state::Shared;
 use crate::user::{DEFAULT_USER, OTP, User};
 
-/// Somebody at the user's server.
+/// A user who goes through the pages.
 struct ScriptedUser<'a> {
     shared: &'a Shared,
     place: Place,
@@ -23,7 +23,7 @@ struct ScriptedUser<'a> {
     allow: bool,
 }
 
-/// Logs in as the body of `POST /login` says.
+/// Carries out the body of `POST /login`.
 pub(crate) fn log_in(shared: &Shared, wanted: &Value) -> io::Result<Value> {
     let mut authorization_url = None;
     let mut user_code = None;
@@ -69,16 +69,16 @@ pub(crate) fn log_in(shared: &Shared, wanted: &Value) -> io::Result<Value> {
             let issuer = issuer.ok_or_else(|| invalid("no device has this user_code"))?;
             visitor(issuer.trim_end_matches('/').to_owned()).activate(user_code)
         }
-        _ => Err(invalid("either authorization_url or user_code")),
+        _ => Err(invalid("name either authorization_url or user_code")),
     }
 }
 
-/// The origin and the query of a URL that leads to an authorization endpoint of the user's server.
+/// Origin and query of a URL of an authorization endpoint for users.
 fn authorization_request<'a>(shared: &Shared, url: &'a str) -> io::Result<(String, Option<&'a str>)> {
     let (endpoint, query) = url.split_once('?').map_or((url, None), |(endpoint, query)| (endpoint, Some(query)));
     let path = USER.url("", Endpoint::Authorization);
     let origin = endpoint.strip_suffix(&path).filter(|origin| is_served(shared, &shared.lock(), &USER.issuer(origin)));
-    let origin = origin.ok_or_else(|| invalid("authorization_url is not of the user's server"))?;
+    let origin = origin.ok_or_else(|| invalid("authorization_url is not a URL of the authorization server for users"))?;
     Ok((origin.to_owned(), query))
 }
 
@@ -90,7 +90,7 @@ impl ScriptedUser<'_> {
             Some(_) => page,
             None => self.log_in(&page)?,
         };
-        let location = location(&last).ok_or_else(|| invalid(&format!("the answer has status {}", last.status)))?;
+        let location = location(&last).ok_or_else(|| invalid(&format!("the response has status {}", last.status)))?;
         Ok(json!({ "location": location }))
     }
 
@@ -101,7 +101,7 @@ impl ScriptedUser<'_> {
         Ok(json!({ "approved": self.allow }))
     }
 
-    /// From the first page of a login to what comes after the last.
+    /// Goes from the first page of a login to the response after the last one.
     fn log_in(&self, page: &Response) -> io::Result<Response> {
         let decision = if self.allow { "allow" } else { "deny" };
         let mut id = transaction(page)?;
@@ -115,7 +115,7 @@ impl ScriptedUser<'_> {
         self.ask("POST", pages::LOGIN_PATH, None, &[("transaction", id), field])
     }
 
-    /// One request; a page that refuses is an error.
+    /// Sends one request. A page that refuses is an error.
     fn ask(&self, method: &str, path: &str, query: Option<String>, fields: &[(&str, &str)]) -> io::Result<Response> {
         let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         let media_type = ("Content-Type".to_owned(), "application/x-www-form-urlencoded".to_owned());
@@ -133,15 +133,15 @@ impl ScriptedUser<'_> {
         }
         let text = String::from_utf8_lossy(&response.body);
         let reason = between(&text, "id=\"alert\">", "<").unwrap_or_default();
-        Err(invalid(&format!("{path} answered with status {}: {reason}", response.status)))
+        Err(invalid(&format!("{path} responded with status {}: {reason}", response.status)))
     }
 }
 
-/// The login that a page belongs to.
+/// The transaction of a page.
 fn transaction(page: &Response) -> io::Result<String> {
     let text = String::from_utf8_lossy(&page.body);
     let id = between(&text, "name=\"transaction\" value=\"", "\"");
-    id.map(str::to_owned).ok_or_else(|| invalid("the page is not one of a login"))
+    id.map(str::to_owned).ok_or_else(|| invalid("the page is not part of a login"))
 }
 
 fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {

@@ -1,4 +1,4 @@
-//! A user's session without a browser: what the token endpoint would have answered at the end of a login.
+//! User sessions without a login: the token response that would end a login.
 
 use std::io;
 
@@ -14,7 +14,7 @@ use crate::state::{Shared, State};
 use crate::user::{DEFAULT_USER, User};
 use crate::user_tokens::Grant;
 
-/// Opens a session as the body of `POST /sessions` says, and gives its token response.
+/// Starts a session by the body of `POST /sessions` and returns its token response.
 pub(crate) fn seed(shared: &Shared, wanted: &Value) -> io::Result<Value> {
     let mut state = shared.lock();
     let mut issuer = USER.issuer(&shared.origins.user);
@@ -41,10 +41,10 @@ pub(crate) fn seed(shared: &Shared, wanted: &Value) -> io::Result<Value> {
         }
     }
     if !is_served(shared, &state, &issuer) {
-        return Err(invalid(&format!("{issuer:?} is not an issuer of the user's server")));
+        return Err(invalid(&format!("{issuer:?} is not an issuer of the authorization server for users")));
     }
     if !state.clients.get(&client).is_some_and(|client| client.is_known_to(Subject::User)) {
-        return Err(invalid(&format!("the user's server has no client {client:?}")));
+        return Err(invalid(&format!("the authorization server for users has no client {client:?}")));
     }
     let user = User::with_subject(&subject);
     let grant = Grant { issuer, client, user, scope, audience, nonce: None, since: now().saturating_sub(age) };
@@ -54,7 +54,7 @@ pub(crate) fn seed(shared: &Shared, wanted: &Value) -> io::Result<Value> {
     Ok(answer)
 }
 
-/// Whether the user's server can be reached under this issuer identifier.
+/// Whether the authorization server for users is served under this issuer identifier.
 pub(crate) fn is_served(shared: &Shared, state: &State, issuer: &str) -> bool {
     let hosts = state.behaviour.proxy_hosts.iter();
     let mut behind_proxy = hosts.filter(|(_, service)| **service == Service::User).map(|(host, _)| host.as_str());

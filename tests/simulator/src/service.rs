@@ -1,4 +1,4 @@
-//! Serving a connection: which server a request meets, its script, and its answer.
+//! Serves a connection: finds the server of a request, applies the script, and responds.
 
 use std::io;
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use crate::script::{Changes, Step, Target, invalid};
 use crate::state::{Shared, Ticket};
 use crate::{control, proxy, resource_server};
 
-/// The real name of the user's authorization server.
+/// The real host name of the authorization server for users.
 pub(crate) const LOGIN_HOST: &str = "login.planet.com";
 
-/// In the log; connections count from one.
+/// The connection number in the log. Connections count from one.
 const NO_CONNECTION: u64 = 0;
 
 /// What a host serves.
@@ -27,7 +27,7 @@ pub(crate) enum Service {
     GenericAs,
     PlanetApi,
     SentinelHubApi,
-    /// The host answers, but there is nothing behind it.
+    /// The host is reachable but has no service.
     Nothing,
 }
 
@@ -52,7 +52,7 @@ impl Service {
             .ok_or_else(|| invalid(&format!("unknown service {name:?}")))
     }
 
-    /// What a name behind the proxy serves unless the settings say otherwise.
+    /// The default service of a host behind the proxy.
     pub(crate) fn of_host(host: &str) -> Self {
         match host {
             "as.example" => Self::GenericAs,
@@ -65,7 +65,7 @@ impl Service {
 
     fn authorization_server(self) -> Option<&'static AuthorizationServer> {
         match self {
-            // The M2M realm lives on the host of the API, as at Planet.
+            // The M2M realm is on the host of the API, as at Planet.
             Self::M2m | Self::SentinelHubApi => Some(&M2M),
             Self::User => Some(&USER),
             Self::GenericAs => Some(&GENERIC),
@@ -73,7 +73,7 @@ impl Service {
         }
     }
 
-    /// The targets whose faults before reading a new connection meets.
+    /// The targets whose faults before reading apply to a new connection.
     fn first_targets(self) -> Vec<Target> {
         match self {
             Self::PlanetApi => vec![Target::PlanetApi],
@@ -83,10 +83,10 @@ impl Service {
     }
 }
 
-/// A host under its own name.
+/// A service at an origin.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
-    /// Scheme, host and port, without a slash at the end.
+    /// Scheme, host and port, without a final slash.
     pub(crate) origin: String,
     pub(crate) service: Service,
 }
@@ -125,7 +125,7 @@ impl Place {
     }
 }
 
-/// Where a listener's connections go.
+/// What a listener serves.
 pub(crate) enum Entrance {
     Plain(Place),
     Tls(Place),
@@ -133,7 +133,7 @@ pub(crate) enum Entrance {
     Control,
 }
 
-/// Serves a connection to its end.
+/// Serves a connection until it is closed.
 pub(crate) fn serve(shared: &Arc<Shared>, entrance: &Entrance, connection: Connection) {
     match entrance {
         Entrance::Plain(place) => serve_place(shared, place, connection),
@@ -151,7 +151,7 @@ pub(crate) fn serve_place(shared: &Shared, place: &Place, mut connection: Connec
     let targets = place.service.first_targets();
     let mut first = true;
     loop {
-        // A kept connection meets such a fault when its next request arrives.
+        // On a persistent connection such a fault applies when the next request arrives.
         if connection.is_plain() {
             if !first && !connection.wait_readable() {
                 return connection.close();
@@ -178,7 +178,7 @@ pub(crate) fn serve_place(shared: &Shared, place: &Place, mut connection: Connec
     }
 }
 
-/// Answers by the ticket's step, or as `make` does; gives the connection back when it stays open.
+/// Responds by the ticket's step, or with `make`. Returns the connection if it stays open.
 pub(crate) fn respond(
     shared: &Shared,
     ticket: &Ticket,
@@ -222,7 +222,7 @@ pub(crate) fn respond(
     None
 }
 
-/// The answer by the ticket's step, or as `make` does.
+/// The response by the ticket's step, or of `make`.
 fn shape(shared: &Shared, ticket: &Ticket, make: impl FnOnce(Option<&Changes>) -> Response) -> Response {
     let usual = Step::default();
     let step = ticket.step.as_ref().unwrap_or(&usual);
@@ -247,20 +247,20 @@ fn shape(shared: &Shared, ticket: &Ticket, make: impl FnOnce(Option<&Changes>) -
     response
 }
 
-/// A request without a connection: counted, logged and answered by its step like any other.
+/// A request without a connection: counted, logged and scripted like any other.
 pub(crate) fn visit(shared: &Shared, place: &Place, request: &Request) -> io::Result<Response> {
     let (target, route) = place.route(&request.path);
     let ticket = shared.begin(target, NO_CONNECTION, request);
     if !shared.wait_through(&ticket) {
-        return Err(invalid("a reset came first"));
+        return Err(invalid("the simulator was reset meanwhile"));
     }
     if ticket.step.as_ref().is_some_and(|step| step.raw.is_some() || step.fault.is_some()) {
-        return Err(invalid(&format!("the script of {} has a fault of the wire", target.name())));
+        return Err(invalid(&format!("the script of {} has a connection fault", target.name())));
     }
     Ok(shape(shared, &ticket, |changes| place.answer(shared, &route, request, changes)))
 }
 
-/// Ends a connection on which no request could be read.
+/// Closes a connection on which no request could be read.
 pub(crate) fn refuse(shared: &Shared, mut connection: Connection, error: ReadError) {
     if let ReadError::Refused(status, message) = error {
         let response = Response::json(status, &json!({ "error": message }));

@@ -1,7 +1,7 @@
-//! Sessions of users: sessions of refresh tokens, each token the successor of the one before.
+//! User sessions: chains of refresh tokens, each the successor of the one before.
 //!
-//! A refresh token that was rotated and comes again shows that two hold it: the whole session ends,
-//! its access tokens included (RFC 9700 4.14.2).
+//! A rotated refresh token that is sent again shows that two clients hold it. Then the whole
+//! session ends, including its access tokens (RFC 9700 4.14.2).
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::http::now;
 use crate::user::User;
 
-/// What all sessions of a simulator add up to, by the names of the counters.
+/// The counters of all sessions.
 pub(crate) const COUNTERS: [&str; 5] = ["user.sessions", "user.sessions.active", "user.rotations", "user.repeats", "user.reuse"];
 
 /// Every session of a simulator.
@@ -23,7 +23,7 @@ pub(crate) struct Sessions {
     access_tokens: HashMap<String, usize>,
 }
 
-/// What a user granted a client, and what became of it.
+/// A grant of a user to a client, and its state.
 pub(crate) struct Session {
     pub(crate) issuer: String,
     pub(crate) client: String,
@@ -39,12 +39,12 @@ pub(crate) struct Session {
     reuse: u64,
 }
 
-/// Why a session is no more.
+/// Why a session ended.
 #[derive(Clone, Copy)]
 pub(crate) enum End {
-    /// A token came again after its rotation.
+    /// A token was sent again after its rotation.
     Reuse,
-    /// The authorization code that began it came again.
+    /// The authorization code that started it was sent again.
     CodeReuse,
     /// The client revoked it.
     Revocation,
@@ -54,15 +54,15 @@ pub(crate) enum End {
 
 struct RefreshToken {
     session: usize,
-    /// Unix seconds; none means never.
+    /// Unix seconds; `None` means never.
     expiry: Option<u64>,
     rotated: Option<Instant>,
 }
 
-/// A refresh token that is good.
+/// A valid refresh token.
 pub(crate) struct Shown {
     pub(crate) session: usize,
-    /// It was rotated a moment ago: the token that is current now.
+    /// The current token, if this one was rotated within the overlap.
     pub(crate) successor: Option<String>,
 }
 
@@ -71,7 +71,7 @@ impl Session {
         Self { issuer, client, user, scope, audience, since, current: None, ended: None, rotations: 0, repeats: 0, reuse: 0 }
     }
 
-    /// The first reason stays.
+    /// Only the first reason is recorded.
     fn end(&mut self, end: End) {
         self.ended.get_or_insert(end);
     }
@@ -88,7 +88,7 @@ impl RefreshToken {
 }
 
 impl Sessions {
-    /// Takes a session in and gives its number.
+    /// Adds a session and returns its number.
     pub(crate) fn open(&mut self, session: Session) -> usize {
         self.sessions.push(session);
         self.sessions.len() - 1
@@ -98,7 +98,7 @@ impl Sessions {
         self.sessions.get(number)
     }
 
-    /// When a refresh token that is good expires, without showing it; the inner none means never.
+    /// The expiry of a valid refresh token, without using it. The inner `None` means never.
     pub(crate) fn refresh_token_expiry(&self, token: &str) -> Option<Option<u64>> {
         let known = self.refresh_tokens.get(token)?;
         let session = self.sessions.get(known.session)?;
@@ -106,7 +106,7 @@ impl Sessions {
         good.then_some(known.expiry)
     }
 
-    /// The first refresh token of a session.
+    /// Sets the first refresh token of a session.
     pub(crate) fn begin(&mut self, session: usize, token: &str, life: Option<u64>) {
         self.refresh_tokens.insert(token.to_owned(), RefreshToken::new(session, life));
         if let Some(session) = self.sessions.get_mut(session) {
@@ -114,8 +114,8 @@ impl Sessions {
         }
     }
 
-    /// Verifies a refresh token that a client shows at an issuer; one that was rotated longer ago
-    /// than the overlap ends its session.
+    /// Verifies a refresh token that a client sent to an issuer. A token that was rotated longer
+    /// ago than the overlap ends its session.
     pub(crate) fn show(&mut self, token: &str, client: &str, issuer: &str, overlap: Duration) -> Option<Shown> {
         let known = self.refresh_tokens.get(token)?;
         let session = self.sessions.get_mut(known.session)?;
@@ -135,14 +135,14 @@ impl Sessions {
         good.then_some(Shown { session: known.session, successor })
     }
 
-    /// The same successor was given once more.
+    /// Counts a response with the same successor.
     pub(crate) fn repeat(&mut self, session: usize) {
         if let Some(session) = self.sessions.get_mut(session) {
             session.repeats += 1;
         }
     }
 
-    /// A refresh token was used up and another takes its place.
+    /// Replaces a refresh token by its successor.
     pub(crate) fn rotate(&mut self, token: &str, successor: &str, life: Option<u64>) {
         let Some(known) = self.refresh_tokens.get_mut(token) else {
             return;
@@ -169,7 +169,7 @@ impl Sessions {
         session.is_some_and(|session| session.ended.is_some())
     }
 
-    /// The session of any of its tokens, old ones included.
+    /// The session of any of its tokens, including old ones.
     pub(crate) fn find(&self, token: &str) -> Option<usize> {
         let refresh_token = self.refresh_tokens.get(token).map(|known| known.session);
         refresh_token.or_else(|| self.access_tokens.get(token).copied())

@@ -1,8 +1,8 @@
-//! What a simulator is started with.
+//! The settings at start.
 
 use std::path::PathBuf;
 
-/// What a simulator starts with, and goes back to when it is reset.
+/// The settings of a simulator at start and after a reset.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The registered M2M client.
@@ -11,12 +11,12 @@ pub struct Settings {
     pub client_secret: String,
     /// The API key that the Planet API accepts.
     pub api_key: String,
-    /// Seconds that an access token lives.
+    /// Lifetime of access tokens in seconds.
     pub token_lifetime: u64,
-    /// Where to listen.
+    /// The ports of the listeners.
     pub ports: Ports,
-    /// Where to write the deployment document, the CA certificate and the environment; a temporary
-    /// directory when there is none.
+    /// Where to write the deployment document, the CA certificate and the environment. `None` means
+    /// a temporary directory.
     pub directory: Option<PathBuf>,
 }
 
@@ -33,16 +33,16 @@ impl Default for Settings {
     }
 }
 
-/// The port of each listener; 0 lets the system choose.
+/// The port of each listener; the system chooses a port for 0.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Ports {
     /// The authorization server for M2M clients.
     pub m2m: u16,
     /// The authorization server for users.
     pub user: u16,
-    /// What stands for api.planet.com.
+    /// The server that plays api.planet.com.
     pub planet_api: u16,
-    /// What stands for services.sentinel-hub.com.
+    /// The server that plays services.sentinel-hub.com.
     pub sentinel_hub_api: u16,
     /// The control API.
     pub control: u16,

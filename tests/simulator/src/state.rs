@@ -1,4 +1,4 @@
-//! Everything that a running simulator knows, behind one lock and one condition variable.
+//! The state of a running simulator, behind one lock and one condition variable.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::io;
@@ -23,10 +23,10 @@ use crate::script::{Fault, Script, Step, Target, invalid};
 use crate::sessions::{self, End, Sessions};
 use crate::tls::Authority;
 
-/// Requests kept in the log; the oldest go first.
+/// The number of requests in the log. The oldest are dropped first.
 const LOG_LIMIT: usize = 100_000;
 
-/// What all threads share.
+/// State that all threads share.
 pub(crate) struct Shared {
     pub(crate) settings: Settings,
     pub(crate) keys: Keys,
@@ -52,9 +52,9 @@ pub(crate) struct Origins {
     pub(crate) tls: String,
 }
 
-/// What changes while the simulator runs.
+/// The part that changes while the simulator runs.
 pub(crate) struct State {
-    /// Grows with every reset; whoever waits gives up when it changes.
+    /// Grows with every reset. A waiting thread gives up when it changes.
     epoch: u64,
     stopping: bool,
     pub(crate) behaviour: Behaviour,
@@ -148,7 +148,7 @@ impl State {
     }
 }
 
-/// A request that was counted, and what it meets.
+/// A counted request, and its step.
 pub(crate) struct Ticket {
     number: u64,
     epoch: u64,
@@ -183,8 +183,8 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    /// Back to the state of the start; requests that are held or stalled end without an answer,
-    /// and the home directory is empty again.
+    /// Restores the state of the start. Requests that are held or stalled end without a response,
+    /// and the home directory is emptied.
     pub(crate) fn reset(&self) {
         let mut state = self.lock();
         let epoch = state.epoch + 1;
@@ -202,14 +202,14 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    /// Counts and logs a request and takes its step, all in one.
+    /// Counts and logs a request and takes its step, atomically.
     pub(crate) fn begin(&self, target: Target, connection: u64, request: &Request) -> Ticket {
         let mut state = self.lock();
         let step = state.take_step(target);
         self.enter(&mut state, target, connection, request.clone(), step)
     }
 
-    /// The same for the first of the targets whose next step is a fault before anything is read.
+    /// The same for the first target whose next step is a fault before reading.
     pub(crate) fn begin_unread(&self, targets: &[Target], connection: u64) -> Option<Ticket> {
         let mut state = self.lock();
         let target = *targets.iter().find(|target| {
@@ -234,13 +234,13 @@ impl Shared {
         Ticket { number, epoch, step }
     }
 
-    /// Whether neither a reset nor the end came since.
+    /// Whether there was no reset or stop since.
     pub(crate) fn is_current(&self, ticket: &Ticket) -> bool {
         let state = self.lock();
         state.epoch == ticket.epoch && !state.stopping
     }
 
-    /// Notes the status of the answer that is about to be sent.
+    /// Logs the status of the response that is about to be sent.
     pub(crate) fn answered(&self, ticket: &Ticket, status: u16) {
         let mut state = self.lock();
         if state.epoch != ticket.epoch {
@@ -252,16 +252,16 @@ impl Shared {
             entry.status = Some(status);
         }
         drop(state);
-        // What the answer changed, tokens issued for example, may be what somebody waits for.
+        // A thread may wait for a counter that the response changed, for example issued tokens.
         self.announce();
     }
 
-    /// Wakes whoever waits for a change.
+    /// Wakes the threads that wait for a change.
     pub(crate) fn announce(&self) {
         self.changed.notify_all();
     }
 
-    /// Waits in a hold and through the delay. `false`: a reset or the end came first.
+    /// Waits for the hold and the delay. `false`: a reset or stop came first.
     pub(crate) fn wait_through(&self, ticket: &Ticket) -> bool {
         let Some(step) = &ticket.step else {
             return true;
@@ -284,7 +284,7 @@ impl Shared {
         self.changed.notify_all();
         loop {
             if state.epoch != epoch {
-                // The reset forgot this hold and its count.
+                // The reset removed this hold and its count.
                 return false;
             }
             let left = deadline.saturating_duration_since(Instant::now());
@@ -304,7 +304,7 @@ impl Shared {
         }
     }
 
-    /// Lets time pass. `false`: a reset or the end came first.
+    /// Waits for a time. `false`: a reset or stop came first.
     pub(crate) fn pause(&self, ticket: &Ticket, time: Duration) -> bool {
         let state = self.lock();
         let (_state, outcome) = self
@@ -314,7 +314,7 @@ impl Shared {
         outcome.timed_out()
     }
 
-    /// Sets the script of a target; its holds close again.
+    /// Sets the script of a target and closes its holds.
     pub(crate) fn script(&self, target: &str, script: &Value) -> io::Result<()> {
         let target = Target::parse(target)?;
         let script = Script::parse(script, target)?;
@@ -326,7 +326,7 @@ impl Shared {
         Ok(())
     }
 
-    /// The API servers refuse this token from now on, or all that were issued.
+    /// From now on the API servers refuse this token, or all issued tokens.
     pub(crate) fn revoke(&self, token: Option<&str>) {
         let mut state = self.lock();
         match token {
@@ -348,7 +348,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Lets the requests of a hold go on, those to come included.
+    /// Releases the requests in a hold, and later ones.
     pub(crate) fn release(&self, name: &str) {
         self.lock().holds.entry(name.to_owned()).or_default().released = true;
         self.changed.notify_all();
@@ -388,14 +388,14 @@ impl Shared {
         Value::Object(counters)
     }
 
-    /// Waits until the counter has reached the number; also gives the count.
+    /// Waits until the counter reaches the number. Returns the count.
     pub(crate) fn wait_for(&self, name: &str, number: u64, limit: Duration) -> io::Result<u64> {
         self.lock().count(name)?;
         let state = self.wait(limit, |state| state.count(name).is_ok_and(|count| count < number));
         state.count(name)
     }
 
-    /// Waits until so many requests are held at once; also gives their number.
+    /// Waits until this number of requests is held at once. Returns their number.
     pub(crate) fn wait_held(&self, name: &str, number: u64, limit: Duration) -> u64 {
         let waiting = |state: &State| state.holds.get(name).map_or(0, |hold| hold.waiting);
         let state = self.wait(limit, |state| waiting(state) < number);
@@ -409,7 +409,7 @@ impl Shared {
             .0
     }
 
-    /// The log, of one target or of all.
+    /// The log of one target or of all.
     pub(crate) fn requests(&self, target: Option<&str>) -> io::Result<Vec<Value>> {
         let target = target.map(Target::parse).transpose()?;
         let state = self.lock();

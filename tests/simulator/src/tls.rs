@@ -12,7 +12,7 @@ use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
-/// Which certificate a handshake shows.
+/// The certificate of a handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Certificate {
     Right,
@@ -20,11 +20,11 @@ pub(crate) enum Certificate {
     Expired,
 }
 
-/// A certificate authority of this run alone.
+/// The certificate authority of this run.
 pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     pem: String,
-    /// All servers share one key; only the names differ.
+    /// The key of all server certificates.
     server_key: KeyPair,
     configs: Mutex<HashMap<(String, Certificate), Arc<ServerConfig>>>,
 }
@@ -49,7 +49,7 @@ impl Authority {
         &self.pem
     }
 
-    /// The configuration of a server with these names; the first is the subject.
+    /// The configuration of a server with these names. The first is the subject.
     pub(crate) fn server(&self, names: &[&str], certificate: Certificate) -> io::Result<Arc<ServerConfig>> {
         let cached = (names.join(","), certificate);
         let mut configs = self.configs.lock().unwrap_or_else(PoisonError::into_inner);

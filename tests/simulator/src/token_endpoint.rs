@@ -1,4 +1,4 @@
-//! The token endpoint: what every grant has in common.
+//! The token endpoint: the common part of all grants.
 
 use serde_json::json;
 
@@ -8,7 +8,7 @@ use crate::http::{Request, Response};
 use crate::state::State;
 use crate::{authorization_code, client_credentials, device_code, refresh_token};
 
-/// Parameters of a form, in their order.
+/// Parameters of a form, in order.
 pub(crate) type Form = Vec<(String, String)>;
 
 /// A grant that a server may offer.
@@ -54,7 +54,7 @@ pub(crate) fn answer(call: &Call) -> Result<Response, Response> {
     Ok(Response::json(200, &body))
 }
 
-/// The parameters of a POST, each of them once (RFC 6749 3.2, RFC 7009 2.1).
+/// The parameters of a POST, each once (RFC 6749 3.2, RFC 7009 2.1).
 pub(crate) fn read_form(request: &Request) -> Result<Form, Response> {
     if request.method != "POST" {
         return Err(Response::new(405).with("Allow", "POST"));
@@ -73,14 +73,14 @@ pub(crate) fn read_form(request: &Request) -> Result<Form, Response> {
     Ok(form)
 }
 
-/// The first parameter that is there twice.
+/// The first duplicate parameter.
 pub(crate) fn repeated(form: &Form) -> Option<&str> {
     let mut pairs = form.iter().enumerate();
     pairs.find_map(|(index, (key, _))| form[..index].iter().any(|(earlier, _)| earlier == key).then_some(key.as_str()))
 }
 
 impl Call<'_> {
-    /// Who the client is, at this server; the error is the answer to send.
+    /// The client at this server. The error is the response to send.
     pub(crate) fn authenticate(&self, state: &mut State, form: &Form) -> Result<String, Response> {
         let issuer = self.server.issuer(self.origin);
         let token_endpoint = self.server.token_endpoint(self.origin);

@@ -1,4 +1,4 @@
-//! Tokens: the parts of a JWT, its claims, and text that nobody guesses.
+//! Tokens: the parts of a JWT, its claims, and random text.
 
 use std::io;
 
@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, DecodingKey, crypto};
 use serde_json::{Map, Value};
 
-/// The parts of a compact JWT, not verified.
+/// The parts of a compact JWT, unverified.
 pub(crate) struct Jwt<'a> {
     pub(crate) header: Map<String, Value>,
     pub(crate) claims: Map<String, Value>,
@@ -29,7 +29,7 @@ impl<'a> Jwt<'a> {
     }
 }
 
-/// Sets members; null takes one away.
+/// Sets members; null removes one.
 pub(crate) fn merge(into: &mut Map<String, Value>, from: &Map<String, Value>) {
     for (key, value) in from {
         if value.is_null() {
@@ -49,7 +49,7 @@ pub(crate) fn names(claim: Option<&Value>, text: &str) -> bool {
     }
 }
 
-/// Random characters of the base64url alphabet from so many random bytes.
+/// Random base64url text from this number of random bytes.
 pub(crate) fn random_text(bytes: usize) -> io::Result<String> {
     let mut random = vec![0; bytes];
     getrandom::fill(&mut random).map_err(io::Error::other)?;

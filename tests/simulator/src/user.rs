@@ -1,13 +1,13 @@
-//! Users: whoever types a name exists.
+//! Users: every user name exists.
 
 use serde_json::{Map, Value, json};
 
 use crate::user_tokens::has_scope;
 
-/// Who is meant when nobody is named; their subject is their name.
+/// The default user. The subject is the name.
 pub(crate) const DEFAULT_USER: &str = "simulator-user";
 
-/// What the second factor of everybody shows.
+/// The second factor of every user.
 pub const OTP: &str = "123456";
 
 /// A user with an account.
@@ -19,14 +19,14 @@ pub(crate) struct User {
 }
 
 impl User {
-    /// Who types this name at the login page.
+    /// The user with this user name.
     pub(crate) fn named(name: &str) -> Self {
         let subject = if name == DEFAULT_USER { name.to_owned() } else { format!("user|{name}") };
         let email = if name.contains('@') { name.to_owned() } else { format!("{name}@example.com") };
         Self { name: name.to_owned(), subject, email }
     }
 
-    /// Whose tokens have this subject.
+    /// The user with this subject.
     pub(crate) fn with_subject(subject: &str) -> Self {
         let name = subject.strip_prefix("user|").filter(|name| !name.is_empty()).unwrap_or(subject);
         Self { subject: subject.to_owned(), ..Self::named(name) }

@@ -1,4 +1,4 @@
-//! What a user's client is answered: access token, refresh token and, with `openid`, ID token.
+//! Token responses for users: access token, refresh token and, with `openid`, ID token.
 
 use std::io;
 
@@ -15,10 +15,10 @@ use crate::token_endpoint::GrantType;
 use crate::tokens::{merge, random_text};
 use crate::user::User;
 
-/// Seconds that an ID token lives.
+/// Lifetime of ID tokens in seconds.
 const ID_TOKEN_LIFE: u64 = 36_000;
 
-/// What a user allowed a client.
+/// A user's consent for a client.
 #[derive(Clone)]
 pub(crate) struct Grant {
     pub(crate) issuer: String,
@@ -32,13 +32,13 @@ pub(crate) struct Grant {
 }
 
 impl Grant {
-    /// Opens the session: the number of its session and the token response.
+    /// Starts the session. Returns its number and the token response.
     pub(crate) fn open(self, call: &Call, state: &mut State) -> io::Result<(usize, Value)> {
         let life = state.behaviour.refresh_token_lifetime;
         self.open_with(call.shared, state, 0, life, call.changes)
     }
 
-    /// The same with another age and life of the refresh token.
+    /// The same with an age and a lifetime of the refresh token.
     pub(crate) fn open_with(
         self,
         shared: &Shared,
@@ -49,7 +49,7 @@ impl Grant {
     ) -> io::Result<(usize, Value)> {
         let Self { issuer, client, user, scope, audience, nonce, since } = self;
         let may_renew = state.clients.get(&client).is_some_and(|client| client.may_use(GrantType::RefreshToken));
-        // A client that did not ask to come back gets nothing to come back with.
+        // Without `offline_access` there is no refresh token.
         let refresh_token = (may_renew && has_scope(&scope, "offline_access")).then(new_refresh_token).transpose()?;
         let session = state.sessions.open(Session::new(issuer, client, user, scope.clone(), audience, since));
         let refresh_token = refresh_token.as_deref();
@@ -62,22 +62,22 @@ impl Grant {
     }
 }
 
-/// A token response to make.
+/// The parts of a token response.
 pub(crate) struct Issue<'a> {
     /// The number of the session.
     pub(crate) session: usize,
     /// The granted scope or a part of it.
     pub(crate) scope: &'a str,
-    /// How many seconds ago it is supposed to have been issued.
+    /// Age of the token in seconds.
     pub(crate) age: u64,
     pub(crate) refresh_token: Option<&'a str>,
-    /// What the ID token says again.
+    /// The nonce that the ID token repeats.
     pub(crate) nonce: Option<&'a str>,
     pub(crate) changes: Option<&'a Changes>,
 }
 
 impl Issue<'_> {
-    /// The answer; its access token belongs to the session from now on.
+    /// The response. Its access token belongs to the session from now on.
     pub(crate) fn answer(&self, shared: &Shared, state: &mut State) -> io::Result<Value> {
         let expires_in = self.changes.and_then(|changes| changes.expires_in.clone());
         let life = expires_in.as_ref().and_then(Value::as_u64).unwrap_or(state.behaviour.token_lifetime);
@@ -122,7 +122,7 @@ impl Issue<'_> {
             "jti": random_text(16)?,
             "scope": self.scope,
         }));
-        // As Auth0 does: whoever may know the user may ask for more about them.
+        // As Auth0 does: with `openid` the token is also valid at the userinfo endpoint.
         let userinfo = has_scope(self.scope, "openid").then(|| format!("{}userinfo", session.issuer));
         match (&session.audience, userinfo) {
             (Some(audience), Some(userinfo)) => claims.insert("aud".to_owned(), json!([audience, userinfo])),
@@ -138,7 +138,7 @@ impl Issue<'_> {
 
     fn id_token(&self, shared: &Shared, state: &State, issued: u64) -> io::Result<String> {
         let mut claims = self.id_claims(state, issued)?;
-        // The first of those that are announced.
+        // The first algorithm of the metadata.
         let algorithm = state.behaviour.id_token_algorithms.first().copied().unwrap_or(Algorithm::RS256);
         let Some(changes) = self.changes.map(|changes| &changes.id_token) else {
             return shared.keys.sign_as(algorithm, Signer::Current, &Map::new(), &claims);
@@ -172,7 +172,7 @@ pub(crate) fn has_scope(scope: &str, wanted: &str) -> bool {
     scope.split_ascii_whitespace().any(|one| one == wanted)
 }
 
-/// A new refresh token: nothing that could be read.
+/// A new opaque refresh token.
 pub(crate) fn new_refresh_token() -> io::Result<String> {
     Ok(format!("v1.{}", random_text(32)?))
 }

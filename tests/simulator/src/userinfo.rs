@@ -24,13 +24,13 @@ pub(crate) fn answer(call: &Call) -> Result<Response, Response> {
     let claims = live_claims(call.shared, &state, token).map_err(|reason| refusal(401, "invalid_token", reason))?;
     let text = |name: &str| claims.get(name).and_then(Value::as_str).unwrap_or_default();
     if text("iss") != issuer {
-        return Err(refusal(401, "invalid_token", "the issuer is another one"));
+        return Err(refusal(401, "invalid_token", "the issuer is not this server"));
     }
     if !has_scope(text("scope"), "openid") {
         return Err(refusal(403, "insufficient_scope", "the token has no scope openid"));
     }
     if !names(claims.get("aud"), &format!("{issuer}userinfo")) {
-        return Err(refusal(401, "invalid_token", "the audience is another one"));
+        return Err(refusal(401, "invalid_token", "the audience is not the userinfo endpoint"));
     }
     let session = state.sessions.find(token).and_then(|number| state.sessions.get(number));
     let user = session.map_or_else(|| User::with_subject(text("sub")), |session| session.user.clone());
