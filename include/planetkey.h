@@ -284,7 +284,7 @@ enum
   /**
    * Somebody else has logged in than the one whose session is saved: the answer "yes" lets them take its place.
    */
-  PLANETKEY_PROMPT_KIND_OTHER_SUBJECT = 4,
+  PLANETKEY_PROMPT_KIND_OTHER_USER = 4,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -1110,7 +1110,7 @@ planetkey_status planetkey_set_log_callback(planetkey_log_callback callback,
  * @param[out] logged_in who it is; free it with planetkey_logged_in_free(). Set to NULL on failure. May be NULL.
  * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
  * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_LOGIN_REQUIRED (nobody can be asked: the message says what to do; the code was not entered in
- *         time), ::PLANETKEY_STATUS_DENIED (the person or the server said no; reason "other_subject" where somebody else logged in),
+ *         time), ::PLANETKEY_STATUS_DENIED (the person or the server said no; reason "other_user" where somebody else logged in),
  *         ::PLANETKEY_STATUS_TIMEOUT, ::PLANETKEY_STATUS_CANCELLED (the person gave up), what the prompt returned, ::PLANETKEY_STATUS_UNAVAILABLE,
  *         ::PLANETKEY_STATUS_MISCONFIGURED, ::PLANETKEY_STATUS_PROTOCOL, ::PLANETKEY_STATUS_TOKEN_INVALID, ::PLANETKEY_STATUS_UNSUPPORTED
  *         (nobody logs in to this session), ::PLANETKEY_STATUS_INVALID_ARGUMENT.
@@ -1129,7 +1129,7 @@ planetkey_status planetkey_session_login(const struct planetkey_session *session
  * Starts a login on any device (RFC 8628): show its verification URI and user code, and wait for it or poll it.
  *
  * @param[in] session not NULL.
- * @param[in] options may be NULL for the defaults. Copied. Of the prompts only ::PLANETKEY_PROMPT_KIND_OTHER_SUBJECT comes.
+ * @param[in] options may be NULL for the defaults. Copied. Of the prompts only ::PLANETKEY_PROMPT_KIND_OTHER_USER comes.
  * @param[out] login free it with planetkey_login_free(). Set to NULL on failure. Not NULL.
  * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
  * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_UNSUPPORTED (nobody logs in to this session; the server offers no such login),
@@ -1150,7 +1150,7 @@ planetkey_status planetkey_session_start_device_login(const struct planetkey_ses
  * and listens on this machine for its return, which is served by whoever waits or polls.
  *
  * @param[in] session not NULL.
- * @param[in] options may be NULL for the defaults. Copied. Of the prompts only ::PLANETKEY_PROMPT_KIND_OTHER_SUBJECT comes.
+ * @param[in] options may be NULL for the defaults. Copied. Of the prompts only ::PLANETKEY_PROMPT_KIND_OTHER_USER comes.
  * @param[out] login free it with planetkey_login_free(). Set to NULL on failure. Not NULL.
  * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
  * @return as planetkey_session_start_device_login(); ::PLANETKEY_STATUS_UNAVAILABLE too where the port of the client's redirect URI is taken.
@@ -1267,7 +1267,7 @@ planetkey_status planetkey_login_poll(const struct planetkey_login *login,
  * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
  * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_TIMEOUT (also when `timeout_ms` has passed, and then the login goes on while
  *         planetkey_login_expires_in_ms() is not 0), ::PLANETKEY_STATUS_CANCELLED, ::PLANETKEY_STATUS_DENIED (the person or the server said no;
- *         reason "other_subject" where somebody else logged in), ::PLANETKEY_STATUS_LOGIN_REQUIRED (the code was not entered in time),
+ *         reason "other_user" where somebody else logged in), ::PLANETKEY_STATUS_LOGIN_REQUIRED (the code was not entered in time),
  *         ::PLANETKEY_STATUS_UNAVAILABLE, ::PLANETKEY_STATUS_PROTOCOL, ::PLANETKEY_STATUS_TOKEN_INVALID, ::PLANETKEY_STATUS_MISCONFIGURED, or what the
  *         prompt returned.
  *
@@ -1425,7 +1425,7 @@ planetkey_status planetkey_login_options_set_force(struct planetkey_login_option
  * Whether another person may take the place of the one whose session is saved, without a prompt.
  *
  * @param[in,out] options not NULL.
- * @param[in] allow_other_subject true or false; the default is false.
+ * @param[in] allow_other_user true or false; the default is false.
  * @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
  * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT.
  *
@@ -1433,8 +1433,8 @@ planetkey_status planetkey_login_options_set_force(struct planetkey_login_option
  */
 PLANETKEY_NODISCARD
 PLANETKEY_API
-planetkey_status planetkey_login_options_set_allow_other_subject(struct planetkey_login_options *options,
-                                                                 bool allow_other_subject,
+planetkey_status planetkey_login_options_set_allow_other_user(struct planetkey_login_options *options,
+                                                                 bool allow_other_user,
                                                                  struct planetkey_error **error);
 
 /**
@@ -1781,7 +1781,7 @@ PLANETKEY_API void planetkey_options_free(struct planetkey_options *options);
 PLANETKEY_API int32_t planetkey_prompt_kind_of(const struct planetkey_prompt *prompt);
 
 /**
- * The name of a kind of prompt, the same in all languages: "other_subject".
+ * The name of a kind of prompt, the same in all languages: "other_user".
  *
  * @param[in] kind a ::planetkey_prompt_kind; any number is allowed.
  * @return NUL-terminated text that lives as long as the library; NULL for a number that is no kind of this version.

@@ -704,9 +704,9 @@ class LoginOptions {
         return set([=](auto *handle, auto **error) { return planetkey_login_options_set_force(handle, force, error); });
     }
     /// Whether another person may take the place of the one whose session is saved, without a prompt.
-    LoginOptions &allow_other_subject(bool allow) {
+    LoginOptions &allow_other_user(bool allow) {
         return set([=](auto *handle, auto **error) {
-            return planetkey_login_options_set_allow_other_subject(handle, allow, error);
+            return planetkey_login_options_set_allow_other_user(handle, allow, error);
         });
     }
     /// The HTML of the page that the browser shows when somebody has logged in.

@@ -127,8 +127,8 @@ export interface CallOptions {
 
 /** What the user who logs in must see, and no other user: a code or an address belongs to one login. */
 export interface Prompt {
-  /** What it is about; `paste` and `other_subject` need an answer. */
-  readonly kind: 'browser' | 'device' | 'paste' | 'other_subject';
+  /** What it is about; `paste` and `other_user` need an answer. */
+  readonly kind: 'browser' | 'device' | 'paste' | 'other_user';
   /** All that must be said, in a few lines. */
   readonly message: string;
   /** The address to open. */
@@ -148,7 +148,7 @@ export interface Prompt {
 }
 
 /**
- * Shows a prompt, and gives the answer where one is needed: for `paste` the address that the browser ended at, for `other_subject` the word `yes`
+ * Shows a prompt, and gives the answer where one is needed: for `paste` the address that the browser ended at, for `other_user` the word `yes`
  * where somebody else may take the place of whose session is saved. No answer means that the person does not want to go on.
  *
  * For `browser` and `device` the login goes on at once, and a promise that is given may take as long as it likes. What is thrown, or what the
@@ -164,7 +164,7 @@ export interface StartDeviceLoginOptions extends CallOptions {
   /** What the person has in all, up to a day; by default five minutes in the browser, and as long as the code is good with a device. */
   timeoutMs?: number | null | undefined;
   /** Lets another person take the place of whose session is saved, without a question. */
-  allowOtherSubject?: boolean | null | undefined;
+  allowOtherUser?: boolean | null | undefined;
 }
 
 export interface StartBrowserLoginOptions extends StartDeviceLoginOptions {
@@ -188,8 +188,8 @@ export interface LoginOptions extends StartBrowserLoginOptions {
 
 /** What a login has brought. */
 export interface LoggedIn {
-  /** Whether somebody was asked; false where the session was good, or could be renewed. */
-  readonly asked: boolean;
+  /** Whether the user was prompted; false if the session was valid or could be refreshed. */
+  readonly prompted: boolean;
   /** The `sub` of who it is. */
   readonly subject: string | null;
   /** Their e-mail address, with the scope `email`. */

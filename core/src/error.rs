@@ -140,7 +140,7 @@ pub const REASONS: &[(&str, Status)] = &[
     ("bad_subject", Status::TokenInvalid),
     ("token_expired", Status::TokenInvalid),
     ("not_yet_valid", Status::TokenInvalid),
-    ("other_subject", Status::Denied),
+    ("other_user", Status::Denied),
 ];
 
 #[derive(Clone, Debug, Default)]

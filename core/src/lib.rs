@@ -44,8 +44,8 @@ pub use credential::ApiKeyTransport;
 pub use error::{Error, REASONS, Result, Status, catalogue};
 pub use login::{BrowserLogin, DeviceLogin, LoginOptions, Progress, Prompt, PromptKind, Prompter};
 pub use session::{
-    AccessToken, Authorization, DEFAULT_TIMEOUT_MS, Header, HostStatus, Interrupt, LoggedIn, LoggedOut, M2mOptions, Named,
-    Options, OtherSubject, Revocation, Runtime, Session, SessionStatus, SourceStatus,
+    AccessToken, ApiResponse, Authorization, DEFAULT_TIMEOUT_MS, Header, HostStatus, Immediate, Interrupt, LoginResult,
+    LogoutResult, M2mOptions, Named, Options, OtherUser, Revocation, Runtime, Session, SessionStatus, SourceStatus,
 };
 
 /// Whether a log record with this target is this library's own: only those are known to hold no secret.

@@ -450,7 +450,7 @@ fn a_login_is_cancelled_while_somebody_is_asked_whether_to_replace_another() {
     let with_prompt = |in_browser: bool| {
         let under_way = under_way.clone();
         let prompter = move |prompt: &Prompt| {
-            assert_eq!(prompt.kind, PromptKind::OtherSubject);
+            assert_eq!(prompt.kind, PromptKind::OtherUser);
             let (browser, device) = under_way.get().unwrap();
             if in_browser {
                 browser.cancel();

@@ -205,16 +205,24 @@ impl Driver {
             Some(Ok(session)) => Some(session),
             None => None,
         };
+        let mut authorized = None;
         for step in list(case.get("before")) {
-            let differences = self.check(home.path(), session.as_ref(), &step["call"], &step["expect"]);
+            let differences = self.check(home.path(), session.as_ref(), &step["call"], &step["expect"], &mut authorized);
             if !differences.is_empty() {
                 return differences.into_iter().map(|difference| format!("before: {difference}")).collect();
             }
         }
-        self.check(home.path(), session.as_ref(), &case["call"], &case["expect"])
+        self.check(home.path(), session.as_ref(), &case["call"], &case["expect"], &mut authorized)
     }
 
-    fn check(&self, home: &Path, session: Option<&Result<Session>>, call: &Value, expect: &Value) -> Vec<String> {
+    fn check(
+        &self,
+        home: &Path,
+        session: Option<&Result<Session>>,
+        call: &Value,
+        expect: &Value,
+        authorized: &mut Option<Authorization>,
+    ) -> Vec<String> {
         let outcome = match (session, text(call, "op")) {
             (_, "strip_api_key") => Ok(json!({"value": planetkey::strip_api_key(text(call, "url"))})),
             (_, "redact_url") => Ok(json!({"value": planetkey::redact_url(text(call, "url"))})),
@@ -232,7 +240,7 @@ impl Driver {
                     Some(timeout_ms) => session.with_timeout_ms(timeout_ms),
                     None => session.clone(),
                 };
-                match perform(&session, op, call) {
+                match perform(&session, op, call, authorized) {
                     Some(outcome) => outcome,
                     None => return vec![format!("unknown op {op}")],
                 }
@@ -325,7 +333,7 @@ fn open(session: &Value, environment: Vec<(String, String)>) -> std::result::Res
 }
 
 /// Nothing for an unknown op.
-fn perform(session: &Session, op: &str, call: &Value) -> Option<Result<Value>> {
+fn perform(session: &Session, op: &str, call: &Value, authorized: &mut Option<Authorization>) -> Option<Result<Value>> {
     fn value<T: Into<Value>>(result: Result<T>) -> Result<Value> {
         result.map(|value| json!({"value": value.into()}))
     }
@@ -342,7 +350,19 @@ fn perform(session: &Session, op: &str, call: &Value) -> Option<Result<Value>> {
         })
     }
     Some(match op {
-        "authorize" => session.authorize(text(call, "url")).map(|made| authorization(&made)),
+        "authorize" => session.authorize(text(call, "url")).map(|made| authorization(authorized.insert(made))),
+        "authorize_if_served" => session.authorize_if_served(text(call, "url")).map(|made| match made {
+            Some(made) => authorization(authorized.insert(made)),
+            None => json!({"served": false}),
+        }),
+        "after_response" => {
+            let authorized = authorized.as_ref().expect("a call of authorize before");
+            let (http_status, www_authenticate) = (http_status(call), call["www_authenticate"].as_str());
+            session.after_response(authorized, http_status, www_authenticate).map(|repeat| match repeat {
+                Some(repeat) => authorization(&repeat),
+                None => json!({"repeat": false}),
+            })
+        }
         // The other languages give the headers alone.
         "headers" => session.headers(text(call, "url")).map(|made| json!({"headers": authorization(&made)["headers"]})),
         "signed_url" => value(session.signed_url(text(call, "url"))),
@@ -350,8 +370,7 @@ fn perform(session: &Session, op: &str, call: &Value) -> Option<Result<Value>> {
         "api_key" => value(session.api_key()),
         "invalidate" => value(session.invalidate(text(call, "access_token"))),
         "should_retry" => {
-            let http_status = call["http_status"].as_u64().and_then(|status| u16::try_from(status).ok()).expect("an HTTP status");
-            value(session.should_retry(text(call, "access_token"), http_status, call["www_authenticate"].as_str()))
+            value(session.should_retry(text(call, "access_token"), http_status(call), call["www_authenticate"].as_str()))
         }
         "refresh" => session.refresh().map(|()| json!({})),
         "logout" => value(session.logout(true).map(|out| out.removed)),
@@ -359,6 +378,10 @@ fn perform(session: &Session, op: &str, call: &Value) -> Option<Result<Value>> {
         "is_initialized" => value(Ok(session.is_initialized())),
         _ => return None,
     })
+}
+
+fn http_status(call: &Value) -> u16 {
+    call["http_status"].as_u64().and_then(|status| u16::try_from(status).ok()).expect("an HTTP status")
 }
 
 fn different(what: &str, wanted: &Value, actual: &Value) -> Option<String> {

@@ -15,7 +15,7 @@ static int32_t show(void *user_data, const planetkey_prompt *prompt) {
     (void)user_data;
     puts(planetkey_prompt_message(prompt));
     fflush(stdout);
-    if (kind != PLANETKEY_PROMPT_KIND_PASTE && kind != PLANETKEY_PROMPT_KIND_OTHER_SUBJECT)
+    if (kind != PLANETKEY_PROMPT_KIND_PASTE && kind != PLANETKEY_PROMPT_KIND_OTHER_USER)
         return PLANETKEY_STATUS_OK;
     if (!fgets(answer, sizeof answer, stdin))
         return PLANETKEY_STATUS_CANCELLED;

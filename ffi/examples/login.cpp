@@ -16,7 +16,7 @@ int main(int argc, char **argv) try {
     options.prompt([](const planetkey::Prompt &prompt) -> std::optional<std::string> {
         std::cout << prompt.message() << std::endl;
         std::string answer;
-        if (prompt.kind() == PLANETKEY_PROMPT_KIND_PASTE || prompt.kind() == PLANETKEY_PROMPT_KIND_OTHER_SUBJECT)
+        if (prompt.kind() == PLANETKEY_PROMPT_KIND_PASTE || prompt.kind() == PLANETKEY_PROMPT_KIND_OTHER_USER)
             std::getline(std::cin, answer);
         return answer;
     });

@@ -3,7 +3,7 @@
 use std::ffi::{CString, c_char};
 use std::ptr::{null, null_mut};
 
-use planetkey::{BrowserLogin, DeviceLogin, Error, LoggedIn, Progress, Result, Status};
+use planetkey::{BrowserLogin, DeviceLogin, Error, LoginResult, Progress, Result, Status};
 
 use crate::boundary;
 use crate::error::planetkey_error;
@@ -88,7 +88,7 @@ fn pointer(text: &Option<CString>) -> Option<*const c_char> {
 unsafe fn give_if_asked(
     logged_in: *mut *mut planetkey_logged_in,
     error: *mut *mut planetkey_error,
-    body: impl FnOnce() -> Result<LoggedIn>,
+    body: impl FnOnce() -> Result<LoginResult>,
 ) -> planetkey_status {
     // SAFETY: the promises of the caller are handed on.
     unsafe {
@@ -107,7 +107,7 @@ unsafe fn give_if_asked(
 /// @param[out] logged_in who it is; free it with planetkey_logged_in_free(). Set to NULL on failure. May be NULL.
 /// @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
 /// @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_LOGIN_REQUIRED (nobody can be asked: the message says what to do; the code was not entered in
-///         time), ::PLANETKEY_STATUS_DENIED (the person or the server said no; reason "other_subject" where somebody else logged in),
+///         time), ::PLANETKEY_STATUS_DENIED (the person or the server said no; reason "other_user" where somebody else logged in),
 ///         ::PLANETKEY_STATUS_TIMEOUT, ::PLANETKEY_STATUS_CANCELLED (the person gave up), what the prompt returned, ::PLANETKEY_STATUS_UNAVAILABLE,
 ///         ::PLANETKEY_STATUS_MISCONFIGURED, ::PLANETKEY_STATUS_PROTOCOL, ::PLANETKEY_STATUS_TOKEN_INVALID, ::PLANETKEY_STATUS_UNSUPPORTED
 ///         (nobody logs in to this session), ::PLANETKEY_STATUS_INVALID_ARGUMENT.
@@ -129,7 +129,7 @@ pub unsafe extern "C" fn planetkey_session_login(
 /// Starts a login on any device (RFC 8628): show its verification URI and user code, and wait for it or poll it.
 ///
 /// @param[in] session not NULL.
-/// @param[in] options may be NULL for the defaults. Copied. Of the prompts only ::PLANETKEY_PROMPT_KIND_OTHER_SUBJECT comes.
+/// @param[in] options may be NULL for the defaults. Copied. Of the prompts only ::PLANETKEY_PROMPT_KIND_OTHER_USER comes.
 /// @param[out] login free it with planetkey_login_free(). Set to NULL on failure. Not NULL.
 /// @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
 /// @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_UNSUPPORTED (nobody logs in to this session; the server offers no such login),
@@ -158,7 +158,7 @@ pub unsafe extern "C" fn planetkey_session_start_device_login(
 /// and listens on this machine for its return, which is served by whoever waits or polls.
 ///
 /// @param[in] session not NULL.
-/// @param[in] options may be NULL for the defaults. Copied. Of the prompts only ::PLANETKEY_PROMPT_KIND_OTHER_SUBJECT comes.
+/// @param[in] options may be NULL for the defaults. Copied. Of the prompts only ::PLANETKEY_PROMPT_KIND_OTHER_USER comes.
 /// @param[out] login free it with planetkey_login_free(). Set to NULL on failure. Not NULL.
 /// @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
 /// @return as planetkey_session_start_device_login(); ::PLANETKEY_STATUS_UNAVAILABLE too where the port of the client's redirect URI is taken.
@@ -329,7 +329,7 @@ pub unsafe extern "C" fn planetkey_login_poll(
 /// @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
 /// @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_TIMEOUT (also when `timeout_ms` has passed, and then the login goes on while
 ///         planetkey_login_expires_in_ms() is not 0), ::PLANETKEY_STATUS_CANCELLED, ::PLANETKEY_STATUS_DENIED (the person or the server said no;
-///         reason "other_subject" where somebody else logged in), ::PLANETKEY_STATUS_LOGIN_REQUIRED (the code was not entered in time),
+///         reason "other_user" where somebody else logged in), ::PLANETKEY_STATUS_LOGIN_REQUIRED (the code was not entered in time),
 ///         ::PLANETKEY_STATUS_UNAVAILABLE, ::PLANETKEY_STATUS_PROTOCOL, ::PLANETKEY_STATUS_TOKEN_INVALID, ::PLANETKEY_STATUS_MISCONFIGURED, or what the
 ///         prompt returned.
 ///

@@ -203,22 +203,22 @@ pub unsafe extern "C" fn planetkey_login_options_set_force(
 /// Whether another person may take the place of the one whose session is saved, without a prompt.
 ///
 /// @param[in,out] options not NULL.
-/// @param[in] allow_other_subject true or false; the default is false.
+/// @param[in] allow_other_user true or false; the default is false.
 /// @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
 /// @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT.
 ///
 /// One thread at a time. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn planetkey_login_options_set_allow_other_subject(
+pub unsafe extern "C" fn planetkey_login_options_set_allow_other_user(
     options: *mut planetkey_login_options,
-    allow_other_subject: bool,
+    allow_other_user: bool,
     error: *mut *mut planetkey_error,
 ) -> planetkey_status {
     // SAFETY: the promises of the caller are handed on.
     unsafe {
         options_handle::set(options, error, |options| {
-            options.allow_other_subject = allow_other_subject;
+            options.allow_other_user = allow_other_user;
             Ok(())
         })
     }

@@ -3,7 +3,7 @@
 use std::ffi::{CString, c_char};
 use std::ptr::null;
 
-use planetkey::LoggedIn;
+use planetkey::LoginResult;
 
 use crate::boundary;
 use crate::handle::{self, Shared};
@@ -27,11 +27,11 @@ impl Shared for planetkey_logged_in {
 }
 
 impl planetkey_logged_in {
-    pub(crate) fn new(logged_in: &LoggedIn) -> Self {
+    pub(crate) fn new(logged_in: &LoginResult) -> Self {
         let optional = |text: &Option<String>| text.as_deref().map(c_string);
         planetkey_logged_in {
             json: c_string(&logged_in.to_json().to_string()),
-            asked: logged_in.asked,
+            asked: logged_in.prompted,
             subject: optional(&logged_in.subject),
             email: optional(&logged_in.email),
             scopes: logged_in.scopes.iter().map(|scope| c_string(scope)).collect(),

@@ -43,7 +43,7 @@ pub enum planetkey_prompt_kind {
     /// The answer is the whole address that the browser ended at. Without one the person gives up.
     Paste = 3,
     /// Somebody else has logged in than the one whose session is saved: the answer "yes" lets them take its place.
-    OtherSubject = 4,
+    OtherUser = 4,
 }
 
 impl planetkey_prompt_kind {
@@ -52,7 +52,7 @@ impl planetkey_prompt_kind {
             PromptKind::Browser => Self::Browser,
             PromptKind::Device => Self::Device,
             PromptKind::Paste => Self::Paste,
-            PromptKind::OtherSubject => Self::OtherSubject,
+            PromptKind::OtherUser => Self::OtherUser,
         }
     }
 }
@@ -159,18 +159,18 @@ pub unsafe extern "C" fn planetkey_prompt_kind_of(prompt: *const planetkey_promp
     unsafe { get(prompt, 0, |prompt| Some(planetkey_prompt_kind::of(prompt.prompt.kind) as i32)) }
 }
 
-const KINDS: [PromptKind; 4] = [PromptKind::Browser, PromptKind::Device, PromptKind::Paste, PromptKind::OtherSubject];
+const KINDS: [PromptKind; 4] = [PromptKind::Browser, PromptKind::Device, PromptKind::Paste, PromptKind::OtherUser];
 
 const fn name(kind: PromptKind) -> &'static CStr {
     match kind {
         PromptKind::Browser => c"browser",
         PromptKind::Device => c"device",
         PromptKind::Paste => c"paste",
-        PromptKind::OtherSubject => c"other_subject",
+        PromptKind::OtherUser => c"other_user",
     }
 }
 
-/// The name of a kind of prompt, the same in all languages: "other_subject".
+/// The name of a kind of prompt, the same in all languages: "other_user".
 ///
 /// @param[in] kind a ::planetkey_prompt_kind; any number is allowed.
 /// @return NUL-terminated text that lives as long as the library; NULL for a number that is no kind of this version.

@@ -66,7 +66,7 @@ fn subject(logged_in: *mut planetkey_logged_in) -> String {
             assert_eq!(json["scopes"][index], text(planetkey_logged_in_scope(logged_in, index)));
         }
         assert!(planetkey_logged_in_scope(logged_in, usize::MAX).is_null());
-        assert_eq!(json["asked"], planetkey_logged_in_asked(logged_in));
+        assert_eq!(json["prompted"], planetkey_logged_in_asked(logged_in));
         assert_eq!(json["email"].as_str().is_some(), !planetkey_logged_in_email(logged_in).is_null());
         assert_eq!(json["profile"], text(planetkey_logged_in_profile(logged_in)));
         assert_eq!(json["file"], text(planetkey_logged_in_file(logged_in)));
@@ -193,7 +193,7 @@ unsafe extern "C" fn show(user_data: *mut c_void, prompt: *const planetkey_promp
         let kind = text(planetkey_prompt_kind_name(planetkey_prompt_kind_of(prompt)));
         assert!(text(planetkey_prompt_message(prompt)).ends_with(['\n', ')']));
         let url = planetkey_prompt_url(prompt);
-        assert_eq!(url.is_null(), kind == "other_subject");
+        assert_eq!(url.is_null(), kind == "other_user");
         assert_eq!(planetkey_prompt_user_code(prompt).is_null(), kind != "device");
         assert_eq!(planetkey_prompt_verification_uri(prompt).is_null(), kind != "device");
         assert_eq!(planetkey_prompt_verification_uri_complete(prompt).is_null(), kind != "device");
@@ -271,7 +271,7 @@ fn prompts_are_lent_and_answered() {
         assert_eq!(status, planetkey_status::Ok);
         assert_eq!(subject(logged_in), "user|ada");
         planetkey_login_free(login);
-        assert_eq!((next.seen.into_inner().unwrap(), next.destroyed.into_inner()), (vec!["other_subject".to_owned()], 1));
+        assert_eq!((next.seen.into_inner().unwrap(), next.destroyed.into_inner()), (vec!["other_user".to_owned()], 1));
         planetkey_session_free(session);
     }
 }
@@ -302,7 +302,7 @@ fn options_of_a_login_and_bad_input() {
             failure(status, planetkey_status::InvalidArgument, error);
         }
         assert_eq!(planetkey_login_options_set_force(options, true, null_mut()), planetkey_status::Ok);
-        assert_eq!(planetkey_login_options_set_allow_other_subject(options, true, null_mut()), planetkey_status::Ok);
+        assert_eq!(planetkey_login_options_set_allow_other_user(options, true, null_mut()), planetkey_status::Ok);
         let person = Person::default();
         let user_data = (&raw const person).cast_mut().cast();
         let status = planetkey_login_options_set_prompt(null_mut(), Some(show), user_data, Some(destroy), &mut error);

@@ -259,10 +259,10 @@ static void somebody_else(void) {
         options = options_for(&bob, PLANETKEY_LOGIN_METHOD_PASTE);
         CHECK_OK(planetkey_login_options_set_force(options, true, &error));
         CHECK(planetkey_session_login(session, options, &logged_in, &error) == PLANETKEY_STATUS_DENIED);
-        CHECK_TEXT(planetkey_error_reason(error), "other_subject");
+        CHECK_TEXT(planetkey_error_reason(error), "other_user");
         planetkey_error_free(error);
         planetkey_login_options_free(options);
-        CHECK(bob.shown == 2 && bob.kind == PLANETKEY_PROMPT_KIND_OTHER_SUBJECT);
+        CHECK(bob.shown == 2 && bob.kind == PLANETKEY_PROMPT_KIND_OTHER_USER);
         CHECK(strstr(bob.message, "user|ada") != NULL && strstr(bob.message, "user|bob") != NULL);
         after = read_text(home_file(".planet/planet-user/token.json"));
         CHECK_TEXT(after, before);
@@ -275,7 +275,7 @@ static void somebody_else(void) {
         struct person bob = {.members = allowed ? "\"username\":\"ada\"" : "\"username\":\"bob\"", .answers = {PASTES, "Yes"}};
         options = options_for(&bob, PLANETKEY_LOGIN_METHOD_PASTE);
         CHECK_OK(planetkey_login_options_set_force(options, true, &error));
-        CHECK_OK(planetkey_login_options_set_allow_other_subject(options, allowed, &error));
+        CHECK_OK(planetkey_login_options_set_allow_other_user(options, allowed, &error));
         logged_in = log_in(options, &bob, PLANETKEY_STATUS_OK);
         CHECK(bob.shown == (allowed ? 1 : 2));
         CHECK_TEXT(planetkey_logged_in_subject(logged_in), allowed ? "user|ada" : "user|bob");
@@ -297,7 +297,7 @@ static void cancelled_in_the_prompt(void) {
     bob.cancels = login;
     location = simulator_person_in_browser(planetkey_login_authorization_url(login), "\"username\":\"bob\"");
     CHECK_STATUS(planetkey_login_complete(login, location, NULL, &error), PLANETKEY_STATUS_CANCELLED);
-    CHECK(bob.shown == 1 && bob.kind == PLANETKEY_PROMPT_KIND_OTHER_SUBJECT);
+    CHECK(bob.shown == 1 && bob.kind == PLANETKEY_PROMPT_KIND_OTHER_USER);
     free(location);
     planetkey_login_free(login);
     CHECK(bob.destroyed == 1);

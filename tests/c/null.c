@@ -122,7 +122,7 @@ static void f113_accessors_of_logins_take_null(void) {
     CHECK(planetkey_logged_in_profile(NULL) == NULL);
     CHECK(planetkey_logged_in_file(NULL) == NULL);
 
-    CHECK_TEXT(planetkey_prompt_kind_name(PLANETKEY_PROMPT_KIND_OTHER_SUBJECT), "other_subject");
+    CHECK_TEXT(planetkey_prompt_kind_name(PLANETKEY_PROMPT_KIND_OTHER_USER), "other_user");
     CHECK(planetkey_prompt_kind_name(0) == NULL && planetkey_prompt_kind_name(INT32_MIN) == NULL);
     CHECK_TEXT(planetkey_revocation_name(PLANETKEY_REVOCATION_UNKNOWN), "unknown");
     CHECK(planetkey_revocation_name(-1) == NULL && planetkey_revocation_name(INT32_MAX) == NULL);
@@ -166,7 +166,7 @@ static void f113_options_of_logins_refuse_null(void) {
     REFUSED("options", planetkey_login_options_set_scopes(NULL, NULL, 0, error));
     REFUSED("options", planetkey_login_options_set_timeout_ms(NULL, 1000, error));
     REFUSED("options", planetkey_login_options_set_force(NULL, true, error));
-    REFUSED("options", planetkey_login_options_set_allow_other_subject(NULL, true, error));
+    REFUSED("options", planetkey_login_options_set_allow_other_user(NULL, true, error));
     REFUSED("options", planetkey_login_options_set_page(NULL, "<p>", error));
     REFUSED("options", planetkey_login_options_set_prompt(NULL, NULL, &told, tell, error));
     CHECK(told == 2);

@@ -180,8 +180,8 @@ void somebody_else() {
     const Session session = user();
     const auto log_in = [&](const std::string &name, const Answer &answer, bool allow = false) {
         LoginOptions options;
-        options.force(true).allow_other_subject(allow).page("<p>Thanks</p>").prompt([&](const Prompt &prompt) -> Answer {
-            CHECK(prompt.kind() == PLANETKEY_PROMPT_KIND_OTHER_SUBJECT && !prompt.url() && !prompt.qr_code() && !prompt.expires_in_ms());
+        options.force(true).allow_other_user(allow).page("<p>Thanks</p>").prompt([&](const Prompt &prompt) -> Answer {
+            CHECK(prompt.kind() == PLANETKEY_PROMPT_KIND_OTHER_USER && !prompt.url() && !prompt.qr_code() && !prompt.expires_in_ms());
             if (answer == "throw") {
                 throw Oops();
             }
@@ -195,7 +195,7 @@ void somebody_else() {
         log_in("bob", "no");
         CHECK(!"an exception");
     } catch (const planetkey::Error &error) {
-        CHECK(error.status() == PLANETKEY_STATUS_DENIED && error.reason() == "other_subject" && error.profile() == "planet-user");
+        CHECK(error.status() == PLANETKEY_STATUS_DENIED && error.reason() == "other_user" && error.profile() == "planet-user");
     }
     bool thrown = false;
     try {

@@ -7,7 +7,7 @@ use planetkey::profile::precedence::{self, Found, Level};
 use planetkey::profile::store::M2mLogin;
 use planetkey::profile::{Profiles, SystemEnvironment, load, names};
 use planetkey::secret::Secret;
-use planetkey::{LoggedIn, Named, Options, Result, Session};
+use planetkey::{LoginResult, Named, Options, Result, Session};
 use serde_json::json;
 
 use crate::arguments::{Login, Shared};
@@ -39,7 +39,7 @@ enum Plan {
 /// What came of it.
 enum Done {
     Kept { verified: bool },
-    LoggedIn(Box<LoggedIn>),
+    LoggedIn(Box<LoginResult>),
 }
 
 /// Keeps a credential in a profile and says so.

@@ -5,7 +5,7 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender, SyncSender};
 use std::time::{Duration, Instant};
 
 use planetkey::login::{LoginOptions, Method, Prompt, PromptKind, Prompter};
-use planetkey::{Error, LoggedIn, Named, Options, Result, Revocation, Session, Status};
+use planetkey::{Error, LoginResult, Named, Options, Result, Revocation, Session, Status};
 
 use crate::arguments::{Login, Person};
 use crate::qr_code;
@@ -24,7 +24,7 @@ pub(crate) fn log_in(
     options: &Options,
     counts_down: bool,
     streams: &mut Streams<'_>,
-) -> Result<LoggedIn> {
+) -> Result<LoginResult> {
     let named = Named { profile: Some(profile.to_owned()), ..Named::default() };
     let mut session = Session::from_named(&named, options)?;
     if let Some(terminal) = streams.people() {
@@ -66,18 +66,18 @@ fn not_kept(session: &Session) -> Error {
 }
 
 /// Who it is and where the session is kept, in a sentence.
-pub(crate) fn tale(logged_in: &LoggedIn) -> String {
+pub(crate) fn tale(logged_in: &LoginResult) -> String {
     let who = logged_in.email.as_deref().or(logged_in.subject.as_deref());
     let profile = logged_in.profile.as_deref().unwrap_or_default();
     let how = match who {
-        Some(who) if logged_in.asked => format!("logged in as {who}, profile {profile}"),
+        Some(who) if logged_in.prompted => format!("logged in as {who}, profile {profile}"),
         Some(who) => format!("{who} is logged in already, profile {profile}"),
-        None if logged_in.asked => format!("logged in, profile {profile}"),
+        None if logged_in.prompted => format!("logged in, profile {profile}"),
         None => format!("somebody is logged in already, profile {profile}"),
     };
     let file = logged_in.file.as_ref().map(|file| format!("; the session is kept in {}", file.display())).unwrap_or_default();
     match logged_in.expires_at.and_then(validity) {
-        Some(valid) if !logged_in.asked => format!("{how}, {valid}{file} (--force asks all the same)"),
+        Some(valid) if !logged_in.prompted => format!("{how}, {valid}{file} (--force asks all the same)"),
         _ => format!("{how}{file}"),
     }
 }
@@ -90,7 +90,7 @@ fn advised(error: Error, profile: &str, is_seen: bool) -> Error {
              --device where somebody reads what it says"
         ),
         (Status::Cancelled, _) => "the login was broken off; nothing was changed".to_owned(),
-        (Status::Denied, Some("other_subject")) => {
+        (Status::Denied, Some("other_user")) => {
             format!("{}; --allow-other-user does that", error.message())
         }
         _ => return error,
@@ -105,7 +105,7 @@ fn advised(error: Error, profile: &str, is_seen: bool) -> Error {
 /// What the login says to the thread that holds the streams.
 enum Event {
     Prompt(Box<Prompt>, SyncSender<Result<Option<String>>>),
-    Done(Box<Result<LoggedIn>>),
+    Done(Box<Result<LoginResult>>),
 }
 
 /// Hands prompts over to the thread that holds the streams.
@@ -130,7 +130,7 @@ fn ask(
     place: &dyn Fn() -> Result<()>,
     mut waiting: Waiting,
     streams: &mut Streams<'_>,
-) -> Result<LoggedIn> {
+) -> Result<LoginResult> {
     let (sender, events) = mpsc::channel();
     let relay = is_seen.then(|| Arc::new(Relay(sender.clone())) as Arc<dyn Prompter>);
     let options = options(login, relay)?;
@@ -179,7 +179,7 @@ fn options(login: &Login, prompter: Option<Arc<dyn Prompter>>) -> Result<LoginOp
         prompter,
         timeout_ms: wait_s.map(|wait_s| wait_s * 1000),
         force,
-        allow_other_subject: allow_other_user,
+        allow_other_user: allow_other_user,
         ..LoginOptions::default()
     })
 }
@@ -188,7 +188,7 @@ fn options(login: &Login, prompter: Option<Arc<dyn Prompter>>) -> Result<LoginOp
 fn show(prompt: &Prompt, with_qr_code: bool, streams: &mut Streams<'_>) -> Result<Option<String>> {
     let instead = "run it in a terminal, without --json";
     match prompt.kind {
-        PromptKind::OtherSubject => {
+        PromptKind::OtherUser => {
             if streams.people().is_none() || streams.for_program {
                 return Ok(None);
             }

@@ -7,7 +7,7 @@ use std::path::Path;
 use planetkey::secret::Secret;
 use planetkey::setting;
 use planetkey::storage::read_secret_file;
-use planetkey::{ApiKeyTransport, Error, LoggedOut, Named, Options, Result, Revocation, Session, Status};
+use planetkey::{ApiKeyTransport, Error, LogoutResult, Named, Options, Result, Revocation, Session, Status};
 use serde_json::json;
 
 use crate::arguments::Shared;
@@ -61,7 +61,7 @@ pub(crate) fn refresh(session: &Session, json: bool) -> Result<String> {
 
 /// Forgets the tokens and gives the refresh token back. Who never logged in is logged out.
 pub(crate) fn logout(opened: Result<Session>, revoke: bool, json: bool, streams: &mut Streams<'_>) -> Result<String> {
-    let nothing = LoggedOut { removed: false, revocation: Revocation::NotAsked };
+    let nothing = LogoutResult { removed: false, revocation: Revocation::NotAsked };
     let out = match opened.and_then(|session| session.logout(revoke)) {
         Err(error) if error.status() == Status::LoginRequired => nothing,
         out => out.map_err(|error| {

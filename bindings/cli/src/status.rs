@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use planetkey::{HostStatus, LoggedIn, Session, SourceStatus};
+use planetkey::{HostStatus, LoginResult, Session, SourceStatus};
 use serde_json::Value;
 
 use crate::text::{line, optional, printable, validity};
@@ -51,7 +51,7 @@ pub(crate) fn json(session: &Session) -> Value {
     status
 }
 
-fn describe_source(text: &mut String, number: usize, source: &SourceStatus, logged_in: Option<&LoggedIn>) {
+fn describe_source(text: &mut String, number: usize, source: &SourceStatus, logged_in: Option<&LoginResult>) {
     let kind = kind(source);
     let _ = writeln!(text, "{number}. {kind}");
     line(text, "   from", &source.source);

@@ -186,7 +186,7 @@ fn f133_what_a_login_asks_is_not_on_the_output() {
     let told: Value = serde_json::from_str(&output).unwrap();
     let file = scene.home.path().join(USER_TOKEN);
     let wanted = json!({
-        "asked": true, "subject": "user|ada", "email": null, "scopes": ["planet", "offline_access"], "profile": "planet-user",
+        "prompted": true, "subject": "user|ada", "email": null, "scopes": ["planet", "offline_access"], "profile": "planet-user",
         "file": file, "client_type": "oidc_device_code", "default": true, "expires_at": told["expires_at"],
     });
     assert_eq!(told, wanted);
@@ -265,7 +265,7 @@ fn a_good_session_stays_and_an_expired_one_is_renewed_without_a_person() {
         assert_eq!((&family["active"], &family["rotations"]), (&json!(true), &json!(renewals)));
     }
     let run = finish(&mut scene.bare(["login", "--json"]), b"");
-    assert_eq!((&run.json()["asked"], &run.json()["subject"]), (&json!(false), &json!("user|ada")));
+    assert_eq!((&run.json()["prompted"], &run.json()["subject"]), (&json!(false), &json!("user|ada")));
     assert_eq!(scene.simulator.count("user.device").unwrap(), 0);
     // But for a scope that was not granted, or because somebody says so, somebody is asked.
     let session = login(&scene, &["--scope", "planet", "--scope", "openid", "--scope", "email"]);

@@ -4,7 +4,7 @@ import { PlanetkeyError, Session } from 'planetkey';
 
 async function prompt({ kind, message }) {
   console.log(message);
-  if (kind !== 'paste' && kind !== 'other_subject') return undefined;
+  if (kind !== 'paste' && kind !== 'other_user') return undefined;
   const terminal = createInterface({ input: process.stdin, output: process.stdout });
   return terminal.question('').finally(() => terminal.close());
 }

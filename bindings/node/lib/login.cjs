@@ -4,7 +4,7 @@
 const { abortSignal, boolean, callable, checked, text, texts, wholeNumber } = require('./arguments.cjs');
 const { Prompt, Prompter } = require('./prompts.cjs');
 
-const START = { scopes: texts, prompt: callable, timeoutMs: wholeNumber, allowOtherSubject: boolean, signal: abortSignal };
+const START = { scopes: texts, prompt: callable, timeoutMs: wholeNumber, allowOtherUser: boolean, signal: abortSignal };
 const START_BROWSER = { ...START, page: text };
 const LOGIN = { ...START_BROWSER, method: text, openBrowser: boolean, force: boolean };
 

@@ -7,7 +7,7 @@ const { Registry } = require('./registry.cjs');
 
 const prompters = new Registry();
 /** Where the login cannot go on without an answer. */
-const ANSWERED = new Set(['paste', 'other_subject']);
+const ANSWERED = new Set(['paste', 'other_user']);
 
 /** What a person must see. */
 class Prompt {

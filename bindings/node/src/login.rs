@@ -7,7 +7,7 @@ use napi::Env;
 use napi::bindgen_prelude::Object;
 use napi_derive::napi;
 use planetkey::login::Method;
-use planetkey::{BrowserLogin, DeviceLogin, Error, LoggedIn, LoginOptions, Progress, Prompt, Prompter, Status};
+use planetkey::{BrowserLogin, DeviceLogin, Error, LoginOptions, LoginResult, Progress, Prompt, Prompter, Status};
 
 use crate::event_loop::{Answer, Call, Line};
 use crate::options::whole;
@@ -30,7 +30,7 @@ impl From<Prompt> for NativePrompt {
 
 #[napi]
 impl NativePrompt {
-    /// `browser`, `device`, `paste` or `other_subject`.
+    /// `browser`, `device`, `paste` or `other_user`.
     #[napi(getter)]
     pub fn kind(&self) -> &'static str {
         self.core.kind.name()
@@ -118,7 +118,7 @@ pub struct NativeLoginOptions {
     /// Ask in any case.
     pub force: Option<bool>,
     /// Let somebody else take the session over.
-    pub allow_other_subject: Option<bool>,
+    pub allow_other_user: Option<bool>,
     /// HTML of the last page.
     pub page: Option<String>,
 }
@@ -133,7 +133,7 @@ impl NativeLoginOptions {
             prompter: self.prompter.map(prompter),
             timeout_ms: self.timeout_ms.map(whole),
             force: self.force.unwrap_or_default(),
-            allow_other_subject: self.allow_other_subject.unwrap_or_default(),
+            allow_other_user: self.allow_other_user.unwrap_or_default(),
             page: self.page,
             browser_opener: None,
         })
@@ -141,7 +141,7 @@ impl NativeLoginOptions {
 }
 
 /// What a login has brought, as JSON text.
-pub(crate) fn logged_in(logged_in: LoggedIn) -> String {
+pub(crate) fn logged_in(logged_in: LoginResult) -> String {
     logged_in.to_json().to_string()
 }
 

@@ -1,7 +1,7 @@
 //! What goes back to JavaScript.
 
 use napi_derive::napi;
-use planetkey::{AccessToken, Authorization, Header, LoggedOut, Revocation};
+use planetkey::{AccessToken, Authorization, Header, LogoutResult, Revocation};
 use serde_json::{Map, Value};
 
 use crate::own::Headers;
@@ -72,8 +72,8 @@ pub struct LogoutValue {
     pub why_unknown: Option<String>,
 }
 
-impl From<LoggedOut> for LogoutValue {
-    fn from(out: LoggedOut) -> Self {
+impl From<LogoutResult> for LogoutValue {
+    fn from(out: LogoutResult) -> Self {
         let why_unknown = match &out.revocation {
             Revocation::Unknown(error) => Some(error.message().to_owned()),
             Revocation::NotAsked | Revocation::Revoked => None,

@@ -50,7 +50,7 @@ test('a device login by a prompt', limit, async () => {
   const session = simulator.userSession();
   const loggedIn = await context.run('mine', () => session.login({ prompt, openBrowser: false, scopes: OPENID }));
   const { scopes, expiresAt, ...rest } = loggedIn;
-  assert.deepEqual(rest, { asked: true, subject: 'user|ada', email: 'ada@example.com', profile: 'planet-user', file });
+  assert.deepEqual(rest, { prompted: true, subject: 'user|ada', email: 'ada@example.com', profile: 'planet-user', file });
   assert.deepEqual(new Set(scopes), new Set(OPENID));
   assert.ok(expiresAt instanceof Date && expiresAt > new Date());
   assert.equal(shown.length, 1);
@@ -70,7 +70,7 @@ test('a device login by a prompt', limit, async () => {
   // Saved: another session finds it, and a good session asks nobody.
   const other = simulator.userSession();
   assert.equal(other.isInitialized(), true);
-  assert.equal((await other.login()).asked, false);
+  assert.equal((await other.login()).prompted, false);
   const [userinfo, same] = await Promise.all([session.userinfo(), session.userinfo()]);
   assert.equal(userinfo.email, 'ada@example.com');
   assert.deepEqual(same, userinfo);
@@ -168,7 +168,7 @@ test('f131 the address is pasted back', limit, async () => {
   await assert.rejects(desktop().login({ method: 'paste', prompt: () => 1, force: true }), { code: 'INVALID_ARGUMENT', message: /prompt/ });
 });
 
-test('f130 another subject is reported before anything is overwritten', limit, async () => {
+test('f130 another user is reported before anything is overwritten', limit, async () => {
   await simulator.savedLogin({ age: 0, subject: 'user|ada', scope: OPENID.join(' ') });
   const before = readFileSync(file);
   const questions = [];
@@ -177,14 +177,14 @@ test('f130 another subject is reported before anything is overwritten', limit, a
     openBrowser: false,
     async prompt({ kind, message, userCode }) {
       if (kind === 'device') return void await simulator.approve(userCode, { username: 'bob' });
-      assert.equal(kind, 'other_subject');
+      assert.equal(kind, 'other_user');
       questions.push(message);
       assert.deepEqual(readFileSync(file), before);
       return answer;
     },
   });
   for (const refusal of ['no', undefined]) {
-    await assert.rejects(answering(refusal), { code: 'DENIED', reason: 'other_subject' });
+    await assert.rejects(answering(refusal), { code: 'DENIED', reason: 'other_user' });
     assert.deepEqual(readFileSync(file), before);
   }
   assert.equal((await answering('yes')).subject, 'user|bob');
@@ -301,7 +301,7 @@ test('what a prompt throws rejects the login', limit, async () => {
 test('bad options', limit, async () => {
   const session = desktop();
   const bad = {
-    method: 'telepathy', openBrowser: 1, scopes: 'openid', prompt: 'ask', timeoutMs: 0, force: 'yes', allowOtherSubject: 1, page: 1, signal: {},
+    method: 'telepathy', openBrowser: 1, scopes: 'openid', prompt: 'ask', timeoutMs: 0, force: 'yes', allowOtherUser: 1, page: 1, signal: {},
     telepathy: true,
   };
   for (const [name, value] of Object.entries(bad)) {
@@ -360,17 +360,17 @@ test('a login is kept in a storage of the application', limit, async () => {
   const storage = { load: async () => kept.at(-1), save: async (text) => { kept.push(text); } };
   const prompt = ({ userCode }) => simulator.approve(userCode).then(() => {});
   const loggedIn = await simulator.userSession({ storage }).login({ openBrowser: false, prompt });
-  assert.deepEqual([loggedIn.asked, loggedIn.file], [true, null]);
+  assert.deepEqual([loggedIn.prompted, loggedIn.file], [true, null]);
   assert.equal(JSON.parse(kept.at(-1)).access_token.split('.').length, 3);
-  assert.equal((await simulator.userSession({ storage }).login()).asked, false);
+  assert.equal((await simulator.userSession({ storage }).login()).prompted, false);
   assert.equal(existsSync(file), false);
 });
 
 test('machines and keys need nobody', limit, async () => {
-  assert.equal((await simulator.m2mSession().login()).asked, false);
+  assert.equal((await simulator.m2mSession().login()).prompted, false);
   assert.deepEqual(
     await simulator.apiKeySession().login(),
-    { asked: false, subject: null, email: null, scopes: [], expiresAt: null, profile: null, file: null },
+    { prompted: false, subject: null, email: null, scopes: [], expiresAt: null, profile: null, file: null },
   );
   for (const call of ['userinfo', 'idTokenClaims', 'startDeviceLogin', 'startBrowserLogin']) {
     await assert.rejects(simulator.m2mSession()[call](), { code: 'UNSUPPORTED' }, call);

@@ -112,7 +112,7 @@ const listed = (call) => told(call).split('there are ')[1].split(', ');
 const names = new Set([
   ...Object.values(opened).flatMap((open) => listed(() => open({ nonsense: 1 }))),
   ...listed(() => transformRequestSync(opened.fromApiKey(), { nonsense: 1 })),
-  'method', 'openBrowser', 'scopes', 'prompt', 'prompter', 'force', 'allowOtherSubject', 'page', 'signal', 'revoke', 'ascii', 'headers', 'body',
+  'method', 'openBrowser', 'scopes', 'prompt', 'prompter', 'force', 'allowOtherUser', 'page', 'signal', 'revoke', 'ascii', 'headers', 'body',
   'redirect', 'dispatcher', 'origin', 'path', 'query', 'credentials', 'mode', 'lock', 'unlock', 'load', 'save', 'error', 'value', 'history', 'url',
   'error', 'cause', 'once', 'receiver', 'text', 'name', 'accessToken', 'transport', 'window',
 ]);

@@ -8,7 +8,7 @@ import planetkey
 def show(prompt: planetkey.Prompt) -> str | None:
     """Shows what the person must see; a window would show it with its own means."""
     print(prompt.message, flush=True)
-    return input() if prompt.kind in ("paste", "other_subject") else None
+    return input() if prompt.kind in ("paste", "other_user") else None
 
 
 session = planetkey.Session.from_defaults()

@@ -119,7 +119,7 @@ impl Prompter for PythonPrompter {
                     keep_raised(error);
                     failed("it raised")
                 })?;
-            let is_answered = matches!(prompt.kind, PromptKind::Paste | PromptKind::OtherSubject);
+            let is_answered = matches!(prompt.kind, PromptKind::Paste | PromptKind::OtherUser);
             match answer.cast::<PyString>().map(|answer| answer.to_str()) {
                 Ok(Ok(answer)) => Ok(Some(answer.to_owned())),
                 Ok(Err(_)) => Err(failed("its answer contains a lone surrogate")),
@@ -167,7 +167,7 @@ pub(crate) fn login_options(
             }
             "timeout" => options.timeout_ms = Some(milliseconds(name, &value)?),
             "force" => options.force = boolean(name, &value)?,
-            "allow_other_user" => options.allow_other_subject = boolean(name, &value)?,
+            "allow_other_user" => options.allow_other_user = boolean(name, &value)?,
             "page" => options.page = Some(owned_text(name, &value)?),
             _ => return Err(unexpected(function, name)),
         }
@@ -178,11 +178,11 @@ pub(crate) fn login_options(
 /// The result of a login.
 #[pyclass(frozen, module = "planetkey")]
 pub(crate) struct LoginResult {
-    core: planetkey::LoggedIn,
+    core: planetkey::LoginResult,
 }
 
-impl From<planetkey::LoggedIn> for LoginResult {
-    fn from(core: planetkey::LoggedIn) -> Self {
+impl From<planetkey::LoginResult> for LoginResult {
+    fn from(core: planetkey::LoginResult) -> Self {
         LoginResult { core }
     }
 }
@@ -192,7 +192,7 @@ impl LoginResult {
     /// Whether the user was prompted. False if the saved session was valid or could be refreshed.
     #[getter]
     fn prompted(&self) -> bool {
-        self.core.asked
+        self.core.prompted
     }
 
     /// The ``sub`` of the user.
@@ -250,11 +250,11 @@ impl LoginResult {
 /// The result of a logout. It is true if there was a session.
 #[pyclass(frozen, module = "planetkey")]
 pub(crate) struct LogoutResult {
-    core: planetkey::LoggedOut,
+    core: planetkey::LogoutResult,
 }
 
-impl From<planetkey::LoggedOut> for LogoutResult {
-    fn from(core: planetkey::LoggedOut) -> Self {
+impl From<planetkey::LogoutResult> for LogoutResult {
+    fn from(core: planetkey::LogoutResult) -> Self {
         LogoutResult { core }
     }
 }

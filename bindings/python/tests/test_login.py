@@ -192,7 +192,7 @@ def test_f131_the_address_is_pasted_back(people: Simulator) -> None:
         desktop(people).login(method="paste", prompt=lambda _: None, force=True)
 
 
-def test_f130_another_subject_is_reported_before_anything_is_overwritten(people: Simulator) -> None:
+def test_f130_another_user_is_reported_before_anything_is_overwritten(people: Simulator) -> None:
     people.saved_login(subject="user|ada", scope=" ".join(OPENID))
     file = token_file("planet-user")
     before = file.read_bytes()
@@ -213,7 +213,7 @@ def test_f130_another_subject_is_reported_before_anything_is_overwritten(people:
     for refusal in ("no", None):
         with pytest.raises(planetkey.DeniedError) as denied:
             answering(refusal)
-        assert denied.value.reason == "other_subject"
+        assert denied.value.reason == "other_user"
         assert file.read_bytes() == before
     assert answering("yes").subject == "user|bob"
     assert file.read_bytes() != before

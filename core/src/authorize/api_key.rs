@@ -1,7 +1,7 @@
 //! The three forms of an API key (Planet's authentication page): HTTP Basic, `Authorization: api-key`, and the `api_key` query parameter.
 
 use crate::credential::ApiKey;
-use crate::secret::Secret;
+use crate::secret::{Secret, equal_in_constant_time};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
@@ -45,6 +45,18 @@ pub fn strip_api_key(url: &str) -> String {
     let pairs: Vec<&str> = query.split('&').filter(|pair| !is_named(pair, PARAMETER)).collect();
     let separator = if pairs.is_empty() { "" } else { "?" };
     format!("{base}{separator}{}{fragment}", pairs.join("&"))
+}
+
+/// Whether two URLs carry the same key in their query. Clients may percent-encode it differently.
+pub(crate) fn is_same_in_url(left: &str, right: &str) -> bool {
+    let key = |url| {
+        let mut pairs = url::form_urlencoded::parse(query(url)?.as_bytes());
+        pairs.find(|(name, _)| name == PARAMETER).map(|(_, key)| Secret::from(key.into_owned()))
+    };
+    match (key(left), key(right)) {
+        (Some(left), Some(right)) => equal_in_constant_time(left.expose(), right.expose()),
+        _ => false,
+    }
 }
 
 /// The query of a URL, if it has one.

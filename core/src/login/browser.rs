@@ -9,7 +9,7 @@ use crate::http::Patience;
 use crate::oauth::authorization_code::{self, Attempt, Parameters, Response};
 use crate::oauth::token_endpoint::Received;
 use crate::secret::Secret;
-use crate::session::{Account, Endpoint, Interrupt, LoggedIn, deadline_ms, interruptibly};
+use crate::session::{Account, Endpoint, Interrupt, LoginResult, deadline_ms, interruptibly};
 use std::sync::MutexGuard;
 use std::time::{Duration, Instant};
 
@@ -181,9 +181,9 @@ impl BrowserLogin {
 
     /// Waits for the person, at most `timeout_ms` or until the login ends.
     ///
-    /// Errors: TIMEOUT, CANCELLED, DENIED (the person or the server said no; `other_subject`), PROTOCOL, TOKEN_INVALID, MISCONFIGURED,
+    /// Errors: TIMEOUT, CANCELLED, DENIED (the person or the server said no; `other_user`), PROTOCOL, TOKEN_INVALID, MISCONFIGURED,
     /// UNAVAILABLE. A TIMEOUT of `timeout_ms` leaves the login under way, anything else ends it and closes its sockets.
-    pub fn wait(&self, timeout_ms: Option<u64>) -> Result<LoggedIn> {
+    pub fn wait(&self, timeout_ms: Option<u64>) -> Result<LoginResult> {
         let started = Instant::now();
         loop {
             if let Some(outcome) = self.step(SLICE) {
@@ -199,7 +199,7 @@ impl BrowserLogin {
     ///
     /// Blocks for the token request. Errors: INVALID_ARGUMENT where this is not the address of this login, which leaves it under way; else as
     /// [`BrowserLogin::wait`].
-    pub fn complete(&self, callback_url: &str) -> Result<LoggedIn> {
+    pub fn complete(&self, callback_url: &str) -> Result<LoginResult> {
         let mut state = loop {
             self.under_way.is_interrupted();
             let mut state = self.under_way.lock();
@@ -295,7 +295,7 @@ impl BrowserLogin {
     }
 
     /// Exchanges the code, once: whatever happens it is not sent again.
-    fn redeem(&self, code: &Secret) -> Result<LoggedIn> {
+    fn redeem(&self, code: &Secret) -> Result<LoginResult> {
         let revoke = |received: Received, person: &Account| person.revoke_unwanted(received.members());
         let code = code.clone();
         let received = self.under_way.request(self.under_way.person().timeout(), revoke, move |this, deadline| {

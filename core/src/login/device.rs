@@ -5,7 +5,7 @@ use super::{LoginOptions, Outcome, Progress, Prompt, PromptKind, qr_code};
 use crate::error::{Error, Result, Status};
 use crate::http::Patience;
 use crate::oauth::device_code::{self, DeviceAuthorization, Poll, Schedule};
-use crate::session::{Account, Endpoint, Interrupt, LoggedIn, deadline_ms, interruptibly};
+use crate::session::{Account, Endpoint, Interrupt, LoginResult, deadline_ms, interruptibly};
 use std::time::{Duration, Instant};
 
 /// While another thread polls.
@@ -176,10 +176,10 @@ impl DeviceLogin {
 
     /// Waits for the person, at most `timeout_ms` or until the code is no longer good.
     ///
-    /// Errors: TIMEOUT, CANCELLED, DENIED (the person or the server said no; `other_subject`), LOGIN_REQUIRED (`expired`: the code is no
+    /// Errors: TIMEOUT, CANCELLED, DENIED (the person or the server said no; `other_user`), LOGIN_REQUIRED (`expired`: the code is no
     /// longer good), UNAVAILABLE (the server could not be reached until then), PROTOCOL, TOKEN_INVALID, MISCONFIGURED. A TIMEOUT of
     /// `timeout_ms` leaves the login under way.
-    pub fn wait(&self, timeout_ms: Option<u64>) -> Result<LoggedIn> {
+    pub fn wait(&self, timeout_ms: Option<u64>) -> Result<LoginResult> {
         let started_ms = self.under_way.now_ms();
         loop {
             let next_poll_ms = match self.poll()? {

@@ -3,7 +3,7 @@
 use super::{BrowserLogin, DeviceLogin, LoginOptions, Method, Prompt, PromptKind};
 use crate::error::{Error, Result, Status};
 use crate::profile::client_config::KindOfLogin;
-use crate::session::{Account, Endpoint, LoggedIn, Session, deadline_ms, interruptibly};
+use crate::session::{Account, Endpoint, LoginResult, Session, deadline_ms, interruptibly};
 
 impl Session {
     /// Makes sure that somebody is logged in. A good session is left as it is, an expired one renewed; only then a person is asked: in the browser
@@ -13,7 +13,7 @@ impl Session {
     /// Blocks as long as the person takes, up to `options.timeout_ms`, or until the session's interrupt ends it; uses the network. Errors:
     /// LOGIN_REQUIRED where nobody can be asked (the message says what to run), DENIED, TIMEOUT, CANCELLED, UNAVAILABLE, MISCONFIGURED,
     /// PROTOCOL, TOKEN_INVALID, INVALID_ARGUMENT.
-    pub fn login(&self, options: &LoginOptions) -> Result<LoggedIn> {
+    pub fn login(&self, options: &LoginOptions) -> Result<LoginResult> {
         options.check()?;
         let person = match self.person() {
             Ok(person) => person,
@@ -50,17 +50,17 @@ impl Session {
     }
 
     /// Machines and API keys log in by themselves.
-    fn without_person(&self) -> Result<LoggedIn> {
+    fn without_person(&self) -> Result<LoginResult> {
         match self.access_token() {
-            Ok(token) => Ok(LoggedIn { expires_at: token.expires_at(), ..LoggedIn::default() }),
-            Err(error) if error.status() == Status::Unsupported => Ok(LoggedIn::default()),
+            Ok(token) => Ok(LoginResult { expires_at: token.expires_at(), ..LoginResult::default() }),
+            Err(error) if error.status() == Status::Unsupported => Ok(LoginResult::default()),
             Err(error) => Err(error),
         }
     }
 }
 
 /// The session that there is, where it is good enough.
-fn current(person: &Account, options: &LoginOptions) -> Result<Option<LoggedIn>> {
+fn current(person: &Account, options: &LoginOptions) -> Result<Option<LoginResult>> {
     // A session that cannot be refreshed is about to end, also while its access token is valid.
     if person.has_none() || person.is_revoked() {
         return Ok(None);
@@ -80,7 +80,7 @@ fn current(person: &Account, options: &LoginOptions) -> Result<Option<LoggedIn>>
     }
 }
 
-fn by_person(person: &Account, options: &LoginOptions) -> Result<LoggedIn> {
+fn by_person(person: &Account, options: &LoginOptions) -> Result<LoginResult> {
     let client = person.client();
     let kind = client.kind_of_login().ok_or_else(|| {
         Error::new(
@@ -152,7 +152,7 @@ fn nobody_to_ask(person: &Account) -> Error {
 }
 
 /// Nothing where no browser could be opened, and nobody can be told to open one.
-fn in_browser(person: &Account, options: &LoginOptions) -> Result<Option<LoggedIn>> {
+fn in_browser(person: &Account, options: &LoginOptions) -> Result<Option<LoginResult>> {
     let mut login = BrowserLogin::start(person, options, true)?;
     if let Some(interrupt) = person.interrupt() {
         login = login.with_interrupt(interrupt);
@@ -170,7 +170,7 @@ fn in_browser(person: &Account, options: &LoginOptions) -> Result<Option<LoggedI
     login.wait(None).map(Some)
 }
 
-fn on_device(person: &Account, options: &LoginOptions) -> Result<LoggedIn> {
+fn on_device(person: &Account, options: &LoginOptions) -> Result<LoginResult> {
     if options.prompter.is_none() {
         return Err(nobody_to_ask(person));
     }
@@ -183,7 +183,7 @@ fn on_device(person: &Account, options: &LoginOptions) -> Result<LoggedIn> {
     login.wait(None)
 }
 
-fn by_paste(person: &Account, options: &LoginOptions) -> Result<LoggedIn> {
+fn by_paste(person: &Account, options: &LoginOptions) -> Result<LoginResult> {
     if options.prompter.is_none() {
         return Err(nobody_to_ask(person));
     }

@@ -20,7 +20,7 @@ pub use open_browser::{BrowserOpener, SystemBrowser};
 pub use redirect_receiver::judged;
 
 use crate::error::{Error, Result, Status};
-use crate::session::{Account, LoggedIn, OtherSubject};
+use crate::session::{Account, LoginResult, OtherUser};
 use std::sync::Arc;
 
 /// How a login is to go.
@@ -62,17 +62,17 @@ pub enum PromptKind {
     /// The answer is the address that the browser ended at.
     Paste,
     /// Somebody else has logged in than whose session is saved: the answer `yes` lets them take its place.
-    OtherSubject,
+    OtherUser,
 }
 
 impl PromptKind {
-    /// `browser`, `device`, `paste` or `other_subject`.
+    /// `browser`, `device`, `paste` or `other_user`.
     pub const fn name(self) -> &'static str {
         match self {
             PromptKind::Browser => "browser",
             PromptKind::Device => "device",
             PromptKind::Paste => "paste",
-            PromptKind::OtherSubject => "other_subject",
+            PromptKind::OtherUser => "other_user",
         }
     }
 }
@@ -137,7 +137,7 @@ pub struct LoginOptions {
     /// Asks even where the session is good.
     pub force: bool,
     /// Lets another person take the place of whose session is saved, without a question.
-    pub allow_other_subject: bool,
+    pub allow_other_user: bool,
     /// The HTML of the page that the browser shows in the end, in place of planetkey's own.
     pub page: Option<String>,
     /// Opens browsers; the system's by default.
@@ -165,12 +165,12 @@ impl LoginOptions {
     }
 
     /// Whether this person may take the place of the saved one.
-    fn accept(&self, other: &OtherSubject) -> Result<bool> {
-        if self.allow_other_subject {
+    fn accept(&self, other: &OtherUser) -> Result<bool> {
+        if self.allow_other_user {
             return Ok(true);
         }
         let question = Prompt {
-            kind: PromptKind::OtherSubject,
+            kind: PromptKind::OtherUser,
             message: format!(
                 "{} has logged in, but the saved session is that of {}. Replace it? (yes or no)",
                 other.new_name, other.saved_name
@@ -207,11 +207,11 @@ pub enum Progress {
         next_poll_ms: u64,
     },
     /// Done.
-    LoggedIn(LoggedIn),
+    LoggedIn(LoginResult),
 }
 
 /// The outcome of a login that is over.
-type Outcome = Result<LoggedIn>;
+type Outcome = Result<LoginResult>;
 
 fn cancelled() -> Error {
     Error::new(Status::Cancelled, "the login was cancelled; nothing was changed")

@@ -3,7 +3,7 @@
 use super::{LoginOptions, Outcome, cancelled};
 use crate::credential::TokenSet;
 use crate::error::{Error, Result, Status};
-use crate::session::{Account, Interrupt, LoggedIn, OtherSubject, Pending, Wait, deadline_ms, interruptibly_or};
+use crate::session::{Account, Interrupt, LoginResult, OtherUser, Pending, Wait, deadline_ms, interruptibly_or};
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -208,7 +208,7 @@ impl<W: Way> UnderWay<W> {
     }
 
     /// Keeps what the login has brought, if it is still wanted.
-    pub(super) fn keep(&self, tokens: TokenSet, nonce: Option<&str>) -> Result<LoggedIn> {
+    pub(super) fn keep(&self, tokens: TokenSet, nonce: Option<&str>) -> Result<LoginResult> {
         self.person().with_interrupt(self.question()).keep_login(tokens, nonce, &|other| self.accept(other))
     }
 
@@ -217,7 +217,7 @@ impl<W: Way> UnderWay<W> {
         Arc::new(move || this.is_interrupted())
     }
 
-    fn accept(&self, other: &OtherSubject) -> Result<bool> {
+    fn accept(&self, other: &OtherUser) -> Result<bool> {
         let answer = self.shared.options.accept(other)?;
         // The person may have taken long for it.
         if self.is_interrupted() { Err(cancelled()) } else { Ok(answer) }

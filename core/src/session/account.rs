@@ -18,7 +18,7 @@ use std::time::Duration;
 
 /// A login of somebody else than whose session is saved.
 #[derive(Clone, Debug)]
-pub struct OtherSubject {
+pub struct OtherUser {
     /// The `sub` of the saved session.
     pub saved: String,
     /// The `sub` of whoever has logged in.
@@ -31,9 +31,9 @@ pub struct OtherSubject {
 
 /// What a login has brought, without a secret.
 #[derive(Clone, Debug, Default)]
-pub struct LoggedIn {
+pub struct LoginResult {
     /// Whether somebody was asked; `false` where the session was good, or could be renewed.
-    pub asked: bool,
+    pub prompted: bool,
     /// Who it is: the `sub` of the ID token, else of the access token where that is a JWT.
     pub subject: Option<String>,
     /// Their e-mail address, with the scope `email`.
@@ -48,11 +48,11 @@ pub struct LoggedIn {
     pub file: Option<PathBuf>,
 }
 
-impl LoggedIn {
+impl LoginResult {
     /// As JSON, by the names of the fields.
     pub fn to_json(&self) -> serde_json::Value {
         serde_json::json!({
-            "asked": self.asked,
+            "prompted": self.prompted,
             "subject": self.subject,
             "email": self.email,
             "scopes": self.scopes,
@@ -109,7 +109,7 @@ impl Session {
     /// Whose session is saved, by the words of its own tokens: nobody's where nobody has logged in. Their session may have ended since.
     ///
     /// Uses no network, and reads the session's file.
-    pub fn logged_in(&self) -> Option<LoggedIn> {
+    pub fn logged_in(&self) -> Option<LoginResult> {
         let person = self.person().ok()?;
         let stored = person.saved_tokens()?;
         let expires_at = i64::try_from(stored.expires_unix_ms / 1000).ok();
@@ -166,7 +166,7 @@ impl Account {
     /// The session that there is, renewed if need be.
     ///
     /// Errors: as [`Session::access_token`].
-    pub(crate) fn current(&self) -> Result<LoggedIn> {
+    pub(crate) fn current(&self) -> Result<LoginResult> {
         let token = self.cache.current(self.wait())?;
         let who = match self.saved_tokens() {
             Some(stored) => Who::of(&stored.tokens),
@@ -190,10 +190,10 @@ impl Account {
         self.cache.tokens()
     }
 
-    fn logged_in(&self, who: Who, scopes: Vec<String>, expires_at: Option<i64>, asked: bool) -> LoggedIn {
+    fn logged_in(&self, who: Who, scopes: Vec<String>, expires_at: Option<i64>, prompted: bool) -> LoginResult {
         let is_saved = self.cache.unsaved_because().is_none();
-        LoggedIn {
-            asked,
+        LoginResult {
+            prompted,
             subject: who.subject,
             email: who.email,
             scopes,
@@ -207,13 +207,13 @@ impl Account {
     ///
     /// `nonce`: the authorization request's. `accept` is asked before the session of somebody else is replaced, without any lock held. What cannot
     /// be saved on disk lives in memory, and says so. Blocks; uses the network for the keys of an ID token.
-    /// Errors: TOKEN_INVALID, PROTOCOL, DENIED (`other_subject`), UNAVAILABLE, TIMEOUT, CANCELLED.
+    /// Errors: TOKEN_INVALID, PROTOCOL, DENIED (`other_user`), UNAVAILABLE, TIMEOUT, CANCELLED.
     pub(crate) fn keep_login(
         &self,
         tokens: TokenSet,
         nonce: Option<&str>,
-        accept: &dyn Fn(&OtherSubject) -> Result<bool>,
-    ) -> Result<LoggedIn> {
+        accept: &dyn Fn(&OtherUser) -> Result<bool>,
+    ) -> Result<LoginResult> {
         if let Err(error) = self.verify(&tokens, nonce) {
             self.revoke_unwanted(&tokens.members);
             return Err(error.with_profile(self.profile()));
@@ -221,7 +221,7 @@ impl Account {
         let who = Who::of(&tokens);
         let mut accepted: Option<String> = None;
         loop {
-            if let Some(other) = self.other_subject(&who)
+            if let Some(other) = self.other_user(&who)
                 && accepted.as_ref() != Some(&other.saved)
             {
                 match accept(&other) {
@@ -237,7 +237,7 @@ impl Account {
             let wait = Wait { timeout: self.timeout.max(Duration::from_millis(super::DEFAULT_TIMEOUT_MS)), ..self.wait() };
             let replaced = self.cache.replace(&received, wait, || {
                 // Somebody may have logged in while nobody held the lock.
-                self.other_subject(&who).is_none_or(|other| accepted.as_ref() == Some(&other.saved))
+                self.other_user(&who).is_none_or(|other| accepted.as_ref() == Some(&other.saved))
             });
             if replaced.inspect_err(|_| self.revoke_unwanted(&tokens.members))? {
                 let expires_at = i64::try_from(received.expires_unix_ms / 1000).ok();
@@ -257,15 +257,10 @@ impl Account {
         }
     }
 
-    fn other_subject(&self, who: &Who) -> Option<OtherSubject> {
+    fn other_user(&self, who: &Who) -> Option<OtherUser> {
         let saved = Who::of(&self.saved_tokens()?.tokens);
         let (old, new) = (saved.subject.as_ref()?, who.subject.as_ref()?);
-        (old != new).then(|| OtherSubject {
-            saved: old.clone(),
-            new: new.clone(),
-            saved_name: saved.name(),
-            new_name: who.name(),
-        })
+        (old != new).then(|| OtherUser { saved: old.clone(), new: new.clone(), saved_name: saved.name(), new_name: who.name() })
     }
 
     /// Revokes what a login received and nobody will use (RFC 7009). No caller waits for it, but the end of the process does a while. What fails
@@ -289,7 +284,7 @@ impl Account {
     }
 }
 
-fn refused(other: &OtherSubject) -> Error {
+fn refused(other: &OtherUser) -> Error {
     Error::new(
         Status::Denied,
         format!(
@@ -298,5 +293,5 @@ fn refused(other: &OtherSubject) -> Error {
             other.new_name, other.saved_name
         ),
     )
-    .with_reason("other_subject")
+    .with_reason("other_user")
 }

@@ -102,6 +102,18 @@ impl fmt::Debug for Authorization {
     }
 }
 
+/// The outcome of a call that never blocks.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Immediate {
+    /// Nothing of this session goes there.
+    Nothing,
+    /// The authorization for the request.
+    Authorization(Authorization),
+    /// There is one, but not without waiting for a token.
+    WouldBlock,
+}
+
 /// The value of `Authorization` while a session lends it.
 #[derive(Clone, Copy)]
 #[non_exhaustive]

@@ -17,13 +17,23 @@ use std::time::{Duration, Instant};
 /// A server that does not answer does not keep anybody from logging out for longer than this.
 const LONGEST_REVOCATION: Duration = Duration::from_secs(10);
 
-/// What a logout has done.
+/// What a logout did.
 #[derive(Clone, Debug)]
-pub struct LoggedOut {
+pub struct LogoutResult {
     /// Whether there was a session.
     pub removed: bool,
     /// What became of its refresh token.
     pub revocation: Revocation,
+}
+
+impl LogoutResult {
+    /// Why it is unknown whether the server revoked the refresh token.
+    pub fn revocation_error(&self) -> Option<&Error> {
+        match &self.revocation {
+            Revocation::Unknown(error) => Some(error),
+            _ => None,
+        }
+    }
 }
 
 impl Session {
@@ -33,9 +43,9 @@ impl Session {
     ///
     /// Blocks until a renewal under way has ended; uses the network with `revoke`. Errors: UNSUPPORTED where the session holds no tokens,
     /// TIMEOUT, CANCELLED, STORAGE.
-    pub fn logout(&self, revoke: bool) -> Result<LoggedOut> {
+    pub fn logout(&self, revoke: bool) -> Result<LogoutResult> {
         self.tokens()?;
-        let mut out = LoggedOut { removed: false, revocation: Revocation::NotAsked };
+        let mut out = LogoutResult { removed: false, revocation: Revocation::NotAsked };
         for cache in self.token_caches() {
             let one = log_out(cache, revoke, self.timeout, self.interrupt.clone())?;
             out.removed |= one.removed;
@@ -50,7 +60,7 @@ impl Session {
 /// Deletes the tokens, in memory and on disk; revokes the refresh token before.
 ///
 /// Blocks until a running refresh has completed. Errors: TIMEOUT, CANCELLED, STORAGE; UNAVAILABLE from inside a refresh.
-fn log_out(cache: &Arc<TokenCache>, revoke: bool, timeout: Duration, interrupt: Option<Interrupt>) -> Result<LoggedOut> {
+fn log_out(cache: &Arc<TokenCache>, revoke: bool, timeout: Duration, interrupt: Option<Interrupt>) -> Result<LogoutResult> {
     let deadline = Instant::now() + timeout;
     let wait = Wait { timeout, interrupt: interrupt.as_deref() };
     let revoke = revoke.then_some(|refresh_token| match refresh_token {
@@ -63,7 +73,7 @@ fn log_out(cache: &Arc<TokenCache>, revoke: bool, timeout: Duration, interrupt: 
         Err(error) => Ok(Revocation::Unknown(error)),
     });
     let (removed, revocation) = cache.clear(wait, revoke)?;
-    Ok(LoggedOut { removed, revocation: revocation.unwrap_or(Revocation::NotAsked) })
+    Ok(LogoutResult { removed, revocation: revocation.unwrap_or(Revocation::NotAsked) })
 }
 
 /// Revokes a token; `hint` says which one it is (RFC 7009 2.1). Errors: CANCELLED before anything was sent; what was sent is not taken back.

@@ -1,6 +1,7 @@
 //! The heart: a session is an ordered list of credential sources behind one host policy.
 
 mod account;
+mod after_response;
 mod api_key_source;
 mod authorization;
 mod builder;
@@ -15,15 +16,16 @@ mod status;
 mod userinfo;
 
 pub use crate::token_cache::settle;
-pub use account::{LoggedIn, OtherSubject};
-pub use authorization::{AccessToken, Authorization, Header};
+pub use account::{LoginResult, OtherUser};
+pub use after_response::ApiResponse;
+pub use authorization::{AccessToken, Authorization, Header, Immediate};
 pub use builder::{M2mOptions, Named};
-pub use logout::LoggedOut;
+pub use logout::LogoutResult;
 pub use options::{DEFAULT_TIMEOUT_MS, Options, Runtime};
 pub use revocation::Revocation;
 pub use status::{HostStatus, SessionStatus, SourceStatus};
 
-use crate::authorize::{HostPolicy, Target, api_key, challenge, template};
+use crate::authorize::{HostPolicy, Target, api_key, template};
 pub(crate) use crate::client::Endpoint;
 use crate::credential::ApiKeyTransport;
 use crate::deployment::Acceptance;
@@ -193,25 +195,6 @@ impl Session {
         }
         self.tokens()?;
         Ok(self.token_caches().any(|cache| cache.invalidate(access_token)))
-    }
-
-    /// An API answered a request that carried this token. Says whether repeating it once, with a new authorization, makes sense, and
-    /// takes the token out of use where the answer means that (RFC 6750 3.1): a 401 does unless its Bearer challenge names another error, a 403 does not.
-    ///
-    /// `www_authenticate` is that header, several joined by commas. Errors: as [`Session::invalidate`].
-    pub fn should_retry(&self, access_token: &str, http_status: u16, www_authenticate: Option<&str>) -> Result<bool> {
-        if !challenge::asks_for_another_token(http_status, www_authenticate) {
-            self.tokens()?;
-            return Ok(false);
-        }
-        if self.invalidate(access_token)? {
-            return Ok(true);
-        }
-        match self.token_caches().find(|cache| cache.holds(access_token)) {
-            // Somebody else took it out of use already; or it is too young to be replaced again, and repeating would carry it again.
-            Some(cache) => Ok(cache.is_rejected()),
-            None => Ok(self.token_caches().any(|cache| cache.is_usable())),
-        }
     }
 
     /// Renews the access token now. Callers at the same time share one renewal.

@@ -53,7 +53,7 @@ fn prompter(people: &Arc<People>) -> (Arc<Mutex<Vec<Prompt>>>, LoginOptions) {
                 let answer = people.simulator.log_in(&json!({"authorization_url": prompt.url})).unwrap();
                 answer["location"].as_str().map(str::to_owned)
             }
-            PromptKind::Browser | PromptKind::OtherSubject => None,
+            PromptKind::Browser | PromptKind::OtherUser => None,
         })
     };
     (shown, LoginOptions { prompter: Some(Arc::new(prompter)), ..LoginOptions::default() })
@@ -67,12 +67,12 @@ fn kinds(shown: &Mutex<Vec<Prompt>>) -> Vec<PromptKind> {
 fn a_good_session_is_left_alone_and_an_expired_one_renewed() {
     let people = Arc::new(People::new());
     people.seed("user|ada");
-    assert!(!people.user().login(&LoginOptions::default()).unwrap().asked);
+    assert!(!people.user().login(&LoginOptions::default()).unwrap().prompted);
     assert_eq!(people.simulator.count("user.token").unwrap(), 0);
     let expired = people.simulator.seed_session(&json!({"subject": "user|ada", "lifetime": 0})).unwrap();
     std::fs::write(people.token_file("planet-user"), expired.to_string()).unwrap();
     let renewed = people.user().login(&LoginOptions::default()).unwrap();
-    assert_eq!((renewed.asked, renewed.subject.as_deref()), (false, Some("user|ada")));
+    assert_eq!((renewed.prompted, renewed.subject.as_deref()), (false, Some("user|ada")));
     assert_eq!(people.simulator.count("user.token").unwrap(), 1);
     // A server in trouble is no reason to bother a person.
     let expired = people.simulator.seed_session(&json!({"subject": "user|ada", "lifetime": 0})).unwrap();
@@ -98,8 +98,8 @@ fn i10_04_any_definite_refusal_of_the_refresh_leads_to_the_login() {
         std::fs::write(people.token_file("planet-user"), expired.to_string()).unwrap();
         people.simulator.script("user.token", &json!({"steps": [refusal]})).unwrap();
         let (shown, options) = prompter(&people);
-        let options = LoginOptions { allow_other_subject: true, ..options };
-        assert!(people.user().login(&options).unwrap().asked, "{refusal}");
+        let options = LoginOptions { allow_other_user: true, ..options };
+        assert!(people.user().login(&options).unwrap().prompted, "{refusal}");
         assert_eq!(kinds(&shown), [PromptKind::Device], "{refusal}");
     }
 }
@@ -124,8 +124,8 @@ fn i10_05_a_session_that_was_revoked_is_logged_in_again_and_is_not_initialized()
         session.status();
         assert_eq!((session.is_initialized(), session.status().is_initialized()), (valid, valid));
         let (shown, options) = prompter(&people);
-        let options = LoginOptions { allow_other_subject: true, ..options };
-        assert!(session.login(&options).unwrap().asked, "{document}");
+        let options = LoginOptions { allow_other_user: true, ..options };
+        assert!(session.login(&options).unwrap().prompted, "{document}");
         assert_eq!(kinds(&shown), [PromptKind::Device]);
         assert!(people.user().is_initialized());
     }
@@ -138,12 +138,12 @@ fn the_browser_where_one_can_be_opened_and_the_client_allows_it() {
     let opener = browser(&people, true, true);
     let options = LoginOptions { browser_opener: Some(opener.clone()), ..options };
     let logged_in = people.desktop().login(&options).unwrap();
-    assert!(logged_in.asked && logged_in.file.is_some());
+    assert!(logged_in.prompted && logged_in.file.is_some());
     assert_eq!(kinds(&shown), [PromptKind::Browser]);
     assert!(shown.lock().unwrap()[0].browser_opened);
     // A client without a redirect URI shows the code, and opens its page beside it.
     let logged_in = people.user().login(&options).unwrap();
-    assert!(logged_in.asked);
+    assert!(logged_in.prompted);
     assert_eq!(kinds(&shown), [PromptKind::Browser, PromptKind::Device]);
     assert_eq!(opener.opened.lock().unwrap().len(), 2);
 }
@@ -155,7 +155,7 @@ fn f121_without_a_browser_the_address_is_shown_and_a_device_may_be_used() {
         let (shown, options) = prompter(&people);
         let opener = browser(&people, can_open, works);
         let options = LoginOptions { browser_opener: Some(opener), open_browser, force: true, ..options };
-        assert!(people.desktop().login(&options).unwrap().asked);
+        assert!(people.desktop().login(&options).unwrap().prompted);
         assert_eq!(kinds(&shown), [PromptKind::Device]);
         let prompt = shown.lock().unwrap()[0].clone();
         assert!(prompt.message.contains(prompt.url.as_deref().unwrap()));
@@ -174,7 +174,7 @@ fn pasting_where_the_client_may_not_use_a_device() {
     let (shown, options) = prompter(&people);
     let session = people.desktop_with(&json!({"client_id": "browser-only"}));
     let logged_in = session.login(&LoginOptions { open_browser: Some(false), ..options }).unwrap();
-    assert!(logged_in.asked);
+    assert!(logged_in.prompted);
     assert_eq!(kinds(&shown), [PromptKind::Paste]);
 }
 
@@ -199,9 +199,9 @@ fn more_scopes_than_were_granted_ask_again() {
     let scopes = |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect());
     let (shown, options) = prompter(&people);
     let options = LoginOptions { open_browser: Some(false), scopes: scopes(&["planet"]), ..options };
-    assert!(!people.user().login(&options).unwrap().asked);
+    assert!(!people.user().login(&options).unwrap().prompted);
     let options = LoginOptions { scopes: scopes(&["planet", "offline_access", "openid"]), ..options };
-    assert!(people.user().login(&options).unwrap().asked);
+    assert!(people.user().login(&options).unwrap().prompted);
     assert_eq!(kinds(&shown), [PromptKind::Device]);
     let wrong = LoginOptions { scopes: scopes(&["two words"]), ..options };
     assert_eq!(people.user().login(&wrong).unwrap_err().status(), Status::InvalidArgument);
@@ -211,9 +211,9 @@ fn more_scopes_than_were_granted_ask_again() {
 fn a_session_without_a_person_needs_nobody() {
     let people = Arc::new(People::new());
     let machine = crate::common::simulator_session(&people.simulator, &people.options());
-    assert!(!machine.login(&LoginOptions::default()).unwrap().asked);
+    assert!(!machine.login(&LoginOptions::default()).unwrap().prompted);
     let key = Session::from_api_key("PLAK0123456789", planetkey::ApiKeyTransport::Basic, &people.options()).unwrap();
-    assert!(!key.login(&LoginOptions::default()).unwrap().asked);
+    assert!(!key.login(&LoginOptions::default()).unwrap().prompted);
     assert_eq!(machine.start_device_login(&LoginOptions::default()).unwrap_err().status(), Status::Unsupported);
     assert_eq!(machine.userinfo().unwrap_err().status(), Status::Unsupported);
 }

@@ -2,11 +2,11 @@
 
 use super::people::*;
 use planetkey::login::{LoginOptions, Progress};
-use planetkey::{DeviceLogin, Error, LoggedIn, Result, Session, Status};
+use planetkey::{DeviceLogin, Error, LoginResult, Result, Session, Status};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-type LogIn<'a> = Box<dyn Fn() -> Result<LoggedIn> + 'a>;
+type LogIn<'a> = Box<dyn Fn() -> Result<LoginResult> + 'a>;
 
 /// Every way to log in, by a person who does all that the server asks.
 fn logins(people: &People) -> [(&'static str, LogIn<'_>); 3] {

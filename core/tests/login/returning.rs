@@ -45,7 +45,7 @@ fn f129_a_person_who_says_no_is_denied() {
 }
 
 #[test]
-fn f130_another_subject_is_reported_before_anything_is_overwritten() {
+fn f130_another_user_is_reported_before_anything_is_overwritten() {
     let people = Arc::new(People::new());
     people.seed("user|ada");
     let file = people.token_file("planet-user");
@@ -65,7 +65,7 @@ fn f130_another_subject_is_reported_before_anything_is_overwritten() {
         LoginOptions { force: true, open_browser: Some(false), prompter: Some(Arc::new(prompter)), ..LoginOptions::default() }
     };
     let error = people.user().login(&answering("no")).unwrap_err();
-    assert_eq!((error.status(), error.reason()), (Status::Denied, Some("other_subject")));
+    assert_eq!((error.status(), error.reason()), (Status::Denied, Some("other_user")));
     assert_eq!(std::fs::read(&file).unwrap(), before);
     // What nobody uses is not left alive.
     let alive = || people.simulator.sessions().iter().filter(|family| family["active"] == true).count();

@@ -1,5 +1,6 @@
 //! The session: which credential goes where, from where it comes, and how it is kept fresh (design, sections 4 to 7).
 
+mod after_response;
 mod environment;
 mod flight;
 mod host_policy;

@@ -52,15 +52,15 @@ for (const session of sessions) {
 
 const prompters: Prompter[] = [
   (prompt) => { console.log(prompt.message, prompt.qrCode()); },
-  async (prompt) => (prompt.kind === 'other_subject' ? 'yes' : undefined),
+  async (prompt) => (prompt.kind === 'other_user' ? 'yes' : undefined),
   ({ kind, url, userCode }) => (kind === 'paste' ? url : userCode?.toString() ?? null),
 ];
 for (const prompt of prompters) {
   const [session] = sessions as [Session];
   const loggedIn: LoggedIn = await session.login({
-    method: 'device', openBrowser: false, scopes: ['openid'] as const, prompt, timeoutMs: 1, force: true, allowOtherSubject: false, page: '<p>', signal,
+    method: 'device', openBrowser: false, scopes: ['openid'] as const, prompt, timeoutMs: 1, force: true, allowOtherUser: false, page: '<p>', signal,
   });
-  const device: DeviceLogin = await session.startDeviceLogin({ scopes: ['planet'], prompt, timeoutMs: 1, allowOtherSubject: true });
+  const device: DeviceLogin = await session.startDeviceLogin({ scopes: ['planet'], prompt, timeoutMs: 1, allowOtherUser: true });
   const browser: BrowserLogin = await session.startBrowserLogin({ page: '<p>', signal });
   const progress: LoginProgress = await device.poll({ signal });
   const again: number | LoggedIn = progress.done ? progress.loggedIn : progress.nextPollMs;
