@@ -191,7 +191,7 @@ def test_f121_a_device_login_is_completed_in_any_browser(simulator: Simulator, h
     code = terminal.find(r"shows the code ([A-Z-]+)")
     ada.confirms_code(url, code)
     ada.allows()
-    ada.reads("The device is connected")
+    ada.reads("The device is logged in")
     ended, output, screen = terminal.end()
     assert (ended, output) == (OK, ""), screen
     assert f"logged in as {ada.subject}" in screen
@@ -204,7 +204,7 @@ def test_a_code_is_typed_on_another_device_and_may_be_refused(simulator: Simulat
     code = terminal.find(r"shows the code ([A-Z-]+)")
     ada.enters_code(url, code.lower())
     ada.denies()
-    ada.reads("The device was refused")
+    ada.reads("You denied the login")
     ended, output, screen = terminal.end()
     assert (ended, output) == (DENIED, ""), screen
     assert not (home / ".planet").exists()

@@ -158,7 +158,7 @@ def test_f129_denial_is_denied(people: Simulator) -> None:
     (refusal,) = outcome
     assert isinstance(refusal, planetkey.DeniedError)
     assert refusal.oauth_error == "access_denied"
-    assert (status, "refused" in page) == (200, True)
+    assert (status, "denied" in page) == (200, True)
     device = people.user().start_device_login()
     people.log_in(user_code=device.user_code, allow=False)
     with pytest.raises(planetkey.DeniedError):

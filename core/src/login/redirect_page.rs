@@ -1,13 +1,14 @@
-//! The page that the browser shows in the end. It works without a network and repeats nothing that the browser was sent.
+//! The page that the browser shows after a login. It loads nothing and repeats nothing from the
+//! request.
 
-/// How the attempt looks from the browser.
+/// What the browser shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Page {
     LoggedIn,
     Refused,
     Failed,
-    /// Somebody pressed reload, or the answer came twice.
-    Over,
+    /// The page was reloaded, or the redirect came twice.
+    Finished,
     NotFound,
     NotAllowed,
     NotOurs,
@@ -18,7 +19,7 @@ pub(super) enum Page {
 impl Page {
     pub(super) const fn status(self) -> (u16, &'static str) {
         match self {
-            Page::LoggedIn | Page::Refused | Page::Failed | Page::Over => (200, "OK"),
+            Page::LoggedIn | Page::Refused | Page::Failed | Page::Finished => (200, "OK"),
             Page::NotFound => (404, "Not Found"),
             Page::NotAllowed => (405, "Method Not Allowed"),
             Page::NotOurs | Page::BadRequest => (400, "Bad Request"),
@@ -29,22 +30,22 @@ impl Page {
     const fn words(self) -> (&'static str, &'static str, &'static str) {
         match self {
             Page::LoggedIn => ("✓", "You are logged in", "You can close this page and return to your program."),
-            Page::Refused => ("–", "Not logged in", "The login was refused. Return to your program to try again."),
-            Page::Failed => ("!", "Something went wrong", "The login could not be finished. Your program says why."),
-            Page::Over => ("✓", "This login is over", "It was answered already. You can close this page."),
-            Page::NotFound => ("?", "Nothing here", "This address serves a login that is under way, and nothing else."),
-            Page::NotAllowed => ("?", "Nothing here", "This address only takes the browser's own return from a login."),
-            Page::NotOurs => ("!", "Not this login", "This answer belongs to another login. Start again from your program."),
+            Page::Refused => ("–", "Not logged in", "The login was denied. Return to your program to try again."),
+            Page::Failed => ("!", "Login failed", "The login could not be completed. Your program shows the reason."),
+            Page::Finished => ("✓", "This login has finished", "The program already has its result. You can close this page."),
+            Page::NotFound => ("?", "Nothing here", "This address only serves a login in progress."),
+            Page::NotAllowed => ("?", "Nothing here", "This address only accepts the redirect at the end of a login."),
+            Page::NotOurs => ("!", "Not this login", "This redirect belongs to another login. Start again from your program."),
             Page::OtherUser => (
                 "!",
                 "Not your login",
-                "This browser runs as another user of this machine than the program that waits for the login. Log in with a browser of the same user.",
+                "This browser and the program that waits for the login run as different users. Log in with a browser of the same user.",
             ),
-            Page::BadRequest => ("!", "Bad request", "This is no request that a browser makes at the end of a login."),
+            Page::BadRequest => ("!", "Bad request", "This request is not the redirect at the end of a login."),
         }
     }
 
-    /// The whole HTTP response. `own`: the application's HTML for the good end.
+    /// The complete HTTP response. `own` is the application's HTML for a successful login.
     pub(super) fn response(self, own: Option<&str>, with_body: bool) -> Vec<u8> {
         let (status, phrase) = self.status();
         let html = match (self, own) {
@@ -73,9 +74,9 @@ impl Page {
              <title>{title}</title><style>\
              :root{{color-scheme:light dark;--ink:#16313a;--ground:#f3f7f8;--card:#fff;--accent:#007f99}}\
              @media (prefers-color-scheme:dark){{:root{{--ink:#e4eef1;--ground:#0e1b20;--card:#16282f;--accent:#4fc3d9}}}}\
-             body{{margin:0;min-height:100vh;display:grid;place-items:center;background:var(--ground);color:var(--ink);\
-             font:1.0625rem/1.5 system-ui,sans-serif}}\
-             main{{background:var(--card);border-radius:1rem;padding:2.5rem 3rem;max-width:26rem;text-align:center;box-shadow:0 .5rem 2rem #0002}}\
+             body{{margin:0;min-height:100vh;display:grid;place-items:center;padding:1rem;box-sizing:border-box;background:var(--ground);\
+             color:var(--ink);font:1.0625rem/1.5 system-ui,sans-serif}}\
+             main{{background:var(--card);border-radius:1rem;padding:clamp(1.5rem,7vw,3rem);max-width:26rem;text-align:center;box-shadow:0 .5rem 2rem #0002}}\
              .sign{{width:3.5rem;height:3.5rem;margin:0 auto 1rem;border-radius:50%;display:grid;place-items:center;\
              background:var(--accent);color:var(--card);font-size:1.75rem;font-weight:700}}\
              h1{{font-size:1.4rem;margin:0 0 .5rem}}p{{margin:0;text-wrap:balance}}</style></head>\

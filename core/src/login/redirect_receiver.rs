@@ -140,7 +140,7 @@ impl Loopback {
             match verdict {
                 Verdict::Callback(query) if arrived.is_none() => arrived = Some(Arrived { query, stream }),
                 // Two at the same time: the second one is asked for again by the browser, or is of no use.
-                Verdict::Callback(_) => respond(stream, Page::Over, None, true),
+                Verdict::Callback(_) => respond(stream, Page::Finished, None, true),
                 Verdict::Other { page, with_body } => respond(stream, page, None, with_body),
                 Verdict::NotYet | Verdict::Gone => {}
             }
@@ -154,7 +154,7 @@ impl Loopback {
     /// Answers those who came a second time. The sockets close when this ends.
     pub(super) fn close(mut self) {
         while let Some(again) = self.serve(Duration::ZERO) {
-            respond(again.stream, Page::Over, None, true);
+            respond(again.stream, Page::Finished, None, true);
         }
     }
 

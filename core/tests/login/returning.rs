@@ -23,7 +23,7 @@ fn f123_a_second_return_is_harmless_and_the_code_is_used_once() {
     let mut second = send(port, &request);
     people.simulator.release("exchange");
     served.join().unwrap().unwrap();
-    for (stream, title) in [(first, "You are logged in"), (second.try_clone().unwrap(), "over")] {
+    for (stream, title) in [(first, "You are logged in"), (second.try_clone().unwrap(), "finished")] {
         let mut stream = stream;
         let mut text = String::new();
         stream.read_to_string(&mut text).unwrap();
@@ -38,7 +38,7 @@ fn f129_a_person_who_says_no_is_denied() {
     let people = People::new();
     let login = start(&people.desktop());
     let (port, request) = get(&people.browse(&login, json!({"allow": false})));
-    assert!(exchange(&login, port, &request).contains("refused"));
+    assert!(exchange(&login, port, &request).contains("denied"));
     let error = login.poll().unwrap_err();
     assert_eq!((error.status(), error.oauth_error()), (Status::Denied, Some("access_denied")));
     assert!(!people.token_file("desktop").exists());
