@@ -31,8 +31,8 @@ together := lint test-schedules test-model test-c test-python test-node test-hos
 alone := test-rust test-processes test-static-libs demo
 
 .PHONY: all help prerequisites build python-tools wheel addon bindings rust-tests sanitized check test \
-	test-together test-alone test-docs $(together) $(alone) test-vectors check-windows audit fuzz bench \
-	install dist clean
+	test-together test-alone test-docs $(together) $(alone) test-vectors check-windows audit fuzz \
+	pictures bench install dist clean
 
 all: build
 
@@ -184,6 +184,9 @@ test-docs: bindings ## runs the code blocks of the manual
 docs: build ## builds the manual into build/docs/html; warnings are errors
 	@tests/need $(docs_packages)
 	$(suite) docs docs/site/build
+
+pictures: build ## draws the pictures in docs/pictures from a real run
+	docs/pictures/draw
 
 bench: bindings ## measures planetkey and other clients, and prints tables
 	PLANETKEY_SIMULATOR_BINARY=$(simulator) tests/bench/run
