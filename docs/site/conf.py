@@ -61,3 +61,20 @@ html_theme_options = {"navigation_with_keys": False}
 # The search index holds words of two letters too: `id`, `CA`.
 html_search_language = "en"
 pygments_style = "default"
+
+
+def examples(_app, _what, _name, _object, _options, lines) -> None:  # noqa: ANN001
+    """Makes an example, which docstrings indent without a mark, a literal block."""
+    found: list[str] = []
+    before = ""
+    for number, line in enumerate(lines):
+        starts = line.startswith("    ") and number > 0 and not lines[number - 1].strip()
+        if starts and not before.startswith("    ") and not before.endswith("::"):
+            found += ["::", ""]
+        found.append(line)
+        before = line if line.strip() else before
+    lines[:] = found
+
+
+def setup(app) -> None:  # noqa: ANN001
+    app.connect("autodoc-process-docstring", examples, priority=100)
