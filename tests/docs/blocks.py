@@ -23,11 +23,13 @@ proxy leads them to the simulator. Device logins are approved by a user called a
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -43,7 +45,7 @@ COMMENT = re.compile(r"^\s*<!-- (.*?) -->$")
 FENCE = re.compile(r"^( *)(`{3,})(\S*)")
 CODE = {"sh", "bash", "python", "py", "js", "mjs", "ts", "c", "cpp", "rust", "cmake", "r", "julia", "go", "java", "html"}
 PROGRAMS = {"python": ("program.py", ["python"]), "js": ("program.mjs", ["node"]), "mjs": ("program.mjs", ["node"])}
-SECONDS = 120
+SECONDS = 300
 
 
 class Failure(Exception):
@@ -94,6 +96,7 @@ class Page:
     control: str = ""
     done: threading.Event = field(default_factory=threading.Event)
     ran: int = 0
+    groups: list[int] = field(default_factory=list)
 
     def start_simulator(self, *, real_names: bool) -> None:
         directory = self.directory / ".simulator"
@@ -142,26 +145,31 @@ class Page:
         """Runs a script; with `state` its variables and its directory go into the next one."""
         dump = self.directory / ".state"
         if state:
-            script += f"\npwd >{shlex.quote(str(dump))}.pwd\nenv -0 >{shlex.quote(str(dump))}\n"
+            # Variables of one block are there in the next one, exported or not.
+            script = f"set -a\n{script}\npwd >{shlex.quote(str(dump))}.pwd\nenv -0 >{shlex.quote(str(dump))}\n"
         where = self.environment.get("PWD", str(self.directory))
-        finished = subprocess.run(
-            [*command, "-c", script] if state else command,
-            cwd=where,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=SECONDS,
-            check=False,
-        )
-        if finished.returncode != code:
-            raise Failure(f"ended with {finished.returncode} and said:\n{finished.stdout}")
+        # A file and no pipe: what the block starts in the background may hold a pipe open.
+        output = self.directory / ".output"
+        with output.open("w", encoding="utf-8") as stream:
+            process = subprocess.Popen(
+                [*command, "-c", script] if state else command,
+                cwd=where,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            self.groups.append(process.pid)
+            ended = process.wait(SECONDS)
+        printed = output.read_text(encoding="utf-8")
+        if ended != code:
+            raise Failure(f"ended with {ended} and said:\n{printed}")
         if state and code == 0:
             pairs = [one.partition("=") for one in dump.read_text().split("\0") if one]
             self.environment = {name: value for name, _, value in pairs if not name.startswith("BASH_FUNC")}
             self.environment["PWD"] = Path(f"{dump}.pwd").read_text().strip()
-        return finished.stdout
+        return printed
 
     def run(self, block: Block) -> None:
         kind, _, detail = block.comment.partition(": ")
@@ -215,6 +223,9 @@ class Page:
 
     def finish(self) -> None:
         self.done.set()
+        for group in self.groups:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGKILL)
         if self.simulator:
             assert self.simulator.stdin
             self.simulator.stdin.close()
