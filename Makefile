@@ -1,4 +1,5 @@
-# Builds, tests and installs planetkey. `make help` lists the targets, README.md the prerequisites.
+# Builds, tests and installs planetkey. `make help` lists the targets, docs/how-to/install.md the
+# prerequisites.
 SHELL := /bin/sh
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -41,7 +42,7 @@ help: ## prints the targets
 
 prerequisites: ## installs the Debian packages for the C programs, their tests and the demo
 	@for tool in $(CARGO) $(PYTHON) node npm; do \
-	    command -v "$$tool" >/dev/null || { echo "planetkey needs $$tool. README.md lists the versions under 'Building'." >&2; exit 1; }; \
+	    command -v "$$tool" >/dev/null || { echo "planetkey needs $$tool. docs/how-to/install.md lists the versions." >&2; exit 1; }; \
 	done
 	@tests/need $(debian_packages)
 
