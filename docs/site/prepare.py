@@ -28,6 +28,8 @@ OUTSIDE = {
     "tests/model/README.md": "explanation/model.md",
 }
 LINK = re.compile(r"(?<!!)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^()\s]+)\)")
+# The pictures are below the root of the site.
+PICTURE = re.compile(r"(!\[[^\]]*\]\()(?:\.\./|docs/)*pictures/")
 FENCE = re.compile(r"^( *)(```+|~~~+)")
 GROUPS = ("Credential", "Storage", "Connection")
 
@@ -86,7 +88,7 @@ def convert(page: Path, place: Path, everything: dict[Path, Path], wrong: list[s
         relative = Path("/".join([".."] * len(place.parent.parts))) / there
         return f"[{words}]({relative}{hash_}{anchor})"
 
-    text = prose(page.read_text(encoding="utf-8"), lambda line: LINK.sub(link, line))
+    text = prose(page.read_text(encoding="utf-8"), lambda line: PICTURE.sub(r"\1/pictures/", LINK.sub(link, line)))
     if place.name == "index.md":
         entries = dict.fromkeys(entry for entry in listed if entry != "/" + str(place.with_suffix("")))
         if place == Path("index.md"):
