@@ -1,12 +1,15 @@
-"""One simulator and one driver for the whole run; for each test a browser that knows nobody, and a home directory."""
+"""One simulator and one driver for the whole run.
+
+Each test gets a fresh browser and a home directory.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from person import DefaultBrowser, Person
 from simulator import FOREIGN_VARIABLES, Simulator, running_simulator
+from user import DefaultBrowser, User
 from webdriver import Browser, Driver, running_driver
 
 
@@ -19,10 +22,10 @@ def _simulator_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sim
 @pytest.fixture
 def simulator(_simulator_process: Simulator) -> Iterator[Simulator]:
     _simulator_process.reset()
-    # A device need not wait for longer between two polls.
+    # Short polls, so that device logins are fast.
     _simulator_process.settings(device_interval=1)
     yield _simulator_process
-    # Whatever still waits for an answer ends now.
+    # Requests that still wait end now.
     _simulator_process.reset()
 
 
@@ -40,13 +43,13 @@ def browser(driver: Driver, tmp_path: Path) -> Iterator[Browser]:
 
 
 @pytest.fixture
-def ada(browser: Browser) -> Person:
-    return Person(browser)
+def ada(browser: Browser) -> User:
+    return User(browser)
 
 
 @pytest.fixture
 def home(simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home directory whose programs take the simulator for Planet."""
+    """A home directory in which programs use the simulator as Planet."""
     for name in FOREIGN_VARIABLES:
         monkeypatch.delenv(name, raising=False)
     for name, value in simulator.loopback_environment().items():
@@ -59,7 +62,7 @@ def home(simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.fixture
 def default_browser(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DefaultBrowser:
-    """Where programs find a browser to open."""
+    """The browser that programs open."""
     directory = tmp_path / "default-browser"
     directory.mkdir()
     opener = DefaultBrowser(directory)

@@ -1,4 +1,4 @@
-"""A program in a terminal of its own, as people run it."""
+"""Runs a program in a terminal, as users do."""
 
 import os
 import pty
@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 PATIENCE_S = 60
-# What no program writes.
+# A text that no program writes.
 LAST = "\x01the last\x01"
 
 
 class Terminal:
-    """A program that runs in a terminal; its output is a pipe, and all that people see is on the screen."""
+    """A program in a terminal. Its standard output is a pipe, everything else is on the screen."""
 
     def __init__(self, program: Sequence[str | Path]) -> None:
         self._ours, self._theirs = pty.openpty()
@@ -27,7 +27,7 @@ class Terminal:
             stdout=subprocess.PIPE,
             text=True,
         )
-        # A program that nobody ends must not keep the tests from ending.
+        # A daemon thread, so that a hanging program does not block the end of the tests.
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -43,7 +43,7 @@ class Terminal:
                 self._changed.notify_all()
 
     def find(self, pattern: str) -> str:
-        """Waits until the screen shows this; gives its first group."""
+        """Waits until the screen matches a pattern. Returns the first group."""
         with self._changed:
             found = self._changed.wait_for(lambda: re.search(pattern, self._screen), PATIENCE_S)
             assert found, f"{pattern} never came: {self._screen}"
@@ -53,15 +53,16 @@ class Terminal:
         os.write(self._ours, keys.encode())
 
     def end(self) -> tuple[int, str, str]:
-        """Exit code, output, and all that the screen showed."""
+        """Waits for the end. Returns exit code, standard output and screen."""
         output, _ = self._process.communicate(timeout=PATIENCE_S)
-        # What the program has written comes before this; a terminal that is closed may lose what is on its way.
+        # Everything that the program wrote comes before this. A closed terminal may lose pending
+        # output.
         os.write(self._theirs, LAST.encode())
         self.find(LAST)
         return self._process.returncode, output, self._screen.removesuffix(LAST)
 
     def stop(self) -> None:
-        """Leaves nothing behind, whatever the program was about."""
+        """Ends the program and closes the terminal."""
         self._process.kill()
         self._process.wait(PATIENCE_S)
         assert self._process.stdout is not None

@@ -1,4 +1,4 @@
-"""Logins of people by the command, through a real browser."""
+"""Logins of the command with a real browser."""
 
 import json
 import os
@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from person import DefaultBrowser, Person
 from simulator import Simulator, command
 from terminal import Terminal
+from user import DefaultBrowser, User
 from webdriver import Browser, WebDriverError
 
 OK, LOGIN_REQUIRED, DENIED, TIMEOUT, CANCELLED = 0, 3, 4, 7, 8
@@ -35,10 +35,12 @@ def _terminals_are_closed() -> Iterator[None]:
 
 
 def printed(*arguments: str) -> str:
-    return subprocess.run([command(), *arguments], capture_output=True, text=True, check=True).stdout.rstrip("\n")
+    return subprocess.run(
+        [command(), *arguments], capture_output=True, text=True, check=True
+    ).stdout.rstrip("\n")
 
 
-def kept(home: Path) -> dict[str, object]:
+def saved(home: Path) -> dict[str, object]:
     return json.loads((home / ".planet" / "planet-user" / "token.json").read_bytes())
 
 
@@ -49,13 +51,19 @@ def parameter(url: str, name: str) -> str:
 
 def port_is_free(redirect_uri: str) -> bool:
     with socket.socket() as listener:
-        return listener.connect_ex(("127.0.0.1", urllib.parse.urlsplit(redirect_uri).port or 0)) != 0
+        return (
+            listener.connect_ex(("127.0.0.1", urllib.parse.urlsplit(redirect_uri).port or 0)) != 0
+        )
 
 
-def test_a_person_logs_in_through_the_browser(
-    simulator: Simulator, home: Path, default_browser: DefaultBrowser, ada: Person, request: pytest.FixtureRequest
+def test_a_user_logs_in_through_the_browser(
+    simulator: Simulator,
+    home: Path,
+    default_browser: DefaultBrowser,
+    ada: User,
+    request: pytest.FixtureRequest,
 ) -> None:
-    """User name, second factor, consent, the friendly page, and the token."""
+    """User name, second factor, consent, the final page, and the token."""
     terminal = login("--browser")
     ada.logs_in(default_browser.opened())
     assert ada.browser.read("#client") == "49lHVBYlXCdfIYqE1B9zeXt0iFHSXees"
@@ -65,18 +73,20 @@ def test_a_person_logs_in_through_the_browser(
     code, output, screen = terminal.end()
     assert (code, output) == (OK, ""), screen
     assert f"logged in as {ada.subject}, profile planet-user" in screen
-    # Nothing is left for somebody who comes later, and nothing was loaded from elsewhere.
-    assert ada.browser.script("return [document.cookie, localStorage.length, document.scripts.length]") == ["", 0, 0]
+    # The page leaves nothing in the browser and loads nothing from other hosts.
+    assert ada.browser.script(
+        "return [document.cookie, localStorage.length, document.scripts.length]"
+    ) == ["", 0, 0]
     assert ada.browser.script("return performance.getEntriesByType('resource').length") == 0
     token = printed("print-access-token")
-    assert token == kept(home)["access_token"]
+    assert token == saved(home)["access_token"]
     assert simulator.get(simulator.planet_api + "/data/v1", f"Authorization: Bearer {token}") == 200
     assert (simulator.count("user.token"), simulator.count("user.authorize")) == (1, 1)
     pictures(ada.browser)
 
 
 def pictures(browser: Browser) -> None:
-    """What the friendly page looks like, for people who run the tests; a test cannot judge it."""
+    """Saves screenshots of the final page, because a test cannot judge its looks."""
     if (named := os.environ.get("PLANETKEY_SCREENSHOTS")) is None:
         return
     directory = Path(named)
@@ -86,7 +96,7 @@ def pictures(browser: Browser) -> None:
 
 
 def test_f129_a_denial_is_a_page_and_an_exit_code(
-    simulator: Simulator, home: Path, default_browser: DefaultBrowser, ada: Person
+    simulator: Simulator, home: Path, default_browser: DefaultBrowser, ada: User
 ) -> None:
     terminal = login("--browser")
     ada.logs_in(default_browser.opened())
@@ -98,8 +108,8 @@ def test_f129_a_denial_is_a_page_and_an_exit_code(
     assert simulator.count("user.token") == 0
 
 
-def test_f122_a_closed_tab_is_waited_for_until_somebody_breaks_off(
-    simulator: Simulator, home: Path, default_browser: DefaultBrowser, ada: Person
+def test_f122_a_login_with_a_closed_tab_waits_until_ctrl_c(
+    simulator: Simulator, home: Path, default_browser: DefaultBrowser, ada: User
 ) -> None:
     terminal = login("--browser")
     url = default_browser.opened()
@@ -115,8 +125,8 @@ def test_f122_a_closed_tab_is_waited_for_until_somebody_breaks_off(
     assert not (home / ".planet").exists()
 
 
-def test_f122_a_closed_tab_is_waited_for_as_long_as_was_said(
-    simulator: Simulator, home: Path, default_browser: DefaultBrowser, ada: Person
+def test_f122_a_login_with_a_closed_tab_waits_until_its_timeout(
+    simulator: Simulator, home: Path, default_browser: DefaultBrowser, ada: User
 ) -> None:
     terminal = login("--browser", "--wait-s", "5")
     url = default_browser.opened()
@@ -128,33 +138,33 @@ def test_f122_a_closed_tab_is_waited_for_as_long_as_was_said(
     assert port_is_free(parameter(url, "redirect_uri"))
 
 
-def test_f123_the_way_back_is_good_once(
-    simulator: Simulator, home: Path, default_browser: DefaultBrowser, ada: Person
+def test_f123_the_redirect_is_accepted_once(
+    simulator: Simulator, home: Path, default_browser: DefaultBrowser, ada: User
 ) -> None:
-    """Whoever reloads the last page meets nobody, and the code is sent once."""
+    """A reload of the final page reaches no server, and the code is sent once."""
     terminal = login("--browser")
     ada.logs_in(default_browser.opened())
     ada.allows()
     ada.sees(LOGGED_IN)
-    way_back = ada.browser.url
+    redirect_uri = ada.browser.url
     code, _, screen = terminal.end()
     assert code == OK, screen
     ada.browser.reload()
     ada.reads("ERR_CONNECTION_REFUSED")
     with pytest.raises(WebDriverError, match="ERR_CONNECTION_REFUSED"):
-        ada.browser.open(way_back)
+        ada.browser.open(redirect_uri)
     assert simulator.count("user.token") == 1
     assert simulator.session_of(printed("print-access-token"))["active"]
 
 
-def test_f124_what_else_a_browser_asks_for_does_not_end_the_login(
-    simulator: Simulator, home: Path, default_browser: DefaultBrowser, ada: Person
+def test_f124_other_requests_of_a_browser_do_not_end_the_login(
+    simulator: Simulator, home: Path, default_browser: DefaultBrowser, ada: User
 ) -> None:
-    """The icon, a prefetch, a page of somebody else that tries the port: each with a real browser."""
+    """The icon, a prefetch, and a foreign page that tries the port, each with a real browser."""
     terminal = login("--browser")
     url = default_browser.opened()
-    way_back = parameter(url, "redirect_uri")
-    origin = way_back.removesuffix("/callback")
+    redirect_uri = parameter(url, "redirect_uri")
+    origin = redirect_uri.removesuffix("/callback")
     for path, heading in (
         ("/favicon.ico", "Nothing here"),
         ("/", "Nothing here"),
@@ -164,7 +174,7 @@ def test_f124_what_else_a_browser_asks_for_does_not_end_the_login(
     ):
         ada.browser.open(origin + path)
         ada.sees(heading)
-    # A page of another origin: a preflight, a form, a picture.
+    # A page of another origin sends a preflight, a form and an image request.
     ada.browser.open(simulator.planet_api + "/data/v1")
     tries = """
         const [origin] = arguments, tries = [
@@ -184,8 +194,10 @@ def test_f124_what_else_a_browser_asks_for_does_not_end_the_login(
     assert simulator.count("user.token") == 1
 
 
-def test_f121_a_device_login_is_completed_in_any_browser(simulator: Simulator, home: Path, ada: Person) -> None:
-    """Without a browser of its own the command shows an address and a code."""
+def test_f121_a_device_login_is_completed_in_any_browser(
+    simulator: Simulator, home: Path, ada: User
+) -> None:
+    """Without a browser the command shows a URL and a code."""
     terminal = login()
     url = terminal.find(r"\n    (http://\S+)\n")
     code = terminal.find(r"shows the code ([A-Z-]+)")
@@ -195,10 +207,12 @@ def test_f121_a_device_login_is_completed_in_any_browser(simulator: Simulator, h
     ended, output, screen = terminal.end()
     assert (ended, output) == (OK, ""), screen
     assert f"logged in as {ada.subject}" in screen
-    assert printed("print-access-token") == kept(home)["access_token"]
+    assert printed("print-access-token") == saved(home)["access_token"]
 
 
-def test_a_code_is_typed_on_another_device_and_may_be_refused(simulator: Simulator, home: Path, ada: Person) -> None:
+def test_a_code_is_typed_on_another_device_and_denied(
+    simulator: Simulator, home: Path, ada: User
+) -> None:
     terminal = login("--device")
     url = terminal.find(r"Or open\s+(http://\S+)\s+and enter")
     code = terminal.find(r"shows the code ([A-Z-]+)")
@@ -211,7 +225,7 @@ def test_a_code_is_typed_on_another_device_and_may_be_refused(simulator: Simulat
 
 
 def test_a_device_login_opens_the_browser_where_there_is_one(
-    simulator: Simulator, home: Path, default_browser: DefaultBrowser, ada: Person
+    simulator: Simulator, home: Path, default_browser: DefaultBrowser, ada: User
 ) -> None:
     terminal = login()
     ada.confirms_code(default_browser.opened(), terminal.find(r"shows the code ([A-Z-]+)"))
@@ -220,8 +234,8 @@ def test_a_device_login_opens_the_browser_where_there_is_one(
     assert code == OK, screen
 
 
-def test_whoever_may_log_in_in_the_browser_only_pastes_the_address(
-    simulator: Simulator, home: Path, ada: Person
+def test_a_client_without_device_logins_pastes_the_redirect(
+    simulator: Simulator, home: Path, ada: User
 ) -> None:
     redirect_uri = "http://127.0.0.1/callback"
     simulator.register(
@@ -245,7 +259,8 @@ def test_whoever_may_log_in_in_the_browser_only_pastes_the_address(
     terminal = login("--profile", "work")
     ada.logs_in(terminal.find(r"\n    (http://\S+)\n"))
     ada.allows()
-    # What people see where nobody listens; its address is all that is needed.
+    # The browser shows an error page, because no program listens there. Its URL is all that is
+    # needed.
     ada.reads("ERR_CONNECTION_REFUSED")
     address = ada.browser.url
     assert address.startswith(redirect_uri.replace("/callback", ":"))

@@ -1,4 +1,7 @@
-"""The same logins from every language: the examples of the bindings, and a person in a real browser."""
+"""The same logins in every language:
+
+the examples of the bindings, and a user with a real browser.
+"""
 
 import re
 import subprocess
@@ -8,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from person import DefaultBrowser, Person
 from simulator import Simulator, command
+from user import DefaultBrowser, User
 
 REPOSITORY = Path(__file__).parents[2]
 BINDINGS = REPOSITORY / "bindings"
@@ -23,7 +26,7 @@ PROGRAMS: dict[str, list[str | Path]] = {
 
 
 class Program:
-    """A program that logs somebody in."""
+    """An example program that logs a user in."""
 
     def __init__(self, language: str, *arguments: str) -> None:
         self._process = subprocess.Popen(
@@ -37,14 +40,14 @@ class Program:
         self._output = self._process.stdout
 
     def find(self, pattern: str) -> str:
-        """The first group, in the first line that has it."""
+        """The first group of the first matching line."""
         for line in self._output:
             if found := re.search(pattern, line):
                 return found.group(1)
         raise AssertionError(f"{pattern} never came")
 
     def ended(self) -> tuple[bool, str]:
-        """Whether it ended well, and the last line of what it said, by itself."""
+        """Whether the program succeeded, and its last line of output."""
         *_, last = self._output.read().splitlines()
         return self._process.wait(60) == 0, last
 
@@ -55,9 +58,14 @@ class Program:
 
 
 def token_works(simulator: Simulator) -> bool:
-    """Whether an API takes the token of whoever is logged in now."""
-    token = subprocess.run([command(), "print-access-token"], capture_output=True, text=True, check=True).stdout
-    return simulator.get(simulator.planet_api + "/data/v1", f"Authorization: Bearer {token.strip()}") == 200
+    """Whether an API accepts the saved token."""
+    token = subprocess.run(
+        [command(), "print-access-token"], capture_output=True, text=True, check=True
+    ).stdout
+    return (
+        simulator.get(simulator.planet_api + "/data/v1", f"Authorization: Bearer {token.strip()}")
+        == 200
+    )
 
 
 @pytest.fixture(params=sorted(PROGRAMS))
@@ -78,8 +86,12 @@ def start(programs: list[Program], language: str, *arguments: str) -> Program:
     return programs[-1]
 
 
-def test_a_person_logs_in_through_the_browser(
-    simulator: Simulator, language: str, programs: list[Program], default_browser: DefaultBrowser, ada: Person
+def test_a_user_logs_in_through_the_browser(
+    simulator: Simulator,
+    language: str,
+    programs: list[Program],
+    default_browser: DefaultBrowser,
+    ada: User,
 ) -> None:
     program = start(programs, language, "browser")
     ada.logs_in(default_browser.opened())
@@ -90,7 +102,7 @@ def test_a_person_logs_in_through_the_browser(
 
 
 def test_f129_a_denial_is_denied(
-    language: str, programs: list[Program], default_browser: DefaultBrowser, ada: Person
+    language: str, programs: list[Program], default_browser: DefaultBrowser, ada: User
 ) -> None:
     program = start(programs, language, "browser")
     ada.logs_in(default_browser.opened())
@@ -102,7 +114,7 @@ def test_f129_a_denial_is_denied(
 
 
 def test_a_code_is_entered_in_the_browser(
-    simulator: Simulator, language: str, programs: list[Program], ada: Person
+    simulator: Simulator, language: str, programs: list[Program], ada: User
 ) -> None:
     program = start(programs, language, "device")
     url = program.find(r"^    (http://\S+)$")

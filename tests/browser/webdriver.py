@@ -1,4 +1,4 @@
-"""A browser, driven by the WebDriver protocol of the W3C: as much of it as a login needs."""
+"""A browser, driven by the W3C WebDriver protocol: the part that a login needs."""
 
 import base64
 import json
@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-# The member under which the protocol names an element.
+# The protocol's member name for an element.
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
-# How long an element or a page may take.
+# The timeout for elements and pages.
 PATIENCE_MS = 30_000
 
 ARGUMENTS = (
@@ -30,22 +30,22 @@ ARGUMENTS = (
     "--disable-extensions",
     "--disable-sync",
     "--no-proxy-server",
-    # Nothing but this machine has an address.
+    # Only loopback addresses resolve.
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE [::1], EXCLUDE localhost",
     "--window-size=900,700",
 )
 
 
 class WebDriverError(Exception):
-    """What the driver answered in place of a result."""
+    """An error of the driver."""
 
 
 class Driver:
-    """The driver's HTTP end."""
+    """The driver's HTTP interface."""
 
     def __init__(self, address: str) -> None:
         self._address = address
-        # Loopback goes through no proxy, whatever the environment says.
+        # Loopback uses no proxy, whatever the environment says.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     def call(self, method: str, path: str, body: object = None) -> Any:
@@ -53,15 +53,15 @@ class Driver:
         request = urllib.request.Request(self._address + path, data=data, method=method)
         request.add_header("Content-Type", "application/json; charset=utf-8")
         try:
-            with self._opener.open(request, timeout=120) as answer:
-                return json.load(answer)["value"]
+            with self._opener.open(request, timeout=120) as response:
+                return json.load(response)["value"]
         except urllib.error.HTTPError as error:
             value = json.load(error)["value"]
             raise WebDriverError(f"{value['error']}: {value['message']}") from None
 
 
 class Browser:
-    """One window of a browser that knows nobody."""
+    """One window of a browser with a new profile."""
 
     def __init__(self, driver: Driver, profile: Path) -> None:
         options = {
@@ -94,17 +94,19 @@ class Browser:
 
     @property
     def text(self) -> str:
-        """What is to be read on the page."""
+        """The visible text of the page."""
         return str(self._call("GET", f"/element/{self._element('body')}/text"))
 
     def script(self, script: str, *arguments: object) -> Any:
         return self._call("POST", "/execute/sync", {"script": script, "args": arguments})
 
     def _element(self, selector: str) -> str:
-        return str(self._call("POST", "/element", {"using": "css selector", "value": selector})[ELEMENT])
+        return str(
+            self._call("POST", "/element", {"using": "css selector", "value": selector})[ELEMENT]
+        )
 
     def wait_for(self, xpath: str) -> None:
-        """Waits until a page has this; a click may come back before the page that it leads to."""
+        """Waits until the page has this element. A click may return before its page is loaded."""
         self._call("POST", "/element", {"using": "xpath", "value": xpath})
 
     def read(self, selector: str) -> str:
@@ -120,12 +122,12 @@ class Browser:
         self._call("POST", f"/element/{self._element(selector)}/click")
 
     def new_tab(self) -> None:
-        """Opens another tab and goes there."""
+        """Opens another tab and switches to it."""
         window = self._call("POST", "/window/new", {"type": "tab"})
         self._call("POST", "/window", {"handle": window["handle"]})
 
     def close_tab(self) -> None:
-        """Closes this tab and goes to another one."""
+        """Closes this tab and switches to another one."""
         (other, *_) = self._call("DELETE", "/window")
         self._call("POST", "/window", {"handle": other})
 
@@ -133,9 +135,15 @@ class Browser:
         file.write_bytes(base64.b64decode(self._call("GET", "/screenshot")))
 
     def emulate(self, **media: str) -> None:
-        """Makes it a browser of somebody who prefers that, such as `prefers_color_scheme="dark"`."""
-        features = [{"name": name.replace("_", "-"), "value": value} for name, value in media.items()]
-        self._call("POST", "/goog/cdp/execute", {"cmd": "Emulation.setEmulatedMedia", "params": {"features": features}})
+        """Emulates media features, such as `prefers_color_scheme="dark"`."""
+        features = [
+            {"name": name.replace("_", "-"), "value": value} for name, value in media.items()
+        ]
+        self._call(
+            "POST",
+            "/goog/cdp/execute",
+            {"cmd": "Emulation.setEmulatedMedia", "params": {"features": features}},
+        )
 
     def quit(self) -> None:
         self._call("DELETE", "")
@@ -143,7 +151,7 @@ class Browser:
 
 @contextmanager
 def running_driver(log: Path) -> Iterator[Driver]:
-    """ChromeDriver, which ends with the block, and whatever it has started with it."""
+    """A ChromeDriver for the time of the block. Everything that it started ends with it."""
     with log.open("wb") as errors:
         process = subprocess.Popen(
             [os.environ.get("CHROMEDRIVER", "/usr/bin/chromedriver"), "--port=0"],
@@ -151,13 +159,15 @@ def running_driver(log: Path) -> Iterator[Driver]:
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
-            # A group of its own, so that no browser is left behind.
+            # Its own process group, so that no browser is left behind.
             start_new_session=True,
         )
     assert process.stdout is not None
     try:
         port = next(
-            line.split("on port ")[1].rstrip(".\n") for line in process.stdout if "successfully on port " in line
+            line.split("on port ")[1].rstrip(".\n")
+            for line in process.stdout
+            if "successfully on port " in line
         )
         yield Driver(f"http://127.0.0.1:{port}")
     finally:

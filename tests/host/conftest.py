@@ -51,12 +51,14 @@ def _simulator_process(_base: Path) -> Iterator[Simulator]:
 def simulator(_simulator_process: Simulator) -> Iterator[Simulator]:
     _simulator_process.reset()
     yield _simulator_process
-    # A request that still waits for an answer ends now.
+    # Requests that still wait end now.
     _simulator_process.reset()
 
 
 @pytest.fixture
-def place(_base: Path, _program: Path, simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+def place(
+    _base: Path, _program: Path, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Place]:
     for name in FOREIGN_VARIABLES:
         monkeypatch.delenv(name, raising=False)
     path = Path(tempfile.mkdtemp(prefix="test-", dir=_base))

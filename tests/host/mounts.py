@@ -29,7 +29,9 @@ def after_mounting(script: str, *arguments: Path | str, user: User) -> tuple[str
 @contextmanager
 def attribute(path: Path, letter: str) -> Iterator[None]:
     """The file or directory is immutable (i) or append-only (a) inside the block."""
-    done = subprocess.run(["chattr", f"+{letter}", path], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["chattr", f"+{letter}", path], capture_output=True, text=True, check=False
+    )
     if done.returncode != 0:
         pytest.skip(f"this file system has no such attribute: {done.stderr.strip()}")
     try:
@@ -42,7 +44,9 @@ def attribute(path: Path, letter: str) -> Iterator[None]:
 def _fuse(*command: str | Path, mountpoint: Path) -> Iterator[Path]:
     if not Path("/dev/fuse").exists():
         pytest.skip("needs /dev/fuse")
-    process = subprocess.Popen([*command], cwd="/", stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [*command], cwd="/", stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
     assert process.stderr is not None
     try:
         # The process serves the mount, and ends early if it cannot.
@@ -68,5 +72,7 @@ def squashed(source: Path, mountpoint: Path, shown: User, mode: int = 0) -> Iter
 def bindfs(source: Path, mountpoint: Path, shown: User, *options: str) -> Iterator[Path]:
     """The same by bindfs. The kernel checks the permissions that bindfs shows."""
     owner = (f"--force-user={shown.uid}", f"--force-group={shown.gid}")
-    with _fuse("bindfs", "-f", *owner, *options, source, mountpoint, mountpoint=mountpoint) as mounted:
+    with _fuse(
+        "bindfs", "-f", *owner, *options, source, mountpoint, mountpoint=mountpoint
+    ) as mounted:
         yield mounted

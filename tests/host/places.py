@@ -13,7 +13,7 @@ from typing import Any
 from simulator import REPOSITORY, clean_environment, command
 
 TOOLS = REPOSITORY / "build" / "host"
-# Long enough for a slow machine. A command that is still running then hangs, and is killed.
+# Long enough for a slow host. A command that still runs then hangs, and is killed.
 HANGS_AFTER_S = 30
 
 
@@ -33,7 +33,11 @@ class User:
     @property
     def switch(self) -> dict[str, Any]:
         """The arguments of `subprocess` that start a program as this user."""
-        return {} if self.is_this else {"user": self.uid, "group": self.gid, "extra_groups": self.groups}
+        return (
+            {}
+            if self.is_this
+            else {"user": self.uid, "group": self.gid, "extra_groups": self.groups}
+        )
 
 
 ROOT = User(0, 0)
@@ -99,7 +103,7 @@ class Place:
         environment.pop("HOME", None)
         if home is not None:
             environment["HOME"] = str(home)
-        # With `within` the change of the user is the caller's matter, because mounts need root.
+        # With `within` the caller changes the user, because mounts need root.
         switch: dict[str, Any] = {} if within else user.switch
         finished = subprocess.run(
             started,

@@ -1,4 +1,4 @@
-"""Sessions and clients in a home directory of a test, and what became of them."""
+"""Sessions and clients in a home directory of a test, and their state."""
 
 import json
 import re
@@ -48,7 +48,9 @@ def seed(simulator: Simulator, root: Path, owner: User, *, age: int = 2 * HOUR) 
 
 
 def check_lives(simulator: Simulator, tokens: Mapping[str, Any], refreshes: int) -> None:
-    """The session that began with these tokens is alive after so many refreshes, with no reuse."""
+    """Checks that the session of these tokens is active after this number of refreshes, without
+    reuse.
+    """
     session = simulator.session_of(tokens["refresh_token"])
     assert session["active"], session
     assert (session["rotations"], session["reuse"], session["repeats"]) == (refreshes, 0, 0)
@@ -59,9 +61,18 @@ def m2m_profile(simulator: Simulator) -> str:
     return f"planet-m2m-{simulator.client_id}"
 
 
-def m2m_login(place: Place, simulator: Simulator, user: User, home: Path | str | None, **run: Any) -> Finished:
+def m2m_login(
+    place: Place, simulator: Simulator, user: User, home: Path | str | None, **run: Any
+) -> Finished:
     """Logs the M2M client in, which saves its configuration and a token, and makes it the default."""
-    arguments = ("login", "--auth-client-id", simulator.client_id, "--auth-client-secret-file", "-", "--yes")
+    arguments = (
+        "login",
+        "--auth-client-id",
+        simulator.client_id,
+        "--auth-client-secret-file",
+        "-",
+        "--yes",
+    )
     return place.run(user, home, *arguments, stdin=simulator.client_secret, **run)
 
 
@@ -78,7 +89,7 @@ def m2m_config(simulator: Simulator, **members: Any) -> str:
 
 
 def device_login(place: Place, simulator: Simulator, user: User, home: Path) -> None:
-    """Logs a user in by a device code, as `planetkey login` does on a machine without a browser."""
+    """Logs a user in by a device code, as `planetkey login` does on a host without a browser."""
     program = subprocess.Popen(
         [place.program, "login", "--device", "--no-open-browser", "--yes"],
         env={**clean_environment(home), **place.environment},

@@ -31,7 +31,7 @@ COMMANDS = {
     "delete": ("profile", "delete", COPY, "--yes"),
     "reset": ("reset", "--yes"),
 }
-# These have something else to say if there is no profile, or rename the link itself.
+# These commands fail differently without a profile, or rename the link itself.
 MAY_SUCCEED = {"status", "list", "reset"}
 
 
@@ -119,7 +119,9 @@ def test_i9_01_a_token_file_that_is_a_link_of_another_user_is_refused(
 ) -> None:
     home = place.directory("home", other)
     outside = place.directory("outside", root)
-    put(outside / "token.json", as_the_sdk_writes(simulator.seed(lifetime=HOUR, age=2 * HOUR)), root)
+    put(
+        outside / "token.json", as_the_sdk_writes(simulator.seed(lifetime=HOUR, age=2 * HOUR)), root
+    )
     put(profile_directory(home) / "unused", "", other)
     link(token_file(home), outside / "token.json", other)
     for arguments in COMMANDS["print-access-token"], COMMANDS["refresh"], COMMANDS["logout"]:

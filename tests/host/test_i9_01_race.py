@@ -1,4 +1,7 @@
-"""Number 1: a user who swaps directories and files for links, while root works in that user's home."""
+"""Number 1:
+
+a user who swaps directories and files for links, while root works in that user's home.
+"""
 
 import logging
 import os
@@ -86,7 +89,12 @@ def outside_of(place: Place, simulator: Simulator, root: User) -> Path:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("swapped", TRIES)
 def test_i9_01_nothing_outside_changes_while_another_user_swaps_links(
-    place: Place, simulator: Simulator, root: User, other: User, swapped: str, caplog: pytest.LogCaptureFixture
+    place: Place,
+    simulator: Simulator,
+    root: User,
+    other: User,
+    swapped: str,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     # Each refusal is a record with a long path in it.
     caplog.set_level(logging.CRITICAL, "planetkey")
@@ -105,7 +113,9 @@ def test_i9_01_nothing_outside_changes_while_another_user_swaps_links(
             storage_root = home / str(number)
             # The directory that the attacker works in is there before.
             needed = storage_root / Path(name).parent
-            for directory in reversed([needed, *needed.parents[: len(needed.relative_to(home).parts) - 1]]):
+            for directory in reversed(
+                [needed, *needed.parents[: len(needed.relative_to(home).parts) - 1]]
+            ):
                 directory.mkdir(mode=0o700)
                 own(directory, other)
             attacker.move(storage_root)
@@ -136,16 +146,30 @@ def test_i9_01_nothing_outside_changes_by_profile_commands_while_another_user_sw
 ) -> None:
     home = deep_home(place, other)
     outside = outside_of(place, simulator, root)
-    name, target = (".planet", outside) if swapped == "planet" else (".planet/mine", outside / m2m_profile(simulator))
+    name, target = (
+        (".planet", outside)
+        if swapped == "planet"
+        else (".planet/mine", outside / m2m_profile(simulator))
+    )
     with unchanged(outside), attack(other, name, target) as attacker:
         for number in range(COMMAND_TRIES):
             storage_root = home / str(number)
             os.mkdir(storage_root, 0o700)
             own(storage_root, other)
-            put(storage_root / ".planet" / "mine" / "auth_client.json", m2m_config(simulator), other)
+            put(
+                storage_root / ".planet" / "mine" / "auth_client.json", m2m_config(simulator), other
+            )
             attacker.move(storage_root)
             for arguments in (
-                ("login", "--auth-client-id", "a", "--auth-client-secret-file", "-", "--no-verify", "--yes"),
+                (
+                    "login",
+                    "--auth-client-id",
+                    "a",
+                    "--auth-client-secret-file",
+                    "-",
+                    "--no-verify",
+                    "--yes",
+                ),
                 ("profile", "copy", "mine", "copied"),
                 ("profile", "set", "mine"),
                 ("profile", "delete", "mine", "--yes"),

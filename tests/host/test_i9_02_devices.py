@@ -10,11 +10,25 @@ from pathlib import Path
 import pytest
 
 from places import Place, User, link, own, put, unchanged
-from sessions import config_file, m2m_config, m2m_login, m2m_profile, profile_directory, seed, token_file
+from sessions import (
+    config_file,
+    m2m_config,
+    m2m_login,
+    m2m_profile,
+    profile_directory,
+    seed,
+    token_file,
+)
 from simulator import Simulator
 
 NULL, ZERO = os.makedev(1, 3), os.makedev(1, 5)
-FILES = ("token.json", "token.json.lock", "token.planetkey.json", "auth_client.json", ".planet.json")
+FILES = (
+    "token.json",
+    "token.json.lock",
+    "token.planetkey.json",
+    "auth_client.json",
+    ".planet.json",
+)
 KINDS = ("null", "zero", "fifo", "directory")
 
 
@@ -57,7 +71,7 @@ def check(place: Place, simulator: Simulator, user: User, home: Path, file: str)
     else:
         finished = [place.run(user, home, "refresh"), place.run(user, home, "print-access-token")]
     for each in finished:
-        # The sidecar is only a memory.
+        # The sidecar is optional.
         assert each.is_refusal or (file == "token.planetkey.json" and each.code == 0), each
     if file not in (".planet.json", "token.planetkey.json"):
         assert simulator.count("user.token") == 0
@@ -77,7 +91,12 @@ def needs_root(kind: str, request: pytest.FixtureRequest) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("file", FILES)
 def test_i9_02_no_regular_file(
-    place: Place, simulator: Simulator, user: User, file: str, kind: str, request: pytest.FixtureRequest
+    place: Place,
+    simulator: Simulator,
+    user: User,
+    file: str,
+    kind: str,
+    request: pytest.FixtureRequest,
 ) -> None:
     needs_root(kind, request)
     home = prepare(place, simulator, user)
@@ -92,7 +111,12 @@ def test_i9_02_no_regular_file(
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("file", FILES)
 def test_i9_02_a_link_to_no_regular_file(
-    place: Place, simulator: Simulator, user: User, file: str, kind: str, request: pytest.FixtureRequest
+    place: Place,
+    simulator: Simulator,
+    user: User,
+    file: str,
+    kind: str,
+    request: pytest.FixtureRequest,
 ) -> None:
     needs_root(kind, request)
     home = prepare(place, simulator, user)
@@ -111,7 +135,12 @@ def test_i9_02_a_link_to_no_regular_file(
 @pytest.mark.parametrize("is_link", [True, False], ids=["link", "itself"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_i9_02_a_login_of_a_client_and_its_first_token(
-    place: Place, simulator: Simulator, user: User, kind: str, is_link: bool, request: pytest.FixtureRequest
+    place: Place,
+    simulator: Simulator,
+    user: User,
+    kind: str,
+    is_link: bool,
+    request: pytest.FixtureRequest,
 ) -> None:
     """A client can do without its old token, so that the file is written before it is read."""
     needs_root(kind, request)
@@ -124,9 +153,14 @@ def test_i9_02_a_login_of_a_client_and_its_first_token(
     inode = node.lstat().st_ino
     with unchanged(devices):
         assert m2m_login(place, simulator, user, home).is_refusal
-        client = ("--auth-client-id", simulator.client_id, "--auth-client-secret", simulator.client_secret)
+        client = (
+            "--auth-client-id",
+            simulator.client_id,
+            "--auth-client-secret",
+            simulator.client_secret,
+        )
         for arguments in (("print-access-token",), ("refresh",)):
-            # Whether a client goes on without saving is not the matter of this test.
+            # This test does not decide whether a client continues without saving.
             place.run(user, home, *client, *arguments)
     assert node.lstat().st_ino == inode
     assert path.is_symlink() == is_link
@@ -146,7 +180,9 @@ def test_i9_02_root_in_the_home_of_another_user(
 
 
 @pytest.mark.parametrize("kind", ["null", "zero", "fifo"])
-def test_i9_02_logout_deletes_no_device(place: Place, simulator: Simulator, root: User, kind: str) -> None:
+def test_i9_02_logout_deletes_no_device(
+    place: Place, simulator: Simulator, root: User, kind: str
+) -> None:
     home = prepare(place, simulator, root)
     devices = place.directory("devices", root)
     node = make(devices / "node", kind, root)

@@ -31,7 +31,9 @@ def test_i9_03_a_client_configuration_that_others_may_write_is_refused(
 ) -> None:
     home = place.directory("home", user)
     elsewhere = simulator.issuer + "/elsewhere"
-    file = put(config_file(home, "mine"), m2m_config(simulator, token_endpoint=elsewhere), user, mode)
+    file = put(
+        config_file(home, "mine"), m2m_config(simulator, token_endpoint=elsewhere), user, mode
+    )
     before = simulator.count("connections")
     finished = place.run(user, home, "--profile", "mine", "print-access-token")
     assert finished.is_refusal, finished
@@ -41,7 +43,9 @@ def test_i9_03_a_client_configuration_that_others_may_write_is_refused(
     assert simulator.client_secret not in finished.errors
 
 
-def test_i9_03_a_token_file_that_others_may_write_is_refused(place: Place, simulator: Simulator, user: User) -> None:
+def test_i9_03_a_token_file_that_others_may_write_is_refused(
+    place: Place, simulator: Simulator, user: User
+) -> None:
     home = place.directory("home", user)
     seed(simulator, home, user)
     token_file(home).chmod(0o666)
@@ -97,7 +101,14 @@ def test_i9_03_in_a_shared_storage_root_the_directory_of_another_user_is_refused
     )
     before = simulator.count("connections")
     finished = place.run(
-        ordinary, home, "--storage-root", str(shared), *LONG, "--profile", "mine", "print-access-token"
+        ordinary,
+        home,
+        "--storage-root",
+        str(shared),
+        *LONG,
+        "--profile",
+        "mine",
+        "print-access-token",
     )
     assert finished.is_refusal, finished
     assert simulator.count("connections") == before

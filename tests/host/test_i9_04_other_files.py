@@ -42,19 +42,26 @@ def sentinelhub_config(place: Place, simulator: Simulator, home: Path, owner: Us
         f'sh_client_id = "{simulator.client_id}"\nsh_client_secret = "{simulator.client_secret}"\n'
         f'sh_token_url = "{simulator.issuer}/protocol/openid-connect/token"\n'
     )
-    return Use(folder / "config.toml", content, ("print-access-token",), {"SH_PROFILE": "default-profile"})
+    return Use(
+        folder / "config.toml", content, ("print-access-token",), {"SH_PROFILE": "default-profile"}
+    )
 
 
 def deployment(place: Place, simulator: Simulator, home: Path, owner: User) -> Use:
     file = place.path / "deployment.json"
-    client = {"PL_AUTH_CLIENT_ID": simulator.client_id, "PL_AUTH_CLIENT_SECRET": simulator.client_secret}
+    client = {
+        "PL_AUTH_CLIENT_ID": simulator.client_id,
+        "PL_AUTH_CLIENT_SECRET": simulator.client_secret,
+    }
     arguments = ("--deployment", str(file), "print-access-token")
     return Use(file, simulator.deployment.read_text(), arguments, client)
 
 
 def private_key(place: Place, simulator: Simulator, home: Path, owner: User) -> Use:
     key, public = pair(place.path)
-    simulator.register(client_id="with-key", public_key_pem=public, token_endpoint_auth_method="private_key_jwt")
+    simulator.register(
+        client_id="with-key", public_key_pem=public, token_endpoint_auth_method="private_key_jwt"
+    )
     file = place.path / "key.pem"
     config = {
         "client_type": "oidc_client_credentials_pubkey",
@@ -68,13 +75,24 @@ def private_key(place: Place, simulator: Simulator, home: Path, owner: User) -> 
 
 def ca_file(place: Place, simulator: Simulator, home: Path, owner: User) -> Use:
     file = place.path / "ca.pem"
-    client = {"PL_AUTH_CLIENT_ID": simulator.client_id, "PL_AUTH_CLIENT_SECRET": simulator.client_secret}
-    return Use(file, simulator.ca.read_text(), ("--ca-file", str(file), "print-access-token"), client)
+    client = {
+        "PL_AUTH_CLIENT_ID": simulator.client_id,
+        "PL_AUTH_CLIENT_SECRET": simulator.client_secret,
+    }
+    return Use(
+        file, simulator.ca.read_text(), ("--ca-file", str(file), "print-access-token"), client
+    )
 
 
 def secret_file(place: Place, simulator: Simulator, home: Path, owner: User) -> Use:
     file = place.path / "secret"
-    arguments = ("--auth-client-id", simulator.client_id, "--auth-client-secret-file", str(file), "print-access-token")
+    arguments = (
+        "--auth-client-id",
+        simulator.client_id,
+        "--auth-client-secret-file",
+        str(file),
+        "print-access-token",
+    )
     return Use(file, simulator.client_secret, arguments)
 
 
@@ -97,7 +115,9 @@ def pair(directory: Path) -> tuple[str, str]:
     """A private key of this test, and its public half."""
 
     def openssl(*arguments: str, given: str = "") -> str:
-        finished = subprocess.run(["openssl", *arguments], input=given, capture_output=True, text=True, check=True)
+        finished = subprocess.run(
+            ["openssl", *arguments], input=given, capture_output=True, text=True, check=True
+        )
         return finished.stdout
 
     key = openssl("genpkey", "-quiet", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256")
@@ -117,9 +137,18 @@ def prepare(place: Place, simulator: Simulator, user: User, kind: str) -> tuple[
 
 def run(place: Place, user: User, home: Path, use: Use) -> Finished:
     """The command, with an end to its memory."""
-    switch = () if user.is_this else ("setpriv", f"--reuid={user.uid}", f"--regid={user.gid}", "--clear-groups")
+    switch = (
+        ()
+        if user.is_this
+        else ("setpriv", f"--reuid={user.uid}", f"--regid={user.gid}", "--clear-groups")
+    )
     return place.run(
-        user, home, *use.arguments, more=use.environment, stdin=use.stdin, within=(*ADDRESS_SPACE, *switch)
+        user,
+        home,
+        *use.arguments,
+        more=use.environment,
+        stdin=use.stdin,
+        within=(*ADDRESS_SPACE, *switch),
     )
 
 
@@ -131,7 +160,9 @@ def check_refused(simulator: Simulator, finished: Finished, before: int) -> None
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o644, 0o640], ids=oct)
-def test_i9_04_an_own_file_is_read(place: Place, simulator: Simulator, user: User, kind: str, mode: int) -> None:
+def test_i9_04_an_own_file_is_read(
+    place: Place, simulator: Simulator, user: User, kind: str, mode: int
+) -> None:
     home, use = prepare(place, simulator, user, kind)
     put(use.file, use.content, user, mode)
     assert run(place, user, home, use).code == 0
@@ -149,7 +180,10 @@ def test_i9_04_a_file_of_root_is_read(
 def test_i9_04_a_volume_of_kubernetes_is_read(
     place: Place, simulator: Simulator, ordinary: User, root: User, kind: str
 ) -> None:
-    """Links of root lead through a directory link of root. The volume is sticky, and all may write in it."""
+    """Links of root lead through a directory link of root.
+
+    The volume is sticky, and all may write in it.
+    """
     home, use = prepare(place, simulator, ordinary, kind)
     volume = use.file.parent
     if volume == place.path:
@@ -192,7 +226,9 @@ def test_i9_04_a_file_that_others_may_write_is_refused(
     assert "chmod" in finished.errors
 
 
-def test_i9_04_a_fifo_does_not_hang(place: Place, simulator: Simulator, user: User, kind: str) -> None:
+def test_i9_04_a_fifo_does_not_hang(
+    place: Place, simulator: Simulator, user: User, kind: str
+) -> None:
     home, use = prepare(place, simulator, user, kind)
     os.mkfifo(use.file, 0o600)
     own(use.file, user)
@@ -210,7 +246,9 @@ def test_i9_04_an_endless_device_does_not_fill_the_memory(
     assert stat.S_ISCHR(use.file.stat().st_mode)
 
 
-def test_i9_04_a_file_over_the_limit_is_refused(place: Place, simulator: Simulator, user: User, kind: str) -> None:
+def test_i9_04_a_file_over_the_limit_is_refused(
+    place: Place, simulator: Simulator, user: User, kind: str
+) -> None:
     home, use = prepare(place, simulator, user, kind)
     put(use.file, use.content, user)
     os.truncate(use.file, LARGE)
@@ -228,7 +266,9 @@ except planetkey.Error as error:
 """
 
 
-@pytest.mark.parametrize("name", ["config.toml", "deployment", "SSL_CERT_FILE", ".planet.json", "auth_client.json"])
+@pytest.mark.parametrize(
+    "name", ["config.toml", "deployment", "SSL_CERT_FILE", ".planet.json", "auth_client.json"]
+)
 def test_i9_04_from_defaults_in_python_returns_if_a_file_is_a_fifo(
     place: Place, simulator: Simulator, name: str
 ) -> None:
@@ -263,8 +303,16 @@ def test_i9_04_from_defaults_in_python_returns_if_a_file_is_a_fifo(
     assert finished.stdout.strip(), finished
 
 
-def test_i9_04_a_secret_of_a_pipe_on_standard_input_is_read(place: Place, simulator: Simulator, user: User) -> None:
+def test_i9_04_a_secret_of_a_pipe_on_standard_input_is_read(
+    place: Place, simulator: Simulator, user: User
+) -> None:
     """`-` stays a stream: what a password manager writes."""
     home = place.directory("home", user)
-    arguments = ("--auth-client-id", simulator.client_id, "--auth-client-secret-file", "-", "print-access-token")
+    arguments = (
+        "--auth-client-id",
+        simulator.client_id,
+        "--auth-client-secret-file",
+        "-",
+        "print-access-token",
+    )
     access_token(place.run(user, home, *arguments, stdin=simulator.client_secret))

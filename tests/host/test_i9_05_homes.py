@@ -39,7 +39,9 @@ from simulator import Simulator
 NO_MODE = 0
 
 
-def machine_cycle(place: Place, simulator: Simulator, user: User, home: Path, within: tuple[str, ...] = ()) -> None:
+def m2m_cycle(
+    place: Place, simulator: Simulator, user: User, home: Path, within: tuple[str, ...] = ()
+) -> None:
     """An M2M client logs in, and later commands use, refresh, show and delete what that saved."""
     finished = m2m_login(place, simulator, user, home, within=within)
     assert finished.code == 0, finished
@@ -57,7 +59,9 @@ def machine_cycle(place: Place, simulator: Simulator, user: User, home: Path, wi
     assert finished.code == 0, finished
 
 
-def user_cycle(place: Place, simulator: Simulator, user: User, home: Path, *, is_mount: bool = False) -> None:
+def user_cycle(
+    place: Place, simulator: Simulator, user: User, home: Path, *, is_mount: bool = False
+) -> None:
     """The same with a saved user session, whose access token is expired."""
     tokens = simulator.seed(lifetime=HOUR, age=2 * HOUR)
     # The mount decides whose file it is, and refuses chown.
@@ -112,7 +116,10 @@ credential.save()
 
 
 def sdk_reads(user: User, file: Path) -> str:
-    """The access token that Planet's SDK reads as a user. It saves the file again, as it does after a refresh."""
+    """The access token that Planet's SDK reads as a user.
+
+    It saves the file again, as it does after a refresh.
+    """
     finished = subprocess.run(
         [sys.executable, "-c", SDK, str(user.uid), str(user.gid), str(file)],
         capture_output=True,
@@ -125,9 +132,11 @@ def sdk_reads(user: User, file: Path) -> str:
     return finished.stdout.strip()
 
 
-def test_i9_05_a_user_and_root_in_their_own_home(place: Place, simulator: Simulator, user: User) -> None:
+def test_i9_05_a_user_and_root_in_their_own_home(
+    place: Place, simulator: Simulator, user: User
+) -> None:
     home = place.directory("home", user)
-    machine_cycle(place, simulator, user, home)
+    m2m_cycle(place, simulator, user, home)
     user_cycle(place, simulator, user, home)
     login_cycle(place, simulator, user, home)
     check_private(home, user)
@@ -139,7 +148,7 @@ def test_i9_05_root_in_the_home_of_another_user(
 ) -> None:
     """`sudo -E`, or a container that runs as root with a user's home."""
     home = place.directory("home", other, mode)
-    machine_cycle(place, simulator, root, home)
+    m2m_cycle(place, simulator, root, home)
     check_private(home, other)
     login_cycle(place, simulator, root, home)
     check_private(home, other)
@@ -229,24 +238,33 @@ def test_i9_05_root_with_only_planet_of_another_user(
     planet = place.directory("users-home/.planet", other)
     home = place.directory("home", root)
     mountpoint = place.directory("home/.planet", root) if is_mounted else home / ".planet"
-    within = after_mounting('mount --bind "$1" "$2"', planet, mountpoint, user=root) if is_mounted else ()
+    within = (
+        after_mounting('mount --bind "$1" "$2"', planet, mountpoint, user=root)
+        if is_mounted
+        else ()
+    )
     if not is_mounted:
         planet.rename(mountpoint)
         link(planet, mountpoint, other)
         home.chmod(0o755)
     source = planet if is_mounted else mountpoint
 
-    machine_cycle(place, simulator, root, home, within)
+    m2m_cycle(place, simulator, root, home, within)
     check_private(source, other)
     assert (home / ".planet.json").stat().st_uid == 0
     tokens = simulator.seed(lifetime=HOUR, age=2 * HOUR)
     file = put(source / USER_PROFILE / "token.json", as_the_sdk_writes(tokens), other)
-    by_root = access_token(place.run(root, home, "--profile", USER_PROFILE, "print-access-token", within=within))
+    by_root = access_token(
+        place.run(root, home, "--profile", USER_PROFILE, "print-access-token", within=within)
+    )
     check_private(source, other)
     assert sdk_reads(other, file) == by_root
     # The user's own programs go on with it, and root after them.
     users_root = users_home if is_mounted else home
-    assert access_token(place.run(other, users_root, "--profile", USER_PROFILE, "print-access-token")) == by_root
+    assert (
+        access_token(place.run(other, users_root, "--profile", USER_PROFILE, "print-access-token"))
+        == by_root
+    )
     assert place.run(other, users_root, "--profile", USER_PROFILE, "refresh").code == 0
     assert place.run(root, home, "--profile", USER_PROFILE, "refresh", within=within).code == 0
     check_private(source, other)
@@ -273,7 +291,15 @@ def test_i9_05_sops_runs_as_the_user_of_the_home(
     programs = place.directory("programs", root, 0o755)
     put(programs / "sops", SOPS.format(log=log), root, 0o755)
     more = {"PATH": f"{programs}:{os.environ['PATH']}"}
-    login = ("login", "--auth-client-id", simulator.client_id, "--auth-client-secret-file", "-", "--yes", "--sops")
+    login = (
+        "login",
+        "--auth-client-id",
+        simulator.client_id,
+        "--auth-client-secret-file",
+        "-",
+        "--yes",
+        "--sops",
+    )
     finished = place.run(root, home, *login, stdin=simulator.client_secret, more=more)
     assert finished.code == 0, finished
     access_token(place.run(root, home, "print-access-token", more=more))
@@ -290,7 +316,9 @@ def test_i9_05_a_login_says_that_it_saved_only_what_can_be_read(
     within = ("sh", "-c", f'umask {umask}; exec "$@"', "sh", *switch_to(ordinary))
     finished = m2m_login(place, simulator, ordinary, home, within=within)
     if finished.code == 0:
-        access_token(place.run(ordinary, home, "--profile", m2m_profile(simulator), "print-access-token"))
+        access_token(
+            place.run(ordinary, home, "--profile", m2m_profile(simulator), "print-access-token")
+        )
         check_private(home, ordinary)
     else:
         assert finished.is_refusal, finished
@@ -319,22 +347,32 @@ def test_i9_05_a_squashed_home_works(
 ) -> None:
     mode, shown = SQUASHED[name]
     with squashed_home(place, user if shown == "self" else third, mode) as home:
-        machine_cycle(place, simulator, user, home)
+        m2m_cycle(place, simulator, user, home)
         user_cycle(place, simulator, user, home, is_mount=True)
         login_cycle(place, simulator, user, home)
         assert not list(home.rglob("*.tmp"))
 
 
-@pytest.mark.parametrize("options", [("--perms=0777",), ("--perms=a=rwX",)], ids=lambda options: options[0])
+@pytest.mark.parametrize(
+    "options", [("--perms=0777",), ("--perms=a=rwX",)], ids=lambda options: options[0]
+)
 @pytest.mark.parametrize("shown", ["self", "third"])
 def test_i9_05_a_squashed_home_of_bindfs_works(
-    place: Place, simulator: Simulator, root: User, user: User, third: User, shown: str, options: tuple[str, ...]
+    place: Place,
+    simulator: Simulator,
+    root: User,
+    user: User,
+    third: User,
+    shown: str,
+    options: tuple[str, ...],
 ) -> None:
     """The permissions are the kernel's, and all owners and modes are what bindfs shows."""
     source = place.directory("server", user)
     ignore = ("--chmod-ignore", "--chown-ignore", "--chgrp-ignore")
-    with bindfs(source, place.directory("home", root), user if shown == "self" else third, *options, *ignore) as home:
-        machine_cycle(place, simulator, user, home)
+    with bindfs(
+        source, place.directory("home", root), user if shown == "self" else third, *options, *ignore
+    ) as home:
+        m2m_cycle(place, simulator, user, home)
         user_cycle(place, simulator, user, home, is_mount=True)
 
 
@@ -344,7 +382,7 @@ def test_i9_05_only_planet_on_a_squashed_mount(
     home = place.directory("home", ordinary)
     source = place.directory("server", root)
     with squashed(source, place.directory("home/.planet", ordinary), third, NO_MODE):
-        machine_cycle(place, simulator, ordinary, home)
+        m2m_cycle(place, simulator, ordinary, home)
         user_cycle(place, simulator, ordinary, home, is_mount=True)
 
 
@@ -390,7 +428,11 @@ def test_i9_05_a_uid_without_an_entry_in_a_home_of_its_group(
     user = replace(ordinary, gid=group)
     home = place.directory("home", owner, mode)
     if is_prepared:
-        for directory in (home / ".planet", home / ".planet" / USER_PROFILE, home / ".planet" / m2m_profile(simulator)):
+        for directory in (
+            home / ".planet",
+            home / ".planet" / USER_PROFILE,
+            home / ".planet" / m2m_profile(simulator),
+        ):
             directory.mkdir()
             directory.chmod(mode)
             own(directory, owner)
@@ -400,7 +442,7 @@ def test_i9_05_a_uid_without_an_entry_in_a_home_of_its_group(
         assert access_token(place.run(user, home, *profile, "print-access-token")) == first
         assert simulator.count("m2m.token") == 1
     else:
-        machine_cycle(place, simulator, user, home)
+        m2m_cycle(place, simulator, user, home)
     login_cycle(place, simulator, user, home)
     for path in home.rglob("token.json*"):
         assert path.stat().st_uid == user.uid

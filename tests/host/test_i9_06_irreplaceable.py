@@ -1,4 +1,8 @@
-"""Number 6: a token file that cannot be replaced by a rename is rewritten in place, or refused before the exchange."""
+"""Number 6:
+
+a token file that cannot be replaced by a rename is rewritten in place, or refused before the
+exchange.
+"""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -35,7 +39,11 @@ class Obstacle:
                 stack.enter_context(attribute(file, self.file_attribute))
             if self.directory_attribute:
                 stack.enter_context(attribute(file.parent, self.directory_attribute))
-            yield after_mounting(self.script, source, file, file.parent, user=user) if self.script else ()
+            yield (
+                after_mounting(self.script, source, file, file.parent, user=user)
+                if self.script
+                else ()
+            )
 
 
 BIND = 'mount --bind "$1" "$2"'
@@ -57,7 +65,9 @@ IMPOSSIBLE = {
 }
 
 
-def prepare(place: Place, simulator: Simulator, user: User) -> tuple[Path, dict[str, object], Path, Path]:
+def prepare(
+    place: Place, simulator: Simulator, user: User
+) -> tuple[Path, dict[str, object], Path, Path]:
     """A home with an expired session, and the file that a bind mount shows in the session's place."""
     home = place.directory("home", user)
     tokens = seed(simulator, home, user)
@@ -88,7 +98,11 @@ def test_i9_06_a_file_that_can_only_be_rewritten_is_rewritten_in_place(
         check_lives(simulator, tokens, 2)
     # No copy of the secrets is left beside the file.
     refresh_token = saved(shown)["refresh_token"]
-    beside = [path for path in shown.parent.iterdir() if path != shown and refresh_token in path.read_text()]
+    beside = [
+        path
+        for path in shown.parent.iterdir()
+        if path != shown and refresh_token in path.read_text()
+    ]
     assert not beside
 
 

@@ -1,4 +1,7 @@
-"""Number 7: what planetkey writes it can read, damages do not pile up, and `~` is the home directory."""
+"""Number 7:
+
+what planetkey writes it can read, damages do not pile up, and `~` is the home directory.
+"""
 
 from pathlib import Path
 
@@ -6,7 +9,15 @@ import pytest
 
 from mounts import after_mounting
 from places import Place, User, own, put
-from sessions import access_token, check_lives, m2m_login, profile_directory, saved, seed, token_file
+from sessions import (
+    access_token,
+    check_lives,
+    m2m_login,
+    profile_directory,
+    saved,
+    seed,
+    token_file,
+)
 from simulator import Simulator
 
 DAMAGES = 30
@@ -46,7 +57,9 @@ def test_i9_07_a_deeply_nested_response_to_a_client_leaves_its_session_readable(
     assert simulator.count("m2m.token") == 1
 
 
-def test_i9_07_thirty_damages_leave_three_files(place: Place, simulator: Simulator, ordinary: User) -> None:
+def test_i9_07_thirty_damages_leave_three_files(
+    place: Place, simulator: Simulator, ordinary: User
+) -> None:
     home = place.directory("home", ordinary)
     seed(simulator, home, ordinary)
     for number in range(DAMAGES):
@@ -67,14 +80,25 @@ TILDES = {
 
 
 @pytest.mark.parametrize("name", TILDES)
-def test_i9_07_a_tilde_is_the_home_directory(place: Place, simulator: Simulator, ordinary: User, name: str) -> None:
+def test_i9_07_a_tilde_is_the_home_directory(
+    place: Place, simulator: Simulator, ordinary: User, name: str
+) -> None:
     """A shell leaves `~` as it is in quotes, behind `=`, and in files of systemd, Docker and cron."""
     arguments, more, below = TILDES[name]
     home = place.directory("home", ordinary)
     # The working directory of the command.
     own(place.path, ordinary)
-    login = ("login", "--auth-client-id", simulator.client_id, "--auth-client-secret-file", "-", "--yes")
-    finished = place.run(ordinary, home, *arguments, *login, stdin=simulator.client_secret, more=more)
+    login = (
+        "login",
+        "--auth-client-id",
+        simulator.client_id,
+        "--auth-client-secret-file",
+        "-",
+        "--yes",
+    )
+    finished = place.run(
+        ordinary, home, *arguments, *login, stdin=simulator.client_secret, more=more
+    )
     assert finished.code == 0, finished
     assert not list(place.path.rglob("~"))
     assert (home / below / ".planet.json").exists()
@@ -90,8 +114,17 @@ def test_i9_07_a_tilde_of_another_user_is_refused(
     own(place.path, ordinary)
     arguments = ("--storage-root", written) if how == "option" else ()
     more = {"PLANETKEY_STORAGE_ROOT": written} if how == "variable" else {}
-    login = ("login", "--auth-client-id", simulator.client_id, "--auth-client-secret-file", "-", "--yes")
-    finished = place.run(ordinary, home, *arguments, *login, stdin=simulator.client_secret, more=more)
+    login = (
+        "login",
+        "--auth-client-id",
+        simulator.client_id,
+        "--auth-client-secret-file",
+        "-",
+        "--yes",
+    )
+    finished = place.run(
+        ordinary, home, *arguments, *login, stdin=simulator.client_secret, more=more
+    )
     assert finished.code in (1, 2), finished
     assert not list(place.path.rglob("~*"))
     assert simulator.count("m2m.token") == 0
@@ -103,8 +136,17 @@ def test_i9_07_a_directory_whose_name_begins_with_a_tilde_is_reached_by_a_path(
     home = place.directory("home", ordinary)
     place.directory("~backup", ordinary)
     own(place.path, ordinary)
-    login = ("login", "--auth-client-id", simulator.client_id, "--auth-client-secret-file", "-", "--yes")
-    finished = place.run(ordinary, home, "--storage-root", "./~backup", *login, stdin=simulator.client_secret)
+    login = (
+        "login",
+        "--auth-client-id",
+        simulator.client_id,
+        "--auth-client-secret-file",
+        "-",
+        "--yes",
+    )
+    finished = place.run(
+        ordinary, home, "--storage-root", "./~backup", *login, stdin=simulator.client_secret
+    )
     assert finished.code == 0, finished
     assert (place.path / "~backup" / ".planet.json").exists()
 
@@ -114,7 +156,7 @@ def test_i9_07_without_home_the_user_database_has_the_home_directory(
     place: Place, simulator: Simulator, root: User, ordinary: User, value: str | None
 ) -> None:
     home = place.directory("home", ordinary)
-    # The user database of a mount namespace. The machine's own is not touched.
+    # The user database of a mount namespace. That of the host is not changed.
     database = place.path / "passwd"
     line = f"planetkey-test:x:{ordinary.uid}:{ordinary.gid}::{home}:/bin/sh\n"
     database.write_text(Path("/etc/passwd").read_text() + line)
@@ -138,7 +180,9 @@ def test_i9_07_without_home_and_without_an_entry_in_the_user_database_nothing_is
     assert {path.name for path in place.path.iterdir()} == before
 
 
-def test_i9_07_a_saved_session_is_read_back_by_the_login(place: Place, simulator: Simulator, user: User) -> None:
+def test_i9_07_a_saved_session_is_read_back_by_the_login(
+    place: Place, simulator: Simulator, user: User
+) -> None:
     home = place.directory("home", user)
     assert m2m_login(place, simulator, user, home).code == 0
     (profile,) = (path for path in (home / ".planet").iterdir() if path.is_dir())

@@ -1,4 +1,7 @@
-"""strace of a refresh: once the directory of the profile is open, no call uses a path from the root."""
+"""strace of a refresh:
+
+once the directory of the profile is open, no call uses a path from the root.
+"""
 
 import re
 from pathlib import Path
@@ -44,21 +47,31 @@ def lines(place: Place, simulator: Simulator, user: User) -> tuple[Path, list[st
 
 def test_i9_01_after_the_walk_no_call_takes_an_absolute_path(lines: tuple[Path, list[str]]) -> None:
     home, traced = lines
-    absolute = [line for line in calls_after_the_lock(traced) if re.search(rf'"{re.escape(str(home))}(/|")', line)]
+    absolute = [
+        line
+        for line in calls_after_the_lock(traced)
+        if re.search(rf'"{re.escape(str(home))}(/|")', line)
+    ]
     assert not absolute, absolute
 
 
-def test_i9_01_after_the_walk_no_call_is_relative_to_the_working_directory(lines: tuple[Path, list[str]]) -> None:
+def test_i9_01_after_the_walk_no_call_is_relative_to_the_working_directory(
+    lines: tuple[Path, list[str]],
+) -> None:
     _, traced = lines
     names = re.compile(r'AT_FDCWD(<[^>]*>)?, "(token|\.token|auth_client|\.planet)')
     relative = [line for line in traced if names.search(line)]
     assert not relative, relative
 
 
-def test_i9_01_every_component_is_opened_without_following_links(lines: tuple[Path, list[str]]) -> None:
+def test_i9_01_every_component_is_opened_without_following_links(
+    lines: tuple[Path, list[str]],
+) -> None:
     home, traced = lines
     for component in (home.name, ".planet", "planet-user"):
-        opened = [line for line in traced if re.search(rf'openat2?\(.*"{re.escape(component)}", ', line)]
+        opened = [
+            line for line in traced if re.search(rf'openat2?\(.*"{re.escape(component)}", ', line)
+        ]
         assert opened, f"{component} is not opened by its name"
         for line in opened:
             assert "AT_FDCWD" not in line, line
@@ -66,9 +79,22 @@ def test_i9_01_every_component_is_opened_without_following_links(lines: tuple[Pa
             assert "O_DIRECTORY" in line or "O_PATH" in line, line
 
 
-def test_i9_01_no_file_is_opened_by_a_path_below_the_storage_root(lines: tuple[Path, list[str]]) -> None:
+def test_i9_01_no_file_is_opened_by_a_path_below_the_storage_root(
+    lines: tuple[Path, list[str]],
+) -> None:
     home, traced = lines
-    changing = ("open", "rename", "unlink", "mkdir", "chown", "chmod", "link", "symlink", "truncate", "rmdir")
+    changing = (
+        "open",
+        "rename",
+        "unlink",
+        "mkdir",
+        "chown",
+        "chmod",
+        "link",
+        "symlink",
+        "truncate",
+        "rmdir",
+    )
     by_path = [
         line
         for line in traced

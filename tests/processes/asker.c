@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* asker URL one|each use|refused PAUSE_MS: as asker.py. */
+/* asker URL one|each use|refused PAUSE_MS: like asker.py. */
 #define _POSIX_C_SOURCE 200809L
 
 #include <planetkey.h>

@@ -1,4 +1,4 @@
-// asker URL one|each use|refused PAUSE_MS: as asker.py.
+// asker URL one|each use|refused PAUSE_MS: like asker.py.
 import { setTimeout as pause } from 'node:timers/promises';
 import { Session } from 'planetkey';
 

@@ -1,8 +1,8 @@
-"""asker URL one|each use|refused PAUSE_MS: asks for a header, over and over, until its input ends.
+"""asker URL one|each use|refused PAUSE_MS: requests headers in a loop until its input ends.
 
-`each` opens a session for each header, `one` keeps the first. `refused` plays an API that answers
-401 to every token: it says so to the session, and repeats once when the session says to. At the end
-it tells what it got.
+`each` opens a session for each header, `one` uses the first for all. `refused` plays an API that responds with
+401 to every token: it tells the session, and repeats once if the session says so. At the end it prints
+its results.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Programs in four languages that share a session and ask it for headers until they are ended."""
+"""Programs in four languages that share a session and request headers in a loop."""
 
 import json
 import subprocess
@@ -16,7 +16,7 @@ from simulator import command
 
 How = Literal["use", "refused"]
 
-# Two in each language. The command opens a session each time by its nature.
+# Two programs in each language. The command always opens a new session.
 KINDS = (
     *((language, sessions) for language in ("python", "c", "node") for sessions in ("one", "each")),
     ("command", "each"),
@@ -26,7 +26,7 @@ KINDS = (
 
 @dataclass
 class Told:
-    """What one program got."""
+    """The results of one program."""
 
     tokens: int = 0
     changes: int = 0
@@ -49,7 +49,12 @@ class Commands:
     def _run(self) -> None:
         while True:
             finished = subprocess.run(
-                self._line, env=self._environment, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+                self._line,
+                env=self._environment,
+                capture_output=True,
+                text=True,
+                check=False,
+                stdin=subprocess.DEVNULL,
             )
             if finished.returncode == 0:
                 self._told.tokens += 1
@@ -58,7 +63,9 @@ class Commands:
             else:
                 # planetkey: UNAVAILABLE: ...
                 words = finished.stderr.split(":")
-                self._told.failures[words[1].strip() if len(words) > 1 else str(finished.returncode)] += 1
+                self._told.failures[
+                    words[1].strip() if len(words) > 1 else str(finished.returncode)
+                ] += 1
             if self._is_over.wait(self._pause_s):
                 return
 
@@ -71,7 +78,7 @@ class Commands:
 
 
 class Program:
-    """A program of its own, whose input ends when it has to."""
+    """A program that ends when its input closes."""
 
     def __init__(self, line: list[str | Path], environment: Mapping[str, str]) -> None:
         self._process = subprocess.Popen(
@@ -95,14 +102,16 @@ class Program:
 
 
 class Askers:
-    """All of them, for as long as the block lasts; then `told` says what each got."""
+    """Runs all programs for the time of the block. Afterwards `told` holds the results."""
 
-    def __init__(self, url: str, environment: Mapping[str, str], *, how: How = "use", pause_ms: int = 100) -> None:
+    def __init__(
+        self, url: str, environment: Mapping[str, str], *, how: How = "use", pause_ms: int = 100
+    ) -> None:
         self.told: list[tuple[str, Told]] = []
         self._running: list[tuple[str, Commands | Program]] = []
         lines: dict[str, list[str | Path]] = {
             "c": [WORK / "asker"],
-            # Nothing is looked for beside the installed package.
+            # Python imports only the installed package.
             "python": [sys.executable, "-I", HERE / "asker.py"],
             "node": ["node", WORK / "asker.mjs"],
         }
@@ -118,7 +127,10 @@ class Askers:
         return self
 
     def __exit__(
-        self, _: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        _: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         for _name, program in self._running:
             program.close()

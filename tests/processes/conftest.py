@@ -18,7 +18,7 @@ def _simulator_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sim
 def simulator(_simulator_process: Simulator) -> Iterator[Simulator]:
     _simulator_process.reset()
     yield _simulator_process
-    # Whatever still waits for an answer ends now.
+    # Requests that still wait end now.
     _simulator_process.reset()
 
 

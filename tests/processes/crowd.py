@@ -1,4 +1,6 @@
-"""Programs in several languages that open the same session, wait for each other, and ask for a header at once."""
+"""Programs in several languages that open the same session, wait for each other, and request a
+header at once.
+"""
 
 import os
 import selectors
@@ -15,23 +17,25 @@ from simulator import REPOSITORY, command
 WORK = REPOSITORY / "build" / "processes"
 HERE = Path(__file__).resolve().parent
 
-# The command opens a session and asks in one go, so a shell waits in its place.
+# The command opens a session and requests a header in one step, so a shell waits before it.
 COMMAND = 'echo ready >&2; read -r _; echo asking >&2; exec "$0" header "$1"'
 
-# Far beyond what any step takes: a program that died or hangs fails the test and does not stop it.
+# Much longer than any step takes, so that a program that died or hangs fails the test.
 PATIENCE_S = 60
 
 
 def participant(
     language: str, url: str, *, threads: int = 1, each: bool = False, look: bool = False
 ) -> list[str | Path]:
-    """A program that asks for this URL's header, in threads that share a session or have their own."""
+    """A program that requests the header for this URL, in threads that share a session or have
+    their own.
+    """
     how = [url, str(threads), "each" if each else "one", "look" if look else "blind"]
     match language:
         case "c":
             return [WORK / "participant", *how]
         case "python":
-            # Nothing is looked for beside the installed package.
+            # Python imports only the installed package.
             return [sys.executable, "-I", HERE / "participant.py", *how]
         case "node":
             return ["node", WORK / "participant.mjs", *how]
@@ -41,15 +45,28 @@ def participant(
 
 
 class Crowd:
-    """Running programs. Their input ends when they may ask; what they say on their common error stream is counted."""
+    """Running programs.
 
-    def __init__(self, command_lines: Sequence[Sequence[str | Path]], environment: Mapping[str, str]) -> None:
+    They start their request when their input ends. The lines of their shared error stream are
+    counted.
+    """
+
+    def __init__(
+        self, command_lines: Sequence[Sequence[str | Path]], environment: Mapping[str, str]
+    ) -> None:
         waiting, self._starting_signal = os.pipe()
         self._said, saying = os.pipe()
         self._log = b""
         try:
             self._programs = [
-                subprocess.Popen(line, env=environment, stdin=waiting, stdout=subprocess.PIPE, stderr=saying, text=True)
+                subprocess.Popen(
+                    line,
+                    env=environment,
+                    stdin=waiting,
+                    stdout=subprocess.PIPE,
+                    stderr=saying,
+                    text=True,
+                )
                 for line in command_lines
             ]
         finally:
@@ -60,7 +77,10 @@ class Crowd:
         return self
 
     def __exit__(
-        self, _: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        _: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         self._start()
         for program in self._programs:
@@ -77,23 +97,27 @@ class Crowd:
             self._starting_signal = -1
 
     def wait_until_all_say(self, word: str) -> None:
-        """Returns when every program has said it."""
+        """Waits until every program has printed the word."""
         deadline = time.monotonic() + PATIENCE_S
         with selectors.DefaultSelector() as selector:
             selector.register(self._said, selectors.EVENT_READ)
             while Counter(self._log.split(b"\n"))[word.encode()] < len(self._programs):
                 if selector.select(1):
                     self._log += os.read(self._said, 65536)
-                elif time.monotonic() > deadline or any(program.poll() for program in self._programs):
-                    raise AssertionError(f"not all programs said {word}; what they said: {self._log.decode()}")
+                elif time.monotonic() > deadline or any(
+                    program.poll() for program in self._programs
+                ):
+                    raise AssertionError(
+                        f"not all programs said {word}; what they said: {self._log.decode()}"
+                    )
 
     def ask(self) -> None:
-        """Lets all of them ask, and returns when each has set out to."""
+        """Starts all requests. Returns when every program has started its request."""
         self._start()
         self.wait_until_all_say("asking")
 
     def answers(self) -> list[tuple[int, list[str]]]:
-        """The exit code and the lines that each program printed, when all have ended."""
+        """Waits for all programs. Returns the exit code and the output lines of each."""
         answers = []
         for program in self._programs:
             output, _ = program.communicate(timeout=PATIENCE_S)
@@ -101,7 +125,7 @@ class Crowd:
         return answers
 
     def errors(self) -> str:
-        """What the programs have said on the error stream, once all have ended."""
+        """The error stream of all programs after they have ended."""
         while more := os.read(self._said, 65536):
             self._log += more
         return self._log.decode()

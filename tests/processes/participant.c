@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* participant URL THREADS one|each look|blind: opens the default session, once or for each thread, says `ready` on the error
- * stream, waits for the end of its input, says `asking`, and prints what each thread got: the header, or the name of the error. */
+/* participant URL THREADS one|each look|blind: opens the default session, once or for each thread, prints `ready` on the
+ * error stream, waits for the end of its input, prints `asking`, and prints each thread's result: the header, or the name
+ * of the error. */
 #define _POSIX_C_SOURCE 200809L
 
 #include <planetkey.h>
@@ -27,7 +28,7 @@ static void end_unless(int well, const char *what) {
     }
 }
 
-/* In one piece, because the error stream is shared with other processes. */
+/* In one write, because the processes share the error stream. */
 static void say(const char *line) { end_unless(write(STDERR_FILENO, line, strlen(line)) == (ssize_t)strlen(line), "cannot write"); }
 
 static void wait_for_end_of_input(void) {

@@ -1,4 +1,4 @@
-// participant URL CALLS one|each look|blind: as participant.c, with calls that are under way at once in the place of threads.
+// participant URL CALLS one|each look|blind: like participant.c, with concurrent calls instead of threads.
 import assert from 'node:assert/strict';
 import { readSync, writeSync } from 'node:fs';
 import { Session } from 'planetkey';
@@ -13,7 +13,7 @@ function openSession() {
 
 const count = Number(calls);
 const sessions = Array.from({ length: sessionsWanted === 'each' ? count : 1 }, openSession);
-// Not process.stdin: it would make the pipe, which other processes share, one that does not block.
+// Not process.stdin: it would make the pipe non-blocking, which other processes share.
 writeSync(2, 'ready\n');
 while (readSync(0, Buffer.alloc(16)) > 0);
 writeSync(2, 'asking\n');

@@ -1,4 +1,4 @@
-"""participant URL THREADS one|each look|blind: as participant.c, in Python."""
+"""participant URL THREADS one|each look|blind: like participant.c, in Python."""
 
 import os
 import sys
@@ -22,11 +22,13 @@ def main(url: str, threads: int, each: bool, look: bool) -> None:
     def ask(number: int) -> str:
         barrier.wait()
         try:
-            return "Authorization: " + sessions[number % len(sessions)].headers(url)["Authorization"]
+            return (
+                "Authorization: " + sessions[number % len(sessions)].headers(url)["Authorization"]
+            )
         except planetkey.Error as error:
             return error.code
 
-    # In one piece, because the error stream is shared with other processes.
+    # In one write, because the processes share the error stream.
     os.write(2, b"ready\n")
     while os.read(0, 16):
         pass

@@ -1,4 +1,6 @@
-"""Sessions on disk whose access token is over, as Planet's SDK leaves them, and what became of them."""
+"""Saved sessions with an expired access token, as Planet's SDK writes them, and their state
+afterwards.
+"""
 
 import json
 import time
@@ -23,7 +25,7 @@ def write_tokens(home: Path, profile: str, tokens: dict[str, Any]) -> Path:
 
 
 class UserSession:
-    """The session of a person: every refresh token is good once, and one that comes twice ends the session."""
+    """A user session: every refresh token is valid once, and sending it again ends the session."""
 
     target = "user.token"
 
@@ -35,21 +37,21 @@ class UserSession:
         self.environment = clean_environment(home) | simulator.loopback_environment()
 
     def open(self) -> planetkey.Session:
-        """One more session of the same person, in this process."""
+        """Opens another session of the same user, in this process."""
         return planetkey.Session.from_profile(
             "planet-user", deployment=self._simulator.deployment, allow_insecure_loopback=True
         )
 
-    def check(self, renewals: int) -> None:
-        """The session lives, and was renewed so often."""
+    def check(self, refreshes: int) -> None:
+        """Checks that the session is active and how often it was refreshed."""
         session = self._simulator.session_of(self._seeded["refresh_token"])
         assert session["active"], session
-        assert (session["rotations"], session["reuse"], session["repeats"]) == (renewals, 0, 0)
-        assert self._simulator.count(self.target) == renewals
+        assert (session["rotations"], session["reuse"], session["repeats"]) == (refreshes, 0, 0)
+        assert self._simulator.count(self.target) == refreshes
 
 
-class MachineSession:
-    """An M2M client, with an old token on disk or with none."""
+class M2mSession:
+    """An M2M client, with an expired saved token or none."""
 
     target = "m2m.token"
 
@@ -73,23 +75,31 @@ class MachineSession:
         )
 
     def open(self) -> planetkey.Session:
-        """One more session of the same client, in this process."""
+        """Opens another session of the same client, in this process."""
         simulator = self._simulator
         return planetkey.Session.from_m2m(
-            simulator.client_id, simulator.client_secret, deployment=simulator.deployment, allow_insecure_loopback=True
+            simulator.client_id,
+            simulator.client_secret,
+            deployment=simulator.deployment,
+            allow_insecure_loopback=True,
         )
 
-    def check(self, renewals: int) -> None:
-        """So many tokens were asked for, and issued."""
-        assert self._simulator.count(self.target) == renewals
-        assert self._simulator.count(self.target + ".issued") == renewals
+    def check(self, refreshes: int) -> None:
+        """Checks how many tokens were requested and issued."""
+        assert self._simulator.count(self.target) == refreshes
+        assert self._simulator.count(self.target + ".issued") == refreshes
 
 
 KINDS = ("user", "m2m")
 
 
-def expired_session(kind: str, simulator: Simulator, home: Path, repetition: int) -> UserSession | MachineSession:
-    """A session of this kind that must be renewed; an M2M client's first token is one more way to be without."""
+def expired_session(
+    kind: str, simulator: Simulator, home: Path, repetition: int
+) -> UserSession | M2mSession:
+    """A session of this kind without a valid token.
+
+    An M2M client has an expired token or none yet.
+    """
     if kind == "user":
         return UserSession(simulator, home)
-    return MachineSession(simulator, home, has_old_token=repetition % 2 == 0)
+    return M2mSession(simulator, home, has_old_token=repetition % 2 == 0)

@@ -1,4 +1,4 @@
-"""The simulator as a process of its own, and its control API."""
+"""The simulator as a process, and its control API."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
-# Nothing on the developer's machine may reach a test, and no test another host.
+# Variables of the developer must not affect a test, and no test may reach another host.
 FOREIGN_VARIABLES = (
     "PL_AUTH_PROFILE",
     "PL_AUTH_CLIENT_ID",
@@ -44,7 +44,7 @@ FOREIGN_VARIABLES = (
 
 
 def simulator_binary() -> Path:
-    """The simulator that the caller built, or the one of a release build."""
+    """The simulator of PLANETKEY_SIMULATOR_BINARY, or of the release build."""
     named = os.environ.get("PLANETKEY_SIMULATOR_BINARY")
     return Path(named) if named else REPOSITORY / "target" / "release" / "planetkey-simulator"
 
@@ -55,9 +55,13 @@ def command() -> Path:
 
 
 def clean_environment(home: Path | None = None) -> dict[str, str]:
-    """The environment of a process that finds nothing but what lies in this home directory, or in that of the tests."""
-    kept = {name: value for name, value in os.environ.items() if name not in FOREIGN_VARIABLES}
-    return kept if home is None else kept | {"HOME": str(home)}
+    """An environment without the developer's variables, with this home directory or that of the
+    tests.
+    """
+    environment = {
+        name: value for name, value in os.environ.items() if name not in FOREIGN_VARIABLES
+    }
+    return environment if home is None else environment | {"HOME": str(home)}
 
 
 class Simulator:
@@ -76,12 +80,14 @@ class Simulator:
         self.client_secret: str = facts["client_secret"]
         self.deployment = Path(facts["deployment"])
         self.ca = Path(facts["ca"])
-        # Loopback goes through no proxy, whatever the environment says.
+        # Loopback uses no proxy, whatever the environment says.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     def _call(self, path: str, body: object = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
-        with self._opener.open(urllib.request.Request(self.control + path, data=data), timeout=60) as answer:
+        with self._opener.open(
+            urllib.request.Request(self.control + path, data=data), timeout=60
+        ) as answer:
             return json.load(answer)
 
     def reset(self) -> None:
@@ -97,29 +103,31 @@ class Simulator:
         self._call("/release", {"hold": hold})
 
     def seed(self, **session: object) -> dict[str, Any]:
-        """A user's session: what the token endpoint would have answered at the end of the login."""
+        """Starts a user session. Returns the token response that would end a login."""
         answer: dict[str, Any] = self._call("/sessions", session)
         return answer
 
     def session_of(self, token: str) -> dict[str, Any]:
-        """What became of the session that a refresh token, old or current, belongs to."""
-        sessions: list[dict[str, Any]] = self._call("/sessions?" + urllib.parse.urlencode({"token": token}))
+        """The state of the session of a refresh token, old or current."""
+        sessions: list[dict[str, Any]] = self._call(
+            "/sessions?" + urllib.parse.urlencode({"token": token})
+        )
         (session,) = sessions
         return session
 
     def register(self, **client: object) -> None:
         self._call("/clients", client)
 
-    def log_in(self, **person: object) -> dict[str, Any]:
-        """A login without a browser: by `authorization_url` or `user_code`."""
-        answer: dict[str, Any] = self._call("/login", person)
+    def log_in(self, **user: object) -> dict[str, Any]:
+        """Logs in without a browser, with `authorization_url` or `user_code`."""
+        answer: dict[str, Any] = self._call("/login", user)
         return answer
 
     def revoke(self, **what: object) -> None:
         self._call("/revoke", what)
 
     def token(self, **token: object) -> str:
-        """A token signed by the simulator's key."""
+        """A token signed with the simulator's key."""
         access_token: str = self._call("/token", token)["access_token"]
         return access_token
 
@@ -128,17 +136,19 @@ class Simulator:
         return count
 
     def requests(self, target: str) -> list[dict[str, Any]]:
-        requests: list[dict[str, Any]] = self._call("/requests?" + urllib.parse.urlencode({"target": target}))
+        requests: list[dict[str, Any]] = self._call(
+            "/requests?" + urllib.parse.urlencode({"target": target})
+        )
         return requests
 
     def wait_held(self, hold: str, count: int = 1) -> None:
-        """Returns when so many requests wait in the hold; fails when they never do."""
+        """Waits until this number of requests waits in the hold. Fails after 50 seconds."""
         query = urllib.parse.urlencode({"held": hold, "count": count, "timeout_ms": 30_000})
         answer = self._call("/wait?" + query)
         assert answer["reached"], f"{answer['count']} of {count} requests came to {hold}"
 
     def wait_count(self, counter: str, count: int) -> None:
-        """Returns when the counter has reached this; fails when it does not within 50 seconds."""
+        """Waits until the counter reaches the number. Fails after 50 seconds."""
         query = urllib.parse.urlencode({"target": counter, "count": count, "timeout_ms": 50_000})
         answer = self._call("/wait?" + query)
         assert answer["reached"], f"{counter} is {answer['count']} and not {count}"
@@ -147,15 +157,20 @@ class Simulator:
         """The HTTP status of a request with this header."""
         name, value = header_line.split(": ", 1)
         try:
-            with self._opener.open(urllib.request.Request(url, headers={name: value}), timeout=60) as answer:
+            with self._opener.open(
+                urllib.request.Request(url, headers={name: value}), timeout=60
+            ) as answer:
                 status: int = answer.status
                 return status
         except urllib.error.HTTPError as error:
             return error.code
 
     def loopback_environment(self) -> dict[str, str]:
-        """What makes planetkey take this simulator for Planet."""
-        return {"PLANETKEY_DEPLOYMENT": str(self.deployment), "PLANETKEY_ALLOW_INSECURE_LOOPBACK": "1"}
+        """Variables with which planetkey uses this simulator as Planet."""
+        return {
+            "PLANETKEY_DEPLOYMENT": str(self.deployment),
+            "PLANETKEY_ALLOW_INSECURE_LOOPBACK": "1",
+        }
 
 
 S = TypeVar("S", bound=Simulator)
@@ -163,7 +178,7 @@ S = TypeVar("S", bound=Simulator)
 
 @contextmanager
 def running_simulator(directory: Path, driver: Callable[[Mapping[str, Any]], S]) -> Iterator[S]:
-    """A simulator that ends with the block, as `driver` drives it."""
+    """A simulator for the time of the block, controlled by `driver`."""
     binary = simulator_binary()
     assert binary.exists(), "build it: cargo build --release -p planetkey-simulator"
     process = subprocess.Popen(

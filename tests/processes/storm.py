@@ -1,9 +1,9 @@
-"""storm SECONDS [CASE...]: eight programs in four languages ask for tokens while the server fails.
+"""storm SECONDS [CASE...]: eight programs in four languages request tokens while the server fails.
 
-For each case it prints how many requests the token endpoint saw in the first minute and in each
-further one. It ends with 1 if there were more than 12 in the first or 4 in a further one. A case is
-a fault, `:`, and `user` or `m2m`; without one, all run. In the case `refused` the command, which cannot
-be told of a 401, only asks.
+For each case it prints the number of requests to the token endpoint in the first minute and in each
+further one. The exit code is 1 if there were more than 12 in the first or 4 in a further one. A case
+is a fault, `:`, and `user` or `m2m`. Without a case, all run. In the case `refused` the command only
+requests tokens, because it has no way to report a 401.
 """
 
 import sys
@@ -22,7 +22,8 @@ FIRST_MINUTE = 12
 FURTHER_MINUTE = 4
 
 HTML = "<!DOCTYPE html><html><head><title>Sign in to the network</title></head><body>Sign in.</body></html>"
-# What the token endpoint does to every request. `refused`: it issues tokens, which the API answers with 401.
+# What the token endpoint does with every request. `refused`: it issues tokens that the API refuses
+# with 401.
 FAULTS: Mapping[str, Mapping[str, Any]] = {
     "503": {"status": 503, "json": {"error": "temporarily_unavailable"}},
     "429": {"status": 429, "json": {"error": "too_many_requests"}},
@@ -33,7 +34,7 @@ FAULTS: Mapping[str, Mapping[str, Any]] = {
 
 
 def minutes(requests: list[Mapping[str, Any]]) -> list[int]:
-    """How many requests came in each minute since the first, the last one of which may be cut short."""
+    """The number of requests in each minute since the first. The last minute may be incomplete."""
     if not requests:
         return []
     start = requests[0]["at_ms"]
@@ -42,7 +43,7 @@ def minutes(requests: list[Mapping[str, Any]]) -> list[int]:
 
 
 def storm(case: str, seconds: float) -> list[int]:
-    """Runs a case and tells its requests by minute."""
+    """Runs a case. Returns its requests by minute."""
     fault, kind = case.split(":")
     with tempfile.TemporaryDirectory() as directory:
         home = Path(directory, "home")
@@ -56,23 +57,34 @@ def storm(case: str, seconds: float) -> list[int]:
                 time.sleep(seconds)
                 requests = simulator.requests(session.target)
         counts = minutes(requests)
-        print(f"{case}: {counts[0] if counts else 0} requests in the first minute, then {counts[1:]}", flush=True)
+        print(
+            f"{case}: {counts[0] if counts else 0} requests in the first minute, then {counts[1:]}",
+            flush=True,
+        )
         for name, told in askers.told:
-            print(f"    {name}: {told.tokens} tokens ({told.changes} new), failures {dict(told.failures)}", flush=True)
+            print(
+                f"    {name}: {told.tokens} tokens ({told.changes} new), failures {dict(told.failures)}",
+                flush=True,
+            )
         return counts
 
 
 def is_within(counts: list[int]) -> bool:
-    return all(count <= (FURTHER_MINUTE if number else FIRST_MINUTE) for number, count in enumerate(counts))
+    return all(
+        count <= (FURTHER_MINUTE if number else FIRST_MINUTE) for number, count in enumerate(counts)
+    )
 
 
 def main(seconds: float, cases: list[str]) -> int:
     everything = [f"{fault}:{kind}" for kind in KINDS for fault in FAULTS]
     unknown = set(cases) - set(everything)
     if unknown:
-        print(f"no such case: {', '.join(sorted(unknown))}; there are {', '.join(everything)}", file=sys.stderr)
+        print(
+            f"no such case: {', '.join(sorted(unknown))}; there are {', '.join(everything)}",
+            file=sys.stderr,
+        )
         return 2
-    # One after the other: what is measured is planetkey, and not how many programs a machine can run at once.
+    # One after the other, to measure planetkey and not the load of the host.
     outcomes = {case: storm(case, seconds) for case in cases or everything}
     too_many = [case for case, counts in outcomes.items() if not is_within(counts)]
     print(f"too many requests: {', '.join(too_many) if too_many else 'nowhere'}")

@@ -1,9 +1,9 @@
-"""browser.py NAME PASSWORD URL: a browser that a program opens, and the person before it."""
+"""browser.py NAME PASSWORD URL: the browser that a program opens, with a user who logs in."""
 
 import sys
 
-from person import Person
+from user import User
 
 name, password, url = sys.argv[1:]
-person = Person(name, password)
-person.deliver(person.go_through(url).url)
+user = User(name, password)
+user.deliver(user.go_through(url).url)

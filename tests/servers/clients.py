@@ -1,4 +1,7 @@
-"""planetkey as the client of a real server: its configuration, files and command, and a login without it."""
+"""planetkey as the client of a real server:
+
+configuration, files and command, and a login without planetkey.
+"""
 
 import base64
 import hashlib
@@ -14,68 +17,85 @@ from typing import Any, Literal
 
 import planetkey
 
-from person import Page, parameters
 from server import AUDIENCE, KEYS, SECRET, Server, call
 from simulator import command
+from user import Page, parameters
 
-# An API that takes the server's tokens. Nobody is there: what an API does with a token the server is asked.
+# An API that accepts the server's tokens. It is never called: the tests introspect the tokens
+# instead.
 API = "http://127.0.0.1:9/data/v1/item-types"
-# Where a login without planetkey ends.
+# The redirect URI of a login without planetkey.
 REDIRECT_URI = "http://127.0.0.1:9/callback"
 HOUR = 3600
 
 Subject = Literal["user", "m2m"]
-MACHINE: Subject = "m2m"
+M2M: Subject = "m2m"
 USER: Subject = "user"
 
-KEY_FILES = {"machine-rsa": KEYS / "client-rsa.pem", "machine-ec": KEYS / "client-ec.pem"}
+KEY_FILES = {"m2m-rsa": KEYS / "client-rsa.pem", "m2m-ec": KEYS / "client-ec.pem"}
 
 
 def deployment(server: Server, subject: Subject, **more: object) -> dict[str, Any]:
-    """A deployment document that knows the server by its issuer alone."""
+    """A deployment document with only the server's issuer."""
     hosts = {"hosts": ["127.0.0.1:9"], "user_token": "yes", "m2m_token": "yes", "api_key": "no"}
-    authorization_server = {"subject": subject, "issuer": server.issuer, "audience": AUDIENCE, **more}
-    return {"name": "tests", "authorization_servers": [authorization_server], "resource_servers": [hosts]}
+    authorization_server = {
+        "subject": subject,
+        "issuer": server.issuer,
+        "audience": AUDIENCE,
+        **more,
+    }
+    return {
+        "name": "tests",
+        "authorization_servers": [authorization_server],
+        "resource_servers": [hosts],
+    }
 
 
 def as_built_in(server: Server) -> dict[str, Any]:
-    """A deployment document that knows as much as the one of Planet knows of services.sentinel-hub.com."""
+    """A deployment document with the same members as Planet's for services.sentinel-hub.com."""
     methods = ["client_secret_post", "private_key_jwt"]
     endpoint = server.endpoint("token_endpoint")
-    return deployment(server, MACHINE, token_endpoint=endpoint, token_endpoint_auth_methods_supported=methods)
+    return deployment(
+        server, M2M, token_endpoint=endpoint, token_endpoint_auth_methods_supported=methods
+    )
 
 
 def options(document: Mapping[str, Any]) -> dict[str, Any]:
-    """What every constructor needs here."""
+    """The options of every constructor in these tests."""
     return {"deployment": document, "allow_insecure_loopback": True}
 
 
-def machine_config(client_id: str, **more: object) -> dict[str, Any]:
-    """An auth_client.json of a machine."""
+def m2m_config(client_id: str, **more: object) -> dict[str, Any]:
+    """An auth_client.json of an M2M client."""
     if client_id in KEY_FILES:
-        kind, proof = "oidc_client_credentials_pubkey", {"client_privkey_file": str(KEY_FILES[client_id])}
+        kind, proof = (
+            "oidc_client_credentials_pubkey",
+            {"client_privkey_file": str(KEY_FILES[client_id])},
+        )
     else:
         kind, proof = "oidc_client_credentials_secret", {"client_secret": SECRET}
     return {"client_type": kind, "client_id": client_id, **proof, **more}
 
 
-def machine(
+def m2m_session(
     server: Server, client_id: str, document: Mapping[str, Any] | None = None, **more: object
 ) -> planetkey.Session:
-    """The session of a machine that keeps nothing on disk."""
-    chosen = deployment(server, MACHINE) if document is None else document
-    return planetkey.Session.from_client_config(machine_config(client_id, **more), save=False, **options(chosen))
+    """The session of an M2M client that saves nothing."""
+    chosen = deployment(server, M2M) if document is None else document
+    return planetkey.Session.from_client_config(
+        m2m_config(client_id, **more), save=False, **options(chosen)
+    )
 
 
 def bearer(headers: Mapping[str, str]) -> str:
-    """The token of a header."""
+    """The token in a header."""
     scheme, token = headers["Authorization"].split(" ")
     assert scheme == "Bearer"
     return token
 
 
 class Grant:
-    """A login in the browser, by hand: the request with PKCE, and the exchange of the code."""
+    """A browser login without planetkey: the request with PKCE, and the exchange of the code."""
 
     def __init__(self, server: Server, client_id: str, *, audience: bool = True) -> None:
         self._server = server
@@ -99,7 +119,7 @@ class Grant:
         self.url = server.endpoint("authorization_endpoint") + "?" + urllib.parse.urlencode(asked)
 
     def exchange(self, page: Page) -> dict[str, Any]:
-        """What the token endpoint gives for the code that the browser was sent back with."""
+        """Exchanges the code of the redirect at the token endpoint."""
         assert page.url.startswith(REDIRECT_URI), page
         response = parameters(page.url)
         assert (response["state"], response["iss"]) == (self._state, self._server.issuer)
@@ -110,24 +130,32 @@ class Grant:
             "client_id": self._client_id,
             "code_verifier": self._verifier,
         }
-        answer = call(self._server.endpoint("token_endpoint"), form)
-        assert answer.status == 200, answer
-        return dict(answer.json)
+        response = call(self._server.endpoint("token_endpoint"), form)
+        assert response.status == 200, response
+        return dict(response.json)
 
 
-def log_in_by_hand(server: Server, client_id: str = "person", *, audience: bool = True) -> dict[str, Any]:
-    """The tokens of a person, got without planetkey."""
+def log_in_by_hand(
+    server: Server, client_id: str = "user", *, audience: bool = True
+) -> dict[str, Any]:
+    """Gets a user's tokens without planetkey."""
     grant = Grant(server, client_id, audience=audience)
-    return grant.exchange(server.person().go_through(grant.url))
+    return grant.exchange(server.user().go_through(grant.url))
 
 
 class Profile:
-    """A person's profile on disk, as Planet's SDK writes it, and the programs that use it."""
+    """A user's profile on disk, as Planet's SDK writes it, and the programs that use it."""
 
     name = "here"
 
     def __init__(
-        self, server: Server, home: Path, *, client_id: str = "person", kind: str | None = None, audience: bool = True
+        self,
+        server: Server,
+        home: Path,
+        *,
+        client_id: str = "user",
+        kind: str | None = None,
+        audience: bool = True,
     ) -> None:
         if kind is None:
             kind = "oidc_device_code" if client_id == "device" else "oidc_auth_code"
@@ -152,23 +180,23 @@ class Profile:
         file.write_text(json.dumps(members, indent=2, sort_keys=True))
 
     def save(self, tokens: Mapping[str, Any], *, expired: bool = True) -> None:
-        """Writes `token.json`, with an access token that is over or with the one that was given."""
+        """Writes `token.json`, with an expired access token or the issued one."""
         issued = int(time.time()) - (2 * HOUR if expired else 0)
         times = {"_iat": issued, "_exp": issued + HOUR, "expires_in": HOUR}
-        # What a JWT says of its own times counts more than the file.
+        # The times in a JWT take precedence over those in the file.
         over = {"access_token": "an-old-one"} if expired else {}
         self._write("token.json", {**tokens, **times, **over})
 
-    def kept(self) -> dict[str, Any]:
-        """What is in `token.json`."""
+    def saved(self) -> dict[str, Any]:
+        """The content of `token.json`."""
         return dict(json.loads(self.file.read_bytes()))
 
     def open(self) -> planetkey.Session:
-        """One more session of it, in this process."""
+        """Opens another session of the profile, in this process."""
         return planetkey.Session.from_profile(self.name, **options(self.document))
 
     def environment(self) -> dict[str, str]:
-        """The environment of a program that finds this profile."""
+        """The environment in which a program finds this profile."""
         variables = {
             "PL_AUTH_PROFILE": self.name,
             "PLANETKEY_DEPLOYMENT": str(self._deployment),
@@ -177,8 +205,10 @@ class Profile:
         return {**os.environ, **variables}
 
     def run(self, *arguments: str) -> str:
-        """What the command prints."""
+        """The output of the command."""
         line: list[str | Path] = [command(), *arguments]
-        done = subprocess.run(line, env=self.environment(), capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(
+            line, env=self.environment(), capture_output=True, text=True, timeout=60, check=False
+        )
         assert done.returncode == 0, done.stderr
         return done.stdout.rstrip("\n")

@@ -1,4 +1,7 @@
-"""The servers that can be had on this machine, from the beginning of a run to its end; every test meets each."""
+"""Starts the servers that are available on this host, for the whole run.
+
+Every test runs with each.
+"""
 
 import os
 from collections import defaultdict
@@ -14,10 +17,13 @@ from oidc_provider import OidcProvider
 from server import Server
 from simulator import FOREIGN_VARIABLES
 
-# What `run` found: the name of a server and what it needs to start.
+# The output of `run`: the name of a server and what it needs to start.
 FOUND = {
     name: where
-    for name, variable in {"oidc-provider": "PLANETKEY_OIDC_PROVIDER", "Keycloak": "PLANETKEY_KEYCLOAK"}.items()
+    for name, variable in {
+        "oidc-provider": "PLANETKEY_OIDC_PROVIDER",
+        "Keycloak": "PLANETKEY_KEYCLOAK",
+    }.items()
     if (where := os.environ.get(variable))
 }
 shown: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
@@ -29,18 +35,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Server]]:
-    """All of them start at once: one takes a moment, one half a minute."""
+    """Starts all servers in parallel, because Keycloak takes half a minute."""
     started: dict[str, Server] = {}
-    # Each is ended, also where another does not end.
+    # Each server is stopped, also if another one does not stop.
     with ExitStack() as ending:
         for name, where in FOUND.items():
             directory = tmp_path_factory.mktemp(name)
-            started[name] = Keycloak(Path(where), directory) if name == "Keycloak" else OidcProvider(directory)
+            started[name] = (
+                Keycloak(Path(where), directory) if name == "Keycloak" else OidcProvider(directory)
+            )
             ending.callback(started[name].end)
         yield started
 
 
-# In this order all tests meet the server that is there first.
+# This order runs all tests with the first server, then with the next.
 @pytest.fixture(params=list(FOUND), scope="session")
 def _server(request: pytest.FixtureRequest, _servers: dict[str, Server]) -> Server:
     server = _servers[request.param]
@@ -50,14 +58,14 @@ def _server(request: pytest.FixtureRequest, _servers: dict[str, Server]) -> Serv
 
 @pytest.fixture
 def server(_server: Server) -> Server:
-    """A server that counts from here."""
+    """A server whose counters start here."""
     _server.forget_requests()
     return _server
 
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty home directory, and no variable that says otherwise."""
+    """An empty home directory, without variables that override it."""
     for name in FOREIGN_VARIABLES:
         monkeypatch.delenv(name, raising=False)
     home = tmp_path / "home"
@@ -67,7 +75,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     if report.when == "call" and report.passed and isinstance(item, pytest.Function):
         server = str(item.callspec.params["_server"])

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from person import Person
 from server import HERE, KEYS, SECRET, Process, Server, call
+from user import User
 
 
 class OidcProvider(Server):
@@ -13,16 +13,18 @@ class OidcProvider(Server):
 
     name = "oidc-provider"
     scopes = ("planet", "openid", "profile", "email", "offline_access")
-    # It says nothing, and so RFC 8628 3.2 does.
+    # The server names no interval, so RFC 8628 3.2 applies.
     device_interval_ms = 5000
-    # Of an access token for an API it tells what the API knows.
+    # The server introspects an access token for an API as that API.
     granted = ("planet",)
 
     def __init__(self, directory: Path) -> None:
         settings = directory / "settings.json"
         keys = {"rsa": str(KEYS / "client-rsa.pem"), "ec": str(KEYS / "client-ec.pem")}
         settings.write_text(json.dumps({"secret": SECRET, "assertion_keys": keys}))
-        self._process = Process(["node", HERE / "oidc-provider" / "server.mjs", settings], directory / "log")
+        self._process = Process(
+            ["node", HERE / "oidc-provider" / "server.mjs", settings], directory / "log"
+        )
         self._control = ""
 
     def wait(self) -> None:
@@ -33,12 +35,13 @@ class OidcProvider(Server):
     def end(self) -> None:
         self._process.end()
 
-    def person(self) -> Person:
-        # Its pages take any name and password.
-        return Person("person", "correct horse battery staple")
+    def user(self) -> User:
+        # The server's pages accept any name and password.
+        return User("user", "correct horse battery staple")
 
     def is_active(self, token: str) -> bool:
-        # Its tokens for an API are JWTs, and those it does not introspect: an API checks them itself.
+        # Tokens for an API are JWTs, which this server does not introspect: an API validates them
+        # itself.
         if token.count(".") == 2:
             return call(self._control + "/is-accepted", data=token.encode()).json is True
         return super().is_active(token)

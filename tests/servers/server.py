@@ -1,4 +1,4 @@
-"""What the tests ask of a real authorization server, whichever it is."""
+"""The interface of a real authorization server for the tests."""
 
 import json
 import os
@@ -15,31 +15,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from person import Person
+from user import User
 
 HERE = Path(__file__).resolve().parent
 KEYS = HERE.parents[1] / "core" / "tests" / "data"
 
 AUDIENCE = "https://api.planet.com/"
-# Every character that the two ways of sending a secret encode, each in its own way.
+# The characters that Basic authentication and form bodies encode differently.
 SECRET = "s:p%c+&= x"
 
-# Far beyond what a start takes on two busy cores.
+# Much longer than a start takes on two busy cores.
 PATIENCE_S = 120
 
 _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @dataclass(frozen=True)
-class Answer:
-    """An HTTP answer that may be JSON."""
+class Response:
+    """An HTTP response that may be JSON."""
 
     status: int
     body: bytes
 
     @property
     def json(self) -> Any:
-        """The document in it."""
+        """The JSON document."""
         return json.loads(self.body)
 
 
@@ -51,8 +51,8 @@ def call(
     data: bytes | None = None,
     bearer: str | None = None,
     method: str | None = None,
-) -> Answer:
-    """One request in plain HTTP, as no library makes it."""
+) -> Response:
+    """Sends one plain HTTP request, without an HTTP library's additions."""
     headers = {} if bearer is None else {"Authorization": f"Bearer {bearer}"}
     if form is not None:
         data = urllib.parse.urlencode(form).encode()
@@ -61,17 +61,19 @@ def call(
         headers["Content-Type"] = "application/json"
     request = urllib.request.Request(url, data=data, headers=headers, method=method)
     try:
-        with _opener.open(request, timeout=PATIENCE_S) as answer:
-            return Answer(answer.status, answer.read())
+        with _opener.open(request, timeout=PATIENCE_S) as response:
+            return Response(response.status, response.read())
     except urllib.error.HTTPError as error:
         with error:
-            return Answer(error.code, error.read())
+            return Response(error.code, error.read())
 
 
 class Process:
-    """A program that runs until its input closes, also when the tests are killed."""
+    """A program that runs until its standard input closes, also if the tests are killed."""
 
-    def __init__(self, command: list[str | Path], log: Path, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, command: list[str | Path], log: Path, environment: Mapping[str, str] | None = None
+    ) -> None:
         self._log = log
         with log.open("wb") as errors:
             self._process = subprocess.Popen(
@@ -79,14 +81,14 @@ class Process:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
-                # A group of its own: what a shell has started ends with it.
+                # Its own process group, so that the children of a shell end too.
                 start_new_session=True,
                 env=None if environment is None else {**os.environ, **environment},
             )
         self._said = b""
 
     def read_until(self, *words: bytes) -> str:
-        """The first line of its output that holds one of these words; fails when there is none."""
+        """The first line of the output with one of these words. Fails if there is none."""
         assert self._process.stdout is not None
         deadline = time.monotonic() + PATIENCE_S
         with selectors.DefaultSelector() as selector:
@@ -103,9 +105,12 @@ class Process:
         raise AssertionError(f"it did not start:\n{self._said.decode()}\n{self._log.read_text()}")
 
     def end(self) -> None:
-        """Closes its input and waits for its end; what does not end is killed, and that is an error."""
+        """Closes the input and waits for the end.
+
+        A program that does not end is killed, which is an error.
+        """
         try:
-            # It may have much to say at its end.
+            # The program may print much when it ends.
             self._process.communicate(timeout=PATIENCE_S)
         except BaseException:
             if self._process.poll() is None:
@@ -119,52 +124,55 @@ class Server(ABC):
 
     name: str
     issuer: str
-    # What the client of a person asks for, and what it is told that it got.
+    # The scope that a user's client requests, and the scope in the response.
     scopes: tuple[str, ...]
     granted: tuple[str, ...]
-    # How often it lets a device ask.
+    # The poll interval of device logins.
     device_interval_ms: int
 
     @abstractmethod
     def wait(self) -> None:
-        """Returns when it can be used."""
+        """Waits until the server is ready."""
 
     @abstractmethod
     def end(self) -> None:
-        """Stops it."""
+        """Stops the server."""
 
     @abstractmethod
-    def person(self) -> Person:
-        """Somebody with an account and a browser without cookies."""
+    def user(self) -> User:
+        """A user with an account and a browser without cookies."""
 
     @abstractmethod
     def token_requests(self, client_id: str, grant_type: str) -> list[str | None]:
-        """How such requests have ended since the test began, as the server remembers: an error, or `None`."""
+        """The results of such requests since the test started, from the server's events:
+
+        an error, or `None`.
+        """
 
     @abstractmethod
     def forget_requests(self) -> None:
-        """Lets a test begin."""
+        """Prepares the server for a test."""
 
     @abstractmethod
     def rotate_keys(self) -> None:
-        """From now on it signs with another key, and publishes that one first or alone."""
+        """Rotates the signing key. The new key is published first or alone."""
 
     def metadata(self) -> Any:
-        """What it says of itself."""
+        """The server's metadata."""
         return call(self.issuer.rstrip("/") + "/.well-known/openid-configuration").json
 
     def endpoint(self, name: str) -> str:
-        """An endpoint by its name in the metadata."""
+        """The URL of an endpoint, by its name in the metadata."""
         return str(self.metadata()[name])
 
     def is_active(self, token: str) -> bool:
-        """Whether the server would accept this token, as an API that has a client of its own learns it."""
-        client = {"client_id": "machine-post", "client_secret": SECRET}
-        answer = call(self.endpoint("introspection_endpoint"), {"token": token, **client})
-        assert answer.status == 200, answer
-        return answer.json["active"] is True
+        """Whether the token is active, by introspection with an API's own client."""
+        client = {"client_id": "m2m-post", "client_secret": SECRET}
+        response = call(self.endpoint("introspection_endpoint"), {"token": token, **client})
+        assert response.status == 200, response
+        return response.json["active"] is True
 
     def revoke(self, token: str, client: Mapping[str, str]) -> None:
-        """Takes a token back, as its client may."""
-        answer = call(self.endpoint("revocation_endpoint"), {"token": token, **client})
-        assert answer.status == 200, answer
+        """Revokes a token as its client."""
+        response = call(self.endpoint("revocation_endpoint"), {"token": token, **client})
+        assert response.status == 200, response

@@ -1,4 +1,4 @@
-"""The table of tests/README.md that says which assertion was shown at which real server.
+"""The table of tests/README.md: which assertion was tested with which real server.
 
 `table.py compare FILE` compares it with the one that a run of all tests left in FILE, in the columns of the servers
 that ran; `UPDATE_TABLE=1` writes it.
@@ -18,7 +18,7 @@ Shown = Mapping[str, Mapping[str, Iterable[str]]]
 
 
 def lines(shown: Shown) -> list[str]:
-    """The table, a line each."""
+    """The lines of the table."""
     made = [f"| number | {' | '.join(SERVERS)} | tests |", "|---" * (len(SERVERS) + 2) + "|"]
     for number in sorted(shown):
         servers = {server for ran in shown[number].values() for server in ran}
@@ -29,11 +29,11 @@ def lines(shown: Shown) -> list[str]:
 
 
 def compare(file: Path) -> int:
-    """Says where the page differs from the run."""
+    """Prints where the page differs from the run."""
     ran, *made = file.read_text().splitlines()
     page = PAGE.read_text()
     before, _, rest = page.partition(BEGIN)
-    kept, _, after = rest.partition(END)
+    old, _, after = rest.partition(END)
     if os.environ.get("UPDATE_TABLE") == "1":
         PAGE.write_text(before + BEGIN + "\n".join(made) + "\n" + END + after)
         return 0
@@ -45,13 +45,19 @@ def compare(file: Path) -> int:
         cells = ([cell.strip() for cell in line.strip("|").split("|")] for line in table)
         return {" | ".join(row[column] for column in columns) for row in cells}
 
-    difference = rows(made) ^ rows(kept.splitlines())
-    # A number that only a server that did not run shows.
+    difference = rows(made) ^ rows(old.splitlines())
+    # The number belongs only to a server that did not run.
     difference = {row for row in difference if columns[-1] > len(SERVERS) or "yes" in row}
     for row in sorted(difference):
-        print(f"{'only this run has' if row in rows(made) else 'only tests/README.md has'}: {row}", file=sys.stderr)
+        print(
+            f"{'only this run has' if row in rows(made) else 'only tests/README.md has'}: {row}",
+            file=sys.stderr,
+        )
     if difference:
-        print("tests/README.md differs; UPDATE_TABLE=1 make test-servers writes the table", file=sys.stderr)
+        print(
+            "tests/README.md differs; UPDATE_TABLE=1 make test-servers writes the table",
+            file=sys.stderr,
+        )
     return 1 if difference else 0
 
 

@@ -1,4 +1,4 @@
-"""The command from the login to the logout."""
+"""The command from login to logout."""
 
 import json
 import re
@@ -17,19 +17,19 @@ from simulator import command
 def test_in_the_browser(server: Server, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     profile = Profile(server, home, audience=False)
     browser = home / "browser"
-    person = server.person()
-    line = shlex.join([sys.executable, str(HERE / "browser.py"), person.name, person.password])
+    user = server.user()
+    line = shlex.join([sys.executable, str(HERE / "browser.py"), user.name, user.password])
     browser.write_text(f'#!/bin/sh\nexec {line} "$1"\n')
     browser.chmod(0o700)
     monkeypatch.setenv("BROWSER", str(browser))
 
     told = json.loads(profile.run("login", "--browser", "--json"))
     assert told["file"] == str(profile.file)
-    assert profile.run("header", API) == f"Authorization: Bearer {profile.kept()['access_token']}"
+    assert profile.run("header", API) == f"Authorization: Bearer {profile.saved()['access_token']}"
     userinfo = json.loads(profile.run("userinfo", "--json"))
-    assert (userinfo["sub"], userinfo["name"]) == (told["subject"], "A Person")
+    assert (userinfo["sub"], userinfo["name"]) == (told["subject"], "A User")
 
-    refresh_token = profile.kept()["refresh_token"]
+    refresh_token = profile.saved()["refresh_token"]
     assert server.is_active(refresh_token)
     profile.run("logout")
     assert not profile.file.exists()
@@ -53,14 +53,17 @@ def test_on_another_device(server: Server, home: Path) -> None:
             line = program.stderr.readline()
             assert line, said
             said += line
-        # What somebody does who has only read it: types a short address, and the code.
-        address, code = re.findall(r"http://\S+", said)[-1], re.findall(r"\b[A-Z]{4}-[A-Z]{4}\b", said)[-1]
+        # A user on another device types the short address and the code.
+        address, code = (
+            re.findall(r"http://\S+", said)[-1],
+            re.findall(r"\b[A-Z]{4}-[A-Z]{4}\b", said)[-1],
+        )
         assert code not in address
-        assert server.person().go_through(address, user_code=code).status == 200
+        assert server.user().go_through(address, user_code=code).status == 200
         said += program.stderr.read()
         assert program.wait(60) == 0, said
     finally:
         program.kill()
         program.stderr.close()
     assert "logged in as" in said
-    assert server.is_active(profile.kept()["access_token"])
+    assert server.is_active(profile.saved()["access_token"])

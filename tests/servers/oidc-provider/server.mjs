@@ -1,6 +1,6 @@
-// A certified OpenID provider on loopback, set up as the server of Planet's users is: an issuer that ends in a slash, `audience` as
-// Auth0 has it, refresh tokens that are good once, `iss` in authorization responses. Runs until its input closes; its first line of
-// output says where it is. Nothing is kept on disk.
+// A certified OpenID provider on loopback, configured like Planet's authorization server for users: an issuer that ends with a slash, `audience` as
+// in Auth0, refresh tokens that are valid once, `iss` in authorization responses. It runs until its input closes. Its first line of
+// output names its URLs. It writes nothing to disk.
 
 import { createPrivateKey, createPublicKey, generateKeyPairSync, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -9,7 +9,7 @@ import { text } from 'node:stream/consumers';
 
 import { createRemoteJWKSet, jwtVerify } from 'jose';
 import Provider, { errors } from 'oidc-provider';
-// The server's own memory, so that a change of keys does not lose what was granted.
+// The server's storage is outside the provider, so that a rotation of keys does not lose the grants.
 import { createMemoryAdapter } from 'oidc-provider/lib/adapters/memory_adapter.js';
 
 const AUDIENCE = 'https://api.planet.com/';
@@ -23,7 +23,7 @@ function publicJwk(file) {
   return { ...key.export({ format: 'jwk' }), use: 'sig' };
 }
 
-function machine(id, method, more = {}) {
+function m2mClient(id, method, more = {}) {
   return {
     client_id: id,
     token_endpoint_auth_method: method,
@@ -35,7 +35,7 @@ function machine(id, method, more = {}) {
   };
 }
 
-function person(id) {
+function userClient(id) {
   return {
     client_id: id,
     application_type: 'native',
@@ -47,13 +47,13 @@ function person(id) {
 }
 
 const clients = [
-  machine('machine-basic', 'client_secret_basic', { client_secret: secret }),
-  machine('machine-post', 'client_secret_post', { client_secret: secret }),
-  machine('machine-rsa', 'private_key_jwt', { jwks: { keys: [publicJwk(assertionKeys.rsa)] } }),
-  machine('machine-ec', 'private_key_jwt', { jwks: { keys: [publicJwk(assertionKeys.ec)] }, token_endpoint_auth_signing_alg: 'ES256' }),
-  person('person'),
-  person('device'),
-  person('stranger'),
+  m2mClient('m2m-basic', 'client_secret_basic', { client_secret: secret }),
+  m2mClient('m2m-post', 'client_secret_post', { client_secret: secret }),
+  m2mClient('m2m-rsa', 'private_key_jwt', { jwks: { keys: [publicJwk(assertionKeys.rsa)] } }),
+  m2mClient('m2m-ec', 'private_key_jwt', { jwks: { keys: [publicJwk(assertionKeys.ec)] }, token_endpoint_auth_signing_alg: 'ES256' }),
+  userClient('user'),
+  userClient('device'),
+  userClient('stranger'),
 ];
 
 function signingKey() {
@@ -69,7 +69,7 @@ const configuration = {
   scopes: ['openid', 'offline_access', 'planet', 'other'],
   findAccount: (_, sub) => ({
     accountId: sub,
-    claims: () => ({ sub, name: 'A Person', email: 'person@example.com', email_verified: true }),
+    claims: () => ({ sub, name: 'A User', email: 'user@example.com', email_verified: true }),
   }),
   rotateRefreshToken: true,
   ttl: {
@@ -86,7 +86,7 @@ const configuration = {
   features: {
     clientCredentials: { enabled: true },
     deviceFlow: { enabled: true },
-    // Whoever holds a token may ask about it: that is what a client of a person does.
+    // A public client may introspect the tokens that it holds.
     introspection: { enabled: true, allowedPolicy: () => true },
     revocation: { enabled: true, allowedPolicy: (_, client, token) => token.clientId === client.clientId },
     resourceIndicators: {
@@ -103,7 +103,7 @@ const configuration = {
   },
 };
 
-// What came to the token endpoint, oldest first.
+// Requests to the token endpoint, oldest first.
 const tokenRequests = [];
 
 function note(ctx, error) {
@@ -115,7 +115,7 @@ function note(ctx, error) {
   });
 }
 
-// Auth0 calls `resource` (RFC 8707) `audience`, and gives a refresh token for `offline_access` without a prompt.
+// Auth0 calls `resource` (RFC 8707) `audience`, and issues a refresh token for `offline_access` without a prompt.
 async function likeAuth0(ctx, next) {
   const renamed = (parameters) => {
     const audience = parameters.get('audience');
@@ -155,7 +155,7 @@ await new Promise((listening) => server.listen(0, '127.0.0.1', listening));
 const issuer = `http://127.0.0.1:${server.address().port}/`;
 serve = makeProvider(issuer, [signingKey()]);
 
-// What an API of Planet does with a token.
+// Validates a token as Planet's APIs do.
 async function isAccepted(token) {
   const keys = createRemoteJWKSet(new URL('jwks', issuer));
   try {

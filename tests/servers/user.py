@@ -1,4 +1,4 @@
-"""A person in front of a browser: follows redirects, keeps cookies, fills in forms and presses buttons."""
+"""A user with a browser: follows redirects, stores cookies, fills in forms and presses buttons."""
 
 import http.client
 import urllib.error
@@ -10,13 +10,13 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import IO, Literal
 
 PATIENCE_S = 30
-# A login takes three or four.
+# A login takes three or four pages.
 MOST_PAGES = 20
 
 
 @dataclass
 class Form:
-    """What of an HTML form is sent, and what a person may press."""
+    """The fields and buttons of an HTML form."""
 
     action: str
     method: str
@@ -26,7 +26,7 @@ class Form:
 
     @property
     def asks_for_consent(self) -> bool:
-        """Whether it has the two buttons."""
+        """Whether the form has both buttons."""
         return {"accept", "cancel"} <= self.buttons.keys()
 
     def first(self, kind: str) -> str | None:
@@ -66,7 +66,7 @@ class _Document(HTMLParser):
 
 @dataclass(frozen=True)
 class Page:
-    """Where the browser is and what it shows."""
+    """The URL and the content of a page."""
 
     url: str
     status: int
@@ -86,34 +86,38 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
         return None
 
 
-class Person:
-    """Somebody with a user name, a password and a browser of their own."""
+class User:
+    """A user with a name, a password and a browser."""
 
     def __init__(self, name: str, password: str) -> None:
         self.name = name
         self.password = password
-        # Browsers send secure cookies to loopback over plain http, too.
+        # Browsers also send secure cookies to loopback over plain http.
         jar = CookieJar(DefaultCookiePolicy(secure_protocols=("https", "http")))
         self._opener = urllib.request.build_opener(
             urllib.request.ProxyHandler({}), _NoRedirects(), urllib.request.HTTPCookieProcessor(jar)
         )
 
     def visit(self, url: str, form: dict[str, str] | None = None) -> Page | str:
-        """One request: the page, or where it redirects to."""
+        """Sends one request. Returns the page, or the target of the redirect."""
         data = None if form is None else urllib.parse.urlencode(form).encode()
-        # Keycloak asks programs and browsers for different things at one address.
+        # Keycloak responds to programs and browsers differently at one address.
         request = urllib.request.Request(url, data=data, headers={"Accept": "text/html"})
         try:
-            with self._opener.open(request, timeout=PATIENCE_S) as answer:
-                return Page(url, answer.status, answer.read().decode())
+            with self._opener.open(request, timeout=PATIENCE_S) as response:
+                return Page(url, response.status, response.read().decode())
         except urllib.error.HTTPError as error:
             with error:
                 if 300 <= error.code < 400:
                     return urllib.parse.urljoin(url, str(error.headers["Location"]))
                 return Page(url, error.code, error.read().decode())
 
-    def go_through(self, url: str, *, user_code: str = "", answer: Literal["yes", "no"] = "yes") -> Page:
-        """Opens a URL and does what each page asks for, until one asks nothing or sends it elsewhere."""
+    def go_through(
+        self, url: str, *, user_code: str = "", answer: Literal["yes", "no"] = "yes"
+    ) -> Page:
+        """Opens a URL and completes each page, until a page has no form or redirects to another
+        server.
+        """
         server = urllib.parse.urlsplit(url).netloc
         came = self.visit(url)
         refused = False
@@ -151,14 +155,14 @@ class Person:
             form.values[button] = form.buttons[button]
 
     def deliver(self, url: str) -> Page:
-        """Follows the last redirect, to the program that waits for it."""
+        """Follows the last redirect, to the waiting program."""
         delivered = self.visit(url)
         assert isinstance(delivered, Page), delivered
         return delivered
 
 
 def parameters(url: str) -> dict[str, str]:
-    """The query of a URL, whose parameters may be there once only."""
+    """The query of a URL, in which each parameter occurs once."""
     pairs = urllib.parse.parse_qsl(urllib.parse.urlsplit(url).query, strict_parsing=True)
     assert len(dict(pairs)) == len(pairs), url
     return dict(pairs)

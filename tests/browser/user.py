@@ -1,4 +1,4 @@
-"""A person with a browser, as the simulator knows people: any user name, the second factor 123456, and consent."""
+"""A user of the simulator with a browser: any user name, the second factor 123456, and consent."""
 
 import os
 from pathlib import Path
@@ -8,8 +8,8 @@ from webdriver import Browser
 SECOND_FACTOR = "123456"
 
 
-class Person:
-    """Somebody at a browser."""
+class User:
+    """A user with a browser."""
 
     def __init__(self, browser: Browser, name: str = "ada") -> None:
         self.browser = browser
@@ -20,11 +20,11 @@ class Person:
         return f"user|{self.name}"
 
     def logs_in(self, url: str) -> None:
-        """Opens the address that a program gave, and shows who it is; what remains is the consent."""
+        """Opens a program's login URL and authenticates. The consent page remains."""
         self.browser.open(url)
-        self.shows_who_it_is()
+        self.authenticates()
 
-    def shows_who_it_is(self) -> None:
+    def authenticates(self) -> None:
         self.browser.type("#username", self.name)
         self.browser.click("#submit")
         self.browser.type("#otp", SECOND_FACTOR)
@@ -38,31 +38,31 @@ class Person:
         self.browser.click("#deny")
 
     def confirms_code(self, url: str, code: str) -> None:
-        """Opens the address that holds the code of a device already, and compares it with what the device shows."""
+        """Opens the URL with a user code, and compares the code with the one on the device."""
         self.browser.open(url)
         assert self.browser.value_of("#user_code") == code
         self.browser.click("#submit")
-        self.shows_who_it_is()
+        self.authenticates()
 
     def enters_code(self, url: str, code: str) -> None:
-        """Opens the address of a device, and types its code."""
+        """Opens the verification URL and types the user code."""
         self.browser.open(url)
         self.browser.type("#user_code", code)
         self.browser.click("#submit")
-        self.shows_who_it_is()
+        self.authenticates()
 
     def sees(self, heading: str) -> None:
         """Waits for a page with this heading."""
         self.browser.wait_for(f"//h1[.='{heading}']")
 
     def reads(self, words: str) -> None:
-        """Waits for a page that says this somewhere."""
+        """Waits for a page with this text."""
         self.browser.wait_for(f"//body[contains(., '{words}')]")
         assert words in self.browser.text
 
 
 class DefaultBrowser:
-    """What programs find in `BROWSER`: it opens nothing itself, and tells the test what is to be opened."""
+    """The value of `BROWSER`: a program that only tells the test which URL to open."""
 
     def __init__(self, directory: Path) -> None:
         self._pipe = directory / "opened"
@@ -75,5 +75,5 @@ class DefaultBrowser:
         return {"BROWSER": str(self._program)}
 
     def opened(self) -> str:
-        """The address that a program opens; waits for it."""
+        """Waits for a program to open a URL, and returns it."""
         return self._pipe.read_text()
