@@ -48,9 +48,7 @@ def seed(simulator: Simulator, root: Path, owner: User, *, age: int = 2 * HOUR) 
 
 
 def check_lives(simulator: Simulator, tokens: Mapping[str, Any], refreshes: int) -> None:
-    """Checks that the session of these tokens is active after this number of refreshes, without
-    reuse.
-    """
+    """Checks that the session is active, was refreshed this often, and had no reuse."""
     session = simulator.session_of(tokens["refresh_token"])
     assert session["active"], session
     assert (session["rotations"], session["reuse"], session["repeats"]) == (refreshes, 0, 0)

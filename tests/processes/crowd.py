@@ -1,6 +1,4 @@
-"""Programs in several languages that open the same session, wait for each other, and request a
-header at once.
-"""
+"""Programs in several languages that open one session and request a header at once."""
 
 import os
 import selectors
@@ -27,9 +25,7 @@ PATIENCE_S = 60
 def participant(
     language: str, url: str, *, threads: int = 1, each: bool = False, look: bool = False
 ) -> list[str | Path]:
-    """A program that requests the header for this URL, in threads that share a session or have
-    their own.
-    """
+    """A program that requests a header, in threads with a shared session or their own."""
     how = [url, str(threads), "each" if each else "one", "look" if look else "blind"]
     match language:
         case "c":

@@ -1,6 +1,4 @@
-"""Saved sessions with an expired access token, as Planet's SDK writes them, and their state
-afterwards.
-"""
+"""Saved sessions with an expired access token, as Planet's SDK writes them."""
 
 import json
 import time

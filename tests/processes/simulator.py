@@ -55,9 +55,7 @@ def command() -> Path:
 
 
 def clean_environment(home: Path | None = None) -> dict[str, str]:
-    """An environment without the developer's variables, with this home directory or that of the
-    tests.
-    """
+    """An environment without the developer's variables, and with this home directory."""
     environment = {
         name: value for name, value in os.environ.items() if name not in FOREIGN_VARIABLES
     }

@@ -1,6 +1,4 @@
-"""The authorization server gets one request, however many processes and threads need a token at
-once.
-"""
+"""The server gets one request, however many processes and threads need a token at once."""
 
 from pathlib import Path
 

@@ -115,9 +115,7 @@ class User:
     def go_through(
         self, url: str, *, user_code: str = "", answer: Literal["yes", "no"] = "yes"
     ) -> Page:
-        """Opens a URL and completes each page, until a page has no form or redirects to another
-        server.
-        """
+        """Opens a URL and completes each page, until there is no form or another server."""
         server = urllib.parse.urlsplit(url).netloc
         came = self.visit(url)
         refused = False

@@ -1,4 +1,4 @@
-//! The key of a server that exists in fuzzing only, and what its ID tokens must say.
+//! The key of the fuzzing server, and the expected claims of its ID tokens.
 
 use crate::NOW;
 use jsonwebtoken::jwk::Jwk;
@@ -15,7 +15,7 @@ pub const NONCE: &str = "nonce";
 
 /// Signs ID tokens.
 pub static SIGNER: LazyLock<Signer> = LazyLock::new(Signer::new);
-/// The key of [`SIGNER`] and nothing else.
+/// A key set with only the key of [`SIGNER`].
 pub static SET: LazyLock<Jwks> = LazyLock::new(|| Jwks::parse(&json!({"keys": [SIGNER.jwk.clone()]})).expect("a set"));
 
 pub struct Signer {
@@ -31,7 +31,7 @@ impl Signer {
         Signer { key, jwk }
     }
 
-    /// Any header and any claims, signed with ES256 whatever they say.
+    /// Signs any header and claims with ES256, whatever they say.
     pub fn sign(&self, header: &Value, claims: &Value) -> String {
         let part = |value: &Value| base64_url(value.to_string().as_bytes());
         let signed = format!("{}.{}", part(header), part(claims));
@@ -40,12 +40,12 @@ impl Signer {
     }
 }
 
-/// Claims that are as they must be.
+/// Valid claims.
 pub fn claims() -> Value {
     json!({"iss": ISSUER, "sub": "person", "aud": CLIENT_ID, "nonce": NONCE, "iat": NOW, "exp": NOW + 60})
 }
 
-/// What a login expects.
+/// The expectations of a login.
 pub fn expected(algorithms: &[jose::Algorithm]) -> Expected<'_> {
     Expected { issuer: ISSUER, client_id: CLIENT_ID, nonce: Some(NONCE), algorithms, now: NOW, check_expiry: true }
 }

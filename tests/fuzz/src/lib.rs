@@ -1,4 +1,4 @@
-//! What the fuzz targets share: what is true of every error, sessions that see nothing of the outside world, secrets to look for.
+//! Common parts of the fuzz targets: checks of errors, isolated sessions, secrets to look for.
 
 pub mod keys;
 
@@ -12,13 +12,13 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// Stands for a secret. An input that holds it proves nothing and is passed over.
+/// A marker for secrets. An input that contains it is skipped, because it proves nothing.
 pub const CANARY: &str = "CanaryThatNobodyMaySee";
 
-/// Where the clock of every target stands.
+/// The time of every target's clock.
 pub const NOW: u64 = 1_800_000_000;
 
-/// The input as text; parsers that take text get nothing else.
+/// The input as text, for parsers of text.
 pub fn text(data: &[u8]) -> Option<&str> {
     std::str::from_utf8(data).ok().filter(|text| !text.contains(CANARY))
 }
@@ -28,7 +28,8 @@ pub fn first_line(text: &str) -> (&str, &str) {
     text.split_once('\n').unwrap_or((text, ""))
 }
 
-/// What every error promises: one printable line that is not too long, a status that means a failure and no bug, details that fit it.
+/// Checks an error: one printable line of limited length, a failure status that is not a bug,
+/// matching details.
 pub fn check_error(error: &Error) {
     assert!(!matches!(error.status(), Status::Ok | Status::Internal), "{error}");
     assert!(!error.message().is_empty());
@@ -43,7 +44,8 @@ pub fn check_error(error: &Error) {
     assert!(error.retry_after_ms().is_none_or(|wait| wait <= 366 * 24 * 3600 * 1000), "{:?}", error.retry_after_ms());
 }
 
-/// One line of at most `limit` characters and an ellipsis, with nothing in it that a terminal would obey.
+/// Checks that the text is one line of at most `limit` characters and an ellipsis, without terminal
+/// control characters.
 pub fn check_line(line: &str, limit: usize) {
     let characters = line.chars().count();
     assert!(characters <= limit + usize::from(line.ends_with('…')), "{characters} characters: {line}");
@@ -52,25 +54,25 @@ pub fn check_line(line: &str, limit: usize) {
     assert!(!line.contains(obeyed), "{line:?}");
 }
 
-/// Everything that an error shows, as one text.
+/// All texts of an error in one.
 pub fn shown(error: &Error) -> String {
     let details = [error.reason(), error.oauth_error(), error.oauth_error_description(), error.profile()];
     format!("{error} {error:?} {details:?}")
 }
 
-/// Checks an error, and that it shows no secret.
+/// Checks an error, and that it contains no secret.
 pub fn check_secretive(error: &Error) {
     check_error(error);
     check_hidden(&shown(error));
 }
 
-/// The canary is not in a text that people see.
+/// Checks that a visible text does not contain the canary.
 pub fn check_hidden(shown: &str) {
-    assert!(!shown.contains(CANARY), "a secret is shown: {shown}");
+    assert!(!shown.contains(CANARY), "a secret is visible: {shown}");
 }
 
-/// The same document with the canary for every text under one of the names; nothing where there is none, or where it could have come
-/// from elsewhere.
+/// The same document with the canary as every text under one of the names. `None` if there is no
+/// such text, or if the input contains the canary.
 pub fn with_canary(document: &Map<String, Value>, names: &[&str]) -> Option<Map<String, Value>> {
     let mut changed = document.clone();
     let mut planted = false;
@@ -78,11 +80,11 @@ pub fn with_canary(document: &Map<String, Value>, names: &[&str]) -> Option<Map<
         *value = Value::from(CANARY);
         planted = true;
     }
-    // Escapes are gone after parsing, so this finds a canary in any spelling.
+    // Parsing resolves escapes, so this finds a canary in any spelling.
     (planted && !Value::from(document.clone()).to_string().contains(CANARY)).then_some(changed)
 }
 
-/// The middle of every jitter.
+/// Random numbers in the middle of their range.
 pub struct Half;
 
 impl Random for Half {
@@ -92,19 +94,19 @@ impl Random for Half {
     }
 }
 
-/// An authorization server that gives the same answer to everything, and remembers what it was asked.
+/// An authorization server that sends the same response to every request, and records the requests.
 pub struct Fixed {
     answer: Response,
     seen: Mutex<Vec<Request>>,
 }
 
 impl Fixed {
-    /// Answers this and nothing else.
+    /// Sends this response to every request.
     pub fn new(answer: Response) -> Arc<Self> {
         Arc::new(Fixed { answer, seen: Mutex::default() })
     }
 
-    /// A token that lives an hour.
+    /// A token with a lifetime of one hour.
     pub fn token() -> Arc<Self> {
         Fixed::new(answer(200, br#"{"access_token":"current","token_type":"Bearer","expires_in":3600}"#))
     }
@@ -122,7 +124,7 @@ impl Transport for Fixed {
     }
 }
 
-/// An answer in JSON.
+/// A JSON response.
 pub fn answer(status: u16, body: &[u8]) -> Response {
     Response {
         status,
@@ -135,14 +137,14 @@ pub fn answer(status: u16, body: &[u8]) -> Response {
     }
 }
 
-/// A directory of this process. `tests/fuzz/run` puts it into memory and takes it away again.
+/// A directory of this process. `tests/fuzz/run` creates it in memory and removes it.
 pub fn directory() -> PathBuf {
     let directory = std::env::temp_dir().join(format!("planetkey-fuzz-{}", std::process::id()));
     std::fs::create_dir_all(&directory).expect("a temporary directory");
     directory
 }
 
-/// Options without network, files, environment and passing time.
+/// Options without network, files, environment and real time.
 pub fn options(transport: Arc<dyn Transport>) -> Options {
     Options {
         runtime: Runtime {
@@ -156,19 +158,19 @@ pub fn options(transport: Arc<dyn Transport>) -> Options {
     }
 }
 
-/// A session of an API key, which is the canary.
+/// A session whose API key is the canary.
 pub fn key_session(transport: ApiKeyTransport) -> Session {
     Session::from_api_key(CANARY, transport, &options(Fixed::token())).expect("the canary is an API key")
 }
 
-/// A machine-to-machine session of Planet's that holds the token `current`.
-pub fn machine_session() -> Session {
+/// A session of an M2M client of Planet with the token `current`.
+pub fn m2m_session() -> Session {
     let session = Session::from_m2m("client", CANARY, &M2mOptions::default(), &options(Fixed::token())).expect("a client");
     session.refresh().expect("a token");
     session
 }
 
-/// No parameter twice and none empty (RFC 6749 3.2); gives the parameters back.
+/// Checks that no parameter is duplicate or empty (RFC 6749 3.2). Returns the parameters.
 pub fn check_form(request: &Request) -> Vec<(String, String)> {
     let encoded = request.form.encode();
     let fields: Vec<(String, String)> = url::form_urlencoded::parse(encoded.expose().as_bytes()).into_owned().collect();

@@ -10,7 +10,8 @@ use serde_json::{Map, Value};
 const SECRETS: [&str; 7] =
     ["client_secret", "client_privkey", "client_privkey_password", "api_key", "password", "user_password", "key"];
 
-/// A renewal has a thread of its own, and what belongs to one that is just ending looks like a leak. The other targets have none.
+/// Leak detection is off: a refresh has its own thread, and memory of an ending thread looks like a
+/// leak.
 #[unsafe(no_mangle)]
 extern "C" fn __asan_default_options() -> *const std::ffi::c_char {
     c"detect_leaks=0".as_ptr()
@@ -26,17 +27,17 @@ fuzz_target!(|data: &[u8]| {
     }
     let Some(document) = document else { return };
     let spelled = Value::from(document.clone()).to_string();
-    // With this member first, as an order by names puts it, serde_json reads an object as a number.
+    // serde_json reads an object whose first member has this name as a number.
     if spelled.contains("$serde_json::private::Number") {
         return;
     }
-    // Unknown members are left alone.
+    // Unknown members are ignored.
     let mut more = document.clone();
     if more.insert("_an_unknown_member".to_owned(), Value::Null).is_none() {
         let again = ClientConfig::from_json(&Value::from(more).to_string());
         assert_eq!(read.is_ok(), again.is_ok());
     }
-    // Either could name any file of this machine.
+    // Either could name any file of the host.
     let names_a_file = document.contains_key("client_privkey_file") || document.get("deployment").is_some_and(Value::is_string);
     if !names_a_file {
         check_session(text);
@@ -53,7 +54,7 @@ fuzz_target!(|data: &[u8]| {
     }
 });
 
-/// A session of this client, and what its server would see.
+/// A session of this client, and the requests that its server gets.
 fn check_session(text: &str) {
     let server = Fixed::token();
     let session = match Session::from_client_config(text, &options(server.clone())) {
@@ -70,8 +71,8 @@ fn check_session(text: &str) {
         let sent = |name: &str| fields.iter().any(|(field, value)| field == name && !value.is_empty());
         if sent("grant_type") {
             let ways = [request.authorization.is_some(), sent("client_secret"), sent("client_assertion")];
-            assert!(ways.iter().filter(|way| **way).count() <= 1, "one way of authentication for each request: {ways:?}");
-            // The secret has its place and is nowhere else.
+            assert!(ways.iter().filter(|way| **way).count() <= 1, "one authentication method per request: {ways:?}");
+            // The secret is only in its place.
             assert!(fields.iter().all(|(name, value)| name == "client_secret" || !value.contains(CANARY)), "{fields:?}");
         }
     }

@@ -1,5 +1,5 @@
-//! What comes back to a redirect URI (RFC 6749 4.1.2, RFC 9207): the first line is `required` when the issuer must be named, the rest is the
-//! query, with `STATE` for the state of this login.
+//! An authorization response (RFC 6749 4.1.2, RFC 9207): the first line is `required` if the issuer
+//! must be named, the rest is the query, with `STATE` for the state of this login.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -47,7 +47,7 @@ fuzz_target!(|data: &[u8]| {
         Response::Refused(error) => {
             assert!(is_ours);
             check_secretive(&error);
-            // What could be tried again by whoever reads the message is not in it.
+            // The message contains nothing that its reader could replay.
             assert!(!shown(&error).contains(STATE.as_str()) || one("error").is_some() || one("iss").is_some());
             if is_double {
                 assert_eq!((error.status(), error.oauth_error()), (Status::Protocol, None));
@@ -64,7 +64,7 @@ fuzz_target!(|data: &[u8]| {
         }
     }
 
-    // A code that is refused is not told to anybody.
+    // A refused code is in no message.
     let planted = format!("state={}&code={CANARY}%0a", *STATE);
     match ATTEMPT.response(&planted, ISSUER, false) {
         Response::Refused(error) => check_secretive(&error),
@@ -93,6 +93,6 @@ fn decode(text: &str) -> Vec<u8> {
         }
         index += 1;
     }
-    // What is no UTF-8 becomes replacement characters; nothing that is compared here holds one.
+    // Invalid UTF-8 becomes replacement characters, which no compared value contains.
     String::from_utf8_lossy(&decoded).into_owned().into_bytes()
 }

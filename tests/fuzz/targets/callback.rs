@@ -1,4 +1,4 @@
-//! A request at the loopback receiver: the input is what arrives on the socket.
+//! A request to the redirect receiver: the input is the bytes on the socket.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -10,7 +10,7 @@ const AUTHORITY: &str = "127.0.0.1:49152";
 fuzz_target!(|data: &[u8]| {
     let status = judged(data, PATH, AUTHORITY);
     assert!([0, 200, 400, 404, 405].contains(&status), "{status}");
-    // The browser's return is a GET of this path at this host, and nothing else is taken for it.
+    // Only a GET of this path at this host counts as the redirect.
     if status == 200 {
         let request = String::from_utf8_lossy(data);
         let (line, rest) = request.trim_start_matches(['\r', '\n']).split_once('\n').expect("a request line");
@@ -25,7 +25,7 @@ fuzz_target!(|data: &[u8]| {
             .collect();
         assert_eq!(hosts, [AUTHORITY]);
     }
-    // What is added to a whole request changes nothing; half of one is waited for or refused.
+    // Bytes after a complete request change nothing. A partial request is waited for or refused.
     if status != 0 {
         let mut longer = data.to_vec();
         longer.extend_from_slice(b"GET / HTTP/1.1\r\n\r\n");

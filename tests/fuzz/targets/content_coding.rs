@@ -14,7 +14,8 @@ fuzz_target!(|data: &[u8]| {
     match decode(codings, Body(body.to_vec())) {
         Ok(decoded) => {
             assert!(decoded.0.len() <= MAX_BODY_BYTES.max(body.len()));
-            // What stays as it is names no coding, or is JSON; everything else is what a decoder that streams makes of it.
+            // An unchanged body has no coding or is JSON. Every other body equals the result of a
+            // streaming decoder.
             if decoded.0 != body {
                 check_decoded(codings, body, &decoded.0);
             }

@@ -20,7 +20,7 @@ fuzz_target!(|data: &[u8]| {
         };
         let member = |name: &str| document.get(name).and_then(Value::as_str);
         assert_eq!(Some(answer.device_code.expose()), member("device_code"));
-        // Everything that is shown is one line, exactly as the server wrote it.
+        // Every shown text is one line, exactly as the server sent it.
         assert_eq!(Some(answer.user_code.as_str()), member("user_code"));
         check_line(&answer.user_code, 100);
         let addresses = [Some(&answer.verification_uri), answer.verification_uri_complete.as_ref()];
@@ -38,7 +38,7 @@ fuzz_target!(|data: &[u8]| {
         }
         assert!((1_000..=60_000).contains(&answer.interval_ms), "{}", answer.interval_ms);
         assert!(answer.expires_in_ms <= 24 * 3_600_000);
-        // The schedule asks no earlier than the server wants, and its end stays where it is.
+        // No poll comes earlier than the server wants, and the end of the login does not move.
         let (mut now, mut schedule) = (1_000, Schedule::new(&answer, 1_000));
         let ends = schedule.ends_ms();
         for outcome in [Poll::Pending, Poll::SlowDown, unreachable(), Poll::Pending, unreachable(), unreachable()] {
@@ -48,7 +48,7 @@ fuzz_target!(|data: &[u8]| {
             assert_eq!(schedule.ends_ms(), ends);
         }
     }
-    // The device code is nowhere to be seen.
+    // The device code is not visible.
     let Some(mut planted) = document.as_object().cloned().filter(|all| all.contains_key("device_code")) else { return };
     planted.insert("device_code".to_owned(), Value::from(CANARY));
     match parse(&Value::from(planted), true) {

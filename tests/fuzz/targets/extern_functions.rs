@@ -1,5 +1,6 @@
-//! The extern functions with any bytes for a text. The first byte is the size of the caller's buffer; the rest is the text. It is built
-//! with AddressSanitizer, so a byte read or written outside of what C gave is a finding.
+//! The extern functions with any bytes as a text. The first byte is the size of the caller's
+//! buffer, the rest is the text. Built with AddressSanitizer, so an access outside the caller's
+//! buffers is a finding.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -12,7 +13,7 @@ use std::sync::{LazyLock, Once};
 static HOME: Once = Once::new();
 
 fuzz_target!(|data: &[u8]| {
-    // No test looks for credentials where those of a person may be.
+    // Tests must not find the developer's credentials.
     // SAFETY: no other thread of this process runs yet.
     HOME.call_once(|| unsafe { std::env::set_var("HOME", "/nonexistent") });
     let Some((size, rest)) = data.split_first() else { return };
@@ -48,7 +49,7 @@ fuzz_target!(|data: &[u8]| {
     // SAFETY: the session was just made, or is NULL.
     unsafe { planetkey_session_free(session) };
 
-    // The text as a client's configuration, unless it could name any file of this machine.
+    // The text as a client configuration, unless it could name any file of the host.
     if text(input.as_bytes()).is_some_and(|text| !["privkey_file", "deployment", "\\"].iter().any(|part| text.contains(part))) {
         let (mut session, mut error) = (null_mut(), null_mut());
         // SAFETY: as above.
@@ -67,11 +68,12 @@ fuzz_target!(|data: &[u8]| {
     }
 });
 
-/// A session for each transport, made once: handles belong to no thread.
+/// A session for each transport, created once: any thread may use a handle.
 static SESSIONS: LazyLock<Vec<Handle>> = LazyLock::new(|| {
     let open = |transport| {
         let mut session = null_mut();
-        // SAFETY: the pointers are to a NUL-terminated text and to a local variable; the others may be NULL.
+        // SAFETY: the pointers are to a NUL-terminated text and to a local variable; the others may
+        // be NULL.
         let status = unsafe { planetkey_session_from_api_key(c"KEY".as_ptr(), transport, null(), &mut session, null_mut()) };
         assert_eq!(status, planetkey_status::Ok);
         Handle(session)
@@ -86,7 +88,7 @@ unsafe impl Send for Handle {}
 // SAFETY: as above.
 unsafe impl Sync for Handle {}
 
-/// What a request to this URL carries, by every function that says it.
+/// The authorization for this URL, by every function that returns it.
 fn requests(session: *const planetkey_session, url: &CStr, size: usize) {
     let mut line = None;
     for function in [planetkey_session_authorize, planetkey_session_headers] {
@@ -119,7 +121,7 @@ fn requests(session: *const planetkey_session, url: &CStr, size: usize) {
         let copied = CStr::from_bytes_until_nul(&buffer).expect("it ends with NUL").to_str().expect("UTF-8");
         check_header(copied);
         assert_eq!(needed, copied.len() + 1);
-        assert!(buffer[needed..].iter().all(|byte| *byte == 0x7f), "nothing behind the line is touched");
+        assert!(buffer[needed..].iter().all(|byte| *byte == 0x7f), "bytes after the line are untouched");
         assert_eq!(line.as_deref(), Some(copied));
     } else {
         assert!(buffer.iter().skip(1).all(|byte| *byte == 0x7f) && buffer.first().is_none_or(|byte| *byte == 0));
@@ -132,13 +134,14 @@ fn requests(session: *const planetkey_session, url: &CStr, size: usize) {
     take_string(signed);
 }
 
-/// The name, a colon, a space and a value that ends nothing.
+/// Checks that the line is a name, a colon, a space and a value without control characters.
 fn check_header(line: &str) {
     let value = line.strip_prefix("Authorization: ").expect("the name");
     assert!(!value.is_empty() && value.bytes().all(|byte| byte >= b' ' && byte != 0x7f), "{line:?}");
 }
 
-/// Success has a value and no error, failure an error and no value; the error says the same as the status. Frees it.
+/// Checks that success has a value and no error, and failure an error with the same status and no
+/// value. Frees the error.
 fn check_outcome(status: planetkey_status, made: bool, error: *mut planetkey_error) {
     assert_eq!(status == planetkey_status::Ok, made);
     assert_eq!(made, error.is_null());
@@ -153,7 +156,7 @@ fn check_outcome(status: planetkey_status, made: bool, error: *mut planetkey_err
     }
 }
 
-/// A text that C borrows; NULL is nothing.
+/// A borrowed text; NULL is `None`.
 ///
 /// # Safety
 /// `pointer` is NULL or lives.
@@ -162,7 +165,7 @@ unsafe fn borrow(pointer: *const c_char) -> Option<String> {
     (!pointer.is_null()).then(|| unsafe { CStr::from_ptr(pointer) }.to_str().expect("UTF-8").to_owned())
 }
 
-/// The text of a string handle, which is freed; NULL is nothing.
+/// The text of a string handle, which is freed; NULL is `None`.
 fn take_string(string: *mut planetkey_string) -> Option<String> {
     // SAFETY: NULL, or a living handle that is freed once.
     unsafe {

@@ -1,4 +1,4 @@
-//! `token.planetkey.json`, what planetkey notes beside a session: the input is the file, as any process may have left it.
+//! `token.planetkey.json`, planetkey's file beside a session: the input is the file, in any state.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -19,8 +19,8 @@ fuzz_target!(|data: &[u8]| {
     for now in [0, NOW * 1000, u64::MAX] {
         if let Some((wait, failure)) = record.wait_ms(now) {
             let error = &failure.error;
-            assert!(wait > 0 && wait <= 3_600_000, "nobody waits longer than an hour: {wait}");
-            // Whoever waits is told why, and that it is no success.
+            assert!(wait > 0 && wait <= 3_600_000, "no wait is longer than an hour: {wait}");
+            // A wait has a reason and is a failure.
             assert!(error.status() != Status::Ok);
             if error.status() != Status::Internal && !error.message().is_empty() {
                 check_error(error);
@@ -34,7 +34,7 @@ fuzz_target!(|data: &[u8]| {
     STORAGE.save_failure_record(&again);
     assert_eq!(std::fs::read(&*FILE).expect("a file"), rewritten, "remembering it again changes nothing");
 
-    // A refused token stays refused, and the list does not grow for ever.
+    // A refused token stays refused, and the list has a limit.
     let mut fuller = record.clone();
     for number in 0..20 {
         fuller.mark_revoked(format!("{number}"));

@@ -1,4 +1,5 @@
-//! ID tokens (OpenID Connect Core 3.1.3.7). The input is a token; where it has two lines it is a header and claims, which are signed here.
+//! ID tokens (OpenID Connect Core 3.1.3.7). The input is a token, or two lines with a header and
+//! claims, which are signed here.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -12,7 +13,7 @@ use serde_json::{Map, Value};
 fuzz_target!(|data: &[u8]| {
     let Some(text) = text(data) else { return };
     let expected = expected(&[Algorithm::Es256]);
-    // Nobody can guess a signature.
+    // A fuzzer cannot guess a signature.
     assert!(judge(text, &expected).is_none(), "{text}");
 
     let Some((header, claims)) = text.split_once('\n') else { return };
@@ -35,12 +36,12 @@ fuzz_target!(|data: &[u8]| {
         }
         None => {}
     }
-    // Without its signature, or with that of another text, it is nothing.
+    // Without its signature, or with that of another text, the token is refused.
     let (signed, signature) = token.rsplit_once('.').expect("three parts");
     for forged in [format!("{signed}."), format!("{signed}.{}", &signature[1..]), format!("{}{token}", "e30")] {
         assert!(judge(&forged, &expected).is_none());
     }
-    // The person is not in an error.
+    // The subject is not in an error.
     if let Some(claims) = with_canary(&claims, &["sub", "email", "name", "nonce", "aud", "azp"]) {
         let token = SIGNER.sign(&Value::from(header), &Value::from(claims));
         match verify(&token, &SET, &Expected { now: NOW, ..expected }) {
@@ -50,7 +51,7 @@ fuzz_target!(|data: &[u8]| {
     }
 });
 
-/// The claims of a token that is valid; what an error says is checked.
+/// The claims of a valid token. Checks the error otherwise.
 fn judge(token: &str, expected: &Expected<'_>) -> Option<Claims> {
     match verify(token, &SET, expected) {
         Ok(Verification::Valid(claims)) => Some(claims),
@@ -65,7 +66,7 @@ fn judge(token: &str, expected: &Expected<'_>) -> Option<Claims> {
     }
 }
 
-/// The rules of the standard, read a second time.
+/// A second implementation of the standard's rules.
 fn is_acceptable(claims: &Map<String, Value>) -> bool {
     let time = |name: &str| {
         claims.get(name).and_then(Value::as_f64).filter(|time| (0.0..253_402_300_800.0).contains(time)).map(f64::trunc)

@@ -20,7 +20,7 @@ fuzz_target!(|data: &[u8]| {
         }
     };
     let keys = keys.expect("a list");
-    // What is for something else is not counted.
+    // Keys for other uses do not count.
     let possible = keys.iter().filter(|key| {
         let text = |member: &str| key.get(member).and_then(Value::as_str);
         matches!(text("use"), None | Some("sig"))
@@ -33,7 +33,7 @@ fuzz_target!(|data: &[u8]| {
     assert!(set.len() <= possible.count());
     assert_eq!(set.is_empty(), matches!(set.len(), 0));
 
-    // Our key is not in it, whatever it says; and what stands beside our key does not spoil it.
+    // The document does not contain our key. Other keys do not affect ours.
     let token = SIGNER.sign(&json!({"alg": "ES256", "kid": "ours"}), &claims());
     let algorithms = [Algorithm::Es256, Algorithm::Rs256, Algorithm::Es384, Algorithm::EdDsa, Algorithm::Ps256];
     let expected = expected(&algorithms);

@@ -1,4 +1,5 @@
-//! What an authorization server says of itself (RFC 8414): the first line is the configured issuer, the rest is the document.
+//! Metadata of an authorization server (RFC 8414): the first line is the configured issuer, the
+//! rest is the document.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -14,7 +15,7 @@ fuzz_target!(|data: &[u8]| {
                 let server: url::Url = issuer.parse().expect("an issuer is a URL");
                 for url in urls {
                     check_endpoint(&url, allow_insecure_loopback);
-                    // The server that is asked is the one that was configured.
+                    // The metadata request goes to the configured server.
                     assert_eq!(url.origin(), server.origin());
                     assert!(url.path().contains("/.well-known/"), "{url}");
                 }
@@ -50,7 +51,8 @@ fuzz_target!(|data: &[u8]| {
     }
 });
 
-/// https, or this machine where that is allowed; nothing in it that could carry a secret or hide another host.
+/// Checks that the URL is https, or loopback if allowed, and cannot carry a secret or hide another
+/// host.
 fn check_endpoint(url: &url::Url, allow_insecure_loopback: bool) {
     let loopback = match url.host() {
         Some(url::Host::Domain(name)) => name == "localhost",

@@ -16,7 +16,8 @@ static PLACE: LazyLock<PathBuf> = LazyLock::new(directory);
 static ROOT: LazyLock<Root> = LazyLock::new(|| Root::new(&FixedEnvironment::default(), PLACE.to_str()).expect("a directory"));
 
 fuzz_target!(|data: &[u8]| {
-    // What is no object is read again for a quarter of a second, because somebody may be writing it; nothing else happens to it.
+    // A file that is not an object is reread for a quarter of a second, because another process may
+    // be writing it.
     let Some(document) = python_json::parse(data) else { return };
     write(data);
     let (read, notes) = planet_json::read(&ROOT);
@@ -42,8 +43,8 @@ fn write(bytes: &[u8]) {
     std::fs::write(PLACE.join(".planet.json"), bytes).expect("a file");
 }
 
-/// Whatever stands in the file, the rest of it is used: there is no error, and a credential needs all its parts.
-/// A member that is used. One that was quoted or pasted wrongly is a note instead.
+/// A wrong member is no error: the rest of the file is used, and a credential needs all its parts.
+/// A valid member. A member that was quoted or pasted wrongly becomes a note.
 fn used<'a>(document: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
     let text = document.get(name)?.as_str()?;
     (!text.is_empty() && setting::check(name, text).is_ok()).then_some(text)
@@ -60,7 +61,7 @@ fn check_found(document: &Map<String, Value>) {
     }
 }
 
-/// A name is one directory below `.planet` or none at all.
+/// Checks that a name is one directory below `.planet` or invalid.
 fn check_name(profile: &str) {
     match ROOT.profile_directory(profile) {
         Ok(directory) => {
@@ -72,7 +73,7 @@ fn check_name(profile: &str) {
     }
 }
 
-/// Choosing a profile changes that member and no other.
+/// Checks that choosing a profile changes only that member.
 fn check_update(document: &Map<String, Value>) {
     planet_json::set_profile(&ROOT, "chosen").expect("an object can be changed");
     let written = std::fs::read(PLACE.join(".planet.json")).expect("a file");

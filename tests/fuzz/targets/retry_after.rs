@@ -13,13 +13,13 @@ fuzz_target!(|data: &[u8]| {
     let now: u64 = now.parse().unwrap_or(1_800_000_000);
     let wait = retry_after::parse(value, now);
     assert!(wait.is_none_or(|wait| wait <= LONGEST_MS && wait % 1000 == 0), "{wait:?}");
-    // White space around it means nothing.
+    // Surrounding white space is ignored.
     assert_eq!(wait, retry_after::parse(&format!(" \t{value} "), now));
 
     let trimmed = value.trim();
     let is_number = !trimmed.is_empty() && trimmed.bytes().all(|byte| byte.is_ascii_digit());
     let expected = if is_number {
-        // Without the number's own arithmetic: more than eight digits are more than an hour.
+        // Without parsing the number: more than eight digits are more than an hour.
         let digits = trimmed.trim_start_matches('0');
         let seconds = if digits.len() > 8 { u64::MAX } else { digits.parse().unwrap_or(0) };
         Some(seconds.saturating_mul(1000).min(LONGEST_MS))
@@ -31,7 +31,7 @@ fuzz_target!(|data: &[u8]| {
     };
     assert_eq!(wait, expected);
 
-    // As a response has it: measured on the server's own clock where that is known.
+    // As in a response: measured by the server's own clock if known.
     let response = Response { retry_after: Some(value.to_owned()), ..answer(503, b"") };
     assert_eq!(response.retry_after_ms(now.saturating_mul(1000)), retry_after::parse(value, now.saturating_mul(1000) / 1000));
     let dated = Response { date: Some(now), ..response };

@@ -1,4 +1,4 @@
-//! `token.json`: the input is the file, as Planet's SDK, planetkey or an accident left it.
+//! `token.json`: the input is the file, in any state.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -25,22 +25,22 @@ fuzz_target!(|data: &[u8]| {
     }
 });
 
-/// The file between two processes: what is written is what was read, in the SDK's form.
+/// The file between two processes: the written file equals the read one, in the SDK's form.
 fn check_rewriting(document: &Map<String, Value>) {
     let written = python_json::to_bytes(document);
     check_form(&written);
     let again = python_json::parse(&written).expect("what was written can be read");
-    let kept = document.iter().filter(|(name, value)| !name.starts_with("__") && !value.is_null());
-    let mut kept: Value = kept.map(|(name, value)| (name.clone(), value.clone())).collect::<Map<_, _>>().into();
-    forget_number_members(&mut kept);
-    check_same(&kept, &Value::from(again.clone()));
+    let saved = document.iter().filter(|(name, value)| !name.starts_with("__") && !value.is_null());
+    let mut saved: Value = saved.map(|(name, value)| (name.clone(), value.clone())).collect::<Map<_, _>>().into();
+    forget_number_members(&mut saved);
+    check_same(&saved, &Value::from(again.clone()));
     assert_eq!(python_json::to_bytes(&again), written, "writing it again changes nothing");
-    // What a text editor or an interrupted write adds does no harm.
+    // Additions of a text editor or an interrupted write do no harm.
     let edited = [b"\xef\xbb\xbf\r\n".as_slice(), &written, b"\r\n\0\0"].concat();
     assert_eq!(python_json::parse(&edited), Some(again));
 }
 
-/// serde_json would take an object that begins with this member for a number; it is not written.
+/// serde_json reads an object that starts with this member as a number, so it is not written.
 fn forget_number_members(value: &mut Value) {
     match value {
         Value::Object(members) => {
@@ -55,32 +55,33 @@ fn forget_number_members(value: &mut Value) {
 /// The file as a session.
 fn check_session(text: &str, document: Option<&Map<String, Value>>) {
     let storage = Text::holding(text);
-    let (kept, document) = match (load(&storage), document) {
-        (Ok(kept), Some(document)) => (kept, document),
-        (Ok(kept), None) => return assert!(matches!(kept, Saved::Nothing) && text.is_empty()),
+    let (saved, document) = match (load(&storage), document) {
+        (Ok(saved), Some(document)) => (saved, document),
+        (Ok(saved), None) => return assert!(matches!(saved, Saved::Nothing) && text.is_empty()),
         (Err(error), document) => {
             check_error(&error);
             assert_eq!((error.status(), error.reason()), (Status::LoginRequired, Some("corrupt")));
-            return assert!(document.is_none() && !text.is_empty(), "what can be read is not corrupt");
+            return assert!(document.is_none() && !text.is_empty(), "a readable file is not corrupt");
         }
     };
     let member = |name: &str| document.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-    let stored = match kept {
+    let stored = match saved {
         Saved::Tokens(stored) => stored,
         Saved::Nothing => return assert!(member("refresh_token").is_none() && !member("access_token").is_some_and(is_b64token)),
-        Saved::Foreign => panic!("nothing says whose these are"),
+        Saved::Foreign => panic!("the file names no client"),
     };
     check_stored(&stored);
     let token = stored.tokens.access_token.expose();
     assert_eq!((!token.is_empty()).then_some(token), member("access_token").filter(|token| is_b64token(token)));
-    assert_eq!(&stored.tokens.members.0, document, "unknown members are kept");
+    assert_eq!(&stored.tokens.members.0, document, "unknown members are preserved");
 
-    // Saved and read again here: nothing is lost, and not a millisecond gained.
+    // Saved and read again here: nothing is lost, and the lifetime does not grow.
     storage.save(&stored).expect("it holds anything");
     let again = tokens(load(&storage));
     assert_eq!((again.tokens.lifetime_ms, again.remaining_ms), (stored.tokens.lifetime_ms, stored.remaining_ms));
     assert_eq!((again.tokens.access_token.expose(), &again.tokens.scopes), (token, &stored.tokens.scopes));
-    // Received just now and read by a process that knows the file only, as Planet's SDK does. Times are whole seconds there.
+    // Just received, and read by a process with only the file, like Planet's SDK. Its times are
+    // whole seconds.
     let life = stored.tokens.lifetime_ms;
     storage.save(&Stored::received(stored.tokens.clone(), HERE)).expect("it holds anything");
     let elsewhere = tokens(load(&Text::holding(&storage.text())));
@@ -93,7 +94,7 @@ fn check_session(text: &str, document: Option<&Map<String, Value>>) {
     }
 }
 
-/// What is handed on may stand in a header, and lives no longer than anything may.
+/// Checks that a header can carry the tokens, and that their lifetime has the limit.
 fn check_stored(stored: &Stored) {
     let token = stored.tokens.access_token.expose();
     if token.is_empty() {
@@ -107,7 +108,7 @@ fn check_stored(stored: &Stored) {
     assert!(stored.tokens.scopes.iter().all(|scope| !scope.is_empty() && !scope.contains([' ', '\t', '\n', '\r'])));
 }
 
-/// RFC 6750 2.1, of a length that a header may have.
+/// Whether this is a token by RFC 6750 2.1 of a length that a header can carry.
 fn is_b64token(token: &str) -> bool {
     let body = token.trim_end_matches('=');
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
@@ -129,7 +130,7 @@ impl StorageCallbacks for Memory {
     }
 }
 
-/// A storage around a text.
+/// A storage with a text.
 struct Text {
     callbacks: Arc<Memory>,
     storage: CustomStorage,
@@ -151,17 +152,18 @@ impl Text {
 }
 
 fn load(text: &Text) -> Result<Saved> {
-    text.storage.load(HERE, true).map(|(kept, _)| kept)
+    text.storage.load(HERE, true).map(|(saved, _)| saved)
 }
 
-fn tokens(kept: Result<Saved>) -> Arc<Stored> {
-    match kept {
+fn tokens(saved: Result<Saved>) -> Arc<Stored> {
+    match saved {
         Ok(Saved::Tokens(stored)) => stored,
         other => panic!("tokens were lost: {other:?}"),
     }
 }
 
-/// As Python's `json.dumps(document, indent=2, sort_keys=True)` looks: ASCII, no line end, two spaces more for each level.
+/// Checks the form of Python's `json.dumps(document, indent=2, sort_keys=True)`: ASCII, no final
+/// line end, two spaces for each level.
 fn check_form(written: &[u8]) {
     assert!(written.is_ascii() && written.ends_with(b"}") && written.starts_with(b"{"));
     let mut indented = 0;
@@ -175,7 +177,7 @@ fn check_form(written: &[u8]) {
     }
 }
 
-/// The same value; of numbers the value counts and not how they are spelled.
+/// Whether the values are equal. Numbers are compared by value, not by spelling.
 fn check_same(left: &Value, right: &Value) {
     match (left, right) {
         (Value::Object(left), Value::Object(right)) => {
@@ -189,7 +191,7 @@ fn check_same(left: &Value, right: &Value) {
         (Value::Number(left), Value::Number(right)) => {
             let (left, right) = (left.to_string(), right.to_string());
             let number = |text: &str| text.parse::<f64>().expect("a number");
-            // Integers to the last digit, however long; Python writes no negative zero.
+            // Integers are exact, however long. Python writes no negative zero.
             let is_integer = !left.contains(['.', 'e', 'E']);
             let same = if is_integer { left == right || left == "-0" && right == "0" } else { number(&left) == number(&right) };
             assert!(same, "{left}, {right}");

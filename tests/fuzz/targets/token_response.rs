@@ -1,5 +1,6 @@
-//! The answer of a token endpoint. The input is what the server sends: the status, headers, an empty line, the body. Headers are
-//! `content-type`, `date` (in Unix seconds), `retry-after` and `location` (a host).
+//! A token response. The input is what the server sends: the status, headers, an empty line, the
+//! body. Headers are `content-type`, `date` (in Unix seconds), `retry-after` and `location` (a
+//! host).
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -30,7 +31,7 @@ fuzz_target!(|data: &[u8]| {
             assert!(error.http_status().is_none_or(|status| status == response.status), "{error}");
         }
     }
-    // The same answer again is the same outcome.
+    // The same response again has the same result.
     assert_eq!(summary(&outcome), summary(&ask(&response)));
 
     let Ok(Value::Object(document)) = serde_json::from_slice(text(&response)) else { return };
@@ -66,17 +67,17 @@ fn text(response: &Response) -> &[u8] {
 fn check_tokens(tokens: &TokenSet, response: &Response) {
     assert!((200..300).contains(&response.status));
     let document: Map<String, Value> = serde_json::from_slice(text(response)).expect("a JSON object");
-    assert_eq!(tokens.members.0, document, "every member is kept as it came");
+    assert_eq!(tokens.members.0, document, "every member is preserved");
     let member = |name: &str| document.get(name).and_then(Value::as_str);
     let token = tokens.access_token.expose();
     assert_eq!(Some(token), member("access_token"));
-    // The b64token of RFC 6750 2.1: nothing that could end a header or start another.
+    // The b64token of RFC 6750 2.1 cannot end a header or start another.
     let body = token.trim_end_matches('=');
     assert!(!body.is_empty() && body.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte)), "{token:?}");
     assert!(member("token_type").is_some_and(|kind| kind.eq_ignore_ascii_case("bearer")));
     assert!(matches!(document.get("error"), None | Some(Value::Null)), "an error was taken for a token");
     assert!(tokens.lifetime_ms > 0 && tokens.lifetime_ms <= MAX_LIFETIME_S * 1000, "{}", tokens.lifetime_ms);
-    // Nothing lives longer than the server says.
+    // No token lives longer than the server says.
     let stated = match document.get("expires_in") {
         Some(Value::Number(number)) => number.as_f64(),
         Some(Value::String(text)) => text.trim().parse().ok(),

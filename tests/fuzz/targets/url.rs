@@ -1,12 +1,12 @@
-//! Where credentials go: the input is the URL of a request.
+//! The host policy: the input is the URL of a request.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use planetkey::{ApiKeyTransport, Authorization, Result, Session, Status, redact_url, strip_api_key};
-use planetkey_fuzz::{CANARY, check_hidden, check_secretive, key_session, machine_session, text};
+use planetkey_fuzz::{CANARY, check_hidden, check_secretive, key_session, m2m_session, text};
 use std::sync::LazyLock;
 
-/// A session and what it holds.
+/// A session and its API key transport.
 struct Holder {
     session: Session,
     transport: Option<ApiKeyTransport>,
@@ -16,7 +16,7 @@ static HOLDERS: LazyLock<Vec<Holder>> = LazyLock::new(|| {
     let keys = [ApiKeyTransport::Basic, ApiKeyTransport::Header, ApiKeyTransport::Query];
     let mut holders: Vec<Holder> =
         keys.into_iter().map(|transport| Holder { session: key_session(transport), transport: Some(transport) }).collect();
-    holders.push(Holder { session: machine_session(), transport: None });
+    holders.push(Holder { session: m2m_session(), transport: None });
     holders
 });
 
@@ -40,13 +40,14 @@ fuzz_target!(|data: &[u8]| {
         check_signed(url, holder, &outcomes[0]);
         let header = holder.session.with_header(url, str::to_owned);
         assert_eq!(header.ok().as_deref(), outcomes[1].as_ref().ok().and_then(Authorization::header_value));
-        // A valid token is at hand, so nothing has to be waited for.
-        let cached = holder.session.authorize_cached(url).map(|cached| cached.expect("at hand").url().to_owned());
+        // A valid token is cached, so nothing waits.
+        let cached = holder.session.authorize_cached(url).map(|cached| cached.expect("a cached token").url().to_owned());
         assert_eq!(cached.ok().as_deref(), outcomes[0].as_ref().ok().map(Authorization::url));
     }
 });
 
-/// Every other reader of URLs sees the host that the policy saw, and the credential is fit for its header.
+/// Checks that other URL parsers see the same host as the policy, and that the header can carry the
+/// credential.
 fn check_authorization(url: &str, authorization: &Authorization, holder: &Holder) {
     for url in [url, authorization.url()] {
         let host = host_by_the_generic_syntax(url).to_ascii_lowercase();
@@ -71,13 +72,13 @@ fn check_authorization(url: &str, authorization: &Authorization, holder: &Holder
 fn check_signed(url: &str, holder: &Holder, authorized: &Result<Authorization>) {
     match holder.session.signed_url(url) {
         Ok(signed) => {
-            assert!(authorized.is_ok(), "what may be signed may be authorized: {url:?}");
+            assert!(authorized.is_ok(), "a URL that can be signed can be authorized: {url:?}");
             assert_eq!(values_of_api_key(&signed), [CANARY]);
             assert_eq!(holder.session.signed_url(&signed).expect("again"), signed, "signing twice is signing once");
             check_hidden(&redact_url(&signed));
             let stripped = strip_api_key(&signed);
             check_hidden(&stripped);
-            // Of what was there before only separators with nothing behind them may be gone.
+            // Stripping removes nothing else but separators without a parameter.
             assert_eq!(without_dangling_separators(&stripped), without_dangling_separators(&strip_api_key(url)), "{url:?}");
         }
         Err(error) => {
@@ -87,7 +88,7 @@ fn check_signed(url: &str, holder: &Holder, authorized: &Result<Authorization>) 
     }
 }
 
-/// Stripping and redacting take any text, URL or not.
+/// Stripping and redacting accept any text, URL or not.
 fn check_forms(url: &str) {
     let stripped = strip_api_key(url);
     assert!(values_of_api_key(&stripped).is_empty(), "{url:?}: {stripped:?}");
@@ -98,7 +99,7 @@ fn check_forms(url: &str) {
     if values_of_api_key(url).is_empty() {
         assert_eq!(stripped, url, "what has no key stays as it is");
     }
-    // A key anywhere among the parameters is found.
+    // A key is found at any place among the parameters.
     let (before, fragment) = url.split_at(url.find('#').unwrap_or(url.len()));
     let (base, query) = before.split_once('?').unwrap_or((before, ""));
     for pair in [format!("api_key={CANARY}"), format!("api%5Fke%79={CANARY}")] {
@@ -116,7 +117,7 @@ fn without_dangling_separators(url: &str) -> (&str, &str) {
     (bare.strip_suffix('?').unwrap_or(bare), fragment)
 }
 
-/// As a server reads the query.
+/// Parses the query as a server does.
 fn values_of_api_key(url: &str) -> Vec<String> {
     let before = url.split('#').next().unwrap_or("");
     let query = before.split_once('?').map_or("", |(_, query)| query);
@@ -124,7 +125,7 @@ fn values_of_api_key(url: &str) -> Vec<String> {
     pairs.filter(|(name, _)| name == "api_key").map(|(_, value)| value.into_owned()).collect()
 }
 
-/// RFC 3986 appendix B, and a host without its port and user information as the section before it cuts them.
+/// The host by RFC 3986 appendix B, without port and user information.
 fn host_by_the_generic_syntax(url: &str) -> &str {
     let authority = url.split_once("://").map_or("", |(_, rest)| rest).split(['/', '?', '#']).next().unwrap_or("");
     let host = authority.rsplit('@').next().unwrap_or("");

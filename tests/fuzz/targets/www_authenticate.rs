@@ -1,13 +1,13 @@
-//! `WWW-Authenticate`: the input is the header, several joined by commas.
+//! `WWW-Authenticate`: the input is the header, several ones joined by commas.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use planetkey::Session;
 use planetkey::authorize::challenge::{self, Challenge};
-use planetkey_fuzz::{machine_session, text};
+use planetkey_fuzz::{m2m_session, text};
 use std::sync::LazyLock;
 
-static SESSION: LazyLock<Session> = LazyLock::new(machine_session);
+static SESSION: LazyLock<Session> = LazyLock::new(m2m_session);
 
 fuzz_target!(|data: &[u8]| {
     let Some(header) = text(data) else { return };
@@ -19,7 +19,7 @@ fuzz_target!(|data: &[u8]| {
         assert!(challenge.parameters.iter().all(|(name, value)| !name.is_empty() || !value.is_empty()), "{challenge:?}");
     }
 
-    // What was understood is understood the same when it is written by the book.
+    // A parsed challenge, written in canonical form, is parsed the same.
     let understood: Vec<Challenge> = challenges
         .iter()
         .map(|challenge| Challenge {
@@ -29,12 +29,12 @@ fuzz_target!(|data: &[u8]| {
         .collect();
     let written = write(&understood);
     assert_eq!(challenge::parse(&written), understood, "{written}");
-    // What stands behind it takes nothing away.
+    // Text after it removes nothing.
     let longer = challenge::parse(&format!("{written}{}Basic realm=\"r\"", if written.is_empty() { "" } else { ", " }));
     assert_eq!(longer.split_last().map(|(last, before)| (last.scheme.as_str(), before)), Some(("basic", understood.as_slice())));
 
-    // A 401 is about the token unless its Bearer challenge names another error; nothing else ever is. The token asked about is not
-    // the session's, so that nothing is taken out of use.
+    // Only a 401 is about the token, unless its Bearer challenge names another error. The token is
+    // not the session's, so that nothing is invalidated.
     let bearer = challenges.iter().find(|challenge| challenge.scheme == "bearer");
     let about_the_token = bearer.is_none_or(|bearer| matches!(bearer.parameter("error"), None | Some("invalid_token")));
     let should_retry = |status| SESSION.should_retry("another", status, Some(header)).expect("a session with tokens");
