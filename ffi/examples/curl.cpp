@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// C++ with libcurl: the right credential for a URL, and one repetition when an API refuses the access token.
+// C++ with libcurl: sends a request with the credential for its URL, and repeats it once if the API
+// refuses the access token.
 //
-//     c++ -std=c++17 curl.cpp $(pkg-config --cflags --libs planetkey libcurl) -o curl-example && ./curl-example [URL]
+//     c++ -std=c++17 curl.cpp $(pkg-config --cflags --libs planetkey libcurl) -o curl-example
+//     ./curl-example [URL]
 #include <curl/curl.h>
 #include <iostream>
 #include <planetkey.hpp>
@@ -14,17 +16,14 @@ int main(int argc, char **argv) try {
     const std::unique_ptr<CURL, void (*)(CURL *)> curl(curl_easy_init(), curl_easy_cleanup);
     curl_easy_setopt(curl.get(), CURLOPT_FAILONERROR, 1L);
     CURLcode sent = CURLE_OK;
-    for (int attempt = 1; attempt <= 2; ++attempt) {
-        headers.authorize(url); // what the URL gets now
+    long status = 0;
+    headers.authorize(url);
+    do {
         curl_easy_setopt(curl.get(), CURLOPT_URL, headers.url());
         curl_easy_setopt(curl.get(), CURLOPT_HTTPHEADER, headers.get());
-        sent = curl_easy_perform(curl.get()); // prints the answer
-        long status = 0;
+        sent = curl_easy_perform(curl.get()); // prints the response
         curl_easy_getinfo(curl.get(), CURLINFO_RESPONSE_CODE, &status);
-        if (status == 0 || !headers.should_retry(status)) {
-            break;
-        }
-    }
+    } while (status != 0 && headers.after_response(status));
     if (sent != CURLE_OK) {
         std::cerr << curl_easy_strerror(sent) << '\n';
     }

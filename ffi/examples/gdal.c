@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* GDAL reads a raster that needs a credential:
-
-       cc gdal.c $(pkg-config --cflags --libs planetkey gdal) -o example
-       ./example https://api.planet.com/... */
+/* C with GDAL: reads a raster that needs a credential.
+ *
+ *     cc gdal.c $(pkg-config --cflags --libs planetkey gdal) -o example
+ *     ./example https://api.planet.com/... */
 #include <gdal.h>
 #include <planetkey.h>
 #include <stdio.h>
@@ -20,7 +20,7 @@ int main(int argc, char **argv) {
     }
     GDALAllRegister();
     status = planetkey_session_from_defaults(NULL, &session, &error);
-    /* The names of planetkey_gdal_path() are for GDAL before 3.7 too. */
+    /* With the names of planetkey_gdal_path() it works with GDAL before 3.7 too. */
     if (status == PLANETKEY_STATUS_OK)
         status = planetkey_gdal_options_set_scope(options, PLANETKEY_GDAL_SCOPE_PATHS, &error);
     if (status == PLANETKEY_STATUS_OK)
@@ -33,7 +33,7 @@ int main(int argc, char **argv) {
             printf("%d x %d pixels\n", GDALGetRasterXSize(dataset), GDALGetRasterYSize(dataset));
             GDALClose(dataset);
         } else {
-            status = PLANETKEY_STATUS_UNAVAILABLE; /* GDAL has said why */
+            status = PLANETKEY_STATUS_UNAVAILABLE; /* GDAL printed the reason */
         }
     } else {
         fprintf(stderr, "%s: %s\n", planetkey_status_name(status), planetkey_error_message(error));

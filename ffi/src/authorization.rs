@@ -1,24 +1,23 @@
 //! What one request carries.
 
-use std::ffi::c_char;
+use std::ffi::{CStr, c_char};
 use std::ptr::null;
 
 use planetkey::Authorization;
 use zeroize::Zeroize;
 
-use crate::boundary;
 use crate::handle::{self, Shared};
 
-/// What one request carries: its URL and its headers. Owned by the caller, immutable; any thread may read it.
-/// Its memory is wiped by planetkey_authorization_free().
+/// What one request carries: its URL and its headers. The caller owns it and frees it with
+/// planetkey_authorization_free(), which wipes its memory. Immutable; any thread may read it.
 pub struct planetkey_authorization {
-    /// Every text with its NUL, one behind the other, so that one allocation holds all of them.
+    /// All texts with their NULs in one allocation. The other members are offsets into it.
     text: Text,
     url: usize,
     credential: usize,
     transport: usize,
     source: usize,
-    /// The end of a header's line.
+    /// It ends where the header's line ends.
     access_token: Option<usize>,
     header: Option<Header>,
     expires_at: i64,
@@ -27,7 +26,8 @@ pub struct planetkey_authorization {
     source_index: usize,
 }
 
-/// Bytes that are wiped all at once; a vector that wipes itself does it byte by byte, which takes longer than everything else.
+/// Bytes that are wiped as one slice. `Zeroizing<Vec<u8>>` wipes byte by byte, which costs more than
+/// everything else here.
 struct Text(Vec<u8>);
 
 impl Drop for Text {
@@ -36,7 +36,7 @@ impl Drop for Text {
     }
 }
 
-/// Where in the text a header stands; its value is the end of its line.
+/// Offsets of a header in the text. Its value ends where its line ends.
 struct Header {
     name: usize,
     line: usize,
@@ -55,7 +55,7 @@ impl planetkey_authorization {
         let fixed: usize = texts.iter().map(|text| text.len() + 1).sum();
         let headers: usize =
             authorization.headers().map(|(name, value)| 2 * name.len() + value.len() + SEPARATOR.len() + 2).sum();
-        // Exactly as large as needed: growing would leave an unwiped copy behind.
+        // Exactly as large as needed, because growing would leave an unwiped copy behind.
         let mut text = Vec::with_capacity(fixed + headers);
         let mut append = |parts: &[&str]| {
             let start = text.len();
@@ -68,8 +68,8 @@ impl planetkey_authorization {
         let header = authorization.headers().next().map(|(name, value)| {
             let line = append(&[name, SEPARATOR, value]);
             let header = Header { name: append(&[name]), line, value: line + name.len() + SEPARATOR.len() };
-            let before_it = authorization.access_token().and_then(|token| value.strip_suffix(token));
-            access_token = before_it.map(|before| header.value + before.len());
+            let scheme = authorization.access_token().and_then(|token| value.strip_suffix(token));
+            access_token = scheme.map(|scheme| header.value + scheme.len());
             header
         });
         planetkey_authorization {
@@ -91,198 +91,210 @@ impl planetkey_authorization {
         self.text.0.get(offset..).map(|text| text.as_ptr().cast())
     }
 
-    /// There is one at most.
+    /// There is at most one header.
     fn header(&self, index: usize) -> Option<&Header> {
         self.header.as_ref().filter(|_| index == 0)
     }
+
+    fn text_at(&self, offset: usize) -> Option<&str> {
+        CStr::from_bytes_until_nul(self.text.0.get(offset..)?).ok()?.to_str().ok()
+    }
+
+    /// The URL to request.
+    pub(crate) fn url(&self) -> &str {
+        self.text_at(self.url).unwrap_or_default()
+    }
+
+    /// The value of the header. `None` if the URL carries the credential.
+    pub(crate) fn header_value(&self) -> Option<&str> {
+        self.text_at(self.header.as_ref()?.value)
+    }
 }
 
-/// # Safety
-/// `authorization` is NULL or a living handle.
-unsafe fn get<V>(
-    authorization: *const planetkey_authorization,
-    otherwise: V,
-    body: impl FnOnce(&planetkey_authorization) -> Option<V>,
-) -> V {
-    // SAFETY: by the promise above.
-    boundary::value(otherwise, || unsafe { authorization.as_ref() }.and_then(body))
-}
-
-/// The URL to request: the one that was asked about, in the query form with `api_key` added, which makes it a secret.
+/// Returns the URL to request. If an API key travels in the query, `api_key` is part of it, and it
+/// is a secret.
 ///
-/// @param[in] authorization may be NULL.
-/// @return NUL-terminated UTF-8, borrowed until planetkey_authorization_free(); NULL only for NULL.
+/// @param[in] authorization May be NULL.
+/// @return NUL-terminated UTF-8, borrowed until planetkey_authorization_free(). NULL only for NULL.
 ///
-/// Any thread. Never blocks. Since 0.1.0.
+/// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_authorization_url(authorization: *const planetkey_authorization) -> *const c_char {
-    // SAFETY: the promise of the caller is handed on.
-    unsafe { get(authorization, null(), |authorization| authorization.at(authorization.url)) }
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe { handle::get(authorization, null(), |authorization| authorization.at(authorization.url)) }
 }
 
-/// How many headers to add to the request: 0 in the query form, else 1.
+/// Returns the number of headers to add to the request: 0 if the URL carries the credential,
+/// otherwise 1.
 ///
-/// @param[in] authorization may be NULL.
-/// @return the number; 0 for NULL.
+/// @param[in] authorization May be NULL.
+/// @return the number. 0 for NULL.
 ///
-/// Any thread. Never blocks. Since 0.1.0.
+/// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_authorization_header_count(authorization: *const planetkey_authorization) -> usize {
-    // SAFETY: the promise of the caller is handed on.
-    unsafe { get(authorization, 0, |authorization| Some(usize::from(authorization.header.is_some()))) }
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe { handle::get(authorization, 0, |authorization| Some(usize::from(authorization.header.is_some()))) }
 }
 
-/// The name of a header, "Authorization".
+/// Returns the name of a header, "Authorization".
 ///
-/// @param[in] authorization may be NULL.
+/// @param[in] authorization May be NULL.
 /// @param[in] index counts from 0.
-/// @return NUL-terminated text, borrowed until planetkey_authorization_free(); NULL when there is no such header.
+/// @return NUL-terminated text, borrowed until planetkey_authorization_free(). NULL if there is no
+///         such header.
 ///
-/// Any thread. Never blocks. Since 0.1.0.
+/// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_authorization_header_name(
     authorization: *const planetkey_authorization,
     index: usize,
 ) -> *const c_char {
-    // SAFETY: the promise of the caller is handed on.
-    unsafe { get(authorization, null(), |authorization| authorization.at(authorization.header(index)?.name)) }
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe { handle::get(authorization, null(), |authorization| authorization.at(authorization.header(index)?.name)) }
 }
 
-/// The value of a header, as "Bearer ..." (RFC 6750 2.1): a secret.
+/// Returns the value of a header, as "Bearer ..." (RFC 6750 section 2.1). A secret.
 ///
-/// @param[in] authorization may be NULL.
+/// @param[in] authorization May be NULL.
 /// @param[in] index counts from 0.
-/// @return NUL-terminated text, borrowed until planetkey_authorization_free(); NULL when there is no such header.
+/// @return NUL-terminated text, borrowed until planetkey_authorization_free(). NULL if there is no
+///         such header.
 ///
-/// Any thread. Never blocks. Since 0.1.0.
+/// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_authorization_header_value(
     authorization: *const planetkey_authorization,
     index: usize,
 ) -> *const c_char {
-    // SAFETY: the promise of the caller is handed on.
-    unsafe { get(authorization, null(), |authorization| authorization.at(authorization.header(index)?.value)) }
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe { handle::get(authorization, null(), |authorization| authorization.at(authorization.header(index)?.value)) }
 }
 
-/// A header as one line without its end, "Authorization: Bearer ...", as curl_slist_append() takes it: a secret.
+/// Returns a header as one line without its end, "Authorization: Bearer ...", as
+/// curl_slist_append() takes it. A secret.
 ///
-/// @param[in] authorization may be NULL.
+/// @param[in] authorization May be NULL.
 /// @param[in] index counts from 0.
-/// @return NUL-terminated text, borrowed until planetkey_authorization_free(); NULL when there is no such header.
+/// @return NUL-terminated text, borrowed until planetkey_authorization_free(). NULL if there is no
+///         such header.
 ///
-/// Any thread. Never blocks. Since 0.1.0.
+/// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_authorization_header_line(
     authorization: *const planetkey_authorization,
     index: usize,
 ) -> *const c_char {
-    // SAFETY: the promise of the caller is handed on.
-    unsafe { get(authorization, null(), |authorization| authorization.at(authorization.header(index)?.line)) }
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe { handle::get(authorization, null(), |authorization| authorization.at(authorization.header(index)?.line)) }
 }
 
-/// The kind of credential: "access_token" or "api_key".
+/// Returns the kind of credential: "access_token" or "api_key".
 ///
-/// @param[in] authorization may be NULL.
-/// @return NUL-terminated text, borrowed until planetkey_authorization_free(); NULL only for NULL.
+/// @param[in] authorization May be NULL.
+/// @return NUL-terminated text, borrowed until planetkey_authorization_free(). NULL only for NULL.
 ///
-/// Any thread. Never blocks. Since 0.1.0.
+/// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_authorization_credential(authorization: *const planetkey_authorization) -> *const c_char {
-    // SAFETY: the promise of the caller is handed on.
-    unsafe { get(authorization, null(), |authorization| authorization.at(authorization.credential)) }
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe { handle::get(authorization, null(), |authorization| authorization.at(authorization.credential)) }
 }
 
-/// The access token by itself, as planetkey_session_should_retry() takes it: a secret.
+/// Returns the access token without the rest of the header, as planetkey_session_invalidate() takes
+/// it. A secret.
 ///
-/// @param[in] authorization may be NULL.
-/// @return NUL-terminated text, borrowed until planetkey_authorization_free(); NULL for an API key, and for NULL.
+/// @param[in] authorization May be NULL.
+/// @return NUL-terminated text, borrowed until planetkey_authorization_free(). NULL for an API key,
+///         and for NULL.
 ///
-/// Any thread. Never blocks. Since 0.1.0.
+/// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_authorization_access_token(authorization: *const planetkey_authorization) -> *const c_char {
-    // SAFETY: the promise of the caller is handed on.
-    unsafe { get(authorization, null(), |authorization| authorization.at(authorization.access_token?)) }
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe { handle::get(authorization, null(), |authorization| authorization.at(authorization.access_token?)) }
 }
 
-/// How the credential travels: "bearer", "basic", "header" or "query".
+/// Returns how the request carries the credential: "bearer", "basic", "header" or "query".
 ///
-/// @param[in] authorization may be NULL.
-/// @return NUL-terminated text, borrowed until planetkey_authorization_free(); NULL only for NULL.
+/// @param[in] authorization May be NULL.
+/// @return NUL-terminated text, borrowed until planetkey_authorization_free(). NULL only for NULL.
 ///
-/// Any thread. Never blocks. Since 0.1.0.
+/// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_authorization_transport(authorization: *const planetkey_authorization) -> *const c_char {
-    // SAFETY: the promise of the caller is handed on.
-    unsafe { get(authorization, null(), |authorization| authorization.at(authorization.transport)) }
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe { handle::get(authorization, null(), |authorization| authorization.at(authorization.transport)) }
 }
 
-/// Where the credential came from, for people: "environment: PL_API_KEY".
+/// Returns where the credential came from, for messages: "environment: PL_API_KEY".
 ///
-/// @param[in] authorization may be NULL.
-/// @return NUL-terminated UTF-8, borrowed until planetkey_authorization_free(); NULL only for NULL.
+/// @param[in] authorization May be NULL.
+/// @return NUL-terminated UTF-8, borrowed until planetkey_authorization_free(). NULL only for NULL.
 ///
-/// Any thread. Never blocks. Since 0.1.0.
+/// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_authorization_source(authorization: *const planetkey_authorization) -> *const c_char {
-    // SAFETY: the promise of the caller is handed on.
-    unsafe { get(authorization, null(), |authorization| authorization.at(authorization.source)) }
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe { handle::get(authorization, null(), |authorization| authorization.at(authorization.source)) }
 }
 
-/// When the access token ends.
+/// Returns the index of the source of the credential in planetkey_session_get_info().
 ///
-/// @param[in] authorization may be NULL.
-/// @return Unix seconds; -1 for an API key, and for NULL.
+/// @param[in] authorization May be NULL.
+/// @return the index, which counts from 0. 0 for NULL.
 ///
-/// Any thread. Never blocks. Since 0.1.0.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn planetkey_authorization_expires_at(authorization: *const planetkey_authorization) -> i64 {
-    // SAFETY: the promise of the caller is handed on.
-    unsafe { get(authorization, -1, |authorization| Some(authorization.expires_at)) }
-}
-
-/// A number that changes whenever the header of this credential changes, so that a program can keep what it made from it.
-///
-/// @param[in] authorization may be NULL.
-/// @return the number; 0 for NULL.
-///
-/// Any thread. Never blocks. Since 0.1.0.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn planetkey_authorization_generation(authorization: *const planetkey_authorization) -> u64 {
-    // SAFETY: the promise of the caller is handed on.
-    unsafe { get(authorization, 0, |authorization| Some(authorization.generation)) }
-}
-
-/// Whether Planet lists this kind of credential as under development for this host.
-///
-/// @param[in] authorization may be NULL.
-/// @return true or false; false for NULL.
-///
-/// Any thread. Never blocks. Since 0.1.0.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn planetkey_authorization_under_development(authorization: *const planetkey_authorization) -> bool {
-    // SAFETY: the promise of the caller is handed on.
-    unsafe { get(authorization, false, |authorization| Some(authorization.under_development)) }
-}
-
-/// Which source of planetkey_session_status() the credential is.
-///
-/// @param[in] authorization may be NULL.
-/// @return the source's index, from 0; 0 for NULL.
-///
-/// Any thread. Never blocks. Since 0.1.0.
+/// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_authorization_source_index(authorization: *const planetkey_authorization) -> usize {
-    // SAFETY: the promise of the caller is handed on.
-    unsafe { get(authorization, 0, |authorization| Some(authorization.source_index)) }
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe { handle::get(authorization, 0, |authorization| Some(authorization.source_index)) }
 }
 
-/// Wipes and frees an authorization. Everything borrowed from it is gone afterwards.
+/// Returns when the access token expires.
 ///
-/// @param[in] authorization may be NULL, which does nothing.
+/// @param[in] authorization May be NULL.
+/// @return Unix seconds. ::PLANETKEY_TIME_NONE if it is not known, for an API key, and for NULL.
 ///
-/// Any thread, once. Never blocks. Since 0.1.0.
+/// Thread-safe. Never blocks. Since 0.1.0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn planetkey_authorization_expires_at(authorization: *const planetkey_authorization) -> i64 {
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe { handle::get(authorization, -1, |authorization| Some(authorization.expires_at)) }
+}
+
+/// Returns a number that changes whenever the header of this credential changes. Programs that
+/// cache something made from the header compare it.
+///
+/// @param[in] authorization May be NULL.
+/// @return the number. 0 for NULL.
+///
+/// Thread-safe. Never blocks. Since 0.1.0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn planetkey_authorization_generation(authorization: *const planetkey_authorization) -> u64 {
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe { handle::get(authorization, 0, |authorization| Some(authorization.generation)) }
+}
+
+/// Returns whether Planet lists this kind of credential as under development for this host.
+///
+/// @param[in] authorization May be NULL.
+/// @return true or false. false for NULL.
+///
+/// Thread-safe. Never blocks. Since 0.1.0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn planetkey_authorization_under_development(authorization: *const planetkey_authorization) -> bool {
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe { handle::get(authorization, false, |authorization| Some(authorization.under_development)) }
+}
+
+/// Wipes and frees an authorization. Text borrowed from it becomes invalid.
+///
+/// @param[in] authorization NULL does nothing.
+///
+/// Any thread, once per authorization. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_authorization_free(authorization: *mut planetkey_authorization) {
-    // SAFETY: the promise of the caller is handed on.
+    // SAFETY: the caller keeps to the documentation of this function.
     unsafe { handle::release(authorization) }
 }

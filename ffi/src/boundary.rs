@@ -1,15 +1,17 @@
-//! The boundary: nothing unwinds into C, and statuses, out-parameters and errors are written here and nowhere else.
+//! The boundary between Rust and C. Statuses, out-parameters and errors are written here and nowhere
+//! else, and no panic unwinds into C.
 
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr::null_mut;
 
-use planetkey::{Error, Result, Status};
+use planetkey::Result;
+use planetkey_support::panic;
 
 use crate::error::planetkey_error;
-use crate::handle;
+use crate::handle::{self, Shared, must_not_be_null};
 use crate::status::planetkey_status;
 
-/// Runs a function that hands out a value: `nothing` is written first, so that a caller never meets an old pointer after a failure.
+/// Runs a function with an out-parameter. `nothing` is written first, so that the caller does not find
+/// an old pointer after a failure.
 ///
 /// # Safety
 /// `out` and `error` are NULL or may be written to.
@@ -21,72 +23,71 @@ pub(crate) unsafe fn run<V: Copy>(
     body: impl FnOnce() -> Result<V>,
 ) -> planetkey_status {
     if !out.is_null() {
-        // SAFETY: not NULL, and the caller of the extern function promises that it may be written to.
+        // SAFETY: not NULL, so that it may be written to.
         unsafe { out.write(nothing) };
     }
-    let result = guarded(|| match out.is_null() {
-        true => Err(Error::new(Status::InvalidArgument, format!("{name} must not be NULL"))),
+    let result = panic::guarded(|| match out.is_null() {
+        true => Err(must_not_be_null(name)),
         false => body(),
     });
     let result = result.map(|value| {
-        // SAFETY: as above; a NULL pointer gave an error.
+        // SAFETY: not NULL, because NULL is an error.
         unsafe { out.write(value) };
     });
-    // SAFETY: the promise about `error` is handed on.
+    // SAFETY: by the promise about `error`.
     unsafe { finish(error, result) }
 }
 
-/// Runs a function that hands out nothing.
+/// Runs a function that makes a handle.
+///
+/// # Safety
+/// As for [`run`].
+pub(crate) unsafe fn give<T: Shared>(
+    name: &str,
+    out: *mut *mut T,
+    error: *mut *mut planetkey_error,
+    body: impl FnOnce() -> Result<T>,
+) -> planetkey_status {
+    // SAFETY: by the promise above.
+    unsafe { run(name, out, null_mut(), error, || body().map(handle::give)) }
+}
+
+/// Runs a function that makes a handle which the caller may ignore: `out` may be NULL.
+///
+/// # Safety
+/// As for [`run`].
+pub(crate) unsafe fn give_if_wanted<T: Shared>(
+    out: *mut *mut T,
+    error: *mut *mut planetkey_error,
+    body: impl FnOnce() -> Result<T>,
+) -> planetkey_status {
+    // SAFETY: by the promise above.
+    unsafe {
+        match out.is_null() {
+            true => check(error, || body().map(drop)),
+            false => give(T::NAME, out, error, body),
+        }
+    }
+}
+
+/// Runs a function without an out-parameter.
 ///
 /// # Safety
 /// `error` is NULL or may be written to.
 pub(crate) unsafe fn check(error: *mut *mut planetkey_error, body: impl FnOnce() -> Result<()>) -> planetkey_status {
-    let result = guarded(body);
-    // SAFETY: the promise about `error` is handed on.
+    let result = panic::guarded(body);
+    // SAFETY: by the promise about `error`.
     unsafe { finish(error, result) }
-}
-
-/// Runs an accessor, which has a value for everything that can go wrong.
-pub(crate) fn value<V>(otherwise: V, body: impl FnOnce() -> Option<V>) -> V {
-    match catch_unwind(AssertUnwindSafe(body)) {
-        Ok(value) => value.unwrap_or(otherwise),
-        Err(payload) => {
-            discard(payload);
-            otherwise
-        }
-    }
-}
-
-fn guarded<V>(body: impl FnOnce() -> Result<V>) -> Result<V> {
-    match catch_unwind(AssertUnwindSafe(body)) {
-        Ok(result) => result,
-        Err(payload) => {
-            // The payload is not shown: nobody can promise that it holds no secret.
-            discard(payload);
-            Err(Error::new(Status::Internal, "a bug in planetkey stopped this call; please report it with the text on stderr"))
-        }
-    }
-}
-
-/// Drops what a panic brought. That may panic again, with something else to drop; what goes on so is left where it is.
-fn discard(mut payload: Box<dyn Any + Send>) {
-    for _ in 0..8 {
-        match catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-            Ok(()) => return,
-            Err(next) => payload = next,
-        }
-    }
-    std::mem::forget(payload);
 }
 
 unsafe fn finish(error: *mut *mut planetkey_error, result: Result<()>) -> planetkey_status {
     let (status, made) = match result {
-        Ok(()) => (planetkey_status::Ok, std::ptr::null_mut()),
-        Err(failure) if error.is_null() => (failure.status().into(), std::ptr::null_mut()),
+        Ok(()) => (planetkey_status::Ok, null_mut()),
+        Err(failure) if error.is_null() => (failure.status().into(), null_mut()),
         Err(failure) => (failure.status().into(), handle::give(planetkey_error::new(&failure))),
     };
     if !error.is_null() {
-        // SAFETY: not NULL, and the caller of the extern function promises that it may be written to.
+        // SAFETY: not NULL, so that it may be written to.
         unsafe { error.write(made) };
     }
     status
@@ -96,11 +97,12 @@ unsafe fn finish(error: *mut *mut planetkey_error, result: Result<()>) -> planet
 mod tests {
     #![allow(clippy::panic)]
 
-    use std::ptr::{null, null_mut};
+    use std::ptr::null;
 
     use super::*;
+    use crate::authorize::planetkey_session_signed_url;
     use crate::error::{planetkey_error_free, planetkey_error_message, planetkey_error_status};
-    use crate::session::{planetkey_session_free, planetkey_session_from_api_key, planetkey_session_signed_url};
+    use crate::session::{planetkey_session_free, planetkey_session_from_api_key};
     use crate::string::planetkey_string_free;
 
     #[test]
@@ -111,7 +113,7 @@ mod tests {
         let status = unsafe { run("out", &mut out, null(), &mut error, || panic!("hunter2")) };
         assert_eq!(status, planetkey_status::Internal);
         assert!(out.is_null());
-        // SAFETY: the error was just made, and is freed once.
+        // SAFETY: the error is new, and is freed once.
         unsafe {
             assert_eq!(planetkey_error_status(error), planetkey_status::Internal);
             let message = std::ffi::CStr::from_ptr(planetkey_error_message(error)).to_string_lossy().into_owned();
@@ -124,7 +126,8 @@ mod tests {
     fn f114_a_handle_can_be_used_after_a_panic() {
         let mut session = null_mut();
         let mut signed = null_mut();
-        // SAFETY: the pointers are NULL where that is allowed, or to living handles and local variables; each handle is freed once.
+        // SAFETY: each pointer is NULL where that is allowed, or points to a live handle or a local variable.
+        // Each handle is freed once.
         unsafe {
             let key = c"key".as_ptr();
             assert_eq!(planetkey_session_from_api_key(key, 0, null(), &mut session, null_mut()), planetkey_status::Ok);
@@ -145,11 +148,11 @@ mod tests {
         // SAFETY: NULL is allowed.
         let status = unsafe { check(null_mut(), || panic!("gone")) };
         assert_eq!(status, planetkey_status::Internal);
-        assert_eq!(value(-1, || panic!("gone")), -1);
+        assert_eq!(panic::or(-1, || panic!("gone")), -1);
     }
 
     #[test]
-    fn a_payload_that_panics_when_dropped_is_survived() {
+    fn a_payload_whose_drop_panics_is_discarded() {
         struct Bomb;
         impl Drop for Bomb {
             fn drop(&mut self) {
@@ -159,6 +162,6 @@ mod tests {
         // SAFETY: NULL is allowed.
         let status = unsafe { check(null_mut(), || std::panic::panic_any(Bomb)) };
         assert_eq!(status, planetkey_status::Internal);
-        assert_eq!(value(7, || std::panic::panic_any(Bomb)), 7);
+        assert_eq!(panic::or(7, || std::panic::panic_any(Bomb)), 7);
     }
 }

@@ -1,17 +1,16 @@
-//! Why something failed.
+//! Errors.
 
 use std::ffi::{CString, c_char};
 use std::ptr::null;
 
 use planetkey::Error;
 
-use crate::boundary;
 use crate::handle::{self, Shared};
-use crate::input::c_string;
 use crate::status::planetkey_status;
+use crate::text::{c_string, optional_c_string, pointer};
 
-/// Why a call failed. Owned by the caller, immutable, free it with planetkey_error_free(); any thread may read it.
-/// No member holds a secret; all text is safe to log.
+/// Why a call failed. The caller owns it and frees it with planetkey_error_free(). Immutable; any
+/// thread may read it. No text in it is a secret, so that all of it may be logged.
 pub struct planetkey_error {
     status: planetkey_status,
     message: CString,
@@ -33,139 +32,135 @@ impl planetkey_error {
         planetkey_error {
             status: error.status().into(),
             message: c_string(error.message()),
-            reason: error.reason().map(c_string),
-            oauth_error: error.oauth_error().map(c_string),
-            oauth_error_description: error.oauth_error_description().map(c_string),
+            reason: optional_c_string(error.reason()),
+            oauth_error: optional_c_string(error.oauth_error()),
+            oauth_error_description: optional_c_string(error.oauth_error_description()),
             http_status: error.http_status().map_or(0, i32::from),
             retry_after_ms: error.retry_after_ms().map_or(-1, |ms| i64::try_from(ms).unwrap_or(i64::MAX)),
             retryable: error.retryable(),
-            profile: error.profile().map(c_string),
+            profile: optional_c_string(error.profile()),
         }
     }
 }
 
-/// # Safety
-/// `error` is NULL or a living handle.
-unsafe fn get<V>(error: *const planetkey_error, otherwise: V, body: impl FnOnce(&planetkey_error) -> Option<V>) -> V {
-    // SAFETY: by the promise above.
-    boundary::value(otherwise, || unsafe { error.as_ref() }.and_then(body))
-}
-
-/// What the caller should do: the status that the failed call returned.
+/// Returns the status of the failed call, which says what the caller should do.
 ///
-/// @param[in] error may be NULL.
-/// @return the status; ::PLANETKEY_STATUS_OK for NULL.
+/// @param[in] error May be NULL.
+/// @return the status. ::PLANETKEY_STATUS_OK for NULL.
 ///
-/// Any thread. Never blocks. Since 0.1.0.
+/// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_error_status(error: *const planetkey_error) -> planetkey_status {
-    // SAFETY: the promise of the caller is handed on.
-    unsafe { get(error, planetkey_status::Ok, |error| Some(error.status)) }
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe { handle::get(error, planetkey_status::Ok, |error| Some(error.status)) }
 }
 
-/// One line for people, which says what to do next and is safe to log.
+/// Returns the message: one line that says what failed and what to do next. It is safe to log.
 ///
-/// @param[in] error may be NULL.
-/// @return NUL-terminated UTF-8, borrowed until planetkey_error_free(); NULL only for NULL.
+/// @param[in] error May be NULL.
+/// @return NUL-terminated UTF-8, borrowed until planetkey_error_free(). NULL only for NULL.
 ///
-/// Any thread. Never blocks. Since 0.1.0.
+/// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_error_message(error: *const planetkey_error) -> *const c_char {
-    // SAFETY: the promise of the caller is handed on.
-    unsafe { get(error, null(), |error| Some(error.message.as_ptr())) }
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe { handle::get(error, null(), |error| Some(error.message.as_ptr())) }
 }
 
-/// A word that refines the status, as "expired" for ::PLANETKEY_STATUS_LOGIN_REQUIRED.
+/// Returns the reason: a word that refines the status, as "expired" for
+/// ::PLANETKEY_STATUS_LOGIN_REQUIRED.
 ///
-/// @param[in] error may be NULL.
-/// @return NUL-terminated text, borrowed until planetkey_error_free(); NULL when there is none.
+/// @param[in] error May be NULL.
+/// @return NUL-terminated text, borrowed until planetkey_error_free(). NULL if there is none.
 ///
-/// Any thread. Never blocks. Since 0.1.0.
+/// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_error_reason(error: *const planetkey_error) -> *const c_char {
-    // SAFETY: the promise of the caller is handed on.
-    unsafe { get(error, null(), |error| error.reason.as_ref().map(|text| text.as_ptr())) }
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe { handle::get(error, null(), |error| pointer(&error.reason)) }
 }
 
-/// The member `error` of the authorization server's answer (RFC 6749 5.2), as "invalid_client".
+/// Returns the member `error` of the authorization server's response (RFC 6749 section 5.2), as
+/// "invalid_client".
 ///
-/// @param[in] error may be NULL.
-/// @return NUL-terminated UTF-8, borrowed until planetkey_error_free(); NULL when there is none.
+/// @param[in] error May be NULL.
+/// @return NUL-terminated UTF-8, borrowed until planetkey_error_free(). NULL if there is none.
 ///
-/// Any thread. Never blocks. Since 0.1.0.
+/// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_error_oauth_error(error: *const planetkey_error) -> *const c_char {
-    // SAFETY: the promise of the caller is handed on.
-    unsafe { get(error, null(), |error| error.oauth_error.as_ref().map(|text| text.as_ptr())) }
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe { handle::get(error, null(), |error| pointer(&error.oauth_error)) }
 }
 
-/// The member `error_description` of the authorization server's answer (RFC 6749 5.2): the server's words, on one line.
+/// Returns the member `error_description` of the authorization server's response (RFC 6749 section
+/// 5.2), on one line.
 ///
-/// @param[in] error may be NULL.
-/// @return NUL-terminated UTF-8, borrowed until planetkey_error_free(); NULL when there is none.
+/// @param[in] error May be NULL.
+/// @return NUL-terminated UTF-8, borrowed until planetkey_error_free(). NULL if there is none.
 ///
-/// Any thread. Never blocks. Since 0.1.0.
+/// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_error_oauth_error_description(error: *const planetkey_error) -> *const c_char {
-    // SAFETY: the promise of the caller is handed on.
-    unsafe { get(error, null(), |error| error.oauth_error_description.as_ref().map(|text| text.as_ptr())) }
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe { handle::get(error, null(), |error| pointer(&error.oauth_error_description)) }
 }
 
-/// The HTTP status of the authorization server's answer.
+/// Returns the HTTP status of the authorization server's response.
 ///
-/// @param[in] error may be NULL.
-/// @return the number; 0 when there was no answer.
+/// @param[in] error May be NULL.
+/// @return the number. 0 if there was no response.
 ///
-/// Any thread. Never blocks. Since 0.1.0.
+/// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_error_http_status(error: *const planetkey_error) -> i32 {
-    // SAFETY: the promise of the caller is handed on.
-    unsafe { get(error, 0, |error| Some(error.http_status)) }
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe { handle::get(error, 0, |error| Some(error.http_status)) }
 }
 
-/// How long to wait before trying again.
+/// Returns how long to wait before the next attempt.
 ///
-/// @param[in] error may be NULL.
-/// @return milliseconds; -1 when nobody said.
+/// @param[in] error May be NULL.
+/// @return milliseconds. -1 if it is not known.
 ///
-/// Any thread. Never blocks. Since 0.1.0.
+/// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_error_retry_after_ms(error: *const planetkey_error) -> i64 {
-    // SAFETY: the promise of the caller is handed on.
-    unsafe { get(error, -1, |error| Some(error.retry_after_ms)) }
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe { handle::get(error, -1, |error| Some(error.retry_after_ms)) }
 }
 
-/// Whether the same call may succeed later without anybody changing anything.
+/// Returns whether the same call may succeed later, without any change by the user.
 ///
-/// @param[in] error may be NULL.
-/// @return true or false; false for NULL.
+/// @param[in] error May be NULL.
+/// @return true or false. false for NULL.
 ///
-/// Any thread. Never blocks. Since 0.1.0.
+/// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_error_retryable(error: *const planetkey_error) -> bool {
-    // SAFETY: the promise of the caller is handed on.
-    unsafe { get(error, false, |error| Some(error.retryable)) }
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe { handle::get(error, false, |error| Some(error.retryable)) }
 }
 
-/// The profile that this is about.
+/// Returns the name of the profile that the error is about.
 ///
-/// @param[in] error may be NULL.
-/// @return NUL-terminated UTF-8, borrowed until planetkey_error_free(); NULL when there is none.
+/// @param[in] error May be NULL.
+/// @return NUL-terminated UTF-8, borrowed until planetkey_error_free(). NULL if there is none.
 ///
-/// Any thread. Never blocks. Since 0.1.0.
+/// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_error_profile(error: *const planetkey_error) -> *const c_char {
-    // SAFETY: the promise of the caller is handed on.
-    unsafe { get(error, null(), |error| error.profile.as_ref().map(|text| text.as_ptr())) }
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe { handle::get(error, null(), |error| pointer(&error.profile)) }
 }
 
-/// Frees an error. Everything borrowed from it is gone afterwards.
+/// Frees an error. Text borrowed from it becomes invalid.
 ///
-/// @param[in] error may be NULL, which does nothing.
+/// @param[in] error NULL does nothing.
 ///
-/// Any thread, once. Never blocks. Since 0.1.0.
+/// Any thread, once per error. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_error_free(error: *mut planetkey_error) {
-    // SAFETY: the promise of the caller is handed on.
+    // SAFETY: the caller keeps to the documentation of this function.
     unsafe { handle::release(error) }
 }

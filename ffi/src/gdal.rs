@@ -1,4 +1,4 @@
-//! GDAL in the process of the caller.
+//! GDAL support.
 
 use std::ffi::c_char;
 use std::ptr::null_mut;
@@ -11,11 +11,12 @@ use crate::gdal_options::planetkey_gdal_options;
 use crate::handle::{self, Shared};
 use crate::input;
 use crate::options_handle;
-use crate::session::{self, planetkey_session};
+use crate::session::{core, planetkey_session};
 use crate::status::planetkey_status;
 use crate::string::planetkey_string;
 
-/// A session that GDAL asks for the header of its requests, until planetkey_gdal_free(). Any number of threads may use it at once.
+/// An installation of a session in GDAL, until planetkey_gdal_free(). Any number of threads may use it
+/// at once.
 pub struct planetkey_gdal {
     gdal: Gdal,
 }
@@ -24,30 +25,39 @@ impl Shared for planetkey_gdal {
     const NAME: &'static str = "gdal";
 }
 
-/// Has GDAL ask a session: from now on what is opened as "/vsicurl/https://HOST/...", for the session's hosts and no other, carries its
-/// credential, and so do requests by CPLHTTPFetch. A dataset that stays open gets the current token with each request.
+/// Makes GDAL ask a session: requests for "/vsicurl/https://HOST/..." carry the session's
+/// credential if HOST is one of the session's hosts, and so do requests by CPLHTTPFetch.
 ///
-/// The library does not link GDAL: it takes every GDAL that is in the process, linked or loaded, also those of Python wheels. Datasets
-/// that are open already stay as they are. Names have to spell the host in lower case, without `:443`.
+/// A dataset that stays open sends the current token with each request. Datasets that are open
+/// already stay as they are. Names must spell the host in lower case, without `:443`.
 ///
-/// While something is installed, GDAL's options CPL_VSIL_CURL_USE_HEAD and, with ::PLANETKEY_GDAL_HEADER_LIVE, CPL_VSIL_CURL_USE_S3_REDIRECT
-/// are NO for the whole process, and CPL_VSIL_CURL_AUTHORIZATION_HEADER_ALLOWED_IF_REDIRECT is not YES, because GDAL would hand the credential on
-/// to where a redirect leads. A thread that sets them otherwise gets no credential.
+/// The library does not link GDAL. It finds every GDAL in the process, linked or loaded, also those
+/// of Python wheels.
 ///
-/// A request whose credential cannot be had goes out without one. Then GDAL's error handler, the log and planetkey_gdal_last_error()
-/// say why. GDAL remembers a file that was refused: planetkey_gdal_refresh() has it forget that.
+/// GDAL would send the credential to the target of a redirect. Therefore, while a session is
+/// installed, GDAL's options CPL_VSIL_CURL_USE_HEAD and, with ::PLANETKEY_GDAL_HEADER_LIVE,
+/// CPL_VSIL_CURL_USE_S3_REDIRECT are NO for the whole process, and
+/// CPL_VSIL_CURL_AUTHORIZATION_HEADER_ALLOWED_IF_REDIRECT is not YES. A thread that sets them
+/// otherwise gets no credential.
 ///
-/// @param[in] session not NULL. Counted: it may be freed.
-/// @param[in] options may be NULL for the defaults. Copied.
-/// @param[out] gdal free it with planetkey_gdal_free(). Set to NULL on failure. Not NULL.
-/// @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
-/// @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_UNSUPPORTED (no GDAL in the process, or one that cannot do what is asked for; the
-///         message says what to do), ::PLANETKEY_STATUS_HOST_REFUSED, ::PLANETKEY_STATUS_LOGIN_REQUIRED (the session holds nothing),
-///         ::PLANETKEY_STATUS_INVALID_ARGUMENT (also where another session is installed for one of the hosts, and where the API key travels
-///         in the URL); with ::PLANETKEY_GDAL_HEADER_AT_OPEN as planetkey_session_headers().
+/// A request for which there is no credential is sent without one. GDAL's error handler, the log
+/// and planetkey_gdal_last_error() say why. GDAL remembers files that a server refused;
+/// planetkey_gdal_refresh() makes it forget them.
 ///
-/// Any thread. Blocks on the network only with ::PLANETKEY_GDAL_HEADER_AT_OPEN, and only while no valid token is there. GDAL's own threads
-/// wait in the same way for a token, until the session's deadline. Since 0.1.0.
+/// @param[in] session Not NULL. Counted, so that it may be freed.
+/// @param[in] options NULL means the defaults. Copied.
+/// @param[out] gdal the installation, NULL on failure. Free with planetkey_gdal_free(). Not NULL.
+/// @param[out] error the error, NULL on success. Free with planetkey_error_free(). May be NULL.
+/// @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_UNSUPPORTED (no GDAL in the process, or one
+///         that cannot do what the options ask for; the message says what to do),
+///         ::PLANETKEY_STATUS_HOST_REFUSED, ::PLANETKEY_STATUS_LOGIN_REQUIRED (the session has no
+///         credential), ::PLANETKEY_STATUS_INVALID_ARGUMENT (also if another session is installed
+///         for one of the hosts, and if the URL carries the API key); with
+///         ::PLANETKEY_GDAL_HEADER_AT_OPEN also as planetkey_session_headers().
+///
+/// Thread-safe. Blocks on the network only with ::PLANETKEY_GDAL_HEADER_AT_OPEN, and only if there
+/// is no valid token. GDAL's own threads wait for a token in the same way, until the session's
+/// deadline. Since 0.1.0.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn planetkey_gdal_install(
@@ -56,52 +66,62 @@ pub unsafe extern "C" fn planetkey_gdal_install(
     gdal: *mut *mut planetkey_gdal,
     error: *mut *mut planetkey_error,
 ) -> planetkey_status {
-    // SAFETY: the promises of the caller are handed on.
+    // SAFETY: the caller keeps to the documentation of this function.
     unsafe {
-        boundary::run("gdal", gdal, null_mut(), error, || {
-            let gdal = Gdal::install(session::core(session)?, options_handle::copied(options))?;
-            Ok(handle::give(planetkey_gdal { gdal }))
+        boundary::give("gdal", gdal, error, || {
+            let gdal = Gdal::install(core(session)?, options_handle::copied(options))?;
+            Ok(planetkey_gdal { gdal })
         })
     }
 }
 
-/// Has GDAL forget what it knows of files at the session's hosts: which it could not read, where they were redirected to, and what it
-/// has read of them. For after a login, and for when something has changed there. Takes in a GDAL that was loaded since, and hosts
-/// that a login has added. With ::PLANETKEY_GDAL_HEADER_AT_OPEN, datasets that are opened from now on get the current token; no other
-/// thread may open one meanwhile.
+/// Makes GDAL forget what it knows of files at the session's hosts: which files it could not read,
+/// where they were redirected to, and what it has read of them.
 ///
-/// No dataset of these hosts should be open: GDAL has forgotten that its file exists, and gives zeros instead of an error when the server
-/// refuses it afterwards. planetkey_gdal_install() does the same once.
+/// Call it after a login, or when files on the server changed. It also installs the session in a
+/// GDAL that was loaded since, and for hosts that a login added. With
+/// ::PLANETKEY_GDAL_HEADER_AT_OPEN, datasets that are opened from now on get the current token, and
+/// no other thread may open a dataset meanwhile.
 ///
-/// @param[in] gdal not NULL.
-/// @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+/// No dataset of these hosts should be open: if the server refuses it afterwards, GDAL returns
+/// zeros instead of an error. planetkey_gdal_install() does the same once.
+///
+/// @param[in] gdal Not NULL.
+/// @param[out] error the error, NULL on success. Free with planetkey_error_free(). May be NULL.
 /// @return as planetkey_gdal_install().
 ///
-/// Any thread. Blocks as planetkey_gdal_install(). Since 0.1.0.
+/// Thread-safe. Blocks as planetkey_gdal_install(). Since 0.1.0.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn planetkey_gdal_refresh(
     gdal: *const planetkey_gdal,
     error: *mut *mut planetkey_error,
 ) -> planetkey_status {
-    // SAFETY: the promises of the caller are handed on.
+    // SAFETY: the caller keeps to the documentation of this function.
     unsafe { boundary::check(error, || handle::borrow(gdal)?.gdal.refresh()) }
 }
 
-/// The name under which GDAL opens a URL with the session's credential. To be called right before that: it sees to it that there is a
-/// credential, because a failure inside GDAL says less, and with ::PLANETKEY_GDAL_HEADER_AT_OPEN hands GDAL the current one. With GDAL 3.7 and
-/// later the name is "/vsicurl/" and the URL; with an older one and ::PLANETKEY_GDAL_SCOPE_PATHS it is good in this process only, and whoever
-/// else learns it could have GDAL send the credential elsewhere. So could a file that is opened by it and names others, as a VRT does: it must be
-/// trusted as its server is.
+/// Returns the name under which GDAL opens a URL with the session's credential. Call it right
+/// before GDAL opens the name.
 ///
-/// @param[in] gdal not NULL.
-/// @param[in] url NUL-terminated UTF-8 of at most 1 MiB; not NULL.
-/// @param[out] path free it with planetkey_string_free(). Set to NULL on failure. Not NULL.
-/// @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
-/// @return as planetkey_session_headers(); ::PLANETKEY_STATUS_HOST_REFUSED also for a host that is not among those installed.
+/// It makes sure that there is a credential, because an error inside GDAL says less. With
+/// ::PLANETKEY_GDAL_HEADER_AT_OPEN it gives GDAL the current token.
 ///
-/// Any thread; with ::PLANETKEY_GDAL_HEADER_AT_OPEN no other thread may open a dataset meanwhile, because GDAL reads its options without a lock.
-/// Blocks on the network only while no valid token is there, until the session's deadline. Since 0.1.0.
+/// With GDAL 3.7 and later the name is "/vsicurl/" and the URL. With an older one and
+/// ::PLANETKEY_GDAL_SCOPE_PATHS the name is valid in this process only and must be kept secret:
+/// with it, GDAL can be made to send the credential to another server. So can a file opened by it
+/// that names other files, as a VRT does; such files must be trusted.
+///
+/// @param[in] gdal Not NULL.
+/// @param[in] url NUL-terminated UTF-8 of at most 1 MiB. Not NULL.
+/// @param[out] path the name, NULL on failure. Free with planetkey_string_free(). Not NULL.
+/// @param[out] error the error, NULL on success. Free with planetkey_error_free(). May be NULL.
+/// @return as planetkey_session_headers(); ::PLANETKEY_STATUS_HOST_REFUSED also for a host for
+///         which the session is not installed.
+///
+/// Thread-safe; with ::PLANETKEY_GDAL_HEADER_AT_OPEN no other thread may open a dataset meanwhile,
+/// because GDAL reads its options without a lock. Blocks on the network only if there is no valid
+/// token, until the session's deadline. Since 0.1.0.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn planetkey_gdal_path(
@@ -110,40 +130,39 @@ pub unsafe extern "C" fn planetkey_gdal_path(
     path: *mut *mut planetkey_string,
     error: *mut *mut planetkey_error,
 ) -> planetkey_status {
-    // SAFETY: the promises of the caller are handed on.
+    // SAFETY: the caller keeps to the documentation of this function.
     unsafe {
-        boundary::run("path", path, null_mut(), error, || {
-            let path = handle::borrow(gdal)?.gdal.path(input::text("url", url)?)?;
-            Ok(handle::give(planetkey_string::new(&path)))
+        boundary::give("path", path, error, || {
+            Ok(planetkey_string::new(&handle::borrow(gdal)?.gdal.path(input::text("url", url)?)?))
         })
     }
 }
 
-/// Why the last request of GDAL that should have carried a credential carried none.
+/// Returns why the last request of GDAL that should have carried a credential carried none.
 ///
-/// @param[in] gdal may be NULL.
-/// @return an error to free with planetkey_error_free(); NULL when there was no such request since planetkey_gdal_install() or the last
-///         planetkey_gdal_refresh(), and for NULL.
+/// @param[in] gdal May be NULL.
+/// @return an error, to free with planetkey_error_free(). NULL if there was no such request since
+///         planetkey_gdal_install() or the last planetkey_gdal_refresh(), and for NULL.
 ///
-/// Any thread. Never blocks. Since 0.1.0.
+/// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn planetkey_gdal_last_error(gdal: *const planetkey_gdal) -> *mut planetkey_error {
-    boundary::value(null_mut(), || {
-        // SAFETY: the caller promises NULL or a living handle.
-        let error = unsafe { gdal.as_ref() }?.gdal.last_error()?;
-        Some(handle::give(planetkey_error::new(&error)))
-    })
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe {
+        handle::get(gdal, null_mut(), |gdal| gdal.gdal.last_error().map(|error| handle::give(planetkey_error::new(&error))))
+    }
 }
 
-/// Ends what planetkey_gdal_install() began: GDAL gets its options back and asks no more. Datasets that are still open send their
-/// next requests without a credential.
+/// Ends an installation: restores GDAL's options, and GDAL asks the session no more. Datasets that
+/// are still open send their next requests without a credential.
 ///
-/// @param[in] gdal may be NULL, which does nothing.
+/// @param[in] gdal NULL does nothing.
 ///
-/// Any thread, once, before main() ends: GDAL's own end may come before that of static objects. Never blocks on the network. Since 0.1.0.
+/// Any thread, once, and before main() ends, because GDAL may be cleaned up before static objects.
+/// Sends no requests. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_gdal_free(gdal: *mut planetkey_gdal) {
-    // SAFETY: the promise of the caller is handed on.
+    // SAFETY: the caller keeps to the documentation of this function.
     unsafe { handle::release(gdal) }
 }

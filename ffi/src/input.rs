@@ -1,27 +1,32 @@
-//! What comes in from C: text as `const char *`, lists of text.
+//! Input from C: text as `const char *`, and lists of texts.
 
-use std::ffi::{CStr, CString, c_char};
+use std::ffi::{CStr, c_char};
 
 use planetkey::{Error, Result, Status};
 
 use crate::handle::must_not_be_null;
 
-/// The longest text that a parameter may hold, without its NUL.
+/// The longest text that a parameter may hold, in bytes without its NUL.
 const MAX_LENGTH: usize = 1 << 20;
 
 /// The most items that a list may hold.
 const MAX_ITEMS: usize = 10_000;
 
-/// Text that must be given. Messages name the parameter and never quote its content, which may be a secret.
+/// Text that must not be NULL. Messages name the parameter and never quote its content, which may be a
+/// secret.
+///
+/// Errors: INVALID_ARGUMENT.
 ///
 /// # Safety
-/// `pointer` is NULL or points to a NUL-terminated string that stays unchanged while `'a` lasts.
+/// `pointer` is NULL or points to a NUL-terminated string that does not change during `'a`.
 pub(crate) unsafe fn text<'a>(name: &str, pointer: *const c_char) -> Result<&'a str> {
-    // SAFETY: the promise is handed on.
+    // SAFETY: by the promise above.
     unsafe { optional_text(name, pointer) }?.ok_or_else(|| must_not_be_null(name))
 }
 
-/// Text that may be left out.
+/// Text that may be NULL.
+///
+/// Errors: INVALID_ARGUMENT.
 ///
 /// # Safety
 /// As for [`text`].
@@ -35,7 +40,7 @@ pub(crate) unsafe fn optional_text<'a>(name: &str, pointer: *const c_char) -> Re
         return Err(invalid(format!("{name} is longer than {MAX_LENGTH} bytes")));
     }
     if bytes.is_ascii() {
-        // SAFETY: ASCII is UTF-8. The check of whole UTF-8 takes longer than everything else about a URL.
+        // SAFETY: ASCII is UTF-8. The general check costs more than everything else about a URL.
         return Ok(Some(unsafe { std::str::from_utf8_unchecked(bytes) }));
     }
     match std::str::from_utf8(bytes) {
@@ -44,7 +49,9 @@ pub(crate) unsafe fn optional_text<'a>(name: &str, pointer: *const c_char) -> Re
     }
 }
 
-/// A list of texts; with a count of 0 the pointer may be NULL.
+/// A list of texts. With a count of 0 the pointer may be NULL.
+///
+/// Errors: INVALID_ARGUMENT.
 ///
 /// # Safety
 /// `pointer` is NULL or points to `count` pointers, each as for [`text`].
@@ -58,21 +65,16 @@ pub(crate) unsafe fn texts(name: &str, pointer: *const *const c_char, count: usi
     if count > MAX_ITEMS {
         return Err(invalid(format!("{name} has more than {MAX_ITEMS} items")));
     }
-    // SAFETY: not NULL, with this many items by the promise above; the bound keeps the size far below isize::MAX.
+    // SAFETY: not NULL, with this many items by the promise above. The limit keeps the size below isize::MAX.
     let items = unsafe { std::slice::from_raw_parts(pointer, count) };
     items
         .iter()
-        // SAFETY: the promise is handed on.
+        // SAFETY: by the promise above.
         .map(|item| unsafe { text(name, *item) }.map(str::to_owned))
         .collect()
 }
 
-/// Text for C. Nothing that the core hands out holds a NUL; if something did, its text would end there.
-pub(crate) fn c_string(text: &str) -> CString {
-    let end = text.find('\0').unwrap_or(text.len());
-    CString::new(&text[..end]).unwrap_or_default()
-}
-
+/// An INVALID_ARGUMENT error.
 pub(crate) fn invalid(message: String) -> Error {
     Error::new(Status::InvalidArgument, message)
 }

@@ -1,4 +1,4 @@
-//! The log callback.
+//! Log records.
 
 use std::cell::Cell;
 use std::ffi::{c_char, c_void};
@@ -10,42 +10,45 @@ use planetkey::{Error, Result, Status};
 
 use crate::boundary;
 use crate::error::planetkey_error;
-use crate::input::{self, c_string};
+use crate::input;
 use crate::status::planetkey_status;
+use crate::text::c_string;
 
-/// How much a log record matters; parameters take it as int32_t.
+/// The level of a log record. Parameters take it as int32_t.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i32)]
 pub enum planetkey_log_level {
-    /// Nothing; only as the most detailed level to log.
+    /// Nothing. Only as the most detailed level to log.
     Off = 0,
-    /// Something failed that the caller may not notice otherwise.
+    /// A failure that the caller may not notice otherwise.
     Error = 1,
-    /// Something is wrong and was worked around.
+    /// A problem that planetkey worked around.
     Warn = 2,
-    /// Something worth knowing happened, as a renewal.
+    /// An important event, as a refresh.
     Info = 3,
-    /// For people who look for a fault.
+    /// Details for finding a fault.
     Debug = 4,
     /// Every step.
     Trace = 5,
 }
 
-/// Takes a log record.
+/// Receives a log record.
 ///
-/// @param[in] user_data what planetkey_set_log_callback() was given.
+/// @param[in] user_data the pointer given to planetkey_set_log_callback().
 /// @param[in] level a ::planetkey_log_level.
-/// @param[in] target the part of planetkey that speaks, as "planetkey::session"; NUL-terminated, borrowed for the call.
-/// @param[in] message one line without its end, NUL-terminated UTF-8, borrowed for the call. Holds no secret.
+/// @param[in] target the part of planetkey that logs, as "planetkey::session". NUL-terminated,
+///            borrowed for the call.
+/// @param[in] message one line without its end, NUL-terminated UTF-8, borrowed for the call.
+///            Contains no secret.
 ///
-/// May be called on any thread, by several at once. It must not throw or longjmp. It may call planetkey, which does not log meanwhile
-/// on this thread.
+/// Called on any thread, by several at once. It must not throw or longjmp. It may call planetkey,
+/// which does not log meanwhile on this thread.
 pub type planetkey_log_callback =
     Option<unsafe extern "C" fn(user_data: *mut c_void, level: i32, target: *const c_char, message: *const c_char)>;
 
-/// Told once that `user_data` is not used any more. It must not throw or longjmp.
+/// Called once when `user_data` is not used any more. It must not throw or longjmp.
 ///
-/// @param[in] user_data what planetkey_set_log_callback() was given.
+/// @param[in] user_data the pointer given together with this callback.
 pub type planetkey_destroy_callback = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
 
 type Callback = unsafe extern "C" fn(*mut c_void, i32, *const c_char, *const c_char);
@@ -56,7 +59,8 @@ struct Sink {
     destroy: planetkey_destroy_callback,
 }
 
-// SAFETY: the documentation says that the callbacks come on any thread, several at once; the pointer is only handed to them.
+// SAFETY: by the documentation the callbacks run on any thread, several at once. Only callbacks use the
+// pointer.
 unsafe impl Send for Sink {}
 // SAFETY: as above.
 unsafe impl Sync for Sink {}
@@ -64,7 +68,7 @@ unsafe impl Sync for Sink {}
 impl Drop for Sink {
     fn drop(&mut self) {
         if let Some(destroy) = self.destroy {
-            // SAFETY: the caller gave both together; this runs once, when no thread holds the sink any more.
+            // SAFETY: the caller gave both together. This runs once, when no thread holds the sink.
             unsafe { destroy(self.user_data) };
         }
     }
@@ -73,7 +77,7 @@ impl Drop for Sink {
 static SINK: ArcSwapOption<Sink> = ArcSwapOption::const_empty();
 
 thread_local! {
-    /// Set while the callback runs, so that its own calls of planetkey do not log into it without end.
+    /// Whether the callback runs on this thread. Its calls of planetkey must not log into it again.
     static INSIDE: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -81,7 +85,7 @@ struct Logger;
 
 impl Log for Logger {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        // Only planetkey promises to keep secrets out of its records; the HTTP and TLS libraries beneath do not.
+        // The HTTP and TLS libraries do not promise to keep secrets out of their records.
         ::planetkey::is_own_log_target(metadata.target())
     }
 
@@ -89,7 +93,7 @@ impl Log for Logger {
         if !self.enabled(record.metadata()) || INSIDE.get() {
             return;
         }
-        // The count is taken and no lock is held, so the callback may replace the callback.
+        // Counted and without a lock, so that the callback may replace itself.
         let Some(sink) = SINK.load_full() else { return };
         let target = c_string(record.target());
         let message = c_string(&::planetkey::text::printable(&record.args().to_string()));
@@ -102,14 +106,16 @@ impl Log for Logger {
     fn flush(&self) {}
 }
 
-/// Makes ours the logger of this copy of the `log` crate, once.
+/// Registers the logger with this copy of the `log` crate, once.
+///
+/// Errors: UNSUPPORTED.
 fn install() -> Result<()> {
     static INSTALLED: OnceLock<bool> = OnceLock::new();
     match *INSTALLED.get_or_init(|| log::set_logger(&Logger).is_ok()) {
         true => Ok(()),
         false => Err(Error::new(
             Status::Unsupported,
-            "the program has a logger for Rust's log crate already; planetkey's records go there",
+            "the program has its own logger for Rust's log crate; planetkey's records go to that logger",
         )),
     }
 }
@@ -122,23 +128,25 @@ fn level_filter(level: i32) -> Result<LevelFilter> {
         3 => Ok(LevelFilter::Info),
         4 => Ok(LevelFilter::Debug),
         5 => Ok(LevelFilter::Trace),
-        _ => Err(input::invalid(format!("max_level is {level}, which is no planetkey_log_level"))),
+        _ => Err(input::invalid(format!("max_level is {level}, which is not a planetkey_log_level"))),
     }
 }
 
-/// Says where planetkey's log records go, in the whole process; without this call they go nowhere. May be called again to
-/// change it.
+/// Sets where planetkey's log records go, for the whole process. Without this call they go nowhere.
+/// A further call replaces the callback.
 ///
-/// @param[in] callback takes the records; NULL ends logging.
-/// @param[in] user_data handed to the callbacks and not looked at. May be NULL.
-/// @param[in] destroy called once with `user_data` when no thread can be inside `callback` any more, also when this call
-///            fails or `callback` is NULL. May be NULL.
+/// @param[in] callback receives the records. NULL ends logging.
+/// @param[in] user_data passed to the callbacks. May be NULL.
+/// @param[in] destroy called once with `user_data` when no thread can be inside `callback` any
+///            more; also if this call fails or `callback` is NULL. May be NULL.
 /// @param[in] max_level a ::planetkey_log_level: the most detailed one to log.
-/// @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
-/// @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT, ::PLANETKEY_STATUS_UNSUPPORTED (a Rust program around this
-///         library has a logger of its own).
+/// @param[out] error the error, NULL on success. Free with planetkey_error_free(). May be NULL.
+/// @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT,
+///         ::PLANETKEY_STATUS_UNSUPPORTED (the library is part of a Rust program that has its own
+///         logger).
 ///
-/// Any thread. Never blocks; a thread inside the former callback may still finish it after the return. Since 0.1.0.
+/// Thread-safe. Never blocks; another thread may still be inside the former callback after the
+/// return. Since 0.1.0.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn planetkey_set_log_callback(
@@ -149,12 +157,12 @@ pub unsafe extern "C" fn planetkey_set_log_callback(
     error: *mut *mut planetkey_error,
 ) -> planetkey_status {
     let body = || {
-        // Made first: whatever happens, dropping it tells `destroy`.
+        // Made first, because whatever fails afterwards must call `destroy`.
         let sink = callback.map(|callback| Arc::new(Sink { callback, user_data, destroy }));
         if sink.is_none()
             && let Some(destroy) = destroy
         {
-            // SAFETY: the caller gave both together, and nothing has kept the pointer.
+            // SAFETY: the caller gave both together, and nothing else holds the pointer.
             unsafe { destroy(user_data) };
         }
         let max_level = level_filter(max_level)?;
@@ -165,7 +173,7 @@ pub unsafe extern "C" fn planetkey_set_log_callback(
         SINK.store(sink);
         Ok(())
     };
-    // SAFETY: the promise about `error` is handed on.
+    // SAFETY: the caller keeps to the documentation of this function.
     unsafe { boundary::check(error, body) }
 }
 
@@ -183,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn only_planetkey_speaks() {
+    fn only_records_of_planetkey_are_logged() {
         let enabled = |target: &str| Logger.enabled(&Metadata::builder().target(target).build());
         assert!(enabled("planetkey") && enabled("planetkey::session"));
         assert!(!enabled("hyper") && !enabled("planetkey_other") && !enabled("rustls"));

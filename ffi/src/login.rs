@@ -1,34 +1,38 @@
-//! Logins of people.
+//! Logins of users.
 
 use std::ffi::{CString, c_char};
 use std::ptr::{null, null_mut};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use planetkey::{BrowserLogin, DeviceLogin, Error, LoginResult, Progress, Result, Status};
 
 use crate::boundary;
 use crate::error::planetkey_error;
 use crate::handle::{self, Shared};
-use crate::input::{self, c_string};
+use crate::input;
 use crate::login_options::planetkey_login_options;
-use crate::login_result::planetkey_logged_in;
+use crate::login_result::planetkey_login_result;
 use crate::options_handle;
 use crate::session::{core, planetkey_session};
 use crate::status::planetkey_status;
 use crate::string::planetkey_string;
+use crate::text::{c_string, optional_c_string, pointer};
 
-/// A login of a person that is under way, on any device or in a browser. Any number of threads may use one handle at once. Counted:
-/// planetkey_login_clone() counts up, planetkey_login_free() counts down. When it is over, its session is logged in, for everybody who shares it.
+/// A pending login of a user, by a device code or in a browser. When it succeeds, its session is
+/// logged in, for all processes that share it. Any number of threads may use one handle at once.
+/// Counted: planetkey_login_clone() increments the count, planetkey_login_free() decrements it.
 pub struct planetkey_login {
-    way: Way,
+    kind: Kind,
     user_code: Option<CString>,
     verification_uri: Option<CString>,
     verification_uri_complete: Option<CString>,
     authorization_url: Option<CString>,
     redirect_uri: Option<CString>,
+    poll_interval_ms: AtomicU32,
 }
 
 #[derive(Clone)]
-enum Way {
+enum Kind {
     Device(DeviceLogin),
     Browser(BrowserLogin),
 }
@@ -38,105 +42,116 @@ impl Shared for planetkey_login {
 }
 
 impl planetkey_login {
-    fn on_device(login: DeviceLogin) -> Self {
+    fn device(login: DeviceLogin) -> Self {
         planetkey_login {
             user_code: Some(c_string(login.user_code())),
             verification_uri: Some(c_string(login.verification_uri())),
-            verification_uri_complete: login.verification_uri_complete().map(c_string),
+            verification_uri_complete: optional_c_string(login.verification_uri_complete()),
             authorization_url: None,
             redirect_uri: None,
-            way: Way::Device(login),
+            poll_interval_ms: AtomicU32::new(0),
+            kind: Kind::Device(login),
         }
     }
 
-    fn in_browser(login: BrowserLogin) -> Self {
+    fn browser(login: BrowserLogin) -> Self {
         planetkey_login {
             user_code: None,
             verification_uri: None,
             verification_uri_complete: None,
             authorization_url: Some(c_string(login.authorization_url())),
             redirect_uri: Some(c_string(login.redirect_uri())),
-            way: Way::Browser(login),
+            poll_interval_ms: AtomicU32::new(0),
+            kind: Kind::Browser(login),
         }
+    }
+
+    fn poll(&self) -> Result<Option<LoginResult>> {
+        let progress = match &self.kind {
+            Kind::Device(login) => login.poll(),
+            Kind::Browser(login) => login.poll(),
+        };
+        Ok(match progress? {
+            Progress::LoggedIn(result) => Some(result),
+            Progress::Pending { next_poll_ms } => {
+                self.poll_interval_ms.store(u32::try_from(next_poll_ms).unwrap_or(u32::MAX), Ordering::Relaxed);
+                None
+            }
+        })
     }
 }
 
-/// A count of the login for a call that may be long, so that the handle may be freed meanwhile.
+/// A count of the login for a call that may block, so that the handle may be freed meanwhile.
 ///
 /// # Safety
-/// `login` is NULL or a living handle.
-unsafe fn way(login: *const planetkey_login) -> Result<Way> {
-    // SAFETY: the promise is handed on.
-    unsafe { handle::borrow(login) }.map(|login| login.way.clone())
-}
-
-/// # Safety
-/// `login` is NULL or a living handle.
-unsafe fn get<V>(login: *const planetkey_login, otherwise: V, body: impl FnOnce(&planetkey_login) -> Option<V>) -> V {
+/// `login` is NULL or a live handle.
+unsafe fn counted(login: *const planetkey_login) -> Result<Kind> {
     // SAFETY: by the promise above.
-    boundary::value(otherwise, || unsafe { login.as_ref() }.and_then(body))
+    unsafe { handle::borrow(login) }.map(|login| login.kind.clone())
 }
 
-fn pointer(text: &Option<CString>) -> Option<*const c_char> {
-    text.as_ref().map(|text| text.as_ptr())
-}
-
-/// Hands out what a login has brought, to whoever wants it.
+/// Makes the handle of a result, if the caller wants it.
 ///
 /// # Safety
-/// The pointers are as the extern functions ask for.
-unsafe fn give_if_asked(
-    logged_in: *mut *mut planetkey_logged_in,
+/// As for [`boundary::run`].
+unsafe fn give_result(
+    result: *mut *mut planetkey_login_result,
     error: *mut *mut planetkey_error,
     body: impl FnOnce() -> Result<LoginResult>,
 ) -> planetkey_status {
-    // SAFETY: the promises of the caller are handed on.
-    unsafe {
-        if logged_in.is_null() {
-            return boundary::check(error, || body().map(drop));
-        }
-        boundary::run("logged_in", logged_in, null_mut(), error, || Ok(handle::give(planetkey_logged_in::new(&body()?))))
-    }
+    // SAFETY: by the promise above.
+    unsafe { boundary::give_if_wanted(result, error, || Ok(planetkey_login_result::new(&body()?))) }
 }
 
-/// Makes sure that somebody is logged in. A good session is left as it is, an expired one renewed; only then a person is asked, in the way that
-/// planetkey_login_options_set_method() says. A session of a machine or of an API key needs nobody.
+/// Makes sure that a user is logged in.
 ///
-/// @param[in] session not NULL.
-/// @param[in] options may be NULL for the defaults. Copied.
-/// @param[out] logged_in who it is; free it with planetkey_logged_in_free(). Set to NULL on failure. May be NULL.
-/// @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
-/// @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_LOGIN_REQUIRED (nobody can be asked: the message says what to do; the code was not entered in
-///         time), ::PLANETKEY_STATUS_DENIED (the person or the server said no; reason "other_user" where somebody else logged in),
-///         ::PLANETKEY_STATUS_TIMEOUT, ::PLANETKEY_STATUS_CANCELLED (the person gave up), what the prompt returned, ::PLANETKEY_STATUS_UNAVAILABLE,
-///         ::PLANETKEY_STATUS_MISCONFIGURED, ::PLANETKEY_STATUS_PROTOCOL, ::PLANETKEY_STATUS_TOKEN_INVALID, ::PLANETKEY_STATUS_UNSUPPORTED
-///         (nobody logs in to this session), ::PLANETKEY_STATUS_INVALID_ARGUMENT.
+/// A valid session is not changed, an expired one is refreshed. Otherwise the user is prompted, as
+/// planetkey_login_options_set_method() and planetkey_login_options_set_prompt() say. Sessions of
+/// M2M clients and API keys need no user.
 ///
-/// Any number of threads. Blocks as long as the person takes; planetkey_session_start_device_login() and
-/// planetkey_session_start_browser_login() give a login that can be polled and cancelled. Since 0.1.0.
+/// @param[in] session Not NULL.
+/// @param[in] options NULL means the defaults. Copied.
+/// @param[out] result the result of the login, NULL on failure. Free with
+///            planetkey_login_result_free(). May be NULL.
+/// @param[out] error the error, NULL on success. Free with planetkey_error_free(). May be NULL.
+/// @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_LOGIN_REQUIRED (there is no way to prompt the
+///         user, see the message; or the code expired), ::PLANETKEY_STATUS_TIMEOUT,
+///         ::PLANETKEY_STATUS_CANCELLED (the user gave up), ::PLANETKEY_STATUS_UNSUPPORTED (the
+///         session does not support logins), ::PLANETKEY_STATUS_INVALID_ARGUMENT,
+///         ::PLANETKEY_STATUS_DENIED (the user or the server refused; reason "other_user" if a
+///         different user logged in), ::PLANETKEY_STATUS_UNAVAILABLE, ::PLANETKEY_STATUS_PROTOCOL,
+///         ::PLANETKEY_STATUS_TOKEN_INVALID, ::PLANETKEY_STATUS_MISCONFIGURED, or the status that
+///         the prompt callback returned.
+///
+/// Thread-safe. Blocks until the user has finished. planetkey_session_start_device_login() and
+/// planetkey_session_start_browser_login() start a login that can be polled and cancelled.
+/// Since 0.1.0.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn planetkey_session_login(
     session: *const planetkey_session,
     options: *const planetkey_login_options,
-    logged_in: *mut *mut planetkey_logged_in,
+    result: *mut *mut planetkey_login_result,
     error: *mut *mut planetkey_error,
 ) -> planetkey_status {
-    // SAFETY: the promises of the caller are handed on.
-    unsafe { give_if_asked(logged_in, error, || core(session)?.login(&options_handle::copied(options))) }
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe { give_result(result, error, || core(session)?.login(&options_handle::copied(options))) }
 }
 
-/// Starts a login on any device (RFC 8628): show its verification URI and user code, and wait for it or poll it.
+/// Starts a device code login (RFC 8628). Show its verification URI and user code, then wait for it
+/// or poll it.
 ///
-/// @param[in] session not NULL.
-/// @param[in] options may be NULL for the defaults. Copied. Of the prompts only ::PLANETKEY_PROMPT_KIND_OTHER_USER comes.
-/// @param[out] login free it with planetkey_login_free(). Set to NULL on failure. Not NULL.
-/// @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
-/// @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_UNSUPPORTED (nobody logs in to this session; the server offers no such login),
-///         ::PLANETKEY_STATUS_MISCONFIGURED, ::PLANETKEY_STATUS_UNAVAILABLE, ::PLANETKEY_STATUS_TIMEOUT, ::PLANETKEY_STATUS_PROTOCOL,
+/// @param[in] session Not NULL.
+/// @param[in] options NULL means the defaults. Copied. Of the prompts, only
+///            ::PLANETKEY_PROMPT_KIND_OTHER_USER is shown.
+/// @param[out] login the login, NULL on failure. Free with planetkey_login_free(). Not NULL.
+/// @param[out] error the error, NULL on success. Free with planetkey_error_free(). May be NULL.
+/// @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_UNSUPPORTED (the session or the server does
+///         not support it), ::PLANETKEY_STATUS_MISCONFIGURED, ::PLANETKEY_STATUS_UNAVAILABLE,
+///         ::PLANETKEY_STATUS_TIMEOUT, ::PLANETKEY_STATUS_PROTOCOL,
 ///         ::PLANETKEY_STATUS_INVALID_ARGUMENT.
 ///
-/// Any number of threads. Blocks for one request, until the session's deadline. Since 0.1.0.
+/// Thread-safe. Blocks for one request, until the session's deadline. Since 0.1.0.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn planetkey_session_start_device_login(
@@ -145,25 +160,30 @@ pub unsafe extern "C" fn planetkey_session_start_device_login(
     login: *mut *mut planetkey_login,
     error: *mut *mut planetkey_error,
 ) -> planetkey_status {
-    // SAFETY: the promises of the caller are handed on.
+    // SAFETY: the caller keeps to the documentation of this function.
     unsafe {
-        boundary::run("login", login, null_mut(), error, || {
-            let started = core(session)?.start_device_login(&options_handle::copied(options))?;
-            Ok(handle::give(planetkey_login::on_device(started)))
+        boundary::give("login", login, error, || {
+            core(session)?.start_device_login(&options_handle::copied(options)).map(planetkey_login::device)
         })
     }
 }
 
-/// Starts a login in a browser (RFC 6749 4.1 with PKCE, RFC 8252): open its authorization URL, and wait for it or poll it. It opens no browser,
-/// and listens on this machine for its return, which is served by whoever waits or polls.
+/// Starts a browser login (RFC 6749 section 4.1 with PKCE, RFC 8252). Open its authorization URL,
+/// then wait for it or poll it.
 ///
-/// @param[in] session not NULL.
-/// @param[in] options may be NULL for the defaults. Copied. Of the prompts only ::PLANETKEY_PROMPT_KIND_OTHER_USER comes.
-/// @param[out] login free it with planetkey_login_free(). Set to NULL on failure. Not NULL.
-/// @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
-/// @return as planetkey_session_start_device_login(); ::PLANETKEY_STATUS_UNAVAILABLE too where the port of the client's redirect URI is taken.
+/// It does not open a browser. It listens on a loopback port for the redirect, which is served
+/// while a thread waits or polls.
 ///
-/// Any number of threads. Blocks on the network where the server's metadata is needed, until the session's deadline. Since 0.1.0.
+/// @param[in] session Not NULL.
+/// @param[in] options NULL means the defaults. Copied. Of the prompts, only
+///            ::PLANETKEY_PROMPT_KIND_OTHER_USER is shown.
+/// @param[out] login the login, NULL on failure. Free with planetkey_login_free(). Not NULL.
+/// @param[out] error the error, NULL on success. Free with planetkey_error_free(). May be NULL.
+/// @return as planetkey_session_start_device_login(); ::PLANETKEY_STATUS_UNAVAILABLE also if the
+///         port of the client's redirect URI is in use.
+///
+/// Thread-safe. Blocks on the network if the server's metadata is not cached, until the session's
+/// deadline. Since 0.1.0.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn planetkey_session_start_browser_login(
@@ -172,257 +192,283 @@ pub unsafe extern "C" fn planetkey_session_start_browser_login(
     login: *mut *mut planetkey_login,
     error: *mut *mut planetkey_error,
 ) -> planetkey_status {
-    // SAFETY: the promises of the caller are handed on.
+    // SAFETY: the caller keeps to the documentation of this function.
     unsafe {
-        boundary::run("login", login, null_mut(), error, || {
-            let started = core(session)?.start_browser_login(&options_handle::copied(options))?;
-            Ok(handle::give(planetkey_login::in_browser(started)))
+        boundary::give("login", login, error, || {
+            core(session)?.start_browser_login(&options_handle::copied(options)).map(planetkey_login::browser)
         })
     }
 }
 
-/// The code that the person enters, or compares with what the device shows: to be shown in any case (RFC 8628 3.3.1).
+/// Returns the user code, which the user enters or compares. Always show it (RFC 8628 section
+/// 3.3.1).
 ///
-/// @param[in] login may be NULL.
-/// @return NUL-terminated UTF-8, borrowed until planetkey_login_free(); NULL for a login in a browser.
+/// @param[in] login May be NULL.
+/// @return NUL-terminated UTF-8, borrowed until planetkey_login_free(). NULL for a browser login.
 ///
-/// Any thread. Never blocks. Since 0.1.0.
+/// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_login_user_code(login: *const planetkey_login) -> *const c_char {
-    // SAFETY: the promise of the caller is handed on.
-    unsafe { get(login, null(), |login| pointer(&login.user_code)) }
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe { handle::get(login, null(), |login| pointer(&login.user_code)) }
 }
 
-/// The address at which the code is entered, on any device.
+/// Returns the URI at which the user enters the code, on any device.
 ///
-/// @param[in] login may be NULL.
-/// @return NUL-terminated UTF-8, borrowed until planetkey_login_free(); NULL for a login in a browser.
+/// @param[in] login May be NULL.
+/// @return NUL-terminated UTF-8, borrowed until planetkey_login_free(). NULL for a browser login.
 ///
-/// Any thread. Never blocks. Since 0.1.0.
+/// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_login_verification_uri(login: *const planetkey_login) -> *const c_char {
-    // SAFETY: the promise of the caller is handed on.
-    unsafe { get(login, null(), |login| pointer(&login.verification_uri)) }
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe { handle::get(login, null(), |login| pointer(&login.verification_uri)) }
 }
 
-/// The address that holds the code already.
+/// Returns the URI that contains the code.
 ///
-/// @param[in] login may be NULL.
-/// @return NUL-terminated UTF-8, borrowed until planetkey_login_free(); NULL where the server gives none, and for a login in a browser.
+/// @param[in] login May be NULL.
+/// @return NUL-terminated UTF-8, borrowed until planetkey_login_free(). NULL if the server gives
+///         none, and for a browser login.
 ///
-/// Any thread. Never blocks. Since 0.1.0.
+/// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_login_verification_uri_complete(login: *const planetkey_login) -> *const c_char {
-    // SAFETY: the promise of the caller is handed on.
-    unsafe { get(login, null(), |login| pointer(&login.verification_uri_complete)) }
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe { handle::get(login, null(), |login| pointer(&login.verification_uri_complete)) }
 }
 
-/// The address to open in a browser of this machine. Show it to this user only: it holds the `state` of the login.
+/// Returns the URL to open in a browser on this computer. Show it to this user only, because it
+/// contains the `state` of the login.
 ///
-/// @param[in] login may be NULL.
-/// @return NUL-terminated UTF-8, borrowed until planetkey_login_free(); NULL for a login on any device.
+/// @param[in] login May be NULL.
+/// @return NUL-terminated UTF-8, borrowed until planetkey_login_free(). NULL for a device code
+///         login.
 ///
-/// Any thread. Never blocks. Since 0.1.0.
+/// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_login_authorization_url(login: *const planetkey_login) -> *const c_char {
-    // SAFETY: the promise of the caller is handed on.
-    unsafe { get(login, null(), |login| pointer(&login.authorization_url)) }
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe { handle::get(login, null(), |login| pointer(&login.authorization_url)) }
 }
 
-/// Where the browser returns to.
+/// Returns the URI to which the browser is redirected.
 ///
-/// @param[in] login may be NULL.
-/// @return NUL-terminated UTF-8, borrowed until planetkey_login_free(); NULL for a login on any device.
+/// @param[in] login May be NULL.
+/// @return NUL-terminated UTF-8, borrowed until planetkey_login_free(). NULL for a device code
+///         login.
 ///
-/// Any thread. Never blocks. Since 0.1.0.
+/// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_login_redirect_uri(login: *const planetkey_login) -> *const c_char {
-    // SAFETY: the promise of the caller is handed on.
-    unsafe { get(login, null(), |login| pointer(&login.redirect_uri)) }
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe { handle::get(login, null(), |login| pointer(&login.redirect_uri)) }
 }
 
-/// How long the person still has.
+/// Returns how much time the user has left.
 ///
-/// @param[in] login may be NULL.
-/// @return milliseconds; 0 when the time is up, -1 for NULL.
+/// @param[in] login May be NULL.
+/// @return milliseconds. 0 if the login expired, -1 for NULL.
 ///
-/// Any thread. Never blocks. Since 0.1.0.
+/// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_login_expires_in_ms(login: *const planetkey_login) -> i64 {
-    let left = |login: &planetkey_login| {
-        let left_ms = match &login.way {
-            Way::Device(login) => login.expires_in_ms(),
-            Way::Browser(login) => login.expires_in_ms(),
-        };
-        Some(i64::try_from(left_ms).unwrap_or(i64::MAX))
-    };
-    // SAFETY: the promise of the caller is handed on.
-    unsafe { get(login, -1, left) }
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe {
+        handle::get(login, -1, |login| {
+            let left_ms = match &login.kind {
+                Kind::Device(login) => login.expires_in_ms(),
+                Kind::Browser(login) => login.expires_in_ms(),
+            };
+            Some(i64::try_from(left_ms).unwrap_or(i64::MAX))
+        })
+    }
 }
 
-/// The address to open as a QR code, in lines of text with a quiet zone. Dark on light: meant for a terminal with light letters on a dark ground.
+/// Returns the URL to open as a QR code in lines of text, with a quiet zone.
 ///
-/// @param[in] login may be NULL.
-/// @param[in] ascii false: in block characters; true: in ASCII, twice as wide.
-/// @return the text; free it with planetkey_string_free(). NULL for an address that does not fit, and for NULL.
+/// It is meant for a terminal with light text on a dark background.
 ///
-/// Any thread. Never blocks. Since 0.1.0.
+/// @param[in] login May be NULL.
+/// @param[in] ascii false: block characters. true: ASCII, twice as wide.
+/// @return the text, to free with planetkey_string_free(). NULL if the URL is too long for a QR
+///         code, and for NULL.
+///
+/// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn planetkey_login_qr_code(login: *const planetkey_login, ascii: bool) -> *mut planetkey_string {
-    let make = |login: &planetkey_login| {
-        let text = match &login.way {
-            Way::Device(login) => login.qr_code(ascii),
-            Way::Browser(login) => login.prompt(false).qr_code(ascii),
-        };
-        text.map(|text| handle::give(planetkey_string::new(&text)))
-    };
-    // SAFETY: the promise of the caller is handed on.
-    unsafe { get(login, null_mut(), make) }
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe {
+        handle::get(login, null_mut(), |login| {
+            let text = match &login.kind {
+                Kind::Device(login) => login.qr_code(ascii),
+                Kind::Browser(login) => login.prompt(false).qr_code(ascii),
+            };
+            text.map(|text| handle::give(planetkey_string::new(&text)))
+        })
+    }
 }
 
-/// Goes on with a login without waiting for the person: for event loops.
+/// Continues a login without waiting for the user, for event loops. Poll again after
+/// planetkey_login_poll_interval_ms().
 ///
-/// @param[in] login not NULL.
-/// @param[out] logged_in who it is, once somebody has logged in; free it with planetkey_logged_in_free(). NULL while nobody has, and on
-///             failure. Not NULL.
-/// @param[out] next_poll_ms while nobody has logged in, when to poll again, in milliseconds; what comes earlier asks nobody. May be NULL.
-/// @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
-/// @return ::PLANETKEY_STATUS_OK, also while nobody has logged in; else how the login ended, as planetkey_login_wait(), and the same again.
+/// @param[in] login Not NULL.
+/// @param[out] result the result of the login. NULL while the login is pending, and on failure.
+///            Free with planetkey_login_result_free(). Not NULL.
+/// @param[out] error the error, NULL on success. Free with planetkey_error_free(). May be NULL.
+/// @return ::PLANETKEY_STATUS_OK, also while the login is pending. Otherwise the outcome of the
+///         login, as planetkey_login_wait(); later calls return the same.
 ///
-/// Any number of threads. Blocks for one request of a device, and for the requests of a browser that has just returned. Since 0.1.0.
+/// Thread-safe. Blocks for one request of a device code login, and for the requests after the
+/// redirect of a browser login. Since 0.1.0.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn planetkey_login_poll(
     login: *const planetkey_login,
-    logged_in: *mut *mut planetkey_logged_in,
-    next_poll_ms: *mut u32,
+    result: *mut *mut planetkey_login_result,
     error: *mut *mut planetkey_error,
 ) -> planetkey_status {
-    let mut unasked = 0;
-    let next_poll_ms = if next_poll_ms.is_null() { &raw mut unasked } else { next_poll_ms };
-    // SAFETY: the caller promises that `next_poll_ms` may be written to.
-    unsafe { next_poll_ms.write(0) };
-    // SAFETY: the promises of the caller are handed on.
+    // SAFETY: the caller keeps to the documentation of this function.
     unsafe {
-        boundary::run("logged_in", logged_in, null_mut(), error, || {
-            let progress = match way(login)? {
-                Way::Device(login) => login.poll(),
-                Way::Browser(login) => login.poll(),
-            };
-            Ok(match progress? {
-                Progress::LoggedIn(logged_in) => handle::give(planetkey_logged_in::new(&logged_in)),
-                Progress::Pending { next_poll_ms: in_ms } => {
-                    next_poll_ms.write(u32::try_from(in_ms).unwrap_or(u32::MAX));
-                    null_mut()
-                }
-            })
+        boundary::run("result", result, null_mut(), error, || {
+            let result = handle::borrow(login)?.poll()?;
+            Ok(result.map_or(null_mut(), |result| handle::give(planetkey_login_result::new(&result))))
         })
     }
 }
 
-/// Waits for the person.
+/// Returns how long to wait before the next planetkey_login_poll(). An earlier poll sends no
+/// request.
 ///
-/// @param[in] login not NULL.
-/// @param[in] timeout_ms the longest wait in milliseconds; 0 means until the login ends.
-/// @param[out] logged_in who it is; free it with planetkey_logged_in_free(). Set to NULL on failure. May be NULL.
-/// @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
-/// @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_TIMEOUT (also when `timeout_ms` has passed, and then the login goes on while
-///         planetkey_login_expires_in_ms() is not 0), ::PLANETKEY_STATUS_CANCELLED, ::PLANETKEY_STATUS_DENIED (the person or the server said no;
-///         reason "other_user" where somebody else logged in), ::PLANETKEY_STATUS_LOGIN_REQUIRED (the code was not entered in time),
-///         ::PLANETKEY_STATUS_UNAVAILABLE, ::PLANETKEY_STATUS_PROTOCOL, ::PLANETKEY_STATUS_TOKEN_INVALID, ::PLANETKEY_STATUS_MISCONFIGURED, or what the
-///         prompt returned.
+/// @param[in] login May be NULL.
+/// @return milliseconds. 0 before the first poll, and for NULL.
 ///
-/// Any number of threads; all get the same outcome. Blocks. Since 0.1.0.
+/// Thread-safe. Never blocks. Since 0.1.0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn planetkey_login_poll_interval_ms(login: *const planetkey_login) -> u32 {
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe { handle::get(login, 0, |login| Some(login.poll_interval_ms.load(Ordering::Relaxed))) }
+}
+
+/// Waits for the user.
+///
+/// @param[in] login Not NULL.
+/// @param[in] timeout_ms the longest wait in milliseconds. 0 waits until the login succeeds, fails
+///            or expires.
+/// @param[out] result the result of the login, NULL on failure. Free with
+///            planetkey_login_result_free(). May be NULL.
+/// @param[out] error the error, NULL on success. Free with planetkey_error_free(). May be NULL.
+/// @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_TIMEOUT (also if `timeout_ms` passed; the
+///         login is still pending if planetkey_login_expires_in_ms() is not 0),
+///         ::PLANETKEY_STATUS_CANCELLED, ::PLANETKEY_STATUS_DENIED (the user or the server refused;
+///         reason "other_user" if a different user logged in), ::PLANETKEY_STATUS_LOGIN_REQUIRED
+///         (the code expired), ::PLANETKEY_STATUS_UNAVAILABLE, ::PLANETKEY_STATUS_PROTOCOL,
+///         ::PLANETKEY_STATUS_TOKEN_INVALID, ::PLANETKEY_STATUS_MISCONFIGURED, or the status that
+///         the prompt callback returned.
+///
+/// Thread-safe; all threads get the same outcome. Blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn planetkey_login_wait(
     login: *const planetkey_login,
     timeout_ms: u32,
-    logged_in: *mut *mut planetkey_logged_in,
+    result: *mut *mut planetkey_login_result,
     error: *mut *mut planetkey_error,
 ) -> planetkey_status {
-    let timeout_ms = Some(u64::from(timeout_ms)).filter(|timeout_ms| *timeout_ms != 0);
-    // SAFETY: the promises of the caller are handed on.
+    // SAFETY: the caller keeps to the documentation of this function.
     unsafe {
-        give_if_asked(logged_in, error, || match way(login)? {
-            Way::Device(login) => login.wait(timeout_ms),
-            Way::Browser(login) => login.wait(timeout_ms),
+        give_result(result, error, || {
+            let timeout_ms = Some(u64::from(timeout_ms)).filter(|timeout_ms| *timeout_ms != 0);
+            match counted(login)? {
+                Kind::Device(login) => login.wait(timeout_ms),
+                Kind::Browser(login) => login.wait(timeout_ms),
+            }
         })
     }
 }
 
-/// Ends a login with the address that the browser ended at: for browsers that cannot return to this program, as one on another machine.
+/// Completes a browser login with the URL to which the browser was redirected. For browsers that
+/// cannot reach this program, as on another computer.
 ///
-/// @param[in] login not NULL.
-/// @param[in] callback_url the whole address, NUL-terminated UTF-8; not NULL. It holds a code: not to be logged.
-/// @param[out] logged_in who it is; free it with planetkey_logged_in_free(). Set to NULL on failure. May be NULL.
-/// @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
-/// @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT (no address of this login, which goes on), ::PLANETKEY_STATUS_UNSUPPORTED (a
-///         login on any device), or how the login ended, as planetkey_login_wait().
+/// @param[in] login Not NULL.
+/// @param[in] callback_url the whole URL as NUL-terminated UTF-8 of at most 1 MiB. Not NULL. Do not
+///            log it, because it contains a code.
+/// @param[out] result the result of the login, NULL on failure. Free with
+///            planetkey_login_result_free(). May be NULL.
+/// @param[out] error the error, NULL on success. Free with planetkey_error_free(). May be NULL.
+/// @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT (not a URL of this login,
+///         which is still pending), ::PLANETKEY_STATUS_UNSUPPORTED (a device code login), or the
+///         outcome of the login, as planetkey_login_wait().
 ///
-/// Any number of threads. Blocks on the network, until the session's deadline. Since 0.1.0.
+/// Thread-safe. Blocks on the network, until the session's deadline. Since 0.1.0.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn planetkey_login_complete(
     login: *const planetkey_login,
     callback_url: *const c_char,
-    logged_in: *mut *mut planetkey_logged_in,
+    result: *mut *mut planetkey_login_result,
     error: *mut *mut planetkey_error,
 ) -> planetkey_status {
-    // SAFETY: the promises of the caller are handed on.
+    // SAFETY: the caller keeps to the documentation of this function.
     unsafe {
-        give_if_asked(logged_in, error, || {
-            let way = way(login)?;
+        give_result(result, error, || {
+            let login = counted(login)?;
             let callback_url = input::text("callback_url", callback_url)?;
-            match way {
-                Way::Browser(login) => login.complete(callback_url),
-                Way::Device(_) => Err(Error::new(
+            match login {
+                Kind::Browser(login) => login.complete(callback_url),
+                Kind::Device(_) => Err(Error::new(
                     Status::Unsupported,
-                    "a login on any device has no callback URL; wait for it, or start a login in a browser",
+                    "a device code login has no callback URL; wait for it, or start a browser login",
                 )),
             }
         })
     }
 }
 
-/// Ends a login. Whoever waits for it gets ::PLANETKEY_STATUS_CANCELLED, and so does whoever waits later, unless somebody has logged in before.
+/// Cancels a login. Calls that wait for it, and later calls, return ::PLANETKEY_STATUS_CANCELLED,
+/// unless the login has succeeded.
 ///
-/// @param[in] login may be NULL, which does nothing.
+/// @param[in] login NULL does nothing.
 ///
-/// Any number of threads, also while others wait and inside a prompt. Does not wait for the network. Since 0.1.0.
+/// Thread-safe, also while other threads wait and inside a prompt callback. Does not wait for the
+/// network. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_login_cancel(login: *const planetkey_login) {
-    boundary::value((), || {
-        // SAFETY: the promise of the caller is handed on.
-        match unsafe { way(login) }.ok()? {
-            Way::Device(login) => login.cancel(),
-            Way::Browser(login) => login.cancel(),
-        }
-        Some(())
-    });
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe {
+        handle::get(login, (), |login| {
+            match &login.kind {
+                Kind::Device(login) => login.cancel(),
+                Kind::Browser(login) => login.cancel(),
+            }
+            Some(())
+        })
+    }
 }
 
-/// One more count of the same handle, as for a thread that is to cancel it.
+/// Increments the count of a login, as for a thread that may cancel it.
 ///
-/// @param[in] login may be NULL.
-/// @return the same pointer, to free once more with planetkey_login_free(); NULL for NULL.
+/// @param[in] login May be NULL.
+/// @return the same pointer, which must be freed once more with planetkey_login_free(). NULL for
+///         NULL.
 ///
-/// Any thread. Never blocks. Since 0.1.0.
+/// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn planetkey_login_clone(login: *const planetkey_login) -> *mut planetkey_login {
-    // SAFETY: the promise of the caller is handed on.
+    // SAFETY: the caller keeps to the documentation of this function.
     unsafe { handle::count_up(login) }
 }
 
-/// Counts down. The last count ends a login that nobody waits for, and closes its sockets; a call that has begun on another thread goes on.
+/// Decrements the count of a login. The last count cancels a pending login and closes its sockets.
+/// A call on another thread continues.
 ///
-/// @param[in] login may be NULL, which does nothing.
+/// @param[in] login NULL does nothing.
 ///
-/// Any thread, once for each count. Never blocks. Since 0.1.0.
+/// Any thread, once per count. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_login_free(login: *mut planetkey_login) {
-    // SAFETY: the promise of the caller is handed on.
+    // SAFETY: the caller keeps to the documentation of this function.
     unsafe { handle::release(login) }
 }

@@ -1,4 +1,4 @@
-//! How a login of a person is to go.
+//! Options of a login.
 
 use std::ffi::{c_char, c_void};
 use std::sync::Arc;
@@ -11,33 +11,29 @@ use crate::error::planetkey_error;
 use crate::handle::{self, Exclusive};
 use crate::input;
 use crate::log::planetkey_destroy_callback;
-use crate::options_handle::{self, Settings};
+use crate::options_handle::{self, OptionsHandle};
 use crate::prompt::{Callback, planetkey_prompt_callback};
 use crate::status::planetkey_status;
 
-/// Options of a login. They change: one thread at a time. Whoever takes them copies them, so they may be used again or freed at once. What is
-/// not set has its default.
+/// Options of a login. Mutable: one thread at a time. Functions that take them copy them, so that they
+/// may be reused or freed at once. Options that are not set have their defaults.
 #[derive(Default)]
 pub struct planetkey_login_options {
     options: LoginOptions,
 }
 
-impl Exclusive for planetkey_login_options {
-    const NAME: &'static str = "options";
-}
-
-/// How a person logs in; parameters take it as int32_t.
+/// How a user logs in. Parameters take it as int32_t.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i32)]
 pub enum planetkey_login_method {
-    /// In the browser where one can be opened and the client allows it, else by a device code, else by pasting the browser's address back: the
-    /// default.
+    /// In a browser if one can be opened and the client allows it; otherwise with a device code;
+    /// otherwise by pasting the URL of the redirect. The default.
     Auto = 0,
-    /// In the browser of this machine (RFC 6749 4.1, RFC 8252).
+    /// In a browser on this computer (RFC 6749 section 4.1, RFC 8252).
     Browser = 1,
-    /// On any device, by a code (RFC 8628).
+    /// With a device code, on any device (RFC 8628).
     Device = 2,
-    /// In a browser anywhere, whose last address is pasted back.
+    /// In a browser on any computer, by pasting the URL of the redirect.
     Paste = 3,
 }
 
@@ -48,12 +44,16 @@ impl planetkey_login_method {
             n if n == Self::Browser as i32 => Ok(Method::Browser),
             n if n == Self::Device as i32 => Ok(Method::Device),
             n if n == Self::Paste as i32 => Ok(Method::Paste),
-            _ => Err(input::invalid(format!("method is {number}, which is no planetkey_login_method"))),
+            _ => Err(input::invalid(format!("method is {number}, which is not a planetkey_login_method"))),
         }
     }
 }
 
-impl Settings for planetkey_login_options {
+impl Exclusive for planetkey_login_options {
+    const NAME: &'static str = "options";
+}
+
+impl OptionsHandle for planetkey_login_options {
     type Options = LoginOptions;
 
     fn options(&self) -> &LoginOptions {
@@ -65,22 +65,23 @@ impl Settings for planetkey_login_options {
     }
 }
 
-/// New options of a login, with nothing set.
+/// Creates options of a login with all defaults.
 ///
-/// @return options to free with planetkey_login_options_free(). Never NULL.
+/// @return the options, to free with planetkey_login_options_free(). Never NULL.
 ///
-/// Any thread. Never blocks. Since 0.1.0.
+/// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 #[must_use]
 pub extern "C" fn planetkey_login_options_new() -> *mut planetkey_login_options {
     options_handle::new()
 }
 
-/// How planetkey_session_login() is to go; the others go as their names say.
+/// Sets how planetkey_session_login() logs in. planetkey_session_start_device_login() and
+/// planetkey_session_start_browser_login() ignore it.
 ///
-/// @param[in,out] options not NULL.
-/// @param[in] method a ::planetkey_login_method; 0 is the default.
-/// @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+/// @param[in,out] options Not NULL.
+/// @param[in] method a ::planetkey_login_method. 0 is the default.
+/// @param[out] error the error, NULL on success. Free with planetkey_error_free(). May be NULL.
 /// @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT.
 ///
 /// One thread at a time. Never blocks. Since 0.1.0.
@@ -91,7 +92,7 @@ pub unsafe extern "C" fn planetkey_login_options_set_method(
     method: i32,
     error: *mut *mut planetkey_error,
 ) -> planetkey_status {
-    // SAFETY: the promises of the caller are handed on.
+    // SAFETY: the caller keeps to the documentation of this function.
     unsafe {
         options_handle::set(options, error, |options| {
             options.method = planetkey_login_method::from_number(method)?;
@@ -100,11 +101,12 @@ pub unsafe extern "C" fn planetkey_login_options_set_method(
     }
 }
 
-/// Whether planetkey_session_login() may open a browser. By default it does where one is likely to be there.
+/// Sets whether planetkey_session_login() may open a browser. By default it does if a browser is
+/// likely to be available.
 ///
-/// @param[in,out] options not NULL.
-/// @param[in] open_browser true: also where none seems to be; false: never.
-/// @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+/// @param[in,out] options Not NULL.
+/// @param[in] open_browser true: always try. false: never.
+/// @param[out] error the error, NULL on success. Free with planetkey_error_free(). May be NULL.
 /// @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT.
 ///
 /// One thread at a time. Never blocks. Since 0.1.0.
@@ -115,7 +117,7 @@ pub unsafe extern "C" fn planetkey_login_options_set_open_browser(
     open_browser: bool,
     error: *mut *mut planetkey_error,
 ) -> planetkey_status {
-    // SAFETY: the promises of the caller are handed on.
+    // SAFETY: the caller keeps to the documentation of this function.
     unsafe {
         options_handle::set(options, error, |options| {
             options.open_browser = Some(open_browser);
@@ -124,13 +126,15 @@ pub unsafe extern "C" fn planetkey_login_options_set_open_browser(
     }
 }
 
-/// The scopes to ask for in place of the client's (RFC 6749 3.3). planetkey_session_login() asks anew where the session lacks one of them.
+/// Sets the scopes to request instead of the client's (RFC 6749 section 3.3).
+/// planetkey_session_login() prompts the user if the session lacks one of them.
 ///
-/// @param[in,out] options not NULL.
-/// @param[in] scopes `scope_count` texts, each NUL-terminated UTF-8 and not NULL. May be NULL when `scope_count` is 0, which means the client's. Copied.
-/// @param[in] scope_count how many there are.
-/// @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
-/// @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT. The scopes are looked at by the login.
+/// @param[in,out] options Not NULL.
+/// @param[in] scopes `scope_count` NUL-terminated UTF-8 texts, none of them NULL. May be NULL if
+///            `scope_count` is 0, which means the client's scopes. Copied.
+/// @param[in] scope_count the number of scopes.
+/// @param[out] error the error, NULL on success. Free with planetkey_error_free(). May be NULL.
+/// @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT. The login checks the scopes.
 ///
 /// One thread at a time. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
@@ -141,7 +145,7 @@ pub unsafe extern "C" fn planetkey_login_options_set_scopes(
     scope_count: usize,
     error: *mut *mut planetkey_error,
 ) -> planetkey_status {
-    // SAFETY: the promises of the caller are handed on.
+    // SAFETY: the caller keeps to the documentation of this function.
     unsafe {
         options_handle::set(options, error, |options| {
             let scopes = input::texts("scopes", scopes, scope_count)?;
@@ -151,12 +155,12 @@ pub unsafe extern "C" fn planetkey_login_options_set_scopes(
     }
 }
 
-/// The time that the person has, in total. The deadline of each request is the session's.
+/// Sets the total time that the user has. Each request has the session's deadline.
 ///
-/// @param[in,out] options not NULL.
-/// @param[in] timeout_ms milliseconds; the default is five minutes in the browser, and as long as the code is good with a device. 0 and more than a
-///            day are refused by the login.
-/// @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+/// @param[in,out] options Not NULL.
+/// @param[in] timeout_ms milliseconds. The default is five minutes in a browser, and the lifetime
+///            of the code with a device code. The login refuses 0 and more than a day.
+/// @param[out] error the error, NULL on success. Free with planetkey_error_free(). May be NULL.
 /// @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT.
 ///
 /// One thread at a time. Never blocks. Since 0.1.0.
@@ -167,7 +171,7 @@ pub unsafe extern "C" fn planetkey_login_options_set_timeout_ms(
     timeout_ms: u32,
     error: *mut *mut planetkey_error,
 ) -> planetkey_status {
-    // SAFETY: the promises of the caller are handed on.
+    // SAFETY: the caller keeps to the documentation of this function.
     unsafe {
         options_handle::set(options, error, |options| {
             options.timeout_ms = Some(u64::from(timeout_ms));
@@ -176,11 +180,11 @@ pub unsafe extern "C" fn planetkey_login_options_set_timeout_ms(
     }
 }
 
-/// Whether planetkey_session_login() asks a person even where the session is good.
+/// Sets whether planetkey_session_login() prompts the user even if the session is valid.
 ///
-/// @param[in,out] options not NULL.
-/// @param[in] force true or false; the default is false.
-/// @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+/// @param[in,out] options Not NULL.
+/// @param[in] force true or false. The default is false.
+/// @param[out] error the error, NULL on success. Free with planetkey_error_free(). May be NULL.
 /// @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT.
 ///
 /// One thread at a time. Never blocks. Since 0.1.0.
@@ -191,7 +195,7 @@ pub unsafe extern "C" fn planetkey_login_options_set_force(
     force: bool,
     error: *mut *mut planetkey_error,
 ) -> planetkey_status {
-    // SAFETY: the promises of the caller are handed on.
+    // SAFETY: the caller keeps to the documentation of this function.
     unsafe {
         options_handle::set(options, error, |options| {
             options.force = force;
@@ -200,11 +204,11 @@ pub unsafe extern "C" fn planetkey_login_options_set_force(
     }
 }
 
-/// Whether another person may take the place of the one whose session is saved, without a prompt.
+/// Sets whether a different user than the one whose session is saved may log in without a prompt.
 ///
-/// @param[in,out] options not NULL.
-/// @param[in] allow_other_user true or false; the default is false.
-/// @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+/// @param[in,out] options Not NULL.
+/// @param[in] allow_other_user true or false. The default is false.
+/// @param[out] error the error, NULL on success. Free with planetkey_error_free(). May be NULL.
 /// @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT.
 ///
 /// One thread at a time. Never blocks. Since 0.1.0.
@@ -215,7 +219,7 @@ pub unsafe extern "C" fn planetkey_login_options_set_allow_other_user(
     allow_other_user: bool,
     error: *mut *mut planetkey_error,
 ) -> planetkey_status {
-    // SAFETY: the promises of the caller are handed on.
+    // SAFETY: the caller keeps to the documentation of this function.
     unsafe {
         options_handle::set(options, error, |options| {
             options.allow_other_user = allow_other_user;
@@ -224,12 +228,12 @@ pub unsafe extern "C" fn planetkey_login_options_set_allow_other_user(
     }
 }
 
-/// The page that the browser shows when somebody has logged in, in place of planetkey's own.
+/// Sets the page that the browser shows after a successful login.
 ///
-/// @param[in,out] options not NULL.
-/// @param[in] page HTML as NUL-terminated UTF-8 of at most 1 MiB; NULL means planetkey's own. The browser is told to load nothing and to run no
-///            scripts for it. Copied.
-/// @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+/// @param[in,out] options Not NULL.
+/// @param[in] page HTML as NUL-terminated UTF-8 of at most 1 MiB. NULL means planetkey's own page.
+///            The browser is told to load nothing and to run no scripts. Copied.
+/// @param[out] error the error, NULL on success. Free with planetkey_error_free(). May be NULL.
 /// @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT.
 ///
 /// One thread at a time. Never blocks. Since 0.1.0.
@@ -240,7 +244,7 @@ pub unsafe extern "C" fn planetkey_login_options_set_page(
     page: *const c_char,
     error: *mut *mut planetkey_error,
 ) -> planetkey_status {
-    // SAFETY: the promises of the caller are handed on.
+    // SAFETY: the caller keeps to the documentation of this function.
     unsafe {
         options_handle::set(options, error, |options| {
             options.page = input::optional_text("page", page)?.map(str::to_owned);
@@ -249,14 +253,15 @@ pub unsafe extern "C" fn planetkey_login_options_set_page(
     }
 }
 
-/// Who shows the prompts of a login and answers them. Without this a login can only open a browser by itself.
+/// Sets the callback that shows prompts to the user. Without it, a login can only open a browser.
 ///
-/// @param[in,out] options not NULL.
-/// @param[in] prompt shows a prompt; NULL means nobody.
-/// @param[in] user_data handed to the callbacks and not looked at. May be NULL.
-/// @param[in] destroy called once with `user_data` when these options, their copies and their logins need it no more, on whichever thread that is, also
-///            when this call fails or `prompt` is NULL. May be NULL.
-/// @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+/// @param[in,out] options Not NULL.
+/// @param[in] prompt shows a prompt. NULL removes the callback.
+/// @param[in] user_data passed to the callbacks. May be NULL.
+/// @param[in] destroy called once with `user_data`, on any thread, when these options, their copies
+///            and their logins do not need it any more; also if this call fails or `prompt` is
+///            NULL. May be NULL.
+/// @param[out] error the error, NULL on success. Free with planetkey_error_free(). May be NULL.
 /// @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT.
 ///
 /// One thread at a time. Never blocks. Since 0.1.0.
@@ -269,28 +274,28 @@ pub unsafe extern "C" fn planetkey_login_options_set_prompt(
     destroy: planetkey_destroy_callback,
     error: *mut *mut planetkey_error,
 ) -> planetkey_status {
-    let body = || {
-        // Made first: whatever happens, dropping it tells `destroy`.
-        let callback = Callback::new(prompt, user_data, destroy);
-        // SAFETY: the promises of the caller are handed on.
-        let options = &mut unsafe { handle::borrow_exclusive(options) }?.options;
-        let former = std::mem::replace(&mut options.prompter, callback.map(|callback| Arc::new(callback) as _));
-        // Dropping it may call back.
-        drop(former);
-        Ok(())
-    };
-    // SAFETY: the promise about `error` is handed on.
-    unsafe { boundary::check(error, body) }
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe {
+        boundary::check(error, || {
+            // Made first, because whatever fails afterwards must call `destroy`.
+            let callback = Callback::new(prompt, user_data, destroy);
+            let options = &mut handle::borrow_exclusive(options)?.options;
+            let former = std::mem::replace(&mut options.prompter, callback.map(|callback| Arc::new(callback) as _));
+            // This may call back.
+            drop(former);
+            Ok(())
+        })
+    }
 }
 
-/// Frees options of a login. Logins that were started with them stay.
+/// Frees options. Logins started with them continue.
 ///
-/// @param[in] options may be NULL, which does nothing.
+/// @param[in] options NULL does nothing.
 ///
 /// Any thread, once. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_login_options_free(options: *mut planetkey_login_options) {
-    // SAFETY: the promise of the caller is handed on.
+    // SAFETY: the caller keeps to the documentation of this function.
     unsafe { handle::release_exclusive(options) }
 }
 

@@ -1,19 +1,18 @@
-//! What a login has brought.
+//! What a login returns.
 
 use std::ffi::{CString, c_char};
 use std::ptr::null;
 
 use planetkey::LoginResult;
 
-use crate::boundary;
 use crate::handle::{self, Shared};
-use crate::input::c_string;
+use crate::text::{c_string, c_strings, optional_c_string, pointer};
 
-/// What a login has brought, without any secret. Owned by the caller, immutable, free it with planetkey_logged_in_free(); any thread may
-/// read it.
-pub struct planetkey_logged_in {
+/// The result of a login, without any secret. The caller owns it and frees it with
+/// planetkey_login_result_free(). Immutable; any thread may read it.
+pub struct planetkey_login_result {
     json: CString,
-    asked: bool,
+    prompted: bool,
     subject: Option<CString>,
     email: Option<CString>,
     scopes: Vec<CString>,
@@ -22,153 +21,149 @@ pub struct planetkey_logged_in {
     file: Option<CString>,
 }
 
-impl Shared for planetkey_logged_in {
-    const NAME: &'static str = "logged_in";
+impl Shared for planetkey_login_result {
+    const NAME: &'static str = "result";
 }
 
-impl planetkey_logged_in {
-    pub(crate) fn new(logged_in: &LoginResult) -> Self {
-        let optional = |text: &Option<String>| text.as_deref().map(c_string);
-        planetkey_logged_in {
-            json: c_string(&logged_in.to_json().to_string()),
-            asked: logged_in.prompted,
-            subject: optional(&logged_in.subject),
-            email: optional(&logged_in.email),
-            scopes: logged_in.scopes.iter().map(|scope| c_string(scope)).collect(),
-            expires_at: logged_in.expires_at.unwrap_or(-1),
-            profile: optional(&logged_in.profile),
-            file: logged_in.file.as_ref().map(|file| c_string(&file.display().to_string())),
+impl planetkey_login_result {
+    pub(crate) fn new(result: &LoginResult) -> Self {
+        planetkey_login_result {
+            json: c_string(&result.to_json().to_string()),
+            prompted: result.prompted,
+            subject: optional_c_string(result.subject.as_deref()),
+            email: optional_c_string(result.email.as_deref()),
+            scopes: c_strings(&result.scopes),
+            expires_at: result.expires_at.unwrap_or(-1),
+            profile: optional_c_string(result.profile.as_deref()),
+            file: result.file.as_ref().map(|file| c_string(&file.display().to_string())),
         }
     }
 }
 
-/// # Safety
-/// `logged_in` is NULL or a living handle.
-unsafe fn get<V>(logged_in: *const planetkey_logged_in, otherwise: V, body: impl FnOnce(&planetkey_logged_in) -> Option<V>) -> V {
-    // SAFETY: by the promise above.
-    boundary::value(otherwise, || unsafe { logged_in.as_ref() }.and_then(body))
-}
-
-fn pointer(text: &Option<CString>) -> Option<*const c_char> {
-    text.as_ref().map(|text| text.as_ptr())
-}
-
-/// Everything as one JSON object, the same in all languages.
+/// Returns everything as one JSON object, which is the same in all languages.
 ///
-/// @param[in] logged_in may be NULL.
-/// @return NUL-terminated UTF-8, borrowed until planetkey_logged_in_free(); NULL only for NULL.
+/// @param[in] result May be NULL.
+/// @return NUL-terminated UTF-8, borrowed until planetkey_login_result_free(). NULL only for NULL.
 ///
-/// Any thread. Never blocks. Since 0.1.0.
+/// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn planetkey_logged_in_json(logged_in: *const planetkey_logged_in) -> *const c_char {
-    // SAFETY: the promise of the caller is handed on.
-    unsafe { get(logged_in, null(), |logged_in| Some(logged_in.json.as_ptr())) }
+pub unsafe extern "C" fn planetkey_login_result_json(result: *const planetkey_login_result) -> *const c_char {
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe { handle::get(result, null(), |result| Some(result.json.as_ptr())) }
 }
 
-/// Whether a person was asked: not where the session was good, or could be renewed.
+/// Returns whether the user was prompted. They are not if the session was valid or could be
+/// refreshed.
 ///
-/// @param[in] logged_in may be NULL.
-/// @return true or false; false for NULL.
+/// @param[in] result May be NULL.
+/// @return true or false. false for NULL.
 ///
-/// Any thread. Never blocks. Since 0.1.0.
+/// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn planetkey_logged_in_asked(logged_in: *const planetkey_logged_in) -> bool {
-    // SAFETY: the promise of the caller is handed on.
-    unsafe { get(logged_in, false, |logged_in| Some(logged_in.asked)) }
+pub unsafe extern "C" fn planetkey_login_result_prompted(result: *const planetkey_login_result) -> bool {
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe { handle::get(result, false, |result| Some(result.prompted)) }
 }
 
-/// Who is logged in, by the authorization server's own name for them: `sub` of the ID token, else of the access token where that is a JWT.
+/// Returns the subject identifier of the user: `sub` of the ID token, or of the access token if
+/// that is a JWT.
 ///
-/// @param[in] logged_in may be NULL.
-/// @return NUL-terminated UTF-8, borrowed until planetkey_logged_in_free(); NULL when the tokens do not say.
+/// @param[in] result May be NULL.
+/// @return NUL-terminated UTF-8, borrowed until planetkey_login_result_free(). NULL if the tokens
+///         do not contain it.
 ///
-/// Any thread. Never blocks. Since 0.1.0.
+/// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn planetkey_logged_in_subject(logged_in: *const planetkey_logged_in) -> *const c_char {
-    // SAFETY: the promise of the caller is handed on.
-    unsafe { get(logged_in, null(), |logged_in| pointer(&logged_in.subject)) }
+pub unsafe extern "C" fn planetkey_login_result_subject(result: *const planetkey_login_result) -> *const c_char {
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe { handle::get(result, null(), |result| pointer(&result.subject)) }
 }
 
-/// The e-mail address of whoever is logged in, with the scope `email`.
+/// Returns the e-mail address of the user. Needs the scope `email`.
 ///
-/// @param[in] logged_in may be NULL.
-/// @return NUL-terminated UTF-8, borrowed until planetkey_logged_in_free(); NULL when the tokens do not say.
+/// @param[in] result May be NULL.
+/// @return NUL-terminated UTF-8, borrowed until planetkey_login_result_free(). NULL if the tokens
+///         do not contain it.
 ///
-/// Any thread. Never blocks. Since 0.1.0.
+/// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn planetkey_logged_in_email(logged_in: *const planetkey_logged_in) -> *const c_char {
-    // SAFETY: the promise of the caller is handed on.
-    unsafe { get(logged_in, null(), |logged_in| pointer(&logged_in.email)) }
+pub unsafe extern "C" fn planetkey_login_result_email(result: *const planetkey_login_result) -> *const c_char {
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe { handle::get(result, null(), |result| pointer(&result.email)) }
 }
 
-/// How many scopes were granted.
+/// Returns the number of granted scopes.
 ///
-/// @param[in] logged_in may be NULL.
-/// @return the number; 0 for NULL.
+/// @param[in] result May be NULL.
+/// @return the number. 0 for NULL.
 ///
-/// Any thread. Never blocks. Since 0.1.0.
+/// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn planetkey_logged_in_scope_count(logged_in: *const planetkey_logged_in) -> usize {
-    // SAFETY: the promise of the caller is handed on.
-    unsafe { get(logged_in, 0, |logged_in| Some(logged_in.scopes.len())) }
+pub unsafe extern "C" fn planetkey_login_result_scope_count(result: *const planetkey_login_result) -> usize {
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe { handle::get(result, 0, |result| Some(result.scopes.len())) }
 }
 
-/// A scope that was granted.
+/// Returns a granted scope.
 ///
-/// @param[in] logged_in may be NULL.
+/// @param[in] result May be NULL.
 /// @param[in] index counts from 0.
-/// @return NUL-terminated UTF-8, borrowed until planetkey_logged_in_free(); NULL when there is no such scope.
+/// @return NUL-terminated UTF-8, borrowed until planetkey_login_result_free(). NULL if there is no
+///         such scope.
 ///
-/// Any thread. Never blocks. Since 0.1.0.
+/// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn planetkey_logged_in_scope(logged_in: *const planetkey_logged_in, index: usize) -> *const c_char {
-    // SAFETY: the promise of the caller is handed on.
-    unsafe { get(logged_in, null(), |logged_in| logged_in.scopes.get(index).map(|scope| scope.as_ptr())) }
+pub unsafe extern "C" fn planetkey_login_result_scope(result: *const planetkey_login_result, index: usize) -> *const c_char {
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe { handle::get(result, null(), |result| result.scopes.get(index).map(|scope| scope.as_ptr())) }
 }
 
-/// When the access token ends; the session renews it.
+/// Returns when the access token expires. The session refreshes it.
 ///
-/// @param[in] logged_in may be NULL.
-/// @return Unix seconds; -1 for an API key, and for NULL.
+/// @param[in] result May be NULL.
+/// @return Unix seconds. ::PLANETKEY_TIME_NONE for an API key, and for NULL.
 ///
-/// Any thread. Never blocks. Since 0.1.0.
+/// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn planetkey_logged_in_expires_at(logged_in: *const planetkey_logged_in) -> i64 {
-    // SAFETY: the promise of the caller is handed on.
-    unsafe { get(logged_in, -1, |logged_in| Some(logged_in.expires_at)) }
+pub unsafe extern "C" fn planetkey_login_result_expires_at(result: *const planetkey_login_result) -> i64 {
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe { handle::get(result, -1, |result| Some(result.expires_at)) }
 }
 
-/// The profile whose session it is.
+/// Returns the profile of the session.
 ///
-/// @param[in] logged_in may be NULL.
-/// @return NUL-terminated UTF-8, borrowed until planetkey_logged_in_free(); NULL when there is none.
+/// @param[in] result May be NULL.
+/// @return NUL-terminated UTF-8, borrowed until planetkey_login_result_free(). NULL if there is
+///         none.
 ///
-/// Any thread. Never blocks. Since 0.1.0.
+/// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn planetkey_logged_in_profile(logged_in: *const planetkey_logged_in) -> *const c_char {
-    // SAFETY: the promise of the caller is handed on.
-    unsafe { get(logged_in, null(), |logged_in| pointer(&logged_in.profile)) }
+pub unsafe extern "C" fn planetkey_login_result_profile(result: *const planetkey_login_result) -> *const c_char {
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe { handle::get(result, null(), |result| pointer(&result.profile)) }
 }
 
-/// The file that keeps the session.
+/// Returns the file in which the session is saved.
 ///
-/// @param[in] logged_in may be NULL.
-/// @return NUL-terminated UTF-8, borrowed until planetkey_logged_in_free(); NULL for a session that lives in this process only.
+/// @param[in] result May be NULL.
+/// @return NUL-terminated UTF-8, borrowed until planetkey_login_result_free(). NULL for a session
+///         in memory.
 ///
-/// Any thread. Never blocks. Since 0.1.0.
+/// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn planetkey_logged_in_file(logged_in: *const planetkey_logged_in) -> *const c_char {
-    // SAFETY: the promise of the caller is handed on.
-    unsafe { get(logged_in, null(), |logged_in| pointer(&logged_in.file)) }
+pub unsafe extern "C" fn planetkey_login_result_file(result: *const planetkey_login_result) -> *const c_char {
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe { handle::get(result, null(), |result| pointer(&result.file)) }
 }
 
-/// Frees what a login has brought. Everything borrowed from it is gone afterwards; the session stays logged in.
+/// Frees the result of a login. The session stays logged in. Text borrowed from the result becomes
+/// invalid.
 ///
-/// @param[in] logged_in may be NULL, which does nothing.
+/// @param[in] result NULL does nothing.
 ///
-/// Any thread, once. Never blocks. Since 0.1.0.
+/// Any thread, once per result. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn planetkey_logged_in_free(logged_in: *mut planetkey_logged_in) {
-    // SAFETY: the promise of the caller is handed on.
-    unsafe { handle::release(logged_in) }
+pub unsafe extern "C" fn planetkey_login_result_free(result: *mut planetkey_login_result) {
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe { handle::release(result) }
 }

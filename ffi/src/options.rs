@@ -1,4 +1,4 @@
-//! What every constructor of a session takes.
+//! Options of a session.
 
 use std::ffi::c_char;
 
@@ -8,22 +8,22 @@ use crate::boundary;
 use crate::error::planetkey_error;
 use crate::handle::{self, Exclusive};
 use crate::input;
-use crate::options_handle::{self, Settings};
+use crate::options_handle::{self, OptionsHandle};
 use crate::status::planetkey_status;
 use crate::storage::{self, planetkey_storage};
 
-/// Options of a session. The only handle that changes: one thread at a time. Constructors copy it, so it may be used
-/// again or freed at once. What is not set has its default.
+/// Options of a session. Mutable: one thread at a time. Functions that take them copy them, so that
+/// they may be reused or freed at once. Options that are not set have their defaults.
 #[derive(Default)]
 pub struct planetkey_options {
-    pub(crate) options: Options,
+    options: Options,
 }
 
 impl Exclusive for planetkey_options {
     const NAME: &'static str = "options";
 }
 
-impl Settings for planetkey_options {
+impl OptionsHandle for planetkey_options {
     type Options = Options;
 
     fn options(&self) -> &Options {
@@ -35,22 +35,23 @@ impl Settings for planetkey_options {
     }
 }
 
-/// New options, with nothing set.
+/// Creates options of a session with all defaults.
 ///
-/// @return options to free with planetkey_options_free(). Never NULL.
+/// @return the options, to free with planetkey_options_free(). Never NULL.
 ///
-/// Any thread. Never blocks. Since 0.1.0.
+/// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 #[must_use]
 pub extern "C" fn planetkey_options_new() -> *mut planetkey_options {
     options_handle::new()
 }
 
-/// Whether tokens are kept on disk, where all processes and Planet's own tools share them.
+/// Sets whether tokens are saved on disk, where all processes and Planet's own tools share them.
 ///
-/// @param[in,out] options not NULL.
-/// @param[in] save true, which is the default; false keeps tokens in memory, and does not look at what is on disk.
-/// @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+/// @param[in,out] options Not NULL.
+/// @param[in] save true, the default, saves tokens on disk. false keeps them in memory and ignores
+///            tokens on disk.
+/// @param[out] error the error, NULL on success. Free with planetkey_error_free(). May be NULL.
 /// @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT.
 ///
 /// One thread at a time. Never blocks. Since 0.1.0.
@@ -61,7 +62,7 @@ pub unsafe extern "C" fn planetkey_options_set_save(
     save: bool,
     error: *mut *mut planetkey_error,
 ) -> planetkey_status {
-    // SAFETY: the promises of the caller are handed on.
+    // SAFETY: the caller keeps to the documentation of this function.
     unsafe {
         options_handle::set(options, error, |options| {
             options.save = Some(save);
@@ -70,13 +71,14 @@ pub unsafe extern "C" fn planetkey_options_set_save(
     }
 }
 
-/// The directory that takes the place of the home directory for `.planet` and `.planet.json`: for homes that cannot be written.
+/// Sets the directory that contains `.planet` and `.planet.json` instead of the home directory.
 ///
-/// @param[in,out] options not NULL.
-/// @param[in] storage_root a path as NUL-terminated UTF-8 of at most 1 MiB; NULL means the default: PLANETKEY_STORAGE_ROOT, and without
-///            it the home directory.
-/// @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
-/// @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT. An empty path is refused by the constructors.
+/// @param[in,out] options Not NULL.
+/// @param[in] storage_root a path as NUL-terminated UTF-8 of at most 1 MiB. NULL means the default:
+///            the environment variable PLANETKEY_STORAGE_ROOT, or the home directory.
+/// @param[out] error the error, NULL on success. Free with planetkey_error_free(). May be NULL.
+/// @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT. The constructors refuse an
+///         empty path.
 ///
 /// One thread at a time. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
@@ -86,7 +88,7 @@ pub unsafe extern "C" fn planetkey_options_set_storage_root(
     storage_root: *const c_char,
     error: *mut *mut planetkey_error,
 ) -> planetkey_status {
-    // SAFETY: the promises of the caller are handed on.
+    // SAFETY: the caller keeps to the documentation of this function.
     unsafe {
         options_handle::set(options, error, |options| {
             options.storage_root = input::optional_text("storage_root", storage_root)?.map(str::to_owned);
@@ -95,14 +97,15 @@ pub unsafe extern "C" fn planetkey_options_set_storage_root(
     }
 }
 
-/// The profile whose directory keeps the tokens of planetkey_session_from_m2m() and planetkey_session_from_client_config(); the other
-/// constructors refuse it.
+/// Sets the profile in whose directory planetkey_session_from_m2m() and
+/// planetkey_session_from_client_config() save tokens. The other constructors refuse it.
 ///
-/// @param[in,out] options not NULL.
-/// @param[in] profile a name as NUL-terminated UTF-8 of at most 1 MiB; NULL means the default: `planet-m2m-` and the client's id for a
-///            machine, the client's id for everybody else.
-/// @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
-/// @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT. The name is looked at by the constructors.
+/// @param[in,out] options Not NULL.
+/// @param[in] profile a name as NUL-terminated UTF-8 of at most 1 MiB. NULL means the default:
+///            `planet-m2m-` and the client's id for an M2M client, the client's id for others.
+/// @param[out] error the error, NULL on success. Free with planetkey_error_free(). May be NULL.
+/// @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT. The constructors check the
+///         name.
 ///
 /// One thread at a time. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
@@ -112,7 +115,7 @@ pub unsafe extern "C" fn planetkey_options_set_profile(
     profile: *const c_char,
     error: *mut *mut planetkey_error,
 ) -> planetkey_status {
-    // SAFETY: the promises of the caller are handed on.
+    // SAFETY: the caller keeps to the documentation of this function.
     unsafe {
         options_handle::set(options, error, |options| {
             options.profile = input::optional_text("profile", profile)?.map(str::to_owned);
@@ -121,14 +124,17 @@ pub unsafe extern "C" fn planetkey_options_set_profile(
     }
 }
 
-/// The application's own storage in place of files, for sessions of one client: planetkey_session_from_defaults() refuses it.
+/// Sets the application's own storage instead of files, for sessions of one client.
+/// planetkey_session_from_defaults() refuses it.
 ///
-/// @param[in,out] options not NULL.
-/// @param[in] storage the callbacks; NULL means the default, files. Copied; its `free_user_data` is called once when these options, their
-///            copies and their sessions need it no more, also when this call fails, but not when `size` is wrong.
-/// @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
-/// @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT (a wrong size, no `load` or no `save`, one of `lock` and
-///         `unlock`), ::PLANETKEY_STATUS_UNSUPPORTED (members of a later version are set).
+/// @param[in,out] options Not NULL.
+/// @param[in] storage the callbacks. NULL means the default, files. Copied. Its `free_user_data` is
+///            called once when no options and no session need it any more, also if this call fails,
+///            but not if `size` is wrong.
+/// @param[out] error the error, NULL on success. Free with planetkey_error_free(). May be NULL.
+/// @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT (a wrong size, no `load` or
+///         no `save`, only one of `lock` and `unlock`), ::PLANETKEY_STATUS_UNSUPPORTED (members of
+///         a later version are set).
 ///
 /// One thread at a time. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
@@ -138,26 +144,26 @@ pub unsafe extern "C" fn planetkey_options_set_storage(
     storage: *const planetkey_storage,
     error: *mut *mut planetkey_error,
 ) -> planetkey_status {
-    let body = || {
-        // Read first: whatever fails now, dropping it tells `free_user_data`.
-        // SAFETY: the caller promises NULL or a whole struct.
-        let storage = unsafe { storage::read(storage) }?;
-        // SAFETY: the promises of the caller are handed on.
-        let options = &mut unsafe { handle::borrow_exclusive(options) }?.options;
-        let former = std::mem::replace(&mut options.storage, storage);
-        // Dropping it may call back.
-        drop(former);
-        Ok(())
-    };
-    // SAFETY: the promise about `error` is handed on.
-    unsafe { boundary::check(error, body) }
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe {
+        boundary::check(error, || {
+            // Read first, because whatever fails afterwards must call `free_user_data`.
+            let storage = storage::read(storage)?;
+            let options = &mut handle::borrow_exclusive(options)?.options;
+            let former = std::mem::replace(&mut options.storage, storage);
+            // This may call back.
+            drop(former);
+            Ok(())
+        })
+    }
 }
 
-/// The total deadline of each call that may use the network.
+/// Sets the total deadline of each call that may use the network.
 ///
-/// @param[in,out] options not NULL.
-/// @param[in] timeout_ms milliseconds; the default is 30000. 0 and more than a day are refused by the constructors.
-/// @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+/// @param[in,out] options Not NULL.
+/// @param[in] timeout_ms milliseconds. The default is 30000. The constructors refuse 0 and more
+///            than a day.
+/// @param[out] error the error, NULL on success. Free with planetkey_error_free(). May be NULL.
 /// @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT.
 ///
 /// One thread at a time. Never blocks. Since 0.1.0.
@@ -168,7 +174,7 @@ pub unsafe extern "C" fn planetkey_options_set_timeout_ms(
     timeout_ms: u32,
     error: *mut *mut planetkey_error,
 ) -> planetkey_status {
-    // SAFETY: the promises of the caller are handed on.
+    // SAFETY: the caller keeps to the documentation of this function.
     unsafe {
         options_handle::set(options, error, |options| {
             options.timeout_ms = Some(u64::from(timeout_ms));
@@ -177,13 +183,15 @@ pub unsafe extern "C" fn planetkey_options_set_timeout_ms(
     }
 }
 
-/// The deployment: which API hosts exist, and which authorization servers' tokens they accept.
+/// Sets the deployment: the API hosts and the authorization servers whose tokens they accept.
 ///
-/// @param[in,out] options not NULL.
-/// @param[in] deployment the name of a preset, the path of a JSON document, or the document itself, as NUL-terminated
-///            UTF-8 of at most 1 MiB. NULL means the default: PLANETKEY_DEPLOYMENT, and without it Planet.
-/// @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
-/// @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT. What it says is looked at by the constructors.
+/// @param[in,out] options Not NULL.
+/// @param[in] deployment the name of a built-in deployment, the path of a JSON document, or the
+///            document itself, as NUL-terminated UTF-8 of at most 1 MiB. NULL means the default:
+///            the environment variable PLANETKEY_DEPLOYMENT, or Planet.
+/// @param[out] error the error, NULL on success. Free with planetkey_error_free(). May be NULL.
+/// @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT. The constructors read the
+///         document.
 ///
 /// One thread at a time. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
@@ -193,7 +201,7 @@ pub unsafe extern "C" fn planetkey_options_set_deployment(
     deployment: *const c_char,
     error: *mut *mut planetkey_error,
 ) -> planetkey_status {
-    // SAFETY: the promises of the caller are handed on.
+    // SAFETY: the caller keeps to the documentation of this function.
     unsafe {
         options_handle::set(options, error, |options| {
             options.deployment = input::optional_text("deployment", deployment)?.map(str::to_owned);
@@ -202,12 +210,13 @@ pub unsafe extern "C" fn planetkey_options_set_deployment(
     }
 }
 
-/// One more host that the session's credentials may go to, beside those of the deployment.
+/// Adds a host to which the session's credentials may go, besides those of the deployment.
 ///
-/// @param[in,out] options not NULL.
-/// @param[in] host an exact host name as NUL-terminated UTF-8 of at most 1 MiB; not NULL.
-/// @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
-/// @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT. The name is looked at by the constructors.
+/// @param[in,out] options Not NULL.
+/// @param[in] host an exact host name as NUL-terminated UTF-8 of at most 1 MiB. Not NULL.
+/// @param[out] error the error, NULL on success. Free with planetkey_error_free(). May be NULL.
+/// @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT. The constructors check the
+///         name.
 ///
 /// One thread at a time. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
@@ -217,7 +226,7 @@ pub unsafe extern "C" fn planetkey_options_add_allowed_host(
     host: *const c_char,
     error: *mut *mut planetkey_error,
 ) -> planetkey_status {
-    // SAFETY: the promises of the caller are handed on.
+    // SAFETY: the caller keeps to the documentation of this function.
     unsafe {
         options_handle::set(options, error, |options| {
             let host = input::text("host", host)?;
@@ -227,11 +236,12 @@ pub unsafe extern "C" fn planetkey_options_add_allowed_host(
     }
 }
 
-/// Whether credentials may go over plain http to loopback hosts of the deployment: for tests only.
+/// Sets whether credentials may go over plain http to loopback hosts of the deployment. For tests
+/// only.
 ///
-/// @param[in,out] options not NULL.
-/// @param[in] allow_insecure_loopback true or false; the default is false.
-/// @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+/// @param[in,out] options Not NULL.
+/// @param[in] allow_insecure_loopback true or false. The default is false.
+/// @param[out] error the error, NULL on success. Free with planetkey_error_free(). May be NULL.
 /// @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT.
 ///
 /// One thread at a time. Never blocks. Since 0.1.0.
@@ -242,7 +252,7 @@ pub unsafe extern "C" fn planetkey_options_set_allow_insecure_loopback(
     allow_insecure_loopback: bool,
     error: *mut *mut planetkey_error,
 ) -> planetkey_status {
-    // SAFETY: the promises of the caller are handed on.
+    // SAFETY: the caller keeps to the documentation of this function.
     unsafe {
         options_handle::set(options, error, |options| {
             options.allow_insecure_loopback = Some(allow_insecure_loopback);
@@ -251,11 +261,12 @@ pub unsafe extern "C" fn planetkey_options_set_allow_insecure_loopback(
     }
 }
 
-/// A file of certificates (PEM) to trust beside the system's.
+/// Sets a file of certificates (PEM) to trust besides the system's.
 ///
-/// @param[in,out] options not NULL.
-/// @param[in] ca_file a path as NUL-terminated UTF-8 of at most 1 MiB; NULL means the default, the environment's.
-/// @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+/// @param[in,out] options Not NULL.
+/// @param[in] ca_file a path as NUL-terminated UTF-8 of at most 1 MiB. NULL means the default,
+///            which the environment sets.
+/// @param[out] error the error, NULL on success. Free with planetkey_error_free(). May be NULL.
 /// @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT. The file is read later.
 ///
 /// One thread at a time. Never blocks. Since 0.1.0.
@@ -266,7 +277,7 @@ pub unsafe extern "C" fn planetkey_options_set_ca_file(
     ca_file: *const c_char,
     error: *mut *mut planetkey_error,
 ) -> planetkey_status {
-    // SAFETY: the promises of the caller are handed on.
+    // SAFETY: the caller keeps to the documentation of this function.
     unsafe {
         options_handle::set(options, error, |options| {
             options.ca_file = input::optional_text("ca_file", ca_file)?.map(str::to_owned);
@@ -275,12 +286,14 @@ pub unsafe extern "C" fn planetkey_options_set_ca_file(
     }
 }
 
-/// The proxy for requests to authorization servers; loopback is never proxied.
+/// Sets the proxy for requests to authorization servers. Requests to loopback use no proxy.
 ///
-/// @param[in,out] options not NULL.
-/// @param[in] proxy a URL as NUL-terminated UTF-8 of at most 1 MiB; NULL means the default, the environment's.
-/// @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
-/// @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT. The URL is looked at by the constructors.
+/// @param[in,out] options Not NULL.
+/// @param[in] proxy a URL as NUL-terminated UTF-8 of at most 1 MiB. NULL means the default, which
+///            the environment sets.
+/// @param[out] error the error, NULL on success. Free with planetkey_error_free(). May be NULL.
+/// @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT. The constructors check the
+///         URL.
 ///
 /// One thread at a time. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
@@ -290,7 +303,7 @@ pub unsafe extern "C" fn planetkey_options_set_proxy(
     proxy: *const c_char,
     error: *mut *mut planetkey_error,
 ) -> planetkey_status {
-    // SAFETY: the promises of the caller are handed on.
+    // SAFETY: the caller keeps to the documentation of this function.
     unsafe {
         options_handle::set(options, error, |options| {
             options.proxy = input::optional_text("proxy", proxy)?.map(str::to_owned);
@@ -299,13 +312,13 @@ pub unsafe extern "C" fn planetkey_options_set_proxy(
     }
 }
 
-/// Frees options. Sessions made from them stay.
+/// Frees options. Sessions made with them stay valid.
 ///
-/// @param[in] options may be NULL, which does nothing.
+/// @param[in] options NULL does nothing.
 ///
 /// Any thread, once. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_options_free(options: *mut planetkey_options) {
-    // SAFETY: the promise of the caller is handed on.
+    // SAFETY: the caller keeps to the documentation of this function.
     unsafe { handle::release_exclusive(options) }
 }

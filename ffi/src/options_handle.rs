@@ -1,43 +1,45 @@
-//! Options that C sets one by one.
+//! What all handles of options have in common.
+
+use planetkey::Result;
+use planetkey_support::panic;
 
 use crate::boundary;
 use crate::error::planetkey_error;
 use crate::handle::{self, Exclusive};
 use crate::status::planetkey_status;
-use planetkey::Result;
 
-/// A handle of options.
-pub(crate) trait Settings: Exclusive + Default {
-    /// What they are in Rust.
+/// A handle of options that C sets one by one.
+pub(crate) trait OptionsHandle: Exclusive + Default {
+    /// The options in Rust.
     type Options: Clone + Default;
 
     fn options(&self) -> &Self::Options;
     fn options_mut(&mut self) -> &mut Self::Options;
 }
 
-/// New ones, with nothing set.
-pub(crate) fn new<S: Settings>() -> *mut S {
-    boundary::value(std::ptr::null_mut(), || Some(handle::give_exclusive(S::default())))
+/// Makes a handle with the defaults.
+pub(crate) fn new<H: OptionsHandle>() -> *mut H {
+    panic::or(std::ptr::null_mut(), || Some(handle::give_exclusive(H::default())))
 }
 
-/// The options to use: NULL means the defaults.
+/// A copy of the options. NULL means the defaults.
 ///
 /// # Safety
-/// `handle` is NULL or a living handle that nobody changes meanwhile.
-pub(crate) unsafe fn copied<S: Settings>(handle: *const S) -> S::Options {
+/// `handle` is NULL or a live handle that no thread changes during the call.
+pub(crate) unsafe fn copied<H: OptionsHandle>(handle: *const H) -> H::Options {
     // SAFETY: by the promise above.
     unsafe { handle.as_ref() }.map(|handle| handle.options().clone()).unwrap_or_default()
 }
 
-/// Changes them.
+/// Changes the options.
 ///
 /// # Safety
 /// As for [`handle::borrow_exclusive`] and [`boundary::check`].
-pub(crate) unsafe fn set<S: Settings>(
-    handle: *mut S,
+pub(crate) unsafe fn set<H: OptionsHandle>(
+    handle: *mut H,
     error: *mut *mut planetkey_error,
-    change: impl FnOnce(&mut S::Options) -> Result<()>,
+    change: impl FnOnce(&mut H::Options) -> Result<()>,
 ) -> planetkey_status {
-    // SAFETY: the promises of the caller are handed on.
+    // SAFETY: by the promises above.
     unsafe { boundary::check(error, || change(handle::borrow_exclusive(handle)?.options_mut())) }
 }

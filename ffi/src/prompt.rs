@@ -1,22 +1,25 @@
-//! What a person must see for a login, and their answer.
+//! Prompts: what a user must see for a login, and the answer.
 
 use std::ffi::{CStr, CString, c_char, c_void};
-use std::ptr::null;
+use std::ptr::{null, null_mut};
 use std::sync::{Mutex, PoisonError};
 
 use planetkey::{Error, Prompt, PromptKind, Prompter, Result, Status};
+use planetkey_support::panic;
 use zeroize::Zeroizing;
 
 use crate::boundary;
 use crate::error::planetkey_error;
 use crate::handle::{self, Shared};
-use crate::input::{self, c_string};
+use crate::input;
 use crate::log::planetkey_destroy_callback;
 use crate::status::planetkey_status;
 use crate::string::planetkey_string;
+use crate::text::{c_string, optional_c_string, pointer};
 
-/// What a person must see for a login, and where their answer goes. Lent to a ::planetkey_prompt_callback for the call, and never freed by it. No
-/// member holds a secret; none holds control characters but the line breaks of message and QR code.
+/// What a user must see for a login, and a place for the answer. Lent to a
+/// ::planetkey_prompt_callback, which must not free it. No text in it is a secret. Only the message and
+/// the QR code contain control characters: line breaks.
 pub struct planetkey_prompt {
     prompt: Prompt,
     message: CString,
@@ -24,7 +27,7 @@ pub struct planetkey_prompt {
     user_code: Option<CString>,
     verification_uri: Option<CString>,
     verification_uri_complete: Option<CString>,
-    /// What was pasted may hold a code.
+    /// A pasted URL contains a code.
     answer: Mutex<Option<Zeroizing<String>>>,
 }
 
@@ -32,17 +35,19 @@ impl Shared for planetkey_prompt {
     const NAME: &'static str = "prompt";
 }
 
-/// What a prompt is about.
+/// The kind of a prompt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i32)]
 pub enum planetkey_prompt_kind {
-    /// The browser was opened, or must be: no answer is needed.
+    /// A browser was opened, or the user must open one. Needs no answer.
     Browser = 1,
-    /// A code is to be entered on some device: no answer is needed.
+    /// The user must enter a code on any device. Needs no answer.
     Device = 2,
-    /// The answer is the whole address that the browser ended at. Without one the person gives up.
+    /// The user must paste the URL to which the browser was redirected, which is the answer. No answer
+    /// cancels the login.
     Paste = 3,
-    /// Somebody else has logged in than the one whose session is saved: the answer "yes" lets them take its place.
+    /// A different user logged in than the one whose session is saved. The answer "yes" replaces the
+    /// saved session.
     OtherUser = 4,
 }
 
@@ -57,18 +62,20 @@ impl planetkey_prompt_kind {
     }
 }
 
-/// Shows a prompt, and answers it by planetkey_prompt_set_answer() where an answer is needed.
+/// Shows a prompt to the user. If an answer is needed, it calls planetkey_prompt_set_answer().
 ///
-/// @param[in] user_data what planetkey_login_options_set_prompt() was given.
-/// @param[in] prompt what to show; lent for the call.
-/// @return ::PLANETKEY_STATUS_OK when it was shown. Anything else ends the login, with this ::planetkey_status where it is one and with
-///         ::PLANETKEY_STATUS_CANCELLED where it is not.
+/// @param[in] user_data the pointer given to planetkey_login_options_set_prompt().
+/// @param[in] prompt what to show. Lent for the call.
+/// @return ::PLANETKEY_STATUS_OK if the prompt was shown. Anything else ends the login with this
+///         ::planetkey_status, or with ::PLANETKEY_STATUS_CANCELLED if it is not one.
 ///
-/// Called on the thread that called the login, and never while planetkey holds a lock. Where the code or the browser is waited for afterwards, that begins
-/// when it returns. Logins of several threads may call it at once. It must not throw or longjmp. It may call planetkey, but must not wait for the login that it is asked for, or complete it.
+/// Called on the thread that called the login, without any lock of planetkey. If the login then
+/// waits for the user, it does so after the return. Logins on several threads may call it at once.
+/// It must not throw or longjmp. It may call planetkey, but must not wait for or complete the login
+/// that calls it.
 pub type planetkey_prompt_callback = Option<unsafe extern "C" fn(user_data: *mut c_void, prompt: *const planetkey_prompt) -> i32>;
 
-/// A callback and its user data, until no login needs them.
+/// A callback and its user data.
 pub(crate) struct Callback {
     prompt: unsafe extern "C" fn(*mut c_void, *const planetkey_prompt) -> i32,
     user_data: UserData,
@@ -79,22 +86,22 @@ struct UserData {
     destroy: planetkey_destroy_callback,
 }
 
-// SAFETY: the documentation says that the callbacks come on the threads that log in; the pointer is only handed to them.
+// SAFETY: by its documentation the callback runs on the threads that log in. Only callbacks use the pointer.
 unsafe impl Send for UserData {}
-// SAFETY: as above; who gives one prompt to logins of several threads is called by all of them.
+// SAFETY: as above. By its documentation, logins on several threads may call it at once.
 unsafe impl Sync for UserData {}
 
 impl Drop for UserData {
     fn drop(&mut self) {
         if let Some(destroy) = self.destroy {
-            // SAFETY: the caller gave both together; this runs once, when nobody holds the callback any more.
+            // SAFETY: the caller gave both together. This runs once, when no login holds the callback.
             unsafe { destroy(self.user_data) };
         }
     }
 }
 
 impl Callback {
-    /// `None` without a function, which `destroy` is told.
+    /// `None` without a function; `destroy` is called then.
     pub(crate) fn new(
         prompt: planetkey_prompt_callback,
         user_data: *mut c_void,
@@ -108,12 +115,13 @@ impl Callback {
 impl Prompter for Callback {
     fn prompt(&self, prompt: &Prompt) -> Result<Option<String>> {
         let shown = planetkey_prompt::new(prompt);
-        // SAFETY: the caller of planetkey_login_options_set_prompt() promised a function of this type; the prompt lives until after the call.
+        // SAFETY: the caller of planetkey_login_options_set_prompt() promised a function of this type. The prompt
+        // outlives the call.
         let status = unsafe { (self.prompt)(self.user_data.user_data, &raw const shown) };
         if status != Status::Ok.number() {
             let known = Status::from_number(status);
             let name = known.map(|status| format!(", {status}")).unwrap_or_default();
-            let message = format!("the program's prompt ended the login: it returned {status}{name}");
+            let message = format!("the prompt callback ended the login: it returned {status}{name}");
             return Err(Error::new(known.unwrap_or(Status::Cancelled), message));
         }
         let answer = shown.answer.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -123,7 +131,7 @@ impl Prompter for Callback {
 
 impl planetkey_prompt {
     fn new(prompt: &Prompt) -> Self {
-        let optional = |text: &Option<String>| text.as_deref().map(c_string);
+        let optional = |text: &Option<String>| optional_c_string(text.as_deref());
         planetkey_prompt {
             message: c_string(&prompt.message),
             url: optional(&prompt.url),
@@ -136,27 +144,16 @@ impl planetkey_prompt {
     }
 }
 
-/// # Safety
-/// `prompt` is NULL or a living handle.
-unsafe fn get<V>(prompt: *const planetkey_prompt, otherwise: V, body: impl FnOnce(&planetkey_prompt) -> Option<V>) -> V {
-    // SAFETY: by the promise above.
-    boundary::value(otherwise, || unsafe { prompt.as_ref() }.and_then(body))
-}
-
-fn pointer(text: &Option<CString>) -> Option<*const c_char> {
-    text.as_ref().map(|text| text.as_ptr())
-}
-
-/// What the prompt is about.
+/// Returns the kind of a prompt.
 ///
-/// @param[in] prompt may be NULL.
-/// @return a ::planetkey_prompt_kind; 0 for NULL. Later versions may add kinds: show their message.
+/// @param[in] prompt May be NULL.
+/// @return a ::planetkey_prompt_kind. 0 for NULL. Later versions may add kinds: show their message.
 ///
 /// Any thread, during the callback. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_prompt_kind_of(prompt: *const planetkey_prompt) -> i32 {
-    // SAFETY: the promise of the caller is handed on.
-    unsafe { get(prompt, 0, |prompt| Some(planetkey_prompt_kind::of(prompt.prompt.kind) as i32)) }
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe { handle::get(prompt, 0, |prompt| Some(planetkey_prompt_kind::of(prompt.prompt.kind) as i32)) }
 }
 
 const KINDS: [PromptKind; 4] = [PromptKind::Browser, PromptKind::Device, PromptKind::Paste, PromptKind::OtherUser];
@@ -170,123 +167,131 @@ const fn name(kind: PromptKind) -> &'static CStr {
     }
 }
 
-/// The name of a kind of prompt, the same in all languages: "other_user".
+/// Returns the name of a ::planetkey_prompt_kind, which is the same in all languages: "other_user".
 ///
-/// @param[in] kind a ::planetkey_prompt_kind; any number is allowed.
-/// @return NUL-terminated text that lives as long as the library; NULL for a number that is no kind of this version.
+/// @param[in] kind a ::planetkey_prompt_kind. Any number is allowed.
+/// @return NUL-terminated text, valid as long as the library is loaded. NULL if this version has no
+///         such kind.
 ///
-/// Any thread. Never blocks. Since 0.1.0.
+/// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub extern "C" fn planetkey_prompt_kind_name(kind: i32) -> *const c_char {
     let is_it = |known: &&PromptKind| planetkey_prompt_kind::of(**known) as i32 == kind;
-    boundary::value(null(), || KINDS.iter().find(is_it).map(|kind| name(*kind).as_ptr()))
+    panic::or(null(), || KINDS.iter().find(is_it).map(|kind| name(*kind).as_ptr()))
 }
 
-/// All that must be said, in a few lines that end with a line break.
+/// Returns the message: all that the user must know, in a few lines that end with a line break.
 ///
-/// @param[in] prompt may be NULL.
-/// @return NUL-terminated UTF-8, borrowed for the callback; NULL only for NULL.
+/// @param[in] prompt May be NULL.
+/// @return NUL-terminated UTF-8, borrowed for the callback. NULL only for NULL.
 ///
 /// Any thread, during the callback. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_prompt_message(prompt: *const planetkey_prompt) -> *const c_char {
-    // SAFETY: the promise of the caller is handed on.
-    unsafe { get(prompt, null(), |prompt| Some(prompt.message.as_ptr())) }
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe { handle::get(prompt, null(), |prompt| Some(prompt.message.as_ptr())) }
 }
 
-/// The address to open.
+/// Returns the URL to open.
 ///
-/// @param[in] prompt may be NULL.
-/// @return NUL-terminated UTF-8, borrowed for the callback; NULL when there is none.
+/// @param[in] prompt May be NULL.
+/// @return NUL-terminated UTF-8, borrowed for the callback. NULL if there is none.
 ///
 /// Any thread, during the callback. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_prompt_url(prompt: *const planetkey_prompt) -> *const c_char {
-    // SAFETY: the promise of the caller is handed on.
-    unsafe { get(prompt, null(), |prompt| pointer(&prompt.url)) }
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe { handle::get(prompt, null(), |prompt| pointer(&prompt.url)) }
 }
 
-/// The code to enter, or to compare with what the device shows: to be shown in any case (RFC 8628 3.3.1).
+/// Returns the user code, which the user enters or compares. Always show it (RFC 8628 section
+/// 3.3.1).
 ///
-/// @param[in] prompt may be NULL.
-/// @return NUL-terminated UTF-8, borrowed for the callback; NULL when there is none.
+/// @param[in] prompt May be NULL.
+/// @return NUL-terminated UTF-8, borrowed for the callback. NULL if there is none.
 ///
 /// Any thread, during the callback. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_prompt_user_code(prompt: *const planetkey_prompt) -> *const c_char {
-    // SAFETY: the promise of the caller is handed on.
-    unsafe { get(prompt, null(), |prompt| pointer(&prompt.user_code)) }
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe { handle::get(prompt, null(), |prompt| pointer(&prompt.user_code)) }
 }
 
-/// The address at which the code is entered.
+/// Returns the URI at which the user enters the code.
 ///
-/// @param[in] prompt may be NULL.
-/// @return NUL-terminated UTF-8, borrowed for the callback; NULL when there is none.
+/// @param[in] prompt May be NULL.
+/// @return NUL-terminated UTF-8, borrowed for the callback. NULL if there is none.
 ///
 /// Any thread, during the callback. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_prompt_verification_uri(prompt: *const planetkey_prompt) -> *const c_char {
-    // SAFETY: the promise of the caller is handed on.
-    unsafe { get(prompt, null(), |prompt| pointer(&prompt.verification_uri)) }
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe { handle::get(prompt, null(), |prompt| pointer(&prompt.verification_uri)) }
 }
 
-/// The address that holds the code already.
+/// Returns the URI that contains the code.
 ///
-/// @param[in] prompt may be NULL.
-/// @return NUL-terminated UTF-8, borrowed for the callback; NULL when there is none.
+/// @param[in] prompt May be NULL.
+/// @return NUL-terminated UTF-8, borrowed for the callback. NULL if there is none.
 ///
 /// Any thread, during the callback. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_prompt_verification_uri_complete(prompt: *const planetkey_prompt) -> *const c_char {
-    // SAFETY: the promise of the caller is handed on.
-    unsafe { get(prompt, null(), |prompt| pointer(&prompt.verification_uri_complete)) }
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe { handle::get(prompt, null(), |prompt| pointer(&prompt.verification_uri_complete)) }
 }
 
-/// How long there is for it.
+/// Returns how much time the user has.
 ///
-/// @param[in] prompt may be NULL.
-/// @return milliseconds; -1 when there is no limit, and for NULL.
+/// @param[in] prompt May be NULL.
+/// @return milliseconds. -1 if there is no limit, and for NULL.
 ///
 /// Any thread, during the callback. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_prompt_expires_in_ms(prompt: *const planetkey_prompt) -> i64 {
-    let get_it = |prompt: &planetkey_prompt| prompt.prompt.expires_in_ms.map(|ms| i64::try_from(ms).unwrap_or(i64::MAX));
-    // SAFETY: the promise of the caller is handed on.
-    unsafe { get(prompt, -1, get_it) }
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe { handle::get(prompt, -1, |prompt| prompt.prompt.expires_in_ms.map(|ms| i64::try_from(ms).unwrap_or(i64::MAX))) }
 }
 
-/// Whether a browser was opened at the address.
+/// Returns whether a browser was opened at the URL.
 ///
-/// @param[in] prompt may be NULL.
-/// @return true or false; false for NULL.
+/// @param[in] prompt May be NULL.
+/// @return true or false. false for NULL.
 ///
 /// Any thread, during the callback. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_prompt_browser_opened(prompt: *const planetkey_prompt) -> bool {
-    // SAFETY: the promise of the caller is handed on.
-    unsafe { get(prompt, false, |prompt| Some(prompt.prompt.browser_opened)) }
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe { handle::get(prompt, false, |prompt| Some(prompt.prompt.browser_opened)) }
 }
 
-/// The address as a QR code, in lines of text with a quiet zone. Dark on light: meant for a terminal with light letters on a dark ground.
+/// Returns the URL as a QR code in lines of text, with a quiet zone.
 ///
-/// @param[in] prompt may be NULL.
-/// @param[in] ascii false: in block characters; true: in ASCII, twice as wide.
-/// @return the text; free it with planetkey_string_free(). NULL when there is no address, or none that fits.
+/// It is meant for a terminal with light text on a dark background.
+///
+/// @param[in] prompt May be NULL.
+/// @param[in] ascii false: block characters. true: ASCII, twice as wide.
+/// @return the text, to free with planetkey_string_free(). NULL if there is no URL, or if it is too
+///         long for a QR code.
 ///
 /// Any thread, during the callback. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn planetkey_prompt_qr_code(prompt: *const planetkey_prompt, ascii: bool) -> *mut planetkey_string {
-    let make = |prompt: &planetkey_prompt| prompt.prompt.qr_code(ascii).map(|text| handle::give(planetkey_string::new(&text)));
-    // SAFETY: the promise of the caller is handed on.
-    unsafe { get(prompt, std::ptr::null_mut(), make) }
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe {
+        handle::get(prompt, null_mut(), |prompt| {
+            prompt.prompt.qr_code(ascii).map(|text| handle::give(planetkey_string::new(&text)))
+        })
+    }
 }
 
-/// Gives the person's answer; the last one counts. Nobody looks at it where the kind of prompt needs none.
+/// Sets the user's answer. The last one counts. It is ignored if the kind of prompt needs no
+/// answer.
 ///
-/// @param[in] prompt not NULL.
-/// @param[in] answer NUL-terminated UTF-8 of at most 1 MiB; NULL means that there is none. Copied.
-/// @param[out] error why it failed, NULL after success; free it with planetkey_error_free(). May be NULL.
+/// @param[in] prompt Not NULL.
+/// @param[in] answer NUL-terminated UTF-8 of at most 1 MiB. NULL means no answer. Copied.
+/// @param[out] error the error, NULL on success. Free with planetkey_error_free(). May be NULL.
 /// @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT.
 ///
 /// Any thread, during the callback. Never blocks. Since 0.1.0.
@@ -297,7 +302,7 @@ pub unsafe extern "C" fn planetkey_prompt_set_answer(
     answer: *const c_char,
     error: *mut *mut planetkey_error,
 ) -> planetkey_status {
-    // SAFETY: the promises of the caller are handed on.
+    // SAFETY: the caller keeps to the documentation of this function.
     unsafe {
         boundary::check(error, || {
             let prompt = handle::borrow(prompt)?;

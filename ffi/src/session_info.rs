@@ -6,11 +6,15 @@ use std::ptr::null;
 use planetkey::{SessionStatus, SourceStatus};
 
 use crate::boundary;
+use crate::error::planetkey_error;
 use crate::handle::{self, Shared};
-use crate::input::c_string;
+use crate::session::{core, planetkey_session};
+use crate::status::planetkey_status;
+use crate::text::{c_string, c_strings, optional_c_string, pointer};
 
-/// What a session is, without any secret, at one moment. Its sources stand in the order in which a URL tries them.
-/// Owned by the caller, immutable, free it with planetkey_session_info_free(); any thread may read it.
+/// What a session is at one moment, without any secret. Its sources are in the order in which a URL
+/// tries them. The caller owns it and frees it with planetkey_session_info_free(). Immutable; any
+/// thread may read it.
 pub struct planetkey_session_info {
     json: CString,
     deployment: CString,
@@ -46,14 +50,14 @@ impl planetkey_session_info {
             deployment: c_string(status.deployment()),
             initialized: status.is_initialized(),
             sources: status.sources().iter().map(Source::new).collect(),
-            notes: list(status.notes()),
+            notes: c_strings(status.notes()),
         }
     }
 }
 
 impl Source {
     fn new(status: &SourceStatus) -> Self {
-        let optional = |text: &Option<String>| text.as_deref().map(c_string);
+        let optional = |text: &Option<String>| optional_c_string(text.as_deref());
         Source {
             kind: c_string(status.kind),
             source: c_string(&status.source),
@@ -61,337 +65,354 @@ impl Source {
             client_type: c_string(status.client_type),
             client_id: optional(&status.client_id),
             issuer: optional(&status.issuer),
-            scopes: list(&status.scopes),
+            scopes: c_strings(&status.scopes),
             expires_at: status.expires_at.unwrap_or(-1),
             initialized: status.initialized,
             token_cached: status.token_cached,
-            hosts: list(&status.hosts),
+            hosts: c_strings(&status.hosts),
             transport: c_string(status.transport),
             file: optional(&status.file),
         }
     }
 }
 
-fn list(texts: &[String]) -> Vec<CString> {
-    texts.iter().map(|text| c_string(text)).collect()
-}
-
 /// # Safety
-/// `info` is NULL or a living handle.
-unsafe fn get<V>(
-    info: *const planetkey_session_info,
-    otherwise: V,
-    body: impl FnOnce(&planetkey_session_info) -> Option<V>,
-) -> V {
-    // SAFETY: by the promise above.
-    boundary::value(otherwise, || unsafe { info.as_ref() }.and_then(body))
-}
-
-/// # Safety
-/// As for [`get`].
+/// As for [`handle::get`].
 unsafe fn get_source<V>(
     info: *const planetkey_session_info,
     index: usize,
     otherwise: V,
     body: impl FnOnce(&Source) -> Option<V>,
 ) -> V {
-    // SAFETY: the promise is handed on.
-    unsafe { get(info, otherwise, |info| info.sources.get(index).and_then(body)) }
+    // SAFETY: by the promise above.
+    unsafe { handle::get(info, otherwise, |info| info.sources.get(index).and_then(body)) }
 }
 
-fn pointer(text: &Option<CString>) -> Option<*const c_char> {
-    text.as_ref().map(|text| text.as_ptr())
+/// Describes a session: its credential sources, where they came from, when their tokens expire. The
+/// description contains no secret.
+///
+/// @param[in] session Not NULL.
+/// @param[out] info the description, NULL on failure. Free with planetkey_session_info_free(). Not
+///            NULL.
+/// @param[out] error the error, NULL on success. Free with planetkey_error_free(). May be NULL.
+/// @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT.
+///
+/// Thread-safe. Sends no requests; may read the session's file. Since 0.1.0.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn planetkey_session_get_info(
+    session: *const planetkey_session,
+    info: *mut *mut planetkey_session_info,
+    error: *mut *mut planetkey_error,
+) -> planetkey_status {
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe { boundary::give("info", info, error, || Ok(planetkey_session_info::new(&core(session)?.status()))) }
 }
 
-/// Everything as one JSON object, the same in all languages and in the command's `status --json`.
+/// Returns everything as one JSON object, which is the same in all languages and in the command's
+/// `status --json`.
 ///
-/// @param[in] info may be NULL.
-/// @return NUL-terminated UTF-8, borrowed until planetkey_session_info_free(); NULL only for NULL.
+/// @param[in] info May be NULL.
+/// @return NUL-terminated UTF-8, borrowed until planetkey_session_info_free(). NULL only for NULL.
 ///
-/// Any thread. Never blocks. Since 0.1.0.
+/// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_session_info_json(info: *const planetkey_session_info) -> *const c_char {
-    // SAFETY: the promise of the caller is handed on.
-    unsafe { get(info, null(), |info| Some(info.json.as_ptr())) }
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe { handle::get(info, null(), |info| Some(info.json.as_ptr())) }
 }
 
-/// The name of the deployment, as "planet".
+/// Returns the name of the deployment, as "planet".
 ///
-/// @param[in] info may be NULL.
-/// @return NUL-terminated UTF-8, borrowed until planetkey_session_info_free(); NULL only for NULL.
+/// @param[in] info May be NULL.
+/// @return NUL-terminated UTF-8, borrowed until planetkey_session_info_free(). NULL only for NULL.
 ///
-/// Any thread. Never blocks. Since 0.1.0.
+/// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_session_info_deployment(info: *const planetkey_session_info) -> *const c_char {
-    // SAFETY: the promise of the caller is handed on.
-    unsafe { get(info, null(), |info| Some(info.deployment.as_ptr())) }
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe { handle::get(info, null(), |info| Some(info.deployment.as_ptr())) }
 }
 
-/// Whether the session could authorize requests without anybody logging in.
+/// Returns whether the session could authorize requests without a login.
 ///
-/// @param[in] info may be NULL.
-/// @return true or false; false for NULL.
+/// @param[in] info May be NULL.
+/// @return true or false. false for NULL.
 ///
-/// Any thread. Never blocks. Since 0.1.0.
+/// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_session_info_is_initialized(info: *const planetkey_session_info) -> bool {
-    // SAFETY: the promise of the caller is handed on.
-    unsafe { get(info, false, |info| Some(info.initialized)) }
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe { handle::get(info, false, |info| Some(info.initialized)) }
 }
 
-/// How many credential sources the session has.
+/// Returns the number of credential sources.
 ///
-/// @param[in] info may be NULL.
-/// @return the number; 0 for NULL.
+/// @param[in] info May be NULL.
+/// @return the number. 0 for NULL.
 ///
-/// Any thread. Never blocks. Since 0.1.0.
+/// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_session_info_source_count(info: *const planetkey_session_info) -> usize {
-    // SAFETY: the promise of the caller is handed on.
-    unsafe { get(info, 0, |info| Some(info.sources.len())) }
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe { handle::get(info, 0, |info| Some(info.sources.len())) }
 }
 
-/// The kind of a source's credential: "access_token" or "api_key".
+/// Returns the kind of credential of a source: "access_token" or "api_key".
 ///
-/// @param[in] info may be NULL.
+/// @param[in] info May be NULL.
 /// @param[in] source counts from 0.
-/// @return NUL-terminated text, borrowed until planetkey_session_info_free(); NULL when there is no such source.
+/// @return NUL-terminated text, borrowed until planetkey_session_info_free(). NULL if there is no
+///         such source.
 ///
-/// Any thread. Never blocks. Since 0.1.0.
+/// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_session_info_kind(info: *const planetkey_session_info, source: usize) -> *const c_char {
-    // SAFETY: the promise of the caller is handed on.
+    // SAFETY: the caller keeps to the documentation of this function.
     unsafe { get_source(info, source, null(), |source| Some(source.kind.as_ptr())) }
 }
 
-/// Where a source's credential came from, for people: "environment: PL_API_KEY".
+/// Returns where the credential of a source came from, for messages: "environment: PL_API_KEY".
 ///
-/// @param[in] info may be NULL.
+/// @param[in] info May be NULL.
 /// @param[in] source counts from 0.
-/// @return NUL-terminated UTF-8, borrowed until planetkey_session_info_free(); NULL when there is no such source.
+/// @return NUL-terminated UTF-8, borrowed until planetkey_session_info_free(). NULL if there is no
+///         such source.
 ///
-/// Any thread. Never blocks. Since 0.1.0.
+/// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_session_info_source(info: *const planetkey_session_info, source: usize) -> *const c_char {
-    // SAFETY: the promise of the caller is handed on.
+    // SAFETY: the caller keeps to the documentation of this function.
     unsafe { get_source(info, source, null(), |source| Some(source.source.as_ptr())) }
 }
 
-/// The profile of a source.
+/// Returns the profile of a source.
 ///
-/// @param[in] info may be NULL.
+/// @param[in] info May be NULL.
 /// @param[in] source counts from 0.
-/// @return NUL-terminated UTF-8, borrowed until planetkey_session_info_free(); NULL when there is none.
+/// @return NUL-terminated UTF-8, borrowed until planetkey_session_info_free(). NULL if there is
+///         none.
 ///
-/// Any thread. Never blocks. Since 0.1.0.
+/// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_session_info_profile(info: *const planetkey_session_info, source: usize) -> *const c_char {
-    // SAFETY: the promise of the caller is handed on.
+    // SAFETY: the caller keeps to the documentation of this function.
     unsafe { get_source(info, source, null(), |source| pointer(&source.profile)) }
 }
 
-/// The kind of client of a source, as `client_type` in auth_client.json.
+/// Returns the type of client of a source: `client_type` of auth_client.json.
 ///
-/// @param[in] info may be NULL.
+/// @param[in] info May be NULL.
 /// @param[in] source counts from 0.
-/// @return NUL-terminated text, borrowed until planetkey_session_info_free(); NULL when there is no such source.
+/// @return NUL-terminated text, borrowed until planetkey_session_info_free(). NULL if there is no
+///         such source.
 ///
-/// Any thread. Never blocks. Since 0.1.0.
+/// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_session_info_client_type(info: *const planetkey_session_info, source: usize) -> *const c_char {
-    // SAFETY: the promise of the caller is handed on.
+    // SAFETY: the caller keeps to the documentation of this function.
     unsafe { get_source(info, source, null(), |source| Some(source.client_type.as_ptr())) }
 }
 
-/// The client identifier of a source (RFC 6749 2.2), which is no secret.
+/// Returns the client identifier of a source (RFC 6749 section 2.2), which is no secret.
 ///
-/// @param[in] info may be NULL.
+/// @param[in] info May be NULL.
 /// @param[in] source counts from 0.
-/// @return NUL-terminated UTF-8, borrowed until planetkey_session_info_free(); NULL when there is none.
+/// @return NUL-terminated UTF-8, borrowed until planetkey_session_info_free(). NULL if there is
+///         none.
 ///
-/// Any thread. Never blocks. Since 0.1.0.
+/// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_session_info_client_id(info: *const planetkey_session_info, source: usize) -> *const c_char {
-    // SAFETY: the promise of the caller is handed on.
+    // SAFETY: the caller keeps to the documentation of this function.
     unsafe { get_source(info, source, null(), |source| pointer(&source.client_id)) }
 }
 
-/// The authorization server of a source (RFC 8414: issuer).
+/// Returns the issuer identifier of the authorization server of a source (RFC 8414 section 2).
 ///
-/// @param[in] info may be NULL.
+/// @param[in] info May be NULL.
 /// @param[in] source counts from 0.
-/// @return NUL-terminated UTF-8, borrowed until planetkey_session_info_free(); NULL when there is none.
+/// @return NUL-terminated UTF-8, borrowed until planetkey_session_info_free(). NULL if there is
+///         none.
 ///
-/// Any thread. Never blocks. Since 0.1.0.
+/// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_session_info_issuer(info: *const planetkey_session_info, source: usize) -> *const c_char {
-    // SAFETY: the promise of the caller is handed on.
+    // SAFETY: the caller keeps to the documentation of this function.
     unsafe { get_source(info, source, null(), |source| pointer(&source.issuer)) }
 }
 
-/// How many scopes a source has.
+/// Returns the number of scopes of a source.
 ///
-/// @param[in] info may be NULL.
+/// @param[in] info May be NULL.
 /// @param[in] source counts from 0.
-/// @return the number; 0 when there is no such source.
+/// @return the number. 0 if there is no such source.
 ///
-/// Any thread. Never blocks. Since 0.1.0.
+/// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_session_info_scope_count(info: *const planetkey_session_info, source: usize) -> usize {
-    // SAFETY: the promise of the caller is handed on.
+    // SAFETY: the caller keeps to the documentation of this function.
     unsafe { get_source(info, source, 0, |source| Some(source.scopes.len())) }
 }
 
-/// A scope of a source (RFC 6749 3.3).
+/// Returns a scope of a source (RFC 6749 section 3.3).
 ///
-/// @param[in] info may be NULL.
+/// @param[in] info May be NULL.
 /// @param[in] source counts from 0.
 /// @param[in] index counts from 0.
-/// @return NUL-terminated UTF-8, borrowed until planetkey_session_info_free(); NULL when there is none.
+/// @return NUL-terminated UTF-8, borrowed until planetkey_session_info_free(). NULL if there is no
+///         such scope.
 ///
-/// Any thread. Never blocks. Since 0.1.0.
+/// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_session_info_scope(
     info: *const planetkey_session_info,
     source: usize,
     index: usize,
 ) -> *const c_char {
-    // SAFETY: the promise of the caller is handed on.
+    // SAFETY: the caller keeps to the documentation of this function.
     unsafe { get_source(info, source, null(), |source| source.scopes.get(index).map(|text| text.as_ptr())) }
 }
 
-/// When the access token of a source ends.
+/// Returns when the access token of a source expires.
 ///
-/// @param[in] info may be NULL.
+/// @param[in] info May be NULL.
 /// @param[in] source counts from 0.
-/// @return Unix seconds; -1 when it is not known, for an API key, and when there is no such source.
+/// @return Unix seconds. ::PLANETKEY_TIME_NONE if it is not known, for an API key, and if there is
+///         no such source.
 ///
-/// Any thread. Never blocks. Since 0.1.0.
+/// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_session_info_expires_at(info: *const planetkey_session_info, source: usize) -> i64 {
-    // SAFETY: the promise of the caller is handed on.
+    // SAFETY: the caller keeps to the documentation of this function.
     unsafe { get_source(info, source, -1, |source| Some(source.expires_at)) }
 }
 
-/// Whether a source can give a credential without anybody logging in.
+/// Returns whether a source can give a credential without a login.
 ///
-/// @param[in] info may be NULL.
+/// @param[in] info May be NULL.
 /// @param[in] source counts from 0.
-/// @return true or false; false when there is no such source.
+/// @return true or false. false if there is no such source.
 ///
-/// Any thread. Never blocks. Since 0.1.0.
+/// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_session_info_source_is_initialized(
     info: *const planetkey_session_info,
     source: usize,
 ) -> bool {
-    // SAFETY: the promise of the caller is handed on.
+    // SAFETY: the caller keeps to the documentation of this function.
     unsafe { get_source(info, source, false, |source| Some(source.initialized)) }
 }
 
-/// Whether a source holds a valid access token now.
+/// Returns whether a source has a valid access token in memory.
 ///
-/// @param[in] info may be NULL.
+/// @param[in] info May be NULL.
 /// @param[in] source counts from 0.
-/// @return true or false; false for an API key, and when there is no such source.
+/// @return true or false. false for an API key, and if there is no such source.
 ///
-/// Any thread. Never blocks. Since 0.1.0.
+/// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_session_info_token_cached(info: *const planetkey_session_info, source: usize) -> bool {
-    // SAFETY: the promise of the caller is handed on.
+    // SAFETY: the caller keeps to the documentation of this function.
     unsafe { get_source(info, source, false, |source| Some(source.token_cached)) }
 }
 
-/// How many hosts accept the credential of a source.
+/// Returns the number of hosts that accept the credential of a source.
 ///
-/// @param[in] info may be NULL.
+/// @param[in] info May be NULL.
 /// @param[in] source counts from 0.
-/// @return the number; 0 when there is no such source.
+/// @return the number. 0 if there is no such source.
 ///
-/// Any thread. Never blocks. Since 0.1.0.
+/// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_session_info_host_count(info: *const planetkey_session_info, source: usize) -> usize {
-    // SAFETY: the promise of the caller is handed on.
+    // SAFETY: the caller keeps to the documentation of this function.
     unsafe { get_source(info, source, 0, |source| Some(source.hosts.len())) }
 }
 
-/// A host that accepts the credential of a source.
+/// Returns a host that accepts the credential of a source.
 ///
-/// @param[in] info may be NULL.
+/// @param[in] info May be NULL.
 /// @param[in] source counts from 0.
 /// @param[in] index counts from 0.
-/// @return NUL-terminated UTF-8, borrowed until planetkey_session_info_free(); NULL when there is none.
+/// @return NUL-terminated UTF-8, borrowed until planetkey_session_info_free(). NULL if there is no
+///         such host.
 ///
-/// Any thread. Never blocks. Since 0.1.0.
+/// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_session_info_host(
     info: *const planetkey_session_info,
     source: usize,
     index: usize,
 ) -> *const c_char {
-    // SAFETY: the promise of the caller is handed on.
+    // SAFETY: the caller keeps to the documentation of this function.
     unsafe { get_source(info, source, null(), |source| source.hosts.get(index).map(|text| text.as_ptr())) }
 }
 
-/// How the credential of a source travels: "bearer", "basic", "header" or "query".
+/// Returns how a request carries the credential of a source: "bearer", "basic", "header" or
+/// "query".
 ///
-/// @param[in] info may be NULL.
+/// @param[in] info May be NULL.
 /// @param[in] source counts from 0.
-/// @return NUL-terminated text, borrowed until planetkey_session_info_free(); NULL when there is no such source.
+/// @return NUL-terminated text, borrowed until planetkey_session_info_free(). NULL if there is no
+///         such source.
 ///
-/// Any thread. Never blocks. Since 0.1.0.
+/// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_session_info_transport(info: *const planetkey_session_info, source: usize) -> *const c_char {
-    // SAFETY: the promise of the caller is handed on.
+    // SAFETY: the caller keeps to the documentation of this function.
     unsafe { get_source(info, source, null(), |source| Some(source.transport.as_ptr())) }
 }
 
-/// The file that keeps the tokens of a source.
+/// Returns the file in which the tokens of a source are saved.
 ///
-/// @param[in] info may be NULL.
+/// @param[in] info May be NULL.
 /// @param[in] source counts from 0.
-/// @return a path as NUL-terminated UTF-8, borrowed until planetkey_session_info_free(); NULL for an API key, for tokens that are kept in
-///         memory or in the application's own storage, and when there is no such source.
+/// @return a path as NUL-terminated UTF-8, borrowed until planetkey_session_info_free(). NULL for
+///         an API key, for tokens in memory or in the application's own storage, and if there is no
+///         such source.
 ///
-/// Any thread. Never blocks. Since 0.1.0.
+/// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_session_info_file(info: *const planetkey_session_info, source: usize) -> *const c_char {
-    // SAFETY: the promise of the caller is handed on.
+    // SAFETY: the caller keeps to the documentation of this function.
     unsafe { get_source(info, source, null(), |source| pointer(&source.file)) }
 }
 
-/// How many notes there are: on what was passed over when the session was opened, and on tokens that could not be kept.
+/// Returns the number of notes: about credentials that were ignored when the session was opened,
+/// and about tokens that could not be saved.
 ///
-/// @param[in] info may be NULL.
-/// @return the number; 0 for NULL.
+/// @param[in] info May be NULL.
+/// @return the number. 0 for NULL.
 ///
-/// Any thread. Never blocks. Since 0.1.0.
+/// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_session_info_note_count(info: *const planetkey_session_info) -> usize {
-    // SAFETY: the promise of the caller is handed on.
-    unsafe { get(info, 0, |info| Some(info.notes.len())) }
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe { handle::get(info, 0, |info| Some(info.notes.len())) }
 }
 
-/// A note on what was passed over, or could not be kept, and why, for people.
+/// Returns a note: what was ignored or could not be saved, and why.
 ///
-/// @param[in] info may be NULL.
+/// @param[in] info May be NULL.
 /// @param[in] index counts from 0.
-/// @return NUL-terminated UTF-8, borrowed until planetkey_session_info_free(); NULL when there is none.
+/// @return NUL-terminated UTF-8, borrowed until planetkey_session_info_free(). NULL if there is no
+///         such note.
 ///
-/// Any thread. Never blocks. Since 0.1.0.
+/// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_session_info_note(info: *const planetkey_session_info, index: usize) -> *const c_char {
-    // SAFETY: the promise of the caller is handed on.
-    unsafe { get(info, null(), |info| info.notes.get(index).map(|text| text.as_ptr())) }
+    // SAFETY: the caller keeps to the documentation of this function.
+    unsafe { handle::get(info, null(), |info| info.notes.get(index).map(|text| text.as_ptr())) }
 }
 
-/// Frees it. Everything borrowed from it is gone afterwards.
+/// Frees the description of a session. Text borrowed from it becomes invalid.
 ///
-/// @param[in] info may be NULL, which does nothing.
+/// @param[in] info NULL does nothing.
 ///
-/// Any thread, once. Never blocks. Since 0.1.0.
+/// Any thread, once per description. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_session_info_free(info: *mut planetkey_session_info) {
-    // SAFETY: the promise of the caller is handed on.
+    // SAFETY: the caller keeps to the documentation of this function.
     unsafe { handle::release(info) }
 }

@@ -1,42 +1,42 @@
-//! Statuses: what the caller should do.
+//! Statuses, which say what the caller should do.
 
 use std::ffi::{CStr, c_char};
 
 use planetkey::Status;
+use planetkey_support::panic;
 
-use crate::boundary;
-
-/// What the caller should do. Numbers are the same in every language, stable and never reused; new ones may be added.
+/// What the caller should do. The numbers are stable, never reused, and the same in every language.
+/// Later versions may add more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i32)]
 pub enum planetkey_status {
-    /// Nothing went wrong.
+    /// The call succeeded.
     Ok = 0,
     /// Fix the call.
     InvalidArgument = 1,
     /// Fix the profile, file, client or scope.
     Misconfigured = 2,
-    /// Ask the user to log in; planetkey_error_reason() says why.
+    /// Ask the user to log in. planetkey_error_reason() says why.
     LoginRequired = 3,
     /// The user or the server said no.
     Denied = 4,
-    /// This credential must not go to this URL; the message says which would.
+    /// The credential must not go to this URL. The message says which credential may.
     HostRefused = 5,
-    /// Try later; planetkey_error_retry_after_ms() may say when.
+    /// Try later. planetkey_error_retry_after_ms() may say when.
     Unavailable = 6,
     /// The deadline passed.
     Timeout = 7,
-    /// The caller cancelled.
+    /// The caller cancelled the call.
     Cancelled = 8,
-    /// The server's answer breaks the standard.
+    /// The server's response violates the standard.
     Protocol = 9,
-    /// The session could not be read or kept.
+    /// The session could not be read or saved.
     Storage = 10,
-    /// A token failed validation; planetkey_error_reason() says how.
+    /// A token failed validation. planetkey_error_reason() says how.
     TokenInvalid = 11,
-    /// Not offered for this kind of session or client.
+    /// This kind of session, client or server does not support the call.
     Unsupported = 12,
-    /// A bug in planetkey.
+    /// planetkey has a bug. Please report it.
     Internal = 13,
 }
 
@@ -80,15 +80,16 @@ const fn name(status: Status) -> &'static CStr {
     }
 }
 
-/// The name of a status, the same in all languages: "INVALID_ARGUMENT".
+/// Returns the name of a status, which is the same in all languages: "INVALID_ARGUMENT".
 ///
-/// @param[in] status a ::planetkey_status; any number is allowed.
-/// @return NUL-terminated text that lives as long as the library; NULL for a number that is no status of this version.
+/// @param[in] status a ::planetkey_status. Any number is allowed.
+/// @return NUL-terminated text, valid as long as the library is loaded. NULL if this version has no
+///         such status.
 ///
-/// Any thread. Never blocks. Since 0.1.0.
+/// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub extern "C" fn planetkey_status_name(status: i32) -> *const c_char {
-    boundary::value(std::ptr::null(), || Status::from_number(status).map(|status| name(status).as_ptr()))
+    panic::or(std::ptr::null(), || Status::from_number(status).map(|status| name(status).as_ptr()))
 }
 
 #[cfg(test)]

@@ -76,6 +76,20 @@ fn failure(status: planetkey_status, expected: planetkey_status, error: *mut pla
     }
 }
 
+/// Logs out, and frees the result: whether there were tokens, what became of the refresh token, and why
+/// that is unknown.
+pub(crate) fn log_out(session: *const planetkey_session) -> (bool, planetkey_revocation, Option<String>) {
+    let mut result = null_mut();
+    unsafe {
+        assert_eq!(planetkey_session_logout(session, true, &mut result, null_mut()), planetkey_status::Ok);
+        let revocation_error = planetkey_logout_result_revocation_error(result);
+        let revocation_error = (!revocation_error.is_null()).then(|| text(revocation_error).to_owned());
+        let out = (planetkey_logout_result_removed(result), planetkey_logout_result_revocation(result), revocation_error);
+        planetkey_logout_result_free(result);
+        out
+    }
+}
+
 #[test]
 fn life_of_a_session() {
     let _others = not_logging();
@@ -112,7 +126,7 @@ fn life_of_a_session() {
         }
 
         let mut info = null_mut();
-        assert_eq!(planetkey_session_status(session, &mut info, null_mut()), planetkey_status::Ok);
+        assert_eq!(planetkey_session_get_info(session, &mut info, null_mut()), planetkey_status::Ok);
         assert_eq!(planetkey_session_info_source_count(info), 1);
         assert_eq!(text(planetkey_session_info_kind(info, 0)), "access_token");
         assert!(planetkey_session_info_kind(info, usize::MAX).is_null());
@@ -127,6 +141,21 @@ fn life_of_a_session() {
         assert_eq!(planetkey_string_length(token), text(planetkey_string_data(token)).len());
         let status = planetkey_session_invalidate(session, planetkey_string_data(token), &mut renews, null_mut());
         assert_eq!((status, renews), (planetkey_status::Ok, true));
+
+        let (mut repeat, mut served) = (null_mut(), null_mut());
+        let after =
+            |status, repeat: &mut _| planetkey_session_after_response(session, authorization, status, null(), repeat, null_mut());
+        assert_eq!((after(200, &mut repeat), repeat.is_null()), (planetkey_status::Ok, true));
+        assert_eq!(after(401, &mut repeat), planetkey_status::Ok);
+        assert_ne!(text(planetkey_authorization_header_line(repeat, 0)), line);
+        planetkey_authorization_free(repeat);
+        let if_served =
+            |url: &CStr, served: &mut _| planetkey_session_authorize_if_served(session, url.as_ptr(), served, null_mut());
+        assert_eq!((if_served(c"https://example.com/", &mut served), served.is_null()), (planetkey_status::Ok, true));
+        assert_eq!(if_served(c"nowhere", &mut served), planetkey_status::InvalidArgument);
+        assert_eq!(if_served(&url, &mut served), planetkey_status::Ok);
+        assert_eq!(text(planetkey_authorization_url(served)), url.to_str().unwrap());
+        planetkey_authorization_free(served);
 
         let copy = planetkey_session_clone(session);
         let mut hurried = null_mut();
@@ -305,7 +334,7 @@ fn threads_share_one_request_and_one_failure() {
     assert!(renewed.iter().all(|token| token.is_ok() && *token == renewed[0] && *token != tokens[0]));
     // The next session would find the token on disk.
     unsafe {
-        assert_eq!(planetkey_session_logout(session, true, null_mut(), null_mut(), null_mut(), null_mut()), planetkey_status::Ok);
+        assert_eq!(planetkey_session_logout(session, true, null_mut(), null_mut()), planetkey_status::Ok);
         planetkey_session_free(session);
     }
 
@@ -337,19 +366,15 @@ fn a_session_on_disk_and_its_logout() {
         assert!(text(planetkey_authorization_header_line(cached, 0)).starts_with("Authorization: Bearer "));
         planetkey_authorization_free(cached);
 
-        assert_eq!(planetkey_session_status(session, &mut info, null_mut()), planetkey_status::Ok);
+        assert_eq!(planetkey_session_get_info(session, &mut info, null_mut()), planetkey_status::Ok);
         let file = text(planetkey_session_info_file(info, 0)).to_owned();
         assert!(planetkey_session_info_file(info, 1).is_null());
         planetkey_session_info_free(info);
         assert!(std::path::Path::new(&file).starts_with(simulator.home()) && std::path::Path::new(&file).exists());
 
-        let mut removed = false;
-        assert_eq!(
-            planetkey_session_logout(session, true, &mut removed, null_mut(), null_mut(), null_mut()),
-            planetkey_status::Ok
-        );
+        let removed = log_out(session).0;
         assert!(removed && !std::path::Path::new(&file).exists());
-        assert_eq!(planetkey_session_logout(session, true, null_mut(), null_mut(), null_mut(), null_mut()), planetkey_status::Ok);
+        assert_eq!(planetkey_session_logout(session, true, null_mut(), null_mut()), planetkey_status::Ok);
         planetkey_session_free(session);
         assert!(planetkey_settle(30_000));
     }
@@ -456,19 +481,15 @@ fn a_storage_of_the_application() {
         planetkey_string_free(token);
         planetkey_session_free(other);
 
-        let mut removed = false;
-        assert_eq!(
-            planetkey_session_logout(session, true, &mut removed, null_mut(), null_mut(), null_mut()),
-            planetkey_status::Ok
-        );
+        let removed = log_out(session).0;
         assert!(removed && vault.text.lock().unwrap().is_none());
         vault.status.store(-7, Ordering::SeqCst);
-        let mut error = null_mut();
-        let status = planetkey_session_logout(session, true, &mut removed, null_mut(), null_mut(), &mut error);
+        let (mut result, mut error) = (null_mut(), null_mut());
+        let status = planetkey_session_logout(session, true, &mut result, &mut error);
         let message = failure(status, planetkey_status::Storage, error);
         assert!(message.contains("lock returned -7"), "{message}");
         vault.status.store(planetkey_status::Timeout as i32, Ordering::SeqCst);
-        let status = planetkey_session_logout(session, true, &mut removed, null_mut(), null_mut(), &mut error);
+        let status = planetkey_session_logout(session, true, &mut result, &mut error);
         failure(status, planetkey_status::Timeout, error);
         vault.status.store(0, Ordering::SeqCst);
 

@@ -7,7 +7,7 @@ use std::ptr::{null, null_mut};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::extern_functions::not_logging;
+use crate::extern_functions::{log_out, not_logging};
 use planetkey_ffi::*;
 use planetkey_simulator::{Settings, Simulator};
 use serde_json::{Value, json};
@@ -57,21 +57,21 @@ fn taken(string: *mut planetkey_string) -> String {
 }
 
 /// Reads all of it, frees it, and gives the subject.
-fn subject(logged_in: *mut planetkey_logged_in) -> String {
+fn subject(result: *mut planetkey_login_result) -> String {
     unsafe {
-        let json: Value = serde_json::from_str(text(planetkey_logged_in_json(logged_in))).unwrap();
-        let subject = text(planetkey_logged_in_subject(logged_in)).to_owned();
+        let json: Value = serde_json::from_str(text(planetkey_login_result_json(result))).unwrap();
+        let subject = text(planetkey_login_result_subject(result)).to_owned();
         assert_eq!(json["subject"], subject);
-        for index in 0..planetkey_logged_in_scope_count(logged_in) {
-            assert_eq!(json["scopes"][index], text(planetkey_logged_in_scope(logged_in, index)));
+        for index in 0..planetkey_login_result_scope_count(result) {
+            assert_eq!(json["scopes"][index], text(planetkey_login_result_scope(result, index)));
         }
-        assert!(planetkey_logged_in_scope(logged_in, usize::MAX).is_null());
-        assert_eq!(json["prompted"], planetkey_logged_in_asked(logged_in));
-        assert_eq!(json["email"].as_str().is_some(), !planetkey_logged_in_email(logged_in).is_null());
-        assert_eq!(json["profile"], text(planetkey_logged_in_profile(logged_in)));
-        assert_eq!(json["file"], text(planetkey_logged_in_file(logged_in)));
-        assert_eq!(json["expires_at"], planetkey_logged_in_expires_at(logged_in));
-        planetkey_logged_in_free(logged_in);
+        assert!(planetkey_login_result_scope(result, usize::MAX).is_null());
+        assert_eq!(json["prompted"], planetkey_login_result_prompted(result));
+        assert_eq!(json["email"].as_str().is_some(), !planetkey_login_result_email(result).is_null());
+        assert_eq!(json["profile"], text(planetkey_login_result_profile(result)));
+        assert_eq!(json["file"], text(planetkey_login_result_file(result)));
+        assert_eq!(json["expires_at"], planetkey_login_result_expires_at(result));
+        planetkey_login_result_free(result);
         subject
     }
 }
@@ -92,8 +92,7 @@ impl Shared {
 fn life_of_a_login_on_a_device() {
     let _others = not_logging();
     let (simulator, session) = start();
-    let (mut login, mut logged_in, mut error) = (null_mut(), null_mut(), null_mut());
-    let mut next_poll_ms = 7;
+    let (mut login, mut result, mut error) = (null_mut(), null_mut(), null_mut());
     unsafe {
         assert_eq!(planetkey_session_start_device_login(session, null(), &mut login, null_mut()), planetkey_status::Ok);
         let code = text(planetkey_login_user_code(login));
@@ -103,17 +102,17 @@ fn life_of_a_login_on_a_device() {
         assert!(planetkey_login_expires_in_ms(login) > 800_000);
         assert!(taken(planetkey_login_qr_code(login, true)).lines().count() > 20);
         assert!(taken(planetkey_login_qr_code(login, false)).contains('█'));
-        assert_eq!(planetkey_login_poll(login, &mut logged_in, &mut next_poll_ms, null_mut()), planetkey_status::Ok);
-        assert!(logged_in.is_null() && (1..=1000).contains(&next_poll_ms));
+        assert_eq!(planetkey_login_poll(login, &mut result, null_mut()), planetkey_status::Ok);
+        assert!(result.is_null() && (1..=1000).contains(&planetkey_login_poll_interval_ms(login)));
         let callback = c("http://127.0.0.1/callback?code=c&state=s");
-        let status = planetkey_login_complete(login, callback.as_ptr(), &mut logged_in, &mut error);
+        let status = planetkey_login_complete(login, callback.as_ptr(), &mut result, &mut error);
         failure(status, planetkey_status::Unsupported, error);
         simulator.log_in(&json!({ "user_code": code, "username": "ada" })).unwrap();
         // Freed by another thread while this one waits with a count of its own.
         let shared = Shared(planetkey_login_clone(login));
-        assert_eq!(planetkey_login_wait(login, 0, &mut logged_in, null_mut()), planetkey_status::Ok);
+        assert_eq!(planetkey_login_wait(login, 0, &mut result, null_mut()), planetkey_status::Ok);
         std::thread::spawn(move || planetkey_login_free(shared.get())).join().unwrap();
-        assert_eq!(subject(logged_in), "user|ada");
+        assert_eq!(subject(result), "user|ada");
         assert_eq!(planetkey_login_wait(login, 1, null_mut(), null_mut()), planetkey_status::Ok);
         planetkey_login_free(login);
         planetkey_session_free(session);
@@ -124,24 +123,24 @@ fn life_of_a_login_on_a_device() {
 fn life_of_a_login_in_a_browser() {
     let _others = not_logging();
     let (simulator, session) = start();
-    let (mut login, mut logged_in, mut error) = (null_mut(), null_mut(), null_mut());
+    let (mut login, mut result, mut error) = (null_mut(), null_mut(), null_mut());
     unsafe {
         assert_eq!(planetkey_session_start_browser_login(session, null(), &mut login, null_mut()), planetkey_status::Ok);
         let url = text(planetkey_login_authorization_url(login));
         assert!(planetkey_login_user_code(login).is_null() && planetkey_login_verification_uri(login).is_null());
         assert!(planetkey_login_verification_uri_complete(login).is_null());
-        assert_eq!(planetkey_login_poll(login, &mut logged_in, null_mut(), null_mut()), planetkey_status::Ok);
-        assert!(logged_in.is_null());
+        assert_eq!(planetkey_login_poll(login, &mut result, null_mut()), planetkey_status::Ok);
+        assert!(result.is_null());
         for wrong in ["", "no address", "http://127.0.0.1:1/?code=c"] {
-            let status = planetkey_login_complete(login, c(wrong).as_ptr(), &mut logged_in, &mut error);
+            let status = planetkey_login_complete(login, c(wrong).as_ptr(), &mut result, &mut error);
             failure(status, planetkey_status::InvalidArgument, error);
         }
         let went = simulator.log_in(&json!({ "authorization_url": url })).unwrap();
         let location = c(went["location"].as_str().unwrap());
         assert!(location.to_str().unwrap().starts_with(text(planetkey_login_redirect_uri(login))));
-        let status = planetkey_login_complete(login, location.as_ptr(), &mut logged_in, null_mut());
+        let status = planetkey_login_complete(login, location.as_ptr(), &mut result, null_mut());
         assert_eq!(status, planetkey_status::Ok);
-        assert_eq!(subject(logged_in), "simulator-user");
+        assert_eq!(subject(result), "simulator-user");
         planetkey_login_free(login);
         planetkey_session_free(session);
     }
@@ -160,10 +159,10 @@ fn f112_a_login_may_be_cancelled_and_freed_while_threads_wait_for_it() {
                 let shared = Shared(unsafe { planetkey_login_clone(login) });
                 std::thread::spawn(move || unsafe {
                     let login = shared.get();
-                    let mut logged_in = null_mut();
-                    let status = planetkey_login_wait(login, 0, &mut logged_in, null_mut());
+                    let mut result = null_mut();
+                    let status = planetkey_login_wait(login, 0, &mut result, null_mut());
                     planetkey_login_free(login);
-                    (status, logged_in.is_null())
+                    (status, result.is_null())
                 })
             })
             .collect();
@@ -235,13 +234,13 @@ fn options_for(person: &Person, method: planetkey_login_method) -> *mut planetke
 fn prompts_are_lent_and_answered() {
     let _others = not_logging();
     let (simulator, session) = start();
-    let (mut logged_in, mut error) = (null_mut(), null_mut());
+    let (mut result, mut error) = (null_mut(), null_mut());
     use planetkey_login_method::{Browser, Device, Paste};
     unsafe {
         for (method, kind) in [(Browser, "browser"), (Device, "device"), (Paste, "paste")] {
             let person = Person { returns: -1, ..Person::default() };
             let options = options_for(&person, method);
-            let status = planetkey_session_login(session, options, &mut logged_in, &mut error);
+            let status = planetkey_session_login(session, options, &mut result, &mut error);
             assert!(failure(status, planetkey_status::Cancelled, error).ends_with("it returned -1"));
             planetkey_login_options_free(options);
             assert_eq!((person.seen.into_inner().unwrap(), person.destroyed.into_inner()), (vec![kind.to_owned()], 1));
@@ -267,9 +266,9 @@ fn prompts_are_lent_and_answered() {
         let url = text(planetkey_login_authorization_url(login));
         let went = simulator.log_in(&json!({ "authorization_url": url, "username": "ada" })).unwrap();
         let location = c(went["location"].as_str().unwrap());
-        let status = planetkey_login_complete(login, location.as_ptr(), &mut logged_in, null_mut());
+        let status = planetkey_login_complete(login, location.as_ptr(), &mut result, null_mut());
         assert_eq!(status, planetkey_status::Ok);
-        assert_eq!(subject(logged_in), "user|ada");
+        assert_eq!(subject(result), "user|ada");
         planetkey_login_free(login);
         assert_eq!((next.seen.into_inner().unwrap(), next.destroyed.into_inner()), (vec!["other_user".to_owned()], 1));
         planetkey_session_free(session);
@@ -330,7 +329,7 @@ fn who_is_logged_in_and_the_end_of_it() {
     std::fs::create_dir_all(file.parent().unwrap()).unwrap();
     std::fs::write(&file, seeded).unwrap();
     let mut string = null_mut();
-    let (mut removed, mut revocation, mut error) = (false, -1, null_mut());
+    let mut error = null_mut();
     unsafe {
         assert_eq!(planetkey_session_userinfo(session, &mut string, null_mut()), planetkey_status::Ok);
         assert!(taken(string).contains("simulator-user"));
@@ -344,12 +343,10 @@ fn who_is_logged_in_and_the_end_of_it() {
         assert_eq!(failure(status, planetkey_status::InvalidArgument, error), "token is not UTF-8");
 
         simulator.script("user.revoke", &json!([{ "status": 503 }])).unwrap();
-        let mut why_unknown = null_mut();
-        let status = planetkey_session_logout(session, true, &mut removed, &mut revocation, &mut why_unknown, null_mut());
-        assert!(!taken(why_unknown).is_empty());
-        assert_eq!((status, removed, text(planetkey_revocation_name(revocation))), (planetkey_status::Ok, true, "unknown"));
-        let status = planetkey_session_logout(session, true, &mut removed, &mut revocation, null_mut(), null_mut());
-        assert_eq!((status, removed, revocation), (planetkey_status::Ok, false, planetkey_revocation::None as i32));
+        let (removed, revocation, revocation_error) = log_out(session);
+        assert!(revocation_error.is_some_and(|error| !error.is_empty()));
+        assert_eq!((removed, text(planetkey_revocation_name(revocation as i32))), (true, "unknown"));
+        assert_eq!(log_out(session), (false, planetkey_revocation::None, None));
         for call in [planetkey_session_userinfo, planetkey_session_id_token_claims] {
             let status = call(session, &mut string, &mut error);
             failure(status, planetkey_status::LoginRequired, error);

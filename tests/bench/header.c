@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* Nanoseconds for a header from a cached valid token, through the C interface. Started by run, inside the simulator's environment.
- * With the argument "start" it prints one header of Session.from_defaults() and ends: for the time from process start to header. */
+/* Nanoseconds for a header from a cached valid token, through the C interface. Started by run,
+ * inside the simulator's environment. With the argument "start" it prints one header of
+ * Session.from_defaults() and ends: for the time from process start to header. */
 #define _POSIX_C_SOURCE 200809L
 #include <stdbool.h>
 #include <stdio.h>
@@ -37,7 +38,8 @@ static int by_size(const void *left, const void *right) {
     return (a > b) - (a < b);
 }
 
-static void measure(const char *name, void (*call)(const planetkey_session *), const planetkey_session *session) {
+static void measure(const char *name, void (*call)(const planetkey_session *),
+                    const planetkey_session *session) {
     static double means[BATCHES];
     for (size_t batch = 0; batch < BATCHES; ++batch) {
         double start = now_ns();
@@ -64,7 +66,8 @@ static void headers(const planetkey_session *session) {
     planetkey_authorization_free(authorization);
 }
 
-/* What no library can avoid: the bytes themselves. The compiler must not see that nothing changes. */
+/* What no library can avoid: the bytes themselves. The compiler must not see that nothing changes.
+ */
 static void copy_alone(const planetkey_session *session) {
     void *(*volatile copy)(void *, const void *, size_t) = memcpy;
     (void)session;

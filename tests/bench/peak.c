@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* Runs a program and prints its peak memory in KiB, as the kernel accounts for it. A process counts what it was forked from too, so
- * whoever asks must be small: that is why report.py does not ask itself. */
+/* Runs a program and prints its peak memory in KiB, as the kernel accounts for it. A process counts
+ * what it was forked from too, so whoever asks must be small: that is why report.py does not ask
+ * itself. */
 #define _DEFAULT_SOURCE
 #include <stdio.h>
 #include <sys/resource.h>
@@ -21,7 +22,8 @@ int main(int argc, char **argv) {
         }
         _exit(127);
     }
-    if (wait4(child, &status, 0, &usage) != child || !WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+    if (wait4(child, &status, 0, &usage) != child || !WIFEXITED(status) ||
+        WEXITSTATUS(status) != 0) {
         return 1;
     }
     printf("%ld\n", usage.ru_maxrss);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* A storage of the application, in memory, that writes down what is asked of it and fails when it is told to. */
+/* An application storage in memory that records its calls and fails on request. */
 #ifndef BOOK_H
 #define BOOK_H
 
@@ -15,11 +15,11 @@
 struct book {
     char *text;
     size_t length;
-    /* What each callback returns. */
+    /* The results of the callbacks. */
     int32_t load_status;
     int32_t save_status;
     int32_t lock_status;
-    /* Called by load, to be a nuisance. */
+    /* load calls it. */
     void (*inside_load)(struct book *book);
     const planetkey_session *session;
     planetkey_status found_inside;
@@ -34,12 +34,13 @@ struct book {
 };
 
 static inline void write_down(struct book *book, const char *event) {
-    char *events = pthread_equal(pthread_self(), book->main_thread) ? book->events : book->foreign_events;
+    char *events =
+        pthread_equal(pthread_self(), book->main_thread) ? book->events : book->foreign_events;
     size_t length = strlen(events);
     snprintf(events + length, sizeof book->events - length, "%s ", event);
 }
 
-/* Nobody may be inside at the same time: a session asks for one thing after the other. */
+/* A session makes one call at a time. */
 static inline void enter(struct book *book) {
     if (atomic_fetch_add(&book->inside, 1) != 0 || book->destroyed) {
         ++book->wrong;
@@ -77,7 +78,7 @@ static inline void free_text(void *user_data, char *text, size_t length) {
     --book->texts;
 }
 
-static inline void keep(struct book *book, const char *text, size_t length) {
+static inline void store(struct book *book, const char *text, size_t length) {
     free(book->text);
     book->text = NULL;
     book->length = 0;
@@ -97,7 +98,7 @@ static inline int32_t save(void *user_data, const char *text, size_t length) {
         ++book->wrong;
     }
     if (book->save_status == 0) {
-        keep(book, text, length);
+        store(book, text, length);
     }
     leave(book);
     return book->save_status;
@@ -123,11 +124,11 @@ static inline void begin(struct book *book) {
 static inline void begin_with(struct book *book, const char *members) {
     char *text = simulator_seed(members);
     begin(book);
-    keep(book, text, strlen(text));
+    store(book, text, strlen(text));
     free(text);
 }
 
-/* After the last handle: a renewal's thread may need a moment to let go. */
+/* After the last handle, the thread of a refresh may still hold the storage for a moment. */
 static inline void end(struct book *book) {
     WAIT_FOR(book->destroyed != 0);
     CHECK(book->wrong == 0);
@@ -151,7 +152,7 @@ static inline planetkey_options *options_with(struct book *book) {
     planetkey_storage storage = all_callbacks(book);
     planetkey_options *options = simulator_options();
     CHECK_OK(planetkey_options_set_storage(options, &storage, &error));
-    /* It has been copied. */
+    /* planetkey has copied it. */
     memset(&storage, 0xff, sizeof storage);
     return options;
 }
@@ -173,7 +174,7 @@ static inline void token_of(const planetkey_session *session, char *text, size_t
     planetkey_string_free(token);
 }
 
-/* A member of what is stored; to be freed with free(). */
+/* A member of the saved text. Free it with free(). */
 static inline char *member_of(const char *text, const char *name) {
     cJSON *json = cJSON_Parse(text);
     const char *value = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, name));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* The application's own storage: what it is asked, and what its failures mean. */
+/* The application's own storage: which callbacks are called, and what their failures mean. */
 #include "book.h"
 
 static void what_is_stored_is_used(void) {
@@ -10,7 +10,7 @@ static void what_is_stored_is_used(void) {
     char *stored;
     begin_with(&book, NULL);
     session = session_with(&book);
-    /* Opening asks for nothing. */
+    /* Opening a session calls no callback. */
     CHECK_TEXT(book.events, "");
     CHECK_TEXT(book.foreign_events, "");
     token_of(session, token, sizeof token);
@@ -19,7 +19,7 @@ static void what_is_stored_is_used(void) {
     CHECK_TEXT(book.foreign_events, "lock load unlock ");
     CHECK(book.lock_timeout_ms > 0 && book.lock_timeout_ms <= 30000);
     CHECK(planetkey_session_is_initialized(session));
-    CHECK_OK(planetkey_session_status(session, &info, &error));
+    CHECK_OK(planetkey_session_get_info(session, &info, &error));
     CHECK(planetkey_session_info_file(info, 0) == NULL);
     CHECK_TEXT(planetkey_session_info_profile(info, 0), "planet-user");
     planetkey_session_info_free(info);
@@ -33,7 +33,7 @@ static void what_is_stored_is_used(void) {
     end(&book);
 }
 
-static void a_renewal_is_saved_before_it_is_used(void) {
+static void a_new_token_is_saved_before_it_is_used(void) {
     struct book book;
     struct book without_lock;
     planetkey_options *options;
@@ -57,7 +57,7 @@ static void a_renewal_is_saved_before_it_is_used(void) {
     CHECK(refresh_token && strcmp(refresh_token, before) != 0);
     CHECK(simulator_count("user.rotations") == 1);
 
-    /* Another session of the same options has the same storage. */
+    /* Another session with the same options has the same storage. */
     other = simulator_user_session_with(options);
     planetkey_options_free(options);
     token_of(other, same, sizeof same);
@@ -71,9 +71,10 @@ static void a_renewal_is_saved_before_it_is_used(void) {
     free(stored);
     free(refresh_token);
 
-    /* The least that a storage has; and a machine's tokens are kept there too. */
+    /* A storage with the required members only, which also saves the tokens of an M2M client. */
     begin(&without_lock);
-    storage = (planetkey_storage){.size = sizeof storage, .user_data = &without_lock, .load = load, .save = save};
+    storage = (planetkey_storage){
+        .size = sizeof storage, .user_data = &without_lock, .load = load, .save = save};
     options = simulator_options();
     CHECK_OK(planetkey_options_set_storage(options, &storage, &error));
     session = simulator_m2m_session_with(options);
@@ -100,30 +101,33 @@ static void logout_stores_nothing(void) {
     begin_with(&book, NULL);
     session = session_with(&book);
     token_of(session, text, sizeof text);
-    CHECK_OK(planetkey_session_logout(session, true, &removed, &revocation, NULL, &error));
+    CHECK_OK(log_out(session, true, &removed, &revocation, &error));
     CHECK(removed && book.text == NULL && revocation == PLANETKEY_REVOCATION_REVOKED);
-    /* The first load is for the token that is given back. */
+    /* The first load is for the token to revoke. */
     CHECK_TEXT(book.events, "lock load load save-nothing unlock ");
-    CHECK(planetkey_session_access_token(session, &token, &error) == PLANETKEY_STATUS_LOGIN_REQUIRED);
+    CHECK(planetkey_session_access_token(session, &token, &error) ==
+          PLANETKEY_STATUS_LOGIN_REQUIRED);
     CHECK_TEXT(planetkey_error_reason(error), "logged_out");
     planetkey_error_free(error);
-    CHECK_OK(planetkey_session_logout(session, true, &removed, NULL, NULL, &error));
+    CHECK_OK(log_out(session, true, &removed, NULL, &error));
     CHECK(!removed);
     book.save_status = PLANETKEY_STATUS_STORAGE;
-    CHECK_STATUS(planetkey_session_logout(session, true, &removed, NULL, NULL, &error), PLANETKEY_STATUS_STORAGE);
+    CHECK_STATUS(log_out(session, true, &removed, NULL, &error), PLANETKEY_STATUS_STORAGE);
     planetkey_session_free(session);
     end(&book);
 }
 
-/* The first call of a session with such a storage. */
-static void refuses(struct book *book, planetkey_status expected, const char *reason, const char *words) {
+/* The first call of a session with this storage. */
+static void refuses(struct book *book, planetkey_status expected, const char *reason,
+                    const char *words) {
     planetkey_session *session = session_with(book);
     planetkey_string *token = NULL;
     planetkey_error *error = NULL;
     planetkey_status status = planetkey_session_access_token(session, &token, &error);
     const char *message = planetkey_error_message(error);
     if (!CHECK(status == expected)) {
-        fprintf(stderr, "    %s: %s\n", planetkey_status_name((int32_t)status), message ? message : "");
+        fprintf(stderr, "    %s: %s\n", planetkey_status_name((int32_t)status),
+                message ? message : "");
     }
     CHECK_TEXT(planetkey_error_reason(error), reason);
     if (!CHECK(message && strstr(message, words) != NULL)) {
@@ -154,29 +158,29 @@ static void its_failures_are_the_callers(void) {
     book.lock_status = PLANETKEY_STATUS_TIMEOUT;
     refuses(&book, PLANETKEY_STATUS_TIMEOUT, NULL, "locked");
 
-    /* What was stored is no session. */
+    /* The saved text is not a session. */
     begin(&book);
     refuses(&book, PLANETKEY_STATUS_LOGIN_REQUIRED, "never_logged_in", "log in");
     begin(&book);
-    keep(&book, "", 0);
+    store(&book, "", 0);
     refuses(&book, PLANETKEY_STATUS_LOGIN_REQUIRED, "never_logged_in", "log in");
     begin(&book);
-    keep(&book, "{\"access_token\":", 16);
+    store(&book, "{\"access_token\":", 16);
     refuses(&book, PLANETKEY_STATUS_LOGIN_REQUIRED, "corrupt", "log in");
     begin(&book);
-    keep(&book, "{}\0{}", 5);
+    store(&book, "{}\0{}", 5);
     refuses(&book, PLANETKEY_STATUS_LOGIN_REQUIRED, "corrupt", "log in");
     begin(&book);
-    keep(&book, "\xff\xfe", 2);
+    store(&book, "\xff\xfe", 2);
     refuses(&book, PLANETKEY_STATUS_STORAGE, NULL, "UTF-8");
     begin(&book);
     memset(long_text, ' ', sizeof long_text);
-    keep(&book, long_text, sizeof long_text);
+    store(&book, long_text, sizeof long_text);
     refuses(&book, PLANETKEY_STATUS_STORAGE, NULL, "longer than 1048576 bytes");
     CHECK(simulator_count("user.token") == 0);
 }
 
-/* What was renewed and cannot be saved is used all the same, and status() says so. */
+/* A refreshed token that cannot be saved is used nevertheless, and the session info has a note. */
 static void what_cannot_be_saved_is_used(void) {
     struct book book;
     planetkey_session *session;
@@ -187,16 +191,16 @@ static void what_cannot_be_saved_is_used(void) {
     session = session_with(&book);
     token_of(session, token, sizeof token);
     CHECK(simulator_count("user.rotations") == 1);
-    CHECK_OK(planetkey_session_status(session, &info, &error));
+    CHECK_OK(planetkey_session_get_info(session, &info, &error));
     CHECK(planetkey_session_info_note_count(info) == 1 &&
           strstr(planetkey_session_info_note(info, 0), "save returned 4711") != NULL);
     planetkey_session_info_free(info);
 
-    /* A renewal goes on with what is in memory, and saves when it can. */
+    /* The next refresh uses the tokens in memory, and saves the new ones. */
     book.save_status = 0;
     CHECK_OK(planetkey_session_refresh(session, &error));
     CHECK(simulator_count("user.reuse") == 0 && simulator_count("user.sessions.active") == 1);
-    CHECK_OK(planetkey_session_status(session, &info, &error));
+    CHECK_OK(planetkey_session_get_info(session, &info, &error));
     CHECK(planetkey_session_info_note_count(info) == 0);
     planetkey_session_info_free(info);
     planetkey_session_free(session);
@@ -204,10 +208,8 @@ static void what_cannot_be_saved_is_used(void) {
 }
 
 int main(void) {
-    void (*const tests[])(void) = {what_is_stored_is_used,
-                                   a_renewal_is_saved_before_it_is_used,
-                                   logout_stores_nothing,
-                                   its_failures_are_the_callers,
+    void (*const tests[])(void) = {what_is_stored_is_used, a_new_token_is_saved_before_it_is_used,
+                                   logout_stores_nothing, its_failures_are_the_callers,
                                    what_cannot_be_saved_is_used};
     simulator_start();
     for (size_t i = 0; i < sizeof tests / sizeof tests[0]; ++i) {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* The application's own storage: which structs are taken, when it is told that it is not needed, and on which threads it is called. */
+/* The application's own storage: which structs are valid, when its user data is freed, and on which
+ * threads it is called. */
 #include "book.h"
 
-/* Whatever happens to the options and sessions, the user data is freed once, and not while somebody may call. */
+/* The user data is freed once, and not before the last callback. */
 static void user_data_is_freed_once(void) {
     struct book first;
     struct book second;
@@ -24,7 +25,7 @@ static void user_data_is_freed_once(void) {
     planetkey_session_free(hurried);
     end(&first);
 
-    /* Another one takes its place, and none. */
+    /* Another storage replaces it, then none. */
     begin(&first);
     begin(&second);
     options = options_with(&first);
@@ -37,18 +38,20 @@ static void user_data_is_freed_once(void) {
     end(&first);
     end(&second);
 
-    /* A constructor that fails keeps nothing. */
+    /* A constructor that fails does not hold the storage. */
     begin(&first);
     options = options_with(&first);
-    CHECK_STATUS(planetkey_session_from_profile("no such profile", options, &session, &error), PLANETKEY_STATUS_INVALID_ARGUMENT);
-    CHECK_STATUS(planetkey_session_from_defaults(options, &session, &error), PLANETKEY_STATUS_INVALID_ARGUMENT);
+    CHECK_STATUS(planetkey_session_from_profile("no such profile", options, &session, &error),
+                 PLANETKEY_STATUS_INVALID_ARGUMENT);
+    CHECK_STATUS(planetkey_session_from_defaults(options, &session, &error),
+                 PLANETKEY_STATUS_INVALID_ARGUMENT);
     CHECK(first.destroyed == 0);
     planetkey_options_free(options);
     end(&first);
 }
 
-/* The last handle is freed while a renewal is under way: it ends as if somebody were waiting, and its tokens are kept. */
-static void user_data_outlives_a_renewal(void) {
+/* The last handle is freed during a refresh: the refresh finishes, and its tokens are saved. */
+static void user_data_outlives_a_refresh(void) {
     struct book book;
     planetkey_session *session;
     planetkey_session *hurried = NULL;
@@ -76,7 +79,8 @@ static void user_data_outlives_a_renewal(void) {
 }
 
 static void bad_structs(void) {
-    static const size_t sizes[] = {0, 1, sizeof(planetkey_storage) - 1, 4097, (size_t)1 << 40, SIZE_MAX};
+    static const size_t sizes[] = {0,       1, sizeof(planetkey_storage) - 1, 4097, (size_t)1 << 40,
+                                   SIZE_MAX};
     struct {
         planetkey_storage storage;
         void (*later)(void);
@@ -89,53 +93,62 @@ static void bad_structs(void) {
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; ++i) {
         storage = all_callbacks(&book);
         storage.size = sizes[i];
-        CHECK_STATUS(planetkey_options_set_storage(options, &storage, &error), PLANETKEY_STATUS_INVALID_ARGUMENT);
-        /* Who knows what it is that stands there. */
+        CHECK_STATUS(planetkey_options_set_storage(options, &storage, &error),
+                     PLANETKEY_STATUS_INVALID_ARGUMENT);
+        /* A wrong size, with which nothing may be read. */
         CHECK(book.destroyed == 0);
     }
     storage = all_callbacks(&book);
     storage.load = NULL;
-    CHECK_STATUS(planetkey_options_set_storage(options, &storage, &error), PLANETKEY_STATUS_INVALID_ARGUMENT);
+    CHECK_STATUS(planetkey_options_set_storage(options, &storage, &error),
+                 PLANETKEY_STATUS_INVALID_ARGUMENT);
     CHECK(book.destroyed == 1);
     storage = all_callbacks(&book);
     storage.save = NULL;
-    CHECK_STATUS(planetkey_options_set_storage(options, &storage, &error), PLANETKEY_STATUS_INVALID_ARGUMENT);
+    CHECK_STATUS(planetkey_options_set_storage(options, &storage, &error),
+                 PLANETKEY_STATUS_INVALID_ARGUMENT);
     CHECK(book.destroyed == 2);
     storage = all_callbacks(&book);
     storage.lock = NULL;
-    CHECK_STATUS(planetkey_options_set_storage(options, &storage, &error), PLANETKEY_STATUS_INVALID_ARGUMENT);
+    CHECK_STATUS(planetkey_options_set_storage(options, &storage, &error),
+                 PLANETKEY_STATUS_INVALID_ARGUMENT);
     CHECK(book.destroyed == 3);
     storage = all_callbacks(&book);
     storage.unlock = NULL;
-    CHECK_STATUS(planetkey_options_set_storage(options, &storage, &error), PLANETKEY_STATUS_INVALID_ARGUMENT);
+    CHECK_STATUS(planetkey_options_set_storage(options, &storage, &error),
+                 PLANETKEY_STATUS_INVALID_ARGUMENT);
     CHECK(book.destroyed == 4);
     storage = all_callbacks(&book);
-    CHECK_STATUS(planetkey_options_set_storage(NULL, &storage, &error), PLANETKEY_STATUS_INVALID_ARGUMENT);
+    CHECK_STATUS(planetkey_options_set_storage(NULL, &storage, &error),
+                 PLANETKEY_STATUS_INVALID_ARGUMENT);
     CHECK(book.destroyed == 5);
-    /* The struct of a later version, without and with something in what is not known here. */
+    /* The struct of a later version, whose last member is zero or set. */
     memset(&larger, 0, sizeof larger);
     larger.storage = all_callbacks(&book);
     larger.storage.size = sizeof larger;
     CHECK_OK(planetkey_options_set_storage(options, &larger.storage, &error));
     CHECK(book.destroyed == 5);
     larger.more[sizeof larger.more - 1] = 1;
-    CHECK_STATUS(planetkey_options_set_storage(options, &larger.storage, &error), PLANETKEY_STATUS_UNSUPPORTED);
+    CHECK_STATUS(planetkey_options_set_storage(options, &larger.storage, &error),
+                 PLANETKEY_STATUS_UNSUPPORTED);
     CHECK(book.destroyed == 6);
     planetkey_options_free(options);
     CHECK(book.destroyed == 7);
 }
 
-/* What a storage may do: use other sessions, look at its own. What it may not wait for, it is told at once. */
+/* A callback may use other sessions, and its own without waiting. A call that would wait fails at
+ * once. */
 static void call_planetkey(struct book *book) {
     planetkey_session *key = NULL;
     planetkey_session_info *info = NULL;
     planetkey_authorization *authorization = NULL;
     book->inside_load = NULL;
     if (planetkey_session_from_api_key("key", 0, NULL, &key, NULL) != PLANETKEY_STATUS_OK ||
-        planetkey_session_status(book->session, &info, NULL) != PLANETKEY_STATUS_OK ||
-        planetkey_session_headers_cached(book->session, simulator_variable("PLANETKEY_SIMULATOR_PLANET_API"), &authorization, NULL) !=
-            PLANETKEY_STATUS_OK ||
-        planetkey_session_logout(book->session, true, NULL, NULL, NULL, NULL) != PLANETKEY_STATUS_UNAVAILABLE) {
+        planetkey_session_get_info(book->session, &info, NULL) != PLANETKEY_STATUS_OK ||
+        planetkey_session_headers_cached(book->session,
+                                         simulator_variable("PLANETKEY_SIMULATOR_PLANET_API"),
+                                         &authorization, NULL) != PLANETKEY_STATUS_OK ||
+        planetkey_session_logout(book->session, true, NULL, NULL) != PLANETKEY_STATUS_UNAVAILABLE) {
         ++book->wrong;
     }
     book->found_inside = planetkey_session_refresh(book->session, NULL);
@@ -154,23 +167,24 @@ static void it_may_call_planetkey(void) {
     book.session = session;
     token_of(session, token, sizeof token);
     CHECK(book.found_inside == PLANETKEY_STATUS_UNAVAILABLE);
-    /* The same on the thread that logs out. */
+    /* The same on the thread of a logout. */
     book.inside_load = call_planetkey;
     book.found_inside = PLANETKEY_STATUS_INTERNAL;
-    CHECK_OK(planetkey_session_logout(session, true, NULL, NULL, NULL, &error));
+    CHECK_OK(planetkey_session_logout(session, true, NULL, &error));
     CHECK(book.found_inside == PLANETKEY_STATUS_UNAVAILABLE);
     planetkey_session_free(session);
     end(&book);
 }
 
-static void *renew(void *argument) {
+static void *refresh(void *argument) {
     struct book *book = argument;
     book->found_inside = planetkey_session_refresh(book->session, NULL);
     return NULL;
 }
 
-/* Without a lock in the storage, too: a logout waits for the renewal that is under way, which would undo it. */
-static void logout_waits_for_a_renewal(void) {
+/* Also without a lock in the storage, a logout waits for a refresh in progress, which would undo
+ * it. */
+static void logout_waits_for_a_refresh(void) {
     struct book book;
     planetkey_storage storage;
     planetkey_options *options = simulator_options();
@@ -191,16 +205,17 @@ static void logout_waits_for_a_renewal(void) {
     token_of(session, text, sizeof text);
     CHECK_OK(planetkey_session_with_timeout_ms(session, 50, &hurried, &error));
     simulator_script("user.token", "[{\"hold\":\"gate\"}]", 0);
-    CHECK(pthread_create(&thread, NULL, renew, &book) == 0);
+    CHECK(pthread_create(&thread, NULL, refresh, &book) == 0);
     simulator_wait_held("gate", 1);
-    CHECK_STATUS(planetkey_session_logout(hurried, true, &removed, NULL, NULL, &error), PLANETKEY_STATUS_TIMEOUT);
+    CHECK_STATUS(log_out(hurried, true, &removed, NULL, &error), PLANETKEY_STATUS_TIMEOUT);
     CHECK(!removed && book.text != NULL);
     simulator_release("gate");
-    CHECK_OK(planetkey_session_logout(session, true, &removed, NULL, NULL, &error));
+    CHECK_OK(log_out(session, true, &removed, NULL, &error));
     pthread_join(thread, NULL);
     CHECK(removed && book.text == NULL);
     CHECK(book.found_inside == PLANETKEY_STATUS_OK);
-    CHECK_STATUS(planetkey_session_access_token(session, &token, &error), PLANETKEY_STATUS_LOGIN_REQUIRED);
+    CHECK_STATUS(planetkey_session_access_token(session, &token, &error),
+                 PLANETKEY_STATUS_LOGIN_REQUIRED);
     planetkey_session_free(hurried);
     planetkey_session_free(session);
     end(&book);
@@ -223,7 +238,7 @@ static void *be_busy(void *argument) {
             status = planetkey_session_refresh(busy->session, NULL);
             break;
         case 1:
-            status = planetkey_session_logout(busy->session, true, NULL, NULL, NULL, NULL);
+            status = planetkey_session_logout(busy->session, true, NULL, NULL);
             break;
         default:
             status = planetkey_session_access_token(busy->session, &token, NULL);
@@ -234,7 +249,7 @@ static void *be_busy(void *argument) {
     return NULL;
 }
 
-/* A storage without a lock of its own: one session calls from one thread at a time, whoever asks it for what. */
+/* A storage without a lock: a session calls it on one thread at a time. */
 static void one_session_calls_from_one_thread_at_a_time(void) {
     struct busy busy[16];
     struct book book;
@@ -262,10 +277,10 @@ static void one_session_calls_from_one_thread_at_a_time(void) {
 
 int main(void) {
     void (*const tests[])(void) = {user_data_is_freed_once,
-                                   user_data_outlives_a_renewal,
+                                   user_data_outlives_a_refresh,
                                    bad_structs,
                                    it_may_call_planetkey,
-                                   logout_waits_for_a_renewal,
+                                   logout_waits_for_a_refresh,
                                    one_session_calls_from_one_thread_at_a_time};
     simulator_start();
     for (size_t i = 0; i < sizeof tests / sizeof tests[0]; ++i) {

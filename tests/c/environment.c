@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* A host that changes its environment at any time: the library reads it when a session is opened, and not later. getenv() on a thread of
- * the library would race with setenv() of the host. */
+/* A program that changes its environment at any time. The library reads it when a session is
+ * opened, and not later: getenv() on one of its threads would race with setenv() of the program. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@ static atomic_int watching;
 static atomic_int reads;
 static char first_read[64];
 
-/* The library finds this one before that of the C library. */
+/* The library calls this function instead of the C library's. */
 char *getenv(const char *name) {
     size_t length = strlen(name);
     if (atomic_load(&watching) && atomic_fetch_add(&reads, 1) == 0) {
@@ -56,7 +56,7 @@ static void i9_11_nothing_is_read_after_the_session_is_open(void) {
     sessions[0] = simulator_user_session();
     sessions[1] = in_memory();
     sessions[2] = of_planet();
-    /* What was read then goes on to count. */
+    /* The values that were read remain in use. */
     CHECK(setenv("HTTPS_PROXY", "http://127.0.0.1:1", 1) == 0);
     CHECK(setenv("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem", 1) == 0);
     CHECK(setenv("SSL_CERT_FILE", "/nowhere/ca.pem", 1) == 0);
@@ -92,7 +92,8 @@ static void *refresh(void *argument) {
     return (void *)failures;
 }
 
-/* One thread: setenv() in two at once is a mistake of the host. The list of variables grows and moves. */
+/* On one thread, because setenv() on two at once is an error of the program. The list of variables
+ * grows and moves. */
 static void *change(void *argument) {
     char name[32];
     char value[512];

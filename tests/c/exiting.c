@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* A process that ends in the middle of a renewal: what a person's refresh token was exchanged for is kept, the file is always whole, and
- * the process ends. The processes are this program, started again with the name of what to do and a pipe to tell how far they are. */
+/* A process exits during a refresh: the new refresh token of a user session is saved, the file is
+ * always complete, and the process ends. The processes are this program, started again with the
+ * name of an action and a pipe to report progress. */
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -14,7 +15,7 @@
 
 #define ENDED_BY_EXIT 7
 
-/* ---- the process that ends ---- */
+/* ---- the process that exits ---- */
 
 static int pipe_end = -1;
 static planetkey_session *session;
@@ -38,7 +39,7 @@ static void *ask(void *argument) {
     return NULL;
 }
 
-/* In a handler that exit() calls: the session still works there. */
+/* In a handler that exit() calls, the session still works. */
 static void ask_at_exit(void) {
     planetkey_string *token = NULL;
     tell('b');
@@ -55,14 +56,15 @@ static void exit_in_a_signal_handler(int number) {
     exit(ENDED_BY_EXIT);
 }
 
-/* What is registered before the session was opened is called after the library's own handler, and the other way round. */
+/* A handler registered before the session was opened is called after the library's own handler, and
+ * vice versa. */
 static int be_ended(const char *what, const char *number) {
     pthread_t thread;
-    int is_machine = strcmp(what, "machine") == 0;
+    int is_m2m = strcmp(what, "m2m") == 0;
     pipe_end = atoi(number);
     simulator_join();
     atexit(tell_that_the_end_is_near);
-    session = is_machine ? simulator_m2m_session() : simulator_user_session();
+    session = is_m2m ? simulator_m2m_session() : simulator_user_session();
     atexit(strcmp(what, "handler_that_asks") == 0 ? ask_at_exit : tell_that_the_end_begins);
     signal(SIGUSR1, exit_in_a_signal_handler);
     if (pthread_create(&thread, NULL, ask, NULL) != 0) {
@@ -73,7 +75,7 @@ static int be_ended(const char *what, const char *number) {
     }
 }
 
-/* ---- the one that ends it ---- */
+/* ---- the process that starts it ---- */
 
 static const char *self;
 
@@ -95,7 +97,7 @@ static struct process start(const char *what) {
     return process;
 }
 
-/* What it has told next; 0 at its end. */
+/* The next report; 0 at the end. */
 static char told(const struct process *process) {
     char what = 0;
     return read(process->pipe_end, &what, 1) == 1 ? what : 0;
@@ -106,7 +108,7 @@ static void end(const struct process *process) {
     close(process->pipe_end);
 }
 
-/* A member of the session on disk, which must be a whole JSON object; to be freed with free(). */
+/* A member of the session on disk, which must be a complete JSON object. Free it with free(). */
 static char *member_on_disk(const char *name) {
     char *text = read_text(home_file(".planet/planet-user/token.json"));
     cJSON *json = cJSON_Parse(text);
@@ -127,18 +129,18 @@ static void the_session_works(int rotations) {
     planetkey_session_free(next);
     CHECK(simulator_count("user.rotations") == rotations && simulator_count("user.reuse") == 0);
     CHECK(simulator_count("user.sessions.active") == 1);
-    /* token.json, token.json.lock and token.planetkey.json: nothing half is left. */
+    /* token.json, token.json.lock and token.planetkey.json, and no temporary file. */
     CHECK(entries(home_file(".planet/planet-user")) == 3);
 }
 
-static void f116_exit_in_a_signal_handler_keeps_what_is_being_renewed(void) {
+static void f116_exit_in_a_signal_handler_waits_for_the_refresh(void) {
     struct process process;
     char *before;
     char *after;
     simulator_log_in("{\"lifetime\":0}");
     before = member_on_disk("refresh_token");
     simulator_script("user.token", "[{\"hold\":\"gate\"}]", 0);
-    process = start("person");
+    process = start("user");
     simulator_wait_held("gate", 1);
     CHECK(kill(process.id, SIGUSR1) == 0);
     CHECK(told(&process) == 'b');
@@ -170,7 +172,8 @@ static void f116_a_handler_of_exit_may_use_the_session(void) {
     CHECK(simulator_count("user.token") == 1);
 }
 
-/* The server does not answer: the end waits for as long as planetkey_settle() says, and no longer. The old file is still there. */
+/* The server does not respond: process exit waits for as long as planetkey_settle() documents. The
+ * old file is still there. */
 static void f116_exit_does_not_wait_for_ever(void) {
     struct process process;
     char *before;
@@ -179,7 +182,7 @@ static void f116_exit_does_not_wait_for_ever(void) {
     simulator_log_in("{\"lifetime\":0}");
     before = read_text(home_file(".planet/planet-user/token.json"));
     simulator_script("user.token", "[{\"hold\":\"gate\"}]", 0);
-    process = start("person");
+    process = start("user");
     simulator_wait_held("gate", 1);
     CHECK(kill(process.id, SIGUSR1) == 0);
     CHECK(told(&process) == 'b');
@@ -189,7 +192,7 @@ static void f116_exit_does_not_wait_for_ever(void) {
     CHECK_TEXT(after, before);
     free(before);
     free(after);
-    /* What nobody was left to hear is asked again, as long as the server allows it. */
+    /* The request whose response was lost is sent again, because the server allows it. */
     simulator_release("gate");
     {
         planetkey_session *next = simulator_user_session();
@@ -201,20 +204,21 @@ static void f116_exit_does_not_wait_for_ever(void) {
     CHECK(simulator_count("user.reuse") == 0 && simulator_count("user.sessions.active") == 1);
 }
 
-/* A machine asks again: nothing is lost, and nothing half is left. */
-static void f116_exit_while_a_machine_renews(void) {
+/* An M2M client requests another token: nothing is lost, and no temporary file is left. */
+static void f116_exit_while_an_m2m_client_refreshes(void) {
     struct process process;
     planetkey_session *next;
     char directory[1024];
     planetkey_string *token = NULL;
     simulator_script("m2m.token", "[{\"hold\":\"gate\"}]", 0);
-    process = start("machine");
+    process = start("m2m");
     simulator_wait_held("gate", 1);
     CHECK(kill(process.id, SIGUSR1) == 0);
     CHECK(told(&process) == 'b');
     CHECK(told(&process) == 'e');
     end(&process);
-    snprintf(directory, sizeof directory, "%s%s", home_file(".planet/planet-m2m-"), simulator_variable("PL_AUTH_CLIENT_ID"));
+    snprintf(directory, sizeof directory, "%s%s", home_file(".planet/planet-m2m-"),
+             simulator_variable("PL_AUTH_CLIENT_ID"));
     CHECK(entries(directory) == 1);
     next = simulator_m2m_session();
     CHECK_OK(planetkey_session_access_token(next, &token, &error));
@@ -225,9 +229,10 @@ static void f116_exit_while_a_machine_renews(void) {
 }
 
 int main(int argc, char **argv) {
-    void (*const tests[])(void) = {f116_exit_in_a_signal_handler_keeps_what_is_being_renewed,
-                                   f116_a_handler_of_exit_may_use_the_session, f116_exit_does_not_wait_for_ever,
-                                   f116_exit_while_a_machine_renews};
+    void (*const tests[])(void) = {f116_exit_in_a_signal_handler_waits_for_the_refresh,
+                                   f116_a_handler_of_exit_may_use_the_session,
+                                   f116_exit_does_not_wait_for_ever,
+                                   f116_exit_while_an_m2m_client_refreshes};
     if (argc == 3) {
         return be_ended(argv[1], argv[2]);
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* Children made by fork(), at any moment, go on with their parent's session; programs started by exec() inherit nothing of it. valgrind
- * counts what the parent's other threads held as lost in a child, so this program runs there without the check for leaks. */
+/* Children made by fork(), at any moment, use their parent's session. Programs started by exec()
+ * inherit nothing of it. In a child, valgrind reports what the parent's other threads held as
+ * leaked, so that this program runs there without the check for leaks. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -17,10 +18,10 @@
 
 static const char *self;
 
-/* The descriptors that were open at the start: ",0,1,2,". */
+/* The file descriptors that were open at the start: ",0,1,2,". */
 static char inherited[4096];
 
-/* For children, which do not count checks: the access token, or "". */
+/* The access token, or "". For children, which do not count checks. */
 static const char *token_of(const planetkey_session *session) {
     static char text[8192];
     planetkey_string *token = NULL;
@@ -41,7 +42,7 @@ static planetkey_session *in_memory(void) {
     return session;
 }
 
-/* A request on a thread of its own. */
+/* A request on another thread. */
 struct asking {
     pthread_t thread;
     const planetkey_session *session;
@@ -54,8 +55,9 @@ static void *ask(void *argument) {
     return NULL;
 }
 
-/* A thread that renews this session, which the server holds in "gate". */
-static void start_asking(struct asking *asking, const planetkey_session *session, const char *target) {
+/* A thread that refreshes this session; the server holds its request in "gate". */
+static void start_asking(struct asking *asking, const planetkey_session *session,
+                         const char *target) {
     *asking = (struct asking){.session = session, .status = PLANETKEY_STATUS_INTERNAL};
     simulator_script(target, "[{\"hold\":\"gate\"}]", 0);
     CHECK(pthread_create(&asking->thread, NULL, ask, asking) == 0);
@@ -70,7 +72,7 @@ static void let_go(struct asking *asking) {
 
 static void f100_a_child_made_before_the_first_use(void) {
     planetkey_session *session;
-    planetkey_session *machine = in_memory();
+    planetkey_session *m2m = in_memory();
     char token[8192];
     pid_t child;
     simulator_log_in("{\"lifetime\":0}");
@@ -79,13 +81,13 @@ static void f100_a_child_made_before_the_first_use(void) {
     if (child == 0) {
         int good = token_of(session)[0] != '\0';
         write_text(home_file("token"), token_of(session));
-        good = good && token_of(machine)[0] != '\0';
+        good = good && token_of(m2m)[0] != '\0';
         planetkey_session_free(session);
-        planetkey_session_free(machine);
+        planetkey_session_free(m2m);
         _exit(good ? 0 : 1);
     }
     CHECK(child > 0 && ended(child) == 0);
-    /* What the child has renewed is on disk; what it has in memory is its own. */
+    /* The child's new token is on disk. Its memory is its own. */
     snprintf(token, sizeof token, "%s", token_of(session));
     {
         char *childs = read_text(home_file("token"));
@@ -93,13 +95,13 @@ static void f100_a_child_made_before_the_first_use(void) {
         free(childs);
     }
     CHECK(simulator_count("user.token") == 1 && simulator_count("user.reuse") == 0);
-    CHECK(token_of(machine)[0] != '\0');
+    CHECK(token_of(m2m)[0] != '\0');
     CHECK(simulator_count("m2m.token") == 2);
     planetkey_session_free(session);
-    planetkey_session_free(machine);
+    planetkey_session_free(m2m);
 }
 
-/* The child uses the token of its parent, and renews it with a connection of its own. */
+/* The child uses the token of its parent, and refreshes it over its own connection. */
 static void f101_a_child_goes_on_with_the_session(void) {
     planetkey_session *session = in_memory();
     char token[8192];
@@ -107,7 +109,8 @@ static void f101_a_child_goes_on_with_the_session(void) {
     snprintf(token, sizeof token, "%s", token_of(session));
     child = fork();
     if (child == 0) {
-        int good = strcmp(token_of(session), token) == 0 && planetkey_session_refresh(session, NULL) == PLANETKEY_STATUS_OK &&
+        int good = strcmp(token_of(session), token) == 0 &&
+                   planetkey_session_refresh(session, NULL) == PLANETKEY_STATUS_OK &&
                    token_of(session)[0] != '\0' && strcmp(token_of(session), token) != 0;
         planetkey_session_free(session);
         _exit(good ? 0 : 1);
@@ -119,7 +122,7 @@ static void f101_a_child_goes_on_with_the_session(void) {
     planetkey_session_free(session);
 }
 
-/* The same with a session on disk, whose refresh token is good for one of them only. */
+/* The same with a session on disk, whose refresh token only one of them can use. */
 static void f101_parent_and_child_share_a_session_on_disk(void) {
     planetkey_session *session;
     char token[8192];
@@ -130,13 +133,14 @@ static void f101_parent_and_child_share_a_session_on_disk(void) {
     CHECK(token[0] != '\0');
     child = fork();
     if (child == 0) {
-        int good = strcmp(token_of(session), token) == 0 && planetkey_session_refresh(session, NULL) == PLANETKEY_STATUS_OK &&
+        int good = strcmp(token_of(session), token) == 0 &&
+                   planetkey_session_refresh(session, NULL) == PLANETKEY_STATUS_OK &&
                    strcmp(token_of(session), token) != 0;
         planetkey_session_free(session);
         _exit(good ? 0 : 1);
     }
     CHECK(child > 0 && ended(child) == 0);
-    /* It looks once a second; if it did not, the time of the test would be up. */
+    /* It checks the file once a second. If it did not, the test would time out. */
     WAIT_FOR(strcmp(token_of(session), token) != 0);
     CHECK_OK(planetkey_session_refresh(session, &error));
     CHECK(simulator_count("user.rotations") == 2 && simulator_count("user.reuse") == 0);
@@ -144,7 +148,7 @@ static void f101_parent_and_child_share_a_session_on_disk(void) {
     planetkey_session_free(session);
 }
 
-static void f102_a_child_made_while_another_thread_renews(void) {
+static void f102_a_child_made_while_another_thread_refreshes(void) {
     planetkey_session *session = in_memory();
     struct asking asking;
     char token[8192];
@@ -153,8 +157,9 @@ static void f102_a_child_made_while_another_thread_renews(void) {
     start_asking(&asking, session, "m2m.token");
     child = fork();
     if (child == 0) {
-        /* The renewal is its parent's: it waits for none, and can make one itself. */
-        int good = strcmp(token_of(session), token) == 0 && planetkey_session_refresh(session, NULL) == PLANETKEY_STATUS_OK &&
+        /* The child does not wait for its parent's refresh, and can make its own. */
+        int good = strcmp(token_of(session), token) == 0 &&
+                   planetkey_session_refresh(session, NULL) == PLANETKEY_STATUS_OK &&
                    strcmp(token_of(session), token) != 0;
         planetkey_session_free(session);
         _exit(good ? 0 : 1);
@@ -167,8 +172,9 @@ static void f102_a_child_made_while_another_thread_renews(void) {
     planetkey_session_free(session);
 }
 
-/* Renewals of a person's session are waited for at the end of a process, but not by a child that has none. */
-static void f102_a_child_does_not_wait_for_its_parents_renewals(void) {
+/* Process exit waits for refreshes of a user session, but a child without a refresh does not wait.
+ */
+static void f102_a_child_does_not_wait_for_its_parents_refreshes(void) {
     planetkey_session *session;
     struct asking asking;
     pid_t child;
@@ -179,7 +185,7 @@ static void f102_a_child_does_not_wait_for_its_parents_renewals(void) {
     fflush(NULL);
     child = fork();
     if (child == 0) {
-        /* By exit(), so that what the library does at the end of a process is done. */
+        /* With exit(), so that the library's exit handler runs. */
         exit(planetkey_settle(0) && token_of(session)[0] != '\0' ? 0 : 1);
     }
     CHECK(child > 0 && ended(child) == 0);
@@ -193,7 +199,7 @@ static void f102_a_child_does_not_wait_for_its_parents_renewals(void) {
 static atomic_int stop;
 static atomic_int failures;
 
-static void *renew_without_pause(void *argument) {
+static void *refresh_without_pause(void *argument) {
     const planetkey_session *session = argument;
     while (!stop) {
         planetkey_string *token = NULL;
@@ -204,20 +210,22 @@ static void *renew_without_pause(void *argument) {
     return NULL;
 }
 
-/* Wherever the other threads are: starting a renewal, landing it, writing a file, publishing a token. The child leaves the lock of the
- * session on disk alone, which its parent takes again and again. */
+/* fork() while other threads start or complete a refresh, write a file or publish a token. The
+ * child does not touch the lock of the session on disk, which its parent takes repeatedly. */
 static void f102_children_made_at_any_moment(void) {
     planetkey_session *session = in_memory();
     planetkey_session *saved = simulator_m2m_session();
     pthread_t threads[3];
     CHECK(token_of(session)[0] != '\0' && token_of(saved)[0] != '\0');
     for (int i = 0; i < 3; ++i) {
-        CHECK(pthread_create(&threads[i], NULL, renew_without_pause, i > 0 ? session : saved) == 0);
+        CHECK(pthread_create(&threads[i], NULL, refresh_without_pause, i > 0 ? session : saved) ==
+              0);
     }
     for (int i = 0; i < 20; ++i) {
         pid_t child = fork();
         if (child == 0) {
-            int good = token_of(session)[0] != '\0' && planetkey_session_refresh(session, NULL) == PLANETKEY_STATUS_OK &&
+            int good = token_of(session)[0] != '\0' &&
+                       planetkey_session_refresh(session, NULL) == PLANETKEY_STATUS_OK &&
                        token_of(saved)[0] != '\0';
             planetkey_session_free(session);
             planetkey_session_free(saved);
@@ -234,7 +242,8 @@ static void f102_children_made_at_any_moment(void) {
     planetkey_session_free(saved);
 }
 
-/* Whether somebody holds the lock of the profile planet-user: asked with an open file of its own, as another process would. */
+/* Whether the lock of the profile planet-user is held, tested with another open file, as another
+ * process would. */
 static int is_locked(void) {
     int file = open(home_file(".planet/planet-user/token.json.lock"), O_RDWR | O_CLOEXEC);
     int locked = file >= 0 && flock(file, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
@@ -257,7 +266,8 @@ static void f103_the_lock_that_a_child_inherits(void) {
     start_asking(&asking, session, "user.token");
     CHECK(is_locked());
 
-    /* It is not the child's, although the open file is; and neither its waiting nor its end unlocks it. */
+    /* The lock is not the child's, although it inherits the open file. Neither its wait nor its
+     * exit unlocks it. */
     child = fork();
     if (child == 0) {
         int good = planetkey_session_refresh(hurried, NULL) == PLANETKEY_STATUS_TIMEOUT;
@@ -269,18 +279,19 @@ static void f103_the_lock_that_a_child_inherits(void) {
     CHECK(is_locked());
     CHECK(simulator_count("user.token") == 1);
 
-    /* A child that still has the open file does not keep the lock when its parent is done. */
+    /* A child that still has the open file does not hold the lock when its parent has finished. */
     CHECK(pipe(wake) == 0);
     child = fork();
     if (child == 0) {
         int good = read(wake[0], &byte, 1) == 1 && !is_locked() &&
-                   planetkey_session_refresh(session, NULL) == PLANETKEY_STATUS_OK && token_of(session)[0] != '\0';
+                   planetkey_session_refresh(session, NULL) == PLANETKEY_STATUS_OK &&
+                   token_of(session)[0] != '\0';
         planetkey_session_free(hurried);
         planetkey_session_free(session);
         _exit(good ? 0 : 1);
     }
     let_go(&asking);
-    /* The thread that has renewed unlocks after it has told the one that asked. */
+    /* The refreshing thread unlocks after it has reported the result. */
     CHECK(planetkey_settle(30000));
     CHECK(!is_locked());
     CHECK(write(wake[1], "x", 1) == 1);
@@ -292,8 +303,9 @@ static void f103_the_lock_that_a_child_inherits(void) {
     planetkey_session_free(session);
 }
 
-/* Calls `visit` for each open descriptor with what it leads to. */
-static void descriptors(void (*visit)(int number, const char *target, void *argument), void *argument) {
+/* Calls `visit` for each open file descriptor with its target. */
+static void descriptors(void (*visit)(int number, const char *target, void *argument),
+                        void *argument) {
     DIR *list = opendir("/proc/self/fd");
     const struct dirent *entry;
     while (list && (entry = readdir(list)) != NULL) {
@@ -323,7 +335,7 @@ static void note_inherited(void) {
     descriptors(append, inherited);
 }
 
-/* What is open beyond that. */
+/* The file descriptors that are open in addition. */
 struct additional {
     const char *known;
     int locks;
@@ -343,7 +355,7 @@ static void look(int number, const char *target, void *argument) {
     additional->sockets += strncmp(target, "socket:", 7) == 0;
 }
 
-/* The program that was started: 0 when it has nothing that it should not have. */
+/* The started program: 0 if it inherited nothing. */
 static int look_around(const char *known) {
     struct additional additional = {.known = known};
     descriptors(look, &additional);
@@ -358,7 +370,7 @@ static void f104_a_program_that_is_started_inherits_nothing(void) {
     simulator_log_in(NULL);
     session = simulator_user_session();
     start_asking(&asking, session, "user.token");
-    /* There would be something to inherit: the lock and the connection. */
+    /* Something could be inherited: the lock and the connection. */
     descriptors(look, &additional);
     CHECK(additional.locks == 1 && additional.sockets >= 1);
     CHECK(ended(start_again(self, arguments)) == 0);
@@ -370,8 +382,8 @@ int main(int argc, char **argv) {
     void (*const tests[])(void) = {f100_a_child_made_before_the_first_use,
                                    f101_a_child_goes_on_with_the_session,
                                    f101_parent_and_child_share_a_session_on_disk,
-                                   f102_a_child_made_while_another_thread_renews,
-                                   f102_a_child_does_not_wait_for_its_parents_renewals,
+                                   f102_a_child_made_while_another_thread_refreshes,
+                                   f102_a_child_does_not_wait_for_its_parents_refreshes,
                                    f102_children_made_at_any_moment,
                                    f103_the_lock_that_a_child_inherits,
                                    f104_a_program_that_is_started_inherits_nothing};

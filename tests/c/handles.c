@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* Handles in the hands of many threads: counts, everything at once on one of them, and threads with hardly any stack. */
+/* Handles on many threads: counts, all functions at once on one handle, and threads with a small
+ * stack. */
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -16,18 +17,19 @@ static char api_url[1024];
 static pthread_barrier_t together;
 static atomic_int wrong;
 
-/* For other threads than that of main(): counts what is wrong, and frees the error. */
+/* For threads other than that of main(): counts failures, and frees the error. */
 static void must(planetkey_status status, planetkey_status expected, planetkey_error **error) {
     if (status != expected || planetkey_error_status(*error) != expected) {
         const char *message = planetkey_error_message(*error);
         ++wrong;
-        fprintf(stderr, "%s, %s\n", planetkey_status_name((int32_t)status), message ? message : "no error object");
+        fprintf(stderr, "%s, %s\n", planetkey_status_name((int32_t)status),
+                message ? message : "no error object");
     }
     planetkey_error_free(*error);
     *error = NULL;
 }
 
-/* Each thread has a count of its own; whoever frees first takes nothing from the others. */
+/* Each thread has its own count. The first free does not affect the others. */
 static void *use_and_free(void *argument) {
     planetkey_session *session = argument;
     planetkey_session *copy = planetkey_session_clone(session);
@@ -36,26 +38,30 @@ static void *use_and_free(void *argument) {
     planetkey_session_info *info = NULL;
     planetkey_string *token = NULL;
     planetkey_error *error = NULL;
-    planetkey_error *kept = NULL;
+    planetkey_error *first = NULL;
     pthread_barrier_wait(&together);
-    must(planetkey_session_with_timeout_ms(session, 20000, &hurried, &error), PLANETKEY_STATUS_OK, &error);
+    must(planetkey_session_with_timeout_ms(session, 20000, &hurried, &error), PLANETKEY_STATUS_OK,
+         &error);
     planetkey_session_free(session);
-    must(planetkey_session_authorize(copy, api_url, &authorization, &error), PLANETKEY_STATUS_OK, &error);
-    must(planetkey_session_status(copy, &info, &error), PLANETKEY_STATUS_OK, &error);
+    must(planetkey_session_authorize(copy, api_url, &authorization, &error), PLANETKEY_STATUS_OK,
+         &error);
+    must(planetkey_session_get_info(copy, &info, &error), PLANETKEY_STATUS_OK, &error);
     planetkey_session_free(copy);
     must(planetkey_session_access_token(hurried, &token, &error), PLANETKEY_STATUS_OK, &error);
-    if (planetkey_session_headers(hurried, "https://example.com/", NULL, &kept) == PLANETKEY_STATUS_OK) {
+    if (planetkey_session_headers(hurried, "https://example.com/", NULL, &first) ==
+        PLANETKEY_STATUS_OK) {
         ++wrong;
     }
     planetkey_session_free(hurried);
-    /* What was made from a session does not need it. */
-    wrong += strcmp(planetkey_authorization_header_value(authorization, 0) + 7, planetkey_string_data(token)) != 0;
+    /* Handles made from a session do not depend on it. */
+    wrong += strcmp(planetkey_authorization_header_value(authorization, 0) + 7,
+                    planetkey_string_data(token)) != 0;
     wrong += strcmp(planetkey_session_info_kind(info, 0), "access_token") != 0;
-    wrong += planetkey_error_message(kept) == NULL;
+    wrong += planetkey_error_message(first) == NULL;
     planetkey_authorization_free(authorization);
     planetkey_session_info_free(info);
     planetkey_string_free(token);
-    planetkey_error_free(kept);
+    planetkey_error_free(first);
     return NULL;
 }
 
@@ -64,9 +70,10 @@ static void f112_a_handle_lives_until_its_last_count_is_freed(void) {
     pthread_t threads[THREADS];
     pthread_barrier_init(&together, NULL, THREADS);
     for (int i = 0; i < THREADS; ++i) {
-        CHECK(pthread_create(&threads[i], NULL, use_and_free, planetkey_session_clone(session)) == 0);
+        CHECK(pthread_create(&threads[i], NULL, use_and_free, planetkey_session_clone(session)) ==
+              0);
         if (i == 0) {
-            /* The first count is gone before most threads begin. */
+            /* The first count is freed before most threads start. */
             planetkey_session_free(session);
             session = planetkey_session_clone(session);
         }
@@ -80,7 +87,7 @@ static void f112_a_handle_lives_until_its_last_count_is_freed(void) {
     CHECK(simulator_count("m2m.token") == 1);
 }
 
-/* Every function on one handle, without a count of its own: `const` means that this is allowed. */
+/* All functions on one handle without additional counts, which `const` allows. */
 static void *do_everything(void *argument) {
     const planetkey_session *session = argument;
     static atomic_int turns;
@@ -89,36 +96,50 @@ static void *do_everything(void *argument) {
     pthread_barrier_wait(&together);
     for (int i = 0; i < 4; ++i) {
         planetkey_authorization *authorization = NULL;
+        planetkey_authorization *repeat = NULL;
         planetkey_session_info *info = NULL;
         planetkey_string *string = NULL;
         planetkey_string *token = NULL;
         planetkey_error *error = NULL;
         bool answer = false;
-        must(planetkey_session_authorize(session, api_url, &authorization, &error), PLANETKEY_STATUS_OK, &error);
+        must(planetkey_session_authorize(session, api_url, &authorization, &error),
+             PLANETKEY_STATUS_OK, &error);
         planetkey_authorization_free(authorization);
-        must(planetkey_session_headers(session, api_url, &authorization, &error), PLANETKEY_STATUS_OK, &error);
+        must(planetkey_session_headers(session, api_url, &authorization, &error),
+             PLANETKEY_STATUS_OK, &error);
         planetkey_authorization_free(authorization);
-        must(planetkey_session_headers_cached(session, api_url, &authorization, &error), PLANETKEY_STATUS_OK, &error);
+        must(planetkey_session_headers_cached(session, api_url, &authorization, &error),
+             PLANETKEY_STATUS_OK, &error);
         planetkey_authorization_free(authorization);
-        must(planetkey_session_copy_header(session, api_url, line, sizeof line, NULL, &error), PLANETKEY_STATUS_OK, &error);
+        must(planetkey_session_copy_header(session, api_url, line, sizeof line, NULL, &error),
+             PLANETKEY_STATUS_OK, &error);
         must(planetkey_session_access_token(session, &token, &error), PLANETKEY_STATUS_OK, &error);
-        must(planetkey_session_status(session, &info, &error), PLANETKEY_STATUS_OK, &error);
-        must(planetkey_session_signed_url(session, api_url, &string, &error), PLANETKEY_STATUS_UNSUPPORTED, &error);
-        must(planetkey_session_api_key(session, &string, &error), PLANETKEY_STATUS_UNSUPPORTED, &error);
+        must(planetkey_session_get_info(session, &info, &error), PLANETKEY_STATUS_OK, &error);
+        must(planetkey_session_signed_url(session, api_url, &string, &error),
+             PLANETKEY_STATUS_UNSUPPORTED, &error);
+        must(planetkey_session_api_key(session, &string, &error), PLANETKEY_STATUS_UNSUPPORTED,
+             &error);
         wrong += !planetkey_session_is_initialized(session);
         switch ((turn + i) % 8) {
         case 0:
             must(planetkey_session_refresh(session, &error), PLANETKEY_STATUS_OK, &error);
             break;
         case 1:
-            must(planetkey_session_invalidate(session, planetkey_string_data(token), &answer, &error), PLANETKEY_STATUS_OK, &error);
-            break;
-        case 2:
-            must(planetkey_session_should_retry(session, planetkey_string_data(token), 401, NULL, &answer, &error),
+            must(planetkey_session_invalidate(session, planetkey_string_data(token), &answer,
+                                              &error),
                  PLANETKEY_STATUS_OK, &error);
             break;
+        case 2:
+            must(planetkey_session_authorize_if_served(session, api_url, &authorization, &error),
+                 PLANETKEY_STATUS_OK, &error);
+            must(planetkey_session_after_response(session, authorization, 401, NULL, &repeat,
+                                                  &error),
+                 PLANETKEY_STATUS_OK, &error);
+            planetkey_authorization_free(authorization);
+            planetkey_authorization_free(repeat);
+            break;
         case 3:
-            must(planetkey_session_logout(session, true, &answer, NULL, NULL, &error), PLANETKEY_STATUS_OK, &error);
+            must(log_out(session, true, &answer, NULL, &error), PLANETKEY_STATUS_OK, &error);
             break;
         default:
             break;
@@ -151,7 +172,7 @@ static void f113_64_threads_do_everything_with_one_handle(void) {
     planetkey_options_free(options);
 }
 
-/* A text whose member "deep" is a list in a list in a list ..., to be freed with free(). */
+/* A JSON text whose member "deep" is a list in a list in a list. Free it with free(). */
 static char *with_depth(const char *object, int depth) {
     size_t length = strlen(object);
     char *text = malloc(length + 2 * (size_t)depth + 16);
@@ -167,7 +188,7 @@ static char *with_depth(const char *object, int depth) {
     return text;
 }
 
-/* Everything that parses or formats, and what can fail, on the thread's own stack. */
+/* Functions that parse, format or fail, on the thread's own stack. */
 static void *use_little_stack(void *argument) {
     const char *config = argument;
     const planetkey_options *options = simulator_options();
@@ -178,43 +199,59 @@ static void *use_little_stack(void *argument) {
     planetkey_session_info *info = NULL;
     planetkey_string *token = NULL;
     planetkey_login *login = NULL;
+    planetkey_authorization *repeat = NULL;
     planetkey_error *error = NULL;
     char *location;
-    bool answer = false;
-    must(planetkey_session_from_client_config(config, options, &session, &error), PLANETKEY_STATUS_OK, &error);
-    must(planetkey_session_headers(session, api_url, &authorization, &error), PLANETKEY_STATUS_OK, &error);
+    must(planetkey_session_from_client_config(config, options, &session, &error),
+         PLANETKEY_STATUS_OK, &error);
+    must(planetkey_session_headers(session, api_url, &authorization, &error), PLANETKEY_STATUS_OK,
+         &error);
     planetkey_authorization_free(authorization);
     must(planetkey_session_refresh(session, &error), PLANETKEY_STATUS_OK, &error);
-    must(planetkey_session_status(session, &info, &error), PLANETKEY_STATUS_OK, &error);
+    must(planetkey_session_get_info(session, &info, &error), PLANETKEY_STATUS_OK, &error);
     planetkey_session_info_free(info);
     must(planetkey_session_access_token(session, &token, &error), PLANETKEY_STATUS_OK, &error);
-    must(planetkey_session_should_retry(session, planetkey_string_data(token), 401,
-                                        "Basic realm=\"a, \\\"b\\\"\", Bearer realm=\"x\", error=\"invalid_token\"", &answer, &error),
+    must(planetkey_session_headers(session, api_url, &authorization, &error), PLANETKEY_STATUS_OK,
+         &error);
+    must(planetkey_session_after_response(
+             session, authorization, 401,
+             "Basic realm=\"a, \\\"b\\\"\", Bearer realm=\"x\", error=\"invalid_token\"", &repeat,
+             &error),
          PLANETKEY_STATUS_OK, &error);
+    planetkey_authorization_free(authorization);
+    planetkey_authorization_free(repeat);
     planetkey_string_free(token);
-    must(planetkey_session_authorize(session, "https://example.com/", &authorization, &error), PLANETKEY_STATUS_HOST_REFUSED, &error);
-    must(planetkey_session_logout(session, true, NULL, NULL, NULL, &error), PLANETKEY_STATUS_OK, &error);
+    must(planetkey_session_authorize(session, "https://example.com/", &authorization, &error),
+         PLANETKEY_STATUS_HOST_REFUSED, &error);
+    must(planetkey_session_logout(session, true, NULL, &error), PLANETKEY_STATUS_OK, &error);
     planetkey_session_free(session);
-    /* What is on disk is read by the thread that asks first. */
-    must(planetkey_session_from_profile("planet-user", options, &user, &error), PLANETKEY_STATUS_OK, &error);
-    must(planetkey_session_headers(user, api_url, &authorization, &error), PLANETKEY_STATUS_OK, &error);
+    /* The first caller reads the file. */
+    must(planetkey_session_from_profile("planet-user", options, &user, &error), PLANETKEY_STATUS_OK,
+         &error);
+    must(planetkey_session_headers(user, api_url, &authorization, &error), PLANETKEY_STATUS_OK,
+         &error);
     planetkey_authorization_free(authorization);
     must(planetkey_session_refresh(user, &error), PLANETKEY_STATUS_OK, &error);
-    must(planetkey_session_start_browser_login(user, NULL, &login, &error), PLANETKEY_STATUS_OK, &error);
+    must(planetkey_session_start_browser_login(user, NULL, &login, &error), PLANETKEY_STATUS_OK,
+         &error);
     planetkey_string_free(planetkey_login_qr_code(login, false));
-    location = simulator_person_in_browser(planetkey_login_authorization_url(login), "\"username\":\"simulator-user\"");
+    location = simulator_log_in_in_browser(planetkey_login_authorization_url(login),
+                                           "\"username\":\"simulator-user\"");
     must(planetkey_login_complete(login, location, NULL, &error), PLANETKEY_STATUS_OK, &error);
     free(location);
     planetkey_login_free(login);
     must(planetkey_session_introspect(user, NULL, &token, &error), PLANETKEY_STATUS_OK, &error);
     planetkey_string_free(token);
     planetkey_session_free(user);
-    must(planetkey_session_from_profile("deep", options, &saved, &error), PLANETKEY_STATUS_OK, &error);
-    must(planetkey_session_headers(saved, api_url, &authorization, &error), PLANETKEY_STATUS_OK, &error);
+    must(planetkey_session_from_profile("deep", options, &saved, &error), PLANETKEY_STATUS_OK,
+         &error);
+    must(planetkey_session_headers(saved, api_url, &authorization, &error), PLANETKEY_STATUS_OK,
+         &error);
     planetkey_authorization_free(authorization);
     planetkey_session_free(saved);
     must(planetkey_session_from_defaults(options, &saved, &error), PLANETKEY_STATUS_OK, &error);
-    must(planetkey_session_headers(saved, api_url, &authorization, &error), PLANETKEY_STATUS_OK, &error);
+    must(planetkey_session_headers(saved, api_url, &authorization, &error), PLANETKEY_STATUS_OK,
+         &error);
     planetkey_authorization_free(authorization);
     planetkey_session_free(saved);
     planetkey_options_free((planetkey_options *)options);
@@ -238,7 +275,8 @@ static void f117_a_thread_with_64_kib_of_stack(void) {
     char *deep_config;
     char *deep_response = with_depth(response, 120);
     snprintf(config, sizeof config,
-             "{\"client_type\":\"oidc_client_credentials_secret\",\"auth_server\":\"%s\",\"client_id\":\"%s\",\"client_secret\":\"%s\"}",
+             "{\"client_type\":\"oidc_client_credentials_secret\",\"auth_server\":\"%s\",\"client_"
+             "id\":\"%s\",\"client_secret\":\"%s\"}",
              simulator_variable("PLANETKEY_SIMULATOR_M2M"), simulator_variable("PL_AUTH_CLIENT_ID"),
              simulator_variable("PL_AUTH_CLIENT_SECRET"));
     deep_config = with_depth(config, 120);
@@ -252,9 +290,11 @@ static void f117_a_thread_with_64_kib_of_stack(void) {
 
 int main(void) {
     void (*const tests[])(void) = {f112_a_handle_lives_until_its_last_count_is_freed,
-                                   f113_64_threads_do_everything_with_one_handle, f117_a_thread_with_64_kib_of_stack};
+                                   f113_64_threads_do_everything_with_one_handle,
+                                   f117_a_thread_with_64_kib_of_stack};
     simulator_start();
-    snprintf(api_url, sizeof api_url, "%s", simulator_url("PLANETKEY_SIMULATOR_PLANET_API", "/data/v1/item-types"));
+    snprintf(api_url, sizeof api_url, "%s",
+             simulator_url("PLANETKEY_SIMULATOR_PLANET_API", "/data/v1/item-types"));
     for (size_t i = 0; i < sizeof tests / sizeof tests[0]; ++i) {
         simulator_reset();
         wrong = 0;

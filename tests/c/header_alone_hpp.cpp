@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* The header needs nothing before it, may come twice, and in several translation units. */
+/* The header needs no other header before it, and may be included twice and in several translation
+ * units. */
 #include "planetkey.hpp"
 
 #include "planetkey.hpp"

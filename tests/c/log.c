@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* The log callback: what it gets, when it is told that it is not needed, and that it may call planetkey. */
+/* The log callback: its records, when its user data is freed, and that it may call planetkey. */
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -20,22 +20,28 @@ static void write_down(void *user_data, int32_t level, const char *target, const
     struct book *book = user_data;
     size_t length = strlen(book->text);
     ++book->records;
-    if (level < PLANETKEY_LOG_LEVEL_ERROR || level > book->max_level || strncmp(target, "planetkey", 9) != 0 ||
-        strpbrk(message, "\r\n") != NULL || book->destroyed) {
+    if (level < PLANETKEY_LOG_LEVEL_ERROR || level > book->max_level ||
+        strncmp(target, "planetkey", 9) != 0 || strpbrk(message, "\r\n") != NULL ||
+        book->destroyed) {
         ++book->wrong;
     }
-    snprintf(book->text + length, sizeof book->text - length, "%d %s %s\n", (int)level, target, message);
+    snprintf(book->text + length, sizeof book->text - length, "%d %s %s\n", (int)level, target,
+             message);
 }
 
 static void done(void *user_data) { ++((struct book *)user_data)->destroyed; }
 
-/* A token whose scope is not granted and that has no lifetime is worth a warning or two. */
+/* A token without the requested scope and without a lifetime causes warnings. */
 static void make_noise(char *token, size_t size) {
     planetkey_session *session = simulator_m2m_session();
     planetkey_string *text = NULL;
-    /* The token of the time before is still on disk. */
+    /* The former token is still on disk. */
     simulator_reset();
-    simulator_script("m2m.token", "[{\"status\":503,\"headers\":{\"Retry-After\":\"0\"}},{\"token_response\":{\"remove\":[\"expires_in\"],\"set\":{\"access_token\":\"an-opaque-token-s3cr3t\"}}}]", 0);
+    simulator_script(
+        "m2m.token",
+        "[{\"status\":503,\"headers\":{\"Retry-After\":\"0\"}},{\"token_response\":{\"remove\":["
+        "\"expires_in\"],\"set\":{\"access_token\":\"an-opaque-token-s3cr3t\"}}}]",
+        0);
     CHECK_OK(planetkey_session_access_token(session, &text, &error));
     snprintf(token, size, "%s", planetkey_string_data(text));
     planetkey_string_free(text);
@@ -48,16 +54,18 @@ static void records(void) {
     char token[8192];
     int before;
 
-    CHECK_OK(planetkey_set_log_callback(write_down, &book, done, PLANETKEY_LOG_LEVEL_TRACE, &error));
+    CHECK_OK(
+        planetkey_set_log_callback(write_down, &book, done, PLANETKEY_LOG_LEVEL_TRACE, &error));
     make_noise(token, sizeof token);
     CHECK(book.records > 0 && book.wrong == 0 && book.destroyed == 0);
     CHECK(strstr(book.text, token) == NULL);
     CHECK(strstr(book.text, simulator_variable("PL_AUTH_CLIENT_SECRET")) == NULL);
     CHECK(strstr(book.text, simulator_variable("PL_API_KEY")) == NULL);
 
-    /* Another one takes its place; the first is told so, once. */
+    /* Another callback replaces the first, whose user data is freed once. */
     before = book.records;
-    CHECK_OK(planetkey_set_log_callback(write_down, &second, done, PLANETKEY_LOG_LEVEL_WARN, &error));
+    CHECK_OK(
+        planetkey_set_log_callback(write_down, &second, done, PLANETKEY_LOG_LEVEL_WARN, &error));
     CHECK(book.destroyed == 1 && second.destroyed == 0);
     make_noise(token, sizeof token);
     CHECK(book.records == before && second.records > 0 && second.wrong == 0);
@@ -74,8 +82,9 @@ static void levels(void) {
     static struct book book = {.max_level = PLANETKEY_LOG_LEVEL_OFF};
     char token[8192];
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; ++i) {
-        CHECK_STATUS(planetkey_set_log_callback(write_down, &book, done, wrong[i], &error), PLANETKEY_STATUS_INVALID_ARGUMENT);
-        /* The user data was not kept. */
+        CHECK_STATUS(planetkey_set_log_callback(write_down, &book, done, wrong[i], &error),
+                     PLANETKEY_STATUS_INVALID_ARGUMENT);
+        /* The user data was freed. */
         CHECK(book.destroyed == (int)i + 1);
     }
     book.destroyed = 0;
@@ -83,12 +92,13 @@ static void levels(void) {
     make_noise(token, sizeof token);
     CHECK(book.records == 0 && book.destroyed == 0);
     CHECK_OK(planetkey_set_log_callback(NULL, &book, done, PLANETKEY_LOG_LEVEL_OFF, &error));
-    /* Once for the callback that ended, once for the user data that came with no callback. */
+    /* Once for the callback that was removed, once for the user data without a callback. */
     CHECK(book.destroyed == 2);
 }
 
-/* Inside the callback: planetkey may be called, even to replace the callback that is running. */
-static void call_planetkey(void *user_data, int32_t level, const char *target, const char *message) {
+/* The callback may call planetkey, even to replace itself. */
+static void call_planetkey(void *user_data, int32_t level, const char *target,
+                           const char *message) {
     struct book *book = user_data;
     planetkey_session *session = NULL;
     (void)level;
@@ -96,7 +106,9 @@ static void call_planetkey(void *user_data, int32_t level, const char *target, c
     (void)message;
     ++book->records;
     if (planetkey_session_from_api_key("key", 0, NULL, &session, NULL) != PLANETKEY_STATUS_OK ||
-        planetkey_set_log_callback(NULL, NULL, NULL, PLANETKEY_LOG_LEVEL_OFF, NULL) != PLANETKEY_STATUS_OK || book->destroyed) {
+        planetkey_set_log_callback(NULL, NULL, NULL, PLANETKEY_LOG_LEVEL_OFF, NULL) !=
+            PLANETKEY_STATUS_OK ||
+        book->destroyed) {
         ++book->wrong;
     }
     planetkey_session_free(session);
@@ -105,14 +117,15 @@ static void call_planetkey(void *user_data, int32_t level, const char *target, c
 static void reentrance(void) {
     static struct book book;
     char token[8192];
-    CHECK_OK(planetkey_set_log_callback(call_planetkey, &book, done, PLANETKEY_LOG_LEVEL_TRACE, &error));
+    CHECK_OK(
+        planetkey_set_log_callback(call_planetkey, &book, done, PLANETKEY_LOG_LEVEL_TRACE, &error));
     make_noise(token, sizeof token);
     CHECK(book.records == 1 && book.wrong == 0 && book.destroyed == 1);
 }
 
 static atomic_int stop;
 
-/* Several threads may be inside the callback at once: this one only counts. */
+/* Several threads may be inside the callback at once. This one only counts. */
 static void count(void *user_data, int32_t level, const char *target, const char *message) {
     (void)level;
     if (target && message) {
@@ -123,7 +136,8 @@ static void count(void *user_data, int32_t level, const char *target, const char
 static void *replace(void *argument) {
     struct book *book = argument;
     while (!stop) {
-        if (planetkey_set_log_callback(count, book, done, PLANETKEY_LOG_LEVEL_TRACE, NULL) != PLANETKEY_STATUS_OK) {
+        if (planetkey_set_log_callback(count, book, done, PLANETKEY_LOG_LEVEL_TRACE, NULL) !=
+            PLANETKEY_STATUS_OK) {
             ++book->wrong;
         }
         sched_yield();

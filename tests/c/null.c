@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* NULL for every pointer of every function: a status or a harmless value, never a crash. */
+/* NULL for every pointer of every function gives a status or a default value, and never crashes. */
 #include "simulator.h"
 #include "test.h"
 
-/* The call names its last argument `error`; it is made with an error pointer and with NULL. */
-#define REFUSED(parameter, call)                                                                                       \
-    do {                                                                                                               \
-        planetkey_error *made = NULL;                                                                                  \
-        planetkey_error **error = &made;                                                                               \
-        CHECK((call) == PLANETKEY_STATUS_INVALID_ARGUMENT);                                                            \
-        CHECK(planetkey_error_status(made) == PLANETKEY_STATUS_INVALID_ARGUMENT);                                      \
-        CHECK_TEXT(planetkey_error_message(made), parameter " must not be NULL");                                      \
-        planetkey_error_free(made);                                                                                    \
-        error = NULL;                                                                                                  \
-        CHECK((call) == PLANETKEY_STATUS_INVALID_ARGUMENT);                                                            \
+/* The call names its last argument `error`. It is made with an error pointer and with NULL. */
+#define REFUSED(parameter, call)                                                                   \
+    do {                                                                                           \
+        planetkey_error *made = NULL;                                                              \
+        planetkey_error **error = &made;                                                           \
+        CHECK((call) == PLANETKEY_STATUS_INVALID_ARGUMENT);                                        \
+        CHECK(planetkey_error_status(made) == PLANETKEY_STATUS_INVALID_ARGUMENT);                  \
+        CHECK_TEXT(planetkey_error_message(made), parameter " must not be NULL");                  \
+        planetkey_error_free(made);                                                                \
+        error = NULL;                                                                              \
+        CHECK((call) == PLANETKEY_STATUS_INVALID_ARGUMENT);                                        \
     } while (0)
 
-/* What stood in an out-parameter before is gone after a failure. */
+/* A former value of an out-parameter, which a failure must overwrite. */
 static char marker;
 #define OLD(type) ((type *)(void *)&marker)
 
@@ -31,7 +31,8 @@ static void frees(void) {
     planetkey_session_free(NULL);
     planetkey_login_options_free(NULL);
     planetkey_login_free(NULL);
-    planetkey_logged_in_free(NULL);
+    planetkey_login_result_free(NULL);
+    planetkey_logout_result_free(NULL);
     planetkey_gdal_options_free(NULL);
     planetkey_gdal_free(NULL);
 }
@@ -112,15 +113,19 @@ static void f113_accessors_of_logins_take_null(void) {
     CHECK(planetkey_login_clone(NULL) == NULL);
     planetkey_login_cancel(NULL);
 
-    CHECK(planetkey_logged_in_json(NULL) == NULL);
-    CHECK(!planetkey_logged_in_asked(NULL));
-    CHECK(planetkey_logged_in_subject(NULL) == NULL);
-    CHECK(planetkey_logged_in_email(NULL) == NULL);
-    CHECK(planetkey_logged_in_scope_count(NULL) == 0);
-    CHECK(planetkey_logged_in_scope(NULL, 0) == NULL);
-    CHECK(planetkey_logged_in_expires_at(NULL) == PLANETKEY_TIME_NONE);
-    CHECK(planetkey_logged_in_profile(NULL) == NULL);
-    CHECK(planetkey_logged_in_file(NULL) == NULL);
+    CHECK(planetkey_login_poll_interval_ms(NULL) == 0);
+    CHECK(!planetkey_logout_result_removed(NULL));
+    CHECK(planetkey_logout_result_revocation(NULL) == PLANETKEY_REVOCATION_NONE);
+    CHECK(planetkey_logout_result_revocation_error(NULL) == NULL);
+    CHECK(planetkey_login_result_json(NULL) == NULL);
+    CHECK(!planetkey_login_result_prompted(NULL));
+    CHECK(planetkey_login_result_subject(NULL) == NULL);
+    CHECK(planetkey_login_result_email(NULL) == NULL);
+    CHECK(planetkey_login_result_scope_count(NULL) == 0);
+    CHECK(planetkey_login_result_scope(NULL, 0) == NULL);
+    CHECK(planetkey_login_result_expires_at(NULL) == PLANETKEY_TIME_NONE);
+    CHECK(planetkey_login_result_profile(NULL) == NULL);
+    CHECK(planetkey_login_result_file(NULL) == NULL);
 
     CHECK_TEXT(planetkey_prompt_kind_name(PLANETKEY_PROMPT_KIND_OTHER_USER), "other_user");
     CHECK(planetkey_prompt_kind_name(0) == NULL && planetkey_prompt_kind_name(INT32_MIN) == NULL);
@@ -142,7 +147,7 @@ static void f113_options_refuse_null(void) {
     REFUSED("options", planetkey_options_set_ca_file(NULL, "ca.pem", error));
     REFUSED("options", planetkey_options_set_proxy(NULL, "http://127.0.0.1:1", error));
     REFUSED("host", planetkey_options_add_allowed_host(options, NULL, error));
-    /* NULL puts the default back. */
+    /* NULL restores the default. */
     CHECK_OK(planetkey_options_set_storage_root(options, NULL, &error));
     CHECK_OK(planetkey_options_set_profile(options, NULL, &error));
     CHECK_OK(planetkey_options_set_storage(options, NULL, &error));
@@ -161,7 +166,8 @@ static void f113_options_of_logins_refuse_null(void) {
     static const char *const nothing[] = {NULL};
     planetkey_login_options *options = planetkey_login_options_new();
     CHECK(options != NULL);
-    REFUSED("options", planetkey_login_options_set_method(NULL, PLANETKEY_LOGIN_METHOD_DEVICE, error));
+    REFUSED("options",
+            planetkey_login_options_set_method(NULL, PLANETKEY_LOGIN_METHOD_DEVICE, error));
     REFUSED("options", planetkey_login_options_set_open_browser(NULL, false, error));
     REFUSED("options", planetkey_login_options_set_scopes(NULL, NULL, 0, error));
     REFUSED("options", planetkey_login_options_set_timeout_ms(NULL, 1000, error));
@@ -173,7 +179,7 @@ static void f113_options_of_logins_refuse_null(void) {
     REFUSED("scopes", planetkey_login_options_set_scopes(options, NULL, 1, error));
     REFUSED("scopes", planetkey_login_options_set_scopes(options, nothing, 1, error));
     REFUSED("prompt", planetkey_prompt_set_answer(NULL, "yes", error));
-    /* NULL puts the default back. */
+    /* NULL restores the default. */
     CHECK_OK(planetkey_login_options_set_scopes(options, NULL, 0, &error));
     CHECK_OK(planetkey_login_options_set_page(options, NULL, &error));
     CHECK_OK(planetkey_login_options_set_prompt(options, NULL, &told, tell, &error));
@@ -195,11 +201,14 @@ static void f113_constructors_refuse_null(void) {
     REFUSED("api_key", planetkey_session_from_api_key(NULL, 0, NULL, &session, error));
     CHECK(session == NULL);
     session = OLD(planetkey_session);
-    REFUSED("client_id", planetkey_session_from_m2m(NULL, "s", NULL, 0, NULL, NULL, &session, error));
+    REFUSED("client_id",
+            planetkey_session_from_m2m(NULL, "s", NULL, 0, NULL, NULL, &session, error));
     CHECK(session == NULL);
-    REFUSED("client_secret", planetkey_session_from_m2m("i", NULL, NULL, 0, NULL, NULL, &session, error));
+    REFUSED("client_secret",
+            planetkey_session_from_m2m("i", NULL, NULL, 0, NULL, NULL, &session, error));
     REFUSED("scopes", planetkey_session_from_m2m("i", "s", NULL, 1, NULL, NULL, &session, error));
-    REFUSED("scopes", planetkey_session_from_m2m("i", "s", nothing, 1, NULL, NULL, &session, error));
+    REFUSED("scopes",
+            planetkey_session_from_m2m("i", "s", nothing, 1, NULL, NULL, &session, error));
     session = OLD(planetkey_session);
     REFUSED("json", planetkey_session_from_client_config(NULL, NULL, &session, error));
     CHECK(session == NULL);
@@ -212,13 +221,15 @@ static void f113_methods_refuse_null(void) {
     planetkey_session_info *info = OLD(planetkey_session_info);
     planetkey_string *string = OLD(planetkey_string);
     planetkey_login *login = OLD(planetkey_login);
-    planetkey_logged_in *logged_in = OLD(planetkey_logged_in);
+    planetkey_login_result *result = OLD(planetkey_login_result);
     char buffer[8] = "before";
     size_t needed = 12345;
-    int32_t revocation;
+    planetkey_logout_result *out = OLD(planetkey_logout_result);
+    planetkey_authorization *repeat = OLD(planetkey_authorization);
     bool answer = true;
 
-    CHECK_OK(planetkey_session_from_api_key("key", PLANETKEY_API_KEY_TRANSPORT_BASIC, NULL, &session, &error));
+    CHECK_OK(planetkey_session_from_api_key("key", PLANETKEY_API_KEY_TRANSPORT_BASIC, NULL,
+                                            &session, &error));
 
     REFUSED("session", planetkey_session_with_timeout_ms(NULL, 1, &other, error));
     CHECK(other == NULL);
@@ -243,10 +254,12 @@ static void f113_methods_refuse_null(void) {
     REFUSED("url", planetkey_session_headers_cached(session, NULL, &authorization, error));
     REFUSED("authorization", planetkey_session_headers_cached(session, url, NULL, error));
 
-    REFUSED("session", planetkey_session_copy_header(NULL, url, buffer, sizeof buffer, &needed, error));
+    REFUSED("session",
+            planetkey_session_copy_header(NULL, url, buffer, sizeof buffer, &needed, error));
     CHECK(needed == 0 && buffer[0] == '\0');
     needed = 12345;
-    REFUSED("url", planetkey_session_copy_header(session, NULL, buffer, sizeof buffer, &needed, error));
+    REFUSED("url",
+            planetkey_session_copy_header(session, NULL, buffer, sizeof buffer, &needed, error));
     CHECK(needed == 0);
 
     REFUSED("session", planetkey_session_signed_url(NULL, url, &string, error));
@@ -267,29 +280,46 @@ static void f113_methods_refuse_null(void) {
     REFUSED("session", planetkey_session_invalidate(NULL, "t", &answer, error));
     CHECK(!answer);
     REFUSED("access_token", planetkey_session_invalidate(session, NULL, &answer, error));
-    REFUSED("renews", planetkey_session_invalidate(session, "t", NULL, error));
+    REFUSED("will_refresh", planetkey_session_invalidate(session, "t", NULL, error));
 
-    answer = true;
-    REFUSED("session", planetkey_session_should_retry(NULL, "t", 401, NULL, &answer, error));
-    CHECK(!answer);
-    REFUSED("access_token", planetkey_session_should_retry(session, NULL, 401, NULL, &answer, error));
-    REFUSED("repeat", planetkey_session_should_retry(session, "t", 401, NULL, NULL, error));
+    REFUSED("access_token",
+            planetkey_session_should_retry(session, NULL, 401, NULL, &answer, error));
+
+    authorization = OLD(planetkey_authorization);
+    REFUSED("session", planetkey_session_authorize_if_served(NULL, url, &authorization, error));
+    CHECK(authorization == NULL);
+    authorization = OLD(planetkey_authorization);
+    REFUSED("url", planetkey_session_authorize_if_served(session, NULL, &authorization, error));
+    CHECK(authorization == NULL);
+    REFUSED("authorization", planetkey_session_authorize_if_served(session, url, NULL, error));
+
+    other = simulator_api_key_session(PLANETKEY_API_KEY_TRANSPORT_BASIC);
+    CHECK_OK(planetkey_session_authorize(
+        other, simulator_url("PLANETKEY_SIMULATOR_PLANET_API", "/"), &authorization, &error));
+    planetkey_session_free(other);
+    REFUSED("session",
+            planetkey_session_after_response(NULL, authorization, 401, NULL, &repeat, error));
+    CHECK(repeat == NULL);
+    repeat = OLD(planetkey_authorization);
+    REFUSED("authorization",
+            planetkey_session_after_response(session, NULL, 401, NULL, &repeat, error));
+    CHECK(repeat == NULL);
+    REFUSED("repeat",
+            planetkey_session_after_response(session, authorization, 401, NULL, NULL, error));
+    planetkey_authorization_free(authorization);
 
     REFUSED("session", planetkey_session_refresh(NULL, error));
 
-    answer = true;
-    revocation = 12345;
-    string = OLD(planetkey_string);
-    REFUSED("session", planetkey_session_logout(NULL, true, &answer, &revocation, &string, error));
-    CHECK(string == NULL && !answer && revocation == PLANETKEY_REVOCATION_NONE);
-    REFUSED("session", planetkey_session_logout(NULL, true, NULL, NULL, NULL, error));
+    REFUSED("session", planetkey_session_logout(NULL, true, &out, error));
+    CHECK(out == NULL);
+    REFUSED("session", planetkey_session_logout(NULL, true, NULL, error));
 
-    REFUSED("session", planetkey_session_status(NULL, &info, error));
+    REFUSED("session", planetkey_session_get_info(NULL, &info, error));
     CHECK(info == NULL);
-    REFUSED("info", planetkey_session_status(session, NULL, error));
+    REFUSED("info", planetkey_session_get_info(session, NULL, error));
 
-    REFUSED("session", planetkey_session_login(NULL, NULL, &logged_in, error));
-    CHECK(logged_in == NULL);
+    REFUSED("session", planetkey_session_login(NULL, NULL, &result, error));
+    CHECK(result == NULL);
     REFUSED("session", planetkey_session_login(NULL, NULL, NULL, error));
     REFUSED("session", planetkey_session_start_device_login(NULL, NULL, &login, error));
     CHECK(login == NULL);
@@ -316,18 +346,17 @@ static void f113_methods_refuse_null(void) {
 }
 
 static void f113_logins_refuse_null(void) {
-    planetkey_logged_in *logged_in = OLD(planetkey_logged_in);
-    uint32_t next_poll_ms = 12345;
-    REFUSED("login", planetkey_login_poll(NULL, &logged_in, &next_poll_ms, error));
-    CHECK(logged_in == NULL && next_poll_ms == 0);
-    REFUSED("logged_in", planetkey_login_poll(NULL, NULL, NULL, error));
-    logged_in = OLD(planetkey_logged_in);
-    REFUSED("login", planetkey_login_wait(NULL, 1, &logged_in, error));
-    CHECK(logged_in == NULL);
+    planetkey_login_result *result = OLD(planetkey_login_result);
+    REFUSED("login", planetkey_login_poll(NULL, &result, error));
+    CHECK(result == NULL);
+    REFUSED("result", planetkey_login_poll(NULL, NULL, error));
+    result = OLD(planetkey_login_result);
+    REFUSED("login", planetkey_login_wait(NULL, 1, &result, error));
+    CHECK(result == NULL);
     REFUSED("login", planetkey_login_wait(NULL, 0, NULL, error));
-    logged_in = OLD(planetkey_logged_in);
-    REFUSED("login", planetkey_login_complete(NULL, url, &logged_in, error));
-    CHECK(logged_in == NULL);
+    result = OLD(planetkey_login_result);
+    REFUSED("login", planetkey_login_complete(NULL, url, &result, error));
+    CHECK(result == NULL);
     REFUSED("login", planetkey_login_complete(NULL, NULL, NULL, error));
 }
 
@@ -342,8 +371,10 @@ static void f113_gdal_refuses_null(void) {
     REFUSED("options", planetkey_gdal_options_add_host(NULL, "api.planet.com", error));
     REFUSED("host", planetkey_gdal_options_add_host(options, NULL, error));
     REFUSED("options", planetkey_gdal_options_set_fetch(NULL, true, error));
-    CHECK_STATUS(planetkey_gdal_options_set_scope(options, 3, &error), PLANETKEY_STATUS_INVALID_ARGUMENT);
-    CHECK_STATUS(planetkey_gdal_options_set_header(options, -1, &error), PLANETKEY_STATUS_INVALID_ARGUMENT);
+    CHECK_STATUS(planetkey_gdal_options_set_scope(options, 3, &error),
+                 PLANETKEY_STATUS_INVALID_ARGUMENT);
+    CHECK_STATUS(planetkey_gdal_options_set_header(options, -1, &error),
+                 PLANETKEY_STATUS_INVALID_ARGUMENT);
     REFUSED("session", planetkey_gdal_install(NULL, options, &gdal, error));
     CHECK(gdal == NULL);
     REFUSED("gdal", planetkey_gdal_refresh(NULL, error));
@@ -354,7 +385,8 @@ static void f113_gdal_refuses_null(void) {
     REFUSED("gdal", planetkey_gdal_install(session, NULL, NULL, error));
     /* This program has no GDAL. */
     gdal = OLD(planetkey_gdal);
-    CHECK_STATUS(planetkey_gdal_install(session, options, &gdal, &error), PLANETKEY_STATUS_UNSUPPORTED);
+    CHECK_STATUS(planetkey_gdal_install(session, options, &gdal, &error),
+                 PLANETKEY_STATUS_UNSUPPORTED);
     CHECK(gdal == NULL);
     planetkey_session_free(session);
     planetkey_gdal_options_free(options);
@@ -372,7 +404,8 @@ static void free_functions(void) {
     CHECK(planetkey_settle(0));
     /* Without a callback nothing is logged. */
     CHECK_OK(planetkey_set_log_callback(NULL, NULL, NULL, PLANETKEY_LOG_LEVEL_OFF, &error));
-    CHECK(planetkey_set_log_callback(NULL, NULL, NULL, PLANETKEY_LOG_LEVEL_OFF, NULL) == PLANETKEY_STATUS_OK);
+    CHECK(planetkey_set_log_callback(NULL, NULL, NULL, PLANETKEY_LOG_LEVEL_OFF, NULL) ==
+          PLANETKEY_STATUS_OK);
 }
 
 int main(void) {

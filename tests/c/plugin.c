@@ -4,10 +4,12 @@
 
 #include "planetkey.h"
 
-int plugin_refresh(const char *deployment, const char *client_id, const char *client_secret, uint32_t timeout_ms);
+int plugin_refresh(const char *deployment, const char *client_id, const char *client_secret,
+                   uint32_t timeout_ms);
 
 /* Returns the status. */
-int plugin_refresh(const char *deployment, const char *client_id, const char *client_secret, uint32_t timeout_ms) {
+int plugin_refresh(const char *deployment, const char *client_id, const char *client_secret,
+                   uint32_t timeout_ms) {
     planetkey_options *options = planetkey_options_new();
     planetkey_session *session = NULL;
     planetkey_session *hurried = NULL;
@@ -19,7 +21,8 @@ int plugin_refresh(const char *deployment, const char *client_id, const char *cl
         status = planetkey_options_set_save(options, false, NULL);
     }
     if (status == PLANETKEY_STATUS_OK) {
-        status = planetkey_session_from_m2m(client_id, client_secret, NULL, 0, NULL, options, &session, NULL);
+        status = planetkey_session_from_m2m(client_id, client_secret, NULL, 0, NULL, options,
+                                            &session, NULL);
     }
     if (status == PLANETKEY_STATUS_OK) {
         status = planetkey_session_with_timeout_ms(session, timeout_ms, &hurried, NULL);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* A program that does not know the library unloads a plug-in that links it, while a thread of the library refreshes a token. */
+/* A program that does not link the library unloads a plug-in that does, while a thread of the
+ * library refreshes a token. */
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <dlfcn.h>
@@ -54,7 +55,8 @@ static int thread_count(void) {
     return count;
 }
 
-/* On a thread of its own: what a thread has used is unloaded only after its end. */
+/* On another thread, because a library that a thread has used is unloaded only after the thread
+ * ended. */
 static void *use(void *argument) {
     int (*refresh)(const char *, const char *, const char *, uint32_t);
     void *plugin = dlopen(argument, RTLD_NOW | RTLD_LOCAL);
@@ -64,7 +66,8 @@ static void *use(void *argument) {
         return NULL;
     }
     *(void **)&refresh = dlsym(plugin, "plugin_refresh");
-    refresh(getenv("PLANETKEY_DEPLOYMENT"), getenv("PL_AUTH_CLIENT_ID"), getenv("PL_AUTH_CLIENT_SECRET"), timeout_ms);
+    refresh(getenv("PLANETKEY_DEPLOYMENT"), getenv("PL_AUTH_CLIENT_ID"),
+            getenv("PL_AUTH_CLIENT_SECRET"), timeout_ms);
     return plugin;
 }
 
@@ -94,11 +97,13 @@ int main(int argc, char **argv) {
         return 2;
     }
     control("/reset", "{}");
-    /* i9_10: dlclose unloads the plug-in. A thread of the library may still be at its end, and runs its code. */
+    /* i9_10: dlclose() unloads the plug-in. A thread of the library may still run. */
     unload(argv[1], 30000);
     check(is_loaded(), "i9_10: the library stays loaded");
-    /* The caller's deadline ends before the server answers: a thread of the library waits on. */
-    control("/script", "{\"target\":\"m2m.token\",\"steps\":[{\"hold\":\"gate\"}],\"repeat\":false}");
+    /* The caller's deadline passes before the server responds. A thread of the library still waits.
+     */
+    control("/script",
+            "{\"target\":\"m2m.token\",\"steps\":[{\"hold\":\"gate\"}],\"repeat\":false}");
     unload(argv[1], 1);
     check(thread_count() > 1, "a thread of the library is there still");
     control("/release", "{\"hold\":\"gate\"}");

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* Logins in planetkey.hpp: handles with destructors, prompts that are lambdas, exceptions in both directions. */
+/* Logins in planetkey.hpp: handles with destructors, prompts that are lambdas, exceptions in both
+ * directions. */
 #include "planetkey.hpp"
 
 #include <atomic>
@@ -12,21 +13,25 @@
 
 namespace {
 
-using planetkey::LoggedIn;
 using planetkey::Login;
 using planetkey::LoginOptions;
+using planetkey::LoginResult;
 using planetkey::Prompt;
 using planetkey::Session;
+using std::chrono::milliseconds;
 
-static_assert(!std::is_copy_constructible_v<LoggedIn> && std::is_nothrow_move_constructible_v<LoggedIn>);
-static_assert(!std::is_copy_constructible_v<LoginOptions> && std::is_nothrow_move_constructible_v<LoginOptions>);
+static_assert(!std::is_copy_constructible_v<LoginResult> &&
+              std::is_nothrow_move_constructible_v<LoginResult>);
+static_assert(!std::is_copy_constructible_v<LoginOptions> &&
+              std::is_nothrow_move_constructible_v<LoginOptions>);
 static_assert(std::is_copy_constructible_v<Login> && std::is_nothrow_move_constructible_v<Login>);
 static_assert(!std::is_copy_constructible_v<Prompt> && !std::is_move_constructible_v<Prompt>);
 
-/* A temporary lends nothing. */
+/* A temporary object returns no views. */
 template <typename T, typename = void> constexpr bool lends = false;
-template <typename T> constexpr bool lends<T, std::void_t<decltype(std::declval<T>().subject())>> = true;
-static_assert(lends<const LoggedIn &> && !lends<LoggedIn>);
+template <typename T> constexpr bool lends<T, std::void_t<decltype(std::declval<T>().subject())>> =
+    true;
+static_assert(lends<const LoginResult &> && !lends<LoginResult>);
 
 using Answer = std::optional<std::string>;
 
@@ -37,13 +42,13 @@ Session user() {
 }
 
 std::string in_browser(const std::string_view &authorization_url, const char *members = nullptr) {
-    char *location = simulator_person_in_browser(std::string(authorization_url).c_str(), members);
+    char *location = simulator_log_in_in_browser(std::string(authorization_url).c_str(), members);
     std::string copy = location;
     std::free(location);
     return copy;
 }
 
-std::string who(const LoggedIn &logged_in) { return std::string(logged_in.subject().value()); }
+std::string who(const LoginResult &result) { return std::string(result.subject().value()); }
 
 template <typename Call> void expect(planetkey_status status, Call call) {
     try {
@@ -60,32 +65,41 @@ void on_a_device() {
     const Session session = user();
     int shown = 0;
     LoginOptions options;
-    options.method(PLANETKEY_LOGIN_METHOD_DEVICE).open_browser(false).timeout_ms(60000).scopes({"planet", "openid", "email"});
+    options.method(PLANETKEY_LOGIN_METHOD_DEVICE)
+        .open_browser(false)
+        .timeout(std::chrono::minutes(1))
+        .scopes({"planet", "openid", "email"});
     options.prompt([&](const Prompt &prompt) -> Answer {
         ++shown;
-        CHECK(prompt.kind() == PLANETKEY_PROMPT_KIND_DEVICE && !prompt.browser_opened() && prompt.get());
+        CHECK(prompt.kind() == PLANETKEY_PROMPT_KIND_DEVICE && !prompt.browser_opened() &&
+              prompt.get());
         CHECK(prompt.message().find(*prompt.user_code()) != std::string_view::npos);
         CHECK(prompt.url() == prompt.verification_uri_complete() && prompt.verification_uri());
-        CHECK(prompt.expires_in_ms() > 50000 && prompt.expires_in_ms() <= 60000);
-        CHECK(prompt.qr_code().value().size() > 500 && prompt.qr_code(true)->find('#') != std::string::npos);
-        simulator_person_on_device(std::string(*prompt.user_code()).c_str(), "\"username\":\"ada\"");
+        CHECK(prompt.expires_in() > milliseconds(50000) &&
+              prompt.expires_in() <= milliseconds(60000));
+        CHECK(prompt.qr_code().value().size() > 500 &&
+              prompt.qr_code(true)->find('#') != std::string::npos);
+        simulator_log_in_on_device(std::string(*prompt.user_code()).c_str(),
+                                   "\"username\":\"ada\"");
         return std::nullopt;
     });
-    const LoggedIn logged_in = session.login(options);
-    CHECK(shown == 1 && logged_in.asked() && logged_in.subject() == "user|ada" && logged_in.email() == "ada@example.com");
-    CHECK(logged_in.scopes() == (std::vector<std::string_view>{"planet", "openid", "email"}));
-    CHECK(logged_in.expires_at().value() > 1700000000 && logged_in.profile() == "planet-user");
-    CHECK(logged_in.file()->find("/.planet/planet-user/token.json") != std::string_view::npos);
-    CHECK(logged_in.json().find("\"user|ada\"") != std::string_view::npos);
-    CHECK(!session.login(options).asked() && shown == 1);
+    const LoginResult result = session.login(options);
+    CHECK(shown == 1 && result.prompted() && result.subject() == "user|ada" &&
+          result.email() == "ada@example.com");
+    CHECK(result.scopes() == (std::vector<std::string_view>{"planet", "openid", "email"}));
+    CHECK(result.expires_at().value() > std::chrono::system_clock::now() &&
+          result.profile() == "planet-user");
+    CHECK(result.file()->find("/.planet/planet-user/token.json") != std::string_view::npos);
+    CHECK(result.json().find("\"user|ada\"") != std::string_view::npos);
+    CHECK(!session.login(options).prompted() && shown == 1);
 
     CHECK(session.userinfo().str().find("\"sub\":\"user|ada\"") != std::string_view::npos);
     CHECK(session.id_token_claims().str().find("\"sub\":\"user|ada\"") != std::string_view::npos);
     CHECK(session.introspect().str().find("\"active\":true") != std::string_view::npos);
-    CHECK(session.introspect("of nobody").str().find("\"active\":false") != std::string_view::npos);
-    const planetkey::LoggedOut out = session.logout();
-    /* offline_access was not asked for. */
-    CHECK(out.removed && out.revocation == PLANETKEY_REVOCATION_NONE);
+    CHECK(session.introspect("unknown").str().find("\"active\":false") != std::string_view::npos);
+    const planetkey::LogoutResult out = session.logout();
+    /* offline_access was not requested. */
+    CHECK(out.removed() && out.revocation() == PLANETKEY_REVOCATION_NONE);
     expect(PLANETKEY_STATUS_LOGIN_REQUIRED, [&] { session.userinfo(); });
     expect(PLANETKEY_STATUS_LOGIN_REQUIRED, [&] { session.id_token_claims(); });
     expect(PLANETKEY_STATUS_INVALID_ARGUMENT, [&] { session.introspect(""); });
@@ -96,23 +110,29 @@ void driven_by_hand() {
     const Login device = session.start_device_login();
     CHECK(device.user_code() && device.verification_uri() && device.verification_uri_complete());
     CHECK(!device.authorization_url() && !device.redirect_uri());
-    planetkey::LoginProgress progress = device.poll();
-    CHECK(!progress.logged_in && progress.next_poll_ms > 0 && device.expires_in_ms() > 800000);
-    simulator_person_on_device(std::string(*device.user_code()).c_str(), nullptr);
-    expect(PLANETKEY_STATUS_TIMEOUT, [&] { device.wait(1); });
+    CHECK(!device.poll() && device.poll_interval() > milliseconds(0) &&
+          device.expires_in() > milliseconds(800000));
+    simulator_log_in_on_device(std::string(*device.user_code()).c_str(), nullptr);
+    expect(PLANETKEY_STATUS_TIMEOUT, [&] { device.wait(milliseconds(1)); });
     expect(PLANETKEY_STATUS_UNSUPPORTED, [&] { device.complete("http://127.0.0.1/?code=c"); });
     CHECK(who(device.wait()) == "simulator-user");
-    progress = device.poll();
-    CHECK(progress.logged_in && progress.logged_in->subject() == "simulator-user" && progress.next_poll_ms == 0);
+    const std::optional<LoginResult> polled = device.poll();
+    CHECK(polled && polled->subject() == "simulator-user");
+    expect(PLANETKEY_STATUS_INVALID_ARGUMENT, [&] { device.wait(milliseconds(-1)); });
+    expect(PLANETKEY_STATUS_INVALID_ARGUMENT,
+           [&] { LoginOptions().timeout(std::chrono::hours(2000)); });
+    CHECK(who(device.wait(milliseconds(0))) == "simulator-user");
 
     Login browser = session.start_browser_login();
-    CHECK(browser.authorization_url() && browser.redirect_uri() && browser.qr_code(true) && !browser.user_code());
+    CHECK(browser.authorization_url() && browser.redirect_uri() && browser.qr_code(true) &&
+          !browser.user_code());
     expect(PLANETKEY_STATUS_INVALID_ARGUMENT, [&] { browser.complete("nothing"); });
     expect(PLANETKEY_STATUS_INVALID_ARGUMENT, [&] { browser.complete(std::string("a\0b", 3)); });
     const std::string location = in_browser(*browser.authorization_url());
-    CHECK(browser.complete(location).asked());
-    const planetkey::LoggedOut out = session.logout();
-    CHECK(out.removed && out.revocation == PLANETKEY_REVOCATION_REVOKED && !out.why_unknown && simulator_sessions_alive() == 1);
+    CHECK(browser.complete(location).prompted());
+    const planetkey::LogoutResult out = session.logout();
+    CHECK(out.removed() && out.revocation() == PLANETKEY_REVOCATION_REVOKED &&
+          !out.revocation_error() && simulator_sessions_alive() == 1);
 }
 
 void cancelled_by_a_copy() {
@@ -153,8 +173,9 @@ void prompts_that_throw() {
     } catch (const Oops &oops) {
         CHECK(*counted == 1 && std::string(oops.what()) == "oops");
     }
-    /* What was thrown there has nothing to do with the next call. */
-    expect(PLANETKEY_STATUS_LOGIN_REQUIRED, [&] { session.login(LoginOptions().open_browser(false)); });
+    /* That exception does not affect the next call. */
+    expect(PLANETKEY_STATUS_LOGIN_REQUIRED,
+           [&] { session.login(LoginOptions().open_browser(false)); });
     options.prompt([](const Prompt &) -> Answer { return std::nullopt; });
     CHECK(counted.use_count() == 1);
     expect(PLANETKEY_STATUS_CANCELLED, [&] { session.login(options); });
@@ -162,11 +183,13 @@ void prompts_that_throw() {
     expect(PLANETKEY_STATUS_INVALID_ARGUMENT, [&] { session.login(options); });
     options.prompt({});
     expect(PLANETKEY_STATUS_LOGIN_REQUIRED, [&] { session.login(options); });
-    /* A prompt that logs in somewhere else, where a prompt throws. */
+    /* A prompt callback that logs in itself, with a prompt callback that throws. */
     options.prompt([&](const Prompt &prompt) -> Answer {
         try {
             LoginOptions inner;
-            inner.method(PLANETKEY_LOGIN_METHOD_PASTE).prompt([](const Prompt &) -> Answer { throw Oops(); });
+            inner.method(PLANETKEY_LOGIN_METHOD_PASTE).prompt([](const Prompt &) -> Answer {
+                throw Oops();
+            });
             session.login(inner);
         } catch (const Oops &) {
             return in_browser(*prompt.url(), "\"username\":\"ada\"");
@@ -176,26 +199,32 @@ void prompts_that_throw() {
     CHECK(who(session.login(options)) == "user|ada");
 }
 
-void somebody_else() {
+void different_user() {
     const Session session = user();
     const auto log_in = [&](const std::string &name, const Answer &answer, bool allow = false) {
         LoginOptions options;
-        options.force(true).allow_other_user(allow).page("<p>Thanks</p>").prompt([&](const Prompt &prompt) -> Answer {
-            CHECK(prompt.kind() == PLANETKEY_PROMPT_KIND_OTHER_USER && !prompt.url() && !prompt.qr_code() && !prompt.expires_in_ms());
-            if (answer == "throw") {
-                throw Oops();
-            }
-            return answer;
-        });
+        options.force(true)
+            .allow_other_user(allow)
+            .page("<p>Thanks</p>")
+            .prompt([&](const Prompt &prompt) -> Answer {
+                CHECK(prompt.kind() == PLANETKEY_PROMPT_KIND_OTHER_USER && !prompt.url() &&
+                      !prompt.qr_code() && !prompt.expires_in());
+                if (answer == "throw") {
+                    throw Oops();
+                }
+                return answer;
+            });
         const Login login = session.start_browser_login(options);
-        return login.complete(in_browser(*login.authorization_url(), ("\"username\":\"" + name + "\"").c_str()));
+        return login.complete(
+            in_browser(*login.authorization_url(), ("\"username\":\"" + name + "\"").c_str()));
     };
     CHECK(who(log_in("ada", std::nullopt)) == "user|ada");
     try {
         log_in("bob", "no");
         CHECK(!"an exception");
     } catch (const planetkey::Error &error) {
-        CHECK(error.status() == PLANETKEY_STATUS_DENIED && error.reason() == "other_user" && error.profile() == "planet-user");
+        CHECK(error.status() == PLANETKEY_STATUS_DENIED && error.reason() == "other_user" &&
+              error.profile() == "planet-user");
     }
     bool thrown = false;
     try {
@@ -207,14 +236,16 @@ void somebody_else() {
     CHECK(who(log_in("bob", "yes")) == "user|bob");
     CHECK(who(log_in("ada", "no", true)) == "user|ada");
     simulator_script("user.revoke", "[{\"status\":503}]", 1);
-    const planetkey::LoggedOut out = session.logout();
-    CHECK(out.removed && out.revocation == PLANETKEY_REVOCATION_UNKNOWN && !out.why_unknown.value().empty());
+    const planetkey::LogoutResult out = session.logout();
+    CHECK(out.removed() && out.revocation() == PLANETKEY_REVOCATION_UNKNOWN &&
+          !out.revocation_error().value().empty());
 }
 
 } // namespace
 
 int main() {
-    void (*const tests[])() = {on_a_device, driven_by_hand, cancelled_by_a_copy, prompts_that_throw, somebody_else};
+    void (*const tests[])() = {on_a_device, driven_by_hand, cancelled_by_a_copy, prompts_that_throw,
+                               different_user};
     simulator_start();
     for (const auto test : tests) {
         simulator_reset();

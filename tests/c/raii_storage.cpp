@@ -19,7 +19,8 @@ namespace {
 using planetkey::Options;
 using planetkey::Session;
 
-static_assert(std::is_abstract_v<planetkey::Storage> && !std::is_copy_constructible_v<planetkey::Storage>);
+static_assert(std::is_abstract_v<planetkey::Storage> &&
+              !std::is_copy_constructible_v<planetkey::Storage>);
 
 Options options() {
     Options options;
@@ -38,7 +39,7 @@ template <typename Call> void expect(planetkey_status status, const std::string 
     }
 }
 
-/* The least that a storage has. */
+/* A storage with the required members only. */
 class Plain : public planetkey::Storage {
   public:
     std::optional<std::string> load() override {
@@ -54,7 +55,7 @@ class Plain : public planetkey::Storage {
     std::optional<std::string> text;
 };
 
-/* One that counts, and throws when it is told to. */
+/* A storage that counts its calls, and throws on request. */
 class Nervous : public Plain {
   public:
     std::optional<std::string> load() override {
@@ -71,12 +72,12 @@ class Nervous : public Plain {
         }
         Plain::save(given);
     }
-    bool lock(std::uint32_t timeout_ms) override {
+    bool lock(std::chrono::milliseconds timeout) override {
         ++locks;
         if (throws_in_lock) {
             throw planetkey::Error(PLANETKEY_STATUS_DENIED, "lock");
         }
-        return timeout_ms > 0 && !busy;
+        return timeout.count() > 0 && !busy;
     }
     void unlock() override {
         ++unlocks;
@@ -84,7 +85,8 @@ class Nervous : public Plain {
     }
 
     std::atomic<int> loads{0}, saves{0}, locks{0}, unlocks{0};
-    std::atomic<bool> throws_in_load{false}, throws_in_save{false}, throws_in_lock{false}, busy{false};
+    std::atomic<bool> throws_in_load{false}, throws_in_save{false}, throws_in_lock{false},
+        busy{false};
 };
 
 std::string seeded(const char *members) {
@@ -107,7 +109,7 @@ void it_lives_as_long_as_its_sessions() {
         with_storage.storage(std::move(plain));
         Session session = Session::from_profile("planet-user", with_storage);
         with_storage.storage(nullptr);
-        Session copy = session.with_timeout_ms(20000);
+        Session copy = session.with_timeout(std::chrono::seconds(20));
         session = copy;
         const std::string token = session.access_token().str();
         CHECK(simulator_count("user.rotations") == 1);
@@ -115,12 +117,12 @@ void it_lives_as_long_as_its_sessions() {
         CHECK(entries(home_file("")) == 0);
         const planetkey::SessionInfo info = session.status();
         CHECK(!info.file() && info.profile() == "planet-user");
-        CHECK(session.logout().removed && !watched.lock()->text);
-        CHECK(!session.logout().removed && !session.is_initialized());
+        CHECK(session.logout().removed() && !watched.lock()->text);
+        CHECK(!session.logout().removed() && !session.is_initialized());
         expect(PLANETKEY_STATUS_LOGIN_REQUIRED, "logged out", [&] { session.access_token(); });
         CHECK(!watched.expired());
     }
-    /* The thread of the renewal may need a moment. */
+    /* The thread of the refresh may still hold it for a moment. */
     WAIT_FOR(watched.expired());
 
     const auto replaced = std::make_shared<Plain>();
@@ -154,40 +156,44 @@ void what_it_throws_is_a_status() {
     nervous->throws_in_save = true;
     session.refresh();
     const planetkey::SessionInfo info = session.status();
-    CHECK(info.notes().size() == 1 && info.notes()[0].find("save returned") != std::string_view::npos);
+    CHECK(info.notes().size() == 1 &&
+          info.notes()[0].find("save returned") != std::string_view::npos);
     expect(PLANETKEY_STATUS_STORAGE, "save returned", [&] { session.logout(); });
     nervous->throws_in_save = false;
-    CHECK(session.logout().removed);
+    CHECK(session.logout().removed());
     CHECK(nervous->unlocks == nervous->locks - 2);
 }
 
 void on_disk() {
-    const auto machine = [](const Options &options) {
-        return Session::from_m2m(simulator_variable("PL_AUTH_CLIENT_ID"), simulator_variable("PL_AUTH_CLIENT_SECRET"), {},
-                                 std::nullopt, options);
+    const auto m2m = [](const Options &options) {
+        return Session::from_m2m(simulator_variable("PL_AUTH_CLIENT_ID"),
+                                 simulator_variable("PL_AUTH_CLIENT_SECRET"), {}, std::nullopt,
+                                 options);
     };
     const std::string root = home_file("elsewhere");
     Options in_memory = options();
     in_memory.save(false);
-    const std::string token = machine(in_memory).access_token().str();
+    const std::string token = m2m(in_memory).access_token().str();
     CHECK(entries(home_file("")) == 0);
 
     Options elsewhere = options();
     elsewhere.storage_root(root).profile("mine").save(true);
-    const Session session = machine(elsewhere);
+    const Session session = m2m(elsewhere);
     const std::string other = session.access_token().str();
-    CHECK(other != token && machine(elsewhere).access_token().str() == other);
+    CHECK(other != token && m2m(elsewhere).access_token().str() == other);
     const planetkey::SessionInfo info = session.status();
     CHECK(info.file() == root + "/.planet/mine/token.json" && info.profile() == "mine");
     CHECK(permissions((root + "/.planet/mine/token.json").c_str()) == 0600);
     CHECK(simulator_count("m2m.token") == 2);
-    expect(PLANETKEY_STATUS_INVALID_ARGUMENT, "profile", [&] { Session::from_profile("planet-user", elsewhere); });
+    expect(PLANETKEY_STATUS_INVALID_ARGUMENT, "profile",
+           [&] { Session::from_profile("planet-user", elsewhere); });
 }
 
 } // namespace
 
 int main() {
-    void (*const tests[])() = {it_lives_as_long_as_its_sessions, what_it_throws_is_a_status, on_disk};
+    void (*const tests[])() = {it_lives_as_long_as_its_sessions, what_it_throws_is_a_status,
+                               on_disk};
     simulator_start();
     for (const auto test : tests) {
         simulator_reset();

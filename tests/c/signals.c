@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* A host with the default handlers survives what the library writes: SIGPIPE and SIGXFSZ end a process that does not expect them. Each
- * test is a process of its own, so that its end by a signal is one failed check. */
+/* Writes of the library do not end a program with the default handlers by SIGPIPE or SIGXFSZ. Each
+ * test is a process, so that its end by a signal is one failed check. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <pthread.h>
@@ -15,7 +15,7 @@
 #include "support.h"
 #include "test.h"
 
-/* A proxy that answers CONNECT, then breaks off. */
+/* A proxy that responds to CONNECT, then closes the connection. */
 struct rude_proxy {
     int listener;
     int connections;
@@ -36,7 +36,7 @@ static void *break_off(void *argument) {
         }
         if (recv(connection, bytes, sizeof bytes, 0) > 0) {
             send(connection, established, sizeof established - 1, MSG_NOSIGNAL);
-            /* The client's first message of TLS. */
+            /* The client's first TLS message. */
             if (recv(connection, bytes, sizeof bytes, 0) > 0) {
                 send(connection, proxy->answer, strlen(proxy->answer), MSG_NOSIGNAL);
             }
@@ -54,7 +54,8 @@ static void start_proxy(struct rude_proxy *proxy, const char *answer, int connec
     proxy->answer = answer;
     proxy->connections = connections;
     proxy->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    CHECK(proxy->listener >= 0 && bind(proxy->listener, (struct sockaddr *)&address, sizeof address) == 0);
+    CHECK(proxy->listener >= 0 &&
+          bind(proxy->listener, (struct sockaddr *)&address, sizeof address) == 0);
     CHECK(listen(proxy->listener, 16) == 0);
     CHECK(getsockname(proxy->listener, (struct sockaddr *)&address, &length) == 0);
     snprintf(proxy->url, sizeof proxy->url, "http://127.0.0.1:%d", ntohs(address.sin_port));
@@ -80,7 +81,8 @@ static planetkey_session *session_of_planet(const char *proxy, const char *ca_fi
 }
 
 static void i9_08_sigpipe_server_answers_a_few_bytes_and_closes(void) {
-    const char *const answers[] = {"abcdefghij", "HTTP/1.1 400 Bad Request\r\n\r\n", "\x15\x03\x03", ""};
+    const char *const answers[] = {"abcdefghij", "HTTP/1.1 400 Bad Request\r\n\r\n", "\x15\x03\x03",
+                                   ""};
     for (int i = 0; i < 8; ++i) {
         struct rude_proxy proxy;
         planetkey_session *session;
@@ -94,10 +96,12 @@ static void i9_08_sigpipe_server_answers_a_few_bytes_and_closes(void) {
 
 static void i9_08_sigpipe_reset_after_the_handshake(void) {
     const char *proxy = simulator_variable("PLANETKEY_SIMULATOR_PROXY");
-    const char *const steps[] = {"[{\"fault\":\"reset_after_read\"}]", "[{\"fault\":\"close_after_read\"}]",
+    const char *const steps[] = {"[{\"fault\":\"reset_after_read\"}]",
+                                 "[{\"fault\":\"close_after_read\"}]",
                                  "[{\"fault\":\"reset_before_read\"}]"};
     for (int i = 0; i < 9; ++i) {
-        planetkey_session *session = session_of_planet(proxy, simulator_variable("PLANETKEY_SIMULATOR_CA"));
+        planetkey_session *session =
+            session_of_planet(proxy, simulator_variable("PLANETKEY_SIMULATOR_CA"));
         simulator_script("m2m.token", steps[i % 3], 1);
         CHECK(planetkey_session_refresh(session, NULL) == PLANETKEY_STATUS_UNAVAILABLE);
         planetkey_session_free(session);
@@ -114,8 +118,8 @@ static char *repeated(char character, size_t count) {
     return text;
 }
 
-/* A program that prints a session and encrypts none. What it is given to encrypt is larger than a pipe, so that the library still
- * writes when it ends. */
+/* A program that prints a session and encrypts nothing. Its input is larger than a pipe, so that
+ * the library still writes when the program ends. */
 static void i9_08_sigpipe_sops_ends_before_it_has_read(void) {
     char *seeded = simulator_seed("{\"lifetime\":0}");
     char *pad = repeated('x', 200000);
@@ -123,11 +127,13 @@ static void i9_08_sigpipe_sops_ends_before_it_has_read(void) {
     char *blocked;
     const char *path = getenv("PATH");
     planetkey_session *session;
-    /* The member that the library does not know stays in the file. */
+    /* An unknown member remains in the file. */
     CHECK(asprintf(&text, "{\"pad\":\"%s\",%s", pad, strchr(seeded, '{') + 1) > 0);
     write_text(home_file("clear.json"), text);
     free(text);
-    CHECK(asprintf(&text, "#!/bin/sh\ngrep SigBlk /proc/self/status > '%s'\nif [ \"$1\" = -d ]; then exec cat '%s'; fi\nexit 1\n",
+    CHECK(asprintf(&text,
+                   "#!/bin/sh\ngrep SigBlk /proc/self/status > '%s'\nif [ \"$1\" = -d ]; then exec "
+                   "cat '%s'; fi\nexit 1\n",
                    home_file("blocked"), home_file("clear.json")) > 0);
     write_text(home_file("bin/sops"), text);
     CHECK(chmod(home_file("bin/sops"), 0700) == 0);
@@ -136,7 +142,7 @@ static void i9_08_sigpipe_sops_ends_before_it_has_read(void) {
     CHECK(setenv("PATH", text, 1) == 0);
     write_text(home_file(".planet/planet-user/token.sops.json"), "{\"sops\":{\"version\":\"1\"}}");
     session = simulator_user_session();
-    /* The server has rotated the refresh token: the session goes on in memory. */
+    /* The server rotated the refresh token: the session continues in memory. */
     CHECK(planetkey_session_refresh(session, NULL) == PLANETKEY_STATUS_OK);
     CHECK(planetkey_settle(30000));
     CHECK(simulator_count("user.rotations") == 1);
@@ -173,7 +179,7 @@ static void i9_08_sigxfsz_refresh_beyond_the_limit_of_file_sizes(void) {
     }
 }
 
-/* This one writes on the thread of its caller. */
+/* This call writes on the thread of the caller. */
 static void i9_08_sigxfsz_login_beyond_the_limit_of_file_sizes(void) {
     planetkey_options *options = simulator_options();
     planetkey_session *session = simulator_m2m_session_with(options);
@@ -181,9 +187,11 @@ static void i9_08_sigxfsz_login_beyond_the_limit_of_file_sizes(void) {
     planetkey_status status;
     limit_files(0);
     status = planetkey_session_login(session, NULL, NULL, NULL);
-    CHECK(status == PLANETKEY_STATUS_OK || status == PLANETKEY_STATUS_STORAGE || status == PLANETKEY_STATUS_UNSUPPORTED);
-    status = planetkey_session_logout(session, false, NULL, NULL, NULL, NULL);
-    CHECK(status == PLANETKEY_STATUS_OK || status == PLANETKEY_STATUS_STORAGE || status == PLANETKEY_STATUS_UNSUPPORTED);
+    CHECK(status == PLANETKEY_STATUS_OK || status == PLANETKEY_STATUS_STORAGE ||
+          status == PLANETKEY_STATUS_UNSUPPORTED);
+    status = planetkey_session_logout(session, false, NULL, NULL);
+    CHECK(status == PLANETKEY_STATUS_OK || status == PLANETKEY_STATUS_STORAGE ||
+          status == PLANETKEY_STATUS_UNSUPPORTED);
     limit_files(RLIM_INFINITY);
     CHECK_OK(planetkey_session_access_token(session, &token, &error));
     planetkey_string_free(token);
@@ -212,7 +220,8 @@ struct test {
     void (*run)(void);
 };
 
-#define TEST(name) {#name, name}
+#define TEST(name)                                                                                 \
+    { #name, name }
 
 int main(int argc, char **argv) {
     const struct test tests[] = {TEST(i9_08_sigpipe_server_answers_a_few_bytes_and_closes),

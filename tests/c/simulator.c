@@ -92,7 +92,7 @@ void simulator_start(void) {
     simulator_reset();
 }
 
-/* How many threads this process has. */
+/* The number of threads of this process. */
 static int thread_count(void) {
     int count = 0;
     struct dirent *entry;
@@ -108,9 +108,9 @@ static int thread_count(void) {
 }
 
 void simulator_end(void) {
-    /* Requests that still hang end now. */
+    /* This ends requests that the server holds. */
     simulator_reset();
-    /* No thread of the library outlives its work: if one did, this would not end, and the time of the test would be up. */
+    /* No thread of the library outlives its work. If one did, the test would time out. */
     while (thread_count() > 1) {
         sched_yield();
     }
@@ -137,8 +137,8 @@ void simulator_reset(void) { cJSON_Delete(control("/reset", "{}")); }
 
 void simulator_script(const char *target, const char *steps, int repeat) {
     char script[4096];
-    int length = snprintf(script, sizeof script, "{\"target\":\"%s\",\"steps\":%s,\"repeat\":%s}", target, steps,
-                          repeat ? "true" : "false");
+    int length = snprintf(script, sizeof script, "{\"target\":\"%s\",\"steps\":%s,\"repeat\":%s}",
+                          target, steps, repeat ? "true" : "false");
     if (length < 0 || (size_t)length >= sizeof script) {
         die("script too long", steps);
     }
@@ -155,13 +155,13 @@ int simulator_count(const char *target) {
 
 void simulator_wait_held(const char *hold, int count) {
     char path[256];
-    cJSON *answer;
+    cJSON *response;
     snprintf(path, sizeof path, "/wait?held=%s&count=%d&timeout_ms=30000", hold, count);
-    answer = control(path, NULL);
-    if (!cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(answer, "reached"))) {
-        die("nobody came to the hold", hold);
+    response = control(path, NULL);
+    if (!cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(response, "reached"))) {
+        die("no request was held", hold);
     }
-    cJSON_Delete(answer);
+    cJSON_Delete(response);
 }
 
 void simulator_release(const char *hold) {
@@ -181,7 +181,9 @@ char *simulator_last_header(const char *target, const char *name) {
     if (cJSON_GetArraySize(log) == 0) {
         die("no request to", target);
     }
-    cJSON_ArrayForEach(header, cJSON_GetObjectItemCaseSensitive(cJSON_GetArrayItem(log, cJSON_GetArraySize(log) - 1), "headers")) {
+    cJSON_ArrayForEach(header,
+                       cJSON_GetObjectItemCaseSensitive(
+                           cJSON_GetArrayItem(log, cJSON_GetArraySize(log) - 1), "headers")) {
         if (strcasecmp(cJSON_GetStringValue(cJSON_GetArrayItem(header, 0)), name) == 0) {
             free(value);
             value = strdup(cJSON_GetStringValue(cJSON_GetArrayItem(header, 1)));
@@ -198,9 +200,10 @@ long simulator_get(const char *url, const char *header_line, char **body) {
 planetkey_options *simulator_options(void) {
     planetkey_options *options = planetkey_options_new();
     planetkey_error *error = NULL;
-    if (planetkey_options_set_allow_insecure_loopback(options, true, &error) != PLANETKEY_STATUS_OK ||
-        planetkey_options_set_deployment(options, simulator_variable("PLANETKEY_DEPLOYMENT"), &error) !=
-            PLANETKEY_STATUS_OK) {
+    if (planetkey_options_set_allow_insecure_loopback(options, true, &error) !=
+            PLANETKEY_STATUS_OK ||
+        planetkey_options_set_deployment(options, simulator_variable("PLANETKEY_DEPLOYMENT"),
+                                         &error) != PLANETKEY_STATUS_OK) {
         die("options", planetkey_error_message(error));
     }
     return options;
@@ -222,26 +225,28 @@ void simulator_log_in(const char *members) {
     free(response);
 }
 
-static cJSON *person(const char *member, const char *value, const char *members) {
+static cJSON *post_login(const char *member, const char *value, const char *members) {
     char *post = NULL;
-    cJSON *answer;
-    if (asprintf(&post, "{\"%s\":\"%s\"%s%s}", member, value, members ? "," : "", members ? members : "") < 0) {
+    cJSON *response;
+    if (asprintf(&post, "{\"%s\":\"%s\"%s%s}", member, value, members ? "," : "",
+                 members ? members : "") < 0) {
         die("no memory", NULL);
     }
-    answer = control("/login", post);
+    response = control("/login", post);
     free(post);
-    return answer;
+    return response;
 }
 
-char *simulator_person_in_browser(const char *authorization_url, const char *members) {
-    cJSON *answer = person("authorization_url", authorization_url, members);
-    char *location = strdup(cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(answer, "location")));
-    cJSON_Delete(answer);
+char *simulator_log_in_in_browser(const char *authorization_url, const char *members) {
+    cJSON *response = post_login("authorization_url", authorization_url, members);
+    char *location =
+        strdup(cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(response, "location")));
+    cJSON_Delete(response);
     return location;
 }
 
-void simulator_person_on_device(const char *user_code, const char *members) {
-    cJSON_Delete(person("user_code", user_code, members));
+void simulator_log_in_on_device(const char *user_code, const char *members) {
+    cJSON_Delete(post_login("user_code", user_code, members));
 }
 
 int simulator_sessions_alive(void) { return simulator_count("user.sessions.active"); }
@@ -251,8 +256,9 @@ void simulator_settings(const char *settings) { cJSON_Delete(control("/settings"
 planetkey_session *simulator_m2m_session_with(const planetkey_options *options) {
     planetkey_session *session = NULL;
     planetkey_error *error = NULL;
-    if (planetkey_session_from_m2m(simulator_variable("PL_AUTH_CLIENT_ID"), simulator_variable("PL_AUTH_CLIENT_SECRET"),
-                                   NULL, 0, NULL, options, &session, &error) != PLANETKEY_STATUS_OK) {
+    if (planetkey_session_from_m2m(simulator_variable("PL_AUTH_CLIENT_ID"),
+                                   simulator_variable("PL_AUTH_CLIENT_SECRET"), NULL, 0, NULL,
+                                   options, &session, &error) != PLANETKEY_STATUS_OK) {
         die("session", planetkey_error_message(error));
     }
     return session;
@@ -268,7 +274,8 @@ planetkey_session *simulator_m2m_session(void) {
 planetkey_session *simulator_user_session_with(const planetkey_options *options) {
     planetkey_session *session = NULL;
     planetkey_error *error = NULL;
-    if (planetkey_session_from_profile("planet-user", options, &session, &error) != PLANETKEY_STATUS_OK) {
+    if (planetkey_session_from_profile("planet-user", options, &session, &error) !=
+        PLANETKEY_STATUS_OK) {
         die("session", planetkey_error_message(error));
     }
     return session;
@@ -285,8 +292,8 @@ planetkey_session *simulator_api_key_session(planetkey_api_key_transport transpo
     planetkey_options *options = simulator_options();
     planetkey_session *session = NULL;
     planetkey_error *error = NULL;
-    if (planetkey_session_from_api_key(simulator_variable("PL_API_KEY"), (int32_t)transport, options, &session,
-                                       &error) != PLANETKEY_STATUS_OK) {
+    if (planetkey_session_from_api_key(simulator_variable("PL_API_KEY"), (int32_t)transport,
+                                       options, &session, &error) != PLANETKEY_STATUS_OK) {
         die("session", planetkey_error_message(error));
     }
     planetkey_options_free(options);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* Sessions on disk: shared by handles and processes, ended for all of them, kept elsewhere or not at all. */
+/* Sessions on disk: shared by handles and processes, ended for all of them, saved elsewhere or not
+ * at all. */
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -23,7 +24,7 @@ static void token_of(const planetkey_session *session, char *text, size_t size) 
     planetkey_string_free(token);
 }
 
-/* Asked again and again, so it counts no checks. */
+/* Called repeatedly, so that it counts no checks. */
 static int has_another_token(const planetkey_session *session, const char *than) {
     planetkey_string *token = NULL;
     int another = planetkey_session_access_token(session, &token, NULL) != PLANETKEY_STATUS_OK ||
@@ -32,11 +33,11 @@ static int has_another_token(const planetkey_session *session, const char *than)
     return another;
 }
 
-/* The file that a session's tokens are kept in; to be freed with free(). */
+/* The file in which the tokens of a session are saved. Free it with free(). */
 static char *file_of(const planetkey_session *session) {
     planetkey_session_info *info = NULL;
     char *file = NULL;
-    CHECK_OK(planetkey_session_status(session, &info, &error));
+    CHECK_OK(planetkey_session_get_info(session, &info, &error));
     if (planetkey_session_info_file(info, 0)) {
         file = malloc(strlen(planetkey_session_info_file(info, 0)) + 1);
         strcpy(file, planetkey_session_info_file(info, 0));
@@ -54,12 +55,13 @@ static void handles_share_what_is_on_disk(void) {
     char same[8192];
     char path[512];
     char *file = file_of(first);
-    snprintf(path, sizeof path, ".planet/planet-m2m-%s/token.json", simulator_variable("PL_AUTH_CLIENT_ID"));
+    snprintf(path, sizeof path, ".planet/planet-m2m-%s/token.json",
+             simulator_variable("PL_AUTH_CLIENT_ID"));
     for (char *c = path; *c; ++c) {
         *c = (char)(*c >= 'A' && *c <= 'Z' ? *c - 'A' + 'a' : *c);
     }
     CHECK_TEXT(file, home_file(path));
-    /* Opening writes nothing. */
+    /* Opening a session writes nothing. */
     CHECK(entries(home_file("")) == 0);
     CHECK_OK(planetkey_session_headers_cached(first, api_url, &authorization, &error));
     CHECK(authorization == NULL);
@@ -69,28 +71,31 @@ static void handles_share_what_is_on_disk(void) {
 
     second = simulator_m2m_session();
     CHECK_OK(planetkey_session_headers_cached(second, api_url, &authorization, &error));
-    CHECK(authorization != NULL && strcmp(planetkey_authorization_header_value(authorization, 0) + 7, token) == 0);
+    CHECK(authorization != NULL &&
+          strcmp(planetkey_authorization_header_value(authorization, 0) + 7, token) == 0);
     planetkey_authorization_free(authorization);
     token_of(second, same, sizeof same);
     CHECK_TEXT(same, token);
     CHECK(simulator_count("m2m.token") == 1);
 
-    /* What one of them renews the other adopts: it looks once a second; if it did not, the time of the test would be up. */
+    /* The other session adopts a refreshed token: it checks the file once a second. If it did not,
+     * the test would time out. */
     CHECK_OK(planetkey_session_refresh(second, &error));
     WAIT_FOR(has_another_token(first, token));
     token_of(first, same, sizeof same);
     token_of(second, token, sizeof token);
     CHECK_TEXT(same, token);
     CHECK(simulator_count("m2m.token") == 2);
-    CHECK_STATUS(planetkey_session_headers_cached(first, "https://example.com/", &authorization, &error),
-                 PLANETKEY_STATUS_HOST_REFUSED);
+    CHECK_STATUS(
+        planetkey_session_headers_cached(first, "https://example.com/", &authorization, &error),
+        PLANETKEY_STATUS_HOST_REFUSED);
     CHECK(authorization == NULL);
     free(file);
     planetkey_session_free(first);
     planetkey_session_free(second);
 }
 
-/* The other process: writes its access token where the first one looks for it. */
+/* The other process: writes its access token to a file for the first one. */
 static int show_token(void) {
     planetkey_session *session;
     planetkey_string *token = NULL;
@@ -119,8 +124,8 @@ static void *ask(void *argument) {
     return NULL;
 }
 
-/* Both meet the same expiry: one request, with a refresh token that is good for one. */
-static void processes_share_a_renewal(void) {
+/* Both need a new token: one request, with a refresh token that can be used once. */
+static void processes_share_a_refresh(void) {
     const char *const arguments[] = {"show_token", NULL};
     planetkey_session *session;
     struct asking asking;
@@ -153,7 +158,8 @@ static planetkey_status headers(const planetkey_session *session, char *reason, 
     planetkey_authorization *authorization = NULL;
     planetkey_error *error = NULL;
     planetkey_status status = planetkey_session_headers(session, api_url, &authorization, &error);
-    snprintf(reason, size, "%s", planetkey_error_reason(error) ? planetkey_error_reason(error) : "");
+    snprintf(reason, size, "%s",
+             planetkey_error_reason(error) ? planetkey_error_reason(error) : "");
     planetkey_authorization_free(authorization);
     planetkey_error_free(error);
     return status;
@@ -174,13 +180,13 @@ static void logout_ends_the_session_for_all(void) {
     CHECK(headers(other, reason, sizeof reason) == PLANETKEY_STATUS_OK);
     file = file_of(session);
     CHECK_TEXT(file, home_file(".planet/planet-user/token.json"));
-    CHECK_OK(planetkey_session_logout(session, true, &removed, NULL, NULL, &error));
+    CHECK_OK(log_out(session, true, &removed, NULL, &error));
     CHECK(removed);
     CHECK(permissions(file) == -1);
     CHECK(!planetkey_session_is_initialized(session));
     CHECK(headers(session, reason, sizeof reason) == PLANETKEY_STATUS_LOGIN_REQUIRED);
     CHECK_TEXT(reason, "logged_out");
-    /* The others look once a second; if they did not, the time of the test would be up. */
+    /* The others check the file once a second. If they did not, the test would time out. */
     WAIT_FOR(headers(other, reason, sizeof reason) != PLANETKEY_STATUS_OK);
     CHECK(headers(other, reason, sizeof reason) == PLANETKEY_STATUS_LOGIN_REQUIRED);
     CHECK_TEXT(reason, "logged_out");
@@ -189,10 +195,10 @@ static void logout_ends_the_session_for_all(void) {
     CHECK(headers(later, reason, sizeof reason) == PLANETKEY_STATUS_LOGIN_REQUIRED);
     CHECK_TEXT(reason, "never_logged_in");
 
-    /* There is nothing left to remove, and nobody has to ask. */
-    CHECK_OK(planetkey_session_logout(other, true, &removed, NULL, NULL, &error));
+    /* Nothing is left to delete, and no request is sent. */
+    CHECK_OK(log_out(other, true, &removed, NULL, &error));
     CHECK(!removed);
-    CHECK_OK(planetkey_session_logout(other, true, NULL, NULL, NULL, &error));
+    CHECK_OK(planetkey_session_logout(other, true, NULL, &error));
     CHECK(simulator_count("user.token") == 0);
     free(file);
     planetkey_session_free(session);
@@ -200,20 +206,20 @@ static void logout_ends_the_session_for_all(void) {
     planetkey_session_free(later);
 }
 
-static void a_machine_gets_new_tokens_after_logout(void) {
+static void an_m2m_client_gets_new_tokens_after_logout(void) {
     planetkey_session *session = simulator_m2m_session();
     planetkey_session *key = simulator_api_key_session(PLANETKEY_API_KEY_TRANSPORT_BASIC);
     char token[8192];
     char next[8192];
     bool removed = false;
     token_of(session, token, sizeof token);
-    CHECK_OK(planetkey_session_logout(session, true, &removed, NULL, NULL, &error));
+    CHECK_OK(log_out(session, true, &removed, NULL, &error));
     CHECK(removed && planetkey_session_is_initialized(session));
     token_of(session, next, sizeof next);
     CHECK(strcmp(next, token) != 0);
     CHECK(simulator_count("m2m.token") == 2);
     removed = true;
-    CHECK_STATUS(planetkey_session_logout(key, true, &removed, NULL, NULL, &error), PLANETKEY_STATUS_UNSUPPORTED);
+    CHECK_STATUS(log_out(key, true, &removed, NULL, &error), PLANETKEY_STATUS_UNSUPPORTED);
     CHECK(!removed);
     planetkey_session_free(session);
     planetkey_session_free(key);
@@ -232,7 +238,7 @@ static void save_false_leaves_the_disk_alone(void) {
     CHECK(file_of(in_memory) == NULL);
     planetkey_session_free(in_memory);
 
-    /* What is on disk is not looked at either. */
+    /* The tokens on disk are ignored too. */
     saved = simulator_m2m_session();
     token_of(saved, token, sizeof token);
     CHECK(simulator_count("m2m.token") == 2);
@@ -240,7 +246,7 @@ static void save_false_leaves_the_disk_alone(void) {
     token_of(in_memory, other, sizeof other);
     CHECK(strcmp(token, other) != 0);
     CHECK(simulator_count("m2m.token") == 3);
-    CHECK_OK(planetkey_session_logout(in_memory, true, NULL, NULL, NULL, &error));
+    CHECK_OK(planetkey_session_logout(in_memory, true, NULL, &error));
     CHECK(entries(home_file(".planet")) == 1);
     token_of(saved, other, sizeof other);
     CHECK_TEXT(other, token);
@@ -285,7 +291,8 @@ static void another_root_and_another_profile(void) {
     planetkey_session_free(session);
     CHECK(simulator_count("m2m.token") == 2);
     snprintf(config, sizeof config,
-             "{\"client_type\":\"oidc_client_credentials_secret\",\"auth_server\":\"%s\",\"client_id\":\"%s\",\"client_secret\":\"%s\"}",
+             "{\"client_type\":\"oidc_client_credentials_secret\",\"auth_server\":\"%s\",\"client_"
+             "id\":\"%s\",\"client_secret\":\"%s\"}",
              simulator_variable("PLANETKEY_SIMULATOR_M2M"), simulator_variable("PL_AUTH_CLIENT_ID"),
              simulator_variable("PL_AUTH_CLIENT_SECRET"));
     CHECK_OK(planetkey_session_from_client_config(config, options, &session, &error));
@@ -294,15 +301,18 @@ static void another_root_and_another_profile(void) {
     free(file);
     planetkey_session_free(session);
 
-    /* The others have a profile, or need none. */
-    CHECK_STATUS(planetkey_session_from_profile("planet-user", options, &refused, &error), PLANETKEY_STATUS_INVALID_ARGUMENT);
-    CHECK_STATUS(planetkey_session_from_api_key("key", 0, options, &refused, &error), PLANETKEY_STATUS_INVALID_ARGUMENT);
-    CHECK_STATUS(planetkey_session_from_defaults(options, &refused, &error), PLANETKEY_STATUS_INVALID_ARGUMENT);
+    /* The other constructors have a profile, or need none. */
+    CHECK_STATUS(planetkey_session_from_profile("planet-user", options, &refused, &error),
+                 PLANETKEY_STATUS_INVALID_ARGUMENT);
+    CHECK_STATUS(planetkey_session_from_api_key("key", 0, options, &refused, &error),
+                 PLANETKEY_STATUS_INVALID_ARGUMENT);
+    CHECK_STATUS(planetkey_session_from_defaults(options, &refused, &error),
+                 PLANETKEY_STATUS_INVALID_ARGUMENT);
     planetkey_options_free(options);
 }
 
-/* Nobody makes a directory there: the session lives in memory and says so. */
-static void what_cannot_be_kept_is_said(void) {
+/* No directory can be made there: the tokens stay in memory, and a note says so. */
+static void tokens_that_cannot_be_saved_are_noted(void) {
     planetkey_options *options = simulator_options();
     planetkey_session *session;
     planetkey_session_info *info = NULL;
@@ -311,25 +321,28 @@ static void what_cannot_be_kept_is_said(void) {
     session = simulator_m2m_session_with(options);
     token_of(session, token, sizeof token);
     CHECK(token[0] != '\0');
-    CHECK_OK(planetkey_session_status(session, &info, &error));
+    CHECK_OK(planetkey_session_get_info(session, &info, &error));
     CHECK(planetkey_session_info_note_count(info) == 1);
-    CHECK(planetkey_session_info_note(info, 0) != NULL && strstr(planetkey_session_info_note(info, 0), "/sys/.planet") != NULL);
+    CHECK(planetkey_session_info_note(info, 0) != NULL &&
+          strstr(planetkey_session_info_note(info, 0), "/sys/.planet") != NULL);
     planetkey_session_info_free(info);
     planetkey_session_free(session);
     planetkey_options_free(options);
 }
 
 int main(int argc, char **argv) {
-    void (*const tests[])(void) = {handles_share_what_is_on_disk,          processes_share_a_renewal,
-                                   logout_ends_the_session_for_all,        a_machine_gets_new_tokens_after_logout,
-                                   save_false_leaves_the_disk_alone,       another_root_and_another_profile,
-                                   what_cannot_be_kept_is_said};
+    void (*const tests[])(void) = {
+        handles_share_what_is_on_disk,        processes_share_a_refresh,
+        logout_ends_the_session_for_all,      an_m2m_client_gets_new_tokens_after_logout,
+        save_false_leaves_the_disk_alone,     another_root_and_another_profile,
+        tokens_that_cannot_be_saved_are_noted};
     if (argc == 2 && strcmp(argv[1], "show_token") == 0) {
         return show_token();
     }
     self = argv[0];
     simulator_start();
-    snprintf(api_url, sizeof api_url, "%s", simulator_url("PLANETKEY_SIMULATOR_PLANET_API", "/data/v1/item-types"));
+    snprintf(api_url, sizeof api_url, "%s",
+             simulator_url("PLANETKEY_SIMULATOR_PLANET_API", "/data/v1/item-types"));
     for (size_t i = 0; i < sizeof tests / sizeof tests[0]; ++i) {
         simulator_reset();
         tests[i]();

@@ -21,7 +21,8 @@ const char *home_file(const char *path) {
     static int turn = 0;
     const char *home = getenv("HOME");
     turn = (turn + 1) % 4;
-    if (!home || (size_t)snprintf(paths[turn], sizeof paths[turn], "%s/%s", home, path) >= sizeof paths[turn]) {
+    if (!home || (size_t)snprintf(paths[turn], sizeof paths[turn], "%s/%s", home, path) >=
+                     sizeof paths[turn]) {
         die("no home for", path);
     }
     return paths[turn];
@@ -111,4 +112,21 @@ int ended(pid_t child) {
         die("waitpid", "a child");
     }
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+planetkey_status log_out(const planetkey_session *session, bool revoke, bool *removed,
+                         int32_t *revocation, planetkey_error **error) {
+    planetkey_logout_result *result = NULL;
+    const planetkey_status status = planetkey_session_logout(session, revoke, &result, error);
+    if ((result != NULL) != (status == PLANETKEY_STATUS_OK)) {
+        die("planetkey_session_logout", "a result and a failure, or neither");
+    }
+    if (removed) {
+        *removed = planetkey_logout_result_removed(result);
+    }
+    if (revocation) {
+        *revocation = (int32_t)planetkey_logout_result_revocation(result);
+    }
+    planetkey_logout_result_free(result);
+    return status;
 }

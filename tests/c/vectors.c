@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* Drives the shared cases of tests/vectors; its README documents their form. Only translation happens here.
-   Started by planetkey-simulator; the argument is the directory of the cases. */
+/* Drives the shared cases of tests/vectors; its README documents their form. Only translation
+   happens here. Started by planetkey-simulator; the argument is the directory of the cases. */
 #include "vectors.h"
 
 #include <curl/curl.h>
@@ -13,18 +13,37 @@
 #include <time.h>
 #include <unistd.h>
 
-/* How far an expiry may be from now plus its life: the time that a case takes, not a promise. */
+/* The tolerance of an expiry in seconds, which covers the duration of a case. */
 #define EXPIRY_TOLERANCE_S 60
 #define WRONG_CASES "must_fail.json"
 
-/* Nothing on the developer's machine may reach a case. */
-static const char *const foreign[] = {
-    "PL_AUTH_PROFILE", "PL_AUTH_CLIENT_ID", "PL_AUTH_CLIENT_SECRET", "PL_API_KEY", "PLANET_API_KEY", "SH_CLIENT_ID",
-    "SH_CLIENT_SECRET", "SH_PROFILE", "PLANETKEY_DEPLOYMENT", "PLANETKEY_ALLOW_INSECURE_LOOPBACK", "HTTP_PROXY",
-    "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy", "SSL_CERT_FILE",
-    "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "XDG_CONFIG_HOME", "PLANETKEY_STORAGE_ROOT", NULL};
+/* The environment of the developer must not affect a case. */
+static const char *const foreign[] = {"PL_AUTH_PROFILE",
+                                      "PL_AUTH_CLIENT_ID",
+                                      "PL_AUTH_CLIENT_SECRET",
+                                      "PL_API_KEY",
+                                      "PLANET_API_KEY",
+                                      "SH_CLIENT_ID",
+                                      "SH_CLIENT_SECRET",
+                                      "SH_PROFILE",
+                                      "PLANETKEY_DEPLOYMENT",
+                                      "PLANETKEY_ALLOW_INSECURE_LOOPBACK",
+                                      "HTTP_PROXY",
+                                      "HTTPS_PROXY",
+                                      "ALL_PROXY",
+                                      "NO_PROXY",
+                                      "http_proxy",
+                                      "https_proxy",
+                                      "all_proxy",
+                                      "no_proxy",
+                                      "SSL_CERT_FILE",
+                                      "REQUESTS_CA_BUNDLE",
+                                      "CURL_CA_BUNDLE",
+                                      "XDG_CONFIG_HOME",
+                                      "PLANETKEY_STORAGE_ROOT",
+                                      NULL};
 
-/* What an expectation does not name, the error must not have; only the message is free. */
+/* The error must not have attributes that the expectation does not name, except the message. */
 static void check_error(const cJSON *wanted, const planetkey_error *error) {
     cJSON *actual = some(cJSON_CreateObject()), *absent = some(cJSON_CreateNull());
     const char *message = planetkey_error_message(error);
@@ -43,14 +62,17 @@ static void check_error(const cJSON *wanted, const planetkey_error *error) {
     if (planetkey_error_retry_after_ms(error) < 0) {
         cJSON_AddNullToObject(actual, "retry_after_ms");
     } else {
-        cJSON_AddNumberToObject(actual, "retry_after_ms", (double)planetkey_error_retry_after_ms(error));
+        cJSON_AddNumberToObject(actual, "retry_after_ms",
+                                (double)planetkey_error_retry_after_ms(error));
     }
     cJSON_ArrayForEach(item, actual) {
         const cJSON *expected = member(wanted, item->string);
         if (cJSON_IsArray(expected) && cJSON_IsNumber(item)) {
-            double least = cJSON_GetArrayItem(expected, 0)->valuedouble, most = cJSON_GetArrayItem(expected, 1)->valuedouble;
+            double least = cJSON_GetArrayItem(expected, 0)->valuedouble,
+                   most = cJSON_GetArrayItem(expected, 1)->valuedouble;
             if (item->valuedouble < least || item->valuedouble > most) {
-                differ("%s is %.0f, not from %.0f to %.0f", item->string, item->valuedouble, least, most);
+                differ("%s is %.0f, not from %.0f to %.0f", item->string, item->valuedouble, least,
+                       most);
             }
         } else {
             different(item->string, expected ? expected : absent, item);
@@ -114,7 +136,7 @@ static char *read_text(const char *path) {
     return content;
 }
 
-/* Null: no such file; a text: exactly that; an object: JSON with these members. */
+/* null: no such file. A text: exactly that. An object: JSON with these members. */
 static void check_file(const cJSON *wanted) {
     char path[1024], *content;
     snprintf(path, sizeof path, "%s/%s", getenv("HOME"), wanted->string);
@@ -138,7 +160,8 @@ static void check_file(const cJSON *wanted) {
 static void check_outcome(const cJSON *expect, const cJSON *outcome, const planetkey_error *error) {
     const cJSON *item;
     if (error && !member(expect, "error")) {
-        differ("failed: %s: %s", planetkey_status_name(planetkey_error_status(error)), planetkey_error_message(error));
+        differ("failed: %s: %s", planetkey_status_name(planetkey_error_status(error)),
+               planetkey_error_message(error));
     }
     cJSON_ArrayForEach(item, expect) {
         if (strcmp(item->string, "requests") == 0) {
@@ -158,8 +181,10 @@ static void check_outcome(const cJSON *expect, const cJSON *outcome, const plane
             continue;
         } else if (strcmp(item->string, "expires_in_s") == 0) {
             const cJSON *expires_at = member(outcome, "expires_at");
-            double left = cJSON_IsNumber(expires_at) ? expires_at->valuedouble - (double)time(NULL) : -1e9;
-            if (left < item->valuedouble - EXPIRY_TOLERANCE_S || left > item->valuedouble + EXPIRY_TOLERANCE_S) {
+            double left =
+                cJSON_IsNumber(expires_at) ? expires_at->valuedouble - (double)time(NULL) : -1e9;
+            if (left < item->valuedouble - EXPIRY_TOLERANCE_S ||
+                left > item->valuedouble + EXPIRY_TOLERANCE_S) {
                 differ("expires in %.0f s, not %.0f", left, item->valuedouble);
             }
         } else if (strcmp(item->string, "status") == 0) {
@@ -172,16 +197,19 @@ static void check_outcome(const cJSON *expect, const cJSON *outcome, const plane
     }
 }
 
-/* `refused` is why the session did not open. */
-static void check(const planetkey_session *session, const planetkey_error *refused, const cJSON *call, const cJSON *expect) {
+/* `refused` is the error with which opening the session failed. */
+static void check(const planetkey_session *session, const planetkey_error *refused,
+                  const cJSON *call, const cJSON *expect) {
     const char *op = text(call, "op");
-    int needs_session = strcmp(op, "strip_api_key") != 0 && strcmp(op, "redact_url") != 0 && strcmp(op, "release") != 0;
+    int needs_session = strcmp(op, "strip_api_key") != 0 && strcmp(op, "redact_url") != 0 &&
+                        strcmp(op, "release") != 0;
     planetkey_session *with_timeout = NULL;
     planetkey_error *error = NULL;
     cJSON *outcome;
     if (needs_session && strcmp(op, "open") != 0 && !session) {
-        /* Only `open` may find that a session cannot be opened. */
-        differ("the session does not open: %s", refused ? planetkey_error_message(refused) : "there is none");
+        /* Only `open` may fail to open a session. */
+        differ("the session does not open: %s",
+               refused ? planetkey_error_message(refused) : "there is none");
         return;
     }
     if (strcmp(op, "release") == 0) {
@@ -196,7 +224,8 @@ static void check(const planetkey_session *session, const planetkey_error *refus
     }
     if (member(call, "timeout_ms")) {
         uint32_t timeout_ms = (uint32_t)member(call, "timeout_ms")->valuedouble;
-        if (planetkey_session_with_timeout_ms(session, timeout_ms, &with_timeout, &error) != PLANETKEY_STATUS_OK) {
+        if (planetkey_session_with_timeout_ms(session, timeout_ms, &with_timeout, &error) !=
+            PLANETKEY_STATUS_OK) {
             die("with_timeout_ms", planetkey_error_message(error));
         }
     }
@@ -215,7 +244,9 @@ static int remove_one(const char *path, const struct stat *status, int type, str
 }
 
 static void write_file(const char *home, const char *name, const cJSON *file) {
-    char path[1024], *slash, *content = cJSON_IsString(file) ? copied(file->valuestring) : some(cJSON_PrintUnformatted(file));
+    char path[1024], *slash,
+        *content =
+            cJSON_IsString(file) ? copied(file->valuestring) : some(cJSON_PrintUnformatted(file));
     FILE *out;
     snprintf(path, sizeof path, "%s/%s", home, name);
     for (slash = strchr(path + strlen(home) + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
@@ -229,7 +260,7 @@ static void write_file(const char *home, const char *name, const cJSON *file) {
     free(content);
 }
 
-/* A session of the user's server, as its token file. */
+/* A user session at the server, as the text of its token file. */
 static void write_session(const char *home, const cJSON *seed) {
     cJSON *answer = control("/sessions", member(seed, "session"));
     const cJSON *item;
@@ -241,7 +272,7 @@ static void write_session(const char *home, const cJSON *seed) {
     cJSON_Delete(answer);
 }
 
-/* The number of differences. */
+/* Returns the number of differences. */
 static int run(const cJSON *written) {
     char home[512];
     cJSON *one = some(cJSON_Duplicate(written, 1)), *nothing = some(cJSON_CreateObject());
@@ -251,7 +282,8 @@ static int run(const cJSON *written) {
     size_t i;
     case_id = text(written, "id");
     differences = 0;
-    snprintf(home, sizeof home, "%s/planetkey-vectors-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : P_tmpdir);
+    snprintf(home, sizeof home, "%s/planetkey-vectors-XXXXXX",
+             getenv("TMPDIR") ? getenv("TMPDIR") : P_tmpdir);
     some(mkdtemp(home));
     set_variable("home", home);
     resolve(one);
@@ -265,11 +297,15 @@ static int run(const cJSON *written) {
         unsetenv(foreign[i]);
     }
     setenv("HOME", home, 1);
-    cJSON_ArrayForEach(item, member(one, "environment")) { setenv(item->string, item->valuestring, 1); }
+    cJSON_ArrayForEach(item, member(one, "environment")) {
+        setenv(item->string, item->valuestring, 1);
+    }
     if (member(one, "session")) {
         session = open_session(member(one, "session"), &refused);
     }
-    cJSON_ArrayForEach(item, member(one, "before")) { check(session, refused, member(item, "call"), member(item, "expect")); }
+    cJSON_ArrayForEach(item, member(one, "before")) {
+        check(session, refused, member(item, "call"), member(item, "expect"));
+    }
     check(session, refused, member(one, "call"), member(one, "expect"));
     planetkey_session_free(session);
     planetkey_error_free(refused);
@@ -302,10 +338,14 @@ static int is_suite(const struct dirent *entry) {
 }
 
 static void describe(void) {
-    static const char *const names[][2] = {{"planet_api", "planet_api"}, {"sentinel_hub_api", "sentinel_hub_api"},
-                                           {"m2m_issuer", "m2m"},        {"tls_issuer", "tls"},
-                                           {"generic_issuer", "generic"}, {"token_endpoint", "token_endpoint"},
-                                           {"proxy", "proxy"},           {"client_id", "client_id"},
+    static const char *const names[][2] = {{"planet_api", "planet_api"},
+                                           {"sentinel_hub_api", "sentinel_hub_api"},
+                                           {"m2m_issuer", "m2m"},
+                                           {"tls_issuer", "tls"},
+                                           {"generic_issuer", "generic"},
+                                           {"token_endpoint", "token_endpoint"},
+                                           {"proxy", "proxy"},
+                                           {"client_id", "client_id"},
                                            {"client_secret", "client_secret"}};
     cJSON *facts = control("/", NULL);
     char *many = some(malloc(65537));

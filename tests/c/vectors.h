@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* What the driver of the shared vectors consists of: vectors.c reads the cases and compares, vectors_calls.c calls planetkey,
-   vectors_support.c does the rest. */
+/* What the driver of the shared vectors consists of: vectors.c reads the cases and compares,
+   vectors_calls.c calls planetkey, vectors_support.c does the rest. */
 #ifndef VECTORS_H
 #define VECTORS_H
 
@@ -8,30 +8,30 @@
 
 #include "planetkey.h"
 
-/* The case that is running, and in how many ways it is not as expected; quiet says nothing of them. */
+/* The current case and the number of its differences, which `quiet` does not print. */
 extern const char *case_id;
 extern int differences;
 extern int quiet;
 
-/* Ends the program: not the case is wrong but its form, or something around it. */
+/* Ends the program, because the form of a case or the environment is wrong. */
 void die(const char *what, const char *detail);
 
-/* Something of the case that is running is not as expected. */
+/* Reports a difference of the current case. */
 void differ(const char *format, ...);
 
-/* The pointer, which is not NULL, or else the end of the program. */
+/* Returns the pointer. Ends the program if it is NULL. */
 void *some(void *pointer);
 
-/* A copy, to be freed with free(). */
+/* A copy. Free it with free(). */
 void *copied(const char *text);
 
-/* NULL when there is no such member. */
+/* NULL if there is no such member. */
 const cJSON *member(const cJSON *object, const char *name);
 
-/* A member that is a string. */
+/* A string member. */
 const char *text(const cJSON *object, const char *name);
 
-/* NULL when the member is no string. */
+/* NULL if the member is not a string. */
 const char *text_or_null(const cJSON *object, const char *name);
 
 /* NULL becomes null. */
@@ -39,27 +39,28 @@ void add_text(cJSON *object, const char *name, const char *value);
 
 void different(const char *what, const cJSON *wanted, const cJSON *actual);
 
-/* Members that are not named may be anything; lists have the same length. */
+/* Members that are not named may have any value. Lists have the same length. */
 void different_subset(const char *what, const cJSON *wanted, const cJSON *actual);
 
-/* What ${name} stands for. */
+/* Sets the value of ${name}. */
 void set_variable(const char *name, const char *value);
 void release_variables(void);
 
 /* Replaces ${name} in every string. */
 void resolve(cJSON *value);
 
-/* GET, or POST with a body, to the control API of the simulator. */
+/* GET, or POST with a body, to the control interface of the simulator. */
 cJSON *control(const char *path, const cJSON *body);
 
-/* POST, unless there is no body. */
+/* POST if there is a body, otherwise GET. */
 void tell(const char *path, const cJSON *body);
 void tell_each(const char *path, const cJSON *bodies);
 
-/* NULL when it does not open; without an error when the case cannot be tried, which is a difference. */
+/* NULL if it does not open; without an error if the case cannot be tried, which is a difference. */
 planetkey_session *open_session(const cJSON *wanted, planetkey_error **error);
 
-/* What a call gives, or NULL and an error; NULL without one when the call cannot be tried, which is a difference. */
+/* The result of a call, or NULL and an error; NULL without an error if the call cannot be tried,
+ * which is a difference. */
 cJSON *perform(const planetkey_session *session, const cJSON *call, planetkey_error **error);
 
 #endif

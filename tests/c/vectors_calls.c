@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* From the words of a case to calls of planetkey, and back. */
+/* Translates a case to calls of planetkey, and their results back. */
+#include "support.h"
 #include "vectors.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* A list of strings, borrowed from it; to be freed with free(). */
+/* A list of strings borrowed from the case. Free the list with free(). */
 static const char **texts(const cJSON *list, size_t *count) {
     const char **made = some(calloc((size_t)cJSON_GetArraySize(list) + 1, sizeof *made));
     const cJSON *item;
@@ -20,18 +21,20 @@ static const char **texts(const cJSON *list, size_t *count) {
     return made;
 }
 
-/* NULL when there is an option that this driver does not know, and when setting one fails. */
+/* NULL for an option that this driver does not know, and if setting one fails. */
 static planetkey_options *options_of(const cJSON *given, planetkey_error **error) {
     planetkey_options *options = some(planetkey_options_new());
     planetkey_status status = PLANETKEY_STATUS_OK;
     const cJSON *option, *host;
     cJSON_ArrayForEach(option, given) {
         if (strcmp(option->string, "timeout_ms") == 0) {
-            status = planetkey_options_set_timeout_ms(options, (uint32_t)option->valuedouble, error);
+            status =
+                planetkey_options_set_timeout_ms(options, (uint32_t)option->valuedouble, error);
         } else if (strcmp(option->string, "deployment") == 0) {
             status = planetkey_options_set_deployment(options, option->valuestring, error);
         } else if (strcmp(option->string, "allow_insecure_loopback") == 0) {
-            status = planetkey_options_set_allow_insecure_loopback(options, cJSON_IsTrue(option), error);
+            status =
+                planetkey_options_set_allow_insecure_loopback(options, cJSON_IsTrue(option), error);
         } else if (strcmp(option->string, "ca_file") == 0) {
             status = planetkey_options_set_ca_file(options, option->valuestring, error);
         } else if (strcmp(option->string, "proxy") == 0) {
@@ -59,7 +62,7 @@ static planetkey_options *options_of(const cJSON *given, planetkey_error **error
     return options;
 }
 
-/* A name that is none becomes a number that is none. */
+/* An invalid name becomes an invalid number. */
 static int32_t transport_of(const char *name) {
     if (!name || strcmp(name, "basic") == 0) {
         return PLANETKEY_API_KEY_TRANSPORT_BASIC;
@@ -94,17 +97,21 @@ planetkey_session *open_session(const cJSON *wanted, planetkey_error **error) {
     } else if (strcmp(from, "profile") == 0) {
         status = planetkey_session_from_profile(text(wanted, "name"), options, &session, error);
     } else if (strcmp(from, "api_key") == 0) {
-        status = planetkey_session_from_api_key(text(wanted, "api_key"), transport_of(text_or_null(wanted, "transport")),
+        status = planetkey_session_from_api_key(text(wanted, "api_key"),
+                                                transport_of(text_or_null(wanted, "transport")),
                                                 options, &session, error);
     } else if (strcmp(from, "m2m") == 0) {
         size_t count;
         const char **scopes = texts(member(wanted, "scopes"), &count);
-        status = planetkey_session_from_m2m(text(wanted, "client_id"), text(wanted, "client_secret"), scopes, count,
-                                            text_or_null(wanted, "audience"), options, &session, error);
+        status = planetkey_session_from_m2m(
+            text(wanted, "client_id"), text(wanted, "client_secret"), scopes, count,
+            text_or_null(wanted, "audience"), options, &session, error);
         free(scopes);
     } else if (strcmp(from, "client_config") == 0) {
-        char *config = member(wanted, "json") ? NULL : some(cJSON_PrintUnformatted(member(wanted, "config")));
-        status = planetkey_session_from_client_config(config ? config : text(wanted, "json"), options, &session, error);
+        char *config =
+            member(wanted, "json") ? NULL : some(cJSON_PrintUnformatted(member(wanted, "config")));
+        status = planetkey_session_from_client_config(config ? config : text(wanted, "json"),
+                                                      options, &session, error);
         cJSON_free(config);
     } else {
         differ("unknown session %s", from);
@@ -120,7 +127,8 @@ static cJSON *headers_of(const planetkey_authorization *made) {
     cJSON *headers = some(cJSON_CreateObject());
     size_t i;
     for (i = 0; i < planetkey_authorization_header_count(made); ++i) {
-        add_text(headers, planetkey_authorization_header_name(made, i), planetkey_authorization_header_value(made, i));
+        add_text(headers, planetkey_authorization_header_name(made, i),
+                 planetkey_authorization_header_value(made, i));
     }
     return headers;
 }
@@ -131,7 +139,8 @@ static void add_authorization(cJSON *outcome, const planetkey_authorization *mad
     add_text(outcome, "credential", planetkey_authorization_credential(made));
     add_text(outcome, "transport", planetkey_authorization_transport(made));
     add_text(outcome, "source", planetkey_authorization_source(made));
-    cJSON_AddBoolToObject(outcome, "under_development", planetkey_authorization_under_development(made));
+    cJSON_AddBoolToObject(outcome, "under_development",
+                          planetkey_authorization_under_development(made));
     if (expires_at == PLANETKEY_TIME_NONE) {
         cJSON_AddNullToObject(outcome, "expires_at");
     } else {
@@ -172,8 +181,9 @@ cJSON *perform(const planetkey_session *session, const cJSON *call, planetkey_er
         status = planetkey_session_invalidate(session, text(call, "access_token"), &flag, error);
         is_flag = 1;
     } else if (strcmp(op, "should_retry") == 0) {
-        status = planetkey_session_should_retry(session, text(call, "access_token"), member(call, "http_status")->valueint,
-                                                text_or_null(call, "www_authenticate"), &flag, error);
+        status = planetkey_session_should_retry(
+            session, text(call, "access_token"), member(call, "http_status")->valueint,
+            text_or_null(call, "www_authenticate"), &flag, error);
         is_flag = 1;
     } else if (strcmp(op, "is_initialized") == 0) {
         flag = planetkey_session_is_initialized(session);
@@ -181,13 +191,14 @@ cJSON *perform(const planetkey_session *session, const cJSON *call, planetkey_er
     } else if (strcmp(op, "refresh") == 0) {
         status = planetkey_session_refresh(session, error);
     } else if (strcmp(op, "logout") == 0) {
-        status = planetkey_session_logout(session, true, &flag, NULL, NULL, error);
+        status = log_out(session, true, &flag, NULL, error);
         is_flag = 1;
     } else if (strcmp(op, "status") == 0) {
         planetkey_session_info *info = NULL;
-        status = planetkey_session_status(session, &info, error);
+        status = planetkey_session_get_info(session, &info, error);
         if (info) {
-            cJSON_AddItemToObject(outcome, "status", some(cJSON_Parse(planetkey_session_info_json(info))));
+            cJSON_AddItemToObject(outcome, "status",
+                                  some(cJSON_Parse(planetkey_session_info_json(info))));
         }
         planetkey_session_info_free(info);
     } else {

@@ -12,14 +12,24 @@ const char *case_id = "";
 int differences;
 int quiet;
 
-/* What stands for ${name}. */
+/* The value of ${name}. */
 static struct {
     const char *name;
     char *value;
-} variables[] = {{"planet_api", NULL},     {"sentinel_hub_api", NULL}, {"m2m_issuer", NULL}, {"tls_issuer", NULL},
-                 {"generic_issuer", NULL}, {"token_endpoint", NULL},   {"proxy", NULL},      {"client_id", NULL},
-                 {"client_secret", NULL},  {"deployment", NULL},       {"ca", NULL},         {"home", NULL},
-                 {"long", NULL},           {NULL, NULL}};
+} variables[] = {{"planet_api", NULL},
+                 {"sentinel_hub_api", NULL},
+                 {"m2m_issuer", NULL},
+                 {"tls_issuer", NULL},
+                 {"generic_issuer", NULL},
+                 {"token_endpoint", NULL},
+                 {"proxy", NULL},
+                 {"client_id", NULL},
+                 {"client_secret", NULL},
+                 {"deployment", NULL},
+                 {"ca", NULL},
+                 {"home", NULL},
+                 {"long", NULL},
+                 {NULL, NULL}};
 
 void die(const char *what, const char *detail) {
     fprintf(stderr, "vectors: %s: %s: %s\n", case_id, what, detail ? detail : "");
@@ -48,7 +58,9 @@ void *some(void *pointer) {
 
 void *copied(const char *text) { return some(strdup(text)); }
 
-const cJSON *member(const cJSON *object, const char *name) { return cJSON_GetObjectItemCaseSensitive(object, name); }
+const cJSON *member(const cJSON *object, const char *name) {
+    return cJSON_GetObjectItemCaseSensitive(object, name);
+}
 
 const char *text(const cJSON *object, const char *name) {
     const char *value = cJSON_GetStringValue(member(object, name));
@@ -58,10 +70,13 @@ const char *text(const cJSON *object, const char *name) {
     return value;
 }
 
-const char *text_or_null(const cJSON *object, const char *name) { return cJSON_GetStringValue(member(object, name)); }
+const char *text_or_null(const cJSON *object, const char *name) {
+    return cJSON_GetStringValue(member(object, name));
+}
 
 void add_text(cJSON *object, const char *name, const char *value) {
-    some(value ? cJSON_AddStringToObject(object, name, value) : cJSON_AddNullToObject(object, name));
+    some(value ? cJSON_AddStringToObject(object, name, value)
+               : cJSON_AddNullToObject(object, name));
 }
 
 void different(const char *what, const cJSON *wanted, const cJSON *actual) {
@@ -69,7 +84,7 @@ void different(const char *what, const cJSON *wanted, const cJSON *actual) {
         char *is = cJSON_PrintUnformatted(actual), *not = cJSON_PrintUnformatted(wanted);
         differ("%s is %s, not %s", what, is ? is : "nothing", not ? not : "nothing");
         cJSON_free(is);
-        cJSON_free(not);
+        cJSON_free(not );
     }
 }
 
@@ -83,9 +98,12 @@ void different_subset(const char *what, const cJSON *wanted, const cJSON *actual
                 differ("%s has no member %s", what, item->string);
             }
         }
-    } else if (cJSON_IsArray(wanted) && cJSON_IsArray(actual) && cJSON_GetArraySize(wanted) == cJSON_GetArraySize(actual)) {
+    } else if (cJSON_IsArray(wanted) && cJSON_IsArray(actual) &&
+               cJSON_GetArraySize(wanted) == cJSON_GetArraySize(actual)) {
         int index = 0;
-        cJSON_ArrayForEach(item, wanted) { different_subset(what, item, cJSON_GetArrayItem(actual, index++)); }
+        cJSON_ArrayForEach(item, wanted) {
+            different_subset(what, item, cJSON_GetArrayItem(actual, index++));
+        }
     } else {
         different(what, wanted, actual);
     }
@@ -130,7 +148,8 @@ void resolve(cJSON *value) {
         FILE *out = some(open_memstream(&made, &size));
         while ((start = strstr(rest, "${")) != NULL) {
             const char *end = some(strchr(start, '}'));
-            fprintf(out, "%.*s%s", (int)(start - rest), rest, variable(start + 2, (size_t)(end - start - 2)));
+            fprintf(out, "%.*s%s", (int)(start - rest), rest,
+                    variable(start + 2, (size_t)(end - start - 2)));
             rest = end + 1;
         }
         fputs(rest, out);
@@ -141,7 +160,9 @@ void resolve(cJSON *value) {
     cJSON_ArrayForEach(item, value) { resolve(item); }
 }
 
-static size_t append(char *data, size_t size, size_t count, void *file) { return fwrite(data, size, count, file); }
+static size_t append(char *data, size_t size, size_t count, void *file) {
+    return fwrite(data, size, count, file);
+}
 
 cJSON *control(const char *path, const cJSON *body) {
     char url[512], *answer = NULL, *sent = body ? some(cJSON_PrintUnformatted(body)) : NULL;

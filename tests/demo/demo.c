@@ -42,7 +42,8 @@ static long request(const planetkey_authorization *authorization) {
     return http_status;
 }
 
-static void call(const planetkey_session *session, const char *api, const char *base, const char *path) {
+static void call(const planetkey_session *session, const char *api, const char *base,
+                 const char *path) {
     char url[512];
     snprintf(url, sizeof url, "%s%s", base, path);
     planetkey_authorization *authorization = NULL;
@@ -50,7 +51,8 @@ static void call(const planetkey_session *session, const char *api, const char *
     check(planetkey_session_authorize(session, url, &authorization, &error), &error);
 
     char credential[64];
-    snprintf(credential, sizeof credential, "%s (%s)", planetkey_authorization_credential(authorization),
+    snprintf(credential, sizeof credential, "%s (%s)",
+             planetkey_authorization_credential(authorization),
              planetkey_authorization_transport(authorization));
     char result[16];
     snprintf(result, sizeof result, "%ld", request(authorization));
@@ -58,7 +60,8 @@ static void call(const planetkey_session *session, const char *api, const char *
     planetkey_authorization_free(authorization);
 }
 
-/* An API key alone must not get an authorization for this URL. If it does, the request is made, and counted. */
+/* An API key alone must not get an authorization for this URL. If it does, the request is made, and
+ * counted. */
 static void refuse(const char *deployment, const char *api, const char *base, const char *path) {
     char url[512];
     snprintf(url, sizeof url, "%s%s", base, path);
@@ -67,7 +70,8 @@ static void refuse(const char *deployment, const char *api, const char *base, co
     check(planetkey_options_set_allow_insecure_loopback(options, true, &error), &error);
     check(planetkey_options_set_deployment(options, deployment, &error), &error);
     planetkey_session *session = NULL;
-    check(planetkey_session_from_api_key(getenv("PL_API_KEY"), PLANETKEY_API_KEY_TRANSPORT_BASIC, options, &session, &error),
+    check(planetkey_session_from_api_key(getenv("PL_API_KEY"), PLANETKEY_API_KEY_TRANSPORT_BASIC,
+                                         options, &session, &error),
           &error);
     planetkey_options_free(options);
 
@@ -98,7 +102,8 @@ int main(void) {
     planetkey_session_free(session);
 
     refuse(NULL, "sentinel hub api", sentinel_hub_api, "/api/v1/catalog/1.0.0/");
-    refuse("planet", "services.sentinel-hub.com", "https://services.sentinel-hub.com", "/api/v1/catalog/1.0.0/");
+    refuse("planet", "services.sentinel-hub.com", "https://services.sentinel-hub.com",
+           "/api/v1/catalog/1.0.0/");
     curl_global_cleanup();
     return EXIT_SUCCESS;
 }

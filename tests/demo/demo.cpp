@@ -29,9 +29,13 @@ long request(const planetkey::Authorization &authorization) {
     for (std::size_t i = 0; i < authorization.header_count(); ++i) {
         list = curl_slist_append(list, authorization.header_line(i).data());
     }
-    const std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)> headers(list, curl_slist_free_all);
-    const std::unique_ptr<CURL, decltype(&curl_easy_cleanup)> curl(curl_easy_init(), curl_easy_cleanup);
-    const curl_write_callback ignore = [](char *, std::size_t size, std::size_t count, void *) { return size * count; };
+    const std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)> headers(list,
+                                                                              curl_slist_free_all);
+    const std::unique_ptr<CURL, decltype(&curl_easy_cleanup)> curl(curl_easy_init(),
+                                                                   curl_easy_cleanup);
+    const curl_write_callback ignore = [](char *, std::size_t size, std::size_t count, void *) {
+        return size * count;
+    };
     curl_easy_setopt(curl.get(), CURLOPT_URL, authorization.url().data());
     curl_easy_setopt(curl.get(), CURLOPT_HTTPHEADER, headers.get());
     curl_easy_setopt(curl.get(), CURLOPT_WRITEFUNCTION, ignore);
@@ -49,10 +53,11 @@ void call(const planetkey::Session &session, const std::string &api, const std::
     print_row(api, credential, std::to_string(request(authorization)));
 }
 
-// An API key alone must not get an authorization for this URL. If it does, the request is made, and counted.
+// An API key alone must not get an authorization for this URL. If it does, the request is made, and
+// counted.
 void refuse(const planetkey::Options &options, const std::string &api, const std::string &url) {
-    const auto session =
-        planetkey::Session::from_api_key(variable("PL_API_KEY"), PLANETKEY_API_KEY_TRANSPORT_BASIC, options);
+    const auto session = planetkey::Session::from_api_key(
+        variable("PL_API_KEY"), PLANETKEY_API_KEY_TRANSPORT_BASIC, options);
     try {
         request(session.authorize(url));
         print_row(api, "api_key alone", "OK");
@@ -64,13 +69,16 @@ void refuse(const planetkey::Options &options, const std::string &api, const std
 } // namespace
 
 int main() try {
-    const std::string sentinel_hub_api = variable("PLANETKEY_SIMULATOR_SENTINEL_HUB_API") + "/api/v1/catalog/1.0.0/";
+    const std::string sentinel_hub_api =
+        variable("PLANETKEY_SIMULATOR_SENTINEL_HUB_API") + "/api/v1/catalog/1.0.0/";
     curl_global_init(CURL_GLOBAL_DEFAULT);
     const planetkey::Session session = planetkey::Session::from_defaults();
-    call(session, "planet api", variable("PLANETKEY_SIMULATOR_PLANET_API") + "/basemaps/v1/mosaics");
+    call(session, "planet api",
+         variable("PLANETKEY_SIMULATOR_PLANET_API") + "/basemaps/v1/mosaics");
     call(session, "sentinel hub api", sentinel_hub_api);
 
-    refuse(planetkey::Options().allow_insecure_loopback(true), "sentinel hub api", sentinel_hub_api);
+    refuse(planetkey::Options().allow_insecure_loopback(true), "sentinel hub api",
+           sentinel_hub_api);
     refuse(planetkey::Options().deployment("planet"), "services.sentinel-hub.com",
            "https://services.sentinel-hub.com/api/v1/catalog/1.0.0/");
     curl_global_cleanup();

@@ -1,4 +1,4 @@
-/* A thread that Python knows nothing of, as GDAL starts them, and somebody who waits for it. */
+/* A thread that Python does not know, as GDAL starts them, and a call that waits for it. */
 #include <pthread.h>
 
 void *open_in_thread(void *(*open)(const char *, const char *), const char *name);

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// Threads read through GDAL while the token is renewed again and again, in C++: every request carries a whole token.
+// Threads read through GDAL while the token is refreshed repeatedly: every request carries a
+// complete token.
 //
 //     threads URL HOST
 //
-// Started by test_native.py: the environment leads to a simulator, URL to a server that asks it about each token.
+// test_native.py starts it. The environment names a simulator; URL is a server that asks it about
+// each token.
 #include <cpl_error.h>
 #include <gdal_priv.h>
 
@@ -19,16 +21,18 @@
 
 namespace {
 
-constexpr int size = 512, tile = 128, across = size / tile, readers = 4, renewals = 10;
+constexpr int size = 512, tile = 128, across = size / tile, readers = 4, refreshes = 10;
 
 bool is_whole(GDALDataset &dataset, int left, int top) {
     std::vector<std::uint32_t> pixels(tile * tile);
-    if (dataset.GetRasterBand(1)->RasterIO(GF_Read, left, top, tile, tile, pixels.data(), tile, tile, GDT_UInt32, 0, 0) != CE_None) {
+    if (dataset.GetRasterBand(1)->RasterIO(GF_Read, left, top, tile, tile, pixels.data(), tile,
+                                           tile, GDT_UInt32, 0, 0) != CE_None) {
         return false;
     }
     for (int y = 0; y < tile; ++y) {
         for (int x = 0; x < tile; ++x) {
-            if (pixels[static_cast<std::size_t>(y * tile + x)] != static_cast<std::uint32_t>((left + x) * 7 + (top + y) * 131) % 65521) {
+            if (pixels[static_cast<std::size_t>(y * tile + x)] !=
+                static_cast<std::uint32_t>((left + x) * 7 + (top + y) * 131) % 65521) {
                 return false;
             }
         }
@@ -36,10 +40,11 @@ bool is_whole(GDALDataset &dataset, int left, int top) {
     return true;
 }
 
-/// How many tiles could not be read.
+/// Returns the number of tiles that could not be read.
 int read_picture(const planetkey::Gdal &gdal, const std::string &url) {
     const planetkey::String name = gdal.path(url);
-    const std::unique_ptr<GDALDataset> dataset(GDALDataset::Open(name.c_str(), GDAL_OF_RASTER | GDAL_OF_VERBOSE_ERROR));
+    const std::unique_ptr<GDALDataset> dataset(
+        GDALDataset::Open(name.c_str(), GDAL_OF_RASTER | GDAL_OF_VERBOSE_ERROR));
     int failed = 0;
     for (int place = 0; place < across * across; ++place) {
         failed += !dataset || !is_whole(*dataset, place % across * tile, place / across * tile);
@@ -59,24 +64,29 @@ int main(int argc, char **argv) try {
     CPLSetConfigOption("GDAL_DISABLE_READDIR_ON_OPEN", "EMPTY_DIR");
 
     planetkey::Options options;
-    options.allow_insecure_loopback(true).deployment(simulator_variable("PLANETKEY_DEPLOYMENT")).add_allowed_host(host);
+    options.allow_insecure_loopback(true)
+        .deployment(simulator_variable("PLANETKEY_DEPLOYMENT"))
+        .add_allowed_host(host);
     const planetkey::Session session = planetkey::Session::from_m2m(
-        simulator_variable("PL_AUTH_CLIENT_ID"), simulator_variable("PL_AUTH_CLIENT_SECRET"), {}, std::nullopt, options);
-    const planetkey::Gdal gdal(session, planetkey::GdalOptions().scope(PLANETKEY_GDAL_SCOPE_PATHS).add_host(host));
+        simulator_variable("PL_AUTH_CLIENT_ID"), simulator_variable("PL_AUTH_CLIENT_SECRET"), {},
+        std::nullopt, options);
+    const planetkey::Gdal gdal(
+        session, planetkey::GdalOptions().scope(PLANETKEY_GDAL_SCOPE_PATHS).add_host(host));
 
     std::atomic<bool> done{false};
     std::atomic<int> failed{0}, pictures{0};
     std::vector<std::thread> threads;
     for (int reader = 0; reader < readers; ++reader) {
         threads.emplace_back([&, reader] {
-            // Each picture has a name of its own, or GDAL would have it in memory.
+            // Each raster has another name, because GDAL caches what it has read.
             for (int turn = 0; turn < 2 || !done; ++turn) {
-                failed += read_picture(gdal, url + "?" + std::to_string(reader) + "-" + std::to_string(turn));
+                failed += read_picture(gdal, url + "?" + std::to_string(reader) + "-" +
+                                                 std::to_string(turn));
                 ++pictures;
             }
         });
     }
-    for (int renewal = 0; renewal < renewals; ++renewal) {
+    for (int refresh = 0; refresh < refreshes; ++refresh) {
         session.refresh();
     }
     done = true;
@@ -85,7 +95,7 @@ int main(int argc, char **argv) try {
     }
     CHECK(failed == 0);
     CHECK(pictures >= 2 * readers);
-    CHECK(simulator_count("m2m.token") >= renewals);
+    CHECK(simulator_count("m2m.token") >= refreshes);
     CHECK(!gdal.last_error());
     try {
         gdal.path("https://api.planet.com/");

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* A picture is read tile by tile through GDAL, and between two tiles the token is renewed and the old one revoked.
-
-       tiles URL HOST SCOPE FETCH
-
-   Started by test_native.py: the environment leads to a simulator, URL to a server that asks it about each token. */
+/* Reads a raster tile by tile through GDAL. Between two tiles the token is refreshed, and the old
+ * one is revoked.
+ *
+ *     tiles URL HOST SCOPE FETCH
+ *
+ * test_native.py starts it. The environment names a simulator; URL is a server that asks it about
+ * each token. */
 #include <cpl_conv.h>
 #include <cpl_error.h>
 #include <cpl_http.h>
@@ -15,7 +17,7 @@
 #include "simulator.h"
 #include "test.h"
 
-enum { SIZE = 512, TILE = 128, ACROSS = SIZE / TILE, TILES = ACROSS * ACROSS, RENEWALS = 10 };
+enum { SIZE = 512, TILE = 128, ACROSS = SIZE / TILE, TILES = ACROSS * ACROSS, REFRESHES = 10 };
 
 static planetkey_session *open_session(const char *host) {
     planetkey_options *options = simulator_options();
@@ -33,18 +35,19 @@ static planetkey_gdal_options *gdal_options(const char *host, planetkey_gdal_sco
     return options;
 }
 
-/* From now on no token that was issued so far is good. Every second time the session hears it from nobody but an API's 401, so it
-   renews inside GDAL's next request. */
-static void renew(const planetkey_session *session, int turn) {
+/* Revokes all tokens. Every second time the session learns it from an invalidate, so that it
+ * refreshes inside GDAL's next request. */
+static void refresh(const planetkey_session *session, int turn) {
     simulator_revoke_all();
     if (turn % 2) {
         CHECK_OK(planetkey_session_refresh(session, &error));
     } else {
         planetkey_string *token = NULL;
-        bool renews = false;
+        bool will_refresh = false;
         CHECK_OK(planetkey_session_access_token(session, &token, &error));
-        CHECK_OK(planetkey_session_invalidate(session, planetkey_string_data(token), &renews, &error));
-        CHECK(renews);
+        CHECK_OK(planetkey_session_invalidate(session, planetkey_string_data(token), &will_refresh,
+                                              &error));
+        CHECK(will_refresh);
         planetkey_string_free(token);
     }
 }
@@ -52,7 +55,8 @@ static void renew(const planetkey_session *session, int turn) {
 static int tile_is_whole(GDALDatasetH dataset, int left, int top) {
     static uint32_t pixels[TILE * TILE];
     int x, y;
-    if (GDALRasterIO(GDALGetRasterBand(dataset, 1), GF_Read, left, top, TILE, TILE, pixels, TILE, TILE, GDT_UInt32, 0, 0) != CE_None) {
+    if (GDALRasterIO(GDALGetRasterBand(dataset, 1), GF_Read, left, top, TILE, TILE, pixels, TILE,
+                     TILE, GDT_UInt32, 0, 0) != CE_None) {
         return 0;
     }
     for (y = 0; y < TILE; ++y) {
@@ -65,7 +69,7 @@ static int tile_is_whole(GDALDatasetH dataset, int left, int top) {
     return 1;
 }
 
-static void read_across_renewals(const planetkey_session *session, const char *name) {
+static void read_across_refreshes(const planetkey_session *session, const char *name) {
     GDALDatasetH dataset = GDALOpen(name, GA_ReadOnly);
     int tile;
     if (!CHECK(dataset != NULL)) {
@@ -73,25 +77,26 @@ static void read_across_renewals(const planetkey_session *session, const char *n
         return;
     }
     for (tile = 0; tile < TILES; ++tile) {
-        /* Not in their order, so that GDAL fetches none ahead. */
+        /* Not in order, so that GDAL reads no tile ahead. */
         int place = tile * 7 % TILES;
-        if (tile >= 1 && tile <= RENEWALS) {
-            renew(session, tile);
+        if (tile >= 1 && tile <= REFRESHES) {
+            refresh(session, tile);
         }
         if (!CHECK(tile_is_whole(dataset, place % ACROSS * TILE, place / ACROSS * TILE))) {
             fprintf(stderr, "    tile %d: %s\n", tile, CPLGetLastErrorMsg());
         }
     }
     GDALClose(dataset);
-    CHECK(simulator_count("m2m.token") == RENEWALS + 1);
+    CHECK(simulator_count("m2m.token") == REFRESHES + 1);
 }
 
-/* The version decides whether single hosts can have a header of their own. */
+/* Options of single hosts need GDAL 3.7. */
 static void check_default_scope(const planetkey_session *session, const char *host) {
     planetkey_gdal_options *options = gdal_options(host, PLANETKEY_GDAL_SCOPE_HOSTS);
     planetkey_gdal *gdal = NULL;
     if (atoi(GDALVersionInfo("VERSION_NUM")) < GDAL_COMPUTE_VERSION(3, 7, 0)) {
-        CHECK_STATUS(planetkey_gdal_install(session, options, &gdal, &error), PLANETKEY_STATUS_UNSUPPORTED);
+        CHECK_STATUS(planetkey_gdal_install(session, options, &gdal, &error),
+                     PLANETKEY_STATUS_UNSUPPORTED);
         CHECK(gdal == NULL);
     } else {
         CHECK_OK(planetkey_gdal_install(session, options, &gdal, &error));
@@ -100,9 +105,11 @@ static void check_default_scope(const planetkey_session *session, const char *ho
     planetkey_gdal_options_free(options);
 }
 
-/* What is not opened but fetched carries the token in place of what the caller says, and leaves it behind where a redirect leads. */
+/* A CPLHTTPFetch carries the token instead of the caller's credentials, and does not send it to the
+ * target of a redirect. */
 static void check_fetch(const char *url) {
-    const char *options[] = {"USERPWD=dummy:", "HEADERS=Accept: image/tiff\r\nAuthorization: api-key dummy", NULL};
+    const char *options[] = {
+        "USERPWD=dummy:", "HEADERS=Accept: image/tiff\r\nAuthorization: api-key dummy", NULL};
     CPLHTTPResult *result = CPLHTTPFetch(url, (char **)(void *)options);
     if (CHECK(result != NULL)) {
         CHECK(result->nStatus == 0 && result->pszErrBuf == NULL);
@@ -111,7 +118,8 @@ static void check_fetch(const char *url) {
     }
 }
 
-/* Without a credential: one error that says why, in GDAL and here, and none after a refresh. */
+/* Without a credential: GDAL and planetkey_gdal_last_error() report the error, and none after a
+ * refresh. */
 static void check_failure(const char *url, const char *host, planetkey_gdal_scope scope) {
     planetkey_session *session;
     planetkey_gdal_options *options = gdal_options(host, scope);
@@ -126,10 +134,12 @@ static void check_failure(const char *url, const char *host, planetkey_gdal_scop
     CHECK_OK(planetkey_gdal_path(gdal, url, &path, &error));
     CHECK(planetkey_gdal_last_error(gdal) == NULL);
 
-    /* The saved token was requested because of a 401 a moment ago. A 401 to that one would not be answered by another request. */
+    /* The saved token is the result of a 401 a moment ago. After a 401 to that one too, planetkey
+     * would not send another request. */
     CHECK_OK(planetkey_session_refresh(session, &error));
-    renew(session, 0);
-    simulator_script("m2m.token", "[{\"status\": 401, \"json\": {\"error\": \"invalid_client\"}}]", 1);
+    refresh(session, 0);
+    simulator_script("m2m.token", "[{\"status\": 401, \"json\": {\"error\": \"invalid_client\"}}]",
+                     1);
     CPLPushErrorHandler(CPLQuietErrorHandler);
     CPLErrorReset();
     dataset = GDALOpen(planetkey_string_data(path), GA_ReadOnly);
@@ -140,7 +150,7 @@ static void check_failure(const char *url, const char *host, planetkey_gdal_scop
     CHECK_TEXT(planetkey_error_oauth_error(failure), "invalid_client");
     planetkey_error_free(failure);
 
-    /* Somebody mends it. GDAL remembers that the file could not be read. */
+    /* The cause is repaired. GDAL remembers that it could not read the file. */
     planetkey_gdal_free(gdal);
     planetkey_session_free(session);
     planetkey_string_free(path);
@@ -161,13 +171,13 @@ static void check_failure(const char *url, const char *host, planetkey_gdal_scop
     planetkey_session_free(session);
 }
 
-/* What is installed leaves no trace. */
+/* The installation leaves no options behind. */
 static void check_gone(const char *url) {
     char name[1024];
     CHECK(CPLGetConfigOption("CPL_VSIL_CURL_USE_S3_REDIRECT", NULL) == NULL);
     CHECK(CPLGetConfigOption("CPL_VSIL_CURL_USE_HEAD", NULL) == NULL);
     CHECK(CPLGetConfigOption("GDAL_HTTP_HEADER_FILE", NULL) == NULL);
-    /* GDAL still has what it has read. */
+    /* GDAL still has the data that it has read. */
     snprintf(name, sizeof name, "/vsicurl/%s?gone", url);
     CHECK(VSIGetPathSpecificOption(name, "GDAL_HTTP_HEADER_FILE", NULL) == NULL);
     CPLPushErrorHandler(CPLQuietErrorHandler);
@@ -199,15 +209,17 @@ int main(int argc, char **argv) {
     options = gdal_options(host, scope);
     CHECK_OK(planetkey_gdal_install(session, options, &gdal, &error));
     /* One host, one session. */
-    CHECK_STATUS(planetkey_gdal_install(session, options, &second, &error), PLANETKEY_STATUS_INVALID_ARGUMENT);
+    CHECK_STATUS(planetkey_gdal_install(session, options, &second, &error),
+                 PLANETKEY_STATUS_INVALID_ARGUMENT);
     CHECK_OK(planetkey_gdal_path(gdal, url, &path, &error));
-    read_across_renewals(session, planetkey_string_data(path));
+    read_across_refreshes(session, planetkey_string_data(path));
     planetkey_string_free(path);
     if (scope != PLANETKEY_GDAL_SCOPE_EVERY_HOST) {
         check_fetch(argv[4]);
     }
-    /* A host of the session, and not of what is installed. */
-    CHECK_STATUS(planetkey_gdal_path(gdal, simulator_url("PLANETKEY_SIMULATOR_PLANET_API", "/"), &path, &error),
+    /* A host of the session for which it is not installed. */
+    CHECK_STATUS(planetkey_gdal_path(gdal, simulator_url("PLANETKEY_SIMULATOR_PLANET_API", "/"),
+                                     &path, &error),
                  PLANETKEY_STATUS_HOST_REFUSED);
     CHECK(path == NULL);
     planetkey_gdal_free(gdal);

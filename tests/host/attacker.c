@@ -18,14 +18,12 @@
 
 static const char LINK[] = ".link";
 
-static void swap(int directory, const char *name)
-{
+static void swap(int directory, const char *name) {
     renameat2(directory, name, directory, LINK, RENAME_EXCHANGE);
 }
 
 /* Temporary names have a random part, so that the directory must be read. */
-static void swap_temporary(int directory)
-{
+static void swap_temporary(int directory) {
     int copy = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *entries = copy < 0 ? NULL : fdopendir(copy);
     if (!entries)
@@ -38,8 +36,7 @@ static void swap_temporary(int directory)
     closedir(entries);
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     char line[8192];
     struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
 
@@ -54,7 +51,8 @@ int main(int argc, char **argv)
         char *name = strrchr(path, '/');
         *name++ = 0;
         int directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (directory < 0 || (symlinkat(argv[2], directory, LINK) && faccessat(directory, LINK, F_OK, 0)))
+        if (directory < 0 ||
+            (symlinkat(argv[2], directory, LINK) && faccessat(directory, LINK, F_OK, 0)))
             return 3;
         puts("ready");
         fflush(stdout);

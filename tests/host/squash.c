@@ -25,19 +25,13 @@ static gid_t shown_gid;
 static mode_t shown_mode;
 static int source;
 
-static const char *relative(const char *path)
-{
-    return path[1] ? path + 1 : ".";
-}
+static const char *relative(const char *path) { return path[1] ? path + 1 : "."; }
 
-static int result(int done)
-{
-    return done < 0 ? -errno : 0;
-}
+static int result(int done) { return done < 0 ? -errno : 0; }
 
-static int squash_getattr(const char *path, struct stat *status, struct fuse_file_info *file)
-{
-    int done = file ? fstat((int)file->fh, status) : fstatat(source, relative(path), status, AT_SYMLINK_NOFOLLOW);
+static int squash_getattr(const char *path, struct stat *status, struct fuse_file_info *file) {
+    int done = file ? fstat((int)file->fh, status)
+                    : fstatat(source, relative(path), status, AT_SYMLINK_NOFOLLOW);
     if (done < 0)
         return -errno;
     status->st_uid = shown_uid;
@@ -47,8 +41,7 @@ static int squash_getattr(const char *path, struct stat *status, struct fuse_fil
     return 0;
 }
 
-static int squash_readlink(const char *path, char *target, size_t size)
-{
+static int squash_readlink(const char *path, char *target, size_t size) {
     ssize_t length = readlinkat(source, relative(path), target, size - 1);
     if (length < 0)
         return -errno;
@@ -56,52 +49,41 @@ static int squash_readlink(const char *path, char *target, size_t size)
     return 0;
 }
 
-static int squash_mkdir(const char *path, mode_t mode)
-{
+static int squash_mkdir(const char *path, mode_t mode) {
     return result(mkdirat(source, relative(path), mode));
 }
 
-static int squash_unlink(const char *path)
-{
-    return result(unlinkat(source, relative(path), 0));
-}
+static int squash_unlink(const char *path) { return result(unlinkat(source, relative(path), 0)); }
 
-static int squash_rmdir(const char *path)
-{
+static int squash_rmdir(const char *path) {
     return result(unlinkat(source, relative(path), AT_REMOVEDIR));
 }
 
-static int squash_symlink(const char *target, const char *path)
-{
+static int squash_symlink(const char *target, const char *path) {
     return result(symlinkat(target, source, relative(path)));
 }
 
-static int squash_rename(const char *from, const char *to, unsigned int flags)
-{
+static int squash_rename(const char *from, const char *to, unsigned int flags) {
     return result(renameat2(source, relative(from), source, relative(to), flags));
 }
 
-static int squash_link(const char *from, const char *to)
-{
+static int squash_link(const char *from, const char *to) {
     return result(linkat(source, relative(from), source, relative(to), 0));
 }
 
-static int squash_chmod(const char *path, mode_t mode, struct fuse_file_info *file)
-{
+static int squash_chmod(const char *path, mode_t mode, struct fuse_file_info *file) {
     if (shown_mode)
         return 0;
     return result(file ? fchmod((int)file->fh, mode) : fchmodat(source, relative(path), mode, 0));
 }
 
-static int squash_chown(const char *path, uid_t uid, gid_t gid, struct fuse_file_info *file)
-{
+static int squash_chown(const char *path, uid_t uid, gid_t gid, struct fuse_file_info *file) {
     (void)path, (void)file;
     int is_same = (uid == (uid_t)-1 || uid == shown_uid) && (gid == (gid_t)-1 || gid == shown_gid);
     return is_same ? 0 : -EPERM;
 }
 
-static int squash_truncate(const char *path, off_t size, struct fuse_file_info *file)
-{
+static int squash_truncate(const char *path, off_t size, struct fuse_file_info *file) {
     if (file)
         return result(ftruncate((int)file->fh, size));
     int descriptor = openat(source, relative(path), O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
@@ -112,55 +94,52 @@ static int squash_truncate(const char *path, off_t size, struct fuse_file_info *
     return done;
 }
 
-static int squash_utimens(const char *path, const struct timespec times[2], struct fuse_file_info *file)
-{
+static int squash_utimens(const char *path, const struct timespec times[2],
+                          struct fuse_file_info *file) {
     (void)file;
     return result(utimensat(source, relative(path), times, AT_SYMLINK_NOFOLLOW));
 }
 
-static int squash_open(const char *path, struct fuse_file_info *file)
-{
-    int descriptor = openat(source, relative(path), (file->flags & ~O_CREAT) | O_NOFOLLOW | O_CLOEXEC);
+static int squash_open(const char *path, struct fuse_file_info *file) {
+    int descriptor =
+        openat(source, relative(path), (file->flags & ~O_CREAT) | O_NOFOLLOW | O_CLOEXEC);
     file->fh = (uint64_t)descriptor;
     return result(descriptor);
 }
 
-static int squash_create(const char *path, mode_t mode, struct fuse_file_info *file)
-{
-    int descriptor = openat(source, relative(path), file->flags | O_CREAT | O_NOFOLLOW | O_CLOEXEC, mode);
+static int squash_create(const char *path, mode_t mode, struct fuse_file_info *file) {
+    int descriptor =
+        openat(source, relative(path), file->flags | O_CREAT | O_NOFOLLOW | O_CLOEXEC, mode);
     file->fh = (uint64_t)descriptor;
     return result(descriptor);
 }
 
-static int squash_read(const char *path, char *bytes, size_t size, off_t offset, struct fuse_file_info *file)
-{
+static int squash_read(const char *path, char *bytes, size_t size, off_t offset,
+                       struct fuse_file_info *file) {
     (void)path;
     ssize_t count = pread((int)file->fh, bytes, size, offset);
     return count < 0 ? -errno : (int)count;
 }
 
-static int squash_write(const char *path, const char *bytes, size_t size, off_t offset, struct fuse_file_info *file)
-{
+static int squash_write(const char *path, const char *bytes, size_t size, off_t offset,
+                        struct fuse_file_info *file) {
     (void)path;
     ssize_t count = pwrite((int)file->fh, bytes, size, offset);
     return count < 0 ? -errno : (int)count;
 }
 
-static int squash_fsync(const char *path, int only_data, struct fuse_file_info *file)
-{
+static int squash_fsync(const char *path, int only_data, struct fuse_file_info *file) {
     (void)path, (void)only_data;
     return result(fsync((int)file->fh));
 }
 
-static int squash_release(const char *path, struct fuse_file_info *file)
-{
+static int squash_release(const char *path, struct fuse_file_info *file) {
     (void)path;
     return result(close((int)file->fh));
 }
 
-static int squash_readdir(const char *path, void *buffer, fuse_fill_dir_t fill, off_t offset, struct fuse_file_info *file,
-                          enum fuse_readdir_flags flags)
-{
+static int squash_readdir(const char *path, void *buffer, fuse_fill_dir_t fill, off_t offset,
+                          struct fuse_file_info *file, enum fuse_readdir_flags flags) {
     (void)offset, (void)file, (void)flags;
     int descriptor = openat(source, relative(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *entries = descriptor < 0 ? NULL : fdopendir(descriptor);
@@ -172,8 +151,7 @@ static int squash_readdir(const char *path, void *buffer, fuse_fill_dir_t fill, 
     return 0;
 }
 
-static void *squash_init(struct fuse_conn_info *connection, struct fuse_config *config)
-{
+static void *squash_init(struct fuse_conn_info *connection, struct fuse_config *config) {
     (void)connection;
     /* Attributes are always those of the moment. */
     config->attr_timeout = config->entry_timeout = config->negative_timeout = 0;
@@ -204,8 +182,7 @@ static const struct fuse_operations operations = {
     .readdir = squash_readdir,
 };
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     if (argc < 6)
         return 2;
     shown_uid = (uid_t)strtoul(argv[1], NULL, 10);

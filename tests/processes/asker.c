@@ -34,30 +34,42 @@ static planetkey_session *open_session(void) {
     return session;
 }
 
-static planetkey_status ask(const planetkey_session *session, const char *url, int refused, struct told *told) {
-    static char header[HEADER_SIZE];
-    for (int attempt = 0; attempt < 2; ++attempt) {
-        planetkey_status status = planetkey_session_copy_header(session, url, header, sizeof header, NULL, NULL);
-        if (status != PLANETKEY_STATUS_OK) {
-            return status;
-        }
-        end_unless(strncmp(header, PREFIX, sizeof PREFIX - 1) == 0, "the header is no bearer token");
-        ++told->tokens;
-        if (strcmp(header, told->last) != 0) {
-            ++told->changes;
-            strcpy(told->last, header);
-        }
-        bool repeat = false;
-        if (refused) {
-            const char *token = header + sizeof PREFIX - 1;
-            status = planetkey_session_should_retry(session, token, 401, "Bearer error=\"invalid_token\"", &repeat, NULL);
-            end_unless(status == PLANETKEY_STATUS_OK, planetkey_status_name(status));
-        }
-        if (!repeat) {
-            break;
-        }
+static void note(const char *header, struct told *told) {
+    end_unless(strncmp(header, PREFIX, sizeof PREFIX - 1) == 0, "the header is not a bearer token");
+    ++told->tokens;
+    if (strcmp(header, told->last) != 0) {
+        ++told->changes;
+        strcpy(told->last, header);
     }
-    return PLANETKEY_STATUS_OK;
+}
+
+static planetkey_status ask(const planetkey_session *session, const char *url, struct told *told) {
+    static char header[HEADER_SIZE];
+    planetkey_status status =
+        planetkey_session_copy_header(session, url, header, sizeof header, NULL, NULL);
+    if (status == PLANETKEY_STATUS_OK) {
+        note(header, told);
+    }
+    return status;
+}
+
+/* As ask(), but the API refuses the token. */
+static planetkey_status ask_refused(const planetkey_session *session, const char *url,
+                                    struct told *told) {
+    planetkey_authorization *authorization = NULL;
+    planetkey_authorization *repeat = NULL;
+    planetkey_status status = planetkey_session_headers(session, url, &authorization, NULL);
+    if (status == PLANETKEY_STATUS_OK) {
+        note(planetkey_authorization_header_line(authorization, 0), told);
+        status = planetkey_session_after_response(session, authorization, 401,
+                                                  "Bearer error=\"invalid_token\"", &repeat, NULL);
+    }
+    if (repeat) {
+        note(planetkey_authorization_header_line(repeat, 0), told);
+    }
+    planetkey_authorization_free(authorization);
+    planetkey_authorization_free(repeat);
+    return status;
 }
 
 int main(int count, char **arguments) {
@@ -69,7 +81,7 @@ int main(int count, char **arguments) {
     planetkey_session *session = open_session();
     struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
     do {
-        planetkey_status status = ask(session, arguments[1], refused, &told);
+        planetkey_status status = (refused ? ask_refused : ask)(session, arguments[1], &told);
         if (status != PLANETKEY_STATUS_OK) {
             end_unless((int)status < MOST_STATUSES, "an unknown status");
             ++told.failures[status];
@@ -85,7 +97,8 @@ int main(int count, char **arguments) {
     const char *comma = "";
     for (int status = 0; status < MOST_STATUSES; ++status) {
         if (told.failures[status] > 0) {
-            printf("%s\"%s\": %ld", comma, planetkey_status_name((planetkey_status)status), told.failures[status]);
+            printf("%s\"%s\": %ld", comma, planetkey_status_name((planetkey_status)status),
+                   told.failures[status]);
             comma = ", ";
         }
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* participant URL THREADS one|each look|blind: opens the default session, once or for each thread, prints `ready` on the
- * error stream, waits for the end of its input, prints `asking`, and prints each thread's result: the header, or the name
- * of the error. */
+/* participant URL THREADS one|each look|blind: opens the default session, once or for each thread,
+ * prints `ready` on the error stream, waits for the end of its input, prints `asking`, and prints
+ * each thread's result: the header, or the name of the error. */
 #define _POSIX_C_SOURCE 200809L
 
 #include <planetkey.h>
@@ -29,7 +29,9 @@ static void end_unless(int well, const char *what) {
 }
 
 /* In one write, because the processes share the error stream. */
-static void say(const char *line) { end_unless(write(STDERR_FILENO, line, strlen(line)) == (ssize_t)strlen(line), "cannot write"); }
+static void say(const char *line) {
+    end_unless(write(STDERR_FILENO, line, strlen(line)) == (ssize_t)strlen(line), "cannot write");
+}
 
 static void wait_for_end_of_input(void) {
     char ignored[16];
@@ -44,14 +46,16 @@ static planetkey_session *open_session(int look) {
     planetkey_session *session = NULL;
     planetkey_status status = planetkey_session_from_defaults(NULL, &session, NULL);
     end_unless(status == PLANETKEY_STATUS_OK, planetkey_status_name(status));
-    end_unless(!look || planetkey_session_is_initialized(session), "the session is not initialized");
+    end_unless(!look || planetkey_session_is_initialized(session),
+               "the session is not initialized");
     return session;
 }
 
 static void *ask(void *context) {
     struct asking *asking = context;
     pthread_barrier_wait(asking->barrier);
-    asking->status = planetkey_session_copy_header(asking->session, asking->url, asking->header, sizeof asking->header, NULL, NULL);
+    asking->status = planetkey_session_copy_header(asking->session, asking->url, asking->header,
+                                                   sizeof asking->header, NULL, NULL);
     return NULL;
 }
 
@@ -75,12 +79,14 @@ int main(int count, char **arguments) {
     wait_for_end_of_input();
     say("asking\n");
     for (int i = 0; i < thread_count; ++i) {
-        askings[i] = (struct asking){.barrier = &barrier, .session = sessions[each ? i : 0], .url = arguments[1]};
+        askings[i] = (struct asking){
+            .barrier = &barrier, .session = sessions[each ? i : 0], .url = arguments[1]};
         end_unless(pthread_create(&threads[i], NULL, ask, &askings[i]) == 0, "no thread");
     }
     for (int i = 0; i < thread_count; ++i) {
         pthread_join(threads[i], NULL);
-        puts(askings[i].status == PLANETKEY_STATUS_OK ? askings[i].header : planetkey_status_name(askings[i].status));
+        puts(askings[i].status == PLANETKEY_STATUS_OK ? askings[i].header
+                                                      : planetkey_status_name(askings[i].status));
     }
     for (int i = 0; i < session_count; ++i) {
         planetkey_session_free(sessions[i]);

@@ -81,8 +81,9 @@ fn without_a_person_nobody_is_told_about() {
 #[test]
 fn a_logout_says_what_became_of_the_refresh_token() {
     let scene = Scene::new();
-    let alive =
-        |session: &Value| scene.simulator.session_of(session["refresh_token"].as_str().unwrap()).unwrap()["active"].as_bool().unwrap();
+    let alive = |session: &Value| {
+        scene.simulator.session_of(session["refresh_token"].as_str().unwrap()).unwrap()["active"].as_bool().unwrap()
+    };
     let session = ada(&scene);
     assert_eq!(run(&scene, &["logout"]).silent(), "planetkey: logged out, and the refresh token was revoked\n");
     assert!(!alive(&session) && !scene.has(USER_TOKEN));

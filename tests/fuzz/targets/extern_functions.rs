@@ -59,7 +59,7 @@ fuzz_target!(|data: &[u8]| {
             let mut info = null_mut();
             // SAFETY: a living session, and a local variable; the info is freed once.
             unsafe {
-                assert_eq!(planetkey_session_status(session, &mut info, null_mut()), planetkey_status::Ok);
+                assert_eq!(planetkey_session_get_info(session, &mut info, null_mut()), planetkey_status::Ok);
                 planetkey_session_info_free(info);
             }
         }
