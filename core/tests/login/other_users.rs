@@ -62,7 +62,7 @@ print('sent', flush=True)
 answer = b''
 while block := stream.recv(4096):
     answer += block
-print(answer.split()[1].decode(), b'another user' in answer, flush=True)
+print(answer.split()[1].decode(), b'different users' in answer, flush=True)
 sys.stdin.read()
 ";
 
