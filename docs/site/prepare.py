@@ -27,9 +27,7 @@ OUTSIDE = {
     "tests/simulator/README.md": "reference/simulator.md",
     "tests/model/README.md": "explanation/model.md",
 }
-LINK = re.compile(r"(?<!!)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^()\s]+)\)")
-# The pictures are below the root of the site.
-PICTURE = re.compile(r"(!\[[^\]]*\]\()(?:\.\./|docs/)*pictures/")
+LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^()\s]+)\)")
 FENCE = re.compile(r"^( *)(```+|~~~+)")
 GROUPS = ("Credential", "Storage", "Connection")
 
@@ -66,11 +64,14 @@ def convert(page: Path, place: Path, everything: dict[Path, Path], wrong: list[s
     listed: list[str] = []
 
     def link(match: re.Match[str]) -> str:
-        words, target = match[1], match[2]
+        mark, words, target = match[1], match[2], match[3]
         if re.match(r"[a-z]+:", target) or target.startswith("#"):
             return match[0]
         path, hash_, anchor = target.partition("#")
         file = (page.parent / path).resolve()
+        up = "/".join([".."] * len(place.parent.parts)) or "."
+        if mark and file.is_file() and file.is_relative_to(ROOT / "docs"):
+            return f"![{words}]({up}/{file.relative_to(ROOT / 'docs')})"
         if file in everything:
             there = everything[file]
         elif file.is_relative_to(ROOT / "docs") and str(file.relative_to(ROOT / "docs")) in generated:
@@ -85,10 +86,9 @@ def convert(page: Path, place: Path, everything: dict[Path, Path], wrong: list[s
             wrong.append(f"{page.relative_to(ROOT)}: nothing is at {target}")
             return match[0]
         listed.append("/" + str(there.with_suffix("")))
-        relative = Path("/".join([".."] * len(place.parent.parts))) / there
-        return f"[{words}]({relative}{hash_}{anchor})"
+        return f"[{words}]({up}/{there}{hash_}{anchor})"
 
-    text = prose(page.read_text(encoding="utf-8"), lambda line: PICTURE.sub(r"\1/pictures/", LINK.sub(link, line)))
+    text = prose(page.read_text(encoding="utf-8"), lambda line: LINK.sub(link, line))
     if place.name == "index.md":
         entries = dict.fromkeys(entry for entry in listed if entry != "/" + str(place.with_suffix("")))
         if place == Path("index.md"):
