@@ -44,19 +44,23 @@ def pages() -> dict[Path, Path]:
 
 
 def prose(text: str, change) -> str:  # noqa: ANN001
-    """Applies a change to each line that is not in a block of code."""
-    lines = []
+    """Applies a change to what is in no block of code. A link may be broken over two lines."""
+    parts: list[str] = []
     fence = None
+    inside = False
     for line in text.split("\n"):
         opening = FENCE.match(line)
+        code = fence is not None or opening is not None
         if fence is None and opening:
             fence = opening[2]
         elif fence is not None and line.strip() == fence:
             fence = None
-        elif fence is None:
-            line = change(line)
-        lines.append(line)
-    return "\n".join(lines)
+        if parts and code == inside:
+            parts[-1] += "\n" + line
+        else:
+            parts.append(line)
+        inside = code
+    return "\n".join(part if FENCE.match(part) else change(part) for part in parts)
 
 
 def convert(page: Path, place: Path, everything: dict[Path, Path], wrong: list[str]) -> str:
@@ -88,7 +92,7 @@ def convert(page: Path, place: Path, everything: dict[Path, Path], wrong: list[s
         listed.append("/" + str(there.with_suffix("")))
         return f"[{words}]({up}/{there}{hash_}{anchor})"
 
-    text = prose(page.read_text(encoding="utf-8"), lambda line: LINK.sub(link, line))
+    text = prose(page.read_text(encoding="utf-8"), lambda part: LINK.sub(link, part))
     if place.name == "index.md":
         entries = dict.fromkeys(entry for entry in listed if entry != "/" + str(place.with_suffix("")))
         if place == Path("index.md"):
