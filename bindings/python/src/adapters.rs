@@ -68,8 +68,8 @@ pub(crate) fn in_thread<'py>(
     function(py, "in_thread")?.call1(call)
 }
 
-/// As [`in_thread`], after it tried the method `cached`, which does not block. That one returns
-/// `None` if there is no result without blocking.
+/// As [`in_thread`], after it tried the method `cached`, which does not block. That one returns the
+/// result in a tuple, or `None` if the call would block.
 pub(crate) fn cached_or_in_thread<'py>(
     object: &Bound<'py, PyAny>,
     cached: &str,

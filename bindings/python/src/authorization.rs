@@ -26,6 +26,10 @@ pub(crate) fn header_dict<'py>(py: Python<'py>, value: Option<&Bound<'py, PyStri
 }
 
 impl Authorization {
+    pub(crate) fn core(&self) -> &planetkey::Authorization {
+        &self.core
+    }
+
     pub(crate) fn new(core: planetkey::Authorization, header_value: Option<Bound<'_, PyString>>) -> Self {
         Authorization { core, header_value: header_value.map(Bound::unbind) }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use planetkey::{ApiKeyTransport, M2mOptions};
+use planetkey::{ApiKeyTransport, ApiResponse, Immediate, M2mOptions};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyInt, PyString, PyType};
 
@@ -94,6 +94,15 @@ impl Session {
         Some(self.header_values.get(py, authorization.source_index(), generation, value))
     }
 
+    /// What a call of the core found that never blocks.
+    fn immediate(&self, py: Python<'_>, found: Immediate) -> Cached<Option<Authorization>> {
+        match found {
+            Immediate::Authorization(authorization) => Some((Some(self.authorization(py, authorization)),)),
+            Immediate::WouldBlock => None,
+            _ => Some((None,)),
+        }
+    }
+
     /// The value of the header, if there is a valid token.
     fn cached_header_value<'py>(&self, py: Python<'py>, url: &str) -> PyResult<Option<Bound<'py, PyString>>> {
         guarded(py, || {
@@ -101,6 +110,44 @@ impl Session {
                 self.header_values.get(py, header.source_index, header.generation, header.value)
             })
         })
+    }
+}
+
+/// The result of a call that never blocks, in a tuple. `None` if it would block.
+type Cached<T> = Option<(T,)>;
+
+/// An API's response, with the request that it belongs to.
+struct Response<'a> {
+    url: &'a str,
+    sent: Option<&'a str>,
+    http_status: u16,
+    www_authenticate: Option<&'a str>,
+    can_repeat: bool,
+}
+
+impl<'a> Response<'a> {
+    fn read(
+        url: &'a Bound<'_, PyString>,
+        sent: Option<&'a Bound<'_, PyString>>,
+        http_status: &Bound<'_, PyInt>,
+        www_authenticate: Option<&'a Bound<'_, PyString>>,
+        can_repeat: bool,
+    ) -> PyResult<Self> {
+        Ok(Response {
+            url: text("url", url)?,
+            sent: sent.map(|sent| text("sent", sent)).transpose()?,
+            http_status: integer("http_status", http_status)?,
+            www_authenticate: www_authenticate.map(|value| text("www_authenticate", value)).transpose()?,
+            can_repeat,
+        })
+    }
+
+    fn as_core(&self) -> ApiResponse<'a> {
+        let mut response = ApiResponse::new(self.url, self.http_status);
+        response.sent = self.sent;
+        response.www_authenticate = self.www_authenticate;
+        response.can_repeat = self.can_repeat;
+        response
     }
 }
 
@@ -285,7 +332,57 @@ impl Session {
     ///
     /// Cancelling the task cancels the call.
     fn authorize_async<'py>(slf: &Bound<'py, Self>, url: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
-        cached_or_in_thread(slf, "authorize_cached", "authorize", (url,))
+        cached_or_in_thread(slf, "_authorize_cached", "authorize", (url,))
+    }
+
+    /// The result of `authorize`, or `None` if that would block.
+    fn _authorize_cached(&self, py: Python<'_>, url: &Bound<'_, PyString>) -> PyResult<Cached<Authorization>> {
+        Ok(self.authorize_cached(py, url)?.map(|authorization| (authorization,)))
+    }
+
+    /// Returns what ``authorize`` returns, or None if no credential may go to this URL.
+    ///
+    /// For programs and adapters that also send requests to other hosts. Blocks only if there is
+    /// no valid token. Other threads run meanwhile, and Ctrl-C works.
+    ///
+    /// Args:
+    ///     url: The URL of the request.
+    ///
+    /// Raises:
+    ///     InvalidArgumentError: This is not a URL.
+    ///     Error: As in ``authorize``, except ``HostRefusedError``.
+    fn authorize_if_served(&self, py: Python<'_>, url: &Bound<'_, PyString>) -> PyResult<Option<Authorization>> {
+        if let Some((authorization,)) = self._authorize_if_served_cached(py, url)? {
+            return Ok(authorization);
+        }
+        let url = text("url", url)?;
+        let authorization = self.wait(py, |session| session.authorize_if_served(url))?;
+        Ok(authorization.map(|authorization| self.authorization(py, authorization)))
+    }
+
+    /// Does what ``authorize_if_served`` does, without blocking the event loop.
+    ///
+    /// Cancelling the task cancels the call.
+    fn authorize_if_served_async<'py>(slf: &Bound<'py, Self>, url: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
+        cached_or_in_thread(slf, "_authorize_if_served_cached", "authorize_if_served", (url,))
+    }
+
+    /// The result of `authorize_if_served`, or `None` if that would block.
+    fn _authorize_if_served_cached(
+        &self,
+        py: Python<'_>,
+        url: &Bound<'_, PyString>,
+    ) -> PyResult<Cached<Option<Authorization>>> {
+        let url = text("url", url)?;
+        let authorization = guarded(py, || self.core.authorize_if_served_cached(url))?;
+        Ok(self.immediate(py, authorization))
+    }
+
+    /// Whether a credential of this session may go to this URL. Never blocks.
+    fn _is_served(&self, py: Python<'_>, url: &Bound<'_, PyString>) -> PyResult<bool> {
+        let url = text("url", url)?;
+        let served = guarded(py, || self.core.authorize_if_served_cached(url))?;
+        Ok(!matches!(served, Immediate::Nothing))
     }
 
     /// Returns what ``authorize`` returns, or None if there is no valid token.
@@ -330,10 +427,10 @@ impl Session {
         cached_or_in_thread(slf, "_headers_cached", "headers", (url,))
     }
 
-    /// The headers, or None if there is no valid token.
-    fn _headers_cached<'py>(&self, py: Python<'py>, url: &Bound<'py, PyString>) -> PyResult<Option<Bound<'py, PyDict>>> {
+    /// The result of `headers`, or `None` if that would block.
+    fn _headers_cached<'py>(&self, py: Python<'py>, url: &Bound<'py, PyString>) -> PyResult<Cached<Bound<'py, PyDict>>> {
         let value = self.cached_header_value(py, text("url", url)?)?;
-        value.map(|value| header_dict(py, Some(&value))).transpose()
+        value.map(|value| Ok((header_dict(py, Some(&value))?,))).transpose()
     }
 
     /// Returns the URL with the API key as its ``api_key`` parameter.
@@ -374,10 +471,10 @@ impl Session {
         cached_or_in_thread(slf, "_access_token_cached", "access_token", ())
     }
 
-    /// The access token, or None if there is no valid one.
-    fn _access_token_cached<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyString>>> {
+    /// The result of `access_token`, or `None` if that would block.
+    fn _access_token_cached<'py>(&self, py: Python<'py>) -> PyResult<Cached<Bound<'py, PyString>>> {
         let token = guarded(py, || self.core.access_token_cached())?;
-        Ok(token.map(|token| self.access_token.get(py, 0, token.generation(), &token)))
+        Ok(token.map(|token| (self.access_token.get(py, 0, token.generation(), &token),)))
     }
 
     /// Returns the API key itself. It is a secret.
@@ -403,19 +500,113 @@ impl Session {
         detached(py, || self.core.invalidate(access_token))
     }
 
-    /// Whether to repeat, once, the request that an API responded to so; invalidates the token if the response says so.
-    #[pyo3(signature = (access_token, http_status, www_authenticate=None))]
-    fn should_retry(
+    /// Decides what follows an API's response: whether to repeat the request, and with what.
+    ///
+    /// A 401 takes the access token out of use, unless its Bearer challenge names an error other
+    /// than ``invalid_token`` (RFC 6750, 3.1). Any other status stands. Blocks while the token is
+    /// refreshed. Other threads run meanwhile, and Ctrl-C works.
+    ///
+    /// Args:
+    ///     authorization: What the request carried.
+    ///     http_status: The HTTP status of the response.
+    ///     www_authenticate: The ``WWW-Authenticate`` header of the response. Several values are
+    ///         joined by commas.
+    ///
+    /// Returns:
+    ///     The authorization to repeat the request with, once. None if the response stands.
+    ///
+    /// Raises:
+    ///     InvalidArgumentError: This is not an HTTP status.
+    ///     Error: The refresh failed, as in ``authorize``.
+    #[pyo3(signature = (authorization, http_status, www_authenticate=None))]
+    fn after_response(
         &self,
         py: Python<'_>,
-        access_token: &Bound<'_, PyString>,
+        authorization: &Bound<'_, Authorization>,
         http_status: &Bound<'_, PyInt>,
         www_authenticate: Option<&Bound<'_, PyString>>,
-    ) -> PyResult<bool> {
-        let access_token = text("access_token", access_token)?;
+    ) -> PyResult<Option<Authorization>> {
+        let authorization = authorization.get().core();
         let http_status: u16 = integer("http_status", http_status)?;
         let www_authenticate = optional_text("www_authenticate", www_authenticate)?;
-        detached(py, || self.core.should_retry(access_token, http_status, www_authenticate.as_deref()))
+        let repeat = self.wait(py, |session| session.after_response(authorization, http_status, www_authenticate.as_deref()))?;
+        Ok(repeat.map(|repeat| self.authorization(py, repeat)))
+    }
+
+    /// Does what ``after_response`` does, without blocking the event loop.
+    ///
+    /// Cancelling the task cancels the call.
+    #[pyo3(signature = (authorization, http_status, www_authenticate=None))]
+    fn after_response_async<'py>(
+        slf: &Bound<'py, Self>,
+        authorization: &Bound<'py, Authorization>,
+        http_status: &Bound<'py, PyInt>,
+        www_authenticate: Option<&Bound<'py, PyString>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let arguments = (authorization, http_status, www_authenticate);
+        cached_or_in_thread(slf, "_after_response_cached", "after_response", arguments)
+    }
+
+    /// The result of `after_response`, or `None` if that would block.
+    #[pyo3(signature = (authorization, http_status, www_authenticate=None))]
+    fn _after_response_cached(
+        &self,
+        py: Python<'_>,
+        authorization: &Bound<'_, Authorization>,
+        http_status: &Bound<'_, PyInt>,
+        www_authenticate: Option<&Bound<'_, PyString>>,
+    ) -> PyResult<Cached<Option<Authorization>>> {
+        let authorization = authorization.get().core();
+        let www_authenticate = optional_text("www_authenticate", www_authenticate)?;
+        let mut response = ApiResponse::new(authorization.url(), integer("http_status", http_status)?);
+        response.sent = authorization.header_value();
+        response.www_authenticate = www_authenticate.as_deref();
+        let repeat = guarded(py, || self.core.after_api_response_cached(&response))?;
+        Ok(self.immediate(py, repeat))
+    }
+
+    /// `after_response` for the adapters of HTTP clients that follow redirects: the request that got
+    /// the response may have another URL and `Authorization` header than the first one.
+    fn _after_api_response(
+        &self,
+        py: Python<'_>,
+        url: &Bound<'_, PyString>,
+        sent: Option<&Bound<'_, PyString>>,
+        http_status: &Bound<'_, PyInt>,
+        www_authenticate: Option<&Bound<'_, PyString>>,
+        can_repeat: bool,
+    ) -> PyResult<Option<Authorization>> {
+        let response = Response::read(url, sent, http_status, www_authenticate, can_repeat)?;
+        let repeat = self.wait(py, |session| session.after_api_response(&response.as_core()))?;
+        Ok(repeat.map(|repeat| self.authorization(py, repeat)))
+    }
+
+    /// `_after_api_response` without blocking the event loop.
+    fn _after_api_response_async<'py>(
+        slf: &Bound<'py, Self>,
+        url: &Bound<'py, PyString>,
+        sent: Option<&Bound<'py, PyString>>,
+        http_status: &Bound<'py, PyInt>,
+        www_authenticate: Option<&Bound<'py, PyString>>,
+        can_repeat: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let arguments = (url, sent, http_status, www_authenticate, can_repeat);
+        cached_or_in_thread(slf, "_after_api_response_cached", "_after_api_response", arguments)
+    }
+
+    /// The result of `_after_api_response`, or `None` if that would block.
+    fn _after_api_response_cached(
+        &self,
+        py: Python<'_>,
+        url: &Bound<'_, PyString>,
+        sent: Option<&Bound<'_, PyString>>,
+        http_status: &Bound<'_, PyInt>,
+        www_authenticate: Option<&Bound<'_, PyString>>,
+        can_repeat: bool,
+    ) -> PyResult<Cached<Option<Authorization>>> {
+        let response = Response::read(url, sent, http_status, www_authenticate, can_repeat)?;
+        let repeat = guarded(py, || self.core.after_api_response_cached(&response.as_core()))?;
+        Ok(self.immediate(py, repeat))
     }
 
     /// Refreshes the access token now.

@@ -22,7 +22,7 @@ _classes: dict[tuple[type, ...], type] = {}
 
 
 def class_of(session_type: type) -> type:
-    """Return what ``session.__class__`` is: a class that is also an ``httpx.Auth`` and an ``AuthBase``.
+    """Return ``session.__class__``: a class that is also an ``httpx.Auth`` and an ``AuthBase``.
 
     A session does all that those two do, and ``isinstance`` looks at ``__class__`` if the type
     alone does not match. A real base class would import both packages with ``import planetkey``.
@@ -92,7 +92,7 @@ def in_thread(
 def cached_or_in_thread(
     cached: Callable[..., Any], method: Callable[..., Any], arguments: tuple[Any, ...]
 ) -> Coroutine[Any, Any, Any]:
-    """Return a coroutine that calls ``cached``, and the method on another thread if that is None."""
+    """Return a coroutine that calls ``cached``, or the method on another thread."""
     from planetkey import _waiting
 
     return _waiting.cached_or_in_thread(

@@ -1,6 +1,6 @@
-"""The end of a process waits for renewals that are under way.
+"""The end of a process waits for refreshes in progress.
 
-A refresh token that was rotated while nobody was left to keep the new one ends its session.
+A session ends if its refresh token is rotated and the process ends before it saved the new one.
 """
 
 from __future__ import annotations
@@ -12,27 +12,27 @@ import sys
 from planetkey._native import end, settle
 
 
-def _worker_begins(_: object) -> None:
-    """Has a worker of ``multiprocessing`` settle at its end: it leaves by ``os._exit``, before ``atexit``."""
+def _worker_starts(_: object) -> None:
+    """Settle at the end of a worker of ``multiprocessing``, which calls ``os._exit``."""
     util = sys.modules["multiprocessing.util"]
-    # Behind everything else that such an end does.
+    # After everything else that such an end does.
     util.Finalize(None, settle, exitpriority=-100)
 
 
 def _announce() -> None:
-    # Only where `multiprocessing` is in use: importing it takes several times as long as everything here.
+    # Only if `multiprocessing` is in use. Importing it takes several times as long as all this.
     util = sys.modules.get("multiprocessing.util")
-    # Another thread may just be importing it.
+    # Another thread may be importing it now.
     if util is not None and hasattr(util, "register_after_fork"):
-        # A worker that is about to begin forgets finalizers, and calls this.
-        util.register_after_fork(_worker_begins, _worker_begins)
+        # A worker that starts clears its finalizers, and calls this.
+        util.register_after_fork(_worker_starts, _worker_starts)
         process = sys.modules["multiprocessing.process"]
         if process.parent_process() is not None:
-            _worker_begins(None)
+            _worker_starts(None)
 
 
 def register() -> None:
-    """Called once, at import."""
+    """Register everything, once, at import."""
     atexit.register(end)
     _announce()
     if hasattr(os, "register_at_fork"):

@@ -1,4 +1,8 @@
-"""A session as the ``auth`` of ``httpx``."""
+"""A session as the ``auth`` of ``httpx``.
+
+An exception refers to the locals of its frames, and error reports show them. So no token and no
+URL with a key is a local here.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,6 @@ from typing import TYPE_CHECKING
 import httpx
 
 from planetkey import _auth
-from planetkey._waiting import Call, in_thread
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
@@ -17,60 +20,51 @@ if TYPE_CHECKING:
 
 def authorize(session: Session, request: httpx.Request) -> httpx.Request:
     """Put the credential on a request. It is not repeated if an API refuses the token."""
-    put(request, session.authorize(str(request.url)))
+    _put(request, session.authorize(str(request.url)))
     return request
 
 
 def sync_auth_flow(
     session: Session, request: httpx.Request
 ) -> Generator[httpx.Request, httpx.Response, None]:
-    """What ``httpx.Client`` goes through with each request."""
-    authorization = session.authorize(str(request.url))
-    put(request, authorization)
+    """Authorize each request of an ``httpx.Client``."""
+    _put(request, session.authorize(str(request.url)))
     response = yield request
-    if response.status_code == 401:
-        repeated = _again(session, authorization, response)
-        if repeated is not None:
-            yield repeated
+    repeat = session._after_api_response(*_described(response))
+    if repeat is not None:
+        _put(response.request, repeat)
+        yield response.request
 
 
 async def async_auth_flow(
     session: Session, request: httpx.Request
 ) -> AsyncGenerator[httpx.Request, httpx.Response]:
-    """What ``httpx.AsyncClient`` goes through with each request."""
-    authorization = session.authorize_cached(str(request.url))
-    if authorization is None:
-        authorization = await in_thread(Call(session.authorize, str(request.url)))
-    put(request, authorization)
+    """Authorize each request of an ``httpx.AsyncClient``."""
+    _put(request, await session.authorize_async(str(request.url)))
     response = yield request
-    if response.status_code == 401:
-        repeated = await in_thread(Call(_again, session, authorization, response))
-        if repeated is not None:
-            yield repeated
+    repeat = await session._after_api_response_async(*_described(response))
+    if repeat is not None:
+        _put(response.request, repeat)
+        yield response.request
 
 
-def put(request: httpx.Request, authorization: Authorization) -> None:
-    """Puts what it carries on a request."""
+def _put(request: httpx.Request, authorization: Authorization) -> None:
     if authorization.url != str(request.url):
         request.url = httpx.URL(authorization.url)
     _auth.put(request.headers, authorization)
 
 
-def _again(
-    session: Session, before: Authorization, response: httpx.Response
-) -> httpx.Request | None:
-    """The request that was answered 401, which may be one that the first was redirected to, with another credential."""
+def _described(response: httpx.Response) -> tuple[str, str | None, int, str | None, bool]:
+    """Return the response as the core takes it.
+
+    Its request may be one that the first request was redirected to, with another credential.
+    """
     request = response.request
-    authorization = _auth.again(
-        session,
-        before,
+    return (
         str(request.url),
         request.headers.get("Authorization"),
+        response.status_code,
         response.headers.get("WWW-Authenticate"),
-        # Any other stream is used up.
-        is_repeatable=isinstance(request.stream, httpx.ByteStream),
+        # Any other stream has been read.
+        isinstance(request.stream, httpx.ByteStream),
     )
-    if authorization is None:
-        return None
-    put(request, authorization)
-    return request

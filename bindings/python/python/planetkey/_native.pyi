@@ -668,6 +668,8 @@ class Session:
 
         Cancelling the task cancels the call.
         """
+    def authorize_if_served(self, url: str) -> Authorization | None: ...
+    async def authorize_if_served_async(self, url: str) -> Authorization | None: ...
     def authorize_cached(self, url: str) -> Authorization | None:
         """Returns what ``authorize`` returns, or None if there is no valid token.
 
@@ -742,10 +744,30 @@ class Session:
         Raises:
             UnsupportedError: The session has API keys only.
         """
-    def should_retry(
-        self, access_token: str, http_status: int, www_authenticate: str | None = None
-    ) -> bool:
-        """Whether to repeat, once, the request that an API responded to so; invalidates the token if the response says so."""
+    def after_response(
+        self, authorization: Authorization, http_status: int, www_authenticate: str | None = None
+    ) -> Authorization | None: ...
+    async def after_response_async(
+        self, authorization: Authorization, http_status: int, www_authenticate: str | None = None
+    ) -> Authorization | None: ...
+    # For the adapters of HTTP clients that follow redirects.
+    def _after_api_response(
+        self,
+        url: str,
+        sent: str | None,
+        http_status: int,
+        www_authenticate: str | None,
+        can_repeat: bool,
+    ) -> Authorization | None: ...
+    async def _after_api_response_async(
+        self,
+        url: str,
+        sent: str | None,
+        http_status: int,
+        www_authenticate: str | None,
+        can_repeat: bool,
+    ) -> Authorization | None: ...
+    def _is_served(self, url: str) -> bool: ...
     def refresh(self) -> None:
         """Refreshes the access token now.
 

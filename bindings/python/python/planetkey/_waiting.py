@@ -61,11 +61,14 @@ async def in_thread(call: Callable[[], T]) -> T:
         _cancelled_at_exit.discard(cancellation)
 
 
-async def cached_or_in_thread(cached: Callable[[], T | None], call: Callable[[], T]) -> T:
-    """Return what ``cached`` returns, which does not block; if that is None, as ``in_thread``."""
+async def cached_or_in_thread(cached: Callable[[], tuple[T] | None], call: Callable[[], T]) -> T:
+    """Return the result of ``cached``, which does not block.
+
+    If that is None, the call would block: make it on another thread.
+    """
     result = cached()
     if result is not None:
-        return result
+        return result[0]
     return await in_thread(call)
 
 

@@ -1,4 +1,4 @@
-"""The exceptions of planetkey: one class for each status. The status says what the caller should do.
+"""The exceptions of planetkey: one class for each status, which says what the caller should do.
 
 The numbers and names are the same in all languages. Exceptions can be pickled, so that they can
 cross to another process.

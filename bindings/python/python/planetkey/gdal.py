@@ -1,15 +1,17 @@
-"""GDAL in this process: rasterio, osgeo, pyogrio, fiona and whatever else brings one.
+"""A session for GDAL in this process: that of rasterio, osgeo, pyogrio, fiona and others.
 
     import planetkey
     import planetkey.gdal
     import rasterio
 
     session = planetkey.Session.from_defaults()
-    with planetkey.gdal.install(session), rasterio.open("https://api.planet.com/...") as dataset:
-        ...
+    with planetkey.gdal.install(session):
+        with rasterio.open("https://api.planet.com/...") as dataset:
+            ...
 
-From then on what is opened at one of the session's hosts carries its credential, in all threads and without a
-``rasterio.Env``. GDAL asks the session before each request, so a dataset that stays open outlives its tokens.
+What is then opened at one of the session's hosts carries its credential, in all threads and without
+a ``rasterio.Env``. GDAL asks the session before each request, so a dataset can stay open for longer
+than a token is valid.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A session for Planet's SDK, whose classes and functions then use what planetkey finds and renews.
+"""A session for Planet's SDK. Its classes and functions then use the credentials of planetkey.
 
     import planet
     import planetkey.planet
@@ -7,13 +7,12 @@
     client = planet.Planet(planetkey.planet.Session(session))
     print(client.data.get_stats(["PSScene"]))
 
-``planet.Session(auth=session)`` works too, but the SDK makes an exception of a 401 before its ``auth`` sees the answer:
-then nothing renews a token that an API has refused.
+``planet.Session(auth=session)`` works too. But the SDK raises an exception for a 401 before its
+``auth`` sees the response, so a token that an API has refused is not refreshed.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -28,20 +27,20 @@ __all__ = ["Session"]
 
 
 class Session(planet.Session):
-    """A ``planet.Session`` that repeats a request once, with a new token, where an API refuses the old one."""
+    """A ``planet.Session`` that refreshes a token that an API refuses, and repeats the request."""
 
     def __init__(self, session: planetkey.Session, read_timeout_secs: float | None = None) -> None:
-        # The annotation asks for more than the code, which hands it on to `httpx`.
+        # The annotation of `auth` is narrower than the code, which passes it to `httpx`.
         auth: Any = session
         super().__init__(auth=auth, read_timeout_secs=read_timeout_secs)
         self.session = session
 
     async def request(self, *arguments: Any, **named: Any) -> models.Response:  # noqa: ANN401
-        """As ``planet.Session.request``."""
+        """Send a request, as ``planet.Session.request``."""
         try:
             return await super().request(*arguments, **named)
         except exceptions.InvalidAPIKey as refusal:
-            if not await self._is_worth_repeating(refusal):
+            if not await self._can_repeat(refusal):
                 raise
         return await super().request(*arguments, **named)
 
@@ -51,29 +50,27 @@ class Session(planet.Session):
         *arguments: Any,  # noqa: ANN401
         **named: Any,  # noqa: ANN401
     ) -> AsyncIterator[models.StreamingResponse]:
-        """As ``planet.Session.stream``."""
+        """Send a request, as ``planet.Session.stream``."""
         async with AsyncExitStack() as stack:
             try:
-                answer = await stack.enter_async_context(super().stream(*arguments, **named))
+                response = await stack.enter_async_context(super().stream(*arguments, **named))
             except exceptions.InvalidAPIKey as refusal:
-                if not await self._is_worth_repeating(refusal):
+                if not await self._can_repeat(refusal):
                     raise
-                answer = await stack.enter_async_context(super().stream(*arguments, **named))
-            yield answer
+                response = await stack.enter_async_context(super().stream(*arguments, **named))
+            yield response
 
-    async def _is_worth_repeating(self, refusal: exceptions.InvalidAPIKey) -> bool:
-        # The SDK raises it while it handles the exception of `httpx`, which has the answer.
+    async def _can_repeat(self, refusal: exceptions.InvalidAPIKey) -> bool:
+        # The SDK raises it while it handles the exception of `httpx`, which has the response.
         error = refusal.__context__
         if not isinstance(error, httpx.HTTPStatusError):
             return False
-        if not error.request.headers.get("Authorization", "").startswith("Bearer "):
-            return False
-        return await asyncio.to_thread(self._should_retry, error)
-
-    def _should_retry(self, error: httpx.HTTPStatusError) -> bool:
-        # The token is no local: an exception keeps the locals of its frames.
-        return self.session.should_retry(
-            error.request.headers["Authorization"].removeprefix("Bearer "),
+        # The URL and the token are no locals, because error reports show locals.
+        repeat = await self.session._after_api_response_async(
+            str(error.request.url),
+            error.request.headers.get("Authorization"),
             error.response.status_code,
             error.response.headers.get("WWW-Authenticate"),
+            True,  # noqa: FBT003
         )
+        return repeat is not None

@@ -1,4 +1,4 @@
-"""What ``storage=`` takes: an object that keeps a session's tokens in place of the files below the home directory."""
+"""What ``storage=`` takes: an object that saves a session's tokens instead of files."""
 
 from __future__ import annotations
 
@@ -8,33 +8,35 @@ __all__ = ["LockingTokenStorage", "TokenStorage"]
 
 
 class TokenStorage(Protocol):
-    """Keeps the text of ``token.json`` for one session: in a database, a key ring, a secret manager.
+    """Saves the text of ``token.json`` of one session: in a database, a key ring, a secret manager.
 
-    Its methods are called from threads of planetkey and from those that call the session, one call at a time for each
-    session, and may take as long as the session's deadline. One that raises makes the call a :class:`planetkey.StorageError`
-    that names the exception's class but not its text, which may hold a token; tokens that cannot be kept are used from
-    memory. A method may ask the session for its status; a token that is just being renewed it cannot ask for.
+    planetkey calls its methods on its own threads and on those that call the session, one call at
+    a time for each session. They may take as long as the session's timeout. If one raises an
+    exception, the call of the session raises a :class:`planetkey.StorageError`. It names the class
+    of the exception but not its text, which may contain a token. Tokens that cannot be saved are
+    used from memory. A method may call ``Session.status()``, but it cannot get a token that is
+    being refreshed.
     """
 
     def load(self) -> str | None:
-        """Gives the text that was saved last, or None."""
+        """Return the text that was saved last, or None."""
         ...
 
     def save(self, text: str | None, /) -> None:
-        """Keeps this text in place of what was there; None after a logout: nothing is to be kept any more."""
+        """Save this text instead of the last one. After a logout it is None: delete the last one."""
         ...
 
 
 class LockingTokenStorage(TokenStorage, Protocol):
-    """A storage that several processes share, with a lock so that one of them renews while the others wait.
+    """A storage that several processes share. With its lock, one of them refreshes at a time.
 
     A :class:`TokenStorage` that has the methods ``lock`` and ``unlock`` is one.
     """
 
     def lock(self, timeout: float, /) -> bool:
-        """Waits for the lock, at most this many seconds; tells whether it was to be had."""
+        """Wait for the lock, at most this many seconds. Return whether it was acquired."""
         ...
 
     def unlock(self) -> None:
-        """Ends what ``lock`` began. It is called on the thread that called ``lock``."""
+        """Release the lock. It is called on the thread that called ``lock``."""
         ...
