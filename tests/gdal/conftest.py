@@ -17,7 +17,9 @@ def _simulator_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sim
 
 
 @pytest.fixture
-def simulator(_simulator_process: Simulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Simulator]:
+def simulator(
+    _simulator_process: Simulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[Simulator]:
     _simulator_process.reset()
     for name in FOREIGN_VARIABLES:
         monkeypatch.delenv(name, raising=False)
@@ -25,7 +27,7 @@ def simulator(_simulator_process: Simulator, monkeypatch: pytest.MonkeyPatch, tm
     # Neighbours of a file are not looked for.
     monkeypatch.setenv("GDAL_DISABLE_READDIR_ON_OPEN", "EMPTY_DIR")
     yield _simulator_process
-    # Whatever still waits for an answer ends now.
+    # Requests that still wait for a response end now.
     _simulator_process.reset()
 
 
@@ -37,7 +39,7 @@ def servers(simulator: Simulator) -> Iterator[Servers]:
 
 @pytest.fixture
 def session(simulator: Simulator, servers: Servers) -> planetkey.Session:
-    """A machine's session, whose tokens may go to the API of these tests too."""
+    """A session of an M2M client, whose tokens may go to the API of these tests too."""
     return planetkey.Session.from_m2m(
         simulator.client_id,
         simulator.client_secret,

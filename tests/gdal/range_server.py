@@ -21,12 +21,14 @@ TILES = (SIZE // TILE) ** 2
 
 PLACES = {
     "type": "FeatureCollection",
-    "features": [{"type": "Feature", "properties": {}, "geometry": {"type": "Point", "coordinates": [8, 47]}}],
+    "features": [
+        {"type": "Feature", "properties": {}, "geometry": {"type": "Point", "coordinates": [8, 47]}}
+    ],
 }
 
 
 def pixel(x: int, y: int) -> int:
-    """What stands where."""
+    """The files, by their paths."""
     return (x * 7 + y * 131) % 65521
 
 
@@ -66,7 +68,10 @@ def tiff(bits: int, samples: int, tile: int) -> bytes:
         directory += struct.pack("<HHI", tag, {"H": 3, "I": 4}[kind], len(values)) + where
     row = f"<{tile * samples}" + {16: "H", 32: "I"}[bits]
     data = b"".join(
-        struct.pack(row, *(pixel(left + x, top + y) + sample for x in range(tile) for sample in range(samples)))
+        struct.pack(
+            row,
+            *(pixel(left + x, top + y) + sample for x in range(tile) for sample in range(samples)),
+        )
         for top in range(0, SIZE, tile)
         for left in range(0, SIZE, tile)
         for y in range(tile)
@@ -76,7 +81,7 @@ def tiff(bits: int, samples: int, tile: int) -> bytes:
 
 @dataclass
 class Request:
-    """What came in, and what was answered."""
+    """The requests and their responses."""
 
     server: str
     method: str
@@ -127,7 +132,9 @@ def _handler(servers: State, name: str) -> type[BaseHTTPRequestHandler]:
             authorization = self.headers.get_all("Authorization") or []
             status, headers, body = self._answer(path, query, authorization)
             if name != "control":
-                servers.requests.append(Request(name, self.command, path, query, authorization, status))
+                servers.requests.append(
+                    Request(name, self.command, path, query, authorization, status)
+                )
             self.send_response(status)
             for header, value in headers.items():
                 self.send_header(header, value)
@@ -138,10 +145,16 @@ def _handler(servers: State, name: str) -> type[BaseHTTPRequestHandler]:
 
         do_GET = do_HEAD = _respond  # noqa: N815
 
-        def _answer(self, path: str, query: str, authorization: list[str]) -> tuple[int, dict[str, str], bytes]:
+        def _answer(
+            self, path: str, query: str, authorization: list[str]
+        ) -> tuple[int, dict[str, str], bytes]:
             kind = path.split("/")[1]
             if name == "control":
-                return 200, {}, json.dumps([asdict(request) for request in servers.requests]).encode()
+                return (
+                    200,
+                    {},
+                    json.dumps([asdict(request) for request in servers.requests]).encode(),
+                )
             if name == "storage":
                 # Signatures are for one method.
                 if kind == "get-only" and self.command == "HEAD":
@@ -160,7 +173,11 @@ def _handler(servers: State, name: str) -> type[BaseHTTPRequestHandler]:
 
         def _redirect(self, path: str) -> tuple[int, dict[str, str], bytes]:
             until = int(time.time()) + 3600
-            return 302, {"Location": f"{servers.storage}{path}?X-Amz-Signature=0&Expires={until}"}, b""
+            return (
+                302,
+                {"Location": f"{servers.storage}{path}?X-Amz-Signature=0&Expires={until}"},
+                b"",
+            )
 
         def _mosaics(self, path: str) -> tuple[int, dict[str, str], bytes]:
             """Planet's basemaps as GDAL's driver PLMosaic asks for them: one mosaic of one quad in the storage."""
@@ -174,9 +191,15 @@ def _handler(servers: State, name: str) -> type[BaseHTTPRequestHandler]:
                 "datatype": "uint16",
                 "grid": {"quad_size": SIZE, "resolution": 78271.516964025},
                 "quad_download": True,
-                "_links": {"_self": f"{base}/mine", "quads": f"{base}/mine/quads?bbox={{lx}},{{ly}},{{ux}},{{uy}}"},
+                "_links": {
+                    "_self": f"{base}/mine",
+                    "quads": f"{base}/mine/quads?bbox={{lx}},{{ly}},{{ux}},{{uy}}",
+                },
             }
-            answers: dict[str, object] = {"/mosaics/": {"mosaics": [mosaic], "_links": {}}, "/mosaics/mine": mosaic}
+            answers: dict[str, object] = {
+                "/mosaics/": {"mosaics": [mosaic], "_links": {}},
+                "/mosaics/mine": mosaic,
+            }
             if path in answers:
                 return 200, {"Content-Type": "application/json"}, json.dumps(answers[path]).encode()
             return 404, {}, b""
@@ -186,12 +209,18 @@ def _handler(servers: State, name: str) -> type[BaseHTTPRequestHandler]:
             if asked is None:
                 return 200, {"Accept-Ranges": "bytes"}, servers.picture
             first, _, last = asked.removeprefix("bytes=").partition("-")
-            start, end = int(first), min(int(last or len(servers.picture)), len(servers.picture) - 1)
+            start, end = (
+                int(first),
+                min(int(last or len(servers.picture)), len(servers.picture) - 1),
+            )
             if start > end:
                 return 416, {}, b""
             return (
                 206,
-                {"Accept-Ranges": "bytes", "Content-Range": f"bytes {start}-{end}/{len(servers.picture)}"},
+                {
+                    "Accept-Ranges": "bytes",
+                    "Content-Range": f"bytes {start}-{end}/{len(servers.picture)}",
+                },
                 servers.picture[start : end + 1],
             )
 
@@ -202,7 +231,7 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, *_arguments: object) -> None:
-        """GDAL ends a connection when it has seen the header of an answer."""
+        """GDAL closes a connection when it has read the header of a response."""
 
 
 def main() -> None:
@@ -214,7 +243,10 @@ def main() -> None:
         server = _Server((host, 0), _handler(state, name))
         setattr(state, name, f"http://{host}:{server.server_port}")
         threading.Thread(target=server.serve_forever, daemon=True).start()
-    print(json.dumps({"api": state.api, "storage": state.storage, "control": state.control}), flush=True)
+    print(
+        json.dumps({"api": state.api, "storage": state.storage, "control": state.control}),
+        flush=True,
+    )
     sys.stdin.read()
 
 

@@ -27,7 +27,7 @@ class Servers:
 
     @property
     def requests(self) -> list[Request]:
-        """Every request, in the order of the answers."""
+        """Every request, in the order of the responses."""
         with self._opener.open(self._control + "/requests", timeout=60) as answer:
             return [Request(**request) for request in json.load(answer)]
 
@@ -43,7 +43,7 @@ class Servers:
 
 
 def write_netrc(home: Path) -> None:
-    """Another credential for this machine, which GDAL's `libcurl` finds by itself."""
+    """Another credential for this computer, which GDAL's `libcurl` finds by itself."""
     file = home / ".netrc"
     file.write_text("machine 127.0.0.1 login somebody password else\n")
     file.chmod(0o600)

@@ -38,7 +38,9 @@ def test_plmosaic_reads_with_a_token(servers: Servers, session: planetkey.Sessio
 
 
 @pytest.mark.parametrize("installed", ["without it", "without fetch"])
-def test_plmosaic_by_itself_sends_its_key(installed: str, servers: Servers, session: planetkey.Session) -> None:
+def test_plmosaic_by_itself_sends_its_key(
+    installed: str, servers: Servers, session: planetkey.Session
+) -> None:
     gdal = planetkey.gdal.install(session, fetch=False) if installed == "without fetch" else None
     with pytest.raises(RasterioIOError):
         rasterio.open(MOSAIC)
@@ -47,12 +49,17 @@ def test_plmosaic_by_itself_sends_its_key(installed: str, servers: Servers, sess
     assert [request.authorization[0].split()[0] for request in servers.requests] == ["Basic"]
 
 
-def test_after_the_end_of_it_nothing_is_asked(servers: Servers, session: planetkey.Session) -> None:
+def test_after_the_uninstall_the_session_is_not_asked(
+    servers: Servers, session: planetkey.Session
+) -> None:
     with planetkey.gdal.install(session), rasterio.open(MOSAIC):
         pass
     with pytest.raises(RasterioIOError):
         rasterio.open(MOSAIC)
-    assert [request.authorization[0].split()[0] for request in servers.requests] == ["Bearer", "Basic"]
+    assert [request.authorization[0].split()[0] for request in servers.requests] == [
+        "Bearer",
+        "Basic",
+    ]
 
 
 def test_a_credential_that_cannot_be_had_is_told(

@@ -1,4 +1,4 @@
-"""rasterio, whose wheel brings a GDAL of its own with symbols that nobody else sees."""
+"""rasterio, whose wheel contains a GDAL with symbols that are not visible to others."""
 
 import gc
 import json
@@ -24,7 +24,10 @@ def test_a_dataset_that_stays_open_outlives_ten_tokens(
     simulator: Simulator, servers: Servers, session: planetkey.Session, renew: Callable[[int], None]
 ) -> None:
     simulator.settings(token_lifetime=5)
-    with planetkey.gdal.install(session) as gdal, rasterio.open(f"{servers.api}/tiles/rasterio.tif") as dataset:
+    with (
+        planetkey.gdal.install(session) as gdal,
+        rasterio.open(f"{servers.api}/tiles/rasterio.tif") as dataset,
+    ):
         for turn, window in enumerate(windows()):
             if 1 <= turn <= 10:
                 renew(turn)
@@ -35,7 +38,9 @@ def test_a_dataset_that_stays_open_outlives_ten_tokens(
     assert len({tuple(request.authorization) for request in servers.seen("api")}) == 11
 
 
-def test_i10_26_what_is_installed_lasts_without_its_object(servers: Servers, session: planetkey.Session) -> None:
+def test_i10_26_what_is_installed_lasts_without_its_object(
+    servers: Servers, session: planetkey.Session
+) -> None:
     planetkey.gdal.install(session)
     gc.collect()
     check_all(f"{servers.api}/tiles/rasterio.tif")
@@ -54,7 +59,10 @@ def test_i10_26_a_name_with_the_url_as_a_parameter_is_refused_and_named(
 ) -> None:
     """As localtileserver writes it."""
     with planetkey.gdal.install(session) as gdal:
-        for url in (f"{servers.api}/tiles/parameter.tif", f"{servers.api}/tiles/b.tif&url={servers.storage}/c.tif"):
+        for url in (
+            f"{servers.api}/tiles/parameter.tif",
+            f"{servers.api}/tiles/b.tif&url={servers.storage}/c.tif",
+        ):
             name = urlencode({"url": url, "use_head": "no", "list_dir": "no"})
             with pytest.raises(RasterioIOError):
                 rasterio.open(f"/vsicurl?{name}")
@@ -75,14 +83,18 @@ def test_i10_16_a_leftover_authorization_is_named(
             rasterio.open(f"{servers.api}/tiles/leftover.tif")
         assert isinstance(gdal.last_error, planetkey.MisconfiguredError)
         assert "GDAL_HTTP_HEADERS" in gdal.last_error.message
-        assert {tuple(request.authorization) for request in servers.seen("api")} == {("Bearer leftover",)}
+        assert {tuple(request.authorization) for request in servers.seen("api")} == {
+            ("Bearer leftover",)
+        }
         monkeypatch.delenv("GDAL_HTTP_HEADERS")
         gdal.refresh()
         check_all(f"{servers.api}/tiles/leftover.tif")
         assert gdal.last_error is None
 
 
-def test_threads_read_while_tokens_change(simulator: Simulator, servers: Servers, session: planetkey.Session) -> None:
+def test_threads_read_while_tokens_change(
+    simulator: Simulator, servers: Servers, session: planetkey.Session
+) -> None:
     done = Event()
     failures: list[BaseException] = []
 
@@ -133,7 +145,9 @@ def test_at_open_keeps_the_token_of_the_opening(
     assert all(request.authorization for request in servers.requests)
 
 
-def test_after_a_login_a_refresh_has_gdal_look_again(simulator: Simulator, servers: Servers, tmp_path: Path) -> None:
+def test_after_a_login_a_refresh_has_gdal_look_again(
+    simulator: Simulator, servers: Servers, tmp_path: Path
+) -> None:
     session = planetkey.Session.from_profile(
         "planet-user",
         storage_root=tmp_path,
@@ -154,7 +168,7 @@ def test_after_a_login_a_refresh_has_gdal_look_again(simulator: Simulator, serve
         file = tmp_path / ".planet/planet-user/token.json"
         file.parent.mkdir(parents=True)
         file.write_text(json.dumps(simulator.seed()))
-        # GDAL remembers that the file was refused, and asks nobody.
+        # GDAL remembers that the file was refused, and does not ask.
         count = len(servers.requests)
         while not session.is_initialized():
             pass
@@ -172,7 +186,11 @@ def test_other_hosts_get_nothing(servers: Servers, session: planetkey.Session) -
         port = servers.host.partition(":")[2]
         with pytest.raises(RasterioIOError):
             rasterio.open(f"http://localhost:{port}/tiles/other-name.tif")
-        for url in (f"{servers.storage}/open.tif", f"http://localhost:{port}/tiles/x.tif", "https://api.planet.com/"):
+        for url in (
+            f"{servers.storage}/open.tif",
+            f"http://localhost:{port}/tiles/x.tif",
+            "https://api.planet.com/",
+        ):
             with pytest.raises(planetkey.HostRefusedError):
                 gdal.path(url)
         check_all(f"{servers.api}/tiles/this.tif")
@@ -181,9 +199,11 @@ def test_other_hosts_get_nothing(servers: Servers, session: planetkey.Session) -
 
 
 @pytest.mark.parametrize("header", ["live", "at_open"])
-def test_netrc_never_takes_its_place(header: str, servers: Servers, session: planetkey.Session, tmp_path: Path) -> None:
+def test_netrc_never_takes_its_place(
+    header: str, servers: Servers, session: planetkey.Session, tmp_path: Path
+) -> None:
     write_netrc(tmp_path)
-    # By itself GDAL does heed it.
+    # Without planetkey, GDAL uses it.
     with pytest.raises(RasterioIOError):
         rasterio.open(f"{servers.api}/tiles/bare-{header}.tif")
     (bare,) = {request.authorization[0][:6] for request in servers.refused()}
@@ -196,7 +216,9 @@ def test_netrc_never_takes_its_place(header: str, servers: Servers, session: pla
     assert all(authorization == [f"Bearer {token}"] for authorization in served)
 
 
-def test_every_host_gets_the_header_of_the_one_that_is_named(servers: Servers, session: planetkey.Session) -> None:
+def test_every_host_gets_the_header_of_the_one_that_is_named(
+    servers: Servers, session: planetkey.Session
+) -> None:
     with pytest.raises(planetkey.InvalidArgumentError, match="one host"):
         planetkey.gdal.install(session, scope="every_host")
     with pytest.raises(planetkey.InvalidArgumentError, match="live"):
@@ -227,15 +249,23 @@ def test_what_is_installed_leaves_no_trace(servers: Servers, session: planetkey.
         with pytest.raises(planetkey.InvalidArgumentError, match="install the session again"):
             call()
     with rasterio.Env() as environment:
-        assert not {"CPL_VSIL_CURL_USE_S3_REDIRECT", "CPL_VSIL_CURL_USE_HEAD"} & environment.options.keys()
+        assert (
+            not {"CPL_VSIL_CURL_USE_S3_REDIRECT", "CPL_VSIL_CURL_USE_HEAD"}
+            & environment.options.keys()
+        )
     # And can be done again.
     with planetkey.gdal.install(session, hosts=[servers.host]):
         check_all(name)
 
 
-def test_a_key_that_travels_in_the_url_and_what_is_no_host(simulator: Simulator, session: planetkey.Session) -> None:
+def test_a_key_that_travels_in_the_url_and_what_is_no_host(
+    simulator: Simulator, session: planetkey.Session
+) -> None:
     key = planetkey.Session.from_api_key(
-        simulator.api_key, transport="query", deployment=simulator.deployment, allow_insecure_loopback=True
+        simulator.api_key,
+        transport="query",
+        deployment=simulator.deployment,
+        allow_insecure_loopback=True,
     )
     with pytest.raises(planetkey.InvalidArgumentError, match="travels in the URL"):
         planetkey.gdal.install(key)
@@ -256,18 +286,26 @@ def test_without_gdal_the_error_says_what_to_import() -> None:
         "try: planetkey.gdal.install(planetkey.Session.from_api_key('key'))\n"
         "except planetkey.UnsupportedError as error: print(error)\n"
     )
-    output = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    output = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    ).stdout
     assert "import rasterio or osgeo" in output
 
 
-def run(script: str, simulator: Simulator, home: Path, *options: str) -> "subprocess.CompletedProcess[str]":
+def run(
+    script: str, simulator: Simulator, home: Path, *options: str
+) -> "subprocess.CompletedProcess[str]":
     """A program in a process of its own, to its end."""
     environment = clean_environment(home) | simulator.loopback_environment()
     command = [sys.executable, *options, "-c", script]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
 
 
-def test_every_gdal_of_the_process_asks(simulator: Simulator, servers: Servers, tmp_path: Path) -> None:
+def test_every_gdal_of_the_process_asks(
+    simulator: Simulator, servers: Servers, tmp_path: Path
+) -> None:
     """pyogrio's wheel brings another GDAL; what is imported later is taken in by a refresh."""
     script = f"""
 import ctypes, re
@@ -300,16 +338,18 @@ except pyogrio.errors.DataSourceError:
 """
     ended = run(script, simulator, tmp_path, "-W", "ignore")
     assert ended.stdout.split() == ["1", "512", "100", "100", "refused"], ended.stderr
-    assert {len(request.authorization) for request in servers.seen("api") if request.status != 401} == {1}
+    assert {
+        len(request.authorization) for request in servers.seen("api") if request.status != 401
+    } == {1}
     assert servers.seen("storage")
     assert servers.leaked() == []
     assert all(not request.authorization for request in servers.refused())
 
 
-def test_a_thread_of_gdal_that_holds_the_gil_does_not_stop_a_renewal(
+def test_a_thread_of_gdal_that_holds_the_gil_does_not_block_a_refresh(
     simulator: Simulator, servers: Servers, tmp_path: Path
 ) -> None:
-    """Wheels make some calls of GDAL with the GIL held, and a renewal may need it: for this storage, say."""
+    """Wheels make some calls of GDAL with the GIL held, and a refresh may need it, as this storage does."""
     script = f"""
 import ctypes, re
 import planetkey, planetkey.gdal
@@ -350,9 +390,11 @@ assert storage.kept
 def test_a_thread_of_gdal_without_the_gil_does_not_ask_for_it(
     outcome: str, simulator: Simulator, servers: Servers, tmp_path: Path
 ) -> None:
-    """Whoever holds the GIL may be waiting for that thread, which needs a token, and has something to log."""
+    """The holder of the GIL may wait for that thread, which needs a token and writes a log record."""
     if outcome == "an error":
-        simulator.script("m2m.token", {"status": 401, "json": {"error": "invalid_client"}}, repeat=True)
+        simulator.script(
+            "m2m.token", {"status": 401, "json": {"error": "invalid_client"}}, repeat=True
+        )
     script = f"""
 import ctypes, logging, re
 import planetkey, planetkey.gdal
@@ -381,10 +423,14 @@ with planetkey.gdal.install(session) as gdal:
     assert simulator.count("m2m.token") == 1
     if outcome == "a token":
         assert ended.stdout == "None\n"
-        assert {request.authorization[0].split()[0] for request in servers.seen("api")} == {"Bearer"}
+        assert {request.authorization[0].split()[0] for request in servers.seen("api")} == {
+            "Bearer"
+        }
     else:
         assert ended.stdout == "MISCONFIGURED\n"
-        assert "ERROR:planetkey:a request of GDAL carries no credential: MISCONFIGURED" in ended.stderr
+        assert (
+            "ERROR:planetkey:a request of GDAL carries no credential: MISCONFIGURED" in ended.stderr
+        )
 
 
 def test_it_ends_at_once_also_while_another_thread_waits_for_a_token(

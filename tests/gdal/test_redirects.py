@@ -21,7 +21,7 @@ KINDS = ["signed", "get-only"]
 def test_gdal_by_itself_sends_a_header_file_to_the_storage(
     kind: str, servers: Servers, session: planetkey.Session, tmp_path: Path
 ) -> None:
-    """If this fails, the others here prove nothing any more, and GDAL has become better."""
+    """If this fails, GDAL has changed, and the other tests here prove nothing."""
     file = tmp_path / "header"
     file.write_text(f"Authorization: Bearer {session.access_token()}\r\n")
     with rasterio.Env(GDAL_HTTP_HEADER_FILE=str(file)):
@@ -67,7 +67,9 @@ def test_at_open_goes_to_the_storage_directly_and_keeps_the_token(
 HANDS_ON = "CPL_VSIL_CURL_AUTHORIZATION_HEADER_ALLOWED_IF_REDIRECT"
 
 
-@pytest.mark.parametrize("option", ["CPL_VSIL_CURL_USE_S3_REDIRECT", "CPL_VSIL_CURL_USE_HEAD", HANDS_ON])
+@pytest.mark.parametrize(
+    "option", ["CPL_VSIL_CURL_USE_S3_REDIRECT", "CPL_VSIL_CURL_USE_HEAD", HANDS_ON]
+)
 def test_a_thread_that_switches_it_on_again_gets_no_credential(
     option: str, servers: Servers, session: planetkey.Session
 ) -> None:
@@ -85,7 +87,11 @@ def test_a_thread_that_switches_it_on_again_gets_no_credential(
 @pytest.mark.parametrize("header", ["live", "at_open"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_process_that_wants_headers_handed_on_keeps_the_token_all_the_same(
-    kind: str, header: str, servers: Servers, session: planetkey.Session, monkeypatch: pytest.MonkeyPatch
+    kind: str,
+    header: str,
+    servers: Servers,
+    session: planetkey.Session,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv(HANDS_ON, "YES")
     with planetkey.gdal.install(session, header=header, hosts=[servers.host]) as gdal:

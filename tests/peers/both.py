@@ -34,7 +34,9 @@ class Finished:
 
 def run(program: Path, *arguments: str, stdin: str | None = None) -> Finished:
     source: dict[str, Any] = {"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}
-    finished = subprocess.run([program, *arguments], capture_output=True, text=True, timeout=60, check=False, **source)
+    finished = subprocess.run(
+        [program, *arguments], capture_output=True, text=True, timeout=60, check=False, **source
+    )
     return Finished(finished.returncode, finished.stdout.rstrip("\n"), finished.stderr)
 
 
@@ -61,7 +63,7 @@ class PlanetCommands:
         try:
             code = self._ask(json.dumps(call))
         except BaseException:
-            # A test whose time is over: the next one must not get the answer that was meant for it.
+            # A test timed out: the next one must not get its output.
             self.end()
             raise
         return Finished(code, self._output.read_text().rstrip("\n"), self._errors.read_text())
@@ -151,7 +153,7 @@ def sdk_header(auth: planet.Auth, url: str = PLANET_API) -> str:
     return response.request.headers["Authorization"]
 
 
-# What only planetkey keeps lies beside the SDK's files.
+# What only planetkey saves is beside the SDK's files.
 PRIVATE = {"token.json.lock", "token.planetkey.json"}
 
 
@@ -170,7 +172,10 @@ def tree(home: Path) -> dict[str, tuple[int, bytes]]:
 def is_accepted(access_token: str) -> bool:
     """Whether the Planet API takes it."""
     with httpx.Client() as client:
-        return client.get(PLANET_API, headers={"Authorization": f"Bearer {access_token}"}).status_code == 200
+        return (
+            client.get(PLANET_API, headers={"Authorization": f"Bearer {access_token}"}).status_code
+            == 200
+        )
 
 
 def token_file(home: Path, profile: str = USER) -> Path:
@@ -205,19 +210,21 @@ def put(file: Path, content: Mapping[str, Any] | bytes | str) -> Path:
 
 
 def save_by_the_sdk(file: Path, tokens: Mapping[str, Any]) -> None:
-    """What the SDK does with an answer of the token endpoint."""
+    """What the SDK does with a token response."""
     FileBackedOidcCredential(data=dict(tokens), credential_file=file).save()
 
 
-def seed_user(simulator: Simulator, home: Path, *, age: int = 0, profile: str = USER, **session: Any) -> dict[str, Any]:
-    """A person's session of the SDK's own client, saved so many seconds ago."""
+def seed_user(
+    simulator: Simulator, home: Path, *, age: int = 0, profile: str = USER, **session: Any
+) -> dict[str, Any]:
+    """A user session of the SDK's own client, saved `age` seconds ago."""
     tokens = simulator.seed(issuer=LOGIN, lifetime=HOUR, age=age, **session)
     put(token_file(home, profile), tokens)
     return tokens
 
 
 def check_lives(simulator: Simulator, tokens: Mapping[str, Any], renewals: int) -> None:
-    """The session that began with these tokens lives, and was renewed so often, never with an old refresh token."""
+    """The session of these tokens is alive and was refreshed so often, never with an old token."""
     session = simulator.session_of(tokens["refresh_token"])
     assert session["active"], session
     assert (session["rotations"], session["reuse"], session["repeats"]) == (renewals, 0, 0)

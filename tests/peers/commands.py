@@ -1,6 +1,6 @@
 """Planet's own command without the second that importing it takes: what has imported it forks for each call.
 
-Each line of the input is one call; the answer is its exit code.
+Each line of the input is one call. The output is its exit code.
 """
 
 import json

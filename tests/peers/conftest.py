@@ -26,7 +26,7 @@ def _planet_commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
 def simulator(_simulator_process: Simulator) -> Iterator[Simulator]:
     _simulator_process.reset()
     yield _simulator_process
-    # Whatever still waits for an answer ends now.
+    # Requests that still wait for a response end now.
     _simulator_process.reset()
 
 

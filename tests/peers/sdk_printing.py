@@ -20,7 +20,7 @@ from both import PLANET_API
 
 
 class Failed(Exception):
-    """What the SDK got in place of a token that the API accepts."""
+    """The error that the SDK got instead of a token that the API accepts."""
 
 
 def library() -> Callable[[], str]:

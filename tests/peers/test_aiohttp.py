@@ -14,7 +14,7 @@ from planetkey.aiohttp import Middleware
 from loopback import CHALLENGE, NO_TOKEN, Loopback
 
 BODY = b"x" * 5000
-Answer = tuple[int, str | None]
+Seen = tuple[int, str | None]
 
 
 def asked(
@@ -25,25 +25,27 @@ def asked(
     connections: int = 100,
     inner: tuple[aiohttp.ClientMiddlewareType, ...] = (),
 ) -> Any:
-    """Runs it with a client that has the middleware, and everything else from the environment."""
+    """Runs it with a client that has the middleware, and uses the environment otherwise."""
 
     async def main() -> Any:
         connector = aiohttp.TCPConnector(ssl=loopback.tls(), limit=connections)
         middlewares: tuple[aiohttp.ClientMiddlewareType, ...] = (Middleware(session), *inner)
-        async with aiohttp.ClientSession(connector=connector, middlewares=middlewares, trust_env=True) as client:
+        async with aiohttp.ClientSession(
+            connector=connector, middlewares=middlewares, trust_env=True
+        ) as client:
             return await ask(client)
 
     return asyncio.run(main())
 
 
-async def get(client: aiohttp.ClientSession, url: str, **options: Any) -> Answer:
-    """The status, and how an API says that it was authenticated to."""
+async def get(client: aiohttp.ClientSession, url: str, **options: Any) -> Seen:
+    """The status, and how the API says that the request was authenticated."""
     async with client.get(url, **options) as response:
         return response.status, (await response.json()).get("credential")
 
 
-def got(loopback: Loopback, session: planetkey.Session, url: str, **options: Any) -> Answer:
-    answer: Answer = asked(loopback, session, lambda client: get(client, url, **options))
+def got(loopback: Loopback, session: planetkey.Session, url: str, **options: Any) -> Seen:
+    answer: Seen = asked(loopback, session, lambda client: get(client, url, **options))
     return answer
 
 
@@ -55,11 +57,13 @@ def test_each_host_gets_its_credential(loopback: Loopback) -> None:
             assert response.status == 200
 
     asked(loopback, loopback.both(), ask)
-    assert loopback.renewals == 1
+    assert loopback.token_requests == 1
 
 
 @pytest.mark.parametrize("transport", ["basic", "header", "query"])
-def test_an_api_key_goes_where_it_may(loopback: Loopback, transport: Literal["basic", "header", "query"]) -> None:
+def test_an_api_key_goes_where_it_may(
+    loopback: Loopback, transport: Literal["basic", "header", "query"]
+) -> None:
     session = loopback.key(transport)
     # Another credential in a header would be a second one.
     headers = {"Authorization": "Bearer other"}
@@ -71,14 +75,23 @@ def test_an_api_key_goes_where_it_may(loopback: Loopback, transport: Literal["ba
     assert loopback.authorizations("as.other") == ["Bearer other"]
 
 
-def test_a096_a_revoked_token_is_renewed_and_the_request_repeated(loopback: Loopback) -> None:
+def test_an_invalid_url_is_an_error_as_in_every_adapter(loopback: Loopback) -> None:
+    async def ask(client: aiohttp.ClientSession) -> None:
+        with pytest.raises(planetkey.InvalidArgumentError):
+            await client.get(loopback.planet.replace("http://", "ws://"))
+
+    asked(loopback, loopback.both(), ask)
+    assert loopback.requests("planet_api") == 0
+
+
+def test_a096_a_revoked_token_is_refreshed_and_the_request_repeated(loopback: Loopback) -> None:
     async def ask(client: aiohttp.ClientSession) -> None:
         for _ in range(2):
             assert await get(client, loopback.sentinel_hub) == (200, "bearer")
             loopback.revoke()
 
     asked(loopback, loopback.m2m(), ask)
-    assert (loopback.renewals, loopback.requests("sentinel_hub_api")) == (2, 3)
+    assert (loopback.token_requests, loopback.requests("sentinel_hub_api")) == (2, 3)
 
 
 def test_it_is_repeated_once(loopback: Loopback) -> None:
@@ -89,11 +102,13 @@ def test_it_is_repeated_once(loopback: Loopback) -> None:
             return response.status
 
     assert asked(loopback, loopback.m2m(), ask) == 401
-    assert (loopback.renewals, loopback.requests("sentinel_hub_api")) == (2, 2)
+    assert (loopback.token_requests, loopback.requests("sentinel_hub_api")) == (2, 2)
 
 
 @pytest.mark.parametrize("transport", ["basic", "query"])
-def test_a_key_that_was_refused_is_not_sent_again(loopback: Loopback, transport: Literal["basic", "query"]) -> None:
+def test_a_key_that_was_refused_is_not_sent_again(
+    loopback: Loopback, transport: Literal["basic", "query"]
+) -> None:
     loopback.simulator.settings(api_keys=["another"])
     assert got(loopback, loopback.key(transport), loopback.planet)[0] == 401
     assert loopback.requests("planet_api") == 1
@@ -102,18 +117,22 @@ def test_a_key_that_was_refused_is_not_sent_again(loopback: Loopback, transport:
 # Otherwise the last request would wait for minutes.
 @pytest.mark.timeout(30)
 @pytest.mark.parametrize("is_cancelled", [False, True], ids=["failed", "cancelled"])
-def test_a_renewal_that_comes_to_nothing_gives_the_connection_back(loopback: Loopback, *, is_cancelled: bool) -> None:
+def test_a_refresh_that_fails_or_is_cancelled_releases_the_connection(
+    loopback: Loopback, *, is_cancelled: bool
+) -> None:
     simulator = loopback.simulator
-    # Otherwise the end of the response would do it, sooner or later.
+    # Otherwise the end of the response would release it at some point.
     kept: list[aiohttp.ClientResponse] = []
 
-    async def keep(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    async def keep(
+        request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
         kept.append(await handler(request))
         return kept[-1]
 
     async def ask(client: aiohttp.ClientSession) -> None:
         assert await get(client, loopback.sentinel_hub) == (200, "bearer")
-        # One that has come in full has given its connection back already.
+        # A complete one has released its connection already.
         simulator.script("sentinel_hub_api", {**CHALLENGE, "json": {}, "fault": "stall_in_body"})
         simulator.script("m2m.token", {"hold": "token", **({} if is_cancelled else NO_TOKEN)})
         task = asyncio.create_task(get(client, loopback.sentinel_hub))
@@ -132,7 +151,7 @@ def test_a_renewal_that_comes_to_nothing_gives_the_connection_back(loopback: Loo
     assert loopback.requests("sentinel_hub_api") == 3
 
 
-def test_many_tasks_share_one_renewal(loopback: Loopback) -> None:
+def test_many_tasks_share_one_refresh(loopback: Loopback) -> None:
     async def ask(client: aiohttp.ClientSession) -> None:
         for _ in range(2):
             answers = await asyncio.gather(*(get(client, loopback.sentinel_hub) for _ in range(8)))
@@ -140,7 +159,7 @@ def test_many_tasks_share_one_renewal(loopback: Loopback) -> None:
             loopback.revoke()
 
     asked(loopback, loopback.m2m(), ask)
-    assert loopback.renewals == 2
+    assert loopback.token_requests == 2
 
 
 async def parts() -> AsyncIterator[bytes]:
@@ -148,7 +167,9 @@ async def parts() -> AsyncIterator[bytes]:
 
 
 @pytest.mark.parametrize("kind", ["bytes", "form", "file", "parts"])
-def test_a_body_is_sent_again_if_it_is_in_memory(loopback: Loopback, tmp_path: Path, kind: str) -> None:
+def test_a_body_is_sent_again_if_it_is_in_memory(
+    loopback: Loopback, tmp_path: Path, kind: str
+) -> None:
     file = tmp_path / "body"
     file.write_bytes(BODY)
     is_in_memory = kind in ("bytes", "form")
@@ -165,7 +186,10 @@ def test_a_body_is_sent_again_if_it_is_in_memory(loopback: Loopback, tmp_path: P
         return status
 
     assert asked(loopback, loopback.m2m(), ask) == (200 if is_in_memory else 401)
-    assert (loopback.renewals, loopback.requests("sentinel_hub_api")) == (2, 4 if is_in_memory else 3)
+    assert (loopback.token_requests, loopback.requests("sentinel_hub_api")) == (
+        2,
+        4 if is_in_memory else 3,
+    )
 
 
 def test_a095_a_redirect_to_a_foreign_host_carries_nothing(loopback: Loopback) -> None:
@@ -173,9 +197,12 @@ def test_a095_a_redirect_to_a_foreign_host_carries_nothing(loopback: Loopback) -
     challenge = {**CHALLENGE, "json": {}}
     loopback.simulator.script("as.other", challenge, repeat=True)
     for start in (loopback.planet, loopback.sentinel_hub):
-        assert got(loopback, loopback.both(), loopback.redirect(start, loopback.foreign)) == (401, None)
+        assert got(loopback, loopback.both(), loopback.redirect(start, loopback.foreign)) == (
+            401,
+            None,
+        )
     assert loopback.authorizations("as.other") == [None, None]
-    assert loopback.renewals == 1
+    assert loopback.token_requests == 1
 
 
 def test_a_key_in_the_url_is_not_lost_by_a_redirect(loopback: Loopback) -> None:
@@ -184,11 +211,14 @@ def test_a_key_in_the_url_is_not_lost_by_a_redirect(loopback: Loopback) -> None:
     assert got(loopback, session, url) == (200, "api_key_query")
     # Not where the other server would like to have it, either.
     loopback.simulator.script("as.other", {**CHALLENGE, "json": {}}, repeat=True)
-    assert got(loopback, session, loopback.redirect(loopback.planet, loopback.foreign)) == (401, None)
+    assert got(loopback, session, loopback.redirect(loopback.planet, loopback.foreign)) == (
+        401,
+        None,
+    )
     assert loopback.queries("as.other") == [None]
 
 
-def test_what_others_put_on_a_foreign_request_stays(loopback: Loopback) -> None:
+def test_the_header_of_a_foreign_request_stays(loopback: Loopback) -> None:
     """Their entry in `.netrc`, after a redirect: what is of ours would not be."""
     (loopback.home / ".netrc").write_text("machine as.example login somebody password else\n")
     got(loopback, loopback.both(), loopback.redirect(loopback.planet, loopback.foreign))
@@ -204,11 +234,13 @@ def test_a_redirect_to_the_other_domain_gets_what_may_go_there(loopback: Loopbac
     assert alone is None
 
 
-def test_netrc_never_takes_its_place(loopback: Loopback) -> None:
+def test_netrc_never_replaces_it(loopback: Loopback) -> None:
     loopback.write_netrc()
     session = loopback.both()
     assert got(loopback, session, loopback.planet) == (200, "api_key_basic")
-    assert got(loopback, session, loopback.redirect(loopback.sentinel_hub, loopback.sentinel_hub)) == (200, "bearer")
+    assert got(
+        loopback, session, loopback.redirect(loopback.sentinel_hub, loopback.sentinel_hub)
+    ) == (200, "bearer")
     assert loopback.requests("sentinel_hub_api") == 2
 
 
@@ -219,7 +251,7 @@ def test_f109_waiting_for_a_token_blocks_no_event_loop(loopback: Loopback) -> No
     async def ask(client: aiohttp.ClientSession) -> None:
         for hold in ("first", "second"):
             task = asyncio.create_task(get(client, loopback.sentinel_hub))
-            # Could the loop not go on, nobody would release the answer.
+            # If the loop were blocked, nothing would release the response.
             await asyncio.to_thread(simulator.wait_held, hold)
             assert not task.done()
             simulator.release(hold)
@@ -227,10 +259,12 @@ def test_f109_waiting_for_a_token_blocks_no_event_loop(loopback: Loopback) -> No
             loopback.revoke()
 
     asked(loopback, loopback.m2m(), ask)
-    assert loopback.renewals == 2
+    assert loopback.token_requests == 2
 
 
-def test_it_can_be_pickled_if_its_session_can(loopback: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_can_be_pickled_if_its_session_can(
+    loopback: Loopback, monkeypatch: pytest.MonkeyPatch
+) -> None:
     again = pickle.loads(pickle.dumps(Middleware(loopback.both())))  # noqa: S301
     assert got(loopback, again.session, loopback.planet) == (200, "api_key_basic")
     with pytest.raises(planetkey.NotPicklableError):

@@ -18,6 +18,8 @@ def test_i10_29_annotations_can_be_looked_up(module: ModuleType) -> None:
         thing = getattr(module, name)
         functions = vars(thing).values() if inspect.isclass(thing) else [thing]
         for value in functions:
-            function = value.fget if isinstance(value, property) else getattr(value, "__func__", value)
+            function = (
+                value.fget if isinstance(value, property) else getattr(value, "__func__", value)
+            )
             if inspect.isfunction(function):
                 typing.get_type_hints(function)

@@ -1,6 +1,6 @@
-"""Nobody waits for a token any more: the thread that does leaves, and the program can end.
+"""A task that waits for a token is cancelled: its thread ends, and so can the program.
 
-The token never comes and the deadline is ten minutes away, so only the cancellation can end what waits.
+The token never arrives and the deadline is ten minutes away, so only the cancellation ends the wait.
 """
 
 import signal
@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import anyio
 import httpx
+import planetkey
 import pytest
 
 from loopback import Loopback
@@ -40,7 +41,7 @@ async def ask():
     async with planetkey.planet.Session(session) as sdk:
         await sdk.request("GET", url)
 """
-# After a 401 a token is waited for, too.
+# After a 401, the task waits for a token too.
 REFUSED = """
 session.access_token()
 print("refused", flush=True)
@@ -63,7 +64,7 @@ except KeyboardInterrupt:
     print("interrupted", flush=True)
 """
 INTERRUPTED_ON_TRIO = INTERRUPTED.replace("asyncio.run(ask())", "import trio; trio.run(ask)")
-# Its loop runs in a thread of its own.
+# Its loop runs on another thread.
 FSSPEC = """
 import fsspec, planetkey.aiohttp
 files = fsspec.filesystem("https", client_kwargs={"middlewares": (planetkey.aiohttp.Middleware(session),)})
@@ -72,7 +73,8 @@ try:
 except KeyboardInterrupt:
     print("interrupted", flush=True)
 """
-# Called when the adapters have been told of the end. While it waits, the others are asked whether they still want to.
+# Called after the adapters were told of the end. The interrupts of the others are polled while it
+# waits.
 ENDING = """
 import concurrent.futures.thread, threading
 def end():
@@ -86,7 +88,7 @@ IN_A_THREAD = """
 threading.Thread(target=lambda: print(asyncio.run(ask()))).start()
 sys.stdin.readline()
 """
-# A loop that nobody cleans up after, as `asyncio.run` does.
+# A loop without the cleanup of `asyncio.run`.
 LEFT = """
 import httpx
 async def main():
@@ -100,15 +102,24 @@ except KeyboardInterrupt:
 """
 LEFT_WAITING = INTERRUPTED.replace("asyncio.run", "asyncio.new_event_loop().run_until_complete")
 
-clients = pytest.mark.parametrize("client", [HTTPX, AIOHTTP, PLANET], ids=["httpx", "aiohttp", "planet"])
+clients = pytest.mark.parametrize(
+    "client", [HTTPX, AIOHTTP, PLANET], ids=["httpx", "aiohttp", "planet"]
+)
 
 
 @contextmanager
 def program(loopback: Loopback, *parts: str) -> Iterator["subprocess.Popen[str]"]:
-    """A program of these parts."""
+    """A program made of these parts."""
     simulator = loopback.simulator
     process = subprocess.Popen(
-        [sys.executable, "-c", "".join(parts), simulator.client_id, simulator.client_secret, loopback.sentinel_hub],
+        [
+            sys.executable,
+            "-c",
+            "".join(parts),
+            simulator.client_id,
+            simulator.client_secret,
+            loopback.sentinel_hub,
+        ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -122,13 +133,13 @@ def program(loopback: Loopback, *parts: str) -> Iterator["subprocess.Popen[str]"
 
 
 def ended(process: "subprocess.Popen[str]", told: str | None = None) -> tuple[int, str, str]:
-    """Exit code, output and errors of a process that ends long before the deadline."""
+    """Exit code, output and errors of a process, which ends long before the deadline."""
     output, errors = process.communicate(told, timeout=20)
     return process.returncode, output, errors
 
 
 @clients
-def test_a_cancelled_task_leaves_no_thread_behind(loopback: Loopback, client: str) -> None:
+def test_a_cancelled_task_leaves_no_thread(loopback: Loopback, client: str) -> None:
     loopback.simulator.script("m2m.token", {"hold": "never"})
     with program(loopback, WAITING, client, CANCELLED) as process:
         loopback.simulator.wait_held("never")
@@ -136,7 +147,7 @@ def test_a_cancelled_task_leaves_no_thread_behind(loopback: Loopback, client: st
 
 
 @clients
-def test_a_cancelled_task_leaves_no_thread_behind_after_a_401(loopback: Loopback, client: str) -> None:
+def test_a_cancelled_task_leaves_no_thread_after_a_401(loopback: Loopback, client: str) -> None:
     with program(loopback, WAITING, client, REFUSED, CANCELLED) as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -151,7 +162,12 @@ def test_a_cancelled_task_leaves_no_thread_behind_after_a_401(loopback: Loopback
 
 @pytest.mark.parametrize(
     "parts",
-    [(HTTPX, INTERRUPTED), (HTTPX, INTERRUPTED_ON_TRIO), (AIOHTTP, INTERRUPTED), (PLANET, INTERRUPTED)],
+    [
+        (HTTPX, INTERRUPTED),
+        (HTTPX, INTERRUPTED_ON_TRIO),
+        (AIOHTTP, INTERRUPTED),
+        (PLANET, INTERRUPTED),
+    ],
     ids=["httpx", "httpx on trio", "aiohttp", "planet"],
 )
 def test_ctrl_c_ends_the_program(loopback: Loopback, parts: tuple[str, str]) -> None:
@@ -162,7 +178,7 @@ def test_ctrl_c_ends_the_program(loopback: Loopback, parts: tuple[str, str]) -> 
         assert ended(process) == (0, "interrupted\n", "")
 
 
-def test_ctrl_c_ends_a_program_whose_thread_has_nothing_to_do(loopback: Loopback) -> None:
+def test_ctrl_c_ends_a_program_with_an_idle_thread(loopback: Loopback) -> None:
     with program(loopback, WAITING, LEFT) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "200\n"
@@ -175,7 +191,9 @@ def test_ctrl_c_ends_a_program_whose_thread_has_nothing_to_do(loopback: Loopback
     [(FSSPEC,), (HTTPX, LEFT_WAITING), (AIOHTTP, LEFT_WAITING)],
     ids=["fsspec", "httpx", "aiohttp"],
 )
-def test_ctrl_c_ends_a_program_whose_tasks_nobody_cancels(loopback: Loopback, parts: tuple[str, ...]) -> None:
+def test_ctrl_c_ends_a_program_whose_tasks_are_not_cancelled(
+    loopback: Loopback, parts: tuple[str, ...]
+) -> None:
     loopback.simulator.script("m2m.token", {"hold": "never"})
     with program(loopback, WAITING, *parts) as process:
         loopback.simulator.wait_held("never")
@@ -184,7 +202,9 @@ def test_ctrl_c_ends_a_program_whose_tasks_nobody_cancels(loopback: Loopback, pa
 
 
 @pytest.mark.parametrize("client", [HTTPX, AIOHTTP], ids=["httpx", "aiohttp"])
-def test_a_thread_that_the_program_waits_for_gets_its_token(loopback: Loopback, client: str) -> None:
+def test_a_thread_that_the_program_waits_for_gets_its_token(
+    loopback: Loopback, client: str
+) -> None:
     loopback.simulator.script("m2m.token", {"hold": "token"})
     with program(loopback, WAITING, ENDING, client, IN_A_THREAD) as process:
         loopback.simulator.wait_held("token")
@@ -197,8 +217,55 @@ def test_a_thread_that_the_program_waits_for_gets_its_token(loopback: Loopback, 
         assert ended(process) == (0, "None\n", "")
 
 
-def test_the_thread_leaves_on_trio(loopback: Loopback) -> None:
-    """The end of a program does not wait for threads of trio, but they would be missing."""
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_twin_on_each_event_loop(loopback: Loopback, backend: str) -> None:
+    simulator = loopback.simulator
+    simulator.script("m2m.token", {"hold": "token"})
+    session = loopback.m2m().with_timeout(600)
+    found: list[str] = []
+
+    async def keep() -> None:
+        found.append(await session.access_token_async())
+
+    async def main() -> None:
+        with anyio.fail_after(60):
+            async with anyio.create_task_group() as group:
+                group.start_soon(session.headers_async, loopback.sentinel_hub)
+                group.start_soon(session.refresh_async)
+                await anyio.to_thread.run_sync(simulator.wait_held, "token")
+                group.cancel_scope.cancel()
+            async with anyio.create_task_group() as group:
+                group.start_soon(keep)
+                # The loop is not blocked while the twin waits.
+                await anyio.sleep(0)
+                assert not found
+                simulator.release("token")
+
+    anyio.run(main, backend=backend)
+    assert found == [session.access_token()]
+    assert loopback.token_requests == 1
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_the_block_of_a_login_cancels_it_on_each_event_loop(
+    loopback: Loopback, backend: str
+) -> None:
+    session = planetkey.Session.from_profile("planet-user", allow_insecure_loopback=True)
+
+    async def main() -> None:
+        with anyio.fail_after(60):
+            with anyio.CancelScope() as scope:
+                async with await session.start_device_login_async() as login:
+                    scope.cancel()
+                    await anyio.sleep_forever()
+            with pytest.raises(planetkey.CancelledError):
+                await login.wait_async()
+
+    anyio.run(main, backend=backend)
+
+
+def test_the_thread_ends_on_trio(loopback: Loopback) -> None:
+    """The end of a program does not wait for threads of trio, but others may need them."""
     loopback.simulator.script("m2m.token", {"hold": "never"})
     session = loopback.m2m().with_timeout(600)
 

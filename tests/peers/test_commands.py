@@ -51,25 +51,40 @@ def login_with_key(who: str, key: str) -> None:
 def login_as_machine(who: str, simulator: Simulator) -> None:
     client = ("--auth-client-id", simulator.client_id)
     if who == "sdk":
-        well(planet_program("auth", "login", *client, "--auth-client-secret", simulator.client_secret))
+        well(
+            planet_program(
+                "auth", "login", *client, "--auth-client-secret", simulator.client_secret
+            )
+        )
     else:
-        well(planetkey_command("login", *client, "--auth-client-secret-file", "-", stdin=simulator.client_secret))
+        well(
+            planetkey_command(
+                "login", *client, "--auth-client-secret-file", "-", stdin=simulator.client_secret
+            )
+        )
 
 
 @pytest.mark.parametrize("who", ["sdk", "ours"])
-def test_a_login_with_an_api_key_is_one_for_both(simulator: Simulator, home: Path, who: str) -> None:
+def test_a_login_with_an_api_key_is_one_for_both(
+    simulator: Simulator, home: Path, who: str
+) -> None:
     login_with_key(who, simulator.api_key)
     assert planet_profiles() == {"_pl_api_key"}
     assert planetkey_profiles() == {"_pl_api_key"}
     assert well(planetkey_command("print-api-key")) == simulator.api_key
     assert simulator.api_key not in well(planetkey_command("status"))
-    assert well(planetkey_command("header", PLANET_API)) == f"Authorization: api-key {simulator.api_key}"
+    assert (
+        well(planetkey_command("header", PLANET_API))
+        == f"Authorization: api-key {simulator.api_key}"
+    )
     assert sdk_header(planet.Auth.from_user_default_session()) == f"api-key {simulator.api_key}"
     assert "Current: _pl_api_key" in well(planet_command("auth", "profile", "show"))
 
 
 @pytest.mark.parametrize("who", ["sdk", "ours"])
-def test_a_login_of_a_machine_is_one_for_both(simulator: Simulator, home: Path, who: str) -> None:
+def test_a_login_of_an_m2m_client_is_one_for_both(
+    simulator: Simulator, home: Path, who: str
+) -> None:
     login_as_machine(who, simulator)
     profile = f"planet-m2m-{simulator.client_id}"
     assert planet_profiles() == planetkey_profiles() == {profile}
@@ -79,7 +94,7 @@ def test_a_login_of_a_machine_is_one_for_both(simulator: Simulator, home: Path, 
     assert well(planetkey_command("header", SENTINEL_HUB_API)) == f"Authorization: Bearer {token}"
     assert sdk_header(planet.Auth.from_user_default_session()) == f"Bearer {token}"
     assert planet.Auth.from_user_default_session().is_initialized()
-    # The login asked once; nobody asked again.
+    # The login sent one request, and there was no other.
     assert simulator.count("m2m.token") == 1
     status = json.loads(well(planetkey_command("status", "--json")))
     assert status["sources"][0]["profile"].lower() == profile
@@ -87,22 +102,31 @@ def test_a_login_of_a_machine_is_one_for_both(simulator: Simulator, home: Path, 
 
 
 @pytest.mark.parametrize("who", ["sdk", "ours"])
-def test_a_session_of_a_person_that_either_renewed_serves_the_other(simulator: Simulator, home: Path, who: str) -> None:
-    """A person's login comes from the SDK; from then on both keep it."""
+def test_a_user_session_that_either_refreshed_serves_the_other(
+    simulator: Simulator, home: Path, who: str
+) -> None:
+    """The user logs in with the SDK. After that, both refresh the session."""
     tokens = seed_user(simulator, home, age=2 * HOUR)
-    renew = {"sdk": lambda: planet_command("auth", "refresh"), "ours": lambda: planetkey_command("refresh")}[who]
+    renew = {
+        "sdk": lambda: planet_command("auth", "refresh"),
+        "ours": lambda: planetkey_command("refresh"),
+    }[who]
     well(renew())
     token = kept(token_file(home))["access_token"]
     assert well(planet_command("auth", "print-access-token")) == token
     assert well(planetkey_command("print-access-token")) == token
     assert well(planetkey_command("--auth-profile", USER, "print-access-token")) == token
     assert sdk_header(planet.Auth.from_user_default_session()) == f"Bearer {token}"
-    assert planetkey.Session.from_defaults().headers(PLANET_API)["Authorization"] == f"Bearer {token}"
+    assert (
+        planetkey.Session.from_defaults().headers(PLANET_API)["Authorization"] == f"Bearer {token}"
+    )
     check_lives(simulator, tokens, renewals=1)
 
 
-def test_a_copied_profile_is_a_session_of_its_own_for_both(simulator: Simulator, home: Path) -> None:
-    """The issuer's name, the client and the place of the tokens are the same for both."""
+def test_a_copied_profile_is_a_session_of_its_own_for_both(
+    simulator: Simulator, home: Path
+) -> None:
+    """The issuer, the client and the token file are the same for both."""
     first = seed_user(simulator, home, age=2 * HOUR)
     well(planetkey_command("profile", "copy", USER, "By-Ours"))
     well(planet_command("auth", "profile", "copy", USER, "By-The-SDK"))
@@ -120,7 +144,8 @@ def test_a_copied_profile_is_a_session_of_its_own_for_both(simulator: Simulator,
 def test_the_choice_of_either_is_that_of_both(simulator: Simulator, home: Path, who: str) -> None:
     for name in ("first", "second"):
         put(
-            config_file(home, name), {"client_type": "static_apikey", "api_key": name, "bearer_token_prefix": "api-key"}
+            config_file(home, name),
+            {"client_type": "static_apikey", "api_key": name, "bearer_token_prefix": "api-key"},
         )
     setting = {
         "sdk": lambda: planet_command("auth", "profile", "set", "Second"),
@@ -131,7 +156,9 @@ def test_the_choice_of_either_is_that_of_both(simulator: Simulator, home: Path, 
     assert shown[:2] == ["Current: second", "User Default: second"]
     assert well(planetkey_command("print-api-key")) == "second"
     (selected,) = [
-        one["name"] for one in json.loads(well(planetkey_command("profile", "list", "--json"))) if one["selected"]
+        one["name"]
+        for one in json.loads(well(planetkey_command("profile", "list", "--json")))
+        if one["selected"]
     ]
     assert selected == "second"
 
@@ -146,14 +173,19 @@ def test_what_ours_deletes_is_gone_for_the_sdk(simulator: Simulator, home: Path)
 
 
 @pytest.mark.parametrize("who", ["sdk", "ours"])
-def test_after_a_reset_by_either_nothing_is_left_for_either(simulator: Simulator, home: Path, who: str) -> None:
+def test_after_a_reset_by_either_nothing_is_left_for_either(
+    simulator: Simulator, home: Path, who: str
+) -> None:
     login_as_machine("sdk", simulator)
     tokens = seed_user(simulator, home)
     put(home / ".planet.json", {"PL_AUTH_PROFILE": USER, "key": "old"})
     running = planetkey.Session.from_profile(USER)
     assert running.is_initialized()
     before = len(tree(home))
-    resetting = {"sdk": lambda: planet_command("auth", "reset"), "ours": lambda: planetkey_command("reset", "--yes")}
+    resetting = {
+        "sdk": lambda: planet_command("auth", "reset"),
+        "ours": lambda: planetkey_command("reset", "--yes"),
+    }
     well(resetting[who]())
     assert planet_profiles() == planetkey_profiles() == set()
     assert planetkey_command("print-access-token").code == NEVER_LOGGED_IN
@@ -177,8 +209,10 @@ def test_after_our_logout_the_sdk_has_no_session(simulator: Simulator, home: Pat
     assert planet_command("auth", "print-access-token").code != 0
 
 
-def test_the_sdk_lists_profiles_with_what_ours_keeps_beside_them(simulator: Simulator, home: Path) -> None:
-    """The lock, the memory and a damaged file that was put aside are in nobody's way."""
+def test_the_sdk_lists_profiles_with_what_ours_keeps_beside_them(
+    simulator: Simulator, home: Path
+) -> None:
+    """The lock, the failure record and a renamed damaged file do not interfere."""
     login_as_machine("ours", simulator)
     (profile,) = planet_profiles()
     put(token_file(home, profile), b"{")

@@ -1,4 +1,4 @@
-"""The programs of bindings/python/examples, as they are, against real host names that lead to the simulator."""
+"""The programs of bindings/python/examples. Real host names lead to the simulator."""
 
 import subprocess
 import sys
@@ -14,7 +14,7 @@ PLANET = "https://api.planet.com/data/v1/item-types"
 SENTINEL_HUB = "https://services.sentinel-hub.com/api/v1/catalog/1.0.0/collections"
 STAC = "https://services.sentinel-hub.com/api/v1/catalog/1.0.0"
 
-# The arguments, and what the answers say of the credentials.
+# The arguments, and the credentials that the responses name.
 CASES: dict[str, tuple[list[str], list[str]]] = {
     "with_requests.py": ([PLANET], ["api_key_basic"]),
     "with_httpx.py": ([SENTINEL_HUB], ["bearer"]),
@@ -31,7 +31,10 @@ CATALOG = {
     "id": "catalog",
     "stac_version": "1.0.0",
     "description": "A catalog.",
-    "conformsTo": ["https://api.stacspec.org/v1.0.0/core", "https://api.stacspec.org/v1.0.0/collections"],
+    "conformsTo": [
+        "https://api.stacspec.org/v1.0.0/core",
+        "https://api.stacspec.org/v1.0.0/collections",
+    ],
     "links": [{"rel": "data", "href": SENTINEL_HUB}],
 }
 COLLECTIONS = {
@@ -42,7 +45,10 @@ COLLECTIONS = {
             "stac_version": "1.0.0",
             "description": "A collection.",
             "license": "other",
-            "extent": {"spatial": {"bbox": [[0, 0, 1, 1]]}, "temporal": {"interval": [[None, None]]}},
+            "extent": {
+                "spatial": {"bbox": [[0, 0, 1, 1]]},
+                "temporal": {"interval": [[None, None]]},
+            },
             "links": [],
         }
     ],
@@ -52,11 +58,17 @@ COLLECTIONS = {
 
 def test_every_example_is_run() -> None:
     # The others are run in tests/browser and tests/gdal.
-    assert {file.name for file in EXAMPLES.glob("*.py")} == {*CASES, "log_in.py", "with_rasterio.py"}
+    assert {file.name for file in EXAMPLES.glob("*.py")} == {
+        *CASES,
+        "log_in.py",
+        "with_rasterio.py",
+    }
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_an_example(simulator: Simulator, home: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_an_example(
+    simulator: Simulator, home: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     monkeypatch.setenv("PL_API_KEY", simulator.api_key)
     monkeypatch.setenv("PL_AUTH_CLIENT_ID", simulator.client_id)
     monkeypatch.setenv("PL_AUTH_CLIENT_SECRET", simulator.client_secret)

@@ -1,4 +1,4 @@
-"""What Planet's SDK wrote, or somebody by hand: both make the same of it, but for the differences named here."""
+"""Files that Planet's SDK or a user wrote: both read them alike, with the differences named here."""
 
 import json
 import os
@@ -59,18 +59,36 @@ R1_TO_R3 = {
         "expires_in": 99,
     },
     "r1: a claim alone": {"access_token": jwt({"exp": NOW + 1000})},
-    "r1: a claim alone, of a token that has expired": {"access_token": jwt({"iat": NOW - 9000, "exp": NOW - 1000})},
-    "r1: without exp the file's": {"access_token": jwt({"iat": NOW - 60}), "_exp": NOW + 1000, "expires_in": 99},
-    "r1: without exp anywhere expires_in from iat": {"access_token": jwt({"iat": NOW - 60}), "expires_in": 1000},
+    "r1: a claim alone, of a token that has expired": {
+        "access_token": jwt({"iat": NOW - 9000, "exp": NOW - 1000})
+    },
+    "r1: without exp the file's": {
+        "access_token": jwt({"iat": NOW - 60}),
+        "_exp": NOW + 1000,
+        "expires_in": 99,
+    },
+    "r1: without exp anywhere expires_in from iat": {
+        "access_token": jwt({"iat": NOW - 60}),
+        "expires_in": 1000,
+    },
     "r2: opaque, with the file's times": {
         "access_token": "opaque",
         "_iat": NOW - 60,
         "_exp": NOW + 1000,
         "expires_in": 1060,
     },
-    "r2: opaque, with times that are fractions": {"access_token": "opaque", "_iat": NOW - 60.5, "_exp": NOW + 1000.5},
+    "r2: opaque, with times that are fractions": {
+        "access_token": "opaque",
+        "_iat": NOW - 60.5,
+        "_exp": NOW + 1000.5,
+    },
     "r2: opaque, without the end": {"access_token": "opaque", "_iat": NOW - 60, "expires_in": 1000},
-    "r2: opaque, expired": {"access_token": "opaque", "_iat": NOW - 2000, "_exp": NOW - 1000, "expires_in": 1000},
+    "r2: opaque, expired": {
+        "access_token": "opaque",
+        "_iat": NOW - 2000,
+        "_exp": NOW - 1000,
+        "expires_in": 1000,
+    },
     "r3: opaque, as versions before 2.3 wrote": {"access_token": "opaque", "expires_in": 1000},
     "r3: opaque, with a fraction": {"access_token": "opaque", "expires_in": 1000.5},
 }
@@ -78,7 +96,9 @@ R1_TO_R3 = {
 
 @pytest.mark.parametrize("vector", R1_TO_R3)
 @pytest.mark.parametrize("has_refresh_token", [True, False])
-def test_r1_to_r3_when_a_token_expires(home: Path, simulator: Simulator, vector: str, has_refresh_token: bool) -> None:
+def test_r1_to_r3_when_a_token_expires(
+    home: Path, simulator: Simulator, vector: str, has_refresh_token: bool
+) -> None:
     tokens = {"token_type": "Bearer", "scope": "planet"} | R1_TO_R3[vector]
     if has_refresh_token:
         tokens["refresh_token"] = "unused"
@@ -90,7 +110,7 @@ def test_r1_to_r3_when_a_token_expires(home: Path, simulator: Simulator, vector:
     assert expected is not None
     assert found is not None
     if expected < NOW:
-        # How long ago it ended matters to nobody.
+        # It does not matter when it expired.
         assert found <= time.time()
         assert not has_refresh_token or session.is_initialized()
     else:
@@ -118,12 +138,14 @@ def test_r5_a_refresh_token_alone_is_exchanged(simulator: Simulator, home: Path)
     tokens = simulator.seed(issuer=LOGIN)
     file = put(token_file(home), {"refresh_token": tokens["refresh_token"]})
     ours = header(planetkey.Session.from_profile(USER))
-    assert sdk_header(planet.Auth.from_profile(USER)) == ours == "Bearer " + kept(file)["access_token"]
+    assert (
+        sdk_header(planet.Auth.from_profile(USER)) == ours == "Bearer " + kept(file)["access_token"]
+    )
     assert simulator.count("user.token") == 1
 
 
 def test_r6_an_id_token_alone_is_no_session(simulator: Simulator, home: Path) -> None:
-    """The SDK sends requests without any credential then; ours says that somebody must log in."""
+    """The SDK then sends requests without a credential. planetkey says that a login is required."""
     file = put(token_file(home), {"id_token": jwt({"sub": "someone"})})
     before = file.read_bytes()
     session = planetkey.Session.from_profile(USER)
@@ -135,9 +157,11 @@ def test_r6_an_id_token_alone_is_no_session(simulator: Simulator, home: Path) ->
     assert file.read_bytes() == before
 
 
-VALID = as_the_sdk_writes({"access_token": "opaque", "token_type": "Bearer", "_iat": NOW - 60, "_exp": NOW + 1000})
+VALID = as_the_sdk_writes(
+    {"access_token": "opaque", "token_type": "Bearer", "_iat": NOW - 60, "_exp": NOW + 1000}
+)
 
-# What is no session: whether ours puts it aside, and why somebody must log in.
+# Files without a session: whether planetkey renames them, and the reason of LOGIN_REQUIRED.
 R7_NO_SESSION = {
     "empty": (b"", "corrupt"),
     "half": (VALID[: len(VALID) // 2], "corrupt"),
@@ -150,7 +174,9 @@ R7_NO_SESSION = {
 
 
 @pytest.mark.parametrize("vector", R7_NO_SESSION)
-def test_r7_what_is_no_session_is_none_for_either(simulator: Simulator, home: Path, vector: str) -> None:
+def test_r7_what_is_no_session_is_none_for_either(
+    simulator: Simulator, home: Path, vector: str
+) -> None:
     content, reason = R7_NO_SESSION[vector]
     file = put(token_file(home), content)
     with pytest.raises(Exception):  # noqa: B017, PT011
@@ -160,7 +186,7 @@ def test_r7_what_is_no_session_is_none_for_either(simulator: Simulator, home: Pa
     assert refusal.value.reason == reason
     aside = [entry for entry in file.parent.iterdir() if ".corrupt-" in entry.name]
     if reason == "corrupt" and content:
-        # Nothing of it is lost, and it is in nobody's way.
+        # Nothing of it is lost, and it does not interfere.
         # An empty one has nothing to lose, and the SDK may be about to fill it.
         assert not file.exists()
         assert [entry.read_bytes() for entry in aside] == [content]
@@ -170,7 +196,7 @@ def test_r7_what_is_no_session_is_none_for_either(simulator: Simulator, home: Pa
 
 
 @pytest.mark.parametrize("vector", R7_NO_SESSION)
-def test_r7_a_machine_that_the_sdk_cannot_help_is_healed_for_both(
+def test_r7_an_m2m_client_that_the_sdk_cannot_refresh_is_repaired_for_both(
     simulator: Simulator, home: Path, monkeypatch: pytest.MonkeyPatch, vector: str
 ) -> None:
     monkeypatch.setenv("PL_AUTH_CLIENT_ID", simulator.client_id)
@@ -198,7 +224,9 @@ def test_r7_what_editors_and_disks_add_does_no_harm(home: Path, content: bytes) 
     assert header(planetkey.Session.from_profile(USER)) == "Bearer opaque"
 
 
-def test_r8_and_r9_where_an_api_key_may_lie(simulator: Simulator, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_r8_and_r9_where_an_api_key_may_lie(
+    simulator: Simulator, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Every place that the SDK knows; both send it as `Authorization: api-key`."""
     key = simulator.api_key
     prefixed = {"api_key": key, "bearer_token_prefix": "api-key"}
@@ -208,7 +236,10 @@ def test_r8_and_r9_where_an_api_key_may_lie(simulator: Simulator, home: Path, mo
     put(token_file(home, "legacy"), {"jwt": "x.y.z", "key": key})
     put(
         config_file(home, "own-legacy"),
-        {"client_type": "planet_legacy", "legacy_auth_endpoint": "https://api.planet.com/v0/auth/login"},
+        {
+            "client_type": "planet_legacy",
+            "legacy_auth_endpoint": "https://api.planet.com/v0/auth/login",
+        },
     )
     put(token_file(home, "own-legacy"), {"jwt": "x.y.z", "key": key})
     legacy = {
@@ -219,7 +250,9 @@ def test_r8_and_r9_where_an_api_key_may_lie(simulator: Simulator, home: Path, mo
     put(config_file(home, "legacy-configured"), legacy)
     for profile in ("configured", "beside", "legacy", "own-legacy", "legacy-configured"):
         ours = planetkey.Session.from_profile(profile)
-        assert header(ours) == sdk_header(planet.Auth.from_profile(profile)) == f"api-key {key}", profile
+        assert header(ours) == sdk_header(planet.Auth.from_profile(profile)) == f"api-key {key}", (
+            profile
+        )
         assert ours.api_key() == key
         assert well(planetkey_command("--auth-profile", profile, "print-api-key")) == key
 
@@ -228,8 +261,12 @@ def test_r8_and_r9_where_an_api_key_may_lie(simulator: Simulator, home: Path, mo
 def test_r8_a_key_of_another_scheme_is_not_sent_as_one_of_planets(
     simulator: Simulator, home: Path, prefix: str | None
 ) -> None:
-    """The SDK sends whatever stands there, else `Bearer`; ours sends API keys only as Planet takes them."""
-    config = {"client_type": "static_apikey", "api_key": simulator.api_key, "bearer_token_prefix": prefix}
+    """The SDK sends any value there, or `Bearer`. planetkey sends API keys only as Planet accepts them."""
+    config = {
+        "client_type": "static_apikey",
+        "api_key": simulator.api_key,
+        "bearer_token_prefix": prefix,
+    }
     put(config_file(home, "mine"), config)
     if prefix is None:
         assert header(planetkey.Session.from_profile("mine")).startswith("Basic ")
@@ -261,13 +298,27 @@ OWNER = {"client_type": "oidc_resource_owner", "client_id": "mine", "auth_server
 R10: dict[str, tuple[Mapping[str, Any], bool]] = {
     "public": (PUBLIC, True),
     "unknown members": (PUBLIC | {"_comment": "x", "_hidden": True, "more": {"a": [1]}}, True),
-    "browser": (PUBLIC | {"client_type": "oidc_auth_code", "redirect_uri": "http://localhost:1/x"}, True),
-    "browser, local": (PUBLIC | {"client_type": "oidc_auth_code", "local_redirect_uri": "http://localhost:1/x"}, True),
-    "browser with a secret": (
-        PUBLIC | {"client_type": "oidc_auth_code_secret", "client_secret": "s", "redirect_uri": "http://localhost:1/x"},
+    "browser": (
+        PUBLIC | {"client_type": "oidc_auth_code", "redirect_uri": "http://localhost:1/x"},
         True,
     ),
-    "device with a secret": (PUBLIC | {"client_type": "oidc_device_code_secret", "client_secret": "s"}, True),
+    "browser, local": (
+        PUBLIC | {"client_type": "oidc_auth_code", "local_redirect_uri": "http://localhost:1/x"},
+        True,
+    ),
+    "browser with a secret": (
+        PUBLIC
+        | {
+            "client_type": "oidc_auth_code_secret",
+            "client_secret": "s",
+            "redirect_uri": "http://localhost:1/x",
+        },
+        True,
+    ),
+    "device with a secret": (
+        PUBLIC | {"client_type": "oidc_device_code_secret", "client_secret": "s"},
+        True,
+    ),
     "username": (OWNER | {"username": "u", "password": "p"}, True),
     "user_name": (OWNER | {"user_name": "u", "user_password": "p"}, True),
     "m2m": (M2M, True),
@@ -289,7 +340,10 @@ def test_r10_client_configurations(home: Path, vector: str) -> None:
     before = file.read_bytes()
     if is_usable:
         assert planet.Auth.from_profile("mine") is not None
-        assert planetkey.Session.from_profile("mine").status().sources[0].client_id == config["client_id"]
+        assert (
+            planetkey.Session.from_profile("mine").status().sources[0].client_id
+            == config["client_id"]
+        )
     else:
         with pytest.raises(Exception):  # noqa: B017, PT011
             planet.Auth.from_profile("mine")
@@ -320,15 +374,24 @@ else:
 
 @pytest.fixture
 def sops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stand-in for the program, which no registry of packages has."""
+    """A replacement for the program, which no package registry has."""
     program = put(tmp_path / "bin" / "sops", SOPS)
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
 
 
 @pytest.mark.usefixtures("sops")
-def test_r11_an_encrypted_login_of_the_sdk_is_read_before_a_plain_one(simulator: Simulator, home: Path) -> None:
-    login = ["auth", "login", "--auth-client-id", simulator.client_id, "--auth-client-secret", simulator.client_secret]
+def test_r11_an_encrypted_login_of_the_sdk_is_read_before_a_plain_one(
+    simulator: Simulator, home: Path
+) -> None:
+    login = [
+        "auth",
+        "login",
+        "--auth-client-id",
+        simulator.client_id,
+        "--auth-client-secret",
+        simulator.client_secret,
+    ]
     well(planet_command(*login, "--sops"))
     profile = f"planet-m2m-{simulator.client_id}"
     encrypted = config_file(home, profile).with_name("auth_client.sops.json")
@@ -342,7 +405,9 @@ def test_r11_an_encrypted_login_of_the_sdk_is_read_before_a_plain_one(simulator:
 
 
 @pytest.mark.usefixtures("sops")
-def test_r11_an_encrypted_login_of_ours_is_read_by_the_sdk(simulator: Simulator, home: Path) -> None:
+def test_r11_an_encrypted_login_of_ours_is_read_by_the_sdk(
+    simulator: Simulator, home: Path
+) -> None:
     well(
         planetkey_command(
             "login",
@@ -360,12 +425,14 @@ def test_r11_an_encrypted_login_of_ours_is_read_by_the_sdk(simulator: Simulator,
         simulator.client_secret.encode()
         not in config_file(home, profile).with_name("auth_client.sops.json").read_bytes()
     )
-    assert sdk_header(planet.Auth.from_user_default_session()) == header(planetkey.Session.from_defaults())
+    assert sdk_header(planet.Auth.from_user_default_session()) == header(
+        planetkey.Session.from_defaults()
+    )
     assert simulator.count("m2m.token") == 1
 
 
 @pytest.mark.usefixtures("sops")
-def test_r11_encrypted_tokens_are_renewed_by_either(simulator: Simulator, home: Path) -> None:
+def test_r11_either_refreshes_encrypted_tokens(simulator: Simulator, home: Path) -> None:
     tokens = simulator.seed(issuer=LOGIN, lifetime=HOUR, age=2 * HOUR)
     file = token_file(home).with_name("token.sops.json")
     save_by_the_sdk(file, tokens)
@@ -373,7 +440,11 @@ def test_r11_encrypted_tokens_are_renewed_by_either(simulator: Simulator, home: 
     by_ours = header(planetkey.Session.from_profile(USER))
     assert sdk_header(planet.Auth.from_profile(USER)) == by_ours
     well(planet_command("--auth-profile", USER, "auth", "refresh"))
-    assert header(planetkey.Session.from_profile(USER)) == sdk_header(planet.Auth.from_profile(USER)) != by_ours
+    assert (
+        header(planetkey.Session.from_profile(USER))
+        == sdk_header(planet.Auth.from_profile(USER))
+        != by_ours
+    )
     assert {entry.name for entry in file.parent.iterdir()} == {
         "token.sops.json",
         "token.json.lock",
@@ -383,7 +454,9 @@ def test_r11_encrypted_tokens_are_renewed_by_either(simulator: Simulator, home: 
     assert (session["active"], session["rotations"], session["reuse"]) == (True, 2, 0)
 
 
-def test_a_file_that_others_may_read_is_used_and_closed_by_the_next_renewal(simulator: Simulator, home: Path) -> None:
+def test_a_file_that_others_may_read_is_used_and_made_private_by_the_next_refresh(
+    simulator: Simulator, home: Path
+) -> None:
     tokens = seed_user(simulator, home, age=2 * HOUR)
     token_file(home).chmod(0o644)
     header(planetkey.Session.from_profile(USER))

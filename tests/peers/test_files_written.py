@@ -29,16 +29,14 @@ from both import (
 )
 from simulator import Simulator
 
-# What may stand in a file of preferences, and must still stand there afterwards.
-PREFERENCES = (
-    r'{"key": "old", "zzz": [1.50, null, {"b": null, "a": "ü", "A": "\b\f\u007f/\\😀"}], "é": 1, "__x": 1, "n": null}'
-)
+# Members of a preferences file that must be preserved.
+PREFERENCES = r'{"key": "old", "zzz": [1.50, null, {"b": null, "a": "ü", "A": "\b\f\u007f/\\😀"}], "é": 1, "__x": 1, "n": null}'
 KEY = "PLAK0123456789abcdef"
 Preparation = Callable[[Path], object]
 
 
 def nothing(home: Path) -> None:
-    """A home directory in which nobody has ever used Planet."""
+    """A home directory without any use of Planet."""
 
 
 def preferences(home: Path) -> None:
@@ -69,7 +67,9 @@ class Homes:
             act()
 
     def command(self, sdk: Sequence[str], ours: Sequence[str], stdin: str | None) -> None:
-        self.do(lambda: well(planet_command(*sdk)), lambda: well(planetkey_command(*ours, stdin=stdin)))
+        self.do(
+            lambda: well(planet_command(*sdk)), lambda: well(planetkey_command(*ours, stdin=stdin))
+        )
 
 
 @pytest.fixture
@@ -78,18 +78,27 @@ def homes(home: Path, monkeypatch: pytest.MonkeyPatch) -> Homes:
 
 
 def jwt(claims: Mapping[str, Any]) -> str:
-    """A token that says when it was issued; nobody checks this one's signature."""
+    """A token that says when it was issued. Its signature is not checked."""
     parts = ({"alg": "none"}, claims)
     return (
-        ".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts) + ".c2ln"
+        ".".join(
+            base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=")
+            for part in parts
+        )
+        + ".c2ln"
     )
 
 
 def answer(**members: Any) -> dict[str, Any]:
-    """An answer of a token endpoint that says nothing of the moment, so that both get the same."""
+    """A token response without times, so that both get the same one."""
     now = int(time.time()) // HOUR * HOUR
     claims = {"iat": now, "exp": now + 10 * HOUR, "sub": "someone"}
-    return {"access_token": jwt(claims), "token_type": "Bearer", "expires_in": 10 * HOUR, "scope": "planet"} | members
+    return {
+        "access_token": jwt(claims),
+        "token_type": "Bearer",
+        "expires_in": 10 * HOUR,
+        "scope": "planet",
+    } | members
 
 
 ODD_MEMBERS = {
@@ -115,7 +124,9 @@ M2M_LOGIN = (
 @pytest.mark.parametrize("prepare", [nothing, preferences])
 def test_w1_and_w7_a_login_with_an_api_key(homes: Homes, prepare: Preparation) -> None:
     homes.prepare(prepare)
-    homes.command(["auth", "login", "--auth-api-key", KEY], ["login", "--auth-api-key-file", "-"], KEY)
+    homes.command(
+        ["auth", "login", "--auth-api-key", KEY], ["login", "--auth-api-key-file", "-"], KEY
+    )
     assert tree(homes.ours) == tree(homes.sdk)
     assert {mode for mode, _ in tree(homes.ours).values()} == {0o600}
 
@@ -126,14 +137,22 @@ def test_w1_a_second_login_with_an_api_key(homes: Homes, choice: str) -> None:
         put(home / ".planet.json", {"PL_AUTH_PROFILE": "mine"})
 
     homes.prepare(prepare)
-    homes.command(["auth", "login", "--auth-api-key", KEY, choice], ["login", "--auth-api-key-file", "-", choice], KEY)
+    homes.command(
+        ["auth", "login", "--auth-api-key", KEY, choice],
+        ["login", "--auth-api-key-file", "-", choice],
+        KEY,
+    )
     assert tree(homes.ours) == tree(homes.sdk)
     chosen = kept(homes.ours / ".planet.json")["PL_AUTH_PROFILE"]
     assert chosen == ("_PL_API_KEY" if choice == "--yes" else "mine")
 
 
-@pytest.mark.parametrize("members", [{}, ODD_MEMBERS, {"id_token": jwt({"sub": "someone"}), "refresh_token": "r"}])
-def test_w2_and_w5_a_login_of_a_machine(simulator: Simulator, homes: Homes, members: Mapping[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "members", [{}, ODD_MEMBERS, {"id_token": jwt({"sub": "someone"}), "refresh_token": "r"}]
+)
+def test_w2_and_w5_a_login_of_an_m2m_client(
+    simulator: Simulator, homes: Homes, members: Mapping[str, Any]
+) -> None:
     homes.prepare(nothing)
     simulator.script("m2m.token", {"json": answer(**members)}, repeat=True)
     homes.command(*M2M_LOGIN, "secret")
@@ -144,17 +163,17 @@ def test_w2_and_w5_a_login_of_a_machine(simulator: Simulator, homes: Homes, memb
         ".planet/planet-m2m-mixed-case/token.json",
     }
     if "refresh_token" in members:
-        # A machine gets new tokens by its secret; one that could be stolen and is never used is not kept.
+        # An M2M client gets new tokens with its secret, so a refresh token is not saved.
         sdk_token = kept(token_file(homes.sdk, "planet-m2m-mixed-case"))
         del sdk_token["refresh_token"]
         sdk[".planet/planet-m2m-mixed-case/token.json"] = (0o600, as_the_sdk_writes(sdk_token))
     assert ours == sdk
 
 
-def test_w2_the_default_session_of_a_machine(
+def test_w2_the_default_session_of_an_m2m_client(
     simulator: Simulator, homes: Homes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The token alone is kept, in the same place; the secret stays where it is."""
+    """Only the token is saved, in the same place. The secret stays where it is."""
     homes.prepare(nothing)
     simulator.script("m2m.token", {"json": answer()}, repeat=True)
     monkeypatch.setenv("PL_AUTH_CLIENT_ID", "Mixed-Case")
@@ -176,19 +195,26 @@ def test_w6_an_id_that_is_not_ascii(homes: Homes, simulator: Simulator) -> None:
     sdk, ours = ([part.replace("Mixed-Case", "clïent-Ü😀") for part in line] for line in M2M_LOGIN)
     homes.command(sdk, ours, "secret")
     assert tree(homes.ours) == tree(homes.sdk)
-    assert rb'"cl\u00efent-\u00dc\ud83d\ude00"' in config_file(homes.ours, "planet-m2m-clïent-ü😀").read_bytes()
+    assert (
+        rb'"cl\u00efent-\u00dc\ud83d\ude00"'
+        in config_file(homes.ours, "planet-m2m-clïent-ü😀").read_bytes()
+    )
 
 
 @pytest.mark.parametrize(
     "members",
     [
         {"refresh_token": "next"},
-        {"refresh_token": "next", "id_token": jwt({"sub": "someone"}), "scope": "openid planet offline_access"},
+        {
+            "refresh_token": "next",
+            "id_token": jwt({"sub": "someone"}),
+            "scope": "openid planet offline_access",
+        },
         {"refresh_token": "next"} | ODD_MEMBERS,
     ],
 )
-def test_w5_a_renewal(simulator: Simulator, homes: Homes, members: Mapping[str, Any]) -> None:
-    """What was saved before has a member that only its login had: the new answer takes its place as a whole."""
+def test_w5_a_refresh(simulator: Simulator, homes: Homes, members: Mapping[str, Any]) -> None:
+    """The saved file has a member of its login only. The new response replaces the whole file."""
     old = simulator.seed(issuer=LOGIN, lifetime=HOUR, age=2 * HOUR)
     homes.prepare(lambda home: put(token_file(home), old))
     simulator.script("user.token", {"json": answer(**members)}, repeat=True)
@@ -199,7 +225,9 @@ def test_w5_a_renewal(simulator: Simulator, homes: Homes, members: Mapping[str, 
     assert tree(homes.ours) == tree(homes.sdk)
 
 
-def test_w5_an_opaque_token_gets_its_times_from_the_clock(simulator: Simulator, homes: Homes) -> None:
+def test_w5_an_opaque_token_gets_its_times_from_the_clock(
+    simulator: Simulator, homes: Homes
+) -> None:
     old = simulator.seed(issuer=LOGIN, lifetime=HOUR, age=2 * HOUR)
     homes.prepare(lambda home: put(token_file(home), old))
     opaque = answer(access_token="opaque", refresh_token="next", expires_in=HOUR)
@@ -217,7 +245,9 @@ def test_w5_an_opaque_token_gets_its_times_from_the_clock(simulator: Simulator, 
     assert ours == sdk == opaque
 
 
-def test_what_an_answer_leaves_out_is_kept_by_ours_and_lost_by_the_sdk(simulator: Simulator, homes: Homes) -> None:
+def test_planetkey_preserves_what_a_response_omits_and_the_sdk_loses_it(
+    simulator: Simulator, homes: Homes
+) -> None:
     """The one difference in what is written: a server that does not rotate must not end the session."""
     old = simulator.seed(issuer=LOGIN, lifetime=HOUR, age=2 * HOUR)
     homes.prepare(lambda home: put(token_file(home), old))
@@ -238,11 +268,18 @@ def test_w8_a_copy_of_a_profile(homes: Homes, source: str) -> None:
             config_file(home, "mine"),
             {"client_type": "static_apikey", "api_key": KEY, "bearer_token_prefix": "api-key"},
         )
-        odd = {"client_type": "oidc_device_code", "client_id": "é", "auth_server": LOGIN, "more": {"b": None, "a": 1}}
+        odd = {
+            "client_type": "oidc_device_code",
+            "client_id": "é",
+            "auth_server": LOGIN,
+            "more": {"b": None, "a": 1},
+        }
         put(config_file(home, "odd"), odd)
 
     homes.prepare(prepare)
-    homes.command(["auth", "profile", "copy", source, "Second"], ["profile", "copy", source, "Second"], None)
+    homes.command(
+        ["auth", "profile", "copy", source, "Second"], ["profile", "copy", source, "Second"], None
+    )
     assert tree(homes.ours) == tree(homes.sdk)
     assert ".planet/second/auth_client.json" in tree(homes.ours)
 
@@ -284,7 +321,12 @@ def test_w9_a_reset(homes: Homes, prepare: Preparation, monkeypatch: pytest.Monk
                 "W3-Client", "http://localhost:8080/callback", profile_name="W3"
             ),
         ),
-        ("w4", lambda: planet.Auth.from_oauth_user_device_code("W4-Client", ["planet", "openid"], profile_name="W4")),
+        (
+            "w4",
+            lambda: planet.Auth.from_oauth_user_device_code(
+                "W4-Client", ["planet", "openid"], profile_name="W4"
+            ),
+        ),
         ("w2", lambda: planet.Auth.from_oauth_m2m("W2-Client", "secret", profile_name="W2")),
     ],
 )
@@ -293,9 +335,14 @@ def test_w2_to_w4_what_the_sdks_constructors_write_is_copied_to_the_byte(
 ) -> None:
     make()
     written = config_file(home, profile).read_bytes()
-    shown = json.loads(well(planetkey_command("profile", "show", profile, "--json", "--reveal-secrets")))
+    shown = json.loads(
+        well(planetkey_command("profile", "show", profile, "--json", "--reveal-secrets"))
+    )
     assert shown["config"] == json.loads(written)
-    assert planetkey.Session.from_profile(profile).status().sources[0].client_id == f"{profile.upper()}-Client"
+    assert (
+        planetkey.Session.from_profile(profile).status().sources[0].client_id
+        == f"{profile.upper()}-Client"
+    )
     well(planetkey_command("profile", "copy", profile, "copy"))
     assert config_file(home, "copy").read_bytes() == written
     assert sdk_profile_loads("copy")

@@ -1,4 +1,4 @@
-"""The file systems of `fsspec`, by way of `aiohttp`."""
+"""The file systems of `fsspec`, which use `aiohttp`."""
 
 import pickle
 
@@ -22,13 +22,13 @@ def test_a_file_system_reads_from_each_host(loopback: Loopback) -> None:
         assert b'"bearer"' in file.read()
 
 
-def test_a096_a_revoked_token_is_renewed_and_the_request_repeated(loopback: Loopback) -> None:
-    """A header in `client_kwargs` would be frozen."""
+def test_a096_a_revoked_token_is_refreshed_and_the_request_repeated(loopback: Loopback) -> None:
+    """A header in `client_kwargs` would never change."""
     files = file_system(Middleware(loopback.m2m()))
     files.cat_file(loopback.sentinel_hub)
     loopback.revoke()
     assert b'"bearer"' in files.cat_file(loopback.sentinel_hub)
-    assert (loopback.renewals, loopback.requests("sentinel_hub_api")) == (2, 3)
+    assert (loopback.token_requests, loopback.requests("sentinel_hub_api")) == (2, 3)
 
 
 def test_a095_a_redirect_to_a_foreign_host_carries_nothing(loopback: Loopback) -> None:
@@ -46,13 +46,13 @@ def test_an_api_key_goes_where_it_may(loopback: Loopback) -> None:
     assert loopback.authorizations("sentinel_hub_api") == [None]
 
 
-def test_netrc_never_takes_its_place(loopback: Loopback) -> None:
+def test_netrc_never_replaces_it(loopback: Loopback) -> None:
     loopback.write_netrc()
     files = file_system(Middleware(loopback.both()))
     assert b'"bearer"' in files.cat_file(loopback.sentinel_hub)
 
 
-def test_a_file_system_goes_to_other_processes(loopback: Loopback) -> None:
-    """As `dask` and `xarray` send it to their workers."""
+def test_a_file_system_can_be_pickled(loopback: Loopback) -> None:
+    """`dask` and `xarray` send it to their workers."""
     files = pickle.loads(pickle.dumps(file_system(Middleware(loopback.both()))))  # noqa: S301
     assert b'"bearer"' in files.cat_file(loopback.sentinel_hub)

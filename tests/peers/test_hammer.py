@@ -55,7 +55,9 @@ def hammering(file: Path, documents: Sequence[Mapping[str, Any]]) -> Iterator[No
         yield
         assert process.poll() is None, "the hammer broke"
         process.stdin.close()
-        assert int(process.stdout.readline()) >= BLOWS, "there was too little hammering to prove anything"
+        assert int(process.stdout.readline()) >= BLOWS, (
+            "there was too little hammering to prove anything"
+        )
         assert process.wait(30) == 0
     finally:
         process.kill()
@@ -78,7 +80,7 @@ def check_that_readers_meet_torn_files(file: Path) -> None:
 
 @pytest.fixture
 def sessions(simulator: Simulator) -> list[dict[str, Any]]:
-    """Two valid sessions, so that what is read is told apart."""
+    """Two valid sessions, so that readers can tell them apart."""
     return [simulator.seed(issuer=LOGIN, subject=subject) for subject in ("one", "other")]
 
 
@@ -94,18 +96,25 @@ def test_f095_a_token_that_is_rewritten_without_pause_is_read(
             assert planetkey.Session.from_profile(USER).access_token() in tokens
             assert long_lived.access_token() in tokens
             assert (
-                planetkey.Session.from_defaults().headers(PLANET_API)["Authorization"].removeprefix("Bearer ") in tokens
+                planetkey.Session.from_defaults()
+                .headers(PLANET_API)["Authorization"]
+                .removeprefix("Bearer ")
+                in tokens
             )
         with ThreadPoolExecutor(2) as pool:
-            for finished in pool.map(lambda _: planetkey_command("print-access-token"), range(COMMANDS)):
+            for finished in pool.map(
+                lambda _: planetkey_command("print-access-token"), range(COMMANDS)
+            ):
                 assert well(finished) in tokens
     assert simulator.count("user.token") == 0
 
 
-def test_f095_a_renewal_gets_through(simulator: Simulator, home: Path, sessions: list[dict[str, Any]]) -> None:
-    """Ours replaces the file while the SDK rewrites it: whoever wins, ours has a valid token."""
+def test_f095_a_refresh_succeeds(
+    simulator: Simulator, home: Path, sessions: list[dict[str, Any]]
+) -> None:
+    """planetkey replaces the file while the SDK rewrites it. In any order, planetkey has a valid token."""
     file = token_file(home)
-    # The old refresh token comes back with the next blow of the hammer, so it must be allowed to.
+    # The next write restores the old refresh token, so the server must allow that.
     simulator.settings(rotation=False)
     with hammering(file, sessions):
         for _ in range(20):
@@ -117,13 +126,21 @@ def test_f095_a_renewal_gets_through(simulator: Simulator, home: Path, sessions:
         assert simulator.session_of(session["refresh_token"])["active"]
 
 
-def test_f095_an_m2m_client_gets_through(simulator: Simulator, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_f095_an_m2m_client_gets_through(
+    simulator: Simulator, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What the hammer writes has expired: every new session asks once, and is served."""
     monkeypatch.setenv("PL_AUTH_CLIENT_ID", simulator.client_id)
     monkeypatch.setenv("PL_AUTH_CLIENT_SECRET", simulator.client_secret)
     file = token_file(home, f"planet-m2m-{simulator.client_id}")
     expired = [
-        {"access_token": f"expired-{number}", "token_type": "Bearer", "expires_in": HOUR, "_iat": 1, "_exp": 1 + HOUR}
+        {
+            "access_token": f"expired-{number}",
+            "token_type": "Bearer",
+            "expires_in": HOUR,
+            "_iat": 1,
+            "_exp": 1 + HOUR,
+        }
         for number in range(2)
     ]
     openings = 100
@@ -134,7 +151,9 @@ def test_f095_an_m2m_client_gets_through(simulator: Simulator, home: Path, monke
     assert simulator.count("m2m.token") <= openings
 
 
-def test_f095_a_profile_that_is_rewritten_without_pause_is_read(simulator: Simulator, home: Path) -> None:
+def test_f095_a_profile_that_is_rewritten_without_pause_is_read(
+    simulator: Simulator, home: Path
+) -> None:
     """`planet.Auth.from_oauth_m2m` rewrites the client configuration each time that it is called."""
     config = {
         "auth_server": "https://services.sentinel-hub.com/auth/realms/main",
@@ -149,13 +168,19 @@ def test_f095_a_profile_that_is_rewritten_without_pause_is_read(simulator: Simul
             session = planetkey.Session.from_profile("mine")
             assert session.status().sources[0].client_id == simulator.client_id
         with ThreadPoolExecutor(2) as pool:
-            for finished in pool.map(lambda _: planetkey_command("--profile", "mine", "status"), range(COMMANDS)):
+            for finished in pool.map(
+                lambda _: planetkey_command("--profile", "mine", "status"), range(COMMANDS)
+            ):
                 assert simulator.client_id in well(finished)
 
 
-def test_f095_preferences_that_are_rewritten_without_pause_are_read(simulator: Simulator, home: Path) -> None:
+def test_f095_preferences_that_are_rewritten_without_pause_are_read(
+    simulator: Simulator, home: Path
+) -> None:
     file = home / ".planet.json"
-    preferences = [{"PL_API_KEY": simulator.api_key, "comment": "x" * length} for length in (1, 6000)]
+    preferences = [
+        {"PL_API_KEY": simulator.api_key, "comment": "x" * length} for length in (1, 6000)
+    ]
     with hammering(file, preferences):
         check_that_readers_meet_torn_files(file)
         for _ in range(OPENINGS):
@@ -167,7 +192,7 @@ def test_f095_preferences_that_are_rewritten_without_pause_are_read(simulator: S
 def test_f095_the_sdk_never_reads_a_torn_file_of_ours(
     simulator: Simulator, home: Path, sessions: list[dict[str, Any]]
 ) -> None:
-    """The other way round: ours replaces the file, and whoever reads it, without any lock, sees it whole."""
+    """The reverse: planetkey replaces the file, and readers without a lock see it whole."""
     file = put(token_file(home), as_the_sdk_writes(sessions[0]))
     simulator.settings(rotation=False)
     is_over = Event()

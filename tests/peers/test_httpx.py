@@ -41,7 +41,7 @@ def test_it_is_an_auth_of_httpx(loopback: Loopback) -> None:
     assert type(session) is planetkey.Session
 
 
-def test_a_request_can_be_given_its_header_alone(loopback: Loopback) -> None:
+def test_a_single_request_can_be_authorized(loopback: Loopback) -> None:
     request = httpx.Request("GET", loopback.planet)
     assert loopback.key()(request) is request
     with httpx.Client() as client:
@@ -49,23 +49,28 @@ def test_a_request_can_be_given_its_header_alone(loopback: Loopback) -> None:
 
 
 @pytest.mark.parametrize("transport", ["basic", "header", "query"])
-def test_an_api_key_goes_where_it_may(loopback: Loopback, transport: Literal["basic", "header", "query"]) -> None:
+def test_an_api_key_goes_where_it_may(
+    loopback: Loopback, transport: Literal["basic", "header", "query"]
+) -> None:
     session = loopback.key(transport)
     # Another credential in a header would be a second one.
     headers = {"Authorization": "Bearer other"}
-    assert credential(httpx.get(loopback.planet, auth=session, headers=headers)) == f"api_key_{transport}"
+    assert (
+        credential(httpx.get(loopback.planet, auth=session, headers=headers))
+        == f"api_key_{transport}"
+    )
     for url in (loopback.sentinel_hub, loopback.foreign):
         with pytest.raises(planetkey.HostRefusedError):
             httpx.get(url, auth=session)
     assert loopback.requests("sentinel_hub_api") == loopback.requests("as.other") == 0
 
 
-def test_a_key_in_the_url_makes_way_for_a_header(loopback: Loopback) -> None:
+def test_a_header_replaces_a_key_in_the_url(loopback: Loopback) -> None:
     url = loopback.key().signed_url(loopback.planet)
     assert credential(httpx.get(url, auth=loopback.key())) == "api_key_basic"
 
 
-def test_a096_a_revoked_token_is_renewed_and_the_request_repeated(loopback: Loopback) -> None:
+def test_a096_a_revoked_token_is_refreshed_and_the_request_repeated(loopback: Loopback) -> None:
     with httpx.Client(auth=loopback.m2m()) as client:
         client.get(loopback.sentinel_hub).raise_for_status()
         loopback.revoke()
@@ -73,7 +78,7 @@ def test_a096_a_revoked_token_is_renewed_and_the_request_repeated(loopback: Loop
         assert credential(response) == "bearer"
         assert [before.status_code for before in response.history] == [401]
         assert credential(client.get(loopback.sentinel_hub)) == "bearer"
-    assert (loopback.renewals, loopback.requests("sentinel_hub_api")) == (2, 4)
+    assert (loopback.token_requests, loopback.requests("sentinel_hub_api")) == (2, 4)
 
 
 def test_i10_29_it_is_combined_with_other_auth_classes(loopback: Loopback) -> None:
@@ -101,16 +106,16 @@ def test_i10_29_it_is_combined_with_other_auth_classes(loopback: Loopback) -> No
 def test_it_is_repeated_once(loopback: Loopback) -> None:
     loopback.simulator.script("sentinel_hub_api", CHALLENGE, repeat=True)
     assert httpx.get(loopback.sentinel_hub, auth=loopback.m2m()).status_code == 401
-    assert (loopback.renewals, loopback.requests("sentinel_hub_api")) == (2, 2)
+    assert (loopback.token_requests, loopback.requests("sentinel_hub_api")) == (2, 2)
 
 
-def test_what_a_new_token_does_not_help_stands(loopback: Loopback) -> None:
+def test_a_response_that_a_new_token_cannot_change_stands(loopback: Loopback) -> None:
     session = loopback.both()
     loopback.simulator.settings(api_keys=["another"])
     forbidden = loopback.simulator.sentinel_hub_api + "/forbidden"
     for url, status in ((forbidden, 403), (loopback.planet, 401)):
         assert httpx.get(url, auth=session).status_code == status
-    assert loopback.renewals == 1
+    assert loopback.token_requests == 1
     assert loopback.requests("planet_api") == loopback.requests("sentinel_hub_api") == 1
     assert httpx.get(loopback.planet, auth=loopback.key("query")).status_code == 401
     assert loopback.requests("planet_api") == 2
@@ -119,7 +124,7 @@ def test_what_a_new_token_does_not_help_stands(loopback: Loopback) -> None:
 ONE_CONNECTION = httpx.Limits(max_connections=1)
 
 
-def test_a_renewal_that_fails_gives_the_connection_back(loopback: Loopback) -> None:
+def test_a_refresh_that_fails_releases_the_connection(loopback: Loopback) -> None:
     with httpx.Client(auth=loopback.m2m(), limits=ONE_CONNECTION) as client:
         client.get(loopback.sentinel_hub).raise_for_status()
         loopback.revoke()
@@ -136,21 +141,27 @@ def lines() -> Iterator[bytes]:
 
 
 @pytest.mark.parametrize("kind", ["bytes", "file", "lines"])
-def test_a_body_is_sent_again_if_it_is_in_memory(loopback: Loopback, tmp_path: Path, kind: str) -> None:
+def test_a_body_is_sent_again_if_it_is_in_memory(
+    loopback: Loopback, tmp_path: Path, kind: str
+) -> None:
     file = tmp_path / "body"
     file.write_bytes(BODY)
     session = loopback.m2m()
     session.access_token()
     loopback.revoke()
     with file.open("rb") as opened:
-        contents: dict[str, bytes | Iterable[bytes]] = {"bytes": BODY, "file": opened, "lines": lines()}
+        contents: dict[str, bytes | Iterable[bytes]] = {
+            "bytes": BODY,
+            "file": opened,
+            "lines": lines(),
+        }
         content = contents[kind]
         response = httpx.post(loopback.sentinel_hub, content=content, auth=session)
     assert response.status_code == (200 if kind == "bytes" else 401)
     assert loopback.requests("sentinel_hub_api") == (2 if kind == "bytes" else 1)
     # In any case the next request has another token.
     httpx.get(loopback.sentinel_hub, auth=session).raise_for_status()
-    assert loopback.renewals == 2
+    assert loopback.token_requests == 2
 
 
 def test_a095_a_redirect_to_a_foreign_host_carries_nothing(loopback: Loopback) -> None:
@@ -160,7 +171,7 @@ def test_a095_a_redirect_to_a_foreign_host_carries_nothing(loopback: Loopback) -
         for start in (loopback.planet, loopback.sentinel_hub):
             assert client.get(loopback.redirect(start, loopback.foreign)).status_code == 401
     assert loopback.authorizations("as.other") == [None, None]
-    assert loopback.renewals == 1
+    assert loopback.token_requests == 1
 
 
 def test_a_redirect_to_the_other_domain_gets_what_may_go_there(loopback: Loopback) -> None:
@@ -174,14 +185,17 @@ def test_a_redirect_to_the_other_domain_gets_what_may_go_there(loopback: Loopbac
 
 def test_a_key_in_the_url_is_not_lost_by_a_redirect(loopback: Loopback) -> None:
     with httpx.Client(auth=loopback.key("query"), follow_redirects=True) as client:
-        assert credential(client.get(loopback.redirect(loopback.planet, loopback.planet))) == "api_key_query"
+        assert (
+            credential(client.get(loopback.redirect(loopback.planet, loopback.planet)))
+            == "api_key_query"
+        )
         # Not where the other server would like to have it, either.
         loopback.simulator.script("as.other", CHALLENGE, repeat=True)
         assert client.get(loopback.redirect(loopback.planet, loopback.foreign)).status_code == 401
     assert loopback.queries("as.other") == [None]
 
 
-def test_netrc_never_takes_its_place(loopback: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_netrc_never_replaces_it(loopback: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
     loopback.write_netrc()
     monkeypatch.setenv("NETRC", str(loopback.home / ".netrc"))
     with httpx.Client(auth=loopback.both(), trust_env=True) as client:
@@ -206,27 +220,44 @@ def test_asynchronous_clients(loopback: Loopback, backend: str) -> None:
                 await client.get(loopback.foreign)
 
     anyio.run(main, backend=backend)
-    assert (loopback.renewals, loopback.requests("sentinel_hub_api")) == (2, 5)
+    assert (loopback.token_requests, loopback.requests("sentinel_hub_api")) == (2, 5)
     assert loopback.authorizations("as.other") == [None]
 
 
-def test_many_tasks_share_one_renewal(loopback: Loopback) -> None:
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_an_invalid_url_is_an_error_as_in_every_adapter(loopback: Loopback, backend: str) -> None:
+    url = loopback.planet.replace("http://", "ftp://")
+    with pytest.raises(planetkey.InvalidArgumentError):
+        httpx.get(url, auth=loopback.both())
+
+    async def main() -> None:
+        async with httpx.AsyncClient(auth=loopback.both()) as client:
+            with pytest.raises(planetkey.InvalidArgumentError):
+                await client.get(url)
+
+    anyio.run(main, backend=backend)
+    assert loopback.requests("planet_api") == 0
+
+
+def test_many_tasks_share_one_refresh(loopback: Loopback) -> None:
     async def main() -> None:
         async with httpx.AsyncClient(auth=loopback.m2m()) as client:
             for _ in range(2):
-                answers = await asyncio.gather(*(client.get(loopback.sentinel_hub) for _ in range(8)))
+                answers = await asyncio.gather(
+                    *(client.get(loopback.sentinel_hub) for _ in range(8))
+                )
                 assert [answer.status_code for answer in answers] == [200] * 8
                 loopback.revoke()
 
     asyncio.run(main())
-    assert loopback.renewals == 2
+    assert loopback.token_requests == 2
 
 
 async def parts() -> AsyncIterator[bytes]:
     yield BODY
 
 
-def test_an_asynchronous_body_is_gone(loopback: Loopback) -> None:
+def test_an_asynchronous_body_cannot_be_sent_again(loopback: Loopback) -> None:
     async def main() -> None:
         async with httpx.AsyncClient(auth=loopback.m2m()) as client:
             await client.get(loopback.sentinel_hub)
@@ -235,7 +266,7 @@ def test_an_asynchronous_body_is_gone(loopback: Loopback) -> None:
             assert (await client.post(loopback.sentinel_hub, content=parts())).status_code == 200
 
     asyncio.run(main())
-    assert loopback.renewals == 2
+    assert loopback.token_requests == 2
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
@@ -254,18 +285,18 @@ def test_f109_waiting_for_a_token_blocks_no_event_loop(loopback: Loopback, backe
                         answered.set()
 
                     group.start_soon(ask)
-                    # Could the loop not go on, nobody would release the answer.
+                    # If the loop were blocked, nothing would release the response.
                     await anyio.to_thread.run_sync(partial(simulator.wait_held, hold))
                     assert not answered.is_set()
                     simulator.release(hold)
                 loopback.revoke()
 
     anyio.run(main, backend=backend)
-    assert loopback.renewals == 2
+    assert loopback.token_requests == 2
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_who_does_not_want_to_wait_any_more_does_not(loopback: Loopback, backend: str) -> None:
+def test_a_cancelled_request_does_not_wait(loopback: Loopback, backend: str) -> None:
     loopback.simulator.script("m2m.token", {"hold": "token"})
     # The thread would wait longer than this test may.
     session = loopback.m2m().with_timeout(600)
@@ -277,15 +308,17 @@ def test_who_does_not_want_to_wait_any_more_does_not(loopback: Loopback, backend
                 await anyio.to_thread.run_sync(loopback.simulator.wait_held, "token")
                 group.cancel_scope.cancel()
             loopback.simulator.release("token")
-            # What was asked for serves the next.
+            # The token of that request serves the next one.
             assert credential(await client.get(loopback.sentinel_hub)) == "bearer"
 
     anyio.run(main, backend=backend)
-    assert (loopback.renewals, loopback.requests("sentinel_hub_api")) == (1, 1)
+    assert (loopback.token_requests, loopback.requests("sentinel_hub_api")) == (1, 1)
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_who_does_not_want_to_wait_for_a_renewal_gives_the_connection_back(loopback: Loopback, backend: str) -> None:
+def test_a_request_cancelled_in_a_refresh_releases_the_connection(
+    loopback: Loopback, backend: str
+) -> None:
     session = loopback.m2m()
 
     async def main() -> None:
@@ -301,4 +334,4 @@ def test_who_does_not_want_to_wait_for_a_renewal_gives_the_connection_back(loopb
             assert credential(await client.get(loopback.sentinel_hub)) == "bearer"
 
     anyio.run(main, backend=backend)
-    assert loopback.renewals == 2
+    assert loopback.token_requests == 2

@@ -1,4 +1,4 @@
-"""Logins of people: what either brings is the session of both."""
+"""Logins of users: a login by either is a session of both."""
 
 import json
 import re
@@ -29,15 +29,20 @@ from simulator import Simulator, command
 
 OURS = (command(), "login", "--device", "--no-open-browser")
 SDK = (Path(sys.executable).with_name("planet"), "auth", "login", "--no-open-browser", "--yes")
-# What either shows to a person.
+# What each of them shows to the user.
 CODE = re.compile(r"\b([A-Z]{4}-[A-Z]{4})\b")
 
 
 @contextmanager
 def logging_in(program: Sequence[str | Path]) -> Iterator[str]:
-    """A login by device code, under way; it must have succeeded when the block ends. The code that it shows."""
+    """A device login in progress, which must succeed before the block ends. Gives its code."""
     process = subprocess.Popen(
-        program, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, bufsize=1
+        program,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        bufsize=1,
     )
     assert process.stdout is not None
     said = []
@@ -63,7 +68,9 @@ def quick(simulator: Simulator) -> Simulator:
 
 
 @pytest.mark.parametrize("who", [OURS, SDK], ids=["ours", "sdk"])
-def test_a_login_by_either_is_a_session_of_both(quick: Simulator, home: Path, who: Sequence[str | Path]) -> None:
+def test_a_login_by_either_is_a_session_of_both(
+    quick: Simulator, home: Path, who: Sequence[str | Path]
+) -> None:
     with logging_in(who) as user_code:
         quick.log_in(user_code=user_code, username="ada")
     tokens = kept(token_file(home))
@@ -71,8 +78,10 @@ def test_a_login_by_either_is_a_session_of_both(quick: Simulator, home: Path, wh
     assert well(planet_command("auth", "print-access-token")) == token
     assert well(planetkey_command("print-access-token")) == token
     assert sdk_header(planet.Auth.from_user_default_session()) == f"Bearer {token}"
-    assert planetkey.Session.from_defaults().headers(PLANET_API)["Authorization"] == f"Bearer {token}"
-    # Planet's own command renews it, and then ours.
+    assert (
+        planetkey.Session.from_defaults().headers(PLANET_API)["Authorization"] == f"Bearer {token}"
+    )
+    # Planet's own command refreshes it, and then planetkey.
     well(planet_command("auth", "refresh"))
     renewed = kept(token_file(home))["access_token"]
     assert renewed != token
@@ -101,7 +110,7 @@ def test_both_leave_the_same_files_behind(quick: Simulator, home: Path) -> None:
     assert left[0] == left[1]
 
 
-def test_the_official_command_renews_what_our_login_brought(quick: Simulator, home: Path) -> None:
+def test_the_official_command_refreshes_a_login_of_planetkey(quick: Simulator, home: Path) -> None:
     """`planet auth print-access-token` prints the token of the session, and another one when that has ended."""
     quick.script("user.token", {"token_response": {"expires_in": 2}}, repeat=True)
     with logging_in(OURS) as user_code:
@@ -128,7 +137,9 @@ def test_our_logout_ends_the_session_of_the_official_login(quick: Simulator, hom
     assert planet_command("auth", "print-access-token").code != 0
 
 
-def test_another_account_does_not_take_the_place_of_an_official_login_unasked(quick: Simulator, home: Path) -> None:
+def test_another_account_does_not_replace_an_official_login_without_confirmation(
+    quick: Simulator, home: Path
+) -> None:
     with logging_in(SDK) as user_code:
         quick.log_in(user_code=user_code, username="ada")
     before = token_file(home).read_bytes()
@@ -142,7 +153,7 @@ def test_another_account_does_not_take_the_place_of_an_official_login_unasked(qu
         quick.log_in(user_code=user_code, username="grace")
     who = json.loads(well(planetkey_command("status", "--json")))["logged_in"]
     assert who["subject"] == "user|grace"
-    # Planet's own login asks nobody.
+    # Planet's own login does not ask.
     with logging_in(SDK) as user_code:
         quick.log_in(user_code=user_code, username="ada")
     who = json.loads(well(planetkey_command("status", "--json")))["logged_in"]

@@ -1,4 +1,4 @@
-"""A session in place of the one that Planet's SDK finds by itself.
+"""A session instead of the one that Planet's SDK finds by itself.
 
 The SDK knows the real names of the hosts only, which lead to the simulator here.
 """
@@ -41,7 +41,9 @@ async def credential(sdk: planet.Session) -> str:
 
 
 @pytest.mark.parametrize("make", [planetkey.planet.Session, plain])
-def test_the_sdk_takes_it(simulator: Simulator, home: Path, make: Callable[..., planet.Session]) -> None:
+def test_the_sdk_takes_it(
+    simulator: Simulator, home: Path, make: Callable[..., planet.Session]
+) -> None:
     seed_user(simulator, home)
     key = planetkey.Session.from_api_key(simulator.api_key)
     assert asked(make(key), credential) == "api_key_basic"
@@ -57,10 +59,15 @@ def test_clients_of_the_sdk(simulator: Simulator, home: Path) -> None:
     async def ask(sdk: planet.Session) -> Any:
         return await planet.DataClient(sdk).get_search("an-id")
 
-    assert asked(planetkey.planet.Session(planetkey.Session.from_profile(USER)), ask)["credential"] == "bearer"
+    assert (
+        asked(planetkey.planet.Session(planetkey.Session.from_profile(USER)), ask)["credential"]
+        == "bearer"
+    )
 
 
-def test_a096_a_revoked_token_is_renewed_and_the_request_repeated(simulator: Simulator, home: Path) -> None:
+def test_a096_a_revoked_token_is_refreshed_and_the_request_repeated(
+    simulator: Simulator, home: Path
+) -> None:
     tokens = seed_user(simulator, home)
 
     async def ask(sdk: planet.Session) -> None:
@@ -95,7 +102,7 @@ def test_it_is_repeated_once(simulator: Simulator, home: Path) -> None:
     check_lives(simulator, tokens, renewals=1)
 
 
-def test_what_a_new_token_does_not_help_stands(simulator: Simulator, home: Path) -> None:
+def test_a_response_that_a_new_token_cannot_change_stands(simulator: Simulator, home: Path) -> None:
     tokens = seed_user(simulator, home)
     simulator.script("planet_api", {"status": 403, "json": {}}, repeat=True)
     with pytest.raises(planet.exceptions.NoPermission):
@@ -116,7 +123,9 @@ def test_the_sdks_own_session_makes_an_exception_of_a_401(simulator: Simulator, 
     assert simulator.count("planet_api") == 1
 
 
-def test_a095_a_redirect_to_a_foreign_host_carries_nothing(simulator: Simulator, home: Path) -> None:
+def test_a095_a_redirect_to_a_foreign_host_carries_nothing(
+    simulator: Simulator, home: Path
+) -> None:
     seed_user(simulator, home)
     session = planetkey.planet.Session(planetkey.Session.from_profile(USER))
     with pytest.raises(planet.exceptions.MissingResource):
@@ -129,7 +138,10 @@ def test_a095_a_redirect_to_a_foreign_host_carries_nothing(simulator: Simulator,
 def test_an_api_key_goes_where_it_may(simulator: Simulator, home: Path) -> None:
     session = planetkey.planet.Session(planetkey.Session.from_api_key(simulator.api_key))
     with pytest.raises(planetkey.HostRefusedError):
-        asked(session, lambda sdk: sdk.request("GET", "https://services.sentinel-hub.com/api/v1/catalog"))
+        asked(
+            session,
+            lambda sdk: sdk.request("GET", "https://services.sentinel-hub.com/api/v1/catalog"),
+        )
     assert simulator.count("sentinel_hub_api") == 0
 
 

@@ -19,7 +19,7 @@ from planet.cli.cli import main as planet_main
 from both import USER, config_file, planetkey_command, put, well
 from simulator import Simulator
 
-# The places, by the names that `status()` gives them, in the order of planetkey.
+# The places, by their names in `status()`, in the order of planetkey.
 PLACES = (
     "environment: PL_AUTH_PROFILE",
     "environment: PL_AUTH_CLIENT_ID, PL_AUTH_CLIENT_SECRET",
@@ -67,7 +67,11 @@ class Situation:
     def __init__(self, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self._home, self._monkeypatch = home, monkeypatch
         for name in ("e-profile", "f-profile"):
-            config = {"client_type": "static_apikey", "api_key": f"{name}-key", "bearer_token_prefix": "api-key"}
+            config = {
+                "client_type": "static_apikey",
+                "api_key": f"{name}-key",
+                "bearer_token_prefix": "api-key",
+            }
             put(config_file(home, name), config)
         put(
             home / ".planet" / USER / "token.json",
@@ -88,7 +92,9 @@ class Situation:
 
     def put_places(self, places: set[str]) -> None:
         def merged(offers: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
-            return {name: value for place in places for name, value in offers.get(place, {}).items()}
+            return {
+                name: value for place in places for name, value in offers.get(place, {}).items()
+            }
 
         self.put(merged(ENVIRONMENT), merged(FILE))
 
@@ -99,7 +105,7 @@ def situation(home: Path, monkeypatch: pytest.MonkeyPatch) -> Situation:
 
 
 def name_of(auth: Any) -> str:
-    """The place, by what the SDK's own object says of itself."""
+    """The place, according to the SDK's own object."""
     config = auth.auth_client().config()
     key = config.api_key() if hasattr(config, "api_key") else None
     return SDK_NAMES[auth.profile_name().lower(), key]
@@ -112,7 +118,9 @@ def by_the_sdk() -> str:
 def by_the_command(*options: str) -> str:
     """What `planet` itself would use: the context that its commands get."""
     context: dict[str, Any] = {}
-    result = CliRunner().invoke(planet_main, [*options, "auth", "profile", "show"], obj=context, catch_exceptions=False)
+    result = CliRunner().invoke(
+        planet_main, [*options, "auth", "profile", "show"], obj=context, catch_exceptions=False
+    )
     assert result.exit_code == 0, result.output
     return name_of(context["AUTH"])
 
@@ -122,7 +130,7 @@ def by_ours() -> str:
 
 
 def combinations() -> list[set[str]]:
-    """Every subset of the places; the session of a person is always there."""
+    """Every subset of the places, always with a user session."""
     return [
         {place for place, is_there in zip(PLACES, there, strict=True) if is_there}
         for there in product([False, True], repeat=len(PLACES))
@@ -147,9 +155,13 @@ def test_every_combination_of_places(situation: Situation) -> None:
     for places in combinations():
         situation.put_places(places)
         ours, command, sdk = by_ours(), by_the_command(), by_the_sdk()
-        assert (ours, command, sdk) == (first(OURS, places), first(COMMAND, places), first(SDK, places)), places
+        assert (ours, command, sdk) == (
+            first(OURS, places),
+            first(COMMAND, places),
+            first(SDK, places),
+        ), places
         assert (ours != sdk) == is_different_with_the_sdk(places), places
-        # Ours keeps all of them, for the hosts that do not take the first.
+        # planetkey uses all of them, for the hosts that do not accept the first.
         found = [source.source for source in planetkey.Session.from_defaults().status().sources]
         assert found == [place for place in OURS if place in places]
 
@@ -195,7 +207,13 @@ CASES: Mapping[str, Case] = {
         F_KEY,
         F_KEY,
     ),
-    "names of profiles are read in any case": ({"PL_AUTH_PROFILE": "E-Profile"}, {}, E_PROFILE, E_PROFILE, E_PROFILE),
+    "names of profiles are read in any case": (
+        {"PL_AUTH_PROFILE": "E-Profile"},
+        {},
+        E_PROFILE,
+        E_PROFILE,
+        E_PROFILE,
+    ),
 }
 
 
@@ -216,14 +234,16 @@ def test_odd_cases(situation: Situation, case: str) -> None:
     assert by_the_sdk() == sdk
 
 
-def test_a_file_of_preferences_that_is_broken_is_passed_over(situation: Situation, home: Path) -> None:
+def test_a_file_of_preferences_that_is_broken_is_passed_over(
+    situation: Situation, home: Path
+) -> None:
     situation.put({"PL_API_KEY": "e-key"}, {})
     put(home / ".planet.json", "{")
     assert by_ours() == by_the_command() == by_the_sdk() == E_KEY
     assert ".planet.json" in planetkey.Session.from_defaults().status().notes[0]
 
 
-def test_a_saved_profile_that_nobody_has_logged_in_to_is_in_nobodys_way(situation: Situation, home: Path) -> None:
+def test_a_saved_profile_without_a_login_does_not_matter(situation: Situation, home: Path) -> None:
     """With the SDK it is: requests then go out without any credential."""
     situation.put({}, {"PL_AUTH_PROFILE": USER, "PL_API_KEY": "f-key"})
     (home / ".planet" / USER / "token.json").unlink()
@@ -232,11 +252,16 @@ def test_a_saved_profile_that_nobody_has_logged_in_to_is_in_nobodys_way(situatio
     assert not planet.Auth.from_user_default_session().is_initialized()
 
 
-def test_what_the_sdk_does_not_read(situation: Situation, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_the_sdk_does_not_read(
+    situation: Situation, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     situation.put({}, {})
     others = {
         "environment: PLANET_API_KEY": {"PLANET_API_KEY": "e-key"},
-        "environment: SH_CLIENT_ID, SH_CLIENT_SECRET": {"SH_CLIENT_ID": "e-client", "SH_CLIENT_SECRET": "secret"},
+        "environment: SH_CLIENT_ID, SH_CLIENT_SECRET": {
+            "SH_CLIENT_ID": "e-client",
+            "SH_CLIENT_SECRET": "secret",
+        },
     }
     for place, variables in others.items():
         for name, value in variables.items():
@@ -266,7 +291,9 @@ OPTIONS: Mapping[str, tuple[tuple[str, ...], str, str]] = {
 
 @pytest.mark.parametrize("option", OPTIONS)
 @pytest.mark.parametrize("place", ENVIRONMENT)
-def test_an_option_of_the_command_goes_before_the_environment(situation: Situation, option: str, place: str) -> None:
+def test_an_option_of_the_command_goes_before_the_environment(
+    situation: Situation, option: str, place: str
+) -> None:
     """Always with ours. `planet` treats both alike: a profile goes before a client, and that before a key."""
     options, sdk_place, source = OPTIONS[option]
     situation.put_places({place})
@@ -277,10 +304,14 @@ def test_an_option_of_the_command_goes_before_the_environment(situation: Situati
     assert [found["source"] for found in status["sources"]] == [source]
 
 
-def test_each_host_gets_a_credential_that_it_takes(simulator: Simulator, situation: Situation) -> None:
+def test_each_host_gets_a_credential_that_it_takes(
+    simulator: Simulator, situation: Situation
+) -> None:
     """The first one that was found, if the host takes it; the SDK sends whatever comes first to every host."""
     situation.put_places({E_M2M, E_KEY, BUILT_IN})
-    carried = {host.host: host.source_index for host in planetkey.Session.from_defaults().status().hosts}
+    carried = {
+        host.host: host.source_index for host in planetkey.Session.from_defaults().status().hosts
+    }
     sources = [source.source for source in planetkey.Session.from_defaults().status().sources]
     assert sources[carried["services.sentinel-hub.com"]] == E_M2M
     # Planet lists M2M tokens there as under development: whatever else there is goes first.

@@ -34,7 +34,7 @@ def test_each_host_gets_its_credential(loopback: Loopback) -> None:
         assert credential(client.post(loopback.sentinel_hub, json={"a": 1})) == "bearer"
 
 
-def test_it_is_an_auth_base_as_some_ask_for(loopback: Loopback) -> None:
+def test_it_is_an_auth_base(loopback: Loopback) -> None:
     session = loopback.key()
     assert isinstance(session, requests.auth.AuthBase)
     assert isinstance(session, planetkey.Session)
@@ -43,9 +43,11 @@ def test_it_is_an_auth_base_as_some_ask_for(loopback: Loopback) -> None:
 
 
 @pytest.mark.parametrize("transport", ["basic", "header", "query"])
-def test_an_api_key_goes_where_it_may(loopback: Loopback, transport: Literal["basic", "header", "query"]) -> None:
+def test_an_api_key_goes_where_it_may(
+    loopback: Loopback, transport: Literal["basic", "header", "query"]
+) -> None:
     session = loopback.key(transport)
-    # Another credential in a header would be a second one.
+    # It replaces another credential in a header.
     headers = {"Authorization": "Bearer other"}
     seen = credential(requests.get(loopback.planet, auth=session, headers=headers, timeout=30))
     assert seen == f"api_key_{transport}"
@@ -55,7 +57,18 @@ def test_an_api_key_goes_where_it_may(loopback: Loopback, transport: Literal["ba
     assert loopback.requests("sentinel_hub_api") == loopback.requests("as.other") == 0
 
 
-def test_a096_a_revoked_token_is_renewed_and_the_request_repeated(loopback: Loopback) -> None:
+def test_an_invalid_url_is_an_error_as_in_every_adapter(loopback: Loopback) -> None:
+    session = loopback.both()
+    url = loopback.planet.replace("http://", "ftp://")
+    with pytest.raises(planetkey.InvalidArgumentError):
+        requests.get(url, auth=session, timeout=30)
+    with pytest.raises(planetkey.InvalidArgumentError):
+        session(requests.Request("GET", url))
+    assert session(requests.Request("GET", loopback.foreign)).auth is None
+    assert session(requests.Request("GET", loopback.planet)).auth is session
+
+
+def test_a096_a_revoked_token_is_refreshed_and_the_request_repeated(loopback: Loopback) -> None:
     session = loopback.m2m()
     with requests.Session() as client:
         client.auth = session
@@ -65,8 +78,8 @@ def test_a096_a_revoked_token_is_renewed_and_the_request_repeated(loopback: Loop
         assert credential(response) == "bearer"
         assert [before.status_code for before in response.history] == [401]
         assert credential(client.get(loopback.sentinel_hub)) == "bearer"
-    assert (loopback.renewals, loopback.requests("sentinel_hub_api")) == (2, 4)
-    # The pool opened one connection, and the 401 gave it back.
+    assert (loopback.token_requests, loopback.requests("sentinel_hub_api")) == (2, 4)
+    # The pool opened one connection, and the 401 released it.
     connections = {entry["connection"] for entry in loopback.simulator.requests("sentinel_hub_api")}
     assert len(connections) == 1
 
@@ -76,16 +89,16 @@ def test_it_is_repeated_once(loopback: Loopback) -> None:
     loopback.simulator.script("sentinel_hub_api", CHALLENGE, repeat=True)
     response = requests.get(loopback.sentinel_hub, auth=session, timeout=30)
     assert response.status_code == 401
-    assert (loopback.renewals, loopback.requests("sentinel_hub_api")) == (2, 2)
+    assert (loopback.token_requests, loopback.requests("sentinel_hub_api")) == (2, 2)
 
 
-def test_what_a_new_token_does_not_help_stands(loopback: Loopback) -> None:
+def test_a_response_that_a_new_token_cannot_change_stands(loopback: Loopback) -> None:
     session = loopback.both()
     loopback.simulator.settings(api_keys=["another"])
     forbidden = loopback.simulator.sentinel_hub_api + "/forbidden"
     for url, status in ((forbidden, 403), (loopback.planet, 401)):
         assert requests.get(url, auth=session, timeout=30).status_code == status
-    assert loopback.renewals == 1
+    assert loopback.token_requests == 1
     assert loopback.requests("planet_api") == loopback.requests("sentinel_hub_api") == 1
     assert requests.get(loopback.planet, auth=loopback.key("query"), timeout=30).status_code == 401
     assert loopback.requests("planet_api") == 2
@@ -94,13 +107,16 @@ def test_what_a_new_token_does_not_help_stands(loopback: Loopback) -> None:
 def test_a_body_stays_where_it_is_if_it_is_not_sent_again(loopback: Loopback) -> None:
     loopback.simulator.settings(api_keys=["another"])
     body = io.BytesIO(BODY)
-    assert requests.post(loopback.planet, data=body, auth=loopback.key(), timeout=30).status_code == 401
+    assert (
+        requests.post(loopback.planet, data=body, auth=loopback.key(), timeout=30).status_code
+        == 401
+    )
     assert body.tell() == len(BODY)
 
 
 # Otherwise the second request would wait for ever.
 @pytest.mark.timeout(30)
-def test_a_renewal_that_fails_gives_the_connection_back(loopback: Loopback) -> None:
+def test_a_refresh_that_fails_releases_the_connection(loopback: Loopback) -> None:
     with requests.Session() as client:
         client.auth = loopback.m2m()
         client.mount("http://", HTTPAdapter(pool_maxsize=1, pool_block=True))
@@ -154,7 +170,7 @@ def test_a_body_is_sent_again_if_it_can_be(loopback: Loopback, tmp_path: Path, k
     assert len(sent) == (2 if status == 200 else 1)
     # In any case the next request has another token.
     requests.get(loopback.sentinel_hub, auth=session, timeout=30).raise_for_status()
-    assert loopback.renewals == 2
+    assert loopback.token_requests == 2
 
 
 def test_a095_a_redirect_to_a_foreign_host_carries_nothing(loopback: Loopback) -> None:
@@ -165,7 +181,7 @@ def test_a095_a_redirect_to_a_foreign_host_carries_nothing(loopback: Loopback) -
         url = loopback.redirect(start, loopback.foreign)
         assert requests.get(url, auth=session, timeout=30).status_code == 401
     assert loopback.authorizations("as.other") == [None, None]
-    assert loopback.renewals == 1
+    assert loopback.token_requests == 1
 
 
 def test_a_redirect_to_the_other_domain_gets_what_may_go_there(loopback: Loopback) -> None:
@@ -188,7 +204,7 @@ def test_a_key_in_the_url_is_not_lost_by_a_redirect(loopback: Loopback) -> None:
     assert loopback.queries("as.other") == [None]
 
 
-def test_netrc_never_takes_its_place(loopback: Loopback) -> None:
+def test_netrc_never_replaces_it(loopback: Loopback) -> None:
     loopback.write_netrc()
     session = loopback.both()
     # What is given as `headers` it does replace: it is why a session is an `auth`.
@@ -199,17 +215,17 @@ def test_netrc_never_takes_its_place(loopback: Loopback) -> None:
     # Within one host `requests` takes it with every redirect.
     url = loopback.redirect(loopback.sentinel_hub, loopback.sentinel_hub)
     assert credential(requests.get(url, auth=session, timeout=30)) == "bearer"
-    assert loopback.renewals == 1
+    assert loopback.token_requests == 1
 
 
-def test_answers_can_be_pickled(loopback: Loopback) -> None:
+def test_responses_can_be_pickled(loopback: Loopback) -> None:
     response = requests.get(loopback.planet, auth=loopback.both(), timeout=30)
     again = pickle.loads(pickle.dumps(response))  # noqa: S301
     assert credential(again) == "api_key_basic"
     assert requests.Session().send(again.request).status_code == 200
 
 
-def test_what_else_it_is_called_with(loopback: Loopback) -> None:
+def test_other_arguments_are_type_errors(loopback: Loopback) -> None:
     with pytest.raises(TypeError, match="not dict"):
         loopback.key()({})
 
@@ -220,8 +236,8 @@ def test_pystac_client(loopback: Loopback) -> None:
     assert '"api_key_basic"' in io.request(loopback.planet, method="POST", parameters={"limit": 1})
     loopback.revoke()
     assert '"bearer"' in io.request(loopback.sentinel_hub)
-    assert loopback.renewals == 2
-    # Links lead to hosts of others.
+    assert loopback.token_requests == 2
+    # Links lead to foreign hosts.
     with pytest.raises(pystac_client.exceptions.APIError):
         io.request(loopback.foreign)
     assert loopback.authorizations("as.other") == [None]

@@ -1,4 +1,4 @@
-"""A session in place of the one that `sentinelhub` opens itself."""
+"""A session instead of the one that `sentinelhub` opens itself."""
 
 import pickle
 import threading
@@ -46,7 +46,7 @@ def test_one_client(loopback: Loopback, config: SHConfig) -> None:
     session = planetkey.sentinelhub.Session(loopback.both(), config)
     assert credential(loopback.sentinel_hub, config, session) == "bearer"
     assert session.info()["azp"] == loopback.simulator.client_id
-    assert loopback.renewals == 1
+    assert loopback.token_requests == 1
 
 
 def test_every_client(loopback: Loopback, config: SHConfig) -> None:
@@ -54,13 +54,13 @@ def test_every_client(loopback: Loopback, config: SHConfig) -> None:
     SentinelHubDownloadClient.cache_session(session, universal=True)
     assert SentinelHubCatalog(config=config).get_collection("any")["credential"] == "bearer"
     assert credential(loopback.sentinel_hub, config) == "bearer"
-    assert loopback.renewals == 1
+    assert loopback.token_requests == 1
 
 
 def test_it_opens_no_connection_until_it_is_needed(loopback: Loopback, config: SHConfig) -> None:
     """Without planetkey a session needs a token to begin with."""
     planetkey.sentinelhub.Session(loopback.both(), config)
-    assert loopback.renewals == 0
+    assert loopback.token_requests == 0
 
 
 def test_the_token_is_always_the_current_one(loopback: Loopback, config: SHConfig) -> None:
@@ -71,8 +71,8 @@ def test_the_token_is_always_the_current_one(loopback: Loopback, config: SHConfi
     assert session.session_headers == ours.headers(loopback.sentinel_hub) != before
 
 
-def test_a_revoked_token_is_renewed_when_asked_for(loopback: Loopback, config: SHConfig) -> None:
-    """`sentinelhub` makes an exception of a 401, and asks nobody for another token."""
+def test_a_revoked_token_is_refreshed_on_request(loopback: Loopback, config: SHConfig) -> None:
+    """`sentinelhub` raises an exception for a 401, and does not refresh the token."""
     ours = loopback.both()
     session = planetkey.sentinelhub.Session(ours, config)
     assert credential(loopback.sentinel_hub, config, session) == "bearer"
@@ -81,10 +81,10 @@ def test_a_revoked_token_is_renewed_when_asked_for(loopback: Loopback, config: S
         credential(loopback.sentinel_hub, config, session)
     ours.refresh()
     assert credential(loopback.sentinel_hub, config, session) == "bearer"
-    assert (loopback.renewals, loopback.requests("sentinel_hub_api")) == (2, 3)
+    assert (loopback.token_requests, loopback.requests("sentinel_hub_api")) == (2, 3)
 
 
-def test_a_token_for_where_it_cannot_be_renewed(loopback: Loopback, config: SHConfig) -> None:
+def test_a_token_that_is_not_refreshed(loopback: Loopback, config: SHConfig) -> None:
     ours = loopback.both()
     token = planetkey.sentinelhub.token(ours, config.sh_base_url)
     expires_at = ours.authorize(config.sh_base_url).expires_at
@@ -96,7 +96,7 @@ def test_a_token_for_where_it_cannot_be_renewed(loopback: Loopback, config: SHCo
     }
     session = SentinelHubSession.from_token(token)
     assert credential(loopback.sentinel_hub, config, session) == "bearer"
-    assert loopback.renewals == 1
+    assert loopback.token_requests == 1
 
 
 def test_it_is_shared_as_sentinelhub_shares_sessions(loopback: Loopback, config: SHConfig) -> None:
@@ -106,7 +106,9 @@ def test_it_is_shared_as_sentinelhub_shares_sessions(loopback: Loopback, config:
     assert shared.token["access_token"] == session.token["access_token"]
 
 
-def test_i10_28_a_token_that_expires_soon_is_refreshed_once(loopback: Loopback, config: SHConfig) -> None:
+def test_i10_28_a_token_that_expires_soon_is_refreshed_once(
+    loopback: Loopback, config: SHConfig
+) -> None:
     """As `sentinelhub` does, `refresh_before_expiry` seconds before."""
     loopback.simulator.settings(token_lifetime=100)
     ours = loopback.both()
@@ -114,16 +116,18 @@ def test_i10_28_a_token_that_expires_soon_is_refreshed_once(loopback: Loopback, 
     loopback.simulator.settings(token_lifetime=3600)
     session = planetkey.sentinelhub.Session(ours, config)
     assert session.token["expires_at"] - time.time() > session.DEFAULT_SECONDS_BEFORE_EXPIRY
-    assert loopback.renewals == 2
-    # A server that issues no longer ones is not asked again and again.
+    assert loopback.token_requests == 2
+    # There are no more requests to a server that issues no longer ones.
     loopback.simulator.settings(token_lifetime=100)
     ours.refresh()
     tokens = {session.token["access_token"] for _ in range(20)}
     assert len(tokens) == 1
-    assert loopback.renewals == 4
+    assert loopback.token_requests == 4
 
 
-def test_i10_28_sharing_does_not_spin(loopback: Loopback, config: SHConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_i10_28_sharing_does_not_spin(
+    loopback: Loopback, config: SHConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
     loopback.simulator.settings(token_lifetime=100)
     calls, has_waited = [], threading.Event()
 
@@ -139,7 +143,9 @@ def test_i10_28_sharing_does_not_spin(loopback: Loopback, config: SHConfig, monk
         return real(*arguments)
 
     monkeypatch.setattr(planetkey.sentinelhub, "token", counted)
-    sharing = SessionSharing(planetkey.sentinelhub.Session(loopback.both(), config), memory_name="planetkey-spin")
+    sharing = SessionSharing(
+        planetkey.sentinelhub.Session(loopback.both(), config), memory_name="planetkey-spin"
+    )
     sharing.thread._stop_event = Stop()
     with sharing:
         assert has_waited.wait(20)
@@ -148,14 +154,16 @@ def test_i10_28_sharing_does_not_spin(loopback: Loopback, config: SHConfig, monk
     assert len(calls) < 10
 
 
-def test_i10_28_from_token_gives_a_session_of_that_token(loopback: Loopback, config: SHConfig) -> None:
+def test_i10_28_from_token_gives_a_session_of_that_token(
+    loopback: Loopback, config: SHConfig
+) -> None:
     token = planetkey.sentinelhub.token(loopback.both(), config.sh_base_url)
     session = planetkey.sentinelhub.Session.from_token(token)
     assert session.token == token
     assert credential(loopback.sentinel_hub, config, session) == "bearer"
 
 
-def test_it_goes_to_other_processes_if_its_session_can(loopback: Loopback, config: SHConfig) -> None:
+def test_it_can_be_pickled_if_its_session_can(loopback: Loopback, config: SHConfig) -> None:
     session = planetkey.sentinelhub.Session(loopback.both(), config)
     again = pickle.loads(pickle.dumps(session))  # noqa: S301
     assert credential(loopback.sentinel_hub, config, again) == "bearer"
@@ -165,13 +173,17 @@ def test_it_goes_to_other_processes_if_its_session_can(loopback: Loopback, confi
 
 def test_an_api_key_never_goes_there(loopback: Loopback, config: SHConfig) -> None:
     with pytest.raises(planetkey.HostRefusedError):
-        credential(loopback.sentinel_hub, config, planetkey.sentinelhub.Session(loopback.key(), config))
+        credential(
+            loopback.sentinel_hub, config, planetkey.sentinelhub.Session(loopback.key(), config)
+        )
     with pytest.raises(planetkey.UnsupportedError, match="sends tokens only"):
         planetkey.sentinelhub.token(loopback.key(), loopback.planet)
     assert loopback.requests("sentinel_hub_api") == 0
 
 
-def test_a095_a_redirect_to_a_foreign_host_carries_nothing(loopback: Loopback, config: SHConfig) -> None:
+def test_a095_a_redirect_to_a_foreign_host_carries_nothing(
+    loopback: Loopback, config: SHConfig
+) -> None:
     session = planetkey.sentinelhub.Session(loopback.both(), config)
     with pytest.raises(DownloadFailedException, match="404"):
         credential(loopback.redirect(loopback.sentinel_hub, loopback.foreign), config, session)
@@ -183,22 +195,28 @@ def test_netrc_never_takes_its_place(
 ) -> None:
     loopback.write_netrc()
     session = planetkey.sentinelhub.Session(loopback.both(), config)
-    with pytest.raises(planetkey.MisconfiguredError, match=r"netrc has an entry for 127\.0\.0\.1, .* set NETRC"):
+    with pytest.raises(
+        planetkey.MisconfiguredError, match=r"netrc has an entry for 127\.0\.0\.1, .* set NETRC"
+    ):
         credential(loopback.sentinel_hub, config, session)
     assert loopback.requests("sentinel_hub_api") == 0
     monkeypatch.setenv("NETRC", str(tmp_path / "another"))
     assert credential(loopback.sentinel_hub, config, session) == "bearer"
 
 
-def test_netrc_takes_its_place_in_no_other_region(loopback: Loopback, config: SHConfig) -> None:
+def test_netrc_replaces_it_in_no_other_region(loopback: Loopback, config: SHConfig) -> None:
     """Where a collection lies that its `service_url` leads to."""
     simulator, netrc = loopback.simulator, loopback.home / ".netrc"
-    ours = planetkey.Session.from_m2m(simulator.client_id, simulator.client_secret, deployment="planet")
+    ours = planetkey.Session.from_m2m(
+        simulator.client_id, simulator.client_secret, deployment="planet"
+    )
     config.sh_base_url = "https://services.sentinel-hub.com"
     session = planetkey.sentinelhub.Session(ours, config)
     netrc.write_text("machine services-uswest2.sentinel-hub.com login somebody password else\n")
     region = DataCollection.LANDSAT_OT_L1.service_url
-    with pytest.raises(planetkey.MisconfiguredError, match="netrc has an entry for services-uswest2"):
+    with pytest.raises(
+        planetkey.MisconfiguredError, match="netrc has an entry for services-uswest2"
+    ):
         credential(f"{region}/api/v1/catalog", config, session)
     assert loopback.requests("proxy") == 0
     # What others send to the Planet API.
@@ -206,7 +224,9 @@ def test_netrc_takes_its_place_in_no_other_region(loopback: Loopback, config: SH
     assert credential(f"{config.sh_base_url}/api/v1/catalog", config, session) == "bearer"
 
 
-def test_its_configuration_file_is_read(loopback: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_its_configuration_file_is_read(
+    loopback: Loopback, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What `sentinelhub` itself has saved, and `SH_PROFILE` as it takes it."""
     simulator = loopback.simulator
     for name in ("PL_API_KEY", "PL_AUTH_CLIENT_ID", "PL_AUTH_CLIENT_SECRET"):

@@ -31,7 +31,9 @@ class TokenEndpoint:
             def do_POST(self) -> None:
                 form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
                 sent.append((self.path, form["client_id"][0], form["client_secret"][0]))
-                body = json.dumps({"access_token": "t", "token_type": "Bearer", "expires_in": 3600}).encode()
+                body = json.dumps(
+                    {"access_token": "t", "token_type": "Bearer", "expires_in": 3600}
+                ).encode()
                 self.send_response(200)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(body)))
@@ -55,7 +57,7 @@ class TokenEndpoint:
 
 @pytest.fixture
 def endpoint(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TokenEndpoint]:
-    """One server that stands for all of them; the default one is known by its path."""
+    """One server for all of them. The path identifies the default one."""
     endpoint = TokenEndpoint()
     server = {
         "subject": "m2m",
@@ -78,7 +80,11 @@ def by_sentinelhub(endpoint: TokenEndpoint) -> Sent | None:
         config = SHConfig()
     if not (config.sh_client_id and config.sh_client_secret):
         return None
-    path = "/default" if config.sh_token_url == DEFAULT_URL else config.sh_token_url.removeprefix(endpoint.url)
+    path = (
+        "/default"
+        if config.sh_token_url == DEFAULT_URL
+        else config.sh_token_url.removeprefix(endpoint.url)
+    )
     return path, config.sh_client_id, config.sh_client_secret
 
 
@@ -110,12 +116,20 @@ def test_i9_15_every_combination_of_settings_and_places(
     }
     # What the other section says does not count.
     decoy = dict.fromkeys(settings, f"{endpoint.url}/decoy")
-    section, other = ("default-profile", "work") if profile is None else (profile, "default-profile")
+    section, other = (
+        ("default-profile", "work") if profile is None else (profile, "default-profile")
+    )
     if profile is not None:
         monkeypatch.setenv("SH_PROFILE", profile)
     seen = set()
-    for in_section, in_environment in product(product([False, True], repeat=5), product([False, True], repeat=2)):
-        chosen = {name: value for (name, value), is_set in zip(settings.items(), in_section, strict=True) if is_set}
+    for in_section, in_environment in product(
+        product([False, True], repeat=5), product([False, True], repeat=2)
+    ):
+        chosen = {
+            name: value
+            for (name, value), is_set in zip(settings.items(), in_section, strict=True)
+            if is_set
+        }
         config = {section: chosen, other: decoy}
         put(home / ".config" / "sentinelhub" / "config.toml", tomli_w.dumps(config))
         for (name, variable), is_set in zip(ENVIRONMENT.items(), in_environment, strict=True):

@@ -49,7 +49,10 @@ MEETINGS: dict[str, tuple[str, Mapping[str, Any]]] = {
     "metadata": ("user.metadata", {"hold": "ours"}),
     "retry": ("user.token", {"hold": "ours", "status": 503, "headers": {"Retry-After": "1"}}),
     "reset": ("user.token", {"hold": "ours", "fault": "reset_after_read"}),
-    "page": ("user.token", {"hold": "ours", "headers": {"Content-Type": "text/html"}, "body": "<html></html>"}),
+    "page": (
+        "user.token",
+        {"hold": "ours", "headers": {"Content-Type": "text/html"}, "body": "<html></html>"},
+    ),
 }
 
 
@@ -68,7 +71,9 @@ def test_i10_01_a_refresh_token_that_the_sdk_has_rotated_is_not_sent(
     check_lives(simulator, tokens, renewals=1)
 
 
-def test_the_server_forgives_a_repetition_by_the_sdk_and_none_by_planetkey(simulator: Simulator, home: Path) -> None:
+def test_the_server_tolerates_a_repetition_by_the_sdk_and_none_by_planetkey(
+    simulator: Simulator, home: Path
+) -> None:
     """What the first test rests on."""
     simulator.settings(overlap_by_user_agent={SDK: SDK_OVERLAP_MS})
     tokens = seed_user(simulator, home, age=2 * HOUR)

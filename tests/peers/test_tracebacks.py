@@ -1,10 +1,12 @@
-"""No token and no key stays in the locals of the frames that an exception keeps, which reports of errors show."""
+"""No token and no key is a local of the frames of an exception, because error reports show them."""
 
 import asyncio
 import traceback
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 
 import aiohttp
+import anyio
 import httpx
 import planetkey
 import planetkey.aiohttp
@@ -16,7 +18,7 @@ from loopback import NO_TOKEN, Loopback
 
 
 def revoked(loopback: Loopback) -> tuple[planetkey.Session, str]:
-    """A session whose token the APIs refuse, and whose renewals fail; and that token."""
+    """A session whose token the APIs refuse and whose refreshes fail, and that token."""
     session = loopback.m2m()
     token = session.access_token()
     loopback.revoke()
@@ -25,7 +27,7 @@ def revoked(loopback: Loopback) -> tuple[planetkey.Session, str]:
 
 
 def check(caught: pytest.ExceptionInfo[BaseException], secret: str) -> None:
-    """Looks at every frame but those of this file."""
+    """Looks at every frame, except those of this file."""
     error: BaseException | None = caught.value
     places = []
     while error is not None:
@@ -68,6 +70,25 @@ def test_i9_14c_httpx_async(loopback: Loopback) -> None:
     with pytest.raises(planetkey.ProtocolError) as caught:
         asyncio.run(ask())
     check(caught, token)
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_the_twins_for_event_loops(loopback: Loopback, backend: str) -> None:
+    session, token = revoked(loopback)
+    authorization = session.authorize(loopback.sentinel_hub)
+    calls: list[Callable[[], Awaitable[object]]] = [
+        lambda: session.introspect_async(token),
+        lambda: session.authorize_async(f"ftp://example.org/{token}"),
+        lambda: session.after_response_async(authorization, 401, None),
+    ]
+
+    async def ask(call: Callable[[], Awaitable[object]]) -> None:
+        await call()
+
+    for call in calls:
+        with pytest.raises(planetkey.Error) as caught:
+            anyio.run(ask, call, backend=backend)
+        check(caught, token)
 
 
 def test_i9_14c_aiohttp(loopback: Loopback) -> None:

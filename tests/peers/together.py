@@ -1,4 +1,4 @@
-"""Planet's SDK and planetkey on one session: who sent which refresh token, and what became of it.
+"""Planet's SDK and planetkey on one session: which one sent which refresh token, and the result.
 
 together [--seconds 60] [--metadata-delay 2500] [--sdk library|command] [--sdk-loops 2] [--alone]
          [--strict]
@@ -28,10 +28,13 @@ SDK = "python-requests/"
 # session at a strict server also without planetkey (`together --alone --strict`). So the server lets
 # the SDK repeat a token for so long.
 SDK_OVERLAP_MS = 10_000
-# Everybody else, planetkey too: between the SDK's request and its new file nothing tells that a token is
+# All others, also planetkey: between the SDK's request and its new file nothing tells that a token is
 # used up. Real servers forgive what comes at the same time for longer.
 OVERLAP_MS = 100
-FORGIVING: Mapping[str, Any] = {"overlap_ms": OVERLAP_MS, "overlap_by_user_agent": {SDK: SDK_OVERLAP_MS}}
+FORGIVING: Mapping[str, Any] = {
+    "overlap_ms": OVERLAP_MS,
+    "overlap_by_user_agent": {SDK: SDK_OVERLAP_MS},
+}
 
 Sender = Literal["planetkey", "SDK"]
 
@@ -76,7 +79,7 @@ class Outcome:
         ]
 
     def report(self) -> str:
-        """All of it, for people."""
+        """All of it, as text."""
         session = self.session
         state = "alive" if session["active"] else f"revoked ({session['revoked']})"
         lines = [
@@ -96,7 +99,7 @@ class Outcome:
 
 
 def sender(request: Mapping[str, Any]) -> Sender:
-    """Who made a request of the simulator's log."""
+    """The sender of a request in the simulator's log."""
     agents = [value for name, value in request["headers"] if name.lower() == "user-agent"]
     return "SDK" if any(agent.startswith(SDK) for agent in agents) else "planetkey"
 
@@ -138,7 +141,9 @@ def together(
         tokens_sent: dict[str, list[Sent]] = defaultdict(list)
     for request in simulator.requests("user.token"):
         refresh_token = dict(request["form"])["refresh_token"]
-        tokens_sent[refresh_token].append(Sent(sender(request), request["at_ms"], request["status"] == 200))
+        tokens_sent[refresh_token].append(
+            Sent(sender(request), request["at_ms"], request["status"] == 200)
+        )
     return Outcome(
         tokens_sent,
         Counter(sender(request) for request in simulator.requests("user.metadata")),
@@ -149,13 +154,17 @@ def together(
 
 
 def main() -> int:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     arguments.add_argument("--seconds", type=float, default=60)
     arguments.add_argument("--metadata-delay", type=int, default=2500, help="milliseconds")
     arguments.add_argument("--sdk", choices=("library", "command"), default="library")
     arguments.add_argument("--sdk-loops", type=int, default=SDK_LOOPS)
     arguments.add_argument("--alone", action="store_true", help="without planetkey")
-    arguments.add_argument("--strict", action="store_true", help="every repetition revokes the session")
+    arguments.add_argument(
+        "--strict", action="store_true", help="every repetition revokes the session"
+    )
     options = arguments.parse_args()
     with tempfile.TemporaryDirectory() as directory:
         home = Path(directory, "home")

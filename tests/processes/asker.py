@@ -30,11 +30,12 @@ def main(url: str, each: bool, refused: bool, pause_s: float) -> None:
     for session in sessions(each):
         try:
             for _ in range(2):
-                token = session.headers(url)["Authorization"].removeprefix("Bearer ")
+                authorization = session.authorize(url)
+                token = authorization.access_token or ""
                 tokens += 1
                 changes += token != last
                 last = token
-                if not (refused and session.should_retry(token, 401, CHALLENGE)):
+                if not refused or session.after_response(authorization, 401, CHALLENGE) is None:
                     break
         except planetkey.Error as error:
             failures[error.code] += 1

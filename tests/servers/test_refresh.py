@@ -73,12 +73,15 @@ def test_a_session_that_the_server_ended(server: Server, home: Path) -> None:
     tokens = log_in_by_hand(server)
     profile.save(tokens, expired=False)
     session = profile.open()
-    assert bearer(session.headers(API)) == tokens["access_token"]
+    authorization = session.authorize(API)
+    assert authorization.access_token == tokens["access_token"]
     server.revoke(
         tokens["refresh_token"], {"client_id": "user", "token_type_hint": "refresh_token"}
     )
 
-    assert session.should_retry(tokens["access_token"], 401, 'Bearer error="invalid_token"')
+    with pytest.raises(planetkey.LoginRequiredError) as refused:
+        session.after_response(authorization, 401, 'Bearer error="invalid_token"')
+    assert refused.value.reason == "revoked"
     for _ in range(3):
         with pytest.raises(planetkey.LoginRequiredError) as refused:
             session.headers(API)

@@ -1,20 +1,22 @@
-"""log_in.py [browser|device]: logs a person in, where nobody is, and says who it is."""
+"""log_in.py [browser|device]: log a user in, if that is necessary, and print who it is."""
 
 import sys
+from typing import Any
 
 import planetkey
 
 
 def show(prompt: planetkey.Prompt) -> str | None:
-    """Shows what the person must see; a window would show it with its own means."""
+    """Show the prompt to the user. A program with a window shows it there."""
     print(prompt.message, flush=True)
     return input() if prompt.kind in ("paste", "other_user") else None
 
 
 session = planetkey.Session.from_defaults()
 try:
-    # planetkey says which there are, where it is none of them.
-    who = session.login(method=sys.argv[1] if len(sys.argv) > 1 else "auto", prompt=show)  # type: ignore[arg-type]
+    # planetkey lists the methods if this is none of them.
+    method: Any = sys.argv[1] if len(sys.argv) > 1 else "auto"
+    result = session.login(method=method, prompt=show)
 except planetkey.Error as error:
     sys.exit(f"{error.code}: {error}")
-print("logged in as", who.subject)
+print("logged in as", result.subject)

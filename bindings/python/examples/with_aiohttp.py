@@ -1,4 +1,4 @@
-"""with_aiohttp.py URL: asks for it with `aiohttp` and the credential that its host takes."""
+"""with_aiohttp.py URL: request it with `aiohttp` and the credential that its host accepts."""
 
 import asyncio
 import sys
@@ -9,7 +9,7 @@ from planetkey.aiohttp import Middleware
 
 
 async def main(url: str) -> None:
-    """With `trust_env` the client heeds proxies of the environment, as the session does."""
+    """Use `trust_env` for the proxies of the environment, which the session uses too."""
     middleware = Middleware(planetkey.Session.from_defaults())
     async with (
         aiohttp.ClientSession(

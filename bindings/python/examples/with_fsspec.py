@@ -1,4 +1,4 @@
-"""with_fsspec.py URL: reads it as a file, as `xarray`, `zarr` and `pandas` do with `fsspec`."""
+"""with_fsspec.py URL: read it as a file, as `xarray`, `zarr` and `pandas` do with `fsspec`."""
 
 import sys
 

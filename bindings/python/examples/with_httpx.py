@@ -1,4 +1,4 @@
-"""with_httpx.py URL: asks for it with `httpx` and the credential that its host takes."""
+"""with_httpx.py URL: request it with `httpx` and the credential that its host accepts."""
 
 import sys
 

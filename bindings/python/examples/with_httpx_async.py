@@ -1,4 +1,4 @@
-"""with_httpx_async.py URL...: asks for all of them at once with `httpx`."""
+"""with_httpx_async.py URL...: request all of them at once with `httpx`."""
 
 import asyncio
 import sys
@@ -8,7 +8,7 @@ import planetkey
 
 
 async def main(urls: list[str]) -> None:
-    """One session, one client, and as many requests as there are URLs."""
+    """Use one session and one client for all requests."""
     session = planetkey.Session.from_defaults()
     async with httpx.AsyncClient(auth=session) as client:
         for response in await asyncio.gather(*(client.get(url) for url in urls)):

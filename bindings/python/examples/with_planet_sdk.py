@@ -1,4 +1,4 @@
-"""with_planet_sdk.py URL: asks for it with Planet's SDK, which takes the credential from planetkey."""
+"""with_planet_sdk.py URL: request it with Planet's SDK and a credential of planetkey."""
 
 import asyncio
 import sys
@@ -8,7 +8,7 @@ import planetkey.planet
 
 
 async def main(url: str) -> None:
-    """Clients take it as they take a `planet.Session`: `planet.DataClient(sdk)`, `planet.Planet(sdk)`."""
+    """Pass `sdk` to clients too: `planet.DataClient(sdk)`, `planet.Planet(sdk)`."""
     async with planetkey.planet.Session(planetkey.Session.from_defaults()) as sdk:
         response = await sdk.request("GET", url)
         print(response.json())

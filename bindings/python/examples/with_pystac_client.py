@@ -1,4 +1,4 @@
-"""with_pystac_client.py URL: opens a STAC API and lists its collections."""
+"""with_pystac_client.py URL: open a STAC API and list its collections."""
 
 import sys
 

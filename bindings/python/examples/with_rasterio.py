@@ -1,4 +1,4 @@
-"""with_rasterio.py URL: opens it with `rasterio` and the credential that its host takes."""
+"""with_rasterio.py URL: open it with `rasterio` and the credential that its host accepts."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""with_requests.py URL: asks for it with `requests` and the credential that its host takes."""
+"""with_requests.py URL: request it with `requests` and the credential that its host accepts."""
 
 import sys
 

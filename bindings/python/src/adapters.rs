@@ -11,7 +11,7 @@ use crate::session::Session;
 
 static DISPATCHER: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
 
-/// Takes the module whose functions the native classes call. The package calls it once, at import.
+/// Sets the module whose functions the native classes call. The package does so at import.
 #[pyfunction]
 pub(crate) fn connect(py: Python<'_>, dispatcher: Bound<'_, PyModule>) {
     let _ = DISPATCHER.set(py, dispatcher.unbind());
@@ -65,6 +65,19 @@ pub(crate) fn in_thread<'py>(
     let py = object.py();
     let arguments = arguments.into_bound_py_any(py)?;
     let call = (object.getattr(method)?, arguments, options);
+    function(py, "in_thread")?.call1(call)
+}
+
+/// As [`in_thread`], for a login, which has a method `cancel`. It is called if the task is cancelled
+/// before the method is.
+pub(crate) fn in_thread_of_login<'py>(
+    login: &Bound<'py, PyAny>,
+    method: &str,
+    arguments: impl IntoPyObject<'py>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let py = login.py();
+    let arguments = arguments.into_bound_py_any(py)?;
+    let call = (login.getattr(method)?, arguments, py.None(), login.getattr("cancel")?);
     function(py, "in_thread")?.call1(call)
 }
 

@@ -64,10 +64,10 @@ pub(crate) fn uninstall_all() {
 
 #[pymethods]
 impl Gdal {
-    /// Clears what GDAL has cached about the session's hosts, for example files it could not read.
+    /// Clears what GDAL has cached about the session's hosts.
     ///
-    /// Call it after a login, or when something changed at a host. It also installs the session in
-    /// a GDAL that was imported later.
+    /// That includes files that it could not read. Call it after a login, or when something
+    /// changed at a host. It also installs the session in a GDAL that was imported later.
     ///
     /// Raises:
     ///     InvalidArgumentError: The session was uninstalled.
@@ -140,9 +140,9 @@ impl Gdal {
 
 /// Installs a session in every GDAL of this process.
 ///
-/// What is opened as ``https://`` or ``/vsicurl/https://`` at one of the session's hosts carries its
-/// credential, with the current token for as long as the dataset is open. Import rasterio, or what
-/// else contains GDAL, before.
+/// What is opened as ``https://`` or ``/vsicurl/https://`` at one of the session's hosts carries
+/// its credential, with the current token for as long as the dataset is open. Import rasterio, or
+/// what else contains GDAL, before.
 ///
 /// Args:
 ///     session: The session.

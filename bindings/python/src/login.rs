@@ -11,7 +11,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyAny, PyDict, PyString, PyTuple};
 
-use crate::adapters::{function, in_thread};
+use crate::adapters::{function, in_thread_of_login};
 use crate::arguments::{boolean, milliseconds, owned_text, text, texts, unexpected};
 use crate::errors::guarded;
 use crate::interpreter::visit;
@@ -189,7 +189,7 @@ impl From<planetkey::LoginResult> for LoginResult {
 
 #[pymethods]
 impl LoginResult {
-    /// Whether the user was prompted. False if the saved session was valid or could be refreshed.
+    /// Whether the user was prompted. False if the saved session was valid or refreshed.
     #[getter]
     fn prompted(&self) -> bool {
         self.core.prompted
@@ -225,7 +225,7 @@ impl LoginResult {
         self.core.profile.as_deref()
     }
 
-    /// The file that the session is saved in. None if it is in the memory of this process only.
+    /// The file that the session is saved in. None if it is in memory only.
     #[getter]
     fn file(&self) -> Option<String> {
         self.core.file.as_ref().map(|file| file.display().to_string())
@@ -404,7 +404,7 @@ impl DeviceLogin {
     ///
     /// Cancelling the task cancels the login.
     fn poll_async<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        in_thread(slf, "poll", (), None)
+        in_thread_of_login(slf, "poll", ())
     }
 
     /// Waits until the user has logged in.
@@ -438,7 +438,7 @@ impl DeviceLogin {
     /// Cancelling the task cancels the login. To wait for a limited time only, use ``timeout``.
     #[pyo3(signature = (timeout=None))]
     fn wait_async<'py>(slf: &Bound<'py, Self>, timeout: Option<&Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyAny>> {
-        in_thread(slf, "wait", (timeout,), None)
+        in_thread_of_login(slf, "wait", (timeout,))
     }
 
     /// Cancels the login. Calls that wait for it raise ``CancelledError``.
@@ -492,7 +492,7 @@ impl From<planetkey::BrowserLogin> for BrowserLogin {
 
 #[pymethods]
 impl BrowserLogin {
-    /// The address to open. Show it to this user only: it contains the ``state`` of the login.
+    /// The address to open. Show it to this user only: it contains the login's ``state``.
     #[getter]
     fn authorization_url(&self) -> &str {
         self.core.authorization_url()
@@ -535,7 +535,7 @@ impl BrowserLogin {
     ///
     /// Cancelling the task cancels the login.
     fn poll_async<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        in_thread(slf, "poll", (), None)
+        in_thread_of_login(slf, "poll", ())
     }
 
     /// Waits until the user has logged in.
@@ -568,7 +568,7 @@ impl BrowserLogin {
     /// Cancelling the task cancels the login. To wait for a limited time only, use ``timeout``.
     #[pyo3(signature = (timeout=None))]
     fn wait_async<'py>(slf: &Bound<'py, Self>, timeout: Option<&Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyAny>> {
-        in_thread(slf, "wait", (timeout,), None)
+        in_thread_of_login(slf, "wait", (timeout,))
     }
 
     /// Finishes the login with the address that the browser ended at.
@@ -591,12 +591,13 @@ impl BrowserLogin {
     ///
     /// Cancelling the task cancels the login.
     fn complete_async<'py>(slf: &Bound<'py, Self>, callback_url: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
-        in_thread(slf, "complete", (callback_url,), None)
+        in_thread_of_login(slf, "complete", (callback_url,))
     }
 
-    /// Cancels the login and closes its sockets. Calls that wait for it raise ``CancelledError``.
+    /// Cancels the login and closes its sockets.
     ///
-    /// Does nothing if the login has finished. Returns within a moment.
+    /// Calls that wait for it raise ``CancelledError``. Does nothing if the login has finished.
+    /// Returns within a moment.
     fn cancel(&self, py: Python<'_>) {
         py.detach(|| self.core.cancel());
     }

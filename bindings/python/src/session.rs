@@ -368,11 +368,7 @@ impl Session {
     }
 
     /// The result of `authorize_if_served`, or `None` if that would block.
-    fn _authorize_if_served_cached(
-        &self,
-        py: Python<'_>,
-        url: &Bound<'_, PyString>,
-    ) -> PyResult<Cached<Option<Authorization>>> {
+    fn _authorize_if_served_cached(&self, py: Python<'_>, url: &Bound<'_, PyString>) -> PyResult<Cached<Option<Authorization>>> {
         let url = text("url", url)?;
         let authorization = guarded(py, || self.core.authorize_if_served_cached(url))?;
         Ok(self.immediate(py, authorization))
@@ -922,14 +918,14 @@ impl Session {
         adapters::sync_auth_flow(slf, request)
     }
 
-    /// Authorizes a request of ``httpx.Client``, and repeats it once if an API refuses the token.
+    /// Authorizes a request of ``httpx.Client``.
     ///
-    /// Blocks if there is no valid token.
+    /// Repeats it once if an API refuses the token. Blocks if there is no valid token.
     fn sync_auth_flow<'py>(slf: &Bound<'py, Self>, request: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         adapters::sync_auth_flow(slf, request)
     }
 
-    /// Does what ``sync_auth_flow`` does for ``httpx.AsyncClient``, without blocking the event loop.
+    /// Authorizes a request of ``httpx.AsyncClient``, without blocking the event loop.
     fn async_auth_flow<'py>(slf: &Bound<'py, Self>, request: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         adapters::async_auth_flow(slf, request)
     }

@@ -75,11 +75,11 @@ impl PythonStorage {
 
 impl StorageCallbacks for PythonStorage {
     fn load(&self) -> planetkey::Result<Option<Secret>> {
-        self.call("load", (), |kept| match kept.cast::<PyString>().map(|kept| kept.to_str()) {
-            Ok(Ok(kept)) => Ok(Some(Secret::from(kept))),
+        self.call("load", (), |saved| match saved.cast::<PyString>().map(|saved| saved.to_str()) {
+            Ok(Ok(saved)) => Ok(Some(Secret::from(saved))),
             Ok(Err(_)) => Err(failed("its load returned a string with a lone surrogate")),
-            Err(_) if kept.is_none() => Ok(None),
-            Err(_) => Err(wrong("load", kept, "the text that was saved last, or None")),
+            Err(_) if saved.is_none() => Ok(None),
+            Err(_) => Err(wrong("load", saved, "the text that was saved last, or None")),
         })
     }
 

@@ -1,4 +1,4 @@
-"""One simulator for the whole run, reset before each test, and an environment without credentials."""
+"""One simulator for all tests, reset before each, and an environment without credentials."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +19,7 @@ def simulator(_simulator_process: Simulator) -> Iterator[Simulator]:
     _simulator_process.reset()
     yield _simulator_process
     _simulator_process.end_children()
-    # Whatever still waits for an answer ends now.
+    # Requests that still wait for a response end now.
     _simulator_process.reset()
 
 
@@ -34,7 +34,7 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 def defaults(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Simulator:
-    """The simulator, offered by the environment to `Session.from_defaults`."""
+    """The simulator, with an environment in which `Session.from_defaults` finds it."""
     monkeypatch.setenv("PLANETKEY_DEPLOYMENT", str(simulator.deployment))
     monkeypatch.setenv("PL_API_KEY", simulator.api_key)
     monkeypatch.setenv("PL_AUTH_CLIENT_ID", simulator.client_id)

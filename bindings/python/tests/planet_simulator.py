@@ -17,14 +17,14 @@ from simulator import clean_environment
 
 T = TypeVar("T")
 
-# Where the modules of these tests lie.
+# The directories of the modules of these tests.
 MODULES = (str(Path(__file__).parent), str(Path(simulator.__file__).parent))
 
 USER_PROFILE = "planet-user"
 
 
 def token_file(profile: str, root: Path | None = None) -> Path:
-    """Where a profile's tokens are kept; below the home directory unless told otherwise."""
+    """The file of a profile's tokens, by default below the home directory."""
     return (root or Path(os.environ["HOME"])) / ".planet" / profile / "token.json"
 
 
@@ -41,7 +41,7 @@ class Simulator(simulator.Simulator):
         self._children: list[subprocess.Popen[str]] = []
 
     def environment(self) -> dict[str, str]:
-        """The environment of a child process that finds the simulator by `from_defaults`."""
+        """The environment of a child process whose `from_defaults` finds the simulator."""
         return (
             clean_environment()
             | self.loopback_environment()
@@ -65,24 +65,27 @@ class Simulator(simulator.Simulator):
         )
 
     def user(self, **options: Any) -> planetkey.Session:  # noqa: ANN401
-        """A new session of whoever has logged in to the built-in profile."""
+        """A new session of the user of the built-in profile."""
         return planetkey.Session.from_profile(
             USER_PROFILE, deployment=self.deployment, allow_insecure_loopback=True, **options
         )
 
     @property
     def m2m_profile(self) -> str:
-        """The profile that keeps the tokens of the simulator's M2M client."""
+        """The profile of the tokens of the simulator's M2M client."""
         return f"planet-m2m-{self.client_id}".lower()
 
     def saved_login(self, root: Path | None = None, **wanted: object) -> dict[str, Any]:
-        """Opens a user's session at the server and keeps it as Planet's SDK does; gives the answer of the login."""
-        answer = self.seed(**wanted)
+        """Opens a user session at the server and saves it as Planet's SDK does.
+
+        Returns the token response of the login.
+        """
+        response = self.seed(**wanted)
         file = token_file(USER_PROFILE, root)
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         file.touch(mode=0o600)
-        file.write_text(sdk_text(answer), encoding="utf-8")
-        return answer
+        file.write_text(sdk_text(response), encoding="utf-8")
+        return response
 
     def key(self, **options: Any) -> planetkey.Session:  # noqa: ANN401
         """A new session of the simulator's API key."""
@@ -121,7 +124,7 @@ class Simulator(simulator.Simulator):
         return child
 
     def end_children(self) -> None:
-        """Ends the processes that a failed test left behind."""
+        """Ends the processes that a failed test has left."""
         for child in self._children:
             if child.poll() is None:
                 kill(child)
@@ -129,20 +132,20 @@ class Simulator(simulator.Simulator):
 
 
 def line(process: "subprocess.Popen[str]") -> str:
-    """The next line that a process prints; nothing when it has ended."""
+    """The next line that a process prints, or an empty string if it has ended."""
     assert process.stdout is not None
     return process.stdout.readline().rstrip("\n")
 
 
 def tell(process: "subprocess.Popen[str]", text: str) -> None:
-    """A line for a process to read."""
+    """Writes a line to a process."""
     assert process.stdin is not None
     process.stdin.write(text + "\n")
     process.stdin.flush()
 
 
 def finish(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
-    """Exit code, output and errors of a process; one that never ends is killed and fails the test."""
+    """Exit code, output and errors of a process. One that does not end is killed."""
     try:
         output, errors = process.communicate(timeout=60)
     except subprocess.TimeoutExpired:
@@ -152,7 +155,7 @@ def finish(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
 
 
 def kill(process: "subprocess.Popen[str]") -> None:
-    """Ends a process and what it has forked, which would keep its pipes open."""
+    """Ends a process and its children, which have its pipes open too."""
     if sys.platform == "win32":
         process.kill()
     else:
@@ -162,14 +165,14 @@ def kill(process: "subprocess.Popen[str]") -> None:
 
 @dataclass(frozen=True)
 class Outcome(Generic[T]):
-    """What a call in a thread returned or raised."""
+    """The result or the exception of a call in a thread."""
 
     value: T | None
     error: BaseException | None
 
 
 class Together(Generic[T]):
-    """The same call in many threads, which start it at the same moment."""
+    """The same call in many threads, which start it at the same time."""
 
     def __init__(self, count: int, call: Callable[[], T]) -> None:
         self._call = call
@@ -193,7 +196,7 @@ class Together(Generic[T]):
         return len(self._outcomes)
 
     def join(self) -> list[Outcome[T]]:
-        """Waits for all calls; one that never returns fails the test."""
+        """Waits for all calls. The test fails if one does not return."""
         for thread in self._threads:
             thread.join(60)
         assert not any(thread.is_alive() for thread in self._threads)

@@ -40,7 +40,6 @@ IMMEDIATE = {
     "qr_code",
     "requires_request_body",
     "requires_response_body",
-    "should_retry",
     "signed_url",
     "status",
     "sync_auth_flow",
@@ -163,11 +162,42 @@ def test_a_cached_token_needs_no_thread(simulator: Simulator) -> None:
     step(session.access_token_async())
 
 
+def test_the_twins_of_what_follows_a_response(simulator: Simulator) -> None:
+    async def main() -> None:
+        session = simulator.m2m()
+        url = simulator.sentinel_hub_api + "/api"
+        assert await session.authorize_if_served_async("https://example.org/") is None
+        with pytest.raises(planetkey.InvalidArgumentError):
+            await session.authorize_if_served_async("not a url")
+        assert simulator.count("m2m.token") == 0
+        authorization = await session.authorize_if_served_async(url)
+        assert authorization is not None
+        assert await session.after_response_async(authorization, 200) is None
+        assert await session.after_response_async(authorization, 403, "Bearer") is None
+        repeats = await asyncio.gather(
+            *(session.after_response_async(authorization, 401, "Bearer") for _ in range(5))
+        )
+        assert {repeat.access_token for repeat in repeats if repeat} == {session.access_token()}
+        assert all(repeats)
+        assert session.access_token() != authorization.access_token
+
+    run(main())
+    assert simulator.count("m2m.token") == 2
+
+
+async def after_401(session: planetkey.Session, url: str) -> object:
+    """Waits for a new token after a 401. The first one is of a call that did not wait."""
+    authorization = await session.authorize_async(url)
+    return await session.after_response_async(authorization, 401, None)
+
+
 BLOCKING: list[tuple[str, str, Callable[[planetkey.Session, str], Awaitable[object]]]] = [
     ("m2m", "m2m.token", lambda session, _: session.access_token_async()),
     ("m2m", "m2m.token", lambda session, url: session.headers_async(url)),
     ("m2m", "m2m.token", lambda session, url: session.authorize_async(url)),
+    ("m2m", "m2m.token", lambda session, url: session.authorize_if_served_async(url)),
     ("m2m", "m2m.token", lambda session, _: session.refresh_async()),
+    ("user", "user.token", lambda session, _: session.refresh_async()),
     ("user", "user.userinfo", lambda session, _: session.userinfo_async()),
     ("user", "user.jwks", lambda session, _: session.id_token_claims_async()),
     ("user", "user.introspect", lambda session, _: session.introspect_async()),
@@ -184,7 +214,9 @@ BLOCKING: list[tuple[str, str, Callable[[planetkey.Session, str], Awaitable[obje
         "access_token",
         "headers",
         "authorize",
+        "authorize_if_served",
         "refresh",
+        "refresh_of_a_user",
         "userinfo",
         "id_token_claims",
         "introspect",

@@ -20,6 +20,11 @@ def key() -> Any:  # noqa: ANN401
     return Session.from_api_key("PLAK0")
 
 
+def after_response(http_status: Any, www_authenticate: Any = None) -> object:  # noqa: ANN401
+    session = key()
+    return session.after_response(session.authorize(URL), http_status, www_authenticate)
+
+
 # Calls of one string argument, each with the parameter's name.
 TEXT_CALLS: dict[str, Callable[[Any], object]] = {
     "from_profile": Session.from_profile,
@@ -40,8 +45,8 @@ TEXT_CALLS: dict[str, Callable[[Any], object]] = {
     "headers": lambda text: key().headers(text),
     "signed_url": lambda text: key().signed_url(text),
     "invalidate": lambda text: key().invalidate(text),
-    "should_retry": lambda text: key().should_retry(text, 401),
-    "should_retry.www_authenticate": lambda text: key().should_retry("token", 401, text),
+    "authorize_if_served": lambda text: key().authorize_if_served(text),
+    "after_response.www_authenticate": lambda text: after_response(401, text),
     "strip_api_key": planetkey.strip_api_key,
     "redact_url": planetkey.redact_url,
 }
@@ -55,9 +60,9 @@ OPTIONAL = {
     "deployment",
     "ca_file",
     "proxy",
-    "should_retry.www_authenticate",
+    "after_response.www_authenticate",
 }
-# A path may be bytes, and these name a file that is not there.
+# A path may be bytes, and these files do not exist.
 PATHS = {"deployment", "ca_file"}
 
 
@@ -68,18 +73,16 @@ PATHS = {"deployment", "ca_file"}
 def test_wrong_types(name: str, wrong: object) -> None:
     expected: type[Exception] = TypeError
     if isinstance(wrong, bytes) and name == "storage_root":
-        # A path may be bytes, and this one need not be there.
+        # A path may be bytes, and this one need not exist.
         assert TEXT_CALLS[name](wrong)
         return
     if isinstance(wrong, bytes) and name in PATHS:
         expected = planetkey.Error
     if wrong is None and name in OPTIONAL:
-        if name == "should_retry.www_authenticate":
-            # Left out, but there is no token to retry with.
-            expected = planetkey.UnsupportedError
-        else:
-            assert TEXT_CALLS[name](None)
-            return
+        given = TEXT_CALLS[name](None)
+        # The response stands, because there is no other key.
+        assert given is None if name == "after_response.www_authenticate" else given
+        return
     with pytest.raises(expected):
         TEXT_CALLS[name](wrong)
 
@@ -111,7 +114,7 @@ def test_odd_text_is_a_value_or_a_status(name: str, text: str) -> None:
     ["", " ", "a:b", "key\n", "key\r\nX-Injected: 1", "key\0", "k" * 1_000_000, "key\x7f"],
     ids=ascii,
 )
-def test_api_keys_that_are_none(wrong: str) -> None:
+def test_api_keys_that_are_invalid(wrong: str) -> None:
     with pytest.raises(planetkey.InvalidArgumentError) as caught:
         Session.from_api_key(wrong)
     assert "k" * 5 not in str(caught.value)
@@ -132,7 +135,7 @@ def test_api_keys_that_are_none(wrong: str) -> None:
     ],
     ids=lambda url: ascii(url[:40]),
 )
-def test_what_is_no_url(url: str) -> None:
+def test_urls_that_are_invalid(url: str) -> None:
     with pytest.raises(planetkey.InvalidArgumentError):
         key().headers(url)
 
@@ -190,7 +193,7 @@ def test_hosts_in_their_literal_forms(url: str) -> None:
 @pytest.mark.parametrize("number", [-1, 2**63, 2**64, 2**100, -(2**100)])
 def test_numbers_out_of_range(number: int) -> None:
     with pytest.raises(planetkey.InvalidArgumentError):
-        key().should_retry("token", number)
+        after_response(number)
     if number < 0 or number >= 2**64:
         with pytest.raises(planetkey.InvalidArgumentError):
             Session.from_api_key("PLAK0", timeout=number)
@@ -199,7 +202,7 @@ def test_numbers_out_of_range(number: int) -> None:
 
 
 @pytest.mark.parametrize("zero", [0, 0.0, timedelta()])
-def test_a_deadline_of_nothing(zero: float | timedelta) -> None:
+def test_a_timeout_of_zero(zero: float | timedelta) -> None:
     with pytest.raises(planetkey.InvalidArgumentError):
         Session.from_api_key("PLAK0", timeout=zero)
 
@@ -229,7 +232,7 @@ def with_every_timeout(call: Callable[[Callable[[Any], object]], None]) -> None:
     ],
     ids=lambda value: str(value)[:20],
 )
-def test_timeouts_that_are_none(wrong: Any, says: str) -> None:  # noqa: ANN401
+def test_timeouts_that_are_invalid(wrong: Any, says: str) -> None:  # noqa: ANN401
     def check(call: Callable[[Any], object]) -> None:
         with pytest.raises(planetkey.InvalidArgumentError) as caught:
             call(wrong)
@@ -268,7 +271,9 @@ def test_a_timeout_of_more_than_a_day() -> None:
 @pytest.mark.parametrize("wrong", ["30", 1.5, object()])
 def test_numbers_of_wrong_types(wrong: Any) -> None:  # noqa: ANN401
     with pytest.raises(TypeError):
-        key().should_retry("token", wrong)
+        after_response(wrong)
+    with pytest.raises(TypeError):
+        key().after_response(wrong, 401)
 
 
 @pytest.mark.parametrize("wrong", [1, "yes", object()])

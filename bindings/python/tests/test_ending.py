@@ -1,4 +1,4 @@
-"""A program ends while a session is being renewed: without a crash, in bounded time, and nothing is lost."""
+"""A program ends during a refresh: without a crash, in bounded time, and without losing tokens."""
 
 import json
 import sys
@@ -8,7 +8,7 @@ from planet_simulator import USER_PROFILE, Simulator, finish, line, tell, token_
 
 METHODS = ["spawn"] if sys.platform == "win32" else ["fork", "forkserver", "spawn"]
 
-# What is registered last runs first: by then the interpreter ends.
+# What is registered last runs first, when the interpreter ends.
 USER = """
 import atexit, sys, threading, planetkey
 session = planetkey.Session.from_profile("planet-user", allow_insecure_loopback=True, timeout=600)
@@ -16,15 +16,15 @@ atexit.register(print, "ending", flush=True)
 """
 
 
-def kept_alive(simulator: Simulator, refresh_token: str) -> None:
+def assert_saved_and_alive(simulator: Simulator, refresh_token: str) -> None:
     """The rotated refresh token is on disk, and the server knows it."""
-    kept = json.loads(token_file(USER_PROFILE).read_text(encoding="utf-8"))
+    saved = json.loads(token_file(USER_PROFILE).read_text(encoding="utf-8"))
     family = simulator.session_of(refresh_token)
-    assert kept["refresh_token"] == family["refresh_token"] != refresh_token
+    assert saved["refresh_token"] == family["refresh_token"] != refresh_token
     assert (family["active"], family["rotations"], family["reuse"]) == (True, 1, 0)
 
 
-def test_f107_the_end_waits_for_a_renewal(simulator: Simulator) -> None:
+def test_f107_the_end_waits_for_a_refresh(simulator: Simulator) -> None:
     answer = simulator.saved_login(age=4000)
     simulator.script("user.token", {"hold": "gate"})
     script = (
@@ -37,11 +37,11 @@ def test_f107_the_end_waits_for_a_renewal(simulator: Simulator) -> None:
     assert line(process) == "ending"
     simulator.release("gate")
     assert finish(process) == (0, "", "")
-    kept_alive(simulator, answer["refresh_token"])
+    assert_saved_and_alive(simulator, answer["refresh_token"])
 
 
-def test_f107_the_end_waits_for_a_background_renewal(simulator: Simulator) -> None:
-    """Nobody waits for it but the end: between the two deadlines everybody has the valid token."""
+def test_f107_the_end_waits_for_a_background_refresh(simulator: Simulator) -> None:
+    """Only the end waits for it: between the two deadlines, all callers use the valid token."""
     answer = simulator.saved_login(age=3200)
     simulator.script("user.token", {"hold": "gate"})
     process = simulator.python(USER + "session.access_token(); sys.stdin.readline()")
@@ -50,7 +50,7 @@ def test_f107_the_end_waits_for_a_background_renewal(simulator: Simulator) -> No
     assert line(process) == "ending"
     simulator.release("gate")
     assert finish(process) == (0, "", "")
-    kept_alive(simulator, answer["refresh_token"])
+    assert_saved_and_alive(simulator, answer["refresh_token"])
 
 
 def test_f107_the_end_does_not_wait_for_ever(simulator: Simulator) -> None:
@@ -69,7 +69,7 @@ def test_f107_the_end_does_not_wait_for_ever(simulator: Simulator) -> None:
     assert token_file(USER_PROFILE).read_text(encoding="utf-8") == before
 
 
-def test_f107_a_machines_renewal_is_not_waited_for(simulator: Simulator) -> None:
+def test_f107_the_end_does_not_wait_for_an_m2m_client(simulator: Simulator) -> None:
     """It can be asked for again at any time."""
     simulator.script("m2m.token", {"hold": "never"})
     script = """
@@ -105,7 +105,7 @@ os._exit(0)
     assert line(process) == "False"
     simulator.release("gate")
     assert finish(process) == (0, "True\n", "")
-    kept_alive(simulator, answer["refresh_token"])
+    assert_saved_and_alive(simulator, answer["refresh_token"])
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
@@ -144,7 +144,7 @@ warnings.simplefilter("ignore", DeprecationWarning)
 if __name__ == "__main__":
     context = multiprocessing.get_context({method!r})
     here, there = context.Pipe()
-    worker = context.Process(target=workers.renew_to_the_end, args=(there,))
+    worker = context.Process(target=workers.refresh_until_the_end, args=(there,))
     worker.start()
     sys.stdin.readline()
     here.send("end")
@@ -158,10 +158,10 @@ if __name__ == "__main__":
     assert line(process) == "ending"
     simulator.release("gate")
     assert finish(process) == (0, "", "")
-    kept_alive(simulator, answer["refresh_token"])
+    assert_saved_and_alive(simulator, answer["refresh_token"])
 
 
-# Whoever is inside the interpreter when it ends: Python before 3.14 ends such a thread wherever it stands.
+# Threads inside the interpreter when it ends. Python before 3.14 ends them at any point.
 INSIDE = """
 import atexit, logging, os, sys, threading, time, planetkey
 entered = threading.Event()
@@ -190,7 +190,8 @@ class Storage:
     def save(self, text):
         pass
 
-session = planetkey.Session.from_m2m("anybody", "secret", storage=Storage(), allow_insecure_loopback=True)
+session = planetkey.Session.from_m2m(
+    "client", "secret", storage=Storage(), allow_insecure_loopback=True)
 threading.Thread(target=session.access_token, daemon=True).start()
 entered.wait()
 """
@@ -221,7 +222,7 @@ def test_f107_the_end_waits_for_a_thread_in_python(simulator: Simulator, inside:
 
 
 def test_f107_no_end_is_a_crash_whenever_it_comes(simulator: Simulator) -> None:
-    """The renewal fails and is logged while the interpreter ends, at another moment each time."""
+    """The refresh fails and is logged while the interpreter ends, at another moment each time."""
     simulator.script("m2m.token", {"status": 400, "json": {"error": "invalid_client"}}, repeat=True)
     script = """
 import sys, threading, planetkey

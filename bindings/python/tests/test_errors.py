@@ -1,4 +1,4 @@
-"""The taxonomy: every status has its class, every attribute arrives, and exceptions cross processes."""
+"""Exceptions: one class for each status, all attributes, and pickling."""
 
 import copy
 import json
@@ -81,7 +81,7 @@ def test_attributes_survive_pickle_and_copy(cls: type[planetkey.Error]) -> None:
     assert vars(copy.copy(error)) == vars(error)
 
 
-def test_an_error_response_arrives_whole(simulator: Simulator) -> None:
+def test_an_error_response_is_complete(simulator: Simulator) -> None:
     simulator.script(
         "m2m.token",
         {
@@ -106,7 +106,7 @@ def test_an_error_response_arrives_whole(simulator: Simulator) -> None:
     assert simulator.client_secret not in repr(vars(error))
 
 
-def test_unavailable_says_when_to_come_back(simulator: Simulator) -> None:
+def test_unavailable_says_when_to_try_again(simulator: Simulator) -> None:
     simulator.script("m2m.token", {"status": 503, "headers": {"Retry-After": "3600"}}, repeat=True)
     with pytest.raises(planetkey.UnavailableError) as caught:
         simulator.m2m().access_token()
@@ -116,7 +116,7 @@ def test_unavailable_says_when_to_come_back(simulator: Simulator) -> None:
     assert 0 < caught.value.retry_after <= 3600
 
 
-def test_a_broken_answer_is_a_protocol_error(simulator: Simulator) -> None:
+def test_a_broken_response_is_a_protocol_error(simulator: Simulator) -> None:
     simulator.script("m2m.token", {"token_response": {"set": {"token_type": "mac"}}}, repeat=True)
     with pytest.raises(planetkey.ProtocolError):
         simulator.m2m().access_token()
@@ -135,7 +135,7 @@ def test_the_deadline_of_another_handle(simulator: Simulator) -> None:
     session = simulator.m2m()
     with pytest.raises(planetkey.TimeoutError):
         session.with_timeout(0.2).access_token()
-    # The renewal itself went on, and whoever has more patience gets its token.
+    # The refresh went on, and a caller with a longer timeout gets its token.
     simulator.release("gate")
     assert session.access_token()
     assert simulator.count("m2m.token") == 1

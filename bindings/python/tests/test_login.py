@@ -1,4 +1,4 @@
-"""Logins of people, through the simulator's pages."""
+"""Logins of users, with the pages of the simulator."""
 
 import signal
 import socket
@@ -27,7 +27,7 @@ BROWSER_CLIENT: dict[str, Any] = {
 
 
 @pytest.fixture
-def people(simulator: Simulator) -> Simulator:
+def simulator(simulator: Simulator) -> Simulator:
     simulator.settings(device_interval=1)
     simulator.register(
         client_id="desktop", public=True, server="user", redirect_uris=["http://127.0.0.1/callback"]
@@ -42,7 +42,7 @@ def desktop(simulator: Simulator, **options: Any) -> planetkey.Session:  # noqa:
 
 
 def get(url: str) -> tuple[int, str]:
-    """What the browser of the machine gets at its return."""
+    """The response that a browser on this computer gets when it returns."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(url, timeout=30) as answer:
@@ -74,15 +74,15 @@ def waiting(
         thread.join(30)
 
 
-def test_a_device_login_by_a_prompt(people: Simulator) -> None:
+def test_a_device_login_by_a_prompt(simulator: Simulator) -> None:
     shown: list[planetkey.Prompt] = []
 
     def prompt(prompt: planetkey.Prompt) -> None:
         shown.append(prompt)
         assert prompt.user_code is not None
-        people.log_in(user_code=prompt.user_code, username="ada")
+        simulator.log_in(user_code=prompt.user_code, username="ada")
 
-    session = people.user()
+    session = simulator.user()
     logged_in = session.login(prompt=prompt, open_browser=False, scopes=OPENID)
     assert (logged_in.prompted, logged_in.subject, logged_in.email) == (
         True,
@@ -105,8 +105,8 @@ def test_a_device_login_by_a_prompt(people: Simulator) -> None:
         code = prompt_shown.qr_code(ascii=ascii_only)
         assert code is not None
         assert code.isascii() is ascii_only
-    # Saved: another session finds it, and a good session asks nobody.
-    other = people.user()
+    # It is saved: another session loads it, and a valid session does not prompt.
+    other = simulator.user()
     assert other.is_initialized()
     assert not other.login().prompted
     assert session.userinfo()["email"] == "ada@example.com"
@@ -117,23 +117,23 @@ def test_a_device_login_by_a_prompt(people: Simulator) -> None:
     assert session.introspect("not-a-token") == {"active": False}
 
 
-def test_a_device_login_that_a_timer_drives(people: Simulator) -> None:
-    login = people.user().start_device_login()
-    people.log_in(user_code=login.user_code)
+def test_a_device_login_that_a_timer_drives(simulator: Simulator) -> None:
+    login = simulator.user().start_device_login()
+    simulator.log_in(user_code=login.user_code)
     while (result := login.poll()) is None:
         assert login.poll_interval > 0
         time.sleep(login.poll_interval)
     assert result.subject == "simulator-user"
-    assert login.wait().subject == "simulator-user", "whoever asks again gets the same"
+    assert login.wait().subject == "simulator-user", "a later call returns the same"
 
 
-def test_a_browser_login(people: Simulator) -> None:
-    session = desktop(people)
+def test_a_browser_login(simulator: Simulator) -> None:
+    session = desktop(simulator)
     login = session.start_browser_login()
     port = urllib.parse.urlsplit(login.redirect_uri).port
     assert port is not None
     with waiting(login) as (thread, outcome):
-        location = people.log_in(authorization_url=login.authorization_url, username="ada")[
+        location = simulator.log_in(authorization_url=login.authorization_url, username="ada")[
             "location"
         ]
         assert location.startswith(login.redirect_uri + "?")
@@ -148,26 +148,26 @@ def test_a_browser_login(people: Simulator) -> None:
     socket.create_server(("127.0.0.1", port)).close()
 
 
-def test_f129_denial_is_denied(people: Simulator) -> None:
-    login = desktop(people).start_browser_login()
+def test_f129_denial_is_denied(simulator: Simulator) -> None:
+    login = desktop(simulator).start_browser_login()
     with waiting(login) as (thread, outcome):
         status, page = get(
-            people.log_in(authorization_url=login.authorization_url, allow=False)["location"]
+            simulator.log_in(authorization_url=login.authorization_url, allow=False)["location"]
         )
         thread.join(30)
     (refusal,) = outcome
     assert isinstance(refusal, planetkey.DeniedError)
     assert refusal.oauth_error == "access_denied"
     assert (status, "denied" in page) == (200, True)
-    device = people.user().start_device_login()
-    people.log_in(user_code=device.user_code, allow=False)
+    device = simulator.user().start_device_login()
+    simulator.log_in(user_code=device.user_code, allow=False)
     with pytest.raises(planetkey.DeniedError):
         device.wait()
     assert not token_file("planet-user").exists()
 
 
-def test_cancelling_ends_the_wait_and_closes_the_port(people: Simulator) -> None:
-    for login in (people.user().start_device_login(), desktop(people).start_browser_login()):
+def test_cancelling_ends_the_wait_and_closes_the_port(simulator: Simulator) -> None:
+    for login in (simulator.user().start_device_login(), desktop(simulator).start_browser_login()):
         with waiting(login) as (thread, outcome):
             login.cancel()
             thread.join(30)
@@ -178,22 +178,22 @@ def test_cancelling_ends_the_wait_and_closes_the_port(people: Simulator) -> None
                 get(login.redirect_uri)
 
 
-def test_f131_the_address_is_pasted_back(people: Simulator) -> None:
+def test_f131_the_address_is_pasted_back(simulator: Simulator) -> None:
     answers: list[str] = ["nonsense"]
 
     def prompt(prompt: planetkey.Prompt) -> str:
         assert prompt.kind == "paste"
         assert prompt.url is not None
-        answers.append(people.log_in(authorization_url=prompt.url, username="ada")["location"])
+        answers.append(simulator.log_in(authorization_url=prompt.url, username="ada")["location"])
         return answers.pop(0)
 
-    assert desktop(people).login(method="paste", prompt=prompt).subject == "user|ada"
+    assert desktop(simulator).login(method="paste", prompt=prompt).subject == "user|ada"
     with pytest.raises(planetkey.CancelledError):
-        desktop(people).login(method="paste", prompt=lambda _: None, force=True)
+        desktop(simulator).login(method="paste", prompt=lambda _: None, force=True)
 
 
-def test_f130_another_user_is_reported_before_anything_is_overwritten(people: Simulator) -> None:
-    people.saved_login(subject="user|ada", scope=" ".join(OPENID))
+def test_f130_another_user_is_reported_before_anything_is_overwritten(simulator: Simulator) -> None:
+    simulator.saved_login(subject="user|ada", scope=" ".join(OPENID))
     file = token_file("planet-user")
     before = file.read_bytes()
     questions: list[str] = []
@@ -202,13 +202,13 @@ def test_f130_another_user_is_reported_before_anything_is_overwritten(people: Si
         def prompt(prompt: planetkey.Prompt) -> str | None:
             if prompt.kind == "device":
                 assert prompt.user_code is not None
-                people.log_in(user_code=prompt.user_code, username="bob")
+                simulator.log_in(user_code=prompt.user_code, username="bob")
                 return None
             questions.append(prompt.message)
             assert file.read_bytes() == before
             return answer
 
-        return people.user().login(force=True, open_browser=False, prompt=prompt)
+        return simulator.user().login(force=True, open_browser=False, prompt=prompt)
 
     for refusal in ("no", None):
         with pytest.raises(planetkey.DeniedError) as denied:
@@ -221,7 +221,7 @@ def test_f130_another_user_is_reported_before_anything_is_overwritten(people: Si
     assert len(questions) == 3
 
 
-def test_what_a_prompt_raises_reaches_the_caller(people: Simulator) -> None:
+def test_what_a_prompt_raises_reaches_the_caller(simulator: Simulator) -> None:
     class TroubleError(Exception):
         pass
 
@@ -229,68 +229,68 @@ def test_what_a_prompt_raises_reaches_the_caller(people: Simulator) -> None:
         raise TroubleError
 
     with pytest.raises(TroubleError):
-        people.user().login(open_browser=False, prompt=prompt)
+        simulator.user().login(open_browser=False, prompt=prompt)
     with pytest.raises(TypeError, match="callable"):
-        people.user().login(prompt="not a function")  # type: ignore[arg-type]
+        simulator.user().login(prompt="not a function")  # type: ignore[arg-type]
     with pytest.raises(planetkey.InvalidArgumentError, match="method"):
-        people.user().login(method="telepathy")  # type: ignore[arg-type]
+        simulator.user().login(method="telepathy")  # type: ignore[arg-type]
 
 
-def test_nobody_to_ask_says_what_to_run(people: Simulator) -> None:
+def test_without_a_prompt_the_error_says_what_to_run(simulator: Simulator) -> None:
     with pytest.raises(planetkey.LoginRequiredError, match="planetkey login --profile planet-user"):
-        people.user().login(open_browser=False)
+        simulator.user().login(open_browser=False)
 
 
-def test_a_logout_gives_the_refresh_token_back(people: Simulator) -> None:
-    refresh_token = people.saved_login()["refresh_token"]
-    out = people.user().logout()
+def test_a_logout_revokes_the_refresh_token(simulator: Simulator) -> None:
+    refresh_token = simulator.saved_login()["refresh_token"]
+    out = simulator.user().logout()
     assert out
     assert (out.removed, out.revocation, out.revocation_error) == (True, "revoked", None)
-    assert people.session_of(refresh_token)["active"] is False
-    assert people.user().logout().removed is False
+    assert simulator.session_of(refresh_token)["active"] is False
+    assert simulator.user().logout().removed is False
 
-    refresh_token = people.saved_login()["refresh_token"]
-    assert people.user().logout(revoke=False).revocation == "none"
-    assert people.session_of(refresh_token)["active"] is True
+    refresh_token = simulator.saved_login()["refresh_token"]
+    assert simulator.user().logout(revoke=False).revocation == "none"
+    assert simulator.session_of(refresh_token)["active"] is True
 
-    people.saved_login()
-    people.script("user.revoke", {"status": 503})
-    out = people.user().logout()
+    simulator.saved_login()
+    simulator.script("user.revoke", {"status": 503})
+    out = simulator.user().logout()
     assert (out.removed, out.revocation) == (True, "unknown")
     assert out.revocation_error is not None
     assert not token_file("planet-user").exists()
 
 
-def test_a_session_of_the_environment_takes_up_a_login(
-    people: Simulator, monkeypatch: pytest.MonkeyPatch
+def test_a_session_of_the_environment_adopts_a_login(
+    simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PLANETKEY_DEPLOYMENT", str(people.deployment))
+    monkeypatch.setenv("PLANETKEY_DEPLOYMENT", str(simulator.deployment))
     session = planetkey.Session.from_defaults(allow_insecure_loopback=True)
-    url = people.planet_api + "/data/v1"
+    url = simulator.planet_api + "/data/v1"
     with pytest.raises(planetkey.LoginRequiredError):
         session.headers(url)
 
     def prompt(prompt: planetkey.Prompt) -> None:
         assert prompt.user_code is not None
-        people.log_in(user_code=prompt.user_code)
+        simulator.log_in(user_code=prompt.user_code)
 
     assert session.login(open_browser=False, prompt=prompt).profile == "planet-user"
     assert session.headers(url)["Authorization"].startswith("Bearer ")
 
 
-def test_machines_and_keys_need_nobody(people: Simulator) -> None:
-    assert not people.m2m().login().prompted
-    assert not people.key().login().prompted
+def test_m2m_clients_and_api_keys_need_no_user(simulator: Simulator) -> None:
+    assert not simulator.m2m().login().prompted
+    assert not simulator.key().login().prompted
     with pytest.raises(planetkey.UnsupportedError):
-        people.m2m().userinfo()
+        simulator.m2m().userinfo()
 
 
-def test_f108_ctrl_c_ends_a_login(people: Simulator) -> None:
+def test_f108_ctrl_c_ends_a_login(simulator: Simulator) -> None:
     script = textwrap.dedent(
         """
         import signal
         import planetkey
-        # A shell's background job is born deaf to it.
+        # A shell starts background jobs with SIGINT ignored.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         session = planetkey.Session.from_profile(
             "planet-user", deployment=DEPLOYMENT, allow_insecure_loopback=True)
@@ -302,7 +302,7 @@ def test_f108_ctrl_c_ends_a_login(people: Simulator) -> None:
             print("interrupted", flush=True)
         """
     )
-    process = people.python(script.replace("DEPLOYMENT", repr(str(people.deployment))))
+    process = simulator.python(script.replace("DEPLOYMENT", repr(str(simulator.deployment))))
     assert line(process) == "waiting"
     process.send_signal(signal.SIGINT)
     code, out, _ = finish(process)

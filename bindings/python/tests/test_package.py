@@ -83,7 +83,7 @@ def test_i10_29_annotations_can_be_looked_up_at_run_time() -> None:
                     typing.get_type_hints(value)
 
 
-def test_i10_29_what_never_changes_can_be_copied() -> None:
+def test_i10_29_immutable_objects_can_be_copied() -> None:
     session = planetkey.Session.from_api_key("PLAK0123456789")
     status = session.status()
     for thing in (
@@ -99,7 +99,7 @@ def test_i10_29_what_never_changes_can_be_copied() -> None:
 
 
 def test_i10_14_a_frozen_program_holds_what_native_code_imports(tmp_path: Path) -> None:
-    """PyInstaller and its like follow imports in Python only."""
+    """PyInstaller and similar tools see only the imports of Python modules."""
     sources = "".join(file.read_text(encoding="utf-8") for file in (PACKAGE / "src").glob("*.rs"))
     names = set(re.findall(r'\.import\((?:intern!\(py, )?"([\w.]+)"', sources)) | {"logging"}
     assert {"ctypes", "json", "os"} <= names
@@ -172,7 +172,7 @@ def test_silent_without_a_logging_configuration(simulator: Simulator) -> None:
 def test_the_readme_example_works_as_printed(simulator: Simulator) -> None:
     readme = (PACKAGE / "README.md").read_text(encoding="utf-8")
     (example,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
-    # The real host names lead to the simulator through its proxy.
+    # The simulator's proxy leads the real host names to it.
     process = simulator.python(example, real_names=True)
     code, output, errors = finish(process)
     assert (code, errors) == (0, "")

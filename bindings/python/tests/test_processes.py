@@ -1,4 +1,4 @@
-"""Fork, spawn and forkserver: a child goes on with the session, and nobody asks twice for the same token."""
+"""Fork, spawn and forkserver: a child continues the session, without a second token request."""
 
 import copy
 import json
@@ -33,12 +33,12 @@ assert os.read(reading, 65536).decode() == token
 sys.exit(os.waitstatus_to_exitcode(status))
 """
     assert finish(simulator.python(script)) == (0, "", "")
-    # They share the token on disk, whoever was first.
+    # They share the token on disk.
     assert simulator.count("m2m.token") == 1
 
 
 @posix
-def test_f101_a_child_renews_with_the_inherited_session(simulator: Simulator) -> None:
+def test_f101_a_child_refreshes_the_inherited_session(simulator: Simulator) -> None:
     script = """
 import os, sys, planetkey
 session = planetkey.Session.from_defaults()
@@ -91,7 +91,7 @@ sys.exit(os.waitstatus_to_exitcode(status))
     assert simulator.count("m2m.token") == 2
 
 
-FORK_IN_A_RENEWAL = """
+FORK_IN_A_REFRESH = """
 import os, sys, threading, planetkey
 {quiet}
 session = {session}
@@ -124,8 +124,8 @@ sys.exit(os.waitstatus_to_exitcode(status))
 
 @posix
 @pytest.mark.parametrize("kind", ["m2m", "user"])
-def test_f102_a_fork_while_another_thread_renews(simulator: Simulator, kind: str) -> None:
-    """The child waits for the parent's renewal as any other process does, and takes its result."""
+def test_f102_a_fork_while_another_thread_refreshes(simulator: Simulator, kind: str) -> None:
+    """The child waits for the parent's refresh, as any other process, and adopts its result."""
     sessions = {
         "m2m": "planetkey.Session.from_defaults()",
         "user": "planetkey.Session.from_profile('planet-user', allow_insecure_loopback=True)",
@@ -133,7 +133,7 @@ def test_f102_a_fork_while_another_thread_renews(simulator: Simulator, kind: str
     simulator.saved_login(age=4000)
     simulator.script(f"{kind}.token", {"hold": "parent"})
     process = simulator.python(
-        FORK_IN_A_RENEWAL.format(quiet=QUIET, session=sessions[kind], shared=True)
+        FORK_IN_A_REFRESH.format(quiet=QUIET, session=sessions[kind], shared=True)
     )
     simulator.wait_held("parent")
     tell(process, "fork")
@@ -149,11 +149,11 @@ def test_f102_a_fork_while_another_thread_renews(simulator: Simulator, kind: str
 def test_f102_a_child_in_memory_does_not_wait_for_its_parent(simulator: Simulator) -> None:
     simulator.script("m2m.token", {"hold": "parent"})
     session = "planetkey.Session.from_defaults(save=False)"
-    process = simulator.python(FORK_IN_A_RENEWAL.format(quiet=QUIET, session=session, shared=False))
+    process = simulator.python(FORK_IN_A_REFRESH.format(quiet=QUIET, session=session, shared=False))
     simulator.wait_held("parent")
     tell(process, "fork")
     assert line(process) == "in the child"
-    # While the parent's renewal still waits.
+    # The parent's refresh is still in progress.
     assert line(process) == "child done"
     simulator.release("parent")
     assert finish(process) == (0, "", "")
@@ -268,7 +268,7 @@ def test_f105_credentials_of_a_call_are_not_pickled(simulator: Simulator) -> Non
 
 
 class PicklableStorage:
-    """Keeps the text in a file of its own, so that it means the same in every process."""
+    """Saves the text in a file, so that all processes share it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -281,14 +281,14 @@ class PicklableStorage:
 
 
 def test_f105_a_storage_is_pickled_by_its_own_rules(simulator: Simulator, tmp_path: Path) -> None:
-    answer = simulator.saved_login()
+    tokens = simulator.saved_login()
     storage = PicklableStorage(tmp_path / "kept")
-    storage.save(json.dumps(answer))
+    storage.save(json.dumps(tokens))
     session = simulator.user(storage=storage)
     pickled = pickle.dumps(session)
-    assert answer["access_token"].encode() not in pickled
+    assert tokens["access_token"].encode() not in pickled
     token_file(USER_PROFILE).unlink()
-    assert pickle.loads(pickled).access_token() == answer["access_token"]  # noqa: S301
+    assert pickle.loads(pickled).access_token() == tokens["access_token"]  # noqa: S301
     with pytest.raises((pickle.PicklingError, AttributeError)):
         pickle.dumps(simulator.user(storage=type("Local", (PicklableStorage,), {})(storage.path)))
 

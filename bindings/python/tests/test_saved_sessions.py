@@ -1,4 +1,4 @@
-"""Sessions on disk: shared, noticed, logged out, or kept off it."""
+"""Sessions on disk: shared with other processes, logged out, or not saved."""
 
 import json
 import os
@@ -26,7 +26,10 @@ T = TypeVar("T")
 
 
 def until(look: Callable[[], T]) -> T:
-    """What another process changed is noticed within a second; pytest's timeout ends the wait for what is not."""
+    """Waits for a change of another process, which is seen within a second.
+
+    pytest's timeout ends the wait for one that is not.
+    """
     while not (seen := look()):
         pass
     return seen
@@ -77,7 +80,7 @@ def test_another_process_finds_the_token(simulator: Simulator) -> None:
     assert simulator.count("m2m.token") == 1
 
 
-def test_a_renewal_by_another_process_is_noticed(simulator: Simulator) -> None:
+def test_a_refresh_of_another_process_is_adopted(simulator: Simulator) -> None:
     session = simulator.m2m()
     before = session.access_token()
     script = """
@@ -186,7 +189,7 @@ def test_logout_is_noticed_by_another_session(simulator: Simulator) -> None:
     assert simulator.count("user.token") == 0
 
 
-def test_a_machine_gets_a_new_token_after_logout(simulator: Simulator) -> None:
+def test_an_m2m_client_gets_a_new_token_after_logout(simulator: Simulator) -> None:
     session = simulator.m2m()
     token = session.access_token()
     assert session.logout().removed is True
@@ -259,12 +262,12 @@ def test_one_rotation_for_all_threads_and_sessions(simulator: Simulator) -> None
     assert simulator.count("user.token") == 1
 
 
-def test_nobody_has_logged_in(simulator: Simulator) -> None:
+def test_no_user_has_logged_in(simulator: Simulator) -> None:
     session = simulator.user()
     assert not session.is_initialized()
     error = asked_to_log_in(lambda: session.headers(simulator.planet_api + "/data"))
     assert (error.reason, error.profile) == ("never_logged_in", USER_PROFILE)
-    # Somebody does now, and nobody has to open the session again.
+    # A user logs in now. The session need not be opened again.
     answer = simulator.saved_login()
     until(session.is_initialized)
     assert session.access_token() == answer["access_token"]
@@ -314,7 +317,7 @@ def test_a_corrupt_file_is_put_aside(simulator: Simulator) -> None:
     assert aside.name.startswith("token.json.")
 
 
-def test_a_logout_waits_for_the_renewal_that_is_under_way(simulator: Simulator) -> None:
+def test_a_logout_waits_for_a_refresh_in_progress(simulator: Simulator) -> None:
     """Afterwards there is no file, and no token is handed out."""
     simulator.saved_login(age=4000)
     session = simulator.user()
@@ -337,7 +340,8 @@ def test_the_storage_root_of_a_child(simulator: Simulator, tmp_path: Path) -> No
     script = """
 import sys, planetkey
 root = sys.stdin.readline().strip()
-session = planetkey.Session.from_profile("planet-user", storage_root=root, allow_insecure_loopback=True)
+session = planetkey.Session.from_profile(
+    "planet-user", storage_root=root, allow_insecure_loopback=True)
 print(session.access_token(), session.status().file)
 """
     process = simulator.python(script)

@@ -1,4 +1,4 @@
-"""Sessions from every constructor, held against the simulator's API servers by a real HTTP client."""
+"""Sessions of every constructor, used with a real HTTP client at the simulator's API servers."""
 
 import base64
 import json
@@ -14,10 +14,10 @@ from planet_simulator import Simulator
 
 
 def credential_seen(authorization: planetkey.Authorization) -> str:
-    """How the API server says it was authenticated to."""
-    answer = requests.get(authorization.url, headers=authorization.headers, timeout=30)
-    answer.raise_for_status()
-    credential = answer.json()["credential"]
+    """How the API server says that the request was authenticated."""
+    response = requests.get(authorization.url, headers=authorization.headers, timeout=30)
+    response.raise_for_status()
+    credential = response.json()["credential"]
     assert isinstance(credential, str)
     return credential
 
@@ -151,7 +151,7 @@ def test_allowed_hosts_take_any_iterable() -> None:
         planetkey.Session.from_api_key("PLAK0").headers("https://tiles.example.org/1/2/3.png")
 
 
-def test_the_ca_file_decides_whom_to_trust(simulator: Simulator) -> None:
+def test_the_ca_file_decides_which_servers_are_trusted(simulator: Simulator) -> None:
     def session(**options: str) -> planetkey.Session:
         return planetkey.Session.from_client_config(
             {
@@ -161,7 +161,7 @@ def test_the_ca_file_decides_whom_to_trust(simulator: Simulator) -> None:
                 "client_secret": simulator.client_secret,
             },
             deployment=simulator.deployment,
-            # A token on disk would spare the request that shows whom it trusts.
+            # With a token on disk there would be no request that shows what it trusts.
             save=False,
             **options,  # type: ignore[arg-type]
         )
@@ -172,7 +172,7 @@ def test_the_ca_file_decides_whom_to_trust(simulator: Simulator) -> None:
     assert caught.value.reason == "tls"
 
 
-def test_the_token_is_one_object_until_it_is_renewed(simulator: Simulator) -> None:
+def test_the_token_is_one_object_until_it_is_refreshed(simulator: Simulator) -> None:
     session = simulator.m2m()
     url = simulator.sentinel_hub_api + "/api"
     first = session.access_token()
@@ -186,7 +186,7 @@ def test_the_token_is_one_object_until_it_is_renewed(simulator: Simulator) -> No
     assert simulator.count("m2m.token") == 2
 
 
-def test_what_is_at_hand_needs_no_waiting(simulator: Simulator) -> None:
+def test_a_cached_authorization_needs_no_wait(simulator: Simulator) -> None:
     session, key = simulator.m2m(), simulator.key()
     url = simulator.sentinel_hub_api + "/api"
     assert session.authorize_cached(url) is None
@@ -195,14 +195,14 @@ def test_what_is_at_hand_needs_no_waiting(simulator: Simulator) -> None:
     authorization = session.authorize_cached(url)
     assert authorization is not None
     assert authorization.access_token == token
-    at_hand = key.authorize_cached(simulator.planet_api + "/data")
-    assert at_hand is not None
-    assert credential_seen(at_hand) == "api_key_basic"
+    cached = key.authorize_cached(simulator.planet_api + "/data")
+    assert cached is not None
+    assert credential_seen(cached) == "api_key_basic"
     with pytest.raises(planetkey.HostRefusedError):
         key.authorize_cached(url)
 
 
-def test_headers_of_two_sources_are_kept_apart(defaults: Simulator) -> None:
+def test_headers_of_two_sources_are_not_mixed_up(defaults: Simulator) -> None:
     session = planetkey.Session.from_defaults(allow_insecure_loopback=True)
     planet, sentinel_hub = defaults.planet_api + "/data", defaults.sentinel_hub_api + "/api"
     for _ in range(3):
@@ -220,19 +220,70 @@ def test_the_caller_may_change_the_headers(simulator: Simulator) -> None:
     assert authorization.headers["Authorization"].startswith("Basic ")
 
 
-def test_a_revoked_token_is_renewed_once(simulator: Simulator) -> None:
+def test_a_revoked_token_is_refreshed_once(simulator: Simulator) -> None:
     session = simulator.m2m()
     url = simulator.sentinel_hub_api + "/api"
-    first = session.access_token()
+    authorization = session.authorize(url)
     simulator.revoke(all=True)
-    answer = requests.get(url, headers=session.headers(url), timeout=30)
-    assert answer.status_code == 401
-    challenge = answer.headers["WWW-Authenticate"]
-    assert session.should_retry(first, answer.status_code, challenge)
-    assert credential_seen(session.authorize(url)) == "bearer"
-    # Another thread that meets the same 401 later finds a new token already.
-    assert session.should_retry(first, answer.status_code, challenge)
+    response = requests.get(url, headers=authorization.headers, timeout=30)
+    assert response.status_code == 401
+    challenge = response.headers["WWW-Authenticate"]
+    repeat = session.after_response(authorization, response.status_code, challenge)
+    assert repeat is not None
+    assert credential_seen(repeat) == "bearer"
+    # Another thread that gets the same 401 later finds the new token.
+    later = session.after_response(authorization, response.status_code, challenge)
+    assert later is not None
+    assert later.headers == repeat.headers == session.headers(url)
     assert simulator.count("m2m.token") == 2
+
+
+def test_which_responses_stand(simulator: Simulator) -> None:
+    session, key = simulator.m2m(), simulator.key()
+    url = simulator.sentinel_hub_api + "/api"
+    authorization = session.authorize(url)
+    insufficient = 'Bearer error="insufficient_scope"'
+    for http_status, challenge in (
+        (200, None),
+        (403, insufficient),
+        (401, insufficient),
+        (500, None),
+    ):
+        assert session.after_response(authorization, http_status, challenge) is None
+    # The only key was refused, and there is no other.
+    for transport in ("basic", "header", "query"):
+        key = simulator.key(transport=transport)
+        assert key.after_response(key.authorize(simulator.planet_api + "/data"), 401) is None
+    assert session.access_token() == authorization.access_token
+    assert simulator.count("m2m.token") == 1
+
+
+def test_a_refresh_that_fails_after_a_response(simulator: Simulator) -> None:
+    session = simulator.m2m()
+    authorization = session.authorize(simulator.sentinel_hub_api + "/api")
+    simulator.script("m2m.token", {"status": 401, "json": {"error": "invalid_client"}})
+    with pytest.raises(planetkey.MisconfiguredError):
+        session.after_response(authorization, 401, None)
+
+
+def test_only_hosts_of_the_session_are_served(defaults: Simulator) -> None:
+    session = planetkey.Session.from_defaults(allow_insecure_loopback=True)
+    planet = session.authorize_if_served(defaults.planet_api + "/data/v1")
+    assert planet is not None
+    assert credential_seen(planet) == "api_key_basic"
+    sentinel_hub = session.authorize_if_served(defaults.sentinel_hub_api + "/api")
+    assert sentinel_hub is not None
+    assert credential_seen(sentinel_hub) == "bearer"
+    for url in ("https://example.org/", "http://api.planet.com/", "https://user@api.planet.com/"):
+        assert session.authorize_if_served(url) is None
+    for wrong in ("", "not a url", "/data"):
+        with pytest.raises(planetkey.InvalidArgumentError):
+            session.authorize_if_served(wrong)
+
+
+def test_a_host_that_is_served_needs_a_login(simulator: Simulator) -> None:
+    with pytest.raises(planetkey.LoginRequiredError):
+        simulator.user().authorize_if_served(simulator.planet_api + "/data")
 
 
 def test_invalidate(simulator: Simulator) -> None:
@@ -241,7 +292,7 @@ def test_invalidate(simulator: Simulator) -> None:
     assert session.invalidate(first) is True
     assert session.access_token() != first
     assert simulator.count("m2m.token") == 2
-    assert session.should_retry(session.access_token(), 403) is False
+    assert session.invalidate(first) is False
     assert simulator.count("m2m.token") == 2
 
 

@@ -1,4 +1,4 @@
-"""An application's own storage in place of files: called as promised, and whatever it does harms nobody."""
+"""An application's own storage instead of files: its calls, and its failures."""
 
 import gc
 import json
@@ -14,8 +14,8 @@ import pytest
 from planet_simulator import USER_PROFILE, Simulator, Together, sdk_text
 
 
-class Kept:
-    """Keeps the text in memory, and notes what is called; never two calls at once."""
+class InMemory:
+    """Saves the text in memory and records the calls. There are never two calls at once."""
 
     def __init__(self, text: str | None = None) -> None:
         self.text = text
@@ -36,8 +36,8 @@ class Kept:
         self.text = text
 
 
-class Locked(Kept):
-    """The same with a lock, as several processes would need one."""
+class Locked(InMemory):
+    """The same with a lock, as several processes need one."""
 
     def __init__(self, text: str | None = None) -> None:
         super().__init__(text)
@@ -68,12 +68,12 @@ def raising(error: BaseException) -> Callable[[], object]:
 
 
 def logged_in(simulator: Simulator, **wanted: object) -> str:
-    """What a storage holds after a login."""
+    """The text of a storage after a login."""
     return sdk_text(simulator.saved_login(Path.home() / "login", **wanted))
 
 
-def test_a_machines_token_is_kept_and_found_again(simulator: Simulator) -> None:
-    kept = Kept()
+def test_a_token_of_an_m2m_client_is_saved_and_loaded(simulator: Simulator) -> None:
+    kept = InMemory()
     session = simulator.m2m(storage=kept)
     assert kept.calls == [], "opening a session asks for nothing"
     token = session.access_token()
@@ -102,8 +102,8 @@ def test_a_users_refresh_token_is_rotated_in_it(simulator: Simulator) -> None:
     assert simulator.count("user.token") == 1
 
 
-def test_its_token_is_read_once_and_then_served_from_memory(simulator: Simulator) -> None:
-    kept = Kept(logged_in(simulator))
+def test_its_token_is_loaded_once_and_then_cached(simulator: Simulator) -> None:
+    kept = InMemory(logged_in(simulator))
     session = simulator.user(storage=kept)
     assert session.headers(simulator.planet_api) == session.headers(simulator.planet_api)
     assert kept.calls == ["load"]
@@ -128,9 +128,9 @@ def test_logout_empties_it(simulator: Simulator) -> None:
     assert caught.value.reason == "logged_out"
 
 
-def test_a_logout_is_not_undone_by_a_renewal_that_is_under_way(simulator: Simulator) -> None:
+def test_a_refresh_in_progress_does_not_undo_a_logout(simulator: Simulator) -> None:
     """Without a lock of the storage too, and its methods are never called by two at once."""
-    kept = Kept(logged_in(simulator, age=4000))
+    kept = InMemory(logged_in(simulator, age=4000))
     session = simulator.user(storage=kept)
     simulator.script("user.token", {"hold": "gate"})
     renewal = Together(1, session.access_token)
@@ -147,15 +147,15 @@ def test_a_logout_is_not_undone_by_a_renewal_that_is_under_way(simulator: Simula
     assert not session.is_initialized()
 
 
-def test_an_empty_one_is_nobodys_session(simulator: Simulator) -> None:
+def test_an_empty_storage_has_no_session(simulator: Simulator) -> None:
     for empty in (None, ""):
         with pytest.raises(planetkey.LoginRequiredError) as caught:
-            simulator.user(storage=Kept(empty)).access_token()
+            simulator.user(storage=InMemory(empty)).access_token()
         assert (caught.value.reason, caught.value.profile) == ("never_logged_in", USER_PROFILE)
 
 
 def test_what_it_holds_is_damaged(simulator: Simulator) -> None:
-    kept = Kept('{"access_token": "SECRET')
+    kept = InMemory('{"access_token": "SECRET')
     with pytest.raises(planetkey.LoginRequiredError) as caught:
         simulator.user(storage=kept).access_token()
     assert caught.value.reason == "corrupt"
@@ -183,7 +183,7 @@ def test_a_lock_that_is_not_to_be_had(simulator: Simulator) -> None:
 
 
 class UnspeakableError(Exception):
-    """What a storage raises; its text is what was to be kept."""
+    """What a storage raises. Its text contains the tokens."""
 
 
 @pytest.mark.parametrize("method", ["load", "lock"])
@@ -208,7 +208,7 @@ def test_an_exception_is_named_but_its_text_is_not_shown(
     assert simulator.count("user.token") == 0
 
 
-def test_a_machine_does_without_a_load_that_fails(simulator: Simulator) -> None:
+def test_an_m2m_client_works_if_load_fails(simulator: Simulator) -> None:
     session = simulator.m2m(storage=Broken("load", raising(OSError("offline"))))
     assert session.access_token() == session.access_token()
     assert simulator.count("m2m.token") == 1
@@ -254,7 +254,7 @@ def test_an_unlock_that_fails_is_only_logged(
         ("lock", 1, "int"),
     ],
 )
-def test_an_answer_of_a_wrong_type(
+def test_a_result_of_a_wrong_type(
     simulator: Simulator, method: str, given: object, named: str
 ) -> None:
     session = simulator.user(storage=Broken(method, lambda: given, logged_in(simulator)))
@@ -269,12 +269,12 @@ class OnlyLoad:
     def load(self) -> None: ...
 
 
-class WithoutUnlock(Kept):
+class WithoutUnlock(InMemory):
     def lock(self, timeout: float) -> bool:
         return timeout > 0
 
 
-class NotCallable(Kept):
+class NotCallable(InMemory):
     unlock = lock = True
 
 
@@ -291,7 +291,7 @@ def test_a_lock_that_cannot_be_called_is_none(simulator: Simulator) -> None:
 
 
 def test_an_attribute_that_fails_comes_out(simulator: Simulator) -> None:
-    class Failing(Kept):
+    class Failing(InMemory):
         @property
         def lock(self) -> None:
             raise KeyError("mine")
@@ -302,12 +302,12 @@ def test_an_attribute_that_fails_comes_out(simulator: Simulator) -> None:
 
 def test_default_sessions_have_many_clients_and_no_storage(defaults: Simulator) -> None:
     with pytest.raises(planetkey.InvalidArgumentError, match="one client"):
-        planetkey.Session.from_defaults(storage=Kept(), allow_insecure_loopback=True)
+        planetkey.Session.from_defaults(storage=InMemory(), allow_insecure_loopback=True)
     assert defaults.count("m2m.token") == 0
 
 
 def test_f099_a_storage_may_call_the_session(simulator: Simulator) -> None:
-    """What it asks for is there, or an error: never a wait for the renewal that it is part of."""
+    """Its calls return or raise. They never wait for the refresh that they are part of."""
     kept = Locked(logged_in(simulator, age=4000))
     seen: list[object] = []
 
@@ -345,7 +345,7 @@ def test_f099_a_storage_may_call_the_session(simulator: Simulator) -> None:
     kept.load, kept.save, kept.unlock = calling_load, calling_save, calling_unlock  # type: ignore[method-assign]
     session = simulator.user(storage=kept, timeout=60)
     assert session.access_token()
-    # Before there is a token nobody gets one; after it refresh still cannot wait for itself.
+    # Before there is a token, no call gets one. After that, refresh still cannot wait for itself.
     assert seen[:12] == 2 * [
         None,
         False,
@@ -386,11 +386,11 @@ def test_f099_a_log_handler_may_call_the_session(simulator: Simulator) -> None:
 
 
 def test_f106_other_threads_run_while_a_storage_takes_its_time(simulator: Simulator) -> None:
-    """It is called on another thread than the caller's, which does not hold the GIL while it waits."""
+    """It is called on another thread than the caller's, which has released the GIL."""
     entered, leave = Event(), Event()
     threads: list[object] = []
 
-    class Slow(Kept):
+    class Slow(InMemory):
         def load(self) -> str | None:
             threads.append(current_thread())
             entered.set()
@@ -408,7 +408,7 @@ def test_f106_other_threads_run_while_a_storage_takes_its_time(simulator: Simula
 
 
 def test_what_a_signal_handler_raises_in_it_comes_out(simulator: Simulator) -> None:
-    """A logout calls the storage on the caller's thread, where Ctrl-C may strike while its methods run."""
+    """A logout calls the storage on the caller's thread, so Ctrl-C can interrupt its methods."""
     session = simulator.user(
         storage=Broken("save", raising(KeyboardInterrupt()), logged_in(simulator))
     )
@@ -421,8 +421,8 @@ def test_what_a_signal_handler_raises_in_it_comes_out(simulator: Simulator) -> N
     simulator.m2m().refresh()
 
 
-def test_it_is_let_go_with_its_session(simulator: Simulator) -> None:
-    kept = Kept()
+def test_it_is_released_with_its_session(simulator: Simulator) -> None:
+    kept = InMemory()
     gone = weakref.ref(kept)
     session = simulator.m2m(storage=kept)
     session.access_token()
@@ -430,13 +430,13 @@ def test_it_is_let_go_with_its_session(simulator: Simulator) -> None:
     gc.collect()
     assert gone() is not None
     del session
-    # The thread of the renewal may hold it for a moment longer.
+    # The thread of the refresh may hold it for a moment longer.
     while gone() is not None:
         gc.collect()
 
 
 def test_protocols_tell_type_checkers_and_readers() -> None:
-    storage: planetkey.TokenStorage = Kept()
+    storage: planetkey.TokenStorage = InMemory()
     locking: planetkey.LockingTokenStorage = Locked()
     for protocol, member in (
         (planetkey.TokenStorage, storage),

@@ -1,4 +1,4 @@
-"""One session in many threads: one request, one failure, and nobody with a valid token waits."""
+"""One session in many threads: one request, one failure, and no wait with a valid token."""
 
 import planetkey
 from planet_simulator import Simulator, Together
@@ -22,7 +22,7 @@ def test_expiry_makes_one_request(simulator: Simulator) -> None:
     session = simulator.m2m()
     simulator.script("m2m.token", {"token_response": {"expires_in": 2}}, {"hold": "gate"})
     expired = session.access_token()
-    # The token's two seconds pass. status() looks at it without renewing it.
+    # Wait until the token expires. status() does not refresh it.
     while session.status().sources[0].token_cached:
         pass
     assert simulator.count("m2m.token") == 1
@@ -39,11 +39,13 @@ def test_expiry_makes_one_request(simulator: Simulator) -> None:
 def test_a_rejected_token_is_replaced_once(simulator: Simulator) -> None:
     session = simulator.m2m()
     url = simulator.sentinel_hub_api + "/api"
+    authorization = session.authorize(url)
     rejected = session.access_token()
 
     def retry() -> dict[str, str]:
-        assert session.should_retry(rejected, 401, 'Bearer error="invalid_token"')
-        return session.headers(url)
+        repeat = session.after_response(authorization, 401, 'Bearer error="invalid_token"')
+        assert repeat is not None
+        return repeat.headers
 
     simulator.script("m2m.token", {"hold": "gate"})
     callers = Together(THREADS, retry)
@@ -81,7 +83,7 @@ def test_a_failure_is_shared(simulator: Simulator) -> None:
     assert simulator.count("m2m.token") == 1
 
 
-def test_nobody_with_a_valid_token_waits(simulator: Simulator) -> None:
+def test_no_thread_with_a_valid_token_waits(simulator: Simulator) -> None:
     session = simulator.m2m()
     url = simulator.sentinel_hub_api + "/api"
     valid = session.access_token()
@@ -90,7 +92,7 @@ def test_nobody_with_a_valid_token_waits(simulator: Simulator) -> None:
     simulator.wait_held("gate")
     callers = Together(THREADS, lambda: (session.access_token(), session.headers(url)))
     outcomes = callers.join()
-    # All have returned, while the one renewal still waits for the server.
+    # All have returned, while the one refresh still waits for the server.
     assert renewal.finished == 0
     assert all(
         outcome.value == (valid, {"Authorization": f"Bearer {valid}"}) for outcome in outcomes
@@ -117,6 +119,6 @@ def test_readers_see_whole_generations_while_tokens_change(simulator: Simulator)
     for outcome in readers.join():
         assert outcome.value is not None
         issued |= outcome.value
-    # What came out is nothing but whole tokens, and never more of them than were issued.
+    # All are whole tokens, and not more of them than were issued.
     assert all(token.count(".") == 2 for token in issued)
     assert len(issued) <= simulator.count("m2m.token") == 11

@@ -1,4 +1,4 @@
-"""Drives the shared cases of tests/vectors; its README documents their form. Only translation happens here."""
+"""Runs the shared cases of tests/vectors. Its README documents their form."""
 
 import json
 import os
@@ -112,7 +112,7 @@ def test_case(
 def test_wrong_case(
     case: dict[str, Any], simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A driver that accepts everything would prove nothing."""
+    """A runner that accepts everything would prove nothing."""
     with pytest.raises((AssertionError, planetkey.Error, pytest.fail.Exception)):
         run(case, simulator, monkeypatch)
 
@@ -153,9 +153,10 @@ def run(case: dict[str, Any], simulator: Simulator, monkeypatch: pytest.MonkeyPa
             session = open_session(case["session"])
         except planetkey.Error as error:
             session = error
+    authorized: list[planetkey.Authorization] = []
     for step in case.get("before", []):
-        check(control, session, step["call"], step["expect"])
-    check(control, session, case["call"], case["expect"])
+        check(control, session, step["call"], step["expect"], authorized)
+    check(control, session, case["call"], case["expect"], authorized)
 
 
 def open_session(session: dict[str, Any]) -> planetkey.Session:
@@ -201,10 +202,11 @@ def check(
     session: planetkey.Session | planetkey.Error | None,
     call: dict[str, Any],
     expect: dict[str, Any],
+    authorized: list[planetkey.Authorization],
 ) -> None:
     outcome: dict[str, Any] | planetkey.Error
     try:
-        outcome = perform(control, session, call)
+        outcome = perform(control, session, call, authorized)
     except planetkey.Error as error:
         outcome = error
     if "error" not in expect and isinstance(outcome, planetkey.Error):
@@ -234,9 +236,36 @@ def check(
                 assert (type(outcome[member]), outcome[member]) == (type(wanted), wanted)
 
 
+def authorization(made: planetkey.Authorization) -> dict[str, Any]:
+    names = ("headers", "url", "credential", "transport", "source", "under_development")
+    expires_at = None if made.expires_at is None else int(made.expires_at.timestamp())
+    return {name: getattr(made, name) for name in names} | {"expires_at": expires_at}
+
+
+def should_retry(session: planetkey.Session, call: dict[str, Any]) -> bool:
+    """Whether the core would repeat the request, for cases that name a token only."""
+    status = session.status()
+    if all(source.kind == "api_key" for source in status.sources):
+        session.access_token()
+    host = status.hosts[0].host
+    found = session._after_api_response_cached(
+        f"{'http' if ':' in host else 'https'}://{host}/",
+        f"Bearer {call['access_token']}",
+        call["http_status"],
+        call["www_authenticate"],
+        True,  # noqa: FBT003
+    )
+    # None: there is an authorization to repeat with, after a refresh.
+    return found is None or found[0] is not None
+
+
 def perform(
-    control: Control, session: planetkey.Session | planetkey.Error | None, call: dict[str, Any]
+    control: Control,
+    session: planetkey.Session | planetkey.Error | None,
+    call: dict[str, Any],
+    authorized: list[planetkey.Authorization],
 ) -> dict[str, Any]:
+    """Makes a call. Authorizations are added to `authorized`, for a later `after_response`."""
     match call["op"]:
         case "strip_api_key":
             return {"value": planetkey.strip_api_key(call["url"])}
@@ -255,10 +284,19 @@ def perform(
         session = session.with_timeout(call["timeout_ms"] / 1000)
     match call["op"]:
         case "authorize":
-            made = session.authorize(call["url"])
-            names = ("headers", "url", "credential", "transport", "source", "under_development")
-            expires_at = None if made.expires_at is None else int(made.expires_at.timestamp())
-            return {name: getattr(made, name) for name in names} | {"expires_at": expires_at}
+            authorized.append(session.authorize(call["url"]))
+            return authorization(authorized[-1])
+        case "authorize_if_served":
+            made = session.authorize_if_served(call["url"])
+            if made is None:
+                return {"served": False}
+            authorized.append(made)
+            return authorization(made)
+        case "after_response":
+            repeat = session.after_response(
+                authorized[-1], call["http_status"], call["www_authenticate"]
+            )
+            return {"repeat": False} if repeat is None else authorization(repeat)
         case "headers":
             return {"headers": session.headers(call["url"])}
         case "signed_url":
@@ -270,11 +308,7 @@ def perform(
         case "invalidate":
             return {"value": session.invalidate(call["access_token"])}
         case "should_retry":
-            return {
-                "value": session.should_retry(
-                    call["access_token"], call["http_status"], call["www_authenticate"]
-                )
-            }
+            return {"value": should_retry(session, call)}
         case "refresh":
             session.refresh()
             return {}
@@ -289,7 +323,7 @@ def perform(
 
 
 def status(status: planetkey.SessionStatus) -> dict[str, Any]:
-    """The typed status, spelled as the cases spell it."""
+    """The status in the form of the cases."""
     sources = [
         {name: getattr(source, name) for name in SOURCE_MEMBERS}
         | {
@@ -308,7 +342,7 @@ def status(status: planetkey.SessionStatus) -> dict[str, Any]:
 
 
 def check_subset(wanted: Any, actual: Any) -> None:  # noqa: ANN401
-    """Members that are not named may be anything; lists have the same length."""
+    """Members that are not named may be anything. Lists must have the same length."""
     if isinstance(wanted, dict):
         for name, member in wanted.items():
             assert name in actual, f"no member {name}"
@@ -322,7 +356,7 @@ def check_subset(wanted: Any, actual: Any) -> None:  # noqa: ANN401
 
 
 def check_file(path: Path, wanted: Any) -> None:  # noqa: ANN401
-    """None: no such file; a text: exactly that; a dict: JSON with these members."""
+    """None means no such file; a string exactly that text; a dict JSON with these members."""
     if wanted is None:
         assert not path.exists()
         return
@@ -334,7 +368,7 @@ def check_file(path: Path, wanted: Any) -> None:  # noqa: ANN401
 
 
 def check_error(wanted: dict[str, Any], error: planetkey.Error) -> None:
-    """What an expectation does not name, the error must not have; only the message is free."""
+    """The error must not have attributes that the expectation does not name, except the message."""
     retry_after = error.retry_after
     actual = {name: getattr(error, name) for name in ERROR_MEMBERS} | {
         "status": error.code,

@@ -35,7 +35,7 @@ def test_f106_other_threads_run_while_one_waits(simulator: Simulator, call: str)
     url = [simulator.sentinel_hub_api + "/api"] if call in {"headers", "authorize"} else []
     simulator.script("m2m.token", {"hold": "gate"})
     waiting = Together(1, lambda: getattr(session, call)(*url))
-    # This thread talks to the simulator while the other one waits; it could not if the other held the GIL.
+    # This thread talks to the simulator while the other one waits, so that one released the GIL.
     simulator.wait_held("gate")
     others = Together(4, lambda: sum(range(10_000)))
     assert [outcome.value for outcome in others.join()] == [49_995_000] * 4
@@ -46,20 +46,20 @@ def test_f106_other_threads_run_while_one_waits(simulator: Simulator, call: str)
 
 @posix
 @pytest.mark.parametrize("call", CALLS)
-def test_ctrl_c_ends_the_wait(simulator: Simulator, call: str) -> None:
+def test_ctrl_c_cancels_the_call(simulator: Simulator, call: str) -> None:
     simulator.script("m2m.token", {"hold": "never"})
     prepare = "signal.signal(signal.SIGINT, signal.default_int_handler)"
     process = simulator.python(WAIT.format(prepare=prepare, call=call, caught="KeyboardInterrupt"))
     simulator.wait_held("never")
     process.send_signal(signal.SIGINT)
-    # The request is never answered and the deadline is ten minutes away: only the signal can end this.
+    # There is no response and the deadline is ten minutes away: only the signal can end this.
     code, output, errors = finish(process)
     assert (code, errors) == (3, "")
     assert output.startswith("ended by KeyboardInterrupt")
 
 
 @posix
-def test_what_a_signal_handler_raises_comes_out(simulator: Simulator) -> None:
+def test_the_exception_of_a_signal_handler_is_raised(simulator: Simulator) -> None:
     simulator.script("m2m.token", {"hold": "never"})
     prepare = """
 def handler(number, frame):
@@ -73,7 +73,7 @@ signal.signal(signal.SIGUSR1, handler)
 
 
 @posix
-def test_a_signal_handler_that_returns_does_not_end_the_wait(simulator: Simulator) -> None:
+def test_a_signal_handler_that_returns_does_not_cancel_the_call(simulator: Simulator) -> None:
     simulator.script("m2m.token", {"hold": "gate"})
     prepare = "signal.signal(signal.SIGUSR1, lambda number, frame: print('handled', flush=True))"
     process = simulator.python(
@@ -89,7 +89,7 @@ def test_a_signal_handler_that_returns_does_not_end_the_wait(simulator: Simulato
 
 
 @posix
-def test_ctrl_c_ends_a_logout_that_waits(simulator: Simulator) -> None:
+def test_ctrl_c_cancels_a_logout_that_waits(simulator: Simulator) -> None:
     simulator.saved_login(age=4000)
     simulator.script("user.token", {"hold": "gate"})
     script = """
@@ -119,7 +119,7 @@ print(session.is_initialized(), session.logout().removed)
 
 
 @posix
-def test_an_interrupted_session_works_on(simulator: Simulator) -> None:
+def test_a_session_works_after_an_interrupt(simulator: Simulator) -> None:
     simulator.script("m2m.token", {"hold": "gate"})
     script = """
 import signal, sys, planetkey
@@ -142,7 +142,7 @@ print(len(session.access_token()) > 0)
     assert finish(process) == (0, "True\n", "")
 
 
-def test_f107_a_thread_that_waits_does_not_keep_the_process(simulator: Simulator) -> None:
+def test_f107_a_thread_that_waits_does_not_delay_the_end(simulator: Simulator) -> None:
     simulator.script("m2m.token", {"hold": "never"})
     script = """
 import sys, threading, planetkey
@@ -157,7 +157,7 @@ sys.stdin.readline()
     assert (code, errors) == (0, "")
 
 
-def test_interrupts_do_not_touch_other_errors(simulator: Simulator) -> None:
+def test_interrupts_do_not_change_other_errors(simulator: Simulator) -> None:
     simulator.script("m2m.token", {"fault": "stall"}, repeat=True)
     with pytest.raises(planetkey.TimeoutError):
         simulator.m2m(timeout=0.2).refresh()

@@ -14,12 +14,13 @@ def token(session: planetkey.Session) -> tuple[int, str]:
     return os.getpid(), session.access_token()
 
 
-def renew_to_the_end(pipe: Connection) -> None:
-    """Ends while a thread renews a user's session; says when the end has begun."""
+def refresh_until_the_end(pipe: Connection) -> None:
+    """Ends while a thread refreshes a user session, and says when the end has started."""
     session = planetkey.Session.from_profile("planet-user", allow_insecure_loopback=True)
     Thread(target=session.access_token, daemon=True).start()
     pipe.recv()
-    # Which of the two a worker runs first, or at all, depends on its kind and on the version of Python.
+    # Which of the two a worker runs, and in which order, depends on its kind and on the version of
+    # Python.
     ending = iter(["ending"])
 
     def announce() -> None:

@@ -81,12 +81,18 @@ def async_auth_flow(
 
 
 def in_thread(
-    method: Callable[..., Any], arguments: tuple[Any, ...], options: dict[str, Any] | None
+    method: Callable[..., Any],
+    arguments: tuple[Any, ...],
+    options: dict[str, Any] | None,
+    cancel: Callable[[], None] | None = None,
 ) -> Coroutine[Any, Any, Any]:
-    """Return a coroutine that calls the method on another thread."""
+    """Return a coroutine that calls the method on another thread.
+
+    If the task is cancelled before the call has started, ``cancel`` is called instead.
+    """
     from planetkey import _waiting
 
-    return _waiting.in_thread(_waiting.Call(method, *arguments, **options or {}))
+    return _waiting.in_thread(_waiting.Call(method, *arguments, **options or {}), cancel)
 
 
 def cached_or_in_thread(

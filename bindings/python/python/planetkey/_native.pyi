@@ -120,7 +120,7 @@ class LoginResult:
     """The result of a login."""
     @property
     def prompted(self) -> bool:
-        """Whether the user was prompted. False if the saved session was valid or could be refreshed."""
+        """Whether the user was prompted. False if the saved session was valid or refreshed."""
     @property
     def subject(self) -> str | None:
         """The ``sub`` of the user."""
@@ -138,7 +138,7 @@ class LoginResult:
         """The profile of the session."""
     @property
     def file(self) -> str | None:
-        """The file that the session is saved in. None if it is in the memory of this process only."""
+        """The file that the session is saved in. None if it is in memory only."""
     def __copy__(self) -> LoginResult: ...
     def __deepcopy__(self, _memo: dict[int, Any]) -> LoginResult: ...
 
@@ -261,7 +261,7 @@ class BrowserLogin:
     """
     @property
     def authorization_url(self) -> str:
-        """The address to open. Show it to this user only: it contains the ``state`` of the login."""
+        """The address to open. Show it to this user only: it contains the login's ``state``."""
     @property
     def redirect_uri(self) -> str:
         """The address that the browser returns to."""
@@ -333,9 +333,9 @@ class BrowserLogin:
         Cancelling the task cancels the login.
         """
     def cancel(self) -> None:
-        """Cancels the login and closes its sockets. Calls that wait for it raise ``CancelledError``.
+        """Cancels the login and closes its sockets.
 
-        Does nothing if the login has finished. Returns within a moment.
+        Calls that wait for it raise ``CancelledError``. Does nothing if the login has finished. Returns within a moment.
         """
     def __enter__(self) -> BrowserLogin: ...
     def __exit__(self, *_exception: object) -> None: ...
@@ -668,8 +668,24 @@ class Session:
 
         Cancelling the task cancels the call.
         """
-    def authorize_if_served(self, url: str) -> Authorization | None: ...
-    async def authorize_if_served_async(self, url: str) -> Authorization | None: ...
+    def authorize_if_served(self, url: str) -> Authorization | None:
+        """Returns what ``authorize`` returns, or None if no credential may go to this URL.
+
+        For programs and adapters that also send requests to other hosts. Blocks only if there is
+        no valid token. Other threads run meanwhile, and Ctrl-C works.
+
+        Args:
+            url: The URL of the request.
+
+        Raises:
+            InvalidArgumentError: This is not a URL.
+            Error: As in ``authorize``, except ``HostRefusedError``.
+        """
+    async def authorize_if_served_async(self, url: str) -> Authorization | None:
+        """Does what ``authorize_if_served`` does, without blocking the event loop.
+
+        Cancelling the task cancels the call.
+        """
     def authorize_cached(self, url: str) -> Authorization | None:
         """Returns what ``authorize`` returns, or None if there is no valid token.
 
@@ -746,10 +762,33 @@ class Session:
         """
     def after_response(
         self, authorization: Authorization, http_status: int, www_authenticate: str | None = None
-    ) -> Authorization | None: ...
+    ) -> Authorization | None:
+        """Decides what follows an API's response: whether to repeat the request, and with what.
+
+        A 401 takes the access token out of use, unless its Bearer challenge names an error other
+        than ``invalid_token`` (RFC 6750, 3.1). Any other status stands. Blocks while the token is
+        refreshed. Other threads run meanwhile, and Ctrl-C works.
+
+        Args:
+            authorization: What the request carried.
+            http_status: The HTTP status of the response.
+            www_authenticate: The ``WWW-Authenticate`` header of the response. Several values are
+                joined by commas.
+
+        Returns:
+            The authorization to repeat the request with, once. None if the response stands.
+
+        Raises:
+            InvalidArgumentError: This is not an HTTP status.
+            Error: The refresh failed, as in ``authorize``.
+        """
     async def after_response_async(
         self, authorization: Authorization, http_status: int, www_authenticate: str | None = None
-    ) -> Authorization | None: ...
+    ) -> Authorization | None:
+        """Does what ``after_response`` does, without blocking the event loop.
+
+        Cancelling the task cancels the call.
+        """
     # For the adapters of HTTP clients that follow redirects.
     def _after_api_response(
         self,
@@ -767,6 +806,14 @@ class Session:
         www_authenticate: str | None,
         can_repeat: bool,
     ) -> Authorization | None: ...
+    def _after_api_response_cached(
+        self,
+        url: str,
+        sent: str | None,
+        http_status: int,
+        www_authenticate: str | None,
+        can_repeat: bool,
+    ) -> tuple[Authorization | None] | None: ...
     def _is_served(self, url: str) -> bool: ...
     def refresh(self) -> None:
         """Refreshes the access token now.
@@ -1017,12 +1064,12 @@ class Session:
         token.
         """
     def sync_auth_flow(self, request: Request) -> Generator[Request, Response]:
-        """Authorizes a request of ``httpx.Client``, and repeats it once if an API refuses the token.
+        """Authorizes a request of ``httpx.Client``.
 
-        Blocks if there is no valid token.
+        Repeats it once if an API refuses the token. Blocks if there is no valid token.
         """
     def async_auth_flow(self, request: Request) -> AsyncGenerator[Request, Response]:
-        """Does what ``sync_auth_flow`` does for ``httpx.AsyncClient``, without blocking the event loop."""
+        """Authorizes a request of ``httpx.AsyncClient``, without blocking the event loop."""
     def with_timeout(self, timeout: float | timedelta) -> Session:
         """Returns the same session with another timeout.
 
@@ -1053,9 +1100,9 @@ class Gdal:
         None if there was no such request since the installation or the last ``refresh()``.
         """
     def refresh(self) -> None:
-        """Clears what GDAL has cached about the session's hosts, for example files it could not read.
+        """Clears what GDAL has cached about the session's hosts.
 
-        Call it after a login, or when something changed at a host. It also installs the session in
+        That includes files that it could not read. Call it after a login, or when something changed at a host. It also installs the session in
         a GDAL that was imported later.
 
         Raises:
@@ -1109,9 +1156,9 @@ def gdal_install(
 ) -> Gdal:
     """Installs a session in every GDAL of this process.
 
-    What is opened as ``https://`` or ``/vsicurl/https://`` at one of the session's hosts carries its
-    credential, with the current token for as long as the dataset is open. Import rasterio, or what
-    else contains GDAL, before.
+    What is opened as ``https://`` or ``/vsicurl/https://`` at one of the session's hosts carries
+    its credential, with the current token for as long as the dataset is open. Import rasterio, or
+    what else contains GDAL, before.
 
     Args:
         session: The session.
@@ -1169,7 +1216,7 @@ async def settle_async(timeout: float | timedelta = 5.0) -> bool:
     """
 
 def connect(dispatcher: ModuleType) -> None:
-    """Takes the module whose functions the native classes call. The package calls it once, at import."""
+    """Sets the module whose functions the native classes call. The package does so at import."""
 
 def end() -> None:
     """Ends the use of the interpreter. The package registers it with ``atexit``."""

@@ -38,11 +38,13 @@ class Call(Generic[T]):
         return self._function(*self._arguments, **self._options)
 
 
-async def in_thread(call: Callable[[], T]) -> T:
+async def in_thread(call: Callable[[], T], cancel: Callable[[], None] | None = None) -> T:
     """Make the call on another thread and wait for it without blocking the event loop.
 
     If the task is cancelled, so is the call: the thread ends within a moment. It would otherwise
     stay until the session's deadline, and the end of the loop or of the program waits for it.
+    ``cancel`` is called if the task is cancelled before the call has started. It may block for a
+    moment.
     """
     cancellation = Cancellation()
     caller = threading.current_thread()
@@ -50,7 +52,10 @@ async def in_thread(call: Callable[[], T]) -> T:
     if caller.daemon or caller is threading.main_thread():
         _cancelled_at_exit.add(cancellation)
 
+    has_started = threading.Event()
+
     def run() -> T:
+        has_started.set()
         with cancellation:
             return call()
 
@@ -59,6 +64,8 @@ async def in_thread(call: Callable[[], T]) -> T:
     finally:
         cancellation.cancel()
         _cancelled_at_exit.discard(cancellation)
+        if cancel is not None and not has_started.is_set():
+            threading.Thread(target=cancel).start()
 
 
 async def cached_or_in_thread(cached: Callable[[], tuple[T] | None], call: Callable[[], T]) -> T:

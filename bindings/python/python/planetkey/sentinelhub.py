@@ -127,8 +127,9 @@ class Session(SentinelHubSession):
         for url in (self.config.sh_base_url, *self._regions):
             if get_netrc_auth(url) is not None:
                 raise MisconfiguredError(
-                    f"your .netrc has an entry for {urlsplit(url).hostname}, which sentinelhub would send "
-                    "instead of the token; remove the entry, or set NETRC to a file without it"
+                    f"your .netrc has an entry for {urlsplit(url).hostname}, which sentinelhub "
+                    "would send instead of the token; remove the entry, or set NETRC to a file "
+                    "without it"
                 )
         headers: dict[str, str] = super().session_headers
         return headers

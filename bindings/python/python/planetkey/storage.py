@@ -23,7 +23,7 @@ class TokenStorage(Protocol):
         ...
 
     def save(self, text: str | None, /) -> None:
-        """Save this text instead of the last one. After a logout it is None: delete the last one."""
+        """Save this text instead of the last one. None, after a logout, deletes the last one."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""One session, renewed by whoever needs it first: Planet's SDK or planetkey."""
+"""One session that Planet's SDK or planetkey refreshes, whichever needs it first."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -33,7 +33,7 @@ def sdk_session() -> planet.Auth:
     return planet.Auth.from_user_default_session()
 
 
-def test_f095_the_sdk_renews_and_ours_adopts(simulator: Simulator, home: Path) -> None:
+def test_f095_the_sdk_refreshes_and_ours_adopts(simulator: Simulator, home: Path) -> None:
     tokens = seed_user(simulator, home, age=2 * HOUR)
     ours = planetkey.Session.from_profile(USER)
     # The old token is in memory by now.
@@ -45,8 +45,10 @@ def test_f095_the_sdk_renews_and_ours_adopts(simulator: Simulator, home: Path) -
     check_lives(simulator, tokens, renewals=1)
 
 
-def test_f095_a_running_session_notices_that_the_sdk_renewed(simulator: Simulator, home: Path) -> None:
-    """The token is still valid, so nobody asks for another: the file is looked at."""
+def test_f095_a_running_session_notices_that_the_sdk_refreshed(
+    simulator: Simulator, home: Path
+) -> None:
+    """The token is still valid, so there is no request: planetkey sees the new file."""
     tokens = seed_user(simulator, home)
     ours = planetkey.Session.from_profile(USER)
     before = header(ours)
@@ -57,7 +59,7 @@ def test_f095_a_running_session_notices_that_the_sdk_renewed(simulator: Simulato
     check_lives(simulator, tokens, renewals=1)
 
 
-def test_ours_renews_and_the_sdk_adopts(simulator: Simulator, home: Path) -> None:
+def test_ours_refreshes_and_the_sdk_adopts(simulator: Simulator, home: Path) -> None:
     tokens = seed_user(simulator, home, age=2 * HOUR)
     renewed = header(planetkey.Session.from_profile(USER))
     assert sdk_header(sdk_session()) == renewed
@@ -65,8 +67,10 @@ def test_ours_renews_and_the_sdk_adopts(simulator: Simulator, home: Path) -> Non
     check_lives(simulator, tokens, renewals=1)
 
 
-def test_an_sdk_session_with_an_old_token_adopts_what_ours_renewed(simulator: Simulator, home: Path) -> None:
-    """Valid and due for the SDK, which cannot renew it: it goes on with the old one and looks again the next time."""
+def test_an_sdk_session_with_an_old_token_adopts_what_ours_refreshed(
+    simulator: Simulator, home: Path
+) -> None:
+    """The token is valid but due, and the SDK cannot refresh it: it uses the old one and looks again."""
     tokens = seed_user(simulator, home, age=HOUR - 300)
     sdk = sdk_session()
     simulator.script("user.token", {"status": 500})
@@ -87,10 +91,14 @@ def test_both_take_turns(simulator: Simulator, home: Path) -> None:
     check_lives(simulator, tokens, renewals=2 * turns)
 
 
-def test_f095_the_token_that_the_sdk_writes_beside_a_refusal_is_adopted(simulator: Simulator, home: Path) -> None:
+def test_f095_the_token_that_the_sdk_writes_beside_a_refusal_is_adopted(
+    simulator: Simulator, home: Path
+) -> None:
     """The SDK takes no lock: it rotates the token that ours has just sent. Ours is refused; the session lives."""
     tokens = seed_user(simulator, home, age=2 * HOUR)
-    simulator.script("user.token", {"hold": "ours", "status": 400, "json": {"error": "invalid_grant"}})
+    simulator.script(
+        "user.token", {"hold": "ours", "status": 400, "json": {"error": "invalid_grant"}}
+    )
     with planetkey_asking() as ours:
         simulator.wait_held("ours")
         renewed = sdk_header(sdk_session())
@@ -99,7 +107,9 @@ def test_f095_the_token_that_the_sdk_writes_beside_a_refusal_is_adopted(simulato
     check_lives(simulator, tokens, renewals=1)
 
 
-def test_f095_both_renew_at_once_where_the_server_allows_an_overlap(simulator: Simulator, home: Path) -> None:
+def test_f095_both_refresh_at_once_where_the_server_allows_an_overlap(
+    simulator: Simulator, home: Path
+) -> None:
     simulator.settings(overlap_ms=60_000)
     tokens = seed_user(simulator, home, age=2 * HOUR)
     simulator.script("user.token", {"hold": "ours"})
@@ -160,14 +170,17 @@ def our_client(simulator: Simulator) -> planetkey.Session:
 
 
 def our_client_where_the_sdk_keeps_its(simulator: Simulator) -> planetkey.Session:
-    return planetkey.Session.from_m2m(simulator.client_id, simulator.client_secret, profile=simulator.client_id)
+    return planetkey.Session.from_m2m(
+        simulator.client_id, simulator.client_secret, profile=simulator.client_id
+    )
 
 
 def our_default(_: Simulator) -> planetkey.Session:
     return planetkey.Session.from_defaults()
 
 
-# The SDK keeps a client that code names under its id, and one of the environment where ours keeps either.
+# The SDK saves tokens of a client in code under its id, and those of a client in the environment
+# where planetkey saves both.
 @pytest.mark.parametrize(
     ("sdk", "ours"),
     [
@@ -204,12 +217,20 @@ def test_an_m2m_token_is_shared_by_the_commands(
     assert simulator.count("m2m.token") == 1
 
 
-def test_an_expired_m2m_token_of_the_sdk_is_replaced_for_both(simulator: Simulator, home: Path) -> None:
-    """The profile is the SDK's own; whoever renews its token does so for both."""
+def test_an_expired_m2m_token_of_the_sdk_is_replaced_for_both(
+    simulator: Simulator, home: Path
+) -> None:
+    """The profile is the SDK's own. A refresh by one of them serves both."""
     sdk = sdk_client(simulator)
     save_by_the_sdk(
         token_file(home, simulator.client_id),
-        {"access_token": "old", "token_type": "Bearer", "expires_in": HOUR, "_iat": 1, "_exp": 1 + HOUR},
+        {
+            "access_token": "old",
+            "token_type": "Bearer",
+            "expires_in": HOUR,
+            "_iat": 1,
+            "_exp": 1 + HOUR,
+        },
     )
     renewed = header(planetkey.Session.from_profile(simulator.client_id))
     assert sdk_header(sdk) == renewed
