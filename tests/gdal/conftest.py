@@ -1,4 +1,4 @@
-"""One simulator for the whole run; for each test a home directory, and servers that ask it about each token."""
+"""One simulator for all tests, and for each a home directory and servers with its tokens."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -51,8 +51,9 @@ def session(simulator: Simulator, servers: Servers) -> planetkey.Session:
 
 @pytest.fixture
 def renew(simulator: Simulator, session: planetkey.Session) -> Callable[[int], None]:
-    """From now on no token that was issued so far is good. Every second time the session hears it as from an API,
-    so it renews inside GDAL's next request.
+    """Revokes every token that was issued.
+
+    Every second time the session learns it as from an API, so it refreshes in GDAL's next request.
     """
 
     def renew(turn: int) -> None:

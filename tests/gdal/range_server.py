@@ -1,4 +1,4 @@
-"""What GDAL reads from: an API that wants a valid token for each byte, and a storage that must never see one.
+"""The servers of GDAL: an API that requires a valid token, and a storage that must never see one.
 
 A process of its own: rasterio holds the GIL during some requests.
 """
@@ -13,7 +13,7 @@ import urllib.request
 from dataclasses import asdict, dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-# A picture of 16 tiles of 64 KiB: more than GDAL fetches ahead at once, so each tile needs a request of its own.
+# An image of 16 tiles of 64 KiB. GDAL prefetches less than that, so each tile needs a request.
 SIZE = 512
 TILE = 128
 TILES = (SIZE // TILE) ** 2
@@ -33,7 +33,7 @@ def pixel(x: int, y: int) -> int:
 
 
 def tiff(bits: int, samples: int, tile: int) -> bytes:
-    """An uncompressed TIFF, its directory first. A sample is as many more than `pixel` as samples stand before it."""
+    """An uncompressed TIFF, its directory first. Sample number n has the value `pixel` + n."""
     across = SIZE // tile
     tiles = across * across
     tile_bytes = tile * tile * samples * bits // 8
@@ -106,7 +106,7 @@ class State:
 
 
 def _judged(servers: State, authorization: list[str], query: str) -> int:
-    """What the simulator says of a credential: signature, expiry, revocation, one of them and not two."""
+    """What the simulator says of a credential: its signature, expiry and revocation."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     request = urllib.request.Request(servers.judge + "/range" + (f"?{query}" if query else ""))
     if len(authorization) > 1:
@@ -180,7 +180,7 @@ def _handler(servers: State, name: str) -> type[BaseHTTPRequestHandler]:
             )
 
         def _mosaics(self, path: str) -> tuple[int, dict[str, str], bytes]:
-            """Planet's basemaps as GDAL's driver PLMosaic asks for them: one mosaic of one quad in the storage."""
+            """Planet's basemaps for GDAL's driver PLMosaic: one mosaic of one quad."""
             if path == "/mosaics/mine/quads/0-0/full":
                 return self._redirect("/quad")
             base = f"{servers.api}/mosaics"
@@ -235,8 +235,10 @@ class _Server(ThreadingHTTPServer):
 
 
 def main() -> None:
-    """Serves until standard input ends, and says where. API and storage are two hosts of this machine, as redirects
-    lead from host to host; what they have seen is told by a third server.
+    """Serves until standard input ends, and prints the addresses.
+
+    API and storage are two hosts of this computer, because redirects lead from one host to another.
+    A third server tells what they have seen.
     """
     state = State(judge=sys.argv[1])
     for name, host in (("api", "127.0.0.1"), ("storage", "127.0.0.2"), ("control", "127.0.0.1")):

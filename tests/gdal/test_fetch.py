@@ -1,4 +1,4 @@
-"""What GDAL requests by CPLHTTPFetch: web services, and the driver PLMosaic, which knows API keys only."""
+"""Requests of GDAL by CPLHTTPFetch: web services, and the driver PLMosaic with its API keys."""
 
 from pathlib import Path
 

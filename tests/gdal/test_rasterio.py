@@ -306,14 +306,17 @@ def run(
 def test_every_gdal_of_the_process_asks(
     simulator: Simulator, servers: Servers, tmp_path: Path
 ) -> None:
-    """pyogrio's wheel brings another GDAL; what is imported later is taken in by a refresh."""
+    """pyogrio's wheel contains another GDAL. A refresh installs the session there too."""
     script = f"""
 import ctypes, re
 import planetkey, planetkey.gdal
 import rasterio
 
 session = planetkey.Session.from_m2m(
-    {simulator.client_id!r}, {simulator.client_secret!r}, allowed_hosts=[{servers.host!r}], allow_insecure_loopback=True
+    {simulator.client_id!r},
+    {simulator.client_secret!r},
+    allowed_hosts=[{servers.host!r}],
+    allow_insecure_loopback=True,
 )
 gdal = planetkey.gdal.install(session)
 import pyogrio
@@ -325,7 +328,8 @@ for library in sorted(set(re.findall("/.*/libgdal.*", open("/proc/self/maps").re
     library = ctypes.CDLL(library)
     library.VSIFOpenL.restype = ctypes.c_void_p
     library.VSIFSeekL.argtypes = [ctypes.c_void_p, ctypes.c_uint64, ctypes.c_int]
-    library.VSIFReadL.argtypes = [ctypes.c_char_p, ctypes.c_size_t, ctypes.c_size_t, ctypes.c_void_p]
+    size, pointer = ctypes.c_size_t, ctypes.c_void_p
+    library.VSIFReadL.argtypes = [ctypes.c_char_p, size, size, pointer]
     file = library.VSIFOpenL(b"/vsicurl/{servers.api}/get-only/redirected.tif", b"rb")
     library.VSIFSeekL(file, 500000, 0)
     print(library.VSIFReadL(ctypes.create_string_buffer(100), 1, 100, file))
@@ -349,7 +353,7 @@ except pyogrio.errors.DataSourceError:
 def test_a_thread_of_gdal_that_holds_the_gil_does_not_block_a_refresh(
     simulator: Simulator, servers: Servers, tmp_path: Path
 ) -> None:
-    """Wheels make some calls of GDAL with the GIL held, and a refresh may need it, as this storage does."""
+    """Wheels make some calls of GDAL with the GIL held, and this storage needs it."""
     script = f"""
 import ctypes, re
 import planetkey, planetkey.gdal
@@ -390,7 +394,7 @@ assert storage.kept
 def test_a_thread_of_gdal_without_the_gil_does_not_ask_for_it(
     outcome: str, simulator: Simulator, servers: Servers, tmp_path: Path
 ) -> None:
-    """The holder of the GIL may wait for that thread, which needs a token and writes a log record."""
+    """The holder of the GIL may wait for that thread, which writes a log record."""
     if outcome == "an error":
         simulator.script(
             "m2m.token", {"status": 401, "json": {"error": "invalid_client"}}, repeat=True

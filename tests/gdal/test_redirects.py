@@ -1,4 +1,4 @@
-"""Downloads are redirected to signed URLs of a storage, which must not learn the token. GDAL by itself tells it."""
+"""Redirects to signed URLs of a storage, which must not get the token. GDAL itself sends it."""
 
 from collections.abc import Callable
 from pathlib import Path

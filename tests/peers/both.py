@@ -1,4 +1,4 @@
-"""planetkey and Planet's SDK, each as its users have it: the command, and the package in this process."""
+"""planetkey and Planet's SDK, as users have them: the command, and the package in this process."""
 
 import json
 import os
@@ -117,7 +117,7 @@ def planetkey_command(*arguments: str, stdin: str | None = None) -> Finished:
 
 @contextmanager
 def planetkey_asking() -> Iterator[Callable[[], str]]:
-    """Ours, asking for an access token beside the test, which gets it by calling what this gives."""
+    """Requests an access token with planetkey on another thread. Calling the result returns it."""
     process = subprocess.Popen(
         [command(), "print-access-token"],
         stdin=subprocess.DEVNULL,
@@ -146,7 +146,7 @@ def well(finished: Finished) -> str:
 
 
 def sdk_header(auth: planet.Auth, url: str = PLANET_API) -> str:
-    """The header with which the SDK makes a request; the simulator lets it in, or the test fails."""
+    """The header of a request of the SDK. The simulator must accept it."""
     with httpx.Client(auth=auth) as client:
         response = client.get(url)
     assert response.status_code == 200, response.text

@@ -1,4 +1,4 @@
-"""Planet's own command without the second that importing it takes: what has imported it forks for each call.
+"""Planet's own command. One process imports it, which takes a second, and forks for each call.
 
 Each line of the input is one call. The output is its exit code.
 """

@@ -1,4 +1,4 @@
-"""One simulator for the whole run, and for each test a home directory whose programs take it for Planet."""
+"""One simulator for all tests, and a home directory for each, whose programs use it as Planet."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,7 +32,7 @@ def simulator(_simulator_process: Simulator) -> Iterator[Simulator]:
 
 @pytest.fixture
 def home(simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The SDK knows the real host names only, so they lead to the simulator: its proxy, its certificates."""
+    """The SDK knows only the real host names. A proxy leads them to the simulator."""
     for name in (*FOREIGN_VARIABLES, "NETRC"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HTTPS_PROXY", simulator.proxy)
@@ -48,7 +48,7 @@ def home(simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.fixture
 def loopback(simulator: Simulator, home: Path, monkeypatch: pytest.MonkeyPatch) -> Loopback:
-    """The simulator at its own addresses, with its credentials in the environment; real names lead to it too."""
+    """The simulator at its own addresses and the real ones, with credentials in the environment."""
     monkeypatch.setenv("PLANETKEY_DEPLOYMENT", str(simulator.deployment))
     monkeypatch.setenv("PL_API_KEY", simulator.api_key)
     monkeypatch.setenv("PL_AUTH_CLIENT_ID", simulator.client_id)

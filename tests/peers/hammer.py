@@ -1,6 +1,7 @@
-"""hammer FILE COUNT: writes so many JSON objects by turns to a file, as Planet's SDK does, until the input ends.
+"""hammer FILE COUNT: write JSON objects in turn to a file, as Planet's SDK does, until input ends.
 
-They are lines of the input. Says `hammering` when the first is written, and at the end how often it wrote.
+The objects are COUNT lines of the input. It prints `hammering` after the first write, and at the
+end the number of writes.
 """
 
 import json

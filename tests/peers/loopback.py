@@ -68,7 +68,7 @@ class Loopback:
         return self.simulator.count("m2m.token")
 
     def requests(self, target: str) -> int:
-        """How many requests `planet_api`, `sentinel_hub_api` or the foreign host, `as.other`, got."""
+        """How many requests `planet_api`, `sentinel_hub_api` or the foreign `as.other` got."""
         return self.simulator.count(target)
 
     def queries(self, target: str) -> list[str | None]:

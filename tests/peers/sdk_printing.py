@@ -19,7 +19,7 @@ from planet.cli.cli import main as planet_command
 from both import PLANET_API
 
 
-class Failed(Exception):
+class FailedError(Exception):
     """The error that the SDK got instead of a token that the API accepts."""
 
 
@@ -29,7 +29,7 @@ def library() -> Callable[[], str]:
     def token() -> str:
         response = client.get(PLANET_API)
         if response.status_code != 200:
-            raise Failed(str(response.status_code))
+            raise FailedError(str(response.status_code))
         return response.request.headers["Authorization"].removeprefix("Bearer ")
 
     return token
@@ -48,7 +48,7 @@ def command() -> Callable[[], str]:
             line = printed.read().strip()
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         if code != 0:
-            raise Failed(f"exit code {code}")
+            raise FailedError(f"exit code {code}")
         return line
 
     return token
@@ -61,7 +61,7 @@ def main(how: str, pause_s: float) -> None:
     while not select.select([0], [], [], pause_s)[0]:
         try:
             now = token()
-        except Failed as failure:
+        except FailedError as failure:
             failures[str(failure)] += 1
             continue
         tokens += 1

@@ -1,6 +1,6 @@
 """A task that waits for a token is cancelled: its thread ends, and so can the program.
 
-The token never arrives and the deadline is ten minutes away, so only the cancellation ends the wait.
+The token never arrives and the deadline is ten minutes away, so only the cancellation ends it.
 """
 
 import signal
@@ -32,7 +32,8 @@ async def ask():
 AIOHTTP = """
 import aiohttp, planetkey.aiohttp
 async def ask():
-    async with aiohttp.ClientSession(middlewares=(planetkey.aiohttp.Middleware(session),)) as client:
+    middlewares = (planetkey.aiohttp.Middleware(session),)
+    async with aiohttp.ClientSession(middlewares=middlewares) as client:
         await client.get(url)
 """
 PLANET = """
@@ -67,7 +68,8 @@ INTERRUPTED_ON_TRIO = INTERRUPTED.replace("asyncio.run(ask())", "import trio; tr
 # Its loop runs on another thread.
 FSSPEC = """
 import fsspec, planetkey.aiohttp
-files = fsspec.filesystem("https", client_kwargs={"middlewares": (planetkey.aiohttp.Middleware(session),)})
+options = {"middlewares": (planetkey.aiohttp.Middleware(session),)}
+files = fsspec.filesystem("https", client_kwargs=options)
 try:
     files.cat_file(url)
 except KeyboardInterrupt:

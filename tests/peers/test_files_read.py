@@ -1,4 +1,4 @@
-"""Files that Planet's SDK or a user wrote: both read them alike, with the differences named here."""
+"""Files of Planet's SDK or of a user: both read them alike, with the differences named here."""
 
 import json
 import os
@@ -105,7 +105,7 @@ def test_r1_to_r3_when_a_token_expires(
     file = put(token_file(home), tokens)
     session = planetkey.Session.from_profile(USER)
     session.is_initialized()
-    # Without a time in the file both count from the moment of reading, and status has whole seconds.
+    # Without a time in the file, both count from when they read it. status has whole seconds.
     expected, found = sdk_expiry(file), our_expiry(session)
     assert expected is not None
     assert found is not None
@@ -261,7 +261,7 @@ def test_r8_and_r9_where_an_api_key_may_lie(
 def test_r8_a_key_of_another_scheme_is_not_sent_as_one_of_planets(
     simulator: Simulator, home: Path, prefix: str | None
 ) -> None:
-    """The SDK sends any value there, or `Bearer`. planetkey sends API keys only as Planet accepts them."""
+    """The SDK sends any value there. planetkey sends API keys only as Planet accepts them."""
     config = {
         "client_type": "static_apikey",
         "api_key": simulator.api_key,
@@ -276,7 +276,7 @@ def test_r8_a_key_of_another_scheme_is_not_sent_as_one_of_planets(
 
 
 def test_r9_the_key_that_version_2_left(simulator: Simulator, home: Path) -> None:
-    """The SDK sends it as `api-key`, ours as Planet's documentation says, by Basic authentication."""
+    """The SDK sends it as `api-key`, planetkey as Basic, as Planet documents."""
     put(home / ".planet.json", '{"key": "' + simulator.api_key + '"}')
     assert sdk_header(planet.Auth.from_user_default_session()) == f"api-key {simulator.api_key}"
     ours = planetkey.Session.from_defaults()

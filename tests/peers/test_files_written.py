@@ -1,4 +1,4 @@
-"""Both do the same, each in a home directory of its own, and leave the same files, bytes and modes."""
+"""Both do the same in two home directories, and leave the same files, bytes and modes."""
 
 import base64
 import json
@@ -30,7 +30,10 @@ from both import (
 from simulator import Simulator
 
 # Members of a preferences file that must be preserved.
-PREFERENCES = r'{"key": "old", "zzz": [1.50, null, {"b": null, "a": "ü", "A": "\b\f\u007f/\\😀"}], "é": 1, "__x": 1, "n": null}'
+PREFERENCES = (
+    r'{"key": "old", "zzz": [1.50, null, {"b": null, "a": "ü", "A": "\b\f\u007f/\\😀"}], '
+    r'"é": 1, "__x": 1, "n": null}'
+)
 KEY = "PLAK0123456789abcdef"
 Preparation = Callable[[Path], object]
 
@@ -248,7 +251,7 @@ def test_w5_an_opaque_token_gets_its_times_from_the_clock(
 def test_planetkey_preserves_what_a_response_omits_and_the_sdk_loses_it(
     simulator: Simulator, homes: Homes
 ) -> None:
-    """The one difference in what is written: a server that does not rotate must not end the session."""
+    """The one difference: a server that does not rotate tokens must not end the session."""
     old = simulator.seed(issuer=LOGIN, lifetime=HOUR, age=2 * HOUR)
     homes.prepare(lambda home: put(token_file(home), old))
     simulator.script("user.token", {"json": answer()}, repeat=True)
@@ -294,7 +297,7 @@ def test_w7_the_choice_of_a_profile(homes: Homes, prepare: Preparation, name: st
 
 @pytest.mark.parametrize("prepare", [nothing, preferences, another_profile])
 def test_w9_a_reset(homes: Homes, prepare: Preparation, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The time behind the names is local time with the SDK and UTC with ours, and a second may lie between them."""
+    """The times in the names are local with the SDK and UTC with planetkey."""
     monkeypatch.setenv("TZ", "UTC")
     homes.prepare(prepare)
     before = tree(homes.sdk)

@@ -1,4 +1,4 @@
-"""Planet's SDK takes no lock and rewrites in place: a reader sees empty and half files, and does not fail."""
+"""Planet's SDK rewrites files in place without a lock. Readers of torn files must not fail."""
 
 import json
 import subprocess
@@ -112,7 +112,7 @@ def test_f095_a_token_that_is_rewritten_without_pause_is_read(
 def test_f095_a_refresh_succeeds(
     simulator: Simulator, home: Path, sessions: list[dict[str, Any]]
 ) -> None:
-    """planetkey replaces the file while the SDK rewrites it. In any order, planetkey has a valid token."""
+    """planetkey replaces the file while the SDK rewrites it, and always has a valid token."""
     file = token_file(home)
     # The next write restores the old refresh token, so the server must allow that.
     simulator.settings(rotation=False)
@@ -154,7 +154,7 @@ def test_f095_an_m2m_client_gets_through(
 def test_f095_a_profile_that_is_rewritten_without_pause_is_read(
     simulator: Simulator, home: Path
 ) -> None:
-    """`planet.Auth.from_oauth_m2m` rewrites the client configuration each time that it is called."""
+    """`planet.Auth.from_oauth_m2m` rewrites the client configuration with each call."""
     config = {
         "auth_server": "https://services.sentinel-hub.com/auth/realms/main",
         "client_id": simulator.client_id,

@@ -111,7 +111,7 @@ def test_both_leave_the_same_files_behind(quick: Simulator, home: Path) -> None:
 
 
 def test_the_official_command_refreshes_a_login_of_planetkey(quick: Simulator, home: Path) -> None:
-    """`planet auth print-access-token` prints the token of the session, and another one when that has ended."""
+    """`planet auth print-access-token` prints the token, or a new one if it expired."""
     quick.script("user.token", {"token_response": {"expires_in": 2}}, repeat=True)
     with logging_in(OURS) as user_code:
         quick.log_in(user_code=user_code, username="ada")

@@ -1,7 +1,7 @@
-"""Which credential of several is used: planetkey beside Planet's SDK and its command, in every combination of places.
+"""Which of several credentials planetkey, Planet's SDK and its command use, in every combination.
 
-Planet's documentation says that the environment goes before files. planetkey and the `planet` command do so, the SDK
-not always.
+Planet's documentation says that the environment goes before files. planetkey and the `planet`
+command do so, the SDK not always.
 """
 
 import json
@@ -34,7 +34,8 @@ E_PROFILE, E_M2M, E_KEY, F_PROFILE, F_M2M, F_KEY, F_V2_KEY, BUILT_IN = PLACES
 
 OURS = PLACES
 COMMAND = PLACES
-# In code a saved profile goes before a key or a client of the environment, and a saved client before a key.
+# In code, a saved profile goes before a key or a client of the environment, and a saved client
+# before a key.
 SDK = (E_PROFILE, F_PROFILE, E_M2M, F_M2M, E_KEY, F_KEY, F_V2_KEY, BUILT_IN)
 
 ENVIRONMENT: Mapping[str, Mapping[str, str]] = {
@@ -143,7 +144,7 @@ def first(order: tuple[str, ...], places: set[str]) -> str:
 
 
 def is_different_with_the_sdk(places: set[str]) -> bool:
-    """A saved profile goes before what the environment holds, and a saved client before a key of the environment."""
+    """A saved profile goes before the environment, and a saved client before a key of it."""
     if E_PROFILE in places:
         return False
     if F_PROFILE in places:
@@ -294,7 +295,7 @@ OPTIONS: Mapping[str, tuple[tuple[str, ...], str, str]] = {
 def test_an_option_of_the_command_goes_before_the_environment(
     situation: Situation, option: str, place: str
 ) -> None:
-    """Always with ours. `planet` treats both alike: a profile goes before a client, and that before a key."""
+    """A profile goes before a client, and that before a key, as with `planet`."""
     options, sdk_place, source = OPTIONS[option]
     situation.put_places({place})
     ranks = {F_PROFILE: 0, E_PROFILE: 0, F_M2M: 1, E_M2M: 1, F_KEY: 2, E_KEY: 2}
@@ -307,7 +308,7 @@ def test_an_option_of_the_command_goes_before_the_environment(
 def test_each_host_gets_a_credential_that_it_takes(
     simulator: Simulator, situation: Situation
 ) -> None:
-    """The first one that was found, if the host takes it; the SDK sends whatever comes first to every host."""
+    """The first one that the host accepts. The SDK sends the first one to every host."""
     situation.put_places({E_M2M, E_KEY, BUILT_IN})
     carried = {
         host.host: host.source_index for host in planetkey.Session.from_defaults().status().hosts

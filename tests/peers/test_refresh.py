@@ -70,7 +70,7 @@ def test_ours_refreshes_and_the_sdk_adopts(simulator: Simulator, home: Path) -> 
 def test_an_sdk_session_with_an_old_token_adopts_what_ours_refreshed(
     simulator: Simulator, home: Path
 ) -> None:
-    """The token is valid but due, and the SDK cannot refresh it: it uses the old one and looks again."""
+    """The token is valid but due, and the SDK cannot refresh it. It uses the old one."""
     tokens = seed_user(simulator, home, age=HOUR - 300)
     sdk = sdk_session()
     simulator.script("user.token", {"status": 500})
@@ -94,7 +94,7 @@ def test_both_take_turns(simulator: Simulator, home: Path) -> None:
 def test_f095_the_token_that_the_sdk_writes_beside_a_refusal_is_adopted(
     simulator: Simulator, home: Path
 ) -> None:
-    """The SDK takes no lock: it rotates the token that ours has just sent. Ours is refused; the session lives."""
+    """The SDK rotates the token that planetkey just sent. The session survives that."""
     tokens = seed_user(simulator, home, age=2 * HOUR)
     simulator.script(
         "user.token", {"hold": "ours", "status": 400, "json": {"error": "invalid_grant"}}

@@ -1,4 +1,4 @@
-"""Which id and secret go to which server: planetkey beside sentinelhub-py, in every combination of settings."""
+"""Which id and secret go to which server with planetkey and sentinelhub-py, for all settings."""
 
 import json
 import threading

@@ -13,10 +13,10 @@ from typing import Any
 
 import planetkey
 import pytest
+from test_renewal import sdk_session
 
 from both import HOUR, USER, check_lives, planetkey_asking, put, sdk_header, seed_user, token_file
 from simulator import Simulator
-from test_renewal import sdk_session
 from together import SDK, SDK_OVERLAP_MS, together
 
 ROTATIONS = 5
@@ -26,7 +26,7 @@ ROTATIONS = 5
 def test_i10_01_loops_of_the_sdk_and_eight_processes_share_a_session(
     simulator: Simulator, home: Path, metadata_delay_ms: int
 ) -> None:
-    """Until the refresh token was rotated a few times; `tests/peers/together` does it for a minute or longer."""
+    """Until a few rotations of the refresh token. `tests/peers/together` runs longer."""
     outcome = together(
         simulator,
         home,
@@ -44,7 +44,7 @@ def test_i10_01_loops_of_the_sdk_and_eight_processes_share_a_session(
     assert all(told.tokens and not told.failures for _, told in outcome.planetkey), report
 
 
-# Each is what a first request of planetkey's meets: it waits there until the SDK has rotated the token.
+# Where the first request of planetkey waits until the SDK has rotated the token.
 MEETINGS: dict[str, tuple[str, Mapping[str, Any]]] = {
     "metadata": ("user.metadata", {"hold": "ours"}),
     "retry": ("user.token", {"hold": "ours", "status": 503, "headers": {"Retry-After": "1"}}),

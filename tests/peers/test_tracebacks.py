@@ -38,7 +38,7 @@ def check(caught: pytest.ExceptionInfo[BaseException], secret: str) -> None:
 
 def _places(trace: TracebackType | None, secret: str) -> list[str]:
     return [
-        f"{frame.f_code.co_qualname if hasattr(frame.f_code, 'co_qualname') else frame.f_code.co_name}: {name}"
+        f"{getattr(frame.f_code, 'co_qualname', frame.f_code.co_name)}: {name}"
         for frame, _ in traceback.walk_tb(trace)
         if frame.f_code.co_filename != __file__
         for name, value in frame.f_locals.items()

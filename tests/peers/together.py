@@ -24,12 +24,12 @@ SDK_LOOPS = 2
 PAUSE_MS = 100
 # How Planet's SDK calls itself at the authorization server.
 SDK = "python-requests/"
-# The SDK takes no lock: two loops of it send the same refresh token at the same time, and lose their
-# session at a strict server also without planetkey (`together --alone --strict`). So the server lets
-# the SDK repeat a token for so long.
+# The SDK takes no lock. Two loops of it send the same refresh token at the same time, and lose
+# their session at a strict server also without planetkey (`together --alone --strict`). So the
+# server lets the SDK repeat a token for this time.
 SDK_OVERLAP_MS = 10_000
-# All others, also planetkey: between the SDK's request and its new file nothing tells that a token is
-# used up. Real servers forgive what comes at the same time for longer.
+# For all others, also planetkey. Between the SDK's request and its new file, a used token cannot be
+# recognized. Real servers accept simultaneous requests for longer.
 OVERLAP_MS = 100
 FORGIVING: Mapping[str, Any] = {
     "overlap_ms": OVERLAP_MS,
@@ -86,9 +86,11 @@ class Outcome:
             f"session {state}: {session['rotations']} rotations, {session['reuse']} tokens reused, "
             f"{session['repeats']} sent again and forgiven",
             f"planetkey sent {self.count('planetkey')} refresh tokens, "
-            f"{self.sent_twice('planetkey')} of them twice, {len(self.late())} after the SDK had used them up",
+            f"{self.sent_twice('planetkey')} of them twice, "
+            f"{len(self.late())} after the SDK had used them up",
             f"the SDK sent {self.count('SDK')}, {self.sent_twice('SDK')} of them twice",
-            f"planetkey fetched metadata {self.metadata['planetkey']} times, the SDK {self.metadata['SDK']} times",
+            f"planetkey fetched metadata {self.metadata['planetkey']} times, "
+            f"the SDK {self.metadata['SDK']} times",
         ]
         if self.late():
             lines.append(f"planetkey was later than the SDK by {self.late()} ms")

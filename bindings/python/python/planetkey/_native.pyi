@@ -335,7 +335,8 @@ class BrowserLogin:
     def cancel(self) -> None:
         """Cancels the login and closes its sockets.
 
-        Calls that wait for it raise ``CancelledError``. Does nothing if the login has finished. Returns within a moment.
+        Calls that wait for it raise ``CancelledError``. Does nothing if the login has finished.
+        Returns within a moment.
         """
     def __enter__(self) -> BrowserLogin: ...
     def __exit__(self, *_exception: object) -> None: ...
@@ -1102,8 +1103,8 @@ class Gdal:
     def refresh(self) -> None:
         """Clears what GDAL has cached about the session's hosts.
 
-        That includes files that it could not read. Call it after a login, or when something changed at a host. It also installs the session in
-        a GDAL that was imported later.
+        That includes files that it could not read. Call it after a login, or when something
+        changed at a host. It also installs the session in a GDAL that was imported later.
 
         Raises:
             InvalidArgumentError: The session was uninstalled.
