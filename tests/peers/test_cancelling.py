@@ -283,3 +283,6 @@ def test_the_thread_ends_on_trio(loopback: Loopback) -> None:
             await anyio.to_thread.run_sync(int)
 
     anyio.run(main, backend="trio")
+    # The refresh goes on in the background. It must not send a request in a later test.
+    loopback.simulator.release("never")
+    assert session.access_token()
