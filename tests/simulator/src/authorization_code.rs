@@ -34,13 +34,13 @@ struct Code {
 }
 
 impl Codes {
-    pub(crate) fn issue(&mut self, grant: Grant, redirect_uri: &str, challenge: &str, life: u64) -> io::Result<String> {
+    pub(crate) fn issue(&mut self, grant: Grant, redirect_uri: &str, challenge: &str, lifetime: u64) -> io::Result<String> {
         let code = random_text(24)?;
         let known = Code {
             grant,
             redirect_uri: redirect_uri.to_owned(),
             challenge: challenge.to_owned(),
-            expiry: Expiry::after(life),
+            expiry: Expiry::after(lifetime),
             used: false,
             session: None,
         };
@@ -49,7 +49,7 @@ impl Codes {
     }
 }
 
-pub(crate) fn answer(call: &Call, state: &mut State, client: &str, form: &Form) -> Result<Value, Response> {
+pub(crate) fn respond(call: &Call, state: &mut State, client: &str, form: &Form) -> Result<Value, Response> {
     let missing = |name: &str| invalid_request(&format!("Missing form parameter: {name}"));
     let code = value(form, "code").ok_or_else(|| missing("code"))?;
     let redirect_uri = value(form, "redirect_uri").ok_or_else(|| missing("redirect_uri"))?;
@@ -83,11 +83,11 @@ pub(crate) fn answer(call: &Call, state: &mut State, client: &str, form: &Form) 
         return Err(invalid_grant("Failed to verify code verifier"));
     }
     let grant = known.grant.clone();
-    let (session, answer) = grant.open(call, state).map_err(|error| refusal(500, "server_error", &error.to_string()))?;
+    let (session, response) = grant.open(call, state).map_err(|error| refusal(500, "server_error", &error.to_string()))?;
     if let Some(known) = state.codes.codes.get_mut(code) {
         known.session = Some(session);
     }
-    Ok(answer)
+    Ok(response)
 }
 
 /// RFC 7636 4.1.

@@ -23,12 +23,12 @@ pub(crate) struct AuthorizationRequest {
     pub(crate) audience: Option<String>,
     pub(crate) nonce: Option<String>,
     pub(crate) challenge: String,
-    pub(crate) way_back: WayBack,
+    pub(crate) redirect: Redirect,
 }
 
 /// Where the authorization response goes, and its fixed parameters.
 #[derive(Clone)]
-pub(crate) struct WayBack {
+pub(crate) struct Redirect {
     pub(crate) redirect_uri: String,
     state: Option<String>,
     issuer: String,
@@ -40,7 +40,7 @@ pub(crate) struct WayBack {
 type Refusal = (&'static str, &'static str);
 
 /// The first page of a login. Without a known client and redirect URI there is no redirect.
-pub(crate) fn answer(call: &Call) -> Result<Response, Response> {
+pub(crate) fn respond(call: &Call) -> Result<Response, Response> {
     if call.request.method != "GET" {
         return Err(Response::new(405).with("Allow", "GET"));
     }
@@ -56,7 +56,7 @@ pub(crate) fn answer(call: &Call) -> Result<Response, Response> {
     if !client.may_redirect_to(redirect_uri) {
         return Err(pages::failed("This redirect_uri is not registered for the client."));
     }
-    let way_back = WayBack {
+    let redirect = Redirect {
         redirect_uri: redirect_uri.to_owned(),
         state: once("state").map(str::to_owned),
         issuer: call.server.issuer(call.origin),
@@ -69,7 +69,7 @@ pub(crate) fn answer(call: &Call) -> Result<Response, Response> {
     let (challenge, scope) = match checked {
         Ok(checked) => checked,
         Err((error, description)) => {
-            return Err(way_back.answer(state, None, &[("error", error), ("error_description", description)]));
+            return Err(redirect.respond(state, None, &[("error", error), ("error_description", description)]));
         }
     };
     let text = |name: &str| value(&query, name).map(str::to_owned);
@@ -79,9 +79,9 @@ pub(crate) fn answer(call: &Call) -> Result<Response, Response> {
         audience: text("audience"),
         nonce: text("nonce"),
         challenge,
-        way_back,
+        redirect,
     };
-    let issuer = request.way_back.issuer.clone();
+    let issuer = request.redirect.issuer.clone();
     Ok(state.logins.begin(issuer, Purpose::Authorization(Box::new(request))))
 }
 
@@ -128,10 +128,10 @@ pub(crate) fn granted_scope(state: &State, asked: Option<&str>) -> Option<String
     scope.split_ascii_whitespace().all(allowed).then(|| scope.to_owned())
 }
 
-impl WayBack {
+impl Redirect {
     /// Redirects to the client with these parameters, `state` and `iss`. Changes of the last
     /// request come before those of the first.
-    pub(crate) fn answer(&self, state: &State, changes: Option<&Changes>, parameters: &[(&str, &str)]) -> Response {
+    pub(crate) fn respond(&self, state: &State, changes: Option<&Changes>, parameters: &[(&str, &str)]) -> Response {
         let mut parameters: Form = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         if let Some(state) = &self.state {
             parameters.push(("state".to_owned(), state.clone()));

@@ -190,7 +190,7 @@ impl AuthorizationServer {
         self.rows.iter().map(|row| row.target).chain([self.metadata]).collect()
     }
 
-    fn answer_metadata(&self, origin: &str, behaviour: &Behaviour, changes: Option<&Changes>) -> Response {
+    fn metadata_response(&self, origin: &str, behaviour: &Behaviour, changes: Option<&Changes>) -> Response {
         let mut metadata = json!({
             "issuer": self.issuer(origin),
             "grant_types_supported": self.grants.iter().map(|grant| grant.name()).collect::<Vec<_>>(),
@@ -232,21 +232,21 @@ impl AuthorizationServer {
 }
 
 impl Call<'_> {
-    pub(crate) fn answer(&self) -> Response {
+    pub(crate) fn respond(&self) -> Response {
         match self.endpoint {
-            Endpoint::Authorization => uncached(authorization_endpoint::answer(self)),
-            Endpoint::Login => uncached(login::answer(self)),
+            Endpoint::Authorization => uncached(authorization_endpoint::respond(self)),
+            Endpoint::Login => uncached(login::respond(self)),
             Endpoint::Activation => uncached(login::activate(self)),
             Endpoint::DeviceAuthorization => uncached(device_code::authorize(self)),
-            Endpoint::Token => uncached(token_endpoint::answer(self)),
-            Endpoint::Revocation => uncached(revocation::answer(self)),
-            Endpoint::Introspection => uncached(introspection::answer(self)),
-            Endpoint::Userinfo => uncached(userinfo::answer(self)),
-            _ => self.answer_document(),
+            Endpoint::Token => uncached(token_endpoint::respond(self)),
+            Endpoint::Revocation => uncached(revocation::respond(self)),
+            Endpoint::Introspection => uncached(introspection::respond(self)),
+            Endpoint::Userinfo => uncached(userinfo::respond(self)),
+            _ => self.document_response(),
         }
     }
 
-    fn answer_document(&self) -> Response {
+    fn document_response(&self) -> Response {
         if self.request.method != "GET" && self.request.method != "HEAD" {
             return Response::new(405).with("Allow", "GET, HEAD");
         }
@@ -261,25 +261,25 @@ impl Call<'_> {
                 Ok(keys) => Response::json(200, &keys),
                 Err(error) => Response::json(500, &json!({"error": error.to_string()})),
             },
-            _ if exists => self.server.answer_metadata(self.origin, &behaviour, self.changes),
+            _ if exists => self.server.metadata_response(self.origin, &behaviour, self.changes),
             _ => Response::json(404, &json!({"error": "HTTP 404 Not Found"})),
         }
     }
 }
 
 /// RFC 6749 5.1.
-fn uncached(answer: Result<Response, Response>) -> Response {
-    answer.unwrap_or_else(|refusal| refusal).with("Cache-Control", "no-store").with("Pragma", "no-cache")
+fn uncached(response: Result<Response, Response>) -> Response {
+    response.unwrap_or_else(|refusal| refusal).with("Cache-Control", "no-store").with("Pragma", "no-cache")
 }
 
 /// Applies the changes of a script to a response.
-pub(crate) fn apply(answer: &mut Value, changes: Option<&Changes>) {
-    if let (Some(answer), Some(changes)) = (answer.as_object_mut(), changes) {
+pub(crate) fn apply(response: &mut Value, changes: Option<&Changes>) {
+    if let (Some(response), Some(changes)) = (response.as_object_mut(), changes) {
         for (key, value) in &changes.set {
-            answer.insert(key.clone(), value.clone());
+            response.insert(key.clone(), value.clone());
         }
         for key in &changes.remove {
-            answer.remove(key);
+            response.remove(key);
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::state::State;
 use crate::token_endpoint::Form;
 use crate::tokens::{merge, random_text};
 
-pub(crate) fn answer(call: &Call, state: &mut State, client: &str, form: &Form) -> Result<Value, Response> {
+pub(crate) fn respond(call: &Call, state: &mut State, client: &str, form: &Form) -> Result<Value, Response> {
     if state.clients.get(client).is_some_and(|client| client.is_public()) {
         let description = "Public client not allowed to retrieve service account";
         return Err(refusal(401, "unauthorized_client", description));
@@ -49,7 +49,7 @@ impl Grant<'_> {
     fn issue(&self, call: &Call, state: &mut State) -> io::Result<Value> {
         let behaviour = &state.behaviour;
         let expires_in = call.changes.and_then(|changes| changes.expires_in.clone());
-        let life = expires_in.as_ref().and_then(Value::as_u64).unwrap_or(behaviour.token_lifetime);
+        let lifetime = expires_in.as_ref().and_then(Value::as_u64).unwrap_or(behaviour.token_lifetime);
         let audience = self.audience.map(str::to_owned).or_else(|| behaviour.default_audience.clone());
         // Keycloak grants its default scopes to a request without scope.
         let scope = if self.scope.is_empty() { "email profile" } else { self.scope };
@@ -59,7 +59,7 @@ impl Grant<'_> {
         let (token, expiry) = match same.flatten() {
             Some(same) => same,
             None => {
-                let expiry = now.saturating_add(life);
+                let expiry = now.saturating_add(lifetime);
                 let mut claims = service_claims(self.issuer, self.client, scope, expiry)?;
                 if let Some(audience) = audience {
                     claims.insert("aud".to_owned(), json!(audience));
@@ -72,7 +72,7 @@ impl Grant<'_> {
         };
         state.issued.insert(token.clone());
         state.latest.insert(key, (token.clone(), expiry));
-        let mut answer = json!({
+        let mut response = json!({
             "access_token": token,
             "expires_in": expires_in.unwrap_or_else(|| json!(expiry.saturating_sub(now))),
             "refresh_expires_in": 0,
@@ -80,8 +80,8 @@ impl Grant<'_> {
             "not-before-policy": 0,
             "scope": scope,
         });
-        apply(&mut answer, call.changes);
-        Ok(answer)
+        apply(&mut response, call.changes);
+        Ok(response)
     }
 }
 

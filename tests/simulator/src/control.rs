@@ -27,7 +27,7 @@ pub(crate) fn serve(shared: &Shared, mut connection: Connection) {
             Ok(request) => request,
             Err(error) => return refuse(shared, connection, error),
         };
-        let response = answer(shared, &request).unwrap_or_else(|error| {
+        let response = respond(shared, &request).unwrap_or_else(|error| {
             let body = json!({ "error": error.to_string() });
             let known = error.kind() != io::ErrorKind::NotFound;
             Response::json(if known { 400 } else { 404 }, &body)
@@ -44,10 +44,10 @@ pub(crate) fn serve(shared: &Shared, mut connection: Connection) {
     }
 }
 
-fn answer(shared: &Shared, request: &Request) -> io::Result<Response> {
+fn respond(shared: &Shared, request: &Request) -> io::Result<Response> {
     let done = || Ok(json!({}));
     let body = || -> io::Result<Value> { serde_json::from_slice(&request.body).map_err(|_| invalid("the body must be JSON")) };
-    let answer = match (request.method.as_str(), request.path.as_str()) {
+    let response = match (request.method.as_str(), request.path.as_str()) {
         ("GET", "/") => Ok(shared.description()),
         ("POST", "/reset") => {
             shared.reset();
@@ -95,7 +95,7 @@ fn answer(shared: &Shared, request: &Request) -> io::Result<Response> {
         ("GET", "/wait") => wait(shared, request),
         _ => Err(io::Error::new(io::ErrorKind::NotFound, "the control API has nothing here")),
     }?;
-    Ok(Response::json(200, &answer))
+    Ok(Response::json(200, &response))
 }
 
 fn wait(shared: &Shared, request: &Request) -> io::Result<Value> {
@@ -142,14 +142,14 @@ fn revoke(shared: &Shared, what: &Value) -> io::Result<()> {
 
 /// A token with any claims and header, signed with the simulator's key or another.
 pub(crate) fn sign(shared: &Shared, wanted: &Value) -> io::Result<String> {
-    let mut life = shared.lock().behaviour.token_lifetime;
+    let mut lifetime = shared.lock().behaviour.token_lifetime;
     let mut changes = Map::new();
     let mut header = Map::new();
     let mut signer = Signer::Current;
     for (key, value) in object(wanted, "token")? {
         match key.as_str() {
             "claims" => changes = object(value, key)?.clone(),
-            "expires_in" => life = number(value, key)?,
+            "expires_in" => lifetime = number(value, key)?,
             "header" => header = object(value, key)?.clone(),
             "key" => signer = Signer::parse(text(value, key)?)?,
             _ => return Err(unknown(key, "token")),
@@ -157,7 +157,7 @@ pub(crate) fn sign(shared: &Shared, wanted: &Value) -> io::Result<String> {
     }
     let issuer = authorization_server::M2M.issuer(&shared.origins.m2m);
     let client = &shared.settings.client_id;
-    let expiry = now().saturating_add(life);
+    let expiry = now().saturating_add(lifetime);
     let mut claims = client_credentials::service_claims(&issuer, client, "", expiry)?;
     claims.insert("aud".to_owned(), json!(PLANET_AUDIENCE));
     merge(&mut claims, &changes);

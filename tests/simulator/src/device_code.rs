@@ -127,18 +127,18 @@ pub(crate) fn authorize(call: &Call) -> Result<Response, Response> {
     let device_code = random_text(32).map_err(failed)?;
     let user_code = new_user_code().map_err(failed)?;
     let verification_uri = call.server.url(call.origin, Endpoint::Activation);
-    let (life, interval) = (state.behaviour.device_expires_in, state.behaviour.device_interval);
-    let mut answer = json!({
+    let (lifetime, interval) = (state.behaviour.device_expires_in, state.behaviour.device_interval);
+    let mut response = json!({
         "device_code": device_code,
         "user_code": user_code,
         "verification_uri": verification_uri,
         "verification_uri_complete": format!("{verification_uri}?user_code={user_code}"),
-        "expires_in": life,
+        "expires_in": lifetime,
     });
     if let Some(interval) = interval {
-        answer["interval"] = json!(interval);
+        response["interval"] = json!(interval);
     }
-    apply(&mut answer, call.changes);
+    apply(&mut response, call.changes);
     state.devices.devices.push(Device {
         device_code,
         user_code,
@@ -146,18 +146,18 @@ pub(crate) fn authorize(call: &Call) -> Result<Response, Response> {
         client,
         scope,
         audience: value(&form, "audience").map(str::to_owned),
-        expiry: Expiry::after(life),
+        expiry: Expiry::after(lifetime),
         interval: interval.map_or(DEFAULT_INTERVAL, Duration::from_secs),
         last_poll: None,
         polls: 0,
         slow_downs: 0,
         decision: Decision::Pending,
     });
-    Ok(Response::json(200, &answer))
+    Ok(Response::json(200, &response))
 }
 
 /// The device code grant: one poll.
-pub(crate) fn answer(call: &Call, state: &mut State, client: &str, form: &Form) -> Result<Value, Response> {
+pub(crate) fn respond(call: &Call, state: &mut State, client: &str, form: &Form) -> Result<Value, Response> {
     let code = value(form, "device_code").ok_or_else(|| invalid_request("Missing form parameter: device_code"))?;
     let issuer = call.server.issuer(call.origin);
     let mut devices = state.devices.devices.iter_mut();
@@ -195,7 +195,7 @@ pub(crate) fn answer(call: &Call, state: &mut State, client: &str, form: &Form) 
         nonce: None,
         since,
     };
-    grant.open(call, state).map(|(_, answer)| answer).map_err(|error| refusal(500, "server_error", &error.to_string()))
+    grant.open(call, state).map(|(_, response)| response).map_err(|error| refusal(500, "server_error", &error.to_string()))
 }
 
 fn new_user_code() -> io::Result<String> {

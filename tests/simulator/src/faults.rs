@@ -77,7 +77,7 @@ fn stall(shared: &Shared, ticket: &Ticket, connection: Connection) {
 }
 
 /// Sends a response with the fault and closes the connection.
-pub(crate) fn answered(shared: &Shared, ticket: &Ticket, fault: Fault, response: Response, mut connection: Connection) {
+pub(crate) fn send(shared: &Shared, ticket: &Ticket, fault: Fault, response: Response, mut connection: Connection) {
     let offset = shared.lock().behaviour.date_offset_s;
     let length = response.body.len();
     let head = |framing| response.head(framing, false, offset);

@@ -12,15 +12,15 @@ use crate::token_endpoint::read_form;
 /// The claims of an access token that the response repeats.
 const CLAIMS: [&str; 8] = ["iss", "sub", "aud", "iat", "exp", "jti", "scope", "nbf"];
 
-pub(crate) fn answer(call: &Call) -> Result<Response, Response> {
+pub(crate) fn respond(call: &Call) -> Result<Response, Response> {
     let form = read_form(call.request)?;
     let mut state = call.shared.lock();
     let client = call.authenticate(&mut state, &form)?;
     let token = value(&form, "token").ok_or_else(|| invalid_request("Missing form parameter: token"))?;
     // The response does not say why a token is inactive (2.2).
-    let mut answer = active(call, &state, &client, token).map_or_else(|| json!({"active": false}), Value::Object);
-    apply(&mut answer, call.changes);
-    Ok(Response::json(200, &answer))
+    let mut response = active(call, &state, &client, token).map_or_else(|| json!({"active": false}), Value::Object);
+    apply(&mut response, call.changes);
+    Ok(Response::json(200, &response))
 }
 
 /// The response for a valid token of this server that the client may introspect.
@@ -34,21 +34,21 @@ fn active(call: &Call, state: &State, client: &str, token: &str) -> Option<Map<S
     if public && session.client != client {
         return None;
     }
-    let mut answer = members(json!({
+    let mut response = members(json!({
         "active": true,
         "client_id": session.client,
         "username": session.user.name,
     }));
     if state.sessions.is_access_token(token) {
         let claims = live_claims(call.shared, state, token).ok()?;
-        answer.insert("token_type".to_owned(), json!("Bearer"));
-        answer.extend(claims.into_iter().filter(|(name, _)| CLAIMS.contains(&name.as_str())));
-        return Some(answer);
+        response.insert("token_type".to_owned(), json!("Bearer"));
+        response.extend(claims.into_iter().filter(|(name, _)| CLAIMS.contains(&name.as_str())));
+        return Some(response);
     }
     let expiry = state.sessions.refresh_token_expiry(token)?;
-    answer.extend(members(json!({"iss": session.issuer, "sub": session.user.subject, "scope": session.scope})));
+    response.extend(members(json!({"iss": session.issuer, "sub": session.user.subject, "scope": session.scope})));
     if let Some(expiry) = expiry {
-        answer.insert("exp".to_owned(), json!(expiry));
+        response.insert("exp".to_owned(), json!(expiry));
     }
-    Some(answer)
+    Some(response)
 }

@@ -62,7 +62,7 @@ impl Logins {
     }
 
     /// Sets the user of a user name.
-    pub(crate) fn introduce(&mut self, user: User) {
+    pub(crate) fn set_user(&mut self, user: User) {
         self.users.insert(user.name.clone(), user);
     }
 
@@ -89,7 +89,7 @@ impl Login {
 }
 
 /// The next step of a login.
-pub(crate) fn answer(call: &Call) -> Result<Response, Response> {
+pub(crate) fn respond(call: &Call) -> Result<Response, Response> {
     let form = read_form(call.request)?;
     let mut guard = call.shared.lock();
     let state = &mut *guard;
@@ -134,10 +134,10 @@ fn decide(call: &Call, state: &mut State, id: &str, user: Option<User>, since: u
             return Ok(pages::done(approved));
         }
     };
-    let way_back = request.way_back;
+    let redirect = request.redirect;
     let Some(user) = user else {
         let parameters = [("error", "access_denied"), ("error_description", "The user denied the request")];
-        return Ok(way_back.answer(state, call.changes, &parameters));
+        return Ok(redirect.respond(state, call.changes, &parameters));
     };
     let grant = Grant {
         issuer: login.issuer,
@@ -148,12 +148,12 @@ fn decide(call: &Call, state: &mut State, id: &str, user: Option<User>, since: u
         nonce: request.nonce,
         since,
     };
-    let life = state.behaviour.authorization_code_lifetime;
+    let lifetime = state.behaviour.authorization_code_lifetime;
     let code = state
         .codes
-        .issue(grant, &way_back.redirect_uri, &request.challenge, life)
+        .issue(grant, &redirect.redirect_uri, &request.challenge, lifetime)
         .map_err(|error| pages::failed(&error.to_string()))?;
-    Ok(way_back.answer(state, call.changes, &[("code", &code)]))
+    Ok(redirect.respond(state, call.changes, &[("code", &code)]))
 }
 
 /// The page on which the user enters the code of a device.

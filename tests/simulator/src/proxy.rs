@@ -31,11 +31,11 @@ pub(crate) fn serve(shared: &Shared, mut connection: Connection) {
         }
         match tunnel(shared, &ticket, &request) {
             Ok((host, service)) => {
-                shared.answered(&ticket, 200);
+                shared.log_status(&ticket, 200);
                 return enter(shared, &ticket, connection, &host, service);
             }
-            Err(answer) => {
-                let make = |_: Option<&Changes>| answer;
+            Err(response) => {
+                let make = |_: Option<&Changes>| response;
                 match respond(shared, &ticket, &request, connection, make) {
                     Some(kept) => connection = kept,
                     None => return,

@@ -21,7 +21,7 @@ enum Credential {
     Key(String, &'static str),
 }
 
-pub(crate) fn answer(shared: &Shared, service: Service, request: &Request) -> Response {
+pub(crate) fn respond(shared: &Shared, service: Service, request: &Request) -> Response {
     let mut found = from_headers(request);
     for (key, value) in request.query_pairs() {
         if key == "api_key" {

@@ -8,7 +8,7 @@ use crate::token_endpoint::read_form;
 
 /// A refresh token ends its session, an access token only itself. The hint is not needed. An
 /// unknown token counts as revoked (2.2).
-pub(crate) fn answer(call: &Call) -> Result<Response, Response> {
+pub(crate) fn respond(call: &Call) -> Result<Response, Response> {
     let form = read_form(call.request)?;
     let mut state = call.shared.lock();
     let client = call.authenticate(&mut state, &form)?;

@@ -279,22 +279,22 @@ impl Step {
                     step.fault = Some(fault);
                 }
                 "token_response" if target.is_token() => {
-                    step.changes = Some(parse_changes(value, Answer::Token)?);
+                    step.changes = Some(parse_changes(value, Changeable::Token)?);
                 }
                 "authorization_response" if target.is_authorization() => {
-                    step.changes = Some(parse_changes(value, Answer::Authorization)?);
+                    step.changes = Some(parse_changes(value, Changeable::Authorization)?);
                 }
                 "metadata_response" if target.is_metadata() => {
-                    step.changes = Some(parse_changes(value, Answer::Members)?);
+                    step.changes = Some(parse_changes(value, Changeable::Members)?);
                 }
                 "introspection_response" if target == Target::UserIntrospect => {
-                    step.changes = Some(parse_changes(value, Answer::Members)?);
+                    step.changes = Some(parse_changes(value, Changeable::Members)?);
                 }
                 "userinfo_response" if target == Target::UserUserinfo => {
-                    step.changes = Some(parse_changes(value, Answer::Members)?);
+                    step.changes = Some(parse_changes(value, Changeable::Members)?);
                 }
                 "device_response" if target == Target::UserDevice => {
-                    step.changes = Some(parse_changes(value, Answer::Members)?);
+                    step.changes = Some(parse_changes(value, Changeable::Members)?);
                 }
                 _ => return Err(unknown(key, "step")),
             }
@@ -308,7 +308,7 @@ impl Step {
 
 /// The kind of response, which decides what can be changed.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Answer {
+enum Changeable {
     /// A JSON object.
     Members,
     Token,
@@ -316,14 +316,14 @@ enum Answer {
     Authorization,
 }
 
-fn parse_changes(value: &Value, answer: Answer) -> io::Result<Changes> {
-    let token = answer == Answer::Token;
+fn parse_changes(value: &Value, response: Changeable) -> io::Result<Changes> {
+    let token = response == Changeable::Token;
     let mut changes = Changes::default();
     for (key, value) in object(value, "changes")? {
         match key.as_str() {
             "set" => changes.set = object(value, key)?.clone(),
             "remove" => changes.remove = texts(value, key)?,
-            "repeat" if answer == Answer::Authorization => changes.repeat = texts(value, key)?,
+            "repeat" if response == Changeable::Authorization => changes.repeat = texts(value, key)?,
             "claims" if token => changes.claims = object(value, key)?.clone(),
             "id_token_claims" if token => changes.id_token.claims = object(value, key)?.clone(),
             "id_token_header" if token => changes.id_token.header = object(value, key)?.clone(),

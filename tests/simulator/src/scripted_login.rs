@@ -50,7 +50,7 @@ pub(crate) fn log_in(shared: &Shared, wanted: &Value) -> io::Result<Value> {
     if subject.is_some() || email.is_some() {
         user.subject = subject.map_or(user.subject, str::to_owned);
         user.email = email.map_or(user.email, str::to_owned);
-        shared.lock().logins.introduce(user.clone());
+        shared.lock().logins.set_user(user.clone());
     }
     let visitor = |origin: String| ScriptedUser {
         shared,

@@ -48,10 +48,10 @@ pub(crate) fn seed(shared: &Shared, wanted: &Value) -> io::Result<Value> {
     }
     let user = User::with_subject(&subject);
     let grant = Grant { issuer, client, user, scope, audience, nonce: None, since: now().saturating_sub(age) };
-    let (_, answer) = grant.open_with(shared, &mut state, age, refresh_token_lifetime, Some(&changes))?;
+    let (_, response) = grant.open_with(shared, &mut state, age, refresh_token_lifetime, Some(&changes))?;
     drop(state);
     shared.announce();
-    Ok(answer)
+    Ok(response)
 }
 
 /// Whether the authorization server for users is served under this issuer identifier.

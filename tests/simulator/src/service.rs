@@ -114,12 +114,12 @@ impl Place {
         }
     }
 
-    fn answer(&self, shared: &Shared, route: &Route, request: &Request, changes: Option<&Changes>) -> Response {
+    fn respond(&self, shared: &Shared, route: &Route, request: &Request, changes: Option<&Changes>) -> Response {
         match route {
             Route::Endpoint(server, endpoint) => {
-                Call { server, shared, origin: &self.origin, endpoint: *endpoint, request, changes }.answer()
+                Call { server, shared, origin: &self.origin, endpoint: *endpoint, request, changes }.respond()
             }
-            Route::Api => resource_server::answer(shared, self.service, request),
+            Route::Api => resource_server::respond(shared, self.service, request),
             Route::Nothing => Response::json(404, &json!({"error": "nothing is served here"})),
         }
     }
@@ -170,7 +170,7 @@ pub(crate) fn serve_place(shared: &Shared, place: &Place, mut connection: Connec
         if !shared.wait_through(&ticket) {
             return connection.close();
         }
-        let make = |changes: Option<&Changes>| place.answer(shared, &route, &request, changes);
+        let make = |changes: Option<&Changes>| place.respond(shared, &route, &request, changes);
         match respond(shared, &ticket, &request, connection, make) {
             Some(kept) => connection = kept,
             None => return,
@@ -203,7 +203,7 @@ pub(crate) fn respond(
     if let Some(fault) = step.fault
         && faults::shapes_answer(fault)
     {
-        faults::answered(shared, ticket, fault, response, connection);
+        faults::send(shared, ticket, fault, response, connection);
         return None;
     }
     let offset = shared.lock().behaviour.date_offset_s;
@@ -243,7 +243,7 @@ fn shape(shared: &Shared, ticket: &Ticket, make: impl FnOnce(Option<&Changes>) -
     }
     response.override_headers(&step.headers);
     response.add_lines(&step.header_lines);
-    shared.answered(ticket, response.status);
+    shared.log_status(ticket, response.status);
     response
 }
 
@@ -257,7 +257,7 @@ pub(crate) fn visit(shared: &Shared, place: &Place, request: &Request) -> io::Re
     if ticket.step.as_ref().is_some_and(|step| step.raw.is_some() || step.fault.is_some()) {
         return Err(invalid(&format!("the script of {} has a connection fault", target.name())));
     }
-    Ok(shape(shared, &ticket, |changes| place.answer(shared, &route, request, changes)))
+    Ok(shape(shared, &ticket, |changes| place.respond(shared, &route, request, changes)))
 }
 
 /// Closes a connection on which no request could be read.

@@ -60,7 +60,7 @@ struct RefreshToken {
 }
 
 /// A valid refresh token.
-pub(crate) struct Shown {
+pub(crate) struct Verified {
     pub(crate) session: usize,
     /// The current token, if this one was rotated within the overlap.
     pub(crate) successor: Option<String>,
@@ -78,8 +78,8 @@ impl Session {
 }
 
 impl RefreshToken {
-    fn new(session: usize, life: Option<u64>) -> Self {
-        Self { session, expiry: life.map(|life| now().saturating_add(life)), rotated: None }
+    fn new(session: usize, lifetime: Option<u64>) -> Self {
+        Self { session, expiry: lifetime.map(|lifetime| now().saturating_add(lifetime)), rotated: None }
     }
 
     fn has_expired(&self) -> bool {
@@ -107,8 +107,8 @@ impl Sessions {
     }
 
     /// Sets the first refresh token of a session.
-    pub(crate) fn begin(&mut self, session: usize, token: &str, life: Option<u64>) {
-        self.refresh_tokens.insert(token.to_owned(), RefreshToken::new(session, life));
+    pub(crate) fn begin(&mut self, session: usize, token: &str, lifetime: Option<u64>) {
+        self.refresh_tokens.insert(token.to_owned(), RefreshToken::new(session, lifetime));
         if let Some(session) = self.sessions.get_mut(session) {
             session.current = Some(token.to_owned());
         }
@@ -116,7 +116,7 @@ impl Sessions {
 
     /// Verifies a refresh token that a client sent to an issuer. A token that was rotated longer
     /// ago than the overlap ends its session.
-    pub(crate) fn show(&mut self, token: &str, client: &str, issuer: &str, overlap: Duration) -> Option<Shown> {
+    pub(crate) fn verify(&mut self, token: &str, client: &str, issuer: &str, overlap: Duration) -> Option<Verified> {
         let known = self.refresh_tokens.get(token)?;
         let session = self.sessions.get_mut(known.session)?;
         if session.client != client || session.issuer != issuer {
@@ -132,7 +132,7 @@ impl Sessions {
             None => None,
         };
         let good = session.ended.is_none() && !known.has_expired();
-        good.then_some(Shown { session: known.session, successor })
+        good.then_some(Verified { session: known.session, successor })
     }
 
     /// Counts a response with the same successor.
@@ -143,13 +143,13 @@ impl Sessions {
     }
 
     /// Replaces a refresh token by its successor.
-    pub(crate) fn rotate(&mut self, token: &str, successor: &str, life: Option<u64>) {
+    pub(crate) fn rotate(&mut self, token: &str, successor: &str, lifetime: Option<u64>) {
         let Some(known) = self.refresh_tokens.get_mut(token) else {
             return;
         };
         known.rotated = Some(Instant::now());
         let number = known.session;
-        self.begin(number, successor, life);
+        self.begin(number, successor, lifetime);
         if let Some(session) = self.sessions.get_mut(number) {
             session.rotations += 1;
         }

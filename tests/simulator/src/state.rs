@@ -241,7 +241,7 @@ impl Shared {
     }
 
     /// Logs the status of the response that is about to be sent.
-    pub(crate) fn answered(&self, ticket: &Ticket, status: u16) {
+    pub(crate) fn log_status(&self, ticket: &Ticket, status: u16) {
         let mut state = self.lock();
         if state.epoch != ticket.epoch {
             return;

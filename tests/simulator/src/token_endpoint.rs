@@ -33,7 +33,7 @@ impl GrantType {
     }
 }
 
-pub(crate) fn answer(call: &Call) -> Result<Response, Response> {
+pub(crate) fn respond(call: &Call) -> Result<Response, Response> {
     let form = read_form(call.request)?;
     let mut guard = call.shared.lock();
     let state = &mut *guard;
@@ -45,10 +45,10 @@ pub(crate) fn answer(call: &Call) -> Result<Response, Response> {
         return Err(refusal(400, "unauthorized_client", "The client is not registered for this grant"));
     }
     let body = match grant {
-        GrantType::AuthorizationCode => authorization_code::answer(call, state, &client, &form),
-        GrantType::ClientCredentials => client_credentials::answer(call, state, &client, &form),
-        GrantType::DeviceCode => device_code::answer(call, state, &client, &form),
-        GrantType::RefreshToken => refresh_token::answer(call, state, &client, &form),
+        GrantType::AuthorizationCode => authorization_code::respond(call, state, &client, &form),
+        GrantType::ClientCredentials => client_credentials::respond(call, state, &client, &form),
+        GrantType::DeviceCode => device_code::respond(call, state, &client, &form),
+        GrantType::RefreshToken => refresh_token::respond(call, state, &client, &form),
     }?;
     *state.tokens_issued.entry(call.server.target(call.endpoint)).or_default() += 1;
     Ok(Response::json(200, &body))

@@ -34,8 +34,8 @@ pub(crate) struct Grant {
 impl Grant {
     /// Starts the session. Returns its number and the token response.
     pub(crate) fn open(self, call: &Call, state: &mut State) -> io::Result<(usize, Value)> {
-        let life = state.behaviour.refresh_token_lifetime;
-        self.open_with(call.shared, state, 0, life, call.changes)
+        let lifetime = state.behaviour.refresh_token_lifetime;
+        self.open_with(call.shared, state, 0, lifetime, call.changes)
     }
 
     /// The same with an age and a lifetime of the refresh token.
@@ -48,17 +48,17 @@ impl Grant {
         changes: Option<&Changes>,
     ) -> io::Result<(usize, Value)> {
         let Self { issuer, client, user, scope, audience, nonce, since } = self;
-        let may_renew = state.clients.get(&client).is_some_and(|client| client.may_use(GrantType::RefreshToken));
+        let may_refresh = state.clients.get(&client).is_some_and(|client| client.may_use(GrantType::RefreshToken));
         // Without `offline_access` there is no refresh token.
-        let refresh_token = (may_renew && has_scope(&scope, "offline_access")).then(new_refresh_token).transpose()?;
+        let refresh_token = (may_refresh && has_scope(&scope, "offline_access")).then(new_refresh_token).transpose()?;
         let session = state.sessions.open(Session::new(issuer, client, user, scope.clone(), audience, since));
         let refresh_token = refresh_token.as_deref();
         let issue = Issue { session, scope: &scope, age, refresh_token, nonce: nonce.as_deref(), changes };
-        let answer = issue.answer(shared, state)?;
+        let response = issue.respond(shared, state)?;
         if let Some(token) = refresh_token {
             state.sessions.begin(session, token, refresh_token_lifetime);
         }
-        Ok((session, answer))
+        Ok((session, response))
     }
 }
 
@@ -78,37 +78,37 @@ pub(crate) struct Issue<'a> {
 
 impl Issue<'_> {
     /// The response. Its access token belongs to the session from now on.
-    pub(crate) fn answer(&self, shared: &Shared, state: &mut State) -> io::Result<Value> {
+    pub(crate) fn respond(&self, shared: &Shared, state: &mut State) -> io::Result<Value> {
         let expires_in = self.changes.and_then(|changes| changes.expires_in.clone());
-        let life = expires_in.as_ref().and_then(Value::as_u64).unwrap_or(state.behaviour.token_lifetime);
+        let lifetime = expires_in.as_ref().and_then(Value::as_u64).unwrap_or(state.behaviour.token_lifetime);
         let issued = now().saturating_sub(self.age);
         let key = format!("session {} {}", self.session, self.scope);
         let same = state.behaviour.same_token.then(|| state.latest.get(&key).cloned()).flatten();
-        let left = same.as_ref().map_or(life, |(_, expiry)| expiry.saturating_sub(now()));
+        let left = same.as_ref().map_or(lifetime, |(_, expiry)| expiry.saturating_sub(now()));
         let (token, expiry) = match same {
             Some(same) => same,
             None => {
-                let expiry = issued.saturating_add(life);
+                let expiry = issued.saturating_add(lifetime);
                 (shared.keys.sign(&self.claims(state, issued, expiry)?)?, expiry)
             }
         };
-        let mut answer = json!({
+        let mut response = json!({
             "access_token": token,
             "expires_in": expires_in.unwrap_or_else(|| json!(left)),
             "token_type": "Bearer",
             "scope": self.scope,
         });
         if let Some(refresh_token) = self.refresh_token {
-            answer["refresh_token"] = json!(refresh_token);
+            response["refresh_token"] = json!(refresh_token);
         }
         if has_scope(self.scope, "openid") {
-            answer["id_token"] = json!(self.id_token(shared, state, issued)?);
+            response["id_token"] = json!(self.id_token(shared, state, issued)?);
         }
-        apply(&mut answer, self.changes);
+        apply(&mut response, self.changes);
         state.issued.insert(token.clone());
         state.sessions.add_access_token(self.session, &token);
         state.latest.insert(key, (token, expiry));
-        Ok(answer)
+        Ok(response)
     }
 
     fn claims(&self, state: &State, issued: u64, expiry: u64) -> io::Result<Map<String, Value>> {

@@ -9,7 +9,7 @@ use crate::tokens::names;
 use crate::user::User;
 use crate::user_tokens::has_scope;
 
-pub(crate) fn answer(call: &Call) -> Result<Response, Response> {
+pub(crate) fn respond(call: &Call) -> Result<Response, Response> {
     if call.request.method != "GET" && call.request.method != "POST" {
         return Err(Response::new(405).with("Allow", "GET, POST"));
     }
@@ -34,9 +34,9 @@ pub(crate) fn answer(call: &Call) -> Result<Response, Response> {
     }
     let session = state.sessions.find(token).and_then(|number| state.sessions.get(number));
     let user = session.map_or_else(|| User::with_subject(text("sub")), |session| session.user.clone());
-    let mut answer = Value::Object(user.claims(text("scope")));
-    apply(&mut answer, call.changes);
-    Ok(Response::json(200, &answer))
+    let mut response = Value::Object(user.claims(text("scope")));
+    apply(&mut response, call.changes);
+    Ok(Response::json(200, &response))
 }
 
 /// RFC 6750 3.1.

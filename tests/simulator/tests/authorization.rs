@@ -1,10 +1,10 @@
-//! Logins by authorization code: the request, the pages, the way back and the exchange.
+//! Authorization code logins: the request, the pages, the redirect and the exchange.
 
 use crate::common::*;
 use planetkey_simulator::{OTP, Simulator, USER_CLIENT_ID};
 use serde_json::{Value, json};
 
-/// A new code for the usual request.
+/// A new authorization code for the usual request.
 fn code(simulator: &Simulator) -> String {
     parameter(&log_in(simulator, &authorization_url(simulator, &[])), "code").unwrap()
 }
@@ -13,22 +13,22 @@ fn login_page(simulator: &Simulator) -> String {
     format!("{}login", simulator.user_issuer())
 }
 
-fn text(answer: &Answer) -> String {
-    String::from_utf8(answer.body.clone()).unwrap()
+fn text(response: &Response) -> String {
+    String::from_utf8(response.body.clone()).unwrap()
 }
 
-/// The login that a page belongs to.
-fn transaction(answer: &Answer) -> String {
-    let page = text(answer);
+/// The transaction of a page.
+fn transaction(response: &Response) -> String {
+    let page = text(response);
     let (_, rest) = page.split_once("name=\"transaction\" value=\"").unwrap_or_else(|| panic!("{page}"));
     rest.split_once('"').unwrap().0.to_owned()
 }
 
-/// The parameters of the redirect that an authorization request is answered with.
+/// The parameters of the error redirect of an authorization request.
 fn refused(simulator: &Simulator, changes: &[(&str, &str)]) -> Value {
-    let answer = get(&authorization_url(simulator, changes));
-    assert_eq!(answer.status, 302, "{changes:?} {}", text(&answer));
-    let location = answer.header("location").unwrap();
+    let response = get(&authorization_url(simulator, changes));
+    assert_eq!(response.status, 302, "{changes:?} {}", text(&response));
+    let location = response.header("location").unwrap();
     assert!(location.starts_with("http://127.0.0.1:4711/callback?"), "{location}");
     let mut parameters: Value = query(location).into_iter().map(|(name, value)| (name, json!(value))).collect();
     parameters.as_object_mut().unwrap().remove("error_description");
@@ -36,7 +36,7 @@ fn refused(simulator: &Simulator, changes: &[(&str, &str)]) -> Value {
 }
 
 #[test]
-fn a_person_goes_through_the_pages() {
+fn a_user_goes_through_the_pages() {
     let simulator = start();
     let first = get(&authorization_url(&simulator, &[]));
     assert_eq!((first.status, first.header("content-type")), (200, Some("text/html; charset=utf-8")));
@@ -61,22 +61,22 @@ fn a_person_goes_through_the_pages() {
     assert_eq!(query(location).len(), 3);
     assert_eq!(parameter(location, "state").unwrap(), "xyz");
     assert_eq!(parameter(location, "iss").unwrap(), simulator.user_issuer());
-    // Pressing the button again leads nowhere.
+    // Pressing the button again fails.
     assert_eq!(send("decision", "allow").status, 400);
-    let answer = exchange_code(&simulator, &parameter(location, "code").unwrap(), &[]);
-    assert_eq!(claims(&member(&answer.json(), "id_token"))["sub"], "user|<Ada & \"Co\">");
+    let response = exchange_code(&simulator, &parameter(location, "code").unwrap(), &[]);
+    assert_eq!(claims(&member(&response.json(), "id_token"))["sub"], "user|<Ada & \"Co\">");
     let log = simulator.requests("user.login_page").unwrap();
     assert_eq!((log.len(), &log[1]["form"][1]), (4, &json!(["otp", OTP])));
     assert_eq!(simulator.count("user.authorize").unwrap(), 1);
 }
 
 #[test]
-fn steps_come_in_order_and_mistakes_may_be_mended() {
+fn pages_come_in_order_and_mistakes_can_be_corrected() {
     let simulator = start();
     let id = transaction(&get(&authorization_url(&simulator, &[])));
     let send = |name: &str, value: &str| {
-        let answer = post_form(&login_page(&simulator), &[("transaction", &id), (name, value)]);
-        (answer.status, answer.header("location").is_some(), text(&answer).contains("role=\"alert\""))
+        let response = post_form(&login_page(&simulator), &[("transaction", &id), (name, value)]);
+        (response.status, response.header("location").is_some(), text(&response).contains("role=\"alert\""))
     };
     let (good, bad, back) = ((200, false, false), (400, false, true), (302, true, false));
     assert_eq!([send("decision", "allow"), send("otp", OTP), send("username", " ")], [bad, bad, bad]);
@@ -92,7 +92,7 @@ fn steps_come_in_order_and_mistakes_may_be_mended() {
 }
 
 #[test]
-fn without_a_client_and_its_address_nobody_is_sent_anywhere() {
+fn an_unknown_client_or_redirect_uri_gets_no_redirect() {
     let simulator = start();
     simulator.register_client(&json!({"client_id": "bare", "public": true})).unwrap();
     for changes in [
@@ -108,9 +108,9 @@ fn without_a_client_and_its_address_nobody_is_sent_anywhere() {
         ("redirect_uri", "http://127.0.0.2:4711/callback"),
         ("redirect_uri", "http://localhost:8081/callback"),
     ] {
-        let answer = get(&authorization_url(&simulator, &[changes]));
-        assert_eq!((answer.status, answer.header("location")), (400, None), "{changes:?}");
-        assert!(text(&answer).contains("role=\"alert\""));
+        let response = get(&authorization_url(&simulator, &[changes]));
+        assert_eq!((response.status, response.header("location")), (400, None), "{changes:?}");
+        assert!(text(&response).contains("role=\"alert\""));
     }
     let doubled = format!("{}&redirect_uri=http%3A%2F%2F127.0.0.1%3A1%2Fcallback", authorization_url(&simulator, &[]));
     assert_eq!(get(&doubled).status, 400);
@@ -121,7 +121,7 @@ fn without_a_client_and_its_address_nobody_is_sent_anywhere() {
 }
 
 #[test]
-fn other_mistakes_are_told_to_the_client() {
+fn other_mistakes_get_an_error_redirect() {
     let simulator = start();
     let limited = json!({
         "client_id": "limited",
@@ -157,7 +157,7 @@ fn other_mistakes_are_told_to_the_client() {
 }
 
 #[test]
-fn a_denial_is_told_with_state_and_issuer() {
+fn a_denial_is_a_redirect_with_state_and_issuer() {
     let simulator = start();
     let wanted = json!({"authorization_url": authorization_url(&simulator, &[]), "allow": false});
     let location = member(&simulator.log_in(&wanted).unwrap(), "location");
@@ -170,12 +170,12 @@ fn a_denial_is_told_with_state_and_issuer() {
 }
 
 #[test]
-fn a_code_becomes_a_session() {
+fn a_code_is_exchanged_for_a_session() {
     let simulator = start();
     let before = jsonwebtoken::get_current_timestamp();
-    let answer = exchange_code(&simulator, &code(&simulator), &[]);
-    assert_eq!((answer.status, answer.header("cache-control")), (200, Some("no-store")), "{answer:?}");
-    let tokens = answer.json();
+    let response = exchange_code(&simulator, &code(&simulator), &[]);
+    assert_eq!((response.status, response.header("cache-control")), (200, Some("no-store")), "{response:?}");
+    let tokens = response.json();
     assert_eq!((&tokens["token_type"], &tokens["expires_in"]), (&json!("Bearer"), &json!(3600)));
     assert_eq!(tokens["scope"], "openid profile email planet offline_access");
     let id = claims(&member(&tokens, "id_token"));
@@ -185,7 +185,7 @@ fn a_code_becomes_a_session() {
     assert!((before..=before + 20).contains(&id["auth_time"].as_u64().unwrap()));
     let access = claims(&member(&tokens, "access_token"));
     assert_eq!(access["aud"], json!(["https://api.planet.com/", format!("{}userinfo", simulator.user_issuer())]));
-    assert_eq!(planet_status(&simulator, &access_token(&answer)), 200);
+    assert_eq!(planet_status(&simulator, &access_token(&response)), 200);
     let renewed = refresh(&simulator, &member(&tokens, "refresh_token")).json();
     let id = claims(&member(&renewed, "id_token"));
     assert_eq!((&id["email"], id.get("nonce")), (&json!("simulator-user@example.com"), None));
@@ -193,13 +193,13 @@ fn a_code_becomes_a_session() {
 }
 
 #[test]
-fn what_was_not_asked_for_is_not_given() {
+fn tokens_depend_on_the_requested_scope() {
     let simulator = start();
     let ask = |changes: &[(&str, &str)]| {
         let location = log_in(&simulator, &authorization_url(&simulator, changes));
-        let answer = exchange_code(&simulator, &parameter(&location, "code").unwrap(), &[]);
-        assert_eq!(answer.status, 200, "{answer:?}");
-        answer.json()
+        let response = exchange_code(&simulator, &parameter(&location, "code").unwrap(), &[]);
+        assert_eq!(response.status, 200, "{response:?}");
+        response.json()
     };
     let plain = ask(&[("scope", ""), ("audience", ""), ("nonce", "")]);
     assert_eq!(plain["scope"], "planet");
@@ -211,7 +211,7 @@ fn what_was_not_asked_for_is_not_given() {
 }
 
 #[test]
-fn an_exchange_must_fit_the_request() {
+fn an_exchange_must_match_the_request() {
     let simulator = start();
     let other = json!({"client_id": "other", "public": true, "redirect_uris": [REDIRECT_URI]});
     simulator.register_client(&other).unwrap();
@@ -227,9 +227,9 @@ fn an_exchange_must_fit_the_request() {
         (("client_id", "other"), "invalid_grant"),
     ] {
         let code = code(&simulator);
-        let answer = exchange_code(&simulator, &code, &[change]);
-        assert_eq!(error(&answer), failure(400, expected), "{change:?}");
-        // A code that its client showed is used up; one that was not, or by somebody else, is as good as before.
+        let response = exchange_code(&simulator, &code, &[change]);
+        assert_eq!(error(&response), failure(400, expected), "{change:?}");
+        // An attempt of its client uses up the code. An attempt of another client does not.
         let used = expected == "invalid_grant" && (change.0 == "code_verifier" || change.0 == "redirect_uri");
         assert_eq!(exchange_code(&simulator, &code, &[]).status, if used { 400 } else { 200 }, "{change:?}");
     }
@@ -240,20 +240,20 @@ fn an_exchange_must_fit_the_request() {
 }
 
 #[test]
-fn a_code_that_comes_again_ends_what_it_gave() {
+fn a_reused_code_ends_its_session() {
     let simulator = start();
     let code = code(&simulator);
-    let answer = exchange_code(&simulator, &code, &[]);
-    assert_eq!(planet_status(&simulator, &access_token(&answer)), 200);
+    let response = exchange_code(&simulator, &code, &[]);
+    assert_eq!(planet_status(&simulator, &access_token(&response)), 200);
     assert_eq!(error(&exchange_code(&simulator, &code, &[])), failure(400, "invalid_grant"));
-    assert_eq!(planet_status(&simulator, &access_token(&answer)), 401);
-    let token = member(&answer.json(), "refresh_token");
+    assert_eq!(planet_status(&simulator, &access_token(&response)), 401);
+    let token = member(&response.json(), "refresh_token");
     assert_eq!(error(&refresh(&simulator, &token)), failure(400, "invalid_grant"));
     assert_eq!(simulator.session_of(&token).unwrap()["revoked"], "code_reuse");
 }
 
 #[test]
-fn clients_are_held_to_their_registration() {
+fn clients_must_match_their_registration() {
     let simulator = start();
     let web = json!({
         "client_id": "web",
@@ -269,8 +269,8 @@ fn clients_are_held_to_their_registration() {
     let code = parameter(&location, "code").unwrap();
     let public = exchange_code(&simulator, &code, &[("client_id", "web"), uri]);
     assert_eq!(error(&public), failure(401, "invalid_client"));
-    let answer = exchange_code(&simulator, &code, &[("client_id", "web"), ("client_secret", "web-secret"), uri]);
-    assert_eq!((answer.status, answer.json().get("refresh_token")), (200, None), "it may not renew");
+    let response = exchange_code(&simulator, &code, &[("client_id", "web"), ("client_secret", "web-secret"), uri]);
+    assert_eq!((response.status, response.json().get("refresh_token")), (200, None), "it may not renew");
     let fields = [("grant_type", "refresh_token"), ("refresh_token", "x"), ("client_id", "web"), ("client_secret", "web-secret")];
     assert_eq!(error(&post_form(&simulator.user_token_endpoint(), &fields)), failure(400, "unauthorized_client"));
     for wrong in [
@@ -285,7 +285,7 @@ fn clients_are_held_to_their_registration() {
 }
 
 #[test]
-fn scripts_change_the_way_back() {
+fn scripts_change_the_redirect() {
     let simulator = start();
     let url = authorization_url(&simulator, &[]);
     let changes = json!({
@@ -293,7 +293,7 @@ fn scripts_change_the_way_back() {
         "remove": ["nothing"],
         "repeat": ["code"],
     });
-    // Of the request, wherever its answer is given.
+    // The script of the request, whenever its response is sent.
     simulator.script("user.authorize", &json!([{ "authorization_response": changes }])).unwrap();
     let location = log_in(&simulator, &url);
     let values =
@@ -301,30 +301,30 @@ fn scripts_change_the_way_back() {
     assert_eq!((values("iss"), values("more")), (vec!["https://evil.example/".to_owned()], vec!["x y".to_owned()]));
     assert_eq!(values("state"), ["a", "b"]);
     assert_eq!(values("code").len(), 2);
-    // Of the last form.
+    // The script of the last form.
     let script = json!([{}, {}, {"authorization_response": {"remove": ["state", "iss"]}}]);
     simulator.script("user.login_page", &script).unwrap();
     let names: Vec<String> = query(&log_in(&simulator, &url)).into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["code"]);
-    // A refusal at the first page.
+    // An error at the first page.
     simulator.script("user.authorize", &json!([{"authorization_response": {"remove": ["state"]}}])).unwrap();
     assert_eq!(refused(&simulator, &[("prompt", "none")]), json!({"error": "login_required", "iss": simulator.user_issuer()}));
-    // A page that does not come.
+    // A page that is not sent.
     simulator.script("user.login_page", &json!([{"status": 503}])).unwrap();
     assert!(simulator.log_in(&json!({ "authorization_url": url })).unwrap_err().to_string().contains("503"));
     assert!(simulator.script("user.token", &json!([{"authorization_response": {}}])).is_err());
 }
 
 #[test]
-fn whoever_logs_in_is_who_the_control_api_says() {
+fn the_control_api_sets_the_subject_of_a_user_name() {
     let simulator = start();
     let url = authorization_url(&simulator, &[]);
     let who = |user: Value| {
         let mut wanted = json!({ "authorization_url": url });
         wanted.as_object_mut().unwrap().extend(user.as_object().unwrap().clone());
-        let answer = post_json(&format!("{}/login", simulator.control()), &wanted);
-        assert_eq!(answer.status, 200, "{answer:?}");
-        let code = parameter(&member(&answer.json(), "location"), "code").unwrap();
+        let response = post_json(&format!("{}/login", simulator.control()), &wanted);
+        assert_eq!(response.status, 200, "{response:?}");
+        let code = parameter(&member(&response.json(), "location"), "code").unwrap();
         let id = claims(&member(&exchange_code(&simulator, &code, &[]).json(), "id_token"));
         ["sub", "name", "email"].map(|name| member(&id, name))
     };
@@ -346,7 +346,7 @@ fn whoever_logs_in_is_who_the_control_api_says() {
         json!({"user_code": "BCDF-GHJK"}),
         json!({}),
     ] {
-        let answer = post_json(&format!("{}/login", simulator.control()), &wrong);
-        assert_eq!(answer.status, 400, "{wrong}");
+        let response = post_json(&format!("{}/login", simulator.control()), &wrong);
+        assert_eq!(response.status, 400, "{wrong}");
     }
 }

@@ -1,4 +1,4 @@
-//! The program: its files, its environment and its ends.
+//! The program: files, environment and exit codes.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -14,7 +14,7 @@ fn command() -> Command {
 }
 
 #[test]
-fn the_files_say_where_everything_is() {
+fn the_files_contain_all_urls_and_credentials() {
     let simulator = start();
     let deployment: Value = serde_json::from_str(&fs::read_to_string(simulator.deployment_path()).unwrap()).unwrap();
     let expected = json!({
@@ -52,7 +52,7 @@ fn the_files_say_where_everything_is() {
 }
 
 #[test]
-fn a_directory_that_was_named_stays() {
+fn a_named_directory_is_not_removed() {
     let parent = start();
     let directory = parent.ca_path().parent().unwrap().join("named");
     let settings = Settings { directory: Some(directory.clone()), ..Settings::default() };
@@ -63,7 +63,7 @@ fn a_directory_that_was_named_stays() {
     let mut left: Vec<_> = fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     left.sort();
     assert_eq!(left, ["ca.pem", "deployment.json", "environment.sh"], "the home goes");
-    // A second run finds nothing of the first.
+    // A second run gets a new home.
     let again = Simulator::start(settings).unwrap();
     assert_ne!(again.home(), home);
     assert!(again.home().starts_with(fs::canonicalize(&directory).unwrap()));
@@ -123,7 +123,7 @@ fn a_command_runs_in_the_environment() {
     ] {
         assert!(value(name).is_some_and(|value| !value.ends_with('/')), "{name}");
     }
-    // An issuer is what it is, byte for byte.
+    // An issuer is compared byte for byte.
     assert!(value("PLANETKEY_SIMULATOR_USER").is_some_and(|value| value.ends_with('/')));
     for name in Simulator::removed_environment() {
         assert_eq!(value(name), None);
@@ -135,7 +135,7 @@ fn a_command_runs_in_the_environment() {
 }
 
 #[test]
-fn a_command_keeps_the_standard_streams() {
+fn a_command_inherits_the_standard_streams() {
     let mut child = command().args(["--", "cat"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"through").unwrap();
     let output = child.wait_with_output().unwrap();
@@ -144,7 +144,7 @@ fn a_command_keeps_the_standard_streams() {
 }
 
 #[test]
-fn a_command_that_is_missing_or_killed_is_told() {
+fn a_missing_or_killed_command_is_reported() {
     let output = command().args(["--", "no-such-program-anywhere"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let text = String::from_utf8(output.stderr).unwrap();

@@ -6,14 +6,14 @@ use crate::common::*;
 use planetkey_simulator::Simulator;
 use serde_json::{Value, json};
 
-fn post(simulator: &Simulator, path: &str, body: Value) -> Answer {
+fn post(simulator: &Simulator, path: &str, body: Value) -> Response {
     post_json(&format!("{}{path}", simulator.control()), &body)
 }
 
 fn read(simulator: &Simulator, path: &str) -> Value {
-    let answer = get(&format!("{}{path}", simulator.control()));
-    assert_eq!(answer.status, 200, "{path}: {answer:?}");
-    answer.json()
+    let response = get(&format!("{}{path}", simulator.control()));
+    assert_eq!(response.status, 200, "{path}: {response:?}");
+    response.json()
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn settings_clients_tokens_and_revocation() {
     let settings = post(&simulator, "/settings", json!({"token_lifetime": 9})).json();
     assert_eq!(settings, read(&simulator, "/settings"));
     assert_eq!(settings["token_lifetime"], 9);
-    // What is read can be written again.
+    // The settings that are read can be written again.
     assert_eq!(post(&simulator, "/settings", settings.clone()).json(), settings);
     let client = json!({"client_id": "more", "client_secret": "secret"});
     assert_eq!(post(&simulator, "/clients", client).status, 200);
@@ -73,8 +73,8 @@ fn settings_clients_tokens_and_revocation() {
         let bearer = format!("Bearer {token}");
         get_with(simulator.planet_api(), &[("Authorization", &bearer)])
     };
-    let answer = ask(&made);
-    assert_eq!(answer.json()["authenticated_as"], "someone", "{answer:?}");
+    let response = ask(&made);
+    assert_eq!(response.json()["authenticated_as"], "someone", "{response:?}");
     post(&simulator, "/revoke", json!({ "access_token": made }));
     assert_eq!(ask(&made).status, 401);
     assert_eq!(ask(&access_token(&issued)).status, 200);
@@ -83,7 +83,7 @@ fn settings_clients_tokens_and_revocation() {
 }
 
 #[test]
-fn a_reset_forgets_logins_and_devices() {
+fn a_reset_removes_logins_and_devices() {
     let simulator = start();
     let code = parameter(&log_in(&simulator, &authorization_url(&simulator, &[])), "code").unwrap();
     let fields = [("client_id", planetkey_simulator::USER_CLIENT_ID)];
@@ -96,7 +96,7 @@ fn a_reset_forgets_logins_and_devices() {
 }
 
 #[test]
-fn tokens_are_signed_by_whoever_is_named() {
+fn tokens_are_signed_with_the_named_key() {
     let simulator = start();
     let status = |key: &str| {
         let made = post(&simulator, "/token", json!({ "key": key }));
@@ -107,7 +107,7 @@ fn tokens_are_signed_by_whoever_is_named() {
 }
 
 #[test]
-fn sessions_are_seeded_told_and_ended() {
+fn sessions_are_started_listed_and_ended() {
     let simulator = start();
     let wanted = json!({"client_id": planetkey_simulator::USER_CLIENT_ID, "subject": "someone", "lifetime": 60});
     let tokens = post(&simulator, "/sessions", wanted).json();
@@ -151,7 +151,7 @@ fn sessions_are_seeded_told_and_ended() {
 }
 
 #[test]
-fn mistakes_are_told() {
+fn mistakes_are_errors() {
     let simulator = start();
     for (path, body) in [
         ("/script", json!({"steps": []})),
@@ -182,13 +182,13 @@ fn mistakes_are_told() {
         ("/sessions", json!({"issuer": "https://other.example/"})),
         ("/sessions", json!({"lifetime": "1"})),
     ] {
-        let answer = post(&simulator, path, body.clone());
-        assert_eq!(answer.status, 400, "{path} {body}");
-        assert!(answer.json()["error"].is_string());
+        let response = post(&simulator, path, body.clone());
+        assert_eq!(response.status, 400, "{path} {body}");
+        assert!(response.json()["error"].is_string());
     }
     let control = simulator.control();
-    let answer = exchange("POST", &format!("{control}/script"), &[], "{").unwrap();
-    assert_eq!(answer.status, 400);
+    let response = exchange("POST", &format!("{control}/script"), &[], "{").unwrap();
+    assert_eq!(response.status, 400);
     for path in ["/wait", "/wait?count=1", "/wait?count=x&target=proxy", "/requests?target=x"] {
         assert_eq!(get(&format!("{control}{path}")).status, 400, "{path}");
     }
@@ -197,7 +197,7 @@ fn mistakes_are_told() {
 }
 
 #[test]
-fn the_description_leads_everywhere() {
+fn the_description_contains_all_urls() {
     let simulator = start();
     let description = read(&simulator, "/");
     assert_eq!(description["m2m"], simulator.m2m_issuer());

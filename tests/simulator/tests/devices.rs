@@ -1,4 +1,4 @@
-//! Logins by device code: the request, the page for the code, and the polls.
+//! Device code logins: the request, the page for the code, and the polls.
 
 use crate::common::*;
 use planetkey_simulator::{OTP, Simulator, USER_CLIENT_ID};
@@ -6,18 +6,18 @@ use serde_json::{Value, json};
 
 const GRANT: (&str, &str) = ("grant_type", "urn:ietf:params:oauth:grant-type:device_code");
 
-fn ask_with(simulator: &Simulator, more: &[(&str, &str)]) -> Answer {
+fn ask_with(simulator: &Simulator, more: &[(&str, &str)]) -> Response {
     let usual = [("client_id", USER_CLIENT_ID), ("scope", "openid planet offline_access"), AUDIENCE];
     post_form(&simulator.user_device_authorization_endpoint(), &[&usual, more].concat())
 }
 
 fn ask(simulator: &Simulator) -> Value {
-    let answer = ask_with(simulator, &[]);
-    assert_eq!(answer.status, 200, "{answer:?}");
-    answer.json()
+    let response = ask_with(simulator, &[]);
+    assert_eq!(response.status, 200, "{response:?}");
+    response.json()
 }
 
-fn poll(simulator: &Simulator, device: &Value) -> Answer {
+fn poll(simulator: &Simulator, device: &Value) -> Response {
     let code = member(device, "device_code");
     post_form(&simulator.user_token_endpoint(), &[GRANT, ("device_code", &code), ("client_id", USER_CLIENT_ID)])
 }
@@ -26,7 +26,7 @@ fn decide(simulator: &Simulator, device: &Value, allow: bool) -> Value {
     simulator.log_in(&json!({"user_code": device["user_code"], "username": "ada", "allow": allow})).unwrap()
 }
 
-/// No pause between polls.
+/// A simulator without a poll interval.
 fn hasty() -> Simulator {
     let simulator = start();
     simulator.change_settings(&json!({"device_interval": 0})).unwrap();
@@ -34,11 +34,11 @@ fn hasty() -> Simulator {
 }
 
 #[test]
-fn a_device_is_told_where_its_person_goes() {
+fn a_device_gets_the_verification_uri() {
     let simulator = start();
-    let answer = ask_with(&simulator, &[]);
-    assert_eq!((answer.status, answer.header("cache-control")), (200, Some("no-store")));
-    let device = answer.json();
+    let response = ask_with(&simulator, &[]);
+    assert_eq!((response.status, response.header("cache-control")), (200, Some("no-store")));
+    let device = response.json();
     let code = member(&device, "user_code");
     assert_eq!((code.len(), code.find('-')), (9, Some(4)), "{code}");
     let activate = format!("{}activate", simulator.user_issuer());
@@ -53,19 +53,19 @@ fn a_device_is_told_where_its_person_goes() {
 }
 
 #[test]
-fn polls_wait_for_the_person() {
+fn polls_wait_for_the_user() {
     let simulator = hasty();
     let device = ask(&simulator);
     assert_eq!(error(&poll(&simulator, &device)), failure(400, "authorization_pending"));
     assert_eq!(error(&poll(&simulator, &device)), failure(400, "authorization_pending"));
     assert_eq!(decide(&simulator, &device, true), json!({"approved": true}));
-    let answer = poll(&simulator, &device);
-    assert_eq!(answer.status, 200, "{answer:?}");
-    let tokens = answer.json();
+    let response = poll(&simulator, &device);
+    assert_eq!(response.status, 200, "{response:?}");
+    let tokens = response.json();
     assert_eq!(claims(&member(&tokens, "id_token"))["sub"], "user|ada");
-    assert_eq!(planet_status(&simulator, &access_token(&answer)), 200);
+    assert_eq!(planet_status(&simulator, &access_token(&response)), 200);
     assert_eq!(refresh(&simulator, &member(&tokens, "refresh_token")).status, 200);
-    // Once, and no harm done.
+    // The tokens are issued once. Another poll has no effect.
     assert_eq!(error(&poll(&simulator, &device)), failure(400, "invalid_grant"));
     assert_eq!(simulator.count("user.sessions.active").unwrap(), 1);
     let seen = &simulator.devices()[0];
@@ -73,7 +73,7 @@ fn polls_wait_for_the_person() {
 }
 
 #[test]
-fn a_denial_and_the_end_of_the_code_are_told() {
+fn denials_and_expired_codes_are_errors() {
     let simulator = hasty();
     let device = ask(&simulator);
     assert_eq!(decide(&simulator, &device, false), json!({"approved": false}));
@@ -87,12 +87,12 @@ fn a_denial_and_the_end_of_the_code_are_told() {
 }
 
 #[test]
-fn whoever_polls_too_fast_is_slowed_down() {
+fn a_fast_poll_gets_slow_down() {
     let simulator = start();
     simulator.change_settings(&json!({"device_interval": 3600})).unwrap();
     let device = ask(&simulator);
     decide(&simulator, &device, true);
-    // The first poll has nothing to keep a distance from.
+    // The first poll has no interval.
     let other = ask(&simulator);
     assert_eq!(poll(&simulator, &device).status, 200);
     assert_eq!(error(&poll(&simulator, &other)), failure(400, "authorization_pending"));
@@ -101,7 +101,7 @@ fn whoever_polls_too_fast_is_slowed_down() {
     assert_eq!(error(&poll(&simulator, &other)), failure(400, "slow_down"));
     let seen = &simulator.devices()[1];
     assert_eq!((&seen["slow_downs"], &seen["interval"], &seen["status"]), (&json!(2), &json!(3610), &json!("approved")));
-    // A client that is told nothing waits five seconds.
+    // Without an interval in the response, five seconds are enforced.
     simulator.change_settings(&json!({"device_interval": null})).unwrap();
     ask(&simulator);
     assert_eq!(simulator.devices()[2]["interval"], 5);
@@ -130,10 +130,10 @@ fn devices_authenticate_and_codes_are_bound_to_them() {
 }
 
 #[test]
-fn a_person_enters_the_code_by_hand() {
+fn a_user_types_the_code() {
     let simulator = hasty();
     let device = ask(&simulator);
-    let text = |answer: &Answer| String::from_utf8(answer.body.clone()).unwrap();
+    let text = |response: &Response| String::from_utf8(response.body.clone()).unwrap();
     let activate = member(&device, "verification_uri");
     let empty = text(&get(&activate));
     assert!(empty.contains("id=\"user_code\"") && empty.contains("value=\"\""), "{empty}");
@@ -157,13 +157,13 @@ fn a_person_enters_the_code_by_hand() {
 }
 
 #[test]
-fn scripts_change_the_answer_to_a_device() {
+fn scripts_change_the_device_response() {
     let simulator = hasty();
     let changes = json!({"set": {"interval": 7, "verification_url": "x"}, "remove": ["verification_uri"]});
     simulator.script("user.device", &json!([{ "device_response": changes }])).unwrap();
     let device = ask(&simulator);
     assert_eq!((&device["interval"], device.get("verification_uri")), (&json!(7), None));
-    // What is said is one thing, what is held to another.
+    // The changed response does not change what is enforced.
     assert_eq!(error(&poll(&simulator, &device)), failure(400, "authorization_pending"));
     assert_eq!(error(&poll(&simulator, &device)), failure(400, "authorization_pending"));
 }

@@ -1,4 +1,4 @@
-//! Every fault, seen from a raw socket.
+//! Every fault, observed on a raw socket.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -13,7 +13,7 @@ fn with_fault(step: Value) -> Simulator {
     simulator
 }
 
-/// Sends a proper token request and leaves the answer to the test.
+/// Sends a valid token request. The test reads the response.
 fn send_token_request(simulator: &Simulator) -> TcpStream {
     let url = simulator.token_endpoint();
     let settings = simulator.settings();
@@ -49,13 +49,13 @@ fn rest(socket: &mut TcpStream) -> Vec<u8> {
     bytes
 }
 
-/// The fault is over after one request, and the next one is answered.
+/// Checks that the request after the fault succeeds.
 fn assert_recovered(simulator: &Simulator) {
     assert_eq!(ask_token(simulator, &[]).status, 200);
 }
 
 #[test]
-fn stall_reads_and_never_answers() {
+fn stall_reads_and_sends_nothing() {
     let simulator = with_fault(json!({"fault": "stall"}));
     let mut socket = send_token_request(&simulator);
     assert!(simulator.wait_for("m2m.token", 1, PATIENCE).unwrap());
@@ -73,7 +73,7 @@ fn a_stalled_connection_ends_when_the_peer_closes() {
     let socket = send_token_request(&simulator);
     assert!(simulator.wait_for("m2m.token", 1, PATIENCE).unwrap());
     drop(socket);
-    // The end of the simulator waits for its threads and must not wait for this one.
+    // Stopping the simulator must not wait for this connection.
     drop(simulator);
 }
 
@@ -86,7 +86,7 @@ fn stall_before_read_reads_nothing() {
     assert_eq!(logged[0]["method"], "");
     assert_eq!(logged[0]["fault"], "stall_before_read");
     simulator.reset();
-    // What was never read turns the end into a reset, unless it comes in between.
+    // Unread bytes can turn the close into a reset.
     let mut bytes = Vec::new();
     let _ = socket.read_to_end(&mut bytes);
     assert_eq!(bytes, b"");
@@ -103,7 +103,7 @@ fn reset_before_read_needs_no_request() {
 }
 
 #[test]
-fn reset_before_read_meets_a_kept_connection_at_its_next_request() {
+fn reset_before_read_affects_the_next_request_of_a_persistent_connection() {
     let simulator = start();
     let mut socket = send_token_request(&simulator);
     assert_eq!(read_answer(&mut socket).unwrap().status, 200);
@@ -126,7 +126,7 @@ fn reset_after_read_has_the_whole_request() {
 }
 
 #[test]
-fn close_after_read_is_an_orderly_end() {
+fn close_after_read_is_an_orderly_close() {
     let simulator = with_fault(json!({"fault": "close_after_read"}));
     let mut socket = send_token_request(&simulator);
     assert_eq!(rest(&mut socket), b"");
@@ -159,7 +159,7 @@ fn drip_sends_a_byte_at_a_time() {
 }
 
 #[test]
-fn endless_goes_on_beyond_any_cap() {
+fn endless_exceeds_any_limit() {
     let simulator = with_fault(json!({"fault": "endless"}));
     let mut socket = send_token_request(&simulator);
     let head = read_head(&mut socket);
@@ -190,7 +190,7 @@ fn cut_sends_half_a_body() {
 }
 
 #[test]
-fn chunks_can_lack_their_end() {
+fn chunked_bodies_can_lack_their_end() {
     for (fault, end) in [("no_last_chunk", "}"), ("no_last_line", "}\r\n0\r\n")] {
         let simulator = with_fault(json!({ "fault": fault }));
         let mut socket = send_token_request(&simulator);
@@ -201,22 +201,22 @@ fn chunks_can_lack_their_end() {
 }
 
 #[test]
-fn lines_of_the_header_are_sent_as_they_are() {
+fn header_lines_are_sent_literally() {
     let simulator = with_fault(json!({"header_lines": ["X : y", "no colon"]}));
     let mut socket = send_token_request(&simulator);
     assert!(read_head(&mut socket).ends_with("\r\nX : y\r\nno colon\r\n\r\n"));
 }
 
 #[test]
-fn a_body_is_compressed_whatever_is_accepted() {
+fn a_body_is_compressed_whatever_the_request_accepts() {
     use flate2::read::{DeflateDecoder, GzDecoder, ZlibDecoder};
     for (coding, name) in [("gzip", "gzip"), ("deflate", "deflate"), ("raw_deflate", "deflate")] {
         let simulator = with_fault(json!({ "content_coding": coding }));
         let mut socket = send_token_request(&simulator);
-        let answer = read_answer(&mut socket).unwrap();
-        assert_eq!(answer.header("content-encoding"), Some(name));
+        let response = read_answer(&mut socket).unwrap();
+        assert_eq!(response.header("content-encoding"), Some(name));
         let mut text = String::new();
-        let body = answer.body.as_slice();
+        let body = response.body.as_slice();
         match coding {
             "gzip" => GzDecoder::new(body).read_to_string(&mut text),
             "deflate" => ZlibDecoder::new(body).read_to_string(&mut text),
@@ -231,13 +231,13 @@ fn a_body_is_compressed_whatever_is_accepted() {
 fn huge_is_five_megabytes_of_json() {
     let simulator = with_fault(json!({"fault": "huge"}));
     let mut socket = send_token_request(&simulator);
-    let answer = read_answer(&mut socket).unwrap();
-    assert_eq!(answer.body.len(), 5_000_000);
-    assert_eq!(answer.json()["token_type"], "Bearer");
+    let response = read_answer(&mut socket).unwrap();
+    assert_eq!(response.body.len(), 5_000_000);
+    assert_eq!(response.json()["token_type"], "Bearer");
 }
 
 #[test]
-fn a_fault_can_have_an_answer_of_its_own() {
+fn a_fault_can_have_its_own_response() {
     let step = json!({"status": 503, "headers": {"Retry-After": 9}, "body": "[1]", "fault": "truncate"});
     let simulator = with_fault(step);
     let mut socket = send_token_request(&simulator);
@@ -249,7 +249,7 @@ fn a_fault_can_have_an_answer_of_its_own() {
 }
 
 #[test]
-fn raw_bytes_need_not_be_http() {
+fn raw_bytes_can_be_anything() {
     let simulator = with_fault(json!({"raw": "HTTP/1.1 2"}));
     let mut socket = send_token_request(&simulator);
     assert_eq!(rest(&mut socket), b"HTTP/1.1 2");
@@ -260,12 +260,12 @@ fn raw_bytes_need_not_be_http() {
 }
 
 #[test]
-fn what_is_not_a_request_is_refused() {
+fn invalid_requests_are_refused() {
     let simulator = start();
     let url = simulator.planet_api();
     let status = |bytes: &[u8]| {
         let mut socket = connect(url);
-        // The answer may come before everything was sent.
+        // The response may come before the whole request is sent.
         let _ = socket.write_all(bytes);
         read_answer(&mut socket).unwrap().status
     };

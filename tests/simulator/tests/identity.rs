@@ -1,4 +1,4 @@
-//! Who is logged in: ID tokens, userinfo, introspection and the keys.
+//! ID tokens, userinfo, introspection and keys.
 
 use crate::common::*;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
@@ -9,26 +9,26 @@ fn seed(simulator: &Simulator, wanted: Value) -> Value {
     simulator.seed_session(&wanted).unwrap()
 }
 
-fn userinfo(simulator: &Simulator, token: &str) -> Answer {
+fn userinfo(simulator: &Simulator, token: &str) -> Response {
     let bearer = format!("Bearer {token}");
     get_with(&format!("{}userinfo", simulator.user_issuer()), &[("Authorization", &bearer)])
 }
 
-fn introspect(simulator: &Simulator, token: &str, client: &[(&str, &str)]) -> Answer {
+fn introspect(simulator: &Simulator, token: &str, client: &[(&str, &str)]) -> Response {
     let fields = [&[("token", token), ("token_type_hint", "access_token")], client].concat();
     post_form(&format!("{}oauth/introspect", simulator.user_issuer()), &fields)
 }
 
 const SDK: (&str, &str) = ("client_id", USER_CLIENT_ID);
 
-/// What a code of the usual request is exchanged for.
+/// The token response for a code of the usual request.
 fn tokens(simulator: &Simulator) -> Value {
     let location = log_in(simulator, &authorization_url(simulator, &[]));
     exchange_code(simulator, &parameter(&location, "code").unwrap(), &[]).json()
 }
 
 fn header(token: &str) -> Value {
-    // The claims of a text whose middle part is the header.
+    // `claims` decodes the middle part, so the header is put there.
     claims(&format!(".{token}"))
 }
 
@@ -45,17 +45,17 @@ fn verifies(simulator: &Simulator, token: &str) -> bool {
 }
 
 #[test]
-fn userinfo_tells_what_the_scope_allows() {
+fn userinfo_contains_the_claims_of_the_scope() {
     let simulator = start();
     let tokens = tokens(&simulator);
-    let answer = userinfo(&simulator, &member(&tokens, "access_token"));
+    let response = userinfo(&simulator, &member(&tokens, "access_token"));
     let expected = json!({
         "sub": "simulator-user",
         "name": "simulator-user",
         "email": "simulator-user@example.com",
         "email_verified": true,
     });
-    assert_eq!((answer.status, answer.json()), (200, expected));
+    assert_eq!((response.status, response.json()), (200, expected));
     let open = seed(&simulator, json!({"scope": "openid", "subject": "user|ada"}));
     assert_eq!(userinfo(&simulator, &member(&open, "access_token")).json(), json!({"sub": "user|ada"}));
     let closed = userinfo(&simulator, &member(&seed(&simulator, json!({})), "access_token"));
@@ -66,9 +66,9 @@ fn userinfo_tells_what_the_scope_allows() {
     let elsewhere = seed(&simulator, json!({"scope": "openid", "claims": {"aud": "https://api.planet.com/"}}));
     let foreign = seed(&simulator, json!({"scope": "openid", "issuer": "https://login.planet.com/"}));
     for token in [&open, &expired, &elsewhere, &foreign] {
-        let answer = userinfo(&simulator, &member(token, "access_token"));
-        assert_eq!(answer.status, 401);
-        assert!(answer.header("www-authenticate").unwrap().contains("invalid_token"));
+        let response = userinfo(&simulator, &member(token, "access_token"));
+        assert_eq!(response.status, 401);
+        assert!(response.header("www-authenticate").unwrap().contains("invalid_token"));
     }
     let bare = get(&format!("{}userinfo", simulator.user_issuer()));
     assert_eq!((bare.status, bare.header("www-authenticate")), (401, Some("Bearer realm=\"userinfo\"")));
@@ -80,13 +80,13 @@ fn userinfo_tells_what_the_scope_allows() {
 }
 
 #[test]
-fn introspection_tells_what_is_active() {
+fn introspection_reports_active_tokens() {
     let simulator = start();
     let seeded = seed(&simulator, json!({"subject": "user|ada", "refresh_token_lifetime": 60}));
     let access = member(&seeded, "access_token");
-    let answer = introspect(&simulator, &access, &[SDK]);
-    assert_eq!((answer.status, answer.header("cache-control")), (200, Some("no-store")));
-    let told = answer.json();
+    let response = introspect(&simulator, &access, &[SDK]);
+    assert_eq!((response.status, response.header("cache-control")), (200, Some("no-store")));
+    let told = response.json();
     let claims = claims(&access);
     assert_eq!((&told["active"], &told["token_type"]), (&json!(true), &json!("Bearer")));
     assert_eq!((&told["client_id"], &told["username"]), (&json!(USER_CLIENT_ID), &json!("ada")));
@@ -110,14 +110,14 @@ fn introspection_tells_what_is_active() {
 }
 
 #[test]
-fn introspection_asks_who_asks() {
+fn introspection_authenticates_the_client() {
     let simulator = start();
     let access = member(&seed(&simulator, json!({})), "access_token");
     assert_eq!(error(&introspect(&simulator, &access, &[])), failure(401, "invalid_client"));
     assert_eq!(error(&introspect(&simulator, &access, &[("client_id", "nobody")])), failure(401, "invalid_client"));
     simulator.register_client(&json!({"client_id": "mine", "public": true})).unwrap();
     assert_eq!(introspect(&simulator, &access, &[("client_id", "mine")]).json(), json!({"active": false}));
-    // A resource server asks about everybody's.
+    // A resource server may introspect the tokens of all users.
     simulator.register_client(&json!({"client_id": "api", "client_secret": "s", "server": "user"})).unwrap();
     let api = [("client_id", "api"), ("client_secret", "s")];
     assert_eq!(introspect(&simulator, &access, &api).json()["active"], true);
@@ -129,7 +129,7 @@ fn introspection_asks_who_asks() {
 }
 
 #[test]
-fn id_tokens_can_lie() {
+fn scripts_change_id_tokens() {
     let simulator = start();
     let changes = |changes: Value| {
         simulator.script("user.token", &json!([{ "token_response": changes }])).unwrap();
@@ -175,7 +175,7 @@ fn id_tokens_are_signed_as_announced() {
         validation.validate_aud = false;
         let key = DecodingKey::from_jwk(&serde_json::from_value(key.clone()).unwrap()).unwrap();
         jsonwebtoken::decode::<Value>(&token, &key, &validation).unwrap();
-        // Access tokens are signed as ever.
+        // Access tokens are signed as before.
         assert_eq!(header(&member(&tokens(&simulator), "access_token"))["alg"], "RS256");
     }
     for wrong in [json!(["HS256"]), json!(["none"]), json!("RS256")] {
@@ -186,7 +186,7 @@ fn id_tokens_are_signed_as_announced() {
 }
 
 #[test]
-fn keys_come_and_go() {
+fn keys_are_added_and_retired() {
     let simulator = start();
     let control = format!("{}/keys", simulator.control());
     let start = get(&control).json();

@@ -1,4 +1,4 @@
-//! The simulator: one program for all of its tests.
+//! All tests of the simulator in one program.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;

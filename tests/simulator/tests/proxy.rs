@@ -13,7 +13,7 @@ use serde_json::json;
 
 type Stream = StreamOwned<ClientConnection, TcpStream>;
 
-/// A handshake that trusts the simulator's CA and nobody else.
+/// A handshake that trusts only the simulator's CA.
 fn handshake(simulator: &Simulator, host: &str, socket: TcpStream) -> io::Result<Stream> {
     let certificate = CertificateDer::from_pem_slice(simulator.ca_pem().as_bytes()).unwrap();
     let mut roots = RootCertStore::empty();
@@ -39,22 +39,22 @@ fn connect_request(target: &str, headers: &str) -> String {
     format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n{headers}\r\n")
 }
 
-/// Asks for a tunnel; gives the socket and the proxy's answer.
-fn open(simulator: &Simulator, target: &str, headers: &str) -> (TcpStream, Answer) {
+/// Requests a tunnel. Returns the socket and the proxy's response.
+fn open(simulator: &Simulator, target: &str, headers: &str) -> (TcpStream, Response) {
     let mut socket = connect(simulator.proxy());
     let request = connect_request(target, headers);
     socket.write_all(request.as_bytes()).unwrap();
-    let answer = read_answer(&mut socket).unwrap();
-    (socket, answer)
+    let response = read_answer(&mut socket).unwrap();
+    (socket, response)
 }
 
 fn tunnel(simulator: &Simulator, host: &str) -> io::Result<Stream> {
-    let (socket, answer) = open(simulator, &format!("{host}:443"), "");
-    assert_eq!(answer.status, 200);
+    let (socket, response) = open(simulator, &format!("{host}:443"), "");
+    assert_eq!(response.status, 200);
     handshake(simulator, host, socket)
 }
 
-fn fetch(simulator: &Simulator, url: &str, headers: &[(&str, &str)]) -> Answer {
+fn fetch(simulator: &Simulator, url: &str, headers: &[(&str, &str)]) -> Response {
     let mut stream = tunnel(simulator, authority(url)).unwrap();
     let text = request_text("GET", url, headers, "");
     stream.write_all(text.as_bytes()).unwrap();
@@ -62,7 +62,7 @@ fn fetch(simulator: &Simulator, url: &str, headers: &[(&str, &str)]) -> Answer {
 }
 
 #[test]
-fn the_whole_way_over_real_names() {
+fn discovery_token_and_api_over_real_names() {
     let simulator = start();
     let issuer = "https://services.sentinel-hub.com/auth/realms/main";
     let url = format!("{issuer}/.well-known/openid-configuration");
@@ -87,8 +87,8 @@ fn the_whole_way_over_real_names() {
         [("services.sentinel-hub.com", "sentinel_hub_api"), ("api.planet.com", "planet_api"), ("tiles.planet.com", "planet_api")]
     {
         let url = format!("https://{host}/x");
-        let answer = fetch(&simulator, &url, &[("Authorization", &bearer)]);
-        assert_eq!(answer.json()["service"], service);
+        let response = fetch(&simulator, &url, &[("Authorization", &bearer)]);
+        assert_eq!(response.json()["service"], service);
     }
     let log = simulator.requests("proxy").unwrap();
     assert_eq!(log.len(), 5);
@@ -98,7 +98,7 @@ fn the_whole_way_over_real_names() {
 }
 
 #[test]
-fn another_authorization_server_is_known_by_its_metadata() {
+fn a_generic_authorization_server_is_found_by_its_metadata() {
     let simulator = start();
     let issuer = "https://as.example/realm";
     let url = "https://as.example/.well-known/oauth-authorization-server/realm";
@@ -122,8 +122,8 @@ fn another_authorization_server_is_known_by_its_metadata() {
     assert_eq!((count("as.token.issued"), count("m2m.token.issued")), (1, 0));
     // Planet does not know this issuer.
     let bearer = format!("Bearer {issued}");
-    let answer = fetch(&simulator, "https://api.planet.com/", &[("Authorization", &bearer)]);
-    assert_eq!(answer.status, 401);
+    let response = fetch(&simulator, "https://api.planet.com/", &[("Authorization", &bearer)]);
+    assert_eq!(response.status, 401);
 }
 
 #[test]
@@ -140,20 +140,20 @@ fn a_user_session_over_real_names() {
         assert_eq!(metadata["token_endpoint"], "https://login.planet.com/oauth/token");
     }
     let first = member(&seeded, "refresh_token");
-    // The same server under another name is another issuer.
+    // The same server under another host name is another issuer.
     assert_eq!(error(&refresh(&simulator, &first)), failure(400, "invalid_grant"));
     let body = form(&[("grant_type", "refresh_token"), ("refresh_token", &first), ("client_id", USER_CLIENT_ID)]);
     let mut stream = tunnel(&simulator, "login.planet.com").unwrap();
     let text = request_text("POST", "https://login.planet.com/oauth/token", &[FORM], &body);
     stream.write_all(text.as_bytes()).unwrap();
-    let answer = read_answer(&mut stream).unwrap();
-    assert_eq!(answer.status, 200, "{answer:?}");
-    let issued = access_token(&answer);
+    let response = read_answer(&mut stream).unwrap();
+    assert_eq!(response.status, 200, "{response:?}");
+    let issued = access_token(&response);
     assert_eq!(claims(&issued)["iss"], issuer);
     let bearer = format!("Bearer {issued}");
     for host in ["services.sentinel-hub.com", "api.planet.com"] {
-        let answer = fetch(&simulator, &format!("https://{host}/x"), &[("Authorization", &bearer)]);
-        assert_eq!(answer.json()["authenticated_as"], "simulator-user");
+        let response = fetch(&simulator, &format!("https://{host}/x"), &[("Authorization", &bearer)]);
+        assert_eq!(response.json()["authenticated_as"], "simulator-user");
     }
     let session = simulator.session_of(&first).unwrap();
     assert_eq!((&session["active"], &session["rotations"]), (&json!(true), &json!(1)));
@@ -169,7 +169,7 @@ fn a_login_over_real_names() {
     assert_eq!(fetch(&simulator, &url, &[]).status, 200);
     let location = log_in(&simulator, &url);
     assert_eq!(parameter(&location, "iss").unwrap(), issuer);
-    // The listener is another issuer, whose attempt is a stranger's.
+    // The listener is another issuer, so its attempt is refused.
     let code = parameter(&location, "code").unwrap();
     assert_eq!(error(&exchange_code(&simulator, &code, &[])), failure(400, "invalid_grant"));
     let mut stream = tunnel(&simulator, "login.planet.com").unwrap();
@@ -197,7 +197,7 @@ fn a_login_over_real_names() {
 }
 
 #[test]
-fn the_proxy_serves_its_hosts_alone() {
+fn the_proxy_serves_only_its_hosts() {
     let simulator = start();
     for target in ["evil.example:443", "api.planet.com:80", "api.planet.com"] {
         assert_eq!(open(&simulator, target, "").1.status, 403, "{target}");
@@ -207,8 +207,8 @@ fn the_proxy_serves_its_hosts_alone() {
     assert_eq!(read_answer(&mut socket).unwrap().status, 501);
     let hosts = json!({"proxy_hosts": {"login.planet.com": "nothing"}});
     simulator.change_settings(&hosts).unwrap();
-    let answer = fetch(&simulator, "https://login.planet.com/authorize", &[]);
-    assert_eq!(answer.status, 404);
+    let response = fetch(&simulator, "https://login.planet.com/authorize", &[]);
+    assert_eq!(response.status, 404);
     assert_eq!(simulator.count("unserved").unwrap(), 1);
     let hosts = json!({"proxy_hosts": {"evil.example": "planet_api"}});
     simulator.change_settings(&hosts).unwrap();
@@ -221,14 +221,14 @@ fn the_proxy_serves_its_hosts_alone() {
 }
 
 #[test]
-fn the_proxy_can_ask_for_credentials() {
+fn the_proxy_can_require_credentials() {
     let simulator = start();
     let script = json!([{"fault": "proxy_407"}]);
     simulator.script("proxy", &script).unwrap();
-    let (mut socket, answer) = open(&simulator, "api.planet.com:443", "");
-    assert_eq!(answer.status, 407);
-    assert!(answer.header("proxy-authenticate").unwrap().starts_with("Basic "));
-    // The connection stays open for another try.
+    let (mut socket, response) = open(&simulator, "api.planet.com:443", "");
+    assert_eq!(response.status, 407);
+    assert!(response.header("proxy-authenticate").unwrap().starts_with("Basic "));
+    // The connection stays open for another attempt.
     let request = connect_request("api.planet.com:443", "");
     socket.write_all(request.as_bytes()).unwrap();
     assert_eq!(read_answer(&mut socket).unwrap().status, 200);
@@ -243,7 +243,7 @@ fn the_proxy_can_ask_for_credentials() {
 }
 
 #[test]
-fn bad_certificates_are_bad() {
+fn scripts_select_bad_certificates() {
     let simulator = start();
     let script = json!([{"fault": "wrong_host_certificate"}, {"fault": "expired_certificate"}]);
     simulator.script("proxy", &script).unwrap();
@@ -306,8 +306,8 @@ fn the_realm_over_tls() {
         let mut stream = handshake(&simulator, host, socket).unwrap();
         let text = request_text("GET", &url, &[], "");
         stream.write_all(text.as_bytes()).unwrap();
-        let answer = read_answer(&mut stream).unwrap();
-        assert_eq!(answer.json()["issuer"], simulator.tls_issuer());
+        let response = read_answer(&mut stream).unwrap();
+        assert_eq!(response.json()["issuer"], simulator.tls_issuer());
     }
     assert_eq!(simulator.count("tls").unwrap(), 2);
     assert_eq!(simulator.count("m2m.metadata").unwrap(), 2);

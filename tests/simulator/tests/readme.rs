@@ -24,14 +24,14 @@ fn the_shell_example_runs_as_printed() {
     let text = String::from_utf8(output.stdout).unwrap();
     let errors = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{text}{errors}");
-    let answers: Vec<Value> = serde_json::Deserializer::from_str(&text).into_iter().collect::<Result<_, _>>().unwrap();
-    let [_, planet, sentinel_hub, renewed, approved, counters] = answers.as_slice() else {
-        panic!("six answers, not {text}");
+    let responses: Vec<Value> = serde_json::Deserializer::from_str(&text).into_iter().collect::<Result<_, _>>().unwrap();
+    let [_, planet, sentinel_hub, renewed, approved, counters] = responses.as_slice() else {
+        panic!("six responses, not {text}");
     };
     assert_eq!(planet["service"], "planet_api");
     assert_eq!(sentinel_hub["service"], "sentinel_hub_api");
-    for answer in [planet, sentinel_hub] {
-        assert_eq!(answer["credential"], "bearer");
+    for response in [planet, sentinel_hub] {
+        assert_eq!(response["credential"], "bearer");
     }
     assert!(renewed["access_token"].is_string() && renewed["refresh_token"].is_string());
     assert_eq!(approved["approved"], true);

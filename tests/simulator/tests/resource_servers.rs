@@ -1,4 +1,4 @@
-//! What the API servers accept, and how they refuse.
+//! The API servers: accepted credentials and refusals.
 
 use crate::common::*;
 use base64::Engine;
@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use planetkey_simulator::Simulator;
 use serde_json::{Value, json};
 
-fn ask(url: &str, authorization: &str) -> Answer {
+fn ask(url: &str, authorization: &str) -> Response {
     get_with(url, &[("Authorization", authorization)])
 }
 
@@ -30,9 +30,9 @@ fn planet_accepts_each_credential() {
         (ask(&url, &format!("api-key {key}")), "api_key_header"),
         (get(&format!("{url}?api_key={key}")), "api_key_query"),
     ];
-    for (answer, credential) in cases {
-        assert_eq!(answer.status, 200, "{credential}");
-        let body = answer.json();
+    for (response, credential) in cases {
+        assert_eq!(response.status, 200, "{credential}");
+        let body = response.json();
         assert_eq!(body["credential"], credential);
         assert_eq!(body["path"], "/data/v1/item-types");
         let bearer = credential == "bearer";
@@ -42,7 +42,7 @@ fn planet_accepts_each_credential() {
 }
 
 #[test]
-fn planet_refuses_everything_else() {
+fn planet_refuses_other_credentials() {
     let simulator = start();
     let url = planet(&simulator);
     let key = &simulator.settings().api_key;
@@ -57,17 +57,17 @@ fn planet_refuses_everything_else() {
         get(&format!("{url}?api_key=wrong")),
         get(&format!("{url}?api_key=")),
     ];
-    for answer in refused {
-        assert_eq!(answer.status, 401, "{answer:?}");
+    for response in refused {
+        assert_eq!(response.status, 401, "{response:?}");
         let message = "Please enter your API key, or email and password.";
-        assert_eq!(answer.json()["message"], message);
-        let challenge = answer.header("www-authenticate").unwrap();
+        assert_eq!(response.json()["message"], message);
+        let challenge = response.header("www-authenticate").unwrap();
         assert!(challenge.starts_with("Basic realm="));
     }
 }
 
 #[test]
-fn two_credentials_are_too_many() {
+fn two_credentials_are_refused() {
     let simulator = start();
     let url = planet(&simulator);
     let key = &simulator.settings().api_key;
@@ -80,25 +80,25 @@ fn two_credentials_are_too_many() {
 }
 
 #[test]
-fn sentinel_hub_accepts_tokens_alone() {
+fn sentinel_hub_accepts_only_tokens() {
     let simulator = start();
     let url = sentinel_hub(&simulator);
     let bearer = format!("Bearer {}", token(&simulator));
     assert_eq!(ask(&url, &bearer).json()["service"], "sentinel_hub_api");
-    // Without an audience, too: only the Planet API looks for its own name.
+    // Also without an audience: only the Planet API checks its audience.
     let plain = access_token(&ask_token(&simulator, &[]));
     assert_eq!(ask(&url, &format!("Bearer {plain}")).status, 200);
     let refused = ask(&planet(&simulator), &format!("Bearer {plain}"));
     assert!(refused.header("www-authenticate").unwrap().contains("audience"));
     let key = &simulator.settings().api_key;
-    for answer in [
+    for response in [
         get(&url),
         ask(&url, &format!("api-key {key}")),
         ask(&url, &format!("Basic {}", STANDARD.encode(format!("{key}:")))),
         get(&format!("{url}?api_key={key}")),
     ] {
-        assert_eq!(answer.status, 401);
-        let challenge = answer.header("www-authenticate").unwrap();
+        assert_eq!(response.status, 401);
+        let challenge = response.header("www-authenticate").unwrap();
         assert!(challenge.starts_with("Bearer realm="));
     }
 }
@@ -128,9 +128,9 @@ fn bad_tokens_are_refused_with_the_reason() {
     let simulator = start();
     let url = planet(&simulator);
     let expect = |token: &str, reason: &str| {
-        let answer = ask(&url, &format!("Bearer {token}"));
-        assert_eq!(answer.status, 401, "{reason}");
-        let challenge = answer.header("www-authenticate").unwrap();
+        let response = ask(&url, &format!("Bearer {token}"));
+        assert_eq!(response.status, 401, "{reason}");
+        let challenge = response.header("www-authenticate").unwrap();
         assert!(challenge.starts_with("Bearer realm=\"planet\", error=\"invalid_token\""), "{challenge}");
         assert!(challenge.contains(reason), "{challenge}");
     };
@@ -166,7 +166,7 @@ fn revoked_tokens_are_refused() {
 }
 
 #[test]
-fn special_paths_answer_whoever_may_ask() {
+fn special_paths_need_a_valid_credential() {
     let simulator = start();
     let base = simulator.planet_api();
     let bearer = format!("Bearer {}", token(&simulator));

@@ -1,4 +1,4 @@
-//! Refresh tokens: rotation, reuse, overlap, life and scope.
+//! Refresh tokens: rotation, reuse, overlap, lifetime and scope.
 
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
@@ -17,25 +17,25 @@ fn settings(simulator: &Simulator, changes: Value) {
     simulator.change_settings(&changes).unwrap();
 }
 
-fn refresh_token(answer: &Answer) -> String {
-    assert_eq!(answer.status, 200, "{answer:?}");
-    member(&answer.json(), "refresh_token")
+fn refresh_token(response: &Response) -> String {
+    assert_eq!(response.status, 200, "{response:?}");
+    member(&response.json(), "refresh_token")
 }
 
-/// As a client of this name.
-fn refresh_as(simulator: &Simulator, refresh_token: &str, user_agent: &str) -> Answer {
+/// Refreshes as a client with this `User-Agent`.
+fn refresh_as(simulator: &Simulator, refresh_token: &str, user_agent: &str) -> Response {
     let body = form(&[("grant_type", "refresh_token"), ("refresh_token", refresh_token), ("client_id", USER_CLIENT_ID)]);
     exchange("POST", &simulator.user_token_endpoint(), &[FORM, ("User-Agent", user_agent)], &body).unwrap()
 }
 
-/// Alive, why not, rotations, repeats and reuse.
+/// Active, reason of the revocation, rotations, repeats and reuse.
 fn summary(simulator: &Simulator, token: &str) -> Value {
     let session = simulator.session_of(token).unwrap();
     json!([session["active"], session["revoked"], session["rotations"], session["repeats"], session["reuse"]])
 }
 
 #[test]
-fn each_token_is_used_once_and_gives_the_next() {
+fn each_token_is_valid_once_and_gives_the_next() {
     let simulator = start();
     let first = member(&seed(&simulator), "refresh_token");
     let mut tokens = vec![first.clone()];
@@ -50,7 +50,7 @@ fn each_token_is_used_once_and_gives_the_next() {
 }
 
 #[test]
-fn a_token_that_comes_again_ends_the_whole_session() {
+fn a_reused_token_ends_the_whole_session() {
     let simulator = start();
     let seeded = seed(&simulator);
     let other = seed(&simulator);
@@ -59,7 +59,7 @@ fn a_token_that_comes_again_ends_the_whole_session() {
     let second = refresh_token(&renewed);
     assert_eq!(planet_status(&simulator, &access_token(&renewed)), 200);
     assert_eq!(error(&refresh(&simulator, &first)), failure(400, "invalid_grant"));
-    // The one that was good is not any more, and neither are the access tokens of both.
+    // The current token is revoked too, and so are the access tokens of both.
     assert_eq!(error(&refresh(&simulator, &second)), failure(400, "invalid_grant"));
     assert_eq!(planet_status(&simulator, &access_token(&renewed)), 401);
     assert_eq!(planet_status(&simulator, &member(&seeded, "access_token")), 401);
@@ -69,13 +69,13 @@ fn a_token_that_comes_again_ends_the_whole_session() {
     assert_eq!(error(&refresh(&simulator, &first)), failure(400, "invalid_grant"));
     assert_eq!(simulator.count("user.reuse").unwrap(), 2);
     assert_eq!(simulator.count("user.token.issued").unwrap(), 1);
-    // The same user's other session has nothing to do with it.
+    // Another session of the same user is not affected.
     assert_eq!(refresh(&simulator, &member(&other, "refresh_token")).status, 200);
     assert_eq!(simulator.count("user.sessions.active").unwrap(), 1);
 }
 
 #[test]
-fn within_the_overlap_the_same_successor_is_given_again() {
+fn within_the_overlap_the_same_successor_is_returned() {
     let simulator = start();
     settings(&simulator, json!({"overlap_ms": 3_600_000}));
     let first = member(&seed(&simulator), "refresh_token");
@@ -83,11 +83,11 @@ fn within_the_overlap_the_same_successor_is_given_again() {
     let two = refresh(&simulator, &first);
     assert_eq!(refresh_token(&one), refresh_token(&two));
     assert_ne!(access_token(&one), access_token(&two));
-    for answer in [&one, &two] {
-        assert_eq!(planet_status(&simulator, &access_token(answer)), 200);
+    for response in [&one, &two] {
+        assert_eq!(planet_status(&simulator, &access_token(response)), 200);
     }
     assert_eq!(summary(&simulator, &first), json!([true, null, 1, 1, 0]));
-    // After it the token is as dead as without.
+    // After the overlap the token is revoked as without one.
     settings(&simulator, json!({"overlap_ms": 0}));
     assert_eq!(refresh(&simulator, &first).status, 400);
     assert_eq!(summary(&simulator, &first), json!([false, "reuse", 1, 1, 1]));
@@ -105,7 +105,7 @@ fn within_the_overlap_an_older_token_gets_the_current_one() {
 }
 
 #[test]
-fn a_client_that_is_named_has_an_overlap_of_its_own() {
+fn a_named_client_has_its_own_overlap() {
     let simulator = start();
     settings(&simulator, json!({"overlap_by_user_agent": {"lenient/": 3_600_000}}));
     let first = member(&seed(&simulator), "refresh_token");
@@ -117,13 +117,13 @@ fn a_client_that_is_named_has_an_overlap_of_its_own() {
 }
 
 #[test]
-fn without_rotation_the_token_stays_and_is_not_sent_again() {
+fn without_rotation_the_token_stays_valid_and_is_omitted() {
     let simulator = start();
     settings(&simulator, json!({"rotation": false}));
     let token = member(&seed(&simulator), "refresh_token");
     for _ in 0..3 {
-        let answer = refresh(&simulator, &token);
-        assert_eq!((answer.status, answer.json().get("refresh_token")), (200, None));
+        let response = refresh(&simulator, &token);
+        assert_eq!((response.status, response.json().get("refresh_token")), (200, None));
     }
     assert_eq!(summary(&simulator, &token), json!([true, null, 0, 0, 0]));
     assert_eq!(simulator.count("user.token.issued").unwrap(), 3);
@@ -137,7 +137,7 @@ fn a_token_expires() {
     assert_eq!(error(&refresh(&simulator, &token)), failure(400, "invalid_grant"));
     assert_eq!(summary(&simulator, &token), json!([false, null, 0, 0, 0]), "it was not revoked");
     assert_eq!(planet_status(&simulator, &member(&expired, "access_token")), 200);
-    // The setting is for tokens to come.
+    // The setting affects only later tokens.
     let token = member(&seed(&simulator), "refresh_token");
     settings(&simulator, json!({"refresh_token_lifetime": 0}));
     let next = refresh_token(&refresh(&simulator, &token));
@@ -152,8 +152,8 @@ fn a_token_is_bound_to_client_and_issuer() {
     let token = member(&seed(&simulator), "refresh_token");
     simulator.register_client(&json!({"client_id": "other", "public": true})).unwrap();
     let fields = [("grant_type", "refresh_token"), ("refresh_token", &*token), ("client_id", "other")];
-    let answer = post_form(&simulator.user_token_endpoint(), &fields);
-    assert_eq!(error(&answer), failure(400, "invalid_grant"));
+    let response = post_form(&simulator.user_token_endpoint(), &fields);
+    assert_eq!(error(&response), failure(400, "invalid_grant"));
     let elsewhere = simulator.seed_session(&json!({"issuer": "https://login.planet.com/"})).unwrap();
     assert_eq!(refresh(&simulator, &member(&elsewhere, "refresh_token")).status, 400);
     assert_eq!(simulator.count("user.reuse").unwrap(), 0);
@@ -161,7 +161,7 @@ fn a_token_is_bound_to_client_and_issuer() {
 }
 
 #[test]
-fn scope_may_narrow_and_never_widen() {
+fn scope_can_narrow_but_not_widen() {
     let simulator = start();
     let wanted = json!({"scope": "openid planet offline_access"});
     let token = member(&simulator.seed_session(&wanted).unwrap(), "refresh_token");
@@ -169,7 +169,7 @@ fn scope_may_narrow_and_never_widen() {
     assert_eq!(narrow.json()["scope"], "planet");
     assert_eq!(narrow.json().get("id_token"), None);
     assert_eq!(claims(&access_token(&narrow))["scope"], "planet");
-    // The new refresh token is good for all of it again (RFC 6749 6).
+    // The new refresh token is valid for the whole scope again (RFC 6749 6).
     let token = refresh_token(&narrow);
     for scope in ["planet profile", "email", "PLANET"] {
         let wide = refresh_with(&simulator, &token, &[("scope", scope)]);
@@ -177,13 +177,13 @@ fn scope_may_narrow_and_never_widen() {
     }
     let audience = refresh_with(&simulator, &token, &[("audience", "https://other.example/")]);
     assert_eq!(error(&audience), failure(400, "invalid_target"));
-    // A refusal is no use.
+    // A refusal does not use up the token.
     let again = refresh_with(&simulator, &token, &[("audience", "https://api.planet.com/")]);
     assert_eq!(again.json()["scope"], "openid planet offline_access");
 }
 
 #[test]
-fn scripts_change_the_answer_after_the_rotation() {
+fn scripts_change_the_response_after_the_rotation() {
     let simulator = start();
     let first = member(&seed(&simulator), "refresh_token");
     let steps = json!([
@@ -192,7 +192,7 @@ fn scripts_change_the_answer_after_the_rotation() {
     ]);
     simulator.script("user.token", &steps).unwrap();
     assert_eq!(refresh(&simulator, &first).status, 503);
-    assert_eq!(summary(&simulator, &first)[2], 0, "a step with its own answer does nothing");
+    assert_eq!(summary(&simulator, &first)[2], 0, "a step with its own response does nothing");
     let changed = refresh(&simulator, &first);
     let claims = claims(&access_token(&changed));
     assert_eq!((&changed.json()["expires_in"], &changed.json()["refresh_token"]), (&json!(5), &json!("")));
@@ -209,7 +209,7 @@ fn scripts_change_the_answer_after_the_rotation() {
 }
 
 #[test]
-fn the_same_access_token_can_be_given_again() {
+fn the_same_access_token_can_be_returned_again() {
     let simulator = start();
     settings(&simulator, json!({"same_token": true}));
     let seeded = seed(&simulator);
@@ -218,7 +218,7 @@ fn the_same_access_token_can_be_given_again() {
     assert_ne!(member(&seed(&simulator), "access_token"), member(&seeded, "access_token"), "of one session only");
 }
 
-/// Sends a request for new tokens and gives the socket.
+/// Sends a refresh request and returns the socket.
 fn send(simulator: &Simulator, refresh_token: &str) -> std::net::TcpStream {
     let body = form(&[("grant_type", "refresh_token"), ("refresh_token", refresh_token), ("client_id", USER_CLIENT_ID)]);
     let mut socket = connect(&simulator.user_token_endpoint());
@@ -228,7 +228,7 @@ fn send(simulator: &Simulator, refresh_token: &str) -> std::net::TcpStream {
 }
 
 #[test]
-fn an_answer_can_be_lost_after_the_rotation() {
+fn a_response_can_be_lost_after_the_rotation() {
     let simulator = start();
     for (fault, rotated) in [
         ("lose_response", 1),
@@ -257,7 +257,7 @@ fn an_answer_can_be_lost_after_the_rotation() {
 }
 
 #[test]
-fn a_request_whose_sender_has_gone_is_carried_out() {
+fn a_request_of_a_closed_connection_is_carried_out() {
     let simulator = start();
     let token = member(&seed(&simulator), "refresh_token");
     simulator.script("user.token", &json!([{"hold": "gate"}])).unwrap();
@@ -271,8 +271,8 @@ fn a_request_whose_sender_has_gone_is_carried_out() {
 
 const CROWD: usize = 64;
 
-/// Everybody shows the same token at once, on connections of their own.
-fn crowd(simulator: &Simulator, token: &str) -> Vec<Answer> {
+/// Many threads send the same token at once, each on its own connection.
+fn crowd(simulator: &Simulator, token: &str) -> Vec<Response> {
     let barrier = Barrier::new(CROWD);
     thread::scope(|scope| {
         let one = || {
@@ -290,8 +290,8 @@ fn a_crowd_of_threads_is_counted_exactly() {
     let delayed = json!({"steps": [{"delay_ms": 50}], "repeat": true});
     simulator.script("user.token", &delayed).unwrap();
     let token = member(&seed(&simulator), "refresh_token");
-    let answers = crowd(&simulator, &token);
-    assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 1);
+    let responses = crowd(&simulator, &token);
+    assert_eq!(responses.iter().filter(|response| response.status == 200).count(), 1);
     assert_eq!(simulator.count("user.token").unwrap(), 64);
     assert_eq!(simulator.count("user.token.issued").unwrap(), 1);
     assert_eq!(simulator.count("connections").unwrap(), 64);
@@ -301,8 +301,8 @@ fn a_crowd_of_threads_is_counted_exactly() {
     simulator.script("user.token", &delayed).unwrap();
     settings(&simulator, json!({"overlap_ms": 3_600_000}));
     let token = member(&seed(&simulator), "refresh_token");
-    let answers = crowd(&simulator, &token);
-    let successors: Vec<_> = answers.iter().map(refresh_token).collect();
+    let responses = crowd(&simulator, &token);
+    let successors: Vec<_> = responses.iter().map(refresh_token).collect();
     assert!(successors.iter().all(|successor| *successor == successors[0]));
     assert_eq!(summary(&simulator, &token), json!([true, null, 1, 63, 0]));
     assert_eq!(simulator.count("user.token.issued").unwrap(), 64);
@@ -312,7 +312,7 @@ fn a_crowd_of_threads_is_counted_exactly() {
 fn a_crowd_of_processes_is_counted_exactly() {
     let simulator = start();
     let token = member(&seed(&simulator), "refresh_token");
-    // They all wait in the hold, so they are all there at once.
+    // All requests wait in the hold, so they arrive at once.
     simulator.script("user.token", &json!({"steps": [{"hold": "gate"}], "repeat": true})).unwrap();
     let body = form(&[("grant_type", "refresh_token"), ("refresh_token", &token), ("client_id", USER_CLIENT_ID)]);
     let children: Vec<_> = (0..32)

@@ -8,7 +8,7 @@ use crate::common::*;
 use serde_json::{Value, json};
 
 #[test]
-fn steps_come_in_order_and_then_the_usual_answer() {
+fn steps_come_in_order_and_then_the_usual_response() {
     let simulator = start();
     let script = json!([
         {"status": 503, "headers": {"Retry-After": "2"}},
@@ -35,7 +35,7 @@ fn steps_come_in_order_and_then_the_usual_answer() {
 }
 
 #[test]
-fn the_last_step_repeats_when_asked_to() {
+fn the_last_step_can_repeat() {
     let simulator = start();
     let script = json!({"steps": [{"status": 500}, {"status": 502}], "repeat": true});
     simulator.script("planet_api", &script).unwrap();
@@ -46,7 +46,7 @@ fn the_last_step_repeats_when_asked_to() {
 }
 
 #[test]
-fn targets_have_scripts_of_their_own() {
+fn targets_have_their_own_scripts() {
     let simulator = start();
     let origin = simulator.m2m_issuer().replace("/auth/realms/main", "");
     let issuer = simulator.m2m_issuer();
@@ -65,22 +65,22 @@ fn targets_have_scripts_of_their_own() {
 }
 
 #[test]
-fn headers_are_replaced_added_and_taken_away() {
+fn headers_are_replaced_added_and_removed() {
     let simulator = start();
     let script = json!([
         {"headers": [["X-One", "1"], ["X-One", "2"], ["Content-Type", "text/plain"], ["Date", null]]},
         {"headers": {"Cache-Control": null, "Content-Type": null}},
     ]);
     simulator.script("m2m.token", &script).unwrap();
-    let answer = ask_token(&simulator, &[]);
-    let named = |name: &str| answer.headers.iter().filter(|(key, _)| key == name).count();
+    let response = ask_token(&simulator, &[]);
+    let named = |name: &str| response.headers.iter().filter(|(key, _)| key == name).count();
     assert_eq!((named("X-One"), named("Content-Type"), named("Date")), (2, 1, 0));
-    assert_eq!(answer.header("content-type"), Some("text/plain"));
-    assert_eq!(answer.json()["token_type"], "Bearer");
-    let answer = ask_token(&simulator, &[]);
-    assert_eq!(answer.header("content-type"), None);
-    assert_eq!(answer.header("cache-control"), None);
-    assert!(answer.header("date").is_some());
+    assert_eq!(response.header("content-type"), Some("text/plain"));
+    assert_eq!(response.json()["token_type"], "Bearer");
+    let response = ask_token(&simulator, &[]);
+    assert_eq!(response.header("content-type"), None);
+    assert_eq!(response.header("cache-control"), None);
+    assert!(response.header("date").is_some());
 }
 
 #[test]
@@ -99,30 +99,30 @@ fn token_responses_change_after_verification() {
     let body = ask().json();
     assert_eq!((&body["token_type"], &body["extra"]), (&json!("mac"), &json!([1])));
     assert_eq!(body.get("scope"), None);
-    let life = |answer: &Answer| {
-        let claims = claims(&access_token(answer));
+    let life = |response: &Response| {
+        let claims = claims(&access_token(response));
         claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap()
     };
-    let answer = ask();
-    assert_eq!(answer.json()["expires_in"], 1);
-    assert!(life(&answer) <= 1);
-    let answer = ask();
-    assert_eq!(answer.json()["expires_in"], "3600");
-    assert!(life(&answer) >= 3600);
-    let answer = ask();
-    assert_eq!(answer.json()["expires_in"], Value::Null);
-    let changed = claims(&access_token(&answer));
+    let response = ask();
+    assert_eq!(response.json()["expires_in"], 1);
+    assert!(life(&response) <= 1);
+    let response = ask();
+    assert_eq!(response.json()["expires_in"], "3600");
+    assert!(life(&response) >= 3600);
+    let response = ask();
+    assert_eq!(response.json()["expires_in"], Value::Null);
+    let changed = claims(&access_token(&response));
     assert_eq!((&changed["exp"], &changed["x"]), (&json!(5), &json!("y")));
     assert_eq!(changed.get("aud"), None);
-    let answer = ask();
-    assert_eq!(answer.status, 201);
-    assert_eq!(answer.json().get("access_token"), None);
+    let response = ask();
+    assert_eq!(response.status, 201);
+    assert_eq!(response.json().get("access_token"), None);
     let refused = post_form(&simulator.token_endpoint(), &[("client_id", "nobody")]);
     assert_eq!(refused.status, 401);
 }
 
 #[test]
-fn metadata_can_lie() {
+fn scripts_change_metadata() {
     let simulator = start();
     let changes = json!({"set": {"issuer": "https://other.example"}, "remove": ["jwks_uri"]});
     let script = json!([{ "metadata_response": changes }]);
@@ -135,7 +135,7 @@ fn metadata_can_lie() {
 }
 
 #[test]
-fn a_script_with_a_mistake_is_refused() {
+fn a_wrong_script_is_refused() {
     let simulator = start();
     simulator.script("planet_api", &json!([{"status": 418}])).unwrap();
     for (target, script) in [
@@ -177,7 +177,7 @@ fn many_requests_meet_in_a_hold() {
         }
     });
     assert_eq!(simulator.held("gate"), 0);
-    // Released stays released, until a script names the hold again.
+    // A released hold stays open until a script names it again.
     assert_eq!(ask_token(&simulator, &[]).status, 200);
     simulator.script("m2m.token", &script).unwrap();
     thread::scope(|scope| {
@@ -189,7 +189,7 @@ fn many_requests_meet_in_a_hold() {
 }
 
 #[test]
-fn a_hold_can_come_before_any_answer() {
+fn a_hold_applies_to_any_response() {
     let simulator = start();
     let script = json!([{"hold": "gate", "status": 503}]);
     simulator.script("m2m.token", &script).unwrap();
@@ -198,7 +198,7 @@ fn a_hold_can_come_before_any_answer() {
 }
 
 #[test]
-fn a_delay_passes_and_a_reset_cuts_it_short() {
+fn a_delay_passes_and_a_reset_ends_it() {
     let simulator = start();
     let script = json!([{"delay_ms": 1}, {"delay_ms": 3_600_000}]);
     simulator.script("m2m.token", &script).unwrap();
@@ -213,7 +213,7 @@ fn a_delay_passes_and_a_reset_cuts_it_short() {
 }
 
 #[test]
-fn a_reset_goes_back_to_the_start() {
+fn a_reset_restores_the_start() {
     let simulator = start();
     let client = json!({"client_id": "more", "client_secret": "more"});
     simulator.register_client(&client).unwrap();
@@ -238,12 +238,12 @@ fn a_reset_goes_back_to_the_start() {
     let fields = [("grant_type", "client_credentials"), ("client_id", "more"), ("client_secret", "more")];
     assert_eq!(post_form(&simulator.token_endpoint(), &fields).status, 401);
     let bearer = format!("Bearer {old}");
-    let answer = get_with(simulator.planet_api(), &[("Authorization", &bearer)]);
-    assert_eq!(answer.status, 200);
+    let response = get_with(simulator.planet_api(), &[("Authorization", &bearer)]);
+    assert_eq!(response.status, 200);
 }
 
 #[test]
-fn the_log_says_what_came_and_what_went() {
+fn the_log_contains_requests_and_statuses() {
     let simulator = start();
     let url = format!("{}/data/v1/?a=b&api_key=x", simulator.planet_api());
     get_with(&url, &[("X-Marker", "here")]);
@@ -267,7 +267,7 @@ fn the_log_says_what_came_and_what_went() {
 }
 
 #[test]
-fn connections_are_kept_and_counted_once() {
+fn persistent_connections_are_counted_once() {
     let simulator = start();
     let url = simulator.planet_api();
     let mut socket = connect(url);
@@ -286,7 +286,7 @@ fn connections_are_kept_and_counted_once() {
 }
 
 #[test]
-fn waiting_ends_with_the_count_or_the_time() {
+fn waiting_ends_with_the_count_or_the_timeout() {
     let simulator = start();
     thread::scope(|scope| {
         let waiting = scope.spawn(|| simulator.wait_for("planet_api", 2, PATIENCE));
@@ -301,11 +301,11 @@ fn waiting_ends_with_the_count_or_the_time() {
 }
 
 #[test]
-fn the_date_can_be_another_one() {
+fn the_date_can_be_shifted() {
     let simulator = start();
     let changes = json!({"date_offset_s": -4_000_000_000_i64});
     simulator.change_settings(&changes).unwrap();
-    let answer = get(simulator.planet_api());
-    assert_eq!(answer.header("date"), Some("Thu, 01 Jan 1970 00:00:00 GMT"));
+    let response = get(simulator.planet_api());
+    assert_eq!(response.header("date"), Some("Thu, 01 Jan 1970 00:00:00 GMT"));
     assert!(simulator.change_settings(&json!({"date_offset": 1})).is_err());
 }

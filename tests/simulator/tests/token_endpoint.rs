@@ -10,25 +10,25 @@ use serde_json::{Value, json};
 const GRANT: (&str, &str) = ("grant_type", "client_credentials");
 const BEARER_TYPE: (&str, &str) = ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
 
-fn basic(simulator: &Simulator, user: &str, fields: &[(&str, &str)]) -> Answer {
+fn basic(simulator: &Simulator, user: &str, fields: &[(&str, &str)]) -> Response {
     let header = format!("Basic {}", STANDARD.encode(user));
     let headers = [FORM, ("Authorization", header.as_str())];
     exchange("POST", &simulator.token_endpoint(), &headers, &form(fields)).unwrap()
 }
 
 #[test]
-fn the_answer_has_keycloaks_shape() {
+fn the_token_response_is_like_keycloaks() {
     let simulator = start();
-    let answer = ask_token(&simulator, &[AUDIENCE, ("scope", "planet openid")]);
-    assert_eq!(answer.status, 200);
-    assert_eq!(answer.header("cache-control"), Some("no-store"));
-    let body = answer.json();
+    let response = ask_token(&simulator, &[AUDIENCE, ("scope", "planet openid")]);
+    assert_eq!(response.status, 200);
+    assert_eq!(response.header("cache-control"), Some("no-store"));
+    let body = response.json();
     assert_eq!(body["expires_in"], 3600);
     assert_eq!(body["refresh_expires_in"], 0);
     assert_eq!(body["token_type"], "Bearer");
     assert_eq!(body["not-before-policy"], 0);
     assert_eq!(body["scope"], "planet openid");
-    let claims = claims(&access_token(&answer));
+    let claims = claims(&access_token(&response));
     assert_eq!(claims["iss"], simulator.m2m_issuer());
     assert_eq!(claims["aud"], "https://api.planet.com/");
     assert_eq!(claims["azp"], "simulator-client");
@@ -58,7 +58,7 @@ fn tokens_verify_with_the_published_key() {
 }
 
 #[test]
-fn metadata_has_both_forms_and_each_can_be_missing() {
+fn metadata_is_at_both_urls_and_each_can_be_missing() {
     let simulator = start();
     let origin = simulator.m2m_issuer().replace("/auth/realms/main", "");
     let rfc8414 = format!("{origin}/.well-known/oauth-authorization-server/auth/realms/main");
@@ -86,18 +86,18 @@ fn a_wrong_secret_or_client_is_refused_as_keycloak_does() {
     });
     for (id, secret) in [("simulator-client", "wrong"), ("nobody", "wrong")] {
         let fields = [GRANT, ("client_id", id), ("client_secret", secret)];
-        let answer = post_form(&simulator.token_endpoint(), &fields);
-        assert_eq!((answer.status, answer.json()), (401, expected.clone()));
-        assert_eq!(answer.header("www-authenticate"), None);
-        let answer = basic(&simulator, &format!("{id}:{secret}"), &[GRANT]);
-        assert_eq!((answer.status, answer.json()), (401, expected.clone()));
-        assert!(answer.header("www-authenticate").unwrap().starts_with("Basic "));
+        let response = post_form(&simulator.token_endpoint(), &fields);
+        assert_eq!((response.status, response.json()), (401, expected.clone()));
+        assert_eq!(response.header("www-authenticate"), None);
+        let response = basic(&simulator, &format!("{id}:{secret}"), &[GRANT]);
+        assert_eq!((response.status, response.json()), (401, expected.clone()));
+        assert!(response.header("www-authenticate").unwrap().starts_with("Basic "));
     }
     assert_eq!(simulator.count("m2m.token.issued").unwrap(), 0);
 }
 
 #[test]
-fn basic_is_form_decoded_and_what_was_not_encoded_fails() {
+fn basic_is_form_decoded_and_unencoded_text_fails() {
     let simulator = start();
     let (id, secret) = ("my client:ü", "100% +&=:/ä");
     let client = json!({"client_id": id, "client_secret": secret});
@@ -112,7 +112,7 @@ fn basic_is_form_decoded_and_what_was_not_encoded_fails() {
 }
 
 #[test]
-fn exactly_one_authentication_method() {
+fn exactly_one_authentication_method_per_request() {
     let simulator = start();
     let user = "simulator-client:simulator-client-secret";
     assert_eq!(basic(&simulator, user, &[GRANT]).status, 200);
@@ -127,7 +127,7 @@ fn exactly_one_authentication_method() {
 }
 
 #[test]
-fn a_client_may_be_bound_to_one_method() {
+fn a_client_can_be_bound_to_one_method() {
     let simulator = start();
     let client = json!({
         "client_id": "bound",
@@ -137,8 +137,8 @@ fn a_client_may_be_bound_to_one_method() {
     simulator.register_client(&client).unwrap();
     assert_eq!(basic(&simulator, "bound:secret", &[GRANT]).status, 200);
     let fields = [GRANT, ("client_id", "bound"), ("client_secret", "secret")];
-    let answer = post_form(&simulator.token_endpoint(), &fields);
-    assert_eq!(error(&answer), failure(401, "invalid_client"));
+    let response = post_form(&simulator.token_endpoint(), &fields);
+    assert_eq!(error(&response), failure(401, "invalid_client"));
 }
 
 #[test]
@@ -147,10 +147,10 @@ fn public_clients_get_no_token() {
     let client = json!({"client_id": "public", "public": true});
     simulator.register_client(&client).unwrap();
     let endpoint = simulator.token_endpoint();
-    let answer = post_form(&endpoint, &[GRANT, ("client_id", "public")]);
-    assert_eq!(error(&answer), failure(401, "unauthorized_client"));
-    let answer = post_form(&endpoint, &[GRANT, ("client_id", "simulator-client")]);
-    assert_eq!(error(&answer), failure(401, "invalid_client"));
+    let response = post_form(&endpoint, &[GRANT, ("client_id", "public")]);
+    assert_eq!(error(&response), failure(401, "unauthorized_client"));
+    let response = post_form(&endpoint, &[GRANT, ("client_id", "simulator-client")]);
+    assert_eq!(error(&response), failure(401, "invalid_client"));
 }
 
 #[test]
@@ -160,16 +160,16 @@ fn malformed_requests_are_refused() {
     assert_eq!(get(&endpoint).status, 405);
     let body = form(&[GRANT]);
     let json = [("Content-Type", "application/json")];
-    let answer = exchange("POST", &endpoint, &json, &body).unwrap();
-    assert_eq!(error(&answer), failure(415, "invalid_request"));
+    let response = exchange("POST", &endpoint, &json, &body).unwrap();
+    assert_eq!(error(&response), failure(415, "invalid_request"));
     let twice = ask_token(&simulator, &[("scope", "a"), ("scope", "a")]);
     assert_eq!(error(&twice), failure(400, "invalid_request"));
     let in_url = format!("{endpoint}?client_secret=simulator-client-secret");
-    let answer = post_form(&in_url, &[GRANT, ("client_id", "simulator-client")]);
-    assert_eq!(error(&answer), failure(400, "invalid_request"));
+    let response = post_form(&in_url, &[GRANT, ("client_id", "simulator-client")]);
+    assert_eq!(error(&response), failure(400, "invalid_request"));
     let user = "simulator-client:simulator-client-secret";
     assert_eq!(error(&basic(&simulator, user, &[])), failure(400, "invalid_request"));
-    // The realm for machines knows no sessions of users.
+    // The M2M realm knows no user sessions.
     for grant in ["password", "refresh_token"] {
         let fields = [("grant_type", grant), ("refresh_token", "x")];
         assert_eq!(error(&basic(&simulator, user, &fields)), failure(400, "unsupported_grant_type"));
@@ -190,15 +190,15 @@ fn scopes_are_checked() {
 }
 
 #[test]
-fn settings_shape_the_token() {
+fn settings_change_the_token() {
     let simulator = start();
-    let audience = |answer: &Answer| claims(&access_token(answer))["aud"].clone();
+    let audience = |response: &Response| claims(&access_token(response))["aud"].clone();
     assert_eq!(audience(&ask_token(&simulator, &[])), "account");
     let changes = json!({"token_lifetime": 7, "default_audience": "https://other.example/"});
     simulator.change_settings(&changes).unwrap();
-    let answer = ask_token(&simulator, &[]);
-    assert_eq!(answer.json()["expires_in"], 7);
-    assert_eq!(audience(&answer), "https://other.example/");
+    let response = ask_token(&simulator, &[]);
+    assert_eq!(response.json()["expires_in"], 7);
+    assert_eq!(audience(&response), "https://other.example/");
     let changes = json!({"default_audience": null});
     simulator.change_settings(&changes).unwrap();
     assert_eq!(audience(&ask_token(&simulator, &[])), Value::Null);
@@ -210,7 +210,7 @@ fn settings_shape_the_token() {
     assert_ne!(token(&simulator), token(&simulator));
 }
 
-/// A key of the client with its registration.
+/// A client key with its registration.
 struct ClientKey {
     private: EncodingKey,
     algorithm: Algorithm,
@@ -243,7 +243,7 @@ fn assertion_claims(simulator: &Simulator, id: &str, jti: &str) -> Value {
     json!({"iss": id, "sub": id, "aud": simulator.m2m_issuer(), "iat": now, "exp": now + 60, "jti": jti})
 }
 
-fn assert_with(simulator: &Simulator, assertion: &str) -> Answer {
+fn assert_with(simulator: &Simulator, assertion: &str) -> Response {
     let fields = [GRANT, BEARER_TYPE, ("client_assertion", assertion)];
     post_form(&simulator.token_endpoint(), &fields)
 }
@@ -265,7 +265,7 @@ fn private_key_jwt_with_both_key_types() {
 }
 
 #[test]
-fn every_defect_of_an_assertion_is_found() {
+fn every_defect_of_an_assertion_is_refused() {
     let simulator = start();
     let key = register_key(&simulator, "client", false);
     let now = jsonwebtoken::get_current_timestamp();
@@ -283,22 +283,22 @@ fn every_defect_of_an_assertion_is_found() {
     for (number, (name, value, reason)) in defects.into_iter().enumerate() {
         let mut claims = assertion_claims(&simulator, "client", &number.to_string());
         claims[name] = value;
-        let answer = assert_with(&simulator, &key.sign("k1", &claims));
-        assert_eq!(error(&answer), failure(401, "invalid_client"), "{name}");
-        let description = answer.json()["error_description"].to_string();
+        let response = assert_with(&simulator, &key.sign("k1", &claims));
+        assert_eq!(error(&response), failure(401, "invalid_client"), "{name}");
+        let description = response.json()["error_description"].to_string();
         assert!(description.contains(reason), "{name}: {description}");
     }
     let claims = assertion_claims(&simulator, "client", "kid");
-    let answer = assert_with(&simulator, &key.sign("k2", &claims));
-    assert!(answer.json()["error_description"].to_string().contains("kid"));
+    let response = assert_with(&simulator, &key.sign("k2", &claims));
+    assert!(response.json()["error_description"].to_string().contains("kid"));
     let stranger = register_key(&simulator, "stranger", false);
-    let answer = assert_with(&simulator, &stranger.sign("k1", &claims));
-    assert!(answer.json()["error_description"].to_string().contains("signature"));
+    let response = assert_with(&simulator, &stranger.sign("k1", &claims));
+    assert!(response.json()["error_description"].to_string().contains("signature"));
     let rsa = register_key(&simulator, "rsa", true);
-    let answer = assert_with(&simulator, &rsa.sign("k1", &claims));
-    assert!(answer.json()["error_description"].to_string().contains("algorithm"));
+    let response = assert_with(&simulator, &rsa.sign("k1", &claims));
+    assert!(response.json()["error_description"].to_string().contains("algorithm"));
     let fields = [GRANT, ("client_assertion", "a.b.c")];
-    let answer = post_form(&simulator.token_endpoint(), &fields);
-    assert_eq!(error(&answer), failure(400, "invalid_request"));
+    let response = post_form(&simulator.token_endpoint(), &fields);
+    assert_eq!(error(&response), failure(400, "invalid_request"));
     assert_eq!(simulator.count("m2m.token.issued").unwrap(), 0);
 }

@@ -1,4 +1,4 @@
-//! The users' authorization server: metadata, keys, clients, tokens and revocation.
+//! The authorization server for users: metadata, keys, clients, tokens and revocation.
 
 use crate::common::*;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
@@ -13,17 +13,17 @@ fn seed(simulator: &Simulator, wanted: Value) -> Value {
     simulator.seed_session(&wanted).unwrap()
 }
 
-/// The parameters of a request for new tokens.
+/// The parameters of a refresh request.
 fn grant(refresh_token: &str) -> [(&str, &str); 2] {
     [("grant_type", "refresh_token"), ("refresh_token", refresh_token)]
 }
 
-fn revoke(simulator: &Simulator, fields: &[(&str, &str)]) -> Answer {
+fn revoke(simulator: &Simulator, fields: &[(&str, &str)]) -> Response {
     post_form(&format!("{}/oauth/revoke", origin(simulator)), fields)
 }
 
 #[test]
-fn metadata_in_both_forms_leads_to_what_there_is() {
+fn metadata_at_both_urls_names_the_endpoints() {
     let simulator = start();
     let origin = origin(&simulator);
     let rfc8414 = format!("{origin}/.well-known/oauth-authorization-server");
@@ -62,38 +62,38 @@ fn metadata_in_both_forms_leads_to_what_there_is() {
 }
 
 #[test]
-fn a_seeded_session_is_what_the_token_endpoint_answers() {
+fn a_seeded_session_is_like_a_token_response() {
     let simulator = start();
     let seeded = seed(&simulator, json!({"scope": "openid planet offline_access", "subject": "user|1"}));
     let renewed = refresh(&simulator, &member(&seeded, "refresh_token"));
     assert_eq!(renewed.status, 200);
     assert_eq!(renewed.header("cache-control"), Some("no-store"));
     let renewed = renewed.json();
-    let names = |answer: &Value| answer.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let names = |response: &Value| response.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
     assert_eq!(names(&seeded), names(&renewed));
-    for answer in [&seeded, &renewed] {
-        assert_eq!(answer["token_type"], "Bearer");
-        assert_eq!(answer["expires_in"], 3600);
-        assert_eq!(answer["scope"], "openid planet offline_access");
-        let access = claims(&member(answer, "access_token"));
+    for response in [&seeded, &renewed] {
+        assert_eq!(response["token_type"], "Bearer");
+        assert_eq!(response["expires_in"], 3600);
+        assert_eq!(response["scope"], "openid planet offline_access");
+        let access = claims(&member(response, "access_token"));
         assert_eq!(access["iss"], simulator.user_issuer());
         assert_eq!(access["sub"], "user|1");
         assert_eq!(access["azp"], USER_CLIENT_ID);
         assert_eq!(access["aud"], json!(["https://api.planet.com/", format!("{}userinfo", simulator.user_issuer())]));
         assert_eq!(access["exp"].as_u64().unwrap() - access["iat"].as_u64().unwrap(), 3600);
-        let id = claims(&member(answer, "id_token"));
+        let id = claims(&member(response, "id_token"));
         assert_eq!((&id["sub"], &id["aud"]), (&json!("user|1"), &json!(USER_CLIENT_ID)));
     }
     for name in ["access_token", "refresh_token"] {
         assert_ne!(seeded[name], renewed[name], "{name}");
     }
-    // A seed is no request.
+    // Starting a session is not logged as a request.
     assert_eq!(simulator.count("user.token").unwrap(), 1);
     assert_eq!(simulator.count("user.token.issued").unwrap(), 1);
 }
 
 #[test]
-fn a_seed_says_what_the_session_is() {
+fn a_session_has_the_given_members() {
     let simulator = start();
     let plain = seed(&simulator, json!({}));
     assert_eq!(plain["scope"], "planet offline_access");
@@ -137,27 +137,27 @@ fn both_apis_accept_a_user() {
     let issued = seed(&simulator, json!({"subject": "user|2"}));
     let bearer = format!("Bearer {}", member(&issued, "access_token"));
     for base in [simulator.planet_api(), simulator.sentinel_hub_api()] {
-        let answer = get_with(&format!("{base}/x"), &[("Authorization", &bearer)]);
-        assert_eq!(answer.json()["authenticated_as"], "user|2", "{answer:?}");
-        assert_eq!(answer.json()["credential"], "bearer");
+        let response = get_with(&format!("{base}/x"), &[("Authorization", &bearer)]);
+        assert_eq!(response.json()["authenticated_as"], "user|2", "{response:?}");
+        assert_eq!(response.json()["credential"], "bearer");
     }
     let other = seed(&simulator, json!({"audience": "https://other.example/"}));
     assert_eq!(planet_status(&simulator, &member(&other, "access_token")), 401);
     simulator.revoke_all();
     assert_eq!(planet_status(&simulator, &member(&issued, "access_token")), 401);
-    // The session is another thing than its access tokens.
+    // A session is independent of its access tokens.
     let renewed = refresh(&simulator, &member(&issued, "refresh_token"));
     assert_eq!(planet_status(&simulator, &access_token(&renewed)), 200);
 }
 
 #[test]
-fn clients_authenticate_as_they_are_registered() {
+fn clients_authenticate_as_registered() {
     let simulator = start();
     let endpoint = simulator.user_token_endpoint();
     let seeded = seed(&simulator, json!({}));
     let token = member(&seeded, "refresh_token");
     let ask = |more: &[(&str, &str)]| post_form(&endpoint, &[&grant(&token), more].concat());
-    // No client, one that is unknown, one that has no secret, and one that the other server knows.
+    // No client, an unknown one, one without a secret, and one of the other server.
     assert_eq!(error(&ask(&[])), failure(401, "invalid_client"));
     assert_eq!(error(&ask(&[("client_id", "nobody")])), failure(401, "invalid_client"));
     let with_secret = ask(&[("client_id", USER_CLIENT_ID), ("client_secret", "secret")]);
@@ -166,7 +166,7 @@ fn clients_authenticate_as_they_are_registered() {
     assert_eq!(error(&machine), failure(401, "invalid_client"));
     let at_the_realm = [("grant_type", "client_credentials"), ("client_id", USER_CLIENT_ID)];
     assert_eq!(error(&post_form(&simulator.token_endpoint(), &at_the_realm)), failure(401, "invalid_client"));
-    // None of this was a use of the token.
+    // None of these attempts used up the token.
     assert_eq!(ask(&[("client_id", USER_CLIENT_ID)]).status, 200);
     for client in [
         json!({"client_id": "mine", "public": true}),
@@ -189,8 +189,8 @@ fn malformed_requests_are_refused() {
     let endpoint = simulator.user_token_endpoint();
     let id = ("client_id", USER_CLIENT_ID);
     for name in ["client_credentials", "password", "implicit"] {
-        let answer = post_form(&endpoint, &[("grant_type", name), id]);
-        assert_eq!(error(&answer), failure(400, "unsupported_grant_type"), "{name}");
+        let response = post_form(&endpoint, &[("grant_type", name), id]);
+        assert_eq!(error(&response), failure(400, "unsupported_grant_type"), "{name}");
     }
     let refused = [
         post_form(&endpoint, &[("grant_type", "authorization_code"), id]),
@@ -202,8 +202,8 @@ fn malformed_requests_are_refused() {
         post_form(&format!("{endpoint}?a=b"), &[&grant("x")[..], &[id]].concat()),
         revoke(&simulator, &[id]),
     ];
-    for answer in refused {
-        assert_eq!(error(&answer), failure(400, "invalid_request"));
+    for response in refused {
+        assert_eq!(error(&response), failure(400, "invalid_request"));
     }
     assert_eq!(get(&endpoint).status, 405);
     assert_eq!(get(&format!("{}/oauth/revoke", origin(&simulator))).status, 405);
@@ -219,23 +219,23 @@ fn revoking_a_refresh_token_ends_its_session() {
     let renewed = refresh(&simulator, &first).json();
     let second = member(&renewed, "refresh_token");
     let id = ("client_id", USER_CLIENT_ID);
-    // What is unknown is as good as revoked, and a wrong hint does not matter.
+    // An unknown token counts as revoked, and a wrong hint does not matter.
     assert_eq!(revoke(&simulator, &[("token", "unknown"), id]).status, 200);
     simulator.register_client(&json!({"client_id": "other", "public": true})).unwrap();
     let stranger = revoke(&simulator, &[("token", &second), ("client_id", "other")]);
     assert_eq!(error(&stranger), failure(400, "invalid_grant"));
     assert_eq!(error(&revoke(&simulator, &[("token", &second)])), failure(401, "invalid_client"));
     assert_eq!(simulator.count("user.sessions.active").unwrap(), 1);
-    let answer = revoke(&simulator, &[("token", &second), ("token_type_hint", "access_token"), id]);
-    assert_eq!((answer.status, answer.body.len()), (200, 0));
-    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    let response = revoke(&simulator, &[("token", &second), ("token_type_hint", "access_token"), id]);
+    assert_eq!((response.status, response.body.len()), (200, 0));
+    assert_eq!(response.header("cache-control"), Some("no-store"));
     for token in [&seeded, &renewed] {
         assert_eq!(planet_status(&simulator, &member(token, "access_token")), 401);
     }
     assert_eq!(error(&refresh(&simulator, &second)), failure(400, "invalid_grant"));
     let session = simulator.session_of(&first).unwrap();
     assert_eq!((&session["revoked"], &session["reuse"]), (&json!("revocation"), &json!(0)));
-    // Once more is no mistake.
+    // Revoking again is no error.
     assert_eq!(revoke(&simulator, &[("token", &second), id]).status, 200);
     let log = simulator.requests("user.revoke").unwrap();
     assert_eq!(log.len(), 5);
@@ -243,7 +243,7 @@ fn revoking_a_refresh_token_ends_its_session() {
 }
 
 #[test]
-fn revoking_an_access_token_leaves_the_session() {
+fn revoking_an_access_token_does_not_end_the_session() {
     let simulator = start();
     let seeded = seed(&simulator, json!({}));
     let token = member(&seeded, "access_token");

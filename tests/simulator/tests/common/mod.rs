@@ -9,22 +9,22 @@ use std::time::Duration;
 use planetkey_simulator::{Settings, Simulator, USER_CLIENT_ID};
 use serde_json::Value;
 
-/// Only a failing test waits so long.
+/// A timeout that only a failing test reaches.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 pub fn start() -> Simulator {
     Simulator::start(Settings::default()).unwrap()
 }
 
-/// An answer in its parts.
+/// A response in its parts.
 #[derive(Debug)]
-pub struct Answer {
+pub struct Response {
     pub status: u16,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
 }
 
-impl Answer {
+impl Response {
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
     }
@@ -64,8 +64,8 @@ pub fn request_text(method: &str, url: &str, headers: &[(&str, &str)], body: &st
     text
 }
 
-/// Reads one answer with a Content-Length from a stream that may stay open.
-pub fn read_answer(stream: &mut impl Read) -> io::Result<Answer> {
+/// Reads one response with a Content-Length from a stream that may stay open.
+pub fn read_answer(stream: &mut impl Read) -> io::Result<Response> {
     let mut bytes = Vec::new();
     let mut byte = [0];
     while !bytes.ends_with(b"\r\n\r\n") {
@@ -83,24 +83,24 @@ pub fn read_answer(stream: &mut impl Read) -> io::Result<Answer> {
             (name.to_owned(), value.to_owned())
         })
         .collect();
-    let mut answer = Answer { status: status.parse().unwrap(), headers, body: Vec::new() };
-    let length: usize = answer.header("content-length").map_or(0, |length| length.parse().unwrap());
-    answer.body = vec![0; length];
-    stream.read_exact(&mut answer.body)?;
-    Ok(answer)
+    let mut response = Response { status: status.parse().unwrap(), headers, body: Vec::new() };
+    let length: usize = response.header("content-length").map_or(0, |length| length.parse().unwrap());
+    response.body = vec![0; length];
+    stream.read_exact(&mut response.body)?;
+    Ok(response)
 }
 
-pub fn exchange(method: &str, url: &str, headers: &[(&str, &str)], body: &str) -> io::Result<Answer> {
+pub fn exchange(method: &str, url: &str, headers: &[(&str, &str)], body: &str) -> io::Result<Response> {
     let mut socket = connect(url);
     socket.write_all(request_text(method, url, headers, body).as_bytes())?;
     read_answer(&mut socket)
 }
 
-pub fn get(url: &str) -> Answer {
+pub fn get(url: &str) -> Response {
     exchange("GET", url, &[], "").unwrap()
 }
 
-pub fn get_with(url: &str, headers: &[(&str, &str)]) -> Answer {
+pub fn get_with(url: &str, headers: &[(&str, &str)]) -> Response {
     exchange("GET", url, headers, "").unwrap()
 }
 
@@ -110,16 +110,16 @@ pub fn form(fields: &[(&str, &str)]) -> String {
     url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish()
 }
 
-pub fn post_form(url: &str, fields: &[(&str, &str)]) -> Answer {
+pub fn post_form(url: &str, fields: &[(&str, &str)]) -> Response {
     exchange("POST", url, &[FORM], &form(fields)).unwrap()
 }
 
-pub fn post_json(url: &str, body: &Value) -> Answer {
+pub fn post_json(url: &str, body: &Value) -> Response {
     exchange("POST", url, &[], &body.to_string()).unwrap()
 }
 
-/// The usual request for a token, with further parameters.
-pub fn ask_token(simulator: &Simulator, more: &[(&str, &str)]) -> Answer {
+/// The usual token request, with more parameters.
+pub fn ask_token(simulator: &Simulator, more: &[(&str, &str)]) -> Response {
     let settings = simulator.settings();
     let mut fields = vec![
         ("grant_type", "client_credentials"),
@@ -134,28 +134,28 @@ pub const AUDIENCE: (&str, &str) = ("audience", "https://api.planet.com/");
 
 /// A token that both API servers accept.
 pub fn token(simulator: &Simulator) -> String {
-    let answer = ask_token(simulator, &[AUDIENCE]);
-    assert_eq!(answer.status, 200, "{answer:?}");
-    access_token(&answer)
+    let response = ask_token(simulator, &[AUDIENCE]);
+    assert_eq!(response.status, 200, "{response:?}");
+    access_token(&response)
 }
 
-pub fn access_token(answer: &Answer) -> String {
-    answer.json()["access_token"].as_str().unwrap().to_owned()
+pub fn access_token(response: &Response) -> String {
+    response.json()["access_token"].as_str().unwrap().to_owned()
 }
 
-/// A member of an answer that is text.
-pub fn member(answer: &Value, name: &str) -> String {
-    answer[name].as_str().unwrap_or_else(|| panic!("{name} in {answer}")).to_owned()
+/// A text member of a response.
+pub fn member(response: &Value, name: &str) -> String {
+    response[name].as_str().unwrap_or_else(|| panic!("{name} in {response}")).to_owned()
 }
 
-/// Asks the users' server for new tokens, as Planet's SDK does, with further parameters.
-pub fn refresh_with(simulator: &Simulator, refresh_token: &str, more: &[(&str, &str)]) -> Answer {
+/// Refreshes a user session as Planet's SDK does, with more parameters.
+pub fn refresh_with(simulator: &Simulator, refresh_token: &str, more: &[(&str, &str)]) -> Response {
     let mut fields = vec![("grant_type", "refresh_token"), ("refresh_token", refresh_token), ("client_id", USER_CLIENT_ID)];
     fields.extend_from_slice(more);
     post_form(&simulator.user_token_endpoint(), &fields)
 }
 
-pub fn refresh(simulator: &Simulator, refresh_token: &str) -> Answer {
+pub fn refresh(simulator: &Simulator, refresh_token: &str) -> Response {
     refresh_with(simulator, refresh_token, &[])
 }
 
@@ -165,7 +165,7 @@ pub fn query(url: &str) -> Vec<(String, String)> {
     url::form_urlencoded::parse(query.as_bytes()).into_owned().collect()
 }
 
-/// A parameter that is in a query once.
+/// A parameter that occurs once in a query.
 pub fn parameter(url: &str, name: &str) -> Option<String> {
     let mut values: Vec<_> = query(url).into_iter().filter(|(key, _)| key == name).map(|(_, value)| value).collect();
     assert!(values.len() < 2, "{name} in {url}");
@@ -178,7 +178,7 @@ pub const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
 pub const REDIRECT_URI: &str = "http://127.0.0.1:4711/callback";
 
-/// An authorization request of Planet's SDK with some parameters changed; an empty one is left out.
+/// An authorization request of Planet's SDK with changed parameters. An empty parameter is omitted.
 pub fn authorization_url(simulator: &Simulator, changes: &[(&str, &str)]) -> String {
     let usual = [
         ("client_id", USER_CLIENT_ID),
@@ -197,13 +197,13 @@ pub fn authorization_url(simulator: &Simulator, changes: &[(&str, &str)]) -> Str
     format!("{}?{}", simulator.user_authorization_endpoint(), form(&fields))
 }
 
-/// Where a user is sent who allows everything.
+/// The redirect of a user who allows the request.
 pub fn log_in(simulator: &Simulator, authorization_url: &str) -> String {
     member(&simulator.log_in(&serde_json::json!({ "authorization_url": authorization_url })).unwrap(), "location")
 }
 
-/// Exchanges a code with some parameters changed; an empty one is left out.
-pub fn exchange_code(simulator: &Simulator, code: &str, changes: &[(&str, &str)]) -> Answer {
+/// Exchanges a code with changed parameters. An empty parameter is omitted.
+pub fn exchange_code(simulator: &Simulator, code: &str, changes: &[(&str, &str)]) -> Response {
     let usual = [
         ("grant_type", "authorization_code"),
         ("code", code),
@@ -216,16 +216,16 @@ pub fn exchange_code(simulator: &Simulator, code: &str, changes: &[(&str, &str)]
     post_form(&simulator.user_token_endpoint(), &kept.chain(added).collect::<Vec<_>>())
 }
 
-/// Status and error code of a refusal.
-pub fn error(answer: &Answer) -> (u16, String) {
-    (answer.status, member(&answer.json(), "error"))
+/// Status and error code of an error response.
+pub fn error(response: &Response) -> (u16, String) {
+    (response.status, member(&response.json(), "error"))
 }
 
 pub fn failure(status: u16, error: &str) -> (u16, String) {
     (status, error.to_owned())
 }
 
-/// What the Planet API says to a token.
+/// The Planet API's response to a token.
 pub fn planet_status(simulator: &Simulator, access_token: &str) -> u16 {
     let bearer = format!("Bearer {access_token}");
     get_with(&format!("{}/x", simulator.planet_api()), &[("Authorization", &bearer)]).status
