@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Fails if any crate is compiled more than once by what `make test` builds.
+"""Fails if `make test` compiles a crate more than once.
 
-Cargo compiles a crate once for each set of features that it, or a crate below it, is asked for, and the packages that are built together
-decide that. `workspace-hack` asks for all of them everywhere. Cargo's plans are compared here, and nothing is compiled.
+Cargo compiles a crate once for each set of features that it, or a crate below it, is built with. The
+packages that are built together decide these sets, so `workspace-hack` requests all features
+everywhere. This script compares Cargo's plans and compiles nothing.
 
-What build scripts and macros use is compiled for them, without optimization, and again for the library if that uses it, too. The core
-exists a second time with the explorer of schedules.
+Build scripts and macros, and the crates that they use, are compiled without optimization, and again
+for the library if it uses them too. The core is compiled a second time with shuttle.
 """
 
 import json
@@ -16,7 +17,7 @@ from collections import defaultdict
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-# What the Makefile and the scripts that it calls build, and what somebody who works on one package does.
+# What the Makefile and its scripts build, and what a developer of one package builds.
 COMMANDS = (
     "build -p planetkey-ffi -p planetkey-cli -p planetkey-simulator",
     "build -p planetkey-python",
@@ -61,7 +62,7 @@ def plan(command: str) -> dict[str, set[str]]:
         coming += [(dependency["index"], part) for dependency in unit["dependencies"]]
         if unit["mode"] in ("build", "test"):
             name = unit["pkg_id"].rsplit("/", 1)[-1]
-            explorer = ", with the explorer" if "shuttle" in unit["features"] else ""
+            explorer = ", with shuttle" if "shuttle" in unit["features"] else ""
             kind = f"{unit['target']['name']}, {'/'.join(unit['target']['kind'])}, {unit['mode']} for {part}{explorer}"
             crates[f"{name} ({kind})"].add(identity(number))
     return crates
@@ -79,7 +80,7 @@ def main() -> int:
         for variant, commands in sorted(found.items()):
             print(f"    [{variant.split()[0] if ' ' in variant.strip() else ''}] by {commands}", file=sys.stderr)
     if several:
-        print("Let workspace-hack/Cargo.toml ask for the features that only some of these commands have.", file=sys.stderr)
+        print("Add the features that only some of these commands have to workspace-hack/Cargo.toml.", file=sys.stderr)
         return 1
     print(f"{len(variants)} crates, each compiled once")
     return 0

@@ -35,7 +35,7 @@
 #ifndef SDK
 #define SDK 0         /* actions of Planet's SDK */
 #endif
-/* LOSSES: responses can be lost. LEASE: a lease in place of an operating system's lock, which
+/* LOSSES: responses can be lost. LEASE: a lease instead of an operating system's lock, which
  * outlives a crash. OVERLAP: the server accepts replaced refresh tokens. LOGIN, RESET, TOUCH: what
  * the SDK or another program may do besides refreshing. */
 
