@@ -130,9 +130,9 @@ class Grant:
             "client_id": self._client_id,
             "code_verifier": self._verifier,
         }
-        response = call(self._server.endpoint("token_endpoint"), form)
-        assert response.status == 200, response
-        return dict(response.json)
+        tokens = call(self._server.endpoint("token_endpoint"), form)
+        assert tokens.status == 200, tokens
+        return dict(tokens.json)
 
 
 def log_in_by_hand(
