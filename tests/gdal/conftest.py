@@ -50,13 +50,13 @@ def session(simulator: Simulator, servers: Servers) -> planetkey.Session:
 
 
 @pytest.fixture
-def renew(simulator: Simulator, session: planetkey.Session) -> Callable[[int], None]:
+def replace_token(simulator: Simulator, session: planetkey.Session) -> Callable[[int], None]:
     """Revokes every token that was issued.
 
     Every second time the session learns it as from an API, so it refreshes in GDAL's next request.
     """
 
-    def renew(turn: int) -> None:
+    def replace_token(turn: int) -> None:
         token = session.access_token()
         simulator.revoke(all=True)
         if turn % 2:
@@ -64,4 +64,4 @@ def renew(simulator: Simulator, session: planetkey.Session) -> Callable[[int], N
         else:
             assert session.invalidate(token)
 
-    return renew
+    return replace_token

@@ -45,7 +45,7 @@ class Servers:
 def write_netrc(home: Path) -> None:
     """Another credential for this computer, which GDAL's `libcurl` finds by itself."""
     file = home / ".netrc"
-    file.write_text("machine 127.0.0.1 login somebody password else\n")
+    file.write_text("machine 127.0.0.1 login another password else\n")
     file.chmod(0o600)
 
 

@@ -1,5 +1,6 @@
 """rasterio, whose wheel contains a GDAL with symbols that are not visible to others."""
 
+import asyncio
 import gc
 import json
 import subprocess
@@ -21,7 +22,10 @@ from simulator import REPOSITORY, Simulator, clean_environment
 
 
 def test_a_dataset_that_stays_open_outlives_ten_tokens(
-    simulator: Simulator, servers: Servers, session: planetkey.Session, renew: Callable[[int], None]
+    simulator: Simulator,
+    servers: Servers,
+    session: planetkey.Session,
+    replace_token: Callable[[int], None],
 ) -> None:
     simulator.settings(token_lifetime=5)
     with (
@@ -30,7 +34,7 @@ def test_a_dataset_that_stays_open_outlives_ten_tokens(
     ):
         for turn, window in enumerate(windows()):
             if 1 <= turn <= 10:
-                renew(turn)
+                replace_token(turn)
             check(dataset, window)
         assert gdal.last_error is None
     assert servers.refused() == []
@@ -125,19 +129,45 @@ def test_threads_read_while_tokens_change(
     assert all(len(request.authorization) == 1 for request in servers.seen("api"))
 
 
-def test_at_open_keeps_the_token_of_the_opening(
-    servers: Servers, session: planetkey.Session, renew: Callable[[int], None]
+def test_the_name_in_an_event_loop(
+    simulator: Simulator, servers: Servers, session: planetkey.Session
+) -> None:
+    url = f"{servers.api}/tiles/async.tif"
+    simulator.script("m2m.token", {"hold": "token"}, {"hold": "never"})
+
+    async def main(gdal: planetkey.gdal.Gdal) -> None:
+        naming = asyncio.create_task(gdal.path_async(url))
+        await asyncio.to_thread(simulator.wait_held, "token")
+        # The loop is free while the call waits.
+        assert not naming.done()
+        simulator.release("token")
+        assert await naming == gdal.path(url)
+        session.invalidate(session.access_token())
+        naming = asyncio.create_task(gdal.path_async(url))
+        await asyncio.to_thread(simulator.wait_held, "never")
+        naming.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await naming
+        simulator.release("never")
+
+    with planetkey.gdal.install(session, header="at_open") as gdal:
+        asyncio.run(asyncio.wait_for(main(gdal), 60))
+        check_all(gdal.path(url))
+
+
+def test_at_open_uses_the_token_of_the_opening(
+    servers: Servers, session: planetkey.Session, replace_token: Callable[[int], None]
 ) -> None:
     first, second, *_ = windows()
     with planetkey.gdal.install(session, header="at_open", hosts=[servers.host]) as gdal:
         with rasterio.open(gdal.path(f"{servers.api}/tiles/at-open.tif")) as dataset:
             check(dataset, first)
-            renew(1)
+            replace_token(1)
             with pytest.raises(RasterioIOError):
                 check(dataset, second)
         # The name brings the next token.
         check_all(gdal.path(f"{servers.api}/tiles/at-open-2.tif"))
-        renew(2)
+        replace_token(2)
         gdal.refresh()
         check_all(f"{servers.api}/tiles/at-open-3.tif")
     # One token was sent after its end, and nothing without one.

@@ -31,13 +31,13 @@ def test_gdal_by_itself_sends_a_header_file_to_the_storage(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_live_follows_each_redirect_anew_and_keeps_the_token(
-    kind: str, servers: Servers, session: planetkey.Session, renew: Callable[[int], None]
+    kind: str, servers: Servers, session: planetkey.Session, replace_token: Callable[[int], None]
 ) -> None:
     name = f"{servers.api}/{kind}/live.tif"
     with planetkey.gdal.install(session, hosts=[servers.host]), rasterio.open(name) as dataset:
         for turn, window in enumerate(windows()):
             if 1 <= turn <= 10:
-                renew(turn)
+                replace_token(turn)
             check(dataset, window)
     assert servers.leaked() == []
     assert servers.refused() == []
@@ -47,7 +47,7 @@ def test_live_follows_each_redirect_anew_and_keeps_the_token(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_at_open_goes_to_the_storage_directly_and_keeps_the_token(
-    kind: str, servers: Servers, session: planetkey.Session, renew: Callable[[int], None]
+    kind: str, servers: Servers, session: planetkey.Session, replace_token: Callable[[int], None]
 ) -> None:
     name = f"{servers.api}/{kind}/at-open.tif"
     with (
@@ -57,7 +57,7 @@ def test_at_open_goes_to_the_storage_directly_and_keeps_the_token(
         for turn, window in enumerate(windows()):
             if turn == 1:
                 # The signature outlives the token.
-                renew(turn)
+                replace_token(turn)
             check(dataset, window)
     assert servers.leaked() == []
     assert len(servers.seen("api")) == 1

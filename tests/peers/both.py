@@ -223,8 +223,8 @@ def seed_user(
     return tokens
 
 
-def check_lives(simulator: Simulator, tokens: Mapping[str, Any], renewals: int) -> None:
+def check_lives(simulator: Simulator, tokens: Mapping[str, Any], refreshes: int) -> None:
     """The session of these tokens is alive and was refreshed so often, never with an old token."""
     session = simulator.session_of(tokens["refresh_token"])
     assert session["active"], session
-    assert (session["rotations"], session["reuse"], session["repeats"]) == (renewals, 0, 0)
+    assert (session["rotations"], session["reuse"], session["repeats"]) == (refreshes, 0, 0)

@@ -55,7 +55,7 @@ class Loopback:
     def write_netrc(self) -> None:
         """Another credential for this computer, which `curl` and `requests` find by themselves."""
         file = self.home / ".netrc"
-        file.write_text("machine 127.0.0.1 login somebody password else\n")
+        file.write_text("machine 127.0.0.1 login another password else\n")
         file.chmod(0o600)
 
     def revoke(self) -> None:

@@ -107,11 +107,11 @@ def test_a_user_session_that_either_refreshed_serves_the_other(
 ) -> None:
     """The user logs in with the SDK. After that, both refresh the session."""
     tokens = seed_user(simulator, home, age=2 * HOUR)
-    renew = {
+    refresh = {
         "sdk": lambda: planet_command("auth", "refresh"),
         "ours": lambda: planetkey_command("refresh"),
     }[who]
-    well(renew())
+    well(refresh())
     token = kept(token_file(home))["access_token"]
     assert well(planet_command("auth", "print-access-token")) == token
     assert well(planetkey_command("print-access-token")) == token
@@ -120,7 +120,7 @@ def test_a_user_session_that_either_refreshed_serves_the_other(
     assert (
         planetkey.Session.from_defaults().headers(PLANET_API)["Authorization"] == f"Bearer {token}"
     )
-    check_lives(simulator, tokens, renewals=1)
+    check_lives(simulator, tokens, refreshes=1)
 
 
 def test_a_copied_profile_is_a_session_of_its_own_for_both(
@@ -136,8 +136,8 @@ def test_a_copied_profile_is_a_session_of_its_own_for_both(
         own = seed_user(simulator, home, age=2 * HOUR, profile=profile)
         ours = well(planetkey_command("--profile", profile, "print-access-token"))
         assert well(planet_command("--auth-profile", profile, "auth", "print-access-token")) == ours
-        check_lives(simulator, own, renewals=1)
-    check_lives(simulator, first, renewals=0)
+        check_lives(simulator, own, refreshes=1)
+    check_lives(simulator, first, refreshes=0)
 
 
 @pytest.mark.parametrize("who", ["sdk", "ours"])
@@ -197,7 +197,7 @@ def test_after_a_reset_by_either_nothing_is_left_for_either(
     with pytest.raises(planetkey.LoginRequiredError) as refusal:
         running.headers(PLANET_API)
     assert refusal.value.reason == "logged_out"
-    check_lives(simulator, tokens, renewals=0)
+    check_lives(simulator, tokens, refreshes=0)
 
 
 def test_after_our_logout_the_sdk_has_no_session(simulator: Simulator, home: Path) -> None:

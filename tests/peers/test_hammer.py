@@ -31,7 +31,7 @@ from simulator import Simulator
 
 OPENINGS = 1000
 COMMANDS = 40
-RENEWALS = 50
+REFRESHES = 50
 # So often the hammer must have struck, at least, for a test to prove anything.
 BLOWS = 30
 
@@ -197,22 +197,22 @@ def test_f095_the_sdk_never_reads_a_torn_file_of_ours(
     simulator.settings(rotation=False)
     is_over = Event()
 
-    def renew() -> None:
-        for _ in range(RENEWALS):
+    def refresh() -> None:
+        for _ in range(REFRESHES):
             if is_over.is_set():
                 break
             planetkey.Session.from_profile(USER).refresh()
 
     with ThreadPoolExecutor(1) as pool:
-        renewals = pool.submit(renew)
+        refreshes = pool.submit(refresh)
         readings = 0
         try:
-            while not renewals.done():
+            while not refreshes.done():
                 assert not is_torn(file)
                 readings += 1
         finally:
             # The pool waits for it, also after a failure.
             is_over.set()
-        renewals.result()
-    assert readings > RENEWALS
-    assert simulator.count("user.token") == RENEWALS
+        refreshes.result()
+    assert readings > REFRESHES
+    assert simulator.count("user.token") == REFRESHES

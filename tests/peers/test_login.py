@@ -83,14 +83,14 @@ def test_a_login_by_either_is_a_session_of_both(
     )
     # Planet's own command refreshes it, and then planetkey.
     well(planet_command("auth", "refresh"))
-    renewed = kept(token_file(home))["access_token"]
-    assert renewed != token
-    assert well(planetkey_command("print-access-token")) == renewed
+    refreshed = kept(token_file(home))["access_token"]
+    assert refreshed != token
+    assert well(planetkey_command("print-access-token")) == refreshed
     well(planetkey_command("refresh"))
     newest = kept(token_file(home))["access_token"]
-    assert newest not in (token, renewed)
+    assert newest not in (token, refreshed)
     assert well(planet_command("auth", "print-access-token")) == newest
-    check_lives(quick, kept(token_file(home)), renewals=2)
+    check_lives(quick, kept(token_file(home)), refreshes=2)
 
 
 def test_both_leave_the_same_files_behind(quick: Simulator, home: Path) -> None:
@@ -119,11 +119,11 @@ def test_the_official_command_refreshes_a_login_of_planetkey(quick: Simulator, h
     quick.script("user.token")
     while is_accepted(first["access_token"]):
         pass
-    renewed = well(planet_command("auth", "print-access-token", "--refresh"))
-    assert renewed == kept(token_file(home))["access_token"] != first["access_token"]
-    assert is_accepted(renewed)
-    assert well(planetkey_command("print-access-token")) == renewed
-    check_lives(quick, first, renewals=1)
+    refreshed = well(planet_command("auth", "print-access-token", "--refresh"))
+    assert refreshed == kept(token_file(home))["access_token"] != first["access_token"]
+    assert is_accepted(refreshed)
+    assert well(planetkey_command("print-access-token")) == refreshed
+    check_lives(quick, first, refreshes=1)
 
 
 def test_our_logout_ends_the_session_of_the_official_login(quick: Simulator, home: Path) -> None:

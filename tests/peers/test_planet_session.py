@@ -76,7 +76,7 @@ def test_a096_a_revoked_token_is_refreshed_and_the_request_repeated(
         assert await asyncio.gather(*(credential(sdk) for _ in range(4))) == ["bearer"] * 4
 
     asked(planetkey.planet.Session(planetkey.Session.from_profile(USER)), ask)
-    check_lives(simulator, tokens, renewals=1)
+    check_lives(simulator, tokens, refreshes=1)
 
 
 def test_a_stream_is_repeated_too(simulator: Simulator, home: Path) -> None:
@@ -90,7 +90,7 @@ def test_a_stream_is_repeated_too(simulator: Simulator, home: Path) -> None:
     body = asked(planetkey.planet.Session(planetkey.Session.from_profile(USER)), ask)
     assert b'"bearer"' in body
     assert simulator.count("planet_api") == 2
-    check_lives(simulator, tokens, renewals=1)
+    check_lives(simulator, tokens, refreshes=1)
 
 
 def test_it_is_repeated_once(simulator: Simulator, home: Path) -> None:
@@ -99,7 +99,7 @@ def test_it_is_repeated_once(simulator: Simulator, home: Path) -> None:
     with pytest.raises(planet.exceptions.InvalidAPIKey):
         asked(planetkey.planet.Session(planetkey.Session.from_profile(USER)), credential)
     assert simulator.count("planet_api") == 2
-    check_lives(simulator, tokens, renewals=1)
+    check_lives(simulator, tokens, refreshes=1)
 
 
 def test_a_response_that_a_new_token_cannot_change_stands(simulator: Simulator, home: Path) -> None:
@@ -111,7 +111,7 @@ def test_a_response_that_a_new_token_cannot_change_stands(simulator: Simulator, 
     with pytest.raises(planet.exceptions.InvalidAPIKey):
         asked(planetkey.planet.Session(planetkey.Session.from_api_key("PLAK0")), credential)
     assert simulator.count("planet_api") == 2
-    check_lives(simulator, tokens, renewals=0)
+    check_lives(simulator, tokens, refreshes=0)
 
 
 def test_the_sdks_own_session_makes_an_exception_of_a_401(simulator: Simulator, home: Path) -> None:
@@ -146,6 +146,6 @@ def test_an_api_key_goes_where_it_may(simulator: Simulator, home: Path) -> None:
 
 
 def test_netrc_never_takes_its_place(simulator: Simulator, home: Path) -> None:
-    (home / ".netrc").write_text("machine api.planet.com login somebody password else\n")
+    (home / ".netrc").write_text("machine api.planet.com login another password else\n")
     session = planetkey.planet.Session(planetkey.Session.from_api_key(simulator.api_key))
     assert asked(session, credential) == "api_key_basic"

@@ -38,11 +38,11 @@ def test_f095_the_sdk_refreshes_and_ours_adopts(simulator: Simulator, home: Path
     ours = planetkey.Session.from_profile(USER)
     # The old token is in memory by now.
     assert ours.is_initialized()
-    renewed = sdk_header(sdk_session())
-    assert header(ours) == renewed
-    assert header(planetkey.Session.from_defaults()) == renewed
-    assert well(planetkey_command("print-access-token")) == renewed.removeprefix("Bearer ")
-    check_lives(simulator, tokens, renewals=1)
+    refreshed = sdk_header(sdk_session())
+    assert header(ours) == refreshed
+    assert header(planetkey.Session.from_defaults()) == refreshed
+    assert well(planetkey_command("print-access-token")) == refreshed.removeprefix("Bearer ")
+    check_lives(simulator, tokens, refreshes=1)
 
 
 def test_f095_a_running_session_notices_that_the_sdk_refreshed(
@@ -56,15 +56,15 @@ def test_f095_a_running_session_notices_that_the_sdk_refreshed(
     while (now := header(ours)) == before:
         pass
     assert now == "Bearer " + kept(token_file(home))["access_token"]
-    check_lives(simulator, tokens, renewals=1)
+    check_lives(simulator, tokens, refreshes=1)
 
 
 def test_ours_refreshes_and_the_sdk_adopts(simulator: Simulator, home: Path) -> None:
     tokens = seed_user(simulator, home, age=2 * HOUR)
-    renewed = header(planetkey.Session.from_profile(USER))
-    assert sdk_header(sdk_session()) == renewed
-    assert well(planet_command("auth", "print-access-token")) == renewed.removeprefix("Bearer ")
-    check_lives(simulator, tokens, renewals=1)
+    refreshed = header(planetkey.Session.from_profile(USER))
+    assert sdk_header(sdk_session()) == refreshed
+    assert well(planet_command("auth", "print-access-token")) == refreshed.removeprefix("Bearer ")
+    check_lives(simulator, tokens, refreshes=1)
 
 
 def test_an_sdk_session_with_an_old_token_adopts_what_ours_refreshed(
@@ -78,7 +78,7 @@ def test_an_sdk_session_with_an_old_token_adopts_what_ours_refreshed(
     ours = planetkey.Session.from_profile(USER)
     ours.refresh()
     assert sdk_header(sdk) == header(ours) != "Bearer " + tokens["access_token"]
-    check_lives(simulator, tokens, renewals=1)
+    check_lives(simulator, tokens, refreshes=1)
 
 
 def test_both_take_turns(simulator: Simulator, home: Path) -> None:
@@ -88,7 +88,7 @@ def test_both_take_turns(simulator: Simulator, home: Path) -> None:
         well(planet_command("auth", "refresh"))
         well(planetkey_command("refresh"))
         assert sdk_header(sdk_session()) == header(planetkey.Session.from_profile(USER))
-    check_lives(simulator, tokens, renewals=2 * turns)
+    check_lives(simulator, tokens, refreshes=2 * turns)
 
 
 def test_f095_the_token_that_the_sdk_writes_beside_a_refusal_is_adopted(
@@ -101,10 +101,10 @@ def test_f095_the_token_that_the_sdk_writes_beside_a_refusal_is_adopted(
     )
     with planetkey_asking() as ours:
         simulator.wait_held("ours")
-        renewed = sdk_header(sdk_session())
+        refreshed = sdk_header(sdk_session())
         simulator.release("ours")
-        assert ours() == renewed.removeprefix("Bearer ")
-    check_lives(simulator, tokens, renewals=1)
+        assert ours() == refreshed.removeprefix("Bearer ")
+    check_lives(simulator, tokens, refreshes=1)
 
 
 def test_f095_both_refresh_at_once_where_the_server_allows_an_overlap(
@@ -232,6 +232,6 @@ def test_an_expired_m2m_token_of_the_sdk_is_replaced_for_both(
             "_exp": 1 + HOUR,
         },
     )
-    renewed = header(planetkey.Session.from_profile(simulator.client_id))
-    assert sdk_header(sdk) == renewed
+    refreshed = header(planetkey.Session.from_profile(simulator.client_id))
+    assert sdk_header(sdk) == refreshed
     assert simulator.count("m2m.token") == 1

@@ -212,7 +212,7 @@ def test_netrc_replaces_it_in_no_other_region(loopback: Loopback, config: SHConf
     )
     config.sh_base_url = "https://services.sentinel-hub.com"
     session = planetkey.sentinelhub.Session(ours, config)
-    netrc.write_text("machine services-uswest2.sentinel-hub.com login somebody password else\n")
+    netrc.write_text("machine services-uswest2.sentinel-hub.com login another password else\n")
     region = DataCollection.LANDSAT_OT_L1.service_url
     with pytest.raises(
         planetkey.MisconfiguredError, match="netrc has an entry for services-uswest2"
@@ -220,7 +220,7 @@ def test_netrc_replaces_it_in_no_other_region(loopback: Loopback, config: SHConf
         credential(f"{region}/api/v1/catalog", config, session)
     assert loopback.requests("proxy") == 0
     # What others send to the Planet API.
-    netrc.write_text("machine api.planet.com login somebody password else\n")
+    netrc.write_text("machine api.planet.com login another password else\n")
     assert credential(f"{config.sh_base_url}/api/v1/catalog", config, session) == "bearer"
 
 

@@ -1,9 +1,9 @@
 """Planet's SDK and planetkey rotate one session's refresh token at a strict server.
 
-The server revokes the session when a refresh token comes twice. The SDK takes no lock, so two loops
+The server revokes the session if it gets a refresh token twice. The SDK takes no lock, so two loops
 of it alone lose such a session at their first refresh (`together --alone --strict`). The server
-forgives the SDK, by its `User-Agent`, what it sends again. It forgives planetkey a token that comes
-100 ms after the SDK's request, at most: until the SDK has written its file, nobody can know.
+accepts repetitions of the SDK, by its `User-Agent`. It accepts a token of planetkey at most 100 ms
+after the SDK's request, because planetkey cannot know of it before the SDK has written its file.
 """
 
 import os
@@ -65,10 +65,10 @@ def test_i10_01_a_refresh_token_that_the_sdk_has_rotated_is_not_sent(
     simulator.script(target, step)
     with planetkey_asking() as ours:
         simulator.wait_held("ours")
-        renewed = sdk_header(sdk_session())
+        refreshed = sdk_header(sdk_session())
         simulator.release("ours")
-        assert ours() == renewed.removeprefix("Bearer ")
-    check_lives(simulator, tokens, renewals=1)
+        assert ours() == refreshed.removeprefix("Bearer ")
+    check_lives(simulator, tokens, refreshes=1)
 
 
 def test_the_server_tolerates_a_repetition_by_the_sdk_and_none_by_planetkey(

@@ -68,8 +68,8 @@ pub(crate) fn in_thread<'py>(
     function(py, "in_thread")?.call1(call)
 }
 
-/// As [`in_thread`], for a login, which has a method `cancel`. It is called if the task is cancelled
-/// before the method is.
+/// As [`in_thread`], for a login, which has a method `cancel`. That is called if the task is
+/// cancelled before the call has started.
 pub(crate) fn in_thread_of_login<'py>(
     login: &Bound<'py, PyAny>,
     method: &str,

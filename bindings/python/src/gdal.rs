@@ -180,8 +180,9 @@ pub(crate) fn install(
         options.header = guarded(py, || Header::from_name(name))?;
     }
     options.hosts = hosts.map(|hosts| texts("hosts", hosts)).transpose()?;
-    // A thread of GDAL may hold the GIL, which a refresh needs for its log records and for storage in
-    // Python. One that does not hold it must not take it: the thread that does may be waiting for it.
+    // A thread of GDAL may hold the GIL, which a refresh needs for its log records and for storage
+    // in Python. A thread that does not hold it must not take it, because the holder may wait for
+    // that thread.
     learn_is_attached(py);
     options.wait = Some(Arc::new(|call: &mut (dyn FnMut() + Send)| {
         if is_attached() == Some(false) || visit(|py| py.detach(&mut *call)).is_none() {

@@ -90,7 +90,7 @@ pub(crate) fn learn_is_attached(py: Python<'_>) {
         ctypes.call_method1("cast", (check, ctypes.getattr("c_void_p")?))?.getattr("value")?.extract()
     };
     if let Ok(address @ 1..) = address() {
-        // SAFETY: the address of that function of the running interpreter, of this type in every version.
+        // SAFETY: the address of that function, which has this type in every version of Python.
         let _ = CHECK.set(unsafe { std::mem::transmute::<usize, extern "C" fn() -> c_int>(address) });
     }
 }
@@ -128,7 +128,8 @@ pub(crate) fn call_method<'py>(
     // The black box hides from the compiler that the function was declared as not unwinding.
     let call = unsafe { std::mem::transmute::<Call, Unwinding>(std::hint::black_box(ffi::PyObject_CallObject as Call)) };
     let stay = Stay;
-    // SAFETY: the thread is attached, both pointers are borrowed from live objects, and the second is a tuple.
+    // SAFETY: the thread is attached, both pointers are borrowed from live objects, and the second
+    // is a tuple.
     let result = unsafe { call(method.as_ptr(), arguments.as_ptr()) };
     std::mem::forget(stay);
     // SAFETY: a new reference, or null with an exception set.

@@ -52,8 +52,8 @@ fn deliver(level: Level, message: &str) {
 /// How long a thread that must not take the GIL waits until its record is delivered.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// Delivers the record on another thread. The thread that holds the GIL may be waiting for this one,
-/// when GDAL requests a token.
+/// Delivers the record on another thread. The thread that holds the GIL may wait for this one if
+/// GDAL requests a token.
 fn hand_over(level: Level, message: String) {
     let (sender, receiver) = sync_channel::<()>(1);
     let started = planetkey::threads::spawn_for_host("planetkey-log", move || {

@@ -561,8 +561,8 @@ impl Session {
         Ok(self.immediate(py, repeat))
     }
 
-    /// `after_response` for the adapters of HTTP clients that follow redirects: the request that got
-    /// the response may have another URL and `Authorization` header than the first one.
+    /// `after_response` for adapters of HTTP clients that follow redirects: the request that got the
+    /// response may have another URL and `Authorization` header than the first one.
     fn _after_api_response(
         &self,
         py: Python<'_>,

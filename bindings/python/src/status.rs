@@ -4,8 +4,8 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDateTime, PyTuple, PyTzInfo};
 
-/// An aware `datetime` for Unix seconds. A time outside the years of Python becomes the first or the
-/// last one of them, so that an absurd expiry is no error.
+/// An aware `datetime` for Unix seconds. A time outside the years of Python becomes the first or
+/// the last one of them, so that an absurd expiry is no error.
 pub(crate) fn moment<'py>(py: Python<'py>, unix_seconds: Option<i64>) -> PyResult<Option<Bound<'py, PyAny>>> {
     /// 0001-01-01T00:00:00Z
     const FIRST: i64 = -62_135_596_800;

@@ -35,7 +35,7 @@ try_another()
 try_another()
 # The first interpreter goes on.
 try:
-    planetkey.Session.from_profile("nobody", storage_root="/nowhere/root")
+    planetkey.Session.from_profile("unknown", storage_root="/nowhere/root")
 except planetkey.MisconfiguredError:
     print("Misconfigured", flush=True)
 """

@@ -237,11 +237,11 @@ def test_an_expired_token_is_rotated_and_kept(simulator: Simulator) -> None:
     answer = simulator.saved_login(age=4000)
     session, other = simulator.user(), simulator.user()
     assert session.is_initialized()
-    renewed = session.access_token()
+    refreshed = session.access_token()
     kept = json.loads(token_file(USER_PROFILE).read_text(encoding="utf-8"))
-    assert kept["access_token"] == renewed != answer["access_token"]
+    assert kept["access_token"] == refreshed != answer["access_token"]
     assert kept["refresh_token"] != answer["refresh_token"]
-    assert other.access_token() == renewed
+    assert other.access_token() == refreshed
     family = simulator.session_of(answer["refresh_token"])
     assert family["refresh_token"] == kept["refresh_token"]
     assert (family["active"], family["rotations"], family["reuse"]) == (True, 1, 0)
@@ -322,12 +322,12 @@ def test_a_logout_waits_for_a_refresh_in_progress(simulator: Simulator) -> None:
     simulator.saved_login(age=4000)
     session = simulator.user()
     simulator.script("user.token", {"hold": "gate"})
-    renewal = Together(1, session.access_token)
+    refresh = Together(1, session.access_token)
     simulator.wait_held("gate")
     logout = Together(1, session.logout)
     assert logout.finished == 0
     simulator.release("gate")
-    assert renewal.join()[0].error is None
+    assert refresh.join()[0].error is None
     (out,) = logout.join()
     assert out.value is not None
     assert out.value.removed is True

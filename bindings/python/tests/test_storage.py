@@ -133,12 +133,12 @@ def test_a_refresh_in_progress_does_not_undo_a_logout(simulator: Simulator) -> N
     kept = InMemory(logged_in(simulator, age=4000))
     session = simulator.user(storage=kept)
     simulator.script("user.token", {"hold": "gate"})
-    renewal = Together(1, session.access_token)
+    refresh = Together(1, session.access_token)
     simulator.wait_held("gate")
     logout = Together(1, session.logout)
     assert logout.finished == 0
     simulator.release("gate")
-    assert renewal.join()[0].error is None
+    assert refresh.join()[0].error is None
     (out,) = logout.join()
     assert out.value is not None
     assert out.value.removed is True

@@ -88,17 +88,17 @@ def test_no_thread_with_a_valid_token_waits(simulator: Simulator) -> None:
     url = simulator.sentinel_hub_api + "/api"
     valid = session.access_token()
     simulator.script("m2m.token", {"hold": "gate"})
-    renewal = Together(1, session.refresh)
+    refresh = Together(1, session.refresh)
     simulator.wait_held("gate")
     callers = Together(THREADS, lambda: (session.access_token(), session.headers(url)))
     outcomes = callers.join()
     # All have returned, while the one refresh still waits for the server.
-    assert renewal.finished == 0
+    assert refresh.finished == 0
     assert all(
         outcome.value == (valid, {"Authorization": f"Bearer {valid}"}) for outcome in outcomes
     )
     simulator.release("gate")
-    assert renewal.join()[0].error is None
+    assert refresh.join()[0].error is None
     assert session.access_token() != valid
     assert simulator.count("m2m.token") == 2
 

@@ -96,8 +96,8 @@ def test_ctrl_c_cancels_a_logout_that_waits(simulator: Simulator) -> None:
 import signal, sys, threading, planetkey
 signal.signal(signal.SIGINT, signal.default_int_handler)
 session = planetkey.Session.from_profile("planet-user", allow_insecure_loopback=True, timeout=600)
-renewal = threading.Thread(target=session.access_token)
-renewal.start()
+refresh = threading.Thread(target=session.access_token)
+refresh.start()
 sys.stdin.readline()
 try:
     print("logging out", flush=True)
@@ -105,7 +105,7 @@ try:
     sys.exit("not interrupted")
 except KeyboardInterrupt:
     print("interrupted", flush=True)
-renewal.join()
+refresh.join()
 print(session.is_initialized(), session.logout().removed)
 """
     process = simulator.python(script)
