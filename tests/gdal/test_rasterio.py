@@ -129,30 +129,15 @@ def test_threads_read_while_tokens_change(
     assert all(len(request.authorization) == 1 for request in servers.seen("api"))
 
 
-def test_the_name_in_an_event_loop(
-    simulator: Simulator, servers: Servers, session: planetkey.Session
-) -> None:
+def test_the_name_in_an_event_loop(servers: Servers, session: planetkey.Session) -> None:
     url = f"{servers.api}/tiles/async.tif"
-    simulator.script("m2m.token", {"hold": "token"}, {"hold": "never"})
-
-    async def main(gdal: planetkey.gdal.Gdal) -> None:
-        naming = asyncio.create_task(gdal.path_async(url))
-        await asyncio.to_thread(simulator.wait_held, "token")
-        # The loop is free while the call waits.
-        assert not naming.done()
-        simulator.release("token")
-        assert await naming == gdal.path(url)
-        session.invalidate(session.access_token())
-        naming = asyncio.create_task(gdal.path_async(url))
-        await asyncio.to_thread(simulator.wait_held, "never")
-        naming.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await naming
-        simulator.release("never")
-
     with planetkey.gdal.install(session, header="at_open") as gdal:
-        asyncio.run(asyncio.wait_for(main(gdal), 60))
-        check_all(gdal.path(url))
+        assert asyncio.run(gdal.path_async(url)) == gdal.path(url)
+        check_all(asyncio.run(gdal.path_async(url)))
+        with pytest.raises(planetkey.HostRefusedError):
+            asyncio.run(gdal.path_async("https://api.planet.com/"))
+    with pytest.raises(planetkey.InvalidArgumentError, match="install the session again"):
+        asyncio.run(gdal.path_async(url))
 
 
 def test_at_open_uses_the_token_of_the_opening(

@@ -13,10 +13,10 @@ from typing import Any
 
 import planetkey
 import pytest
-from test_renewal import sdk_session
 
 from both import HOUR, USER, check_lives, planetkey_asking, put, sdk_header, seed_user, token_file
 from simulator import Simulator
+from test_refresh import sdk_session
 from together import SDK, SDK_OVERLAP_MS, together
 
 ROTATIONS = 5
