@@ -26,13 +26,13 @@ gdal_packages := libgdal-dev
 
 # Suites that run in parallel.
 together := lint test-schedules test-model test-c test-python test-node test-host test-peers test-browser \
-	test-servers test-gdal test-install test-asan test-fuzz test-readme docs
+	test-servers test-gdal test-install test-asan test-fuzz test-readme test-docs docs
 # Suites that run afterwards, one at a time: they depend on short deadlines, load every core, or
 # compile.
 alone := test-rust test-processes test-static-libs demo
 
 .PHONY: all help prerequisites build python-tools wheel addon bindings rust-tests sanitized check test \
-	test-together test-alone test-docs $(together) $(alone) test-vectors check-windows audit fuzz \
+	test-together test-alone $(together) $(alone) test-vectors check-windows audit fuzz \
 	pictures bench install dist clean
 
 all: build
