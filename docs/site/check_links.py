@@ -49,7 +49,11 @@ def main() -> None:
             target = (file.parent / unquote(parts.path)).resolve() if parts.path else file
             if not target.is_file():
                 wrong.append(f"{file.relative_to(SITE)}: {link} leads nowhere")
-            elif parts.fragment and target in pages and unquote(parts.fragment) not in pages[target].ids:
+            elif (
+                parts.fragment
+                and target in pages
+                and unquote(parts.fragment) not in pages[target].ids
+            ):
                 wrong.append(f"{file.relative_to(SITE)}: {link} names no id of that page")
     if wrong:
         sys.exit("\n".join(sorted(set(wrong))))

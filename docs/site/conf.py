@@ -11,7 +11,7 @@ sys.path.insert(0, str(BUILD / "python"))
 
 project = "planetkey"
 author = "the planetkey authors"
-copyright = author  # noqa: A001
+copyright = author
 version = release = os.environ["DOCS_VERSION"]
 
 extensions = ["myst_parser", "breathe", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
@@ -63,7 +63,7 @@ html_search_language = "en"
 pygments_style = "default"
 
 
-def examples(_app, _what, _name, _object, _options, lines) -> None:  # noqa: ANN001
+def examples(_app, _what, _name, _object, _options, lines) -> None:
     """Makes an example, which docstrings indent without a mark, a literal block."""
     found: list[str] = []
     before = ""
@@ -76,5 +76,5 @@ def examples(_app, _what, _name, _object, _options, lines) -> None:  # noqa: ANN
     lines[:] = found
 
 
-def setup(app) -> None:  # noqa: ANN001
+def setup(app) -> None:
     app.connect("autodoc-process-docstring", examples, priority=100)

@@ -43,7 +43,7 @@ def pages() -> dict[Path, Path]:
     return found
 
 
-def prose(text: str, change) -> str:  # noqa: ANN001
+def prose(text: str, change) -> str:
     """Applies a change to what is in no block of code. A link may be broken over two lines."""
     parts: list[str] = []
     fence = None
@@ -78,7 +78,9 @@ def convert(page: Path, place: Path, everything: dict[Path, Path], wrong: list[s
             return f"![{words}]({up}/{file.relative_to(ROOT / 'docs')})"
         if file in everything:
             there = everything[file]
-        elif file.is_relative_to(ROOT / "docs") and str(file.relative_to(ROOT / "docs")) in generated:
+        elif (
+            file.is_relative_to(ROOT / "docs") and str(file.relative_to(ROOT / "docs")) in generated
+        ):
             there = file.relative_to(ROOT / "docs")
         elif file.exists() and file.is_relative_to(ROOT):
             if file == ROOT / "README.md":
@@ -94,11 +96,17 @@ def convert(page: Path, place: Path, everything: dict[Path, Path], wrong: list[s
 
     text = prose(page.read_text(encoding="utf-8"), lambda part: LINK.sub(link, part))
     if place.name == "index.md":
-        entries = dict.fromkeys(entry for entry in listed if entry != "/" + str(place.with_suffix("")))
+        entries = dict.fromkeys(
+            entry for entry in listed if entry != "/" + str(place.with_suffix(""))
+        )
         if place == Path("index.md"):
             entries = {entry: None for entry in entries if entry.endswith("/index")}
         else:
-            entries = {entry: None for entry in entries if Path(entry[1:]).parent in (place.parent, place.parent / "node")}
+            entries = {
+                entry: None
+                for entry in entries
+                if Path(entry[1:]).parent in (place.parent, place.parent / "node")
+            }
         text += "\n```{toctree}\n:hidden:\n\n" + "\n".join(entries) + "\n```\n"
     return text
 
@@ -140,7 +148,9 @@ def command_page() -> str:
     for first in commands():
         for words in [(first,), *((first, second) for second in commands(first))]:
             level = "##" if len(words) == 1 else "###"
-            own = "".join(text for name, text in sections(help_of(*words)).items() if name not in GROUPS)
+            own = "".join(
+                text for name, text in sections(help_of(*words)).items() if name not in GROUPS
+            )
             page += f"\n{level} planetkey {' '.join(words)}\n\n```text\n{own.strip()}\n```\n"
     return page
 
@@ -154,7 +164,8 @@ def python_package() -> None:
     stub = (there / "_native.pyi").read_text(encoding="utf-8")
     (there / "_native.pyi").unlink()
     (there / "_native.py").write_text(
-        "from __future__ import annotations\n" + stub.replace("__version__: str", '__version__ = "0"'),
+        "from __future__ import annotations\n"
+        + stub.replace("__version__: str", '__version__ = "0"'),
         encoding="utf-8",
     )
 
@@ -172,7 +183,9 @@ def node_pages() -> None:
         # All pages are beside each other.
         text = re.sub(r"\]\((?:\.\./|adapters/)", "](", text)
         if name == "index":
-            text = (ROOT / "docs" / "reference" / "node-intro.md").read_text(encoding="utf-8") + text
+            text = (ROOT / "docs" / "reference" / "node-intro.md").read_text(
+                encoding="utf-8"
+            ) + text
             text += "\n```{toctree}\n:hidden:\n\naxios\nundici\nmaplibre\n```\n"
         else:
             text = f"# planetkey/{name}\n{text}"
@@ -192,7 +205,12 @@ def main() -> None:
     if pictures.is_dir():
         shutil.copytree(pictures, SOURCE / "pictures")
     # The README is no page, but its links are checked.
-    for outside in ("README.md", "bindings/python/README.md", "bindings/node/README.md", "tests/README.md"):
+    for outside in (
+        "README.md",
+        "bindings/python/README.md",
+        "bindings/node/README.md",
+        "tests/README.md",
+    ):
         convert(ROOT / outside, Path("x/x.md"), everything, wrong)
     (SOURCE / "reference" / "command.md").write_text(command_page(), encoding="utf-8")
     node_pages()

@@ -43,8 +43,29 @@ WORK = ROOT / "build" / "docs-test"
 SIMULATOR = os.environ["PLANETKEY_SIMULATOR_BINARY"]
 COMMENT = re.compile(r"^\s*<!-- (.*?) -->$")
 FENCE = re.compile(r"^( *)(`{3,})(\S*)")
-CODE = {"sh", "bash", "python", "py", "js", "mjs", "ts", "c", "cpp", "rust", "cmake", "r", "julia", "go", "java", "html"}
-PROGRAMS = {"python": ("program.py", ["python"]), "js": ("program.mjs", ["node"]), "mjs": ("program.mjs", ["node"])}
+CODE = {
+    "sh",
+    "bash",
+    "python",
+    "py",
+    "js",
+    "mjs",
+    "ts",
+    "c",
+    "cpp",
+    "rust",
+    "cmake",
+    "r",
+    "julia",
+    "go",
+    "java",
+    "html",
+}
+PROGRAMS = {
+    "python": ("program.py", ["python"]),
+    "js": ("program.mjs", ["node"]),
+    "mjs": ("program.mjs", ["node"]),
+}
 SECONDS = 300
 
 
@@ -141,7 +162,9 @@ class Page:
             except OSError:
                 pass
 
-    def execute(self, command: list[str], script: str, *, state: bool = False, code: int = 0) -> str:
+    def execute(
+        self, command: list[str], script: str, *, state: bool = False, code: int = 0
+    ) -> str:
         """Runs a script; with `state` its variables and its directory go into the next one."""
         dump = self.directory / ".state"
         if state:
@@ -167,14 +190,18 @@ class Page:
             raise Failure(f"ended with {ended} and said:\n{printed}")
         if state and code == 0:
             pairs = [one.partition("=") for one in dump.read_text().split("\0") if one]
-            self.environment = {name: value for name, _, value in pairs if not name.startswith("BASH_FUNC")}
+            self.environment = {
+                name: value for name, _, value in pairs if not name.startswith("BASH_FUNC")
+            }
             self.environment["PWD"] = Path(f"{dump}.pwd").read_text().strip()
         return printed
 
     def run(self, block: Block) -> None:
         kind, _, detail = block.comment.partition(": ")
         if kind == "run" and block.language in ("sh", "bash"):
-            self.output = self.execute(["bash", "-eu"], block.text, state=True, code=int(detail or 0))
+            self.output = self.execute(
+                ["bash", "-eu"], block.text, state=True, code=int(detail or 0)
+            )
         elif kind == "run with":
             if shutil.which(detail, path=self.environment["PATH"]):
                 self.output = self.execute(["bash", "-eu"], block.text, state=True)
@@ -219,7 +246,9 @@ class Page:
         for line in wanted.strip("\n").split("\n"):
             pattern = ".*".join(re.escape(part) for part in line.rstrip().split("..."))
             if not any(re.fullmatch(pattern, other.rstrip()) for other in printed):
-                raise Failure(f"the line {line!r} is not, or not in this order, in what was printed:\n{self.output}")
+                raise Failure(
+                    f"the line {line!r} is not, or not in this order, in what was printed:\n{self.output}"
+                )
 
     def finish(self) -> None:
         self.done.set()
