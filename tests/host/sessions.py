@@ -62,7 +62,7 @@ def m2m_profile(simulator: Simulator) -> str:
 def m2m_login(
     place: Place, simulator: Simulator, user: User, home: Path | str | None, **run: Any
 ) -> Finished:
-    """Logs the M2M client in, which saves its configuration and a token, and makes it the default."""
+    """Logs the M2M client in, which saves it with a token and makes it the default."""
     arguments = (
         "login",
         "--auth-client-id",

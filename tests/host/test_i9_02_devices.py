@@ -1,4 +1,4 @@
-"""Number 2: devices, FIFOs and directories that have the names of planetkey's files stay what they are.
+"""Number 2: devices, FIFOs and directories with the names of planetkey's files are not changed.
 
 The device nodes are made in the directory of the test.
 """

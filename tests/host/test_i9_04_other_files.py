@@ -1,4 +1,4 @@
-"""Number 4: configuration of other programs, deployments, keys, certificates and secrets are checked, too.
+"""Number 4: files of other programs, deployments, keys, certificates and secrets are checked.
 
 A command that hangs is killed, and one that reads without an end runs out of address space.
 """

@@ -68,7 +68,7 @@ IMPOSSIBLE = {
 def prepare(
     place: Place, simulator: Simulator, user: User
 ) -> tuple[Path, dict[str, object], Path, Path]:
-    """A home with an expired session, and the file that a bind mount shows in the session's place."""
+    """A home with an expired session, and the file that a bind mount shows instead of it."""
     home = place.directory("home", user)
     tokens = seed(simulator, home, user)
     file = token_file(home)

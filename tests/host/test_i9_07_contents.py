@@ -83,7 +83,7 @@ TILDES = {
 def test_i9_07_a_tilde_is_the_home_directory(
     place: Place, simulator: Simulator, ordinary: User, name: str
 ) -> None:
-    """A shell leaves `~` as it is in quotes, behind `=`, and in files of systemd, Docker and cron."""
+    """`~` stays literal in quotes, behind `=`, and in files of systemd, Docker and cron."""
     arguments, more, below = TILDES[name]
     home = place.directory("home", ordinary)
     # The working directory of the command.

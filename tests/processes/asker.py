@@ -1,8 +1,8 @@
 """asker URL one|each use|refused PAUSE_MS: requests headers in a loop until its input ends.
 
-`each` opens a session for each header, `one` uses the first for all. `refused` plays an API that responds with
-401 to every token: it tells the session, and repeats once if the session says so. At the end it prints
-its results.
+`each` opens a session for each header, `one` uses the first for all. `refused` plays an API that
+responds with 401 to every token: it tells the session, and repeats once if the session says so. At
+the end it prints its results.
 """
 
 import json

@@ -1,9 +1,9 @@
 """storm SECONDS [CASE...]: eight programs in four languages request tokens while the server fails.
 
-For each case it prints the number of requests to the token endpoint in the first minute and in each
-further one. The exit code is 1 if there were more than 12 in the first or 4 in a further one. A case
-is a fault, `:`, and `user` or `m2m`. Without a case, all run. In the case `refused` the command only
-requests tokens, because it has no way to report a 401.
+For each case it prints the number of requests to the token endpoint in the first minute and in
+each further one. The exit code is 1 if there were more than 12 in the first or 4 in a further one.
+A case is a fault, `:`, and `user` or `m2m`. Without a case, all run. In the case `refused` the
+command only requests tokens, because it has no way to report a 401.
 """
 
 import sys
@@ -21,7 +21,10 @@ MINUTE_MS = 60_000
 FIRST_MINUTE = 12
 FURTHER_MINUTE = 4
 
-HTML = "<!DOCTYPE html><html><head><title>Sign in to the network</title></head><body>Sign in.</body></html>"
+HTML = (
+    "<!DOCTYPE html><html><head><title>Sign in to the network</title></head>"
+    "<body>Sign in.</body></html>"
+)
 # What the token endpoint does with every request. `refused`: it issues tokens that the API refuses
 # with 401.
 FAULTS: Mapping[str, Mapping[str, Any]] = {
@@ -63,7 +66,8 @@ def storm(case: str, seconds: float) -> list[int]:
         )
         for name, told in askers.told:
             print(
-                f"    {name}: {told.tokens} tokens ({told.changes} new), failures {dict(told.failures)}",
+                f"    {name}: {told.tokens} tokens ({told.changes} new), "
+                f"failures {dict(told.failures)}",
                 flush=True,
             )
         return counts

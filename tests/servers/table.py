@@ -1,7 +1,7 @@
 """The table of tests/README.md: which assertion was tested with which real server.
 
-`table.py compare FILE` compares it with the one that a run of all tests left in FILE, in the columns of the servers
-that ran; `UPDATE_TABLE=1` writes it.
+`table.py compare FILE` compares the table with the one that a run of all tests wrote to FILE, in
+the columns of the servers that ran. With `UPDATE_TABLE=1` it writes the table.
 """
 
 import os
