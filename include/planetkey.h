@@ -1738,7 +1738,7 @@ planetkey_status planetkey_login_poll(const struct planetkey_login *login,
  * request.
  *
  * @param[in] login May be NULL.
- * @return milliseconds. 0 before the first poll, and for NULL.
+ * @return milliseconds. 0 once the login has ended, and for NULL.
  *
  * Thread-safe. Never blocks. Since 0.1.0.
  */

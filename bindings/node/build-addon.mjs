@@ -1,11 +1,12 @@
-// Builds the addon and puts it beside index.cjs: `node build-addon.mjs [dist]`. For a package (`dist`) it holds no debugging information.
+// Builds the addon and copies it beside index.cjs: `node build-addon.mjs [dist]`. For a package
+// (`dist`) it contains no debugging information.
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, existsSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 
 const packed = process.argv[2] === 'dist';
 const here = import.meta.dirname;
-// One build for every use: without the paths of this machine, as ffi/install makes it.
+// The flags of every other build, so that nothing is compiled twice: ffi/path-flags explains them.
 const env = { ...process.env };
 if (process.platform !== 'win32') env.RUSTFLAGS = execFileSync(join(here, '../../ffi/path-flags'), { encoding: 'utf8' }).trim();
 const cargo = (...args) => execFileSync('cargo', args, { cwd: here, env, stdio: ['ignore', 'pipe', 'inherit'], maxBuffer: 1 << 28 });
@@ -14,7 +15,7 @@ const { target_directory, workspace_root } = JSON.parse(cargo('metadata', '--no-
 cargo('build', '--locked', '--package', 'planetkey-node', '--release');
 
 const library = { darwin: 'libplanetkey_node.dylib', win32: 'planetkey_node.dll' }[process.platform] ?? 'libplanetkey_node.so';
-// Renamed into place, because a process may have the old one mapped.
+// Renamed, because a process may have mapped the old file.
 copyFileSync(join(target_directory, 'release', library), join(here, 'planetkey.node.new'));
 if (packed && process.platform !== 'win32') {
   const what = process.platform === 'darwin' ? '-x' : '--strip-all';
@@ -22,7 +23,7 @@ if (packed && process.platform !== 'win32') {
 }
 renameSync(join(here, 'planetkey.node.new'), join(here, 'planetkey.node'));
 
-// npm packs only what lies in the package's own directory.
+// npm packs only files of the package's own directory.
 if (packed) {
   for (const licence of ['LICENSE-APACHE', 'LICENSE-MIT']) {
     if (existsSync(join(workspace_root, licence))) copyFileSync(join(workspace_root, licence), join(here, licence));

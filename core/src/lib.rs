@@ -42,7 +42,7 @@ pub use authorize::api_key::strip_api_key;
 pub use authorize::redact::redact_url;
 pub use credential::ApiKeyTransport;
 pub use error::{Error, REASONS, Result, Status, catalogue};
-pub use login::{BrowserLogin, DeviceLogin, LoginOptions, Progress, Prompt, PromptKind, Prompter};
+pub use login::{BrowserLogin, DeviceLogin, LoginOptions, Prompt, PromptKind, Prompter};
 pub use session::{
     AccessToken, ApiResponse, Authorization, DEFAULT_TIMEOUT_MS, Header, HostStatus, Immediate, Interrupt, LoginResult,
     LogoutResult, M2mOptions, Named, Options, OtherUser, Revocation, Runtime, Session, SessionStatus, SourceStatus,

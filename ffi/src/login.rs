@@ -2,9 +2,8 @@
 
 use std::ffi::{CString, c_char};
 use std::ptr::{null, null_mut};
-use std::sync::atomic::{AtomicU32, Ordering};
 
-use planetkey::{BrowserLogin, DeviceLogin, Error, LoginResult, Progress, Result, Status};
+use planetkey::{BrowserLogin, DeviceLogin, Error, LoginResult, Result, Status};
 
 use crate::boundary;
 use crate::error::planetkey_error;
@@ -28,7 +27,6 @@ pub struct planetkey_login {
     verification_uri_complete: Option<CString>,
     authorization_url: Option<CString>,
     redirect_uri: Option<CString>,
-    poll_interval_ms: AtomicU32,
 }
 
 #[derive(Clone)]
@@ -49,7 +47,6 @@ impl planetkey_login {
             verification_uri_complete: optional_c_string(login.verification_uri_complete()),
             authorization_url: None,
             redirect_uri: None,
-            poll_interval_ms: AtomicU32::new(0),
             kind: Kind::Device(login),
         }
     }
@@ -61,23 +58,23 @@ impl planetkey_login {
             verification_uri_complete: None,
             authorization_url: Some(c_string(login.authorization_url())),
             redirect_uri: Some(c_string(login.redirect_uri())),
-            poll_interval_ms: AtomicU32::new(0),
             kind: Kind::Browser(login),
         }
     }
 
     fn poll(&self) -> Result<Option<LoginResult>> {
-        let progress = match &self.kind {
+        match &self.kind {
             Kind::Device(login) => login.poll(),
             Kind::Browser(login) => login.poll(),
+        }
+    }
+
+    fn poll_interval_ms(&self) -> u32 {
+        let interval = match &self.kind {
+            Kind::Device(login) => login.poll_interval(),
+            Kind::Browser(login) => login.poll_interval(),
         };
-        Ok(match progress? {
-            Progress::LoggedIn(result) => Some(result),
-            Progress::Pending { next_poll_ms } => {
-                self.poll_interval_ms.store(u32::try_from(next_poll_ms).unwrap_or(u32::MAX), Ordering::Relaxed);
-                None
-            }
-        })
+        u32::try_from(interval.as_millis()).unwrap_or(u32::MAX)
     }
 }
 
@@ -342,13 +339,13 @@ pub unsafe extern "C" fn planetkey_login_poll(
 /// request.
 ///
 /// @param[in] login May be NULL.
-/// @return milliseconds. 0 before the first poll, and for NULL.
+/// @return milliseconds. 0 once the login has ended, and for NULL.
 ///
 /// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_login_poll_interval_ms(login: *const planetkey_login) -> u32 {
     // SAFETY: the caller keeps to the documentation of this function.
-    unsafe { handle::get(login, 0, |login| Some(login.poll_interval_ms.load(Ordering::Relaxed))) }
+    unsafe { handle::get(login, 0, |login| Some(login.poll_interval_ms())) }
 }
 
 /// Waits for the user.

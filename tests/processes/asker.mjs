@@ -6,14 +6,28 @@ const [url, sessionsWanted, how, pauseMs] = process.argv.slice(2);
 const told = { tokens: 0, changes: 0, failures: {} };
 let last = '';
 
+/** Takes the token out of use, and does not wait for another one. */
+function report(session, response) {
+  try {
+    session.afterResponseSync(...response);
+  } catch (error) {
+    if (error.code !== 'UNAVAILABLE') throw error;
+  }
+}
+
 async function ask(session) {
+  let repeat = null;
   for (let attempt = 0; attempt < 2; attempt += 1) {
-    const { Authorization: header } = await session.headers(url);
-    const token = header.slice('Bearer '.length);
+    const authorization = repeat ?? (await session.authorize(url));
+    const token = authorization.accessToken;
     told.tokens += 1;
     if (token !== last) told.changes += 1;
     last = token;
-    if (how !== 'refused' || !session.shouldRetry(token, 401, 'Bearer error="invalid_token"')) return;
+    if (how !== 'refused') return;
+    const response = [authorization, 401, 'Bearer error="invalid_token"'];
+    if (attempt === 0) repeat = await session.afterResponse(...response);
+    else report(session, response);
+    if (repeat === null) return;
   }
 }
 

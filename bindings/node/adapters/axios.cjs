@@ -2,73 +2,113 @@
 
 const { stripApiKey } = require('../lib/functions.cjs');
 const { own } = require('../lib/own.cjs');
-const { asksToRepeat, authorizedIfServed, isReplayable } = require('../lib/requests.cjs');
-const { asSession } = require('../lib/session.cjs');
+const { authorized, headerValue, isReplayable, isRequested } = require('../lib/requests.cjs');
+const { afterApiResponse, asSession } = require('../lib/session.cjs');
 
-/** What stands in a request's config for the one that repeats it. */
+/** The member `planetkey` of the config of a repeated request. */
 const REPETITION = Symbol('repetition');
-/** Of the config: what is changed below, and what axios changes itself. */
-const CHANGED = ['auth', 'baseURL', 'beforeRedirect', 'data', 'params', 'transformRequest', 'url'];
+/** The members of the config that are changed below, or by axios itself. */
+const CHANGED = [
+  'auth', 'baseURL', 'beforeRedirect', 'data', 'params', 'transformRequest', 'url',
+];
+/** The codes of a session that has no token now. */
+const NO_TOKEN = ['UNAVAILABLE', 'UNSUPPORTED'];
 
-/** Where a request goes; null for what is no URL, which axios will say itself. */
+/** Where a request goes; null if that is no URL, which axios itself reports. */
 function urlOf(instance, config) {
   let url;
   try {
     url = instance.getUri(config);
   } catch {
-    // As parameters that it cannot write.
+    // For example for parameters that axios cannot write.
     return null;
   }
   return URL.canParse(url) ? new URL(url).href : null;
 }
 
-function withoutAuthorization(headers) {
-  for (const name of Object.keys(headers)) if (name.toLowerCase() === 'authorization') delete headers[name];
+function signalOf(config) {
+  const given = own(config, 'signal');
+  return given instanceof AbortSignal ? given : undefined;
 }
 
-/** Gives what follow-redirects is about to send another URL on the same host. A path that is a whole URL is for a proxy. */
-function leadTo(options, href) {
+function deleteAuthorization(headers) {
+  for (const name of Object.keys(headers)) {
+    if (name.toLowerCase() === 'authorization') delete headers[name];
+  }
+}
+
+/** Makes follow-redirects send another URL of the same host. A proxy gets a whole URL as path. */
+function setUrl(options, href) {
   const { pathname, search } = new URL(href);
   const path = options.path.startsWith('/') ? `${pathname}${search}` : href;
   Object.assign(options, { href, pathname, search, path });
 }
 
-/** What a request carries, between its config and its answer. */
-class Carried {
+/** A request between its config and its response. */
+class Exchange {
   #session;
-  #authorization;
-  #keyInUrl;
+  /** The URL and the Authorization header that were sent last. */
+  #url;
+  #sent;
+  #hasKeyInUrl;
   #before;
   #isRepetition;
 
-  constructor(session, authorization, config) {
+  constructor(session, url, authorization, config) {
     this.#session = session;
-    this.#authorization = authorization;
-    this.#keyInUrl = authorization?.transport === 'query';
+    this.#url = authorization?.url ?? url;
+    this.#sent = authorization?.headers.Authorization;
+    this.#hasKeyInUrl = authorization?.transport === 'query';
     this.#isRepetition = own(config, 'planetkey') === REPETITION;
-    this.#before = { ...Object.fromEntries(CHANGED.map((name) => [name, own(config, name)])), headers: config.headers.concat() };
+    const members = CHANGED.map((name) => [name, own(config, name)]);
+    this.#before = { ...Object.fromEntries(members), headers: config.headers.concat() };
   }
 
   /** A redirect leads the request to another URL. */
   follow(options) {
-    withoutAuthorization(options.headers);
-    this.#authorization = null;
-    try {
-      this.#authorization = this.#session.authorizeSync(options.href);
-    } catch {
-      // Nothing for this host, or nothing without waiting, which cannot be done here: the server says that something is missing.
-    }
-    Object.assign(options.headers, this.#authorization?.headers);
-    // No server is to send a key in a URL on to another one.
-    const href = this.#authorization?.url ?? (this.#keyInUrl ? stripApiKey(options.href) : options.href);
-    this.#keyInUrl ||= this.#authorization?.transport === 'query';
-    if (href !== options.href) leadTo(options, href);
+    deleteAuthorization(options.headers);
+    const authorization = this.#cached(options.href);
+    Object.assign(options.headers, authorization?.headers);
+    // A server must not send a key in a URL on to another server.
+    const stripped = this.#hasKeyInUrl ? stripApiKey(options.href) : options.href;
+    const href = authorization?.url ?? stripped;
+    this.#url = href;
+    this.#sent = authorization?.headers.Authorization;
+    this.#hasKeyInUrl ||= authorization?.transport === 'query';
+    if (href !== options.href) setUrl(options, href);
   }
 
-  /** The config of the request that repeats the one with this answer; null for an answer that stands. */
-  repetition({ status, headers, config }) {
-    if (this.#isRepetition || !asksToRepeat(this.#session, this.#authorization, status, headers.get('www-authenticate'))) return null;
-    return isReplayable(config.data) ? { ...config, ...this.#before, planetkey: REPETITION } : null;
+  /** What a redirected request carries. A redirect cannot wait for a token. */
+  #cached(url) {
+    if (!isRequested(url)) return null;
+    try {
+      return this.#session.authorizeIfServedSync(url);
+    } catch (error) {
+      // The response is a 401 then, and the whole request is repeated.
+      if (NO_TOKEN.includes(error.code)) return null;
+      throw error;
+    }
+  }
+
+  /** The config of the request that repeats this one; null if the response stands. */
+  async repetition({ status, headers, config }) {
+    if (this.#isRepetition || !isRequested(this.#url)) return null;
+    const again = { ...config, ...this.#before, planetkey: REPETITION };
+    const signal = signalOf(config);
+    const response = {
+      url: this.#url,
+      sent: this.#sent,
+      httpStatus: status,
+      wwwAuthenticate: headerValue(headers.get('www-authenticate')),
+      canRepeat: isReplayable(config.data),
+    };
+    try {
+      return (await afterApiResponse(this.#session, response, signal)) === null ? null : again;
+    } catch (error) {
+      // axios itself reports the abort when it gets the request again.
+      if (signal?.aborted) return again;
+      throw error;
+    }
   }
 }
 
@@ -77,50 +117,58 @@ function installAxios(instance, session) {
 
   const request = instance.interceptors.request.use(async (config) => {
     const url = urlOf(instance, config);
-    const given = own(config, 'signal');
-    const signal = given instanceof AbortSignal ? given : undefined;
-    // That it was aborted is for axios to say, in its own words.
+    const signal = signalOf(config);
+    // axios itself reports the abort.
     if (url === null || signal?.aborted) return config;
     let authorization;
     try {
-      authorization = await authorizedIfServed(session, url, signal);
+      authorization = await authorized(session, url, signal);
     } catch (error) {
       if (signal?.aborted) return config;
       throw error;
     }
-    const carried = new Carried(session, authorization, config);
-    config.planetkey = carried;
+    const exchange = new Exchange(session, url, authorization, config);
+    config.planetkey = exchange;
     if (authorization === null) return config;
 
     config.headers.delete('Authorization');
     config.headers.set(authorization.headers);
     config.auth = undefined;
     config.redact = [...(own(config, 'redact') ?? []), 'authorization'];
-    if (authorization.url !== url) Object.assign(config, { url: authorization.url, baseURL: undefined, params: undefined });
-    // Interceptors that come after this one may send the request elsewhere; the data is transformed after all of them.
+    if (authorization.url !== url) {
+      Object.assign(config, { url: authorization.url, baseURL: undefined, params: undefined });
+    }
+    // Later interceptors may send the request to another URL. The data is transformed after them.
     const { origin } = new URL(authorization.url);
-    config.transformRequest = [own(config, 'transformRequest') ?? []].flat().concat(function lookAgain(data, headers) {
+    const given = [own(config, 'transformRequest') ?? []].flat();
+    config.transformRequest = given.concat(function checkOrigin(data, headers) {
       if (!urlOf(instance, this)?.startsWith(`${origin}/`)) headers.delete('Authorization');
       return data;
     });
     const beforeRedirect = own(config, 'beforeRedirect');
     config.beforeRedirect = (options, ...details) => {
       beforeRedirect?.(options, ...details);
-      carried.follow(options);
+      exchange.follow(options);
     };
     return config;
   });
 
-  const repeated = (response) => {
-    const config = own(response?.config, 'planetkey') instanceof Carried ? response.config.planetkey.repetition(response) : null;
+  /** The response to the repeated request; null if this one stands. */
+  const repeated = async (response) => {
+    const exchange = own(response?.config, 'planetkey');
+    const config = exchange instanceof Exchange ? await exchange.repetition(response) : null;
     if (config === null) return null;
     if (typeof response.data?.destroy === 'function') response.data.destroy();
     return instance.request(config);
   };
   const response = instance.interceptors.response.use(
-    // What validateStatus lets through.
-    (answer) => repeated(answer) ?? answer,
-    (error) => repeated(error?.response) ?? Promise.reject(error),
+    // A status that validateStatus accepts.
+    async (accepted) => (await repeated(accepted)) ?? accepted,
+    async (error) => {
+      const response = await repeated(error?.response);
+      if (response === null) throw error;
+      return response;
+    },
   );
 
   return () => {

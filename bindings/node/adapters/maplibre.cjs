@@ -1,43 +1,49 @@
 'use strict';
 
 const { callable, checked } = require('../lib/arguments.cjs');
-const { authorizedIfServed } = require('../lib/requests.cjs');
+const { authorized, isRequested } = require('../lib/requests.cjs');
 const { asSession } = require('../lib/session.cjs');
 
-const parameters = (url, authorization) => (authorization === null ? { url } : { url: authorization.url, headers: authorization.headers });
+/** The codes of a session that has no token now. */
+const NO_TOKEN = ['UNAVAILABLE', 'UNSUPPORTED'];
+
+const parameters = (url, authorization) =>
+  authorization === null ? { url } : { url: authorization.url, headers: authorization.headers };
 
 function transformRequest(session) {
   asSession(session);
-  return async (url) => parameters(url, await authorizedIfServed(session, url));
+  return async (url) => parameters(url, await authorized(session, url));
 }
 
 function transformRequestSync(session, options) {
   asSession(session);
-  const { onError = (error) => process.emitWarning(error) } = checked(options, { onError: callable });
-  let isRenewing = false;
+  const warn = (error) => process.emitWarning(error);
+  const { onError = warn } = checked(options, { onError: callable });
+  let isWaiting = false;
   let hasFailed = false;
 
-  async function renew(url) {
-    if (isRenewing) return;
-    isRenewing = true;
+  async function refresh(url) {
+    if (isWaiting) return;
+    isWaiting = true;
     try {
-      await session.authorize(url);
+      await session.authorizeIfServed(url);
       hasFailed = false;
     } catch (error) {
-      // A map asks for many tiles; the same failure is said once.
+      // A map requests many tiles. The same failure is reported once.
       if (!hasFailed) onError(error);
       hasFailed = true;
     } finally {
-      isRenewing = false;
+      isWaiting = false;
     }
   }
 
   return (url) => {
-    if (!/^https?:/i.test(url)) return { url };
+    if (!isRequested(url)) return { url };
     try {
-      return parameters(url, session.authorizeSync(url));
+      return parameters(url, session.authorizeIfServedSync(url));
     } catch (error) {
-      if (error.code !== 'HOST_REFUSED') void renew(url);
+      if (!NO_TOKEN.includes(error.code)) throw error;
+      void refresh(url);
       return { url };
     }
   };

@@ -3,21 +3,24 @@
 const { stringify } = require('node:querystring');
 const { failure } = require('../lib/errors.cjs');
 const { member, own } = require('../lib/own.cjs');
-const { asksToRepeat, authorizedIfServed, isReplayable } = require('../lib/requests.cjs');
-const { asSession } = require('../lib/session.cjs');
+const { authorized, headerValue, isReplayable, orReason } = require('../lib/requests.cjs');
+const { afterApiResponse, asSession } = require('../lib/session.cjs');
 
-/** Where a request goes; null for the other forms of a target, which belong to proxies. */
+/** Where a request goes; null for the other forms of a target, which are for proxies. */
 function urlOf(options) {
   const [origin, path, query] = ['origin', 'path', 'query'].map((name) => member(options, name));
   if (origin === undefined || origin === null) {
-    throw failure('INVALID_ARGUMENT', 'this request does not say where it goes: compose the interceptor with an Agent, not with a Client or Pool');
+    throw failure(
+      'INVALID_ARGUMENT',
+      'the request has no origin; compose the interceptor with an Agent, not with a Client or Pool',
+    );
   }
   if (typeof path !== 'string' || !path.startsWith('/')) return null;
   const parameters = query ? stringify(query) : '';
   return `${new URL(origin).origin}${path}${parameters && `?${parameters}`}`;
 }
 
-/** Headers, in any of the forms that undici takes, as pairs. */
+/** Headers in any form that undici takes, as pairs. */
 function pairsOf(headers) {
   if (headers === null || headers === undefined) return [];
   if (typeof member(headers, Symbol.iterator) !== 'function') return Object.entries(headers);
@@ -26,35 +29,40 @@ function pairsOf(headers) {
   return items.flatMap((name, index) => (index % 2 === 0 ? [[String(name), items[index + 1]]] : []));
 }
 
-/** As much of a body is read before it is sent. */
+/** The longest body that is read into memory, so that it can be sent again. */
 const MAX_READ_BYTES = 16 * 1024 * 1024;
 
 /**
- * The request with a body that can be sent again. A body of fetch arrives as a generator, also where it was a string; its length is then known. A
- * body of unknown length is a stream and stays one.
+ * The request with a body that can be sent again. fetch passes every body as a generator, also one that
+ * was a string. Its length is known then. A body of unknown length is a stream and stays one.
  */
 async function withReadBody(options) {
   const body = member(options, 'body');
-  if (isReplayable(body) || typeof body[Symbol.asyncIterator] !== 'function' || typeof body.pipe === 'function') return options;
-  const length = pairsOf(options.headers).find(([name]) => name.toLowerCase() === 'content-length')?.[1];
+  const isGenerator =
+    !isReplayable(body) && typeof body[Symbol.asyncIterator] === 'function' && typeof body.pipe !== 'function';
+  if (!isGenerator) return options;
+  const isLength = ([name]) => name.toLowerCase() === 'content-length';
+  const length = pairsOf(options.headers).find(isLength)?.[1];
   if (length === undefined || !(Number(length) <= MAX_READ_BYTES)) return options;
   const chunks = [];
   for await (const chunk of body) chunks[chunks.length] = Buffer.from(chunk);
   return { ...options, body: Buffer.concat(chunks) };
 }
 
-/** A request with what it has to carry, in place of what it brings along. */
+/** The request with the session's credential instead of its own. */
 function withAuthorization(options, url, authorization) {
   if (authorization === null) return options;
   const added = Object.entries(authorization.headers);
-  const kept = pairsOf(options.headers).filter(([name]) => name.toLowerCase() !== 'authorization');
-  const headers = [...kept, ...added].flatMap(([name, value]) => (Array.isArray(value) ? value.flatMap((item) => [name, item]) : [name, value]));
+  const isOther = ([name]) => name.toLowerCase() !== 'authorization';
+  const kept = pairsOf(options.headers).filter(isOther);
+  const headers = [...kept, ...added].flatMap(([name, value]) =>
+    Array.isArray(value) ? value.flatMap((item) => [name, item]) : [name, value]);
   if (authorization.url === url) return { ...options, headers };
   const { pathname, search } = new URL(authorization.url);
   return { ...options, headers, path: `${pathname}${search}`, query: undefined };
 }
 
-/** One request, whose repetition is another one. What it is told of the answer it tells the handler of the caller. */
+/** One request. It passes the events of its response on to the handler of the caller. */
 class Exchange {
   #session;
   #dispatch;
@@ -63,24 +71,28 @@ class Exchange {
   #url;
   #authorization;
   #history;
-  #isRepetition;
-  /** Whether the answer is not the one for the caller. */
+  /** For the request that repeats another one: the promise of its authorization. */
+  #repeat;
+  /** The response is not for the caller, because the request is repeated or has failed. */
   #isDiscarded = false;
 
-  constructor(session, dispatch, options, handler, isRepetition = false) {
+  constructor(session, dispatch, options, handler, repeat = null) {
     this.#session = session;
     this.#dispatch = dispatch;
     this.#options = options;
     this.#handler = handler;
-    this.#isRepetition = isRepetition;
+    this.#repeat = repeat;
+  }
+
+  get #signal() {
+    const signal = member(this.#options, 'signal');
+    return signal instanceof AbortSignal ? signal : undefined;
   }
 
   async send() {
-    const signal = member(this.#options, 'signal');
     try {
       this.#url = urlOf(this.#options);
-      this.#authorization =
-        this.#url === null ? null : await authorizedIfServed(this.#session, this.#url, signal instanceof AbortSignal ? signal : undefined);
+      this.#authorization = await (this.#repeat ?? this.#authorized());
       if (this.#authorization?.accessToken) this.#options = await withReadBody(this.#options);
       this.#dispatch(withAuthorization(this.#options, this.#url, this.#authorization), this);
     } catch (error) {
@@ -88,10 +100,8 @@ class Exchange {
     }
   }
 
-  /** Whether the answer is one to the authorization; an interceptor below this one may have followed redirects. */
-  #isOwnAnswer() {
-    const last = this.#history?.at(-1);
-    return last === undefined || last.origin === new URL(this.#url).origin;
+  async #authorized() {
+    return this.#url === null ? null : authorized(this.#session, this.#url, this.#signal);
   }
 
   onRequestStart(controller, context) {
@@ -101,14 +111,39 @@ class Exchange {
 
   onResponseStart(controller, status, headers, message) {
     if (this.#isDiscarded) return;
-    if (status >= 200 && !this.#isRepetition && this.#authorization !== null && this.#isOwnAnswer()) {
-      const repeat = asksToRepeat(this.#session, this.#authorization, status, own(headers, 'www-authenticate'));
-      this.#isDiscarded = repeat && isReplayable(this.#options.body);
+    let repeat = null;
+    try {
+      if (status >= 200 && this.#repeat === null && this.#authorization !== null) {
+        repeat = this.#afterResponse(status, headers);
+      }
+    } catch (error) {
+      this.#isDiscarded = true;
+      controller.abort(error);
+      return void this.#handler.onResponseError(controller, error);
     }
-    if (!this.#isDiscarded) return void this.#handler.onResponseStart?.(controller, status, headers, message);
-    // The end of a body that nobody wants may never come. Without an abort it would keep its connection, which may be the only one.
+    if (repeat === null) {
+      return void this.#handler.onResponseStart?.(controller, status, headers, message);
+    }
+    this.#isDiscarded = true;
+    // The body may never end. Without an abort it would occupy its connection, perhaps the only one.
     controller.abort(new Error('the request is repeated with a new access token'));
-    void new Exchange(this.#session, this.#dispatch, this.#options, this.#handler, true).send();
+    const options = this.#options;
+    void new Exchange(this.#session, this.#dispatch, options, this.#handler, repeat).send();
+  }
+
+  /** The promise of the authorization to repeat the request with; null if the response stands. */
+  #afterResponse(status, headers) {
+    // An interceptor below this one may have followed redirects.
+    const last = this.#history?.at(-1);
+    const isSameOrigin = last === undefined || last.origin === new URL(this.#url).origin;
+    const repeat = afterApiResponse(this.#session, {
+      url: isSameOrigin ? this.#authorization.url : last.href,
+      sent: isSameOrigin ? this.#authorization.headers.Authorization : undefined,
+      httpStatus: status,
+      wwwAuthenticate: headerValue(own(headers, 'www-authenticate')),
+      canRepeat: isSameOrigin && isReplayable(this.#options.body),
+    }, this.#signal);
+    return repeat && orReason(this.#signal, repeat);
   }
 
   onResponseData(controller, chunk) {
@@ -146,11 +181,11 @@ function authInterceptor(session) {
     if (typeof handler.onConnect === 'function' && typeof handler.onRequestStart !== 'function') {
       throw failure(
         'UNSUPPORTED',
-        'this request comes from undici 6 or before, or from a fetch of another version than the dispatcher: ' +
-          'use the fetch of undici 7 or later, or its setGlobalDispatcher',
+        'the request comes from undici 6 or before, or from a fetch of another version than the ' +
+          'dispatcher; use the fetch of undici 7 or later, or its setGlobalDispatcher',
       );
     }
-    // The tunnel of a proxy is no request to the host behind it.
+    // A request for a proxy's tunnel is not a request to the host behind it.
     if (member(options, 'method') === 'CONNECT') return dispatch(options, handler);
     void new Exchange(session, dispatch, options, handler).send();
     return true;

@@ -1,4 +1,5 @@
-// Logs a person in, where nobody is, and says who it is: node log_in.mjs [browser|device]
+// Logs a user in, unless a session is saved, and prints who it is:
+// node log_in.mjs [browser|device]
 import { createInterface } from 'node:readline/promises';
 import { PlanetkeyError, Session } from 'planetkey';
 

@@ -1,8 +1,8 @@
-// What a MapLibre map asks for each tile, style and sprite: node maplibre.mjs [URL]
+// What a MapLibre map requests for each tile, style and sprite: node maplibre.mjs [URL]
 //
 //     new maplibregl.Map({ container: 'map', style, transformRequest: transformRequest(session) });
 //
-// There is no map here: this loads one tile as a map does.
+// This example has no map. It loads one tile, as a map does.
 import { Session } from 'planetkey';
 import { transformRequest } from 'planetkey/maplibre';
 

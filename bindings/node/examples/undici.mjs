@@ -1,4 +1,5 @@
-// One interceptor authenticates everything that an agent sends, redirects included: node undici.mjs [URL]
+// One interceptor authenticates all requests of an agent, redirects included:
+// node undici.mjs [URL]
 import { Session } from 'planetkey';
 import { authInterceptor } from 'planetkey/undici';
 import { Agent, interceptors, request } from 'undici';

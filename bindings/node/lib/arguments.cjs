@@ -1,15 +1,17 @@
 'use strict';
-// The types of arguments. What a value means is the core's business. No message repeats a value, which may be a secret.
+// Checks the types of arguments. The core decides what a value means. No message repeats a value,
+// because it may be a secret.
 
 const { failure } = require('./errors.cjs');
+const { nearest } = require('./nearest.cjs');
 const { items, member, own } = require('./own.cjs');
 
 const invalid = (message, options) => failure('INVALID_ARGUMENT', message, options);
 
-/** A string that UTF-8 can hold. */
+/** A string that UTF-8 can represent. */
 function text(value, name) {
   if (typeof value !== 'string') throw invalid(`${name} must be a string`);
-  if (!value.isWellFormed()) throw invalid(`${name} has half of a surrogate pair in it`);
+  if (!value.isWellFormed()) throw invalid(`${name} contains half of a surrogate pair`);
   return value;
 }
 
@@ -19,7 +21,9 @@ function texts(value, name) {
 }
 
 function wholeNumber(value, name) {
-  if (!Number.isSafeInteger(value) || value < 0) throw invalid(`${name} must be a whole number, zero or more`);
+  if (!Number.isSafeInteger(value) || value < 0) {
+    throw invalid(`${name} must be a whole number, zero or more`);
+  }
   return value;
 }
 
@@ -30,7 +34,7 @@ function boolean(value, name) {
 
 /** A string as it is, an object as its JSON text. */
 function json(value, name) {
-  if (value === null || typeof value !== 'object') return text(value, `${name}, if no object,`);
+  if (value === null || typeof value !== 'object') return text(value, `${name}, if not an object,`);
   let document;
   try {
     document = JSON.stringify(value);
@@ -50,11 +54,17 @@ function record(value, name) {
 function storage(value, name) {
   if (value === null || typeof value !== 'object') throw invalid(`${name} must be an object`);
   for (const required of ['load', 'save']) {
-    if (typeof member(value, required) !== 'function') throw invalid(`${name} must have the functions load and save`);
+    if (typeof member(value, required) !== 'function') {
+      throw invalid(`${name} must have the functions load and save`);
+    }
   }
-  const given = ['lock', 'unlock'].map((optional) => member(value, optional)).filter((optional) => optional !== undefined && optional !== null);
+  const given = ['lock', 'unlock']
+    .map((optional) => member(value, optional))
+    .filter((optional) => optional !== undefined && optional !== null);
   if (given.length === 1) throw invalid(`${name} must have both lock and unlock, or neither`);
-  if (!given.every((optional) => typeof optional === 'function')) throw invalid(`lock and unlock of ${name} must be functions`);
+  if (!given.every((optional) => typeof optional === 'function')) {
+    throw invalid(`lock and unlock of ${name} must be functions`);
+  }
   return value;
 }
 
@@ -64,7 +74,8 @@ function callable(value, name) {
 }
 
 function abortSignal(value, name) {
-  if (value === null || typeof value !== 'object' || typeof value.aborted !== 'boolean' || typeof value.addEventListener !== 'function') {
+  const isObject = value !== null && typeof value === 'object';
+  if (!isObject || typeof value.aborted !== 'boolean' || typeof value.addEventListener !== 'function') {
     throw invalid(`${name} must be an AbortSignal`);
   }
   return value;
@@ -81,11 +92,19 @@ const OPTIONS = {
   proxy: text,
 };
 
-/** Options by these checks, as an object without a prototype; undefined and null mean the default. */
+/** The error for an option that does not exist. A name that is no identifier is not repeated. */
+function unknown(name, known) {
+  const named = /^[A-Za-z_]\w{0,39}$/.test(name) ? `unknown option '${name}'` : 'unknown option';
+  const near = nearest(name.slice(0, 40), known);
+  if (near !== undefined) return invalid(`${named}: did you mean '${near}'?`);
+  return invalid(`${named}: the options are ${known.join(', ')}`);
+}
+
+/** Checked options, as an object without a prototype; undefined and null mean the default. */
 function checked(value, checks) {
   const result = { __proto__: null };
   for (const [name, given] of Object.entries(record(value, 'options'))) {
-    if (!Object.hasOwn(checks, name)) throw invalid(`there is no option of this name; there are ${Object.keys(checks).join(', ')}`);
+    if (!Object.hasOwn(checks, name)) throw unknown(name, Object.keys(checks));
     if (given !== undefined && given !== null) result[name] = checks[name](given, name);
   }
   return result;
@@ -98,8 +117,11 @@ const options = (value, more = {}) => checked(value, { ...OPTIONS, ...more });
 function signalOf(value) {
   // Most calls have no options.
   if (value === undefined || value === null) return undefined;
-  const signal = own(record(value, 'options'), 'signal');
-  return signal === undefined || signal === null ? undefined : abortSignal(signal, 'signal');
+  return checked(value, SIGNAL).signal;
 }
+const SIGNAL = { signal: abortSignal };
 
-module.exports = { abortSignal, boolean, callable, checked, invalid, json, options, signalOf, storage, text, texts, wholeNumber };
+module.exports = {
+  abortSignal, boolean, callable, checked, invalid, json, options, signalOf, storage, text, texts,
+  wholeNumber,
+};

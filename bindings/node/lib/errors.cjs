@@ -3,10 +3,12 @@
 const native = require('./native.cjs');
 
 /** Names and numbers of all statuses, from the core. */
-const ErrorNumber = Object.freeze(Object.fromEntries(native.statuses().map((name, number) => [name, number])));
+const ErrorNumber = Object.freeze(
+  Object.fromEntries(native.statuses().map((name, number) => [name, number])),
+);
 
 class PlanetkeyError extends Error {
-  // Declared, because assigning to what is not there could call a setter of Object.prototype.
+  // Declared, because assigning an undeclared property could call a setter of Object.prototype.
   code;
   number;
   reason;
@@ -17,7 +19,7 @@ class PlanetkeyError extends Error {
   retryable;
   profile;
 
-  /** Takes the addon's error, or another error's attributes. */
+  /** Copies the attributes of the addon's error. */
   constructor(failure, options) {
     super(failure.message, options);
     this.code = failure.code;
@@ -31,12 +33,12 @@ class PlanetkeyError extends Error {
     this.profile = failure.profile;
   }
 }
-// On the prototype and hidden, as the names of built-in errors are.
+// On the prototype and not enumerable, like the names of built-in errors.
 Object.defineProperty(PlanetkeyError.prototype, 'name', {
   __proto__: null, value: 'PlanetkeyError', writable: true, configurable: true,
 });
 
-/** An error of this status, with the attributes that the core gives it. */
+/** A new error with this code. The core sets its other attributes. */
 function failure(code, message, options) {
   try {
     native.fail(ErrorNumber[code], message);
@@ -45,16 +47,18 @@ function failure(code, message, options) {
   }
 }
 
-/** Whatever the addon threw, as a PlanetkeyError. */
+/** What the addon threw, as a PlanetkeyError. */
 function translated(error) {
   if (error instanceof PlanetkeyError) return error;
-  if (error !== null && typeof error === 'object' && Object.hasOwn(ErrorNumber, error.code) && typeof error.retryable === 'boolean') {
+  const isObject = error !== null && typeof error === 'object';
+  if (isObject && Object.hasOwn(ErrorNumber, error.code) && typeof error.retryable === 'boolean') {
     return new PlanetkeyError(error);
   }
-  return failure('INTERNAL', 'the addon failed in an unexpected way: please report this as a bug', { __proto__: null, cause: error });
+  const message = 'the addon failed in an unexpected way: please report this as a bug';
+  return failure('INTERNAL', message, { __proto__: null, cause: error });
 }
 
-/** Calls into the addon. */
+/** Calls a function of the addon and translates what it throws. */
 function called(call) {
   try {
     return call();

@@ -1,14 +1,18 @@
 'use strict';
-// This thread, for the threads of the addon: they have storages and prompts called here, and its end must not cut them off.
+// Makes the calls that threads of the addon ask of this thread: storage functions and prompts. At
+// the end of the process it waits for refreshes that are in progress.
 
 const { isMainThread } = require('node:worker_threads');
 const native = require('./native.cjs');
 const { ask } = require('./prompts.cjs');
 const { abandon, isInUse, serve } = require('./storage.cjs');
 
-/** How long process exit waits for refreshes in progress: without its new refresh token a session is lost. */
+/**
+ * How long the end of the process waits for refreshes in progress. A session is lost if its new
+ * refresh token is not saved.
+ */
 const EXIT_WAIT_MS = native.exitWaitMs();
-/** How long it waits before it looks whether a storage is to be called. */
+/** How often it looks for storage calls meanwhile. */
 const SLICE_MS = 10;
 
 const eventLoop = new native.EventLoop(look);
@@ -17,7 +21,10 @@ let ending = false;
 function look() {
   for (let call = eventLoop.next(); call !== null; call = eventLoop.next()) {
     if (call.name !== 'prompt') serve(call, eventLoop);
-    else if (ending) eventLoop.cancel(call.number, 'the program ended before somebody could be asked; nothing was changed');
+    else if (ending) {
+      const message = 'the program ended before the prompt was shown; nothing was changed';
+      eventLoop.cancel(call.number, message);
+    }
     else ask(call, eventLoop);
   }
 }
@@ -26,8 +33,9 @@ process.on('exit', () => {
   ending = true;
   abandon(eventLoop);
   const until = performance.now() + EXIT_WAIT_MS;
-  // The process goes on after a worker, but not the storages that live there.
-  while ((isMainThread || isInUse()) && !native.settle(SLICE_MS) && performance.now() < until) look();
+  // After a worker's end the process goes on, but the storages of that worker do not.
+  const mustWait = () => isMainThread || isInUse();
+  while (mustWait() && !native.settle(SLICE_MS) && performance.now() < until) look();
   eventLoop.close();
 });
 if (!isMainThread) native.settleAtExit();

@@ -1,23 +1,30 @@
 'use strict';
-// Logins of people.
+// Logins of users.
 
-const { abortSignal, boolean, callable, checked, text, texts, wholeNumber } = require('./arguments.cjs');
+const {
+  abortSignal, boolean, callable, checked, signalOf, text, texts, wholeNumber,
+} = require('./arguments.cjs');
 const { Prompt, Prompter } = require('./prompts.cjs');
 
-const START = { scopes: texts, prompt: callable, timeoutMs: wholeNumber, allowOtherUser: boolean, signal: abortSignal };
+const START = {
+  scopes: texts,
+  prompt: callable,
+  timeoutMs: wholeNumber,
+  allowOtherUser: boolean,
+  signal: abortSignal,
+};
 const START_BROWSER = { ...START, page: text };
 const LOGIN = { ...START_BROWSER, method: text, openBrowser: boolean, force: boolean };
 
-/** What a login has brought, from the addon's JSON text. */
-function loggedIn(json) {
+/** A LoginResult, from the addon's JSON text. */
+function loginResult(json) {
   const { expires_at: expiresAt, ...rest } = JSON.parse(json);
   return { ...rest, expiresAt: expiresAt === null ? null : new Date(expiresAt * 1000) };
 }
 
 /**
- * The options of a login as the addon takes them, the signal, and the prompter. Whoever holds the prompter keeps it alive.
- *
- * `call(signal, start)` waits for the addon, here and below.
+ * The options of a login as the addon takes them, the signal, and the prompter. The addon does not
+ * keep the prompter alive: the caller must hold it until the login has ended.
  */
 function read(given, checks) {
   const { signal, prompt, ...options } = checked(given, checks);
@@ -25,12 +32,13 @@ function read(given, checks) {
   return { signal, prompter, options: { __proto__: null, ...options, prompter: prompter?.number } };
 }
 
-/** What a prompt threw goes before what the login failed with for that reason. */
+/** Throws what the prompt function threw, if that made the login fail; else returns `error`. */
 function reason(error, signal, prompter) {
   if (!signal?.aborted) prompter?.check();
   return error;
 }
 
+/** Logs in. `call(signal, start)` waits for the addon, here and below. */
 async function login(session, call, given) {
   const { signal, prompter, options } = read(given, LOGIN);
   try {
@@ -39,7 +47,7 @@ async function login(session, call, given) {
       return session.login(cancellation, options);
     });
     prompter?.check();
-    return loggedIn(json);
+    return loginResult(json);
   } catch (error) {
     throw reason(error, signal, prompter);
   } finally {
@@ -47,8 +55,8 @@ async function login(session, call, given) {
   }
 }
 
-/** What both kinds of a login that is under way can do. */
-class UnderWay {
+/** What device and browser logins have in common while they are pending. */
+class Pending {
   native;
   #call;
   #prompter;
@@ -59,7 +67,7 @@ class UnderWay {
     this.#prompter = prompter;
   }
 
-  /** Aborting ends the whole login: there is nobody to wait for any more. */
+  /** Waits for the addon. An abort cancels the whole login, not only this call. */
   async run(signal, start) {
     try {
       return await this.#call(signal, start);
@@ -70,14 +78,14 @@ class UnderWay {
   }
 
   async poll(given) {
-    const { signal } = checked(given, { signal: abortSignal });
-    const { loggedIn: json, nextPollMs } = await this.run(signal, (cancellation) => this.native.poll(cancellation));
-    return json === null ? { done: false, nextPollMs } : { done: true, loggedIn: loggedIn(json) };
+    const json = await this.run(signalOf(given), (cancellation) => this.native.poll(cancellation));
+    return json === null ? null : loginResult(json);
   }
 
   async wait(given) {
     const { signal, timeoutMs } = checked(given, { timeoutMs: wholeNumber, signal: abortSignal });
-    return loggedIn(await this.run(signal, (cancellation) => this.native.wait(cancellation, timeoutMs)));
+    const start = (cancellation) => this.native.wait(cancellation, timeoutMs);
+    return loginResult(await this.run(signal, start));
   }
 
   async cancel() {
@@ -87,23 +95,27 @@ class UnderWay {
 }
 
 class DeviceLogin {
-  #underWay;
+  #pending;
   userCode;
   verificationUri;
   verificationUriComplete;
 
-  constructor(underWay) {
-    this.#underWay = underWay;
-    const { userCode, verificationUri, verificationUriComplete } = underWay.native;
+  constructor(pending) {
+    this.#pending = pending;
+    const { userCode, verificationUri, verificationUriComplete } = pending.native;
     Object.assign(this, { userCode, verificationUri, verificationUriComplete });
   }
 
   get expiresInMs() {
-    return this.#underWay.native.expiresInMs;
+    return this.#pending.native.expiresInMs;
+  }
+
+  get pollIntervalMs() {
+    return this.#pending.native.pollIntervalMs;
   }
 
   get prompt() {
-    return new Prompt(this.#underWay.native.prompt);
+    return new Prompt(this.#pending.native.prompt);
   }
 
   qrCode(given) {
@@ -111,53 +123,57 @@ class DeviceLogin {
   }
 
   poll(given) {
-    return this.#underWay.poll(given);
+    return this.#pending.poll(given);
   }
 
   wait(given) {
-    return this.#underWay.wait(given);
+    return this.#pending.wait(given);
   }
 
   cancel() {
-    return this.#underWay.cancel();
+    return this.#pending.cancel();
   }
 }
 
 class BrowserLogin {
-  #underWay;
+  #pending;
   authorizationUrl;
   redirectUri;
 
-  constructor(underWay) {
-    this.#underWay = underWay;
-    const { authorizationUrl, redirectUri } = underWay.native;
+  constructor(pending) {
+    this.#pending = pending;
+    const { authorizationUrl, redirectUri } = pending.native;
     Object.assign(this, { authorizationUrl, redirectUri });
   }
 
   get expiresInMs() {
-    return this.#underWay.native.expiresInMs;
+    return this.#pending.native.expiresInMs;
+  }
+
+  get pollIntervalMs() {
+    return this.#pending.native.pollIntervalMs;
   }
 
   poll(given) {
-    return this.#underWay.poll(given);
+    return this.#pending.poll(given);
   }
 
   wait(given) {
-    return this.#underWay.wait(given);
+    return this.#pending.wait(given);
   }
 
   async complete(url, given) {
     text(url, 'url');
-    const { signal } = checked(given, { signal: abortSignal });
-    return loggedIn(await this.#underWay.run(signal, (cancellation) => this.#underWay.native.complete(cancellation, url)));
+    const start = (cancellation) => this.#pending.native.complete(cancellation, url);
+    return loginResult(await this.#pending.run(signalOf(given), start));
   }
 
   cancel() {
-    return this.#underWay.cancel();
+    return this.#pending.cancel();
   }
 }
 
-/** `start(cancellation, options)` gives the addon's login. */
+/** Starts a login. `start(cancellation, options)` returns the addon's login. */
 async function begin(call, given, checks, start) {
   const { signal, prompter, options } = read(given, checks);
   let started;
@@ -166,18 +182,22 @@ async function begin(call, given, checks, start) {
       started = start(cancellation, options);
       return started;
     });
-    return new UnderWay(native, call, prompter);
+    return new Pending(native, call, prompter);
   } catch (error) {
-    // What comes in spite of an abort must not keep its port.
+    // A login that starts in spite of an abort must not keep its port open.
     started?.then((native) => native.cancel(), () => {});
     throw error;
   }
 }
 
-const startDeviceLogin = async (session, call, given) =>
-  new DeviceLogin(await begin(call, given, START, (cancellation, options) => session.startDeviceLogin(cancellation, options)));
+async function startDeviceLogin(session, call, given) {
+  const start = (cancellation, options) => session.startDeviceLogin(cancellation, options);
+  return new DeviceLogin(await begin(call, given, START, start));
+}
 
-const startBrowserLogin = async (session, call, given) =>
-  new BrowserLogin(await begin(call, given, START_BROWSER, (cancellation, options) => session.startBrowserLogin(cancellation, options)));
+async function startBrowserLogin(session, call, given) {
+  const start = (cancellation, options) => session.startBrowserLogin(cancellation, options);
+  return new BrowserLogin(await begin(call, given, START_BROWSER, start));
+}
 
 module.exports = { login, startBrowserLogin, startDeviceLogin };

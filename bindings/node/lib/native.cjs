@@ -1,5 +1,5 @@
 'use strict';
-// Loads the addon and makes sure that it belongs to this JavaScript.
+// Loads the addon and checks that it has the version of this JavaScript.
 
 const { version } = require('../package.json');
 
@@ -8,12 +8,15 @@ try {
   native = require('../planetkey.node');
 } catch (cause) {
   throw new Error(
-    `the native part of planetkey does not load on ${process.platform}-${process.arch}: build it with "npm run build" in bindings/node`,
+    `the addon of planetkey does not load on ${process.platform}-${process.arch}: ` +
+      'run "npm run build" in bindings/node',
     { cause },
   );
 }
 if (native.version() !== version) {
-  throw new Error(`planetkey ${version} found the addon of version ${native.version()}: build or install it again`);
+  throw new Error(
+    `the addon has version ${native.version()} instead of ${version}: build or install it again`,
+  );
 }
 
 module.exports = native;

@@ -1,15 +1,15 @@
 'use strict';
-// Asking a person: a login waits on a thread of its own, and what must be shown is shown here.
+// Calls the prompt functions of applications. The login waits on its own thread meanwhile.
 
 const { AsyncResource } = require('node:async_hooks');
 const { boolean, checked, text } = require('./arguments.cjs');
 const { Registry } = require('./registry.cjs');
 
 const prompters = new Registry();
-/** Where the login cannot go on without an answer. */
+/** The kinds that need an answer. */
 const ANSWERED = new Set(['paste', 'other_user']);
 
-/** What a person must see. */
+/** What a user who logs in must see. */
 class Prompt {
   #native;
   kind;
@@ -39,25 +39,25 @@ class Prompt {
   }
 }
 
-/** An application's function that shows prompts, for one login. */
+/** The prompt function of one login. */
 class Prompter {
   number;
   #prompt;
   #failure;
   #giveUp;
-  #over = false;
-  /** For each answer that is waited for, what ends the waiting. */
+  #isClosed = false;
+  /** Cancels each prompt whose answer is pending. */
   #unanswered = new Set();
 
   constructor(prompt) {
-    // It is called by the event loop, and belongs to whoever called for the login.
+    // The event loop calls it, in the asynchronous context of the caller of login().
     this.#prompt = AsyncResource.bind(prompt);
     this.number = prompters.add(this);
   }
 
   serve({ number, prompt: native }, eventLoop) {
     const end = () => eventLoop.cancel(number, 'the prompt failed; nothing was changed');
-    if (this.#over) return end();
+    if (this.#isClosed) return end();
     const prompt = new Prompt(native);
     const isAnswered = ANSWERED.has(prompt.kind);
     const fail = (error) => {
@@ -85,34 +85,34 @@ class Prompter {
       return fail(error);
     }
     if (isAnswered) this.#unanswered.add(end);
-    // Somebody may look at what is shown until the login is done.
+    // The login continues while the prompt is shown.
     else eventLoop.answer(number, null);
     Promise.resolve(given).then(answer, fail);
   }
 
-  /** Ends the login when a prompt fails after the login has gone on without its answer. */
+  /** Cancels the login if a prompt fails later that needs no answer. */
   set giveUp(giveUp) {
     this.#giveUp = giveUp;
   }
 
-  /** Nobody waits for an answer any more. */
+  /** Cancels all prompts. */
   close() {
-    this.#over = true;
+    this.#isClosed = true;
     for (const end of this.#unanswered) end();
     this.#unanswered.clear();
   }
 
-  /** Throws what the prompt threw, if it did. */
+  /** Throws what the prompt function threw. */
   check() {
     if (this.#failure !== undefined) throw this.#failure.error;
   }
 }
 
-/** Makes a call of the addon. */
+/** Makes a prompt call of the addon. */
 function ask(call, eventLoop) {
   const prompter = prompters.get(call.receiver);
   if (prompter !== undefined) prompter.serve(call, eventLoop);
-  else eventLoop.cancel(call.number, 'the login was dropped, and its prompt with it; nothing was changed');
+  else eventLoop.cancel(call.number, 'the login was garbage collected; nothing was changed');
 }
 
 module.exports = { Prompt, Prompter, ask };

@@ -1,19 +1,21 @@
 'use strict';
 
 /**
- * Objects that the addon knows by number, and that are not kept alive by that: what a session's functions know of that session would otherwise
- * keep both for ever.
+ * Objects that the addon knows by number.
+ *
+ * The registry holds weak references. A strong one would leak every session whose storage functions
+ * refer to that session.
  */
 class Registry {
   #objects = new Map();
-  #forgotten = new FinalizationRegistry((number) => this.#objects.delete(number));
+  #collected = new FinalizationRegistry((number) => this.#objects.delete(number));
   #last = 0;
 
-  /** The number of the object. */
+  /** Gives the object a number. */
   add(object) {
     this.#last += 1;
     this.#objects.set(this.#last, new WeakRef(object));
-    this.#forgotten.register(object, this.#last);
+    this.#collected.register(object, this.#last);
     return this.#last;
   }
 

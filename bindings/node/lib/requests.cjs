@@ -1,40 +1,38 @@
 'use strict';
-// What an adapter asks of a session about requests of another HTTP client. The rules are the core's.
+// What the adapters of HTTP clients have in common. Which request carries what, and which one is
+// repeated, is decided by the core.
 
-/** What a request to this URL carries. An abort rejects with its own reason, as HTTP clients do it. */
-async function authorized(session, url, signal) {
+/** Whether this URL makes a request. Clients also load others, such as data: URLs. */
+const isRequested = (url) => /^https?:/i.test(url);
+
+/** The result of `promise`. If the signal aborted, rejects with its reason, as HTTP clients do. */
+async function orReason(signal, promise) {
   try {
-    return await session.authorize(url, { __proto__: null, signal });
+    return await promise;
   } catch (error) {
     throw signal?.aborted ? signal.reason : error;
   }
 }
 
-/** The same; null where the session has nothing for the host, so that the request goes out as it is. */
-async function authorizedIfServed(session, url, signal) {
-  // Whatever else a client can load, as data: URLs, is no request.
-  if (!/^https?:/i.test(url)) return null;
-  try {
-    return await authorized(session, url, signal);
-  } catch (error) {
-    if (error?.code === 'HOST_REFUSED') return null;
-    throw error;
-  }
+/** What a request to this URL carries; null if it goes out as it is. */
+async function authorized(session, url, signal) {
+  if (!isRequested(url)) return null;
+  return orReason(signal, session.authorizeIfServed(url, { __proto__: null, signal }));
 }
 
-/** Whether a request that carried this authorization is to be sent once more after this answer. */
-function asksToRepeat(session, authorization, status, challenge) {
-  const token = authorization?.accessToken ?? null;
-  const joined = Array.isArray(challenge) ? challenge.join(', ') : challenge;
-  return token !== null && session.shouldRetry(token, status, joined);
-}
+/** The value of a header that may be missing, or an array. */
+const headerValue = (value) => (Array.isArray(value) ? value.join(', ') : (value ?? undefined));
 
-/** What is as it was after it has been sent, whoever's class it is. The package form-data calls its streams FormData too. */
-const KEPT = ['ArrayBuffer', 'Blob', 'File', 'FormData', 'URLSearchParams'];
+/**
+ * The class names of bodies that can be sent again. They may be classes of other packages. The
+ * package form-data has a stream of the name FormData.
+ */
+const REPLAYABLE = ['ArrayBuffer', 'Blob', 'File', 'FormData', 'URLSearchParams'];
 
 function isReplayable(body) {
-  if (body === null || body === undefined || typeof body !== 'object' || ArrayBuffer.isView(body)) return true;
-  return KEPT.includes(body[Symbol.toStringTag]) && typeof body.pipe !== 'function';
+  if (body === null || body === undefined || typeof body !== 'object') return true;
+  if (ArrayBuffer.isView(body)) return true;
+  return REPLAYABLE.includes(body[Symbol.toStringTag]) && typeof body.pipe !== 'function';
 }
 
-module.exports = { asksToRepeat, authorized, authorizedIfServed, isReplayable };
+module.exports = { authorized, headerValue, isReplayable, isRequested, orReason };

@@ -2,7 +2,8 @@
 
 const { inspect } = require('node:util');
 const {
-  abortSignal, boolean, checked, invalid, json, options, signalOf, storage, text, texts, wholeNumber,
+  abortSignal, boolean, checked, invalid, json, options, signalOf, storage, text, texts,
+  wholeNumber,
 } = require('./arguments.cjs');
 const { called, failure, translated } = require('./errors.cjs');
 const eventLoop = require('./event-loop.cjs');
@@ -14,15 +15,21 @@ const { Storage } = require('./storage.cjs');
 const { WaitingRoom, alone, cancelled } = require('./waiting.cjs');
 
 const INTERNAL = Symbol('planetkey');
-/** More than a session has sources; what is too many is of generations that are gone. */
-const MAX_KEPT = 16;
+/** In place of an authorization: nothing of the session goes to this URL. */
+const NOT_SERVED = Symbol('not served');
 const REDACTED = '[redacted]';
-const date = (seconds) => (seconds === null || seconds === undefined ? null : new Date(seconds * 1000));
+const date = (seconds) =>
+  seconds === null || seconds === undefined ? null : new Date(seconds * 1000);
+
+/** What a request that carried this Authorization sent: `{ url, sent }`. */
+let sentWith;
 
 /** What one request carries. */
 class Authorization {
   #accessToken;
-  // Declared, because assigning to what is not there could call a setter of Object.prototype.
+  #sent;
+  #sentUrl;
+  // Declared, because assigning an undeclared property could call a setter of Object.prototype.
   headers;
   url;
   credential;
@@ -37,6 +44,8 @@ class Authorization {
     this.url = value.url ?? url;
     this.credential = value.credential;
     this.#accessToken = value.accessToken;
+    this.#sent = value.headers.Authorization;
+    this.#sentUrl = this.url;
     this.transport = value.transport;
     this.source = value.source;
     this.expiresAt = date(value.expiresAt);
@@ -45,6 +54,15 @@ class Authorization {
 
   get accessToken() {
     return this.#accessToken;
+  }
+
+  static {
+    sentWith = (value) => {
+      if (value === null || typeof value !== 'object' || !(#sent in value)) {
+        throw invalid('authorization must be an Authorization');
+      }
+      return { url: value.#sentUrl, sent: value.#sent };
+    };
   }
 
   /** For logs: the credential is left out. */
@@ -62,97 +80,131 @@ class Authorization {
 function plain(value, name = '') {
   if (Array.isArray(value)) return value.map((item) => plain(item));
   if (value !== null && typeof value === 'object') {
+    const camel = (key) => key.replace(/_([a-z])/g, (_, letter) => letter.toUpperCase());
     return Object.fromEntries(
-      Object.entries(value).map(([key, item]) => [key.replace(/_([a-z])/g, (_, letter) => letter.toUpperCase()), plain(item, key)]),
+      Object.entries(value).map(([key, item]) => [camel(key), plain(item, key)]),
     );
   }
   return name.endsWith('_at') && typeof value === 'number' ? date(value) : value;
 }
 
-/** The options of a client whose tokens an application may keep. */
-const KEPT = { storage, profile: text };
+/** The options of a client whose tokens an application may save. */
+const SAVED = { storage, profile: text };
 
-/** The AbortSignal of a call, which has not aborted. */
-function live(given) {
-  const signal = signalOf(given);
+/** The AbortSignal of a call. Throws CANCELLED if it has aborted. */
+const live = (given) => notAborted(signalOf(given));
+
+function notAborted(signal) {
   if (signal?.aborted) throw cancelled(signal);
   return signal;
 }
 
+/** The HTTP status of a response. */
+function httpStatus(value) {
+  if (wholeNumber(value, 'httpStatus') > 999) throw invalid('httpStatus must have three digits');
+  return value;
+}
+
+/** A WWW-Authenticate header, which may be missing. */
+function challenge(value) {
+  return value === undefined || value === null ? undefined : text(value, 'wwwAuthenticate');
+}
+
+/**
+ * For adapters of HTTP clients: null if a response stands, else the promise of the authorization to
+ * repeat its request with.
+ *
+ * `response` is `{ url, sent, httpStatus, wwwAuthenticate, canRepeat }`: the URL and the
+ * Authorization header of the request that got the response, which may have been redirected.
+ */
+let afterApiResponse;
+
 class Session {
   #native;
   #storage;
-  #keys;
+  #lookups;
   #room;
-  #together;
-  // What was made for a key that the addon gave. The addon is asked for the key every time.
-  #tokenKey;
+  #hasOneToken;
+  // What the lookups of the addon returned, by its key. The addon is asked for the key every time.
   #token;
-  #kept = new Map();
+  #authorizations = new Map();
+  #headers = new Map();
   #fetch;
 
   constructor(key, nativeSession, ownStorage) {
-    if (key !== INTERNAL) throw invalid('a Session is made by one of its static methods, such as Session.fromDefaults()');
+    if (key !== INTERNAL) {
+      throw invalid('a Session is made by a static method, such as Session.fromDefaults()');
+    }
     this.#native = nativeSession;
     this.#storage = ownStorage;
-    this.#keys = nativeSession.cachedKeys();
+    this.#lookups = nativeSession.lookups();
     this.#room = new WaitingRoom(nativeSession.timeoutMs);
   }
 
-  /** `open` gets what every constructor of the addon begins with, and the options. */
+  /** `open` gets the event loop and the options, and returns a session of the addon. */
   static #open(checked, open) {
     const functions = own(checked, 'storage');
     const ownStorage = functions && new Storage(functions);
-    const nativeSession = called(() => open(eventLoop, { __proto__: null, ...checked, storage: ownStorage?.number }));
-    return new Session(INTERNAL, nativeSession, ownStorage);
+    const all = { __proto__: null, ...checked, storage: ownStorage?.number };
+    return new Session(INTERNAL, called(() => open(eventLoop, all)), ownStorage);
   }
 
   static fromDefaults(given) {
-    return Session.#open(options(given), (loop, checked) => native.Session.fromDefaults(loop, checked));
+    const open = (loop, checked) => native.Session.fromDefaults(loop, checked);
+    return Session.#open(options(given), open);
   }
 
   static fromProfile(name, given) {
     text(name, 'name');
-    return Session.#open(options(given, { storage }), (loop, checked) => native.Session.fromProfile(loop, name, checked));
+    const open = (loop, checked) => native.Session.fromProfile(loop, name, checked);
+    return Session.#open(options(given, { storage }), open);
   }
 
   static fromApiKey(key, given) {
     text(key, 'key');
     const { transport, ...common } = options(given, { transport: text });
-    return Session.#open(common, (loop, checked) => native.Session.fromApiKey(loop, key, transport, checked));
+    const open = (loop, checked) => native.Session.fromApiKey(loop, key, transport, checked);
+    return Session.#open(common, open);
   }
 
   static fromM2m(clientId, clientSecret, given) {
     text(clientId, 'clientId');
     text(clientSecret, 'clientSecret');
-    return Session.#open(
-      options(given, { ...KEPT, scopes: texts, audience: text }),
-      (loop, checked) => native.Session.fromM2m(loop, clientId, clientSecret, checked),
-    );
+    const open = (loop, checked) => native.Session.fromM2m(loop, clientId, clientSecret, checked);
+    return Session.#open(options(given, { ...SAVED, scopes: texts, audience: text }), open);
   }
 
   static fromClientConfig(config, given) {
     const document = json(config, 'config');
-    return Session.#open(options(given, KEPT), (loop, checked) => native.Session.fromClientConfig(loop, document, checked));
+    const open = (loop, checked) => native.Session.fromClientConfig(loop, document, checked);
+    return Session.#open(options(given, SAVED), open);
   }
 
   async authorize(url, given) {
     text(url, 'url');
-    const signal = live(given);
-    return new Authorization(INTERNAL, this.#cached('authorize', url) ?? (await this.#wait('authorize', url, signal)), url);
+    return this.#authorize('authorize', url, live(given));
   }
 
   authorizeSync(url) {
     text(url, 'url');
-    const value = this.#cached('authorize', url);
-    if (value === null) throw this.#wouldWait('authorize(url)');
-    return new Authorization(INTERNAL, value, url);
+    return this.#authorizeSync('authorize', url);
+  }
+
+  async authorizeIfServed(url, given) {
+    text(url, 'url');
+    return this.#authorize('authorizeIfServed', url, live(given));
+  }
+
+  authorizeIfServedSync(url) {
+    text(url, 'url');
+    return this.#authorizeSync('authorizeIfServed', url);
   }
 
   async headers(url, given) {
     text(url, 'url');
     const signal = live(given);
-    return { ...(this.#cached('headers', url) ?? (await this.#wait('headers', url, signal))).headers };
+    const value = this.#cached('headers', url) ?? (await this.#wait('headers', url, signal));
+    return { ...value.headers };
   }
 
   headersSync(url) {
@@ -162,9 +214,9 @@ class Session {
     return { ...value.headers };
   }
 
-  /** One function for each session, which may be handed on without it. */
+  /** The same function every time. It can be passed on without the session. */
   get fetch() {
-    return (this.#fetch ??= (input, init) => fetchFor(this, input, init));
+    return (this.#fetch ??= (input, init) => fetchFor(this, afterApiResponse, input, init));
   }
 
   signedUrl(url) {
@@ -192,15 +244,22 @@ class Session {
     return called(() => this.#native.invalidate(accessToken));
   }
 
-  shouldRetry(accessToken, httpStatus, wwwAuthenticate) {
-    text(accessToken, 'accessToken');
-    if (wholeNumber(httpStatus, 'httpStatus') > 999) throw invalid('httpStatus has three digits');
-    const challenge = wwwAuthenticate === undefined || wwwAuthenticate === null ? undefined : text(wwwAuthenticate, 'wwwAuthenticate');
-    return called(() => this.#native.shouldRetry(accessToken, httpStatus, challenge));
+  async afterResponse(authorization, status, wwwAuthenticate, given) {
+    const response = Session.#response(authorization, status, wwwAuthenticate);
+    return this.#afterResponse(response, live(given));
+  }
+
+  afterResponseSync(authorization, status, wwwAuthenticate) {
+    const response = Session.#response(authorization, status, wwwAuthenticate);
+    const repeat = called(() => this.#native.afterResponse(response));
+    if (repeat === true) {
+      throw this.#wouldWait('afterResponse(authorization, httpStatus, wwwAuthenticate)');
+    }
+    return repeat === null ? null : new Authorization(INTERNAL, repeat, response.url);
   }
 
   async refresh(given) {
-    await this.#get('refresh', live(given), (cancellation, waitedMs) => this.#native.refresh(cancellation, waitedMs));
+    await this.#get('refresh', live(given), (...waiting) => this.#native.refresh(...waiting));
   }
 
   login(given) {
@@ -216,23 +275,27 @@ class Session {
   }
 
   async logout(given) {
-    const { revoke = true } = checked(given, { revoke: boolean, signal: abortSignal });
-    const start = (cancellation, waitedMs) => this.#native.logout(cancellation, waitedMs, revoke);
-    return { ...(await this.#get(revoke ? 'logout' : 'logout without revocation', live(given), start)) };
+    const { revoke = true, signal } = checked(given, { revoke: boolean, signal: abortSignal });
+    const start = (...waiting) => this.#native.logout(...waiting, revoke);
+    const key = revoke ? 'logout' : 'logout without revocation';
+    return { ...(await this.#get(key, notAborted(signal), start)) };
   }
 
   async userinfo(given) {
-    return JSON.parse(await this.#get('userinfo', live(given), (...waiting) => this.#native.userinfo(...waiting)));
+    const start = (...waiting) => this.#native.userinfo(...waiting);
+    return JSON.parse(await this.#get('userinfo', live(given), start));
   }
 
   async idTokenClaims(given) {
-    return JSON.parse(await this.#get('ID token', live(given), (...waiting) => this.#native.idTokenClaims(...waiting)));
+    const start = (...waiting) => this.#native.idTokenClaims(...waiting);
+    return JSON.parse(await this.#get('ID token', live(given), start));
   }
 
   async introspect(token, given) {
-    const asked = token === undefined || token === null ? undefined : text(token, 'token');
-    const key = asked === undefined ? 'introspection' : `introspection of ${asked}`;
-    return JSON.parse(await this.#get(key, live(given), (...waiting) => this.#native.introspect(...waiting, asked)));
+    const other = token === undefined || token === null ? undefined : text(token, 'token');
+    const key = other === undefined ? 'introspection' : `introspection of ${other}`;
+    const start = (...waiting) => this.#native.introspect(...waiting, other);
+    return JSON.parse(await this.#get(key, live(given), start));
   }
 
   status() {
@@ -245,35 +308,66 @@ class Session {
 
   withTimeoutMs(timeoutMs) {
     wholeNumber(timeoutMs, 'timeoutMs');
-    return new Session(INTERNAL, called(() => this.#native.withTimeoutMs(timeoutMs)), this.#storage);
+    const nativeSession = called(() => this.#native.withTimeoutMs(timeoutMs));
+    return new Session(INTERNAL, nativeSession, this.#storage);
   }
 
+  /** A response to a request that carried this authorization, as the addon takes it. */
+  static #response(authorization, status, wwwAuthenticate) {
+    return {
+      __proto__: null,
+      ...sentWith(authorization),
+      httpStatus: httpStatus(status),
+      wwwAuthenticate: challenge(wwwAuthenticate),
+      canRepeat: true,
+    };
+  }
+
+  /** The promise of what to repeat the request with; null if the response stands. */
+  #afterResponse(response, signal) {
+    const repeat = called(() => this.#native.afterResponse(response));
+    if (repeat === null) return null;
+    if (repeat === true) return this.#authorize('authorizeIfServed', response.url, signal);
+    return Promise.resolve(new Authorization(INTERNAL, repeat, response.url));
+  }
+
+  /** `method` is authorize or authorizeIfServed. */
+  async #authorize(method, url, signal) {
+    const value = this.#cached(method, url) ?? (await this.#wait(method, url, signal));
+    return value === NOT_SERVED ? null : new Authorization(INTERNAL, value, url);
+  }
+
+  #authorizeSync(method, url) {
+    const value = this.#cached(method, url);
+    if (value === null) throw this.#wouldWait(`${method}(url)`);
+    return value === NOT_SERVED ? null : new Authorization(INTERNAL, value, url);
+  }
+
+  /** The access token; null if the caller has to wait for one. */
   #cachedToken() {
-    let key;
+    let found;
     try {
-      key = this.#keys.accessToken();
+      found = this.#lookups.accessToken();
     } catch (error) {
       throw translated(error);
     }
-    if (key === this.#tokenKey) return this.#token;
-    const value = called(() => this.#native.accessTokenCached());
-    if (value === null) return null;
-    this.#tokenKey = value.generation;
-    this.#token = value.token;
-    return value.token;
+    if (found === null) return null;
+    if (typeof found !== 'number') this.#token = found.token;
+    return this.#token;
   }
 
   #wouldWait(method) {
-    // Here the renewal would need the very thread that waits for it.
+    // With a storage, a refresh would need this very thread.
     const code = this.#storage === undefined ? 'UNAVAILABLE' : 'UNSUPPORTED';
-    const why = this.#storage === undefined ? '' : ', and a session with a storage of its own is not read without waiting';
-    return failure(code, `no valid access token is cached${why}: await session.${method} instead`);
+    const why = this.#storage === undefined ? '' : ', and a storage cannot be read synchronously';
+    return failure(code, `no valid access token is cached${why}; await session.${method} instead`);
   }
 
-  /** With one source that renews, whoever waits waits for that. */
-  #waitsTogether() {
-    this.#together ??= this.status().sources.filter((source) => source.kind === 'access_token').length < 2;
-    return this.#together;
+  /** Whether the session has at most one source with a token, so that all callers wait for it. */
+  #waitsForOneToken() {
+    this.#hasOneToken ??=
+      this.status().sources.filter((source) => source.kind === 'access_token').length < 2;
+    return this.#hasOneToken;
   }
 
   /** As WaitingRoom.get. */
@@ -287,7 +381,7 @@ class Session {
     }
   }
 
-  /** As `alone`; a function by itself, for logins that are under way. */
+  /** As `alone`. Logins call it without the session. */
   #alone = async (signal, start) => {
     this.#storage?.refuseToWaitWithin();
     try {
@@ -299,38 +393,46 @@ class Session {
 
   #waitForToken(signal) {
     return this.#get(
-      this.#waitsTogether() ? '' : 'access token',
+      this.#waitsForOneToken() ? '' : 'access token',
       signal,
-      async (cancellation, waitedMs) => (await this.#native.accessToken(cancellation, waitedMs)).token,
+      async (...waiting) => (await this.#native.accessToken(...waiting)).token,
       () => this.#cachedToken(),
     );
   }
 
-  /** What `method`, authorize or headers, gives for this URL without waiting; null where it would wait. */
+  /**
+   * What `method` (authorize, authorizeIfServed or headers) returns for this URL: an object or
+   * NOT_SERVED; null if the caller has to wait.
+   */
   #cached(method, url) {
-    let key;
+    let found;
     try {
-      key = this.#keys[method](url);
+      found = this.#lookups[method](url);
     } catch (error) {
       throw translated(error);
     }
-    const kept = this.#kept.get(key);
-    if (kept !== undefined) return kept;
-    const value = called(() => this.#native[`${method}Cached`](url));
-    if (value !== null && value.url === url) {
-      if (this.#kept.size >= MAX_KEPT) this.#kept.clear();
-      this.#kept.set(value.key, { ...value, url: null });
-    }
-    return value;
+    if (found === null) return null;
+    const kept = method === 'headers' ? this.#headers : this.#authorizations;
+    // Only NOT_SERVED has a key that is not kept.
+    if (typeof found === 'number') return kept.get(found) ?? NOT_SERVED;
+    if (found.isFirst) kept.clear();
+    if (found.key >= 0) kept.set(found.key, { ...found, url: null });
+    return found;
   }
 
+  /** The same after waiting for a token. */
   #wait(method, url, signal) {
     return this.#get(
-      this.#waitsTogether() ? '' : `${method} ${url.split('/', 3).join('/')}`,
+      this.#waitsForOneToken() ? '' : `${method} ${url.split('/', 3).join('/')}`,
       signal,
-      (cancellation, waitedMs) => this.#native[method](cancellation, waitedMs, url),
+      async (...waiting) => (await this.#native[method](...waiting, url)) ?? NOT_SERVED,
       () => this.#cached(method, url),
     );
+  }
+
+  static {
+    afterApiResponse = (session, response, signal) =>
+      session.#afterResponse({ __proto__: null, ...response }, notAborted(signal ?? undefined));
   }
 }
 
@@ -340,4 +442,4 @@ function asSession(value) {
   return value;
 }
 
-module.exports = { Authorization, Session, asSession };
+module.exports = { Authorization, Session, afterApiResponse, asSession };

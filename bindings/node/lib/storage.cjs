@@ -1,46 +1,52 @@
 'use strict';
-// An application's own storage: renewals run on threads of their own, and what they want of the storage is called here.
+// An application's own storage. Refreshes run on other threads and have its functions called here.
 
 const { AsyncLocalStorage } = require('node:async_hooks');
 const { failure } = require('./errors.cjs');
 const { member } = require('./own.cjs');
 const { Registry } = require('./registry.cjs');
 
-/** Nothing is lost when one goes away, because a renewal asks it for the lock before it asks a server for anything. */
+/**
+ * Held weakly. Nothing is lost when a storage is garbage collected, because a refresh takes its
+ * lock before it sends a request.
+ */
 const storages = new Registry();
-/** Those between lock and unlock, which must stay although nobody but a renewal may need them any more. */
-const used = new Set();
-/** Calls that have no answer yet, by number. */
+/** The storages between lock and unlock, kept alive for the refresh that holds the lock. */
+const locked = new Set();
+/** The numbers of the calls that have no answer yet. */
 const unanswered = new Set();
-/** The call of a storage that the present code runs in. */
+/** The call of a storage function that the current code runs in. */
 const within = new AsyncLocalStorage();
 let ending = false;
 
-/** What is wrong with what a storage gave. */
+/** A storage function returned something unusable. */
 class Unfit extends Error {}
 
-/** Of what was thrown, which may be anything: what holds no secret. */
+/** Describes what was thrown, which may be anything, without a secret. */
 function described(thrown) {
   if (thrown instanceof Unfit) return thrown.message;
   try {
-    const words = [thrown.name, thrown.code].filter((word) => typeof word === 'string' && /^\w{1,60}$/.test(word));
+    const isWord = (word) => typeof word === 'string' && /^\w{1,60}$/.test(word);
+    const words = [thrown.name, thrown.code].filter(isWord);
     if (words.length > 0) return `threw ${words.join(' ')}`;
   } catch {
-    // Not even its name is to be had.
+    // Reading its properties throws, too.
   }
-  return `threw ${thrown === null ? 'null' : typeof thrown}`;
+  return `threw ${thrown === null ? 'null' : `a value of type ${typeof thrown}`}`;
 }
 
-/** What a function of a storage gave, as the addon takes it. */
+/** The return value of a storage function, as the addon takes it. */
 function fit(name, value) {
   if (name === 'load') {
     if (value === undefined || value === null) return null;
-    if (typeof value !== 'string') throw new Unfit('gave neither a string nor null');
-    if (!value.isWellFormed()) throw new Unfit('gave a string that has half of a surrogate pair in it');
+    if (typeof value !== 'string') throw new Unfit('returned neither a string nor null');
+    if (!value.isWellFormed()) {
+      throw new Unfit('returned a string that contains half of a surrogate pair');
+    }
     return value;
   }
   if (name !== 'lock') return null;
-  if (typeof value !== 'boolean') throw new Unfit('gave neither true nor false');
+  if (typeof value !== 'boolean') throw new Unfit('returned neither true nor false');
   return value;
 }
 
@@ -55,12 +61,12 @@ class Storage {
     this.number = storages.add(this);
   }
 
-  /** Makes a call of the addon; the answer, or the failure, goes to `eventLoop`. */
+  /** Makes a call of the addon. The answer or the failure goes to `eventLoop`. */
   serve(call, eventLoop) {
     const { name, number } = call;
-    const run = { storage: this, ended: false };
+    const run = { storage: this, hasEnded: false };
     const end = () => {
-      run.ended = true;
+      run.hasEnded = true;
       unanswered.delete(number);
     };
     const fail = (error) => {
@@ -79,8 +85,10 @@ class Storage {
       }
       end();
       const isInTime = eventLoop.answer(number, value);
-      // Nobody waits for this lock any more, so nobody ends it.
-      if (name === 'lock' && value && !isInTime) return this.serve({ name: 'unlock', number }, eventLoop);
+      // The refresh no longer waits for this lock, and will not unlock it.
+      if (name === 'lock' && value && !isInTime) {
+        return this.serve({ name: 'unlock', number }, eventLoop);
+      }
       if (name === 'unlock' || (name === 'lock' && !value)) this.#use(-1);
     };
 
@@ -115,11 +123,11 @@ class Storage {
 
   #use(more) {
     this.#users += more;
-    if (this.#users > 0) used.add(this);
-    else used.delete(this);
+    if (this.#users > 0) locked.add(this);
+    else locked.delete(this);
   }
 
-  /** An error of a call that needed the storage: with what the storage threw, where that is the cause. */
+  /** Adds what a storage function threw as `cause` to the error that it made the call fail with. */
   explained(error) {
     if (error.message === this.#failure?.message && !Object.hasOwn(error, 'cause')) {
       Object.defineProperty(error, 'cause', {
@@ -129,30 +137,34 @@ class Storage {
     return error;
   }
 
-  /** What a storage awaits must not wait for the renewal that waits for that storage. */
+  /** Refuses to wait for a refresh inside a storage function that this refresh waits for. */
   refuseToWaitWithin() {
     const run = within.getStore();
-    if (run?.storage === this && !run.ended) {
-      throw failure('UNAVAILABLE', 'a storage called the session from inside its own renewal, which cannot wait for itself');
+    if (run?.storage === this && !run.hasEnded) {
+      throw failure(
+        'UNAVAILABLE',
+        'a storage function called its own session during a refresh, which waits for that function',
+      );
     }
   }
 }
 
-/** Makes a call of the addon. */
+/** Makes a storage call of the addon. */
 function serve(call, eventLoop) {
   const storage = storages.get(call.receiver);
   if (storage !== undefined) storage.serve(call, eventLoop);
-  else eventLoop.fail(call.number, 'the session was dropped, and its storage with it');
+  else eventLoop.fail(call.number, 'the session and its storage were garbage collected');
 }
 
-/** This thread ends: no promise will be settled any more. */
+/** This thread is ending: no promise will be settled any more. */
 function abandon(eventLoop) {
   ending = true;
-  for (const number of unanswered) eventLoop.fail(number, 'the program ended before the promise of the application\'s storage did');
+  const message = 'the program ended before the promise of the application\'s storage was settled';
+  for (const number of unanswered) eventLoop.fail(number, message);
   unanswered.clear();
 }
 
-/** Whether a renewal is between lock and unlock. */
-const isInUse = () => used.size > 0;
+/** Whether a refresh is between lock and unlock. */
+const isInUse = () => locked.size > 0;
 
 module.exports = { Storage, abandon, isInUse, serve };

@@ -1,24 +1,25 @@
 'use strict';
-// Waiting for the addon with few threads.
+// Waits for the addon with few threads.
 //
-// Each call that waits in the addon has a thread. So of all callers that wait for the same thing only one goes into the
-// addon, and the others wait for that one in JavaScript.
+// Each call that waits in the addon occupies a thread. Of all callers that wait for the same thing
+// only the first one calls the addon. The others wait for that call in JavaScript.
 
 const { failure, translated } = require('./errors.cjs');
 const native = require('./native.cjs');
 
-const cancelled = (signal) => failure('CANCELLED', 'the call was aborted', { __proto__: null, cause: signal.reason });
+const cancelled = (signal) =>
+  failure('CANCELLED', 'the call was aborted', { __proto__: null, cause: signal.reason });
 
-/** One call in the addon, and everybody who waits for it. */
+/** One call of the addon, and all callers that wait for it. */
 class Waiting {
   #cancellation = new native.Cancellation();
   #outcome;
-  #left;
+  #onClosed;
   #callers = 0;
 
-  /** `left` is called as soon as nobody can join any more. */
-  constructor(left) {
-    this.#left = left;
+  /** `onClosed` is called as soon as no further caller can join. */
+  constructor(onClosed) {
+    this.#onClosed = onClosed;
   }
 
   begin(start) {
@@ -31,11 +32,13 @@ class Waiting {
     } catch (error) {
       return { value: undefined, error: translated(error) };
     } finally {
-      this.#left();
+      this.#onClosed();
     }
   }
 
-  /** Resolves with `{ value, error }`, one of them undefined; rejects as soon as the signal aborts. */
+  /**
+   * Resolves with `{ value, error }`, one of them undefined. Rejects as soon as the signal aborts.
+   */
   join(signal) {
     this.#callers += 1;
     if (signal === undefined) return this.#outcome;
@@ -44,7 +47,7 @@ class Waiting {
         reject(cancelled(signal));
         this.#callers -= 1;
         if (this.#callers > 0) return;
-        this.#left();
+        this.#onClosed();
         this.#cancellation.cancel();
       };
       signal.addEventListener('abort', abort, { __proto__: null, once: true });
@@ -56,7 +59,7 @@ class Waiting {
   }
 }
 
-/** What a session waits for, by a key. */
+/** The calls of one session that are in progress, by key. */
 class WaitingRoom {
   #waiting = new Map();
   #timeoutMs;
@@ -66,8 +69,10 @@ class WaitingRoom {
   }
 
   /**
-   * The answer of `start(cancellation, waitedMs)`. Calls with the same key wait together, and whoever waited for another
-   * one asks `cached`, which is null when there is still nothing; without `cached` they share the answer itself.
+   * The result of `start(cancellation, waitedMs)`.
+   *
+   * Calls with the same key wait together. A caller that joined another call then asks `cached`,
+   * which returns null if there is still no result for it. Without `cached` all share one result.
    */
   async get(key, signal, start, cached) {
     const since = performance.now();
@@ -76,12 +81,13 @@ class WaitingRoom {
       const joined = this.#waiting.get(key);
       const waiting = joined ?? this.#enter(key, (cancellation) => start(cancellation, waitedMs()));
       const { value, error } = await waiting.join(signal);
-      // Whoever was waited for may have come earlier and had less time left; any other failure is everybody's.
-      const mayGoOn = joined !== undefined && error?.code === 'TIMEOUT' && waitedMs() < this.#timeoutMs;
-      if (error !== undefined && !mayGoOn) throw error;
+      // The first caller may have had less time left. Any other failure is shared.
+      const hasTimeLeft =
+        joined !== undefined && error?.code === 'TIMEOUT' && waitedMs() < this.#timeoutMs;
+      if (error !== undefined && !hasTimeLeft) throw error;
       if (error === undefined) {
-        const answer = joined === undefined || cached === undefined ? value : cached();
-        if (answer !== null) return answer;
+        const result = joined === undefined || cached === undefined ? value : cached();
+        if (result !== null) return result;
       }
     }
   }
@@ -96,7 +102,7 @@ class WaitingRoom {
   }
 }
 
-/** The answer of `start(cancellation)`, which nobody else waits for. */
+/** The result of `start(cancellation)`, which no other caller shares. */
 async function alone(signal, start) {
   if (signal?.aborted) throw cancelled(signal);
   const waiting = new Waiting(() => {});

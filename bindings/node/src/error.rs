@@ -1,4 +1,4 @@
-//! How a failure crosses: as a thrown `Error` that has the core's attributes as properties.
+//! Errors of the core as JavaScript `Error` objects with the core's attributes as properties.
 
 use napi::bindgen_prelude::{JsObjectValue, Object, sys};
 use napi::{Env, JsValue};
@@ -7,7 +7,7 @@ pub(crate) use planetkey_support::panic::guarded;
 
 use crate::own::property;
 
-/// The JavaScript `Error` for a failure, ready to be returned as `Err`, which throws it or rejects the promise with it.
+/// The JavaScript `Error`. Returned as `Err` it is thrown, or rejects the promise.
 pub(crate) fn raise(env: &Env, error: &Error) -> napi::Error {
     build(env, error).unwrap_or_else(|failed| failed)
 }
@@ -15,7 +15,8 @@ pub(crate) fn raise(env: &Env, error: &Error) -> napi::Error {
 fn build(env: &Env, error: &Error) -> napi::Result<napi::Error> {
     let message = env.create_string(error.message())?;
     let mut object = std::ptr::null_mut();
-    // SAFETY: both pointers are valid for the length of the call. `Env::create_error` would assign a code of its own.
+    // SAFETY: both pointers are valid for the length of the call. `Env::create_error` would assign
+    // a code of its own.
     let status = unsafe { sys::napi_create_error(env.raw(), std::ptr::null_mut(), message.raw(), &mut object) };
     if status != sys::Status::napi_ok {
         return Err(napi::Error::from_status(napi::Status::from(status)));

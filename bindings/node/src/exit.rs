@@ -5,8 +5,8 @@ use planetkey_support::exit;
 
 use crate::options::whole;
 
-/// Waits for refreshes of user sessions that are in progress in this process. Returns `true` if none
-/// is left.
+/// Waits for refreshes of user sessions that are in progress in this process. Returns `true` if
+/// none is left.
 #[napi]
 pub fn settle(timeout_ms: f64) -> bool {
     planetkey::session::settle(whole(timeout_ms))

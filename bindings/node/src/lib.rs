@@ -1,14 +1,17 @@
 //! The Node-API addon behind the npm package `planetkey`.
 //!
-//! It translates types and nothing else. The JavaScript in `lib/` is its only caller: that checks the types of
-//! arguments before they come here, and makes a `PlanetkeyError` of every error thrown here.
+//! It translates types and nothing else. The JavaScript in `lib/` is its only caller. That checks
+//! the types of arguments first, and makes a `PlanetkeyError` of every error that the addon throws.
 
+mod calls;
 mod error;
 mod event_loop;
 pub mod exit;
 mod login;
+mod lookups;
 mod options;
 mod own;
+mod prompt;
 mod session;
 mod storage;
 mod values;
@@ -20,7 +23,7 @@ use planetkey::{Error, Status};
 
 use crate::error::{guarded, raise};
 
-/// The version of the core, which the loader compares with the package's.
+/// The version of the core. The loader compares it with the package's.
 #[napi]
 pub fn version() -> &'static str {
     planetkey::VERSION
@@ -32,19 +35,19 @@ pub fn strip_api_key(env: Env, url: String) -> napi::Result<String> {
     guarded(|| Ok(planetkey::strip_api_key(&url))).map_err(|error| raise(&env, &error))
 }
 
-/// The URL with its user information and the values of `api_key` and other secret parameters replaced, for logs.
+/// The URL for logs, without user information and the values of secret parameters.
 #[napi]
 pub fn redact_url(env: Env, url: String) -> napi::Result<String> {
     guarded(|| Ok(planetkey::redact_url(&url))).map_err(|error| raise(&env, &error))
 }
 
-/// The names of all statuses; the place of each is its number.
+/// The names of all statuses. The index of each is its number.
 #[napi]
 pub fn statuses() -> Vec<&'static str> {
     Status::ALL.iter().map(|status| status.name()).collect()
 }
 
-/// Throws an error of this status: what the JavaScript side refuses looks like what the core refuses.
+/// Throws an error of this status, so that errors of `lib/` look like errors of the core.
 #[napi]
 pub fn fail(env: Env, number: i32, message: String) -> napi::Result<()> {
     let status = Status::from_number(number).unwrap_or(Status::Internal);

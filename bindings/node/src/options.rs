@@ -7,35 +7,35 @@ use napi_derive::napi;
 use planetkey::storage::StorageCallbacks;
 use planetkey::{DEFAULT_TIMEOUT_MS, M2mOptions, Options, Runtime};
 
-use crate::event_loop::Line;
+use crate::calls::JavaScript;
 use crate::storage::NodeStorage;
 
-/// What every constructor takes; absent means the core's default.
+/// The options of every constructor. Without an option the core's default applies.
 #[napi(object, object_to_js = false)]
 pub struct NativeOptions {
-    /// Whether tokens are kept on disk.
+    /// Whether tokens are saved on disk.
     pub save: Option<bool>,
-    /// In place of the home directory.
+    /// Instead of the home directory.
     pub storage_root: Option<String>,
-    /// The profile that keeps the tokens of a client.
+    /// The profile in which the tokens of a client are saved.
     pub profile: Option<String>,
     /// The number of the application's own storage.
     pub storage: Option<u32>,
-    /// A whole number, as the JavaScript side has checked.
+    /// Milliseconds, a whole number.
     pub timeout_ms: Option<f64>,
-    /// Preset name, path of a document, or its JSON text.
+    /// A preset's name, the path of a document, or its JSON text.
     pub deployment: Option<String>,
     /// Exact host names.
     pub allowed_hosts: Option<Vec<String>>,
-    /// Plain http to this machine.
+    /// Allows plain http to the loopback interface.
     pub allow_insecure_loopback: Option<bool>,
     /// PEM file with certificate authorities.
     pub ca_file: Option<String>,
     /// URL of the proxy.
     pub proxy: Option<String>,
-    /// Scopes of a machine-to-machine session.
+    /// Scopes of an M2M client.
     pub scopes: Option<Vec<String>>,
-    /// Audience of a machine-to-machine session.
+    /// Audience of an M2M client.
     pub audience: Option<String>,
 }
 
@@ -44,9 +44,9 @@ impl NativeOptions {
         self.timeout_ms.map_or(DEFAULT_TIMEOUT_MS, whole)
     }
 
-    pub(crate) fn core(&self, line: &Arc<Line>) -> Options {
+    pub(crate) fn core(&self, javascript: &Arc<JavaScript>) -> Options {
         let timeout = Duration::from_millis(self.timeout_ms());
-        let storage = |number| NodeStorage { line: Arc::clone(line), number, timeout };
+        let storage = |number| NodeStorage { javascript: Arc::clone(javascript), number, timeout };
         Options {
             save: self.save,
             storage_root: self.storage_root.clone(),
@@ -58,7 +58,7 @@ impl NativeOptions {
             allow_insecure_loopback: self.allow_insecure_loopback,
             ca_file: self.ca_file.clone(),
             proxy: self.proxy.clone(),
-            // Node reads this one for its own requests.
+            // Node reads this variable for its own requests.
             runtime: Runtime { extra_ca_variable: Some("NODE_EXTRA_CA_CERTS"), ..Runtime::default() },
             ..Options::default()
         }
@@ -69,7 +69,7 @@ impl NativeOptions {
     }
 }
 
-/// JavaScript's whole numbers below 2^53 as Rust's.
+/// A whole number below 2^53 of JavaScript.
 pub(crate) fn whole(number: f64) -> u64 {
     number as u64
 }

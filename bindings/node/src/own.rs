@@ -1,7 +1,8 @@
-//! Objects that cross the border with JavaScript hold own properties only.
+//! Objects that pass between Rust and JavaScript have own properties only.
 //!
-//! Anything in the process can add properties to `Object.prototype`. Reading an absent option finds them, and assigning to a
-//! property can call a setter there. So options come in without a prototype, and results are defined, not assigned.
+//! Any code in the process can add properties to `Object.prototype`. Reading a missing option would
+//! find them, and assigning to a property could call a setter there. So options have no prototype,
+//! and the properties of results are defined, not assigned.
 
 use napi::bindgen_prelude::{FromNapiValue, JsObjectValue, Object, ToNapiValue, Unknown, sys};
 use napi::{Env, JsValue, Property, ValueType};

@@ -3,43 +3,65 @@
 use std::sync::Arc;
 
 use napi::Env;
-use napi::bindgen_prelude::{
-    Function, FunctionCallContext, JsObjectValue, Object, ToNapiValue, retain_current_module_for_unload_safety,
-};
+use napi::bindgen_prelude::{Either, Null, Object, ToNapiValue, retain_current_module_for_unload_safety};
 use napi_derive::napi;
-use planetkey::{ApiKeyTransport, Options, Session};
+use planetkey::{ApiKeyTransport, ApiResponse, Immediate, Options, Session};
 
+use crate::calls::{JavaScript, NativeEventLoop};
 use crate::error::{guarded, raise};
-use crate::event_loop::{EventLoop, Line};
-use crate::login::{NativeBrowserLogin, NativeDeviceLogin, NativeLoginOptions, logged_in};
+use crate::login::{NativeBrowserLogin, NativeDeviceLogin, NativeLoginOptions, login_result};
+use crate::lookups::lookups;
 use crate::options::{NativeOptions, whole};
-use crate::own::{Own, property};
-use crate::values::{AuthorizationValue, LogoutValue, TokenValue, header_key, json, key};
+use crate::own::Own;
+use crate::values::{AuthorizationValue, LogoutValue, NOT_KEPT, TokenValue, json};
 use crate::wait::{self, Cancellation};
 
-/// A session. Everything that fails throws; nothing here waits for anything but the threads of the calls that give a promise.
+/// A session. Failures throw. Only the functions that return a promise wait, on threads of their
+/// own.
 #[napi(js_name = "Session")]
 pub struct NativeSession {
     session: Session,
-    line: Arc<Line>,
+    javascript: Arc<JavaScript>,
     timeout_ms: u64,
 }
 
-/// The key of what cannot be kept, or is not there.
-const ASK: f64 = -1.0;
+/// An API's response, with the request that it belongs to.
+#[napi(object, object_to_js = false)]
+pub struct NativeResponse {
+    /// The URL of the request.
+    pub url: String,
+    /// The `Authorization` header that the request carried.
+    pub sent: Option<String>,
+    /// The HTTP status of the response.
+    pub http_status: u16,
+    /// Its `WWW-Authenticate` header.
+    pub www_authenticate: Option<String>,
+    /// Whether the request can be sent again.
+    pub can_repeat: bool,
+}
+
+impl NativeResponse {
+    fn core(&self) -> ApiResponse<'_> {
+        let mut response = ApiResponse::new(&self.url, self.http_status);
+        response.sent = self.sent.as_deref();
+        response.www_authenticate = self.www_authenticate.as_deref();
+        response.can_repeat = self.can_repeat;
+        response
+    }
+}
 
 fn open(
     env: &Env,
-    event_loop: &EventLoop,
+    event_loop: &NativeEventLoop,
     options: &NativeOptions,
     body: impl FnOnce(&Options) -> planetkey::Result<Session>,
 ) -> napi::Result<NativeSession> {
-    // A renewal runs on a thread of its own, which may live longer than the worker that loaded the addon.
+    // A refresh runs on its own thread, which may outlive the worker that loaded the addon.
     retain_current_module_for_unload_safety();
-    let line = event_loop.line();
+    let javascript = event_loop.javascript();
     let timeout_ms = options.timeout_ms();
-    let options = options.core(&line);
-    call(env, || body(&options)).map(|session| NativeSession { session, line, timeout_ms })
+    let options = options.core(&javascript);
+    call(env, || body(&options)).map(|session| NativeSession { session, javascript, timeout_ms })
 }
 
 fn call<T>(env: &Env, body: impl FnOnce() -> planetkey::Result<T>) -> napi::Result<T> {
@@ -48,15 +70,15 @@ fn call<T>(env: &Env, body: impl FnOnce() -> planetkey::Result<T>) -> napi::Resu
 
 #[napi]
 impl NativeSession {
-    /// What environment and files offer.
+    /// What the environment and files offer.
     #[napi(factory)]
-    pub fn from_defaults(env: Env, event_loop: &EventLoop, options: Own<NativeOptions>) -> napi::Result<Self> {
+    pub fn from_defaults(env: Env, event_loop: &NativeEventLoop, options: Own<NativeOptions>) -> napi::Result<Self> {
         open(&env, event_loop, &options.0, Session::from_defaults)
     }
 
     /// A saved or built-in profile.
     #[napi(factory)]
-    pub fn from_profile(env: Env, event_loop: &EventLoop, name: String, options: Own<NativeOptions>) -> napi::Result<Self> {
+    pub fn from_profile(env: Env, event_loop: &NativeEventLoop, name: String, options: Own<NativeOptions>) -> napi::Result<Self> {
         open(&env, event_loop, &options.0, |options| Session::from_profile(&name, options))
     }
 
@@ -64,7 +86,7 @@ impl NativeSession {
     #[napi(factory)]
     pub fn from_api_key(
         env: Env,
-        event_loop: &EventLoop,
+        event_loop: &NativeEventLoop,
         api_key: String,
         transport: Option<String>,
         options: Own<NativeOptions>,
@@ -75,11 +97,11 @@ impl NativeSession {
         })
     }
 
-    /// A machine-to-machine client.
+    /// An M2M client.
     #[napi(factory, js_name = "fromM2m")]
     pub fn from_m2m(
         env: Env,
-        event_loop: &EventLoop,
+        event_loop: &NativeEventLoop,
         client_id: String,
         client_secret: String,
         options: Own<NativeOptions>,
@@ -89,64 +111,39 @@ impl NativeSession {
 
     /// Any registered client, as JSON text.
     #[napi(factory)]
-    pub fn from_client_config(env: Env, event_loop: &EventLoop, json: String, options: Own<NativeOptions>) -> napi::Result<Self> {
+    pub fn from_client_config(
+        env: Env,
+        event_loop: &NativeEventLoop,
+        json: String,
+        options: Own<NativeOptions>,
+    ) -> napi::Result<Self> {
         open(&env, event_loop, &options.0, |options| Session::from_client_config(&json, options))
     }
 
-    /// Functions for hot loops. Each answers with a number that stays the same as long as what JavaScript kept for it is
-    /// still right; a negative number tells it to ask in full. No string is made.
+    /// Functions for hot loops; the module `lookups` describes them.
     #[napi]
-    pub fn cached_keys<'env>(&self, env: &'env Env) -> napi::Result<Object<'env>> {
-        let session = self.session.clone();
-        let access_token: Function<'_, (), f64> =
-            env.create_function_from_closure("accessTokenKey", move |context: FunctionCallContext| {
-                let token = session.access_token_cached();
-                let key = token.map(|token| token.map_or(ASK, |token| token.generation() as f64));
-                key.map_err(|error| raise(context.env, &error))
-            })?;
-        let access_token = property(env, "accessToken", access_token)?;
-        let session = self.session.clone();
-        let headers: Function<'_, (String,), f64> =
-            env.create_function_from_closure("headersKey", move |context: FunctionCallContext| {
-                let key = session.with_header_cached(&context.get::<String>(0)?, header_key);
-                key.map(|key| key.unwrap_or(ASK)).map_err(|error| raise(context.env, &error))
-            })?;
-        let headers = property(env, "headers", headers)?;
-        let session = self.session.clone();
-        let authorize: Function<'_, (String,), f64> =
-            env.create_function_from_closure("authorizeKey", move |context: FunctionCallContext| {
-                let url = context.get::<String>(0)?;
-                let authorization = session.authorize_cached(&url);
-                // What is kept does not say which URL it was for.
-                let kept = authorization.map(|authorization| authorization.filter(|authorization| authorization.url() == url));
-                let key = kept.map(|authorization| authorization.map_or(ASK, |authorization| key(&authorization)));
-                key.map_err(|error| raise(context.env, &error))
-            })?;
-        let authorize = property(env, "authorize", authorize)?;
-        let mut functions = Object::new(env)?;
-        functions.define_properties(&[access_token, headers, authorize])?;
-        Ok(functions)
+    pub fn lookups<'env>(&self, env: &'env Env) -> napi::Result<Object<'env>> {
+        lookups(env, &self.session)
     }
 
-    /// The cached access token.
+    /// What follows an API's response. Null: it stands. True: repeat the request once, as soon as
+    /// there is an authorization for its URL. Else: repeat it once, with this authorization.
     #[napi]
-    pub fn access_token_cached(&self, env: Env) -> napi::Result<Option<TokenValue>> {
-        call(&env, || Ok(self.session.access_token_cached()?.map(TokenValue::from)))
+    pub fn after_response(
+        &self,
+        env: Env,
+        response: Own<NativeResponse>,
+    ) -> napi::Result<Option<Either<bool, AuthorizationValue>>> {
+        call(&env, || {
+            Ok(match self.session.after_api_response_cached(&response.0.core())? {
+                Immediate::Authorization(repeat) => Some(Either::B(AuthorizationValue::new(&repeat, NOT_KEPT, false))),
+                Immediate::Nothing => None,
+                _ => Some(Either::A(true)),
+            })
+        })
     }
 
-    /// What a request to this URL carries, if nothing has to be waited for.
-    #[napi]
-    pub fn authorize_cached(&self, env: Env, url: String) -> napi::Result<Option<AuthorizationValue>> {
-        call(&env, || Ok(self.session.authorize_cached(&url)?.map(AuthorizationValue::from)))
-    }
-
-    /// The same, refused where headers alone do not do.
-    #[napi]
-    pub fn headers_cached(&self, env: Env, url: String) -> napi::Result<Option<AuthorizationValue>> {
-        call(&env, || Ok(self.session.headers_cached(&url)?.map(AuthorizationValue::from)))
-    }
-
-    /// A valid access token. `waited_ms` of the deadline are already gone, here and below.
+    /// A valid access token. The caller has waited for `waited_ms` already, here and below.
     #[napi]
     pub fn access_token<'env>(&self, env: &'env Env, cancellation: &Cancellation, waited_ms: f64) -> napi::Result<Object<'env>> {
         self.start(env, cancellation, waited_ms, |session| session.access_token().map(TokenValue::from))
@@ -164,7 +161,22 @@ impl NativeSession {
         self.start(env, cancellation, waited_ms, move |session| session.authorize(&url).map(AuthorizationValue::from))
     }
 
-    /// The same, refused where headers alone do not do.
+    /// The same; null for a URL that no credential of this session may go to.
+    #[napi]
+    pub fn authorize_if_served<'env>(
+        &self,
+        env: &'env Env,
+        cancellation: &Cancellation,
+        waited_ms: f64,
+        url: String,
+    ) -> napi::Result<Object<'env>> {
+        self.start(env, cancellation, waited_ms, move |session| {
+            let authorization = session.authorize_if_served(&url)?;
+            Ok(authorization.map_or(Either::A(Null), |authorization| Either::B(AuthorizationValue::from(authorization))))
+        })
+    }
+
+    /// The same; INVALID_ARGUMENT if the credential travels in the URL.
     #[napi]
     pub fn headers<'env>(
         &self,
@@ -176,13 +188,13 @@ impl NativeSession {
         self.start(env, cancellation, waited_ms, move |session| session.headers(&url).map(AuthorizationValue::from))
     }
 
-    /// Renews now.
+    /// Refreshes the access token now.
     #[napi]
     pub fn refresh<'env>(&self, env: &'env Env, cancellation: &Cancellation, waited_ms: f64) -> napi::Result<Object<'env>> {
         self.start(env, cancellation, waited_ms, Session::refresh)
     }
 
-    /// Makes sure that somebody is logged in; gives JSON text.
+    /// Logs the user in. Returns JSON text.
     #[napi]
     pub fn login<'env>(
         &self,
@@ -190,8 +202,8 @@ impl NativeSession {
         cancellation: &Cancellation,
         options: Own<NativeLoginOptions>,
     ) -> napi::Result<Object<'env>> {
-        let options = call(env, || options.0.core(&self.line))?;
-        self.start(env, cancellation, 0.0, move |session| session.login(&options).map(logged_in))
+        let options = call(env, || options.0.core(&self.javascript))?;
+        self.start(env, cancellation, 0.0, move |session| session.login(&options).map(login_result))
     }
 
     /// Starts a login on any device.
@@ -202,9 +214,9 @@ impl NativeSession {
         cancellation: &Cancellation,
         options: Own<NativeLoginOptions>,
     ) -> napi::Result<Object<'env>> {
-        let (options, line) = (call(env, || options.0.core(&self.line))?, Arc::clone(&self.line));
+        let (options, javascript) = (call(env, || options.0.core(&self.javascript))?, Arc::clone(&self.javascript));
         self.start(env, cancellation, 0.0, move |session| {
-            session.start_device_login(&options).map(|core| NativeDeviceLogin { core, line })
+            session.start_device_login(&options).map(|core| NativeDeviceLogin { core, javascript })
         })
     }
 
@@ -216,13 +228,13 @@ impl NativeSession {
         cancellation: &Cancellation,
         options: Own<NativeLoginOptions>,
     ) -> napi::Result<Object<'env>> {
-        let (options, line) = (call(env, || options.0.core(&self.line))?, Arc::clone(&self.line));
+        let (options, javascript) = (call(env, || options.0.core(&self.javascript))?, Arc::clone(&self.javascript));
         self.start(env, cancellation, 0.0, move |session| {
-            session.start_browser_login(&options).map(|core| NativeBrowserLogin { core, line })
+            session.start_browser_login(&options).map(|core| NativeBrowserLogin { core, javascript })
         })
     }
 
-    /// Forgets the tokens.
+    /// Deletes the tokens.
     #[napi]
     pub fn logout<'env>(
         &self,
@@ -234,7 +246,7 @@ impl NativeSession {
         self.start(env, cancellation, waited_ms, move |session| session.logout(revoke).map(LogoutValue::from))
     }
 
-    /// What the server says of the person who is logged in; gives JSON text, as the next two do.
+    /// What the server says about the user who is logged in, as JSON text, like the next two.
     #[napi]
     pub fn userinfo<'env>(&self, env: &'env Env, cancellation: &Cancellation, waited_ms: f64) -> napi::Result<Object<'env>> {
         self.start(env, cancellation, waited_ms, |session| session.userinfo().map(json))
@@ -251,7 +263,7 @@ impl NativeSession {
         self.start(env, cancellation, waited_ms, |session| session.id_token_claims().map(json))
     }
 
-    /// What the server says of a token, or of the session's own.
+    /// What the server says about a token, or the session's own.
     #[napi]
     pub fn introspect<'env>(
         &self,
@@ -275,22 +287,10 @@ impl NativeSession {
         call(&env, || self.session.api_key())
     }
 
-    /// An API answered 401 with this token.
+    /// Takes a token out of use that an API refused.
     #[napi]
     pub fn invalidate(&self, env: Env, access_token: String) -> napi::Result<bool> {
         call(&env, || self.session.invalidate(&access_token))
-    }
-
-    /// An API answered so: whether to repeat the request once.
-    #[napi]
-    pub fn should_retry(
-        &self,
-        env: Env,
-        access_token: String,
-        http_status: u16,
-        www_authenticate: Option<String>,
-    ) -> napi::Result<bool> {
-        call(&env, || self.session.should_retry(&access_token, http_status, www_authenticate.as_deref()))
     }
 
     /// What this session is, as JSON text.
@@ -299,13 +299,13 @@ impl NativeSession {
         call(&env, || Ok(self.session.status().to_json().to_string()))
     }
 
-    /// Whether a call could succeed.
+    /// Whether requests can be served without a login.
     #[napi]
     pub fn is_initialized(&self, env: Env) -> napi::Result<bool> {
         call(&env, || Ok(self.session.is_initialized()))
     }
 
-    /// How long a call may wait.
+    /// How long a call may wait, in milliseconds.
     #[napi(getter)]
     pub fn timeout_ms(&self) -> f64 {
         self.timeout_ms as f64
@@ -316,7 +316,7 @@ impl NativeSession {
     pub fn with_timeout_ms(&self, env: Env, timeout_ms: f64) -> napi::Result<NativeSession> {
         let timeout_ms = whole(timeout_ms);
         let session = call(&env, || Ok(self.session.with_timeout_ms(timeout_ms)))?;
-        Ok(NativeSession { session, line: Arc::clone(&self.line), timeout_ms })
+        Ok(NativeSession { session, javascript: Arc::clone(&self.javascript), timeout_ms })
     }
 }
 
@@ -332,6 +332,6 @@ impl NativeSession {
             0 => self.session.clone(),
             waited => self.session.with_timeout_ms(self.timeout_ms.saturating_sub(waited)),
         };
-        wait::start(env, cancellation, Arc::clone(&self.line), move |interrupt| body(&session.with_interrupt(interrupt)))
+        wait::start(env, cancellation, Arc::clone(&self.javascript), move |interrupt| body(&session.with_interrupt(interrupt)))
     }
 }

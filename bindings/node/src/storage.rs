@@ -1,4 +1,4 @@
-//! An application's own storage, whose functions run on the thread of JavaScript.
+//! An application's own storage. Its functions run on the JavaScript thread.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,11 +7,11 @@ use planetkey::secret::Secret;
 use planetkey::storage::StorageCallbacks;
 use planetkey::{Error, Result, Status};
 
-use crate::event_loop::{Answer, Call, Line};
+use crate::calls::{Answer, Call, JavaScript};
 
 /// The storage of this number in `lib/storage.cjs`.
 pub(crate) struct NodeStorage {
-    pub(crate) line: Arc<Line>,
+    pub(crate) javascript: Arc<JavaScript>,
     pub(crate) number: u32,
     /// How long a function may take.
     pub(crate) timeout: Duration,
@@ -19,9 +19,9 @@ pub(crate) struct NodeStorage {
 
 impl NodeStorage {
     fn ask(&self, name: &str, call: Call) -> Result<Answer> {
-        self.line.ask(self.number, call, self.timeout)?.ok_or_else(|| {
+        self.javascript.call(self.number, call, self.timeout)?.ok_or_else(|| {
             let waited = self.timeout.as_millis();
-            Error::new(Status::Storage, format!("the application's storage failed: its {name} did not end within {waited} ms"))
+            Error::new(Status::Storage, format!("the application's storage failed: its {name} did not return within {waited} ms"))
         })
     }
 }
@@ -39,10 +39,10 @@ impl StorageCallbacks for NodeStorage {
     }
 
     fn lock(&self, timeout: Duration) -> Result<bool> {
-        Ok(matches!(self.line.ask(self.number, Call::Lock(timeout), timeout)?, Some(Answer::Flag(true))))
+        Ok(matches!(self.javascript.call(self.number, Call::Lock(timeout), timeout)?, Some(Answer::Flag(true))))
     }
 
-    /// A failure has no consequence here: whoever wants the lock next notices.
+    /// Ignores failures: the next call of `lock` reports them.
     fn unlock(&self) {
         drop(self.ask("unlock", Call::Unlock));
     }

@@ -1,7 +1,7 @@
 //! What goes back to JavaScript.
 
 use napi_derive::napi;
-use planetkey::{AccessToken, Authorization, Header, LogoutResult, Revocation};
+use planetkey::{AccessToken, Authorization, Header, LogoutResult};
 use serde_json::{Map, Value};
 
 use crate::own::Headers;
@@ -21,11 +21,16 @@ impl From<AccessToken> for TokenValue {
     }
 }
 
+/// The key of an object that JavaScript must not keep.
+pub(crate) const NOT_KEPT: f64 = -1.0;
+
 /// What one request carries.
 #[napi(object, object_from_js = false, use_nullable = true)]
 pub struct AuthorizationValue {
-    /// The same for answers that differ in nothing but the URL.
+    /// JavaScript keeps the object under this key; not if it is negative.
     pub key: f64,
+    /// JavaScript drops all other objects that it keeps.
+    pub is_first: bool,
     /// Header fields by name.
     #[napi(ts_type = "Record<string, string>")]
     pub headers: Headers,
@@ -33,7 +38,7 @@ pub struct AuthorizationValue {
     pub url: String,
     /// `access_token` or `api_key`.
     pub credential: &'static str,
-    /// The access token, if that is what it is.
+    /// The access token, unless the credential is an API key.
     pub access_token: Option<String>,
     /// `bearer`, `basic`, `header` or `query`.
     pub transport: &'static str,
@@ -45,10 +50,11 @@ pub struct AuthorizationValue {
     pub under_development: bool,
 }
 
-impl From<Authorization> for AuthorizationValue {
-    fn from(authorization: Authorization) -> Self {
+impl AuthorizationValue {
+    pub(crate) fn new(authorization: &Authorization, key: f64, is_first: bool) -> Self {
         AuthorizationValue {
-            key: key(&authorization),
+            key,
+            is_first,
             headers: Headers(authorization.headers().map(|(name, value)| (name, value.to_owned())).collect()),
             url: authorization.url().to_owned(),
             credential: authorization.credential(),
@@ -61,24 +67,48 @@ impl From<Authorization> for AuthorizationValue {
     }
 }
 
-/// What a logout has done.
+impl From<Authorization> for AuthorizationValue {
+    fn from(authorization: Authorization) -> Self {
+        AuthorizationValue::new(&authorization, NOT_KEPT, false)
+    }
+}
+
+/// The header fields of one request.
+#[napi(object, object_from_js = false)]
+pub struct HeadersValue {
+    /// As in [`AuthorizationValue`].
+    pub key: f64,
+    /// As in [`AuthorizationValue`].
+    pub is_first: bool,
+    /// Header fields by name.
+    #[napi(ts_type = "Record<string, string>")]
+    pub headers: Headers,
+}
+
+impl HeadersValue {
+    pub(crate) fn new(header: &Header<'_>, key: f64, is_first: bool) -> Self {
+        HeadersValue { key, is_first, headers: Headers(vec![("Authorization", header.value.to_owned())]) }
+    }
+}
+
+/// The outcome of a logout.
 #[napi(object, object_from_js = false, use_nullable = true)]
 pub struct LogoutValue {
     /// Whether there was a session.
     pub removed: bool,
     /// `revoked`, `unknown` or `none`.
     pub revocation: &'static str,
-    /// Why it is unknown.
-    pub why_unknown: Option<String>,
+    /// Why the revocation is unknown.
+    pub revocation_error: Option<String>,
 }
 
 impl From<LogoutResult> for LogoutValue {
-    fn from(out: LogoutResult) -> Self {
-        let why_unknown = match &out.revocation {
-            Revocation::Unknown(error) => Some(error.message().to_owned()),
-            Revocation::NotAsked | Revocation::Revoked => None,
-        };
-        LogoutValue { removed: out.removed, revocation: out.revocation.name(), why_unknown }
+    fn from(result: LogoutResult) -> Self {
+        LogoutValue {
+            removed: result.removed,
+            revocation: result.revocation.name(),
+            revocation_error: result.revocation_error().map(|error| error.message().to_owned()),
+        }
     }
 }
 
@@ -87,13 +117,14 @@ pub(crate) fn json(members: Map<String, Value>) -> String {
     Value::Object(members).to_string()
 }
 
-/// What tells one answer from another but its URL, in one number below 2^53 that JavaScript can compare.
+/// The same number for authorizations that differ in their URL only. It is below 2^53, so
+/// JavaScript can compare it.
 pub(crate) fn key(authorization: &Authorization) -> f64 {
     key_of(authorization.source_index(), authorization.generation(), authorization.under_development())
 }
 
-/// As [`key`], of a header that is lent.
-pub(crate) fn header_key(header: Header<'_>) -> f64 {
+/// As [`key`], for a header.
+pub(crate) fn key_of_header(header: &Header<'_>) -> f64 {
     key_of(header.source_index, header.generation, header.under_development)
 }
 

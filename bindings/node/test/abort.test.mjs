@@ -5,7 +5,7 @@ import planetkey from '../index.mjs';
 import { Simulator } from './simulator.mjs';
 
 let simulator;
-// A new one for each test: a renewal that was left alone in one test must not be counted in the next.
+// A new one for each test: a refresh that one test leaves pending must not be counted in the next.
 beforeEach(async () => { simulator = await Simulator.start(); });
 afterEach(() => simulator.stop());
 
@@ -66,7 +66,7 @@ test('one of two callers aborts, the other gets the token', async () => {
   assert.equal(await simulator.count('m2m.token'), 1);
 });
 
-test('the renewal goes on after an abort, and the next caller has its token', async () => {
+test('the refresh continues after an abort, and the next caller has its token', async () => {
   const session = simulator.m2mSession();
   await simulator.script('m2m.token', { hold: 'gate' });
   const controller = new AbortController();

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, test } from 'node:test';
 import { Simulator } from './simulator.mjs';
 
 let simulator;
-// A new one for each test: a renewal that was left alone in one test must not be counted in the next.
+// A new one for each test: a refresh that one test leaves pending must not be counted in the next.
 beforeEach(async () => { simulator = await Simulator.start(); });
 afterEach(() => simulator.stop());
 
@@ -79,7 +79,7 @@ test('32 calls of refresh make one token request', async () => {
   assert.notEqual(session.accessTokenSync(), first);
 });
 
-test('whoever has a valid token does not wait for its renewal', async () => {
+test('a caller with a valid token does not wait for its refresh', async () => {
   const session = simulator.m2mSession();
   const token = await session.accessToken();
   await simulator.script('m2m.token', { hold: 'gate' });
@@ -92,7 +92,7 @@ test('whoever has a valid token does not wait for its renewal', async () => {
   assert.notEqual(session.accessTokenSync(), token);
 });
 
-test('the event loop turns while a call waits', async () => {
+test('the event loop runs while a call waits', async () => {
   const session = simulator.m2mSession();
   await simulator.script('m2m.token', { hold: 'gate' });
   const token = session.accessToken();

@@ -9,7 +9,7 @@ const { failure, translated } = require('../lib/errors.cjs');
 const { statuses } = JSON.parse(readFileSync(new URL('../../../tests/vectors/errors.json', import.meta.url)));
 const declarations = readFileSync(new URL('../index.d.ts', import.meta.url), 'utf8');
 
-test('every status of the core has its name and number here', () => {
+test('every status of the core has its name and number', () => {
   assert.deepEqual(ErrorNumber, Object.fromEntries(statuses.map(({ name, number }) => [name, number])));
   assert.ok(Object.isFrozen(ErrorNumber));
 });
@@ -41,7 +41,7 @@ test('an error that the addon should not have thrown is INTERNAL', () => {
   assert.equal(error.cause, cause);
 });
 
-test('an error says where it was thrown', () => {
+test('an error has the stack of the call', () => {
   function caller() {
     Session.fromApiKey('');
   }

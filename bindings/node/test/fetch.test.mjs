@@ -80,7 +80,7 @@ test('i10_24_a_request_of_another_package_is_sent', async () => {
   await assert.rejects(session.fetch(new ForeignRequest('https://evil.example/')), { code: 'HOST_REFUSED' });
 });
 
-test('it takes what fetch takes', async () => {
+test('it accepts what fetch accepts', async () => {
   const session = simulator.m2mSession();
   const url = `${simulator.sentinel_hub_api}/x`;
   const forms = [
@@ -125,7 +125,7 @@ test('both domains and every form of an API key', async () => {
   for (const api of [simulator.planet_api, simulator.sentinel_hub_api]) assert.equal(await credentialOf(await session.fetch(`${api}/x`)), 'bearer');
 });
 
-test('a host that is not the session\'s is refused before anything is sent', async () => {
+test('a host that the session does not serve is refused before anything is sent', async () => {
   await assert.rejects(simulator.m2mSession().fetch(foreign.url), { code: 'HOST_REFUSED' });
   await assert.rejects(simulator.m2mSession().fetch('data:,x'), { code: 'INVALID_ARGUMENT' });
   assert.deepEqual(foreign.requests, []);
@@ -143,7 +143,7 @@ for (const [name, body] of Object.entries({
   parameters: new URLSearchParams({ name: 'value' }),
   form: FORM,
 })) {
-  test(`a revoked token: one renewal and one repetition, with ${name} as body`, async () => {
+  test(`a revoked token: one refresh and one repetition, with ${name} as body`, async () => {
     const url = `${simulator.sentinel_hub_api}/x`;
     const init = { method: body === undefined ? 'GET' : 'POST', body };
     for (const form of [() => [url, init], () => [new Request(url, init)]]) {
@@ -164,7 +164,7 @@ for (const [name, body] of Object.entries({
   });
 }
 
-test('a096 session.fetch renews once for many and repeats each once', async () => {
+test('a096 session.fetch refreshes once for many and repeats each once', async () => {
   const session = simulator.m2mSession();
   const url = `${simulator.sentinel_hub_api}/x`;
   await session.accessToken();
@@ -198,7 +198,7 @@ test('a stream is not sent twice, and the next request has a new token', async (
   assert.equal(await simulator.count('m2m.token'), 2);
 });
 
-test('a095 session.fetch takes no credential to a foreign host', async () => {
+test('a095 session.fetch sends no credential to a foreign host', async () => {
   const session = simulator.m2mSession();
   const init = { headers: { Cookie: 'a=b', 'Proxy-Authorization': 'x', 'X-Own': '1' } };
   const response = await session.fetch(redirecting(simulator.sentinel_hub_api, foreign.url), init);
@@ -208,7 +208,7 @@ test('a095 session.fetch takes no credential to a foreign host', async () => {
   const [{ headers }] = foreign.requests;
   for (const name of ['authorization', 'cookie', 'proxy-authorization']) assert.equal(headers[name], undefined);
   assert.equal(headers['x-own'], '1');
-  // Nor does what a stranger says of a token count.
+  // The response of a foreign host says nothing about a token.
   assert.equal(foreign.requests.length, 1);
   assert.equal(await simulator.count('m2m.token'), 1);
 
@@ -309,13 +309,13 @@ test('subresource integrity', async () => {
   const integrity = 'sha256-LXEWQrcmsEQBYnyp+6wy9chTD7GQPMTbAiWHF5IaSIE=';
   assert.equal(await (await session.fetch(`${simulator.planet_api}/x`, { integrity })).text(), 'x');
   await assert.rejects(session.fetch(`${simulator.planet_api}/x`, { integrity }), TypeError);
-  // Where fetch itself has followed a redirect to a stranger, the token is none of its business.
+  // After a redirect that fetch itself followed to a foreign host, the response says nothing about the token.
   assert.equal((await session.fetch(redirecting(simulator.planet_api, foreign.url), { integrity }).catch(() => ({ status: 401 }))).status, 401);
   assert.equal(foreign.requests[0].headers.authorization, undefined);
   assert.equal(await simulator.count('m2m.token'), 1);
 });
 
-test('an abort rejects with its own reason, wherever it comes', async () => {
+test('an abort rejects with its own reason at every stage', async () => {
   const url = `${simulator.sentinel_hub_api}/x`;
   const session = simulator.m2mSession();
   const reason = new Error('enough');
@@ -352,7 +352,7 @@ test('an abort rejects with its own reason, wherever it comes', async () => {
   assert.equal(await credentialOf(await session.fetch(request, { signal: null })), 'bearer');
 });
 
-test('a failure of the renewal is the failure of the request', async () => {
+test('a failed refresh is the failure of the request', async () => {
   const session = simulator.m2mSession();
   await session.accessToken();
   await simulator.revoke({ all: true });

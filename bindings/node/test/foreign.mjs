@@ -1,4 +1,4 @@
-// A server that is nobody's: it has an address of its own, which no session takes for one of its hosts.
+// A foreign server: its address belongs to no session.
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 

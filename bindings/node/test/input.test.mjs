@@ -34,17 +34,23 @@ test('arguments of the wrong type', () => {
     refused(() => Session.fromM2m(value, 'secret'));
     refused(() => Session.fromM2m('id', value));
     for (const method of ['authorizeSync', 'headersSync', 'signedUrl', 'invalidate']) refused(() => session()[method](value));
-    refused(() => session().shouldRetry(value, 401));
+    refused(() => session().authorizeIfServedSync(value));
+    refused(() => session().afterResponseSync(value, 401));
     refused(() => planetkey.stripApiKey(value));
     refused(() => planetkey.redactUrl(value));
   }
   for (const value of [undefined, null, 1, true, Symbol('s'), () => {}]) refused(() => Session.fromClientConfig(value));
-  for (const value of [undefined, null, '401', 401.5, -1, NaN, Infinity, 1000, 2 ** 53]) refused(() => session().shouldRetry('token', value));
-  refused(() => session().shouldRetry('token', 401, 1));
+  const authorization = session().authorizeSync('https://api.planet.com/');
+  const copy = { ...authorization };
+  refused(() => session().afterResponseSync(copy, 401));
+  for (const status of [undefined, null, '401', 401.5, -1, NaN, Infinity, 1000, 2 ** 53]) {
+    refused(() => session().afterResponseSync(authorization, status));
+  }
+  refused(() => session().afterResponseSync(authorization, 401, 1));
 });
 
 test('promises reject, they do not throw', async () => {
-  for (const method of ['authorize', 'headers']) {
+  for (const method of ['authorize', 'authorizeIfServed', 'headers', 'afterResponse']) {
     const promise = session()[method](1);
     await assert.rejects(promise, (error) => error instanceof PlanetkeyError && error.code === 'INVALID_ARGUMENT');
   }
@@ -52,7 +58,7 @@ test('promises reject, they do not throw', async () => {
   await assert.rejects(session().refresh(), { code: 'UNSUPPORTED' });
 });
 
-test('strings that are no Unicode text', () => {
+test('strings that are not well-formed Unicode', () => {
   for (const value of badText) {
     refused(() => Session.fromApiKey(value));
     refused(() => Session.fromProfile(value));
@@ -63,13 +69,13 @@ test('strings that are no Unicode text', () => {
   }
 });
 
-test('API keys that are none', () => {
+test('invalid API keys', () => {
   for (const key of ['', ' ', `${KEY}\0`, `\0${KEY}`, `${KEY}:`, `a:${KEY}`, `${KEY}\r\nX: y`, `${KEY}\n`, `${KEY}\r`, KEY.repeat(100_000)]) {
     for (const transport of [undefined, null, 'basic', 'header', 'query']) refused(() => Session.fromApiKey(key, { transport }));
   }
 });
 
-test('other strings with characters that do not belong', () => {
+test('other strings with invalid characters', () => {
   for (const text of [`${KEY}\0`, '']) {
     refused(() => Session.fromM2m('id', text));
     refused(() => Session.fromM2m(text, 'secret'));
@@ -85,6 +91,36 @@ test('absurd sizes', () => {
   assert.throws(() => Session.fromProfile(huge), PlanetkeyError);
   assert.throws(() => Session.fromClientConfig(huge), PlanetkeyError);
   assert.equal(planetkey.stripApiKey(`https://api.planet.com/${huge}`).length, 'https://api.planet.com/'.length + huge.length);
+});
+
+test('an unknown option is named, with the nearest one', () => {
+  const message = (options, open = (given) => Session.fromApiKey(KEY, given)) => {
+    try {
+      open(options);
+    } catch (error) {
+      assert.equal(error.code, 'INVALID_ARGUMENT');
+      return error.message;
+    }
+  };
+  assert.equal(message({ timeoutMS: 1 }), "unknown option 'timeoutMS': did you mean 'timeoutMs'?");
+  assert.equal(message({ timeout: 1 }), "unknown option 'timeout': did you mean 'timeoutMs'?");
+  assert.equal(message({ allowedHost: [] }), "unknown option 'allowedHost': did you mean 'allowedHosts'?");
+  assert.match(message({ nothingLikeIt: 1 }), /^unknown option 'nothingLikeIt': the options are save, .*, transport$/);
+  // A name that is no identifier may be a misplaced secret.
+  for (const name of ['a b', `${KEY}${KEY}${KEY}`, 'x-y', '']) assert.match(message({ [name]: 1 }), /^unknown option: the options are /);
+});
+
+test('an unknown option of a call is named', async () => {
+  const one = session();
+  const calls = [
+    one.authorize('https://api.planet.com/', { singal: null }), one.headers('https://api.planet.com/', { singal: null }),
+    one.authorizeIfServed('https://api.planet.com/', { singal: null }), one.accessToken({ singal: null }),
+    one.refresh({ singal: null }), one.logout({ singal: null }), one.login({ singal: null }), one.userinfo({ singal: null }),
+    one.startDeviceLogin({ singal: null }), one.startBrowserLogin({ singal: null }),
+  ];
+  for (const call of calls) {
+    await assert.rejects(call, { code: 'INVALID_ARGUMENT', message: "unknown option 'singal': did you mean 'signal'?" });
+  }
 });
 
 test('options', () => {
@@ -155,7 +191,7 @@ test('the URL must literally be the host', () => {
   }
 });
 
-test('nothing that is printed holds a credential', async () => {
+test('nothing that is printed contains a credential', async () => {
   const m2m = simulator.m2mSession();
   const token = await m2m.accessToken();
   for (const [object, secret] of [

@@ -1,4 +1,4 @@
-// Logins of people, through the simulator's pages.
+// Logins of users, through the simulator's pages.
 import assert from 'node:assert/strict';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { once } from 'node:events';
@@ -27,20 +27,20 @@ afterEach(() => simulator.stop());
 
 const desktop = (options) => planetkey.Session.fromClientConfig(DESKTOP, { timeoutMs: 600_000, ...simulator.options, ...options });
 
-/** What the browser of the machine gets at its return. */
+/** What the browser gets after its redirect. */
 async function get(url) {
   const response = await fetch(url);
   return [response.status, await response.text()];
 }
 
-/** Nobody listens there any more. */
+/** The port is closed. */
 async function checkFree(redirectUri) {
   const server = createServer().listen(Number(new URL(redirectUri).port), '127.0.0.1');
   await once(server, 'listening');
   server.close();
 }
 
-test('a device login by a prompt', limit, async () => {
+test('a device login with a prompt', limit, async () => {
   const shown = [];
   const context = new AsyncLocalStorage();
   const prompt = async (prompt) => {
@@ -67,7 +67,7 @@ test('a device login by a prompt', limit, async () => {
   assert.match(device.qrCode(), /█/);
   assert.throws(() => device.qrCode({ ascii: 1 }), { code: 'INVALID_ARGUMENT' });
 
-  // Saved: another session finds it, and a good session asks nobody.
+  // Saved: another session uses it, and a valid session shows no prompt.
   const other = simulator.userSession();
   assert.equal(other.isInitialized(), true);
   assert.equal((await other.login()).prompted, false);
@@ -83,7 +83,7 @@ test('a device login by a prompt', limit, async () => {
   await assert.rejects(session.userinfo({ signal: AbortSignal.abort('why') }), { code: 'CANCELLED', cause: 'why' });
 });
 
-test('a device login that a timer drives', limit, async () => {
+test('a device login driven by a timer', limit, async () => {
   const login = await simulator.userSession().startDeviceLogin();
   assert.ok(login.verificationUriComplete.includes(login.userCode));
   assert.ok(login.prompt.message.includes(login.verificationUri));
@@ -91,19 +91,21 @@ test('a device login that a timer drives', limit, async () => {
   assert.equal(login.qrCode(), login.prompt.qrCode());
   await assert.rejects(login.wait({ timeoutMs: 1 }), { code: 'TIMEOUT' });
   await simulator.approve(login.userCode);
-  let progress = await login.poll();
-  for (; !progress.done; progress = await login.poll()) {
-    assert.deepEqual(Object.keys(progress), ['done', 'nextPollMs']);
-    await sleep(progress.nextPollMs);
+  let result = await login.poll();
+  for (; result === null; result = await login.poll()) {
+    assert.ok(login.pollIntervalMs > 0);
+    await sleep(login.pollIntervalMs);
   }
-  assert.equal(progress.loggedIn.subject, 'simulator-user');
-  assert.deepEqual(await login.wait(), progress.loggedIn, 'whoever asks again gets the same');
+  assert.equal(result.subject, 'simulator-user');
+  assert.equal(login.pollIntervalMs, 0);
+  assert.deepEqual(await login.wait(), result, 'every later call returns the same');
 });
 
 test('a browser login', limit, async () => {
   const session = desktop();
   const login = await session.startBrowserLogin();
-  assert.deepEqual(await login.poll(), { done: false, nextPollMs: 250 });
+  assert.equal(await login.poll(), null);
+  assert.equal(login.pollIntervalMs, 250);
   const loggedIn = login.wait();
   const location = await simulator.browse(login.authorizationUrl, { username: 'ada' });
   assert.ok(location.startsWith(`${login.redirectUri}?`));
@@ -115,7 +117,7 @@ test('a browser login', limit, async () => {
   await checkFree(login.redirectUri);
 });
 
-test('a browser login that is shown by a prompt, with a page of its own', limit, async () => {
+test('a browser login shown by a prompt, with its own page', limit, async () => {
   let page;
   // The prompt's promise ends after the login: the browser is received meanwhile.
   const prompt = async ({ kind, url, browserOpened }) => {
@@ -146,7 +148,7 @@ test('f129 denial is DENIED', limit, async () => {
   const [status, page] = await get(await simulator.browse(login.authorizationUrl, { allow: false }));
   await refused;
   assert.equal(status, 200);
-  assert.match(page, /refused/);
+  assert.match(page, /denied/);
   const device = await simulator.userSession().startDeviceLogin();
   await simulator.approve(device.userCode, { allow: false });
   await assert.rejects(device.wait(), { code: 'DENIED' });
@@ -168,7 +170,7 @@ test('f131 the address is pasted back', limit, async () => {
   await assert.rejects(desktop().login({ method: 'paste', prompt: () => 1, force: true }), { code: 'INVALID_ARGUMENT', message: /prompt/ });
 });
 
-test('f130 another user is reported before anything is overwritten', limit, async () => {
+test('f130 a different user is reported before anything is overwritten', limit, async () => {
   await simulator.savedLogin({ age: 0, subject: 'user|ada', scope: OPENID.join(' ') });
   const before = readFileSync(file);
   const questions = [];
@@ -203,7 +205,7 @@ test('cancelling ends the wait and closes the port', limit, async () => {
   }
 });
 
-test('aborting a wait or a poll ends the login', limit, async () => {
+test('aborting a wait or a poll cancels the login', limit, async () => {
   const abort = {
     wait: (login, controller) => { const outcome = login.wait({ signal: controller.signal }); controller.abort('why'); return outcome; },
     poll: (login, controller) => { controller.abort('why'); return login.poll({ signal: controller.signal }); },
@@ -231,7 +233,7 @@ test('cancelling does not wait for a prompt that is shown', limit, async () => {
   assert.deepEqual(readFileSync(file), before);
 });
 
-test('an aborted login ends with its cause, whatever it waits for', limit, async () => {
+test('an aborted login rejects with its cause, whatever it waits for', limit, async () => {
   for (const method of ['device', 'browser', 'paste']) {
     const controller = new AbortController();
     const reason = new Error('not needed any more');
@@ -246,7 +248,7 @@ test('an aborted login ends with its cause, whatever it waits for', limit, async
   await assert.rejects(desktop().startBrowserLogin({ signal: AbortSignal.abort('why') }), { code: 'CANCELLED', cause: 'why' });
 });
 
-test('f108 a process whose login was aborted or dropped ends by itself', limit, async () => {
+test('f108 a process whose login was aborted or dropped exits by itself', limit, async () => {
   const result = await simulator.start(`
     import { Session } from ${ENTRY};
     const options = { timeoutMs: 600_000, allowInsecureLoopback: true };
@@ -319,30 +321,30 @@ test('bad options', limit, async () => {
   assert.equal(await simulator.count('user.authorize'), 0);
 });
 
-test('nobody to ask says what to run', limit, async () => {
+test('a login without a prompt says what is missing', limit, async () => {
   const login = simulator.userSession().login({ openBrowser: false });
   await assert.rejects(login, { code: 'LOGIN_REQUIRED', message: /planetkey login --profile planet-user/ });
 });
 
-test('a logout gives the refresh token back', limit, async () => {
+test('a logout revokes the refresh token', limit, async () => {
   let { refresh_token } = await simulator.savedLogin();
-  assert.deepEqual(await simulator.userSession().logout(), { removed: true, revocation: 'revoked', whyUnknown: null });
+  assert.deepEqual(await simulator.userSession().logout(), { removed: true, revocation: 'revoked', revocationError: null });
   assert.equal((await simulator.sessionOf(refresh_token))[0].active, false);
-  assert.deepEqual(await simulator.userSession().logout(), { removed: false, revocation: 'none', whyUnknown: null });
+  assert.deepEqual(await simulator.userSession().logout(), { removed: false, revocation: 'none', revocationError: null });
 
   ({ refresh_token } = await simulator.savedLogin());
-  assert.deepEqual(await simulator.userSession().logout({ revoke: false }), { removed: true, revocation: 'none', whyUnknown: null });
+  assert.deepEqual(await simulator.userSession().logout({ revoke: false }), { removed: true, revocation: 'none', revocationError: null });
   assert.equal((await simulator.sessionOf(refresh_token))[0].active, true);
 
   await simulator.savedLogin();
   await simulator.script('user.revoke', { status: 503 });
-  const { whyUnknown, ...out } = await simulator.userSession().logout();
+  const { revocationError, ...out } = await simulator.userSession().logout();
   assert.deepEqual(out, { removed: true, revocation: 'unknown' });
-  assert.equal(typeof whyUnknown, 'string');
+  assert.equal(typeof revocationError, 'string');
   assert.equal(existsSync(file), false);
 });
 
-test('a session of the environment takes up a login', limit, async () => {
+test('a session of the environment uses a login', limit, async () => {
   const url = `${simulator.planet_api}/data/v1`;
   const result = await simulator.start(`
     import { Session } from ${ENTRY};
@@ -355,7 +357,7 @@ test('a session of the environment takes up a login', limit, async () => {
   assert.deepEqual(result, { output: 'LOGIN_REQUIRED\nplanet-user\nBearer \n', errors: '', code: 0, signal: null });
 });
 
-test('a login is kept in a storage of the application', limit, async () => {
+test('a login is saved in the application\'s storage', limit, async () => {
   const kept = [];
   const storage = { load: async () => kept.at(-1), save: async (text) => { kept.push(text); } };
   const prompt = ({ userCode }) => simulator.approve(userCode).then(() => {});
@@ -366,7 +368,7 @@ test('a login is kept in a storage of the application', limit, async () => {
   assert.equal(existsSync(file), false);
 });
 
-test('machines and keys need nobody', limit, async () => {
+test('M2M clients and API keys need no user', limit, async () => {
   assert.equal((await simulator.m2mSession().login()).prompted, false);
   assert.deepEqual(
     await simulator.apiKeySession().login(),

@@ -42,7 +42,7 @@ test('every form of an API key', async () => {
   }
 });
 
-test('a map that cannot wait has the token as soon as it is there', async () => {
+test('a map that cannot wait has the token as soon as it is cached', async () => {
   const session = simulator.m2mSession();
   const transform = transformRequestSync(session, { onError: assert.fail });
   await simulator.script('m2m.token', { hold: 'token' });
@@ -56,7 +56,7 @@ test('a map that cannot wait has the token as soon as it is there', async () => 
   assert.equal(await simulator.count('m2m.token'), 1);
 });
 
-test('what fails in the background is said once', async () => {
+test('a failure in the background is reported once', async () => {
   await simulator.always('m2m.token', { status: 401, json: { error: 'invalid_client' } });
   const session = simulator.m2mSession();
   const errors = [];
@@ -73,7 +73,7 @@ test('what fails in the background is said once', async () => {
   assert.equal((await warned)[0].code, 'MISCONFIGURED');
 });
 
-test('what is wrong with the arguments', () => {
+test('wrong arguments', () => {
   for (const session of [undefined, null, {}, 'session']) {
     for (const make of [transformRequest, transformRequestSync]) assert.throws(() => make(session), { code: 'INVALID_ARGUMENT' });
   }

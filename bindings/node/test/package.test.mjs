@@ -1,4 +1,4 @@
-// The package as somebody installs it.
+// The package as users install it.
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -32,9 +32,10 @@ after(async () => {
   await simulator.stop();
 });
 
-test('it holds what it needs and nothing else', () => {
+test('the package contains what it needs and nothing else', () => {
   const parts = [
-    'arguments', 'errors', 'event-loop', 'fetch', 'functions', 'login', 'native', 'own', 'prompts', 'registry', 'requests', 'session', 'storage', 'waiting',
+    'arguments', 'errors', 'event-loop', 'fetch', 'functions', 'login', 'native', 'nearest', 'own', 'prompts', 'registry', 'requests', 'session',
+    'storage', 'waiting',
   ];
   const library = parts.map((name) => `lib/${name}.cjs`);
   const adapters = ADAPTERS.flatMap((name) => ['cjs', 'd.mts', 'd.ts', 'mjs'].map((kind) => `adapters/${name}.${kind}`));
@@ -94,7 +95,7 @@ test('the README\'s examples run as printed', { timeout: 60_000 }, async ({ sign
   }
 });
 
-/** The example of a login, with somebody at the terminal and somebody who enters the code. */
+/** The example of a login, with a user at the terminal who enters the code. */
 async function login(program, signal) {
   writeFileSync(join(directory, 'login.mjs'), program.replace("('planet-user'", "('planet-user', { allowInsecureLoopback: true }"));
   const child = spawn(process.execPath, [join(directory, 'login.mjs')], { env: simulator.variables, stdio: 'pipe', signal });

@@ -108,7 +108,7 @@ async function outcome() {
 }
 
 // Every name that the package reads of a caller's object, with what would do harm.
-const listed = (call) => told(call).split('there are ')[1].split(', ');
+const listed = (call) => told(call).split('the options are ')[1].split(', ');
 const names = new Set([
   ...Object.values(opened).flatMap((open) => listed(() => open({ nonsense: 1 }))),
   ...listed(() => transformRequestSync(opened.fromApiKey(), { nonsense: 1 })),

@@ -1,4 +1,4 @@
-// The addon as a guest in somebody's process: it neither keeps it active, nor blocks it, nor breaks it.
+// The addon does not keep a process alive, does not block it, and does not break it.
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
 import { ENTRY, Simulator } from './simulator.mjs';
@@ -15,7 +15,7 @@ const run = (program, environment) => simulator.start(program, { environment });
 
 const limit = { timeout: 60_000 };
 
-test('a process that used a session ends by itself', limit, async () => {
+test('a process that used a session exits by itself', limit, async () => {
   const result = await run(`${begin}
     console.log((await session.authorize('${simulator.planet_api}/x')).credential);
     console.log((await session.authorize('${simulator.sentinel_hub_api}/x')).credential);
@@ -23,7 +23,7 @@ test('a process that used a session ends by itself', limit, async () => {
   assert.deepEqual(result, { output: 'api_key\naccess_token\n', errors: '', code: 0, signal: null });
 });
 
-test('a process whose only call was aborted ends by itself', limit, async () => {
+test('a process whose only call was aborted exits by itself', limit, async () => {
   await simulator.script('m2m.token', { hold: 'for ever' });
   const result = await run(`${begin}
     await session.accessToken({ signal: AbortSignal.timeout(1) }).catch((error) => console.log(error.code, error.cause.name));
@@ -42,7 +42,7 @@ test('process.exit() does not wait for a call', limit, async () => {
   assert.deepEqual(result, { output: 'true\n', errors: '', code: 3, signal: null });
 });
 
-test('calls that wait leave libuv its threads', limit, async () => {
+test('calls that wait do not occupy libuv\'s threads', limit, async () => {
   await simulator.script('m2m.token', { hold: 'gate' });
   const result = await run(`${begin}
     import { stat } from 'node:fs/promises';
@@ -54,7 +54,7 @@ test('calls that wait leave libuv its threads', limit, async () => {
   assert.deepEqual(result, { output: 'true\n1\n', errors: '', code: 0, signal: null });
 });
 
-test('an aborted call holds up nobody', limit, async () => {
+test('an aborted call delays no other call', limit, async () => {
   await simulator.script('m2m.token', { hold: 'for ever' });
   const result = await run(`${begin}
     import { stat } from 'node:fs/promises';
@@ -69,7 +69,7 @@ test('an aborted call holds up nobody', limit, async () => {
   assert.deepEqual(result, { output: 'CANCELLED\ntrue\n', errors: '', code: 0, signal: null });
 });
 
-test('a renewal outlives the only worker that loaded the addon', limit, async () => {
+test('a refresh outlives the only worker that loaded the addon', limit, async () => {
   await simulator.script('m2m.token', { hold: 'gate', status: 503 });
   const result = await run(`
     import { once } from 'node:events';
@@ -85,14 +85,14 @@ test('a renewal outlives the only worker that loaded the addon', limit, async ()
     const [code] = await once(worker, 'exit');
     const held = await (await fetch('${simulator.control}/held')).json();
     await fetch('${simulator.control}/release', { method: 'POST', body: '{"hold":"gate"}' });
-    // Refused, the renewal asks again, in a thread of the addon whose worker is gone.
+    // The refused refresh is repeated on a thread of the addon. Its worker has ended.
     const counted = await fetch('${simulator.control}/wait?target=m2m.token&count=2&timeout_ms=20000');
     console.log(code, held.gate, (await counted.json()).reached);
   `);
   assert.deepEqual(result, { output: '0 1 true\n', errors: '', code: 0, signal: null });
 });
 
-test('f111 the event loop turns while a renewal is held', limit, async () => {
+test('f111 the event loop runs while a refresh is held', limit, async () => {
   await simulator.script('m2m.token', { hold: 'gate' });
   const result = await run(`${begin}
     let text = null;
@@ -102,7 +102,7 @@ test('f111 the event loop turns while a renewal is held', limit, async () => {
     for (const used of [session, own]) {
       const token = used.accessToken();
       await fetch('${simulator.control}/wait?held=gate&count=1&timeout_ms=20000');
-      // Only this timer lets the renewal go on.
+      // Only this timer lets the refresh continue.
       await new Promise((resolve) => setTimeout(resolve, 1));
       await fetch('${simulator.control}/release', { method: 'POST', body: '{"hold":"gate"}' });
       console.log(typeof await token);
@@ -114,15 +114,15 @@ test('f111 the event loop turns while a renewal is held', limit, async () => {
   assert.deepEqual(result, { output: 'string\nstring\n', errors: '', code: 0, signal: null });
 });
 
-/** A renewal that a process which does not wait for it does not live to see. */
+/** A refresh that ends too late for a process that does not wait for it. */
 const LATE = { hold: 'gate', delay_ms: 500 };
 
 const ends = {
   'process.exit()': { last: 'process.exit(0);', code: 0, errors: /^$/ },
-  'an error that nobody catches': { last: 'throw new Error("mine");', code: 1, errors: /Error: mine/ },
+  'an uncaught error': { last: 'throw new Error("mine");', code: 1, errors: /Error: mine/ },
 };
 for (const [how, { last, code, errors }] of Object.entries(ends)) {
-  test(`${how} during a renewal leaves the whole session behind`, limit, async () => {
+  test(`${how} during a refresh leaves an intact session`, limit, async () => {
     const { refresh_token } = await simulator.savedLogin();
     await simulator.script('user.token', LATE);
     const result = await simulator.start(`
@@ -151,7 +151,7 @@ async function checkRenewedOnce(refreshToken) {
   assert.equal((await simulator.sessionOf(refreshToken))[0].reuse, 0);
 }
 
-test('a process whose token is renewed in the background ends by itself, and the session is whole', limit, async () => {
+test('a process with a refresh in the background exits by itself, and the session is intact', limit, async () => {
   // Still valid, and due.
   const { refresh_token, access_token } = await simulator.savedLogin({ age: 3500 });
   await simulator.script('user.token', LATE);
@@ -166,7 +166,7 @@ test('a process whose token is renewed in the background ends by itself, and the
   await checkRenewedOnce(refresh_token);
 });
 
-test('a storage that gives no promise is still called when the process ends', limit, async () => {
+test('a storage that returns no promise is still called when the process exits', limit, async () => {
   const tokens = await simulator.login({ age: 7200 });
   await simulator.script('user.token', LATE);
   const result = await simulator.start(`
@@ -187,7 +187,7 @@ test('a storage that gives no promise is still called when the process ends', li
   assert.deepEqual(result, { output: `end\n${current}\nunlock\n`, errors: '', code: 0, signal: null });
 });
 
-test('a storage whose promise cannot be settled any more does not hold the end of the process', limit, async () => {
+test('a storage whose promise cannot be settled any more does not delay process exit', limit, async () => {
   const result = await run(`
     import { Session } from ${ENTRY};
     let started;
@@ -200,7 +200,7 @@ test('a storage whose promise cannot be settled any more does not hold the end o
     };
     Session.fromProfile('planet-user', { timeoutMs: 600_000, allowInsecureLoopback: true, storage }).accessToken();
     await begun;
-    // The renewal gives up at once: it has time to unlock.
+    // The refresh fails at once, so that it has time to unlock.
     process.exit(0);
   `);
   assert.deepEqual(result, { output: 'unlock\n', errors: '', code: 0, signal: null });

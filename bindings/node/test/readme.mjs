@@ -5,10 +5,10 @@ import { join } from 'node:path';
 export const readmeExamples = () =>
   [...readFileSync(join(import.meta.dirname, '../README.md'), 'utf8').matchAll(/```js\n([^]*?)```/g)].map(([, program]) => program);
 
-/** Whether a program needs packages that are not here: tests/peers/node has them. */
+/** Whether a program needs packages that only tests/peers/node installs. */
 export const needsOthers = (program) => /from '(undici|axios)'/.test(program);
 
-/** A program as printed, but for where the hosts are. */
+/** A program as printed, except that the simulator serves its hosts. */
 export const against = (simulator, program) =>
   program
     .replaceAll('https://api.planet.com', simulator.planet_api)

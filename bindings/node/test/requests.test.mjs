@@ -48,7 +48,7 @@ for (const [transport, expected] of [[undefined, 'basic'], ['basic', 'basic'], [
   });
 }
 
-test('a machine-to-machine client at both domains', async () => {
+test('an M2M client at both domains', async () => {
   const session = simulator.m2mSession();
   for (const method of ['authorizeSync', 'headersSync']) {
     assert.throws(() => session[method](`${simulator.sentinel_hub_api}/x`), { code: 'UNAVAILABLE' });
@@ -73,7 +73,7 @@ test('a machine-to-machine client at both domains', async () => {
   assert.equal(await simulator.count('m2m.token'), 1);
 });
 
-test('what a caller does to its headers is nobody else\'s', async () => {
+test('a caller that changes its headers changes no others', async () => {
   const session = simulator.m2mSession();
   const url = `${simulator.sentinel_hub_api}/x`;
   const authorization = await session.authorize(url);
@@ -86,7 +86,7 @@ test('what a caller does to its headers is nobody else\'s', async () => {
   assert.deepEqual(session.authorizeSync(url).headers, expected);
 });
 
-test('a URL that carries an API key already', async () => {
+test('a URL that already contains an API key', async () => {
   const session = simulator.apiKeySession();
   const url = `${simulator.planet_api}/x?api_key=other&page=1`;
   for (let time = 0; time < 2; time += 1) {
@@ -101,17 +101,54 @@ test('a token that an API refuses is replaced once', async () => {
   const url = `${simulator.sentinel_hub_api}/x`;
   const first = await session.accessToken();
   await simulator.revoke({ access_token: first });
-  const response = await fetch(url, { headers: await session.headers(url) });
+  const refused = await session.authorize(url);
+  const response = await fetch(url, { headers: refused.headers });
   assert.equal(response.status, 401);
-  assert.equal(session.shouldRetry(first, response.status, response.headers.get('www-authenticate')), true);
+  const answer = [refused, response.status, response.headers.get('www-authenticate')];
+  assert.throws(() => session.afterResponseSync(...answer), { code: 'UNAVAILABLE' });
   assert.throws(() => session.accessTokenSync(), { code: 'UNAVAILABLE' });
-  assert.equal(await authenticatedAs(await session.authorize(url)), 'bearer');
+  const repeat = await session.afterResponse(...answer);
+  assert.equal(await authenticatedAs(repeat), 'bearer');
+  assert.equal(session.afterResponseSync(...answer).accessToken, repeat.accessToken, 'the new token is cached');
+  // What a caller does to its objects changes nothing.
+  refused.headers.Authorization = repeat.headers.Authorization;
+  assert.equal((await session.afterResponse(...answer)).accessToken, repeat.accessToken);
   assert.equal(session.invalidate(first), false);
   assert.equal(await simulator.count('m2m.token'), 2);
 
   const forbidden = await fetch(`${simulator.sentinel_hub_api}/forbidden`, { headers: session.headersSync(url) });
   assert.equal(forbidden.status, 403);
-  assert.equal(session.shouldRetry(session.accessTokenSync(), forbidden.status, forbidden.headers.get('www-authenticate')), false);
+  const challenge = forbidden.headers.get('www-authenticate');
+  assert.equal(await session.afterResponse(repeat, forbidden.status, challenge), null);
+  assert.equal(session.afterResponseSync(repeat, forbidden.status, challenge), null);
+  await assert.rejects(session.afterResponse(repeat, 401, null, { signal: AbortSignal.abort('why') }), { code: 'CANCELLED', cause: 'why' });
+});
+
+test('an API key that an API refuses is not sent again', async () => {
+  for (const transport of ['basic', 'header', 'query']) {
+    const session = simulator.apiKeySession(transport);
+    const authorization = await session.authorize(`${simulator.planet_api}/x`);
+    assert.equal(await session.afterResponse(authorization, 401, 'Basic'), null);
+    assert.equal(session.afterResponseSync(authorization, 401), null);
+  }
+});
+
+test('a URL gets an authorization only if the session serves it', async () => {
+  const session = simulator.m2mSession();
+  assert.equal(await session.authorizeIfServed('https://example.org/'), null);
+  assert.equal(session.authorizeIfServedSync('https://example.org/'), null);
+  assert.equal(await simulator.count('m2m.token'), 0);
+  const url = `${simulator.sentinel_hub_api}/x`;
+  assert.throws(() => session.authorizeIfServedSync(url), { code: 'UNAVAILABLE' });
+  const calls = Array.from({ length: 4 }, () => session.authorizeIfServed(url));
+  for (const authorization of await Promise.all(calls)) assert.equal(await authenticatedAs(authorization), 'bearer');
+  assert.equal(session.authorizeIfServedSync(url).accessToken, session.authorizeSync(url).accessToken);
+  assert.equal(await simulator.count('m2m.token'), 1);
+  // What is no URL of a request is an error everywhere.
+  for (const wrong of ['', 'services.sentinel-hub.com', 'https://', 'ftp://example.org/']) {
+    assert.throws(() => session.authorizeIfServedSync(wrong), { code: 'INVALID_ARGUMENT' });
+    await assert.rejects(session.authorizeIfServed(wrong), { code: 'INVALID_ARGUMENT' });
+  }
 });
 
 test('one session for both domains', async () => {
@@ -124,7 +161,7 @@ test('one session for both domains', async () => {
   } finally {
     for (const name of names) saved[name] === undefined ? delete process.env[name] : (process.env[name] = saved[name]);
   }
-  // In turn, so that what is kept of one source is not given for the other.
+  // Alternating, so that the cached object of one source is not returned for the other.
   for (let time = 0; time < 2; time += 1) {
     assert.equal(await authenticatedAs(await session.authorize(`${simulator.planet_api}/x`)), 'api_key_basic');
     assert.equal(await authenticatedAs(await session.authorize(`${simulator.sentinel_hub_api}/x`)), 'bearer');
@@ -165,7 +202,7 @@ test('any registered client, as object and as text', async () => {
   }
 });
 
-test('scopes and audience of a machine-to-machine client', async () => {
+test('scopes and audience of an M2M client', async () => {
   await simulator.m2mSession({ scopes: ['one', 'two'], audience: 'https://example.org/' }).accessToken();
   const [{ form }] = await simulator.requests('m2m.token');
   const { scope, audience } = Object.fromEntries(form);
@@ -186,12 +223,12 @@ test('another deadline', async () => {
   for (const waiting of [hasty.accessToken(), hasty.headers(`${simulator.planet_api}/x`)]) await assert.rejects(waiting, { code: 'TIMEOUT' });
   const patient = session.accessToken();
   await simulator.release('for ever');
-  // The renewal that the hasty caller began is the one that the others get.
+  // The refresh of the first caller serves the others.
   assert.equal(await patient, hasty.accessTokenSync());
   assert.equal(await simulator.count('m2m.token'), 1);
 });
 
-test('what a server says of its failure', async () => {
+test('the attributes of a server\'s error', async () => {
   await simulator.always('m2m.token', { status: 429, headers: { 'Retry-After': '7' }, json: { error: 'temporarily_unavailable' } });
   await assert.rejects(simulator.m2mSession({ timeoutMs: 2000 }).accessToken(), (error) => {
     assert.equal(error.code, 'UNAVAILABLE');

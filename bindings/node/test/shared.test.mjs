@@ -53,7 +53,7 @@ test('a child process finds the session of its parent', limit, async () => {
   assert.equal(await simulator.count('m2m.token'), 1);
 });
 
-test('what a child process renews is noticed', limit, async () => {
+test('a refresh of a child process is noticed', limit, async () => {
   const session = simulator.m2mSession();
   const first = await session.accessToken();
   const second = (await simulator.run(`${begin}
@@ -94,7 +94,7 @@ test('three processes that meet an expiry rotate the refresh token once', limit,
   assert.equal(await simulator.count('user.token'), 1);
 });
 
-test('a login of Planet\'s own tools is used and kept fresh', async () => {
+test('a login of Planet\'s own tools is used and refreshed', async () => {
   const tokens = await simulator.savedLogin({ age: 0 });
   const session = simulator.userSession();
   assert.equal(session.isInitialized(), true);
@@ -127,7 +127,7 @@ test('defaults include a saved login', limit, async () => {
   assert.equal(output, `planet-user ${access_token}\n`);
 });
 
-test('why a person must log in', async () => {
+test('why a user must log in', async () => {
   const reason = async () => {
     let failure;
     await assert.rejects(simulator.userSession().accessToken(), (error) => {
@@ -169,7 +169,7 @@ test('a logout is noticed by other sessions and processes', limit, async () => {
   await until(() => token(second) === 'UNAVAILABLE');
 });
 
-test('after a logout a machine gets a new token', async () => {
+test('after a logout an M2M client gets a new token', async () => {
   const session = simulator.m2mSession();
   const first = await session.accessToken();
   const signal = new AbortController().signal;
@@ -181,7 +181,7 @@ test('after a logout a machine gets a new token', async () => {
   assert.equal(await simulator.count('m2m.token'), 2);
 });
 
-test('logout waits for a renewal, whose token is then gone too', limit, async () => {
+test('logout waits for a refresh, and deletes its token too', limit, async () => {
   await simulator.savedLogin();
   await simulator.script('user.token', { hold: 'gate' });
   const session = simulator.userSession();
@@ -194,7 +194,7 @@ test('logout waits for a renewal, whose token is then gone too', limit, async ()
   await assert.rejects(session.accessToken(), { code: 'LOGIN_REQUIRED', reason: 'logged_out' });
 });
 
-test('logout of what has no tokens', async () => {
+test('logout of a session without tokens', async () => {
   await assert.rejects(simulator.apiKeySession().logout(), { code: 'UNSUPPORTED' });
   const session = simulator.m2mSession();
   assert.equal((await session.logout()).removed, false);
@@ -215,7 +215,7 @@ test('save: false neither writes nor reads', async () => {
   assert.equal(simulator.savedTokens(M2M_PROFILE).access_token, saved);
 });
 
-test('a profile that keeps the tokens', async () => {
+test('the profile in which tokens are saved', async () => {
   const session = simulator.m2mSession({ profile: 'Mine' });
   await session.accessToken();
   assert.deepEqual(readdirSync(join(simulator.home, '.planet')), ['mine']);
@@ -230,7 +230,7 @@ test('a profile that keeps the tokens', async () => {
   assert.equal(await simulator.count('m2m.token'), 1);
 });
 
-test('another place than the home directory', limit, async (t) => {
+test('another directory than the home directory', limit, async (t) => {
   const root = mkdtempSync(join(tmpdir(), 'planetkey-root-'));
   t.after(() => rmSync(root, { recursive: true }));
   const session = simulator.m2mSession({ storageRoot: root });
@@ -241,7 +241,7 @@ test('another place than the home directory', limit, async (t) => {
   assert.deepEqual(readdirSync(simulator.home), []);
 });
 
-test('a file that cannot be written leaves a working session and says so', async () => {
+test('a file that cannot be written leaves a working session with a note', async () => {
   const session = simulator.m2mSession();
   // Nothing can be renamed to this, whatever rights the user has.
   mkdirSync(join(session.status().sources[0].file, 'in the way'), { recursive: true });

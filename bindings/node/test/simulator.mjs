@@ -46,12 +46,12 @@ export class Simulator {
   always = (target, step) => this.#control('/script', { target, steps: [step], repeat: true });
   release = (hold) => this.#control('/release', { hold });
   revoke = (what) => this.#control('/revoke', what);
-  /** A person's session without a browser: the answer to a login. */
+  /** A user session without a browser: the response to a login. */
   login = (options = {}) => this.#control('/sessions', options);
   addClient = (client) => this.#control('/clients', client);
-  /** Somebody enters the code of a device. */
+  /** A user enters the code of a device. */
   approve = (userCode, options = {}) => this.#control('/login', { user_code: userCode, ...options });
-  /** Somebody goes through the pages: where the browser is sent in the end. */
+  /** A user completes the pages. Returns where the browser is redirected to. */
   browse = async (url, options = {}) => (await this.#control('/login', { authorization_url: url, ...options })).location;
   sessionOf = (token) => this.#control(`/sessions?token=${token}`);
   requests = (target) => this.#control(`/requests?target=${target}`);
@@ -64,19 +64,19 @@ export class Simulator {
 
   async waitHeld(hold, count = 1) {
     const { reached } = await this.#control(`/wait?held=${hold}&count=${count}&timeout_ms=20000`);
-    if (!reached) throw new Error(`nobody arrived in the hold ${hold}`);
+    if (!reached) throw new Error(`no request reached the hold ${hold}`);
   }
 
   get options() {
     return { deployment: this.deployment, allowInsecureLoopback: true, storageRoot: this.home };
   }
 
-  /** A machine-to-machine session; no call in a test comes near its deadline. */
+  /** A session of an M2M client. No call of a test comes near its deadline. */
   m2mSession(options) {
     return planetkey.Session.fromM2m(this.client_id, this.client_secret, { timeoutMs: 600_000, ...this.options, ...options });
   }
 
-  /** A person's session on disk, as a login of Planet's own tools leaves it, which has expired by default. */
+  /** A user session on disk, as a login of Planet's own tools saves it. Expired by default. */
   async savedLogin(options = {}) {
     const tokens = await this.login({ age: 7200, ...options });
     const directory = join(this.home, '.planet/planet-user');

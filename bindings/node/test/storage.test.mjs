@@ -74,7 +74,7 @@ for (const [form, answer] of Object.entries(forms)) {
   });
 }
 
-test('a session of a person, by every way to open one', limit, async () => {
+test('a user session, opened by every constructor', limit, async () => {
   const tokens = await simulator.login({ age: 7200 });
   const storage = recorded(JSON.stringify(tokens));
   const session = simulator.userSession({ storage });
@@ -90,7 +90,7 @@ test('a session of a person, by every way to open one', limit, async () => {
   await assert.rejects(empty.accessToken(), { code: 'LOGIN_REQUIRED', reason: 'never_logged_in' });
 });
 
-test('what does not wait says that it cannot with a storage', async () => {
+test('synchronous calls are UNSUPPORTED with a storage', async () => {
   const session = simulator.m2mSession({ storage: recorded() });
   for (const [call, instead] of [
     [() => session.accessTokenSync(), 'await session.accessToken()'],
@@ -132,7 +132,7 @@ for (const [how, fail] of Object.entries(failures)) {
     });
   }
 
-  test(`a session that cannot be saved because save ${how} goes on in memory`, async () => {
+  test(`a session that cannot be saved because save ${how} continues in memory`, async () => {
     const tokens = await simulator.login({ age: 7200 });
     const storage = recorded(JSON.stringify(tokens), (called, value) => (called === 'save' ? fail() : value));
     const session = simulator.userSession({ storage });
@@ -141,7 +141,7 @@ for (const [how, fail] of Object.entries(failures)) {
     const { notes } = session.status();
     assert.equal(notes.length, 1);
     assert.ok(notes[0].includes('its save threw') && !notes[0].includes(SECRET), notes[0]);
-    // It goes on with the refresh token that could not be saved.
+    // It continues with the refresh token that could not be saved.
     await session.refresh();
     const [{ active, reuse, rotations }] = await simulator.sessionOf(tokens.refresh_token);
     assert.deepEqual({ active, reuse, rotations }, { active: true, reuse: 0, rotations: 2 });
@@ -156,7 +156,7 @@ for (const [how, fail] of Object.entries(failures)) {
   });
 }
 
-test('what is thrown may be anything', async () => {
+test('any value may be thrown', async () => {
   const hostile = { get name() { throw new Error('name'); } };
   for (const thrown of [undefined, null, 1, SECRET, Symbol(SECRET), { code: `${SECRET} with blanks` }, hostile]) {
     const session = simulator.userSession({ storage: { load() { throw thrown; }, save() {} } });
@@ -164,7 +164,7 @@ test('what is thrown may be anything', async () => {
   }
 });
 
-test('what a storage gives is checked', async () => {
+test('return values of a storage are checked', async () => {
   for (const given of [1, true, {}, Buffer.from('{}'), '\ud800']) {
     const session = simulator.userSession({ storage: { load: () => given, save() {} } });
     await assert.rejects(session.accessToken(), { code: 'STORAGE' }, inspect(given));
@@ -181,7 +181,7 @@ test('what a storage gives is checked', async () => {
   assert.equal(await simulator.count('m2m.token'), 0);
 });
 
-test('a storage that is none is refused', () => {
+test('an object that is no storage is refused', () => {
   const load = () => null;
   const save = () => {};
   for (const storage of [
@@ -198,7 +198,7 @@ test('a storage that is none is refused', () => {
   assert.throws(() => Session.fromProfile('planet-user', { profile: 'mine' }), { code: 'INVALID_ARGUMENT' });
 });
 
-test('a storage of a class of its own is called on its object', async () => {
+test('the functions of a storage are called on its object', async () => {
   class Kept {
     #text = null;
     load() { return this.#text; }
@@ -210,14 +210,14 @@ test('a storage of a class of its own is called on its object', async () => {
   assert.equal(JSON.parse(storage.saved).access_token, token);
 });
 
-test('a lock that is not to be had is a timeout', async () => {
+test('a lock that cannot be taken is a timeout', async () => {
   const session = simulator.m2mSession({ storage: recorded(null, (name, value) => (name === 'lock' ? false : value)) });
   await assert.rejects(session.accessToken(), { code: 'TIMEOUT' });
   await assert.rejects(session.logout(), { code: 'TIMEOUT' });
   assert.equal(await simulator.count('m2m.token'), 0);
 });
 
-test('a lock that comes too late is given back', limit, async () => {
+test('a lock that is taken too late is released', limit, async () => {
   let grant;
   let unlocked;
   const given = new Promise((resolve) => { grant = resolve; });
@@ -229,18 +229,18 @@ test('a lock that comes too late is given back', limit, async () => {
   assert.equal(await back, 'unlocked');
 });
 
-test('a storage that never answers ends by the deadline', limit, async () => {
+test('a storage that never returns fails at the deadline', limit, async () => {
   const storage = recorded('{}', (name, value) => (name === 'load' ? new Promise(() => {}) : value));
   const session = simulator.userSession({ storage, timeoutMs: 20 });
   await assert.rejects(session.withTimeoutMs(600_000).accessToken(), (error) => {
     assert.equal(error.code, 'STORAGE');
-    assert.match(error.message, /its load did not end within 20 ms/);
+    assert.match(error.message, /its load did not return within 20 ms/);
     return true;
   });
   assert.deepEqual(storage.calls, ['lock', 'load', 'unlock']);
 });
 
-test('logout waits for the renewal that is under way, with or without a lock', limit, async () => {
+test('logout waits for a refresh in progress, with or without a lock', limit, async () => {
   for (const hold of ['first', 'second']) {
     const storage = recorded(JSON.stringify(await simulator.login({ age: 7200 })));
     const withoutLock = { load: () => storage.load(), save: (text) => storage.save(text) };
@@ -257,7 +257,7 @@ test('logout waits for the renewal that is under way, with or without a lock', l
   }
 });
 
-test('an aborted call leaves the renewal and its storage in order', limit, async () => {
+test('an aborted call leaves the refresh and its storage intact', limit, async () => {
   let grant;
   const begun = new Promise((resolve) => { grant = resolve; });
   let answer;
@@ -278,7 +278,7 @@ test('an aborted call leaves the renewal and its storage in order', limit, async
   assert.equal(await simulator.count('m2m.token'), 1);
 });
 
-test('f099 a storage may use the session, and does not wait for its own renewal', limit, async () => {
+test('f099 a storage may use the session, and does not wait for its own refresh', limit, async () => {
   const outcomes = [];
   let session;
   const attempt = async (name, call) => {
@@ -305,7 +305,7 @@ test('f099 a storage may use the session, and does not wait for its own renewal'
   const waiting = (name) => ['accessToken', 'headers', 'refresh', 'logout'].map((call) => `${name} ${call}: UNAVAILABLE`);
   const before = (name) => [...waiting(name), `${name} accessTokenSync: UNSUPPORTED`, `${name} later: UNAVAILABLE`];
   assert.deepEqual(outcomes.slice(0, 18), [...before('lock'), ...before('load'), ...before('save')]);
-  // The token is there by now, for whoever only needs that.
+  // The token is cached by now.
   assert.deepEqual(outcomes.slice(18), [
     'unlock accessToken: done', 'unlock headers: done', 'unlock refresh: UNAVAILABLE', 'unlock logout: UNAVAILABLE',
     'unlock accessTokenSync: done', 'unlock later: UNAVAILABLE',
@@ -313,7 +313,7 @@ test('f099 a storage may use the session, and does not wait for its own renewal'
   assert.equal(await simulator.count('m2m.token'), 1);
 });
 
-test('f099 what a storage leaves behind may use the session again', limit, async () => {
+test('f099 what a storage leaves pending may use the session again', limit, async () => {
   let session;
   let later;
   const left = new Promise((resolve) => { later = resolve; });
@@ -366,7 +366,7 @@ const collect = `
   import { setImmediate } from 'node:timers/promises';
   /** Whether it goes away; a program that waits for ever fails by the test's timeout. */
   async function gone(reference) {
-    // Whoever looks keeps it until the next turn.
+    // A look keeps it alive until the next turn of the event loop.
     do {
       await setImmediate();
       globalThis.gc();
@@ -375,7 +375,7 @@ const collect = `
   }
 `;
 
-test('a storage that knows its session goes away with it', limit, async () => {
+test('a storage that refers to its session is collected with it', limit, async () => {
   const output = await simulator.run(`${collect}
     import { Session } from ${ENTRY};
     async function use() {
@@ -391,7 +391,7 @@ test('a storage that knows its session goes away with it', limit, async () => {
   assert.equal(output, 'gone\n');
 });
 
-test('a renewal keeps the storage that it works for, although nobody else does', limit, async () => {
+test('a refresh keeps its storage alive, although nothing else does', limit, async () => {
   const tokens = await simulator.login({ age: 7200 });
   await simulator.script('user.token', { hold: 'gate' });
   const output = await simulator.run(`${collect}
@@ -411,7 +411,7 @@ test('a renewal keeps the storage that it works for, although nobody else does',
     const session = await use();
     await gone(session);
     await fetch('${simulator.control}/release', { method: 'POST', body: '{"hold":"gate"}' });
-    // Nothing but this timer keeps the process active until then.
+    // Only this timer keeps the process alive until then.
     const active = setInterval(() => {}, 1000);
     console.log(await kept);
     clearInterval(active);

@@ -12,7 +12,7 @@ const DIRECTORY = join(import.meta.dirname, '../../../tests/vectors');
 const WRONG_CASES = 'must_fail.json';
 // How far an expiry may be from now plus its life: the time that a case takes, not a promise.
 const EXPIRY_TOLERANCE_S = 60;
-// Nothing on the developer's machine may reach a case.
+// Nothing of the developer's machine may reach a case.
 const FOREIGN = /^(PL_|PLANET_|PLANETKEY_(?!SIMULATOR|VECTORS)|SH_|(HTTPS?|ALL|NO)_PROXY$|SSL_CERT_FILE$|REQUESTS_CA_BUNDLE$|CURL_CA_BUNDLE$|XDG_CONFIG_HOME$)/i;
 
 const cases = (name) => JSON.parse(readFileSync(join(DIRECTORY, name), 'utf8')).cases;
@@ -105,7 +105,7 @@ async function run(written) {
   } finally {
     for (const name of Object.keys(environment)) delete process.env[name];
     Object.assign(process.env, kept);
-    // A renewal that a case has left in the air may still be writing.
+    // A refresh that a case leaves pending may still be writing.
     rmSync(home, { recursive: true, force: true, maxRetries: 10, retryDelay: 20 });
   }
 }
@@ -167,6 +167,44 @@ async function check(session, call, expect) {
   }
 }
 
+/** The authorization of the last call of authorize or authorize_if_served of the case. */
+let last;
+
+/** What authorize gives, and `nothing` for null. */
+function shown(authorization, nothing) {
+  if (authorization === null) return nothing;
+  // A header's name is no member's name: it keeps its spelling.
+  return { ...spelled({ ...authorization }), headers: authorization.headers };
+}
+
+/** The authorizations of each session by their access token. */
+const carried = new WeakMap();
+
+/** Remembers what a request would carry now. */
+function remember(session) {
+  const url = session.status().hosts.map(({ host }) => `http://${host}/`)[0];
+  const byToken = carried.get(session) ?? new Map();
+  const authorization = session.authorizeSync(url);
+  carried.set(session, byToken.set(authorization.accessToken, authorization));
+}
+
+async function tokenOf(used, session) {
+  const token = await used.accessToken();
+  if (session.status().hosts[0]?.host.startsWith('127.')) remember(session);
+  return token;
+}
+
+/** `should_retry`, for cases that name a token and no authorization. */
+function repeats(session, { access_token: token, http_status: status, www_authenticate: challenge }) {
+  if (session.status().sources.every(({ kind }) => kind === 'api_key')) return session.accessTokenSync();
+  try {
+    return session.afterResponseSync(carried.get(session).get(token), status, challenge) !== null;
+  } catch (error) {
+    if (error.code === 'UNAVAILABLE') return true;
+    throw error;
+  }
+}
+
 async function perform(session, call) {
   switch (call.op) {
     case 'strip_api_key':
@@ -186,20 +224,23 @@ async function perform(session, call) {
   const used = has(call, 'timeout_ms') ? session.withTimeoutMs(call.timeout_ms) : session;
   switch (call.op) {
     case 'authorize':
-      // A header's name is no member's name: it keeps its spelling.
-      return await used.authorize(call.url).then((made) => ({ ...spelled({ ...made }), headers: made.headers }));
+      return shown((last = await used.authorize(call.url)));
     case 'headers':
       return { headers: await used.headers(call.url) };
     case 'signed_url':
       return { value: used.signedUrl(call.url) };
     case 'access_token':
-      return { value: await used.accessToken() };
+      return { value: await tokenOf(used, session) };
     case 'api_key':
       return { value: used.apiKey() };
     case 'invalidate':
       return { value: used.invalidate(call.access_token) };
     case 'should_retry':
-      return { value: used.shouldRetry(call.access_token, call.http_status, call.www_authenticate) };
+      return { value: repeats(session, call) };
+    case 'authorize_if_served':
+      return shown((last = await used.authorizeIfServed(call.url)), { served: false });
+    case 'after_response':
+      return shown(await used.afterResponse(last, call.http_status, call.www_authenticate), { repeat: false });
     case 'refresh':
       await used.refresh();
       return {};

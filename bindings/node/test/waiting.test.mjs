@@ -16,7 +16,7 @@ function addon() {
   return { started, start };
 }
 
-test('a later caller goes on with the time it has left when an earlier one ran out of its own', async () => {
+test('a later caller continues with its own time when an earlier one timed out', async () => {
   const room = new WaitingRoom(600_000);
   const { started, start } = addon();
   const earlier = room.get('key', undefined, start, () => null);
@@ -31,7 +31,7 @@ test('a later caller goes on with the time it has left when an earlier one ran o
   assert.equal(await later, 'answer');
 });
 
-test('a later caller without time left gets the timeout too', async () => {
+test('a later caller without time left times out too', async () => {
   const room = new WaitingRoom(0);
   const { started, start } = addon();
   const earlier = room.get('key', undefined, start, () => null);
@@ -42,7 +42,7 @@ test('a later caller without time left gets the timeout too', async () => {
   assert.equal(started.length, 1);
 });
 
-test('whoever finds nothing after waiting for another call makes one', async () => {
+test('a caller that finds nothing after waiting for another call makes one', async () => {
   const room = new WaitingRoom(600_000);
   const { started, start } = addon();
   const first = room.get('key', undefined, start, () => null);
@@ -54,7 +54,7 @@ test('whoever finds nothing after waiting for another call makes one', async () 
   assert.equal(await second, 'two');
 });
 
-test('a call goes on while anybody waits for it, and is cancelled when nobody does', async () => {
+test('a call continues while any caller waits for it, and is cancelled when none does', async () => {
   const room = new WaitingRoom(600_000);
   const { started, start } = addon();
   const [one, two, three] = [new AbortController(), new AbortController(), new AbortController()];
@@ -71,7 +71,7 @@ test('a call goes on while anybody waits for it, and is cancelled when nobody do
   two.abort();
   await assert.rejects(second, { code: 'CANCELLED' });
   assert.equal(cancelled, 1);
-  // Nobody joins a call that was cancelled.
+  // No caller joins a call that was cancelled.
   const third = room.get('key', three.signal, start, () => null);
   assert.equal(started.length, 2);
   started[1].resolve('answer');

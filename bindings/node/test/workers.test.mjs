@@ -17,7 +17,7 @@ const begin = `
   import { parentPort, Worker } from 'node:worker_threads';
   import { Session } from ${ENTRY};
 `;
-/** Whether the renewals of people's sessions in this process come to an end. */
+/** Whether the refreshes of user sessions in this process end. */
 const settled = `(await import('node:module')).createRequire(${ENTRY})('./planetkey.node').settle(20_000)`;
 const ended = { errors: '', code: 0, signal: null };
 
@@ -65,13 +65,13 @@ test('workers that come later find the session', limit, async () => {
   assert.equal(await simulator.count('m2m.token'), 1);
 });
 
-test('f111 a worker is terminated while it waits for a renewal', limit, async () => {
+test('f111 a worker is terminated while it waits for a refresh', limit, async () => {
   await simulator.script('m2m.token', { hold: 'gate' });
   const result = await simulator.start(`${begin}
     const worker = ${worker(`${begin} await Session.fromDefaults({ timeoutMs: 600_000 }).accessToken();`)};
     ${control('/wait?held=gate&count=1&timeout_ms=20000')};
     console.log(await worker.terminate());
-    // The renewal goes on for whoever shares the session.
+    // The refresh continues for the other users of the session.
     setImmediate(async () => { ${release('gate')}; });
     console.log((await Session.fromDefaults({ timeoutMs: 600_000 }).accessToken()).length > 0);
   `);
@@ -84,7 +84,7 @@ const storages = {
   'that gives promises': '{ load: async () => text, save: async () => {} }',
 };
 for (const [kind, storage] of Object.entries(storages)) {
-  test(`f111 a worker with a storage of its own ${kind} is terminated during a held renewal`, limit, async () => {
+  test(`f111 a worker with its own storage ${kind} is terminated during a held refresh`, limit, async () => {
     const text = JSON.stringify(await simulator.login({ age: 7200 }));
     await simulator.script('user.token', { hold: 'gate' });
     const result = await simulator.start(`${begin}
@@ -93,7 +93,7 @@ for (const [kind, storage] of Object.entries(storages)) {
         await Session.fromProfile('planet-user', { timeoutMs: 600_000, allowInsecureLoopback: true, storage: ${storage} }).accessToken();
       `)};
       ${control('/wait?held=gate&count=1&timeout_ms=20000')};
-      // Its storage goes away with it, and what the renewal wants of that later fails.
+      // Its storage ends with it, so that the refresh's later storage calls fail.
       console.log(await worker.terminate());
       ${release('gate')};
       console.log((${control('/wait?target=user.token.issued&count=1&timeout_ms=20000')}).reached, ${settled});
@@ -102,14 +102,14 @@ for (const [kind, storage] of Object.entries(storages)) {
   });
 }
 
-test('f111 a worker is terminated while the renewal waits for a storage of its own', limit, async () => {
+test('f111 a worker is terminated while the refresh waits for its own storage', limit, async () => {
   const result = await simulator.start(`${begin}
     const worker = ${worker(`${begin}
       const storage = { load: () => { parentPort.postMessage('load'); return new Promise(() => {}); }, save() {} };
       await Session.fromProfile('planet-user', { timeoutMs: 600_000, allowInsecureLoopback: true, storage }).accessToken();
     `)};
     console.log(...(await once(worker, 'message')), await worker.terminate());
-    // The renewal does not wait for an answer that can never come.
+    // The refresh does not wait for an answer that cannot come.
     console.log(${settled});
   `);
   assert.deepEqual(result, { output: 'load 1\ntrue\n', ...ended });
@@ -128,7 +128,7 @@ test('f111 a worker is terminated while its storage blocks', limit, async () => 
   assert.deepEqual(result, { output: 'load 1\ntrue\n', ...ended });
 });
 
-test('when the main thread ends the process, the renewal of a worker is still kept', limit, async () => {
+test('when the main thread exits the process, the refresh of a worker is still saved', limit, async () => {
   const { refresh_token } = await simulator.savedLogin();
   // So late that a process which does not wait for it does not live to see it.
   await simulator.script('user.token', { hold: 'gate', delay_ms: 500 });

@@ -1,11 +1,10 @@
 //! Logins of users.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use planetkey::login::Method;
-use planetkey::{Error, LoginOptions, Progress, PromptKind, Prompter, Revocation, Status};
+use planetkey::{Error, LoginOptions, PromptKind, Prompter, Revocation, Status};
 use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -301,17 +300,6 @@ impl LogoutResult {
     }
 }
 
-/// The result of a poll. `interval_ms` is set to the time until the next one.
-fn polled(progress: Progress, interval_ms: &AtomicU64) -> Option<LoginResult> {
-    match progress {
-        Progress::LoggedIn(core) => Some(LoginResult { core }),
-        Progress::Pending { next_poll_ms } => {
-            interval_ms.store(next_poll_ms, Ordering::Relaxed);
-            None
-        }
-    }
-}
-
 fn seconds(milliseconds: u64) -> f64 {
     Duration::from_millis(milliseconds).as_secs_f64()
 }
@@ -324,12 +312,11 @@ fn seconds(milliseconds: u64) -> f64 {
 #[pyclass(frozen, module = "planetkey")]
 pub(crate) struct DeviceLogin {
     core: planetkey::DeviceLogin,
-    interval_ms: AtomicU64,
 }
 
 impl From<planetkey::DeviceLogin> for DeviceLogin {
     fn from(core: planetkey::DeviceLogin) -> Self {
-        DeviceLogin { core, interval_ms: AtomicU64::new(0) }
+        DeviceLogin { core }
     }
 }
 
@@ -364,7 +351,7 @@ impl DeviceLogin {
     /// The server may make it longer with each poll. An earlier poll sends no request.
     #[getter]
     fn poll_interval(&self) -> f64 {
-        seconds(self.interval_ms.load(Ordering::Relaxed))
+        self.core.poll_interval().as_secs_f64()
     }
 
     /// What to show the user.
@@ -396,8 +383,8 @@ impl DeviceLogin {
     /// Raises:
     ///     Error: The login failed, as in ``wait()``. Every later call raises the same.
     fn poll(&self, py: Python<'_>) -> PyResult<Option<LoginResult>> {
-        let progress = wait(py, |interrupt| self.core.with_interrupt(interrupt).poll())?;
-        Ok(polled(progress, &self.interval_ms))
+        let result = wait(py, |interrupt| self.core.with_interrupt(interrupt).poll())?;
+        Ok(result.map(LoginResult::from))
     }
 
     /// Does what ``poll`` does, without blocking the event loop.
@@ -481,12 +468,11 @@ impl DeviceLogin {
 #[pyclass(frozen, module = "planetkey")]
 pub(crate) struct BrowserLogin {
     core: planetkey::BrowserLogin,
-    interval_ms: AtomicU64,
 }
 
 impl From<planetkey::BrowserLogin> for BrowserLogin {
     fn from(core: planetkey::BrowserLogin) -> Self {
-        BrowserLogin { core, interval_ms: AtomicU64::new(0) }
+        BrowserLogin { core }
     }
 }
 
@@ -513,7 +499,7 @@ impl BrowserLogin {
     /// How many seconds to wait before the next ``poll()``.
     #[getter]
     fn poll_interval(&self) -> f64 {
-        seconds(self.interval_ms.load(Ordering::Relaxed))
+        self.core.poll_interval().as_secs_f64()
     }
 
     /// Responds to the browser if it has returned.
@@ -527,8 +513,8 @@ impl BrowserLogin {
     /// Raises:
     ///     Error: The login failed, as in ``wait()``. Every later call raises the same.
     fn poll(&self, py: Python<'_>) -> PyResult<Option<LoginResult>> {
-        let progress = wait(py, |interrupt| self.core.with_interrupt(interrupt).poll())?;
-        Ok(polled(progress, &self.interval_ms))
+        let result = wait(py, |interrupt| self.core.with_interrupt(interrupt).poll())?;
+        Ok(result.map(LoginResult::from))
     }
 
     /// Does what ``poll`` does, without blocking the event loop.

@@ -3,7 +3,7 @@
 use super::pending::{SLICE, State, UnderWay, Way, not_yet};
 use super::redirect_page::Page;
 use super::redirect_receiver::{self, Loopback};
-use super::{LoginOptions, Outcome, Progress, Prompt, PromptKind};
+use super::{LoginOptions, Outcome, Prompt, PromptKind};
 use crate::error::{Error, Result, Status};
 use crate::http::Patience;
 use crate::oauth::authorization_code::{self, Attempt, Parameters, Response};
@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 const DEFAULT_REDIRECT_URI: &str = "http://127.0.0.1/callback";
 /// What a person has by default.
 const DEFAULT_TIMEOUT_MS: u64 = 5 * 60 * 1000;
-const POLL_MS: u64 = 250;
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 /// No address that a browser shows is longer.
 const MAX_PASTED_BYTES: usize = 64 * 1024;
 
@@ -169,14 +169,19 @@ impl BrowserLogin {
         }
     }
 
-    /// Serves the browser if it has come. Blocks for the token request only where the browser has just returned.
+    /// Serves the browser if it has returned; `None` while the login is pending.
     ///
-    /// Errors: those of the login, as [`BrowserLogin::wait`]; the same again once it is over.
-    pub fn poll(&self) -> Result<Progress> {
-        match self.step(Duration::ZERO) {
-            Some(outcome) => outcome.map(Progress::LoggedIn),
-            None => Ok(Progress::Pending { next_poll_ms: POLL_MS }),
-        }
+    /// For a program that drives the login with its own timer: call this again after
+    /// [`BrowserLogin::poll_interval`]. Blocks for the token request if the browser has just
+    /// returned. Errors: those of the login, as [`BrowserLogin::wait`]. Once the login has ended,
+    /// every call returns the same outcome.
+    pub fn poll(&self) -> Result<Option<LoginResult>> {
+        self.step(Duration::ZERO).transpose()
+    }
+
+    /// How long to wait before the next [`BrowserLogin::poll`]. Zero once the login has ended.
+    pub fn poll_interval(&self) -> Duration {
+        if self.under_way.lock().is_over() { Duration::ZERO } else { POLL_INTERVAL }
     }
 
     /// Waits for the person, at most `timeout_ms` or until the login ends.

@@ -1,7 +1,7 @@
 //! The login on any device (RFC 8628).
 
 use super::pending::{SLICE, UnderWay, Way, not_yet};
-use super::{LoginOptions, Outcome, Progress, Prompt, PromptKind, qr_code};
+use super::{LoginOptions, Outcome, Prompt, PromptKind, qr_code};
 use crate::error::{Error, Result, Status};
 use crate::http::Patience;
 use crate::oauth::device_code::{self, DeviceAuthorization, Poll, Schedule};
@@ -9,7 +9,7 @@ use crate::session::{Account, Endpoint, Interrupt, LoginResult, deadline_ms, int
 use std::time::{Duration, Instant};
 
 /// While another thread polls.
-const BUSY_POLL_MS: u64 = 250;
+const BUSY_POLL: Duration = Duration::from_millis(250);
 
 struct Device {
     authorization: DeviceAuthorization,
@@ -149,29 +149,40 @@ impl DeviceLogin {
         }
     }
 
-    /// Asks the server if it is time to, at most once. Blocks for that request only: a timer of a program's own may drive the login so.
+    /// Asks the server once, unless it is too early to ask; `None` while the login is pending.
     ///
-    /// Errors: those of the login, as [`DeviceLogin::wait`]; the same again once it is over.
-    pub fn poll(&self) -> Result<Progress> {
+    /// For a program that drives the login with its own timer: call this again after
+    /// [`DeviceLogin::poll_interval`]. Blocks for one request. Errors: those of the login, as
+    /// [`DeviceLogin::wait`]. Once the login has ended, every call returns the same outcome.
+    pub fn poll(&self) -> Result<Option<LoginResult>> {
         let login = &self.under_way;
         login.is_interrupted();
         let mut state = login.lock();
         if let Some(outcome) = login.over(&mut state) {
-            return outcome.map(Progress::LoggedIn);
+            return outcome.map(Some);
         }
-        if state.is_busy() {
-            return Ok(Progress::Pending { next_poll_ms: BUSY_POLL_MS });
-        }
-        if login.now_ms() < state.way.schedule.next_ms() {
-            return Ok(self.pending(&state.way));
+        if state.is_busy() || login.now_ms() < state.way.schedule.next_ms() {
+            return Ok(None);
         }
         let busy = login.busy(state);
         let outcome = self.ask();
         drop(busy);
-        match outcome {
-            Some(outcome) => outcome.map(Progress::LoggedIn),
-            None => Ok(self.pending(&login.lock().way)),
+        outcome.transpose()
+    }
+
+    /// How long to wait before the next [`DeviceLogin::poll`]. A call that comes earlier sends no
+    /// request. Zero once the login has ended.
+    pub fn poll_interval(&self) -> Duration {
+        let login = &self.under_way;
+        let state = login.lock();
+        if state.is_over() {
+            return Duration::ZERO;
         }
+        if state.is_busy() {
+            return BUSY_POLL;
+        }
+        let next_ms = state.way.schedule.next_ms().min(login.ends_ms());
+        Duration::from_millis(next_ms.saturating_sub(login.now_ms()))
     }
 
     /// Waits for the person, at most `timeout_ms` or until the code is no longer good.
@@ -182,16 +193,16 @@ impl DeviceLogin {
     pub fn wait(&self, timeout_ms: Option<u64>) -> Result<LoginResult> {
         let started_ms = self.under_way.now_ms();
         loop {
-            let next_poll_ms = match self.poll()? {
-                Progress::LoggedIn(logged_in) => return Ok(logged_in),
-                Progress::Pending { next_poll_ms } => next_poll_ms,
-            };
+            if let Some(logged_in) = self.poll()? {
+                return Ok(logged_in);
+            }
             let waited_ms = self.under_way.now_ms().saturating_sub(started_ms);
             let left_ms = timeout_ms.map_or(u64::MAX, |timeout_ms| timeout_ms.saturating_sub(waited_ms));
             if left_ms == 0 {
                 return Err(not_yet());
             }
-            let slice = SLICE.min(Duration::from_millis(next_poll_ms.min(left_ms).max(1)));
+            let next = self.poll_interval().min(Duration::from_millis(left_ms));
+            let slice = SLICE.min(next).max(Duration::from_millis(1));
             self.under_way.person().http().clock().sleep(slice);
         }
     }
@@ -199,11 +210,6 @@ impl DeviceLogin {
     /// Ends the login. Whoever waits for it gets CANCELLED. Returns at once.
     pub fn cancel(&self) {
         self.under_way.cancel();
-    }
-
-    fn pending(&self, polling: &Polling) -> Progress {
-        let next_ms = polling.schedule.next_ms().min(self.under_way.ends_ms());
-        Progress::Pending { next_poll_ms: next_ms.saturating_sub(self.under_way.now_ms()) }
     }
 
     /// Asks the server, without the lock.

@@ -198,18 +198,6 @@ impl LoginOptions {
     }
 }
 
-/// How far a login is.
-#[derive(Clone, Debug)]
-pub enum Progress {
-    /// Ask again, and not before so many milliseconds.
-    Pending {
-        /// From now.
-        next_poll_ms: u64,
-    },
-    /// Done.
-    LoggedIn(LoginResult),
-}
-
 /// The outcome of a login that is over.
 type Outcome = Result<LoginResult>;
 

@@ -35,6 +35,10 @@ impl<W: Way> State<W> {
     pub(super) fn is_busy(&self) -> bool {
         self.busy
     }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.outcome.is_some()
+    }
 }
 
 struct Shared<W: Way> {

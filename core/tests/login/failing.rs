@@ -1,7 +1,7 @@
 //! Signatures of ID tokens, and logins that fail when the server has given tokens already.
 
 use super::people::*;
-use planetkey::login::{LoginOptions, Progress};
+use planetkey::login::LoginOptions;
 use planetkey::{DeviceLogin, Error, LoginResult, Result, Session, Status};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -14,10 +14,7 @@ fn logins(people: &People) -> [(&'static str, LogIn<'_>); 3] {
         let login = start(&people.desktop());
         let (port, request) = get(&people.browse(&login, json!({})));
         exchange(&login, port, &request);
-        match login.poll()? {
-            Progress::LoggedIn(logged_in) => Ok(logged_in),
-            Progress::Pending { .. } => panic!("nobody was served"),
-        }
+        login.poll().map(|logged_in| logged_in.expect("the browser was served"))
     };
     let paste = || {
         let login = start(&people.desktop());

@@ -1,7 +1,6 @@
 //! Other users of this machine, who know the address of a login from the command line of the browser.
 
 use super::people::*;
-use planetkey::login::Progress;
 use serde_json::json;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
@@ -100,7 +99,7 @@ fn i9_12_the_return_of_another_users_browser_is_refused_with_a_page_and_the_logi
     assert_eq!(people.simulator.count("user.token").unwrap(), 0);
     let (port, request) = get(&people.browse(&login, json!({})));
     assert_eq!(status(&exchange(&login, port, &request)), 200);
-    assert!(matches!(login.poll(), Ok(Progress::LoggedIn(_))));
+    assert!(matches!(login.poll(), Ok(Some(_))));
 }
 
 /// A closed socket belongs to root, as the kernel shows it, and one that was reset is not shown at all.
@@ -130,7 +129,7 @@ fn i9_12_connections_of_another_user_do_not_starve_the_login() {
     assert!(is_pending(&login) && is_pending(&login));
     own.write_all(request.split_at(20).1.as_bytes()).unwrap();
     assert_eq!(status(&answer(&login, own)), 200);
-    assert!(matches!(login.poll(), Ok(Progress::LoggedIn(_))));
+    assert!(matches!(login.poll(), Ok(Some(_))));
 }
 
 #[test]

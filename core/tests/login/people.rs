@@ -1,7 +1,7 @@
 //! The simulator with a client for the browser, and the browser's side of a login.
 
 use crate::common::*;
-use planetkey::login::{LoginOptions, Progress};
+use planetkey::login::LoginOptions;
 use planetkey::{BrowserLogin, Options, Session};
 use planetkey_simulator::Simulator;
 use serde_json::{Value, json};
@@ -118,5 +118,5 @@ pub fn status(response: &str) -> u16 {
 }
 
 pub fn is_pending(login: &BrowserLogin) -> bool {
-    matches!(login.poll(), Ok(Progress::Pending { .. }))
+    matches!(login.poll(), Ok(None))
 }

@@ -2,7 +2,7 @@
 
 use super::people::*;
 use planetkey::Status;
-use planetkey::login::{LoginOptions, Progress};
+use planetkey::login::LoginOptions;
 use serde_json::json;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -30,7 +30,7 @@ fn a027_state_protects_also_where_a_server_does_not_announce_pkce() {
     assert!(is_pending(&login));
     let (port, request) = get(&location);
     assert_eq!(status(&exchange(&login, port, &request)), 200);
-    assert!(matches!(login.poll(), Ok(Progress::LoggedIn(_))));
+    assert!(matches!(login.poll(), Ok(Some(_))));
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn i10_17_a_return_in_absolute_form_is_taken() {
     }
     let absolute = request.replacen("GET /", &format!("GET HTTP://127.0.0.1:{port}/"), 1);
     assert_eq!(status(&exchange(&login, port, &absolute)), 200);
-    assert!(matches!(login.poll(), Ok(Progress::LoggedIn(_))));
+    assert!(matches!(login.poll(), Ok(Some(_))));
 }
 
 #[test]
@@ -175,7 +175,7 @@ fn f124_icons_preflights_and_scanners_change_nothing() {
     assert!(is_pending(&login));
     std::io::Write::write_all(&mut slow, second.as_bytes()).unwrap();
     assert_eq!(status(&answer(&login, slow)), 200);
-    assert!(matches!(login.poll(), Ok(Progress::LoggedIn(_))));
+    assert!(matches!(login.poll(), Ok(Some(_))));
     drop(silent);
 }
 

@@ -39,7 +39,7 @@ for (const adapter of ['http', 'fetch']) {
     }
   });
 
-  test(`a revoked token is renewed once and the request repeated once, with the adapter ${adapter}`, async () => {
+  test(`a revoked token is refreshed once and the request repeated once, with the adapter ${adapter}`, async () => {
     const { simulator } = here;
     for (const [method, data] of [['get'], ['post', { a: 1 }], ['post', 'text'], ['put', Buffer.from('bytes')], ['postForm', { a: 1 }]]) {
       await simulator.reset();
@@ -61,7 +61,7 @@ for (const adapter of ['http', 'fetch']) {
     await assertCounts(simulator, 2, 2);
   });
 
-  test(`a host that is nobody's gets its own headers and no others, with the adapter ${adapter}`, async () => {
+  test(`a host that the session does not serve gets the request's own headers only, with the adapter ${adapter}`, async () => {
     const { simulator, foreign } = here;
     const client = clientOf(simulator.m2mSession(), { adapter });
     assert.equal(await seen(client.get(foreign.url, { headers: { Authorization: 'its own' } })), 401);
@@ -75,7 +75,7 @@ test('a095 axios takes no credential to a foreign host', async () => {
   const { simulator, foreign } = here;
   const url = redirecting(simulator.sentinel_hub_api, foreign.url);
   assert.equal(await seen(clientOf(simulator.m2mSession()).get(url)), 401);
-  // What a stranger says of a token does not count.
+  // The response of a foreign host says nothing about a token.
   assert.equal(await simulator.count('m2m.token'), 1);
   assert.equal(await seen(clientOf(simulator.m2mSession(), { adapter: 'fetch' }).get(url)), 401);
   const given = axios.create({ adapter: 'fetch', env: { fetch: simulator.m2mSession().fetch } });
@@ -143,7 +143,7 @@ test('a key in the URL goes along where a redirect leads to a host of the sessio
   assert.equal(asked.length, 7);
 });
 
-test('a096 axios renews once for many and repeats each once', async () => {
+test('a096 axios refreshes once for many and repeats each once', async () => {
   const { simulator } = here;
   const client = clientOf(await revoked(simulator), { baseURL: simulator.sentinel_hub_api });
   assert.deepEqual(await Promise.all(Array.from({ length: 8 }, () => seen(client.get('/x')))), Array(8).fill('bearer'));

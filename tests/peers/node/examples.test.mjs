@@ -1,4 +1,4 @@
-// The examples of the package, as somebody runs them who has installed it beside the libraries.
+// The examples of the package, installed beside the libraries.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

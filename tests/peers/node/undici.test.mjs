@@ -57,7 +57,7 @@ for (const [name, ask] of Object.entries(CLIENTS)) {
     }
   });
 
-  test(`${name}: a revoked token is renewed once and the request repeated once`, async () => {
+  test(`${name}: a revoked token is refreshed once and the request repeated once`, async () => {
     const { simulator } = here;
     const session = await revoked(simulator);
     const dispatcher = agentOf(session);
@@ -68,7 +68,7 @@ for (const [name, ask] of Object.entries(CLIENTS)) {
     await assertCounts(simulator, 4, 4);
   });
 
-  test(`${name}: a host that is nobody's gets its own headers and no others`, async () => {
+  test(`${name}: a host that the session does not serve gets the request's own headers only`, async () => {
     const { simulator, foreign } = here;
     const dispatcher = agentOf(simulator.m2mSession());
     assert.equal(await ask(foreign.url, { dispatcher, headers: { Authorization: 'its own' } }), 401);
@@ -93,7 +93,7 @@ test('a095 undici takes no credential to a foreign host in any order of intercep
     assert.equal(foreign.requests.length, index + 1);
     assert.equal(foreign.requests[index].headers.authorization, undefined);
   }
-  // What a stranger says of a token does not count.
+  // The response of a foreign host says nothing about a token.
   assert.equal(await simulator.count('m2m.token'), 1);
 });
 
@@ -116,7 +116,7 @@ test('a redirect to another host of the session carries the right credential or 
   }
 });
 
-test('a096 undici renews once for many and repeats each once', async () => {
+test('a096 undici refreshes once for many and repeats each once', async () => {
   const { simulator } = here;
   const dispatcher = agentOf(await revoked(simulator));
   const url = `${simulator.sentinel_hub_api}/x`;
@@ -140,7 +140,7 @@ test('the repetition does not wait for the end of the refused answer, nor for it
         const dispatcher = agent.compose(interceptors.map((make) => make(session)));
         await simulator.script('sentinel_hub_api', { status: 401, headers: challenge, json: { error: 'refused' }, fault: 'stall_in_body' });
         assert.equal(await ask(url, { dispatcher, ...options }), 'bearer', name);
-        // What is still under way would hold this up.
+        // A pending request would delay this.
         await agent.close();
       }
     }

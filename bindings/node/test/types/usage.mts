@@ -1,7 +1,7 @@
 // Compiled, never run: what the declarations promise and what they refuse.
 import planetkey, { Authorization, ErrorNumber, PlanetkeyError, Session, redactUrl, stripApiKey, version } from 'planetkey';
 import type {
-  BrowserLogin, DeviceLogin, ErrorCode, LoggedIn, LoggedOut, LoginProgress, Prompter, SessionStatus, SourceStatus, TokenStorage,
+  BrowserLogin, DeviceLogin, ErrorCode, LoginResult, LogoutResult, PendingLogin, Prompter, SessionStatus, SourceStatus, TokenStorage,
 } from 'planetkey';
 
 const signal: AbortSignal | undefined = undefined;
@@ -40,14 +40,19 @@ for (const session of sessions) {
     session.signedUrl('url'), stripApiKey('url'), redactUrl('url'), version, authorization.source, credential, transport,
   ];
   const flags: boolean[] = [
-    session.invalidate('token'), session.shouldRetry('token', response.status, response.headers.get('www-authenticate')),
+    session.invalidate('token'),
     session.isInitialized(), authorization.underDevelopment, carried === null,
+  ];
+  const served: (Authorization | null)[] = [await session.authorizeIfServed('url', { signal }), session.authorizeIfServedSync('url')];
+  const challenge: string | null = response.headers.get('www-authenticate');
+  const repeats: (Authorization | null)[] = [
+    await session.afterResponse(same, response.status, challenge, { signal }), session.afterResponseSync(same, 401),
   ];
   const nothing: void = await session.refresh();
   const status: SessionStatus = session.withTimeoutMs(1).status();
   const source: SourceStatus | undefined = status.sources[0];
   const file: string | null | undefined = source?.file;
-  console.log(strings, flags, nothing, source?.expiresAt?.toISOString(), expires, file);
+  console.log(strings, flags, nothing, source?.expiresAt?.toISOString(), expires, file, served, repeats);
 }
 
 const prompters: Prompter[] = [
@@ -57,24 +62,25 @@ const prompters: Prompter[] = [
 ];
 for (const prompt of prompters) {
   const [session] = sessions as [Session];
-  const loggedIn: LoggedIn = await session.login({
+  const loggedIn: LoginResult = await session.login({
     method: 'device', openBrowser: false, scopes: ['openid'] as const, prompt, timeoutMs: 1, force: true, allowOtherUser: false, page: '<p>', signal,
   });
   const device: DeviceLogin = await session.startDeviceLogin({ scopes: ['planet'], prompt, timeoutMs: 1, allowOtherUser: true });
   const browser: BrowserLogin = await session.startBrowserLogin({ page: '<p>', signal });
-  const progress: LoginProgress = await device.poll({ signal });
-  const again: number | LoggedIn = progress.done ? progress.loggedIn : progress.nextPollMs;
-  const who: LoggedIn[] = [
+  const result: LoginResult | null = await device.poll({ signal });
+  const again: number | LoginResult = result ?? device.pollIntervalMs;
+  const pending: PendingLogin[] = [device, browser];
+  const who: LoginResult[] = [
     await session.login(), await browser.wait(), await device.wait({ timeoutMs: 1, signal }), await browser.complete('url', { signal }),
   ];
   const codes: (string | null)[] = [device.qrCode({ ascii: true }), device.prompt.qrCode(), device.verificationUriComplete, loggedIn.file];
   const nothing: void[] = [await device.cancel(), await browser.cancel()];
-  const out: LoggedOut = await session.logout({ revoke: false, signal });
+  const out: LogoutResult = await session.logout({ revoke: false, signal });
   const revocation: 'revoked' | 'unknown' | 'none' = (await session.logout()).revocation;
   const members: Record<string, unknown>[] = [
     await session.userinfo({ signal }), await session.idTokenClaims(), await session.introspect(), await session.introspect('token', { signal }),
   ];
-  console.log(again, who, codes, nothing, out.whyUnknown, revocation, members, browser.expiresInMs, loggedIn.expiresAt?.getTime());
+  console.log(again, pending, who, codes, nothing, out.revocationError, revocation, members, browser.expiresInMs, loggedIn.expiresAt?.getTime());
 }
 
 try {
@@ -121,11 +127,11 @@ Session.fromDefaults().headersSync(new URL('https://api.planet.com/'));
 const promised: string = Session.fromDefaults().accessToken();
 // @ts-expect-error attributes do not change
 Session.fromDefaults().authorizeSync('url').url = promised;
-// @ts-expect-error nobody is asked by telepathy
+// @ts-expect-error there is no such method
 Session.fromDefaults().login({ method: 'telepathy' });
 // @ts-expect-error an answer is text
 Session.fromDefaults().login({ prompt: () => 1 });
 // @ts-expect-error a device has no last page
 Session.fromDefaults().startDeviceLogin({ page: '<p>' });
-// @ts-expect-error whether it is done comes first
-(await (await Session.fromDefaults().startDeviceLogin()).poll()).loggedIn;
+// @ts-expect-error it may be pending
+(await (await Session.fromDefaults().startDeviceLogin()).poll()).subject;
