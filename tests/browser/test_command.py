@@ -116,7 +116,7 @@ def test_f122_a_login_with_a_closed_tab_waits_until_ctrl_c(
     ada.browser.new_tab()
     ada.logs_in(url)
     ada.browser.close_tab()
-    terminal.find(r"Waiting for you, \d:\d\d left")
+    terminal.find(r"Waiting for the login, \d:\d\d left")
     assert not port_is_free(parameter(url, "redirect_uri"))
     terminal.type("\x03")
     code, output, screen = terminal.end()
@@ -185,7 +185,7 @@ def test_f124_other_requests_of_a_browser_do_not_end_the_login(
         return Promise.allSettled(tries).then((all) => all.length);
     """
     assert ada.browser.script(tries, origin) == 3
-    terminal.find("Waiting for you")
+    terminal.find("Waiting for the login")
     ada.logs_in(url)
     ada.allows()
     ada.sees(LOGGED_IN)

@@ -1,4 +1,4 @@
-//! What the command line may say.
+//! The command line.
 
 use std::path::PathBuf;
 
@@ -8,18 +8,18 @@ use planetkey::{Result, setting};
 
 const EXAMPLES: &str = "\
 Examples:
-  planetkey login                       log in as a person, or
+  planetkey login                       log in as a user, or
   export PL_API_KEY=...                 use an API key, or
   export PL_AUTH_CLIENT_ID=... PL_AUTH_CLIENT_SECRET=...
-  planetkey login --with-api-key        or keep one of them for good
-  planetkey status                      what was found, and what each host gets
+  planetkey login --with-api-key        save one of them
+  planetkey status                      show what was found, and what each host gets
 
   url=https://api.planet.com/basemaps/v1/mosaics
   header=$(planetkey header \"$url\") &&
       printf '%s\\n' \"$header\" | curl -H @- \"$url\"
 
-Output is alone on standard output, everything else on standard error. The exit
-code is the number of the error's status: 1 INVALID_ARGUMENT, 2 MISCONFIGURED,
+The result is alone on standard output, everything else on standard error. The
+exit code is the number of the error's status: 1 INVALID_ARGUMENT, 2 MISCONFIGURED,
 3 LOGIN_REQUIRED, 4 DENIED, 5 HOST_REFUSED, 6 UNAVAILABLE, 7 TIMEOUT, ...";
 
 const HEADER_EXAMPLES: &str = "\
@@ -28,15 +28,15 @@ Examples:
   header=$(planetkey header \"$url\") &&
       printf '%s\\n' \"$header\" | curl -H @- \"$url\"
 
-In this form no other user sees the credential in the list of processes, and
-nothing is sent when there is none for this URL.";
+In this form the list of processes does not show the credential to other users,
+and nothing is sent if there is none for this URL.";
 
 const URL_EXAMPLES: &str = "\
 Examples:
   planetkey url 'https://tiles.planet.com/basemaps/v1/planet-tiles/NAME/gmap/{z}/{x}/{y}.png'
 
-A URL with a key in it ends up in logs and histories: prefer `planetkey header`
-wherever a program can send a header.";
+A URL with a key in it ends up in logs and histories. Use `planetkey header` if
+the program can send a header.";
 
 const TOKEN_EXAMPLES: &str = "\
 Examples:
@@ -57,7 +57,7 @@ Examples:
   planetkey status --json
   planetkey --deployment copernicus-data-space status
 
-It uses no network and shows no secret.";
+The command uses no network and shows no secret.";
 
 const LOGIN_EXAMPLES: &str = "\
 Examples:
@@ -70,13 +70,13 @@ Examples:
   pass show planet/secret |
       planetkey login --auth-client-id ID --auth-client-secret-file - --yes
 
-Without a credential in options or environment a person logs in, to the default
-profile, else to planet-user. A session that is good stays as it is, and one
-that can be renewed is renewed; only then somebody is asked, on standard error.
+Without a credential in options or environment a user logs in, to the default
+profile, else to planet-user. A valid session stays as it is, and an expired one
+is refreshed. Otherwise planetkey prompts on standard error. Ctrl-C cancels.
 
-An API key is kept in the profile _PL_API_KEY, a client in planet-m2m-ID, unless
---profile names another. A client is tried out before anything is written.
-Planet's own tools find all of them, too.";
+An API key is saved in the profile _PL_API_KEY, a client in planet-m2m-ID, unless
+--profile names another. A client is verified before anything is written.
+Planet's own tools use all of them, too.";
 
 const REFRESH_EXAMPLES: &str = "\
 Examples:
@@ -88,18 +88,17 @@ Examples:
   planetkey logout
   planetkey logout --profile planet-user --json
 
-The refresh token is given back to the authorization server. Where that cannot
-be reached the session is forgotten all the same, and the message says that the
-token may still be good. Every process that shares the session notices within a
-second. The client of a profile stays, and so does an API key:
-`planetkey profile delete` forgets those.";
+The authorization server revokes the refresh token. If it cannot be reached the
+session is deleted nevertheless, and the message says that the token may still
+be valid. Every process that shares the session notices within a second. The
+client of a profile and an API key stay: `planetkey profile delete` deletes them.";
 
 const USERINFO_EXAMPLES: &str = "\
 Examples:
   planetkey userinfo
   planetkey userinfo --json
 
-More than the subject is told of sessions with the scopes openid, profile, email:
+More than the subject needs the scopes openid, profile and email:
   planetkey login --force --scope planet --scope offline_access \\
       --scope openid --scope profile --scope email";
 
@@ -108,7 +107,7 @@ Examples:
   planetkey introspect --json
   planetkey introspect --token-file token.txt
 
-The answer is the authorization server's (RFC 7662), at this moment.";
+The output is the response of the authorization server (RFC 7662).";
 
 const PROFILE_EXAMPLES: &str = "\
 Examples:
@@ -134,14 +133,14 @@ const SET_EXAMPLES: &str = "\
 Examples:
   planetkey profile set planet-user
 
-It is written to ~/.planet.json, which Planet's own tools read, too. The options
-of a command and the environment go before it.";
+The name is written to ~/.planet.json, which Planet's own tools read, too. The
+options of a command and the environment take precedence.";
 
 const COPY_EXAMPLES: &str = "\
 Examples:
   planetkey profile copy planet-user second-account
 
-The client is copied, with its secret if it has one. Tokens are not.";
+The client is copied, with its secret if it has one. Tokens are not copied.";
 
 const DELETE_EXAMPLES: &str = "\
 Examples:
@@ -153,9 +152,9 @@ Examples:
   planetkey reset
   planetkey reset --yes --json
 
-~/.planet.json and ~/.planet are renamed, with the time behind their names, and
-can be put back. Secrets in them stay on the disk until you delete them. The
-authorization servers are not told.";
+~/.planet.json and ~/.planet are renamed, with the time added to their names, and
+can be renamed back. Secrets in them stay on the disk until you delete them.
+Nothing is revoked.";
 
 /// Authorize requests to the Planet Insights Platform: api.planet.com and services.sentinel-hub.com
 #[derive(Parser)]
@@ -202,40 +201,40 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Log in as a person, or keep an API key or a machine-to-machine client
+    /// Log in as a user, or save an API key or an M2M client
     #[command(after_help = LOGIN_EXAMPLES)]
     Login(Login),
-    /// Show what the authorization server says of the person who is logged in
+    /// Show what the authorization server says about the user who is logged in
     #[command(after_help = USERINFO_EXAMPLES)]
     Userinfo {
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Show what the authorization server says of the access token, or of another token
+    /// Show what the authorization server says about the access token, or another token
     #[command(after_help = INTROSPECT_EXAMPLES)]
     Introspect {
-        /// A file that holds the token to ask about; - is standard input
+        /// A file that contains the token; - is standard input
         #[arg(long, value_name = "PATH")]
         token_file: Option<PathBuf>,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Renew the access token now
+    /// Refresh the access token now
     #[command(after_help = REFRESH_EXAMPLES)]
     Refresh {
         /// Print the profile and when the new token expires, as JSON
         #[arg(long)]
         json: bool,
     },
-    /// Give the refresh token back and forget the tokens, for every process
+    /// Revoke the refresh token and delete the tokens, for every process
     #[command(after_help = LOGOUT_EXAMPLES)]
     Logout {
-        /// Forget the tokens here only, without network
+        /// Delete the tokens only, without network
         #[arg(long)]
         no_revoke: bool,
-        /// Print what was forgotten and whether it was revoked, as JSON
+        /// Print what was deleted and whether it was revoked, as JSON
         #[arg(long)]
         json: bool,
     },
@@ -245,20 +244,20 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: Profile,
     },
-    /// Put everything that is configured aside
+    /// Rename everything that is configured
     #[command(after_help = RESET_EXAMPLES)]
     Reset {
         /// Do not ask
         #[arg(short, long)]
         yes: bool,
-        /// Print what was renamed, as JSON; asks nothing
+        /// Print what was renamed, as JSON, without a prompt
         #[arg(long)]
         json: bool,
     },
 }
 
 impl Command {
-    /// Whether a program reads the output: it is told nothing else, and asked nothing.
+    /// Whether a program reads the output: there are no messages and no prompts.
     pub(crate) fn is_for_program(&self) -> bool {
         match self {
             Command::Login(Login { json, .. })
@@ -274,67 +273,68 @@ impl Command {
     }
 }
 
-/// What `login` takes beside the credential.
+/// The options of `login` beside the credential.
 #[derive(Args)]
 pub(crate) struct Login {
     #[command(flatten)]
-    pub(crate) person: Person,
-    /// A scope that the tokens are to have; can be repeated
+    pub(crate) user: UserLogin,
+    /// A scope to request; can be repeated
     #[arg(long = "scope", value_name = "SCOPE")]
     pub(crate) scopes: Vec<String>,
-    /// Make the profile the default one, without asking
+    /// Make the profile the default, without a prompt
     #[arg(short, long)]
     pub(crate) yes: bool,
-    /// Keep another default profile, without asking
+    /// Keep the default profile, without a prompt
     #[arg(short, long, conflicts_with = "yes")]
     pub(crate) no: bool,
-    /// Print what came of it, as JSON; asks nothing
+    /// Print the result as JSON, without a prompt
     #[arg(long)]
     pub(crate) json: bool,
-    /// Log in with an API key: that of the environment, else ask for it
-    #[arg(long, help_heading = KEEP)]
+    /// Log in with an API key: that of the environment, else one that is prompted for
+    #[arg(long, help_heading = SAVED)]
     pub(crate) with_api_key: bool,
-    /// Keep the client without trying it out, and without network
-    #[arg(long, help_heading = KEEP)]
+    /// Save the client without verifying it, and without network
+    #[arg(long, help_heading = SAVED)]
     pub(crate) no_verify: bool,
-    /// Encrypt what is kept with the program sops
-    #[arg(long, help_heading = KEEP)]
+    /// Encrypt what is saved with the program sops
+    #[arg(long, help_heading = SAVED)]
     pub(crate) sops: bool,
 }
 
-/// How a person logs in.
+/// How a user logs in.
 #[derive(Args)]
-pub(crate) struct Person {
+pub(crate) struct UserLogin {
     /// With a code, on any device
-    #[arg(long, conflicts_with = "browser", help_heading = PERSON)]
+    #[arg(long, conflicts_with = "browser", help_heading = USER)]
     pub(crate) device: bool,
     /// In the browser of this machine, or the program that BROWSER names
-    #[arg(long, help_heading = PERSON)]
+    #[arg(long, help_heading = USER)]
     pub(crate) browser: bool,
-    /// Open a browser even where there seems to be none
-    #[arg(long, help_heading = PERSON)]
+    /// Open a browser even if there seems to be none
+    #[arg(long, help_heading = USER)]
     pub(crate) open_browser: bool,
-    /// Open no browser; say what to open
-    #[arg(long, conflicts_with = "open_browser", help_heading = PERSON)]
+    /// Open no browser; show what to open
+    #[arg(long, conflicts_with = "open_browser", help_heading = USER)]
     pub(crate) no_open_browser: bool,
-    /// Show the address for the code as a QR code, too
-    #[arg(long, help_heading = PERSON)]
+    /// Show the address of the code as a QR code, too
+    #[arg(long, help_heading = USER)]
     pub(crate) show_qr_code: bool,
-    /// Ask even where the session is good
-    #[arg(long, help_heading = PERSON)]
+    /// Log in even if the session is valid
+    #[arg(long, help_heading = USER)]
     pub(crate) force: bool,
-    /// Let somebody else take the place of whose session is saved
-    #[arg(long, help_heading = PERSON)]
+    /// Let a different user replace the saved session
+    #[arg(long, help_heading = USER)]
     pub(crate) allow_other_user: bool,
-    /// How long to wait for the person [default: 300 in the browser, else as long as the code is good]
-    #[arg(long, value_name = "SECONDS", help_heading = PERSON)]
+    /// How long to wait for the user [default: 300 in the browser, else as long as the code is
+    /// valid]
+    #[arg(long, value_name = "SECONDS", help_heading = USER)]
     pub(crate) wait_s: Option<u64>,
 }
 
-impl Person {
-    /// Whether any of it was said.
+impl UserLogin {
+    /// Whether any of the options was given.
     pub(crate) fn is_named(&self) -> bool {
-        let Person { device, browser, open_browser, no_open_browser, show_qr_code, force, allow_other_user, wait_s } = self;
+        let UserLogin { device, browser, open_browser, no_open_browser, show_qr_code, force, allow_other_user, wait_s } = self;
         let switches = [device, browser, open_browser, no_open_browser, show_qr_code, force, allow_other_user];
         switches.into_iter().any(|switch| *switch) || wait_s.is_some()
     }
@@ -346,7 +346,7 @@ pub(crate) enum Profile {
     /// List the profiles
     #[command(after_help = LIST_EXAMPLES)]
     List {
-        /// Say of each what it is
+        /// Describe each profile
         #[arg(short, long)]
         long: bool,
         /// Print JSON
@@ -365,7 +365,7 @@ pub(crate) enum Profile {
         #[arg(long)]
         json: bool,
     },
-    /// Choose the profile to use where none is named
+    /// Choose the profile to use if none is named
     #[command(after_help = SET_EXAMPLES)]
     Set {
         /// The profile
@@ -398,25 +398,25 @@ pub(crate) enum Profile {
 /// The options of every command. No `Debug`: some hold secrets.
 #[derive(Args)]
 pub(crate) struct Shared {
-    /// Use this profile, whatever the environment says
+    /// Use this profile; takes precedence over the environment
     #[arg(long, visible_alias = "auth-profile", value_name = "NAME", global = true, help_heading = CREDENTIAL)]
     pub(crate) profile: Option<String>,
-    /// Use this machine-to-machine client; needs its secret, too
+    /// Use this M2M client; needs its secret, too
     #[arg(long, value_name = "ID", global = true, help_heading = CREDENTIAL)]
     pub(crate) auth_client_id: Option<String>,
-    /// The client's secret; others on this machine see it, the file is better
+    /// The client's secret; other users of this machine see it, so prefer a file
     #[arg(long, value_name = "SECRET", global = true, help_heading = CREDENTIAL)]
     pub(crate) auth_client_secret: Option<String>,
-    /// A file that holds the client's secret; - is standard input
+    /// A file that contains the client's secret; - is standard input
     #[arg(long, value_name = "PATH", global = true, help_heading = CREDENTIAL)]
     pub(crate) auth_client_secret_file: Option<PathBuf>,
-    /// Use this API key; others on this machine see it, the file is better
+    /// Use this API key; other users of this machine see it, so prefer a file
     #[arg(long, value_name = "KEY", global = true, help_heading = CREDENTIAL)]
     pub(crate) auth_api_key: Option<String>,
-    /// A file that holds the API key; - is standard input
+    /// A file that contains the API key; - is standard input
     #[arg(long, value_name = "PATH", global = true, help_heading = CREDENTIAL)]
     pub(crate) auth_api_key_file: Option<PathBuf>,
-    /// How the API key that these options name travels; basic unless said
+    /// How the API key of these options is sent [default: basic]
     #[arg(
         long,
         value_name = "FORM",
@@ -426,12 +426,12 @@ pub(crate) struct Shared {
     )]
     pub(crate) api_key_transport: Option<String>,
 
-    /// Keep sessions and profiles in this directory instead of the home
-    /// directory, whose configuration is still read where this one has
+    /// Save sessions and profiles in this directory instead of the home
+    /// directory, whose configuration is still read if this one has
     /// none; the same as PLANETKEY_STORAGE_ROOT
     #[arg(long, value_name = "DIR", global = true, help_heading = STORAGE)]
     pub(crate) storage_root: Option<String>,
-    /// Keep no tokens on disk, and use none that are there
+    /// Save no tokens, and use no saved ones
     #[arg(long, global = true, help_heading = STORAGE)]
     pub(crate) no_save: bool,
 
@@ -450,18 +450,18 @@ pub(crate) struct Shared {
     /// The proxy for token requests
     #[arg(long, value_name = "URL", global = true, help_heading = CONNECTION)]
     pub(crate) proxy: Option<String>,
-    /// Allow plain http to this machine, for tests; the same as
+    /// Allow plain http to the loopback interface, for tests; the same as
     /// PLANETKEY_ALLOW_INSECURE_LOOPBACK=1
     #[arg(long, global = true, help_heading = CONNECTION)]
     pub(crate) allow_insecure_loopback: bool,
 
-    /// Say on standard error what happens; twice says more
+    /// Show log records on standard error; twice shows more
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     pub(crate) verbose: u8,
 }
 
 impl Shared {
-    /// What was quoted or pasted wrongly is said with the name of its option. Errors: INVALID_ARGUMENT.
+    /// Checks the values, so that an error names the option. Errors: INVALID_ARGUMENT.
     pub(crate) fn check(&self) -> Result<()> {
         let named = [
             ("--profile", &self.profile),
@@ -473,12 +473,12 @@ impl Shared {
     }
 }
 
-const PERSON: &str = "Logins of people";
-const KEEP: &str = "API keys and machine-to-machine clients";
+const USER: &str = "Logins of users";
+const SAVED: &str = "API keys and M2M clients";
 const CREDENTIAL: &str = "Credential (before environment and files)";
 const STORAGE: &str = "Storage";
 const CONNECTION: &str = "Connection";
 
 fn timeout_help() -> String {
-    format!("How long a token request may take in all [default: {}]", planetkey::DEFAULT_TIMEOUT_MS)
+    format!("How long a token request may take in total, in milliseconds [default: {}]", planetkey::DEFAULT_TIMEOUT_MS)
 }

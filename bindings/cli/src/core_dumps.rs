@@ -1,10 +1,11 @@
-//! Keeps the memory of the command, which holds tokens and keys, out of core dumps.
+//! Keeps the memory of the command, which contains tokens and keys, out of core dumps.
 
-/// Switches core dumps of this process off, and reading its memory by other processes of the same user. Call it before any secret is
-/// read. Where the system refuses, the command works as before.
+/// Switches off core dumps of this process, and lets no other process of the same user read its
+/// memory. Call it before any secret is read. If the system refuses, the command still works.
 ///
-/// Only the soft limit changes, so that a browser or `sops` that wants core dumps can raise its own again. The kernel makes every
-/// program that is executed dumpable anew, and lets a process that is not read its own `/proc/self`.
+/// Only the soft limit changes, so that a browser or `sops` can raise its own again. The kernel
+/// makes every program that is executed dumpable, and lets a process that is not dumpable read its
+/// own `/proc/self`.
 pub fn switch_off() {
     #[cfg(unix)]
     {

@@ -1,7 +1,9 @@
-//! The `planetkey` command as a library: [`run`] takes arguments and streams and returns the exit code.
+//! The `planetkey` command as a library: [`run`] takes arguments and streams and returns the exit
+//! code.
 //!
-//! What was asked for is alone on the output, everything else goes to the error stream, and the exit code is the
-//! number of the error's status. The command decides nothing about tokens, hosts or errors: the core does.
+//! The result is alone on the output. Everything else goes to the error stream. The exit code is
+//! the number of the error's status. The core decides about tokens, hosts and errors; the command
+//! adds what to run next.
 //!
 //! ```
 //! let (mut output, mut errors) = (Vec::new(), Vec::new());
@@ -12,11 +14,11 @@
 
 #![forbid(unsafe_code)]
 
+mod advice;
 mod arguments;
 pub mod core_dumps;
 mod logger;
 mod login;
-mod person;
 mod profiles;
 mod qr_code;
 mod session;
@@ -26,6 +28,7 @@ mod streams;
 mod terminal;
 mod text;
 mod usage;
+mod user_login;
 
 use std::ffi::OsString;
 use std::io::{ErrorKind, Read, Write};
@@ -41,11 +44,12 @@ use streams::Streams;
 pub use terminal::{StandardTerminal, Terminal};
 use usage::Answer;
 
-/// Runs the command where nobody can be asked. `arguments` start with the name of the program; log records of `--verbose` go to the
-/// standard error of the process, because a process has one logger.
+/// Runs the command without a terminal, so that it prompts for nothing. `arguments` start with the
+/// name of the program. Log records of `--verbose` go to the standard error of the process, because
+/// a process has one logger.
 ///
-/// The result is the exit code: 0, or the number of the [`Status`] of the error that `stderr` names. A program that ends after this calls
-/// [`planetkey::session::settle`] first.
+/// The result is the exit code: 0, or the number of the [`Status`] of the error that `stderr`
+/// names. A program that ends after this calls [`planetkey::session::settle`] first.
 pub fn run<I, A>(arguments: I, stdin: &mut dyn Read, stdout: &mut dyn Write, stderr: &mut dyn Write) -> u8
 where
     I: IntoIterator<Item = A>,
@@ -54,8 +58,9 @@ where
     run_at(None, None, arguments, stdin, stdout, stderr)
 }
 
-/// As [`run`], where `stdin` is this terminal: questions go to `stderr`, and secrets are typed without being shown. `signals` are those that
-/// end what waits; the program settles afterwards, and obeys them.
+/// As [`run`], where `stdin` is this terminal: questions go to `stderr`, and secrets are typed
+/// without being shown. `signals` are those that end what waits; the program settles afterwards,
+/// and obeys them.
 pub fn run_at<I, A>(
     terminal: Option<&dyn Terminal>,
     signals: Option<&Signals>,
@@ -77,8 +82,8 @@ where
         Ok(()) => return 0,
         Err(error) => error,
     };
-    // Nobody is left to tell when standard error is closed.
-    let _ = writeln!(stderr, "planetkey: {error}").and_then(|()| stderr.flush());
+    // Standard error may be closed.
+    let _ = writeln!(stderr, "planetkey: {}: {}", error.status(), advice::message(&error)).and_then(|()| stderr.flush());
     u8::try_from(error.status().number()).unwrap_or(u8::MAX)
 }
 
@@ -111,14 +116,16 @@ where
             let session = session::open(&shared, streams)?;
             let session = streams.interruptible(session);
             let output = answer_of(&session, &command, &shared, streams);
-            // The log has the notes, too, and so has the status. They come last: a renewal may have added one.
+            // The log and the status contain the notes. They come last, because a refresh may add
+            // one.
             if shared.verbose == 0 && !matches!(command, Command::Status { .. }) {
-                // Where there is no credential at all the error repeats them, perhaps without the name before the colon.
-                let is_told = |note: &str| {
+                // Without any credential the error repeats them, perhaps without the name before
+                // the colon.
+                let is_repeated = |note: &str| {
                     let said = note.split_once(": ").map_or(note, |(_, said)| said);
                     output.as_ref().is_err_and(|error| error.message().contains(said))
                 };
-                for note in session.status().notes().iter().filter(|note| !is_told(note)) {
+                for note in session.status().notes().iter().filter(|note| !is_repeated(note)) {
                     streams.note(note);
                 }
             }
@@ -144,10 +151,13 @@ fn answer_of(session: &Session, command: &Command, shared: &Shared, streams: &mu
         Command::Status { json: true } => return Ok(text::json(&status::json(session))),
         Command::Status { json: false } => status::describe(session),
         Command::Refresh { json } => {
-            session::needs_disk(shared, "renew")?;
+            session::needs_disk(shared, "refresh")?;
             return session::refresh(session, *json);
         }
-        Command::Userinfo { json } => return Ok(described(&session.userinfo()?, *json)),
+        Command::Userinfo { json } => {
+            let claims = session.userinfo().map_err(|error| advice::with_openid(error, session))?;
+            return Ok(described(&claims, *json));
+        }
         Command::Introspect { token_file, json } => {
             let token = token_file.as_deref().map(|file| session::token(file, streams)).transpose()?;
             return Ok(described(&session.introspect(token.as_ref().map(|token| token.expose()))?, *json));
@@ -159,14 +169,14 @@ fn answer_of(session: &Session, command: &Command, shared: &Shared, streams: &mu
 }
 
 fn described(members: &Map<String, Value>, json: bool) -> String {
-    if json { text::json(&Value::Object(members.clone())) } else { person::describe(members) }
+    if json { text::json(&Value::Object(members.clone())) } else { user_login::describe(members) }
 }
 
 /// Writes all of the output or says why not.
 fn deliver(output: &str, stdout: &mut dyn Write) -> Result<()> {
     match stdout.write_all(output.as_bytes()).and_then(|()| stdout.flush()) {
         Ok(()) => Ok(()),
-        // The reader has what it wanted and has gone.
+        // The reader has read what it needs and has exited.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         Err(error) => Err(Error::new(Status::Storage, format!("cannot write the output: {error}"))),
     }

@@ -1,4 +1,4 @@
-//! Log records on standard error: notices always, the rest for `--verbose`.
+//! Log records on standard error: notices always, the others with `--verbose`.
 
 use std::io::{self, Write};
 
@@ -13,7 +13,8 @@ static ALL: StandardError = StandardError { only_notices: false };
 static NOTICES: StandardError = StandardError { only_notices: true };
 
 impl Log for StandardError {
-    /// Only planetkey's own records: the HTTP libraries' would show what a request carries.
+    /// Only planetkey's own records. Those of HTTP libraries would show the credentials of
+    /// requests.
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         let target = metadata.target();
         target == NOTICE_TARGET || !self.only_notices && planetkey::is_own_log_target(target)
@@ -23,7 +24,7 @@ impl Log for StandardError {
         if self.enabled(record.metadata()) {
             let level = record.level().as_str().to_ascii_lowercase();
             let line = crate::text::printable(&record.args().to_string());
-            // Nobody is left to tell when standard error is closed.
+            // Standard error may be closed.
             let _ = writeln!(io::stderr(), "planetkey: {level}: {line}");
         }
     }
@@ -31,7 +32,7 @@ impl Log for StandardError {
     fn flush(&self) {}
 }
 
-/// Shows log records from now on; a program that installed its own logger keeps it.
+/// Shows log records from now on, unless the program has installed its own logger.
 pub(crate) fn show(verbose: u8) {
     let (logger, level) = match verbose {
         0 => (&NOTICES, LevelFilter::Warn),

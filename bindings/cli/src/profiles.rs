@@ -11,54 +11,54 @@ use crate::session::options;
 use crate::streams::{Streams, mistake};
 use crate::text::{self, line, line_at, optional, printable, validity};
 
-/// Does what a command for profiles asks for.
+/// Runs a `profile` command.
 pub(crate) fn run(command: &Profile, shared: &Shared, streams: &mut Streams<'_>) -> Result<String> {
     let profiles = open(shared)?;
     if shared.profile.is_some() && !matches!(command, Profile::Show { name: None, .. }) {
-        return Err(mistake("--profile is for other commands; name the profile after this one"));
+        return Err(mistake("--profile is for other commands; write the profile's name after this one"));
     }
     match command {
         Profile::List { long, json } => list(&profiles, *long, *json),
         Profile::Show { name, reveal_secrets, json } => {
             let chosen = name.clone().or_else(|| shared.profile.clone()).or_else(|| profiles.selected());
-            let name = chosen.ok_or_else(|| mistake("no profile is the default one; name a profile"))?;
+            let name = chosen.ok_or_else(|| mistake("there is no default profile; name a profile"))?;
             show(&profiles, &name, *reveal_secrets, *json)
         }
         Profile::Set { name } => {
             profiles.set_default(name)?;
-            streams.say(&format!("{name} is the default profile now"));
+            streams.say(&format!("{name} is now the default profile"));
             Ok(String::new())
         }
         Profile::Copy { from, to, sops } => {
             let file = profiles.copy(from, to, *sops)?;
-            streams.say(&format!("{from} was copied to {}", file.display()));
+            streams.say(&format!("copied {from} to {}", file.display()));
             Ok(String::new())
         }
         Profile::Delete { name, yes } => {
             let question = format!("Delete the profile {name} with its tokens?");
             confirmed(*yes, &question, "confirm the deletion with --yes", streams)?;
             profiles.delete(name)?;
-            streams.say(&format!("{name} was deleted"));
+            streams.say(&format!("deleted {name}"));
             Ok(String::new())
         }
     }
 }
 
-/// Puts everything aside.
+/// Renames everything that is configured.
 pub(crate) fn reset(yes: bool, json: bool, shared: &Shared, streams: &mut Streams<'_>) -> Result<String> {
     let profiles = open(shared)?;
     if shared.profile.is_some() {
-        return Err(mistake("a reset is of all profiles; `planetkey profile delete` is of one"));
+        return Err(mistake("a reset is for all profiles; to delete one run `planetkey profile delete NAME`"));
     }
     let place = profiles.root().place()?.display().to_string();
-    let question = format!("Put .planet.json and .planet of {place} aside, with all profiles?");
+    let question = format!("Rename .planet.json and .planet of {place}, with all profiles?");
     confirmed(yes, &question, "confirm the reset with --yes", streams)?;
     let moved = profiles.reset(&SystemClock)?;
     if moved.is_empty() {
-        streams.say("nothing is configured");
+        streams.say("nothing is configured, so nothing was renamed");
     }
     for moved in &moved {
-        streams.say(&format!("{} is {} now", moved.from.display(), moved.to.display()));
+        streams.say(&format!("renamed {} to {}", moved.from.display(), moved.to.display()));
     }
     if !json {
         return Ok(String::new());
@@ -77,8 +77,8 @@ fn open(shared: &Shared) -> Result<Profiles> {
 }
 
 fn confirmed(yes: bool, question: &str, instead: &str, streams: &mut Streams<'_>) -> Result<()> {
-    // Nothing that takes its time comes after it, so Ctrl-C may be an answer from now on.
-    if let Some(terminal) = streams.people().filter(|_| !yes) {
+    // Nothing slow follows, so from now on Ctrl-C may cancel instead of ending the process.
+    if let Some(terminal) = streams.terminal_of_user().filter(|_| !yes) {
         let _ = terminal.interrupt();
     }
     if yes || streams.confirm(question, instead)? {
@@ -112,7 +112,7 @@ fn short(listed: &[Listed]) -> String {
 
 fn describe(summary: &Summary) -> String {
     let mut text = String::new();
-    let marks = [(summary.built_in, "built in"), (summary.selected, "the default one")];
+    let marks = [(summary.built_in, "built in"), (summary.selected, "the default")];
     let marks: Vec<_> = marks.into_iter().filter_map(|(is, mark)| is.then_some(mark)).collect();
     text.push_str(&printable(&summary.name));
     if !marks.is_empty() {
@@ -131,10 +131,10 @@ fn describe(summary: &Summary) -> String {
 fn session(summary: &Summary) -> String {
     match summary.expires_at {
         _ if !summary.has_session => "none".to_owned(),
-        None if summary.problem.is_some() => "kept, and perhaps of no use: see the problem".to_owned(),
-        None => "kept".to_owned(),
+        None if summary.problem.is_some() => "saved, but may not be usable: see the problem".to_owned(),
+        None => "saved".to_owned(),
         Some(end) => {
-            validity(end).map_or_else(|| "kept; its access token has expired".to_owned(), |valid| format!("kept; {valid}"))
+            validity(end).map_or_else(|| "saved; its access token has expired".to_owned(), |valid| format!("saved; {valid}"))
         }
     }
 }

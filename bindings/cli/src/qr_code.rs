@@ -1,4 +1,4 @@
-//! The QR code of a device login, as the terminal can show it.
+//! The QR code of a device login.
 
 use std::env;
 
@@ -6,13 +6,13 @@ use planetkey::login::Prompt;
 
 use crate::terminal::Terminal;
 
-/// White on black, whatever the colours of the terminal are: cameras want dark on light.
+/// White on black, independent of the terminal's colours: cameras need dark on light.
 const WHITE_ON_BLACK: &str = "\x1b[97;40m";
-/// The code to compare, and the line that counts down.
+/// The user code, and the line that counts down.
 const LINES_BELOW: usize = 2;
 const USUAL: &str = "\x1b[0m";
 
-/// The lines of the code, or why there is none. `terminal`: where it is shown, if it is one.
+/// The lines of the code, or why there is none. `terminal`: where it is shown.
 pub(crate) fn of(prompt: &Prompt, terminal: Option<&dyn Terminal>) -> String {
     let ascii = !shows_blocks();
     let Some(code) = prompt.qr_code(ascii) else {

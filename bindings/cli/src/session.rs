@@ -1,4 +1,4 @@
-//! From options to a session, and what `refresh` and `logout` do with it.
+//! Opens the session that the options name; `refresh` and `logout`.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -14,7 +14,7 @@ use crate::arguments::Shared;
 use crate::streams::{Streams, mistake};
 use crate::terminal::SECRET_LIMIT;
 
-/// Opens the session that the options name, or else what environment and files offer.
+/// Opens the session that the options name, else what the environment and files offer.
 pub(crate) fn open(shared: &Shared, streams: &mut Streams<'_>) -> Result<Session> {
     let transport = shared.api_key_transport.as_deref().map(ApiKeyTransport::from_name).transpose()?;
     let secrets = Secrets::read(shared, streams)?;
@@ -44,9 +44,11 @@ pub(crate) fn options(shared: &Shared) -> Options {
     }
 }
 
-/// Renews the access token.
+/// Refreshes the access token.
 pub(crate) fn refresh(session: &Session, json: bool) -> Result<String> {
-    session.refresh().map_err(|error| about_keys(error, "an API key is not renewed; log in with another one to replace it"))?;
+    session
+        .refresh()
+        .map_err(|error| about_keys(error, "an API key is not refreshed; to replace it run `planetkey login --with-api-key`"))?;
     if !json {
         return Ok(String::new());
     }
@@ -59,16 +61,13 @@ pub(crate) fn refresh(session: &Session, json: bool) -> Result<String> {
     Ok(crate::text::json(&object))
 }
 
-/// Forgets the tokens and gives the refresh token back. Who never logged in is logged out.
+/// Deletes the tokens and revokes the refresh token. Without a session there is nothing to do.
 pub(crate) fn logout(opened: Result<Session>, revoke: bool, json: bool, streams: &mut Streams<'_>) -> Result<String> {
     let nothing = LogoutResult { removed: false, revocation: Revocation::NotAsked };
     let out = match opened.and_then(|session| session.logout(revoke)) {
         Err(error) if error.status() == Status::LoginRequired => nothing,
         out => out.map_err(|error| {
-            about_keys(
-                error,
-                "an API key has no session to end; `planetkey profile delete NAME` forgets one that is kept in a profile",
-            )
+            about_keys(error, "an API key has no session; to delete a saved one run `planetkey profile delete NAME`")
         })?,
     };
     let why = match &out.revocation {
@@ -76,28 +75,32 @@ pub(crate) fn logout(opened: Result<Session>, revoke: bool, json: bool, streams:
         Revocation::NotAsked | Revocation::Revoked => None,
     };
     streams.say(match (out.removed, &out.revocation) {
-        (false, _) => "nobody was logged in",
+        (false, _) => "no user was logged in",
         (true, Revocation::Revoked) => "logged out, and the refresh token was revoked",
         (true, _) => "logged out",
     });
     if let Some(why) = &why {
-        streams.note(&format!("it is not known whether the refresh token was revoked, so it may still be good: {why}"));
+        streams.note(&format!("the refresh token may still be valid, because the server did not confirm the revocation: {why}"));
     }
     if !json {
         return Ok(String::new());
     }
-    let object = json!({"removed": out.removed, "revocation": out.revocation.name(), "why_unknown": why});
+    let object = json!({"removed": out.removed, "revocation": out.revocation.name(), "revocation_error": why});
     Ok(crate::text::json(&object))
 }
 
-/// The core's advice is for programs.
+/// Replaces the core's advice, which is for programs.
 fn about_keys(error: Error, message: &str) -> Error {
     if error.status() == Status::Unsupported { Error::new(Status::Unsupported, message) } else { error }
 }
 
-/// For commands that are about what is on disk.
+/// For commands about saved sessions.
 pub(crate) fn needs_disk(shared: &Shared, command: &str) -> Result<()> {
-    if shared.no_save { Err(mistake(&format!("--no-save leaves nothing to {command}"))) } else { Ok(()) }
+    if shared.no_save {
+        Err(mistake(&format!("--no-save excludes saved sessions, so there is nothing to {command}")))
+    } else {
+        Ok(())
+    }
 }
 
 /// The secrets that the options name.
@@ -122,7 +125,7 @@ impl Secrets {
     }
 }
 
-/// The value of an option, which is given itself or by a file.
+/// The value of an option, given directly or in a file.
 fn one_of(
     option: &str,
     question: &str,
@@ -134,7 +137,7 @@ fn one_of(
         (Some(_), Some(_)) => Err(mistake(&format!("{option} and {option}-file exclude each other"))),
         (Some(value), None) => Ok(Some(Secret::from(value))),
         (None, Some(path)) if path == Path::new("-") => match streams.terminal {
-            // What is typed into a terminal would be seen.
+            // Typed text must not be shown.
             Some(_) => streams.ask_secret(question, &format!("name a file with {option}-file")).map(Some),
             None => read_secret(streams.stdin, &format!("standard input for {option}-file")).map(Some),
         },
@@ -151,12 +154,12 @@ fn one_of(
     }
 }
 
-/// Whether a path names a descriptor that the shell opened, as `<(command)` does.
+/// Whether a path names a descriptor that the shell opened, like `<(command)`.
 fn is_descriptor(path: &Path) -> bool {
     path == Path::new("/dev/stdin") || path.starts_with("/dev/fd") || path.starts_with("/proc/self/fd")
 }
 
-/// The token in a file, for a command that is about another token than the session's.
+/// The token in a file, for a command about another token than the session's.
 pub(crate) fn token(file: &Path, streams: &mut Streams<'_>) -> Result<Secret> {
     let token = one_of("--token", "Token:", None, Some(file), streams)?;
     token.ok_or_else(|| mistake("--token-file names no file"))

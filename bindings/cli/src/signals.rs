@@ -1,5 +1,5 @@
-//! Ctrl-C, SIGTERM and the end of the terminal, from the moment on at which a session may be renewed: a renewal that is
-//! cut off could lose it.
+//! Ctrl-C, SIGTERM and SIGHUP. They are caught once a session may be refreshed, because a refresh
+//! that is cut off could lose the session.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,7 +8,7 @@ use planetkey::Interrupt;
 #[cfg(unix)]
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-/// The signals that end a command.
+/// The signals that cancel a command.
 #[derive(Debug, Default)]
 pub struct Signals {
     #[cfg(unix)]
@@ -16,28 +16,28 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Those of this process. None is caught yet.
+    /// The signals of this process. None is caught yet.
     #[cfg(unix)]
     pub fn of_this_process() -> Self {
         Signals { caught: [SIGINT, SIGTERM, SIGHUP].map(|signal| (signal, Arc::default())) }
     }
 
-    /// Those of this process. None is caught yet.
+    /// The signals of this process. None is caught yet.
     #[cfg(not(unix))]
     pub fn of_this_process() -> Self {
         Signals {}
     }
 
-    /// From now on they end what waits, and not the process; a second one ends it at once.
+    /// From now on a signal cancels the command. A second one ends the process at once.
     #[cfg(unix)]
     pub(crate) fn catch(&self) -> Interrupt {
         let ignored = ignored();
         for (signal, caught) in &self.caught {
-            // Set by nohup, and by a shell for what runs in the background.
+            // nohup sets it, and a shell does for background jobs.
             if ignored & (1 << (signal - 1)) != 0 {
                 continue;
             }
-            // Where it cannot be caught it ends the process, as before.
+            // If it cannot be caught it still ends the process.
             let _ = signal_hook::flag::register_conditional_default(*signal, caught.clone())
                 .and_then(|_| signal_hook::flag::register(*signal, caught.clone()));
         }
@@ -50,7 +50,7 @@ impl Signals {
         Arc::new(|| false)
     }
 
-    /// Whether one was caught.
+    /// Whether a signal was caught.
     pub fn came(&self) -> bool {
         #[cfg(unix)]
         return self.caught.iter().any(|(_, caught)| caught.load(Ordering::SeqCst));
@@ -58,7 +58,8 @@ impl Signals {
         false
     }
 
-    /// Ends the process by the signal that was caught, as whoever started it expects; returns where there was none.
+    /// Ends the process by the signal that was caught, as its parent expects. Returns if there was
+    /// none.
     pub fn obey(&self) {
         #[cfg(unix)]
         for (signal, caught) in &self.caught {
@@ -69,7 +70,8 @@ impl Signals {
     }
 }
 
-/// The signals with which this process was started ignored, as bits. Only Linux says so without unsafe code.
+/// The signals that are ignored since this process started, as bits. Only Linux tells without
+/// unsafe code.
 #[cfg(unix)]
 fn ignored() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();

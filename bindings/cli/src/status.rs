@@ -1,4 +1,4 @@
-//! The status of a session for people: 80 columns, no secret.
+//! The status of a session as text: 80 columns, no secret.
 
 use std::fmt::Write;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::text::{line, optional, printable, validity};
 
-/// What was found where, and what a request to each host would carry. Uses no network.
+/// What was found where, and what a request to each host carries. Uses no network.
 pub(crate) fn describe(session: &Session) -> String {
     let status = session.status();
     let mut text = String::new();
@@ -41,7 +41,7 @@ pub(crate) fn describe(session: &Session) -> String {
     text
 }
 
-/// The same for programs, and whose session it is.
+/// The same as JSON, and who is logged in.
 pub(crate) fn json(session: &Session) -> Value {
     let mut status = session.status().to_json();
     status["logged_in"] = session.logged_in().map_or(
@@ -57,7 +57,7 @@ fn describe_source(text: &mut String, number: usize, source: &SourceStatus, logg
     line(text, "   from", &source.source);
     optional(text, "   profile", source.profile.as_deref());
     if let Some(logged_in) = logged_in.filter(|logged_in| logged_in.profile == source.profile && logged_in.profile.is_some()) {
-        optional(text, "   person", logged_in.email.as_deref().or(logged_in.subject.as_deref()));
+        optional(text, "   user", logged_in.email.as_deref().or(logged_in.subject.as_deref()));
     }
     optional(text, "   client", source.client_id.as_deref());
     optional(text, "   issuer", source.issuer.as_deref());
@@ -67,17 +67,17 @@ fn describe_source(text: &mut String, number: usize, source: &SourceStatus, logg
     line(text, "   sent as", source.transport);
     if source.kind == "access_token" {
         line(text, "   token", &token(source));
-        optional(text, "   kept in", source.file.as_deref());
+        optional(text, "   saved in", source.file.as_deref());
     }
 }
 
 fn token(source: &SourceStatus) -> String {
     if !source.initialized {
-        return "none; log in first".to_owned();
+        return "none; login required".to_owned();
     }
     let expired = || "expired; a new one is requested when it is needed".to_owned();
     match source.expires_at {
-        None if source.token_cached => "there, without a known end".to_owned(),
+        None if source.token_cached => "cached, expiry unknown".to_owned(),
         None => "none yet; it is requested when it is needed".to_owned(),
         Some(end) if source.token_cached => validity(end).unwrap_or_else(expired),
         Some(_) => expired(),

@@ -1,4 +1,4 @@
-//! The terminal, where there is one: questions are asked there, and secrets typed without being shown.
+//! The terminal: questions are asked there, and secrets are typed without being shown.
 
 use std::io::{self, IsTerminal, Read, Write};
 use std::sync::Arc;
@@ -11,20 +11,20 @@ use std::sync::{
 use planetkey::Interrupt;
 use planetkey::secret::Secret;
 
-/// What is written for a terminal of an unknown size fits this.
+/// The width of a terminal of an unknown size.
 const USUAL_COLUMNS: usize = 80;
 
 /// The longest API key or secret that is read, in bytes.
 pub(crate) const SECRET_LIMIT: usize = 64 * 1024;
 
-/// The terminal that standard input is. Implement it to ask people elsewhere.
+/// The terminal of standard input. Implement it to ask users elsewhere.
 pub trait Terminal {
-    /// Whether the error stream is a terminal, too, so that people see questions.
+    /// Whether the error stream is a terminal, too, so that the user sees questions.
     fn shows_questions(&self) -> bool;
 
-    /// Asks on `stderr` and reads a line that is not shown; `None` when the person breaks off.
+    /// Asks on `stderr` and reads a line that is not shown; `None` if the user cancels.
     ///
-    /// `stdin` is the terminal, as far as it has not been read yet.
+    /// `stdin` is what has not been read yet of the terminal.
     fn ask_hidden(&self, question: &str, stdin: &mut dyn Read, stderr: &mut dyn Write) -> io::Result<Option<Secret>>;
 
     /// How many characters a line of the error stream takes.
@@ -32,18 +32,18 @@ pub trait Terminal {
         USUAL_COLUMNS
     }
 
-    /// How many lines the error stream shows at once; nothing where that is not known.
+    /// How many lines the error stream shows at once, if known.
     fn rows(&self) -> Option<usize> {
         None
     }
 
-    /// A question that any thread may ask while something takes its time: whether the person wants to break off. From now on Ctrl-C
-    /// does not end the process by itself.
+    /// Tells any thread whether the user wants to cancel. From now on Ctrl-C does not end the
+    /// process by itself.
     fn interrupt(&self) -> Interrupt {
         Arc::new(|| false)
     }
 
-    /// Waits until a line was typed; `false` when the person breaks off.
+    /// Waits until a line was typed; `false` if the user cancels.
     fn wait_for_line(&self) -> io::Result<bool> {
         Ok(true)
     }
@@ -107,7 +107,7 @@ impl Terminal for StandardTerminal {
     }
 }
 
-/// Ctrl-C, from the moment on at which somebody asks for it.
+/// Catches Ctrl-C once it is needed.
 #[cfg(unix)]
 #[derive(Debug, Default)]
 struct Control {
@@ -119,12 +119,12 @@ struct Control {
 impl Control {
     fn catch(&self) {
         self.is_caught.get_or_init(|| {
-            // Where it cannot be caught it ends the process, as before.
+            // If it cannot be caught it still ends the process.
             let _ = signal_hook::flag::register(signal_hook::consts::SIGINT, self.pressed.clone());
         });
     }
 
-    /// A signal that is caught does not end a read.
+    /// Polls, because a signal that is caught does not interrupt a read.
     fn wait_for_line(&self) -> io::Result<bool> {
         use rustix::event::{PollFd, PollFlags, Timespec, poll};
         if self.is_caught.get().is_none() {
@@ -145,7 +145,7 @@ impl Control {
     }
 }
 
-/// What is typed from the moment of the question on is not shown, however quick.
+/// Hides the keys before the question appears.
 #[cfg(unix)]
 fn hidden_line(stdin: &mut dyn Read, ask: impl FnOnce() -> io::Result<()>) -> io::Result<Option<Secret>> {
     let _keys = Keys::of_standard_input()?;
@@ -163,8 +163,8 @@ fn hidden_line(_: &mut dyn Read, ask: impl FnOnce() -> io::Result<()>) -> io::Re
     }
 }
 
-/// While it lives, keys reach this process one by one, unseen, and none of them ends it: a terminal that was left like this would be
-/// of no use to the shell.
+/// While it exists, keys reach this process one by one, are not shown, and do not end it. The
+/// terminal is restored on drop, because the shell could not use it otherwise.
 #[cfg(unix)]
 struct Keys {
     before: rustix::termios::Termios,
@@ -189,12 +189,12 @@ impl Keys {
 #[cfg(unix)]
 impl Drop for Keys {
     fn drop(&mut self) {
-        // A terminal that has gone needs nothing any more.
+        // The terminal may be closed.
         let _ = rustix::termios::tcsetattr(io::stdin(), rustix::termios::OptionalActions::Now, &self.before);
     }
 }
 
-/// Puts keys together to a line, as a terminal does; `None` when it was broken off.
+/// Makes a line of keys, as a terminal does; `None` if the user cancels.
 #[cfg(unix)]
 fn read_keys(keys: &mut dyn Read) -> io::Result<Option<Secret>> {
     use zeroize::Zeroizing;
@@ -207,7 +207,7 @@ fn read_keys(keys: &mut dyn Read) -> io::Result<Option<Secret>> {
     const DELETE: u8 = 0x7f;
 
     let limit = SECRET_LIMIT + 1;
-    // As large as it gets: a vector that grows leaves copies behind.
+    // With its final capacity, because a vector that grows leaves copies in memory.
     let mut line = Zeroizing::new(Vec::with_capacity(limit));
     let mut next = || -> io::Result<Option<u8>> {
         let mut key = [0];
@@ -228,7 +228,7 @@ fn read_keys(keys: &mut dyn Read) -> io::Result<Option<Secret>> {
                 while line.pop().is_some_and(|byte| byte & 0xc0 == 0x80) {}
             }
             Some(ERASE_LINE) => line.clear(),
-            // An arrow, or another key that types nothing: its letters are not part of the line.
+            // An arrow or another key that types nothing. Its letters are not part of the line.
             Some(ESCAPE) => {
                 if matches!(next()?, Some(b'[' | b'O')) {
                     while next()?.is_some_and(|key| !(0x40..=0x7e).contains(&key)) {}
@@ -241,7 +241,7 @@ fn read_keys(keys: &mut dyn Read) -> io::Result<Option<Secret>> {
     }
     match std::str::from_utf8(&line) {
         Ok(text) => Ok(Some(Secret::from(text))),
-        Err(_) => Err(io::Error::new(io::ErrorKind::InvalidData, "what was typed is not Unicode text")),
+        Err(_) => Err(io::Error::new(io::ErrorKind::InvalidData, "the typed text is not valid Unicode")),
     }
 }
 
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_become_the_line_that_was_meant() {
+    fn keys_become_a_line() {
         for (keys, line) in [
             (&b"secret\r"[..], "secret"),
             (b"secret\nrest", "secret"),
@@ -273,19 +273,19 @@ mod tests {
     }
 
     #[test]
-    fn breaking_off_is_no_empty_line() {
+    fn cancelling_is_no_empty_line() {
         for keys in [&b"sec\x03"[..], b"sec\x1c", b"\x04", b"", b"sec", b"sec\x1b", b"sec\x1b["] {
             assert_eq!(typed(keys), None, "{keys:?}");
         }
     }
 
     #[test]
-    fn what_is_no_text_is_an_error() {
+    fn invalid_text_is_an_error() {
         assert!(read_keys(&mut &b"\xff\r"[..]).is_err());
     }
 
     #[test]
-    fn a_line_without_end_takes_no_memory_without_end() {
+    fn an_endless_line_takes_limited_memory() {
         let mut keys = vec![b'k'; 1_000_000];
         keys.push(b'\r');
         assert_eq!(typed(&keys).unwrap().len(), SECRET_LIMIT + 1);

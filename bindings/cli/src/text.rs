@@ -1,4 +1,4 @@
-//! Text for people: 80 columns, and nothing that steers a terminal.
+//! Text for terminals: 80 columns, and no control characters.
 
 use std::fmt::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -17,7 +17,7 @@ pub(crate) fn json(document: &Value) -> String {
     printable_json(&format!("{document:#}\n"))
 }
 
-/// Lines of others, broken at spaces; what is indented stays in one piece, because it is copied.
+/// Text of the core, broken at spaces. Indented lines stay whole, because users copy them.
 pub(crate) fn wrapped(message: &str) -> String {
     let mut text = String::new();
     for line in message.lines() {
@@ -61,7 +61,7 @@ pub(crate) fn optional(text: &mut String, name: &str, value: Option<&str>) {
     }
 }
 
-/// How long something that ends at this Unix second is still valid; `None` when it is over.
+/// How long something that expires at this Unix second is still valid; `None` if it has expired.
 pub(crate) fn validity(expires_at: i64) -> Option<String> {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     match expires_at.saturating_sub(i64::try_from(since.as_secs()).unwrap_or(i64::MAX)) {

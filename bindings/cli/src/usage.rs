@@ -1,13 +1,16 @@
-//! Mistakes on the command line, told without repeating what could be a secret.
+//! Errors of the command line. They repeat no value that could be a secret.
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use planetkey::{Error, Status};
 
-/// What clap has to say instead of arguments.
+/// The longest value that is repeated.
+const MAX_SHOWN: usize = 20;
+
+/// What clap returns instead of arguments.
 pub(crate) enum Answer {
-    /// Help or version: what was asked for.
+    /// Help or version.
     Text(String),
-    /// A mistake.
+    /// An error.
     Mistake(Error),
 }
 
@@ -18,30 +21,41 @@ pub(crate) fn answer(error: &clap::Error) -> Answer {
             return Answer::Text(error.render().to_string());
         }
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => "a command is missing".to_owned(),
-        // What is in the wrong place can be a key or a secret.
-        ErrorKind::InvalidSubcommand => with_suggestion("no such command", error, ContextKind::SuggestedSubcommand),
+        ErrorKind::InvalidSubcommand => {
+            let message = format!("unknown command{}", shown(text(error, ContextKind::InvalidSubcommand)));
+            with_suggestion(&message, error, ContextKind::SuggestedSubcommand)
+        }
         ErrorKind::UnknownArgument => match text(error, ContextKind::InvalidArg) {
             Some(argument) if argument.starts_with('-') => {
                 let name = argument.split('=').next().unwrap_or_default();
-                let message = format!("no such option: {name}");
-                with_suggestion(&message, error, ContextKind::SuggestedArg)
+                with_suggestion(&format!("unknown option {name}"), error, ContextKind::SuggestedArg)
             }
-            _ => "one argument too many".to_owned(),
+            other => format!("unexpected argument{}", shown(other)),
         },
         ErrorKind::TooManyValues => match text(error, ContextKind::InvalidArg) {
             Some(option) => format!("{option} takes no value"),
-            None => "one value too many".to_owned(),
+            None => "too many values".to_owned(),
         },
         _ => {
             let message = first_paragraph(&error.render().to_string());
             match text(error, ContextKind::InvalidValue) {
-                Some(value) if !value.is_empty() => message.replace(&format!(" '{value}'"), ""),
+                Some(value) if !value.is_empty() && shown(Some(value)).is_empty() => message.replace(&format!(" '{value}'"), ""),
                 _ => message,
             }
         }
     };
-    let message = format!("{message}; see planetkey --help");
+    let message = format!("{message}; see `planetkey --help`");
     Answer::Mistake(Error::new(Status::InvalidArgument, message))
+}
+
+/// The value in quotes, if it is a word or a number and so no key or secret.
+fn shown(value: Option<&str>) -> String {
+    let is_word = |value: &str| value.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+    let is_number = |value: &str| value.bytes().all(|byte| byte.is_ascii_digit() || b"-.".contains(&byte));
+    match value {
+        Some(value) if (1..=MAX_SHOWN).contains(&value.len()) && (is_word(value) || is_number(value)) => format!(" '{value}'"),
+        _ => String::new(),
+    }
 }
 
 fn text(error: &clap::Error, kind: ContextKind) -> Option<&str> {
@@ -59,7 +73,7 @@ fn with_suggestion(message: &str, error: &clap::Error, kind: ContextKind) -> Str
     }
 }
 
-/// clap's own message on one line, without the usage that follows it.
+/// clap's own message on one line, without the usage after it.
 fn first_paragraph(rendered: &str) -> String {
     let lines = rendered.lines().take_while(|line| !line.trim().is_empty());
     let joined = lines.map(str::trim).collect::<Vec<_>>().join(" ");

@@ -3,7 +3,8 @@
 use crate::common::{KEY, OTHER_KEY, OTHER_SECRET, SECRET, Scene, bare, finish};
 use serde_json::{Value, json};
 
-/// `PLAKenvironment7f3a:` in base64, written out so that the test does not compute it as the code does.
+/// `PLAKenvironment7f3a:` in base64, written out so that the test does not compute it as the code
+/// does.
 const BASIC: &str = "Basic UExBS2Vudmlyb25tZW50N2YzYTo=";
 
 /// A JSON Web Token: three parts, the first of which starts with `{"`.
@@ -20,7 +21,7 @@ fn print_access_token_prints_a_token_alone() {
 }
 
 #[test]
-fn print_api_key_prints_the_key_alone_and_asks_nobody() {
+fn print_api_key_prints_the_key_alone_and_prompts_for_nothing() {
     let scene = Scene::new();
     assert_eq!(scene.run(["print-api-key"]).line(), KEY);
     assert_eq!(scene.simulator.count("connections").unwrap(), 0);
@@ -39,7 +40,7 @@ fn header_prints_the_line_of_each_domain() {
 }
 
 #[test]
-fn header_flags_what_planet_lists_as_under_development_when_asked_to_say_more() {
+fn header_notes_credentials_under_development_if_verbose() {
     let scene = Scene::new();
     let url = scene.planet("/x");
     let mut command = scene.command(["header", &url]);
@@ -51,7 +52,7 @@ fn header_flags_what_planet_lists_as_under_development_when_asked_to_say_more() 
 }
 
 #[test]
-fn header_takes_the_form_of_the_key_that_is_asked_for() {
+fn header_uses_the_requested_form_of_the_key() {
     let scene = Scene::new();
     let url = scene.planet("/data/v1/item-types");
     let run = |transport| scene.run(["--auth-api-key", OTHER_KEY, "--api-key-transport", transport, "header", &url]);
@@ -61,7 +62,7 @@ fn header_takes_the_form_of_the_key_that_is_asked_for() {
 }
 
 #[test]
-fn url_adds_the_key_and_keeps_templates() {
+fn url_adds_the_key_and_preserves_templates() {
     let scene = Scene::new();
     let url = scene.planet("/basemaps/v1/planet-tiles/m/gmap/{z}/{x}/{y}.png?proc=rgb#top");
     let expected = scene.planet(&format!("/basemaps/v1/planet-tiles/m/gmap/{{z}}/{{x}}/{{y}}.png?proc=rgb&api_key={KEY}#top"));
@@ -113,7 +114,7 @@ fn status_explains_within_80_columns_without_a_secret_or_a_request() {
             issuer    {}\n   \
             sent as   bearer\n   \
             token     none yet; it is requested when it is needed\n   \
-            kept in   {}/.planet/planet-m2m-simulator-client/token.json\n\
+            saved in  {}/.planet/planet-m2m-simulator-client/token.json\n\
          \n\
          2. API key\n   \
             from      environment: PL_API_KEY\n   \

@@ -11,15 +11,19 @@ fn mistakes_on_the_command_line_are_invalid_arguments() {
     let scene = Scene::new();
     for (arguments, part) in [
         (&[][..], "a command is missing"),
-        (&["statsu"], "did you mean status"),
+        (&["statsu"], "unknown command 'statsu', did you mean status?"),
+        (&["profile", "lst"], "unknown command 'lst', did you mean list?"),
+        (&["header", "--jsn", "https://api.planet.com/"], "unknown option --jsn"),
+        (&["refresh", "--jsno"], "unknown option --jsno, did you mean --json?"),
         (&["header"], "URL"),
-        (&["header", "https://api.planet.com/", "more"], "one argument too many"),
+        (&["header", "https://api.planet.com/", "more"], "unexpected argument 'more'"),
         (&["--auth-api-kye=PLAKoption91bc", "status"], "--auth-api-key"),
         (&["--nonsense", "status"], "--nonsense"),
         (&["status", "--json=PLAKoption91bc"], "--json"),
-        (&["--timeout-ms", "soon", "status"], "--timeout-ms"),
-        (&["--timeout-ms", "-1", "status"], "no such option"),
+        (&["--timeout-ms", "soon", "status"], "invalid value 'soon' for '--timeout-ms"),
+        (&["--timeout-ms", "-1", "status"], "unknown option -1"),
         (&["--timeout-ms", "0", "status"], "timeout_ms"),
+        (&["--api-key-transport", "pigeon", "status"], "invalid value 'pigeon'"),
         (&["--api-key-transport", "pigeon", "status"], "basic, header, query"),
         (&["--auth-api-key"], "--auth-api-key"),
         (&["--allowed-host", "*.example.org", "status"], "allowed_hosts"),
@@ -33,7 +37,26 @@ fn mistakes_on_the_command_line_are_invalid_arguments() {
 }
 
 #[test]
-fn a_deployment_without_people_says_what_works_there() {
+fn errors_say_what_to_run() {
+    let scene = Scene::new();
+    let run = |arguments: &[&str]| finish(&mut scene.bare(arguments), b"");
+    for (arguments, status, command) in [
+        (&["print-access-token"][..], Status::LoginRequired, "`planetkey login`"),
+        (&["--profile", "planet-user", "print-access-token"], Status::LoginRequired, "`planetkey login --profile planet-user`"),
+        (&["--auth-api-key", OTHER_KEY, "header", "https://example.org/"], Status::HostRefused, "`planetkey status`"),
+        (&["--profile", "nobody", "status"], Status::Misconfigured, "`planetkey profile list`"),
+        (&["profile", "show", "nobody"], Status::Misconfigured, "`planetkey profile list`"),
+        (&["profile", "delete", "nobody", "--yes"], Status::Misconfigured, "`planetkey profile list`"),
+    ] {
+        let run = run(arguments);
+        let message = run.failed(status);
+        assert_eq!(message.matches("`planetkey ").count(), 1, "{message}");
+        assert!(message.contains(command), "{message}");
+    }
+}
+
+#[test]
+fn a_deployment_without_user_logins_says_what_works() {
     let scene = Scene::new();
     let told = finish(&mut bare(scene.home.path(), ["--deployment", "copernicus-data-space", "login"]), b"");
     let message = told.failed(Status::Misconfigured);
@@ -41,7 +64,7 @@ fn a_deployment_without_people_says_what_works_there() {
 }
 
 #[test]
-fn what_stands_in_the_wrong_place_is_not_repeated() {
+fn misplaced_secrets_are_not_repeated() {
     let scene = Scene::new();
     for arguments in [
         &[OTHER_KEY][..],
@@ -86,7 +109,7 @@ fn arguments_that_are_not_text_are_invalid() {
 }
 
 #[test]
-fn urls_that_are_none_or_deceive_get_nothing() {
+fn invalid_and_deceptive_urls_get_nothing() {
     let scene = Scene::new();
     for url in
         ["", " ", "api.planet.com", "ftp://api.planet.com/", "https://", "javascript:alert(1)", "\nhttps://api.planet.com/"]
@@ -136,7 +159,7 @@ fn without_a_credential_a_login_is_required() {
 }
 
 #[test]
-fn profiles_that_are_not_there_or_broken_are_misconfigured() {
+fn unknown_and_broken_profiles_are_misconfigured() {
     let scene = Scene::new();
     scene.run(["--profile", "nobody", "status"]).failed(Status::Misconfigured);
     scene.file(".planet/broken/auth_client.json", "{");
@@ -161,7 +184,7 @@ fn answers_of_the_authorization_server_become_exit_codes() {
         scene.simulator.reset();
         scene.simulator.script("m2m.token", &json!({"steps": [step.clone()], "repeat": true})).unwrap();
         for arguments in [&["print-access-token"][..], &["header", &scene.sentinel_hub("/x")]] {
-            // Elsewhere a failure keeps the next process from asking again at once.
+            // In the same home a failure would delay the request of the next process.
             scene.afresh(arguments).failed(status);
         }
         assert!(scene.token_requests() >= 2, "{step}");

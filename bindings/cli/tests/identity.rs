@@ -1,6 +1,6 @@
 //! Who is logged in, and the end of their session.
 
-use crate::common::person::USER_TOKEN;
+use crate::common::user::USER_TOKEN;
 use crate::common::{Run, Scene, finish};
 use planetkey::Status;
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ fn run(scene: &Scene, arguments: &[&str]) -> Run {
     finish(&mut scene.bare(arguments), b"")
 }
 
-/// Somebody who has logged in with more scopes than are needed.
+/// A user who has logged in with more scopes than needed.
 fn ada(scene: &Scene) -> Value {
     let scope = "planet offline_access openid profile email";
     let session = scene.simulator.seed_session(&json!({"subject": "user|ada", "scope": scope})).unwrap();
@@ -50,11 +50,11 @@ fn introspection_is_of_the_session_or_of_a_token_in_a_file() {
 }
 
 #[test]
-fn status_names_the_person_without_network() {
+fn status_names_the_user_without_network() {
     let scene = Scene::new();
     let session = ada(&scene);
     let shown = run(&scene, &["status"]);
-    assert!(shown.stdout.contains("\n   person    ada@example.com\n"), "{}", shown.stdout);
+    assert!(shown.stdout.contains("\n   user      ada@example.com\n"), "{}", shown.stdout);
     let told = run(&scene, &["status", "--json"]);
     let wanted = json!({"profile": "planet-user", "subject": "user|ada", "email": "ada@example.com"});
     assert_eq!(told.json()["logged_in"], wanted);
@@ -64,11 +64,11 @@ fn status_names_the_person_without_network() {
     assert_eq!(scene.simulator.count("connections").unwrap(), 0);
     run(&scene, &["logout", "--no-revoke"]).silent();
     assert_eq!(run(&scene, &["status", "--json"]).json()["logged_in"], Value::Null);
-    assert!(!run(&scene, &["status"]).stdout.contains("person"));
+    assert!(!run(&scene, &["status"]).stdout.contains("   user "));
 }
 
 #[test]
-fn without_a_person_nobody_is_told_about() {
+fn without_a_user_there_is_no_userinfo() {
     let scene = Scene::new();
     run(&scene, &["userinfo"]).failed(Status::LoginRequired);
     run(&scene, &["introspect"]).failed(Status::LoginRequired);
@@ -79,7 +79,7 @@ fn without_a_person_nobody_is_told_about() {
 }
 
 #[test]
-fn a_logout_says_what_became_of_the_refresh_token() {
+fn a_logout_says_whether_the_refresh_token_was_revoked() {
     let scene = Scene::new();
     let alive = |session: &Value| {
         scene.simulator.session_of(session["refresh_token"].as_str().unwrap()).unwrap()["active"].as_bool().unwrap()
@@ -94,18 +94,23 @@ fn a_logout_says_what_became_of_the_refresh_token() {
     assert_eq!(scene.simulator.count("user.revoke").unwrap(), 1);
 
     let session = ada(&scene);
-    assert_eq!(run(&scene, &["logout", "--json"]).json(), json!({"removed": true, "revocation": "revoked", "why_unknown": null}));
+    assert_eq!(
+        run(&scene, &["logout", "--json"]).json(),
+        json!({"removed": true, "revocation": "revoked", "revocation_error": null})
+    );
     assert!(!alive(&session));
-    let nobody = json!({"removed": false, "revocation": "none", "why_unknown": null});
+    let nobody = json!({"removed": false, "revocation": "none", "revocation_error": null});
     assert_eq!(run(&scene, &["logout", "--json"]).json(), nobody);
 
-    // A server that cannot be asked does not keep anybody from logging out.
+    // A logout succeeds although the server cannot be reached.
     scene.simulator.script("user.revoke", &json!({"steps": [{"status": 503}], "repeat": true})).unwrap();
     let session = ada(&scene);
     let out = run(&scene, &["logout"]);
     let said = out.silent();
     assert!(
-        said.starts_with("planetkey: logged out\nplanetkey: note: it is not known whether the refresh token was revoked"),
+        said.starts_with(
+            "planetkey: logged out\nplanetkey: note: the refresh token may still be valid, because the server did not confirm"
+        ),
         "{said}"
     );
     assert!(alive(&session) && !scene.has(USER_TOKEN));
@@ -113,12 +118,12 @@ fn a_logout_says_what_became_of_the_refresh_token() {
     let out = run(&scene, &["logout", "--json"]);
     let told: Value = serde_json::from_str(&out.stdout).unwrap();
     assert_eq!((out.code, &told["revocation"]), (0, &json!("unknown")));
-    assert!(!told["why_unknown"].as_str().unwrap().is_empty());
+    assert!(!told["revocation_error"].as_str().unwrap().is_empty());
 }
 
-/// Who does as the message says has the scope, and all others still.
+/// The command of the message gets the scope and all others.
 #[test]
-fn without_openid_the_message_names_a_login_that_keeps_the_other_scopes() {
+fn without_openid_the_message_names_a_login_with_all_scopes() {
     let scene = Scene::new();
     scene.saved("user|ada", 0);
     let refused = run(&scene, &["userinfo"]);

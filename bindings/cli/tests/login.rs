@@ -1,4 +1,4 @@
-//! `planetkey login`: which credential is kept where, what is tried out before, and what is asked.
+//! `planetkey login`: which credential is saved where, what is verified before, and the prompts.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -41,13 +41,13 @@ fn with_client<'a>(more: &[&'a str]) -> Vec<&'a str> {
 }
 
 #[test]
-fn an_api_key_from_a_file_is_kept_as_the_sdk_keeps_it() {
+fn an_api_key_from_a_file_is_saved_as_the_sdk_saves_it() {
     let scene = Scene::new();
     let file = scene.file("key.txt", format!("{OTHER_KEY}\n"));
     let run = login(&scene, &["--auth-api-key-file", file.to_str().unwrap()], "");
     assert_eq!(
         run.silent(),
-        "planetkey: the API key is kept in the profile _PL_API_KEY\nplanetkey: _PL_API_KEY is the default profile now\n"
+        "planetkey: the API key is saved in the profile _PL_API_KEY\nplanetkey: _PL_API_KEY is now the default profile\n"
     );
     assert_eq!(scene.read(".planet/_pl_api_key/auth_client.json"), KEY_PROFILE);
     assert_eq!(scene.read(".planet.json"), "{\n  \"PL_AUTH_PROFILE\": \"_PL_API_KEY\"\n}");
@@ -94,28 +94,28 @@ fn a_secret_among_the_arguments_is_taken_and_warned_of() {
 }
 
 #[test]
-fn a_client_is_tried_out_by_one_request_whose_token_is_kept() {
+fn a_client_is_verified_by_one_request_whose_token_is_saved() {
     let scene = Scene::new();
     let run = login(&scene, &with_client(&[]), &format!("{OTHER_SECRET}\n"));
-    assert!(run.silent().contains("the client works and is kept in the profile planet-m2m-option-client"), "{run:?}");
+    assert!(run.silent().contains("the client works and is saved in the profile planet-m2m-option-client"), "{run:?}");
     assert_eq!((scene.token_requests(), scene.last_client().as_str()), (1, OTHER_CLIENT));
     let config: serde_json::Value = serde_json::from_str(&scene.read(CLIENT_FILE)).unwrap();
     assert_eq!(config["client_type"], "oidc_client_credentials_secret");
     assert_eq!(config["client_secret"], OTHER_SECRET);
     assert_eq!(scene.read(".planet.json"), "{\n  \"PL_AUTH_PROFILE\": \"planet-m2m-option-client\"\n}");
     let token: serde_json::Value = serde_json::from_str(&scene.read(CLIENT_TOKEN)).unwrap();
-    // Whoever comes next finds the token.
+    // The next command uses the token.
     let printed = finish(&mut scene.bare(["print-access-token"]), b"");
     assert_eq!(printed.line(), token["access_token"]);
     assert_eq!(scene.token_requests(), 1);
 }
 
 #[test]
-fn a_client_of_planet_is_kept_to_the_byte_as_the_sdk_keeps_it() {
+fn a_client_of_planet_is_saved_with_the_bytes_of_the_sdk() {
     let scene = Scene::new();
     let arguments = ["--deployment", "planet", "--auth-client-id", "Mixed-Case", "--auth-client-secret-file", "-", "--no-verify"];
     let run = login(&scene, &arguments, "s\u{e9}cret");
-    assert!(run.silent().contains("the client is kept, untried, in the profile planet-m2m-Mixed-Case"), "{run:?}");
+    assert!(run.silent().contains("the client is saved, not verified, in the profile planet-m2m-Mixed-Case"), "{run:?}");
     assert_eq!(
         scene.read(".planet/planet-m2m-mixed-case/auth_client.json"),
         "{\n  \"_comment\": \"OIDC/OAuth server used by Planet Public API endpoints\",\n  \"_hidden\": true,\n  \"audiences\": [\n    \
@@ -135,7 +135,7 @@ fn a_client_that_does_not_work_leaves_nothing_behind() {
     let message = run.failed(Status::Misconfigured);
     assert!(message.contains(OTHER_CLIENT) && !message.contains("wrong-secret-91bc"), "{message}");
     assert_eq!(tree(&scene), BTreeMap::new());
-    // Nor does a server that cannot be asked.
+    // Nor does a server that cannot be reached.
     scene.simulator.script("m2m.token", &json!({"steps": [{"fault": "stall"}], "repeat": true})).unwrap();
     login(&scene, &with_client(&["--timeout-ms", "200"]), OTHER_SECRET).failed(Status::Timeout);
     assert_eq!(tree(&scene), BTreeMap::new());
@@ -166,7 +166,7 @@ fn a_client_comes_from_the_environment_whole_or_by_its_id() {
 }
 
 #[test]
-fn a_profile_of_ones_own_keeps_either() {
+fn a_named_profile_saves_either() {
     let scene = Scene::new();
     login(&scene, &with_client(&["--profile", "Work", "--scope", "a:read", "--scope", "b:read"]), OTHER_SECRET).silent();
     assert_eq!(scene.read(".planet.json"), "{\n  \"PL_AUTH_PROFILE\": \"work\"\n}");
@@ -187,11 +187,11 @@ fn a_profile_of_ones_own_keeps_either() {
 }
 
 #[test]
-fn another_default_profile_gives_way_only_when_somebody_says_so() {
+fn another_default_profile_is_replaced_only_on_request() {
     let scene = Scene::new();
     login(&scene, &["--auth-api-key-file", "-"], KEY).silent();
     let before = tree(&scene);
-    // Nobody can be asked: nothing is requested, and nothing written.
+    // Without a terminal nothing is requested, and nothing written.
     let run = login(&scene, &with_client(&[]), OTHER_SECRET);
     let message = run.failed(Status::InvalidArgument);
     assert!(message.contains("--yes") && message.contains("--no") && message.contains("_PL_API_KEY"), "{message}");
@@ -245,13 +245,13 @@ fn a_new_secret_of_the_same_client_replaces_the_old_and_nothing_else() {
 }
 
 #[test]
-fn a_login_with_a_profile_that_is_there_uses_what_is_in_it() {
+fn a_login_with_an_existing_profile_uses_its_credential() {
     let scene = Scene::new();
     login(&scene, &with_client(&["--profile", "work"]), OTHER_SECRET).silent();
     let token = scene.read(".planet/work/token.json");
     for arguments in [&["--profile", "work"][..], &[]] {
         let run = login(&scene, arguments, "");
-        assert!(run.silent().contains("the client works that is in the profile work"), "{run:?}");
+        assert!(run.silent().contains("the saved client still works in the profile work"), "{run:?}");
     }
     assert_eq!(scene.token_requests(), 3, "each login tries the client out");
     assert_ne!(scene.read(".planet/work/token.json"), token);
@@ -266,7 +266,7 @@ fn a_login_with_a_profile_that_is_there_uses_what_is_in_it() {
 }
 
 #[test]
-fn what_was_kept_is_told_to_programs_as_json() {
+fn what_was_saved_is_printed_as_json() {
     let scene = Scene::new();
     let run = login(&scene, &["--auth-api-key-file", "-", "--json"], OTHER_KEY);
     let file = scene.home.path().join(".planet/_pl_api_key/auth_client.json");
@@ -318,7 +318,10 @@ fn what_goes_before_the_profile_is_said() {
     let scene = Scene::new();
     let mut command = scene.bare(["login", "--auth-api-key-file", "-"]);
     let run = finish(command.env("PL_API_KEY", KEY), OTHER_KEY.as_bytes());
-    assert!(run.silent().ends_with("planetkey: note: PL_API_KEY of the environment goes before this profile\n"), "{run:?}");
+    assert!(
+        run.silent().ends_with("planetkey: note: PL_API_KEY of the environment takes precedence over this profile\n"),
+        "{run:?}"
+    );
 }
 
 #[test]
@@ -371,7 +374,7 @@ fn a119_no_secret_is_among_the_arguments_of_a_program_that_is_called() {
             assert!(!found, "{secret} in {name}");
         }
     }
-    // Without the program the profile is not kept in clear instead.
+    // Without the program the profile is not saved in clear instead.
     let mut command = scene.bare(["login", "--profile", "sealed", "--sops", "-n", "--auth-api-key-file", "-"]);
     finish(command.env("PATH", "/nowhere"), OTHER_KEY.as_bytes()).failed(Status::Unsupported);
     assert!(!scene.has(".planet/sealed"));

@@ -1,4 +1,5 @@
-//! The command: one program for all of its tests, because linking each file by itself takes longer than running it.
+//! The command: one program for all of its tests, because linking each file takes longer than
+//! running it.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
@@ -7,8 +8,6 @@ mod commands;
 mod failures;
 mod identity;
 mod login;
-mod person;
-mod person_answers;
 mod precedence;
 mod profiles;
 mod secrets;
@@ -16,3 +15,5 @@ mod sessions;
 mod signals;
 mod streams;
 mod terminal;
+mod user_login;
+mod user_login_answers;

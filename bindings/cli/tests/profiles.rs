@@ -8,7 +8,7 @@ fn run(scene: &Scene, arguments: &[&str]) -> Run {
     finish(&mut scene.bare(arguments), b"")
 }
 
-/// A home with a machine, a key, and what is no profile.
+/// A home with an M2M client, an API key, and directories that are no profiles.
 fn scene() -> Scene {
     let scene = Scene::new();
     let machine = json!({
@@ -43,15 +43,15 @@ fn list_prints_the_names_and_marks_the_default_one() {
 }
 
 #[test]
-fn list_says_of_each_what_it_is_within_80_columns_and_without_secrets() {
+fn list_describes_each_profile_within_80_columns_and_without_secrets() {
     let scene = scene();
     scene.file(".planet/machine/token.json", json!({"access_token": "opaque", "_exp": 1}).to_string());
     scene.file(".planet/broken/auth_client.json", format!("{{\"client_secret\": \"{SECRET}"));
     let long = run(&scene, &["profile", "list", "-l"]);
     assert_eq!((long.code, long.stderr.as_str()), (0, ""));
     let machine = format!(
-        "machine (the default one)\n   type      oidc_client_credentials_secret\n   client    machine\n   \
-         issuer    https://services.sentinel-hub.com/auth/realms/main\n   session   kept; its access token has expired\n   \
+        "machine (the default)\n   type      oidc_client_credentials_secret\n   client    machine\n   \
+         issuer    https://services.sentinel-hub.com/auth/realms/main\n   session   saved; its access token has expired\n   \
          file      {}/.planet/machine/auth_client.json\n\n",
         scene.home.path().display()
     );
@@ -69,7 +69,7 @@ fn list_says_of_each_what_it_is_within_80_columns_and_without_secrets() {
 }
 
 #[test]
-fn show_keeps_secrets_back_unless_told_otherwise() {
+fn show_hides_secrets_by_default() {
     let scene = scene();
     let shown = run(&scene, &["profile", "show", "MACHINE"]);
     assert_eq!((shown.code, shown.stderr.as_str()), (0, ""));
@@ -79,7 +79,7 @@ fn show_keeps_secrets_back_unless_told_otherwise() {
     assert!(shown.stdout.ends_with(config), "{}", shown.stdout);
     assert!(!shown.stdout.contains(SECRET) && !shown.stdout.contains(KEY));
     // The default one, without a name, or the one of the option.
-    assert!(run(&scene, &["profile", "show"]).stdout.starts_with("Machine (the default one)\n"));
+    assert!(run(&scene, &["profile", "show"]).stdout.starts_with("Machine (the default)\n"));
     assert!(run(&scene, &["profile", "show", "--profile", "keys"]).stdout.starts_with("keys\n"));
     let hidden = run(&scene, &["profile", "show", "machine", "--json"]).json();
     assert_eq!((&hidden["config"]["client_secret"], &hidden["selected"]), (&json!("[redacted]"), &json!(true)));
@@ -103,9 +103,9 @@ fn text_of_a_profile_cannot_steer_the_terminal() {
 }
 
 #[test]
-fn set_chooses_the_default_profile_and_keeps_the_rest_of_the_file() {
+fn set_chooses_the_default_profile_and_preserves_the_rest_of_the_file() {
     let scene = scene();
-    assert_eq!(run(&scene, &["profile", "set", "Keys"]).silent(), "planetkey: Keys is the default profile now\n");
+    assert_eq!(run(&scene, &["profile", "set", "Keys"]).silent(), "planetkey: Keys is now the default profile\n");
     assert_eq!(scene.read(".planet.json"), "{\n  \"PL_AUTH_PROFILE\": \"keys\",\n  \"key\": \"v2\"\n}");
     assert_eq!(run(&scene, &["print-api-key"]).line(), OTHER_KEY);
     run(&scene, &["profile", "set", "planet-user"]).silent();
@@ -120,14 +120,14 @@ fn set_chooses_the_default_profile_and_keeps_the_rest_of_the_file() {
 }
 
 #[test]
-fn copy_copies_the_client_to_the_byte_and_no_tokens() {
+fn copy_copies_the_clients_bytes_and_no_tokens() {
     let scene = scene();
     let odd = "{ \"z\": 1.50, \"client_type\": \"pigeon\",\n\"a\": {\"n\": null} }\n";
     scene.file(".planet/odd/auth_client.json", odd);
     scene.file(".planet/odd/token.json", "{}");
     let copied = run(&scene, &["profile", "copy", "odd", "Copy"]);
     let file = scene.home.path().join(".planet/copy/auth_client.json");
-    assert_eq!(copied.silent(), format!("planetkey: odd was copied to {}\n", file.display()));
+    assert_eq!(copied.silent(), format!("planetkey: copied odd to {}\n", file.display()));
     assert_eq!(scene.read(".planet/copy/auth_client.json"), odd);
     assert!(!scene.has(".planet/copy/token.json"));
     let arguments = ["--deployment", "planet", "profile", "copy", "planet-user", "second"];
@@ -156,7 +156,7 @@ fn delete_must_be_confirmed_and_leaves_nothing() {
     let message = run(&scene, &["profile", "delete", "machine"]).failed(Status::InvalidArgument).to_owned();
     assert!(message.contains("--yes"), "{message}");
     assert!(scene.has(".planet/machine/token.json"));
-    assert_eq!(run(&scene, &["profile", "delete", "machine", "--yes"]).silent(), "planetkey: machine was deleted\n");
+    assert_eq!(run(&scene, &["profile", "delete", "machine", "--yes"]).silent(), "planetkey: deleted machine\n");
     assert!(!scene.has(".planet/machine"));
     assert_eq!(scene.read(".planet.json"), "{\n  \"key\": \"v2\"\n}");
     run(&scene, &["profile", "delete", "machine", "-y"]).failed(Status::Misconfigured);
@@ -164,7 +164,7 @@ fn delete_must_be_confirmed_and_leaves_nothing() {
 }
 
 #[test]
-fn reset_must_be_confirmed_and_puts_everything_aside() {
+fn reset_must_be_confirmed_and_renames_everything() {
     let scene = scene();
     let preferences = scene.read(".planet.json");
     assert!(run(&scene, &["reset"]).failed(Status::InvalidArgument).contains("--yes"));
@@ -183,12 +183,12 @@ fn reset_must_be_confirmed_and_puts_everything_aside() {
     let time = to.strip_prefix(".planet.json-").unwrap();
     let shape: String = time.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
     assert_eq!(shape, "0000-00-00-000000");
-    assert_eq!(run(&scene, &["reset", "-y"]).silent(), "planetkey: nothing is configured\n");
+    assert_eq!(run(&scene, &["reset", "-y"]).silent(), "planetkey: nothing is configured, so nothing was renamed\n");
     assert_eq!(run(&scene, &["reset", "-y", "--json"]).json(), json!([]));
 }
 
 #[test]
-fn what_these_commands_do_not_use_they_refuse() {
+fn options_that_these_commands_do_not_use_are_refused() {
     let scene = scene();
     for arguments in [
         &["profile"][..],
@@ -262,7 +262,7 @@ fn a_session_that_cannot_be_read_is_a_problem_of_the_list_and_a_note_of_the_stat
     let scene = Scene::new();
     let file = scene.file(".planet/planet-user/token.json", "garbage");
     let listed = run(&scene, &["profile", "list", "--long"]);
-    assert!(listed.stdout.contains("session   kept, and perhaps of no use"), "{listed:?}");
+    assert!(listed.stdout.contains("session   saved, but may not be usable"), "{listed:?}");
     assert!(listed.stdout.contains("problem") && listed.stdout.contains("token.json"), "{listed:?}");
     let told = run(&scene, &["status", "--json"]).json();
     assert!(told["notes"][0].as_str().unwrap().contains("the session that is saved cannot be used"), "{told}");

@@ -1,4 +1,5 @@
-//! What of the command's secrets could get out beside its output: by children, by core dumps, and what could get in with a text.
+//! What of the command's secrets could get out beside its output: by children, by core dumps, and
+//! what could get in with a text.
 
 #![cfg(target_os = "linux")]
 
@@ -8,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::common::person::{USER_TOKEN, word_after};
 use crate::common::terminal::Session;
+use crate::common::user::{USER_TOKEN, word_after};
 use crate::common::{Scene, finish};
 use planetkey::Status;
 use planetkey::child::SECRET_VARIABLES;
@@ -23,7 +24,8 @@ fn program(scene: &Scene, name: &str, script: &str) -> PathBuf {
     path
 }
 
-/// All secret variables, each with its own value, and the usual directories of programs after these.
+/// All secret variables, each with its own value, and the usual directories of programs after
+/// these.
 fn with_secrets(command: &mut Command, directories: &str) {
     for name in SECRET_VARIABLES {
         command.env(name, format!("SECRET-of-{name}"));
@@ -159,7 +161,8 @@ fn i9_14f_core_dumps_of_the_command_are_off() {
     let _ = child.wait();
 }
 
-/// The files in /proc of a process that is not dumpable belong to root. The command works without them.
+/// The files in /proc of a process that is not dumpable belong to root. The command works without
+/// them.
 #[test]
 fn i9_14f_the_memory_of_an_ordinary_users_command_cannot_be_read() {
     if !rustix::process::geteuid().is_root() {

@@ -1,4 +1,4 @@
-//! Sessions on disk: shared by runs of the command, renewed and forgotten.
+//! Saved sessions: shared by runs of the command, refreshed and deleted.
 
 use std::process::{Child, Stdio};
 
@@ -13,7 +13,7 @@ fn run(scene: &Scene, arguments: &[&str]) -> Run {
     finish(&mut scene.bare(arguments), b"")
 }
 
-/// Somebody has logged in so many seconds ago, with Planet's own tools.
+/// A user logged in so many seconds ago, with Planet's own tools.
 fn logged_in(scene: &Scene, age: u64) -> Value {
     let session = scene.simulator.seed_session(&json!({"age": age})).unwrap();
     scene.file(USER_TOKEN, session.to_string());
@@ -72,7 +72,7 @@ fn without_saving_nothing_is_written_and_nothing_is_shared() {
 }
 
 #[test]
-fn refresh_renews_now_and_prints_nothing() {
+fn refresh_gets_a_token_and_prints_nothing() {
     let scene = Scene::new();
     let token = || serde_json::from_str::<Value>(&scene.read(M2M_TOKEN)).unwrap()["access_token"].clone();
     assert_eq!(scene.run(["refresh"]).silent(), "");
@@ -87,7 +87,7 @@ fn refresh_renews_now_and_prints_nothing() {
 }
 
 #[test]
-fn refresh_rotates_the_session_of_a_person_and_keeps_what_came() {
+fn refresh_rotates_a_user_session_and_saves_it() {
     let scene = Scene::new();
     let before = logged_in(&scene, 0);
     let told = run(&scene, &["refresh", "--profile", "planet-user", "--json"]).json();
@@ -105,7 +105,7 @@ fn refresh_rotates_the_session_of_a_person_and_keeps_what_came() {
     assert_eq!(scene.simulator.count("user.token").unwrap(), 2);
 }
 
-/// A CDN compresses although nobody asked, under a wrong label, and the server detects reuse.
+/// A CDN compresses unasked and labels it wrongly, and the server detects reuse.
 #[test]
 fn i10_03_a_compressed_rotation_keeps_the_session() {
     let scene = Scene::new();
@@ -117,7 +117,7 @@ fn i10_03_a_compressed_rotation_keeps_the_session() {
     run(&scene, &["refresh", "--profile", "planet-user"]).silent();
     let after: Value = serde_json::from_str(&scene.read(USER_TOKEN)).unwrap();
     assert_eq!((&family()["refresh_token"], &family()["rotations"]), (&after["refresh_token"], &json!(2)));
-    // What nobody can read is an error that says so, and the token that was sent is not sent again.
+    // An unreadable response is an error, and the refresh token that was sent is not sent again.
     let step = json!({"content_coding": "gzip", "headers": {"Content-Encoding": "br"}});
     scene.simulator.script("user.token", &json!([step])).unwrap();
     let ended = run(&scene, &["refresh", "--profile", "planet-user"]);
@@ -128,7 +128,7 @@ fn i10_03_a_compressed_rotation_keeps_the_session() {
 }
 
 #[test]
-fn a_renewal_in_the_background_is_kept_before_the_command_ends() {
+fn a_refresh_in_the_background_is_saved_before_the_command_exits() {
     let scene = Scene::new();
     let before = logged_in(&scene, 3_000);
     scene.simulator.script("user.token", &json!([{"hold": "gate"}])).unwrap();
@@ -146,7 +146,7 @@ fn a_renewal_in_the_background_is_kept_before_the_command_ends() {
 }
 
 #[test]
-fn logout_forgets_the_session_of_a_person_once() {
+fn logout_deletes_a_user_session_once() {
     let scene = Scene::new();
     logged_in(&scene, 0);
     run(&scene, &["--profile", "planet-user", "print-access-token"]).line();
@@ -157,14 +157,20 @@ fn logout_forgets_the_session_of_a_person_once() {
     assert!(!scene.has(USER_TOKEN));
     let message = run(&scene, &["--profile", "planet-user", "print-access-token"]).failed(Status::LoginRequired).to_owned();
     assert!(message.contains("planet-user"), "{message}");
-    assert_eq!(run(&scene, &["logout", "--profile", "planet-user"]).silent(), "planetkey: nobody was logged in\n");
-    assert_eq!(run(&scene, &["logout", "--json"]).json(), json!({"removed": false, "revocation": "none", "why_unknown": null}));
+    assert_eq!(run(&scene, &["logout", "--profile", "planet-user"]).silent(), "planetkey: no user was logged in\n");
+    assert_eq!(
+        run(&scene, &["logout", "--json"]).json(),
+        json!({"removed": false, "revocation": "none", "revocation_error": null})
+    );
     logged_in(&scene, 0);
-    assert_eq!(run(&scene, &["logout", "--json"]).json(), json!({"removed": true, "revocation": "revoked", "why_unknown": null}));
+    assert_eq!(
+        run(&scene, &["logout", "--json"]).json(),
+        json!({"removed": true, "revocation": "revoked", "revocation_error": null})
+    );
 }
 
 #[test]
-fn logout_of_a_machine_keeps_the_client_and_a_key_stays() {
+fn logout_leaves_the_m2m_client_and_the_api_key() {
     let scene = Scene::new();
     finish(&mut scene.command(["login"]), b"").silent();
     assert!(scene.has(M2M_TOKEN));
@@ -193,7 +199,7 @@ fn a_failure_counts_for_the_next_run() {
 #[test]
 fn a_disk_that_cannot_be_written_is_no_obstacle_and_is_told() {
     let scene = Scene::new();
-    // A file where the directory should be: nobody can write below it, whoever runs this.
+    // A file instead of the directory: no user can write below it, not even root.
     scene.file(".planet", "");
     let run = scene.run(["print-access-token"]);
     assert_eq!((run.code, run.stdout.lines().count()), (0, 1), "{run:?}");

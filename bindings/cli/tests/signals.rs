@@ -18,8 +18,8 @@ fn send(child: &Child, signal: &str) {
     assert!(Command::new("kill").args([format!("-{signal}"), child.id().to_string()]).status().unwrap().success());
 }
 
-/// Somebody's session has expired, and its renewal is on its way to the server, which does not answer yet.
-fn renewing(scene: &Scene) -> (Child, Value) {
+/// A user session has expired, and its refresh waits for the server's response.
+fn refreshing(scene: &Scene) -> (Child, Value) {
     let session = scene.simulator.seed_session(&json!({"age": 4000})).unwrap();
     scene.file(".planet/planet-user/token.json", session.to_string());
     scene.simulator.script("user.token", &json!([{"hold": "gate"}])).unwrap();
@@ -36,23 +36,24 @@ fn ended(mut child: Child) -> (Option<i32>, String) {
 }
 
 #[test]
-fn a_renewal_that_is_under_way_is_kept_before_a_signal_ends_the_command() {
+fn a_refresh_in_progress_is_saved_before_a_signal_ends_the_command() {
     for (signal, number) in [("INT", 2), ("TERM", 15), ("HUP", 1)] {
         let scene = Scene::new();
-        let (mut child, session) = renewing(&scene);
+        let (mut child, session) = refreshing(&scene);
         send(&child, signal);
         let mut errors = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
         assert!(errors.any(|line| line.contains("a request for tokens is in progress")));
         scene.simulator.release("gate");
         assert_eq!((child.wait().unwrap().signal(), scene.simulator.count("user.token").unwrap()), (Some(number), 1));
-        // What was exchanged is there for the next one.
+        // The next command uses the new tokens.
         let next = finish(&mut scene.bare(["print-access-token"]), b"");
         assert_ne!(next.line(), session["access_token"].as_str().unwrap());
         assert_eq!(scene.simulator.count("user.token").unwrap(), 1);
     }
 }
 
-/// Waits for the command, which a signal ends or not, and checks that it saved the token for the next one.
+/// Waits for the command, which a signal ends or not, and checks that it saved the token for the
+/// next one.
 fn wait_until_saved(scene: &Scene, child: &mut Child, session: &Value, signal: Option<i32>) {
     assert_eq!((child.wait().unwrap().signal(), scene.simulator.count("user.token").unwrap()), (signal, 1));
     let next = finish(&mut scene.bare(["print-access-token"]), b"");
@@ -63,7 +64,7 @@ fn wait_until_saved(scene: &Scene, child: &mut Child, session: &Value, signal: O
 #[test]
 fn i9_09_a_closed_terminal_ends_the_command_after_the_rotated_token_is_saved() {
     let scene = Scene::new();
-    let (mut child, session) = renewing(&scene);
+    let (mut child, session) = refreshing(&scene);
     // Nothing can be written to the terminal from now on.
     drop(child.stderr.take());
     drop(child.stdout.take());
@@ -107,7 +108,7 @@ fn wait_for_signal(child: &Child, number: u32) {
 #[test]
 fn a_second_signal_ends_it_at_once() {
     let scene = Scene::new();
-    let (mut child, _) = renewing(&scene);
+    let (mut child, _) = refreshing(&scene);
     send(&child, "INT");
     let mut errors = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
     assert!(errors.any(|line| line.contains("Ctrl-C again")));
@@ -116,7 +117,7 @@ fn a_second_signal_ends_it_at_once() {
 }
 
 #[test]
-fn a_machines_renewal_is_not_waited_for() {
+fn the_refresh_of_an_m2m_client_is_not_waited_for() {
     let scene = Scene::new();
     scene.simulator.script("m2m.token", &json!([{"hold": "gate"}])).unwrap();
     let child = start(&mut scene.command(["header", &scene.sentinel_hub("/x")]));

@@ -1,4 +1,4 @@
-//! Secrets from files and standard input, and outputs that nobody reads.
+//! Secrets from files and standard input, and closed outputs.
 
 use std::process::Stdio;
 
@@ -65,11 +65,11 @@ fn a_value_and_its_file_exclude_each_other() {
 }
 
 #[test]
-fn a_pipe_that_nobody_reads_is_no_failure() {
+fn a_closed_pipe_is_no_failure() {
     let scene = Scene::new();
     for arguments in [&["print-api-key"][..], &["status"], &["status", "--json"], &["--help"], &["--version"]] {
         let (reader, writer) = std::io::pipe().unwrap();
-        // Closed before the command starts: its first write finds nobody.
+        // Closed before the command starts, so that its first write fails.
         drop(reader);
         let mut command = scene.command(arguments);
         let output = command.stdin(Stdio::null()).stdout(writer).stderr(Stdio::piped()).output().unwrap();
@@ -79,7 +79,7 @@ fn a_pipe_that_nobody_reads_is_no_failure() {
 }
 
 #[test]
-fn errors_that_nobody_reads_keep_their_exit_code() {
+fn errors_on_a_closed_stream_have_their_exit_code() {
     let scene = Scene::new();
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);

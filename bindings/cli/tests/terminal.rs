@@ -22,7 +22,7 @@ fn an_api_key_is_typed_unseen() {
         session.types(&format!("wrong\u{15}{OTHER_KEY}\r"));
         let (code, output, screen) = session.end();
         assert_eq!((code, output.as_str()), (0, ""), "{screen}");
-        assert!(screen.starts_with("API key: \r\nplanetkey: the API key is kept in the profile _PL_API_KEY\r\n"), "{screen:?}");
+        assert!(screen.starts_with("API key: \r\nplanetkey: the API key is saved in the profile _PL_API_KEY\r\n"), "{screen:?}");
         assert!(!screen.contains(OTHER_KEY) && !screen.contains("wrong"), "{screen:?}");
         assert!(scene.read(".planet/_pl_api_key/auth_client.json").contains(OTHER_KEY));
     }
@@ -38,7 +38,7 @@ fn a_client_secret_is_typed_unseen_and_the_default_profile_asked_for() {
         let mut session = login(&scene, &["--auth-client-id", OTHER_CLIENT]);
         session.wait_for("Secret of the client option-client: ");
         session.types(&format!("{OTHER_SECRET}\r"));
-        session.wait_for("The default profile is keys. Make planet-m2m-option-client the default one? [y/N] ");
+        session.wait_for("The default profile is keys. Make planet-m2m-option-client the default? [y/N] ");
         assert_eq!(scene.token_requests(), 0, "first the questions, then the work");
         session.types(&format!("{answer}\r"));
         let (code, output, screen) = session.end();
@@ -73,7 +73,7 @@ fn deleting_and_resetting_ask_first() {
     let config = serde_json::json!({"client_type": "static_apikey", "api_key": KEY});
     for (command, question) in [
         (&["profile", "delete", "keys"][..], "Delete the profile keys with its tokens? [y/N] "),
-        (&["reset"], "aside, with all profiles? [y/N] "),
+        (&["reset"], ", with all profiles? [y/N] "),
     ] {
         scene.profile("keys", &config);
         for (answer, code) in
@@ -90,7 +90,7 @@ fn deleting_and_resetting_ask_first() {
 }
 
 #[test]
-fn nobody_is_asked_whose_questions_a_program_would_get() {
+fn there_are_no_prompts_if_a_program_reads_the_error_stream() {
     let scene = Scene::new();
     for (arguments, asks, option) in [
         (&["login", "--with-api-key"][..], false, "--auth-api-key-file"),
@@ -134,6 +134,6 @@ fn ctrl_c_at_a_question_breaks_off_and_ends_the_line() {
     session.types("\u{3}");
     let (code, output, screen) = session.end();
     assert_eq!((code, output.as_str()), (Status::Cancelled.number(), ""), "{screen}");
-    assert!(screen.ends_with("\r\nplanetkey: CANCELLED: broken off; nothing was changed\r\n"), "{screen:?}");
+    assert!(screen.ends_with("\r\nplanetkey: CANCELLED: cancelled; nothing was changed\r\n"), "{screen:?}");
     assert!(scene.has(".planet.json"));
 }

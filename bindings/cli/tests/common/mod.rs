@@ -2,9 +2,9 @@
 
 #![allow(dead_code)]
 
-pub mod person;
 #[cfg(unix)]
 pub mod terminal;
+pub mod user;
 
 use std::ffi::OsStr;
 use std::io::Write;
@@ -15,7 +15,7 @@ use planetkey::profile::HOME_VARIABLE;
 use planetkey_simulator::{Settings, Simulator};
 use tempfile::TempDir;
 
-/// What the environment offers; never a part of anything that was not asked for.
+/// The secrets of the environment. They appear in no unrequested output.
 pub const SECRET: &str = "environment-secret-7f3a";
 pub const KEY: &str = "PLAKenvironment7f3a";
 /// A second client and key that the simulator accepts, for options.
@@ -63,7 +63,8 @@ impl Scene {
         finish(self.command(arguments).env(HOME_VARIABLE, home.path()), b"")
     }
 
-    /// The command in the home of this scene, with the deployment of the simulator and no credential in its environment.
+    /// The command in the home of this scene, with the deployment of the simulator and no
+    /// credential in its environment.
     pub fn bare<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
         let mut command = bare(self.home.path(), arguments);
         let environment = self.simulator.environment();

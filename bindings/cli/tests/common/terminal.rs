@@ -12,7 +12,8 @@ use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 /// What no command writes.
 const LAST: &str = "\u{1}the last\u{1}";
 
-/// A command whose standard input and error are a terminal of its own, 80 columns or whatever it is.
+/// A command whose standard input and error are a terminal of its own, 80 columns or whatever it
+/// is.
 pub struct Session {
     pub child: Child,
     keys: File,
@@ -56,7 +57,8 @@ impl Session {
         Session { child, keys, terminal, pieces, screen: String::new() }
     }
 
-    /// As [`Session::start`], where the terminal controls the command: Ctrl-C reaches it as a signal.
+    /// As [`Session::start`], where the terminal controls the command: Ctrl-C reaches it as a
+    /// signal.
     pub fn start_controlled(command: &Command) -> Self {
         let mut controlled = Command::new("setsid");
         controlled.arg("--ctty").arg(command.get_program()).args(command.get_args()).env_clear();
@@ -72,7 +74,7 @@ impl Session {
         }
     }
 
-    /// Waits until this text is there so many times.
+    /// Waits until the screen has shown this text so many times.
     pub fn wait_for_times(&mut self, text: &str, times: usize) {
         while self.screen.matches(text).count() < times {
             let piece = self.pieces.recv_timeout(Duration::from_secs(60));
@@ -108,7 +110,8 @@ impl Session {
         };
         let code = self.child.wait().unwrap().code().expect("a signal ended the command");
         assert!(self.echoes(), "the terminal was left as it was for the secret");
-        // What the command has written comes before this; a terminal that is closed may lose what is on its way.
+        // What the command has written comes before this; a terminal that is closed may lose what
+        // is on its way.
         (&self.terminal).write_all(LAST.as_bytes()).unwrap();
         self.wait_for(LAST);
         let end = self.screen.len() - LAST.len();

@@ -1,4 +1,4 @@
-//! People who log in to the simulator, and what is kept of them.
+//! Users who log in to the simulator, and their saved sessions.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -30,12 +30,12 @@ pub fn visit(url: &str) -> String {
 }
 
 impl Scene {
-    /// Somebody decides about the device with this code.
+    /// A user decides about the device with this code.
     pub fn decides(&self, user_code: &str, name: &str, allow: bool) {
         self.simulator.log_in(&json!({"user_code": user_code, "username": name, "allow": allow})).unwrap();
     }
 
-    /// Where the browser of somebody who logs in at this address is sent.
+    /// The address that the browser of a user who logs in is redirected to.
     pub fn way_back(&self, authorization_url: &str, name: &str, allow: bool) -> String {
         let person = json!({"authorization_url": authorization_url, "username": name, "allow": allow});
         self.simulator.log_in(&person).unwrap()["location"].as_str().unwrap().to_owned()
@@ -47,19 +47,20 @@ impl Scene {
         self
     }
 
-    /// The session that is kept of a person.
-    pub fn kept(&self, file: &str) -> Value {
+    /// The saved session of a user.
+    pub fn saved_session(&self, file: &str) -> Value {
         serde_json::from_str(&self.read(file)).unwrap()
     }
 
-    /// Somebody's session that was saved so many seconds ago, with Planet's own tools.
+    /// A user's session that Planet's own tools saved so many seconds ago.
     pub fn saved(&self, subject: &str, age: u64) -> Value {
         let session = self.simulator.seed_session(&json!({"subject": subject, "age": age})).unwrap();
         self.file(USER_TOKEN, session.to_string());
         session
     }
 
-    /// A profile whose client may log in in the browser, and by device code only if `grants` says so.
+    /// A profile whose client may log in in the browser, and by device code only if `grants` says
+    /// so.
     pub fn with_browser_client(&self, grants: &[&str]) {
         let client = json!({
             "client_id": BROWSER_CLIENT, "public": true, "server": "user", "redirect_uris": ["http://127.0.0.1/callback"],

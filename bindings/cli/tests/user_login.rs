@@ -1,4 +1,4 @@
-//! Logins of people: what they see, in which way they log in, and what is kept.
+//! Logins of users: what they see, how they log in, and what is saved.
 
 // A terminal that controls the command is made by Linux's setsid.
 #![cfg(target_os = "linux")]
@@ -7,8 +7,8 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
-use crate::common::person::{BROWSER_PROFILE, USER_TOKEN, visit, word_after};
 use crate::common::terminal::Session;
+use crate::common::user::{BROWSER_PROFILE, USER_TOKEN, visit, word_after};
 use crate::common::{KEY, Scene, finish};
 use planetkey::Status;
 use serde_json::{Value, json};
@@ -21,7 +21,7 @@ fn login(scene: &Scene, arguments: &[&str]) -> Session {
     Session::start(scene.bare(["login"].iter().chain(arguments)), true)
 }
 
-/// Ends a login by device code, as this person; all that the screen showed.
+/// Completes a login by device code as this user. Returns what the screen showed.
 fn with_a_code(scene: &Scene, mut session: Session, name: &str) -> (i32, String, String) {
     session.wait_for("enter the code.");
     scene.decides(&word_after(&session.screen, ADDRESS), name, true);
@@ -52,13 +52,13 @@ fn f121_without_a_browser_the_address_is_shown_and_a_code_serves() {
     assert_eq!((code, output.as_str()), (0, ""), "{screen}");
     let file = scene.home.path().join(USER_TOKEN);
     let end = format!(
-        "planetkey: logged in as user|ada, profile planet-user; the session is kept in {}\r\n\
-         planetkey: planet-user is the default profile now\r\n",
+        "planetkey: logged in as user|ada, profile planet-user; the session is saved in {}\r\n\
+         planetkey: planet-user is now the default profile\r\n",
         file.display()
     );
     assert!(screen.ends_with(&end), "{screen}");
     assert_eq!(scene.read(".planet.json"), "{\n  \"PL_AUTH_PROFILE\": \"planet-user\"\n}");
-    let token = scene.kept(USER_TOKEN)["access_token"].as_str().unwrap().to_owned();
+    let token = scene.saved_session(USER_TOKEN)["access_token"].as_str().unwrap().to_owned();
     assert_eq!(finish(&mut scene.bare(["print-access-token"]), b"").line(), token);
 }
 
@@ -72,7 +72,7 @@ fn f121_a_browser_that_cannot_be_started_is_no_way_to_log_in() {
     assert_eq!(code, 0, "{screen}");
     assert_eq!(scene.simulator.count("user.authorize").unwrap(), 0);
     assert!(scene.has(BROWSER_TOKEN));
-    // And whoever wants that browser all the same gets the address.
+    // --open-browser shows the address, too.
     let mut command = scene.bare(["login", "--browser", "--force", "--profile", BROWSER_PROFILE]);
     let mut session = Session::start_controlled(command.env("BROWSER", "/nowhere/browser"));
     session.wait_for("Open this address in a browser on this machine");
@@ -170,7 +170,7 @@ fn f132_the_qr_code_has_an_ascii_form_for_other_locales() {
         let code = shown(variables);
         assert!(code.is_ascii() && code.contains("##") && !code.contains('\x1b'), "{code:?}");
     }
-    // Only where it is asked for.
+    // Only on request.
     let mut session = Session::start_controlled(&scene.bare(["login"]));
     session.wait_for("enter the code.");
     session.types("\u{3}");
@@ -192,22 +192,22 @@ fn f133_what_a_login_asks_is_not_on_the_output() {
     assert_eq!(told, wanted);
     assert!(told["expires_at"].is_i64() && !output.contains("eyJ"), "{output}");
     let run = finish(&mut scene.bare(["print-access-token"]), b"");
-    assert_eq!(run.line(), scene.kept(USER_TOKEN)["access_token"].as_str().unwrap());
-    // Nobody is asked by a command that prints.
+    assert_eq!(run.line(), scene.saved_session(USER_TOKEN)["access_token"].as_str().unwrap());
+    // A command that prints does not prompt.
     finish(&mut scene.bare(["logout"]), b"").silent();
     let run = finish(&mut scene.bare(["print-access-token"]), b"");
     run.failed(Status::LoginRequired);
 }
 
 #[test]
-fn where_nobody_can_be_asked_it_says_what_to_run() {
+fn without_a_terminal_it_says_what_to_run() {
     let scene = Scene::new();
     for arguments in [&["login"][..], &["login", "--json"], &["login", "--no-open-browser"], &["login", "--force"]] {
         let run = finish(&mut scene.bare(arguments), b"");
         let message = run.failed(Status::LoginRequired);
         assert!(message.contains("planetkey login --profile planet-user") && message.contains("--device"), "{message}");
     }
-    // Questions that a program would get are not asked either.
+    // There are no prompts either if a program would read them.
     let mut session = Session::start(scene.bare(["login"]), false);
     let mut message = String::new();
     session.child.stderr.take().unwrap().read_to_string(&mut message).unwrap();
@@ -216,7 +216,8 @@ fn where_nobody_can_be_asked_it_says_what_to_run() {
     assert!(!scene.has(".planet.json"));
 }
 
-/// Half a code is read by no camera: it is the last thing on a low screen, with the code to compare, or is not shown.
+/// Half a code is read by no camera: it is the last thing on a low screen, with the code to
+/// compare, or is not shown.
 #[test]
 fn on_a_low_screen_the_whole_qr_code_stays_in_view() {
     for rows in [24, 12, 60] {
@@ -224,7 +225,7 @@ fn on_a_low_screen_the_whole_qr_code_stays_in_view() {
         let mut command = scene.bare(["login", "--device", "--show-qr-code"]);
         command.env("LC_ALL", "C.UTF-8").env("TERM", "xterm").env("NO_COLOR", "1");
         let mut session = Session::start_sized(command, true, rows);
-        session.wait_for("Waiting for you");
+        session.wait_for("Waiting for the login");
         let lines: Vec<&str> = session.screen.lines().collect();
         let seen = &lines[lines.len().saturating_sub(rows.into())..];
         let is_of_the_code = |line: &&&str| line.contains('█') || line.contains('▀');
@@ -254,45 +255,48 @@ fn who_says_device_is_told_the_code_without_a_terminal() {
 }
 
 #[test]
-fn a_good_session_stays_and_an_expired_one_is_renewed_without_a_person() {
+fn a_valid_session_stays_and_an_expired_one_is_refreshed_without_a_prompt() {
     let scene = Scene::new().quick();
     for (age, renewals) in [(0, 0), (7200, 1)] {
         let session = scene.saved("user|ada", age);
         let run = finish(&mut scene.bare(["login"]), b"");
-        assert!(run.silent().starts_with("planetkey: user|ada is logged in already, profile planet-user, valid for "), "{run:?}");
-        assert!(run.stderr.contains("(--force asks all the same)"), "{run:?}");
+        assert!(run.silent().starts_with("planetkey: user|ada is already logged in, profile planet-user, valid for "), "{run:?}");
+        assert!(run.stderr.contains("(--force logs in again)"), "{run:?}");
         let family = scene.simulator.session_of(session["refresh_token"].as_str().unwrap()).unwrap();
         assert_eq!((&family["active"], &family["rotations"]), (&json!(true), &json!(renewals)));
     }
     let run = finish(&mut scene.bare(["login", "--json"]), b"");
     assert_eq!((&run.json()["prompted"], &run.json()["subject"]), (&json!(false), &json!("user|ada")));
     assert_eq!(scene.simulator.count("user.device").unwrap(), 0);
-    // But for a scope that was not granted, or because somebody says so, somebody is asked.
+    // A scope that was not granted, and --force, need a prompt.
     let session = login(&scene, &["--scope", "planet", "--scope", "openid", "--scope", "email"]);
     let (code, _, screen) = with_a_code(&scene, session, "ada");
     assert_eq!(code, 0, "{screen}");
     assert!(screen.contains("logged in as ada@example.com"), "{screen}");
     let (code, _, screen) = with_a_code(&scene, login(&scene, &["--force"]), "ada");
     assert_eq!(code, 0, "{screen}");
-    assert_eq!(scene.kept(USER_TOKEN)["scope"], "planet offline_access");
+    assert_eq!(scene.saved_session(USER_TOKEN)["scope"], "planet offline_access");
 }
 
 #[test]
-fn whose_profile_it_is_depends_on_what_was_said() {
+fn the_profile_depends_on_the_options() {
     let scene = Scene::new().quick();
-    // A key of the environment is kept, unless how a person logs in was said.
+    // A key of the environment is saved, unless an option of user logins is given.
     let mut command = scene.bare(["login", "--device"]);
     command.env("PL_API_KEY", KEY);
     let (code, _, screen) = with_a_code(&scene, Session::start(command, true), "ada");
     assert_eq!(code, 0, "{screen}");
-    assert!(screen.contains("profile planet-user") && screen.contains("PL_API_KEY of the environment goes before"), "{screen}");
-    // A default profile that is no person's stays what it is.
+    assert!(
+        screen.contains("profile planet-user") && screen.contains("PL_API_KEY of the environment takes precedence over"),
+        "{screen}"
+    );
+    // A default profile of an API key stays as it is.
     let before = "{\"PL_AUTH_PROFILE\": \"keys\"}";
     scene.profile("keys", &json!({"client_type": "static_apikey", "api_key": KEY}));
     scene.file(".planet.json", before);
     let (code, _, screen) = with_a_code(&scene, login(&scene, &["--force", "--no"]), "ada");
     assert_eq!((code, scene.read(".planet.json").as_str()), (0, before), "{screen}");
-    // One that is a person's is logged in to, by its own client.
+    // A user's default profile is logged in to, with its own client.
     scene.with_browser_client(&ALL_GRANTS);
     scene.file(".planet.json", format!("{{\"PL_AUTH_PROFILE\": \"{BROWSER_PROFILE}\"}}"));
     let (code, _, screen) = with_a_code(&scene, login(&scene, &[]), "ada");
@@ -305,7 +309,7 @@ fn whose_profile_it_is_depends_on_what_was_said() {
 }
 
 #[test]
-fn what_says_how_a_person_logs_in_is_for_people() {
+fn the_options_of_user_logins_are_for_users() {
     let scene = Scene::new();
     scene.profile("keys", &json!({"client_type": "static_apikey", "api_key": KEY}));
     for arguments in [
@@ -328,7 +332,7 @@ fn what_says_how_a_person_logs_in_is_for_people() {
 }
 
 #[test]
-fn nobody_is_waited_for_longer_than_was_said() {
+fn the_wait_ends_after_the_given_time() {
     let scene = Scene::new();
     for way in ["--device", "--browser"] {
         let run = finish(&mut scene.bare(["login", way, "--wait-s", "1"]), b"");
@@ -337,15 +341,15 @@ fn nobody_is_waited_for_longer_than_was_said() {
     assert!(!scene.has(".planet.json"));
 }
 
-/// Nobody logs in for a session that cannot be kept.
+/// The user is not prompted for a session that cannot be saved.
 #[test]
-fn the_place_is_looked_at_before_anybody_is_asked() {
+fn the_directory_is_checked_before_the_prompt() {
     let scene = Scene::new().quick();
     let file = scene.file("file", "");
     let told = finish(&mut scene.bare(["login", "--device", "--storage-root", file.to_str().unwrap()]), b"");
     assert!(told.failed(Status::Misconfigured).contains("is not a directory"), "{told:?}");
     assert_eq!(scene.simulator.count("connections").unwrap(), 0);
-    // Where somebody is logged in nothing needs to be written.
+    // For a valid session nothing needs to be written.
     scene.saved("user|ada", 0);
     finish(&mut scene.bare(["login", "--device"]), b"").silent();
 }
@@ -374,9 +378,9 @@ fn a_user_without_a_home_directory_is_told_what_to_set() {
     }
 }
 
-/// The place is lost while somebody logs in: their tokens are not left alive.
+/// The directory is lost during the login: the new tokens are revoked.
 #[test]
-fn a_session_that_could_not_be_kept_is_given_back() {
+fn a_session_that_cannot_be_saved_is_revoked() {
     let scene = Scene::new().quick();
     scene.file(".planet.json", "{\"PL_AUTH_PROFILE\": \"planet-user\"}");
     let mut session = login(&scene, &[]);
@@ -385,7 +389,7 @@ fn a_session_that_could_not_be_kept_is_given_back() {
     scene.decides(&word_after(&session.screen, ADDRESS), "ada", true);
     let (code, _, screen) = session.end();
     assert_eq!(code, Status::Storage.number(), "{screen}");
-    assert!(screen.contains("could not be kept and was given back") && screen.contains("log in again"), "{screen}");
+    assert!(screen.contains("could not be saved and was revoked") && screen.contains("log in again"), "{screen}");
     // The refresh token, then the access token.
     assert_eq!(scene.simulator.count("user.revoke").unwrap(), 2);
 }

@@ -1,4 +1,4 @@
-//! The login of a person: what they see, what they are asked, and how they break it off.
+//! The login of a user: what the user sees and answers, and how the user cancels.
 
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender, SyncSender};
@@ -7,17 +7,18 @@ use std::time::{Duration, Instant};
 use planetkey::login::{LoginOptions, Method, Prompt, PromptKind, Prompter};
 use planetkey::{Error, LoginResult, Named, Options, Result, Revocation, Session, Status};
 
-use crate::arguments::{Login, Person};
+use crate::advice;
+use crate::arguments::{Login, UserLogin};
 use crate::qr_code;
 use crate::streams::{Streams, mistake};
 use crate::terminal::Terminal;
 use crate::text::{printable, validity, wrapped};
 
-/// How often the remaining time is told.
+/// How often the remaining time is shown.
 const TICK: Duration = Duration::from_millis(200);
 const LONGEST_WAIT_S: u64 = 24 * 3600;
 
-/// Makes sure that the person of this profile is logged in. `counts_down`: whether the remaining time is told meanwhile.
+/// Logs the user of this profile in. `counts_down`: whether the remaining time is shown meanwhile.
 pub(crate) fn log_in(
     login: &Login,
     profile: &str,
@@ -27,71 +28,71 @@ pub(crate) fn log_in(
 ) -> Result<LoginResult> {
     let named = Named { profile: Some(profile.to_owned()), ..Named::default() };
     let mut session = Session::from_named(&named, options)?;
-    if let Some(terminal) = streams.people() {
+    if let Some(terminal) = streams.terminal_of_user() {
         session = session.with_interrupt(terminal.interrupt());
     }
-    // Who names the way sees to it that somebody reads what is said.
-    let is_seen = streams.people().is_some() || login.person.device || login.person.browser;
+    // A caller who names the method has somewhere to show the prompts.
+    let is_seen = streams.terminal_of_user().is_some() || login.user.device || login.user.browser;
     let place = || options.profiles()?.check_place(profile);
-    // Nobody is to log in for nothing. A session that is good needs no place to be written.
-    if is_seen && (login.person.force || !session.is_initialized()) {
+    // Check first that the session can be saved. A valid session is not saved again.
+    if is_seen && (login.user.force || !session.is_initialized()) {
         place()?;
     }
     let waiting = Waiting { counts_down, ..Waiting::default() };
     let logged_in = ask(&session, login, is_seen, &place, waiting, streams).map_err(|error| advised(error, profile, is_seen))?;
     if logged_in.file.is_none() {
-        return Err(not_kept(&session));
+        return Err(not_saved(&session));
     }
     Ok(logged_in)
 }
 
-/// The session would end with this process: it is given back.
-fn not_kept(session: &Session) -> Error {
+/// The session could not be saved and would end with this process, so it is revoked.
+fn not_saved(session: &Session) -> Error {
     let given_back = session.give_back_unsaved();
     let message = match &given_back {
         Some((why, Revocation::Unknown(_))) => format!(
-            "logged in, but the session could not be kept ({}), and it is not known whether its refresh token was revoked, so it may \
-             still be good; put that right and log in again",
+            "logged in, but the session could not be saved ({}), and its refresh token may still be valid, because the server did not \
+             confirm the revocation; correct the cause and log in again",
             why.message()
         ),
         Some((why, _)) => {
             format!(
-                "logged in, but the session could not be kept and was given back: {}; put that right and log in again",
+                "logged in, but the session could not be saved and was revoked: {}; correct the cause and log in again",
                 why.message()
             )
         }
-        None => "logged in, but there is no file to keep the session in; log in again with another --storage-root".to_owned(),
+        None => "logged in, but there is no file to save the session in; log in again with another --storage-root".to_owned(),
     };
     Error::new(Status::Storage, message)
 }
 
-/// Who it is and where the session is kept, in a sentence.
-pub(crate) fn tale(logged_in: &LoginResult) -> String {
+/// Who is logged in and where the session is saved, in one sentence.
+pub(crate) fn summary(logged_in: &LoginResult) -> String {
     let who = logged_in.email.as_deref().or(logged_in.subject.as_deref());
     let profile = logged_in.profile.as_deref().unwrap_or_default();
     let how = match who {
         Some(who) if logged_in.prompted => format!("logged in as {who}, profile {profile}"),
-        Some(who) => format!("{who} is logged in already, profile {profile}"),
+        Some(who) => format!("{who} is already logged in, profile {profile}"),
         None if logged_in.prompted => format!("logged in, profile {profile}"),
-        None => format!("somebody is logged in already, profile {profile}"),
+        None => format!("already logged in, profile {profile}"),
     };
-    let file = logged_in.file.as_ref().map(|file| format!("; the session is kept in {}", file.display())).unwrap_or_default();
+    let file = logged_in.file.as_ref().map(|file| format!("; the session is saved in {}", file.display())).unwrap_or_default();
     match logged_in.expires_at.and_then(validity) {
-        Some(valid) if !logged_in.prompted => format!("{how}, {valid}{file} (--force asks all the same)"),
+        Some(valid) if !logged_in.prompted => format!("{how}, {valid}{file} (--force logs in again)"),
         _ => format!("{how}{file}"),
     }
 }
 
-/// What the core was told by nobody is said by the options of this command.
+/// Adds the options of this command to an error.
 fn advised(error: Error, profile: &str, is_seen: bool) -> Error {
     let advice = match (error.status(), error.reason()) {
         (Status::LoginRequired, _) if !is_seen => format!(
-            "somebody must log in, and nobody can be asked here: run `planetkey login --profile {profile}` in a terminal, or with \
-             --device where somebody reads what it says"
+            "login required, and there is no terminal to prompt at. Run `{}` in a terminal, or with --device if a user reads its output",
+            advice::log_in(Some(profile))
         ),
-        (Status::Cancelled, _) => "the login was broken off; nothing was changed".to_owned(),
+        (Status::Cancelled, _) => "the login was cancelled; nothing was changed".to_owned(),
         (Status::Denied, Some("other_user")) => {
-            format!("{}; --allow-other-user does that", error.message())
+            format!("{}; use --allow-other-user to replace it", error.message())
         }
         _ => return error,
     };
@@ -102,27 +103,27 @@ fn advised(error: Error, profile: &str, is_seen: bool) -> Error {
     }
 }
 
-/// What the login says to the thread that holds the streams.
+/// What the login tells the thread that holds the streams.
 enum Event {
     Prompt(Box<Prompt>, SyncSender<Result<Option<String>>>),
     Done(Box<Result<LoginResult>>),
 }
 
-/// Hands prompts over to the thread that holds the streams.
+/// Passes prompts to the thread that holds the streams.
 struct Relay(Sender<Event>);
 
 impl Prompter for Relay {
     fn prompt(&self, prompt: &Prompt) -> Result<Option<String>> {
-        let gone = || Error::new(Status::Cancelled, "nobody listens to the login any more");
+        let gone = || Error::new(Status::Cancelled, "the login was cancelled");
         let (sender, answer) = mpsc::sync_channel(1);
         self.0.send(Event::Prompt(Box::new(prompt.clone()), sender)).map_err(|_| gone())?;
         answer.recv().map_err(|_| gone())?
     }
 }
 
-/// The login on a thread of its own, and this one for who is asked.
+/// Runs the login on another thread, and shows its prompts on this one.
 ///
-/// `place`: whether the session can be kept, which is asked again before each question.
+/// `place` checks that the session can be saved, again before each prompt.
 fn ask(
     session: &Session,
     login: &Login,
@@ -136,16 +137,17 @@ fn ask(
     let options = options(login, relay)?;
     std::thread::scope(|scope| {
         let thread = scope.spawn(move || {
-            // This thread's end is no sign: a request that nobody waits for any more may hold the relay for longer.
+            // The end of this thread does not close the channel: an abandoned request may hold the
+            // relay longer.
             let _ = sender.send(Event::Done(Box::new(session.login(&options))));
         });
         let outcome = loop {
             match events.recv_timeout(TICK) {
                 Ok(Event::Prompt(prompt, answer)) => {
                     waiting.erase(streams);
-                    let answered = place().and_then(|()| show(&prompt, login.person.show_qr_code, streams));
+                    let answered = place().and_then(|()| show(&prompt, login.user.show_qr_code, streams));
                     waiting.begin(&prompt);
-                    // Who asked may have left.
+                    // The login may have ended.
                     let _ = answer.send(answered);
                 }
                 Ok(Event::Done(outcome)) => break Some(*outcome),
@@ -153,18 +155,18 @@ fn ask(
                 Err(RecvTimeoutError::Disconnected) => break None,
             }
         };
-        let is_broken_off = matches!(&outcome, Some(Err(error)) if error.status() == Status::Cancelled);
-        waiting.end(is_broken_off, streams);
+        let is_cancelled = matches!(&outcome, Some(Err(error)) if error.status() == Status::Cancelled);
+        waiting.end(is_cancelled, streams);
         match (outcome, thread.join()) {
             (Some(outcome), Ok(())) => outcome,
             (_, Err(panic)) => std::panic::resume_unwind(panic),
-            (None, Ok(())) => Err(Error::new(Status::Internal, "the login ended without an outcome; please report it")),
+            (None, Ok(())) => Err(Error::new(Status::Internal, "the login ended without a result; please report this as a bug")),
         }
     })
 }
 
 fn options(login: &Login, prompter: Option<Arc<dyn Prompter>>) -> Result<LoginOptions> {
-    let Person { device, browser, open_browser, no_open_browser, force, allow_other_user, wait_s, .. } = login.person;
+    let UserLogin { device, browser, open_browser, no_open_browser, force, allow_other_user, wait_s, .. } = login.user;
     if wait_s.is_some_and(|wait_s| wait_s == 0 || wait_s > LONGEST_WAIT_S) {
         return Err(mistake("--wait-s takes from 1 to 86400 seconds"));
     }
@@ -184,12 +186,12 @@ fn options(login: &Login, prompter: Option<Arc<dyn Prompter>>) -> Result<LoginOp
     })
 }
 
-/// Shows a prompt and gets the answer where one is needed.
+/// Shows a prompt and reads the answer if it needs one.
 fn show(prompt: &Prompt, with_qr_code: bool, streams: &mut Streams<'_>) -> Result<Option<String>> {
     let instead = "run it in a terminal, without --json";
     match prompt.kind {
         PromptKind::OtherUser => {
-            if streams.people().is_none() || streams.for_program {
+            if streams.terminal_of_user().is_none() || streams.for_program {
                 return Ok(None);
             }
             let text = wrapped(&prompt.message);
@@ -201,7 +203,7 @@ fn show(prompt: &Prompt, with_qr_code: bool, streams: &mut Streams<'_>) -> Resul
         }
         PromptKind::Paste => {
             streams.show(&format!("{}\n", wrapped(&prompt.message)));
-            // It holds a code that is good for a moment; nobody who looks at the screen later needs to see it.
+            // It contains a code that stays valid for a moment, so it must not stay on the screen.
             let pasted = streams.ask_secret("The address, which is not shown:", instead)?;
             Ok(Some(pasted.expose().to_owned()))
         }
@@ -211,10 +213,10 @@ fn show(prompt: &Prompt, with_qr_code: bool, streams: &mut Streams<'_>) -> Resul
                 streams.show(&format!("{message}\n"));
                 return Ok(None);
             }
-            let code = qr_code::of(prompt, streams.people());
-            // The line that counts down comes below.
+            let code = qr_code::of(prompt, streams.terminal_of_user());
+            // The line that counts down is below.
             let lines = code.lines().count() + message.lines().count() + 3;
-            if streams.people().and_then(Terminal::rows).is_none_or(|rows| lines <= rows) {
+            if streams.terminal_of_user().and_then(Terminal::rows).is_none_or(|rows| lines <= rows) {
                 // First, because it is large and the code to compare must stay in view.
                 streams.show(&format!("{code}\n{message}\n"));
             } else {
@@ -227,7 +229,7 @@ fn show(prompt: &Prompt, with_qr_code: bool, streams: &mut Streams<'_>) -> Resul
     }
 }
 
-/// The line that says how long there still is for it, where people see it.
+/// The line that shows how much time is left.
 #[derive(Default)]
 struct Waiting {
     counts_down: bool,
@@ -243,9 +245,9 @@ impl Waiting {
     }
 
     fn tick(&mut self, streams: &mut Streams<'_>) {
-        let Some(ends) = self.ends.filter(|_| self.counts_down && streams.people().is_some()) else { return };
+        let Some(ends) = self.ends.filter(|_| self.counts_down && streams.terminal_of_user().is_some()) else { return };
         let left = ends.saturating_duration_since(Instant::now()).as_secs();
-        let line = format!("Waiting for you, {}:{:02} left. Ctrl-C ends it.", left / 60, left % 60);
+        let line = format!("Waiting for the login, {}:{:02} left. Ctrl-C cancels.", left / 60, left % 60);
         if line != self.shown {
             self.erase(streams);
             streams.show(&line);
@@ -260,9 +262,9 @@ impl Waiting {
         }
     }
 
-    /// As [`Waiting::erase`], with the `^C` that the terminal shows where somebody breaks off.
-    fn end(&mut self, is_broken_off: bool, streams: &mut Streams<'_>) {
-        if is_broken_off && streams.people().is_some() {
+    /// As [`Waiting::erase`], with the `^C` that the terminal shows after Ctrl-C.
+    fn end(&mut self, is_cancelled: bool, streams: &mut Streams<'_>) {
+        if is_cancelled && streams.terminal_of_user().is_some() {
             blank(self.shown.len() + "^C".len(), streams);
             self.shown.clear();
         }
@@ -270,12 +272,12 @@ impl Waiting {
     }
 }
 
-/// Wipes so many characters away, as every terminal can.
+/// Overwrites so many characters with spaces, which every terminal can.
 fn blank(characters: usize, streams: &mut Streams<'_>) {
     streams.show(&format!("\r{}\r", " ".repeat(characters)));
 }
 
-/// A person, as the members of their tokens' claims, one to a line.
+/// A user, by the claims, one to a line.
 pub(crate) fn describe(members: &serde_json::Map<String, serde_json::Value>) -> String {
     let indent = members.keys().map(|name| name.chars().count()).max().unwrap_or_default() + 2;
     let mut text = String::new();

@@ -1,12 +1,12 @@
-//! What people answer to a login, and how they break it off.
+//! What users answer to a login, and how they cancel it.
 
 // A terminal that controls the command is made by Linux's setsid.
 #![cfg(target_os = "linux")]
 
 use std::net::TcpListener;
 
-use crate::common::person::{BROWSER_PROFILE, USER_TOKEN, word_after};
 use crate::common::terminal::Session;
+use crate::common::user::{BROWSER_PROFILE, USER_TOKEN, word_after};
 use crate::common::{Scene, finish};
 use planetkey::Status;
 use serde_json::json;
@@ -18,7 +18,7 @@ fn login(scene: &Scene, arguments: &[&str]) -> Session {
     Session::start_controlled(&scene.bare(["login"].iter().chain(arguments)))
 }
 
-/// A login by device code as far as somebody has logged in.
+/// A login by device code, after the user has logged in.
 fn decided(scene: &Scene, arguments: &[&str], name: &str) -> Session {
     let mut session = login(scene, arguments);
     session.wait_for("enter the code.");
@@ -37,7 +37,7 @@ fn f131_the_whole_address_is_pasted_unseen() {
         let url = word_after(&session.screen, "shown is fine):");
         let location = scene.way_back(&url, "ada", true);
         let (_, query) = location.split_once('?').unwrap();
-        // Of another login, or only a part of it: it is asked again.
+        // Of another login, or only a part of it: the prompt is repeated.
         let wrong = ["http://127.0.0.1/other?code=1", "some-code", &location.replace("state=", "state=x")];
         for (number, wrong) in wrong.into_iter().enumerate() {
             session.types(&format!("{wrong}\r"));
@@ -70,10 +70,10 @@ fn f108_ctrl_c_ends_a_login_wherever_it_is_and_leaves_a_terminal_that_works() {
     };
     // While a device is waited for, and the browser.
     let mut waiting = login(&scene, &["--force"]);
-    waiting.wait_for("Waiting for you, 14:");
+    waiting.wait_for("Waiting for the login, 14:");
     broken_off(waiting);
     let mut waiting = login(&scene, &["--force", "--browser"]);
-    waiting.wait_for("Waiting for you, 4:");
+    waiting.wait_for("Waiting for the login, 4:");
     let url = word_after(&waiting.screen, "to log in:");
     let port: u16 = word_after(&url, "redirect_uri=http%3A%2F%2F127.0.0.1%3A").split('%').next().unwrap().parse().unwrap();
     broken_off(waiting);
@@ -89,7 +89,7 @@ fn f108_ctrl_c_ends_a_login_wherever_it_is_and_leaves_a_terminal_that_works() {
     assert!(scene.simulator.wait_held("gate", 1, std::time::Duration::from_secs(60)));
     broken_off(waiting);
     scene.simulator.release("gate");
-    // At a question. The tokens that nobody wants are given back.
+    // At a question. The unwanted tokens are revoked.
     let mut waiting = decided(&scene, &["--force"], "ada");
     waiting.wait_for("(yes or no) ");
     waiting.types("ye");
@@ -100,7 +100,7 @@ fn f108_ctrl_c_ends_a_login_wherever_it_is_and_leaves_a_terminal_that_works() {
 }
 
 #[test]
-fn f130_another_account_replaces_the_saved_one_only_when_somebody_says_so() {
+fn f130_a_different_user_replaces_the_saved_one_only_after_a_yes() {
     let scene = Scene::new().quick();
     let session = scene.saved("user|bob", 0);
     let before = scene.read(USER_TOKEN);
@@ -114,23 +114,23 @@ fn f130_another_account_replaces_the_saved_one_only_when_somebody_says_so() {
         assert!(screen.contains("--allow-other-user"), "{screen}");
         assert_eq!(scene.read(USER_TOKEN), before);
     }
-    assert_eq!(scene.simulator.count("user.sessions.active").unwrap(), 1, "what nobody uses is revoked");
-    // A program is not asked.
+    assert_eq!(scene.simulator.count("user.sessions.active").unwrap(), 1, "the unused session is revoked");
+    // A program is not prompted.
     let (code, output, screen) = decided(&scene, &["--force", "--json"], "ada").end();
     assert_eq!((code, output.as_str()), (Status::Denied.number(), ""), "{screen}");
     let mut asked = decided(&scene, &["--force"], "ada");
     asked.wait_for("(yes or no) ");
     asked.types("yes\r");
     assert_eq!(asked.end().0, 0);
-    assert!(finish(&mut scene.bare(["login"]), b"").silent().contains("user|ada is logged in already"));
+    assert!(finish(&mut scene.bare(["login"]), b"").silent().contains("user|ada is already logged in"));
     let (code, _, screen) = decided(&scene, &["--force", "--allow-other-user"], "grace").end();
     assert_eq!((code, screen.contains("Replace it?")), (0, false), "{screen}");
-    assert!(finish(&mut scene.bare(["login"]), b"").silent().contains("user|grace is logged in already"));
+    assert!(finish(&mut scene.bare(["login"]), b"").silent().contains("user|grace is already logged in"));
     assert!(scene.simulator.session_of(session["refresh_token"].as_str().unwrap()).is_some());
 }
 
 #[test]
-fn another_default_profile_is_asked_about_before_anybody_logs_in() {
+fn another_default_profile_is_asked_about_before_the_login() {
     let scene = Scene::new().quick();
     scene.file(".planet.json", "{\"PL_AUTH_PROFILE\": \"keys\"}");
     let run = finish(&mut scene.bare(["login", "--device"]), b"");
@@ -138,7 +138,7 @@ fn another_default_profile_is_asked_about_before_anybody_logs_in() {
     assert!(message.contains("--yes") && message.contains("--no"), "{message}");
     for (answer, chosen) in [("n", "keys"), ("y", "planet-user")] {
         let mut session = login(&scene, &["--device", "--force"]);
-        session.wait_for("The default profile is keys. Make planet-user the default one? [y/N] ");
+        session.wait_for("The default profile is keys. Make planet-user the default? [y/N] ");
         assert!(!session.screen.contains(ADDRESS));
         session.types(&format!("{answer}\r"));
         session.wait_for("enter the code.");
