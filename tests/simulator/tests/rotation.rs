@@ -157,7 +157,7 @@ fn a_token_is_bound_to_client_and_issuer() {
     let elsewhere = simulator.seed_session(&json!({"issuer": "https://login.planet.com/"})).unwrap();
     assert_eq!(refresh(&simulator, &member(&elsewhere, "refresh_token")).status, 400);
     assert_eq!(simulator.count("user.reuse").unwrap(), 0);
-    assert_eq!(refresh(&simulator, &token).status, 200, "whoever it belongs to is not harmed");
+    assert_eq!(refresh(&simulator, &token).status, 200, "its own client is not affected");
 }
 
 #[test]
