@@ -16,7 +16,7 @@ reports := $(CURDIR)/build/vectors
 simulator := $(CURDIR)/target/release/planetkey-simulator
 # Runs a suite and prints its time. The target of a suite has built what the suite needs.
 suite := PLANETKEY_BUILT=1 PLANETKEY_SIMULATOR_BINARY=$(simulator) tests/suite
-debian_packages := libcurl4-openssl-dev libcjson-dev valgrind cmake pkg-config curl gcc g++ clang binutils
+debian_packages := libcurl4-openssl-dev libcjson-dev valgrind cmake pkg-config curl gcc g++ clang clang-format binutils
 docs_packages := doxygen
 browser_packages := chromium chromium-driver
 model_packages := spin
@@ -25,11 +25,11 @@ host_packages := bindfs fuse3 libfuse3-dev strace e2fsprogs util-linux
 gdal_packages := libgdal-dev
 
 # Suites that run in parallel.
-together := lint test-schedules test-model test-c test-python test-node test-host test-peers test-browser \
-	test-servers test-gdal test-install test-asan test-fuzz test-readme test-docs docs
-# Suites that run afterwards, one at a time: they depend on short deadlines, load every core, or
-# compile.
-alone := test-rust test-processes test-static-libs demo
+together := lint test-schedules test-model test-c test-static-libs test-python test-node test-host \
+	test-peers test-browser test-servers test-gdal test-install test-asan test-fuzz test-readme \
+	test-docs docs
+# Suites that run afterwards, one at a time: they depend on short deadlines or load every core.
+alone := test-rust test-processes demo
 
 .PHONY: all help prerequisites build python-tools wheel addon bindings rust-tests sanitized check test \
 	test-together test-alone $(together) $(alone) test-vectors check-windows audit fuzz \
@@ -123,7 +123,6 @@ test-c: build ## runs C and C++ programs, plain and under valgrind
 	@mkdir -p $(reports)
 	PLANETKEY_VECTORS_REPORT=$(reports)/c $(suite) c tests/c/run
 
-# Compiles, and replaces the library in target/release for a moment.
 test-static-libs: build ## checks which system libraries the static library needs
 	$(suite) static-libs tests/c/native-static-libs
 
