@@ -1327,29 +1327,6 @@ planetkey_status planetkey_session_refresh(const struct planetkey_session *sessi
                                            struct planetkey_error **error);
 
 /**
- * Decides whether to repeat a request that an API refused. planetkey_session_after_response() takes
- * its place.
- *
- * @param[in] session Not NULL.
- * @param[in] access_token the token that the request carried, NUL-terminated UTF-8. Not NULL.
- * @param[in] http_status the status of the response, 100 to 999.
- * @param[in] www_authenticate the header WWW-Authenticate. NULL if there is none.
- * @param[out] repeat whether to repeat the request, once. false on failure. Not NULL.
- * @param[out] error the error, NULL on success. Free with planetkey_error_free(). May be NULL.
- * @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT, ::PLANETKEY_STATUS_UNSUPPORTED.
- *
- * Thread-safe. Never blocks. Since 0.1.0.
- */
-PLANETKEY_NODISCARD
-PLANETKEY_API
-planetkey_status planetkey_session_should_retry(const struct planetkey_session *session,
-                                                const char *access_token,
-                                                int32_t http_status,
-                                                const char *www_authenticate,
-                                                bool *repeat,
-                                                struct planetkey_error **error);
-
-/**
  * Returns the URL to request. If an API key travels in the query, `api_key` is part of it, and it
  * is a secret.
  *

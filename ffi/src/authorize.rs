@@ -372,36 +372,3 @@ pub unsafe extern "C" fn planetkey_session_refresh(
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe { boundary::check(error, || core(session)?.refresh()) }
 }
-
-/// Decides whether to repeat a request that an API refused. planetkey_session_after_response() takes
-/// its place.
-///
-/// @param[in] session Not NULL.
-/// @param[in] access_token the token that the request carried, NUL-terminated UTF-8. Not NULL.
-/// @param[in] http_status the status of the response, 100 to 999.
-/// @param[in] www_authenticate the header WWW-Authenticate. NULL if there is none.
-/// @param[out] repeat whether to repeat the request, once. false on failure. Not NULL.
-/// @param[out] error the error, NULL on success. Free with planetkey_error_free(). May be NULL.
-/// @return ::PLANETKEY_STATUS_OK, ::PLANETKEY_STATUS_INVALID_ARGUMENT, ::PLANETKEY_STATUS_UNSUPPORTED.
-///
-/// Thread-safe. Never blocks. Since 0.1.0.
-#[unsafe(no_mangle)]
-#[must_use]
-pub unsafe extern "C" fn planetkey_session_should_retry(
-    session: *const planetkey_session,
-    access_token: *const c_char,
-    http_status: i32,
-    www_authenticate: *const c_char,
-    repeat: *mut bool,
-    error: *mut *mut planetkey_error,
-) -> planetkey_status {
-    // SAFETY: the caller keeps to the documentation of this function.
-    unsafe {
-        boundary::run("repeat", repeat, false, error, || {
-            let access_token = input::text("access_token", access_token)?;
-            let www_authenticate = input::optional_text("www_authenticate", www_authenticate)?;
-            let http_status = u16::try_from(http_status).unwrap_or(0);
-            core(session)?.should_retry(access_token, http_status, www_authenticate)
-        })
-    }
-}

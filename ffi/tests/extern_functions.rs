@@ -1,6 +1,7 @@
-//! The extern functions, called as C calls them. AddressSanitizer sees into these calls when the whole test is built with it
-//! (`make test-asan`), which a sanitizer in C programs cannot.
-// SAFETY of every block below: pointers are NULL where that is allowed, or came from the library and are freed once.
+//! The extern functions, called as C calls them. `make test-asan` builds this test and the library with
+//! AddressSanitizer, which then checks these calls. A sanitizer in a C program cannot see into them.
+// SAFETY of every block below: pointers are NULL where that is allowed, or came from the library and are
+// freed once.
 #![allow(clippy::undocumented_unsafe_blocks)]
 
 use std::ffi::{CStr, CString, c_char, c_void};
@@ -13,10 +14,11 @@ use planetkey_ffi::*;
 use planetkey_simulator::{Settings, Simulator};
 use serde_json::json;
 
-/// Only a failing test waits so long.
+/// Only a failing test waits this long.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The log callback is the process's: its test runs alone, so that no other test is inside the callback when it is replaced.
+/// The log callback belongs to the process. Its test runs alone, so that no other test is inside the
+/// callback when it is replaced.
 static LOGGING: RwLock<()> = RwLock::new(());
 
 pub(crate) fn not_logging() -> RwLockReadGuard<'static, ()> {
@@ -39,7 +41,7 @@ fn start() -> Simulator {
 fn options(simulator: &Simulator) -> *mut planetkey_options {
     let options = planetkey_options_new();
     let deployment = c(&simulator.deployment());
-    // Not the home directory of whoever runs the tests.
+    // Not the home directory of the developer.
     let storage_root = c(simulator.home().to_str().unwrap());
     unsafe {
         assert_eq!(planetkey_options_set_storage_root(options, storage_root.as_ptr(), null_mut()), planetkey_status::Ok);
@@ -61,7 +63,7 @@ fn m2m(simulator: &Simulator) -> *mut planetkey_session {
     session
 }
 
-/// The message of an error, which is freed.
+/// The message of an error. Frees the error.
 fn failure(status: planetkey_status, expected: planetkey_status, error: *mut planetkey_error) -> String {
     unsafe {
         assert_eq!(planetkey_error_status(error), status);
@@ -76,8 +78,8 @@ fn failure(status: planetkey_status, expected: planetkey_status, error: *mut pla
     }
 }
 
-/// Logs out, and frees the result: whether there were tokens, what became of the refresh token, and why
-/// that is unknown.
+/// Logs out. Returns whether there were tokens, what became of the refresh token, and the revocation
+/// error. Frees the result.
 pub(crate) fn log_out(session: *const planetkey_session) -> (bool, planetkey_revocation, Option<String>) {
     let mut result = null_mut();
     unsafe {
@@ -110,7 +112,7 @@ fn life_of_a_session() {
         assert!(!text(planetkey_authorization_source(authorization)).is_empty());
         assert!(planetkey_authorization_header_name(authorization, 1).is_null());
 
-        // Every size of the caller's buffer, each exactly as large as the function is told.
+        // Buffers of every size, each exactly as large as the function is told.
         for size in [0, 1, 14, 15, 16, line.len() - 1, line.len(), line.len() + 1, line.len() + 100] {
             let mut buffer = vec![b'x'; size].into_boxed_slice();
             let mut needed = 0;
@@ -136,11 +138,11 @@ fn life_of_a_session() {
         assert!(text(planetkey_session_info_json(info)).starts_with('{'));
 
         let mut token = null_mut();
-        let mut renews = false;
+        let mut will_refresh = false;
         assert_eq!(planetkey_session_access_token(session, &mut token, null_mut()), planetkey_status::Ok);
         assert_eq!(planetkey_string_length(token), text(planetkey_string_data(token)).len());
-        let status = planetkey_session_invalidate(session, planetkey_string_data(token), &mut renews, null_mut());
-        assert_eq!((status, renews), (planetkey_status::Ok, true));
+        let status = planetkey_session_invalidate(session, planetkey_string_data(token), &mut will_refresh, null_mut());
+        assert_eq!((status, will_refresh), (planetkey_status::Ok, true));
 
         let (mut repeat, mut served) = (null_mut(), null_mut());
         let after =
@@ -165,7 +167,7 @@ fn life_of_a_session() {
         planetkey_session_free(copy);
         assert!(planetkey_session_is_initialized(hurried));
         planetkey_session_free(hurried);
-        // Nothing depends on the session that it came from.
+        // Handles do not depend on the session that made them.
         assert!(value.len() > 20 && !text(planetkey_string_data(token)).is_empty());
         planetkey_string_free(token);
         planetkey_session_info_free(info);
@@ -226,14 +228,14 @@ fn null_and_bad_input() {
         assert_eq!(failure(status, planetkey_status::InvalidArgument, error), "authorization must not be NULL");
         for bad in [not_utf8, huge.as_c_str()] {
             let mut out = null_mut();
-            let mut renews = true;
+            let mut will_refresh = true;
             let status = planetkey_session_authorize(session, bad.as_ptr(), &mut authorization, &mut error);
             assert!(failure(status, planetkey_status::InvalidArgument, error).starts_with("url is "));
             let status = planetkey_session_from_api_key(bad.as_ptr(), 0, null(), &mut out, &mut error);
             assert!(failure(status, planetkey_status::InvalidArgument, error).starts_with("api_key is "));
-            let status = planetkey_session_invalidate(session, bad.as_ptr(), &mut renews, &mut error);
+            let status = planetkey_session_invalidate(session, bad.as_ptr(), &mut will_refresh, &mut error);
             assert!(failure(status, planetkey_status::InvalidArgument, error).starts_with("access_token is "));
-            assert!(out.is_null() && !renews);
+            assert!(out.is_null() && !will_refresh);
         }
         for key in ["", "a:b", "a\rb", "a\nb"] {
             let mut out = null_mut();
@@ -269,10 +271,10 @@ fn null_and_bad_input() {
     assert_eq!(simulator.count("m2m.token").unwrap(), 0);
 }
 
-/// A pointer for other threads; the header says that a `const` handle may be used by any number of them.
+/// A pointer for other threads. By the header any number of threads may use a `const` handle.
 #[derive(Clone, Copy)]
 struct Shared(*const planetkey_session);
-// SAFETY: as the header says.
+// SAFETY: by the header.
 unsafe impl Send for Shared {}
 
 impl Shared {
@@ -281,7 +283,7 @@ impl Shared {
     }
 }
 
-/// 32 threads ask for a token at once: one request, and the same outcome for all.
+/// 32 threads need a token at once: one request, and the same outcome for all.
 fn together(simulator: &Simulator, session: *mut planetkey_session) -> Vec<Result<String, (planetkey_status, String)>> {
     let barrier = Barrier::new(33);
     let shared = Shared(session);
@@ -325,14 +327,16 @@ fn threads_share_one_request_and_one_failure() {
     assert!(tokens.iter().all(|token| token.is_ok() && *token == tokens[0]));
 
     let token = c(tokens[0].as_ref().unwrap());
-    let mut renews = false;
-    unsafe { assert_eq!(planetkey_session_invalidate(session, token.as_ptr(), &mut renews, null_mut()), planetkey_status::Ok) };
-    assert!(renews);
+    let mut will_refresh = false;
+    unsafe {
+        assert_eq!(planetkey_session_invalidate(session, token.as_ptr(), &mut will_refresh, null_mut()), planetkey_status::Ok)
+    };
+    assert!(will_refresh);
     simulator.script("m2m.token", &json!([{ "hold": "gate" }])).unwrap();
-    let renewed = together(&simulator, session);
+    let refreshed = together(&simulator, session);
     assert_eq!(simulator.count("m2m.token").unwrap(), 2);
-    assert!(renewed.iter().all(|token| token.is_ok() && *token == renewed[0] && *token != tokens[0]));
-    // The next session would find the token on disk.
+    assert!(refreshed.iter().all(|token| token.is_ok() && *token == refreshed[0] && *token != tokens[0]));
+    // Otherwise the next session would find the token on disk.
     unsafe {
         assert_eq!(planetkey_session_logout(session, true, null_mut(), null_mut()), planetkey_status::Ok);
         planetkey_session_free(session);
@@ -380,7 +384,8 @@ fn a_session_on_disk_and_its_logout() {
     }
 }
 
-/// What the callbacks of [`a_storage_of_the_application`] share: the text, and how often each was called.
+/// The user data of the callbacks of [`a_storage_of_the_application`]: the text, and how often each
+/// callback was called.
 #[derive(Default)]
 struct Vault {
     text: std::sync::Mutex<Option<Vec<u8>>>,
@@ -403,7 +408,7 @@ unsafe extern "C" fn vault_load(vault: *mut c_void, out: *mut *mut c_char, lengt
     let vault = unsafe { &*vault.cast::<Vault>() };
     let status = vault.count(0);
     if let Some(text) = vault.text.lock().unwrap().as_ref() {
-        // A block of exactly this size, without a NUL behind it: reading further would be noticed.
+        // A block of exactly this size without a NUL, so that a read beyond it is noticed.
         let copy: Box<[u8]> = text.as_slice().into();
         unsafe {
             length.write(copy.len());
@@ -471,7 +476,7 @@ fn a_storage_of_the_application() {
         assert_eq!(vault.calls(), [0; 6]);
         assert_eq!(planetkey_session_refresh(session, null_mut()), planetkey_status::Ok);
         assert_eq!(vault.calls(), [1, 0, 1, 1, 1, 0]);
-        // Another session finds what the first one has kept.
+        // Another session finds what the first one saved.
         let mut other = null_mut();
         let mut token = null_mut();
         assert_eq!(open(&mut other), planetkey_status::Ok);
@@ -493,7 +498,7 @@ fn a_storage_of_the_application() {
         failure(status, planetkey_status::Timeout, error);
         vault.status.store(0, Ordering::SeqCst);
 
-        // Refused after it was read: its user data is freed all the same.
+        // Refused after it was read: its user data is freed nevertheless.
         let incomplete = planetkey_storage { save: None, ..storage_of(&vault) };
         let status = planetkey_options_set_storage(options, &incomplete, &mut error);
         failure(status, planetkey_status::InvalidArgument, error);
@@ -513,7 +518,7 @@ fn a_storage_of_the_application() {
         planetkey_options_free(options);
         planetkey_session_free(session);
     }
-    // The threads of the renewals may need a moment.
+    // The threads of the refreshes may still hold it for a moment.
     while std::sync::Arc::strong_count(&vault) > 1 {
         std::thread::yield_now();
     }

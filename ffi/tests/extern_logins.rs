@@ -1,5 +1,6 @@
-//! The extern functions of logins, called as C calls them; with AddressSanitizer by `make test-asan`.
-// SAFETY of every block below: pointers are NULL where that is allowed, or came from the library and are freed once.
+//! The extern functions of logins, called as C calls them, and with AddressSanitizer by `make test-asan`.
+// SAFETY of every block below: pointers are NULL where that is allowed, or came from the library and are
+// freed once.
 #![allow(clippy::undocumented_unsafe_blocks)]
 
 use std::ffi::{CStr, CString, c_char, c_void};
@@ -21,7 +22,7 @@ fn text<'a>(pointer: *const c_char) -> &'a str {
     unsafe { CStr::from_ptr(pointer) }.to_str().unwrap()
 }
 
-/// A simulator, and a session of its `planet-user` in its home directory.
+/// A simulator, and a session of the profile `planet-user` in its home directory.
 fn start() -> (Simulator, *mut planetkey_session) {
     let simulator = Simulator::start(Settings::default()).unwrap();
     simulator.change_settings(&json!({ "device_interval": 1 })).unwrap();
@@ -56,7 +57,7 @@ fn taken(string: *mut planetkey_string) -> String {
     copy
 }
 
-/// Reads all of it, frees it, and gives the subject.
+/// Reads all accessors, frees the result, and returns the subject.
 fn subject(result: *mut planetkey_login_result) -> String {
     unsafe {
         let json: Value = serde_json::from_str(text(planetkey_login_result_json(result))).unwrap();
@@ -76,10 +77,10 @@ fn subject(result: *mut planetkey_login_result) -> String {
     }
 }
 
-/// A pointer for other threads; the header says that a `const` handle may be used by any number of them.
+/// A pointer for other threads. By the header any number of threads may use a `const` handle.
 #[derive(Clone, Copy)]
 struct Shared(*mut planetkey_login);
-// SAFETY: as the header says.
+// SAFETY: by the header.
 unsafe impl Send for Shared {}
 
 impl Shared {
@@ -89,7 +90,7 @@ impl Shared {
 }
 
 #[test]
-fn life_of_a_login_on_a_device() {
+fn life_of_a_device_code_login() {
     let _others = not_logging();
     let (simulator, session) = start();
     let (mut login, mut result, mut error) = (null_mut(), null_mut(), null_mut());
@@ -108,7 +109,7 @@ fn life_of_a_login_on_a_device() {
         let status = planetkey_login_complete(login, callback.as_ptr(), &mut result, &mut error);
         failure(status, planetkey_status::Unsupported, error);
         simulator.log_in(&json!({ "user_code": code, "username": "ada" })).unwrap();
-        // Freed by another thread while this one waits with a count of its own.
+        // Another thread frees it while this one waits with its own count.
         let shared = Shared(planetkey_login_clone(login));
         assert_eq!(planetkey_login_wait(login, 0, &mut result, null_mut()), planetkey_status::Ok);
         std::thread::spawn(move || planetkey_login_free(shared.get())).join().unwrap();
@@ -120,7 +121,7 @@ fn life_of_a_login_on_a_device() {
 }
 
 #[test]
-fn life_of_a_login_in_a_browser() {
+fn life_of_a_browser_login() {
     let _others = not_logging();
     let (simulator, session) = start();
     let (mut login, mut result, mut error) = (null_mut(), null_mut(), null_mut());
@@ -177,9 +178,9 @@ fn f112_a_login_may_be_cancelled_and_freed_while_threads_wait_for_it() {
     unsafe { planetkey_session_free(session) };
 }
 
-/// What a person sees and answers, and how often their callback was told that it is not needed any more.
+/// A user: the prompts that they see, their answers, and how often their callback was freed.
 #[derive(Default)]
-struct Person {
+struct User {
     answers: Mutex<Vec<Option<&'static str>>>,
     seen: Mutex<Vec<String>>,
     returns: i32,
@@ -188,7 +189,7 @@ struct Person {
 
 unsafe extern "C" fn show(user_data: *mut c_void, prompt: *const planetkey_prompt) -> i32 {
     unsafe {
-        let person = &*user_data.cast::<Person>();
+        let user = &*user_data.cast::<User>();
         let kind = text(planetkey_prompt_kind_name(planetkey_prompt_kind_of(prompt)));
         assert!(text(planetkey_prompt_message(prompt)).ends_with(['\n', ')']));
         let url = planetkey_prompt_url(prompt);
@@ -201,26 +202,26 @@ unsafe extern "C" fn show(user_data: *mut c_void, prompt: *const planetkey_promp
         let qr_code = planetkey_prompt_qr_code(prompt, true);
         assert_eq!(qr_code.is_null(), url.is_null());
         planetkey_string_free(qr_code);
-        person.seen.lock().unwrap().push(kind.to_owned());
+        user.seen.lock().unwrap().push(kind.to_owned());
         let mut error = null_mut();
         let status = planetkey_prompt_set_answer(prompt, c"\xff".as_ptr(), &mut error);
         assert_eq!(failure(status, planetkey_status::InvalidArgument, error), "answer is not UTF-8");
-        for answer in std::mem::take(&mut *person.answers.lock().unwrap()) {
+        for answer in std::mem::take(&mut *user.answers.lock().unwrap()) {
             let answer = answer.map(c);
             let pointer = answer.as_ref().map_or(null(), |answer| answer.as_ptr());
             assert_eq!(planetkey_prompt_set_answer(prompt, pointer, null_mut()), planetkey_status::Ok);
         }
-        person.returns
+        user.returns
     }
 }
 
 unsafe extern "C" fn destroy(user_data: *mut c_void) {
-    unsafe { (*user_data.cast::<Person>()).destroyed.fetch_add(1, Ordering::SeqCst) };
+    unsafe { (*user_data.cast::<User>()).destroyed.fetch_add(1, Ordering::SeqCst) };
 }
 
-fn options_for(person: &Person, method: planetkey_login_method) -> *mut planetkey_login_options {
+fn options_for(user: &User, method: planetkey_login_method) -> *mut planetkey_login_options {
     let options = planetkey_login_options_new();
-    let user_data = (&raw const *person).cast_mut().cast();
+    let user_data = (&raw const *user).cast_mut().cast();
     unsafe {
         let status = planetkey_login_options_set_prompt(options, Some(show), user_data, Some(destroy), null_mut());
         assert_eq!(status, planetkey_status::Ok);
@@ -238,23 +239,23 @@ fn prompts_are_lent_and_answered() {
     use planetkey_login_method::{Browser, Device, Paste};
     unsafe {
         for (method, kind) in [(Browser, "browser"), (Device, "device"), (Paste, "paste")] {
-            let person = Person { returns: -1, ..Person::default() };
-            let options = options_for(&person, method);
+            let user = User { returns: -1, ..User::default() };
+            let options = options_for(&user, method);
             let status = planetkey_session_login(session, options, &mut result, &mut error);
             assert!(failure(status, planetkey_status::Cancelled, error).ends_with("it returned -1"));
             planetkey_login_options_free(options);
-            assert_eq!((person.seen.into_inner().unwrap(), person.destroyed.into_inner()), (vec![kind.to_owned()], 1));
+            assert_eq!((user.seen.into_inner().unwrap(), user.destroyed.into_inner()), (vec![kind.to_owned()], 1));
         }
-        // The last answer counts, and none is giving up.
-        let person = Person { answers: Mutex::new(vec![Some("first"), None]), ..Person::default() };
-        let options = options_for(&person, Paste);
+        // The last answer counts. No answer cancels the login.
+        let user = User { answers: Mutex::new(vec![Some("first"), None]), ..User::default() };
+        let options = options_for(&user, Paste);
         let status = planetkey_session_login(session, options, null_mut(), &mut error);
         failure(status, planetkey_status::Cancelled, error);
-        // What is replaced is let go, and a login keeps its copy.
-        let next = Person { answers: Mutex::new(vec![Some("no"), Some("yes")]), ..Person::default() };
+        // A replaced callback is freed, and a login has a copy of its options.
+        let next = User { answers: Mutex::new(vec![Some("no"), Some("yes")]), ..User::default() };
         let other = options_for(&next, Browser);
         planetkey_login_options_free(options);
-        assert_eq!(person.destroyed.load(Ordering::SeqCst), 1);
+        assert_eq!(user.destroyed.load(Ordering::SeqCst), 1);
         let seeded = simulator.seed_session(&json!({})).unwrap().to_string();
         let file = simulator.home().join(".planet/planet-user/token.json");
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
@@ -302,12 +303,12 @@ fn options_of_a_login_and_bad_input() {
         }
         assert_eq!(planetkey_login_options_set_force(options, true, null_mut()), planetkey_status::Ok);
         assert_eq!(planetkey_login_options_set_allow_other_user(options, true, null_mut()), planetkey_status::Ok);
-        let person = Person::default();
-        let user_data = (&raw const person).cast_mut().cast();
+        let user = User::default();
+        let user_data = (&raw const user).cast_mut().cast();
         let status = planetkey_login_options_set_prompt(null_mut(), Some(show), user_data, Some(destroy), &mut error);
         failure(status, planetkey_status::InvalidArgument, error);
         let status = planetkey_login_options_set_prompt(options, None, user_data, Some(destroy), null_mut());
-        assert_eq!((status, person.destroyed.load(Ordering::SeqCst)), (planetkey_status::Ok, 2));
+        assert_eq!((status, user.destroyed.load(Ordering::SeqCst)), (planetkey_status::Ok, 2));
         for timeout_ms in [0, u32::MAX] {
             let mut login = null_mut();
             assert_eq!(planetkey_login_options_set_timeout_ms(options, timeout_ms, null_mut()), planetkey_status::Ok);
@@ -321,7 +322,7 @@ fn options_of_a_login_and_bad_input() {
 }
 
 #[test]
-fn who_is_logged_in_and_the_end_of_it() {
+fn the_user_and_the_logout() {
     let _others = not_logging();
     let (simulator, session) = start();
     let seeded = simulator.seed_session(&json!({ "scope": "planet offline_access openid" })).unwrap().to_string();

@@ -1,4 +1,4 @@
-//! include/planetkey.h is what cbindgen makes of this crate, and its names are those that were promised.
+//! include/planetkey.h is what cbindgen generates from this crate, and contains every promised name.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,7 +14,7 @@ fn header_path() -> PathBuf {
 }
 
 fn version_macros() -> String {
-    // Every number comes from Cargo's version, so none can be forgotten.
+    // All numbers come from Cargo's version.
     format!(
         "#define PLANETKEY_VERSION \"{}\"\n#define PLANETKEY_VERSION_MAJOR {}\n#define PLANETKEY_VERSION_MINOR {}\n\
          #define PLANETKEY_VERSION_PATCH {}\n/** The number in the name of the shared library that this header belongs to. */\n\
@@ -34,7 +34,8 @@ fn generate() -> String {
     let bindings = cbindgen::Builder::new().with_crate(crate_directory()).with_config(config).generate().unwrap();
     let mut header = Vec::new();
     bindings.write(&mut header);
-    // clang takes an attribute of the standard only before one of the compiler, and cbindgen has a fixed order.
+    // clang accepts an attribute of the standard only before one of the compiler, and cbindgen has a fixed
+    // order.
     let header = String::from_utf8(header).unwrap();
     let swapped = ["\n", " "].into_iter().fold(header, |header, space| {
         let (api, nodiscard) = ("PLANETKEY_API", "PLANETKEY_NODISCARD");
@@ -43,7 +44,8 @@ fn generate() -> String {
     without_tags(&swapped)
 }
 
-/// In C before C23 an enumeration has no tag: a typedef has its name, and C++ knows one name only (-Wc++-compat).
+/// Removes the tags of enumerations for C before C23: a typedef has the name, and C++ allows one name
+/// only (-Wc++-compat).
 fn without_tags(header: &str) -> String {
     const TYPED: &str = "\n#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L\n  : int32_t\n";
     let mut result = String::new();
@@ -74,7 +76,7 @@ fn names(header: &str) -> BTreeSet<String> {
     code(header)
         .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
         .filter(|word| word.starts_with("planetkey_") || word.starts_with("PLANETKEY_"))
-        // The include guard, and the switch for static linking that a program sets itself.
+        // The include guard, and the macro for static linking, which a program defines.
         .filter(|word| !matches!(*word, "PLANETKEY_H" | "PLANETKEY_STATIC"))
         .map(str::to_owned)
         .collect()
@@ -104,7 +106,7 @@ fn header_is_up_to_date() {
     }
     assert!(
         header() == made,
-        "include/planetkey.h differs from the source; run UPDATE_HEADER=1 cargo test -p planetkey-ffi --test main header"
+        "include/planetkey.h differs from the source; run UPDATE_HEADER=1 cargo test --release -p planetkey-ffi --test main header"
     );
 }
 
@@ -117,7 +119,8 @@ fn version_is_cargos() {
     assert!(header().contains(&format!("#define PLANETKEY_VERSION \"{}\"", env!("CARGO_PKG_VERSION"))));
 }
 
-/// `ffi/abi/symbols-in-versions` only ever grows: name, version of its introduction, version of its removal if it is gone.
+/// `ffi/abi/symbols-in-versions` only grows. A line has a name, the version that introduced it, and the
+/// version that removed it, if any.
 #[test]
 fn every_name_is_in_symbols_in_versions() {
     let list = fs::read_to_string(crate_directory().join("abi/symbols-in-versions")).unwrap();
@@ -133,30 +136,30 @@ fn every_name_is_in_symbols_in_versions() {
         let (name, introduced, removed) = match words[..] {
             [name, introduced] => (name, introduced, None),
             [name, introduced, removed] => (name, introduced, Some(removed)),
-            _ => panic!("not a line of this list: {line}"),
+            _ => panic!("not a valid line: {line}"),
         };
         let introduced = number(introduced);
-        assert!(introduced >= introduced_before, "{name}: new names stand at the end");
-        assert!(introduced <= number(env!("CARGO_PKG_VERSION")), "{name} comes from the future");
+        assert!(introduced >= introduced_before, "{name}: new names belong at the end");
+        assert!(introduced <= number(env!("CARGO_PKG_VERSION")), "{name} is of a later version");
         introduced_before = introduced;
         if removed.is_none() {
-            assert!(present.insert(name.to_owned()), "{name} stands twice");
+            assert!(present.insert(name.to_owned()), "{name} is listed twice");
         }
     }
     let names = names(&header());
     let missing: Vec<_> = names.difference(&present).collect();
     let gone: Vec<_> = present.difference(&names).collect();
     assert!(missing.is_empty(), "append to ffi/abi/symbols-in-versions: {missing:?}");
-    assert!(gone.is_empty(), "promised and not in the header any more: {gone:?}");
+    assert!(gone.is_empty(), "promised, but missing in the header: {gone:?}");
 }
 
-/// Each function says since when it is there, and what its parameters are.
+/// The comment of each function names its first version and all parameters.
 #[test]
 fn every_function_is_documented() {
     let header = header();
     for function in functions(&header) {
         let position = header.find(&format!("{function}(")).unwrap();
-        // The last comment before the declaration; comments before it may name the function too.
+        // The last comment before the declaration, because earlier comments may name the function too.
         let position = header[position..]
             .match_indices(&format!("{function}("))
             .map(|(offset, _)| position + offset)
@@ -164,7 +167,7 @@ fn every_function_is_documented() {
             .unwrap_or_else(|| panic!("{function} is not declared"));
         let start = header[..position].rfind("/**").expect("a comment");
         let comment = &header[start..position];
-        assert!(comment.contains("Since "), "{function} does not say since when");
+        assert!(comment.contains("Since "), "{function} does not name its first version");
         let declaration = &header[position..position + header[position..].find(';').expect("a declaration ends")];
         let parameters = declaration[declaration.find('(').unwrap() + 1..].trim_end_matches(')');
         for parameter in parameters.split(',').filter(|parameter| parameter.trim() != "void") {
@@ -175,7 +178,7 @@ fn every_function_is_documented() {
     }
 }
 
-/// tests/c/null.c calls every function with NULL; a function that it does not name is not tested.
+/// tests/c/null.c calls every function with NULL.
 #[test]
 fn every_function_is_called_with_null_from_c() {
     let source = fs::read_to_string(crate_directory().join("../tests/c/null.c")).unwrap();
@@ -189,7 +192,8 @@ fn every_function_is_called_with_null_from_c() {
     }
 }
 
-/// The shared library offers the functions of the header and nothing else, under the name that programs record.
+/// The shared library exports the functions of the header and nothing else, and its soname is the one
+/// that programs record.
 #[cfg(target_os = "linux")]
 #[test]
 fn shared_library_exports_the_functions_of_the_header() {

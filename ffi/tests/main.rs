@@ -1,4 +1,4 @@
-//! The C interface from Rust: one program for all of its tests.
+//! The tests of the C interface from Rust, in one program.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod extern_functions;

@@ -282,9 +282,6 @@ static void f113_methods_refuse_null(void) {
     REFUSED("access_token", planetkey_session_invalidate(session, NULL, &answer, error));
     REFUSED("will_refresh", planetkey_session_invalidate(session, "t", NULL, error));
 
-    REFUSED("access_token",
-            planetkey_session_should_retry(session, NULL, 401, NULL, &answer, error));
-
     authorization = OLD(planetkey_authorization);
     REFUSED("session", planetkey_session_authorize_if_served(NULL, url, &authorization, error));
     CHECK(authorization == NULL);

@@ -307,6 +307,7 @@ static int run(const cJSON *written) {
         check(session, refused, member(item, "call"), member(item, "expect"));
     }
     check(session, refused, member(one, "call"), member(one, "expect"));
+    end_case();
     planetkey_session_free(session);
     planetkey_error_free(refused);
     nftw(home, remove_one, 16, FTW_DEPTH | FTW_PHYS);

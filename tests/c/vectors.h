@@ -63,4 +63,7 @@ planetkey_session *open_session(const cJSON *wanted, planetkey_error **error);
  * which is a difference. */
 cJSON *perform(const planetkey_session *session, const cJSON *call, planetkey_error **error);
 
+/* Frees what the calls of a case left for later calls. */
+void end_case(void);
+
 #endif

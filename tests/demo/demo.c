@@ -9,7 +9,7 @@ static int print_row(const char *api, const char *credential, const char *result
     return printf("%-8s %-26s %-22s %s\n", "C", api, credential, result);
 }
 
-/* Ends the program with what went wrong. */
+/* Prints an error and ends the program. */
 static void check(planetkey_status status, planetkey_error *const *error) {
     if (status != PLANETKEY_STATUS_OK) {
         fprintf(stderr, "%s: %s\n", planetkey_status_name(status), planetkey_error_message(*error));
@@ -23,7 +23,7 @@ static size_t ignore(char *data, size_t size, size_t count, void *user_data) {
     return size * count;
 }
 
-/* Sends one request as the session says; returns the HTTP status, 0 without an answer. */
+/* Sends one request with its authorization. Returns the HTTP status, 0 if there is no response. */
 static long request(const planetkey_authorization *authorization) {
     struct curl_slist *headers = NULL;
     for (size_t i = 0; i < planetkey_authorization_header_count(authorization); ++i) {

@@ -23,7 +23,7 @@ std::string variable(const char *name) {
     return value;
 }
 
-// Sends one request as the session says; returns the HTTP status, 0 without an answer.
+// Sends one request with its authorization. Returns the HTTP status, 0 if there is no response.
 long request(const planetkey::Authorization &authorization) {
     curl_slist *list = nullptr;
     for (std::size_t i = 0; i < authorization.header_count(); ++i) {

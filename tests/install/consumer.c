@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* A program of somebody else: built against what was installed, it authorizes one request to each
+/* A program of a user, built against the installed library. It authorizes one request to each
  * domain. */
 #include <planetkey.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* The same in C++. */
+/* consumer.c in C++. */
 #include <planetkey.hpp>
 
 #include <cstdlib>
