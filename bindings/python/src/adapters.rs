@@ -7,8 +7,6 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyModule, PyType};
 
-use crate::session::Session;
-
 static DISPATCHER: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
 
 /// Sets the module whose functions the native classes call. The package does so at import.
@@ -26,23 +24,23 @@ pub(crate) fn function<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, 
 }
 
 /// The request that `session(request)` returns.
-pub(crate) fn call<'py>(session: &Bound<'py, Session>, request: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+pub(crate) fn call<'py>(session: &Bound<'py, PyAny>, request: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     function(session.py(), "call")?.call1((session, request))
 }
 
 /// The flow of `httpx.Client`.
-pub(crate) fn sync_auth_flow<'py>(session: &Bound<'py, Session>, request: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+pub(crate) fn sync_auth_flow<'py>(session: &Bound<'py, PyAny>, request: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     function(session.py(), "sync_auth_flow")?.call1((session, request))
 }
 
 /// The flow of `httpx.AsyncClient`.
-pub(crate) fn async_auth_flow<'py>(session: &Bound<'py, Session>, request: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+pub(crate) fn async_auth_flow<'py>(session: &Bound<'py, PyAny>, request: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     function(session.py(), "async_auth_flow")?.call1((session, request))
 }
 
 /// `session.__class__`. `isinstance` looks at it if the type alone does not match, and `httpx` uses
 /// `isinstance`.
-pub(crate) fn class<'py>(session: &Bound<'py, Session>) -> PyResult<Bound<'py, PyAny>> {
+pub(crate) fn class<'py>(session: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     function(session.py(), "class_of")?.call1((session.get_type(),))
 }
 

@@ -15,8 +15,6 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use pyo3::{IntoPyObjectExt, ffi};
 
-use crate::waiting::cancelled;
-
 /// How often the end checks whether it can continue, and whether Ctrl-C was pressed.
 const SLICE_MS: u64 = 20;
 
@@ -157,10 +155,9 @@ fn deadline(timeout: Duration) -> Instant {
     Instant::now() + timeout.min(Duration::from_secs(24 * 3600))
 }
 
-/// Waits for the refreshes of user sessions in this process. Returns whether all have finished;
-/// false also if the call is cancelled.
-pub(crate) fn settle(py: Python<'_>, timeout: Duration) -> PyResult<bool> {
-    let is_cancelled = cancelled();
+/// Waits for the refreshes of user sessions in this process, until `is_cancelled`. Returns whether
+/// all have finished.
+pub(crate) fn settle(py: Python<'_>, timeout: Duration, is_cancelled: impl Fn() -> bool + Sync) -> PyResult<bool> {
     let is_settled = wait(py, deadline(timeout), |slice_ms| planetkey::session::settle(slice_ms) || is_cancelled())?;
     Ok(is_settled && !is_cancelled())
 }

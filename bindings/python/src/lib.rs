@@ -63,7 +63,7 @@ fn redact_url(url: &Bound<'_, PyString>) -> PyResult<String> {
 fn settle(py: Python<'_>, timeout: Option<&Bound<'_, PyAny>>) -> PyResult<bool> {
     let timeout = timeout.map(|value| arguments::duration("timeout", value)).transpose()?;
     let by_default = Duration::from_millis(planetkey_support::exit::WAIT_MS);
-    interpreter::settle(py, timeout.unwrap_or(by_default))
+    interpreter::settle(py, timeout.unwrap_or(by_default), waiting::cancelled())
 }
 
 /// Does what ``settle`` does, without blocking the event loop.

@@ -7,7 +7,8 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::{adapters, errors};
+use crate::adapters;
+use crate::errors;
 
 /// What a session was opened from, without a secret.
 pub(crate) struct Recipe {

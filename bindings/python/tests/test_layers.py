@@ -97,3 +97,23 @@ def test_an_upward_import_is_found(source: str) -> None:
 
 def test_what_is_allowed_is_not_found() -> None:
     assert violations({"_auth": imported("from planetkey.errors import Error", set(HEIGHT))}) == []
+
+
+def in_cycles(uses: dict[str, set[str]]) -> set[str]:
+    """The files that are in a cycle, or use one that is."""
+    left = dict(uses)
+    while free := [name for name, others in left.items() if not others & set(left)]:
+        for name in free:
+            del left[name]
+    return set(left)
+
+
+def test_no_cycle_between_the_files_in_rust() -> None:
+    files = {file.stem: file for file in (PACKAGE / "src").glob("*.rs")}
+    uses = {
+        name: set(re.findall(r"\bcrate::(\w+)", file.read_text(encoding="utf-8"))) & set(files)
+        for name, file in files.items()
+    }
+    assert {"errors", "storage"} <= uses["waiting"]
+    assert in_cycles(uses) == set()
+    assert in_cycles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": set()}) == {"a", "b", "c"}
