@@ -181,7 +181,7 @@ fn options(login: &Login, prompter: Option<Arc<dyn Prompter>>) -> Result<LoginOp
         prompter,
         timeout_ms: wait_s.map(|wait_s| wait_s * 1000),
         force,
-        allow_other_user: allow_other_user,
+        allow_other_user,
         ..LoginOptions::default()
     })
 }

@@ -23,7 +23,8 @@ const NOT_SERVED: f64 = -2.0;
 /// More than a session has sources. Of more keys most belong to tokens that have expired.
 const MAX_KEPT: usize = 16;
 
-type Lookup<T> = planetkey::Result<Option<Either<f64, T>>>;
+/// A key, an object, or `None` for null.
+type Found<T> = Option<Either<f64, T>>;
 
 /// The keys of the objects that JavaScript keeps.
 #[derive(Default)]
@@ -97,7 +98,7 @@ pub(crate) fn lookups<'env>(env: &'env Env, session: &Session) -> napi::Result<O
     Ok(functions)
 }
 
-fn access_token(env: &Env, session: Session) -> napi::Result<Function<'_, (), Option<Either<f64, TokenValue>>>> {
+fn access_token(env: &Env, session: Session) -> napi::Result<Function<'_, (), Found<TokenValue>>> {
     let kept = Cell::new(NOT_KEPT);
     env.create_function_from_closure("accessToken", move |context: FunctionCallContext| {
         let token = session.access_token_cached().map_err(|error| raise(context.env, &error))?;
@@ -108,7 +109,7 @@ fn access_token(env: &Env, session: Session) -> napi::Result<Function<'_, (), Op
     })
 }
 
-fn headers(env: &Env, session: Session) -> napi::Result<Function<'_, (String,), Option<Either<f64, HeadersValue>>>> {
+fn headers(env: &Env, session: Session) -> napi::Result<Function<'_, (String,), Found<HeadersValue>>> {
     let kept = Kept::default();
     by_url(env, session, move |session, url| {
         session.with_header_cached(url, |header| {
@@ -124,8 +125,8 @@ fn headers(env: &Env, session: Session) -> napi::Result<Function<'_, (String,), 
 fn by_url<'env, T: napi::bindgen_prelude::ToNapiValue + 'static>(
     env: &'env Env,
     session: Session,
-    look: impl Fn(&Session, &str) -> Lookup<T> + 'static,
-) -> napi::Result<Function<'env, (String,), Option<Either<f64, T>>>> {
+    look: impl Fn(&Session, &str) -> planetkey::Result<Found<T>> + 'static,
+) -> napi::Result<Function<'env, (String,), Found<T>>> {
     env.create_function_from_closure("lookup", move |context: FunctionCallContext| {
         let url = context.get::<String>(0)?;
         look(&session, &url).map_err(|error| raise(context.env, &error))
