@@ -70,7 +70,14 @@ fn a_module_of_the_gdal_support_uses_only_the_layers_below_it() {
 
 #[test]
 fn no_modules_import_each_other_in_a_cycle() {
-    for (package, least) in [("ffi", 100), ("ffi/gdal", 15), ("bindings/support", 1), ("bindings/cli", 10)] {
+    for (package, least) in [
+        ("ffi", 100),
+        ("ffi/gdal", 15),
+        ("bindings/support", 1),
+        ("bindings/cli", 10),
+        ("bindings/python", 15),
+        ("bindings/node", 10),
+    ] {
         let imports = imports_of(package);
         assert_eq!(imports.cycles(), [""; 0], "modules of {package} import each other in a cycle");
         assert!(imports.count() >= least, "this test sees {} imports of {package} only", imports.count());
@@ -79,7 +86,7 @@ fn no_modules_import_each_other_in_a_cycle() {
 
 #[test]
 fn no_module_imports_from_the_root_of_its_crate() {
-    for package in ["ffi", "ffi/gdal", "bindings/support", "bindings/cli", "bindings/python"] {
+    for package in ["ffi", "ffi/gdal", "bindings/support", "bindings/cli", "bindings/python", "bindings/node"] {
         assert_eq!(imports_of(package).of_the_root(), [""; 0], "modules of {package} import what lib.rs re-exports");
     }
 }
