@@ -65,7 +65,7 @@ impl Clock for AheadClock {
 }
 
 fn with_clock(clock: Arc<dyn Clock>) -> Options {
-    Options { runtime: Runtime { clock, ..Runtime::default() }, ..Options::default() }
+    Options::default().with(|it| it.runtime = Runtime { clock, ..Runtime::default() })
 }
 
 /// The processor time of this thread: in so long a measurement others have their turn, too.
@@ -79,7 +79,7 @@ fn processor_ns() -> f64 {
 fn measure_the_watch(once: bool, open: impl Fn(&Options) -> Session) {
     let header = |session: &Session| session.with_header(black_box(API), str::len).unwrap();
 
-    let memory = open(&Options { save: Some(false), ..Options::default() });
+    let memory = open(&Options::default().with(|it| it.save = Some(false)));
     let saved = open(&Options::default());
     // By turns, so that a disturbance of the machine meets both.
     let (spells, spell) = if once { (1, Duration::ZERO) } else { (SPELLS, SPELL) };
@@ -147,14 +147,13 @@ fn session_at(simulator: &Simulator, options: &Options) -> Session {
     let mut deployment: serde_json::Value = serde_json::from_str(&deployment).unwrap();
     let planet: serde_json::Value = serde_json::from_str(include_str!("../src/deployments/planet.json")).unwrap();
     deployment["resource_servers"] = planet["resource_servers"].clone();
-    let options = Options {
-        deployment: Some(deployment.to_string()),
-        allow_insecure_loopback: Some(true),
-        storage_root: Some(simulator.home().to_str().unwrap().to_owned()),
-        ..options.clone()
-    };
+    let options = options.clone().with(|it| {
+        it.deployment = Some(deployment.to_string());
+        it.allow_insecure_loopback = Some(true);
+        it.storage_root = Some(simulator.home().to_owned());
+    });
     let settings = simulator.settings();
-    Session::from_m2m(&settings.client_id, &settings.client_secret, &Default::default(), &options).unwrap()
+    Session::from_m2m(&settings.client_id, &settings.client_secret, &options).unwrap()
 }
 
 fn main() {

@@ -3,6 +3,9 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
+/// The longest deadline that a caller can set.
+pub const LONGEST_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
+
 /// One reading of both clocks.
 ///
 /// The monotonic clock does not jump but may stop while the machine sleeps; the wall clock counts sleep but may jump.

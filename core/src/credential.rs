@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::secret::Secret;
 use crate::setting;
+use std::fmt;
 
 /// No key or token in use is near this; what is longer is a mistake.
 const MAX_API_KEY_BYTES: usize = 4096;
@@ -42,11 +43,80 @@ impl ApiKey {
     }
 }
 
-/// How a request carries an API key.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What kind of credential a request carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CredentialKind {
+    /// An OAuth access token.
+    AccessToken,
+    /// A Planet API key.
+    ApiKey,
+}
+
+impl CredentialKind {
+    /// `access_token` or `api_key`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            CredentialKind::AccessToken => "access_token",
+            CredentialKind::ApiKey => "api_key",
+        }
+    }
+}
+
+impl fmt::Display for CredentialKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// How a request carries its credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Transport {
+    /// An access token: `Authorization: Bearer TOKEN` (RFC 6750 section 2.1).
+    Bearer,
+    /// An API key as the user name of HTTP Basic.
+    Basic,
+    /// An API key: `Authorization: api-key KEY`.
+    Header,
+    /// An API key as the query parameter `api_key`.
+    Query,
+}
+
+impl Transport {
+    /// `bearer`, `basic`, `header` or `query`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Transport::Bearer => "bearer",
+            Transport::Basic => "basic",
+            Transport::Header => "header",
+            Transport::Query => "query",
+        }
+    }
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl From<ApiKeyTransport> for Transport {
+    fn from(transport: ApiKeyTransport) -> Self {
+        match transport {
+            ApiKeyTransport::Basic => Transport::Basic,
+            ApiKeyTransport::Header => Transport::Header,
+            ApiKeyTransport::Query => Transport::Query,
+        }
+    }
+}
+
+/// How requests carry an API key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum ApiKeyTransport {
-    #[default]
     /// HTTP Basic with the key as user name and an empty password: Planet's preferred form.
+    #[default]
     Basic,
     /// `Authorization: api-key KEY`.
     Header,
@@ -68,12 +138,8 @@ impl ApiKeyTransport {
     }
 
     /// `basic`, `header` or `query`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            ApiKeyTransport::Basic => "basic",
-            ApiKeyTransport::Header => "header",
-            ApiKeyTransport::Query => "query",
-        }
+    pub fn name(self) -> &'static str {
+        Transport::from(self).name()
     }
 }
 
@@ -124,8 +190,8 @@ impl TokenMembers {
     }
 }
 
-impl std::fmt::Debug for TokenMembers {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for TokenMembers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[redacted]")
     }
 }

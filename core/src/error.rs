@@ -3,13 +3,16 @@
 use crate::text::one_line;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
-/// What the caller should do. Numbers are stable, the same in every language, and never reused.
+/// What the caller should do about an [`Error`].
+///
+/// Numbers are stable, the same in every language, and never reused. 0 is success, which no error
+/// has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(i32)]
+#[non_exhaustive]
 pub enum Status {
-    /// Nothing went wrong.
-    Ok = 0,
     /// Fix the call.
     InvalidArgument = 1,
     /// Fix the profile, file, client or scope.
@@ -20,13 +23,13 @@ pub enum Status {
     Denied = 4,
     /// This credential must not go to this URL; the message says which would.
     HostRefused = 5,
-    /// Try later; `retry_after_ms` says when.
+    /// Try later; [`Error::retry_after`] may say when.
     Unavailable = 6,
     /// The deadline passed.
     Timeout = 7,
     /// The caller cancelled.
     Cancelled = 8,
-    /// The server's answer breaks the standard.
+    /// The server's response breaks the standard.
     Protocol = 9,
     /// The session could not be read or saved.
     Storage = 10,
@@ -40,8 +43,7 @@ pub enum Status {
 
 impl Status {
     /// Every status, in the order of its number.
-    pub const ALL: [Status; 14] = [
-        Status::Ok,
+    pub const ALL: [Status; 13] = [
         Status::InvalidArgument,
         Status::Misconfigured,
         Status::LoginRequired,
@@ -60,7 +62,6 @@ impl Status {
     /// The name, the same in all languages: `INVALID_ARGUMENT`.
     pub const fn name(self) -> &'static str {
         match self {
-            Status::Ok => "OK",
             Status::InvalidArgument => "INVALID_ARGUMENT",
             Status::Misconfigured => "MISCONFIGURED",
             Status::LoginRequired => "LOGIN_REQUIRED",
@@ -80,7 +81,6 @@ impl Status {
     /// What the caller does about it, in a few words.
     pub const fn advice(self) -> &'static str {
         match self {
-            Status::Ok => "nothing",
             Status::InvalidArgument => "fix the call",
             Status::Misconfigured => "fix the profile, file, client or scope",
             Status::LoginRequired => "ask the user to log in",
@@ -89,7 +89,7 @@ impl Status {
             Status::Unavailable => "try later",
             Status::Timeout => "the deadline passed",
             Status::Cancelled => "the caller cancelled",
-            Status::Protocol => "the server's answer breaks the standard",
+            Status::Protocol => "the server's response breaks the standard",
             Status::Storage => "the session could not be read or saved",
             Status::TokenInvalid => "a token failed validation",
             Status::Unsupported => "not offered for this session or client",
@@ -97,17 +97,17 @@ impl Status {
         }
     }
 
-    /// The number, as C and the command's exit code have it.
+    /// The number: the status in C, and the exit code of the command.
     pub const fn number(self) -> i32 {
         self as i32
     }
 
-    /// The status with this number.
+    /// The status with this number. `None` for 0, which is success, and for unknown numbers.
     pub fn from_number(number: i32) -> Option<Status> {
-        usize::try_from(number).ok().and_then(|index| Status::ALL.get(index)).copied()
+        Status::ALL.into_iter().find(|status| status.number() == number)
     }
 
-    /// Whether the same call may succeed later without anybody changing anything.
+    /// Whether the same call may succeed later without any change.
     const fn retryable_by_default(self) -> bool {
         matches!(self, Status::Unavailable | Status::Timeout)
     }
@@ -119,45 +119,109 @@ impl fmt::Display for Status {
     }
 }
 
-/// The words that [`Error::reason`] can hold, with the statuses they refine.
-pub const REASONS: &[(&str, Status)] = &[
-    ("never_logged_in", Status::LoginRequired),
-    ("expired", Status::LoginRequired),
-    ("revoked", Status::LoginRequired),
-    ("logged_out", Status::LoginRequired),
-    ("corrupt", Status::LoginRequired),
-    ("tls", Status::Misconfigured),
-    ("proxy_authentication", Status::Misconfigured),
-    ("issuer_mismatch", Status::Protocol),
-    ("lifetime_unusable", Status::Protocol),
-    ("malformed", Status::TokenInvalid),
-    ("bad_algorithm", Status::TokenInvalid),
-    ("unknown_key", Status::TokenInvalid),
-    ("bad_signature", Status::TokenInvalid),
-    ("bad_issuer", Status::TokenInvalid),
-    ("bad_audience", Status::TokenInvalid),
-    ("bad_nonce", Status::TokenInvalid),
-    ("bad_subject", Status::TokenInvalid),
-    ("token_expired", Status::TokenInvalid),
-    ("not_yet_valid", Status::TokenInvalid),
-    ("other_user", Status::Denied),
-];
+/// Defines [`Reason`] with the name and the status of each.
+macro_rules! reasons {
+    ($($(#[doc = $doc:literal])+ $reason:ident, $name:literal, $status:ident;)+) => {
+        /// Refines the status of an [`Error`].
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Reason {
+            $($(#[doc = $doc])+ $reason,)+
+        }
+
+        impl Reason {
+            /// Every reason.
+            pub const ALL: &[Reason] = &[$(Reason::$reason),+];
+
+            /// The name, the same in all languages: `never_logged_in`.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Reason::$reason => $name,)+
+                }
+            }
+
+            /// The status that it refines.
+            pub const fn status(self) -> Status {
+                match self {
+                    $(Reason::$reason => Status::$status,)+
+                }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// No user has logged in to this session.
+    NeverLoggedIn, "never_logged_in", LoginRequired;
+    /// The refresh token or the login expired.
+    Expired, "expired", LoginRequired;
+    /// The server revoked the refresh token.
+    Revoked, "revoked", LoginRequired;
+    /// The user logged out.
+    LoggedOut, "logged_out", LoginRequired;
+    /// The saved session is damaged.
+    Corrupt, "corrupt", LoginRequired;
+    /// The server's certificate was not accepted, or a CA file cannot be used.
+    Tls, "tls", Misconfigured;
+    /// The proxy wants a user name and password (HTTP status 407).
+    ProxyAuthentication, "proxy_authentication", Misconfigured;
+    /// The response names another issuer than the client's (RFC 8414 section 3.3, RFC 9207).
+    IssuerMismatch, "issuer_mismatch", Protocol;
+    /// `expires_in` is not a usable lifetime.
+    LifetimeUnusable, "lifetime_unusable", Protocol;
+    /// The token cannot be parsed.
+    Malformed, "malformed", TokenInvalid;
+    /// The token is signed with an algorithm that is not accepted.
+    BadAlgorithm, "bad_algorithm", TokenInvalid;
+    /// The server publishes no key for the token.
+    UnknownKey, "unknown_key", TokenInvalid;
+    /// The signature is wrong.
+    BadSignature, "bad_signature", TokenInvalid;
+    /// The token is from another issuer.
+    BadIssuer, "bad_issuer", TokenInvalid;
+    /// The token is for another audience.
+    BadAudience, "bad_audience", TokenInvalid;
+    /// The token belongs to another login.
+    BadNonce, "bad_nonce", TokenInvalid;
+    /// The token or response is about another user.
+    BadSubject, "bad_subject", TokenInvalid;
+    /// The token expired.
+    TokenExpired, "token_expired", TokenInvalid;
+    /// The token is not valid yet.
+    NotYetValid, "not_yet_valid", TokenInvalid;
+    /// Another user logged in than the one whose session is saved.
+    OtherUser, "other_user", Denied;
+}
+
+impl Reason {
+    /// The reason with this name.
+    pub fn from_name(name: &str) -> Option<Reason> {
+        Reason::ALL.iter().copied().find(|reason| reason.name() == name)
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
 
 #[derive(Clone, Debug, Default)]
 struct Details {
     message: String,
-    reason: Option<&'static str>,
+    reason: Option<Reason>,
     oauth_error: Option<String>,
     oauth_error_description: Option<String>,
     http_status: Option<u16>,
-    retry_after_ms: Option<u64>,
+    retry_after: Option<Duration>,
     retryable: Option<bool>,
     profile: Option<String>,
     ambiguous: bool,
     unusable_response: bool,
+    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
-/// A failure, cheap to clone: everybody who waited for the same renewal gets the same one.
+/// A failure. Cheap to clone: all callers that waited for the same refresh get the same one.
 ///
 /// The message is one line, says what to do next, holds no secret and is safe to log.
 #[derive(Clone)]
@@ -202,8 +266,8 @@ impl Error {
         self
     }
 
-    /// Adds a reason, one of [`REASONS`].
-    pub fn with_reason(self, reason: &'static str) -> Self {
+    /// Adds a reason.
+    pub fn with_reason(self, reason: Reason) -> Self {
         self.with(|details| details.reason = Some(reason))
     }
 
@@ -220,9 +284,22 @@ impl Error {
         self.with(|details| details.http_status = Some(http_status))
     }
 
-    /// Adds how long to wait, in milliseconds.
-    pub fn with_retry_after_ms(self, retry_after_ms: Option<u64>) -> Self {
-        self.with(|details| details.retry_after_ms = retry_after_ms)
+    /// Adds how long to wait before the next attempt.
+    pub fn with_retry_after(self, retry_after: Option<Duration>) -> Self {
+        self.with(|details| details.retry_after = retry_after)
+    }
+
+    /// Adds the error that caused this one. Its text must hold no secret either.
+    pub fn with_source(self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        self.with(|details| details.source = Some(Arc::new(source)))
+    }
+
+    /// Adds the operating system's error that caused this one.
+    pub(crate) fn with_io_source(self, source: &std::io::Error) -> Self {
+        self.with_source(match source.raw_os_error() {
+            Some(code) => std::io::Error::from_raw_os_error(code),
+            None => std::io::Error::new(source.kind(), source.to_string()),
+        })
     }
 
     /// Says whether the same call may succeed later without any change.
@@ -230,7 +307,7 @@ impl Error {
         self.with(|details| details.retryable = Some(retryable))
     }
 
-    /// Names the profile that this is about.
+    /// Adds the profile that the error is about.
     pub fn with_profile(self, profile: Option<&str>) -> Self {
         match profile {
             Some(profile) => self.with(|details| details.profile = Some(one_line(profile, 200))),
@@ -249,29 +326,31 @@ impl Error {
         }
     }
 
-    /// Says that the request may have been carried out although no answer that says so came.
+    /// Says that the server may have processed the request although no response says so.
     pub(crate) fn with_ambiguity(self) -> Self {
         self.with(|details| details.ambiguous = true)
     }
 
-    /// Says that a response came and cannot be used: the request has probably been carried out, and sending it again does not bring
-    /// back what the response held.
+    /// Says that the response is unusable: the server has probably processed the request, and sending
+    /// it again does not bring back what the response held.
     pub(crate) fn with_unusable_response(self) -> Self {
         self.with_ambiguity().with(|details| details.unusable_response = true)
     }
 
-    /// Whether the refresh token that was sent may be sent once more at once: nobody knows whether the request was carried out. After a
-    /// response that cannot be used it was, and a server that detects reuse (RFC 9700 4.14.2) would end the session.
+    /// Whether the refresh token may be sent once more at once, because it is unknown whether the
+    /// server processed the request. After an unusable response it did, and a server that detects
+    /// reuse (RFC 9700 section 4.14.2) would end the session.
     pub(crate) fn may_replay(&self) -> bool {
         self.details.ambiguous && !self.details.unusable_response
     }
 
-    /// Whether the request may have been carried out although no usable response says so: a refresh token may have been rotated.
+    /// Whether the server may have processed the request although no usable response says so: it may
+    /// have rotated the refresh token.
     pub fn is_ambiguous(&self) -> bool {
         self.details.ambiguous
     }
 
-    /// Whether the server has answered, or may have read the request.
+    /// Whether the server responded, or may have read the request.
     pub(crate) fn has_reached_server(&self) -> bool {
         self.details.http_status.is_some() || self.details.ambiguous
     }
@@ -281,34 +360,39 @@ impl Error {
         self.status
     }
 
-    /// One line for people, safe to log.
+    /// One line for users, safe to log.
     pub fn message(&self) -> &str {
         &self.details.message
     }
 
-    /// A word that refines the status, one of [`REASONS`].
-    pub fn reason(&self) -> Option<&'static str> {
+    /// What refines the status.
+    pub fn reason(&self) -> Option<Reason> {
         self.details.reason
     }
 
-    /// The `error` member of an OAuth error response, as `invalid_client`.
+    /// The `error` member of an OAuth error response (RFC 6749 section 5.2): `invalid_client`.
     pub fn oauth_error(&self) -> Option<&str> {
         self.details.oauth_error.as_deref()
     }
 
-    /// The `error_description` member of an OAuth error response: text of the server, one line, untrusted.
+    /// The `error_description` member of an OAuth error response: untrusted text, one line.
     pub fn oauth_error_description(&self) -> Option<&str> {
         self.details.oauth_error_description.as_deref()
     }
 
-    /// The HTTP status of the authorization server's answer.
+    /// The HTTP status of the authorization server's response.
     pub fn http_status(&self) -> Option<u16> {
         self.details.http_status
     }
 
-    /// How long to wait before trying again, in milliseconds.
-    pub fn retry_after_ms(&self) -> Option<u64> {
-        self.details.retry_after_ms
+    /// How long to wait before the next attempt.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.details.retry_after
+    }
+
+    /// As [`Error::retry_after`], in milliseconds.
+    pub(crate) fn retry_after_ms(&self) -> Option<u64> {
+        self.details.retry_after.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX))
     }
 
     /// Whether the same call may succeed later without any change.
@@ -316,7 +400,7 @@ impl Error {
         self.details.retryable.unwrap_or(self.status.retryable_by_default())
     }
 
-    /// The profile that this is about.
+    /// The profile that the error is about.
     pub fn profile(&self) -> Option<&str> {
         self.details.profile.as_deref()
     }
@@ -334,22 +418,29 @@ impl fmt::Debug for Error {
     }
 }
 
-impl std::error::Error for Error {}
+impl std::error::Error for Error {
+    /// The error of the operating system or of a library, if one caused this error.
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.details.source.as_deref().map(|source| source as &(dyn std::error::Error + 'static))
+    }
+}
 
-/// The taxonomy as data; `tests/vectors/errors.json` is this, and every language proves that it maps all of it.
+/// The statuses and reasons as data. `tests/vectors/errors.json` is this document, and each language
+/// proves that it maps all of it.
+#[doc(hidden)]
 pub fn catalogue() -> serde_json::Value {
-    let statuses: Vec<_> = Status::ALL
-        .iter()
-        .map(|status| {
-            let reasons: Vec<_> = REASONS.iter().filter(|(_, of)| of == status).map(|(reason, _)| *reason).collect();
-            serde_json::json!({
-                "number": status.number(),
-                "name": status.name(),
-                "advice": status.advice(),
-                "reasons": reasons,
-                "retryable": status.retryable_by_default(),
-            })
+    let success = serde_json::json!({
+        "number": 0, "name": "OK", "advice": "nothing", "reasons": [], "retryable": false,
+    });
+    let errors = Status::ALL.into_iter().map(|status| {
+        let reasons = Reason::ALL.iter().filter(|reason| reason.status() == status).map(|reason| reason.name());
+        serde_json::json!({
+            "number": status.number(),
+            "name": status.name(),
+            "advice": status.advice(),
+            "reasons": reasons.collect::<Vec<_>>(),
+            "retryable": status.retryable_by_default(),
         })
-        .collect();
-    serde_json::json!({ "statuses": statuses })
+    });
+    serde_json::json!({ "statuses": std::iter::once(success).chain(errors).collect::<Vec<_>>() })
 }

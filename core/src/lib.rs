@@ -40,12 +40,14 @@ mod user_namespace;
 
 pub use authorize::api_key::strip_api_key;
 pub use authorize::redact::redact_url;
-pub use credential::ApiKeyTransport;
-pub use error::{Error, REASONS, Result, Status, catalogue};
+pub use credential::{ApiKeyTransport, CredentialKind, Transport};
+#[doc(hidden)]
+pub use error::catalogue;
+pub use error::{Error, Reason, Result, Status};
 pub use login::{BrowserLogin, DeviceLogin, LoginOptions, Prompt, PromptKind, Prompter};
 pub use session::{
-    AccessToken, ApiResponse, Authorization, DEFAULT_TIMEOUT_MS, Header, HostStatus, Immediate, Interrupt, LoginResult,
-    LogoutResult, M2mOptions, Named, Options, OtherUser, Revocation, Runtime, Session, SessionStatus, SourceStatus,
+    AccessToken, ApiResponse, Authorization, DEFAULT_TIMEOUT, Header, HostStatus, Immediate, Interrupt, LoginResult,
+    LogoutResult, Named, Options, OtherUser, Revocation, Revoke, Runtime, Session, SessionBuilder, SessionStatus, SourceStatus,
 };
 
 /// Whether a log record with this target is this library's own: only those are known to hold no secret.

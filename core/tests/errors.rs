@@ -1,6 +1,6 @@
 //! The error taxonomy as data: `tests/vectors/errors.json` is what the core says, and every language is held against that file.
 
-use planetkey::{Error, REASONS, Status};
+use planetkey::{Error, Reason, Status};
 use std::path::PathBuf;
 
 fn file() -> PathBuf {
@@ -22,7 +22,6 @@ fn the_file_is_what_the_core_says() {
 #[test]
 fn numbers_and_names_are_those_of_the_design() {
     let design = [
-        (0, "OK"),
         (1, "INVALID_ARGUMENT"),
         (2, "MISCONFIGURED"),
         (3, "LOGIN_REQUIRED"),
@@ -43,19 +42,21 @@ fn numbers_and_names_are_those_of_the_design() {
         assert_eq!(Status::from_number(status.number()), Some(status));
         assert!(!status.advice().is_empty());
     }
-    for number in [-1, 14, i32::MAX, i32::MIN] {
+    for number in [-1, 0, 14, i32::MAX, i32::MIN] {
         assert_eq!(Status::from_number(number), None);
     }
 }
 
 #[test]
 fn the_reasons_of_a_login_are_those_of_the_design() {
-    let reasons = |status| REASONS.iter().filter(|(_, of)| *of == status).map(|(reason, _)| *reason).collect::<Vec<_>>();
-    assert_eq!(reasons(Status::LoginRequired), ["never_logged_in", "expired", "revoked", "logged_out", "corrupt"]);
-    let mut all: Vec<&str> = REASONS.iter().map(|(reason, _)| *reason).collect();
-    all.sort_unstable();
-    all.dedup();
-    assert_eq!(all.len(), REASONS.len(), "a reason belongs to one status");
+    let of_login = Reason::ALL.iter().filter(|reason| reason.status() == Status::LoginRequired);
+    let names: Vec<&str> = of_login.map(|reason| reason.name()).collect();
+    assert_eq!(names, ["never_logged_in", "expired", "revoked", "logged_out", "corrupt"]);
+    for reason in Reason::ALL {
+        assert_eq!(Reason::from_name(reason.name()), Some(*reason), "each name belongs to one reason");
+        assert_eq!(reason.to_string(), reason.name());
+    }
+    assert_eq!(Reason::from_name("EXPIRED"), None);
 }
 
 #[test]
@@ -68,6 +69,16 @@ fn untrusted_text_becomes_one_short_printable_line() {
     }
     assert!(error.oauth_error_description().unwrap().chars().count() <= 401);
     assert_eq!(error.to_string(), format!("PROTOCOL: {}", error.message()));
+}
+
+#[test]
+fn an_error_names_its_cause() {
+    use std::error::Error as _;
+    let error = Error::new(Status::Storage, "the file cannot be read");
+    assert!(error.source().is_none());
+    let error = error.with_source(std::io::Error::from(std::io::ErrorKind::PermissionDenied)).clone();
+    let source = error.source().and_then(|source| source.downcast_ref::<std::io::Error>());
+    assert_eq!(source.map(std::io::Error::kind), Some(std::io::ErrorKind::PermissionDenied));
 }
 
 #[test]

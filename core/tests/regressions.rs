@@ -3,7 +3,7 @@
 use crate::common::*;
 use planetkey::profile::{FixedEnvironment, HOME_VARIABLE};
 use planetkey::storage::{FailureRecord, Step};
-use planetkey::{BrowserLogin, DeviceLogin, LoginOptions, M2mOptions, Options, Prompt, PromptKind, Session, Status};
+use planetkey::{BrowserLogin, DeviceLogin, LoginOptions, Prompt, PromptKind, Reason, Session, Status};
 use serde_json::json;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier, OnceLock};
@@ -33,7 +33,7 @@ fn a_token_that_a_look_finds_spares_the_renewal_that_waits_for_the_lock() {
     home.advance(1);
     assert_eq!(ask(&session), "theirs");
     go.store(true, Ordering::SeqCst);
-    eventually(|| planetkey::session::settle(0));
+    eventually(|| planetkey::session::settle(std::time::Duration::ZERO));
     assert_eq!((home.fake.count(), home.refresh_token().as_str()), (0, "refresh-theirs"));
 }
 
@@ -53,7 +53,7 @@ fn threads_that_start_together_with_a_valid_token_make_no_request() {
                 });
             }
         });
-        eventually(|| planetkey::session::settle(0));
+        eventually(|| planetkey::session::settle(std::time::Duration::ZERO));
         spurious += usize::from(home.fake.count() > 0);
     }
     assert_eq!(spurious, 0, "of 200 rounds");
@@ -92,7 +92,7 @@ fn a_reset_during_a_renewal_stays() {
 fn a_refresh_token_is_sent_with_its_whole_time() {
     let home = Home::new();
     home.seed(&json!({"_iat": NOW - 3600, "_exp": NOW}));
-    let session = person(&Options { timeout_ms: Some(2000), ..home.options() });
+    let session = person(&home.options().with(|it| it.timeout = Some(Duration::from_millis(2000))));
     ask(&session);
     assert!(home.fake.seen()[0].timeout >= Duration::from_secs(12), "{:?}", home.fake.seen()[0].timeout);
 }
@@ -133,7 +133,7 @@ fn planets_tokens_stay_at_planet() {
     let file = home.path().join(".planet/planet-user/token.json");
     let iss = |exp: u64| jwt(&json!({"iss": "https://login.planet.com/", "iat": NOW - 10, "exp": exp}));
     home.write(&file, &seeded(&json!({"access_token": iss(NOW + 3600), "_exp": NOW + 3600})));
-    let options = Options { deployment: Some(other_deployment()), ..home.options() };
+    let options = home.options().with(|it| it.deployment = Some(other_deployment()));
     let session = Session::from_defaults(&options).unwrap();
     let sent =
         session.headers("https://api.staging.example/x").map(|a| a.header_value().unwrap().to_owned()).map_err(|e| e.to_string());
@@ -157,14 +157,14 @@ fn what_was_not_saved_gives_way_to_a_newer_login_in_an_applications_storage() {
     let home = Home::new();
     let vault = Vault::holding(&seeded(&json!({"_iat": NOW - 3600, "_exp": NOW})));
     vault.does(|call| if call == "save" { Err(planetkey::Error::new(Status::Storage, "closed")) } else { Ok(true) });
-    let session = person(&Options { storage: Some(vault.clone()), ..home.options() });
+    let session = person(&home.options().with(|it| it.storage = Some(vault.clone())));
     assert_eq!(ask(&session), "access-1");
     vault.recovers();
     // another process logs in as somebody else
     *vault.text.lock().unwrap() = Some(seeded(&json!({"access_token": "of-bob", "refresh_token": "refresh-of-bob"})).to_string());
     home.advance(31);
     ask(&session);
-    eventually(|| planetkey::session::settle(0));
+    eventually(|| planetkey::session::settle(std::time::Duration::ZERO));
     assert_eq!(vault.tokens()["refresh_token"], "refresh-of-bob");
 }
 
@@ -173,13 +173,13 @@ fn a_logout_elsewhere_holds_in_an_applications_storage() {
     let home = Home::new();
     let vault = Vault::holding(&seeded(&json!({"_iat": NOW - 3600, "_exp": NOW})));
     vault.does(|call| if call == "save" { Err(planetkey::Error::new(Status::Storage, "closed")) } else { Ok(true) });
-    let session = person(&Options { storage: Some(vault.clone()), ..home.options() });
+    let session = person(&home.options().with(|it| it.storage = Some(vault.clone())));
     assert_eq!(ask(&session), "access-1");
     vault.recovers();
-    person(&Options { storage: Some(vault.clone()), ..home.options() }).logout(false).unwrap();
+    person(&home.options().with(|it| it.storage = Some(vault.clone()))).logout(planetkey::Revoke::No).unwrap();
     home.advance(31);
     ask(&session);
-    eventually(|| planetkey::session::settle(0));
+    eventually(|| planetkey::session::settle(std::time::Duration::ZERO));
     assert!(vault.text.lock().unwrap().is_none(), "{:?}", vault.text.lock().unwrap());
 }
 
@@ -214,8 +214,8 @@ fn another_clients_refusal_buries_nothing() {
 fn a_machine_does_not_write_over_a_person() {
     let home = Home::new();
     home.seed(&json!({"_iat": NOW - 3600, "_exp": NOW}));
-    let options = Options { profile: Some(PERSON.to_owned()), ..home.options() };
-    let _ = Session::from_m2m(CLIENT_ID, CLIENT_SECRET, &M2mOptions::default(), &options).map(|session| ask(&session));
+    let options = home.options().with(|it| it.profile = Some(PERSON.to_owned()));
+    let _ = Session::from_m2m(CLIENT_ID, CLIENT_SECRET, &options).map(|session| ask(&session));
     assert_eq!(home.tokens()["refresh_token"], SEEDED_REFRESH);
 }
 
@@ -223,8 +223,8 @@ fn a_machine_does_not_write_over_a_person() {
 fn a_machine_does_not_send_a_persons_token() {
     let home = Home::new();
     home.seed(&json!({}));
-    let options = Options { profile: Some(PERSON.to_owned()), ..home.options() };
-    let got = Session::from_m2m(CLIENT_ID, CLIENT_SECRET, &M2mOptions::default(), &options).map(|session| ask(&session));
+    let options = home.options().with(|it| it.profile = Some(PERSON.to_owned()));
+    let got = Session::from_m2m(CLIENT_ID, CLIENT_SECRET, &options).map(|session| ask(&session));
     assert_ne!(got.unwrap(), SEEDED);
 }
 
@@ -233,7 +233,7 @@ fn a_login_after_a_revocation_is_found_in_an_applications_storage() {
     let home = Home::new();
     let vault = Vault::holding(&seeded(&json!({"_iat": NOW - 3600, "_exp": NOW})));
     home.fake.answers(oauth_error(400, "invalid_grant"));
-    let session = person(&Options { storage: Some(vault.clone()), ..home.options() });
+    let session = person(&home.options().with(|it| it.storage = Some(vault.clone())));
     assert!(session.access_token().is_err());
     *vault.text.lock().unwrap() = Some(seeded(&json!({"access_token": "of-a-new-login", "refresh_token": "new"})).to_string());
     home.advance(120);
@@ -323,9 +323,9 @@ fn a_logout_elsewhere_is_told_as_one() {
     home.seed(&json!({}));
     let session = home.person();
     assert_eq!(ask(&session), SEEDED);
-    home.person().logout(false).unwrap();
+    home.person().logout(planetkey::Revoke::No).unwrap();
     let error = session.refresh().unwrap_err();
-    assert_eq!(error.reason(), Some("logged_out"), "{error}");
+    assert_eq!(error.reason(), Some(Reason::LoggedOut), "{error}");
 }
 
 #[test]
@@ -336,13 +336,13 @@ fn after_a_new_login_there_is_renewal_in_the_background_again() {
     home.advance(2900);
     home.fake.answers(oauth_error(400, "invalid_grant"));
     assert_eq!(ask(&session), SEEDED);
-    eventually(|| home.fake.count() == 1 && planetkey::session::settle(0));
+    eventually(|| home.fake.count() == 1 && planetkey::session::settle(std::time::Duration::ZERO));
     home.seed(&json!({"_iat": NOW + 2900, "_exp": NOW + 2900 + 600, "expires_in": 600, "access_token": "new-login", "refresh_token": "new"}));
     home.advance(1);
     assert_eq!(ask(&session), "new-login");
     home.advance(550);
     assert_eq!(ask(&session), "new-login");
-    eventually(|| planetkey::session::settle(0));
+    eventually(|| planetkey::session::settle(std::time::Duration::ZERO));
     assert_eq!(home.fake.count(), 2);
 }
 
@@ -355,7 +355,7 @@ fn logout_leaves_no_other_copy() {
     }
     std::fs::write(home.file("token.sops.json"), "{}").unwrap();
     std::fs::remove_file(home.file("token.sops.json")).unwrap();
-    home.person().logout(false).unwrap();
+    home.person().logout(planetkey::Revoke::No).unwrap();
     let left: Vec<_> = home
         .listing()
         .into_iter()
@@ -369,7 +369,7 @@ fn an_impatient_process_does_not_make_the_patient_ones_fail() {
     let home = Home::new();
     home.seed(&json!({"_iat": NOW - 3600, "_exp": NOW}));
     home.fake.fails(planetkey::http::TransportFailure::TimedOut(true)).fails(planetkey::http::TransportFailure::TimedOut(true));
-    let _ = ask(&person(&Options { timeout_ms: Some(50), ..home.options() }));
+    let _ = ask(&person(&home.options().with(|it| it.timeout = Some(Duration::from_millis(50)))));
     let patient = home.person();
     let outcome = ask(&patient);
     assert!(outcome.starts_with("access-"), "{outcome}");
@@ -419,7 +419,7 @@ fn a_look_that_began_before_a_logout_brings_nothing_back() {
     std::thread::scope(|scope| {
         scope.spawn(|| ask(&session));
         eventually(|| arrived.load(Ordering::SeqCst));
-        assert!(session.logout(false).unwrap().removed);
+        assert!(session.logout(planetkey::Revoke::No).unwrap().removed);
         go.store(true, Ordering::SeqCst);
     });
     let after = session.access_token_cached().unwrap().map(|token| token.to_string());
@@ -430,8 +430,8 @@ fn a_look_that_began_before_a_logout_brings_nothing_back() {
 fn a_machine_with_scopes_leaves_the_sdks_token_without_them() {
     let home = Home::new();
     home.write(&home.machine_file(), &seeded(&json!({"scope": null, "refresh_token": null})));
-    let m2m = M2mOptions { scopes: vec!["orders".into()], ..M2mOptions::default() };
-    let session = Session::from_m2m(CLIENT_ID, CLIENT_SECRET, &m2m, &home.options()).unwrap();
+    let session =
+        Session::from_m2m(CLIENT_ID, CLIENT_SECRET, &home.options().with(|it| it.scopes = Some(vec!["orders".into()]))).unwrap();
     assert_ne!(ask(&session), SEEDED);
 }
 
@@ -445,7 +445,8 @@ fn a_login_is_cancelled_while_somebody_is_asked_whether_to_replace_another() {
     let before = std::fs::read(&file).unwrap();
     let root = simulator.home().to_string_lossy().into_owned();
     let session =
-        Session::from_profile("planet-user", &Options { storage_root: Some(root), ..simulator_options(&simulator) }).unwrap();
+        Session::from_profile("planet-user", &simulator_options(&simulator).with(|it| it.storage_root = Some(root.into())))
+            .unwrap();
     let under_way: Arc<OnceLock<(BrowserLogin, DeviceLogin)>> = Arc::default();
     let with_prompt = |in_browser: bool| {
         let under_way = under_way.clone();
@@ -461,7 +462,7 @@ fn a_login_is_cancelled_while_somebody_is_asked_whether_to_replace_another() {
             }
             Ok(Some("yes".to_owned()))
         };
-        LoginOptions { prompter: Some(Arc::new(prompter)), ..LoginOptions::default() }
+        LoginOptions::default().with(|it| it.prompter = Some(Arc::new(prompter)))
     };
     let browser = session.start_browser_login(&with_prompt(true)).unwrap();
     let device = session.start_device_login(&with_prompt(false)).unwrap();
@@ -482,7 +483,7 @@ fn a_login_is_cancelled_while_somebody_is_asked_whether_to_replace_another() {
 #[test]
 fn a_question_that_cancels_the_login_itself_does_not_hang() {
     let simulator = simulator();
-    let session = Session::from_profile("planet-user", &Options { save: Some(false), ..simulator_options(&simulator) }).unwrap();
+    let session = Session::from_profile("planet-user", &simulator_options(&simulator).with(|it| it.save = Some(false))).unwrap();
     let browser = session.start_browser_login(&LoginOptions::default()).unwrap();
     let device = session.start_device_login(&LoginOptions::default()).unwrap();
     let (one, other) = (browser.clone(), device.clone());

@@ -1,12 +1,13 @@
 //! Drives the shared cases of `tests/vectors` against the core; `tests/vectors/README.md` documents their form.
 
 use planetkey::profile::{FixedEnvironment, HOME_VARIABLE};
-use planetkey::{ApiKeyTransport, Authorization, Error, M2mOptions, Options, Result, Session};
+use planetkey::{ApiKeyTransport, Authorization, Error, Options, Result, Session};
 use planetkey_simulator::{Settings, Simulator};
 use serde_json::{Map, Value, json};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// How far an expiry may be from now plus its life: the time that a case takes, not a promise.
@@ -237,7 +238,7 @@ impl Driver {
             (None, op) => return vec![format!("{op} needs a session, or is unknown")],
             (Some(Ok(session)), op) => {
                 let session = match call["timeout_ms"].as_u64() {
-                    Some(timeout_ms) => session.with_timeout_ms(timeout_ms),
+                    Some(timeout_ms) => session.with_timeout(std::time::Duration::from_millis(timeout_ms)),
                     None => session.clone(),
                 };
                 match perform(&session, op, call, authorized) {
@@ -297,14 +298,14 @@ fn open(session: &Value, environment: Vec<(String, String)>) -> std::result::Res
     for (name, value) in session.get("options").and_then(Value::as_object).unwrap_or(&Map::new()) {
         let as_text = || Some(value.as_str().expect("a string").to_owned());
         match name.as_str() {
-            "timeout_ms" => options.timeout_ms = value.as_u64(),
+            "timeout_ms" => options.timeout = value.as_u64().map(Duration::from_millis),
             "deployment" => options.deployment = as_text(),
             "allowed_hosts" => options.allowed_hosts = Some(texts(value)),
             "allow_insecure_loopback" => options.allow_insecure_loopback = value.as_bool(),
-            "ca_file" => options.ca_file = as_text(),
+            "ca_file" => options.ca_file = as_text().map(PathBuf::from),
             "proxy" => options.proxy = as_text(),
             "save" => options.save = value.as_bool(),
-            "storage_root" => options.storage_root = as_text(),
+            "storage_root" => options.storage_root = as_text().map(PathBuf::from),
             _ => return Err(format!("unknown option {name}")),
         }
     }
@@ -318,11 +319,9 @@ fn open(session: &Value, environment: Vec<(String, String)>) -> std::result::Res
                 .and_then(|transport| Session::from_api_key(text(session, "api_key"), transport, &options))
         }
         "m2m" => {
-            let m2m = M2mOptions {
-                scopes: session.get("scopes").map(texts).unwrap_or_default(),
-                audience: session.get("audience").map(|audience| audience.as_str().expect("a string").to_owned()),
-            };
-            Session::from_m2m(text(session, "client_id"), text(session, "client_secret"), &m2m, &options)
+            options.scopes = session.get("scopes").map(texts);
+            options.audience = session.get("audience").map(|audience| audience.as_str().expect("a string").to_owned());
+            Session::from_m2m(text(session, "client_id"), text(session, "client_secret"), &options)
         }
         "client_config" => match session.get("json") {
             Some(json) => Session::from_client_config(json.as_str().expect("a string"), &options),
@@ -342,8 +341,8 @@ fn perform(session: &Session, op: &str, call: &Value, authorized: &mut Option<Au
         json!({
             "headers": headers,
             "url": made.url(),
-            "credential": made.credential(),
-            "transport": made.transport(),
+            "credential": made.credential().name(),
+            "transport": made.transport().name(),
             "source": made.source(),
             "under_development": made.under_development(),
             "expires_at": made.expires_at(),
@@ -373,7 +372,7 @@ fn perform(session: &Session, op: &str, call: &Value, authorized: &mut Option<Au
             value(session.should_retry(text(call, "access_token"), http_status(call), call["www_authenticate"].as_str()))
         }
         "refresh" => session.refresh().map(|()| json!({})),
-        "logout" => value(session.logout(true).map(|out| out.removed)),
+        "logout" => value(session.logout(planetkey::Revoke::Yes).map(|out| out.removed)),
         "status" => Ok(json!({"status": session.status().to_json()})),
         "is_initialized" => value(Ok(session.is_initialized())),
         _ => return None,
@@ -428,11 +427,11 @@ fn different_error(wanted: &Value, error: &Error) -> Vec<String> {
     let actual = json!({
         "status": error.status().name(),
         "retryable": error.retryable(),
-        "reason": error.reason(),
+        "reason": error.reason().map(planetkey::Reason::name),
         "oauth_error": error.oauth_error(),
         "oauth_error_description": error.oauth_error_description(),
         "http_status": error.http_status(),
-        "retry_after_ms": error.retry_after_ms(),
+        "retry_after_ms": error.retry_after().map(|wait| wait.as_millis() as u64),
         "profile": error.profile(),
     });
     let message = error.message();

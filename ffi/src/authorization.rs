@@ -51,7 +51,8 @@ const SEPARATOR: &str = ": ";
 
 impl planetkey_authorization {
     pub(crate) fn new(authorization: &Authorization) -> Self {
-        let texts = [authorization.url(), authorization.credential(), authorization.transport(), authorization.source()];
+        let texts =
+            [authorization.url(), authorization.credential().name(), authorization.transport().name(), authorization.source()];
         let fixed: usize = texts.iter().map(|text| text.len() + 1).sum();
         let headers: usize =
             authorization.headers().map(|(name, value)| 2 * name.len() + value.len() + SEPARATOR.len() + 2).sum();

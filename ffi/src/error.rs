@@ -32,11 +32,11 @@ impl planetkey_error {
         planetkey_error {
             status: error.status().into(),
             message: c_string(error.message()),
-            reason: optional_c_string(error.reason()),
+            reason: optional_c_string(error.reason().map(planetkey::Reason::name)),
             oauth_error: optional_c_string(error.oauth_error()),
             oauth_error_description: optional_c_string(error.oauth_error_description()),
             http_status: error.http_status().map_or(0, i32::from),
-            retry_after_ms: error.retry_after_ms().map_or(-1, |ms| i64::try_from(ms).unwrap_or(i64::MAX)),
+            retry_after_ms: error.retry_after().map_or(-1, |wait| i64::try_from(wait.as_millis()).unwrap_or(i64::MAX)),
             retryable: error.retryable(),
             profile: optional_c_string(error.profile()),
         }

@@ -174,7 +174,7 @@ pub unsafe extern "C" fn planetkey_login_options_set_timeout_ms(
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe {
         options_handle::set(options, error, |options| {
-            options.timeout_ms = Some(u64::from(timeout_ms));
+            options.timeout = Some(std::time::Duration::from_millis(timeout_ms.into()));
             Ok(())
         })
     }

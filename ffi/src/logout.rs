@@ -108,7 +108,9 @@ pub unsafe extern "C" fn planetkey_session_logout(
     error: *mut *mut planetkey_error,
 ) -> planetkey_status {
     // SAFETY: the caller keeps to the documentation of this function.
-    unsafe { boundary::give_if_wanted(result, error, || Ok(planetkey_logout_result::new(&core(session)?.logout(revoke)?))) }
+    unsafe {
+        boundary::give_if_wanted(result, error, || Ok(planetkey_logout_result::new(&core(session)?.logout(revoke.into())?)))
+    }
 }
 
 /// Returns whether there were tokens to delete.

@@ -1,6 +1,8 @@
 //! Options of a session.
 
 use std::ffi::c_char;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use planetkey::Options;
 
@@ -91,7 +93,7 @@ pub unsafe extern "C" fn planetkey_options_set_storage_root(
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe {
         options_handle::set(options, error, |options| {
-            options.storage_root = input::optional_text("storage_root", storage_root)?.map(str::to_owned);
+            options.storage_root = input::optional_text("storage_root", storage_root)?.map(PathBuf::from);
             Ok(())
         })
     }
@@ -177,7 +179,7 @@ pub unsafe extern "C" fn planetkey_options_set_timeout_ms(
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe {
         options_handle::set(options, error, |options| {
-            options.timeout_ms = Some(u64::from(timeout_ms));
+            options.timeout = Some(Duration::from_millis(timeout_ms.into()));
             Ok(())
         })
     }
@@ -280,7 +282,7 @@ pub unsafe extern "C" fn planetkey_options_set_ca_file(
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe {
         options_handle::set(options, error, |options| {
-            options.ca_file = input::optional_text("ca_file", ca_file)?.map(str::to_owned);
+            options.ca_file = input::optional_text("ca_file", ca_file)?.map(PathBuf::from);
             Ok(())
         })
     }

@@ -118,7 +118,7 @@ impl Prompter for Callback {
         // SAFETY: the caller of planetkey_login_options_set_prompt() promised a function of this type. The prompt
         // outlives the call.
         let status = unsafe { (self.prompt)(self.user_data.user_data, &raw const shown) };
-        if status != Status::Ok.number() {
+        if status != planetkey_status::Ok as i32 {
             let known = Status::from_number(status);
             let name = known.map(|status| format!(", {status}")).unwrap_or_default();
             let message = format!("the prompt callback ended the login: it returned {status}{name}");

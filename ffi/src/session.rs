@@ -1,8 +1,9 @@
 //! Sessions.
 
 use std::ffi::c_char;
+use std::time::Duration;
 
-use planetkey::{ApiKeyTransport, M2mOptions, Result, Session};
+use planetkey::{ApiKeyTransport, Result, Session};
 use planetkey_support::{exit, panic};
 
 use crate::boundary;
@@ -194,11 +195,10 @@ pub unsafe extern "C" fn planetkey_session_from_m2m(
         construct(session, error, || {
             let client_id = input::text("client_id", client_id)?;
             let client_secret = input::text("client_secret", client_secret)?;
-            let m2m = M2mOptions {
-                scopes: input::texts("scopes", scopes, scope_count)?,
-                audience: input::optional_text("audience", audience)?.map(str::to_owned),
-            };
-            Session::from_m2m(client_id, client_secret, &m2m, &options_handle::copied(options))
+            let mut options = options_handle::copied(options);
+            options.scopes = Some(input::texts("scopes", scopes, scope_count)?);
+            options.audience = input::optional_text("audience", audience)?.map(str::to_owned);
+            Session::from_m2m(client_id, client_secret, &options)
         })
     }
 }
@@ -250,7 +250,7 @@ pub unsafe extern "C" fn planetkey_session_with_timeout_ms(
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe {
         boundary::give("with_timeout", with_timeout, error, || {
-            let session = core(session)?.with_timeout_ms(u64::from(timeout_ms));
+            let session = core(session)?.with_timeout(Duration::from_millis(timeout_ms.into()));
             Ok(planetkey_session { session })
         })
     }

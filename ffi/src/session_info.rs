@@ -59,7 +59,7 @@ impl Source {
     fn new(status: &SourceStatus) -> Self {
         let optional = |text: &Option<String>| optional_c_string(text.as_deref());
         Source {
-            kind: c_string(status.kind),
+            kind: c_string(status.kind.name()),
             source: c_string(&status.source),
             profile: optional(&status.profile),
             client_type: c_string(status.client_type),
@@ -70,7 +70,7 @@ impl Source {
             initialized: status.initialized,
             token_cached: status.token_cached,
             hosts: c_strings(&status.hosts),
-            transport: c_string(status.transport),
+            transport: c_string(status.transport.name()),
             file: optional(&status.file),
         }
     }

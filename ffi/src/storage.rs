@@ -11,6 +11,7 @@ use planetkey::{Error, Result, Status};
 use zeroize::Zeroizing;
 
 use crate::input;
+use crate::status::planetkey_status;
 
 /// The application's own storage for the tokens of a session, instead of `token.json` on disk. It loads
 /// and saves the text of that file: a JSON object with secrets. planetkey_options_set_storage() copies
@@ -117,7 +118,7 @@ fn failed(callback: &str, status: i32) -> Error {
 }
 
 fn check(callback: &str, status: i32) -> Result<()> {
-    if status == Status::Ok.number() { Ok(()) } else { Err(failed(callback, status)) }
+    if status == planetkey_status::Ok as i32 { Ok(()) } else { Err(failed(callback, status)) }
 }
 
 /// What `load` returned, until it is freed.

@@ -480,5 +480,5 @@ const STORAGE: &str = "Storage";
 const CONNECTION: &str = "Connection";
 
 fn timeout_help() -> String {
-    format!("How long a token request may take in total, in milliseconds [default: {}]", planetkey::DEFAULT_TIMEOUT_MS)
+    format!("How long a token request may take in total, in milliseconds [default: {}]", planetkey::DEFAULT_TIMEOUT.as_millis())
 }

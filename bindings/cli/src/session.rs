@@ -2,12 +2,13 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use planetkey::secret::Secret;
 use planetkey::setting;
 use planetkey::storage::read_secret_file;
-use planetkey::{ApiKeyTransport, Error, LogoutResult, Named, Options, Result, Revocation, Session, Status};
+use planetkey::{ApiKeyTransport, CredentialKind, Error, LogoutResult, Named, Options, Result, Revocation, Session, Status};
 use serde_json::json;
 
 use crate::arguments::Shared;
@@ -30,18 +31,17 @@ pub(crate) fn open(shared: &Shared, streams: &mut Streams<'_>) -> Result<Session
 
 /// The options of the core.
 pub(crate) fn options(shared: &Shared) -> Options {
-    Options {
-        save: shared.no_save.then_some(false),
-        must_save: true,
-        storage_root: shared.storage_root.clone(),
-        timeout_ms: shared.timeout_ms,
-        deployment: shared.deployment.clone(),
-        allowed_hosts: (!shared.allowed_hosts.is_empty()).then(|| shared.allowed_hosts.clone()),
-        allow_insecure_loopback: shared.allow_insecure_loopback.then_some(true),
-        ca_file: shared.ca_file.clone(),
-        proxy: shared.proxy.clone(),
-        ..Options::default()
-    }
+    let mut options = Options::default();
+    options.save = shared.no_save.then_some(false);
+    options.must_save = true;
+    options.storage_root = shared.storage_root.as_deref().map(PathBuf::from);
+    options.timeout = shared.timeout_ms.map(Duration::from_millis);
+    options.deployment = shared.deployment.clone();
+    options.allowed_hosts = (!shared.allowed_hosts.is_empty()).then(|| shared.allowed_hosts.clone());
+    options.allow_insecure_loopback = shared.allow_insecure_loopback.then_some(true);
+    options.ca_file = shared.ca_file.as_deref().map(PathBuf::from);
+    options.proxy = shared.proxy.clone();
+    options
 }
 
 /// Refreshes the access token.
@@ -53,7 +53,7 @@ pub(crate) fn refresh(session: &Session, json: bool) -> Result<String> {
         return Ok(String::new());
     }
     let status = session.status();
-    let source = status.sources().iter().find(|source| source.kind == "access_token");
+    let source = status.sources().iter().find(|source| source.kind == CredentialKind::AccessToken);
     let object = json!({
         "profile": source.and_then(|source| source.profile.as_deref()),
         "expires_at": source.and_then(|source| source.expires_at),
@@ -64,7 +64,7 @@ pub(crate) fn refresh(session: &Session, json: bool) -> Result<String> {
 /// Deletes the tokens and revokes the refresh token. Without a session there is nothing to do.
 pub(crate) fn logout(opened: Result<Session>, revoke: bool, json: bool, streams: &mut Streams<'_>) -> Result<String> {
     let nothing = LogoutResult { removed: false, revocation: Revocation::NotAsked };
-    let out = match opened.and_then(|session| session.logout(revoke)) {
+    let out = match opened.and_then(|session| session.logout(revoke.into())) {
         Err(error) if error.status() == Status::LoginRequired => nothing,
         out => out.map_err(|error| {
             about_keys(error, "an API key has no session; to delete a saved one run `planetkey profile delete NAME`")

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use planetkey::{HostStatus, LoginResult, Session, SourceStatus};
+use planetkey::{CredentialKind, HostStatus, LoginResult, Session, SourceStatus};
 use serde_json::Value;
 
 use crate::text::{line, optional, printable, validity};
@@ -64,8 +64,8 @@ fn describe_source(text: &mut String, number: usize, source: &SourceStatus, logg
     if !source.scopes.is_empty() {
         line(text, "   scopes", &source.scopes.join(" "));
     }
-    line(text, "   sent as", source.transport);
-    if source.kind == "access_token" {
+    line(text, "   sent as", source.transport.name());
+    if source.kind == CredentialKind::AccessToken {
         line(text, "   token", &token(source));
         optional(text, "   saved in", source.file.as_deref());
     }
@@ -85,11 +85,11 @@ fn token(source: &SourceStatus) -> String {
 }
 
 fn kind(source: &SourceStatus) -> &'static str {
-    if source.kind == "api_key" { "API key" } else { "access token" }
+    if source.kind == CredentialKind::ApiKey { "API key" } else { "access token" }
 }
 
 fn carried(sources: &[SourceStatus], host: &HostStatus) -> String {
-    let (kind, transport) = sources.get(host.source_index).map_or(("", ""), |source| (kind(source), source.transport));
+    let (kind, transport) = sources.get(host.source_index).map_or(("", ""), |source| (kind(source), source.transport.name()));
     let note = if host.under_development { ", under development" } else { "" };
     format!("{kind} (no. {}, {transport}{note})", host.source_index + 1)
 }

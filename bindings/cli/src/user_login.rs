@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender, SyncSender};
 use std::time::{Duration, Instant};
 
+use planetkey::clock::LONGEST_TIMEOUT;
 use planetkey::login::{LoginOptions, Method, Prompt, PromptKind, Prompter};
-use planetkey::{Error, LoginResult, Named, Options, Result, Revocation, Session, Status};
+use planetkey::{Error, LoginResult, Named, Options, Reason, Result, Revocation, Session, Status};
 
 use crate::advice;
 use crate::arguments::{Login, UserLogin};
@@ -16,7 +17,6 @@ use crate::text::{printable, validity, wrapped};
 
 /// How often the remaining time is shown.
 const TICK: Duration = Duration::from_millis(200);
-const LONGEST_WAIT_S: u64 = 24 * 3600;
 
 /// Logs the user of this profile in. `counts_down`: whether the remaining time is shown meanwhile.
 pub(crate) fn log_in(
@@ -91,7 +91,7 @@ fn advised(error: Error, profile: &str, is_seen: bool) -> Error {
             advice::log_in(Some(profile))
         ),
         (Status::Cancelled, _) => "the login was cancelled; nothing was changed".to_owned(),
-        (Status::Denied, Some("other_user")) => {
+        (Status::Denied, Some(Reason::OtherUser)) => {
             format!("{}; use --allow-other-user to replace it", error.message())
         }
         _ => return error,
@@ -167,23 +167,22 @@ fn ask(
 
 fn options(login: &Login, prompter: Option<Arc<dyn Prompter>>) -> Result<LoginOptions> {
     let UserLogin { device, browser, open_browser, no_open_browser, force, allow_other_user, wait_s, .. } = login.user;
-    if wait_s.is_some_and(|wait_s| wait_s == 0 || wait_s > LONGEST_WAIT_S) {
+    if wait_s.is_some_and(|wait_s| wait_s == 0 || Duration::from_secs(wait_s) > LONGEST_TIMEOUT) {
         return Err(mistake("--wait-s takes from 1 to 86400 seconds"));
     }
-    Ok(LoginOptions {
-        method: match (device, browser) {
-            (true, _) => Method::Device,
-            (_, true) => Method::Browser,
-            _ => Method::Auto,
-        },
-        open_browser: if no_open_browser { Some(false) } else { open_browser.then_some(true) },
-        scopes: (!login.scopes.is_empty()).then(|| login.scopes.clone()),
-        prompter,
-        timeout_ms: wait_s.map(|wait_s| wait_s * 1000),
-        force,
-        allow_other_user,
-        ..LoginOptions::default()
-    })
+    let mut options = LoginOptions::default();
+    options.method = match (device, browser) {
+        (true, _) => Method::Device,
+        (_, true) => Method::Browser,
+        _ => Method::Auto,
+    };
+    options.open_browser = if no_open_browser { Some(false) } else { open_browser.then_some(true) };
+    options.scopes = (!login.scopes.is_empty()).then(|| login.scopes.clone());
+    options.prompter = prompter;
+    options.timeout = wait_s.map(Duration::from_secs);
+    options.force = force;
+    options.allow_other_user = allow_other_user;
+    Ok(options)
 }
 
 /// Shows a prompt and reads the answer if it needs one.

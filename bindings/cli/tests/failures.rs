@@ -22,7 +22,7 @@ fn mistakes_on_the_command_line_are_invalid_arguments() {
         (&["status", "--json=PLAKoption91bc"], "--json"),
         (&["--timeout-ms", "soon", "status"], "invalid value 'soon' for '--timeout-ms"),
         (&["--timeout-ms", "-1", "status"], "unknown option -1"),
-        (&["--timeout-ms", "0", "status"], "timeout_ms"),
+        (&["--timeout-ms", "0", "status"], "timeout"),
         (&["--api-key-transport", "pigeon", "status"], "invalid value 'pigeon'"),
         (&["--api-key-transport", "pigeon", "status"], "basic, header, query"),
         (&["--auth-api-key"], "--auth-api-key"),

@@ -76,14 +76,13 @@ fn deleting_and_resetting_ask_first() {
         (&["reset"], ", with all profiles? [y/N] "),
     ] {
         scene.profile("keys", &config);
-        for (answer, code) in
-            [("n\r", Status::Cancelled), ("\r", Status::Cancelled), ("\u{4}", Status::Cancelled), ("y\r", Status::Ok)]
-        {
+        let cancelled = Status::Cancelled.number();
+        for (answer, code) in [("n\r", cancelled), ("\r", cancelled), ("\u{4}", cancelled), ("y\r", 0)] {
             assert!(scene.has(".planet/keys/auth_client.json"), "{command:?} {answer:?}");
             let mut session = Session::start(scene.bare(command), true);
             session.wait_for(question);
             session.types(answer);
-            assert_eq!(session.end().0, code.number(), "{command:?} {answer:?}");
+            assert_eq!(session.end().0, code, "{command:?} {answer:?}");
         }
         assert!(!scene.has(".planet/keys"), "{command:?}");
     }

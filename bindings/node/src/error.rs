@@ -2,7 +2,7 @@
 
 use napi::bindgen_prelude::{JsObjectValue, Object, sys};
 use napi::{Env, JsValue};
-use planetkey::Error;
+use planetkey::{Error, Reason};
 pub(crate) use planetkey_support::panic::guarded;
 
 use crate::own::property;
@@ -26,11 +26,11 @@ fn build(env: &Env, error: &Error) -> napi::Result<napi::Error> {
     object.define_properties(&[
         property(env, "code", error.status().name())?,
         property(env, "number", error.status().number())?,
-        property(env, "reason", error.reason())?,
+        property(env, "reason", error.reason().map(Reason::name))?,
         property(env, "oauthError", error.oauth_error())?,
         property(env, "oauthErrorDescription", error.oauth_error_description())?,
         property(env, "httpStatus", error.http_status())?,
-        property(env, "retryAfterMs", error.retry_after_ms().map(|milliseconds| milliseconds as f64))?,
+        property(env, "retryAfterMs", error.retry_after().map(|wait| wait.as_millis() as f64))?,
         property(env, "retryable", error.retryable())?,
         property(env, "profile", error.profile())?,
     ])?;

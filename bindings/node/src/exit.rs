@@ -9,7 +9,7 @@ use crate::options::whole;
 /// none is left.
 #[napi]
 pub fn settle(timeout_ms: f64) -> bool {
-    planetkey::session::settle(whole(timeout_ms))
+    planetkey::session::settle(std::time::Duration::from_millis(whole(timeout_ms)))
 }
 
 /// How long process exit waits, in milliseconds.

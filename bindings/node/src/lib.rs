@@ -41,10 +41,10 @@ pub fn redact_url(env: Env, url: String) -> napi::Result<String> {
     guarded(|| Ok(planetkey::redact_url(&url))).map_err(|error| raise(&env, &error))
 }
 
-/// The names of all statuses. The index of each is its number.
+/// The names of all statuses, success first: the index of each is its number.
 #[napi]
 pub fn statuses() -> Vec<&'static str> {
-    Status::ALL.iter().map(|status| status.name()).collect()
+    std::iter::once("OK").chain(Status::ALL.iter().map(|status| status.name())).collect()
 }
 
 /// Throws an error of this status, so that errors of `lib/` look like errors of the core.

@@ -58,17 +58,16 @@ pub struct NativeLoginOptions {
 impl NativeLoginOptions {
     pub(crate) fn core(self, javascript: &Arc<JavaScript>) -> planetkey::Result<LoginOptions> {
         let prompter = |number| Arc::new(NodePrompter { javascript: Arc::clone(javascript), number }) as Arc<dyn Prompter>;
-        Ok(LoginOptions {
-            method: self.method.as_deref().map_or(Ok(Method::default()), Method::from_name)?,
-            open_browser: self.open_browser,
-            scopes: self.scopes,
-            prompter: self.prompter.map(prompter),
-            timeout_ms: self.timeout_ms.map(whole),
-            force: self.force.unwrap_or_default(),
-            allow_other_user: self.allow_other_user.unwrap_or_default(),
-            page: self.page,
-            browser_opener: None,
-        })
+        let mut options = LoginOptions::default();
+        options.method = self.method.as_deref().map_or(Ok(Method::default()), Method::from_name)?;
+        options.open_browser = self.open_browser;
+        options.scopes = self.scopes;
+        options.prompter = self.prompter.map(prompter);
+        options.timeout = self.timeout_ms.map(|timeout_ms| Duration::from_millis(whole(timeout_ms)));
+        options.force = self.force.unwrap_or_default();
+        options.allow_other_user = self.allow_other_user.unwrap_or_default();
+        options.page = self.page;
+        Ok(options)
     }
 }
 

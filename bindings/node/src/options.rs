@@ -1,11 +1,12 @@
 //! The options of every constructor.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use napi_derive::napi;
 use planetkey::storage::StorageCallbacks;
-use planetkey::{DEFAULT_TIMEOUT_MS, M2mOptions, Options, Runtime};
+use planetkey::{DEFAULT_TIMEOUT, Options, Runtime};
 
 use crate::calls::JavaScript;
 use crate::storage::NodeStorage;
@@ -40,32 +41,29 @@ pub struct NativeOptions {
 }
 
 impl NativeOptions {
-    pub(crate) fn timeout_ms(&self) -> u64 {
-        self.timeout_ms.map_or(DEFAULT_TIMEOUT_MS, whole)
+    pub(crate) fn timeout(&self) -> Duration {
+        self.timeout_ms.map_or(DEFAULT_TIMEOUT, |timeout_ms| Duration::from_millis(whole(timeout_ms)))
     }
 
     pub(crate) fn core(&self, javascript: &Arc<JavaScript>) -> Options {
-        let timeout = Duration::from_millis(self.timeout_ms());
+        let timeout = self.timeout();
         let storage = |number| NodeStorage { javascript: Arc::clone(javascript), number, timeout };
-        Options {
-            save: self.save,
-            storage_root: self.storage_root.clone(),
-            profile: self.profile.clone(),
-            storage: self.storage.map(|number| Arc::new(storage(number)) as Arc<dyn StorageCallbacks>),
-            timeout_ms: self.timeout_ms.map(whole),
-            deployment: self.deployment.clone(),
-            allowed_hosts: self.allowed_hosts.clone(),
-            allow_insecure_loopback: self.allow_insecure_loopback,
-            ca_file: self.ca_file.clone(),
-            proxy: self.proxy.clone(),
-            // Node reads this variable for its own requests.
-            runtime: Runtime { extra_ca_variable: Some("NODE_EXTRA_CA_CERTS"), ..Runtime::default() },
-            ..Options::default()
-        }
-    }
-
-    pub(crate) fn m2m(&self) -> M2mOptions {
-        M2mOptions { scopes: self.scopes.clone().unwrap_or_default(), audience: self.audience.clone() }
+        let mut options = Options::default();
+        options.save = self.save;
+        options.storage_root = self.storage_root.as_deref().map(PathBuf::from);
+        options.profile = self.profile.clone();
+        options.storage = self.storage.map(|number| Arc::new(storage(number)) as Arc<dyn StorageCallbacks>);
+        options.timeout = self.timeout_ms.map(|timeout_ms| Duration::from_millis(whole(timeout_ms)));
+        options.deployment = self.deployment.clone();
+        options.allowed_hosts = self.allowed_hosts.clone();
+        options.allow_insecure_loopback = self.allow_insecure_loopback;
+        options.ca_file = self.ca_file.as_deref().map(PathBuf::from);
+        options.proxy = self.proxy.clone();
+        options.scopes = self.scopes.clone();
+        options.audience = self.audience.clone();
+        // Node reads this one for its own requests.
+        options.runtime = Runtime { extra_ca_variable: Some("NODE_EXTRA_CA_CERTS"), ..Runtime::default() };
+        options
     }
 }
 

@@ -1,6 +1,7 @@
 //! `planetkey::Session` as an object of JavaScript.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use napi::Env;
 use napi::bindgen_prelude::{Either, Null, Object, ToNapiValue, retain_current_module_for_unload_safety};
@@ -22,7 +23,7 @@ use crate::wait::{self, Cancellation};
 pub struct NativeSession {
     session: Session,
     javascript: Arc<JavaScript>,
-    timeout_ms: u64,
+    timeout: Duration,
 }
 
 /// An API's response, with the request that it belongs to.
@@ -59,9 +60,9 @@ fn open(
     // A refresh runs on its own thread, which may outlive the worker that loaded the addon.
     retain_current_module_for_unload_safety();
     let javascript = event_loop.javascript();
-    let timeout_ms = options.timeout_ms();
+    let timeout = options.timeout();
     let options = options.core(&javascript);
-    call(env, || body(&options)).map(|session| NativeSession { session, javascript, timeout_ms })
+    call(env, || body(&options)).map(|session| NativeSession { session, javascript, timeout })
 }
 
 fn call<T>(env: &Env, body: impl FnOnce() -> planetkey::Result<T>) -> napi::Result<T> {
@@ -106,7 +107,7 @@ impl NativeSession {
         client_secret: String,
         options: Own<NativeOptions>,
     ) -> napi::Result<Self> {
-        open(&env, event_loop, &options.0, |core| Session::from_m2m(&client_id, &client_secret, &options.0.m2m(), core))
+        open(&env, event_loop, &options.0, |options| Session::from_m2m(&client_id, &client_secret, options))
     }
 
     /// Any registered client, as JSON text.
@@ -243,7 +244,7 @@ impl NativeSession {
         waited_ms: f64,
         revoke: bool,
     ) -> napi::Result<Object<'env>> {
-        self.start(env, cancellation, waited_ms, move |session| session.logout(revoke).map(LogoutValue::from))
+        self.start(env, cancellation, waited_ms, move |session| session.logout(revoke.into()).map(LogoutValue::from))
     }
 
     /// What the server says about the user who is logged in, as JSON text, like the next two.
@@ -308,15 +309,15 @@ impl NativeSession {
     /// How long a call may wait, in milliseconds.
     #[napi(getter)]
     pub fn timeout_ms(&self) -> f64 {
-        self.timeout_ms as f64
+        self.timeout.as_millis() as f64
     }
 
     /// The same session with another deadline.
     #[napi]
     pub fn with_timeout_ms(&self, env: Env, timeout_ms: f64) -> napi::Result<NativeSession> {
-        let timeout_ms = whole(timeout_ms);
-        let session = call(&env, || Ok(self.session.with_timeout_ms(timeout_ms)))?;
-        Ok(NativeSession { session, javascript: Arc::clone(&self.javascript), timeout_ms })
+        let timeout = Duration::from_millis(whole(timeout_ms));
+        let session = call(&env, || Ok(self.session.with_timeout(timeout)))?;
+        Ok(NativeSession { session, javascript: Arc::clone(&self.javascript), timeout })
     }
 }
 
@@ -330,7 +331,7 @@ impl NativeSession {
     ) -> napi::Result<Object<'env>> {
         let session = match whole(waited_ms) {
             0 => self.session.clone(),
-            waited => self.session.with_timeout_ms(self.timeout_ms.saturating_sub(waited)),
+            waited => self.session.with_timeout(self.timeout.saturating_sub(Duration::from_millis(waited))),
         };
         wait::start(env, cancellation, Arc::clone(&self.javascript), move |interrupt| body(&session.with_interrupt(interrupt)))
     }

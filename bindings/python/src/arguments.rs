@@ -1,6 +1,7 @@
 //! Python arguments as types of the core. A wrong type is a `TypeError`. A value of the right type
 //! that the core cannot take is an `InvalidArgumentError`.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -106,10 +107,10 @@ pub(crate) fn texts(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<String
 }
 
 /// The path in a `str` or an `os.PathLike`.
-fn path(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
+fn path(name: &str, value: &Bound<'_, PyAny>) -> PyResult<PathBuf> {
     let py = value.py();
     let path = py.import(intern!(py, "os"))?.call_method1(intern!(py, "fsdecode"), (value,))?;
-    Ok(text(name, path.cast::<PyString>()?)?.to_owned())
+    Ok(PathBuf::from(text(name, path.cast::<PyString>()?)?))
 }
 
 /// The JSON text of a mapping, or of a `str` that is JSON already.
@@ -142,7 +143,7 @@ fn deployment(value: &Bound<'_, PyAny>) -> PyResult<String> {
     if value.is_instance_of::<PyString>() || value.cast::<PyMapping>().is_ok() {
         json("deployment", value)
     } else {
-        path("deployment", value)
+        path("deployment", value).map(|path| path.to_string_lossy().into_owned())
     }
 }
 
@@ -172,7 +173,7 @@ fn set_option(options: &mut Options, name: &str, value: &Bound<'_, PyAny>) -> Py
         "save" => options.save = given.map(|value| boolean(name, value)).transpose()?,
         "storage_root" => options.storage_root = given.map(|value| path(name, value)).transpose()?,
         "storage" => options.storage = given.map(storage).transpose()?,
-        "timeout" => options.timeout_ms = given.map(|value| milliseconds(name, value)).transpose()?,
+        "timeout" => options.timeout = given.map(|value| duration(name, value)).transpose()?,
         "deployment" => options.deployment = given.map(deployment).transpose()?,
         "allowed_hosts" => options.allowed_hosts = given.map(|value| texts(name, value)).transpose()?,
         "allow_insecure_loopback" => {

@@ -52,7 +52,7 @@ impl Authorization {
     /// The kind of credential: ``"access_token"`` or ``"api_key"``.
     #[getter]
     fn credential(&self) -> &'static str {
-        self.core.credential()
+        self.core.credential().name()
     }
 
     /// The access token itself. None for an API key.
@@ -64,7 +64,7 @@ impl Authorization {
     /// How it is sent: ``"bearer"``, ``"basic"``, ``"header"`` or ``"query"``.
     #[getter]
     fn transport(&self) -> &'static str {
-        self.core.transport()
+        self.core.transport().name()
     }
 
     /// Where the credential comes from, for example a variable or a profile.
@@ -97,8 +97,8 @@ impl Authorization {
     fn __repr__(&self) -> String {
         format!(
             "<planetkey.Authorization {} as {} for {}>",
-            self.core.credential(),
-            self.core.transport(),
+            self.core.credential().name(),
+            self.core.transport().name(),
             planetkey::redact_url(self.core.url()),
         )
     }

@@ -152,20 +152,24 @@ fn wait(py: Python<'_>, deadline: Instant, is_done: impl Fn(u64) -> bool + Sync)
 
 /// The time of a timeout, at most a day from now.
 fn deadline(timeout: Duration) -> Instant {
-    Instant::now() + timeout.min(Duration::from_secs(24 * 3600))
+    Instant::now() + timeout.min(planetkey::clock::LONGEST_TIMEOUT)
+}
+
+fn settled_within(timeout_ms: u64) -> bool {
+    planetkey::session::settle(Duration::from_millis(timeout_ms))
 }
 
 /// Waits for the refreshes of user sessions in this process, until `is_cancelled`. Returns whether
 /// all have finished.
 pub(crate) fn settle(py: Python<'_>, timeout: Duration, is_cancelled: impl Fn() -> bool + Sync) -> PyResult<bool> {
-    let is_settled = wait(py, deadline(timeout), |slice_ms| planetkey::session::settle(slice_ms) || is_cancelled())?;
+    let is_settled = wait(py, deadline(timeout), |slice_ms| settled_within(slice_ms) || is_cancelled())?;
     Ok(is_settled && !is_cancelled())
 }
 
 /// The end of the interpreter: waits for refreshes, accepts no more visits, and waits for the last.
 pub(crate) fn close(py: Python<'_>) -> PyResult<()> {
     let deadline = deadline(Duration::from_millis(exit::WAIT_MS));
-    let settled = wait(py, deadline, planetkey::session::settle);
+    let settled = wait(py, deadline, settled_within);
     CLOSED.store(std::process::id(), Ordering::SeqCst);
     let left = wait(py, deadline, |slice_ms| {
         let until = Instant::now() + Duration::from_millis(slice_ms);

@@ -88,9 +88,7 @@ fn end(py: Python<'_>) -> PyResult<()> {
 fn exception_classes(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     let classes = PyDict::new(py);
     for status in planetkey::Status::ALL {
-        if status != planetkey::Status::Ok {
-            classes.set_item(status.number(), errors::class(py, status))?;
-        }
+        classes.set_item(status.number(), errors::class(py, status))?;
     }
     Ok(classes)
 }

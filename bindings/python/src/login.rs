@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyAny, PyDict, PyString, PyTuple};
 
 use crate::adapters::{function, in_thread_of_login};
-use crate::arguments::{boolean, milliseconds, owned_text, text, texts, unexpected};
+use crate::arguments::{boolean, duration, milliseconds, owned_text, text, texts, unexpected};
 use crate::errors::guarded;
 use crate::interpreter::visit;
 use crate::status::moment;
@@ -164,7 +164,7 @@ pub(crate) fn login_options(
                 let message = "prompt must be a callable that takes a planetkey.Prompt";
                 return Err(PyTypeError::new_err(message));
             }
-            "timeout" => options.timeout_ms = Some(milliseconds(name, &value)?),
+            "timeout" => options.timeout = Some(duration(name, &value)?),
             "force" => options.force = boolean(name, &value)?,
             "allow_other_user" => options.allow_other_user = boolean(name, &value)?,
             "page" => options.page = Some(owned_text(name, &value)?),

@@ -1,5 +1,6 @@
 //! How a session is pickled: as what it was opened from, never with its credentials.
 
+use std::path::Path;
 use std::time::Duration;
 
 use planetkey::{Error, Options, Status};
@@ -29,31 +30,27 @@ impl Recipe {
 
     /// The keyword arguments of the constructor.
     fn options<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        // Without a wildcard, so that a new option is not forgotten here.
         let Options {
             save,
-            // Only the command uses it.
-            must_save: _,
-            profile: _,
             storage_root,
-            storage: _,
-            timeout_ms,
+            timeout,
             deployment,
             allowed_hosts,
             allow_insecure_loopback,
             ca_file,
             proxy,
-            runtime: _,
+            // Not for sessions that are pickled.
+            ..
         } = &self.options;
         let options = PyDict::new(py);
         options.set_item(intern!(py, "save"), save)?;
-        options.set_item(intern!(py, "storage_root"), storage_root)?;
+        options.set_item(intern!(py, "storage_root"), storage_root.as_deref().map(Path::to_string_lossy))?;
         options.set_item(intern!(py, "storage"), &self.storage)?;
-        options.set_item(intern!(py, "timeout"), timeout_ms.map(seconds))?;
+        options.set_item(intern!(py, "timeout"), timeout.map(|timeout| timeout.as_secs_f64()))?;
         options.set_item(intern!(py, "deployment"), deployment)?;
         options.set_item(intern!(py, "allowed_hosts"), allowed_hosts)?;
         options.set_item(intern!(py, "allow_insecure_loopback"), allow_insecure_loopback)?;
-        options.set_item(intern!(py, "ca_file"), ca_file)?;
+        options.set_item(intern!(py, "ca_file"), ca_file.as_deref().map(Path::to_string_lossy))?;
         options.set_item(intern!(py, "proxy"), proxy)?;
         Ok(options)
     }

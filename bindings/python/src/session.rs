@@ -1,8 +1,9 @@
 //! The session. Its methods are in one `impl`, because Python's must be.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use planetkey::{ApiKeyTransport, ApiResponse, Immediate, M2mOptions};
+use planetkey::{ApiKeyTransport, ApiResponse, Immediate};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyInt, PyString, PyType};
 
@@ -267,11 +268,9 @@ impl Session {
         options.profile = optional_text("profile", profile)?;
         let client_id = text("client_id", client_id)?;
         let client_secret = text("client_secret", client_secret)?;
-        let m2m = M2mOptions {
-            scopes: scopes.map(|scopes| texts("scopes", scopes)).transpose()?.unwrap_or_default(),
-            audience: optional_text("audience", audience)?,
-        };
-        detached(py, || planetkey::Session::from_m2m(client_id, client_secret, &m2m, &options)).map(Session::from)
+        options.scopes = scopes.map(|scopes| texts("scopes", scopes)).transpose()?;
+        options.audience = optional_text("audience", audience)?;
+        detached(py, || planetkey::Session::from_m2m(client_id, client_secret, &options)).map(Session::from)
     }
 
     /// Opens a session of any registered client.
@@ -769,7 +768,7 @@ impl Session {
     ///     StorageError: The tokens could not be deleted.
     #[pyo3(signature = (*, revoke=true))]
     fn logout(&self, py: Python<'_>, revoke: bool) -> PyResult<LogoutResult> {
-        self.wait(py, |session| session.logout(revoke)).map(LogoutResult::from)
+        self.wait(py, |session| session.logout(revoke.into())).map(LogoutResult::from)
     }
 
     /// Does what ``logout`` does, without blocking the event loop.
@@ -884,7 +883,7 @@ impl Session {
     ///     InvalidArgumentError: ``timeout`` is negative, not a number or too large.
     fn with_timeout(&self, timeout: &Bound<'_, PyAny>) -> PyResult<Session> {
         let timeout_ms = milliseconds("timeout", timeout)?;
-        let core = self.core.with_timeout_ms(timeout_ms);
+        let core = self.core.with_timeout(Duration::from_millis(timeout_ms));
         let recipe = self.recipe.clone();
         Ok(Session { recipe, timeout_ms: Some(timeout_ms), ..Session::from(core) })
     }

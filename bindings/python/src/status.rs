@@ -32,7 +32,7 @@ impl SourceStatus {
     /// The kind of credential: ``"api_key"`` or ``"access_token"``.
     #[getter]
     fn kind(&self) -> &str {
-        self.core.kind
+        self.core.kind.name()
     }
 
     /// Where it comes from, for example a variable or a profile.
@@ -98,7 +98,7 @@ impl SourceStatus {
     /// How it is sent: ``"bearer"``, ``"basic"``, ``"header"`` or ``"query"``.
     #[getter]
     fn transport(&self) -> &str {
-        self.core.transport
+        self.core.transport.name()
     }
 
     /// The file that its tokens are saved in. None for an API key and for other storage.
@@ -213,7 +213,7 @@ impl SessionStatus {
     /// The kind of the first source: ``"api_key"`` or ``"access_token"``.
     #[getter]
     fn kind(&self) -> Option<&str> {
-        self.core.kind()
+        self.core.kind().map(planetkey::CredentialKind::name)
     }
 
     /// Where the first source comes from.

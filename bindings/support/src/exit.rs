@@ -14,7 +14,7 @@ pub const WAIT_MS: u64 = 5_000;
 /// Waits for requests for tokens that are in progress, at most for [`WAIT`]. Returns true if none is
 /// left.
 pub fn wait() -> bool {
-    planetkey::session::settle(WAIT_MS)
+    planetkey::session::settle(std::time::Duration::from_millis(WAIT_MS))
 }
 
 /// Registers [`wait`] with `atexit`, once for each process. A child made by `fork` inherits it and

@@ -22,6 +22,15 @@ pub(crate) enum Kind {
     ApiKey,
 }
 
+/// The hosts that the caller adds to those of the deployment.
+#[derive(Clone, Copy)]
+pub(crate) enum AllowedHosts<'a> {
+    /// For the session's tokens only.
+    ForTokens(&'a [String]),
+    /// For the API key that the call names too.
+    ForApiKey(&'a [String]),
+}
+
 /// The host policy of one session (design section 6).
 #[derive(Clone, Debug)]
 pub(crate) struct HostPolicy {
@@ -39,18 +48,17 @@ pub(crate) struct HostPolicy {
 
 impl HostPolicy {
     /// Errors: INVALID_ARGUMENT for an entry of `allowed_hosts` that is no exact host name; MISCONFIGURED for one of the deployment.
-    pub(crate) fn new(
-        deployment: &Deployment,
-        allowed_hosts: &[String],
-        allowed_for_api_key: bool,
-        allow_insecure_loopback: bool,
-    ) -> Result<Self> {
+    pub(crate) fn new(deployment: &Deployment, allowed: AllowedHosts<'_>, allow_insecure_loopback: bool) -> Result<Self> {
         let servers = deployment.resource_servers.clone();
         if !servers.iter().flat_map(|server| &server.hosts).all(|host| target::is_host_entry(host)) {
             return Err(Error::misconfigured("the deployment lists a host that is not an exact host name in lower case"));
         }
         let hosts = servers.iter().flat_map(|server| &server.hosts).filter(|host| !is_loopback_entry(host));
         let beginnings = hosts.map(|host| format!("{host}/")).collect();
+        let (allowed_hosts, allowed_for_api_key) = match allowed {
+            AllowedHosts::ForTokens(hosts) => (hosts, false),
+            AllowedHosts::ForApiKey(hosts) => (hosts, true),
+        };
         for host in allowed_hosts {
             if !target::is_host_entry(host) {
                 return Err(Error::invalid_argument(

@@ -9,7 +9,7 @@ use crate::authorize::{Kind, Target};
 use crate::clock::Moment;
 use crate::credential::TokenSet;
 use crate::deployment::{Acceptance, Deployment, Subject};
-use crate::error::{Error, Result, Status};
+use crate::error::{Error, Reason, Result, Status};
 use crate::file;
 use crate::http::{Http, Patience};
 use crate::oauth::client_authentication::{ClientAuthentication, NONE, PrivateKey};
@@ -455,7 +455,7 @@ impl Client {
     /// An error about the issuer names the file that says which it is.
     pub(crate) fn of_issuer(&self, error: Error) -> Error {
         let is_about_it =
-            error.status() == Status::Misconfigured || matches!(error.reason(), Some("issuer_mismatch" | "bad_issuer"));
+            error.status() == Status::Misconfigured || matches!(error.reason(), Some(Reason::IssuerMismatch | Reason::BadIssuer));
         error.with_file(self.config_file().filter(|_| is_about_it))
     }
 }

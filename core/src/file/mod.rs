@@ -124,7 +124,7 @@ pub(crate) fn failed(what: &str, path: &Path, error: &io::Error) -> Error {
     }
     if is_shortage(error) {
         let message = format!("{} {what}: {error}; close files or raise the limit of the process, and try again", path.display());
-        return Error::new(Status::Unavailable, message);
+        return Error::new(Status::Unavailable, message).with_io_source(error);
     }
     let advice = match error.kind() {
         ErrorKind::PermissionDenied => "; check its owner and permissions, or give another storage_root",
@@ -132,7 +132,7 @@ pub(crate) fn failed(what: &str, path: &Path, error: &io::Error) -> Error {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "; make room on that disk",
         _ => "",
     };
-    Error::new(Status::Storage, format!("{} {what}: {error}{advice}", path.display()))
+    Error::new(Status::Storage, format!("{} {what}: {error}{advice}", path.display())).with_io_source(error)
 }
 
 /// Whether the process or the machine lacks something for a moment: EMFILE, ENFILE, ENOMEM, EAGAIN.

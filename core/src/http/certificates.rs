@@ -1,7 +1,7 @@
 //! CA certificates: those of the machine, and those that an option or a variable names.
 
 use crate::environment::Environment;
-use crate::error::{Error, Result, Status};
+use crate::error::{Error, Reason, Result, Status};
 use crate::file;
 use crate::file::is_shortage;
 use crate::text::one_line;
@@ -60,7 +60,7 @@ impl Bundle {
     fn unusable(&self, why: &str) -> Error {
         let is_directory = if self.path.is_dir() { "directory" } else { "file" };
         let message = format!("the CA {is_directory} that {} cannot be used: {}: {why}", self.what, self.shown());
-        Error::misconfigured(message).with_reason("tls")
+        Error::misconfigured(message).with_reason(Reason::Tls)
     }
 
     fn shown(&self) -> String {
@@ -166,7 +166,7 @@ pub(super) fn tls(roots: &Roots, more: Vec<CertificateDer<'static>>, useless: Op
         }
         let why: Vec<_> = std::iter::once("this machine has no CA certificates".to_owned()).chain(useless).collect();
         let message = format!("TLS cannot be set up ({}); install them, or give a ca_file", why.join("; "));
-        return Err(Error::misconfigured(message).with_reason("tls").with_retryable(true));
+        return Err(Error::misconfigured(message).with_reason(Reason::Tls).with_retryable(true));
     }
     config(store)
 }

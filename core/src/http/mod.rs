@@ -17,7 +17,7 @@ pub use reqwest_transport::ReqwestTransport;
 pub(crate) use reqwest_transport::is_loopback;
 
 use crate::clock::{Clock, Random, fraction};
-use crate::error::{Error, Result, Status};
+use crate::error::{Error, Reason, Result, Status};
 use crate::secret::Secret;
 use std::sync::Arc;
 use std::time::Duration;
@@ -345,7 +345,7 @@ pub(crate) fn place(request: &Request) -> String {
 }
 
 fn timed_out(request: &Request) -> Error {
-    let message = format!("{} did not answer within the deadline; try again, or give a longer timeout_ms", place(request));
+    let message = format!("{} did not answer within the deadline; try again, or give a longer timeout", place(request));
     Error::new(Status::Timeout, message)
 }
 
@@ -363,15 +363,15 @@ fn to_error(request: &Request, failure: TransportFailure) -> Error {
         TransportFailure::Tls(why) => Error::misconfigured(format!(
             "{place} did not prove its identity ({why}); check the machine's clock, and if a proxy inspects TLS give its CA as ca_file"
         ))
-        .with_reason("tls"),
+        .with_reason(Reason::Tls),
         TransportFailure::TlsRefused(why) => {
             Error::misconfigured(format!("{place} refused the TLS connection ({why}); check the address and the server's TLS settings"))
-                .with_reason("tls")
+                .with_reason(Reason::Tls)
         }
         TransportFailure::ProxyAuthentication => Error::misconfigured(format!(
             "the proxy on the way to {place} wants a user name and password (HTTP 407); put them into the proxy URL"
         ))
-        .with_reason("proxy_authentication")
+        .with_reason(Reason::ProxyAuthentication)
         .with_http_status(407),
         TransportFailure::TooLarge => {
             Error::protocol(format!("the response of {place} is larger than 1 MiB and was cut off; check the address"))

@@ -9,6 +9,8 @@
 use super::certificates::{self, Bundle};
 use super::proxy_env::{Proxy, ProxyEnvironment, Way};
 use super::{Body, MAX_BODY_BYTES, Method, Request, Response, TransportFailure, Undecoded, decode};
+#[cfg(not(all(unix, not(target_vendor = "apple"))))]
+use crate::error::Reason;
 use crate::error::{Error, Status};
 use crate::secret::Secret;
 use crate::threads;
@@ -203,7 +205,7 @@ impl ReqwestTransport {
         }
         #[cfg(not(all(unix, not(target_vendor = "apple"))))]
         {
-            let broken = |_| Error::misconfigured("a CA certificate cannot be used").with_reason("tls");
+            let broken = |_| Error::misconfigured("a CA certificate cannot be used").with_reason(Reason::Tls);
             let more = more.iter().map(|der| reqwest::Certificate::from_der(der.as_ref()).map_err(broken));
             Ok(builder.tls_certs_merge(more.collect::<std::result::Result<Vec<_>, _>>()?))
         }

@@ -105,7 +105,7 @@ impl BrowserLogin {
         };
         let attempt = Attempt::new(&parameters, person.http().random())?;
         let now = person.http().clock().now();
-        let ends_ms = now.plus_ms(options.timeout_ms.unwrap_or(DEFAULT_TIMEOUT_MS)).monotonic_ms;
+        let ends_ms = now.plus_ms(options.timeout_ms().unwrap_or(DEFAULT_TIMEOUT_MS)).monotonic_ms;
         let browser = Browser { attempt, issuer: server.issuer, iss_required: server.iss_required };
         Ok(BrowserLogin { under_way: UnderWay::new(person, options, scopes, ends_ms, browser, receiver) })
     }

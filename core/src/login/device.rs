@@ -2,7 +2,7 @@
 
 use super::pending::{SLICE, UnderWay, Way, not_yet};
 use super::{LoginOptions, Outcome, Prompt, PromptKind, qr_code};
-use crate::error::{Error, Result, Status};
+use crate::error::{Error, Reason, Result, Status};
 use crate::http::Patience;
 use crate::oauth::device_code::{self, DeviceAuthorization, Poll, Schedule};
 use crate::session::{Account, Endpoint, Interrupt, LoginResult, deadline_ms, interruptibly};
@@ -28,7 +28,7 @@ impl Way for Device {
         polling.trouble.clone().unwrap_or_else(|| {
             let message = "nobody entered the code within the time; start the login again for a new one";
             if now_ms >= polling.schedule.ends_ms() {
-                Error::new(Status::LoginRequired, message).with_reason("expired")
+                Error::new(Status::LoginRequired, message).with_reason(Reason::Expired)
             } else {
                 Error::new(Status::Timeout, message)
             }
@@ -75,7 +75,7 @@ impl DeviceLogin {
         })?;
         let now_ms = person.http().clock().now().monotonic_ms;
         let schedule = Schedule::new(&authorization, now_ms);
-        let ends_ms = schedule.ends_ms().min(now_ms.saturating_add(options.timeout_ms.unwrap_or(u64::MAX)));
+        let ends_ms = schedule.ends_ms().min(now_ms.saturating_add(options.timeout_ms().unwrap_or(u64::MAX)));
         let polling = Polling { schedule, trouble: None };
         Ok(DeviceLogin { under_way: UnderWay::new(person, options, scopes, ends_ms, Device { authorization }, polling) })
     }

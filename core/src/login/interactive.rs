@@ -1,7 +1,7 @@
 //! `login`: nothing where the session is good, a renewal where that is enough, and only then a person.
 
 use super::{BrowserLogin, DeviceLogin, LoginOptions, Method, Prompt, PromptKind};
-use crate::error::{Error, Result, Status};
+use crate::error::{Error, Reason, Result, Status};
 use crate::profile::client_config::KindOfLogin;
 use crate::session::{Account, Endpoint, LoginResult, Session, deadline_ms, interruptibly};
 
@@ -136,7 +136,7 @@ fn unopened() -> Error {
         Status::LoginRequired,
         "no browser could be opened on this machine; log in with a device code, or set BROWSER to the program that opens addresses",
     )
-    .with_reason("never_logged_in")
+    .with_reason(Reason::NeverLoggedIn)
 }
 
 fn nobody_to_ask(person: &Account) -> Error {
@@ -148,7 +148,7 @@ fn nobody_to_ask(person: &Account) -> Error {
             "somebody must log in, and this program gave no way to ask: run `planetkey login{profile}` in a terminal, or pass a prompt to login"
         ),
     )
-    .with_reason("never_logged_in")
+    .with_reason(Reason::NeverLoggedIn)
 }
 
 /// Nothing where no browser could be opened, and nobody can be told to open one.

@@ -20,8 +20,9 @@ pub use open_browser::{BrowserOpener, SystemBrowser};
 pub use redirect_receiver::judged;
 
 use crate::error::{Error, Result, Status};
-use crate::session::{Account, LoginResult, OtherUser};
+use crate::session::{Account, LoginResult, OtherUser, check_timeout};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// How a login is to go.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -123,6 +124,7 @@ impl<F: Fn(&Prompt) -> Result<Option<String>> + Send + Sync> Prompter for F {
 
 /// Options of a login. What is left out takes the default.
 #[derive(Clone, Default)]
+#[non_exhaustive]
 pub struct LoginOptions {
     /// How it is to go.
     pub method: Method,
@@ -132,8 +134,9 @@ pub struct LoginOptions {
     pub scopes: Option<Vec<String>>,
     /// Who shows the prompts and answers.
     pub prompter: Option<Arc<dyn Prompter>>,
-    /// Total time that a person has, in milliseconds; by default five minutes in the browser, and as long as the code is good with a device.
-    pub timeout_ms: Option<u64>,
+    /// How long the user has, at most a day. The default is five minutes in the browser, and the
+    /// lifetime of the code with a device.
+    pub timeout: Option<Duration>,
     /// Asks even where the session is good.
     pub force: bool,
     /// Lets another person take the place of whose session is saved, without a question.
@@ -145,6 +148,16 @@ pub struct LoginOptions {
 }
 
 impl LoginOptions {
+    /// The same options with a change.
+    pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
+
+    fn timeout_ms(&self) -> Option<u64> {
+        self.timeout.map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX))
+    }
+
     fn opener(&self) -> Arc<dyn BrowserOpener> {
         self.browser_opener.clone().unwrap_or_else(|| Arc::new(SystemBrowser))
     }
@@ -188,9 +201,7 @@ impl LoginOptions {
 
     /// Errors: INVALID_ARGUMENT.
     fn check(&self) -> Result<()> {
-        if self.timeout_ms.is_some_and(|timeout_ms| timeout_ms == 0 || timeout_ms > 24 * 3600 * 1000) {
-            return Err(Error::invalid_argument("timeout_ms of a login must be from 1 to 86400000 (a day)"));
-        }
+        self.timeout.map_or(Ok(()), |timeout| check_timeout("the timeout of a login", timeout))?;
         if let Some(scopes) = &self.scopes {
             crate::oauth::token_endpoint::check_scopes(scopes)?;
         }

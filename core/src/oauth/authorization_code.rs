@@ -5,7 +5,7 @@ use super::client_authentication::ClientAuthentication;
 use super::token_endpoint::{self, Received, TokenRequest};
 use super::{endpoint_request, pkce};
 use crate::clock::Random;
-use crate::error::{Error, Result, Status};
+use crate::error::{Error, Reason, Result, Status};
 use crate::http::{Form, Http, Patience, Replay};
 use crate::secret::{Secret, equal_in_constant_time};
 use crate::text::one_line;
@@ -135,11 +135,11 @@ impl Attempt {
                     one_line(iss, 200),
                     one_line(issuer, 200)
                 );
-                return Response::Refused(Error::protocol(message).with_reason("issuer_mismatch"));
+                return Response::Refused(Error::protocol(message).with_reason(Reason::IssuerMismatch));
             }
             None if iss_required => {
                 let message = "the authorization response does not name its issuer although this server always does; another server may have answered: log in again";
-                return Response::Refused(Error::protocol(message).with_reason("issuer_mismatch"));
+                return Response::Refused(Error::protocol(message).with_reason(Reason::IssuerMismatch));
             }
             _ => {}
         }
@@ -215,7 +215,7 @@ pub fn redeem(
     token_endpoint::receive(http, request, Patience::Patient, deadline_ms).map_err(|error| match error.oauth_error() {
         Some("invalid_grant") => {
             let message = "the authorization server did not accept the code of this login; it may have been used or be too old: log in again";
-            endpoint_request::reworded(&error, Status::LoginRequired, message).with_reason("expired")
+            endpoint_request::reworded(&error, Status::LoginRequired, message).with_reason(Reason::Expired)
         }
         _ => error,
     })

@@ -4,7 +4,7 @@ use super::client_authentication::ClientAuthentication;
 use super::endpoint_request;
 use super::token_endpoint::{self, Received, TokenRequest};
 use crate::credential::{TokenMembers, TokenSet};
-use crate::error::{Error, Result, Status};
+use crate::error::{Error, Reason, Result, Status};
 use crate::http::{Form, Http, Patience, Replay};
 use crate::secret::Secret;
 use crate::text::is_invisible;
@@ -184,7 +184,7 @@ pub fn poll(
         )),
         Some("expired_token" | "invalid_grant") => {
             let message = "the code of this login is no longer valid; log in again and enter the new one in time";
-            Err(endpoint_request::reworded(&error, Status::LoginRequired, message).with_reason("expired"))
+            Err(endpoint_request::reworded(&error, Status::LoginRequired, message).with_reason(Reason::Expired))
         }
         None if matches!(error.status(), Status::Unavailable | Status::Timeout) => {
             Ok(Poll::Unreachable { retry_after_ms: error.retry_after_ms(), error })

@@ -1,13 +1,14 @@
 //! One exchange with an endpoint of an authorization server: the form and the client's proof go out, JSON or an OAuth error comes back.
 
 use super::client_authentication::ClientAuthentication;
-use crate::error::{Error, Result, Status};
+use crate::error::{Error, Reason, Result, Status};
 use crate::http::{Form, Http, Method, Patience, Replay, Request, Response, place};
 use crate::secret::Secret;
 use crate::text::one_line;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
+use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// What is longer fills a terminal; all of it is in the error's own attribute, up to 400 characters.
@@ -169,11 +170,11 @@ pub(crate) fn number(value: &Value) -> Option<f64> {
 pub(crate) fn unsuccessful(request: &Request, response: &Response, now_unix_ms: u64) -> Error {
     let place = place(request);
     let http_status = response.status;
-    let retry_after_ms = response.retry_after_ms(now_unix_ms);
+    let retry_after = response.retry_after_ms(now_unix_ms).map(Duration::from_millis);
     let transient = |what: &str| {
         Error::new(Status::Unavailable, format!("{place} answered {http_status}: {what}; try again later"))
             .with_http_status(http_status)
-            .with_retry_after_ms(retry_after_ms)
+            .with_retry_after(retry_after)
     };
     match http_status {
         429 => {
@@ -271,8 +272,8 @@ pub(crate) fn meaning(error: &str) -> Option<(Status, &'static str)> {
 pub(crate) fn oauth_error(status: Status, message: &str, error: &str, description: Option<&str>) -> Error {
     let built = Error::new(status, message).with_oauth_error(error, description);
     match error {
-        "invalid_grant" => built.with_reason("revoked"),
-        _ if status == Status::LoginRequired => built.with_reason("expired"),
+        "invalid_grant" => built.with_reason(Reason::Revoked),
+        _ if status == Status::LoginRequired => built.with_reason(Reason::Expired),
         _ => built,
     }
 }
@@ -283,7 +284,7 @@ pub(crate) fn reworded(error: &Error, status: Status, message: &str) -> Error {
         (Some(code), Some(description)) => format!("{message} ({})", said(code, Some(description))),
         _ => message.to_owned(),
     };
-    let built = Error::new(status, message).with_retry_after_ms(error.retry_after_ms());
+    let built = Error::new(status, message).with_retry_after(error.retry_after());
     let built = match error.oauth_error() {
         Some(code) => built.with_oauth_error(code, error.oauth_error_description()),
         None => built,

@@ -2,7 +2,7 @@
 
 use super::jose::{Algorithm, DEFAULT_ALGORITHMS};
 use super::jwks::{Jwks, Key};
-use crate::error::{Error, Result, Status};
+use crate::error::{Error, Reason, Result, Status};
 use crate::text::one_line;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -75,7 +75,7 @@ pub fn verify(id_token: &str, keys: &Jwks, expected: &Expected<'_>) -> Result<Ve
         Some(_) => return Err(malformed("its kid is not a text")),
         // Without a name only one key can be meant (OpenID Connect Core 10.1).
         None if keys.len() > 1 => {
-            return Err(invalid("unknown_key", "the ID token names no key although the server has several"));
+            return Err(invalid(Reason::UnknownKey, "the ID token names no key although the server has several"));
         }
         None => keys.keys().iter().collect(),
     };
@@ -84,14 +84,14 @@ pub fn verify(id_token: &str, keys: &Jwks, expected: &Expected<'_>) -> Result<Ve
     }
     let mut fitting = keys.into_iter().filter(|key| key.fits(algorithm)).peekable();
     if fitting.peek().is_none() {
-        return Err(invalid("bad_algorithm", "the ID token's algorithm is not that of the key it names"));
+        return Err(invalid(Reason::BadAlgorithm, "the ID token's algorithm is not that of the key it names"));
     }
     let (signed, _) = id_token.rsplit_once('.').unwrap_or_default();
     let verifies = |key: &Key| {
         jsonwebtoken::crypto::verify(signature, signed.as_bytes(), &key.key, algorithm.implementation()).unwrap_or(false)
     };
     if !fitting.any(verifies) {
-        return Err(invalid("bad_signature", "the ID token's signature is not the server's"));
+        return Err(invalid(Reason::BadSignature, "the ID token's signature is not the server's"));
     }
     check(&claims, expected)?;
     Ok(Verification::Valid(Claims(claims)))
@@ -99,7 +99,7 @@ pub fn verify(id_token: &str, keys: &Jwks, expected: &Expected<'_>) -> Result<Ve
 
 /// What is wrong when the set was read again and the key still is not in it.
 pub fn unknown_key() -> Error {
-    invalid("unknown_key", "the ID token is signed with a key that the server does not publish")
+    invalid(Reason::UnknownKey, "the ID token is signed with a key that the server does not publish")
 }
 
 /// The claims, in the order of OpenID Connect Core 3.1.3.7.
@@ -108,7 +108,7 @@ fn check(claims: &Map<String, Value>, expected: &Expected<'_>) -> Result<()> {
     if text("iss") != Some(expected.issuer) {
         let named = one_line(text("iss").unwrap_or(""), 200);
         return Err(invalid(
-            "bad_issuer",
+            Reason::BadIssuer,
             &format!("the ID token is from '{named}', not from '{}'", one_line(expected.issuer, 200)),
         ));
     }
@@ -122,10 +122,10 @@ fn check(claims: &Map<String, Value>, expected: &Expected<'_>) -> Result<()> {
         || authorized.is_some_and(|party| party != expected.client_id)
         || audiences.iter().any(|audience| *audience != expected.client_id) && authorized.is_none()
     {
-        return Err(invalid("bad_audience", "the ID token is for another client"));
+        return Err(invalid(Reason::BadAudience, "the ID token is for another client"));
     }
     if expected.nonce.is_some_and(|nonce| text("nonce") != Some(nonce)) {
-        return Err(invalid("bad_nonce", "the ID token belongs to another login"));
+        return Err(invalid(Reason::BadNonce, "the ID token belongs to another login"));
     }
     if text("sub").is_none_or(str::is_empty) {
         return Err(malformed("it names no subject"));
@@ -139,12 +139,12 @@ fn check(claims: &Map<String, Value>, expected: &Expected<'_>) -> Result<()> {
     }
     let clock = "check this machine's clock";
     if exp.saturating_add(LEEWAY_S) <= expected.now {
-        return Err(invalid("token_expired", &format!("the ID token expired {} s ago; {clock}", expected.now - exp)));
+        return Err(invalid(Reason::TokenExpired, &format!("the ID token expired {} s ago; {clock}", expected.now - exp)));
     }
     let latest = expected.now.saturating_add(LEEWAY_S);
     if let Some(begins) = [Some(iat), seconds("nbf")].into_iter().flatten().find(|begins| *begins > latest) {
         return Err(invalid(
-            "not_yet_valid",
+            Reason::NotYetValid,
             &format!("the ID token is from {} s in the future; {clock}", begins - expected.now),
         ));
     }
@@ -170,7 +170,7 @@ fn algorithm(header: &Map<String, Value>, agreed: &[Algorithm]) -> Result<Algori
             names(agreed),
             names(&Algorithm::ACCEPTED)
         );
-        invalid("bad_algorithm", &message)
+        invalid(Reason::BadAlgorithm, &message)
     })
 }
 
@@ -179,9 +179,9 @@ fn object(part: &str) -> Option<Map<String, Value>> {
 }
 
 fn malformed(what: &str) -> Error {
-    invalid("malformed", &format!("the ID token cannot be read: {what}"))
+    invalid(Reason::Malformed, &format!("the ID token cannot be read: {what}"))
 }
 
-fn invalid(reason: &'static str, message: &str) -> Error {
+fn invalid(reason: Reason, message: &str) -> Error {
     Error::new(Status::TokenInvalid, format!("{message}; nothing of it is used: log in again")).with_reason(reason)
 }

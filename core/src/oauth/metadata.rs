@@ -1,7 +1,7 @@
 //! Authorization server metadata (RFC 8414) and its OpenID Connect form.
 
 use super::endpoint_request;
-use crate::error::{Error, Result};
+use crate::error::{Error, Reason, Result};
 use crate::http::{Http, Patience};
 use serde_json::Value;
 
@@ -116,7 +116,7 @@ pub fn parse(document: &Value, issuer: &str, allow_insecure_loopback: bool) -> R
             crate::text::one_line(named, 200),
             crate::text::one_line(issuer, 200)
         ))
-        .with_reason("issuer_mismatch"));
+        .with_reason(Reason::IssuerMismatch));
     }
     let endpoint = |member: &str| match text(member).filter(|endpoint| !endpoint.is_empty()) {
         None => Ok(None),

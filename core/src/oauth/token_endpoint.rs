@@ -3,7 +3,7 @@
 use super::client_authentication::ClientAuthentication;
 use super::endpoint_request;
 use crate::credential::{TokenMembers, TokenSet, check_b64token};
-use crate::error::{Error, Result};
+use crate::error::{Error, Reason, Result};
 use crate::http::{Form, Http, Patience, Replay};
 use crate::secret::Secret;
 use serde_json::Value;
@@ -213,7 +213,7 @@ fn lifetime_ms(expires_in: Option<&Value>, access_token: &str, now: u64, date: O
         return Err(Error::protocol(
             "the authorization server issued a token that is expired already; check this machine's clock and the client's token lifetime",
         )
-        .with_reason("lifetime_unusable"));
+        .with_reason(Reason::LifetimeUnusable));
     }
     Ok((seconds.min(MAX_LIFETIME_S as f64) * 1000.0) as u64)
 }
@@ -222,7 +222,7 @@ fn expires_in_seconds(value: &Value) -> Result<f64> {
     match endpoint_request::number(value) {
         Some(seconds) if seconds.is_finite() => Ok(seconds),
         Some(_) => Err(Error::protocol("the token response's expires_in is infinite; a JSON number is finite (RFC 8259 6)")
-            .with_reason("lifetime_unusable")),
+            .with_reason(Reason::LifetimeUnusable)),
         None => Err(Error::protocol("the token response's expires_in is not a number")),
     }
 }

@@ -1,7 +1,7 @@
 //! The userinfo endpoint (OpenID Connect Core 5.3): who an access token speaks for.
 
 use super::endpoint_request;
-use crate::error::{Error, Result, Status};
+use crate::error::{Error, Reason, Result, Status};
 use crate::http::{Http, Patience};
 use crate::secret::Secret;
 use serde_json::{Map, Value};
@@ -24,7 +24,7 @@ pub fn request(
         _ if response.is_success() => {}
         401 => {
             let message = "the userinfo endpoint does not accept the access token; log in again";
-            return Err(endpoint_request::reworded(&refused(), Status::LoginRequired, message).with_reason("expired"));
+            return Err(endpoint_request::reworded(&refused(), Status::LoginRequired, message).with_reason(Reason::Expired));
         }
         403 => {
             let message = "the access token does not open the userinfo endpoint, which takes the scope openid; log in again with it and \
@@ -50,5 +50,5 @@ pub fn check_subject(members: &Map<String, Value>, id_token_subject: &str) -> Re
         return Ok(());
     }
     let message = "the userinfo response is about somebody else than the ID token; nothing of it is used: log in again";
-    Err(Error::new(Status::TokenInvalid, message).with_reason("bad_subject"))
+    Err(Error::new(Status::TokenInvalid, message).with_reason(Reason::BadSubject))
 }

@@ -4,7 +4,7 @@ pub use super::client_type::{ClientType, Grant, KindOfLogin};
 
 use super::client_type::Proof;
 use super::secret_json::Members;
-use crate::error::{Error, Result, Status};
+use crate::error::{Error, Reason, Result, Status};
 use crate::oauth::client_authentication as authentication;
 use crate::secret::Secret;
 use crate::setting;
@@ -169,7 +169,7 @@ fn no_key() -> Error {
         Status::LoginRequired,
         "no API key is stored for this client; log in with the key, set api_key in the client configuration, or set PL_API_KEY",
     )
-    .with_reason("never_logged_in")
+    .with_reason(Reason::NeverLoggedIn)
 }
 
 /// Where JSON broke off, without quoting it: it may hold a secret.

@@ -37,12 +37,14 @@ impl Root {
     /// By option, else by `PLANETKEY_STORAGE_ROOT`, else the home directory; without any of them a root without a place.
     ///
     /// Touches no file. Errors: INVALID_ARGUMENT for an empty option; what [`setting::check`] finds.
-    pub fn new(environment: &dyn Environment, storage_root: Option<&str>) -> Result<Root> {
+    pub fn new(environment: &dyn Environment, storage_root: Option<&Path>) -> Result<Root> {
         let named = match storage_root {
-            Some("") => return Err(Error::invalid_argument("storage_root is empty; leave it out or name a directory")),
+            Some(option) if option.as_os_str().is_empty() => {
+                return Err(Error::invalid_argument("storage_root is empty; leave it out or name a directory"));
+            }
             Some(option) => {
-                setting::check("storage_root", option)?;
-                Some(expanded(environment, "storage_root", PathBuf::from(option))?)
+                option.to_str().map_or(Ok(()), |option| setting::check("storage_root", option))?;
+                Some(expanded(environment, "storage_root", option.to_owned())?)
             }
             None => storage_root_of(environment)?,
         };

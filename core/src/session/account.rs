@@ -5,7 +5,7 @@ use super::source::Source;
 use super::{Interrupt, Session};
 use crate::client::Client;
 use crate::credential::{TokenMembers, TokenSet};
-use crate::error::{Error, Result, Status};
+use crate::error::{Error, Reason, Result, Status};
 use crate::http::Http;
 use crate::jwt;
 use crate::oauth::id_token::Claims;
@@ -63,6 +63,13 @@ impl LoginResult {
     }
 }
 
+/// Whether an expired ID token is refused.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Expiry {
+    Checked,
+    Ignored,
+}
+
 /// The one whose tokens these are, by the tokens' own words.
 pub(super) struct Who {
     pub(super) subject: Option<String>,
@@ -113,7 +120,7 @@ impl Session {
         let person = self.person().ok()?;
         let stored = person.saved_tokens()?;
         let expires_at = i64::try_from(stored.expires_unix_ms / 1000).ok();
-        Some(person.logged_in(Who::of(&stored.tokens), stored.tokens.scopes.clone(), expires_at, false))
+        Some(person.logged_in(Who::of(&stored.tokens), stored.tokens.scopes.clone(), expires_at))
     }
 
     /// Gives back what a login has brought and could not be saved, for programs that end with it, and forgets it: why it was not saved, and
@@ -172,7 +179,7 @@ impl Account {
             Some(stored) => Who::of(&stored.tokens),
             None => Who { subject: jwt::text_claim(token.token(), "sub"), email: None },
         };
-        Ok(self.logged_in(who, token.scopes.clone(), token.expires_at, false))
+        Ok(self.logged_in(who, token.scopes.clone(), token.expires_at))
     }
 
     /// Whether it is plain without asking anybody that there is no session.
@@ -190,10 +197,10 @@ impl Account {
         self.cache.tokens()
     }
 
-    fn logged_in(&self, who: Who, scopes: Vec<String>, expires_at: Option<i64>, prompted: bool) -> LoginResult {
+    fn logged_in(&self, who: Who, scopes: Vec<String>, expires_at: Option<i64>) -> LoginResult {
         let is_saved = self.cache.unsaved_because().is_none();
         LoginResult {
-            prompted,
+            prompted: false,
             subject: who.subject,
             email: who.email,
             scopes,
@@ -234,21 +241,21 @@ impl Account {
             }
             let received = Stored::received(tokens.clone(), self.cache.now());
             // Tokens are in hand: a renewal that is under way gets its whole time to end.
-            let wait = Wait { timeout: self.timeout.max(Duration::from_millis(super::DEFAULT_TIMEOUT_MS)), ..self.wait() };
+            let wait = Wait { timeout: self.timeout.max(super::DEFAULT_TIMEOUT), ..self.wait() };
             let replaced = self.cache.replace(&received, wait, || {
                 // Somebody may have logged in while nobody held the lock.
                 self.other_user(&who).is_none_or(|other| accepted.as_ref() == Some(&other.saved))
             });
             if replaced.inspect_err(|_| self.revoke_unwanted(&tokens.members))? {
                 let expires_at = i64::try_from(received.expires_unix_ms / 1000).ok();
-                return Ok(self.logged_in(who, tokens.scopes.clone(), expires_at, true));
+                return Ok(LoginResult { prompted: true, ..self.logged_in(who, tokens.scopes.clone(), expires_at) });
             }
         }
     }
 
     fn verify(&self, tokens: &TokenSet, nonce: Option<&str>) -> Result<Option<Claims>> {
         match tokens.id_token() {
-            Some(id_token) => self.verify_id_token(Secret::from(id_token), nonce.map(str::to_owned), true).map(Some),
+            Some(id_token) => self.verify_id_token(Secret::from(id_token), nonce.map(str::to_owned), Expiry::Checked).map(Some),
             // OpenID Connect Core 3.1.3.3 demands one; the device grant (RFC 8628) does not know it.
             None if nonce.is_some() && tokens.scopes.iter().any(|scope| scope == "openid") => {
                 Err(Error::protocol("openid was granted, and the answer holds no id_token (OpenID Connect Core 3.1.3.3)"))
@@ -293,5 +300,5 @@ fn refused(other: &OtherUser) -> Error {
             other.new_name, other.saved_name
         ),
     )
-    .with_reason("other_user")
+    .with_reason(Reason::OtherUser)
 }

@@ -3,7 +3,7 @@
 use crate::authorize::api_key;
 use crate::clock::Clock;
 use crate::credential::{ApiKey, ApiKeyTransport};
-use crate::error::{Error, Result, Status};
+use crate::error::{Error, Reason, Result, Status};
 use crate::file::{self, Version};
 use crate::profile::client_config::ClientConfig;
 use crate::profile::{Root, load};
@@ -84,7 +84,7 @@ impl ApiKeySource {
         let profile = self.watched.as_ref().map(|watched| watched.profile.as_str());
         let name = crate::text::one_line(profile.unwrap_or_default(), 100);
         Error::new(Status::LoginRequired, format!("the API key was removed from the profile '{name}'; log in to it again"))
-            .with_reason("logged_out")
+            .with_reason(Reason::LoggedOut)
             .with_profile(profile)
     }
 

@@ -1,7 +1,7 @@
 //! What one request carries.
 
 use super::source::Source;
-use crate::credential::ApiKeyTransport;
+use crate::credential::{CredentialKind, Transport};
 use crate::secret::Secret;
 use crate::token_cache::CachedToken;
 use std::fmt;
@@ -11,11 +11,9 @@ use std::sync::Arc;
 /// The credential of one request: headers, and the URL to send it to.
 pub struct Authorization {
     snapshot: Arc<CachedToken>,
-    /// The URL where it differs from the one given, or all of them where the caller wants it.
     url: Secret,
-    in_header: bool,
-    api_key: Option<ApiKeyTransport>,
-    origin: Arc<str>,
+    transport: Transport,
+    source: Arc<str>,
     source_index: usize,
     under_development: bool,
 }
@@ -28,13 +26,11 @@ impl Authorization {
         url: Secret,
         under_development: bool,
     ) -> Self {
-        let api_key = source.transport();
         Authorization {
             snapshot,
             url,
-            in_header: api_key != Some(ApiKeyTransport::Query),
-            api_key,
-            origin: source.origin.clone(),
+            transport: source.transport(),
+            source: source.label.clone(),
             source_index,
             under_development,
         }
@@ -52,27 +48,30 @@ impl Authorization {
 
     /// The value of `Authorization`.
     pub fn header_value(&self) -> Option<&str> {
-        self.in_header.then(|| self.snapshot.header())
+        (self.transport != Transport::Query).then(|| self.snapshot.header())
     }
 
-    /// `access_token` or `api_key`.
-    pub fn credential(&self) -> &'static str {
-        if self.api_key.is_some() { "api_key" } else { "access_token" }
+    /// The kind of credential.
+    pub fn credential(&self) -> CredentialKind {
+        match self.transport {
+            Transport::Bearer => CredentialKind::AccessToken,
+            _ => CredentialKind::ApiKey,
+        }
     }
 
-    /// The access token by itself, as `should_retry` takes it; nothing for an API key.
+    /// The access token itself; `None` for an API key.
     pub fn access_token(&self) -> Option<&str> {
-        self.api_key.is_none().then(|| self.snapshot.token())
+        (self.transport == Transport::Bearer).then(|| self.snapshot.token())
     }
 
-    /// `bearer`, `basic`, `header` or `query`.
-    pub fn transport(&self) -> &'static str {
-        self.api_key.map_or("bearer", ApiKeyTransport::name)
+    /// How the request carries the credential.
+    pub fn transport(&self) -> Transport {
+        self.transport
     }
 
-    /// Where the credential comes from, as `status()` says it.
+    /// Where the credential was found, as in [`SourceStatus::source`](super::SourceStatus::source).
     pub fn source(&self) -> &str {
-        &self.origin
+        &self.source
     }
 
     /// Which of the session's sources it is, in their order.
@@ -98,7 +97,7 @@ impl Authorization {
 
 impl fmt::Debug for Authorization {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Authorization({} from {}, generation {})", self.transport(), self.origin, self.generation())
+        write!(f, "Authorization({} from {}, generation {})", self.transport(), self.source, self.generation())
     }
 }
 

@@ -4,7 +4,7 @@ use super::api_key_source::ApiKeySource;
 use super::options::Options;
 use super::source::{Credential, Source};
 use super::{Session, Shared};
-use crate::authorize::HostPolicy;
+use crate::authorize::{AllowedHosts, HostPolicy};
 use crate::client::Client;
 use crate::credential::ApiKeyTransport;
 use crate::deployment::Deployment;
@@ -16,20 +16,130 @@ use crate::profile::precedence::Level;
 use crate::profile::{Environment, Root, load, names, precedence};
 use crate::secret::Secret;
 use crate::setting;
-use crate::storage::{Binding, CustomStorage, FileStorage, Memory, Storage};
+use crate::storage::{Binding, CustomStorage, FileStorage, Memory, Storage, StorageCallbacks};
 use crate::token_cache::TokenCache;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// No identifier, secret or URL in use comes near this size.
 const MAX_ARGUMENT_BYTES: usize = 64 * 1024;
 
-/// What a machine-to-machine session asks for.
+/// Opens a session with options.
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// let session = planetkey::Session::builder()
+///     .timeout(Duration::from_secs(10))
+///     .storage_root("/var/lib/reports")
+///     .from_profile("reports")?;
+/// # Ok::<(), planetkey::Error>(())
+/// ```
 #[derive(Clone, Debug, Default)]
-pub struct M2mOptions {
-    /// The scopes, sent as asked; none by default.
-    pub scopes: Vec<String>,
-    /// The audience; the deployment's by default.
-    pub audience: Option<String>,
+#[must_use]
+pub struct SessionBuilder {
+    options: Options,
+}
+
+#[expect(clippy::wrong_self_convention, reason = "the names of the constructors of `Session`")]
+impl SessionBuilder {
+    /// Sets [`Options::save`].
+    pub fn save(mut self, save: bool) -> Self {
+        self.options.save = Some(save);
+        self
+    }
+
+    /// Sets [`Options::profile`].
+    pub fn profile(mut self, profile: impl Into<String>) -> Self {
+        self.options.profile = Some(profile.into());
+        self
+    }
+
+    /// Sets [`Options::storage_root`].
+    pub fn storage_root(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.options.storage_root = Some(directory.into());
+        self
+    }
+
+    /// Sets [`Options::storage`].
+    pub fn storage(mut self, storage: Arc<dyn StorageCallbacks>) -> Self {
+        self.options.storage = Some(storage);
+        self
+    }
+
+    /// Sets [`Options::timeout`].
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.options.timeout = Some(timeout);
+        self
+    }
+
+    /// Sets [`Options::deployment`].
+    pub fn deployment(mut self, deployment: impl Into<String>) -> Self {
+        self.options.deployment = Some(deployment.into());
+        self
+    }
+
+    /// Sets [`Options::allowed_hosts`].
+    pub fn allowed_hosts<H: Into<String>>(mut self, hosts: impl IntoIterator<Item = H>) -> Self {
+        self.options.allowed_hosts = Some(hosts.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Sets [`Options::allow_insecure_loopback`].
+    pub fn allow_insecure_loopback(mut self, allow: bool) -> Self {
+        self.options.allow_insecure_loopback = Some(allow);
+        self
+    }
+
+    /// Sets [`Options::scopes`].
+    pub fn scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
+        self.options.scopes = Some(scopes.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Sets [`Options::audience`].
+    pub fn audience(mut self, audience: impl Into<String>) -> Self {
+        self.options.audience = Some(audience.into());
+        self
+    }
+
+    /// Sets [`Options::ca_file`].
+    pub fn ca_file(mut self, file: impl Into<PathBuf>) -> Self {
+        self.options.ca_file = Some(file.into());
+        self
+    }
+
+    /// Sets [`Options::proxy`].
+    pub fn proxy(mut self, url: impl Into<String>) -> Self {
+        self.options.proxy = Some(url.into());
+        self
+    }
+
+    /// As [`Session::from_defaults`].
+    pub fn from_defaults(&self) -> Result<Session> {
+        Session::from_defaults(&self.options)
+    }
+
+    /// As [`Session::from_profile`].
+    pub fn from_profile(&self, name: &str) -> Result<Session> {
+        Session::from_profile(name, &self.options)
+    }
+
+    /// As [`Session::from_api_key`].
+    pub fn from_api_key(&self, key: &str, transport: ApiKeyTransport) -> Result<Session> {
+        Session::from_api_key(key, transport, &self.options)
+    }
+
+    /// As [`Session::from_m2m`].
+    pub fn from_m2m(&self, client_id: &str, client_secret: &str) -> Result<Session> {
+        Session::from_m2m(client_id, client_secret, &self.options)
+    }
+
+    /// As [`Session::from_client_config`].
+    pub fn from_client_config(&self, json: &str) -> Result<Session> {
+        Session::from_client_config(json, &self.options)
+    }
 }
 
 /// What a call or a command line names; every part may be left out.
@@ -66,7 +176,7 @@ impl<'a> Opening<'a> {
     }
 
     /// `keep_in`: the profile whose directory keeps the tokens.
-    fn source(&self, config: &ClientConfig, origin: &str, profile: Option<String>, keep_in: Option<&str>) -> Result<Source> {
+    fn source(&self, config: &ClientConfig, label: &str, profile: Option<String>, keep_in: Option<&str>) -> Result<Source> {
         match config {
             ClientConfig::ApiKey { api_key, as_header } => {
                 let transport = if *as_header { ApiKeyTransport::Header } else { ApiKeyTransport::default() };
@@ -75,7 +185,7 @@ impl<'a> Opening<'a> {
                     Some(Ok(profile)) => source.watching(&self.root, &profile, self.options.runtime.clock.clone()),
                     _ => source,
                 };
-                Ok(Source { credential: Credential::Static(source), origin: origin.into(), profile })
+                Ok(Source { credential: Credential::Static(source), label: label.into(), profile })
             }
             ClientConfig::OAuth(client) => {
                 self.check_profile(client)?;
@@ -84,7 +194,7 @@ impl<'a> Opening<'a> {
                 let timeout = self.options.timeout()?;
                 let must_save = self.options.must_save;
                 let cache = TokenCache::new(client, storage, self.http.clone(), timeout, profile.clone(), must_save);
-                Ok(Source { credential: Credential::Tokens(Arc::new(cache)), origin: origin.into(), profile })
+                Ok(Source { credential: Credential::Tokens(Arc::new(cache)), label: label.into(), profile })
             }
         }
     }
@@ -119,19 +229,27 @@ impl<'a> Opening<'a> {
         Ok(Arc::new(FileStorage::new(self.root.checked(&file), binding, self.root.sops(), disk)))
     }
 
-    /// `names_a_key`: whether the call names the API key that `allowed_hosts` is for.
-    fn session(self, sources: Vec<Source>, to_log_in: Option<Source>, notes: Vec<String>, names_a_key: bool) -> Result<Session> {
-        let allowed = self.options.allowed_hosts.as_deref().unwrap_or_default();
-        let policy = HostPolicy::new(&self.deployment, allowed, names_a_key, self.allow_insecure_loopback)?;
+    fn session(
+        self,
+        sources: Vec<Source>,
+        to_log_in: Option<Source>,
+        notes: Vec<String>,
+        allowed: AllowedHosts<'_>,
+    ) -> Result<Session> {
+        let policy = HostPolicy::new(&self.deployment, allowed, self.allow_insecure_loopback)?;
         let shared = Shared { sources, to_log_in, policy, deployment: self.deployment.name, notes };
         Ok(Session { shared: Arc::new(shared), timeout: self.options.timeout()?, interrupt: None })
     }
 
-    fn single(self, config: &ClientConfig, origin: &str, profile: Option<String>, keep_in: Option<&str>) -> Result<Session> {
+    fn single(self, config: &ClientConfig, label: &str, profile: Option<String>, keep_in: Option<&str>) -> Result<Session> {
         let opening = self.at_deployment_of(config)?;
-        let source = opening.source(config, origin, profile, keep_in)?;
-        let names_a_key = source.api_key().is_some();
-        opening.session(vec![source], None, Vec::new(), names_a_key)
+        let source = opening.source(config, label, profile, keep_in)?;
+        let hosts = opening.options.allowed_hosts();
+        let allowed = match source.api_key() {
+            Some(_) => AllowedHosts::ForApiKey(hosts),
+            None => AllowedHosts::ForTokens(hosts),
+        };
+        opening.session(vec![source], None, Vec::new(), allowed)
     }
 
     /// The client that a login without a name is for, where this deployment has people at all.
@@ -171,6 +289,11 @@ impl<'a> Opening<'a> {
 }
 
 impl Session {
+    /// Sets options one by one, and opens a session with them.
+    pub fn builder() -> SessionBuilder {
+        SessionBuilder::default()
+    }
+
     /// All credentials that the environment offers, highest first; a URL gets the first that its host accepts.
     ///
     /// After the environment's come those of `~/.planet.json`, of sentinelhub's `config.toml`, and the session of a person who has logged in.
@@ -230,7 +353,7 @@ impl Session {
             true => None,
             false => opening.to_log_in(),
         };
-        opening.session(sources, to_log_in, notes, false)
+        opening.session(sources, to_log_in, notes, AllowedHosts::ForTokens(options.allowed_hosts()))
     }
 
     /// What is named, highest first: profile, M2M client, API key; with none of them [`Session::from_defaults`]. For commands, so
@@ -263,7 +386,7 @@ impl Session {
             return Session::from_profile(profile, options);
         }
         if let (Some(id), Some(secret)) = (&named.client_id, &named.client_secret) {
-            return Session::from_m2m(id, secret.expose(), &M2mOptions::default(), options);
+            return Session::from_m2m(id, secret.expose(), options);
         }
         match &named.api_key {
             Some(key) => Session::from_api_key(key.expose(), named.api_key_transport.unwrap_or_default(), options),
@@ -292,22 +415,22 @@ impl Session {
         setting::check("api_key", key)?;
         let opening = Opening::new(options, options.allow_insecure_loopback.unwrap_or(false))?;
         let credential = Credential::Static(ApiKeySource::new(key, transport)?);
-        let source = Source { credential, origin: "argument: api_key".into(), profile: None };
-        opening.session(vec![source], None, Vec::new(), true)
+        let source = Source { credential, label: "argument: api_key".into(), profile: None };
+        opening.session(vec![source], None, Vec::new(), AllowedHosts::ForApiKey(options.allowed_hosts()))
     }
 
     /// A machine-to-machine client at the deployment's M2M server.
     ///
     /// Errors: INVALID_ARGUMENT (empty id or secret, `offline_access`), MISCONFIGURED.
-    pub fn from_m2m(client_id: &str, client_secret: &str, m2m: &M2mOptions, options: &Options) -> Result<Session> {
+    pub fn from_m2m(client_id: &str, client_secret: &str, options: &Options) -> Result<Session> {
         check_argument("client_id", client_id)?;
         check_argument("client_secret", client_secret)?;
-        m2m.audience.as_deref().map_or(Ok(()), |audience| setting::check("audience", audience))?;
+        options.audience.as_deref().map_or(Ok(()), |audience| setting::check("audience", audience))?;
         let client = OAuthClient {
             client_id: client_id.to_owned(),
             client_secret: Some(Secret::from(client_secret)),
-            scopes: m2m.scopes.clone(),
-            audience: m2m.audience.clone(),
+            scopes: options.scopes.clone().unwrap_or_default(),
+            audience: options.audience.clone(),
             ..OAuthClient::default()
         };
         let opening = Opening::new(options, options.allow_insecure_loopback.unwrap_or(false))?;
@@ -322,6 +445,7 @@ impl Session {
     ///
     /// The configuration itself is not written. Errors: INVALID_ARGUMENT, MISCONFIGURED, UNSUPPORTED.
     pub fn from_client_config(json: &str, options: &Options) -> Result<Session> {
+        no_token_request(options)?;
         let config = ClientConfig::from_json(json)?;
         let profile = options.profile.as_deref();
         let keep_in = match &config {
@@ -336,8 +460,17 @@ impl Session {
 /// The option says where the tokens of a client are saved that has no profile yet.
 fn no_profile(options: &Options) -> Result<()> {
     match options.profile {
-        None => Ok(()),
+        None => no_token_request(options),
         Some(_) => Err(Error::invalid_argument("the option profile is for from_m2m and from_client_config; use from_profile")),
+    }
+}
+
+/// A profile and a client configuration name their own scopes and audience.
+fn no_token_request(options: &Options) -> Result<()> {
+    match (&options.scopes, &options.audience) {
+        (None, None) => Ok(()),
+        (Some(_), _) => Err(Error::invalid_argument("the option scopes is for from_m2m; a profile names its own")),
+        (None, Some(_)) => Err(Error::invalid_argument("the option audience is for from_m2m; a profile names its own")),
     }
 }
 

@@ -50,7 +50,7 @@ pub(crate) fn interruptibly_or<T: Send + 'static>(
         if started.elapsed() >= wait.timeout {
             return Err(Error::new(
                 Status::Timeout,
-                format!("{what} did not end within the deadline; try again, or give a longer timeout_ms"),
+                format!("{what} did not end within the deadline; try again, or give a longer timeout"),
             ));
         }
     }

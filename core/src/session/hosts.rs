@@ -2,7 +2,7 @@
 
 use super::{Session, SessionStatus, Target};
 use crate::authorize::{is_host_entry, is_loopback_entry};
-use crate::credential::ApiKeyTransport;
+use crate::credential::Transport;
 use crate::error::{Error, Result};
 
 impl Session {
@@ -48,7 +48,7 @@ impl Session {
     fn key_travels_in_url(&self, host: &str) -> Result<bool> {
         let url = format!("https://{host}/");
         let (_, source, _) = self.choose(&Target::parse(&url)?)?;
-        Ok(source.transport() == Some(ApiKeyTransport::Query))
+        Ok(source.transport() == Transport::Query)
     }
 
     fn without_hosts(&self, status: &SessionStatus) -> Error {

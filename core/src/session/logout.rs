@@ -17,12 +17,28 @@ use std::time::{Duration, Instant};
 /// A server that does not answer does not keep anybody from logging out for longer than this.
 const LONGEST_REVOCATION: Duration = Duration::from_secs(10);
 
+/// Whether a logout revokes the refresh token at its server (RFC 7009).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Revoke {
+    /// The server revokes it before the session is deleted here.
+    #[default]
+    Yes,
+    /// The session is deleted here only.
+    No,
+}
+
+impl From<bool> for Revoke {
+    fn from(revoke: bool) -> Self {
+        if revoke { Revoke::Yes } else { Revoke::No }
+    }
+}
+
 /// What a logout did.
 #[derive(Clone, Debug)]
 pub struct LogoutResult {
     /// Whether there was a session.
     pub removed: bool,
-    /// What became of its refresh token.
+    /// What happened to its refresh token.
     pub revocation: Revocation,
 }
 
@@ -37,13 +53,15 @@ impl LogoutResult {
 }
 
 impl Session {
-    /// Forgets the tokens, in memory and on disk, so that every process has to log in again. A client's configuration stays: a machine gets
-    /// new tokens with the next call. With `revoke` the refresh token is given back first (RFC 7009); a server that cannot be reached
-    /// does not keep the session from being forgotten here, and the result says so.
+    /// Deletes the tokens in memory and on disk, so that each process has to log in again. The
+    /// client's configuration stays: an M2M client gets new tokens with the next call.
     ///
-    /// Blocks until a renewal under way has ended; uses the network with `revoke`. Errors: UNSUPPORTED where the session holds no tokens,
-    /// TIMEOUT, CANCELLED, STORAGE.
-    pub fn logout(&self, revoke: bool) -> Result<LogoutResult> {
+    /// With [`Revoke::Yes`] the server revokes the refresh token first (RFC 7009). If the server
+    /// cannot be reached, the session is deleted all the same, and the result holds the error.
+    ///
+    /// Blocks until a refresh in progress has completed; uses the network with [`Revoke::Yes`].
+    /// Errors: UNSUPPORTED if the session holds no tokens, TIMEOUT, CANCELLED, STORAGE.
+    pub fn logout(&self, revoke: Revoke) -> Result<LogoutResult> {
         self.tokens()?;
         let mut out = LogoutResult { removed: false, revocation: Revocation::NotAsked };
         for cache in self.token_caches() {
@@ -60,10 +78,10 @@ impl Session {
 /// Deletes the tokens, in memory and on disk; revokes the refresh token before.
 ///
 /// Blocks until a running refresh has completed. Errors: TIMEOUT, CANCELLED, STORAGE; UNAVAILABLE from inside a refresh.
-fn log_out(cache: &Arc<TokenCache>, revoke: bool, timeout: Duration, interrupt: Option<Interrupt>) -> Result<LogoutResult> {
+fn log_out(cache: &Arc<TokenCache>, revoke: Revoke, timeout: Duration, interrupt: Option<Interrupt>) -> Result<LogoutResult> {
     let deadline = Instant::now() + timeout;
     let wait = Wait { timeout, interrupt: interrupt.as_deref() };
-    let revoke = revoke.then_some(|refresh_token| match refresh_token {
+    let revoke = (revoke == Revoke::Yes).then_some(|refresh_token| match refresh_token {
         Ok(Some(refresh_token)) => {
             let left = deadline.saturating_duration_since(Instant::now()).min(LONGEST_REVOCATION);
             revoke_at_server(cache, refresh_token, "refresh_token", Wait { timeout: left, ..wait })

@@ -19,17 +19,18 @@ pub use crate::token_cache::settle;
 pub use account::{LoginResult, OtherUser};
 pub use after_response::ApiResponse;
 pub use authorization::{AccessToken, Authorization, Header, Immediate};
-pub use builder::{M2mOptions, Named};
-pub use logout::LogoutResult;
-pub use options::{DEFAULT_TIMEOUT_MS, Options, Runtime};
+pub use builder::{Named, SessionBuilder};
+pub use logout::{LogoutResult, Revoke};
+pub(crate) use options::check_timeout;
+pub use options::{DEFAULT_TIMEOUT, Options, Runtime};
 pub use revocation::Revocation;
 pub use status::{HostStatus, SessionStatus, SourceStatus};
 
 use crate::authorize::{HostPolicy, Target, api_key, template};
 pub(crate) use crate::client::Endpoint;
-use crate::credential::ApiKeyTransport;
+use crate::credential::{ApiKeyTransport, Transport};
 use crate::deployment::Acceptance;
-use crate::error::{Error, Result, Status};
+use crate::error::{Error, Reason, Result, Status};
 use crate::secret::Secret;
 pub(crate) use crate::token_cache::Pending;
 pub(crate) use crate::token_cache::Wait;
@@ -66,15 +67,16 @@ pub struct Session {
 
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let origins: Vec<&str> = self.shared.sources.iter().map(|source| source.origin.as_ref()).collect();
-        write!(f, "Session({} at {})", origins.join("; "), self.shared.deployment)
+        let labels: Vec<&str> = self.shared.sources.iter().map(|source| source.label.as_ref()).collect();
+        write!(f, "Session({} at {})", labels.join("; "), self.shared.deployment)
     }
 }
 
 impl Session {
-    /// The same session with another deadline for the calls made through this handle, from 1 ms to a day.
-    pub fn with_timeout_ms(&self, timeout_ms: u64) -> Session {
-        Session { timeout: Duration::from_millis(timeout_ms.clamp(1, 24 * 3600 * 1000)), ..self.clone() }
+    /// The same session with another deadline for the calls through this handle. A deadline below a
+    /// millisecond becomes one, and one above a day becomes a day.
+    pub fn with_timeout(&self, timeout: Duration) -> Session {
+        Session { timeout: options::nearest_timeout(timeout), ..self.clone() }
     }
 
     /// The same session with a question that is asked while a call waits, about every 50 ms; `true` ends the call with CANCELLED. The
@@ -271,7 +273,7 @@ impl Session {
     #[inline]
     fn choose_for_header(&self, target: &Target<'_>) -> Result<(usize, &Source, bool)> {
         let chosen = self.choose(target)?;
-        if chosen.1.transport() == Some(ApiKeyTransport::Query) {
+        if chosen.1.transport() == Transport::Query {
             return Err(Error::invalid_argument("this session's API key travels in the URL; use signed_url or authorize"));
         }
         if target.has_query_parameter("api_key") {
@@ -309,7 +311,7 @@ impl Session {
                 "no credential was found{passed_over}; log in, or set PL_API_KEY, or PL_AUTH_CLIENT_ID and PL_AUTH_CLIENT_SECRET"
             ),
         )
-        .with_reason("never_logged_in")
+        .with_reason(Reason::NeverLoggedIn)
     }
 }
 

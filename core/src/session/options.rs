@@ -1,6 +1,6 @@
 //! What every constructor takes, and what tests inject.
 
-use crate::clock::{Clock, Random, SystemClock, SystemRandom};
+use crate::clock::{Clock, LONGEST_TIMEOUT, Random, SystemClock, SystemRandom};
 use crate::deployment::Deployment;
 use crate::environment::{self, variable};
 use crate::error::{Error, Result};
@@ -14,42 +14,65 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use crate::http::DEFAULT_TIMEOUT_MS;
+/// The deadline of a call unless an option sets another one.
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_millis(crate::http::DEFAULT_TIMEOUT_MS);
 /// No deployment document comes near this size.
 const MAX_DEPLOYMENT_BYTES: u64 = 1024 * 1024;
-const MAX_TIMEOUT_MS: u64 = 24 * 3600 * 1000;
 
-/// Options of every constructor. What is left out takes the default, and the defaults live here once.
+const SHORTEST_TIMEOUT: Duration = Duration::from_millis(1);
+
+/// Options of every constructor. `None` takes the default, and the defaults are defined here once.
+///
+/// [`SessionBuilder`](super::SessionBuilder) sets them one by one.
 #[derive(Clone, Default)]
+#[non_exhaustive]
 pub struct Options {
-    /// Whether tokens are saved on disk, where all processes and Planet's own tools share them; they are by default. `false` keeps them in
-    /// memory, and does not look at what is on disk.
+    /// Whether tokens are saved on disk, where all processes and Planet's own tools share them.
+    /// On by default. `false` saves them in memory only, and does not read what is on disk.
     pub save: Option<bool>,
-    /// Whether a renewal is refused (STORAGE) whose new refresh token could not be saved. Off by default: a program that runs on lives from memory.
-    /// For programs that end soon, and would take the only copy with them.
+    /// Whether a refresh is refused (STORAGE) if its new refresh token could not be saved. Off by
+    /// default: a program that runs on uses the token in memory. For programs that exit soon, and
+    /// would lose the only copy.
+    #[doc(hidden)]
     pub must_save: bool,
-    /// The profile whose directory keeps the tokens of `from_m2m` and `from_client_config`; by default `planet-m2m-<client id>` for a
-    /// machine and the client id for everybody else, as in Planet's SDK.
+    /// The profile in whose directory the tokens of `from_m2m` and `from_client_config` are saved.
+    /// The default is that of Planet's SDK: `planet-m2m-<client id>` for an M2M client, else the
+    /// client id.
     pub profile: Option<String>,
-    /// The directory that takes the place of the home directory for `.planet` and `.planet.json`; by default `PLANETKEY_STORAGE_ROOT`, else
-    /// the home directory. For homes that cannot be written.
-    pub storage_root: Option<String>,
-    /// The application's own storage in place of files, for sessions of one client.
+    /// The directory that replaces the home directory for `.planet` and `.planet.json`. The default
+    /// is `PLANETKEY_STORAGE_ROOT`, else the home directory.
+    pub storage_root: Option<PathBuf>,
+    /// The application's own storage instead of files, for sessions of one client.
     pub storage: Option<Arc<dyn StorageCallbacks>>,
-    /// Total deadline of each call that may use the network, in milliseconds; 30,000 by default.
-    pub timeout_ms: Option<u64>,
-    /// Another deployment: a preset's name, the path of a deployment document, or its JSON text. By default `PLANETKEY_DEPLOYMENT`, else Planet.
+    /// The total deadline of each call that may use the network, from 1 millisecond to a day. The
+    /// default is 30 seconds.
+    pub timeout: Option<Duration>,
+    /// Another deployment: the name of a built-in one, the path of a deployment document, or its
+    /// JSON text. The default is `PLANETKEY_DEPLOYMENT`, else Planet.
     pub deployment: Option<String>,
-    /// Exact host names beside the deployment's to which the credential that the call names may go.
+    /// Exact host names, beside those of the deployment, to which the credential that the call names
+    /// may go.
     pub allowed_hosts: Option<Vec<String>>,
-    /// Allows plain http to this machine, for test servers. Off by default.
+    /// Whether plain http to this machine is allowed, for test servers. Off by default.
     pub allow_insecure_loopback: Option<bool>,
-    /// CA certificates to trust beside the machine's own, as a PEM file.
-    pub ca_file: Option<String>,
-    /// The proxy to use instead of what the environment says.
+    /// The scopes that an M2M client requests. `None` by default.
+    pub scopes: Option<Vec<String>>,
+    /// The audience that an M2M client requests. The default is the deployment's.
+    pub audience: Option<String>,
+    /// A PEM file with CA certificates to trust beside those of the system.
+    pub ca_file: Option<PathBuf>,
+    /// The URL of the proxy to use instead of those that the environment names.
     pub proxy: Option<String>,
-    /// Clock, randomness, environment, transport and disk; the real ones by default.
+    /// Clock, randomness, environment, transport and disk, for tests and bindings.
+    #[doc(hidden)]
     pub runtime: Runtime,
+}
+
+impl std::fmt::Debug for Options {
+    /// Without values: a proxy's URL may hold a password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Options").finish_non_exhaustive()
+    }
 }
 
 /// What a session takes from the outside world.
@@ -61,11 +84,11 @@ pub struct Runtime {
     pub random: Arc<dyn Random>,
     /// Variables and the home directory.
     pub environment: Arc<dyn Environment>,
-    /// The way to authorization servers; by default real HTTP with the options' CA and proxy.
+    /// The way to authorization servers. The default is HTTP with the options' CA and proxy.
     pub transport: Option<Arc<dyn Transport>>,
-    /// What happens to each step of a write; nothing by default.
+    /// Observes each step of a write. `None` by default.
     pub disk: Option<Arc<dyn Disk>>,
-    /// A variable that names more CA certificates: `NODE_EXTRA_CA_CERTS` in Node; none by default.
+    /// A variable that names more CA certificates: `NODE_EXTRA_CA_CERTS` in Node. `None` by default.
     pub extra_ca_variable: Option<&'static str>,
 }
 
@@ -83,9 +106,21 @@ impl Default for Runtime {
 }
 
 impl Options {
-    /// The profiles that sessions with these options look for, and that logins keep.
+    /// The same options with a change.
+    ///
+    /// ```
+    /// # use planetkey::Options;
+    /// let options = Options::default().with(|options| options.save = Some(false));
+    /// ```
+    pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
+
+    /// The profiles that sessions with these options find, and that logins save.
     ///
     /// Errors: INVALID_ARGUMENT (an empty storage root), MISCONFIGURED (the deployment).
+    #[doc(hidden)]
     pub fn profiles(&self) -> Result<Profiles> {
         let root = Root::new(self.runtime.environment.as_ref(), self.storage_root.as_deref())?;
         Ok(Profiles::new(root, self.deployment()?))
@@ -95,7 +130,12 @@ impl Options {
     ///
     /// Errors: INVALID_ARGUMENT for 0 and for more than a day.
     pub(crate) fn timeout(&self) -> Result<Duration> {
-        check_timeout_ms(self.timeout_ms.unwrap_or(DEFAULT_TIMEOUT_MS))
+        let timeout = self.timeout.unwrap_or(DEFAULT_TIMEOUT);
+        check_timeout("timeout", timeout).map(|()| timeout)
+    }
+
+    pub(crate) fn allowed_hosts(&self) -> &[String] {
+        self.allowed_hosts.as_deref().unwrap_or_default()
     }
 
     pub(crate) fn deployment(&self) -> Result<Deployment> {
@@ -146,7 +186,7 @@ impl Options {
 
     fn ca_files(&self) -> Result<Vec<PathBuf>> {
         let Some(file) = &self.ca_file else { return Ok(Vec::new()) };
-        let path = expanded(self.runtime.environment.as_ref(), "ca_file", PathBuf::from(file))?;
+        let path = expanded(self.runtime.environment.as_ref(), "ca_file", file.clone())?;
         // What cannot be trusted or read is an error of the call, also if no request needs TLS.
         file::read_whole(&path, MAX_CA_BYTES).map_err(|error| {
             let failed = file::failed("cannot be read", &path, &error);
@@ -156,12 +196,18 @@ impl Options {
     }
 }
 
-/// Errors: INVALID_ARGUMENT for 0 and for more than a day.
-pub(crate) fn check_timeout_ms(timeout_ms: u64) -> Result<Duration> {
-    if timeout_ms == 0 || timeout_ms > MAX_TIMEOUT_MS {
-        return Err(Error::invalid_argument("timeout_ms must be from 1 to 86400000 (a day)"));
+/// Errors: INVALID_ARGUMENT for less than a millisecond and for more than a day.
+pub(crate) fn check_timeout(name: &str, timeout: Duration) -> Result<()> {
+    if timeout < SHORTEST_TIMEOUT || timeout > LONGEST_TIMEOUT {
+        let day_ms = LONGEST_TIMEOUT.as_millis();
+        return Err(Error::invalid_argument(format!("{name} must be from 1 to {day_ms} milliseconds (a day)")));
     }
-    Ok(Duration::from_millis(timeout_ms))
+    Ok(())
+}
+
+/// The nearest deadline that a caller can set.
+pub(crate) fn nearest_timeout(timeout: Duration) -> Duration {
+    timeout.clamp(SHORTEST_TIMEOUT, LONGEST_TIMEOUT)
 }
 
 /// What the environment says: a name or a path, or a document of many lines.

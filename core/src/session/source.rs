@@ -2,7 +2,7 @@
 
 use super::api_key_source::ApiKeySource;
 use crate::authorize::{HostPolicy, Kind, Target};
-use crate::credential::ApiKeyTransport;
+use crate::credential::Transport;
 use crate::deployment::Acceptance;
 use crate::error::Result;
 use crate::token_cache::{CachedToken, TokenCache, Wait};
@@ -16,8 +16,8 @@ pub(crate) enum Credential {
 /// A credential with where it comes from.
 pub(crate) struct Source {
     pub(crate) credential: Credential,
-    /// For people: `environment: PL_API_KEY`.
-    pub(crate) origin: Arc<str>,
+    /// Where it was found, for users: `environment: PL_API_KEY`.
+    pub(crate) label: Arc<str>,
     pub(crate) profile: Option<String>,
 }
 
@@ -116,9 +116,9 @@ impl Source {
         }
     }
 
-    /// How the API key of a static source travels.
-    pub(crate) fn transport(&self) -> Option<ApiKeyTransport> {
-        self.api_key().map(|source| source.transport)
+    /// How requests carry the credential.
+    pub(crate) fn transport(&self) -> Transport {
+        self.api_key().map_or(Transport::Bearer, |source| source.transport.into())
     }
 
     pub(crate) fn api_key(&self) -> Option<&ApiKeySource> {
@@ -133,9 +133,5 @@ impl Source {
             Credential::Static(_) => None,
             Credential::Tokens(cache) => Some(cache),
         }
-    }
-
-    pub(crate) fn transport_name(&self) -> &'static str {
-        self.transport().map_or("bearer", ApiKeyTransport::name)
     }
 }

@@ -2,13 +2,14 @@
 
 use super::source::Source;
 use crate::authorize::HostPolicy;
+use crate::credential::{CredentialKind, Transport};
 use serde_json::{Value, json};
 
 /// One credential source of a session.
 #[derive(Clone, Debug)]
 pub struct SourceStatus {
-    /// `api_key` or `access_token`.
-    pub kind: &'static str,
+    /// The kind of credential.
+    pub kind: CredentialKind,
     /// Where it was found: `environment: PL_API_KEY`.
     pub source: String,
     /// The profile it belongs to.
@@ -29,8 +30,8 @@ pub struct SourceStatus {
     pub token_cached: bool,
     /// The hosts that it may go to.
     pub hosts: Vec<String>,
-    /// `bearer`, `basic`, `header` or `query`.
-    pub transport: &'static str,
+    /// How requests carry it.
+    pub transport: Transport,
     /// The file that its tokens are saved in; nothing for an API key and for a session in memory.
     pub file: Option<String>,
 }
@@ -65,11 +66,11 @@ impl SessionStatus {
     ) -> Self {
         let mut notes = notes.to_vec();
         for (source, error) in sources.iter().filter_map(|source| Some((source, source.tokens()?.unsaved_because()?))) {
-            notes.push(format!("{}: the session lives in this process only ({})", source.origin, error.message()));
+            notes.push(format!("{}: the session lives in this process only ({})", source.label, error.message()));
         }
         // What is in memory may serve for a while, and the next process has nothing.
         for (source, error) in sources.iter().filter_map(|source| Some((source, source.tokens()?.unreadable_because()?))) {
-            notes.push(format!("{}: the session that is saved cannot be used ({})", source.origin, error.message()));
+            notes.push(format!("{}: the session that is saved cannot be used ({})", source.label, error.message()));
         }
         let sources = sources
             .iter()
@@ -78,8 +79,8 @@ impl SessionStatus {
                 let last = cache.and_then(|cache| cache.look_at_last());
                 let asked_for = cache.map_or(&[][..], |cache| cache.client().scopes());
                 SourceStatus {
-                    kind: if cache.is_some() { "access_token" } else { "api_key" },
-                    source: source.origin.to_string(),
+                    kind: if cache.is_some() { CredentialKind::AccessToken } else { CredentialKind::ApiKey },
+                    source: source.label.to_string(),
                     profile: source.profile.clone(),
                     client_type: cache.map_or("static_apikey", |cache| cache.client().client_type()),
                     client_id: cache.map(|cache| cache.client().client_id().to_owned()),
@@ -92,7 +93,7 @@ impl SessionStatus {
                     initialized: source.is_initialized(),
                     token_cached: source.is_usable(),
                     hosts: source.hosts(policy),
-                    transport: source.transport_name(),
+                    transport: source.transport(),
                     file: cache.and_then(|cache| cache.file()).map(|file| file.display().to_string()),
                 }
             })
@@ -126,7 +127,7 @@ impl SessionStatus {
     }
 
     /// The first source's kind.
-    pub fn kind(&self) -> Option<&'static str> {
+    pub fn kind(&self) -> Option<CredentialKind> {
         self.sources.first().map(|source| source.kind)
     }
 
@@ -162,7 +163,7 @@ impl SessionStatus {
             .iter()
             .map(|source| {
                 json!({
-                    "kind": source.kind,
+                    "kind": source.kind.name(),
                     "source": source.source,
                     "profile": source.profile,
                     "client_type": source.client_type,
@@ -173,7 +174,7 @@ impl SessionStatus {
                     "initialized": source.initialized,
                     "token_cached": source.token_cached,
                     "hosts": source.hosts,
-                    "transport": source.transport,
+                    "transport": source.transport.name(),
                     "file": source.file,
                 })
             })

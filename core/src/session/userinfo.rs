@@ -1,7 +1,7 @@
 //! Who is logged in: ID token, userinfo, introspection.
 
 use super::Session;
-use super::account::Account;
+use super::account::{Account, Expiry};
 use super::cancel::interruptibly;
 use crate::client::Endpoint;
 use crate::error::{Error, Result};
@@ -123,11 +123,11 @@ impl Account {
             .as_ref()
             .and_then(|stored| stored.tokens.id_token())
             .ok_or_else(|| Error::misconfigured(format!("the session has no ID token; {}", self.log_in_for_openid())))?;
-        self.verify_id_token(Secret::from(id_token), None, false).map(|claims| claims.0)
+        self.verify_id_token(Secret::from(id_token), None, Expiry::Ignored).map(|claims| claims.0)
     }
 
     /// Errors: TOKEN_INVALID, UNSUPPORTED where the server publishes no keys, UNAVAILABLE, TIMEOUT, CANCELLED, PROTOCOL.
-    pub(super) fn verify_id_token(&self, id_token: Secret, nonce: Option<String>, check_expiry: bool) -> Result<Claims> {
+    pub(super) fn verify_id_token(&self, id_token: Secret, nonce: Option<String>, expiry: Expiry) -> Result<Claims> {
         let person = self.clone();
         interruptibly(self.wait(), "verifying the ID token", move || {
             let (http, client) = (person.http(), person.client());
@@ -141,7 +141,7 @@ impl Account {
                     nonce: nonce.as_deref(),
                     algorithms: &algorithms,
                     now: http.clock().now().unix_ms / 1000,
-                    check_expiry,
+                    check_expiry: expiry == Expiry::Checked,
                 };
                 if let Verification::Valid(claims) =
                     id_token::verify(id_token.expose(), &keys, &expected).map_err(|error| client.of_issuer(error))?

@@ -104,7 +104,7 @@ impl Storage for CustomStorage {
         }
         Err(crate::error::Error::new(
             crate::error::Status::Timeout,
-            "the application's storage was not to be locked within the deadline; try again, or give a longer timeout_ms",
+            "the application's storage was not to be locked within the deadline; try again, or give a longer timeout",
         ))
     }
 

@@ -1,9 +1,10 @@
 //! What planetkey must remember beside a session and Planet's SDK does not know: its own file, never the SDK's.
 
 use super::{fingerprint, python_json};
-use crate::error::{Error, REASONS, Status};
+use crate::error::{Error, Reason, Status};
 use crate::http::retry_after::MAX_RETRY_AFTER_MS;
 use serde_json::{Map, Value, json};
+use std::time::Duration;
 
 /// The form of the file. One with a higher number is read as far as it is understood, and not rewritten.
 const FORM: u64 = 1;
@@ -44,7 +45,7 @@ impl Failure {
     /// long for an answer need not either. What the server asked for holds for everybody.
     pub(crate) fn lets_pass(&self, needs_token: bool, timeout_ms: u64) -> bool {
         let is_longer = self.timeout_ms.is_some_and(|before| timeout_ms / 2 >= before);
-        self.error.retry_after_ms().is_none() && needs_token && (self.lets_callers_pass || is_longer)
+        self.error.retry_after().is_none() && needs_token && (self.lets_callers_pass || is_longer)
     }
 }
 
@@ -166,11 +167,11 @@ impl FailureRecord {
                 "unix_ms": until,
                 "status": error.status().name(),
                 "message": error.message(),
-                "reason": error.reason(),
+                "reason": error.reason().map(Reason::name),
                 "oauth_error": error.oauth_error(),
                 "oauth_error_description": error.oauth_error_description(),
                 "http_status": error.http_status(),
-                "asked_by_server": error.retry_after_ms().is_some(),
+                "asked_by_server": error.retry_after().is_some(),
                 "lets_callers_pass": lets_callers_pass,
                 "timeout_ms": timeout_ms,
             });
@@ -196,11 +197,9 @@ fn receipt(value: &Value) -> Option<Receipt> {
 
 fn not_before(value: &Value) -> Option<(u64, Failure)> {
     let text = |member: &str| value.get(member).and_then(Value::as_str);
-    // Whoever waits gets a failure: OK would be taken for a token.
-    let is_named = |status: &Status| *status != Status::Ok && Some(status.name()) == text("status");
-    let status = Status::ALL.into_iter().find(is_named)?;
+    let status = Status::ALL.into_iter().find(|status| Some(status.name()) == text("status"))?;
     let mut error = Error::new(status, text("message")?);
-    if let Some((reason, _)) = REASONS.iter().find(|(reason, of)| Some(*reason) == text("reason") && *of == status) {
+    if let Some(reason) = text("reason").and_then(Reason::from_name).filter(|reason| reason.status() == status) {
         error = error.with_reason(reason);
     }
     if let Some(name) = text("oauth_error") {
@@ -212,7 +211,7 @@ fn not_before(value: &Value) -> Option<(u64, Failure)> {
     let is_set = |member: &str| value.get(member).and_then(Value::as_bool).unwrap_or(false);
     if is_set("asked_by_server") {
         // What is left of it is for whoever asks to say.
-        error = error.with_retry_after_ms(Some(0));
+        error = error.with_retry_after(Some(Duration::ZERO));
     }
     let timeout_ms = value.get("timeout_ms").and_then(Value::as_u64);
     Some((value.get("unix_ms")?.as_u64()?, Failure { error, lets_callers_pass: is_set("lets_callers_pass"), timeout_ms }))

@@ -19,7 +19,7 @@ pub use token_file::fingerprint;
 
 use crate::clock::Moment;
 use crate::credential::TokenSet;
-use crate::error::{Error, Result, Status};
+use crate::error::{Error, Reason, Result, Status};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -170,5 +170,5 @@ pub trait Storage: Send + Sync {
 
 fn corrupt(what: &str) -> Error {
     let message = format!("{what} is damaged, and put aside unless it is empty; log in again");
-    Error::new(Status::LoginRequired, message).with_reason("corrupt")
+    Error::new(Status::LoginRequired, message).with_reason(Reason::Corrupt)
 }

@@ -1,6 +1,6 @@
 //! When the next attempt is allowed after a failure. Pure functions: no state, no clock.
 
-use crate::error::{Error, Status};
+use crate::error::{Error, Reason, Status};
 use crate::http::retry_after::MAX_RETRY_AFTER_MS;
 
 /// No failure keeps a session from asking again longer than this, except a permanent one.
@@ -41,7 +41,7 @@ fn wait_ms(error: &Error, failures: u32, fraction: f64) -> Option<u64> {
         Status::Unavailable | Status::Timeout | Status::Protocol | Status::Storage | Status::Internal | Status::Cancelled => {
             Some(jittered_ms(failures, fraction))
         }
-        _ if error.retryable() || matches!(error.reason(), Some("tls" | "proxy_authentication")) => {
+        _ if error.retryable() || matches!(error.reason(), Some(Reason::Tls | Reason::ProxyAuthentication)) => {
             Some(jittered_ms(failures, fraction))
         }
         _ => None,

@@ -434,7 +434,7 @@ impl TokenCache {
         loop {
             let Err(error) = flight.lock().check_blocked(self.now().monotonic_ms, purpose) else { return Ok(true) };
             let left = wait.timeout.saturating_sub(started.elapsed());
-            match error.retry_after_ms().map(Duration::from_millis) {
+            match error.retry_after() {
                 Some(blocked) if blocked < left => self.http.clock().sleep(blocked.min(INTERRUPT_INTERVAL)),
                 _ => return Ok(false),
             }

@@ -1,5 +1,6 @@
 //! Refreshes that process exit waits for: a refresh that is cut off between the response and the file loses a rotated refresh token.
 
+use crate::clock::LONGEST_TIMEOUT;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -38,8 +39,8 @@ impl Drop for Pending {
 
 /// Waits for the pending refreshes of this process, at most this long; `true` when none is left. Call it at the end of a program: if the
 /// process ends before a new refresh token is saved, the session is lost.
-pub fn settle(timeout_ms: u64) -> bool {
-    let deadline = Instant::now() + Duration::from_millis(timeout_ms.min(24 * 3600 * 1000));
+pub fn settle(timeout: Duration) -> bool {
+    let deadline = Instant::now() + timeout.min(LONGEST_TIMEOUT);
     while count(PENDING.load(Ordering::Acquire)) > 0 {
         if Instant::now() >= deadline {
             return false;

@@ -9,7 +9,7 @@ use super::single_flight::Purpose;
 use crate::client::Client;
 use crate::clock::{Moment, fraction};
 use crate::credential::TokenSet;
-use crate::error::{Error, Status};
+use crate::error::{Error, Reason, Status};
 use crate::http::{Http, Patience};
 use crate::storage::{Failure, FailureRecord, FileVersion, Lock, Saved, Storage, Stored};
 use std::sync::Arc;
@@ -187,7 +187,7 @@ impl<'a> Refresh<'a, '_> {
         if let Some((wait, failure)) = self.storage.failure_record().wait_ms(now.unix_ms)
             && !failure.lets_pass(self.request.needs_token, self.request.timeout_ms())
         {
-            return Err(failure.error.clone().with_retry_after_ms(Some(wait)).into());
+            return Err(failure.error.clone().with_retry_after(Some(Duration::from_millis(wait))).into());
         }
 
         // Request.
@@ -293,7 +293,7 @@ impl<'a> Refresh<'a, '_> {
                     Status::LoginRequired,
                     format!("another client or server saved its session in place of this one; {}", self.log_in_again()),
                 );
-                Some(RefreshOutcome::SessionGone { version, error: error.with_reason("never_logged_in") })
+                Some(RefreshOutcome::SessionGone { version, error: error.with_reason(Reason::NeverLoggedIn) })
             }
             Saved::Nothing if version == FileVersion::Absent => {
                 Some(RefreshOutcome::SessionGone { version, error: self.logged_out_meanwhile() })
@@ -438,16 +438,16 @@ impl<'a> Refresh<'a, '_> {
             return error;
         }
         let (reason, what) = if is_foreign {
-            ("never_logged_in", "the saved session belongs to another client or server")
+            (Reason::NeverLoggedIn, "the saved session belongs to another client or server")
         } else if saved.was_logged_out {
-            ("logged_out", "the session was logged out")
+            (Reason::LoggedOut, "the session was logged out")
         } else if last.is_some_and(|last| !last.is_over(self.now())) {
             // It may have been issued a moment ago.
-            ("expired", "the access token cannot be renewed without a refresh token, which the scope offline_access brings")
+            (Reason::Expired, "the access token cannot be renewed without a refresh token, which the scope offline_access brings")
         } else if has_tokens || last.is_some() {
-            ("expired", "the access token has expired and there is no refresh token")
+            (Reason::Expired, "the access token has expired and there is no refresh token")
         } else {
-            ("never_logged_in", "nobody has logged in")
+            (Reason::NeverLoggedIn, "nobody has logged in")
         };
         Error::new(Status::LoginRequired, format!("{what}; {}", self.log_in_again())).with_reason(reason)
     }
@@ -465,13 +465,13 @@ impl<'a> Refresh<'a, '_> {
             "the saved session in {saved} is not used: its token is from the issuer '{theirs}', and the server of this client is '{mine}', by \
              {configuration}. If both are one server, set issuer to '{theirs}' there; otherwise {log_in}"
         );
-        Some(Error::new(Status::LoginRequired, message).with_reason("never_logged_in"))
+        Some(Error::new(Status::LoginRequired, message).with_reason(Reason::NeverLoggedIn))
     }
 
     /// The session was deleted by another process.
     fn logged_out_meanwhile(&self) -> Error {
         let message = format!("the session was logged out; {}", self.log_in_again());
-        Error::new(Status::LoginRequired, message).with_reason("logged_out")
+        Error::new(Status::LoginRequired, message).with_reason(Reason::LoggedOut)
     }
 
     fn revoked(&self, error: Option<&Error>) -> Error {
@@ -481,7 +481,7 @@ impl<'a> Refresh<'a, '_> {
             .unwrap_or_default();
         let message =
             format!("the authorization server no longer accepts this session's refresh token{said}; {}", self.log_in_again());
-        let revoked = Error::new(Status::LoginRequired, message).with_reason("revoked");
+        let revoked = Error::new(Status::LoginRequired, message).with_reason(Reason::Revoked);
         match error {
             Some(error) => {
                 let revoked = revoked.with_oauth_error("invalid_grant", error.oauth_error_description());
@@ -526,7 +526,7 @@ pub(super) fn read_saved(
         Err(error) => error,
     };
     let mut found = Found { content: Saved::Nothing, version, is_readable: false, was_renamed: false };
-    if error.reason() == Some("corrupt") {
+    if error.reason() == Some(Reason::Corrupt) {
         match storage.quarantine(now) {
             Ok(()) if storage.file_version() != FileVersion::Unknown => {
                 (found.version, found.was_renamed) = (FileVersion::Absent, true)

@@ -77,7 +77,7 @@ impl<T> FlightState<T> {
         match *until_ms {
             None if !purpose.forced => Err(failure.error.clone()),
             Some(until) if now_monotonic_ms < until && !failure.lets_pass(purpose.needs_token, purpose.timeout_ms) => {
-                Err(failure.error.clone().with_retry_after_ms(Some(until - now_monotonic_ms)))
+                Err(failure.error.clone().with_retry_after(Some(Duration::from_millis(until - now_monotonic_ms))))
             }
             _ => Ok(()),
         }
@@ -216,7 +216,7 @@ impl<T: Clone> SingleFlight<T> {
         if left.is_zero() {
             return Err(Error::new(
                 Status::Timeout,
-                "the access token was not renewed within the deadline; try again, or give a longer timeout_ms",
+                "the access token was not renewed within the deadline; try again, or give a longer timeout",
             ));
         }
         let slice = match wait.interrupt {

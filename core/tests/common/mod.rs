@@ -13,7 +13,7 @@ pub use sessions::*;
 use planetkey::clock::{Clock, ManualClock, Random};
 use planetkey::http::{Body, Method, Request, Response, Transport, TransportFailure};
 use planetkey::profile::FixedEnvironment;
-use planetkey::{M2mOptions, Options, Runtime, Session};
+use planetkey::{Options, Runtime, Session};
 use planetkey_simulator::{Settings, Simulator};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
@@ -211,16 +211,15 @@ pub fn no_environment() -> Arc<FixedEnvironment> {
 
 /// Options with nothing of the outside world in them.
 pub fn options(fake: &Arc<Fake>, clock: &Arc<ManualClock>) -> Options {
-    Options {
-        runtime: Runtime {
+    Options::default().with(|it| {
+        it.runtime = Runtime {
             clock: clock.clone(),
             random: Arc::new(Fixed(0x80)),
             environment: no_environment(),
             transport: Some(fake.clone()),
             ..Runtime::default()
-        },
-        ..Options::default()
-    }
+        }
+    })
 }
 
 /// An M2M session of the built-in deployment, its token endpoint played by the fake.
@@ -237,7 +236,7 @@ pub fn bench() -> Bench {
 }
 
 pub fn m2m(options: &Options) -> Session {
-    Session::from_m2m(CLIENT_ID, CLIENT_SECRET, &M2mOptions::default(), options).unwrap()
+    Session::from_m2m(CLIENT_ID, CLIENT_SECRET, options).unwrap()
 }
 
 impl Bench {
@@ -283,28 +282,26 @@ pub fn real_network() -> (Runtime, Arc<ManualClock>) {
 
 /// Options for a session with the simulator over real sockets.
 pub fn simulator_options(simulator: &Simulator) -> Options {
-    Options {
-        deployment: Some(simulator.deployment()),
-        allow_insecure_loopback: Some(true),
-        runtime: real_network().0,
-        ..Options::default()
-    }
+    Options::default().with(|it| {
+        it.deployment = Some(simulator.deployment());
+        it.allow_insecure_loopback = Some(true);
+        it.runtime = real_network().0;
+    })
 }
 
 /// The simulator's M2M client at the simulator's deployment.
 pub fn simulator_session(simulator: &Simulator, options: &Options) -> Session {
     let settings = simulator.settings();
-    Session::from_m2m(&settings.client_id, &settings.client_secret, &M2mOptions::default(), options).unwrap()
+    Session::from_m2m(&settings.client_id, &settings.client_secret, options).unwrap()
 }
 
 /// The built-in Planet over the simulator's proxy and CA: real names, real TLS.
 pub fn planet_options(simulator: &Simulator) -> Options {
-    Options {
-        proxy: Some(simulator.proxy().to_owned()),
-        ca_file: Some(simulator.ca_path().to_string_lossy().into_owned()),
-        runtime: real_network().0,
-        ..Options::default()
-    }
+    Options::default().with(|it| {
+        it.proxy = Some(simulator.proxy().to_owned());
+        it.ca_file = Some(simulator.ca_path().to_owned());
+        it.runtime = real_network().0;
+    })
 }
 
 /// The fields of the n-th request of a token endpoint.

@@ -4,7 +4,7 @@ use super::{CLIENT_ID, CLIENT_SECRET, Fake, Fixed, NOW, real_network, simulator,
 use planetkey::clock::{Clock, ManualClock, Moment};
 use planetkey::profile::{FixedEnvironment, HOME_VARIABLE};
 use planetkey::storage::{Disk, Step, StorageCallbacks, python_json};
-use planetkey::{M2mOptions, Options, Runtime, Session};
+use planetkey::{Options, Runtime, Session};
 use planetkey_simulator::Simulator;
 use serde_json::{Value, json};
 use std::io;
@@ -76,16 +76,15 @@ impl Home {
 
     /// Another machine with the same home: its own clock, perhaps another server.
     pub fn options_with(&self, fake: &Arc<Fake>, clock: &Arc<ManualClock>) -> Options {
-        Options {
-            runtime: Runtime {
+        Options::default().with(|it| {
+            it.runtime = Runtime {
                 clock: clock.clone(),
                 random: Arc::new(Fixed(0x80)),
                 environment: Arc::new(FixedEnvironment::new([(HOME_VARIABLE, self.path())])),
                 transport: Some(fake.clone()),
                 ..Runtime::default()
-            },
-            ..Options::default()
-        }
+            }
+        })
     }
 
     /// The session of the person, as another process opens it: nothing is shared but the files.
@@ -172,12 +171,12 @@ pub fn person(options: &Options) -> Session {
 
 /// Another client in the same profile.
 pub fn person_as(client_id: &str, options: &Options) -> Session {
-    let options = Options { profile: options.storage.is_none().then(|| PERSON.to_owned()), ..options.clone() };
+    let options = options.clone().with(|it| it.profile = options.storage.is_none().then(|| PERSON.to_owned()));
     Session::from_client_config(&person_config(client_id).to_string(), &options).unwrap()
 }
 
 pub fn machine(options: &Options) -> Session {
-    Session::from_m2m(CLIENT_ID, CLIENT_SECRET, &M2mOptions::default(), options).unwrap()
+    Session::from_m2m(CLIENT_ID, CLIENT_SECRET, options).unwrap()
 }
 
 /// The token as text, or the name of the status.
@@ -187,7 +186,7 @@ pub fn ask(session: &Session) -> String {
 
 /// As [`ask`], of a session whose own deadline is too short for a disk that is busy.
 pub fn ask_patiently(session: &Session) -> String {
-    ask(&session.with_timeout_ms(30_000))
+    ask(&session.with_timeout(std::time::Duration::from_millis(30_000)))
 }
 
 /// The bytes that Planet's SDK writes for these members.
@@ -331,7 +330,11 @@ impl Planet {
         let (mut runtime, _) = real_network();
         runtime.environment = Arc::new(FixedEnvironment::new([(HOME_VARIABLE, home)]));
         let deployment = Some(self.simulator.deployment());
-        Options { deployment, allow_insecure_loopback: Some(true), runtime, ..Options::default() }
+        Options::default().with(|it| {
+            it.deployment = deployment;
+            it.allow_insecure_loopback = Some(true);
+            it.runtime = runtime;
+        })
     }
 
     pub fn session(&self) -> Session {

@@ -6,7 +6,7 @@ use planetkey::credential::TokenSet;
 use planetkey::http::TransportFailure;
 use planetkey::oauth::authorization_code::{Attempt, Parameters, Response, redeem};
 use planetkey::secret::Secret;
-use planetkey::{Error, Result, Status};
+use planetkey::{Error, Reason, Result, Status};
 
 const REDIRECT: &str = "http://127.0.0.1:49152/callback?kept=1";
 
@@ -100,7 +100,7 @@ fn a045_an_issuer_that_is_there_must_be_ours() {
         {
             let theirs = query(&attempt, &[("code", "c"), ("state", "STATE"), ("iss", iss)]);
             let error = refused(attempt.response(&theirs, ISSUER, required));
-            assert_eq!((error.status(), error.reason()), (Status::Protocol, Some("issuer_mismatch")), "{iss}");
+            assert_eq!((error.status(), error.reason()), (Status::Protocol, Some(Reason::IssuerMismatch)), "{iss}");
             assert!(error.message().contains(ISSUER) && !error.message().contains(['\r', '\n', '\u{202e}']), "{error:?}");
         }
     }
@@ -113,7 +113,7 @@ fn a046_an_announced_issuer_that_is_missing_is_refused() {
         let parameters: Vec<_> = [("code", "c"), ("state", "STATE")].into_iter().chain(iss.map(|iss| ("iss", iss))).collect();
         let query = query(&attempt, &parameters);
         let error = refused(attempt.response(&query, ISSUER, true));
-        assert_eq!((error.status(), error.reason()), (Status::Protocol, Some("issuer_mismatch")));
+        assert_eq!((error.status(), error.reason()), (Status::Protocol, Some(Reason::IssuerMismatch)));
         assert_eq!(code(attempt.response(&query, ISSUER, false)), "c");
     }
 }
@@ -122,7 +122,7 @@ fn a046_an_announced_issuer_that_is_missing_is_refused() {
 fn a047_an_issuer_that_nobody_announced_is_compared_all_the_same() {
     let attempt = attempt();
     let theirs = query(&attempt, &[("code", "c"), ("state", "STATE"), ("iss", "https://evil.example")]);
-    assert_eq!(refused(attempt.response(&theirs, ISSUER, false)).reason(), Some("issuer_mismatch"));
+    assert_eq!(refused(attempt.response(&theirs, ISSUER, false)).reason(), Some(Reason::IssuerMismatch));
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn a049_a_code_is_sent_once() {
         let error = exchange(&wire, &attempt()).unwrap_err();
         assert_eq!(wire.fake.count(), 1, "again after {status}");
         if error.oauth_error() == Some("invalid_grant") {
-            assert_eq!((error.status(), error.reason()), (Status::LoginRequired, Some("expired")));
+            assert_eq!((error.status(), error.reason()), (Status::LoginRequired, Some(Reason::Expired)));
         }
     }
     for failure in [TransportFailure::Ambiguous("reset".into()), TransportFailure::TimedOut(true), TransportFailure::TooLarge] {

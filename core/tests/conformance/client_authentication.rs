@@ -133,7 +133,7 @@ fn a071_metadata_decides_for_a_server_that_is_not_built_in() {
         let change = json!([{"metadata_response": {"set": {"token_endpoint_auth_methods_supported": methods}}}]);
         simulator.script("m2m.metadata", &change).unwrap();
         // The built-in Planet does not know this issuer, so its metadata is asked.
-        let options = Options { deployment: Some("planet".into()), ..simulator_options(&simulator) };
+        let options = simulator_options(&simulator).with(|it| it.deployment = Some("planet".into()));
         let config = json!({
             "client_type": "oidc_client_credentials_secret", "auth_server": simulator.m2m_issuer(),
             "client_id": settings.client_id, "client_secret": settings.client_secret,
@@ -223,7 +223,7 @@ fn a074_a_server_accepts_both_kinds_of_key() {
 fn a075_invalid_client_is_permanent_and_names_the_client_only() {
     let simulator = simulator();
     let options = simulator_options(&simulator);
-    let session = Session::from_m2m("nobody-a075", CLIENT_SECRET, &planetkey::M2mOptions::default(), &options).unwrap();
+    let session = Session::from_m2m("nobody-a075", CLIENT_SECRET, &options).unwrap();
     for _ in 0..20 {
         let error = session.access_token().unwrap_err();
         assert_eq!(
@@ -279,10 +279,9 @@ fn a077_secrets_are_read_and_never_written() {
         ("PL_AUTH_CLIENT_SECRET", "environment-secret"),
     ];
     let (fake, clock) = (Fake::new(), Arc::new(ManualClock::new(NOW)));
-    let options = Options {
-        runtime: Runtime { environment: Arc::new(FixedEnvironment::new(variables)), ..options(&fake, &clock).runtime },
-        ..Options::default()
-    };
+    let options = Options::default().with(|it| {
+        it.runtime = Runtime { environment: Arc::new(FixedEnvironment::new(variables)), ..options(&fake, &clock).runtime }
+    });
     Session::from_defaults(&options).unwrap().access_token().unwrap();
     Session::from_profile("machine", &options).unwrap().access_token().unwrap();
     let by_file = json!({"client_type": "oidc_client_credentials_pubkey", "client_privkey_file": key.to_str().unwrap(), "client_secret": null});

@@ -5,8 +5,9 @@ use planetkey::credential::TokenSet;
 use planetkey::http::{Method, Patience, Response, TransportFailure};
 use planetkey::oauth::device_code::{DeviceAuthorization, Poll, Schedule, authorize, parse, poll};
 use planetkey::secret::Secret;
-use planetkey::{Error, Result, Status};
+use planetkey::{Error, Reason, Result, Status};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 const DEVICE_CODE: &str = "DEVICE-CODE-THAT-NOBODY-MAY-SEE";
 
@@ -208,8 +209,8 @@ fn a084_while_nothing_answers_it_is_asked_less_often() {
 fn a085_any_other_error_ends_the_polling() {
     for (name, status, reason) in [
         ("access_denied", Status::Denied, None),
-        ("expired_token", Status::LoginRequired, Some("expired")),
-        ("invalid_grant", Status::LoginRequired, Some("expired")),
+        ("expired_token", Status::LoginRequired, Some(Reason::Expired)),
+        ("invalid_grant", Status::LoginRequired, Some(Reason::Expired)),
         ("invalid_client", Status::Misconfigured, None),
         ("invalid_request", Status::Misconfigured, None),
         ("unsupported_grant_type", Status::Misconfigured, None),
@@ -258,7 +259,7 @@ fn a087_an_expired_code_is_not_replaced_by_itself() {
     let wire = Wire::new();
     wire.fake.answers(oauth_error(400, "expired_token"));
     let error = ask(&wire).unwrap_err();
-    assert_eq!((error.status(), error.reason()), (Status::LoginRequired, Some("expired")));
+    assert_eq!((error.status(), error.reason()), (Status::LoginRequired, Some(Reason::Expired)));
     assert!(error.message().contains("log in again") && !error.retryable(), "{error}");
     assert_eq!(wire.fake.count(), 1);
 }
@@ -329,7 +330,7 @@ fn a091_retry_after_is_a_lower_bound() {
     let Ok(Poll::Unreachable { retry_after_ms: Some(30_000), error }) = asked(busy(503, Some("30"))) else {
         panic!("the wait is handed on")
     };
-    assert_eq!(error.retry_after_ms(), Some(30_000));
+    assert_eq!(error.retry_after(), Some(Duration::from_millis(30_000)));
     let mut schedule = schedule(5);
     schedule.polled(&unreachable(Some(30_000)), 1_005_000);
     assert_eq!(schedule.next_ms(), 1_035_000, "more than the doubled interval");

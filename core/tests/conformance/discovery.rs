@@ -5,7 +5,7 @@ use planetkey::clock::ManualClock;
 use planetkey::deployment::Deployment;
 use planetkey::http::{Method, Patience};
 use planetkey::oauth::metadata;
-use planetkey::{Session, Status};
+use planetkey::{Reason, Session, Status};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,7 +65,7 @@ fn a012_the_issuer_must_be_the_same_byte_for_byte() {
         wrong["issuer"] = issuer.clone();
         wire.fake.answers(json_answer(200, &wrong));
         let error = fetch(&wire, ISSUER).unwrap_err();
-        assert_eq!((error.status(), error.reason()), (Status::Protocol, Some("issuer_mismatch")), "{issuer}");
+        assert_eq!((error.status(), error.reason()), (Status::Protocol, Some(Reason::IssuerMismatch)), "{issuer}");
         assert!(error.message().contains(ISSUER), "{error}");
         assert_eq!(wire.fake.count(), 1, "what one form says is not asked for in the other");
     }

@@ -4,7 +4,7 @@ use crate::common::*;
 use planetkey::clock::ManualClock;
 use planetkey::http::Method;
 use planetkey::oauth::metadata;
-use planetkey::{M2mOptions, Options, Session, Status};
+use planetkey::{Reason, Session, Status};
 use planetkey_simulator::Simulator;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -24,7 +24,7 @@ fn config(server: &str, more: &Value) -> String {
 }
 
 fn open(server: &str, more: &Value, loopback: bool) -> planetkey::Result<Session> {
-    let options = Options { allow_insecure_loopback: Some(loopback), ..options(&Fake::new(), &Arc::new(ManualClock::new(NOW))) };
+    let options = options(&Fake::new(), &Arc::new(ManualClock::new(NOW))).with(|it| it.allow_insecure_loopback = Some(loopback));
     Session::from_client_config(&config(server, more), &options)
 }
 
@@ -53,12 +53,10 @@ fn a001_endpoints_are_https_or_loopback_by_option() {
 fn tls_session(simulator: &Simulator, ca: bool) -> Session {
     let settings = simulator.settings();
     let more = json!({"client_id": settings.client_id, "client_secret": settings.client_secret});
-    let options = Options {
-        ca_file: ca.then(|| simulator.ca_path().to_string_lossy().into_owned()),
-        // The one option whose name could suggest less checking.
-        allow_insecure_loopback: Some(true),
-        ..simulator_options(simulator)
-    };
+    let options = simulator_options(simulator).with(|it| {
+        it.ca_file = ca.then(|| simulator.ca_path().to_owned()); // The one option whose name could suggest less checking.
+        it.allow_insecure_loopback = Some(true);
+    });
     Session::from_client_config(&config(&simulator.tls_issuer(), &more), &options).unwrap()
 }
 
@@ -67,7 +65,7 @@ fn a002_certificate_and_host_name_are_verified() {
     let simulator = simulator();
     let refused = |session: &Session| {
         let error = session.access_token().unwrap_err();
-        assert_eq!((error.status(), error.reason()), (Status::Misconfigured, Some("tls")), "{error}");
+        assert_eq!((error.status(), error.reason()), (Status::Misconfigured, Some(Reason::Tls)), "{error}");
         assert!(error.message().contains("ca_file") && error.message().contains("clock"), "{error}");
     };
     refused(&tls_session(&simulator, false));
@@ -84,8 +82,7 @@ fn a003_token_requests_are_posted_forms_in_utf8() {
     let simulator = simulator();
     let client = json!({"client_id": "Größe & Co=1", "client_secret": "pässwörd +%"});
     simulator.register_client(&client).unwrap();
-    let session =
-        Session::from_m2m("Größe & Co=1", "pässwörd +%", &M2mOptions::default(), &simulator_options(&simulator)).unwrap();
+    let session = Session::from_m2m("Größe & Co=1", "pässwörd +%", &simulator_options(&simulator)).unwrap();
     session.access_token().unwrap();
     let request = simulator.requests("m2m.token").unwrap()[0].clone();
     assert_eq!(request["method"], "POST");
@@ -201,7 +198,7 @@ fn a010_credentials_of_one_server_never_go_to_another() {
     let (fake, clock) = (Fake::new(), Arc::new(ManualClock::new(NOW)));
     let open = |server: &str, secret: &str| {
         let more = json!({"client_secret": secret, "token_endpoint": format!("{server}/token"), "token_endpoint_auth_method": "client_secret_post"});
-        let options = Options { allowed_hosts: Some(vec!["api.other.example".into()]), ..options(&fake, &clock) };
+        let options = options(&fake, &clock).with(|it| it.allowed_hosts = Some(vec!["api.other.example".into()]));
         Session::from_client_config(&config(server, &more), &options).unwrap()
     };
     let (one, two) = (open("https://one.example", "secret-one"), open("https://two.example", "secret-two"));
@@ -231,7 +228,7 @@ fn a010_a_server_with_another_name_gets_no_secret() {
     fake.answers(json_answer(200, &document));
     let session = Session::from_client_config(&config("https://as.example", &json!({})), &options(&fake, &clock)).unwrap();
     let error = session.access_token().unwrap_err();
-    assert_eq!((error.status(), error.reason()), (Status::Protocol, Some("issuer_mismatch")));
+    assert_eq!((error.status(), error.reason()), (Status::Protocol, Some(Reason::IssuerMismatch)));
     let seen = fake.seen();
     assert_eq!(seen.len(), 1);
     assert_eq!((seen[0].method, seen[0].body.as_str(), &seen[0].authorization), (Method::Get, "", &None));

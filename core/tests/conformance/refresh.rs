@@ -2,7 +2,7 @@
 
 use crate::common::*;
 use planetkey::storage::Step;
-use planetkey::{Options, Status};
+use planetkey::{Reason, Status};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -122,11 +122,11 @@ fn a063_a_refresh_token_goes_to_its_own_issuer_and_client_only() {
         for (name, value) in change.as_object().unwrap() {
             config[name] = value.clone();
         }
-        let options = Options { profile: Some(PERSON.to_owned()), ..home.options() };
+        let options = home.options().with(|it| it.profile = Some(PERSON.to_owned()));
         let session = planetkey::Session::from_client_config(&config.to_string(), &options).unwrap();
         for _ in 0..3 {
             let error = session.access_token().unwrap_err();
-            assert_eq!((error.status(), error.reason()), (Status::LoginRequired, Some("never_logged_in")), "{change}");
+            assert_eq!((error.status(), error.reason()), (Status::LoginRequired, Some(Reason::NeverLoggedIn)), "{change}");
             assert!(error.message().contains("another client or server"), "{error}");
         }
         assert_eq!(session.refresh().unwrap_err().status(), Status::LoginRequired);
@@ -164,7 +164,7 @@ fn a064_invalid_grant_is_believed_when_the_file_is_unchanged() {
     let error = session.refresh().unwrap_err();
     assert_eq!(
         (error.status(), error.reason(), error.oauth_error()),
-        (Status::LoginRequired, Some("revoked"), Some("invalid_grant"))
+        (Status::LoginRequired, Some(Reason::Revoked), Some("invalid_grant"))
     );
     assert_eq!(home.fake.count(), 4);
 }
@@ -177,7 +177,7 @@ fn a065_a_dead_refresh_token_is_not_sent_again_by_anybody() {
     let session = home.person();
     std::thread::scope(|scope| {
         for _ in 0..16 {
-            scope.spawn(|| assert_eq!(session.access_token().unwrap_err().reason(), Some("revoked")));
+            scope.spawn(|| assert_eq!(session.access_token().unwrap_err().reason(), Some(Reason::Revoked)));
         }
     });
     assert_eq!(home.fake.count(), 1);
@@ -186,9 +186,9 @@ fn a065_a_dead_refresh_token_is_not_sent_again_by_anybody() {
         let later = home.person();
         for _ in 0..3 {
             home.advance(86_400);
-            assert_eq!(later.access_token().unwrap_err().reason(), Some("revoked"));
-            assert_eq!(later.refresh().unwrap_err().reason(), Some("revoked"));
-            assert_eq!(session.refresh().unwrap_err().reason(), Some("revoked"));
+            assert_eq!(later.access_token().unwrap_err().reason(), Some(Reason::Revoked));
+            assert_eq!(later.refresh().unwrap_err().reason(), Some(Reason::Revoked));
+            assert_eq!(session.refresh().unwrap_err().reason(), Some(Reason::Revoked));
         }
     }
     assert_eq!(home.fake.count(), 1);
@@ -208,7 +208,7 @@ fn a066_an_ended_session_says_which_profile_to_log_in_again() {
     let home = Home::new();
     let error = |session: &planetkey::Session, reason: &str| {
         let error = session.access_token().unwrap_err();
-        assert_eq!((error.status(), error.reason()), (Status::LoginRequired, Some(reason)), "{error}");
+        assert_eq!((error.status(), error.reason().map(Reason::name)), (Status::LoginRequired, Some(reason)), "{error}");
         assert_eq!(error.profile(), Some(PERSON));
         assert!(
             error.message().contains("log in to the profile 'someone', as by `planetkey login --profile someone`"),
@@ -223,7 +223,7 @@ fn a066_an_ended_session_says_which_profile_to_log_in_again() {
     home.fake.answers(oauth_error(400, "invalid_grant"));
     error(&home.person(), "revoked");
     let session = home.person();
-    assert!(session.logout(false).unwrap().removed);
+    assert!(session.logout(planetkey::Revoke::No).unwrap().removed);
     error(&session, "logged_out");
 }
 

@@ -7,6 +7,7 @@ use planetkey::oauth::revocation::{Revocation, revoke};
 use planetkey::secret::Secret;
 use planetkey::{Result, Status};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 const TOKEN: &str = "TOKEN-THAT-NOBODY-MAY-SEE";
 
@@ -69,7 +70,10 @@ fn a111_200_is_success_whatever_it_says() {
 #[test]
 fn a112_a_server_in_trouble_leaves_the_token_alive() {
     let Ok(Revocation::Unknown(error)) = answered(busy(503, Some("3600"))) else { panic!("nobody knows") };
-    assert_eq!((error.status(), error.retry_after_ms(), error.http_status()), (Status::Unavailable, Some(3_600_000), Some(503)));
+    assert_eq!(
+        (error.status(), error.retry_after(), error.http_status()),
+        (Status::Unavailable, Some(Duration::from_millis(3_600_000)), Some(503))
+    );
     for status in [429, 500, 502, 504] {
         assert!(matches!(answered(busy(status, None)), Ok(Revocation::Unknown(_))), "{status}");
     }

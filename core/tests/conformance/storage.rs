@@ -6,7 +6,7 @@ use planetkey::http::{Body, Request, Response, Transport, TransportFailure};
 use planetkey::profile::{FixedEnvironment, HOME_VARIABLE};
 use planetkey::secret::Secret;
 use planetkey::storage::{Memory, Step, Stored};
-use planetkey::{Options, Runtime, Session, Status};
+use planetkey::{Options, Reason, Runtime, Session, Status};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::io::{Read, Seek, SeekFrom};
@@ -113,7 +113,7 @@ fn a117_no_form_of_printing_shows_a_secret() {
     // Nor does an error about a file that holds one.
     std::fs::write(home.token_file(), "{\"refresh_token\": \"SECRET-refresh\"").unwrap();
     let error = home.person().access_token().unwrap_err();
-    assert!(error.reason() == Some("corrupt") && !format!("{error:?}").contains("SECRET"), "{error:?}");
+    assert!(error.reason() == Some(Reason::Corrupt) && !format!("{error:?}").contains("SECRET"), "{error:?}");
 }
 
 /// The memory of a process whose session is gone is searched from outside for what the session held.
@@ -189,16 +189,15 @@ impl Transport for FromFile {
 fn plays_its_role() {
     let Some(role) = role() else { return };
     let home = PathBuf::from(std::env::var_os(HOME_VARIABLE).unwrap());
-    let options = Options {
-        runtime: Runtime {
+    let options = Options::default().with(|it| {
+        it.runtime = Runtime {
             clock: Arc::new(ManualClock::new(NOW)),
             random: Arc::new(Fixed(0x80)),
             environment: Arc::new(FixedEnvironment::new([(HOME_VARIABLE, &home)])),
             transport: Some(Arc::new(FromFile(home.join("answer")))),
             ..Runtime::default()
-        },
-        ..Options::default()
-    };
+        }
+    });
     match role.as_str() {
         "modes" => {
             let fake = Fake::new();
@@ -215,7 +214,7 @@ fn plays_its_role() {
                     "drop" => {
                         session = None;
                         // A renewal's thread holds the session until its very end.
-                        eventually(|| planetkey::session::settle(0));
+                        eventually(|| planetkey::session::settle(std::time::Duration::ZERO));
                         tell("dropped");
                     }
                     _ => {

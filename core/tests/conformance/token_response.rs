@@ -3,7 +3,7 @@
 use crate::common::*;
 use planetkey::credential::TokenSet;
 use planetkey::oauth::token_endpoint::{DEFAULT_LIFETIME_S, MAX_LIFETIME_S, token_response};
-use planetkey::{Result, Status};
+use planetkey::{Reason, Result, Status};
 use serde_json::{Value, json};
 
 /// What a client that asked for these scopes makes of an answer, without any `Date`.
@@ -80,7 +80,7 @@ fn a055_absurd_lifetimes_neither_panic_nor_overflow() {
         json!("1e999"),
     ] {
         let error = lifetime_ms(stated.clone()).unwrap_err();
-        assert_eq!((error.status(), error.reason()), (Status::Protocol, Some("lifetime_unusable")), "{stated}");
+        assert_eq!((error.status(), error.reason()), (Status::Protocol, Some(Reason::LifetimeUnusable)), "{stated}");
     }
     for stated in [json!("NaN"), json!("soon"), json!(""), json!(true), json!([3600]), json!({"s": 1})] {
         assert_eq!(lifetime_ms(stated.clone()).unwrap_err().status(), Status::Protocol, "{stated}");

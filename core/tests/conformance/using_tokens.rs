@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use planetkey::authorize::challenge;
 use planetkey::clock::ManualClock;
 use planetkey::profile::{FixedEnvironment, HOME_VARIABLE};
-use planetkey::{ApiKeyTransport, Options, Session, Status};
+use planetkey::{ApiKeyTransport, CredentialKind, Session, Status, Transport};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ fn a092_bearer_tokens_go_in_the_authorization_header_only() {
     let authorization = bench.session.authorize("https://services.sentinel-hub.com/a?b=c#d").unwrap();
     assert_eq!(authorization.url(), "https://services.sentinel-hub.com/a?b=c#d");
     assert_eq!(authorization.headers().collect::<Vec<_>>(), [("Authorization", "Bearer token-1")]);
-    assert_eq!((authorization.credential(), authorization.transport()), ("access_token", "bearer"));
+    assert_eq!((authorization.credential(), authorization.transport()), (CredentialKind::AccessToken, Transport::Bearer));
     let seen = &bench.fake.seen()[0];
     assert!(!seen.url.contains("token-") && !seen.body.contains("token-1"));
 }
@@ -296,7 +296,7 @@ fn a102_an_api_key_never_goes_to_sentinel_hub() {
         for host in &hosts {
             // Not even a caller who lists the host gets it.
             let options =
-                Options { allowed_hosts: Some(hosts.to_vec()), ..options(&Fake::new(), &Arc::new(ManualClock::new(NOW))) };
+                options(&Fake::new(), &Arc::new(ManualClock::new(NOW))).with(|it| it.allowed_hosts = Some(hosts.to_vec()));
             let session = Session::from_api_key("KEY", transport, &options).unwrap();
             let url = format!("https://{host}/api");
             let errors = [

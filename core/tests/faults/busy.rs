@@ -3,18 +3,22 @@
 use crate::common::*;
 use planetkey::clock::{Clock, ManualClock};
 use planetkey::http::retry_after;
-use planetkey::{M2mOptions, Options, Session, Status};
+use planetkey::{Session, Status};
 use planetkey_simulator::Simulator;
 use serde_json::json;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use std::time::UNIX_EPOCH;
 
 /// The built-in Planet behind the simulator's proxy, with a clock that sleeps without waiting.
 fn planet(simulator: &Simulator, timeout_ms: Option<u64>) -> (Session, Arc<ManualClock>) {
     let (runtime, clock) = real_network();
-    let options = Options { timeout_ms, runtime, ..planet_options(simulator) };
+    let options = planet_options(simulator).with(|it| {
+        it.timeout = (timeout_ms).map(Duration::from_millis);
+        it.runtime = runtime;
+    });
     let settings = simulator.settings();
-    let session = Session::from_m2m(&settings.client_id, &settings.client_secret, &M2mOptions::default(), &options).unwrap();
+    let session = Session::from_m2m(&settings.client_id, &settings.client_secret, &options).unwrap();
     (session, clock)
 }
 
@@ -51,7 +55,7 @@ fn f002_retry_after_is_waited_for_inside_the_deadline_only() {
     let (session, clock) = planet(&simulator, Some(1900));
     let before = clock.now().monotonic_ms;
     let error = session.access_token().unwrap_err();
-    assert_eq!((error.status(), error.retry_after_ms()), (Status::Unavailable, Some(2000)));
+    assert_eq!((error.status(), error.retry_after()), (Status::Unavailable, Some(Duration::from_millis(2000))));
     assert_eq!(clock.now().monotonic_ms, before, "nobody slept for an answer that could not come in time");
     assert_eq!(simulator.count("m2m.token").unwrap(), 3);
 }
@@ -65,7 +69,11 @@ fn i10_10_a_retry_after_of_days_is_one_hour_in_every_error() {
         for session in [home.machine(), home.machine()] {
             for _ in 0..2 {
                 let error = session.access_token().unwrap_err();
-                assert_eq!((error.status(), error.retry_after_ms()), (Status::Unavailable, Some(3_600_000)), "{asked}");
+                assert_eq!(
+                    (error.status(), error.retry_after()),
+                    (Status::Unavailable, Some(Duration::from_millis(3_600_000))),
+                    "{asked}"
+                );
             }
         }
         assert_eq!(home.fake.count(), 1, "{asked}");
@@ -81,17 +89,17 @@ fn f003_a_long_retry_after_is_told_and_not_slept() {
     for _ in 0..20 {
         let error = bench.session.access_token().unwrap_err();
         assert_eq!(error.status(), Status::Unavailable);
-        assert_eq!(error.retry_after_ms(), Some(3_600_000));
+        assert_eq!(error.retry_after(), Some(Duration::from_millis(3_600_000)));
     }
     assert_eq!((bench.fake.count(), bench.elapsed_ms()), (1, 0));
     // Twenty seconds would fit the deadline, but whoever waits that long wants to know.
     let shorter = crate::common::bench();
     shorter.fake.answers(busy(503, Some("20")));
-    assert_eq!(shorter.session.access_token().unwrap_err().retry_after_ms(), Some(20_000));
+    assert_eq!(shorter.session.access_token().unwrap_err().retry_after(), Some(Duration::from_millis(20_000)));
     assert_eq!((shorter.fake.count(), shorter.elapsed_ms()), (1, 0));
     // The cap: a mistaken header does not end a service for a day.
     bench.advance(3599);
-    assert_eq!(bench.session.access_token().unwrap_err().retry_after_ms(), Some(1000));
+    assert_eq!(bench.session.access_token().unwrap_err().retry_after(), Some(Duration::from_millis(1000)));
     assert_eq!(bench.fake.count(), 1);
     bench.advance(1);
     assert_eq!(bench.token(), "token-1");

@@ -3,7 +3,7 @@
 use crate::common::*;
 use planetkey::clock::{Clock, ManualClock};
 use planetkey::profile::HOME_VARIABLE;
-use planetkey::{Session, Status};
+use planetkey::{Reason, Session, Status};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -101,7 +101,7 @@ fn f059_a_wait_that_was_written_down_by_a_wrong_clock_is_not_believed() {
     home.seed(&json!({"_iat": NOW - 3600, "_exp": NOW}));
     let (ahead, _) = machine_that_says(&home, NOW + 86_400);
     home.fake.answers(busy(503, Some("60")));
-    assert_eq!(ahead.access_token().unwrap_err().retry_after_ms(), Some(60_000));
+    assert_eq!(ahead.access_token().unwrap_err().retry_after(), Some(Duration::from_millis(60_000)));
     assert_eq!(ask(&home.person()), "access-1", "not a day later");
     assert_eq!(home.fake.count(), 2);
 }
@@ -138,7 +138,7 @@ fn f061_a_file_from_the_future_is_used_for_a_life_and_no_longer() {
             let answer = ask(session);
             assert!(answer.starts_with("access-"), "minute {minute}: {answer}");
             // An hour of this clock is no time at all for a renewal in the background: it ends before the next minute.
-            eventually(|| planetkey::session::settle(0));
+            eventually(|| planetkey::session::settle(std::time::Duration::ZERO));
         }
     }
     let renewals = home.fake.count();
@@ -172,7 +172,7 @@ fn plays_its_role() {
     let Some(now) = role() else { return };
     let home = Home::new();
     let mut options = home.options_with(&home.fake, &Arc::new(ManualClock::new(now.parse().unwrap())));
-    options.storage_root = Some(std::env::var(HOME_VARIABLE).unwrap());
+    options.storage_root = Some(std::env::var(HOME_VARIABLE).unwrap().into());
     let session = person(&options);
     tell(&format!("{} {}", ask(&session), session.access_token().unwrap().expires_at().unwrap()));
 }
@@ -281,10 +281,10 @@ fn f065_a_clock_that_was_never_set() {
     let simulator = simulator();
     simulator.script("proxy", &json!([{"fault": "expired_certificate"}])).unwrap();
     let planet = planet_options(&simulator);
-    let options = planetkey::Options { runtime: home.options_with(&home.fake, &Arc::new(ManualClock::new(0))).runtime, ..planet };
-    let options = planetkey::Options { runtime: planetkey::Runtime { transport: None, ..options.runtime }, ..options };
+    let options = planet.with(|it| it.runtime = home.options_with(&home.fake, &Arc::new(ManualClock::new(0))).runtime);
+    let options = options.with(|it| it.runtime.transport = None);
     let machine = machine(&options);
     let error = machine.access_token().unwrap_err();
-    assert_eq!((error.status(), error.reason()), (Status::Misconfigured, Some("tls")));
+    assert_eq!((error.status(), error.reason()), (Status::Misconfigured, Some(Reason::Tls)));
     assert!(error.message().contains("clock"), "{error}");
 }

@@ -2,8 +2,9 @@
 
 use crate::common::*;
 use planetkey::clock::Clock;
-use planetkey::{Result, Status};
+use planetkey::{Reason, Result, Status};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 /// The token that a session hands out for this answer, and when it expires, in seconds from now.
 fn served(members: Value) -> Result<(String, i64)> {
@@ -24,7 +25,7 @@ fn f016_expires_in_of_every_kind() {
         assert_eq!(life(hour).unwrap(), 3600);
     }
     for unusable in [json!(0), json!(-1)] {
-        assert_eq!(life(unusable).unwrap_err().reason(), Some("lifetime_unusable"));
+        assert_eq!(life(unusable).unwrap_err().reason(), Some(Reason::LifetimeUnusable));
     }
     assert_eq!(life(json!(1e300)).unwrap(), 10 * 365 * 24 * 3600);
     assert_eq!(life(Value::Null).unwrap(), 300);
@@ -64,7 +65,7 @@ fn f018_a_life_of_a_second_is_asked_for_once_a_second() {
         let error = bench.session.access_token().unwrap_err();
         assert_eq!(error.status(), Status::Unavailable);
         assert!(error.message().contains("too short"), "{error}");
-        assert_eq!(error.retry_after_ms(), Some(50));
+        assert_eq!(error.retry_after(), Some(Duration::from_millis(50)));
     }
     bench.clock.sleep(std::time::Duration::from_millis(50));
     assert_eq!(bench.token(), "t-2");
@@ -149,7 +150,7 @@ fn f023_of_expires_in_and_exp_the_earlier_counts() {
     assert_eq!(with_date(NOW + 60, NOW).unwrap(), 60);
     assert_eq!(with_date(NOW + 7200, NOW).unwrap(), 3600);
     let error = with_date(NOW - 60, NOW).unwrap_err();
-    assert_eq!((error.status(), error.reason()), (Status::Protocol, Some("lifetime_unusable")));
+    assert_eq!((error.status(), error.reason()), (Status::Protocol, Some(Reason::LifetimeUnusable)));
     assert!(error.message().contains("clock"), "{error}");
     // A life that the token states itself needs no clock at all.
     let life = served(json!({"access_token": jwt(&json!({"iat": 1000, "exp": 1060})), "expires_in": 3600})).unwrap().1;
@@ -160,8 +161,12 @@ fn f023_of_expires_in_and_exp_the_earlier_counts() {
 fn f024_a_narrowed_scope_is_an_event_and_no_failure() {
     let logs = logs();
     let (fake, clock) = (Fake::new(), std::sync::Arc::new(planetkey::clock::ManualClock::new(NOW)));
-    let scopes = planetkey::M2mOptions { scopes: vec!["planet".into(), "f024-refused".into()], ..Default::default() };
-    let session = planetkey::Session::from_m2m(CLIENT_ID, CLIENT_SECRET, &scopes, &options(&fake, &clock)).unwrap();
+    let session = planetkey::Session::from_m2m(
+        CLIENT_ID,
+        CLIENT_SECRET,
+        &options(&fake, &clock).with(|it| it.scopes = Some(vec!["planet".into(), "f024-refused".into()])),
+    )
+    .unwrap();
     assert_eq!(session.status().scopes(), ["planet", "f024-refused"], "what will be asked for");
     fake.answers(token(&json!({"access_token": "t", "expires_in": 60, "scope": "planet"})));
     session.access_token().unwrap();

@@ -5,7 +5,7 @@ use planetkey::http::Patience;
 use planetkey::oauth::id_token::{Expected, Verification, unknown_key, verify};
 use planetkey::oauth::jwks::{self, Jwks};
 use planetkey::oauth::metadata;
-use planetkey::{Result, Status};
+use planetkey::{Reason, Result, Status};
 use serde_json::{Value, json};
 
 fn fetch(document: &Value) -> Result<metadata::Metadata> {
@@ -19,7 +19,7 @@ fn f033_metadata_of_another_issuer_is_refused() {
     for issuer in ["https://evil.example", "https://as.example", "https://as.example/realms/planet/"] {
         let document = json!({"issuer": issuer, "token_endpoint": format!("{ISSUER}/token")});
         let error = fetch(&document).unwrap_err();
-        assert_eq!((error.status(), error.reason()), (Status::Protocol, Some("issuer_mismatch")), "{issuer}");
+        assert_eq!((error.status(), error.reason()), (Status::Protocol, Some(Reason::IssuerMismatch)), "{issuer}");
         assert!(error.message().contains(issuer) && error.message().contains(ISSUER), "{error}");
     }
 }
@@ -69,7 +69,7 @@ fn f036_keys_are_rotated_removed_and_of_every_kind() {
     // Removed: it is not in the new set either.
     wire.fake.answers(json_answer(200, &jwks(&[&second.jwk])));
     let error = log_in(&wire, &Jwks::default(), &first.sign(&claims)).unwrap_err();
-    assert_eq!((error.status(), error.reason()), (Status::TokenInvalid, Some("unknown_key")));
+    assert_eq!((error.status(), error.reason()), (Status::TokenInvalid, Some(Reason::UnknownKey)));
     assert_eq!(wire.fake.count(), 2);
     // Two keys of one name: the one that signed is among them, whichever comes first.
     let twin = Signer::other_rsa("first");
@@ -79,7 +79,7 @@ fn f036_keys_are_rotated_removed_and_of_every_kind() {
         assert!(matches!(outcome, Verification::Valid(_)));
     }
     let forged = Signer::other_rsa("first").sign(&claims);
-    assert_eq!(verify(&forged, &old, &expected()).unwrap_err().reason(), Some("bad_signature"));
+    assert_eq!(verify(&forged, &old, &expected()).unwrap_err().reason(), Some(Reason::BadSignature));
     // What cannot be used does not spoil the rest.
     let weak = json!({"kty": "RSA", "kid": "weak", "use": "sig", "n": "2".repeat(171), "e": "AQAB"});
     let strange = json!({"kty": "QUANTUM", "kid": "strange", "k": [1, 2]});

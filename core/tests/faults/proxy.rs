@@ -2,7 +2,7 @@
 
 use crate::common::*;
 use planetkey::profile::{FixedEnvironment, SystemEnvironment};
-use planetkey::{M2mOptions, Options, Runtime, Session, Status};
+use planetkey::{Options, Reason, Runtime, Session, Status};
 use planetkey_simulator::Simulator;
 use serde_json::json;
 use std::process::Command;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 fn session(simulator: &Simulator, options: &Options) -> Session {
     let settings = simulator.settings();
-    Session::from_m2m(&settings.client_id, &settings.client_secret, &M2mOptions::default(), options).unwrap()
+    Session::from_m2m(&settings.client_id, &settings.client_secret, options).unwrap()
 }
 
 #[test]
@@ -24,7 +24,7 @@ fn f042_a_certificate_that_proves_nothing_is_refused_before_the_secret_is_sent()
             let error = session.access_token().unwrap_err();
             assert_eq!(
                 (error.status(), error.reason(), error.retryable()),
-                (Status::Misconfigured, Some("tls"), false),
+                (Status::Misconfigured, Some(Reason::Tls), false),
                 "{error}"
             );
             assert!(error.message().contains("ca_file") && error.message().contains("proxy"), "{error}");
@@ -34,8 +34,8 @@ fn f042_a_certificate_that_proves_nothing_is_refused_before_the_secret_is_sent()
     }
     // Without the CA that signed them, the simulator's names are as bad.
     simulator.reset();
-    let untrusted = Options { ca_file: None, ..planet_options(&simulator) };
-    assert_eq!(session(&simulator, &untrusted).access_token().unwrap_err().reason(), Some("tls"));
+    let untrusted = planet_options(&simulator).with(|it| it.ca_file = None);
+    assert_eq!(session(&simulator, &untrusted).access_token().unwrap_err().reason(), Some(Reason::Tls));
     // With it, and nothing wrong, the same request succeeds.
     session(&simulator, &planet_options(&simulator)).access_token().unwrap();
     assert_eq!(simulator.count("m2m.token").unwrap(), 1);
@@ -48,16 +48,16 @@ fn f048_a_proxy_that_wants_a_password_is_a_typed_error() {
     let open = session(&simulator, &planet_options(&simulator));
     for _ in 0..5 {
         let error = open.access_token().unwrap_err();
-        assert_eq!((error.status(), error.reason()), (Status::Misconfigured, Some("proxy_authentication")), "{error}");
+        assert_eq!((error.status(), error.reason()), (Status::Misconfigured, Some(Reason::ProxyAuthentication)), "{error}");
         assert_eq!((error.http_status(), error.retryable()), (Some(407), false));
     }
     assert_eq!(simulator.count("proxy").unwrap(), 1, "no retry");
-    let with = |credentials: &str| Options {
-        proxy: Some(simulator.proxy().replace("http://", &format!("http://{credentials}@"))),
-        ..planet_options(&simulator)
+    let with = |credentials: &str| {
+        planet_options(&simulator)
+            .with(|it| it.proxy = Some(simulator.proxy().replace("http://", &format!("http://{credentials}@"))))
     };
     let error = session(&simulator, &with("user:wrong-f048")).access_token().unwrap_err();
-    assert_eq!(error.reason(), Some("proxy_authentication"));
+    assert_eq!(error.reason(), Some(Reason::ProxyAuthentication));
     assert!(!format!("{error:?}").contains("wrong-f048"), "{error}");
     session(&simulator, &with("user:SECRET-f048")).access_token().unwrap();
     // A proxy that cannot do it at all.
@@ -70,7 +70,7 @@ fn f048_a_proxy_that_wants_a_password_is_a_typed_error() {
 #[test]
 fn f049_loopback_is_never_proxied() {
     let simulator = simulator();
-    let options = Options { proxy: Some(simulator.proxy().to_owned()), ..simulator_options(&simulator) };
+    let options = simulator_options(&simulator).with(|it| it.proxy = Some(simulator.proxy().to_owned()));
     simulator_session(&simulator, &options).access_token().unwrap();
     assert_eq!(simulator.count("proxy").unwrap(), 0);
     let output = child("f049_child_that_lives_in_another_environment", &simulator);
@@ -105,15 +105,14 @@ fn f049_child_that_lives_in_another_environment() {
     }
     let text = |name: &str| std::env::var(name).unwrap();
     let open = |deployment: &str, ca: bool| {
-        let options = Options {
-            deployment: Some(deployment.to_owned()),
-            allow_insecure_loopback: Some(true),
-            ca_file: ca.then(|| text("PLANETKEY_SIMULATOR_CA")),
-            runtime: Runtime { environment: Arc::new(SystemEnvironment), ..Runtime::default() },
-            ..Options::default()
-        };
+        let options = Options::default().with(|it| {
+            it.deployment = Some(deployment.to_owned());
+            it.allow_insecure_loopback = Some(true);
+            it.ca_file = ca.then(|| text("PLANETKEY_SIMULATOR_CA").into());
+            it.runtime = Runtime { environment: Arc::new(SystemEnvironment), ..Runtime::default() };
+        });
         let (id, secret) = (text("PL_AUTH_CLIENT_ID"), text("PL_AUTH_CLIENT_SECRET"));
-        Session::from_m2m(&id, &secret, &M2mOptions::default(), &options).unwrap()
+        Session::from_m2m(&id, &secret, &options).unwrap()
     };
     let (loopback, planet) = (open(&text("PLANETKEY_DEPLOYMENT"), false), open("planet", true));
     loopback.access_token().unwrap();
@@ -136,7 +135,15 @@ fn f049_child_that_lives_in_another_environment() {
 fn in_environment(simulator: &Simulator, variables: &[(&str, &str)]) -> Session {
     let environment = FixedEnvironment::new(variables.iter().copied());
     let runtime = Runtime { environment: Arc::new(environment), ..real_network().0 };
-    session(simulator, &Options { ca_file: None, proxy: None, save: Some(false), runtime, ..planet_options(simulator) })
+    session(
+        simulator,
+        &planet_options(simulator).with(|it| {
+            it.ca_file = None;
+            it.proxy = None;
+            it.save = Some(false);
+            it.runtime = runtime;
+        }),
+    )
 }
 
 #[test]
@@ -151,7 +158,7 @@ fn i9_11_proxy_and_certificates_come_from_the_environment_that_is_given() {
     }
     assert_eq!(simulator.count("proxy").unwrap(), 12);
     let error = in_environment(&simulator, &[("HTTPS_PROXY", &proxy)]).access_token().unwrap_err();
-    assert_eq!((error.status(), error.reason()), (Status::Misconfigured, Some("tls")), "{error}");
+    assert_eq!((error.status(), error.reason()), (Status::Misconfigured, Some(Reason::Tls)), "{error}");
 }
 
 #[test]
@@ -173,7 +180,7 @@ fn i10_12_a_setting_of_certificates_that_cannot_be_used_names_its_variable_and_f
         file("cut.pem", format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", &body[..64]).as_bytes()),
     ] {
         let error = with(&broken).unwrap_err();
-        assert_eq!((error.status(), error.reason()), (Status::Misconfigured, Some("tls")), "{error}");
+        assert_eq!((error.status(), error.reason()), (Status::Misconfigured, Some(Reason::Tls)), "{error}");
         assert!(error.message().contains("REQUESTS_CA_BUNDLE") && error.message().contains(&broken), "{error}");
     }
     assert_eq!(simulator.count("proxy").unwrap(), 0);
@@ -203,7 +210,10 @@ fn i10_12_a_proxy_variable_that_cannot_be_used_is_an_error_of_the_request_that_n
 #[test]
 fn a_proxy_that_no_request_can_go_through_is_a_mistake() {
     let named = |proxy: &str| {
-        let options = Options { proxy: Some(proxy.into()), runtime: real_network().0, ..Options::default() };
+        let options = Options::default().with(|it| {
+            it.proxy = Some(proxy.into());
+            it.runtime = real_network().0;
+        });
         Session::from_api_key("KEY", planetkey::ApiKeyTransport::Basic, &options)
     };
     for proxy in ["socks5://localhost:1080", "socks5h://user:SECRET@localhost:1080", "ftp://localhost:1"] {

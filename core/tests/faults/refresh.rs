@@ -3,8 +3,9 @@
 use crate::common::*;
 use planetkey::http::TransportFailure;
 use planetkey::profile::HOME_VARIABLE;
-use planetkey::{Error, Session, Status};
+use planetkey::{Error, Reason, Session, Status};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 const PLAYER: &str = "faults::refresh::plays_its_role";
 
@@ -15,7 +16,7 @@ fn expired() -> Home {
     home
 }
 
-fn what(error: &Error) -> (Status, Option<&str>) {
+fn what(error: &Error) -> (Status, Option<Reason>) {
     (error.status(), error.reason())
 }
 
@@ -24,19 +25,19 @@ fn f003_other_processes_learn_when_the_server_wants_to_be_asked_again() {
     let home = expired();
     home.fake.answers(busy(503, Some("600")));
     let (first, second) = (home.person(), home.person());
-    assert_eq!(first.access_token().unwrap_err().retry_after_ms(), Some(600_000));
+    assert_eq!(first.access_token().unwrap_err().retry_after(), Some(Duration::from_millis(600_000)));
     home.advance(100);
     // One that was open already, one that is opened now, and on request.
     for session in [&second, &home.person()] {
         for error in [session.access_token().unwrap_err(), session.refresh().unwrap_err()] {
             assert_eq!((error.status(), error.http_status()), (Status::Unavailable, Some(503)));
-            assert_eq!(error.retry_after_ms(), Some(500_000));
+            assert_eq!(error.retry_after(), Some(Duration::from_millis(500_000)));
             assert!(error.retryable() && error.message().contains("503"), "{error}");
         }
     }
     assert_eq!(home.fake.count(), 1);
     home.advance(499);
-    assert_eq!(home.person().access_token().unwrap_err().retry_after_ms(), Some(1000));
+    assert_eq!(home.person().access_token().unwrap_err().retry_after(), Some(Duration::from_millis(1000)));
     home.advance(1);
     assert_eq!(ask(&second), "access-1");
     assert_eq!((ask(&home.person()).as_str(), home.fake.count()), ("access-1", 2));
@@ -49,7 +50,7 @@ fn f003_other_processes_learn_when_the_server_wants_to_be_asked_again() {
     let later = home.machine();
     assert_eq!(ask(&later), "access-2");
     home.advance(3599);
-    let left = later.access_token().unwrap_err().retry_after_ms();
+    let left = later.access_token().unwrap_err().retry_after().map(|wait| wait.as_millis() as u64);
     assert_eq!((left, home.fake.count()), (Some(1000), 4), "for an hour at most");
 }
 
@@ -59,7 +60,7 @@ fn f003_a_true_other_process_learns_it_too() {
     planet.seed_expired();
     planet.simulator.script("user.token", &json!([{"status": 503, "headers": {"Retry-After": "900"}}])).unwrap();
     let error = planet.session().access_token().unwrap_err();
-    assert_eq!(error.retry_after_ms(), Some(900_000));
+    assert_eq!(error.retry_after(), Some(Duration::from_millis(900_000)));
     let process = Child::spawn(
         child(PLAYER, "ask").env(HOME_VARIABLE, planet.home()).env("PLANETKEY_DEPLOYMENT", planet.simulator.deployment_path()),
     );
@@ -75,11 +76,11 @@ fn plays_its_role() {
     if role().is_none() {
         return;
     }
-    let options = planetkey::Options { allow_insecure_loopback: Some(true), ..planetkey::Options::default() };
+    let options = planetkey::Options::default().with(|it| it.allow_insecure_loopback = Some(true));
     let session = Session::from_profile("planet-user", &options).unwrap();
     match session.access_token() {
         Ok(token) => tell(&token),
-        Err(error) => tell(&format!("{} {}", error.status(), error.retry_after_ms().unwrap_or(0))),
+        Err(error) => tell(&format!("{} {}", error.status(), error.retry_after().unwrap_or_default().as_millis())),
     }
 }
 
@@ -160,7 +161,7 @@ fn f028_after_invalid_grant_another_try_only_with_another_token() {
     let home = expired();
     home.fake.answers(oauth_error(400, "invalid_grant"));
     let session = home.person();
-    assert_eq!(what(&session.access_token().unwrap_err()), (Status::LoginRequired, Some("revoked")));
+    assert_eq!(what(&session.access_token().unwrap_err()), (Status::LoginRequired, Some(Reason::Revoked)));
     assert_eq!(home.fake.count(), 1);
     // Changed a moment after the refusal: the file is looked at for a while before the refusal is believed.
     let home = expired();
@@ -184,7 +185,7 @@ fn f028_after_invalid_grant_another_try_only_with_another_token() {
             Ok(oauth_error(400, "invalid_grant"))
         });
     }
-    assert_eq!(home.person().access_token().unwrap_err().reason(), Some("revoked"));
+    assert_eq!(home.person().access_token().unwrap_err().reason(), Some(Reason::Revoked));
     assert_eq!(home.sent(), [SEEDED_REFRESH, "other-0"]);
 }
 
@@ -219,15 +220,15 @@ fn f040_a_family_that_was_revoked_for_reuse_is_no_loop() {
     let ours = planet.session();
     ours.access_token().unwrap();
     let theirs = Session::from_profile("planet-user", &planet.options_at(elsewhere.path())).unwrap();
-    assert_eq!(what(&theirs.access_token().unwrap_err()), (Status::LoginRequired, Some("revoked")));
+    assert_eq!(what(&theirs.access_token().unwrap_err()), (Status::LoginRequired, Some(Reason::Revoked)));
     assert_eq!((planet.simulator.count("user.reuse").unwrap(), planet.session_of(&seeded)["active"] == false), (1, true));
     // Ours learns it at its next renewal, and so does everybody who opens it later.
     for _ in 0..5 {
         let error = ours.refresh().unwrap_err();
-        assert_eq!(what(&error), (Status::LoginRequired, Some("revoked")));
+        assert_eq!(what(&error), (Status::LoginRequired, Some(Reason::Revoked)));
         assert!(!error.retryable() && error.message().contains("planet-user"), "{error}");
-        assert_eq!(planet.session().refresh().unwrap_err().reason(), Some("revoked"));
-        assert_eq!(theirs.refresh().unwrap_err().reason(), Some("revoked"));
+        assert_eq!(planet.session().refresh().unwrap_err().reason(), Some(Reason::Revoked));
+        assert_eq!(theirs.refresh().unwrap_err().reason(), Some(Reason::Revoked));
     }
     assert_eq!(planet.requests(), 3);
 }
@@ -254,8 +255,8 @@ fn f044_a_lost_answer_ends_the_session_where_it_does_not() {
     let session = planet.session();
     for _ in 0..10 {
         let error = session.access_token().unwrap_err();
-        assert_eq!(what(&error), (Status::LoginRequired, Some("revoked")), "{error}");
-        assert_eq!(planet.session().refresh().unwrap_err().reason(), Some("revoked"));
+        assert_eq!(what(&error), (Status::LoginRequired, Some(Reason::Revoked)), "{error}");
+        assert_eq!(planet.session().refresh().unwrap_err().reason(), Some(Reason::Revoked));
     }
     assert_eq!((planet.requests(), planet.simulator.count("user.reuse").unwrap()), (2, 1), "once more, and no loop");
 }

@@ -5,7 +5,7 @@ use planetkey::clock::ManualClock;
 use planetkey::http::{Http, Patience};
 use planetkey::oauth::client_authentication::ClientAuthentication;
 use planetkey::oauth::client_credentials::Grant;
-use planetkey::{Options, Session, Status};
+use planetkey::{Session, Status};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -102,7 +102,7 @@ fn refused(http_status: u16, error: &'static str) -> (Status, Option<String>, us
         let again = bench.session.access_token().unwrap_err();
         assert_eq!((again.status(), again.reason()), (first.status(), first.reason()));
     }
-    (first.status(), first.reason().map(str::to_owned), bench.fake.count())
+    (first.status(), first.reason().map(|reason| reason.name().to_owned()), bench.fake.count())
 }
 
 #[test]
@@ -221,7 +221,7 @@ fn f040_a_revoked_grant_is_no_loop() {
     }
     assert_eq!(bench.fake.count(), 1);
     // It is the same for a session that had a token before.
-    let had = Options { ..options(&bench.fake, &bench.clock) };
+    let had = options(&bench.fake, &bench.clock);
     let session = m2m(&had);
     assert_eq!(session.access_token().unwrap_err().status(), Status::Misconfigured);
 }

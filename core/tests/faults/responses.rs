@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use planetkey::http::{MAX_BODY_BYTES, Patience, Response, Undecoded, decode};
 use planetkey::oauth::{device_code, introspection, jwks, metadata, userinfo};
 use planetkey::secret::Secret;
-use planetkey::{Error, Status};
+use planetkey::{Error, Reason, Status};
 use serde_json::{Value, json};
 
 /// How a response was encoded.
@@ -130,7 +130,7 @@ fn i10_03_json_is_json_whatever_its_label_and_with_a_byte_order_mark() {
         home.fake.answers(answer(200, label, format!("{mark}{}", token_document())));
         assert_eq!((ask(&home.person()).as_str(), home.refresh_token().as_str()), ("labelled", "next"), "{label} {mark:?}");
         home.fake.answers(answer(400, label, format!("{mark}{}", json!({"error": "invalid_grant"}))));
-        assert_eq!(home.person().refresh().unwrap_err().reason(), Some("revoked"), "{label} {mark:?}");
+        assert_eq!(home.person().refresh().unwrap_err().reason(), Some(Reason::Revoked), "{label} {mark:?}");
     }
     // A page is none.
     let error = error(answer(200, "text/html", "<html>{}</html>"));
@@ -318,7 +318,7 @@ fn i10_11_a_body_without_its_end_counts_when_it_is_a_whole_object() {
 fn i10_11_half_an_object_is_no_response() {
     for step in [json!({"fault": "cut"}), json!({"fault": "cut", "content_coding": "gzip"})] {
         let (planet, _, outcome) = rotate(&step);
-        assert_eq!(outcome.unwrap_err().reason(), Some("revoked"), "{step}");
+        assert_eq!(outcome.unwrap_err().reason(), Some(Reason::Revoked), "{step}");
         assert_eq!((planet.requests(), planet.simulator.count("user.reuse").unwrap()), (2, 1), "{step}");
     }
     for body in ["{\"access_token\":\"a\"", "[{}]", "\"a\"", "1", "{}{}", "{} trailing"] {

@@ -1,7 +1,7 @@
 //! Failures of TLS that say nothing about a certificate, and a process that has no more files to open.
 
 use crate::common::*;
-use planetkey::{M2mOptions, Options, Session, Status};
+use planetkey::{Options, Reason, Session, Status};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{RootCertStore, ServerConfig, ServerConnection, Stream};
 use serde_json::json;
@@ -24,7 +24,11 @@ fn server(connections: usize, serve: impl Fn(TcpStream) + Send + 'static) -> (St
 }
 
 fn session(token_endpoint: &str, ca_file: Option<String>) -> Session {
-    let options = Options { ca_file, allow_insecure_loopback: Some(true), runtime: real_network().0, ..Options::default() };
+    let options = Options::default().with(|it| {
+        it.ca_file = ca_file.map(Into::into);
+        it.allow_insecure_loopback = Some(true);
+        it.runtime = real_network().0;
+    });
     let config = json!({
         "client_type": "oidc_client_credentials_secret", "auth_server": "https://as.example", "token_endpoint": token_endpoint,
         "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET,
@@ -79,7 +83,7 @@ fn i10_20_a_server_that_refuses_the_handshake_is_not_called_one_without_identity
         let error = session(&endpoint, None).access_token().unwrap_err();
         assert_eq!(
             (error.status(), error.reason(), error.is_ambiguous()),
-            (Status::Misconfigured, Some("tls"), false),
+            (Status::Misconfigured, Some(Reason::Tls), false),
             "{error}"
         );
         assert!(error.message().contains(expected) && error.message().contains("refused the TLS connection"), "{error}");
@@ -99,7 +103,7 @@ fn i10_20_a_server_that_demands_a_client_certificate_is_named_so() {
         let _ = stream.read(&mut [0; 4096]);
     });
     let error = session(&endpoint, identity.ca_file()).access_token().unwrap_err();
-    assert_eq!((error.status(), error.reason()), (Status::Misconfigured, Some("tls")), "{error}");
+    assert_eq!((error.status(), error.reason()), (Status::Misconfigured, Some(Reason::Tls)), "{error}");
     assert!(error.message().contains("client certificate") && !error.message().contains("clock"), "{error}");
     thread.join().unwrap();
 }
@@ -167,14 +171,14 @@ fn i10_21_child_with_few_files() {
     planet.seed(&serde_json::json!({}));
     let document = planet.home().join("deployment.json");
     std::fs::write(&document, simulator.deployment()).unwrap();
-    let in_file = Options { deployment: Some(document.to_string_lossy().into_owned()), ..planet.options() };
+    let in_file = planet.options().with(|it| it.deployment = Some(document.to_string_lossy().into_owned()));
     let saved = planet.session();
     let before = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: Some(0), ..before }).unwrap();
     let mut errors: Vec<_> = sessions.iter().map(|session| session.access_token().unwrap_err()).collect();
     errors.push(saved.access_token().unwrap_err());
     errors.push(Session::from_profile("planet-user", &in_file).unwrap_err());
-    errors.push(Session::from_m2m("id", "secret", &M2mOptions::default(), &in_file).unwrap_err());
+    errors.push(Session::from_m2m("id", "secret", &in_file).unwrap_err());
     setrlimit(Resource::Nofile, before).unwrap();
     for error in errors {
         assert_eq!((error.status(), error.retryable()), (Status::Unavailable, true), "{error}");

@@ -2,7 +2,7 @@
 
 use super::people::*;
 use planetkey::login::{BrowserOpener, LoginOptions, Method};
-use planetkey::{Prompt, PromptKind, Session, Status};
+use planetkey::{Prompt, PromptKind, Reason, Session, Status};
 use serde_json::json;
 use std::sync::{Arc, Mutex};
 
@@ -56,7 +56,7 @@ fn prompter(people: &Arc<People>) -> (Arc<Mutex<Vec<Prompt>>>, LoginOptions) {
             PromptKind::Browser | PromptKind::OtherUser => None,
         })
     };
-    (shown, LoginOptions { prompter: Some(Arc::new(prompter)), ..LoginOptions::default() })
+    (shown, LoginOptions::default().with(|it| it.prompter = Some(Arc::new(prompter))))
 }
 
 fn kinds(shown: &Mutex<Vec<Prompt>>) -> Vec<PromptKind> {
@@ -98,7 +98,7 @@ fn i10_04_any_definite_refusal_of_the_refresh_leads_to_the_login() {
         std::fs::write(people.token_file("planet-user"), expired.to_string()).unwrap();
         people.simulator.script("user.token", &json!({"steps": [refusal]})).unwrap();
         let (shown, options) = prompter(&people);
-        let options = LoginOptions { allow_other_user: true, ..options };
+        let options = options.with(|it| it.allow_other_user = true);
         assert!(people.user().login(&options).unwrap().prompted, "{refusal}");
         assert_eq!(kinds(&shown), [PromptKind::Device], "{refusal}");
     }
@@ -113,7 +113,7 @@ fn i10_05_a_session_that_was_revoked_is_logged_in_again_and_is_not_initialized()
     std::fs::write(people.token_file("planet-user"), seeded.to_string()).unwrap();
     people.simulator.script("user.token", &json!({"steps": [{"status": 400, "json": {"error": "invalid_grant"}}]})).unwrap();
     let session = people.user();
-    assert_eq!(session.refresh().unwrap_err().reason(), Some("revoked"));
+    assert_eq!(session.refresh().unwrap_err().reason(), Some(Reason::Revoked));
     // Another process sees the mark.
     let mut expired = seeded.clone();
     (expired["_iat"], expired["_exp"]) = (json!(1_000_000_000), json!(1_000_003_600));
@@ -124,7 +124,7 @@ fn i10_05_a_session_that_was_revoked_is_logged_in_again_and_is_not_initialized()
         session.status();
         assert_eq!((session.is_initialized(), session.status().is_initialized()), (valid, valid));
         let (shown, options) = prompter(&people);
-        let options = LoginOptions { allow_other_user: true, ..options };
+        let options = options.with(|it| it.allow_other_user = true);
         assert!(session.login(&options).unwrap().prompted, "{document}");
         assert_eq!(kinds(&shown), [PromptKind::Device]);
         assert!(people.user().is_initialized());
@@ -136,7 +136,7 @@ fn the_browser_where_one_can_be_opened_and_the_client_allows_it() {
     let people = Arc::new(People::new());
     let (shown, options) = prompter(&people);
     let opener = browser(&people, true, true);
-    let options = LoginOptions { browser_opener: Some(opener.clone()), ..options };
+    let options = options.with(|it| it.browser_opener = Some(opener.clone()));
     let logged_in = people.desktop().login(&options).unwrap();
     assert!(logged_in.prompted && logged_in.file.is_some());
     assert_eq!(kinds(&shown), [PromptKind::Browser]);
@@ -154,7 +154,11 @@ fn f121_without_a_browser_the_address_is_shown_and_a_device_may_be_used() {
     for (can_open, works, open_browser) in [(false, true, None), (true, false, None), (true, true, Some(false))] {
         let (shown, options) = prompter(&people);
         let opener = browser(&people, can_open, works);
-        let options = LoginOptions { browser_opener: Some(opener), open_browser, force: true, ..options };
+        let options = options.with(|it| {
+            it.browser_opener = Some(opener);
+            it.open_browser = open_browser;
+            it.force = true;
+        });
         assert!(people.desktop().login(&options).unwrap().prompted);
         assert_eq!(kinds(&shown), [PromptKind::Device]);
         let prompt = shown.lock().unwrap()[0].clone();
@@ -173,7 +177,7 @@ fn pasting_where_the_client_may_not_use_a_device() {
         .unwrap();
     let (shown, options) = prompter(&people);
     let session = people.desktop_with(&json!({"client_id": "browser-only"}));
-    let logged_in = session.login(&LoginOptions { open_browser: Some(false), ..options }).unwrap();
+    let logged_in = session.login(&options.with(|it| it.open_browser = Some(false))).unwrap();
     assert!(logged_in.prompted);
     assert_eq!(kinds(&shown), [PromptKind::Paste]);
 }
@@ -183,12 +187,15 @@ fn where_nobody_can_be_asked_the_error_says_what_to_run() {
     let people = Arc::new(People::new());
     let opener = browser(&people, false, false);
     for session in [people.user(), people.desktop()] {
-        let options = LoginOptions { browser_opener: Some(opener.clone()), ..LoginOptions::default() };
+        let options = LoginOptions::default().with(|it| it.browser_opener = Some(opener.clone()));
         let error = session.login(&options).unwrap_err();
-        assert_eq!((error.status(), error.reason()), (Status::LoginRequired, Some("never_logged_in")), "{error}");
+        assert_eq!((error.status(), error.reason()), (Status::LoginRequired, Some(Reason::NeverLoggedIn)), "{error}");
         assert!(error.message().contains("planetkey login"), "{error}");
     }
-    let only_browser = LoginOptions { browser_opener: Some(opener), method: Method::Browser, ..LoginOptions::default() };
+    let only_browser = LoginOptions::default().with(|it| {
+        it.browser_opener = Some(opener);
+        it.method = Method::Browser;
+    });
     assert_eq!(people.desktop().login(&only_browser).unwrap_err().status(), Status::LoginRequired);
 }
 
@@ -198,12 +205,15 @@ fn more_scopes_than_were_granted_ask_again() {
     people.seed("simulator-user");
     let scopes = |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect());
     let (shown, options) = prompter(&people);
-    let options = LoginOptions { open_browser: Some(false), scopes: scopes(&["planet"]), ..options };
+    let options = options.with(|it| {
+        it.open_browser = Some(false);
+        it.scopes = scopes(&["planet"]);
+    });
     assert!(!people.user().login(&options).unwrap().prompted);
-    let options = LoginOptions { scopes: scopes(&["planet", "offline_access", "openid"]), ..options };
+    let options = options.with(|it| it.scopes = scopes(&["planet", "offline_access", "openid"]));
     assert!(people.user().login(&options).unwrap().prompted);
     assert_eq!(kinds(&shown), [PromptKind::Device]);
-    let wrong = LoginOptions { scopes: scopes(&["two words"]), ..options };
+    let wrong = options.with(|it| it.scopes = scopes(&["two words"]));
     assert_eq!(people.user().login(&wrong).unwrap_err().status(), Status::InvalidArgument);
 }
 

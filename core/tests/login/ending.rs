@@ -1,7 +1,7 @@
 //! Logout.
 
 use super::people::*;
-use planetkey::{Options, Revocation, Session, Status};
+use planetkey::{Reason, Revocation, Session, Status};
 use serde_json::json;
 
 #[test]
@@ -9,9 +9,9 @@ fn a114_a_logout_revokes_removes_and_is_seen_by_others() {
     let people = People::new();
     let refresh_token = people.seed("user|ada")["refresh_token"].as_str().unwrap().to_owned();
     let (runtime, clock) = crate::common::real_network();
-    let other = Session::from_profile("planet-user", &Options { runtime, ..people.options() }).unwrap();
+    let other = Session::from_profile("planet-user", &people.options().with(|it| it.runtime = runtime)).unwrap();
     assert!(other.is_initialized());
-    let out = people.user().logout(true).unwrap();
+    let out = people.user().logout(planetkey::Revoke::Yes).unwrap();
     assert!(out.removed && matches!(out.revocation, Revocation::Revoked), "{out:?}");
     assert!(!people.token_file("planet-user").exists());
     assert_eq!(people.simulator.session_of(&refresh_token).unwrap()["revoked"], "revocation");
@@ -19,7 +19,7 @@ fn a114_a_logout_revokes_removes_and_is_seen_by_others() {
     assert!(form.contains(&("token_type_hint".to_owned(), "refresh_token".to_owned())), "{form:?}");
     clock.advance(std::time::Duration::from_secs(2));
     let error = other.access_token().unwrap_err();
-    assert_eq!((error.status(), error.reason()), (Status::LoginRequired, Some("logged_out")));
+    assert_eq!((error.status(), error.reason()), (Status::LoginRequired, Some(Reason::LoggedOut)));
 }
 
 #[test]
@@ -30,7 +30,7 @@ fn a112_a_server_that_is_away_leaves_a_logout_here_and_an_open_question() {
         let people = People::new();
         people.seed("user|ada");
         people.simulator.script("user.revoke", &json!({"steps": [step], "repeat": true})).unwrap();
-        let out = people.user().logout(true).unwrap();
+        let out = people.user().logout(planetkey::Revoke::Yes).unwrap();
         assert!(out.removed && matches!(out.revocation, Revocation::Unknown(_)), "{out:?}");
         assert!(!people.token_file("planet-user").exists());
     }
@@ -40,6 +40,6 @@ fn a112_a_server_that_is_away_leaves_a_logout_here_and_an_open_question() {
 fn a_logout_without_revocation_asks_nobody() {
     let people = People::new();
     people.seed("user|ada");
-    assert!(matches!(people.user().logout(false).unwrap().revocation, Revocation::NotAsked));
+    assert!(matches!(people.user().logout(planetkey::Revoke::No).unwrap().revocation, Revocation::NotAsked));
     assert_eq!(people.simulator.count("user.revoke").unwrap(), 0);
 }

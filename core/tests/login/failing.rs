@@ -2,7 +2,7 @@
 
 use super::people::*;
 use planetkey::login::LoginOptions;
-use planetkey::{DeviceLogin, Error, LoginResult, Result, Session, Status};
+use planetkey::{DeviceLogin, Error, LoginResult, Reason, Result, Session, Status};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ fn logins(people: &People) -> [(&'static str, LogIn<'_>); 3] {
 
 fn device(people: &People) -> DeviceLogin {
     let scopes = Some(SCOPES.map(str::to_owned).to_vec());
-    people.user().start_device_login(&LoginOptions { scopes, ..LoginOptions::default() }).unwrap()
+    people.user().start_device_login(&LoginOptions::default().with(|it| it.scopes = scopes)).unwrap()
 }
 
 fn sessions(people: &People) -> [Session; 2] {
@@ -74,17 +74,17 @@ fn i10_07_id_tokens_are_signed_as_the_server_announces() {
 fn i10_07_a_new_algorithm_is_found_in_newer_metadata() {
     let people = People::new();
     let (runtime, clock) = crate::common::real_network();
-    let session = Session::from_profile("planet-user", &planetkey::Options { runtime, ..people.options() }).unwrap();
+    let session = Session::from_profile("planet-user", &people.options().with(|it| it.runtime = runtime)).unwrap();
     let log_in = || {
         let scopes = Some(SCOPES.map(str::to_owned).to_vec());
-        let login = session.start_device_login(&LoginOptions { scopes, ..LoginOptions::default() }).unwrap();
+        let login = session.start_device_login(&LoginOptions::default().with(|it| it.scopes = scopes)).unwrap();
         people.simulator.log_in(&json!({"user_code": login.user_code()})).unwrap();
         login.wait(None)
     };
     log_in().unwrap();
     people.simulator.change_settings(&json!({"id_token_algorithms": ["ES256"]})).unwrap();
     clock.advance(Duration::from_secs(30));
-    assert_eq!(log_in().unwrap_err().reason(), Some("bad_algorithm"), "it was read a moment ago");
+    assert_eq!(log_in().unwrap_err().reason(), Some(Reason::BadAlgorithm), "it was read a moment ago");
     clock.advance(Duration::from_secs(15 * 60));
     log_in().unwrap();
 }
@@ -119,7 +119,7 @@ fn i10_07_what_is_not_announced_is_refused() {
         people.simulator.script("user.token", &changed(tokens)).unwrap();
         for (way, log_in) in logins(&people) {
             let error = log_in().unwrap_err();
-            assert_eq!((error.status(), error.reason()), (Status::TokenInvalid, Some("bad_algorithm")), "{way} {announces}");
+            assert_eq!((error.status(), error.reason()), (Status::TokenInvalid, Some(Reason::BadAlgorithm)), "{way} {announces}");
             assert!(error.message().contains(found), "{way}: {error}");
         }
         assert!(!people.token_file("desktop").exists() && !people.token_file("planet-user").exists());
@@ -130,15 +130,15 @@ fn i10_07_what_is_not_announced_is_refused() {
 fn i10_07_a_login_that_fails_revokes_what_it_received() {
     type Expected = fn(&Error) -> bool;
     let failures: [(Value, Expected); 8] = [
-        (json!({"id_token_key": "other"}), |error| error.reason() == Some("bad_signature")),
-        (json!({"id_token_claims": {"aud": "another"}}), |error| error.reason() == Some("bad_audience")),
-        (json!({"id_token_claims": {"iss": "https://evil.example"}}), |error| error.reason() == Some("bad_issuer")),
-        (json!({"set": {"id_token": "x"}}), |error| error.reason() == Some("malformed")),
+        (json!({"id_token_key": "other"}), |error| error.reason() == Some(Reason::BadSignature)),
+        (json!({"id_token_claims": {"aud": "another"}}), |error| error.reason() == Some(Reason::BadAudience)),
+        (json!({"id_token_claims": {"iss": "https://evil.example"}}), |error| error.reason() == Some(Reason::BadIssuer)),
+        (json!({"set": {"id_token": "x"}}), |error| error.reason() == Some(Reason::Malformed)),
         // A response whose tokens cannot be used holds them all the same.
         (json!({"set": {"token_type": "mac"}}), |error| error.message().contains("'mac'")),
         (json!({"remove": ["token_type"]}), |error| error.message().contains("token_type")),
         (json!({"set": {"expires_in": "Infinity"}}), |error| error.message().contains("expires_in")),
-        (json!({"set": {"expires_in": 0}}), |error| error.reason() == Some("lifetime_unusable")),
+        (json!({"set": {"expires_in": 0}}), |error| error.reason() == Some(Reason::LifetimeUnusable)),
     ];
     for (members, is_expected) in failures {
         let people = People::new();
@@ -162,7 +162,7 @@ fn i10_07_a_wrong_nonce_revokes_and_an_access_token_alone_is_revoked_too() {
     let session = people.desktop_with(&json!({"scopes": ["planet", "openid"]}));
     let login = start(&session);
     let error = login.complete(&people.browse(&login, json!({}))).unwrap_err();
-    assert_eq!(error.reason(), Some("bad_nonce"));
+    assert_eq!(error.reason(), Some(Reason::BadNonce));
     assert_eq!(revoked(&people, 1), ["access_token"], "offline_access was not asked for");
 }
 
@@ -174,7 +174,7 @@ fn i10_07_a_revocation_that_fails_does_not_hide_why_the_login_failed() {
         people.simulator.script("user.token", &changed(json!({"id_token_key": "other"}))).unwrap();
         people.simulator.script("user.revoke", &json!({"steps": [step], "repeat": true})).unwrap();
         for (way, log_in) in logins(&people) {
-            assert_eq!(log_in().unwrap_err().reason(), Some("bad_signature"), "{way}");
+            assert_eq!(log_in().unwrap_err().reason(), Some(Reason::BadSignature), "{way}");
         }
     }
 }
@@ -192,7 +192,7 @@ fn i10_07_a_login_that_is_cancelled_revokes_what_comes_late() {
         login.cancel();
         assert_eq!(waiting.join().unwrap().unwrap_err().status(), Status::Cancelled);
     });
-    assert!(!planetkey::session::settle(0), "the request is in progress");
+    assert!(!planetkey::session::settle(std::time::Duration::ZERO), "the request is in progress");
     people.simulator.release("gate");
     assert_eq!(revoked(&people, 2), ["refresh_token", "access_token"]);
     assert!(!people.token_file("planet-user").exists());

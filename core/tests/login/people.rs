@@ -33,7 +33,7 @@ impl People {
 
     pub fn options(&self) -> Options {
         let root = self.home.path().to_string_lossy().into_owned();
-        Options { storage_root: Some(root), ..simulator_options(&self.simulator) }
+        simulator_options(&self.simulator).with(|it| it.storage_root = Some(root.into()))
     }
 
     /// A session of the client for the browser, with more members of its configuration.

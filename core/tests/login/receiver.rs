@@ -7,6 +7,7 @@ use serde_json::json;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 #[test]
 fn a018_no_page_is_shown_inside_the_program() {
@@ -271,7 +272,7 @@ fn a041_the_page_repeats_nothing_and_needs_no_network() {
     assert!(!body.contains("script") && !body.contains(code) && !body.contains("http"), "{body}");
     assert!(body.contains("You are logged in"), "{body}");
 
-    let own = LoginOptions { page: Some("<p>Welcome back to the atlas".to_owned()), ..LoginOptions::default() };
+    let own = LoginOptions::default().with(|it| it.page = Some("<p>Welcome back to the atlas".to_owned()));
     let login = people.desktop().start_browser_login(&own).unwrap();
     let (port, request) = get(&people.browse(&login, json!({})));
     assert!(exchange(&login, port, &request).ends_with("<p>Welcome back to the atlas"));
@@ -293,7 +294,7 @@ fn a042_an_answer_is_taken_only_where_its_attempt_listens() {
 #[test]
 fn a043_the_wait_is_bounded_and_can_be_cancelled_and_leaves_no_socket() {
     let people = People::new();
-    let late = LoginOptions { timeout_ms: Some(1), ..LoginOptions::default() };
+    let late = LoginOptions::default().with(|it| it.timeout = Some(Duration::from_millis(1)));
     let session = people.desktop_with(&json!({}));
     let mut options = people.options();
     let (runtime, clock) = crate::common::real_network();

@@ -2,7 +2,7 @@
 
 use super::people::*;
 use planetkey::login::LoginOptions;
-use planetkey::{Prompt, PromptKind, Status};
+use planetkey::{Prompt, PromptKind, Reason, Status};
 use serde_json::json;
 use std::io::Read;
 use std::sync::{Arc, Mutex};
@@ -63,10 +63,14 @@ fn f130_another_user_is_reported_before_anything_is_overwritten() {
             asked.lock().unwrap().push(prompt.message.clone());
             Ok(Some(reply.to_owned()))
         };
-        LoginOptions { force: true, open_browser: Some(false), prompter: Some(Arc::new(prompter)), ..LoginOptions::default() }
+        LoginOptions::default().with(|it| {
+            it.force = true;
+            it.open_browser = Some(false);
+            it.prompter = Some(Arc::new(prompter));
+        })
     };
     let error = people.user().login(&answering("no")).unwrap_err();
-    assert_eq!((error.status(), error.reason()), (Status::Denied, Some("other_user")));
+    assert_eq!((error.status(), error.reason()), (Status::Denied, Some(Reason::OtherUser)));
     assert_eq!(std::fs::read(&file).unwrap(), before);
     // What nobody uses is not left alive.
     let alive = || people.simulator.sessions().iter().filter(|family| family["active"] == true).count();
@@ -99,7 +103,7 @@ fn f131_the_whole_address_is_pasted_back() {
 fn f055_a_device_login_goes_on_slower_while_the_network_is_away() {
     let people = People::new();
     let (runtime, clock) = crate::common::real_network();
-    let options = planetkey::Options { runtime, ..people.options() };
+    let options = people.options().with(|it| it.runtime = runtime);
     let session = planetkey::Session::from_profile("planet-user", &options).unwrap();
     people.simulator.script("user.device", &json!({"steps": [{"device_response": {"set": {"interval": 5}}}]})).unwrap();
     let login = session.start_device_login(&LoginOptions::default()).unwrap();

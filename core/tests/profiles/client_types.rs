@@ -3,7 +3,7 @@
 use super::home::*;
 use planetkey::profile::client_config::{ClientConfig, ClientType, Grant, OAuthClient, PrivateKeySource};
 use planetkey::profile::load;
-use planetkey::{Result, Status};
+use planetkey::{Reason, Result, Status};
 use serde_json::{Value, json};
 
 fn read(config: &Value) -> Result<ClientConfig> {
@@ -210,7 +210,7 @@ fn an_api_key_may_be_in_the_configuration_or_in_the_token_file() {
     let legacy = json!({"client_type": "planet_legacy", "legacy_auth_endpoint": "https://api.planet.com/v0/auth/login"});
     for config in [&static_key, &legacy] {
         let error = read(config).unwrap_err();
-        assert_eq!((error.status(), error.reason()), (Status::LoginRequired, Some("never_logged_in")));
+        assert_eq!((error.status(), error.reason()), (Status::LoginRequired, Some(Reason::NeverLoggedIn)));
     }
     let with = |config: &Value, field: &str, value: &str| {
         let mut config = config.clone();

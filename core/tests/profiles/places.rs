@@ -127,7 +127,7 @@ fn f087_a_home_that_changes_does_not_move_what_is_open() {
     // A relative one is meant from where the process is now.
     let relative = Root::new(&FixedEnvironment::new([(HOME_VARIABLE, "some/where")]), None).unwrap();
     assert!(relative.place().unwrap().is_absolute());
-    assert!(Root::new(&before.environment(&[]), Some("below")).unwrap().place().unwrap().is_absolute());
+    assert!(Root::new(&before.environment(&[]), Some("below".as_ref())).unwrap().place().unwrap().is_absolute());
 }
 
 #[cfg(unix)]
@@ -173,7 +173,7 @@ fn f088_a_storage_root_takes_the_place_of_the_home_directory() {
     let before = home.tree();
     let by_variable = Root::new(&home.environment(&[("PLANETKEY_STORAGE_ROOT", place.path().to_str().unwrap())]), None);
     let nowhere = [("PLANETKEY_STORAGE_ROOT", "nowhere")];
-    let by_option = Root::new(&home.environment(&nowhere), Some(place.path().to_str().unwrap()));
+    let by_option = Root::new(&home.environment(&nowhere), Some(place.path()));
     for root in [by_variable.unwrap(), by_option.unwrap()] {
         assert_eq!(root.place().unwrap(), place.path());
         // Configuration is read from both, the storage root first.
@@ -193,7 +193,7 @@ fn f088_a_storage_root_takes_the_place_of_the_home_directory() {
         let error = profiles.delete("shared").unwrap_err();
         assert!(error.status() == Status::Misconfigured && error.message().contains("home directory"), "{error}");
     }
-    let root = Root::new(&home.environment(&[]), Some(place.path().to_str().unwrap())).unwrap();
+    let root = Root::new(&home.environment(&[]), Some(place.path())).unwrap();
     let profiles = Profiles::new(root.clone(), Deployment::planet().unwrap());
     profiles.copy("shared", "mine", false).unwrap();
     profiles.save_api_key(&Secret::from("KEY"), false).unwrap();
@@ -203,12 +203,12 @@ fn f088_a_storage_root_takes_the_place_of_the_home_directory() {
     profiles.reset(&planetkey::clock::SystemClock).unwrap();
     assert_eq!(home.tree(), before);
     // A root that is the home directory is the home directory.
-    let same = Root::new(&home.environment(&[]), Some(home.path().to_str().unwrap())).unwrap();
+    let same = Root::new(&home.environment(&[]), Some(home.path())).unwrap();
     assert!(same.has_session("planet-user").unwrap());
     // Without a home the root is enough.
-    let homeless = Root::new(&FixedEnvironment::default(), Some(home.path().to_str().unwrap())).unwrap();
+    let homeless = Root::new(&FixedEnvironment::default(), Some(home.path())).unwrap();
     assert_eq!(client_id(&homeless, "shared"), "of-the-home");
-    assert_eq!(Root::new(&home.environment(&[]), Some("")).unwrap_err().status(), Status::InvalidArgument);
+    assert_eq!(Root::new(&home.environment(&[]), Some("".as_ref())).unwrap_err().status(), Status::InvalidArgument);
     let empty = Root::new(&home.environment(&[("PLANETKEY_STORAGE_ROOT", "")]), None).unwrap();
     assert_eq!(empty.place().unwrap(), Path::new(home.path()));
 }

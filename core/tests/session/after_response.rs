@@ -2,7 +2,7 @@
 
 use crate::common::*;
 use planetkey::clock::ManualClock;
-use planetkey::{ApiKeyTransport, ApiResponse, Authorization, Immediate, Options, Session, Status};
+use planetkey::{ApiKeyTransport, ApiResponse, Authorization, Immediate, Session, Status};
 use std::sync::Arc;
 
 const ELSEWHERE: &str = "https://storage.example.com/scene.tif";
@@ -158,6 +158,6 @@ fn hosts_that_are_not_served_get_nothing_and_bad_urls_are_errors() {
     assert_eq!(header(&authorization), "Bearer token-1");
     assert!(matches!(bench.session.authorize_if_served_cached(SENTINEL_HUB), Ok(Immediate::Authorization(_))));
     // Nothing else than the refusal of the host is hidden.
-    let empty = Session::from_defaults(&Options { ..options(&Fake::new(), &Arc::new(ManualClock::new(NOW))) }).unwrap();
+    let empty = Session::from_defaults(&options(&Fake::new(), &Arc::new(ManualClock::new(NOW)))).unwrap();
     assert_eq!(empty.authorize_if_served(SENTINEL_HUB).unwrap_err().status(), Status::LoginRequired);
 }

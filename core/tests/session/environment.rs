@@ -3,7 +3,7 @@
 use crate::common::*;
 use planetkey::clock::ManualClock;
 use planetkey::profile::{FixedEnvironment, HOME_VARIABLE};
-use planetkey::{ApiKeyTransport, Options, Result, Session, Status};
+use planetkey::{ApiKeyTransport, CredentialKind, Options, Reason, Result, Session, Status};
 use std::ffi::OsString;
 use std::sync::Arc;
 
@@ -70,7 +70,7 @@ fn all_that_is_there_in_the_order_of_the_design() {
     );
     assert_eq!(
         (status.source(), status.profile(), status.kind()),
-        (Some("environment: PL_AUTH_PROFILE"), Some("machine"), Some("access_token"))
+        (Some("environment: PL_AUTH_PROFILE"), Some("machine"), Some(CredentialKind::AccessToken))
     );
     assert_eq!(status.notes(), <[String; 0]>::default());
     assert_eq!(fake.count(), 0, "opening uses no network");
@@ -87,16 +87,16 @@ fn all_that_is_there_in_the_order_of_the_design() {
 fn one_session_serves_both_domains_with_what_each_takes() {
     let session = open([("PL_API_KEY", "KEY"), ("SH_CLIENT_ID", "id"), ("SH_CLIENT_SECRET", "secret")]).unwrap();
     let (planet, sentinel_hub) = (session.authorize(PLANET).unwrap(), session.authorize(SENTINEL_HUB).unwrap());
-    assert_eq!((planet.credential(), planet.access_token()), ("api_key", None));
+    assert_eq!((planet.credential(), planet.access_token()), (CredentialKind::ApiKey, None));
     assert_eq!(
         (sentinel_hub.credential(), sentinel_hub.access_token()),
-        ("access_token", Some(&*session.access_token().unwrap()))
+        (CredentialKind::AccessToken, Some(&*session.access_token().unwrap()))
     );
     assert_eq!(session.signed_url(SENTINEL_HUB).unwrap_err().status(), Status::HostRefused);
     // What is under development is taken where there is nothing better.
     let session = open([("PL_AUTH_CLIENT_ID", "id"), ("PL_AUTH_CLIENT_SECRET", "secret")]).unwrap();
     let authorization = session.authorize(PLANET).unwrap();
-    assert_eq!((authorization.credential(), authorization.under_development()), ("access_token", true));
+    assert_eq!((authorization.credential(), authorization.under_development()), (CredentialKind::AccessToken, true));
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn half_a_pair_is_passed_over_and_said() {
         // Alone, it is why nothing was found.
         let session = open([(present, "SECRET-half")]).unwrap();
         let error = session.authorize(PLANET).unwrap_err();
-        assert_eq!((error.status(), error.reason()), (Status::LoginRequired, Some("never_logged_in")));
+        assert_eq!((error.status(), error.reason()), (Status::LoginRequired, Some(Reason::NeverLoggedIn)));
         assert!(error.message().contains(&note) && !error.message().contains("SECRET-half"), "{error}");
     }
     // Halves of different pairs are never put together.
@@ -157,7 +157,7 @@ fn without_anything_the_session_opens_and_says_what_to_do() {
     ];
     for error in errors {
         let error = error.unwrap_err();
-        assert_eq!((error.status(), error.reason()), (Status::LoginRequired, Some("never_logged_in")));
+        assert_eq!((error.status(), error.reason()), (Status::LoginRequired, Some(Reason::NeverLoggedIn)));
         assert!(error.message().contains("PL_API_KEY"), "{error}");
     }
     // What is wrong with the URL is said first.
@@ -254,12 +254,12 @@ fn the_deployment_is_a_preset_a_path_or_text_and_the_option_wins() {
         assert_eq!(by_environment(bad).unwrap_err().status(), Status::Misconfigured, "{bad}");
     }
     let options =
-        Options { deployment: Some("planet".into()), ..with_variables(&Fake::new(), [("PLANETKEY_DEPLOYMENT", "mars")]) };
+        with_variables(&Fake::new(), [("PLANETKEY_DEPLOYMENT", "mars")]).with(|it| it.deployment = Some("planet".into()));
     assert_eq!(Session::from_defaults(&options).unwrap().status().deployment(), "planet");
     // The other constructors ask the environment too.
     let options = with_variables(&Fake::new(), [("PLANETKEY_DEPLOYMENT", document)]);
     assert_eq!(Session::from_api_key("KEY", ApiKeyTransport::Basic, &options).unwrap().status().deployment(), "mine");
-    let error = Session::from_m2m("id", "secret", &planetkey::M2mOptions::default(), &options).unwrap_err();
+    let error = Session::from_m2m("id", "secret", &options).unwrap_err();
     assert_eq!(error.status(), Status::Misconfigured, "this deployment has no M2M server");
 }
 
@@ -278,7 +278,7 @@ fn loopback_by_the_environment_is_for_the_defaults_only() {
         assert_eq!(allowed(bad).unwrap_err().status(), Status::Misconfigured);
     }
     let options = with_variables(&Fake::new(), [("PL_API_KEY", "KEY"), ("PLANETKEY_ALLOW_INSECURE_LOOPBACK", "1")]);
-    let refused = Options { allow_insecure_loopback: Some(false), ..options.clone() };
+    let refused = options.clone().with(|it| it.allow_insecure_loopback = Some(false));
     assert_eq!(Session::from_defaults(&refused).unwrap().headers(url).unwrap_err().status(), Status::HostRefused);
     let session = Session::from_api_key("KEY", ApiKeyTransport::Basic, &options).unwrap();
     assert_eq!(session.headers(url).unwrap_err().status(), Status::HostRefused);
@@ -288,13 +288,11 @@ fn loopback_by_the_environment_is_for_the_defaults_only() {
 #[test]
 fn allowed_hosts_do_not_open_a_host_to_a_key_that_was_found() {
     let variables = [("PL_API_KEY", "KEY"), ("PL_AUTH_CLIENT_ID", "id"), ("PL_AUTH_CLIENT_SECRET", "secret")];
-    let options = Options { allowed_hosts: Some(vec!["tiles.example.org".into()]), ..with_variables(&Fake::new(), variables) };
+    let options = with_variables(&Fake::new(), variables).with(|it| it.allowed_hosts = Some(vec!["tiles.example.org".into()]));
     let session = Session::from_defaults(&options).unwrap();
-    assert_eq!(session.authorize("https://tiles.example.org/").unwrap().credential(), "access_token");
-    let options = Options {
-        allowed_hosts: Some(vec!["tiles.example.org".into()]),
-        ..with_variables(&Fake::new(), [("PL_API_KEY", "KEY")])
-    };
+    assert_eq!(session.authorize("https://tiles.example.org/").unwrap().credential(), CredentialKind::AccessToken);
+    let options = with_variables(&Fake::new(), [("PL_API_KEY", "KEY")])
+        .with(|it| it.allowed_hosts = Some(vec!["tiles.example.org".into()]));
     let session = Session::from_defaults(&options).unwrap();
     assert_eq!(session.authorize("https://tiles.example.org/").unwrap_err().status(), Status::HostRefused);
 }
@@ -332,7 +330,7 @@ fn files_and_the_session_of_a_person_come_after_the_environment() {
     }
     // A storage root has its own.
     let elsewhere = tempfile::tempdir().unwrap();
-    let options = Options { storage_root: Some(elsewhere.path().to_str().unwrap().into()), ..options };
+    let options = options.with(|it| it.storage_root = Some(elsewhere.path().to_str().unwrap().into()));
     assert!(!Session::from_defaults(&options).unwrap().is_initialized());
 }
 
@@ -363,7 +361,7 @@ fn what_is_unfit_in_a_file_is_a_note() {
     std::fs::write(home.path().join(".planet.json"), r#"{"PL_AUTH_PROFILE": "planet-user"}"#).unwrap();
     let session = Session::from_defaults(&with_variables(&fake, [home_variable])).unwrap();
     let error = session.headers(PLANET).unwrap_err();
-    assert_eq!((error.status(), error.reason()), (Status::LoginRequired, Some("never_logged_in")));
+    assert_eq!((error.status(), error.reason()), (Status::LoginRequired, Some(Reason::NeverLoggedIn)));
     assert!(error.message().contains("nobody has logged in to the profile planet-user"), "{error}");
 }
 
@@ -385,13 +383,13 @@ fn what_stands_in_the_place_of_the_profiles_is_said() {
     assert_eq!(Session::from_defaults(&with_key).unwrap().status().notes(), <[String; 0]>::default());
     // And a place that is a file, or none at all.
     let file = home.path().join(".planet").to_str().unwrap().to_owned();
-    let of_file = Options { storage_root: Some(file), ..options };
+    let of_file = options.with(|it| it.storage_root = Some(file.into()));
     let error = of_file.profiles().unwrap().check_place("planet-user").unwrap_err();
     assert!(error.message().contains("is not a directory"), "{error}");
     let error = with_variables::<&str>(&fake, []).profiles().unwrap().check_place("planet-user").unwrap_err();
     assert!(error.message().contains("PLANETKEY_STORAGE_ROOT"), "{error}");
     let good = tempfile::tempdir().unwrap();
-    let good = Options { storage_root: Some(good.path().join("new").to_str().unwrap().into()), ..with_key };
+    let good = with_key.with(|it| it.storage_root = Some(good.path().join("new").to_str().unwrap().into()));
     good.profiles().unwrap().check_place("planet-user").unwrap();
     assert!(!std::path::Path::new(good.storage_root.as_deref().unwrap()).exists(), "nothing is left behind");
 }

@@ -6,6 +6,7 @@ use serde_json::json;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 const THREADS: usize = 32;
 
@@ -69,10 +70,10 @@ fn threads_at_the_soft_deadline_make_one_request() {
 #[test]
 fn a_longer_deadline_reaches_the_wire() {
     let bench = bench();
-    bench.session.with_timeout_ms(120_000).access_token().unwrap();
+    bench.session.with_timeout(std::time::Duration::from_millis(120_000)).access_token().unwrap();
     assert_eq!(bench.fake.seen()[0].timeout, std::time::Duration::from_secs(120));
     bench.advance(3600);
-    bench.session.with_timeout_ms(5_000).access_token().unwrap();
+    bench.session.with_timeout(std::time::Duration::from_millis(5_000)).access_token().unwrap();
     assert_eq!(bench.fake.seen()[1].timeout, std::time::Duration::from_secs(30), "a shorter one ends the call, not the renewal");
 }
 
@@ -84,12 +85,12 @@ fn f092_thirty_two_threads_share_one_failure() {
     let errors: Vec<Error> = results.into_iter().map(Result::unwrap_err).collect();
     for error in &errors {
         assert_eq!((error.status(), error.message()), (Status::Unavailable, errors[0].message()));
-        assert_eq!(error.retry_after_ms(), Some(60_000));
+        assert_eq!(error.retry_after(), Some(Duration::from_millis(60_000)));
     }
     assert_eq!(bench.fake.count(), 1);
     // Not before the time that the server named, and then with success.
     bench.advance(59);
-    assert_eq!(bench.session.access_token().unwrap_err().retry_after_ms(), Some(1000));
+    assert_eq!(bench.session.access_token().unwrap_err().retry_after(), Some(Duration::from_millis(1000)));
     assert_eq!(bench.fake.count(), 1);
     bench.advance(1);
     assert_eq!(bench.token(), "token-1");
@@ -105,7 +106,7 @@ fn f092_each_failure_waits_longer_than_the_one_before() {
     for attempt in 1..=8 {
         assert_eq!(bench.session.access_token().unwrap_err().status(), Status::Protocol);
         assert_eq!(bench.fake.count(), attempt);
-        let wait = bench.session.access_token().unwrap_err().retry_after_ms().unwrap();
+        let wait = bench.session.access_token().unwrap_err().retry_after().unwrap().as_millis() as u64;
         assert_eq!(bench.fake.count(), attempt, "nothing is sent before its time");
         waits.push(wait);
         bench.clock.advance(std::time::Duration::from_millis(wait));
@@ -175,7 +176,7 @@ fn f098_a_waiter_with_a_shorter_deadline_leaves_and_the_flight_goes_on() {
     thread::scope(|scope| {
         let patient = scope.spawn(|| bench.token());
         bench.fake.wait_held(1);
-        let hasty = bench.session.with_timeout_ms(20);
+        let hasty = bench.session.with_timeout(std::time::Duration::from_millis(20));
         for result in [hasty.access_token().map(drop), hasty.headers(SENTINEL_HUB).map(drop), hasty.refresh()] {
             let error = result.unwrap_err();
             assert_eq!((error.status(), error.retryable()), (Status::Timeout, true));
@@ -185,7 +186,7 @@ fn f098_a_waiter_with_a_shorter_deadline_leaves_and_the_flight_goes_on() {
     });
     assert_eq!(bench.fake.count(), 1);
     // The short deadline belongs to that handle alone, and needs no time where the token is at hand.
-    assert_eq!(&*bench.session.with_timeout_ms(1).access_token().unwrap(), "token-1");
+    assert_eq!(&*bench.session.with_timeout(std::time::Duration::from_millis(1)).access_token().unwrap(), "token-1");
 }
 
 /// What is called in between may use the session: the interrupt here, a logger by the same rule.

@@ -2,16 +2,15 @@
 
 use crate::common::*;
 use planetkey::clock::ManualClock;
-use planetkey::{ApiKeyTransport, M2mOptions, Options, Session, Status};
+use planetkey::{ApiKeyTransport, Options, Session, Status};
 use serde_json::json;
 use std::sync::Arc;
 
 fn options_with(allowed: &[&str], loopback: bool) -> Options {
-    Options {
-        allowed_hosts: Some(allowed.iter().map(|host| (*host).to_owned()).collect()),
-        allow_insecure_loopback: Some(loopback),
-        ..options(&Fake::new(), &Arc::new(ManualClock::new(NOW)))
-    }
+    options(&Fake::new(), &Arc::new(ManualClock::new(NOW))).with(|it| {
+        it.allowed_hosts = Some(allowed.iter().map(|host| (*host).to_owned()).collect());
+        it.allow_insecure_loopback = Some(loopback);
+    })
 }
 
 fn key_session(allowed: &[&str], loopback: bool) -> Session {
@@ -83,8 +82,8 @@ fn i10_22_a_host_of_another_built_in_deployment_says_which() {
     let error = key_session(&[], false).headers("https://sh.dataspace.copernicus.eu/ogc/wms").unwrap_err();
     assert_eq!(error.status(), Status::HostRefused);
     assert!(error.message().contains("deployment copernicus-data-space"), "{error}");
-    let options = Options { deployment: Some("copernicus-data-space".into()), ..options_with(&[], false) };
-    let session = Session::from_m2m("id", "secret", &M2mOptions::default(), &options).unwrap();
+    let options = options_with(&[], false).with(|it| it.deployment = Some("copernicus-data-space".into()));
+    let session = Session::from_m2m("id", "secret", &options).unwrap();
     let error = session.headers("https://services.sentinel-hub.com/x").unwrap_err();
     assert_eq!(error.status(), Status::HostRefused);
     assert!(error.message().contains("deployment planet"), "{error}");
@@ -380,7 +379,7 @@ fn allowed_hosts_are_exact_names_for_the_credential_that_the_call_names() {
 fn no_list_opens_sentinel_hub_to_an_api_key() {
     for deployment in ["planet", "copernicus-data-space"] {
         let hosts = ["services.sentinel-hub.com", "creodias.sentinel-hub.com"];
-        let options = Options { deployment: Some(deployment.into()), ..options_with(&hosts, false) };
+        let options = options_with(&hosts, false).with(|it| it.deployment = Some(deployment.into()));
         let session = Session::from_api_key("KEY", ApiKeyTransport::Basic, &options).unwrap();
         for host in hosts {
             let url = format!("https://{host}/");
@@ -398,7 +397,7 @@ fn the_hosts_of_a_deployment_are_checked_too() {
             "name": "mine", "authorization_servers": [],
             "resource_servers": [{"hosts": [host], "user_token": "yes", "m2m_token": "yes", "api_key": "yes"}],
         });
-        let options = Options { deployment: Some(document.to_string()), ..options_with(&[], false) };
+        let options = options_with(&[], false).with(|it| it.deployment = Some(document.to_string()));
         let opened = Session::from_api_key("KEY", ApiKeyTransport::Basic, &options);
         assert_eq!(opened.unwrap_err().status(), Status::Misconfigured, "{host:?}");
     }

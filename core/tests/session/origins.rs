@@ -2,15 +2,14 @@
 
 use crate::common::*;
 use planetkey::clock::ManualClock;
-use planetkey::{ApiKeyTransport, Options, Session, Status};
+use planetkey::{ApiKeyTransport, Session, Status};
 use std::sync::Arc;
 
 fn session(transport: ApiKeyTransport, allowed: &[&str], loopback: bool) -> Session {
-    let options = Options {
-        allowed_hosts: Some(allowed.iter().map(|host| (*host).to_owned()).collect()),
-        allow_insecure_loopback: Some(loopback),
-        ..options(&Fake::new(), &Arc::new(ManualClock::new(NOW)))
-    };
+    let options = options(&Fake::new(), &Arc::new(ManualClock::new(NOW))).with(|it| {
+        it.allowed_hosts = Some(allowed.iter().map(|host| (*host).to_owned()).collect());
+        it.allow_insecure_loopback = Some(loopback);
+    });
     Session::from_api_key("KEY", transport, &options).unwrap()
 }
 
@@ -61,10 +60,11 @@ fn a_loopback_host_may_speak_plain_http() {
 fn a_deployment_on_this_machine_needs_the_option_that_the_refusal_names() {
     let deployment = r#"{"name": "here", "authorization_servers": [], "resource_servers": [
         {"hosts": ["127.0.0.1:8080"], "user_token": "yes", "m2m_token": "yes", "api_key": "yes"}]}"#;
-    let options = |loopback| Options {
-        deployment: Some(deployment.to_owned()),
-        allow_insecure_loopback: Some(loopback),
-        ..options(&Fake::new(), &Arc::new(ManualClock::new(NOW)))
+    let options = |loopback| {
+        options(&Fake::new(), &Arc::new(ManualClock::new(NOW))).with(|it| {
+            it.deployment = Some(deployment.to_owned());
+            it.allow_insecure_loopback = Some(loopback);
+        })
     };
     let session = |loopback| Session::from_api_key("KEY", ApiKeyTransport::Basic, &options(loopback)).unwrap();
     let error = session(false).header_origins(None).unwrap_err();

@@ -2,7 +2,7 @@
 
 use crate::common::*;
 use planetkey::clock::ManualClock;
-use planetkey::{ApiKeyTransport, M2mOptions, Options, Session, Status};
+use planetkey::{ApiKeyTransport, Session, Status};
 use std::sync::Arc;
 
 /// The request as Planet documents it: everything in the body, at the documented endpoint, nothing discovered.
@@ -11,7 +11,7 @@ fn the_m2m_request_has_exactly_the_documented_form() {
     let simulator = simulator();
     let settings = simulator.settings();
     let options = planet_options(&simulator);
-    let session = Session::from_m2m(&settings.client_id, &settings.client_secret, &M2mOptions::default(), &options).unwrap();
+    let session = Session::from_m2m(&settings.client_id, &settings.client_secret, &options).unwrap();
     assert_eq!(session.status().deployment(), "planet");
     assert_eq!(session.status().issuer(), Some("https://services.sentinel-hub.com/auth/realms/main"));
     session.access_token().unwrap();
@@ -52,7 +52,7 @@ fn both_domains_accept_what_the_session_says() {
     let simulator = simulator();
     let settings = simulator.settings();
     let options = planet_options(&simulator);
-    let m2m = Session::from_m2m(&settings.client_id, &settings.client_secret, &M2mOptions::default(), &options).unwrap();
+    let m2m = Session::from_m2m(&settings.client_id, &settings.client_secret, &options).unwrap();
     let key = Session::from_api_key(&settings.api_key, ApiKeyTransport::Basic, &options).unwrap();
     let ca = reqwest::Certificate::from_pem(simulator.ca_pem().as_bytes()).unwrap();
     let client = reqwest::blocking::Client::builder()
@@ -77,8 +77,11 @@ fn both_domains_accept_what_the_session_says() {
 #[test]
 fn scopes_and_audience_are_sent_as_asked() {
     let (fake, clock) = (Fake::new(), Arc::new(ManualClock::new(NOW)));
-    let m2m = M2mOptions { scopes: vec!["planet".into(), "B-a".into()], audience: Some("https://other.example/".into()) };
-    Session::from_m2m(CLIENT_ID, CLIENT_SECRET, &m2m, &options(&fake, &clock)).unwrap().access_token().unwrap();
+    let options_of_m2m = options(&fake, &clock).with(|it| {
+        it.scopes = Some(vec!["planet".into(), "B-a".into()]);
+        it.audience = Some("https://other.example/".into());
+    });
+    Session::from_m2m(CLIENT_ID, CLIENT_SECRET, &options_of_m2m).unwrap().access_token().unwrap();
     let seen = fake.seen();
     assert_eq!(seen[0].field("scope").as_deref(), Some("planet B-a"));
     assert_eq!(seen[0].field("audience").as_deref(), Some("https://other.example/"));
@@ -88,12 +91,12 @@ fn scopes_and_audience_are_sent_as_asked() {
 fn offline_access_and_bad_scopes_are_refused_before_any_request() {
     let (fake, clock) = (Fake::new(), Arc::new(ManualClock::new(NOW)));
     for bad in ["offline_access", "", "two words", "quote\"", "back\\slash", "ünicode", "line\n"] {
-        let m2m = M2mOptions { scopes: vec!["planet".into(), bad.into()], audience: None };
-        let error = Session::from_m2m(CLIENT_ID, CLIENT_SECRET, &m2m, &options(&fake, &clock)).unwrap_err();
+        let options_of_m2m = options(&fake, &clock).with(|it| it.scopes = Some(vec!["planet".into(), bad.into()]));
+        let error = Session::from_m2m(CLIENT_ID, CLIENT_SECRET, &options_of_m2m).unwrap_err();
         assert_eq!(error.status(), Status::InvalidArgument, "{bad:?}");
     }
     for (id, secret) in [("", "secret"), ("id", ""), ("id\n", "secret"), ("id", "secret\r\n"), (&*"x".repeat(70_000), "secret")] {
-        let error = Session::from_m2m(id, secret, &M2mOptions::default(), &options(&fake, &clock)).unwrap_err();
+        let error = Session::from_m2m(id, secret, &options(&fake, &clock)).unwrap_err();
         assert_eq!(error.status(), Status::InvalidArgument);
     }
     assert_eq!(fake.count(), 0);
@@ -102,7 +105,7 @@ fn offline_access_and_bad_scopes_are_refused_before_any_request() {
 #[test]
 fn copernicus_data_space_is_a_preset() {
     let (fake, clock) = (Fake::new(), Arc::new(ManualClock::new(NOW)));
-    let options = Options { deployment: Some("copernicus-data-space".into()), ..options(&fake, &clock) };
+    let options = options(&fake, &clock).with(|it| it.deployment = Some("copernicus-data-space".into()));
     let session = m2m(&options);
     let authorization = session.headers("https://sh.dataspace.copernicus.eu/api/v1/catalog").unwrap();
     assert_eq!(authorization.header_value(), Some("Bearer token-1"));

@@ -3,7 +3,7 @@
 use super::environment::with_variables;
 use crate::common::*;
 use planetkey::profile::HOME_VARIABLE;
-use planetkey::{Error, Options, Session, Status};
+use planetkey::{Error, Options, Reason, Session, Status};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -166,7 +166,7 @@ fn i10_31_what_is_wrong_with_the_issuer_names_the_file() {
         .fake
         .answers(json_answer(200, &json!({"issuer": "https://other.example/", "token_endpoint": "https://as.example/token"})));
     let error = place.open().unwrap().access_token().unwrap_err();
-    assert_eq!((error.status(), error.reason()), (Status::Protocol, Some("issuer_mismatch")));
+    assert_eq!((error.status(), error.reason()), (Status::Protocol, Some(Reason::IssuerMismatch)));
     for part in [config.to_str().unwrap(), "'https://other.example/'", "'https://as.example/'"] {
         assert!(error.message().contains(part), "{error}");
     }
@@ -189,7 +189,10 @@ fn i10_31_a_session_of_another_issuer_is_refused_by_both_names() {
     let saved = |issuer: &str| json!({"access_token": token_of(issuer), "refresh_token": "hidden", "token_type": "Bearer", "scope": "planet"});
     let file = place.write(".planet/mine/token.json", saved("https://login.example/").to_string());
     let error = place.open().unwrap().access_token().unwrap_err();
-    assert_eq!((error.status(), error.reason(), error.profile()), (Status::LoginRequired, Some("never_logged_in"), Some("mine")));
+    assert_eq!(
+        (error.status(), error.reason(), error.profile()),
+        (Status::LoginRequired, Some(Reason::NeverLoggedIn), Some("mine"))
+    );
     for part in [
         file.to_str().unwrap(),
         config.to_str().unwrap(),

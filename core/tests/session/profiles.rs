@@ -3,7 +3,7 @@
 use super::environment::with_variables;
 use crate::common::*;
 use planetkey::profile::HOME_VARIABLE;
-use planetkey::{Options, Session, Status};
+use planetkey::{Options, Reason, Session, Status};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
@@ -54,7 +54,7 @@ fn a_profile_of_a_person_opens_and_its_calls_ask_for_a_login() {
             Session::from_defaults(&by_environment).unwrap(),
         ] {
             let error = session.headers(PLANET).unwrap_err();
-            assert_eq!((error.status(), error.reason()), (Status::LoginRequired, Some("never_logged_in")), "{error}");
+            assert_eq!((error.status(), error.reason()), (Status::LoginRequired, Some(Reason::NeverLoggedIn)), "{error}");
             assert_eq!(error.profile(), Some(name));
             assert!(!session.is_initialized());
         }

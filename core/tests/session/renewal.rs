@@ -1,9 +1,9 @@
 //! When a token is renewed: rules 1, 2, 3, 7, 8 and 10 of the design's section 7, as far as memory goes.
 
 use crate::common::*;
+use planetkey::Status;
 use planetkey::clock::ManualClock;
 use planetkey::http::TransportFailure;
-use planetkey::{Options, Status};
 use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -109,7 +109,7 @@ fn only_who_waits_is_worth_a_retry() {
 #[test]
 fn a_retry_stays_inside_the_deadline() {
     let (fake, clock) = (Fake::new(), Arc::new(ManualClock::new(NOW)));
-    let options = Options { timeout_ms: Some(1000), ..options(&fake, &clock) };
+    let options = options(&fake, &clock).with(|it| it.timeout = Some(Duration::from_millis(1000)));
     let session = m2m(&options);
     let slow = clock.clone();
     fake.then(move || {
@@ -125,8 +125,9 @@ fn a_retry_stays_inside_the_deadline() {
 fn every_timeout_is_checked() {
     let fake = Fake::new();
     for (timeout_ms, good) in [(0, false), (1, true), (86_400_000, true), (86_400_001, false), (u64::MAX, false)] {
-        let options = Options { timeout_ms: Some(timeout_ms), ..options(&fake, &Arc::new(ManualClock::new(NOW))) };
-        let opened = planetkey::Session::from_m2m(CLIENT_ID, CLIENT_SECRET, &planetkey::M2mOptions::default(), &options);
+        let options =
+            options(&fake, &Arc::new(ManualClock::new(NOW))).with(|it| it.timeout = Some(Duration::from_millis(timeout_ms)));
+        let opened = planetkey::Session::from_m2m(CLIENT_ID, CLIENT_SECRET, &options);
         assert_eq!(opened.map(drop).map_err(|error| error.status()), if good { Ok(()) } else { Err(Status::InvalidArgument) });
         let opened = planetkey::Session::from_api_key("KEY", planetkey::ApiKeyTransport::Basic, &options);
         assert_eq!(opened.is_ok(), good);
@@ -180,7 +181,7 @@ fn refresh_overrides_a_permanent_failure_and_no_retry_after() {
     assert_eq!((bench.token().as_str(), bench.fake.count()), ("token-1", 2));
     bench.fake.answers(busy(429, Some("60")));
     bench.session.refresh().unwrap_err();
-    assert_eq!(bench.session.refresh().unwrap_err().retry_after_ms(), Some(60_000));
+    assert_eq!(bench.session.refresh().unwrap_err().retry_after(), Some(Duration::from_millis(60_000)));
     assert_eq!(bench.fake.count(), 3);
     assert_eq!(bench.token(), "token-1", "the token that there is stays good");
 }
@@ -220,7 +221,7 @@ fn an_idle_session_owns_no_thread() {
     assert_eq!(threads(), 0);
     // A body that drips for two minutes keeps nothing alive beyond the deadline.
     simulator.script("m2m.token", &json!([{"fault": "drip"}])).unwrap();
-    let hasty = Options { timeout_ms: Some(300), ..simulator_options(&simulator) };
+    let hasty = simulator_options(&simulator).with(|it| it.timeout = Some(Duration::from_millis(300)));
     assert_eq!(simulator_session(&simulator, &hasty).access_token().unwrap_err().status(), Status::Timeout);
     eventually(|| threads() == 0);
 }

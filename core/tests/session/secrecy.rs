@@ -4,7 +4,7 @@ use crate::common::*;
 use planetkey::clock::ManualClock;
 use planetkey::credential::ApiKey;
 use planetkey::secret::Secret;
-use planetkey::{ApiKeyTransport, M2mOptions, Session, Status};
+use planetkey::{ApiKeyTransport, Session, Status};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ fn nothing_logged_holds_a_secret() {
     let simulator = simulator();
     simulator.register_client(&json!({"client_id": "quiet", "client_secret": "SECRET-of-secrecy-test"})).unwrap();
     let options = simulator_options(&simulator);
-    let session = Session::from_m2m("quiet", "SECRET-of-secrecy-test", &M2mOptions::default(), &options).unwrap();
+    let session = Session::from_m2m("quiet", "SECRET-of-secrecy-test", &options).unwrap();
     let token = session.access_token().unwrap().to_string();
     simulator.script("m2m.token", &json!([{"status": 503}, {"fault": "reset_after_read"}])).unwrap();
     session.refresh().unwrap();

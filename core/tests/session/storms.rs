@@ -92,7 +92,7 @@ fn i10_08_the_waits_grow_from_one_process_to_the_next() {
     let mut waits = Vec::new();
     for _ in 0..8 {
         home.machine().access_token().unwrap_err();
-        let wait = home.machine().access_token().unwrap_err().retry_after_ms().unwrap();
+        let wait = home.machine().access_token().unwrap_err().retry_after().unwrap().as_millis() as u64;
         waits.push(wait);
         home.clock.advance(Duration::from_millis(wait));
     }
@@ -103,7 +103,7 @@ fn i10_08_the_waits_grow_from_one_process_to_the_next() {
     home.advance(7200);
     home.fake.always(|_| Ok(busy(503, None)));
     home.machine().access_token().unwrap_err();
-    let wait = home.machine().access_token().unwrap_err().retry_after_ms().unwrap();
+    let wait = home.machine().access_token().unwrap_err().retry_after().unwrap().as_millis() as u64;
     assert!(wait <= 1_000, "{wait}");
     // So does time: what failed an hour ago says nothing about now.
     for _ in 0..6 {
@@ -112,7 +112,7 @@ fn i10_08_the_waits_grow_from_one_process_to_the_next() {
     }
     home.advance(3600);
     home.machine().access_token().unwrap_err();
-    let wait = home.machine().access_token().unwrap_err().retry_after_ms().unwrap();
+    let wait = home.machine().access_token().unwrap_err().retry_after().unwrap().as_millis() as u64;
     assert!(wait <= 1_000, "{wait}");
 }
 
@@ -153,10 +153,10 @@ fn i10_08_an_api_that_takes_the_next_token_is_served_at_once() {
 #[test]
 fn i10_08_the_short_deadline_of_one_process_is_not_the_failure_of_another() {
     let home = Home::new();
-    let hasty = machine(&Options { timeout_ms: Some(200), ..home.options() });
+    let hasty = machine(&home.options().with(|it| it.timeout = Some(Duration::from_millis(200))));
     home.fake.always(|_| Err(TransportFailure::TimedOut(true)));
     assert_eq!(hasty.access_token().unwrap_err().status(), Status::Timeout);
-    let second = machine(&Options { timeout_ms: Some(300), ..home.options() });
+    let second = machine(&home.options().with(|it| it.timeout = Some(Duration::from_millis(300))));
     let requests = home.fake.count();
     assert_eq!(second.access_token().unwrap_err().status(), Status::Timeout);
     assert_eq!(home.fake.count(), requests, "it has hardly more patience");
@@ -245,6 +245,6 @@ fn i10_06_retry_after_in_the_background_holds_for_callers() {
     bench.fake.wait_requests(2);
     eventually(|| bench.session.refresh().is_err());
     bench.advance(100);
-    assert_eq!(bench.session.access_token().unwrap_err().retry_after_ms(), Some(500_000));
+    assert_eq!(bench.session.access_token().unwrap_err().retry_after(), Some(Duration::from_millis(500_000)));
     assert_eq!(bench.fake.count(), 2);
 }

@@ -2,7 +2,7 @@
 
 use crate::common::*;
 use planetkey::clock::ManualClock;
-use planetkey::{ApiKeyTransport, Session, Status, redact_url, strip_api_key};
+use planetkey::{ApiKeyTransport, CredentialKind, Session, Status, redact_url, strip_api_key};
 use std::sync::Arc;
 
 fn query_session(key: &str) -> Session {
@@ -123,7 +123,7 @@ fn each_transport_says_what_it_is() {
         assert_eq!((transport.name(), ApiKeyTransport::from_name(name).unwrap()), (name, transport));
         let session = Session::from_api_key("KEY", transport, &options).unwrap();
         let authorization = session.authorize(PLANET).unwrap();
-        assert_eq!((authorization.credential(), authorization.transport()), ("api_key", name));
+        assert_eq!((authorization.credential(), authorization.transport().name()), (CredentialKind::ApiKey, name));
         assert_eq!((authorization.source(), authorization.source_index()), ("argument: api_key", 0));
         assert_eq!((authorization.expires_at(), authorization.generation()), (None, 1));
         // The URL form is there for every transport when it is asked for.

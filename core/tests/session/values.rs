@@ -3,7 +3,7 @@
 use super::environment::with_variables;
 use crate::common::*;
 use planetkey::profile::HOME_VARIABLE;
-use planetkey::{ApiKeyTransport, Error, M2mOptions, Named, Result, Session, Status};
+use planetkey::{ApiKeyTransport, Error, Named, Result, Session, Status};
 use serde_json::{Value, json};
 
 /// What stands around the value, and what a message says of it.
@@ -65,15 +65,15 @@ fn i10_18_an_argument_is_named_with_what_was_found() {
     let options = with_variables::<&str>(&fake, []);
     for (before, after, found) in FLAWS {
         let bad = value(before, after);
-        let scopes = |scope: &str| M2mOptions { scopes: vec![scope.to_owned()], ..M2mOptions::default() };
-        let audience = M2mOptions { audience: Some(bad.clone()), ..M2mOptions::default() };
+        let scopes = |scope: &str| options.clone().with(|it| it.scopes = Some(vec![scope.to_owned()]));
+        let audience = options.clone().with(|it| it.audience = Some(bad.clone()));
         let named = Named { client_id: Some(bad.clone()), client_secret: Some("s".into()), ..Named::default() };
         let opened: [(&str, Result<Session>); 7] = [
             ("api_key", Session::from_api_key(&bad, ApiKeyTransport::Header, &options)),
-            ("client_id", Session::from_m2m(&bad, "s", &M2mOptions::default(), &options)),
-            ("client_secret", Session::from_m2m("id", &bad, &M2mOptions::default(), &options)),
-            ("a scope", Session::from_m2m("id", "s", &scopes(&bad), &options)),
-            ("audience", Session::from_m2m("id", "s", &audience, &options)),
+            ("client_id", Session::from_m2m(&bad, "s", &options)),
+            ("client_secret", Session::from_m2m("id", &bad, &options)),
+            ("a scope", Session::from_m2m("id", "s", &scopes(&bad))),
+            ("audience", Session::from_m2m("id", "s", &audience)),
             ("profile", Session::from_profile(&bad, &options)),
             ("client_id", Session::from_named(&named, &options)),
         ];

@@ -10,6 +10,7 @@ use std::io;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 const PLAYER: &str = "storage::child::plays_its_role";
 const PROFILE: &str = "PLANETKEY_TEST_PROFILE";
@@ -80,7 +81,10 @@ fn plays_its_role() {
 
 fn open() -> Session {
     let timeout_ms = number(TIMEOUT_MS).map(|number| u64::try_from(number).unwrap());
-    let options = Options { allow_insecure_loopback: Some(true), timeout_ms, ..Options::default() };
+    let options = Options::default().with(|it| {
+        it.allow_insecure_loopback = Some(true);
+        it.timeout = (timeout_ms).map(Duration::from_millis);
+    });
     match std::env::var(PROFILE).unwrap().as_str() {
         "" => Session::from_defaults(&options).unwrap(),
         profile => Session::from_profile(profile, &options).unwrap(),
@@ -91,20 +95,19 @@ fn obey(session: &Session) {
     tell("ready");
     while let Some(order) = hear() {
         let answer = |result: Result<String>| {
-            tell(
-                &result
-                    .unwrap_or_else(|error| format!("{} {}: {}", error.status(), error.reason().unwrap_or("-"), error.message())),
-            );
+            tell(&result.unwrap_or_else(|error| {
+                format!("{} {}: {}", error.status(), error.reason().map_or("-", planetkey::Reason::name), error.message())
+            }));
         };
         match order.as_str() {
             "ask" => answer(session.access_token().map(|token| token.to_string())),
             "refresh" => answer(session.refresh().map(|()| "refreshed".to_owned())),
-            "logout" => answer(session.logout(false).map(|out| out.removed.to_string())),
+            "logout" => answer(session.logout(planetkey::Revoke::No).map(|out| out.removed.to_string())),
             "notes" => tell(&session.status().notes().join("; ")),
             order => panic!("{order}"),
         }
     }
-    assert!(planetkey::session::settle(5_000));
+    assert!(planetkey::session::settle(std::time::Duration::from_millis(5_000)));
 }
 
 /// Ends the process before the n-th step, counted over all renewals.
@@ -131,7 +134,7 @@ impl Disk for Ending {
 /// The options of a process in the home that the parent has made.
 fn options_of_parent(home: &Home) -> Options {
     let mut options = home.options_with(&home.fake, &Arc::new(ManualClock::new(NOW)));
-    options.storage_root = Some(std::env::var(HOME_VARIABLE).unwrap());
+    options.storage_root = Some(std::env::var(HOME_VARIABLE).unwrap().into());
     options
 }
 
@@ -190,15 +193,15 @@ fn hold_many_sessions() {
 fn settle() {
     let home = Home::new();
     let session = person(&options_of_parent(&home));
-    assert!(planetkey::session::settle(0), "nothing is under way");
+    assert!(planetkey::session::settle(std::time::Duration::ZERO), "nothing is under way");
     home.fake.close();
-    let hasty = session.with_timeout_ms(20);
+    let hasty = session.with_timeout(std::time::Duration::from_millis(20));
     assert_eq!(hasty.refresh().unwrap_err().status(), planetkey::Status::Timeout);
     home.fake.wait_held(1);
-    assert!(!planetkey::session::settle(20), "a renewal is under way");
+    assert!(!planetkey::session::settle(std::time::Duration::from_millis(20)), "a renewal is under way");
     let fake = home.fake.clone();
     let opener = std::thread::spawn(move || fake.open());
-    assert!(planetkey::session::settle(60_000));
+    assert!(planetkey::session::settle(std::time::Duration::from_millis(60_000)));
     opener.join().unwrap();
     tell("settled");
 }

@@ -1,13 +1,14 @@
 //! An application's own storage: load, save, and lock where it has one.
 
 use crate::common::*;
-use planetkey::{Error, M2mOptions, Options, Session, Status};
+use planetkey::{Error, Options, Reason, Session, Status};
 use serde_json::json;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
 fn options(home: &Home, vault: &Arc<Vault>) -> Options {
-    Options { storage: Some(vault.clone()), ..home.options() }
+    home.options().with(|it| it.storage = Some(vault.clone()))
 }
 
 fn over() -> serde_json::Value {
@@ -50,10 +51,10 @@ fn it_is_locked_read_kept_and_unlocked_in_this_order() {
     let other = person(&options(&home, &vault));
     assert_eq!((ask(&other).as_str(), vault.calls()), ("access-1", vec!["lock", "load", "unlock"]));
     assert_eq!(home.fake.count(), 1);
-    assert!(session.logout(false).unwrap().removed);
+    assert!(session.logout(planetkey::Revoke::No).unwrap().removed);
     assert_eq!(vault.calls(), ["lock", "load", "forget", "unlock"]);
-    assert!(vault.text.lock().unwrap().is_none() && !session.logout(false).unwrap().removed);
-    assert_eq!(session.access_token().unwrap_err().reason(), Some("logged_out"));
+    assert!(vault.text.lock().unwrap().is_none() && !session.logout(planetkey::Revoke::No).unwrap().removed);
+    assert_eq!(session.access_token().unwrap_err().reason(), Some(Reason::LoggedOut));
 }
 
 #[test]
@@ -70,7 +71,7 @@ fn a_storage_that_cannot_be_read_is_an_error_of_storage() {
     assert_eq!(ask(&session), "access-1");
     // A machine needs nothing of what is there.
     vault.does(|call| if call == "load" { Err(broken()) } else { Ok(true) });
-    let machine = Session::from_m2m(CLIENT_ID, CLIENT_SECRET, &M2mOptions::default(), &options(&home, &vault)).unwrap();
+    let machine = Session::from_m2m(CLIENT_ID, CLIENT_SECRET, &options(&home, &vault)).unwrap();
     assert_eq!(ask(&machine), "access-2");
 }
 
@@ -107,7 +108,7 @@ fn a_lock_that_is_not_to_be_had_is_a_timeout_and_its_failure_is_told() {
     vault.does(|call| if call == "lock" { Err(broken()) } else { Ok(true) });
     home.advance(30);
     assert_eq!(session.access_token().unwrap_err().status(), Status::Storage);
-    assert_eq!(session.logout(false).unwrap_err().status(), Status::Storage);
+    assert_eq!(session.logout(planetkey::Revoke::No).unwrap_err().status(), Status::Storage);
     vault.recovers();
     home.advance(60);
     assert_eq!(ask(&session), "access-1");
@@ -131,11 +132,14 @@ fn the_lock_is_told_how_long_it_may_take() {
     }
     let home = Home::new();
     let timed = Arc::new(Timed(Mutex::default()));
-    let options = Options { storage: Some(timed.clone()), timeout_ms: Some(7_000), ..home.options() };
+    let options = home.options().with(|it| {
+        it.storage = Some(timed.clone());
+        it.timeout = Some(Duration::from_millis(7_000));
+    });
     let session = person(&options);
     session.access_token().unwrap_err();
     home.advance(10);
-    session.with_timeout_ms(90_000).access_token().unwrap_err();
+    session.with_timeout(std::time::Duration::from_millis(90_000)).access_token().unwrap_err();
     let seconds: Vec<u64> = timed.0.lock().unwrap().iter().map(|timeout| timeout.as_millis().div_ceil(1000) as u64).collect();
     assert_eq!(seconds, [7, 90]);
 }
@@ -148,7 +152,7 @@ fn damaged_text_is_a_login_and_a_machine_heals_itself() {
         let session = person(&options(&home, &vault));
         for _ in 0..3 {
             let error = session.access_token().unwrap_err();
-            assert_eq!((error.status(), error.reason()), (Status::LoginRequired, Some("corrupt")));
+            assert_eq!((error.status(), error.reason()), (Status::LoginRequired, Some(Reason::Corrupt)));
             home.advance(2);
         }
         assert_eq!(vault.text.lock().unwrap().as_deref(), Some(damaged), "it is the application's");
@@ -162,7 +166,7 @@ fn damaged_text_is_a_login_and_a_machine_heals_itself() {
     for nothing in [None, Some("")] {
         let home = Home::new();
         let vault = Vault::with_text(nothing);
-        assert_eq!(person(&options(&home, &vault)).access_token().unwrap_err().reason(), Some("never_logged_in"));
+        assert_eq!(person(&options(&home, &vault)).access_token().unwrap_err().reason(), Some(Reason::NeverLoggedIn));
     }
 }
 
@@ -178,7 +182,7 @@ fn a_login_by_the_application_is_found() {
         *vault.text.lock().unwrap() = Some(seeded(&json!({"access_token": name})).to_string());
         home.advance(1);
         assert_eq!(ask(&session), name);
-        session.logout(false).unwrap();
+        session.logout(planetkey::Revoke::No).unwrap();
     }
 }
 
@@ -205,7 +209,7 @@ fn it_is_called_by_one_thread_at_a_time() {
             scope.spawn(move || {
                 for _ in 0..10 {
                     match number % 4 {
-                        0 => drop(session.logout(false)),
+                        0 => drop(session.logout(planetkey::Revoke::No)),
                         1 => drop(session.refresh()),
                         2 => drop(session.access_token()),
                         _ => *vault.text.lock().unwrap() = Some(over().to_string()),
@@ -246,7 +250,7 @@ fn f093_sessions_that_share_a_storage_with_a_lock_make_one_request() {
     let home = Home::new();
     let locking =
         Arc::new(Locking { vault: Vault::holding(&over()), locked: Mutex::new(false), changed: std::sync::Condvar::new() });
-    let sessions: Vec<Session> = (0..8).map(|_| person(&Options { storage: Some(locking.clone()), ..home.options() })).collect();
+    let sessions: Vec<Session> = (0..8).map(|_| person(&home.options().with(|it| it.storage = Some(locking.clone())))).collect();
     std::thread::scope(|scope| {
         for session in &sessions {
             scope.spawn(|| assert_eq!(ask(session), "access-1"));
@@ -273,7 +277,7 @@ fn a_callback_that_panics_keeps_no_lock() {
 #[test]
 fn f099_a_storage_that_calls_the_session_back_does_not_wait_for_itself() {
     /// In which callback, what was asked, and how that ended.
-    type Answer = (&'static str, &'static str, Status);
+    type Answer = (&'static str, &'static str, Option<Status>);
     let home = Home::new();
     let vault = Vault::holding(&over());
     let inner: Arc<OnceLock<Session>> = Arc::default();
@@ -281,7 +285,7 @@ fn f099_a_storage_that_calls_the_session_back_does_not_wait_for_itself() {
     let (session_of_callback, record) = (inner.clone(), answers.clone());
     vault.does(move |call| {
         let session: &Session = session_of_callback.get().unwrap();
-        let status = |result: planetkey::Result<()>| result.map_or_else(|error| error.status(), |()| Status::Ok);
+        let status = |result: planetkey::Result<()>| result.err().map(|error| error.status());
         session.access_token_cached().unwrap();
         session.status();
         session.is_initialized();
@@ -289,7 +293,7 @@ fn f099_a_storage_that_calls_the_session_back_does_not_wait_for_itself() {
         let waits = [
             ("ask", session.access_token().map(drop)),
             ("refresh", session.refresh()),
-            ("logout", session.logout(false).map(drop)),
+            ("logout", session.logout(planetkey::Revoke::No).map(drop)),
         ];
         record.lock().unwrap().extend(waits.map(|(what, result)| (call, what, status(result))));
         Ok(true)
@@ -298,14 +302,14 @@ fn f099_a_storage_that_calls_the_session_back_does_not_wait_for_itself() {
     inner.set(session.clone()).unwrap();
     assert_eq!(ask(&session), "access-1");
     // Beside the renewal also the logout, which runs on the caller's own thread.
-    assert!(session.logout(false).unwrap().removed);
+    assert!(session.logout(planetkey::Revoke::No).unwrap().removed);
     let answers = answers.lock().unwrap();
     let calls: std::collections::BTreeSet<&str> = answers.iter().map(|(call, ..)| *call).collect();
     assert_eq!(calls.into_iter().collect::<Vec<_>>(), ["forget", "load", "lock", "save", "unlock"]);
     for (call, what, status) in answers.iter() {
         // A valid token is at hand for everybody, after the renewal and until the logout.
-        let is_at_hand = (*what, *status) == ("ask", Status::Ok);
-        assert!(is_at_hand || *status == Status::Unavailable, "{what} in {call}: {status}");
+        let is_at_hand = (*what, *status) == ("ask", None);
+        assert!(is_at_hand || *status == Some(Status::Unavailable), "{what} in {call}: {status:?}");
     }
     drop(answers);
     vault.recovers();

@@ -2,7 +2,7 @@
 
 use crate::common::*;
 use planetkey::storage::Step;
-use planetkey::{Session, Status};
+use planetkey::{Reason, Session, Status};
 use rustix::io::Errno;
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 
 fn what(session: &Session) -> (Status, String) {
     let error = session.access_token().unwrap_err();
-    (error.status(), error.reason().unwrap_or("-").to_owned())
+    (error.status(), error.reason().map_or("-", planetkey::Reason::name).to_owned())
 }
 
 fn corrupt() -> (Status, String) {
@@ -146,7 +146,7 @@ fn f072_what_a_newer_version_remembers_is_used_and_not_rewritten() {
     home.write(&home.failure_record_file(), &newer);
     let before = std::fs::read(home.failure_record_file()).unwrap();
     // What is understood of it counts.
-    assert_eq!(home.person().refresh().unwrap_err().retry_after_ms(), Some(60_000));
+    assert_eq!(home.person().refresh().unwrap_err().retry_after(), Some(Duration::from_millis(60_000)));
     home.advance(60);
     home.person().refresh().unwrap();
     home.seed(&json!({"_exp": NOW, "_iat": NOW - 3600, "refresh_token": "buried-by-a-newer-version"}));
@@ -155,7 +155,7 @@ fn f072_what_a_newer_version_remembers_is_used_and_not_rewritten() {
     home.fake.answers(busy(503, Some("600")));
     home.seed(&json!({"_exp": NOW, "_iat": NOW - 3600}));
     home.person().access_token().unwrap_err();
-    home.person().logout(false).unwrap();
+    home.person().logout(planetkey::Revoke::No).unwrap();
     assert_eq!(std::fs::read(home.failure_record_file()).unwrap(), before, "it is the newer version's");
     assert_eq!(home.fake.count(), 3);
 }
@@ -239,14 +239,14 @@ fn f090_an_old_file_from_a_backup_is_a_login_and_no_loop() {
     std::fs::write(planet.token_file(), &old).unwrap();
     for _ in 0..3 {
         let error = planet.session().access_token().unwrap_err();
-        assert_eq!((error.status(), error.reason()), (Status::LoginRequired, Some("revoked")));
+        assert_eq!((error.status(), error.reason()), (Status::LoginRequired, Some(Reason::Revoked)));
     }
     assert_eq!((planet.requests(), planet.simulator.count("user.reuse").unwrap()), (3, 1), "sent once");
     // Restored again and again, by a tool that does not know better: it is remembered.
     for _ in 0..3 {
         std::fs::remove_file(planet.token_file()).unwrap();
         std::fs::write(planet.token_file(), &old).unwrap();
-        assert_eq!(planet.session().refresh().unwrap_err().reason(), Some("revoked"));
+        assert_eq!(planet.session().refresh().unwrap_err().reason(), Some(Reason::Revoked));
     }
     assert_eq!(planet.requests(), 3);
     planet.seed_expired();
@@ -271,7 +271,7 @@ fn f090_a_dead_token_that_comes_back_is_not_sent() {
     home.advance(1);
     for _ in 0..5 {
         assert_eq!(what(&session).1, "revoked");
-        assert_eq!(session.refresh().unwrap_err().reason(), Some("revoked"));
+        assert_eq!(session.refresh().unwrap_err().reason(), Some(Reason::Revoked));
         home.advance(60);
     }
     assert_eq!(home.sent(), [SEEDED_REFRESH, "refresh-new"]);

@@ -2,8 +2,8 @@
 
 use super::child;
 use crate::common::*;
+use planetkey::Status;
 use planetkey::storage::Step;
-use planetkey::{Options, Status};
 use rustix::io::Errno;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -55,7 +55,7 @@ fn f066_who_ends_soon_asks_for_nothing_that_could_not_be_kept() {
         let home = Home::new();
         home.seed(&json!({"_iat": NOW - 3600, "_exp": NOW}));
         let disk = ScriptedDisk::failing(step, error);
-        let mut options = Options { must_save: true, ..home.options() };
+        let mut options = home.options().with(|it| it.must_save = true);
         options.runtime.disk = Some(disk.clone());
         let session = person(&options);
         let refused = session.access_token().unwrap_err();
@@ -180,7 +180,7 @@ fn f067_a_file_system_that_is_really_read_only() {
     for session in [&session, &machine] {
         assert!(session.status().notes()[0].contains("PLANETKEY_STORAGE_ROOT"), "{:?}", session.status().notes());
     }
-    let error = session.logout(false).unwrap_err();
+    let error = session.logout(planetkey::Revoke::No).unwrap_err();
     assert_eq!(error.status(), Status::Storage, "{error}");
     mount.remount("rw");
     home.advance(31);

@@ -89,7 +89,7 @@ fn f077_ones_own_link_is_followed_and_stays_a_link() {
     home.advance(1);
     assert_eq!(ask(&session), "elsewhere");
     // A logout leaves no token behind.
-    assert!(session.logout(false).unwrap().removed);
+    assert!(session.logout(planetkey::Revoke::No).unwrap().removed);
     assert!(!target.exists(), "the tokens are gone, and not only the way to them");
     home.seed(&json!({"access_token": "after-logout"}));
     home.advance(1);

@@ -3,12 +3,13 @@
 use super::child;
 use crate::common::*;
 use planetkey::storage::Step;
-use planetkey::{Options, Session, Status};
+use planetkey::{Session, Status};
 use rustix::io::Errno;
 use serde_json::json;
 use std::fs::File;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A deadline that a test waits for in full.
@@ -21,12 +22,12 @@ fn expired() -> Home {
 }
 
 fn hasty(home: &Home) -> Session {
-    person(&Options { timeout_ms: Some(SOON_MS), ..home.options() })
+    person(&home.options().with(|it| it.timeout = Some(Duration::from_millis(SOON_MS))))
 }
 
 /// On a file system without locks.
 fn without_locks(home: &Home, timeout_ms: Option<u64>) -> Session {
-    let mut options = Options { timeout_ms, ..home.options() };
+    let mut options = home.options().with(|it| it.timeout = (timeout_ms).map(Duration::from_millis));
     options.runtime.disk = Some(ScriptedDisk::failing(Step::Lock, Errno::NOLCK));
     person(&options)
 }
@@ -141,13 +142,13 @@ fn f079_a_lock_that_is_never_given_back_is_waited_for_until_the_deadline() {
     assert_eq!((error.status(), error.retryable()), (Status::Timeout, true));
     assert!(lock_error(&session).message().contains("another process"));
     // Shorter for one call, and at hand for who needs no lock.
-    assert_eq!(home.person().with_timeout_ms(20).refresh().unwrap_err().status(), Status::Timeout);
+    assert_eq!(home.person().with_timeout(std::time::Duration::from_millis(20)).refresh().unwrap_err().status(), Status::Timeout);
     home.seed(&json!({"access_token": "valid"}));
     assert_eq!(ask(&home.person()), "valid");
     assert_eq!(home.fake.count(), 0);
     drop(held);
     home.advance(30);
-    session.with_timeout_ms(30_000).refresh().unwrap();
+    session.with_timeout(std::time::Duration::from_millis(30_000)).refresh().unwrap();
 }
 
 /// A file system that keeps the lock of a process which is gone: the note in the file says so, and its time is over.
@@ -195,7 +196,7 @@ fn elsewhere(session: Session) -> String {
 fn f080_where_locks_exclude_nobody_reading_again_saves_the_session() {
     let home = Home::new();
     let vault = Vault::holding(&seeded(&json!({"_iat": NOW - 3600, "_exp": NOW})));
-    let open = || person(&Options { storage: Some(vault.clone()), ..home.options() });
+    let open = || person(&home.options().with(|it| it.storage = Some(vault.clone())));
     let (first, second) = (open(), open());
     // While the server works on the first request, the second session renews and keeps.
     let meanwhile = second.clone();
@@ -236,7 +237,7 @@ fn f080_a_file_system_whose_locks_are_empty_promises() {
 fn f081_a_lock_file_that_a_cleaner_deletes_is_opened_again() {
     let home = expired();
     let disk = ScriptedDisk::sound();
-    let mut options = Options { timeout_ms: Some(SOON_MS), ..home.options() };
+    let mut options = home.options().with(|it| it.timeout = Some(Duration::from_millis(SOON_MS)));
     options.runtime.disk = Some(disk.clone());
     let session = person(&options);
     let (lock, other) = (home.file("token.json.lock"), Arc::new(Mutex::new(None)));
@@ -274,7 +275,9 @@ fn f082_the_lock_of_a_killed_holder_is_free_at_once() {
     assert!(note.contains(&format!("\"pid\":{}", holder.id())), "{note}");
     holder.kill();
     // Within the time that one request takes: a minute of grace would be too long for this deadline.
-    let session = Session::from_profile("planet-user", &Options { timeout_ms: Some(10_000), ..planet.options() }).unwrap();
+    let session =
+        Session::from_profile("planet-user", &planet.options().with(|it| it.timeout = Some(Duration::from_millis(10_000))))
+            .unwrap();
     session.access_token().unwrap();
     assert_eq!(planet.requests(), 2);
     planet.assert_alive(&seeded, 1);

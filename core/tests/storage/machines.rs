@@ -1,7 +1,7 @@
 //! The tokens of a machine-to-machine client on disk: what is its own, and what is a person's.
 
 use crate::common::*;
-use planetkey::{M2mOptions, Options, Session};
+use planetkey::Session;
 use serde_json::json;
 use std::path::Path;
 
@@ -42,8 +42,8 @@ fn i10_09_a_machine_shares_its_file_although_it_holds_a_refresh_token() {
     let home = Home::new();
     let directory = home.path().join(".planet/cluster");
     home.write(&directory.join("auth_client.json"), &machine_config());
-    let named = Options { profile: Some("cluster".into()), ..home.options() };
-    assert_shared(&home, &directory, || Session::from_m2m(CLIENT_ID, CLIENT_SECRET, &M2mOptions::default(), &named).unwrap());
+    let named = home.options().with(|it| it.profile = Some("cluster".into()));
+    assert_shared(&home, &directory, || Session::from_m2m(CLIENT_ID, CLIENT_SECRET, &named).unwrap());
 }
 
 #[test]
@@ -51,8 +51,8 @@ fn i10_09_the_session_of_a_person_in_a_place_that_is_nobodys_own_is_left_alone()
     let home = Home::new();
     home.seed(&json!({"scope": ""}));
     let before = home.tokens();
-    let options = Options { profile: Some(PERSON.to_owned()), ..home.options() };
-    let session = Session::from_m2m(CLIENT_ID, CLIENT_SECRET, &M2mOptions::default(), &options).unwrap();
+    let options = home.options().with(|it| it.profile = Some(PERSON.to_owned()));
+    let session = Session::from_m2m(CLIENT_ID, CLIENT_SECRET, &options).unwrap();
     assert_eq!((ask(&session).as_str(), home.fake.count()), ("access-1", 1));
     assert_eq!(home.tokens(), before);
 }

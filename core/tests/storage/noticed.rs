@@ -1,13 +1,13 @@
 //! What other processes do to the files is noticed within a second: faults 74 and 75.
 
 use crate::common::*;
-use planetkey::{Session, Status};
+use planetkey::{Reason, Session, Status};
 use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 fn reason(session: &Session) -> String {
-    session.access_token().unwrap_err().reason().unwrap().to_owned()
+    session.access_token().unwrap_err().reason().unwrap().to_string()
 }
 
 #[test]
@@ -16,7 +16,7 @@ fn a_logout_by_another_process_is_noticed_within_a_second() {
     home.seed(&json!({}));
     let (ours, theirs) = (home.person(), home.person());
     assert_eq!(ask(&ours), SEEDED);
-    assert!(theirs.logout(false).unwrap().removed);
+    assert!(theirs.logout(planetkey::Revoke::No).unwrap().removed);
     home.clock.advance(std::time::Duration::from_millis(999));
     assert_eq!(ask(&ours), SEEDED, "looked at once a second");
     home.clock.advance(std::time::Duration::from_millis(1));
@@ -38,7 +38,9 @@ fn a_login_by_another_process_is_noticed_within_a_second() {
         home.advance(1);
         assert_eq!(ask(&session), name);
         assert!(session.is_initialized());
-        assert!(session.logout(false).unwrap().removed && !session.logout(false).unwrap().removed);
+        assert!(
+            session.logout(planetkey::Revoke::No).unwrap().removed && !session.logout(planetkey::Revoke::No).unwrap().removed
+        );
         assert_eq!(reason(&session), "logged_out");
     }
     // After a session has died as well.
@@ -59,7 +61,7 @@ fn status_looks_as_often_as_a_call_does() {
     let session = home.person();
     assert!(session.status().is_initialized());
     assert_eq!(session.status().expires_at(), Some(i64::try_from(NOW + 3600).unwrap()));
-    home.person().logout(false).unwrap();
+    home.person().logout(planetkey::Revoke::No).unwrap();
     home.advance(1);
     assert!(!session.status().is_initialized() && session.status().expires_at().is_none());
     home.seed(&json!({"_exp": NOW + 60}));
@@ -71,7 +73,7 @@ fn status_looks_as_often_as_a_call_does() {
 /// Whoever waited for the renewal is served, or told of the logout: whichever comes first.
 fn served_or_told(renewed: planetkey::Result<()>) {
     if let Err(error) = renewed {
-        assert_eq!(error.reason(), Some("logged_out"), "{error}");
+        assert_eq!(error.reason(), Some(Reason::LoggedOut), "{error}");
     }
 }
 
@@ -86,8 +88,10 @@ fn a_logout_during_a_renewal_has_the_last_word() {
     std::thread::scope(|scope| {
         let renewal = scope.spawn(|| ours.refresh());
         home.fake.wait_held(1);
-        let logouts: Vec<_> =
-            [&ours, &theirs].into_iter().map(|session| scope.spawn(|| session.logout(false).unwrap().removed)).collect();
+        let logouts: Vec<_> = [&ours, &theirs]
+            .into_iter()
+            .map(|session| scope.spawn(|| session.logout(planetkey::Revoke::No).unwrap().removed))
+            .collect();
         assert!(home.token_file().exists());
         home.fake.open();
         served_or_told(renewal.join().unwrap());
@@ -120,7 +124,7 @@ fn a_logout_during_a_renewal_without_a_lock_has_the_last_word() {
     std::thread::scope(|scope| {
         let renewal = scope.spawn(|| session.refresh());
         home.fake.wait_held(1);
-        let logout = scope.spawn(move || leaving.logout(false).unwrap().removed);
+        let logout = scope.spawn(move || leaving.logout(planetkey::Revoke::No).unwrap().removed);
         eventually(|| waiting.load(Ordering::Relaxed) || logout.is_finished());
         assert!(!logout.is_finished() && vault.text.lock().unwrap().is_some());
         home.fake.open();
@@ -201,7 +205,7 @@ fn f075_a_session_of_another_client_in_the_same_place_is_not_used() {
     other.refresh().unwrap();
     home.advance(1);
     let error = session.access_token().unwrap_err();
-    assert_eq!((error.status(), error.reason()), (Status::LoginRequired, Some("never_logged_in")));
+    assert_eq!((error.status(), error.reason()), (Status::LoginRequired, Some(Reason::NeverLoggedIn)));
     assert!(error.message().contains("another client or server"), "{error}");
     assert!(session.access_token_cached().unwrap().is_none() && !session.is_initialized());
     assert_eq!((home.fake.count(), home.refresh_token().as_str()), (1, "refresh-1"));

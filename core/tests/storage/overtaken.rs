@@ -29,7 +29,7 @@ fn expired_home() -> Home {
 fn without_endpoint(options: &Options) -> Session {
     let mut config = person_config(PERSON_CLIENT);
     config.as_object_mut().unwrap().remove("token_endpoint");
-    let options = Options { profile: Some(PERSON.to_owned()), ..options.clone() };
+    let options = options.clone().with(|it| it.profile = Some(PERSON.to_owned()));
     Session::from_client_config(&config.to_string(), &options).unwrap()
 }
 

@@ -2,9 +2,10 @@
 
 use super::child;
 use crate::common::*;
-use planetkey::{Options, Session, Status};
+use planetkey::{Session, Status};
 use rustix::process::Signal;
 use serde_json::json;
+use std::time::Duration;
 
 /// A process that has begun to renew, with its request held at the server's gate.
 fn renewing(planet: &Planet) -> Child {
@@ -24,7 +25,8 @@ fn f083_while_the_holder_is_stopped_valid_tokens_are_served() {
     let token = seeded["access_token"].as_str().unwrap();
     let mut holder = renewing(&planet);
     holder.signal(Signal::STOP);
-    let session = Session::from_profile("planet-user", &Options { timeout_ms: Some(200), ..planet.options() }).unwrap();
+    let session =
+        Session::from_profile("planet-user", &planet.options().with(|it| it.timeout = Some(Duration::from_millis(200)))).unwrap();
     let mut other = Child::spawn(&mut child::user(&planet));
     assert_eq!(other.hear(), "ready");
     for _ in 0..20 {
@@ -54,7 +56,8 @@ fn f083_while_the_holder_is_stopped_others_time_out_and_name_it() {
     let seeded = planet.seed_expired();
     let mut holder = renewing(&planet);
     holder.signal(Signal::STOP);
-    let session = Session::from_profile("planet-user", &Options { timeout_ms: Some(50), ..planet.options() }).unwrap();
+    let session =
+        Session::from_profile("planet-user", &planet.options().with(|it| it.timeout = Some(Duration::from_millis(50)))).unwrap();
     let error = session.access_token().unwrap_err();
     assert_eq!((error.status(), error.retryable()), (Status::Timeout, true));
     let named = format!("process {}", holder.id());
@@ -88,7 +91,7 @@ fn f083_whoever_was_turned_away_is_served_afterwards() {
     holder.signal(Signal::STOP);
     let (clock, mut options) = (std::sync::Arc::new(planetkey::clock::ManualClock::new(now())), planet.options());
     options.runtime.clock = clock.clone();
-    options.timeout_ms = Some(50);
+    options.timeout = Some(std::time::Duration::from_millis(50));
     let session = Session::from_profile("planet-user", &options).unwrap();
     assert_eq!(session.access_token().unwrap_err().status(), Status::Timeout);
     eventually(|| session.access_token().unwrap_err().message().contains("token.json.lock"));

@@ -1,8 +1,8 @@
 //! A session that could not be kept: it lives in memory, and what becomes of it there.
 
 use crate::common::*;
-use planetkey::Status;
 use planetkey::storage::Step;
+use planetkey::{Reason, Status};
 use rustix::io::Errno;
 use serde_json::json;
 
@@ -46,14 +46,14 @@ fn it_is_kept_again_and_again_until_it_is_kept() {
             home.advance(1);
             ask(&session);
             // A try that has begun ends before the next second: none is hidden behind another.
-            eventually(|| planetkey::session::settle(0));
+            eventually(|| planetkey::session::settle(std::time::Duration::ZERO));
             assert_eq!(tries(), half_minutes);
         }
         home.advance(1);
         ask(&session);
         eventually(|| tries() == half_minutes + 1);
         // The next half minute counts from the end of this try.
-        eventually(|| planetkey::session::settle(0));
+        eventually(|| planetkey::session::settle(std::time::Duration::ZERO));
     }
     disk.recovers();
     home.advance(30);
@@ -94,11 +94,11 @@ fn a_logout_by_another_process_ends_what_is_in_memory() {
     let home = Home::new();
     let (session, disk) = unsaved(&home);
     disk.recovers();
-    assert!(home.person().logout(false).unwrap().removed);
+    assert!(home.person().logout(planetkey::Revoke::No).unwrap().removed);
     for _ in 0..40 {
         home.advance(1);
         let error = session.access_token().unwrap_err();
-        assert_eq!((error.status(), error.reason()), (Status::LoginRequired, Some("logged_out")));
+        assert_eq!((error.status(), error.reason()), (Status::LoginRequired, Some(Reason::LoggedOut)));
     }
     assert!(!home.token_file().exists() && note(&session).is_empty());
     assert_eq!(home.fake.count(), 1);
@@ -108,14 +108,14 @@ fn a_logout_by_another_process_ends_what_is_in_memory() {
 fn a_logout_forgets_what_is_in_memory_only() {
     let home = Home::new();
     let (session, disk) = unsaved(&home);
-    assert!(session.logout(false).unwrap().removed);
+    assert!(session.logout(planetkey::Revoke::No).unwrap().removed);
     disk.recovers();
     for _ in 0..40 {
         home.advance(1);
-        assert_eq!(session.access_token().unwrap_err().reason(), Some("logged_out"));
+        assert_eq!(session.access_token().unwrap_err().reason(), Some(Reason::LoggedOut));
     }
     assert!(!home.token_file().exists());
-    assert!(!session.logout(false).unwrap().removed);
+    assert!(!session.logout(planetkey::Revoke::No).unwrap().removed);
 }
 
 /// A logout that fails leaves everything as it was.
@@ -126,7 +126,7 @@ fn a_logout_that_the_disk_refuses_loses_nothing() {
     // A directory in the file's place cannot be removed as a file, by nobody.
     std::fs::rename(home.token_file(), home.file("aside")).unwrap();
     std::fs::create_dir(home.token_file()).unwrap();
-    assert_eq!(session.logout(false).unwrap_err().status(), Status::Storage);
+    assert_eq!(session.logout(planetkey::Revoke::No).unwrap_err().status(), Status::Storage);
     std::fs::remove_dir(home.token_file()).unwrap();
     std::fs::rename(home.file("aside"), home.token_file()).unwrap();
     assert_eq!(ask(&session), "access-1");

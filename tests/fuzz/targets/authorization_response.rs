@@ -52,7 +52,7 @@ fuzz_target!(|data: &[u8]| {
             if is_double {
                 assert_eq!((error.status(), error.oauth_error()), (Status::Protocol, None));
             } else if !is_issuer {
-                assert_eq!(error.reason(), Some("issuer_mismatch"));
+                assert_eq!(error.reason(), Some(planetkey::Reason::IssuerMismatch));
             } else {
                 assert_eq!(error.oauth_error().is_some(), one("error").is_some(), "{error}");
             }

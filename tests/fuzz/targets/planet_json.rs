@@ -13,7 +13,7 @@ use std::sync::LazyLock;
 const SECRETS: [&str; 3] = ["PL_AUTH_CLIENT_SECRET", "PL_API_KEY", "key"];
 
 static PLACE: LazyLock<PathBuf> = LazyLock::new(directory);
-static ROOT: LazyLock<Root> = LazyLock::new(|| Root::new(&FixedEnvironment::default(), PLACE.to_str()).expect("a directory"));
+static ROOT: LazyLock<Root> = LazyLock::new(|| Root::new(&FixedEnvironment::default(), Some(&PLACE)).expect("a directory"));
 
 fuzz_target!(|data: &[u8]| {
     // A file that is not an object is reread for a quarter of a second, because another process may

@@ -60,7 +60,7 @@ fn check_session(text: &str, document: Option<&Map<String, Value>>) {
         (Ok(saved), None) => return assert!(matches!(saved, Saved::Nothing) && text.is_empty()),
         (Err(error), document) => {
             check_error(&error);
-            assert_eq!((error.status(), error.reason()), (Status::LoginRequired, Some("corrupt")));
+            assert_eq!((error.status(), error.reason()), (Status::LoginRequired, Some(planetkey::Reason::Corrupt)));
             return assert!(document.is_none() && !text.is_empty(), "a readable file is not corrupt");
         }
     };

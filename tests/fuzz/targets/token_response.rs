@@ -94,7 +94,7 @@ fn check_tokens(tokens: &TokenSet, response: &Response) {
 fn summary(outcome: &Result<TokenSet>) -> String {
     match outcome {
         Ok(tokens) => format!("{} {:?}", tokens.lifetime_ms, tokens.scopes),
-        Err(error) => format!("{error} {:?}", error.retry_after_ms()),
+        Err(error) => format!("{error} {:?}", error.retry_after()),
     }
 }
 
