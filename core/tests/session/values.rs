@@ -5,6 +5,7 @@ use crate::common::*;
 use planetkey::profile::HOME_VARIABLE;
 use planetkey::{ApiKeyTransport, Error, Named, Result, Session, Status};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 /// What stands around the value, and what a message says of it.
 const FLAWS: [(&str, &str, &str); 8] = [
@@ -178,4 +179,22 @@ fn i10_18_an_infinite_expires_in_is_refused_and_the_rotated_refresh_token_is_kep
     home.seed(&json!({"_iat": null, "_exp": null, "expires_in": "Infinity"}));
     let expires_at = home.person().access_token_cached().unwrap().unwrap().expires_at().unwrap();
     assert_eq!(expires_at, i64::try_from(NOW + 300).unwrap());
+}
+
+#[test]
+fn a_builder_opens_sessions_with_its_options() {
+    let builder = Session::builder().save(false).timeout(Duration::from_secs(5));
+    let session = builder.from_api_key("KEY", ApiKeyTransport::Header).unwrap();
+    assert_eq!(session.authorize(PLANET).unwrap().header_value(), Some("api-key KEY"));
+    for refused in [
+        builder.clone().timeout(Duration::ZERO),
+        builder.clone().timeout(Duration::from_secs(24 * 3600 + 1)),
+        builder.clone().storage_root(""),
+        builder.clone().allowed_hosts(["https://tiles.example.org"]),
+        builder.clone().scopes(["planet"]),
+        builder.profile("mine"),
+    ] {
+        let error = refused.from_api_key("KEY", ApiKeyTransport::Basic).unwrap_err();
+        assert_eq!(error.status(), Status::InvalidArgument, "{error}");
+    }
 }
