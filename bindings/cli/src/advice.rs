@@ -1,6 +1,6 @@
 //! What to run next. The core's messages name no command, so this one adds it.
 
-use planetkey::{Error, Session, Status};
+use planetkey::{CredentialKind, Error, Session, Status};
 
 use crate::text::printable;
 
@@ -42,7 +42,7 @@ pub(crate) fn with_openid(error: Error, session: &Session) -> Error {
         return error;
     }
     let status = session.status();
-    let Some(source) = status.sources().iter().find(|source| source.kind == "access_token") else { return error };
+    let Some(source) = status.sources().iter().find(|source| source.kind == CredentialKind::AccessToken) else { return error };
     let mut scopes: Vec<&str> = source.scopes.iter().map(String::as_str).collect();
     for scope in ["openid", "profile", "email"] {
         if !scopes.contains(&scope) {
