@@ -58,7 +58,6 @@ html_last_updated_fmt = None
 html_static_path = ["_static"]
 html_css_files = ["manual.css"]
 html_theme_options = {"navigation_with_keys": False}
-# The search index holds words of two letters too: `id`, `CA`.
 html_search_language = "en"
 pygments_style = "default"
 
