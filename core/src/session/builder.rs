@@ -42,75 +42,74 @@ pub struct SessionBuilder {
     options: Options,
 }
 
-#[expect(clippy::wrong_self_convention, reason = "the names of the constructors of `Session`")]
 impl SessionBuilder {
-    /// Sets [`Options::save`].
+    /// Sets the field `save` of [`Options`].
     pub fn save(mut self, save: bool) -> Self {
         self.options.save = Some(save);
         self
     }
 
-    /// Sets [`Options::profile`].
+    /// Sets the field `profile` of [`Options`].
     pub fn profile(mut self, profile: impl Into<String>) -> Self {
         self.options.profile = Some(profile.into());
         self
     }
 
-    /// Sets [`Options::storage_root`].
+    /// Sets the field `storage_root` of [`Options`].
     pub fn storage_root(mut self, directory: impl Into<PathBuf>) -> Self {
         self.options.storage_root = Some(directory.into());
         self
     }
 
-    /// Sets [`Options::storage`].
+    /// Sets the field `storage` of [`Options`].
     pub fn storage(mut self, storage: Arc<dyn StorageCallbacks>) -> Self {
         self.options.storage = Some(storage);
         self
     }
 
-    /// Sets [`Options::timeout`].
+    /// Sets the field `timeout` of [`Options`].
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.options.timeout = Some(timeout);
         self
     }
 
-    /// Sets [`Options::deployment`].
+    /// Sets the field `deployment` of [`Options`].
     pub fn deployment(mut self, deployment: impl Into<String>) -> Self {
         self.options.deployment = Some(deployment.into());
         self
     }
 
-    /// Sets [`Options::allowed_hosts`].
+    /// Sets the field `allowed_hosts` of [`Options`].
     pub fn allowed_hosts<H: Into<String>>(mut self, hosts: impl IntoIterator<Item = H>) -> Self {
         self.options.allowed_hosts = Some(hosts.into_iter().map(Into::into).collect());
         self
     }
 
-    /// Sets [`Options::allow_insecure_loopback`].
+    /// Sets the field `allow_insecure_loopback` of [`Options`].
     pub fn allow_insecure_loopback(mut self, allow: bool) -> Self {
         self.options.allow_insecure_loopback = Some(allow);
         self
     }
 
-    /// Sets [`Options::scopes`].
+    /// Sets the field `scopes` of [`Options`].
     pub fn scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
         self.options.scopes = Some(scopes.into_iter().map(Into::into).collect());
         self
     }
 
-    /// Sets [`Options::audience`].
+    /// Sets the field `audience` of [`Options`].
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         self.options.audience = Some(audience.into());
         self
     }
 
-    /// Sets [`Options::ca_file`].
+    /// Sets the field `ca_file` of [`Options`].
     pub fn ca_file(mut self, file: impl Into<PathBuf>) -> Self {
         self.options.ca_file = Some(file.into());
         self
     }
 
-    /// Sets [`Options::proxy`].
+    /// Sets the field `proxy` of [`Options`].
     pub fn proxy(mut self, url: impl Into<String>) -> Self {
         self.options.proxy = Some(url.into());
         self
