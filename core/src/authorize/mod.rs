@@ -31,7 +31,7 @@ pub(crate) enum AllowedHosts<'a> {
     ForApiKey(&'a [String]),
 }
 
-/// The host policy of one session (design section 6).
+/// The host policy of one session (docs/explanation/design.md, section 6).
 #[derive(Clone, Debug)]
 pub(crate) struct HostPolicy {
     /// Their hosts are names in lower case, with a port only for loopback: what [`Target::authority`] can be equal to.

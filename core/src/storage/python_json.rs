@@ -1,4 +1,5 @@
-//! The JSON of Planet's SDK, to the byte: `json.dumps(document, indent=2, sort_keys=True)` (planet-sdk-behaviour.md 2.1).
+//! The JSON of Planet's SDK, to the byte: `json.dumps(document, indent=2, sort_keys=True)`
+//! (docs/explanation/planet-sdk-behaviour.md, section 2.1).
 
 use crate::credential::TokenMembers;
 use serde_json::ser::{Formatter, PrettyFormatter};
