@@ -56,7 +56,7 @@ impl AheadClock {
 
 impl Clock for AheadClock {
     fn now(&self) -> Moment {
-        SystemClock.now().plus_ms(self.0.load(Ordering::Relaxed))
+        SystemClock.now() + Duration::from_millis(self.0.load(Ordering::Relaxed))
     }
 
     fn sleep(&self, duration: Duration) {

@@ -1,33 +1,88 @@
 //! Wall and monotonic time, injectable, and the randomness that jitter and identifiers need.
 
+use std::ops::{Add, Sub};
 use std::sync::Mutex;
 use std::time::Duration;
 
 /// The longest deadline that a caller can set.
 pub const LONGEST_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
 
+/// A time on the monotonic clock, which does not jump. Its start is arbitrary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Monotonic(u64);
+
+impl Monotonic {
+    /// A time that is never reached.
+    pub const NEVER: Monotonic = Monotonic(u64::MAX);
+    /// A time that every clock has passed.
+    pub(crate) const PAST: Monotonic = Monotonic(0);
+
+    /// So many milliseconds after the start of the clock.
+    pub const fn from_millis(milliseconds: u64) -> Self {
+        Monotonic(milliseconds)
+    }
+
+    /// Milliseconds since the start of the clock.
+    #[inline]
+    pub(crate) const fn as_millis(self) -> u64 {
+        self.0
+    }
+}
+
+impl Add<Duration> for Monotonic {
+    type Output = Monotonic;
+
+    /// Later by this duration, at most [`Monotonic::NEVER`].
+    fn add(self, duration: Duration) -> Monotonic {
+        Monotonic(self.0.saturating_add(millis(duration)))
+    }
+}
+
+impl Sub for Monotonic {
+    type Output = Duration;
+
+    /// The time from `earlier` until this one; zero if it is not earlier.
+    fn sub(self, earlier: Monotonic) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+}
+
 /// One reading of both clocks.
 ///
-/// The monotonic clock does not jump but may stop while the machine sleeps; the wall clock counts sleep but may jump.
-/// A deadline is therefore saved on both and has passed when either says so.
+/// The monotonic clock does not jump but may stop while the computer sleeps; the wall clock counts
+/// sleep but may jump. A deadline is therefore saved on both and has passed when either says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moment {
-    /// Milliseconds on a clock that never jumps, from an arbitrary start.
-    pub monotonic_ms: u64,
-    /// Milliseconds since the Unix epoch.
+    /// The monotonic clock.
+    pub monotonic: Monotonic,
+    /// The wall clock: milliseconds since the Unix epoch.
     pub unix_ms: u64,
 }
 
 impl Moment {
-    /// This moment and a duration, on both clocks, without overflow.
-    pub fn plus_ms(self, ms: u64) -> Moment {
-        Moment { monotonic_ms: self.monotonic_ms.saturating_add(ms), unix_ms: self.unix_ms.saturating_add(ms) }
-    }
+    /// A moment that is never reached.
+    pub(crate) const NEVER: Moment = Moment { monotonic: Monotonic::NEVER, unix_ms: u64::MAX };
 
     /// Whether either clock has reached `deadline`.
+    #[inline]
     pub fn reached(self, deadline: Moment) -> bool {
-        self.monotonic_ms >= deadline.monotonic_ms || self.unix_ms >= deadline.unix_ms
+        self.monotonic >= deadline.monotonic || self.unix_ms >= deadline.unix_ms
     }
+}
+
+impl Add<Duration> for Moment {
+    type Output = Moment;
+
+    /// This moment and a duration, on both clocks, without overflow.
+    fn add(self, duration: Duration) -> Moment {
+        let unix_ms = self.unix_ms.saturating_add(millis(duration));
+        Moment { monotonic: self.monotonic + duration, unix_ms }
+    }
+}
+
+/// Whole milliseconds, at most `u64::MAX`.
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Where time comes from. Implementations are called from any thread.
@@ -38,7 +93,8 @@ pub trait Clock: Send + Sync {
     fn sleep(&self, duration: Duration);
 }
 
-/// The machine's clocks, in the coarse form where there is one: a few nanoseconds a reading, a few milliseconds of resolution.
+/// The operating system's clocks, in the coarse form where there is one: a reading takes a few
+/// nanoseconds, and the resolution is a few milliseconds.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
@@ -52,7 +108,10 @@ impl Clock for SystemClock {
             let milliseconds = u64::try_from(time.tv_nsec / 1_000_000).unwrap_or(0);
             seconds.saturating_mul(1000).saturating_add(milliseconds)
         }
-        Moment { monotonic_ms: ms(clock_gettime(ClockId::MonotonicCoarse)), unix_ms: ms(clock_gettime(ClockId::RealtimeCoarse)) }
+        Moment {
+            monotonic: Monotonic(ms(clock_gettime(ClockId::MonotonicCoarse))),
+            unix_ms: ms(clock_gettime(ClockId::RealtimeCoarse)),
+        }
     }
 
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
@@ -62,10 +121,7 @@ impl Clock for SystemClock {
         static START: OnceLock<Instant> = OnceLock::new();
         let monotonic = START.get_or_init(Instant::now).elapsed();
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Moment {
-            monotonic_ms: u64::try_from(monotonic.as_millis()).unwrap_or(u64::MAX),
-            unix_ms: u64::try_from(unix.as_millis()).unwrap_or(u64::MAX),
-        }
+        Moment { monotonic: Monotonic(millis(monotonic)), unix_ms: millis(unix) }
     }
 
     fn sleep(&self, duration: Duration) {
@@ -73,7 +129,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that stands still until it is told to move: for tests that need no sleep.
+/// A clock that stands still until a test moves it.
 #[derive(Debug)]
 pub struct ManualClock {
     now: Mutex<Moment>,
@@ -82,7 +138,7 @@ pub struct ManualClock {
 impl ManualClock {
     /// Starts at this Unix time, in seconds.
     pub fn new(unix_seconds: u64) -> Self {
-        let now = Moment { monotonic_ms: 1_000_000, unix_ms: unix_seconds.saturating_mul(1000) };
+        let now = Moment { monotonic: Monotonic(1_000_000), unix_ms: unix_seconds.saturating_mul(1000) };
         ManualClock { now: Mutex::new(now) }
     }
 
@@ -92,8 +148,7 @@ impl ManualClock {
 
     /// Time passes on both clocks.
     pub fn advance(&self, duration: Duration) {
-        let ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-        self.change(|now| *now = now.plus_ms(ms));
+        self.change(|now| *now = *now + duration);
     }
 
     /// The wall clock is set, forwards or backwards; the monotonic clock goes on.
@@ -101,10 +156,9 @@ impl ManualClock {
         self.change(|now| now.unix_ms = unix_seconds.saturating_mul(1000));
     }
 
-    /// The machine slept: only the wall clock moved.
+    /// The computer slept: only the wall clock moved.
     pub fn suspend(&self, duration: Duration) {
-        let ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-        self.change(|now| now.unix_ms = now.unix_ms.saturating_add(ms));
+        self.change(|now| now.unix_ms = now.unix_ms.saturating_add(millis(duration)));
     }
 }
 
@@ -113,7 +167,7 @@ impl Clock for ManualClock {
         *self.now.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// Nobody waits: the clock moves instead.
+    /// Returns at once, and moves the clock instead.
     fn sleep(&self, duration: Duration) {
         self.advance(duration);
     }
@@ -135,7 +189,8 @@ impl Random for SystemRandom {
     }
 }
 
-/// A fraction from 0 to 1 for jitter; without random numbers it is a half, which is still a valid wait.
+/// A fraction from 0 to 1 for jitter. Without random numbers it is a half, which is still a valid
+/// wait.
 pub(crate) fn fraction(random: &dyn Random) -> f64 {
     let mut bytes = [0u8; 4];
     match random.fill(&mut bytes) {

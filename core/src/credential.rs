@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 use crate::secret::Secret;
 use crate::setting;
 use std::fmt;
+use std::time::Duration;
 
 /// No key or token in use is near this; what is longer is a mistake.
 const MAX_API_KEY_BYTES: usize = 4096;
@@ -143,13 +144,14 @@ impl ApiKeyTransport {
     }
 }
 
-/// The successful answer of a token endpoint (RFC 6749 5.1), checked, with its lifetime settled.
+/// The successful response of a token endpoint (RFC 6749 5.1), checked.
 #[derive(Clone, Debug)]
 pub struct TokenSet {
     /// Opaque; fit for a header.
     pub access_token: Secret,
-    /// Milliseconds that the access token lives from its receipt, by the server's own statement and not by the local clock.
-    pub lifetime_ms: u64,
+    /// The lifetime of the access token from its receipt, as the server states it and not by the
+    /// local clock.
+    pub lifetime: Duration,
     /// The scopes granted; those asked for when the server named none.
     pub scopes: Vec<String>,
     /// Every member of the answer as it came, for storage.

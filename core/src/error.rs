@@ -390,11 +390,6 @@ impl Error {
         self.details.retry_after
     }
 
-    /// As [`Error::retry_after`], in milliseconds.
-    pub(crate) fn retry_after_ms(&self) -> Option<u64> {
-        self.details.retry_after.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX))
-    }
-
     /// Whether the same call may succeed later without any change.
     pub fn retryable(&self) -> bool {
         self.details.retryable.unwrap_or(self.status.retryable_by_default())

@@ -48,5 +48,5 @@ fn f099_a_logger_that_calls_the_session_does_not_wait_for_itself() {
     eventually(|| ANSWERS.lock().unwrap().len() >= 2);
     let answers = ANSWERS.lock().unwrap().clone();
     assert_eq!(answers[0].1, Some(Status::Unavailable), "{answers:?}");
-    assert!(answers[1].0.contains("could not be renewed") && answers[1].1 != Some(Status::Timeout), "{answers:?}");
+    assert!(answers[1].0.contains("could not be refreshed") && answers[1].1 != Some(Status::Timeout), "{answers:?}");
 }

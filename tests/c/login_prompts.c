@@ -252,7 +252,7 @@ static void nobody_to_ask(void) {
           PLANETKEY_STATUS_LOGIN_REQUIRED);
     CHECK(result == NULL);
     CHECK_TEXT(planetkey_error_reason(error), "never_logged_in");
-    CHECK(strstr(planetkey_error_message(error), "planetkey login") != NULL);
+    CHECK(strstr(planetkey_error_message(error), "no prompt handler was provided") != NULL);
     planetkey_error_free(error);
     planetkey_login_options_free(options);
 }

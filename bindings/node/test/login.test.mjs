@@ -323,7 +323,7 @@ test('bad options', limit, async () => {
 
 test('a login without a prompt says what is missing', limit, async () => {
   const login = simulator.userSession().login({ openBrowser: false });
-  await assert.rejects(login, { code: 'LOGIN_REQUIRED', message: /planetkey login --profile planet-user/ });
+  await assert.rejects(login, { code: 'LOGIN_REQUIRED', message: /no prompt handler was provided; pass one, or log in to the profile 'planet-user'/ });
 });
 
 test('a logout revokes the refresh token', limit, async () => {

@@ -236,8 +236,8 @@ def test_what_a_prompt_raises_reaches_the_caller(simulator: Simulator) -> None:
         simulator.user().login(method="telepathy")  # type: ignore[arg-type]
 
 
-def test_without_a_prompt_the_error_says_what_to_run(simulator: Simulator) -> None:
-    with pytest.raises(planetkey.LoginRequiredError, match="planetkey login --profile planet-user"):
+def test_without_a_prompt_handler_the_error_says_what_to_do(simulator: Simulator) -> None:
+    with pytest.raises(planetkey.LoginRequiredError, match="pass one, or log in to the profile 'planet-user'"):
         simulator.user().login(open_browser=False)
 
 

@@ -38,6 +38,8 @@ pub(crate) struct HostPolicy {
     servers: Vec<ResourceServer>,
     /// The same hosts as they begin what follows `https://`, each with the slash that ends it, without this machine.
     beginnings: Vec<String>,
+    /// For each of `beginnings`, the index of its server in `servers`.
+    servers_of_beginnings: Vec<usize>,
     /// Planet's hosts that never take an API key, whatever another deployment or a call says.
     never_for_api_keys: Vec<String>,
     /// Hosts that the call or profile lists for the credential that it names.
@@ -53,8 +55,9 @@ impl HostPolicy {
         if !servers.iter().flat_map(|server| &server.hosts).all(|host| target::is_host_entry(host)) {
             return Err(Error::misconfigured("the deployment lists a host that is not an exact host name in lower case"));
         }
-        let hosts = servers.iter().flat_map(|server| &server.hosts).filter(|host| !is_loopback_entry(host));
-        let beginnings = hosts.map(|host| format!("{host}/")).collect();
+        let hosts = servers.iter().enumerate().flat_map(|(index, server)| server.hosts.iter().map(move |host| (host, index)));
+        let hosts = hosts.filter(|(host, _)| !is_loopback_entry(host));
+        let (beginnings, servers_of_beginnings) = hosts.map(|(host, index)| (format!("{host}/"), index)).unzip();
         let (allowed_hosts, allowed_for_api_key) = match allowed {
             AllowedHosts::ForTokens(hosts) => (hosts, false),
             AllowedHosts::ForApiKey(hosts) => (hosts, true),
@@ -72,6 +75,7 @@ impl HostPolicy {
         Ok(HostPolicy {
             servers,
             beginnings,
+            servers_of_beginnings,
             never_for_api_keys,
             allowed: allowed_hosts.to_vec(),
             allowed_for_api_key,
@@ -91,6 +95,15 @@ impl HostPolicy {
         self.servers.iter().find(|server| server.hosts.iter().any(|host| host == authority))
     }
 
+    /// The server of a target that [`HostPolicy::target`] read.
+    #[inline]
+    fn server_of(&self, target: &Target<'_>) -> Option<&ResourceServer> {
+        match target.listed() {
+            Some(listed) => self.servers_of_beginnings.get(listed).and_then(|index| self.servers.get(*index)),
+            None => self.server(target.authority()),
+        }
+    }
+
     fn never_takes_api_keys(&self, authority: &str) -> bool {
         self.never_for_api_keys.iter().any(|host| host == authority)
     }
@@ -105,7 +118,7 @@ impl HostPolicy {
         if kind == Kind::ApiKey && self.never_takes_api_keys(authority) {
             return Acceptance::No;
         }
-        let server = self.server(authority);
+        let server = self.server_of(target);
         if let Some(server) = server {
             let by_deployment = by_deployment(server, kind);
             if by_deployment != Acceptance::No || kind == Kind::ApiKey {

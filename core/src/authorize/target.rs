@@ -16,8 +16,10 @@ pub(crate) struct Target<'a> {
     authority: Cow<'a, str>,
     /// Whether it is this machine.
     pub(crate) loopback: bool,
-    /// Where there is no question mark, nobody need look for parameters.
+    /// A URL without a question mark has no parameters.
     question_mark: bool,
+    /// Which of the listed hosts it is, if [`Target::at_host`] read the URL.
+    listed: Option<usize>,
 }
 
 impl<'a> Target<'a> {
@@ -72,19 +74,32 @@ impl<'a> Target<'a> {
                 return Err(refused("credentials travel over https only; change http:// to https://"));
             }
         }
-        Ok(Target { url, authority, loopback, question_mark })
+        Ok(Target { url, authority, loopback, question_mark, listed: None })
     }
 
     /// As [`Target::parse`], for `https://` and one of these hosts, each with the slash that ends it; `None` for every other URL.
     ///
     /// The hosts must be what [`is_host_entry`] accepts, and not this machine. Then their bytes need no second look.
+    #[inline]
     pub(crate) fn at_host(url: &'a str, hosts: &[String]) -> Option<Self> {
         let rest = url.strip_prefix(HTTPS)?;
-        let host = hosts.iter().find(|host| rest.as_bytes().starts_with(host.as_bytes()))?;
+        let (listed, host) = hosts.iter().enumerate().find(|(_, host)| rest.as_bytes().starts_with(host.as_bytes()))?;
         let authority = rest.get(..host.len() - 1)?;
         let (unprintable, question_mark) = scan(url);
         let is_plain = !unprintable && url.len() <= MAX_URL_BYTES;
-        is_plain.then_some(Target { url, authority: Cow::Borrowed(authority), loopback: false, question_mark })
+        is_plain.then_some(Target {
+            url,
+            authority: Cow::Borrowed(authority),
+            loopback: false,
+            question_mark,
+            listed: Some(listed),
+        })
+    }
+
+    /// The index of its host in the list that [`Target::at_host`] got.
+    #[inline]
+    pub(super) fn listed(&self) -> Option<usize> {
+        self.listed
     }
 
     /// In lower case, without `:443`.
@@ -198,6 +213,8 @@ mod tests {
             if let Some(target) = Target::at_host(url, &hosts) {
                 let parsed = Target::parse(url);
                 assert_eq!(parsed.as_ref().map(facts).ok(), Some(facts(&target)), "{url:?}");
+                let host = target.listed().and_then(|index| hosts.get(index)).unwrap();
+                assert_eq!(host.strip_suffix('/'), Some(target.authority()), "{url:?}");
                 listed += 1;
             }
         }

@@ -1,4 +1,4 @@
-//! Where an authorization server takes which request.
+//! The endpoints of an authorization server.
 
 use crate::error::Result;
 use crate::oauth::metadata::Metadata;

@@ -2,35 +2,36 @@
 
 use super::{Client, Endpoint};
 use crate::error::{Result, Status};
-use crate::http::{Http, Patience};
+use crate::http::CallContext;
 use crate::oauth::jose::{Algorithm, DEFAULT_ALGORITHMS};
 use crate::oauth::jwks::{self, Jwks};
 use crate::oauth::metadata::Metadata;
 use std::sync::Arc;
+use std::time::Duration;
 
-/// Keys are asked for again after this: one that a server has withdrawn is not trusted for longer.
-const KEYS_AGE_MS: u64 = 10 * 60 * 1000;
-/// A token with an unknown key makes the keys be asked for again, but not more often than this.
-const KEYS_SPACING_MS: u64 = 60 * 1000;
+/// Keys are fetched again after this. A key that the server withdrew is not trusted for longer.
+const KEYS_AGE: Duration = Duration::from_secs(10 * 60);
+/// A token with an unknown key causes another fetch, but not more often than this.
+const KEYS_SPACING: Duration = Duration::from_secs(60);
 
 impl Client {
     /// How ID tokens may be signed: as the server announces, within [`Algorithm::ACCEPTED`]; with RS256 where it announces nothing (OpenID
     /// Connect Core 3.1.3.7, 7.). `named`: what the token says of itself.
     ///
     /// Errors: as [`crate::oauth::metadata::fetch`], but for a server without metadata.
-    pub(crate) fn id_token_algorithms(&self, named: Option<Algorithm>, http: &Http, deadline_ms: u64) -> Result<Vec<Algorithm>> {
+    pub(crate) fn id_token_algorithms(&self, named: Option<Algorithm>, call: &CallContext<'_>) -> Result<Vec<Algorithm>> {
         // A client whose configuration names the keys needs no metadata for what is accepted anyway.
         if self.is_configured(Endpoint::Jwks) && named.is_none_or(|named| DEFAULT_ALGORITHMS.contains(&named)) {
             return Ok(DEFAULT_ALGORITHMS.to_vec());
         }
         let announced = |metadata: &Metadata| Algorithm::announced(metadata.id_token_signing_alg_values_supported.as_deref());
-        let accepted = match self.metadata(http, Patience::Patient, deadline_ms) {
+        let accepted = match self.metadata(call) {
             Ok(metadata) => announced(&metadata.0),
             Err(error) if error.status() == Status::Misconfigured => return Ok(DEFAULT_ALGORITHMS.to_vec()),
             Err(error) => return Err(error),
         };
         let may_be_new = named.is_some_and(|named| Algorithm::ACCEPTED.contains(&named) && !accepted.contains(&named));
-        match may_be_new.then(|| self.newer_metadata(http, Patience::Patient, deadline_ms)).flatten() {
+        match may_be_new.then(|| self.newer_metadata(call)).flatten() {
             Some(newer) => Ok(announced(&newer.0)),
             None => Ok(accepted),
         }
@@ -38,16 +39,16 @@ impl Client {
 
     /// The server's keys: the last copy while it is young. `refetch`: a key was not among them, so they are asked for again unless that was
     /// done a moment ago.
-    pub(crate) fn keys(&self, http: &Http, refetch: bool, deadline_ms: u64) -> Result<Arc<Jwks>> {
-        let now = http.clock().now();
+    pub(crate) fn keys(&self, call: &CallContext<'_>, refetch: bool) -> Result<Arc<Jwks>> {
+        let now = call.clock().now();
         if let Some(cached) = self.keys.load_full() {
-            let age_ms = now.monotonic_ms.saturating_sub(cached.1.monotonic_ms);
-            if age_ms < if refetch { KEYS_SPACING_MS } else { KEYS_AGE_MS } {
+            let age = now.monotonic - cached.1.monotonic;
+            if age < if refetch { KEYS_SPACING } else { KEYS_AGE } {
                 return Ok(Arc::new(cached.0.clone()));
             }
         }
-        let uri = self.required_endpoint(Endpoint::Jwks, http, Patience::Patient, deadline_ms)?;
-        let keys = jwks::fetch(http, &uri, Patience::Patient, deadline_ms)?;
+        let uri = self.required_endpoint(Endpoint::Jwks, call)?;
+        let keys = jwks::fetch(call, &uri)?;
         self.keys.store(Some(Arc::new((keys.clone(), now))));
         Ok(Arc::new(keys))
     }

@@ -11,7 +11,7 @@ use crate::credential::TokenSet;
 use crate::deployment::{Acceptance, Deployment, Subject};
 use crate::error::{Error, Reason, Result, Status};
 use crate::file;
-use crate::http::{Http, Patience};
+use crate::http::CallContext;
 use crate::oauth::client_authentication::{ClientAuthentication, NONE, PrivateKey};
 use crate::oauth::jwks::Jwks;
 use crate::oauth::metadata::{self, Metadata};
@@ -24,11 +24,12 @@ use arc_swap::ArcSwapOption;
 use endpoints::Endpoints;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-/// Metadata is asked again after this; until then, and when that fails, the last good copy is used.
-const METADATA_AGE_MS: u64 = 24 * 3600 * 1000;
-/// A copy that is younger is not read again because nothing is at the address that it names.
-const MOVED_AGE_MS: u64 = 60 * 1000;
+/// Metadata is read again after this. Until then, and if that fails, the last good copy is used.
+const METADATA_AGE: Duration = Duration::from_secs(24 * 3600);
+/// A younger copy is not read again when there is nothing at the address that it names.
+const MOVED_AGE: Duration = Duration::from_secs(60);
 
 enum Proof {
     Secret(Secret),
@@ -102,7 +103,7 @@ impl Client {
         if client.client_id.is_empty() {
             return Err(Error::invalid_argument("client_id is empty"));
         }
-        // A server would say no more than invalid_client, and nobody sees the line break.
+        // The server would only answer invalid_client, and a line break is invisible.
         let secret = client.client_secret.as_ref().map_or("", Secret::expose);
         for (name, value) in [("client_id", client.client_id.as_str()), ("client_secret", secret)] {
             setting::check(name, value).map_err(|error| Error::misconfigured(error.message()))?;
@@ -121,7 +122,7 @@ impl Client {
             (None, Some(known)) => known.issuer.clone(),
             (None, None) => match (&client.issuer, &client.token_endpoint) {
                 (Some(issuer), _) => issuer.clone(),
-                // Without an issuer the endpoint stands for its server.
+                // Without an issuer the endpoint identifies its server.
                 (None, Some(endpoint)) => endpoint.clone(),
                 (None, None) => {
                     return Err(Error::misconfigured(format!(
@@ -131,7 +132,7 @@ impl Client {
                         subject.name(),
                         match subject {
                             Subject::User if deployment.authorization_server_for(Subject::M2m).is_some() =>
-                                ", or a machine's client: --auth-client-id, or PL_AUTH_CLIENT_ID and PL_AUTH_CLIENT_SECRET",
+                                ", or an M2M client (PL_AUTH_CLIENT_ID and PL_AUTH_CLIENT_SECRET)",
                             _ => "",
                         }
                     )));
@@ -171,7 +172,7 @@ impl Client {
             rfc8414: ArcSwapOption::empty(),
             keys: ArcSwapOption::empty(),
         };
-        // What is wrong with the request is said now and not at the first expiry.
+        // An invalid request is reported now and not at the first expiry.
         let authentication = made.authentication(made.supported.as_deref(), None)?;
         if made.is_m2m() {
             made.client_credentials().check(&authentication)?;
@@ -209,13 +210,13 @@ impl Client {
         &self.scopes
     }
 
-    /// Whether tokens come without a person and without a refresh token.
+    /// Whether it is an M2M client: it needs no user and no refresh token.
     pub(crate) fn is_m2m(&self) -> bool {
         self.client_type.grant() == Grant::ClientCredentials
     }
 
-    /// Tells whose tokens are stored: a refresh token belongs to its issuer and client; what a machine asks for can differ from
-    /// session to session, and the tokens with it.
+    /// Identifies the client whose tokens are saved. A refresh token belongs to its issuer and client.
+    /// The scopes that an M2M client requests differ between sessions, and so do its tokens.
     pub(crate) fn binding(&self) -> Binding {
         let mut parts = vec![self.issuer.trim_end_matches('/'), &self.client_id];
         let mut scopes: Vec<&str> = self.scopes.iter().map(String::as_str).collect();
@@ -240,17 +241,18 @@ impl Client {
         client_credentials::Grant { scopes: self.scopes.clone(), audience: self.audience.clone(), extra: self.extra.clone() }
     }
 
-    /// Asks the server for tokens: a machine for itself, everybody else in exchange for the refresh token of `old`. Blocks; uses the network.
-    pub(crate) fn request(&self, http: &Http, old: Option<&TokenSet>, patience: Patience, deadline_ms: u64) -> Result<TokenSet> {
-        let (endpoint, authentication) = self.token_endpoint(http, patience, deadline_ms)?;
+    /// Requests tokens: with client credentials, or with the refresh token of `old`. Blocks; uses the
+    /// network.
+    pub(crate) fn request(&self, call: &CallContext<'_>, old: Option<&TokenSet>) -> Result<TokenSet> {
+        let (endpoint, authentication) = self.token_endpoint(call)?;
         let ask = |endpoint: &url::Url, authentication: &ClientAuthentication| match (self.is_m2m(), old) {
-            (false, Some(old)) => refresh_token::request(http, endpoint, authentication, old, patience, deadline_ms),
-            _ => self.client_credentials().request(http, endpoint, authentication, patience, deadline_ms),
+            (false, Some(old)) => refresh_token::request(call, endpoint, authentication, old),
+            _ => self.client_credentials().request(call, endpoint, authentication),
         };
         let outcome = ask(&endpoint, &authentication);
         match &outcome {
             Err(error) if matches!(error.http_status(), Some(404 | 410)) && error.oauth_error().is_none() => {
-                match self.moved_token_endpoint(&endpoint, http, patience, deadline_ms) {
+                match self.moved_token_endpoint(&endpoint, call) {
                     Some((moved, authentication)) => ask(&moved, &authentication),
                     None => outcome,
                 }
@@ -259,47 +261,36 @@ impl Client {
         }
     }
 
-    /// Where the token endpoint is now, if nothing is at the address of a metadata document that was read a while ago.
-    fn moved_token_endpoint(
-        &self,
-        before: &url::Url,
-        http: &Http,
-        patience: Patience,
-        deadline_ms: u64,
-    ) -> Option<(url::Url, ClientAuthentication)> {
+    /// The current token endpoint, if there is nothing at the one that older metadata named.
+    fn moved_token_endpoint(&self, before: &url::Url, call: &CallContext<'_>) -> Option<(url::Url, ClientAuthentication)> {
         if self.token_endpoint.is_some() {
             return None;
         }
-        self.newer_metadata(http, patience, deadline_ms)?;
-        self.token_endpoint(http, patience, deadline_ms).ok().filter(|(endpoint, _)| endpoint != before)
+        self.newer_metadata(call)?;
+        self.token_endpoint(call).ok().filter(|(endpoint, _)| endpoint != before)
     }
 
     /// The server's metadata, read again because the cached copy looks outdated; `None` where that one is young, or it cannot be read.
-    pub(crate) fn newer_metadata(&self, http: &Http, patience: Patience, deadline_ms: u64) -> Option<Arc<(Metadata, Moment)>> {
-        let (now, cached) = (http.clock().now(), self.metadata.load_full()?);
-        if now.monotonic_ms.saturating_sub(cached.1.monotonic_ms) < MOVED_AGE_MS {
+    pub(crate) fn newer_metadata(&self, call: &CallContext<'_>) -> Option<Arc<(Metadata, Moment)>> {
+        let (now, cached) = (call.clock().now(), self.metadata.load_full()?);
+        if now.monotonic - cached.1.monotonic < MOVED_AGE {
             return None;
         }
         let loopback = self.allow_insecure_loopback;
-        let fresh = metadata::fetch(http, &self.server, &self.issuer, loopback, patience, deadline_ms).ok()?;
+        let fresh = metadata::fetch(call, &self.server, &self.issuer, loopback).ok()?;
         let fresh = Arc::new((fresh, now));
         self.metadata.store(Some(fresh.clone()));
         Some(fresh)
     }
 
-    /// The token endpoint, and how this client proves itself there. May ask the server's metadata.
+    /// The token endpoint and the client authentication for it. May read the server's metadata.
     ///
     /// Blocks; uses the network. Errors: as [`metadata::fetch`]; PROTOCOL where the server names no token endpoint.
-    pub(crate) fn token_endpoint(
-        &self,
-        http: &Http,
-        patience: Patience,
-        deadline_ms: u64,
-    ) -> Result<(url::Url, ClientAuthentication)> {
+    pub(crate) fn token_endpoint(&self, call: &CallContext<'_>) -> Result<(url::Url, ClientAuthentication)> {
         if let Some(endpoint) = &self.token_endpoint {
             return Ok((endpoint.clone(), self.authentication(self.supported.as_deref(), None)?));
         }
-        let metadata = self.metadata(http, patience, deadline_ms)?;
+        let metadata = self.metadata(call)?;
         let (metadata, _) = metadata.as_ref();
         let endpoint = metadata
             .token_endpoint
@@ -310,39 +301,34 @@ impl Client {
         Ok((endpoint, self.authentication(supported, Some(&metadata.issuer))?))
     }
 
-    /// Another endpoint of the server: the configuration's, else that of its metadata; `None` where the server has none.
+    /// Another endpoint of the server: that of the configuration, else that of the metadata; `None` if
+    /// the server has none.
     ///
-    /// Blocks and uses the network where metadata is asked. Errors: as [`metadata::fetch`].
-    pub(crate) fn endpoint(
-        &self,
-        wanted: Endpoint,
-        http: &Http,
-        patience: Patience,
-        deadline_ms: u64,
-    ) -> Result<Option<url::Url>> {
+    /// Blocks and uses the network if it reads metadata. Errors: as [`metadata::fetch`].
+    pub(crate) fn endpoint(&self, wanted: Endpoint, call: &CallContext<'_>) -> Result<Option<url::Url>> {
         if let Some(url) = self.endpoints.get(wanted) {
             return Ok(Some(url.clone()));
         }
-        let metadata = self.metadata(http, patience, deadline_ms)?;
+        let metadata = self.metadata(call)?;
         if let Some(named) = wanted.in_metadata(&metadata.0) {
             return crate::oauth::endpoint(named, wanted.member(), self.allow_insecure_loopback).map(Some);
         }
-        let other = self.rfc8414(http, patience, deadline_ms);
+        let other = self.rfc8414(call);
         let named = other.as_ref().and_then(|other| wanted.in_metadata(other.0.as_ref()?));
         named.map(|named| crate::oauth::endpoint(named, wanted.member(), self.allow_insecure_loopback)).transpose()
     }
 
-    /// The document in the form of RFC 8414, read as rarely as the other; `None` where it cannot be read now.
-    fn rfc8414(&self, http: &Http, patience: Patience, deadline_ms: u64) -> Option<Arc<(Option<Metadata>, Moment)>> {
-        let now = http.clock().now();
+    /// The metadata at the URL of RFC 8414, read as rarely as the other; `None` if it cannot be read
+    /// now.
+    fn rfc8414(&self, call: &CallContext<'_>) -> Option<Arc<(Option<Metadata>, Moment)>> {
+        let now = call.clock().now();
         let cached = self.rfc8414.load_full();
-        let is_young =
-            |cached: &Arc<(Option<Metadata>, Moment)>| now.monotonic_ms.saturating_sub(cached.1.monotonic_ms) < METADATA_AGE_MS;
+        let is_young = |cached: &Arc<(Option<Metadata>, Moment)>| now.monotonic - cached.1.monotonic < METADATA_AGE;
         if cached.as_ref().is_some_and(is_young) {
             return cached;
         }
         let loopback = self.allow_insecure_loopback;
-        let Ok(read) = metadata::fetch_rfc8414(http, &self.server, &self.issuer, loopback, patience, deadline_ms) else {
+        let Ok(read) = metadata::fetch_rfc8414(call, &self.server, &self.issuer, loopback) else {
             return cached;
         };
         let read = Arc::new((read, now));
@@ -355,15 +341,9 @@ impl Client {
         self.endpoints.get(endpoint).is_some()
     }
 
-    /// As [`Client::endpoint`]. Errors: UNSUPPORTED too, where the server has none.
-    pub(crate) fn required_endpoint(
-        &self,
-        wanted: Endpoint,
-        http: &Http,
-        patience: Patience,
-        deadline_ms: u64,
-    ) -> Result<url::Url> {
-        self.endpoint(wanted, http, patience, deadline_ms)?.ok_or_else(|| {
+    /// As [`Client::endpoint`]. Errors: also UNSUPPORTED if the server has none.
+    pub(crate) fn required_endpoint(&self, wanted: Endpoint, call: &CallContext<'_>) -> Result<url::Url> {
+        self.endpoint(wanted, call)?.ok_or_else(|| {
             Error::new(
                 Status::Unsupported,
                 format!(
@@ -375,9 +355,10 @@ impl Client {
         })
     }
 
-    /// What the server says of itself; nothing where it publishes no metadata and the configuration names what is needed (RFC 8414 is optional).
-    pub(crate) fn metadata_if_any(&self, http: &Http, patience: Patience, deadline_ms: u64) -> Result<Option<Metadata>> {
-        match self.metadata(http, patience, deadline_ms) {
+    /// The server's metadata; `None` if it publishes none and the configuration names the endpoints
+    /// (RFC 8414 is optional).
+    pub(crate) fn metadata_if_any(&self, call: &CallContext<'_>) -> Result<Option<Metadata>> {
+        match self.metadata(call) {
             Ok(metadata) => Ok(Some(metadata.0.clone())),
             Err(error) if error.status() == Status::Misconfigured && self.endpoints.get(Endpoint::Authorization).is_some() => {
                 Ok(None)
@@ -398,17 +379,17 @@ impl Client {
         self.allow_insecure_loopback
     }
 
-    /// Where the browser of this machine returns to.
+    /// The redirect URI for a browser on this computer.
     pub(crate) fn local_redirect_uri(&self) -> Option<&str> {
         self.local_redirect_uri.as_deref()
     }
 
-    /// Where the browser of another machine returns to.
+    /// The redirect URI for a browser on another computer.
     pub(crate) fn redirect_uri(&self) -> Option<&str> {
         self.redirect_uri.as_deref()
     }
 
-    /// How a person logs in, by the client's type.
+    /// How a user logs in, by the client's type.
     pub(crate) fn kind_of_login(&self) -> Option<KindOfLogin> {
         self.client_type.login()
     }
@@ -427,16 +408,17 @@ impl Client {
         }
     }
 
-    /// The last good copy while it is young; an older one when the server does not answer well any more.
-    pub(crate) fn metadata(&self, http: &Http, patience: Patience, deadline_ms: u64) -> Result<Arc<(Metadata, Moment)>> {
-        let now = http.clock().now();
+    /// The server's metadata: the cached copy while it is young, and an older one if a new one cannot
+    /// be read.
+    pub(crate) fn metadata(&self, call: &CallContext<'_>) -> Result<Arc<(Metadata, Moment)>> {
+        let now = call.clock().now();
         let cached = self.metadata.load_full();
         if let Some(cached) = &cached
-            && now.monotonic_ms.saturating_sub(cached.1.monotonic_ms) < METADATA_AGE_MS
+            && now.monotonic - cached.1.monotonic < METADATA_AGE
         {
             return Ok(cached.clone());
         }
-        match metadata::fetch(http, &self.server, &self.issuer, self.allow_insecure_loopback, patience, deadline_ms) {
+        match metadata::fetch(call, &self.server, &self.issuer, self.allow_insecure_loopback) {
             Ok(fresh) => {
                 let fresh = Arc::new((fresh, now));
                 self.metadata.store(Some(fresh.clone()));
@@ -460,7 +442,7 @@ impl Client {
     }
 }
 
-/// How the client proves who it is, by its type.
+/// The credential of the client, by its type.
 fn proof(client: &OAuthClient) -> Result<Proof> {
     match (&client.client_secret, &client.private_key) {
         (Some(secret), None) if !secret.is_empty() => Ok(Proof::Secret(secret.clone())),

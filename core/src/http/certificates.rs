@@ -1,4 +1,4 @@
-//! CA certificates: those of the machine, and those that an option or a variable names.
+//! CA certificates: those of the system, and those that an option or a variable names.
 
 use crate::environment::Environment;
 use crate::error::{Error, Reason, Result, Status};
@@ -68,7 +68,7 @@ impl Bundle {
     }
 }
 
-/// Where the CA certificates of the machine are.
+/// Where the CA certificates of the system are.
 #[derive(Clone, Debug, Default)]
 #[cfg_attr(any(windows, target_vendor = "apple"), allow(dead_code))]
 pub(super) struct Roots {
@@ -134,7 +134,8 @@ fn first_element(der: &[u8]) -> Option<&[u8]> {
     if tag != 0x30 { None } else { der.get(..header.checked_add(content)?) }
 }
 
-/// The settings of TLS with exactly these roots. The certificates of the machine that cannot be used are passed over.
+/// The TLS settings with exactly these roots. Certificates of the system that cannot be used are
+/// skipped.
 ///
 /// Errors: MISCONFIGURED where there is no certificate at all, with `useless`; UNAVAILABLE where they cannot be read now.
 #[cfg(all(unix, not(target_vendor = "apple")))]

@@ -1,7 +1,8 @@
-//! The only place that touches the network: total deadlines, size caps, no redirects, retries, `Retry-After`.
+//! The only code that uses the network: deadlines, size limits, no redirects, retries, `Retry-After`.
 //!
-//! What goes over the wire is a [`Transport`]'s business; when it may go again is decided here.
+//! A [`Transport`] carries one request. This module decides whether it is sent again.
 
+mod call_context;
 mod certificates;
 mod content_coding;
 mod no_proxy;
@@ -9,6 +10,7 @@ mod proxy_env;
 mod reqwest_transport;
 pub mod retry_after;
 
+pub use call_context::CallContext;
 pub(crate) use certificates::MAX_CA_BYTES;
 pub use content_coding::{Undecoded, decode};
 pub use proxy_env::ProxyEnvironment;
@@ -16,19 +18,21 @@ pub(crate) use proxy_env::is_supported as is_supported_proxy;
 pub use reqwest_transport::ReqwestTransport;
 pub(crate) use reqwest_transport::is_loopback;
 
-use crate::clock::{Clock, Random, fraction};
+use crate::clock::{Clock, Monotonic, Random, fraction};
 use crate::error::{Error, Reason, Result, Status};
 use crate::secret::Secret;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// No answer of an authorization server comes near this size; what is larger is cut off.
+/// The largest response body. No response of an authorization server comes near this size.
 pub const MAX_BODY_BYTES: usize = 1024 * 1024;
 
-/// Every call that may use the network ends within this unless told otherwise.
+/// The default deadline of every call that may use the network, in milliseconds.
 pub const DEFAULT_TIMEOUT_MS: u64 = 30_000;
-/// A wait that a server asks for is sat out inside a call only up to this; a longer one is the caller's business.
-const LONGEST_PATIENT_WAIT_MS: u64 = 10_000;
+/// The default deadline of every call that may use the network.
+pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_millis(DEFAULT_TIMEOUT_MS);
+/// A call waits itself for a `Retry-After` of at most this. A longer one is reported to the caller.
+const LONGEST_WAIT_IN_CALL: Duration = Duration::from_secs(10);
 const MAX_ATTEMPTS: u32 = 3;
 
 /// The two methods that OAuth needs.
@@ -83,42 +87,42 @@ impl Form {
     }
 }
 
-/// Whether a request may be sent again when nobody knows if it arrived.
+/// Whether a request may be sent again if it is unknown whether it arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Replay {
-    /// Doing it twice does no harm: metadata, client credentials.
+    /// Sending it twice does no harm: metadata, client credentials.
     Safe,
-    /// Doing it twice can: rotating refresh tokens.
+    /// Sending it twice may: rotating refresh tokens.
     Unsafe,
-    /// The server must see it once at most, whatever it answers: authorization codes (RFC 6749 4.1.2).
+    /// It is sent at most once, whatever the response: authorization codes (RFC 6749 4.1.2).
     Once,
 }
 
-/// Whether somebody waits for the answer with nothing else in hand.
+/// Which failures of a request are retried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Patience {
-    /// Retry and wait inside the deadline.
-    Patient,
-    /// As patient as long as the server cannot be reached; what it has seen is not repeated, because it failed a moment ago already.
-    AfterFailure,
-    /// One attempt: a valid token is still at hand.
-    Once,
+pub enum Retry {
+    /// All that may pass, within the deadline: the caller has no valid token.
+    WithinDeadline,
+    /// Only an unreachable server, within the deadline: it failed a moment ago already.
+    IfNotSent,
+    /// None: the caller still has a valid token.
+    Never,
 }
 
-impl Patience {
-    /// The patience with a server that failed a moment ago.
+impl Retry {
+    /// The retries with a server that failed a moment ago.
     pub(crate) fn after_failure(self) -> Self {
         match self {
-            Patience::Patient | Patience::AfterFailure => Patience::AfterFailure,
-            Patience::Once => Patience::Once,
+            Retry::WithinDeadline | Retry::IfNotSent => Retry::IfNotSent,
+            Retry::Never => Retry::Never,
         }
     }
 
-    fn allows_retry(self, outcome: &std::result::Result<Response, TransportFailure>) -> bool {
+    fn allows(self, outcome: &std::result::Result<Response, TransportFailure>) -> bool {
         match self {
-            Patience::Patient => true,
-            Patience::AfterFailure => matches!(outcome, Err(TransportFailure::NotSent(_))),
-            Patience::Once => false,
+            Retry::WithinDeadline => true,
+            Retry::IfNotSent => matches!(outcome, Err(TransportFailure::NotSent(_))),
+            Retry::Never => false,
         }
     }
 }
@@ -138,7 +142,7 @@ pub struct Request {
     pub replay: Replay,
 }
 
-/// What came back. Nothing of it is ever logged.
+/// A response. Nothing of it is ever logged.
 #[derive(Clone, Debug, Default)]
 pub struct Response {
     /// The status code.
@@ -151,7 +155,7 @@ pub struct Response {
     pub date: Option<u64>,
     /// The host that a redirect points to, for the message.
     pub location_host: Option<String>,
-    /// Why the body cannot be decoded, if it cannot: it is as it came then.
+    /// Why the body cannot be decoded, if it cannot. Then it is as it arrived.
     pub undecoded: Option<String>,
     /// Without content codings, at most [`MAX_BODY_BYTES`].
     pub body: Body,
@@ -179,7 +183,7 @@ impl Body {
         text.starts_with(b"{") && serde_json::from_slice::<serde::de::IgnoredAny>(text).is_ok()
     }
 
-    /// Appends; what moves to a larger place is wiped where it was.
+    /// Appends. Bytes that move to a larger allocation are wiped in the old one.
     pub(crate) fn extend(&mut self, bytes: &[u8]) {
         let needed = self.0.len() + bytes.len();
         if needed > self.0.capacity() {
@@ -197,28 +201,29 @@ impl Drop for Body {
     }
 }
 
-/// How an exchange failed, by what the server may have seen of it.
+/// How an exchange failed, by what the server may have seen.
 #[derive(Clone, Debug)]
 pub enum TransportFailure {
     /// No connection: the server has seen nothing.
     NotSent(String),
-    /// The request may have arrived; no whole answer came.
+    /// The request may have arrived; no complete response came.
     Ambiguous(String),
     /// The TLS handshake failed: the certificate is not trusted, expired, or for another name.
     Tls(String),
-    /// The server and this library cannot agree on TLS, or the server demands a client certificate. The server has not read the request.
+    /// The server and this library cannot agree on TLS, or the server demands a client certificate.
+    /// The server has not read the request.
     TlsRefused(String),
-    /// The proxy wants a user name and password.
+    /// The proxy requires a user name and password.
     ProxyAuthentication,
-    /// The body is larger than [`MAX_BODY_BYTES`], as it came or decoded.
+    /// The body is larger than [`MAX_BODY_BYTES`], encoded or decoded.
     TooLarge,
     /// The deadline passed; `true` when the request may have arrived.
     TimedOut(bool),
-    /// The call itself cannot be made: a CA file that cannot be read, a proxy that is no URL.
+    /// The request cannot be made: a CA file that cannot be read, a proxy that is no URL.
     Setup(Error),
 }
 
-/// Carries a request to its server and an answer back, within `timeout` in all. Called from any thread.
+/// Sends a request and receives the response, within `timeout` in all. Called from any thread.
 pub trait Transport: Send + Sync {
     /// One exchange, no retries, no redirects, no cookies.
     fn exchange(&self, request: &Request, timeout: Duration) -> std::result::Result<Response, TransportFailure>;
@@ -237,12 +242,13 @@ pub struct Http {
 pub(crate) type Precondition = Arc<dyn Fn() -> Result<()> + Send + Sync>;
 
 impl Http {
-    /// Over this transport, with this sense of time.
+    /// Over this transport, with this clock.
     pub fn new(transport: Arc<dyn Transport>, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
         Http { transport, clock, random, before_send: None }
     }
 
-    /// The same with a condition that is checked immediately before each send and resend. Its error is that of the request.
+    /// The same with a condition that is checked immediately before each send and resend. Its error
+    /// is that of the request.
     pub(crate) fn with_precondition(&self, before_send: Precondition) -> Self {
         Http { before_send: Some(before_send), ..self.clone() }
     }
@@ -252,64 +258,65 @@ impl Http {
         self.clock.as_ref()
     }
 
-    /// The random numbers that identifiers are made of.
+    /// The random numbers for identifiers and jitter.
     pub fn random(&self) -> &dyn Random {
         self.random.as_ref()
     }
 
-    /// Sends, and sends again where that is harmless, until an answer or `deadline_ms` on the monotonic clock.
+    /// Sends a request, and sends it again if that is harmless, until a response or `deadline`.
     ///
-    /// Any HTTP status is an answer. Blocks; uses the network.
+    /// Any HTTP status is a response. Blocks; uses the network.
     ///
-    /// Errors: UNAVAILABLE (unreachable, connection lost), TIMEOUT, MISCONFIGURED (TLS, proxy), PROTOCOL (answer too large).
-    pub fn send(&self, request: &Request, patience: Patience, deadline_ms: u64) -> Result<Response> {
+    /// Errors: UNAVAILABLE (unreachable, connection lost), TIMEOUT, MISCONFIGURED (TLS, proxy),
+    /// PROTOCOL (response too large).
+    fn send(&self, request: &Request, retry: Retry, deadline: Monotonic) -> Result<Response> {
         let mut attempt = 0;
         loop {
             attempt += 1;
-            let left = deadline_ms.saturating_sub(self.clock.now().monotonic_ms);
-            if left == 0 {
+            let left = deadline - self.clock.now().monotonic;
+            if left.is_zero() {
                 return Err(timed_out(request));
             }
             if let Some(check) = &self.before_send {
                 check()?;
             }
-            let outcome = self.transport.exchange(request, Duration::from_millis(left));
-            let may_retry = patience.allows_retry(&outcome) && attempt < MAX_ATTEMPTS;
+            let outcome = self.transport.exchange(request, left);
+            let may_retry = retry.allows(&outcome) && attempt < MAX_ATTEMPTS;
             let wait = if may_retry { self.wait_before_retry(request, &outcome, attempt) } else { None };
-            let left = deadline_ms.saturating_sub(self.clock.now().monotonic_ms);
+            let left = deadline - self.clock.now().monotonic;
             match wait {
                 Some(wait) if wait < left => {
-                    log::debug!("{} answered badly or not at all; trying again in {wait} ms", place(request));
-                    self.clock.sleep(Duration::from_millis(wait));
+                    log::debug!("{} failed; trying again in {} ms", place(request), wait.as_millis());
+                    self.clock.sleep(wait);
                 }
                 _ => return outcome.map_err(|failure| to_error(request, failure)),
             }
         }
     }
 
-    /// How long to wait before the same request is sent again, or nothing when it must not be.
+    /// How long to wait before the same request is sent again; `None` if it must not be.
     fn wait_before_retry(
         &self,
         request: &Request,
         outcome: &std::result::Result<Response, TransportFailure>,
         attempt: u32,
-    ) -> Option<u64> {
+    ) -> Option<Duration> {
         let replay = request.replay == Replay::Safe;
-        let jittered = |ms: u64| (ms as f64 * (0.5 + fraction(self.random()))) as u64;
+        let jittered = |ms: u64| Duration::from_millis((ms as f64 * (0.5 + fraction(self.random()))) as u64);
         match outcome {
             Err(TransportFailure::NotSent(_)) => Some(jittered(100 << attempt)),
             Err(TransportFailure::Ambiguous(_)) => replay.then(|| jittered(100 << attempt)),
             Err(_) => None,
             Ok(_) if request.replay == Replay::Once => None,
-            // A server that turns a request away has not carried it out.
+            // A server that rejects a request in this way has not carried it out.
             Ok(response) if !(replay || response.status == 429 || response.status == 503 && response.retry_after.is_some()) => {
                 None
             }
             Ok(response) if attempt > 1 && response.status != 429 => None,
             Ok(response) => match response.status {
-                429 | 503 => match response.retry_after_ms(self.clock.now().unix_ms) {
-                    Some(asked) => (asked <= LONGEST_PATIENT_WAIT_MS).then_some(asked),
-                    None if response.status == 429 => Some(1000 + jittered(500 << attempt)),
+                429 | 503 => match response.retry_after(self.clock.now().unix_ms) {
+                    Some(asked) => (asked <= LONGEST_WAIT_IN_CALL).then_some(asked),
+                    None if response.status == 429 => Some(Duration::from_secs(1) + jittered(500 << attempt)),
                     None => Some(jittered(300)),
                 },
                 500 | 502 | 504 => Some(jittered(300)),
@@ -320,8 +327,8 @@ impl Http {
 }
 
 impl Response {
-    /// What `Retry-After` asks for, in milliseconds; garbage is ignored (RFC 9110 10.2.3).
-    pub fn retry_after_ms(&self, unix_ms: u64) -> Option<u64> {
+    /// The wait that `Retry-After` asks for. An invalid value is ignored (RFC 9110 10.2.3).
+    pub fn retry_after(&self, unix_ms: u64) -> Option<Duration> {
         let now = self.date.unwrap_or(unix_ms / 1000);
         retry_after::parse(self.retry_after.as_deref()?, now)
     }
@@ -331,7 +338,7 @@ impl Response {
         (200..300).contains(&self.status)
     }
 
-    /// Whether the status alone says what to do, whatever the body holds.
+    /// Whether the status alone decides, whatever the body contains.
     pub(crate) fn speaks_by_status(&self) -> bool {
         matches!(self.status, 300..=399 | 408 | 425 | 429 | 500..=599)
     }
@@ -345,7 +352,7 @@ pub(crate) fn place(request: &Request) -> String {
 }
 
 fn timed_out(request: &Request) -> Error {
-    let message = format!("{} did not answer within the deadline; try again, or give a longer timeout", place(request));
+    let message = format!("{} did not respond within the deadline; try again, or give a longer timeout", place(request));
     Error::new(Status::Timeout, message)
 }
 
@@ -357,11 +364,11 @@ fn to_error(request: &Request, failure: TransportFailure) -> Error {
             format!("cannot reach {place} ({why}); check the network, the proxy and the address"),
         ),
         TransportFailure::Ambiguous(why) => {
-            Error::new(Status::Unavailable, format!("the connection to {place} was lost before an answer came ({why}); try again"))
+            Error::new(Status::Unavailable, format!("the connection to {place} was lost before a response came ({why}); try again"))
                 .with_ambiguity()
         }
         TransportFailure::Tls(why) => Error::misconfigured(format!(
-            "{place} did not prove its identity ({why}); check the machine's clock, and if a proxy inspects TLS give its CA as ca_file"
+            "{place} did not prove its identity ({why}); check the computer's clock, and if a proxy inspects TLS give its CA as ca_file"
         ))
         .with_reason(Reason::Tls),
         TransportFailure::TlsRefused(why) => {
@@ -369,7 +376,7 @@ fn to_error(request: &Request, failure: TransportFailure) -> Error {
                 .with_reason(Reason::Tls)
         }
         TransportFailure::ProxyAuthentication => Error::misconfigured(format!(
-            "the proxy on the way to {place} wants a user name and password (HTTP 407); put them into the proxy URL"
+            "the proxy to {place} requires a user name and password (HTTP 407); put them into the proxy URL"
         ))
         .with_reason(Reason::ProxyAuthentication)
         .with_http_status(407),

@@ -96,7 +96,7 @@ impl ProxyEnvironment {
         }
     }
 
-    /// The CA certificates to trust beside those of the machine, if a variable names some.
+    /// The CA certificates to trust in addition to the system's, if a variable names some.
     pub(super) fn bundle(&self) -> Option<Bundle> {
         self.bundle.as_ref().map(Named::bundle)
     }

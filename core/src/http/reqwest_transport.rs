@@ -34,7 +34,8 @@ type Outcome = std::result::Result<Response, TransportFailure>;
 /// The real network.
 #[derive(Clone, Debug, Default)]
 pub struct ReqwestTransport {
-    /// CA certificates to trust beside the machine's own, as PEM files, instead of those that a variable names.
+    /// CA certificates to trust in addition to the system's, as PEM files, instead of those that a
+    /// variable names.
     pub ca_files: Vec<PathBuf>,
     /// The proxy to use instead of what the environment says (`HTTPS_PROXY`, `NO_PROXY`, ...). Loopback is never proxied.
     pub proxy: Option<Secret>,
@@ -71,7 +72,7 @@ impl ReqwestTransport {
         let client = self.client(request, &way, timeout).map_err(TransportFailure::Setup)?;
         let runtime = runtime().map_err(|error| TransportFailure::Setup(cannot_set_up(&error)))?;
         let outcome = runtime.block_on(self.send(&client, request, &way, started, timeout));
-        // A look-up of a name that never ends must not keep this thread.
+        // A name lookup that never ends must not block this thread.
         runtime.shutdown_background();
         outcome
     }
@@ -84,7 +85,7 @@ impl ReqwestTransport {
                 .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
                 .body(wiped(request.form.encode())),
         };
-        // Setting up the client took its part of the deadline; what begins after it would meet nobody who waits.
+        // Setting up the client took a part of the deadline. After it no caller waits any more.
         let left = timeout.saturating_sub(started.elapsed());
         if left.is_zero() {
             return Err(TransportFailure::TimedOut(false));
@@ -222,7 +223,7 @@ fn cannot_set_up(why: &dyn std::fmt::Display) -> Error {
     Error::new(Status::Unavailable, format!("the HTTP client cannot be set up now ({why})")).with_retryable(true)
 }
 
-/// Whether a URL points to this machine: such a request never goes through a proxy.
+/// Whether a URL is a loopback address. Such a request never goes through a proxy.
 pub(crate) fn is_loopback(url: &url::Url) -> bool {
     match url.host() {
         Some(url::Host::Domain(name)) => name == "localhost",
@@ -232,7 +233,7 @@ pub(crate) fn is_loopback(url: &url::Url) -> bool {
     }
 }
 
-/// A secret as bytes that the HTTP client shares and does not copy: they are wiped when the request is over.
+/// A secret as bytes that the HTTP client shares and does not copy. They are wiped after the request.
 fn wiped(secret: Secret) -> bytes::Bytes {
     struct Owner(Secret);
     impl AsRef<[u8]> for Owner {

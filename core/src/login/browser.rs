@@ -4,12 +4,13 @@ use super::pending::{SLICE, State, UnderWay, Way, not_yet};
 use super::redirect_page::Page;
 use super::redirect_receiver::{self, Loopback};
 use super::{LoginOptions, Outcome, Prompt, PromptKind};
+use crate::clock::Monotonic;
 use crate::error::{Error, Result, Status};
-use crate::http::Patience;
+use crate::http::{CallContext, Retry};
 use crate::oauth::authorization_code::{self, Attempt, Parameters, Response};
 use crate::oauth::token_endpoint::Received;
 use crate::secret::Secret;
-use crate::session::{Account, Endpoint, Interrupt, LoginResult, deadline_ms, interruptibly};
+use crate::session::{Account, Endpoint, Interrupt, LoginResult, interruptibly};
 use std::sync::MutexGuard;
 use std::time::{Duration, Instant};
 
@@ -32,7 +33,7 @@ impl Way for Browser {
     /// Where the browser returns to, while somebody waits for it there.
     type State = Option<Loopback>;
 
-    fn late(&self, _: &Option<Loopback>, _: u64) -> Error {
+    fn late(&self, _: &Option<Loopback>, _: Monotonic) -> Error {
         Error::new(Status::Timeout, "nobody logged in within the time; start the login again")
     }
 
@@ -66,11 +67,11 @@ struct Server {
 fn server(person: &Account) -> Result<Server> {
     let this = person.clone();
     interruptibly(person.wait(), "starting the login", move || {
-        let (client, http) = (this.client(), this.http());
-        let deadline = deadline_ms(http, this.timeout());
-        let metadata = client.metadata_if_any(http, Patience::Patient, deadline)?;
+        let client = this.client();
+        let call = CallContext::within(this.http(), Retry::WithinDeadline, this.timeout());
+        let metadata = client.metadata_if_any(&call)?;
         Ok(Server {
-            endpoint: client.required_endpoint(Endpoint::Authorization, http, Patience::Patient, deadline)?,
+            endpoint: client.required_endpoint(Endpoint::Authorization, &call)?,
             issuer: metadata.as_ref().map_or_else(|| client.issuer().to_owned(), |metadata| metadata.issuer.clone()),
             iss_required: metadata.is_some_and(|metadata| metadata.authorization_response_iss_parameter_supported),
         })
@@ -105,9 +106,9 @@ impl BrowserLogin {
         };
         let attempt = Attempt::new(&parameters, person.http().random())?;
         let now = person.http().clock().now();
-        let ends_ms = now.plus_ms(options.timeout_ms().unwrap_or(DEFAULT_TIMEOUT_MS)).monotonic_ms;
+        let timeout = Duration::from_millis(options.timeout_ms().unwrap_or(DEFAULT_TIMEOUT_MS));
         let browser = Browser { attempt, issuer: server.issuer, iss_required: server.iss_required };
-        Ok(BrowserLogin { under_way: UnderWay::new(person, options, scopes, ends_ms, browser, receiver) })
+        Ok(BrowserLogin { under_way: UnderWay::new(person, options, scopes, now.monotonic + timeout, browser, receiver) })
     }
 
     /// The same login with a question that is asked while a call waits, about every 50 ms; `true` ends the call, and the login, with CANCELLED.
@@ -303,11 +304,10 @@ impl BrowserLogin {
     fn redeem(&self, code: &Secret) -> Result<LoginResult> {
         let revoke = |received: Received, person: &Account| person.revoke_unwanted(received.members());
         let code = code.clone();
-        let received = self.under_way.request(self.under_way.person().timeout(), revoke, move |this, deadline| {
-            let (client, http) = (this.person().client(), this.person().http());
-            let (endpoint, authentication) = client.token_endpoint(http, Patience::Patient, deadline)?;
+        let received = self.under_way.request(self.under_way.person().timeout(), revoke, move |this, call| {
+            let (endpoint, authentication) = this.person().client().token_endpoint(call)?;
             let attempt = &this.way().attempt;
-            authorization_code::redeem(http, &endpoint, &authentication, attempt, &code, this.scopes(), deadline)
+            authorization_code::redeem(call, &endpoint, &authentication, attempt, &code, this.scopes())
         })?;
         let tokens = match received {
             Received::Usable(tokens) => tokens,

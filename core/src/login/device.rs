@@ -2,10 +2,11 @@
 
 use super::pending::{SLICE, UnderWay, Way, not_yet};
 use super::{LoginOptions, Outcome, Prompt, PromptKind, qr_code};
+use crate::clock::{Monotonic, millis};
 use crate::error::{Error, Reason, Result, Status};
-use crate::http::Patience;
+use crate::http::{CallContext, Retry};
 use crate::oauth::device_code::{self, DeviceAuthorization, Poll, Schedule};
-use crate::session::{Account, Endpoint, Interrupt, LoginResult, deadline_ms, interruptibly};
+use crate::session::{Account, Endpoint, Interrupt, LoginResult, interruptibly};
 use std::time::{Duration, Instant};
 
 /// While another thread polls.
@@ -24,10 +25,10 @@ struct Polling {
 impl Way for Device {
     type State = Polling;
 
-    fn late(&self, polling: &Polling, now_ms: u64) -> Error {
+    fn late(&self, polling: &Polling, now: Monotonic) -> Error {
         polling.trouble.clone().unwrap_or_else(|| {
             let message = "nobody entered the code within the time; start the login again for a new one";
-            if now_ms >= polling.schedule.ends_ms() {
+            if now >= polling.schedule.expires() {
                 Error::new(Status::LoginRequired, message).with_reason(Reason::Expired)
             } else {
                 Error::new(Status::Timeout, message)
@@ -56,28 +57,27 @@ impl DeviceLogin {
         let authorization = interruptibly(person.wait(), "starting the login", {
             let (person, scopes) = (person.clone(), scopes.clone());
             move || {
-                let (client, http) = (person.client(), person.http());
-                let deadline = deadline_ms(http, person.timeout());
-                let endpoint = client.required_endpoint(Endpoint::DeviceAuthorization, http, Patience::Patient, deadline)?;
-                let (_, authentication) = client.token_endpoint(http, Patience::Patient, deadline)?;
+                let client = person.client();
+                let call = CallContext::within(person.http(), Retry::WithinDeadline, person.timeout());
+                let endpoint = client.required_endpoint(Endpoint::DeviceAuthorization, &call)?;
+                let (_, authentication) = client.token_endpoint(&call)?;
                 device_code::authorize(
-                    http,
+                    &call,
                     &endpoint,
                     &authentication,
                     &scopes,
                     client.audience(),
                     client.extra(),
                     client.allow_insecure_loopback(),
-                    Patience::Patient,
-                    deadline,
                 )
             }
         })?;
-        let now_ms = person.http().clock().now().monotonic_ms;
-        let schedule = Schedule::new(&authorization, now_ms);
-        let ends_ms = schedule.ends_ms().min(now_ms.saturating_add(options.timeout_ms().unwrap_or(u64::MAX)));
+        let now = person.http().clock().now().monotonic;
+        let schedule = Schedule::new(&authorization, now);
+        let timeout = Duration::from_millis(options.timeout_ms().unwrap_or(u64::MAX));
+        let expires = schedule.expires().min(now + timeout);
         let polling = Polling { schedule, trouble: None };
-        Ok(DeviceLogin { under_way: UnderWay::new(person, options, scopes, ends_ms, Device { authorization }, polling) })
+        Ok(DeviceLogin { under_way: UnderWay::new(person, options, scopes, expires, Device { authorization }, polling) })
     }
 
     /// The same login with a question that is asked while a call waits, about every 50 ms; `true` ends the call, and the login, with CANCELLED.
@@ -161,7 +161,7 @@ impl DeviceLogin {
         if let Some(outcome) = login.over(&mut state) {
             return outcome.map(Some);
         }
-        if state.is_busy() || login.now_ms() < state.way.schedule.next_ms() {
+        if state.is_busy() || login.now() < state.way.schedule.next() {
             return Ok(None);
         }
         let busy = login.busy(state);
@@ -181,8 +181,7 @@ impl DeviceLogin {
         if state.is_busy() {
             return BUSY_POLL;
         }
-        let next_ms = state.way.schedule.next_ms().min(login.ends_ms());
-        Duration::from_millis(next_ms.saturating_sub(login.now_ms()))
+        state.way.schedule.next().min(login.expires()) - login.now()
     }
 
     /// Waits for the person, at most `timeout_ms` or until the code is no longer good.
@@ -191,12 +190,12 @@ impl DeviceLogin {
     /// longer good), UNAVAILABLE (the server could not be reached until then), PROTOCOL, TOKEN_INVALID, MISCONFIGURED. A TIMEOUT of
     /// `timeout_ms` leaves the login under way.
     pub fn wait(&self, timeout_ms: Option<u64>) -> Result<LoginResult> {
-        let started_ms = self.under_way.now_ms();
+        let started = self.under_way.now();
         loop {
             if let Some(logged_in) = self.poll()? {
                 return Ok(logged_in);
             }
-            let waited_ms = self.under_way.now_ms().saturating_sub(started_ms);
+            let waited_ms = millis(self.under_way.now() - started);
             let left_ms = timeout_ms.map_or(u64::MAX, |timeout_ms| timeout_ms.saturating_sub(waited_ms));
             if left_ms == 0 {
                 return Err(not_yet());
@@ -223,15 +222,15 @@ impl DeviceLogin {
             Poll::Unusable { received, .. } => person.revoke_unwanted(&received),
             Poll::Pending | Poll::SlowDown | Poll::Unreachable { .. } => {}
         };
-        let answer = login.request(timeout, revoke, |this, deadline| {
-            let (client, http) = (this.person().client(), this.person().http());
-            let (endpoint, authentication) = client.token_endpoint(http, Patience::Once, deadline)?;
+        let answer = login.request(timeout, revoke, |this, call| {
+            let call = call.with_retry(Retry::Never);
+            let (endpoint, authentication) = this.person().client().token_endpoint(&call)?;
             let device_code = &this.way().authorization.device_code;
-            device_code::poll(http, &endpoint, &authentication, device_code, this.scopes(), deadline)
+            device_code::poll(&call, &endpoint, &authentication, device_code, this.scopes())
         });
         let answer = match answer {
             // The request's own deadline, not the person's: trouble of the network, which slows the polling down and does not end it.
-            Err(error) if error.status() == Status::Timeout => Ok(Poll::Unreachable { retry_after_ms: None, error }),
+            Err(error) if error.status() == Status::Timeout => Ok(Poll::Unreachable { retry_after: None, error }),
             answer => answer,
         };
         log::debug!("a poll of the device login took {} ms", started.elapsed().as_millis());
@@ -239,8 +238,8 @@ impl DeviceLogin {
             Ok(poll) => poll,
             Err(error) => return Some(login.end(&mut login.lock(), Err(error))),
         };
-        let now_ms = login.now_ms();
-        login.lock().way.schedule.polled(&poll, now_ms);
+        let now = login.now();
+        login.lock().way.schedule.polled(&poll, now);
         match poll {
             Poll::Granted(tokens) => {
                 let outcome = login.keep(tokens, None);

@@ -2,8 +2,9 @@
 
 use super::{BrowserLogin, DeviceLogin, LoginOptions, Method, Prompt, PromptKind};
 use crate::error::{Error, Reason, Result, Status};
+use crate::http::{CallContext, Retry};
 use crate::profile::client_config::KindOfLogin;
-use crate::session::{Account, Endpoint, LoginResult, Session, deadline_ms, interruptibly};
+use crate::session::{Account, Endpoint, LoginResult, Session, interruptibly};
 
 impl Session {
     /// Makes sure that somebody is logged in. A good session is left as it is, an expired one renewed; only then a person is asked: in the browser
@@ -114,15 +115,14 @@ fn by_person(person: &Account, options: &LoginOptions) -> Result<LoginResult> {
     if has_redirect && has_prompter {
         return by_paste(person, options);
     }
-    Err(nobody_to_ask(person))
+    Err(no_prompter(person))
 }
 
 fn offers_device_codes(person: &Account) -> Result<bool> {
     let this = person.clone();
     let offered = interruptibly(person.wait(), "starting the login", move || {
-        let http = this.http();
-        let deadline = deadline_ms(http, this.timeout());
-        this.client().endpoint(Endpoint::DeviceAuthorization, http, crate::http::Patience::Patient, deadline)
+        let call = CallContext::within(this.http(), Retry::WithinDeadline, this.timeout());
+        this.client().endpoint(Endpoint::DeviceAuthorization, &call)
     });
     match offered {
         // No metadata, and what it needs is configured.
@@ -139,16 +139,13 @@ fn unopened() -> Error {
     .with_reason(Reason::NeverLoggedIn)
 }
 
-fn nobody_to_ask(person: &Account) -> Error {
-    let profile =
-        person.profile().map(|profile| format!(" --profile {}", crate::text::one_line(profile, 100))).unwrap_or_default();
-    Error::new(
-        Status::LoginRequired,
-        format!(
-            "somebody must log in, and this program gave no way to ask: run `planetkey login{profile}` in a terminal, or pass a prompt to login"
-        ),
-    )
-    .with_reason(Reason::NeverLoggedIn)
+fn no_prompter(account: &Account) -> Error {
+    let profile = account.profile().map(|profile| format!(" to the profile '{}'", crate::text::one_line(profile, 100)));
+    let message = format!(
+        "login required, but no prompt handler was provided; pass one, or log in{} with another program",
+        profile.unwrap_or_default()
+    );
+    Error::new(Status::LoginRequired, message).with_reason(Reason::NeverLoggedIn)
 }
 
 /// Nothing where no browser could be opened, and nobody can be told to open one.
@@ -172,7 +169,7 @@ fn in_browser(person: &Account, options: &LoginOptions) -> Result<Option<LoginRe
 
 fn on_device(person: &Account, options: &LoginOptions) -> Result<LoginResult> {
     if options.prompter.is_none() {
-        return Err(nobody_to_ask(person));
+        return Err(no_prompter(person));
     }
     let mut login = DeviceLogin::start(person, options)?;
     if let Some(interrupt) = person.interrupt() {
@@ -185,7 +182,7 @@ fn on_device(person: &Account, options: &LoginOptions) -> Result<LoginResult> {
 
 fn by_paste(person: &Account, options: &LoginOptions) -> Result<LoginResult> {
     if options.prompter.is_none() {
-        return Err(nobody_to_ask(person));
+        return Err(no_prompter(person));
     }
     let mut login = BrowserLogin::start(person, options, false)?;
     if let Some(interrupt) = person.interrupt() {

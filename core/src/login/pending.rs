@@ -1,10 +1,11 @@
 //! What every login that is under way has, whichever way it goes: who waits for it, when it ends, and how it ended.
 
 use super::{LoginOptions, Outcome, cancelled};
+use crate::clock::{Monotonic, millis};
 use crate::credential::TokenSet;
 use crate::error::{Error, Result, Status};
-use crate::session::{Account, Interrupt, LoginResult, OtherUser, Pending, Wait, deadline_ms, interruptibly_or};
-
+use crate::http::{CallContext, Retry};
+use crate::session::{Account, Interrupt, LoginResult, OtherUser, Pending, Wait, interruptibly_or};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -18,7 +19,7 @@ pub(super) trait Way: Send + Sync + Sized + 'static {
     type State: Send;
 
     /// Why nobody has logged in, when the time is over.
-    fn late(&self, state: &Self::State, now_ms: u64) -> Error;
+    fn late(&self, state: &Self::State, now: Monotonic) -> Error;
 
     /// Closes what is open: the login is over.
     fn close(state: &mut Self::State);
@@ -45,7 +46,7 @@ struct Shared<W: Way> {
     person: Account,
     options: LoginOptions,
     scopes: Vec<String>,
-    ends_ms: u64,
+    expires: Monotonic,
     cancelled: AtomicBool,
     way: W,
     state: Mutex<State<W>>,
@@ -73,12 +74,11 @@ impl<W: Way> Drop for Busy<'_, W> {
 }
 
 impl<W: Way> UnderWay<W> {
-    /// `ends_ms` is of the monotonic clock.
     pub(super) fn new(
         person: &Account,
         options: &LoginOptions,
         scopes: Vec<String>,
-        ends_ms: u64,
+        expires: Monotonic,
         way: W,
         state: W::State,
     ) -> Self {
@@ -86,7 +86,7 @@ impl<W: Way> UnderWay<W> {
             person: person.clone(),
             options: options.clone(),
             scopes,
-            ends_ms,
+            expires,
             cancelled: AtomicBool::new(false),
             way,
             state: Mutex::new(State { way: state, busy: false, outcome: None }),
@@ -114,16 +114,16 @@ impl<W: Way> UnderWay<W> {
         &self.shared.person
     }
 
-    pub(super) fn ends_ms(&self) -> u64 {
-        self.shared.ends_ms
+    pub(super) fn expires(&self) -> Monotonic {
+        self.shared.expires
     }
 
     pub(super) fn expires_in_ms(&self) -> u64 {
-        self.shared.ends_ms.saturating_sub(self.now_ms())
+        millis(self.shared.expires - self.now())
     }
 
-    pub(super) fn now_ms(&self) -> u64 {
-        self.shared.person.http().clock().now().monotonic_ms
+    pub(super) fn now(&self) -> Monotonic {
+        self.shared.person.http().clock().now().monotonic
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State<W>> {
@@ -159,11 +159,11 @@ impl<W: Way> UnderWay<W> {
         if self.is_cancelled() {
             return Some(self.end(state, Err(cancelled())));
         }
-        let now_ms = self.now_ms();
-        if now_ms < self.shared.ends_ms {
+        let now = self.now();
+        if now < self.shared.expires {
             return None;
         }
-        let late = self.shared.way.late(&state.way, now_ms);
+        let late = self.shared.way.late(&state.way, now);
         Some(self.end(state, Err(late)))
     }
 
@@ -181,14 +181,15 @@ impl<W: Way> UnderWay<W> {
         Busy(self)
     }
 
-    /// A request at the token endpoint, for at most so long. `call` gets the deadline; what comes when nobody wants it any more goes to `unwanted`.
+    /// A request at the token endpoint, for at most so long. `unwanted` gets a
+    /// response that comes after the caller stopped waiting.
     ///
     /// Errors: TIMEOUT, CANCELLED, those of `call`.
     pub(super) fn request<T: Send + 'static>(
         &self,
         timeout: Duration,
         unwanted: impl FnOnce(T, &Account) + Send + 'static,
-        call: impl FnOnce(&Self, u64) -> Result<T> + Send + 'static,
+        call: impl FnOnce(&Self, &CallContext<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let question = self.question();
         let wait = Wait { timeout, interrupt: Some(question.as_ref()) };
@@ -204,10 +205,7 @@ impl<W: Way> UnderWay<W> {
                 unwanted(late, &person);
                 drop(pending);
             },
-            move || {
-                let deadline = deadline_ms(this.person().http(), timeout);
-                call(&this, deadline)
-            },
+            move || call(&this, &CallContext::within(this.person().http(), Retry::WithinDeadline, timeout)),
         )
     }
 

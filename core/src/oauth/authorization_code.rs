@@ -6,7 +6,7 @@ use super::token_endpoint::{self, Received, TokenRequest};
 use super::{endpoint_request, pkce};
 use crate::clock::Random;
 use crate::error::{Error, Reason, Result, Status};
-use crate::http::{Form, Http, Patience, Replay};
+use crate::http::{CallContext, Form, Replay, Retry};
 use crate::secret::{Secret, equal_in_constant_time};
 use crate::text::one_line;
 use std::fmt;
@@ -91,7 +91,7 @@ impl Attempt {
         })
     }
 
-    /// What the browser opens. It holds the state: whoever shows it shows it to the person who logs in.
+    /// The URL for the browser. It contains the state, so show it only to the user who logs in.
     pub fn url(&self) -> &str {
         self.url.expose()
     }
@@ -172,9 +172,9 @@ impl Query {
 /// What an authorization response is.
 #[derive(Debug)]
 pub enum Response {
-    /// Not the answer to this attempt: it gets 400, and the wait goes on.
+    /// Not the response to this login: it gets 400, and the wait continues.
     NotOurs(&'static str),
-    /// The answer, and it is no.
+    /// The response is an error.
     Refused(Error),
     /// The authorization code, to be redeemed once.
     Code(Secret),
@@ -194,17 +194,17 @@ fn refusal(error: &str, description: Option<&str>) -> Error {
     )
 }
 
-/// Exchanges the code for tokens (RFC 6749 4.1.3). The server sees the code once at most, whatever it answers.
+/// Exchanges the code for tokens (RFC 6749 4.1.3). The code is sent at most once, whatever the
+/// response.
 ///
 /// Blocks; uses the network. Errors: LOGIN_REQUIRED (`expired`) when the code is not accepted, and as [`token_endpoint::send`].
 pub fn redeem(
-    http: &Http,
+    call: &CallContext<'_>,
     endpoint: &url::Url,
     authentication: &ClientAuthentication,
     attempt: &Attempt,
     code: &Secret,
     scopes: &[String],
-    deadline_ms: u64,
 ) -> Result<Received> {
     let mut form = Form::default();
     form.add("grant_type", "authorization_code")?;
@@ -212,7 +212,7 @@ pub fn redeem(
     form.add("redirect_uri", &attempt.redirect_uri)?;
     form.add("code_verifier", attempt.verifier.expose())?;
     let request = TokenRequest { endpoint, form, authentication, scopes, replay: Replay::Once };
-    token_endpoint::receive(http, request, Patience::Patient, deadline_ms).map_err(|error| match error.oauth_error() {
+    token_endpoint::receive(&call.with_retry(Retry::WithinDeadline), request).map_err(|error| match error.oauth_error() {
         Some("invalid_grant") => {
             let message = "the authorization server did not accept the code of this login; it may have been used or be too old: log in again";
             endpoint_request::reworded(&error, Status::LoginRequired, message).with_reason(Reason::Expired)

@@ -6,9 +6,9 @@ use super::token_endpoint::{self, TokenRequest};
 use crate::credential::TokenSet;
 use crate::deployment::SCOPE_OFFLINE_ACCESS;
 use crate::error::{Error, Result, Status};
-use crate::http::{Form, Http, Patience, Replay};
+use crate::http::{CallContext, Form, Replay};
 
-/// What a machine-to-machine client asks for.
+/// What an M2M client requests.
 #[derive(Clone, Debug, Default)]
 pub struct Grant {
     /// Sent as asked, in this order and case.
@@ -47,28 +47,26 @@ impl Grant {
         Ok(form)
     }
 
-    /// Asks for a token. A refresh token in the answer is ignored (RFC 6749 4.4.3): renewing repeats the grant.
+    /// Requests a token. A refresh token in the response is ignored (RFC 6749 4.4.3): a refresh repeats
+    /// the grant.
     ///
     /// Blocks; uses the network. Errors: as [`token_endpoint::send`].
     pub fn request(
         &self,
-        http: &Http,
+        call: &CallContext<'_>,
         endpoint: &url::Url,
         authentication: &ClientAuthentication,
-        patience: Patience,
-        deadline_ms: u64,
     ) -> Result<TokenSet> {
         let request = TokenRequest { endpoint, form: self.form()?, authentication, scopes: &self.scopes, replay: Replay::Safe };
-        let mut tokens =
-            token_endpoint::send(http, request, patience, deadline_ms).map_err(|error| match error.oauth_error() {
-                // No user can log in for it: some servers say so of a client that is switched off, or that has no service account.
-                Some("invalid_grant") => endpoint_request::reworded(
-                    &error,
-                    Status::Misconfigured,
-                    "the authorization server gives this machine-to-machine client no token; check the client where it is registered",
-                ),
-                _ => error,
-            })?;
+        let mut tokens = token_endpoint::send(call, request).map_err(|error| match error.oauth_error() {
+            // No user can log in for it: some servers say so of a client that is switched off, or that has no service account.
+            Some("invalid_grant") => endpoint_request::reworded(
+                &error,
+                Status::Misconfigured,
+                "the authorization server gives this machine-to-machine client no token; check the client where it is registered",
+            ),
+            _ => error,
+        })?;
         tokens.members.forget("refresh_token");
         Ok(tokens)
     }

@@ -1,62 +1,62 @@
-//! The device authorization grant (RFC 8628): a person logs in on another device while this one asks now and then.
+//! The device authorization grant (RFC 8628): a user logs in on another device while this one polls.
 
 use super::client_authentication::ClientAuthentication;
 use super::endpoint_request;
 use super::token_endpoint::{self, Received, TokenRequest};
+use crate::clock::Monotonic;
 use crate::credential::{TokenMembers, TokenSet};
 use crate::error::{Error, Reason, Result, Status};
-use crate::http::{Form, Http, Patience, Replay};
+use crate::http::{CallContext, Form, Replay, Retry};
 use crate::secret::Secret;
 use crate::text::is_invisible;
 use serde_json::Value;
+use std::time::Duration;
 
 /// RFC 8628 3.4.
 const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:device_code";
-/// Where the server names no interval (RFC 8628 3.2), and what `slow_down` adds (3.5).
-const FIVE_SECONDS_MS: u64 = 5_000;
-/// No server needs more patience than this between two questions, whatever it says.
-const LONGEST_INTERVAL_MS: u64 = 60_000;
-/// While nothing answers, the pause grows up to this.
-const LONGEST_BACKOFF_MS: u64 = 120_000;
-/// Nobody types a code a day later.
+/// The interval if the server names none (RFC 8628 3.2), and what `slow_down` adds (3.5).
+const FIVE_SECONDS: Duration = Duration::from_secs(5);
+/// A longer interval counts as this one.
+const LONGEST_INTERVAL: Duration = Duration::from_secs(60);
+/// While the server does not respond, the wait grows up to this.
+const LONGEST_BACKOFF: Duration = Duration::from_secs(120);
+/// A longer lifetime of the codes counts as a day.
 const LONGEST_LIFE_S: f64 = 24.0 * 3600.0;
-/// A person has to read and to type them.
+/// The user reads and types them.
 const LONGEST_USER_CODE: usize = 100;
 const LONGEST_URI: usize = 2048;
 
-/// What the server hands out at the start (RFC 8628 3.2). Every text in it can be shown as it is.
+/// The device authorization response (RFC 8628 3.2). Its texts can be shown as they are.
 #[derive(Clone, Debug)]
 pub struct DeviceAuthorization {
-    /// Stands for the login that is under way: as secret as the tokens that it will turn into.
+    /// Identifies the pending login. It is as secret as the tokens that it is exchanged for.
     pub device_code: Secret,
-    /// What the person types; it is shown in any case, also beside a URI that holds it.
+    /// The code that the user enters. Show it also beside a URI that contains it.
     pub user_code: String,
-    /// Where the person types it.
+    /// Where the user enters it.
     pub verification_uri: String,
     /// The same with the code in it, for a link or a QR code.
     pub verification_uri_complete: Option<String>,
-    /// How long the person has.
-    pub expires_in_ms: u64,
-    /// The least time between the end of a poll and the next.
-    pub interval_ms: u64,
+    /// How long the codes are valid.
+    pub expires_in: Duration,
+    /// The shortest time between the end of a poll and the next one.
+    pub interval: Duration,
 }
 
-/// Begins a login (RFC 8628 3.1).
+/// Starts a login (RFC 8628 3.1).
 ///
 /// Blocks; uses the network. Errors: INVALID_ARGUMENT (a scope that is none, a parameter that is there twice), MISCONFIGURED
 /// (invalid_client, invalid_scope, ...), DENIED, UNAVAILABLE, TIMEOUT, PROTOCOL.
 // One argument for each thing that the standard names.
 #[allow(clippy::too_many_arguments)]
 pub fn authorize(
-    http: &Http,
+    call: &CallContext<'_>,
     endpoint: &url::Url,
     authentication: &ClientAuthentication,
     scopes: &[String],
     audience: Option<&str>,
     extra: &[(String, String)],
     allow_insecure_loopback: bool,
-    patience: Patience,
-    deadline_ms: u64,
 ) -> Result<DeviceAuthorization> {
     token_endpoint::check_scopes(scopes)?;
     let mut form = Form::default();
@@ -64,9 +64,9 @@ pub fn authorize(
     form.add("audience", audience.unwrap_or(""))?;
     endpoint_request::add_extra(&mut form, extra, &["scope", "audience"])?;
     // A second code does no harm: the first one expires.
-    let (request, response) = endpoint_request::post(http, endpoint, authentication, form, Replay::Safe, patience, deadline_ms)?;
+    let (request, response) = endpoint_request::post(call, endpoint, authentication, form, Replay::Safe)?;
     if !response.is_success() {
-        return Err(endpoint_request::refused(&request, &response, authentication, http.clock().now().unix_ms));
+        return Err(endpoint_request::refused(&request, &response, authentication, call.clock().now().unix_ms));
     }
     let document = endpoint_request::json(&request, &response)?;
     if let Some(error) = endpoint_request::error_response(&request, &response, &document) {
@@ -101,21 +101,22 @@ pub fn parse(document: &Value, allow_insecure_loopback: bool) -> Result<DeviceAu
         .and_then(endpoint_request::number)
         .filter(|seconds| *seconds > 0.0)
         .ok_or_else(|| Error::protocol("the device authorization response has no usable expires_in (RFC 8628 3.2)"))?;
-    let interval_ms = match document.get("interval").and_then(endpoint_request::number) {
-        Some(seconds) if seconds > 0.0 => ((seconds.ceil() * 1000.0) as u64).min(LONGEST_INTERVAL_MS),
-        _ => FIVE_SECONDS_MS,
+    let interval = match document.get("interval").and_then(endpoint_request::number) {
+        Some(seconds) if seconds > 0.0 => Duration::from_secs(seconds.ceil() as u64).min(LONGEST_INTERVAL),
+        _ => FIVE_SECONDS,
     };
     Ok(DeviceAuthorization {
         device_code,
         user_code: user_code.to_owned(),
         verification_uri,
         verification_uri_complete,
-        expires_in_ms: (expires_in.min(LONGEST_LIFE_S) * 1000.0) as u64,
-        interval_ms,
+        expires_in: Duration::from_millis((expires_in.min(LONGEST_LIFE_S) * 1000.0) as u64),
+        interval,
     })
 }
 
-/// An address that a person is shown and that a browser opens (RFC 8628 5.4): https or this machine, and exactly what it looks like.
+/// Checks an address that is shown to the user and opened in a browser (RFC 8628 5.4): https or
+/// loopback, in printable ASCII.
 fn shown_uri(uri: &str, member: &str, allow_insecure_loopback: bool) -> Result<String> {
     // A URI is ASCII (RFC 3986 2), and no reader may take a backslash for something else than another.
     let readable = uri.len() <= LONGEST_URI && uri.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
@@ -123,53 +124,53 @@ fn shown_uri(uri: &str, member: &str, allow_insecure_loopback: bool) -> Result<S
     if !readable {
         return Err(Error::protocol(format!("the {what} is too long or holds characters that no URI may have")));
     }
-    // A page may keep its place in the fragment.
+    // A page may use the fragment.
     let (without_fragment, _) = uri.split_once('#').unwrap_or((uri, ""));
     super::endpoint(without_fragment, &what, allow_insecure_loopback).map_err(|error| Error::protocol(error.message()))?;
     Ok(uri.to_owned())
 }
 
-/// What one poll came to.
+/// The result of one poll.
 #[derive(Debug)]
 pub enum Poll {
-    /// The person has agreed.
+    /// The user agreed.
     Granted(TokenSet),
-    /// The same, and what the server gave cannot be used.
+    /// The user agreed, but the tokens cannot be used.
     Unusable {
         /// Why.
         error: Error,
         /// The tokens, which are good at the server until they are revoked.
         received: TokenMembers,
     },
-    /// The person has not decided yet.
+    /// The user has not decided yet.
     Pending,
-    /// The same, and the server is asked too often.
+    /// As [`Poll::Pending`], and the polls are too frequent.
     SlowDown,
-    /// The server could not be asked or is in trouble: it is asked less often (RFC 8628 3.5).
+    /// The server is unreachable or fails: it is polled less often (RFC 8628 3.5).
     Unreachable {
-        /// How long the server asked to stay away.
-        retry_after_ms: Option<u64>,
+        /// What the server's `Retry-After` asks for.
+        retry_after: Option<Duration>,
         /// What happened.
         error: Error,
     },
 }
 
-/// Asks once whether the person has agreed (RFC 8628 3.4).
+/// Asks once whether the user agreed (RFC 8628 3.4).
 ///
-/// Blocks; uses the network. Errors, all of them final: DENIED, LOGIN_REQUIRED (`expired`) when the time is over, MISCONFIGURED, PROTOCOL.
+/// Blocks; uses the network. Errors, all of them final: DENIED, LOGIN_REQUIRED (`expired`: the code expired),
+/// MISCONFIGURED, PROTOCOL.
 pub fn poll(
-    http: &Http,
+    call: &CallContext<'_>,
     endpoint: &url::Url,
     authentication: &ClientAuthentication,
     device_code: &Secret,
     scopes: &[String],
-    deadline_ms: u64,
 ) -> Result<Poll> {
     let mut form = Form::default();
     form.add("grant_type", GRANT_TYPE)?;
     form.add("device_code", device_code.expose())?;
     let request = TokenRequest { endpoint, form, authentication, scopes, replay: Replay::Once };
-    let error = match token_endpoint::receive(http, request, Patience::Once, deadline_ms) {
+    let error = match token_endpoint::receive(&call.with_retry(Retry::Never), request) {
         Ok(Received::Usable(tokens)) => return Ok(Poll::Granted(tokens)),
         Ok(Received::Unusable(error, received)) => return Ok(Poll::Unusable { error, received }),
         Err(error) => error,
@@ -187,59 +188,58 @@ pub fn poll(
             Err(endpoint_request::reworded(&error, Status::LoginRequired, message).with_reason(Reason::Expired))
         }
         None if matches!(error.status(), Status::Unavailable | Status::Timeout) => {
-            Ok(Poll::Unreachable { retry_after_ms: error.retry_after_ms(), error })
+            Ok(Poll::Unreachable { retry_after: error.retry_after(), error })
         }
         _ => Err(error),
     }
 }
 
-/// When to poll, on the monotonic clock.
+/// When to poll.
 #[derive(Clone, Debug)]
 pub struct Schedule {
-    interval_ms: u64,
-    /// How often in a row nothing useful answered.
+    interval: Duration,
+    /// How many polls in a row failed.
     failures: u32,
-    next_ms: u64,
-    ends_ms: u64,
+    next: Monotonic,
+    expires: Monotonic,
 }
 
 impl Schedule {
-    /// From the moment that the device authorization response came.
-    pub fn new(authorization: &DeviceAuthorization, now_monotonic_ms: u64) -> Self {
+    /// From the receipt of the device authorization response.
+    pub fn new(authorization: &DeviceAuthorization, now: Monotonic) -> Self {
         Schedule {
-            interval_ms: authorization.interval_ms,
+            interval: authorization.interval,
             failures: 0,
-            next_ms: now_monotonic_ms.saturating_add(authorization.interval_ms),
-            ends_ms: now_monotonic_ms.saturating_add(authorization.expires_in_ms),
+            next: now + authorization.interval,
+            expires: now + authorization.expires_in,
         }
     }
 
     /// No poll before this.
-    pub fn next_ms(&self) -> u64 {
-        self.next_ms
+    pub fn next(&self) -> Monotonic {
+        self.next
     }
 
-    /// The codes are worth nothing from here on.
-    pub fn ends_ms(&self) -> u64 {
-        self.ends_ms
+    /// When the codes expire.
+    pub fn expires(&self) -> Monotonic {
+        self.expires
     }
 
-    /// A poll has ended now: the next is an interval away from its end.
-    pub fn polled(&mut self, outcome: &Poll, now_monotonic_ms: u64) {
-        let mut asked_ms = 0;
+    /// Notes that a poll has completed now. The next one is an interval later.
+    pub fn polled(&mut self, outcome: &Poll, now: Monotonic) {
+        let mut asked = Duration::ZERO;
         match outcome {
-            Poll::Unreachable { retry_after_ms, .. } => {
+            Poll::Unreachable { retry_after, .. } => {
                 self.failures = self.failures.saturating_add(1);
-                asked_ms = retry_after_ms.unwrap_or(0);
+                asked = retry_after.unwrap_or_default();
             }
             Poll::SlowDown => {
                 self.failures = 0;
-                self.interval_ms = self.interval_ms.saturating_add(FIVE_SECONDS_MS);
+                self.interval = self.interval.saturating_add(FIVE_SECONDS);
             }
             Poll::Pending | Poll::Granted(_) | Poll::Unusable { .. } => self.failures = 0,
         }
-        let doubled_ms = self.interval_ms.saturating_mul(1 << self.failures.min(16));
-        let wait_ms = doubled_ms.min(LONGEST_BACKOFF_MS.max(self.interval_ms)).max(asked_ms);
-        self.next_ms = now_monotonic_ms.saturating_add(wait_ms);
+        let doubled = self.interval.saturating_mul(1 << self.failures.min(16));
+        self.next = now + doubled.min(LONGEST_BACKOFF.max(self.interval)).max(asked);
     }
 }

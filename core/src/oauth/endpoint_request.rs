@@ -1,52 +1,44 @@
-//! One exchange with an endpoint of an authorization server: the form and the client's proof go out, JSON or an OAuth error comes back.
+//! One request to an endpoint of an authorization server: sends the form with the client
+//! authentication, and returns JSON or an OAuth error.
 
 use super::client_authentication::ClientAuthentication;
 use crate::error::{Error, Reason, Result, Status};
-use crate::http::{Form, Http, Method, Patience, Replay, Request, Response, place};
+use crate::http::{CallContext, Form, Method, Replay, Request, Response, place};
 use crate::secret::Secret;
 use crate::text::one_line;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
-use std::time::Duration;
 use zeroize::Zeroizing;
 
-/// What is longer fills a terminal; all of it is in the error's own attribute, up to 400 characters.
+/// A longer description is cut in the message. The error's attribute has up to 400 characters.
 const LONGEST_DESCRIPTION: usize = 200;
-/// What is shorter is part of many words, and no secret.
+/// A shorter text is part of many words, and no secret.
 const SHORTEST_SECRET: usize = 4;
 
 /// Posts a form with the client's authentication (RFC 6749 3.2, 8628 3.1, 7009 2.1, 7662 2.1).
 ///
 /// Blocks; uses the network. Errors: as [`Http::send`], and those of the client's key.
 pub(crate) fn post(
-    http: &Http,
+    call: &CallContext<'_>,
     endpoint: &url::Url,
     authentication: &ClientAuthentication,
     mut form: Form,
     replay: Replay,
-    patience: Patience,
-    deadline_ms: u64,
 ) -> Result<(Request, Response)> {
-    let now = http.clock().now().unix_ms / 1000;
-    let authorization = authentication.apply(&mut form, endpoint, now, http.random())?;
+    let now = call.clock().now().unix_ms / 1000;
+    let authorization = authentication.apply(&mut form, endpoint, now, call.random())?;
     let request = Request { method: Method::Post, url: endpoint.clone(), authorization, form, replay };
-    let response = http.send(&request, patience, deadline_ms)?;
+    let response = call.send(&request)?;
     Ok((request, response))
 }
 
-/// Reads what lies at a URL.
+/// Reads the document at a URL.
 ///
 /// Blocks; uses the network. Errors: as [`Http::send`].
-pub(crate) fn get(
-    http: &Http,
-    url: &url::Url,
-    authorization: Option<Secret>,
-    patience: Patience,
-    deadline_ms: u64,
-) -> Result<(Request, Response)> {
+pub(crate) fn get(call: &CallContext<'_>, url: &url::Url, authorization: Option<Secret>) -> Result<(Request, Response)> {
     let request = Request { method: Method::Get, url: url.clone(), authorization, form: Form::default(), replay: Replay::Safe };
-    let response = http.send(&request, patience, deadline_ms)?;
+    let response = call.send(&request)?;
     Ok((request, response))
 }
 
@@ -66,7 +58,7 @@ pub(crate) fn add_extra(form: &mut Form, extra: &[(String, String)], reserved: &
     Ok(())
 }
 
-/// The error behind an answer that is not 200; a client that is refused is named.
+/// The error of a response that is not 200. It names a client that is rejected.
 pub(crate) fn refused(request: &Request, response: &Response, authentication: &ClientAuthentication, now_unix_ms: u64) -> Error {
     name_client(unsuccessful(request, response, now_unix_ms), authentication)
 }
@@ -166,11 +158,11 @@ pub(crate) fn number(value: &Value) -> Option<f64> {
     number.filter(|number| !number.is_nan())
 }
 
-/// The error behind an answer that is not 200.
+/// The error of a response that is not 200.
 pub(crate) fn unsuccessful(request: &Request, response: &Response, now_unix_ms: u64) -> Error {
     let place = place(request);
     let http_status = response.status;
-    let retry_after = response.retry_after_ms(now_unix_ms).map(Duration::from_millis);
+    let retry_after = response.retry_after(now_unix_ms);
     let transient = |what: &str| {
         Error::new(Status::Unavailable, format!("{place} answered {http_status}: {what}; try again later"))
             .with_http_status(http_status)
@@ -207,7 +199,8 @@ pub(crate) fn unsuccessful(request: &Request, response: &Response, now_unix_ms: 
     Error::protocol(message).with_http_status(http_status)
 }
 
-/// Reads `error` and `error_description` (RFC 6749 5.2), also from a 200: some servers answer so.
+/// Reads `error` and `error_description` (RFC 6749 5.2), also from a 200, because some servers respond
+/// so.
 pub(crate) fn error_response(request: &Request, response: &Response, document: &Value) -> Option<Error> {
     let error = match document.get("error")? {
         Value::String(error) if !error.is_empty() => error.as_str(),
@@ -278,7 +271,7 @@ pub(crate) fn oauth_error(status: Status, message: &str, error: &str, descriptio
     }
 }
 
-/// The same answer of the server, said for the request that it is about.
+/// The same error with another status and message.
 pub(crate) fn reworded(error: &Error, status: Status, message: &str) -> Error {
     let message = match (error.oauth_error(), error.oauth_error_description()) {
         (Some(code), Some(description)) => format!("{message} ({})", said(code, Some(description))),

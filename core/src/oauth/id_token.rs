@@ -29,7 +29,7 @@ pub struct Expected<'a> {
     pub check_expiry: bool,
 }
 
-/// The claims of a verified ID token: about a person, so `Debug` shows none.
+/// The claims of a verified ID token. They describe a user, so `Debug` shows none.
 #[derive(Clone)]
 pub struct Claims(pub Map<String, Value>);
 

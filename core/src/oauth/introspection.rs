@@ -1,9 +1,9 @@
-//! Token introspection (RFC 7662). An answer is about its moment and is saved by nobody here.
+//! Token introspection (RFC 7662). A response describes one moment and is not cached.
 
 use super::client_authentication::ClientAuthentication;
 use super::endpoint_request;
 use crate::error::{Error, Result};
-use crate::http::{Form, Http, Patience, Replay};
+use crate::http::{CallContext, Form, Replay};
 use crate::secret::Secret;
 use serde_json::{Map, Value};
 use std::fmt;
@@ -17,7 +17,7 @@ pub struct Introspection {
     pub members: Map<String, Value>,
 }
 
-/// About whom a token speaks is nobody's business in a log.
+/// `Debug` shows no members: they may name the user.
 impl fmt::Debug for Introspection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Introspection").field("active", &self.active).finish_non_exhaustive()
@@ -28,20 +28,18 @@ impl fmt::Debug for Introspection {
 ///
 /// Blocks; uses the network. Errors: MISCONFIGURED (invalid_client, ...), UNAVAILABLE, TIMEOUT, PROTOCOL.
 pub fn introspect(
-    http: &Http,
+    call: &CallContext<'_>,
     endpoint: &url::Url,
     authentication: &ClientAuthentication,
     token: &Secret,
     token_type_hint: Option<&str>,
-    patience: Patience,
-    deadline_ms: u64,
 ) -> Result<Introspection> {
     let mut form = Form::default();
     form.add("token", token.expose())?;
     form.add("token_type_hint", token_type_hint.unwrap_or(""))?;
-    let (request, response) = endpoint_request::post(http, endpoint, authentication, form, Replay::Safe, patience, deadline_ms)?;
+    let (request, response) = endpoint_request::post(call, endpoint, authentication, form, Replay::Safe)?;
     if !response.is_success() {
-        return Err(endpoint_request::refused(&request, &response, authentication, http.clock().now().unix_ms));
+        return Err(endpoint_request::refused(&request, &response, authentication, call.clock().now().unix_ms));
     }
     let document = endpoint_request::json(&request, &response)?.take();
     if let Some(error) = endpoint_request::error_response(&request, &response, &document) {

@@ -3,7 +3,7 @@
 use super::endpoint_request;
 use super::jose::{Algorithm, KeyType};
 use crate::error::{Error, Result};
-use crate::http::{Http, Patience};
+use crate::http::CallContext;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, ParsedPublicKey};
 use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
 use base64::Engine;
@@ -70,10 +70,10 @@ impl Jwks {
 /// Reads the set that lies at `uri`.
 ///
 /// Blocks; uses the network. Errors: UNAVAILABLE, TIMEOUT, PROTOCOL.
-pub fn fetch(http: &Http, uri: &url::Url, patience: Patience, deadline_ms: u64) -> Result<Jwks> {
-    let (request, response) = endpoint_request::get(http, uri, None, patience, deadline_ms)?;
+pub fn fetch(call: &CallContext<'_>, uri: &url::Url) -> Result<Jwks> {
+    let (request, response) = endpoint_request::get(call, uri, None)?;
     if !response.is_success() {
-        return Err(endpoint_request::unsuccessful(&request, &response, http.clock().now().unix_ms));
+        return Err(endpoint_request::unsuccessful(&request, &response, call.clock().now().unix_ms));
     }
     let document = endpoint_request::json(&request, &response)?;
     Jwks::parse(&document)

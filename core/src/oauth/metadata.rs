@@ -2,35 +2,31 @@
 
 use super::endpoint_request;
 use crate::error::{Error, Reason, Result};
-use crate::http::{Http, Patience};
+use crate::http::CallContext;
 use serde_json::Value;
 
-/// What a server says of itself, as far as clients here need it.
+/// The members of a server's metadata that planetkey uses.
 #[derive(Clone, Debug, Default)]
 pub struct Metadata {
     /// Equal to the configured issuer, byte for byte.
     pub issuer: String,
-    /// Where a person's browser is sent (RFC 6749 3.1).
+    /// Where a user's browser is sent (RFC 6749 3.1).
     pub authorization_endpoint: Option<String>,
-    /// Where tokens are asked for.
+    /// Where tokens are requested.
     pub token_endpoint: Option<String>,
-    /// Where a login on another device begins (RFC 8628 3.1).
+    /// Where a device login starts (RFC 8628 3.1).
     pub device_authorization_endpoint: Option<String>,
     /// Where tokens are revoked (RFC 7009 2).
     pub revocation_endpoint: Option<String>,
-    /// Where a token's state is asked for (RFC 7662 2).
+    /// Where a token is introspected (RFC 7662 2).
     pub introspection_endpoint: Option<String>,
-    /// Who an access token speaks for (OpenID Connect Core 5.3).
+    /// Where userinfo is requested (OpenID Connect Core 5.3).
     pub userinfo_endpoint: Option<String>,
     /// The keys that ID tokens are signed with.
     pub jwks_uri: Option<String>,
-    /// How clients may authenticate there; nothing said means client_secret_basic (RFC 8414 2).
+    /// How clients may authenticate there. `None` means client_secret_basic (RFC 8414 2).
     pub token_endpoint_auth_methods_supported: Option<Vec<String>>,
-    /// The ways of PKCE; `S256` is the one that is used.
-    pub code_challenge_methods_supported: Option<Vec<String>>,
-    /// The grants; nothing said means authorization codes (RFC 8414 2).
-    pub grant_types_supported: Option<Vec<String>>,
-    /// What ID tokens are signed with.
+    /// The algorithms that ID tokens are signed with.
     pub id_token_signing_alg_values_supported: Option<Vec<String>>,
     /// Whether every authorization response names its issuer (RFC 9207 3).
     pub authorization_response_iss_parameter_supported: bool,
@@ -59,23 +55,16 @@ pub fn well_known_urls(issuer: &str, allow_insecure_loopback: bool) -> Result<[u
 /// Asks the server, in the OpenID form first and in the form of RFC 8414 when that is not there. `issuer` is what the answer must name.
 ///
 /// Blocks; uses the network. Errors: PROTOCOL (`issuer_mismatch`, not JSON), MISCONFIGURED (no metadata there), UNAVAILABLE, TIMEOUT.
-pub fn fetch(
-    http: &Http,
-    server: &str,
-    issuer: &str,
-    allow_insecure_loopback: bool,
-    patience: Patience,
-    deadline_ms: u64,
-) -> Result<Metadata> {
+pub fn fetch(call: &CallContext<'_>, server: &str, issuer: &str, allow_insecure_loopback: bool) -> Result<Metadata> {
     for url in well_known_urls(server, allow_insecure_loopback)? {
-        let (request, response) = endpoint_request::get(http, &url, None, patience, deadline_ms)?;
+        let (request, response) = endpoint_request::get(call, &url, None)?;
         match response.status {
             200..=299 => {
                 let document = endpoint_request::json(&request, &response)?;
                 return parse(&document, issuer, allow_insecure_loopback);
             }
             400..=499 if response.status != 429 => continue,
-            _ => return Err(endpoint_request::unsuccessful(&request, &response, http.clock().now().unix_ms)),
+            _ => return Err(endpoint_request::unsuccessful(&request, &response, call.clock().now().unix_ms)),
         }
     }
     Err(Error::misconfigured(format!(
@@ -91,15 +80,13 @@ pub fn fetch(
 ///
 /// Blocks; uses the network. Errors: UNAVAILABLE, TIMEOUT, MISCONFIGURED, as [`Http::send`].
 pub(crate) fn fetch_rfc8414(
-    http: &Http,
+    call: &CallContext<'_>,
     server: &str,
     issuer: &str,
     allow_insecure_loopback: bool,
-    patience: Patience,
-    deadline_ms: u64,
 ) -> Result<Option<Metadata>> {
     let [_, url] = well_known_urls(server, allow_insecure_loopback)?;
-    let (request, response) = endpoint_request::get(http, &url, None, patience, deadline_ms)?;
+    let (request, response) = endpoint_request::get(call, &url, None)?;
     let document = endpoint_request::json(&request, &response).ok().filter(|_| response.is_success());
     Ok(document.and_then(|document| parse(&document, issuer, allow_insecure_loopback).ok()))
 }
@@ -139,8 +126,6 @@ pub fn parse(document: &Value, issuer: &str, allow_insecure_loopback: bool) -> R
         userinfo_endpoint: endpoint("userinfo_endpoint")?,
         jwks_uri: endpoint("jwks_uri")?,
         token_endpoint_auth_methods_supported: list("token_endpoint_auth_methods_supported"),
-        code_challenge_methods_supported: list("code_challenge_methods_supported"),
-        grant_types_supported: list("grant_types_supported"),
         id_token_signing_alg_values_supported: list("id_token_signing_alg_values_supported"),
         authorization_response_iss_parameter_supported: document.get(iss).and_then(Value::as_bool).unwrap_or(false),
     })

@@ -1,4 +1,4 @@
-//! One file per idea of OAuth 2.0, stateless: a request goes in, a checked answer or an error comes out.
+//! One file per idea of OAuth 2.0, without state: each returns a checked response or an error.
 
 pub mod authorization_code;
 pub mod client_authentication;

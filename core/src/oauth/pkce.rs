@@ -1,4 +1,4 @@
-//! Proof Key for Code Exchange (RFC 7636): whoever redeems a code shows that it is whoever asked for it.
+//! Proof Key for Code Exchange (RFC 7636): only the client that requested a code can redeem it.
 
 use crate::clock::Random;
 use crate::error::{Error, Result, Status};

@@ -4,7 +4,7 @@ use super::client_authentication::ClientAuthentication;
 use super::token_endpoint::{self, TokenRequest};
 use crate::credential::TokenSet;
 use crate::error::Result;
-use crate::http::{Form, Http, Patience, Replay};
+use crate::http::{CallContext, Form, Replay};
 use crate::jwt;
 use serde_json::Value;
 
@@ -19,18 +19,16 @@ const ABOUT_THE_ACCESS_TOKEN: [&str; 6] = ["access_token", "expires_in", "expire
 ///
 /// Blocks; uses the network. Errors: LOGIN_REQUIRED (`revoked`) for `invalid_grant`, and as [`token_endpoint::send`].
 pub fn request(
-    http: &Http,
+    call: &CallContext<'_>,
     endpoint: &url::Url,
     authentication: &ClientAuthentication,
     old: &TokenSet,
-    patience: Patience,
-    deadline_ms: u64,
 ) -> Result<TokenSet> {
     let mut form = Form::default();
     form.add("grant_type", "refresh_token")?;
     form.add("refresh_token", old.refresh_token().unwrap_or(""))?;
     let request = TokenRequest { endpoint, form, authentication, scopes: &old.scopes, replay: Replay::Unsafe };
-    let mut tokens = token_endpoint::send(http, request, patience, deadline_ms)?;
+    let mut tokens = token_endpoint::send(call, request)?;
     if let (Some(mine), Some(theirs)) = (old.id_token(), tokens.id_token())
         && ["iss", "sub"].into_iter().any(|claim| jwt::text_claim(mine, claim) != jwt::text_claim(theirs, claim))
     {

@@ -3,7 +3,7 @@
 use super::client_authentication::ClientAuthentication;
 use super::endpoint_request;
 use crate::error::{Error, Result, Status};
-use crate::http::{Form, Http, Patience, Replay};
+use crate::http::{CallContext, Form, Replay};
 use crate::secret::Secret;
 
 /// What became of a token.
@@ -21,21 +21,19 @@ pub enum Revocation {
 ///
 /// Blocks; uses the network. Errors: MISCONFIGURED (invalid_client, ...), PROTOCOL, and what else refuses the request itself.
 pub fn revoke(
-    http: &Http,
+    call: &CallContext<'_>,
     endpoint: &url::Url,
     authentication: &ClientAuthentication,
     token: &Secret,
     token_type_hint: &str,
-    patience: Patience,
-    deadline_ms: u64,
 ) -> Result<Revocation> {
     let mut form = Form::default();
     form.add("token", token.expose())?;
     form.add("token_type_hint", token_type_hint)?;
-    let error = match endpoint_request::post(http, endpoint, authentication, form, Replay::Safe, patience, deadline_ms) {
+    let error = match endpoint_request::post(call, endpoint, authentication, form, Replay::Safe) {
         // The body says nothing more (RFC 7009 2.2).
         Ok((_, response)) if matches!(response.status, 200 | 204) => return Ok(Revocation::Revoked),
-        Ok((request, response)) => endpoint_request::refused(&request, &response, authentication, http.clock().now().unix_ms),
+        Ok((request, response)) => endpoint_request::refused(&request, &response, authentication, call.clock().now().unix_ms),
         Err(error) => error,
     };
     if error.oauth_error() == Some("unsupported_token_type") {

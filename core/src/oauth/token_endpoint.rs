@@ -1,19 +1,20 @@
-//! The token endpoint: one place that sends its form and reads its answer (RFC 6749 5.1, 5.2).
+//! The token endpoint: sends the form and reads the response (RFC 6749 5.1, 5.2).
 
 use super::client_authentication::ClientAuthentication;
 use super::endpoint_request;
 use crate::credential::{TokenMembers, TokenSet, check_b64token};
 use crate::error::{Error, Reason, Result};
-use crate::http::{Form, Http, Patience, Replay};
+use crate::http::{CallContext, Form, Replay};
 use crate::secret::Secret;
 use serde_json::Value;
+use std::time::Duration;
 
 /// A token without any stated lifetime is used for this long: never 'forever' silently.
 pub const DEFAULT_LIFETIME_S: u64 = 300;
 /// No stated lifetime beyond this is believed.
 pub const MAX_LIFETIME_S: u64 = 10 * 365 * 24 * 3600;
 
-/// Clocks that differ by less are the same: an answer takes time to arrive.
+/// Clocks that differ by less count as equal: a response takes time to arrive.
 const CLOCK_TOLERANCE_S: u64 = 60;
 
 /// One request of a token endpoint.
@@ -24,9 +25,9 @@ pub struct TokenRequest<'a> {
     pub form: Form,
     /// How the client proves who it is.
     pub authentication: &'a ClientAuthentication,
-    /// What was asked for, should the answer not say what was granted.
+    /// The requested scopes, in case the response does not say which were granted.
     pub scopes: &'a [String],
-    /// Whether the request may be repeated when nobody knows if it arrived.
+    /// Whether the request may be repeated if it is unknown whether it arrived.
     pub replay: Replay,
 }
 
@@ -73,38 +74,31 @@ pub fn check_scopes(scopes: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Sends the request and checks the answer.
+/// Sends the request and checks the response.
 ///
 /// Blocks; uses the network. Errors: MISCONFIGURED (invalid_client, invalid_scope, ...), DENIED, LOGIN_REQUIRED, UNAVAILABLE, TIMEOUT, PROTOCOL.
-pub fn send(http: &Http, request: TokenRequest<'_>, patience: Patience, deadline_ms: u64) -> Result<TokenSet> {
+pub fn send(call: &CallContext<'_>, request: TokenRequest<'_>) -> Result<TokenSet> {
     let (is_refresh, scopes) = (request.form.has("refresh_token"), request.scopes);
-    match receive(http, request, patience, deadline_ms)? {
+    match receive(call, request)? {
         // The refresh token that has taken the place of the one sent is saved whatever its access token is like.
         Received::Unusable(error, mut members) if is_refresh && members.text("refresh_token").is_some() => {
-            log::warn!("the renewed access token cannot be used: {error}");
+            log::warn!("the new access token cannot be used: {error}");
             members.forget("access_token");
-            Ok(TokenSet { access_token: Secret::default(), lifetime_ms: 0, scopes: scopes.to_vec(), members })
+            Ok(TokenSet { access_token: Secret::default(), lifetime: Duration::ZERO, scopes: scopes.to_vec(), members })
         }
         received => received.usable(),
     }
 }
 
 /// As [`send`], with the tokens of a response that cannot be used: a login revokes them.
-pub fn receive(http: &Http, request: TokenRequest<'_>, patience: Patience, deadline_ms: u64) -> Result<Received> {
-    let (http_request, response) = endpoint_request::post(
-        http,
-        request.endpoint,
-        request.authentication,
-        request.form,
-        request.replay,
-        patience,
-        deadline_ms,
-    )?;
-    let now_unix_ms = http.clock().now().unix_ms;
+pub fn receive(call: &CallContext<'_>, request: TokenRequest<'_>) -> Result<Received> {
+    let (http_request, response) =
+        endpoint_request::post(call, request.endpoint, request.authentication, request.form, request.replay)?;
+    let now_unix_ms = call.clock().now().unix_ms;
     if !response.is_success() {
         return Err(endpoint_request::refused(&http_request, &response, request.authentication, now_unix_ms));
     }
-    // A success that cannot be read has probably used up a refresh token all the same.
+    // A success that cannot be read has probably used up the refresh token nevertheless.
     let document = endpoint_request::json(&http_request, &response).map_err(Error::with_unusable_response)?;
     if let Some(error) = endpoint_request::error_response(&http_request, &response, &document) {
         return Err(endpoint_request::name_client(error, request.authentication));
@@ -123,7 +117,7 @@ fn tokens_in(document: &Value) -> TokenMembers {
     TokenMembers(tokens.collect())
 }
 
-/// Checks a successful answer and settles how long its token lives.
+/// Checks a successful response and determines the lifetime of its token.
 ///
 /// `now` is the local time and `date` the server's `Date`, in Unix seconds. Errors: PROTOCOL.
 pub fn token_response(document: Value, requested: &[String], now: u64, date: Option<u64>) -> Result<TokenSet> {
@@ -153,7 +147,7 @@ pub fn token_response(document: Value, requested: &[String], now: u64, date: Opt
         None => return Err(Error::protocol("the token response has no token_type (RFC 6749 5.1)")),
     }
     check_b64token(access_token)?;
-    let lifetime_ms = lifetime_ms(members.0.get("expires_in"), access_token, now, date)?;
+    let lifetime = lifetime(members.0.get("expires_in"), access_token, now, date)?;
     let scopes = match text("scope") {
         Some(scope) => scope.split_ascii_whitespace().map(str::to_owned).collect(),
         None => requested.to_vec(),
@@ -163,11 +157,11 @@ pub fn token_response(document: Value, requested: &[String], now: u64, date: Opt
     if !missing.is_empty() {
         log::warn!("the authorization server did not grant the scope {}", crate::text::one_line(&missing.join(" "), 200));
     }
-    Ok(TokenSet { access_token: Secret::from(access_token), lifetime_ms, scopes, members })
+    Ok(TokenSet { access_token: Secret::from(access_token), lifetime, scopes, members })
 }
 
 /// `expires_in` first, the documented `exp` claim otherwise; where both are known on the server's own clock, the earlier.
-fn lifetime_ms(expires_in: Option<&Value>, access_token: &str, now: u64, date: Option<u64>) -> Result<u64> {
+fn lifetime(expires_in: Option<&Value>, access_token: &str, now: u64, date: Option<u64>) -> Result<Duration> {
     let stated = match expires_in {
         None | Some(Value::Null) => None,
         Some(value) => Some(expires_in_seconds(value)?),
@@ -215,7 +209,7 @@ fn lifetime_ms(expires_in: Option<&Value>, access_token: &str, now: u64, date: O
         )
         .with_reason(Reason::LifetimeUnusable));
     }
-    Ok((seconds.min(MAX_LIFETIME_S as f64) * 1000.0) as u64)
+    Ok(Duration::from_millis((seconds.min(MAX_LIFETIME_S as f64) * 1000.0) as u64))
 }
 
 fn expires_in_seconds(value: &Value) -> Result<f64> {

@@ -2,7 +2,7 @@
 
 use super::endpoint_request;
 use crate::error::{Error, Reason, Result, Status};
-use crate::http::{Http, Patience};
+use crate::http::CallContext;
 use crate::secret::Secret;
 use serde_json::{Map, Value};
 
@@ -10,16 +10,10 @@ use serde_json::{Map, Value};
 ///
 /// Blocks; uses the network. Errors: LOGIN_REQUIRED with the HTTP status 401 when the token is not accepted: renewed once it may be;
 /// MISCONFIGURED (403: the scope `openid` is missing), UNAVAILABLE, TIMEOUT, PROTOCOL (no JSON, no `sub`).
-pub fn request(
-    http: &Http,
-    endpoint: &url::Url,
-    access_token: &Secret,
-    patience: Patience,
-    deadline_ms: u64,
-) -> Result<Map<String, Value>> {
+pub fn request(call: &CallContext<'_>, endpoint: &url::Url, access_token: &Secret) -> Result<Map<String, Value>> {
     let authorization = Secret::from(format!("Bearer {}", access_token.expose()));
-    let (request, response) = endpoint_request::get(http, endpoint, Some(authorization), patience, deadline_ms)?;
-    let refused = || endpoint_request::unsuccessful(&request, &response, http.clock().now().unix_ms);
+    let (request, response) = endpoint_request::get(call, endpoint, Some(authorization))?;
+    let refused = || endpoint_request::unsuccessful(&request, &response, call.clock().now().unix_ms);
     match response.status {
         _ if response.is_success() => {}
         401 => {
@@ -42,7 +36,8 @@ pub fn request(
     }
 }
 
-/// Whether userinfo is about the person of the ID token; otherwise nothing of it may be used (OpenID Connect Core 5.3.2).
+/// Checks that userinfo is about the user of the ID token. Otherwise it must not be used (OpenID
+/// Connect Core 5.3.2).
 ///
 /// Errors: TOKEN_INVALID with reason `bad_subject`.
 pub fn check_subject(members: &Map<String, Value>, id_token_subject: &str) -> Result<()> {

@@ -185,7 +185,7 @@ impl Search<'_> {
         let needs_a_person =
             matches!(&opened.config, ClientConfig::OAuth(client) if client.client_type.grant() == Grant::RefreshToken);
         if needs_a_person && !self.root.has_session(profile).unwrap_or(false) {
-            self.notes.push(format!("{source} was passed over: nobody has logged in to the profile {}", shown(profile)));
+            self.notes.push(format!("{source} was passed over: no user has logged in to the profile {}", shown(profile)));
         } else {
             self.add_profile(opened, source, Level::Files);
         }
@@ -202,7 +202,7 @@ impl Search<'_> {
             self.notes.push(format!("{PROFILE_PLANET_USER} was passed over: {}", error.message()));
         } else if self.found.is_empty() && !self.notes.iter().any(|note| note.contains(PROFILE_PLANET_USER)) {
             // Where there is another credential nobody misses this one.
-            self.notes.push(format!("{PROFILE_PLANET_USER}: nobody has logged in"));
+            self.notes.push(format!("{PROFILE_PLANET_USER}: no user has logged in"));
         }
     }
 

@@ -6,7 +6,7 @@ use super::options::Options;
 use crate::error::Result;
 use crate::profile::store::M2mLogin;
 use crate::secret::Secret;
-use crate::storage::{Binding, FileStorage, Storage};
+use crate::storage::{Binding, FileStorage, Storage, TornRead};
 use std::time::Instant;
 
 impl Session {
@@ -38,7 +38,7 @@ impl Session {
             let _lock = storage.lock(Instant::now() + session.timeout)?;
             storage.save(&stored)?;
             // What cannot be read again would fail only later, when it is needed.
-            storage.load(tokens.now(), true)?;
+            storage.load(tokens.now(), TornRead::Retry)?;
         }
         Ok(name)
     }

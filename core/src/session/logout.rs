@@ -7,7 +7,7 @@ use super::{Interrupt, Session};
 use crate::client::Endpoint;
 use crate::credential::TokenMembers;
 use crate::error::{Error, Result, Status};
-use crate::http::Patience;
+use crate::http::{CallContext, Retry};
 use crate::oauth::revocation;
 use crate::secret::Secret;
 use crate::token_cache::{TokenCache, Wait};
@@ -96,13 +96,12 @@ fn log_out(cache: &Arc<TokenCache>, revoke: Revoke, timeout: Duration, interrupt
 
 /// Revokes a token; `hint` says which one it is (RFC 7009 2.1). Errors: CANCELLED before anything was sent; what was sent is not taken back.
 fn revoke_at_server(cache: &Arc<TokenCache>, token: Secret, hint: &'static str, wait: Wait<'_>) -> Result<Revocation> {
-    let timeout_ms = u64::try_from(wait.timeout.as_millis()).unwrap_or(u64::MAX);
-    let deadline_ms = cache.now().plus_ms(timeout_ms).monotonic_ms;
+    let deadline = cache.now().monotonic + wait.timeout;
     let this = cache.clone();
     let prepared = interruptibly(wait, "the logout", move || {
-        let (http, client) = (this.http(), this.client());
-        let endpoint = client.required_endpoint(Endpoint::Revocation, http, Patience::Once, deadline_ms)?;
-        Ok((endpoint, client.token_endpoint(http, Patience::Once, deadline_ms)?.1))
+        let (call, client) = (CallContext::new(this.http(), Retry::Never, deadline), this.client());
+        let endpoint = client.required_endpoint(Endpoint::Revocation, &call)?;
+        Ok((endpoint, client.token_endpoint(&call)?.1))
     });
     let (endpoint, authentication) = match prepared {
         Ok(prepared) => prepared,
@@ -113,7 +112,8 @@ fn revoke_at_server(cache: &Arc<TokenCache>, token: Secret, hint: &'static str, 
     };
     let this = cache.clone();
     let outcome = interruptibly(wait, "revoking the token", move || {
-        revocation::revoke(this.http(), &endpoint, &authentication, &token, hint, Patience::Once, deadline_ms)
+        let call = CallContext::new(this.http(), Retry::Never, deadline);
+        revocation::revoke(&call, &endpoint, &authentication, &token, hint)
     });
     Ok(match outcome {
         Ok(revocation::Revocation::Revoked) => Revocation::Revoked,

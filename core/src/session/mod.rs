@@ -40,7 +40,6 @@ pub(crate) use cancel::{interruptibly, interruptibly_or};
 use source::Source;
 use std::sync::Arc;
 use std::time::Duration;
-pub(crate) use userinfo::deadline_ms;
 
 /// Whether a waiting caller has changed its mind.
 pub type Interrupt = Arc<dyn Fn() -> bool + Send + Sync>;

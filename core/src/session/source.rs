@@ -85,7 +85,7 @@ impl Source {
     /// Whether it needs a person before it can serve anything.
     pub(crate) fn is_over(&self) -> bool {
         if let Some(cache) = self.tokens() {
-            cache.look_now_and_then();
+            cache.look_if_due();
         }
         !self.is_initialized()
     }

@@ -5,12 +5,11 @@ use super::account::{Account, Expiry};
 use super::cancel::interruptibly;
 use crate::client::Endpoint;
 use crate::error::{Error, Result};
-use crate::http::{Http, Patience};
+use crate::http::{CallContext, Retry};
 use crate::oauth::id_token::{self, Claims, Expected, Verification};
 use crate::oauth::{endpoint_request, introspection, userinfo};
 use crate::secret::Secret;
 use serde_json::{Map, Value};
-use std::time::Duration;
 
 impl Session {
     /// What the server says of the person who is logged in (OpenID Connect Core 5.3): `sub`, and by scope name, e-mail address and more. The
@@ -46,13 +45,11 @@ impl Session {
         };
         let timeout = self.timeout;
         interruptibly(self.wait(), "the introspection", move || {
-            let (http, client) = (tokens.http(), tokens.client());
-            let deadline_ms = deadline_ms(http, timeout);
-            let endpoint = client.required_endpoint(Endpoint::Introspection, http, Patience::Patient, deadline_ms)?;
-            let (_, authentication) = client.token_endpoint(http, Patience::Patient, deadline_ms)?;
-            let answer =
-                introspection::introspect(http, &endpoint, &authentication, &token, hint, Patience::Patient, deadline_ms)?;
-            Ok(answer.members)
+            let call = CallContext::within(tokens.http(), Retry::WithinDeadline, timeout);
+            let endpoint = tokens.client().required_endpoint(Endpoint::Introspection, &call)?;
+            let (_, authentication) = tokens.client().token_endpoint(&call)?;
+            let response = introspection::introspect(&call, &endpoint, &authentication, &token, hint)?;
+            Ok(response.members)
         })
     }
 }
@@ -83,18 +80,15 @@ impl Account {
     fn ask_userinfo(&self, access_token: &str) -> Result<Map<String, Value>> {
         let (person, token) = (self.clone(), Secret::from(access_token));
         interruptibly(self.wait(), "asking for userinfo", move || {
-            let http = person.http();
-            let deadline_ms = deadline_ms(http, person.timeout());
-            let endpoint = person.client().required_endpoint(Endpoint::Userinfo, http, Patience::Patient, deadline_ms)?;
-            userinfo::request(http, &endpoint, &token, Patience::Patient, deadline_ms).map_err(|error| {
-                match error.http_status() {
-                    Some(403) => endpoint_request::reworded(
-                        &error,
-                        error.status(),
-                        &format!("the access token does not open the userinfo endpoint; {}", person.log_in_for_openid()),
-                    ),
-                    _ => error,
-                }
+            let call = CallContext::within(person.http(), Retry::WithinDeadline, person.timeout());
+            let endpoint = person.client().required_endpoint(Endpoint::Userinfo, &call)?;
+            userinfo::request(&call, &endpoint, &token).map_err(|error| match error.http_status() {
+                Some(403) => endpoint_request::reworded(
+                    &error,
+                    error.status(),
+                    &format!("the access token does not open the userinfo endpoint; {}", person.log_in_for_openid()),
+                ),
+                _ => error,
             })
         })
     }
@@ -131,10 +125,10 @@ impl Account {
         let person = self.clone();
         interruptibly(self.wait(), "verifying the ID token", move || {
             let (http, client) = (person.http(), person.client());
-            let deadline_ms = deadline_ms(http, person.timeout());
-            let algorithms = client.id_token_algorithms(id_token::named_algorithm(id_token.expose()), http, deadline_ms)?;
+            let call = CallContext::within(http, Retry::WithinDeadline, person.timeout());
+            let algorithms = client.id_token_algorithms(id_token::named_algorithm(id_token.expose()), &call)?;
             for refetch in [false, true] {
-                let keys = client.keys(http, refetch, deadline_ms)?;
+                let keys = client.keys(&call, refetch)?;
                 let expected = Expected {
                     issuer: client.issuer(),
                     client_id: client.client_id(),
@@ -152,8 +146,4 @@ impl Account {
             Err(id_token::unknown_key())
         })
     }
-}
-
-pub(crate) fn deadline_ms(http: &Http, timeout: Duration) -> u64 {
-    http.clock().now().plus_ms(u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX)).monotonic_ms
 }

@@ -1,7 +1,7 @@
-//! Tokens wherever the application keeps them.
+//! Tokens in a storage of the application.
 
 use super::token_file::{self, Content};
-use super::{Binding, FailureRecord, FileVersion, Lock, Saved, Storage, Stored, corrupt, python_json};
+use super::{Binding, FailureRecord, FileVersion, Lock, Saved, Storage, Stored, TornRead, corrupt, python_json};
 use crate::clock::Moment;
 use crate::error::Result;
 use crate::secret::Secret;
@@ -10,22 +10,24 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// An application's own storage: the text of `token.json`, in and out.
+/// An application's own storage: loads and saves the text of `token.json`.
 ///
-/// Called from any thread, never from two at once for one session, and never while planetkey holds a lock of its own.
+/// Called from any thread, never from two at once for one session, and never while planetkey holds a
+/// lock of its own.
 pub trait StorageCallbacks: Send + Sync {
-    /// The text that was saved last, or nothing.
+    /// The text that was saved last, or `None`.
     ///
     /// Errors: STORAGE.
     fn load(&self) -> Result<Option<Secret>>;
 
-    /// Keeps this text in place of what was there; `None` after a logout: nothing is to be saved any more.
+    /// Saves this text instead of the previous one; `None` after a logout: delete it.
     ///
-    /// Errors: STORAGE; what was there before must then still be there.
+    /// Errors: STORAGE; then the previous text must be unchanged.
     fn save(&self, text: Option<&Secret>) -> Result<()>;
 
-    /// Keeps others who share the storage from renewing until [`StorageCallbacks::unlock`]; `false` when it was not to be had in
-    /// that time. A storage of this process alone needs none.
+    /// Prevents others that share the storage from refreshing until [`StorageCallbacks::unlock`];
+    /// `false` if the lock was not available within `timeout`. A storage of this process alone needs
+    /// no lock.
     ///
     /// Errors: STORAGE.
     fn lock(&self, timeout: Duration) -> Result<bool> {
@@ -33,11 +35,11 @@ pub trait StorageCallbacks: Send + Sync {
         Ok(true)
     }
 
-    /// Ends what [`StorageCallbacks::lock`] began.
+    /// Releases the lock of [`StorageCallbacks::lock`].
     fn unlock(&self) {}
 }
 
-/// A session in an application's storage. What planetkey remembers beside it lives in memory.
+/// A session in an application's storage. The failure record is in memory.
 pub struct CustomStorage {
     callbacks: Arc<dyn StorageCallbacks>,
     binding: Binding,
@@ -67,12 +69,12 @@ impl Storage for CustomStorage {
         token_file::other_issuer_of(python_json::parse(text.expose().as_bytes())?, &self.binding)
     }
 
-    fn load(&self, now: Moment, _: bool) -> Result<(Saved, FileVersion)> {
+    fn load(&self, now: Moment, _: TornRead) -> Result<(Saved, FileVersion)> {
         let Some(text) = self.callbacks.load()?.filter(|text| !text.is_empty()) else {
             return Ok((Saved::Nothing, FileVersion::Unknown));
         };
         let members =
-            python_json::parse(text.expose().as_bytes()).ok_or_else(|| corrupt("what the application's storage holds"))?;
+            python_json::parse(text.expose().as_bytes()).ok_or_else(|| corrupt("the text in the application's storage"))?;
         let saved = match token_file::from_members(members, &self.failure_record(), &self.binding, now) {
             Content::Nothing => Saved::Nothing,
             Content::Foreign => Saved::Foreign,
@@ -92,9 +94,9 @@ impl Storage for CustomStorage {
     }
 
     fn remove(&self) -> Result<bool> {
-        let there = self.callbacks.load()?.is_some();
+        let existed = self.callbacks.load()?.is_some();
         self.callbacks.save(None)?;
-        Ok(there)
+        Ok(existed)
     }
 
     fn lock(&self, deadline: Instant) -> Result<Option<Box<dyn Lock + '_>>> {
@@ -104,7 +106,7 @@ impl Storage for CustomStorage {
         }
         Err(crate::error::Error::new(
             crate::error::Status::Timeout,
-            "the application's storage was not to be locked within the deadline; try again, or give a longer timeout",
+            "timed out waiting for the application's storage lock; try again, or give a longer timeout",
         ))
     }
 
@@ -120,7 +122,7 @@ impl Storage for CustomStorage {
         self.record.store(Arc::new(record.clone()));
     }
 
-    /// It is the application's: the next login replaces it.
+    /// The text belongs to the application. The next login replaces it.
     fn quarantine(&self, _: Moment) -> Result<()> {
         Ok(())
     }

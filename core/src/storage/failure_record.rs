@@ -1,66 +1,72 @@
-//! What planetkey must remember beside a session and Planet's SDK does not know: its own file, never the SDK's.
+//! What only planetkey needs beside a session: in a file of its own, never in the SDK's.
 
-use super::{fingerprint, python_json};
+use super::{Purpose, fingerprint, python_json};
+use crate::clock::millis;
 use crate::error::{Error, Reason, Status};
-use crate::http::retry_after::MAX_RETRY_AFTER_MS;
+use crate::http::retry_after::MAX_RETRY_AFTER;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
-/// The form of the file. One with a higher number is read as far as it is understood, and not rewritten.
+/// The version of the file's format. A file with a higher number is read as far as it is understood,
+/// and not rewritten.
 const FORM: u64 = 1;
-/// Dead refresh tokens remembered, the youngest last: a backup brings back an old one, not all of them.
+/// How many revoked refresh tokens are recorded, the newest last. A restored backup brings back an old
+/// one, not all of them.
 const REVOKED_LIMIT: usize = 16;
-/// Failures are forgotten when nothing has failed for so long after the wait for the last one has ended.
+/// Failures no longer count when nothing failed for this long after the last wait, in milliseconds.
 const FAILURES_AGE_MS: u64 = 600_000;
 
-/// The receipt of a token, by the clock of the machine that received it.
+/// The receipt of a token, by the clock of the computer that received it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
     /// The fingerprint of the stored tokens.
     pub tokens: String,
     /// When it was received, in Unix milliseconds.
     pub unix_ms: u64,
-    /// How long it lives from then on, in milliseconds.
+    /// Its lifetime from then on, in milliseconds.
     pub lifetime_ms: u64,
     /// The fingerprint of issuer, client, and what was asked for.
     pub binding: String,
-    /// How many times in a row a token was requested because an API refused the one before.
+    /// How many times in a row a token was requested because an API rejected the one before.
     pub rejections: u32,
 }
 
-/// A failure that keeps the next attempt waiting.
+/// A failure after which the next attempt must wait.
 #[derive(Clone, Debug)]
 pub struct Failure {
-    /// What everybody gets who asks meanwhile.
+    /// The error for all callers meanwhile.
     pub error: Error,
-    /// It says little about the server to a caller without a valid token: the attempt was made in the background, with less time
-    /// and without repetitions, or its process was stopped meanwhile.
+    /// It says little about an attempt for a caller without a valid token: the attempt was made in
+    /// the background, with less time and without retries, or its process was stopped meanwhile.
     pub lets_callers_pass: bool,
-    /// How long the server was waited for, in milliseconds, where it did not answer in time.
-    pub timeout_ms: Option<u64>,
+    /// How long the attempt waited, if the server did not respond in time.
+    pub timeout: Option<Duration>,
 }
 
 impl Failure {
-    /// Whether an attempt for a caller without a valid token need not wait because of this failure. One that waits at least twice as
-    /// long for an answer need not either. What the server asked for holds for everybody.
-    pub(crate) fn lets_pass(&self, needs_token: bool, timeout_ms: u64) -> bool {
-        let is_longer = self.timeout_ms.is_some_and(|before| timeout_ms / 2 >= before);
-        self.error.retry_after().is_none() && needs_token && (self.lets_callers_pass || is_longer)
+    /// Whether an attempt need not wait because of this failure. `timeout`: how long it may take.
+    ///
+    /// Only an attempt for a caller without a valid token passes, if the failure says little about
+    /// it, or if it may take at least twice as long. All attempts honour `Retry-After`.
+    pub(crate) fn lets_pass(&self, purpose: Purpose, timeout: Duration) -> bool {
+        let is_longer = self.timeout.is_some_and(|before| timeout / 2 >= before);
+        let may_pass = purpose == Purpose::TokenNeeded && self.error.retry_after().is_none();
+        may_pass && (self.lets_callers_pass || is_longer)
     }
 }
 
-/// The memory beside a session, shared by all processes.
+/// What all processes know about the failures of a session.
 #[derive(Clone, Debug, Default)]
 pub struct FailureRecord {
-    /// About the tokens that are stored.
+    /// The receipt of the saved tokens.
     pub receipt: Option<Receipt>,
-    /// No renewal before this, in Unix milliseconds, with the failure that is the reason.
+    /// No refresh before this, in Unix milliseconds, with the failure that is the reason.
     pub not_before: Option<(u64, Failure)>,
-    /// How many attempts in a row have failed at the server, whoever made them.
+    /// How many attempts in a row failed at the server, of all processes.
     failures: u32,
-    /// Fingerprints of refresh tokens that the server refused for good.
+    /// The marks of revoked refresh tokens.
     pub revoked: Vec<String>,
-    newer: bool,
+    is_newer: bool,
 }
 
 impl FailureRecord {
@@ -74,64 +80,65 @@ impl FailureRecord {
         !self.revoked.is_empty() && self.is_marked_revoked(&FailureRecord::mark(binding, refresh_token))
     }
 
-    /// Whether this refresh token must not be sent again.
-    pub fn is_marked_revoked(&self, fingerprint: &str) -> bool {
-        self.revoked.iter().any(|dead| dead == fingerprint)
+    /// Whether the server revoked the refresh token with this mark. It must not be sent again.
+    pub fn is_marked_revoked(&self, mark: &str) -> bool {
+        self.revoked.iter().any(|revoked| revoked == mark)
     }
 
-    /// Remembers that the server refused this refresh token.
-    pub fn mark_revoked(&mut self, fingerprint: String) {
-        // One that is refused again is the youngest, and not the next to be forgotten.
-        self.revoked.retain(|dead| *dead != fingerprint);
-        self.revoked.push(fingerprint);
+    /// Records that the server revoked the refresh token with this mark.
+    pub fn mark_revoked(&mut self, mark: String) {
+        // One that is marked again is the newest, and not the next to be dropped.
+        self.revoked.retain(|revoked| *revoked != mark);
+        self.revoked.push(mark);
         let surplus = self.revoked.len().saturating_sub(REVOKED_LIMIT);
         self.revoked.drain(..surplus);
     }
 
     /// How long every process must wait, and why.
-    pub fn wait_ms(&self, now_unix_ms: u64) -> Option<(u64, &Failure)> {
+    pub fn wait(&self, now_unix_ms: u64) -> Option<(Duration, &Failure)> {
         let (until, failure) = self.not_before.as_ref()?;
-        let left = until.saturating_sub(now_unix_ms);
-        // A time beyond this was written by a clock that has been put back since.
-        (1..=MAX_RETRY_AFTER_MS).contains(&left).then_some((left, failure))
+        let left = Duration::from_millis(until.saturating_sub(now_unix_ms));
+        // A time beyond this was written before the clock was set back.
+        (!left.is_zero() && left <= MAX_RETRY_AFTER).then_some((left, failure))
     }
 
-    /// How many attempts in a row have failed lately.
+    /// How many attempts in a row failed recently.
     pub fn failures(&self, now_unix_ms: u64) -> u32 {
         let is_recent = |(until, _): &(u64, Failure)| {
-            now_unix_ms < until.saturating_add(FAILURES_AGE_MS) && *until <= now_unix_ms.saturating_add(MAX_RETRY_AFTER_MS)
+            now_unix_ms < until.saturating_add(FAILURES_AGE_MS) && *until <= now_unix_ms.saturating_add(millis(MAX_RETRY_AFTER))
         };
         if self.not_before.as_ref().is_some_and(is_recent) { self.failures } else { 0 }
     }
 
-    /// Remembers that so many attempts in a row have failed, and that none is to be made before this, in Unix milliseconds.
+    /// Records that so many attempts in a row failed, and that the next one waits until this time, in
+    /// Unix milliseconds.
     pub fn note_failure(&mut self, failures: u32, until_unix_ms: u64, failure: Failure) {
         self.failures = failures;
         self.not_before = Some((until_unix_ms, failure));
     }
 
-    /// Remembers that these tokens were received and are being saved: nothing fails any more.
+    /// Records that these tokens were received and are being saved.
     pub(super) fn note_saved(&mut self, receipt: Receipt) {
         self.receipt = Some(receipt);
-        self.forget_failures();
+        self.clear_failures();
     }
 
-    /// Remembers that there are no tokens any more.
+    /// Records that the tokens were deleted.
     pub(super) fn note_removed(&mut self) {
         self.receipt = None;
-        self.forget_failures();
+        self.clear_failures();
     }
 
-    pub(super) fn forget_failures(&mut self) {
+    pub(super) fn clear_failures(&mut self) {
         (self.not_before, self.failures) = (None, 0);
     }
 
     /// Whether a later version of planetkey wrote it.
     pub(super) fn is_newer(&self) -> bool {
-        self.newer
+        self.is_newer
     }
 
-    /// Reads the file; what is not understood is as if it were not there.
+    /// Reads the file. Members that are not understood count as absent.
     pub(super) fn from_bytes(bytes: &[u8]) -> FailureRecord {
         let Some(members) = python_json::parse(bytes) else { return FailureRecord::default() };
         FailureRecord {
@@ -142,10 +149,10 @@ impl FailureRecord {
                 .and_then(Value::as_u64)
                 .map_or(0, |number| u32::try_from(number).unwrap_or(u32::MAX)),
             revoked: match members.get("dead") {
-                Some(Value::Array(dead)) => dead.iter().filter_map(|dead| dead.as_str().map(str::to_owned)).collect(),
+                Some(Value::Array(marks)) => marks.iter().filter_map(|mark| mark.as_str().map(str::to_owned)).collect(),
                 _ => Vec::new(),
             },
-            newer: members.get("form").and_then(Value::as_u64).is_some_and(|form| form > FORM),
+            is_newer: members.get("form").and_then(Value::as_u64).is_some_and(|form| form > FORM),
         }
     }
 
@@ -162,7 +169,7 @@ impl FailureRecord {
             });
             members.insert("receipt".into(), value);
         }
-        if let Some((until, Failure { error, lets_callers_pass, timeout_ms })) = &self.not_before {
+        if let Some((until, Failure { error, lets_callers_pass, timeout })) = &self.not_before {
             let value = json!({
                 "unix_ms": until,
                 "status": error.status().name(),
@@ -173,7 +180,7 @@ impl FailureRecord {
                 "http_status": error.http_status(),
                 "asked_by_server": error.retry_after().is_some(),
                 "lets_callers_pass": lets_callers_pass,
-                "timeout_ms": timeout_ms,
+                "timeout_ms": timeout.map(millis),
             });
             members.insert("not_before".into(), value);
             members.insert("failures".into(), json!(self.failures));
@@ -210,9 +217,9 @@ fn not_before(value: &Value) -> Option<(u64, Failure)> {
     }
     let is_set = |member: &str| value.get(member).and_then(Value::as_bool).unwrap_or(false);
     if is_set("asked_by_server") {
-        // What is left of it is for whoever asks to say.
+        // The reader computes the rest of the wait.
         error = error.with_retry_after(Some(Duration::ZERO));
     }
-    let timeout_ms = value.get("timeout_ms").and_then(Value::as_u64);
-    Some((value.get("unix_ms")?.as_u64()?, Failure { error, lets_callers_pass: is_set("lets_callers_pass"), timeout_ms }))
+    let timeout = value.get("timeout_ms").and_then(Value::as_u64).map(Duration::from_millis);
+    Some((value.get("unix_ms")?.as_u64()?, Failure { error, lets_callers_pass: is_set("lets_callers_pass"), timeout }))
 }

@@ -1,9 +1,9 @@
-//! Tokens in `~/.planet/<profile>/token.json`, shared with every process and with Planet's own tools.
+//! Tokens in `~/.planet/<profile>/token.json`, shared with other processes and with Planet's tools.
 
 use super::atomic_file::{self, Settled};
 use super::sops::Sops;
 use super::token_file::{self, Content};
-use super::{Binding, FailureRecord, FileVersion, Lock, Saved, Storage, Stored, corrupt, lock, python_json};
+use super::{Binding, FailureRecord, FileVersion, Lock, Saved, Storage, Stored, TornRead, corrupt, lock, python_json};
 use crate::clock::Moment;
 use crate::credential::TokenMembers;
 use crate::error::{Error, Result, Status};
@@ -14,11 +14,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime};
 use zeroize::Zeroizing;
 
-/// What RFC 6749 and OpenID Connect define, and what Planet's SDK adds.
+/// The members that RFC 6749 and OpenID Connect define, and those that Planet's SDK adds.
 const STANDARD_MEMBERS: [&str; 8] =
     ["_exp", "_iat", "access_token", "expires_in", "id_token", "refresh_token", "scope", "token_type"];
 
-/// One token file with what lies beside it: `token.json.lock`, never deleted, and `token.planetkey.json`.
+/// One token file with the files beside it: `token.json.lock`, which is never deleted, and
+/// `token.planetkey.json`.
 pub struct FileStorage {
     token: CheckedPath,
     lock: CheckedPath,
@@ -26,18 +27,19 @@ pub struct FileStorage {
     sops: Option<Sops>,
     binding: Binding,
     disk: Arc<dyn Disk>,
-    /// The directory while the lock is held: what is done under the lock is done in it.
+    /// The directory while the lock is held. All work under the lock is done in it.
     locked: Mutex<Option<Arc<Directory>>>,
 }
 
 impl FileStorage {
-    /// The session in this file. `binding` is the fingerprint of issuer, client and what is asked for: tokens that another wrote here are
-    /// not used. A file whose name ends in `.sops.json` is read and written through `sops`.
+    /// The session in this file. `binding` is the fingerprint of issuer, client and requested scopes:
+    /// tokens that another client saved here are not used. A file whose name ends in `.sops.json` is
+    /// read and written through `sops`.
     pub fn new(token: impl Into<CheckedPath>, binding: impl Into<Binding>, sops: &Sops, disk: Option<Arc<dyn Disk>>) -> Self {
         let token = token.into();
         let is_encrypted = token.name().to_string_lossy().ends_with(".sops.json");
         let sops = is_encrypted.then(|| sops.clone());
-        // The clear and the encrypted form are one session: they share one lock and one memory.
+        // The clear and the encrypted form are one session: they share the lock and the record.
         let lock = token.with_name("token.json.lock");
         let record = token.with_name("token.planetkey.json");
         let disk = disk.unwrap_or_else(|| Arc::new(RealDisk));
@@ -59,14 +61,14 @@ impl FileStorage {
         }
     }
 
-    fn read(&self, patient: bool) -> Result<Settled> {
+    fn read(&self, torn: TornRead) -> Result<Settled> {
         match self.directory()? {
-            Some(directory) => self.read_in(&directory, patient),
+            Some(directory) => self.read_in(&directory, torn),
             None => Ok(Settled::Absent),
         }
     }
 
-    fn read_in(&self, directory: &Directory, patient: bool) -> Result<Settled> {
+    fn read_in(&self, directory: &Directory, torn: TornRead) -> Result<Settled> {
         let directory = Some(directory);
         let settled = match &self.sops {
             Some(sops) => {
@@ -74,7 +76,7 @@ impl FileStorage {
                 let clear = sops.as_user(directory.and_then(Directory::user)).decrypt(self.token.path())?;
                 python_json::parse_session(&clear).map_or(Settled::Broken, |members| Settled::Document(members, version))
             }
-            None if patient => atomic_file::settle(directory, &self.token, python_json::parse_session)?,
+            None if torn == TornRead::Retry => atomic_file::settle(directory, &self.token, python_json::parse_session)?,
             None => match atomic_file::read_version(directory, &self.token)? {
                 None => Settled::Absent,
                 Some((bytes, version)) => {
@@ -85,21 +87,21 @@ impl FileStorage {
         Ok(settled)
     }
 
-    /// A machine does not write over the session of a person, who would have to log in again.
+    /// An M2M client does not overwrite a user session: the user would have to log in again.
     ///
     /// Errors: STORAGE.
     fn check_place(&self) -> Result<()> {
         if !self.binding.is_m2m || self.binding.owns_place {
             return Ok(());
         }
-        let Ok(Settled::Document(members, _)) = self.read(false) else { return Ok(()) };
-        let is_a_persons =
+        let Ok(Settled::Document(members, _)) = self.read(TornRead::Fail) else { return Ok(()) };
+        let is_of_a_user =
             members.get("refresh_token").is_some_and(|token| token.as_str().is_some_and(|token| !token.is_empty()));
         let is_ours = self.failure_record().receipt.is_some_and(|receipt| receipt.binding == self.binding.fingerprint);
-        if !is_a_persons || is_ours {
+        if !is_of_a_user || is_ours {
             return Ok(());
         }
-        let message = format!("{} keeps the session of a person; give another profile", self.token.path().display());
+        let message = format!("{} holds a user session; give another profile", self.token.path().display());
         Err(Error::new(Status::Storage, message))
     }
 
@@ -107,8 +109,8 @@ impl FileStorage {
         file::replace_at(self.disk.as_ref(), self.locked().as_deref(), path, bytes)
     }
 
-    fn state(&self, seen: FileVersion) -> FileVersion {
-        if self.sops.is_some() { FileVersion::Unknown } else { seen }
+    fn version(&self, version: FileVersion) -> FileVersion {
+        if self.sops.is_some() { FileVersion::Unknown } else { version }
     }
 
     /// `directory`: the session's, if it is open already.
@@ -134,21 +136,21 @@ impl FileStorage {
 
 impl Storage for FileStorage {
     fn other_issuer(&self) -> Option<String> {
-        match self.read(false) {
+        match self.read(TornRead::Fail) {
             Ok(Settled::Document(members, _)) => token_file::other_issuer_of(members, &self.binding),
             _ => None,
         }
     }
 
-    fn load(&self, now: Moment, patient: bool) -> Result<(Saved, FileVersion)> {
-        let absent = || Ok((Saved::Nothing, self.state(FileVersion::Absent)));
+    fn load(&self, now: Moment, torn: TornRead) -> Result<(Saved, FileVersion)> {
+        let absent = || Ok((Saved::Nothing, self.version(FileVersion::Absent)));
         let Some(directory) = self.directory()? else { return absent() };
-        match self.read_in(&directory, patient)? {
+        match self.read_in(&directory, torn)? {
             Settled::Absent => absent(),
             Settled::Document(members, version) => {
-                Ok((self.content(&directory, members, now), self.state(FileVersion::At(version))))
+                Ok((self.content(&directory, members, now), self.version(FileVersion::At(version))))
             }
-            Settled::Broken if patient => Err(corrupt(&self.token.path().display().to_string())),
+            Settled::Broken if torn == TornRead::Retry => Err(corrupt(&self.token.path().display().to_string())),
             Settled::Broken => {
                 let message = format!("{} is being written by another program; try again", self.token.path().display());
                 Err(Error::new(Status::Storage, message).with_retryable(true))
@@ -165,7 +167,7 @@ impl Storage for FileStorage {
         }
         self.check_place()?;
         let members = token_file::to_members(stored);
-        // First the receipt: a token with a receipt that does not fit is as good as one without, never the other way round.
+        // The receipt comes first: a token with a receipt that does not match counts as one without.
         let mut record = self.failure_record();
         record.note_saved(token_file::receipt(stored, &members, &self.binding.fingerprint));
         self.save_failure_record(&record);
@@ -175,7 +177,7 @@ impl Storage for FileStorage {
             Some(sops) => Zeroizing::new(sops.as_user(user).encrypt(self.token.path(), &clear)?),
             None => clear,
         };
-        self.replace(&self.token, &bytes).map(|version| self.state(FileVersion::At(version)))
+        self.replace(&self.token, &bytes).map(|version| self.version(FileVersion::At(version)))
     }
 
     fn check(&self) -> Result<()> {
@@ -186,7 +188,7 @@ impl Storage for FileStorage {
     fn remove(&self) -> Result<bool> {
         let Some(directory) = self.directory()? else { return Ok(false) };
         let mut removed = atomic_file::remove_followed(&directory, &self.token)?;
-        // A clear copy beside an encrypted session would be the next one's session.
+        // A clear copy beside an encrypted session would become the session of the next login.
         let clear = self.token.with_name("token.json");
         if clear != self.token {
             removed |= atomic_file::remove_followed(&directory, &clear)?;
@@ -209,11 +211,11 @@ impl Storage for FileStorage {
         Ok(Some(Box::new(Locked { storage: self, _lock: held.lock })))
     }
 
-    fn busy(&self) -> Option<Error> {
+    fn held_by_another(&self) -> Option<Error> {
         lock::held_by_another(&self.lock)
     }
 
-    /// An encrypted file takes a program to read: it is read when a token is needed, and not once a second.
+    /// An encrypted file takes a program to read. It is read when a token is needed, not once a second.
     fn file_version(&self) -> FileVersion {
         if self.sops.is_some() {
             return FileVersion::Unknown;
@@ -251,20 +253,20 @@ impl Storage for FileStorage {
     }
 }
 
-/// The bytes of a token file that can be read again: one that would be too long, because indentation
-/// multiplies the size of nested members, holds the members of the standard only.
+/// The bytes of a token file, short enough to be read again. Indentation multiplies the size of nested
+/// members. A file that would be too long has the members of the standard only.
 fn readable(members: &TokenMembers) -> Vec<u8> {
     let bytes = python_json::to_bytes(&members.0);
     if bytes.len() as u64 <= file::MAX_FILE_BYTES {
         return bytes;
     }
-    log::warn!("the token response is too long to be saved whole; members that no standard defines are left out");
+    log::warn!("the token response is too long to be saved completely; members that no standard defines are left out");
     let mut standard = TokenMembers(members.0.clone());
     standard.0.retain(|name, _| STANDARD_MEMBERS.contains(&name.as_str()));
     python_json::to_bytes(&standard.0)
 }
 
-/// The lock of a session. The directory that was opened with it serves no longer than it.
+/// The lock of a session. The directory that was opened with it is used until it is dropped.
 struct Locked<'a> {
     storage: &'a FileStorage,
     _lock: Box<dyn Lock>,

@@ -1,7 +1,8 @@
-//! The lock that keeps processes from renewing the same session at once.
+//! The lock that prevents processes from refreshing the same session at the same time.
 //!
-//! An operating system's lock on a file that is never deleted: it vanishes with its holder, so nothing is left to clean. The file says
-//! who holds it, for messages and for file systems whose locks outlive their holders.
+//! It is a lock of the operating system on a file that is never deleted. The lock ends with its
+//! holder, so there is nothing to clean up. The file names the holder, for messages and for file
+//! systems whose locks outlive their holders.
 
 use super::atomic_file;
 use crate::error::{Error, Result, Status};
@@ -18,14 +19,14 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 const FIRST_WAIT: Duration = Duration::from_millis(1);
 const LONGEST_WAIT: Duration = Duration::from_millis(20);
-/// A holder that is gone keeps its lock only on file systems that forget to release it.
+/// So long after its deadline a lock counts as left behind, in milliseconds.
 const GRACE_MS: u64 = 60_000;
 /// The file in a lease.
 const UNTIL: &str = "until_unix_ms";
-/// Room for what a lease or a lock file says.
+/// The longest text of a lease or a lock file that is read.
 const MAX_NOTE_BYTES: u64 = 4096;
 
-/// A lock and the directory in which it is held: everything under the lock is done in it.
+/// A lock and the directory in which it is held. All work under the lock is done in it.
 pub(super) struct Held {
     pub(super) lock: Box<dyn Lock>,
     pub(super) directory: Arc<Directory>,
@@ -33,25 +34,25 @@ pub(super) struct Held {
 
 /// Takes the lock beside a session's file, and waits for it until `deadline`.
 ///
-/// If the directory cannot be written at all there is nothing to share and nothing to lock:
-/// `Ok(None)`. Blocks. Errors: TIMEOUT, naming the holder; STORAGE, also at once for a lock file that
-/// is no regular file of a trusted owner.
+/// `Ok(None)` if the directory cannot be written: nothing can be saved there, so there is nothing to
+/// lock. Blocks. Errors: TIMEOUT, which names the holder; STORAGE, also at once for a lock file that
+/// is not a regular file of a trusted owner.
 pub(super) fn take(disk: &dyn Disk, path: &CheckedPath, deadline: Instant) -> Result<Option<Held>> {
     let mut wait = FIRST_WAIT;
     loop {
-        match attempt(disk, path, deadline) {
-            Ok(Attempt::Held(held)) => return Ok(Some(held)),
-            // A file system that keeps the lock of a process which is gone would keep every other
-            // process out for ever.
-            Ok(Attempt::Busy) if holder(path).is_some_and(|holder| holder.is_gone()) => {
-                log::warn!("{} is held by a process that is gone; going on without it", path.path().display());
+        match try_take(disk, path, deadline) {
+            Ok(Taken::Held(held)) => return Ok(Some(held)),
+            // A file system that keeps the lock of a terminated process would block every other process
+            // for ever.
+            Ok(Taken::Busy) if holder(path).is_some_and(|holder| holder.has_terminated()) => {
+                log::warn!("{} is held by a process that has terminated; going on without the lock", path.path().display());
                 return Ok(None);
             }
-            Ok(Attempt::Busy) => {}
+            Ok(Taken::Busy) => {}
             Err(error) if file::is_refusal(&error) => return Err(file::failed("cannot be locked", path.path(), &error)),
             Err(error) if is_unwritable(&error) => {
                 log::warn!(
-                    "{} cannot be locked ({error}); other processes may renew this session at the same time",
+                    "{} cannot be locked ({error}); other processes may refresh this session at the same time",
                     path.path().display()
                 );
                 return Ok(None);
@@ -68,36 +69,38 @@ pub(super) fn take(disk: &dyn Disk, path: &CheckedPath, deadline: Instant) -> Re
     }
 }
 
-enum Attempt {
+/// The result of one try to take the lock.
+enum Taken {
     Held(Held),
     Busy,
 }
 
-fn attempt(disk: &dyn Disk, path: &CheckedPath, deadline: Instant) -> io::Result<Attempt> {
+fn try_take(disk: &dyn Disk, path: &CheckedPath, deadline: Instant) -> io::Result<Taken> {
     let directory = Arc::new(Directory::create(path)?);
     let mut file = match directory.open_lock(path.name()) {
         // The profile was deleted meanwhile.
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Attempt::Busy),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Taken::Busy),
         opened => opened?,
     };
     match disk.before(Step::Lock).map_err(TryLockError::Error).and_then(|()| file.try_lock()) {
         Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Ok(Attempt::Busy),
+        Err(TryLockError::WouldBlock) => return Ok(Taken::Busy),
         Err(TryLockError::Error(error)) if has_no_locks(&error) => return lease(directory, path, deadline),
         Err(TryLockError::Error(error)) => return Err(error),
     }
-    // A cleaner may have removed the file after it was opened: the next process would lock another one.
+    // Another program may have deleted the file after it was opened. The next process would lock a
+    // new one.
     if !directory.is_same(path.name(), &file) {
         let _ = file.unlock();
-        return Ok(Attempt::Busy);
+        return Ok(Taken::Busy);
     }
-    // Only for messages: that it cannot be written changes nothing.
+    // The note is only for messages, so a failure is ignored.
     let _ = note_holder(&mut file, deadline);
-    Ok(Attempt::Held(Held { lock: Box::new(FileLock { file }), directory }))
+    Ok(Taken::Held(Held { lock: Box::new(FileLock { file }), directory }))
 }
 
-/// The lock of an open file. It ends when it is dropped, when its process ends, and by `unlock`, which also takes it from a child that
-/// inherited the open file by `fork`.
+/// The lock of an open file. It ends when it is dropped and when its process ends. `unlock` also takes
+/// it from a child that inherited the open file by `fork`.
 struct FileLock {
     file: File,
 }
@@ -143,7 +146,7 @@ fn host() -> String {
     String::new()
 }
 
-/// Until when, at most, a holder with this deadline works.
+/// The time until which a holder with this deadline may work, in Unix milliseconds.
 fn until_ms(deadline: Instant) -> u64 {
     let left = deadline.saturating_duration_since(Instant::now());
     unix_ms().saturating_add(u64::try_from(left.as_millis()).unwrap_or(u64::MAX)).saturating_add(GRACE_MS)
@@ -156,7 +159,7 @@ fn note_holder(file: &mut File, deadline: Instant) -> io::Result<()> {
     threads::shielded(|| file.write_all(note.as_bytes())).and_then(|written| written)
 }
 
-/// Who holds the lock, by the note in its file.
+/// The holder of the lock, by the note in its file.
 struct Holder {
     pid: u64,
     host: String,
@@ -173,43 +176,43 @@ fn holder(path: &CheckedPath) -> Option<Holder> {
 }
 
 impl Holder {
-    fn is_gone(&self) -> bool {
-        self.until_unix_ms < unix_ms() && self.host == host() && !is_alive(self.pid)
+    fn has_terminated(&self) -> bool {
+        self.until_unix_ms < unix_ms() && self.host == host() && !is_running(self.pid)
     }
 }
 
-/// As the error of [`take`] where another process that lives holds the lock, by the note in its file.
+/// The error of [`take`] if another running process holds the lock, by the note in its file.
 pub(super) fn held_by_another(path: &CheckedPath) -> Option<Error> {
     let is_another =
-        |holder: &Holder| holder.host != host() || holder.pid != u64::from(std::process::id()) && is_alive(holder.pid);
+        |holder: &Holder| holder.host != host() || holder.pid != u64::from(std::process::id()) && is_running(holder.pid);
     holder(path).filter(is_another).map(|_| busy(path))
 }
 
-/// The lock was not to be had in time.
+/// The lock was not available in time.
 fn busy(path: &CheckedPath) -> Error {
-    let who = holder(path).map_or_else(|| "another process".to_owned(), |holder| format!("process {}", holder.pid));
+    let holder = holder(path).map_or_else(|| "another process".to_owned(), |holder| format!("process {}", holder.pid));
     Error::new(
         Status::Timeout,
         format!(
-            "{who} has been renewing this session and holds {}; try again, or end that process if it hangs",
+            "{holder} is refreshing this session and holds {}; try again, or end that process if it hangs",
             path.path().display()
         ),
     )
 }
 
 #[cfg(unix)]
-fn is_alive(pid: u64) -> bool {
+fn is_running(pid: u64) -> bool {
     let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
     pid.is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
 }
 
 #[cfg(not(unix))]
-fn is_alive(_: u64) -> bool {
+fn is_running(_: u64) -> bool {
     true
 }
 
-/// Where there are no locks: a directory, which only one process can make, with the time until which
-/// it counts.
+/// A lock for file systems without locks: a directory, which only one process can create, with the
+/// time until which it is valid.
 struct Lease {
     directory: Arc<Directory>,
     name: OsString,
@@ -220,14 +223,14 @@ impl Lock for Lease {}
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        // A process that was stopped for longer than that may find another's in its place.
+        // After that time another process may have created a lease of its own.
         if read_until(&self.directory, &self.name).is_some_and(|until| until == self.until) {
             remove_lease(&self.directory, &self.name);
         }
     }
 }
 
-/// What the maker of a lease has written into it.
+/// The text in a lease.
 fn read_until(directory: &Directory, lease: &OsStr) -> Option<String> {
     let file = directory.enter(lease).ok()?.open_file(OsStr::new(UNTIL)).ok()?;
     let mut until = String::new();
@@ -235,7 +238,7 @@ fn read_until(directory: &Directory, lease: &OsStr) -> Option<String> {
     Some(until)
 }
 
-/// The time in what a lease says.
+/// The time in the text of a lease.
 fn stated(until: Option<&str>) -> Option<u64> {
     until?.split_ascii_whitespace().next()?.parse().ok()
 }
@@ -247,30 +250,31 @@ fn remove_lease(directory: &Directory, lease: &OsStr) {
     let _ = directory.remove_directory(lease);
 }
 
-fn lease(directory: Arc<Directory>, path: &CheckedPath, deadline: Instant) -> io::Result<Attempt> {
+fn lease(directory: Arc<Directory>, path: &CheckedPath, deadline: Instant) -> io::Result<Taken> {
     let named = |extension: &str| Path::new(path.name()).with_extension(extension).into_os_string();
     let name = named("lease");
     match directory.make_directory(&name) {
         Ok(()) => {
-            // Two makers write different ones, also within one millisecond.
+            // Two processes write different texts, also within one millisecond.
             let until = format!("{} {}", until_ms(deadline), std::process::id());
             let mut note = directory.enter(&name)?.create_file(OsStr::new(UNTIL))?;
             threads::shielded(|| note.write_all(until.as_bytes())).and_then(|written| written)?;
             let lock = Box::new(Lease { directory: directory.clone(), name, until });
-            Ok(Attempt::Held(Held { lock, directory }))
+            Ok(Taken::Held(Held { lock, directory }))
         }
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
             let before = read_until(&directory, &name);
-            // Without a time in it its maker ended between two steps: then the directory's own age counts.
+            // If there is no time in it, its process ended between two steps. Then the directory's age
+            // counts.
             let until = stated(before.as_deref()).or_else(|| {
                 let since = directory.modified(&name).ok()?.duration_since(UNIX_EPOCH).ok()?;
                 Some(u64::try_from(since.as_millis()).ok()?.saturating_add(GRACE_MS))
             });
             if until.is_some_and(|until| until < unix_ms()) {
-                // Of several processes that see it, one renames it.
+                // Several processes may see it. One of them renames it.
                 let aside = named(&format!("void-{}", std::process::id()));
                 if directory.rename(&name, &aside).is_ok() {
-                    // Another process may have made a new one in between: it gets its name again.
+                    // If another process created a new lease in between, it is renamed back.
                     if stated(read_until(&directory, &aside).as_deref()) == stated(before.as_deref())
                         || directory.rename(&aside, &name).is_err()
                     {
@@ -278,7 +282,7 @@ fn lease(directory: Arc<Directory>, path: &CheckedPath, deadline: Instant) -> io
                     }
                 }
             }
-            Ok(Attempt::Busy)
+            Ok(Taken::Busy)
         }
         Err(error) => Err(error),
     }

@@ -1,6 +1,6 @@
-//! Tokens in memory: gone with the session.
+//! Tokens in memory, for a session that is not saved.
 
-use super::{FailureRecord, FileVersion, Lock, Saved, Storage, Stored};
+use super::{FailureRecord, FileVersion, Lock, Saved, Storage, Stored, TornRead};
 use crate::clock::Moment;
 use crate::error::Result;
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -8,9 +8,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Keeps tokens as long as it lives. It holds no lock of its own, so that a forked child never meets one that the parent left locked.
+/// Holds tokens until it is dropped. It has no lock, so that a forked child never meets one that the
+/// parent left locked.
 ///
-/// One session owns it, and a session has one renewal in flight at a time: there is nobody to lock out.
+/// One session owns it, and a session runs one refresh at a time, so there is nothing to lock.
 #[derive(Debug, Default)]
 pub struct Memory {
     stored: ArcSwapOption<Stored>,
@@ -18,14 +19,14 @@ pub struct Memory {
 }
 
 impl Storage for Memory {
-    fn load(&self, _: Moment, _: bool) -> Result<(Saved, FileVersion)> {
+    fn load(&self, _: Moment, _: TornRead) -> Result<(Saved, FileVersion)> {
         Ok((self.stored.load_full().map_or(Saved::Nothing, Saved::Tokens), FileVersion::Unknown))
     }
 
     fn save(&self, stored: &Stored) -> Result<FileVersion> {
         self.stored.store(Some(Arc::new(stored.clone())));
         let mut record = self.failure_record();
-        record.forget_failures();
+        record.clear_failures();
         self.save_failure_record(&record);
         Ok(FileVersion::Unknown)
     }

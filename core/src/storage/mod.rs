@@ -1,4 +1,5 @@
-//! Where a session's tokens are saved between renewals, and what keeps processes from renewing them at once.
+//! Where a session's tokens are saved, and the lock that prevents processes from refreshing them at
+//! the same time.
 
 pub(crate) mod atomic_file;
 mod custom;
@@ -6,6 +7,7 @@ mod failure_record;
 mod file_storage;
 mod lock;
 mod memory;
+mod purpose;
 pub mod python_json;
 pub mod sops;
 mod token_file;
@@ -15,47 +17,48 @@ pub use custom::{CustomStorage, StorageCallbacks};
 pub use failure_record::{Failure, FailureRecord, Receipt};
 pub use file_storage::FileStorage;
 pub use memory::Memory;
+pub use purpose::Purpose;
 pub use token_file::fingerprint;
 
-use crate::clock::Moment;
+use crate::clock::{Moment, millis};
 use crate::credential::TokenSet;
 use crate::error::{Error, Reason, Result, Status};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-/// A token set and how long its access token still lives.
+/// A token set and when its access token expires.
 #[derive(Clone, Debug)]
 pub struct Stored {
-    /// What the authorization server answered. Its access token may be empty where a file holds a refresh token only.
+    /// The token response. The access token may be empty if a file holds a refresh token only.
     pub tokens: TokenSet,
     /// When this was received or read, on both clocks.
     pub at: Moment,
-    /// Milliseconds that the access token lived on from then.
-    pub remaining_ms: u64,
-    /// When it ends, or ended, in Unix milliseconds.
+    /// How long the access token was still valid then.
+    pub remaining: Duration,
+    /// When it expires or expired, in Unix milliseconds.
     pub expires_unix_ms: u64,
-    /// How many times in a row a token was requested because an API refused the one before.
+    /// How many times in a row a token was requested because an API rejected the one before.
     pub rejections: u32,
     /// Whether the server was known to have revoked the refresh token when this was read.
     pub is_revoked: bool,
 }
 
 impl Stored {
-    /// An answer that just came.
+    /// A token response that was received now.
     pub fn received(tokens: TokenSet, now: Moment) -> Self {
-        let remaining_ms = tokens.lifetime_ms;
-        let expires_unix_ms = now.unix_ms.saturating_add(remaining_ms);
-        Stored { tokens, at: now, remaining_ms, expires_unix_ms, rejections: 0, is_revoked: false }
+        let remaining = tokens.lifetime;
+        let expires_unix_ms = (now + remaining).unix_ms;
+        Stored { tokens, at: now, remaining, expires_unix_ms, rejections: 0, is_revoked: false }
     }
 
-    /// The same, requested because an API has refused so many tokens in a row.
+    /// The same, requested because an API rejected so many tokens in a row.
     pub(crate) fn after_rejections(self, rejections: u32) -> Self {
         Stored { rejections, ..self }
     }
 
     fn received_unix_ms(&self) -> u64 {
-        self.at.unix_ms.saturating_add(self.remaining_ms).saturating_sub(self.tokens.lifetime_ms)
+        (self.at + self.remaining).unix_ms.saturating_sub(millis(self.tokens.lifetime))
     }
 }
 
@@ -81,18 +84,19 @@ impl Saved {
     }
 }
 
-/// Whose tokens a storage is to hold; those of others are not used.
+/// The client whose tokens a storage holds. The tokens of others are not used.
 #[derive(Clone, Debug, Default)]
 pub struct Binding {
-    /// The fingerprint of issuer, client, and what a machine asks for.
+    /// The fingerprint of issuer, client, and what an M2M client requests.
     pub fingerprint: String,
-    /// The issuer, where it is known: a JWT that names another is not this session's.
+    /// The issuer, if it is known: a JWT that names another one is not this session's.
     pub issuer: Option<String>,
-    /// What a machine asks for: a token that states less is not for this session.
+    /// What an M2M client requests: a token that states less is not for this session.
     pub scopes: Vec<String>,
-    /// Whether it is a machine's, which needs no refresh token.
+    /// Whether it is an M2M client, which needs no refresh token.
     pub is_m2m: bool,
-    /// Whether nobody else's tokens are saved in this place: a refresh token there does not mean that a person has logged in.
+    /// Whether no other client saves tokens at this place: a refresh token there does not mean that a
+    /// user logged in.
     pub owns_place: bool,
 }
 
@@ -102,66 +106,81 @@ impl From<String> for Binding {
     }
 }
 
-/// The state of a storage, as far as it can be told without reading it.
+/// The state of a storage, as far as it is known without reading it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FileVersion {
-    /// It cannot: it must be read.
+    /// Not known: it must be read.
     #[default]
     Unknown,
-    /// There is nothing.
+    /// Nothing is saved.
     Absent,
-    /// Something in this state.
+    /// Something is saved, in this state.
     At(Version),
 }
 
-/// Held while a token is renewed and saved; dropping it unlocks.
+/// Held while a token is refreshed and saved. Dropping it unlocks.
 pub trait Lock: Send {}
 
-/// Keeps one session's tokens. Called from any thread.
+/// What [`Storage::load`] does with a file that another program is writing, or that is damaged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TornRead {
+    /// Fail at once, with STORAGE.
+    Fail,
+    /// Read it again for a while, which may block for a second. If it stays torn, it is damaged.
+    Retry,
+}
+
+/// Saves the tokens of one session. Called from any thread.
 pub trait Storage: Send + Sync {
-    /// What is saved, with the state that it was read in. `patient`: a torn file is read again for a while, which may block for a second.
+    /// What is saved, with the version that was read.
     ///
-    /// Errors: STORAGE; LOGIN_REQUIRED with the reason `corrupt`, only when patient, after which [`Storage::quarantine`] puts it aside.
-    fn load(&self, now: Moment, patient: bool) -> Result<(Saved, FileVersion)>;
+    /// Errors: STORAGE; LOGIN_REQUIRED with the reason `corrupt` for a damaged file, with
+    /// [`TornRead::Retry`] only. [`Storage::quarantine`] renames it.
+    fn load(&self, now: Moment, torn: TornRead) -> Result<(Saved, FileVersion)>;
 
     /// Replaces what is saved. Call it under the lock.
     ///
-    /// Errors: STORAGE; what was saved before is then still there.
+    /// Errors: STORAGE; then what was saved before is unchanged.
     fn save(&self, stored: &Stored) -> Result<FileVersion>;
 
-    /// Whether [`Storage::save`] would succeed now, as far as can be told without it. Call it under the lock. Errors: STORAGE.
+    /// Whether [`Storage::save`] would succeed now, as far as is known without it. Call it under the
+    /// lock. Errors: STORAGE.
     fn check(&self) -> Result<()> {
         Ok(())
     }
 
-    /// Forgets what is saved; `false` where there was nothing. Errors: STORAGE.
+    /// Deletes what is saved; `false` if there was nothing. Errors: STORAGE.
     fn remove(&self) -> Result<bool>;
 
-    /// Keeps every other user of the same storage from renewing, until the lock is dropped; `None` where there is nothing to lock.
+    /// Prevents every other user of the same storage from refreshing, until the lock is dropped;
+    /// `None` if there is nothing to lock.
     ///
     /// Blocks until `deadline`. Errors: TIMEOUT, STORAGE.
     fn lock(&self, deadline: Instant) -> Result<Option<Box<dyn Lock + '_>>>;
 
-    /// Who keeps this process from the lock, as [`Storage::lock`] says it in the end; `None` where nobody does, or nobody knows.
-    fn busy(&self) -> Option<Error> {
+    /// The error of [`Storage::lock`] if another process holds the lock; `None` if none does, or it is
+    /// not known.
+    fn held_by_another(&self) -> Option<Error> {
         None
     }
 
-    /// The issuer that the saved token names, if it is another than the session's: why tokens are [`Saved::Foreign`].
+    /// The issuer that the saved token names, if it is not the session's: why tokens are
+    /// [`Saved::Foreign`].
     fn other_issuer(&self) -> Option<String> {
         None
     }
 
-    /// Whether it changed since. One system call at most.
+    /// The current version. At most one system call.
     fn file_version(&self) -> FileVersion;
 
-    /// What is remembered beside the tokens.
+    /// What planetkey saves beside the tokens.
     fn failure_record(&self) -> FailureRecord;
 
-    /// Replaces what is remembered. Call it under the lock. A failure is logged: a memory less costs a request more.
+    /// Replaces the failure record. Call it under the lock. A failure is only logged: without the
+    /// record there are more requests, nothing worse.
     fn save_failure_record(&self, record: &FailureRecord);
 
-    /// Puts aside what cannot be read. Call it under the lock. Errors: STORAGE.
+    /// Renames what cannot be read. Call it under the lock. Errors: STORAGE.
     fn quarantine(&self, now: Moment) -> Result<()>;
 
     /// The file, for `status()`.
@@ -169,6 +188,6 @@ pub trait Storage: Send + Sync {
 }
 
 fn corrupt(what: &str) -> Error {
-    let message = format!("{what} is damaged, and put aside unless it is empty; log in again");
+    let message = format!("{what} is damaged, and was renamed unless it is empty; log in again");
     Error::new(Status::LoginRequired, message).with_reason(Reason::Corrupt)
 }

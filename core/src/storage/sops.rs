@@ -1,4 +1,4 @@
-//! Files that the program `sops` keeps encrypted. Clear text passes through pipes only and never touches the disk.
+//! Files that the program `sops` encrypts. Clear text passes through pipes only, never through a file.
 
 use super::python_json;
 use crate::child;

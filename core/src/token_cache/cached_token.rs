@@ -1,12 +1,13 @@
-//! The immutable state that every reader shares.
+//! One immutable token with its deadlines, shared by all readers.
 
-use crate::clock::{Clock, Moment, Random, fraction};
+use crate::clock::{Clock, Moment, Monotonic, Random, fraction};
 use crate::secret::Secret;
 use crate::storage::Stored;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-/// Before its end a token is no longer handed out: a request takes time to arrive.
-const HARD_MARGIN_MS: u64 = 5_000;
+/// A token is no longer handed out this long before it expires: a request takes time to arrive.
+const HARD_MARGIN: Duration = Duration::from_secs(5);
 
 /// One credential, ready to be sent.
 pub(crate) struct CachedToken {
@@ -16,67 +17,67 @@ pub(crate) struct CachedToken {
     prefix: usize,
     /// Counts up with every new credential of the same source; 0 until it is published.
     pub(crate) generation: u64,
-    /// Unix seconds, or nothing for a credential that does not expire.
+    /// Unix seconds; `None` for a credential that does not expire.
     pub(crate) expires_at: Option<i64>,
     pub(crate) scopes: Vec<String>,
-    pub(crate) lifetime_ms: u64,
+    pub(crate) lifetime: Duration,
     /// When it was received or read.
     pub(crate) at: Moment,
-    /// From here on one thread renews in the background.
+    /// The soft deadline: from here on one thread refreshes in the background.
     soft: Moment,
-    /// From here on the token is not sent.
+    /// The hard deadline: from here on the token is not sent.
     hard: Moment,
     /// An API answered 401 to it.
     rejected: AtomicBool,
-    /// An API answered 401 to it, too soon after it was requested because of a 401 to be renewed once more.
-    refused_again: AtomicBool,
+    /// An API answered 401 to it, too soon after it was requested because of another 401.
+    rejected_too_soon: AtomicBool,
     /// How many times in a row a token was requested because an API answered 401 to the one before.
     rejections: u32,
-    /// How long it had lived when it was read, in milliseconds.
-    age_at_ms: u64,
+    /// Its age when it was read.
+    age_at_reading: Duration,
 }
 
 impl CachedToken {
-    /// A credential that stays.
+    /// A credential that does not expire.
     pub(crate) fn fixed(header: Secret) -> Self {
-        let never = Moment { monotonic_ms: u64::MAX, unix_ms: u64::MAX };
         CachedToken {
             header,
             prefix: 0,
             generation: 1,
             expires_at: None,
             scopes: Vec::new(),
-            lifetime_ms: u64::MAX,
-            at: Moment { monotonic_ms: 0, unix_ms: 0 },
-            soft: never,
-            hard: never,
+            lifetime: Duration::MAX,
+            at: Moment { monotonic: Monotonic::PAST, unix_ms: 0 },
+            soft: Moment::NEVER,
+            hard: Moment::NEVER,
             rejected: AtomicBool::new(false),
-            refused_again: AtomicBool::new(false),
+            rejected_too_soon: AtomicBool::new(false),
             rejections: 0,
-            age_at_ms: 0,
+            age_at_reading: Duration::ZERO,
         }
     }
 
-    /// A bearer token. The soft deadline is three quarters of its life, moved by up to a tenth so that many processes do not renew in step.
+    /// A bearer token. The soft deadline is three quarters of its lifetime, moved by up to a tenth
+    /// so that many processes do not refresh at the same time.
     pub(crate) fn bearer(stored: &Stored, random: &dyn Random) -> Self {
-        let life = stored.tokens.lifetime_ms;
-        let window = (life as f64 / 4.0 * (0.6 + 0.8 * fraction(random))) as u64;
-        let margin = HARD_MARGIN_MS.min(life / 10);
-        let (at, left) = (stored.at, stored.remaining_ms);
+        let lifetime = stored.tokens.lifetime;
+        let window = lifetime.mul_f64(0.25 * (0.6 + 0.8 * fraction(random)));
+        let margin = HARD_MARGIN.min(lifetime / 10);
+        let (at, left) = (stored.at, stored.remaining);
         CachedToken {
             header: Secret::from(format!("Bearer {}", stored.tokens.access_token.expose())),
             prefix: "Bearer ".len(),
             generation: 0,
             expires_at: i64::try_from(stored.expires_unix_ms / 1000).ok(),
             scopes: stored.tokens.scopes.clone(),
-            lifetime_ms: life,
+            lifetime,
             at,
-            soft: at.plus_ms(left.saturating_sub(window.max(margin))),
-            hard: at.plus_ms(left.saturating_sub(margin)),
+            soft: at + left.saturating_sub(window.max(margin)),
+            hard: at + left.saturating_sub(margin),
             rejected: AtomicBool::new(false),
-            refused_again: AtomicBool::new(false),
+            rejected_too_soon: AtomicBool::new(false),
             rejections: stored.rejections,
-            age_at_ms: life.saturating_sub(left),
+            age_at_reading: lifetime.saturating_sub(left),
         }
     }
 
@@ -92,19 +93,24 @@ impl CachedToken {
 
     /// Whether it may be sent.
     #[inline]
-    pub(crate) fn usable(&self, now: Moment) -> bool {
+    pub(crate) fn is_usable(&self, now: Moment) -> bool {
         !now.reached(self.hard) && !self.rejected.load(Ordering::Relaxed)
     }
 
-    /// Whether its time is up, whatever an API thinks of it.
-    pub(crate) fn is_over(&self, now: Moment) -> bool {
+    /// Whether it has expired, whether or not an API rejected it.
+    pub(crate) fn is_expired(&self, now: Moment) -> bool {
         now.reached(self.hard)
     }
 
-    /// Whether it is time to renew, while it is still good.
+    /// Whether it should be refreshed although it is still valid.
     #[inline]
-    pub(crate) fn due(&self, now: Moment) -> bool {
+    pub(crate) fn is_due(&self, now: Moment) -> bool {
         now.reached(self.soft)
+    }
+
+    /// Whether it is valid and need not be refreshed yet.
+    pub(super) fn is_fresh(&self, now: Moment) -> bool {
+        self.is_usable(now) && !self.is_due(now)
     }
 
     /// Takes the token out of use; `true` the first time.
@@ -121,24 +127,24 @@ impl CachedToken {
         self.rejections
     }
 
-    /// An API answered 401 to it, which does not take it out of use: it was requested a moment ago because of the same.
-    pub(crate) fn note_refused_again(&self) {
-        self.refused_again.store(true, Ordering::Relaxed);
+    /// An API answered 401 to it. It stays in use, because it was just requested for that reason.
+    pub(crate) fn note_rejected_too_soon(&self) {
+        self.rejected_too_soon.store(true, Ordering::Relaxed);
     }
 
-    /// As [`CachedToken::rejections`], of the token that takes the place of this one.
+    /// As [`CachedToken::rejections`], of the token that replaces this one.
     pub(crate) fn rejections_of_next(&self) -> u32 {
         if self.is_rejected() {
             self.rejections.saturating_add(1)
-        } else if self.refused_again.load(Ordering::Relaxed) {
+        } else if self.rejected_too_soon.load(Ordering::Relaxed) {
             self.rejections
         } else {
             0
         }
     }
 
-    /// How long ago it was issued: since it was received or read by the clock that does not jump.
-    pub(crate) fn age_ms(&self, clock: &dyn Clock) -> u64 {
-        clock.now().monotonic_ms.saturating_sub(self.at.monotonic_ms).saturating_add(self.age_at_ms)
+    /// How long ago it was issued, measured on the monotonic clock since it was received or read.
+    pub(crate) fn age(&self, clock: &dyn Clock) -> Duration {
+        (clock.now().monotonic - self.at.monotonic).saturating_add(self.age_at_reading)
     }
 }

@@ -1,4 +1,4 @@
-//! The file version is compared immediately before each send of a refresh token.
+//! Compares the file version immediately before each send of a refresh token.
 
 use crate::error::{Error, Status};
 use crate::http::Precondition;
@@ -6,8 +6,8 @@ use crate::storage::{FileVersion, Storage};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// The condition that the file is still the one that the refresh token was read from. Planet's SDK takes no lock and may rotate the token
-/// while metadata is fetched or a `Retry-After` passes.
+/// The condition that the file is still the one that the refresh token was read from. Planet's SDK
+/// takes no lock and may rotate the token while metadata is fetched or a `Retry-After` passes.
 pub(super) struct FileUnchanged {
     storage: Arc<dyn Storage>,
     version: Option<FileVersion>,
@@ -15,7 +15,8 @@ pub(super) struct FileUnchanged {
 }
 
 impl FileUnchanged {
-    /// `version`: as it was read; `None` where the refresh token is not from a file whose version is known.
+    /// `version`: as it was read; `None` if the refresh token is not from a file with a known
+    /// version.
     pub(super) fn new(storage: Arc<dyn Storage>, version: Option<FileVersion>) -> Self {
         FileUnchanged { storage, version, violated: Arc::default() }
     }

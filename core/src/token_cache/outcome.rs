@@ -1,30 +1,34 @@
-//! What a refresh, a look at the file, a login or a logout has found: the only input of `TokenCache::apply`.
+//! The result of a refresh, a look at the file, a login or a logout: the only input of
+//! `TokenCache::apply`.
 
 use super::cached_token::CachedToken;
 use crate::clock::Moment;
 use crate::error::Error;
 use crate::storage::{FileVersion, Stored};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Tokens that could not be saved.
 pub(crate) struct Unsaved {
     pub(crate) tokens: Stored,
     pub(crate) error: Error,
-    /// The identity of the saved tokens that these replace. While those are still saved, these are the newer ones.
+    /// The identity of the saved tokens that these replace. While those are still saved, these are
+    /// the newer ones.
     pub(crate) replaced: Option<String>,
 }
 
-/// How saving ended.
+/// The result of saving.
 pub(super) enum Save {
     /// The tokens are in a file of this version.
     Saved(FileVersion),
-    /// They live in this process only.
+    /// They are in the memory of this process only.
     Unsaved(Arc<Unsaved>),
 }
 
 /// What happened to the session.
 pub(super) enum RefreshOutcome {
-    /// The cached token is still the right one. `saved`: the tokens that could not be saved before were saved, or not, once more.
+    /// The cached token is still the right one. `saved`: the result of saving once more what could
+    /// not be saved before.
     Unchanged { token: Arc<CachedToken>, saved: Option<Save> },
     /// Another process saved these tokens.
     Adopted { tokens: Arc<Stored>, version: FileVersion, is_refreshable: bool },
@@ -39,24 +43,25 @@ pub(super) enum RefreshOutcome {
 /// A refresh that failed.
 pub(super) struct Failed {
     pub(super) error: Error,
-    /// How long every process waits before the next attempt, in milliseconds, if they were told.
-    pub(super) shared_wait_ms: Option<u64>,
+    /// How long every process waits before the next attempt, if this was shared.
+    pub(super) shared_wait: Option<Duration>,
     /// The server no longer accepts the refresh token.
     pub(super) is_revoked: bool,
     /// The saved session was deleted before.
     pub(super) is_gone: bool,
-    /// The file's version, if this refresh changed it.
+    /// The file version, if this refresh changed it.
     pub(super) version: Option<FileVersion>,
 }
 
 impl From<Error> for Failed {
     fn from(error: Error) -> Self {
-        Failed { error, shared_wait_ms: None, is_revoked: false, is_gone: false, version: None }
+        Failed { error, shared_wait: None, is_revoked: false, is_gone: false, version: None }
     }
 }
 
-/// Whether the process was stopped, or the machine asleep, during a refresh: it ended long after its deadline.
+/// Whether the process was stopped, or the computer asleep, during a refresh: it completed long
+/// after its deadline.
 pub(super) fn was_stopped(deadline: Moment, now: Moment) -> bool {
-    const LATE_MS: u64 = 1_000;
-    now.reached(deadline.plus_ms(LATE_MS))
+    const LATE: Duration = Duration::from_secs(1);
+    now.reached(deadline + LATE)
 }

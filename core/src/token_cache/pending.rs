@@ -1,4 +1,5 @@
-//! Refreshes that process exit waits for: a refresh that is cut off between the response and the file loses a rotated refresh token.
+//! Work that process exit waits for: a refresh that ends between the response and the file loses a
+//! rotated refresh token.
 
 use crate::clock::LONGEST_TIMEOUT;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -37,8 +38,10 @@ impl Drop for Pending {
     }
 }
 
-/// Waits for the pending refreshes of this process, at most this long; `true` when none is left. Call it at the end of a program: if the
-/// process ends before a new refresh token is saved, the session is lost.
+/// Waits for the pending refreshes of this process, at most this long; `true` when none is left.
+///
+/// Call it at the end of a program: if the process ends before a new refresh token is saved, the
+/// session is lost. `timeout`: at most a day.
 pub fn settle(timeout: Duration) -> bool {
     let deadline = Instant::now() + timeout.min(LONGEST_TIMEOUT);
     while count(PENDING.load(Ordering::Acquire)) > 0 {

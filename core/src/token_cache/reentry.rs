@@ -1,5 +1,7 @@
-//! A log handler or storage of the application that calls the session from inside its own refresh, login or logout must not wait for it.
+//! Code of the application that a refresh, login or logout calls, such as a log handler or a
+//! storage, must not wait for that same refresh, login or logout.
 
+use super::sync::thread_local;
 use crate::error::{Error, Result, Status};
 use std::cell::Cell;
 
@@ -12,7 +14,7 @@ thread_local! {
 pub(super) struct ReentryGuard(());
 
 impl ReentryGuard {
-    /// Errors: UNAVAILABLE where the thread is marked already.
+    /// Errors: UNAVAILABLE if the thread is marked already.
     pub(super) fn enter() -> Result<Self> {
         check()?;
         Ok(ReentryGuard::mark())
@@ -20,24 +22,25 @@ impl ReentryGuard {
 
     /// For a thread that was started for a refresh.
     pub(super) fn mark() -> Self {
-        IS_INSIDE.set(true);
+        IS_INSIDE.with(|inside| inside.set(true));
         ReentryGuard(())
     }
 }
 
 impl Drop for ReentryGuard {
     fn drop(&mut self) {
-        IS_INSIDE.set(false);
+        IS_INSIDE.with(|inside| inside.set(false));
     }
 }
 
 /// Errors: UNAVAILABLE on a marked thread.
 pub(super) fn check() -> Result<()> {
-    match IS_INSIDE.get() {
+    match IS_INSIDE.with(Cell::get) {
         false => Ok(()),
         true => Err(Error::new(
             Status::Unavailable,
-            "a log handler or storage called the session from inside its own renewal or logout, which cannot wait for itself",
+            "a log handler or storage called the session during a refresh, login or logout of that \
+             session, which cannot wait for itself",
         )),
     }
 }

@@ -1,47 +1,43 @@
-//! One refresh, top-down: lock, reread, adopt, request, save. It has no access to the cache's fields and returns a [`RefreshOutcome`].
+//! One refresh, top-down: lock, reread, adopt, request, save. It has no access to the cache's fields
+//! and returns a [`RefreshOutcome`].
 
 use super::SavedState;
-use super::backoff;
+use super::backoff::{self, LoginNoticed};
 use super::cached_token::CachedToken;
-use super::file_unchanged::FileUnchanged;
-use super::outcome::{Failed, RefreshOutcome, Save, Unsaved, was_stopped};
-use super::single_flight::Purpose;
+use super::login_required::{LoginRequired, NoRefreshToken};
+use super::outcome::{Failed, RefreshOutcome, was_stopped};
+use super::refresh_grant::{Obtained, RefreshGrant, Resend, TokenSource, mark_of};
+use super::saved_session::{Found, Need, read_saved, save};
 use crate::client::Client;
 use crate::clock::{Moment, fraction};
-use crate::credential::TokenSet;
-use crate::error::{Error, Reason, Status};
-use crate::http::{Http, Patience};
-use crate::storage::{Failure, FailureRecord, FileVersion, Lock, Saved, Storage, Stored};
+use crate::error::{Error, Status};
+use crate::http::{CallContext, DEFAULT_TIMEOUT, Http, Retry};
+use crate::storage::{Failure, FileVersion, Lock, Purpose, Saved, Storage, Stored, TornRead};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Planet's tools write the file after they have rotated the refresh token: it is reread this long after a refusal.
-const REREAD_AFTER_MS: [u64; 3] = [25, 50, 100];
-/// A program that changes the file more often than this before one request is not followed any further.
-const MAX_FILE_CHANGES: u32 = 5;
 /// A refresh token that was sent gets at least this time.
-const SHORTEST_EXCHANGE_MS: u64 = crate::http::DEFAULT_TIMEOUT_MS;
+const SHORTEST_EXCHANGE: Duration = DEFAULT_TIMEOUT;
+
+type Result<T> = std::result::Result<T, Failed>;
 
 /// How one refresh is made.
 #[derive(Clone, Copy)]
 pub(super) struct RefreshRequest {
-    pub(super) patience: Patience,
+    pub(super) purpose: Purpose,
     pub(super) timeout: Duration,
-    /// The caller called `refresh` and may have changed something before.
-    pub(super) forced: bool,
-    /// The caller waits and has no valid token.
-    pub(super) needs_token: bool,
-    /// A good token of a later generation, wherever it came from, makes the request unnecessary.
+    /// A fresh token of a later generation makes the request unnecessary.
     pub(super) newer_than: u64,
 }
 
 impl RefreshRequest {
-    pub(super) fn timeout_ms(&self) -> u64 {
-        u64::try_from(self.timeout.as_millis()).unwrap_or(u64::MAX)
+    fn retry(&self) -> Retry {
+        if self.purpose == Purpose::Background { Retry::Never } else { Retry::WithinDeadline }
     }
 
-    pub(super) fn purpose(&self) -> Purpose {
-        Purpose { forced: self.forced, needs_token: self.needs_token, timeout_ms: self.timeout_ms() }
+    /// Whether its failure says little about a refresh for a caller without a valid token.
+    pub(super) fn lets_callers_pass(&self, deadline: Moment, now: Moment) -> bool {
+        self.purpose == Purpose::Background || was_stopped(deadline, now)
     }
 }
 
@@ -49,47 +45,6 @@ impl RefreshRequest {
 pub(super) struct View {
     pub(super) token: Option<Arc<CachedToken>>,
     pub(super) saved: Arc<SavedState>,
-}
-
-/// What was read under the lock.
-pub(super) struct Found {
-    pub(super) content: Saved,
-    version: FileVersion,
-    is_readable: bool,
-    /// A damaged file was renamed.
-    was_renamed: bool,
-}
-
-/// Where the refresh token that is sent is from.
-#[derive(Clone, Copy)]
-enum TokenOrigin {
-    /// It could not be saved.
-    Memory,
-    /// The storage, with the file's version if it has one.
-    Storage(Option<FileVersion>),
-}
-
-impl TokenOrigin {
-    fn in_version(version: FileVersion) -> Self {
-        TokenOrigin::Storage(Some(version).filter(|version| *version != FileVersion::Unknown))
-    }
-
-    fn version(self) -> Option<FileVersion> {
-        match self {
-            TokenOrigin::Memory => None,
-            TokenOrigin::Storage(version) => version,
-        }
-    }
-}
-
-/// Where a new token is from.
-enum Obtained {
-    /// The server issued it. `sent`: the refresh token of another process that was sent instead of the one that was read first.
-    Issued { issued: TokenSet, sent: Option<(Arc<Stored>, TokenOrigin)> },
-    /// Another process saved it.
-    Adopted(Arc<Stored>, FileVersion),
-    /// The saved session is gone.
-    Gone(FileVersion),
 }
 
 pub(super) struct Refresh<'a, 'v> {
@@ -104,12 +59,12 @@ pub(super) struct Refresh<'a, 'v> {
 }
 
 impl<'a> Refresh<'a, '_> {
-    /// Runs to its end. `lock` holds the storage's lock until the caller has applied the outcome.
+    /// Runs the refresh. `lock` holds the storage's lock until the caller has applied the outcome.
     pub(super) fn run(&self, lock: &mut Option<Box<dyn Lock + 'a>>) -> RefreshOutcome {
         self.try_run(lock).unwrap_or_else(RefreshOutcome::Failed)
     }
 
-    fn try_run(&self, lock: &mut Option<Box<dyn Lock + 'a>>) -> std::result::Result<RefreshOutcome, Failed> {
+    fn try_run(&self, lock: &mut Option<Box<dyn Lock + 'a>>) -> Result<RefreshOutcome> {
         if let Some(error) = self.nothing_to_refresh() {
             let version = FileVersion::Absent;
             return match (self.view)().saved.version {
@@ -120,27 +75,22 @@ impl<'a> Refresh<'a, '_> {
 
         // Lock.
         let started = Instant::now();
-        *lock = match self.storage.lock(started + self.request.timeout) {
-            // An M2M client gets its token without other processes.
-            Err(error) if self.client.is_m2m() && matches!(error.status(), Status::Storage | Status::Unavailable) => {
-                log::warn!("{error}; other processes may request a token for this client at the same time");
-                None
-            }
-            lock => lock?,
-        };
+        *lock = self.lock(started)?;
         // Whole milliseconds: a storage without a lock costs no time.
-        let waited_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let waited = Duration::from_millis(crate::clock::millis(started.elapsed()));
         let now = self.now();
         let View { token, saved } = (self.view)();
+        let is_newer = |token: &&Arc<CachedToken>| token.generation > self.request.newer_than && token.is_fresh(now);
         if saved.unsaved.is_none()
-            && let Some(token) = token.as_ref().filter(|token| token.generation > self.request.newer_than && is_good(token, now))
+            && let Some(token) = token.as_ref().filter(is_newer)
         {
             return Ok(RefreshOutcome::Unchanged { token: token.clone(), saved: None });
         }
 
         // Reread.
-        let is_dispensable = saved.unsaved.is_some() || self.client.is_m2m();
-        let found = read_saved(self.storage.as_ref(), is_dispensable, saved.version, now)?;
+        let is_optional = saved.unsaved.is_some() || self.client.is_m2m();
+        let need = if is_optional { Need::Optional } else { Need::Required };
+        let found = read_saved(self.storage.as_ref(), need, saved.version, now)?;
         let was_deleted = found.is_readable
             && found.version == FileVersion::Absent
             && saved.unsaved.is_none()
@@ -149,7 +99,7 @@ impl<'a> Refresh<'a, '_> {
         let failed =
             |failed: Failed| Failed { is_gone: failed.is_gone || was_deleted, version: failed.version.or(version), ..failed };
         let saved = SavedState { was_logged_out: saved.was_logged_out || was_deleted, ..saved.as_ref().clone() };
-        self.refresh_found(found, token, &saved, waited_ms).map_err(failed)
+        self.refresh_found(found, token, &saved, waited).map_err(failed)
     }
 
     /// Adopt, request, save.
@@ -158,17 +108,19 @@ impl<'a> Refresh<'a, '_> {
         found: Found,
         token: Option<Arc<CachedToken>>,
         saved: &SavedState,
-        waited_ms: u64,
-    ) -> std::result::Result<RefreshOutcome, Failed> {
+        waited: Duration,
+    ) -> Result<RefreshOutcome> {
         let now = self.now();
         let Found { content, version, is_readable, .. } = found;
         let is_foreign = matches!(content, Saved::Foreign);
         let replaced = content.identity();
-        // Tokens that could not be saved are newer than what they should have replaced, and older than what another process saved since.
+        // Tokens that could not be saved are newer than what they should have replaced, and older
+        // than what another process saved since.
         let unsaved = saved.unsaved.as_ref().filter(|unsaved| unsaved.replaced == replaced || !is_readable);
         let tokens = match (unsaved, content) {
             (Some(unsaved), _) => {
-                if let Some(token) = token.as_ref().filter(|token| is_good(token, now) && !self.request.forced) {
+                let is_enough = |token: &&Arc<CachedToken>| token.is_fresh(now) && self.request.purpose != Purpose::Forced;
+                if let Some(token) = token.as_ref().filter(is_enough) {
                     let saved = save(self.storage.as_ref(), &unsaved.tokens, unsaved.replaced.clone());
                     return Ok(RefreshOutcome::Unchanged { token: token.clone(), saved: Some(saved) });
                 }
@@ -184,24 +136,27 @@ impl<'a> Refresh<'a, '_> {
         {
             return Ok(self.adopted(tokens, version, token.as_deref()));
         }
-        if let Some((wait, failure)) = self.storage.failure_record().wait_ms(now.unix_ms)
-            && !failure.lets_pass(self.request.needs_token, self.request.timeout_ms())
+        if let Some((wait, failure)) = self.storage.failure_record().wait(now.unix_ms)
+            && !failure.lets_pass(self.request.purpose, self.request.timeout)
         {
-            return Err(failure.error.clone().with_retry_after(Some(Duration::from_millis(wait))).into());
+            return Err(failure.error.clone().with_retry_after(Some(wait)).into());
         }
 
         // Request.
         let read_version = Some(version).filter(|version| *version != FileVersion::Unknown && is_readable);
-        let origin = if unsaved.is_some() { TokenOrigin::Memory } else { TokenOrigin::Storage(read_version) };
-        let login_required = |has_tokens: bool| self.login_required(is_foreign, has_tokens, token.as_deref(), saved);
-        let (issued, sent_version, replaced) = match self.request(tokens, origin, waited_ms, &login_required) {
+        let source = if unsaved.is_some() { TokenSource::Memory } else { TokenSource::Storage(read_version) };
+        let without_refresh_token = |has_tokens: bool| {
+            let why = self.why_no_refresh_token(is_foreign, has_tokens, token.as_deref(), saved.was_logged_out);
+            self.login_required().without_refresh_token(why)
+        };
+        let (issued, sent_version, replaced) = match self.request(tokens, source, waited, &without_refresh_token) {
             Ok(Obtained::Issued { issued, sent: None }) => (issued, read_version, replaced),
-            Ok(Obtained::Issued { issued, sent: Some((sent, origin)) }) => {
-                (issued, origin.version(), Saved::Tokens(sent).identity())
+            Ok(Obtained::Issued { issued, sent: Some((sent, source)) }) => {
+                (issued, source.version(), Saved::Tokens(sent).identity())
             }
             Ok(Obtained::Adopted(tokens, version)) => return Ok(self.adopted(&tokens, version, token.as_deref())),
             Ok(Obtained::Gone(version)) => {
-                return Ok(RefreshOutcome::SessionGone { version, error: self.logged_out_meanwhile() });
+                return Ok(RefreshOutcome::SessionGone { version, error: self.login_required().logged_out() });
             }
             Err(failed) => return Err(self.share_failure(failed, saved)),
         };
@@ -221,27 +176,50 @@ impl<'a> Refresh<'a, '_> {
         self.http.clock().now()
     }
 
+    fn login_required(&self) -> LoginRequired<'a> {
+        LoginRequired { client: self.client, storage: self.storage.as_ref(), profile: self.profile }
+    }
+
+    /// Takes the storage's lock. An M2M client gets its token also without it.
+    ///
+    /// Errors: as [`Storage::lock`].
+    fn lock(&self, started: Instant) -> Result<Option<Box<dyn Lock + 'a>>> {
+        match self.storage.lock(started + self.request.timeout) {
+            Err(error) if self.client.is_m2m() && matches!(error.status(), Status::Storage | Status::Unavailable) => {
+                log::warn!("{error}; other processes may request a token for this client at the same time");
+                Ok(None)
+            }
+            lock => Ok(lock?),
+        }
+    }
+
     /// Without a saved session of a user there is nothing to lock and nothing to send.
     fn nothing_to_refresh(&self) -> Option<Error> {
         let View { token, saved } = (self.view)();
         if self.client.is_m2m() || saved.unsaved.is_some() || self.storage.file_version() != FileVersion::Absent {
             return None;
         }
-        // A file whose version cannot be read may exist all the same.
-        matches!(self.storage.load(self.now(), false), Ok((_, FileVersion::Absent))).then(|| match saved.version {
-            FileVersion::At(_) => self.logged_out_meanwhile(),
-            _ => self.login_required(false, false, token.as_deref(), &saved),
+        // A file whose version cannot be read may exist nevertheless.
+        let is_absent = matches!(self.storage.load(self.now(), TornRead::Fail), Ok((_, FileVersion::Absent)));
+        is_absent.then(|| match saved.version {
+            FileVersion::At(_) => self.login_required().logged_out(),
+            _ => {
+                let why = self.why_no_refresh_token(false, false, token.as_deref(), saved.was_logged_out);
+                self.login_required().without_refresh_token(why)
+            }
         })
     }
 
     fn makes_request_unnecessary(&self, tokens: &Stored, current: Option<&CachedToken>, now: Moment) -> bool {
         let candidate = self.token_of(tokens);
         let is_new = current.is_none_or(|current| current.token() != candidate.token());
-        // A caller without a valid token takes one that is due, too. It is refreshed in the background afterwards.
-        is_new && candidate.usable(now) && (!candidate.due(now) || self.request.needs_token)
+        // A caller without a valid token also takes one that is due. It is refreshed in the
+        // background afterwards.
+        is_new && candidate.is_usable(now) && (!candidate.is_due(now) || self.request.purpose == Purpose::TokenNeeded)
     }
 
-    /// The tokens that another process saved, as the successor of the current one. Only planetkey notes why they were requested.
+    /// The tokens that another process saved, as the successor of the current one. Only planetkey
+    /// notes why they were requested.
     fn adopted(&self, tokens: &Stored, version: FileVersion, current: Option<&CachedToken>) -> RefreshOutcome {
         let is_after_rejection = current.is_some_and(CachedToken::is_rejected);
         let is_refreshable = self.can_refresh(tokens);
@@ -260,27 +238,21 @@ impl<'a> Refresh<'a, '_> {
         CachedToken::bearer(tokens, self.http.random())
     }
 
-    fn is_usable(&self, tokens: &Stored) -> bool {
-        self.token_of(tokens).usable(self.now())
-    }
-
-    /// A login or logout of another process while the response was pending stays: the tokens of this refresh are dropped then.
-    /// `version`: the file in which the tokens were found that this refresh replaces, if it has one; `replaced`: their identity.
+    /// If another process logged in or out while the response was pending, the tokens of this
+    /// refresh are dropped. `version`: the file in which the replaced tokens were found, if it has
+    /// one; `replaced`: their identity.
     ///
-    /// Errors: STORAGE, where the other process saved a session whose access token has expired.
-    fn overtaken(
-        &self,
-        version: Option<FileVersion>,
-        replaced: Option<&str>,
-    ) -> std::result::Result<Option<RefreshOutcome>, Failed> {
+    /// Errors: STORAGE if the other process saved a session whose access token expired.
+    fn overtaken(&self, version: Option<FileVersion>, replaced: Option<&str>) -> Result<Option<RefreshOutcome>> {
         if self.client.is_m2m() || version.is_none_or(|version| self.storage.file_version() == version) {
             return Ok(None);
         }
-        // A file that cannot be read now is replaced as if it had not changed: it holds no session that could be lost.
-        let Ok((content, version)) = self.storage.load(self.now(), true) else { return Ok(None) };
+        // A file that cannot be read now is replaced as if it had not changed: it holds no session
+        // that could be lost.
+        let Ok((content, version)) = self.storage.load(self.now(), TornRead::Retry) else { return Ok(None) };
         let is_another = content.identity().as_deref() != replaced;
         Ok(match content {
-            Saved::Tokens(theirs) if is_another && self.is_usable(&theirs) => {
+            Saved::Tokens(theirs) if is_another && self.token_of(&theirs).is_usable(self.now()) => {
                 let is_refreshable = self.can_refresh(&theirs);
                 Some(RefreshOutcome::Adopted { tokens: theirs, version, is_refreshable })
             }
@@ -288,131 +260,45 @@ impl<'a> Refresh<'a, '_> {
                 let message = "another program saved a newer session while the access token was refreshed; try again";
                 return Err(Error::new(Status::Storage, message).with_retryable(true).into());
             }
-            Saved::Foreign => {
-                let error = Error::new(
-                    Status::LoginRequired,
-                    format!("another client or server saved its session in place of this one; {}", self.log_in_again()),
-                );
-                Some(RefreshOutcome::SessionGone { version, error: error.with_reason(Reason::NeverLoggedIn) })
-            }
+            Saved::Foreign => Some(RefreshOutcome::SessionGone { version, error: self.login_required().replaced() }),
             Saved::Nothing if version == FileVersion::Absent => {
-                Some(RefreshOutcome::SessionGone { version, error: self.logged_out_meanwhile() })
+                Some(RefreshOutcome::SessionGone { version, error: self.login_required().logged_out() })
             }
             Saved::Tokens(_) | Saved::Nothing => None,
         })
     }
 
-    /// Sends the request.
+    /// Requests a token: with client credentials, or with the refresh token of `tokens`.
     fn request(
         &self,
         tokens: Option<Arc<Stored>>,
-        origin: TokenOrigin,
-        waited_ms: u64,
-        login_required: &dyn Fn(bool) -> Error,
-    ) -> std::result::Result<Obtained, Failed> {
-        let left_ms = self.request.timeout_ms().saturating_sub(waited_ms);
+        source: TokenSource,
+        waited: Duration,
+        without_refresh_token: &dyn Fn(bool) -> Error,
+    ) -> Result<Obtained> {
+        let left = self.request.timeout.saturating_sub(waited);
         let has_failed = self.storage.failure_record().failures(self.now().unix_ms) > 0;
-        let patience = if has_failed { self.request.patience.after_failure() } else { self.request.patience };
+        let retry = if has_failed { self.request.retry().after_failure() } else { self.request.retry() };
         if self.client.is_m2m() {
-            let deadline_ms = self.now().plus_ms(left_ms).monotonic_ms;
-            return Ok(self
-                .client
-                .request(self.http, None, patience, deadline_ms)
-                .map(|issued| Obtained::Issued { issued, sent: None })?);
+            let issued = self.client.request(&CallContext::within(self.http, retry, left), None)?;
+            return Ok(Obtained::Issued { issued, sent: None });
         }
         let has_tokens = tokens.is_some();
-        let sent = tokens.filter(|tokens| tokens.tokens.refresh_token().is_some()).ok_or_else(|| login_required(has_tokens))?;
+        let sent =
+            tokens.filter(|tokens| tokens.tokens.refresh_token().is_some()).ok_or_else(|| without_refresh_token(has_tokens))?;
         if self.must_save {
             self.storage.check()?;
         }
-        // Callers have deadlines of their own. If a request with a refresh token were cut off early, the token may be used up and its
-        // successor lost.
-        let deadline_ms = self.now().plus_ms(left_ms.max(SHORTEST_EXCHANGE_MS)).monotonic_ms;
-        self.exchange_refresh_token(sent, origin, patience, deadline_ms, !has_failed)
+        // If a request with a refresh token were cut off early, the token might be used up and its
+        // successor lost. Callers have deadlines of their own.
+        let call = CallContext::within(self.http, retry, left.max(SHORTEST_EXCHANGE));
+        let grant =
+            RefreshGrant { client: self.client, storage: self.storage, http: self.http, login_required: self.login_required() };
+        grant.exchange(sent, source, &call, if has_failed { Resend::Never } else { Resend::Once })
     }
 
-    /// The loop of the refresh grant: another process may rotate the refresh token before each send, and after a refusal the file is reread.
-    fn exchange_refresh_token(
-        &self,
-        mut sent: Arc<Stored>,
-        mut origin: TokenOrigin,
-        patience: Patience,
-        deadline_ms: u64,
-        mut may_replay: bool,
-    ) -> std::result::Result<Obtained, Failed> {
-        let first = sent.clone();
-        let (mut has_switched, mut file_changes) = (false, 0);
-        loop {
-            let mark = mark_of(self.client, sent.tokens.refresh_token().unwrap_or(""));
-            if self.storage.failure_record().is_marked_revoked(&mark) {
-                return Err(Failed { is_revoked: true, ..self.revoked(None).into() });
-            }
-            let unchanged = FileUnchanged::new(self.storage.clone(), origin.version());
-            let http = self.http.with_precondition(unchanged.precondition());
-            let error = match self.client.request(&http, Some(&sent.tokens), patience, deadline_ms) {
-                Ok(issued) => {
-                    let is_another = !Arc::ptr_eq(&first, &sent);
-                    return Ok(Obtained::Issued { issued, sent: is_another.then_some((sent, origin)) });
-                }
-                Err(error) => error,
-            };
-            if unchanged.was_violated() {
-                file_changes += 1;
-                match self.storage.load(self.now(), true)? {
-                    (Saved::Tokens(newer), version) if self.is_usable(&newer) => return Ok(Obtained::Adopted(newer, version)),
-                    (Saved::Tokens(newer), seen) if newer.tokens.refresh_token().is_some() && file_changes < MAX_FILE_CHANGES => {
-                        (sent, origin) = (newer, TokenOrigin::in_version(seen));
-                        continue;
-                    }
-                    (Saved::Tokens(_), _) => return Err(error.into()),
-                    (Saved::Nothing | Saved::Foreign, version) => return Ok(Obtained::Gone(version)),
-                }
-            }
-            let is_refused = error.oauth_error() == Some("invalid_grant");
-            if !is_refused && !error.is_ambiguous() {
-                return Err(error.into());
-            }
-            // Planet's tools take no lock: they may have rotated the refresh token meanwhile. After a complete response the one that was
-            // sent is used up: only another one may be sent now.
-            match self.reread(&sent, origin, !error.may_replay()) {
-                Some((newer, version)) if self.is_usable(&newer) => return Ok(Obtained::Adopted(newer, version)),
-                Some((newer, version)) if !has_switched => {
-                    has_switched = true;
-                    (sent, origin) = (newer, TokenOrigin::in_version(version));
-                }
-                _ if is_refused => {
-                    // As it is now: another process may have marked another token meanwhile.
-                    let mut record = self.storage.failure_record();
-                    record.mark_revoked(mark);
-                    self.storage.save_failure_record(&record);
-                    return Err(Failed { is_revoked: true, ..self.revoked(Some(&error)).into() });
-                }
-                // The server may accept the same refresh token again for a while, for exactly this case. Without it the session is lost.
-                _ if error.may_replay() && may_replay && self.now().monotonic_ms < deadline_ms => may_replay = false,
-                _ => return Err(error.into()),
-            }
-        }
-    }
-
-    /// The saved tokens, if their refresh token is no longer the one that was sent. Those are older than tokens that could not be saved.
-    fn reread(&self, sent: &Stored, origin: TokenOrigin, is_used_up: bool) -> Option<(Arc<Stored>, FileVersion)> {
-        if matches!(origin, TokenOrigin::Memory) {
-            return None;
-        }
-        let waits: &[u64] = if is_used_up { &REREAD_AFTER_MS } else { &[0] };
-        for wait in waits {
-            self.http.clock().sleep(Duration::from_millis(*wait));
-            if let Ok((Saved::Tokens(tokens), version)) = self.storage.load(self.now(), true)
-                && tokens.tokens.refresh_token().is_some_and(|token| Some(token) != sent.tokens.refresh_token())
-            {
-                return Some((tokens, version));
-            }
-        }
-        None
-    }
-
-    /// Shares server-side failures with other processes. Without this every process would ask a server that is in trouble as often as if it
-    /// were alone.
+    /// Shares server-side failures with other processes. Otherwise each process would send as many
+    /// requests to a failing server as if it were alone.
     fn share_failure(&self, failed: Failed, saved: &SavedState) -> Failed {
         let error = &failed.error;
         if !error.has_reached_server() {
@@ -422,138 +308,35 @@ impl<'a> Refresh<'a, '_> {
         let mut record = self.storage.failure_record();
         let failures = record.failures(now.unix_ms).saturating_add(1);
         let is_noticed = saved.version != FileVersion::Unknown || self.client.is_m2m();
-        let Some(wait_ms) = backoff::wait_of(error, failures, fraction(self.http.random()), is_noticed) else { return failed };
+        let noticed = if is_noticed { LoginNoticed::Yes } else { LoginNoticed::No };
+        let Some(wait) = backoff::wait_after(error, failures, fraction(self.http.random()), noticed) else { return failed };
         let failure = Failure {
             error: error.clone(),
-            lets_callers_pass: self.request.patience == Patience::Once || was_stopped(self.deadline, now),
-            timeout_ms: (error.status() == Status::Timeout).then(|| self.request.timeout_ms()),
+            lets_callers_pass: self.request.lets_callers_pass(self.deadline, now),
+            timeout: (error.status() == Status::Timeout).then_some(self.request.timeout),
         };
-        record.note_failure(failures, now.unix_ms.saturating_add(wait_ms), failure);
+        record.note_failure(failures, (now + wait).unix_ms, failure);
         self.storage.save_failure_record(&record);
-        Failed { shared_wait_ms: Some(wait_ms), ..failed }
+        Failed { shared_wait: Some(wait), ..failed }
     }
 
-    fn login_required(&self, is_foreign: bool, has_tokens: bool, last: Option<&CachedToken>, saved: &SavedState) -> Error {
-        if let Some(error) = is_foreign.then(|| self.of_another_issuer()).flatten() {
-            return error;
-        }
-        let (reason, what) = if is_foreign {
-            (Reason::NeverLoggedIn, "the saved session belongs to another client or server")
-        } else if saved.was_logged_out {
-            (Reason::LoggedOut, "the session was logged out")
-        } else if last.is_some_and(|last| !last.is_over(self.now())) {
-            // It may have been issued a moment ago.
-            (Reason::Expired, "the access token cannot be renewed without a refresh token, which the scope offline_access brings")
+    fn why_no_refresh_token(
+        &self,
+        is_foreign: bool,
+        has_tokens: bool,
+        last: Option<&CachedToken>,
+        was_logged_out: bool,
+    ) -> NoRefreshToken {
+        if is_foreign {
+            NoRefreshToken::Foreign
+        } else if was_logged_out {
+            NoRefreshToken::LoggedOut
+        } else if last.is_some_and(|last| !last.is_expired(self.now())) {
+            NoRefreshToken::NeverIssued
         } else if has_tokens || last.is_some() {
-            (Reason::Expired, "the access token has expired and there is no refresh token")
+            NoRefreshToken::Expired
         } else {
-            (Reason::NeverLoggedIn, "nobody has logged in")
-        };
-        Error::new(Status::LoginRequired, format!("{what}; {}", self.log_in_again())).with_reason(reason)
-    }
-
-    /// Why a saved session is not used whose token another issuer names: Planet's SDK does, and sends the refresh token to a server that did not
-    /// issue it.
-    fn of_another_issuer(&self) -> Option<Error> {
-        let theirs = crate::text::one_line(&self.storage.other_issuer()?, 200);
-        let saved = self.storage.path().map_or_else(|| "the application's storage".to_owned(), |path| path.display().to_string());
-        let configuration =
-            self.client.config_file().map_or_else(|| "the client's configuration".to_owned(), |file| file.display().to_string());
-        let mine = crate::text::one_line(self.client.issuer(), 200);
-        let log_in = self.log_in_again();
-        let message = format!(
-            "the saved session in {saved} is not used: its token is from the issuer '{theirs}', and the server of this client is '{mine}', by \
-             {configuration}. If both are one server, set issuer to '{theirs}' there; otherwise {log_in}"
-        );
-        Some(Error::new(Status::LoginRequired, message).with_reason(Reason::NeverLoggedIn))
-    }
-
-    /// The session was deleted by another process.
-    fn logged_out_meanwhile(&self) -> Error {
-        let message = format!("the session was logged out; {}", self.log_in_again());
-        Error::new(Status::LoginRequired, message).with_reason(Reason::LoggedOut)
-    }
-
-    fn revoked(&self, error: Option<&Error>) -> Error {
-        let description = error.and_then(Error::oauth_error_description);
-        let said = description
-            .map(|text| format!(" ({})", crate::oauth::endpoint_request::said("invalid_grant", Some(text))))
-            .unwrap_or_default();
-        let message =
-            format!("the authorization server no longer accepts this session's refresh token{said}; {}", self.log_in_again());
-        let revoked = Error::new(Status::LoginRequired, message).with_reason(Reason::Revoked);
-        match error {
-            Some(error) => {
-                let revoked = revoked.with_oauth_error("invalid_grant", error.oauth_error_description());
-                error.http_status().map_or(revoked.clone(), |http_status| revoked.with_http_status(http_status))
-            }
-            None => revoked.with_oauth_error("invalid_grant", None),
-        }
-    }
-
-    fn log_in_again(&self) -> String {
-        match self.profile {
-            Some(profile) => {
-                let profile = crate::text::one_line(profile, 100);
-                format!("log in to the profile '{profile}', as by `planetkey login --profile {profile}`")
-            }
-            None => "log in".to_owned(),
-        }
-    }
-}
-
-fn is_good(token: &CachedToken, now: Moment) -> bool {
-    token.usable(now) && !token.due(now)
-}
-
-/// What is noted about a refresh token. Another client's attempt with the same token says nothing about it.
-pub(super) fn mark_of(client: &Client, refresh_token: &str) -> String {
-    FailureRecord::mark(&client.binding().fingerprint, refresh_token)
-}
-
-/// Reads the saved session under the lock. A damaged file is renamed. `is_dispensable`: the tokens are in memory, or are obtained without it;
-/// then a session that cannot be read is only logged. `version`: as it was known before.
-///
-/// Errors: as [`Storage::load`] and [`Storage::quarantine`].
-pub(super) fn read_saved(
-    storage: &dyn Storage,
-    is_dispensable: bool,
-    version: FileVersion,
-    now: Moment,
-) -> std::result::Result<Found, Failed> {
-    let error = match storage.load(now, true) {
-        Ok((content, version)) => return Ok(Found { content, version, is_readable: true, was_renamed: false }),
-        Err(error) => error,
-    };
-    let mut found = Found { content: Saved::Nothing, version, is_readable: false, was_renamed: false };
-    if error.reason() == Some(Reason::Corrupt) {
-        match storage.quarantine(now) {
-            Ok(()) if storage.file_version() != FileVersion::Unknown => {
-                (found.version, found.was_renamed) = (FileVersion::Absent, true)
-            }
-            Ok(()) => {}
-            Err(unmoved) if is_dispensable => log::warn!("{unmoved}"),
-            Err(unmoved) => return Err(unmoved.into()),
-        }
-        return match is_dispensable {
-            true => Ok(found),
-            false => Err(Failed { version: found.was_renamed.then_some(found.version), ..error.into() }),
-        };
-    }
-    if !is_dispensable {
-        return Err(error.into());
-    }
-    log::warn!("{error}");
-    Ok(found)
-}
-
-/// Saves tokens. If that fails, the session continues in memory.
-pub(super) fn save(storage: &dyn Storage, tokens: &Stored, replaced: Option<String>) -> Save {
-    match storage.save(tokens) {
-        Ok(version) => Save::Saved(version),
-        Err(error) => {
-            log::warn!("the renewed session lives in this process only: {error}");
-            Save::Unsaved(Arc::new(Unsaved { tokens: tokens.clone(), error, replaced }))
+            NoRefreshToken::NeverLoggedIn
         }
     }
 }

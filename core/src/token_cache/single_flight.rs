@@ -3,8 +3,9 @@
 //! What is refreshed, and when, is decided elsewhere.
 
 use super::sync::{Condvar, Mutex, MutexGuard};
+use crate::clock::Monotonic;
 use crate::error::{Error, Result, Status};
-use crate::storage::Failure;
+use crate::storage::{Failure, Purpose};
 use std::sync::{Arc, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
@@ -21,26 +22,25 @@ pub(crate) struct Wait<'a> {
 /// Why the next refresh must wait.
 #[derive(Clone)]
 pub(crate) struct Blocked {
-    /// On the monotonic clock; `None`: until the configuration or the saved session changes.
-    pub(crate) until_ms: Option<u64>,
+    /// `None`: until the configuration or the saved session changes.
+    pub(crate) until: Option<Monotonic>,
     pub(crate) failure: Failure,
 }
 
-/// What a refresh is wanted for.
-#[derive(Clone, Copy)]
-pub(crate) struct Purpose {
-    /// The caller called `refresh` and may have changed something before.
-    pub(crate) forced: bool,
-    /// The caller waits and has no valid token.
-    pub(crate) needs_token: bool,
-    /// The deadline of the refresh, in milliseconds.
-    pub(crate) timeout_ms: u64,
+/// Which refresh of a waiting caller is started.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Start {
+    /// The first one.
+    First,
+    /// One more, because the result of the one before does not count.
+    Again,
 }
 
 /// A wait that brought no token.
 pub(crate) struct Missed {
     pub(crate) error: Error,
-    /// Another caller, or the background, started the refresh, with an earlier deadline than this caller's: another one may succeed.
+    /// Another caller or the background started the refresh, with an earlier deadline than this
+    /// caller's: one more refresh may succeed.
     pub(crate) may_try_again: bool,
 }
 
@@ -51,19 +51,19 @@ impl From<Error> for Missed {
 }
 
 /// The last refresh that completed.
-struct Completed<T> {
-    number: u64,
-    result: Result<T>,
-    /// Its failure says little to a caller without a valid token.
-    lets_callers_pass: bool,
+pub(crate) struct Completed<T> {
+    pub(crate) number: u64,
+    pub(crate) result: Result<T>,
+    /// Its failure says little about a refresh for a caller without a valid token.
+    pub(crate) lets_callers_pass: bool,
 }
 
 /// The state behind the lock.
 pub(crate) struct FlightState<T> {
     pub(crate) is_running: bool,
-    /// A login or logout runs instead of a refresh. It counts as running and completes nothing.
+    /// A login or logout runs instead of a refresh. It counts as running and completes no number.
     is_paused: bool,
-    /// The number of the refresh that is running, or ran last.
+    /// The number of the refresh that is running, or of the last one.
     number: u64,
     completed: Option<Completed<T>>,
     pub(crate) failures: u32,
@@ -71,13 +71,15 @@ pub(crate) struct FlightState<T> {
 }
 
 impl<T> FlightState<T> {
-    /// Whether an earlier failure forbids a refresh now. Errors: that failure, with the rest of the wait.
-    pub(crate) fn check_blocked(&self, now_monotonic_ms: u64, purpose: Purpose) -> Result<()> {
-        let Some(Blocked { until_ms, failure }) = &self.blocked else { return Ok(()) };
-        match *until_ms {
-            None if !purpose.forced => Err(failure.error.clone()),
-            Some(until) if now_monotonic_ms < until && !failure.lets_pass(purpose.needs_token, purpose.timeout_ms) => {
-                Err(failure.error.clone().with_retry_after(Some(Duration::from_millis(until - now_monotonic_ms))))
+    /// Whether an earlier failure forbids a refresh now. `timeout`: how long the refresh may take.
+    ///
+    /// Errors: that failure, with the rest of the wait.
+    pub(crate) fn check_blocked(&self, now: Monotonic, purpose: Purpose, timeout: Duration) -> Result<()> {
+        let Some(Blocked { until, failure }) = &self.blocked else { return Ok(()) };
+        match *until {
+            None if purpose != Purpose::Forced => Err(failure.error.clone()),
+            Some(until) if now < until && !failure.lets_pass(purpose, timeout) => {
+                Err(failure.error.clone().with_retry_after(Some(until - now)))
             }
             _ => Ok(()),
         }
@@ -95,7 +97,7 @@ impl<T> FlightState<T> {
         self.number + u64::from(self.is_paused)
     }
 
-    /// Takes back a start whose thread could not be started.
+    /// Undoes a start whose thread could not be started.
     pub(crate) fn abort(&mut self) {
         self.is_running = false;
         self.number -= 1;
@@ -128,17 +130,17 @@ impl<T: Clone> SingleFlight<T> {
         }
     }
 
-    /// Completes the refresh of this number for all threads that wait for it. `lets_callers_pass`: its failure says little to a caller
-    /// without a valid token.
-    pub(crate) fn complete(&self, number: u64, result: Result<T>, lets_callers_pass: bool) {
+    /// Completes a refresh for all threads that wait for it.
+    pub(crate) fn complete(&self, completed: Completed<T>) {
         let mut state = self.lock();
         state.is_running = false;
-        state.completed = Some(Completed { number, result, lets_callers_pass });
+        state.completed = Some(completed);
         drop(state);
         self.changed.notify_all();
     }
 
-    /// Waits for the running refresh, and prevents others until the result is dropped. Callers that arrive meanwhile wait for the refresh after it.
+    /// Waits for the running refresh, and prevents others until the result is dropped. Callers that
+    /// arrive meanwhile wait for the refresh after it.
     ///
     /// Errors: TIMEOUT, CANCELLED.
     pub(crate) fn pause(&self, wait: Wait<'_>) -> Result<Paused<'_, T>> {
@@ -153,14 +155,15 @@ impl<T: Clone> SingleFlight<T> {
 
     /// Joins the running refresh, or starts one, and waits until it completes.
     ///
-    /// `ready` returns what makes waiting unnecessary; `start` starts a refresh by [`FlightState::start`]; `is_void` says whether the caller
-    /// must wait for the refresh after a completed one. Errors: TIMEOUT, CANCELLED, those of `start` and of the refresh.
+    /// `ready` returns what makes waiting unnecessary; `start` starts a refresh by
+    /// [`FlightState::start`]; `is_void` says whether the result of a completed refresh does not
+    /// count. Errors: TIMEOUT, CANCELLED, those of `start` and of the refresh.
     pub(crate) fn wait(
         self: &Arc<Self>,
         wait: Wait<'_>,
         ready: impl Fn() -> Option<T>,
         is_void: impl Fn(&T) -> bool,
-        mut start: impl FnMut(&mut FlightState<T>, bool) -> Result<()>,
+        mut start: impl FnMut(&mut FlightState<T>, Start) -> Result<()>,
     ) -> std::result::Result<(T, Option<Error>), Missed> {
         let started = Instant::now();
         let mut state = self.lock();
@@ -170,7 +173,7 @@ impl<T: Clone> SingleFlight<T> {
         }
         let mut own = None;
         if !state.is_running {
-            start(&mut state, true)?;
+            start(&mut state, Start::First)?;
             own = Some(state.number);
         }
         let mut number = state.next();
@@ -187,12 +190,12 @@ impl<T: Clone> SingleFlight<T> {
                     });
                 }
                 if !state.is_running {
-                    start(&mut state, false)?;
+                    start(&mut state, Start::Again)?;
                     own = Some(state.number);
                 }
                 number = state.next();
             } else if !state.is_running && state.number < number {
-                start(&mut state, true)?;
+                start(&mut state, Start::First)?;
                 own = Some(state.number);
             }
             state = self.wait_for_change(state, started, wait, |state| {
@@ -201,8 +204,8 @@ impl<T: Clone> SingleFlight<T> {
         }
     }
 
-    /// Waits for a change, at most until the caller's deadline. The interrupt callback is called without the lock; if there is nothing to
-    /// wait for after it, this returns at once.
+    /// Waits for a change, at most until the caller's deadline. The interrupt callback is called
+    /// without the lock. If there is nothing to wait for after it, this returns at once.
     ///
     /// Errors: TIMEOUT, CANCELLED.
     fn wait_for_change<'s>(
@@ -216,7 +219,7 @@ impl<T: Clone> SingleFlight<T> {
         if left.is_zero() {
             return Err(Error::new(
                 Status::Timeout,
-                "the access token was not renewed within the deadline; try again, or give a longer timeout",
+                "the access token was not refreshed within the deadline; try again, or give a longer timeout",
             ));
         }
         let slice = match wait.interrupt {
@@ -251,5 +254,5 @@ impl<T: Clone> Drop for Paused<'_, T> {
 
 /// The error of a wait that its caller cancelled.
 pub(crate) fn cancelled() -> Error {
-    Error::new(Status::Cancelled, "the caller cancelled while the access token was being renewed")
+    Error::new(Status::Cancelled, "the caller cancelled while the access token was refreshed")
 }

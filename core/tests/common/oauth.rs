@@ -5,12 +5,13 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use planetkey::clock::{Clock, ManualClock, Random, SystemRandom};
-use planetkey::http::{Http, ReqwestTransport};
+use planetkey::clock::{ManualClock, Random, SystemRandom};
+use planetkey::http::{CallContext, Http, ReqwestTransport, Retry};
 use planetkey::oauth::client_authentication::{ClientAuthentication, PrivateKey};
 use planetkey::secret::Secret;
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// The server that the fake plays.
 pub const ISSUER: &str = "https://as.example/realms/planet";
@@ -30,17 +31,20 @@ impl Wire {
         Wire { http: Http::new(fake.clone(), clock.clone(), Arc::new(SystemRandom)), fake, clock }
     }
 
-    /// Half a minute from now.
-    pub fn deadline_ms(&self) -> u64 {
-        self.clock.now().monotonic_ms + 30_000
+    /// A call that may take half a minute.
+    pub fn call(&self) -> CallContext<'_> {
+        call_over(&self.http)
     }
 }
 
-/// Real sockets, and half a minute for what goes over them.
-pub fn real_http() -> (Http, u64) {
-    let clock = Arc::new(ManualClock::new(NOW));
-    let deadline_ms = clock.now().monotonic_ms + 30_000;
-    (Http::new(Arc::new(ReqwestTransport::default()), clock, Arc::new(SystemRandom)), deadline_ms)
+/// A call over this transport that may take half a minute.
+pub fn call_over(http: &Http) -> CallContext<'_> {
+    CallContext::within(http, Retry::WithinDeadline, Duration::from_secs(30))
+}
+
+/// Real sockets.
+pub fn real_http() -> Http {
+    Http::new(Arc::new(ReqwestTransport::default()), Arc::new(ManualClock::new(NOW)), Arc::new(SystemRandom))
 }
 
 /// An endpoint of the server.

@@ -68,7 +68,7 @@ fn a020_every_login_has_a_challenge_and_every_client_sends_the_verifier() {
     for (client, _) in clients() {
         let wire = Wire::new();
         let attempt = attempt(&["planet"], &[]).unwrap();
-        redeem(&wire.http, &endpoint("token"), &client, &attempt, &Secret::from("code"), &[], wire.deadline_ms()).unwrap();
+        redeem(&wire.call(), &endpoint("token"), &client, &attempt, &Secret::from("code"), &[]).unwrap();
         let verifier = wire.fake.seen()[0].field("code_verifier").unwrap();
         assert_eq!(challenge(&verifier), parameter(&attempt, "code_challenge"), "{client:?}");
     }
@@ -121,7 +121,7 @@ fn a024_the_method_is_s256_also_after_an_error() {
     let wire = Wire::new();
     let first = attempt(&["planet"], &[]).unwrap();
     wire.fake.answers(oauth_error(400, "invalid_grant"));
-    redeem(&wire.http, &endpoint("token"), &public_client(), &first, &Secret::from("code"), &[], wire.deadline_ms()).unwrap_err();
+    redeem(&wire.call(), &endpoint("token"), &public_client(), &first, &Secret::from("code"), &[]).unwrap_err();
     for attempt in [first, attempt(&["planet"], &[]).unwrap()] {
         assert_eq!(parameter(&attempt, "code_challenge_method"), "S256");
         assert_eq!(parameter(&attempt, "code_challenge").len(), 43);

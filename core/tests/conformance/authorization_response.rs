@@ -180,7 +180,7 @@ fn parameters_that_come_twice_make_a_response_invalid() {
 
 fn exchange(wire: &Wire, attempt: &Attempt) -> Result<TokenSet> {
     let code = Secret::from("CODE-THAT-NOBODY-MAY-SEE");
-    redeem(&wire.http, &endpoint("token"), &public_client(), attempt, &code, &scopes(&["planet"]), wire.deadline_ms())?.usable()
+    redeem(&wire.call(), &endpoint("token"), &public_client(), attempt, &code, &scopes(&["planet"]))?.usable()
 }
 
 #[test]

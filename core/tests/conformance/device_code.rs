@@ -1,8 +1,9 @@
 //! The device flow: assertions 78 to 91.
 
 use crate::common::*;
+use planetkey::clock::Monotonic;
 use planetkey::credential::TokenSet;
-use planetkey::http::{Method, Patience, Response, TransportFailure};
+use planetkey::http::{Method, Response, TransportFailure};
 use planetkey::oauth::device_code::{DeviceAuthorization, Poll, Schedule, authorize, parse, poll};
 use planetkey::secret::Secret;
 use planetkey::{Error, Reason, Result, Status};
@@ -28,8 +29,14 @@ fn read(changes: &Value) -> Result<DeviceAuthorization> {
     parse(&document(changes), false)
 }
 
+const THIRTY_SECONDS: Duration = Duration::from_secs(30);
+
+fn at(milliseconds: u64) -> Monotonic {
+    Monotonic::from_millis(milliseconds)
+}
+
 fn schedule(interval: u64) -> Schedule {
-    Schedule::new(&read(&json!({ "interval": interval })).unwrap(), 1_000_000)
+    Schedule::new(&read(&json!({ "interval": interval })).unwrap(), at(1_000_000))
 }
 
 /// Asks once; the server answers this.
@@ -42,7 +49,7 @@ fn asked(response: Response) -> Result<Poll> {
 }
 
 fn ask(wire: &Wire) -> Result<Poll> {
-    poll(&wire.http, &endpoint("token"), &public_client(), &Secret::from(DEVICE_CODE), &scopes(&["planet"]), wire.deadline_ms())
+    poll(&wire.call(), &endpoint("token"), &public_client(), &Secret::from(DEVICE_CODE), &scopes(&["planet"]))
 }
 
 #[test]
@@ -52,10 +59,9 @@ fn a078_the_client_proves_who_it_is_as_at_the_token_endpoint() {
         wire.fake.answers(json_answer(200, &document(&json!({}))));
         let extra = [("organization".to_owned(), "one".to_owned())];
         let wanted = scopes(&["planet", "offline_access"]);
-        let (audience, deadline_ms) = (Some("https://api.planet.com/"), wire.deadline_ms());
-        authorize(&wire.http, &endpoint("device"), &client, &wanted, audience, &extra, false, Patience::Patient, deadline_ms)
-            .unwrap();
-        poll(&wire.http, &endpoint("token"), &client, &Secret::from(DEVICE_CODE), &wanted, deadline_ms).unwrap();
+        let audience = Some("https://api.planet.com/");
+        authorize(&wire.call(), &endpoint("device"), &client, &wanted, audience, &extra, false).unwrap();
+        poll(&wire.call(), &endpoint("token"), &client, &Secret::from(DEVICE_CODE), &wanted).unwrap();
         for seen in wire.fake.seen() {
             assert_eq!(seen.method, Method::Post);
             match proof {
@@ -75,8 +81,7 @@ fn a078_the_client_proves_who_it_is_as_at_the_token_endpoint() {
     let begin = |response: Response| {
         let wire = Wire::new();
         wire.fake.answers(response).answers(json_answer(200, &document(&json!({}))));
-        let patience = Patience::Patient;
-        authorize(&wire.http, &endpoint("device"), &public_client(), &[], None, &[], false, patience, wire.deadline_ms())
+        authorize(&wire.call(), &endpoint("device"), &public_client(), &[], None, &[], false)
     };
     let refused = begin(oauth_error(401, "invalid_client")).unwrap_err();
     assert_eq!((refused.status(), refused.message().contains(CLIENT_ID)), (Status::Misconfigured, true), "{refused}");
@@ -89,8 +94,8 @@ fn a078_the_client_proves_who_it_is_as_at_the_token_endpoint() {
 fn a079_the_required_members_and_the_old_name() {
     let all = read(&json!({})).unwrap();
     assert_eq!(
-        (all.device_code.expose(), all.user_code.as_str(), all.verification_uri.as_str(), all.expires_in_ms, all.interval_ms),
-        (DEVICE_CODE, "WDJB-MJHT", "https://as.example/device", 900_000, 5_000)
+        (all.device_code.expose(), all.user_code.as_str(), all.verification_uri.as_str(), all.expires_in, all.interval),
+        (DEVICE_CODE, "WDJB-MJHT", "https://as.example/device", Duration::from_secs(900), Duration::from_secs(5))
     );
     assert_eq!(all.verification_uri_complete.as_deref(), Some("https://as.example/device?user_code=WDJB-MJHT"));
     for name in ["device_code", "user_code", "verification_uri", "expires_in"] {
@@ -107,31 +112,31 @@ fn a079_the_required_members_and_the_old_name() {
         assert_eq!(read(&json!({ "expires_in": expires_in })).unwrap_err().status(), Status::Protocol, "{expires_in}");
     }
     for (expires_in, ms) in [(json!("600"), 600_000), (json!(0.5), 500), (json!(1e300), 86_400_000), (json!("inf"), 86_400_000)] {
-        assert_eq!(read(&json!({ "expires_in": expires_in })).unwrap().expires_in_ms, ms, "{expires_in}");
+        assert_eq!(read(&json!({ "expires_in": expires_in })).unwrap().expires_in, Duration::from_millis(ms), "{expires_in}");
     }
 }
 
 #[test]
 fn a080_the_interval_is_five_seconds_unless_the_server_says_otherwise() {
     for interval in [Value::Null, json!(0), json!(-1), json!(-1e300), json!("often"), json!("NaN"), json!([5]), json!(false)] {
-        assert_eq!(read(&json!({ "interval": interval })).unwrap().interval_ms, 5_000, "{interval}");
+        assert_eq!(read(&json!({ "interval": interval })).unwrap().interval, Duration::from_secs(5), "{interval}");
     }
     let stated = [(json!(1), 1_000), (json!("7"), 7_000), (json!(7.5), 8_000), (json!(0.001), 1_000), (json!(60), 60_000)];
     for (interval, ms) in stated {
-        assert_eq!(read(&json!({ "interval": interval })).unwrap().interval_ms, ms, "{interval}");
+        assert_eq!(read(&json!({ "interval": interval })).unwrap().interval, Duration::from_millis(ms), "{interval}");
     }
     for interval in [json!(61), json!(1e300), json!("inf")] {
-        assert_eq!(read(&json!({ "interval": interval })).unwrap().interval_ms, 60_000, "{interval}");
+        assert_eq!(read(&json!({ "interval": interval })).unwrap().interval, Duration::from_secs(60), "{interval}");
     }
 }
 
 #[test]
 fn a081_the_interval_counts_from_the_end_of_a_poll() {
     let mut schedule = schedule(5);
-    assert_eq!(schedule.next_ms(), 1_005_000, "and from the start to the first");
+    assert_eq!(schedule.next(), at(1_005_000), "and from the start to the first");
     // The poll was begun in time and took twelve seconds.
-    schedule.polled(&Poll::Pending, 1_017_000);
-    assert_eq!(schedule.next_ms(), 1_022_000);
+    schedule.polled(&Poll::Pending, at(1_017_000));
+    assert_eq!(schedule.next(), at(1_022_000));
 }
 
 #[test]
@@ -139,8 +144,8 @@ fn a082_pending_keeps_the_interval() {
     assert!(matches!(asked(oauth_error(400, "authorization_pending")), Ok(Poll::Pending)));
     let mut schedule = schedule(7);
     for number in 1..10 {
-        schedule.polled(&Poll::Pending, 1_000_000 + number * 7_000);
-        assert_eq!(schedule.next_ms(), 1_000_000 + (number + 1) * 7_000);
+        schedule.polled(&Poll::Pending, at(1_000_000 + number * 7_000));
+        assert_eq!(schedule.next(), at(1_000_000 + (number + 1) * 7_000));
     }
 }
 
@@ -149,7 +154,7 @@ fn a083_slow_down_adds_five_seconds_for_good() {
     let smaller = json!({"error": "slow_down", "interval": 1});
     assert!(matches!(asked(json_answer(400, &smaller)), Ok(Poll::SlowDown)));
     let mut schedule = schedule(5);
-    let mut now = 1_005_000;
+    let mut now = at(1_005_000);
     for (outcome, wait) in [
         (Poll::SlowDown, 10_000),
         (Poll::Pending, 10_000),
@@ -159,18 +164,19 @@ fn a083_slow_down_adds_five_seconds_for_good() {
         (Poll::Pending, 15_000),
     ] {
         schedule.polled(&outcome, now);
-        assert_eq!(schedule.next_ms() - now, wait, "{outcome:?}");
-        now = schedule.next_ms();
+        assert_eq!(schedule.next() - now, Duration::from_millis(wait), "{outcome:?}");
+        now = schedule.next();
     }
     // However often: the standard knows no upper end.
     for _ in 0..30 {
         schedule.polled(&Poll::SlowDown, now);
     }
-    assert_eq!(schedule.next_ms() - now, 165_000);
+    assert_eq!(schedule.next() - now, Duration::from_millis(165_000));
 }
 
 fn unreachable(retry_after_ms: Option<u64>) -> Poll {
-    Poll::Unreachable { retry_after_ms, error: Error::new(Status::Unavailable, "away") }
+    let retry_after = retry_after_ms.map(Duration::from_millis);
+    Poll::Unreachable { retry_after, error: Error::new(Status::Unavailable, "away") }
 }
 
 #[test]
@@ -188,21 +194,21 @@ fn a084_while_nothing_answers_it_is_asked_less_often() {
         assert_eq!(wire.fake.count(), 1);
     }
     for status in [429, 500, 502, 503, 504, 408] {
-        assert!(matches!(asked(busy(status, None)), Ok(Poll::Unreachable { retry_after_ms: None, .. })), "{status}");
+        assert!(matches!(asked(busy(status, None)), Ok(Poll::Unreachable { retry_after: None, .. })), "{status}");
     }
     let mut schedule = schedule(5);
-    let mut now = 1_005_000;
+    let mut now = at(1_005_000);
     for wait in [10_000, 20_000, 40_000, 80_000, 120_000, 120_000] {
         schedule.polled(&unreachable(None), now);
-        assert_eq!(schedule.next_ms() - now, wait);
-        now = schedule.next_ms();
+        assert_eq!(schedule.next() - now, Duration::from_millis(wait));
+        now = schedule.next();
     }
     schedule.polled(&Poll::Pending, now);
-    assert_eq!(schedule.next_ms() - now, 5_000, "it answers again");
+    assert_eq!(schedule.next() - now, Duration::from_millis(5_000), "it answers again");
     for _ in 0..1000 {
-        schedule.polled(&unreachable(Some(u64::MAX)), u64::MAX - 1);
+        schedule.polled(&unreachable(Some(u64::MAX)), at(u64::MAX - 1));
     }
-    assert_eq!(schedule.next_ms(), u64::MAX);
+    assert_eq!(schedule.next(), at(u64::MAX));
 }
 
 #[test]
@@ -243,14 +249,14 @@ fn a085_any_other_error_ends_the_polling() {
 #[test]
 fn a086_the_end_is_on_the_monotonic_clock() {
     let authorization = read(&json!({"expires_in": 600})).unwrap();
-    let mut schedule = Schedule::new(&authorization, 5_000);
-    assert_eq!(schedule.ends_ms(), 605_000);
+    let mut schedule = Schedule::new(&authorization, at(5_000));
+    assert_eq!(schedule.expires(), at(605_000));
     for outcome in [Poll::SlowDown, unreachable(Some(3_600_000)), Poll::Pending] {
-        schedule.polled(&outcome, 100_000);
-        assert_eq!(schedule.ends_ms(), 605_000, "{outcome:?}");
+        schedule.polled(&outcome, at(100_000));
+        assert_eq!(schedule.expires(), at(605_000), "{outcome:?}");
     }
     // A schedule knows one clock only: it is made of the numbers it was given.
-    assert_eq!(Schedule::new(&authorization, u64::MAX).ends_ms(), u64::MAX);
+    assert_eq!(Schedule::new(&authorization, Monotonic::NEVER).expires(), at(u64::MAX));
 }
 
 /// The error is final and says what a person has to do; nothing here begins anew.
@@ -314,9 +320,7 @@ fn a090_a_device_code_is_a_secret() {
     let logs = logs();
     let wire = Wire::new();
     wire.fake.answers(json_answer(200, &document(&json!({})))).answers(busy(503, None)).answers(oauth_error(400, "slow_down"));
-    let (http, patience) = (&wire.http, Patience::Patient);
-    let authorization =
-        authorize(http, &endpoint("device"), &public_client(), &[], None, &[], false, patience, wire.deadline_ms()).unwrap();
+    let authorization = authorize(&wire.call(), &endpoint("device"), &public_client(), &[], None, &[], false).unwrap();
     let polls = [ask(&wire).unwrap(), ask(&wire).unwrap()];
     let error = parse(&document(&json!({"expires_in": null})), false).unwrap_err();
     for shown in [format!("{authorization:?}"), format!("{polls:?}"), format!("{error:?}")] {
@@ -327,15 +331,15 @@ fn a090_a_device_code_is_a_secret() {
 
 #[test]
 fn a091_retry_after_is_a_lower_bound() {
-    let Ok(Poll::Unreachable { retry_after_ms: Some(30_000), error }) = asked(busy(503, Some("30"))) else {
+    let Ok(Poll::Unreachable { retry_after: Some(THIRTY_SECONDS), error }) = asked(busy(503, Some("30"))) else {
         panic!("the wait is handed on")
     };
     assert_eq!(error.retry_after(), Some(Duration::from_millis(30_000)));
     let mut schedule = schedule(5);
-    schedule.polled(&unreachable(Some(30_000)), 1_005_000);
-    assert_eq!(schedule.next_ms(), 1_035_000, "more than the doubled interval");
-    schedule.polled(&unreachable(Some(1_000)), 1_035_000);
-    assert_eq!(schedule.next_ms(), 1_055_000, "and never less than that");
-    schedule.polled(&unreachable(Some(300_000)), 1_055_000);
-    assert_eq!(schedule.next_ms(), 1_355_000, "whatever the backoff's upper end");
+    schedule.polled(&unreachable(Some(30_000)), at(1_005_000));
+    assert_eq!(schedule.next(), at(1_035_000), "more than the doubled interval");
+    schedule.polled(&unreachable(Some(1_000)), at(1_035_000));
+    assert_eq!(schedule.next(), at(1_055_000), "and never less than that");
+    schedule.polled(&unreachable(Some(300_000)), at(1_055_000));
+    assert_eq!(schedule.next(), at(1_355_000), "whatever the backoff's upper end");
 }

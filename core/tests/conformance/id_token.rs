@@ -4,7 +4,7 @@ use crate::common::*;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{EncodingKey, Header};
-use planetkey::http::{Method, Patience};
+use planetkey::http::Method;
 use planetkey::oauth::id_token::{Claims, Expected, LEEWAY_S, Verification, unknown_key, verify};
 use planetkey::oauth::jose::Algorithm;
 use planetkey::oauth::jwks::{self, Jwks};
@@ -299,8 +299,7 @@ fn a108_keys_for_something_else_are_never_used() {
 #[test]
 fn a109_userinfo_is_about_the_same_person() {
     let wire = Wire::new();
-    let ask =
-        || userinfo::request(&wire.http, &endpoint("userinfo"), &Secret::from("access-1"), Patience::Patient, wire.deadline_ms());
+    let ask = || userinfo::request(&wire.call(), &endpoint("userinfo"), &Secret::from("access-1"));
     wire.fake.answers(json_answer(200, &json!({"sub": SUBJECT, "name": "Some One"})));
     let members = ask().unwrap();
     let seen = &wire.fake.seen()[0];
@@ -370,7 +369,7 @@ fn a_key_set_is_fetched() {
     let wire = Wire::new();
     let signer = Signer::rsa("key");
     wire.fake.answers(busy(503, None)).answers(answer(200, "application/jwk-set+json", jwks(&[&signer.jwk]).to_string()));
-    let fetch = || jwks::fetch(&wire.http, &endpoint("jwks"), Patience::Patient, wire.deadline_ms());
+    let fetch = || jwks::fetch(&wire.call(), &endpoint("jwks"));
     assert_eq!(fetch().unwrap().len(), 1);
     assert_eq!(wire.fake.seen()[1].url, endpoint("jwks").as_str());
     assert_eq!((wire.fake.seen()[1].method, &wire.fake.seen()[1].authorization), (Method::Get, &None));

@@ -211,7 +211,7 @@ fn a066_an_ended_session_says_which_profile_to_log_in_again() {
         assert_eq!((error.status(), error.reason().map(Reason::name)), (Status::LoginRequired, Some(reason)), "{error}");
         assert_eq!(error.profile(), Some(PERSON));
         assert!(
-            error.message().contains("log in to the profile 'someone', as by `planetkey login --profile someone`"),
+            error.message().ends_with("log in to the profile 'someone'") && !error.message().contains("planetkey"),
             "{error}"
         );
         assert!(!error.retryable());
@@ -235,11 +235,11 @@ fn what_has_not_expired_is_not_said_to_have() {
     let session = home.person();
     let error = session.refresh().unwrap_err();
     assert_eq!((error.status(), home.fake.count()), (Status::LoginRequired, 0));
-    assert!(error.message().contains("offline_access") && !error.message().contains("has expired"), "{error}");
+    assert!(error.message().contains("offline_access") && !error.message().contains("expired"), "{error}");
     assert_eq!(ask(&session), SEEDED);
     home.advance(3600);
     let error = session.refresh().unwrap_err();
-    assert!(error.message().contains("has expired"), "{error}");
+    assert!(error.message().contains("the access token expired"), "{error}");
 }
 
 /// Machines repeat their grant (RFC 6749 4.4.3): a refresh token that comes all the same is neither kept nor sent.

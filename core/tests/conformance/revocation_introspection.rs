@@ -1,7 +1,7 @@
 //! Revocation and introspection: assertions 110 to 113 and 115. Logout is with the logins.
 
 use crate::common::*;
-use planetkey::http::{Method, Patience, Response, TransportFailure};
+use planetkey::http::{Method, Response, TransportFailure};
 use planetkey::oauth::introspection::{Introspection, introspect};
 use planetkey::oauth::revocation::{Revocation, revoke};
 use planetkey::secret::Secret;
@@ -12,8 +12,8 @@ use std::time::Duration;
 const TOKEN: &str = "TOKEN-THAT-NOBODY-MAY-SEE";
 
 fn end(wire: &Wire) -> Result<Revocation> {
-    let (token, deadline_ms) = (Secret::from(TOKEN), wire.deadline_ms());
-    revoke(&wire.http, &endpoint("revoke"), &public_client(), &token, "refresh_token", Patience::Patient, deadline_ms)
+    let token = Secret::from(TOKEN);
+    revoke(&wire.call(), &endpoint("revoke"), &public_client(), &token, "refresh_token")
 }
 
 fn answered(response: Response) -> Result<Revocation> {
@@ -27,8 +27,8 @@ fn a110_a_token_is_revoked_with_its_kind_and_the_clients_proof() {
     for (client, proof) in clients() {
         let wire = Wire::new();
         wire.fake.answers(answer(200, "text/plain", ""));
-        let (token, deadline_ms) = (Secret::from(TOKEN), wire.deadline_ms());
-        let outcome = revoke(&wire.http, &endpoint("revoke"), &client, &token, "refresh_token", Patience::Patient, deadline_ms);
+        let token = Secret::from(TOKEN);
+        let outcome = revoke(&wire.call(), &endpoint("revoke"), &client, &token, "refresh_token");
         assert!(matches!(outcome, Ok(Revocation::Revoked)));
         let seen = &wire.fake.seen()[0];
         assert_eq!((seen.method, seen.url.as_str()), (Method::Post, endpoint("revoke").as_str()));
@@ -43,12 +43,12 @@ fn a110_a_token_is_revoked_with_its_kind_and_the_clients_proof() {
     let simulator = simulator();
     let session = simulator.seed_session(&json!({})).unwrap();
     let token = Secret::from(session["refresh_token"].as_str().unwrap());
-    let (http, deadline_ms) = real_http();
+    let http = real_http();
     let client = planetkey::oauth::client_authentication::ClientAuthentication::None {
         client_id: planetkey::deployment::PLANET_USER_CLIENT_ID.to_owned(),
     };
     let place = format!("{}oauth/revoke", simulator.user_issuer()).parse().unwrap();
-    let outcome = revoke(&http, &place, &client, &token, "refresh_token", Patience::Patient, deadline_ms);
+    let outcome = revoke(&call_over(&http), &place, &client, &token, "refresh_token");
     assert!(matches!(outcome, Ok(Revocation::Revoked)), "{outcome:?}");
     assert_eq!(simulator.session_of(token.expose()).unwrap()["revoked"], json!("revocation"));
 }
@@ -107,8 +107,8 @@ fn a113_a_kind_of_token_that_is_not_revoked_is_reported() {
 }
 
 fn ask(wire: &Wire, hint: Option<&str>) -> Result<Introspection> {
-    let (token, deadline_ms) = (Secret::from(TOKEN), wire.deadline_ms());
-    introspect(&wire.http, &endpoint("introspect"), &public_client(), &token, hint, Patience::Patient, deadline_ms)
+    let token = Secret::from(TOKEN);
+    introspect(&wire.call(), &endpoint("introspect"), &public_client(), &token, hint)
 }
 
 #[test]
@@ -144,8 +144,8 @@ fn a115_active_is_true_or_false_and_nothing_is_kept() {
     for (client, proof) in clients() {
         let wire = Wire::new();
         wire.fake.answers(json_answer(200, &json!({"active": true})));
-        let (token, deadline_ms) = (Secret::from(TOKEN), wire.deadline_ms());
-        introspect(&wire.http, &endpoint("introspect"), &client, &token, None, Patience::Patient, deadline_ms).unwrap();
+        let token = Secret::from(TOKEN);
+        introspect(&wire.call(), &endpoint("introspect"), &client, &token, None).unwrap();
         let seen = &wire.fake.seen()[0];
         assert!(seen.authorization.is_some() || seen.field(proof).is_some(), "{proof}");
     }

@@ -95,7 +95,7 @@ fn a117_no_form_of_printing_shows_a_secret() {
     let members = planetkey::credential::TokenMembers(home.tokens().as_object().unwrap().clone());
     let set = planetkey::credential::TokenSet {
         access_token: Secret::from("SECRET-access"),
-        lifetime_ms: 1,
+        lifetime: std::time::Duration::from_millis(1),
         scopes: Vec::new(),
         members: members.clone(),
     };

@@ -7,8 +7,7 @@ use planetkey::{Session, Status};
 use planetkey_simulator::Simulator;
 use serde_json::json;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 /// The built-in Planet behind the simulator's proxy, with a clock that sleeps without waiting.
 fn planet(simulator: &Simulator, timeout_ms: Option<u64>) -> (Session, Arc<ManualClock>) {
@@ -27,11 +26,11 @@ fn f001_a_server_error_is_retried_once() {
     let simulator = simulator();
     for (number, status) in (1..).zip([500, 502, 503, 504]) {
         let (session, clock) = planet(&simulator, None);
-        let before = clock.now().monotonic_ms;
+        let before = clock.now().monotonic;
         simulator.script("m2m.token", &json!([{ "status": status }])).unwrap();
         session.access_token().unwrap();
         assert_eq!(simulator.count("m2m.token").unwrap(), 2 * number, "{status}");
-        let waited = clock.now().monotonic_ms - before;
+        let waited = (clock.now().monotonic - before).as_millis();
         assert!((1..1000).contains(&waited), "a short wait with jitter, not {waited} ms");
     }
     let (session, _) = planet(&simulator, None);
@@ -47,16 +46,16 @@ fn f002_retry_after_is_waited_for_inside_the_deadline_only() {
     let step = json!([{"status": 503, "headers": {"Retry-After": "2"}}]);
     simulator.script("m2m.token", &step).unwrap();
     let (session, clock) = planet(&simulator, None);
-    let before = clock.now().monotonic_ms;
+    let before = clock.now().monotonic;
     session.access_token().unwrap();
-    assert!(clock.now().monotonic_ms - before >= 2000);
+    assert!(clock.now().monotonic - before >= Duration::from_secs(2));
     assert_eq!(simulator.count("m2m.token").unwrap(), 2);
     simulator.script("m2m.token", &step).unwrap();
     let (session, clock) = planet(&simulator, Some(1900));
-    let before = clock.now().monotonic_ms;
+    let before = clock.now().monotonic;
     let error = session.access_token().unwrap_err();
-    assert_eq!((error.status(), error.retry_after()), (Status::Unavailable, Some(Duration::from_millis(2000))));
-    assert_eq!(clock.now().monotonic_ms, before, "nobody slept for an answer that could not come in time");
+    assert_eq!((error.status(), error.retry_after()), (Status::Unavailable, Some(Duration::from_secs(2))));
+    assert_eq!(clock.now().monotonic, before, "nobody slept for an answer that could not come in time");
     assert_eq!(simulator.count("m2m.token").unwrap(), 3);
 }
 
@@ -107,15 +106,15 @@ fn f003_a_long_retry_after_is_told_and_not_slept() {
 
 #[test]
 fn f004_retry_after_as_date_in_the_past_or_garbage() {
-    assert_eq!(retry_after::parse("120", NOW), Some(120_000));
-    assert_eq!(retry_after::parse(" 7 ", NOW), Some(7000));
+    assert_eq!(retry_after::parse("120", NOW), Some(Duration::from_secs(120)));
+    assert_eq!(retry_after::parse(" 7 ", NOW), Some(Duration::from_secs(7)));
     let date = |seconds: u64| httpdate::fmt_http_date(UNIX_EPOCH + std::time::Duration::from_secs(seconds));
-    assert_eq!(retry_after::parse(&date(NOW + 90), NOW), Some(90_000));
-    assert_eq!(retry_after::parse(&date(NOW - 90), NOW), Some(0));
+    assert_eq!(retry_after::parse(&date(NOW + 90), NOW), Some(Duration::from_secs(90)));
+    assert_eq!(retry_after::parse(&date(NOW - 90), NOW), Some(Duration::ZERO));
     for garbage in ["", "soon", "-5", "1.5", "5s", "Fri, 99 Foo 2026 00:00:00 GMT", "\u{661}"] {
         assert_eq!(retry_after::parse(garbage, NOW), None, "{garbage:?}");
     }
-    let longest = retry_after::MAX_RETRY_AFTER_MS;
+    let longest = retry_after::MAX_RETRY_AFTER;
     for absurd in ["99999999999999999999999", "18446744073709551615", "4000000000"] {
         assert_eq!(retry_after::parse(absurd, NOW), Some(longest), "{absurd}");
     }
@@ -142,7 +141,7 @@ fn f005_429_without_retry_after_backs_off_from_a_second_on() {
         for _ in 0..3 {
             let (clock, times) = (clock.clone(), times.clone());
             fake.then(move || {
-                times.lock().unwrap().push(clock.now().monotonic_ms);
+                times.lock().unwrap().push(clock.now().monotonic);
                 Ok(busy(429, None))
             });
         }
@@ -152,8 +151,8 @@ fn f005_429_without_retry_after_backs_off_from_a_second_on() {
         assert_eq!((error.status(), error.http_status()), (Status::Unavailable, Some(429)));
         let times = times.lock().unwrap().clone();
         assert_eq!(times.len(), 3);
-        let waits: Vec<u64> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
-        assert!(waits[0] >= 1000 && waits[1] > waits[0], "{waits:?}");
+        let waits: Vec<Duration> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        assert!(waits[0] >= Duration::from_secs(1) && waits[1] > waits[0], "{waits:?}");
     }
 }
 

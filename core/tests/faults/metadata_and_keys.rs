@@ -1,7 +1,7 @@
 //! What a server says of itself and of its keys goes wrong: faults 33, 34 and 36.
 
 use crate::common::*;
-use planetkey::http::Patience;
+use planetkey::http::Retry;
 use planetkey::oauth::id_token::{Expected, Verification, unknown_key, verify};
 use planetkey::oauth::jwks::{self, Jwks};
 use planetkey::oauth::metadata;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 fn fetch(document: &Value) -> Result<metadata::Metadata> {
     let wire = Wire::new();
     wire.fake.answers(json_answer(200, document));
-    metadata::fetch(&wire.http, ISSUER, ISSUER, false, Patience::Patient, wire.deadline_ms())
+    metadata::fetch(&wire.call(), ISSUER, ISSUER, false)
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn expected() -> Expected<'static> {
 
 /// What a login does: verify, and read the keys once more when one is missing.
 fn log_in(wire: &Wire, known: &Jwks, token: &str) -> Result<()> {
-    for keys in [known.clone(), jwks::fetch(&wire.http, &endpoint("jwks"), Patience::Patient, wire.deadline_ms())?] {
+    for keys in [known.clone(), jwks::fetch(&wire.call(), &endpoint("jwks"))?] {
         if let Verification::Valid(_) = verify(token, &keys, &expected())? {
             return Ok(());
         }
@@ -93,9 +93,9 @@ fn f036_keys_are_rotated_removed_and_of_every_kind() {
     // Two megabytes are cut off on the way; here is what the real transport makes of them.
     let simulator = simulator();
     simulator.script("m2m.jwks", &json!([{"body": "x".repeat(2 << 20)}])).unwrap();
-    let (http, deadline_ms) = real_http();
+    let http = real_http();
     let uri = format!("{}/protocol/openid-connect/certs", simulator.m2m_issuer()).parse().unwrap();
-    let fetch = || jwks::fetch(&http, &uri, Patience::Once, deadline_ms);
+    let fetch = || jwks::fetch(&call_over(&http).with_retry(Retry::Never), &uri);
     assert_eq!(fetch().unwrap_err().status(), Status::Protocol);
     assert_eq!(fetch().unwrap().len(), 1);
 }

@@ -66,7 +66,7 @@ fn f044_a_request_without_an_answer_is_repeated_by_this_grant() {
     simulator.script("m2m.token", &json!({"steps": [{"fault": "reset_after_read"}], "repeat": true})).unwrap();
     let error = quick(&simulator, None).access_token().unwrap_err();
     assert_eq!((error.status(), error.retryable()), (Status::Unavailable, true));
-    assert!(error.message().contains("lost before an answer"), "{error}");
+    assert!(error.message().contains("lost before a response"), "{error}");
     assert_eq!(simulator.count("m2m.token").unwrap(), 9);
 }
 

@@ -1,8 +1,8 @@
 //! Refusals, refresh tokens that nobody asked for, and odd headers: faults 25 to 32 and 35 to 40.
 
 use crate::common::*;
-use planetkey::clock::ManualClock;
-use planetkey::http::{Http, Patience};
+use planetkey::clock::{ManualClock, Monotonic};
+use planetkey::http::{CallContext, Http, Retry};
 use planetkey::oauth::client_authentication::ClientAuthentication;
 use planetkey::oauth::client_credentials::Grant;
 use planetkey::{Session, Status};
@@ -41,7 +41,7 @@ fn f025_a_machine_client_needs_no_refresh_token() {
     let http = Http::new(fake, clock, Arc::new(Fixed(0x80)));
     let client = ClientAuthentication::ClientSecretPost { client_id: CLIENT_ID.into(), client_secret: CLIENT_SECRET.into() };
     let endpoint = "https://as.example/token".parse().unwrap();
-    let tokens = Grant::default().request(&http, &endpoint, &client, Patience::Once, u64::MAX).unwrap();
+    let tokens = Grant::default().request(&CallContext::new(&http, Retry::Never, Monotonic::NEVER), &endpoint, &client).unwrap();
     assert!(tokens.members.0.contains_key("x") && !tokens.members.0.contains_key("refresh_token"));
 }
 

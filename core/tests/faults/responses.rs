@@ -3,7 +3,7 @@
 use crate::common::*;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use planetkey::http::{MAX_BODY_BYTES, Patience, Response, Undecoded, decode};
+use planetkey::http::{MAX_BODY_BYTES, Response, Undecoded, decode};
 use planetkey::oauth::{device_code, introspection, jwks, metadata, userinfo};
 use planetkey::secret::Secret;
 use planetkey::{Error, Reason, Status};
@@ -108,22 +108,20 @@ fn i10_03_json_is_json_whatever_its_label_and_with_a_byte_order_mark() {
     let labels = ["text/plain", "text/html", "application/octet-stream", "application/jwk-set+json"];
     for (label, mark) in labels.into_iter().flat_map(|label| [(label, ""), (label, "\u{feff}")]) {
         let wire = Wire::new();
-        let (patience, deadline_ms) = (Patience::Patient, wire.deadline_ms());
         let answers = |document: Value| wire.fake.answers(answer(200, label, format!("{mark}\r\n{document}")));
         answers(json!({"issuer": ISSUER, "token_endpoint": format!("{ISSUER}/token")}));
-        metadata::fetch(&wire.http, ISSUER, ISSUER, false, patience, deadline_ms).unwrap();
+        metadata::fetch(&wire.call(), ISSUER, ISSUER, false).unwrap();
         answers(crate::common::jwks(&[&Signer::rsa("key").jwk]));
-        jwks::fetch(&wire.http, &endpoint("jwks"), patience, deadline_ms).unwrap();
+        jwks::fetch(&wire.call(), &endpoint("jwks")).unwrap();
         answers(json!({"sub": SUBJECT}));
-        userinfo::request(&wire.http, &endpoint("userinfo"), &Secret::from("t"), patience, deadline_ms).unwrap();
+        userinfo::request(&wire.call(), &endpoint("userinfo"), &Secret::from("t")).unwrap();
         answers(json!({"active": true}));
         let token = Secret::from("t");
-        introspection::introspect(&wire.http, &endpoint("i"), &public_client(), &token, None, patience, deadline_ms).unwrap();
+        introspection::introspect(&wire.call(), &endpoint("i"), &public_client(), &token, None).unwrap();
         answers(json!({
             "device_code": "d", "user_code": "u", "verification_uri": "https://as.example/device", "expires_in": 900,
         }));
-        device_code::authorize(&wire.http, &endpoint("d"), &public_client(), &[], None, &[], false, patience, deadline_ms)
-            .unwrap();
+        device_code::authorize(&wire.call(), &endpoint("d"), &public_client(), &[], None, &[], false).unwrap();
         // A refusal too: invalid_grant is not asked about a second time.
         let home = Home::new();
         home.seed(&json!({"_iat": NOW - 3600, "_exp": NOW}));

@@ -183,14 +183,14 @@ fn pasting_where_the_client_may_not_use_a_device() {
 }
 
 #[test]
-fn where_nobody_can_be_asked_the_error_says_what_to_run() {
+fn without_a_prompt_handler_the_error_says_what_to_do() {
     let people = Arc::new(People::new());
     let opener = browser(&people, false, false);
     for session in [people.user(), people.desktop()] {
         let options = LoginOptions::default().with(|it| it.browser_opener = Some(opener.clone()));
         let error = session.login(&options).unwrap_err();
         assert_eq!((error.status(), error.reason()), (Status::LoginRequired, Some(Reason::NeverLoggedIn)), "{error}");
-        assert!(error.message().contains("planetkey login"), "{error}");
+        assert!(error.message().contains("no prompt handler was provided; pass one, or log in"), "{error}");
     }
     let only_browser = LoginOptions::default().with(|it| {
         it.browser_opener = Some(opener);

@@ -75,7 +75,7 @@ fn every_combination_comes_in_the_order_of_the_design() {
             let (found, notes) = find(&home, &environment).unwrap();
             assert_eq!(sources(&found), wanted);
             assert!(found.is_sorted_by_key(|found| found.level));
-            let nobody = if wanted.is_empty() { vec!["planet-user: nobody has logged in".to_owned()] } else { Vec::new() };
+            let nobody = if wanted.is_empty() { vec!["planet-user: no user has logged in".to_owned()] } else { Vec::new() };
             assert_eq!(notes, nobody);
             combinations += 1;
         }
@@ -176,8 +176,8 @@ fn a_profile_of_a_file_that_cannot_be_used_is_a_note() {
         ("legacy", "no API key"),
         ("../x", "name"),
         ("broken", "auth_client.json"),
-        ("person", "nobody has logged in to the profile person"),
-        ("planet-user", "nobody has logged in to the profile planet-user"),
+        ("person", "no user has logged in to the profile person"),
+        ("planet-user", "no user has logged in to the profile planet-user"),
     ] {
         home.write(".planet.json", json!({"PL_AUTH_PROFILE": name, "key": "KEY"}).to_string());
         let (found, notes) = find(&home, &[]).unwrap();

@@ -134,7 +134,7 @@ fn an_empty_variable_is_unset() {
     let more = ["SH_CLIENT_SECRET", "SH_PROFILE", "PLANETKEY_DEPLOYMENT", "PLANETKEY_ALLOW_INSECURE_LOOPBACK", HOME_VARIABLE];
     let session = open(names.into_iter().chain(more).map(|name| (name, ""))).unwrap();
     assert!(!session.is_initialized());
-    assert_eq!(session.status().notes(), ["planet-user: nobody has logged in"]);
+    assert_eq!(session.status().notes(), ["planet-user: no user has logged in"]);
     assert_eq!(session.status().deployment(), "planet");
     let session = open([("PL_API_KEY", ""), ("PLANET_API_KEY", "KEY")]).unwrap();
     assert_eq!(sources(&session), ["environment: PLANET_API_KEY"]);
@@ -362,7 +362,7 @@ fn what_is_unfit_in_a_file_is_a_note() {
     let session = Session::from_defaults(&with_variables(&fake, [home_variable])).unwrap();
     let error = session.headers(PLANET).unwrap_err();
     assert_eq!((error.status(), error.reason()), (Status::LoginRequired, Some(Reason::NeverLoggedIn)));
-    assert!(error.message().contains("nobody has logged in to the profile planet-user"), "{error}");
+    assert!(error.message().contains("no user has logged in to the profile planet-user"), "{error}");
 }
 
 #[test]

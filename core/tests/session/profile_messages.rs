@@ -199,7 +199,7 @@ fn i10_31_a_session_of_another_issuer_is_refused_by_both_names() {
         "'https://login.example/'",
         "'https://as.example/'",
         "set issuer to",
-        "planetkey login --profile mine",
+        "log in to the profile 'mine'",
     ] {
         assert!(error.message().contains(part), "{part}: {error}");
     }

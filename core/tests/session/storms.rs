@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 const PROCESSES: usize = 8;
-const MINUTE_MS: u64 = 60_000;
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// Sessions that share nothing but the files, each with other random numbers.
 fn processes(home: &Home, open: fn(&Options) -> Session) -> Vec<Session> {
@@ -25,12 +25,12 @@ fn processes(home: &Home, open: fn(&Options) -> Session) -> Vec<Session> {
 
 /// Each process does its work every 50 ms for four minutes; the requests of each minute.
 fn requests_by_minute(home: &Home, processes: &[Session], work: impl Fn(&Session)) -> Vec<usize> {
-    let started = home.clock.now().monotonic_ms;
-    let elapsed = || home.clock.now().monotonic_ms - started;
+    let started = home.clock.now().monotonic;
+    let elapsed = || home.clock.now().monotonic - started;
     let mut minutes = Vec::new();
     let mut before = home.fake.count();
     for minute in 1..=4 {
-        while elapsed() < minute * MINUTE_MS {
+        while elapsed() < minute * MINUTE {
             for session in processes {
                 work(session);
             }

@@ -332,7 +332,7 @@ fn the_status_says_that_a_session_cannot_be_used() {
     for damaged in [&b"garbage"[..], b"", b"{\"access_token\": 1}"] {
         std::fs::write(home.token_file(), damaged).unwrap();
         let notes = note(&home);
-        assert!(notes.len() == 1 && notes[0].contains("token.json is damaged, or being written"), "{notes:?}");
+        assert!(notes.len() == 1 && notes[0].contains("token.json is damaged, or another program is writing it"), "{notes:?}");
         assert_eq!(std::fs::read(home.token_file()).unwrap(), damaged);
     }
     std::fs::remove_file(home.token_file()).unwrap();

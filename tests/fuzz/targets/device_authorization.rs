@@ -2,10 +2,12 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use planetkey::clock::Monotonic;
 use planetkey::oauth::device_code::{Poll, Schedule, parse};
 use planetkey::{Error, Status};
 use planetkey_fuzz::{CANARY, check_error, check_hidden, check_line, check_secretive, text};
 use serde_json::Value;
+use std::time::Duration;
 
 fuzz_target!(|data: &[u8]| {
     let Some(document) = text(data).and_then(|text| serde_json::from_str::<Value>(text).ok()) else { return };
@@ -36,16 +38,17 @@ fuzz_target!(|data: &[u8]| {
             assert!(url.scheme() == "https" || url.scheme() == "http" && loopback && allow_insecure_loopback, "{url}");
             assert!(url.username().is_empty() && url.password().is_none(), "{url}");
         }
-        assert!((1_000..=60_000).contains(&answer.interval_ms), "{}", answer.interval_ms);
-        assert!(answer.expires_in_ms <= 24 * 3_600_000);
+        assert!((Duration::from_secs(1)..=Duration::from_secs(60)).contains(&answer.interval), "{:?}", answer.interval);
+        assert!(answer.expires_in <= Duration::from_secs(24 * 3600));
         // No poll comes earlier than the server wants, and the end of the login does not move.
-        let (mut now, mut schedule) = (1_000, Schedule::new(&answer, 1_000));
-        let ends = schedule.ends_ms();
+        let mut now = Monotonic::from_millis(1_000);
+        let mut schedule = Schedule::new(&answer, now);
+        let ends = schedule.expires();
         for outcome in [Poll::Pending, Poll::SlowDown, unreachable(), Poll::Pending, unreachable(), unreachable()] {
-            assert!(schedule.next_ms() >= now + answer.interval_ms && schedule.next_ms() <= now + 240_000);
-            now = schedule.next_ms();
+            assert!(schedule.next() >= now + answer.interval && schedule.next() <= now + Duration::from_secs(240));
+            now = schedule.next();
             schedule.polled(&outcome, now);
-            assert_eq!(schedule.ends_ms(), ends);
+            assert_eq!(schedule.expires(), ends);
         }
     }
     // The device code is not visible.
@@ -58,5 +61,5 @@ fuzz_target!(|data: &[u8]| {
 });
 
 fn unreachable() -> Poll {
-    Poll::Unreachable { retry_after_ms: Some(2_000), error: Error::new(Status::Unavailable, "away") }
+    Poll::Unreachable { retry_after: Some(Duration::from_secs(2)), error: Error::new(Status::Unavailable, "away") }
 }

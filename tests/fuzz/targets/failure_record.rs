@@ -8,6 +8,7 @@ use planetkey::storage::{FailureRecord, FileStorage, Storage};
 use planetkey_fuzz::{NOW, check_error, directory, shown};
 use std::path::PathBuf;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 static FILE: LazyLock<PathBuf> = LazyLock::new(|| directory().join("token.planetkey.json"));
 static STORAGE: LazyLock<FileStorage> =
@@ -17,9 +18,9 @@ fuzz_target!(|data: &[u8]| {
     std::fs::write(&*FILE, data).expect("a file");
     let record = STORAGE.failure_record();
     for now in [0, NOW * 1000, u64::MAX] {
-        if let Some((wait, failure)) = record.wait_ms(now) {
+        if let Some((wait, failure)) = record.wait(now) {
             let error = &failure.error;
-            assert!(wait > 0 && wait <= 3_600_000, "no wait is longer than an hour: {wait}");
+            assert!(!wait.is_zero() && wait <= Duration::from_secs(3600), "no wait is longer than an hour: {wait:?}");
             if error.status() != Status::Internal && !error.message().is_empty() {
                 check_error(error);
             }
@@ -44,7 +45,7 @@ fuzz_target!(|data: &[u8]| {
 fn summary(record: &FailureRecord) -> (String, Option<(u64, String)>) {
     let not_before = record.not_before.as_ref().map(|(until, failure)| {
         let error = &failure.error;
-        let details = (error.http_status(), failure.lets_callers_pass, failure.timeout_ms);
+        let details = (error.http_status(), failure.lets_callers_pass, failure.timeout);
         (*until, format!("{} {details:?}", shown(error)))
     });
     (format!("{:?} {:?}", record.receipt, record.revoked), not_before)

@@ -2,16 +2,18 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use planetkey::clock::Moment;
+use planetkey::clock::{Moment, Monotonic};
 use planetkey::oauth::token_endpoint::MAX_LIFETIME_S;
 use planetkey::secret::Secret;
-use planetkey::storage::{CustomStorage, Saved, Storage, StorageCallbacks, Stored, python_json};
+use planetkey::storage::{CustomStorage, Saved, Storage, StorageCallbacks, Stored, TornRead, python_json};
 use planetkey::{Result, Status};
 use planetkey_fuzz::{NOW, check_error, check_hidden, with_canary};
 use serde_json::{Map, Value};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-const HERE: Moment = Moment { monotonic_ms: 1_000_000, unix_ms: NOW * 1000 };
+const SECOND: Duration = Duration::from_secs(1);
+const HERE: Moment = Moment { monotonic: Monotonic::from_millis(1_000_000), unix_ms: NOW * 1000 };
 
 fuzz_target!(|data: &[u8]| {
     let document = python_json::parse(data);
@@ -78,16 +80,15 @@ fn check_session(text: &str, document: Option<&Map<String, Value>>) {
     // Saved and read again here: nothing is lost, and the lifetime does not grow.
     storage.save(&stored).expect("it holds anything");
     let again = tokens(load(&storage));
-    assert_eq!((again.tokens.lifetime_ms, again.remaining_ms), (stored.tokens.lifetime_ms, stored.remaining_ms));
+    assert_eq!((again.tokens.lifetime, again.remaining), (stored.tokens.lifetime, stored.remaining));
     assert_eq!((again.tokens.access_token.expose(), &again.tokens.scopes), (token, &stored.tokens.scopes));
-    // Just received, and read by a process with only the file, like Planet's SDK. Its times are
-    // whole seconds.
-    let life = stored.tokens.lifetime_ms;
+    // Received just now and read by a process that knows the file only, as Planet's SDK does. Times are whole seconds there.
+    let life = stored.tokens.lifetime;
     storage.save(&Stored::received(stored.tokens.clone(), HERE)).expect("it holds anything");
     let elsewhere = tokens(load(&Text::holding(&storage.text())));
     check_stored(&elsewhere);
     assert_eq!(elsewhere.tokens.access_token.expose(), token);
-    assert!(life < 1000 || elsewhere.remaining_ms <= life + 1000, "{} > {life}", elsewhere.remaining_ms);
+    assert!(life < SECOND || elsewhere.remaining <= life + SECOND, "{:?} > {life:?}", elsewhere.remaining);
     let written = python_json::parse(storage.text().as_bytes()).expect("an object");
     for time in ["_iat", "_exp"] {
         assert!(written.get(time).is_some_and(Value::is_u64), "{time}");
@@ -98,13 +99,13 @@ fn check_session(text: &str, document: Option<&Map<String, Value>>) {
 fn check_stored(stored: &Stored) {
     let token = stored.tokens.access_token.expose();
     if token.is_empty() {
-        assert_eq!(stored.remaining_ms, 0, "what is not there does not live");
+        assert_eq!(stored.remaining, Duration::ZERO, "what is not there does not live");
         assert!(stored.tokens.members.0.get("refresh_token").and_then(Value::as_str).is_some_and(|token| !token.is_empty()));
     } else {
         assert!(is_b64token(token), "{token:?}");
     }
-    assert!(stored.remaining_ms <= stored.tokens.lifetime_ms, "{} > {}", stored.remaining_ms, stored.tokens.lifetime_ms);
-    assert!(stored.tokens.lifetime_ms <= MAX_LIFETIME_S * 1000, "{}", stored.tokens.lifetime_ms);
+    assert!(stored.remaining <= stored.tokens.lifetime, "{:?} > {:?}", stored.remaining, stored.tokens.lifetime);
+    assert!(stored.tokens.lifetime <= Duration::from_secs(MAX_LIFETIME_S), "{:?}", stored.tokens.lifetime);
     assert!(stored.tokens.scopes.iter().all(|scope| !scope.is_empty() && !scope.contains([' ', '\t', '\n', '\r'])));
 }
 
@@ -152,7 +153,7 @@ impl Text {
 }
 
 fn load(text: &Text) -> Result<Saved> {
-    text.storage.load(HERE, true).map(|(saved, _)| saved)
+    text.storage.load(HERE, TornRead::Retry).map(|(kept, _)| kept)
 }
 
 fn tokens(saved: Result<Saved>) -> Arc<Stored> {

@@ -4,9 +4,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use planetkey::clock::{Clock, ManualClock, SystemRandom};
+use planetkey::clock::{ManualClock, SystemRandom};
 use planetkey::credential::TokenSet;
-use planetkey::http::{Form, Http, Patience, Replay, Response};
+use planetkey::http::{CallContext, Form, Http, Replay, Response, Retry};
 use planetkey::oauth::client_authentication::ClientAuthentication;
 use planetkey::oauth::token_endpoint::{self, MAX_LIFETIME_S, TokenRequest};
 use planetkey::secret::Secret;
@@ -14,6 +14,7 @@ use planetkey::{Result, Status};
 use planetkey_fuzz::{CANARY, Fixed, NOW, answer, check_error, check_hidden, check_secretive, with_canary};
 use serde_json::{Map, Value};
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 const SECRETS: [&str; 3] = ["access_token", "refresh_token", "id_token"];
 
@@ -46,7 +47,7 @@ fuzz_target!(|data: &[u8]| {
 
 fn ask(response: &Response) -> Result<TokenSet> {
     let clock = Arc::new(ManualClock::new(NOW));
-    let http = Http::new(Fixed::new(response.clone()), clock.clone(), Arc::new(SystemRandom));
+    let http = Http::new(Fixed::new(response.clone()), clock, Arc::new(SystemRandom));
     let authentication =
         ClientAuthentication::ClientSecretPost { client_id: "client".to_owned(), client_secret: Secret::from(CANARY) };
     let request = TokenRequest {
@@ -56,7 +57,7 @@ fn ask(response: &Response) -> Result<TokenSet> {
         scopes: &["planet".to_owned()],
         replay: Replay::Safe,
     };
-    token_endpoint::send(&http, request, Patience::Patient, clock.now().monotonic_ms + 30_000)
+    token_endpoint::send(&CallContext::within(&http, Retry::WithinDeadline, Duration::from_secs(30)), request)
 }
 
 /// The body without a byte order mark.
@@ -76,14 +77,18 @@ fn check_tokens(tokens: &TokenSet, response: &Response) {
     assert!(!body.is_empty() && body.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte)), "{token:?}");
     assert!(member("token_type").is_some_and(|kind| kind.eq_ignore_ascii_case("bearer")));
     assert!(matches!(document.get("error"), None | Some(Value::Null)), "an error was taken for a token");
-    assert!(tokens.lifetime_ms > 0 && tokens.lifetime_ms <= MAX_LIFETIME_S * 1000, "{}", tokens.lifetime_ms);
+    assert!(!tokens.lifetime.is_zero() && tokens.lifetime <= Duration::from_secs(MAX_LIFETIME_S), "{:?}", tokens.lifetime);
     // No token lives longer than the server says.
     let stated = match document.get("expires_in") {
         Some(Value::Number(number)) => number.as_f64(),
         Some(Value::String(text)) => text.trim().parse().ok(),
         _ => None,
     };
-    assert!(stated.is_none_or(|stated| tokens.lifetime_ms as f64 <= stated * 1000.0), "{stated:?}, {}", tokens.lifetime_ms);
+    assert!(
+        stated.is_none_or(|stated| tokens.lifetime.as_millis() as f64 <= stated * 1000.0),
+        "{stated:?}, {:?}",
+        tokens.lifetime
+    );
     assert!(
         tokens.scopes.iter().all(|scope| !scope.is_empty() && !scope.contains([' ', '\t', '\n', '\r'])),
         "{:?}",
@@ -93,7 +98,7 @@ fn check_tokens(tokens: &TokenSet, response: &Response) {
 
 fn summary(outcome: &Result<TokenSet>) -> String {
     match outcome {
-        Ok(tokens) => format!("{} {:?}", tokens.lifetime_ms, tokens.scopes),
+        Ok(tokens) => format!("{:?} {:?}", tokens.lifetime, tokens.scopes),
         Err(error) => format!("{error} {:?}", error.retry_after()),
     }
 }
