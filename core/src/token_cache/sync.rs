@@ -17,7 +17,7 @@ mod explored {
     pub(in crate::token_cache) use shuttle::sync::{Condvar, Mutex, MutexGuard};
     pub(in crate::token_cache) use shuttle::thread_local;
 
-    use shuttle::thread::JoinHandle;
+    use shuttle::thread::{Builder, JoinHandle};
     use std::io;
     use std::sync::{Arc, PoisonError};
 
@@ -26,7 +26,7 @@ mod explored {
         name: &str,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> io::Result<JoinHandle<T>> {
-        shuttle::thread::Builder::new().name(name.to_owned()).spawn(work)
+        Builder::new().name(name.to_owned()).spawn(work)
     }
 
     pub(in crate::token_cache) use spawn as spawn_for_host;
