@@ -70,7 +70,7 @@ impl Session {
     /// The authorization to repeat with is for `response.url`. It is never the one that was just
     /// refused. There is none for a URL that this session does not serve.
     pub fn after_api_response(&self, response: &ApiResponse<'_>) -> Result<Option<Authorization>> {
-        if !self.may_repeat(response) {
+        if !self.may_repeat(response)? {
             return Ok(None);
         }
         let repeat = self.authorize_if_served(response.url)?;
@@ -82,7 +82,7 @@ impl Session {
     /// `WouldBlock`: the request should be repeated as soon as [`Session::authorize`] has an
     /// authorization for `response.url`.
     pub fn after_api_response_cached(&self, response: &ApiResponse<'_>) -> Result<Immediate> {
-        if !self.may_repeat(response) {
+        if !self.may_repeat(response)? {
             return Ok(Immediate::Nothing);
         }
         Ok(match self.authorize_if_served_cached(response.url)? {
@@ -106,15 +106,26 @@ impl Session {
     }
 
     /// Whether another authorization may help. Takes the token out of use if the response says so.
-    fn may_repeat(&self, response: &ApiResponse<'_>) -> bool {
-        let is_refused = match response.sent.and_then(|sent| sent.strip_prefix(BEARER)) {
-            Some(token) => {
-                challenge::asks_for_another_token(response.http_status, response.www_authenticate) && self.has_other_than(token)
-            }
+    ///
+    /// The response of a host that this session does not serve says nothing about the token, even if
+    /// the token was sent there.
+    fn may_repeat(&self, response: &ApiResponse<'_>) -> Result<bool> {
+        let token = response.sent.and_then(|sent| sent.strip_prefix(BEARER));
+        let is_refused = match token {
+            Some(_) => challenge::asks_for_another_token(response.http_status, response.www_authenticate),
             // The client lost the credential on a redirect, or sent another one.
             None => response.http_status == 401,
         };
-        is_refused && response.can_repeat
+        if !is_refused || !self.serves(response.url)? {
+            return Ok(false);
+        }
+        Ok(token.is_none_or(|token| self.has_other_than(token)) && response.can_repeat)
+    }
+
+    /// Whether a credential of this session may go to this URL. Errors: INVALID_ARGUMENT.
+    fn serves(&self, url: &str) -> Result<bool> {
+        let target = self.shared.policy.target(url)?;
+        Ok(served(self.choose(&target))?.is_some())
     }
 
     /// Takes the refused token out of use. Whether there is, or will be, another one.

@@ -99,6 +99,18 @@ fn a_credential_that_was_lost_on_a_redirect_is_sent_to_a_host_that_is_served() {
 }
 
 #[test]
+fn a_host_that_is_not_served_cannot_take_a_token_out_of_use() {
+    let bench = bench();
+    bench.token();
+    // A client forwarded the token by mistake.
+    let mut response = refused(ELSEWHERE, Some("Bearer token-1"));
+    response.www_authenticate = INVALID_TOKEN;
+    assert_eq!(both(&bench.session, &response), (None, "stands".to_owned()));
+    assert_eq!(bench.token(), "token-1");
+    assert_eq!(bench.fake.count(), 1, "nothing was refreshed");
+}
+
+#[test]
 fn a_request_that_cannot_be_repeated_still_takes_the_token_out_of_use() {
     let bench = bench();
     let mut response = refused(SENTINEL_HUB, Some("Bearer token-1"));
