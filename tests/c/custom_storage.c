@@ -156,7 +156,7 @@ static void its_failures_are_the_callers(void) {
     }
     begin_with(&book, NULL);
     book.lock_status = PLANETKEY_STATUS_TIMEOUT;
-    refuses(&book, PLANETKEY_STATUS_TIMEOUT, NULL, "locked");
+    refuses(&book, PLANETKEY_STATUS_TIMEOUT, NULL, "storage lock");
 
     /* The saved text is not a session. */
     begin(&book);

@@ -147,7 +147,7 @@ void what_it_throws_is_a_status() {
     expect(PLANETKEY_STATUS_STORAGE, "lock returned", [&] { user(nervous).access_token(); });
     nervous->throws_in_lock = false;
     nervous->busy = true;
-    expect(PLANETKEY_STATUS_TIMEOUT, "locked", [&] { user(nervous).access_token(); });
+    expect(PLANETKEY_STATUS_TIMEOUT, "storage lock", [&] { user(nervous).access_token(); });
     nervous->busy = false;
     Session session = user(nervous);
     CHECK(nervous->text->find(session.access_token().str()) != std::string::npos);
