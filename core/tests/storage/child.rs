@@ -1,4 +1,4 @@
-//! The roles that this program plays when it is started again as another process.
+//! The roles that the test binary plays when it is started again as another process.
 
 use crate::common::*;
 use planetkey::clock::ManualClock;
@@ -18,12 +18,13 @@ const TIMEOUT_MS: &str = "PLANETKEY_TEST_TIMEOUT_MS";
 const STEP: &str = "PLANETKEY_TEST_STEP";
 const ROUND: &str = "PLANETKEY_TEST_ROUND";
 
-/// A process with the session of `planet-user` in this home, which obeys: ask, refresh, logout, notes.
+/// Returns a process that opens the session of `planet-user` in this home and obeys commands: ask,
+/// refresh, logout, notes.
 pub fn user(planet: &Planet) -> Command {
     session(planet, "planet-user")
 }
 
-/// The same with the simulator's machine.
+/// Returns the same process with the simulator's M2M client.
 pub fn machine(planet: &Planet) -> Command {
     let settings = planet.simulator.settings();
     let mut command = session(planet, "");
@@ -48,14 +49,15 @@ pub fn hasty(mut command: Command, timeout_ms: u64) -> Command {
     command
 }
 
-/// A process that renews the session of [`Home`] again and again and ends at the n-th step of the disk: by a signal, or as by `exit`.
+/// Returns a process that repeatedly refreshes the session of [`Home`] and ends at the n-th step of
+/// the disk: by a signal, or as by `exit`.
 pub fn ending_at(home: &Home, round: usize, step: usize, how: &str) -> Command {
     let mut command = child(PLAYER, how);
     command.env(HOME_VARIABLE, home.path()).env(ROUND, round.to_string()).env(STEP, step.to_string());
     command
 }
 
-/// One that plays another role in this home.
+/// Returns a process that plays another role in this home.
 pub fn playing(role: &str, home: &Home) -> Command {
     let mut command = child(PLAYER, role);
     command.env(HOME_VARIABLE, home.path());
@@ -110,7 +112,7 @@ fn obey(session: &Session) {
     assert!(planetkey::session::settle(std::time::Duration::from_millis(5_000)));
 }
 
-/// Ends the process before the n-th step, counted over all renewals.
+/// Ends the process before the n-th disk step, counted over all refreshes.
 struct Ending {
     left: AtomicUsize,
     how: String,
@@ -131,7 +133,7 @@ impl Disk for Ending {
     }
 }
 
-/// The options of a process in the home that the parent has made.
+/// Returns options for a process in the home that the parent process created.
 fn options_of_parent(home: &Home) -> Options {
     let mut options = home.options_with(&home.fake, &Arc::new(ManualClock::new(NOW)));
     options.storage_root = Some(std::env::var(HOME_VARIABLE).unwrap().into());
@@ -145,7 +147,7 @@ fn end_at_step(how: &str) {
         let names = json!({"access_token": format!("a-{round}-{number}"), "refresh_token": format!("r-{round}-{number}")});
         let mut members = names;
         members["expires_in"] = json!(3600);
-        // Longer than a block, so that half a write would be seen.
+        // Longer than a block, so that a partial write would be detected.
         members["padding"] = json!("x".repeat(10_000));
         Ok(token(&members))
     });
@@ -157,7 +159,7 @@ fn end_at_step(how: &str) {
     }
 }
 
-/// Bytes of memory that this process has in use.
+/// Returns the resident memory of this process in bytes.
 fn resident() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
@@ -166,7 +168,7 @@ fn resident() -> usize {
 
 fn hold_many_sessions() {
     const HANDLES: usize = 100_000;
-    // Opening one takes a while without optimisation.
+    // Opening one session is slow without optimisation.
     const SESSIONS: usize = if cfg!(debug_assertions) { 5_000 } else { 100_000 };
     let home = Home::new();
     let options = home.options();
@@ -181,7 +183,7 @@ fn hold_many_sessions() {
     tell(&std::fs::read_dir("/proc/self/task").unwrap().count().to_string());
     tell(&std::fs::read_dir("/proc/self/fd").unwrap().count().to_string());
     drop(sessions);
-    // What was given back is used again.
+    // Freed memory is used again.
     let before = resident();
     for _ in 0..SESSIONS {
         drop(person(&options));
@@ -189,7 +191,7 @@ fn hold_many_sessions() {
     tell(&(resident().saturating_sub(before) / SESSIONS).to_string());
 }
 
-/// Whether the end of a process waits for a renewal whose new refresh token must be kept.
+/// Tests that the end of a process waits for a refresh whose new refresh token must be saved.
 fn settle() {
     let home = Home::new();
     let session = person(&options_of_parent(&home));
@@ -206,7 +208,7 @@ fn settle() {
     tell("settled");
 }
 
-/// The deepest document that is read at all, on a thread that has hardly any stack.
+/// Reads the deepest document that is accepted, on a thread with a very small stack.
 fn small_stack() {
     let home = Home::new();
     let options = options_of_parent(&home);

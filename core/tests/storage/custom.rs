@@ -1,4 +1,4 @@
-//! An application's own storage: load, save, and lock where it has one.
+//! An application's own storage: load, save, and an optional lock.
 
 use crate::common::*;
 use planetkey::{Error, Options, Reason, Session, Status};
@@ -35,11 +35,11 @@ fn it_is_locked_read_kept_and_unlocked_in_this_order() {
     assert_eq!(ask(&session), "access-1");
     assert_eq!(*seen.lock().unwrap(), ["lock", "load"], "the lock spans the request");
     assert_eq!(vault.calls(), ["lock", "load", "save", "unlock"]);
-    // The text is what Planet's SDK would have in its file.
+    // The text has the format of Planet's SDK.
     let text = vault.text.lock().unwrap().clone().unwrap();
     assert_eq!(text.as_bytes(), sdk_bytes(&serde_json::from_str(&text).unwrap()));
     assert_eq!((&vault.tokens()["refresh_token"], &vault.tokens()["_exp"]), (&json!("refresh-1"), &json!(NOW + 3600)));
-    // A valid token needs nobody.
+    // A valid token needs no call to the storage.
     for _ in 0..20 {
         assert_eq!(ask(&session), "access-1");
         home.advance(10);
@@ -47,7 +47,7 @@ fn it_is_locked_read_kept_and_unlocked_in_this_order() {
     }
     assert_eq!(vault.calls(), Vec::<&str>::new());
     assert!(session.status().sources()[0].file.is_none());
-    // What is there and valid is taken without a request.
+    // A saved token that is valid is used without a request.
     let other = person(&options(&home, &vault));
     assert_eq!((ask(&other).as_str(), vault.calls()), ("access-1", vec!["lock", "load", "unlock"]));
     assert_eq!(home.fake.count(), 1);
@@ -69,7 +69,7 @@ fn a_storage_that_cannot_be_read_is_an_error_of_storage() {
     vault.recovers();
     home.advance(30);
     assert_eq!(ask(&session), "access-1");
-    // A machine needs nothing of what is there.
+    // An M2M client gets a token although the storage cannot be loaded.
     vault.does(|call| if call == "load" { Err(broken()) } else { Ok(true) });
     let machine = Session::from_m2m(CLIENT_ID, CLIENT_SECRET, &options(&home, &vault)).unwrap();
     assert_eq!(ask(&machine), "access-2");
@@ -87,7 +87,7 @@ fn a_storage_that_keeps_nothing_leaves_a_session_in_memory() {
     assert_eq!(vault.tokens()["refresh_token"], SEEDED_REFRESH);
     session.refresh().unwrap();
     assert_eq!(home.sent(), [SEEDED_REFRESH, "refresh-1"]);
-    // As soon as it opens, without another request.
+    // The tokens are saved as soon as the storage works again, without another request.
     vault.recovers();
     home.advance(31);
     ask(&session);
@@ -114,7 +114,7 @@ fn a_lock_that_is_not_to_be_had_is_a_timeout_and_its_failure_is_told() {
     assert_eq!(ask(&session), "access-1");
 }
 
-/// How long it may take is what is left of the call's deadline.
+/// The time limit passed to the lock is the rest of the call's deadline.
 #[test]
 fn the_lock_is_told_how_long_it_may_take() {
     struct Timed(Mutex<Vec<std::time::Duration>>);
@@ -162,7 +162,7 @@ fn damaged_text_is_a_login_and_a_machine_heals_itself() {
         assert_eq!(ask(&machine(&options(&home, &vault))), "access-1");
         assert_eq!(vault.tokens()["access_token"], "access-1");
     }
-    // Nothing, and an empty text, are nobody's session.
+    // Both no text and an empty text mean that no session is saved.
     for nothing in [None, Some("")] {
         let home = Home::new();
         let vault = Vault::with_text(nothing);
@@ -170,7 +170,8 @@ fn damaged_text_is_a_login_and_a_machine_heals_itself() {
     }
 }
 
-/// A login of the application itself is found by the next call: nobody can look at this storage from outside.
+/// The next call finds a login that the application itself saved, because planetkey cannot watch
+/// this storage for changes.
 #[test]
 fn a_login_by_the_application_is_found() {
     let home = Home::new();
@@ -186,7 +187,7 @@ fn a_login_by_the_application_is_found() {
     }
 }
 
-/// Whatever the threads do: each call ends before the next begins.
+/// Each storage call ends before the next begins, whatever the threads do.
 #[test]
 fn it_is_called_by_one_thread_at_a_time() {
     let home = Home::new();
@@ -223,7 +224,7 @@ fn it_is_called_by_one_thread_at_a_time() {
 
 #[test]
 fn f093_sessions_that_share_a_storage_with_a_lock_make_one_request() {
-    /// A vault whose lock excludes.
+    /// A vault whose lock is exclusive.
     struct Locking {
         vault: Arc<Vault>,
         locked: Mutex<bool>,
@@ -259,7 +260,8 @@ fn f093_sessions_that_share_a_storage_with_a_lock_make_one_request() {
     assert_eq!(home.fake.count(), 1);
 }
 
-/// A callback that panics is a bug of the application's: the lock is given back, and everybody learns of it.
+/// A callback that panics is a bug of the application. The lock is released, and every caller gets
+/// an error.
 #[test]
 fn a_callback_that_panics_keeps_no_lock() {
     let home = Home::new();
@@ -273,10 +275,11 @@ fn a_callback_that_panics_keeps_no_lock() {
     assert_eq!(ask(&session), "access-1");
 }
 
-/// A callback that uses the session it serves gets what is at hand, or is refused at once; nobody waits for himself.
+/// A callback that uses the session it serves gets the cached token, or an error at once. It never
+/// waits for itself.
 #[test]
 fn f099_a_storage_that_calls_the_session_back_does_not_wait_for_itself() {
-    /// In which callback, what was asked, and how that ended.
+    /// In which callback, which call, and its outcome.
     type Answer = (&'static str, &'static str, Option<Status>);
     let home = Home::new();
     let vault = Vault::holding(&over());
@@ -301,13 +304,13 @@ fn f099_a_storage_that_calls_the_session_back_does_not_wait_for_itself() {
     let session = person(&options(&home, &vault));
     inner.set(session.clone()).unwrap();
     assert_eq!(ask(&session), "access-1");
-    // Beside the renewal also the logout, which runs on the caller's own thread.
+    // Besides the refresh, this tests logout, which runs on the caller's own thread.
     assert!(session.logout(planetkey::Revoke::No).unwrap().removed);
     let answers = answers.lock().unwrap();
     let calls: std::collections::BTreeSet<&str> = answers.iter().map(|(call, ..)| *call).collect();
     assert_eq!(calls.into_iter().collect::<Vec<_>>(), ["forget", "load", "lock", "save", "unlock"]);
     for (call, what, status) in answers.iter() {
-        // A valid token is at hand for everybody, after the renewal and until the logout.
+        // A valid token is available to every caller after the refresh and until the logout.
         let is_at_hand = (*what, *status) == ("ask", None);
         assert!(is_at_hand || *status == Some(Status::Unavailable), "{what} in {call}: {status:?}");
     }
@@ -315,7 +318,7 @@ fn f099_a_storage_that_calls_the_session_back_does_not_wait_for_itself() {
     vault.recovers();
 }
 
-/// One client's tokens are kept there: who keeps several has to say where.
+/// One storage holds one client's tokens. A session with several clients needs separate storage.
 #[test]
 fn it_is_for_sessions_of_one_client() {
     let home = Home::new();
@@ -324,7 +327,8 @@ fn it_is_for_sessions_of_one_client() {
     Session::from_profile("planet-user", &options).unwrap();
 }
 
-/// A token that is past its soft deadline serves a process that starts, as one in a file does, and is renewed in the background.
+/// A process that starts uses a saved token past its soft deadline and refreshes it in the
+/// background, as with a file.
 #[test]
 fn i10_23_a_saved_token_that_is_due_is_used_at_once() {
     let due = seeded(&json!({"_iat": NOW - 2800, "_exp": NOW + 800}));
@@ -338,7 +342,8 @@ fn i10_23_a_saved_token_that_is_due_is_used_at_once() {
         let vault = Vault::holding(&saved);
         let session = open(&options(&home, &vault));
         assert_eq!(ask(&session), SEEDED);
-        // One call is enough for the renewal in the background, which changes nothing as long as it fails.
+        // One call starts the background refresh. The saved token stays in use while the refresh
+        // fails.
         home.fake.wait_requests(1);
         assert_eq!(ask(&session), SEEDED);
         home.fake.always(|number| Ok(token(&rotated(number + 100))));
@@ -348,7 +353,7 @@ fn i10_23_a_saved_token_that_is_due_is_used_at_once() {
         });
         assert!(vault.tokens()["access_token"].as_str().unwrap().starts_with("access-1"));
     }
-    // Whoever asks for a newer one gets it.
+    // A caller that asks for a refresh gets a newer token.
     let home = Home::new();
     let vault = Vault::holding(&due);
     let session = person(&options(&home, &vault));
@@ -356,7 +361,8 @@ fn i10_23_a_saved_token_that_is_due_is_used_at_once() {
     assert_eq!(ask(&session), "access-1");
 }
 
-/// A machine gets its token without other processes where the application's lock fails; a person's refresh token is not sent without it.
+/// If the application's lock fails, an M2M client gets a token that it does not share with other
+/// processes. A user's refresh token is not sent without the lock.
 #[test]
 fn i10_13_a_lock_that_fails_leaves_a_machine_a_token_in_memory() {
     let home = Home::new();

@@ -1,4 +1,5 @@
-//! Files that are damaged, of another version, touched by an editor, or come from a backup: faults 71 to 73, 85, 90 and 115.
+//! Files that are damaged, of another version, changed by an editor, or restored from a backup:
+//! faults 71 to 73, 85, 90 and 115.
 
 use crate::common::*;
 use planetkey::storage::Step;
@@ -17,7 +18,7 @@ fn corrupt() -> (Status, String) {
     (Status::LoginRequired, "corrupt".to_owned())
 }
 
-/// How a refused refresh token is remembered.
+/// Returns how the failure record stores a refused refresh token.
 fn buried(refresh_token: &str) -> String {
     let home = Home::new();
     home.seed(&json!({"_iat": NOW - 3600, "_exp": NOW, "refresh_token": refresh_token}));
@@ -26,7 +27,7 @@ fn buried(refresh_token: &str) -> String {
     home.memo()["dead"][0].as_str().unwrap().to_owned()
 }
 
-/// What was put aside, by content.
+/// Returns the contents of the damaged files that were renamed.
 fn aside(home: &Home) -> Vec<Vec<u8>> {
     let names = home.listing().into_iter().filter(|name| name.starts_with("token.json.corrupt-"));
     names.map(|name| std::fs::read(home.file(&name)).unwrap()).collect()
@@ -52,10 +53,11 @@ fn f071_a_damaged_file_is_put_aside_and_a_person_logs_in_again() {
         std::fs::write(home.token_file(), damaged).unwrap();
         let session = home.person();
         assert_eq!(what(&session), corrupt(), "{damaged:?}");
-        // In an empty one nothing can be lost, and somebody may be about to fill it.
+        // An empty file holds nothing that could be lost, and another program may be about to fill
+        // it. It is not renamed.
         let kept = if damaged.is_empty() { Vec::new() } else { vec![damaged.to_vec()] };
         assert_eq!((aside(&home), home.token_file().exists()), (kept.clone(), damaged.is_empty()));
-        // It stays the reason, and is found out once.
+        // The damage stays the reason of the error, and is detected once.
         home.advance(5);
         assert_eq!((what(&session), aside(&home).len()), (corrupt(), kept.len()));
         assert_eq!(home.fake.count(), 0);
@@ -65,7 +67,7 @@ fn f071_a_damaged_file_is_put_aside_and_a_person_logs_in_again() {
     }
 }
 
-/// Whoever has a valid token goes on with it: that the file is damaged ends no token.
+/// A process with a valid token continues to use it. A damaged file does not make a token invalid.
 #[test]
 fn f071_a_valid_token_outlives_the_damage() {
     let home = Home::new();
@@ -78,7 +80,8 @@ fn f071_a_valid_token_outlives_the_damage() {
         assert_eq!(ask(&session), SEEDED);
     }
     assert!(aside(&home).is_empty(), "nobody has needed it yet");
-    // Due: the renewal finds out and puts it aside, and the token is good until its end.
+    // The token is due: the refresh detects the damage and renames the file. The token stays valid
+    // until it expires.
     home.advance(2700);
     assert_eq!(ask(&session), SEEDED);
     eventually(|| !aside(&home).is_empty());
@@ -102,7 +105,7 @@ fn f071_a_machine_heals_itself() {
         assert_eq!(names.iter().any(|name| name.starts_with("token.json.corrupt-")), !damaged.is_empty(), "{names:?}");
         assert_eq!((ask(&home.machine()).as_str(), home.fake.count()), ("access-1", 1));
     }
-    // Where nothing can be put aside a machine is served all the same.
+    // If the damaged file cannot be renamed, an M2M client is served nevertheless.
     let home = Home::new();
     home.write(&home.machine_file(), &seeded(&json!({})));
     std::fs::write(home.machine_file(), "{\"hal").unwrap();
@@ -113,13 +116,14 @@ fn f071_a_machine_heals_itself() {
     }
 }
 
-/// Takes from everybody, root too, the right to change a directory; `false` where that cannot be done.
+/// Removes the right to change a directory from every user, including root. Returns `false` if that
+/// is not possible.
 fn make_immutable(directory: &std::path::Path, immutable: bool) -> bool {
     let flag = if immutable { "+i" } else { "-i" };
     std::process::Command::new("chattr").arg(flag).arg(directory).output().is_ok_and(|output| output.status.success())
 }
 
-/// What no session can be is left where it is: somebody may need it.
+/// A file that cannot be a session is left unchanged, because another program may need it.
 #[test]
 fn f071_a_file_of_megabytes_is_nobodys_session() {
     let home = Home::new();
@@ -135,7 +139,7 @@ fn f072_what_a_newer_version_remembers_is_used_and_not_rewritten() {
     home.seed(&json!({"a_member_of_tomorrow": {"deep": [1.0, null]}, "_new": true}));
     let session = home.person();
     session.refresh().unwrap();
-    // Members that nobody knows stay in the SDK's file.
+    // Unknown members stay in the SDK's file.
     let tokens = home.tokens();
     assert_eq!((&tokens["a_member_of_tomorrow"], &tokens["_new"]), (&json!({"deep": [1.0, null]}), &json!(true)));
     let mut newer = home.memo();
@@ -145,7 +149,7 @@ fn f072_what_a_newer_version_remembers_is_used_and_not_rewritten() {
     newer["dead"] = json!([buried("buried-by-a-newer-version")]);
     home.write(&home.failure_record_file(), &newer);
     let before = std::fs::read(home.failure_record_file()).unwrap();
-    // What is understood of it counts.
+    // The known members of a newer version's failure record are used.
     assert_eq!(home.person().refresh().unwrap_err().retry_after(), Some(Duration::from_millis(60_000)));
     home.advance(60);
     home.person().refresh().unwrap();
@@ -178,13 +182,14 @@ fn f073_marks_line_ends_and_zero_bytes_in_a_session_do_no_harm() {
         let session = home.person();
         assert_eq!(ask(&session), SEEDED, "{touched:?}");
         session.refresh().unwrap();
-        // The next write is the SDK's form again, which its reader understands.
+        // The next write has the SDK's format again, which the SDK can read.
         let written = std::fs::read(home.token_file()).unwrap();
         assert!(written.starts_with(b"{\n  \"_exp\": ") && written.ends_with(b"}") && !written.contains(&b'\r'));
     }
 }
 
-/// Only old ones, only of these files, and only by whoever holds the lock.
+/// Deletes only old files, only temporary files of planetkey, and only in a process that holds the
+/// lock.
 #[test]
 fn f085_temporary_files_of_crashes_are_swept_when_they_are_old() {
     let home = Home::new();
@@ -230,7 +235,7 @@ fn f090_an_old_file_from_a_backup_is_a_login_and_no_loop() {
     session.refresh().unwrap();
     session.refresh().unwrap();
     planet.assert_alive(&seeded, 2);
-    // The backup's access token is over, its refresh token was used up long ago.
+    // The backup's access token has expired, and its refresh token was used long ago.
     let mut old: Value = serde_json::from_slice(&backup).unwrap();
     old["access_token"] = json!("opaque-and-over");
     old["_iat"] = json!(NOW - 1_000_000_000);
@@ -242,7 +247,7 @@ fn f090_an_old_file_from_a_backup_is_a_login_and_no_loop() {
         assert_eq!((error.status(), error.reason()), (Status::LoginRequired, Some(Reason::Revoked)));
     }
     assert_eq!((planet.requests(), planet.simulator.count("user.reuse").unwrap()), (3, 1), "sent once");
-    // Restored again and again, by a tool that does not know better: it is remembered.
+    // A tool restores the file again and again. The failure record remembers the revoked token.
     for _ in 0..3 {
         std::fs::remove_file(planet.token_file()).unwrap();
         std::fs::write(planet.token_file(), &old).unwrap();
@@ -254,7 +259,8 @@ fn f090_an_old_file_from_a_backup_is_a_login_and_no_loop() {
     assert_eq!(planet.requests(), 4);
 }
 
-/// A restored file whose token is remembered as dead costs no request at all, also when it comes in the middle of things.
+/// A restored file whose token is recorded as revoked costs no request, also if it appears while a
+/// session is open.
 #[test]
 fn f090_a_dead_token_that_comes_back_is_not_sent() {
     let home = Home::new();
@@ -277,7 +283,8 @@ fn f090_a_dead_token_that_comes_back_is_not_sent() {
     assert_eq!(home.sent(), [SEEDED_REFRESH, "refresh-new"]);
 }
 
-/// Another version of planetkey has left what it remembers: older ones had less, or nothing.
+/// Another version of planetkey wrote the failure record. Older versions wrote fewer members, or
+/// none.
 #[test]
 fn f115_files_of_another_version_are_read() {
     let fingerprint = buried(SEEDED_REFRESH);
@@ -296,17 +303,17 @@ fn f115_files_of_another_version_are_read() {
         assert_eq!(ask(&home.person()), "access-1", "{memo}");
         assert_eq!((ask(&home.person()).as_str(), home.fake.count()), ("access-1", 1), "{memo}");
     }
-    // What an older one buried stays buried.
+    // A token that an older version recorded as revoked stays revoked.
     let home = Home::new();
     home.seed(&json!({"_iat": NOW - 3600, "_exp": NOW}));
     home.write(&home.failure_record_file(), &json!({"dead": [fingerprint]}));
     assert_eq!((what(&home.person()).1.as_str(), home.fake.count()), ("revoked", 0));
-    // A memory that is damaged is as if it were not there, and is written anew.
+    // A damaged failure record is ignored and written anew.
     home.fake.answers(oauth_error(400, "invalid_grant"));
     std::fs::write(home.failure_record_file(), "{\"dead\": [").unwrap();
     assert_eq!((what(&home.person()).1.as_str(), home.fake.count()), ("revoked", 1));
     assert_eq!(home.memo()["dead"][0], json!(fingerprint));
-    // That it cannot be written costs a request more, and nobody's session.
+    // A failure record that cannot be written costs one more request, but no session.
     let home = Home::new();
     home.seed(&json!({}));
     let disk = ScriptedDisk::sound();
@@ -321,7 +328,7 @@ fn f115_files_of_another_version_are_read() {
     assert_eq!((ask(&home.person()).as_str(), home.fake.count()), ("access-1", 1));
 }
 
-/// What cannot be used is said where people look for it, without a change to it.
+/// The status reports a session that cannot be used, and does not change its file.
 #[test]
 fn the_status_says_that_a_session_cannot_be_used() {
     let note = |home: &Home| home.person().status().notes().to_vec();
@@ -341,7 +348,8 @@ fn the_status_says_that_a_session_cannot_be_used() {
     std::fs::remove_dir(home.token_file()).unwrap();
     std::os::unix::fs::symlink("token.json", home.token_file()).unwrap();
     assert!(note(&home)[0].contains("token.json cannot be read"), "{:?}", note(&home));
-    // Beside another credential it is passed over, and not because it had expired.
+    // With another credential present, the damaged session is skipped. The note does not claim that
+    // it expired.
     let profile = home.path().join(".planet/planet-user");
     std::fs::create_dir_all(&profile).unwrap();
     std::fs::write(profile.join("token.json"), "garbage").unwrap();

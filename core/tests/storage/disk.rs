@@ -1,4 +1,4 @@
-//! Disks that are full, cannot be written, or fail: faults 66 to 68 and 70.
+//! Disks that are full, read-only, or failing: faults 66 to 68 and 70.
 
 use super::child;
 use crate::common::*;
@@ -9,7 +9,8 @@ use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What happens to a person whose renewed session cannot be kept: it works, says so, and is kept as soon as that is possible.
+/// Tests a user's session whose refreshed tokens cannot be saved: it works, reports the failure,
+/// and is saved as soon as that is possible.
 fn survives(step: Step, error: Errno, advice: &str) {
     let logs = logs();
     let home = Home::new();
@@ -46,7 +47,7 @@ fn f066_no_room_leaves_the_old_file_and_a_session_in_memory() {
     }
 }
 
-/// A command would take the only copy of a rotated refresh token with it.
+/// The command would lose the only copy of a rotated refresh token when it ends.
 #[test]
 fn f066_who_ends_soon_asks_for_nothing_that_could_not_be_kept() {
     for (step, error) in
@@ -95,7 +96,8 @@ fn f068_bytes_that_did_not_reach_the_disk_are_not_kept() {
     survives(Step::Write, Errno::IO, "");
 }
 
-/// Once the new file has taken the old one's place it counts, whether the directory survives a power cut or not.
+/// Once the new file has replaced the old one it counts, whether the directory survives a power
+/// failure or not.
 #[test]
 fn f068_a_directory_that_cannot_be_synced_is_worth_a_warning() {
     let logs = logs();
@@ -108,7 +110,7 @@ fn f068_a_directory_that_cannot_be_synced_is_worth_a_warning() {
     assert!(logs.with(log::Level::Warn, &file).iter().any(|line| line.contains("power cut")));
 }
 
-/// The bytes reach the disk before the name does, and the name before the session goes on.
+/// The content is synced before the rename, and the directory before the session continues.
 #[test]
 fn f070_the_order_of_a_durable_write() {
     let home = Home::new();
@@ -116,15 +118,16 @@ fn f070_the_order_of_a_durable_write() {
     let disk = ScriptedDisk::sound();
     home.person_on(&disk).refresh().unwrap();
     let write = [Step::Directory, Step::Create, Step::Write, Step::Sync, Step::Rename, Step::SyncDirectory];
-    // The lock, what is remembered, and the tokens: a receipt that does not fit yet is worth less than a token without one.
+    // The lock, the failure record, and the tokens. A failure record without the matching token
+    // file does less harm than a token file without the record.
     assert_eq!(disk.steps(), [&[Step::Lock][..], &write, &write].concat());
 }
 
-/// A small file system of its own, unmounted when this is dropped.
+/// A small file system for one test, unmounted on drop.
 struct Mount(PathBuf);
 
 impl Mount {
-    /// Nothing where this user may not mount.
+    /// Returns `None` if this user cannot mount.
     fn new(place: &Path, size: &str) -> Option<Self> {
         let mounted =
             Command::new("mount").args(["-t", "tmpfs", "-o", &format!("size={size},mode=0700"), "none"]).arg(place).output();
@@ -188,7 +191,7 @@ fn f067_a_file_system_that_is_really_read_only() {
     eventually(|| home.refresh_token() == "refresh-1");
 }
 
-/// Where nobody may mount: a limit on the length of files, which everybody may set.
+/// A limit on file sizes, which every user can set, for systems on which the user cannot mount.
 #[test]
 fn f066_a_file_that_must_not_grow() {
     let planet = Planet::new();

@@ -1,10 +1,12 @@
-//! The bytes of the SDK's files, held against Python's own `json`: `json.dumps(document, indent=2, sort_keys=True)`.
+//! Compares the bytes of the SDK's files with Python's own `json`: `json.dumps(document, indent=2,
+//! sort_keys=True)`.
 
 use planetkey::storage::python_json;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-/// What the SDK does before it writes, and what it writes; each document and each answer is one line.
+/// What the SDK does before it writes, and what it writes. Each document and each result is one
+/// line.
 const PYTHON: &str = "
 import json, sys
 for line in sys.stdin:
@@ -13,7 +15,7 @@ for line in sys.stdin:
     print(json.dumps(json.dumps(kept, indent=2, sort_keys=True)))
 ";
 
-/// As random as it needs to be, and the same in every run.
+/// A pseudo-random generator with the same sequence in every run.
 struct Dice(u64);
 
 impl Dice {
@@ -32,7 +34,7 @@ impl Dice {
         items[usize::try_from(self.below(items.len() as u64)).unwrap()]
     }
 
-    /// A number as any program may spell it.
+    /// Returns a number in any spelling that JSON allows.
     fn number(&mut self) -> String {
         const SPELLED: [&str; 30] = [
             "0",
@@ -80,7 +82,7 @@ impl Dice {
         }
     }
 
-    /// A string with its quotes, escaped in one of the ways that are allowed.
+    /// Returns a quoted string, escaped in one of the ways that JSON allows.
     fn string(&mut self) -> String {
         const PARTS: [&str; 26] = [
             "a",
@@ -182,7 +184,7 @@ fn bytes_are_those_of_pythons_json() {
         let members = python_json::parse(document.as_bytes()).unwrap_or_else(|| panic!("{document}"));
         let written = String::from_utf8(python_json::to_bytes(&members)).unwrap();
         assert_eq!(&written, wanted, "{document}");
-        // What was written says the same, and is written the same again.
+        // The output parses to the same document, and is written the same way again.
         let again = python_json::parse(written.as_bytes()).unwrap();
         assert_eq!(python_json::to_bytes(&again), written.as_bytes());
         floats += written.matches("e+").count() + written.matches("e-").count();

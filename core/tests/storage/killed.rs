@@ -5,17 +5,17 @@ use crate::common::*;
 use serde_json::Value;
 use std::time::{Duration, SystemTime};
 
-/// The lock, then six steps of each of the two files.
+/// The lock, then six steps for each of the two files.
 const STEPS_OF_A_RENEWAL: usize = 13;
 const ALL: [&str; 3] = ["token.json", "token.json.lock", "token.planetkey.json"];
 
-/// Lets a process end so often, at every step in turn, and looks at what it left.
+/// Ends a process this many times, at every step in turn, and checks the files that it left.
 fn ends(rounds: usize, how: &str) {
     let home = Home::new();
     home.seed(&serde_json::json!({}));
     for round in 0..rounds {
         let before = home.refresh_token();
-        // In its first renewal or its second.
+        // In its first refresh or its second.
         let step = round % (2 * STEPS_OF_A_RENEWAL) + 1;
         let status = child::ending_at(&home, round, step, how).stdout(std::process::Stdio::null()).status().unwrap();
         match how {
@@ -24,7 +24,7 @@ fn ends(rounds: usize, how: &str) {
         }
         let tokens = home.tokens();
         let (access_token, refresh_token) = (tokens["access_token"].as_str().unwrap(), tokens["refresh_token"].as_str().unwrap());
-        // Old, or new and whole.
+        // The file is the old one, or the complete new one.
         let is_new = (1..=2).any(|number| refresh_token == format!("r-{round}-{number}"));
         assert!(refresh_token == before || is_new, "{before} became {refresh_token} at step {step}");
         if is_new {
@@ -34,7 +34,7 @@ fn ends(rounds: usize, how: &str) {
         if home.failure_record_file().exists() {
             assert!(matches!(home.memo()["dead"], Value::Array(_)), "{}", home.memo());
         }
-        // And the session works, with whatever lies there.
+        // The session works with the files that remain.
         let session = home.person();
         assert_eq!(ask(&session), access_token, "round {round}, step {step}");
         for name in home.listing() {
@@ -43,7 +43,7 @@ fn ends(rounds: usize, how: &str) {
         }
     }
     assert_eq!(home.fake.count(), 0);
-    // What the ends left behind goes when it is old.
+    // Temporary files that the processes left are deleted when they are old.
     let hours_ago = SystemTime::now() - Duration::from_secs(2 * 3600);
     let left = home.listing().into_iter().filter(|name| name.ends_with(".tmp"));
     let left = left.inspect(|name| std::fs::File::open(home.file(name)).unwrap().set_modified(hours_ago).unwrap()).count();
@@ -52,7 +52,7 @@ fn ends(rounds: usize, how: &str) {
     assert_eq!(home.listing(), ALL);
 }
 
-/// A thousand processes, each killed at a step of its own.
+/// A thousand processes, each killed at a different step.
 #[test]
 fn f069_kill_9_at_every_step_leaves_the_old_file_or_the_new_one() {
     std::thread::scope(|scope| {
@@ -62,7 +62,7 @@ fn f069_kill_9_at_every_step_leaves_the_old_file_or_the_new_one() {
     });
 }
 
-/// What a handler of SIGTERM does that calls `exit` while a renewal writes.
+/// Ends the process as a SIGTERM handler does that calls `exit` during the write of a refresh.
 #[test]
 fn f116_exit_at_every_step_leaves_the_old_file_or_the_new_one() {
     ends(2 * STEPS_OF_A_RENEWAL, "exit");

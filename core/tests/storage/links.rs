@@ -1,4 +1,4 @@
-//! Modes, links and other things in a file's place: faults 76 and 77.
+//! File modes, links and special files instead of a session file: faults 76 and 77.
 
 use crate::common::*;
 use planetkey::{Session, Status};
@@ -67,7 +67,7 @@ fn i9_03_a_file_that_other_users_may_write_is_refused() {
     assert!(error.message().contains(profile.to_str().unwrap()) && error.message().contains("chmod o-w"), "{error}");
 }
 
-/// What users do who keep their settings in another place.
+/// Some users save their settings in another directory and link to it.
 #[test]
 fn f077_ones_own_link_is_followed_and_stays_a_link() {
     let home = Home::new();
@@ -84,11 +84,11 @@ fn f077_ones_own_link_is_followed_and_stays_a_link() {
     assert!(home.token_file().is_symlink() && middle.is_symlink() && target.is_file() && !target.is_symlink());
     assert_eq!((read_json(&target)["refresh_token"].as_str(), mode(&target)), (Some("refresh-1"), 0o600));
     assert_eq!(listing(&settings), ["middle", "session.json"], "the temporary file was beside it, and is gone");
-    // What another process does to the target is noticed.
+    // A change by another process to the target of the link is noticed.
     sdk_write(&target, &sdk_bytes(&seeded(&json!({"access_token": "elsewhere"}))));
     home.advance(1);
     assert_eq!(ask(&session), "elsewhere");
-    // A logout leaves no token behind.
+    // A logout deletes the tokens and not only the link.
     assert!(session.logout(planetkey::Revoke::No).unwrap().removed);
     assert!(!target.exists(), "the tokens are gone, and not only the way to them");
     home.seed(&json!({"access_token": "after-logout"}));
@@ -96,7 +96,7 @@ fn f077_ones_own_link_is_followed_and_stays_a_link() {
     assert_eq!(ask(&session), "after-logout");
 }
 
-/// A link that leads nowhere is no session; it keeps none from being kept.
+/// A dangling link is not a session. It is replaced when a session is saved.
 #[test]
 fn f077_a_link_that_leads_nowhere_is_replaced() {
     let home = Home::new();
@@ -126,7 +126,8 @@ fn f077_a_link_that_somebody_else_planted_is_refused() {
     };
     refused(&home.person());
     assert_eq!(home.fake.count(), 0, "nothing of what it leads to was sent");
-    // Planted while a session is open: what is in memory goes on, and is not written through it.
+    // A link that appears while a session is open: the session continues in memory, and is not
+    // written through the link.
     let home = Home::new();
     home.seed(&json!({}));
     let session = home.person();
@@ -141,7 +142,7 @@ fn f077_a_link_that_somebody_else_planted_is_refused() {
     refused(&home.person());
     assert!(session.refresh().is_err());
     assert_eq!(std::fs::read(&victim).unwrap(), before);
-    // The same for what is remembered beside it: neither read nor written.
+    // The same for the failure record: it is neither read nor written through a link.
     let home = Home::new();
     home.seed(&json!({"_iat": NOW - 3600, "_exp": NOW}));
     let wait = json!({"form": 1, "not_before": {"unix_ms": (NOW + 60) * 1000, "status": "UNAVAILABLE", "message": "planted"}});
@@ -153,7 +154,7 @@ fn f077_a_link_that_somebody_else_planted_is_refused() {
     assert_eq!(std::fs::read_to_string(&victim).unwrap(), wait.to_string());
 }
 
-/// A link in the lock's place leads others to lock, or to write, where they should not.
+/// A link instead of the lock file would make other users' processes lock or write the wrong file.
 #[test]
 fn f077_a_link_in_the_locks_place_is_not_followed() {
     let home = Home::new();
@@ -181,27 +182,27 @@ fn f077_a_hard_link_elsewhere_keeps_its_content() {
     assert_ne!(std::fs::metadata(&other).unwrap().ino(), std::fs::metadata(home.token_file()).unwrap().ino());
 }
 
-/// Each thing that is no file, in the place of each file: nobody hangs, nobody writes into it.
+/// Every kind of special file, instead of each file: no process hangs, and none writes into it.
 #[test]
 fn f077_a_pipe_or_a_directory_in_a_files_place_hangs_nobody() {
     let home = Home::new();
     make_fifo(&home.token_file());
     let error = home.person().access_token().unwrap_err();
     assert!(error.status() == Status::Storage && error.message().contains("is not a file"), "{error}");
-    // An M2M client needs no file, and replaces nothing that is none.
+    // An M2M client needs no file, and does not replace a special file.
     make_fifo(&home.machine_file());
     let machine = home.machine();
     assert_eq!(ask(&machine), "access-1");
     assert!(is_fifo(&home.machine_file()));
     assert!(machine.status().notes()[0].contains("is not a file"), "{:?}", machine.status().notes());
-    // Beside the tokens: the sidecar is as if it did not exist, and is not replaced.
+    // Beside the tokens: a special file instead of the failure record is ignored and not replaced.
     let home = Home::new();
     home.seed(&json!({"_iat": NOW - 3600, "_exp": NOW}));
     make_fifo(&home.failure_record_file());
     let session = home.person();
     assert_eq!((ask(&session).as_str(), home.refresh_token().as_str()), ("access-1", "refresh-1"));
     assert!(is_fifo(&home.failure_record_file()));
-    // A directory is a thing of its own, too.
+    // The same for a directory.
     let home = Home::new();
     std::fs::create_dir_all(home.token_file()).unwrap();
     assert_eq!(home.person().access_token().unwrap_err().status(), Status::Storage);
@@ -211,7 +212,8 @@ fn f077_a_pipe_or_a_directory_in_a_files_place_hangs_nobody() {
     assert!(machine.status().notes()[0].contains("lives in this process only"), "{:?}", machine.status().notes());
 }
 
-/// A pipe in the lock's place is refused at once: what is written into a lock must stay in it.
+/// A pipe instead of the lock file is refused at once, because a note that is written into a lock
+/// must stay in it.
 #[test]
 fn f077_a_pipe_in_the_locks_place_is_refused_at_once() {
     let home = Home::new();

@@ -1,4 +1,4 @@
-//! Locks that are missing, held, deleted or forgotten: faults 78 to 82 and 104.
+//! Locks that are missing, held, deleted or stale: faults 78 to 82 and 104.
 
 use super::child;
 use crate::common::*;
@@ -25,7 +25,7 @@ fn hasty(home: &Home) -> Session {
     person(&home.options().with(|it| it.timeout = Some(Duration::from_millis(SOON_MS))))
 }
 
-/// On a file system without locks.
+/// Opens a session on a file system without locks.
 fn without_locks(home: &Home, timeout_ms: Option<u64>) -> Session {
     let mut options = home.options().with(|it| it.timeout = (timeout_ms).map(Duration::from_millis));
     options.runtime.disk = Some(ScriptedDisk::failing(Step::Lock, Errno::NOLCK));
@@ -39,7 +39,7 @@ fn hold(path: &Path) -> File {
     file
 }
 
-/// The lock's own words, once the renewal itself has given up and not only its caller.
+/// Returns the error of the lock, after the refresh itself has failed and not only its caller.
 fn lock_error(session: &Session) -> planetkey::Error {
     let error = || session.access_token().unwrap_err();
     eventually(|| error().message().contains("token.json.lock"));
@@ -75,7 +75,8 @@ fn f078_without_locks_a_directory_keeps_others_out() {
     let until = seen.lock().unwrap()[0];
     assert!(until > unix_ms() && until < unix_ms() + 300_000, "it is void some time after the deadline of its maker");
     assert!(!lease(&home).exists(), "it goes with its maker");
-    // While another has it, nobody enters; a valid token needs no entry.
+    // While another process holds the lease, no other process gets it. A valid token needs no
+    // lease.
     home.advance(3600);
     make_lease(&home, unix_ms() + 60_000);
     let other = without_locks(&home, Some(SOON_MS));
@@ -88,7 +89,7 @@ fn f078_without_locks_a_directory_keeps_others_out() {
     assert_eq!(home.fake.count(), 2);
 }
 
-/// Threads and sessions on a file system without locks: one request all the same.
+/// Threads and sessions on a file system without locks make one request.
 #[test]
 fn f078_without_locks_one_of_many_renews() {
     let home = expired();
@@ -107,19 +108,21 @@ fn f078_a_lease_whose_maker_has_gone_expires() {
     make_lease(&home, unix_ms() - 1);
     assert_eq!(ask(&without_locks(&home, None)), "access-1");
     assert!(!lease(&home).exists());
-    // Its maker ended between the directory and what stands in it: its age counts.
+    // The process ended after it created the directory and before it wrote the lease into it. The
+    // age of the directory counts.
     home.advance(3600);
     std::fs::create_dir(lease(&home)).unwrap();
     let hasty = without_locks(&home, Some(SOON_MS));
     assert_eq!(hasty.access_token().unwrap_err().status(), Status::Timeout);
-    // Its renewal has ended, too, before the lease does.
+    // The refresh of the first session has ended, too, before the lease expires.
     lock_error(&hasty);
     File::open(lease(&home)).unwrap().set_modified(SystemTime::now() - std::time::Duration::from_secs(120)).unwrap();
     assert_eq!(ask(&without_locks(&home, None)), "access-2");
     assert_eq!(listing(home.token_file().parent().unwrap()), ["token.json", "token.json.lock", "token.planetkey.json"]);
 }
 
-/// A maker that was stopped for so long that another has taken its place leaves the other's lease alone.
+/// A process that was stopped until another process replaced its lease does not delete the other's
+/// lease.
 #[test]
 fn f078_a_lease_that_has_changed_hands_is_not_given_back() {
     let home = expired();
@@ -141,7 +144,7 @@ fn f079_a_lock_that_is_never_given_back_is_waited_for_until_the_deadline() {
     let error = session.access_token().unwrap_err();
     assert_eq!((error.status(), error.retryable()), (Status::Timeout, true));
     assert!(lock_error(&session).message().contains("another process"));
-    // Shorter for one call, and at hand for who needs no lock.
+    // The deadline can be shorter for one call. A caller with a valid token needs no lock.
     assert_eq!(home.person().with_timeout(std::time::Duration::from_millis(20)).refresh().unwrap_err().status(), Status::Timeout);
     home.seed(&json!({"access_token": "valid"}));
     assert_eq!(ask(&home.person()), "valid");
@@ -151,7 +154,8 @@ fn f079_a_lock_that_is_never_given_back_is_waited_for_until_the_deadline() {
     session.with_timeout(std::time::Duration::from_millis(30_000)).refresh().unwrap();
 }
 
-/// A file system that keeps the lock of a process which is gone: the note in the file says so, and its time is over.
+/// The file system holds the lock of a process that ended. The note in the file names that process,
+/// and its time has expired.
 #[test]
 fn f079_a_lock_of_a_process_that_is_gone_is_passed_over_after_its_time() {
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
@@ -173,7 +177,8 @@ fn f079_a_lock_of_a_process_that_is_gone_is_passed_over_after_its_time() {
         let note = json!({"pid": pid, "host": host, "until_unix_ms": until});
         std::fs::write(&lock, note.to_string()).unwrap();
         let session = hasty(&home);
-        // The caller's deadline is the lock's: what counts is how the renewal itself ended.
+        // The lock has the same deadline as the caller, so the test checks how the refresh itself
+        // ended.
         let _ = session.access_token();
         if passes {
             eventually(|| session.access_token_cached().unwrap().is_some());
@@ -186,19 +191,20 @@ fn f079_a_lock_of_a_process_that_is_gone_is_passed_over_after_its_time() {
     }
 }
 
-/// As another process would ask, while this one's renewal is under way.
+/// Asks as another process would, during a refresh of this process.
 fn elsewhere(session: Session) -> String {
     std::thread::spawn(move || ask(&session)).join().unwrap()
 }
 
-/// A lock that everybody gets at once: two renew with the same token, and the one who comes too late finds what the other has kept.
+/// A lock that every process gets at once: two sessions refresh with the same token, and the later
+/// one finds what the other has saved.
 #[test]
 fn f080_where_locks_exclude_nobody_reading_again_saves_the_session() {
     let home = Home::new();
     let vault = Vault::holding(&seeded(&json!({"_iat": NOW - 3600, "_exp": NOW})));
     let open = || person(&home.options().with(|it| it.storage = Some(vault.clone())));
     let (first, second) = (open(), open());
-    // While the server works on the first request, the second session renews and keeps.
+    // While the server handles the first request, the second session refreshes and saves.
     let meanwhile = second.clone();
     home.fake.then(move || {
         assert_eq!(elsewhere(meanwhile), "access-1");
@@ -207,19 +213,21 @@ fn f080_where_locks_exclude_nobody_reading_again_saves_the_session() {
     assert_eq!(ask(&first), "access-1");
     assert_eq!(home.sent(), [SEEDED_REFRESH; 2]);
     assert_eq!(vault.tokens()["refresh_token"], "refresh-1");
-    // Both live on.
+    // Both sessions continue to work.
     first.refresh().unwrap();
     second.refresh().unwrap();
     assert_eq!((ask(&second).as_str(), home.sent().len()), ("access-2", 3), "it takes what the first has got");
     assert_eq!(vault.tokens()["refresh_token"], "refresh-2");
 }
 
-/// The same with files and a real server: the reuse would end the family if it were sent a second time.
+/// The same with files and a real server: a second use of the refresh token would revoke the
+/// session.
 #[test]
 fn f080_a_file_system_whose_locks_are_empty_promises() {
     let home = expired();
     let mut options = home.options();
-    // The lock cannot be had, and the session goes on without: as good as one that everybody has.
+    // The lock fails and the session continues without it. That has the same effect as a lock that
+    // every process gets.
     options.runtime.disk = Some(ScriptedDisk::failing(Step::Lock, Errno::ROFS));
     let (first, second) = (person(&options), person(&options));
     let meanwhile = second.clone();
@@ -232,7 +240,8 @@ fn f080_a_file_system_whose_locks_are_empty_promises() {
     assert_eq!(home.memo()["dead"], json!([]), "nobody has been declared dead");
 }
 
-/// The file is deleted between opening and locking: who has locked a file that has no name any more has locked nobody out.
+/// The lock file is deleted between open and lock. A lock on a deleted file excludes no other
+/// process.
 #[test]
 fn f081_a_lock_file_that_a_cleaner_deletes_is_opened_again() {
     let home = expired();
@@ -246,7 +255,7 @@ fn f081_a_lock_file_that_a_cleaner_deletes_is_opened_again() {
         let mut holder = holder.lock().unwrap();
         if step == Step::Lock && holder.is_none() {
             std::fs::remove_file(&lock).unwrap();
-            // Another process is faster with the new file.
+            // Another process locks the new file first.
             *holder = Some(hold(&lock));
         }
         Ok(())
@@ -261,7 +270,7 @@ fn f081_a_lock_file_that_a_cleaner_deletes_is_opened_again() {
     assert_eq!(ask_patiently(&session), "access-1");
 }
 
-/// The lock goes with its holder: nothing has to be cleaned up, nothing is waited for.
+/// The operating system releases the lock when its holder ends. No cleanup and no wait are needed.
 #[test]
 fn f082_the_lock_of_a_killed_holder_is_free_at_once() {
     let planet = Planet::new();
@@ -274,7 +283,7 @@ fn f082_the_lock_of_a_killed_holder_is_free_at_once() {
     let note = std::fs::read_to_string(planet.home().join(".planet/planet-user/token.json.lock")).unwrap();
     assert!(note.contains(&format!("\"pid\":{}", holder.id())), "{note}");
     holder.kill();
-    // Within the time that one request takes: a minute of grace would be too long for this deadline.
+    // The deadline allows the time of one request. A grace period of a minute would exceed it.
     let session =
         Session::from_profile("planet-user", &planet.options().with(|it| it.timeout = Some(Duration::from_millis(10_000))))
             .unwrap();
@@ -283,7 +292,7 @@ fn f082_the_lock_of_a_killed_holder_is_free_at_once() {
     planet.assert_alive(&seeded, 1);
 }
 
-/// A program that the application starts during a renewal holds no lock after it.
+/// A program that the application starts during a refresh does not inherit the lock.
 #[test]
 fn f104_a_program_that_is_started_during_a_renewal_inherits_no_lock() {
     let home = expired();

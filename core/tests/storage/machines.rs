@@ -1,11 +1,11 @@
-//! The tokens of a machine-to-machine client on disk: what is its own, and what is a person's.
+//! The tokens of an M2M client on disk: which files belong to the client, and which to a user.
 
 use crate::common::*;
 use planetkey::Session;
 use serde_json::json;
 use std::path::Path;
 
-/// The configuration of a machine-to-machine client, as Planet's SDK saves it.
+/// The configuration of an M2M client, as Planet's SDK saves it.
 fn machine_config() -> serde_json::Value {
     json!({
         "client_type": "oidc_client_credentials_secret", "auth_server": "https://services.sentinel-hub.com/auth/realms/main",
@@ -14,7 +14,8 @@ fn machine_config() -> serde_json::Value {
     })
 }
 
-/// Two processes share what is saved in this directory, although a server has given the machine a refresh token, too.
+/// Asserts that two processes share the tokens in this directory, also if a server gave the M2M
+/// client a refresh token.
 fn assert_shared(home: &Home, directory: &Path, open: impl Fn() -> Session) {
     let file = directory.join("token.json");
     home.write(&file, &seeded(&json!({"scope": ""})));
@@ -34,7 +35,7 @@ fn i10_09_a_machine_shares_its_file_although_it_holds_a_refresh_token() {
     let home = Home::new();
     assert_shared(&home, home.machine_file().parent().unwrap(), || home.machine());
 
-    // A profile of its own, opened by name, and named as the place of the same client.
+    // A profile of its own, opened by name, and named as the storage of the same client.
     let home = Home::new();
     let directory = home.path().join(".planet/cluster");
     home.write(&directory.join("auth_client.json"), &machine_config());

@@ -1,9 +1,11 @@
-//! Many sessions, and the end of a process: fault 119 and what every binding does before it ends.
+//! Many sessions, and the end of a process: fault 119 and what every binding does before the
+//! process ends.
 
 use super::child;
 use crate::common::*;
 
-/// Measured in a process of its own. What is allowed is generous: a leak, a thread or an open file for each would be far more.
+/// Measured in a process of its own. The limit is generous: a leak, a thread or an open file for
+/// each session would exceed it by far.
 #[cfg(target_os = "linux")]
 #[test]
 fn f119_a_hundred_thousand_handles_stay_small() {
@@ -18,7 +20,7 @@ fn f119_a_hundred_thousand_handles_stay_small() {
     process.end();
 }
 
-/// A process that ends between the answer and the file would lose the session.
+/// A process that ends between the response and the save would lose the session.
 #[test]
 fn settle_waits_for_a_renewal_that_must_be_kept() {
     let home = Home::new();

@@ -1,6 +1,7 @@
-//! Sessions on disk: what goes wrong with files, locks and other processes, and an application's own storage (design, section 7).
+//! Sessions on disk: failures of files, locks and other processes, and an application's own storage
+//! (design, section 7).
 //!
-//! Names start with the number of the fault where there is one; `tests/README.md` lists them.
+//! Names start with the number of the fault if there is one; `tests/README.md` lists them.
 #![cfg(unix)]
 
 mod child;

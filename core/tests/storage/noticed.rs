@@ -1,4 +1,4 @@
-//! What other processes do to the files is noticed within a second: faults 74 and 75.
+//! A session notices within a second what other processes do to its files: faults 74 and 75.
 
 use crate::common::*;
 use planetkey::{Reason, Session, Status};
@@ -43,7 +43,7 @@ fn a_login_by_another_process_is_noticed_within_a_second() {
         );
         assert_eq!(reason(&session), "logged_out");
     }
-    // After a session has died as well.
+    // The same after the session was revoked.
     home.seed(&json!({"_iat": NOW - 3600, "_exp": NOW}));
     home.fake.answers(oauth_error(400, "invalid_grant"));
     home.advance(1);
@@ -53,7 +53,7 @@ fn a_login_by_another_process_is_noticed_within_a_second() {
     assert_eq!((ask(&session).as_str(), home.fake.count()), ("login-again", 1));
 }
 
-/// A process that never asks for a token but only whether there is one sees it, too.
+/// A process that only calls `status` and never asks for a token notices the change, too.
 #[test]
 fn status_looks_as_often_as_a_call_does() {
     let home = Home::new();
@@ -70,14 +70,14 @@ fn status_looks_as_often_as_a_call_does() {
     assert_eq!(home.fake.count(), 0);
 }
 
-/// Whoever waited for the renewal is served, or told of the logout: whichever comes first.
+/// A caller that waited for the refresh gets the token or the logout error, whichever comes first.
 fn served_or_told(renewed: planetkey::Result<()>) {
     if let Err(error) = renewed {
         assert_eq!(error.reason(), Some(Reason::LoggedOut), "{error}");
     }
 }
 
-/// A logout during a renewal waits for it: what the renewal brings does not come back to life.
+/// A logout during a refresh waits for it. The result of the refresh does not restore the session.
 #[test]
 fn a_logout_during_a_renewal_has_the_last_word() {
     let home = Home::new();
@@ -105,7 +105,7 @@ fn a_logout_during_a_renewal_has_the_last_word() {
     assert!(!home.token_file().exists());
 }
 
-/// The same where there is no file to lock: neither the application's storage nor planetkey has a lock there.
+/// The same without a lock file: neither the application's storage nor planetkey has a lock.
 #[test]
 fn a_logout_during_a_renewal_without_a_lock_has_the_last_word() {
     let home = Home::new();
@@ -143,7 +143,8 @@ fn f074_a_file_that_is_deleted_is_a_logout() {
     std::fs::remove_file(home.token_file()).unwrap();
     home.advance(1);
     assert_eq!(reason(&session), "logged_out");
-    // Whoever has not read it yet has missed nothing; and a directory that is gone is the same.
+    // A process that has not read the session yet reports that the user never logged in, also if
+    // the directory was deleted.
     assert_eq!(reason(&home.person()), "never_logged_in");
     home.seed(&json!({}));
     home.advance(1);
@@ -152,7 +153,7 @@ fn f074_a_file_that_is_deleted_is_a_logout() {
     home.advance(1);
     assert_eq!(reason(&session), "logged_out");
     assert_eq!(home.fake.count(), 0);
-    // A machine gets another, as it got the first.
+    // An M2M client gets a new token the same way as the first.
     let machine = home.machine();
     assert_eq!(ask(&machine), "access-1");
     std::fs::remove_file(home.machine_file()).unwrap();
@@ -161,7 +162,7 @@ fn f074_a_file_that_is_deleted_is_a_logout() {
     assert!(home.machine_file().exists());
 }
 
-/// A file that holds neither an access token nor a refresh token is no session.
+/// A file that holds neither an access token nor a refresh token is not a session.
 #[test]
 fn f074_a_file_that_was_emptied_of_tokens_is_a_logout() {
     for nothing in [json!({}), json!({"id_token": "id", "scope": "planet"}), json!({"access_token": "", "refresh_token": null})] {
@@ -186,7 +187,7 @@ fn f075_another_persons_login_takes_the_place_of_the_first() {
     home.seed(&json!({"access_token": of("bob"), "refresh_token": "refresh-of-bob", "_exp": NOW, "_iat": NOW - 3600}));
     home.advance(1);
     assert_eq!(ask(&session), of("bob"));
-    // Not even when Bob's token is over and Ann's would still do.
+    // The same if Bob's access token has expired and Ann's is still valid.
     let over = jwt(&json!({"sub": "bob", "iat": NOW - 3600, "exp": NOW}));
     home.seed(&json!({"access_token": over, "refresh_token": "refresh-of-bob"}));
     home.advance(1);
@@ -199,7 +200,8 @@ fn f075_a_session_of_another_client_in_the_same_place_is_not_used() {
     home.seed(&json!({}));
     let session = home.person();
     assert_eq!(ask(&session), SEEDED);
-    // Another client has its own session there now: what was in memory is a person's who is no longer logged in here.
+    // Another client has saved its session there. The user of the session in memory is no longer
+    // logged in here.
     let other = person_as("another-client", &home.options());
     home.seed(&json!({"access_token": "of-the-other", "refresh_token": "refresh-of-the-other"}));
     other.refresh().unwrap();

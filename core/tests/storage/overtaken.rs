@@ -1,4 +1,5 @@
-//! Another program rotates the refresh token between the moment at which it was read and the moment at which it would be sent.
+//! Another program rotates the refresh token after this process read it and before this process
+//! sends it.
 
 use crate::common::*;
 use planetkey::storage::Step;
@@ -7,7 +8,8 @@ use rustix::io::Errno;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
-/// What Planet's SDK writes when it has rotated the token: an access token that is valid, or has expired already.
+/// Returns a function that writes what Planet's SDK saves after a rotation. `valid` is whether the
+/// new access token is valid or has expired.
 fn rotation(file: PathBuf, number: u64, valid: bool) -> impl Fn() {
     move || {
         let expires = if valid { NOW + 3600 } else { NOW };
@@ -25,7 +27,7 @@ fn expired_home() -> Home {
     home
 }
 
-/// A client whose token endpoint has to be looked up.
+/// Opens a session of a client whose token endpoint must be discovered.
 fn without_endpoint(options: &Options) -> Session {
     let mut config = person_config(PERSON_CLIENT);
     config.as_object_mut().unwrap().remove("token_endpoint");
@@ -47,7 +49,8 @@ fn i10_01_a_token_that_was_rotated_while_metadata_was_fetched_is_not_sent() {
     });
     assert_eq!(ask(&without_endpoint(&home.options())), "theirs-1");
     assert_eq!(home.fake.count(), 1, "no refresh token was sent");
-    // One that has expired since is refreshed with the new refresh token.
+    // If the other program's access token has expired since, it is refreshed with the new refresh
+    // token.
     let home = expired_home();
     let rotate = rotation(home.token_file(), 1, false);
     home.fake.then(move || {
@@ -87,7 +90,7 @@ fn i10_01_a_session_that_was_deleted_meanwhile_is_not_refreshed() {
     assert!(!home.token_file().exists());
 }
 
-/// A program that rewrites the file before each attempt does not keep the caller busy for ever.
+/// A program that rewrites the file before each attempt does not block the caller for ever.
 #[test]
 fn i10_01_a_file_that_changes_before_each_send_ends_in_an_error() {
     let home = expired_home();
@@ -104,7 +107,8 @@ fn i10_01_a_file_that_changes_before_each_send_ends_in_an_error() {
     assert_eq!(sent.len(), home.fake.count(), "no refresh token was sent twice");
 }
 
-/// A process that was stopped between the response and the save finds the session of a later login, whose access token has expired meanwhile.
+/// A process was stopped between the response and the save. It finds the session of a later login,
+/// whose access token has expired meanwhile.
 #[test]
 fn i10_01_a_login_during_a_refresh_stays_although_its_access_token_has_expired() {
     let home = expired_home();
@@ -122,7 +126,7 @@ fn i10_01_a_login_during_a_refresh_stays_although_its_access_token_has_expired()
     assert_eq!(home.sent(), [SEEDED_REFRESH, "their-refresh-7"]);
 }
 
-/// A session whose refreshed tokens are in memory only, and whose disk works again.
+/// Returns a session whose refreshed tokens are in memory only, and whose disk works again.
 fn unsaved(home: &Home) -> Session {
     let disk = ScriptedDisk::failing(Step::Write, Errno::NOSPC);
     let session = home.person_on(&disk);
@@ -152,7 +156,8 @@ fn i10_01_tokens_in_memory_do_not_hide_what_another_process_has_rotated() {
     let home = Home::new();
     home.seed(&json!({}));
     let session = unsaved(&home);
-    // Another process logs in. Its refresh token is rotated by the SDK while this process sends it, and the server refuses the old one.
+    // Another process logs in. The SDK rotates that refresh token while this process sends it, and
+    // the server refuses the old one.
     rotation(home.token_file(), 7, false)();
     let rotate = rotation(home.token_file(), 8, true);
     home.fake.then(move || {

@@ -11,7 +11,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-/// Starts processes and lets them ask for the token at the same time; all must get the same one.
+/// Lets all processes ask for the token at the same time, and asserts that all get the same one.
 fn all_ask(mut processes: Vec<Child>) -> (Vec<Child>, String) {
     for process in &mut processes {
         process.tell("ask");
@@ -35,17 +35,19 @@ fn f093_processes_at_expiry_make_one_request_of_a_rotating_token() {
     for number in [8, 16] {
         let planet = Planet::new();
         let seeded = planet.seed_expired();
-        // The server is slow, so that all of them want to renew while one does.
+        // The server is slow, so that all processes want to refresh during one refresh.
         planet.simulator.script("user.token", &json!({"steps": [{"delay_ms": 50}], "repeat": true})).unwrap();
         let processes = started(number, || child::user(&planet));
         let (processes, first) = all_ask(processes);
         assert_eq!(planet.requests(), 1, "{number} processes");
         planet.assert_alive(&seeded, 1);
-        // An API has refused it to all of them at once: the same again, by processes that hold the old token.
+        // An API has refused the token in all processes at once. The processes hold the old token
+        // and again make one request.
         let mut session = planet.tokens();
         session["expires_in"] = json!(3600);
         for round in 2..=5 {
-            // The next expiry: the file says that the token is over, and each process looks at it once a second.
+            // The next expiry: the file says that the token has expired, and each process reads it
+            // at most once a second.
             let over = expired_copy(&planet);
             planet.write(&over);
             let later = started(number / 2, || child::user(&planet));
@@ -59,7 +61,7 @@ fn f093_processes_at_expiry_make_one_request_of_a_rotating_token() {
     }
 }
 
-/// What is on disk, with an access token whose time is over.
+/// Returns the saved session with an expired access token.
 fn expired_copy(planet: &Planet) -> serde_json::Value {
     let mut tokens = planet.tokens();
     tokens["access_token"] = json!("opaque-and-over");
@@ -120,7 +122,8 @@ fn f094_a_rotation_by_another_process_is_adopted_without_a_request() {
     for rotations in 1..=3 {
         assert_eq!(theirs.ask("refresh"), "refreshed");
         let renewed = theirs.ask("ask");
-        // Seen at the next look; or by the renewal itself, when nobody has looked.
+        // The session notices the rotation when it next checks the file, or during the refresh if
+        // it did not check before.
         match rotations {
             1 | 3 => clock.advance(std::time::Duration::from_secs(1)),
             _ => {
@@ -139,7 +142,7 @@ fn now() -> u64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
 }
 
-/// Raises the flag when it is dropped.
+/// Sets the flag on drop.
 struct Raised<'a>(&'a AtomicBool);
 
 impl Drop for Raised<'_> {
@@ -148,7 +151,8 @@ impl Drop for Raised<'_> {
     }
 }
 
-/// A program that does as Planet's SDK does: truncates, is interrupted, writes in place, without a pause and without a lock.
+/// A program that writes as Planet's SDK does: truncates, is interrupted, writes in place, without
+/// a pause and without a lock.
 #[test]
 fn f095_a_writer_that_truncates_and_rewrites_without_pause_makes_nothing_fail() {
     let home = Home::new();
@@ -164,7 +168,7 @@ fn f095_a_writer_that_truncates_and_rewrites_without_pause_makes_nothing_fail() 
                     seeded(&json!({"access_token": format!("theirs-{number}"), "refresh_token": format!("their-{number}")}));
                 let bytes = sdk_bytes(&members);
                 let mut writer = std::fs::File::create(&file).unwrap();
-                // Empty for a while, then half, as a slow disk would show it.
+                // The file is empty for a while, then half written, as on a slow disk.
                 std::thread::yield_now();
                 writer.write_all(&bytes[..bytes.len() / 2]).unwrap();
                 std::thread::yield_now();
@@ -176,11 +180,11 @@ fn f095_a_writer_that_truncates_and_rewrites_without_pause_makes_nothing_fail() 
                 }
             }
         });
-        // A failure below must not leave the writer writing for ever.
+        // A failure below must stop the writer.
         let _end = Raised(stop);
         let old = home.person();
         for round in 0..300 {
-            // Opened before, opened now, and renewing in the middle of it.
+            // A session opened before, one opened now, and one that refreshes in between.
             for session in [&old, &home.person()] {
                 assert!(session.access_token().is_ok(), "{round}: {}", ask(session));
             }
@@ -192,12 +196,13 @@ fn f095_a_writer_that_truncates_and_rewrites_without_pause_makes_nothing_fail() 
     });
     assert!(rewrites.load(Ordering::Relaxed) > 100, "{rewrites:?}");
     assert!(!home.listing().iter().any(|name| name.contains("corrupt")), "{:?}", home.listing());
-    // What was written last is what counts.
+    // The last write counts.
     home.advance(1);
     assert_eq!(ask(&home.person()), home.tokens()["access_token"].as_str().unwrap());
 }
 
-/// The same with the empty file for as long as a renewal takes: it waits for the writer and takes what it has written.
+/// The file stays empty for as long as a refresh takes. The refresh waits for the writer and uses
+/// what it wrote.
 #[test]
 fn f095_a_file_that_is_empty_for_a_moment_is_read_again() {
     let home = Home::new();
@@ -207,7 +212,7 @@ fn f095_a_file_that_is_empty_for_a_moment_is_read_again() {
     let session = home.person();
     std::thread::scope(|scope| {
         let asked = scope.spawn(|| ask(&session));
-        // The reader has met the empty file, and taken the lock.
+        // The reader has found the empty file, and holds the lock.
         let lock = home.file("token.json.lock");
         eventually(|| std::fs::read_to_string(&lock).is_ok_and(|note| note.contains("pid")));
         use std::io::Write;
@@ -217,7 +222,8 @@ fn f095_a_file_that_is_empty_for_a_moment_is_read_again() {
     assert_eq!(home.fake.count(), 0);
 }
 
-/// Threads of 64 KiB, as some servers have them, read the deepest documents that are read at all; without optimisation not quite so deep.
+/// Threads of 64 KiB, as some servers have, read the deepest documents that are accepted. Without
+/// optimisation the limit is lower.
 #[test]
 fn f117_small_stacks_are_enough() {
     let home = Home::new();
@@ -240,7 +246,7 @@ fn f117_small_stacks_are_enough() {
     }
 }
 
-/// This program where everybody may run it, and a home that belongs to nobody.
+/// Prepares the test binary so that every user can run it, and a home that belongs to another user.
 fn nobodys(command: Command, directory: &Path) -> Command {
     std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o755)).unwrap();
     let program = directory.join("program");
@@ -268,7 +274,8 @@ fn give(path: &Path, owner: u32) {
     chown(path, Some(owner), Some(owner)).unwrap();
 }
 
-/// The files change hands while a process runs, which is what a change of its own user amounts to.
+/// The owner of the files changes while a process runs. That is equivalent to a process that
+/// changes its user.
 #[test]
 fn f118_what_may_no_longer_be_read_or_written_is_a_typed_error() {
     if !rustix::process::geteuid().is_root() {
@@ -284,11 +291,11 @@ fn f118_what_may_no_longer_be_read_or_written_is_a_typed_error() {
     let mut process = Child::spawn(&mut command);
     assert_eq!(process.hear(), "ready");
     assert_eq!(process.ask("ask"), seeded["access_token"].as_str().unwrap());
-    // Written no more: the session lives in memory, and says so.
+    // The files cannot be written any more: the session lives in memory, and its status says so.
     let profile = planet.home().join(".planet/planet-user");
     chown(&profile, Some(0), Some(0)).unwrap();
     std::fs::set_permissions(&profile, std::fs::Permissions::from_mode(0o755)).unwrap();
-    // The file alone could still be rewritten in place.
+    // Without this, the file could still be rewritten in place.
     chown(planet.token_file(), Some(0), Some(0)).unwrap();
     std::fs::set_permissions(planet.token_file(), std::fs::Permissions::from_mode(0o644)).unwrap();
     assert_eq!(process.ask("refresh"), "refreshed");
@@ -296,13 +303,13 @@ fn f118_what_may_no_longer_be_read_or_written_is_a_typed_error() {
     assert!(notes.contains("lives in this process only") && notes.contains("owner and permissions"), "{notes}");
     let answer = process.ask("logout");
     assert!(answer.starts_with("STORAGE -: ") && answer.contains("owner and permissions"), "{answer}");
-    // Read no more: whoever comes now is told what to look at.
+    // The files cannot be read any more: the error of a process that starts now says what to check.
     std::fs::set_permissions(&profile, std::fs::Permissions::from_mode(0o700)).unwrap();
     let mut later = Child::spawn(&mut command);
     assert_eq!(later.hear(), "ready");
     let answer = later.ask("ask");
     assert!(answer.starts_with("STORAGE -: ") && answer.contains("owner and permissions"), "{answer}");
-    // A file of somebody else that can be read is somebody else's session.
+    // A readable file of another user is another user's session.
     std::fs::set_permissions(&profile, std::fs::Permissions::from_mode(0o755)).unwrap();
     chown(planet.token_file(), Some(1), Some(1)).unwrap();
     std::fs::set_permissions(planet.token_file(), std::fs::Permissions::from_mode(0o644)).unwrap();

@@ -1,4 +1,4 @@
-//! A process that is stopped while it renews: fault 83.
+//! A process that is stopped during a refresh: fault 83.
 
 use super::child;
 use crate::common::*;
@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use serde_json::json;
 use std::time::Duration;
 
-/// A process that has begun to renew, with its request held at the server's gate.
+/// Starts a process that has begun to refresh, with its request held at the server's gate.
 fn renewing(planet: &Planet) -> Child {
     planet.simulator.script("user.token", &json!([{"hold": "gate"}])).unwrap();
     let mut holder = Child::spawn(&mut child::user(planet));
@@ -20,7 +20,7 @@ fn renewing(planet: &Planet) -> Child {
 #[test]
 fn f083_while_the_holder_is_stopped_valid_tokens_are_served() {
     let planet = Planet::new();
-    // Due already: whoever reads it sets out to renew as well, beside its callers.
+    // The token is due, so each process that reads it also starts a background refresh.
     let seeded = planet.seed(&json!({"age": 3000}));
     let token = seeded["access_token"].as_str().unwrap();
     let mut holder = renewing(&planet);
@@ -39,7 +39,7 @@ fn f083_while_the_holder_is_stopped_valid_tokens_are_served() {
     assert_eq!(holder.hear(), "refreshed");
     let renewed = holder.ask("ask");
     assert_ne!(renewed, token);
-    // The other, which has been waiting for the same lock in the background, takes what is there.
+    // The other process has waited for the same lock in the background, and uses the saved token.
     let started = std::time::Instant::now();
     while other.ask("ask") != renewed {
         assert!(started.elapsed() < PATIENCE, "the other never learnt of the renewal");
@@ -67,13 +67,13 @@ fn f083_while_the_holder_is_stopped_others_time_out_and_name_it() {
     let answer = other.ask("ask");
     assert!(answer.starts_with("TIMEOUT") && answer.contains(&named), "{answer}");
     assert_eq!(planet.requests(), 1, "the token that may have been used up is not sent by anybody else");
-    // It goes on where it was stopped, and all is well.
+    // The stopped process continues and saves its token.
     holder.signal(Signal::CONT);
     planet.simulator.release("gate");
     assert_eq!(holder.hear(), "refreshed");
     let renewed = holder.ask("ask");
     assert_eq!(ask(&planet.session()), renewed);
-    // What is on disk is looked at again within a second of the clock that those who were turned away go by.
+    // The sessions that failed read the file again within a second by their own clock.
     let later = Session::from_profile("planet-user", &planet.options()).unwrap();
     assert_eq!(ask(&later), renewed);
     assert_eq!(planet.requests(), 1);
@@ -82,7 +82,7 @@ fn f083_while_the_holder_is_stopped_others_time_out_and_name_it() {
     other.end();
 }
 
-/// Those who were turned away come back by themselves when the holder has gone on.
+/// Sessions that failed recover by themselves when the holder of the lock has continued.
 #[test]
 fn f083_whoever_was_turned_away_is_served_afterwards() {
     let planet = Planet::new();

@@ -1,4 +1,5 @@
-//! A session that could not be kept: it lives in memory, and what becomes of it there.
+//! A session that could not be saved: it lives in memory, and these tests show what happens to it
+//! there.
 
 use crate::common::*;
 use planetkey::storage::Step;
@@ -6,7 +7,7 @@ use planetkey::{Reason, Status};
 use rustix::io::Errno;
 use serde_json::json;
 
-/// A session whose renewed tokens are in memory only.
+/// Returns a session whose refreshed tokens are in memory only.
 fn unsaved(home: &Home) -> (planetkey::Session, std::sync::Arc<ScriptedDisk>) {
     home.seed(&json!({}));
     let disk = ScriptedDisk::failing(Step::Write, Errno::NOSPC);
@@ -28,14 +29,14 @@ fn status_says_that_it_lives_in_this_process_only_and_why() {
     assert!(session.status().to_json()["notes"][0].as_str().unwrap().contains("make room"));
     assert!(!note(&session).contains("refresh-1"));
     assert!(session.is_initialized());
-    // Not a word any more once it is kept.
+    // The note disappears once the session is saved.
     disk.recovers();
     home.advance(30);
     ask(&session);
     eventually(|| note(&session).is_empty());
 }
 
-/// The disk is tried again every half minute, and asked for no more than that.
+/// The session tries to save every half minute and not more often.
 #[test]
 fn it_is_kept_again_and_again_until_it_is_kept() {
     let home = Home::new();
@@ -45,14 +46,15 @@ fn it_is_kept_again_and_again_until_it_is_kept() {
         for _ in 0..29 {
             home.advance(1);
             ask(&session);
-            // A try that has begun ends before the next second: none is hidden behind another.
+            // An attempt that has started ends before the next second, so that no attempt hides
+            // another.
             eventually(|| planetkey::session::settle(std::time::Duration::ZERO));
             assert_eq!(tries(), half_minutes);
         }
         home.advance(1);
         ask(&session);
         eventually(|| tries() == half_minutes + 1);
-        // The next half minute counts from the end of this try.
+        // The next half minute starts at the end of this attempt.
         eventually(|| planetkey::session::settle(std::time::Duration::ZERO));
     }
     disk.recovers();
@@ -75,7 +77,8 @@ fn a_renewal_in_between_uses_the_token_in_memory_and_keeps_the_newest() {
     assert_eq!((home.refresh_token().as_str(), note(&session).as_str()), ("refresh-3", ""));
 }
 
-/// Another process that has the old file sends what was used up: that is what the note is for. Its refusal leaves this session alone.
+/// Another process with the old file sends the used refresh token, which is what the note warns
+/// about. Its refusal does not affect this session.
 #[test]
 fn a_login_by_another_process_goes_before_what_is_in_memory() {
     let home = Home::new();
@@ -118,12 +121,12 @@ fn a_logout_forgets_what_is_in_memory_only() {
     assert!(!session.logout(planetkey::Revoke::No).unwrap().removed);
 }
 
-/// A logout that fails leaves everything as it was.
+/// A logout that fails changes nothing.
 #[test]
 fn a_logout_that_the_disk_refuses_loses_nothing() {
     let home = Home::new();
     let (session, _disk) = unsaved(&home);
-    // A directory in the file's place cannot be removed as a file, by nobody.
+    // No user can remove a directory with the call that removes a file.
     std::fs::rename(home.token_file(), home.file("aside")).unwrap();
     std::fs::create_dir(home.token_file()).unwrap();
     assert_eq!(session.logout(planetkey::Revoke::No).unwrap_err().status(), Status::Storage);
@@ -146,7 +149,7 @@ fn a_damaged_file_does_not_end_what_is_in_memory() {
     assert_eq!((ask(&session).as_str(), home.refresh_token().as_str()), ("access-2", "refresh-2"));
 }
 
-/// A machine asks again: nothing is lost with it, and every call is served.
+/// An M2M client requests another token: nothing is lost, and every call is served.
 #[test]
 fn a_machine_on_a_full_disk_is_served() {
     let home = Home::new();
