@@ -1,10 +1,10 @@
-//! Answers that are no token response: faults 7 to 15.
+//! Responses that are not token responses: faults 7 to 15.
 
 use crate::common::*;
 use planetkey::{Error, Status};
 use serde_json::json;
 
-/// What a caller gets when the server answers so.
+/// Returns the caller's error for this response of the server.
 fn error(response: planetkey::http::Response) -> Error {
     let bench = bench();
     bench.fake.answers(response);
@@ -44,7 +44,7 @@ fn f009_truncated_json_is_protocol_error() {
     for end in 1..whole.len() {
         assert_eq!(answered(&whole[..end]).unwrap_err().status(), Status::Protocol, "{end}");
     }
-    // Where the wire broke off, the client credentials grant may ask again.
+    // If the connection breaks during the response, the client credentials grant may be repeated.
     let simulator = simulator();
     simulator.script("m2m.token", &json!([{"fault": "cut"}])).unwrap();
     simulator_session(&simulator, &simulator_options(&simulator)).access_token().unwrap();
@@ -57,7 +57,7 @@ fn f010_an_error_in_a_200_is_an_error() {
     let error = error(json_answer(200, &body));
     assert_eq!((error.status(), error.oauth_error()), (Status::Misconfigured, Some("invalid_client")));
     assert_eq!(error.oauth_error_description(), Some("who?"));
-    // A null is no error.
+    // A null `error` is not an error.
     assert_eq!(answered(r#"{"error":null,"access_token":"t","token_type":"Bearer"}"#).unwrap(), "t");
 }
 
@@ -112,11 +112,12 @@ fn f015_invalid_utf8_is_protocol_error() {
         let body = [br#"{"token_type":"Bearer","access_token":""#, bad, br#""}"#].concat();
         assert_eq!(answered(body).unwrap_err().status(), Status::Protocol);
     }
-    // A lone surrogate by escape is no text either.
+    // An escaped lone surrogate is not text either.
     assert_eq!(answered(r#"{"access_token":"\ud800","token_type":"Bearer"}"#).unwrap_err().status(), Status::Protocol);
 }
 
-/// What the server says is in the message, cleaned, cut, and without what it was sent.
+/// The message includes the server's description, cleaned, shortened, and without the secrets that
+/// the request contained.
 #[test]
 fn i10_19_the_servers_description_is_in_the_message() {
     for (code, description) in [
@@ -132,7 +133,7 @@ fn i10_19_the_servers_description_is_in_the_message() {
     let cut = error(json_answer(400, &long));
     assert!(cut.message().contains("a b xxx") && cut.message().chars().count() < 500, "{cut}");
     assert!(cut.message().contains("x…\")"), "{cut}");
-    // Servers that repeat what they got.
+    // Some servers repeat in a response what the request contained.
     let bench = bench();
     let echo = json!({"error": "invalid_client", "error_description": format!("bad secret {CLIENT_SECRET}!")});
     bench.fake.answers(json_answer(401, &echo));
@@ -141,7 +142,7 @@ fn i10_19_the_servers_description_is_in_the_message() {
     assert!(!format!("{error:?} {:?}", error.oauth_error_description()).contains(CLIENT_SECRET));
 }
 
-/// No user can log in for it.
+/// A login by a user cannot fix this error.
 #[test]
 fn i10_19_invalid_grant_for_an_m2m_client_is_no_missing_login() {
     let body = json!({"error": "invalid_grant", "error_description": "Client disabled"});

@@ -1,4 +1,4 @@
-//! A server that is busy or in trouble: faults 1 to 6.
+//! A server that is busy or failing: faults 1 to 6.
 
 use crate::common::*;
 use planetkey::clock::{Clock, ManualClock};
@@ -9,7 +9,8 @@ use serde_json::json;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
 
-/// The built-in Planet behind the simulator's proxy, with a clock that sleeps without waiting.
+/// Opens a session with the built-in Planet behind the simulator's proxy, and a clock that sleeps
+/// without waiting.
 fn planet(simulator: &Simulator, timeout_ms: Option<u64>) -> (Session, Arc<ManualClock>) {
     let (runtime, clock) = real_network();
     let options = planet_options(simulator).with(|it| {
@@ -91,12 +92,12 @@ fn f003_a_long_retry_after_is_told_and_not_slept() {
         assert_eq!(error.retry_after(), Some(Duration::from_millis(3_600_000)));
     }
     assert_eq!((bench.fake.count(), bench.elapsed_ms()), (1, 0));
-    // Twenty seconds would fit the deadline, but whoever waits that long wants to know.
+    // Twenty seconds would fit the deadline, but a caller should learn of so long a wait at once.
     let shorter = crate::common::bench();
     shorter.fake.answers(busy(503, Some("20")));
     assert_eq!(shorter.session.access_token().unwrap_err().retry_after(), Some(Duration::from_millis(20_000)));
     assert_eq!((shorter.fake.count(), shorter.elapsed_ms()), (1, 0));
-    // The cap: a mistaken header does not end a service for a day.
+    // The cap: a mistaken header stops a service for an hour and not for a day.
     bench.advance(3599);
     assert_eq!(bench.session.access_token().unwrap_err().retry_after(), Some(Duration::from_millis(1000)));
     assert_eq!(bench.fake.count(), 1);
@@ -118,7 +119,7 @@ fn f004_retry_after_as_date_in_the_past_or_garbage() {
     for absurd in ["99999999999999999999999", "18446744073709551615", "4000000000"] {
         assert_eq!(retry_after::parse(absurd, NOW), Some(longest), "{absurd}");
     }
-    // The date is read on the server's clock, which is an hour ahead of this one.
+    // The date is read relative to the server's clock, which is an hour ahead of this one.
     let bench = bench();
     let server_now = NOW + 3600;
     let mut answer = busy(503, Some(&date(server_now + 5)));
@@ -126,7 +127,7 @@ fn f004_retry_after_as_date_in_the_past_or_garbage() {
     bench.fake.answers(answer);
     bench.token();
     assert_eq!(bench.elapsed_ms(), 5000);
-    // Garbage is as if the header were not there.
+    // An invalid header is ignored.
     let bench = crate::common::bench();
     bench.fake.answers(busy(503, Some("soon")));
     bench.token();
@@ -164,7 +165,7 @@ fn f006_429_while_a_token_is_valid_costs_nobody_anything() {
     bench.fake.answers(busy(429, Some("60")));
     assert_eq!(bench.token(), "token-1");
     bench.fake.wait_requests(2);
-    // Joins the renewal, or meets what it left behind.
+    // The call joins the refresh, or gets its recorded failure.
     assert_eq!(bench.session.refresh().unwrap_err().http_status(), Some(429));
     for _ in 0..20 {
         assert_eq!(bench.token(), "token-1");

@@ -1,4 +1,4 @@
-//! Clocks that are wrong or jump: faults 56 to 60 and 63, as far as memory goes.
+//! Clocks that are wrong or jump: faults 56 to 60 and 63, for sessions in memory.
 
 use crate::common::*;
 use planetkey::clock::ManualClock;
@@ -6,7 +6,8 @@ use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A session on a machine whose clock is off by so much; the server's own is right.
+/// Opens a session on a computer whose clock is off by this many seconds. The server's clock is
+/// right.
 fn with_clock_off_by(seconds: i64) -> Bench {
     let bench = bench();
     let server_now = NOW.checked_add_signed(-seconds).unwrap();
@@ -40,7 +41,7 @@ fn f057_a_clock_an_hour_ahead_is_no_storm() {
         bench.advance(60);
     }
     assert_eq!(bench.fake.count(), 1);
-    // Without expires_in the server's Date says how long the token lives.
+    // Without `expires_in` the lifetime follows from the server's `Date`.
     let bench = crate::common::bench();
     let mut answer = token(&json!({"access_token": jwt(&json!({"exp": NOW})) }));
     answer.date = Some(NOW - 3600);

@@ -1,4 +1,4 @@
-//! Clocks that are wrong or jump, and sessions that come from disk: faults 56 to 65.
+//! Clocks that are wrong or jump, and sessions that are loaded from disk: faults 56 to 65.
 
 use crate::common::*;
 use planetkey::clock::{Clock, ManualClock};
@@ -10,13 +10,14 @@ use std::time::Duration;
 
 const PLAYER: &str = "faults::clock_and_files::plays_its_role";
 
-/// What Planet's SDK writes on a machine with the right time, `age` seconds ago: the token's own claims and their copies.
+/// Returns what Planet's SDK wrote `age` seconds ago on a computer with the right time: the token's
+/// own claims and their copies.
 fn by_the_sdk(age: u64) -> Value {
     let (iat, exp) = (NOW - age, NOW - age + 3600);
     seeded(&json!({"access_token": jwt(&json!({"iat": iat, "exp": exp})), "_iat": iat, "_exp": exp}))
 }
 
-/// A machine whose clock says this when it is really `NOW`.
+/// Opens a session on a computer whose clock shows this time when it is really `NOW`.
 fn machine_that_says(home: &Home, unix_seconds: u64) -> (Session, Arc<ManualClock>) {
     let clock = Arc::new(ManualClock::new(unix_seconds));
     (person(&home.options_with(&home.fake, &clock)), clock)
@@ -38,7 +39,7 @@ fn f056_a_clock_an_hour_behind_believes_no_more_than_a_whole_life() {
     clock.advance(Duration::from_secs(1));
     home.fake.wait_requests(1);
     eventually(|| ask(&session) == "access-1");
-    // An API that refuses it earlier costs one renewal.
+    // If an API refuses the token earlier, that costs one refresh.
     let (session, _) = machine_that_says(&home, NOW - 3600);
     let token = session.access_token().unwrap().to_string();
     assert!(session.invalidate(&token).unwrap());
@@ -57,7 +58,7 @@ fn f057_a_clock_an_hour_ahead_costs_one_request_and_no_storm() {
     let (session, clock) = machine_that_says(&home, NOW + 3600);
     for _ in 0..20 {
         session.access_token().unwrap();
-        // Other processes on this machine, and the same a while later.
+        // Other processes on this computer make no request, also a minute later.
         person(&home.options_with(&home.fake, &clock)).access_token().unwrap();
         clock.advance(Duration::from_secs(60));
     }
@@ -86,7 +87,8 @@ fn f059_a_jump_back_by_a_day_prolongs_no_token() {
     let session = home.person();
     session.refresh().unwrap();
     home.clock.set_unix(NOW - 86_400);
-    // Whoever has held it since then knows its age; whoever reads it now knows its life.
+    // The process that has held the token since then knows its age. A process that reads it now
+    // knows only its lifetime.
     assert_eq!((ask(&session).as_str(), ask(&home.person()).as_str()), ("access-1", "access-1"));
     assert_eq!(left(&home.person(), &home.clock), 3600);
     home.advance(3595);
@@ -94,7 +96,7 @@ fn f059_a_jump_back_by_a_day_prolongs_no_token() {
     assert_eq!(home.fake.count(), 2);
 }
 
-/// What was written down as the time before which nobody asks may be of a clock that was wrong.
+/// A wrong clock may have written the saved time before which no process sends a request.
 #[test]
 fn f059_a_wait_that_was_written_down_by_a_wrong_clock_is_not_believed() {
     let home = Home::new();
@@ -117,7 +119,7 @@ fn f060_sleep_of_the_machine_counts_for_what_was_read() {
     assert_eq!((ask(&session).as_str(), home.fake.count()), ("access-1", 1));
 }
 
-/// Two machines with one home, one of them an hour ahead.
+/// Two computers share one home directory. The clock of one is an hour ahead.
 #[test]
 fn f061_a_file_from_the_future_is_used_for_a_life_and_no_longer() {
     let home = Home::new();
@@ -130,31 +132,34 @@ fn f061_a_file_from_the_future_is_used_for_a_life_and_no_longer() {
     assert_eq!(ask(&here), "access-1");
     home.advance(1);
     eventually(|| ask(&here) == "access-2");
-    // A day of both machines asking all the time: each renews for itself at worst.
+    // Both computers ask for a day without pause. In the worst case each refreshes for itself.
     for minute in 0..24 * 60 {
         home.advance(60);
         ahead_clock.advance(Duration::from_secs(60));
         for session in [&here, &ahead] {
             let answer = ask(session);
             assert!(answer.starts_with("access-"), "minute {minute}: {answer}");
-            // An hour of this clock is no time at all for a renewal in the background: it ends before the next minute.
+            // The manual clock advances an hour without real time for a background refresh. The
+            // refresh ends before the next minute.
             eventually(|| planetkey::session::settle(std::time::Duration::ZERO));
         }
     }
     let renewals = home.fake.count();
     assert!((24..=100).contains(&renewals), "{renewals} renewals in a day of two machines");
-    // Times of the SDK from the future: a whole life as well.
+    // The SDK's times are in the future: the token counts as issued now, with its whole lifetime.
     home.seed(&json!({"_iat": NOW + 90_000, "_exp": NOW + 93_600}));
     let clock = Arc::new(ManualClock::new(NOW));
     let session = person(&home.options_with(&home.fake, &clock));
     assert_eq!(left(&session, &clock), 3600);
 }
 
-/// Seconds since the epoch have neither zones nor summer; a leap second is one of them.
+/// Seconds since the epoch are independent of time zones and summer time. A leap second is one of
+/// them.
 #[test]
 fn f062_the_time_zone_changes_nothing() {
     let home = Home::new();
-    // Right before a change to summer time in most of Europe, and before a leap second: 2027-03-28, 2016-12-31.
+    // Right before a change to summer time in most of Europe (2027-03-28), and before a leap second
+    // (2016-12-31).
     for at in [1_806_195_600u64, 1_483_228_799] {
         home.write(&home.token_file(), &seeded(&json!({"_iat": at - 1800, "_exp": at + 1800})));
         for zone in ["UTC", "Europe/Berlin", "Pacific/Apia", "America/St_Johns", "right/UTC", "XYZ-14:59:59ABC"] {
@@ -206,7 +211,8 @@ fn f063_absurd_times_in_files_neither_panic_nor_last() {
             }
         }
     }
-    // What planetkey itself remembers, by an accident or a clock gone mad.
+    // Absurd times in planetkey's own failure record, as an accident or a broken clock may leave
+    // them.
     for (unix_ms, lifetime_ms) in [(u64::MAX, u64::MAX), (0, u64::MAX), (u64::MAX, 0), (0, 0)] {
         let home = Home::new();
         home.seed(&json!({"_iat": NOW - 3600, "_exp": NOW}));
@@ -224,8 +230,9 @@ fn f063_absurd_times_in_files_neither_panic_nor_last() {
     }
 }
 
-/// A rewrite is seen by its inode, its size, or its time to the nanosecond. What keeps all of them cannot be told apart by looking, as
-/// no program can; the next renewal reads the file all the same. On Windows there is no inode to look at.
+/// A rewrite is detected by the inode, the size, or the modification time to the nanosecond. No
+/// program can detect a rewrite that preserves all three without a read; the next refresh reads the
+/// file and finds it. On Windows there is no inode to compare.
 #[cfg(unix)]
 #[test]
 fn f064_a_rewrite_of_the_same_size_at_the_same_time_is_seen() {
@@ -240,7 +247,7 @@ fn f064_a_rewrite_of_the_same_size_at_the_same_time_is_seen() {
     let first = modified();
     let size = std::fs::metadata(&file).unwrap().len();
     let write = |number: u64| home.seed(&json!({"access_token": format!("access-{number}")}));
-    // By renaming, as ours and careful editors do: size and time are the same, the inode is not.
+    // A rename, as planetkey and careful editors do: size and time are the same, the inode is not.
     std::fs::rename(&file, home.file("old")).unwrap();
     write(7);
     keep_time(first);
@@ -252,12 +259,12 @@ fn f064_a_rewrite_of_the_same_size_at_the_same_time_is_seen() {
     keep_time(first + Duration::from_nanos(1));
     home.advance(1);
     assert_eq!(ask(&session), "access-8");
-    // In place with a clock that was set back.
+    // In place, with a clock that was set back.
     write(9);
     keep_time(first - Duration::from_secs(86_400));
     home.advance(1);
     assert_eq!(ask(&session), "access-9");
-    // In place, of the same size, with the time put back: a renewal finds it.
+    // In place, of the same size, with the modification time restored: a refresh finds it.
     let third = modified();
     home.seed(&json!({"access_token": "access-5", "refresh_token": "refresh-5"}));
     keep_time(third);
@@ -267,7 +274,8 @@ fn f064_a_rewrite_of_the_same_size_at_the_same_time_is_seen() {
     assert_eq!((ask(&session).as_str(), home.fake.count()), ("access-5", 0));
 }
 
-/// A device that believes in 1970: sessions are read without harm, and the refusal of every certificate says what to look at.
+/// A device whose clock shows 1970 reads sessions without harm, and the error about a refused
+/// certificate says what to check.
 #[test]
 fn f065_a_clock_that_was_never_set() {
     let home = Home::new();
@@ -277,7 +285,8 @@ fn f065_a_clock_that_was_never_set() {
     session.refresh().unwrap();
     let (again, clock) = machine_that_says(&home, 0);
     assert_eq!((ask(&again).as_str(), left(&again, &clock)), ("access-1", 3600));
-    // Nobody can set the clock that TLS reads: a certificate that this machine's clock refuses stands for all of them.
+    // A test cannot set the clock that TLS reads. A certificate that the real clock refuses
+    // represents all of them.
     let simulator = simulator();
     simulator.script("proxy", &json!([{"fault": "expired_certificate"}])).unwrap();
     let planet = planet_options(&simulator);

@@ -1,4 +1,4 @@
-//! Tokens with odd lifetimes, types and characters: faults 16 to 24.
+//! Tokens with unusual lifetimes, types and characters: faults 16 to 24.
 
 use crate::common::*;
 use planetkey::clock::Clock;
@@ -6,7 +6,8 @@ use planetkey::{Reason, Result, Status};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// The token that a session hands out for this answer, and when it expires, in seconds from now.
+/// Returns the token that a session returns for this response, and when it expires, in seconds from
+/// now.
 fn served(members: Value) -> Result<(String, i64)> {
     let bench = bench();
     bench.fake.answers(token(&members));
@@ -32,7 +33,8 @@ fn f016_expires_in_of_every_kind() {
     assert_eq!(served(json!({"access_token": "t"})).unwrap().1, 300);
 }
 
-/// Peers that renew five minutes before the end ask at every call.
+/// Other clients refresh five minutes before the expiry. For a shorter lifetime they send a request
+/// with every call.
 #[test]
 fn f017_a_life_shorter_than_any_window_is_no_storm() {
     for life in [10u64, 60, 200] {
@@ -42,7 +44,7 @@ fn f017_a_life_shorter_than_any_window_is_no_storm() {
             bench.token();
         }
         assert_eq!(bench.fake.count(), 1, "life {life}");
-        // Due, but good: one renewal beside the callers, and none of them in a hurry.
+        // The token is due but valid: one refresh in the background, and no caller waits.
         bench.clock.sleep(std::time::Duration::from_millis(life * 900));
         for _ in 0..20 {
             assert!(["t-1", "t-2"].contains(&bench.token().as_str()));
@@ -100,14 +102,14 @@ fn f021_a_token_of_64_kib_is_carried_and_an_absurd_one_is_not() {
     let authorization = bench.session.headers(SENTINEL_HUB).unwrap();
     assert_eq!(authorization.header_value().unwrap().len(), "Bearer ".len() + long.len());
     assert_eq!(status(json!({"access_token": "x".repeat(256 * 1024 + 1)})), Status::Protocol);
-    // Over a socket too.
+    // The same over a socket.
     let simulator = simulator();
     simulator.script("m2m.token", &json!([{"token_response": {"set": {"access_token": long}}}])).unwrap();
     let session = simulator_session(&simulator, &simulator_options(&simulator));
     assert_eq!(&*session.access_token().unwrap(), long);
 }
 
-/// A server that hands out the same token until it expires, the life counting down.
+/// A server that returns the same token until it expires, with a decreasing lifetime.
 #[test]
 fn f022_the_same_token_again_makes_no_tight_loop() {
     let bench = bench();
@@ -118,7 +120,8 @@ fn f022_the_same_token_again_makes_no_tight_loop() {
     });
     let first = bench.session.access_token().unwrap();
     assert_eq!((&*first, first.expires_at()), ("the-same", Some(i64::try_from(NOW + 600).unwrap())));
-    // Each renewal comes when three quarters of what is left have passed, and brings no more.
+    // Each refresh comes when three quarters of the remaining lifetime have passed, and returns no
+    // new token.
     for generation in 2..=4 {
         let left = 600_000 - bench.elapsed_ms();
         bench.clock.sleep(std::time::Duration::from_millis(left * 76 / 100));
@@ -129,7 +132,7 @@ fn f022_the_same_token_again_makes_no_tight_loop() {
         assert_eq!(bench.session.access_token().unwrap().expires_at(), first.expires_at());
     }
     assert_eq!(bench.fake.count(), 4);
-    // Over at last, and the server still has no other.
+    // The token has expired, and the server still returns the same one.
     bench.clock.sleep(std::time::Duration::from_secs(9));
     for _ in 0..20 {
         assert_eq!(bench.session.access_token().unwrap_err().status(), Status::Protocol);
@@ -137,7 +140,8 @@ fn f022_the_same_token_again_makes_no_tight_loop() {
     assert_eq!(bench.fake.count(), 5);
 }
 
-/// `expires_in` says an hour, the token itself a minute, both measured on the server's clock.
+/// `expires_in` is an hour and the token's own `exp` a minute. Both are measured on the server's
+/// clock.
 #[test]
 fn f023_of_expires_in_and_exp_the_earlier_counts() {
     let with_date = |exp: u64, date: u64| {
@@ -152,7 +156,7 @@ fn f023_of_expires_in_and_exp_the_earlier_counts() {
     let error = with_date(NOW - 60, NOW).unwrap_err();
     assert_eq!((error.status(), error.reason()), (Status::Protocol, Some(Reason::LifetimeUnusable)));
     assert!(error.message().contains("clock"), "{error}");
-    // A life that the token states itself needs no clock at all.
+    // A token with both `iat` and `exp` states its lifetime without any clock.
     let life = served(json!({"access_token": jwt(&json!({"iat": 1000, "exp": 1060})), "expires_in": 3600})).unwrap().1;
     assert_eq!(life, 60);
 }

@@ -1,4 +1,4 @@
-//! What a server says of itself and of its keys goes wrong: faults 33, 34 and 36.
+//! Errors in a server's metadata and keys: faults 33, 34 and 36.
 
 use crate::common::*;
 use planetkey::http::Retry;
@@ -24,7 +24,7 @@ fn f033_metadata_of_another_issuer_is_refused() {
     }
 }
 
-/// Another host is the server's own business once its name is right; plain http is nobody's.
+/// A server with the right issuer may name endpoints on another host, but never over plain http.
 #[test]
 fn f034_endpoints_on_another_host_but_never_over_http() {
     let document = json!({"issuer": ISSUER, "token_endpoint": "https://tokens.example/t", "jwks_uri": "https://keys.example/k"});
@@ -47,7 +47,7 @@ fn expected() -> Expected<'static> {
     Expected { issuer: ISSUER, client_id: CLIENT_ID, nonce: Some(NONCE), algorithms: &[], now: NOW, check_expiry: true }
 }
 
-/// What a login does: verify, and read the keys once more when one is missing.
+/// Does what a login does: verify, and read the key set once more if a key is missing.
 fn log_in(wire: &Wire, known: &Jwks, token: &str) -> Result<()> {
     for keys in [known.clone(), jwks::fetch(&wire.call(), &endpoint("jwks"))?] {
         if let Verification::Valid(_) = verify(token, &keys, &expected())? {
@@ -63,15 +63,15 @@ fn f036_keys_are_rotated_removed_and_of_every_kind() {
     let claims = id_claims(&json!({}));
     let old = Jwks::parse(&jwks(&[&first.jwk])).unwrap();
     let wire = Wire::new();
-    // Rotated: the new key is found by reading the set again.
+    // Rotated: the new key is found when the set is read again.
     wire.fake.answers(json_answer(200, &jwks(&[&second.jwk])));
     log_in(&wire, &old, &second.sign(&claims)).unwrap();
-    // Removed: it is not in the new set either.
+    // Removed: the key is not in the new set either.
     wire.fake.answers(json_answer(200, &jwks(&[&second.jwk])));
     let error = log_in(&wire, &Jwks::default(), &first.sign(&claims)).unwrap_err();
     assert_eq!((error.status(), error.reason()), (Status::TokenInvalid, Some(Reason::UnknownKey)));
     assert_eq!(wire.fake.count(), 2);
-    // Two keys of one name: the one that signed is among them, whichever comes first.
+    // Two keys with the same id: the key that signed is among them, in either order.
     let twin = Signer::other_rsa("first");
     let other_kind = Signer::ec("first");
     for set in [jwks(&[&twin.jwk, &first.jwk]), jwks(&[&first.jwk, &twin.jwk]), jwks(&[&other_kind.jwk, &first.jwk])] {
@@ -80,7 +80,7 @@ fn f036_keys_are_rotated_removed_and_of_every_kind() {
     }
     let forged = Signer::other_rsa("first").sign(&claims);
     assert_eq!(verify(&forged, &old, &expected()).unwrap_err().reason(), Some(Reason::BadSignature));
-    // What cannot be used does not spoil the rest.
+    // Unusable keys do not affect the others.
     let weak = json!({"kty": "RSA", "kid": "weak", "use": "sig", "n": "2".repeat(171), "e": "AQAB"});
     let strange = json!({"kty": "QUANTUM", "kid": "strange", "k": [1, 2]});
     let set =
@@ -90,7 +90,7 @@ fn f036_keys_are_rotated_removed_and_of_every_kind() {
     assert!(matches!(verify(&first.sign(&claims), &set, &expected()), Ok(Verification::Valid(_))));
     let weakly = first.sign_with(&json!({"alg": "RS256", "kid": "weak"}), &claims);
     assert!(matches!(verify(&weakly, &set, &expected()), Ok(Verification::UnknownKey)));
-    // Two megabytes are cut off on the way; here is what the real transport makes of them.
+    // Two megabytes exceed the size limit. This tests the error of the real transport.
     let simulator = simulator();
     simulator.script("m2m.jwks", &json!([{"body": "x".repeat(2 << 20)}])).unwrap();
     let http = real_http();

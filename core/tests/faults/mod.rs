@@ -1,4 +1,4 @@
-//! What goes wrong between a client and an authorization server.
+//! Failures between a client and an authorization server.
 //!
 //! Names start with the number of the fault; `tests/README.md` lists them.
 

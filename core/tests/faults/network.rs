@@ -1,4 +1,4 @@
-//! The way to the server: faults 41, 43 to 47, 50, 51 and 53 to 55.
+//! The connection to the server: faults 41, 43 to 47, 50, 51 and 53 to 55.
 
 use crate::common::*;
 use planetkey::clock::ManualClock;
@@ -10,7 +10,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A client of any server, over real sockets.
+/// Opens a session with any server, over real sockets.
 fn at(token_endpoint: &str, timeout_ms: Option<u64>) -> Session {
     let options = Options::default().with(|it| {
         it.timeout = (timeout_ms).map(Duration::from_millis);
@@ -24,21 +24,21 @@ fn at(token_endpoint: &str, timeout_ms: Option<u64>) -> Session {
     Session::from_client_config(&config.to_string(), &options).unwrap()
 }
 
-/// The simulator's client, with this deadline.
+/// Opens a session of the simulator's client, with this deadline.
 fn quick(simulator: &Simulator, timeout_ms: Option<u64>) -> Session {
     simulator_session(simulator, &simulator_options(simulator).with(|it| it.timeout = (timeout_ms).map(Duration::from_millis)))
 }
 
 #[test]
 fn f041_an_unreachable_server_is_asked_again_and_unavailable() {
-    // Nobody listens on a port that was just given back.
+    // No process listens on a port that was just released.
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     for endpoint in [format!("http://127.0.0.1:{port}/token"), "https://no-such-host.invalid/token".to_owned()] {
         let error = at(&endpoint, None).access_token().unwrap_err();
         assert_eq!((error.status(), error.retryable(), error.http_status()), (Status::Unavailable, true, None), "{error}");
         assert!(error.message().contains("cannot reach"), "{error}");
     }
-    // Surely not sent: the same call tries again.
+    // The request was certainly not sent, so the same call tries again.
     let bench = bench();
     bench.fake.fails(TransportFailure::NotSent("refused".into())).fails(TransportFailure::NotSent("no route".into()));
     assert_eq!(bench.token(), "token-1");
@@ -62,7 +62,7 @@ fn f044_a_request_without_an_answer_is_repeated_by_this_grant() {
         quick(&simulator, None).access_token().unwrap();
         assert_eq!(simulator.count("m2m.token").unwrap(), 2 * number, "{fault}");
     }
-    // Not for ever: the caller learns that nobody knows.
+    // The attempts end: the error tells the caller that the outcome is unknown.
     simulator.script("m2m.token", &json!({"steps": [{"fault": "reset_after_read"}], "repeat": true})).unwrap();
     let error = quick(&simulator, None).access_token().unwrap_err();
     assert_eq!((error.status(), error.retryable()), (Status::Unavailable, true));
@@ -70,7 +70,7 @@ fn f044_a_request_without_an_answer_is_repeated_by_this_grant() {
     assert_eq!(simulator.count("m2m.token").unwrap(), 9);
 }
 
-/// These wait out a real deadline, because only the socket can show that it holds.
+/// Waits for a real deadline, because only a real socket can show that the deadline holds.
 fn ends_by_its_deadline(fault: &str) {
     let simulator = simulator();
     simulator.script("m2m.token", &json!([{ "fault": fault }])).unwrap();
@@ -86,7 +86,8 @@ fn f045_a_body_that_stalls_ends_by_the_total_deadline() {
 
 #[test]
 fn f046_a_dripping_body_ends_by_the_total_deadline() {
-    // A byte comes every 200 ms, for two minutes: no single read takes longer than the deadline.
+    // One byte arrives every 200 ms, for two minutes. No single read takes longer than the
+    // deadline.
     ends_by_its_deadline("drip");
 }
 
@@ -100,7 +101,7 @@ fn f047_a_server_that_never_answers_ends_by_the_total_deadline() {
     assert_eq!(bench.fake.seen()[0].timeout, Duration::from_secs(30));
 }
 
-/// While the server hangs, whoever has a valid token goes on.
+/// While the server hangs, threads with a valid token continue.
 #[test]
 fn f047_threads_with_a_valid_token_are_not_blocked() {
     let simulator = simulator();
@@ -123,14 +124,14 @@ fn f047_threads_with_a_valid_token_are_not_blocked() {
     assert_eq!(simulator.count("m2m.token").unwrap(), 2);
 }
 
-/// No connection outlives its exchange, so none can be stale.
+/// No connection is used for a second request, so none can be stale.
 #[test]
 fn f050_no_stale_connection_is_used() {
     let simulator = simulator();
     let session = quick(&simulator, None);
     session.access_token().unwrap();
     session.refresh().unwrap();
-    // What a server's restart leaves behind: the connection ends when the next request arrives.
+    // As after a restart of the server, the connection ends when the next request arrives.
     simulator.script("m2m.token", &json!([{"fault": "reset_before_read"}])).unwrap();
     session.refresh().unwrap();
     let connections: Vec<u64> =
@@ -141,7 +142,8 @@ fn f050_no_stale_connection_is_used() {
     assert_eq!(unique, connections, "each on a connection of its own");
 }
 
-/// A listener whose queue is full answers no connection any more: a black hole. `None` where the system has no such limit.
+/// Returns a listener with a full queue, which accepts no more connections, or `None` if the system
+/// has no such limit.
 fn black_hole() -> Option<(SocketAddr, TcpListener, Vec<TcpStream>)> {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -158,7 +160,7 @@ fn black_hole() -> Option<(SocketAddr, TcpListener, Vec<TcpStream>)> {
 
 #[test]
 fn f051_a_black_hole_ends_by_the_deadline() {
-    // TCP connects, TLS never answers: still part of connecting.
+    // TCP connects, but TLS gets no response. That still counts as connecting.
     let simulator = simulator();
     simulator.script("tls", &json!([{"fault": "stall_before_read"}])).unwrap();
     let endpoint = format!("{}/token", simulator.tls_issuer());
@@ -191,7 +193,7 @@ fn f054_after_hours_offline_the_next_call_works() {
     }
     bench.fake.always(|_| Ok(token(&json!({"access_token": "back", "expires_in": 60}))));
     assert_eq!(bench.token(), "back");
-    // Even when the network comes back right after a failure, a second is enough.
+    // If the network comes back right after a failure, a second is enough.
     bench.advance(60);
     bench.fake.always(|_| Err(TransportFailure::NotSent("no route to host".into())));
     for _ in 0..50 {
@@ -202,7 +204,8 @@ fn f054_after_hours_offline_the_next_call_works() {
     assert_eq!(bench.token(), "back-again");
 }
 
-/// The polling of a device login comes with that login; what a machine client sees of it: one call survives the change of networks.
+/// The device login has its own tests of polling. For an M2M client, one call survives the change
+/// of networks.
 #[test]
 fn f055_a_change_of_networks_within_a_call_is_survived() {
     let bench = bench();

@@ -1,4 +1,5 @@
-//! The real host names behind a proxy, the built-in Planet and no deployment document: faults 42, 48 and 49.
+//! The real host names behind a proxy, with the built-in Planet and no deployment document: faults
+//! 42, 48 and 49.
 
 use crate::common::*;
 use planetkey::profile::{FixedEnvironment, SystemEnvironment};
@@ -32,11 +33,11 @@ fn f042_a_certificate_that_proves_nothing_is_refused_before_the_secret_is_sent()
         assert_eq!(simulator.count("proxy").unwrap(), 1, "{fault}: no retry, and no attempt for each call");
         assert_eq!(simulator.count("m2m.token").unwrap(), 0);
     }
-    // Without the CA that signed them, the simulator's names are as bad.
+    // Without the simulator's CA its certificates are refused, too.
     simulator.reset();
     let untrusted = planet_options(&simulator).with(|it| it.ca_file = None);
     assert_eq!(session(&simulator, &untrusted).access_token().unwrap_err().reason(), Some(Reason::Tls));
-    // With it, and nothing wrong, the same request succeeds.
+    // With the CA and a valid certificate, the same request succeeds.
     session(&simulator, &planet_options(&simulator)).access_token().unwrap();
     assert_eq!(simulator.count("m2m.token").unwrap(), 1);
 }
@@ -60,13 +61,13 @@ fn f048_a_proxy_that_wants_a_password_is_a_typed_error() {
     assert_eq!(error.reason(), Some(Reason::ProxyAuthentication));
     assert!(!format!("{error:?}").contains("wrong-f048"), "{error}");
     session(&simulator, &with("user:SECRET-f048")).access_token().unwrap();
-    // A proxy that cannot do it at all.
+    // The proxy cannot reach the server.
     simulator.reset();
     simulator.script("proxy", &json!([{"status": 502}, {"status": 502}, {"status": 502}])).unwrap();
     assert_eq!(session(&simulator, &planet_options(&simulator)).access_token().unwrap_err().status(), Status::Unavailable);
 }
 
-/// Loopback never goes through a proxy, be it given by option or by environment.
+/// Requests to loopback addresses never use a proxy, whether an option or the environment names it.
 #[test]
 fn f049_loopback_is_never_proxied() {
     let simulator = simulator();
@@ -76,14 +77,15 @@ fn f049_loopback_is_never_proxied() {
     let output = child("f049_child_that_lives_in_another_environment", &simulator);
     assert!(output.status.success(), "{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"));
-    // The child asked the loopback server twice and Planet twice, and only Planet came through the proxy.
+    // The child sent two requests to the loopback server and two to Planet. Only those to Planet
+    // used the proxy.
     assert_eq!(simulator.count("m2m.token").unwrap(), 5);
     assert_eq!(simulator.count("proxy").unwrap(), 2);
 }
 
 const CHILD: &str = "PLANETKEY_TEST_CHILD";
 
-/// Runs one test of this file in a process whose environment is its own.
+/// Runs one test of this file in a process with its own environment.
 fn child(test: &str, simulator: &Simulator) -> std::process::Output {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", &format!("faults::proxy::{test}")]).env(CHILD, "1");
@@ -97,7 +99,8 @@ fn child(test: &str, simulator: &Simulator) -> std::process::Output {
         .unwrap()
 }
 
-/// Does nothing unless [`child`] started it: then the process is its own, and its environment may be changed.
+/// Does nothing unless [`child`] started this process. Then the test may change the environment of
+/// the process.
 #[test]
 fn f049_child_that_lives_in_another_environment() {
     if std::env::var_os(CHILD).is_none() {
@@ -117,11 +120,13 @@ fn f049_child_that_lives_in_another_environment() {
     let (loopback, planet) = (open(&text("PLANETKEY_DEPLOYMENT"), false), open("planet", true));
     loopback.access_token().unwrap();
     planet.access_token().unwrap();
-    // i9_11: the environment changes under a session that is open, which goes on as before. The next session sees it.
+    // i9_11: the environment changes while a session is open. That session does not change. The
+    // next session uses the new environment.
     for (name, value) in
         [("HTTPS_PROXY", "http://127.0.0.1:1"), ("SSL_CERT_FILE", "/nowhere/ca.pem"), ("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem")]
     {
-        // SAFETY: this process runs this one test, and no other thread reads the environment meanwhile.
+        // SAFETY: this process runs this one test, and no other thread reads the environment
+        // meanwhile.
         unsafe { std::env::set_var(name, value) };
     }
     planet.refresh().unwrap();
@@ -131,7 +136,7 @@ fn f049_child_that_lives_in_another_environment() {
     assert!(error.message().contains("http://127.0.0.1:1 of HTTPS_PROXY"), "{error}");
 }
 
-/// A session with these variables, and no option that names a proxy or a CA file.
+/// Opens a session with these variables, and without an option for the proxy or the CA file.
 fn in_environment(simulator: &Simulator, variables: &[(&str, &str)]) -> Session {
     let environment = FixedEnvironment::new(variables.iter().copied());
     let runtime = Runtime { environment: Arc::new(environment), ..real_network().0 };
@@ -189,7 +194,7 @@ fn i10_12_a_setting_of_certificates_that_cannot_be_used_names_its_variable_and_f
         file("latin1.pem", &[b"caf\xe9\r\n".as_slice(), pem.replace('\n', "\r\n").as_bytes()].concat()),
         file("x509.pem", pem.replace("CERTIFICATE-----", "X509 CERTIFICATE-----").as_bytes()),
         file("trusted.pem", pem.replace("CERTIFICATE-----", "TRUSTED CERTIFICATE-----").as_bytes()),
-        // A directory, in which other files lie, too.
+        // A directory that also contains other files.
         home.path().to_string_lossy().into_owned(),
     ] {
         with(&good).map(drop).unwrap_or_else(|error| panic!("{good}: {error}"));

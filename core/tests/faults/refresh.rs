@@ -1,4 +1,5 @@
-//! What an authorization server does to the renewal of a person's session: faults 3, 9, 25 to 29, 40 and 44.
+//! How an authorization server can fail the refresh of a user's session: faults 3, 9, 25 to 29, 40
+//! and 44.
 
 use crate::common::*;
 use planetkey::http::TransportFailure;
@@ -9,7 +10,7 @@ use std::time::Duration;
 
 const PLAYER: &str = "faults::refresh::plays_its_role";
 
-/// A home whose session must be renewed before it serves.
+/// Returns a home whose session must be refreshed before use.
 fn expired() -> Home {
     let home = Home::new();
     home.seed(&json!({"_iat": NOW - 3600, "_exp": NOW}));
@@ -27,7 +28,7 @@ fn f003_other_processes_learn_when_the_server_wants_to_be_asked_again() {
     let (first, second) = (home.person(), home.person());
     assert_eq!(first.access_token().unwrap_err().retry_after(), Some(Duration::from_millis(600_000)));
     home.advance(100);
-    // One that was open already, one that is opened now, and on request.
+    // A session that was open before and one that is opened now, also with an explicit refresh.
     for session in [&second, &home.person()] {
         for error in [session.access_token().unwrap_err(), session.refresh().unwrap_err()] {
             assert_eq!((error.status(), error.http_status()), (Status::Unavailable, Some(503)));
@@ -42,7 +43,7 @@ fn f003_other_processes_learn_when_the_server_wants_to_be_asked_again() {
     assert_eq!(ask(&second), "access-1");
     assert_eq!((ask(&home.person()).as_str(), home.fake.count()), ("access-1", 2));
     assert_eq!(home.memo().get("not_before"), None, "what is over is forgotten");
-    // The same for a machine, and for who has a valid token nothing changes.
+    // The same for an M2M client. Callers with a valid token are not affected.
     let machine = home.machine();
     assert_eq!(ask(&machine), "access-2");
     home.fake.answers(busy(429, Some("86400")));
@@ -84,7 +85,8 @@ fn plays_its_role() {
     }
 }
 
-/// A success that cannot be read has used the refresh token up: the file is looked at, and the same token is not sent again at once.
+/// An unreadable success may have used up the refresh token. The file is read again, and the same
+/// token is not sent again at once.
 #[test]
 fn f009_a_truncated_success_is_an_ambiguous_renewal() {
     for body in ["{\"access_token\": \"half", "", "[]", "{\"token_type\": \"Bearer\"}"] {
@@ -92,7 +94,8 @@ fn f009_a_truncated_success_is_an_ambiguous_renewal() {
         home.fake.answers(answer(200, "application/json", body));
         let error = home.person().access_token().unwrap_err();
         assert_eq!((error.status(), error.is_ambiguous(), home.fake.count()), (Status::Protocol, true, 1), "{body:?}");
-        // The token stays, for the server may have kept it too, and is sent again after a while.
+        // The refresh token stays saved, because the server may still accept it. It is sent again
+        // after a while.
         assert_eq!(home.refresh_token(), SEEDED_REFRESH);
         home.advance(3600);
         assert_eq!(ask(&home.person()), "access-1", "{body:?}");
@@ -106,7 +109,7 @@ fn f009_a_truncated_success_is_an_ambiguous_renewal() {
         assert_eq!(home.person().access_token().unwrap_err().status(), Status::Protocol);
     }
     assert_eq!((home.fake.count(), home.refresh_token().as_str()), (1, SEEDED_REFRESH), "no storm");
-    // By the time of the second attempt another program had it.
+    // Before the second attempt another program saved a newer token.
     let home = expired();
     let (file, newer) = (home.token_file(), sdk_bytes(&seeded(&json!({"access_token": "other", "refresh_token": "next"}))));
     home.fake.then(move || {
@@ -154,16 +157,17 @@ fn f027_the_same_refresh_token_again_is_fine() {
     assert_eq!(home.sent(), [SEEDED_REFRESH; 3]);
 }
 
-/// A server whose replica is behind refuses a token that another program has just been given.
+/// A server with a stale replica refuses a token that another program just received.
 #[test]
 fn f028_after_invalid_grant_another_try_only_with_another_token() {
-    // Unchanged: no second try, although it would succeed.
+    // The file is unchanged: there is no second attempt, although it would succeed.
     let home = expired();
     home.fake.answers(oauth_error(400, "invalid_grant"));
     let session = home.person();
     assert_eq!(what(&session.access_token().unwrap_err()), (Status::LoginRequired, Some(Reason::Revoked)));
     assert_eq!(home.fake.count(), 1);
-    // Changed a moment after the refusal: the file is looked at for a while before the refusal is believed.
+    // The file changes a moment after the refusal: it is read repeatedly for a while before the
+    // refusal is final.
     let home = expired();
     let session = home.person();
     let (file, clock) = (home.token_file(), home.clock.clone());
@@ -175,7 +179,7 @@ fn f028_after_invalid_grant_another_try_only_with_another_token() {
     home.fake.answers(oauth_error(400, "invalid_grant"));
     assert_eq!(ask(&person(&options)), "access-1");
     assert_eq!(home.sent(), [SEEDED_REFRESH, "next"]);
-    // One more try, not one for each change.
+    // One more attempt in total, not one for each change.
     let home = expired();
     for number in 0..5 {
         let members = seeded(&json!({"_iat": NOW - 3600, "_exp": NOW, "refresh_token": format!("other-{number}")}));
@@ -202,13 +206,14 @@ fn f029_invalid_client_leaves_the_session_as_it_is() {
     }
     assert_eq!(home.fake.count(), 1);
     assert_eq!(std::fs::read(home.token_file()).unwrap(), before);
-    // With the client put right the session goes on.
+    // After the client is corrected the session continues.
     home.fake.always(|number| Ok(token(&rotated(number))));
     assert!(ask(&home.person()).starts_with("access-"));
     assert_eq!(home.sent(), [SEEDED_REFRESH; 2]);
 }
 
-/// A copy of the session is used somewhere else: the server ends both, and nobody goes on trying.
+/// A copy of the session is used on another computer. The server revokes both, and no process
+/// continues to try.
 #[test]
 fn f040_a_family_that_was_revoked_for_reuse_is_no_loop() {
     let planet = Planet::new();
@@ -222,7 +227,8 @@ fn f040_a_family_that_was_revoked_for_reuse_is_no_loop() {
     let theirs = Session::from_profile("planet-user", &planet.options_at(elsewhere.path())).unwrap();
     assert_eq!(what(&theirs.access_token().unwrap_err()), (Status::LoginRequired, Some(Reason::Revoked)));
     assert_eq!((planet.simulator.count("user.reuse").unwrap(), planet.session_of(&seeded)["active"] == false), (1, true));
-    // Ours learns it at its next renewal, and so does everybody who opens it later.
+    // This process learns it at its next refresh, and every process that opens the session later
+    // gets the same error.
     for _ in 0..5 {
         let error = ours.refresh().unwrap_err();
         assert_eq!(what(&error), (Status::LoginRequired, Some(Reason::Revoked)));
@@ -261,7 +267,8 @@ fn f044_a_lost_answer_ends_the_session_where_it_does_not() {
     assert_eq!((planet.requests(), planet.simulator.count("user.reuse").unwrap()), (2, 1), "once more, and no loop");
 }
 
-/// Not every silence is a rotation: a request that was not carried out is simply repeated.
+/// A missing response is not always a rotation: a request that the server did not process is
+/// repeated.
 #[test]
 fn f044_a_request_that_was_lost_is_repeated_once() {
     for fault in ["reset_after_read", "close_after_read"] {
@@ -280,13 +287,13 @@ fn f044_a_request_that_was_lost_is_repeated_once() {
         assert_eq!((error.status(), error.is_ambiguous()), (Status::Unavailable, true));
     }
     assert_eq!(home.fake.count(), 2);
-    // What surely did not arrive may be repeated as for anybody.
+    // A request that certainly did not arrive is repeated, as with every grant.
     let home = expired();
     home.fake.fails(TransportFailure::NotSent("refused".into())).fails(TransportFailure::NotSent("refused".into()));
     assert_eq!((ask(&home.person()).as_str(), home.fake.count()), ("access-1", 3));
 }
 
-/// Whoever rotated it meanwhile is adopted, and the old one is not sent again.
+/// A token that another program rotated meanwhile is used, and the old one is not sent again.
 #[test]
 fn f044_after_silence_a_rotation_by_another_program_is_adopted() {
     let home = expired();

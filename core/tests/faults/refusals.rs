@@ -1,4 +1,4 @@
-//! Refusals, refresh tokens that nobody asked for, and odd headers: faults 25 to 32 and 35 to 40.
+//! Refusals, unexpected refresh tokens, and unusual headers: faults 25 to 32 and 35 to 40.
 
 use crate::common::*;
 use planetkey::clock::{ManualClock, Monotonic};
@@ -9,7 +9,7 @@ use planetkey::{Session, Status};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// A session whose first token response holds this refresh token: what the later requests look like.
+/// Checks the later requests of a session whose first token response contains this refresh token.
 fn renewals_after(refresh_token: &[Value]) {
     let bench = bench();
     for (number, refresh_token) in refresh_token.iter().enumerate() {
@@ -23,7 +23,7 @@ fn renewals_after(refresh_token: &[Value]) {
     let seen = bench.fake.seen();
     assert_eq!(seen.len(), refresh_token.len() + 1);
     for request in &seen {
-        // Renewing repeats the grant (RFC 6749 4.4.3), byte for byte.
+        // A refresh repeats the grant (RFC 6749 4.4.3), byte for byte.
         assert_eq!(request.field("grant_type").as_deref(), Some("client_credentials"));
         assert_eq!(request.body, seen[0].body);
         assert!(!request.body.contains("SECRET-REFRESH"));
@@ -35,7 +35,8 @@ fn renewals_after(refresh_token: &[Value]) {
 fn f025_a_machine_client_needs_no_refresh_token() {
     renewals_after(&[]);
     renewals_after(&[json!("SECRET-REFRESH"), Value::Null]);
-    // Storage never sees one: it is not in what the grant hands on.
+    // The storage never gets the refresh token, because the result of the grant does not contain
+    // it.
     let (fake, clock) = (Fake::new(), Arc::new(ManualClock::new(NOW)));
     fake.answers(token(&json!({"access_token": "t", "refresh_token": "SECRET-REFRESH", "x": 1})));
     let http = Http::new(fake, clock, Arc::new(Fixed(0x80)));
@@ -64,7 +65,7 @@ fn f028_invalid_grant_is_remembered_until_somebody_asks() {
         assert_eq!((error.status(), error.reason()), (Status::Misconfigured, None));
     }
     assert_eq!(bench.fake.count(), 1);
-    // Once the server has caught up, an explicit renewal brings the session back.
+    // Once the server accepts the client again, an explicit refresh makes the session work.
     bench.session.refresh().unwrap();
     assert_eq!(bench.token(), "token-1");
     assert_eq!(bench.fake.count(), 2);
@@ -92,7 +93,8 @@ fn f029_invalid_client_while_a_token_is_valid_leaves_it_in_use() {
     assert_eq!(bench.fake.count(), 2);
 }
 
-/// The caller's share of one refusal: its status, and how many requests twenty calls over an hour cost.
+/// Returns the status that a caller gets for this refusal, and the number of requests for twenty
+/// calls over an hour.
 fn refused(http_status: u16, error: &'static str) -> (Status, Option<String>, usize) {
     let bench = bench();
     bench.fake.always(move |_| Ok(oauth_error(http_status, error)));
@@ -131,7 +133,8 @@ fn f032_unknown_errors_are_permanent_with_400_and_transient_with_5xx() {
     assert_eq!(status, Status::Unavailable);
 }
 
-/// What stands before the server may speak for it for a while; the client is not at fault, and the next attempt may work.
+/// A gateway before the server may respond for a while. The client is not at fault, and the next
+/// attempt may succeed.
 #[test]
 fn f032_a_gateways_refusal_is_not_for_ever() {
     for (status, body) in [(403, "Forbidden"), (408, "timeout"), (425, "too early"), (404, "not_here")] {
@@ -143,7 +146,7 @@ fn f032_a_gateways_refusal_is_not_for_ever() {
     }
 }
 
-/// Metadata that worked for months is gone: the token endpoint that it named still serves.
+/// Metadata that worked for months is gone: the token endpoint that it named is still used.
 #[test]
 fn f035_the_last_good_metadata_is_used_when_it_is_gone() {
     let logs = logs();
@@ -189,7 +192,8 @@ fn f038_cookies_are_not_kept() {
     assert_eq!(header(&simulator, "m2m.token", 1, "cookie"), None);
 }
 
-/// A server, or something before it, whose `Date` is wrong by hours: the token serves its stated life, and the log says so.
+/// The `Date` of a server or a gateway is wrong by hours: the token has its stated lifetime, and
+/// the log reports the difference.
 #[test]
 fn f039_a_strange_date_is_a_hint_and_nothing_more() {
     let logs = logs();
@@ -220,7 +224,7 @@ fn f040_a_revoked_grant_is_no_loop() {
         bench.advance(60);
     }
     assert_eq!(bench.fake.count(), 1);
-    // It is the same for a session that had a token before.
+    // The same for a session that had a token before.
     let had = options(&bench.fake, &bench.clock);
     let session = m2m(&had);
     assert_eq!(session.access_token().unwrap_err().status(), Status::Misconfigured);

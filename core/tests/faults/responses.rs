@@ -1,4 +1,5 @@
-//! Responses that other clients read and that hold a refresh token which exists nowhere else; and those that nobody can read.
+//! Responses that other clients can read and that contain the only copy of a refresh token, and
+//! responses that no client can read.
 
 use crate::common::*;
 use base64::Engine;
@@ -9,7 +10,7 @@ use planetkey::secret::Secret;
 use planetkey::{Error, Reason, Status};
 use serde_json::{Value, json};
 
-/// How a response was encoded.
+/// Returns the bytes with this content coding.
 fn encoded(coding: &str, bytes: &[u8]) -> Vec<u8> {
     use flate2::Compression;
     use flate2::read::{DeflateEncoder, GzEncoder, ZlibEncoder};
@@ -24,7 +25,7 @@ fn encoded(coding: &str, bytes: &[u8]) -> Vec<u8> {
     encoded
 }
 
-/// A refresh at a server that detects reuse and that answers so, with the refresh token rotated.
+/// Refreshes at a server that detects reuse, rotates the refresh token and responds with this step.
 fn rotate(step: &Value) -> (Planet, Value, planetkey::Result<String>) {
     let planet = Planet::new();
     let seeded = planet.seed_expired();
@@ -34,7 +35,8 @@ fn rotate(step: &Value) -> (Planet, Value, planetkey::Result<String>) {
     (planet, seeded, outcome)
 }
 
-/// The response counts: one request, the new refresh token is saved, and the session goes on.
+/// Asserts that the response is used: one request, the new refresh token is saved, and the session
+/// continues.
 fn is_read(step: &Value) {
     let (planet, seeded, outcome) = rotate(step);
     outcome.unwrap_or_else(|error| panic!("{step}: {error}"));
@@ -44,7 +46,7 @@ fn is_read(step: &Value) {
     planet.assert_alive(&seeded, 2);
 }
 
-/// What the M2M client gets from these bytes, and after how many requests.
+/// Returns what the M2M client gets from these bytes, and after how many requests.
 fn raw(bytes: &str) -> (planetkey::Result<String>, u64) {
     let simulator = simulator();
     simulator.script("m2m.token", &json!({"steps": [{ "raw": bytes }], "repeat": true})).unwrap();
@@ -52,7 +54,7 @@ fn raw(bytes: &str) -> (planetkey::Result<String>, u64) {
     (outcome.map(|token| token.to_string()), simulator.count("m2m.token").unwrap())
 }
 
-/// An error of a response that came: the server is not asked again.
+/// Returns the error for a complete response, after which no request follows.
 fn error(response: Response) -> Error {
     let bench = bench();
     bench.fake.answers(response);
@@ -81,7 +83,7 @@ fn i10_03_a_compressed_rotation_is_saved() {
         is_read(&json!({ "content_coding": coding }));
     }
     is_read(&json!({"content_coding": "gzip", "headers": {"Content-Encoding": "X-GZIP, identity"}}));
-    // A label without a coding, as a proxy leaves it behind that has decoded the body.
+    // A label without a coding, as a proxy leaves it after it has decoded the body.
     for label in ["gzip", "br", "UTF-8", "none"] {
         is_read(&json!({"headers": {"Content-Encoding": label}}));
     }
@@ -93,7 +95,7 @@ fn i10_03_labels_statuses_and_many_headers_lose_no_rotation() {
     {
         is_read(&json!({"headers": {"Content-Type": label}}));
     }
-    // A proxy that changes a response says so (RFC 9110 15.3.4).
+    // A proxy that changes a response indicates it by the status (RFC 9110 15.3.4).
     for status in [201, 203] {
         is_read(&json!({"status": status, "token_response": {}}));
     }
@@ -102,7 +104,7 @@ fn i10_03_labels_statuses_and_many_headers_lose_no_rotation() {
     is_read(&json!({"headers": many(4000)}));
 }
 
-/// Every document of a server is read in one way.
+/// All documents of a server are read in the same way.
 #[test]
 fn i10_03_json_is_json_whatever_its_label_and_with_a_byte_order_mark() {
     let labels = ["text/plain", "text/html", "application/octet-stream", "application/jwk-set+json"];
@@ -122,7 +124,7 @@ fn i10_03_json_is_json_whatever_its_label_and_with_a_byte_order_mark() {
             "device_code": "d", "user_code": "u", "verification_uri": "https://as.example/device", "expires_in": 900,
         }));
         device_code::authorize(&wire.call(), &endpoint("d"), &public_client(), &[], None, &[], false).unwrap();
-        // A refusal too: invalid_grant is not asked about a second time.
+        // A refusal is read, too: no request follows an invalid_grant.
         let home = Home::new();
         home.seed(&json!({"_iat": NOW - 3600, "_exp": NOW}));
         home.fake.answers(answer(200, label, format!("{mark}{}", token_document())));
@@ -130,7 +132,7 @@ fn i10_03_json_is_json_whatever_its_label_and_with_a_byte_order_mark() {
         home.fake.answers(answer(400, label, format!("{mark}{}", json!({"error": "invalid_grant"}))));
         assert_eq!(home.person().refresh().unwrap_err().reason(), Some(Reason::Revoked), "{label} {mark:?}");
     }
-    // A page is none.
+    // An HTML page is not a token response.
     let error = error(answer(200, "text/html", "<html>{}</html>"));
     assert_eq!((error.status(), error.http_status(), error.retryable()), (Status::Protocol, Some(200), true));
 }
@@ -172,7 +174,7 @@ fn i10_03_what_cannot_be_decoded_is_named() {
     }
 }
 
-/// The limit counts decoded, and what is beyond it is never built.
+/// The limit applies to the decoded body. The data beyond it is never allocated.
 #[test]
 fn i10_03_a_decompression_bomb_is_too_large() {
     let decoded = |codings: &str, body: Vec<u8>| decode(codings, planetkey::http::Body(body));
@@ -184,13 +186,13 @@ fn i10_03_a_decompression_bomb_is_too_large() {
             assert!(matches!(outcome, Err(Undecoded::TooLarge)), "{label} {size}: {outcome:?}");
         }
     }
-    // Bombs in members, and one in the other.
+    // Decompression bombs in several gzip members, and one inside another.
     let members = encoded("gzip", &vec![b' '; MAX_BODY_BYTES / 2 + 1]).repeat(2);
     assert!(matches!(decoded("gzip", members), Err(Undecoded::TooLarge)));
     let nested = encoded("gzip", &encoded("gzip", &vec![0; 200 * MAX_BODY_BYTES]));
     assert!(nested.len() < 10_000, "{}", nested.len());
     assert!(matches!(decoded("gzip, gzip", nested), Err(Undecoded::TooLarge)));
-    // Two members are one text, and what follows them is none of it.
+    // Two gzip members form one text, and the data after them is ignored.
     let members = [encoded("gzip", b"{\"a\":"), encoded("gzip", b"1}"), b"\0\0trailer".to_vec()].concat();
     assert_eq!(decoded("gzip", members).unwrap().0, b"{\"a\":1}");
     let twice = encoded("zlib", &encoded("gzip", b"<html>"));
@@ -209,7 +211,8 @@ fn i10_03_a_decompression_bomb_is_too_large() {
     assert_eq!(planet.requests(), 1, "the response came: the refresh token is not sent again");
 }
 
-/// What was sent is used up: sent again at once it would end the session at a server that detects reuse.
+/// The refresh token has been used. At a server that detects reuse, sending it again at once would
+/// revoke the session.
 #[test]
 fn i10_03_an_unusable_response_is_not_followed_by_the_same_refresh_token() {
     for step in [
@@ -233,7 +236,8 @@ fn i10_03_after_an_unusable_response_newer_tokens_of_another_program_count() {
     for (late, members, sent) in [
         (false, json!({"access_token": "other", "refresh_token": "next"}), 1),
         (true, json!({"access_token": "other", "refresh_token": "next"}), 1),
-        // What the other program saved has expired by now: its refresh token is not the one that was sent.
+        // The access token that the other program saved has expired by now. Its refresh token is
+        // not the one that was sent.
         (false, json!({"_iat": NOW - 3600, "_exp": NOW, "refresh_token": "next"}), 2),
     ] {
         let home = Home::new();
@@ -256,7 +260,7 @@ fn i10_03_after_an_unusable_response_newer_tokens_of_another_program_count() {
     }
 }
 
-/// The next attempt comes by backoff, in whatever process.
+/// The next attempt follows by backoff, in every process.
 #[test]
 fn i10_03_after_an_unusable_response_the_next_attempt_backs_off() {
     let home = Home::new();
@@ -297,7 +301,7 @@ fn i10_11_a_body_without_its_end_counts_when_it_is_a_whole_object() {
         is_read(&json!({ "fault": fault }));
         is_read(&json!({"fault": fault, "content_coding": "gzip"}));
     }
-    // A refusal is read, too, and a status that needs no body is believed.
+    // A refusal is read, too. A status that does not need a body counts without one.
     for (status, body, wanted) in [
         (400, r#"{"error":"invalid_client"}"#, (Status::Misconfigured, 1)),
         (500, "<html>half a pa", (Status::Unavailable, 2)),
@@ -311,7 +315,8 @@ fn i10_11_a_body_without_its_end_counts_when_it_is_a_whole_object() {
     }
 }
 
-/// What is cut off within its content is lost, however it ends, and is looked for and repeated as before.
+/// A response that breaks off within its content is lost, in whatever way it ends. The file is read
+/// again and the request repeated as before.
 #[test]
 fn i10_11_half_an_object_is_no_response() {
     for step in [json!({"fault": "cut"}), json!({"fault": "cut", "content_coding": "gzip"})] {
@@ -327,7 +332,7 @@ fn i10_11_half_an_object_is_no_response() {
     }
 }
 
-/// The checks that keep one response from being taken for another stay.
+/// The checks that prevent one response from being mistaken for another still apply.
 #[test]
 fn i10_11_contradicting_lengths_are_still_refused() {
     let body = r#"{"access_token":"lenient","token_type":"Bearer","expires_in":60}"#;
@@ -346,7 +351,7 @@ fn i10_11_contradicting_lengths_are_still_refused() {
         let outcome = outcome.map_err(|error| error.status());
         assert_eq!((outcome, requests), (Err(Status::Unavailable), 3), "{lines}");
     }
-    // The same length twice contradicts nothing, and a space before the colon is read.
+    // The same length twice is no contradiction, and a space before the colon is accepted.
     for lines in [format!("Content-Length: {length}\r\nContent-Length : {length}"), format!("Content-Length : {length}")] {
         let (outcome, requests) = raw(&format!("{head}{lines}\r\n\r\n{body}rest"));
         assert_eq!((outcome.unwrap().as_str(), requests), ("lenient", 1), "{lines}");

@@ -1,4 +1,4 @@
-//! Failures of TLS that say nothing about a certificate, and a process that has no more files to open.
+//! TLS failures that are not about a certificate, and a process without free file descriptors.
 
 use crate::common::*;
 use planetkey::{Options, Reason, Session, Status};
@@ -11,7 +11,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-/// Serves so many connections by `serve`, each once.
+/// Serves this many connections with `serve`, each once.
 fn server(connections: usize, serve: impl Fn(TcpStream) + Send + 'static) -> (String, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("https://{}/token", listener.local_addr().unwrap());
@@ -36,7 +36,7 @@ fn session(token_endpoint: &str, ca_file: Option<String>) -> Session {
     Session::from_client_config(&config.to_string(), &options).unwrap()
 }
 
-/// A certificate of 127.0.0.1 that is its own authority, in this directory.
+/// A self-signed certificate for 127.0.0.1, saved in this directory.
 struct Identity {
     certificate: rcgen::Certificate,
     key: rcgen::KeyPair,
@@ -56,7 +56,7 @@ impl Identity {
         Some(self.directory.path().join("ca.pem").to_string_lossy().into_owned())
     }
 
-    /// A server that asks for a client certificate or not.
+    /// Returns the configuration of a server, which may demand a client certificate.
     fn config(&self, demands_certificate: bool) -> Arc<ServerConfig> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let builder = ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions().unwrap();
@@ -110,7 +110,7 @@ fn i10_20_a_server_that_demands_a_client_certificate_is_named_so() {
 
 #[test]
 fn i10_20_what_is_no_tls_is_unavailable() {
-    // Safe to repeat: nothing was sent. Three attempts.
+    // The request was not sent, so it is safe to repeat. There are three attempts.
     let (endpoint, thread) = server(3, |mut stream| {
         let _ = stream.read(&mut [0; 4096]);
         let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
@@ -124,12 +124,12 @@ fn i10_20_what_is_no_tls_is_unavailable() {
 fn i10_20_a_broken_record_after_the_request_was_read_is_ambiguous() {
     let identity = Identity::new();
     let config = identity.config(false);
-    // A client credentials grant is repeated: it does no harm.
+    // A client credentials grant is repeated, because that does no harm.
     let (endpoint, thread) = server(3, move |mut stream| {
         let mut connection = ServerConnection::new(config.clone()).unwrap();
         let read = Stream::new(&mut connection, &mut stream).read(&mut [0; 4096]).unwrap();
         assert!(read > 0);
-        // A record of application data that no key fits.
+        // An application data record that no key can decrypt.
         let _ = stream.write_all(&[&[23_u8, 3, 3, 0, 32][..], &[7; 32]].concat());
         let _ = stream.read(&mut [0; 4096]);
     });
@@ -151,7 +151,8 @@ fn i10_21_a_process_without_free_files_gets_an_error_that_can_be_repeated() {
     assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"));
 }
 
-/// Does nothing unless the test above started it: its process may lose its files.
+/// Does nothing unless the test above started this process, because it uses up the file
+/// descriptors.
 #[test]
 #[cfg(unix)]
 fn i10_21_child_with_few_files() {
