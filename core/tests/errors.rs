@@ -1,4 +1,5 @@
-//! The error taxonomy as data: `tests/vectors/errors.json` is what the core says, and every language is held against that file.
+//! The error taxonomy as data: `tests/vectors/errors.json` lists what the core does, and the tests
+//! of every language compare with that file.
 
 use planetkey::{Error, Reason, Status};
 use std::path::PathBuf;
@@ -18,7 +19,7 @@ fn the_file_is_what_the_core_says() {
     assert_eq!(present, wanted, "tests/vectors/errors.json is out of date; run this test with UPDATE_VECTORS=1");
 }
 
-/// The table of the design, section 4: numbers are stable and never reused.
+/// The table of the design, section 4. Numbers are stable and never reused.
 #[test]
 fn numbers_and_names_are_those_of_the_design() {
     let design = [
@@ -90,7 +91,8 @@ fn only_what_may_pass_by_itself_is_retryable() {
     assert!(Error::new(Status::Protocol, "x").with_retryable(true).retryable());
 }
 
-/// Every character of the categories that show nothing or steer a terminal, and those that are blank in other ways.
+/// Every character of the categories that are invisible or control a terminal, and those that are
+/// blank in other ways.
 #[test]
 fn i9_14a_no_invisible_character_gets_into_a_message() {
     use unicode_general_category::{GeneralCategory, get_general_category};
@@ -116,7 +118,7 @@ fn i9_14a_no_invisible_character_gets_into_a_message() {
         assert_eq!(serde_json::from_str::<String>(&shown).unwrap(), text);
     }
     assert!(count > 230, "{count}");
-    // Letters, marks, right-to-left scripts, spaces of other widths and symbols stay.
+    // Letters, marks, right-to-left scripts, other spaces and symbols are not removed.
     let text = "Zürich 日本語 العربية עברית e\u{301} \u{a0}\u{3000}\u{1f30d} ¿ẞ";
     assert_eq!(planetkey::text::printable(text), text);
 }

@@ -1,4 +1,5 @@
-//! `tests/README.md` against the tests: every test that it names exists, every number has one, and none is left out.
+//! Compares `tests/README.md` with the tests: every test that it names exists, every number has a
+//! test, and no numbered test is missing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -7,7 +8,7 @@ fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// The tests of each number, as `path::name`, from the tables of the page.
+/// Returns the tests of each number, as `path::name`, from the tables of the page.
 fn table(page: &str) -> BTreeMap<String, Vec<String>> {
     let mut table = BTreeMap::new();
     for line in page.lines() {
@@ -21,13 +22,13 @@ fn table(page: &str) -> BTreeMap<String, Vec<String>> {
     table
 }
 
-/// `a054` or `f007`.
+/// Whether the text is a number like `a054` or `f007`.
 fn is_number(text: &str) -> bool {
     text.len() == 4 && text.starts_with(['a', 'f']) && text[1..].bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// The numbered tests of a file in any language: every name that is like one, `f091_...`, `test_f091_...`, or in JavaScript the title
-/// `'f091 ...'` with underscores.
+/// Returns the numbered tests of a file in any language: names like `f091_...` or `test_f091_...`,
+/// or in JavaScript the title `'f091 ...'` with underscores.
 fn tests_in(path: &Path) -> BTreeSet<String> {
     let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
@@ -46,14 +47,14 @@ fn tests_in(path: &Path) -> BTreeSet<String> {
     names
 }
 
-/// The number of a test's name.
+/// Returns the number in a test's name.
 fn numbered(name: &str) -> Option<&str> {
     let name = name.strip_prefix("test_").unwrap_or(name);
     let number = name.get(..4).filter(|number| is_number(number))?;
     (name.as_bytes().get(4) == Some(&b'_') && name.len() > 6).then_some(number)
 }
 
-/// Where numbered tests may be.
+/// Directories and files that may contain numbered tests.
 const SUITES: [&str; 17] = [
     "core/tests/conformance",
     "core/tests/faults",
@@ -91,18 +92,18 @@ fn every_test_that_the_page_names_exists_and_carries_its_number() {
     }
 }
 
-/// The numbers of the sections that this release answers for.
+/// All numbers of the sections that this release covers have a test.
 #[test]
 fn no_number_is_missing() {
     let table = table(&page());
     let assertions = (1..=119).map(|number| format!("a{number:03}"));
-    // 52, 120 and 126 have no test by their nature.
+    // 52, 120 and 126 cannot have a test.
     let faults = (1..=51).chain(53..=119).chain(121..=125).chain(127..=133).map(|number| format!("f{number:03}"));
     let missing: Vec<String> = assertions.chain(faults).filter(|number| !table.contains_key(number)).collect();
     assert_eq!(missing, Vec::<String>::new());
 }
 
-/// A test whose name carries a number stands on the page.
+/// The page lists every test with a number in its name.
 #[test]
 fn every_numbered_test_is_on_the_page() {
     let table = table(&page());

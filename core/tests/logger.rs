@@ -1,5 +1,6 @@
-//! Fault 99 with a logger: one that calls the session back from inside the renewal neither waits for itself nor keeps others waiting.
-//! In a process of its own, because a process has one logger.
+//! Fault 99 with a logger: a logger that calls the session back during a refresh neither waits for
+//! itself nor blocks other callers. This test has its own process, because a process has one
+//! logger.
 
 use crate::common::*;
 use planetkey::{Session, Status};
@@ -8,7 +9,7 @@ use std::sync::{Mutex, OnceLock};
 static SESSION: OnceLock<Session> = OnceLock::new();
 static ANSWERS: Mutex<Vec<(String, Option<Status>)>> = Mutex::new(Vec::new());
 
-/// Sends every record somewhere over HTTP, as it were: it needs a header for that.
+/// Stands in for a logger that sends every record over HTTP and needs a header for that.
 struct Shipping;
 
 impl log::Log for Shipping {
@@ -38,10 +39,11 @@ fn f099_a_logger_that_calls_the_session_does_not_wait_for_itself() {
     let options = options(&fake, &clock).with(|it| it.scopes = Some(vec!["read".into(), "write".into()]));
     SESSION.set(Session::from_m2m(CLIENT_ID, CLIENT_SECRET, &options).unwrap()).unwrap();
     let session = SESSION.get().unwrap();
-    // A warning in the middle of the renewal: the session cannot serve its logger yet, and says so at once.
+    // A warning during the refresh: the session cannot serve its logger yet, and returns an error
+    // at once.
     fake.answers(token(&serde_json::json!({"access_token": "narrow", "scope": "read", "expires_in": 3600})));
     assert_eq!(&*session.access_token().unwrap(), "narrow");
-    // A failure: those who wait get the real error.
+    // A failure: the callers that wait get the real error.
     clock.advance(std::time::Duration::from_secs(7200));
     fake.answers(oauth_error(400, "invalid_scope"));
     assert_eq!(session.access_token().unwrap_err().oauth_error(), Some("invalid_scope"));

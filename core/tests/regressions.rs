@@ -1,4 +1,5 @@
-//! What sessions on disk once did wrong, or nearly did: races between a look, a renewal, a logout and other programs; whose tokens go where.
+//! Past bugs of sessions on disk, and bugs that were found in time: races between a check of the
+//! file, a refresh, a logout and other programs; and tokens sent to the wrong host.
 
 use crate::common::*;
 use planetkey::profile::{FixedEnvironment, HOME_VARIABLE};
@@ -9,7 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier, OnceLock};
 use std::time::Duration;
 
-/// A look publishes the other process's token while this process's renewal waits for the lock: the renewal asks again.
+/// While the refresh of this process waits for the lock, another call checks the file and publishes
+/// another process's token. The refresh must then not send a request.
 #[test]
 fn a_token_that_a_look_finds_spares_the_renewal_that_waits_for_the_lock() {
     let home = Home::new();
@@ -28,7 +30,7 @@ fn a_token_that_a_look_finds_spares_the_renewal_that_waits_for_the_lock() {
     home.advance(2900);
     assert_eq!(ask(&session), SEEDED); // due: starts in the background, waits at the lock
     eventually(|| arrived.load(Ordering::SeqCst));
-    // another process has renewed meanwhile
+    // Another process has refreshed meanwhile.
     home.seed(&json!({"_iat": NOW + 2900, "_exp": NOW + 6500, "access_token": "theirs", "refresh_token": "refresh-theirs"}));
     home.advance(1);
     assert_eq!(ask(&session), "theirs");
@@ -137,12 +139,12 @@ fn planets_tokens_stay_at_planet() {
     let session = Session::from_defaults(&options).unwrap();
     let sent =
         session.headers("https://api.staging.example/x").map(|a| a.header_value().unwrap().to_owned()).map_err(|e| e.to_string());
-    // and the refresh token
+    // The same for the refresh token.
     home.write(&file, &seeded(&json!({"access_token": iss(NOW - 1), "_exp": NOW - 1, "_iat": NOW - 3600})));
     home.fake.answers(oauth_error(400, "invalid_grant"));
     let _ = Session::from_defaults(&options).unwrap().headers("https://api.staging.example/x");
     let urls: Vec<_> = home.fake.seen().iter().map(|s| (s.url.clone(), s.field("refresh_token"))).collect();
-    // and from then on Planet's own
+    // From here on Planet's own client.
     home.fake.answers(json_answer(
         200,
         &json!({"issuer": "https://login.planet.com/", "token_endpoint": "https://login.planet.com/token"}),
@@ -160,7 +162,7 @@ fn what_was_not_saved_gives_way_to_a_newer_login_in_an_applications_storage() {
     let session = person(&home.options().with(|it| it.storage = Some(vault.clone())));
     assert_eq!(ask(&session), "access-1");
     vault.recovers();
-    // another process logs in as somebody else
+    // Another process logs in as a different user.
     *vault.text.lock().unwrap() = Some(seeded(&json!({"access_token": "of-bob", "refresh_token": "refresh-of-bob"})).to_string());
     home.advance(31);
     ask(&session);
@@ -192,7 +194,7 @@ fn a_touched_file_ends_nothing_that_is_in_memory() {
     let session = home.person_on(&disk);
     session.refresh().unwrap();
     assert_eq!(ask(&session), "access-1");
-    // the same bytes again, as a backup, `cp -p`, `touch` or the SDK's own rewriting leaves them
+    // The same bytes again, as a backup, `cp -p`, `touch` or the SDK writes them.
     home.seed(&json!({}));
     home.advance(1);
     ask(&session);
@@ -242,7 +244,7 @@ fn a_login_after_a_revocation_is_found_in_an_applications_storage() {
 
 #[test]
 fn a_refresh_token_that_is_refused_again_is_not_forgotten() {
-    // More than are kept, as another version or a careless hand leaves them.
+    // More entries than are saved, as another version or a manual edit may leave them.
     let mut memo = FailureRecord::default();
     memo.revoked.extend((0..20).map(|number| number.to_string()));
     memo.mark_revoked("0".to_owned());
@@ -435,7 +437,8 @@ fn a_machine_with_scopes_leaves_the_sdks_token_without_them() {
     assert_ne!(ask(&session), SEEDED);
 }
 
-/// A prompt stays open for as long as a person likes: a program that cancels the login meanwhile must not wait for it.
+/// A prompt stays open until the user responds. A program that cancels the login meanwhile must not
+/// wait for the user.
 #[test]
 fn a_login_is_cancelled_while_somebody_is_asked_whether_to_replace_another() {
     let simulator = simulator();
@@ -473,13 +476,14 @@ fn a_login_is_cancelled_while_somebody_is_asked_whether_to_replace_another() {
         assert_eq!(outcome.unwrap_err().status(), Status::Cancelled);
     }
     assert_eq!(std::fs::read(&file).unwrap(), before);
-    // What nobody uses is not left alive; nobody who cancels waits for that.
+    // The unused session is revoked, and the caller that cancels does not wait for that.
     let alive = || simulator.sessions().into_iter().filter(|family| family["active"] == true).collect::<Vec<_>>();
     eventually(|| alive().len() == 1);
     assert_eq!(alive()[0]["subject"], "simulator-user");
 }
 
-/// A signal handler may call the login that is waited for: the question is asked outside all locks.
+/// A signal handler may call the login that its thread waits for, because the prompt runs outside
+/// all locks.
 #[test]
 fn a_question_that_cancels_the_login_itself_does_not_hang() {
     let simulator = simulator();

@@ -1,4 +1,5 @@
-//! Drives the shared cases of `tests/vectors` against the core; `tests/vectors/README.md` documents their form.
+//! Runs the shared cases of `tests/vectors` against the core. `tests/vectors/README.md` documents
+//! their format.
 
 use planetkey::profile::{FixedEnvironment, HOME_VARIABLE};
 use planetkey::{ApiKeyTransport, Authorization, Error, Options, Result, Session};
@@ -10,7 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// How far an expiry may be from now plus its life: the time that a case takes, not a promise.
+/// How far an expiry may be from now plus the lifetime, in seconds. It allows for the run time of a
+/// case and is not a promise.
 const EXPIRY_TOLERANCE_S: i64 = 60;
 
 fn directory() -> PathBuf {
@@ -20,7 +22,7 @@ fn directory() -> PathBuf {
 /// Cases that must fail.
 const WRONG_CASES: &str = "must_fail.json";
 
-/// The suites in the order of their names; `errors.json` is no list of cases.
+/// Returns the suites in the order of their names. `errors.json` is not a list of cases.
 fn suites() -> Vec<Value> {
     let entries = std::fs::read_dir(directory()).unwrap().map(|entry| entry.unwrap().path());
     let mut paths: Vec<PathBuf> = entries
@@ -64,7 +66,7 @@ fn every_case_agrees() {
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
-/// What the drivers take for granted.
+/// Checks what the drivers of all languages assume.
 #[test]
 fn every_case_is_well_formed() {
     let known = [
@@ -167,7 +169,7 @@ impl Driver {
         }
     }
 
-    /// Runs a case; what differs from its expectation.
+    /// Runs a case and returns the differences from its expectation.
     fn run(&self, case: &Value) -> Vec<String> {
         let home = tempfile::tempdir().unwrap();
         let case = self.resolve(case, home.path().to_str().unwrap());
@@ -187,7 +189,7 @@ impl Driver {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, content.as_str().map_or_else(|| content.to_string(), str::to_owned)).unwrap();
         }
-        // A session of the user's server, as its token file.
+        // A session at the user's authorization server, as its token file.
         for seed in list(case.get("seed")) {
             let path = home.path().join(text(seed, "path"));
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -233,7 +235,7 @@ impl Driver {
             }
             (Some(Ok(_)), "open") => Ok(json!({})),
             (Some(Err(error)), "open") => Err(error.clone()),
-            // Only `open` may find that a session cannot be opened.
+            // Only `open` may report that a session cannot be opened.
             (Some(Err(error)), _) => return vec![format!("the session does not open: {error}")],
             (None, op) => return vec![format!("{op} needs a session, or is unknown")],
             (Some(Ok(session)), op) => {
@@ -291,7 +293,7 @@ impl Driver {
     }
 }
 
-/// The session of a case; what is wrong with the case when it cannot even be tried.
+/// Opens the session of a case, or returns what is wrong with the case if it cannot be tried.
 fn open(session: &Value, environment: Vec<(String, String)>) -> std::result::Result<Result<Session>, String> {
     let mut options = Options::default();
     options.runtime.environment = Arc::new(FixedEnvironment::new(environment));
@@ -331,7 +333,7 @@ fn open(session: &Value, environment: Vec<(String, String)>) -> std::result::Res
     })
 }
 
-/// Nothing for an unknown op.
+/// Returns `None` for an unknown op.
 fn perform(session: &Session, op: &str, call: &Value, authorized: &mut Option<Authorization>) -> Option<Result<Value>> {
     fn value<T: Into<Value>>(result: Result<T>) -> Result<Value> {
         result.map(|value| json!({"value": value.into()}))
@@ -362,7 +364,7 @@ fn perform(session: &Session, op: &str, call: &Value, authorized: &mut Option<Au
                 None => json!({"repeat": false}),
             })
         }
-        // The other languages give the headers alone.
+        // The other languages return the headers alone.
         "headers" => session.headers(text(call, "url")).map(|made| json!({"headers": authorization(&made)["headers"]})),
         "signed_url" => value(session.signed_url(text(call, "url"))),
         "access_token" => value(session.access_token().map(|token| token.to_string())),
@@ -387,7 +389,7 @@ fn different(what: &str, wanted: &Value, actual: &Value) -> Option<String> {
     (wanted != actual).then(|| format!("{what} is {actual}, not {wanted}"))
 }
 
-/// Members that are not named may be anything; lists have the same length.
+/// Members that are not named may have any value. Lists must have the same length.
 fn different_subset(what: &str, wanted: &Value, actual: &Value) -> Vec<String> {
     match (wanted, actual) {
         (Value::Object(members), Value::Object(actual)) => members
@@ -407,7 +409,7 @@ fn different_subset(what: &str, wanted: &Value, actual: &Value) -> Vec<String> {
     }
 }
 
-/// Null: no such file; a text: exactly that; an object: JSON with these members.
+/// Null: no such file. A text: exactly that. An object: JSON with these members.
 fn different_file(path: &Path, wanted: &Value) -> Vec<String> {
     let what = path.display().to_string();
     match (std::fs::read_to_string(path), wanted) {
@@ -422,7 +424,8 @@ fn different_file(path: &Path, wanted: &Value) -> Vec<String> {
     }
 }
 
-/// What an expectation does not name, the error must not have; only the message is free.
+/// A field that the expectation does not name must not be set on the error. Only the message is
+/// free.
 fn different_error(wanted: &Value, error: &Error) -> Vec<String> {
     let actual = json!({
         "status": error.status().name(),

@@ -22,7 +22,7 @@ fn refused<'a>(url: &'a str, sent: Option<&'a str>) -> ApiResponse<'a> {
     response
 }
 
-/// What the blocking and the non-blocking call return, by the value of the header.
+/// Returns the results of the blocking and the non-blocking call, as the value of the header.
 fn both(session: &Session, response: &ApiResponse<'_>) -> (Option<String>, String) {
     let cached = match session.after_api_response_cached(response).unwrap() {
         Immediate::Nothing => "stands".to_owned(),
@@ -41,7 +41,7 @@ fn a_refused_token_is_replaced_and_the_request_repeated_once() {
     let second = bench.session.after_response(&first, 401, INVALID_TOKEN).unwrap().unwrap();
     assert_eq!((header(&first), header(&second)), ("Bearer token-1", "Bearer token-2"));
     assert_eq!(second.url(), SENTINEL_HUB);
-    // The API refuses the new token too: the token is not the cause.
+    // The API refuses the new token too, so the token is not the cause.
     assert!(bench.session.after_response(&second, 401, INVALID_TOKEN).unwrap().is_none());
     // Another caller comes later with the old token.
     let repeat = bench.session.after_response(&first, 401, None).unwrap().unwrap();
@@ -70,7 +70,7 @@ fn a_refused_api_key_stands() {
         let authorization = session.authorize(PLANET).unwrap();
         assert!(session.after_response(&authorization, 401, None).unwrap().is_none(), "{transport:?}");
     }
-    // The client may write the key of the query in another way.
+    // The client may encode the key in the query differently.
     let session = key_session(ApiKeyTransport::Query);
     let url = format!("{PLANET}?api_key=KEY/%2B%7e");
     assert_eq!(both(&session, &refused(&url, None)), (None, "stands".to_owned()));
@@ -80,7 +80,7 @@ fn a_refused_api_key_stands() {
 fn a_credential_that_was_lost_on_a_redirect_is_sent_to_a_host_that_is_served() {
     let bench = bench();
     bench.token();
-    // Whatever the server says of a request without the token says nothing about the token.
+    // A response to a request without the token says nothing about the token.
     for sent in [None, Some("Basic bmV0cmM6eA==")] {
         let mut response = refused(SENTINEL_HUB, sent);
         response.www_authenticate = Some(r#"Bearer error="invalid_request""#);
@@ -169,7 +169,7 @@ fn hosts_that_are_not_served_get_nothing_and_bad_urls_are_errors() {
     let authorization = bench.session.authorize_if_served(SENTINEL_HUB).unwrap().unwrap();
     assert_eq!(header(&authorization), "Bearer token-1");
     assert!(matches!(bench.session.authorize_if_served_cached(SENTINEL_HUB), Ok(Immediate::Authorization(_))));
-    // Nothing else than the refusal of the host is hidden.
+    // Only the refusal of the host becomes `None`. Other errors are returned.
     let empty = Session::from_defaults(&options(&Fake::new(), &Arc::new(ManualClock::new(NOW)))).unwrap();
     assert_eq!(empty.authorize_if_served(SENTINEL_HUB).unwrap_err().status(), Status::LoginRequired);
 }

@@ -1,4 +1,4 @@
-//! Precedence from the environment: section 5 of the design.
+//! Credentials of the environment and their precedence: section 5 of the design.
 
 use crate::common::*;
 use planetkey::clock::ManualClock;
@@ -21,7 +21,7 @@ fn sources(session: &Session) -> Vec<String> {
     session.status().sources().iter().map(|source| source.source.clone()).collect()
 }
 
-/// A home with a profile of each kind and sentinelhub's file.
+/// Returns a home with a profile of each kind and sentinelhub's file.
 fn home() -> tempfile::TempDir {
     let home = tempfile::tempdir().unwrap();
     let profile = home.path().join(".planet/machine");
@@ -56,7 +56,7 @@ fn all_that_is_there_in_the_order_of_the_design() {
         .iter()
         .map(|source| (source.source.as_str(), source.client_id.as_deref(), source.profile.as_deref()))
         .collect();
-    // The rest, of files, is in the suite about profiles.
+    // The profile tests cover the order of the files.
     assert_eq!(
         found,
         [
@@ -74,7 +74,7 @@ fn all_that_is_there_in_the_order_of_the_design() {
     );
     assert_eq!(status.notes(), <[String; 0]>::default());
     assert_eq!(fake.count(), 0, "opening uses no network");
-    // The first whose credential the host takes, and that is not under development there.
+    // The first source whose credential the host accepts, and that is not under development there.
     let planet = session.authorize(PLANET).unwrap();
     assert_eq!((planet.source(), planet.source_index(), planet.under_development()), ("environment: PL_API_KEY", 2, false));
     let sentinel_hub = session.authorize(SENTINEL_HUB).unwrap();
@@ -93,7 +93,7 @@ fn one_session_serves_both_domains_with_what_each_takes() {
         (CredentialKind::AccessToken, Some(&*session.access_token().unwrap()))
     );
     assert_eq!(session.signed_url(SENTINEL_HUB).unwrap_err().status(), Status::HostRefused);
-    // What is under development is taken where there is nothing better.
+    // A credential under development is used if there is no better one.
     let session = open([("PL_AUTH_CLIENT_ID", "id"), ("PL_AUTH_CLIENT_SECRET", "secret")]).unwrap();
     let authorization = session.authorize(PLANET).unwrap();
     assert_eq!((authorization.credential(), authorization.under_development()), (CredentialKind::AccessToken, true));
@@ -116,13 +116,13 @@ fn half_a_pair_is_passed_over_and_said() {
             assert_eq!(session.status().to_json()["notes"][0], note.as_str());
         }
         assert!(!logs.with(log::Level::Warn, &note).is_empty());
-        // Alone, it is why nothing was found.
+        // Without another credential, the note is the reason of the error.
         let session = open([(present, "SECRET-half")]).unwrap();
         let error = session.authorize(PLANET).unwrap_err();
         assert_eq!((error.status(), error.reason()), (Status::LoginRequired, Some(Reason::NeverLoggedIn)));
         assert!(error.message().contains(&note) && !error.message().contains("SECRET-half"), "{error}");
     }
-    // Halves of different pairs are never put together.
+    // Halves of different pairs are never combined.
     let session = open([("PL_AUTH_CLIENT_ID", "id"), ("SH_CLIENT_SECRET", "secret")]).unwrap();
     assert!(!session.is_initialized());
     assert_eq!(session.status().notes().len(), 3, "the two halves, and that nobody has logged in");
@@ -160,7 +160,7 @@ fn without_anything_the_session_opens_and_says_what_to_do() {
         assert_eq!((error.status(), error.reason()), (Status::LoginRequired, Some(Reason::NeverLoggedIn)));
         assert!(error.message().contains("PL_API_KEY"), "{error}");
     }
-    // What is wrong with the URL is said first.
+    // An invalid URL is reported first.
     assert_eq!(session.authorize("nonsense").unwrap_err().status(), Status::InvalidArgument);
 }
 
@@ -193,7 +193,8 @@ fn a_bad_value_is_said_and_not_skipped() {
     }
 }
 
-/// The line break of a file or a here-document is invisible in what a server answers, so it is told before anything is sent.
+/// The server's response would not show a line break from a file or a here-document. The error
+/// names it before a request is sent.
 #[test]
 fn a_line_break_in_a_client_is_said_before_a_server_sees_it() {
     let says =
@@ -212,7 +213,7 @@ fn a_line_break_in_a_client_is_said_before_a_server_sees_it() {
     assert_eq!(sources(&session), [".planet.json: key"]);
     assert!(says(&session.status().notes()[0], "PL_AUTH_CLIENT_SECRET in .planet.json"), "{:?}", session.status().notes());
     assert_eq!(fake.count(), 0);
-    // Nor is one kept untried.
+    // Nor is such a secret saved untested.
     let login = planetkey::profile::store::M2mLogin {
         client_id: "id".into(),
         client_secret: planetkey::secret::Secret::from("hidden\n"),
@@ -256,7 +257,7 @@ fn the_deployment_is_a_preset_a_path_or_text_and_the_option_wins() {
     let options =
         with_variables(&Fake::new(), [("PLANETKEY_DEPLOYMENT", "mars")]).with(|it| it.deployment = Some("planet".into()));
     assert_eq!(Session::from_defaults(&options).unwrap().status().deployment(), "planet");
-    // The other constructors ask the environment too.
+    // The other constructors read the environment, too.
     let options = with_variables(&Fake::new(), [("PLANETKEY_DEPLOYMENT", document)]);
     assert_eq!(Session::from_api_key("KEY", ApiKeyTransport::Basic, &options).unwrap().status().deployment(), "mine");
     let error = Session::from_m2m("id", "secret", &options).unwrap_err();
@@ -284,7 +285,8 @@ fn loopback_by_the_environment_is_for_the_defaults_only() {
     assert_eq!(session.headers(url).unwrap_err().status(), Status::HostRefused);
 }
 
-/// `allowed_hosts` is for the credential that the call names; an API key that was merely found is not sent there.
+/// `allowed_hosts` is for the credential that the call names. An API key that was found in the
+/// environment is not sent there.
 #[test]
 fn allowed_hosts_do_not_open_a_host_to_a_key_that_was_found() {
     let variables = [("PL_API_KEY", "KEY"), ("PL_AUTH_CLIENT_ID", "id"), ("PL_AUTH_CLIENT_SECRET", "secret")];
@@ -297,7 +299,8 @@ fn allowed_hosts_do_not_open_a_host_to_a_key_that_was_found() {
     assert_eq!(session.authorize("https://tiles.example.org/").unwrap_err().status(), Status::HostRefused);
 }
 
-/// One session holds what the files offer as well, and a URL gets the first that its host takes.
+/// A session also has the credentials of the files, and a URL gets the first one that its host
+/// accepts.
 #[test]
 fn files_and_the_session_of_a_person_come_after_the_environment() {
     let (home, fake) = (home(), Fake::new());
@@ -321,20 +324,20 @@ fn files_and_the_session_of_a_person_come_after_the_environment() {
     let session = Session::from_defaults(&options).unwrap();
     assert_eq!(sources(&session).last().unwrap(), "built-in profile: planet-user");
     assert_eq!(session.authorize(PLANET).unwrap().source(), ".planet.json: key", "the key stands before it");
-    // Alone the person's session serves both.
+    // Without other credentials the user's session serves both.
     write(".planet.json", "{}");
     let options = with_variables(&fake, [(HOME_VARIABLE, home.path().to_str().unwrap())]);
     let session = Session::from_defaults(&options).unwrap();
     for url in [PLANET, SENTINEL_HUB] {
         assert_eq!(session.headers(url).unwrap().header_value(), Some(format!("Bearer {token}").as_str()));
     }
-    // A storage root has its own.
+    // A storage root has its own session.
     let elsewhere = tempfile::tempdir().unwrap();
     let options = options.with(|it| it.storage_root = Some(elsewhere.path().to_str().unwrap().into()));
     assert!(!Session::from_defaults(&options).unwrap().is_initialized());
 }
 
-/// A key or client in a file that turns out to be unfit is passed over; in the environment it is an error.
+/// An unusable key or client in a file is skipped with a note. In the environment it is an error.
 #[test]
 fn what_is_unfit_in_a_file_is_a_note() {
     let (home, fake) = (home(), Fake::new());
@@ -357,7 +360,7 @@ fn what_is_unfit_in_a_file_is_a_note() {
     assert!(!notes.iter().any(|note| note.contains("SECRET")));
     let error = Session::from_defaults(&with_variables(&fake, [home_variable, ("PL_AUTH_PROFILE", "machine")])).unwrap_err();
     assert_eq!(error.status(), Status::Misconfigured);
-    // Nothing else is there: the calls say what was passed over.
+    // There is no other credential: the errors of the calls name what was skipped.
     std::fs::write(home.path().join(".planet.json"), r#"{"PL_AUTH_PROFILE": "planet-user"}"#).unwrap();
     let session = Session::from_defaults(&with_variables(&fake, [home_variable])).unwrap();
     let error = session.headers(PLANET).unwrap_err();
@@ -378,10 +381,10 @@ fn what_stands_in_the_place_of_the_profiles_is_said() {
     for error in told {
         assert!(error.message().contains(".planet is not a directory; move it away"), "{error}");
     }
-    // Who has a credential needs no profiles.
+    // A session with a credential does not need profiles.
     let with_key = with_variables(&fake, [(HOME_VARIABLE, home.path().to_str().unwrap()), ("PL_API_KEY", "KEY")]);
     assert_eq!(Session::from_defaults(&with_key).unwrap().status().notes(), <[String; 0]>::default());
-    // And a place that is a file, or none at all.
+    // The storage directory is a file, or does not exist.
     let file = home.path().join(".planet").to_str().unwrap().to_owned();
     let of_file = options.with(|it| it.storage_root = Some(file.into()));
     let error = of_file.profiles().unwrap().check_place("planet-user").unwrap_err();

@@ -1,4 +1,5 @@
-//! Who renews when many want to: rule 4 within a process, and faults 91, 92 and 96 to 99.
+//! Single flight: which thread refreshes if many want to. Rule 4 within a process, and faults 91,
+//! 92 and 96 to 99.
 
 use crate::common::*;
 use planetkey::{Error, Session, Status};
@@ -10,14 +11,15 @@ use std::time::Duration;
 
 const THREADS: usize = 32;
 
-/// Lets as many threads ask for the token as there are, and opens the gate when all of them are waiting.
+/// Lets as many threads as the machine has cores ask for the token, and opens the gate when all of
+/// them wait.
 fn all_at_once(bench: &Bench) -> Vec<Result<String, Error>> {
     bench.fake.close();
     let waiting = Arc::new(AtomicUsize::new(0));
     let results = Mutex::new(Vec::new());
     thread::scope(|scope| {
         for _ in 0..THREADS {
-            // The question is asked only of a thread that waits.
+            // Only a thread that waits calls the interrupt.
             let (asked, waiting) = (AtomicBool::new(false), waiting.clone());
             let interrupt = Arc::new(move || {
                 if !asked.swap(true, Ordering::Relaxed) {
@@ -48,7 +50,8 @@ fn f091_thirty_two_threads_at_expiry_make_one_request() {
     assert_eq!(bench.fake.count(), 3);
 }
 
-/// Between the deadlines nobody waits, so nobody meets: all the same what has just landed is not renewed again.
+/// Between the soft deadline and the expiry no thread waits for another. Nevertheless a token that
+/// was just refreshed is not refreshed again.
 #[test]
 fn threads_at_the_soft_deadline_make_one_request() {
     let bench = bench();
@@ -61,12 +64,12 @@ fn threads_at_the_soft_deadline_make_one_request() {
                 scope.spawn(|| eventually(|| bench.token() == newer));
             }
         });
-        // Whatever else has set out shows by the next round at the latest.
+        // Any other request that has started is counted by the next round at the latest.
         assert_eq!(bench.fake.count(), round);
     }
 }
 
-/// Who waits longer than the session was opened for gets a renewal that may take as long.
+/// A caller with a longer deadline than the session's gets a refresh with that longer deadline.
 #[test]
 fn a_longer_deadline_reaches_the_wire() {
     let bench = bench();
@@ -97,7 +100,7 @@ fn f092_thirty_two_threads_share_one_failure() {
     assert_eq!(bench.fake.count(), 2);
 }
 
-/// A server that says nothing about when to come back is left alone for longer each time.
+/// If a server names no time to come back, the wait grows with each failure.
 #[test]
 fn f092_each_failure_waits_longer_than_the_one_before() {
     let bench = bench();
@@ -125,19 +128,19 @@ fn f096_a_panic_of_the_renewal_is_internal_for_all_and_the_session_lives() {
     assert_eq!(bench.fake.count(), 1);
     bench.advance(30);
     assert_eq!(bench.token(), "token-1");
-    // The same while a token is valid: nobody notices.
+    // The same while a token is valid: no caller gets an error.
     bench.fake.then(|| panic!("again"));
     bench.advance(3000);
     assert_eq!(bench.token(), "token-1");
     bench.fake.wait_requests(3);
-    // Joins the renewal, or meets what it left behind.
+    // The call joins the refresh, or gets its recorded failure.
     assert_eq!(bench.session.refresh().unwrap_err().status(), Status::Internal);
     assert_eq!(bench.token(), "token-1");
     bench.advance(600);
     assert_eq!(bench.token(), "token-2");
 }
 
-/// A session whose wait ends when the flag is raised.
+/// Returns a handle whose wait ends when the flag is set.
 fn cancellable(session: &Session) -> (Session, Arc<AtomicBool>, Arc<AtomicBool>) {
     let (asked, cancel) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
     let (seen, raised) = (asked.clone(), cancel.clone());
@@ -185,11 +188,11 @@ fn f098_a_waiter_with_a_shorter_deadline_leaves_and_the_flight_goes_on() {
         assert_eq!(patient.join().unwrap(), "token-1");
     });
     assert_eq!(bench.fake.count(), 1);
-    // The short deadline belongs to that handle alone, and needs no time where the token is at hand.
+    // The short deadline applies to that handle alone, and a cached token needs no time.
     assert_eq!(&*bench.session.with_timeout(std::time::Duration::from_millis(1)).access_token().unwrap(), "token-1");
 }
 
-/// What is called in between may use the session: the interrupt here, a logger by the same rule.
+/// A callback during a wait may use the session: the interrupt here, a logger by the same rule.
 #[test]
 fn f099_a_callback_may_call_back() {
     let bench = bench();
@@ -260,7 +263,7 @@ fn clones_are_one_session_and_two_sessions_are_two() {
     assert_eq!(&*copy.access_token().unwrap(), "token-1");
     assert_eq!(&*m2m(&options(&bench.fake, &bench.clock)).access_token().unwrap(), "token-2");
     assert_eq!(copy.access_token().unwrap().generation(), 1);
-    // Whoever holds a token keeps it as it is.
+    // A token that a caller holds does not change.
     let held = bench.session.access_token().unwrap();
     bench.fake.answers(token(&json!({"access_token": "newer", "expires_in": 60})));
     copy.refresh().unwrap();

@@ -1,4 +1,4 @@
-//! Which credential may go where: every trick of the design's section 6.
+//! Which credential may go to which host: every trick of the design's section 6.
 
 use crate::common::*;
 use planetkey::clock::ManualClock;
@@ -17,7 +17,7 @@ fn key_session(allowed: &[&str], loopback: bool) -> Session {
     Session::from_api_key("KEY", ApiKeyTransport::Basic, &options_with(allowed, loopback)).unwrap()
 }
 
-/// Every way to ask for a credential, with the same answer.
+/// Asks for a credential in every way, and asserts that all give the same result.
 fn verdict(session: &Session, url: &str) -> Result<(), Status> {
     let status = |result: planetkey::Result<()>| result.map_err(|error| error.status());
     let first = status(session.authorize(url).map(drop));
@@ -94,7 +94,7 @@ fn i10_22_a_host_of_another_built_in_deployment_says_which() {
         let error = key_session(&[], false).headers(near).unwrap_err();
         assert!(!error.message().contains("copernicus-data-space"), "{error}");
     }
-    // Elsewhere the advice is as before.
+    // For other hosts the advice is the usual one.
     let error = key_session(&[], false).headers("https://example.org/").unwrap_err();
     assert!(error.message().contains("allowed_hosts") && !error.message().contains("deployment"), "{error}");
 }
@@ -103,7 +103,7 @@ fn i10_22_a_host_of_another_built_in_deployment_says_which() {
 fn whatever_a_parser_would_repair_is_refused() {
     let session = key_session(&[], false);
     for url in [
-        // User information, before, after and as a look-alike.
+        // User information: before the host, after it, and as a look-alike.
         "https://user@api.planet.com/",
         "https://user:pass@api.planet.com/",
         "https://@api.planet.com/",
@@ -130,7 +130,7 @@ fn whatever_a_parser_would_repair_is_refused() {
         "https://api.planet.com/\u{7f}",
         "ht\ntps://api.planet.com/",
         "\u{feff}https://api.planet.com/",
-        // Escapes and other letters.
+        // Escapes and non-ASCII letters.
         "https://api%2Eplanet%2Ecom/",
         "https://%61pi.planet.com/",
         "https://api.planet.com%00.evil.example/",
@@ -171,7 +171,7 @@ fn whatever_a_parser_would_repair_is_refused() {
         "https://api.planet.comm/",
         "https://*.planet.com/",
         "https://{s}.planet.com/",
-        // Addresses.
+        // IP addresses.
         "https://1.2.3.4/",
         "https://[2001:db8::1]/",
         "https://16909060/",
@@ -225,7 +225,8 @@ fn other_schemes_and_shapes_are_refused() {
     }
 }
 
-/// Every nasty character at every place: what is accepted, another parser reads the same way.
+/// Tests every special character at every position: another parser must read an accepted URL the
+/// same way.
 #[test]
 fn what_is_accepted_another_parser_reads_the_same_way() {
     let session = key_session(&[], false);
@@ -266,7 +267,7 @@ fn what_is_accepted_another_parser_reads_the_same_way() {
                         ("https", None, "", None),
                         "{url:?}"
                     );
-                    // Nothing was repaired: the host stands there literally.
+                    // The URL was not repaired: it contains the host literally.
                     assert!(url.to_ascii_lowercase().starts_with(&format!("https://{host}")), "{url:?}");
                 }
             }
@@ -374,7 +375,8 @@ fn allowed_hosts_are_exact_names_for_the_credential_that_the_call_names() {
     }
 }
 
-/// An API key goes to Sentinel Hub never, also where another deployment is chosen and the call lists the host.
+/// An API key never goes to Sentinel Hub, also if another deployment is chosen and the call lists
+/// the host.
 #[test]
 fn no_list_opens_sentinel_hub_to_an_api_key() {
     for deployment in ["planet", "copernicus-data-space"] {
@@ -412,13 +414,13 @@ fn a_refusal_says_what_would_do() {
     assert!(elsewhere.contains("evil.example") && elsewhere.contains("api.planet.com") && elsewhere.contains("allowed_hosts"));
     assert!(!elsewhere.contains("secret=1"), "a URL may hold secrets");
     assert!(message(&key, "http://api.planet.com/").contains("https"));
-    // A host that is listed already, and a key that was found.
+    // A host that is listed already, and a key that was found in the environment.
     let mut found = options_with(&["tiles.example.org"], false);
     let key = ("PL_API_KEY", "KEY");
     found.runtime.environment = std::sync::Arc::new(planetkey::profile::FixedEnvironment::new([key]));
     let listed = message(&Session::from_defaults(&found).unwrap(), "https://tiles.example.org/");
     assert!(listed.contains("only if the call names the key") && !listed.contains("list the host"), "{listed}");
-    // A signed URL of a host whose token the session holds.
+    // A signed URL for a host whose token the session has.
     let both = [key, ("PL_AUTH_CLIENT_ID", "id"), ("PL_AUTH_CLIENT_SECRET", "secret")];
     found.runtime.environment = std::sync::Arc::new(planetkey::profile::FixedEnvironment::new(both));
     let signed = Session::from_defaults(&found).unwrap().signed_url(SENTINEL_HUB).unwrap_err();
@@ -441,7 +443,7 @@ fn i10_15_signed_url_takes_the_templates_of_map_clients() {
         let url = format!("https://{host}.planet.com/basemaps/v1/planet-tiles/x/gmap/{{z}}/{{x}}/{{y}}.png?proc={{p}}");
         assert_eq!(session.signed_url(&url).unwrap(), format!("{url}&api_key=KEY"));
     }
-    // Every host that the placeholder stands for must be allowed.
+    // Every host that the placeholder expands to must be allowed.
     for host in [
         "tiles{0-4}.planet.com",
         "{s}.planet.com",
@@ -469,6 +471,7 @@ fn i10_15_signed_url_takes_the_templates_of_map_clients() {
         assert_eq!(verdict(&session, &format!("https://{host}/x")).unwrap_err(), Status::HostRefused, "{host}");
     }
     session.signed_url("http://tiles{s}.planet.com/").unwrap_err();
-    // A template is signed, and nothing else is done with it: a client must have replaced the placeholder before it asks for headers.
+    // A template can only be signed. A client must replace the placeholder before it asks for
+    // headers.
     assert_eq!(verdict(&session, "https://tiles{0-3}.planet.com/"), Err(Status::HostRefused));
 }

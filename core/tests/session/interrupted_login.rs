@@ -1,4 +1,4 @@
-//! Whoever waits for a person may change their mind.
+//! A program that waits for a login can cancel it.
 
 use crate::common::*;
 use planetkey::login::{LoginOptions, Method, Prompt};

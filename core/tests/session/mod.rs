@@ -1,4 +1,5 @@
-//! The session: which credential goes where, from where it comes, and how it is kept fresh (design, sections 4 to 7).
+//! The session: which credential goes where, from where it comes, and how it is refreshed (design,
+//! sections 4 to 7).
 
 mod after_response;
 mod environment;

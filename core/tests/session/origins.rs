@@ -25,9 +25,9 @@ fn every_host_of_the_session_has_an_origin_that_ends_with_a_slash() {
     let expected: Vec<String> = session.status().hosts().iter().map(|host| format!("https://{}/", host.host)).collect();
     assert_eq!(origins, expected);
     assert!(origins.contains(&"https://api.planet.com/".to_owned()) && origins.contains(&"https://mine.example/".to_owned()));
-    // Never where an API key must not go.
+    // No origin may be one where an API key must not go.
     assert!(!origins.iter().any(|origin| origin.contains("sentinel-hub")));
-    // What begins with an origin gets a header.
+    // A URL that begins with one of the origins gets a header.
     for origin in &origins {
         assert!(session.headers(&format!("{origin}a/b.tif")).unwrap().header_value().is_some(), "{origin}");
     }

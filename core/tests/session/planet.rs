@@ -1,11 +1,13 @@
-//! The built-in Planet over real names and real TLS, without a deployment document; and the other preset.
+//! The built-in Planet over real names and real TLS, without a deployment document; and the other
+//! preset.
 
 use crate::common::*;
 use planetkey::clock::ManualClock;
 use planetkey::{ApiKeyTransport, Session, Status};
 use std::sync::Arc;
 
-/// The request as Planet documents it: everything in the body, at the documented endpoint, nothing discovered.
+/// The request as Planet documents it: all parameters in the body, at the documented endpoint,
+/// without discovery.
 #[test]
 fn the_m2m_request_has_exactly_the_documented_form() {
     let simulator = simulator();
@@ -46,7 +48,8 @@ fn the_m2m_request_has_exactly_the_documented_form() {
     assert_eq!(simulator.requests("proxy").unwrap()[0]["path"], "services.sentinel-hub.com:443");
 }
 
-/// One token serves both domains by their real names; the API key serves the one that takes it.
+/// One token works at both domains by their real names. The API key works at the one that accepts
+/// it.
 #[test]
 fn both_domains_accept_what_the_session_says() {
     let simulator = simulator();

@@ -1,4 +1,4 @@
-//! What is wrong with a profile: the message names its file, and the key's.
+//! Errors about a profile: the message names its file, and the file of the key.
 
 use super::environment::with_variables;
 use crate::common::*;
@@ -35,7 +35,7 @@ impl Place {
         path
     }
 
-    /// A profile of this configuration over the usual one, and the file that holds it.
+    /// Writes a profile with these changes to the usual configuration, and returns its file.
     fn profile(&self, usual: &Value, changes: &Value) -> PathBuf {
         let mut config = usual.clone();
         for (name, value) in changes.as_object().unwrap() {
@@ -64,7 +64,7 @@ fn openssl(directory: &Path, arguments: &[&str]) -> Option<Output> {
     }
 }
 
-/// The command that a message advises, between its backquotes.
+/// Returns the command that a message advises, between its backquotes.
 fn advised(error: &Error) -> Vec<String> {
     let command = error.message().split('`').nth(1).unwrap();
     command.split(' ').map(str::to_owned).collect()
@@ -154,12 +154,12 @@ fn i10_31_what_is_wrong_with_the_issuer_names_the_file() {
         let error = place.open().map(drop).unwrap_err();
         assert_eq!(error.status(), Status::Misconfigured, "{error}");
         assert!(error.message().starts_with(config.to_str().unwrap()), "{changes}: {error}");
-        // As the default of a program, too.
+        // The same for the profile that the environment selects.
         let variables = [(HOME_VARIABLE, place.home.path().to_str().unwrap()), ("PL_AUTH_PROFILE", "mine")];
         let error = Session::from_defaults(&with_variables(&place.fake, variables)).map(drop).unwrap_err();
         assert!(error.message().contains("PL_AUTH_PROFILE") && error.message().contains(config.to_str().unwrap()), "{error}");
     }
-    // What only the server knows.
+    // Errors that only the server can detect.
     let place = Place::new();
     let config = place.profile(&user, &json!({}));
     place
@@ -204,7 +204,7 @@ fn i10_31_a_session_of_another_issuer_is_refused_by_both_names() {
         assert!(error.message().contains(part), "{part}: {error}");
     }
     assert!(!error.message().contains("hidden") && place.fake.count() == 0, "{error}");
-    // As advised, where both are one server.
+    // As the message advises if both names are of one server.
     place.profile(&person, &json!({"issuer": "https://login.example/"}));
     assert_eq!(*place.open().unwrap().access_token().unwrap(), token_of("https://login.example/"));
     assert_eq!(place.fake.count(), 0);

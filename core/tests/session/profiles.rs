@@ -1,4 +1,5 @@
-//! Client configurations: profile directories, sentinelhub's file, and the fields of `auth_client.json`.
+//! Client configurations: profile directories, sentinelhub's file, and the fields of
+//! `auth_client.json`.
 
 use super::environment::with_variables;
 use crate::common::*;
@@ -33,15 +34,16 @@ fn a_profile_is_the_directory_of_its_name() {
         assert_eq!((status.profile(), status.sources()[0].client_id.as_deref()), (Some(name), Some("by-directory")));
         session.access_token().unwrap();
     }
-    // The names are of one profile, and its tokens are kept once.
+    // All names are of one profile, and its tokens are saved once.
     assert_eq!(fake.count(), 1);
-    // A failure later names the profile.
+    // A later error names the profile.
     write(&home.path().join(".planet/other/auth_client.json"), &machine("other").to_string());
     fake.answers(oauth_error(401, "invalid_client"));
     assert_eq!(Session::from_profile("Other", &options).unwrap().access_token().unwrap_err().profile(), Some("Other"));
 }
 
-/// The client that Planet's own SDK is registered as can be opened before anybody has logged in; its calls ask for that.
+/// The client of Planet's own SDK can be opened before a user has logged in. Its calls then report
+/// that a login is required.
 #[test]
 fn a_profile_of_a_person_opens_and_its_calls_ask_for_a_login() {
     let (home, fake) = (tempfile::tempdir().unwrap(), Fake::new());
@@ -116,9 +118,9 @@ fn a_profile_that_cannot_be_used_is_an_error_and_nothing_else_is_chosen() {
         if name.is_empty() {
             continue;
         }
-        // By the environment too, although an API key is there.
+        // The same by the environment, although an API key is present.
         let options = at_home(home.path(), &fake, &[("PL_AUTH_PROFILE", name), ("PL_API_KEY", "KEY")]);
-        // A variable that was pasted wrongly is said as such.
+        // An error names a variable that was pasted wrongly.
         let status = if name.contains('\n') { Status::Misconfigured } else { status };
         assert_eq!(Session::from_defaults(&options).unwrap_err().status(), status, "{name}");
     }
@@ -140,7 +142,8 @@ fn sentinelhubs_file_gives_its_client() {
     session.headers(SENTINEL_HUB).unwrap();
     assert_eq!(fake.seen()[0].field("client_id").as_deref(), Some("plain"));
     assert_eq!(fake.seen()[0].url, "https://services.sentinel-hub.com/auth/realms/main/protocol/openid-connect/token");
-    // Another server's token is not for Planet's hosts; the secret goes in the body, as sentinelhub-py sends it.
+    // Another server's token is not for Planet's hosts. The secret goes in the body, as with
+    // sentinelhub-py.
     let session = open("elsewhere").unwrap();
     assert_eq!(session.headers(SENTINEL_HUB).unwrap_err().status(), Status::HostRefused);
     session.access_token().unwrap();
@@ -149,7 +152,7 @@ fn sentinelhubs_file_gives_its_client() {
         (seen[1].url.as_str(), seen[1].field("client_secret").as_deref()),
         ("https://as.example/token", Some("SECRET-toml"))
     );
-    // A file that names Planet's own server means it, whatever the deployment.
+    // A file that names Planet's own server means that server, whatever the deployment.
     let text = std::fs::read_to_string(home.path().join(".config/sentinelhub/config.toml")).unwrap();
     let planet = "https://services.sentinel-hub.com/auth/realms/main/protocol/openid-connect/token";
     let named =
@@ -161,10 +164,10 @@ fn sentinelhubs_file_gives_its_client() {
     assert_eq!(fake.seen()[2].url, planet);
     let error = open("missing").unwrap_err();
     assert_eq!((error.status(), error.profile()), (Status::Misconfigured, Some("missing")));
-    // A section without id and secret holds no client, which is not a mistake.
+    // A section without id and secret contains no client, and is not an error.
     let empty = open("empty").unwrap().status();
     assert!(empty.sources().is_empty() && empty.notes()[0].contains("the profile empty of"), "{:?}", empty.notes());
-    // XDG_CONFIG_HOME moves it.
+    // XDG_CONFIG_HOME moves the file.
     let moved = at_home(home.path(), &fake, &[("SH_PROFILE", "empty"), ("XDG_CONFIG_HOME", xdg.path().to_str().unwrap())]);
     assert!(Session::from_defaults(&moved).unwrap_err().message().contains("cannot be read"));
     write(&xdg.path().join("sentinelhub/config.toml"), "[empty]\nsh_client_secret = SECRET-toml");

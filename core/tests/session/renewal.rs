@@ -1,4 +1,5 @@
-//! When a token is renewed: rules 1, 2, 3, 7, 8 and 10 of the design's section 7, as far as memory goes.
+//! When a token is refreshed: rules 1, 2, 3, 7, 8 and 10 of the design's section 7, for sessions in
+//! memory.
 
 use crate::common::*;
 use planetkey::Status;
@@ -26,7 +27,7 @@ fn nothing_is_fetched_before_it_is_needed() {
     assert_eq!(bench.fake.count(), 1);
 }
 
-/// Three quarters of the life, moved by the jitter, and never before half of it.
+/// Three quarters of the lifetime, changed by the jitter, and never before half of it.
 #[test]
 fn the_soft_deadline_renews_in_the_background() {
     for (random, soft) in [(0x00, 3060), (0x80, 2699), (0xff, 2340)] {
@@ -65,7 +66,7 @@ fn the_hard_deadline_is_before_the_expiry_and_ends_the_token() {
         assert_eq!(bench.token(), "first");
         bench.clock.advance(Duration::from_millis(first - last));
         assert!(bench.session.access_token_cached().unwrap().is_none());
-        // An expired token is never sent, an error never swallowed.
+        // An expired token is never sent, and an error is never swallowed.
         assert_eq!(bench.session.headers(SENTINEL_HUB).unwrap_err().status(), Status::Unavailable);
         assert!(bench.session.authorize_cached(SENTINEL_HUB).unwrap().is_none());
     }
@@ -90,7 +91,8 @@ fn a_failure_in_the_background_is_nobodys_error() {
     assert_eq!(bench.fake.count(), 2);
 }
 
-/// With a token in hand one attempt is made; without one, what is harmless is repeated inside the deadline.
+/// With a valid token one attempt is made. Without one, requests that do no harm are repeated
+/// within the deadline.
 #[test]
 fn only_who_waits_is_worth_a_retry() {
     let bench = bench();
@@ -101,7 +103,7 @@ fn only_who_waits_is_worth_a_retry() {
     bench.fake.answers(busy(503, None));
     bench.token();
     bench.fake.wait_requests(3);
-    // Joins the renewal, or meets what it left behind.
+    // The call joins the refresh, or gets its recorded failure.
     assert_eq!(bench.session.refresh().unwrap_err().http_status(), Some(503));
     assert_eq!(bench.fake.count(), 3);
 }
@@ -169,7 +171,8 @@ fn a_rejected_token_does_not_come_back_when_the_renewal_fails() {
     assert_eq!(bench.token(), "token-2");
 }
 
-/// An explicit renewal tries what is remembered as hopeless, because somebody may have changed something; not what asked for time.
+/// An explicit refresh retries after a permanent failure, because the user may have fixed the
+/// cause. It does not override a wait that the server asked for.
 #[test]
 fn refresh_overrides_a_permanent_failure_and_no_retry_after() {
     let bench = bench();
@@ -219,7 +222,7 @@ fn an_idle_session_owns_no_thread() {
     eventually(|| threads() == 0);
     session.access_token().unwrap();
     assert_eq!(threads(), 0);
-    // A body that drips for two minutes keeps nothing alive beyond the deadline.
+    // A body that arrives slowly for two minutes keeps no thread alive beyond the deadline.
     simulator.script("m2m.token", &json!([{"fault": "drip"}])).unwrap();
     let hasty = simulator_options(&simulator).with(|it| it.timeout = Some(Duration::from_millis(300)));
     assert_eq!(simulator_session(&simulator, &hasty).access_token().unwrap_err().status(), Status::Timeout);

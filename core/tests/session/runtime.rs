@@ -1,4 +1,4 @@
-//! Callers inside an async runtime: HTTP must not meet the runtime on their thread.
+//! Callers inside an async runtime: the blocking HTTP client must not run on their thread.
 
 use crate::common::*;
 
@@ -8,7 +8,8 @@ fn f109_a_caller_inside_an_async_runtime() {
     let simulator = simulator();
     let session = simulator_session(&simulator, &simulator_options(&simulator));
     let single = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    // A thread of a runtime with several: it is inside the runtime, and does not drive it.
+    // A thread that is inside the runtime and does not drive it, as in a runtime with several
+    // threads.
     let several = tokio::runtime::Builder::new_current_thread().build().unwrap();
     for (runtime, is_driven) in [(single, true), (several, false)] {
         let inside = session.clone();
@@ -32,7 +33,8 @@ fn f109_a_caller_inside_an_async_runtime() {
         runtime.block_on(async { tokio::spawn(async move { task.headers(&url).unwrap() }).await.unwrap() });
     }
     assert_eq!(simulator.count("m2m.token").unwrap(), 2);
-    // A debug build of reqwest panics inside a runtime; this one must not be there either.
+    // A debug build of reqwest's blocking client panics inside a runtime. A release build must not
+    // run there either.
     let (outside, inside) = logs.blocking_client();
     assert!(outside > 0 && inside == 0, "{outside} {inside}");
 }

@@ -1,4 +1,5 @@
-//! No secret in a log, an error, a `Debug`, a status or a URL that the core makes: rule 11 of the design's section 7.
+//! No secret appears in a log, an error, a `Debug` output, a status or a URL of the core: rule 11
+//! of the design's section 7.
 
 use crate::common::*;
 use planetkey::clock::ManualClock;
@@ -8,7 +9,8 @@ use planetkey::{ApiKeyTransport, Session, Status};
 use serde_json::json;
 use std::sync::Arc;
 
-/// Everything that any crate logs at its most talkative, over real sockets, through success, refusal, retry and redirect.
+/// Checks everything that any crate logs at the most verbose level, over real sockets, through
+/// success, refusal, retry and redirect.
 #[test]
 fn nothing_logged_holds_a_secret() {
     let logs = logs();
@@ -49,7 +51,7 @@ fn debug_shows_no_secret() {
     assert!(!shown.contains("token-1") && !shown.contains("SECRET-KEY") && !shown.contains(CLIENT_SECRET), "{shown}");
 }
 
-/// The parsers of configurations say where they broke off and never what stood there.
+/// The parsers of configurations report where they failed, and never quote the text there.
 #[test]
 fn errors_about_a_configuration_do_not_quote_it() {
     let options = options(&Fake::new(), &Arc::new(ManualClock::new(NOW)));

@@ -31,7 +31,7 @@ impl Case {
         Session::from_defaults(&with_variables(&self.fake, variables.iter().copied().chain([home])))
     }
 
-    /// Where the secret went for a request to this URL.
+    /// Returns the server that got the secret for a request to this URL.
     fn server(&self, session: &Session, url: &str) -> String {
         session.authorize(url).unwrap();
         let seen = self.fake.seen();
@@ -86,7 +86,8 @@ fn i9_15_the_former_address_is_the_same_server() {
         assert!(session.authorize(PLANET).unwrap().under_development());
         refused(&session, CDSE_API);
     }
-    // Without any setting it is the present one; a base URL alone does not move the secret.
+    // Without any setting it is Sentinel Hub's current server. A base URL alone does not change
+    // where the secret goes.
     for config in ["", "[default-profile]\n", "[default-profile]\nsh_base_url = \"https://sh.dataspace.copernicus.eu\"\n"] {
         let case = Case::new(config);
         let session = case.open(&PAIR).unwrap();
@@ -109,7 +110,7 @@ fn i9_15_a_server_of_ones_own_serves_the_base_url_beside_it_and_no_other_host() 
         let config = format!("[default-profile]\nsh_token_url = \"{token_url}\"\nsh_base_url = \"https://hub.example.org\"\n");
         refused(&Case::new(&config).open(&PAIR).unwrap(), "https://hub.example.org/api");
     }
-    // The hosts of a known deployment take no token of another server.
+    // The hosts of a known deployment accept no token of another server.
     for base_url in ["https://services.sentinel-hub.com", "https://sh.dataspace.copernicus.eu", "http://hub.example.org", "hub"] {
         let case = Case::new(&format!("[default-profile]\n{own}sh_base_url = \"{base_url}\"\n"));
         let session = case.open(&PAIR).unwrap();
@@ -159,7 +160,7 @@ fn i9_15_a_file_that_cannot_be_understood_sends_the_secret_nowhere() {
         let error = case.open(&PAIR).unwrap_err();
         assert_eq!(error.status(), Status::Misconfigured);
         assert!(error.message().contains("config.toml"), "{error}");
-        // Without a secret in the environment it is a note.
+        // Without a secret in the environment the problem is a note.
         let session = case.open(&[("PL_API_KEY", "PLAKEY0123456789")]).unwrap();
         assert!(session.status().notes()[0].contains("config.toml"));
         assert_eq!(case.fake.count(), 0);

@@ -1,4 +1,5 @@
-//! Eight processes and a server or an API in trouble, by a clock that nobody waits for (issue 10, 6 and 8).
+//! Eight processes and a server or an API that fails, with a clock that needs no real time (issue
+//! 10, 6 and 8).
 
 use crate::common::*;
 use planetkey::clock::{Clock, ManualClock};
@@ -11,7 +12,7 @@ use std::time::Duration;
 const PROCESSES: usize = 8;
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Sessions that share nothing but the files, each with other random numbers.
+/// Opens sessions that share nothing but the files, each with other random numbers.
 fn processes(home: &Home, open: fn(&Options) -> Session) -> Vec<Session> {
     let numbers = [0x00, 0x20, 0x40, 0x60, 0x80, 0xa0, 0xc0, 0xff];
     assert_eq!(numbers.len(), PROCESSES);
@@ -23,7 +24,7 @@ fn processes(home: &Home, open: fn(&Options) -> Session) -> Vec<Session> {
     numbers.into_iter().map(with).collect()
 }
 
-/// Each process does its work every 50 ms for four minutes; the requests of each minute.
+/// Each process works every 50 ms for four minutes. Returns the requests of each minute.
 fn requests_by_minute(home: &Home, processes: &[Session], work: impl Fn(&Session)) -> Vec<usize> {
     let started = home.clock.now().monotonic;
     let elapsed = || home.clock.now().monotonic - started;
@@ -72,7 +73,8 @@ fn i10_08_eight_processes_ask_a_server_in_trouble_twelve_times_a_minute_and_four
                 session.access_token().unwrap_err();
             });
             assert_few(&minutes, &format!("{case}, {who}"));
-            // The server recovers: the next attempt is not far away, and serves all of them.
+            // The server recovers: the next attempt follows within half a minute, and serves all
+            // processes.
             home.fake.always(|number| Ok(token(&rotated(number + 1000))));
             home.advance(30);
             let before = home.fake.count();
@@ -84,7 +86,7 @@ fn i10_08_eight_processes_ask_a_server_in_trouble_twelve_times_a_minute_and_four
     }
 }
 
-/// Also processes that come and go learn of the failures of the others.
+/// Short-lived processes, too, learn of the failures of the others.
 #[test]
 fn i10_08_the_waits_grow_from_one_process_to_the_next() {
     let home = Home::new();
@@ -97,7 +99,7 @@ fn i10_08_the_waits_grow_from_one_process_to_the_next() {
         home.clock.advance(Duration::from_millis(wait));
     }
     assert!(waits[..5].windows(2).all(|pair| pair[0] < pair[1]) && waits[7] >= 15_000, "{waits:?}");
-    // A token ends the count.
+    // A successful refresh resets the count.
     home.fake.always(|number| Ok(token(&rotated(number))));
     assert!(ask(&home.machine()).starts_with("access-"));
     home.advance(7200);
@@ -105,7 +107,7 @@ fn i10_08_the_waits_grow_from_one_process_to_the_next() {
     home.machine().access_token().unwrap_err();
     let wait = home.machine().access_token().unwrap_err().retry_after().unwrap().as_millis() as u64;
     assert!(wait <= 1_000, "{wait}");
-    // So does time: what failed an hour ago says nothing about now.
+    // So does time: a failure of an hour ago does not count now.
     for _ in 0..6 {
         home.advance(31);
         home.machine().access_token().unwrap_err();
@@ -133,7 +135,8 @@ fn i10_08_an_api_that_refuses_every_token_causes_few_refreshes() {
     }
 }
 
-/// One token that an API refuses is replaced at once, however often that has happened before.
+/// A token that an API refuses is replaced at once if the API accepts the next token, however often
+/// that has happened before.
 #[test]
 fn i10_08_an_api_that_takes_the_next_token_is_served_at_once() {
     let home = Home::new();
@@ -141,7 +144,7 @@ fn i10_08_an_api_that_takes_the_next_token_is_served_at_once() {
     for number in 0..6 {
         let refused = session.access_token().unwrap();
         assert!(session.should_retry(&refused, 401, None).unwrap(), "{number}");
-        // The next one lives its life, and is renewed because that ends.
+        // The next token lives its whole lifetime, and is refreshed because it expires.
         let taken = session.access_token().unwrap();
         assert_ne!(*refused, *taken);
         assert_eq!(home.fake.count(), 2 * number + 2);
@@ -149,7 +152,8 @@ fn i10_08_an_api_that_takes_the_next_token_is_served_at_once() {
     }
 }
 
-/// A client that waits twice as long for an answer is not kept from it by one that has less patience.
+/// A client that waits twice as long for a response is not blocked by the failure of a client with
+/// a shorter deadline.
 #[test]
 fn i10_08_the_short_deadline_of_one_process_is_not_the_failure_of_another() {
     let home = Home::new();
@@ -175,7 +179,7 @@ fn i10_06_the_failure_of_the_background_is_not_the_callers() {
         bench.fake.wait_requests(2);
         eventually(|| bench.session.refresh().is_err());
         assert_eq!(bench.fake.count(), 2, "{case}");
-        // The failure is not half a second old when the token ends.
+        // The failure is less than half a second old when the token expires.
         bench.clock.advance(Duration::from_millis(200));
         assert_eq!(bench.token(), "token-2", "{case}");
         assert_eq!(bench.fake.count(), 3, "{case}");
@@ -191,11 +195,11 @@ fn i10_06_a_caller_does_not_get_the_failure_of_a_renewal_that_had_less_time() {
     bench.fake.fails(TransportFailure::TimedOut(true));
     bench.token();
     bench.fake.wait_held(1);
-    // The token ends while that one is under way; callers join it.
+    // The token expires during that refresh, and the callers join it.
     bench.advance(600);
     std::thread::scope(|scope| {
         let callers: Vec<_> = (0..8).map(|_| scope.spawn(|| bench.session.access_token())).collect();
-        // Those who have not joined yet when it ends make no difference.
+        // Callers that have not joined before it ends do not change the result.
         bench.fake.open();
         for caller in callers {
             assert_eq!(&*caller.join().unwrap().unwrap(), "token-2");
@@ -204,7 +208,8 @@ fn i10_06_a_caller_does_not_get_the_failure_of_a_renewal_that_had_less_time() {
     assert_eq!(bench.fake.count(), 3, "one attempt for all of them");
 }
 
-/// SIGSTOP, or a function that is frozen between two invocations: when it goes on, the time of what was under way is long over.
+/// SIGSTOP, or a serverless function that is frozen between two invocations: when the process
+/// continues, the deadline of its request has long passed.
 #[test]
 fn i10_06_a_process_that_was_stopped_gets_a_token_when_it_goes_on() {
     for in_background in [true, false] {
@@ -223,7 +228,7 @@ fn i10_06_a_process_that_was_stopped_gets_a_token_when_it_goes_on() {
         if in_background {
             let _ = session.access_token();
         } else {
-            // The caller was stopped as well, and its time is over.
+            // The caller was stopped as well, and its deadline has passed.
             assert_eq!(session.access_token().unwrap_err().status(), Status::Timeout);
         }
         eventually(|| clock.now().unix_ms >= (NOW + 3600) * 1000);
@@ -234,7 +239,7 @@ fn i10_06_a_process_that_was_stopped_gets_a_token_when_it_goes_on() {
     }
 }
 
-/// What the server asked for holds for everybody, whoever heard it.
+/// A wait that the server asked for applies to all callers, whichever request received it.
 #[test]
 fn i10_06_retry_after_in_the_background_holds_for_callers() {
     let bench = bench();

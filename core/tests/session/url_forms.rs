@@ -1,4 +1,4 @@
-//! The three forms of an API key, and what may be done to a URL.
+//! The three forms of an API key, and how a URL may change.
 
 use crate::common::*;
 use planetkey::clock::ManualClock;
@@ -21,13 +21,13 @@ fn the_query_form_keeps_everything_else_to_the_byte() {
         ("https://api.planet.com/a?b#f?x", "https://api.planet.com/a?b&api_key=KEY#f?x"),
         ("https://api.planet.com/{z}/{x}/{y}.png?q={q}", "https://api.planet.com/{z}/{x}/{y}.png?q={q}&api_key=KEY"),
         ("https://api.planet.com/a?B=%2f+ü&&c", "https://api.planet.com/a?B=%2f+ü&&c&api_key=KEY"),
-        // Idempotent, and a foreign key is replaced wherever it stands.
+        // Signing is idempotent, and another key is replaced wherever it is in the query.
         ("https://api.planet.com/a?api_key=KEY", "https://api.planet.com/a?api_key=KEY"),
         ("https://api.planet.com/a?api_key=OLD&b=1", "https://api.planet.com/a?b=1&api_key=KEY"),
         ("https://api.planet.com/a?x&api_key=OLD&api_key=OLDER&y", "https://api.planet.com/a?x&y&api_key=KEY"),
         ("https://api.planet.com/a?%61pi_key=OLD", "https://api.planet.com/a?api_key=KEY"),
         ("https://api.planet.com/a?api_key", "https://api.planet.com/a?api_key=KEY"),
-        // What only looks like it stays.
+        // Parameters that only look similar are not changed.
         (
             "https://api.planet.com/api_key=1?my_api_key=2&api_keys=3",
             "https://api.planet.com/api_key=1?my_api_key=2&api_keys=3&api_key=KEY",
@@ -93,7 +93,7 @@ fn i9_14b_redact_url_hides_user_information_and_secrets_behind_every_separator()
         assert_eq!(redact_url(url), redacted, "{url}");
         assert_eq!(redact_url(redacted), redacted);
     }
-    // What holds no secret stays as it is.
+    // A URL without a secret is not changed.
     for url in [
         "https://tiles.planet.com/{z}/{x}/{y}.png?a=1&b&=&c=%zz#f=1",
         "https://host/password/reset?api=key",
@@ -103,7 +103,7 @@ fn i9_14b_redact_url_hides_user_information_and_secrets_behind_every_separator()
     ] {
         assert_eq!(redact_url(url), url);
     }
-    // A key is put before each character of a URL.
+    // A key is inserted before each character of a URL.
     let template = "https://user:word@host/a;b=c/d?e=f;g&h=i#j=k&l";
     for (at, _) in template.char_indices() {
         for separator in ["?", "&", ";", "#", "/"] {
@@ -126,7 +126,7 @@ fn each_transport_says_what_it_is() {
         assert_eq!((authorization.credential(), authorization.transport().name()), (CredentialKind::ApiKey, name));
         assert_eq!((authorization.source(), authorization.source_index()), ("argument: api_key", 0));
         assert_eq!((authorization.expires_at(), authorization.generation()), (None, 1));
-        // The URL form is there for every transport when it is asked for.
+        // The URL form is available for every transport on request.
         assert_eq!(session.signed_url(PLANET).unwrap(), format!("{PLANET}?api_key=KEY"));
         assert_eq!(session.api_key().unwrap(), "KEY");
         assert!(session.authorize_cached(PLANET).unwrap().is_some() && session.status().sources()[0].token_cached);

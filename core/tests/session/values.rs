@@ -1,4 +1,5 @@
-//! Keys, ids, secrets and names that were quoted or pasted wrongly: said with the place where they stand, before anything is sent.
+//! Keys, ids, secrets and names that were quoted or pasted wrongly: the error names their source
+//! before a request is sent.
 
 use super::environment::with_variables;
 use crate::common::*;
@@ -7,7 +8,7 @@ use planetkey::{ApiKeyTransport, Error, Named, Result, Session, Status};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// What stands around the value, and what a message says of it.
+/// The characters around the value, and how a message describes them.
 const FLAWS: [(&str, &str, &str); 8] = [
     ("\"", "\"", "starts with a double quote"),
     ("'", "'", "starts with a single quote"),
@@ -19,7 +20,7 @@ const FLAWS: [(&str, &str, &str); 8] = [
     ("", "\u{a0}", "ends with U+00A0 NO-BREAK SPACE"),
 ];
 
-/// No part of a value may be in a message.
+/// No part of this value may be in a message.
 const VALUE: &str = "hidden-0123456789";
 
 fn says(error: &Error, place: &str, found: &str) {
@@ -55,7 +56,7 @@ fn i10_18_a_variable_is_named_with_what_was_found() {
             assert_eq!(fake.count(), 0);
         }
     }
-    // As docker's --env-file leaves it.
+    // As docker's --env-file passes it.
     let error = Session::from_defaults(&with_variables(&Fake::new(), [("PL_API_KEY", "\"PLAKhidden\"")])).unwrap_err();
     says(&error, "PL_API_KEY", "--env-file");
 }
@@ -126,7 +127,7 @@ fn i10_18_a_file_is_named_with_what_was_found() {
         let path = write(".planet/key/token.json", &json!({"api_key": bad}).to_string());
         let error = Session::from_profile("key", &options()).map(drop).unwrap_err();
         says(&error, path.to_str().unwrap(), found);
-        // What the user chose for every program is passed over, with a note.
+        // A setting of the user for all programs is skipped, with a note.
         let chosen = json!({"PL_AUTH_CLIENT_ID": "id", "PL_AUTH_CLIENT_SECRET": bad, "PL_API_KEY": bad, "key": "KEY"});
         write(".planet.json", &chosen.to_string());
         let session = Session::from_defaults(&options()).unwrap();
@@ -156,7 +157,7 @@ fn what_a_secret_may_hold_is_sent_as_it_is() {
     }
 }
 
-/// A lifetime that is no number does not last for ten years.
+/// A lifetime that is not a number does not count as ten years.
 #[test]
 fn i10_18_an_infinite_expires_in_is_refused_and_the_rotated_refresh_token_is_kept() {
     for unusable in [json!("Infinity"), json!("inf"), json!("1e999"), json!("NaN"), json!("-inf"), json!(-1)] {
@@ -174,7 +175,7 @@ fn i10_18_an_infinite_expires_in_is_refused_and_the_rotated_refresh_token_is_kep
         session.access_token().unwrap();
         assert_eq!(home.sent()[..2], [SEEDED_REFRESH, "rotated"], "{unusable}");
     }
-    // Nor what a file says of a token that another program saved.
+    // The same for the lifetime in a file that another program saved.
     let home = Home::new();
     home.seed(&json!({"_iat": null, "_exp": null, "expires_in": "Infinity"}));
     let expires_at = home.person().access_token_cached().unwrap().unwrap().expires_at().unwrap();

@@ -118,8 +118,8 @@ fn f070_the_order_of_a_durable_write() {
     let disk = ScriptedDisk::sound();
     home.person_on(&disk).refresh().unwrap();
     let write = [Step::Directory, Step::Create, Step::Write, Step::Sync, Step::Rename, Step::SyncDirectory];
-    // The lock, the failure record, and the tokens. A failure record without the matching token
-    // file does less harm than a token file without the record.
+    // The lock, the failure record with the receipt, and the tokens. A token whose receipt does not
+    // match yet counts as a token without a receipt.
     assert_eq!(disk.steps(), [&[Step::Lock][..], &write, &write].concat());
 }
 
