@@ -1,4 +1,5 @@
-//! The authorization request: assertions 19 to 26, 28 and 30. What a login decides is with the logins.
+//! The authorization request: assertions 19 to 26, 28 and 30. The decisions of a login are tested
+//! in `login`.
 
 use crate::common::*;
 use base64::Engine;
@@ -40,7 +41,8 @@ fn parameter(attempt: &Attempt, name: &str) -> String {
 #[test]
 fn a019_a_code_and_nothing_else_is_asked_for() {
     assert_eq!(parameter(&attempt(&["planet"], &[]).unwrap(), "response_type"), "code");
-    // Nothing that a configuration adds makes it another flow, or brings the response another way.
+    // No parameter of a configuration can select another flow or another way to return the
+    // response.
     for (name, value) in [
         ("response_type", "token"),
         ("response_mode", "fragment"),
@@ -74,7 +76,7 @@ fn a020_every_login_has_a_challenge_and_every_client_sends_the_verifier() {
     }
 }
 
-/// By the standard's own words, without this library.
+/// Computes the challenge as the standard defines it, without this library.
 fn challenge(verifier: &str) -> String {
     URL_SAFE_NO_PAD.encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, verifier.as_bytes()))
 }
@@ -98,7 +100,7 @@ fn a022_a_verifier_holds_256_random_bits() {
     assert_eq!(asked.len(), 1);
     assert!(asked[0].len() >= 32);
     assert_eq!(URL_SAFE_NO_PAD.decode(verifier.expose()).unwrap(), asked[0], "all of them are in it");
-    // Without random numbers there is no login, and not a weak one.
+    // Without random numbers a login fails instead of using weak values.
     assert_eq!(Verifier::new(&NoRandom).unwrap_err().status(), Status::Internal);
     assert_eq!(attempt_at("https://as.example/", &[], &[], &NoRandom).unwrap_err().status(), Status::Internal);
 }
@@ -178,7 +180,7 @@ fn a030_the_endpoints_own_query_is_kept() {
         assert_eq!(attempt.redirect_uri(), REDIRECT);
         assert_eq!(parameter(&attempt, "audience"), "https://api.planet.com/");
     }
-    // No parameter twice, wherever it comes from.
+    // No parameter may occur twice, wherever it comes from.
     for query in ["state=theirs", "client_id=x", "prompt=none"] {
         let endpoint = format!("https://as.example/authorize?{query}");
         let error = attempt_at(&endpoint, &["planet"], &[("prompt", "login")], &SystemRandom).unwrap_err();

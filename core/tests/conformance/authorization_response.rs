@@ -27,7 +27,7 @@ fn sent(attempt: &Attempt, name: &str) -> String {
     url.query_pairs().find(|(present, _)| present == name).unwrap().1.into_owned()
 }
 
-/// A query of these parameters; `STATE` is the right one.
+/// Returns a query with these parameters; `STATE` is replaced by the right state.
 fn query(attempt: &Attempt, parameters: &[(&str, &str)]) -> String {
     let state = sent(attempt, "state");
     let mut query = url::form_urlencoded::Serializer::new(String::new());
@@ -78,11 +78,12 @@ fn a044_the_state_comes_first() {
         assert!(is_not_ours(&attempt.response(nothing, ISSUER, false)), "{nothing}");
     }
     assert_eq!(code(attempt.response(&query(&attempt, &[("state", "STATE"), ("code", "c+/ =")]), ISSUER, false)), "c+/ =");
-    // Form rules: a plus is a space, everything may be encoded, what is unknown is ignored.
+    // Form encoding: a plus is a space, every character may be encoded, and unknown parameters are
+    // ignored.
     let encoded: String = state.bytes().map(|byte| format!("%{byte:02x}")).collect();
     let response = attempt.response(&format!("x=y&%73tate={encoded}&code=a+b&session_state=z&"), ISSUER, false);
     assert_eq!(code(response), "a b");
-    // Size is bounded before anything is read.
+    // The size is checked before anything is parsed.
     let long = query(&attempt, &[("state", "STATE"), ("code", &"c".repeat(20_000))]);
     assert!(is_not_ours(&attempt.response(&long, ISSUER, false)));
     let fits = query(&attempt, &[("state", "STATE"), ("code", &"c".repeat(8_000))]);
@@ -133,7 +134,7 @@ fn a048_an_error_is_the_servers_only_with_state_and_issuer() {
     let mixed = refused(error(&[("error", "access_denied"), ("state", "STATE"), ("iss", "https://evil.example")], false));
     assert_eq!((mixed.status(), mixed.oauth_error()), (Status::Protocol, None), "nobody said no");
     assert_eq!(refused(error(&[("error", "access_denied"), ("state", "STATE")], true)).status(), Status::Protocol);
-    // And then it is believed, also beside a code.
+    // With the right issuer the error counts, even beside a code.
     for (name, status) in [
         ("access_denied", Status::Denied),
         ("invalid_scope", Status::Misconfigured),
@@ -152,7 +153,7 @@ fn a048_an_error_is_the_servers_only_with_state_and_issuer() {
     }
 }
 
-/// RFC 6749 3.1: not even with the right state among them.
+/// RFC 6749 3.1: a repeated parameter is invalid even if one of its values is the right state.
 #[test]
 fn parameters_that_come_twice_make_a_response_invalid() {
     let attempt = attempt();
@@ -209,7 +210,7 @@ fn a049_a_code_is_sent_once() {
         assert!(exchange(&wire, &attempt()).unwrap_err().is_ambiguous());
         assert_eq!(wire.fake.count(), 1);
     }
-    // What the server surely has not seen may be sent.
+    // A request that the server certainly has not received may be repeated.
     let wire = Wire::new();
     wire.fake.fails(TransportFailure::NotSent("refused".into()));
     exchange(&wire, &attempt()).unwrap();
@@ -249,7 +250,7 @@ fn a051_the_verifier_goes_with_the_code_and_neither_is_shown() {
     }
 }
 
-/// A login whose access token cannot be used has not succeeded, whatever else came with it.
+/// A login whose access token cannot be used has failed, whatever else the response contains.
 #[test]
 fn an_unusable_access_token_is_no_login() {
     let wire = Wire::new();

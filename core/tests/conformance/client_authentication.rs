@@ -45,7 +45,7 @@ fn with_key(pem: &str, more: &Value) -> String {
     config(&all)
 }
 
-/// The one request that a session of this configuration makes.
+/// Returns the only request of a session with this configuration.
 fn request(config: &str) -> Seen {
     let fake = Fake::new();
     let mut options = options(&fake, &Arc::new(ManualClock::new(NOW)));
@@ -63,7 +63,7 @@ fn a069_basic_encodes_id_and_secret_as_forms_first() {
         request(&config(&json!({"client_id": id, "client_secret": secret, "token_endpoint_auth_method": "client_secret_basic"})));
     let wanted = STANDARD.encode("my+client%3A%C3%BC:100%25+%2B%26%3D%3A%2F%C3%A4");
     assert_eq!(seen.authorization, Some(format!("Basic {wanted}")));
-    // A server that decodes as the standard says lets this client in.
+    // A server that decodes as the standard says accepts this client.
     let simulator = simulator();
     simulator.register_client(&json!({"client_id": id, "client_secret": secret})).unwrap();
     let more = json!({
@@ -91,7 +91,7 @@ fn a070_exactly_one_way_of_authentication_per_request() {
         })
         .collect();
     assert_eq!(used, [[true, false, false], [false, true, false], [false, false, true], [false, false, true]]);
-    // A client with both a secret and a key keeps to its type.
+    // A client with both a secret and a key uses the one that its type names.
     let seen = request(&with_key(RSA, &json!({"client_secret": CLIENT_SECRET})));
     assert!(seen.authorization.is_none() && seen.field("client_secret").is_none(), "{}", seen.body);
 }
@@ -115,14 +115,14 @@ fn a071_the_body_form_only_where_configured_or_basic_is_not_offered() {
     assert_eq!(method(Some("client_secret_basic"), Some(&["client_secret_post"])), "basic");
     assert_eq!(method(None, Some(&["private_key_jwt"])), "MISCONFIGURED");
     assert_eq!(method(Some("private_key_jwt"), None), "MISCONFIGURED");
-    // Planet documents the body form at its own server.
+    // Planet documents the body form for its own server.
     let bench = bench();
     bench.token();
     let seen = bench.fake.seen();
     assert_eq!((seen[0].authorization.as_ref(), seen[0].field("client_secret").as_deref()), (None, Some(CLIENT_SECRET)));
 }
 
-/// By the metadata of a server over real sockets: Basic is offered there, so Basic it is.
+/// The metadata of a server over real sockets decides: if Basic is offered, it is used.
 #[test]
 fn a071_metadata_decides_for_a_server_that_is_not_built_in() {
     let simulator = simulator();
@@ -132,7 +132,7 @@ fn a071_metadata_decides_for_a_server_that_is_not_built_in() {
         simulator.reset();
         let change = json!([{"metadata_response": {"set": {"token_endpoint_auth_methods_supported": methods}}}]);
         simulator.script("m2m.metadata", &change).unwrap();
-        // The built-in Planet does not know this issuer, so its metadata is asked.
+        // The built-in Planet does not know this issuer, so its metadata is requested.
         let options = simulator_options(&simulator).with(|it| it.deployment = Some("planet".into()));
         let config = json!({
             "client_type": "oidc_client_credentials_secret", "auth_server": simulator.m2m_issuer(),
@@ -154,7 +154,7 @@ fn a072_public_clients_send_their_id_and_no_secret() {
     assert_eq!(form.encode().expose(), format!("client_id={CLIENT_ID}"));
 }
 
-/// The assertion of a request, verified with the client's public key.
+/// Returns the header and claims of the request's assertion, verified with the client's public key.
 fn assertion(config: &str, public: &str, audience: &str) -> (jsonwebtoken::Header, Value) {
     let seen = request(config);
     assert_eq!(seen.field("client_assertion_type").as_deref(), Some(JWT_BEARER));
@@ -205,7 +205,7 @@ fn a074_the_key_decides_the_algorithm() {
     assert_eq!(PrivateKey::from_pem(&encrypted, None).unwrap_err().status(), Status::Unsupported);
 }
 
-/// The simulator verifies signature, audience and replay of both kinds of key.
+/// The simulator verifies signature, audience and replay for both kinds of key.
 #[test]
 fn a074_a_server_accepts_both_kinds_of_key() {
     let simulator = simulator();
@@ -237,7 +237,7 @@ fn a075_invalid_client_is_permanent_and_names_the_client_only() {
     assert_eq!(simulator.count("m2m.token").unwrap(), 1);
 }
 
-/// Keycloak's word for a wrong secret; with 400 it means what the standard says.
+/// Keycloak uses this error for a wrong secret. With status 400 it has the meaning of the standard.
 #[test]
 fn a075_unauthorized_client_with_a_401_is_about_the_secret() {
     let (fake, clock) = (Fake::new(), Arc::new(ManualClock::new(NOW)));
@@ -289,7 +289,7 @@ fn a077_secrets_are_read_and_never_written() {
     // The profile's second session finds the token of the first.
     assert_eq!(fake.count(), 2);
     let files: Vec<_> = walk(home.path());
-    // Tokens are kept; the secrets that got them are where they were and nowhere else.
+    // Tokens are saved. The secrets that were used to get them are in no other file than before.
     assert!(files.contains(&profile.join("token.json")), "{files:?}");
     assert!(files.contains(&home.path().join(format!(".planet/planet-m2m-{CLIENT_ID}/token.json"))), "{files:?}");
     for file in files.iter().filter(|file| **file != key && **file != profile.join("auth_client.json")) {

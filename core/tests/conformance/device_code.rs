@@ -12,7 +12,7 @@ use std::time::Duration;
 
 const DEVICE_CODE: &str = "DEVICE-CODE-THAT-NOBODY-MAY-SEE";
 
-/// What a server answers, some of it changed; `null` takes a member away.
+/// Returns a device authorization response with these changes; `null` removes a member.
 fn document(changes: &Value) -> Value {
     let mut document = json!({
         "device_code": DEVICE_CODE, "user_code": "WDJB-MJHT", "verification_uri": "https://as.example/device",
@@ -39,7 +39,7 @@ fn schedule(interval: u64) -> Schedule {
     Schedule::new(&read(&json!({ "interval": interval })).unwrap(), at(1_000_000))
 }
 
-/// Asks once; the server answers this.
+/// Polls once, and the server returns this response.
 fn asked(response: Response) -> Result<Poll> {
     let wire = Wire::new();
     wire.fake.answers(response);
@@ -77,7 +77,7 @@ fn a078_the_client_proves_who_it_is_as_at_the_token_endpoint() {
         assert_eq!(seen.field("grant_type").as_deref(), Some("urn:ietf:params:oauth:grant-type:device_code"));
         assert_eq!(seen.field("device_code").as_deref(), Some(DEVICE_CODE));
     }
-    // Refusals are typed, and what may be sent twice is.
+    // Refusals are typed, and a request that may be sent twice is repeated.
     let begin = |response: Response| {
         let wire = Wire::new();
         wire.fake.answers(response).answers(json_answer(200, &document(&json!({}))));
@@ -134,7 +134,7 @@ fn a080_the_interval_is_five_seconds_unless_the_server_says_otherwise() {
 fn a081_the_interval_counts_from_the_end_of_a_poll() {
     let mut schedule = schedule(5);
     assert_eq!(schedule.next(), at(1_005_000), "and from the start to the first");
-    // The poll was begun in time and took twelve seconds.
+    // The poll started in time and took twelve seconds.
     schedule.polled(&Poll::Pending, at(1_017_000));
     assert_eq!(schedule.next(), at(1_022_000));
 }
@@ -167,7 +167,7 @@ fn a083_slow_down_adds_five_seconds_for_good() {
         assert_eq!(schedule.next() - now, Duration::from_millis(wait), "{outcome:?}");
         now = schedule.next();
     }
-    // However often: the standard knows no upper end.
+    // Any number of times: the standard has no upper limit.
     for _ in 0..30 {
         schedule.polled(&Poll::SlowDown, now);
     }
@@ -229,7 +229,7 @@ fn a085_any_other_error_ends_the_polling() {
     }
     assert_eq!(asked(answer(404, "text/html", "no")).unwrap_err().status(), Status::Protocol);
     assert_eq!(asked(answer(200, "text/html", "captive")).unwrap_err().status(), Status::Protocol);
-    // The states of the login count in whatever answer they come.
+    // The states of the login count with any HTTP status.
     for status in [200, 401, 403, 428] {
         assert!(matches!(asked(oauth_error(status, "authorization_pending")), Ok(Poll::Pending)), "{status}");
         assert!(matches!(asked(oauth_error(status, "slow_down")), Ok(Poll::SlowDown)), "{status}");
@@ -237,9 +237,9 @@ fn a085_any_other_error_ends_the_polling() {
     let granted = asked(token(&json!({"access_token": "t", "refresh_token": "r", "expires_in": 60})));
     let Ok(Poll::Granted(TokenSet { access_token, scopes, .. })) = granted else { panic!("{granted:?}") };
     assert_eq!((access_token.expose(), scopes), ("t", vec!["planet".to_owned()]));
-    // A login whose access token cannot be used has not succeeded.
+    // A login whose access token cannot be used has failed.
     let unusable = token(&json!({"access_token": "two words", "refresh_token": "r"}));
-    // Its tokens are good at the server, and are revoked.
+    // Its tokens are valid at the server, and are revoked.
     match asked(unusable) {
         Ok(Poll::Unusable { error, .. }) => assert_eq!(error.status(), Status::Protocol),
         other => panic!("{other:?}"),
@@ -255,11 +255,11 @@ fn a086_the_end_is_on_the_monotonic_clock() {
         schedule.polled(&outcome, at(100_000));
         assert_eq!(schedule.expires(), at(605_000), "{outcome:?}");
     }
-    // A schedule knows one clock only: it is made of the numbers it was given.
+    // A schedule uses one clock only: it is computed from the given numbers.
     assert_eq!(Schedule::new(&authorization, Monotonic::NEVER).expires(), at(u64::MAX));
 }
 
-/// The error is final and says what a person has to do; nothing here begins anew.
+/// The error is final and says what the user must do. No new device authorization starts by itself.
 #[test]
 fn a087_an_expired_code_is_not_replaced_by_itself() {
     let wire = Wire::new();
@@ -270,7 +270,7 @@ fn a087_an_expired_code_is_not_replaced_by_itself() {
     assert_eq!(wire.fake.count(), 1);
 }
 
-/// Whoever shows a login has the code to show, also where the address holds it.
+/// A program that shows a login always has the user code, also if the address contains it.
 #[test]
 fn a088_there_is_always_a_user_code_to_show() {
     assert_eq!(read(&json!({})).unwrap().user_code, "WDJB-MJHT");
@@ -305,7 +305,7 @@ fn a089_what_is_shown_is_https_and_looks_like_what_it_is() {
     assert!(read(&json!({"verification_uri": format!("https://as.example/{}", "x".repeat(3000))})).is_err());
     let loopback = document(&json!({"verification_uri": "http://127.0.0.1:8080/device", "verification_uri_complete": null}));
     assert_eq!(parse(&loopback, true).unwrap().verification_uri, "http://127.0.0.1:8080/device");
-    // As the server writes it, for a person to type.
+    // Exactly as the server wrote it, because the user types it.
     for uri in ["https://as.example", "https://as.example/app#/device", "HTTPS://as.example/%E2%82%AC"] {
         assert_eq!(read(&json!({ "verification_uri": uri })).unwrap().verification_uri, uri);
     }

@@ -39,7 +39,7 @@ fn a011_both_forms_of_the_address_for_an_issuer_with_a_path() {
     assert_eq!(fetch(&wire, ISSUER).unwrap().token_endpoint, Some(format!("{ISSUER}/token")));
     let seen: Vec<(Method, String)> = wire.fake.seen().into_iter().map(|seen| (seen.method, seen.url)).collect();
     assert_eq!(seen, [(Method::Get, OPENID.to_owned()), (Method::Get, OAUTH.to_owned())]);
-    // Without a path the two differ in their names alone; a slash at the end is no path.
+    // Without a path the two URLs differ in their names alone. A slash at the end is not a path.
     for issuer in ["https://as.example", "https://as.example/"] {
         let urls = metadata::well_known_urls(issuer, false).unwrap().map(String::from);
         let wanted =
@@ -103,7 +103,7 @@ fn a015_configured_endpoints_need_no_metadata() {
     assert_eq!(urls, ["https://as.example/by-hand"]);
 }
 
-/// Read once a day, and an old copy is better than none.
+/// Metadata is read once a day, and an old copy is used if the server fails.
 #[test]
 fn a016_metadata_is_cached_with_a_bound() {
     let (fake, clock) = (Fake::new(), Arc::new(ManualClock::new(NOW)));
@@ -121,7 +121,7 @@ fn a016_metadata_is_cached_with_a_bound() {
     fake.answers(json_answer(200, &moved));
     session.refresh().unwrap();
     assert_eq!((metadata_requests(), fake.seen().last().unwrap().url.as_str()), (2, "https://as.example/moved"));
-    // What cannot be read again is used as it was.
+    // If the metadata cannot be read again, the old copy is used.
     for failure in
         [answer(404, "text/html", "gone"), answer(200, "text/html", "captive"), json_answer(200, &json!({"issuer": "other"}))]
     {
@@ -135,7 +135,8 @@ fn a016_metadata_is_cached_with_a_bound() {
     }
 }
 
-/// A refused address is looked up again, at once, but not where the document was read a moment ago.
+/// After a 404 the token endpoint is discovered again at once, unless the document was read a
+/// moment ago.
 #[test]
 fn i10_17_a_token_endpoint_that_moved_is_found_again() {
     let (fake, clock) = (Fake::new(), Arc::new(ManualClock::new(NOW)));
@@ -153,7 +154,7 @@ fn i10_17_a_token_endpoint_that_moved_is_found_again() {
     fake.answers(answer(404, "text/html", "gone"));
     assert_eq!(session.refresh().unwrap_err().http_status(), Some(404));
     assert_eq!(metadata_requests(), 2);
-    // It is still named there.
+    // The metadata still names the old endpoint.
     clock.advance(Duration::from_secs(3600));
     fake.answers(answer(404, "text/html", "gone"));
     fake.answers(json_answer(200, &moved));
@@ -176,7 +177,7 @@ fn i10_17_an_endpoint_that_only_the_rfc_8414_document_names_is_found() {
     session.introspect(None).unwrap();
     let urls: Vec<String> = fake.seen().into_iter().map(|seen| seen.url).collect();
     assert_eq!(urls[2..], [OAUTH, "https://as.example/introspect"]);
-    // Both are cached.
+    // Both documents are cached.
     fake.answers(json_answer(200, &json!({"active": true})));
     session.introspect(None).unwrap();
     assert_eq!(fake.seen().last().unwrap().url, "https://as.example/introspect");
@@ -196,7 +197,7 @@ fn a017_two_servers_do_not_share_an_issuer() {
         assert_eq!(error.status(), Status::Misconfigured);
         assert!(error.message().contains("https://as.example"), "{error}");
     }
-    // One server for people and machines.
+    // One server for users and M2M clients.
     deployment(&json!({"subject": "user", "issuer": "https://as.example", "token_endpoint": "https://as.example/token"}))
         .unwrap();
     deployment(&json!({"subject": "user", "issuer": "https://as.example"})).unwrap();
@@ -204,7 +205,8 @@ fn a017_two_servers_do_not_share_an_issuer() {
         .unwrap();
 }
 
-/// What logins need of a metadata document: read where it is there, refused where it is no endpoint.
+/// The metadata that logins need: an endpoint is read if it is present, and refused if it is not a
+/// valid endpoint.
 #[test]
 fn every_endpoint_of_the_metadata_is_read_and_checked() {
     let endpoints = [

@@ -9,7 +9,7 @@ use planetkey_simulator::Simulator;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// A client configuration for any authorization server.
+/// Returns a client configuration for any authorization server.
 fn config(server: &str, more: &Value) -> String {
     let mut config = json!({
         "client_type": "oidc_client_credentials_secret",
@@ -44,12 +44,12 @@ fn a001_endpoints_are_https_or_loopback_by_option() {
         open(server, &json!({}), true).unwrap();
     }
     open("https://as.example/realm", &json!({}), false).unwrap();
-    // The same for what a server says of itself.
+    // The same for the endpoints in a server's metadata.
     let document = json!({"issuer": "https://as.example", "token_endpoint": "http://as.example/token"});
     assert_eq!(metadata::parse(&document, "https://as.example", true).unwrap_err().status(), Status::Protocol);
 }
 
-/// At the TLS listener of the simulator, with its CA or without.
+/// Opens a session with the TLS listener of the simulator, with its CA or without.
 fn tls_session(simulator: &Simulator, ca: bool) -> Session {
     let settings = simulator.settings();
     let more = json!({"client_id": settings.client_id, "client_secret": settings.client_secret});
@@ -100,7 +100,7 @@ fn a004_no_parameter_is_sent_twice() {
         assert_eq!(error.status(), Status::InvalidArgument, "{name}");
         assert!(error.message().contains(name), "{error}");
     }
-    // organization has a field of its own, so it can come twice too.
+    // `organization` has a field of its own, so it can also occur twice.
     let more = json!({"organization": "a", "extra": {"organization": "b"}});
     assert_eq!(open("https://as.example", &more, false).unwrap_err().status(), Status::InvalidArgument);
     let bench = bench();
@@ -140,7 +140,7 @@ fn a006_the_secret_is_never_in_a_url() {
         });
         let config = config(&simulator.m2m_issuer(), &more);
         Session::from_client_config(&config, &simulator_options(&simulator)).unwrap().access_token().unwrap();
-        // By metadata as well.
+        // The same with metadata.
         let other = config.replace("127.0.0.1", "localhost");
         let _ = Session::from_client_config(&other, &simulator_options(&simulator)).unwrap().access_token();
     }
@@ -192,7 +192,8 @@ fn a009_unknown_members_are_ignored() {
     assert_eq!(metadata.token_endpoint.as_deref(), Some("https://as.example/t"));
 }
 
-/// A client that has an account at two servers: each gets its own secret, and neither's token goes where the other's belongs.
+/// A client is registered at two servers. Each server gets its own secret, and neither's token goes
+/// to a host of the other.
 #[test]
 fn a010_credentials_of_one_server_never_go_to_another() {
     let (fake, clock) = (Fake::new(), Arc::new(ManualClock::new(NOW)));
@@ -212,7 +213,8 @@ fn a010_credentials_of_one_server_never_go_to_another() {
         (seen[1].url.as_str(), seen[1].field("client_secret").as_deref()),
         ("https://two.example/token", Some("secret-two"))
     );
-    // Planet's hosts take tokens of Planet's servers only; what the call lists takes this one.
+    // Planet's hosts accept tokens of Planet's servers only. The hosts that the call lists accept
+    // this one.
     for url in [PLANET, SENTINEL_HUB] {
         assert_eq!(one.headers(url).unwrap_err().status(), Status::HostRefused);
     }
@@ -220,7 +222,8 @@ fn a010_credentials_of_one_server_never_go_to_another() {
     assert_eq!(seen.len(), 2);
 }
 
-/// A server that names another issuer in its metadata gets no secret at all (the other half of assertion 10).
+/// A server whose metadata names another issuer gets no secret at all (the other half of assertion
+/// 10).
 #[test]
 fn a010_a_server_with_another_name_gets_no_secret() {
     let (fake, clock) = (Fake::new(), Arc::new(ManualClock::new(NOW)));

@@ -39,7 +39,7 @@ fn reason(error: &Error) -> &'static str {
     error.reason().unwrap().name()
 }
 
-/// What becomes of a well signed token with these claims.
+/// Returns the result for a correctly signed token with these claims.
 fn with_claims(changes: &Value, expected: &Expected<'_>) -> Result<Verification> {
     let signer = Signer::rsa("key-1");
     verify(&signer.sign(&id_claims(changes)), &keys(&[&signer.jwk]), expected)
@@ -69,7 +69,7 @@ fn a103_issuer_audience_and_authorized_party() {
         json!({"aud": {CLIENT_ID: 1}}),
         json!({"aud": format!("{CLIENT_ID} other")}),
         json!({"aud": "other", "azp": CLIENT_ID}),
-        // Several, and nobody says for whom it is in the end; or for somebody else.
+        // Several audiences without an authorized party, or another authorized party.
         json!({"aud": ["other", CLIENT_ID]}),
         json!({"aud": ["other", CLIENT_ID], "azp": "other"}),
         json!({"azp": "other"}),
@@ -84,7 +84,7 @@ fn a104_the_nonce_is_the_one_that_was_sent() {
     for nonce in [json!("another"), json!(""), Value::Null, json!(5), json!([NONCE])] {
         assert_eq!(refused(with_claims(&json!({ "nonce": nonce }), &expected())), "bad_nonce", "{nonce}");
     }
-    // Where none was sent nothing is to compare.
+    // If the request had no nonce, there is nothing to compare.
     let without = Expected { nonce: None, ..expected() };
     valid(with_claims(&json!({"nonce": null}), &without));
     valid(with_claims(&json!({}), &without));
@@ -120,7 +120,7 @@ fn a105_times_within_a_minute_and_none_missing() {
     }
     let error = with_claims(&json!({"exp": NOW - 7200}), &expected()).unwrap_err();
     assert!(error.message().contains("7200 s") && error.message().contains("clock"), "{error}");
-    // A token that is kept from a login is read when it is long over; everything else holds.
+    // A saved ID token of a login is read long after it expired. All other checks still apply.
     let kept = Expected { check_expiry: false, now: NOW + 90 * 24 * 3600, ..expected() };
     valid(with_claims(&json!({}), &kept));
     assert_eq!(refused(with_claims(&json!({"exp": null}), &kept)), "malformed");
@@ -133,7 +133,7 @@ fn a106_the_algorithm_is_agreed_on_and_the_key_keeps_its_type() {
     let both = keys(&[&rsa.jwk, &ec.jwk]);
     let claims = id_claims(&json!({}));
     let with = |algorithms: &'static [Algorithm]| Expected { algorithms, ..expected() };
-    // RS256 unless something else was agreed on.
+    // RS256 unless another algorithm was agreed on.
     valid(verify(&rsa.sign(&claims), &both, &expected()));
     assert_eq!(refused(verify(&ec.sign(&claims), &both, &expected())), "bad_algorithm");
     valid(verify(&ec.sign(&claims), &both, &with(&[Algorithm::Es256])));
@@ -145,14 +145,14 @@ fn a106_the_algorithm_is_agreed_on_and_the_key_keeps_its_type() {
         assert!(error.message().contains("RS256, ES256"), "{error}");
     }
     assert!(["none", "HS256", "HS384", "HS512", "RSA1_5", "dir"].iter().all(|name| Algorithm::from_name(name).is_none()));
-    // The public key as a shared secret.
+    // The public key used as a shared secret.
     let secret = rsa.jwk["n"].as_str().unwrap();
     for secret in [secret.as_bytes(), &URL_SAFE_NO_PAD.decode(secret).unwrap()] {
         let header = Header { kid: Some("rsa".into()), ..Header::new(jsonwebtoken::Algorithm::HS256) };
         let forged = jsonwebtoken::encode(&header, &claims, &EncodingKey::from_secret(secret)).unwrap();
         assert_eq!(refused(verify(&forged, &both, &expected())), "bad_algorithm");
     }
-    // An algorithm that is agreed on does not make a key of another type fit.
+    // An algorithm that was agreed on does not allow a key of another type.
     let all: &[Algorithm] = &[Algorithm::Rs256, Algorithm::Es256, Algorithm::Es384, Algorithm::Ps256];
     let crossed = Expected { algorithms: all, ..expected() };
     assert_eq!(
@@ -161,14 +161,14 @@ fn a106_the_algorithm_is_agreed_on_and_the_key_keeps_its_type() {
     );
     assert_eq!(refused(verify(&ec.sign_with(&json!({"alg": "RS256", "kid": "ec"}), &claims), &both, &crossed)), "bad_algorithm");
     assert_eq!(refused(verify(&ec.sign_with(&json!({"alg": "ES384", "kid": "ec"}), &claims), &both, &crossed)), "bad_algorithm");
-    // A key that is for one algorithm is for no other, although it could.
+    // A key for one algorithm is used for no other algorithm, although it could be.
     assert_eq!(rsa.jwk["alg"], "RS256");
     let pss = Signer::rsa("rsa").with_algorithm(jsonwebtoken::Algorithm::PS256);
     assert_eq!(refused(verify(&pss.sign(&claims), &both, &crossed)), "bad_algorithm");
     let mut open = pss.jwk.clone();
     open.as_object_mut().unwrap().remove("alg");
     valid(verify(&pss.sign(&claims), &keys(&[&open]), &crossed));
-    // What the server announces, and is known here.
+    // The algorithms that the server announces and that this library supports.
     let announced = scopes(&["none", "HS256", "ES256", "RS256", "XY999"]);
     assert_eq!(Algorithm::announced(Some(&announced)), [Algorithm::Es256, Algorithm::Rs256]);
     for nothing in [None, Some(&scopes(&["HS256"])[..])] {
@@ -196,7 +196,7 @@ fn every_algorithm_verifies_what_it_signed_and_nothing_else() {
         let expected = Expected { algorithms: &algorithms, ..expected() };
         let token = signer.sign(&id_claims(&json!({})));
         valid(verify(&token, &keys, &expected));
-        // One changed character of the payload, the header or the signature.
+        // One changed character in the payload, the header or the signature.
         for place in [5, token.find('.').unwrap() + 5, token.len() - 20] {
             let mut forged = token.clone().into_bytes();
             forged[place] = if forged[place] == b'A' { b'B' } else { b'A' };
@@ -217,16 +217,16 @@ fn a107_an_unknown_key_is_asked_for_and_a_nameless_one_must_be_alone() {
     assert!(is_unknown(&first.sign(&claims), &Jwks::default()));
     valid(verify(&second.sign(&claims), &two, &expected()));
     assert_eq!(reason(&unknown_key()), "unknown_key");
-    // Without a name.
+    // A token without a key id.
     let nameless = Signer::rsa("first").nameless();
     valid(verify(&nameless.sign(&claims), &one, &expected()));
     assert!(is_unknown(&nameless.sign(&claims), &Jwks::default()), "the set may have been read in a bad moment");
     assert_eq!(refused(verify(&nameless.sign(&claims), &two, &expected())), "unknown_key");
-    // A name that is none; the name of another's key.
+    // A key id that is not a string, and the key id of another key.
     assert_eq!(refused(verify(&first.sign_with(&json!({"alg": "RS256", "kid": 5}), &claims), &one, &expected())), "malformed");
     let impostor = Signer::other_rsa("first");
     assert_eq!(refused(verify(&impostor.sign(&claims), &two, &expected())), "bad_signature");
-    // Keys that a token brings along are not looked at.
+    // Keys that a token contains or links to are ignored.
     let brought =
         impostor.sign_with(&json!({"alg": "RS256", "kid": "mine", "jwk": impostor.jwk, "jku": "https://evil.example"}), &claims);
     assert!(is_unknown(&brought, &two));
@@ -319,7 +319,7 @@ fn a109_userinfo_is_about_the_same_person() {
         wire.fake.answers(answer(200, media_type, body));
         assert_eq!(ask().unwrap_err().status(), Status::Protocol, "{media_type} {body}");
     }
-    // Whoever renews the token may try once more; the errors say which is which.
+    // After a refresh of the token the caller may try once more. The errors say which case it is.
     wire.fake.answers(oauth_error(401, "invalid_token"));
     let error = ask().unwrap_err();
     assert_eq!(

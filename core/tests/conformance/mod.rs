@@ -1,4 +1,4 @@
-//! What the standards and Planet's documentation ask of a client.
+//! What the standards and Planet's documentation require of a client.
 //!
 //! Names start with the number of the assertion; `tests/README.md` lists them.
 

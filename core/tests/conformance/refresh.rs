@@ -15,7 +15,8 @@ fn a060_a_refresh_asks_for_no_scope() {
     session.refresh().unwrap();
     home.fake.answers(token(&json!({"access_token": "narrow", "expires_in": 60, "scope": "planet"})));
     session.refresh().unwrap();
-    // Neither what the configuration asks for, nor what was granted last: what was granted first stays granted.
+    // The request names neither the configured scopes nor those of the last response, so the scopes
+    // of the original grant still apply.
     session.refresh().unwrap();
     for seen in home.fake.seen() {
         assert_eq!(seen.url, PERSON_ENDPOINT);
@@ -25,7 +26,7 @@ fn a060_a_refresh_asks_for_no_scope() {
         assert_eq!(names, ["client_id", "grant_type", "refresh_token"]);
         assert_eq!(seen.field("grant_type").as_deref(), Some("refresh_token"));
     }
-    // The server agrees: all of it is granted again.
+    // The server agrees: it grants all scopes again.
     let planet = Planet::new();
     let seeded = planet.seed(&json!({"age": 3600, "scope": "planet offline_access openid"}));
     let session = planet.session();
@@ -35,7 +36,8 @@ fn a060_a_refresh_asks_for_no_scope() {
     planet.assert_alive(&seeded, 1);
 }
 
-/// At every step of the write nobody has the new access token; afterwards everybody has it, and the file the new refresh token.
+/// During every step of the write no caller has the new access token. After the write all callers
+/// have it, and the file has the new refresh token.
 #[test]
 fn a061_the_new_refresh_token_is_kept_before_the_new_access_token_is_handed_out() {
     let home = Home::new();
@@ -57,7 +59,7 @@ fn a061_the_new_refresh_token_is_kept_before_the_new_access_token_is_handed_out(
     session.refresh().unwrap();
     assert!(disk.steps().contains(&Step::Rename) && !early.load(Ordering::Relaxed));
     assert_eq!((ask(&session).as_str(), home.refresh_token().as_str()), ("access-1", "refresh-1"));
-    // It is what is sent the next time.
+    // The saved refresh token is sent the next time.
     session.refresh().unwrap();
     assert_eq!(home.sent(), [SEEDED_REFRESH, "refresh-1"]);
 }
@@ -74,13 +76,13 @@ fn a062_a_refresh_token_that_the_answer_leaves_out_is_kept() {
         assert_eq!(ask(&session), name);
         let tokens = home.tokens();
         assert_eq!((&tokens["refresh_token"], &tokens["access_token"]), (&json!(SEEDED_REFRESH), &json!(name)));
-        // So is what else belongs to the session; what was about the old access token is not.
+        // Other members of the session stay as well. Members about the old access token do not.
         assert_eq!((&tokens["id_token"], &tokens["vendor"]), (&json!("id-0"), &json!({"deep": [1, 2]})));
         assert_eq!((&tokens["expires_in"], &tokens["_exp"]), (&json!(60), &json!(NOW + 60)));
     }
     session.refresh().unwrap();
     assert_eq!(home.sent(), [SEEDED_REFRESH; 3]);
-    // A server that does not rotate leaves it out of its answers.
+    // A server without rotation leaves the refresh token out of its responses.
     let planet = Planet::new();
     planet.simulator.change_settings(&json!({"rotation": false})).unwrap();
     let seeded = planet.seed_expired();
@@ -136,7 +138,7 @@ fn a063_a_refresh_token_goes_to_its_own_issuer_and_client_only() {
     assert_eq!(ask(&home.person()), "access-1");
 }
 
-/// A refusal is believed only when nobody has put another token into the file meanwhile.
+/// A refusal is final only if no other process has saved another token meanwhile.
 #[test]
 fn a064_invalid_grant_is_believed_when_the_file_is_unchanged() {
     let home = Home::new();
@@ -150,7 +152,7 @@ fn a064_invalid_grant_is_believed_when_the_file_is_unchanged() {
     let session = home.person();
     assert_eq!(ask(&session), "other", "another program had rotated it");
     assert_eq!((home.fake.count(), home.refresh_token().as_str()), (1, "next"));
-    // The other's access token is over as well: its refresh token is tried, once.
+    // The other process's access token has expired as well: its refresh token is tried, once.
     let (file, stale) = (home.token_file(), sdk_bytes(&seeded(&json!({"_exp": NOW, "refresh_token": "third"}))));
     home.fake.then(move || {
         sdk_write(&file, &stale);
@@ -159,7 +161,7 @@ fn a064_invalid_grant_is_believed_when_the_file_is_unchanged() {
     session.refresh().unwrap();
     assert_eq!(home.sent(), [SEEDED_REFRESH, "next", "third"]);
     assert_eq!(home.refresh_token(), "refresh-1");
-    // Nobody has changed anything: now it is over.
+    // No process has changed the file: now the refusal is final.
     home.fake.answers(oauth_error(400, "invalid_grant"));
     let error = session.refresh().unwrap_err();
     assert_eq!(
@@ -181,7 +183,7 @@ fn a065_a_dead_refresh_token_is_not_sent_again_by_anybody() {
         }
     });
     assert_eq!(home.fake.count(), 1);
-    // Nor by whoever opens the session later, nor on request, nor after a day.
+    // Nor by a process that opens the session later, nor by an explicit refresh, nor after a day.
     for _ in 0..3 {
         let later = home.person();
         for _ in 0..3 {
@@ -192,10 +194,10 @@ fn a065_a_dead_refresh_token_is_not_sent_again_by_anybody() {
         }
     }
     assert_eq!(home.fake.count(), 1);
-    // What is remembered is no token.
+    // The failure record does not contain the token.
     let memo = std::fs::read_to_string(home.failure_record_file()).unwrap();
     assert!(!memo.contains(SEEDED_REFRESH) && memo.contains("dead"), "{memo}");
-    // A new login is another token.
+    // A new login has another token.
     home.fake.always(|number| Ok(token(&rotated(number))));
     home.seed(&json!({"_iat": NOW - 3600, "_exp": NOW, "refresh_token": "refresh-of-a-new-login"}));
     home.advance(1);
@@ -227,7 +229,7 @@ fn a066_an_ended_session_says_which_profile_to_log_in_again() {
     error(&session, "logged_out");
 }
 
-/// A session without a refresh token ends with its access token, and not before.
+/// A session without a refresh token ends when its access token expires, and not before.
 #[test]
 fn what_has_not_expired_is_not_said_to_have() {
     let home = Home::new();
@@ -242,7 +244,8 @@ fn what_has_not_expired_is_not_said_to_have() {
     assert!(error.message().contains("the access token expired"), "{error}");
 }
 
-/// Machines repeat their grant (RFC 6749 4.4.3): a refresh token that comes all the same is neither kept nor sent.
+/// M2M clients repeat their grant (RFC 6749 4.4.3): a refresh token in the response is neither
+/// saved nor sent.
 #[test]
 fn a067_a_machines_refresh_token_is_ignored_on_disk_too() {
     let home = Home::new();
@@ -250,7 +253,7 @@ fn a067_a_machines_refresh_token_is_ignored_on_disk_too() {
     assert_eq!(ask(&session), "access-1");
     let kept = read_json(&home.machine_file());
     assert_eq!((&kept["access_token"], kept.get("refresh_token")), (&json!("access-1"), None));
-    // One that another program has left there is not sent either.
+    // A refresh token that another program saved there is not sent either.
     home.advance(3600);
     home.write(&home.machine_file(), &seeded(&json!({})));
     assert_eq!(ask(&home.machine()), "access-2");

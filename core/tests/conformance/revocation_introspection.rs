@@ -1,4 +1,4 @@
-//! Revocation and introspection: assertions 110 to 113 and 115. Logout is with the logins.
+//! Revocation and introspection: assertions 110 to 113 and 115. Logout is tested in `login`.
 
 use crate::common::*;
 use planetkey::http::{Method, Response, TransportFailure};
@@ -53,7 +53,7 @@ fn a110_a_token_is_revoked_with_its_kind_and_the_clients_proof() {
     assert_eq!(simulator.session_of(token.expose()).unwrap()["revoked"], json!("revocation"));
 }
 
-/// The server says the same about a token that it does not know.
+/// The server returns the same for a token that it does not know.
 #[test]
 fn a111_200_is_success_whatever_it_says() {
     for response in [
@@ -84,7 +84,7 @@ fn a112_a_server_in_trouble_leaves_the_token_alive() {
         wire.fake.always(move |_| Err(failure.clone()));
         assert!(matches!(end(&wire), Ok(Revocation::Unknown(_))));
     }
-    // A short wait is sat out: twice does no harm.
+    // The call waits for a short Retry-After, because a second revocation does no harm.
     let wire = Wire::new();
     wire.fake.answers(busy(503, Some("2"))).answers(answer(200, "text/plain", ""));
     assert!(matches!(end(&wire), Ok(Revocation::Revoked)));
@@ -95,7 +95,7 @@ fn a112_a_server_in_trouble_leaves_the_token_alive() {
 fn a113_a_kind_of_token_that_is_not_revoked_is_reported() {
     let Ok(Revocation::Unsupported(error)) = answered(oauth_error(400, "unsupported_token_type")) else { panic!("it says so") };
     assert_eq!((error.status(), error.oauth_error()), (Status::Unsupported, Some("unsupported_token_type")));
-    // Everything else is the request's own fault and says so.
+    // Any other error is about the request itself, and says so.
     let refused = answered(oauth_error(401, "invalid_client")).unwrap_err();
     assert_eq!((refused.status(), refused.message().contains(CLIENT_ID)), (Status::Misconfigured, true), "{refused}");
     assert_eq!(answered(oauth_error(400, "invalid_request")).unwrap_err().status(), Status::Misconfigured);

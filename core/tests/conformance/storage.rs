@@ -1,4 +1,4 @@
-//! What lies on disk and in memory: assertions 116 to 119.
+//! Files on disk and secrets in memory: assertions 116 to 119.
 
 use crate::common::*;
 use planetkey::clock::ManualClock;
@@ -22,7 +22,7 @@ fn mode(path: &Path) -> u32 {
     std::fs::symlink_metadata(path).unwrap().permissions().mode() & 0o7777
 }
 
-/// Every file and directory below, with its mode.
+/// Returns every file and directory below, with its mode.
 fn modes(directory: &Path) -> BTreeMap<PathBuf, u32> {
     let mut modes = BTreeMap::new();
     let mut open = vec![directory.to_owned()];
@@ -38,7 +38,7 @@ fn modes(directory: &Path) -> BTreeMap<PathBuf, u32> {
     modes
 }
 
-/// Looked at before each step: at no moment is there anything that others may read.
+/// Checked before each step: at no moment can other users read a file.
 #[test]
 fn a116_files_are_their_owners_alone_from_their_creation_on() {
     let home = Home::new();
@@ -65,7 +65,7 @@ fn a116_files_are_their_owners_alone_from_their_creation_on() {
     assert!(names.iter().any(|name| name.starts_with(".token.json.") && name.ends_with(".tmp")), "seen while it was written");
 }
 
-/// The mode does not come from a careful umask.
+/// The mode does not depend on the umask.
 #[test]
 fn a116_whatever_the_umask_says() {
     let home = Home::new();
@@ -81,7 +81,7 @@ fn a116_whatever_the_umask_says() {
     }
 }
 
-/// Compiles only for what wipes itself.
+/// Compiles only for types that wipe themselves.
 fn wipes<T: zeroize::ZeroizeOnDrop>() {}
 
 #[test]
@@ -110,19 +110,21 @@ fn a117_no_form_of_printing_shows_a_secret() {
     for shown in shown {
         assert!(!shown.contains("SECRET"), "{shown}");
     }
-    // Nor does an error about a file that holds one.
+    // Nor does an error about a file that contains a secret.
     std::fs::write(home.token_file(), "{\"refresh_token\": \"SECRET-refresh\"").unwrap();
     let error = home.person().access_token().unwrap_err();
     assert!(error.reason() == Some(Reason::Corrupt) && !format!("{error:?}").contains("SECRET"), "{error:?}");
 }
 
-/// The memory of a process whose session is gone is searched from outside for what the session held.
+/// Searches the memory of a process from outside for the secrets of its session, after the session
+/// was dropped.
 #[cfg(target_os = "linux")]
 #[test]
 fn a117_secrets_are_wiped_from_memory() {
     let home = Home::new();
-    // As long as tokens are, and looked for by its end: the allocator writes over the beginning of what was given back. The end is
-    // longer than the vector registers of the processor, whose content the C library leaves behind in pieces of up to 64 bytes.
+    // As long as real tokens, and searched for by the end, because the allocator overwrites the
+    // beginning of freed memory. The end is longer than the vector registers of the processor,
+    // whose content the C library leaves behind in pieces of up to 64 bytes.
     let end = || (0..25).map(|_| format!("{:016x}", rand())).collect::<String>();
     let name = |what: &str| format!("{what}{}-{}", "x".repeat(1000), end());
     let old = [name("old-access-"), name("old-refresh-"), name("old-id-")];
@@ -152,7 +154,7 @@ fn rand() -> u64 {
     std::hash::RandomState::new().build_hasher().finish()
 }
 
-/// How often these bytes stand in what a process may write to.
+/// Returns how often these bytes occur in the writable memory of a process.
 #[cfg(target_os = "linux")]
 fn occurrences(pid: u32, wanted: &[u8]) -> usize {
     let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
@@ -168,7 +170,7 @@ fn occurrences(pid: u32, wanted: &[u8]) -> usize {
         let [from, to] = [from, to].map(|end| u64::from_str_radix(end, 16).unwrap());
         let mut bytes = vec![0; usize::try_from(to - from).unwrap()];
         memory.seek(SeekFrom::Start(from)).unwrap();
-        // What was mapped a moment ago may be gone.
+        // A region that was mapped a moment ago may be gone.
         if memory.read_exact(&mut bytes).is_ok() {
             count += bytes.windows(wanted.len()).filter(|window| window[0] == wanted[0] && *window == wanted).count();
         }
@@ -176,7 +178,7 @@ fn occurrences(pid: u32, wanted: &[u8]) -> usize {
     count
 }
 
-/// A server that reads its answer from a file and remembers nothing.
+/// A server that reads its response from a file and stores no copy.
 struct FromFile(PathBuf);
 
 impl Transport for FromFile {
@@ -213,7 +215,7 @@ fn plays_its_role() {
                 match order.as_str() {
                     "drop" => {
                         session = None;
-                        // A renewal's thread holds the session until its very end.
+                        // The thread of a refresh holds the session until the thread ends.
                         eventually(|| planetkey::session::settle(std::time::Duration::ZERO));
                         tell("dropped");
                     }
@@ -230,7 +232,7 @@ fn plays_its_role() {
     }
 }
 
-/// Root may give files away; whoever is not root cannot make what these tests need.
+/// Only root can change the owner of a file, which these tests need.
 fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
@@ -242,7 +244,7 @@ fn a118_a_link_of_another_user_is_not_followed() {
     let elsewhere = home.path().join("elsewhere.json");
     std::fs::rename(home.token_file(), &elsewhere).unwrap();
     symlink(&elsewhere, home.token_file()).unwrap();
-    // One's own is, and stays a link; the file that it leads to is the one that is replaced.
+    // The user's own link is followed and stays a link. The file that it leads to is replaced.
     let session = home.person();
     assert_eq!(ask(&session), SEEDED);
     session.refresh().unwrap();
@@ -256,7 +258,7 @@ fn a118_a_link_of_another_user_is_not_followed() {
     let error = home.person().access_token().unwrap_err();
     assert_eq!(error.status(), Status::Storage, "{error}");
     assert!(error.message().contains("belongs to another user"), "{error}");
-    // A machine needs no file to get a token; what the link leads to stays as it is.
+    // An M2M client needs no file to get a token. The target of the link is not changed.
     let file = home.machine_file();
     std::fs::create_dir_all(file.parent().unwrap()).unwrap();
     symlink(&elsewhere, &file).unwrap();
@@ -283,7 +285,7 @@ fn a118_a_file_that_others_may_read_is_warned_about() {
     assert_eq!(mode(&home.token_file()), 0o600, "the next write makes it good");
 }
 
-/// The one program that the core starts, by a stub that writes down how it was called.
+/// Checks the only program that the core starts, with a stub that records how it was called.
 #[test]
 fn a119_no_secret_in_the_command_line_of_a_child() {
     let home = Home::new();

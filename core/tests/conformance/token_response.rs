@@ -6,7 +6,7 @@ use planetkey::oauth::token_endpoint::{DEFAULT_LIFETIME_S, MAX_LIFETIME_S, token
 use planetkey::{Reason, Result, Status};
 use serde_json::{Value, json};
 
-/// What a client that asked for these scopes makes of an answer, without any `Date`.
+/// Returns what a client that requested these scopes reads from a response without a `Date`.
 fn read(document: &Value, requested: &[&str]) -> Result<TokenSet> {
     let requested: Vec<String> = requested.iter().map(|scope| (*scope).to_owned()).collect();
     token_response(document.clone(), &requested, NOW, None)
@@ -61,10 +61,10 @@ fn a054_expires_in_number_or_string_then_exp_then_a_default() {
             .lifetime
             .as_millis() as u64
     };
-    // The documented claim, measured on the server's own clock where it is known.
+    // The documented claim, measured on the server's own clock if it is known.
     assert_eq!(without(&jwt(&json!({"exp": NOW + 600})), None), 600_000);
     assert_eq!(without(&jwt(&json!({"exp": NOW + 600})), Some(NOW + 500)), 100_000);
-    // An opaque token, and one without the claim: a default, never 'forever'.
+    // An opaque token, and one without the claim: a default lifetime, never 'forever'.
     assert_eq!(without("opaque", None), DEFAULT_LIFETIME_S * 1000);
     assert_eq!(without(&jwt(&json!({"sub": "x"})), None), DEFAULT_LIFETIME_S * 1000);
     assert_eq!(lifetime_ms(Value::Null).unwrap(), DEFAULT_LIFETIME_S * 1000);
@@ -94,7 +94,7 @@ fn a055_absurd_lifetimes_neither_panic_nor_overflow() {
     }
     assert_eq!(lifetime_ms(json!(0.5)).unwrap(), 500);
     assert_eq!(lifetime_ms(json!(59.9)).unwrap(), 59_900);
-    // A whole session with such a token serves it, and its clock arithmetic holds.
+    // A whole session serves such a token, and its clock arithmetic does not overflow.
     let bench = bench();
     bench.fake.answers(token(&json!({"access_token": "long", "expires_in": u64::MAX})));
     bench.token();

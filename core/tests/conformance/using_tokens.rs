@@ -69,7 +69,8 @@ fn a094_no_header_for_hosts_outside_the_list() {
     assert_eq!(bench.fake.count(), 0, "a refused host costs no token");
 }
 
-/// A caller asks anew for every hop of a redirect; the answer for a foreign hop is a refusal, so nothing can be carried over.
+/// A caller asks again for every hop of a redirect. For a foreign host the result is a refusal, so
+/// no credential can follow the redirect.
 #[test]
 fn a095_a_redirect_to_another_origin_gets_no_token() {
     let simulator = simulator();
@@ -96,14 +97,15 @@ fn a096_a_401_renews_once_per_generation_and_a_403_never() {
     assert!(!session.should_retry(&first, 200, None).unwrap());
     assert_eq!(bench.token(), first);
     assert!(session.should_retry(&first, 401, Some(r#"Bearer realm="x", error="invalid_token""#)).unwrap());
-    // Many threads that carried the same token: one renewal.
+    // Many threads that used the same token: one refresh.
     assert!(!session.invalidate(&first).unwrap());
     let second = bench.token();
     assert_ne!(first, second);
     assert!(session.should_retry(&first, 401, None).unwrap(), "there is another token: repeating makes sense");
     assert!(!session.invalidate(&first).unwrap(), "an old token does not renew the new one");
     assert_eq!(bench.token(), second);
-    // The API rejects the fresh token as well: the token is not the cause, and no second renewal follows at once.
+    // The API rejects the new token as well: the token is not the cause, and no second refresh
+    // follows at once.
     assert!(!session.should_retry(&second, 401, Some("Bearer")).unwrap());
     assert_eq!(bench.token(), second);
     assert_eq!(bench.fake.count(), 2);
@@ -116,7 +118,7 @@ fn a096_a_401_renews_once_per_generation_and_a_403_never() {
     assert!(!session.invalidate("some other token").unwrap());
 }
 
-/// The same against an API that says 401 because the token was revoked.
+/// The same with an API that returns 401 because the token was revoked.
 #[test]
 fn a096_a_revoked_token_is_replaced() {
     let simulator = simulator();
@@ -141,7 +143,8 @@ fn a096_a_revoked_token_is_replaced() {
     assert_eq!(simulator.count("m2m.token").unwrap(), 2);
 }
 
-/// Two M2M clients in one session: what the other one holds does not make this token's repetition worth while.
+/// Two M2M clients in one session: the other client's token is no reason to repeat a request with
+/// this one.
 #[test]
 fn a096_each_client_answers_for_its_own_token() {
     let (home, fake) = (tempfile::tempdir().unwrap(), Fake::new());
@@ -160,7 +163,8 @@ fn a096_each_client_answers_for_its_own_token() {
         ("PL_AUTH_CLIENT_SECRET", "secret"),
     ]));
     let session = Session::from_defaults(&options).unwrap();
-    // Planet's host takes the second client's token only; the session's own is the first client's.
+    // Planet's host accepts the second client's token only. The session's own token is the first
+    // client's.
     let other = session.headers(SENTINEL_HUB).unwrap().header_value().unwrap().to_owned();
     let first = session.access_token().unwrap().to_string();
     assert_ne!(other, format!("Bearer {first}"));
@@ -185,7 +189,7 @@ fn a097_challenges_of_every_shape_are_read() {
     assert_eq!(parsed[2].parameter("error"), Some("invalid_token"));
     assert_eq!(parsed[2].parameter("error_description"), Some("expired, sorry"));
     assert_eq!(parsed[3].parameter("realm"), Some("r"));
-    // What nobody can read takes nothing else with it.
+    // An unreadable challenge does not affect the others.
     for odd in ["", ",,,", "Bearer", "Bearer error=", "\"", "Bearer realm=\"open", "=x", "Bearer error=\"\\", "ü, Bearer"] {
         for cut in 0..=odd.len() {
             if odd.is_char_boundary(cut) {
@@ -223,7 +227,7 @@ fn a098_only_the_query_form_puts_a_credential_into_a_url() {
     assert!(!debug.contains("KEY"), "{debug}");
 }
 
-/// Whatever an access token is, it is passed on; of its claims only times are looked at.
+/// An access token of any form is passed on. Only the times in its claims are read.
 #[test]
 fn a099_access_tokens_are_opaque() {
     for (number, token_text) in [
@@ -247,8 +251,8 @@ fn a099_access_tokens_are_opaque() {
     }
 }
 
-/// Validation of access tokens is not offered, so nothing pretends to it: a token that no validator would take is carried as it is,
-/// and no status of this library is named for it.
+/// This library does not validate access tokens and does not claim to: it passes on a token that
+/// every validator would reject, and none of its statuses is named after validation.
 #[test]
 fn a100_access_tokens_are_not_validated() {
     let bench = bench();
@@ -274,7 +278,7 @@ fn a101_an_api_key_is_the_user_name_of_basic_with_an_empty_password() {
         }
     }
     key_session("schlüssel", ApiKeyTransport::Header).unwrap_err();
-    // A server takes each form.
+    // A server accepts each form.
     let simulator = simulator();
     let client = reqwest::blocking::Client::builder().no_proxy().build().unwrap();
     for (transport, wanted) in TRANSPORTS.into_iter().zip(["api_key_basic", "api_key_header", "api_key_query"]) {
@@ -294,7 +298,7 @@ fn a102_an_api_key_never_goes_to_sentinel_hub() {
     let hosts = ["services", "services-uswest2", "creodias", "code-de"].map(|name| format!("{name}.sentinel-hub.com"));
     for transport in TRANSPORTS {
         for host in &hosts {
-            // Not even a caller who lists the host gets it.
+            // Not even if the caller lists the host.
             let options =
                 options(&Fake::new(), &Arc::new(ManualClock::new(NOW))).with(|it| it.allowed_hosts = Some(hosts.to_vec()));
             let session = Session::from_api_key("KEY", transport, &options).unwrap();

@@ -1,4 +1,4 @@
-//! Which way a login goes.
+//! How a login chooses its method: browser, device code or pasted address.
 
 use super::people::*;
 use planetkey::login::{BrowserOpener, LoginOptions, Method};
@@ -6,7 +6,7 @@ use planetkey::{Prompt, PromptKind, Reason, Session, Status};
 use serde_json::json;
 use std::sync::{Arc, Mutex};
 
-/// A browser whose person logs in at once.
+/// A browser whose user logs in at once.
 struct Browser {
     people: Arc<People>,
     can_open: bool,
@@ -27,7 +27,7 @@ impl BrowserOpener for Browser {
                 .unwrap()
                 .to_owned();
             let (port, request) = get(&location);
-            // Served by whoever waits for the login.
+            // The thread that waits for the login serves this request.
             std::mem::forget(send(port, &request));
         }
         self.works
@@ -38,7 +38,8 @@ fn browser(people: &Arc<People>, can_open: bool, works: bool) -> Arc<Browser> {
     Arc::new(Browser { people: people.clone(), can_open, works, opened: Mutex::default() })
 }
 
-/// Prompts by their kind, each answered by a person who logs in.
+/// Returns login options whose prompt handler acts as a user who logs in, and the prompts that it
+/// got.
 fn prompter(people: &Arc<People>) -> (Arc<Mutex<Vec<Prompt>>>, LoginOptions) {
     let shown: Arc<Mutex<Vec<Prompt>>> = Arc::default();
     let (people, seen) = (people.clone(), shown.clone());
@@ -74,7 +75,7 @@ fn a_good_session_is_left_alone_and_an_expired_one_renewed() {
     let renewed = people.user().login(&LoginOptions::default()).unwrap();
     assert_eq!((renewed.prompted, renewed.subject.as_deref()), (false, Some("user|ada")));
     assert_eq!(people.simulator.count("user.token").unwrap(), 1);
-    // A server in trouble is no reason to bother a person.
+    // A failing server is no reason to prompt the user.
     let expired = people.simulator.seed_session(&json!({"subject": "user|ada", "lifetime": 0})).unwrap();
     std::fs::write(people.token_file("planet-user"), expired.to_string()).unwrap();
     people.simulator.script("user.token", &json!({"steps": [{"status": 503}], "repeat": true})).unwrap();
@@ -83,7 +84,8 @@ fn a_good_session_is_left_alone_and_an_expired_one_renewed() {
     assert_eq!(kinds(&shown), []);
 }
 
-/// A refresh token is refused by Dex with invalid_request, by glewlwyd with an empty body, by gateways with a page.
+/// Servers refuse a refresh token in different ways: Dex with invalid_request, glewlwyd with an
+/// empty body, gateways with an HTML page.
 #[test]
 fn i10_04_any_definite_refusal_of_the_refresh_leads_to_the_login() {
     for refusal in [
@@ -104,7 +106,7 @@ fn i10_04_any_definite_refusal_of_the_refresh_leads_to_the_login() {
     }
 }
 
-/// The access token is valid for a while, and the server has revoked the refresh token.
+/// The access token is still valid, and the server has revoked the refresh token.
 #[test]
 fn i10_05_a_session_that_was_revoked_is_logged_in_again_and_is_not_initialized() {
     let people = Arc::new(People::new());
@@ -114,7 +116,7 @@ fn i10_05_a_session_that_was_revoked_is_logged_in_again_and_is_not_initialized()
     people.simulator.script("user.token", &json!({"steps": [{"status": 400, "json": {"error": "invalid_grant"}}]})).unwrap();
     let session = people.user();
     assert_eq!(session.refresh().unwrap_err().reason(), Some(Reason::Revoked));
-    // Another process sees the mark.
+    // Another process sees that the refresh token is recorded as revoked.
     let mut expired = seeded.clone();
     (expired["_iat"], expired["_exp"]) = (json!(1_000_000_000), json!(1_000_003_600));
     expired["access_token"] = json!("opaque-and-expired");
@@ -141,7 +143,8 @@ fn the_browser_where_one_can_be_opened_and_the_client_allows_it() {
     assert!(logged_in.prompted && logged_in.file.is_some());
     assert_eq!(kinds(&shown), [PromptKind::Browser]);
     assert!(shown.lock().unwrap()[0].browser_opened);
-    // A client without a redirect URI shows the code, and opens its page beside it.
+    // A client without a redirect URI shows the device code, and also opens its page in the
+    // browser.
     let logged_in = people.user().login(&options).unwrap();
     assert!(logged_in.prompted);
     assert_eq!(kinds(&shown), [PromptKind::Browser, PromptKind::Device]);

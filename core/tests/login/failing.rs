@@ -1,4 +1,4 @@
-//! Signatures of ID tokens, and logins that fail when the server has given tokens already.
+//! Signatures of ID tokens, and logins that fail after the server has issued tokens.
 
 use super::people::*;
 use planetkey::login::LoginOptions;
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 type LogIn<'a> = Box<dyn Fn() -> Result<LoginResult> + 'a>;
 
-/// Every way to log in, by a person who does all that the server asks.
+/// Returns every method to log in, with a user who does all that the server asks.
 fn logins(people: &People) -> [(&'static str, LogIn<'_>); 3] {
     let browser = || {
         let login = start(&people.desktop());
@@ -37,7 +37,8 @@ fn sessions(people: &People) -> [Session; 2] {
     [people.desktop(), people.user()]
 }
 
-/// What was revoked so far, in order: the hint, and whether the token was of the last login.
+/// Returns what has been revoked so far, in order: the hint, and whether the token was of the last
+/// login.
 fn revoked(people: &People, number: u64) -> Vec<String> {
     assert!(people.simulator.wait_for("user.revoke", number, Duration::from_secs(30)).unwrap());
     let requests = people.simulator.requests("user.revoke").unwrap();
@@ -69,7 +70,7 @@ fn i10_07_id_tokens_are_signed_as_the_server_announces() {
     }
 }
 
-/// The server changed its algorithm: a process that runs on reads the metadata again.
+/// The server changed its algorithm: a process that is already running reads the metadata again.
 #[test]
 fn i10_07_a_new_algorithm_is_found_in_newer_metadata() {
     let people = People::new();
@@ -96,10 +97,10 @@ fn i10_07_what_is_not_announced_is_refused() {
         (json!(["RS256"]), json!(["ES256"]), json!({}), "'ES256'"),
         (json!(["ES256"]), json!(["RS256"]), json!({}), "'RS256'"),
         (json!(["ES256", "RS256"]), json!(["EdDSA"]), json!({}), "'EdDSA'"),
-        // Nobody signs with these.
+        // No server may sign with these.
         (json!(["none", "HS256"]), json!(["RS256"]), json!({"id_token_key": "none"}), "'none'"),
         (json!(["HS256", "ES256"]), json!(["ES256"]), json!({"id_token_header": {"alg": "HS256"}}), "'HS256'"),
-        // The key decides, and not the header.
+        // The algorithm must fit the key and not only the header.
         (
             json!(["RS256", "ES256"]),
             json!(["ES256"]),
@@ -134,7 +135,7 @@ fn i10_07_a_login_that_fails_revokes_what_it_received() {
         (json!({"id_token_claims": {"aud": "another"}}), |error| error.reason() == Some(Reason::BadAudience)),
         (json!({"id_token_claims": {"iss": "https://evil.example"}}), |error| error.reason() == Some(Reason::BadIssuer)),
         (json!({"set": {"id_token": "x"}}), |error| error.reason() == Some(Reason::Malformed)),
-        // A response whose tokens cannot be used holds them all the same.
+        // A response with unusable tokens contains the tokens nevertheless, and they are revoked.
         (json!({"set": {"token_type": "mac"}}), |error| error.message().contains("'mac'")),
         (json!({"remove": ["token_type"]}), |error| error.message().contains("token_type")),
         (json!({"set": {"expires_in": "Infinity"}}), |error| error.message().contains("expires_in")),
@@ -154,7 +155,7 @@ fn i10_07_a_login_that_fails_revokes_what_it_received() {
     }
 }
 
-/// The nonce of a browser login is another's: the ID token was injected.
+/// The nonce is that of another login: the ID token was injected.
 #[test]
 fn i10_07_a_wrong_nonce_revokes_and_an_access_token_alone_is_revoked_too() {
     let people = People::new();
@@ -179,7 +180,8 @@ fn i10_07_a_revocation_that_fails_does_not_hide_why_the_login_failed() {
     }
 }
 
-/// Cancelled while the server was about to answer: what comes late is revoked, and the end of the process waits for that.
+/// The login is cancelled just before the server responds. The late tokens are revoked, and the
+/// process ends only after that.
 #[test]
 fn i10_07_a_login_that_is_cancelled_revokes_what_comes_late() {
     let people = People::new();

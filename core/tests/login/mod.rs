@@ -1,4 +1,5 @@
-//! Logins of people: the receiver of the browser's return, what a login keeps, and how it can go wrong.
+//! Browser and device logins: the receiver of the browser's redirect, what a login saves, and how
+//! it can fail.
 
 mod choosing;
 mod ending;

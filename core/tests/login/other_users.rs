@@ -1,4 +1,5 @@
-//! Other users of this machine, who know the address of a login from the command line of the browser.
+//! Other users of this computer, who can read the address of a login from the command line of the
+//! browser.
 
 use super::people::*;
 use serde_json::json;
@@ -7,17 +8,18 @@ use std::net::TcpStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
-/// Neither root nor the user of the tests.
+/// Neither root nor the user that runs the tests.
 const OTHER: u32 = 65534;
 
-/// A program of another user that speaks to a port, and to the test by its standard streams.
+/// A process of another user, which connects to a port and talks to the test over its standard
+/// streams.
 struct Stranger {
     process: Child,
     says: BufReader<std::process::ChildStdout>,
 }
 
 impl Stranger {
-    /// `None`, with the reason printed, where no program can run as another user.
+    /// Returns `None` and prints the reason if no process can run as another user.
     fn new(script: &str, port: u16, request: &str) -> Option<Self> {
         if !rustix::process::geteuid().is_root() {
             println!("skipped: only root can start a program of another user");
@@ -90,7 +92,7 @@ sys.stdin.read()
 fn i9_12_the_return_of_another_users_browser_is_refused_with_a_page_and_the_login_goes_on() {
     let people = People::new();
     let login = start(&people.desktop());
-    // The other user logs in as themselves at the address of this login.
+    // The other user logs in with an own account at the address of this login.
     let (port, forged) = get(&people.browse(&login, json!({})));
     let Some(mut stranger) = Stranger::new(ASKS, port, &forged) else { return };
     assert_eq!(stranger.hear(), "sent");
@@ -102,7 +104,7 @@ fn i9_12_the_return_of_another_users_browser_is_refused_with_a_page_and_the_logi
     assert!(matches!(login.poll(), Ok(Some(_))));
 }
 
-/// A closed socket belongs to root, as the kernel shows it, and one that was reset is not shown at all.
+/// The kernel shows a closed socket as root's, and does not show a socket that was reset.
 #[test]
 fn i9_12_another_user_who_closes_the_connection_at_once_is_refused() {
     for script in [CLOSES, RESETS] {

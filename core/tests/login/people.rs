@@ -26,7 +26,7 @@ impl People {
         simulator
             .register_client(&json!({"client_id": "desktop", "public": true, "server": "user", "redirect_uris": [V4, V6, NAME]}))
             .unwrap();
-        // Waits pass on the session's clock and not on the server's.
+        // The session's clock skips waits, the server's clock does not.
         simulator.change_settings(&json!({"device_interval": 0})).unwrap();
         People { simulator, home: tempfile::tempdir().unwrap() }
     }
@@ -36,7 +36,7 @@ impl People {
         simulator_options(&self.simulator).with(|it| it.storage_root = Some(root.into()))
     }
 
-    /// A session of the client for the browser, with more members of its configuration.
+    /// Opens a session of the browser client, with more members in its configuration.
     pub fn desktop_with(&self, more: &Value) -> Session {
         let mut config = json!({"client_type": "oidc_auth_code", "client_id": "desktop", "scopes": SCOPES});
         config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -47,7 +47,7 @@ impl People {
         self.desktop_with(&json!({}))
     }
 
-    /// The built-in profile, whose client logs in by device codes.
+    /// Opens the built-in profile, whose client logs in with device codes.
     pub fn user(&self) -> Session {
         Session::from_profile("planet-user", &self.options()).unwrap()
     }
@@ -56,14 +56,14 @@ impl People {
         self.home.path().join(".planet").join(profile).join("token.json")
     }
 
-    /// Where the browser is sent after its person has gone through the pages.
+    /// Returns the address that the browser is redirected to after this user has logged in.
     pub fn browse(&self, login: &BrowserLogin, person: Value) -> String {
         let mut wanted = json!({"authorization_url": login.authorization_url()});
         wanted.as_object_mut().unwrap().extend(person.as_object().unwrap().clone());
         self.simulator.log_in(&wanted).unwrap()["location"].as_str().unwrap().to_owned()
     }
 
-    /// Saves a session of this person for the built-in profile.
+    /// Saves a session of this user for the built-in profile.
     pub fn seed(&self, subject: &str) -> Value {
         let answer = self.simulator.seed_session(&json!({"subject": subject})).unwrap();
         let file = self.token_file("planet-user");
@@ -85,7 +85,7 @@ pub fn port(login: &BrowserLogin) -> u16 {
     url(login).port().unwrap()
 }
 
-/// A browser's request line and headers for this address.
+/// Returns the port, and a browser's request line and headers for this address.
 pub fn get(location: &str) -> (u16, String) {
     let url = url::Url::parse(location).unwrap();
     let port = url.port().unwrap();
@@ -93,14 +93,14 @@ pub fn get(location: &str) -> (u16, String) {
     (port, format!("GET {target} HTTP/1.1\r\nHost: {}:{port}\r\n\r\n", url.host_str().unwrap()))
 }
 
-/// A request on the wire, which nobody has served yet.
+/// Sends a request, which the login has not served yet.
 pub fn send(port: u16, request: &str) -> TcpStream {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     stream.write_all(request.as_bytes()).unwrap();
     stream
 }
 
-/// What is answered after the login was polled once.
+/// Polls the login once and returns the response.
 pub fn answer(login: &BrowserLogin, mut stream: TcpStream) -> String {
     let _ = login.poll();
     let mut text = String::new();
@@ -108,7 +108,7 @@ pub fn answer(login: &BrowserLogin, mut stream: TcpStream) -> String {
     text
 }
 
-/// Sends, has it served, and reads.
+/// Sends the request, lets the login serve it, and returns the response.
 pub fn exchange(login: &BrowserLogin, port: u16, request: &str) -> String {
     answer(login, send(port, request))
 }

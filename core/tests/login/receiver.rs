@@ -13,7 +13,8 @@ use std::time::Duration;
 fn a018_no_page_is_shown_inside_the_program() {
     let people = People::new();
     let login = start(&people.desktop());
-    // All that there is of a login is an address for the person's own browser.
+    // A login only produces an address for the user's own browser, and sends no authorization
+    // request itself.
     assert!(login.authorization_url().starts_with(&people.simulator.user_authorization_endpoint()));
     let requests = people.simulator.all_requests();
     assert!(requests.iter().all(|request| request["target"] == "user.metadata"), "{requests:?}");
@@ -75,7 +76,8 @@ fn a033_only_the_loopback_interface_is_listened_on() {
     for redirect_uri in [V4, NAME] {
         let login = start(&people.desktop_with(&json!({"redirect_uri": redirect_uri})));
         let port = port(&login);
-        // Another address of the same machine is not served: 127.0.0.2 would be if all of them were.
+        // Another loopback address is not served: 127.0.0.2 would be if the receiver listened on
+        // all addresses.
         assert!(TcpStream::connect(("127.0.0.2", port)).is_err(), "{redirect_uri}");
     }
 }
@@ -139,7 +141,7 @@ fn a036_only_a_get_of_the_exact_path_counts() {
     assert_eq!(status(&exchange(&login, port, &request)), 200);
 }
 
-/// RFC 9112 3.2.2: a server takes the absolute form, which a proxy on this machine sends.
+/// RFC 9112 3.2.2: a server accepts the absolute form, which a local proxy sends.
 #[test]
 fn i10_17_a_return_in_absolute_form_is_taken() {
     let people = People::new();
@@ -159,7 +161,7 @@ fn f124_icons_preflights_and_scanners_change_nothing() {
     let people = People::new();
     let login = start(&people.desktop());
     let (port, request) = get(&people.browse(&login, json!({})));
-    // Opened ahead of need, and silent.
+    // Connections that a browser opens in advance, without a request.
     let silent: Vec<TcpStream> = (0..40).map(|_| TcpStream::connect(("127.0.0.1", port)).unwrap()).collect();
     assert!(is_pending(&login));
     for request in [

@@ -1,4 +1,4 @@
-//! The browser's return, and what the login keeps.
+//! The browser's redirect, and what the login saves.
 
 use super::people::*;
 use planetkey::login::LoginOptions;
@@ -20,7 +20,7 @@ fn f123_a_second_return_is_harmless_and_the_code_is_used_once() {
         move || login.wait(None)
     });
     assert!(people.simulator.wait_held("exchange", 1, std::time::Duration::from_secs(30)));
-    // Reloaded while the code is being exchanged.
+    // The user reloads the page during the code exchange.
     let mut second = send(port, &request);
     people.simulator.release("exchange");
     served.join().unwrap().unwrap();
@@ -72,14 +72,14 @@ fn f130_another_user_is_reported_before_anything_is_overwritten() {
     let error = people.user().login(&answering("no")).unwrap_err();
     assert_eq!((error.status(), error.reason()), (Status::Denied, Some(Reason::OtherUser)));
     assert_eq!(std::fs::read(&file).unwrap(), before);
-    // What nobody uses is not left alive.
+    // The unused session is revoked.
     let alive = || people.simulator.sessions().iter().filter(|family| family["active"] == true).count();
     crate::common::eventually(|| alive() == 1);
     let logged_in = people.user().login(&answering("yes")).unwrap();
     assert_eq!(logged_in.subject.as_deref(), Some("user|bob"));
     assert_ne!(std::fs::read(&file).unwrap(), before);
     assert!(asked.lock().unwrap().iter().all(|question| question.contains("ada") && question.contains("bob")));
-    // The same person again is no question.
+    // A login of the same user again asks for no confirmation.
     people.user().login(&answering("no")).unwrap();
 }
 

@@ -11,8 +11,7 @@ use std::time::Duration;
 
 const THREADS: usize = 32;
 
-/// Lets as many threads as the machine has cores ask for the token, and opens the gate when all of
-/// them wait.
+/// Lets [`THREADS`] threads ask for the token, and opens the gate when all of them wait.
 fn all_at_once(bench: &Bench) -> Vec<Result<String, Error>> {
     bench.fake.close();
     let waiting = Arc::new(AtomicUsize::new(0));
