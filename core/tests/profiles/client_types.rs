@@ -17,7 +17,7 @@ fn oauth(config: &Value) -> OAuthClient {
     }
 }
 
-/// The fields that the SDK demands of a type that holds tokens, with these proofs.
+/// Returns the fields that the SDK requires for a type that holds tokens, with these proofs.
 fn full(client_type: &str) -> Value {
     let mut config = json!({"client_type": client_type, "auth_server": "https://as.example/", "client_id": "id"});
     if client_type.starts_with("oidc_auth_code") {
@@ -155,7 +155,7 @@ fn every_field_arrives() {
     assert_eq!(client.deployment.as_deref(), Some("copernicus-data-space"));
     config["deployment"] = json!({"name": "mine"});
     assert_eq!(oauth(&config).deployment.as_deref(), Some(r#"{"name":"mine"}"#));
-    // The SDK writes both; one is enough to read.
+    // The SDK writes both fields; one is enough to read.
     for (given, left_out) in [("redirect_uri", "local_redirect_uri"), ("local_redirect_uri", "redirect_uri")] {
         let mut config = full("oidc_auth_code");
         config.as_object_mut().unwrap().remove("redirect_uri");
@@ -238,7 +238,7 @@ fn an_api_key_may_be_in_the_configuration_or_in_the_token_file() {
     assert_eq!(open("kept").unwrap(), ("CONFIG".into(), false), "the configuration goes before the token file");
     assert_eq!(open("old").unwrap(), ("OLD".into(), true));
     assert_eq!(open("LEGACY").unwrap(), ("OLD".into(), true));
-    // A token file that holds something else is no key.
+    // A token file with other content is not a key.
     home.write(".planet/old/token.json", r#"{"jwt": "a.b.c"}"#);
     assert_eq!(open("old").unwrap_err().status(), Status::LoginRequired);
     home.write(".planet/old/token.json", r#"{"jwt": "SECRET-torn"#);
@@ -284,7 +284,7 @@ fn what_is_wrong_with_a_profile_names_its_file_and_nothing_of_its_content() {
     }
     let error = load::open(&root, "missing").unwrap_err();
     assert_eq!((error.status(), error.profile()), (Status::Misconfigured, Some("missing")));
-    // The members come as they stand there.
+    // The members are returned unchanged.
     let config =
         json!({"client_type": "pigeon", "nested": {"__x": null, "b": [1.0, 10000000000000000000000i128 as f64]}, "x": null});
     home.profile("raw", &config);

@@ -22,7 +22,7 @@ impl Home {
         path.split('/').fold(self.path().to_owned(), |whole, part| whole.join(part))
     }
 
-    /// Writes a file below the home, with its directories.
+    /// Writes a file below the home, and creates its directories.
     pub fn write(&self, path: &str, content: impl AsRef<[u8]>) -> &Self {
         let path = self.join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -55,7 +55,7 @@ impl Home {
         Profiles::new(self.root(), Deployment::planet().unwrap())
     }
 
-    /// Every file below the home with its content.
+    /// Returns every file below the home with its content.
     pub fn tree(&self) -> BTreeMap<PathBuf, Vec<u8>> {
         fn walk(directory: &Path, tree: &mut BTreeMap<PathBuf, Vec<u8>>) {
             for entry in std::fs::read_dir(directory).unwrap() {

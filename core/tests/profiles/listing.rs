@@ -1,4 +1,4 @@
-//! Looking at profiles.
+//! Listing and showing profiles.
 
 use super::home::*;
 use planetkey::Status;
@@ -20,7 +20,7 @@ fn only_directories_with_a_client_configuration_are_profiles() {
     home.write(".planet/tokens-only/token.json", "{}").write(".planet/file", "").profile(".hidden", &machine("h"));
     home.profile("planet-user", &machine("shadowed")).profile("Upper Case", &machine("u"));
     std::fs::create_dir_all(home.join(".planet/empty")).unwrap();
-    // What is broken is listed; looking at it says why.
+    // A damaged profile is listed, and its summary says why it cannot be used.
     home.write(".planet/broken/auth_client.json", "{");
     assert_eq!(names(&home), ["both", "broken", "one", "planet-user", "sealed"]);
     home.write(".planet/legacy/token.json", r#"{"key": "K"}"#);
@@ -30,20 +30,22 @@ fn only_directories_with_a_client_configuration_are_profiles() {
     assert_eq!(listed[0], Listed { name: "planet-user".into(), built_in: true, selected: false });
     assert!(listed.contains(&Listed { name: "one".into(), built_in: false, selected: true }));
     assert_eq!(listed.iter().filter(|listed| listed.selected).count(), 1);
-    // `.planet` may be something else altogether.
+    // `.planet` may be something other than a directory.
     let odd = Home::new();
     odd.write(".planet", "not a directory");
     assert_eq!(names(&odd), ["planet-user"]);
 }
 
-/// Each profile is looked at when the iterator comes to it, so that the first of very many is there at once.
+/// The iterator reads each profile when it reaches it, so that the first of very many is returned
+/// at once.
 #[cfg(unix)]
 #[test]
 fn f089_ten_thousand_profiles_are_listed_one_by_one() {
     const MANY: usize = 10_000;
     let home = Home::new();
     home.profile("profile-0", &machine("x"));
-    // Links to one directory: as many directories of their own would keep the disk busy for half a minute.
+    // Links to one directory, because as many real directories would keep the disk busy for half a
+    // minute.
     for number in 1..MANY {
         std::os::unix::fs::symlink("profile-0", home.join(&format!(".planet/profile-{number}"))).unwrap();
     }
@@ -51,7 +53,7 @@ fn f089_ten_thousand_profiles_are_listed_one_by_one() {
     let mut list = home.profiles().list();
     let first: Vec<_> = list.by_ref().take(11).map(|listed| listed.unwrap().name).collect();
     assert_eq!(first.len(), 11);
-    // What the rest leads to disappears, and nobody had looked at it yet.
+    // The target of the other links disappears before the iterator has read them.
     std::fs::remove_dir_all(home.join(".planet/profile-0")).unwrap();
     assert_eq!(list.count(), 0);
 }

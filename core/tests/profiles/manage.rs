@@ -1,4 +1,5 @@
-//! Writing profiles: the exact bytes of Planet's SDK 3.7.0 with planet-auth 2.3.2, as its own commands wrote them.
+//! Writing profiles: the exact bytes of Planet's SDK 3.7.0 with planet-auth 2.3.2, as its own
+//! commands wrote them.
 
 use super::home::*;
 use planetkey::Status;
@@ -34,7 +35,7 @@ fn a_login_with_an_api_key_writes_what_the_sdk_writes() {
         assert_eq!(mode(&home.join(".planet/_pl_api_key")), 0o700);
         assert_eq!(mode(&home.join(".planet")), 0o700);
     }
-    // Another key takes its place.
+    // Another key replaces it.
     profiles.save_api_key(&Secret::from("ANOTHER"), false).unwrap();
     let config = load::open(&home.root(), &name).unwrap().config;
     assert!(matches!(config, ClientConfig::ApiKey { api_key, as_header: true } if api_key.expose() == "ANOTHER"));
@@ -61,7 +62,7 @@ fn a_login_of_a_machine_writes_what_the_sdk_writes() {
     assert_eq!(profiles.save_m2m(&login, false).unwrap(), "Work");
     let ClientConfig::OAuth(client) = load::open(&home.root(), "work").unwrap().config else { panic!() };
     assert_eq!((client.client_id.as_str(), client.scopes), ("id", vec!["planet".to_owned()]));
-    // Another deployment has another server, and the SDK's comment is not about it.
+    // Another deployment has another server, and the SDK's comment does not apply to it.
     let copernicus = Profiles::new(home.root(), Deployment::from_text("copernicus-data-space").unwrap());
     copernicus.save_m2m(&M2mLogin { profile: Some("cdse".into()), ..m2m("id", "s") }, false).unwrap();
     let cdse = home.read(".planet/cdse/auth_client.json");
@@ -82,7 +83,7 @@ fn a_login_of_a_machine_writes_what_the_sdk_writes() {
     profiles.save_m2m(&M2mLogin { profile: Some("odd".into()), ..m2m("a/b", "s") }, false).unwrap();
 }
 
-/// `planet auth profile copy planet-user Mine`, and of others.
+/// `planet auth profile copy planet-user Mine`, and of other profiles.
 #[test]
 fn a_copy_is_exact() {
     let home = Home::new();
@@ -97,7 +98,7 @@ fn a_copy_is_exact() {
     let wanted = "{\n  \"_comment\": \"Planet legacy JWT auth server used by Planet Public API endpoints\",\n  \"_hidden\": true,\n  \
         \"client_type\": \"planet_legacy\",\n  \"legacy_auth_endpoint\": \"https://api.planet.com/v0/auth/login\"\n}";
     assert_eq!(home.read(".planet/old/auth_client.json"), wanted);
-    // Whatever stands there, in whatever form: to the byte, and without tokens.
+    // Any content in any format is copied to the byte, and without tokens.
     let odd = "{ \"z\": 1.50, \"client_type\": \"pigeon\",\n\"__x\": null, \"a\": {\"n\": null}, \"big\": 123456789012345678901234567890 }\n";
     home.write(".planet/odd/auth_client.json", odd).write(".planet/odd/token.json", "{}");
     assert_eq!(profiles.copy("ODD", "Odd-Copy", false).unwrap(), home.join(".planet/odd-copy/auth_client.json"));
@@ -139,7 +140,7 @@ fn the_default_is_a_profile_that_there_is() {
         assert_eq!(profiles.set_default(name).unwrap_err().status(), status, "{name}");
     }
     assert_eq!(profiles.selected().as_deref(), Some("mine"));
-    // Those who still have to log in can be chosen.
+    // A profile whose user must still log in can be selected.
     for name in ["planet-user", "legacy"] {
         profiles.set_default(name).unwrap();
         assert_eq!(profiles.selected().as_deref(), Some(name));
@@ -163,7 +164,8 @@ fn deleting_leaves_nothing_of_the_profile_and_everything_else() {
     assert!(!home.has(".planet/gone"), "{:?}", home.tree().keys());
     assert_eq!(home.read(".planet.json"), "{\n  \"key\": \"K\"\n}");
     assert!(home.has(".planet/stays/auth_client.json"));
-    // What is not of the profile stays with its directory, and so does another choice.
+    // Files that are not part of the profile stay with its directory, and so does another selected
+    // profile.
     profiles.set_default("stays").unwrap();
     home.profile("keeps", &config).write(".planet/keeps/private-key.pem", "KEY").write(".planet/keeps/token.json", "{}");
     profiles.delete("keeps").unwrap();
@@ -179,11 +181,12 @@ fn deleting_leaves_nothing_of_the_profile_and_everything_else() {
         let error = profiles.delete(name).unwrap_err();
         assert_eq!((error.status(), error.profile()), (status, Some(name)), "{error}");
     }
-    // Tokens without a configuration, which a client without a profile leaves, are a profile to delete.
+    // Tokens without a configuration, which a client without a profile leaves, count as a profile
+    // and can be deleted.
     home.write(".planet/planet-m2m-x/token.json", "{}");
     profiles.delete("planet-m2m-x").unwrap();
     assert!(!home.has(".planet/planet-m2m-x"));
-    // A choice that cannot be read does not keep a secret on the disk.
+    // A damaged `.planet.json` does not prevent the deletion of a secret.
     home.write(".planet.json", "{").profile("last", &config);
     profiles.delete("last").unwrap();
     assert!(!home.has(".planet/last") && home.read(".planet.json") == "{");

@@ -1,4 +1,5 @@
-//! Profiles, `.planet.json`, and which credential is chosen: the files of Planet's SDK and what stands beside them (design, sections 2 and 5).
+//! Profiles, `.planet.json`, and which credential is chosen: the files of Planet's SDK and those
+//! next to them (design, sections 2 and 5).
 
 mod client_types;
 mod home;

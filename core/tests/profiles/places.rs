@@ -46,7 +46,7 @@ fn a_name_is_the_name_of_one_directory() {
     for good in ["x", "_PL_API_KEY", "planet-m2m-0123", "a..b", "é", "x".repeat(200).as_str(), "a.b", "~", "-x"] {
         names::check(good).unwrap();
     }
-    // One that a file names is passed over, and said.
+    // An invalid name in a file is skipped with a note.
     let (found, notes) = precedence::find(&home.environment(&[]), &root).unwrap();
     assert!(found.is_empty() && notes[0].contains("PL_AUTH_PROFILE"), "{notes:?}");
     assert_eq!(home.tree().len(), 1, "nothing was written");
@@ -71,7 +71,7 @@ fn f086_names_that_differ_by_case_are_one_profile() {
         assert_eq!(root.token_file(name).unwrap(), Some(home.join(".planet/work/token.json")));
         assert_eq!(load::open(&root, name).unwrap().name, name);
     }
-    // A second one cannot come to be.
+    // A second profile that differs only in case cannot be created.
     assert_eq!(profiles.copy("work", "WORK", false).unwrap_err().status(), Status::InvalidArgument);
     let login = M2mLogin { client_id: "Mixed-Case".into(), client_secret: Secret::from("s"), ..M2mLogin::default() };
     profiles.save_m2m(&login, false).unwrap();
@@ -80,7 +80,7 @@ fn f086_names_that_differ_by_case_are_one_profile() {
     let directories: Vec<_> = std::fs::read_dir(home.join(".planet")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(directories.len(), 2, "{directories:?}");
     assert_eq!(client_id(&root, "planet-m2m-mixed-case"), "Mixed-Case");
-    // What no name leads to is not listed, unless the file system takes both for one.
+    // A directory that no profile name can open is not listed, unless the file system ignores case.
     home.profile("Upper", &machine("unreachable"));
     let is_reached = load::open(&root, "upper").is_ok();
     let listed: Vec<_> = profiles.list().map(|listed| listed.unwrap().name).filter(|name| name == "upper").collect();
@@ -110,7 +110,7 @@ fn f087_without_a_home_it_says_what_to_set() {
     }
     assert_eq!(root.token_file("x").unwrap(), None);
     assert!(!root.has_session("planet-user").unwrap());
-    // The profile of a person can be opened all the same: its session is then in memory.
+    // The user's profile can be opened nevertheless: its session is then in memory.
     assert!(load::open(&root, "planet-user").unwrap().built_in);
     let (found, _) = precedence::find(&environment, &root).unwrap();
     assert!(found.is_empty());
@@ -124,7 +124,7 @@ fn f087_a_home_that_changes_does_not_move_what_is_open() {
     after.profile("x", &machine("after"));
     let (old, new) = (before.root(), after.root());
     assert_eq!((client_id(&old, "x"), client_id(&new, "x")), ("before".into(), "after".into()));
-    // A relative one is meant from where the process is now.
+    // A relative path is resolved from the current directory of the process.
     let relative = Root::new(&FixedEnvironment::new([(HOME_VARIABLE, "some/where")]), None).unwrap();
     assert!(relative.place().unwrap().is_absolute());
     assert!(Root::new(&before.environment(&[]), Some("below".as_ref())).unwrap().place().unwrap().is_absolute());
@@ -159,7 +159,7 @@ fn f087_paths_may_hold_spaces_and_bytes_that_are_no_text() {
     assert_eq!(found[0].source, "sentinelhub config.toml: default-profile");
 }
 
-/// A home that cannot be written, of a container for one: everything is written below the storage root, and the home is only read.
+/// The home is read-only, for example in a container: all files are written below the storage root.
 #[test]
 fn f088_a_storage_root_takes_the_place_of_the_home_directory() {
     let (home, place) = (Home::new(), Home::new());
@@ -176,10 +176,10 @@ fn f088_a_storage_root_takes_the_place_of_the_home_directory() {
     let by_option = Root::new(&home.environment(&nowhere), Some(place.path()));
     for root in [by_variable.unwrap(), by_option.unwrap()] {
         assert_eq!(root.place().unwrap(), place.path());
-        // Configuration is read from both, the storage root first.
+        // The configuration is read from both, the storage root first.
         assert_eq!((client_id(&root, "shared"), client_id(&root, "both")), ("of-the-home".into(), "of-the-root".into()));
         assert_eq!(planet_json::read(&root).0.profile.as_deref(), Some("shared"));
-        // A session is not: two copies of a refresh token that rotates would end each other.
+        // The session is not: of two copies of a rotating refresh token, one would end the other.
         assert_eq!(root.token_file("both").unwrap(), Some(place.join(".planet/both/token.json")));
         assert!(!root.has_session("both").unwrap() && !root.has_session("planet-user").unwrap());
         assert_eq!(load::open(&root, "static").unwrap_err().status(), Status::LoginRequired);
@@ -202,10 +202,10 @@ fn f088_a_storage_root_takes_the_place_of_the_home_directory() {
     profiles.delete("mine").unwrap();
     profiles.reset(&planetkey::clock::SystemClock).unwrap();
     assert_eq!(home.tree(), before);
-    // A root that is the home directory is the home directory.
+    // A storage root that is the home directory is the home directory.
     let same = Root::new(&home.environment(&[]), Some(home.path())).unwrap();
     assert!(same.has_session("planet-user").unwrap());
-    // Without a home the root is enough.
+    // Without a home the storage root is enough.
     let homeless = Root::new(&FixedEnvironment::default(), Some(home.path())).unwrap();
     assert_eq!(client_id(&homeless, "shared"), "of-the-home");
     assert_eq!(Root::new(&home.environment(&[]), Some("".as_ref())).unwrap_err().status(), Status::InvalidArgument);

@@ -1,4 +1,4 @@
-//! Which credentials there are, in which order (design, section 5).
+//! Which credentials are found, and in which order (design, section 5).
 
 use super::home::*;
 use planetkey::profile::client_config::ClientConfig;
@@ -36,7 +36,8 @@ const PREFERENCES: [(&str, &[(&str, &str)]); 4] = [
     (".planet.json: key", &[("key", "V2-KEY")]),
 ];
 
-/// Every combination of what there can be: the order is that of the design, and nothing disables anything else.
+/// Tests every combination of sources: the order is that of the design, and no source disables
+/// another.
 #[test]
 fn every_combination_comes_in_the_order_of_the_design() {
     let toml = "[default-profile]\nsh_client_id = \"toml-client\"\nsh_client_secret = \"s\"\n\
@@ -140,7 +141,7 @@ fn a_session_is_listed_once() {
     assert_eq!(sources(&found), [".planet.json: PL_AUTH_PROFILE", "built-in profile: planet-user"]);
 }
 
-/// Whoever set a variable means it: no other credential takes its place.
+/// A variable in the environment is deliberate: no other credential replaces it.
 #[test]
 fn a_profile_of_the_environment_that_cannot_be_used_is_an_error() {
     let home = Home::new();
@@ -155,14 +156,14 @@ fn a_profile_of_the_environment_that_cannot_be_used_is_an_error() {
         let error = find(&home, &[("PL_AUTH_PROFILE", name), ("PL_API_KEY", "KEY")]).unwrap_err();
         assert_eq!((error.status(), error.profile()), (status, Some(name)), "{error}");
     }
-    // A person who has not logged in yet can be asked to: the profile itself is in order.
+    // A profile whose user has not logged in yet is valid, because a login is possible.
     let (found, _) = find(&home, &[("PL_AUTH_PROFILE", "planet-user")]).unwrap();
     assert_eq!(sources(&found), ["environment: PL_AUTH_PROFILE", ".planet.json: PL_API_KEY"]);
     let error = find(&home, &[("SH_PROFILE", "missing")]).unwrap_err();
     assert_eq!((error.status(), error.profile()), (Status::Misconfigured, Some("missing")));
 }
 
-/// What is wrong in a file is said, and disables nothing else.
+/// An error in a file becomes a note, and disables no other source.
 #[test]
 fn a_profile_of_a_file_that_cannot_be_used_is_a_note() {
     let home = Home::new();
@@ -185,13 +186,13 @@ fn a_profile_of_a_file_that_cannot_be_used_is_a_note() {
         assert_eq!(notes.len(), 1, "{notes:?}");
         assert!(notes[0].starts_with(".planet.json: PL_AUTH_PROFILE was passed over") && notes[0].contains(says), "{notes:?}");
         assert!(!notes[0].contains("SECRET-"));
-        // Alone it is why there is nothing.
+        // Without other credentials the note explains why none was found.
         home.write(".planet.json", json!({"PL_AUTH_PROFILE": name}).to_string());
         let (found, notes) = find(&home, &[]).unwrap();
         assert!(found.is_empty() && notes[0].contains(says), "{notes:?}");
         assert_eq!(notes.iter().filter(|note| note.contains("planet-user")).count(), 1, "{notes:?}");
     }
-    // With a session the person's profile is used.
+    // With a session the user's profile is used.
     home.write(".planet.json", r#"{"PL_AUTH_PROFILE": "person", "key": "KEY"}"#).write(".planet/person/token.json", "{}");
     assert_eq!(sources(&find(&home, &[]).unwrap().0), [".planet.json: PL_AUTH_PROFILE", ".planet.json: key"]);
 }
@@ -235,7 +236,7 @@ fn sentinelhubs_file_is_no_mistake_without_credentials() {
     let (found, notes) = find(&home, &[]).unwrap();
     assert_eq!(sources(&found), [".planet.json: key"]);
     assert!(notes[0].contains("not valid TOML") && !notes[0].contains("SECRET"), "{notes:?}");
-    // A section that is named is the only one of that file.
+    // The named section is the only one of that file that is used.
     let two = "[default-profile]\nsh_client_id = \"d\"\nsh_client_secret = \"s\"\n[mine]\nsh_client_id = \"m\"\nsh_client_secret = \"s\"\n";
     home.write(".config/sentinelhub/config.toml", two);
     let (found, _) = find(&home, &[("SH_PROFILE", "mine")]).unwrap();

@@ -1,4 +1,4 @@
-//! `.planet.json`.
+//! The file `.planet.json`.
 
 use super::home::*;
 use planetkey::Status;
@@ -18,7 +18,7 @@ fn it_is_read_with_everything_that_the_sdk_puts_there() {
     let secrets = [&read.client_secret, &read.api_key, &read.key].map(secret);
     assert_eq!(secrets, ["SECRET", "K", "V2"].map(|text| Some(text.to_owned())));
     assert!(notes.is_empty() && !format!("{read:?}").contains("SECRET"));
-    // Version 2 wrote it without a space.
+    // Version 2 of the SDK wrote the file without a space.
     home.write(".planet.json", r#"{"key":"V2"}"#);
     assert_eq!(secret(&planet_json::read(&home.root()).0.key).as_deref(), Some("V2"));
 }
@@ -52,12 +52,13 @@ fn a_choice_leaves_everything_else_as_it_was() {
         "{\"key\":\"K\u{e9}Y\", \"zeta\": {\"b\": [], \"a\": {}, \"n\": null}, \"__x\": 1, \"n\": null, \"A\": 1.50}",
     );
     planet_json::set_profile(&home.root(), "mine").unwrap();
-    // As the SDK writes it: json.dumps(..., indent=2, sort_keys=True), without null and without what starts with two underscores.
+    // As the SDK writes it: json.dumps(..., indent=2, sort_keys=True), without null and without
+    // members that start with two underscores.
     let wanted = "{\n  \"A\": 1.5,\n  \"PL_AUTH_PROFILE\": \"mine\",\n  \"key\": \"K\\u00e9Y\",\n  \"zeta\": {\n    \"a\": {},\n    \"b\": [],\n    \"n\": null\n  }\n}";
     assert_eq!(home.read(".planet.json"), wanted);
     #[cfg(unix)]
     assert_eq!(mode(&home.join(".planet.json")), 0o600);
-    // The same choice once more writes nothing.
+    // Selecting the same profile again writes nothing.
     home.write(".planet.json", r#"{"PL_AUTH_PROFILE": "mine"}"#);
     planet_json::set_profile(&home.root(), "mine").unwrap();
     assert_eq!(home.read(".planet.json"), r#"{"PL_AUTH_PROFILE": "mine"}"#);
@@ -73,7 +74,7 @@ fn what_cannot_be_read_is_not_overwritten() {
         assert!(error.message().contains(".planet.json") && !error.message().contains('"'), "{error}");
         assert_eq!(home.read(".planet.json"), broken);
     }
-    // An empty one, of a write that was cut off, holds nothing that could be lost.
+    // An empty file, of an interrupted write, holds nothing that could be lost.
     for empty in ["", "\0\0\0", " \n"] {
         home.write(".planet.json", empty);
         planet_json::set_profile(&home.root(), "mine").unwrap();

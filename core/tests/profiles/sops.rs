@@ -1,4 +1,4 @@
-//! Encrypted files, with a program `sops` of the test's own.
+//! Encrypted files, with a stub instead of the program `sops`.
 
 use super::home::*;
 use planetkey::Status;
@@ -14,7 +14,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-/// Puts the clear text in base64 and takes it out again; writes down how it was called.
+/// Encodes the clear text as base64 and decodes it again, and records how it was called.
 const STUB: &str = r#"
 printf '%s\n' "$@" >> "$0.arguments"
 if [ "$1" = -d ]; then
@@ -50,7 +50,7 @@ impl Bench {
         Profiles::new(self.root(), Deployment::planet().unwrap())
     }
 
-    /// Writes what the stub takes for encrypted.
+    /// Writes a file that the stub accepts as encrypted.
     fn seal(&self, path: &str, clear: &Value) {
         let sealed = self.root().sops().encrypt(&self.home.join(path), clear.to_string().as_bytes()).unwrap();
         self.home.write(path, sealed);
@@ -105,13 +105,13 @@ fn clear_text_is_never_written_and_never_an_argument() {
     assert!(bench.arguments().starts_with(&encrypt), "{}", bench.arguments());
     let config = load::open(&bench.root(), "_pl_api_key").unwrap().config;
     assert!(matches!(config, ClientConfig::ApiKey { api_key, .. } if api_key.expose() == "SECRET-key"));
-    // Once encrypted, always encrypted; and a plain file that it replaces goes.
+    // An encrypted profile stays encrypted, and a plain file that it replaces is deleted.
     profiles.save_api_key(&Secret::from("SECRET-other"), false).unwrap();
     assert!(!clear("SECRET-"));
     bench.home.profile("_pl_api_key", &json!({"api_key": "SECRET-old"}));
     profiles.save_api_key(&Secret::from("SECRET-third"), true).unwrap();
     assert!(!clear("SECRET-"));
-    // A copy of an encrypted file is that file: nobody has to be able to open it.
+    // A copy of an encrypted file is that file, so a copy needs no key to decrypt it.
     program(bench.programs.path(), "exit 1");
     let copied = profiles.copy("planet-m2m-id", "copied", false).unwrap();
     program(bench.programs.path(), STUB);
@@ -133,7 +133,7 @@ fn without_the_program_it_says_so() {
     home.write(".planet/x/auth_client.sops.json", "{}").write("sops", "#!/bin/sh\necho '{}'\n");
     home.write("unfit/sops", "#!/bin/sh\necho '{}'\n");
     let (here, unfit) = (home.path().to_str().unwrap(), home.join("unfit"));
-    // Neither a file that nobody may run nor one in the working directory is the program.
+    // Neither a file that is not executable nor one in the working directory is started.
     for path in [None, Some(""), Some("relative:."), Some(unfit.to_str().unwrap()), Some("/nowhere")] {
         let variables: Vec<_> = path.map(|path| ("PATH", path)).into_iter().collect();
         let root = Root::new(&home.environment(&variables), None).unwrap();
@@ -142,7 +142,7 @@ fn without_the_program_it_says_so() {
         assert!(error.message().contains("sops") && error.message().contains("PATH"), "{error}");
     }
     assert!(home.has("sops") && !here.is_empty());
-    // By a file it is a note, and listing goes on.
+    // If a file selects the profile, the error is a note, and listing continues.
     home.write(".planet.json", r#"{"PL_AUTH_PROFILE": "x", "key": "K"}"#);
     let (found, notes) = precedence::find(&home.environment(&[]), &home.root()).unwrap();
     assert!(found.len() == 1 && notes[0].contains("sops"), "{notes:?}");
@@ -166,14 +166,14 @@ fn a_failure_of_the_program_is_one_clean_line() {
     let silent = Bench::new("exit 3");
     assert!(encrypt(&silent).message().contains("without saying why"));
     assert_eq!(Bench::new("exit 0").sops().decrypt(Path::new("/x")).unwrap_err().status(), Status::Storage);
-    // It does not encrypt, and nothing is written.
+    // The program does not encrypt, so nothing is written.
     for script in ["cat", "exit 0", "echo '[]'", "echo '{\"sops'"] {
         let useless = Bench::new(script);
         let error = useless.profiles().save_api_key(&Secret::from("SECRET-key"), true).unwrap_err();
         assert!(error.status() == Status::Storage && !error.message().contains("SECRET"), "{error}");
         assert!(useless.home.tree().is_empty());
     }
-    // What it decrypts is no profile.
+    // The decrypted text is not a profile.
     for script in ["echo SECRET-garbage", "echo '[\"SECRET-list\"]'"] {
         let odd = Bench::new(script);
         odd.home.write(".planet/x/auth_client.sops.json", "{}");
@@ -190,7 +190,7 @@ fn a_failure_of_the_program_is_one_clean_line() {
 fn a_program_that_hangs_is_ended() {
     let patience = Duration::from_millis(100);
     let file = Path::new("/x.sops.json");
-    // It runs for ever; it has ended and a child of it keeps the pipes open.
+    // The program never ends, or it has ended and a child of it holds the pipes open.
     for script in ["exec sleep 3600", "sleep 10 & exit 0", "sleep 10 & exit 1"] {
         let bench = Bench::new(script);
         let error = bench.sops().with_timeout(patience).decrypt(file).unwrap_err();
@@ -202,20 +202,21 @@ fn a_program_that_hangs_is_ended() {
 
 #[test]
 fn pipes_neither_fill_up_nor_break() {
-    // More than a pipe holds, both ways at once.
+    // More data than a pipe holds, in both directions at once.
     let bench = Bench::new("printf '{\"sops\": \"'; tr x y; printf '\"}'");
     let sealed = bench.sops().encrypt(Path::new("/x.sops.json"), &vec![b'x'; 900_000]).unwrap();
     assert_eq!(sealed.len(), 900_000 + 12);
-    // It reads nothing of what it gets.
+    // The program does not read its input.
     let deaf = Bench::new("echo 'no key' >&2; exit 1");
     let error = deaf.sops().encrypt(Path::new("/x.sops.json"), &vec![b'x'; 900_000]).unwrap_err();
     assert!(error.message().contains("no key"), "{error}");
-    // It complains without end.
+    // The program writes very much to standard error.
     let noisy = Bench::new("head -c 5000000 /dev/zero | tr '\\0' 'e' >&2; exit 1");
     assert!(noisy.sops().decrypt(Path::new("/x")).unwrap_err().message().contains("eee"));
     let endless = Bench::new("head -c 5000000 /dev/zero");
     assert!(endless.sops().decrypt(Path::new("/x")).unwrap_err().message().contains("1 MiB"));
-    // A relative path, of a relative storage root, is no option.
+    // A path of a relative storage root is made absolute, so that it cannot be mistaken for an
+    // option.
     let plain = Bench::new(STUB);
     let _ = plain.sops().decrypt(Path::new("-i/x.sops.json"));
     assert!(plain.arguments().starts_with("-d\n/") && plain.arguments().ends_with("/-i/x.sops.json\n"), "{}", plain.arguments());

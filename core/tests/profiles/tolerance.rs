@@ -1,11 +1,11 @@
-//! Files that others wrote.
+//! Files that other programs wrote.
 
 use super::home::*;
 use planetkey::profile::client_config::ClientConfig;
 use planetkey::profile::{load, planet_json};
 use serde_json::json;
 
-/// A version of tomorrow: what is known of it is used, and the file is left alone.
+/// A file of a newer schema version: the known members are used, and the file is not changed.
 #[test]
 fn f072_a_newer_schema_is_used_and_not_rewritten() {
     let home = Home::new();
@@ -21,7 +21,7 @@ fn f072_a_newer_schema_is_used_and_not_rewritten() {
     assert_eq!(planet_json::read(&home.root()).0.profile.as_deref(), Some("newer"));
     assert!(home.profiles().summary("newer").unwrap().problem.is_none());
     assert_eq!(home.tree(), before);
-    // A copy has all of it, to the byte.
+    // A copy has all members, to the byte.
     home.profiles().copy("newer", "copied", false).unwrap();
     assert_eq!(home.read(".planet/copied/auth_client.json"), home.read(".planet/newer/auth_client.json"));
     home.profiles().set_default("copied").unwrap();
@@ -43,7 +43,7 @@ fn f073_marks_line_ends_and_zero_bytes_do_no_harm() {
     assert!(matches!(keyed, ClientConfig::ApiKey { api_key, .. } if api_key.expose() == "KEY"));
     let (read, notes) = planet_json::read(&root);
     assert_eq!((read.profile.as_deref(), notes.len()), (Some("odd"), 0));
-    // What is written is clean again: Planet's SDK does not read a byte order mark.
+    // A new write has no such marks, because Planet's SDK does not read a byte order mark.
     planet_json::set_profile(&root, "keyed").unwrap();
     assert_eq!(home.read(".planet.json"), "{\n  \"PL_AUTH_PROFILE\": \"keyed\",\n  \"other\": 1\n}");
     home.profiles().copy("odd", "clean", false).unwrap();
