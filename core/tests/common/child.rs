@@ -5,19 +5,21 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Child as Process, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 
-/// Names the role; without it the test that plays roles does nothing.
+/// Names the role. Without this variable the test that plays roles does nothing.
 pub const ROLE: &str = "PLANETKEY_TEST_ROLE";
-/// What a child says to its parent starts with this: the test harness prints, too.
+/// Every message from a child to its parent starts with this character, because the test harness
+/// prints to the same stream.
 const MARK: char = '@';
 
-/// This program again, to run only the test that plays roles.
+/// Returns a command that starts this program again, to run only the test that plays roles.
 pub fn child(player: &str, role: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", player, "--nocapture", "--test-threads=1"]).env(ROLE, role);
     command
 }
 
-/// Whether this is the process of this one test. Otherwise it runs the test in such a process, and there is nothing left to do.
+/// Returns true in the process of this one test. Otherwise runs the test in such a process and
+/// returns false, and the caller returns.
 pub fn in_a_process_of_its_own(module: &str, test: &str) -> bool {
     const OWN: &str = "PLANETKEY_TEST_OWN_PROCESS";
     let name = format!("{}::{test}", module.split_once("::").unwrap().1);
@@ -31,25 +33,25 @@ pub fn in_a_process_of_its_own(module: &str, test: &str) -> bool {
     false
 }
 
-/// In the child: what it is to do.
+/// In the child: returns its role.
 pub fn role() -> Option<String> {
     std::env::var(ROLE).ok()
 }
 
-/// In the child: tells the parent.
+/// In the child: sends a message to the parent.
 pub fn tell(text: &str) {
     let mut stdout = std::io::stdout().lock();
-    // The parent may have gone: then nobody listens.
+    // The parent may have ended, so an error is ignored.
     let _ = writeln!(stdout, "\n{MARK}{text}").and_then(|()| stdout.flush());
 }
 
-/// In the child: what the parent says next; nothing when it has gone.
+/// In the child: returns the parent's next message, or `None` after the parent has ended.
 pub fn hear() -> Option<String> {
     let mut line = String::new();
     (std::io::stdin().read_line(&mut line).unwrap() > 0).then(|| line.trim().to_owned())
 }
 
-/// A child that plays a role; it is killed when this is dropped.
+/// A child that plays a role. It is killed on drop.
 pub struct Child {
     process: Process,
     stdin: Option<ChildStdin>,
@@ -75,7 +77,7 @@ impl Child {
         self.process.id()
     }
 
-    /// What the child says next.
+    /// Returns the child's next message.
     pub fn hear(&self) -> String {
         self.said.recv_timeout(PATIENCE).unwrap_or_else(|error| panic!("the child said nothing: {error}"))
     }
@@ -84,7 +86,7 @@ impl Child {
         writeln!(self.stdin.as_mut().unwrap(), "{text}").unwrap();
     }
 
-    /// Asks and waits for the answer.
+    /// Sends a message and returns the child's next one.
     pub fn ask(&mut self, text: &str) -> String {
         self.tell(text);
         self.hear()
@@ -100,13 +102,13 @@ impl Child {
         rustix::process::Pid::from_raw(i32::try_from(self.id()).unwrap()).unwrap()
     }
 
-    /// Ends it as `kill -9` does and waits until it is gone.
+    /// Kills the child as `kill -9` does and waits until it has ended.
     pub fn kill(&mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
     }
 
-    /// Says nothing more, waits for its end and checks that it ended well.
+    /// Closes the child's input, waits for its end and checks that it succeeded.
     pub fn end(mut self) {
         drop(self.stdin.take());
         let status = self.process.wait().unwrap();

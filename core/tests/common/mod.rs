@@ -1,4 +1,5 @@
-//! What the suites share: an authorization server without sockets, a clock that stands still, options that look at nothing outside.
+//! Shared parts of the tests: an authorization server without sockets, a clock that does not
+//! advance by itself, and options that read nothing outside the test.
 
 #![allow(dead_code, unused_imports)]
 
@@ -21,19 +22,19 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// Only a failing test waits so long.
+/// Only a failing test waits this long.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Where the M2M token of the fake may go at once, and where it is under development.
+/// A host where the M2M token of the fake may go, and one where it is under development.
 pub const SENTINEL_HUB: &str = "https://services.sentinel-hub.com/api/v1/catalog";
 pub const PLANET: &str = "https://api.planet.com/data/v1/item-types";
-/// Secrets that must not turn up where they do not belong.
+/// Secrets that must not appear in messages and files.
 pub const CLIENT_ID: &str = "fake-client";
 pub const CLIENT_SECRET: &str = "fake-client-secret-nobody-may-see";
 
 pub const NOW: u64 = 1_800_000_000;
 
-/// A request as the fake saw it.
+/// A request as the fake received it.
 #[derive(Clone, Debug)]
 pub struct Seen {
     pub method: Method,
@@ -54,7 +55,8 @@ pub type Outcome = Result<Response, TransportFailure>;
 type Step = Box<dyn FnOnce() -> Outcome + Send>;
 type Always = Arc<dyn Fn(u64) -> Outcome + Send + Sync>;
 
-/// A token endpoint that follows a script; after the script every request gets a fresh token that lives an hour.
+/// A token endpoint that follows a script. After the script every request gets a new token that
+/// expires after an hour.
 #[derive(Default)]
 pub struct Fake {
     state: Mutex<FakeState>,
@@ -76,7 +78,7 @@ impl Fake {
         Arc::new(Fake::default())
     }
 
-    /// What the next request meets.
+    /// Adds the outcome of the next request to the script.
     pub fn then(&self, step: impl FnOnce() -> Outcome + Send + 'static) -> &Self {
         self.state.lock().unwrap().script.push_back(Box::new(step));
         self
@@ -90,7 +92,7 @@ impl Fake {
         self.then(move || Err(failure))
     }
 
-    /// What every request after the script gets, by its number from 1.
+    /// Sets the outcome of every request after the script, by its number from 1.
     pub fn always(&self, answer: impl Fn(u64) -> Outcome + Send + Sync + 'static) -> &Self {
         self.state.lock().unwrap().always = Some(Arc::new(answer));
         self
@@ -106,12 +108,12 @@ impl Fake {
         self.changed.notify_all();
     }
 
-    /// Waits until so many requests wait at the closed gate.
+    /// Waits until this many requests wait at the closed gate.
     pub fn wait_held(&self, number: usize) {
         self.wait(|state| state.waiting >= number);
     }
 
-    /// Waits until so many requests have come.
+    /// Waits until this many requests have arrived.
     pub fn wait_requests(&self, number: usize) {
         self.wait(|state| state.seen.len() >= number);
     }
@@ -160,7 +162,7 @@ impl Transport for Fake {
     }
 }
 
-/// An answer with this status and body.
+/// Returns a response with this status and body.
 pub fn answer(status: u16, media_type: &str, body: impl Into<Vec<u8>>) -> Response {
     Response {
         status,
@@ -177,7 +179,7 @@ pub fn json_answer(status: u16, body: &Value) -> Response {
     answer(status, "application/json", body.to_string())
 }
 
-/// A successful token response with these members; `token_type` is added unless it is there.
+/// Returns a successful token response with these members; `token_type` is added if it is missing.
 pub fn token(members: &Value) -> Response {
     let mut members = members.clone();
     if members.get("token_type").is_none() {
@@ -190,12 +192,12 @@ pub fn oauth_error(status: u16, error: &str) -> Response {
     json_answer(status, &json!({"error": error, "error_description": format!("about {error}")}))
 }
 
-/// An answer that asks to come back later.
+/// Returns a response that asks the client to come back later.
 pub fn busy(status: u16, retry_after: Option<&str>) -> Response {
     Response { retry_after: retry_after.map(str::to_owned), ..answer(status, "text/plain", "busy") }
 }
 
-/// The same bytes for ever: `Fixed(0x80)` is the middle of every jitter.
+/// Always the same byte: `Fixed(0x80)` is the middle of every jitter.
 pub struct Fixed(pub u8);
 
 impl Random for Fixed {
@@ -209,7 +211,7 @@ pub fn no_environment() -> Arc<FixedEnvironment> {
     Arc::new(FixedEnvironment::default())
 }
 
-/// Options with nothing of the outside world in them.
+/// Returns options that read nothing outside the test.
 pub fn options(fake: &Arc<Fake>, clock: &Arc<ManualClock>) -> Options {
     Options::default().with(|it| {
         it.runtime = Runtime {
@@ -222,7 +224,7 @@ pub fn options(fake: &Arc<Fake>, clock: &Arc<ManualClock>) -> Options {
     })
 }
 
-/// An M2M session of the built-in deployment, its token endpoint played by the fake.
+/// An M2M session of the built-in deployment, with the fake as its token endpoint.
 pub struct Bench {
     pub fake: Arc<Fake>,
     pub clock: Arc<ManualClock>,
@@ -244,23 +246,24 @@ impl Bench {
         self.clock.advance(Duration::from_secs(seconds));
     }
 
-    /// The current token as text.
+    /// Returns the current token as text.
     pub fn token(&self) -> String {
         self.session.access_token().unwrap().to_string()
     }
 
-    /// Waits until the cached token is this one: a renewal in the background has landed.
+    /// Waits until the cached token is this one, which means that a background refresh has
+    /// finished.
     pub fn wait_token(&self, wanted: &str) {
         eventually(|| self.session.access_token_cached().unwrap().is_some_and(|token| &*token == wanted));
     }
 
-    /// Milliseconds that passed on the manual clock since [`bench`].
+    /// Returns the milliseconds that passed on the manual clock since [`bench`].
     pub fn elapsed_ms(&self) -> u64 {
         self.clock.now().unix_ms - NOW * 1000
     }
 }
 
-/// Lets other threads run until something is true.
+/// Lets other threads run until the condition is true.
 pub fn eventually(done: impl Fn() -> bool) {
     let started = Instant::now();
     while !done() {
@@ -273,14 +276,15 @@ pub fn simulator() -> Simulator {
     Simulator::start(Settings::default()).unwrap()
 }
 
-/// The real network and the real date, but a pause between two attempts takes no time.
+/// Returns the real network and the real date, with a clock on which a pause between two attempts
+/// takes no time.
 pub fn real_network() -> (Runtime, Arc<ManualClock>) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let clock = Arc::new(ManualClock::new(now));
     (Runtime { clock: clock.clone(), environment: no_environment(), ..Runtime::default() }, clock)
 }
 
-/// Options for a session with the simulator over real sockets.
+/// Returns options for a session with the simulator over real sockets.
 pub fn simulator_options(simulator: &Simulator) -> Options {
     Options::default().with(|it| {
         it.deployment = Some(simulator.deployment());
@@ -289,13 +293,13 @@ pub fn simulator_options(simulator: &Simulator) -> Options {
     })
 }
 
-/// The simulator's M2M client at the simulator's deployment.
+/// Opens a session of the simulator's M2M client at the simulator's deployment.
 pub fn simulator_session(simulator: &Simulator, options: &Options) -> Session {
     let settings = simulator.settings();
     Session::from_m2m(&settings.client_id, &settings.client_secret, options).unwrap()
 }
 
-/// The built-in Planet over the simulator's proxy and CA: real names, real TLS.
+/// Returns options for the built-in Planet over the simulator's proxy and CA: real names, real TLS.
 pub fn planet_options(simulator: &Simulator) -> Options {
     Options::default().with(|it| {
         it.proxy = Some(simulator.proxy().to_owned());
@@ -304,20 +308,20 @@ pub fn planet_options(simulator: &Simulator) -> Options {
     })
 }
 
-/// The fields of the n-th request of a token endpoint.
+/// Returns the form fields of the n-th request of a token endpoint.
 pub fn form(simulator: &Simulator, target: &str, number: usize) -> Vec<(String, String)> {
     let entry = simulator.requests(target).unwrap()[number].clone();
     serde_json::from_value(entry["form"].clone()).unwrap()
 }
 
-/// A header of the n-th request.
+/// Returns a header of the n-th request.
 pub fn header(simulator: &Simulator, target: &str, number: usize, name: &str) -> Option<String> {
     let entry = simulator.requests(target).unwrap()[number].clone();
     let headers: Vec<(String, String)> = serde_json::from_value(entry["headers"].clone()).unwrap();
     headers.into_iter().find(|(header, _)| header.eq_ignore_ascii_case(name)).map(|(_, value)| value)
 }
 
-/// An unsigned JWT with these claims: the core reads times and verifies nothing.
+/// Returns an unsigned JWT with these claims. The core reads its times and does not verify it.
 pub fn jwt(claims: &Value) -> String {
     use base64::Engine;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -325,17 +329,18 @@ pub fn jwt(claims: &Value) -> String {
     format!("{}.{}.c2ln", part(&json!({"alg": "none"})), part(claims))
 }
 
-/// The claims of a JWT, unverified.
+/// Returns the claims of a JWT, unverified.
 pub fn claims(jwt: &str) -> Value {
     use base64::Engine;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(jwt.split('.').nth(1).unwrap()).unwrap()).unwrap()
 }
 
-/// Every record of every crate in this process, as one line each.
+/// Every log record of every crate in this process, as one line each.
 pub struct Logs {
     lines: Mutex<Vec<(log::Level, String)>>,
-    /// How often a caller of the blocking client waited, by whether its thread was inside an async runtime.
+    /// How often a caller of the blocking client waited, by whether its thread was inside an async
+    /// runtime.
     blocking: [AtomicUsize; 2],
 }
 
@@ -356,25 +361,26 @@ impl log::Log for Logs {
 }
 
 impl Logs {
-    /// Lines of the core from this level up that hold a text.
+    /// Returns the lines at this level or more severe that contain a text.
     pub fn with(&self, level: log::Level, text: &str) -> Vec<String> {
         let records = self.lines.lock().unwrap();
         let fits = |record: &&(log::Level, String)| record.0 <= level && record.1.contains(text);
         records.iter().filter(fits).map(|(_, line)| line.clone()).collect()
     }
 
-    /// How often a caller of the blocking client waited outside of async runtimes, and inside of one.
+    /// Returns how often a caller of the blocking client waited outside of async runtimes, and
+    /// inside of one.
     pub fn blocking_client(&self) -> (usize, usize) {
         let [outside, inside] = &self.blocking;
         (outside.load(Ordering::SeqCst), inside.load(Ordering::SeqCst))
     }
 }
 
-/// Starts to collect what is logged.
+/// Starts to collect log records.
 pub fn logs() -> &'static Logs {
     static LOGS: OnceLock<Logs> = OnceLock::new();
     let logs = LOGS.get_or_init(|| Logs { lines: Mutex::default(), blocking: Default::default() });
-    // A second call meets the logger of the first.
+    // On a second call the logger of the first is already set.
     let _ = log::set_logger(logs);
     log::set_max_level(log::LevelFilter::Trace);
     logs

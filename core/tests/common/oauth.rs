@@ -1,4 +1,4 @@
-//! The grants without a session: an authorization server of fakes, a client, keys that sign.
+//! The grants without a session: a fake authorization server, a client, and signing keys.
 
 use super::{CLIENT_ID, CLIENT_SECRET, Fake, NOW};
 use base64::Engine;
@@ -13,12 +13,12 @@ use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// The server that the fake plays.
+/// The issuer that the fake plays.
 pub const ISSUER: &str = "https://as.example/realms/planet";
 pub const NONCE: &str = "the-nonce-of-this-login";
 pub const SUBJECT: &str = "person-1";
 
-/// A fake server and what asks it.
+/// A fake server, and the client's connection to it.
 pub struct Wire {
     pub fake: Arc<Fake>,
     pub clock: Arc<ManualClock>,
@@ -31,23 +31,23 @@ impl Wire {
         Wire { http: Http::new(fake.clone(), clock.clone(), Arc::new(SystemRandom)), fake, clock }
     }
 
-    /// A call that may take half a minute.
+    /// Returns the context of a call with a deadline of half a minute.
     pub fn call(&self) -> CallContext<'_> {
         call_over(&self.http)
     }
 }
 
-/// A call over this transport that may take half a minute.
+/// Returns the context of a call over this transport, with a deadline of half a minute.
 pub fn call_over(http: &Http) -> CallContext<'_> {
     CallContext::within(http, Retry::WithinDeadline, Duration::from_secs(30))
 }
 
-/// Real sockets.
+/// Returns a client over real sockets.
 pub fn real_http() -> Http {
     Http::new(Arc::new(ReqwestTransport::default()), Arc::new(ManualClock::new(NOW)), Arc::new(SystemRandom))
 }
 
-/// An endpoint of the server.
+/// Returns an endpoint of the server.
 pub fn endpoint(path: &str) -> url::Url {
     format!("{ISSUER}/{path}").parse().unwrap()
 }
@@ -60,7 +60,8 @@ pub fn public_client() -> ClientAuthentication {
     ClientAuthentication::None { client_id: CLIENT_ID.to_owned() }
 }
 
-/// A client of every kind, and what shows that it proves who it is.
+/// Returns a client of every authentication method, and the text in its request that proves the
+/// method.
 pub fn clients() -> Vec<(ClientAuthentication, &'static str)> {
     let (client_id, client_secret) = (CLIENT_ID.to_owned(), Secret::from(CLIENT_SECRET));
     let key = PrivateKey::from_pem(include_str!("../data/client-ec.pem"), None).unwrap();
@@ -72,7 +73,7 @@ pub fn clients() -> Vec<(ClientAuthentication, &'static str)> {
     ]
 }
 
-/// Random bytes that a test can look at afterwards.
+/// Random bytes that a test can read afterwards.
 #[derive(Default)]
 pub struct Recorded(pub Mutex<Vec<Vec<u8>>>);
 
@@ -94,7 +95,7 @@ impl Random for Chosen {
     }
 }
 
-/// A machine without random numbers.
+/// A system without random numbers.
 pub struct NoRandom;
 
 impl Random for NoRandom {
@@ -103,12 +104,12 @@ impl Random for NoRandom {
     }
 }
 
-/// A key of the server.
+/// A signing key of the server.
 pub struct Signer {
     algorithm: Algorithm,
     key: EncodingKey,
     kid: Option<String>,
-    /// The public half as the server publishes it.
+    /// The public key as the server publishes it.
     pub jwk: Value,
 }
 
@@ -118,7 +119,7 @@ impl Signer {
         Signer::new(key, Algorithm::RS256, kid)
     }
 
-    /// Of the same type, and not the server's.
+    /// Returns a key of the same type that is not the server's.
     pub fn other_rsa(kid: &str) -> Self {
         let key = EncodingKey::from_rsa_pem(include_bytes!("../data/client-rsa.pem")).unwrap();
         Signer::new(key, Algorithm::RS256, kid)
@@ -150,23 +151,23 @@ impl Signer {
         Signer { algorithm, key, kid: Some(kid.to_owned()), jwk }
     }
 
-    /// The same key with another algorithm of its type.
+    /// Returns the same key with another algorithm of its type.
     pub fn with_algorithm(self, algorithm: Algorithm) -> Self {
         Signer { algorithm, ..self }
     }
 
-    /// Tokens of this key do not name it.
+    /// Returns the key without a key id, so that its tokens do not name it.
     pub fn nameless(self) -> Self {
         Signer { kid: None, ..self }
     }
 
-    /// A token with these claims.
+    /// Returns a token with these claims.
     pub fn sign(&self, claims: &Value) -> String {
         let header = Header { kid: self.kid.clone(), ..Header::new(self.algorithm) };
         jsonwebtoken::encode(&header, claims, &self.key).unwrap()
     }
 
-    /// A token with any header, signed with this key all the same.
+    /// Returns a token with any header, signed with this key.
     pub fn sign_with(&self, header: &Value, claims: &Value) -> String {
         let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let signed = format!("{}.{}", part(header), part(claims));
@@ -175,12 +176,12 @@ impl Signer {
     }
 }
 
-/// A key set document.
+/// Returns a key set document.
 pub fn jwks(keys: &[&Value]) -> Value {
     json!({ "keys": keys })
 }
 
-/// The claims of a good ID token, some of them changed; `null` takes one away.
+/// Returns the claims of a valid ID token with these changes; `null` removes one.
 pub fn id_claims(changes: &Value) -> Value {
     let mut claims = json!({
         "iss": ISSUER, "sub": SUBJECT, "aud": CLIENT_ID, "nonce": NONCE, "iat": NOW, "exp": NOW + 3600, "email": "someone@example.com",

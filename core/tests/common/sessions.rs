@@ -1,4 +1,5 @@
-//! Sessions on disk: homes of their own, the client of a person, and what Planet's own tools write.
+//! Sessions on disk: home directories for tests, a user's client, and the files that Planet's own
+//! tools write.
 
 use super::{CLIENT_ID, CLIENT_SECRET, Fake, Fixed, NOW, real_network, simulator, token};
 use planetkey::clock::{Clock, ManualClock, Moment};
@@ -13,16 +14,17 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// The profile that keeps the session of a person.
+/// The profile with a user's session.
 pub const PERSON: &str = "someone";
-/// Their client, and where it renews: with metadata out of the way a request is a token request.
+/// The client of that profile, and its token endpoint. With the endpoint configured no metadata is
+/// requested, so each request is a token request.
 pub const PERSON_CLIENT: &str = "person-client";
 pub const PERSON_ENDPOINT: &str = "https://login.planet.com/oauth/token";
-/// What is in a file before anybody renews it.
+/// The tokens in a file before the first refresh.
 pub const SEEDED: &str = "access-0";
 pub const SEEDED_REFRESH: &str = "refresh-0";
 
-/// `auth_client.json` of a person's client.
+/// Returns the `auth_client.json` of a user's client.
 pub fn person_config(client_id: &str) -> Value {
     json!({
         "client_type": "oidc_device_code", "auth_server": "https://login.planet.com/", "token_endpoint": PERSON_ENDPOINT,
@@ -30,7 +32,8 @@ pub fn person_config(client_id: &str) -> Value {
     })
 }
 
-/// A home directory with a server of its own, which gives `access-1` and `refresh-1`, then `access-2` and so on, and a clock.
+/// A home directory with its own clock and its own server, which returns `access-1` and
+/// `refresh-1`, then `access-2` and so on.
 pub struct Home {
     directory: TempDir,
     pub fake: Arc<Fake>,
@@ -52,7 +55,7 @@ impl Home {
         self.directory.path()
     }
 
-    /// A file in the directory of the person's profile.
+    /// Returns the path of a file in the directory of the user's profile.
     pub fn file(&self, name: &str) -> PathBuf {
         self.path().join(".planet").join(PERSON).join(name)
     }
@@ -65,7 +68,7 @@ impl Home {
         self.file("token.planetkey.json")
     }
 
-    /// Where the machine's tokens are.
+    /// Returns the path of the M2M client's token file.
     pub fn machine_file(&self) -> PathBuf {
         self.path().join(".planet").join(format!("planet-m2m-{CLIENT_ID}")).join("token.json")
     }
@@ -74,7 +77,8 @@ impl Home {
         self.options_with(&self.fake, &self.clock)
     }
 
-    /// Another machine with the same home: its own clock, perhaps another server.
+    /// Returns options for another computer with the same home: its own clock, perhaps another
+    /// server.
     pub fn options_with(&self, fake: &Arc<Fake>, clock: &Arc<ManualClock>) -> Options {
         Options::default().with(|it| {
             it.runtime = Runtime {
@@ -87,12 +91,12 @@ impl Home {
         })
     }
 
-    /// The session of the person, as another process opens it: nothing is shared but the files.
+    /// Opens the user's session as another process would: it shares nothing but the files.
     pub fn person(&self) -> Session {
         person(&self.options())
     }
 
-    /// On a disk that does as it is told.
+    /// The same on a disk whose steps the test controls.
     pub fn person_on(&self, disk: &Arc<ScriptedDisk>) -> Session {
         let mut options = self.options();
         options.runtime.disk = Some(disk.clone());
@@ -103,18 +107,19 @@ impl Home {
         machine(&self.options())
     }
 
-    /// Writes what a login with Planet's SDK a moment ago would have: these members over the usual ones, null takes one away.
+    /// Writes what a login with Planet's SDK a moment ago would have written, with these changes;
+    /// null removes a member.
     pub fn seed(&self, members: &Value) {
         self.write(&self.token_file(), &seeded(members));
     }
 
-    /// Writes as Planet's SDK does: in place.
+    /// Writes a file as Planet's SDK does: in place.
     pub fn write(&self, path: &Path, members: &Value) {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         sdk_write(path, &sdk_bytes(members));
     }
 
-    /// What the token file holds.
+    /// Returns the content of the token file.
     pub fn tokens(&self) -> Value {
         read_json(&self.token_file())
     }
@@ -131,12 +136,12 @@ impl Home {
         self.clock.advance(Duration::from_secs(seconds));
     }
 
-    /// The refresh tokens that were sent, in order.
+    /// Returns the refresh tokens that were sent, in order.
     pub fn sent(&self) -> Vec<String> {
         self.fake.seen().iter().map(|seen| seen.field("refresh_token").unwrap_or_default()).collect()
     }
 
-    /// The names of what lies beside the person's token file.
+    /// Returns the names of the files in the directory of the user's token file.
     pub fn listing(&self) -> Vec<String> {
         listing(self.token_file().parent().unwrap())
     }
@@ -148,12 +153,12 @@ impl Default for Home {
     }
 }
 
-/// The members of the n-th answer of a server that rotates.
+/// Returns the members of the n-th response of a server that rotates.
 pub fn rotated(number: u64) -> Value {
     json!({"access_token": format!("access-{number}"), "refresh_token": format!("refresh-{number}"), "expires_in": 3600})
 }
 
-/// What stands in a file after a login an instant ago, with these changes.
+/// Returns the content of a token file right after a login, with these changes.
 pub fn seeded(changes: &Value) -> Value {
     let mut members = json!({
         "_iat": NOW, "_exp": NOW + 3600, "access_token": SEEDED, "refresh_token": SEEDED_REFRESH, "expires_in": 3600,
@@ -169,7 +174,7 @@ pub fn person(options: &Options) -> Session {
     person_as(PERSON_CLIENT, options)
 }
 
-/// Another client in the same profile.
+/// Opens a session of another client in the same profile.
 pub fn person_as(client_id: &str, options: &Options) -> Session {
     let options = options.clone().with(|it| it.profile = options.storage.is_none().then(|| PERSON.to_owned()));
     Session::from_client_config(&person_config(client_id).to_string(), &options).unwrap()
@@ -179,22 +184,22 @@ pub fn machine(options: &Options) -> Session {
     Session::from_m2m(CLIENT_ID, CLIENT_SECRET, options).unwrap()
 }
 
-/// The token as text, or the name of the status.
+/// Returns the token as text, or the error as text.
 pub fn ask(session: &Session) -> String {
     session.access_token().map_or_else(|error| format!("{error}"), |token| token.to_string())
 }
 
-/// As [`ask`], of a session whose own deadline is too short for a disk that is busy.
+/// As [`ask`], for a session whose own deadline is too short for a busy disk.
 pub fn ask_patiently(session: &Session) -> String {
     ask(&session.with_timeout(std::time::Duration::from_millis(30_000)))
 }
 
-/// The bytes that Planet's SDK writes for these members.
+/// Returns the bytes that Planet's SDK writes for these members.
 pub fn sdk_bytes(members: &Value) -> Vec<u8> {
     python_json::to_bytes(members.as_object().unwrap())
 }
 
-/// Opens with truncation, writes, closes: no temporary file, no lock.
+/// Opens with truncation, writes and closes, without a temporary file or a lock.
 pub fn sdk_write(path: &Path, bytes: &[u8]) {
     use std::io::Write;
     let mut file = std::fs::File::create(path).unwrap();
@@ -202,7 +207,7 @@ pub fn sdk_write(path: &Path, bytes: &[u8]) {
     file.write_all(bytes).unwrap();
 }
 
-/// As the SDK leaves its files.
+/// Sets the mode that the SDK gives its files.
 fn private(path: &Path) {
     #[cfg(unix)]
     {
@@ -217,7 +222,7 @@ pub fn read_json(path: &Path) -> Value {
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 
-/// The names in a directory, sorted.
+/// Returns the names in a directory, sorted.
 pub fn listing(directory: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(directory).unwrap();
     let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
@@ -227,7 +232,7 @@ pub fn listing(directory: &Path) -> Vec<String> {
 
 type Hook = dyn Fn(Step) -> io::Result<()> + Send + Sync;
 
-/// A disk that writes down its steps and does to each what the test says.
+/// A disk that records its steps and does for each what the test says.
 pub struct ScriptedDisk {
     steps: Mutex<Vec<Step>>,
     hook: Mutex<Arc<Hook>>,
@@ -238,12 +243,12 @@ impl ScriptedDisk {
         Arc::new(ScriptedDisk { steps: Mutex::default(), hook: Mutex::new(Arc::new(hook)) })
     }
 
-    /// One that works.
+    /// Returns a disk that works.
     pub fn sound() -> Arc<Self> {
         ScriptedDisk::new(|_| Ok(()))
     }
 
-    /// One on which this step fails with this error.
+    /// Returns a disk on which this step fails with this error.
     pub fn failing(step: Step, error: rustix::io::Errno) -> Arc<Self> {
         let disk = ScriptedDisk::sound();
         disk.fails(step, error);
@@ -251,7 +256,7 @@ impl ScriptedDisk {
     }
 
     pub fn fails(&self, step: Step, error: rustix::io::Errno) {
-        // A disk that cannot be written refuses to rewrite a file in place, too.
+        // A disk that cannot be written also refuses to rewrite a file in place.
         let rewrites = matches!(step, Step::Directory | Step::Create | Step::Rename);
         self.does(move |now| match now {
             Step::Rewrite if rewrites => Err(io::Error::from(error)),
@@ -281,7 +286,7 @@ impl Disk for ScriptedDisk {
     }
 }
 
-/// The simulator with a home directory, for a person's session that is really rotated.
+/// The simulator with a home directory, for a user's session that the server really rotates.
 pub struct Planet {
     pub simulator: Simulator,
     home: TempDir,
@@ -296,14 +301,14 @@ impl Planet {
         self.home.path()
     }
 
-    /// Begins a session at the server and writes it as Planet's SDK would.
+    /// Starts a session at the server and writes it as Planet's SDK would.
     pub fn seed(&self, wanted: &Value) -> Value {
         let session = self.simulator.seed_session(wanted).unwrap();
         self.write(&session);
         session
     }
 
-    /// One whose access token is over.
+    /// The same with an expired access token.
     pub fn seed_expired(&self) -> Value {
         self.seed(&json!({"age": 3600}))
     }
@@ -325,7 +330,7 @@ impl Planet {
         self.options_at(self.home.path())
     }
 
-    /// With another home: a copy of the session.
+    /// Returns options with another home, for a copy of the session.
     pub fn options_at(&self, home: &Path) -> Options {
         let (mut runtime, _) = real_network();
         runtime.environment = Arc::new(FixedEnvironment::new([(HOME_VARIABLE, home)]));
@@ -345,12 +350,12 @@ impl Planet {
         self.simulator.count("user.token").unwrap()
     }
 
-    /// What the server thinks of the session that this refresh token belongs to.
+    /// Returns the server's state of the session that this refresh token belongs to.
     pub fn session_of(&self, session: &Value) -> Value {
         self.simulator.session_of(session["refresh_token"].as_str().unwrap()).unwrap()
     }
 
-    /// The session lives, and its refresh token has been used so often.
+    /// Asserts that the session is active and its refresh token was rotated this many times.
     pub fn assert_alive(&self, session: &Value, rotations: u64) {
         let family = self.session_of(session);
         assert_eq!((&family["active"], &family["rotations"]), (&json!(true), &json!(rotations)), "{family}");
@@ -365,7 +370,7 @@ impl Default for Planet {
     }
 }
 
-/// An application's own storage, which writes down what is called and does what the test says.
+/// An application's own storage, which records the calls and does what the test says.
 #[derive(Default)]
 pub struct Vault {
     pub text: Mutex<Option<String>>,
@@ -384,7 +389,8 @@ impl Vault {
         Arc::new(Vault { text: Mutex::new(text.map(str::to_owned)), ..Vault::default() })
     }
 
-    /// Before each call; `false` is the answer of a lock that is not to be had.
+    /// Sets a hook that runs before each call. `false` from the hook of `lock` means that the lock
+    /// is not available.
     pub fn does(&self, hook: impl Fn(&'static str) -> planetkey::Result<bool> + Send + Sync + 'static) {
         *self.hook.lock().unwrap() = Some(Arc::new(hook));
     }
@@ -429,7 +435,7 @@ impl StorageCallbacks for Vault {
     }
 }
 
-/// A clock on which another program writes the file when so much time has passed.
+/// A clock on which another program writes the file after this much time.
 pub struct LateWriter {
     pub clock: Arc<ManualClock>,
     pub file: PathBuf,
