@@ -1,5 +1,5 @@
-//! The layers of the core: a module imports only modules below it, and no files import each other in
-//! a cycle.
+//! The layers of the core: a module imports only modules below it, and no files import each other
+//! in a cycle.
 
 #[path = "../../tests/structure/mod.rs"]
 mod imports;

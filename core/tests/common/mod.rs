@@ -25,7 +25,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 /// Only a failing test waits this long.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A host where the M2M token of the fake may go, and one where it is under development.
+/// A host to which the M2M token of the fake may be sent, and one where it is under development.
 pub const SENTINEL_HUB: &str = "https://services.sentinel-hub.com/api/v1/catalog";
 pub const PLANET: &str = "https://api.planet.com/data/v1/item-types";
 /// Secrets that must not appear in messages and files.

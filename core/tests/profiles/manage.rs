@@ -44,7 +44,8 @@ fn a_login_with_an_api_key_writes_what_the_sdk_writes() {
     }
 }
 
-/// `initialize_auth_client_context(auth_client_id_opt=..., auth_client_secret_opt=..., save_profile_config=True)`
+/// `initialize_auth_client_context(auth_client_id_opt=..., auth_client_secret_opt=...,
+/// save_profile_config=True)`
 #[test]
 fn a_login_of_a_machine_writes_what_the_sdk_writes() {
     let home = Home::new();

@@ -33,7 +33,8 @@ fn f109_a_caller_inside_an_async_runtime() {
         runtime.block_on(async { tokio::spawn(async move { task.headers(&url).unwrap() }).await.unwrap() });
     }
     assert_eq!(simulator.count("m2m.token").unwrap(), 2);
-    // A debug build of reqwest's blocking client panics inside a runtime. No build may run it there.
+    // A debug build of reqwest's blocking client panics inside a runtime. No build may run it
+    // there.
     let (outside, inside) = logs.blocking_client();
     assert!(outside > 0 && inside == 0, "{outside} {inside}");
 }

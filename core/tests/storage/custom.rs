@@ -318,7 +318,7 @@ fn f099_a_storage_that_calls_the_session_back_does_not_wait_for_itself() {
     vault.recovers();
 }
 
-/// One storage holds one client's tokens. A session with several clients needs separate storage.
+/// One storage holds one client's tokens. A session that may have several clients is refused.
 #[test]
 fn it_is_for_sessions_of_one_client() {
     let home = Home::new();

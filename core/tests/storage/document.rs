@@ -1,5 +1,5 @@
-//! Compares the bytes of the SDK's files with Python's own `json`: `json.dumps(document, indent=2,
-//! sort_keys=True)`.
+//! Compares the bytes of the SDK's files with Python's own `json`:
+//! `json.dumps(document, indent=2, sort_keys=True)`.
 
 use planetkey::storage::python_json;
 use std::io::Write;

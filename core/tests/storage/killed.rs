@@ -52,7 +52,7 @@ fn ends(rounds: usize, how: &str) {
     assert_eq!(home.listing(), ALL);
 }
 
-/// A thousand processes, each killed at a different step.
+/// Kills a thousand processes, spread over all steps.
 #[test]
 fn f069_kill_9_at_every_step_leaves_the_old_file_or_the_new_one() {
     std::thread::scope(|scope| {

@@ -154,7 +154,7 @@ fn f077_a_link_that_somebody_else_planted_is_refused() {
     assert_eq!(std::fs::read_to_string(&victim).unwrap(), wait.to_string());
 }
 
-/// A link instead of the lock file would make other users' processes lock or write the wrong file.
+/// A link instead of the lock file would make processes lock or write another file.
 #[test]
 fn f077_a_link_in_the_locks_place_is_not_followed() {
     let home = Home::new();

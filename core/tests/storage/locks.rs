@@ -114,7 +114,7 @@ fn f078_a_lease_whose_maker_has_gone_expires() {
     std::fs::create_dir(lease(&home)).unwrap();
     let hasty = without_locks(&home, Some(SOON_MS));
     assert_eq!(hasty.access_token().unwrap_err().status(), Status::Timeout);
-    // The refresh of the first session has ended, too, before the lease expires.
+    // Wait until the refresh of `hasty` has failed, too, before the lease expires.
     lock_error(&hasty);
     File::open(lease(&home)).unwrap().set_modified(SystemTime::now() - std::time::Duration::from_secs(120)).unwrap();
     assert_eq!(ask(&without_locks(&home, None)), "access-2");
