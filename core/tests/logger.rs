@@ -9,7 +9,7 @@ use std::sync::{Mutex, OnceLock};
 static SESSION: OnceLock<Session> = OnceLock::new();
 static ANSWERS: Mutex<Vec<(String, Option<Status>)>> = Mutex::new(Vec::new());
 
-/// Stands in for a logger that sends every record over HTTP and needs a header for that.
+/// Plays a logger that sends every record over HTTP and needs a header for that.
 struct Shipping;
 
 impl log::Log for Shipping {
