@@ -124,8 +124,8 @@ impl Session {
 
     /// Whether a credential of this session may go to this URL. Errors: INVALID_ARGUMENT.
     fn serves(&self, url: &str) -> Result<bool> {
-        let target = self.shared.policy.target(url)?;
-        Ok(served(self.choose(&target))?.is_some())
+        let target = self.shared.policy.target(url);
+        Ok(served(target.and_then(|target| self.choose(&target).map(drop)))?.is_some())
     }
 
     /// Takes the refused token out of use. Whether there is, or will be, another one.

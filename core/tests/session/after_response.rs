@@ -103,9 +103,13 @@ fn a_host_that_is_not_served_cannot_take_a_token_out_of_use() {
     let bench = bench();
     bench.token();
     // A client forwarded the token by mistake.
-    let mut response = refused(ELSEWHERE, Some("Bearer token-1"));
-    response.www_authenticate = INVALID_TOKEN;
-    assert_eq!(both(&bench.session, &response), (None, "stands".to_owned()));
+    for url in [ELSEWHERE, "https://user@api.planet.com/", "http://127.0.0.1/"] {
+        for sent in [None, Some("Bearer token-1")] {
+            let mut response = refused(url, sent);
+            response.www_authenticate = INVALID_TOKEN;
+            assert_eq!(both(&bench.session, &response), (None, "stands".to_owned()), "{url}");
+        }
+    }
     assert_eq!(bench.token(), "token-1");
     assert_eq!(bench.fake.count(), 1, "nothing was refreshed");
 }
