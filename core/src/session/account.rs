@@ -1,4 +1,4 @@
-//! A person's session, from outside: the tokens that a login brings.
+//! The session of a user who logged in, as callers see it: the tokens that a login obtains.
 
 use super::revocation::Revocation;
 use super::source::Source;
@@ -16,40 +16,40 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A login of somebody else than whose session is saved.
+/// A login by a different user than the one whose session is saved.
 #[derive(Clone, Debug)]
 pub struct OtherUser {
     /// The `sub` of the saved session.
     pub saved: String,
-    /// The `sub` of whoever has logged in.
+    /// The `sub` of the user who has just logged in.
     pub new: String,
-    /// The saved one's e-mail address, else their `sub`; one line.
+    /// The e-mail address of the saved session's user, else its `sub`; one line.
     pub saved_name: String,
-    /// The new one's e-mail address, else their `sub`; one line.
+    /// The e-mail address of the new user, else the `sub`; one line.
     pub new_name: String,
 }
 
-/// What a login has brought, without a secret.
+/// The result of a login, without a secret.
 #[derive(Clone, Debug, Default)]
 pub struct LoginResult {
-    /// Whether somebody was asked; `false` where the session was good, or could be renewed.
+    /// Whether the user was prompted; `false` if the session was valid or could be refreshed.
     pub prompted: bool,
-    /// Who it is: the `sub` of the ID token, else of the access token where that is a JWT.
+    /// The user: the `sub` of the ID token, else of the access token if that is a JWT.
     pub subject: Option<String>,
-    /// Their e-mail address, with the scope `email`.
+    /// The user's e-mail address, if the scope `email` was granted.
     pub email: Option<String>,
-    /// What was granted.
+    /// The granted scopes.
     pub scopes: Vec<String>,
     /// Unix seconds at which the access token expires.
     pub expires_at: Option<i64>,
-    /// The profile whose session it is.
+    /// The profile that the session belongs to.
     pub profile: Option<String>,
-    /// Where the session is saved; nothing for one that lives in this process only.
+    /// Where the session is saved; `None` if it lives in this process only.
     pub file: Option<PathBuf>,
 }
 
 impl LoginResult {
-    /// As JSON, by the names of the fields.
+    /// The result as JSON, with the names of the fields.
     pub fn to_json(&self) -> serde_json::Value {
         serde_json::json!({
             "prompted": self.prompted,
@@ -70,7 +70,7 @@ pub(super) enum Expiry {
     Ignored,
 }
 
-/// The one whose tokens these are, by the tokens' own words.
+/// The user whose tokens these are, as the tokens' claims say.
 pub(super) struct Who {
     pub(super) subject: Option<String>,
     pub(super) email: Option<String>,
@@ -89,7 +89,7 @@ impl Who {
     }
 }
 
-/// A person's client and the way to its server: what a login works with.
+/// A user's client, with the connection to its server: what a login works with.
 #[derive(Clone)]
 pub(crate) struct Account {
     cache: Arc<TokenCache>,
@@ -98,7 +98,8 @@ pub(crate) struct Account {
 }
 
 impl Session {
-    /// The source whose tokens are a person's; where there is none yet, the one that a login would make.
+    /// The source whose tokens belong to a user. If there is none yet, the one that a login would
+    /// fill.
     ///
     /// Errors: UNSUPPORTED.
     pub(crate) fn person(&self) -> Result<Account> {
@@ -113,7 +114,8 @@ impl Session {
         Ok(Account { cache: cache.clone(), timeout: self.timeout, interrupt: self.interrupt.clone() })
     }
 
-    /// Whose session is saved, by the words of its own tokens: nobody's where nobody has logged in. Their session may have ended since.
+    /// The user whose session is saved, as its own tokens say; `None` if no user has logged in. The
+    /// session may have expired or been revoked since.
     ///
     /// Uses no network, and reads the session's file.
     pub fn logged_in(&self) -> Option<LoginResult> {
@@ -123,8 +125,9 @@ impl Session {
         Some(person.logged_in(Who::of(&stored.tokens), stored.tokens.scopes.clone(), expires_at))
     }
 
-    /// Gives back what a login has brought and could not be saved, for programs that end with it, and forgets it: why it was not saved, and
-    /// what became of the refresh token. Nothing where everything was saved. What is on disk stays.
+    /// Revokes the tokens of a login that could not be saved, and discards them from memory. For
+    /// programs that exit after a login. Returns why they were not saved, and what became of the
+    /// refresh token; `None` if everything was saved. What is on disk stays.
     ///
     /// Blocks; uses the network.
     pub fn give_back_unsaved(&self) -> Option<(Error, Revocation)> {
@@ -156,7 +159,7 @@ impl Account {
         self.timeout
     }
 
-    /// What the caller of the session is asked while it waits.
+    /// The callback that a waiting call asks whether its caller has cancelled.
     pub(crate) fn interrupt(&self) -> Option<Interrupt> {
         self.interrupt.clone()
     }
@@ -165,12 +168,12 @@ impl Account {
         &self.cache
     }
 
-    /// The same with another question that is asked while a call waits.
+    /// The same account with another interrupt callback.
     pub(crate) fn with_interrupt(&self, interrupt: Interrupt) -> Account {
         Account { interrupt: Some(interrupt), ..self.clone() }
     }
 
-    /// The session that there is, renewed if need be.
+    /// The current session, refreshed if necessary.
     ///
     /// Errors: as [`Session::access_token`].
     pub(crate) fn current(&self) -> Result<LoginResult> {
@@ -182,17 +185,18 @@ impl Account {
         Ok(self.logged_in(who, token.scopes.clone(), token.expires_at))
     }
 
-    /// Whether it is plain without asking anybody that there is no session.
+    /// Whether it is certain, without prompting the user, that there is no session.
     pub(crate) fn has_none(&self) -> bool {
         self.cache.has_no_session()
     }
 
-    /// Whether the saved session can be refreshed no more, because the server revoked its refresh token.
+    /// Whether the saved session can no longer be refreshed because the server revoked its refresh
+    /// token.
     pub(crate) fn is_revoked(&self) -> bool {
         self.saved_tokens().is_some_and(|tokens| self.cache.is_revoked(&tokens))
     }
 
-    /// What is saved now, as far as it can be read at once.
+    /// The tokens that are saved now, as far as they can be read without waiting.
     pub(super) fn saved_tokens(&self) -> Option<Arc<Stored>> {
         self.cache.tokens()
     }
@@ -210,11 +214,14 @@ impl Account {
         }
     }
 
-    /// Makes what a login has brought the session of everybody: verified, saved under the lock, published.
+    /// Replaces the saved session with the tokens of a login, for all processes: verifies them,
+    /// saves them under the lock, and publishes them.
     ///
-    /// `nonce`: the authorization request's. `accept` is asked before the session of somebody else is replaced, without any lock held. What cannot
-    /// be saved on disk lives in memory, and says so. Blocks; uses the network for the keys of an ID token.
-    /// Errors: TOKEN_INVALID, PROTOCOL, DENIED (`other_user`), UNAVAILABLE, TIMEOUT, CANCELLED.
+    /// `nonce` is that of the authorization request. `accept` is asked before the session of a
+    /// different user is replaced, while no lock is held. Tokens that cannot be saved on disk stay
+    /// in memory, and the session's status says so. Blocks; uses the network for the keys of an ID
+    /// token. Errors: TOKEN_INVALID, PROTOCOL, DENIED (`other_user`), UNAVAILABLE, TIMEOUT,
+    /// CANCELLED.
     pub(crate) fn keep_login(
         &self,
         tokens: TokenSet,
@@ -240,10 +247,11 @@ impl Account {
                 }
             }
             let received = Stored::received(tokens.clone(), self.cache.now());
-            // Tokens are in hand: a renewal that is under way gets its whole time to end.
+            // The login has its tokens already, so a refresh in progress gets the full time to
+            // complete.
             let wait = Wait { timeout: self.timeout.max(super::DEFAULT_TIMEOUT), ..self.wait() };
             let replaced = self.cache.replace(&received, wait, || {
-                // Somebody may have logged in while nobody held the lock.
+                // Another process may have saved a login while `accept` ran without the lock.
                 self.other_user(&who).is_none_or(|other| accepted.as_ref() == Some(&other.saved))
             });
             if replaced.inspect_err(|_| self.revoke_unwanted(&tokens.members))? {
@@ -256,7 +264,8 @@ impl Account {
     fn verify(&self, tokens: &TokenSet, nonce: Option<&str>) -> Result<Option<Claims>> {
         match tokens.id_token() {
             Some(id_token) => self.verify_id_token(Secret::from(id_token), nonce.map(str::to_owned), Expiry::Checked).map(Some),
-            // OpenID Connect Core 3.1.3.3 demands one; the device grant (RFC 8628) does not know it.
+            // OpenID Connect Core 3.1.3.3 requires an ID token; the device grant (RFC 8628) does
+            // not mention it.
             None if nonce.is_some() && tokens.scopes.iter().any(|scope| scope == "openid") => {
                 Err(Error::protocol("openid was granted, and the answer holds no id_token (OpenID Connect Core 3.1.3.3)"))
             }
@@ -270,13 +279,15 @@ impl Account {
         (old != new).then(|| OtherUser { saved: old.clone(), new: new.clone(), saved_name: saved.name(), new_name: who.name() })
     }
 
-    /// Revokes what a login received and nobody will use (RFC 7009). No caller waits for it, but the end of the process does a while. What fails
-    /// is logged: the error of the login is the one that counts.
+    /// Revokes the tokens of a login that will not be used (RFC 7009). The caller does not wait for
+    /// it, but the end of the process waits a short time. A failure is only logged, because the
+    /// caller gets the error of the login.
     pub(crate) fn revoke_unwanted(&self, received: &TokenMembers) {
         if received.text("refresh_token").or(received.text("access_token")).is_none() {
             return;
         }
-        // Without the question of whoever waited: they have gone, and what belongs to them should not stay for this.
+        // Without the caller's interrupt: the caller has returned, and what its callback owns must
+        // not be held for this.
         let (person, pending) = (Account { interrupt: None, ..self.clone() }, Pending::new());
         let received = received.clone();
         let spawned = crate::threads::spawn("planetkey-revocation", move || {

@@ -1,4 +1,5 @@
-//! A static credential source: an API key, and the profile that it is from, whose change is noticed within a second.
+//! A static credential source: an API key and the profile that it comes from. A change of the
+//! profile is noticed within a second.
 
 use crate::authorize::api_key;
 use crate::clock::Clock;
@@ -13,13 +14,13 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// A key with the header that is made of it.
+/// A key with the header made from it.
 pub(crate) struct Held {
     pub(crate) key: ApiKey,
     pub(crate) snapshot: Arc<CachedToken>,
 }
 
-/// The files of the profile that the key is from.
+/// The files of the profile that the key comes from.
 struct Watched {
     root: Root,
     profile: String,
@@ -29,7 +30,7 @@ struct Watched {
     turn: Watch,
 }
 
-/// An API key, as it stands in its profile now.
+/// An API key, as its profile holds it now.
 pub(crate) struct ApiKeySource {
     pub(crate) transport: ApiKeyTransport,
     held: ArcSwapOption<Held>,
@@ -37,13 +38,14 @@ pub(crate) struct ApiKeySource {
 }
 
 impl ApiKeySource {
-    /// Errors: INVALID_ARGUMENT for what is no API key, or cannot travel in this form.
+    /// Errors: INVALID_ARGUMENT if this is not an API key, or cannot be sent in this form.
     pub(crate) fn new(key: &str, transport: ApiKeyTransport) -> Result<Self> {
         let held = hold(key, transport, 1)?;
         Ok(ApiKeySource { transport, held: ArcSwapOption::from_pointee(held), watched: None })
     }
 
-    /// Follows the profile that the key was read from. An encrypted one is not followed: opening it runs a program.
+    /// Follows the profile that the key was read from. An encrypted profile is not followed,
+    /// because decrypting it runs a program.
     pub(crate) fn watching(mut self, root: &Root, profile: &load::Profile, clock: Arc<dyn Clock>) -> Self {
         let token = root.token_file(&profile.name).ok().flatten();
         let files: Vec<PathBuf> = profile.config_file.iter().cloned().chain(token).collect();
@@ -56,16 +58,16 @@ impl ApiKeySource {
         self
     }
 
-    /// The key. Uses no network; at most once a second it looks at the profile's files.
+    /// The key. Uses no network; checks the profile's files at most once a second.
     ///
-    /// Errors: LOGIN_REQUIRED when it was removed from its profile.
+    /// Errors: LOGIN_REQUIRED if the key was removed from its profile.
     #[inline]
     pub(crate) fn current(&self) -> Result<Arc<Held>> {
         self.look();
         self.held.load_full().ok_or_else(|| self.gone())
     }
 
-    /// As [`ApiKeySource::current`], lent.
+    /// As [`ApiKeySource::current`], but lends the key without a copy.
     #[inline]
     pub(crate) fn with_current<T>(&self, use_it: impl FnOnce(&CachedToken) -> T) -> Result<T> {
         self.look();
@@ -111,7 +113,7 @@ impl ApiKeySource {
         });
         match read {
             Ok(held) => self.held.store(Some(Arc::new(held))),
-            // It may be being written: then the version is another one in a second.
+            // Another process may be writing the file now. Then the version differs in a second.
             Err(error) if error.retryable() => return,
             Err(error) => {
                 log::info!("the API key of the profile {} is gone: {error}", watched.profile);

@@ -1,4 +1,4 @@
-//! What one request carries.
+//! The credential that one request carries.
 
 use super::source::Source;
 use crate::credential::{CredentialKind, Transport};
@@ -36,12 +36,13 @@ impl Authorization {
         }
     }
 
-    /// The URL to request: the one given, with `api_key` where that is how the key travels and without it where it is not.
+    /// The URL to request: the given URL, with `api_key` if the key is sent in the URL, and without
+    /// it otherwise.
     pub fn url(&self) -> &str {
         self.url.expose()
     }
 
-    /// The headers to set: `Authorization`, or none where the key travels in the URL.
+    /// The headers to set: `Authorization`, or none if the key is sent in the URL.
     pub fn headers(&self) -> impl Iterator<Item = (&'static str, &str)> {
         self.header_value().map(|value| ("Authorization", value)).into_iter()
     }
@@ -74,17 +75,17 @@ impl Authorization {
         &self.source
     }
 
-    /// Which of the session's sources it is, in their order.
+    /// The index of the credential's source in the session.
     pub fn source_index(&self) -> usize {
         self.source_index
     }
 
-    /// Unix seconds at which the token expires; nothing for an API key.
+    /// Unix seconds at which the token expires; `None` for an API key.
     pub fn expires_at(&self) -> Option<i64> {
         self.snapshot.expires_at
     }
 
-    /// Counts up whenever this source's header changes.
+    /// Increases whenever this source's header changes.
     pub fn generation(&self) -> u64 {
         self.snapshot.generation
     }
@@ -105,15 +106,15 @@ impl fmt::Debug for Authorization {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Immediate {
-    /// Nothing of this session goes there.
+    /// No credential of this session may go to the URL.
     Nothing,
     /// The authorization for the request.
     Authorization(Authorization),
-    /// There is one, but not without waiting for a token.
+    /// A credential exists, but the call would have to wait for a token.
     WouldBlock,
 }
 
-/// The value of `Authorization` while a session lends it.
+/// The value of the `Authorization` header, lent by a session.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct Header<'a> {
@@ -133,11 +134,11 @@ impl fmt::Debug for Header<'_> {
     }
 }
 
-/// The current access token; it stays as it is when the session renews.
+/// The access token at the time of the call. It does not change when the session refreshes.
 pub struct AccessToken(pub(super) Arc<CachedToken>);
 
 impl AccessToken {
-    /// Counts up whenever the session has another token.
+    /// Increases whenever the session gets another token.
     pub fn generation(&self) -> u64 {
         self.0.generation
     }

@@ -22,7 +22,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// No identifier, secret or URL in use comes near this size.
+/// No identifier, secret or URL in use is nearly this long.
 const MAX_ARGUMENT_BYTES: usize = 64 * 1024;
 
 /// Opens a session with options.
@@ -141,22 +141,22 @@ impl SessionBuilder {
     }
 }
 
-/// What a call or a command line names; every part may be left out.
+/// The credentials that a call or a command line names; each part is optional.
 #[derive(Clone, Default)]
 pub struct Named {
     /// A profile.
     pub profile: Option<String>,
-    /// An M2M client's id; needs `client_secret` beside it.
+    /// An M2M client's id; requires `client_secret`.
     pub client_id: Option<String>,
-    /// An M2M client's secret; needs `client_id` beside it.
+    /// An M2M client's secret; requires `client_id`.
     pub client_secret: Option<Secret>,
     /// An API key.
     pub api_key: Option<Secret>,
-    /// How the key travels.
+    /// How the API key is sent.
     pub api_key_transport: Option<ApiKeyTransport>,
 }
 
-/// What the constructors share: options resolved once.
+/// What the constructors share: the options, resolved once.
 struct Opening<'a> {
     options: &'a Options,
     deployment: Deployment,
@@ -167,14 +167,15 @@ struct Opening<'a> {
 
 impl<'a> Opening<'a> {
     fn new(options: &'a Options, allow_insecure_loopback: bool) -> Result<Self> {
-        // A bad option is the caller's mistake, not that of the credential which is the first to use it.
+        // Check the options first: a bad one is the caller's mistake, not a fault of the credential
+        // that uses it first.
         options.timeout()?;
         let http = options.http()?;
         let root = Root::new(options.runtime.environment.as_ref(), options.storage_root.as_deref())?;
         Ok(Opening { options, deployment: options.deployment()?, allow_insecure_loopback, root, http })
     }
 
-    /// `keep_in`: the profile whose directory keeps the tokens.
+    /// `keep_in`: the profile in whose directory the tokens are saved.
     fn source(&self, config: &ClientConfig, label: &str, profile: Option<String>, keep_in: Option<&str>) -> Result<Source> {
         match config {
             ClientConfig::ApiKey { api_key, as_header } => {
@@ -198,7 +199,7 @@ impl<'a> Opening<'a> {
         }
     }
 
-    /// A profile that has a client of its own keeps that one's tokens.
+    /// A profile that has a client of its own saves only that client's tokens.
     ///
     /// Errors: INVALID_ARGUMENT.
     fn check_profile(&self, client: &OAuthClient) -> Result<()> {
@@ -251,14 +252,14 @@ impl<'a> Opening<'a> {
         opening.session(vec![source], None, Vec::new(), allowed)
     }
 
-    /// The client that a login without a name is for, where this deployment has people at all.
+    /// The client for a login that names none, if this deployment has user logins.
     fn to_log_in(&self) -> Option<Source> {
         let found = precedence::to_log_in(&self.root)?;
         self.check_deployment(&found.config).ok()?;
         self.source(&found.config, &found.source, found.profile.clone(), found.token_profile.as_deref()).ok()
     }
 
-    /// A client of another deployment would send its secret to this one's server.
+    /// A client of another deployment would send its secret to this deployment's server.
     ///
     /// Errors: MISCONFIGURED.
     fn check_deployment(&self, config: &ClientConfig) -> Result<()> {
@@ -275,7 +276,7 @@ impl<'a> Opening<'a> {
         )))
     }
 
-    /// A profile may name its own deployment; the call's option goes before it.
+    /// A profile may name its own deployment; the caller's option takes precedence.
     fn at_deployment_of(self, config: &ClientConfig) -> Result<Self> {
         match config {
             ClientConfig::OAuth(client) if client.deployment.is_some() && self.options.deployment.is_none() => {
@@ -293,12 +294,16 @@ impl Session {
         SessionBuilder::default()
     }
 
-    /// All credentials that the environment offers, highest first; a URL gets the first that its host accepts.
+    /// Opens a session with all credentials that the environment offers, highest precedence first.
+    /// A URL gets the first credential that its host accepts.
     ///
-    /// After the environment's come those of `~/.planet.json`, of sentinelhub's `config.toml`, and the session of a person who has logged in.
+    /// After those of the environment come those of `~/.planet.json`, those of sentinelhub's
+    /// `config.toml`, and the session of a user who has logged in.
     ///
-    /// Reads `PL_AUTH_PROFILE`, `PL_AUTH_CLIENT_ID` and `PL_AUTH_CLIENT_SECRET`, `PL_API_KEY`, `PLANET_API_KEY`, `SH_CLIENT_ID` and `SH_CLIENT_SECRET`,
-    /// `SH_PROFILE`, and `PLANETKEY_ALLOW_INSECURE_LOOPBACK`. With none of them the session opens and its calls say LOGIN_REQUIRED.
+    /// Reads `PL_AUTH_PROFILE`, `PL_AUTH_CLIENT_ID` and `PL_AUTH_CLIENT_SECRET`, `PL_API_KEY`,
+    /// `PLANET_API_KEY`, `SH_CLIENT_ID` and `SH_CLIENT_SECRET`, `SH_PROFILE`, and
+    /// `PLANETKEY_ALLOW_INSECURE_LOOPBACK`. If there is no credential, the session opens and its
+    /// calls fail with LOGIN_REQUIRED.
     ///
     /// Errors: INVALID_ARGUMENT, MISCONFIGURED, LOGIN_REQUIRED, UNSUPPORTED.
     pub fn from_defaults(options: &Options) -> Result<Session> {
@@ -315,7 +320,7 @@ impl Session {
         }
         let opening = Opening::new(options, allow)?;
         let (found, mut notes) = precedence::find(environment, &opening.root)?;
-        // The session is of one deployment: that of the credential which comes first.
+        // A session has one deployment: that of the credential with the highest precedence.
         let opening = match found.first() {
             Some(first) => opening.at_deployment_of(&first.config)?,
             None => opening,
@@ -327,7 +332,8 @@ impl Session {
                 .check_deployment(&found.config)
                 .and_then(|()| opening.source(&found.config, &found.source, found.profile.clone(), keep_in));
             match made {
-                // An old session that nobody can renew must not stand before what works.
+                // An expired session that cannot be refreshed must not take precedence over a
+                // credential that works.
                 Ok(source) if found.level == Level::BuiltIn && !sources.is_empty() && source.is_over() => {
                     notes.push(match source.tokens().and_then(|cache| cache.unreadable_because()) {
                         Some(error) => format!("{}: {}", found.source, error.message()),
@@ -340,7 +346,7 @@ impl Session {
                         .in_configuration(format!("{}: {}", found.source, error.message()))
                         .with_profile(found.profile.as_deref()));
                 }
-                // What cannot be read at this moment may be the right credential.
+                // A credential that cannot be read right now may be the one that the user wants.
                 Err(error) if error.status() == Status::Unavailable => return Err(error),
                 Err(error) => notes.push(format!("{} was passed over: {}", found.source, error.message())),
             }
@@ -355,10 +361,12 @@ impl Session {
         opening.session(sources, to_log_in, notes, AllowedHosts::ForTokens(options.allowed_hosts()))
     }
 
-    /// What is named, highest first: profile, M2M client, API key; with none of them [`Session::from_defaults`]. For commands, so
-    /// `PLANETKEY_ALLOW_INSECURE_LOOPBACK` counts for all of them.
+    /// Opens a session with the named credential, highest precedence first: profile, M2M client,
+    /// API key. If none is named, as [`Session::from_defaults`]. For commands, so
+    /// `PLANETKEY_ALLOW_INSECURE_LOOPBACK` applies to all of them.
     ///
-    /// Errors: INVALID_ARGUMENT too when id or secret is named without the other: one of the environment is never mixed with it.
+    /// Errors: also INVALID_ARGUMENT if only one of id and secret is named, because it is never
+    /// combined with one from the environment.
     pub fn from_named(named: &Named, options: &Options) -> Result<Session> {
         if named.api_key_transport.is_some() && named.api_key.is_none() {
             return Err(Error::invalid_argument("an API key's transport was named without the API key"));
@@ -393,7 +401,7 @@ impl Session {
         }
     }
 
-    /// The client that `~/.planet/<name>/auth_client.json` describes.
+    /// Opens a session with the client that `~/.planet/<name>/auth_client.json` describes.
     ///
     /// Errors: INVALID_ARGUMENT, MISCONFIGURED, LOGIN_REQUIRED, UNSUPPORTED.
     pub fn from_profile(name: &str, options: &Options) -> Result<Session> {
@@ -406,7 +414,7 @@ impl Session {
             .map_err(|error| error.with_profile(Some(name)))
     }
 
-    /// An API key.
+    /// Opens a session with an API key.
     ///
     /// Errors: INVALID_ARGUMENT.
     pub fn from_api_key(key: &str, transport: ApiKeyTransport, options: &Options) -> Result<Session> {
@@ -418,7 +426,7 @@ impl Session {
         opening.session(vec![source], None, Vec::new(), AllowedHosts::ForApiKey(options.allowed_hosts()))
     }
 
-    /// A machine-to-machine client at the deployment's M2M server.
+    /// Opens a session with a machine-to-machine client at the deployment's M2M server.
     ///
     /// Errors: INVALID_ARGUMENT (empty id or secret, `offline_access`), MISCONFIGURED.
     pub fn from_m2m(client_id: &str, client_secret: &str, options: &Options) -> Result<Session> {
@@ -439,10 +447,12 @@ impl Session {
         opening.single(&config, "argument: client_id, client_secret", profile.map(str::to_owned), keep_in.as_deref())
     }
 
-    /// Any registered client, by the fields of `auth_client.json` as JSON text. Beside the SDK's fields: `token_endpoint_auth_method` (RFC 7591),
-    /// `kid`, `client_assertion_audience` (`token_endpoint` or `issuer`), and `extra`, further parameters of the token request.
+    /// Opens a session with any registered client, given as JSON text with the fields of
+    /// `auth_client.json`. In addition to the SDK's fields: `token_endpoint_auth_method` (RFC
+    /// 7591), `kid`, `client_assertion_audience` (`token_endpoint` or `issuer`), and `extra`,
+    /// further parameters of the token request.
     ///
-    /// The configuration itself is not written. Errors: INVALID_ARGUMENT, MISCONFIGURED, UNSUPPORTED.
+    /// The configuration itself is not saved. Errors: INVALID_ARGUMENT, MISCONFIGURED, UNSUPPORTED.
     pub fn from_client_config(json: &str, options: &Options) -> Result<Session> {
         no_token_request(options)?;
         let config = ClientConfig::from_json(json)?;
@@ -456,7 +466,7 @@ impl Session {
     }
 }
 
-/// The option says where the tokens of a client are saved that has no profile yet.
+/// Refuses the option `profile`, which says where to save the tokens of a client without a profile.
 fn no_profile(options: &Options) -> Result<()> {
     match options.profile {
         None => no_token_request(options),
@@ -464,7 +474,7 @@ fn no_profile(options: &Options) -> Result<()> {
     }
 }
 
-/// A profile and a client configuration name their own scopes and audience.
+/// A profile and a client configuration define their own scopes and audience.
 fn no_token_request(options: &Options) -> Result<()> {
     match (&options.scopes, &options.audience) {
         (None, None) => Ok(()),
@@ -473,7 +483,8 @@ fn no_token_request(options: &Options) -> Result<()> {
     }
 }
 
-/// The profile directory that keeps a client's tokens; nothing where its id is no name of a directory.
+/// The profile in whose directory a client's tokens are saved; `None` if the client id is not a
+/// valid directory name.
 fn keep_in(client: &OAuthClient, profile: Option<&str>) -> Result<Option<String>> {
     match profile {
         Some(profile) if names::is_built_in(profile) => {
@@ -485,7 +496,7 @@ fn keep_in(client: &OAuthClient, profile: Option<&str>) -> Result<Option<String>
     }
 }
 
-/// What the environment says of plain http to this machine.
+/// Whether the environment allows plain http to this machine.
 pub(super) fn insecure_loopback_of(environment: &dyn Environment) -> Result<Option<bool>> {
     flag(environment, "PLANETKEY_ALLOW_INSECURE_LOOPBACK")
 }

@@ -1,12 +1,12 @@
-//! Network calls that their caller may stop waiting for.
+//! Network calls whose caller can stop waiting.
 
 use crate::error::{Error, Result, Status};
 use crate::token_cache::{INTERRUPT_INTERVAL, Wait};
 use std::sync::mpsc::{RecvTimeoutError, SendError, sync_channel};
 use std::time::Instant;
 
-/// Does this on a thread of its own and waits for it. Whoever changes their mind leaves at once; what was begun ends by itself, within the
-/// deadline that it has, and its outcome is dropped.
+/// Runs `call` on its own thread and waits for it. On cancellation the caller returns at once; the
+/// thread finishes within its own deadline, and its result is dropped.
 ///
 /// Errors: TIMEOUT, CANCELLED, those of `call`.
 pub(crate) fn interruptibly<T: Send + 'static>(
@@ -17,7 +17,8 @@ pub(crate) fn interruptibly<T: Send + 'static>(
     interruptibly_or(wait, what, drop, call)
 }
 
-/// As [`interruptibly`]; what comes when nobody waits any more goes to `unwanted`.
+/// As [`interruptibly`], but passes a result that comes after the caller stopped waiting to
+/// `unwanted`.
 pub(crate) fn interruptibly_or<T: Send + 'static>(
     wait: Wait<'_>,
     what: &str,
@@ -25,7 +26,7 @@ pub(crate) fn interruptibly_or<T: Send + 'static>(
     call: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
     let started = Instant::now();
-    // Without a buffer: what is sent is received, or given back.
+    // Without a buffer, a result is either received or returned to the sender.
     let (sender, receiver) = sync_channel(0);
     let work = move || {
         if let Err(SendError(Ok(late))) = sender.send(call()) {

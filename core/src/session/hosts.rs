@@ -1,4 +1,5 @@
-//! For programs that ask by origin and not by URL, as GDAL does: where this session's credentials go in a header.
+//! The origins to which this session's credentials go in a header. For programs such as GDAL, which
+//! configure headers by origin instead of by URL.
 
 use super::{Session, SessionStatus, Target};
 use crate::authorize::{is_host_entry, is_loopback_entry};
@@ -6,14 +7,16 @@ use crate::credential::Transport;
 use crate::error::{Error, Result};
 
 impl Session {
-    /// The origins whose requests carry a credential of this session in a header, each with its slash: `https://api.planet.com/`. With
-    /// `hosts` only these. A loopback host has two, because it may speak plain http.
+    /// The origins whose requests carry a credential of this session in a header, each with its
+    /// slash: `https://api.planet.com/`. With `hosts`, only the origins of these hosts. A loopback
+    /// host has two origins, because it may use plain http.
     ///
-    /// A URL that begins with one of them, to the letter, is one for which [`Session::headers`] gives a header, unless it holds
-    /// an `api_key` already.
+    /// [`Session::headers`] gives a header for every URL that begins exactly with one of these
+    /// origins, unless the URL already holds an `api_key`.
     ///
-    /// Errors: INVALID_ARGUMENT for what is no host name, and where the API key travels in the URL; HOST_REFUSED for a host that none of the
-    /// session's credentials may go to; LOGIN_REQUIRED where the session holds nothing.
+    /// Errors: INVALID_ARGUMENT for an invalid host name, and if the API key is sent in the URL;
+    /// HOST_REFUSED for a host to which no credential of the session may go; LOGIN_REQUIRED if the
+    /// session holds no credential.
     pub fn header_origins(&self, hosts: Option<&[String]>) -> Result<Vec<String>> {
         let mut origins = Vec::new();
         let Some(hosts) = hosts else {
@@ -23,7 +26,7 @@ impl Session {
                 return Err(self.without_hosts(&status));
             }
             for host in hosts {
-                // Other sources may have hosts that take a header.
+                // Hosts of other sources may take a header.
                 if !self.key_travels_in_url(host)? {
                     origins_of(host, &mut origins);
                 }
@@ -44,7 +47,7 @@ impl Session {
         Ok(origins)
     }
 
-    /// Errors: as [`Session::authorize`] where no credential may go there.
+    /// Errors: as [`Session::authorize`] if no credential may go there.
     fn key_travels_in_url(&self, host: &str) -> Result<bool> {
         let url = format!("https://{host}/");
         let (_, source, _) = self.choose(&Target::parse(&url)?)?;
@@ -52,7 +55,7 @@ impl Session {
     }
 
     fn without_hosts(&self, status: &SessionStatus) -> Error {
-        // Hosts of this machine need an option, which the refusal names.
+        // Hosts on this machine need an option, which the error names.
         let refused =
             status.sources().iter().flat_map(|source| &source.hosts).find_map(|host| self.key_travels_in_url(host).err());
         match self.sources().next() {

@@ -1,4 +1,4 @@
-//! The login of a machine: its client is tried out, then saved.
+//! The login of an M2M client: its credentials are tested, then saved.
 
 use super::Session;
 use super::builder::insecure_loopback_of;
@@ -10,11 +10,13 @@ use crate::storage::{Binding, FileStorage, Storage, TornRead};
 use std::time::Instant;
 
 impl Session {
-    /// Asks for a token with this client and, if that works, keeps both: the client as [`crate::profile::Profiles::save_m2m`] does, and the
-    /// token for whoever uses the profile next. Gives the profile's name. Nothing is written before the server has answered.
+    /// Requests a token with this M2M client and, if that succeeds, saves the client as
+    /// [`crate::profile::Profiles::save_m2m`] does, and the token for the next session of the
+    /// profile. Returns the profile's name. Nothing is written before the server has responded.
     ///
-    /// For commands, so `PLANETKEY_ALLOW_INSECURE_LOOPBACK` counts. `encrypt`: as with [`crate::profile::Profiles::save_m2m`]. Blocks and
-    /// uses the network. Errors: as [`crate::profile::Profiles::save_m2m`] and [`Session::access_token`].
+    /// For commands, so `PLANETKEY_ALLOW_INSECURE_LOOPBACK` applies. `encrypt`: as with
+    /// [`crate::profile::Profiles::save_m2m`]. Blocks and uses the network. Errors: as
+    /// [`crate::profile::Profiles::save_m2m`] and [`Session::access_token`].
     pub fn login_m2m(login: &M2mLogin, encrypt: bool, options: &Options) -> Result<String> {
         let profiles = options.profiles()?;
         let (_, members) = profiles.m2m_document(login)?;
@@ -37,7 +39,8 @@ impl Session {
             let storage = FileStorage::new(profiles.root().checked(&file), binding, profiles.root().sops(), disk);
             let _lock = storage.lock(Instant::now() + session.timeout)?;
             storage.save(&stored)?;
-            // What cannot be read again would fail only later, when it is needed.
+            // Read the file again now, so that an unreadable one fails here and not when the token
+            // is needed.
             storage.load(tokens.now(), TornRead::Retry)?;
         }
         Ok(name)

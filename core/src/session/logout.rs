@@ -1,4 +1,4 @@
-//! The end of a session: its refresh token is given back, and every process forgets it.
+//! Logout: the server revokes the refresh token, and the session is deleted for every process.
 
 use super::account::Account;
 use super::cancel::interruptibly;
@@ -14,7 +14,7 @@ use crate::token_cache::{TokenCache, Wait};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// A server that does not answer does not keep anybody from logging out for longer than this.
+/// A server that does not respond delays the logout for at most this long.
 const LONGEST_REVOCATION: Duration = Duration::from_secs(10);
 
 /// Whether a logout revokes the refresh token at its server (RFC 7009).
@@ -57,7 +57,7 @@ impl Session {
     /// client's configuration stays: an M2M client gets new tokens with the next call.
     ///
     /// With [`Revoke::Yes`] the server revokes the refresh token first (RFC 7009). If the server
-    /// cannot be reached, the session is deleted all the same, and the result holds the error.
+    /// cannot be reached, the session is still deleted, and the result holds the error.
     ///
     /// Blocks until a refresh in progress has completed; uses the network with [`Revoke::Yes`].
     /// Errors: UNSUPPORTED if the session holds no tokens, TIMEOUT, CANCELLED, STORAGE.
@@ -75,9 +75,10 @@ impl Session {
     }
 }
 
-/// Deletes the tokens, in memory and on disk; revokes the refresh token before.
+/// Revokes the refresh token, then deletes the tokens in memory and on disk.
 ///
-/// Blocks until a running refresh has completed. Errors: TIMEOUT, CANCELLED, STORAGE; UNAVAILABLE from inside a refresh.
+/// Blocks until a refresh in progress has completed. Errors: TIMEOUT, CANCELLED, STORAGE;
+/// UNAVAILABLE if called from inside a refresh.
 fn log_out(cache: &Arc<TokenCache>, revoke: Revoke, timeout: Duration, interrupt: Option<Interrupt>) -> Result<LogoutResult> {
     let deadline = Instant::now() + timeout;
     let wait = Wait { timeout, interrupt: interrupt.as_deref() };
@@ -87,14 +88,15 @@ fn log_out(cache: &Arc<TokenCache>, revoke: Revoke, timeout: Duration, interrupt
             revoke_at_server(cache, refresh_token, "refresh_token", Wait { timeout: left, ..wait })
         }
         Ok(None) => Ok(Revocation::NotAsked),
-        // What cannot be read may hold a refresh token.
+        // A session that cannot be read may hold a refresh token.
         Err(error) => Ok(Revocation::Unknown(error)),
     });
     let (removed, revocation) = cache.clear(wait, revoke)?;
     Ok(LogoutResult { removed, revocation: revocation.unwrap_or(Revocation::NotAsked) })
 }
 
-/// Revokes a token; `hint` says which one it is (RFC 7009 2.1). Errors: CANCELLED before anything was sent; what was sent is not taken back.
+/// Revokes a token; `hint` is its type (RFC 7009 2.1). Errors: CANCELLED before anything was sent.
+/// A request that was sent is not undone.
 fn revoke_at_server(cache: &Arc<TokenCache>, token: Secret, hint: &'static str, wait: Wait<'_>) -> Result<Revocation> {
     let deadline = cache.now().monotonic + wait.timeout;
     let this = cache.clone();
@@ -124,8 +126,9 @@ fn revoke_at_server(cache: &Arc<TokenCache>, token: Secret, hint: &'static str, 
 }
 
 impl Account {
-    /// Revokes tokens that nobody will use, and says what became of the refresh token, else of the access token. With the refresh token most
-    /// servers end the access token too, and need not (RFC 7009 2.1), so that it is revoked as well. Blocks; uses the network.
+    /// Revokes tokens that will not be used. Returns what became of the refresh token, else of the
+    /// access token. Most servers revoke the access token together with the refresh token, but they
+    /// need not (RFC 7009 2.1), so it is revoked as well. Blocks; uses the network.
     pub(super) fn revoke(&self, received: &TokenMembers) -> Revocation {
         let wait = Wait { timeout: LONGEST_REVOCATION, interrupt: None };
         let revoke = |hint| {

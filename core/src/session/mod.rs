@@ -1,4 +1,4 @@
-//! The heart: a session is an ordered list of credential sources behind one host policy.
+//! Sessions. A session is an ordered list of credential sources behind one host policy.
 
 mod account;
 mod after_response;
@@ -41,22 +41,25 @@ use source::Source;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Whether a waiting caller has changed its mind.
+/// Returns whether the waiting caller has cancelled.
 pub type Interrupt = Arc<dyn Fn() -> bool + Send + Sync>;
 
 struct Shared {
     sources: Vec<Source>,
-    /// The person's client that a login would fill, where no source is a person's: used as soon as somebody has logged in, by whatever process.
+    /// The user's client that a login would fill, if no other source belongs to a user. It is used
+    /// as soon as a user has logged in, in this or another process.
     to_log_in: Option<Source>,
     policy: HostPolicy,
     deployment: String,
     notes: Vec<String>,
 }
 
-/// Credentials saved fresh. Cheap to clone; any number of threads may use one session and its clones at once.
+/// Credentials that are refreshed before they expire. Cheap to clone. Any number of threads may use
+/// one session and its clones at once.
 ///
-/// A call blocks and uses the network only when no valid token is at hand, and then ends within the session's timeout. After `fork` a
-/// child may go on using it: it takes nothing from the parent but the token.
+/// A call blocks and uses the network only if no valid token is cached, and then returns within the
+/// session's timeout. After `fork` the child may continue to use the session: it takes only the
+/// token from its parent.
 #[derive(Clone)]
 pub struct Session {
     shared: Arc<Shared>,
@@ -78,8 +81,8 @@ impl Session {
         Session { timeout: options::nearest_timeout(timeout), ..self.clone() }
     }
 
-    /// The same session with a question that is asked while a call waits, about every 50 ms; `true` ends the call with CANCELLED. The
-    /// renewal itself goes on for others.
+    /// The same session with a callback that a waiting call asks about every 50 ms. `true` ends the
+    /// call with CANCELLED. The refresh itself continues for other callers.
     pub fn with_interrupt(&self, interrupt: Interrupt) -> Session {
         Session { interrupt: Some(interrupt), ..self.clone() }
     }
@@ -88,10 +91,10 @@ impl Session {
         Wait { timeout: self.timeout, interrupt: self.interrupt.as_deref() }
     }
 
-    /// What a request to this URL carries.
+    /// The credential that a request to this URL carries.
     ///
-    /// Errors: INVALID_ARGUMENT, HOST_REFUSED, and when the token must be renewed: MISCONFIGURED, LOGIN_REQUIRED, DENIED, UNAVAILABLE,
-    /// TIMEOUT, CANCELLED, PROTOCOL.
+    /// Errors: INVALID_ARGUMENT, HOST_REFUSED, and if the token must be refreshed: MISCONFIGURED,
+    /// LOGIN_REQUIRED, DENIED, UNAVAILABLE, TIMEOUT, CANCELLED, PROTOCOL.
     pub fn authorize(&self, url: &str) -> Result<Authorization> {
         let target = self.shared.policy.target(url)?;
         let (index, source, under_development) = self.choose(&target)?;
@@ -99,16 +102,17 @@ impl Session {
         Ok(authorization(&target, index, source, snapshot, under_development))
     }
 
-    /// As [`Session::authorize`], from what is at hand: never blocks, `None` where it would have to.
+    /// As [`Session::authorize`] with a cached token, but never blocks: `None` if it would have to.
     pub fn authorize_cached(&self, url: &str) -> Result<Option<Authorization>> {
         let target = self.shared.policy.target(url)?;
         let (index, source, under_development) = self.choose(&target)?;
         Ok(source.cached().map(|snapshot| authorization(&target, index, source, snapshot, under_development)))
     }
 
-    /// The headers of a request whose URL stays as it is.
+    /// The headers of a request whose URL does not change.
     ///
-    /// Errors: as [`Session::authorize`]; INVALID_ARGUMENT too where the credential travels in the URL, or the URL carries one already.
+    /// Errors: as [`Session::authorize`]; also INVALID_ARGUMENT if the credential is sent in the
+    /// URL, or if the URL already holds one.
     pub fn headers(&self, url: &str) -> Result<Authorization> {
         let target = self.shared.policy.target(url)?;
         let (index, source, under_development) = self.choose_for_header(&target)?;
@@ -116,14 +120,15 @@ impl Session {
         Ok(Authorization::new(source, index, snapshot, Secret::from(url), under_development))
     }
 
-    /// As [`Session::headers`], from what is at hand: never blocks, `None` where it would have to.
+    /// As [`Session::headers`] with a cached token, but never blocks: `None` if it would have to.
     pub fn headers_cached(&self, url: &str) -> Result<Option<Authorization>> {
         let target = self.shared.policy.target(url)?;
         let (index, source, under_development) = self.choose_for_header(&target)?;
         Ok(source.cached().map(|snapshot| Authorization::new(source, index, snapshot, Secret::from(url), under_development)))
     }
 
-    /// Hands the header value for this URL to `use_it`, without any copy: the fastest way to what [`Session::headers`] gives.
+    /// Passes the header value for this URL to `use_it` without a copy. This is the fastest way to
+    /// get the value that [`Session::headers`] returns.
     ///
     /// Errors: as [`Session::headers`].
     pub fn with_header<T>(&self, url: &str, use_it: impl FnOnce(&str) -> T) -> Result<T> {
@@ -132,7 +137,8 @@ impl Session {
         source.with_current(self.wait(), |snapshot| use_it(snapshot.header()))
     }
 
-    /// As [`Session::with_header`], from what is at hand: never blocks, `None` where it would have to.
+    /// As [`Session::with_header`] with a cached token, but never blocks: `None` if it would have
+    /// to.
     pub fn with_header_cached<T>(&self, url: &str, use_it: impl FnOnce(Header<'_>) -> T) -> Result<Option<T>> {
         let target = self.shared.policy.target(url)?;
         let (source_index, source, under_development) = self.choose_for_header(&target)?;
@@ -143,10 +149,11 @@ impl Session {
 
     /// The URL with the API key as its `api_key` parameter. Uses no network.
     ///
-    /// The host may have one placeholder of a map client: `{0-3}`, `{switch:0,1,2,3}`, or `{s}` for 0 to 3. The key must be allowed to go to each
-    /// host that it stands for.
+    /// The host may contain one placeholder of a map client: `{0-3}`, `{switch:0,1,2,3}`, or `{s}`
+    /// for 0 to
+    /// 3. Each host that the placeholder expands to must accept the key.
     ///
-    /// Errors: INVALID_ARGUMENT, HOST_REFUSED, UNSUPPORTED where the session holds no API key.
+    /// Errors: INVALID_ARGUMENT, HOST_REFUSED, UNSUPPORTED if the session holds no API key.
     pub fn signed_url(&self, url: &str) -> Result<String> {
         let expansions = template::expansions(url)?;
         let targets: Vec<Target<'_>> = expansions.iter().map(|url| Target::parse(url)).collect::<Result<_>>()?;
@@ -167,29 +174,34 @@ impl Session {
         }
     }
 
-    /// The access token itself. Whoever sends it decides where it goes: [`Session::headers`] does that safely.
+    /// The access token itself. The caller decides where to send it; [`Session::headers`] checks
+    /// the host first.
     ///
-    /// Errors: UNSUPPORTED where the session holds no tokens, and as [`Session::authorize`] when it must be renewed.
+    /// Errors: UNSUPPORTED if the session holds no tokens, and as [`Session::authorize`] if it must
+    /// be refreshed.
     pub fn access_token(&self) -> Result<AccessToken> {
         self.tokens()?.current(self.wait()).map(AccessToken)
     }
 
-    /// As [`Session::access_token`], from what is at hand: never blocks, `None` where it would have to.
+    /// As [`Session::access_token`] with a cached token, but never blocks: `None` if it would have
+    /// to.
     pub fn access_token_cached(&self) -> Result<Option<AccessToken>> {
         Ok(self.tokens()?.cached().map(AccessToken))
     }
 
     /// The API key itself.
     ///
-    /// Errors: UNSUPPORTED where the session holds none; LOGIN_REQUIRED where it holds nothing.
+    /// Errors: UNSUPPORTED if the session holds no API key; LOGIN_REQUIRED if it holds no
+    /// credential.
     pub fn api_key(&self) -> Result<String> {
         let source = self.shared.sources.iter().find_map(Source::api_key).ok_or_else(|| self.without_key())?;
         source.current().map(|held| held.key.expose().to_owned())
     }
 
-    /// An API answered 401 to this token. `true` when the next call renews it, which happens once per token.
+    /// Reports that an API responded with 401 to this token. Returns `true` if the next call
+    /// refreshes it, which happens once per token.
     ///
-    /// Errors: INVALID_ARGUMENT for an empty token; UNSUPPORTED where the session holds no tokens.
+    /// Errors: INVALID_ARGUMENT for an empty token; UNSUPPORTED if the session holds no tokens.
     pub fn invalidate(&self, access_token: &str) -> Result<bool> {
         if access_token.is_empty() {
             return Err(Error::invalid_argument("give the access token that the API refused"));
@@ -198,14 +210,14 @@ impl Session {
         Ok(self.token_caches().any(|cache| cache.invalidate(access_token)))
     }
 
-    /// Renews the access token now. Callers at the same time share one renewal.
+    /// Refreshes the access token now. Concurrent callers share one refresh.
     ///
-    /// Errors: UNSUPPORTED where the session holds no tokens, and as [`Session::authorize`].
+    /// Errors: UNSUPPORTED if the session holds no tokens, and as [`Session::authorize`].
     pub fn refresh(&self) -> Result<()> {
         self.tokens()?.refresh(self.wait()).map(drop)
     }
 
-    /// What this session is. Uses no network, holds no secret.
+    /// Describes this session. Uses no network, and holds no secret.
     pub fn status(&self) -> SessionStatus {
         let shared = &self.shared;
         let sources: Vec<&Source> = self.sources().collect();
@@ -222,12 +234,13 @@ impl Session {
         Some(HostStatus { host, source_index, under_development })
     }
 
-    /// Whether the session holds a credential that can be used, so that calls need no person. Uses no network.
+    /// Whether the session holds a credential that can be used without a login. Uses no network.
     pub fn is_initialized(&self) -> bool {
         self.sources().any(|source| !source.is_over())
     }
 
-    /// The sources in their order, and last that of somebody who has logged in since.
+    /// The sources in their order, followed by that of a user who has logged in since the session
+    /// opened.
     fn sources(&self) -> impl Iterator<Item = &Source> {
         self.shared.sources.iter().chain(self.shared.to_log_in.iter().filter(|source| !source.is_over()))
     }
@@ -240,10 +253,11 @@ impl Session {
         self.sources().filter_map(Source::tokens)
     }
 
-    /// The first source whose credential the host takes; one that Planet lists as under development there only if there is no other.
+    /// The first source whose credential the host accepts. One that Planet lists as under
+    /// development there is used only if there is no other.
     #[inline]
     fn choose(&self, target: &Target<'_>) -> Result<(usize, &Source, bool)> {
-        // Most sessions have one source, and most hosts take it.
+        // A fast path: most sessions have one source, and most hosts accept it.
         match self.shared.sources.first() {
             Some(first) if first.accepts(&self.shared.policy, target) == Acceptance::Yes => Ok((0, first, false)),
             _ => self.choose_among_all(target),
@@ -321,7 +335,8 @@ fn authorization(
     snapshot: Arc<CachedToken>,
     under_development: bool,
 ) -> Authorization {
-    // One mechanism per request (RFC 6750 2): a key in the URL goes when a header carries the credential.
+    // One mechanism per request (RFC 6750 2): a key is removed from the URL if a header carries the
+    // credential.
     let in_url = source.api_key().filter(|source| source.transport == ApiKeyTransport::Query);
     let url = match in_url.and_then(|source| source.current().ok()) {
         Some(held) => api_key::signed_url(target.url, &held.key),

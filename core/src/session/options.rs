@@ -1,4 +1,4 @@
-//! What every constructor takes, and what tests inject.
+//! The options of every constructor, and what tests inject.
 
 use crate::clock::{Clock, LONGEST_TIMEOUT, Random, SystemClock, SystemRandom};
 use crate::deployment::Deployment;
@@ -16,7 +16,7 @@ use std::time::Duration;
 
 /// The deadline of a call unless an option sets another one.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_millis(crate::http::DEFAULT_TIMEOUT_MS);
-/// No deployment document comes near this size.
+/// No deployment document is nearly this large.
 const MAX_DEPLOYMENT_BYTES: u64 = 1024 * 1024;
 
 const SHORTEST_TIMEOUT: Duration = Duration::from_millis(1);
@@ -50,8 +50,8 @@ pub struct Options {
     /// Another deployment: the name of a built-in one, the path of a deployment document, or its
     /// JSON text. The default is `PLANETKEY_DEPLOYMENT`, else Planet.
     pub deployment: Option<String>,
-    /// Exact host names, beside those of the deployment, to which the credential that the call names
-    /// may go.
+    /// Exact host names, in addition to those of the deployment, to which the credential that the
+    /// call names may go.
     pub allowed_hosts: Option<Vec<String>>,
     /// Whether plain http to this machine is allowed, for test servers. Off by default.
     pub allow_insecure_loopback: Option<bool>,
@@ -59,7 +59,7 @@ pub struct Options {
     pub scopes: Option<Vec<String>>,
     /// The audience that an M2M client requests. The default is the deployment's.
     pub audience: Option<String>,
-    /// A PEM file with CA certificates to trust beside those of the system.
+    /// A PEM file with CA certificates to trust in addition to those of the system.
     pub ca_file: Option<PathBuf>,
     /// The URL of the proxy to use instead of those that the environment names.
     pub proxy: Option<String>,
@@ -187,7 +187,8 @@ impl Options {
     fn ca_files(&self) -> Result<Vec<PathBuf>> {
         let Some(file) = &self.ca_file else { return Ok(Vec::new()) };
         let path = expanded(self.runtime.environment.as_ref(), "ca_file", file.clone())?;
-        // What cannot be trusted or read is an error of the call, also if no request needs TLS.
+        // A file that cannot be read or trusted is an error of the call, even if no request needs
+        // TLS.
         file::read_whole(&path, MAX_CA_BYTES).map_err(|error| {
             let failed = file::failed("cannot be read", &path, &error);
             Error::invalid_argument(format!("ca_file: {}", failed.message()))
@@ -210,7 +211,7 @@ pub(crate) fn nearest_timeout(timeout: Duration) -> Duration {
     timeout.clamp(SHORTEST_TIMEOUT, LONGEST_TIMEOUT)
 }
 
-/// What the environment says: a name or a path, or a document of many lines.
+/// The value of `PLANETKEY_DEPLOYMENT`: a name, a path, or a document of many lines.
 fn deployment_of(environment: &dyn Environment) -> Result<Option<String>> {
     let name = "PLANETKEY_DEPLOYMENT";
     match environment::text(environment, name)? {

@@ -5,11 +5,11 @@ use crate::error::Error;
 /// What became of a refresh token at its server (RFC 7009).
 #[derive(Clone, Debug)]
 pub enum Revocation {
-    /// There was none, or nobody asked for it.
+    /// There was no refresh token, or the caller did not ask to revoke it.
     NotAsked,
-    /// The server does not accept it any more.
+    /// The server no longer accepts it.
     Revoked,
-    /// Nobody knows: the server did not say that it has revoked it, and it must be taken to be alive.
+    /// Unknown: the server did not confirm the revocation, so the token may still be valid.
     Unknown(Error),
 }
 

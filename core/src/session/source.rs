@@ -46,7 +46,7 @@ impl Source {
         }
     }
 
-    /// The hosts that take the credential.
+    /// The hosts that accept the credential.
     pub(crate) fn hosts(&self, policy: &HostPolicy) -> Vec<String> {
         let mut hosts = policy.hosts_for(self.kind());
         let own = self.tokens().map_or(&[][..], |cache| cache.client().hosts());
@@ -56,7 +56,7 @@ impl Source {
         hosts
     }
 
-    /// What is there without waiting.
+    /// The credential that is available without waiting.
     #[inline]
     pub(crate) fn cached(&self) -> Option<Arc<CachedToken>> {
         match &self.credential {
@@ -65,7 +65,7 @@ impl Source {
         }
     }
 
-    /// As [`Source::cached`], lent.
+    /// As [`Source::cached`], but lends the credential without a copy.
     #[inline]
     pub(crate) fn with_cached<T>(&self, use_it: impl FnOnce(&CachedToken) -> T) -> Option<T> {
         match &self.credential {
@@ -74,7 +74,7 @@ impl Source {
         }
     }
 
-    /// Whether requests can be served without a person.
+    /// Whether the source can serve requests without a login.
     pub(crate) fn is_initialized(&self) -> bool {
         match &self.credential {
             Credential::Static(source) => source.is_there(),
@@ -82,7 +82,7 @@ impl Source {
         }
     }
 
-    /// Whether it needs a person before it can serve anything.
+    /// Whether the source needs a login before it can serve a request.
     pub(crate) fn is_over(&self) -> bool {
         if let Some(cache) = self.tokens() {
             cache.look_if_due();
@@ -90,7 +90,7 @@ impl Source {
         !self.is_initialized()
     }
 
-    /// Whether there is something to send; unlike [`Source::cached`] this starts no renewal.
+    /// Whether a credential is available. Unlike [`Source::cached`], this starts no refresh.
     pub(crate) fn is_usable(&self) -> bool {
         match &self.credential {
             Credential::Static(source) => source.is_there(),
@@ -98,7 +98,7 @@ impl Source {
         }
     }
 
-    /// What is there, renewed if need be.
+    /// The current credential, refreshed if necessary.
     #[inline]
     pub(crate) fn current(&self, wait: Wait<'_>) -> Result<Arc<CachedToken>> {
         match &self.credential {
@@ -107,7 +107,7 @@ impl Source {
         }
     }
 
-    /// As [`Source::current`], lent.
+    /// As [`Source::current`], but lends the credential without a copy.
     #[inline]
     pub(crate) fn with_current<T>(&self, wait: Wait<'_>, use_it: impl FnOnce(&CachedToken) -> T) -> Result<T> {
         match &self.credential {

@@ -1,4 +1,4 @@
-//! What a session is, without a secret.
+//! The status of a session, without a secret.
 
 use super::source::Source;
 use crate::authorize::HostPolicy;
@@ -12,42 +12,42 @@ pub struct SourceStatus {
     pub kind: CredentialKind,
     /// Where it was found: `environment: PL_API_KEY`.
     pub source: String,
-    /// The profile it belongs to.
+    /// The profile that it belongs to.
     pub profile: Option<String>,
-    /// As in auth_client.json.
+    /// The client type, as in auth_client.json.
     pub client_type: &'static str,
-    /// The client, for tokens.
+    /// The client id, for tokens.
     pub client_id: Option<String>,
-    /// Who issues its tokens.
+    /// The issuer of its tokens.
     pub issuer: Option<String>,
-    /// What was granted, or asked for while there is no token yet.
+    /// The granted scopes, or the requested ones while there is no token.
     pub scopes: Vec<String>,
     /// Unix seconds at which the current token expires.
     pub expires_at: Option<i64>,
-    /// Whether it can serve requests without a person.
+    /// Whether it can serve requests without a login.
     pub initialized: bool,
-    /// Whether the next call is answered without the network.
+    /// Whether the next call needs no network.
     pub token_cached: bool,
     /// The hosts that it may go to.
     pub hosts: Vec<String>,
     /// How requests carry it.
     pub transport: Transport,
-    /// The file that its tokens are saved in; nothing for an API key and for a session in memory.
+    /// The file in which its tokens are saved; `None` for an API key and for a session in memory.
     pub file: Option<String>,
 }
 
 /// What a request to one host carries.
 #[derive(Clone, Debug)]
 pub struct HostStatus {
-    /// The host, with its port where it is this machine.
+    /// The host, with its port if it is this machine.
     pub host: String,
-    /// Which of the sources, in their order.
+    /// The index of the source that the request uses.
     pub source_index: usize,
     /// Whether Planet lists that credential at this host as under development.
     pub under_development: bool,
 }
 
-/// What a session is: its sources in their order, and why.
+/// The status of a session: its sources in their order, and notes on what was skipped.
 #[derive(Clone, Debug)]
 pub struct SessionStatus {
     sources: Vec<SourceStatus>,
@@ -68,7 +68,8 @@ impl SessionStatus {
         for (source, error) in sources.iter().filter_map(|source| Some((source, source.tokens()?.unsaved_because()?))) {
             notes.push(format!("{}: the session lives in this process only ({})", source.label, error.message()));
         }
-        // What is in memory may serve for a while, and the next process has nothing.
+        // The token in memory may still be valid for a while, but the next process finds no usable
+        // one.
         for (source, error) in sources.iter().filter_map(|source| Some((source, source.tokens()?.unreadable_because()?))) {
             notes.push(format!("{}: the session that is saved cannot be used ({})", source.label, error.message()));
         }
@@ -101,12 +102,12 @@ impl SessionStatus {
         SessionStatus { sources, hosts, deployment: deployment.to_owned(), notes }
     }
 
-    /// The sources, in the order in which a URL gets the first that its host accepts.
+    /// The sources in their order. A URL gets the first one that its host accepts.
     pub fn sources(&self) -> &[SourceStatus] {
         &self.sources
     }
 
-    /// What a request to each host of the sources carries.
+    /// The source that a request to each host uses.
     pub fn hosts(&self) -> &[HostStatus] {
         &self.hosts
     }
@@ -116,12 +117,12 @@ impl SessionStatus {
         &self.deployment
     }
 
-    /// What was passed over, and why.
+    /// What was skipped, and why.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
 
-    /// Whether there is a credential that needs no person.
+    /// Whether there is a credential that works without a login.
     pub fn is_initialized(&self) -> bool {
         self.sources.iter().any(|source| source.initialized)
     }
@@ -156,7 +157,7 @@ impl SessionStatus {
         self.sources.first().and_then(|source| source.expires_at)
     }
 
-    /// All of it as JSON: the same object in every language.
+    /// The status as JSON: the same object in every language.
     pub fn to_json(&self) -> Value {
         let sources: Vec<Value> = self
             .sources

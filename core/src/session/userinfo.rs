@@ -1,4 +1,4 @@
-//! Who is logged in: ID token, userinfo, introspection.
+//! The user who is logged in: ID token, userinfo, introspection.
 
 use super::Session;
 use super::account::{Account, Expiry};
@@ -12,30 +12,35 @@ use crate::secret::Secret;
 use serde_json::{Map, Value};
 
 impl Session {
-    /// What the server says of the person who is logged in (OpenID Connect Core 5.3): `sub`, and by scope name, e-mail address and more. The
-    /// subject is compared with the session's own.
+    /// The server's claims about the user who is logged in (OpenID Connect Core 5.3): `sub`, and
+    /// depending on the scopes, name, e-mail address and more. The subject is compared with that of
+    /// the session.
     ///
-    /// Blocks; uses the network. Errors: UNSUPPORTED where nobody logs in to this session or the server has no such endpoint, LOGIN_REQUIRED,
-    /// MISCONFIGURED (the scope `openid` was not granted), TOKEN_INVALID (`bad_subject`), UNAVAILABLE, TIMEOUT, CANCELLED, PROTOCOL.
+    /// Blocks; uses the network. Errors: UNSUPPORTED if this session has no user login or the
+    /// server has no such endpoint, LOGIN_REQUIRED, MISCONFIGURED (the scope `openid` was not
+    /// granted), TOKEN_INVALID (`bad_subject`), UNAVAILABLE, TIMEOUT, CANCELLED, PROTOCOL.
     pub fn userinfo(&self) -> Result<Map<String, Value>> {
         let person = self.person()?;
         person.userinfo().map_err(|error| error.with_profile(person.profile()))
     }
 
-    /// The claims of the session's ID token, verified against the server's keys: who logged in, and when. It may be older than the access token,
-    /// so that it has expired says nothing.
+    /// The claims of the session's ID token, verified with the server's keys: which user logged in,
+    /// and when. The ID token may be older than the access token, so its expiry is not checked.
     ///
-    /// Blocks; uses the network where the keys are not at hand. Errors: UNSUPPORTED where nobody logs in to this session, LOGIN_REQUIRED where
-    /// nobody has, MISCONFIGURED where the scope `openid` was not asked for, TOKEN_INVALID, UNAVAILABLE, TIMEOUT, CANCELLED, PROTOCOL.
+    /// Blocks; uses the network if the keys are not cached. Errors: UNSUPPORTED if this session has
+    /// no user login, LOGIN_REQUIRED if no user has logged in, MISCONFIGURED if the scope `openid`
+    /// was not requested, TOKEN_INVALID, UNAVAILABLE, TIMEOUT, CANCELLED, PROTOCOL.
     pub fn id_token_claims(&self) -> Result<Map<String, Value>> {
         let person = self.person()?;
         person.id_token_claims().map_err(|error| error.with_profile(person.profile()))
     }
 
-    /// What the server says of a token (RFC 7662), `active` first; of the session's own access token where none is given.
+    /// The server's information about a token (RFC 7662), such as `active`. The default is the
+    /// session's own access token.
     ///
-    /// Blocks; uses the network. Errors: INVALID_ARGUMENT, UNSUPPORTED where the session holds no tokens or the server has no such endpoint,
-    /// MISCONFIGURED, UNAVAILABLE, TIMEOUT, CANCELLED, PROTOCOL.
+    /// Blocks; uses the network. Errors: INVALID_ARGUMENT, UNSUPPORTED if the session holds no
+    /// tokens or the server has no such endpoint, MISCONFIGURED, UNAVAILABLE, TIMEOUT, CANCELLED,
+    /// PROTOCOL.
     pub fn introspect(&self, token: Option<&str>) -> Result<Map<String, Value>> {
         let tokens = self.tokens()?.clone();
         let (token, hint) = match token {
@@ -71,7 +76,8 @@ impl Account {
         Ok(members)
     }
 
-    /// Takes a refused token out of use, unless somebody has done so already.
+    /// Takes a refused token out of use, unless another caller has already done so. Returns whether
+    /// another token is or will be available.
     fn takes_another_token(&self, refused: &str) -> bool {
         let cache = self.cache();
         cache.invalidate(refused) || !cache.holds(refused) || cache.is_rejected()
@@ -93,7 +99,8 @@ impl Account {
         })
     }
 
-    /// A login asks for the scopes that it names and for no other: openid alone would cost the session all that it is for.
+    /// Names all scopes, because a login requests only those that it names. A login with `openid`
+    /// alone would lose the session's other scopes.
     fn log_in_for_openid(&self) -> String {
         let mut scopes: Vec<&str> = self.client().scopes().iter().map(String::as_str).collect();
         for scope in ["openid", "profile", "email"] {
@@ -110,7 +117,7 @@ impl Account {
     }
 
     fn id_token_claims(&self) -> Result<Map<String, Value>> {
-        // Whoever has been logged out has no ID token either.
+        // A logged-out user has no ID token either.
         self.cache().current(self.wait())?;
         let stored = self.saved_tokens();
         let id_token = stored
@@ -120,7 +127,8 @@ impl Account {
         self.verify_id_token(Secret::from(id_token), None, Expiry::Ignored).map(|claims| claims.0)
     }
 
-    /// Errors: TOKEN_INVALID, UNSUPPORTED where the server publishes no keys, UNAVAILABLE, TIMEOUT, CANCELLED, PROTOCOL.
+    /// Errors: TOKEN_INVALID, UNSUPPORTED if the server publishes no keys, UNAVAILABLE, TIMEOUT,
+    /// CANCELLED, PROTOCOL.
     pub(super) fn verify_id_token(&self, id_token: Secret, nonce: Option<String>, expiry: Expiry) -> Result<Claims> {
         let person = self.clone();
         interruptibly(self.wait(), "verifying the ID token", move || {
