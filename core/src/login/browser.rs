@@ -1,4 +1,4 @@
-//! The login in a browser: authorization code with PKCE (RFC 6749 4.1, RFC 7636, RFC 8252).
+//! The browser login: authorization code with PKCE (RFC 6749 4.1, RFC 7636, RFC 8252).
 
 use super::pending::{SLICE, State, UnderWay, Way, not_yet};
 use super::redirect_page::Page;
@@ -14,9 +14,9 @@ use crate::session::{Account, Endpoint, Interrupt, LoginResult, interruptibly};
 use std::sync::MutexGuard;
 use std::time::{Duration, Instant};
 
-/// Where a client without a redirect URI returns to.
+/// The redirect URI of a client that configures none.
 const DEFAULT_REDIRECT_URI: &str = "http://127.0.0.1/callback";
-/// What a person has by default.
+/// How long the user has by default.
 const DEFAULT_TIMEOUT_MS: u64 = 5 * 60 * 1000;
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 /// No address that a browser shows is longer.
@@ -25,12 +25,12 @@ const MAX_PASTED_BYTES: usize = 64 * 1024;
 struct Browser {
     attempt: Attempt,
     issuer: String,
-    /// The server announces that it names itself in its answers (RFC 9207).
+    /// Whether the server announces that its authorization responses hold `iss` (RFC 9207).
     iss_required: bool,
 }
 
 impl Way for Browser {
-    /// Where the browser returns to, while somebody waits for it there.
+    /// The receiver of the browser's redirect, while it listens.
     type State = Option<Loopback>;
 
     fn late(&self, _: &Option<Loopback>, _: Monotonic) -> Error {
@@ -44,8 +44,8 @@ impl Way for Browser {
     }
 }
 
-/// A login in a browser that is under way. Any number of threads; clones are of the same login, and its sockets close when it is over, cancelled, or
-/// the last of them is dropped.
+/// A browser login in progress. Any number of threads may use it, and clones are handles of the
+/// same login. Its sockets close when it ends, is cancelled, or the last handle is dropped.
 #[derive(Clone)]
 pub struct BrowserLogin {
     under_way: UnderWay<Browser>,
@@ -57,7 +57,7 @@ impl std::fmt::Debug for BrowserLogin {
     }
 }
 
-/// What the server says, as far as an authorization request needs it.
+/// What an authorization request needs to know about the server.
 struct Server {
     endpoint: url::Url,
     issuer: String,
@@ -79,13 +79,15 @@ fn server(person: &Account) -> Result<Server> {
 }
 
 impl BrowserLogin {
-    /// `receive`: whether this program waits for the browser itself; otherwise the address is pasted back.
+    /// `receive`: whether this program receives the redirect itself; otherwise the user pastes the
+    /// address.
     pub(super) fn start(person: &Account, options: &LoginOptions, receive: bool) -> Result<BrowserLogin> {
         let client = person.client();
         let server = server(person)?;
         let configured = if receive { client.local_redirect_uri() } else { client.redirect_uri() };
         let configured = configured.unwrap_or(DEFAULT_REDIRECT_URI);
-        // Who pastes needs an address that the server allows; where nobody listens, the browser keeps it in its address bar.
+        // The user who pastes needs a redirect URI that the server accepts. If nothing listens
+        // there, the browser still shows the address in its address bar.
         let receiver = match receive || redirect_receiver::is_local(configured)? {
             true => match Loopback::bind(configured) {
                 Err(error) if !receive && error.status() == Status::Unavailable => None,
@@ -111,7 +113,8 @@ impl BrowserLogin {
         Ok(BrowserLogin { under_way: UnderWay::new(person, options, scopes, now.monotonic + timeout, browser, receiver) })
     }
 
-    /// The same login with a question that is asked while a call waits, about every 50 ms; `true` ends the call, and the login, with CANCELLED.
+    /// The same login with a callback that a waiting call asks about every 50 ms. `true` ends the
+    /// call and the login with CANCELLED.
     pub fn with_interrupt(&self, interrupt: Interrupt) -> BrowserLogin {
         BrowserLogin { under_way: self.under_way.with_interrupt(interrupt) }
     }
@@ -120,23 +123,24 @@ impl BrowserLogin {
         self.under_way.way()
     }
 
-    /// The address to open in a browser, good for this login only. Show it to this user only: it holds the `state` of the login, and
-    /// only on Linux a browser's return from another user of this machine is recognised and refused.
+    /// The address to open in a browser, for this login only. Show it to this user only: it holds
+    /// the `state` of the login, and a redirect that comes from another user of this machine is
+    /// recognised and refused on Linux only.
     pub fn authorization_url(&self) -> &str {
         self.browser().attempt.url()
     }
 
-    /// Where the browser returns to.
+    /// The redirect URI of this login.
     pub fn redirect_uri(&self) -> &str {
         self.browser().attempt.redirect_uri()
     }
 
-    /// How long there is for it, in milliseconds.
+    /// The time that is left for the login, in milliseconds.
     pub fn expires_in_ms(&self) -> u64 {
         self.under_way.expires_in_ms()
     }
 
-    /// What to show beside the browser.
+    /// What to show the user besides the browser.
     pub fn prompt(&self, browser_opened: bool) -> Prompt {
         let what = if browser_opened {
             "A browser was opened to log in. If you do not see it, open this address on this machine:"
@@ -146,7 +150,8 @@ impl BrowserLogin {
         Prompt { browser_opened, ..self.prompt_of(PromptKind::Browser, what) }
     }
 
-    /// What to ask where the address is pasted back. `problem`: why the last answer was not good.
+    /// What to ask the user who pastes the address. `problem`: why the previous answer was not
+    /// accepted.
     pub fn paste_prompt(&self, problem: Option<&Error>) -> Prompt {
         let again = problem.map(|problem| format!("{}\n", problem.message())).unwrap_or_default();
         let what = format!(
@@ -170,7 +175,7 @@ impl BrowserLogin {
         }
     }
 
-    /// Serves the browser if it has returned; `None` while the login is pending.
+    /// Serves the browser's redirect if it has arrived; `None` while the login is pending.
     ///
     /// For a program that drives the login with its own timer: call this again after
     /// [`BrowserLogin::poll_interval`]. Blocks for the token request if the browser has just
@@ -185,10 +190,11 @@ impl BrowserLogin {
         if self.under_way.lock().is_over() { Duration::ZERO } else { POLL_INTERVAL }
     }
 
-    /// Waits for the person, at most `timeout_ms` or until the login ends.
+    /// Waits for the user to log in, at most `timeout_ms` or until the login ends.
     ///
-    /// Errors: TIMEOUT, CANCELLED, DENIED (the person or the server said no; `other_user`), PROTOCOL, TOKEN_INVALID, MISCONFIGURED,
-    /// UNAVAILABLE. A TIMEOUT of `timeout_ms` leaves the login under way, anything else ends it and closes its sockets.
+    /// Errors: TIMEOUT, CANCELLED, DENIED (the user or the server refused; `other_user`), PROTOCOL,
+    /// TOKEN_INVALID, MISCONFIGURED, UNAVAILABLE. After a TIMEOUT of `timeout_ms` the login is
+    /// still in progress. Any other error ends it and closes its sockets.
     pub fn wait(&self, timeout_ms: Option<u64>) -> Result<LoginResult> {
         let started = Instant::now();
         loop {
@@ -201,10 +207,11 @@ impl BrowserLogin {
         }
     }
 
-    /// Ends the login with the address that the browser ended at: where it cannot return to this program by itself.
+    /// Completes the login with the address that the browser ended at, for a browser that cannot
+    /// return to this program.
     ///
-    /// Blocks for the token request. Errors: INVALID_ARGUMENT where this is not the address of this login, which leaves it under way; else as
-    /// [`BrowserLogin::wait`].
+    /// Blocks for the token request. Errors: INVALID_ARGUMENT if the address does not belong to
+    /// this login, which stays in progress; otherwise as [`BrowserLogin::wait`].
     pub fn complete(&self, callback_url: &str) -> Result<LoginResult> {
         let mut state = loop {
             self.under_way.is_interrupted();
@@ -228,11 +235,12 @@ impl BrowserLogin {
         }
     }
 
-    /// Ends the login. Whoever waits for it gets CANCELLED, if nobody has logged in before; its sockets are closed when this returns. Does not wait
-    /// for a prompt that is shown.
+    /// Cancels the login. A waiting caller gets CANCELLED, unless the user has logged in before.
+    /// The sockets are closed when this returns. Does not wait for a prompt that is shown.
     pub fn cancel(&self) {
         self.under_way.cancel();
-        // Whoever is serving sees it within a moment.
+        // A thread that serves the receiver notices the cancellation within one slice and releases
+        // the lock.
         let mut state = self.under_way.lock();
         let _ = self.under_way.over(&mut state);
         Browser::close(&mut state.way);
@@ -247,7 +255,7 @@ impl BrowserLogin {
         let is_busy = state.is_busy();
         let Some(receiver) = state.way.as_mut().filter(|_| !is_busy) else {
             drop(state);
-            // Another thread, or complete(), ends it.
+            // Another thread, or `complete`, is finishing the login.
             std::thread::sleep(slice);
             return None;
         };
@@ -268,7 +276,7 @@ impl BrowserLogin {
         }
     }
 
-    /// Ends the login with a code. `show` is told which page fits.
+    /// Finishes the login with a code, without the lock. `show` gets the page for the outcome.
     fn redeem_unlocked(&self, state: MutexGuard<'_, State<Browser>>, code: &Secret, show: impl FnOnce(Page)) -> Outcome {
         let busy = self.under_way.busy(state);
         let outcome = self.redeem(code);
@@ -282,7 +290,7 @@ impl BrowserLogin {
         self.browser().attempt.response(query.expose(), &self.browser().issuer, self.browser().iss_required)
     }
 
-    /// The query of what was pasted: a whole address, or what follows its question mark.
+    /// The query of the pasted text: a whole address, or the part after its question mark.
     fn pasted(&self, text: &str) -> Result<Secret> {
         let text = text.trim();
         let wrong = || {
@@ -300,7 +308,7 @@ impl BrowserLogin {
         if is_here { Ok(Secret::from(query)) } else { Err(wrong()) }
     }
 
-    /// Exchanges the code, once: whatever happens it is not sent again.
+    /// Exchanges the code. It is never sent a second time, whatever the outcome.
     fn redeem(&self, code: &Secret) -> Result<LoginResult> {
         let revoke = |received: Received, person: &Account| person.revoke_unwanted(received.members());
         let code = code.clone();

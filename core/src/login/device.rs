@@ -1,4 +1,4 @@
-//! The login on any device (RFC 8628).
+//! The device login (RFC 8628).
 
 use super::pending::{SLICE, UnderWay, Way, not_yet};
 use super::{LoginOptions, Outcome, Prompt, PromptKind, qr_code};
@@ -9,7 +9,7 @@ use crate::oauth::device_code::{self, DeviceAuthorization, Poll, Schedule};
 use crate::session::{Account, Endpoint, Interrupt, LoginResult, interruptibly};
 use std::time::{Duration, Instant};
 
-/// While another thread polls.
+/// The poll interval while another thread polls.
 const BUSY_POLL: Duration = Duration::from_millis(250);
 
 struct Device {
@@ -18,7 +18,7 @@ struct Device {
 
 struct Polling {
     schedule: Schedule,
-    /// What saved the last poll from being answered, should the time run out.
+    /// Why the last poll got no response. Reported if the time runs out.
     trouble: Option<Error>,
 }
 
@@ -39,7 +39,8 @@ impl Way for Device {
     fn close(_: &mut Polling) {}
 }
 
-/// A login on any device that is under way. Any number of threads; clones are of the same login.
+/// A device login in progress. Any number of threads may use it, and clones are handles of the same
+/// login.
 #[derive(Clone)]
 pub struct DeviceLogin {
     under_way: UnderWay<Device>,
@@ -80,7 +81,8 @@ impl DeviceLogin {
         Ok(DeviceLogin { under_way: UnderWay::new(person, options, scopes, expires, Device { authorization }, polling) })
     }
 
-    /// The same login with a question that is asked while a call waits, about every 50 ms; `true` ends the call, and the login, with CANCELLED.
+    /// The same login with a callback that a waiting call asks about every 50 ms. `true` ends the
+    /// call and the login with CANCELLED.
     pub fn with_interrupt(&self, interrupt: Interrupt) -> DeviceLogin {
         DeviceLogin { under_way: self.under_way.with_interrupt(interrupt) }
     }
@@ -89,22 +91,23 @@ impl DeviceLogin {
         &self.under_way.way().authorization
     }
 
-    /// The code that the person enters, or compares.
+    /// The code that the user enters or compares.
     pub fn user_code(&self) -> &str {
         &self.authorization().user_code
     }
 
-    /// The address at which it is entered.
+    /// The address at which the user enters it.
     pub fn verification_uri(&self) -> &str {
         &self.authorization().verification_uri
     }
 
-    /// The address that holds the code already, where the server gives one. The code is shown beside it all the same (RFC 8628 3.3.1).
+    /// The address that includes the code, if the server sends one. The code is still shown with it
+    /// (RFC 8628 3.3.1).
     pub fn verification_uri_complete(&self) -> Option<&str> {
         self.authorization().verification_uri_complete.as_deref()
     }
 
-    /// How long there is for it, in milliseconds.
+    /// The time that is left for the login, in milliseconds.
     pub fn expires_in_ms(&self) -> u64 {
         self.under_way.expires_in_ms()
     }
@@ -118,12 +121,12 @@ impl DeviceLogin {
         qr_code::text(self.address(), ascii)
     }
 
-    /// What to show.
+    /// What to show the user.
     pub fn prompt(&self) -> Prompt {
         self.prompt_beside(false)
     }
 
-    /// What to show, perhaps beside a browser at the address.
+    /// What to show the user, possibly besides a browser at the address.
     pub(super) fn prompt_beside(&self, browser_opened: bool) -> Prompt {
         let (uri, code) = (self.verification_uri(), self.user_code());
         let how = if browser_opened {
@@ -184,11 +187,12 @@ impl DeviceLogin {
         state.way.schedule.next().min(login.expires()) - login.now()
     }
 
-    /// Waits for the person, at most `timeout_ms` or until the code is no longer good.
+    /// Waits for the user to log in, at most `timeout_ms` or until the code expires.
     ///
-    /// Errors: TIMEOUT, CANCELLED, DENIED (the person or the server said no; `other_user`), LOGIN_REQUIRED (`expired`: the code is no
-    /// longer good), UNAVAILABLE (the server could not be reached until then), PROTOCOL, TOKEN_INVALID, MISCONFIGURED. A TIMEOUT of
-    /// `timeout_ms` leaves the login under way.
+    /// Errors: TIMEOUT, CANCELLED, DENIED (the user or the server refused; `other_user`),
+    /// LOGIN_REQUIRED (`expired`: the code has expired), UNAVAILABLE (the server could not be
+    /// reached until then), PROTOCOL, TOKEN_INVALID, MISCONFIGURED. After a TIMEOUT of `timeout_ms`
+    /// the login is still in progress.
     pub fn wait(&self, timeout_ms: Option<u64>) -> Result<LoginResult> {
         let started = self.under_way.now();
         loop {
@@ -206,15 +210,15 @@ impl DeviceLogin {
         }
     }
 
-    /// Ends the login. Whoever waits for it gets CANCELLED. Returns at once.
+    /// Cancels the login. A waiting caller gets CANCELLED. Returns at once.
     pub fn cancel(&self) {
         self.under_way.cancel();
     }
 
-    /// Asks the server, without the lock.
+    /// Polls the token endpoint, without the lock.
     fn ask(&self) -> Option<Outcome> {
         let login = &self.under_way;
-        // One request that is not answered must not take all of the time there is.
+        // A request without a response must not use up all of the login's time.
         let timeout = login.person().timeout().min(Duration::from_millis(self.expires_in_ms().max(1)));
         let started = Instant::now();
         let revoke = |poll, person: &Account| match poll {
@@ -229,7 +233,8 @@ impl DeviceLogin {
             device_code::poll(&call, &endpoint, &authentication, device_code, this.scopes())
         });
         let answer = match answer {
-            // The request's own deadline, not the person's: trouble of the network, which slows the polling down and does not end it.
+            // This is the deadline of the request, not of the login. It is a network problem, which
+            // slows polling down and does not end the login.
             Err(error) if error.status() == Status::Timeout => Ok(Poll::Unreachable { retry_after: None, error }),
             answer => answer,
         };

@@ -1,4 +1,5 @@
-//! `login`: nothing where the session is good, a renewal where that is enough, and only then a person.
+//! `login`: uses a valid session, else refreshes it, and prompts the user only if that is not
+//! possible.
 
 use super::{BrowserLogin, DeviceLogin, LoginOptions, Method, Prompt, PromptKind};
 use crate::error::{Error, Reason, Result, Status};
@@ -7,13 +8,15 @@ use crate::profile::client_config::KindOfLogin;
 use crate::session::{Account, Endpoint, LoginResult, Session, interruptibly};
 
 impl Session {
-    /// Makes sure that somebody is logged in. A good session is left as it is, an expired one renewed; only then a person is asked: in the browser
-    /// where one can be opened and the client allows it, else by a device code, else by pasting the browser's address back. A session
-    /// of a machine or of an API key needs nobody.
+    /// Makes sure that a user is logged in. A valid session is left unchanged and an expired one is
+    /// refreshed. Otherwise the user is prompted: in the browser if one can be opened and the
+    /// client allows it, else with a device code, else by pasting the browser's address. A session
+    /// of an M2M client or an API key needs no user.
     ///
-    /// Blocks as long as the person takes, up to `options.timeout_ms`, or until the session's interrupt ends it; uses the network. Errors:
-    /// LOGIN_REQUIRED where nobody can be asked (the message says what to run), DENIED, TIMEOUT, CANCELLED, UNAVAILABLE, MISCONFIGURED,
-    /// PROTOCOL, TOKEN_INVALID, INVALID_ARGUMENT.
+    /// Blocks until the user has logged in, up to `options.timeout_ms`, or until the session's
+    /// interrupt ends it; uses the network. Errors: LOGIN_REQUIRED if no user can be prompted (the
+    /// message says what to run), DENIED, TIMEOUT, CANCELLED, UNAVAILABLE, MISCONFIGURED, PROTOCOL,
+    /// TOKEN_INVALID, INVALID_ARGUMENT.
     pub fn login(&self, options: &LoginOptions) -> Result<LoginResult> {
         options.check()?;
         let person = match self.person() {
@@ -29,28 +32,32 @@ impl Session {
         by_person(&person, options).map_err(|error| error.with_profile(person.profile()))
     }
 
-    /// Starts a login on any device (RFC 8628): the handle tells what to show, and is waited for or polled.
+    /// Starts a device login (RFC 8628). The returned handle says what to show the user; wait for
+    /// it or poll it.
     ///
-    /// Blocks for one request; uses the network. Errors: UNSUPPORTED (nobody logs in to this session; the server has no such endpoint),
-    /// MISCONFIGURED, UNAVAILABLE, TIMEOUT, CANCELLED, PROTOCOL, INVALID_ARGUMENT.
+    /// Blocks for one request; uses the network. Errors: UNSUPPORTED (this session has no user
+    /// login; the server has no such endpoint), MISCONFIGURED, UNAVAILABLE, TIMEOUT, CANCELLED,
+    /// PROTOCOL, INVALID_ARGUMENT.
     pub fn start_device_login(&self, options: &LoginOptions) -> Result<DeviceLogin> {
         options.check()?;
         let person = self.person()?;
         DeviceLogin::start(&person, options).map_err(|error| error.with_profile(person.profile()))
     }
 
-    /// Starts a login in a browser (RFC 6749 4.1 with PKCE): the handle tells the address to open, listens for the browser's return, and is waited
-    /// for or polled. Opens no browser itself.
+    /// Starts a browser login (RFC 6749 4.1 with PKCE). The returned handle holds the address to
+    /// open and listens for the browser's redirect; wait for it or poll it. Opens no browser
+    /// itself.
     ///
-    /// Blocks where metadata is asked; uses the network. Errors: as [`Session::start_device_login`]; UNAVAILABLE too where the port of the
-    /// client's redirect URI is taken.
+    /// Blocks if metadata must be requested; uses the network. Errors: as
+    /// [`Session::start_device_login`]; also UNAVAILABLE if the port of the client's redirect URI
+    /// is in use.
     pub fn start_browser_login(&self, options: &LoginOptions) -> Result<BrowserLogin> {
         options.check()?;
         let person = self.person()?;
         BrowserLogin::start(&person, options, true).map_err(|error| error.with_profile(person.profile()))
     }
 
-    /// Machines and API keys log in by themselves.
+    /// M2M clients and API keys need no prompt.
     fn without_person(&self) -> Result<LoginResult> {
         match self.access_token() {
             Ok(token) => Ok(LoginResult { expires_at: token.expires_at(), ..LoginResult::default() }),
@@ -60,9 +67,9 @@ impl Session {
     }
 }
 
-/// The session that there is, where it is good enough.
+/// The current session, if it is valid and has the requested scopes.
 fn current(person: &Account, options: &LoginOptions) -> Result<Option<LoginResult>> {
-    // A session that cannot be refreshed is about to end, also while its access token is valid.
+    // A session that cannot be refreshed ends soon, even if its access token is still valid.
     if person.has_none() || person.is_revoked() {
         return Ok(None);
     }
@@ -72,7 +79,7 @@ fn current(person: &Account, options: &LoginOptions) -> Result<Option<LoginResul
             Ok(Some(current.clone()).filter(|_| !options.scopes.iter().flatten().any(lacks)))
         }
         Err(error) if error.status() == Status::LoginRequired => Ok(None),
-        // Servers refuse a refresh token in other words than invalid_grant, too.
+        // Some servers refuse a refresh token with another error than invalid_grant.
         Err(error) if matches!(error.http_status(), Some(400 | 401 | 403)) => {
             log::info!("the saved session could not be refreshed, so a login is started: {error}");
             Ok(None)
@@ -106,7 +113,7 @@ fn by_person(person: &Account, options: &LoginOptions) -> Result<LoginResult> {
     }
     if has_prompter && (kind == KindOfLogin::DeviceCode || offers_device_codes(person)?) {
         match on_device(person, options) {
-            // Registered for the browser alone.
+            // The client is registered for the browser login only.
             Err(error)
                 if has_redirect && matches!(error.oauth_error(), Some("unauthorized_client" | "unsupported_grant_type")) => {}
             outcome => return outcome,
@@ -125,7 +132,7 @@ fn offers_device_codes(person: &Account) -> Result<bool> {
         this.client().endpoint(Endpoint::DeviceAuthorization, &call)
     });
     match offered {
-        // No metadata, and what it needs is configured.
+        // The server publishes no metadata, and the endpoints in use are configured.
         Err(error) if error.status() == Status::Misconfigured => Ok(false),
         offered => Ok(offered?.is_some()),
     }
@@ -148,14 +155,14 @@ fn no_prompter(account: &Account) -> Error {
     Error::new(Status::LoginRequired, message).with_reason(Reason::NeverLoggedIn)
 }
 
-/// Nothing where no browser could be opened, and nobody can be told to open one.
+/// `None` if no browser could be opened and there is no prompter to ask the user to open one.
 fn in_browser(person: &Account, options: &LoginOptions) -> Result<Option<LoginResult>> {
     let mut login = BrowserLogin::start(person, options, true)?;
     if let Some(interrupt) = person.interrupt() {
         login = login.with_interrupt(interrupt);
     }
     if !options.open(login.authorization_url()) {
-        // Somebody may open it by hand, if somebody is told.
+        // The user may open the address by hand, if a prompter can show it.
         if options.method != Method::Browser || options.prompter.is_none() {
             login.cancel();
             return Ok(None);
@@ -194,7 +201,7 @@ fn by_paste(person: &Account, options: &LoginOptions) -> Result<LoginResult> {
         debug_assert!(prompt.kind == PromptKind::Paste);
         let Some(answer) = options.prompt(&prompt)? else { return Err(super::cancelled()) };
         match login.complete(&answer) {
-            // A mistake in copying is not the end of it.
+            // After a copying mistake the user is asked again.
             Err(error) if error.status() == Status::InvalidArgument => problem = Some(error),
             outcome => return outcome,
         }

@@ -1,7 +1,7 @@
-//! Logins of people: in the browser of this machine (RFC 6749 4.1 with PKCE, RFC 8252), on any other device (RFC 8628), or by pasting back
-//! the address that the browser ended at.
+//! User logins: in the browser of this machine (RFC 6749 4.1 with PKCE, RFC 8252), on any other
+//! device (RFC 8628), or by pasting the address that the browser ended at.
 //!
-//! Nothing here prints: what a person must see goes to a [`Prompter`].
+//! Nothing here prints: what the user must see goes to a [`Prompter`].
 
 mod browser;
 mod device;
@@ -24,17 +24,18 @@ use crate::session::{Account, LoginResult, OtherUser, check_timeout};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How a login is to go.
+/// The login method.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Method {
-    /// The browser where one can be opened and the client allows it, else a device code, else pasting the browser's address back.
+    /// The browser if one can be opened and the client allows it, else a device code, else pasting
+    /// the browser's address.
     #[default]
     Auto,
     /// In the browser of this machine.
     Browser,
-    /// On any device, by a code.
+    /// On any device, with a code.
     Device,
-    /// In a browser anywhere, whose last address is pasted back.
+    /// In a browser anywhere. The user pastes the address that it ends at.
     Paste,
 }
 
@@ -53,16 +54,17 @@ impl Method {
     }
 }
 
-/// What a prompt is about.
+/// What a prompt asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PromptKind {
-    /// The browser was opened, or must be: no answer is needed.
+    /// A browser was opened, or the user must open one; no answer is needed.
     Browser,
-    /// A code is to be entered on some device: no answer is needed.
+    /// The user enters a code on some device; no answer is needed.
     Device,
     /// The answer is the address that the browser ended at.
     Paste,
-    /// Somebody else has logged in than whose session is saved: the answer `yes` lets them take its place.
+    /// A different user than that of the saved session has logged in: the answer `yes` replaces the
+    /// saved session.
     OtherUser,
 }
 
@@ -78,41 +80,45 @@ impl PromptKind {
     }
 }
 
-/// What the user who logs in must see, and no other user: a code or an address belongs to one login. Nothing of it holds invisible characters but
-/// line breaks in `message` and the QR codes.
+/// What the user who logs in must see, and no other user, because a code or an address belongs to
+/// one login. It holds no control or invisible characters except the line breaks in `message` and
+/// in the QR codes.
 #[derive(Clone, Debug)]
 pub struct Prompt {
-    /// What it is about.
+    /// The kind of prompt.
     pub kind: PromptKind,
-    /// All that must be said, in a few lines.
+    /// The complete text to show, in a few lines.
     pub message: String,
     /// The address to open.
     pub url: Option<String>,
-    /// The code to enter or to compare; shown in any case (RFC 8628 3.3.1).
+    /// The code to enter or to compare; always shown (RFC 8628 3.3.1).
     pub user_code: Option<String>,
-    /// The address at which it is entered.
+    /// The address at which the user enters the code.
     pub verification_uri: Option<String>,
-    /// The address that holds the code already.
+    /// The address that includes the code.
     pub verification_uri_complete: Option<String>,
-    /// How long there is for it, in milliseconds.
+    /// The time that is left, in milliseconds.
     pub expires_in_ms: Option<u64>,
     /// Whether a browser was opened at `url`.
     pub browser_opened: bool,
 }
 
 impl Prompt {
-    /// The address as a QR code, in lines of text with quiet zone; in block characters, or with `ascii` in plain ones, twice as wide. Dark
-    /// on light: meant for a terminal with light letters on a dark ground.
+    /// The address as a QR code, in lines of text with a quiet zone: in block characters, or with
+    /// `ascii` in plain characters, twice as wide. The code is dark on light, for a terminal with
+    /// light text on a dark background.
     pub fn qr_code(&self, ascii: bool) -> Option<String> {
         qr_code::text(self.url.as_deref()?, ascii)
     }
 }
 
-/// Shows prompts and brings the answers. Called from the thread that waits for the login, without any lock held.
+/// Shows prompts and returns the user's answers. Called from the thread that waits for the login,
+/// without a lock held.
 pub trait Prompter: Send + Sync {
-    /// Shows this, and gives the answer where one is needed; `None` means that the person does not want to go on.
+    /// Shows the prompt and returns the answer if one is needed. `None` means that the user
+    /// cancels.
     ///
-    /// Errors: any; they end the login.
+    /// Errors: any; an error ends the login.
     fn prompt(&self, prompt: &Prompt) -> Result<Option<String>>;
 }
 
@@ -122,28 +128,28 @@ impl<F: Fn(&Prompt) -> Result<Option<String>> + Send + Sync> Prompter for F {
     }
 }
 
-/// Options of a login. What is left out takes the default.
+/// Options of a login. Fields that are not set take their default.
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct LoginOptions {
-    /// How it is to go.
+    /// The login method.
     pub method: Method,
-    /// Whether a browser may be opened; by default where one can be.
+    /// Whether a browser may be opened. By default one is opened if that is possible.
     pub open_browser: Option<bool>,
-    /// What to ask for in place of the client's scopes.
+    /// The scopes to request instead of the client's.
     pub scopes: Option<Vec<String>>,
-    /// Who shows the prompts and answers.
+    /// Shows the prompts and returns the answers.
     pub prompter: Option<Arc<dyn Prompter>>,
     /// How long the user has, at most a day. The default is five minutes in the browser, and the
     /// lifetime of the code with a device.
     pub timeout: Option<Duration>,
-    /// Asks even where the session is good.
+    /// Prompts the user even if the session is valid.
     pub force: bool,
-    /// Lets another person take the place of whose session is saved, without a question.
+    /// Lets a different user replace the saved session without a confirmation.
     pub allow_other_user: bool,
-    /// The HTML of the page that the browser shows in the end, in place of planetkey's own.
+    /// The HTML of the page that the browser shows after the login, instead of planetkey's own.
     pub page: Option<String>,
-    /// Opens browsers; the system's by default.
+    /// Opens browsers. The default is the system's.
     pub browser_opener: Option<Arc<dyn BrowserOpener>>,
 }
 
@@ -162,7 +168,7 @@ impl LoginOptions {
         self.browser_opener.clone().unwrap_or_else(|| Arc::new(SystemBrowser))
     }
 
-    /// Opens the browser, if that is wanted and works.
+    /// Opens the browser, if the options allow it and one can be opened.
     fn open(&self, url: &str) -> bool {
         let opener = self.opener();
         self.open_browser != Some(false) && (self.open_browser == Some(true) || opener.can_open()) && opener.open(url)
@@ -172,12 +178,12 @@ impl LoginOptions {
         self.prompter.as_ref().map_or(Ok(None), |prompter| prompter.prompt(prompt))
     }
 
-    /// What to ask for.
+    /// The scopes to request.
     fn scopes_of(&self, person: &Account) -> Vec<String> {
         self.scopes.clone().unwrap_or_else(|| person.client().scopes().to_vec())
     }
 
-    /// Whether this person may take the place of the saved one.
+    /// Whether the new user may replace the session of the saved one.
     fn accept(&self, other: &OtherUser) -> Result<bool> {
         if self.allow_other_user {
             return Ok(true);
@@ -209,7 +215,7 @@ impl LoginOptions {
     }
 }
 
-/// The outcome of a login that is over.
+/// The outcome of a login that has ended.
 type Outcome = Result<LoginResult>;
 
 fn cancelled() -> Error {

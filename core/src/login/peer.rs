@@ -1,43 +1,48 @@
-//! Whose program made a connection to the loopback receiver.
+//! Which user made a connection to the loopback receiver.
 //!
-//! The address of a login is on the command line of the browser, which every user of the machine can read, with its `state`. Another
-//! user could open it, log in, and send the browser's return to the receiver: the victim would then be logged in as that user. On Linux
-//! the kernel tells which user a socket belongs to; elsewhere no connection can be attributed.
+//! The address of a login is on the command line of the browser, with its `state`, and every user
+//! of the machine can read command lines. Another user could open the address, log in, and send the
+//! browser's redirect to the receiver: the victim would then be logged in as that user. On Linux
+//! the kernel tells which user a socket belongs to; on other systems no connection can be
+//! attributed.
 
 use crate::user_namespace::unmapped_uid;
 use std::fs::File;
 use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// No machine has more sockets than these tables can name.
+/// No machine has more sockets than fit into tables of this size.
 const MAX_TABLE_BYTES: u64 = 64 * 1024 * 1024;
-/// The kernel writes a table page by page, and a socket between two pages can be passed over while others come and go.
+/// The kernel writes a table page by page, so a read can miss a socket between two pages while
+/// others open and close.
 const READS: usize = 5;
 const ESTABLISHED: u8 = 1;
 const LISTEN: u8 = 10;
-/// No user has logged in, says `/proc/self/loginuid`.
+/// The value of `/proc/self/loginuid` if no user has logged in.
 const NO_UID: u32 = u32::MAX;
 
 /// The other end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Peer {
-    /// This user, the user at the seat, root, or one that cannot be told: a container's port forwarding, Windows around WSL.
+    /// This user, the user who logged in at the seat, root, or a user that cannot be determined: a
+    /// container's port forwarding, Windows around WSL.
     Accepted,
     /// Another user of this machine.
     OtherUser(u32),
-    /// The program has closed its end, and the kernel does not tell whose it was.
+    /// The program has closed its end, and the kernel no longer tells which user it belonged to.
     Gone,
 }
 
 /// Users whose connections are accepted.
 pub(super) struct Users {
     accepted: Vec<u32>,
-    /// The id that the kernel shows for every user outside of this user namespace.
+    /// The id that the kernel shows for every user outside this user namespace.
     unmapped: Option<u32>,
 }
 
 impl Users {
-    /// The user of this process, root, and the user who logged in at the seat: `su` and `sudo` do not change who that is.
+    /// The user of this process, root, and the user who logged in at the seat, whom `su` and `sudo`
+    /// do not change.
     pub(super) fn of_this_process() -> Self {
         let number = |path: &str| std::fs::read_to_string(path).ok().and_then(|text| text.trim().parse::<u32>().ok());
         let mut accepted = vec![0];
@@ -54,7 +59,7 @@ impl Users {
         Users { accepted, unmapped: unmapped_uid() }
     }
 
-    /// Who is at the other end of each of these connections, given as this end and the other.
+    /// The users at the other end of these connections. Each is given as this end and the other.
     pub(super) fn look(&self, connections: &[(SocketAddr, SocketAddr)]) -> Vec<Peer> {
         let mut found = vec![Owner::Unknown; connections.len()];
         for _ in 0..READS {
@@ -93,7 +98,7 @@ fn tables() -> Option<String> {
     }
 }
 
-/// What the kernel's tables say of a socket.
+/// What the kernel's tables say about a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Owner {
     User(u32),
@@ -102,18 +107,19 @@ enum Owner {
     Unknown,
 }
 
-/// Whose socket is at `client`, connected to `server`, by the text of `/proc/net/tcp` and `/proc/net/tcp6`.
+/// The user of the socket at `client` that is connected to `server`, according to the text of
+/// `/proc/net/tcp` and `/proc/net/tcp6`.
 fn owner_of(tables: &str, server: SocketAddr, client: SocketAddr) -> Owner {
     let (mut is_established, mut is_described) = (false, false);
     for socket in tables.lines().filter_map(Socket::read) {
         if (socket.local, socket.remote) == (client, server) {
-            // A socket without a file is closed, and then the kernel shows root as its owner.
+            // A socket without a file is closed, and the kernel then shows root as its owner.
             return if socket.inode == 0 { Owner::Gone } else { Owner::User(socket.uid) };
         }
         is_established |= (socket.local, socket.remote, socket.state) == (server, client, ESTABLISHED);
         is_described |= socket.state == LISTEN && socket.local == server;
     }
-    // After a reset neither end is there, and what was sent before can still be read.
+    // After a reset neither end is listed, but data that was sent before can still be read.
     if is_described && !is_established { Owner::Gone } else { Owner::Unknown }
 }
 
@@ -127,7 +133,8 @@ struct Socket {
 }
 
 impl Socket {
-    /// The columns are: number, local and remote address, state, queues, timer, retransmits, user, timeout, inode, and more.
+    /// The columns are: number, local and remote address, state, queues, timer, retransmits, user,
+    /// timeout, inode, and more.
     fn read(line: &str) -> Option<Self> {
         let mut columns = line.split_ascii_whitespace();
         let local = address(columns.nth(1)?)?;
@@ -139,7 +146,8 @@ impl Socket {
     }
 }
 
-/// An address as words of this machine's byte order, and a port: `0100007F:1F90`. IPv4 inside of IPv6 is IPv4.
+/// An address as words in this machine's byte order, and a port: `0100007F:1F90`. An IPv4 address
+/// mapped into IPv6 becomes IPv4.
 fn address(text: &str) -> Option<SocketAddr> {
     let (words, port) = text.split_once(':')?;
     let word = |at: usize| u32::from_str_radix(words.get(at * 8..at * 8 + 8)?, 16).ok().map(u32::to_ne_bytes);
@@ -164,7 +172,8 @@ mod tests {
 
     const HEAD: &str = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
 
-    /// As the kernel of a little-endian machine writes it; the tests make the same of another.
+    /// As the kernel of a little-endian machine writes it; the tests also convert it for big-endian
+    /// machines.
     fn word(octets: [u8; 4]) -> String {
         format!("{:08X}", u32::from_ne_bytes(octets))
     }
@@ -213,20 +222,20 @@ mod tests {
                 for (lines, owner) in [
                     (table(&[&listening, &ours, &theirs(1001, 7)]), Owner::User(1001)),
                     (table(&[&theirs(0, 7), &ours, &listening]), Owner::User(0)),
-                    // Closed at once: the kernel names root, and no file.
+                    // Closed at once: the kernel shows root as the owner, and no file.
                     (table(&[&listening, &left, &theirs(0, 0)]), Owner::Gone),
                     (table(&[&listening, &left]), Owner::Gone),
                     (table(&[&listening]), Owner::Gone),
-                    // From another namespace.
+                    // The client's socket is in another namespace.
                     (table(&[&listening, &ours]), Owner::Unknown),
-                    // These tables are of another namespace, or emulated.
+                    // These tables belong to another namespace, or are emulated.
                     (table(&[]), Owner::Unknown),
                     (String::new(), Owner::Unknown),
                     ("garbage\n1 2 3\n  :: 4\n".to_owned(), Owner::Unknown),
                 ] {
                     assert_eq!(owner_of(&lines, server, client), owner, "{lines}");
                 }
-                // The same port of another address is another socket.
+                // The same port at another address is a different socket.
                 let other = line(at("127.0.0.2:40000"), server, false, ESTABLISHED, 1001, 7);
                 assert_eq!(owner_of(&table(&[&listening, &ours, &other]), server, client), Owner::Unknown);
             }

@@ -1,4 +1,5 @@
-//! What every login that is under way has, whichever way it goes: who waits for it, when it ends, and how it ended.
+//! What every login in progress has, whatever its method: its waiting callers, its deadline, and
+//! its outcome.
 
 use super::{LoginOptions, Outcome, cancelled};
 use crate::clock::{Monotonic, millis};
@@ -10,24 +11,25 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How long is waited before somebody is asked whether they still want to.
+/// How long a call waits before it asks the interrupt callback again.
 pub(super) const SLICE: Duration = Duration::from_millis(50);
 
-/// What is different from way to way.
+/// The parts that differ between login methods.
 pub(super) trait Way: Send + Sync + Sized + 'static {
-    /// What changes meanwhile.
+    /// The mutable state of the method.
     type State: Send;
 
-    /// Why nobody has logged in, when the time is over.
+    /// The error for a login whose time has run out.
     fn late(&self, state: &Self::State, now: Monotonic) -> Error;
 
-    /// Closes what is open: the login is over.
+    /// Closes open sockets, because the login has ended.
     fn close(state: &mut Self::State);
 }
 
 pub(super) struct State<W: Way> {
     pub(super) way: W::State,
-    /// Somebody is at the server, or keeps what it gave, without the lock: a person may be asked meanwhile.
+    /// A thread sends a request or saves the tokens, without the lock because the user may be
+    /// prompted meanwhile.
     busy: bool,
     outcome: Option<Outcome>,
 }
@@ -52,7 +54,7 @@ struct Shared<W: Way> {
     state: Mutex<State<W>>,
 }
 
-/// A login that is under way. Any number of threads; clones are of the same login.
+/// A login in progress. Any number of threads may use it, and clones are handles of the same login.
 pub(super) struct UnderWay<W: Way> {
     shared: Arc<Shared<W>>,
     interrupt: Option<Interrupt>,
@@ -64,7 +66,7 @@ impl<W: Way> Clone for UnderWay<W> {
     }
 }
 
-/// Somebody is busy with the login until this is dropped, whatever happens.
+/// Marks the login as busy until this guard is dropped, also on a panic.
 pub(super) struct Busy<'a, W: Way>(&'a UnderWay<W>);
 
 impl<W: Way> Drop for Busy<'_, W> {
@@ -174,14 +176,14 @@ impl<W: Way> UnderWay<W> {
         outcome
     }
 
-    /// Gives the lock back; nobody else goes to the server meanwhile.
+    /// Releases the lock. Until the guard is dropped, no other thread sends a request.
     pub(super) fn busy(&self, mut state: MutexGuard<'_, State<W>>) -> Busy<'_, W> {
         state.busy = true;
         drop(state);
         Busy(self)
     }
 
-    /// A request at the token endpoint, for at most so long. `unwanted` gets a
+    /// Sends a request to the token endpoint, and waits at most `timeout` for it. `unwanted` gets a
     /// response that comes after the caller stopped waiting.
     ///
     /// Errors: TIMEOUT, CANCELLED, those of `call`.
@@ -194,9 +196,10 @@ impl<W: Way> UnderWay<W> {
         let question = self.question();
         let wait = Wait { timeout, interrupt: Some(question.as_ref()) };
         let person = self.shared.person.clone();
-        // Without the question, which is for whoever waits here.
+        // Without the interrupt callback, which belongs to the waiting caller.
         let this = UnderWay { interrupt: None, ..self.clone() };
-        // Until what comes late is being revoked: a process that ends waits a while for it.
+        // Held until the revocation of a late response has started: a process that exits waits a
+        // short time for it.
         let pending = Pending::new();
         interruptibly_or(
             wait,
@@ -209,7 +212,7 @@ impl<W: Way> UnderWay<W> {
         )
     }
 
-    /// Keeps what the login has brought, if it is still wanted.
+    /// Saves the tokens of the login, unless it was cancelled.
     pub(super) fn keep(&self, tokens: TokenSet, nonce: Option<&str>) -> Result<LoginResult> {
         self.person().with_interrupt(self.question()).keep_login(tokens, nonce, &|other| self.accept(other))
     }
@@ -221,12 +224,12 @@ impl<W: Way> UnderWay<W> {
 
     fn accept(&self, other: &OtherUser) -> Result<bool> {
         let answer = self.shared.options.accept(other)?;
-        // The person may have taken long for it.
+        // The user may have taken long to answer, and the login may have been cancelled since.
         if self.is_interrupted() { Err(cancelled()) } else { Ok(answer) }
     }
 }
 
-/// Who waited has no more time for it; the login goes on.
+/// The waiting caller's time has run out, but the login is still in progress.
 pub(super) fn not_yet() -> Error {
     Error::new(Status::Timeout, "nobody has logged in yet; the login goes on, wait for it again")
 }

@@ -3,7 +3,8 @@
 use qrcode::render::unicode::Dense1x2;
 use qrcode::{EcLevel, QrCode};
 
-/// Lines of text; `None` for an address that no code of a screen's size holds. Light modules are drawn, dark ones left to the ground of the terminal.
+/// The code as lines of text; `None` for an address that is too long for a QR code. Light modules
+/// are drawn, and dark ones are left to the terminal's background.
 pub(super) fn text(url: &str, ascii: bool) -> Option<String> {
     let code = QrCode::with_error_correction_level(url, EcLevel::L).ok()?;
     if ascii {

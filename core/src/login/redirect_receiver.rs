@@ -1,7 +1,9 @@
-//! The loopback receiver (RFC 8252 7.3): it serves the browser's return, one exact address, on this machine only.
+//! The loopback receiver (RFC 8252 7.3): it serves the browser's redirect to one exact address, on
+//! this machine only.
 //!
-//! It has no thread: whoever waits for the login serves it. Browsers open connections ahead of need and say nothing on them, so several
-//! are served at once and none keeps the others waiting. Connections of other users of this machine are refused.
+//! It has no thread of its own: the caller that waits for the login serves it. Browsers open
+//! connections in advance and send nothing on them, so several connections are served at once and
+//! none blocks the others. Connections of other users of this machine are refused.
 
 use super::peer::{Peer, Users};
 use super::redirect_page::Page;
@@ -13,31 +15,33 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
-/// No browser's return is near this size.
+/// No redirect of a browser is nearly this long.
 const MAX_REQUEST_BYTES: usize = 64 * 1024;
 const MAX_HEADERS: usize = 100;
-/// More than a browser opens; beyond it the oldest that has not sent its request goes.
+/// More than a browser opens. Beyond this number the oldest connection without a complete request
+/// is closed.
 const MAX_CONNECTIONS: usize = 32;
-/// Connections of other users, which only wait for the page that refuses them.
+/// The limit for connections of other users, which only wait for the page that refuses them.
 const MAX_REFUSED: usize = 8;
-/// How many connections are taken before those that are open are read.
+/// How many connections are accepted before the open ones are read.
 const MAX_ACCEPTED: usize = 64;
-/// A connection that says nothing, or not all, for so long is closed.
+/// A connection without a complete request is closed after this time.
 const MAX_SILENCE: Duration = Duration::from_secs(30);
 const HTTP: &str = "http://";
 const WRITE_TIMEOUT: Duration = Duration::from_secs(2);
-/// How often a port is chosen that both address families have free.
+/// How many ports are tried to find one that is free in both address families.
 const PORT_TRIES: usize = 20;
 
-/// Where the browser returns to, and the sockets that wait for it.
+/// The address that the browser returns to, and its sockets.
 pub(super) struct Loopback {
     listeners: Vec<TcpListener>,
-    /// In the order of their arrival.
+    /// In the order of arrival.
     connections: Vec<Connection>,
-    /// Connections of other users of this machine, also in order.
+    /// Connections of other users of this machine, in the order of arrival.
     refused: Vec<Connection>,
     users: Users,
-    /// One record is enough: another user can connect as often as they like.
+    /// Whether a refused user was logged. Once is enough, because another user can connect any
+    /// number of times.
     is_logged: bool,
     redirect_uri: String,
     path: String,
@@ -51,16 +55,16 @@ struct Connection {
     since: Instant,
 }
 
-/// A request for the exact address, not answered yet.
+/// A request for the exact address, without a response yet.
 pub(super) struct Arrived {
     /// The raw query; it may hold a code.
     pub(super) query: Secret,
     pub(super) stream: TcpStream,
 }
 
-/// Whether a login can return to this address on this machine.
+/// Whether a browser on this machine can return to this address.
 ///
-/// Errors: MISCONFIGURED where it is no URI.
+/// Errors: MISCONFIGURED if it is not a URI.
 pub(super) fn is_local(redirect_uri: &str) -> Result<bool> {
     let url = parse(redirect_uri)?;
     Ok(url.scheme() == "http" && matches!(url.host_str(), Some("127.0.0.1" | "[::1]" | "localhost")))
@@ -78,9 +82,9 @@ fn parse(redirect_uri: &str) -> Result<url::Url> {
 }
 
 impl Loopback {
-    /// Listens where this redirect URI points to. Without a port, or with port 0, on one that is free.
+    /// Listens at this redirect URI. Without a port, or with port 0, listens on a free port.
     ///
-    /// Errors: MISCONFIGURED, UNSUPPORTED (not on this machine), UNAVAILABLE (the port is taken).
+    /// Errors: MISCONFIGURED, UNSUPPORTED (not on this machine), UNAVAILABLE (the port is in use).
     pub(super) fn bind(redirect_uri: &str) -> Result<Loopback> {
         if !is_local(redirect_uri)? {
             return Err(Error::new(
@@ -101,7 +105,7 @@ impl Loopback {
         })?;
         let port = listeners.first().and_then(|listener| listener.local_addr().ok()).map_or(0, |address| address.port());
         let exact = match fixed {
-            // As it is registered, to the byte.
+            // Exactly as it is registered, byte for byte.
             Some(_) => redirect_uri.to_owned(),
             None => with_port(redirect_uri, &url, port),
         };
@@ -122,7 +126,8 @@ impl Loopback {
         &self.redirect_uri
     }
 
-    /// Serves what has come, waiting at most so long for something to come, until somebody asks for the exact address.
+    /// Serves the connections, waiting at most `timeout` for activity. Returns a request for the
+    /// exact address if one has arrived.
     pub(super) fn serve(&mut self, timeout: Duration) -> Option<Arrived> {
         self.await_something(timeout);
         self.accept();
@@ -139,19 +144,20 @@ impl Loopback {
             let Connection { stream, .. } = self.connections.remove(index);
             match verdict {
                 Verdict::Callback(query) if arrived.is_none() => arrived = Some(Arrived { query, stream }),
-                // Two at the same time: the second one is asked for again by the browser, or is of no use.
+                // Two redirects at the same time: the browser repeats the second one, or it is of
+                // no use.
                 Verdict::Callback(_) => respond(stream, Page::Finished, None, true),
                 Verdict::Other { page, with_body } => respond(stream, page, None, with_body),
                 Verdict::NotYet | Verdict::Gone => {}
             }
         }
-        // Only now, when all that was sent has been read.
+        // Close excess connections only now, after everything that was sent has been read.
         let excess = self.connections.len().saturating_sub(MAX_CONNECTIONS);
         self.connections.drain(..excess);
         arrived
     }
 
-    /// Answers those who came a second time. The sockets close when this ends.
+    /// Responds to redirects that came a second time. The sockets close when this returns.
     pub(super) fn close(mut self) {
         while let Some(again) = self.serve(Duration::ZERO) {
             respond(again.stream, Page::Finished, None, true);
@@ -164,11 +170,11 @@ impl Loopback {
         let connections = connections.map(|connection| PollFd::new(&connection.stream, PollFlags::IN));
         let mut sockets: Vec<PollFd<'_>> = listeners.chain(connections).collect();
         let timeout = Timespec::try_from(timeout).ok();
-        // A signal ends it early, which does no harm.
+        // A signal ends the poll early, which does no harm.
         let _ = poll(&mut sockets, timeout.as_ref());
     }
 
-    /// Takes new connections, and sorts them by whose they are.
+    /// Accepts new connections, and sorts them by their user.
     fn accept(&mut self) {
         let mut accepted = Vec::new();
         for listener in &self.listeners {
@@ -204,7 +210,7 @@ impl Loopback {
         }
     }
 
-    /// Tells other users that they are refused. Nothing here waits for them.
+    /// Sends other users the page that refuses them. The login does not wait for this.
     fn refuse(&mut self) {
         self.refused.retain_mut(|connection| match connection.read(&self.path, &self.authority) {
             Verdict::NotYet => connection.since.elapsed() < MAX_SILENCE,
@@ -224,7 +230,7 @@ fn with_port(redirect_uri: &str, url: &url::Url, port: u16) -> String {
     let mut url = url.clone();
     let _ = url.set_port(Some(port));
     let text = url.to_string();
-    // A URI without a path stays one.
+    // A URI without a path stays without one.
     let has_path = redirect_uri.split_once("://").is_some_and(|(_, rest)| rest.contains('/'));
     if has_path { text } else { text.trim_end_matches('/').to_owned() }
 }
@@ -235,7 +241,8 @@ fn listen(host: &str, port: Option<u16>) -> std::io::Result<Vec<TcpListener>> {
     match host {
         "127.0.0.1" => v4(port.unwrap_or(0)).map(|listener| vec![listener]),
         "[::1]" => v6(port.unwrap_or(0)).map(|listener| vec![listener]),
-        // A browser takes either: both must be ours, or somebody else gets the answer.
+        // A browser uses either address family: this process must own both ports, or another
+        // program gets the authorization response.
         _ => {
             let mut last = std::io::Error::from(ErrorKind::AddrInUse);
             for _ in 0..if port.is_some() { 1 } else { PORT_TRIES } {
@@ -243,7 +250,7 @@ fn listen(host: &str, port: Option<u16>) -> std::io::Result<Vec<TcpListener>> {
                 match v6(first.local_addr()?.port()) {
                     Ok(second) => return Ok(vec![first, second]),
                     Err(error) if error.kind() == ErrorKind::AddrInUse => last = error,
-                    // A machine without IPv6.
+                    // This machine has no IPv6.
                     Err(_) => return Ok(vec![first]),
                 }
             }
@@ -259,9 +266,9 @@ fn open(address: SocketAddr) -> std::io::Result<TcpListener> {
 }
 
 enum Verdict {
-    /// Not all of it is there.
+    /// The request is not complete.
     NotYet,
-    /// The peer has left.
+    /// The peer has closed the connection.
     Gone,
     Callback(Secret),
     Other {
@@ -289,8 +296,8 @@ impl Connection {
     }
 }
 
-/// What a request is. Only a GET of the exact path at the exact host is the browser's return: anything else, as an icon, a preflight or a
-/// port scanner, changes nothing.
+/// Classifies a request. Only a GET of the exact path at the exact host is the browser's redirect.
+/// Any other request, such as for an icon, a preflight or from a port scanner, changes nothing.
 fn judge(request: &[u8], path: &str, authority: &str) -> Verdict {
     let bad = Verdict::Other { page: Page::BadRequest, with_body: true };
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
@@ -302,12 +309,13 @@ fn judge(request: &[u8], path: &str, authority: &str) -> Verdict {
     }
     let mut hosts = parsed.headers.iter().filter(|header| header.name.eq_ignore_ascii_case("host"));
     let (host, again) = (hosts.next(), hosts.next());
-    // Another name for this machine is a page's attempt to get behind it (DNS rebinding).
+    // A different host name for this machine is an attempt of a web page to reach it (DNS
+    // rebinding).
     if !host.is_some_and(|host| host.value.eq_ignore_ascii_case(authority.as_bytes())) || again.is_some() {
         return bad;
     }
     let target = parsed.path.unwrap_or_default();
-    // A server takes the absolute form, too, which a proxy sends (RFC 9112 3.2.2).
+    // A server also accepts the absolute form, which proxies send (RFC 9112 3.2.2).
     let target = match target.get(..HTTP.len()) {
         Some(scheme) if scheme.eq_ignore_ascii_case(HTTP) => {
             let rest = target.get(HTTP.len()..).unwrap_or_default();
@@ -329,13 +337,13 @@ fn judge(request: &[u8], path: &str, authority: &str) -> Verdict {
     }
 }
 
-/// Shows the page to whoever asked. `own`: the application's HTML for the good end.
+/// Sends the page to the browser. `own`: the application's HTML for a successful login.
 pub(super) fn answer(stream: TcpStream, page: Page, own: Option<&str>) {
     respond(stream, page, own, true);
 }
 
 fn respond(mut stream: TcpStream, page: Page, own: Option<&str>, with_body: bool) {
-    // A browser that does not take its page must not keep the login waiting.
+    // A browser that does not read its page must not block the login.
     let _ = stream
         .set_nonblocking(false)
         .and_then(|()| stream.set_write_timeout(Some(WRITE_TIMEOUT)))
@@ -343,7 +351,7 @@ fn respond(mut stream: TcpStream, page: Page, own: Option<&str>, with_body: bool
     let _ = stream.shutdown(std::net::Shutdown::Write);
 }
 
-/// What the receiver makes of these bytes: for fuzzing.
+/// The HTTP status that the receiver sends for these bytes, for fuzzing.
 #[doc(hidden)]
 pub fn judged(request: &[u8], path: &str, authority: &str) -> u16 {
     match judge(request, path, authority) {

@@ -1,22 +1,24 @@
-//! Opening the user's own browser; never a view inside the program (RFC 8252 8.12).
+//! Opens the user's own browser, never a view inside the program (RFC 8252 8.12).
 
 #[cfg(all(unix, not(any(target_vendor = "apple", target_os = "android"))))]
 mod programs;
 
 /// Opens addresses. Called from any thread.
 pub trait BrowserOpener: Send + Sync {
-    /// Whether it is likely that a browser can be opened here: not over ssh, and not without a screen.
+    /// Whether a browser can probably be opened here: not over ssh, and not without a screen.
     fn can_open(&self) -> bool;
 
-    /// Opens it, without waiting for the browser; whether that began. The address is all that the browser's command line gets.
+    /// Opens the address without waiting for the browser. Returns whether the browser was started.
+    /// The browser's command line gets nothing but the address.
     ///
-    /// Other users of the machine can read a command line. The address holds the `state` of the login, so the program that receives the browser's
-    /// return must check which user it comes from.
+    /// Other users of the machine can read a command line. The address holds the `state` of the
+    /// login, so the program that receives the redirect must check which user it comes from.
     fn open(&self, url: &str) -> bool;
 }
 
-/// The system's own browser; on Unix `BROWSER` goes before it. Programs are looked up in absolute directories of `PATH` only, start
-/// without the secrets of this environment, and never in the terminal: a text browser is skipped.
+/// The system's own browser; on Unix `BROWSER` takes precedence. Programs are looked up only in
+/// absolute directories of `PATH`, get no secrets from this environment, and never run in the
+/// terminal: text browsers are skipped.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemBrowser;
 

@@ -1,6 +1,7 @@
 //! The programs that open addresses on Linux and the other free systems.
 //!
-//! The crate webbrowser gives its programs the whole environment and looks them up in relative directories, too.
+//! The crate webbrowser is not used, because it gives its programs the whole environment and also
+//! looks them up in relative directories.
 
 use crate::child;
 use base64::Engine;
@@ -10,10 +11,11 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-/// A name is all that xdg-settings writes.
+/// xdg-settings writes nothing but a name.
 const MAX_NAME_BYTES: u64 = 4096;
 
-/// They take the terminal in which the login tells its user what to do, and the login cannot serve their return while they run.
+/// Text browsers use the terminal in which the login shows its prompt, and the login cannot serve
+/// their redirect while they run.
 const TEXT_BROWSERS: [&str; 9] = ["lynx", "links", "links2", "elinks", "w3m", "eww", "netrik", "retawq", "curl"];
 
 /// A program and its arguments, with `URL` for the address.
@@ -30,7 +32,8 @@ const LAST: &[Line] = &[&["x-www-browser", URL]];
 
 /// Opens an http(s) address: by the programs of `BROWSER`, else by the desktop's default browser.
 pub(super) fn open(url: &str) -> Result<(), &'static str> {
-    // No URL holds these, and no program gets one that its own parser would have to repair.
+    // No URL holds these characters, and no program gets an address that its own parser would have
+    // to repair.
     if url.chars().any(|c| c.is_whitespace() || c.is_control() || matches!(c, '"' | '\'' | '\\' | '`')) {
         return Err("the address holds characters that no URL may have");
     }
@@ -59,7 +62,8 @@ pub(super) fn open(url: &str) -> Result<(), &'static str> {
     )
 }
 
-/// One entry of `BROWSER`: words, in which `%s` is the address, `%c` a colon and `%%` a percent sign. Without `%s` the address comes last.
+/// Runs one entry of `BROWSER`: words in which `%s` is the address, `%c` a colon and `%%` a percent
+/// sign. Without `%s` the address comes last.
 fn by_entry(entry: &str, url: &str, path: Option<&OsString>) -> bool {
     let mut has_url = false;
     let mut words = entry.split_ascii_whitespace().map(|word| expanded(word, url, &mut has_url)).collect::<Vec<_>>().into_iter();
@@ -97,7 +101,7 @@ fn by_lines(lines: &[Line], url: &str, path: Option<&OsString>) -> bool {
     })
 }
 
-/// PowerShell gets its command encoded: no part of the address is read as code.
+/// PowerShell gets its command encoded, so that no part of the address is read as code.
 fn by_powershell(url: &str, path: Option<&OsString>) -> bool {
     let script: Vec<u8> = format!("Start-Process -FilePath '{url}'").encode_utf16().flat_map(u16::to_le_bytes).collect();
     let arguments = ["-NoLogo", "-NoProfile", "-NonInteractive", "-EncodedCommand"].map(str::to_owned);
@@ -109,7 +113,7 @@ fn of_desktop(variable: &dyn Fn(&str) -> String) -> &'static [Line] {
     let desktop = format!("{} {}", variable("XDG_CURRENT_DESKTOP"), variable("DESKTOP_SESSION")).to_ascii_lowercase();
     let is_set = |name| !variable(name).is_empty();
     match desktop {
-        // Its xdg-open asks the system outside, and there is no xdg-settings.
+        // Inside a sandbox xdg-open asks the system outside, and there is no xdg-settings.
         _ if variable("container").eq_ignore_ascii_case("flatpak") || is_set("SNAP") => XDG,
         _ if ["gnome", "cinnamon", "unity"].iter().any(|name| desktop.contains(name)) => GNOME,
         _ if desktop.contains("kde") || is_set("KDE_FULL_SESSION") || is_set("KDE_SESSION_VERSION") => KDE,
@@ -125,7 +129,7 @@ fn is_wsl() -> bool {
     std::fs::read_to_string("/proc/sys/fs/binfmt_misc/WSLInterop").is_ok_and(|text| text.contains("enabled"))
 }
 
-/// Whether xdg-open would find a browser: without one it tries text browsers.
+/// Whether xdg-open would find a graphical browser: without one it tries text browsers.
 fn has_default_browser(path: Option<&OsString>) -> bool {
     let Some(program) = found("xdg-settings", path) else { return false };
     let mut command = child::command(program);
@@ -147,12 +151,12 @@ fn found(name: &str, path: Option<&OsString>) -> Option<PathBuf> {
         _ if name.contains('/') => None,
         _ => child::find(name, path.map(OsString::as_os_str)),
     };
-    // `x-www-browser` and the like are links to the browser that was chosen.
+    // `x-www-browser` and similar names are links to the browser that the user chose.
     let is_text = |program: &Path| TEXT_BROWSERS.iter().any(|browser| program.ends_with(browser));
     program.filter(|program| !is_text(program) && !program.canonicalize().is_ok_and(|target| is_text(&target)))
 }
 
-/// Starts it in the background, with nothing of this program's streams.
+/// Starts the program in the background, without the streams of this program.
 fn start(program: &Path, arguments: Vec<String>) -> bool {
     let mut command = child::command(program);
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -186,7 +190,7 @@ mod tests {
             std::fs::write(&program, "#!/bin/sh\n").unwrap();
             std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
         }
-        // The tests run in the directory of the package: a relative way to the program from there.
+        // The tests run in the directory of the package, so the relative path starts there.
         let up = "../".repeat(std::env::current_dir().unwrap().components().count());
         let relative = format!("{up}{}", directory.path().display().to_string().trim_start_matches('/'));
         assert!(Path::new(&relative).join("mybrowser").is_file());
