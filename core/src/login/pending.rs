@@ -132,7 +132,7 @@ impl<W: Way> UnderWay<W> {
         self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whoever waits sees it within a moment.
+    /// Cancels the login. Waiting callers notice it within one slice.
     pub(super) fn cancel(&self) {
         self.shared.cancelled.store(true, Ordering::Relaxed);
     }
@@ -141,7 +141,8 @@ impl<W: Way> UnderWay<W> {
         self.shared.cancelled.load(Ordering::Relaxed)
     }
 
-    /// Asks whoever waits whether they still want to. Not to be called with the lock held: the question may call the login back.
+    /// Asks the interrupt callback whether the caller has cancelled. Do not call this with the lock
+    /// held, because the callback may call the login.
     pub(super) fn is_interrupted(&self) -> bool {
         if self.interrupt.as_ref().is_some_and(|interrupt| interrupt()) {
             self.cancel();
@@ -149,13 +150,13 @@ impl<W: Way> UnderWay<W> {
         self.is_cancelled()
     }
 
-    /// The outcome, where the login is over or must end now.
+    /// The outcome, if the login has ended or must end now.
     pub(super) fn over(&self, state: &mut State<W>) -> Option<Outcome> {
         if let Some(outcome) = &state.outcome {
             return Some(outcome.clone());
         }
         if state.busy {
-            // Whoever is at the server knows how it ends, and learns that it is not wanted any more.
+            // The busy thread sets the outcome, and learns from the flag that the login was cancelled.
             return self.is_cancelled().then(|| Err(cancelled()));
         }
         if self.is_cancelled() {
