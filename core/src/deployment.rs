@@ -1,39 +1,41 @@
-//! What is true of Planet, as data: hosts, authorization servers, built-in clients, scopes.
+//! Facts about Planet as data: hosts, authorization servers, built-in clients, scopes.
 //!
-//! A deployment is a set of API hosts with the authorization servers whose tokens they accept. Planet is built in, Copernicus
-//! Data Space is a preset, anything else is a JSON document of the same form.
+//! A deployment is a set of API hosts with the authorization servers whose tokens they accept.
+//! Planet is built in, Copernicus Data Space is a preset, and any other deployment is a JSON
+//! document of the same form.
 
 use crate::error::{Error, Result};
 use serde_json::Value;
 use std::sync::LazyLock;
 
-/// Access to all Planet APIs.
+/// The scope for access to all Planet APIs.
 pub const SCOPE_PLANET: &str = "planet";
-/// Asks for a refresh token; never allowed to a machine-to-machine client.
+/// The scope that requests a refresh token; never allowed to an M2M client.
 pub const SCOPE_OFFLINE_ACCESS: &str = "offline_access";
 
-/// The built-in profile of a person.
+/// The built-in profile of a user.
 pub const PROFILE_PLANET_USER: &str = "planet-user";
-/// The built-in skeleton of a machine-to-machine client.
+/// The built-in skeleton of an M2M client's profile.
 pub const PROFILE_PLANET_M2M: &str = "planet-m2m";
-/// The built-in profile of keys that Planet's SDK got for a name and a password.
+/// The built-in profile of API keys that Planet's SDK obtained with a user name and a password.
 pub const PROFILE_LEGACY: &str = "legacy";
 
-/// The client of the profile `planet-user`: the public id under which Planet's own SDK is registered. Refresh tokens are bound to the client
-/// that they were issued to, so a session that is shared with Planet's tools has to use this one.
+/// The client of the profile `planet-user`: the public id under which Planet's own SDK is
+/// registered. Refresh tokens are bound to the client that they were issued to, so a session that
+/// is shared with Planet's tools must use this id.
 pub const PLANET_USER_CLIENT_ID: &str = "49lHVBYlXCdfIYqE1B9zeXt0iFHSXees";
-/// What the profile `planet-user` asks for.
+/// The scopes that the profile `planet-user` requests.
 pub const PLANET_USER_SCOPES: [&str; 2] = [SCOPE_PLANET, SCOPE_OFFLINE_ACCESS];
 
 const PLANET: &str = include_str!("deployments/planet.json");
 const COPERNICUS_DATA_SPACE: &str = include_str!("deployments/copernicus-data-space.json");
 
-/// On whose behalf an access token speaks.
+/// Who an access token represents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Subject {
-    /// A person.
+    /// A user.
     User,
-    /// A client that acts for itself.
+    /// An M2M client, which acts for itself.
     M2m,
 }
 
@@ -47,12 +49,13 @@ impl Subject {
     }
 }
 
-/// Whether an API host takes a kind of credential.
+/// Whether an API host accepts a kind of credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Acceptance {
     /// Yes.
     Yes,
-    /// Planet lists it as under development: used when the session has nothing better for that host.
+    /// Planet lists it as under development: used if the session has no other credential for the
+    /// host.
     UnderDevelopment,
     /// No: such a credential is never sent there.
     No,
@@ -65,9 +68,9 @@ pub struct AuthorizationServer {
     pub subject: Subject,
     /// The issuer identifier, byte for byte.
     pub issuer: String,
-    /// The documented token endpoint; without it the server's metadata is asked.
+    /// The documented token endpoint. If there is none, the server's metadata is requested.
     pub token_endpoint: Option<String>,
-    /// Other addresses of the same token endpoint, which clients may still name.
+    /// Former addresses of the token endpoint, which clients may still be configured with.
     pub former_token_endpoints: Vec<String>,
     /// The `audience` that token requests carry.
     pub audience: Option<String>,
@@ -80,18 +83,18 @@ pub struct AuthorizationServer {
 pub struct ResourceServer {
     /// Exact host names in lower case; a loopback host may have a port.
     pub hosts: Vec<String>,
-    /// Tokens of a person.
+    /// Whether they accept a user's tokens.
     pub user_token: Acceptance,
-    /// Tokens of a machine-to-machine client.
+    /// Whether they accept an M2M client's tokens.
     pub m2m_token: Acceptance,
-    /// API keys.
+    /// Whether they accept API keys.
     pub api_key: Acceptance,
 }
 
 /// A set of API hosts with the authorization servers whose tokens they accept.
 #[derive(Clone, Debug)]
 pub struct Deployment {
-    /// What `status()` calls it.
+    /// The name that `status()` shows.
     pub name: String,
     /// The servers that issue its tokens.
     pub authorization_servers: Vec<AuthorizationServer>,
@@ -107,14 +110,14 @@ impl Deployment {
     ///
     /// Errors: none that a caller can cause; the built-in document is covered by a test.
     pub fn planet() -> Result<Self> {
-        // It is read once in a process: each session needs it.
+        // Parsed once in a process, because every session needs it.
         static READ: LazyLock<Result<Deployment>> = LazyLock::new(|| Deployment::from_json(PLANET));
         READ.clone()
     }
 
     /// A deployment by preset name (`planet`, `copernicus-data-space`) or by its JSON text.
     ///
-    /// Errors: MISCONFIGURED for an unknown name or a document that is not one.
+    /// Errors: MISCONFIGURED for an unknown name or an invalid document.
     pub fn from_text(text: &str) -> Result<Self> {
         match text.trim() {
             "planet" => Deployment::planet(),
@@ -141,7 +144,8 @@ impl Deployment {
         })
     }
 
-    /// Reads the JSON form.
+    /// Errors: MISCONFIGURED, naming the wrong member, or an issuer that two servers share (RFC
+    /// 9207 4).
     ///
     /// Errors: MISCONFIGURED, naming the member that is wrong, or an issuer that two servers share (RFC 9207 4).
     pub fn from_json(text: &str) -> Result<Self> {
@@ -168,7 +172,7 @@ impl Deployment {
         Ok(Deployment { name: string(&document, "name")?, authorization_servers, resource_servers })
     }
 
-    /// The server with this issuer; a trailing slash more or less is the same configuration, not another server.
+    /// The server with this issuer. A trailing slash makes no difference.
     pub fn authorization_server(&self, issuer: &str) -> Option<&AuthorizationServer> {
         let issuer = issuer.trim_end_matches('/');
         self.authorization_servers.iter().find(|server| server.issuer.trim_end_matches('/') == issuer)

@@ -1,4 +1,5 @@
-//! The profiles that are there without any file. They always go before a directory of the same name, as in Planet's SDK.
+//! The built-in profiles, which need no file. They always take precedence over a directory of the
+//! same name, as in Planet's SDK.
 
 use super::client_config::{ClientConfig, ClientType, OAuthClient};
 use super::secret_json::Members;
@@ -9,15 +10,16 @@ use crate::deployment::{
 use crate::error::{Error, Result};
 use serde_json::{Value, json};
 
-/// What the SDK writes into the configurations that it derives from its own.
+/// What the SDK writes into the configurations that it derives from its built-in ones.
 const COMMENT: &str = "OIDC/OAuth server used by Planet Public API endpoints";
 const COMMENT_LEGACY: &str = "Planet legacy JWT auth server used by Planet Public API endpoints";
 const LEGACY_AUTH_ENDPOINT: &str = "https://api.planet.com/v0/auth/login";
 
-/// The configuration of a built-in profile, by its name in lower case; `None` for any other name. Server and audience are the deployment's.
+/// The configuration of a built-in profile, by its name in lower case; `None` for any other name.
+/// Server and audience are those of the deployment.
 ///
-/// `stored` is what its token file holds. Errors: MISCONFIGURED for `planet-m2m`, which is only a form; LOGIN_REQUIRED for `legacy`
-/// without a key.
+/// `stored` reads the profile's token file. Errors: MISCONFIGURED for `planet-m2m`, which is only a
+/// skeleton; LOGIN_REQUIRED for `legacy` without a key.
 pub(super) fn config(name: &str, stored: &dyn Fn() -> Result<Option<Members>>) -> Option<Result<ClientConfig>> {
     match name {
         PROFILE_PLANET_USER => Some(Ok(ClientConfig::OAuth(Box::new(OAuthClient {
@@ -32,7 +34,7 @@ pub(super) fn config(name: &str, stored: &dyn Fn() -> Result<Option<Members>>) -
     }
 }
 
-/// The same as the members that the SDK's copy of it has.
+/// The configuration of a built-in profile with the members that the SDK's copy of it has.
 pub(super) fn document(name: &str, deployment: &Deployment) -> Option<Result<Members>> {
     match name {
         PROFILE_PLANET_USER => Some(server(deployment, Subject::User).map(|server| {
@@ -48,9 +50,10 @@ pub(super) fn document(name: &str, deployment: &Deployment) -> Option<Result<Mem
     }
 }
 
-/// Who a machine-to-machine client of the deployment is: what a login with its id and secret writes, but for the secret and the scopes.
+/// The identity of an M2M client of the deployment: what a login with its id and secret saves,
+/// without the secret and the scopes.
 ///
-/// Errors: MISCONFIGURED where the deployment has no server for such clients.
+/// Errors: MISCONFIGURED if the deployment has no server for M2M clients.
 pub(super) fn m2m_document(deployment: &Deployment, client_id: &str) -> Result<Members> {
     let mut members = server_members(server(deployment, Subject::M2m)?, deployment);
     set(&mut members, "_hidden", json!(true));
@@ -70,7 +73,7 @@ fn server_members(server: &AuthorizationServer, deployment: &Deployment) -> Memb
     if Deployment::planet().is_ok_and(|planet| planet.name == deployment.name) {
         set(&mut members, "_comment", json!(COMMENT));
     } else if Deployment::from_text(&deployment.name).is_ok() {
-        // A preset: whoever uses the profile need not name it again.
+        // A preset: sessions of the profile then need not name it again.
         set(&mut members, "deployment", json!(deployment.name));
     }
     set(&mut members, "auth_server", json!(server.issuer));

@@ -1,4 +1,4 @@
-//! The fields of Planet's `auth_client.json`: one client's registration.
+//! The fields of Planet's `auth_client.json`: the registration of one client.
 
 pub use super::client_type::{ClientType, Grant, KindOfLogin};
 
@@ -12,64 +12,70 @@ use serde_json::Value;
 use std::path::PathBuf;
 
 const MAX_CONFIG_BYTES: usize = 1024 * 1024;
-/// PEM and documents; what a key's file is encrypted with is not used.
+/// Fields that may have many lines: PEM text and documents, and the password of a private key,
+/// which is not used.
 const OF_MANY_LINES: [&str; 3] = ["client_privkey", "client_privkey_password", "deployment"];
 /// The scheme of API keys in `Authorization`, as the SDK names it.
 const API_KEY_SCHEME: &str = "api-key";
 
-/// A client that holds tokens: its own, or a person's.
+/// A client that obtains tokens, for itself or for a user.
 ///
-/// The default is a machine-to-machine client with a secret and without an id.
+/// The default is an M2M client with a secret and without an id.
 #[derive(Clone, Debug, Default)]
 pub struct OAuthClient {
-    /// How it gets tokens and proves who it is.
+    /// How it obtains tokens and authenticates.
     pub client_type: ClientType,
-    /// The authorization server: its issuer, unless `issuer` says otherwise. `None` means the deployment's server for this type.
+    /// The URL of the authorization server, which is also its issuer unless `issuer` is set. `None`
+    /// means the deployment's server for this type.
     pub auth_server: Option<String>,
-    /// The issuer identifier, where it differs from `auth_server`.
+    /// The issuer identifier, if it differs from `auth_server`.
     pub issuer: Option<String>,
-    /// The deployment whose hosts its tokens are for: a preset's name, the path of a deployment document, or its JSON text. `None` means the session's.
+    /// The deployment whose hosts its tokens are for: the name of a preset, the path of a
+    /// deployment document, or its JSON text. `None` means the session's.
     pub deployment: Option<String>,
-    /// The token endpoint, where metadata is not to be asked; the other endpoints likewise.
+    /// The token endpoint, if the server's metadata must not be requested; likewise the other
+    /// endpoints.
     pub token_endpoint: Option<String>,
-    /// The base URL of the API that tokens of `token_endpoint` are for, as sentinelhub's `sh_base_url` names it. Tokens may go to its host only if no
-    /// known deployment issues them; those of a known deployment go to its hosts.
+    /// The base URL of the API that tokens of `token_endpoint` are for, as sentinelhub's
+    /// `sh_base_url` names it. Tokens may go to its host only if no known deployment issues them;
+    /// those of a known deployment go to its hosts.
     pub base_url: Option<String>,
-    /// Where a browser login starts.
+    /// The endpoint where a browser login starts.
     pub authorization_endpoint: Option<String>,
-    /// Where a device login starts.
+    /// The endpoint where a device login starts.
     pub device_authorization_endpoint: Option<String>,
-    /// Where tokens are given back.
+    /// The endpoint where tokens are revoked.
     pub revocation_endpoint: Option<String>,
-    /// Where the server tells about a token.
+    /// The endpoint where a token is introspected.
     pub introspection_endpoint: Option<String>,
-    /// Where the server tells about a person.
+    /// The endpoint where userinfo is requested.
     pub userinfo_endpoint: Option<String>,
-    /// Where the server's keys are; metadata calls it `jwks_uri`.
+    /// The URL of the server's keys, which metadata calls `jwks_uri`.
     pub jwks_endpoint: Option<String>,
-    /// Where the browser returns to when another machine shows it; of the two URIs the one that is left out is as the other.
+    /// The redirect URI for a browser on another machine. If only one of the two redirect URIs is
+    /// set, it is used for both.
     pub redirect_uri: Option<String>,
-    /// Where the browser of this machine returns to.
+    /// The redirect URI for the browser of this machine.
     pub local_redirect_uri: Option<String>,
-    /// The public identifier.
+    /// The public client identifier.
     pub client_id: String,
-    /// The secret, of a client that has one.
+    /// The client secret, if the client has one.
     pub client_secret: Option<Secret>,
-    /// The private key in PEM, of a client that has one.
+    /// The private key in PEM, if the client has one.
     pub private_key: Option<PrivateKeySource>,
-    /// The key's identifier in the assertion's header.
+    /// The key's identifier in the header of the assertion.
     pub kid: Option<String>,
-    /// `token_endpoint_auth_method` (RFC 7591), where the server's metadata is not to decide.
+    /// `token_endpoint_auth_method` (RFC 7591), if the server's metadata must not decide.
     pub authentication_method: Option<String>,
-    /// Whether assertions name the issuer as their audience and not the token endpoint.
+    /// Whether assertions name the issuer as their audience instead of the token endpoint.
     pub assertion_audience_is_issuer: bool,
-    /// What to ask for.
+    /// The scopes to request.
     pub scopes: Vec<String>,
-    /// The audience to ask for; `None` means the deployment's.
+    /// The audience to request; `None` means the deployment's.
     pub audience: Option<String>,
     /// Further parameters of the token request.
     pub extra: Vec<(String, String)>,
-    /// The file that says all this, for messages.
+    /// The file of this configuration, for messages.
     pub config_file: Option<PathBuf>,
 }
 
@@ -82,12 +88,13 @@ pub enum PrivateKeySource {
     File(PathBuf),
 }
 
-/// What a client configuration amounts to.
+/// A client configuration, by what its type obtains.
 #[derive(Clone, Debug)]
 pub enum ClientConfig {
     /// One of the eleven types that hold tokens.
     OAuth(Box<OAuthClient>),
-    /// `static_apikey` and `planet_legacy`: the key, and whether it travels as `Authorization: api-key`.
+    /// `static_apikey` and `planet_legacy`: the key, and whether it is sent as `Authorization:
+    /// api-key`.
     ApiKey {
         /// The key.
         api_key: Secret,
@@ -97,10 +104,11 @@ pub enum ClientConfig {
 }
 
 impl ClientConfig {
-    /// Reads JSON text; unknown fields are left alone, and of the known ones those that only a login with a password needs.
+    /// Reads JSON text. Ignores unknown fields, and fields that only a login with a password needs.
     ///
-    /// Errors: MISCONFIGURED, naming the field; UNSUPPORTED for a client type that sends no credential, and for encrypted private keys;
-    /// LOGIN_REQUIRED for an API key's type without the key.
+    /// Errors: MISCONFIGURED, naming the field; UNSUPPORTED for a client type that sends no
+    /// credential, and for encrypted private keys; LOGIN_REQUIRED for an API key type without the
+    /// key.
     pub fn from_json(text: &str) -> Result<Self> {
         if text.len() > MAX_CONFIG_BYTES {
             return Err(Error::misconfigured("the client configuration is longer than 1 MiB"));
@@ -111,7 +119,8 @@ impl ClientConfig {
         ClientConfig::from_members(&Members(members), &|| Ok(None))
     }
 
-    /// As [`ClientConfig::from_json`]; `stored` is what the profile's token file holds, asked only for a key that the configuration lacks.
+    /// As [`ClientConfig::from_json`]. `stored` reads the profile's token file, and is called only
+    /// for a key that the configuration lacks.
     pub(super) fn from_members(members: &Members, stored: &dyn Fn() -> Result<Option<Members>>) -> Result<Self> {
         let fields = Fields(members);
         match fields.required("client_type")? {
@@ -172,7 +181,7 @@ fn no_key() -> Error {
     .with_reason(Reason::NeverLoggedIn)
 }
 
-/// Where JSON broke off, without quoting it: it may hold a secret.
+/// The position of a JSON error, without quoting the text, which may hold a secret.
 fn position(error: &serde_json::Error) -> String {
     format!("line {}, column {}", error.line(), error.column())
 }
@@ -289,7 +298,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A deployment document may stand here as it is, or by name.
+    /// The field may hold a deployment document or a name.
     fn deployment(&self) -> Result<Option<String>> {
         match self.get("deployment") {
             Some(document @ Value::Object(_)) => Ok(Some(document.to_string())),

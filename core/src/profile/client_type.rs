@@ -1,15 +1,15 @@
-//! The client types of Planet's SDK that hold tokens.
+//! The client types of Planet's SDK that obtain tokens.
 
-/// How tokens are renewed without a person.
+/// How tokens are refreshed without a login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Grant {
-    /// The client asks in its own name, at any time (RFC 6749 4.4).
+    /// The client requests a token in its own name, at any time (RFC 6749 4.4).
     ClientCredentials,
-    /// A person logs in once; from then on the refresh token renews (RFC 6749 6).
+    /// A user logs in once; afterwards the refresh token is used (RFC 6749 6).
     RefreshToken,
 }
 
-/// How a person logs in with a client.
+/// How a user logs in with a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum KindOfLogin {
     /// In the browser of the same machine (RFC 6749 4.1).
@@ -18,7 +18,7 @@ pub enum KindOfLogin {
     DeviceCode,
 }
 
-/// What a client proves itself by at the token endpoint.
+/// How a client authenticates at the token endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Proof {
     /// Nothing: a public client.
@@ -32,7 +32,7 @@ pub enum Proof {
 /// The `client_type` of auth_client.json.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum ClientType {
-    /// `oidc_auth_code`: a login in the browser.
+    /// `oidc_auth_code`: a browser login.
     AuthCode,
     /// `oidc_auth_code_secret`
     AuthCodeSecret,
@@ -44,12 +44,13 @@ pub enum ClientType {
     DeviceCodeSecret,
     /// `oidc_device_code_pubkey`
     DeviceCodePubkey,
-    /// `oidc_client_credentials_secret`: a machine-to-machine client.
+    /// `oidc_client_credentials_secret`: an M2M client.
     #[default]
     ClientCredentialsSecret,
     /// `oidc_client_credentials_pubkey`
     ClientCredentialsPubkey,
-    /// `oidc_resource_owner`: a login with a password, which Planet's SDK does and planetkey does not; its tokens are renewed.
+    /// `oidc_resource_owner`: a login with a password, which Planet's SDK supports and planetkey
+    /// does not. Its tokens are refreshed.
     ResourceOwner,
     /// `oidc_resource_owner_secret`
     ResourceOwnerSecret,
@@ -73,7 +74,7 @@ impl ClientType {
         ClientType::ResourceOwnerPubkey,
     ];
 
-    /// As in auth_client.json: `oidc_device_code`.
+    /// The name in auth_client.json: `oidc_device_code`.
     pub const fn name(self) -> &'static str {
         match self {
             ClientType::AuthCode => "oidc_auth_code",
@@ -95,7 +96,7 @@ impl ClientType {
         ClientType::ALL.into_iter().find(|client_type| client_type.name() == name)
     }
 
-    /// How its tokens are renewed.
+    /// How its tokens are refreshed.
     pub const fn grant(self) -> Grant {
         match self {
             ClientType::ClientCredentialsSecret | ClientType::ClientCredentialsPubkey => Grant::ClientCredentials,
@@ -103,7 +104,8 @@ impl ClientType {
         }
     }
 
-    /// How a person logs in; `None` for machines, and for passwords, which planetkey does not send.
+    /// How a user logs in; `None` for M2M clients, and for passwords, which planetkey does not
+    /// send.
     pub const fn login(self) -> Option<KindOfLogin> {
         match self {
             ClientType::AuthCode | ClientType::AuthCodeSecret | ClientType::AuthCodePubkey => {
@@ -114,7 +116,7 @@ impl ClientType {
         }
     }
 
-    /// What it proves itself by.
+    /// How it authenticates.
     pub const fn proof(self) -> Proof {
         match self {
             ClientType::AuthCode | ClientType::DeviceCode | ClientType::ResourceOwner => Proof::None,

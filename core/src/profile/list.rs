@@ -1,4 +1,4 @@
-//! Looking at profiles: which there are, and what is in them, without secrets.
+//! Lists profiles and shows their contents, without secrets.
 
 use super::load::read_members;
 use super::names;
@@ -15,44 +15,46 @@ use std::fs::{self, DirEntry, ReadDir};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-/// A profile that there is.
+/// An existing profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
     /// Its name.
     pub name: String,
-    /// Whether it is there without any file.
+    /// Whether it is built in and needs no file.
     pub built_in: bool,
-    /// Whether it is the one that `.planet.json` chooses.
+    /// Whether `.planet.json` selects it.
     pub selected: bool,
 }
 
-/// What a profile is, without a secret.
+/// A summary of a profile, without a secret.
 #[derive(Clone, Debug)]
 pub struct Summary {
     /// Its name.
     pub name: String,
-    /// Whether it is there without any file.
+    /// Whether it is built in and needs no file.
     pub built_in: bool,
-    /// Whether it is the one that `.planet.json` chooses.
+    /// Whether `.planet.json` selects it.
     pub selected: bool,
-    /// As in auth_client.json.
+    /// The client type, as in auth_client.json.
     pub client_type: Option<String>,
-    /// The client, where it holds tokens.
+    /// The client id, if the client obtains tokens.
     pub client_id: Option<String>,
-    /// Who issues its tokens, as far as the configuration says.
+    /// The issuer of its tokens, if the configuration names it.
     pub issuer: Option<String>,
-    /// Whether tokens or a key are saved for it.
+    /// Whether tokens or an API key are saved for it.
     pub has_session: bool,
-    /// Unix seconds at which the access token that is saved expires; it may be renewable all the same.
+    /// Unix seconds at which the saved access token expires. The session may still be refreshable
+    /// then.
     pub expires_at: Option<i64>,
     /// The client configuration's file; `None` for a built-in profile.
     pub file: Option<PathBuf>,
-    /// Why the rest is missing, where it could not be read, or why the session that is saved cannot be used.
+    /// Why other fields are missing because a file could not be read, or why the saved session
+    /// cannot be used.
     pub problem: Option<String>,
 }
 
 impl Summary {
-    /// The same object in every language.
+    /// The summary as JSON: the same object in every language.
     pub fn to_json(&self) -> Value {
         json!({
             "name": self.name,
@@ -70,8 +72,9 @@ impl Summary {
 }
 
 impl Profiles {
-    /// The profiles that there are: `planet-user`, `legacy` where its key is stored, and the directories that hold a client configuration,
-    /// in the order in which the file system has them. Each is read when the iterator comes to it, however many there are.
+    /// The existing profiles: `planet-user`, `legacy` if its key is saved, and the directories that
+    /// hold a client configuration, in the order of the file system. Each is read when the iterator
+    /// reaches it, however many there are.
     ///
     /// Errors, of each step: STORAGE.
     pub fn list(&self) -> Listing {
@@ -88,9 +91,11 @@ impl Profiles {
         }
     }
 
-    /// What one profile is. Reads its files, opens encrypted ones by `sops`, and uses no other network.
+    /// Summarizes one profile. Reads its files, and decrypts encrypted ones with `sops`, which may
+    /// use the network.
     ///
-    /// Errors: INVALID_ARGUMENT (no name of a profile), MISCONFIGURED (no such profile); what else is wrong with it becomes its `problem`.
+    /// Errors: INVALID_ARGUMENT (invalid profile name), MISCONFIGURED (no such profile). Any other
+    /// error becomes its `problem`.
     pub fn summary(&self, name: &str) -> Result<Summary> {
         let built_in = names::is_built_in(name);
         let file = if built_in { None } else { Some(self.file(name)?) };
@@ -117,8 +122,9 @@ impl Profiles {
         })
     }
 
-    /// One profile as JSON: `name`, `built_in`, `selected`, `file`, and as `config` the members of its client configuration. Unless
-    /// `reveal` is set, secrets in it, and what might be one, are replaced by `[redacted]`.
+    /// One profile as JSON: `name`, `built_in`, `selected`, `file`, and the members of its client
+    /// configuration as `config`. Unless `reveal` is set, secrets and values that might be secret
+    /// are replaced by `[redacted]`.
     ///
     /// Errors: as [`super::load::open`].
     pub fn show(&self, name: &str, reveal: bool) -> Result<Value> {
@@ -137,9 +143,9 @@ impl Profiles {
         }))
     }
 
-    /// The access token's own `exp` goes before what is written beside it, as in the SDK.
+    /// The access token's own `exp` takes precedence over the expiry saved with it, as in the SDK.
     ///
-    /// Errors: what is wrong with the file; an encrypted one may be good all the same.
+    /// Errors: what is wrong with the file. An encrypted file is not decrypted, so it is no error.
     fn expires_at(&self, name: &str) -> Result<Option<i64>> {
         let Some(file) = self.root().token_file(name)? else { return Ok(None) };
         let tokens = match read_members(self.root(), &file) {
@@ -159,12 +165,12 @@ impl Profiles {
     }
 }
 
-/// Goes over the profiles; see [`Profiles::list`].
+/// Iterates over the profiles; see [`Profiles::list`].
 #[derive(Debug)]
 pub struct Listing {
     built_in: std::vec::IntoIter<&'static str>,
     directories: Vec<PathBuf>,
-    /// Which of them comes after the one that `entries` goes over.
+    /// The index of the directory after the one that `entries` lists.
     next: usize,
     entries: Option<ReadDir>,
     selected: Option<String>,
@@ -209,7 +215,7 @@ impl Listing {
         Listed { name, built_in, selected }
     }
 
-    /// The profile of a directory's entry, if it is one that its name leads to.
+    /// The profile of a directory entry, if its name leads to that profile.
     fn profile(&self, entry: &DirEntry) -> Option<String> {
         let on_disk = entry.file_name().into_string().ok()?;
         let name = names::directory(&on_disk).ok()?;
@@ -220,7 +226,8 @@ impl Listing {
     }
 }
 
-/// Where names differ by case only, a file system may take them for one.
+/// Whether two paths are one directory. Names that differ only by case may be, on some file
+/// systems.
 fn is_same_directory(one: &Path, other: &Path) -> bool {
     matches!((fs::canonicalize(one), fs::canonicalize(other)), (Ok(one), Ok(other)) if one == other)
 }
@@ -231,7 +238,7 @@ fn unreadable(error: &std::io::Error) -> Error {
 
 const REDACTED: &str = "[redacted]";
 
-/// Members whose names sound secret and that are not.
+/// Members whose names look secret but whose values are not.
 const PUBLIC: [&str; 7] = [
     "token_endpoint",
     "token_endpoint_auth_method",
@@ -242,7 +249,8 @@ const PUBLIC: [&str; 7] = [
     "authorization_callback_acknowledgement_file",
 ];
 
-/// What a member's name must not hold for its value to be shown: a field of tomorrow is rather hidden than shown.
+/// A value is hidden if its name contains one of these words. A future field is hidden rather than
+/// shown.
 const SUSPICIOUS: [&str; 9] = ["secret", "password", "passphrase", "key", "token", "jwt", "credential", "private", "cookie"];
 
 fn redact(value: &mut Value) {

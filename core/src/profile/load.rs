@@ -1,4 +1,4 @@
-//! `~/.planet/<profile>/`: where Planet's SDK keeps client configurations.
+//! `~/.planet/<profile>/`: where Planet's SDK saves client configurations.
 
 use super::client_config::{ClientConfig, Grant};
 use super::paths::{Root, is_encrypted};
@@ -14,22 +14,23 @@ use std::path::{Path, PathBuf};
 /// A named client configuration.
 #[derive(Clone, Debug)]
 pub struct Profile {
-    /// As it was asked for.
+    /// The name as the caller gave it.
     pub name: String,
-    /// Who the client is.
+    /// The client configuration.
     pub config: ClientConfig,
-    /// Where that was read; `None` for a built-in profile.
+    /// The file of the configuration; `None` for a built-in profile.
     pub config_file: Option<PathBuf>,
-    /// Whether it is there without any file.
+    /// Whether it is built in and needs no file.
     pub built_in: bool,
 }
 
-/// Reads a profile: a built-in one, else the directory of its name in lower case.
+/// Reads a profile: a built-in one, else the directory with its name in lower case.
 ///
-/// Writes nothing. An encrypted configuration is opened by the program `sops`, which blocks and may use the network; a broken one is read
-/// again for a moment, as Planet's tools rewrite in place. Errors: INVALID_ARGUMENT (no name of a profile), MISCONFIGURED (no such
-/// profile, unreadable; the message names the file), LOGIN_REQUIRED (an API key that is not stored), UNSUPPORTED (a client type that
-/// sends nothing, no program `sops`), STORAGE (`sops` fails).
+/// Writes nothing. An encrypted configuration is decrypted by the program `sops`, which blocks and
+/// may use the network. A broken one is read again for a short time, because Planet's tools rewrite
+/// files in place. Errors: INVALID_ARGUMENT (invalid profile name), MISCONFIGURED (no such profile,
+/// unreadable; the message names the file), LOGIN_REQUIRED (an API key that is not saved),
+/// UNSUPPORTED (a client type that sends no credential, no program `sops`), STORAGE (`sops` fails).
 pub fn open(root: &Root, name: &str) -> Result<Profile> {
     load(root, name).map_err(|error| error.with_profile(Some(name)))
 }
@@ -59,9 +60,10 @@ fn load(root: &Root, name: &str) -> Result<Profile> {
     Ok(Profile { name: name.to_owned(), config, config_file: Some(file), built_in: false })
 }
 
-/// Whether the directory of this profile is that of one machine-to-machine client: its name says so, or its client configuration.
+/// Whether the directory of this profile belongs to one M2M client, according to its name or its
+/// client configuration.
 ///
-/// Reads the configuration, and opens no encrypted one.
+/// Reads the configuration, but decrypts none.
 pub(crate) fn is_of_m2m_client(root: &Root, name: &str, client_id: &str) -> bool {
     if names::m2m_profile(client_id).as_deref() == Some(name) {
         return true;
@@ -79,9 +81,9 @@ pub(crate) fn is_of_m2m_client(root: &Root, name: &str, client_id: &str) -> bool
     }
 }
 
-/// The members of a profile's client configuration as they stand in its file.
+/// The members of a profile's client configuration, as its file holds them.
 ///
-/// Errors: as [`open`]; MISCONFIGURED too for a built-in profile, which has no file.
+/// Errors: as [`open`]; also MISCONFIGURED for a built-in profile, which has no file.
 pub fn raw_document(root: &Root, name: &str) -> Result<Members> {
     if names::is_built_in(name) {
         return Err(Error::misconfigured("a built-in profile has no file").with_profile(Some(name)));
@@ -89,7 +91,7 @@ pub fn raw_document(root: &Root, name: &str) -> Result<Members> {
     find(root, name).map(|(_, members)| members).map_err(|error| error.with_profile(Some(name)))
 }
 
-/// The file of a profile that is not built in, with what stands in it.
+/// The file of a profile that is not built in, with its content.
 pub(super) fn find(root: &Root, name: &str) -> Result<(PathBuf, Members)> {
     let directory = names::directory(name)?;
     root.place()?;
@@ -108,7 +110,7 @@ pub(super) fn missing(name: &str) -> Error {
     ))
 }
 
-/// A JSON object, clear or encrypted; `None` where there is no file.
+/// A JSON object, plain or encrypted; `None` if there is no file.
 pub(super) fn read_members(root: &Root, path: &Path) -> Result<Option<Members>> {
     if is_encrypted(path) {
         let checked = root.checked(path);
@@ -129,7 +131,7 @@ pub(super) fn read_members(root: &Root, path: &Path) -> Result<Option<Members>> 
     }
 }
 
-/// Says which file is meant; a person who must log in does not care.
+/// Adds the file to an error, unless the error asks the user to log in.
 fn named(error: Error, file: &Path) -> Error {
     match error.status() {
         Status::Misconfigured | Status::Unsupported => error.with_file(Some(file)),

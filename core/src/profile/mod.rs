@@ -1,4 +1,4 @@
-//! Client configuration: what profiles, environment and files say about who this client is.
+//! Client configuration from profiles, environment and files.
 
 mod built_in;
 pub mod client_config;

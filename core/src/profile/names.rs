@@ -1,24 +1,25 @@
-//! Names of profiles: which may become the name of a directory, and which are made for credentials that have none.
+//! Names of profiles: which are valid as a directory name, and which are derived for credentials
+//! without a profile.
 
 use crate::deployment::{PROFILE_LEGACY, PROFILE_PLANET_M2M, PROFILE_PLANET_USER};
 use crate::error::{Error, Result};
 
-/// Where a login with an API key is saved, as Planet's SDK spells it.
+/// The profile in which a login with an API key is saved, as Planet's SDK spells it.
 pub const API_KEY_PROFILE: &str = "_PL_API_KEY";
 
 const MAX_NAME_BYTES: usize = 200;
 
-/// A profile's name becomes the name of one directory and nothing else.
+/// Checks that a profile's name is usable as the name of one directory.
 ///
 /// Errors: INVALID_ARGUMENT.
 pub fn check(profile: &str) -> Result<()> {
     let bad = profile.is_empty()
-        // What counts is the directory, and some letters are longer in lower case.
+        // The directory's name counts, and some letters are longer in lower case.
         || profile.to_lowercase().len() > MAX_NAME_BYTES
         || profile.starts_with('.')
         || profile.contains(['/', '\\', ':'])
         || profile.chars().any(|c| c.is_control() || c.is_whitespace())
-        // Windows drops it, so that two names would share a directory.
+        // Windows drops a final dot, so that two names would share a directory.
         || (cfg!(windows) && profile.ends_with('.'));
     if bad {
         return Err(Error::invalid_argument(
@@ -28,7 +29,8 @@ pub fn check(profile: &str) -> Result<()> {
     Ok(())
 }
 
-/// The directory of a profile below `.planet`: its name in lower case, so that no two profiles differ by case only.
+/// The directory of a profile in `.planet`: its name in lower case, so that no two profiles differ
+/// only by case.
 ///
 /// Errors: INVALID_ARGUMENT.
 pub fn directory(profile: &str) -> Result<String> {
@@ -36,12 +38,13 @@ pub fn directory(profile: &str) -> Result<String> {
     Ok(profile.to_lowercase())
 }
 
-/// Whether this is a profile that is there without any file.
+/// Whether this is a built-in profile, which needs no file.
 pub fn is_built_in(profile: &str) -> bool {
     [PROFILE_PLANET_USER, PROFILE_PLANET_M2M, PROFILE_LEGACY].contains(&profile.to_lowercase().as_str())
 }
 
-/// The directory in which the tokens of a machine-to-machine client without a profile are saved; `None` where its id is no safe name.
+/// The directory in which the tokens of an M2M client without a profile are saved; `None` if its id
+/// is not a safe name.
 pub fn m2m_profile(client_id: &str) -> Option<String> {
     if client_id.is_empty() {
         return None;
@@ -54,7 +57,8 @@ pub(super) fn m2m_login(client_id: &str) -> String {
     format!("{PROFILE_PLANET_M2M}-{client_id}")
 }
 
-/// What goes into `.planet.json`: lower case, but for the names that a login makes up, which the SDK writes as they are.
+/// The name to write into `.planet.json`: in lower case, except for the names that a login derives,
+/// which the SDK writes unchanged.
 pub(super) fn as_preferred(profile: &str) -> String {
     let lower = profile.to_lowercase();
     let made_up = profile == API_KEY_PROFILE || profile.starts_with(&format!("{PROFILE_PLANET_M2M}-"));

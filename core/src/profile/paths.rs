@@ -10,7 +10,7 @@ use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-/// The variable that names another place than the home directory.
+/// The variable that names a directory to use instead of the home directory.
 pub const STORAGE_ROOT_VARIABLE: &str = "PLANETKEY_STORAGE_ROOT";
 
 const PREFERENCES: &str = ".planet.json";
@@ -20,23 +20,27 @@ const CONFIG_SOPS: &str = "auth_client.sops.json";
 const TOKEN: &str = "token.json";
 const TOKEN_SOPS: &str = "token.sops.json";
 
-/// The storage root: it takes the place of the home directory, so that Planet's SDK sees the same files with `HOME` set to it.
+/// The storage root. It replaces the home directory, so that Planet's SDK uses the same files with
+/// `HOME` set to it.
 ///
-/// Looked up once, when it is made; immutable, for any thread. What it says about files is true at the moment of the call.
+/// Determined once, at construction; immutable, and usable from any thread. Information about files
+/// is true at the moment of the call.
 #[derive(Clone, Debug)]
 pub struct Root {
-    /// Where everything is written; `None` without a home directory.
+    /// The directory for all writes; `None` without a home directory.
     place: Option<PathBuf>,
-    /// Where configuration is read too when `place` was named and has none.
+    /// The home directory, from which configuration is also read if `place` was named and holds
+    /// none.
     home: Option<PathBuf>,
     sentinelhub: Option<PathBuf>,
     sops: Sops,
 }
 
 impl Root {
-    /// By option, else by `PLANETKEY_STORAGE_ROOT`, else the home directory; without any of them a root without a place.
+    /// Takes the option, else `PLANETKEY_STORAGE_ROOT`, else the home directory. Without any of
+    /// them the root has no directory.
     ///
-    /// Touches no file. Errors: INVALID_ARGUMENT for an empty option; what [`setting::check`] finds.
+    /// Accesses no file. Errors: INVALID_ARGUMENT for an empty option; those of [`setting::check`].
     pub fn new(environment: &dyn Environment, storage_root: Option<&Path>) -> Result<Root> {
         let named = match storage_root {
             Some(option) if option.as_os_str().is_empty() => {
@@ -62,9 +66,9 @@ impl Root {
         Ok(Root { place, home, sentinelhub, sops })
     }
 
-    /// The directory that stands for the home directory.
+    /// The directory that replaces the home directory.
     ///
-    /// Errors: MISCONFIGURED when there is none.
+    /// Errors: MISCONFIGURED if there is none.
     pub fn place(&self) -> Result<&Path> {
         self.place.as_deref().ok_or_else(|| {
             Error::misconfigured(format!(
@@ -73,7 +77,7 @@ impl Root {
         })
     }
 
-    /// Whether `.planet` can hold profiles: it need not be there, but nothing else may be in its place.
+    /// Checks that `.planet` can hold profiles: it may be missing, but must not be a file.
     ///
     /// Errors: MISCONFIGURED.
     pub(super) fn check_profiles(&self) -> Result<()> {
@@ -86,77 +90,81 @@ impl Root {
         }
     }
 
-    /// Whether there is a place at all.
+    /// Whether there is a directory at all.
     pub fn has_place(&self) -> bool {
         self.place.is_some()
     }
 
     /// The directory of a profile, whether it exists or not.
     ///
-    /// Errors: INVALID_ARGUMENT (no name of a profile), MISCONFIGURED (no place).
+    /// Errors: INVALID_ARGUMENT (invalid profile name), MISCONFIGURED (no directory).
     pub fn profile_directory(&self, profile: &str) -> Result<PathBuf> {
         let name = names::directory(profile)?;
         Ok(self.profiles()?.join(name))
     }
 
-    /// The file that holds a profile's tokens: `token.sops.json` where it exists, else `token.json`; `None` without a place.
+    /// The file that holds a profile's tokens: `token.sops.json` if it exists, else `token.json`;
+    /// `None` without a directory.
     ///
-    /// Always of the storage root: a copy of a session that renews itself would end the other one.
-    /// Errors: INVALID_ARGUMENT for what is no name of a profile.
+    /// Always in the storage root: if a copy of a session were refreshed, the other copy would end.
+    /// Errors: INVALID_ARGUMENT for an invalid profile name.
     pub fn token_file(&self, profile: &str) -> Result<Option<PathBuf>> {
         let name = names::directory(profile)?;
         let directory = self.place.as_ref().map(|place| place.join(PROFILES).join(name));
         Ok(directory.map(|directory| preferred(&directory, TOKEN_SOPS, TOKEN)))
     }
 
-    /// Whether tokens, or a key, are saved for a profile.
+    /// Whether tokens or an API key are saved for a profile.
     ///
-    /// Errors: INVALID_ARGUMENT for what is no name of a profile.
+    /// Errors: INVALID_ARGUMENT for an invalid profile name.
     pub fn has_session(&self, profile: &str) -> Result<bool> {
         Ok(self.token_file(profile)?.is_some_and(|file| is_there(&file)))
     }
 
-    /// The program that opens encrypted files.
+    /// The program that decrypts encrypted files.
     pub fn sops(&self) -> &Sops {
         &self.sops
     }
 
-    /// `.planet`, where it is written.
+    /// The `.planet` to write to.
     pub(super) fn profiles(&self) -> Result<PathBuf> {
         Ok(self.place()?.join(PROFILES))
     }
 
-    /// `.planet`, wherever configuration is read; what is written comes first.
+    /// Every `.planet` to read configuration from; the one that is written comes first.
     pub(super) fn profiles_read(&self) -> Vec<PathBuf> {
         self.places().map(|place| place.join(PROFILES)).collect()
     }
 
-    /// The client configuration of this directory's name, encrypted before plain, the storage root before the home directory.
+    /// The client configuration in the directory with this name: encrypted before plain, the
+    /// storage root before the home directory.
     pub(super) fn config_file(&self, directory: &str) -> Option<PathBuf> {
         self.profiles_read().iter().find_map(|profiles| config_in(&profiles.join(directory)))
     }
 
-    /// `.planet.json`, where it is written.
+    /// The `.planet.json` to write.
     pub(super) fn preferences(&self) -> Result<PathBuf> {
         Ok(self.place()?.join(PREFERENCES))
     }
 
-    /// `.planet.json`, where it is read.
+    /// The `.planet.json` to read.
     pub(super) fn preferences_read(&self) -> Option<PathBuf> {
         self.places().map(|place| place.join(PREFERENCES)).find(|file| is_there(file))
     }
 
-    /// sentinelhub-py's file, which follows the home directory and not the storage root: it is not Planet's.
+    /// The file of sentinelhub-py. It is not Planet's, so it follows the home directory and not the
+    /// storage root.
     pub(super) fn sentinelhub(&self) -> Option<CheckedPath> {
         let file = self.sentinelhub.as_deref()?;
-        // The way is checked from the home directory on if it is above, else from XDG_CONFIG_HOME.
+        // The path is checked from the home directory on if that is above it, else from
+        // XDG_CONFIG_HOME.
         let base = file.ancestors().nth(2)?;
         let home = self.places().find(|place| file.starts_with(place)).map_or(base, PathBuf::as_path);
         Some(CheckedPath::below(home, file))
     }
 
-    /// A path as it is opened: what lies below the storage root, or the home directory, is checked
-    /// from there on.
+    /// The path as it is opened: it is checked from the storage root on, or from the home directory
+    /// on, if it is below one of them.
     pub(crate) fn checked(&self, path: &Path) -> CheckedPath {
         match self.places().find(|place| path.starts_with(place)) {
             Some(place) => CheckedPath::below(place, path),
@@ -164,9 +172,9 @@ impl Root {
         }
     }
 
-    /// A directory in which profiles are found, as it is opened.
+    /// A directory that contains profiles, as it is opened.
     ///
-    /// A path of a file in it: what is opened is the file's directory.
+    /// The result is the path of a file in it, because what is opened is the file's directory.
     pub(super) fn checked_inside(&self, directory: &Path) -> CheckedPath {
         self.checked(&directory.join(CONFIG))
     }
@@ -195,21 +203,22 @@ pub(super) fn config_names(directory: &Path) -> (PathBuf, PathBuf) {
 
 fn preferred(directory: &Path, first: &str, second: &str) -> PathBuf {
     let first = directory.join(first);
-    // In a directory that cannot be searched the usual name is the one to complain about.
+    // In a directory that cannot be searched, use the usual name, so that an error names it.
     if first.try_exists().unwrap_or(false) { first } else { directory.join(second) }
 }
 
-/// A file that cannot be looked at counts as there: reading it then says why.
+/// A file that cannot be examined counts as existing; reading it then reports the reason.
 pub(super) fn is_there(path: &Path) -> bool {
     path.try_exists().unwrap_or_else(|error| error.kind() != ErrorKind::NotADirectory)
 }
 
-/// Whether sops has encrypted this file: the SDK goes by the name, too.
+/// Whether sops has encrypted this file, decided by its name as the SDK does.
 pub(super) fn is_encrypted(path: &Path) -> bool {
     path.to_string_lossy().ends_with(".sops.json")
 }
 
-/// What the environment says. A directory is not made under a name that was quoted by mistake.
+/// The storage root that the environment names. A value with quotes is refused, so that no
+/// directory gets such a name by mistake.
 fn storage_root_of(environment: &dyn Environment) -> Result<Option<PathBuf>> {
     let Some(path) = path_variable(environment, STORAGE_ROOT_VARIABLE) else { return Ok(None) };
     if let Some(flaw) = path.to_str().and_then(setting::flaw) {
@@ -223,7 +232,7 @@ fn path_variable(environment: &dyn Environment, name: &str) -> Option<PathBuf> {
     environment.raw(name).filter(|value: &OsString| !value.is_empty()).map(PathBuf::from)
 }
 
-/// Replaces a `~` at the beginning by the home directory: shells do not expand it everywhere.
+/// Replaces a leading `~` by the home directory, because shells do not always expand it.
 ///
 /// Errors: INVALID_ARGUMENT for the home of another user, and if there is no home directory.
 pub(crate) fn expanded(environment: &dyn Environment, name: &str, path: PathBuf) -> Result<PathBuf> {
@@ -246,7 +255,7 @@ pub(crate) fn expanded(environment: &dyn Environment, name: &str, path: PathBuf)
     }
 }
 
-/// The working directory may change while a session lives.
+/// Makes a path absolute, because the working directory may change during a session.
 fn absolute(path: PathBuf) -> PathBuf {
     std::path::absolute(&path).unwrap_or(path)
 }

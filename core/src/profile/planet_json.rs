@@ -1,4 +1,5 @@
-//! `.planet.json`: what Planet's SDK takes for the user's choices, and where its version 2 saved the API key.
+//! `.planet.json`: what Planet's SDK reads as the user's choices, and where its version 2 saved the
+//! API key.
 
 use super::names;
 use super::paths::Root;
@@ -10,9 +11,9 @@ use crate::setting;
 use crate::storage::{atomic_file, python_json};
 use serde_json::Value;
 
-/// The file's name, as messages call it.
+/// The file's name in messages.
 pub(super) const NAME: &str = ".planet.json";
-/// The members; the SDK's environment variables have the same names.
+/// The members of the file; the SDK's environment variables have the same names.
 pub(super) const PROFILE: &str = "PL_AUTH_PROFILE";
 pub(super) const CLIENT_ID: &str = "PL_AUTH_CLIENT_ID";
 pub(super) const CLIENT_SECRET: &str = "PL_AUTH_CLIENT_SECRET";
@@ -20,24 +21,25 @@ pub(super) const API_KEY: &str = "PL_API_KEY";
 /// Version 2 of the SDK wrote the key under this name.
 pub(super) const KEY: &str = "key";
 
-/// What stands in the file.
+/// The content of the file.
 #[derive(Clone, Debug, Default)]
 pub struct Preferences {
-    /// The profile to use where none is named.
+    /// The profile to use if none is named.
     pub profile: Option<String>,
-    /// The id of a machine-to-machine client.
+    /// The id of an M2M client.
     pub client_id: Option<String>,
     /// Its secret.
     pub client_secret: Option<Secret>,
     /// An API key.
     pub api_key: Option<Secret>,
-    /// An API key that version 2 of the SDK left.
+    /// An API key that version 2 of the SDK saved.
     pub key: Option<Secret>,
 }
 
-/// Reads the file, with notes on what is wrong with it: what cannot be read counts as absent, as with the SDK.
+/// Reads the file and returns notes on its problems. Like the SDK, treats what cannot be read as
+/// absent.
 ///
-/// Blocks for a moment when the file is broken, which it is while Planet's tools rewrite it.
+/// Blocks for a short time if the file is broken, because Planet's tools may be rewriting it.
 pub fn read(root: &Root) -> (Preferences, Vec<String>) {
     let Some(path) = root.preferences_read() else { return Default::default() };
     let members = match atomic_file::read_settled(&root.checked(&path)) {
@@ -66,9 +68,10 @@ pub fn read(root: &Root) -> (Preferences, Vec<String>) {
     (preferences, notes)
 }
 
-/// Chooses the profile to use where none is named; everything else in the file stays.
+/// Selects the profile to use if none is named; everything else in the file is preserved.
 ///
-/// Blocks until the disk has it. Errors: MISCONFIGURED (no place; a file that is not a JSON object and is therefore left as it is), STORAGE.
+/// Blocks until the file is on disk. Errors: MISCONFIGURED (no directory; a file that is not a JSON
+/// object and is therefore left unchanged), STORAGE.
 pub fn set_profile(root: &Root, profile: &str) -> Result<()> {
     update(root, |members| {
         let before = members.0.insert(PROFILE.to_owned(), Value::from(profile));
@@ -76,7 +79,7 @@ pub fn set_profile(root: &Root, profile: &str) -> Result<()> {
     })
 }
 
-/// Forgets the choice if it is this profile.
+/// Deletes the selection if it is this profile.
 ///
 /// Errors: as [`set_profile`].
 pub(super) fn clear_profile(root: &Root, profile: &str) -> Result<()> {
@@ -86,19 +89,19 @@ pub(super) fn clear_profile(root: &Root, profile: &str) -> Result<()> {
     })
 }
 
-/// Whether two names are of one profile.
+/// Whether two names denote the same profile.
 pub(super) fn is_same(one: &str, other: &str) -> bool {
     matches!((names::directory(one), names::directory(other)), (Ok(one), Ok(other)) if one == other)
 }
 
-/// Reads, changes, and writes if `change` says that it did.
+/// Reads the file, changes the members, and writes the file if `change` returns true.
 fn update(root: &Root, change: impl FnOnce(&mut Members) -> bool) -> Result<()> {
     let path = root.preferences()?;
     let checked = root.checked(&path);
     let mut members = match atomic_file::read_settled(&checked) {
         Ok(members) => Members(members.unwrap_or_default()),
         Err(error) => match atomic_file::read(&checked)? {
-            // A write that was cut off left nothing that could be lost.
+            // An interrupted write left an empty file, so there is nothing to lose.
             Some(bytes) if bytes.iter().all(|byte| *byte == 0 || byte.is_ascii_whitespace()) => Members::default(),
             _ if error.retryable() => return Err(error),
             _ => {

@@ -1,4 +1,5 @@
-//! Which credentials there are, highest first: the environment, configuration files, the built-in profile of a person.
+//! The available credentials, highest precedence first: the environment, configuration files, the
+//! built-in profile of a user.
 
 use super::client_config::{ClientConfig, Grant, OAuthClient};
 use super::paths::Root;
@@ -14,9 +15,9 @@ use crate::secret::Secret;
 pub enum Level {
     /// Variables: whoever set them means them, so what is wrong with one is an error.
     Environment,
-    /// Files: what is wrong with one is noted, and the rest is used.
+    /// Environment variables. They were set on purpose, so a problem with one is an error.
     Files,
-    /// What is there without any of them.
+    /// Files. A problem with one is noted, and the rest is used.
     BuiltIn,
 }
 
@@ -48,7 +49,8 @@ pub fn find(environment: &dyn Environment, root: &Root) -> Result<(Vec<Found>, V
     Ok((search.found, search.notes))
 }
 
-/// The profile that a login without a name is for: the default profile where it is a person's, else the built-in one.
+/// The profile for a login that names none: the default profile if it has a user login, else the
+/// built-in one.
 ///
 /// Reads files; writes nothing and uses no network, unless a profile is encrypted.
 pub fn to_log_in(root: &Root) -> Option<Found> {
@@ -69,7 +71,7 @@ struct Search<'a> {
     root: &'a Root,
     found: Vec<Found>,
     notes: Vec<String>,
-    /// Whether the environment holds a client of sentinelhub's.
+    /// Whether the environment holds a client of sentinelhub.
     has_sentinelhub_client: bool,
 }
 
@@ -90,7 +92,8 @@ impl Search<'_> {
         self.sentinelhub(environment)
     }
 
-    /// The environment's id and secret with the section that names their server, then the section's own client.
+    /// Adds the environment's id and secret with the section that names their server, then the
+    /// section's own client.
     fn sentinelhub(&mut self, environment: &dyn Environment) -> Result<()> {
         let names = ("SH_CLIENT_ID", "SH_CLIENT_SECRET");
         let (id, secret) = (variable(environment, names.0)?, variable(environment, names.1)?);
@@ -100,7 +103,7 @@ impl Search<'_> {
         }
         let section = match &profile {
             Some(profile) => sentinelhub::read(self.root, profile)?,
-            // Without the section it is unknown which server the secret is for.
+            // Without the section, the server for the secret is unknown.
             None => sentinelhub::read_default(self.root)?,
         };
         let section_name = profile.as_deref().unwrap_or(sentinelhub::DEFAULT_PROFILE);
@@ -148,7 +151,7 @@ impl Search<'_> {
                 self.add_client(config, format!("sentinelhub config.toml: {profile}"), Some(profile.to_owned()), Level::Files);
             }
             Ok(None) => {}
-            // The environment replaces what is there.
+            // The environment replaces this client.
             Err(_) if self.has_sentinelhub_client => {}
             Err(error) => self.notes.push(format!("{}; it was passed over", error.message())),
         }
@@ -176,7 +179,8 @@ impl Search<'_> {
         }
     }
 
-    /// A file must not keep the rest from being used: an API key beside it, for one.
+    /// A problem with a file must not prevent the use of other credentials, such as an API key in
+    /// the same file.
     fn preferred_profile(&mut self, profile: &str, source: String) {
         let opened = match load::open(self.root, profile) {
             Ok(opened) => opened,
@@ -201,12 +205,13 @@ impl Search<'_> {
         {
             self.notes.push(format!("{PROFILE_PLANET_USER} was passed over: {}", error.message()));
         } else if self.found.is_empty() && !self.notes.iter().any(|note| note.contains(PROFILE_PLANET_USER)) {
-            // Where there is another credential nobody misses this one.
+            // If there is another credential, this one is not missed.
             self.notes.push(format!("{PROFILE_PLANET_USER}: no user has logged in"));
         }
     }
 
-    /// An id and a secret of the same level, never mixed with another.
+    /// Adds an id and a secret of the same level. They are never combined with those of another
+    /// level.
     fn add_pair(&mut self, environment: &dyn Environment, id_name: &str, secret_name: &str) -> Result<()> {
         match (variable(environment, id_name)?, variable(environment, secret_name)?) {
             (Some(id), Some(secret)) => {
@@ -246,7 +251,7 @@ impl Search<'_> {
         self.add(Found { config, source, profile: None, token_profile: None, level });
     }
 
-    /// A session that a higher level has found already is not listed again.
+    /// Adds a credential, unless a higher level already has the same session.
     fn add(&mut self, found: Found) {
         let is_listed = |one: &Found| one.token_profile.is_some() && one.token_profile == found.token_profile;
         if found.level == Level::Environment || !self.found.iter().any(is_listed) {

@@ -3,12 +3,12 @@
 use serde_json::{Map, Value};
 use zeroize::Zeroize;
 
-/// The members of a configuration file as they stand in it. `Debug` shows nothing, and their texts are wiped on drop.
+/// The members of a configuration file. `Debug` shows nothing, and their strings are wiped on drop.
 #[derive(Clone, Default, PartialEq)]
 pub struct Members(pub Map<String, Value>);
 
 impl Members {
-    /// A member that is a text and not empty.
+    /// A member that is a non-empty string.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.0.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
     }

@@ -1,4 +1,4 @@
-//! sentinelhub-py's `config.toml`, read only.
+//! Reads sentinelhub-py's `config.toml`.
 
 use super::client_config::{ClientConfig, OAuthClient};
 use super::paths::Root;
@@ -8,14 +8,14 @@ use crate::secret::Secret;
 use crate::setting;
 use crate::text::one_line;
 
-/// The section that sentinelhub-py uses where none is named.
+/// The section that sentinelhub-py uses if none is named.
 pub(super) const DEFAULT_PROFILE: &str = "default-profile";
 
-/// The API that sentinelhub-py calls where no `sh_base_url` is set.
+/// The API that sentinelhub-py calls if `sh_base_url` is not set.
 const BASE_URL: &str = "https://services.sentinel-hub.com";
 
-/// What a section says. sentinelhub-py lets the environment's id and secret replace those of the section, each by itself, and sends the secret
-/// to the section's server.
+/// The settings of a section. sentinelhub-py lets the environment's id and secret each replace that
+/// of the section, and sends the secret to the section's server.
 #[derive(Clone, Debug, Default)]
 pub struct Section {
     client_id: Option<String>,
@@ -26,7 +26,8 @@ pub struct Section {
 
 /// The section that `SH_PROFILE` names in `${XDG_CONFIG_HOME:-~/.config}/sentinelhub/config.toml`.
 ///
-/// Errors: MISCONFIGURED when the file or the section is missing or unreadable, or a setting is not a string.
+/// Errors: MISCONFIGURED if the file or the section is missing or unreadable, or a setting is not a
+/// string.
 pub fn read(root: &Root, profile: &str) -> Result<Section> {
     let document =
         load(root, profile)?.ok_or_else(|| wrong("cannot be read: there is no such file, or no home directory", profile))?;
@@ -35,9 +36,10 @@ pub fn read(root: &Root, profile: &str) -> Result<Section> {
     Section::from_toml(section, profile)
 }
 
-/// The section that sentinelhub-py uses without `SH_PROFILE`; empty if it is missing, which is not a mistake.
+/// The section that sentinelhub-py uses without `SH_PROFILE`. If it is missing, the result is
+/// empty, which is not an error.
 ///
-/// Errors: MISCONFIGURED when the file is unreadable, or a setting is not a string.
+/// Errors: MISCONFIGURED if the file is unreadable, or a setting is not a string.
 pub fn read_default(root: &Root) -> Result<Section> {
     let document = load(root, DEFAULT_PROFILE)?;
     match document.as_ref().and_then(|document| section(document, DEFAULT_PROFILE)) {
@@ -47,7 +49,8 @@ pub fn read_default(root: &Root) -> Result<Section> {
 }
 
 impl Section {
-    /// Errors: MISCONFIGURED for a setting that is not a string: without it the secret would go to another server.
+    /// Errors: MISCONFIGURED for a setting that is not a string, because ignoring it would send the
+    /// secret to another server.
     fn from_toml(section: &toml::Table, profile: &str) -> Result<Self> {
         let text = |key: &str| match section.get(key) {
             None => Ok(None),
@@ -57,7 +60,7 @@ impl Section {
             },
             Some(_) => Err(wrong(&format!("has a {key} that is not a string"), profile)),
         };
-        // The former setting goes before the present one, as in sentinelhub-py.
+        // The former setting takes precedence over the current one, as in sentinelhub-py.
         let token_endpoint = match text("sh_auth_base_url")? {
             Some(base) => Some(format!("{base}/oauth/token")),
             None => text("sh_token_url")?,
@@ -70,7 +73,7 @@ impl Section {
         })
     }
 
-    /// The same section with the environment's id and secret, where they are set.
+    /// The same section with the environment's id and secret, if they are set.
     #[must_use]
     pub fn with(&self, client_id: Option<String>, client_secret: Option<Secret>) -> Self {
         Section {
@@ -80,9 +83,10 @@ impl Section {
         }
     }
 
-    /// The M2M client; `None` without an id and a secret, as in a section that only names addresses.
+    /// The M2M client; `None` without an id and a secret, as in a section that only names
+    /// addresses.
     ///
-    /// Errors: MISCONFIGURED for an id without a secret or the reverse.
+    /// Errors: MISCONFIGURED for an id without a secret or a secret without an id.
     pub fn client(&self, profile: &str) -> Result<Option<ClientConfig>> {
         let (client_id, client_secret) = match (&self.client_id, &self.client_secret) {
             (None, None) => return Ok(None),
@@ -93,7 +97,7 @@ impl Section {
         Ok(Some(ClientConfig::OAuth(Box::new(OAuthClient {
             client_id,
             client_secret: Some(client_secret),
-            // sentinelhub-py sends the secret in the body, whatever the server.
+            // sentinelhub-py sends the secret in the body, to any server.
             authentication_method: self
                 .token_endpoint
                 .as_ref()
@@ -109,7 +113,7 @@ fn wrong(what: &str, profile: &str) -> Error {
     Error::misconfigured(format!("sentinelhub's config.toml {what}")).with_profile(Some(profile))
 }
 
-/// `None` where there is no file.
+/// `None` if there is no file.
 fn load(root: &Root, profile: &str) -> Result<Option<toml::Table>> {
     let Some(path) = root.sentinelhub() else { return Ok(None) };
     let contents = match file::read(&path) {

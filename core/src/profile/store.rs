@@ -1,4 +1,4 @@
-//! Writing profiles: what the commands for profiles, login and reset do.
+//! Writes profiles, for the profile, login and reset commands.
 
 use super::load::{find, missing, read_members};
 use super::paths::{Root, config_in, config_names, is_encrypted, is_there};
@@ -18,26 +18,27 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// Somebody who renews a session right now is waited for so long before it is deleted.
+/// How long to wait for another process that refreshes a session before the session is deleted.
 const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 
-/// The profiles of a storage root. For any thread; of two who change the same file at the same time the last one wins.
+/// The profiles of a storage root. Usable from any thread. If two callers change the same file at
+/// the same time, the last write wins.
 #[derive(Clone, Debug)]
 pub struct Profiles {
     root: Root,
     deployment: Deployment,
 }
 
-/// A machine-to-machine client that is to be saved.
+/// An M2M client to save.
 #[derive(Clone, Debug, Default)]
 pub struct M2mLogin {
     /// The client's id.
     pub client_id: String,
     /// Its secret.
     pub client_secret: Secret,
-    /// What to ask for; nothing by default.
+    /// The scopes to request; none by default.
     pub scopes: Vec<String>,
-    /// The profile to keep it in; by default `planet-m2m-<client id>`.
+    /// The profile to save it in; by default `planet-m2m-<client id>`.
     pub profile: Option<String>,
 }
 
@@ -51,24 +52,26 @@ pub struct Moved {
 }
 
 impl Profiles {
-    /// The profiles below this root; the deployment says which server a built-in profile or a new client belongs to.
+    /// The profiles in this root. The deployment defines the server of a built-in profile and of a
+    /// new client.
     pub fn new(root: Root, deployment: Deployment) -> Self {
         Profiles { root, deployment }
     }
 
-    /// Where the profiles are.
+    /// The storage root of the profiles.
     pub fn root(&self) -> &Root {
         &self.root
     }
 
-    /// The profile that `.planet.json` chooses.
+    /// The profile that `.planet.json` selects.
     pub fn selected(&self) -> Option<String> {
         planet_json::read(&self.root).0.profile
     }
 
-    /// Chooses the profile to use where none is named. It is written in lower case, as Planet's SDK does, but for the names that a login makes up.
+    /// Selects the profile to use if none is named. It is written in lower case, as Planet's SDK
+    /// does, except for the names that a login derives.
     ///
-    /// Errors: as [`super::load::open`], but for LOGIN_REQUIRED; STORAGE.
+    /// Errors: as [`super::load::open`] except LOGIN_REQUIRED; STORAGE.
     pub fn set_default(&self, name: &str) -> Result<()> {
         match super::load::open(&self.root, name) {
             Err(error) if error.status() != Status::LoginRequired => return Err(error),
@@ -77,10 +80,12 @@ impl Profiles {
         planet_json::set_profile(&self.root, &names::as_preferred(name))
     }
 
-    /// Copies a client configuration, to the byte and with every field that is not known here; tokens are not copied. What is encrypted
-    /// stays so; what is not is encrypted by `sops` if `encrypt` is set. Gives the new file.
+    /// Copies a client configuration byte for byte, including unknown fields; tokens are not
+    /// copied. An encrypted configuration stays encrypted, and a plain one is encrypted with `sops`
+    /// if `encrypt` is set. Returns the new file.
     ///
-    /// Errors: INVALID_ARGUMENT (the new name is no name, is taken, or is built in), otherwise as [`super::load::open`]; STORAGE.
+    /// Errors: INVALID_ARGUMENT (the new name is invalid, in use, or built in), otherwise as
+    /// [`super::load::open`]; STORAGE.
     pub fn copy(&self, from: &str, to: &str, encrypt: bool) -> Result<PathBuf> {
         let directory = self.root.profile_directory(to)?;
         if names::is_built_in(to) {
@@ -101,7 +106,8 @@ impl Profiles {
             return Ok(encrypted);
         }
         let (_, members) = find(&self.root, from)?;
-        // Marks and zero bytes that are tolerated here, and by nobody else, are not passed on; nor is what is being written right now.
+        // Byte order marks and zero bytes, which only this program tolerates, are not copied;
+        // neither is a write in progress.
         let is_plain = serde_json::from_slice(&bytes).is_ok_and(|read: serde_json::Map<_, _>| Members(read) == members);
         if is_plain {
             self.write(&directory, &bytes, encrypt)
@@ -110,10 +116,12 @@ impl Profiles {
         }
     }
 
-    /// Deletes a profile with its tokens and everything saved beside them. If `.planet.json` chose it, nothing is chosen from then on.
+    /// Deletes a profile with its tokens and all files saved with them. If `.planet.json` selects
+    /// it, the selection is deleted.
     ///
-    /// Blocks while somebody renews its tokens. Errors: INVALID_ARGUMENT (no name, built in), MISCONFIGURED (no such profile, or only in
-    /// the home directory, which is not written where another storage root is set), TIMEOUT, STORAGE.
+    /// Blocks while another process refreshes its tokens. Errors: INVALID_ARGUMENT (invalid name,
+    /// built in), MISCONFIGURED (no such profile, or only in the home directory, which is not
+    /// written if another storage root is set), TIMEOUT, STORAGE.
     pub fn delete(&self, name: &str) -> Result<()> {
         self.remove(name).map_err(|error| error.with_profile(Some(name)))
     }
@@ -132,11 +140,12 @@ impl Profiles {
             };
         }
         match planet_json::clear_profile(&self.root, name) {
-            // A file that nobody can read chooses nothing, and must not keep a secret on the disk.
+            // A file that is not valid selects nothing, and must not prevent the deletion of a
+            // secret.
             Err(error) if error.status() == Status::Misconfigured => log::warn!("{}", error.message()),
             cleared => cleared?,
         }
-        // Who renews it right now would write it again.
+        // Take the lock, because a process that refreshes the session now would save it again.
         let token = self.root.checked(&directory.join("token.json"));
         let tokens = FileStorage::new(token, String::new(), self.root.sops(), None);
         let lock = tokens.lock(Instant::now() + LOCK_PATIENCE)?;
@@ -145,22 +154,25 @@ impl Profiles {
             remove_files(&opened, &["auth_client.", ".auth_client."])?;
         }
         drop(lock);
-        // It stays when something lies in it that is not of a profile: a private key, for one.
+        // The directory stays if it holds files that do not belong to the profile, such as a
+        // private key.
         if let Ok(Some(profiles)) = Directory::open(&self.root.checked(&directory)) {
             let _ = profiles.remove_directory(directory.file_name().unwrap_or_default());
         }
         Ok(())
     }
 
-    /// Keeps an API key, as a login with one does; encrypted by `sops` if `encrypt` is set or the profile was encrypted before. Gives the
-    /// profile's name. What is chosen stays chosen.
+    /// Saves an API key, as a login with one does; encrypted with `sops` if `encrypt` is set or the
+    /// profile was encrypted before. Returns the profile's name. The selected profile does not
+    /// change.
     ///
-    /// Errors: INVALID_ARGUMENT (no API key), MISCONFIGURED (no place), STORAGE, UNSUPPORTED (no program `sops`).
+    /// Errors: INVALID_ARGUMENT (invalid API key), MISCONFIGURED (no directory), STORAGE,
+    /// UNSUPPORTED (no program `sops`).
     pub fn save_api_key(&self, api_key: &Secret, encrypt: bool) -> Result<String> {
         self.save_api_key_as(None, api_key, encrypt)
     }
 
-    /// As [`Profiles::save_api_key`], in a profile of one's own.
+    /// As [`Profiles::save_api_key`], in a profile that the caller may name.
     ///
     /// Errors: as [`Profiles::save_api_key`] and [`Profiles::api_key_profile`].
     pub fn save_api_key_as(&self, profile: Option<&str>, api_key: &Secret, encrypt: bool) -> Result<String> {
@@ -172,16 +184,19 @@ impl Profiles {
         Ok(name)
     }
 
-    /// The profile in which a login keeps an API key: this one, or `_PL_API_KEY`. Writes nothing.
+    /// The profile in which a login saves an API key: the given one, or `_PL_API_KEY`. Writes
+    /// nothing.
     ///
-    /// Errors: INVALID_ARGUMENT (no name, a built-in profile, a profile of another client), MISCONFIGURED (no place, unreadable).
+    /// Errors: INVALID_ARGUMENT (invalid name, a built-in profile, a profile of another client),
+    /// MISCONFIGURED (no directory, unreadable).
     pub fn api_key_profile(&self, profile: Option<&str>) -> Result<String> {
         let name = profile.unwrap_or(names::API_KEY_PROFILE);
         self.same_client(name, &api_key_client()).map(|_| name.to_owned())
     }
 
-    /// Keeps a machine-to-machine client of the deployment's server, as a login with id and secret does; encrypted as by
-    /// [`Profiles::save_api_key`]. Gives the profile's name. What an earlier profile of this client says beside it stays.
+    /// Saves an M2M client of the deployment's server, as a login with id and secret does;
+    /// encrypted as by [`Profiles::save_api_key`]. Returns the profile's name. Other members of an
+    /// earlier profile of this client are preserved.
     ///
     /// Errors: as [`Profiles::m2m_profile`]; STORAGE, UNSUPPORTED (no program `sops`).
     pub fn save_m2m(&self, login: &M2mLogin, encrypt: bool) -> Result<String> {
@@ -190,24 +205,28 @@ impl Profiles {
         Ok(name)
     }
 
-    /// Whether a session can be saved in this profile, as far as it can be told without keeping one: for logins, before somebody is asked.
+    /// Checks, before a login prompts the user, whether a session can be saved in this profile, as
+    /// far as that is possible without saving one.
     ///
-    /// Leaves nothing behind. Errors: INVALID_ARGUMENT (no name of a profile), MISCONFIGURED (no place), STORAGE.
+    /// Leaves no file. Errors: INVALID_ARGUMENT (invalid profile name), MISCONFIGURED (no
+    /// directory), STORAGE.
     pub fn check_place(&self, name: &str) -> Result<()> {
         let directory = self.root.profile_directory(name)?;
         self.root.check_profiles()?;
         file::check_writable(&self.root.checked_inside(&directory))
     }
 
-    /// The profile in which a login keeps this client: `planet-m2m-<client id>` unless it names another. Writes nothing.
+    /// The profile in which a login saves this client: `planet-m2m-<client id>` unless it names
+    /// another. Writes nothing.
     ///
-    /// Errors: INVALID_ARGUMENT (an empty id or secret, `offline_access`, an id that is no name of a directory without a profile to keep it
-    /// in, a built-in profile, a profile of another client), MISCONFIGURED (no place, no such server, unreadable).
+    /// Errors: INVALID_ARGUMENT (an empty id or secret, `offline_access`, an id that is not a valid
+    /// directory name while no profile is named, a built-in profile, a profile of another client),
+    /// MISCONFIGURED (no directory, no such server, unreadable).
     pub fn m2m_profile(&self, login: &M2mLogin) -> Result<String> {
         self.m2m_document(login).map(|(name, _)| name)
     }
 
-    /// The profile of a login and what it will say.
+    /// The profile of a login and its new content.
     pub(crate) fn m2m_document(&self, login: &M2mLogin) -> Result<(String, Members)> {
         let M2mLogin { client_id, client_secret, scopes, profile } = login;
         if client_id.is_empty() || client_secret.is_empty() {
@@ -234,7 +253,8 @@ impl Profiles {
         Ok((name, members))
     }
 
-    /// What stands in a profile that a login is to be saved in: what was there if it is of this client, else what says who the client is.
+    /// The content of the profile in which a login is saved: the existing one if it belongs to this
+    /// client, else the client's identity.
     fn same_client(&self, name: &str, client: &Members) -> Result<Members> {
         let directory = self.root.profile_directory(name)?;
         if names::is_built_in(name) {
@@ -247,23 +267,25 @@ impl Profiles {
         let Some(mut before) = before else { return Ok(client.clone()) };
         let read = |members: &Members, member: &str| members.text(member).map(|text| text.trim_end_matches('/').to_owned());
         let is_same = |member: &str| read(&before, member) == read(client, member);
-        // Without a server it is the deployment's.
+        // A configuration without a server uses the deployment's.
         let is_same_server = before.text("auth_server").is_none() || is_same("auth_server");
         if !is_same("client_type") || !is_same("client_id") || !is_same_server {
             let message = format!("the profile '{}' is of another client; delete it first, or choose another name", shown(name));
             return Err(Error::invalid_argument(message));
         }
-        // Who the client is stays as it is written, but for what makes an API key usable.
+        // The client's identity is preserved as it is written, except for what makes an API key
+        // usable.
         if let Some(prefix) = client.0.get("bearer_token_prefix") {
             before.0.insert("bearer_token_prefix".to_owned(), prefix.clone());
         }
         Ok(before)
     }
 
-    /// Puts everything that is configured aside: `.planet.json` and `.planet` get the time behind their names, as in
-    /// `.planet-2026-01-31-235959`, in UTC. Nothing is deleted and nothing is revoked. Gives what was renamed: nothing, where nothing was there.
+    /// Renames all configuration: `.planet.json` and `.planet` get the time appended to their
+    /// names, as in `.planet-2026-01-31-235959`, in UTC. Nothing is deleted or revoked. Returns
+    /// what was renamed, which is empty if there was nothing.
     ///
-    /// Errors: MISCONFIGURED (no place), STORAGE.
+    /// Errors: MISCONFIGURED (no directory), STORAGE.
     pub fn reset(&self, clock: &dyn Clock) -> Result<Vec<Moved>> {
         let time = timestamp(clock.now().unix_ms / 1000);
         let mut moved = Vec::new();
@@ -273,7 +295,7 @@ impl Profiles {
             let Some(directory) = Directory::open_checked(&checked, what)? else { continue };
             let failed = |error: std::io::Error| file::failed(what, &from, &error);
             let from_name = from.file_name().unwrap_or_default();
-            // A link that leads nowhere is nothing, too.
+            // A dangling link also counts as missing.
             if directory.kind(from_name).map_err(failed)?.is_none() || !is_there(&from) {
                 continue;
             }
@@ -285,21 +307,22 @@ impl Profiles {
         Ok(moved)
     }
 
-    /// The members of a profile's configuration, built in or not.
+    /// The members of a profile's configuration, whether built in or not.
     pub(super) fn document(&self, name: &str) -> Result<Members> {
         let built_in = built_in::document(&names::directory(name)?, &self.deployment);
         let document = built_in.unwrap_or_else(|| find(&self.root, name).map(|(_, members)| members));
         document.map_err(|error| error.with_profile(Some(name)))
     }
 
-    /// The client configuration's file of a profile that is not built in.
+    /// The client configuration file of a profile that is not built in.
     pub(super) fn file(&self, name: &str) -> Result<PathBuf> {
         let directory = names::directory(name)?;
         self.root.place()?;
         self.root.config_file(&directory).ok_or_else(|| missing(name).with_profile(Some(name)))
     }
 
-    /// Writes a client configuration, encrypted where it is to be or was before: clear text never lies beside the encrypted form.
+    /// Writes a client configuration, encrypted if requested or if it was encrypted before. Plain
+    /// text is never written next to the encrypted form.
     fn write(&self, directory: &Path, clear: &[u8], encrypt: bool) -> Result<PathBuf> {
         let (plain, encrypted) = config_names(directory);
         if !encrypt && !is_there(&encrypted) {
@@ -318,7 +341,7 @@ fn shown(name: &str) -> String {
     crate::text::one_line(name, 100)
 }
 
-/// Who a client with an API key is.
+/// The identity of a client with an API key.
 fn api_key_client() -> Members {
     let mut members = Members::default();
     for (name, value) in [("bearer_token_prefix", "api-key"), ("client_type", "static_apikey")] {
@@ -327,7 +350,7 @@ fn api_key_client() -> Members {
     members
 }
 
-/// Removes what a directory holds under these beginnings of names.
+/// Removes the files of a directory whose names start with one of these prefixes.
 fn remove_files(directory: &Directory, prefixes: &[&str]) -> Result<()> {
     let failed = |error: std::io::Error| file::failed("cannot be emptied", directory.path(), &error);
     for name in directory.names().map_err(failed)? {
@@ -335,7 +358,7 @@ fn remove_files(directory: &Directory, prefixes: &[&str]) -> Result<()> {
             continue;
         }
         let removed = match directory.kind(&name).map_err(failed)? {
-            // A lease, where the file system has no locks, is a directory.
+            // A lease, which replaces locks on file systems without them, is a directory.
             Some(Kind::Directory) => remove_lease(directory, &name),
             Some(_) => directory.remove_file(&name),
             None => Ok(()),
@@ -356,7 +379,7 @@ fn remove_lease(directory: &Directory, name: &OsStr) -> std::io::Result<()> {
     directory.remove_directory(name)
 }
 
-/// A name that nothing has yet: two resets within a second do not meet.
+/// A name that does not exist yet, so that two resets within a second do not collide.
 fn free_name(directory: &Directory, from: &OsStr, time: &str) -> std::io::Result<OsString> {
     let name = |suffix: String| {
         let mut name = from.to_owned();
@@ -375,7 +398,8 @@ fn free_name(directory: &Directory, from: &OsStr, time: &str) -> std::io::Result
 /// `YYYY-MM-DD-HHMMSS` in UTC.
 fn timestamp(unix_seconds: u64) -> String {
     let (days, seconds) = (unix_seconds / 86_400, unix_seconds % 86_400);
-    // Counted from 1 March of the year 0, so that the leap day is the last of its year; an era is 400 years.
+    // Days are counted from 1 March of the year 0, so that the leap day is the last of its year. An
+    // era is 400 years.
     let shifted = days + 719_468;
     let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
     let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
