@@ -64,7 +64,7 @@ pub enum Acceptance {
 /// An authorization server of a deployment.
 #[derive(Clone, Debug)]
 pub struct AuthorizationServer {
-    /// Whose tokens it issues.
+    /// The kind of subject that it issues tokens for.
     pub subject: Subject,
     /// The issuer identifier, byte for byte.
     pub issuer: String,
@@ -144,17 +144,18 @@ impl Deployment {
         })
     }
 
+    /// Reads the JSON form.
+    ///
     /// Errors: MISCONFIGURED, naming the wrong member, or an issuer that two servers share (RFC
     /// 9207 4).
-    ///
-    /// Errors: MISCONFIGURED, naming the member that is wrong, or an issuer that two servers share (RFC 9207 4).
     pub fn from_json(text: &str) -> Result<Self> {
         let document: Value = serde_json::from_str(text)
             .map_err(|error| Error::misconfigured(format!("the deployment document is not JSON ({error})")))?;
         let authorization_servers: Vec<AuthorizationServer> =
             list(&document, "authorization_servers")?.iter().map(authorization_server).collect::<Result<_>>()?;
         for (number, server) in authorization_servers.iter().enumerate() {
-            // One server may issue both kinds of token; two servers of one name could answer for each other.
+            // One server may issue both kinds of token. Of two servers with the same issuer, one
+            // could respond in the other's name.
             let is_other = |other: &&AuthorizationServer| {
                 other.issuer.trim_end_matches('/') == server.issuer.trim_end_matches('/')
                     && other.token_endpoint.is_some()

@@ -10,36 +10,38 @@ use crate::environment::{Environment, variable};
 use crate::error::Result;
 use crate::secret::Secret;
 
-/// Where a credential stands in the order of precedence.
+/// The level of a credential in the order of precedence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// Variables: whoever set them means them, so what is wrong with one is an error.
-    Environment,
     /// Environment variables. They were set on purpose, so a problem with one is an error.
-    Files,
+    Environment,
     /// Files. A problem with one is noted, and the rest is used.
+    Files,
+    /// The built-in profile.
     BuiltIn,
 }
 
 /// A credential and where it was found.
 #[derive(Clone, Debug)]
 pub struct Found {
-    /// What it is.
+    /// The client configuration.
     pub config: ClientConfig,
-    /// Where it comes from, for people: `environment: PL_API_KEY`.
+    /// Where it comes from, for users: `environment: PL_API_KEY`.
     pub source: String,
     /// The profile it belongs to.
     pub profile: Option<String>,
-    /// The profile directory where its tokens are saved; `None` for API keys, and for a client whose id is no name of a directory.
+    /// The profile in whose directory its tokens are saved; `None` for API keys, and for a client
+    /// whose id is not a valid directory name.
     pub token_profile: Option<String>,
-    /// Where it stands in the order.
+    /// Its level in the order of precedence.
     pub level: Level,
 }
 
-/// All that there is, in order, with notes about what was passed over.
+/// All available credentials in their order, with notes about those that were skipped.
 ///
-/// Reads files; writes nothing and uses no network, unless a profile is encrypted. Errors: MISCONFIGURED, LOGIN_REQUIRED, UNSUPPORTED,
-/// STORAGE for a profile that the environment names and that cannot be used: another credential is never chosen in its place.
+/// Reads files; writes nothing and uses no network, unless a profile is encrypted. Errors:
+/// MISCONFIGURED, LOGIN_REQUIRED, UNSUPPORTED, STORAGE for a profile that the environment names and
+/// that cannot be used. Another credential is never chosen instead of it.
 pub fn find(environment: &dyn Environment, root: &Root) -> Result<(Vec<Found>, Vec<String>)> {
     let mut search = Search { root, found: Vec::new(), notes: Vec::new(), has_sentinelhub_client: false };
     search.environment(environment)?;
