@@ -12,7 +12,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// A directory that was reached by steps that no other user could steer.
+/// A directory that was reached by steps that no other user could influence.
 ///
 /// Trusted owners of what lies below a storage root: the effective user; root; the owner that the
 /// file system gives to a file which this process makes there (mounts that squash owners); unless
@@ -57,7 +57,7 @@ impl Directory {
         Directory::open(path).map_err(|error| failed(what, path.path(), &error))
     }
 
-    /// Where this is, for messages.
+    /// The path of this directory, for messages.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
@@ -67,8 +67,8 @@ impl Directory {
         self.path.join(name)
     }
 
-    /// Follows links in a file's place: each must belong to a trusted owner. Gives the directory
-    /// and the name at the end; `None` for a link that leads nowhere.
+    /// Follows links at the name of a file: each must belong to a trusted owner. Returns the
+    /// directory and the name at the end; `None` for a link whose target does not exist.
     pub(crate) fn resolve(&self, name: &OsStr) -> io::Result<Option<(Directory, OsString)>> {
         let Some((opened, name)) = self.opened.resolve(name, &self.path)? else { return Ok(None) };
         let path = opened.as_ref().map_or_else(|| self.path.clone(), |(_, path)| path.clone());
@@ -155,7 +155,7 @@ impl Directory {
         Ok(Directory { opened: self.opened.enter(name, &self.join(name))?, path: self.join(name) })
     }
 
-    /// When a file or directory was changed last.
+    /// The time of the last change of a file or directory.
     pub(crate) fn modified(&self, name: &OsStr) -> io::Result<std::time::SystemTime> {
         self.opened.modified(name)
     }
@@ -176,13 +176,14 @@ impl Directory {
         self.opened.sync()
     }
 
-    /// As which user a program must run that reads or writes here by path; `None`: as this process.
+    /// The user as which a program must run that reads or writes here by path; `None` means as this
+    /// process.
     pub(crate) fn user(&self) -> Option<(u32, u32)> {
         self.opened.user()
     }
 }
 
-/// The directory that is so many steps above this one.
+/// The directory that is this many steps above the path.
 fn above(path: &Path, steps: usize) -> &Path {
     path.ancestors().nth(steps).unwrap_or_else(|| Path::new("/"))
 }

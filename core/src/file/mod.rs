@@ -1,4 +1,4 @@
-//! Opening, reading and replacing files so that no other user can steer what happens.
+//! Opens, reads and replaces files so that no other user can influence what happens.
 //!
 //! Every path is walked once, directory by directory, and everything after that is relative to the
 //! opened directory. [`Directory`] says which owners and modes are accepted. The table of situations
@@ -82,8 +82,8 @@ impl From<&Path> for CheckedPath {
     }
 }
 
-/// Tells one state of a file from another: a rewrite changes it, also within a clock tick if its
-/// size or place changed.
+/// Distinguishes one state of a file from another. A rewrite changes it, even within a clock tick
+/// if the size or inode changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Version {
     device: u64,
@@ -116,7 +116,8 @@ pub(crate) fn version(path: &Path) -> Option<Version> {
     std::fs::metadata(path).ok().map(|metadata| Version::of(&metadata))
 }
 
-/// A failed file operation as STORAGE, with what to do next; as UNAVAILABLE where the process or the machine lacks something for a moment.
+/// A failed file operation as STORAGE, with what to do next; as UNAVAILABLE if the process or the
+/// system lacks a resource temporarily.
 pub(crate) fn failed(what: &str, path: &Path, error: &io::Error) -> Error {
     // A refusal names the path and says what to do.
     if let Some(refusal) = error.get_ref().and_then(|inner| inner.downcast_ref::<Refusal>()) {
@@ -135,7 +136,7 @@ pub(crate) fn failed(what: &str, path: &Path, error: &io::Error) -> Error {
     Error::new(Status::Storage, format!("{} {what}: {error}{advice}", path.display())).with_io_source(error)
 }
 
-/// Whether the process or the machine lacks something for a moment: EMFILE, ENFILE, ENOMEM, EAGAIN.
+/// Whether the process or the system lacks a resource temporarily: EMFILE, ENFILE, ENOMEM, EAGAIN.
 pub(crate) fn is_shortage(error: &io::Error) -> bool {
     #[cfg(unix)]
     {
@@ -166,7 +167,7 @@ pub(crate) fn refused(path: &Path, why: &str) -> io::Error {
     io::Error::other(Refusal(format!("{} {why}", path.display())))
 }
 
-/// Whether this library refused the file, and not the system.
+/// Whether this library refused the file, rather than the system.
 pub(crate) fn is_refusal(error: &io::Error) -> bool {
     error.get_ref().is_some_and(|inner| inner.is::<Refusal>())
 }

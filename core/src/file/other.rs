@@ -1,4 +1,4 @@
-//! Directories by path, where there are neither descriptors of directories nor owners to check.
+//! Directories by path, on systems without directory descriptors and without owners to check.
 
 use super::kind::Kind;
 use super::{Version, refused};

@@ -6,10 +6,10 @@ use std::io::{self, Read};
 use std::path::Path;
 use zeroize::Zeroizing;
 
-/// No session or configuration comes near this size.
+/// No session or configuration is nearly this large.
 pub(crate) const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
-/// No secret or private key comes near this size.
+/// No secret or private key is nearly this large.
 const MAX_SECRET_BYTES: u64 = 64 * 1024;
 
 /// A whole file.
@@ -24,8 +24,8 @@ pub(crate) struct Contents {
 
 /// A whole file; `None` if there is none.
 ///
-/// Errors: STORAGE, also for what is no regular file, what another user owns or may write, and what
-/// is longer than 1 MiB.
+/// Errors: STORAGE, also for a file that is not regular, that another user owns or may write, or
+/// that is longer than 1 MiB.
 pub(crate) fn read(path: &CheckedPath) -> Result<Option<Contents>> {
     match Directory::open_checked(path, "cannot be read")? {
         Some(directory) => read_at(&directory, path),
@@ -79,7 +79,7 @@ fn read_bounded(directory: &Directory, path: &CheckedPath, limit: u64) -> io::Re
     if metadata.len() > limit {
         return Err(too_long());
     }
-    // Large enough from the start: a vector that grows leaves copies behind.
+    // Large enough from the start, because a vector that grows leaves copies in memory.
     let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0) + 1));
     file.take(limit + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {

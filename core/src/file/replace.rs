@@ -1,4 +1,4 @@
-//! Writing whole files: other readers see the old content or the new one.
+//! Writes whole files: other readers see the old content or the new one.
 
 use super::{CheckedPath, Directory, MAX_FILE_BYTES, Version, failed, refused};
 use crate::error::Result;
@@ -33,13 +33,13 @@ pub enum Step {
     Lock,
 }
 
-/// What a disk may do to each step; the real one does nothing more. Called from any thread.
+/// What a disk may do before each step; the real disk does nothing. Called from any thread.
 pub trait Disk: Send + Sync {
     /// An error here is the error of the step.
     fn before(&self, step: Step) -> io::Result<()>;
 }
 
-/// The disk as it is.
+/// The real disk.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RealDisk;
 
@@ -85,7 +85,7 @@ pub(crate) fn check_on(disk: &dyn Disk, directory: Option<&Directory>, path: &Ch
     checked.map_err(|error| failed("cannot be written", path.path(), &error))
 }
 
-/// Whether files can be made in this directory, or in the first above it that exists.
+/// Whether files can be created in this directory, or in the first existing one above it.
 ///
 /// Leaves nothing behind. Errors: STORAGE.
 pub(crate) fn check_writable(path: &CheckedPath) -> Result<()> {
@@ -94,7 +94,7 @@ pub(crate) fn check_writable(path: &CheckedPath) -> Result<()> {
     tried.map(drop).map_err(|error| failed("cannot be written", nearest.path(), &error))
 }
 
-/// The place of a file that is to be written, links followed.
+/// The directory and name of a file to write, with links followed.
 struct Target<'a> {
     directory: Found<'a>,
     name: OsString,
@@ -115,7 +115,7 @@ impl<'a> Target<'a> {
         };
         let mut target = Target { directory, name: path.name().to_owned(), exists: false };
         if target.directory().kind(&target.name)? == Some(Kind::Link) {
-            // The link stays. One that leads nowhere is replaced.
+            // The link is preserved. A link whose target does not exist is replaced.
             match target.directory().resolve(&target.name)? {
                 Some((directory, name)) => {
                     target = Target { directory: Found::Own(directory), name, exists: false };
@@ -143,8 +143,8 @@ impl<'a> Target<'a> {
     }
 }
 
-/// Whether it is the directory that cannot be written, or the name that cannot be replaced; the file
-/// itself may be writable.
+/// Whether the error concerns the directory, which cannot be written, or the name, which cannot be
+/// replaced. The file itself may be writable.
 fn is_about_the_directory(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -161,7 +161,7 @@ fn write(disk: &dyn Disk, directory: Option<&Directory>, path: &CheckedPath, byt
         return rewrite(disk, &target, bytes);
     }
     match replace_by_rename(disk, &target, bytes) {
-        // Planet's own tools rewrite in place always. The caller holds the lock.
+        // Planet's own tools always rewrite in place. The caller holds the lock.
         Err(error) if target.exists && is_about_the_directory(&error) => rewrite(disk, &target, bytes).map_err(|_| error),
         replaced => replaced,
     }
@@ -173,8 +173,8 @@ fn replace_by_rename(disk: &dyn Disk, target: &Target<'_>, bytes: &[u8]) -> io::
     disk.before(Step::Rename)?;
     retry_denied(|| target.directory().rename(&temporary.name, &target.name))?;
     temporary.is_renamed = true;
-    // From here on the new content counts. A failure to reach the disk now is no error: only a power
-    // cut could undo the rename.
+    // From here on the new content is in effect. A failed sync is no error, because only a power
+    // failure could undo the rename.
     if let Err(error) = disk.before(Step::SyncDirectory).and_then(|()| target.directory().sync()) {
         log::warn!("{} was written but may be lost by a power cut: {error}", target.directory().join(&target.name).display());
     }
@@ -196,7 +196,7 @@ fn rewrite(disk: &dyn Disk, target: &Target<'_>, bytes: &[u8]) -> io::Result<Ver
     Ok(Version::of(&file.metadata()?))
 }
 
-/// The bytes on the disk, beside the file that they are to replace.
+/// Writes the bytes to disk, in a temporary file next to the one that they replace.
 fn stage<'a>(disk: &dyn Disk, target: &'a Target<'_>, bytes: &[u8]) -> io::Result<Temporary<'a>> {
     disk.before(Step::Create)?;
     let mut temporary = Temporary::create(target.directory(), &temporary_prefix(&target.name))?;
@@ -207,7 +207,7 @@ fn stage<'a>(disk: &dyn Disk, target: &'a Target<'_>, bytes: &[u8]) -> io::Resul
     Ok(temporary)
 }
 
-/// How the temporary files of this file are called.
+/// The prefix of the temporary files of this file.
 pub(crate) fn temporary_prefix(name: &OsStr) -> OsString {
     let mut prefix = OsString::from(".");
     prefix.push(name);
@@ -215,7 +215,7 @@ pub(crate) fn temporary_prefix(name: &OsStr) -> OsString {
     prefix
 }
 
-/// A new file that is removed again unless it is renamed.
+/// A new file that is deleted unless it is renamed.
 struct Temporary<'a> {
     directory: &'a Directory,
     name: OsString,
@@ -247,7 +247,7 @@ impl Drop for Temporary<'_> {
     }
 }
 
-/// On Windows another program that looks at the file prevents its replacement for a moment.
+/// On Windows another program that has the file open prevents its replacement for a short time.
 fn retry_denied(mut rename: impl FnMut() -> io::Result<()>) -> io::Result<()> {
     let mut wait = Duration::from_millis(10);
     loop {

@@ -1,4 +1,4 @@
-//! Acting with the rights of the user to whom a directory belongs.
+//! Acts with the rights of the user to whom a directory belongs.
 
 use std::io;
 
@@ -22,22 +22,22 @@ impl Rights {
         if !is_mapped(uid)? {
             return Ok(None);
         }
-        // A user is no member of root's group because root gave a directory to it.
+        // A user does not become a member of root's group because root gave them a directory.
         let gid = if directory_gid == 0 { uid } else { directory_gid };
         let rights = Rights { uid, gid };
         rights.assume().map(|_| Some(rights))
     }
 
-    /// Takes the rights for this thread, until the guard is dropped. Do no more than one system call
-    /// meanwhile: whatever else runs on this thread has them too.
+    /// Takes the rights for this thread, until the guard is dropped. Make at most one system call
+    /// while it exists, because any other code on this thread has the rights too.
     #[cfg(target_os = "linux")]
     pub(super) fn assume(self) -> io::Result<Assumed> {
         use rustix::process::{Gid, Uid, getegid, getgroups};
         use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
-        // Made first, so that what was done is undone if one of the steps fails.
+        // Create the guard first, so that it undoes completed steps if a later one fails.
         let assumed = Assumed { groups: getgroups()?, gid: getegid(), _of_this_thread: std::marker::PhantomData };
-        // The system calls themselves are made, which change this thread alone; libc's functions
-        // would change every thread of the process.
+        // These are the raw system calls, which change only this thread. libc's functions would
+        // change every thread of the process.
         let (uid, gid) = (Uid::from_raw(self.uid), Gid::from_raw(self.gid));
         set_thread_groups(&[gid])?;
         set_thread_res_gid(None, gid, None)?;
@@ -51,13 +51,13 @@ impl Rights {
     }
 }
 
-/// Gives this thread root's rights again when it is dropped.
+/// Restores root's rights for this thread when it is dropped.
 pub(super) struct Assumed {
     #[cfg(target_os = "linux")]
     groups: Vec<rustix::process::Gid>,
     #[cfg(target_os = "linux")]
     gid: rustix::process::Gid,
-    /// Another thread must not drop it.
+    /// Not `Send`, because another thread must not drop it.
     _of_this_thread: std::marker::PhantomData<*const ()>,
 }
 
@@ -66,8 +66,8 @@ impl Drop for Assumed {
     fn drop(&mut self) {
         use rustix::process::Uid;
         use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
-        // Root's user first, because the rest needs its rights. This cannot fail: no more than the
-        // effective ids were changed.
+        // Restore root's user id first, because the other steps need its rights. This cannot fail,
+        // because only the effective ids were changed.
         let restored = set_thread_res_uid(None, Uid::ROOT, None)
             .and_then(|()| set_thread_res_gid(None, self.gid, None))
             .and_then(|()| set_thread_groups(&self.groups));

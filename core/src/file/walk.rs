@@ -1,4 +1,4 @@
-//! Directories by descriptor: the walk from `/`, and what is accepted on the way.
+//! Directories by descriptor: the walk from `/`, and what is accepted along it.
 
 use super::kind::Kind;
 use super::rights::Rights;
@@ -22,14 +22,14 @@ const GROUP_WRITES: u32 = 0o020;
 const STICKY: u32 = 0o1000;
 const NOT_REGULAR: &str = "is not a file; move it away";
 
-/// An open directory, and whose files are accepted in it.
+/// An open directory, with the users whose files are accepted in it.
 pub(super) struct Opened {
     directory: OwnedFd,
-    /// Root acts with these.
+    /// The rights that root takes here.
     rights: Option<Rights>,
     /// The owner of the storage root, whom an ordinary user trusts.
     root_owner: Option<u32>,
-    /// Whether other users may make names here.
+    /// Whether other users may create names here.
     is_shared: bool,
     /// Whether it is the storage root or lies below it.
     is_checked: bool,
@@ -46,12 +46,12 @@ fn mode(stat: &Stat) -> u32 {
     stat.st_mode & 0o7777
 }
 
-/// Flags of every open. Non-blocking, so that a pipe in a file's place does not block.
+/// The flags of every open. Non-blocking, so that a pipe at the name of a file does not block.
 fn flags() -> OFlags {
     OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY
 }
 
-/// Flags to open a directory as a place to start from, for which the right to search is enough.
+/// The flags to open a directory as a starting point. They need only the right to search.
 fn directory_flags() -> OFlags {
     let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     #[cfg(target_os = "linux")]
@@ -64,7 +64,7 @@ fn is_not_found(error: &io::Error) -> bool {
     error.kind() == ErrorKind::NotFound
 }
 
-/// Notes, once in a process, that a group may change a file.
+/// Logs, once per process, that a group may change a file.
 fn note_group(path: &Path) {
     static NOTED: LazyLock<Mutex<HashSet<PathBuf>>> = LazyLock::new(Mutex::default);
     if NOTED.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned()) {
@@ -73,8 +73,8 @@ fn note_group(path: &Path) {
 }
 
 impl Opened {
-    /// Opens the directory at the end of a path; what is missing of it is given beside the last
-    /// directory that exists.
+    /// Opens the directory at the end of a path. Returns the last existing directory and the
+    /// missing names.
     pub(super) fn walk(path: &Path, root: Option<&Path>) -> io::Result<(Opened, Vec<OsString>)> {
         let path = std::path::absolute(path)?;
         let root_depth = root.map(|root| root.components().count());
@@ -112,7 +112,7 @@ impl Opened {
         Ok(Opened { directory: self.directory.try_clone()?, ..*self })
     }
 
-    /// One system call relative to this directory, with these rights.
+    /// Makes one system call relative to this directory, with these rights.
     fn with<T>(&self, rights: Option<Rights>, call: impl FnOnce(BorrowedFd<'_>) -> rustix::io::Result<T>) -> io::Result<T> {
         let _assumed = rights.map(Rights::assume).transpose()?;
         Ok(call(self.directory.as_fd())?)
@@ -138,7 +138,7 @@ impl Opened {
         self.at(|directory| rustix::fs::openat(directory, name, flags, mode))
     }
 
-    /// Enters a directory, or what a link of a trusted owner leads to.
+    /// Enters a directory, or the target of a link of a trusted owner.
     fn step(&self, name: &OsStr, shown: &dyn Fn() -> PathBuf, links: &mut u32) -> io::Result<Opened> {
         match self.open(name, directory_flags(), Mode::empty()) {
             Ok(directory) => Ok(Opened { directory, ..*self }),
@@ -152,7 +152,7 @@ impl Opened {
         }
     }
 
-    /// Walks a path that a link named.
+    /// Walks the target of a link.
     fn descend(self, path: &Path, shown: &dyn Fn() -> PathBuf, links: &mut u32) -> io::Result<Opened> {
         let mut at = self;
         for component in path.components() {
@@ -164,13 +164,14 @@ impl Opened {
         Ok(at)
     }
 
-    /// Reads a link of a trusted owner: where its target starts, and the target.
+    /// Reads a link of a trusted owner. Returns the directory where its target starts, and the
+    /// target.
     fn follow(&self, name: &OsStr, link: &Stat, shown: &dyn Fn() -> PathBuf, links: &mut u32) -> io::Result<(Opened, PathBuf)> {
         *links = links.checked_sub(1).ok_or(rustix::io::Errno::LOOP)?;
         let mut rights = self.rights;
         if !self.is_trusted(link.st_uid)? {
-            // On the way to the storage root, root follows the link of another user with no more than
-            // that user's rights.
+            // On the way to the storage root, root follows another user's link with only that
+            // user's rights.
             if !self.is_checked {
                 rights = self.rights_of(link, &shown())?;
             }
@@ -188,7 +189,7 @@ impl Opened {
         Ok((start, target))
     }
 
-    /// The storage root: its owner is the one whose files are used.
+    /// Accepts the storage root, whose owner is the user whose files are used.
     fn accept_root(mut self, path: &Path) -> io::Result<Opened> {
         let stat = self.stat()?;
         if effective_user() == 0 && self.rights.is_none() && stat.st_uid != 0 {
@@ -205,11 +206,11 @@ impl Opened {
         Ok(self)
     }
 
-    /// A directory below the storage root.
+    /// Accepts a directory below the storage root.
     fn accept_below(mut self, parent: &Opened, path: &Path) -> io::Result<Opened> {
         let stat = self.stat()?;
         if !self.is_trusted(stat.st_uid)? {
-            // Only root can have placed a directory of another user there, as by a mount.
+            // Only root can have put a directory of another user there, for example by a mount.
             let rights = if parent.is_shared { None } else { self.rights_of(&stat, path)? };
             match rights {
                 Some(rights) => self.rights = Some(rights),
@@ -231,16 +232,17 @@ impl Opened {
         self.rights.map_or_else(effective_user, |rights| rights.uid)
     }
 
-    /// Whether what belongs to this user is accepted here.
+    /// Whether files of this user are accepted here.
     fn is_trusted(&self, uid: u32) -> io::Result<bool> {
         if uid == 0 || uid == self.user_id() || self.root_owner == Some(uid) {
             return Ok(true);
         }
-        // Outside of the storage root this may be root, seen from inside a container.
+        // Outside the storage root this may be root, seen from inside a container.
         if !self.is_checked && unmapped_uid() == Some(uid) {
             return Ok(true);
         }
-        // A mount that squashes owners gives this owner to every file, also to this process's.
+        // A mount that squashes owners gives this owner to every file, including those of this
+        // process.
         Ok(self.probe().is_some_and(|(owner, _)| owner == uid))
     }
 
@@ -258,13 +260,13 @@ impl Opened {
         })
     }
 
-    /// Whether other users may write, where modes mean anything.
+    /// Whether other users may write, if modes have a meaning here.
     fn is_others(&self, stat: &Stat) -> bool {
         mode(stat) & OTHERS_WRITE != 0
             && (mode(stat) & STICKY != 0 || self.probe().is_none_or(|(_, mode)| mode & OTHERS_WRITE == 0))
     }
 
-    /// The owner and the mode that the file system gives to a private file of this process here.
+    /// The owner and mode that the file system gives to a private file of this process here.
     fn probe(&self) -> Option<(u32, u32)> {
         let mut random = [0; 8];
         getrandom::fill(&mut random).ok()?;
@@ -295,7 +297,7 @@ impl Opened {
         Ok(())
     }
 
-    /// Opens a file that exists. Its type is looked at first, because to open a device can change it.
+    /// Opens an existing file. Its type is checked first, because opening a device can change it.
     fn open_accepted(&self, name: &OsStr, access: OFlags, path: &Path) -> io::Result<File> {
         let before = self.look(name)?.ok_or(rustix::io::Errno::NOENT)?;
         let rights = self.rights_for(&before, path)?;
@@ -303,7 +305,7 @@ impl Opened {
         let file = self.with(rights, |directory| rustix::fs::openat(directory, name, access | flags(), Mode::empty()))?;
         let stat = rustix::fs::fstat(&file)?;
         if (stat.st_dev, stat.st_ino) != (before.st_dev, before.st_ino) {
-            // It was replaced in between.
+            // The file was replaced between the two calls.
             self.accept_file(&stat, rights, path)?;
         }
         Ok(File::from(file))
@@ -318,7 +320,8 @@ impl Opened {
         Ok(self.rights_of(stat, path)?.or(self.rights))
     }
 
-    /// Follows links in a file's place. Gives another directory if one leads there, and the name.
+    /// Follows links at the name of a file. Returns the other directory, if a link leads to one,
+    /// and the name.
     pub(super) fn resolve(&self, name: &OsStr, path: &Path) -> io::Result<Option<(Option<Moved>, OsString)>> {
         let mut links = MAX_LINKS;
         let mut moved: Option<Moved> = None;
@@ -365,13 +368,14 @@ impl Opened {
 
     pub(super) fn open_lock(&self, name: &OsStr, path: &Path) -> io::Result<File> {
         let refuse_links = || refused(path, "has another name (a hard link), so it is not used as a lock; remove it");
-        // Before it is opened: the user whose rights are in effect may not be able to open it.
+        // Check before opening, because the user whose rights are in effect may not be able to open
+        // it.
         if self.look(name)?.is_some_and(|stat| FileType::from_raw_mode(stat.st_mode).is_file() && stat.st_nlink > 1) {
             return Err(refuse_links());
         }
         let file = match self.open_accepted(name, OFlags::RDWR, path) {
             Err(error) if is_not_found(&error) => match self.create_file(name) {
-                // Another process was faster.
+                // Another process created the file first.
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => self.open_accepted(name, OFlags::RDWR, path)?,
                 created => created?,
             },
@@ -392,7 +396,7 @@ impl Opened {
         let stat = self.look(name).ok().flatten();
         if let (Some(file), Ok(directory)) = (&stat, self.stat()) {
             let user = self.user_id();
-            // Root leaves the file of another user to that user.
+            // Root leaves another user's file to that user.
             let is_anothers = user == 0 && file.st_uid != 0;
             let is_sticky = mode(&directory) & STICKY != 0 && user != 0 && file.st_uid != user && directory.st_uid != user;
             if is_anothers || is_sticky {
@@ -444,7 +448,8 @@ impl Opened {
         self.at(|directory| rustix::fs::mkdirat(directory, name, Mode::RWXU))
     }
 
-    /// Makes a directory for its owner alone, unless another process was faster, and enters it.
+    /// Creates a directory for its owner alone, unless another process has created it, and enters
+    /// it.
     pub(super) fn make_and_enter(&self, name: &OsStr, path: &Path) -> io::Result<Opened> {
         match self.make_directory(name) {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
