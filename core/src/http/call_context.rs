@@ -1,4 +1,4 @@
-//! What one call to an authorization server may use and take.
+//! The limits of one call to an authorization server.
 
 use super::{Http, Request, Response, Retry};
 use crate::clock::{Clock, Monotonic, Random};

@@ -11,7 +11,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 
-/// A bundle of all the CA certificates in use is smaller than half a megabyte.
+/// A bundle of all CA certificates in use is smaller than half a megabyte.
 pub(crate) const MAX_CA_BYTES: u64 = 16 * 1024 * 1024;
 
 /// A file or directory of CA certificates in PEM form.
@@ -22,7 +22,8 @@ pub(super) struct Bundle {
 }
 
 impl Bundle {
-    /// Errors: MISCONFIGURED with the reason `tls`; UNAVAILABLE where this process has too many open files.
+    /// Errors: MISCONFIGURED with the reason `tls`; UNAVAILABLE if this process has too many open
+    /// files.
     pub(super) fn read(&self) -> Result<Vec<CertificateDer<'static>>> {
         if self.path.is_dir() {
             return self.read_directory();
@@ -35,7 +36,7 @@ impl Bundle {
         Ok(certificates)
     }
 
-    /// As OpenSSL, a file that holds no certificate is passed over.
+    /// Like OpenSSL, skips files that hold no certificate.
     fn read_directory(&self) -> Result<Vec<CertificateDer<'static>>> {
         let entries = std::fs::read_dir(&self.path).map_err(|error| self.unreadable(&error))?;
         let files = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file());
@@ -68,7 +69,7 @@ impl Bundle {
     }
 }
 
-/// Where the CA certificates of the system are.
+/// The locations of the system's CA certificates.
 #[derive(Clone, Debug, Default)]
 #[cfg_attr(any(windows, target_vendor = "apple"), allow(dead_code))]
 pub(super) struct Roots {
@@ -95,14 +96,15 @@ impl Roots {
         Roots { file: found.cert_file, directories: found.cert_dir, is_named: false }
     }
 
-    /// The system's own verifier knows.
+    /// The system's own verifier knows them.
     #[cfg(not(all(unix, not(target_vendor = "apple"))))]
     fn of_system() -> Self {
         Roots::default()
     }
 }
 
-/// The certificates of a PEM text, with or without a byte order mark, under each label that OpenSSL knows.
+/// The certificates of a PEM text, with or without a byte order mark, under each label that OpenSSL
+/// accepts.
 fn parse(pem: &[u8]) -> std::result::Result<Vec<CertificateDer<'static>>, String> {
     let pem = pem.strip_prefix(b"\xef\xbb\xbf").unwrap_or(pem);
     // Comments between certificates may be in any encoding.
@@ -112,7 +114,7 @@ fn parse(pem: &[u8]) -> std::result::Result<Vec<CertificateDer<'static>>, String
     for (index, section) in CertificateDer::pem_slice_iter(text.as_bytes()).enumerate() {
         let broken = || format!("its certificate {} is broken", index + 1);
         let der = section.map_err(|_| broken())?;
-        // OpenSSL writes its own data behind a trusted certificate.
+        // OpenSSL appends its own data to a trusted certificate.
         let der = first_element(&der).map(|element| CertificateDer::from(element.to_vec())).ok_or_else(broken)?;
         rustls::RootCertStore::empty().add(der.clone()).map_err(|error| format!("{}: {error}", broken()))?;
         certificates.push(der);
@@ -120,7 +122,7 @@ fn parse(pem: &[u8]) -> std::result::Result<Vec<CertificateDer<'static>>, String
     Ok(certificates)
 }
 
-/// The first element of a DER text, which is a sequence.
+/// The first element of DER data, which is a sequence.
 fn first_element(der: &[u8]) -> Option<&[u8]> {
     let (tag, length) = (*der.first()?, usize::from(*der.get(1)?));
     let (header, content) = match length {
@@ -137,12 +139,13 @@ fn first_element(der: &[u8]) -> Option<&[u8]> {
 /// The TLS settings with exactly these roots. Certificates of the system that cannot be used are
 /// skipped.
 ///
-/// Errors: MISCONFIGURED where there is no certificate at all, with `useless`; UNAVAILABLE where they cannot be read now.
+/// Errors: MISCONFIGURED with `useless` if there is no certificate at all; UNAVAILABLE if they
+/// cannot be read now.
 #[cfg(all(unix, not(target_vendor = "apple")))]
 pub(super) fn tls(roots: &Roots, more: Vec<CertificateDer<'static>>, useless: Option<String>) -> Result<rustls::ClientConfig> {
     let mut store = rustls::RootCertStore::empty();
     let mut shortage = None;
-    // A link of a directory to the file, or to another of its files, is read once in one call.
+    // One call reads a directory's links to the file, or to another of its files, only once.
     let first = (roots.file.as_deref(), roots.directories.first().map(PathBuf::as_path));
     let others = roots.directories.iter().skip(1).map(|directory| (None, Some(directory.as_path())));
     for (file, directory) in std::iter::once(first).chain(others) {
@@ -172,7 +175,7 @@ pub(super) fn tls(roots: &Roots, more: Vec<CertificateDer<'static>>, useless: Op
     config(store)
 }
 
-/// For plain http: no certificate is trusted, and none is read.
+/// The TLS settings for plain http: no certificate is trusted, and none is read.
 pub(super) fn no_tls() -> Result<rustls::ClientConfig> {
     config(rustls::RootCertStore::empty())
 }

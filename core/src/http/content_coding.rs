@@ -1,10 +1,10 @@
-//! Content codings (RFC 9110 8.4). `identity` is asked for; CDNs and proxies compress all the same, and what they compress may be a refresh
-//! token that exists nowhere else.
+//! Content codings (RFC 9110 8.4). Requests ask for `identity`, but CDNs and proxies may still
+//! compress, and the response may hold the only copy of a refresh token.
 
 use super::{Body, MAX_BODY_BYTES};
 use flate2::{Crc, Decompress, FlushDecompress, Status, bufread::GzDecoder};
 
-/// More codings than anybody applies to one body.
+/// More codings than any server applies to one body.
 const MAX_CODINGS: usize = 4;
 /// CRC-32 and length at the end of a gzip member (RFC 1952 2.3.1).
 const GZIP_TRAILER: usize = 8;
@@ -12,9 +12,10 @@ const GZIP_TRAILER: usize = 8;
 /// Why a body has no decoded form.
 #[derive(Debug)]
 pub enum Undecoded {
-    /// Decoded it is larger than [`MAX_BODY_BYTES`].
+    /// The decoded body is larger than [`MAX_BODY_BYTES`].
     TooLarge,
-    /// It is not what the header says, or its coding is not supported: why, for a message, and the body as it came.
+    /// The body does not match the header, or its coding is not supported: the reason for a
+    /// message, and the body as it arrived.
     Unreadable(String, Body),
 }
 
@@ -25,9 +26,11 @@ enum Wrong {
     Unsupported,
 }
 
-/// The body without its content codings. `codings` is the `Content-Encoding` header: gzip and deflate, in any order and number up to 4.
+/// Removes the content codings from a body. `codings` is the `Content-Encoding` header: gzip and
+/// deflate, in any order and number up to 4.
 ///
-/// A JSON object stays as it is whatever the header says: it is not encoded. Uses 1 MiB however much a body pretends to hold, and wipes it.
+/// A JSON object is returned unchanged whatever the header says, because it is not encoded. Uses 1
+/// MiB regardless of the size that a body claims, and wipes it.
 pub fn decode(codings: &str, body: Body) -> Result<Body, Undecoded> {
     let named = codings.split(',').map(|coding| coding.trim().to_ascii_lowercase());
     let named: Vec<String> = named.filter(|coding| !coding.is_empty() && coding != "identity").collect();
@@ -44,7 +47,7 @@ pub fn decode(codings: &str, body: Body) -> Result<Body, Undecoded> {
         let encoded = decoded.as_ref().unwrap_or(&body);
         let outcome = match coding.as_str() {
             "gzip" | "x-gzip" => gunzip(&encoded.0),
-            // By the standard with the header of zlib; some servers leave it out.
+            // The standard requires the zlib header; some servers omit it.
             "deflate" => inflate_whole(&encoded.0, true).or_else(|wrong| match wrong {
                 Wrong::Damaged => inflate_whole(&encoded.0, false),
                 wrong => Err(wrong),
@@ -63,12 +66,12 @@ pub fn decode(codings: &str, body: Body) -> Result<Body, Undecoded> {
     Ok(decoded.unwrap_or(body))
 }
 
-/// Where decoded bytes go: one byte more than may come.
+/// A buffer for decoded bytes, one byte longer than allowed.
 fn room() -> Body {
     Body(vec![0; MAX_BODY_BYTES + 1])
 }
 
-/// The first bytes of the room; the room itself is wiped.
+/// The first bytes of the buffer; the buffer itself is wiped.
 fn cut(room: &Body, length: usize) -> Result<Body, Wrong> {
     if length > MAX_BODY_BYTES {
         return Err(Wrong::TooLarge);
@@ -82,8 +85,8 @@ fn inflate_whole(encoded: &[u8], has_zlib_header: bool) -> Result<Body, Wrong> {
     cut(&room, length)
 }
 
-/// Decodes one stream in one step, so that the decoder writes into `room` only and copies nothing into a window of its own. Gives the
-/// numbers of bytes read and written.
+/// Decodes one stream in one step, so that the decoder writes only into `room` and copies nothing
+/// into a window of its own. Returns the numbers of bytes read and written.
 fn inflate(decoder: &mut Decompress, encoded: &[u8], room: &mut [u8]) -> Result<(usize, usize), Wrong> {
     let status = decoder.decompress(encoded, room, FlushDecompress::Finish).map_err(|_| Wrong::Damaged)?;
     let number = |total: u64| usize::try_from(total).unwrap_or(usize::MAX);
@@ -95,7 +98,8 @@ fn inflate(decoder: &mut Decompress, encoded: &[u8], room: &mut [u8]) -> Result<
     }
 }
 
-/// Decodes the members of a gzip file (RFC 1952). What follows the first one and is no member is ignored, as by gzip itself.
+/// Decodes the members of a gzip file (RFC 1952). Data after the first member that is not a member
+/// is ignored, as gzip does.
 fn gunzip(encoded: &[u8]) -> Result<Body, Wrong> {
     let mut room = room();
     let (mut left, mut length) = (encoded, 0);

@@ -24,7 +24,7 @@ use crate::secret::Secret;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The largest response body. No response of an authorization server comes near this size.
+/// The largest response body. No response of an authorization server is nearly this large.
 pub const MAX_BODY_BYTES: usize = 1024 * 1024;
 
 /// The default deadline of every call that may use the network, in milliseconds.
@@ -51,7 +51,7 @@ pub struct Form(Vec<(String, Secret)>);
 impl Form {
     /// Adds a parameter. An empty value is left out.
     ///
-    /// Errors: INVALID_ARGUMENT when the parameter is there already.
+    /// Errors: INVALID_ARGUMENT if the parameter is already present.
     pub fn add(&mut self, name: &str, value: &str) -> Result<()> {
         if value.is_empty() {
             return Ok(());
@@ -65,19 +65,20 @@ impl Form {
         Ok(())
     }
 
-    /// Whether the parameter is there.
+    /// Whether the parameter is present.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.0.iter().any(|(present, _)| present == name)
     }
 
-    /// The values of the parameters, but for these.
+    /// The values of the parameters, except for these.
     pub(crate) fn secrets<'a>(&'a self, but_for: &'a [&str]) -> impl Iterator<Item = &'a str> {
         self.0.iter().filter(|(name, _)| !but_for.contains(&name.as_str())).map(|(_, value)| value.expose())
     }
 
     /// As `application/x-www-form-urlencoded`, UTF-8.
     pub fn encode(&self) -> Secret {
-        // As long as it can get, so that it does not grow: a text that grows leaves copies behind.
+        // The longest possible size, so that the text does not grow: a text that grows leaves
+        // copies in memory.
         let longest = self.0.iter().map(|(name, value)| 3 * (name.len() + value.expose().len()) + 2).sum();
         let mut encoder = url::form_urlencoded::Serializer::new(String::with_capacity(longest));
         for (name, value) in &self.0 {
@@ -101,16 +102,16 @@ pub enum Replay {
 /// Which failures of a request are retried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retry {
-    /// All that may pass, within the deadline: the caller has no valid token.
+    /// All temporary failures, within the deadline: the caller has no valid token.
     WithinDeadline,
-    /// Only an unreachable server, within the deadline: it failed a moment ago already.
+    /// Only an unreachable server, within the deadline: the server failed a moment ago.
     IfNotSent,
     /// None: the caller still has a valid token.
     Never,
 }
 
 impl Retry {
-    /// The retries with a server that failed a moment ago.
+    /// The retries for a server that failed a moment ago.
     pub(crate) fn after_failure(self) -> Self {
         match self {
             Retry::WithinDeadline | Retry::IfNotSent => Retry::IfNotSent,
@@ -132,7 +133,7 @@ impl Retry {
 pub struct Request {
     /// GET or POST.
     pub method: Method,
-    /// Checked by the caller: https, or loopback where that is allowed.
+    /// Checked by the caller: https, or loopback if that is allowed.
     pub url: url::Url,
     /// The `Authorization` header, if the client authenticates by it.
     pub authorization: Option<Secret>,
@@ -142,7 +143,7 @@ pub struct Request {
     pub replay: Replay,
 }
 
-/// A response. Nothing of it is ever logged.
+/// A response. No part of it is ever logged.
 #[derive(Clone, Debug, Default)]
 pub struct Response {
     /// The status code.
@@ -201,7 +202,7 @@ impl Drop for Body {
     }
 }
 
-/// How an exchange failed, by what the server may have seen.
+/// How an exchange failed, classified by what the server may have received.
 #[derive(Clone, Debug)]
 pub enum TransportFailure {
     /// No connection: the server has seen nothing.
@@ -219,17 +220,17 @@ pub enum TransportFailure {
     TooLarge,
     /// The deadline passed; `true` when the request may have arrived.
     TimedOut(bool),
-    /// The request cannot be made: a CA file that cannot be read, a proxy that is no URL.
+    /// The request cannot be made: a CA file cannot be read, or a proxy is not a URL.
     Setup(Error),
 }
 
-/// Sends a request and receives the response, within `timeout` in all. Called from any thread.
+/// Sends a request and receives the response, both within `timeout`. Called from any thread.
 pub trait Transport: Send + Sync {
     /// One exchange, no retries, no redirects, no cookies.
     fn exchange(&self, request: &Request, timeout: Duration) -> std::result::Result<Response, TransportFailure>;
 }
 
-/// A transport with the rules of retrying.
+/// A transport with the retry rules.
 #[derive(Clone)]
 pub struct Http {
     transport: Arc<dyn Transport>,
@@ -333,7 +334,8 @@ impl Response {
         retry_after::parse(self.retry_after.as_deref()?, now)
     }
 
-    /// Whether the request was carried out (RFC 9110 15.3). A proxy that changes a response may turn 200 into 203.
+    /// Whether the request was carried out (RFC 9110 15.3). A proxy that changes a response may
+    /// turn 200 into 203.
     pub(crate) fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
@@ -344,7 +346,7 @@ impl Response {
     }
 }
 
-/// Scheme, host and path of a request: what may be named in a message.
+/// Scheme, host and path of a request, which a message may name.
 pub(crate) fn place(request: &Request) -> String {
     let url = &request.url;
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();

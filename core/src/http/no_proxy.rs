@@ -10,15 +10,15 @@ pub(super) struct NoProxy(Vec<Entry>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Entry {
     All,
-    /// A domain with all that is below it, in lower case; with a port that one only.
+    /// A domain with its subdomains, in lower case; with a port, only that port.
     Domain(String, Option<u16>),
     Address(IpAddr, Option<u16>),
-    /// An address, and how many of its first bits count.
+    /// An address, and the number of its leading bits that must match.
     Network(IpAddr, u32),
 }
 
 impl NoProxy {
-    /// Entries are separated by commas and white space. What is no entry is ignored.
+    /// Entries are separated by commas and white space. Invalid entries are ignored.
     pub(super) fn from_text(text: &str) -> Self {
         let entries = text.split(|character: char| character == ',' || character.is_whitespace());
         NoProxy(entries.filter(|entry| !entry.is_empty()).filter_map(Entry::from_text).collect())
@@ -75,7 +75,7 @@ impl Entry {
     }
 }
 
-/// An IPv6 address may stand in brackets.
+/// Removes the brackets that an IPv6 address may have.
 fn bare(address: &str) -> &str {
     address.strip_prefix('[').and_then(|address| address.strip_suffix(']')).unwrap_or(address)
 }

@@ -1,7 +1,8 @@
-//! What the environment says about the way to a server: proxies and CA certificates.
+//! What the environment says about the connection to a server: proxies and CA certificates.
 //!
-//! The variables are read once, when a session is opened. A C host may call `setenv` at any time, and `getenv` on another
-//! thread races with it. The HTTP client and the TLS library therefore never read the environment themselves.
+//! The variables are read once, when a session is opened. A C host may call `setenv` at any time,
+//! which races with `getenv` on another thread. The HTTP client and the TLS library therefore never
+//! read the environment themselves.
 
 use super::certificates::{Bundle, Roots};
 use super::no_proxy::NoProxy;
@@ -13,7 +14,7 @@ use std::path::PathBuf;
 use url::Url;
 
 const HTTPS: [&str; 4] = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
-/// In a CGI program `HTTP_PROXY` is the header `Proxy` of a request, which anybody can send.
+/// In a CGI program `HTTP_PROXY` is the header `Proxy` of a request, which any client can send.
 const HTTP: [&str; 4] = ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"];
 
 /// The variables that a session was opened with.
@@ -24,7 +25,7 @@ pub struct ProxyEnvironment {
     no_proxy: NoProxy,
     /// `REQUESTS_CA_BUNDLE` or `CURL_CA_BUNDLE`.
     bundle: Option<Named<PathBuf>>,
-    /// What the runtime of a language reads itself, such as `NODE_EXTRA_CA_CERTS`.
+    /// The variable that a language's runtime reads itself, such as `NODE_EXTRA_CA_CERTS`.
     extra: Option<Named<PathBuf>>,
     pub(super) roots: Roots,
 }
@@ -41,7 +42,7 @@ struct Named<T> {
 pub(super) enum Way {
     Direct,
     Proxy(Proxy),
-    /// As the settings of the system say, where there are such settings.
+    /// As the system's settings say, on systems that have them.
     #[cfg(any(windows, target_vendor = "apple"))]
     System,
 }
@@ -63,7 +64,8 @@ impl Default for ProxyEnvironment {
 }
 
 impl ProxyEnvironment {
-    /// Reads the variables, and `extra_ca_variable`. A value that cannot be used is an error of the request that needs it.
+    /// Reads the variables, and `extra_ca_variable`. An unusable value is an error of the request
+    /// that needs it.
     pub fn of(environment: &dyn Environment, extra_ca_variable: Option<&'static str>) -> Self {
         let is_cgi = environment.raw("REQUEST_METHOD").is_some();
         let no_proxy = ["no_proxy", "NO_PROXY"].into_iter().find_map(|name| environment.raw(name)).unwrap_or_default();
@@ -81,7 +83,7 @@ impl ProxyEnvironment {
         }
     }
 
-    /// Errors: MISCONFIGURED where the variable holds no proxy that can be used.
+    /// Errors: MISCONFIGURED if the variable does not hold a usable proxy.
     pub(super) fn way_to(&self, url: &Url) -> Result<Way> {
         let named = if url.scheme() == "https" { &self.https } else { &self.http };
         match named {
@@ -101,12 +103,12 @@ impl ProxyEnvironment {
         self.bundle.as_ref().map(Named::bundle)
     }
 
-    /// Those of the language's runtime.
+    /// The CA certificates of the language's runtime.
     pub(super) fn extra(&self) -> Option<Bundle> {
         self.extra.as_ref().map(Named::bundle)
     }
 
-    /// What a message about certificates says of `SSL_CERT_FILE`, where that file does nothing.
+    /// The note on `SSL_CERT_FILE` for a message about certificates, if that file has no effect.
     pub(super) fn useless_roots(&self) -> Option<String> {
         let path = self.roots.file.as_ref().filter(|_| self.roots.is_named)?;
         let why = match std::fs::read(path) {
@@ -152,7 +154,7 @@ pub(crate) fn is_supported(scheme: &str) -> bool {
     matches!(scheme, "http" | "https")
 }
 
-/// The first of these variables that is there, also without a value.
+/// The first of these variables that is set, even if it is empty.
 fn first<'a>(environment: &dyn Environment, names: impl IntoIterator<Item = &'a &'static str>) -> Option<Named<Secret>> {
     names.into_iter().find_map(|name| {
         let value = environment.raw(name)?;
@@ -183,7 +185,7 @@ mod tests {
         assert_eq!(way(&[("all_proxy", "host:4")], "https://a.example/").unwrap(), "all_proxy http://host:4");
         // An empty value switches the proxy off.
         assert_eq!(way(&[("https_proxy", ""), ("HTTPS_PROXY", "http://upper:1")], "https://a.example/").unwrap(), "direct");
-        // In a CGI program anybody can set HTTP_PROXY.
+        // In a CGI program any client can set HTTP_PROXY.
         let cgi = [("REQUEST_METHOD", "GET"), ("HTTP_PROXY", "http://evil:1")];
         assert_eq!(way(&cgi, "http://a.example/").unwrap(), "direct");
         assert_eq!(way(&cgi[1..], "http://a.example/").unwrap(), "HTTP_PROXY http://evil:1");

@@ -1,10 +1,11 @@
-//! HTTP by reqwest, on a plain thread with a client built there and dropped there.
+//! HTTP by reqwest, on a plain thread that creates and drops the client.
 //!
-//! A client must not block inside an async runtime of the caller, and one that was inherited over `fork` never answers; a thread and
-//! a client per exchange have neither trouble, and an idle session owns no thread and no socket. Tokens are fetched about once an hour.
+//! A client must not block inside the caller's async runtime, and a client inherited over `fork`
+//! never completes a request. A thread and a client per exchange avoid both problems, and an idle
+//! session owns no thread and no socket. Tokens are requested about once an hour.
 //!
-//! The client runs on a runtime of this thread and not by `reqwest::blocking`, which starts a thread whose default stack size std
-//! reads from the environment at any time.
+//! The client runs on a runtime of this thread instead of `reqwest::blocking`, which starts a
+//! thread whose default stack size std reads from the environment at any time.
 
 use super::certificates::{self, Bundle};
 use super::proxy_env::{Proxy, ProxyEnvironment, Way};
@@ -23,10 +24,11 @@ use std::path::PathBuf;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-/// A dead address must not eat the whole deadline.
+/// An address that does not respond must not use up the whole deadline.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// As many header lines as curl reads. They and the status line fit into the 400 kB that hyper reads at most.
+/// The number of header lines that curl reads. They and the status line fit into the 400 kB that
+/// hyper reads at most.
 const MAX_HEADERS: usize = 5_000;
 
 type Outcome = std::result::Result<Response, TransportFailure>;
@@ -37,9 +39,10 @@ pub struct ReqwestTransport {
     /// CA certificates to trust in addition to the system's, as PEM files, instead of those that a
     /// variable names.
     pub ca_files: Vec<PathBuf>,
-    /// The proxy to use instead of what the environment says (`HTTPS_PROXY`, `NO_PROXY`, ...). Loopback is never proxied.
+    /// The proxy to use instead of those of the environment (`HTTPS_PROXY`, `NO_PROXY`, ...).
+    /// Requests to loopback never use a proxy.
     pub proxy: Option<Secret>,
-    /// What the environment said about proxies and certificates when the session was opened.
+    /// The environment's proxies and certificates when the session was opened.
     pub proxy_env: ProxyEnvironment,
 }
 
@@ -48,7 +51,7 @@ impl super::Transport for ReqwestTransport {
         let (sender, receiver) = mpsc::sync_channel(1);
         let (transport, request) = (self.clone(), request.clone());
         let run = move || {
-            // The receiver may be gone: the deadline passed while the body stalled.
+            // The receiver may be gone if the deadline passed while the body stalled.
             let _ = sender.send(transport.run(&request, timeout));
         };
         threads::spawn("planetkey-http", run)
@@ -72,7 +75,7 @@ impl ReqwestTransport {
         let client = self.client(request, &way, timeout).map_err(TransportFailure::Setup)?;
         let runtime = runtime().map_err(|error| TransportFailure::Setup(cannot_set_up(&error)))?;
         let outcome = runtime.block_on(self.send(&client, request, &way, started, timeout));
-        // A name lookup that never ends must not block this thread.
+        // A name lookup that does not end must not block this thread.
         runtime.shutdown_background();
         outcome
     }
@@ -85,7 +88,7 @@ impl ReqwestTransport {
                 .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
                 .body(wiped(request.form.encode())),
         };
-        // Setting up the client took a part of the deadline. After it no caller waits any more.
+        // Creating the client took a part of the deadline. After the deadline no caller waits.
         let left = timeout.saturating_sub(started.elapsed());
         if left.is_zero() {
             return Err(TransportFailure::TimedOut(false));
@@ -125,7 +128,8 @@ impl ReqwestTransport {
         let (body, broke_off) = read_body(response, started, timeout).await?;
         match (decode(&codings, body), broke_off) {
             (Ok(body), None) => answer.body = body,
-            // What came whole counts, however the connection ended: chunks without a last one, TLS without its end.
+            // A complete body counts however the connection ended: chunks without a last one, TLS
+            // without close_notify.
             (Ok(body), Some(_)) if body.is_json_object() || answer.speaks_by_status() => answer.body = body,
             (Err(Undecoded::TooLarge), _) => return Err(TransportFailure::TooLarge),
             (Err(Undecoded::Unreadable(_, body)), Some(_)) if answer.speaks_by_status() => answer.body = body,
@@ -135,7 +139,7 @@ impl ReqwestTransport {
         Ok(answer)
     }
 
-    /// Names what stands in the way and is not in the request: the proxy, and CA files that do nothing.
+    /// Adds causes outside the request to the failure: the proxy, and CA files that have no effect.
     fn explained(&self, failure: TransportFailure, way: &Way) -> TransportFailure {
         match (failure, way) {
             (TransportFailure::Tls(why), _) => {
@@ -164,8 +168,9 @@ impl ReqwestTransport {
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
             .retry(reqwest::retry::never())
-            // A refresh token must not be lost by a broken header line that other clients pass over. Each connection carries one
-            // response, so nothing can be smuggled into another one. Contradicting lengths stay an error.
+            // A broken header line that other clients ignore must not lose a refresh token. Each
+            // connection carries one response, so no request can be smuggled into another one.
+            // Contradicting lengths are still an error.
             .http1_allow_obsolete_multiline_headers_in_responses(true)
             .http1_allow_spaces_after_header_name_in_responses(true)
             .http1_ignore_invalid_headers_in_responses(true)
@@ -173,7 +178,7 @@ impl ReqwestTransport {
             .pool_max_idle_per_host(0)
             .timeout(timeout)
             .connect_timeout(timeout.min(CONNECT_TIMEOUT));
-        // Without a word about proxies reqwest reads the environment.
+        // Without a proxy setting reqwest reads the environment.
         builder = match way {
             Way::Direct => builder.no_proxy(),
             Way::Proxy(named) => {
@@ -213,7 +218,7 @@ impl ReqwestTransport {
     }
 }
 
-/// The runtime of one exchange. Its one other thread looks up the server's name.
+/// The runtime of one exchange. Its only other thread looks up the server's name.
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     builder.enable_all().thread_name("planetkey-names").thread_stack_size(threads::STACK_BYTES).build()
@@ -233,7 +238,7 @@ pub(crate) fn is_loopback(url: &url::Url) -> bool {
     }
 }
 
-/// A secret as bytes that the HTTP client shares and does not copy. They are wiped after the request.
+/// A secret as bytes that the HTTP client shares without a copy. They are wiped after the request.
 fn wiped(secret: Secret) -> bytes::Bytes {
     struct Owner(Secret);
     impl AsRef<[u8]> for Owner {
@@ -248,7 +253,7 @@ fn text(headers: &HeaderMap, name: HeaderName) -> Option<String> {
     headers.get(name)?.to_str().ok().map(str::to_owned)
 }
 
-/// The body, and why it broke off if it did. It is bounded in time and in bytes.
+/// Reads the body, and why it broke off if it did. Bounded in time and size.
 async fn read_body(
     mut response: reqwest::Response,
     started: Instant,
@@ -291,14 +296,16 @@ fn failure(error: &reqwest::Error, time_left: bool) -> TransportFailure {
     if error.is_connect() { TransportFailure::NotSent(why) } else { TransportFailure::Ambiguous(why) }
 }
 
-/// A TLS failure that comes again with every attempt, before the server has read a request. A broken record is not one.
+/// A TLS failure that repeats with every attempt, before the server has read a request. A broken
+/// record is not one.
 fn definite(error: &rustls::Error) -> Option<TransportFailure> {
     use rustls::AlertDescription as Alert;
     match error {
         rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented => {
             Some(TransportFailure::Tls(error.to_string()))
         }
-        // With TLS 1.3 it comes after the client's handshake, when the request may be on its way, but instead of reading it.
+        // With TLS 1.3 this alert comes after the client's handshake. The request may have been
+        // sent by then, but the server has not read it.
         rustls::Error::AlertReceived(
             Alert::CertificateRequired
             | Alert::BadCertificate
@@ -322,7 +329,7 @@ fn tls_failure(error: &reqwest::Error) -> Option<&rustls::Error> {
         if let Some(tls) = this.downcast_ref::<rustls::Error>() {
             return Some(tls);
         }
-        // An io::Error may wrap another one, and its source() passes over what it wraps.
+        // An io::Error may wrap another error, which its source() skips.
         cause = match this.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
             Some(inner) => Some(inner),
             None => this.source(),
@@ -331,7 +338,7 @@ fn tls_failure(error: &reqwest::Error) -> Option<&rustls::Error> {
     None
 }
 
-/// The innermost cause: reqwest's outer texts repeat the URL.
+/// The innermost cause, because reqwest's outer messages repeat the URL.
 fn root_cause(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(inner) = cause.source() {

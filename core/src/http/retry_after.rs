@@ -2,7 +2,7 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-/// A longer wait counts as this one, in every message and in every process that shares it.
+/// A longer wait is reduced to this, in every message and in every process that shares it.
 pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
 /// The wait from `now` (Unix seconds) that a header's value asks for: seconds or an HTTP date. It is
