@@ -1,5 +1,5 @@
-//! The authorization code grant (RFC 6749 4.1) with PKCE (RFC 7636), the issuer in the response (RFC 9207) and the nonce of OpenID
-//! Connect Core 3.1.2.
+//! The authorization code grant (RFC 6749 4.1) with PKCE (RFC 7636), the issuer in the response
+//! (RFC 9207) and the nonce of OpenID Connect Core 3.1.2.
 
 use super::client_authentication::ClientAuthentication;
 use super::token_endpoint::{self, Received, TokenRequest};
@@ -11,27 +11,27 @@ use crate::secret::{Secret, equal_in_constant_time};
 use crate::text::one_line;
 use std::fmt;
 
-/// No authorization response comes near this; codes of two kilobytes are in use.
+/// No authorization response is nearly this long; codes of two kilobytes are in use.
 const MAX_QUERY_BYTES: usize = 16 * 1024;
 
-/// What an authorization request says.
+/// The parameters of an authorization request.
 #[derive(Clone, Copy, Debug)]
 pub struct Parameters<'a> {
-    /// Checked: https, or loopback where that is allowed. Its own query stays.
+    /// Checked by the caller: https, or loopback if that is allowed. Its own query is preserved.
     pub endpoint: &'a url::Url,
     /// The `client_id`.
     pub client_id: &'a str,
-    /// Where the response goes, exactly as it is sent.
+    /// The redirect URI, exactly as it is sent.
     pub redirect_uri: &'a str,
-    /// Sent as asked, in this order and case.
+    /// Sent unchanged, in this order and case.
     pub scopes: &'a [String],
-    /// Sent when there is one.
+    /// Sent if there is one.
     pub audience: Option<&'a str>,
-    /// Further parameters, as `prompt` or `organization`.
+    /// Further parameters, such as `prompt` or `organization`.
     pub extra: &'a [(String, String)],
 }
 
-/// One attempt to log in by browser: what was asked, and what only the answer to it can know.
+/// One attempt of a browser login: the request, and the secrets that its response must match.
 pub struct Attempt {
     url: Secret,
     redirect_uri: String,
@@ -64,7 +64,8 @@ impl Attempt {
         form.add("nonce", nonce.expose())?;
         form.add("code_challenge", &verifier.challenge())?;
         form.add("code_challenge_method", pkce::METHOD)?;
-        // With these the response would come another way than to the redirect URI's query, or the server would read another request.
+        // These would send the response elsewhere than to the redirect URI's query, or make the
+        // server read another request.
         endpoint_request::add_extra(
             &mut form,
             parameters.extra,
@@ -96,19 +97,21 @@ impl Attempt {
         self.url.expose()
     }
 
-    /// Where the response goes.
+    /// The redirect URI that receives the response.
     pub fn redirect_uri(&self) -> &str {
         &self.redirect_uri
     }
 
-    /// What the ID token of this login must carry.
+    /// The nonce that the ID token of this login must contain.
     pub fn nonce(&self) -> &str {
         self.nonce.expose()
     }
 
-    /// Reads an authorization response (RFC 6749 4.1.2): nothing in it is believed before its state is known to be ours.
+    /// Reads an authorization response (RFC 6749 4.1.2). Nothing in it is used before its state is
+    /// known to be that of this attempt.
     ///
-    /// `query` is the raw query of the redirect, `issuer` that of the metadata; `iss_required` when the metadata announces RFC 9207.
+    /// `query` is the raw query of the redirect, and `issuer` that of the metadata. `iss_required`
+    /// is set if the metadata announces RFC 9207.
     pub fn response(&self, query: &str, issuer: &str, iss_required: bool) -> Response {
         if query.len() > MAX_QUERY_BYTES {
             return Response::NotOurs("the response is too long");
@@ -155,7 +158,7 @@ impl Attempt {
     }
 }
 
-/// The decoded parameters of a response: a code is among them.
+/// The decoded parameters of a response, which may include a code.
 struct Query(Vec<(String, Secret)>);
 
 impl Query {
@@ -169,10 +172,10 @@ impl Query {
     }
 }
 
-/// What an authorization response is.
+/// The kinds of authorization response.
 #[derive(Debug)]
 pub enum Response {
-    /// Not the response to this login: it gets 400, and the wait continues.
+    /// Not the response to this login: the request gets status 400, and the login continues.
     NotOurs(&'static str),
     /// The response is an error.
     Refused(Error),
@@ -197,7 +200,8 @@ fn refusal(error: &str, description: Option<&str>) -> Error {
 /// Exchanges the code for tokens (RFC 6749 4.1.3). The code is sent at most once, whatever the
 /// response.
 ///
-/// Blocks; uses the network. Errors: LOGIN_REQUIRED (`expired`) when the code is not accepted, and as [`token_endpoint::send`].
+/// Blocks; uses the network. Errors: LOGIN_REQUIRED (`expired`) if the code is not accepted, and as
+/// [`token_endpoint::send`].
 pub fn redeem(
     call: &CallContext<'_>,
     endpoint: &url::Url,

@@ -1,4 +1,4 @@
-//! How a client proves who it is (RFC 6749 2.3, RFC 7523): exactly one way per request.
+//! Client authentication (RFC 6749 2.3, RFC 7523): exactly one method per request.
 
 use crate::clock::Random;
 use crate::error::{Error, Result};
@@ -10,7 +10,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 
 /// RFC 7523 2.2.
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-/// An assertion is used at once; a longer life only helps a thief.
+/// An assertion is used at once. A longer lifetime only helps an attacker.
 const ASSERTION_LIFETIME_S: u64 = 300;
 
 /// The methods by their names of RFC 7591.
@@ -22,7 +22,7 @@ pub const PRIVATE_KEY_JWT: &str = "private_key_jwt";
 /// A public client.
 pub const NONE: &str = "none";
 
-/// One client's way to authenticate.
+/// The authentication method of one client.
 #[derive(Clone, Debug)]
 pub enum ClientAuthentication {
     /// A public client: only its id is sent.
@@ -48,17 +48,18 @@ pub enum ClientAuthentication {
     PrivateKeyJwt {
         /// The `client_id`.
         client_id: String,
-        /// The key and what it can sign with.
+        /// The key that signs.
         key: PrivateKey,
-        /// The `aud` of the assertion; nothing means the URL of the endpoint.
+        /// The `aud` of the assertion; `None` means the URL of the endpoint.
         audience: Option<String>,
     },
 }
 
 impl ClientAuthentication {
-    /// With a secret: by the method that is configured, else by what the server supports, else Basic (RFC 8414 2).
+    /// Authenticates with a secret: by the configured method, else by one that the server supports,
+    /// else Basic (RFC 8414 2).
     ///
-    /// Errors: MISCONFIGURED when the server supports neither way of sending a secret.
+    /// Errors: MISCONFIGURED if the server supports no method that sends a secret.
     pub fn with_secret(
         client_id: &str,
         client_secret: &Secret,
@@ -96,9 +97,11 @@ impl ClientAuthentication {
         }
     }
 
-    /// Adds this client's authentication to a request: parameters to the form, or the value of `Authorization`.
+    /// Adds the client's authentication to a request: either parameters to the form, or the
+    /// returned value of `Authorization`.
     ///
-    /// Errors: INVALID_ARGUMENT (a parameter is there twice), MISCONFIGURED (the key cannot sign), INTERNAL (no random numbers).
+    /// Errors: INVALID_ARGUMENT (a parameter is present twice), MISCONFIGURED (the key cannot
+    /// sign), INTERNAL (no random numbers).
     pub fn apply(&self, form: &mut Form, endpoint: &url::Url, now: u64, random: &dyn Random) -> Result<Option<Secret>> {
         match self {
             ClientAuthentication::None { client_id } => form.add("client_id", client_id).map(|()| None),
@@ -126,7 +129,8 @@ fn form_encode(text: &str) -> String {
     url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
-/// What to do about an encrypted key. `openssl pkey` reads both kinds of encryption, of PKCS #8 and of traditional PEM, which `openssl pkcs8` does not.
+/// What to do about an encrypted key. `openssl pkey` reads both kinds of encryption, that of PKCS
+/// #8 and that of traditional PEM; `openssl pkcs8` does not.
 pub(crate) fn encrypted(what: &str) -> Error {
     let advice = "encrypted private keys are not read. Decrypt it with `openssl pkey -in KEY -out PLAIN`, protect PLAIN from other users, set \
                   client_privkey_file to it, and remove client_privkey_password";
@@ -148,9 +152,9 @@ impl std::fmt::Debug for PrivateKey {
 }
 
 impl PrivateKey {
-    /// From PEM text; the key's type decides the algorithm.
+    /// Reads PEM text. The key's type decides the algorithm.
     ///
-    /// Errors: MISCONFIGURED (no key in it, not RSA or P-256), UNSUPPORTED (encrypted).
+    /// Errors: MISCONFIGURED (not a key, or not RSA or P-256), UNSUPPORTED (encrypted).
     pub fn from_pem(pem: &str, kid: Option<&str>) -> Result<Self> {
         if pem.contains("ENCRYPTED") {
             return Err(encrypted("the client's private key is encrypted"));
@@ -158,7 +162,8 @@ impl PrivateKey {
         let read = EncodingKey::from_rsa_pem(pem.as_bytes())
             .map(|key| (key, Algorithm::RS256))
             .or_else(|_| EncodingKey::from_ec_pem(pem.as_bytes()).map(|key| (key, Algorithm::ES256)));
-        // A key of another curve reads well and cannot sign: one signature now tells, and not the first request.
+        // A key of another curve can be read but cannot sign. A test signature detects this now,
+        // instead of the first request.
         match read {
             Ok((key, algorithm)) if jsonwebtoken::encode(&Header::new(algorithm), &serde_json::json!({}), &key).is_ok() => {
                 Ok(PrivateKey { key, algorithm, kid: kid.map(str::to_owned) })

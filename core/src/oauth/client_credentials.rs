@@ -11,18 +11,18 @@ use crate::http::{CallContext, Form, Replay};
 /// What an M2M client requests.
 #[derive(Clone, Debug, Default)]
 pub struct Grant {
-    /// Sent as asked, in this order and case.
+    /// Sent unchanged, in this order and case.
     pub scopes: Vec<String>,
-    /// Sent when there is one.
+    /// Sent if there is one.
     pub audience: Option<String>,
-    /// Further parameters of the request, as `organization`.
+    /// Further parameters of the request, such as `organization`.
     pub extra: Vec<(String, String)>,
 }
 
 impl Grant {
     /// Checks what can be checked before any request.
     ///
-    /// Errors: INVALID_ARGUMENT for `offline_access`, a scope that is none, or a public client.
+    /// Errors: INVALID_ARGUMENT for `offline_access`, an invalid scope, or a public client.
     pub fn check(&self, authentication: &ClientAuthentication) -> Result<()> {
         if self.scopes.iter().any(|scope| scope == SCOPE_OFFLINE_ACCESS) {
             return Err(Error::invalid_argument(
@@ -59,7 +59,8 @@ impl Grant {
     ) -> Result<TokenSet> {
         let request = TokenRequest { endpoint, form: self.form()?, authentication, scopes: &self.scopes, replay: Replay::Safe };
         let mut tokens = token_endpoint::send(call, request).map_err(|error| match error.oauth_error() {
-            // No user can log in for it: some servers say so of a client that is switched off, or that has no service account.
+            // No user login can fix this: some servers respond so for a client that is disabled or
+            // has no service account.
             Some("invalid_grant") => endpoint_request::reworded(
                 &error,
                 Status::Misconfigured,

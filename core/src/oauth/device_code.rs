@@ -26,14 +26,14 @@ const LONGEST_LIFE_S: f64 = 24.0 * 3600.0;
 const LONGEST_USER_CODE: usize = 100;
 const LONGEST_URI: usize = 2048;
 
-/// The device authorization response (RFC 8628 3.2). Its texts can be shown as they are.
+/// The device authorization response (RFC 8628 3.2). Its strings are safe to show.
 #[derive(Clone, Debug)]
 pub struct DeviceAuthorization {
     /// Identifies the pending login. It is as secret as the tokens that it is exchanged for.
     pub device_code: Secret,
-    /// The code that the user enters. Show it also beside a URI that contains it.
+    /// The code that the user enters. Show it even with a URI that contains it.
     pub user_code: String,
-    /// Where the user enters it.
+    /// The address at which the user enters it.
     pub verification_uri: String,
     /// The same with the code in it, for a link or a QR code.
     pub verification_uri_complete: Option<String>,
@@ -45,8 +45,9 @@ pub struct DeviceAuthorization {
 
 /// Starts a login (RFC 8628 3.1).
 ///
-/// Blocks; uses the network. Errors: INVALID_ARGUMENT (a scope that is none, a parameter that is there twice), MISCONFIGURED
-/// (invalid_client, invalid_scope, ...), DENIED, UNAVAILABLE, TIMEOUT, PROTOCOL.
+/// Blocks; uses the network. Errors: INVALID_ARGUMENT (an invalid scope, a parameter that is
+/// present twice), MISCONFIGURED (invalid_client, invalid_scope, ...), DENIED, UNAVAILABLE,
+/// TIMEOUT, PROTOCOL.
 // One argument for each thing that the standard names.
 #[allow(clippy::too_many_arguments)]
 pub fn authorize(
@@ -88,7 +89,7 @@ pub fn parse(document: &Value, allow_insecure_loopback: bool) -> Result<DeviceAu
     if user_code.chars().count() > LONGEST_USER_CODE || user_code.chars().any(is_invisible) {
         return Err(Error::protocol("the server's user_code is too long or holds characters that cannot be shown"));
     }
-    // Servers of before the standard say verification_url.
+    // Servers that predate the standard send verification_url.
     let named = if text("verification_uri").is_some() { "verification_uri" } else { "verification_url" };
     let verification_uri =
         shown_uri(text(named).map_or_else(|| required("verification_uri"), Ok)?, named, allow_insecure_loopback)?;
@@ -118,7 +119,7 @@ pub fn parse(document: &Value, allow_insecure_loopback: bool) -> Result<DeviceAu
 /// Checks an address that is shown to the user and opened in a browser (RFC 8628 5.4): https or
 /// loopback, in printable ASCII.
 fn shown_uri(uri: &str, member: &str, allow_insecure_loopback: bool) -> Result<String> {
-    // A URI is ASCII (RFC 3986 2), and no reader may take a backslash for something else than another.
+    // A URI is ASCII (RFC 3986 2), and programs disagree on the meaning of a backslash.
     let readable = uri.len() <= LONGEST_URI && uri.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
     let what = format!("{member} in the device authorization response");
     if !readable {
@@ -139,7 +140,7 @@ pub enum Poll {
     Unusable {
         /// Why.
         error: Error,
-        /// The tokens, which are good at the server until they are revoked.
+        /// The tokens, which the server accepts until they are revoked.
         received: TokenMembers,
     },
     /// The user has not decided yet.
@@ -148,14 +149,14 @@ pub enum Poll {
     SlowDown,
     /// The server is unreachable or fails: it is polled less often (RFC 8628 3.5).
     Unreachable {
-        /// What the server's `Retry-After` asks for.
+        /// The wait that the server's `Retry-After` asks for.
         retry_after: Option<Duration>,
-        /// What happened.
+        /// The failure.
         error: Error,
     },
 }
 
-/// Asks once whether the user agreed (RFC 8628 3.4).
+/// Polls once whether the user agreed (RFC 8628 3.4).
 ///
 /// Blocks; uses the network. Errors, all of them final: DENIED, LOGIN_REQUIRED (`expired`: the code expired),
 /// MISCONFIGURED, PROTOCOL.
@@ -205,7 +206,7 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// From the receipt of the device authorization response.
+    /// Starts at the receipt of the device authorization response.
     pub fn new(authorization: &DeviceAuthorization, now: Monotonic) -> Self {
         Schedule {
             interval: authorization.interval,
@@ -215,7 +216,7 @@ impl Schedule {
         }
     }
 
-    /// No poll before this.
+    /// The earliest time of the next poll.
     pub fn next(&self) -> Monotonic {
         self.next
     }

@@ -11,9 +11,10 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-/// A longer description is cut in the message. The error's attribute has up to 400 characters.
+/// A longer description is truncated in the message. The error's attribute has up to 400
+/// characters.
 const LONGEST_DESCRIPTION: usize = 200;
-/// A shorter text is part of many words, and no secret.
+/// A shorter text is part of many words, and not a secret.
 const SHORTEST_SECRET: usize = 4;
 
 /// Posts a form with the client's authentication (RFC 6749 3.2, 8628 3.1, 7009 2.1, 7662 2.1).
@@ -42,8 +43,8 @@ pub(crate) fn get(call: &CallContext<'_>, url: &url::Url, authorization: Option<
     Ok((request, response))
 }
 
-/// Adds what a client's configuration adds of its own to a request. Its authentication and the members of the request have places of
-/// their own.
+/// Adds the extra parameters of a client's configuration to a request. Its authentication and the
+/// reserved parameters have fields of their own.
 ///
 /// Errors: INVALID_ARGUMENT.
 pub(crate) fn add_extra(form: &mut Form, extra: &[(String, String)], reserved: &[&str]) -> Result<()> {
@@ -58,14 +59,15 @@ pub(crate) fn add_extra(form: &mut Form, extra: &[(String, String)], reserved: &
     Ok(())
 }
 
-/// The error of a response that is not 200. It names a client that is rejected.
+/// The error of a response that is not successful. It names a client that is rejected.
 pub(crate) fn refused(request: &Request, response: &Response, authentication: &ClientAuthentication, now_unix_ms: u64) -> Error {
     name_client(unsuccessful(request, response, now_unix_ms), authentication)
 }
 
-/// A refused client is told apart by its id, which is no secret.
+/// Adds the client's id, which is not a secret, to the error of a refused client.
 ///
-/// Keycloak says `unauthorized_client` to a wrong secret; with 401 it is about who the client is, and not about what it may do.
+/// Keycloak responds to a wrong secret with `unauthorized_client`. With status 401 that means a
+/// failed authentication, and not a missing permission.
 pub(crate) fn name_client(error: Error, authentication: &ClientAuthentication) -> Error {
     let code = match (error.oauth_error(), error.http_status()) {
         (Some(code @ "invalid_client"), _) | (Some(code @ "unauthorized_client"), Some(401)) => code,
@@ -81,7 +83,7 @@ pub(crate) fn name_client(error: Error, authentication: &ClientAuthentication) -
         .with_http_status(error.http_status().unwrap_or(401))
 }
 
-/// A JSON object that may hold tokens and codes: its texts are wiped on drop.
+/// A JSON object that may hold tokens and codes. Its strings are wiped on drop.
 pub(crate) struct Document(Value);
 
 impl Document {
@@ -114,12 +116,13 @@ fn wipe(value: &mut Value) {
     }
 }
 
-/// The JSON of a response, whatever its `Content-Type` says: servers and what stands before them write other ones.
+/// The JSON of a response, whatever its `Content-Type` says: servers and the proxies in front of
+/// them send other types.
 fn parsed(response: &Response) -> Option<Document> {
     serde_json::from_slice(response.body.text()).ok().map(Document)
 }
 
-/// What a response brought, for a message. Nothing of the body itself.
+/// A description of a response for a message, with nothing of the body itself.
 fn described(response: &Response) -> String {
     let media_type = response.media_type.as_deref().unwrap_or("no media type");
     let undecoded = response.undecoded.as_ref().map(|why| format!(", {why}")).unwrap_or_default();
@@ -171,7 +174,7 @@ pub(crate) fn unsuccessful(request: &Request, response: &Response, now_unix_ms: 
     match http_status {
         429 => {
             let busy = transient("too many requests; use each token for its whole life");
-            // Some servers say so that a device polls too fast (RFC 8628 3.5).
+            // Some servers respond so if a device polls too fast (RFC 8628 3.5).
             let is_slow_down =
                 parsed(response).is_some_and(|named| named.get("error").and_then(Value::as_str) == Some("slow_down"));
             return if is_slow_down { busy.with_oauth_error("slow_down", None) } else { busy };
@@ -199,13 +202,13 @@ pub(crate) fn unsuccessful(request: &Request, response: &Response, now_unix_ms: 
     Error::protocol(message).with_http_status(http_status)
 }
 
-/// Reads `error` and `error_description` (RFC 6749 5.2), also from a 200, because some servers respond
-/// so.
+/// Reads `error` and `error_description` (RFC 6749 5.2), also from a 200, because some servers send
+/// them with it.
 pub(crate) fn error_response(request: &Request, response: &Response, document: &Value) -> Option<Error> {
     let error = match document.get("error")? {
         Value::String(error) if !error.is_empty() => error.as_str(),
         Value::Null => return None,
-        // A nested object or a number breaks the standard, but it does say that something failed.
+        // A nested object or a number violates the standard, but still reports a failure.
         _ => "unknown_error",
     };
     let description = document.get("error_description").and_then(Value::as_str);
@@ -213,21 +216,22 @@ pub(crate) fn error_response(request: &Request, response: &Response, document: &
     let description = description.as_deref();
     let (status, what) = meaning(error).unwrap_or(match response.status {
         200 | 400 | 401 => (Status::Misconfigured, "the server refused the request; check the client's configuration"),
-        // Something in between speaks, as a gateway does, and may have changed its mind the next time.
+        // The response comes from a gateway or proxy, and the next attempt may get another one.
         _ => (Status::Protocol, "the answer is not the authorization server's own; check the address and what stands before it"),
     });
     let message = format!("{}: {what} ({})", place(request), said(error, description));
     Some(oauth_error(status, &message, error, description).with_http_status(response.status))
 }
 
-/// The server's own words for a message: its error code and, in quotes, the description (RFC 6749 5.2). Both are untrusted.
+/// The server's error code and, in quotes, its description (RFC 6749 5.2), for a message. Both are
+/// untrusted.
 pub(crate) fn said(error: &str, description: Option<&str>) -> String {
     let code = one_line(error, 100);
     let description = description.map(|text| one_line(text, LONGEST_DESCRIPTION)).filter(|text| !text.is_empty());
     description.map_or(code.clone(), |description| format!("{code}: \"{description}\""))
 }
 
-/// A server may repeat what it was sent; that is in no message.
+/// Removes the request's secrets, because a server may repeat them and no message may hold them.
 fn without_secrets(text: &str, request: &Request) -> String {
     const NO_SECRETS: [&str; 6] = ["grant_type", "scope", "client_id", "audience", "redirect_uri", "token_type_hint"];
     let authorization = request.authorization.as_ref().and_then(|header| header.expose().split(' ').next_back());
@@ -242,7 +246,7 @@ fn without_secrets(text: &str, request: &Request) -> String {
     text
 }
 
-/// What an error code means for the caller; nothing when this library does not know it.
+/// What an error code means for the caller; `None` if this library does not know the code.
 pub(crate) fn meaning(error: &str) -> Option<(Status, &'static str)> {
     Some(match error {
         "invalid_client" => (Status::Misconfigured, "the server does not accept this client"),

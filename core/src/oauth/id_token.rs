@@ -1,4 +1,4 @@
-//! ID tokens (OpenID Connect Core 2, 3.1.3.7): who has logged in, signed by the server.
+//! ID tokens (OpenID Connect Core 2, 3.1.3.7): the user who logged in, signed by the server.
 
 use super::jose::{Algorithm, DEFAULT_ALGORITHMS};
 use super::jwks::{Jwks, Key};
@@ -9,23 +9,24 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 use std::fmt;
 
-/// How far the clocks of server and client may be apart.
+/// The tolerated difference between the clocks of server and client.
 pub const LEEWAY_S: u64 = 60;
 
-/// What an ID token must say.
+/// What an ID token must contain.
 #[derive(Clone, Copy, Debug)]
 pub struct Expected<'a> {
     /// The issuer of the metadata, byte for byte.
     pub issuer: &'a str,
-    /// Whom the token must be for.
+    /// The client that the token must be for.
     pub client_id: &'a str,
-    /// What was sent with the authorization request; nothing when the login sends none, as on another device.
+    /// The nonce of the authorization request; `None` if the login sends none, such as a device
+    /// login.
     pub nonce: Option<&'a str>,
-    /// How it may be signed; an empty list means [`DEFAULT_ALGORITHMS`].
+    /// The accepted signature algorithms; an empty list means [`DEFAULT_ALGORITHMS`].
     pub algorithms: &'a [Algorithm],
-    /// Unix seconds.
+    /// The current time in Unix seconds.
     pub now: u64,
-    /// Whether the token must not have expired: at a login yes; one that was saved from it may be older.
+    /// Whether the token must not have expired. Set at a login; a saved token may be older.
     pub check_expiry: bool,
 }
 
@@ -34,7 +35,7 @@ pub struct Expected<'a> {
 pub struct Claims(pub Map<String, Value>);
 
 impl Claims {
-    /// Who has logged in, in the server's own words (`sub`).
+    /// The user who logged in, as the server identifies them (`sub`).
     pub fn subject(&self) -> &str {
         self.0.get("sub").and_then(Value::as_str).unwrap_or("")
     }
@@ -46,19 +47,21 @@ impl fmt::Debug for Claims {
     }
 }
 
-/// What verification came to.
+/// The result of a verification.
 #[derive(Debug)]
 pub enum Verification {
-    /// Everything is as it must be.
+    /// The token is valid.
     Valid(Claims),
-    /// The token names a key that is not in the set: it may be new, so the caller reads the set once more.
+    /// The token names a key that is not in the set. The key may be new, so the caller requests the
+    /// set once more.
     UnknownKey,
 }
 
 /// Verifies signature and claims of an ID token.
 ///
-/// Errors: TOKEN_INVALID with a reason: `malformed`, `bad_algorithm`, `unknown_key` (several keys and none is named), `bad_signature`,
-/// `bad_issuer`, `bad_audience`, `bad_nonce`, `token_expired`, `not_yet_valid`.
+/// Errors: TOKEN_INVALID with a reason: `malformed`, `bad_algorithm`, `unknown_key` (the set has
+/// several keys and the token names none), `bad_signature`, `bad_issuer`, `bad_audience`,
+/// `bad_nonce`, `token_expired`, `not_yet_valid`.
 pub fn verify(id_token: &str, keys: &Jwks, expected: &Expected<'_>) -> Result<Verification> {
     let parts: Vec<&str> = id_token.split('.').collect();
     let [header, payload, signature] = parts.as_slice() else {
@@ -73,7 +76,7 @@ pub fn verify(id_token: &str, keys: &Jwks, expected: &Expected<'_>) -> Result<Ve
     let keys: Vec<&Key> = match header.get("kid") {
         Some(Value::String(kid)) => keys.with_id(kid).collect(),
         Some(_) => return Err(malformed("its kid is not a text")),
-        // Without a name only one key can be meant (OpenID Connect Core 10.1).
+        // Without a key id there must be only one key (OpenID Connect Core 10.1).
         None if keys.len() > 1 => {
             return Err(invalid(Reason::UnknownKey, "the ID token names no key although the server has several"));
         }
@@ -97,12 +100,12 @@ pub fn verify(id_token: &str, keys: &Jwks, expected: &Expected<'_>) -> Result<Ve
     Ok(Verification::Valid(Claims(claims)))
 }
 
-/// What is wrong when the set was read again and the key still is not in it.
+/// The error if the key is missing even after the set was requested again.
 pub fn unknown_key() -> Error {
     invalid(Reason::UnknownKey, "the ID token is signed with a key that the server does not publish")
 }
 
-/// The claims, in the order of OpenID Connect Core 3.1.3.7.
+/// Checks the claims in the order of OpenID Connect Core 3.1.3.7.
 fn check(claims: &Map<String, Value>, expected: &Expected<'_>) -> Result<()> {
     let text = |claim: &str| claims.get(claim).and_then(Value::as_str);
     if text("iss") != Some(expected.issuer) {
@@ -151,13 +154,13 @@ fn check(claims: &Map<String, Value>, expected: &Expected<'_>) -> Result<()> {
     Ok(())
 }
 
-/// What a token says of itself, unverified: to know whether the server's metadata must be asked.
+/// The algorithm that a token names, unverified, to decide whether the server's metadata is needed.
 pub(crate) fn named_algorithm(id_token: &str) -> Option<Algorithm> {
     let header = object(id_token.split('.').next()?)?;
     Algorithm::from_name(header.get("alg")?.as_str()?)
 }
 
-/// The header's algorithm, if it is one of those agreed on.
+/// The header's algorithm, if it is one of the agreed ones.
 fn algorithm(header: &Map<String, Value>, agreed: &[Algorithm]) -> Result<Algorithm> {
     let agreed = if agreed.is_empty() { DEFAULT_ALGORITHMS } else { agreed };
     let named = header.get("alg").and_then(Value::as_str).unwrap_or("");

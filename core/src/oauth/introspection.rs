@@ -8,12 +8,12 @@ use crate::secret::Secret;
 use serde_json::{Map, Value};
 use std::fmt;
 
-/// What the server says of a token.
+/// The server's information about a token.
 #[derive(Clone)]
 pub struct Introspection {
-    /// Whether it is accepted.
+    /// Whether the server accepts the token.
     pub active: bool,
-    /// Everything that was said, `active` too.
+    /// All members of the response, including `active`.
     pub members: Map<String, Value>,
 }
 
@@ -24,9 +24,10 @@ impl fmt::Debug for Introspection {
     }
 }
 
-/// Asks the server about a token (RFC 7662 2.1).
+/// Requests information about a token (RFC 7662 2.1).
 ///
-/// Blocks; uses the network. Errors: MISCONFIGURED (invalid_client, ...), UNAVAILABLE, TIMEOUT, PROTOCOL.
+/// Blocks; uses the network. Errors: MISCONFIGURED (invalid_client, ...), UNAVAILABLE, TIMEOUT,
+/// PROTOCOL.
 pub fn introspect(
     call: &CallContext<'_>,
     endpoint: &url::Url,

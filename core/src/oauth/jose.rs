@@ -1,6 +1,6 @@
 //! Signature algorithms and key types (RFC 7518, RFC 8037).
 
-/// What a key is, by its own members.
+/// The type of a key, according to its own members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KeyType {
     Rsa,
@@ -9,7 +9,8 @@ pub(crate) enum KeyType {
     Ed25519,
 }
 
-/// How a token may be signed: with a private key whose public half is in the server's key set, and in no other way.
+/// A signature algorithm for tokens. All use a private key whose public half is in the server's key
+/// set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum Algorithm {
@@ -24,7 +25,8 @@ pub enum Algorithm {
     EdDsa,
 }
 
-/// What a client accepts that has agreed on nothing else (OpenID Connect Core 3.1.3.7, 7.).
+/// The algorithms that a client accepts if it has agreed on no other (OpenID Connect Core 3.1.3.7,
+/// 7.).
 pub const DEFAULT_ALGORITHMS: &[Algorithm] = &[Algorithm::Rs256];
 
 impl Algorithm {
@@ -40,7 +42,8 @@ impl Algorithm {
         Algorithm::EdDsa,
     ];
 
-    /// By its name of RFC 7518 3.1; nothing for `none`, for shared secrets and for what is not known here.
+    /// The algorithm with this name of RFC 7518 3.1; `None` for `none`, for shared secrets and for
+    /// unknown names.
     pub fn from_name(name: &str) -> Option<Self> {
         Algorithm::ALL.into_iter().find(|algorithm| algorithm.name() == name)
     }
@@ -60,10 +63,12 @@ impl Algorithm {
         }
     }
 
-    /// What is accepted if a server announces it (`id_token_signing_alg_values_supported`, OpenID Connect Discovery 3).
+    /// The algorithms that are accepted if a server announces them
+    /// (`id_token_signing_alg_values_supported`, OpenID Connect Discovery 3).
     pub const ACCEPTED: [Algorithm; 4] = [Algorithm::Rs256, Algorithm::Ps256, Algorithm::Es256, Algorithm::EdDsa];
 
-    /// Those of [`Algorithm::ACCEPTED`] that a server's metadata announces; RS256 where it announces none of them.
+    /// Those of [`Algorithm::ACCEPTED`] that a server's metadata announces; RS256 if it announces
+    /// none of them.
     pub fn announced(supported: Option<&[String]>) -> Vec<Self> {
         let named = supported.unwrap_or_default().iter().filter_map(|name| Algorithm::from_name(name));
         let accepted: Vec<Self> = named.filter(|algorithm| Algorithm::ACCEPTED.contains(algorithm)).collect();

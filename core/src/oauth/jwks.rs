@@ -11,18 +11,19 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::DecodingKey;
 use serde_json::Value;
 
-/// The keys of a set that can verify a signature. What cannot is left out, and the rest of the set stays useful.
+/// The keys of a set that can verify a signature. Other keys are skipped, so that the rest of the
+/// set can be used.
 #[derive(Clone, Debug, Default)]
 pub struct Jwks {
     keys: Vec<Key>,
 }
 
-/// One key, of one type whatever a token says.
+/// One key. Its type is fixed, whatever a token says.
 #[derive(Clone, Debug)]
 pub(crate) struct Key {
     kid: Option<String>,
     key_type: KeyType,
-    /// The one algorithm that it is for, where the set says so.
+    /// The only algorithm that it may be used for, if the set names one.
     algorithm: Option<String>,
     pub(crate) key: DecodingKey,
 }
@@ -37,7 +38,8 @@ impl Key {
 impl Jwks {
     /// Reads a set.
     ///
-    /// Errors: PROTOCOL when the document is no set; a key that cannot be used is no error.
+    /// Errors: PROTOCOL if the document is not a key set. A key that cannot be used is not an
+    /// error.
     pub fn parse(document: &Value) -> Result<Self> {
         let keys = document
             .get("keys")
@@ -67,7 +69,7 @@ impl Jwks {
     }
 }
 
-/// Reads the set that lies at `uri`.
+/// Requests the key set at `uri`.
 ///
 /// Blocks; uses the network. Errors: UNAVAILABLE, TIMEOUT, PROTOCOL.
 pub fn fetch(call: &CallContext<'_>, uri: &url::Url) -> Result<Jwks> {
@@ -79,7 +81,7 @@ pub fn fetch(call: &CallContext<'_>, uri: &url::Url) -> Result<Jwks> {
     Jwks::parse(&document)
 }
 
-/// One key, or nothing when it cannot or must not verify signatures.
+/// One key; `None` if it cannot or must not verify signatures.
 fn key(jwk: &Value) -> Option<Key> {
     let text = |member: &str| jwk.get(member).and_then(Value::as_str);
     let bytes = |member: &str| URL_SAFE_NO_PAD.decode(text(member)?.trim_end_matches('=')).ok();
@@ -99,10 +101,11 @@ fn key(jwk: &Value) -> Option<Key> {
         ("RSA", _) => {
             let (n, e) = (bytes("n")?, bytes("e")?);
             let (n, e) = (without_leading_zeros(&n), without_leading_zeros(&e));
-            // An exponent is odd and more than one; anything else lets others sign.
+            // An exponent is odd and greater than one. With any other one, signatures can be
+            // forged.
             let usable = e.last().is_some_and(|last| last % 2 == 1) && e != [1];
             usable.then_some(())?;
-            // Refuses less than 2048 bits.
+            // Refuses fewer than 2048 bits.
             RsaPublicKeyComponents { n, e }.to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256).ok()?;
             (KeyType::Rsa, DecodingKey::from_rsa_raw_components(n, e))
         }

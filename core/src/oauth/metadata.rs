@@ -10,21 +10,22 @@ use serde_json::Value;
 pub struct Metadata {
     /// Equal to the configured issuer, byte for byte.
     pub issuer: String,
-    /// Where a user's browser is sent (RFC 6749 3.1).
+    /// The endpoint to which a user's browser is sent (RFC 6749 3.1).
     pub authorization_endpoint: Option<String>,
-    /// Where tokens are requested.
+    /// The endpoint where tokens are requested.
     pub token_endpoint: Option<String>,
-    /// Where a device login starts (RFC 8628 3.1).
+    /// The endpoint where a device login starts (RFC 8628 3.1).
     pub device_authorization_endpoint: Option<String>,
-    /// Where tokens are revoked (RFC 7009 2).
+    /// The endpoint where tokens are revoked (RFC 7009 2).
     pub revocation_endpoint: Option<String>,
-    /// Where a token is introspected (RFC 7662 2).
+    /// The endpoint where a token is introspected (RFC 7662 2).
     pub introspection_endpoint: Option<String>,
-    /// Where userinfo is requested (OpenID Connect Core 5.3).
+    /// The endpoint where userinfo is requested (OpenID Connect Core 5.3).
     pub userinfo_endpoint: Option<String>,
-    /// The keys that ID tokens are signed with.
+    /// The URL of the keys that sign ID tokens.
     pub jwks_uri: Option<String>,
-    /// How clients may authenticate there. `None` means client_secret_basic (RFC 8414 2).
+    /// How clients may authenticate at the token endpoint. `None` means client_secret_basic (RFC
+    /// 8414 2).
     pub token_endpoint_auth_methods_supported: Option<Vec<String>>,
     /// The algorithms that ID tokens are signed with.
     pub id_token_signing_alg_values_supported: Option<Vec<String>>,
@@ -32,9 +33,10 @@ pub struct Metadata {
     pub authorization_response_iss_parameter_supported: bool,
 }
 
-/// The two well-known URLs of an issuer: the OpenID form appends, RFC 8414 3.1 inserts between host and path.
+/// The two well-known URLs of an issuer. The OpenID form appends; RFC 8414 3.1 inserts between host
+/// and path.
 ///
-/// Errors: MISCONFIGURED when the issuer is not an https URL without query and fragment (RFC 8414 2).
+/// Errors: MISCONFIGURED if the issuer is not an https URL without query and fragment (RFC 8414 2).
 pub fn well_known_urls(issuer: &str, allow_insecure_loopback: bool) -> Result<[url::Url; 2]> {
     let url = super::endpoint(issuer, "issuer", allow_insecure_loopback)?;
     if url.query().is_some() {
@@ -52,9 +54,11 @@ pub fn well_known_urls(issuer: &str, allow_insecure_loopback: bool) -> Result<[u
     ])
 }
 
-/// Asks the server, in the OpenID form first and in the form of RFC 8414 when that is not there. `issuer` is what the answer must name.
+/// Requests the metadata of a server, first in the OpenID form, then in the form of RFC 8414 if the
+/// first does not exist. `issuer` is the issuer that the document must name.
 ///
-/// Blocks; uses the network. Errors: PROTOCOL (`issuer_mismatch`, not JSON), MISCONFIGURED (no metadata there), UNAVAILABLE, TIMEOUT.
+/// Blocks; uses the network. Errors: PROTOCOL (`issuer_mismatch`, not JSON), MISCONFIGURED (no
+/// metadata there), UNAVAILABLE, TIMEOUT.
 pub fn fetch(call: &CallContext<'_>, server: &str, issuer: &str, allow_insecure_loopback: bool) -> Result<Metadata> {
     for url in well_known_urls(server, allow_insecure_loopback)? {
         let (request, response) = endpoint_request::get(call, &url, None)?;
@@ -71,12 +75,13 @@ pub fn fetch(call: &CallContext<'_>, server: &str, issuer: &str, allow_insecure_
         "{} publishes no metadata; check the issuer, or configure token_endpoint",
         crate::text::one_line(server, 200)
     ))
-    // It may be away for a moment only.
+    // The document may be missing only temporarily.
     .with_retryable(true))
 }
 
-/// The document in the form of RFC 8414, from a server that has one in the OpenID form, too: some name endpoints in this one only. `None`
-/// where it is not there or not good.
+/// Requests the document in the form of RFC 8414 from a server that also has the OpenID form,
+/// because some servers name certain endpoints only in this form. `None` if it does not exist or is
+/// invalid.
 ///
 /// Blocks; uses the network. Errors: UNAVAILABLE, TIMEOUT, MISCONFIGURED, as [`Http::send`].
 pub(crate) fn fetch_rfc8414(
@@ -91,7 +96,8 @@ pub(crate) fn fetch_rfc8414(
     Ok(document.and_then(|document| parse(&document, issuer, allow_insecure_loopback).ok()))
 }
 
-/// Checks a metadata document. The issuer must be the configured one, or nothing of the document is used (RFC 8414 3.3).
+/// Checks a metadata document. If its issuer is not the configured one, nothing of the document is
+/// used (RFC 8414 3.3).
 ///
 /// Errors: PROTOCOL with reason `issuer_mismatch`, or for an endpoint that is not https.
 pub fn parse(document: &Value, issuer: &str, allow_insecure_loopback: bool) -> Result<Metadata> {

@@ -1,4 +1,4 @@
-//! One file per idea of OAuth 2.0, without state: each returns a checked response or an error.
+//! OAuth 2.0, one file per idea, without state. Each returns a checked response or an error.
 
 pub mod authorization_code;
 pub mod client_authentication;
@@ -18,7 +18,8 @@ pub mod userinfo;
 
 use crate::error::{Error, Result};
 
-/// Parses an endpoint of an authorization server: https, or http to loopback where that is allowed (RFC 6749 3.1, 3.2; RFC 8414 2).
+/// Parses an endpoint of an authorization server: https, or http to loopback if that is allowed
+/// (RFC 6749 3.1, 3.2; RFC 8414 2).
 ///
 /// Errors: MISCONFIGURED.
 pub(crate) fn endpoint(text: &str, what: &str, allow_insecure_loopback: bool) -> Result<url::Url> {

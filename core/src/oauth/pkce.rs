@@ -6,7 +6,7 @@ use crate::secret::Secret;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-/// The one method that is used; there is no way back to `plain` (RFC 7636 7.2).
+/// The only method in use; there is no fallback to `plain` (RFC 7636 7.2).
 pub const METHOD: &str = "S256";
 
 /// A code verifier: 256 random bits, made for one attempt.
@@ -14,7 +14,7 @@ pub const METHOD: &str = "S256";
 pub struct Verifier(Secret);
 
 impl Verifier {
-    /// A fresh one.
+    /// A new verifier.
     ///
     /// Errors: INTERNAL (no random numbers).
     pub fn new(random: &dyn Random) -> Result<Self> {
@@ -33,7 +33,7 @@ impl Verifier {
     }
 }
 
-/// 256 random bits as 43 characters that fit everywhere: a verifier, a state, a nonce.
+/// 256 random bits as 43 characters that are safe in every context: a verifier, a state, a nonce.
 ///
 /// Errors: INTERNAL.
 pub(crate) fn random_text(random: &dyn Random) -> Result<Secret> {

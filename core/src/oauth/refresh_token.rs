@@ -8,16 +8,19 @@ use crate::http::{CallContext, Form, Replay};
 use crate::jwt;
 use serde_json::Value;
 
-/// What of an old token set is about its access token alone, and must not outlive it.
+/// The members of an old token set that describe only its access token and must not outlive it.
 const ABOUT_THE_ACCESS_TOKEN: [&str; 6] = ["access_token", "expires_in", "expires_at", "ext_expires_in", "_iat", "_exp"];
 
-/// Asks for an access token in exchange for the refresh token of `old`, without any scope: what was granted stays granted.
+/// Requests an access token with the refresh token of `old`. Sends no scope, so the granted scopes
+/// stay the same.
 ///
-/// What the answer leaves out stays as it was, above all the refresh token. The request is not repeated when nobody knows whether it
-/// arrived, nor when a response came that cannot be used: the caller reads the saved session first ([`crate::Error::is_ambiguous`]).
-/// Only where no complete response came may it send the same token once more.
+/// Members that the response omits are taken from `old`, above all the refresh token. The request
+/// is not repeated if it is unknown whether it arrived, nor if the response cannot be used: the
+/// caller reads the saved session first ([`crate::Error::is_ambiguous`]). Only if no complete
+/// response came may the caller send the same token once more.
 ///
-/// Blocks; uses the network. Errors: LOGIN_REQUIRED (`revoked`) for `invalid_grant`, and as [`token_endpoint::send`].
+/// Blocks; uses the network. Errors: LOGIN_REQUIRED (`revoked`) for `invalid_grant`, and as
+/// [`token_endpoint::send`].
 pub fn request(
     call: &CallContext<'_>,
     endpoint: &url::Url,
@@ -32,7 +35,7 @@ pub fn request(
     if let (Some(mine), Some(theirs)) = (old.id_token(), tokens.id_token())
         && ["iss", "sub"].into_iter().any(|claim| jwt::text_claim(mine, claim) != jwt::text_claim(theirs, claim))
     {
-        // OpenID Connect Core 12.2. What was rotated is saved all the same.
+        // OpenID Connect Core 12.2. The rotated refresh token is still saved.
         log::warn!("the ID token of a renewal names somebody else and is not used");
         tokens.members.forget("id_token");
     }

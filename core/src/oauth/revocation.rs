@@ -6,20 +6,23 @@ use crate::error::{Error, Result, Status};
 use crate::http::{CallContext, Form, Replay};
 use crate::secret::Secret;
 
-/// What became of a token.
+/// The result of a revocation.
 #[derive(Debug)]
 pub enum Revocation {
-    /// It is not accepted any more, or never was: the server says the same to both (RFC 7009 2.2).
+    /// The server no longer accepts the token, or never did: it responds the same to both (RFC 7009
+    /// 2.2).
     Revoked,
-    /// The server could not be asked or is in trouble: the token must be taken for alive (RFC 7009 2.2.1).
+    /// The server was unreachable or failed: the token must be assumed to be valid (RFC 7009
+    /// 2.2.1).
     Unknown(Error),
     /// The server does not revoke tokens of this kind.
     Unsupported(Error),
 }
 
-/// Asks the server to accept a token no more; `token_type_hint` is `refresh_token` or `access_token`.
+/// Asks the server to revoke a token; `token_type_hint` is `refresh_token` or `access_token`.
 ///
-/// Blocks; uses the network. Errors: MISCONFIGURED (invalid_client, ...), PROTOCOL, and what else refuses the request itself.
+/// Blocks; uses the network. Errors: MISCONFIGURED (invalid_client, ...), PROTOCOL, and other
+/// refusals of the request itself.
 pub fn revoke(
     call: &CallContext<'_>,
     endpoint: &url::Url,
@@ -31,7 +34,7 @@ pub fn revoke(
     form.add("token", token.expose())?;
     form.add("token_type_hint", token_type_hint)?;
     let error = match endpoint_request::post(call, endpoint, authentication, form, Replay::Safe) {
-        // The body says nothing more (RFC 7009 2.2).
+        // The body has no further meaning (RFC 7009 2.2).
         Ok((_, response)) if matches!(response.status, 200 | 204) => return Ok(Revocation::Revoked),
         Ok((request, response)) => endpoint_request::refused(&request, &response, authentication, call.clock().now().unix_ms),
         Err(error) => error,

@@ -9,21 +9,21 @@ use crate::secret::Secret;
 use serde_json::Value;
 use std::time::Duration;
 
-/// A token without any stated lifetime is used for this long: never 'forever' silently.
+/// The lifetime of a token without a stated one: it never counts as unlimited.
 pub const DEFAULT_LIFETIME_S: u64 = 300;
-/// No stated lifetime beyond this is believed.
+/// The longest stated lifetime that is accepted.
 pub const MAX_LIFETIME_S: u64 = 10 * 365 * 24 * 3600;
 
-/// Clocks that differ by less count as equal: a response takes time to arrive.
+/// Clocks that differ by less count as equal, because a response takes time to arrive.
 const CLOCK_TOLERANCE_S: u64 = 60;
 
-/// One request of a token endpoint.
+/// One request to a token endpoint.
 pub struct TokenRequest<'a> {
-    /// Checked: https, or loopback where that is allowed.
+    /// Checked by the caller: https, or loopback if that is allowed.
     pub endpoint: &'a url::Url,
-    /// `grant_type` and what belongs to it, without the client's authentication.
+    /// `grant_type` and its parameters, without the client's authentication.
     pub form: Form,
-    /// How the client proves who it is.
+    /// How the client authenticates.
     pub authentication: &'a ClientAuthentication,
     /// The requested scopes, in case the response does not say which were granted.
     pub scopes: &'a [String],
@@ -34,14 +34,15 @@ pub struct TokenRequest<'a> {
 /// A response that holds tokens.
 #[derive(Debug)]
 pub enum Received {
-    /// They can be used.
+    /// The tokens can be used.
     Usable(TokenSet),
-    /// They cannot: why, and the tokens, which are good at the server until they are revoked.
+    /// The tokens cannot be used: the reason, and the tokens, which the server accepts until they
+    /// are revoked.
     Unusable(Error, TokenMembers),
 }
 
 impl Received {
-    /// What the server gave.
+    /// The members of the response.
     pub fn members(&self) -> &TokenMembers {
         match self {
             Received::Usable(tokens) => &tokens.members,
@@ -76,11 +77,13 @@ pub fn check_scopes(scopes: &[String]) -> Result<()> {
 
 /// Sends the request and checks the response.
 ///
-/// Blocks; uses the network. Errors: MISCONFIGURED (invalid_client, invalid_scope, ...), DENIED, LOGIN_REQUIRED, UNAVAILABLE, TIMEOUT, PROTOCOL.
+/// Blocks; uses the network. Errors: MISCONFIGURED (invalid_client, invalid_scope, ...), DENIED,
+/// LOGIN_REQUIRED, UNAVAILABLE, TIMEOUT, PROTOCOL.
 pub fn send(call: &CallContext<'_>, request: TokenRequest<'_>) -> Result<TokenSet> {
     let (is_refresh, scopes) = (request.form.has("refresh_token"), request.scopes);
     match receive(call, request)? {
-        // The refresh token that has taken the place of the one sent is saved whatever its access token is like.
+        // A rotated refresh token replaces the one that was sent, so it is saved even if its access
+        // token cannot be used.
         Received::Unusable(error, mut members) if is_refresh && members.text("refresh_token").is_some() => {
             log::warn!("the new access token cannot be used: {error}");
             members.forget("access_token");
@@ -90,7 +93,8 @@ pub fn send(call: &CallContext<'_>, request: TokenRequest<'_>) -> Result<TokenSe
     }
 }
 
-/// As [`send`], with the tokens of a response that cannot be used: a login revokes them.
+/// As [`send`], but also returns the tokens of a response that cannot be used, so that a login can
+/// revoke them.
 pub fn receive(call: &CallContext<'_>, request: TokenRequest<'_>) -> Result<Received> {
     let (http_request, response) =
         endpoint_request::post(call, request.endpoint, request.authentication, request.form, request.replay)?;
@@ -98,7 +102,7 @@ pub fn receive(call: &CallContext<'_>, request: TokenRequest<'_>) -> Result<Rece
     if !response.is_success() {
         return Err(endpoint_request::refused(&http_request, &response, request.authentication, now_unix_ms));
     }
-    // A success that cannot be read has probably used up the refresh token nevertheless.
+    // The response reports success but cannot be read. The refresh token has probably been used up.
     let document = endpoint_request::json(&http_request, &response).map_err(Error::with_unusable_response)?;
     if let Some(error) = endpoint_request::error_response(&http_request, &response, &document) {
         return Err(endpoint_request::name_client(error, request.authentication));
@@ -110,7 +114,7 @@ pub fn receive(call: &CallContext<'_>, request: TokenRequest<'_>) -> Result<Rece
     }
 }
 
-/// The tokens of a response, as far as they are texts.
+/// The tokens of a response that are non-empty strings.
 fn tokens_in(document: &Value) -> TokenMembers {
     let text = |name: &str| document.get(name).filter(|token| token.as_str().is_some_and(|token| !token.is_empty()));
     let tokens = ["refresh_token", "access_token"].into_iter().filter_map(|name| Some((name.to_owned(), text(name)?.clone())));
@@ -125,7 +129,8 @@ pub fn token_response(document: Value, requested: &[String], now: u64, date: Opt
         return Err(Error::protocol("the token response is not a JSON object"));
     };
     let mut members = TokenMembers(members);
-    // A refresh token that is no string (RFC 6749 5.1) is as if the response omitted it: the one before stays.
+    // A refresh token that is not a string (RFC 6749 5.1) counts as omitted: the previous one stays
+    // valid.
     for name in ["refresh_token", "id_token"] {
         if members.0.get(name).is_some_and(|value| !value.is_string() && !value.is_null()) {
             log::warn!("the token response's {name} is not a string and is not used");
@@ -160,19 +165,21 @@ pub fn token_response(document: Value, requested: &[String], now: u64, date: Opt
     Ok(TokenSet { access_token: Secret::from(access_token), lifetime, scopes, members })
 }
 
-/// `expires_in` first, the documented `exp` claim otherwise; where both are known on the server's own clock, the earlier.
+/// Takes `expires_in`, else the documented `exp` claim. If both are known on the server's own
+/// clock, takes the earlier one.
 fn lifetime(expires_in: Option<&Value>, access_token: &str, now: u64, date: Option<u64>) -> Result<Duration> {
     let stated = match expires_in {
         None | Some(Value::Null) => None,
         Some(value) => Some(expires_in_seconds(value)?),
     };
     let times = crate::jwt::times(access_token);
-    // The local clock may be wrong; the server's Date and the token's own iat are not affected by it.
+    // The local clock may be wrong. The server's Date and the token's own iat do not depend on it.
     let by_date = match (times.exp, date) {
         (Some(exp), Some(date)) => Some(exp.saturating_sub(date) as f64),
         _ => None,
     };
-    // A Date may be wrong too, by a proxy or a cache: it counts against a stated life only where a second clock agrees.
+    // A Date may also be wrong because of a proxy or a cache: it shortens a stated lifetime only if
+    // a second clock agrees.
     let confirmed = |date: u64| {
         date.abs_diff(now) <= CLOCK_TOLERANCE_S || times.iat.is_some_and(|iat| iat.abs_diff(date) <= CLOCK_TOLERANCE_S)
     };
@@ -202,7 +209,7 @@ fn lifetime(expires_in: Option<&Value>, access_token: &str, now: u64, date: Opti
             }
         },
     };
-    // Less than the millisecond that it is saved in is nothing.
+    // Less than the millisecond in which it is saved is zero.
     if seconds < 0.001 {
         return Err(Error::protocol(
             "the authorization server issued a token that is expired already; check this machine's clock and the client's token lifetime",

@@ -1,4 +1,4 @@
-//! The userinfo endpoint (OpenID Connect Core 5.3): who an access token speaks for.
+//! The userinfo endpoint (OpenID Connect Core 5.3): the user whom an access token represents.
 
 use super::endpoint_request;
 use crate::error::{Error, Reason, Result, Status};
@@ -6,10 +6,11 @@ use crate::http::CallContext;
 use crate::secret::Secret;
 use serde_json::{Map, Value};
 
-/// Asks who the access token speaks for.
+/// Requests the claims of the user whom the access token represents.
 ///
-/// Blocks; uses the network. Errors: LOGIN_REQUIRED with the HTTP status 401 when the token is not accepted: renewed once it may be;
-/// MISCONFIGURED (403: the scope `openid` is missing), UNAVAILABLE, TIMEOUT, PROTOCOL (no JSON, no `sub`).
+/// Blocks; uses the network. Errors: LOGIN_REQUIRED with the HTTP status 401 if the token is not
+/// accepted, which a refresh may fix; MISCONFIGURED (403: the scope `openid` is missing),
+/// UNAVAILABLE, TIMEOUT, PROTOCOL (not JSON, no `sub`).
 pub fn request(call: &CallContext<'_>, endpoint: &url::Url, access_token: &Secret) -> Result<Map<String, Value>> {
     let authorization = Secret::from(format!("Bearer {}", access_token.expose()));
     let (request, response) = endpoint_request::get(call, endpoint, Some(authorization))?;
