@@ -1,4 +1,5 @@
-//! The three forms of an API key (Planet's authentication page): HTTP Basic, `Authorization: api-key`, and the `api_key` query parameter.
+//! The three forms of an API key (Planet's authentication page): HTTP Basic, `Authorization:
+//! api-key`, and the `api_key` query parameter.
 
 use crate::credential::ApiKey;
 use crate::secret::{Secret, equal_in_constant_time};
@@ -19,11 +20,12 @@ pub(crate) fn header(key: &ApiKey) -> Secret {
     Secret::from(format!("api-key {}", key.expose()))
 }
 
-/// The query form: replaces any `api_key` that is there, keeps everything else to the byte, `{z}/{x}/{y}` too.
+/// The query form. Replaces an existing `api_key`, and preserves everything else byte for byte,
+/// including `{z}/{x}/{y}`.
 pub(crate) fn signed_url(url: &str, key: &ApiKey) -> Secret {
     let stripped = strip_api_key(url);
     let (before, fragment) = split_fragment(&stripped);
-    // Separators at the end separate nothing; signing again must not find one less each time.
+    // Separators at the end separate nothing. Signing a URL again must not remove one each time.
     let (before, separator) = match (before.find('?'), before.trim_end_matches('&')) {
         (None, _) => (before, "?"),
         (Some(at), before) if at + 1 == before.len() => (before, ""),
@@ -33,7 +35,7 @@ pub(crate) fn signed_url(url: &str, key: &ApiKey) -> Secret {
     Secret::from(format!("{before}{separator}{PARAMETER}={value}{fragment}"))
 }
 
-/// The URL without its `api_key` parameters; everything else stays as it is.
+/// The URL without its `api_key` parameters. Everything else is unchanged.
 pub fn strip_api_key(url: &str) -> String {
     let (before, fragment) = split_fragment(url);
     let Some((base, query)) = before.split_once('?') else {
@@ -76,7 +78,7 @@ fn split_fragment(url: &str) -> (&str, &str) {
     url.split_at(url.find('#').unwrap_or(url.len()))
 }
 
-/// Everything but the unreserved characters of RFC 3986 2.3.
+/// Encodes everything except the unreserved characters of RFC 3986 2.3.
 fn percent_encode(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {

@@ -5,7 +5,7 @@
 pub struct Challenge {
     /// `bearer`, `basic`, ... in lower case.
     pub scheme: String,
-    /// In the order given; a token68 stands under the empty name.
+    /// In the given order. A token68 has the empty name.
     pub parameters: Vec<(String, String)>,
 }
 
@@ -16,7 +16,8 @@ impl Challenge {
     }
 }
 
-/// The challenges of one or several header values, joined by commas as HTTP joins them. What cannot be read is left out.
+/// Parses the challenges of one or several header values, joined by commas as HTTP joins them.
+/// Invalid parts are skipped.
 pub fn parse(header: &str) -> Vec<Challenge> {
     let mut challenges: Vec<Challenge> = Vec::new();
     for item in split_outside_quotes(header) {
@@ -35,8 +36,8 @@ pub fn parse(header: &str) -> Vec<Challenge> {
     challenges
 }
 
-/// Whether an answer says that the access token itself is no good, so that a new one may help: a 401 whose Bearer challenge says
-/// `invalid_token`, or says nothing. A 403 never does.
+/// Whether a response says that the access token itself is invalid, so that a new one may help: a
+/// 401 whose Bearer challenge has the error `invalid_token` or none. A 403 never says so.
 pub(crate) fn asks_for_another_token(http_status: u16, www_authenticate: Option<&str>) -> bool {
     if http_status != 401 {
         return false;

@@ -11,7 +11,7 @@ pub(crate) use target::{Target, is_host_entry, is_loopback_authority as is_loopb
 use crate::deployment::{Acceptance, Deployment, ResourceServer, Subject};
 use crate::error::{Error, Result, Status};
 
-/// What a request could carry.
+/// The kinds of credential that a request can carry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// A token that an authorization server of the deployment issued.
@@ -22,34 +22,37 @@ pub(crate) enum Kind {
     ApiKey,
 }
 
-/// The hosts that the caller adds to those of the deployment.
+/// The hosts that the caller allows in addition to those of the deployment.
 #[derive(Clone, Copy)]
 pub(crate) enum AllowedHosts<'a> {
-    /// For the session's tokens only.
+    /// Allowed for the session's tokens only.
     ForTokens(&'a [String]),
-    /// For the API key that the call names too.
+    /// Allowed also for the API key that the call names.
     ForApiKey(&'a [String]),
 }
 
 /// The host policy of one session (docs/explanation/design.md, section 6).
 #[derive(Clone, Debug)]
 pub(crate) struct HostPolicy {
-    /// Their hosts are names in lower case, with a port only for loopback: what [`Target::authority`] can be equal to.
+    /// Their hosts are names in lower case, with a port only for loopback: a host can equal
+    /// [`Target::authority`].
     servers: Vec<ResourceServer>,
-    /// The same hosts as they begin what follows `https://`, each with the slash that ends it, without this machine.
+    /// The same hosts, except this machine, each with its slash, as a URL has them after
+    /// `https://`.
     beginnings: Vec<String>,
     /// For each of `beginnings`, the index of its server in `servers`.
     servers_of_beginnings: Vec<usize>,
-    /// Planet's hosts that never take an API key, whatever another deployment or a call says.
+    /// Planet's hosts that never take an API key, whatever another deployment or a call allows.
     never_for_api_keys: Vec<String>,
-    /// Hosts that the call or profile lists for the credential that it names.
+    /// Hosts that the call or profile allows for its own credential.
     allowed: Vec<String>,
     allowed_for_api_key: bool,
     allow_insecure_loopback: bool,
 }
 
 impl HostPolicy {
-    /// Errors: INVALID_ARGUMENT for an entry of `allowed_hosts` that is no exact host name; MISCONFIGURED for one of the deployment.
+    /// Errors: INVALID_ARGUMENT for an entry of `allowed_hosts` that is not an exact host name;
+    /// MISCONFIGURED for one of the deployment.
     pub(crate) fn new(deployment: &Deployment, allowed: AllowedHosts<'_>, allow_insecure_loopback: bool) -> Result<Self> {
         let servers = deployment.resource_servers.clone();
         if !servers.iter().flat_map(|server| &server.hosts).all(|host| target::is_host_entry(host)) {
@@ -83,13 +86,14 @@ impl HostPolicy {
         })
     }
 
-    /// Reads a URL as [`Target::parse`] does. Every request passes here; most go to a host of the deployment.
+    /// Reads a URL as [`Target::parse`] does. This is fast for the hosts of the deployment, to
+    /// which most requests go.
     #[inline]
     pub(crate) fn target<'a>(&self, url: &'a str) -> Result<Target<'a>> {
         Target::at_host(url, &self.beginnings).map_or_else(|| Target::parse(url), Ok)
     }
 
-    /// A deployment has a handful of hosts: looking at each is faster than hashing.
+    /// A deployment has few hosts, so a linear search is faster than hashing.
     #[inline]
     fn server(&self, authority: &str) -> Option<&ResourceServer> {
         self.servers.iter().find(|server| server.hosts.iter().any(|host| host == authority))
@@ -129,7 +133,7 @@ impl HostPolicy {
         if listed || target.loopback && server.is_none() { Acceptance::Yes } else { Acceptance::No }
     }
 
-    /// The hosts that take this kind of credential, for messages and `status()`.
+    /// The hosts that accept this kind of credential, for messages and `status()`.
     pub(crate) fn hosts_for(&self, kind: Kind) -> Vec<String> {
         let mut hosts: Vec<String> = self
             .servers
@@ -152,7 +156,7 @@ impl HostPolicy {
         !target.loopback || self.allow_insecure_loopback
     }
 
-    /// The built-in deployment whose host this is, where this session is one of another.
+    /// The built-in deployment that this host belongs to, if the session uses another deployment.
     fn preset_of(&self, host: &str) -> Option<&'static str> {
         let has_host = |name: &&str| {
             let preset = Deployment::from_text(name);
@@ -162,9 +166,11 @@ impl HostPolicy {
         Deployment::PRESETS.iter().copied().filter(|_| self.server(host).is_none()).find(has_host)
     }
 
-    /// The built-in deployment whose provider this host belongs to, with its hosts, although it is none of them: its name ends as theirs do.
+    /// The built-in deployment whose provider owns this host, with its hosts. The host is none of
+    /// them, but its name ends as theirs do.
     fn provider_of(&self, host: &str) -> Option<(&'static str, Vec<String>)> {
-        // A site such as planet.com is too wide: api.planet.com says nothing about www.planet.com.
+        // A domain such as planet.com is too wide: api.planet.com says nothing about
+        // www.planet.com.
         let domain = |listed: &str| {
             listed.split_once('.').map(|(_, domain)| domain.to_owned()).filter(|domain| domain.matches('.').count() > 1)
         };
@@ -180,8 +186,8 @@ impl HostPolicy {
         })
     }
 
-    /// Why none of the credentials that the call may use goes there, and which would; `beside`: what else the session holds, `hosts`: where those
-    /// credentials go.
+    /// The error that says why none of the credentials that the call may use goes there, and which
+    /// one would. `beside`: the session's other credentials; `hosts`: where those credentials go.
     pub(crate) fn refusal(&self, target: &Target<'_>, held: &[Kind], beside: &[Kind], mut hosts: Vec<String>) -> Error {
         let host = target.authority();
         let message = if !self.may_speak_to(target) {
@@ -226,7 +232,7 @@ impl HostPolicy {
     }
 }
 
-/// What the deployment says of a credential at its own hosts.
+/// Whether the deployment accepts a credential at its own hosts.
 fn by_deployment(server: &ResourceServer, kind: Kind) -> Acceptance {
     match kind {
         Kind::Token(Subject::User) => server.user_token,

@@ -1,19 +1,22 @@
-//! Takes the secrets out of a URL, for logs and messages.
+//! Removes the secrets from a URL, for logs and messages.
 
 use super::api_key::{PARAMETER, is_named};
 
 const REDACTED: &str = "REDACTED";
-/// Parameters whose value is a secret. A name counts if these letters and digits are part of it, in any case.
+/// Parameters whose value is a secret. A name matches if it contains these letters and digits, in
+/// any case.
 const SECRET_NAMES: [&str; 6] = ["apikey", "accesstoken", "refreshtoken", "idtoken", "clientsecret", "password"];
-/// How often percent-encoding is decoded, and how deep URLs inside of URLs are looked at.
+/// How often percent-encoding is decoded, and how many levels of URLs inside URLs are examined.
 const DEPTH: usize = 3;
 /// More passes than any text needs.
 const MAX_PASSES: usize = 8;
 
-/// The URL with its user information and the values of secret parameters replaced by `REDACTED`: safe to log.
+/// The URL with its user information and the values of secret parameters replaced by `REDACTED`:
+/// safe to log.
 ///
-/// Parameters are found in the path, the query and the fragment, behind `?`, `&`, `;`, `#` and `/`, in any case and with a
-/// percent-encoded name. A parameter that holds a URL with a secret is replaced as a whole. Takes any text, also one that is no URL.
+/// Parameters are found in the path, the query and the fragment, after `?`, `&`, `;`, `#` and `/`,
+/// in any case and with a percent-encoded name. A parameter that holds a URL with a secret is
+/// replaced as a whole. Accepts any text, including one that is not a URL.
 pub fn redact_url(url: &str) -> String {
     let mut clean = redacted(url, DEPTH);
     // A redacted value may have held the slash that ended the authority, so look again until nothing changes.
@@ -61,8 +64,8 @@ fn redacted(url: &str, depth: usize) -> String {
     clean
 }
 
-/// The value behind a name: a path ends it at the next segment, a query and a fragment at the next `&`. A `;` ends it nowhere, because
-/// many servers read it as part of the value.
+/// The value after a name. In a path the next segment ends it; in a query and a fragment the next
+/// `&` does. A `;` never ends it, because many servers read it as part of the value.
 fn value_of<'a>(rest: &'a str, name: &str, part: char) -> Option<&'a str> {
     let value = rest.get(name.len()..)?.strip_prefix('=')?;
     let end = match part {
@@ -73,9 +76,10 @@ fn value_of<'a>(rest: &'a str, name: &str, part: char) -> Option<&'a str> {
     value.get(..end.unwrap_or(value.len()))
 }
 
-/// What comes before the host, with user information replaced, and the rest.
+/// The part before the host with user information replaced, and the rest.
 ///
-/// All parsers are taken into account: some end the authority at a slash only, some take backslashes for slashes.
+/// Covers the behavior of all parsers: some end the authority only at a slash, and some treat
+/// backslashes as slashes.
 fn without_user(url: &str) -> (String, &str) {
     let is_slash = |c: char| matches!(c, '/' | '\\') || c <= ' ';
     let scheme = url.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.') || c <= ' ')).unwrap_or(0);
@@ -97,13 +101,13 @@ fn is_secret(name: &str) -> bool {
     SECRET_NAMES.iter().any(|secret| letters.contains(secret))
 }
 
-/// Whether a value is a URL, or something encoded, with a secret in it.
+/// Whether a value is a URL, or encoded text, that contains a secret.
 fn holds_secret_url(value: &str, depth: usize) -> bool {
     let clear = decoded(value);
     (clear != value || clear.contains("://")) && redacted(&clear, depth) != clear
 }
 
-/// Decodes percent-encoding as long as there is some, and a few times at most.
+/// Decodes percent-encoding repeatedly, up to a limit.
 fn decoded(text: &str) -> String {
     let mut text = text.to_owned();
     for _ in 0..DEPTH {

@@ -1,6 +1,7 @@
-//! Where a request goes, read literally.
+//! The host of a request, read literally.
 //!
-//! Whatever a parser would have to repair is refused, because the caller's HTTP client may repair it another way.
+//! A URL that a parser would have to repair is refused, because the caller's HTTP client may repair
+//! it differently.
 
 use crate::error::{Error, Result, Status};
 use std::borrow::Cow;
@@ -9,7 +10,7 @@ pub(super) const MAX_URL_BYTES: usize = 64 * 1024;
 const MAX_AUTHORITY_BYTES: usize = 255;
 const HTTPS: &str = "https://";
 
-/// The host of a URL, proven to be what every parser makes of it.
+/// The host of a URL, verified to be the host that every parser reads.
 pub(crate) struct Target<'a> {
     /// The URL as given.
     pub(crate) url: &'a str,
@@ -18,15 +19,17 @@ pub(crate) struct Target<'a> {
     pub(crate) loopback: bool,
     /// A URL without a question mark has no parameters.
     question_mark: bool,
-    /// Which of the listed hosts it is, if [`Target::at_host`] read the URL.
+    /// The index in the list of hosts, if [`Target::at_host`] read the URL.
     listed: Option<usize>,
 }
 
 impl<'a> Target<'a> {
-    /// Reads a URL. Every request passes here, so the usual one, in lower case, is read without an allocation.
+    /// Reads a URL. Every request calls this, so the usual form, in lower case, is read without an
+    /// allocation.
     ///
-    /// Errors: INVALID_ARGUMENT for what is no absolute http(s) URL; HOST_REFUSED for an authority that is not literally a host name,
-    /// alone or with `:443`, and for plain http elsewhere than on this machine.
+    /// Errors: INVALID_ARGUMENT if it is not an absolute http(s) URL; HOST_REFUSED for an authority
+    /// that is not literally a host name, alone or with `:443`, and for plain http to another
+    /// machine.
     pub(crate) fn parse(url: &'a str) -> Result<Self> {
         if url.len() > MAX_URL_BYTES {
             return Err(Error::invalid_argument("the URL is longer than 64 KiB"));
@@ -55,7 +58,8 @@ impl<'a> Target<'a> {
         if host.len() > MAX_AUTHORITY_BYTES {
             return Err(refused("its host name is too long"));
         }
-        // libcurl before 7.51 ends the authority at a slash only, and sends the request to what follows the `@`.
+        // libcurl before 7.51 ends the authority only at a slash, and sends the request to the host
+        // after the `@`.
         let after = rest.get(end..).unwrap_or("");
         if !after.starts_with('/') && after.split('/').next().is_some_and(|first| first.contains('@')) {
             return Err(refused(
@@ -77,9 +81,11 @@ impl<'a> Target<'a> {
         Ok(Target { url, authority, loopback, question_mark, listed: None })
     }
 
-    /// As [`Target::parse`], for `https://` and one of these hosts, each with the slash that ends it; `None` for every other URL.
+    /// As [`Target::parse`], for `https://` and one of these hosts, each with its slash; `None` for
+    /// every other URL.
     ///
-    /// The hosts must be what [`is_host_entry`] accepts, and not this machine. Then their bytes need no second look.
+    /// The hosts must be accepted by [`is_host_entry`], and must not be this machine. Then their
+    /// bytes need no second check.
     #[inline]
     pub(crate) fn at_host(url: &'a str, hosts: &[String]) -> Option<Self> {
         let rest = url.strip_prefix(HTTPS)?;
@@ -96,13 +102,13 @@ impl<'a> Target<'a> {
         })
     }
 
-    /// The index of its host in the list that [`Target::at_host`] got.
+    /// The index of its host in the list that was passed to [`Target::at_host`].
     #[inline]
     pub(super) fn listed(&self) -> Option<usize> {
         self.listed
     }
 
-    /// In lower case, without `:443`.
+    /// The host in lower case, without `:443`.
     #[inline]
     pub(crate) fn authority(&self) -> &str {
         &self.authority
@@ -123,7 +129,7 @@ fn refused(why: &str) -> Error {
 
 /// Whether a URL holds white space or a control character, and whether it holds a question mark.
 fn scan(url: &str) -> (bool, bool) {
-    // No early end: this form looks at many bytes at once.
+    // There is no early exit, because this form processes many bytes at once.
     url.bytes().fold((false, false), |(bad, question), byte| (bad | (byte <= b' ') | (byte == 0x7f), question | (byte == b'?')))
 }
 
@@ -140,7 +146,8 @@ fn split_scheme(url: &str) -> Option<(bool, &str)> {
     None
 }
 
-/// Letters, digits, hyphens and inner dots, at least one of them a letter in the last label: no address, nothing to repair.
+/// Letters, digits, hyphens and inner dots, with a letter in the last label: not an address, and
+/// nothing that a parser would repair.
 fn is_host_name(host: &str) -> bool {
     let mut last_label = 0;
     let mut letter = false;
@@ -156,7 +163,7 @@ fn is_host_name(host: &str) -> bool {
         previous = byte;
     }
     letter && previous != b'-' && !host.get(last_label..).is_some_and(|label| label.starts_with("0x"))
-    // Punycode of a look-alike is a host name like any other here; it is simply not on any list.
+    // A look-alike in Punycode is a valid host name here, but it is not in any list.
 }
 
 /// `localhost`, `127.0.0.1` or `[::1]`, alone or with a decimal port.
@@ -170,9 +177,9 @@ pub(crate) fn is_loopback_authority(authority: &str) -> bool {
     })
 }
 
-/// Whether an entry of a host list is literal: what [`Target::authority`] can be equal to.
+/// Whether an entry of a host list is literal, so that it can equal [`Target::authority`].
 ///
-/// The WHATWG parser is the second opinion: it must give the very same host back.
+/// The WHATWG parser must also return exactly the same host.
 pub(crate) fn is_host_entry(entry: &str) -> bool {
     if is_loopback_authority(entry) {
         return true;
@@ -189,7 +196,7 @@ mod tests {
 
     const URL: &str = "https://api.planet.com/data/v1/item-types?query=a%20b&c#fragment@x";
 
-    /// What a reader may learn from a URL.
+    /// What callers can read from a URL.
     fn facts(target: &Target<'_>) -> (String, String, bool, bool) {
         (target.url.to_owned(), target.authority.to_string(), target.loopback, target.question_mark)
     }

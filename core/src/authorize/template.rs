@@ -1,19 +1,20 @@
-//! Templates whose host has a placeholder: `https://tiles{0-3}.planet.com/{z}/{x}/{y}.png`. Map clients replace it before they send a request.
+//! URL templates with a placeholder in the host: `https://tiles{0-3}.planet.com/{z}/{x}/{y}.png`.
+//! Map clients replace it before they send a request.
 
 use super::target::MAX_URL_BYTES;
 use crate::error::{Error, Result, Status};
 
 /// No client spreads its requests over more hosts.
 const MAX_EXPANSIONS: usize = 36;
-/// What `{s}` stands for, where the client does not say: the hosts of Planet's tiles.
+/// The values of `{s}`, if the client does not define them: the hosts of Planet's tiles.
 const SUBDOMAINS: [&str; 4] = ["0", "1", "2", "3"];
 
-/// The URLs that a client makes of the template; the URL itself without a placeholder in its host.
+/// The URLs that a client makes of the template. Without a placeholder in the host, the URL itself.
 ///
-/// Errors: HOST_REFUSED for a placeholder that is none of `{0-3}`, `{s}` and `{switch:0,1,2,3}`.
+/// Errors: HOST_REFUSED for a placeholder other than `{0-3}`, `{s}` and `{switch:0,1,2,3}`.
 pub(crate) fn expansions(url: &str) -> Result<Vec<String>> {
     if url.len() > MAX_URL_BYTES {
-        // Refused for its length.
+        // The URL is refused later because of its length.
         return Ok(vec![url.to_owned()]);
     }
     let start = url.find("://").map_or(0, |at| at + 3);
@@ -23,7 +24,7 @@ pub(crate) fn expansions(url: &str) -> Result<Vec<String>> {
     let Some((placeholder, after)) = after.split_once('}') else { return Err(refused()) };
     let values = values(placeholder)?;
     let (scheme, path) = (url.get(..start).unwrap_or(""), rest.get(authority.len()..).unwrap_or(""));
-    // A second placeholder stays in the host, which is no host name then.
+    // A second placeholder stays in the host, which is then not a valid host name.
     Ok(values.into_iter().map(|value| format!("{scheme}{before}{value}{after}{path}")).collect())
 }
 
