@@ -1,4 +1,5 @@
-//! Saved JSON documents as files: Planet's own tools may be rewriting them, or have left them broken.
+//! Saved JSON documents as files. Planet's own tools may be rewriting them, or may have left them
+//! broken.
 
 use super::python_json;
 use crate::error::{Error, Result, Status};
@@ -10,18 +11,19 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 use zeroize::Zeroizing;
 
-/// Planet's own tools truncate and rewrite in place: for a moment the file is empty, or half.
+/// Planet's own tools truncate and rewrite in place: for a moment the file is empty or incomplete.
 const SETTLE_POLL: Duration = Duration::from_millis(1);
 /// A file that is broken and has not changed for this long is not being written.
 const SETTLED_AFTER: Duration = Duration::from_millis(250);
-/// A program that rewrites a file without pause is waited for no longer than this.
+/// The longest wait for a program that rewrites a file without pause.
 const SETTLE_LIMIT: Duration = Duration::from_secs(3);
 /// A temporary file this old was left by a crash.
 const STALE_TEMPORARY: Duration = Duration::from_secs(3600);
-/// Damaged files that stay beside the session.
+/// The number of damaged files that are preserved next to the session.
 const CORRUPT_LIMIT: usize = 3;
 
-/// The file's bytes; `None` if there is no file. A file that other users may read is warned about.
+/// The file's bytes; `None` if there is no file. Logs a warning for a file that other users may
+/// read.
 ///
 /// Errors: STORAGE.
 pub(crate) fn read(path: &CheckedPath) -> Result<Option<Zeroizing<Vec<u8>>>> {
@@ -49,7 +51,7 @@ pub(super) enum Settled {
     Broken,
 }
 
-/// What a file is to hold: [`python_json::parse`] or [`python_json::parse_session`].
+/// The parser of a file: [`python_json::parse`] or [`python_json::parse_session`].
 type Parse = fn(&[u8]) -> Option<Map<String, Value>>;
 
 /// Reads a JSON object. A torn one is read again for as long as a program is writing it.
@@ -81,9 +83,9 @@ pub(super) fn settle(directory: Option<&Directory>, path: &CheckedPath, parse: P
     }
 }
 
-/// A JSON object of a file that Planet's own tools may be rewriting right now; `None` if there is no file.
+/// A JSON object of a file that Planet's own tools may be rewriting; `None` if there is no file.
 ///
-/// Blocks for a quarter of a second when the file is broken. Errors: STORAGE when it stays broken.
+/// Blocks for a quarter of a second if the file is broken. Errors: STORAGE if it stays broken.
 pub(crate) fn read_settled(path: &CheckedPath) -> Result<Option<Map<String, Value>>> {
     match settle(None, path, python_json::parse)? {
         Settled::Absent => Ok(None),
@@ -113,8 +115,8 @@ fn remove_in(directory: &Directory, name: &OsStr) -> io::Result<bool> {
     }
 }
 
-/// Removes a file in an open directory; of a link of a trusted owner also the file that it leads to,
-/// because that is where the secrets are. Errors: STORAGE, also for what is no file.
+/// Removes a file in an open directory. For a link of a trusted owner, also removes its target,
+/// because that file holds the secrets. Errors: STORAGE, also for anything that is not a file.
 pub(super) fn remove_followed(directory: &Directory, path: &CheckedPath) -> Result<bool> {
     let name = path.name();
     let remove = || {
@@ -168,11 +170,11 @@ fn corrupt_prefix(path: &CheckedPath) -> std::ffi::OsString {
     prefix
 }
 
-/// Renames a broken file, so that nothing of it is lost and the next login starts afresh. `None` for
-/// an empty one: there is nothing to lose in it, and another program may be about to fill it.
+/// Renames a broken file, so that nothing of it is lost and the next login starts afresh. Returns
+/// `None` for an empty file: it holds nothing to lose, and another program may be about to fill it.
 ///
-/// The latest three broken files stay. Call it under the lock.
-/// Errors: STORAGE, retryable if the file was whole again a moment later: then it has its name again.
+/// The latest three broken files are preserved. Call it under the lock. Errors: STORAGE, retryable
+/// if the file was complete a moment later: then it has its old name again.
 pub(super) fn quarantine(directory: &Directory, path: &CheckedPath, unix_ms: u64) -> Result<Option<PathBuf>> {
     if directory.version(path.name()).is_some_and(|version| version.is_empty()) {
         return Ok(None);
@@ -181,7 +183,7 @@ pub(super) fn quarantine(directory: &Directory, path: &CheckedPath, unix_ms: u64
     new_name.push(unix_ms.to_string());
     directory.rename(path.name(), &new_name).map_err(|error| failed("is broken and cannot be renamed", path.path(), &error))?;
     let renamed = path.with_name(&new_name.to_string_lossy());
-    // A program that had it open still writes into it.
+    // A program that had the file open still writes to it.
     let read = read_version(Some(directory), &renamed).ok().flatten();
     let is_whole = read.is_some_and(|(bytes, _)| python_json::parse_session(&bytes).is_some());
     if is_whole && directory.hard_link(&new_name, path.name()).is_ok() {
@@ -208,8 +210,8 @@ fn remove_old_corrupt(directory: &Directory, path: &CheckedPath) {
     }
 }
 
-/// Removes what crashes and damage have left beside a file: it holds secrets of the same session.
-/// Call it under the lock.
+/// Removes the temporary and broken files next to a file, because they hold secrets of the same
+/// session. Call it under the lock.
 pub(super) fn remove_remains(directory: &Directory, path: &CheckedPath) {
     let (temporary, corrupt) = (file::temporary_prefix(path.name()), corrupt_prefix(path));
     for name in names_beside(directory, &[&temporary, &corrupt]) {

@@ -1,4 +1,5 @@
-//! What only planetkey needs beside a session: in a file of its own, never in the SDK's.
+//! The data that only planetkey needs about a session. It has its own file, separate from the
+//! SDK's.
 
 use super::{Purpose, fingerprint, python_json};
 use crate::clock::millis;

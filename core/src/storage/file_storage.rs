@@ -39,7 +39,7 @@ impl FileStorage {
         let token = token.into();
         let is_encrypted = token.name().to_string_lossy().ends_with(".sops.json");
         let sops = is_encrypted.then(|| sops.clone());
-        // The clear and the encrypted form are one session: they share the lock and the record.
+        // The plain and the encrypted form are one session, so they share the lock and the record.
         let lock = token.with_name("token.json.lock");
         let record = token.with_name("token.planetkey.json");
         let disk = disk.unwrap_or_else(|| Arc::new(RealDisk));
@@ -188,7 +188,7 @@ impl Storage for FileStorage {
     fn remove(&self) -> Result<bool> {
         let Some(directory) = self.directory()? else { return Ok(false) };
         let mut removed = atomic_file::remove_followed(&directory, &self.token)?;
-        // A clear copy beside an encrypted session would become the session of the next login.
+        // A plain copy next to an encrypted session would become the session of the next login.
         let clear = self.token.with_name("token.json");
         if clear != self.token {
             removed |= atomic_file::remove_followed(&directory, &clear)?;
@@ -215,7 +215,8 @@ impl Storage for FileStorage {
         lock::held_by_another(&self.lock)
     }
 
-    /// An encrypted file takes a program to read. It is read when a token is needed, not once a second.
+    /// A program is needed to read an encrypted file, so it is read when a token is needed, and not
+    /// once a second.
     fn file_version(&self) -> FileVersion {
         if self.sops.is_some() {
             return FileVersion::Unknown;

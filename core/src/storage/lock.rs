@@ -19,7 +19,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 const FIRST_WAIT: Duration = Duration::from_millis(1);
 const LONGEST_WAIT: Duration = Duration::from_millis(20);
-/// So long after its deadline a lock counts as left behind, in milliseconds.
+/// A lock counts as abandoned this long after its deadline, in milliseconds.
 const GRACE_MS: u64 = 60_000;
 /// The file in a lease.
 const UNTIL: &str = "until_unix_ms";
@@ -42,8 +42,8 @@ pub(super) fn take(disk: &dyn Disk, path: &CheckedPath, deadline: Instant) -> Re
     loop {
         match try_take(disk, path, deadline) {
             Ok(Taken::Held(held)) => return Ok(Some(held)),
-            // A file system that keeps the lock of a terminated process would block every other process
-            // for ever.
+            // A file system may keep the lock of a terminated process, which would block every
+            // other process forever.
             Ok(Taken::Busy) if holder(path).is_some_and(|holder| holder.has_terminated()) => {
                 log::warn!("{} is held by a process that has terminated; going on without the lock", path.path().display());
                 return Ok(None);

@@ -1,4 +1,4 @@
-//! The JSON of Planet's SDK, to the byte: `json.dumps(document, indent=2, sort_keys=True)`
+//! The JSON of Planet's SDK, byte for byte: `json.dumps(document, indent=2, sort_keys=True)`
 //! (docs/explanation/planet-sdk-behaviour.md, section 2.1).
 
 use crate::credential::TokenMembers;
@@ -6,9 +6,9 @@ use serde_json::ser::{Formatter, PrettyFormatter};
 use serde_json::{Map, Value};
 use std::io::{self, Write};
 
-/// Reads a JSON object. A byte order mark, white space of any kind and zero bytes at the end do no harm.
+/// Reads a JSON object. Accepts a byte order mark, any white space, and zero bytes at the end.
 ///
-/// `None` for anything else: an empty file, half a document, a list.
+/// `None` for anything else: an empty file, an incomplete document, a list.
 pub fn parse(bytes: &[u8]) -> Option<Map<String, Value>> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
@@ -18,19 +18,20 @@ pub fn parse(bytes: &[u8]) -> Option<Map<String, Value>> {
     }
 }
 
-/// As [`parse`], for a session: what stands in a token's place and is no text makes it as good as half a document.
+/// As [`parse`], for a session. A token member that is not a string makes the document as unusable
+/// as an incomplete one.
 pub(super) fn parse_session(bytes: &[u8]) -> Option<Map<String, Value>> {
     parse(bytes).filter(|document| !is_damaged_session(document))
 }
 
-/// Whether something else than text stands in a token's place.
+/// Whether a token member is not a string.
 pub(crate) fn is_damaged_session(document: &Map<String, Value>) -> bool {
     let is_damaged = |member: &str| document.get(member).is_some_and(|value| !value.is_string() && !value.is_null());
     is_damaged("access_token") || is_damaged("refresh_token")
 }
 
-/// Writes as the SDK does: two spaces, keys in the order of their code points at every level, ASCII only, no line end. Members of the top
-/// level that are null or start with two underscores are left out.
+/// Writes as the SDK does: two spaces, keys sorted by code point at every level, ASCII only, no
+/// final line break. Top-level members that are null or start with two underscores are left out.
 pub fn to_bytes(document: &Map<String, Value>) -> Vec<u8> {
     let mut saved: Map<String, Value> = document
         .iter()
@@ -38,9 +39,9 @@ pub fn to_bytes(document: &Map<String, Value>) -> Vec<u8> {
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
     forget_number_members(&mut saved);
-    // Wiped when it has been written.
+    // Wiped after it has been written.
     let saved = TokenMembers(saved);
-    // A buffer that grows leaves copies of what it held behind: its size is measured first.
+    // A buffer that grows leaves copies of its content in memory, so the size is measured first.
     let mut length = Length(0);
     write(&saved.0, &mut length);
     let mut bytes = Vec::with_capacity(length.0);
@@ -50,7 +51,7 @@ pub fn to_bytes(document: &Map<String, Value>) -> Vec<u8> {
 
 fn write(document: &Map<String, Value>, writer: impl Write) {
     let mut serializer = serde_json::Serializer::with_formatter(writer, Python(PrettyFormatter::new()));
-    // Writing into memory does not fail, and every key is a string.
+    // Writing to memory does not fail, and every key is a string.
     let _ = serde::Serialize::serialize(document, &mut serializer);
 }
 
@@ -67,8 +68,9 @@ impl Write for Length {
     }
 }
 
-/// Members of the name that serde_json has for numbers of any length: an object that begins with one is read as a number, or not at all,
-/// and in the order of their names it does begin with it. Nobody needs one, and a server that sends one must not end the session.
+/// Removes members with the name that serde_json uses for numbers of any length. After sorting, an
+/// object may begin with such a member, and is then read as a number or not at all. No client needs
+/// one, and a server that sends one must not end the session.
 fn forget_number_members(members: &mut Map<String, Value>) {
     members.remove("$serde_json::private::Number");
     members.values_mut().for_each(forget_in);
@@ -82,7 +84,7 @@ fn forget_in(value: &mut Value) {
     }
 }
 
-/// What Python's `json` writes where serde_json would write something else.
+/// The differences between Python's `json` and serde_json.
 struct Python(PrettyFormatter<'static>);
 
 impl Formatter for Python {
@@ -144,17 +146,20 @@ impl Formatter for Python {
     }
 }
 
-/// A number as Python prints what it read: integers digit by digit, everything else as the shortest float.
+/// A number as Python prints what it read: integers digit by digit, all others as the shortest
+/// float.
 fn python_number(text: &str) -> String {
     if !text.contains(['.', 'e', 'E']) {
         return if text == "-0" { "0".to_owned() } else { text.to_owned() };
     }
     let Ok(number) = text.parse::<f64>() else { return text.to_owned() };
-    // Python would write `Infinity`, which is no JSON: the file would be lost to every other reader. It reads this as the same.
+    // Python would write `Infinity`, which is not JSON, so that no other reader could read the
+    // file. Python reads this text as the same number.
     if number.is_infinite() {
         return text.to_owned();
     }
-    // Rust and Python agree on the shortest digits and differ in when, and how, they write an exponent.
+    // Rust and Python use the same shortest digits, but differ in when and how they write an
+    // exponent.
     let scientific = format!("{number:e}");
     let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);

@@ -1,4 +1,5 @@
-//! Files that the program `sops` encrypts. Clear text passes through pipes only, never through a file.
+//! Files that the program `sops` encrypts. Plain text passes only through pipes, never through a
+//! file.
 
 use super::python_json;
 use crate::child;
@@ -13,19 +14,20 @@ use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
-/// A key service in the cloud may be asked; longer is a hang.
+/// `sops` may contact a key service in the cloud. After this time it counts as hanging.
 const TIMEOUT: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(2);
-/// No profile or session comes near this size.
+/// No profile or session is nearly this large.
 const MAX_OUTPUT_BYTES: u64 = 1024 * 1024;
 const MAX_COMPLAINT_BYTES: u64 = 64 * 1024;
 
-/// The program `sops`, looked up along a search path each time it is needed. For any thread.
+/// The program `sops`, looked up along a search path each time it is needed. Usable from any
+/// thread.
 #[derive(Clone, Debug)]
 pub struct Sops {
     search_path: Option<OsString>,
     timeout: Duration,
-    /// The user and group as whom it runs; `None`: those of this process.
+    /// The user and group as whom it runs; `None` means those of this process.
     #[cfg_attr(not(unix), allow(dead_code))]
     user: Option<(u32, u32)>,
 }
@@ -36,34 +38,36 @@ impl Sops {
         Sops { search_path, timeout: TIMEOUT, user: None }
     }
 
-    /// The same with another bound on how long the program may run.
+    /// The same with another limit on how long the program may run.
     pub fn with_timeout(self, timeout: Duration) -> Self {
         Sops { timeout, ..self }
     }
 
-    /// The same, run as the user to whom the files belong.
+    /// The same, run as the owner of the files.
     pub(crate) fn as_user(&self, user: Option<(u32, u32)>) -> Self {
         Sops { user, ..self.clone() }
     }
 
-    /// The clear text of an encrypted file.
+    /// The plain text of an encrypted file.
     ///
-    /// Blocks; `sops` may use the network to reach a key service. Errors: UNSUPPORTED when there is no such program, STORAGE when it
-    /// fails or does not end within 30 s.
+    /// Blocks; `sops` may use the network to reach a key service. Errors: UNSUPPORTED if the
+    /// program does not exist, STORAGE if it fails or does not finish within 30 s.
     pub fn decrypt(&self, path: &Path) -> Result<Zeroizing<Vec<u8>>> {
         let path = absolute(path);
         self.run(&[OsStr::new("-d"), path.as_os_str()], &[], &path)
     }
 
-    /// The encrypted form of a clear text that is to be saved at this path: the creation rules of `.sops.yaml` go by it.
+    /// Encrypts a plain text that will be saved at this path, which selects the creation rules of
+    /// `.sops.yaml`.
     ///
-    /// Nothing is written. Blocks; `sops` may use the network to reach a key service. Errors: UNSUPPORTED when there is no such program,
-    /// STORAGE when it fails, does not end within 30 s, or does not encrypt.
+    /// Nothing is written. Blocks; `sops` may use the network to reach a key service. Errors:
+    /// UNSUPPORTED if the program does not exist, STORAGE if it fails, does not finish within 30 s,
+    /// or does not encrypt.
     pub fn encrypt(&self, path: &Path, clear: &[u8]) -> Result<Vec<u8>> {
         let path = absolute(path);
         let mut arguments: Vec<&OsStr> = ["encrypt", "--input-type", "json", "--output-type", "json"].map(OsStr::new).into();
         arguments.extend([OsStr::new("--filename-override"), path.as_os_str()]);
-        // Without a file name it reads the standard input since 3.10; by this name it does since 3.9.
+        // Without a file name sops reads the standard input since 3.10; with this name, since 3.9.
         if cfg!(unix) {
             arguments.push(OsStr::new("/dev/stdin"));
         }
@@ -79,16 +83,16 @@ impl Sops {
         let mut command = child::command(self.program()?);
         #[cfg(unix)]
         if let Some((uid, gid)) = self.user {
-            // Supplementary groups are dropped with it.
+            // Setting the group also drops the supplementary groups.
             std::os::unix::process::CommandExt::gid(&mut command, gid);
             std::os::unix::process::CommandExt::uid(&mut command, uid);
         }
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = child::spawn(&mut command).map_err(|error| failed(path, &error.to_string()))?;
-        // Pipes are served by threads, so that neither side waits for the other.
+        // Threads serve the pipes, so that neither side blocks the other.
         if let Some(mut stdin) = child.stdin.take() {
             let input = Zeroizing::new(input.to_vec());
-            // A program that does not want all of it has failed, and says so itself.
+            // A program that does not read all of its input has failed, and reports that itself.
             if let Err(error) = threads::spawn("planetkey-sops", move || drop(stdin.write_all(&input))) {
                 let _ = child.kill().and_then(|()| child.wait());
                 return Err(failed(path, &error.to_string()).with_retryable(true));
@@ -101,7 +105,8 @@ impl Sops {
             return Err(too_long());
         };
         let output = received(output, deadline).ok_or_else(too_long)?;
-        // What succeeds has something to say; where the application ignores SIGCHLD this is the only sign.
+        // A successful run always has output. If the application ignores SIGCHLD, this is the only
+        // sign of success.
         if !succeeded || output.is_empty() {
             let complaint = received(complaint, deadline).ok_or_else(too_long)?;
             let complaint = String::from_utf8_lossy(&complaint).into_owned();
@@ -116,7 +121,7 @@ impl Sops {
 
     fn program(&self) -> Result<PathBuf> {
         let name = if cfg!(windows) { "sops.exe" } else { "sops" };
-        // What lies in the working directory by chance is not run.
+        // A file that happens to be in the working directory is not run.
         child::find(name, self.search_path.as_deref()).ok_or_else(|| {
             Error::new(
                 Status::Unsupported,
@@ -126,7 +131,7 @@ impl Sops {
     }
 }
 
-/// A path that starts with a hyphen would be taken for an option.
+/// Makes the path absolute, because one that starts with a hyphen would be read as an option.
 fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
@@ -135,12 +140,13 @@ fn failed(path: &Path, why: &str) -> Error {
     Error::new(Status::Storage, format!("sops failed for {}: {}", path.display(), one_line(why, 300)))
 }
 
-/// Reads a pipe to its end, keeps the first `limit` bytes, and hands them over when the pipe ends.
+/// Reads a pipe to its end. Sends the first `limit` bytes when the pipe ends.
 fn collect(mut pipe: impl Read + Send + 'static, limit: u64) -> Receiver<Zeroizing<Vec<u8>>> {
     let (sender, receiver) = mpsc::sync_channel(1);
-    // Where no thread can be started the sender is dropped, and the receiver reports that nothing came.
+    // If no thread can be started, the sender is dropped, and the receiver reports that nothing
+    // arrived.
     let _ = threads::spawn("planetkey-sops", move || {
-        // Large enough from the start: a vector that grows leaves copies behind.
+        // Large enough from the start, because a vector that grows leaves copies in memory.
         let mut bytes = Zeroizing::new(Vec::with_capacity(64 * 1024));
         let _ = pipe.by_ref().take(limit).read_to_end(&mut bytes);
         let _ = std::io::copy(&mut pipe, &mut std::io::sink());
@@ -149,12 +155,13 @@ fn collect(mut pipe: impl Read + Send + 'static, limit: u64) -> Receiver<Zeroizi
     receiver
 }
 
-/// Whether it succeeded; `None` when it had to be ended.
+/// Whether the program succeeded; `None` if it had to be killed.
 fn wait(child: &mut Child, deadline: Instant) -> Option<bool> {
     loop {
         match child.try_wait() {
             Ok(Some(status)) => return Some(status.success()),
-            // In an application that ignores SIGCHLD the system forgets how a child ended, and that is how one learns that it has.
+            // In an application that ignores SIGCHLD the system discards the exit status of a
+            // child. This error then shows that the child has ended.
             Err(_) => return Some(true),
             Ok(None) if Instant::now() < deadline => std::thread::sleep(POLL),
             Ok(None) => {
@@ -166,7 +173,8 @@ fn wait(child: &mut Child, deadline: Instant) -> Option<bool> {
     }
 }
 
-/// What a pipe held; a child of the program may keep it open, and is not waited for longer than the program itself.
+/// The content of a pipe. A child of the program may hold the pipe open, and is not waited for
+/// longer than the program itself.
 fn received(pipe: Option<Receiver<Zeroizing<Vec<u8>>>>, deadline: Instant) -> Option<Zeroizing<Vec<u8>>> {
     pipe?.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok()
 }
