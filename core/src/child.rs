@@ -1,11 +1,11 @@
-//! Programs that this library starts: where they are looked up, and what they must not inherit.
+//! The programs that this library starts: where it looks them up, and what they must not inherit.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
-/// Every environment variable that holds a secret of Planet or Sentinel Hub. Add a variable here when this library, Planet's SDK or
-/// sentinelhub-py starts to read a secret from it.
+/// Every environment variable that holds a secret of Planet or Sentinel Hub. Add a variable here
+/// when this library, Planet's SDK or sentinelhub-py starts to read a secret from it.
 pub const SECRET_VARIABLES: &[&str] = &[
     "PL_API_KEY",
     "PL_AUTH_API_KEY",
@@ -17,7 +17,8 @@ pub const SECRET_VARIABLES: &[&str] = &[
     "SH_CLIENT_SECRET",
 ];
 
-/// A program to start, whose environment holds none of [`SECRET_VARIABLES`]. All children of this library are made here.
+/// A program to start, whose environment holds none of [`SECRET_VARIABLES`]. All children of this
+/// library are created here.
 pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     for name in SECRET_VARIABLES {
@@ -26,21 +27,22 @@ pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// Starts a child with the signal mask of the host, which it inherits, and not with that of this library's threads.
+/// Starts a child with the signal mask of the host, which it inherits, instead of that of this
+/// library's threads.
 ///
 /// Errors: those of the system.
 pub(crate) fn spawn(command: &mut Command) -> std::io::Result<Child> {
     crate::threads::with_mask_of_host(|| command.spawn()).and_then(|spawned| spawned)
 }
 
-/// Looks a program up along a search path, the content of `PATH`. Relative directories are skipped, so that a file in the working
-/// directory is not run.
+/// Looks up a program along a search path, the content of `PATH`. Relative directories are skipped,
+/// so that a file in the working directory is not run.
 pub(crate) fn find(name: &str, search_path: Option<&OsStr>) -> Option<PathBuf> {
     let directories = search_path.into_iter().flat_map(std::env::split_paths).filter(|directory| directory.is_absolute());
     directories.map(|directory| directory.join(name)).find(|candidate| is_program(candidate))
 }
 
-/// Whether this is a file that may be run.
+/// Whether this is an executable file.
 pub(crate) fn is_program(path: &Path) -> bool {
     #[cfg(unix)]
     {

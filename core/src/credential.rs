@@ -6,9 +6,9 @@ use crate::setting;
 use std::fmt;
 use std::time::Duration;
 
-/// No key or token in use is near this; what is longer is a mistake.
+/// No key in use is nearly this long; a longer one is a mistake.
 const MAX_API_KEY_BYTES: usize = 4096;
-/// Tokens of 64 KiB are in use; no server takes a header near this size.
+/// Tokens of 64 KiB are in use; no server accepts a header that is nearly this long.
 const MAX_TOKEN_BYTES: usize = 256 * 1024;
 
 /// A Planet API key: as sensitive as its owner's password.
@@ -16,8 +16,8 @@ const MAX_TOKEN_BYTES: usize = 256 * 1024;
 pub struct ApiKey(Secret);
 
 impl ApiKey {
-    /// Checks the key. It becomes the user name of HTTP Basic, so it must not hold a colon (RFC 7617 2), and a header value, so it
-    /// must not hold control characters.
+    /// Checks the key. It becomes the user name of HTTP Basic, so it must not hold a colon (RFC
+    /// 7617 2). It also becomes a header value, so it must not hold control characters.
     ///
     /// Errors: INVALID_ARGUMENT.
     pub fn new(key: &str) -> Result<Self> {
@@ -147,24 +147,24 @@ impl ApiKeyTransport {
 /// The successful response of a token endpoint (RFC 6749 5.1), checked.
 #[derive(Clone, Debug)]
 pub struct TokenSet {
-    /// Opaque; fit for a header.
+    /// Opaque; valid in a header.
     pub access_token: Secret,
-    /// The lifetime of the access token from its receipt, as the server states it and not by the
-    /// local clock.
+    /// The lifetime of the access token from its receipt, as the server states it. It does not
+    /// depend on the local clock.
     pub lifetime: Duration,
-    /// The scopes granted; those asked for when the server named none.
+    /// The granted scopes; the requested ones if the server named none.
     pub scopes: Vec<String>,
-    /// Every member of the answer as it came, for storage.
+    /// Every member of the response as it arrived, for storage.
     pub members: TokenMembers,
 }
 
 impl TokenSet {
-    /// The refresh token, where there is one.
+    /// The refresh token, if there is one.
     pub fn refresh_token(&self) -> Option<&str> {
         self.text("refresh_token")
     }
 
-    /// The ID token (OpenID Connect Core 2), where there is one. Nothing about it has been verified.
+    /// The ID token (OpenID Connect Core 2), if there is one. Nothing about it has been verified.
     pub fn id_token(&self) -> Option<&str> {
         self.text("id_token")
     }
@@ -174,17 +174,17 @@ impl TokenSet {
     }
 }
 
-/// The members of a token response as they came. They hold secrets: `Debug` shows nothing.
+/// The members of a token response as they arrived. They hold secrets, so `Debug` shows nothing.
 #[derive(Clone, Default)]
 pub struct TokenMembers(pub serde_json::Map<String, serde_json::Value>);
 
 impl TokenMembers {
-    /// A member that is a text and not empty.
+    /// A member that is a non-empty string.
     pub(crate) fn text(&self, member: &str) -> Option<&str> {
         self.0.get(member).and_then(serde_json::Value::as_str).filter(|text| !text.is_empty())
     }
 
-    /// Drops a member, wiping it.
+    /// Removes a member and wipes it.
     pub(crate) fn forget(&mut self, member: &str) {
         if let Some(serde_json::Value::String(mut text)) = self.0.remove(member) {
             zeroize::Zeroize::zeroize(&mut text);
@@ -209,9 +209,9 @@ impl Drop for TokenMembers {
     }
 }
 
-/// Whether the text may stand after `Bearer ` (the b64token of RFC 6750 2.1).
+/// Whether the text is valid after `Bearer ` (the b64token of RFC 6750 2.1).
 ///
-/// Errors: PROTOCOL, because only a server hands out tokens.
+/// Errors: PROTOCOL, because only a server issues tokens.
 pub(crate) fn check_b64token(token: &str) -> Result<()> {
     let body = token.trim_end_matches('=');
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);

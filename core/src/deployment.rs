@@ -136,7 +136,7 @@ impl Deployment {
         Ok([Deployment::planet()?, Deployment::from_json(COPERNICUS_DATA_SPACE)?])
     }
 
-    /// The server with this token endpoint, by its present address or a former one.
+    /// The server with this token endpoint, by its current address or a former one.
     pub fn authorization_server_at(&self, token_endpoint: &str) -> Option<&AuthorizationServer> {
         self.authorization_servers.iter().find(|server| {
             server.token_endpoint.as_deref() == Some(token_endpoint)

@@ -8,9 +8,9 @@ use std::path::PathBuf;
 /// The variable that names the home directory.
 pub const HOME_VARIABLE: &str = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
 
-/// Where variables and the home directory come from. Called from any thread.
+/// The source of variables and the home directory. Called from any thread.
 pub trait Environment: Send + Sync {
-    /// A variable, as the operating system has it.
+    /// A variable as the operating system stores it.
     fn raw(&self, name: &str) -> Option<std::ffi::OsString>;
 
     /// The home directory: `HOME`, or `USERPROFILE` on Windows. The process's own environment asks
@@ -20,9 +20,10 @@ pub trait Environment: Send + Sync {
     }
 }
 
-/// A key, an id, a secret, a name, a path: a variable as text that was quoted and pasted well; an empty one counts as unset.
+/// A variable with a key, an id, a secret, a name or a path, checked for mistakes in quoting and
+/// pasting. An empty one counts as unset.
 ///
-/// Errors: MISCONFIGURED when it is not Unicode, or [`crate::setting::check`] finds something.
+/// Errors: MISCONFIGURED if it is not Unicode, or [`crate::setting::check`] finds a problem.
 pub fn variable(environment: &dyn Environment, name: &str) -> Result<Option<String>> {
     let value = text(environment, name)?;
     match value.as_deref().and_then(setting::flaw) {
@@ -31,9 +32,9 @@ pub fn variable(environment: &dyn Environment, name: &str) -> Result<Option<Stri
     }
 }
 
-/// A variable as text, whatever it holds; an empty one counts as unset.
+/// A variable as text, unchecked. An empty one counts as unset.
 ///
-/// Errors: MISCONFIGURED when it is not Unicode.
+/// Errors: MISCONFIGURED if it is not Unicode.
 pub fn text(environment: &dyn Environment, name: &str) -> Result<Option<String>> {
     match environment.raw(name).map(std::ffi::OsString::into_string) {
         None => Ok(None),
@@ -42,7 +43,7 @@ pub fn text(environment: &dyn Environment, name: &str) -> Result<Option<String>>
     }
 }
 
-/// Whether a variable says yes.
+/// Whether a variable is set to a true value.
 ///
 /// Errors: MISCONFIGURED for anything but 1, true, yes, 0, false, no.
 pub fn flag(environment: &dyn Environment, name: &str) -> Result<Option<bool>> {
@@ -68,12 +69,12 @@ impl Environment for SystemEnvironment {
     }
 }
 
-/// A fixed set of variables: for tests, and for programs that keep their configuration elsewhere.
+/// A fixed set of variables: for tests, and for programs that store their configuration elsewhere.
 #[derive(Clone, Default)]
 pub struct FixedEnvironment(HashMap<String, std::ffi::OsString>);
 
 impl FixedEnvironment {
-    /// Exactly these variables; `HOME` is one of them.
+    /// Exactly these variables, which may include `HOME`.
     pub fn new<N: Into<String>, V: Into<std::ffi::OsString>>(variables: impl IntoIterator<Item = (N, V)>) -> Self {
         FixedEnvironment(variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
     }

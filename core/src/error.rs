@@ -1,4 +1,4 @@
-//! The one error type. Its status says what the caller should do; everything else on it is detail.
+//! The only error type. Its status says what the caller should do; everything else is detail.
 
 use crate::text::one_line;
 use std::fmt;
@@ -248,8 +248,8 @@ impl Error {
         Error::new(Status::Misconfigured, message)
     }
 
-    /// What is wrong with a file of the configuration: MISCONFIGURED, but UNAVAILABLE stays as it is, because the file may be right.
-    /// The message is `message`.
+    /// A problem with a configuration file: MISCONFIGURED, except that UNAVAILABLE is preserved,
+    /// because the file may be right. The message is `message`.
     pub(crate) fn in_configuration(&self, message: impl AsRef<str>) -> Self {
         match self.status {
             Status::Unavailable => Error::new(Status::Unavailable, message),
@@ -271,7 +271,8 @@ impl Error {
         self.with(|details| details.reason = Some(reason))
     }
 
-    /// Adds the `error` and `error_description` of an OAuth error response (RFC 6749 5.2); both are untrusted text and cleaned here.
+    /// Adds the `error` and `error_description` of an OAuth error response (RFC 6749 5.2). Both are
+    /// untrusted text and are cleaned here.
     pub fn with_oauth_error(self, error: &str, description: Option<&str>) -> Self {
         self.with(|details| {
             details.oauth_error = Some(one_line(error, 100));
@@ -315,7 +316,7 @@ impl Error {
         }
     }
 
-    /// Names the file that the message is about, before it.
+    /// Puts the name of the file that the message is about before it.
     pub(crate) fn with_file(self, file: Option<&std::path::Path>) -> Self {
         match file {
             Some(file) => {

@@ -3,22 +3,22 @@
 use std::fmt;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-/// Text that must not be seen: wiped from memory on drop, absent from `Debug`.
+/// Secret text: wiped from memory on drop, and not shown by `Debug`.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Takes the text over.
+    /// Takes ownership of the text.
     pub fn new(text: impl Into<String>) -> Self {
         Secret(text.into())
     }
 
-    /// The text itself. Whoever calls this decides where it goes.
+    /// The text itself. The caller decides where it goes.
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// Whether there is nothing in it.
+    /// Whether the text is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -59,7 +59,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Compares without telling by its duration where the texts differ.
+/// Compares two texts in a time that does not depend on where they differ.
 pub(crate) fn equal_in_constant_time(left: &str, right: &str) -> bool {
     let (left, right) = (left.as_bytes(), right.as_bytes());
     left.len() == right.len() && left.iter().zip(right).fold(0u8, |difference, (a, b)| difference | (a ^ b)) == 0

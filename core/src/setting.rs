@@ -1,10 +1,11 @@
-//! Keys, ids, secrets and names as users set them: in variables, options and files. What was quoted or pasted wrongly is an error that says so
-//! before anything is sent, because a server says no more than `invalid_client`, and most of it is invisible.
+//! Checks keys, ids, secrets and names that users set in variables, options and files. A mistake in
+//! quoting or pasting is reported before anything is sent, because a server would only respond
+//! `invalid_client`, and most such mistakes are invisible.
 
 use crate::error::{Error, Result};
 use crate::text::is_invisible;
 
-/// Characters that are easily taken for nothing, or for a space.
+/// Characters that look like nothing, or like a space.
 const NAMES: &[(char, &str)] = &[
     ('\t', "TAB"),
     ('\u{a0}', "NO-BREAK SPACE"),
@@ -29,7 +30,7 @@ const NAMES: &[(char, &str)] = &[
     ('\u{feff}', "ZERO WIDTH NO-BREAK SPACE"),
 ];
 
-/// Pairs of quotes: of programs, and of word processors, which replace those.
+/// Pairs of quotes: those of programs, and those with which word processors replace them.
 const QUOTES: &[(char, char, &str)] = &[
     ('"', '"', "a double quote"),
     ('\'', '\'', "a single quote"),
@@ -40,10 +41,11 @@ const QUOTES: &[(char, char, &str)] = &[
     ('\u{2019}', '\u{2019}', "a typographic single quote"),
 ];
 
-/// Checks a value; `name` says in the message where it stands: `client_secret`, `the environment variable PL_API_KEY`.
+/// Checks a value. `name` says in the message where it was set: `client_secret`, `the environment
+/// variable PL_API_KEY`.
 ///
-/// Legitimate are all visible characters, spaces, and quotes that are no pair around the whole value. The message holds nothing of
-/// the value. Errors: INVALID_ARGUMENT.
+/// All visible characters, spaces, and quotes that do not enclose the whole value are valid. The
+/// message holds nothing of the value. Errors: INVALID_ARGUMENT.
 pub fn check(name: &str, value: &str) -> Result<()> {
     match flaw(value) {
         None => Ok(()),
@@ -51,7 +53,7 @@ pub fn check(name: &str, value: &str) -> Result<()> {
     }
 }
 
-/// What is wrong with a value and what to do, for a message after its name.
+/// The problem with a value and what to do, for a message after its name.
 pub(crate) fn flaw(value: &str) -> Option<String> {
     let (first, last) = (value.chars().next()?, value.chars().next_back()?);
     if first == '\u{feff}' {
@@ -74,7 +76,8 @@ pub(crate) fn flaw(value: &str) -> Option<String> {
             "starts with {quote} and ends with one; remove both: docker's --env-file, for one, keeps quotes as part of the value"
         ));
     }
-    // A secret may begin and end with spaces (RFC 6749 A.2). Keys and names of profiles may not, and say so themselves.
+    // A secret may begin and end with spaces (RFC 6749 A.2). Keys and names of profiles may not,
+    // and are checked separately.
     let is_other_space = |c: char| c.is_whitespace() && c != ' ';
     match (is_other_space(first), is_other_space(last)) {
         (true, _) => Some(format!("starts with {}; remove it", named(first))),
@@ -83,7 +86,7 @@ pub(crate) fn flaw(value: &str) -> Option<String> {
     }
 }
 
-/// `U+200B ZERO WIDTH SPACE`, or the code point alone.
+/// `U+200B ZERO WIDTH SPACE`, or only the code point.
 fn named(c: char) -> String {
     let name = NAMES.iter().find(|(known, _)| *known == c).map(|(_, name)| format!(" {name}"));
     let kind = if c.is_control() { "the control character " } else { "" };

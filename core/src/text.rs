@@ -1,12 +1,13 @@
-//! Text of servers, files and users before it is shown: in messages, prompts, logs, command output.
+//! Cleans text of servers, files and users before it is shown in messages, prompts, logs and
+//! command output.
 
-/// Characters that show nothing or that change what is shown around them, sorted.
+/// Characters that are invisible or that change how the text around them is shown, sorted.
 ///
-/// All of the Unicode categories Cc, Cf, Zl and Zp (as of Unicode 17), all code points with the property
-/// Default_Ignorable_Code_Point, also the unassigned ones, and the blank Braille pattern U+2800. A test compares the table with the
-/// categories.
+/// All of the Unicode categories Cc, Cf, Zl and Zp (as of Unicode 17), all code points with the
+/// property Default_Ignorable_Code_Point, including the unassigned ones, and the blank Braille
+/// pattern U+2800. A test compares the table with the categories.
 const INVISIBLE: &[(char, char)] = &[
-    // Cc; line feed and carriage return forge lines, escape steers a terminal.
+    // Cc. Line feed and carriage return forge lines, and escape controls a terminal.
     ('\u{0}', '\u{1f}'),
     ('\u{7f}', '\u{9f}'),
     // The soft hyphen.
@@ -38,28 +39,29 @@ const INVISIBLE: &[(char, char)] = &[
     // The byte order mark.
     ('\u{feff}', '\u{feff}'),
     ('\u{ffa0}', '\u{ffa0}'),
-    // Unassigned, and the interlinear annotations.
+    // Unassigned code points, and the interlinear annotations.
     ('\u{fff0}', '\u{fffb}'),
     ('\u{110bd}', '\u{110bd}'),
     ('\u{110cd}', '\u{110cd}'),
     ('\u{13430}', '\u{1343f}'),
     ('\u{1bca0}', '\u{1bca3}'),
     ('\u{1d173}', '\u{1d17a}'),
-    // Tags, more variation selectors, and what is unassigned between and behind them.
+    // Tags, more variation selectors, and the unassigned code points between and after them.
     ('\u{e0000}', '\u{e0fff}'),
 ];
 
-/// Whether a character shows nothing, or changes what is shown around it, as a direction override does.
+/// Whether a character is invisible, or changes how the text around it is shown, as a direction
+/// override does.
 pub fn is_invisible(c: char) -> bool {
     INVISIBLE.iter().any(|(first, last)| (*first..=*last).contains(&c))
 }
 
-/// Untrusted text as one line that shows what it holds: each invisible character becomes a space.
+/// Untrusted text as one line, with each invisible character replaced by a space.
 pub fn printable(text: &str) -> String {
     text.chars().map(|c| if is_invisible(c) { ' ' } else { c }).collect()
 }
 
-/// As [`printable`], trimmed and cut to at most `limit` characters.
+/// As [`printable`], trimmed and truncated to at most `limit` characters.
 pub fn one_line(text: &str, limit: usize) -> String {
     let mut line: String = text.chars().map(|c| if is_invisible(c) { ' ' } else { c }).take(limit).collect();
     if text.chars().nth(limit).is_some() {
@@ -68,11 +70,13 @@ pub fn one_line(text: &str, limit: usize) -> String {
     line.trim().to_owned()
 }
 
-/// JSON text with its invisible characters escaped (RFC 8259 7): the same document, fit for a terminal. Line breaks between its members stay.
+/// JSON text with its invisible characters escaped (RFC 8259 7): the same document, safe to show in
+/// a terminal. Line breaks between its members are preserved.
 pub fn printable_json(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for c in json.chars() {
-        // In strings JSON escapes control characters below U+0020 itself; between them there are line breaks.
+        // In strings JSON itself escapes control characters below U+0020; outside of strings they
+        // are line breaks.
         if c >= '\u{7f}' && is_invisible(c) {
             let mut units = [0; 2];
             for unit in c.encode_utf16(&mut units) {

@@ -1,16 +1,19 @@
-//! The library's own threads, and writes on the threads of others: neither may end the process by a signal.
+//! The library's own threads, and writes on the host's threads. Neither may end the process by a
+//! signal.
 //!
-//! A write to a closed connection raises SIGPIPE, and a write beyond the limit of file sizes raises SIGXFSZ. Both end the
-//! process by default. Rust programs ignore SIGPIPE, but a C host of this library does not. The handlers belong to the host,
-//! so this module blocks both signals on single threads only. A blocked signal stays pending for the thread that caused it
-//! and disappears when that thread ends. The write returns EPIPE or EFBIG.
+//! A write to a closed connection raises SIGPIPE, and a write beyond the limit of file sizes raises
+//! SIGXFSZ. Both end the process by default. Rust programs ignore SIGPIPE, but a C host of this
+//! library does not. The handlers belong to the host, so this module blocks both signals on single
+//! threads only. A blocked signal stays pending for the thread that caused it and disappears when
+//! that thread ends. The write returns EPIPE or EFBIG.
 
 use std::cell::Cell;
 use std::io;
 use std::panic::resume_unwind;
 use std::thread::{Builder, JoinHandle, scope};
 
-/// With a given size std does not read `RUST_MIN_STACK`, which would race with `setenv` of a C host. It is the default size of std.
+/// The default size of std. If a size is given, std does not read `RUST_MIN_STACK`, which would
+/// race with `setenv` of a C host.
 pub(crate) const STACK_BYTES: usize = 2 * 1024 * 1024;
 
 #[cfg(unix)]
@@ -25,9 +28,10 @@ thread_local! {
 
 /// Starts a thread of the library. It blocks SIGPIPE and SIGXFSZ for itself.
 ///
-/// Code of the host must not run there: its children would inherit the signal mask. [`spawn_for_host`] is for that.
+/// Code of the host must not run there, because its children would inherit the signal mask. Use
+/// [`spawn_for_host`] for such code.
 ///
-/// Errors: those of the system, where no thread can be started.
+/// Errors: those of the system, if no thread can be started.
 pub fn spawn<T: Send + 'static>(name: &str, work: impl FnOnce() -> T + Send + 'static) -> io::Result<JoinHandle<T>> {
     let inherited = BLOCKED.get();
     builder(name).spawn(move || {
@@ -36,9 +40,10 @@ pub fn spawn<T: Send + 'static>(name: &str, work: impl FnOnce() -> T + Send + 's
     })
 }
 
-/// Starts a thread that runs code of the host, such as a storage callback: with the signal mask of the host's thread.
+/// Starts a thread that runs code of the host, such as a storage callback, with the signal mask of
+/// the host's thread.
 ///
-/// Errors: those of the system, where no thread can be started.
+/// Errors: those of the system, if no thread can be started.
 pub fn spawn_for_host<T: Send + 'static>(name: &str, work: impl FnOnce() -> T + Send + 'static) -> io::Result<JoinHandle<T>> {
     let inherited = BLOCKED.get();
     builder(name).spawn(move || {
@@ -47,9 +52,10 @@ pub fn spawn_for_host<T: Send + 'static>(name: &str, work: impl FnOnce() -> T + 
     })
 }
 
-/// Runs a write where SIGPIPE and SIGXFSZ cannot end the process: here on a thread of the library, else on a thread of its own.
+/// Runs a write so that SIGPIPE and SIGXFSZ cannot end the process: on this thread if it belongs to
+/// the library, else on a new one.
 ///
-/// Blocks until `write` returns. Errors: those of the system, where no thread can be started.
+/// Blocks until `write` returns. Errors: those of the system, if no thread can be started.
 pub fn shielded<T: Send>(write: impl FnOnce() -> T + Send) -> io::Result<T> {
     if cfg!(not(unix)) || BLOCKED.get().is_some() {
         return Ok(write());
@@ -62,7 +68,7 @@ pub fn shielded<T: Send>(write: impl FnOnce() -> T + Send) -> io::Result<T> {
 
 /// Starts a child process with the signal mask of the host's thread, which a child inherits.
 ///
-/// Blocks until `start` returns. Errors: those of the system, where no thread can be started.
+/// Blocks until `start` returns. Errors: those of the system, if no thread can be started.
 pub(crate) fn with_mask_of_host<T: Send>(start: impl FnOnce() -> T + Send) -> io::Result<T> {
     let blocked = BLOCKED.get();
     if blocked.is_none() {
@@ -86,7 +92,8 @@ fn on_another_thread<T: Send>(name: &str, work: impl FnOnce() -> T + Send) -> io
     })
 }
 
-/// Blocks what is not blocked yet on this new thread, and remembers it with what its starter had blocked.
+/// Blocks the signals that are not blocked yet on this new thread, and records them together with
+/// those that its starter had blocked.
 #[cfg(unix)]
 fn block(inherited: Option<Signals>) {
     use nix::sys::signal::Signal::{SIGPIPE, SIGXFSZ};
@@ -98,7 +105,7 @@ fn block(inherited: Option<Signals>) {
             }
         }
     }
-    // It fails for wrong arguments only.
+    // This fails only for invalid arguments.
     let _ = blocked.thread_block();
     BLOCKED.set(Some(blocked));
 }
@@ -156,7 +163,7 @@ mod tests {
         assert_eq!(host.join().unwrap(), (true, false));
     }
 
-    /// The one place that starts threads, outside of tests.
+    /// This module is the only place that starts threads, except in tests.
     #[test]
     fn i9_08_every_thread_of_the_library_is_started_here() {
         let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");

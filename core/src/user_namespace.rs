@@ -1,11 +1,12 @@
 //! User ids inside a container.
 
-/// The id that stands for every user whom this process's user namespace does not map; `None` where it maps all of them.
+/// The id that represents every user whom this process's user namespace does not map; `None` if it
+/// maps all of them.
 ///
 /// Reads two files of `/proc`.
 #[cfg(target_os = "linux")]
 pub(crate) fn unmapped_uid() -> Option<u32> {
-    /// What Linux uses unless told otherwise.
+    /// The default of Linux.
     const DEFAULT_OVERFLOW_UID: u32 = 65_534;
     let map = std::fs::read_to_string("/proc/self/uid_map").ok()?;
     if map.split_ascii_whitespace().eq(["0", "0", "4294967295"]) {

@@ -4,7 +4,7 @@ use crate::error::Result;
 use crate::oauth::metadata::Metadata;
 use crate::profile::client_config::OAuthClient;
 
-/// The endpoints of a server beside its token endpoint.
+/// The endpoints of a server other than its token endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Endpoint {
     Authorization,
@@ -41,7 +41,7 @@ impl Endpoint {
     }
 }
 
-/// Endpoints that the configuration names, which go before the server's metadata.
+/// Endpoints that the configuration names, which take precedence over the server's metadata.
 pub(super) struct Endpoints(Vec<(Endpoint, url::Url)>);
 
 impl Endpoints {

@@ -9,18 +9,21 @@ use crate::oauth::metadata::Metadata;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Keys are fetched again after this. A key that the server withdrew is not trusted for longer.
+/// Keys are requested again after this time. A key that the server withdrew is not trusted for
+/// longer.
 const KEYS_AGE: Duration = Duration::from_secs(10 * 60);
-/// A token with an unknown key causes another fetch, but not more often than this.
+/// A token with an unknown key causes another request, but not more often than this.
 const KEYS_SPACING: Duration = Duration::from_secs(60);
 
 impl Client {
-    /// How ID tokens may be signed: as the server announces, within [`Algorithm::ACCEPTED`]; with RS256 where it announces nothing (OpenID
-    /// Connect Core 3.1.3.7, 7.). `named`: what the token says of itself.
+    /// The accepted signature algorithms of ID tokens: those that the server announces, within
+    /// [`Algorithm::ACCEPTED`]; RS256 if it announces none (OpenID Connect Core 3.1.3.7, 7.).
+    /// `named`: the algorithm that the token names.
     ///
-    /// Errors: as [`crate::oauth::metadata::fetch`], but for a server without metadata.
+    /// Errors: as [`crate::oauth::metadata::fetch`], except for a server without metadata.
     pub(crate) fn id_token_algorithms(&self, named: Option<Algorithm>, call: &CallContext<'_>) -> Result<Vec<Algorithm>> {
-        // A client whose configuration names the keys needs no metadata for what is accepted anyway.
+        // If the configuration names the keys, an algorithm that is accepted by default needs no
+        // metadata.
         if self.is_configured(Endpoint::Jwks) && named.is_none_or(|named| DEFAULT_ALGORITHMS.contains(&named)) {
             return Ok(DEFAULT_ALGORITHMS.to_vec());
         }
@@ -37,8 +40,8 @@ impl Client {
         }
     }
 
-    /// The server's keys: the last copy while it is young. `refetch`: a key was not among them, so they are asked for again unless that was
-    /// done a moment ago.
+    /// The server's keys: the cached copy while it is young. `refetch`: a key was not among them,
+    /// so they are requested again unless that was done a moment ago.
     pub(crate) fn keys(&self, call: &CallContext<'_>, refetch: bool) -> Result<Arc<Jwks>> {
         let now = call.clock().now();
         if let Some(cached) = self.keys.load_full() {

@@ -1,4 +1,5 @@
-//! One configured client and its server: endpoints, metadata and keys, client authentication. Configuration in, token set out.
+//! One configured client and its server: endpoints, metadata and keys, client authentication. Turns
+//! a configuration into token sets.
 
 mod endpoints;
 mod keys;
@@ -28,7 +29,7 @@ use std::time::Duration;
 
 /// Metadata is read again after this. Until then, and if that fails, the last good copy is used.
 const METADATA_AGE: Duration = Duration::from_secs(24 * 3600);
-/// A younger copy is not read again when there is nothing at the address that it names.
+/// A younger copy is not read again when nothing exists at the address that it names.
 const MOVED_AGE: Duration = Duration::from_secs(60);
 
 enum Proof {
@@ -38,7 +39,7 @@ enum Proof {
     None,
 }
 
-/// A client with its server, ready to ask for tokens.
+/// A client with its server, ready to request tokens.
 pub(crate) struct Client {
     client_type: ClientType,
     client_id: String,
@@ -47,7 +48,7 @@ pub(crate) struct Client {
     assertion_audience_is_issuer: bool,
     server: String,
     issuer: String,
-    /// Whether the issuer is more than the address of an endpoint.
+    /// Whether the issuer is known, and not only the address of an endpoint.
     issuer_is_known: bool,
     token_endpoint: Option<url::Url>,
     supported: Option<Vec<String>>,
@@ -55,7 +56,8 @@ pub(crate) struct Client {
     audience: Option<String>,
     extra: Vec<(String, String)>,
     kind: Kind,
-    /// Hosts that take this client's tokens although the session's deployment does not know their server.
+    /// Hosts that accept this client's tokens although the session's deployment does not know their
+    /// server.
     hosts: Vec<(String, Acceptance)>,
     allow_insecure_loopback: bool,
     endpoints: Endpoints,
@@ -64,13 +66,14 @@ pub(crate) struct Client {
     /// The file that names the server, for messages about it.
     config_file: Option<PathBuf>,
     metadata: ArcSwapOption<(Metadata, Moment)>,
-    /// The document in the form of RFC 8414, once an endpoint was missing in the other.
+    /// The document in the form of RFC 8414, once an endpoint was missing in the OpenID form.
     rfc8414: ArcSwapOption<(Option<Metadata>, Moment)>,
     keys: ArcSwapOption<(Jwks, Moment)>,
 }
 
-/// The hosts for the tokens of a client whose configuration names an API by its base URL: those of the built-in deployment that has the client's
-/// server. Only if there is none, the host of the base URL: a token of a known deployment goes to no other host.
+/// The hosts for the tokens of a client whose configuration names an API by its base URL: those of
+/// the built-in deployment that has the client's server. Only if there is none, the host of the
+/// base URL, because a token of a known deployment goes to no other host.
 fn hosts_of(client: &OAuthClient) -> Result<Vec<(String, Acceptance)>> {
     let (Some(endpoint), Some(base_url)) = (&client.token_endpoint, &client.base_url) else { return Ok(Vec::new()) };
     for deployment in Deployment::presets()? {
@@ -91,7 +94,7 @@ fn hosts_of(client: &OAuthClient) -> Result<Vec<(String, Acceptance)>> {
 }
 
 impl Client {
-    /// Puts configuration and deployment together. Reads a private key's file; uses no network.
+    /// Combines configuration and deployment. Reads a private key's file; uses no network.
     ///
     /// Errors: INVALID_ARGUMENT, MISCONFIGURED, UNSUPPORTED.
     pub(crate) fn new(client: &OAuthClient, deployment: &Deployment, allow_insecure_loopback: bool) -> Result<Self> {
@@ -103,7 +106,7 @@ impl Client {
         if client.client_id.is_empty() {
             return Err(Error::invalid_argument("client_id is empty"));
         }
-        // The server would only answer invalid_client, and a line break is invisible.
+        // The server would only respond `invalid_client`, and a line break is invisible.
         let secret = client.client_secret.as_ref().map_or("", Secret::expose);
         for (name, value) in [("client_id", client.client_id.as_str()), ("client_secret", secret)] {
             setting::check(name, value).map_err(|error| Error::misconfigured(error.message()))?;
@@ -172,7 +175,7 @@ impl Client {
             rfc8414: ArcSwapOption::empty(),
             keys: ArcSwapOption::empty(),
         };
-        // An invalid request is reported now and not at the first expiry.
+        // An invalid request is reported now, instead of at the first expiry.
         let authentication = made.authentication(made.supported.as_deref(), None)?;
         if made.is_m2m() {
             made.client_credentials().check(&authentication)?;
@@ -184,7 +187,7 @@ impl Client {
         self.kind
     }
 
-    /// The hosts of this client beside those of the session's policy.
+    /// The hosts of this client in addition to those of the session's policy.
     pub(crate) fn hosts(&self) -> &[(String, Acceptance)] {
         &self.hosts
     }
@@ -193,7 +196,7 @@ impl Client {
         &self.client_id
     }
 
-    /// The file that says who the client is; `None` for one that a call names.
+    /// The file of the client's configuration; `None` for a client that a call names.
     pub(crate) fn config_file(&self) -> Option<&Path> {
         self.config_file.as_deref()
     }
@@ -261,7 +264,7 @@ impl Client {
         }
     }
 
-    /// The current token endpoint, if there is nothing at the one that older metadata named.
+    /// The current token endpoint, if nothing exists at the one that older metadata named.
     fn moved_token_endpoint(&self, before: &url::Url, call: &CallContext<'_>) -> Option<(url::Url, ClientAuthentication)> {
         if self.token_endpoint.is_some() {
             return None;
@@ -270,7 +273,8 @@ impl Client {
         self.token_endpoint(call).ok().filter(|(endpoint, _)| endpoint != before)
     }
 
-    /// The server's metadata, read again because the cached copy looks outdated; `None` where that one is young, or it cannot be read.
+    /// The server's metadata, read again because the cached copy looks outdated; `None` if the copy
+    /// is young, or the metadata cannot be read.
     pub(crate) fn newer_metadata(&self, call: &CallContext<'_>) -> Option<Arc<(Metadata, Moment)>> {
         let (now, cached) = (call.clock().now(), self.metadata.load_full()?);
         if now.monotonic - cached.1.monotonic < MOVED_AGE {
@@ -285,7 +289,8 @@ impl Client {
 
     /// The token endpoint and the client authentication for it. May read the server's metadata.
     ///
-    /// Blocks; uses the network. Errors: as [`metadata::fetch`]; PROTOCOL where the server names no token endpoint.
+    /// Blocks; uses the network. Errors: as [`metadata::fetch`]; PROTOCOL if the server names no
+    /// token endpoint.
     pub(crate) fn token_endpoint(&self, call: &CallContext<'_>) -> Result<(url::Url, ClientAuthentication)> {
         if let Some(endpoint) = &self.token_endpoint {
             return Ok((endpoint.clone(), self.authentication(self.supported.as_deref(), None)?));
@@ -434,7 +439,7 @@ impl Client {
         }
     }
 
-    /// An error about the issuer names the file that says which it is.
+    /// Adds the file that defines the issuer to an error about the issuer.
     pub(crate) fn of_issuer(&self, error: Error) -> Error {
         let is_about_it =
             error.status() == Status::Misconfigured || matches!(error.reason(), Some(Reason::IssuerMismatch | Reason::BadIssuer));

@@ -47,10 +47,11 @@ impl fmt::Debug for Attempt {
 }
 
 impl Attempt {
-    /// A fresh attempt with a state, a nonce and a verifier of its own.
+    /// A new attempt with its own state, nonce and verifier.
     ///
-    /// Errors: INVALID_ARGUMENT (a scope that is none, a parameter that is there twice or breaks the login), MISCONFIGURED (the
-    /// endpoint's query holds one of the parameters), INTERNAL (no random numbers).
+    /// Errors: INVALID_ARGUMENT (an invalid scope, a parameter that is present twice or breaks the
+    /// login), MISCONFIGURED (the endpoint's query holds one of the parameters), INTERNAL (no
+    /// random numbers).
     pub fn new(parameters: &Parameters<'_>, random: &dyn Random) -> Result<Attempt> {
         token_endpoint::check_scopes(parameters.scopes)?;
         let (state, nonce, verifier) = (pkce::random_text(random)?, pkce::random_text(random)?, pkce::Verifier::new(random)?);
