@@ -17,7 +17,7 @@ impl Monotonic {
     /// A time that every clock has passed.
     pub(crate) const PAST: Monotonic = Monotonic(0);
 
-    /// So many milliseconds after the start of the clock.
+    /// The time this many milliseconds after the start of the clock.
     pub const fn from_millis(milliseconds: u64) -> Self {
         Monotonic(milliseconds)
     }
@@ -32,7 +32,7 @@ impl Monotonic {
 impl Add<Duration> for Monotonic {
     type Output = Monotonic;
 
-    /// Later by this duration, at most [`Monotonic::NEVER`].
+    /// The time later by this duration, at most [`Monotonic::NEVER`].
     fn add(self, duration: Duration) -> Monotonic {
         Monotonic(self.0.saturating_add(millis(duration)))
     }
@@ -50,7 +50,8 @@ impl Sub for Monotonic {
 /// One reading of both clocks.
 ///
 /// The monotonic clock does not jump but may stop while the computer sleeps; the wall clock counts
-/// sleep but may jump. A deadline is therefore saved on both and has passed when either says so.
+/// sleep but may jump. A deadline is therefore stored on both, and has passed if either clock says
+/// so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moment {
     /// The monotonic clock.
@@ -85,7 +86,7 @@ pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Where time comes from. Implementations are called from any thread.
+/// The source of time. Implementations are called from any thread.
 pub trait Clock: Send + Sync {
     /// Both clocks, now.
     fn now(&self) -> Moment;
@@ -93,7 +94,7 @@ pub trait Clock: Send + Sync {
     fn sleep(&self, duration: Duration);
 }
 
-/// The operating system's clocks, in the coarse form where there is one: a reading takes a few
+/// The operating system's clocks, in the coarse form if there is one: a reading takes a few
 /// nanoseconds, and the resolution is a few milliseconds.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
@@ -151,7 +152,7 @@ impl ManualClock {
         self.change(|now| *now = *now + duration);
     }
 
-    /// The wall clock is set, forwards or backwards; the monotonic clock goes on.
+    /// The wall clock is set, forwards or backwards; the monotonic clock continues.
     pub fn set_unix(&self, unix_seconds: u64) {
         self.change(|now| now.unix_ms = unix_seconds.saturating_mul(1000));
     }
@@ -173,7 +174,7 @@ impl Clock for ManualClock {
     }
 }
 
-/// Where random bytes come from.
+/// The source of random bytes.
 pub trait Random: Send + Sync {
     /// Fills the buffer.
     fn fill(&self, buffer: &mut [u8]) -> std::io::Result<()>;

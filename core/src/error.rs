@@ -19,9 +19,9 @@ pub enum Status {
     Misconfigured = 2,
     /// Ask the user to log in; `reason` says why.
     LoginRequired = 3,
-    /// The user or the server said no.
+    /// The user or the server refused.
     Denied = 4,
-    /// This credential must not go to this URL; the message says which would.
+    /// This credential must not go to this URL; the message says which one may.
     HostRefused = 5,
     /// Try later; [`Error::retry_after`] may say when.
     Unavailable = 6,
@@ -78,7 +78,7 @@ impl Status {
         }
     }
 
-    /// What the caller does about it, in a few words.
+    /// What the caller should do about it, in a few words.
     pub const fn advice(self) -> &'static str {
         match self {
             Status::InvalidArgument => "fix the call",
@@ -163,7 +163,7 @@ reasons! {
     Corrupt, "corrupt", LoginRequired;
     /// The server's certificate was not accepted, or a CA file cannot be used.
     Tls, "tls", Misconfigured;
-    /// The proxy wants a user name and password (HTTP status 407).
+    /// The proxy requires a user name and password (HTTP status 407).
     ProxyAuthentication, "proxy_authentication", Misconfigured;
     /// The response names another issuer than the client's (RFC 8414 section 3.3, RFC 9207).
     IssuerMismatch, "issuer_mismatch", Protocol;
@@ -189,7 +189,7 @@ reasons! {
     TokenExpired, "token_expired", TokenInvalid;
     /// The token is not valid yet.
     NotYetValid, "not_yet_valid", TokenInvalid;
-    /// Another user logged in than the one whose session is saved.
+    /// A different user logged in than the one of the saved session.
     OtherUser, "other_user", Denied;
 }
 
@@ -332,8 +332,8 @@ impl Error {
         self.with(|details| details.ambiguous = true)
     }
 
-    /// Says that the response is unusable: the server has probably processed the request, and sending
-    /// it again does not bring back what the response held.
+    /// Says that the response is unusable: the server has probably processed the request, and
+    /// sending it again does not bring back what the response held.
     pub(crate) fn with_unusable_response(self) -> Self {
         self.with_ambiguity().with(|details| details.unusable_response = true)
     }
@@ -345,8 +345,8 @@ impl Error {
         self.details.ambiguous && !self.details.unusable_response
     }
 
-    /// Whether the server may have processed the request although no usable response says so: it may
-    /// have rotated the refresh token.
+    /// Whether the server may have processed the request although no usable response says so: it
+    /// may have rotated the refresh token.
     pub fn is_ambiguous(&self) -> bool {
         self.details.ambiguous
     }
@@ -421,8 +421,8 @@ impl std::error::Error for Error {
     }
 }
 
-/// The statuses and reasons as data. `tests/vectors/errors.json` is this document, and each language
-/// proves that it maps all of it.
+/// The statuses and reasons as data. `tests/vectors/errors.json` is this document, and the tests of
+/// each language check that it maps all of it.
 #[doc(hidden)]
 pub fn catalogue() -> serde_json::Value {
     let success = serde_json::json!({

@@ -1,8 +1,8 @@
 //! Authentication to the Planet Insights Platform: API keys and OAuth 2.0 access tokens that stay
 //! fresh and are sent only to the hosts that accept them.
 //!
-//! This is the synchronous core. C, C++, Python, Node and the `planetkey` command are thin layers over
-//! it. Start with [`Session::builder`].
+//! This is the synchronous core. C, C++, Python, Node and the `planetkey` command are thin layers
+//! over it. Start with [`Session::builder`].
 //!
 //! ```no_run
 //! use planetkey::Session;

@@ -19,7 +19,8 @@ const MAX_PASSES: usize = 8;
 /// replaced as a whole. Accepts any text, including one that is not a URL.
 pub fn redact_url(url: &str) -> String {
     let mut clean = redacted(url, DEPTH);
-    // A redacted value may have held the slash that ended the authority, so look again until nothing changes.
+    // A redacted value may have held the slash that ended the authority, so look again until
+    // nothing changes.
     for _ in 0..MAX_PASSES {
         let again = redacted(&clean, DEPTH);
         if again == clean {

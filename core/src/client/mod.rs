@@ -218,8 +218,9 @@ impl Client {
         self.client_type.grant() == Grant::ClientCredentials
     }
 
-    /// Identifies the client whose tokens are saved. A refresh token belongs to its issuer and client.
-    /// The scopes that an M2M client requests differ between sessions, and so do its tokens.
+    /// Identifies the client whose tokens are saved. A refresh token belongs to its issuer and
+    /// client. The scopes that an M2M client requests differ between sessions, and so do its
+    /// tokens.
     pub(crate) fn binding(&self) -> Binding {
         let mut parts = vec![self.issuer.trim_end_matches('/'), &self.client_id];
         let mut scopes: Vec<&str> = self.scopes.iter().map(String::as_str).collect();
@@ -244,8 +245,8 @@ impl Client {
         client_credentials::Grant { scopes: self.scopes.clone(), audience: self.audience.clone(), extra: self.extra.clone() }
     }
 
-    /// Requests tokens: with client credentials, or with the refresh token of `old`. Blocks; uses the
-    /// network.
+    /// Requests tokens: with client credentials, or with the refresh token of `old`. Blocks; uses
+    /// the network.
     pub(crate) fn request(&self, call: &CallContext<'_>, old: Option<&TokenSet>) -> Result<TokenSet> {
         let (endpoint, authentication) = self.token_endpoint(call)?;
         let ask = |endpoint: &url::Url, authentication: &ClientAuthentication| match (self.is_m2m(), old) {
@@ -306,8 +307,8 @@ impl Client {
         Ok((endpoint, self.authentication(supported, Some(&metadata.issuer))?))
     }
 
-    /// Another endpoint of the server: that of the configuration, else that of the metadata; `None` if
-    /// the server has none.
+    /// Another endpoint of the server: that of the configuration, else that of the metadata; `None`
+    /// if the server has none.
     ///
     /// Blocks and uses the network if it reads metadata. Errors: as [`metadata::fetch`].
     pub(crate) fn endpoint(&self, wanted: Endpoint, call: &CallContext<'_>) -> Result<Option<url::Url>> {
@@ -323,8 +324,8 @@ impl Client {
         named.map(|named| crate::oauth::endpoint(named, wanted.member(), self.allow_insecure_loopback)).transpose()
     }
 
-    /// The metadata at the URL of RFC 8414, read as rarely as the other; `None` if it cannot be read
-    /// now.
+    /// The metadata at the URL of RFC 8414, read as rarely as the OpenID form; `None` if it cannot
+    /// be read now.
     fn rfc8414(&self, call: &CallContext<'_>) -> Option<Arc<(Option<Metadata>, Moment)>> {
         let now = call.clock().now();
         let cached = self.rfc8414.load_full();
@@ -413,8 +414,8 @@ impl Client {
         }
     }
 
-    /// The server's metadata: the cached copy while it is young, and an older one if a new one cannot
-    /// be read.
+    /// The server's metadata: the cached copy while it is young, and an older one if a new one
+    /// cannot be read.
     pub(crate) fn metadata(&self, call: &CallContext<'_>) -> Result<Arc<(Metadata, Moment)>> {
         let now = call.clock().now();
         let cached = self.metadata.load_full();

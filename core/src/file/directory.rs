@@ -33,7 +33,7 @@ impl Directory {
         Ok(missing.is_empty().then(|| Directory { opened, path: path.directory().to_owned() }))
     }
 
-    /// Opens the directory of a file. Missing directories are made for their owner alone.
+    /// Opens the directory of a file. Missing directories are created for their owner alone.
     ///
     /// Errors: of the system; a refusal that says why.
     pub(crate) fn create(path: &CheckedPath) -> io::Result<Directory> {
@@ -79,7 +79,8 @@ impl Directory {
         Ok(Some((Directory { opened, path }, name)))
     }
 
-    /// Opens a file for reading as [`Directory::open_file`], links followed as [`Directory::resolve`]; `None` if there is none.
+    /// Opens a file for reading as [`Directory::open_file`], following links as
+    /// [`Directory::resolve`] does; `None` if there is none.
     pub(crate) fn open_followed(&self, name: &OsStr) -> io::Result<Option<File>> {
         let opened = match self.opened.resolve(name, &self.path)? {
             None => return Ok(None),
@@ -92,7 +93,7 @@ impl Directory {
         }
     }
 
-    /// What is there, links not followed.
+    /// The kind of the entry with this name, without following links; `None` if there is none.
     pub(crate) fn kind(&self, name: &OsStr) -> io::Result<Option<Kind>> {
         self.opened.kind(name)
     }
@@ -113,7 +114,7 @@ impl Directory {
         self.opened.open_lock(name, &self.join(name))
     }
 
-    /// Makes a file that did not exist, for its owner alone.
+    /// Creates a file that did not exist, for its owner alone.
     pub(crate) fn create_file(&self, name: &OsStr) -> io::Result<File> {
         self.opened.create_file(name)
     }

@@ -1,8 +1,8 @@
 //! Opens, reads and replaces files so that no other user can influence what happens.
 //!
 //! Every path is walked once, directory by directory, and everything after that is relative to the
-//! opened directory. [`Directory`] says which owners and modes are accepted. The table of situations
-//! is in `docs/reference/files-and-users.md`.
+//! opened directory. [`Directory`] says which owners and modes are accepted. The table of
+//! situations is in `docs/reference/files-and-users.md`.
 
 mod directory;
 mod kind;
@@ -28,8 +28,8 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// The target of log records that a program should show to its user without being asked: a file that
-/// others can change.
+/// The target of log records that a program should show to its user without being asked: a file
+/// that others can change.
 pub const NOTICE_TARGET: &str = "planetkey::notice";
 
 /// The path of a file, and the directory below which every step to it is checked.

@@ -49,7 +49,8 @@ impl Disk for RealDisk {
     }
 }
 
-/// Replaces the file by these bytes, durably, and makes missing directories for their owner alone.
+/// Replaces the file by these bytes, durably, and creates missing directories for their owner
+/// alone.
 ///
 /// Readers see the old content or the new one, at any moment and after any crash. Only a file that
 /// cannot be replaced by a rename, such as a mount point, is rewritten in place. Blocks until the
@@ -64,7 +65,7 @@ pub(crate) fn replace_at(disk: &dyn Disk, directory: Option<&Directory>, path: &
     written.map_err(|error| failed("cannot be written", path.path(), &error))
 }
 
-/// Whether [`replace_at`] would succeed now with content of the usual size. Leaves nothing behind.
+/// Whether [`replace_at`] would succeed now with content of the usual size. Leaves no file.
 /// Errors: STORAGE.
 pub(crate) fn check_on(disk: &dyn Disk, directory: Option<&Directory>, path: &CheckedPath) -> Result<()> {
     let check = || {
@@ -87,7 +88,7 @@ pub(crate) fn check_on(disk: &dyn Disk, directory: Option<&Directory>, path: &Ch
 
 /// Whether files can be created in this directory, or in the first existing one above it.
 ///
-/// Leaves nothing behind. Errors: STORAGE.
+/// Leaves no file. Errors: STORAGE.
 pub(crate) fn check_writable(path: &CheckedPath) -> Result<()> {
     let nearest = Directory::nearest(path).map_err(|error| failed("cannot be written", path.directory(), &error))?;
     let tried = Temporary::create(&nearest, OsStr::new(".planetkey."));

@@ -1,4 +1,5 @@
-//! The only code that uses the network: deadlines, size limits, no redirects, retries, `Retry-After`.
+//! The only code that uses the network: deadlines, size limits, no redirects, retries,
+//! `Retry-After`.
 //!
 //! A [`Transport`] carries one request. This module decides whether it is sent again.
 

@@ -5,8 +5,8 @@ use std::time::{Duration, UNIX_EPOCH};
 /// A longer wait is reduced to this, in every message and in every process that shares it.
 pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
-/// The wait from `now` (Unix seconds) that a header's value asks for: seconds or an HTTP date. It is
-/// zero for a date in the past; `None` for an invalid value.
+/// The wait from `now` (Unix seconds) that a header's value asks for: seconds or an HTTP date. It
+/// is zero for a date in the past; `None` for an invalid value.
 pub fn parse(value: &str, now: u64) -> Option<Duration> {
     let value = value.trim();
     let seconds = if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {

@@ -155,7 +155,8 @@ fn no_prompter(account: &Account) -> Error {
     Error::new(Status::LoginRequired, message).with_reason(Reason::NeverLoggedIn)
 }
 
-/// `None` if no browser could be opened and there is no prompter to ask the user to open one.
+/// `None` if no browser could be opened, unless the method is `browser` and a prompter can ask the
+/// user to open one.
 fn in_browser(person: &Account, options: &LoginOptions) -> Result<Option<LoginResult>> {
     let mut login = BrowserLogin::start(person, options, true)?;
     if let Some(interrupt) = person.interrupt() {

@@ -156,7 +156,8 @@ impl<W: Way> UnderWay<W> {
             return Some(outcome.clone());
         }
         if state.busy {
-            // The busy thread sets the outcome, and learns from the flag that the login was cancelled.
+            // The busy thread sets the outcome, and learns from the flag that the login was
+            // cancelled.
             return self.is_cancelled().then(|| Err(cancelled()));
         }
         if self.is_cancelled() {

@@ -47,8 +47,8 @@ impl Grant {
         Ok(form)
     }
 
-    /// Requests a token. A refresh token in the response is ignored (RFC 6749 4.4.3): a refresh repeats
-    /// the grant.
+    /// Requests a token. A refresh token in the response is ignored (RFC 6749 4.4.3): a refresh
+    /// repeats the grant.
     ///
     /// Blocks; uses the network. Errors: as [`token_endpoint::send`].
     pub fn request(

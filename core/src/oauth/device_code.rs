@@ -1,4 +1,5 @@
-//! The device authorization grant (RFC 8628): a user logs in on another device while this one polls.
+//! The device authorization grant (RFC 8628): a user logs in on another device while this one
+//! polls.
 
 use super::client_authentication::ClientAuthentication;
 use super::endpoint_request;
@@ -158,8 +159,8 @@ pub enum Poll {
 
 /// Polls once whether the user agreed (RFC 8628 3.4).
 ///
-/// Blocks; uses the network. Errors, all of them final: DENIED, LOGIN_REQUIRED (`expired`: the code expired),
-/// MISCONFIGURED, PROTOCOL.
+/// Blocks; uses the network. Errors, all of them final: DENIED, LOGIN_REQUIRED (`expired`: the code
+/// expired), MISCONFIGURED, PROTOCOL.
 pub fn poll(
     call: &CallContext<'_>,
     endpoint: &url::Url,

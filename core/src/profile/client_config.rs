@@ -79,7 +79,7 @@ pub struct OAuthClient {
     pub config_file: Option<PathBuf>,
 }
 
-/// Where a private key is.
+/// The source of a private key.
 #[derive(Clone, Debug)]
 pub enum PrivateKeySource {
     /// The PEM text.

@@ -1,4 +1,4 @@
-//! Where profiles and sessions are saved.
+//! The paths of profiles and sessions.
 
 use super::names;
 use crate::environment::{Environment, HOME_VARIABLE};
@@ -217,8 +217,8 @@ pub(super) fn is_encrypted(path: &Path) -> bool {
     path.to_string_lossy().ends_with(".sops.json")
 }
 
-/// The storage root that the environment names. A value with quotes is refused, so that no
-/// directory gets such a name by mistake.
+/// The storage root that the environment names. A value that was quoted or pasted wrongly is
+/// refused, so that no directory is created under such a name.
 fn storage_root_of(environment: &dyn Environment) -> Result<Option<PathBuf>> {
     let Some(path) = path_variable(environment, STORAGE_ROOT_VARIABLE) else { return Ok(None) };
     if let Some(flaw) = path.to_str().and_then(setting::flaw) {

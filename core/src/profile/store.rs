@@ -45,9 +45,9 @@ pub struct M2mLogin {
 /// A file or directory that was renamed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Moved {
-    /// Where it was.
+    /// The old path.
     pub from: PathBuf,
-    /// Where it is now.
+    /// The new path.
     pub to: PathBuf,
 }
 

@@ -28,8 +28,8 @@ pub struct ApiResponse<'a> {
 }
 
 impl<'a> ApiResponse<'a> {
-    /// The response to a request for this URL that carried no `Authorization` header and can be sent
-    /// again. Set the other fields as needed.
+    /// The response to a request for this URL that carried no `Authorization` header and can be
+    /// sent again. Set the other fields as needed.
     pub fn new(url: &'a str, http_status: u16) -> Self {
         ApiResponse { url, sent: None, http_status, www_authenticate: None, can_repeat: true }
     }
@@ -46,10 +46,11 @@ impl Session {
     /// Decides what follows an API's response. `None`: the response stands. `Some`: repeat the
     /// request once, with this authorization.
     ///
-    /// `authorization` is the one that the request carried, `www_authenticate` the response's header,
-    /// several values joined by commas. A 401 takes the access token out of use, unless its Bearer
-    /// challenge names another error than `invalid_token` (RFC 6750 section 3.1). Any other status
-    /// stands. An HTTP client that follows redirects calls [`Session::after_api_response`] instead.
+    /// `authorization` is the one that the request carried, `www_authenticate` the response's
+    /// header, several values joined by commas. A 401 takes the access token out of use, unless its
+    /// Bearer challenge names another error than `invalid_token` (RFC 6750 section 3.1). Any other
+    /// status stands. An HTTP client that follows redirects calls [`Session::after_api_response`]
+    /// instead.
     ///
     /// Blocks while the token is refreshed. Errors: as [`Session::authorize`] if the refresh fails.
     pub fn after_response(
@@ -107,8 +108,8 @@ impl Session {
 
     /// Whether another authorization may help. Takes the token out of use if the response says so.
     ///
-    /// The response of a host that this session does not serve says nothing about the token, even if
-    /// the token was sent there.
+    /// The response of a host that this session does not serve says nothing about the token, even
+    /// if the token was sent there.
     fn may_repeat(&self, response: &ApiResponse<'_>) -> Result<bool> {
         let token = response.sent.and_then(|sent| sent.strip_prefix(BEARER));
         let is_refused = match token {

@@ -426,7 +426,7 @@ impl Session {
         opening.session(vec![source], None, Vec::new(), AllowedHosts::ForApiKey(options.allowed_hosts()))
     }
 
-    /// Opens a session with a machine-to-machine client at the deployment's M2M server.
+    /// Opens a session with an M2M client at the deployment's M2M server.
     ///
     /// Errors: INVALID_ARGUMENT (empty id or secret, `offline_access`), MISCONFIGURED.
     pub fn from_m2m(client_id: &str, client_secret: &str, options: &Options) -> Result<Session> {

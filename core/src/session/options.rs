@@ -88,7 +88,8 @@ pub struct Runtime {
     pub transport: Option<Arc<dyn Transport>>,
     /// Observes each step of a write. `None` by default.
     pub disk: Option<Arc<dyn Disk>>,
-    /// A variable that names more CA certificates: `NODE_EXTRA_CA_CERTS` in Node. `None` by default.
+    /// A variable that names more CA certificates: `NODE_EXTRA_CA_CERTS` in Node. `None` by
+    /// default.
     pub extra_ca_variable: Option<&'static str>,
 }
 

@@ -13,7 +13,7 @@ pub(crate) enum Credential {
     Tokens(Arc<TokenCache>),
 }
 
-/// A credential with where it comes from.
+/// A credential and its origin.
 pub(crate) struct Source {
     pub(crate) credential: Credential,
     /// Where it was found, for users: `environment: PL_API_KEY`.

@@ -56,7 +56,7 @@ type Parse = fn(&[u8]) -> Option<Map<String, Value>>;
 
 /// Reads a JSON object. A torn one is read again for as long as a program is writing it.
 ///
-/// Blocks for a quarter of a second when the file is broken, and longer only while it changes.
+/// Blocks for a quarter of a second if the file is broken, and longer only while it changes.
 /// Errors: STORAGE.
 pub(super) fn settle(directory: Option<&Directory>, path: &CheckedPath, parse: Parse) -> Result<Settled> {
     let started = Instant::now();
@@ -137,8 +137,8 @@ pub(super) fn remove_followed(directory: &Directory, path: &CheckedPath) -> Resu
     remove().map_err(|error| failed("cannot be removed", path.path(), &error))
 }
 
-/// The names beside a file that begin with one of these prefixes. A directory that cannot be listed
-/// has none.
+/// The names in the file's directory that begin with one of these prefixes. A directory that cannot
+/// be listed has none.
 fn names_beside(directory: &Directory, prefixes: &[&OsStr]) -> Vec<std::ffi::OsString> {
     let begins = |name: &std::ffi::OsString, prefix: &&OsStr| name.as_encoded_bytes().starts_with(prefix.as_encoded_bytes());
     let mut names = directory.names().unwrap_or_default();
@@ -150,8 +150,8 @@ fn is_temporary(name: &OsStr) -> bool {
     name.as_encoded_bytes().ends_with(b".tmp")
 }
 
-/// Removes the temporary files that crashes left beside this file, once they are old. Call it under
-/// the lock.
+/// Removes the temporary files that crashes left next to this file, once they are old. Call it
+/// under the lock.
 pub(super) fn sweep(directory: &Directory, path: &CheckedPath, now: SystemTime) {
     for name in names_beside(directory, &[&file::temporary_prefix(path.name())]) {
         let is_old = || {

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 /// An application's own storage: loads and saves the text of `token.json`.
 ///
-/// Called from any thread, never from two at once for one session, and never while planetkey holds a
-/// lock of its own.
+/// Called from any thread, never from two at once for one session, and never while planetkey holds
+/// a lock of its own.
 pub trait StorageCallbacks: Send + Sync {
     /// The text that was saved last, or `None`.
     ///
@@ -26,8 +26,8 @@ pub trait StorageCallbacks: Send + Sync {
     fn save(&self, text: Option<&Secret>) -> Result<()>;
 
     /// Prevents others that share the storage from refreshing until [`StorageCallbacks::unlock`];
-    /// `false` if the lock was not available within `timeout`. A storage of this process alone needs
-    /// no lock.
+    /// `false` if the lock was not available within `timeout`. A storage of this process alone
+    /// needs no lock.
     ///
     /// Errors: STORAGE.
     fn lock(&self, timeout: Duration) -> Result<bool> {
@@ -57,7 +57,7 @@ impl Drop for Unlock<'_> {
 }
 
 impl CustomStorage {
-    /// The session behind these callbacks.
+    /// The session in the storage of these callbacks.
     pub fn new(callbacks: Arc<dyn StorageCallbacks>, binding: impl Into<Binding>) -> Self {
         CustomStorage { callbacks, binding: binding.into(), record: ArcSwap::default() }
     }

@@ -8,13 +8,13 @@ use crate::http::retry_after::MAX_RETRY_AFTER;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
-/// The version of the file's format. A file with a higher number is read as far as it is understood,
-/// and not rewritten.
+/// The version of the file's format. A file with a higher number is read as far as it is
+/// understood, and not rewritten.
 const FORM: u64 = 1;
-/// How many revoked refresh tokens are recorded, the newest last. A restored backup brings back an old
-/// one, not all of them.
+/// How many revoked refresh tokens are recorded, the newest last. A restored backup brings back an
+/// old one, not all of them.
 const REVOKED_LIMIT: usize = 16;
-/// Failures no longer count when nothing failed for this long after the last wait, in milliseconds.
+/// Failures no longer count if nothing failed for this long after the last wait, in milliseconds.
 const FAILURES_AGE_MS: u64 = 600_000;
 
 /// The receipt of a token, by the clock of the computer that received it.
@@ -26,19 +26,19 @@ pub struct Receipt {
     pub unix_ms: u64,
     /// Its lifetime from then on, in milliseconds.
     pub lifetime_ms: u64,
-    /// The fingerprint of issuer, client, and what was asked for.
+    /// The fingerprint of issuer, client, and what was requested.
     pub binding: String,
-    /// How many times in a row a token was requested because an API rejected the one before.
+    /// How many times in a row a token was requested because an API rejected the previous one.
     pub rejections: u32,
 }
 
 /// A failure after which the next attempt must wait.
 #[derive(Clone, Debug)]
 pub struct Failure {
-    /// The error for all callers meanwhile.
+    /// The error for all callers until then.
     pub error: Error,
     /// It says little about an attempt for a caller without a valid token: the attempt was made in
-    /// the background, with less time and without retries, or its process was stopped meanwhile.
+    /// the background, with less time and without retries, or its process was stopped during it.
     pub lets_callers_pass: bool,
     /// How long the attempt waited, if the server did not respond in time.
     pub timeout: Option<Duration>,
@@ -111,8 +111,8 @@ impl FailureRecord {
         if self.not_before.as_ref().is_some_and(is_recent) { self.failures } else { 0 }
     }
 
-    /// Records that so many attempts in a row failed, and that the next one waits until this time, in
-    /// Unix milliseconds.
+    /// Records that this many attempts in a row failed, and that the next one waits until this
+    /// time, in Unix milliseconds.
     pub fn note_failure(&mut self, failures: u32, until_unix_ms: u64, failure: Failure) {
         self.failures = failures;
         self.not_before = Some((until_unix_ms, failure));

@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 const STANDARD_MEMBERS: [&str; 8] =
     ["_exp", "_iat", "access_token", "expires_in", "id_token", "refresh_token", "scope", "token_type"];
 
-/// One token file with the files beside it: `token.json.lock`, which is never deleted, and
+/// One token file with the files next to it: `token.json.lock`, which is never deleted, and
 /// `token.planetkey.json`.
 pub struct FileStorage {
     token: CheckedPath,
@@ -32,9 +32,9 @@ pub struct FileStorage {
 }
 
 impl FileStorage {
-    /// The session in this file. `binding` is the fingerprint of issuer, client and requested scopes:
-    /// tokens that another client saved here are not used. A file whose name ends in `.sops.json` is
-    /// read and written through `sops`.
+    /// The session in this file. `binding` is the fingerprint of issuer, client and requested
+    /// scopes: tokens that another client saved here are not used. A file whose name ends in
+    /// `.sops.json` is read and written through `sops`.
     pub fn new(token: impl Into<CheckedPath>, binding: impl Into<Binding>, sops: &Sops, disk: Option<Arc<dyn Disk>>) -> Self {
         let token = token.into();
         let is_encrypted = token.name().to_string_lossy().ends_with(".sops.json");
@@ -167,7 +167,8 @@ impl Storage for FileStorage {
         }
         self.check_place()?;
         let members = token_file::to_members(stored);
-        // The receipt comes first: a token with a receipt that does not match counts as one without.
+        // The receipt comes first: a token with a receipt that does not match counts as one
+        // without.
         let mut record = self.failure_record();
         record.note_saved(token_file::receipt(stored, &members, &self.binding.fingerprint));
         self.save_failure_record(&record);
@@ -254,8 +255,8 @@ impl Storage for FileStorage {
     }
 }
 
-/// The bytes of a token file, short enough to be read again. Indentation multiplies the size of nested
-/// members. A file that would be too long has the members of the standard only.
+/// The bytes of a token file, short enough to be read again. Indentation multiplies the size of
+/// nested members. A file that would be too long has the members of the standard only.
 fn readable(members: &TokenMembers) -> Vec<u8> {
     let bytes = python_json::to_bytes(&members.0);
     if bytes.len() as u64 <= file::MAX_FILE_BYTES {

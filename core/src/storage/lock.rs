@@ -32,11 +32,11 @@ pub(super) struct Held {
     pub(super) directory: Arc<Directory>,
 }
 
-/// Takes the lock beside a session's file, and waits for it until `deadline`.
+/// Takes the lock file next to a session's file, and waits for it until `deadline`.
 ///
-/// `Ok(None)` if the directory cannot be written: nothing can be saved there, so there is nothing to
-/// lock. Blocks. Errors: TIMEOUT, which names the holder; STORAGE, also at once for a lock file that
-/// is not a regular file of a trusted owner.
+/// `Ok(None)` if the directory cannot be written: nothing can be saved there, so there is nothing
+/// to lock. Blocks. Errors: TIMEOUT, which names the holder; STORAGE, also at once for a lock file
+/// that is not a regular file of a trusted owner.
 pub(super) fn take(disk: &dyn Disk, path: &CheckedPath, deadline: Instant) -> Result<Option<Held>> {
     let mut wait = FIRST_WAIT;
     loop {
@@ -69,7 +69,7 @@ pub(super) fn take(disk: &dyn Disk, path: &CheckedPath, deadline: Instant) -> Re
     }
 }
 
-/// The result of one try to take the lock.
+/// The result of one attempt to take the lock.
 enum Taken {
     Held(Held),
     Busy,
@@ -78,7 +78,7 @@ enum Taken {
 fn try_take(disk: &dyn Disk, path: &CheckedPath, deadline: Instant) -> io::Result<Taken> {
     let directory = Arc::new(Directory::create(path)?);
     let mut file = match directory.open_lock(path.name()) {
-        // The profile was deleted meanwhile.
+        // The profile was deleted since the directory was opened.
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Taken::Busy),
         opened => opened?,
     };
@@ -99,8 +99,8 @@ fn try_take(disk: &dyn Disk, path: &CheckedPath, deadline: Instant) -> io::Resul
     Ok(Taken::Held(Held { lock: Box::new(FileLock { file }), directory }))
 }
 
-/// The lock of an open file. It ends when it is dropped and when its process ends. `unlock` also takes
-/// it from a child that inherited the open file by `fork`.
+/// The lock of an open file. It ends when it is dropped and when its process ends. `unlock` also
+/// takes it from a child that inherited the open file by `fork`.
 struct FileLock {
     file: File,
 }
@@ -159,7 +159,7 @@ fn note_holder(file: &mut File, deadline: Instant) -> io::Result<()> {
     threads::shielded(|| file.write_all(note.as_bytes())).and_then(|written| written)
 }
 
-/// The holder of the lock, by the note in its file.
+/// The holder of the lock, according to the note in its file.
 struct Holder {
     pid: u64,
     host: String,
@@ -223,7 +223,7 @@ impl Lock for Lease {}
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        // After that time another process may have created a lease of its own.
+        // After that time another process may have created its own lease.
         if read_until(&self.directory, &self.name).is_some_and(|until| until == self.until) {
             remove_lease(&self.directory, &self.name);
         }
@@ -255,7 +255,7 @@ fn lease(directory: Arc<Directory>, path: &CheckedPath, deadline: Instant) -> io
     let name = named("lease");
     match directory.make_directory(&name) {
         Ok(()) => {
-            // Two processes write different texts, also within one millisecond.
+            // Two processes write different texts, even within one millisecond.
             let until = format!("{} {}", until_ms(deadline), std::process::id());
             let mut note = directory.enter(&name)?.create_file(OsStr::new(UNTIL))?;
             threads::shielded(|| note.write_all(until.as_bytes())).and_then(|written| written)?;
@@ -264,8 +264,8 @@ fn lease(directory: Arc<Directory>, path: &CheckedPath, deadline: Instant) -> io
         }
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
             let before = read_until(&directory, &name);
-            // If there is no time in it, its process ended between two steps. Then the directory's age
-            // counts.
+            // A lease without a time is left if its process ended between two steps. Then the
+            // directory's age counts.
             let until = stated(before.as_deref()).or_else(|| {
                 let since = directory.modified(&name).ok()?.duration_since(UNIX_EPOCH).ok()?;
                 Some(u64::try_from(since.as_millis()).ok()?.saturating_add(GRACE_MS))

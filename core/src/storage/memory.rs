@@ -8,8 +8,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Holds tokens until it is dropped. It has no lock, so that a forked child never meets one that the
-/// parent left locked.
+/// Holds tokens until it is dropped. It has no lock, so that a forked child never finds one that
+/// the parent left locked.
 ///
 /// One session owns it, and a session runs one refresh at a time, so there is nothing to lock.
 #[derive(Debug, Default)]

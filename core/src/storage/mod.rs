@@ -1,4 +1,4 @@
-//! Where a session's tokens are saved, and the lock that prevents processes from refreshing them at
+//! The storage of a session's tokens, and the lock that prevents processes from refreshing them at
 //! the same time.
 
 pub(crate) mod atomic_file;
@@ -38,7 +38,7 @@ pub struct Stored {
     pub remaining: Duration,
     /// When it expires or expired, in Unix milliseconds.
     pub expires_unix_ms: u64,
-    /// How many times in a row a token was requested because an API rejected the one before.
+    /// How many times in a row a token was requested because an API rejected the previous one.
     pub rejections: u32,
     /// Whether the server was known to have revoked the refresh token when this was read.
     pub is_revoked: bool,
@@ -52,7 +52,7 @@ impl Stored {
         Stored { tokens, at: now, remaining, expires_unix_ms, rejections: 0, is_revoked: false }
     }
 
-    /// The same, requested because an API rejected so many tokens in a row.
+    /// The same, requested because an API rejected this many tokens in a row.
     pub(crate) fn after_rejections(self, rejections: u32) -> Self {
         Stored { rejections, ..self }
     }
@@ -75,7 +75,7 @@ pub enum Saved {
 }
 
 impl Saved {
-    /// Tells one stored session from another.
+    /// Distinguishes one saved session from another.
     pub(crate) fn identity(&self) -> Option<String> {
         match self {
             Saved::Tokens(stored) => Some(token_file::identity(&stored.tokens.members.0)),
@@ -84,7 +84,7 @@ impl Saved {
     }
 }
 
-/// The client whose tokens a storage holds. The tokens of others are not used.
+/// The client whose tokens a storage holds. Tokens of other clients are not used.
 #[derive(Clone, Debug, Default)]
 pub struct Binding {
     /// The fingerprint of issuer, client, and what an M2M client requests.
@@ -95,8 +95,8 @@ pub struct Binding {
     pub scopes: Vec<String>,
     /// Whether it is an M2M client, which needs no refresh token.
     pub is_m2m: bool,
-    /// Whether no other client saves tokens at this place: a refresh token there does not mean that a
-    /// user logged in.
+    /// Whether no other client saves tokens at this place: a refresh token there does not mean that
+    /// a user logged in.
     pub owns_place: bool,
 }
 
@@ -126,7 +126,7 @@ pub trait Lock: Send {}
 pub enum TornRead {
     /// Fail at once, with STORAGE.
     Fail,
-    /// Read it again for a while, which may block for a second. If it stays torn, it is damaged.
+    /// Read it again for some time, which may block for a second. If it stays torn, it is damaged.
     Retry,
 }
 
@@ -143,8 +143,8 @@ pub trait Storage: Send + Sync {
     /// Errors: STORAGE; then what was saved before is unchanged.
     fn save(&self, stored: &Stored) -> Result<FileVersion>;
 
-    /// Whether [`Storage::save`] would succeed now, as far as is known without it. Call it under the
-    /// lock. Errors: STORAGE.
+    /// Whether [`Storage::save`] would succeed now, as far as is known without it. Call it under
+    /// the lock. Errors: STORAGE.
     fn check(&self) -> Result<()> {
         Ok(())
     }
@@ -158,8 +158,8 @@ pub trait Storage: Send + Sync {
     /// Blocks until `deadline`. Errors: TIMEOUT, STORAGE.
     fn lock(&self, deadline: Instant) -> Result<Option<Box<dyn Lock + '_>>>;
 
-    /// The error of [`Storage::lock`] if another process holds the lock; `None` if none does, or it is
-    /// not known.
+    /// The error of [`Storage::lock`] if another process holds the lock; `None` if none does, or it
+    /// is not known.
     fn held_by_another(&self) -> Option<Error> {
         None
     }
@@ -173,11 +173,11 @@ pub trait Storage: Send + Sync {
     /// The current version. At most one system call.
     fn file_version(&self) -> FileVersion;
 
-    /// What planetkey saves beside the tokens.
+    /// The failure record that planetkey saves next to the tokens.
     fn failure_record(&self) -> FailureRecord;
 
     /// Replaces the failure record. Call it under the lock. A failure is only logged: without the
-    /// record there are more requests, nothing worse.
+    /// record there are only more requests.
     fn save_failure_record(&self, record: &FailureRecord);
 
     /// Renames what cannot be read. Call it under the lock. Errors: STORAGE.

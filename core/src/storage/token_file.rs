@@ -40,7 +40,7 @@ pub(crate) fn to_members(stored: &Stored) -> TokenMembers {
     members
 }
 
-/// The receipt that is saved beside these members.
+/// The receipt that is saved with these members.
 pub(crate) fn receipt(stored: &Stored, members: &TokenMembers, binding: &str) -> Receipt {
     Receipt {
         tokens: identity(&members.0),
@@ -61,9 +61,9 @@ pub(crate) enum Content {
     Tokens(Stored),
 }
 
-/// Reads the members. The receipt says when the access token expires. For what Planet's tools wrote,
-/// the times in the token or beside it do. They may be from another computer's clock, so the token is
-/// used for at most its lifetime from now on.
+/// Reads the members. The receipt says when the access token expires. For files that Planet's tools
+/// wrote, the times in the token or in the file do. They may be from another computer's clock, so
+/// the token is used for at most its lifetime from now on.
 pub(crate) fn from_members(members: Map<String, Value>, record: &FailureRecord, binding: &Binding, now: Moment) -> Content {
     // Wiped on drop.
     let members = TokenMembers(members);
@@ -103,8 +103,8 @@ pub(crate) fn from_members(members: Map<String, Value>, record: &FailureRecord, 
 fn is_of_another(access_token: &str, scope: &str, has_refresh_token: bool, binding: &Binding) -> bool {
     let by_issuer = other_issuer(access_token, binding).is_some();
     let lacks_scope = binding.scopes.iter().any(|wanted| !scope.split_ascii_whitespace().any(|granted| granted == wanted));
-    // A user session where an M2M client saves its tokens. Some servers issue a refresh token to an
-    // M2M client, too, and Planet's SDK saves it.
+    // A user session at the place of an M2M client's tokens. Some servers also issue a refresh
+    // token to an M2M client, and Planet's SDK saves it.
     by_issuer || lacks_scope || binding.is_m2m && !binding.owns_place && has_refresh_token
 }
 
@@ -122,8 +122,8 @@ pub(crate) fn other_issuer_of(members: Map<String, Value>, binding: &Binding) ->
     other_issuer(members.text("access_token")?, binding)
 }
 
-/// The lifetime, the rest of it, and the expiry in Unix milliseconds, by the SDK's rules: the token's
-/// own claims, then the times in the file, then `expires_in` from now on.
+/// The lifetime, the rest of it, and the expiry in Unix milliseconds, by the SDK's rules: the
+/// token's own claims, then the times in the file, then `expires_in` from now on.
 fn remaining(members: &Map<String, Value>, access_token: &str, is_refreshable: bool, now: Moment) -> (Duration, Duration, u64) {
     let seconds = |member: &str| members.get(member).and_then(Value::as_f64).filter(|seconds| *seconds >= 0.0);
     let ms = |seconds: f64| (seconds.min(MAX_LIFETIME_S as f64 * 10.0) * 1000.0) as u64;

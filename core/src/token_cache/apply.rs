@@ -1,4 +1,4 @@
-//! The one function that changes the cached token and what is known of the saved session.
+//! The one function that changes the cached token and what is known about the saved session.
 
 use super::cached_token::CachedToken;
 use super::outcome::{RefreshOutcome, Save};
@@ -40,7 +40,7 @@ impl TokenCache {
                 let token = self.token_of(&tokens);
                 match self.last() {
                     Some(last) if last.token() == token.token() => Ok(last),
-                    // A user's session is always the saved one. An M2M client keeps its own valid
+                    // A user's session is always the saved one. An M2M client retains its own valid
                     // token instead of an expired one.
                     Some(last) if self.client.is_m2m() && !token.is_usable(now) && last.is_usable(now) => Ok(last),
                     _ => Ok(self.publish(token)),

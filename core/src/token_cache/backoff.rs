@@ -9,12 +9,12 @@ pub(super) const MAX_BACKOFF: Duration = Duration::from_secs(30);
 /// A token with a lifetime shorter than twice this is still requested at most once in this time.
 pub(super) const MIN_SPACING: Duration = Duration::from_secs(1);
 
-/// The longest wait after so many failures in a row: it doubles, up to a limit.
+/// The longest wait after this many failures in a row: it doubles, up to a limit.
 pub(super) fn longest(failures: u32) -> Duration {
     (MIN_SPACING * (1 << failures.clamp(1, 10).saturating_sub(1))).min(MAX_BACKOFF)
 }
 
-/// The wait after so many failures in a row: at least half of the longest. `fraction` is a random
+/// The wait after this many failures in a row: at least half of the longest. `fraction` is a random
 /// number from 0 to 1, which spreads the attempts of processes that failed together.
 ///
 /// With the repetitions inside the first attempt a server gets at most 12 requests in the first
@@ -39,7 +39,7 @@ pub(super) fn wait_after(error: &Error, failures: u32, fraction: f64, noticed: L
         Status::LoginRequired if noticed == LoginNoticed::No => Some(MIN_SPACING),
         // What the server asked for, or the rest of a wait that another process shared.
         _ if error.retry_after().is_some() => error.retry_after().map(|asked| asked.clamp(MIN_SPACING, MAX_RETRY_AFTER)),
-        // The server has seen nothing: as soon as the network is back, the next call works.
+        // The server has received nothing: as soon as the network is back, the next call works.
         Status::Unavailable if !error.has_reached_server() => Some(jittered(failures, fraction).min(MIN_SPACING)),
         Status::Unavailable | Status::Timeout | Status::Protocol | Status::Storage | Status::Internal | Status::Cancelled => {
             Some(jittered(failures, fraction))

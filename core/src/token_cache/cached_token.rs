@@ -13,9 +13,9 @@ const HARD_MARGIN: Duration = Duration::from_secs(5);
 pub(crate) struct CachedToken {
     /// The header's value, made once.
     header: Secret,
-    /// Where the token or key starts in it.
+    /// The position of the token or key in the header.
     prefix: usize,
-    /// Counts up with every new credential of the same source; 0 until it is published.
+    /// Increases with every new credential of the same source; 0 until it is published.
     pub(crate) generation: u64,
     /// Unix seconds; `None` for a credential that does not expire.
     pub(crate) expires_at: Option<i64>,
@@ -27,11 +27,12 @@ pub(crate) struct CachedToken {
     soft: Moment,
     /// The hard deadline: from here on the token is not sent.
     hard: Moment,
-    /// An API answered 401 to it.
+    /// Whether an API rejected it with 401.
     rejected: AtomicBool,
-    /// An API answered 401 to it, too soon after it was requested because of another 401.
+    /// Whether an API rejected it with 401 too soon after it was requested because of another 401.
     rejected_too_soon: AtomicBool,
-    /// How many times in a row a token was requested because an API answered 401 to the one before.
+    /// How many times in a row a token was requested because an API rejected the previous one with
+    /// 401.
     rejections: u32,
     /// Its age when it was read.
     age_at_reading: Duration,
@@ -122,12 +123,14 @@ impl CachedToken {
         self.rejected.load(Ordering::Relaxed)
     }
 
-    /// How many times in a row a token was requested because an API answered 401 to the one before.
+    /// How many times in a row a token was requested because an API rejected the previous one with
+    /// 401.
     pub(crate) fn rejections(&self) -> u32 {
         self.rejections
     }
 
-    /// An API answered 401 to it. It stays in use, because it was just requested for that reason.
+    /// Records that an API rejected it with 401. It stays in use, because it was just requested for
+    /// that reason.
     pub(crate) fn note_rejected_too_soon(&self) {
         self.rejected_too_soon.store(true, Ordering::Relaxed);
     }

@@ -73,8 +73,8 @@ impl LoginRequired<'_> {
         }
     }
 
-    /// Why a saved session is not used whose token names another issuer. Planet's SDK uses it, and
-    /// sends the refresh token to a server that did not issue it.
+    /// Why a saved session is not used if its token names another issuer. Planet's SDK would use
+    /// it, and send the refresh token to a server that did not issue it.
     fn of_another_issuer(&self) -> Option<Error> {
         let shown =
             |path: Option<&Path>, otherwise: &str| path.map_or_else(|| otherwise.to_owned(), |path| path.display().to_string());

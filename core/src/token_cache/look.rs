@@ -43,7 +43,8 @@ impl TokenCache {
         }
     }
 
-    /// Applies what was found on disk. `saved` and `generation`: the state before the file was read.
+    /// Applies what was found on disk. `saved` and `generation`: the state before the file was
+    /// read.
     fn take_over(&self, content: Saved, version: FileVersion, saved: &SavedState, generation: u64, now: Moment) {
         let is_same = saved.unsaved.as_ref().is_some_and(|unsaved| unsaved.replaced == content.identity());
         let is_refreshable = match &content {
@@ -52,7 +53,7 @@ impl TokenCache {
         };
         let flight = self.flight();
         let mut state = flight.lock();
-        // A refresh or a logout was faster, or is renaming a damaged file.
+        // A refresh or a logout came first, or is renaming a damaged file.
         let is_absent = matches!(content, Saved::Nothing);
         let is_outdated = self.generation.load(Ordering::Relaxed) != generation || self.saved.load().version != saved.version;
         if is_outdated || is_absent && state.is_running {

@@ -1,4 +1,4 @@
-//! Keeps one access token fresh: what readers see of it.
+//! Refreshes one access token in time, and hands it to readers.
 //!
 //! [`TokenCache`] owns everything that changes while a token lives. Exactly one function,
 //! `TokenCache::apply`, changes it; a refresh, a look at the file, a login and a logout return a
@@ -45,25 +45,25 @@ use sync::{ArcSwap, ArcSwapOption, AtomicU64};
 
 type Flight = SingleFlight<Arc<CachedToken>>;
 type State = FlightState<Arc<CachedToken>>;
-/// What the threads get that wait for a refresh.
+/// The result that threads waiting for a refresh get.
 type Refreshed = Result<Arc<CachedToken>>;
 
-/// What this process knows of the saved session. Replaced as a whole.
+/// What this process knows about the saved session. Replaced as a whole.
 #[derive(Clone)]
 struct SavedState {
-    /// The version of the file that the cached token is from.
+    /// The version of the file that the cached token comes from.
     version: FileVersion,
     /// When this process read a session from that version, if it did not write the file itself.
     read_at: Option<Moment>,
     /// Tokens that could not be saved.
     unsaved: Option<Arc<Unsaved>>,
-    /// There was a session, and it was deleted.
+    /// Whether there was a session that was deleted.
     was_logged_out: bool,
     /// Whether a refresh is possible without a login.
     is_refreshable: bool,
 }
 
-/// One access token, with everything that keeps it fresh. Any number of threads may use it.
+/// One access token, with everything that refreshes it in time. Any number of threads may use it.
 pub(crate) struct TokenCache {
     token: ArcSwapOption<CachedToken>,
     saved: ArcSwap<SavedState>,
@@ -156,7 +156,7 @@ impl TokenCache {
         self.token.load().as_ref().is_some_and(|token| token.is_usable(self.now()))
     }
 
-    /// Whether requests can be served without a login, at least for a while.
+    /// Whether requests can be served without a login, at least for some time.
     pub(crate) fn is_initialized(&self) -> bool {
         self.saved.load().is_refreshable || self.is_usable()
     }
@@ -179,7 +179,7 @@ impl TokenCache {
         self.valid(&self.token.load(), now).cloned()
     }
 
-    /// As [`TokenCache::cached`], lent.
+    /// As [`TokenCache::cached`], but lends the token without a copy.
     #[inline]
     pub(crate) fn with_cached<T>(self: &Arc<Self>, use_it: impl FnOnce(&Arc<CachedToken>) -> T) -> Option<T> {
         let now = self.now();
@@ -193,8 +193,8 @@ impl TokenCache {
         self.with_current(wait, Arc::clone)
     }
 
-    /// As [`TokenCache::current`], lent: threads that use one token at the same time share not even
-    /// a counter.
+    /// As [`TokenCache::current`], but lends the token: threads that use one token at the same time
+    /// do not even share a counter.
     #[inline]
     pub(crate) fn with_current<T>(self: &Arc<Self>, wait: Wait<'_>, use_it: impl FnOnce(&Arc<CachedToken>) -> T) -> Result<T> {
         let now = self.now();
@@ -213,11 +213,11 @@ impl TokenCache {
         self.wait_for_token(Some(self.last_generation()), wait)
     }
 
-    /// Takes a token out of use to which an API answered 401; `true` if the next call refreshes
+    /// Takes a token that an API rejected with 401 out of use; `true` if the next call refreshes
     /// because of it.
     ///
-    /// That is once per generation, and not for a token that is no longer the current one. After
-    /// each further rejection in a row it takes a longer wait, whichever process refreshed.
+    /// This happens once per generation, and not for a token that is no longer the current one.
+    /// After each further rejection in a row the wait is longer, whichever process refreshed.
     pub(crate) fn invalidate(&self, access_token: &str) -> bool {
         let Some(token) = self.last() else { return false };
         if !crate::secret::equal_in_constant_time(token.token(), access_token) {

@@ -1,5 +1,5 @@
-//! One refresh, top-down: lock, reread, adopt, request, save. It has no access to the cache's fields
-//! and returns a [`RefreshOutcome`].
+//! One refresh, top-down: lock, reread, adopt, request, save. It has no access to the cache's
+//! fields and returns a [`RefreshOutcome`].
 
 use super::SavedState;
 use super::backoff::{self, LoginNoticed};

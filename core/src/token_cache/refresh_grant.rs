@@ -19,7 +19,7 @@ const REREAD_AFTER: [Duration; 3] = [Duration::from_millis(25), Duration::from_m
 /// A program that changes the file more often than this before one request is not followed further.
 const MAX_FILE_CHANGES: u32 = 5;
 
-/// Where the refresh token that is sent is from.
+/// The source of the refresh token that is sent.
 #[derive(Clone, Copy)]
 pub(super) enum TokenSource {
     /// It could not be saved.
@@ -41,7 +41,7 @@ impl TokenSource {
     }
 }
 
-/// Where a new token is from.
+/// The source of a new token.
 pub(super) enum Obtained {
     /// The server issued it. `sent`: the refresh token of another process that was sent instead of
     /// the one that was read first.
@@ -115,7 +115,7 @@ impl RefreshGrant<'_> {
             if !is_refused && !error.is_ambiguous() {
                 return Err(error.into());
             }
-            // Planet's tools take no lock: they may have rotated the refresh token meanwhile. After
+            // Planet's tools take no lock: they may have rotated the refresh token since. After
             // a complete response the one that was sent is used up: only another one may be sent.
             let rereads = if error.may_replay() { &[Duration::ZERO][..] } else { &REREAD_AFTER };
             match self.reread(&sent, source, rereads) {
@@ -125,7 +125,7 @@ impl RefreshGrant<'_> {
                     (sent, source) = (newer, TokenSource::in_version(version));
                 }
                 _ if is_refused => {
-                    // Read now, because another process may have marked another token meanwhile.
+                    // Read now, because another process may have marked another token since.
                     let mut record = self.storage.failure_record();
                     record.mark_revoked(mark);
                     self.storage.save_failure_record(&record);

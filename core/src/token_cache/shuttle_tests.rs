@@ -34,7 +34,8 @@ impl Transport for Server {
     fn exchange(&self, request: &Request, _: Duration) -> std::result::Result<Response, TransportFailure> {
         let form = request.form.encode();
         let sent = form.expose().split('&').find_map(|pair| pair.strip_prefix("refresh_token=")).unwrap().to_owned();
-        // The lock is a point where other threads may run: before the request arrives, and after it.
+        // The lock is a point where other threads may run: before the request arrives, and after
+        // it.
         let number = {
             let mut received = self.received.lock().unwrap();
             assert!(!received.contains(&sent), "{sent} was sent twice");
@@ -60,7 +61,7 @@ fn members(name: &str) -> Value {
     })
 }
 
-/// The tokens of this name, of which so much time is left.
+/// The tokens with this name, which expire after `remaining`.
 fn stored(name: &str, remaining: Duration, clock: &ManualClock) -> Stored {
     let Value::Object(members) = members(name) else { panic!("it is an object") };
     let access_token = Secret::from(format!("access-{name}"));
@@ -131,7 +132,7 @@ impl Random for Half {
     }
 }
 
-/// What a caller gets: an access token, or why not.
+/// What a caller gets: an access token, or the status of the error.
 type Outcome = std::result::Result<String, Status>;
 
 /// A user session with its server.
@@ -166,7 +167,7 @@ impl Scene {
         self.cache.current(WAIT).map(|token| token.token().to_owned()).map_err(|error| error.status())
     }
 
-    /// What so many callers get that come at the same time.
+    /// Starts this many callers at the same time, and returns what they get.
     fn callers(&self, number: usize) -> Vec<thread::JoinHandle<Outcome>> {
         let caller = || {
             let scene = self.clone();
@@ -238,7 +239,7 @@ fn two_callers_and_a_refresh_in_the_background() {
         let tokens = results(scene.callers(2));
         let expected = ["access-0", "access-1"];
         assert!(tokens.iter().all(|token| token.as_ref().is_ok_and(|token| expected.contains(&token.as_str()))), "{tokens:?}");
-        // A caller that meets the lock of the flight leaves the refresh to the next call.
+        // If a caller finds the flight locked, the next call starts the refresh.
         scene.current().unwrap();
         scene.settle();
         scene.current().unwrap();

@@ -1,4 +1,5 @@
-//! One refresh in progress per session and process. All threads that wait for it share its success or failure.
+//! One refresh in progress per session and process. All threads that wait for it share its success
+//! or failure.
 //!
 //! What is refreshed, and when, is decided elsewhere.
 
@@ -27,12 +28,12 @@ pub(crate) struct Blocked {
     pub(crate) failure: Failure,
 }
 
-/// Which refresh of a waiting caller is started.
+/// Which refresh a waiting caller starts.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Start {
     /// The first one.
     First,
-    /// One more, because the result of the one before does not count.
+    /// One more, because the result of the previous one does not count.
     Again,
 }
 
@@ -58,7 +59,7 @@ pub(crate) struct Completed<T> {
     pub(crate) lets_callers_pass: bool,
 }
 
-/// The state behind the lock.
+/// The state that the lock protects.
 pub(crate) struct FlightState<T> {
     pub(crate) is_running: bool,
     /// A login or logout runs instead of a refresh. It counts as running and completes no number.
@@ -104,7 +105,8 @@ impl<T> FlightState<T> {
     }
 }
 
-/// Per-process single-flight state. A forked child creates its own and never touches the parent's locks.
+/// Per-process single-flight state. A forked child creates its own and never touches the parent's
+/// locks.
 pub(crate) struct SingleFlight<T> {
     pub(crate) pid: u32,
     state: Mutex<FlightState<T>>,

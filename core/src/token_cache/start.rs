@@ -28,7 +28,8 @@ impl TokenCache {
             return;
         }
         let flight = self.flight();
-        // An M2M token can be requested again; a refresh token that was sent must get its whole time.
+        // An M2M token can be requested again; a refresh token that was sent must get its whole
+        // time.
         let limit = if self.client.is_m2m() { BACKGROUND_LIMIT } else { Duration::MAX };
         let request =
             RefreshRequest { purpose: Purpose::Background, timeout: self.timeout.min(limit), newer_than: self.last_generation() };
@@ -63,9 +64,9 @@ impl TokenCache {
         state.check_blocked(now.monotonic, request.purpose, request.timeout)?;
         let number = state.start();
         let (this, flight) = (self.clone(), flight.clone());
-        // Process exit waits: a rotated refresh token must be saved, and a short program would never
-        // complete what it starts in the background. A caller that stopped waiting for an M2M token
-        // does not need it.
+        // Process exit waits: a rotated refresh token must be saved, and a short program would
+        // never complete what it starts in the background. A caller that stopped waiting for an M2M
+        // token does not need it.
         let is_shared = self.storage.path().is_some() && request.purpose == Purpose::Background;
         let pending = (!self.client.is_m2m() || is_shared).then(Pending::new);
         let work = move || {
@@ -123,8 +124,8 @@ impl TokenCache {
         let mut state = flight.lock();
         let result = self.apply(&mut state, outcome, self.now()).map_err(|error| error.with_profile(self.profile()));
         let saved = self.saved.load();
-        // The spacing counts from the receipt of a token, which readers may have had for a while. A
-        // try to save it counts from now.
+        // The spacing counts from the receipt of a token, which readers may have had for some time.
+        // An attempt to save it counts from now.
         let now = match &result {
             Ok(token) if saved.unsaved.is_none() => token.at,
             _ => self.now(),
@@ -162,7 +163,7 @@ impl TokenCache {
         Completed { number, result, lets_callers_pass }
     }
 
-    /// The wait until the next attempt after so many failures in a row; `None`: until the
+    /// The wait until the next attempt after this many failures in a row; `None`: until the
     /// configuration or the saved session changes.
     fn wait_after(&self, error: &Error, failures: u32) -> Option<Duration> {
         let is_noticed = self.saved.load().version != FileVersion::Unknown || self.client.is_m2m();
@@ -179,7 +180,7 @@ struct Completion<'a> {
     request: RefreshRequest,
     deadline: Moment,
     /// The storage's lock. It is released after the outcome was applied, and before other threads
-    /// are told.
+    /// are notified.
     lock: Option<Box<dyn Lock + 'a>>,
     outcome: Option<RefreshOutcome>,
 }
@@ -194,7 +195,7 @@ impl Drop for Completion<'_> {
         drop(self.lock.take());
         let failure = completed.result.as_ref().err().cloned();
         self.flight.complete(completed);
-        // Last, because a logger may call back into the session, or take its time.
+        // Last, because a logger may call back into the session, or be slow.
         if let Some(error) = failure {
             log::warn!("the access token could not be refreshed: {error}");
         }

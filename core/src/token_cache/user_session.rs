@@ -30,14 +30,15 @@ impl TokenCache {
             return None;
         }
         let now = self.now();
-        // A command asks right after it has read the session. The same version then has the same content.
+        // A command asks right after it has read the session. The same version then has the same
+        // content.
         let was_just_read = saved.read_at.is_some_and(|at| !now.reached(at + JUST_READ));
         if was_just_read && self.storage.file_version() == saved.version {
             return None;
         }
         match self.storage.load(now, TornRead::Fail) {
             Ok(_) => None,
-            // Only a second read would tell which.
+            // Only a second read could distinguish the two.
             Err(error) if error.retryable() => {
                 let message = format!("{} is damaged, or another program is writing it", self.storage.path()?.display());
                 Some(Error::new(Status::Storage, message))
@@ -62,8 +63,8 @@ impl TokenCache {
         self.saved.load().unsaved.is_none() && self.storage.file_version() == FileVersion::Absent
     }
 
-    /// Whether the server is known to have revoked the refresh token of this session. Reads the file
-    /// beside the session.
+    /// Whether the server is known to have revoked the refresh token of this session. Reads the
+    /// failure record next to the session.
     pub(crate) fn is_revoked(&self, tokens: &Stored) -> bool {
         let refresh_token = tokens.tokens.refresh_token();
         refresh_token.is_some_and(|token| {
@@ -83,10 +84,11 @@ impl TokenCache {
         Some(unsaved)
     }
 
-    /// Saves and publishes the tokens of a login instead of the current ones; `false` if `is_wanted`
-    /// says no under the lock.
+    /// Saves and publishes the tokens of a login instead of the current ones; `false` if
+    /// `is_wanted` returns false under the lock.
     ///
-    /// Blocks until a running refresh has completed. Errors: TIMEOUT and CANCELLED before anything was saved, if it does not.
+    /// Blocks until a running refresh has completed. Errors: if it does not, TIMEOUT and CANCELLED,
+    /// before anything was saved.
     pub(crate) fn replace(&self, received: &Stored, wait: Wait<'_>, is_wanted: impl Fn() -> bool) -> Result<bool> {
         let deadline = Instant::now() + wait.timeout;
         let _guard = ReentryGuard::enter()?;
@@ -112,8 +114,8 @@ impl TokenCache {
         Ok(true)
     }
 
-    /// Reads what was saved in a file. A session that cannot be read would end with this process, so
-    /// it counts as not saved.
+    /// Reads what was saved in a file. A session that cannot be read would end with this process,
+    /// so it counts as not saved.
     fn read_back(&self, received: &Stored, version: FileVersion, replaced: Option<String>) -> Save {
         if self.storage.path().is_none() {
             return Save::Saved(version);
@@ -127,9 +129,9 @@ impl TokenCache {
         }
     }
 
-    /// Deletes the session, in memory and on disk. `revoke`, if given, gets its refresh token first,
-    /// under the lock; if it fails, nothing changes. Returns whether there was a session, and what
-    /// `revoke` returned.
+    /// Deletes the session, in memory and on disk. `revoke`, if given, gets its refresh token
+    /// first, under the lock; if it fails, nothing changes. Returns whether there was a session,
+    /// and what `revoke` returned.
     ///
     /// Blocks until a running refresh has completed. Errors: TIMEOUT, CANCELLED, STORAGE, those of
     /// `revoke`; UNAVAILABLE from inside a refresh.
@@ -155,7 +157,8 @@ impl TokenCache {
         Ok((was_saved || was_unsaved, revoked))
     }
 
-    /// Whether these saved tokens can be refreshed without a login. Reads the file beside the session.
+    /// Whether these saved tokens can be refreshed without a login. Reads the failure record next
+    /// to the session.
     fn can_refresh(&self, tokens: &Stored) -> bool {
         self.client.is_m2m() || tokens.tokens.refresh_token().is_some() && !self.is_revoked(tokens)
     }

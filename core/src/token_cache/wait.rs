@@ -15,7 +15,7 @@ impl TokenCache {
         // A caller with a later deadline than the session's gets a refresh that may take as long.
         let timeout = self.timeout.max(wait.timeout);
         let flight = self.flight();
-        // Any token after the one that was cached when the caller came is good enough.
+        // Any token newer than the one that was cached when the call began is good enough.
         let good_after = newer_than.unwrap_or_else(|| self.last_generation());
         let ready = || {
             let now = self.now();
@@ -39,8 +39,8 @@ impl TokenCache {
             let wait = Wait { timeout: wait.timeout.saturating_sub(started.elapsed()), ..wait };
             let (token, why) = match flight.wait(wait, ready, |token| token.is_rejected(), start) {
                 Ok(completed) => completed,
-                // A caller without a token does not get the failure of a refresh that had an earlier
-                // deadline than its own.
+                // A caller without a token does not get the failure of a refresh that had an
+                // earlier deadline than its own.
                 Err(missed)
                     if missed.may_try_again
                         && newer_than.is_none()
@@ -50,8 +50,8 @@ impl TokenCache {
                     continue;
                 }
                 Err(missed) => {
-                    // The caller's deadline may be earlier than that of the refresh, which waits for
-                    // another process and would name it.
+                    // The caller's deadline may be earlier than that of the refresh, which waits
+                    // for another process and would name it.
                     let error = match missed.error.status() {
                         Status::Timeout => self.storage.held_by_another().unwrap_or(missed.error),
                         _ => missed.error,
@@ -66,7 +66,7 @@ impl TokenCache {
                 }
                 return Ok(token);
             }
-            // A token that had expired before the caller came does not count either, although its
+            // A token that had expired before the call began does not count either, although its
             // refresh had not completed.
             if token.is_rejected() || why.is_none() && !had_expired {
                 had_expired = !token.is_rejected();
