@@ -338,9 +338,9 @@ impl Error {
         self.with_ambiguity().with(|details| details.unusable_response = true)
     }
 
-    /// Whether the refresh token may be sent once more at once, because it is unknown whether the
-    /// server processed the request. After an unusable response it did, and a server that detects
-    /// reuse (RFC 9700 section 4.14.2) would end the session.
+    /// Whether the refresh token may be sent once more immediately, because it is unknown whether
+    /// the server processed the request. After an unusable response it did, and a server that
+    /// detects reuse (RFC 9700 section 4.14.2) would end the session.
     pub(crate) fn may_replay(&self) -> bool {
         self.details.ambiguous && !self.details.unusable_response
     }

@@ -23,7 +23,7 @@ pub enum Step {
     Write,
     /// The bytes reach the disk.
     Sync,
-    /// The temporary file takes the place of the old one.
+    /// The temporary file replaces the old one.
     Rename,
     /// A file that cannot be replaced is opened to be rewritten in place.
     Rewrite,

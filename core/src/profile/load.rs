@@ -131,7 +131,8 @@ pub(super) fn read_members(root: &Root, path: &Path) -> Result<Option<Members>> 
     }
 }
 
-/// Adds the file to an error, unless the error asks the user to log in.
+/// Adds the file to an error about the configuration. An error that asks the user to log in does
+/// not need it.
 fn named(error: Error, file: &Path) -> Error {
     match error.status() {
         Status::Misconfigured | Status::Unsupported => error.with_file(Some(file)),

@@ -43,7 +43,7 @@ impl std::fmt::Debug for ApiResponse<'_> {
 }
 
 impl Session {
-    /// Decides what follows an API's response. `None`: the response stands. `Some`: repeat the
+    /// Decides what follows an API's response. `None`: the response is final. `Some`: repeat the
     /// request once, with this authorization.
     ///
     /// `authorization` is the one that the request carried, `www_authenticate` the response's
@@ -135,7 +135,8 @@ impl Session {
             return true;
         }
         match self.token_caches().find(|cache| cache.holds(refused)) {
-            // Another caller took it out of use already, or it is too young to be replaced again.
+            // Another caller took it out of use already, or it was issued too recently to be
+            // replaced again.
             Some(cache) => cache.is_rejected(),
             None => self.token_caches().any(|cache| cache.is_usable()),
         }

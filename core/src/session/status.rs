@@ -68,8 +68,8 @@ impl SessionStatus {
         for (source, error) in sources.iter().filter_map(|source| Some((source, source.tokens()?.unsaved_because()?))) {
             notes.push(format!("{}: the session lives in this process only ({})", source.label, error.message()));
         }
-        // The token in memory may still be valid for a while, but the next process finds no usable
-        // one.
+        // The token in memory may still be valid for some time, but the next process finds no
+        // usable one.
         for (source, error) in sources.iter().filter_map(|source| Some((source, source.tokens()?.unreadable_because()?))) {
             notes.push(format!("{}: the session that is saved cannot be used ({})", source.label, error.message()));
         }

@@ -32,7 +32,7 @@ pub(super) struct Held {
     pub(super) directory: Arc<Directory>,
 }
 
-/// Takes the lock file next to a session's file, and waits for it until `deadline`.
+/// Locks the lock file next to a session's file, and waits for the lock until `deadline`.
 ///
 /// `Ok(None)` if the directory cannot be written: nothing can be saved there, so there is nothing
 /// to lock. Blocks. Errors: TIMEOUT, which names the holder; STORAGE, also at once for a lock file

@@ -55,7 +55,7 @@ pub(super) enum Obtained {
 /// Whether the refresh token may be sent a second time after a response that did not arrive.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Resend {
-    /// Once. The server may accept the same token again for a while for exactly this case.
+    /// Once. The server may accept the same token again for some time for exactly this case.
     Once,
     /// Not after a failure that another attempt has seen.
     Never,

@@ -53,7 +53,7 @@ impl TokenCache {
         self.background_after.store(time.as_millis(), Ordering::Relaxed);
     }
 
-    /// Starts a refresh on a thread of its own, unless an earlier failure forbids it.
+    /// Starts a refresh on its own thread, unless an earlier failure forbids it.
     pub(super) fn start(
         self: &Arc<Self>,
         flight: &Arc<Flight>,
