@@ -49,7 +49,7 @@ impl Session {
     /// `authorization` is the one that the request carried, `www_authenticate` the response's
     /// header, several values joined by commas. A 401 takes the access token out of use, unless its
     /// Bearer challenge names another error than `invalid_token` (RFC 6750 section 3.1). Any other
-    /// status stands. An HTTP client that follows redirects calls [`Session::after_api_response`]
+    /// status is final. An HTTP client that follows redirects calls [`Session::after_api_response`]
     /// instead.
     ///
     /// Blocks while the token is refreshed. Errors: as [`Session::authorize`] if the refresh fails.

@@ -149,9 +149,8 @@ impl Session {
 
     /// The URL with the API key as its `api_key` parameter. Uses no network.
     ///
-    /// The host may contain one placeholder of a map client: `{0-3}`, `{switch:0,1,2,3}`, or `{s}`
-    /// for 0 to
-    /// 3. Each host that the placeholder expands to must accept the key.
+    /// The host may contain one placeholder of a map client: `{0-3}`, `{switch:0,1,2,3}`, or `{s}`,
+    /// which means 0 to 3. Each host that the placeholder expands to must accept the key.
     ///
     /// Errors: INVALID_ARGUMENT, HOST_REFUSED, UNSUPPORTED if the session holds no API key.
     pub fn signed_url(&self, url: &str) -> Result<String> {
