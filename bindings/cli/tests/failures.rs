@@ -60,7 +60,7 @@ fn a_deployment_without_user_logins_says_what_works() {
     let scene = Scene::new();
     let told = finish(&mut bare(scene.home.path(), ["--deployment", "copernicus-data-space", "login"]), b"");
     let message = told.failed(Status::Misconfigured);
-    assert!(message.contains("copernicus-data-space") && message.contains("--auth-client-id"), "{message}");
+    assert!(message.contains("copernicus-data-space") && message.contains("PL_AUTH_CLIENT_ID"), "{message}");
 }
 
 #[test]
