@@ -68,7 +68,9 @@ pub(crate) fn duration(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Duratio
         let message = format!("{name} must not be negative: {seconds}");
         return Err(invalid_argument(py, &message));
     }
-    Duration::try_from_secs_f64(seconds).map_err(|_| invalid_argument(py, &format!("{name} is too large")))
+    let duration = Duration::try_from_secs_f64(seconds).map_err(|_| invalid_argument(py, &format!("{name} is too large")))?;
+    // The core counts in milliseconds. Less than one is not the same as none.
+    Ok(if duration.is_zero() { duration } else { duration.max(Duration::from_millis(1)) })
 }
 
 /// The milliseconds of [`duration`], rounded up.

@@ -237,7 +237,8 @@ def test_what_a_prompt_raises_reaches_the_caller(simulator: Simulator) -> None:
 
 
 def test_without_a_prompt_handler_the_error_says_what_to_do(simulator: Simulator) -> None:
-    with pytest.raises(planetkey.LoginRequiredError, match="pass one, or log in to the profile 'planet-user'"):
+    advice = "pass one, or log in to the profile 'planet-user'"
+    with pytest.raises(planetkey.LoginRequiredError, match=advice):
         simulator.user().login(open_browser=False)
 
 
