@@ -7,9 +7,7 @@ CARGO ?= cargo
 PYTHON ?= python3
 # The number of suites that run at the same time.
 JOBS ?= 2
-# All targets share one build in target/, so they all use the same flags.
-RUSTFLAGS := $(shell ffi/path-flags)
-export CARGO PYTHON PREFIX DESTDIR RUSTFLAGS
+export CARGO PYTHON PREFIX DESTDIR
 
 # Each language writes the names of the shared cases that it ran below this directory.
 reports := $(CURDIR)/build/vectors

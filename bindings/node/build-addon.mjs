@@ -6,10 +6,7 @@ import { join } from 'node:path';
 
 const packed = process.argv[2] === 'dist';
 const here = import.meta.dirname;
-// The flags of every other build, so that nothing is compiled twice: ffi/path-flags explains them.
-const env = { ...process.env };
-if (process.platform !== 'win32') env.RUSTFLAGS = execFileSync(join(here, '../../ffi/path-flags'), { encoding: 'utf8' }).trim();
-const cargo = (...args) => execFileSync('cargo', args, { cwd: here, env, stdio: ['ignore', 'pipe', 'inherit'], maxBuffer: 1 << 28 });
+const cargo = (...args) => execFileSync('cargo', args, { cwd: here, stdio: ['ignore', 'pipe', 'inherit'], maxBuffer: 1 << 28 });
 
 const { target_directory, workspace_root } = JSON.parse(cargo('metadata', '--no-deps', '--format-version', '1'));
 cargo('build', '--locked', '--package', 'planetkey-node', '--release');
