@@ -98,7 +98,10 @@ fn measure_the_watch(once: bool, open: impl Fn(&Options) -> Session) {
     }
     let [in_memory, on_disk] = &mut means;
     report("watch: in memory, processor time, mean of all calls in a second", in_memory);
-    report("watch: saved, processor time, mean of all calls in a second with the one that looks", on_disk);
+    report(
+        "watch: saved, processor time, mean of all calls in a second with the one that looks",
+        on_disk,
+    );
 
     let clock = Arc::new(AheadClock::default());
     let session = open(&with_clock(clock.clone()));
@@ -145,7 +148,8 @@ fn rewrite(file: &Path) {
 fn session_at(simulator: &Simulator, options: &Options) -> Session {
     let deployment = std::fs::read_to_string(simulator.deployment_path()).unwrap();
     let mut deployment: serde_json::Value = serde_json::from_str(&deployment).unwrap();
-    let planet: serde_json::Value = serde_json::from_str(include_str!("../src/deployments/planet.json")).unwrap();
+    let planet: serde_json::Value =
+        serde_json::from_str(include_str!("../src/deployments/planet.json")).unwrap();
     deployment["resource_servers"] = planet["resource_servers"].clone();
     let options = options.clone().with(|it| {
         it.deployment = Some(deployment.to_string());
@@ -160,9 +164,9 @@ fn main() {
     // Without `--bench` this is `cargo test` or a look from the outside: once through is enough.
     let once = !std::env::args().any(|argument| argument == "--bench");
     let batches = if once { 1 } else { BATCHES };
-    let simulator = std::env::var_os("PLANETKEY_SIMULATOR")
-        .is_none()
-        .then(|| Simulator::start(Settings { token_lifetime: 86_400, ..Settings::default() }).unwrap());
+    let simulator = std::env::var_os("PLANETKEY_SIMULATOR").is_none().then(|| {
+        Simulator::start(Settings { token_lifetime: 86_400, ..Settings::default() }).unwrap()
+    });
     let open = |options: &Options| match &simulator {
         None => Session::from_defaults(options).unwrap(),
         Some(simulator) => session_at(simulator, options),
@@ -174,12 +178,18 @@ fn main() {
     measure("floor: both clocks", batches, || clock.now());
     measure("access_token()", batches, || session.access_token().unwrap());
     measure("with_header(url)", batches, || session.with_header(black_box(API), str::len).unwrap());
-    measure("with_header(tile url)", batches, || session.with_header(black_box(TILE), str::len).unwrap());
+    measure("with_header(tile url)", batches, || {
+        session.with_header(black_box(TILE), str::len).unwrap()
+    });
     measure("headers(url)", batches, || session.headers(black_box(API)).unwrap());
     measure("authorize(url)", batches, || session.authorize(black_box(API)).unwrap());
     let mut buffer = [0u8; 2048];
     measure("with_header(url) and copy", batches, || {
-        session.with_header(black_box(API), |header| buffer[..header.len()].copy_from_slice(header.as_bytes())).unwrap();
+        session
+            .with_header(black_box(API), |header| {
+                buffer[..header.len()].copy_from_slice(header.as_bytes())
+            })
+            .unwrap();
         black_box(&mut buffer)[0]
     });
     // Every processor at once: a counter that all of them write shows here.
@@ -193,7 +203,9 @@ fn main() {
                 }
             });
         }
-        measure("with_header(url), all processors", batches, || session.with_header(black_box(API), str::len).unwrap());
+        measure("with_header(url), all processors", batches, || {
+            session.with_header(black_box(API), str::len).unwrap()
+        });
         stop.store(true, Ordering::Relaxed);
     });
     measure_the_watch(once, open);

@@ -38,7 +38,10 @@ pub(crate) fn spawn(command: &mut Command) -> std::io::Result<Child> {
 /// Looks up a program along a search path, the content of `PATH`. Relative directories are skipped,
 /// so that a file in the working directory is not run.
 pub(crate) fn find(name: &str, search_path: Option<&OsStr>) -> Option<PathBuf> {
-    let directories = search_path.into_iter().flat_map(std::env::split_paths).filter(|directory| directory.is_absolute());
+    let directories = search_path
+        .into_iter()
+        .flat_map(std::env::split_paths)
+        .filter(|directory| directory.is_absolute());
     directories.map(|directory| directory.join(name)).find(|candidate| is_program(candidate))
 }
 
@@ -47,7 +50,8 @@ pub(crate) fn is_program(path: &Path) -> bool {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+        path.metadata()
+            .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
     }
     #[cfg(not(unix))]
     path.is_file()

@@ -139,7 +139,8 @@ pub struct ManualClock {
 impl ManualClock {
     /// Starts at this Unix time, in seconds.
     pub fn new(unix_seconds: u64) -> Self {
-        let now = Moment { monotonic: Monotonic(1_000_000), unix_ms: unix_seconds.saturating_mul(1000) };
+        let now =
+            Moment { monotonic: Monotonic(1_000_000), unix_ms: unix_seconds.saturating_mul(1000) };
         ManualClock { now: Mutex::new(now) }
     }
 

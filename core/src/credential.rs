@@ -221,7 +221,9 @@ pub(crate) fn check_b64token(token: &str) -> Result<()> {
         ));
     }
     if token.len() > MAX_TOKEN_BYTES {
-        return Err(Error::protocol("the authorization server's access_token is longer than 256 KiB"));
+        return Err(Error::protocol(
+            "the authorization server's access_token is longer than 256 KiB",
+        ));
     }
     Ok(())
 }

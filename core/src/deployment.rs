@@ -149,10 +149,14 @@ impl Deployment {
     /// Errors: MISCONFIGURED, naming the wrong member, or an issuer that two servers share (RFC
     /// 9207 4).
     pub fn from_json(text: &str) -> Result<Self> {
-        let document: Value = serde_json::from_str(text)
-            .map_err(|error| Error::misconfigured(format!("the deployment document is not JSON ({error})")))?;
+        let document: Value = serde_json::from_str(text).map_err(|error| {
+            Error::misconfigured(format!("the deployment document is not JSON ({error})"))
+        })?;
         let authorization_servers: Vec<AuthorizationServer> =
-            list(&document, "authorization_servers")?.iter().map(authorization_server).collect::<Result<_>>()?;
+            list(&document, "authorization_servers")?
+                .iter()
+                .map(authorization_server)
+                .collect::<Result<_>>()?;
         for (number, server) in authorization_servers.iter().enumerate() {
             // One server may issue both kinds of token. Of two servers with the same issuer, one
             // could respond in the other's name.
@@ -169,14 +173,19 @@ impl Deployment {
                 )));
             }
         }
-        let resource_servers = list(&document, "resource_servers")?.iter().map(resource_server).collect::<Result<_>>()?;
+        let resource_servers = list(&document, "resource_servers")?
+            .iter()
+            .map(resource_server)
+            .collect::<Result<_>>()?;
         Ok(Deployment { name: string(&document, "name")?, authorization_servers, resource_servers })
     }
 
     /// The server with this issuer. A trailing slash makes no difference.
     pub fn authorization_server(&self, issuer: &str) -> Option<&AuthorizationServer> {
         let issuer = issuer.trim_end_matches('/');
-        self.authorization_servers.iter().find(|server| server.issuer.trim_end_matches('/') == issuer)
+        self.authorization_servers
+            .iter()
+            .find(|server| server.issuer.trim_end_matches('/') == issuer)
     }
 
     /// The server that issues tokens for this kind of subject.
@@ -194,7 +203,11 @@ fn list<'a>(document: &'a Value, member: &str) -> Result<&'a Vec<Value>> {
 }
 
 fn string(document: &Value, member: &str) -> Result<String> {
-    document.get(member).and_then(Value::as_str).map(str::to_owned).ok_or_else(|| wrong(member, "a string"))
+    document
+        .get(member)
+        .and_then(Value::as_str)
+        .map(str::to_owned)
+        .ok_or_else(|| wrong(member, "a string"))
 }
 
 fn optional_string(document: &Value, member: &str) -> Result<Option<String>> {
@@ -207,7 +220,9 @@ fn optional_string(document: &Value, member: &str) -> Result<Option<String>> {
 fn strings(document: &Value, member: &str) -> Result<Vec<String>> {
     list(document, member)?
         .iter()
-        .map(|item| item.as_str().map(str::to_owned).ok_or_else(|| wrong(member, "a list of strings")))
+        .map(|item| {
+            item.as_str().map(str::to_owned).ok_or_else(|| wrong(member, "a list of strings"))
+        })
         .collect()
 }
 

@@ -39,7 +39,9 @@ pub fn text(environment: &dyn Environment, name: &str) -> Result<Option<String>>
     match environment.raw(name).map(std::ffi::OsString::into_string) {
         None => Ok(None),
         Some(Ok(value)) => Ok(Some(value).filter(|value| !value.is_empty())),
-        Some(Err(_)) => Err(Error::misconfigured(format!("the environment variable {name} is not valid Unicode; set it again"))),
+        Some(Err(_)) => Err(Error::misconfigured(format!(
+            "the environment variable {name} is not valid Unicode; set it again"
+        ))),
     }
 }
 
@@ -51,7 +53,9 @@ pub fn flag(environment: &dyn Environment, name: &str) -> Result<Option<bool>> {
         None => Ok(None),
         Some("1" | "true" | "yes") => Ok(Some(true)),
         Some("0" | "false" | "no") => Ok(Some(false)),
-        Some(_) => Err(Error::misconfigured(format!("the environment variable {name} must be 1 or 0"))),
+        Some(_) => {
+            Err(Error::misconfigured(format!("the environment variable {name} must be 1 or 0")))
+        }
     }
 }
 
@@ -75,8 +79,12 @@ pub struct FixedEnvironment(HashMap<String, std::ffi::OsString>);
 
 impl FixedEnvironment {
     /// Exactly these variables, which may include `HOME`.
-    pub fn new<N: Into<String>, V: Into<std::ffi::OsString>>(variables: impl IntoIterator<Item = (N, V)>) -> Self {
-        FixedEnvironment(variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+    pub fn new<N: Into<String>, V: Into<std::ffi::OsString>>(
+        variables: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
+        FixedEnvironment(
+            variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect(),
+        )
     }
 }
 

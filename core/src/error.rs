@@ -429,7 +429,10 @@ pub fn catalogue() -> serde_json::Value {
         "number": 0, "name": "OK", "advice": "nothing", "reasons": [], "retryable": false,
     });
     let errors = Status::ALL.into_iter().map(|status| {
-        let reasons = Reason::ALL.iter().filter(|reason| reason.status() == status).map(|reason| reason.name());
+        let reasons = Reason::ALL
+            .iter()
+            .filter(|reason| reason.status() == status)
+            .map(|reason| reason.name());
         serde_json::json!({
             "number": status.number(),
             "name": status.name(),

@@ -64,11 +64,14 @@ pub use credential::{ApiKeyTransport, CredentialKind, Transport};
 #[doc(hidden)]
 pub use error::catalogue;
 pub use error::{Error, Reason, Result, Status};
-pub use login::{BrowserLogin, BrowserOpener, DeviceLogin, LoginOptions, Method, Prompt, PromptKind, Prompter};
+pub use login::{
+    BrowserLogin, BrowserOpener, DeviceLogin, LoginOptions, Method, Prompt, PromptKind, Prompter,
+};
 pub use secret::Secret;
 pub use session::{
-    AccessToken, ApiResponse, Authorization, DEFAULT_TIMEOUT, Header, HostStatus, Immediate, Interrupt, LoginResult,
-    LogoutResult, Options, OtherUser, Revocation, Revoke, Session, SessionBuilder, SessionStatus, SourceStatus, settle,
+    AccessToken, ApiResponse, Authorization, DEFAULT_TIMEOUT, Header, HostStatus, Immediate,
+    Interrupt, LoginResult, LogoutResult, Options, OtherUser, Revocation, Revoke, Session,
+    SessionBuilder, SessionStatus, SourceStatus, settle,
 };
 #[doc(hidden)]
 pub use session::{Named, Runtime};

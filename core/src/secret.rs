@@ -62,5 +62,6 @@ impl fmt::Debug for Secret {
 /// Compares two texts in a time that does not depend on where they differ.
 pub(crate) fn equal_in_constant_time(left: &str, right: &str) -> bool {
     let (left, right) = (left.as_bytes(), right.as_bytes());
-    left.len() == right.len() && left.iter().zip(right).fold(0u8, |difference, (a, b)| difference | (a ^ b)) == 0
+    left.len() == right.len()
+        && left.iter().zip(right).fold(0u8, |difference, (a, b)| difference | (a ^ b)) == 0
 }

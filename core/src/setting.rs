@@ -61,16 +61,21 @@ pub(crate) fn flaw(value: &str) -> Option<String> {
     }
     if let Some(hidden) = value.chars().find(|c| is_invisible(*c)) {
         let found = match hidden {
-            '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}' if value.trim_end().contains(hidden) => {
+            '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}'
+                if value.trim_end().contains(hidden) =>
+            {
                 "contains a line break".to_owned()
             }
-            '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}' => "contains a line break at its end".to_owned(),
+            '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}' => {
+                "contains a line break at its end".to_owned()
+            }
             hidden => format!("contains {}", named(hidden)),
         };
         return Some(format!("{found}; remove it, or copy the value again"));
     }
-    let around =
-        QUOTES.iter().find(|(opening, closing, _)| value.len() > first.len_utf8() && (*opening, *closing) == (first, last));
+    let around = QUOTES.iter().find(|(opening, closing, _)| {
+        value.len() > first.len_utf8() && (*opening, *closing) == (first, last)
+    });
     if let Some((_, _, quote)) = around {
         return Some(format!(
             "starts with {quote} and ends with one; remove both: docker's --env-file, for one, keeps quotes as part of the value"

@@ -63,7 +63,8 @@ pub fn printable(text: &str) -> String {
 
 /// As [`printable`], trimmed and truncated to at most `limit` characters.
 pub fn one_line(text: &str, limit: usize) -> String {
-    let mut line: String = text.chars().map(|c| if is_invisible(c) { ' ' } else { c }).take(limit).collect();
+    let mut line: String =
+        text.chars().map(|c| if is_invisible(c) { ' ' } else { c }).take(limit).collect();
     if text.chars().nth(limit).is_some() {
         line.push('…');
     }

@@ -32,7 +32,10 @@ thread_local! {
 /// [`spawn_for_host`] for such code.
 ///
 /// Errors: those of the system, if no thread can be started.
-pub fn spawn<T: Send + 'static>(name: &str, work: impl FnOnce() -> T + Send + 'static) -> io::Result<JoinHandle<T>> {
+pub fn spawn<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<JoinHandle<T>> {
     let inherited = BLOCKED.get();
     builder(name).spawn(move || {
         block(inherited);
@@ -44,7 +47,10 @@ pub fn spawn<T: Send + 'static>(name: &str, work: impl FnOnce() -> T + Send + 's
 /// the host's thread.
 ///
 /// Errors: those of the system, if no thread can be started.
-pub fn spawn_for_host<T: Send + 'static>(name: &str, work: impl FnOnce() -> T + Send + 'static) -> io::Result<JoinHandle<T>> {
+pub fn spawn_for_host<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<JoinHandle<T>> {
     let inherited = BLOCKED.get();
     builder(name).spawn(move || {
         unblock(inherited);
@@ -167,7 +173,8 @@ mod tests {
     #[test]
     fn i9_08_every_thread_of_the_library_is_started_here() {
         let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        let places = ["core/src", "ffi/src", "ffi/gdal/src", "bindings/python/src", "bindings/node/src"];
+        let places =
+            ["core/src", "ffi/src", "ffi/gdal/src", "bindings/python/src", "bindings/node/src"];
         let mut directories: Vec<_> = places.iter().map(|place| root.join(place)).collect();
         let mut strays = Vec::new();
         while let Some(directory) = directories.pop() {
@@ -178,8 +185,9 @@ mod tests {
                 } else if !path.ends_with("threads.rs") && !path.ends_with("shuttle_tests.rs") {
                     let text = std::fs::read_to_string(&path).unwrap();
                     let text = text.split("#[cfg(test)]").next().unwrap_or_default();
-                    let found =
-                        ["thread::spawn(", "thread::Builder", "thread::scope("].iter().filter(|stray| text.contains(**stray));
+                    let found = ["thread::spawn(", "thread::Builder", "thread::scope("]
+                        .iter()
+                        .filter(|stray| text.contains(**stray));
                     strays.extend(found.map(|stray| format!("{}: {stray}", path.display())));
                 }
             }

@@ -12,7 +12,9 @@ pub(crate) fn unmapped_uid() -> Option<u32> {
     if map.split_ascii_whitespace().eq(["0", "0", "4294967295"]) {
         return None;
     }
-    let overflow = std::fs::read_to_string("/proc/sys/kernel/overflowuid").ok().and_then(|uid| uid.trim().parse().ok());
+    let overflow = std::fs::read_to_string("/proc/sys/kernel/overflowuid")
+        .ok()
+        .and_then(|uid| uid.trim().parse().ok());
     Some(overflow.unwrap_or(DEFAULT_OVERFLOW_UID))
 }
 

@@ -16,7 +16,10 @@ fn the_file_is_what_the_core_says() {
         std::fs::write(file(), &wanted).unwrap();
     }
     let present = std::fs::read_to_string(file()).unwrap();
-    assert_eq!(present, wanted, "tests/vectors/errors.json is out of date; run this test with UPDATE_VECTORS=1");
+    assert_eq!(
+        present, wanted,
+        "tests/vectors/errors.json is out of date; run this test with UPDATE_VECTORS=1"
+    );
 }
 
 /// The table of the design, section 4. Numbers are stable and never reused.
@@ -37,7 +40,8 @@ fn numbers_and_names_are_those_of_the_design() {
         (12, "UNSUPPORTED"),
         (13, "INTERNAL"),
     ];
-    let core: Vec<(i32, &str)> = Status::ALL.iter().map(|status| (status.number(), status.name())).collect();
+    let core: Vec<(i32, &str)> =
+        Status::ALL.iter().map(|status| (status.number(), status.name())).collect();
     assert_eq!(core, design);
     for status in Status::ALL {
         assert_eq!(Status::from_number(status.number()), Some(status));
@@ -54,7 +58,11 @@ fn the_reasons_of_a_login_are_those_of_the_design() {
     let names: Vec<&str> = of_login.map(|reason| reason.name()).collect();
     assert_eq!(names, ["never_logged_in", "expired", "revoked", "logged_out", "corrupt"]);
     for reason in Reason::ALL {
-        assert_eq!(Reason::from_name(reason.name()), Some(*reason), "each name belongs to one reason");
+        assert_eq!(
+            Reason::from_name(reason.name()),
+            Some(*reason),
+            "each name belongs to one reason"
+        );
         assert_eq!(reason.to_string(), reason.name());
     }
     assert_eq!(Reason::from_name("EXPIRED"), None);
@@ -63,10 +71,16 @@ fn the_reasons_of_a_login_are_those_of_the_design() {
 #[test]
 fn untrusted_text_becomes_one_short_printable_line() {
     let evil = "first\r\nsecond\u{1b}[31m\u{202e}\u{2028}third\0";
-    let error = Error::new(Status::Protocol, evil).with_oauth_error(evil, Some(&"long ".repeat(1000)));
-    for text in [error.message(), error.oauth_error().unwrap(), &error.to_string(), &format!("{error:?}")] {
+    let error =
+        Error::new(Status::Protocol, evil).with_oauth_error(evil, Some(&"long ".repeat(1000)));
+    for text in
+        [error.message(), error.oauth_error().unwrap(), &error.to_string(), &format!("{error:?}")]
+    {
         assert!(text.contains("first") && text.contains("third"), "{text}");
-        assert!(!text.chars().any(|c| c.is_control() || ('\u{2028}'..='\u{202e}').contains(&c)), "{text:?}");
+        assert!(
+            !text.chars().any(|c| c.is_control() || ('\u{2028}'..='\u{202e}').contains(&c)),
+            "{text:?}"
+        );
     }
     assert!(error.oauth_error_description().unwrap().chars().count() <= 401);
     assert_eq!(error.to_string(), format!("PROTOCOL: {}", error.message()));
@@ -77,7 +91,8 @@ fn an_error_names_its_cause() {
     use std::error::Error as _;
     let error = Error::new(Status::Storage, "the file cannot be read");
     assert!(error.source().is_none());
-    let error = error.with_source(std::io::Error::from(std::io::ErrorKind::PermissionDenied)).clone();
+    let error =
+        error.with_source(std::io::Error::from(std::io::ErrorKind::PermissionDenied)).clone();
     let source = error.source().and_then(|source| source.downcast_ref::<std::io::Error>());
     assert_eq!(source.map(std::io::Error::kind), Some(std::io::ErrorKind::PermissionDenied));
 }
@@ -99,17 +114,23 @@ fn i9_14a_no_invisible_character_gets_into_a_message() {
     let blank = "\u{2800}\u{34f}\u{115f}\u{1160}\u{17b4}\u{17b5}\u{180b}\u{3164}\u{ffa0}\u{fe0f}\u{e0100}\u{2065}\u{e0fff}";
     let is_bad = |c: char| {
         use GeneralCategory::{Control, Format, LineSeparator, ParagraphSeparator};
-        matches!(get_general_category(c), Control | Format | LineSeparator | ParagraphSeparator) || blank.contains(c)
+        matches!(get_general_category(c), Control | Format | LineSeparator | ParagraphSeparator)
+            || blank.contains(c)
     };
     let mut count = 0;
     for c in ('\0'..=char::MAX).filter(|c| is_bad(*c)) {
         count += 1;
         assert!(planetkey::text::is_invisible(c), "U+{:04X}", u32::from(c));
         let text = format!("before{c}after");
-        let error = Error::new(Status::Protocol, &text).with_oauth_error(&text, Some(&text)).with_profile(Some(&text));
-        for shown in
-            [error.message(), error.oauth_error().unwrap(), error.oauth_error_description().unwrap(), error.profile().unwrap()]
-        {
+        let error = Error::new(Status::Protocol, &text)
+            .with_oauth_error(&text, Some(&text))
+            .with_profile(Some(&text));
+        for shown in [
+            error.message(),
+            error.oauth_error().unwrap(),
+            error.oauth_error_description().unwrap(),
+            error.profile().unwrap(),
+        ] {
             assert_eq!(shown, "before after", "U+{:04X}", u32::from(c));
         }
         let json = serde_json::to_string(&text).unwrap();

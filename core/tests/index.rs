@@ -15,8 +15,12 @@ fn table(page: &str) -> BTreeMap<String, Vec<String>> {
         let cells: Vec<&str> = line.trim().trim_matches('|').split('|').map(str::trim).collect();
         let [number, _, tests] = cells.as_slice() else { continue };
         if is_number(number) {
-            let named = tests.split("<br>").map(|test| test.trim().trim_matches('`').to_owned()).collect();
-            assert!(table.insert((*number).to_owned(), named).is_none(), "{number} stands there twice");
+            let named =
+                tests.split("<br>").map(|test| test.trim().trim_matches('`').to_owned()).collect();
+            assert!(
+                table.insert((*number).to_owned(), named).is_none(),
+                "{number} stands there twice"
+            );
         }
     }
     table
@@ -24,13 +28,16 @@ fn table(page: &str) -> BTreeMap<String, Vec<String>> {
 
 /// Whether the text is a number like `a054` or `f007`.
 fn is_number(text: &str) -> bool {
-    text.len() == 4 && text.starts_with(['a', 'f']) && text[1..].bytes().all(|byte| byte.is_ascii_digit())
+    text.len() == 4
+        && text.starts_with(['a', 'f'])
+        && text[1..].bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Returns the numbered tests of a file in any language: names like `f091_...` or `test_f091_...`,
 /// or in JavaScript the title `'f091 ...'` with underscores.
 fn tests_in(path: &Path) -> BTreeSet<String> {
-    let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let text =
+        std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
     if path.extension().is_some_and(|extension| extension == "mjs") {
         let titles = text.split("test('").skip(1).filter_map(|rest| rest.split('\'').next());
@@ -38,7 +45,9 @@ fn tests_in(path: &Path) -> BTreeSet<String> {
         return names.filter(|name| numbered(name).is_some()).collect();
     }
     let mut names = BTreeSet::new();
-    for (start, _) in text.char_indices().filter(|(start, c)| is_part(*c) && !text[..*start].ends_with(is_part)) {
+    for (start, _) in
+        text.char_indices().filter(|(start, c)| is_part(*c) && !text[..*start].ends_with(is_part))
+    {
         let name: &str = text[start..].split(|c| !is_part(c)).next().unwrap();
         if numbered(name).is_some() {
             names.insert(name.to_owned());
@@ -85,8 +94,13 @@ fn every_test_that_the_page_names_exists_and_carries_its_number() {
     for (number, tests) in &table {
         assert!(!tests.is_empty());
         for test in tests {
-            let (file, name) = test.rsplit_once("::").unwrap_or_else(|| panic!("{number}: {test:?} is no file::name"));
-            assert!(tests_in(&root().join(file)).contains(name), "{number}: there is no test {name} in {file}");
+            let (file, name) = test
+                .rsplit_once("::")
+                .unwrap_or_else(|| panic!("{number}: {test:?} is no file::name"));
+            assert!(
+                tests_in(&root().join(file)).contains(name),
+                "{number}: there is no test {name} in {file}"
+            );
             assert_eq!(numbered(name), Some(number.as_str()), "{name}");
         }
     }
@@ -98,8 +112,13 @@ fn no_number_is_missing() {
     let table = table(&page());
     let assertions = (1..=119).map(|number| format!("a{number:03}"));
     // 52, 120 and 126 cannot have a test.
-    let faults = (1..=51).chain(53..=119).chain(121..=125).chain(127..=133).map(|number| format!("f{number:03}"));
-    let missing: Vec<String> = assertions.chain(faults).filter(|number| !table.contains_key(number)).collect();
+    let faults = (1..=51)
+        .chain(53..=119)
+        .chain(121..=125)
+        .chain(127..=133)
+        .map(|number| format!("f{number:03}"));
+    let missing: Vec<String> =
+        assertions.chain(faults).filter(|number| !table.contains_key(number)).collect();
     assert_eq!(missing, Vec::<String>::new());
 }
 
@@ -107,11 +126,15 @@ fn no_number_is_missing() {
 #[test]
 fn every_numbered_test_is_on_the_page() {
     let table = table(&page());
-    let named: BTreeSet<&str> = table.values().flatten().map(|test| test.rsplit_once("::").unwrap().1).collect();
+    let named: BTreeSet<&str> =
+        table.values().flatten().map(|test| test.rsplit_once("::").unwrap().1).collect();
     let mut missing = BTreeSet::new();
     for suite in SUITES {
-        for file in std::fs::read_dir(root().join(suite)).unwrap().map(|file| file.unwrap().path()) {
-            let is_program = ["rs", "py", "mjs", "c", "cpp"].iter().any(|kind| file.extension().is_some_and(|is| is == *kind));
+        for file in std::fs::read_dir(root().join(suite)).unwrap().map(|file| file.unwrap().path())
+        {
+            let is_program = ["rs", "py", "mjs", "c", "cpp"]
+                .iter()
+                .any(|kind| file.extension().is_some_and(|is| is == *kind));
             if file.is_file() && is_program {
                 let names = tests_in(&file);
                 missing.extend(

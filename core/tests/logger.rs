@@ -30,18 +30,24 @@ impl log::Log for Shipping {
 
 #[test]
 fn f099_a_logger_that_calls_the_session_does_not_wait_for_itself() {
-    if !in_a_process_of_its_own(module_path!(), "f099_a_logger_that_calls_the_session_does_not_wait_for_itself") {
+    if !in_a_process_of_its_own(
+        module_path!(),
+        "f099_a_logger_that_calls_the_session_does_not_wait_for_itself",
+    ) {
         return;
     }
     log::set_logger(&Shipping).unwrap();
     log::set_max_level(log::LevelFilter::Warn);
     let (fake, clock) = (Fake::new(), std::sync::Arc::new(planetkey::clock::ManualClock::new(NOW)));
-    let options = options(&fake, &clock).with(|it| it.scopes = Some(vec!["read".into(), "write".into()]));
+    let options =
+        options(&fake, &clock).with(|it| it.scopes = Some(vec!["read".into(), "write".into()]));
     SESSION.set(Session::from_m2m(CLIENT_ID, CLIENT_SECRET, &options).unwrap()).unwrap();
     let session = SESSION.get().unwrap();
     // A warning during the refresh: the session cannot serve its logger yet, and returns an error
     // at once.
-    fake.answers(token(&serde_json::json!({"access_token": "narrow", "scope": "read", "expires_in": 3600})));
+    fake.answers(token(
+        &serde_json::json!({"access_token": "narrow", "scope": "read", "expires_in": 3600}),
+    ));
     assert_eq!(&*session.access_token().unwrap(), "narrow");
     // A failure: the callers that wait get the real error.
     clock.advance(std::time::Duration::from_secs(7200));
@@ -50,5 +56,8 @@ fn f099_a_logger_that_calls_the_session_does_not_wait_for_itself() {
     eventually(|| ANSWERS.lock().unwrap().len() >= 2);
     let answers = ANSWERS.lock().unwrap().clone();
     assert_eq!(answers[0].1, Some(Status::Unavailable), "{answers:?}");
-    assert!(answers[1].0.contains("could not be refreshed") && answers[1].1 != Some(Status::Timeout), "{answers:?}");
+    assert!(
+        answers[1].0.contains("could not be refreshed") && answers[1].1 != Some(Status::Timeout),
+        "{answers:?}"
+    );
 }

@@ -4,7 +4,9 @@
 use crate::common::*;
 use planetkey::profile::{FixedEnvironment, HOME_VARIABLE};
 use planetkey::storage::{FailureRecord, Step};
-use planetkey::{BrowserLogin, DeviceLogin, LoginOptions, Prompt, PromptKind, Reason, Session, Status};
+use planetkey::{
+    BrowserLogin, DeviceLogin, LoginOptions, Prompt, PromptKind, Reason, Session, Status,
+};
 use serde_json::json;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier, OnceLock};
@@ -65,8 +67,10 @@ fn threads_that_start_together_with_a_valid_token_make_no_request() {
 fn a_login_by_the_sdk_during_a_renewal_stays() {
     let home = Home::new();
     home.seed(&json!({"_iat": NOW - 3600, "_exp": NOW}));
-    let (file, login) =
-        (home.token_file(), sdk_bytes(&seeded(&json!({"access_token": "of-bob", "refresh_token": "refresh-of-bob"}))));
+    let (file, login) = (
+        home.token_file(),
+        sdk_bytes(&seeded(&json!({"access_token": "of-bob", "refresh_token": "refresh-of-bob"}))),
+    );
     home.fake.then(move || {
         sdk_write(&file, &login);
         Ok(token(&rotated(7)))
@@ -82,7 +86,8 @@ fn a_reset_during_a_renewal_stays() {
     home.seed(&json!({"_iat": NOW - 3600, "_exp": NOW}));
     let file = home.token_file();
     home.fake.then(move || {
-        std::fs::rename(file.parent().unwrap(), file.parent().unwrap().with_extension("reset")).unwrap();
+        std::fs::rename(file.parent().unwrap(), file.parent().unwrap().with_extension("reset"))
+            .unwrap();
         Ok(token(&rotated(7)))
     });
     let session = home.person();
@@ -96,7 +101,11 @@ fn a_refresh_token_is_sent_with_its_whole_time() {
     home.seed(&json!({"_iat": NOW - 3600, "_exp": NOW}));
     let session = person(&home.options().with(|it| it.timeout = Some(Duration::from_millis(2000))));
     ask(&session);
-    assert!(home.fake.seen()[0].timeout >= Duration::from_secs(12), "{:?}", home.fake.seen()[0].timeout);
+    assert!(
+        home.fake.seen()[0].timeout >= Duration::from_secs(12),
+        "{:?}",
+        home.fake.seen()[0].timeout
+    );
 }
 
 #[test]
@@ -109,7 +118,10 @@ fn the_secret_of_another_deployments_client_stays_there() {
         "deployment": "copernicus-data-space"}),
     );
     let mut options = home.options();
-    Session::from_profile("cdse", &options).unwrap().headers("https://sh.dataspace.copernicus.eu/x").unwrap();
+    Session::from_profile("cdse", &options)
+        .unwrap()
+        .headers("https://sh.dataspace.copernicus.eu/x")
+        .unwrap();
     assert!(home.fake.seen()[0].url.contains("copernicus"));
     std::fs::remove_file(home.path().join(".planet/cdse/token.json")).unwrap();
     options.runtime.environment = Arc::new(FixedEnvironment::new([
@@ -117,10 +129,18 @@ fn the_secret_of_another_deployments_client_stays_there() {
         ("PL_AUTH_PROFILE", "cdse".into()),
     ]));
     let session = Session::from_defaults(&options).unwrap();
-    let at_own_host = session.headers("https://sh.dataspace.copernicus.eu/x").map(drop).map_err(|error| error.to_string());
+    let at_own_host = session
+        .headers("https://sh.dataspace.copernicus.eu/x")
+        .map(drop)
+        .map_err(|error| error.to_string());
     let _ = session.headers(SENTINEL_HUB);
     let seen = home.fake.seen();
-    assert!(seen.len() < 2 || !seen[1].url.contains("sentinel-hub"), "{at_own_host:?} {} {}", seen[1].url, seen[1].body);
+    assert!(
+        seen.len() < 2 || !seen[1].url.contains("sentinel-hub"),
+        "{at_own_host:?} {} {}",
+        seen[1].url,
+        seen[1].body
+    );
 }
 
 fn other_deployment() -> String {
@@ -133,17 +153,24 @@ fn other_deployment() -> String {
 fn planets_tokens_stay_at_planet() {
     let home = Home::new();
     let file = home.path().join(".planet/planet-user/token.json");
-    let iss = |exp: u64| jwt(&json!({"iss": "https://login.planet.com/", "iat": NOW - 10, "exp": exp}));
+    let iss =
+        |exp: u64| jwt(&json!({"iss": "https://login.planet.com/", "iat": NOW - 10, "exp": exp}));
     home.write(&file, &seeded(&json!({"access_token": iss(NOW + 3600), "_exp": NOW + 3600})));
     let options = home.options().with(|it| it.deployment = Some(other_deployment()));
     let session = Session::from_defaults(&options).unwrap();
-    let sent =
-        session.headers("https://api.staging.example/x").map(|a| a.header_value().unwrap().to_owned()).map_err(|e| e.to_string());
+    let sent = session
+        .headers("https://api.staging.example/x")
+        .map(|a| a.header_value().unwrap().to_owned())
+        .map_err(|e| e.to_string());
     // The same for the refresh token.
-    home.write(&file, &seeded(&json!({"access_token": iss(NOW - 1), "_exp": NOW - 1, "_iat": NOW - 3600})));
+    home.write(
+        &file,
+        &seeded(&json!({"access_token": iss(NOW - 1), "_exp": NOW - 1, "_iat": NOW - 3600})),
+    );
     home.fake.answers(oauth_error(400, "invalid_grant"));
     let _ = Session::from_defaults(&options).unwrap().headers("https://api.staging.example/x");
-    let urls: Vec<_> = home.fake.seen().iter().map(|s| (s.url.clone(), s.field("refresh_token"))).collect();
+    let urls: Vec<_> =
+        home.fake.seen().iter().map(|s| (s.url.clone(), s.field("refresh_token"))).collect();
     // From here on Planet's own client.
     home.fake.answers(json_answer(
         200,
@@ -151,19 +178,30 @@ fn planets_tokens_stay_at_planet() {
     ));
     let own = Session::from_profile("planet-user", &home.options()).unwrap();
     let after = ask(&own);
-    assert!(sent.is_err() && urls.is_empty() && after.starts_with("access"), "{sent:?} {urls:?} {after}");
+    assert!(
+        sent.is_err() && urls.is_empty() && after.starts_with("access"),
+        "{sent:?} {urls:?} {after}"
+    );
 }
 
 #[test]
 fn what_was_not_saved_gives_way_to_a_newer_login_in_an_applications_storage() {
     let home = Home::new();
     let vault = Vault::holding(&seeded(&json!({"_iat": NOW - 3600, "_exp": NOW})));
-    vault.does(|call| if call == "save" { Err(planetkey::Error::new(Status::Storage, "closed")) } else { Ok(true) });
+    vault.does(|call| {
+        if call == "save" {
+            Err(planetkey::Error::new(Status::Storage, "closed"))
+        } else {
+            Ok(true)
+        }
+    });
     let session = person(&home.options().with(|it| it.storage = Some(vault.clone())));
     assert_eq!(ask(&session), "access-1");
     vault.recovers();
     // Another process logs in as a different user.
-    *vault.text.lock().unwrap() = Some(seeded(&json!({"access_token": "of-bob", "refresh_token": "refresh-of-bob"})).to_string());
+    *vault.text.lock().unwrap() = Some(
+        seeded(&json!({"access_token": "of-bob", "refresh_token": "refresh-of-bob"})).to_string(),
+    );
     home.advance(31);
     ask(&session);
     eventually(|| planetkey::session::settle(std::time::Duration::ZERO));
@@ -174,11 +212,19 @@ fn what_was_not_saved_gives_way_to_a_newer_login_in_an_applications_storage() {
 fn a_logout_elsewhere_holds_in_an_applications_storage() {
     let home = Home::new();
     let vault = Vault::holding(&seeded(&json!({"_iat": NOW - 3600, "_exp": NOW})));
-    vault.does(|call| if call == "save" { Err(planetkey::Error::new(Status::Storage, "closed")) } else { Ok(true) });
+    vault.does(|call| {
+        if call == "save" {
+            Err(planetkey::Error::new(Status::Storage, "closed"))
+        } else {
+            Ok(true)
+        }
+    });
     let session = person(&home.options().with(|it| it.storage = Some(vault.clone())));
     assert_eq!(ask(&session), "access-1");
     vault.recovers();
-    person(&home.options().with(|it| it.storage = Some(vault.clone()))).logout(planetkey::Revoke::No).unwrap();
+    person(&home.options().with(|it| it.storage = Some(vault.clone())))
+        .logout(planetkey::Revoke::No)
+        .unwrap();
     home.advance(31);
     ask(&session);
     eventually(|| planetkey::session::settle(std::time::Duration::ZERO));
@@ -237,7 +283,9 @@ fn a_login_after_a_revocation_is_found_in_an_applications_storage() {
     home.fake.answers(oauth_error(400, "invalid_grant"));
     let session = person(&home.options().with(|it| it.storage = Some(vault.clone())));
     assert!(session.access_token().is_err());
-    *vault.text.lock().unwrap() = Some(seeded(&json!({"access_token": "of-a-new-login", "refresh_token": "new"})).to_string());
+    *vault.text.lock().unwrap() = Some(
+        seeded(&json!({"access_token": "of-a-new-login", "refresh_token": "new"})).to_string(),
+    );
     home.advance(120);
     assert_eq!(ask(&session), "of-a-new-login");
 }
@@ -248,7 +296,9 @@ fn a_refresh_token_that_is_refused_again_is_not_forgotten() {
     let mut memo = FailureRecord::default();
     memo.revoked.extend((0..20).map(|number| number.to_string()));
     memo.mark_revoked("0".to_owned());
-    assert!(memo.is_marked_revoked("0") && memo.is_marked_revoked("19") && !memo.is_marked_revoked("1"));
+    assert!(
+        memo.is_marked_revoked("0") && memo.is_marked_revoked("19") && !memo.is_marked_revoked("1")
+    );
 }
 
 #[test]
@@ -309,7 +359,9 @@ fn root_leaves_the_file_to_its_owner() {
 fn a_slow_writer_does_not_lose_its_session_to_the_quarantine() {
     let home = Home::new();
     home.seed(&json!({}));
-    let whole = sdk_bytes(&seeded(&json!({"access_token": "of-the-sdk", "refresh_token": "rotated-by-the-sdk"})));
+    let whole = sdk_bytes(&seeded(
+        &json!({"access_token": "of-the-sdk", "refresh_token": "rotated-by-the-sdk"}),
+    ));
     let mut writer = std::fs::File::create(home.token_file()).unwrap(); // truncated, then stopped for longer than a quarter of a second
     let session = home.person();
     let during = ask(&session);
@@ -361,7 +413,9 @@ fn logout_leaves_no_other_copy() {
     let left: Vec<_> = home
         .listing()
         .into_iter()
-        .filter(|n| std::fs::read_to_string(home.file(n)).unwrap_or_default().contains(SEEDED_REFRESH))
+        .filter(|n| {
+            std::fs::read_to_string(home.file(n)).unwrap_or_default().contains(SEEDED_REFRESH)
+        })
         .collect();
     assert!(left.is_empty(), "{left:?}");
 }
@@ -370,7 +424,9 @@ fn logout_leaves_no_other_copy() {
 fn an_impatient_process_does_not_make_the_patient_ones_fail() {
     let home = Home::new();
     home.seed(&json!({"_iat": NOW - 3600, "_exp": NOW}));
-    home.fake.fails(planetkey::http::TransportFailure::TimedOut(true)).fails(planetkey::http::TransportFailure::TimedOut(true));
+    home.fake
+        .fails(planetkey::http::TransportFailure::TimedOut(true))
+        .fails(planetkey::http::TransportFailure::TimedOut(true));
     let _ = ask(&person(&home.options().with(|it| it.timeout = Some(Duration::from_millis(50)))));
     let patient = home.person();
     let outcome = ask(&patient);
@@ -406,7 +462,10 @@ static SLOW: Slow = Slow(std::sync::Mutex::new(None));
 #[test]
 fn a_look_that_began_before_a_logout_brings_nothing_back() {
     // A process has one logger.
-    if !in_a_process_of_its_own(module_path!(), "a_look_that_began_before_a_logout_brings_nothing_back") {
+    if !in_a_process_of_its_own(
+        module_path!(),
+        "a_look_that_began_before_a_logout_brings_nothing_back",
+    ) {
         return;
     }
     use std::os::unix::fs::PermissionsExt;
@@ -432,8 +491,12 @@ fn a_look_that_began_before_a_logout_brings_nothing_back() {
 fn a_machine_with_scopes_leaves_the_sdks_token_without_them() {
     let home = Home::new();
     home.write(&home.machine_file(), &seeded(&json!({"scope": null, "refresh_token": null})));
-    let session =
-        Session::from_m2m(CLIENT_ID, CLIENT_SECRET, &home.options().with(|it| it.scopes = Some(vec!["orders".into()]))).unwrap();
+    let session = Session::from_m2m(
+        CLIENT_ID,
+        CLIENT_SECRET,
+        &home.options().with(|it| it.scopes = Some(vec!["orders".into()])),
+    )
+    .unwrap();
     assert_ne!(ask(&session), SEEDED);
 }
 
@@ -447,9 +510,11 @@ fn a_login_is_cancelled_while_somebody_is_asked_whether_to_replace_another() {
     std::fs::write(&file, simulator.seed_session(&json!({})).unwrap().to_string()).unwrap();
     let before = std::fs::read(&file).unwrap();
     let root = simulator.home().to_string_lossy().into_owned();
-    let session =
-        Session::from_profile("planet-user", &simulator_options(&simulator).with(|it| it.storage_root = Some(root.into())))
-            .unwrap();
+    let session = Session::from_profile(
+        "planet-user",
+        &simulator_options(&simulator).with(|it| it.storage_root = Some(root.into())),
+    )
+    .unwrap();
     let under_way: Arc<OnceLock<(BrowserLogin, DeviceLogin)>> = Arc::default();
     let with_prompt = |in_browser: bool| {
         let under_way = under_way.clone();
@@ -470,14 +535,22 @@ fn a_login_is_cancelled_while_somebody_is_asked_whether_to_replace_another() {
     let browser = session.start_browser_login(&with_prompt(true)).unwrap();
     let device = session.start_device_login(&with_prompt(false)).unwrap();
     under_way.set((browser.clone(), device.clone())).unwrap();
-    let went = simulator.log_in(&json!({"authorization_url": browser.authorization_url(), "username": "ada"})).unwrap();
+    let went = simulator
+        .log_in(&json!({"authorization_url": browser.authorization_url(), "username": "ada"}))
+        .unwrap();
     simulator.log_in(&json!({"user_code": device.user_code(), "username": "ada"})).unwrap();
     for outcome in [browser.complete(went["location"].as_str().unwrap()), device.wait(None)] {
         assert_eq!(outcome.unwrap_err().status(), Status::Cancelled);
     }
     assert_eq!(std::fs::read(&file).unwrap(), before);
     // The unused session is revoked, and the caller that cancels does not wait for that.
-    let alive = || simulator.sessions().into_iter().filter(|family| family["active"] == true).collect::<Vec<_>>();
+    let alive = || {
+        simulator
+            .sessions()
+            .into_iter()
+            .filter(|family| family["active"] == true)
+            .collect::<Vec<_>>()
+    };
     eventually(|| alive().len() == 1);
     assert_eq!(alive()[0]["subject"], "simulator-user");
 }
@@ -487,7 +560,11 @@ fn a_login_is_cancelled_while_somebody_is_asked_whether_to_replace_another() {
 #[test]
 fn a_question_that_cancels_the_login_itself_does_not_hang() {
     let simulator = simulator();
-    let session = Session::from_profile("planet-user", &simulator_options(&simulator).with(|it| it.save = Some(false))).unwrap();
+    let session = Session::from_profile(
+        "planet-user",
+        &simulator_options(&simulator).with(|it| it.save = Some(false)),
+    )
+    .unwrap();
     let browser = session.start_browser_login(&LoginOptions::default()).unwrap();
     let device = session.start_device_login(&LoginOptions::default()).unwrap();
     let (one, other) = (browser.clone(), device.clone());
@@ -497,15 +574,22 @@ fn a_question_that_cancels_the_login_itself_does_not_hang() {
         let _ = (one.poll(), other.poll());
         false
     });
-    assert_eq!(browser.with_interrupt(interrupt.clone()).wait(None).unwrap_err().status(), Status::Cancelled);
-    assert_eq!(device.with_interrupt(interrupt).wait(None).unwrap_err().status(), Status::Cancelled);
+    assert_eq!(
+        browser.with_interrupt(interrupt.clone()).wait(None).unwrap_err().status(),
+        Status::Cancelled
+    );
+    assert_eq!(
+        device.with_interrupt(interrupt).wait(None).unwrap_err().status(),
+        Status::Cancelled
+    );
 }
 
 /// OpenID Connect Core 12.2.
 #[test]
 fn an_id_token_of_somebody_else_in_a_renewal_is_not_used() {
     let home = Home::new();
-    let id_token = |subject: &str| jwt(&json!({"iss": "https://login.planet.com/", "sub": subject}));
+    let id_token =
+        |subject: &str| jwt(&json!({"iss": "https://login.planet.com/", "sub": subject}));
     home.write(&home.token_file(), &seeded(&json!({"id_token": id_token("ada")})));
     for (theirs, kept) in [("bob", "ada"), ("ada", "ada")] {
         let answer = json!({"access_token": format!("access-{theirs}"), "refresh_token": format!("refresh-{theirs}"),
@@ -513,6 +597,9 @@ fn an_id_token_of_somebody_else_in_a_renewal_is_not_used() {
         home.fake.answers(token(&answer));
         home.person().refresh().unwrap();
         let text = std::fs::read_to_string(home.token_file()).unwrap();
-        assert!(text.contains(&id_token(kept)) && text.contains(&format!("refresh-{theirs}")), "{text}");
+        assert!(
+            text.contains(&id_token(kept)) && text.contains(&format!("refresh-{theirs}")),
+            "{text}"
+        );
     }
 }

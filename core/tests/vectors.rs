@@ -27,10 +27,15 @@ fn suites() -> Vec<Value> {
     let entries = std::fs::read_dir(directory()).unwrap().map(|entry| entry.unwrap().path());
     let mut paths: Vec<PathBuf> = entries
         .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
-        .filter(|path| path.file_name().is_some_and(|name| name != "errors.json" && name != WRONG_CASES))
+        .filter(|path| {
+            path.file_name().is_some_and(|name| name != "errors.json" && name != WRONG_CASES)
+        })
         .collect();
     paths.sort();
-    paths.iter().map(|path| serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()).collect()
+    paths
+        .iter()
+        .map(|path| serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap())
+        .collect()
 }
 
 fn list(value: Option<&Value>) -> &[Value] {
@@ -42,7 +47,10 @@ fn text<'a>(value: &'a Value, member: &str) -> &'a str {
 }
 
 fn texts(value: &Value) -> Vec<String> {
-    list(Some(value)).iter().map(|item| item.as_str().expect("a list of strings").to_owned()).collect()
+    list(Some(value))
+        .iter()
+        .map(|item| item.as_str().expect("a list of strings").to_owned())
+        .collect()
 }
 
 #[test]
@@ -59,7 +67,8 @@ fn every_case_agrees() {
         }
     }
     if let Some(report) = std::env::var_os("PLANETKEY_VECTORS_REPORT") {
-        std::fs::write(report, executed.iter().map(|id| format!("{id}\n")).collect::<String>()).unwrap();
+        std::fs::write(report, executed.iter().map(|id| format!("{id}\n")).collect::<String>())
+            .unwrap();
     }
     println!("{} passed, {} failed", executed.len() - failures.len(), failures.len());
     assert!(!executed.is_empty());
@@ -90,14 +99,19 @@ fn every_case_is_well_formed() {
         for case in list(suite.get("cases")) {
             let id = text(case, "id");
             assert!(ids.insert(id.to_owned()), "{id} is there twice");
-            assert_eq!(id.split_once('/').map(|(suite, _)| suite), suite["suite"].as_str(), "{id} is in another suite");
+            assert_eq!(
+                id.split_once('/').map(|(suite, _)| suite),
+                suite["suite"].as_str(),
+                "{id} is in another suite"
+            );
             assert!(!text(case, "title").is_empty() && !text(case, "source").is_empty(), "{id}");
             assert!(
                 case.as_object().unwrap().keys().all(|member| known.contains(&member.as_str())),
                 "{id} has an unknown member"
             );
             let op = text(&case["call"], "op");
-            let expect = case["expect"].as_object().unwrap_or_else(|| panic!("{id} expects nothing"));
+            let expect =
+                case["expect"].as_object().unwrap_or_else(|| panic!("{id} expects nothing"));
             let needed = match op {
                 "authorize" | "headers" => Some("headers"),
                 "status" => Some("status"),
@@ -106,7 +120,9 @@ fn every_case_is_well_formed() {
             };
             let by_life = op == "authorize" && expect.contains_key("expires_in_s");
             assert!(
-                expect.contains_key("error") || by_life || needed.is_none_or(|member| expect.contains_key(member)),
+                expect.contains_key("error")
+                    || by_life
+                    || needed.is_none_or(|member| expect.contains_key(member)),
                 "{id} does not say what {op} gives"
             );
         }
@@ -117,7 +133,9 @@ fn every_case_is_well_formed() {
 #[test]
 fn every_wrong_case_is_found() {
     let driver = Driver::start();
-    let wrong: Value = serde_json::from_str(&std::fs::read_to_string(directory().join(WRONG_CASES)).unwrap()).unwrap();
+    let wrong: Value =
+        serde_json::from_str(&std::fs::read_to_string(directory().join(WRONG_CASES)).unwrap())
+            .unwrap();
     for case in list(wrong.get("cases")) {
         assert!(!driver.run(case).is_empty(), "{}", text(case, "id"));
     }
@@ -162,9 +180,12 @@ impl Driver {
                 Value::String(text)
             }
             Value::Array(items) => items.iter().map(|item| self.resolve(item, home)).collect(),
-            Value::Object(members) => {
-                Value::Object(members.iter().map(|(name, member)| (name.clone(), self.resolve(member, home))).collect())
-            }
+            Value::Object(members) => Value::Object(
+                members
+                    .iter()
+                    .map(|(name, member)| (name.clone(), self.resolve(member, home)))
+                    .collect(),
+            ),
             other => other.clone(),
         }
     }
@@ -187,21 +208,30 @@ impl Driver {
         for (path, content) in case.get("files").and_then(Value::as_object).unwrap_or(&Map::new()) {
             let path = home.path().join(path);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, content.as_str().map_or_else(|| content.to_string(), str::to_owned)).unwrap();
+            std::fs::write(
+                path,
+                content.as_str().map_or_else(|| content.to_string(), str::to_owned),
+            )
+            .unwrap();
         }
         // A session at the user's authorization server, as its token file.
         for seed in list(case.get("seed")) {
             let path = home.path().join(text(seed, "path"));
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             let mut answer = self.simulator.seed_session(&seed["session"]).unwrap();
-            for (member, value) in seed.get("set").and_then(Value::as_object).unwrap_or(&Map::new()) {
+            for (member, value) in seed.get("set").and_then(Value::as_object).unwrap_or(&Map::new())
+            {
                 answer[member] = value.clone();
             }
             std::fs::write(path, answer.to_string()).unwrap();
         }
-        let mut environment = vec![(HOME_VARIABLE.to_owned(), home.path().to_str().unwrap().to_owned())];
-        for (name, value) in case.get("environment").and_then(Value::as_object).unwrap_or(&Map::new()) {
-            environment.push((name.clone(), value.as_str().expect("a variable is a string").to_owned()));
+        let mut environment =
+            vec![(HOME_VARIABLE.to_owned(), home.path().to_str().unwrap().to_owned())];
+        for (name, value) in
+            case.get("environment").and_then(Value::as_object).unwrap_or(&Map::new())
+        {
+            environment
+                .push((name.clone(), value.as_str().expect("a variable is a string").to_owned()));
         }
         let session = match case.get("session").map(|session| open(session, environment)) {
             Some(Err(unknown)) => return vec![unknown],
@@ -210,9 +240,18 @@ impl Driver {
         };
         let mut authorized = None;
         for step in list(case.get("before")) {
-            let differences = self.check(home.path(), session.as_ref(), &step["call"], &step["expect"], &mut authorized);
+            let differences = self.check(
+                home.path(),
+                session.as_ref(),
+                &step["call"],
+                &step["expect"],
+                &mut authorized,
+            );
             if !differences.is_empty() {
-                return differences.into_iter().map(|difference| format!("before: {difference}")).collect();
+                return differences
+                    .into_iter()
+                    .map(|difference| format!("before: {difference}"))
+                    .collect();
             }
         }
         self.check(home.path(), session.as_ref(), &case["call"], &case["expect"], &mut authorized)
@@ -227,7 +266,9 @@ impl Driver {
         authorized: &mut Option<Authorization>,
     ) -> Vec<String> {
         let outcome = match (session, text(call, "op")) {
-            (_, "strip_api_key") => Ok(json!({"value": planetkey::strip_api_key(text(call, "url"))})),
+            (_, "strip_api_key") => {
+                Ok(json!({"value": planetkey::strip_api_key(text(call, "url"))}))
+            }
             (_, "redact_url") => Ok(json!({"value": planetkey::redact_url(text(call, "url"))})),
             (_, "release") => {
                 self.simulator.release(text(call, "hold"));
@@ -240,7 +281,9 @@ impl Driver {
             (None, op) => return vec![format!("{op} needs a session, or is unknown")],
             (Some(Ok(session)), op) => {
                 let session = match call["timeout_ms"].as_u64() {
-                    Some(timeout_ms) => session.with_timeout(std::time::Duration::from_millis(timeout_ms)),
+                    Some(timeout_ms) => {
+                        session.with_timeout(std::time::Duration::from_millis(timeout_ms))
+                    }
                     None => session.clone(),
                 };
                 match perform(&session, op, call, authorized) {
@@ -256,7 +299,8 @@ impl Driver {
                     for (target, count) in wanted.as_object().expect("counts by target") {
                         let counted = self.simulator.count(target).unwrap();
                         if count.as_u64() != Some(counted) {
-                            differences.push(format!("{target} had {counted} requests, not {count}"));
+                            differences
+                                .push(format!("{target} had {counted} requests, not {count}"));
                         }
                     }
                 }
@@ -266,20 +310,32 @@ impl Driver {
                     }
                 }
                 ("token_request", _) => {
-                    let last = self.simulator.requests("m2m.token").unwrap().pop().unwrap_or_default();
-                    differences.extend(different("the form of the token request", wanted, &last["form"]));
+                    let last =
+                        self.simulator.requests("m2m.token").unwrap().pop().unwrap_or_default();
+                    differences.extend(different(
+                        "the form of the token request",
+                        wanted,
+                        &last["form"],
+                    ));
                 }
                 ("error", Err(error)) => differences.extend(different_error(wanted, error)),
                 ("error", Ok(_)) => differences.push(format!("no error, but expected {wanted}")),
                 (_, Err(_)) => {}
                 ("expires_in_s", Ok(actual)) => {
-                    let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap();
+                    let now = i64::try_from(
+                        SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs(),
+                    )
+                    .unwrap();
                     let left = actual["expires_at"].as_i64().map(|expires_at| expires_at - now);
-                    if left.is_none_or(|left| (left - wanted.as_i64().unwrap()).abs() > EXPIRY_TOLERANCE_S) {
+                    if left.is_none_or(|left| {
+                        (left - wanted.as_i64().unwrap()).abs() > EXPIRY_TOLERANCE_S
+                    }) {
                         differences.push(format!("expires in {left:?} s, not {wanted}"));
                     }
                 }
-                ("status", Ok(actual)) => differences.extend(different_subset("status", wanted, &actual["status"])),
+                ("status", Ok(actual)) => {
+                    differences.extend(different_subset("status", wanted, &actual["status"]))
+                }
                 (_, Ok(actual)) => match actual.get(member) {
                     Some(actual) => differences.extend(different(member, wanted, actual)),
                     None => differences.push(format!("unknown expectation {member}")),
@@ -294,7 +350,10 @@ impl Driver {
 }
 
 /// Opens the session of a case, or returns what is wrong with the case if it cannot be tried.
-fn open(session: &Value, environment: Vec<(String, String)>) -> std::result::Result<Result<Session>, String> {
+fn open(
+    session: &Value,
+    environment: Vec<(String, String)>,
+) -> std::result::Result<Result<Session>, String> {
     let mut options = Options::default();
     options.runtime.environment = Arc::new(FixedEnvironment::new(environment));
     for (name, value) in session.get("options").and_then(Value::as_object).unwrap_or(&Map::new()) {
@@ -311,18 +370,24 @@ fn open(session: &Value, environment: Vec<(String, String)>) -> std::result::Res
             _ => return Err(format!("unknown option {name}")),
         }
     }
-    options.profile = session.get("profile").map(|profile| profile.as_str().expect("a string").to_owned());
+    options.profile =
+        session.get("profile").map(|profile| profile.as_str().expect("a string").to_owned());
     Ok(match text(session, "from") {
         "defaults" => Session::from_defaults(&options),
         "profile" => Session::from_profile(text(session, "name"), &options),
         "api_key" => {
-            let transport = session.get("transport").map_or("basic", |transport| transport.as_str().expect("a string"));
-            ApiKeyTransport::from_name(transport)
-                .and_then(|transport| Session::from_api_key(text(session, "api_key"), transport, &options))
+            let transport = session
+                .get("transport")
+                .map_or("basic", |transport| transport.as_str().expect("a string"));
+            ApiKeyTransport::from_name(transport).and_then(|transport| {
+                Session::from_api_key(text(session, "api_key"), transport, &options)
+            })
         }
         "m2m" => {
             options.scopes = session.get("scopes").map(texts);
-            options.audience = session.get("audience").map(|audience| audience.as_str().expect("a string").to_owned());
+            options.audience = session
+                .get("audience")
+                .map(|audience| audience.as_str().expect("a string").to_owned());
             Session::from_m2m(text(session, "client_id"), text(session, "client_secret"), &options)
         }
         "client_config" => match session.get("json") {
@@ -334,12 +399,18 @@ fn open(session: &Value, environment: Vec<(String, String)>) -> std::result::Res
 }
 
 /// Returns `None` for an unknown op.
-fn perform(session: &Session, op: &str, call: &Value, authorized: &mut Option<Authorization>) -> Option<Result<Value>> {
+fn perform(
+    session: &Session,
+    op: &str,
+    call: &Value,
+    authorized: &mut Option<Authorization>,
+) -> Option<Result<Value>> {
     fn value<T: Into<Value>>(result: Result<T>) -> Result<Value> {
         result.map(|value| json!({"value": value.into()}))
     }
     fn authorization(made: &Authorization) -> Value {
-        let headers: Map<String, Value> = made.headers().map(|(name, value)| (name.to_owned(), value.into())).collect();
+        let headers: Map<String, Value> =
+            made.headers().map(|(name, value)| (name.to_owned(), value.into())).collect();
         json!({
             "headers": headers,
             "url": made.url(),
@@ -351,28 +422,39 @@ fn perform(session: &Session, op: &str, call: &Value, authorized: &mut Option<Au
         })
     }
     Some(match op {
-        "authorize" => session.authorize(text(call, "url")).map(|made| authorization(authorized.insert(made))),
-        "authorize_if_served" => session.authorize_if_served(text(call, "url")).map(|made| match made {
-            Some(made) => authorization(authorized.insert(made)),
-            None => json!({"served": false}),
-        }),
+        "authorize" => {
+            session.authorize(text(call, "url")).map(|made| authorization(authorized.insert(made)))
+        }
+        "authorize_if_served" => {
+            session.authorize_if_served(text(call, "url")).map(|made| match made {
+                Some(made) => authorization(authorized.insert(made)),
+                None => json!({"served": false}),
+            })
+        }
         "after_response" => {
             let authorized = authorized.as_ref().expect("a call of authorize before");
-            let (http_status, www_authenticate) = (http_status(call), call["www_authenticate"].as_str());
-            session.after_response(authorized, http_status, www_authenticate).map(|repeat| match repeat {
-                Some(repeat) => authorization(&repeat),
-                None => json!({"repeat": false}),
+            let (http_status, www_authenticate) =
+                (http_status(call), call["www_authenticate"].as_str());
+            session.after_response(authorized, http_status, www_authenticate).map(|repeat| {
+                match repeat {
+                    Some(repeat) => authorization(&repeat),
+                    None => json!({"repeat": false}),
+                }
             })
         }
         // The other languages return the headers alone.
-        "headers" => session.headers(text(call, "url")).map(|made| json!({"headers": authorization(&made)["headers"]})),
+        "headers" => session
+            .headers(text(call, "url"))
+            .map(|made| json!({"headers": authorization(&made)["headers"]})),
         "signed_url" => value(session.signed_url(text(call, "url"))),
         "access_token" => value(session.access_token().map(|token| token.to_string())),
         "api_key" => value(session.api_key()),
         "invalidate" => value(session.invalidate(text(call, "access_token"))),
-        "should_retry" => {
-            value(session.should_retry(text(call, "access_token"), http_status(call), call["www_authenticate"].as_str()))
-        }
+        "should_retry" => value(session.should_retry(
+            text(call, "access_token"),
+            http_status(call),
+            call["www_authenticate"].as_str(),
+        )),
         "refresh" => session.refresh().map(|()| json!({})),
         "logout" => value(session.logout(planetkey::Revoke::Yes).map(|out| out.removed)),
         "status" => Ok(json!({"status": session.status().to_json()})),
@@ -382,7 +464,10 @@ fn perform(session: &Session, op: &str, call: &Value, authorized: &mut Option<Au
 }
 
 fn http_status(call: &Value) -> u16 {
-    call["http_status"].as_u64().and_then(|status| u16::try_from(status).ok()).expect("an HTTP status")
+    call["http_status"]
+        .as_u64()
+        .and_then(|status| u16::try_from(status).ok())
+        .expect("an HTTP status")
 }
 
 fn different(what: &str, wanted: &Value, actual: &Value) -> Option<String> {
@@ -403,7 +488,9 @@ fn different_subset(what: &str, wanted: &Value, actual: &Value) -> Vec<String> {
             .iter()
             .zip(actual)
             .enumerate()
-            .flat_map(|(index, (wanted, actual))| different_subset(&format!("{what}[{index}]"), wanted, actual))
+            .flat_map(|(index, (wanted, actual))| {
+                different_subset(&format!("{what}[{index}]"), wanted, actual)
+            })
             .collect(),
         _ => different(what, wanted, actual).into_iter().collect(),
     }
@@ -415,7 +502,9 @@ fn different_file(path: &Path, wanted: &Value) -> Vec<String> {
     match (std::fs::read_to_string(path), wanted) {
         (Err(_), Value::Null) => Vec::new(),
         (Err(error), _) => vec![format!("{what}: {error}")],
-        (Ok(actual), Value::String(wanted)) => (actual != *wanted).then(|| format!("{what} is {actual}")).into_iter().collect(),
+        (Ok(actual), Value::String(wanted)) => {
+            (actual != *wanted).then(|| format!("{what} is {actual}")).into_iter().collect()
+        }
         (Ok(actual), Value::Object(_)) => match serde_json::from_str(&actual) {
             Ok(actual) => different_subset(&what, wanted, &actual),
             Err(error) => vec![format!("{what}: {error}")],
@@ -450,7 +539,9 @@ fn different_error(wanted: &Value, error: &Error) -> Vec<String> {
         }
     }
     for member in wanted.as_object().expect("an error is an object").keys() {
-        let known = actual.get(member).is_some() || member == "message_contains" || member == "message_lacks";
+        let known = actual.get(member).is_some()
+            || member == "message_contains"
+            || member == "message_lacks";
         if !known {
             differences.push(format!("unknown expectation {member}"));
         }

@@ -51,11 +51,17 @@ const SEPARATOR: &str = ": ";
 
 impl planetkey_authorization {
     pub(crate) fn new(authorization: &Authorization) -> Self {
-        let texts =
-            [authorization.url(), authorization.credential().name(), authorization.transport().name(), authorization.source()];
+        let texts = [
+            authorization.url(),
+            authorization.credential().name(),
+            authorization.transport().name(),
+            authorization.source(),
+        ];
         let fixed: usize = texts.iter().map(|text| text.len() + 1).sum();
-        let headers: usize =
-            authorization.headers().map(|(name, value)| 2 * name.len() + value.len() + SEPARATOR.len() + 2).sum();
+        let headers: usize = authorization
+            .headers()
+            .map(|(name, value)| 2 * name.len() + value.len() + SEPARATOR.len() + 2)
+            .sum();
         // Exactly as large as needed, because growing would leave an unwiped copy behind.
         let mut text = Vec::with_capacity(fixed + headers);
         let mut append = |parts: &[&str]| {
@@ -68,7 +74,8 @@ impl planetkey_authorization {
         let mut access_token = None;
         let header = authorization.headers().next().map(|(name, value)| {
             let line = append(&[name, SEPARATOR, value]);
-            let header = Header { name: append(&[name]), line, value: line + name.len() + SEPARATOR.len() };
+            let header =
+                Header { name: append(&[name]), line, value: line + name.len() + SEPARATOR.len() };
             let scheme = authorization.access_token().and_then(|token| value.strip_suffix(token));
             access_token = scheme.map(|scheme| header.value + scheme.len());
             header
@@ -120,9 +127,13 @@ impl planetkey_authorization {
 ///
 /// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn planetkey_authorization_url(authorization: *const planetkey_authorization) -> *const c_char {
+pub unsafe extern "C" fn planetkey_authorization_url(
+    authorization: *const planetkey_authorization,
+) -> *const c_char {
     // SAFETY: the caller keeps to the documentation of this function.
-    unsafe { handle::get(authorization, null(), |authorization| authorization.at(authorization.url)) }
+    unsafe {
+        handle::get(authorization, null(), |authorization| authorization.at(authorization.url))
+    }
 }
 
 /// Returns the number of headers to add to the request: 0 if the URL carries the credential,
@@ -133,9 +144,15 @@ pub unsafe extern "C" fn planetkey_authorization_url(authorization: *const plane
 ///
 /// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn planetkey_authorization_header_count(authorization: *const planetkey_authorization) -> usize {
+pub unsafe extern "C" fn planetkey_authorization_header_count(
+    authorization: *const planetkey_authorization,
+) -> usize {
     // SAFETY: the caller keeps to the documentation of this function.
-    unsafe { handle::get(authorization, 0, |authorization| Some(usize::from(authorization.header.is_some()))) }
+    unsafe {
+        handle::get(authorization, 0, |authorization| {
+            Some(usize::from(authorization.header.is_some()))
+        })
+    }
 }
 
 /// Returns the name of a header, "Authorization".
@@ -152,7 +169,11 @@ pub unsafe extern "C" fn planetkey_authorization_header_name(
     index: usize,
 ) -> *const c_char {
     // SAFETY: the caller keeps to the documentation of this function.
-    unsafe { handle::get(authorization, null(), |authorization| authorization.at(authorization.header(index)?.name)) }
+    unsafe {
+        handle::get(authorization, null(), |authorization| {
+            authorization.at(authorization.header(index)?.name)
+        })
+    }
 }
 
 /// Returns the value of a header, as "Bearer ..." (RFC 6750 section 2.1). A secret.
@@ -169,7 +190,11 @@ pub unsafe extern "C" fn planetkey_authorization_header_value(
     index: usize,
 ) -> *const c_char {
     // SAFETY: the caller keeps to the documentation of this function.
-    unsafe { handle::get(authorization, null(), |authorization| authorization.at(authorization.header(index)?.value)) }
+    unsafe {
+        handle::get(authorization, null(), |authorization| {
+            authorization.at(authorization.header(index)?.value)
+        })
+    }
 }
 
 /// Returns a header as one line without its end, "Authorization: Bearer ...", as
@@ -187,7 +212,11 @@ pub unsafe extern "C" fn planetkey_authorization_header_line(
     index: usize,
 ) -> *const c_char {
     // SAFETY: the caller keeps to the documentation of this function.
-    unsafe { handle::get(authorization, null(), |authorization| authorization.at(authorization.header(index)?.line)) }
+    unsafe {
+        handle::get(authorization, null(), |authorization| {
+            authorization.at(authorization.header(index)?.line)
+        })
+    }
 }
 
 /// Returns the kind of credential: "access_token" or "api_key".
@@ -197,9 +226,15 @@ pub unsafe extern "C" fn planetkey_authorization_header_line(
 ///
 /// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn planetkey_authorization_credential(authorization: *const planetkey_authorization) -> *const c_char {
+pub unsafe extern "C" fn planetkey_authorization_credential(
+    authorization: *const planetkey_authorization,
+) -> *const c_char {
     // SAFETY: the caller keeps to the documentation of this function.
-    unsafe { handle::get(authorization, null(), |authorization| authorization.at(authorization.credential)) }
+    unsafe {
+        handle::get(authorization, null(), |authorization| {
+            authorization.at(authorization.credential)
+        })
+    }
 }
 
 /// Returns the access token without the rest of the header, as planetkey_session_invalidate() takes
@@ -211,9 +246,15 @@ pub unsafe extern "C" fn planetkey_authorization_credential(authorization: *cons
 ///
 /// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn planetkey_authorization_access_token(authorization: *const planetkey_authorization) -> *const c_char {
+pub unsafe extern "C" fn planetkey_authorization_access_token(
+    authorization: *const planetkey_authorization,
+) -> *const c_char {
     // SAFETY: the caller keeps to the documentation of this function.
-    unsafe { handle::get(authorization, null(), |authorization| authorization.at(authorization.access_token?)) }
+    unsafe {
+        handle::get(authorization, null(), |authorization| {
+            authorization.at(authorization.access_token?)
+        })
+    }
 }
 
 /// Returns how the request carries the credential: "bearer", "basic", "header" or "query".
@@ -223,9 +264,15 @@ pub unsafe extern "C" fn planetkey_authorization_access_token(authorization: *co
 ///
 /// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn planetkey_authorization_transport(authorization: *const planetkey_authorization) -> *const c_char {
+pub unsafe extern "C" fn planetkey_authorization_transport(
+    authorization: *const planetkey_authorization,
+) -> *const c_char {
     // SAFETY: the caller keeps to the documentation of this function.
-    unsafe { handle::get(authorization, null(), |authorization| authorization.at(authorization.transport)) }
+    unsafe {
+        handle::get(authorization, null(), |authorization| {
+            authorization.at(authorization.transport)
+        })
+    }
 }
 
 /// Returns where the credential came from, for messages: "environment: PL_API_KEY".
@@ -235,9 +282,13 @@ pub unsafe extern "C" fn planetkey_authorization_transport(authorization: *const
 ///
 /// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn planetkey_authorization_source(authorization: *const planetkey_authorization) -> *const c_char {
+pub unsafe extern "C" fn planetkey_authorization_source(
+    authorization: *const planetkey_authorization,
+) -> *const c_char {
     // SAFETY: the caller keeps to the documentation of this function.
-    unsafe { handle::get(authorization, null(), |authorization| authorization.at(authorization.source)) }
+    unsafe {
+        handle::get(authorization, null(), |authorization| authorization.at(authorization.source))
+    }
 }
 
 /// Returns the index of the source of the credential in planetkey_session_get_info().
@@ -247,7 +298,9 @@ pub unsafe extern "C" fn planetkey_authorization_source(authorization: *const pl
 ///
 /// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn planetkey_authorization_source_index(authorization: *const planetkey_authorization) -> usize {
+pub unsafe extern "C" fn planetkey_authorization_source_index(
+    authorization: *const planetkey_authorization,
+) -> usize {
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe { handle::get(authorization, 0, |authorization| Some(authorization.source_index)) }
 }
@@ -259,7 +312,9 @@ pub unsafe extern "C" fn planetkey_authorization_source_index(authorization: *co
 ///
 /// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn planetkey_authorization_expires_at(authorization: *const planetkey_authorization) -> i64 {
+pub unsafe extern "C" fn planetkey_authorization_expires_at(
+    authorization: *const planetkey_authorization,
+) -> i64 {
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe { handle::get(authorization, -1, |authorization| Some(authorization.expires_at)) }
 }
@@ -272,7 +327,9 @@ pub unsafe extern "C" fn planetkey_authorization_expires_at(authorization: *cons
 ///
 /// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn planetkey_authorization_generation(authorization: *const planetkey_authorization) -> u64 {
+pub unsafe extern "C" fn planetkey_authorization_generation(
+    authorization: *const planetkey_authorization,
+) -> u64 {
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe { handle::get(authorization, 0, |authorization| Some(authorization.generation)) }
 }
@@ -284,9 +341,13 @@ pub unsafe extern "C" fn planetkey_authorization_generation(authorization: *cons
 ///
 /// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn planetkey_authorization_under_development(authorization: *const planetkey_authorization) -> bool {
+pub unsafe extern "C" fn planetkey_authorization_under_development(
+    authorization: *const planetkey_authorization,
+) -> bool {
     // SAFETY: the caller keeps to the documentation of this function.
-    unsafe { handle::get(authorization, false, |authorization| Some(authorization.under_development)) }
+    unsafe {
+        handle::get(authorization, false, |authorization| Some(authorization.under_development))
+    }
 }
 
 /// Wipes and frees an authorization. Text borrowed from it becomes invalid.

@@ -16,7 +16,9 @@ use crate::string::planetkey_string;
 
 /// The handle of an authorization; NULL for none.
 fn give_optional(authorization: Option<&planetkey::Authorization>) -> *mut planetkey_authorization {
-    authorization.map_or(null_mut(), |authorization| handle::give(planetkey_authorization::new(authorization)))
+    authorization.map_or(null_mut(), |authorization| {
+        handle::give(planetkey_authorization::new(authorization))
+    })
 }
 
 /// Returns what a request to this URL must carry: its URL and its headers.
@@ -76,7 +78,9 @@ pub unsafe extern "C" fn planetkey_session_authorize_if_served(
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe {
         boundary::run("authorization", authorization, null_mut(), error, || {
-            Ok(give_optional(core(session)?.authorize_if_served(input::text("url", url)?)?.as_ref()))
+            Ok(give_optional(
+                core(session)?.authorize_if_served(input::text("url", url)?)?.as_ref(),
+            ))
         })
     }
 }
@@ -178,18 +182,27 @@ pub unsafe extern "C" fn planetkey_session_copy_header(
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe {
         boundary::check(error, || {
-            core(session)?.with_header(input::text("url", url)?, |value| copy_line(value, buffer, size, &mut *needed))?
+            core(session)?.with_header(input::text("url", url)?, |value| {
+                copy_line(value, buffer, size, &mut *needed)
+            })?
         })
     }
 }
 
 /// # Safety
 /// `buffer` is NULL or has `size` bytes.
-unsafe fn copy_line(value: &str, buffer: *mut c_char, size: usize, needed: &mut usize) -> Result<()> {
+unsafe fn copy_line(
+    value: &str,
+    buffer: *mut c_char,
+    size: usize,
+    needed: &mut usize,
+) -> Result<()> {
     const NAME: &str = "Authorization: ";
     *needed = NAME.len() + value.len() + 1;
     if buffer.is_null() || size < *needed {
-        return Err(input::invalid(format!("the buffer has {size} bytes, and the header needs {needed}")));
+        return Err(input::invalid(format!(
+            "the buffer has {size} bytes, and the header needs {needed}"
+        )));
     }
     let start = buffer.cast::<u8>();
     // SAFETY: `size` is at least the sum of the lengths. The parts belong to the core, not to the
@@ -254,7 +267,11 @@ pub unsafe extern "C" fn planetkey_session_access_token(
     error: *mut *mut planetkey_error,
 ) -> planetkey_status {
     // SAFETY: the caller keeps to the documentation of this function.
-    unsafe { boundary::give("access_token", access_token, error, || Ok(planetkey_string::new(&core(session)?.access_token()?))) }
+    unsafe {
+        boundary::give("access_token", access_token, error, || {
+            Ok(planetkey_string::new(&core(session)?.access_token()?))
+        })
+    }
 }
 
 /// Returns the API key of the first source that has one. The result is a secret.
@@ -273,7 +290,11 @@ pub unsafe extern "C" fn planetkey_session_api_key(
     error: *mut *mut planetkey_error,
 ) -> planetkey_status {
     // SAFETY: the caller keeps to the documentation of this function.
-    unsafe { boundary::give("api_key", api_key, error, || Ok(planetkey_string::new(&core(session)?.api_key()?))) }
+    unsafe {
+        boundary::give("api_key", api_key, error, || {
+            Ok(planetkey_string::new(&core(session)?.api_key()?))
+        })
+    }
 }
 
 /// Decides what follows an API's response: the response stands, or the request must be repeated
@@ -313,7 +334,11 @@ pub unsafe extern "C" fn planetkey_session_after_response(
             let http_status = u16::try_from(http_status)
                 .ok()
                 .filter(|status| (100..=999).contains(status))
-                .ok_or_else(|| input::invalid(format!("http_status is {http_status}, which is not an HTTP status")))?;
+                .ok_or_else(|| {
+                    input::invalid(format!(
+                        "http_status is {http_status}, which is not an HTTP status"
+                    ))
+                })?;
             let mut response = ApiResponse::new(authorization.url(), http_status);
             response.sent = authorization.header_value();
             response.www_authenticate = input::optional_text("www_authenticate", www_authenticate)?;

@@ -74,7 +74,10 @@ pub(crate) unsafe fn give_if_wanted<T: Shared>(
 ///
 /// # Safety
 /// `error` is NULL or may be written to.
-pub(crate) unsafe fn check(error: *mut *mut planetkey_error, body: impl FnOnce() -> Result<()>) -> planetkey_status {
+pub(crate) unsafe fn check(
+    error: *mut *mut planetkey_error,
+    body: impl FnOnce() -> Result<()>,
+) -> planetkey_status {
     let result = panic::guarded(body);
     // SAFETY: by the promise about `error`.
     unsafe { finish(error, result) }
@@ -116,7 +119,9 @@ mod tests {
         // SAFETY: the error is new, and is freed once.
         unsafe {
             assert_eq!(planetkey_error_status(error), planetkey_status::Internal);
-            let message = std::ffi::CStr::from_ptr(planetkey_error_message(error)).to_string_lossy().into_owned();
+            let message = std::ffi::CStr::from_ptr(planetkey_error_message(error))
+                .to_string_lossy()
+                .into_owned();
             assert!(!message.contains("hunter2"), "{message}");
             planetkey_error_free(error);
         }
@@ -130,14 +135,20 @@ mod tests {
         // Each handle is freed once.
         unsafe {
             let key = c"key".as_ptr();
-            assert_eq!(planetkey_session_from_api_key(key, 0, null(), &mut session, null_mut()), planetkey_status::Ok);
+            assert_eq!(
+                planetkey_session_from_api_key(key, 0, null(), &mut session, null_mut()),
+                planetkey_status::Ok
+            );
             let status = check(null_mut(), || {
                 let _borrowed = handle::borrow(session.cast_const())?;
                 panic!("in the middle of a call")
             });
             assert_eq!(status, planetkey_status::Internal);
             let url = c"https://api.planet.com/".as_ptr();
-            assert_eq!(planetkey_session_signed_url(session, url, &mut signed, null_mut()), planetkey_status::Ok);
+            assert_eq!(
+                planetkey_session_signed_url(session, url, &mut signed, null_mut()),
+                planetkey_status::Ok
+            );
             planetkey_string_free(signed);
             planetkey_session_free(session);
         }

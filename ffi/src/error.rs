@@ -36,7 +36,9 @@ impl planetkey_error {
             oauth_error: optional_c_string(error.oauth_error()),
             oauth_error_description: optional_c_string(error.oauth_error_description()),
             http_status: error.http_status().map_or(0, i32::from),
-            retry_after_ms: error.retry_after().map_or(-1, |wait| i64::try_from(wait.as_millis()).unwrap_or(i64::MAX)),
+            retry_after_ms: error
+                .retry_after()
+                .map_or(-1, |wait| i64::try_from(wait.as_millis()).unwrap_or(i64::MAX)),
             retryable: error.retryable(),
             profile: optional_c_string(error.profile()),
         }
@@ -88,7 +90,9 @@ pub unsafe extern "C" fn planetkey_error_reason(error: *const planetkey_error) -
 ///
 /// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn planetkey_error_oauth_error(error: *const planetkey_error) -> *const c_char {
+pub unsafe extern "C" fn planetkey_error_oauth_error(
+    error: *const planetkey_error,
+) -> *const c_char {
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe { handle::get(error, null(), |error| pointer(&error.oauth_error)) }
 }
@@ -101,7 +105,9 @@ pub unsafe extern "C" fn planetkey_error_oauth_error(error: *const planetkey_err
 ///
 /// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn planetkey_error_oauth_error_description(error: *const planetkey_error) -> *const c_char {
+pub unsafe extern "C" fn planetkey_error_oauth_error_description(
+    error: *const planetkey_error,
+) -> *const c_char {
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe { handle::get(error, null(), |error| pointer(&error.oauth_error_description)) }
 }

@@ -17,5 +17,7 @@ use planetkey_support::panic;
 /// sends no requests of its own. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub extern "C" fn planetkey_settle(timeout_ms: u32) -> bool {
-    panic::or(false, || Some(planetkey::session::settle(std::time::Duration::from_millis(timeout_ms.into()))))
+    panic::or(false, || {
+        Some(planetkey::session::settle(std::time::Duration::from_millis(timeout_ms.into())))
+    })
 }

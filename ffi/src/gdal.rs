@@ -147,10 +147,14 @@ pub unsafe extern "C" fn planetkey_gdal_path(
 /// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn planetkey_gdal_last_error(gdal: *const planetkey_gdal) -> *mut planetkey_error {
+pub unsafe extern "C" fn planetkey_gdal_last_error(
+    gdal: *const planetkey_gdal,
+) -> *mut planetkey_error {
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe {
-        handle::get(gdal, null_mut(), |gdal| gdal.gdal.last_error().map(|error| handle::give(planetkey_error::new(&error))))
+        handle::get(gdal, null_mut(), |gdal| {
+            gdal.gdal.last_error().map(|error| handle::give(planetkey_error::new(&error)))
+        })
     }
 }
 

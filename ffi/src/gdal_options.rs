@@ -92,7 +92,11 @@ pub unsafe extern "C" fn planetkey_gdal_options_set_scope(
                 n if n == planetkey_gdal_scope::Hosts as i32 => Scope::Hosts,
                 n if n == planetkey_gdal_scope::Paths as i32 => Scope::Paths,
                 n if n == planetkey_gdal_scope::EveryHost as i32 => Scope::EveryHost,
-                _ => return Err(input::invalid(format!("scope is {scope}, which is not a planetkey_gdal_scope"))),
+                _ => {
+                    return Err(input::invalid(format!(
+                        "scope is {scope}, which is not a planetkey_gdal_scope"
+                    )));
+                }
             };
             Ok(())
         })
@@ -128,7 +132,11 @@ pub unsafe extern "C" fn planetkey_gdal_options_set_header(
             options.header = match header {
                 n if n == planetkey_gdal_header::Live as i32 => Header::Live,
                 n if n == planetkey_gdal_header::AtOpen as i32 => Header::AtOpen,
-                _ => return Err(input::invalid(format!("header is {header}, which is not a planetkey_gdal_header"))),
+                _ => {
+                    return Err(input::invalid(format!(
+                        "header is {header}, which is not a planetkey_gdal_header"
+                    )));
+                }
             };
             Ok(())
         })

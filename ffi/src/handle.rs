@@ -38,7 +38,11 @@ pub(crate) unsafe fn borrow<'a, T: Shared>(handle: *const T) -> Result<&'a T> {
 ///
 /// # Safety
 /// As for [`borrow`].
-pub(crate) unsafe fn get<T: Shared, V>(handle: *const T, otherwise: V, body: impl FnOnce(&T) -> Option<V>) -> V {
+pub(crate) unsafe fn get<T: Shared, V>(
+    handle: *const T,
+    otherwise: V,
+    body: impl FnOnce(&T) -> Option<V>,
+) -> V {
     // SAFETY: by the promise above.
     panic::or(otherwise, || unsafe { handle.as_ref() }.and_then(body))
 }

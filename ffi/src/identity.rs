@@ -21,7 +21,11 @@ unsafe fn give_json(
     body: impl FnOnce() -> Result<serde_json::Map<String, serde_json::Value>>,
 ) -> planetkey_status {
     // SAFETY: by the promise above.
-    unsafe { boundary::give("json", json, error, || Ok(planetkey_string::new(&serde_json::Value::Object(body()?).to_string()))) }
+    unsafe {
+        boundary::give("json", json, error, || {
+            Ok(planetkey_string::new(&serde_json::Value::Object(body()?).to_string()))
+        })
+    }
 }
 
 /// Returns what the authorization server says about the user (OpenID Connect Core section 5.3):
@@ -98,5 +102,7 @@ pub unsafe extern "C" fn planetkey_session_introspect(
     error: *mut *mut planetkey_error,
 ) -> planetkey_status {
     // SAFETY: the caller keeps to the documentation of this function.
-    unsafe { give_json(json, error, || core(session)?.introspect(input::optional_text("token", token)?)) }
+    unsafe {
+        give_json(json, error, || core(session)?.introspect(input::optional_text("token", token)?))
+    }
 }

@@ -30,7 +30,10 @@ pub(crate) unsafe fn text<'a>(name: &str, pointer: *const c_char) -> Result<&'a 
 ///
 /// # Safety
 /// As for [`text`].
-pub(crate) unsafe fn optional_text<'a>(name: &str, pointer: *const c_char) -> Result<Option<&'a str>> {
+pub(crate) unsafe fn optional_text<'a>(
+    name: &str,
+    pointer: *const c_char,
+) -> Result<Option<&'a str>> {
     if pointer.is_null() {
         return Ok(None);
     }
@@ -55,7 +58,11 @@ pub(crate) unsafe fn optional_text<'a>(name: &str, pointer: *const c_char) -> Re
 ///
 /// # Safety
 /// `pointer` is NULL or points to `count` pointers, each as for [`text`].
-pub(crate) unsafe fn texts(name: &str, pointer: *const *const c_char, count: usize) -> Result<Vec<String>> {
+pub(crate) unsafe fn texts(
+    name: &str,
+    pointer: *const *const c_char,
+    count: usize,
+) -> Result<Vec<String>> {
     if count == 0 {
         return Ok(Vec::new());
     }

@@ -43,8 +43,14 @@ pub enum planetkey_log_level {
 ///
 /// Called on any thread, by several at once. It must not throw or longjmp. It may call planetkey,
 /// which does not log meanwhile on this thread.
-pub type planetkey_log_callback =
-    Option<unsafe extern "C" fn(user_data: *mut c_void, level: i32, target: *const c_char, message: *const c_char)>;
+pub type planetkey_log_callback = Option<
+    unsafe extern "C" fn(
+        user_data: *mut c_void,
+        level: i32,
+        target: *const c_char,
+        message: *const c_char,
+    ),
+>;
 
 /// Called once when `user_data` is not used any more. It must not throw or longjmp.
 ///
@@ -99,7 +105,14 @@ impl Log for Logger {
         let message = c_string(&::planetkey::text::printable(&record.args().to_string()));
         INSIDE.set(true);
         // SAFETY: the caller of planetkey_set_log_callback() promised a function of this type.
-        unsafe { (sink.callback)(sink.user_data, record.level() as i32, target.as_ptr(), message.as_ptr()) };
+        unsafe {
+            (sink.callback)(
+                sink.user_data,
+                record.level() as i32,
+                target.as_ptr(),
+                message.as_ptr(),
+            )
+        };
         INSIDE.set(false);
     }
 
@@ -128,7 +141,9 @@ fn level_filter(level: i32) -> Result<LevelFilter> {
         3 => Ok(LevelFilter::Info),
         4 => Ok(LevelFilter::Debug),
         5 => Ok(LevelFilter::Trace),
-        _ => Err(input::invalid(format!("max_level is {level}, which is not a planetkey_log_level"))),
+        _ => {
+            Err(input::invalid(format!("max_level is {level}, which is not a planetkey_log_level")))
+        }
     }
 }
 

@@ -160,7 +160,9 @@ pub unsafe extern "C" fn planetkey_session_start_device_login(
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe {
         boundary::give("login", login, error, || {
-            core(session)?.start_device_login(&options_handle::copied(options)).map(planetkey_login::device)
+            core(session)?
+                .start_device_login(&options_handle::copied(options))
+                .map(planetkey_login::device)
         })
     }
 }
@@ -192,7 +194,9 @@ pub unsafe extern "C" fn planetkey_session_start_browser_login(
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe {
         boundary::give("login", login, error, || {
-            core(session)?.start_browser_login(&options_handle::copied(options)).map(planetkey_login::browser)
+            core(session)?
+                .start_browser_login(&options_handle::copied(options))
+                .map(planetkey_login::browser)
         })
     }
 }
@@ -217,7 +221,9 @@ pub unsafe extern "C" fn planetkey_login_user_code(login: *const planetkey_login
 ///
 /// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn planetkey_login_verification_uri(login: *const planetkey_login) -> *const c_char {
+pub unsafe extern "C" fn planetkey_login_verification_uri(
+    login: *const planetkey_login,
+) -> *const c_char {
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe { handle::get(login, null(), |login| pointer(&login.verification_uri)) }
 }
@@ -230,7 +236,9 @@ pub unsafe extern "C" fn planetkey_login_verification_uri(login: *const planetke
 ///
 /// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn planetkey_login_verification_uri_complete(login: *const planetkey_login) -> *const c_char {
+pub unsafe extern "C" fn planetkey_login_verification_uri_complete(
+    login: *const planetkey_login,
+) -> *const c_char {
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe { handle::get(login, null(), |login| pointer(&login.verification_uri_complete)) }
 }
@@ -244,7 +252,9 @@ pub unsafe extern "C" fn planetkey_login_verification_uri_complete(login: *const
 ///
 /// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn planetkey_login_authorization_url(login: *const planetkey_login) -> *const c_char {
+pub unsafe extern "C" fn planetkey_login_authorization_url(
+    login: *const planetkey_login,
+) -> *const c_char {
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe { handle::get(login, null(), |login| pointer(&login.authorization_url)) }
 }
@@ -257,7 +267,9 @@ pub unsafe extern "C" fn planetkey_login_authorization_url(login: *const planetk
 ///
 /// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn planetkey_login_redirect_uri(login: *const planetkey_login) -> *const c_char {
+pub unsafe extern "C" fn planetkey_login_redirect_uri(
+    login: *const planetkey_login,
+) -> *const c_char {
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe { handle::get(login, null(), |login| pointer(&login.redirect_uri)) }
 }
@@ -294,7 +306,10 @@ pub unsafe extern "C" fn planetkey_login_expires_in_ms(login: *const planetkey_l
 /// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn planetkey_login_qr_code(login: *const planetkey_login, ascii: bool) -> *mut planetkey_string {
+pub unsafe extern "C" fn planetkey_login_qr_code(
+    login: *const planetkey_login,
+    ascii: bool,
+) -> *mut planetkey_string {
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe {
         handle::get(login, null_mut(), |login| {
@@ -330,7 +345,8 @@ pub unsafe extern "C" fn planetkey_login_poll(
     unsafe {
         boundary::run("result", result, null_mut(), error, || {
             let result = handle::borrow(login)?.poll()?;
-            Ok(result.map_or(null_mut(), |result| handle::give(planetkey_login_result::new(&result))))
+            Ok(result
+                .map_or(null_mut(), |result| handle::give(planetkey_login_result::new(&result))))
         })
     }
 }
@@ -453,7 +469,9 @@ pub unsafe extern "C" fn planetkey_login_cancel(login: *const planetkey_login) {
 /// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn planetkey_login_clone(login: *const planetkey_login) -> *mut planetkey_login {
+pub unsafe extern "C" fn planetkey_login_clone(
+    login: *const planetkey_login,
+) -> *mut planetkey_login {
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe { handle::count_up(login) }
 }

@@ -44,7 +44,9 @@ impl planetkey_login_method {
             n if n == Self::Browser as i32 => Ok(Method::Browser),
             n if n == Self::Device as i32 => Ok(Method::Device),
             n if n == Self::Paste as i32 => Ok(Method::Paste),
-            _ => Err(input::invalid(format!("method is {number}, which is not a planetkey_login_method"))),
+            _ => Err(input::invalid(format!(
+                "method is {number}, which is not a planetkey_login_method"
+            ))),
         }
     }
 }
@@ -280,7 +282,10 @@ pub unsafe extern "C" fn planetkey_login_options_set_prompt(
             // Made first, because whatever fails afterwards must call `destroy`.
             let callback = Callback::new(prompt, user_data, destroy);
             let options = &mut handle::borrow_exclusive(options)?.options;
-            let former = std::mem::replace(&mut options.prompter, callback.map(|callback| Arc::new(callback) as _));
+            let former = std::mem::replace(
+                &mut options.prompter,
+                callback.map(|callback| Arc::new(callback) as _),
+            );
             // This may call back.
             drop(former);
             Ok(())
@@ -308,10 +313,21 @@ mod tests {
     #[test]
     fn methods_are_those_of_the_core() {
         use planetkey_login_method as number;
-        let names = [(number::Auto, "auto"), (number::Browser, "browser"), (number::Device, "device"), (number::Paste, "paste")];
+        let names = [
+            (number::Auto, "auto"),
+            (number::Browser, "browser"),
+            (number::Device, "device"),
+            (number::Paste, "paste"),
+        ];
         for (number, name) in names {
-            assert_eq!(planetkey_login_method::from_number(number as i32).unwrap(), Method::from_name(name).unwrap());
+            assert_eq!(
+                planetkey_login_method::from_number(number as i32).unwrap(),
+                Method::from_name(name).unwrap()
+            );
         }
-        assert!(planetkey_login_method::from_number(4).is_err() && planetkey_login_method::from_number(-1).is_err());
+        assert!(
+            planetkey_login_method::from_number(4).is_err()
+                && planetkey_login_method::from_number(-1).is_err()
+        );
     }
 }

@@ -47,7 +47,9 @@ impl planetkey_login_result {
 ///
 /// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn planetkey_login_result_json(result: *const planetkey_login_result) -> *const c_char {
+pub unsafe extern "C" fn planetkey_login_result_json(
+    result: *const planetkey_login_result,
+) -> *const c_char {
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe { handle::get(result, null(), |result| Some(result.json.as_ptr())) }
 }
@@ -60,7 +62,9 @@ pub unsafe extern "C" fn planetkey_login_result_json(result: *const planetkey_lo
 ///
 /// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn planetkey_login_result_prompted(result: *const planetkey_login_result) -> bool {
+pub unsafe extern "C" fn planetkey_login_result_prompted(
+    result: *const planetkey_login_result,
+) -> bool {
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe { handle::get(result, false, |result| Some(result.prompted)) }
 }
@@ -74,7 +78,9 @@ pub unsafe extern "C" fn planetkey_login_result_prompted(result: *const planetke
 ///
 /// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn planetkey_login_result_subject(result: *const planetkey_login_result) -> *const c_char {
+pub unsafe extern "C" fn planetkey_login_result_subject(
+    result: *const planetkey_login_result,
+) -> *const c_char {
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe { handle::get(result, null(), |result| pointer(&result.subject)) }
 }
@@ -87,7 +93,9 @@ pub unsafe extern "C" fn planetkey_login_result_subject(result: *const planetkey
 ///
 /// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn planetkey_login_result_email(result: *const planetkey_login_result) -> *const c_char {
+pub unsafe extern "C" fn planetkey_login_result_email(
+    result: *const planetkey_login_result,
+) -> *const c_char {
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe { handle::get(result, null(), |result| pointer(&result.email)) }
 }
@@ -99,7 +107,9 @@ pub unsafe extern "C" fn planetkey_login_result_email(result: *const planetkey_l
 ///
 /// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn planetkey_login_result_scope_count(result: *const planetkey_login_result) -> usize {
+pub unsafe extern "C" fn planetkey_login_result_scope_count(
+    result: *const planetkey_login_result,
+) -> usize {
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe { handle::get(result, 0, |result| Some(result.scopes.len())) }
 }
@@ -113,9 +123,14 @@ pub unsafe extern "C" fn planetkey_login_result_scope_count(result: *const plane
 ///
 /// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn planetkey_login_result_scope(result: *const planetkey_login_result, index: usize) -> *const c_char {
+pub unsafe extern "C" fn planetkey_login_result_scope(
+    result: *const planetkey_login_result,
+    index: usize,
+) -> *const c_char {
     // SAFETY: the caller keeps to the documentation of this function.
-    unsafe { handle::get(result, null(), |result| result.scopes.get(index).map(|scope| scope.as_ptr())) }
+    unsafe {
+        handle::get(result, null(), |result| result.scopes.get(index).map(|scope| scope.as_ptr()))
+    }
 }
 
 /// Returns when the access token expires. The session refreshes it.
@@ -125,7 +140,9 @@ pub unsafe extern "C" fn planetkey_login_result_scope(result: *const planetkey_l
 ///
 /// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn planetkey_login_result_expires_at(result: *const planetkey_login_result) -> i64 {
+pub unsafe extern "C" fn planetkey_login_result_expires_at(
+    result: *const planetkey_login_result,
+) -> i64 {
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe { handle::get(result, -1, |result| Some(result.expires_at)) }
 }
@@ -138,7 +155,9 @@ pub unsafe extern "C" fn planetkey_login_result_expires_at(result: *const planet
 ///
 /// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn planetkey_login_result_profile(result: *const planetkey_login_result) -> *const c_char {
+pub unsafe extern "C" fn planetkey_login_result_profile(
+    result: *const planetkey_login_result,
+) -> *const c_char {
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe { handle::get(result, null(), |result| pointer(&result.profile)) }
 }
@@ -151,7 +170,9 @@ pub unsafe extern "C" fn planetkey_login_result_profile(result: *const planetkey
 ///
 /// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn planetkey_login_result_file(result: *const planetkey_login_result) -> *const c_char {
+pub unsafe extern "C" fn planetkey_login_result_file(
+    result: *const planetkey_login_result,
+) -> *const c_char {
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe { handle::get(result, null(), |result| pointer(&result.file)) }
 }

@@ -54,7 +54,9 @@ impl planetkey_revocation {
 pub extern "C" fn planetkey_revocation_name(revocation: i32) -> *const c_char {
     use planetkey_revocation::{None, Revoked, Unknown};
     let is_it = |known: &planetkey_revocation| *known as i32 == revocation;
-    panic::or(null(), || [None, Revoked, Unknown].into_iter().find(is_it).map(|known| known.name().as_ptr()))
+    panic::or(null(), || {
+        [None, Revoked, Unknown].into_iter().find(is_it).map(|known| known.name().as_ptr())
+    })
 }
 
 /// The result of a logout. The caller owns it and frees it with planetkey_logout_result_free().
@@ -109,7 +111,9 @@ pub unsafe extern "C" fn planetkey_session_logout(
 ) -> planetkey_status {
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe {
-        boundary::give_if_wanted(result, error, || Ok(planetkey_logout_result::new(&core(session)?.logout(revoke.into())?)))
+        boundary::give_if_wanted(result, error, || {
+            Ok(planetkey_logout_result::new(&core(session)?.logout(revoke.into())?))
+        })
     }
 }
 
@@ -120,7 +124,9 @@ pub unsafe extern "C" fn planetkey_session_logout(
 ///
 /// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn planetkey_logout_result_removed(result: *const planetkey_logout_result) -> bool {
+pub unsafe extern "C" fn planetkey_logout_result_removed(
+    result: *const planetkey_logout_result,
+) -> bool {
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe { handle::get(result, false, |result| Some(result.removed)) }
 }
@@ -132,7 +138,9 @@ pub unsafe extern "C" fn planetkey_logout_result_removed(result: *const planetke
 ///
 /// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn planetkey_logout_result_revocation(result: *const planetkey_logout_result) -> planetkey_revocation {
+pub unsafe extern "C" fn planetkey_logout_result_revocation(
+    result: *const planetkey_logout_result,
+) -> planetkey_revocation {
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe { handle::get(result, planetkey_revocation::None, |result| Some(result.revocation)) }
 }
@@ -145,7 +153,9 @@ pub unsafe extern "C" fn planetkey_logout_result_revocation(result: *const plane
 ///
 /// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn planetkey_logout_result_revocation_error(result: *const planetkey_logout_result) -> *const c_char {
+pub unsafe extern "C" fn planetkey_logout_result_revocation_error(
+    result: *const planetkey_logout_result,
+) -> *const c_char {
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe { handle::get(result, null(), |result| pointer(&result.revocation_error)) }
 }

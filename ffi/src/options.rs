@@ -93,7 +93,8 @@ pub unsafe extern "C" fn planetkey_options_set_storage_root(
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe {
         options_handle::set(options, error, |options| {
-            options.storage_root = input::optional_text("storage_root", storage_root)?.map(PathBuf::from);
+            options.storage_root =
+                input::optional_text("storage_root", storage_root)?.map(PathBuf::from);
             Ok(())
         })
     }

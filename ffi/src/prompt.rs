@@ -73,7 +73,8 @@ impl planetkey_prompt_kind {
 /// waits for the user, it does so after the return. Logins on several threads may call it at once.
 /// It must not throw or longjmp. It may call planetkey, but must not wait for or complete the login
 /// that calls it.
-pub type planetkey_prompt_callback = Option<unsafe extern "C" fn(user_data: *mut c_void, prompt: *const planetkey_prompt) -> i32>;
+pub type planetkey_prompt_callback =
+    Option<unsafe extern "C" fn(user_data: *mut c_void, prompt: *const planetkey_prompt) -> i32>;
 
 /// A callback and its user data.
 pub(crate) struct Callback {
@@ -121,7 +122,8 @@ impl Prompter for Callback {
         if status != planetkey_status::Ok as i32 {
             let known = Status::from_number(status);
             let name = known.map(|status| format!(", {status}")).unwrap_or_default();
-            let message = format!("the prompt callback ended the login: it returned {status}{name}");
+            let message =
+                format!("the prompt callback ended the login: it returned {status}{name}");
             return Err(Error::new(known.unwrap_or(Status::Cancelled), message));
         }
         let answer = shown.answer.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -153,10 +155,13 @@ impl planetkey_prompt {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_prompt_kind_of(prompt: *const planetkey_prompt) -> i32 {
     // SAFETY: the caller keeps to the documentation of this function.
-    unsafe { handle::get(prompt, 0, |prompt| Some(planetkey_prompt_kind::of(prompt.prompt.kind) as i32)) }
+    unsafe {
+        handle::get(prompt, 0, |prompt| Some(planetkey_prompt_kind::of(prompt.prompt.kind) as i32))
+    }
 }
 
-const KINDS: [PromptKind; 4] = [PromptKind::Browser, PromptKind::Device, PromptKind::Paste, PromptKind::OtherUser];
+const KINDS: [PromptKind; 4] =
+    [PromptKind::Browser, PromptKind::Device, PromptKind::Paste, PromptKind::OtherUser];
 
 const fn name(kind: PromptKind) -> &'static CStr {
     match kind {
@@ -187,7 +192,9 @@ pub extern "C" fn planetkey_prompt_kind_name(kind: i32) -> *const c_char {
 ///
 /// Any thread, during the callback. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn planetkey_prompt_message(prompt: *const planetkey_prompt) -> *const c_char {
+pub unsafe extern "C" fn planetkey_prompt_message(
+    prompt: *const planetkey_prompt,
+) -> *const c_char {
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe { handle::get(prompt, null(), |prompt| Some(prompt.message.as_ptr())) }
 }
@@ -212,7 +219,9 @@ pub unsafe extern "C" fn planetkey_prompt_url(prompt: *const planetkey_prompt) -
 ///
 /// Any thread, during the callback. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn planetkey_prompt_user_code(prompt: *const planetkey_prompt) -> *const c_char {
+pub unsafe extern "C" fn planetkey_prompt_user_code(
+    prompt: *const planetkey_prompt,
+) -> *const c_char {
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe { handle::get(prompt, null(), |prompt| pointer(&prompt.user_code)) }
 }
@@ -224,7 +233,9 @@ pub unsafe extern "C" fn planetkey_prompt_user_code(prompt: *const planetkey_pro
 ///
 /// Any thread, during the callback. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn planetkey_prompt_verification_uri(prompt: *const planetkey_prompt) -> *const c_char {
+pub unsafe extern "C" fn planetkey_prompt_verification_uri(
+    prompt: *const planetkey_prompt,
+) -> *const c_char {
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe { handle::get(prompt, null(), |prompt| pointer(&prompt.verification_uri)) }
 }
@@ -236,7 +247,9 @@ pub unsafe extern "C" fn planetkey_prompt_verification_uri(prompt: *const planet
 ///
 /// Any thread, during the callback. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn planetkey_prompt_verification_uri_complete(prompt: *const planetkey_prompt) -> *const c_char {
+pub unsafe extern "C" fn planetkey_prompt_verification_uri_complete(
+    prompt: *const planetkey_prompt,
+) -> *const c_char {
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe { handle::get(prompt, null(), |prompt| pointer(&prompt.verification_uri_complete)) }
 }
@@ -250,7 +263,11 @@ pub unsafe extern "C" fn planetkey_prompt_verification_uri_complete(prompt: *con
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn planetkey_prompt_expires_in_ms(prompt: *const planetkey_prompt) -> i64 {
     // SAFETY: the caller keeps to the documentation of this function.
-    unsafe { handle::get(prompt, -1, |prompt| prompt.prompt.expires_in_ms.map(|ms| i64::try_from(ms).unwrap_or(i64::MAX))) }
+    unsafe {
+        handle::get(prompt, -1, |prompt| {
+            prompt.prompt.expires_in_ms.map(|ms| i64::try_from(ms).unwrap_or(i64::MAX))
+        })
+    }
 }
 
 /// Returns whether a browser was opened at the URL.
@@ -277,7 +294,10 @@ pub unsafe extern "C" fn planetkey_prompt_browser_opened(prompt: *const planetke
 /// Any thread, during the callback. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn planetkey_prompt_qr_code(prompt: *const planetkey_prompt, ascii: bool) -> *mut planetkey_string {
+pub unsafe extern "C" fn planetkey_prompt_qr_code(
+    prompt: *const planetkey_prompt,
+    ascii: bool,
+) -> *mut planetkey_string {
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe {
         handle::get(prompt, null_mut(), |prompt| {
@@ -306,7 +326,8 @@ pub unsafe extern "C" fn planetkey_prompt_set_answer(
     unsafe {
         boundary::check(error, || {
             let prompt = handle::borrow(prompt)?;
-            let answer = input::optional_text("answer", answer)?.map(|answer| Zeroizing::new(answer.to_owned()));
+            let answer = input::optional_text("answer", answer)?
+                .map(|answer| Zeroizing::new(answer.to_owned()));
             *prompt.answer.lock().unwrap_or_else(PoisonError::into_inner) = answer;
             Ok(())
         })

@@ -43,7 +43,9 @@ impl planetkey_api_key_transport {
             n if n == Self::Basic as i32 => Ok(ApiKeyTransport::Basic),
             n if n == Self::Header as i32 => Ok(ApiKeyTransport::Header),
             n if n == Self::Query as i32 => Ok(ApiKeyTransport::Query),
-            _ => Err(input::invalid(format!("transport is {number}, which is not a planetkey_api_key_transport"))),
+            _ => Err(input::invalid(format!(
+                "transport is {number}, which is not a planetkey_api_key_transport"
+            ))),
         }
     }
 }
@@ -99,7 +101,9 @@ pub unsafe extern "C" fn planetkey_session_from_defaults(
     error: *mut *mut planetkey_error,
 ) -> planetkey_status {
     // SAFETY: the caller keeps to the documentation of this function.
-    unsafe { construct(session, error, || Session::from_defaults(&options_handle::copied(options))) }
+    unsafe {
+        construct(session, error, || Session::from_defaults(&options_handle::copied(options)))
+    }
 }
 
 /// Opens a session of a saved or built-in profile, as "planet-user". All processes and Planet's own
@@ -125,7 +129,11 @@ pub unsafe extern "C" fn planetkey_session_from_profile(
     error: *mut *mut planetkey_error,
 ) -> planetkey_status {
     // SAFETY: the caller keeps to the documentation of this function.
-    unsafe { construct(session, error, || Session::from_profile(input::text("name", name)?, &options_handle::copied(options))) }
+    unsafe {
+        construct(session, error, || {
+            Session::from_profile(input::text("name", name)?, &options_handle::copied(options))
+        })
+    }
 }
 
 /// Opens a session of an API key.
@@ -225,7 +233,12 @@ pub unsafe extern "C" fn planetkey_session_from_client_config(
 ) -> planetkey_status {
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe {
-        construct(session, error, || Session::from_client_config(input::text("json", json)?, &options_handle::copied(options)))
+        construct(session, error, || {
+            Session::from_client_config(
+                input::text("json", json)?,
+                &options_handle::copied(options),
+            )
+        })
     }
 }
 
@@ -265,7 +278,9 @@ pub unsafe extern "C" fn planetkey_session_with_timeout_ms(
 /// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn planetkey_session_clone(session: *const planetkey_session) -> *mut planetkey_session {
+pub unsafe extern "C" fn planetkey_session_clone(
+    session: *const planetkey_session,
+) -> *mut planetkey_session {
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe { handle::count_up(session) }
 }
@@ -289,7 +304,9 @@ pub unsafe extern "C" fn planetkey_session_free(session: *mut planetkey_session)
 ///
 /// Thread-safe. Sends no requests; may read the session's file. Since 0.1.0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn planetkey_session_is_initialized(session: *const planetkey_session) -> bool {
+pub unsafe extern "C" fn planetkey_session_is_initialized(
+    session: *const planetkey_session,
+) -> bool {
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe { panic::or(false, || core(session).ok().map(Session::is_initialized)) }
 }

@@ -106,7 +106,11 @@ pub unsafe extern "C" fn planetkey_session_get_info(
     error: *mut *mut planetkey_error,
 ) -> planetkey_status {
     // SAFETY: the caller keeps to the documentation of this function.
-    unsafe { boundary::give("info", info, error, || Ok(planetkey_session_info::new(&core(session)?.status()))) }
+    unsafe {
+        boundary::give("info", info, error, || {
+            Ok(planetkey_session_info::new(&core(session)?.status()))
+        })
+    }
 }
 
 /// Returns everything as one JSON object, which is the same in all languages and in the command's
@@ -117,7 +121,9 @@ pub unsafe extern "C" fn planetkey_session_get_info(
 ///
 /// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn planetkey_session_info_json(info: *const planetkey_session_info) -> *const c_char {
+pub unsafe extern "C" fn planetkey_session_info_json(
+    info: *const planetkey_session_info,
+) -> *const c_char {
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe { handle::get(info, null(), |info| Some(info.json.as_ptr())) }
 }
@@ -129,7 +135,9 @@ pub unsafe extern "C" fn planetkey_session_info_json(info: *const planetkey_sess
 ///
 /// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn planetkey_session_info_deployment(info: *const planetkey_session_info) -> *const c_char {
+pub unsafe extern "C" fn planetkey_session_info_deployment(
+    info: *const planetkey_session_info,
+) -> *const c_char {
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe { handle::get(info, null(), |info| Some(info.deployment.as_ptr())) }
 }
@@ -141,7 +149,9 @@ pub unsafe extern "C" fn planetkey_session_info_deployment(info: *const planetke
 ///
 /// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn planetkey_session_info_is_initialized(info: *const planetkey_session_info) -> bool {
+pub unsafe extern "C" fn planetkey_session_info_is_initialized(
+    info: *const planetkey_session_info,
+) -> bool {
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe { handle::get(info, false, |info| Some(info.initialized)) }
 }
@@ -153,7 +163,9 @@ pub unsafe extern "C" fn planetkey_session_info_is_initialized(info: *const plan
 ///
 /// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn planetkey_session_info_source_count(info: *const planetkey_session_info) -> usize {
+pub unsafe extern "C" fn planetkey_session_info_source_count(
+    info: *const planetkey_session_info,
+) -> usize {
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe { handle::get(info, 0, |info| Some(info.sources.len())) }
 }
@@ -167,7 +179,10 @@ pub unsafe extern "C" fn planetkey_session_info_source_count(info: *const planet
 ///
 /// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn planetkey_session_info_kind(info: *const planetkey_session_info, source: usize) -> *const c_char {
+pub unsafe extern "C" fn planetkey_session_info_kind(
+    info: *const planetkey_session_info,
+    source: usize,
+) -> *const c_char {
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe { get_source(info, source, null(), |source| Some(source.kind.as_ptr())) }
 }
@@ -181,7 +196,10 @@ pub unsafe extern "C" fn planetkey_session_info_kind(info: *const planetkey_sess
 ///
 /// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn planetkey_session_info_source(info: *const planetkey_session_info, source: usize) -> *const c_char {
+pub unsafe extern "C" fn planetkey_session_info_source(
+    info: *const planetkey_session_info,
+    source: usize,
+) -> *const c_char {
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe { get_source(info, source, null(), |source| Some(source.source.as_ptr())) }
 }
@@ -195,7 +213,10 @@ pub unsafe extern "C" fn planetkey_session_info_source(info: *const planetkey_se
 ///
 /// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn planetkey_session_info_profile(info: *const planetkey_session_info, source: usize) -> *const c_char {
+pub unsafe extern "C" fn planetkey_session_info_profile(
+    info: *const planetkey_session_info,
+    source: usize,
+) -> *const c_char {
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe { get_source(info, source, null(), |source| pointer(&source.profile)) }
 }
@@ -209,7 +230,10 @@ pub unsafe extern "C" fn planetkey_session_info_profile(info: *const planetkey_s
 ///
 /// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn planetkey_session_info_client_type(info: *const planetkey_session_info, source: usize) -> *const c_char {
+pub unsafe extern "C" fn planetkey_session_info_client_type(
+    info: *const planetkey_session_info,
+    source: usize,
+) -> *const c_char {
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe { get_source(info, source, null(), |source| Some(source.client_type.as_ptr())) }
 }
@@ -223,7 +247,10 @@ pub unsafe extern "C" fn planetkey_session_info_client_type(info: *const planetk
 ///
 /// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn planetkey_session_info_client_id(info: *const planetkey_session_info, source: usize) -> *const c_char {
+pub unsafe extern "C" fn planetkey_session_info_client_id(
+    info: *const planetkey_session_info,
+    source: usize,
+) -> *const c_char {
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe { get_source(info, source, null(), |source| pointer(&source.client_id)) }
 }
@@ -237,7 +264,10 @@ pub unsafe extern "C" fn planetkey_session_info_client_id(info: *const planetkey
 ///
 /// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn planetkey_session_info_issuer(info: *const planetkey_session_info, source: usize) -> *const c_char {
+pub unsafe extern "C" fn planetkey_session_info_issuer(
+    info: *const planetkey_session_info,
+    source: usize,
+) -> *const c_char {
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe { get_source(info, source, null(), |source| pointer(&source.issuer)) }
 }
@@ -250,7 +280,10 @@ pub unsafe extern "C" fn planetkey_session_info_issuer(info: *const planetkey_se
 ///
 /// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn planetkey_session_info_scope_count(info: *const planetkey_session_info, source: usize) -> usize {
+pub unsafe extern "C" fn planetkey_session_info_scope_count(
+    info: *const planetkey_session_info,
+    source: usize,
+) -> usize {
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe { get_source(info, source, 0, |source| Some(source.scopes.len())) }
 }
@@ -271,7 +304,11 @@ pub unsafe extern "C" fn planetkey_session_info_scope(
     index: usize,
 ) -> *const c_char {
     // SAFETY: the caller keeps to the documentation of this function.
-    unsafe { get_source(info, source, null(), |source| source.scopes.get(index).map(|text| text.as_ptr())) }
+    unsafe {
+        get_source(info, source, null(), |source| {
+            source.scopes.get(index).map(|text| text.as_ptr())
+        })
+    }
 }
 
 /// Returns when the access token of a source expires.
@@ -283,7 +320,10 @@ pub unsafe extern "C" fn planetkey_session_info_scope(
 ///
 /// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn planetkey_session_info_expires_at(info: *const planetkey_session_info, source: usize) -> i64 {
+pub unsafe extern "C" fn planetkey_session_info_expires_at(
+    info: *const planetkey_session_info,
+    source: usize,
+) -> i64 {
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe { get_source(info, source, -1, |source| Some(source.expires_at)) }
 }
@@ -312,7 +352,10 @@ pub unsafe extern "C" fn planetkey_session_info_source_is_initialized(
 ///
 /// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn planetkey_session_info_token_cached(info: *const planetkey_session_info, source: usize) -> bool {
+pub unsafe extern "C" fn planetkey_session_info_token_cached(
+    info: *const planetkey_session_info,
+    source: usize,
+) -> bool {
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe { get_source(info, source, false, |source| Some(source.token_cached)) }
 }
@@ -325,7 +368,10 @@ pub unsafe extern "C" fn planetkey_session_info_token_cached(info: *const planet
 ///
 /// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn planetkey_session_info_host_count(info: *const planetkey_session_info, source: usize) -> usize {
+pub unsafe extern "C" fn planetkey_session_info_host_count(
+    info: *const planetkey_session_info,
+    source: usize,
+) -> usize {
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe { get_source(info, source, 0, |source| Some(source.hosts.len())) }
 }
@@ -346,7 +392,9 @@ pub unsafe extern "C" fn planetkey_session_info_host(
     index: usize,
 ) -> *const c_char {
     // SAFETY: the caller keeps to the documentation of this function.
-    unsafe { get_source(info, source, null(), |source| source.hosts.get(index).map(|text| text.as_ptr())) }
+    unsafe {
+        get_source(info, source, null(), |source| source.hosts.get(index).map(|text| text.as_ptr()))
+    }
 }
 
 /// Returns how a request carries the credential of a source: "bearer", "basic", "header" or
@@ -359,7 +407,10 @@ pub unsafe extern "C" fn planetkey_session_info_host(
 ///
 /// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn planetkey_session_info_transport(info: *const planetkey_session_info, source: usize) -> *const c_char {
+pub unsafe extern "C" fn planetkey_session_info_transport(
+    info: *const planetkey_session_info,
+    source: usize,
+) -> *const c_char {
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe { get_source(info, source, null(), |source| Some(source.transport.as_ptr())) }
 }
@@ -374,7 +425,10 @@ pub unsafe extern "C" fn planetkey_session_info_transport(info: *const planetkey
 ///
 /// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn planetkey_session_info_file(info: *const planetkey_session_info, source: usize) -> *const c_char {
+pub unsafe extern "C" fn planetkey_session_info_file(
+    info: *const planetkey_session_info,
+    source: usize,
+) -> *const c_char {
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe { get_source(info, source, null(), |source| pointer(&source.file)) }
 }
@@ -387,7 +441,9 @@ pub unsafe extern "C" fn planetkey_session_info_file(info: *const planetkey_sess
 ///
 /// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn planetkey_session_info_note_count(info: *const planetkey_session_info) -> usize {
+pub unsafe extern "C" fn planetkey_session_info_note_count(
+    info: *const planetkey_session_info,
+) -> usize {
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe { handle::get(info, 0, |info| Some(info.notes.len())) }
 }
@@ -401,7 +457,10 @@ pub unsafe extern "C" fn planetkey_session_info_note_count(info: *const planetke
 ///
 /// Thread-safe. Never blocks. Since 0.1.0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn planetkey_session_info_note(info: *const planetkey_session_info, index: usize) -> *const c_char {
+pub unsafe extern "C" fn planetkey_session_info_note(
+    info: *const planetkey_session_info,
+    index: usize,
+) -> *const c_char {
     // SAFETY: the caller keeps to the documentation of this function.
     unsafe { handle::get(info, null(), |info| info.notes.get(index).map(|text| text.as_ptr())) }
 }

@@ -36,13 +36,22 @@ pub struct planetkey_storage {
     /// Loads the text that was saved last, at most 1 MiB of UTF-8: sets `text`, and `length` to its
     /// number of bytes. Leaves `text` NULL if nothing is saved. Both are ignored after a failure. Not
     /// NULL.
-    pub load: Option<unsafe extern "C" fn(user_data: *mut c_void, text: *mut *mut c_char, length: *mut usize) -> i32>,
+    pub load: Option<
+        unsafe extern "C" fn(
+            user_data: *mut c_void,
+            text: *mut *mut c_char,
+            length: *mut usize,
+        ) -> i32,
+    >,
     /// Frees what `load` returned, after planetkey has copied it. NULL if there is nothing to free.
-    pub free_text: Option<unsafe extern "C" fn(user_data: *mut c_void, text: *mut c_char, length: usize)>,
+    pub free_text:
+        Option<unsafe extern "C" fn(user_data: *mut c_void, text: *mut c_char, length: usize)>,
     /// Saves this text, which replaces the saved one. It has `length` bytes and a NUL, and is borrowed
     /// for the call. NULL deletes the saved text, after a logout. A failure must leave the saved text
     /// unchanged. Not NULL.
-    pub save: Option<unsafe extern "C" fn(user_data: *mut c_void, text: *const c_char, length: usize) -> i32>,
+    pub save: Option<
+        unsafe extern "C" fn(user_data: *mut c_void, text: *const c_char, length: usize) -> i32,
+    >,
     /// Locks the storage: until `unlock`, no other process and no other session that shares it may
     /// refresh. Waits for at most `timeout_ms` milliseconds, then returns ::PLANETKEY_STATUS_TIMEOUT.
     /// NULL if only one session uses the storage.
@@ -85,22 +94,27 @@ impl Drop for Callbacks {
 ///
 /// # Safety
 /// `storage` is NULL or points to as many bytes as its first member says.
-pub(crate) unsafe fn read(storage: *const planetkey_storage) -> Result<Option<Arc<dyn StorageCallbacks>>> {
+pub(crate) unsafe fn read(
+    storage: *const planetkey_storage,
+) -> Result<Option<Arc<dyn StorageCallbacks>>> {
     if storage.is_null() {
         return Ok(None);
     }
     // SAFETY: not NULL. Every version begins with its size.
     let size = unsafe { (&raw const (*storage).size).read() };
     if !(LEAST_SIZE..=MOST_SIZE).contains(&size) {
-        return Err(input::invalid(format!("storage has the size {size}; set it to sizeof(planetkey_storage)")));
+        return Err(input::invalid(format!(
+            "storage has the size {size}; set it to sizeof(planetkey_storage)"
+        )));
     }
     // SAFETY: there are at least this many bytes, by the promise above.
     let callbacks = Callbacks(unsafe { storage.read() });
     // SAFETY: there are `size` bytes, by the promise above.
-    let unknown = unsafe { std::slice::from_raw_parts(storage.cast::<u8>().add(LEAST_SIZE), size - LEAST_SIZE) };
+    let unknown = unsafe {
+        std::slice::from_raw_parts(storage.cast::<u8>().add(LEAST_SIZE), size - LEAST_SIZE)
+    };
     if unknown.iter().any(|byte| *byte != 0) {
-        let message =
-            "storage has members that this version of the library does not support; set them to zero, or install a later version";
+        let message = "storage has members that this version of the library does not support; set them to zero, or install a later version";
         return Err(Error::new(Status::Unsupported, message));
     }
     if callbacks.0.load.is_none() || callbacks.0.save.is_none() {
@@ -114,7 +128,10 @@ pub(crate) unsafe fn read(storage: *const planetkey_storage) -> Result<Option<Ar
 
 fn failed(callback: &str, status: i32) -> Error {
     let name = Status::from_number(status).map(|status| format!(", {status}")).unwrap_or_default();
-    Error::new(Status::Storage, format!("the application's storage failed: its {callback} returned {status}{name}"))
+    Error::new(
+        Status::Storage,
+        format!("the application's storage failed: its {callback} returned {status}{name}"),
+    )
 }
 
 fn check(callback: &str, status: i32) -> Result<()> {
@@ -130,7 +147,12 @@ struct Given<'a> {
 
 impl Given<'_> {
     fn text(&self) -> Result<&str> {
-        let refuse = |why: String| Error::new(Status::Storage, format!("the application's storage loaded a text that is {why}"));
+        let refuse = |why: String| {
+            Error::new(
+                Status::Storage,
+                format!("the application's storage loaded a text that is {why}"),
+            )
+        };
         if self.length > MAX_LENGTH {
             return Err(refuse(format!("longer than {MAX_LENGTH} bytes")));
         }
@@ -172,7 +194,9 @@ impl StorageCallbacks for Callbacks {
             copy.push(0);
             copy
         });
-        let (pointer, length) = copy.as_ref().map_or((std::ptr::null(), 0), |copy| (copy.as_ptr().cast(), copy.len() - 1));
+        let (pointer, length) = copy
+            .as_ref()
+            .map_or((std::ptr::null(), 0), |copy| (copy.as_ptr().cast(), copy.len() - 1));
         // SAFETY: the application promised a function of this type. The copy outlives the call.
         check("save", unsafe { save(self.0.user_data, pointer, length) })
     }

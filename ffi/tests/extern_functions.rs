@@ -44,10 +44,22 @@ fn options(simulator: &Simulator) -> *mut planetkey_options {
     // Not the home directory of the developer.
     let storage_root = c(simulator.home().to_str().unwrap());
     unsafe {
-        assert_eq!(planetkey_options_set_storage_root(options, storage_root.as_ptr(), null_mut()), planetkey_status::Ok);
-        assert_eq!(planetkey_options_set_deployment(options, deployment.as_ptr(), null_mut()), planetkey_status::Ok);
-        assert_eq!(planetkey_options_set_allow_insecure_loopback(options, true, null_mut()), planetkey_status::Ok);
-        assert_eq!(planetkey_options_set_timeout_ms(options, 30_000, null_mut()), planetkey_status::Ok);
+        assert_eq!(
+            planetkey_options_set_storage_root(options, storage_root.as_ptr(), null_mut()),
+            planetkey_status::Ok
+        );
+        assert_eq!(
+            planetkey_options_set_deployment(options, deployment.as_ptr(), null_mut()),
+            planetkey_status::Ok
+        );
+        assert_eq!(
+            planetkey_options_set_allow_insecure_loopback(options, true, null_mut()),
+            planetkey_status::Ok
+        );
+        assert_eq!(
+            planetkey_options_set_timeout_ms(options, 30_000, null_mut()),
+            planetkey_status::Ok
+        );
     }
     options
 }
@@ -56,15 +68,29 @@ fn m2m(simulator: &Simulator) -> *mut planetkey_session {
     let options = options(simulator);
     let (id, secret) = (c(&simulator.settings().client_id), c(&simulator.settings().client_secret));
     let mut session = null_mut();
-    let status =
-        unsafe { planetkey_session_from_m2m(id.as_ptr(), secret.as_ptr(), null(), 0, null(), options, &mut session, null_mut()) };
+    let status = unsafe {
+        planetkey_session_from_m2m(
+            id.as_ptr(),
+            secret.as_ptr(),
+            null(),
+            0,
+            null(),
+            options,
+            &mut session,
+            null_mut(),
+        )
+    };
     assert_eq!(status, planetkey_status::Ok);
     unsafe { planetkey_options_free(options) };
     session
 }
 
 /// The message of an error. Frees the error.
-fn failure(status: planetkey_status, expected: planetkey_status, error: *mut planetkey_error) -> String {
+fn failure(
+    status: planetkey_status,
+    expected: planetkey_status,
+    error: *mut planetkey_error,
+) -> String {
     unsafe {
         assert_eq!(planetkey_error_status(error), status);
         let message = text(planetkey_error_message(error)).to_owned();
@@ -80,13 +106,23 @@ fn failure(status: planetkey_status, expected: planetkey_status, error: *mut pla
 
 /// Logs out. Returns whether there were tokens, what became of the refresh token, and the revocation
 /// error. Frees the result.
-pub(crate) fn log_out(session: *const planetkey_session) -> (bool, planetkey_revocation, Option<String>) {
+pub(crate) fn log_out(
+    session: *const planetkey_session,
+) -> (bool, planetkey_revocation, Option<String>) {
     let mut result = null_mut();
     unsafe {
-        assert_eq!(planetkey_session_logout(session, true, &mut result, null_mut()), planetkey_status::Ok);
+        assert_eq!(
+            planetkey_session_logout(session, true, &mut result, null_mut()),
+            planetkey_status::Ok
+        );
         let revocation_error = planetkey_logout_result_revocation_error(result);
-        let revocation_error = (!revocation_error.is_null()).then(|| text(revocation_error).to_owned());
-        let out = (planetkey_logout_result_removed(result), planetkey_logout_result_revocation(result), revocation_error);
+        let revocation_error =
+            (!revocation_error.is_null()).then(|| text(revocation_error).to_owned());
+        let out = (
+            planetkey_logout_result_removed(result),
+            planetkey_logout_result_revocation(result),
+            revocation_error,
+        );
         planetkey_logout_result_free(result);
         out
     }
@@ -100,24 +136,37 @@ fn life_of_a_session() {
     let url = c(&format!("{}/data/v1/item-types", simulator.planet_api()));
     unsafe {
         let mut authorization = null_mut();
-        assert_eq!(planetkey_session_authorize(session, url.as_ptr(), &mut authorization, null_mut()), planetkey_status::Ok);
+        assert_eq!(
+            planetkey_session_authorize(session, url.as_ptr(), &mut authorization, null_mut()),
+            planetkey_status::Ok
+        );
         let line = text(planetkey_authorization_header_line(authorization, 0));
         let value = text(planetkey_authorization_header_value(authorization, 0));
         let name = text(planetkey_authorization_header_name(authorization, 0));
         assert_eq!(line, format!("{name}: {value}"));
         assert_eq!(text(planetkey_authorization_url(authorization)), url.to_str().unwrap());
         assert_eq!(text(planetkey_authorization_credential(authorization)), "access_token");
-        assert_eq!(value, format!("Bearer {}", text(planetkey_authorization_access_token(authorization))));
+        assert_eq!(
+            value,
+            format!("Bearer {}", text(planetkey_authorization_access_token(authorization)))
+        );
         assert_eq!(text(planetkey_authorization_transport(authorization)), "bearer");
         assert!(!text(planetkey_authorization_source(authorization)).is_empty());
         assert!(planetkey_authorization_header_name(authorization, 1).is_null());
 
         // Buffers of every size, each exactly as large as the function is told.
-        for size in [0, 1, 14, 15, 16, line.len() - 1, line.len(), line.len() + 1, line.len() + 100] {
+        for size in [0, 1, 14, 15, 16, line.len() - 1, line.len(), line.len() + 1, line.len() + 100]
+        {
             let mut buffer = vec![b'x'; size].into_boxed_slice();
             let mut needed = 0;
-            let status =
-                planetkey_session_copy_header(session, url.as_ptr(), buffer.as_mut_ptr().cast(), size, &mut needed, null_mut());
+            let status = planetkey_session_copy_header(
+                session,
+                url.as_ptr(),
+                buffer.as_mut_ptr().cast(),
+                size,
+                &mut needed,
+                null_mut(),
+            );
             assert_eq!(needed, line.len() + 1);
             if size > line.len() {
                 assert_eq!(status, planetkey_status::Ok);
@@ -128,7 +177,10 @@ fn life_of_a_session() {
         }
 
         let mut info = null_mut();
-        assert_eq!(planetkey_session_get_info(session, &mut info, null_mut()), planetkey_status::Ok);
+        assert_eq!(
+            planetkey_session_get_info(session, &mut info, null_mut()),
+            planetkey_status::Ok
+        );
         assert_eq!(planetkey_session_info_source_count(info), 1);
         assert_eq!(text(planetkey_session_info_kind(info, 0)), "access_token");
         assert!(planetkey_session_info_kind(info, usize::MAX).is_null());
@@ -139,21 +191,41 @@ fn life_of_a_session() {
 
         let mut token = null_mut();
         let mut will_refresh = false;
-        assert_eq!(planetkey_session_access_token(session, &mut token, null_mut()), planetkey_status::Ok);
+        assert_eq!(
+            planetkey_session_access_token(session, &mut token, null_mut()),
+            planetkey_status::Ok
+        );
         assert_eq!(planetkey_string_length(token), text(planetkey_string_data(token)).len());
-        let status = planetkey_session_invalidate(session, planetkey_string_data(token), &mut will_refresh, null_mut());
+        let status = planetkey_session_invalidate(
+            session,
+            planetkey_string_data(token),
+            &mut will_refresh,
+            null_mut(),
+        );
         assert_eq!((status, will_refresh), (planetkey_status::Ok, true));
 
         let (mut repeat, mut served) = (null_mut(), null_mut());
-        let after =
-            |status, repeat: &mut _| planetkey_session_after_response(session, authorization, status, null(), repeat, null_mut());
+        let after = |status, repeat: &mut _| {
+            planetkey_session_after_response(
+                session,
+                authorization,
+                status,
+                null(),
+                repeat,
+                null_mut(),
+            )
+        };
         assert_eq!((after(200, &mut repeat), repeat.is_null()), (planetkey_status::Ok, true));
         assert_eq!(after(401, &mut repeat), planetkey_status::Ok);
         assert_ne!(text(planetkey_authorization_header_line(repeat, 0)), line);
         planetkey_authorization_free(repeat);
-        let if_served =
-            |url: &CStr, served: &mut _| planetkey_session_authorize_if_served(session, url.as_ptr(), served, null_mut());
-        assert_eq!((if_served(c"https://example.com/", &mut served), served.is_null()), (planetkey_status::Ok, true));
+        let if_served = |url: &CStr, served: &mut _| {
+            planetkey_session_authorize_if_served(session, url.as_ptr(), served, null_mut())
+        };
+        assert_eq!(
+            (if_served(c"https://example.com/", &mut served), served.is_null()),
+            (planetkey_status::Ok, true)
+        );
         assert_eq!(if_served(c"nowhere", &mut served), planetkey_status::InvalidArgument);
         assert_eq!(if_served(&url, &mut served), planetkey_status::Ok);
         assert_eq!(text(planetkey_authorization_url(served)), url.to_str().unwrap());
@@ -161,7 +233,10 @@ fn life_of_a_session() {
 
         let copy = planetkey_session_clone(session);
         let mut hurried = null_mut();
-        assert_eq!(planetkey_session_with_timeout_ms(session, 20_000, &mut hurried, null_mut()), planetkey_status::Ok);
+        assert_eq!(
+            planetkey_session_with_timeout_ms(session, 20_000, &mut hurried, null_mut()),
+            planetkey_status::Ok
+        );
         planetkey_session_free(session);
         assert_eq!(planetkey_session_refresh(copy, null_mut()), planetkey_status::Ok);
         planetkey_session_free(copy);
@@ -185,18 +260,25 @@ fn query_form_and_urls() {
     unsafe {
         let mut session = null_mut();
         let query = planetkey_api_key_transport::Query as i32;
-        let status = planetkey_session_from_api_key(key.as_ptr(), query, options, &mut session, null_mut());
+        let status =
+            planetkey_session_from_api_key(key.as_ptr(), query, options, &mut session, null_mut());
         assert_eq!(status, planetkey_status::Ok);
         planetkey_options_free(options);
         let (mut signed, mut plain, mut redacted) = (null_mut(), null_mut(), null_mut());
-        assert_eq!(planetkey_session_signed_url(session, url.as_ptr(), &mut signed, null_mut()), planetkey_status::Ok);
+        assert_eq!(
+            planetkey_session_signed_url(session, url.as_ptr(), &mut signed, null_mut()),
+            planetkey_status::Ok
+        );
         let data = planetkey_string_data(signed);
         assert_eq!(planetkey_strip_api_key(data, &mut plain, null_mut()), planetkey_status::Ok);
         assert_eq!(text(planetkey_string_data(plain)), url.to_str().unwrap());
         assert_eq!(planetkey_redact_url(data, &mut redacted, null_mut()), planetkey_status::Ok);
         assert!(!text(planetkey_string_data(redacted)).contains(key.to_str().unwrap()));
         let mut authorization = null_mut();
-        assert_eq!(planetkey_session_authorize(session, url.as_ptr(), &mut authorization, null_mut()), planetkey_status::Ok);
+        assert_eq!(
+            planetkey_session_authorize(session, url.as_ptr(), &mut authorization, null_mut()),
+            planetkey_status::Ok
+        );
         assert_eq!(planetkey_authorization_header_count(authorization), 0);
         assert!(planetkey_authorization_header_line(authorization, 0).is_null());
         assert_eq!(text(planetkey_authorization_url(authorization)), text(data));
@@ -219,27 +301,47 @@ fn null_and_bad_input() {
     let mut error = null_mut();
     unsafe {
         let mut authorization = null_mut();
-        for (session, url) in [(null(), url.as_ptr()), (session.cast_const(), null()), (null(), null())] {
+        for (session, url) in
+            [(null(), url.as_ptr()), (session.cast_const(), null()), (null(), null())]
+        {
             let status = planetkey_session_authorize(session, url, &mut authorization, &mut error);
-            assert!(failure(status, planetkey_status::InvalidArgument, error).ends_with("must not be NULL"));
+            assert!(
+                failure(status, planetkey_status::InvalidArgument, error)
+                    .ends_with("must not be NULL")
+            );
             assert!(authorization.is_null());
         }
         let status = planetkey_session_authorize(session, url.as_ptr(), null_mut(), &mut error);
-        assert_eq!(failure(status, planetkey_status::InvalidArgument, error), "authorization must not be NULL");
+        assert_eq!(
+            failure(status, planetkey_status::InvalidArgument, error),
+            "authorization must not be NULL"
+        );
         for bad in [not_utf8, huge.as_c_str()] {
             let mut out = null_mut();
             let mut will_refresh = true;
-            let status = planetkey_session_authorize(session, bad.as_ptr(), &mut authorization, &mut error);
-            assert!(failure(status, planetkey_status::InvalidArgument, error).starts_with("url is "));
-            let status = planetkey_session_from_api_key(bad.as_ptr(), 0, null(), &mut out, &mut error);
-            assert!(failure(status, planetkey_status::InvalidArgument, error).starts_with("api_key is "));
-            let status = planetkey_session_invalidate(session, bad.as_ptr(), &mut will_refresh, &mut error);
-            assert!(failure(status, planetkey_status::InvalidArgument, error).starts_with("access_token is "));
+            let status =
+                planetkey_session_authorize(session, bad.as_ptr(), &mut authorization, &mut error);
+            assert!(
+                failure(status, planetkey_status::InvalidArgument, error).starts_with("url is ")
+            );
+            let status =
+                planetkey_session_from_api_key(bad.as_ptr(), 0, null(), &mut out, &mut error);
+            assert!(
+                failure(status, planetkey_status::InvalidArgument, error)
+                    .starts_with("api_key is ")
+            );
+            let status =
+                planetkey_session_invalidate(session, bad.as_ptr(), &mut will_refresh, &mut error);
+            assert!(
+                failure(status, planetkey_status::InvalidArgument, error)
+                    .starts_with("access_token is ")
+            );
             assert!(out.is_null() && !will_refresh);
         }
         for key in ["", "a:b", "a\rb", "a\nb"] {
             let mut out = null_mut();
-            let status = planetkey_session_from_api_key(c(key).as_ptr(), 0, null(), &mut out, &mut error);
+            let status =
+                planetkey_session_from_api_key(c(key).as_ptr(), 0, null(), &mut out, &mut error);
             failure(status, planetkey_status::InvalidArgument, error);
             assert!(out.is_null());
         }
@@ -284,7 +386,10 @@ impl Shared {
 }
 
 /// 32 threads need a token at once: one request, and the same outcome for all.
-fn together(simulator: &Simulator, session: *mut planetkey_session) -> Vec<Result<String, (planetkey_status, String)>> {
+fn together(
+    simulator: &Simulator,
+    session: *mut planetkey_session,
+) -> Vec<Result<String, (planetkey_status, String)>> {
     let barrier = Barrier::new(33);
     let shared = Shared(session);
     std::thread::scope(|scope| {
@@ -295,7 +400,8 @@ fn together(simulator: &Simulator, session: *mut planetkey_session) -> Vec<Resul
                     let session = unsafe { planetkey_session_clone(shared.get()) };
                     barrier.wait();
                     let (mut token, mut error) = (null_mut(), null_mut());
-                    let status = unsafe { planetkey_session_access_token(session, &mut token, &mut error) };
+                    let status =
+                        unsafe { planetkey_session_access_token(session, &mut token, &mut error) };
                     let result = if status == planetkey_status::Ok {
                         Ok(text(unsafe { planetkey_string_data(token) }).to_owned())
                     } else {
@@ -329,16 +435,26 @@ fn threads_share_one_request_and_one_failure() {
     let token = c(tokens[0].as_ref().unwrap());
     let mut will_refresh = false;
     unsafe {
-        assert_eq!(planetkey_session_invalidate(session, token.as_ptr(), &mut will_refresh, null_mut()), planetkey_status::Ok)
+        assert_eq!(
+            planetkey_session_invalidate(session, token.as_ptr(), &mut will_refresh, null_mut()),
+            planetkey_status::Ok
+        )
     };
     assert!(will_refresh);
     simulator.script("m2m.token", &json!([{ "hold": "gate" }])).unwrap();
     let refreshed = together(&simulator, session);
     assert_eq!(simulator.count("m2m.token").unwrap(), 2);
-    assert!(refreshed.iter().all(|token| token.is_ok() && *token == refreshed[0] && *token != tokens[0]));
+    assert!(
+        refreshed
+            .iter()
+            .all(|token| token.is_ok() && *token == refreshed[0] && *token != tokens[0])
+    );
     // Otherwise the next session would find the token on disk.
     unsafe {
-        assert_eq!(planetkey_session_logout(session, true, null_mut(), null_mut()), planetkey_status::Ok);
+        assert_eq!(
+            planetkey_session_logout(session, true, null_mut(), null_mut()),
+            planetkey_status::Ok
+        );
         planetkey_session_free(session);
     }
 
@@ -348,7 +464,8 @@ fn threads_share_one_request_and_one_failure() {
     let failures = together(&simulator, session);
     assert_eq!(simulator.count("m2m.token").unwrap(), 3);
     assert!(
-        failures.iter().all(|failure| matches!(failure, Err((planetkey_status::Misconfigured, _))) && *failure == failures[0])
+        failures.iter().all(|failure| matches!(failure, Err((planetkey_status::Misconfigured, _)))
+            && *failure == failures[0])
     );
     unsafe { planetkey_session_free(session) };
 }
@@ -361,24 +478,37 @@ fn a_session_on_disk_and_its_logout() {
     let url = c(&format!("{}/data/v1/item-types", simulator.planet_api()));
     unsafe {
         let (mut cached, mut info) = (null_mut(), null_mut());
-        let headers_cached =
-            |session, cached: &mut _| planetkey_session_headers_cached(session, url.as_ptr(), cached, null_mut());
+        let headers_cached = |session, cached: &mut _| {
+            planetkey_session_headers_cached(session, url.as_ptr(), cached, null_mut())
+        };
         assert_eq!(headers_cached(session, &mut cached), planetkey_status::Ok);
         assert!(cached.is_null());
         assert_eq!(planetkey_session_refresh(session, null_mut()), planetkey_status::Ok);
         assert_eq!(headers_cached(session, &mut cached), planetkey_status::Ok);
-        assert!(text(planetkey_authorization_header_line(cached, 0)).starts_with("Authorization: Bearer "));
+        assert!(
+            text(planetkey_authorization_header_line(cached, 0))
+                .starts_with("Authorization: Bearer ")
+        );
         planetkey_authorization_free(cached);
 
-        assert_eq!(planetkey_session_get_info(session, &mut info, null_mut()), planetkey_status::Ok);
+        assert_eq!(
+            planetkey_session_get_info(session, &mut info, null_mut()),
+            planetkey_status::Ok
+        );
         let file = text(planetkey_session_info_file(info, 0)).to_owned();
         assert!(planetkey_session_info_file(info, 1).is_null());
         planetkey_session_info_free(info);
-        assert!(std::path::Path::new(&file).starts_with(simulator.home()) && std::path::Path::new(&file).exists());
+        assert!(
+            std::path::Path::new(&file).starts_with(simulator.home())
+                && std::path::Path::new(&file).exists()
+        );
 
         let removed = log_out(session).0;
         assert!(removed && !std::path::Path::new(&file).exists());
-        assert_eq!(planetkey_session_logout(session, true, null_mut(), null_mut()), planetkey_status::Ok);
+        assert_eq!(
+            planetkey_session_logout(session, true, null_mut(), null_mut()),
+            planetkey_status::Ok
+        );
         planetkey_session_free(session);
         assert!(planetkey_settle(30_000));
     }
@@ -404,7 +534,11 @@ impl Vault {
     }
 }
 
-unsafe extern "C" fn vault_load(vault: *mut c_void, out: *mut *mut c_char, length: *mut usize) -> i32 {
+unsafe extern "C" fn vault_load(
+    vault: *mut c_void,
+    out: *mut *mut c_char,
+    length: *mut usize,
+) -> i32 {
     let vault = unsafe { &*vault.cast::<Vault>() };
     let status = vault.count(0);
     if let Some(text) = vault.text.lock().unwrap().as_ref() {
@@ -468,9 +602,21 @@ fn a_storage_of_the_application() {
     unsafe {
         let options = options(&simulator);
         let mut session = null_mut();
-        assert_eq!(planetkey_options_set_storage(options, &storage_of(&vault), null_mut()), planetkey_status::Ok);
+        assert_eq!(
+            planetkey_options_set_storage(options, &storage_of(&vault), null_mut()),
+            planetkey_status::Ok
+        );
         let open = |session: &mut _| {
-            planetkey_session_from_m2m(id.as_ptr(), secret.as_ptr(), null(), 0, null(), options, session, null_mut())
+            planetkey_session_from_m2m(
+                id.as_ptr(),
+                secret.as_ptr(),
+                null(),
+                0,
+                null(),
+                options,
+                session,
+                null_mut(),
+            )
         };
         assert_eq!(open(&mut session), planetkey_status::Ok);
         assert_eq!(vault.calls(), [0; 6]);
@@ -480,7 +626,10 @@ fn a_storage_of_the_application() {
         let mut other = null_mut();
         let mut token = null_mut();
         assert_eq!(open(&mut other), planetkey_status::Ok);
-        assert_eq!(planetkey_session_access_token(other, &mut token, null_mut()), planetkey_status::Ok);
+        assert_eq!(
+            planetkey_session_access_token(other, &mut token, null_mut()),
+            planetkey_status::Ok
+        );
         assert_eq!(simulator.count("m2m.token").unwrap(), 1);
         assert_eq!(vault.calls(), [2, 1, 1, 2, 2, 0]);
         planetkey_string_free(token);
@@ -504,11 +653,17 @@ fn a_storage_of_the_application() {
         failure(status, planetkey_status::InvalidArgument, error);
         assert_eq!(vault.calls()[5], 1);
         // The struct of a later version, whose last member is set or not.
-        for (member, expected) in [(0_usize, planetkey_status::Ok), (1, planetkey_status::Unsupported)] {
+        for (member, expected) in
+            [(0_usize, planetkey_status::Ok), (1, planetkey_status::Unsupported)]
+        {
             let mut words = vec![member; size_of::<planetkey_storage>() / size_of::<usize>() + 1];
-            let known = planetkey_storage { size: size_of_val(words.as_slice()), ..storage_of(&vault) };
+            let known =
+                planetkey_storage { size: size_of_val(words.as_slice()), ..storage_of(&vault) };
             words.as_mut_ptr().cast::<planetkey_storage>().write(known);
-            assert_eq!(planetkey_options_set_storage(options, words.as_ptr().cast(), null_mut()), expected);
+            assert_eq!(
+                planetkey_options_set_storage(options, words.as_ptr().cast(), null_mut()),
+                expected
+            );
         }
         for size in [0, size_of::<planetkey_storage>() - 1, usize::MAX] {
             let wrong = planetkey_storage { size, user_data: null_mut(), ..incomplete };
@@ -528,9 +683,18 @@ fn a_storage_of_the_application() {
 static RECORDS: AtomicUsize = AtomicUsize::new(0);
 static DESTROYED: AtomicUsize = AtomicUsize::new(0);
 
-unsafe extern "C" fn write_down(user_data: *mut c_void, level: i32, target: *const c_char, message: *const c_char) {
+unsafe extern "C" fn write_down(
+    user_data: *mut c_void,
+    level: i32,
+    target: *const c_char,
+    message: *const c_char,
+) {
     assert_eq!(unsafe { *user_data.cast::<u32>() }, 0x600d);
-    assert!((1..=5).contains(&level) && text(target).starts_with("planetkey") && !text(message).is_empty());
+    assert!(
+        (1..=5).contains(&level)
+            && text(target).starts_with("planetkey")
+            && !text(message).is_empty()
+    );
     RECORDS.fetch_add(1, Ordering::SeqCst);
 }
 
@@ -547,7 +711,13 @@ fn log_callback_keeps_its_user_data_until_the_end() {
     let user_data = || Box::into_raw(Box::new(0x600d_u32)).cast::<c_void>();
     for round in 1..=3 {
         unsafe {
-            let status = planetkey_set_log_callback(Some(write_down), user_data(), Some(destroy), trace, null_mut());
+            let status = planetkey_set_log_callback(
+                Some(write_down),
+                user_data(),
+                Some(destroy),
+                trace,
+                null_mut(),
+            );
             assert_eq!(status, planetkey_status::Ok);
             assert_eq!(DESTROYED.load(Ordering::SeqCst), round - 1);
             simulator
@@ -565,9 +735,13 @@ fn log_callback_keeps_its_user_data_until_the_end() {
     }
     unsafe {
         let mut error = null_mut();
-        let status = planetkey_set_log_callback(Some(write_down), user_data(), Some(destroy), 6, &mut error);
+        let status =
+            planetkey_set_log_callback(Some(write_down), user_data(), Some(destroy), 6, &mut error);
         failure(status, planetkey_status::InvalidArgument, error);
         assert_eq!(DESTROYED.load(Ordering::SeqCst), 3);
-        assert_eq!(planetkey_set_log_callback(None, null_mut(), None, 0, null_mut()), planetkey_status::Ok);
+        assert_eq!(
+            planetkey_set_log_callback(None, null_mut(), None, 0, null_mut()),
+            planetkey_status::Ok
+        );
     }
 }

@@ -30,18 +30,32 @@ fn start() -> (Simulator, *mut planetkey_session) {
     let mut session = null_mut();
     unsafe {
         let options = planetkey_options_new();
-        assert_eq!(planetkey_options_set_storage_root(options, home.as_ptr(), null_mut()), planetkey_status::Ok);
-        assert_eq!(planetkey_options_set_deployment(options, deployment.as_ptr(), null_mut()), planetkey_status::Ok);
-        assert_eq!(planetkey_options_set_allow_insecure_loopback(options, true, null_mut()), planetkey_status::Ok);
+        assert_eq!(
+            planetkey_options_set_storage_root(options, home.as_ptr(), null_mut()),
+            planetkey_status::Ok
+        );
+        assert_eq!(
+            planetkey_options_set_deployment(options, deployment.as_ptr(), null_mut()),
+            planetkey_status::Ok
+        );
+        assert_eq!(
+            planetkey_options_set_allow_insecure_loopback(options, true, null_mut()),
+            planetkey_status::Ok
+        );
         let name = c("planet-user");
-        let status = planetkey_session_from_profile(name.as_ptr(), options, &mut session, null_mut());
+        let status =
+            planetkey_session_from_profile(name.as_ptr(), options, &mut session, null_mut());
         assert_eq!(status, planetkey_status::Ok);
         planetkey_options_free(options);
     }
     (simulator, session)
 }
 
-fn failure(status: planetkey_status, expected: planetkey_status, error: *mut planetkey_error) -> String {
+fn failure(
+    status: planetkey_status,
+    expected: planetkey_status,
+    error: *mut planetkey_error,
+) -> String {
     unsafe {
         assert_eq!(planetkey_error_status(error), status);
         let message = text(planetkey_error_message(error)).to_owned();
@@ -68,7 +82,10 @@ fn subject(result: *mut planetkey_login_result) -> String {
         }
         assert!(planetkey_login_result_scope(result, usize::MAX).is_null());
         assert_eq!(json["prompted"], planetkey_login_result_prompted(result));
-        assert_eq!(json["email"].as_str().is_some(), !planetkey_login_result_email(result).is_null());
+        assert_eq!(
+            json["email"].as_str().is_some(),
+            !planetkey_login_result_email(result).is_null()
+        );
         assert_eq!(json["profile"], text(planetkey_login_result_profile(result)));
         assert_eq!(json["file"], text(planetkey_login_result_file(result)));
         assert_eq!(json["expires_at"], planetkey_login_result_expires_at(result));
@@ -95,11 +112,17 @@ fn life_of_a_device_code_login() {
     let (simulator, session) = start();
     let (mut login, mut result, mut error) = (null_mut(), null_mut(), null_mut());
     unsafe {
-        assert_eq!(planetkey_session_start_device_login(session, null(), &mut login, null_mut()), planetkey_status::Ok);
+        assert_eq!(
+            planetkey_session_start_device_login(session, null(), &mut login, null_mut()),
+            planetkey_status::Ok
+        );
         let code = text(planetkey_login_user_code(login));
         assert!(text(planetkey_login_verification_uri_complete(login)).contains(code));
         assert!(!text(planetkey_login_verification_uri(login)).contains(code));
-        assert!(planetkey_login_authorization_url(login).is_null() && planetkey_login_redirect_uri(login).is_null());
+        assert!(
+            planetkey_login_authorization_url(login).is_null()
+                && planetkey_login_redirect_uri(login).is_null()
+        );
         assert!(planetkey_login_expires_in_ms(login) > 800_000);
         assert!(taken(planetkey_login_qr_code(login, true)).lines().count() > 20);
         assert!(taken(planetkey_login_qr_code(login, false)).contains('█'));
@@ -126,14 +149,21 @@ fn life_of_a_browser_login() {
     let (simulator, session) = start();
     let (mut login, mut result, mut error) = (null_mut(), null_mut(), null_mut());
     unsafe {
-        assert_eq!(planetkey_session_start_browser_login(session, null(), &mut login, null_mut()), planetkey_status::Ok);
+        assert_eq!(
+            planetkey_session_start_browser_login(session, null(), &mut login, null_mut()),
+            planetkey_status::Ok
+        );
         let url = text(planetkey_login_authorization_url(login));
-        assert!(planetkey_login_user_code(login).is_null() && planetkey_login_verification_uri(login).is_null());
+        assert!(
+            planetkey_login_user_code(login).is_null()
+                && planetkey_login_verification_uri(login).is_null()
+        );
         assert!(planetkey_login_verification_uri_complete(login).is_null());
         assert_eq!(planetkey_login_poll(login, &mut result, null_mut()), planetkey_status::Ok);
         assert!(result.is_null());
         for wrong in ["", "no address", "http://127.0.0.1:1/?code=c"] {
-            let status = planetkey_login_complete(login, c(wrong).as_ptr(), &mut result, &mut error);
+            let status =
+                planetkey_login_complete(login, c(wrong).as_ptr(), &mut result, &mut error);
             failure(status, planetkey_status::InvalidArgument, error);
         }
         let went = simulator.log_in(&json!({ "authorization_url": url })).unwrap();
@@ -153,7 +183,11 @@ fn f112_a_login_may_be_cancelled_and_freed_while_threads_wait_for_it() {
     let (_simulator, session) = start();
     for in_browser in [true, false] {
         let mut login = null_mut();
-        let start = if in_browser { planetkey_session_start_browser_login } else { planetkey_session_start_device_login };
+        let start = if in_browser {
+            planetkey_session_start_browser_login
+        } else {
+            planetkey_session_start_device_login
+        };
         assert_eq!(unsafe { start(session, null(), &mut login, null_mut()) }, planetkey_status::Ok);
         let threads: Vec<_> = (0..8)
             .map(|_| {
@@ -205,11 +239,17 @@ unsafe extern "C" fn show(user_data: *mut c_void, prompt: *const planetkey_promp
         user.seen.lock().unwrap().push(kind.to_owned());
         let mut error = null_mut();
         let status = planetkey_prompt_set_answer(prompt, c"\xff".as_ptr(), &mut error);
-        assert_eq!(failure(status, planetkey_status::InvalidArgument, error), "answer is not UTF-8");
+        assert_eq!(
+            failure(status, planetkey_status::InvalidArgument, error),
+            "answer is not UTF-8"
+        );
         for answer in std::mem::take(&mut *user.answers.lock().unwrap()) {
             let answer = answer.map(c);
             let pointer = answer.as_ref().map_or(null(), |answer| answer.as_ptr());
-            assert_eq!(planetkey_prompt_set_answer(prompt, pointer, null_mut()), planetkey_status::Ok);
+            assert_eq!(
+                planetkey_prompt_set_answer(prompt, pointer, null_mut()),
+                planetkey_status::Ok
+            );
         }
         user.returns
     }
@@ -223,10 +263,22 @@ fn options_for(user: &User, method: planetkey_login_method) -> *mut planetkey_lo
     let options = planetkey_login_options_new();
     let user_data = (&raw const *user).cast_mut().cast();
     unsafe {
-        let status = planetkey_login_options_set_prompt(options, Some(show), user_data, Some(destroy), null_mut());
+        let status = planetkey_login_options_set_prompt(
+            options,
+            Some(show),
+            user_data,
+            Some(destroy),
+            null_mut(),
+        );
         assert_eq!(status, planetkey_status::Ok);
-        assert_eq!(planetkey_login_options_set_method(options, method as i32, null_mut()), planetkey_status::Ok);
-        assert_eq!(planetkey_login_options_set_open_browser(options, false, null_mut()), planetkey_status::Ok);
+        assert_eq!(
+            planetkey_login_options_set_method(options, method as i32, null_mut()),
+            planetkey_status::Ok
+        );
+        assert_eq!(
+            planetkey_login_options_set_open_browser(options, false, null_mut()),
+            planetkey_status::Ok
+        );
     }
     options
 }
@@ -242,9 +294,14 @@ fn prompts_are_lent_and_answered() {
             let user = User { returns: -1, ..User::default() };
             let options = options_for(&user, method);
             let status = planetkey_session_login(session, options, &mut result, &mut error);
-            assert!(failure(status, planetkey_status::Cancelled, error).ends_with("it returned -1"));
+            assert!(
+                failure(status, planetkey_status::Cancelled, error).ends_with("it returned -1")
+            );
             planetkey_login_options_free(options);
-            assert_eq!((user.seen.into_inner().unwrap(), user.destroyed.into_inner()), (vec![kind.to_owned()], 1));
+            assert_eq!(
+                (user.seen.into_inner().unwrap(), user.destroyed.into_inner()),
+                (vec![kind.to_owned()], 1)
+            );
         }
         // The last answer counts. No answer cancels the login.
         let user = User { answers: Mutex::new(vec![Some("first"), None]), ..User::default() };
@@ -261,17 +318,24 @@ fn prompts_are_lent_and_answered() {
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         std::fs::write(&file, seeded).unwrap();
         let mut login = null_mut();
-        assert_eq!(planetkey_session_start_browser_login(session, other, &mut login, null_mut()), planetkey_status::Ok);
+        assert_eq!(
+            planetkey_session_start_browser_login(session, other, &mut login, null_mut()),
+            planetkey_status::Ok
+        );
         planetkey_login_options_free(other);
         assert_eq!(next.destroyed.load(Ordering::SeqCst), 0);
         let url = text(planetkey_login_authorization_url(login));
-        let went = simulator.log_in(&json!({ "authorization_url": url, "username": "ada" })).unwrap();
+        let went =
+            simulator.log_in(&json!({ "authorization_url": url, "username": "ada" })).unwrap();
         let location = c(went["location"].as_str().unwrap());
         let status = planetkey_login_complete(login, location.as_ptr(), &mut result, null_mut());
         assert_eq!(status, planetkey_status::Ok);
         assert_eq!(subject(result), "user|ada");
         planetkey_login_free(login);
-        assert_eq!((next.seen.into_inner().unwrap(), next.destroyed.into_inner()), (vec!["other_user".to_owned()], 1));
+        assert_eq!(
+            (next.seen.into_inner().unwrap(), next.destroyed.into_inner()),
+            (vec!["other_user".to_owned()], 1)
+        );
         planetkey_session_free(session);
     }
 }
@@ -289,30 +353,56 @@ fn options_of_a_login_and_bad_input() {
             let status = planetkey_login_options_set_method(options, method, &mut error);
             failure(status, planetkey_status::InvalidArgument, error);
         }
-        assert_eq!(planetkey_login_options_set_scopes(options, good.as_ptr(), 2, null_mut()), planetkey_status::Ok);
-        for (scopes, count) in
-            [([null()].as_ptr(), 1), ([c"\xff".as_ptr()].as_ptr(), 1), (good.as_ptr(), usize::MAX), (null(), 1)]
-        {
+        assert_eq!(
+            planetkey_login_options_set_scopes(options, good.as_ptr(), 2, null_mut()),
+            planetkey_status::Ok
+        );
+        for (scopes, count) in [
+            ([null()].as_ptr(), 1),
+            ([c"\xff".as_ptr()].as_ptr(), 1),
+            (good.as_ptr(), usize::MAX),
+            (null(), 1),
+        ] {
             let status = planetkey_login_options_set_scopes(options, scopes, count, &mut error);
             failure(status, planetkey_status::InvalidArgument, error);
         }
-        assert_eq!(planetkey_login_options_set_page(options, c"<p>".as_ptr(), null_mut()), planetkey_status::Ok);
+        assert_eq!(
+            planetkey_login_options_set_page(options, c"<p>".as_ptr(), null_mut()),
+            planetkey_status::Ok
+        );
         for page in [c"\xff", huge.as_c_str()] {
             let status = planetkey_login_options_set_page(options, page.as_ptr(), &mut error);
             failure(status, planetkey_status::InvalidArgument, error);
         }
-        assert_eq!(planetkey_login_options_set_force(options, true, null_mut()), planetkey_status::Ok);
-        assert_eq!(planetkey_login_options_set_allow_other_user(options, true, null_mut()), planetkey_status::Ok);
+        assert_eq!(
+            planetkey_login_options_set_force(options, true, null_mut()),
+            planetkey_status::Ok
+        );
+        assert_eq!(
+            planetkey_login_options_set_allow_other_user(options, true, null_mut()),
+            planetkey_status::Ok
+        );
         let user = User::default();
         let user_data = (&raw const user).cast_mut().cast();
-        let status = planetkey_login_options_set_prompt(null_mut(), Some(show), user_data, Some(destroy), &mut error);
+        let status = planetkey_login_options_set_prompt(
+            null_mut(),
+            Some(show),
+            user_data,
+            Some(destroy),
+            &mut error,
+        );
         failure(status, planetkey_status::InvalidArgument, error);
-        let status = planetkey_login_options_set_prompt(options, None, user_data, Some(destroy), null_mut());
+        let status =
+            planetkey_login_options_set_prompt(options, None, user_data, Some(destroy), null_mut());
         assert_eq!((status, user.destroyed.load(Ordering::SeqCst)), (planetkey_status::Ok, 2));
         for timeout_ms in [0, u32::MAX] {
             let mut login = null_mut();
-            assert_eq!(planetkey_login_options_set_timeout_ms(options, timeout_ms, null_mut()), planetkey_status::Ok);
-            let status = planetkey_session_start_device_login(session, options, &mut login, &mut error);
+            assert_eq!(
+                planetkey_login_options_set_timeout_ms(options, timeout_ms, null_mut()),
+                planetkey_status::Ok
+            );
+            let status =
+                planetkey_session_start_device_login(session, options, &mut login, &mut error);
             failure(status, planetkey_status::InvalidArgument, error);
             assert!(login.is_null());
         }
@@ -325,28 +415,47 @@ fn options_of_a_login_and_bad_input() {
 fn the_user_and_the_logout() {
     let _others = not_logging();
     let (simulator, session) = start();
-    let seeded = simulator.seed_session(&json!({ "scope": "planet offline_access openid" })).unwrap().to_string();
+    let seeded = simulator
+        .seed_session(&json!({ "scope": "planet offline_access openid" }))
+        .unwrap()
+        .to_string();
     let file = simulator.home().join(".planet/planet-user/token.json");
     std::fs::create_dir_all(file.parent().unwrap()).unwrap();
     std::fs::write(&file, seeded).unwrap();
     let mut string = null_mut();
     let mut error = null_mut();
     unsafe {
-        assert_eq!(planetkey_session_userinfo(session, &mut string, null_mut()), planetkey_status::Ok);
+        assert_eq!(
+            planetkey_session_userinfo(session, &mut string, null_mut()),
+            planetkey_status::Ok
+        );
         assert!(taken(string).contains("simulator-user"));
-        assert_eq!(planetkey_session_id_token_claims(session, &mut string, null_mut()), planetkey_status::Ok);
+        assert_eq!(
+            planetkey_session_id_token_claims(session, &mut string, null_mut()),
+            planetkey_status::Ok
+        );
         assert!(taken(string).contains("simulator-user"));
-        assert_eq!(planetkey_session_introspect(session, null(), &mut string, null_mut()), planetkey_status::Ok);
+        assert_eq!(
+            planetkey_session_introspect(session, null(), &mut string, null_mut()),
+            planetkey_status::Ok
+        );
         assert!(taken(string).contains("\"active\":true"));
-        assert_eq!(planetkey_session_introspect(session, c"other".as_ptr(), &mut string, null_mut()), planetkey_status::Ok);
+        assert_eq!(
+            planetkey_session_introspect(session, c"other".as_ptr(), &mut string, null_mut()),
+            planetkey_status::Ok
+        );
         assert!(taken(string).contains("\"active\":false"));
-        let status = planetkey_session_introspect(session, c"\xff".as_ptr(), &mut string, &mut error);
+        let status =
+            planetkey_session_introspect(session, c"\xff".as_ptr(), &mut string, &mut error);
         assert_eq!(failure(status, planetkey_status::InvalidArgument, error), "token is not UTF-8");
 
         simulator.script("user.revoke", &json!([{ "status": 503 }])).unwrap();
         let (removed, revocation, revocation_error) = log_out(session);
         assert!(revocation_error.is_some_and(|error| !error.is_empty()));
-        assert_eq!((removed, text(planetkey_revocation_name(revocation as i32))), (true, "unknown"));
+        assert_eq!(
+            (removed, text(planetkey_revocation_name(revocation as i32))),
+            (true, "unknown")
+        );
         assert_eq!(log_out(session), (false, planetkey_revocation::None, None));
         for call in [planetkey_session_userinfo, planetkey_session_id_token_claims] {
             let status = call(session, &mut string, &mut error);

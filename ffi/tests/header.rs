@@ -30,8 +30,13 @@ fn version_macros() -> String {
 fn generate() -> String {
     let mut config = cbindgen::Config::from_file(crate_directory().join("cbindgen.toml")).unwrap();
     let after_includes = config.after_includes.take().unwrap_or_default();
-    config.after_includes = Some(format!("{}\n\n{}", after_includes.trim_end_matches('\n'), version_macros()));
-    let bindings = cbindgen::Builder::new().with_crate(crate_directory()).with_config(config).generate().unwrap();
+    config.after_includes =
+        Some(format!("{}\n\n{}", after_includes.trim_end_matches('\n'), version_macros()));
+    let bindings = cbindgen::Builder::new()
+        .with_crate(crate_directory())
+        .with_config(config)
+        .generate()
+        .unwrap();
     let mut header = Vec::new();
     bindings.write(&mut header);
     // clang accepts an attribute of the standard only before one of the compiler, and cbindgen has a fixed
@@ -39,7 +44,10 @@ fn generate() -> String {
     let header = String::from_utf8(header).unwrap();
     let swapped = ["\n", " "].into_iter().fold(header, |header, space| {
         let (api, nodiscard) = ("PLANETKEY_API", "PLANETKEY_NODISCARD");
-        header.replace(&format!("{api}{space}{nodiscard}{space}"), &format!("{nodiscard}{space}{api}{space}"))
+        header.replace(
+            &format!("{api}{space}{nodiscard}{space}"),
+            &format!("{nodiscard}{space}{api}{space}"),
+        )
     });
     without_tags(&swapped)
 }
@@ -86,7 +94,10 @@ fn functions(header: &str) -> BTreeSet<String> {
     let code = code(header);
     let mut functions = BTreeSet::new();
     for (position, _) in code.match_indices('(') {
-        let word = code[..position].rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or_default();
+        let word = code[..position]
+            .rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+            .next()
+            .unwrap_or_default();
         if word.starts_with("planetkey_") {
             functions.insert(word.to_owned());
         }
@@ -116,7 +127,9 @@ fn version_is_cargos() {
     let version = unsafe { std::ffi::CStr::from_ptr(planetkey_ffi::planetkey_version()) };
     assert_eq!(version.to_str().unwrap(), env!("CARGO_PKG_VERSION"));
     assert_eq!(planetkey::VERSION, env!("CARGO_PKG_VERSION"));
-    assert!(header().contains(&format!("#define PLANETKEY_VERSION \"{}\"", env!("CARGO_PKG_VERSION"))));
+    assert!(
+        header().contains(&format!("#define PLANETKEY_VERSION \"{}\"", env!("CARGO_PKG_VERSION")))
+    );
 }
 
 /// `ffi/abi/symbols-in-versions` only grows. A line has a name, the version that introduced it, and the
@@ -125,7 +138,8 @@ fn version_is_cargos() {
 fn every_name_is_in_symbols_in_versions() {
     let list = fs::read_to_string(crate_directory().join("abi/symbols-in-versions")).unwrap();
     let number = |version: &str| {
-        let parts: Vec<u32> = version.split('.').map(|part| part.parse().expect("a number")).collect();
+        let parts: Vec<u32> =
+            version.split('.').map(|part| part.parse().expect("a number")).collect();
         assert_eq!(parts.len(), 3, "{version}");
         parts
     };
@@ -168,11 +182,15 @@ fn every_function_is_documented() {
         let start = header[..position].rfind("/**").expect("a comment");
         let comment = &header[start..position];
         assert!(comment.contains("Since "), "{function} does not name its first version");
-        let declaration = &header[position..position + header[position..].find(';').expect("a declaration ends")];
+        let declaration =
+            &header[position..position + header[position..].find(';').expect("a declaration ends")];
         let parameters = declaration[declaration.find('(').unwrap() + 1..].trim_end_matches(')');
         for parameter in parameters.split(',').filter(|parameter| parameter.trim() != "void") {
-            let name = parameter.rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap();
-            let documented = ["[in]", "[out]", "[in,out]"].iter().any(|way| comment.contains(&format!("@param{way} {name} ")));
+            let name =
+                parameter.rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap();
+            let documented = ["[in]", "[out]", "[in,out]"]
+                .iter()
+                .any(|way| comment.contains(&format!("@param{way} {name} ")));
             assert!(documented, "{function} does not document {name}");
         }
     }
@@ -185,10 +203,16 @@ fn every_function_is_called_with_null_from_c() {
     for function in functions(&header()).iter().filter(|name| {
         !matches!(
             name.as_str(),
-            "planetkey_version" | "planetkey_abi_version" | "planetkey_status_name" | "planetkey_options_new"
+            "planetkey_version"
+                | "planetkey_abi_version"
+                | "planetkey_status_name"
+                | "planetkey_options_new"
         )
     }) {
-        assert!(source.contains(&format!("{function}(")), "tests/c/null.c does not call {function}");
+        assert!(
+            source.contains(&format!("{function}(")),
+            "tests/c/null.c does not call {function}"
+        );
     }
 }
 
@@ -206,11 +230,15 @@ fn shared_library_exports_the_functions_of_the_header() {
     let exported: BTreeSet<String> = run("nm", "-D")
         .lines()
         .filter_map(|line| match line.split_whitespace().collect::<Vec<_>>()[..] {
-            [_, kind, name] if kind != "U" && kind != "w" => Some(name.split('@').next().unwrap_or(name).to_owned()),
+            [_, kind, name] if kind != "U" && kind != "w" => {
+                Some(name.split('@').next().unwrap_or(name).to_owned())
+            }
             _ => None,
         })
         .collect();
     assert_eq!(exported, functions(&header()));
     let soname = format!("[libplanetkey.so.{}]", planetkey_ffi::planetkey_abi_version());
-    assert!(run("readelf", "-d").lines().any(|line| line.contains("SONAME") && line.contains(&soname)));
+    assert!(
+        run("readelf", "-d").lines().any(|line| line.contains("SONAME") && line.contains(&soname))
+    );
 }

@@ -60,12 +60,20 @@ fn imports_of(package: &str) -> Imports {
 
 #[test]
 fn a_module_of_the_c_library_uses_only_the_layers_below_it() {
-    assert_eq!(imports_of("ffi").upward(&FFI_LAYERS), [""; 0], "a lower layer imports a higher one");
+    assert_eq!(
+        imports_of("ffi").upward(&FFI_LAYERS),
+        [""; 0],
+        "a lower layer imports a higher one"
+    );
 }
 
 #[test]
 fn a_module_of_the_gdal_support_uses_only_the_layers_below_it() {
-    assert_eq!(imports_of("ffi/gdal").upward(&GDAL_LAYERS), [""; 0], "a lower layer imports a higher one");
+    assert_eq!(
+        imports_of("ffi/gdal").upward(&GDAL_LAYERS),
+        [""; 0],
+        "a lower layer imports a higher one"
+    );
 }
 
 #[test]
@@ -80,21 +88,32 @@ fn no_modules_import_each_other_in_a_cycle() {
     ] {
         let imports = imports_of(package);
         assert_eq!(imports.cycles(), [""; 0], "modules of {package} import each other in a cycle");
-        assert!(imports.count() >= least, "this test sees {} imports of {package} only", imports.count());
+        assert!(
+            imports.count() >= least,
+            "this test sees {} imports of {package} only",
+            imports.count()
+        );
     }
 }
 
 #[test]
 fn no_module_imports_from_the_root_of_its_crate() {
-    for package in ["ffi", "ffi/gdal", "bindings/support", "bindings/cli", "bindings/python", "bindings/node"] {
-        assert_eq!(imports_of(package).of_the_root(), [""; 0], "modules of {package} import what lib.rs re-exports");
+    for package in
+        ["ffi", "ffi/gdal", "bindings/support", "bindings/cli", "bindings/python", "bindings/node"]
+    {
+        assert_eq!(
+            imports_of(package).of_the_root(),
+            [""; 0],
+            "modules of {package} import what lib.rs re-exports"
+        );
     }
 }
 
 /// A crate whose modules import each other in a cycle, and one of them from the root.
 #[test]
 fn a_cycle_is_found() {
-    let directory = std::env::temp_dir().join(format!("planetkey-structure-{}", std::process::id()));
+    let directory =
+        std::env::temp_dir().join(format!("planetkey-structure-{}", std::process::id()));
     std::fs::create_dir_all(directory.join("c")).unwrap();
     let write = |name: &str, code: &str| std::fs::write(directory.join(name), code).unwrap();
     write("lib.rs", "pub use a::A;");
@@ -103,7 +122,8 @@ fn a_cycle_is_found() {
     write("c/mod.rs", "mod d;");
     write("c/d.rs", "// crate::a::A\nuse crate::b::B;\nuse crate::A;");
     let imports = Imports::of(&directory);
-    let (cycles, upward, root) = (imports.cycles(), imports.upward(&["b", "c", "a"]), imports.of_the_root());
+    let (cycles, upward, root) =
+        (imports.cycles(), imports.upward(&["b", "c", "a"]), imports.of_the_root());
     std::fs::remove_dir_all(&directory).unwrap();
     assert_eq!(cycles, ["a", "b", "c"]);
     assert_eq!(upward, ["b.rs uses c"]);

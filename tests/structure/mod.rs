@@ -47,7 +47,8 @@ impl Imports {
             let mut uses = self.uses_within(&directory);
             // Remove modules that import nothing of the rest, until none is left or all are in a cycle.
             let is_free = |uses: &BTreeMap<String, BTreeSet<String>>| {
-                let free = uses.iter().find(|(_, used)| used.iter().all(|name| !uses.contains_key(name)));
+                let free =
+                    uses.iter().find(|(_, used)| used.iter().all(|name| !uses.contains_key(name)));
                 free.map(|(name, _)| name.clone())
             };
             while let Some(free) = is_free(&uses) {
@@ -60,7 +61,11 @@ impl Imports {
 
     /// The number of imports that [`Imports::cycles`] looks at.
     pub fn count(&self) -> usize {
-        self.directories().iter().flat_map(|directory| self.uses_within(directory).into_values()).map(|used| used.len()).sum()
+        self.directories()
+            .iter()
+            .flat_map(|directory| self.uses_within(directory).into_values())
+            .map(|used| used.len())
+            .sum()
     }
 
     /// The imports of items that the crate's root declares or re-exports: modules are imported
@@ -69,7 +74,9 @@ impl Imports {
         let modules = self.modules();
         let mut imports = Vec::new();
         for (_, file) in self.files_of_children(&self.sources) {
-            let used = names_after(&code(&file), "crate::").into_iter().filter(|name| !modules.contains(name));
+            let used = names_after(&code(&file), "crate::")
+                .into_iter()
+                .filter(|name| !modules.contains(name));
             imports.extend(used.map(|name| format!("{} uses crate::{name}", self.relative(&file))));
         }
         imports
@@ -93,7 +100,8 @@ impl Imports {
         let child = |file: &PathBuf| {
             let below = file.strip_prefix(directory).ok()?;
             let name = below.iter().next()?.to_str().unwrap().trim_end_matches(".rs").to_owned();
-            let declares = below.components().count() == 1 && matches!(name.as_str(), "lib" | "main" | "mod");
+            let declares =
+                below.components().count() == 1 && matches!(name.as_str(), "lib" | "main" | "mod");
             (!declares).then(|| (name, file.clone()))
         };
         self.files.iter().filter_map(child).collect()
@@ -102,7 +110,8 @@ impl Imports {
     fn uses_within(&self, directory: &Path) -> BTreeMap<String, BTreeSet<String>> {
         let children = self.children(directory);
         let inside = directory.strip_prefix(&self.sources).unwrap();
-        let absolute: String = inside.iter().map(|part| format!("{}::", part.to_str().unwrap())).collect();
+        let absolute: String =
+            inside.iter().map(|part| format!("{}::", part.to_str().unwrap())).collect();
         let mut uses: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for (child, file) in self.files_of_children(directory) {
             let code = code(&file);
@@ -142,11 +151,15 @@ fn code(path: &Path) -> String {
 fn names_after(code: &str, prefix: &str) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     let is_name = |character: char| character.is_ascii_alphanumeric() || character == '_';
-    let continues = |before: &str| before.ends_with(|character: char| is_name(character) || character == ':');
+    let continues =
+        |before: &str| before.ends_with(|character: char| is_name(character) || character == ':');
     for (at, _) in code.match_indices(prefix).filter(|(at, _)| !continues(&code[..*at])) {
         let rest = &code[at + prefix.len()..];
         let list = rest.strip_prefix('{').map_or_else(|| vec![rest], items);
-        names.extend(list.into_iter().map(|item| item.trim_start().chars().take_while(|c| is_name(*c)).collect()));
+        names.extend(
+            list.into_iter()
+                .map(|item| item.trim_start().chars().take_while(|c| is_name(*c)).collect()),
+        );
     }
     names.remove("");
     names

@@ -18,9 +18,13 @@ pub(crate) fn message(error: &Error) -> String {
 fn advice(error: &Error) -> Option<String> {
     match error.status() {
         Status::LoginRequired => Some(format!("Run `{}`.", log_in(error.profile()))),
-        Status::HostRefused => Some("Run `planetkey status` to see what each host gets.".to_owned()),
+        Status::HostRefused => {
+            Some("Run `planetkey status` to see what each host gets.".to_owned())
+        }
         Status::Storage if error.message().contains("API key") => None,
-        Status::Storage => Some("`planetkey --storage-root DIR` uses another directory.".to_owned()),
+        Status::Storage => {
+            Some("`planetkey --storage-root DIR` uses another directory.".to_owned())
+        }
         Status::Misconfigured if error.message().contains("there is no profile") => {
             Some("Run `planetkey profile list` to see all profiles.".to_owned())
         }
@@ -38,17 +42,29 @@ pub(crate) fn log_in(profile: Option<&str>) -> String {
 ///
 /// A login requests the scopes that it names and no others, so the command names all of them.
 pub(crate) fn with_openid(error: Error, session: &Session) -> Error {
-    if error.status() != Status::Misconfigured || !error.message().contains("openid") || error.message().contains(COMMAND) {
+    if error.status() != Status::Misconfigured
+        || !error.message().contains("openid")
+        || error.message().contains(COMMAND)
+    {
         return error;
     }
     let status = session.status();
-    let Some(source) = status.sources().iter().find(|source| source.kind == CredentialKind::AccessToken) else { return error };
+    let Some(source) =
+        status.sources().iter().find(|source| source.kind == CredentialKind::AccessToken)
+    else {
+        return error;
+    };
     let mut scopes: Vec<&str> = source.scopes.iter().map(String::as_str).collect();
     for scope in ["openid", "profile", "email"] {
         if !scopes.contains(&scope) {
             scopes.push(scope);
         }
     }
-    let command = format!("{} --force --scope {}", log_in(source.profile.as_deref()), printable(&scopes.join(" --scope ")));
-    Error::new(error.status(), format!("{}. Run `{command}`.", error.message())).with_profile(error.profile())
+    let command = format!(
+        "{} --force --scope {}",
+        log_in(source.profile.as_deref()),
+        printable(&scopes.join(" --scope "))
+    );
+    Error::new(error.status(), format!("{}. Run `{command}`.", error.message()))
+        .with_profile(error.profile())
 }

@@ -267,7 +267,9 @@ impl Command {
             | Command::Introspect { json, .. }
             | Command::Logout { json, .. }
             | Command::Reset { json, .. }
-            | Command::Profile { command: Profile::List { json, .. } | Profile::Show { json, .. } } => *json,
+            | Command::Profile {
+                command: Profile::List { json, .. } | Profile::Show { json, .. },
+            } => *json,
             _ => false,
         }
     }
@@ -334,8 +336,18 @@ pub(crate) struct UserLogin {
 impl UserLogin {
     /// Whether any of the options was given.
     pub(crate) fn is_named(&self) -> bool {
-        let UserLogin { device, browser, open_browser, no_open_browser, show_qr_code, force, allow_other_user, wait_s } = self;
-        let switches = [device, browser, open_browser, no_open_browser, show_qr_code, force, allow_other_user];
+        let UserLogin {
+            device,
+            browser,
+            open_browser,
+            no_open_browser,
+            show_qr_code,
+            force,
+            allow_other_user,
+            wait_s,
+        } = self;
+        let switches =
+            [device, browser, open_browser, no_open_browser, show_qr_code, force, allow_other_user];
         switches.into_iter().any(|switch| *switch) || wait_s.is_some()
     }
 }
@@ -469,7 +481,9 @@ impl Shared {
             ("--auth-client-secret", &self.auth_client_secret),
             ("--auth-api-key", &self.auth_api_key),
         ];
-        named.into_iter().try_for_each(|(option, value)| setting::check(option, value.as_deref().unwrap_or_default()))
+        named.into_iter().try_for_each(|(option, value)| {
+            setting::check(option, value.as_deref().unwrap_or_default())
+        })
     }
 }
 
@@ -480,5 +494,8 @@ const STORAGE: &str = "Storage";
 const CONNECTION: &str = "Connection";
 
 fn timeout_help() -> String {
-    format!("How long a token request may take in total, in milliseconds [default: {}]", planetkey::DEFAULT_TIMEOUT.as_millis())
+    format!(
+        "How long a token request may take in total, in milliseconds [default: {}]",
+        planetkey::DEFAULT_TIMEOUT.as_millis()
+    )
 }

@@ -15,6 +15,7 @@ pub fn switch_off() {
     }
     #[cfg(any(target_os = "linux", target_os = "android"))]
     {
-        let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
+        let _ =
+            rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
     }
 }

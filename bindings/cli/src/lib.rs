@@ -50,7 +50,12 @@ use usage::Answer;
 ///
 /// The result is the exit code: 0, or the number of the [`Status`] of the error that `stderr`
 /// names. A program that ends after this calls [`planetkey::session::settle`] first.
-pub fn run<I, A>(arguments: I, stdin: &mut dyn Read, stdout: &mut dyn Write, stderr: &mut dyn Write) -> u8
+pub fn run<I, A>(
+    arguments: I,
+    stdin: &mut dyn Read,
+    stdout: &mut dyn Write,
+    stderr: &mut dyn Write,
+) -> u8
 where
     I: IntoIterator<Item = A>,
     A: Into<OsString> + Clone,
@@ -83,7 +88,8 @@ where
         Err(error) => error,
     };
     // Standard error may be closed.
-    let _ = writeln!(stderr, "planetkey: {}: {}", error.status(), advice::message(&error)).and_then(|()| stderr.flush());
+    let _ = writeln!(stderr, "planetkey: {}: {}", error.status(), advice::message(&error))
+        .and_then(|()| stderr.flush());
     u8::try_from(error.status().number()).unwrap_or(u8::MAX)
 }
 
@@ -109,7 +115,8 @@ where
         Command::Reset { yes, json } => profiles::reset(yes, json, &shared, streams),
         Command::Logout { no_revoke, json } => {
             session::needs_disk(&shared, "log out from")?;
-            let session = session::open(&shared, streams).map(|session| streams.interruptible(session));
+            let session =
+                session::open(&shared, streams).map(|session| streams.interruptible(session));
             session::logout(session, !no_revoke, json, streams)
         }
         command => {
@@ -135,7 +142,12 @@ where
 }
 
 /// What the commands that use a session print.
-fn answer_of(session: &Session, command: &Command, shared: &Shared, streams: &mut Streams<'_>) -> Result<String> {
+fn answer_of(
+    session: &Session,
+    command: &Command,
+    shared: &Shared,
+    streams: &mut Streams<'_>,
+) -> Result<String> {
     let mut output = match command {
         Command::PrintAccessToken => session.access_token()?.to_string(),
         Command::PrintApiKey => session.api_key()?,
@@ -159,10 +171,17 @@ fn answer_of(session: &Session, command: &Command, shared: &Shared, streams: &mu
             return Ok(described(&claims, *json));
         }
         Command::Introspect { token_file, json } => {
-            let token = token_file.as_deref().map(|file| session::token(file, streams)).transpose()?;
-            return Ok(described(&session.introspect(token.as_ref().map(|token| token.expose()))?, *json));
+            let token =
+                token_file.as_deref().map(|file| session::token(file, streams)).transpose()?;
+            return Ok(described(
+                &session.introspect(token.as_ref().map(|token| token.expose()))?,
+                *json,
+            ));
         }
-        Command::Login(_) | Command::Logout { .. } | Command::Profile { .. } | Command::Reset { .. } => return Ok(String::new()),
+        Command::Login(_)
+        | Command::Logout { .. }
+        | Command::Profile { .. }
+        | Command::Reset { .. } => return Ok(String::new()),
     };
     output.push('\n');
     Ok(output)

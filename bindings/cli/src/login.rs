@@ -46,7 +46,9 @@ enum Done {
 pub(crate) fn run(login: &Login, shared: &Shared, streams: &mut Streams<'_>) -> Result<String> {
     needs_disk(shared, "log in for")?;
     if shared.api_key_transport.is_some() {
-        return Err(mistake("--api-key-transport is for one command and cannot be saved; leave it out"));
+        return Err(mistake(
+            "--api-key-transport is for one command and cannot be saved; leave it out",
+        ));
     }
     let options = options(shared);
     let profiles = options.profiles()?;
@@ -98,7 +100,9 @@ impl Plan {
         match self {
             Plan::SaveApiKey { profile, .. } => profiles.api_key_profile(profile.as_deref()),
             Plan::SaveClient(client) => profiles.m2m_profile(client),
-            Plan::UseApiKey { profile } | Plan::UseClient { profile } | Plan::LogUserIn { profile } => Ok(profile.clone()),
+            Plan::UseApiKey { profile }
+            | Plan::UseClient { profile }
+            | Plan::LogUserIn { profile } => Ok(profile.clone()),
         }
     }
 
@@ -106,13 +110,19 @@ impl Plan {
     fn check(&self, login: &Login) -> Result<()> {
         let is_of_user = matches!(self, Plan::LogUserIn { .. });
         if !login.scopes.is_empty() && !is_of_user && !matches!(self, Plan::SaveClient(_)) {
-            return Err(mistake("--scope is for the login of a user or with --auth-client-id; leave it out"));
+            return Err(mistake(
+                "--scope is for the login of a user or with --auth-client-id; leave it out",
+            ));
         }
         if login.user.is_named() && !is_of_user {
-            return Err(mistake("this login needs no user; leave out the options of user logins, or name the profile of a user"));
+            return Err(mistake(
+                "this login needs no user; leave out the options of user logins, or name the profile of a user",
+            ));
         }
         if is_of_user && (login.no_verify || login.sops) {
-            return Err(mistake("--no-verify and --sops are for an API key or an M2M client; leave them out"));
+            return Err(mistake(
+                "--no-verify and --sops are for an API key or an M2M client; leave them out",
+            ));
         }
         Ok(())
     }
@@ -165,19 +175,31 @@ impl Plan {
 
 /// The plan by the options, else by the environment, else by the default profile; and whether it
 /// was the environment.
-fn plan(login: &Login, shared: &Shared, profiles: &Profiles, streams: &mut Streams<'_>) -> Result<(Plan, bool)> {
-    let names_a_key = login.with_api_key || shared.auth_api_key.is_some() || shared.auth_api_key_file.is_some();
+fn plan(
+    login: &Login,
+    shared: &Shared,
+    profiles: &Profiles,
+    streams: &mut Streams<'_>,
+) -> Result<(Plan, bool)> {
+    let names_a_key =
+        login.with_api_key || shared.auth_api_key.is_some() || shared.auth_api_key_file.is_some();
     if login.user.is_named() && (names_a_key || shared.auth_client_id.is_some()) {
-        return Err(mistake("an API key or an M2M client needs no user; leave out the options of user logins"));
+        return Err(mistake(
+            "an API key or an M2M client needs no user; leave out the options of user logins",
+        ));
     }
-    let names_a_secret = shared.auth_client_secret.is_some() || shared.auth_client_secret_file.is_some();
+    let names_a_secret =
+        shared.auth_client_secret.is_some() || shared.auth_client_secret_file.is_some();
     if names_a_key && (names_a_secret || shared.auth_client_id.is_some()) {
         return Err(mistake("a login saves one credential; name an API key or a client, not both"));
     }
     if names_a_secret && shared.auth_client_id.is_none() {
         return Err(mistake("a client secret was given without its id; add --auth-client-id"));
     }
-    for (option, value) in [("--auth-client-secret", &shared.auth_client_secret), ("--auth-api-key", &shared.auth_api_key)] {
+    for (option, value) in [
+        ("--auth-client-secret", &shared.auth_client_secret),
+        ("--auth-api-key", &shared.auth_api_key),
+    ] {
         if value.is_some() {
             streams.note(&format!(
                 "every user of this machine can see the value of {option} while the command runs; {option}-file hides it"
@@ -189,33 +211,59 @@ fn plan(login: &Login, shared: &Shared, profiles: &Profiles, streams: &mut Strea
         let named = Secrets::read(shared, streams)?.api_key;
         let (api_key, is_from_environment) = match (named, login.with_api_key) {
             (Some(api_key), false) => (api_key, false),
-            (Some(_), true) => return Err(mistake("--with-api-key and an API key exclude each other; leave one out")),
+            (Some(_), true) => {
+                return Err(mistake(
+                    "--with-api-key and an API key exclude each other; leave one out",
+                ));
+            }
             (None, _) => match in_environment(profiles)?.into_iter().find_map(api_key_of) {
                 Some(api_key) => (api_key, true),
-                None => (streams.ask_secret("API key:", "name a file with --auth-api-key-file, or set PL_API_KEY")?, false),
+                None => (
+                    streams.ask_secret(
+                        "API key:",
+                        "name a file with --auth-api-key-file, or set PL_API_KEY",
+                    )?,
+                    false,
+                ),
             },
         };
         return Ok((Plan::SaveApiKey { api_key, profile }, is_from_environment));
     }
     if let Some(client_id) = &shared.auth_client_id {
-        let of_environment = |found| client_of(found).filter(|client| client.client_id == *client_id);
-        let (client_secret, is_from_environment) = match Secrets::read(shared, streams)?.client_secret {
+        let of_environment =
+            |found| client_of(found).filter(|client| client.client_id == *client_id);
+        let (client_secret, is_from_environment) = match Secrets::read(shared, streams)?
+            .client_secret
+        {
             Some(client_secret) => (client_secret, false),
             None => match in_environment(profiles)?.into_iter().find_map(of_environment) {
                 Some(client) => (client.client_secret, true),
                 None => {
                     let question = format!("Secret of the client {client_id}:");
-                    (streams.ask_secret(&question, "name a file with --auth-client-secret-file")?, false)
+                    (
+                        streams
+                            .ask_secret(&question, "name a file with --auth-client-secret-file")?,
+                        false,
+                    )
                 }
             },
         };
-        let client = M2mLogin { client_id: client_id.clone(), client_secret, scopes: login.scopes.clone(), profile };
+        let client = M2mLogin {
+            client_id: client_id.clone(),
+            client_secret,
+            scopes: login.scopes.clone(),
+            profile,
+        };
         return Ok((Plan::SaveClient(client), is_from_environment));
     }
     plan_without_credential(login, profile, profiles)
 }
 
-fn plan_without_credential(login: &Login, profile: Option<String>, profiles: &Profiles) -> Result<(Plan, bool)> {
+fn plan_without_credential(
+    login: &Login,
+    profile: Option<String>,
+    profiles: &Profiles,
+) -> Result<(Plan, bool)> {
     let exists = |name: &str| names::is_built_in(name) || profiles.summary(name).is_ok();
     if let Some(name) = &profile
         && exists(name)
@@ -229,10 +277,15 @@ fn plan_without_credential(login: &Login, profile: Option<String>, profiles: &Pr
     }
     if login.user.is_named() {
         // Not the credentials of the environment.
-        return Ok((Plan::LogUserIn { profile: profile.unwrap_or_else(|| profile_of_user(profiles)) }, false));
+        return Ok((
+            Plan::LogUserIn { profile: profile.unwrap_or_else(|| profile_of_user(profiles)) },
+            false,
+        ));
     }
     let first = in_environment(profiles)?.into_iter().find_map(|found| match found.config {
-        ClientConfig::ApiKey { .. } => api_key_of(found).map(|api_key| Plan::SaveApiKey { api_key, profile: profile.clone() }),
+        ClientConfig::ApiKey { .. } => {
+            api_key_of(found).map(|api_key| Plan::SaveApiKey { api_key, profile: profile.clone() })
+        }
         ClientConfig::OAuth(_) => client_of(found).map(|client| {
             let scopes = if login.scopes.is_empty() { client.scopes } else { login.scopes.clone() };
             Plan::SaveClient(M2mLogin { scopes, profile: profile.clone(), ..client })
@@ -241,7 +294,8 @@ fn plan_without_credential(login: &Login, profile: Option<String>, profiles: &Pr
     if let Some(plan) = first {
         return Ok((plan, true));
     }
-    let name = profile.or_else(|| profiles.selected()).unwrap_or_else(|| PROFILE_PLANET_USER.to_owned());
+    let name =
+        profile.or_else(|| profiles.selected()).unwrap_or_else(|| PROFILE_PLANET_USER.to_owned());
     Ok((use_profile(&name, profiles)?, false))
 }
 
@@ -250,14 +304,18 @@ fn use_profile(name: &str, profiles: &Profiles) -> Result<Plan> {
     let profile = name.to_owned();
     match load::open(profiles.root(), name)?.config {
         ClientConfig::ApiKey { .. } => Ok(Plan::UseApiKey { profile }),
-        ClientConfig::OAuth(client) if client.client_type.grant() == Grant::ClientCredentials => Ok(Plan::UseClient { profile }),
+        ClientConfig::OAuth(client) if client.client_type.grant() == Grant::ClientCredentials => {
+            Ok(Plan::UseClient { profile })
+        }
         ClientConfig::OAuth(_) => Ok(Plan::LogUserIn { profile }),
     }
 }
 
 /// The user's profile to log in to if none is named: the default one, if it is a user's.
 fn profile_of_user(profiles: &Profiles) -> String {
-    let selected = profiles.selected().filter(|name| matches!(use_profile(name, profiles), Ok(Plan::LogUserIn { .. })));
+    let selected = profiles
+        .selected()
+        .filter(|name| matches!(use_profile(name, profiles), Ok(Plan::LogUserIn { .. })));
     selected.unwrap_or_else(|| PROFILE_PLANET_USER.to_owned())
 }
 
@@ -280,7 +338,12 @@ fn client_of(found: Found) -> Option<M2mLogin> {
         ClientConfig::OAuth(client) => {
             let client = *client;
             let client_secret = client.client_secret?;
-            Some(M2mLogin { client_id: client.client_id, client_secret, scopes: client.scopes, profile: None })
+            Some(M2mLogin {
+                client_id: client.client_id,
+                client_secret,
+                scopes: client.scopes,
+                profile: None,
+            })
         }
         ClientConfig::ApiKey { .. } => None,
     }
@@ -288,15 +351,24 @@ fn client_of(found: Found) -> Option<M2mLogin> {
 
 /// Whether the profile becomes the default one. It does if there is none, as with Planet's SDK. It
 /// replaces another one only if the user says so.
-fn becomes_default(login: &Login, profiles: &Profiles, name: &str, streams: &mut Streams<'_>) -> Result<bool> {
+fn becomes_default(
+    login: &Login,
+    profiles: &Profiles,
+    name: &str,
+    streams: &mut Streams<'_>,
+) -> Result<bool> {
     let Some(before) = profiles.selected() else { return Ok(true) };
-    if matches!((names::directory(&before), names::directory(name)), (Ok(before), Ok(name)) if before == name) || login.no {
+    if matches!((names::directory(&before), names::directory(name)), (Ok(before), Ok(name)) if before == name)
+        || login.no
+    {
         return Ok(false);
     }
     if login.yes {
         return Ok(true);
     }
-    let instead = format!("the default profile is {before}; use --yes to make {name} the default, or --no to keep {before}");
+    let instead = format!(
+        "the default profile is {before}; use --yes to make {name} the default, or --no to keep {before}"
+    );
     streams.confirm(&format!("The default profile is {before}. Make {name} the default?"), &instead)
 }
 

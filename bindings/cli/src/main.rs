@@ -10,8 +10,10 @@ fn main() -> ExitCode {
     let terminal = StandardTerminal::of_this_process();
     let terminal = terminal.as_ref().map(|terminal| terminal as &dyn Terminal);
     let signals = Signals::of_this_process();
-    let (mut stdin, mut stdout, mut stderr) = (io::stdin().lock(), io::stdout().lock(), io::stderr());
-    let code = run_at(terminal, Some(&signals), std::env::args_os(), &mut stdin, &mut stdout, &mut stderr);
+    let (mut stdin, mut stdout, mut stderr) =
+        (io::stdin().lock(), io::stdout().lock(), io::stderr());
+    let code =
+        run_at(terminal, Some(&signals), std::env::args_os(), &mut stdin, &mut stdout, &mut stderr);
     if signals.came() && !planetkey::session::settle(std::time::Duration::ZERO) {
         // A terminal that is closed takes no text.
         let _ = writeln!(

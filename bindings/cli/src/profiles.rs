@@ -15,13 +15,17 @@ use crate::text::{self, line, line_at, optional, printable, validity};
 pub(crate) fn run(command: &Profile, shared: &Shared, streams: &mut Streams<'_>) -> Result<String> {
     let profiles = open(shared)?;
     if shared.profile.is_some() && !matches!(command, Profile::Show { name: None, .. }) {
-        return Err(mistake("--profile is for other commands; write the profile's name after this one"));
+        return Err(mistake(
+            "--profile is for other commands; write the profile's name after this one",
+        ));
     }
     match command {
         Profile::List { long, json } => list(&profiles, *long, *json),
         Profile::Show { name, reveal_secrets, json } => {
-            let chosen = name.clone().or_else(|| shared.profile.clone()).or_else(|| profiles.selected());
-            let name = chosen.ok_or_else(|| mistake("there is no default profile; name a profile"))?;
+            let chosen =
+                name.clone().or_else(|| shared.profile.clone()).or_else(|| profiles.selected());
+            let name =
+                chosen.ok_or_else(|| mistake("there is no default profile; name a profile"))?;
             show(&profiles, &name, *reveal_secrets, *json)
         }
         Profile::Set { name } => {
@@ -45,10 +49,17 @@ pub(crate) fn run(command: &Profile, shared: &Shared, streams: &mut Streams<'_>)
 }
 
 /// Renames everything that is configured.
-pub(crate) fn reset(yes: bool, json: bool, shared: &Shared, streams: &mut Streams<'_>) -> Result<String> {
+pub(crate) fn reset(
+    yes: bool,
+    json: bool,
+    shared: &Shared,
+    streams: &mut Streams<'_>,
+) -> Result<String> {
     let profiles = open(shared)?;
     if shared.profile.is_some() {
-        return Err(mistake("a reset is for all profiles; to delete one run `planetkey profile delete NAME`"));
+        return Err(mistake(
+            "a reset is for all profiles; to delete one run `planetkey profile delete NAME`",
+        ));
     }
     let place = profiles.root().place()?.display().to_string();
     let question = format!("Rename .planet.json and .planet of {place}, with all profiles?");
@@ -68,9 +79,16 @@ pub(crate) fn reset(yes: bool, json: bool, shared: &Shared, streams: &mut Stream
 }
 
 fn open(shared: &Shared) -> Result<Profiles> {
-    let credential = [&shared.auth_client_id, &shared.auth_client_secret, &shared.auth_api_key, &shared.api_key_transport];
+    let credential = [
+        &shared.auth_client_id,
+        &shared.auth_client_secret,
+        &shared.auth_api_key,
+        &shared.api_key_transport,
+    ];
     let files = [&shared.auth_client_secret_file, &shared.auth_api_key_file];
-    if credential.iter().any(|option| option.is_some()) || files.iter().any(|option| option.is_some()) {
+    if credential.iter().any(|option| option.is_some())
+        || files.iter().any(|option| option.is_some())
+    {
         return Err(mistake("this command uses no credential; leave the --auth options out"));
     }
     options(shared).profiles()
@@ -91,9 +109,14 @@ fn list(profiles: &Profiles, long: bool, json: bool) -> Result<String> {
     let mut listed = profiles.list().collect::<Result<Vec<_>>>()?;
     listed.sort_by(|one, other| one.name.cmp(&other.name));
     if !long {
-        return Ok(if json { text::json(&listed.iter().map(entry).collect()) } else { short(&listed) });
+        return Ok(if json {
+            text::json(&listed.iter().map(entry).collect())
+        } else {
+            short(&listed)
+        });
     }
-    let summaries = listed.iter().map(|listed| profiles.summary(&listed.name)).collect::<Result<Vec<_>>>()?;
+    let summaries =
+        listed.iter().map(|listed| profiles.summary(&listed.name)).collect::<Result<Vec<_>>>()?;
     if json {
         return Ok(text::json(&summaries.iter().map(Summary::to_json).collect()));
     }
@@ -107,7 +130,10 @@ fn entry(listed: &Listed) -> Value {
 
 fn short(listed: &[Listed]) -> String {
     let mark = |selected| if selected { '*' } else { ' ' };
-    listed.iter().map(|listed| format!("{} {}\n", mark(listed.selected), printable(&listed.name))).collect()
+    listed
+        .iter()
+        .map(|listed| format!("{} {}\n", mark(listed.selected), printable(&listed.name)))
+        .collect()
 }
 
 fn describe(summary: &Summary) -> String {
@@ -123,7 +149,11 @@ fn describe(summary: &Summary) -> String {
     optional(&mut text, "   client", summary.client_id.as_deref());
     optional(&mut text, "   issuer", summary.issuer.as_deref());
     line(&mut text, "   session", &session(summary));
-    optional(&mut text, "   file", summary.file.as_ref().map(|file| file.display().to_string()).as_deref());
+    optional(
+        &mut text,
+        "   file",
+        summary.file.as_ref().map(|file| file.display().to_string()).as_deref(),
+    );
     optional(&mut text, "   problem", summary.problem.as_deref());
     text
 }
@@ -131,11 +161,14 @@ fn describe(summary: &Summary) -> String {
 fn session(summary: &Summary) -> String {
     match summary.expires_at {
         _ if !summary.has_session => "none".to_owned(),
-        None if summary.problem.is_some() => "saved, but may not be usable: see the problem".to_owned(),
-        None => "saved".to_owned(),
-        Some(end) => {
-            validity(end).map_or_else(|| "saved; its access token has expired".to_owned(), |valid| format!("saved; {valid}"))
+        None if summary.problem.is_some() => {
+            "saved, but may not be usable: see the problem".to_owned()
         }
+        None => "saved".to_owned(),
+        Some(end) => validity(end).map_or_else(
+            || "saved; its access token has expired".to_owned(),
+            |valid| format!("saved; {valid}"),
+        ),
     }
 }
 

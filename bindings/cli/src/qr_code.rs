@@ -47,8 +47,13 @@ fn shows_blocks() -> bool {
     if cfg!(windows) {
         return true;
     }
-    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(variable).unwrap_or_default().to_ascii_lowercase();
-    variable("TERM").as_deref() != Some("dumb") && (locale.contains("utf-8") || locale.contains("utf8"))
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
+        .into_iter()
+        .find_map(variable)
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    variable("TERM").as_deref() != Some("dumb")
+        && (locale.contains("utf-8") || locale.contains("utf8"))
 }
 
 fn shows_colours() -> bool {

@@ -8,7 +8,10 @@ use std::time::Duration;
 use planetkey::secret::Secret;
 use planetkey::setting;
 use planetkey::storage::read_secret_file;
-use planetkey::{ApiKeyTransport, CredentialKind, Error, LogoutResult, Named, Options, Result, Revocation, Session, Status};
+use planetkey::{
+    ApiKeyTransport, CredentialKind, Error, LogoutResult, Named, Options, Result, Revocation,
+    Session, Status,
+};
 use serde_json::json;
 
 use crate::arguments::Shared;
@@ -17,7 +20,8 @@ use crate::terminal::SECRET_LIMIT;
 
 /// Opens the session that the options name, else what the environment and files offer.
 pub(crate) fn open(shared: &Shared, streams: &mut Streams<'_>) -> Result<Session> {
-    let transport = shared.api_key_transport.as_deref().map(ApiKeyTransport::from_name).transpose()?;
+    let transport =
+        shared.api_key_transport.as_deref().map(ApiKeyTransport::from_name).transpose()?;
     let secrets = Secrets::read(shared, streams)?;
     let named = Named {
         profile: shared.profile.clone(),
@@ -37,7 +41,8 @@ pub(crate) fn options(shared: &Shared) -> Options {
     options.storage_root = shared.storage_root.as_deref().map(PathBuf::from);
     options.timeout = shared.timeout_ms.map(Duration::from_millis);
     options.deployment = shared.deployment.clone();
-    options.allowed_hosts = (!shared.allowed_hosts.is_empty()).then(|| shared.allowed_hosts.clone());
+    options.allowed_hosts =
+        (!shared.allowed_hosts.is_empty()).then(|| shared.allowed_hosts.clone());
     options.allow_insecure_loopback = shared.allow_insecure_loopback.then_some(true);
     options.ca_file = shared.ca_file.as_deref().map(PathBuf::from);
     options.proxy = shared.proxy.clone();
@@ -46,9 +51,12 @@ pub(crate) fn options(shared: &Shared) -> Options {
 
 /// Refreshes the access token.
 pub(crate) fn refresh(session: &Session, json: bool) -> Result<String> {
-    session
-        .refresh()
-        .map_err(|error| about_keys(error, "an API key is not refreshed; to replace it run `planetkey login --with-api-key`"))?;
+    session.refresh().map_err(|error| {
+        about_keys(
+            error,
+            "an API key is not refreshed; to replace it run `planetkey login --with-api-key`",
+        )
+    })?;
     if !json {
         return Ok(String::new());
     }
@@ -62,7 +70,12 @@ pub(crate) fn refresh(session: &Session, json: bool) -> Result<String> {
 }
 
 /// Deletes the tokens and revokes the refresh token. Without a session there is nothing to do.
-pub(crate) fn logout(opened: Result<Session>, revoke: bool, json: bool, streams: &mut Streams<'_>) -> Result<String> {
+pub(crate) fn logout(
+    opened: Result<Session>,
+    revoke: bool,
+    json: bool,
+    streams: &mut Streams<'_>,
+) -> Result<String> {
     let nothing = LogoutResult { removed: false, revocation: Revocation::NotAsked };
     let out = match opened.and_then(|session| session.logout(revoke.into())) {
         Err(error) if error.status() == Status::LoginRequired => nothing,
@@ -91,13 +104,19 @@ pub(crate) fn logout(opened: Result<Session>, revoke: bool, json: bool, streams:
 
 /// Replaces the core's advice, which is for programs.
 fn about_keys(error: Error, message: &str) -> Error {
-    if error.status() == Status::Unsupported { Error::new(Status::Unsupported, message) } else { error }
+    if error.status() == Status::Unsupported {
+        Error::new(Status::Unsupported, message)
+    } else {
+        error
+    }
 }
 
 /// For commands about saved sessions.
 pub(crate) fn needs_disk(shared: &Shared, command: &str) -> Result<()> {
     if shared.no_save {
-        Err(mistake(&format!("--no-save excludes saved sessions, so there is nothing to {command}")))
+        Err(mistake(&format!(
+            "--no-save excludes saved sessions, so there is nothing to {command}"
+        )))
     } else {
         Ok(())
     }
@@ -114,13 +133,21 @@ impl Secrets {
     pub(crate) fn read(shared: &Shared, streams: &mut Streams<'_>) -> Result<Self> {
         let from_stdin = |path: &Option<_>| path.as_deref() == Some(Path::new("-"));
         if from_stdin(&shared.auth_client_secret_file) && from_stdin(&shared.auth_api_key_file) {
-            return Err(mistake("standard input can hold one of the client's secret and the API key, not both"));
+            return Err(mistake(
+                "standard input can hold one of the client's secret and the API key, not both",
+            ));
         }
         let value = shared.auth_client_secret.as_deref();
         let file = shared.auth_client_secret_file.as_deref();
         let client_secret = one_of("--auth-client-secret", "Client secret:", value, file, streams)?;
         let value = shared.auth_api_key.as_deref();
-        let api_key = one_of("--auth-api-key", "API key:", value, shared.auth_api_key_file.as_deref(), streams)?;
+        let api_key = one_of(
+            "--auth-api-key",
+            "API key:",
+            value,
+            shared.auth_api_key_file.as_deref(),
+            streams,
+        )?;
         Ok(Secrets { client_secret, api_key })
     }
 }
@@ -134,12 +161,18 @@ fn one_of(
     streams: &mut Streams<'_>,
 ) -> Result<Option<Secret>> {
     match (value, file) {
-        (Some(_), Some(_)) => Err(mistake(&format!("{option} and {option}-file exclude each other"))),
+        (Some(_), Some(_)) => {
+            Err(mistake(&format!("{option} and {option}-file exclude each other")))
+        }
         (Some(value), None) => Ok(Some(Secret::from(value))),
         (None, Some(path)) if path == Path::new("-") => match streams.terminal {
             // Typed text must not be shown.
-            Some(_) => streams.ask_secret(question, &format!("name a file with {option}-file")).map(Some),
-            None => read_secret(streams.stdin, &format!("standard input for {option}-file")).map(Some),
+            Some(_) => {
+                streams.ask_secret(question, &format!("name a file with {option}-file")).map(Some)
+            }
+            None => {
+                read_secret(streams.stdin, &format!("standard input for {option}-file")).map(Some)
+            }
         },
         (None, Some(path)) => {
             let name = format!("the file {} of {option}-file", path.display());
@@ -147,7 +180,8 @@ fn one_of(
                 let mut file = File::open(path).map_err(|error| unreadable(&name, &error))?;
                 return read_secret(&mut file, &name).map(Some);
             }
-            let bytes = read_secret_file(path).map_err(|error| mistake(&format!("cannot read {name}: {}", error.message())))?;
+            let bytes = read_secret_file(path)
+                .map_err(|error| mistake(&format!("cannot read {name}: {}", error.message())))?;
             read_secret(&mut bytes.as_slice(), &name).map(Some)
         }
         (None, None) => Ok(None),
@@ -156,7 +190,9 @@ fn one_of(
 
 /// Whether a path names a descriptor that the shell opened, like `<(command)`.
 fn is_descriptor(path: &Path) -> bool {
-    path == Path::new("/dev/stdin") || path.starts_with("/dev/fd") || path.starts_with("/proc/self/fd")
+    path == Path::new("/dev/stdin")
+        || path.starts_with("/dev/fd")
+        || path.starts_with("/proc/self/fd")
 }
 
 /// The token in a file, for a command about another token than the session's.
@@ -173,7 +209,9 @@ fn read_secret(source: &mut dyn Read, name: &str) -> Result<Secret> {
     if text.len() > SECRET_LIMIT {
         return Err(mistake(&format!("{name} is too long for a secret")));
     }
-    let end = text.strip_suffix('\n').map_or(text.len(), |line| line.strip_suffix('\r').unwrap_or(line).len());
+    let end = text
+        .strip_suffix('\n')
+        .map_or(text.len(), |line| line.strip_suffix('\r').unwrap_or(line).len());
     text.truncate(end);
     let secret = Secret::from(text);
     if secret.is_empty() {

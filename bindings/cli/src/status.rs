@@ -34,7 +34,8 @@ pub(crate) fn describe(session: &Session) -> String {
         text.push_str("\nWhat a request carries\n");
         let width = hosts.iter().map(|host| host.host.chars().count()).max().unwrap_or_default();
         for host in hosts {
-            let _ = writeln!(text, "  {:width$}  {}", printable(&host.host), carried(sources, host));
+            let _ =
+                writeln!(text, "  {:width$}  {}", printable(&host.host), carried(sources, host));
         }
     }
     text.truncate(text.trim_end().len());
@@ -51,12 +52,19 @@ pub(crate) fn json(session: &Session) -> Value {
     status
 }
 
-fn describe_source(text: &mut String, number: usize, source: &SourceStatus, logged_in: Option<&LoginResult>) {
+fn describe_source(
+    text: &mut String,
+    number: usize,
+    source: &SourceStatus,
+    logged_in: Option<&LoginResult>,
+) {
     let kind = kind(source);
     let _ = writeln!(text, "{number}. {kind}");
     line(text, "   from", &source.source);
     optional(text, "   profile", source.profile.as_deref());
-    if let Some(logged_in) = logged_in.filter(|logged_in| logged_in.profile == source.profile && logged_in.profile.is_some()) {
+    if let Some(logged_in) = logged_in
+        .filter(|logged_in| logged_in.profile == source.profile && logged_in.profile.is_some())
+    {
         optional(text, "   user", logged_in.email.as_deref().or(logged_in.subject.as_deref()));
     }
     optional(text, "   client", source.client_id.as_deref());
@@ -89,7 +97,9 @@ fn kind(source: &SourceStatus) -> &'static str {
 }
 
 fn carried(sources: &[SourceStatus], host: &HostStatus) -> String {
-    let (kind, transport) = sources.get(host.source_index).map_or(("", ""), |source| (kind(source), source.transport.name()));
+    let (kind, transport) = sources
+        .get(host.source_index)
+        .map_or(("", ""), |source| (kind(source), source.transport.name()));
     let note = if host.under_development { ", under development" } else { "" };
     format!("{kind} (no. {}, {transport}{note})", host.source_index + 1)
 }

@@ -90,8 +90,11 @@ impl<'a> Streams<'a> {
     }
 
     fn ask(&mut self, question: &str) -> Result<()> {
-        let asked = write!(self.stderr, "{} ", printable(question)).and_then(|()| self.stderr.flush());
-        asked.map_err(|error| Error::new(Status::Storage, format!("cannot show the question: {error}")))
+        let asked =
+            write!(self.stderr, "{} ", printable(question)).and_then(|()| self.stderr.flush());
+        asked.map_err(|error| {
+            Error::new(Status::Storage, format!("cannot show the question: {error}"))
+        })
     }
 
     /// One line and no more, so that the next question finds what is left.

@@ -25,7 +25,12 @@ pub trait Terminal {
     /// Asks on `stderr` and reads a line that is not shown; `None` if the user cancels.
     ///
     /// `stdin` is what has not been read yet of the terminal.
-    fn ask_hidden(&self, question: &str, stdin: &mut dyn Read, stderr: &mut dyn Write) -> io::Result<Option<Secret>>;
+    fn ask_hidden(
+        &self,
+        question: &str,
+        stdin: &mut dyn Read,
+        stderr: &mut dyn Write,
+    ) -> io::Result<Option<Secret>>;
 
     /// How many characters a line of the error stream takes.
     fn columns(&self) -> usize {
@@ -74,8 +79,14 @@ impl Terminal for StandardTerminal {
         self.shows_questions
     }
 
-    fn ask_hidden(&self, question: &str, stdin: &mut dyn Read, stderr: &mut dyn Write) -> io::Result<Option<Secret>> {
-        let ask = |stderr: &mut dyn Write| write!(stderr, "{question} ").and_then(|()| stderr.flush());
+    fn ask_hidden(
+        &self,
+        question: &str,
+        stdin: &mut dyn Read,
+        stderr: &mut dyn Write,
+    ) -> io::Result<Option<Secret>> {
+        let ask =
+            |stderr: &mut dyn Write| write!(stderr, "{question} ").and_then(|()| stderr.flush());
         let line = hidden_line(stdin, || ask(stderr));
         // The line end was not shown either.
         writeln!(stderr)?;
@@ -85,7 +96,10 @@ impl Terminal for StandardTerminal {
     #[cfg(unix)]
     fn columns(&self) -> usize {
         let size = rustix::termios::tcgetwinsize(io::stderr());
-        size.ok().map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0).unwrap_or(USUAL_COLUMNS)
+        size.ok()
+            .map(|size| usize::from(size.ws_col))
+            .filter(|columns| *columns > 0)
+            .unwrap_or(USUAL_COLUMNS)
     }
 
     #[cfg(unix)]
@@ -147,18 +161,31 @@ impl Control {
 
 /// Hides the keys before the question appears.
 #[cfg(unix)]
-fn hidden_line(stdin: &mut dyn Read, ask: impl FnOnce() -> io::Result<()>) -> io::Result<Option<Secret>> {
+fn hidden_line(
+    stdin: &mut dyn Read,
+    ask: impl FnOnce() -> io::Result<()>,
+) -> io::Result<Option<Secret>> {
     let _keys = Keys::of_standard_input()?;
     ask()?;
     read_keys(stdin)
 }
 
 #[cfg(not(unix))]
-fn hidden_line(_: &mut dyn Read, ask: impl FnOnce() -> io::Result<()>) -> io::Result<Option<Secret>> {
+fn hidden_line(
+    _: &mut dyn Read,
+    ask: impl FnOnce() -> io::Result<()>,
+) -> io::Result<Option<Secret>> {
     ask()?;
     match rpassword::read_password() {
         Ok(line) => Ok(Some(Secret::from(line))),
-        Err(error) if matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::UnexpectedEof) => Ok(None),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::Interrupted | io::ErrorKind::UnexpectedEof
+            ) =>
+        {
+            Ok(None)
+        }
         Err(error) => Err(error),
     }
 }
@@ -173,12 +200,18 @@ struct Keys {
 #[cfg(unix)]
 impl Keys {
     fn of_standard_input() -> io::Result<Self> {
-        use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, tcgetattr, tcsetattr};
+        use rustix::termios::{
+            LocalModes, OptionalActions, SpecialCodeIndex, tcgetattr, tcsetattr,
+        };
         let before = tcgetattr(io::stdin())?;
         let mut hidden = before.clone();
-        hidden
-            .local_modes
-            .remove(LocalModes::ECHO | LocalModes::ECHONL | LocalModes::ICANON | LocalModes::ISIG | LocalModes::IEXTEN);
+        hidden.local_modes.remove(
+            LocalModes::ECHO
+                | LocalModes::ECHONL
+                | LocalModes::ICANON
+                | LocalModes::ISIG
+                | LocalModes::IEXTEN,
+        );
         hidden.special_codes[SpecialCodeIndex::VMIN] = 1;
         hidden.special_codes[SpecialCodeIndex::VTIME] = 0;
         tcsetattr(io::stdin(), OptionalActions::Now, &hidden)?;
@@ -190,7 +223,11 @@ impl Keys {
 impl Drop for Keys {
     fn drop(&mut self) {
         // The terminal may be closed.
-        let _ = rustix::termios::tcsetattr(io::stdin(), rustix::termios::OptionalActions::Now, &self.before);
+        let _ = rustix::termios::tcsetattr(
+            io::stdin(),
+            rustix::termios::OptionalActions::Now,
+            &self.before,
+        );
     }
 }
 
@@ -241,7 +278,9 @@ fn read_keys(keys: &mut dyn Read) -> io::Result<Option<Secret>> {
     }
     match std::str::from_utf8(&line) {
         Ok(text) => Ok(Some(Secret::from(text))),
-        Err(_) => Err(io::Error::new(io::ErrorKind::InvalidData, "the typed text is not valid Unicode")),
+        Err(_) => {
+            Err(io::Error::new(io::ErrorKind::InvalidData, "the typed text is not valid Unicode"))
+        }
     }
 }
 

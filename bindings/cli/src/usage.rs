@@ -20,9 +20,12 @@ pub(crate) fn answer(error: &clap::Error) -> Answer {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             return Answer::Text(error.render().to_string());
         }
-        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => "a command is missing".to_owned(),
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
+            "a command is missing".to_owned()
+        }
         ErrorKind::InvalidSubcommand => {
-            let message = format!("unknown command{}", shown(text(error, ContextKind::InvalidSubcommand)));
+            let message =
+                format!("unknown command{}", shown(text(error, ContextKind::InvalidSubcommand)));
             with_suggestion(&message, error, ContextKind::SuggestedSubcommand)
         }
         ErrorKind::UnknownArgument => match text(error, ContextKind::InvalidArg) {
@@ -39,7 +42,9 @@ pub(crate) fn answer(error: &clap::Error) -> Answer {
         _ => {
             let message = first_paragraph(&error.render().to_string());
             match text(error, ContextKind::InvalidValue) {
-                Some(value) if !value.is_empty() && shown(Some(value)).is_empty() => message.replace(&format!(" '{value}'"), ""),
+                Some(value) if !value.is_empty() && shown(Some(value)).is_empty() => {
+                    message.replace(&format!(" '{value}'"), "")
+                }
                 _ => message,
             }
         }
@@ -51,9 +56,14 @@ pub(crate) fn answer(error: &clap::Error) -> Answer {
 /// The value in quotes, if it is a word or a number and so no key or secret.
 fn shown(value: Option<&str>) -> String {
     let is_word = |value: &str| value.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
-    let is_number = |value: &str| value.bytes().all(|byte| byte.is_ascii_digit() || b"-.".contains(&byte));
+    let is_number =
+        |value: &str| value.bytes().all(|byte| byte.is_ascii_digit() || b"-.".contains(&byte));
     match value {
-        Some(value) if (1..=MAX_SHOWN).contains(&value.len()) && (is_word(value) || is_number(value)) => format!(" '{value}'"),
+        Some(value)
+            if (1..=MAX_SHOWN).contains(&value.len()) && (is_word(value) || is_number(value)) =>
+        {
+            format!(" '{value}'")
+        }
         _ => String::new(),
     }
 }

@@ -39,7 +39,8 @@ pub(crate) fn log_in(
         place()?;
     }
     let waiting = Waiting { counts_down, ..Waiting::default() };
-    let logged_in = ask(&session, login, is_seen, &place, waiting, streams).map_err(|error| advised(error, profile, is_seen))?;
+    let logged_in = ask(&session, login, is_seen, &place, waiting, streams)
+        .map_err(|error| advised(error, profile, is_seen))?;
     if logged_in.file.is_none() {
         return Err(not_saved(&session));
     }
@@ -76,9 +77,15 @@ pub(crate) fn summary(logged_in: &LoginResult) -> String {
         None if logged_in.prompted => format!("logged in, profile {profile}"),
         None => format!("already logged in, profile {profile}"),
     };
-    let file = logged_in.file.as_ref().map(|file| format!("; the session is saved in {}", file.display())).unwrap_or_default();
+    let file = logged_in
+        .file
+        .as_ref()
+        .map(|file| format!("; the session is saved in {}", file.display()))
+        .unwrap_or_default();
     match logged_in.expires_at.and_then(validity) {
-        Some(valid) if !logged_in.prompted => format!("{how}, {valid}{file} (--force logs in again)"),
+        Some(valid) if !logged_in.prompted => {
+            format!("{how}, {valid}{file} (--force logs in again)")
+        }
         _ => format!("{how}{file}"),
     }
 }
@@ -145,7 +152,8 @@ fn ask(
             match events.recv_timeout(TICK) {
                 Ok(Event::Prompt(prompt, answer)) => {
                     waiting.erase(streams);
-                    let answered = place().and_then(|()| show(&prompt, login.user.show_qr_code, streams));
+                    let answered =
+                        place().and_then(|()| show(&prompt, login.user.show_qr_code, streams));
                     waiting.begin(&prompt);
                     // The login may have ended.
                     let _ = answer.send(answered);
@@ -155,18 +163,31 @@ fn ask(
                 Err(RecvTimeoutError::Disconnected) => break None,
             }
         };
-        let is_cancelled = matches!(&outcome, Some(Err(error)) if error.status() == Status::Cancelled);
+        let is_cancelled =
+            matches!(&outcome, Some(Err(error)) if error.status() == Status::Cancelled);
         waiting.end(is_cancelled, streams);
         match (outcome, thread.join()) {
             (Some(outcome), Ok(())) => outcome,
             (_, Err(panic)) => std::panic::resume_unwind(panic),
-            (None, Ok(())) => Err(Error::new(Status::Internal, "the login ended without a result; please report this as a bug")),
+            (None, Ok(())) => Err(Error::new(
+                Status::Internal,
+                "the login ended without a result; please report this as a bug",
+            )),
         }
     })
 }
 
 fn options(login: &Login, prompter: Option<Arc<dyn Prompter>>) -> Result<LoginOptions> {
-    let UserLogin { device, browser, open_browser, no_open_browser, force, allow_other_user, wait_s, .. } = login.user;
+    let UserLogin {
+        device,
+        browser,
+        open_browser,
+        no_open_browser,
+        force,
+        allow_other_user,
+        wait_s,
+        ..
+    } = login.user;
     if wait_s.is_some_and(|wait_s| wait_s == 0 || Duration::from_secs(wait_s) > LONGEST_TIMEOUT) {
         return Err(mistake("--wait-s takes from 1 to 86400 seconds"));
     }
@@ -194,7 +215,8 @@ fn show(prompt: &Prompt, with_qr_code: bool, streams: &mut Streams<'_>) -> Resul
                 return Ok(None);
             }
             let text = wrapped(&prompt.message);
-            let (above, question) = text.trim_end().rsplit_once('\n').unwrap_or(("", text.trim_end()));
+            let (above, question) =
+                text.trim_end().rsplit_once('\n').unwrap_or(("", text.trim_end()));
             if !above.is_empty() {
                 streams.show(&format!("{above}\n"));
             }
@@ -215,7 +237,8 @@ fn show(prompt: &Prompt, with_qr_code: bool, streams: &mut Streams<'_>) -> Resul
             let code = qr_code::of(prompt, streams.terminal_of_user());
             // The line that counts down is below.
             let lines = code.lines().count() + message.lines().count() + 3;
-            if streams.terminal_of_user().and_then(Terminal::rows).is_none_or(|rows| lines <= rows) {
+            if streams.terminal_of_user().and_then(Terminal::rows).is_none_or(|rows| lines <= rows)
+            {
                 // First, because it is large and the code to compare must stay in view.
                 streams.show(&format!("{code}\n{message}\n"));
             } else {
@@ -239,14 +262,21 @@ struct Waiting {
 impl Waiting {
     fn begin(&mut self, prompt: &Prompt) {
         if matches!(prompt.kind, PromptKind::Browser | PromptKind::Device) {
-            self.ends = prompt.expires_in_ms.and_then(|ms| Instant::now().checked_add(Duration::from_millis(ms)));
+            self.ends = prompt
+                .expires_in_ms
+                .and_then(|ms| Instant::now().checked_add(Duration::from_millis(ms)));
         }
     }
 
     fn tick(&mut self, streams: &mut Streams<'_>) {
-        let Some(ends) = self.ends.filter(|_| self.counts_down && streams.terminal_of_user().is_some()) else { return };
+        let Some(ends) =
+            self.ends.filter(|_| self.counts_down && streams.terminal_of_user().is_some())
+        else {
+            return;
+        };
         let left = ends.saturating_duration_since(Instant::now()).as_secs();
-        let line = format!("Waiting for the login, {}:{:02} left. Ctrl-C cancels.", left / 60, left % 60);
+        let line =
+            format!("Waiting for the login, {}:{:02} left. Ctrl-C cancels.", left / 60, left % 60);
         if line != self.shown {
             self.erase(streams);
             streams.show(&line);

@@ -10,7 +10,10 @@ const BASIC: &str = "Basic UExBS2Vudmlyb25tZW50N2YzYTo=";
 /// A JSON Web Token: three parts, the first of which starts with `{"`.
 fn assert_is_jwt(token: &str) {
     assert!(token.starts_with("eyJ") && token.split('.').count() == 3, "{token}");
-    assert!(token.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)), "{token}");
+    assert!(
+        token.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)),
+        "{token}"
+    );
 }
 
 #[test]
@@ -44,18 +47,28 @@ fn header_notes_credentials_under_development_if_verbose() {
     let scene = Scene::new();
     let url = scene.planet("/x");
     let mut command = scene.command(["header", &url]);
-    assert!(finish(command.env_remove("PL_API_KEY"), b"").line().starts_with("Authorization: Bearer "));
+    assert!(
+        finish(command.env_remove("PL_API_KEY"), b"").line().starts_with("Authorization: Bearer ")
+    );
     let run = finish(command.arg("-v"), b"");
     assert_eq!((run.code, run.stdout.lines().count()), (0, 1));
-    assert!(run.stderr.contains("planetkey: note: ") && run.stderr.contains("under development"), "{run:?}");
-    assert!(!scene.run(["-v", "header", &url]).stderr.contains("under development"), "the key is not");
+    assert!(
+        run.stderr.contains("planetkey: note: ") && run.stderr.contains("under development"),
+        "{run:?}"
+    );
+    assert!(
+        !scene.run(["-v", "header", &url]).stderr.contains("under development"),
+        "the key is not"
+    );
 }
 
 #[test]
 fn header_uses_the_requested_form_of_the_key() {
     let scene = Scene::new();
     let url = scene.planet("/data/v1/item-types");
-    let run = |transport| scene.run(["--auth-api-key", OTHER_KEY, "--api-key-transport", transport, "header", &url]);
+    let run = |transport| {
+        scene.run(["--auth-api-key", OTHER_KEY, "--api-key-transport", transport, "header", &url])
+    };
     assert_eq!(run("header").line(), format!("Authorization: api-key {OTHER_KEY}"));
     assert!(run("basic").line().starts_with("Authorization: Basic "));
     run("query").failed(planetkey::Status::InvalidArgument);
@@ -65,7 +78,9 @@ fn header_uses_the_requested_form_of_the_key() {
 fn url_adds_the_key_and_preserves_templates() {
     let scene = Scene::new();
     let url = scene.planet("/basemaps/v1/planet-tiles/m/gmap/{z}/{x}/{y}.png?proc=rgb#top");
-    let expected = scene.planet(&format!("/basemaps/v1/planet-tiles/m/gmap/{{z}}/{{x}}/{{y}}.png?proc=rgb&api_key={KEY}#top"));
+    let expected = scene.planet(&format!(
+        "/basemaps/v1/planet-tiles/m/gmap/{{z}}/{{x}}/{{y}}.png?proc=rgb&api_key={KEY}#top"
+    ));
     let run = scene.run(["url", &url]);
     assert_eq!(run.line(), expected);
     assert_eq!(scene.run(["url", &expected]).line(), expected, "twice is once");
@@ -74,9 +89,10 @@ fn url_adds_the_key_and_preserves_templates() {
 #[test]
 fn the_apis_accept_what_header_and_url_print() {
     let scene = Scene::new();
-    for (url, credential) in
-        [(scene.planet("/data/v1/searches"), "api_key_basic"), (scene.sentinel_hub("/api/v1/catalog"), "bearer")]
-    {
+    for (url, credential) in [
+        (scene.planet("/data/v1/searches"), "api_key_basic"),
+        (scene.sentinel_hub("/api/v1/catalog"), "bearer"),
+    ] {
         let header = scene.run(["header", &url]);
         assert_eq!(ask(&url, Some(header.line()))["credential"], credential);
     }
@@ -90,7 +106,11 @@ fn ask(url: &str, header: Option<&str>) -> Value {
     let (authority, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
     let header = header.map(|line| format!("{line}\r\n")).unwrap_or_default();
     let mut socket = std::net::TcpStream::connect(authority).unwrap();
-    write!(socket, "GET /{path} HTTP/1.1\r\nHost: {authority}\r\n{header}Connection: close\r\n\r\n").unwrap();
+    write!(
+        socket,
+        "GET /{path} HTTP/1.1\r\nHost: {authority}\r\n{header}Connection: close\r\n\r\n"
+    )
+    .unwrap();
     let mut answer = String::new();
     socket.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
@@ -127,10 +147,14 @@ fn status_explains_within_80_columns_without_a_secret_or_a_request() {
     let rest = run.stdout.strip_prefix(&expected).unwrap_or_else(|| panic!("{}", run.stdout));
     let mut hosts: Vec<&str> = rest.lines().collect();
     hosts.sort_by_key(|line| line.contains("no. 1"));
-    let columns = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>().join(" ");
+    let columns =
+        |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>().join(" ");
     assert_eq!(
         hosts.iter().map(|line| columns(line)).collect::<Vec<_>>(),
-        [format!("{planet} API key (no. 2, basic)"), format!("{sentinel_hub} access token (no. 1, bearer)"),]
+        [
+            format!("{planet} API key (no. 2, basic)"),
+            format!("{sentinel_hub} access token (no. 1, bearer)"),
+        ]
     );
     assert!(run.stdout.lines().all(|line| line.chars().count() <= 80), "{}", run.stdout);
     assert!(!run.stdout.contains(SECRET) && !run.stdout.contains(KEY));
@@ -142,7 +166,11 @@ fn status_of_planet_names_every_host_once_and_says_what_is_under_development() {
     let scene = Scene::new();
     let run = scene.run(["--deployment", "planet", "status"]);
     let row = |host: &str| {
-        let rows: Vec<_> = run.stdout.lines().filter(|line| line.trim_start().starts_with(&format!("{host} "))).collect();
+        let rows: Vec<_> = run
+            .stdout
+            .lines()
+            .filter(|line| line.trim_start().starts_with(&format!("{host} ")))
+            .collect();
         assert_eq!(rows.len(), 1, "{host} in {}", run.stdout);
         rows[0].to_owned()
     };
@@ -151,7 +179,8 @@ fn status_of_planet_names_every_host_once_and_says_what_is_under_development() {
     assert!(row("services.sentinel-hub.com").ends_with("access token (no. 1, bearer)"));
     assert!(run.stdout.lines().all(|line| line.chars().count() <= 80), "{}", run.stdout);
 
-    let only_client = finish(scene.command(["--deployment", "planet", "status"]).env_remove("PL_API_KEY"), b"");
+    let only_client =
+        finish(scene.command(["--deployment", "planet", "status"]).env_remove("PL_API_KEY"), b"");
     assert!(only_client.stdout.contains("  api.planet.com "), "{}", only_client.stdout);
     assert!(!only_client.stdout.contains("API key"), "{}", only_client.stdout);
 }
@@ -164,7 +193,8 @@ fn status_json_is_the_status_of_every_language() {
     let status: Value = serde_json::from_str(&run.stdout).unwrap();
     assert_eq!(status["deployment"], "planet-simulator");
     assert_eq!(status["initialized"], true);
-    let kinds: Vec<_> = status["sources"].as_array().unwrap().iter().map(|source| &source["kind"]).collect();
+    let kinds: Vec<_> =
+        status["sources"].as_array().unwrap().iter().map(|source| &source["kind"]).collect();
     assert_eq!(kinds, [&json!("access_token"), &json!("api_key")]);
     assert!(!run.stdout.contains(SECRET) && !run.stdout.contains(KEY));
 }
@@ -174,9 +204,15 @@ fn status_without_any_credential_says_what_to_do() {
     let home = tempfile::TempDir::new().unwrap();
     let run = finish(&mut bare(home.path(), ["status"]), b"");
     assert_eq!((run.code, run.stderr.as_str()), (0, ""));
-    assert!(run.stdout.contains("PL_API_KEY") && run.stdout.contains("PL_AUTH_CLIENT_ID"), "{}", run.stdout);
+    assert!(
+        run.stdout.contains("PL_API_KEY") && run.stdout.contains("PL_AUTH_CLIENT_ID"),
+        "{}",
+        run.stdout
+    );
 
-    let json: Value = serde_json::from_str(&finish(&mut bare(home.path(), ["status", "--json"]), b"").stdout).unwrap();
+    let json: Value =
+        serde_json::from_str(&finish(&mut bare(home.path(), ["status", "--json"]), b"").stdout)
+            .unwrap();
     assert_eq!((&json["initialized"], &json["sources"]), (&json!(false), &json!([])));
 }
 
@@ -210,12 +246,24 @@ fn text_of_others_cannot_steer_the_terminal() {
 fn version_and_help_go_to_the_output() {
     let scene = Scene::new();
     assert_eq!(scene.run(["--version"]).line(), format!("planetkey {}", env!("CARGO_PKG_VERSION")));
-    for command in [None, Some("print-access-token"), Some("print-api-key"), Some("header"), Some("url"), Some("status")] {
+    for command in [
+        None,
+        Some("print-access-token"),
+        Some("print-api-key"),
+        Some("header"),
+        Some("url"),
+        Some("status"),
+    ] {
         let run = scene.run(command.into_iter().chain(["--help"]));
         assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{command:?}");
-        assert!(run.stdout.contains("Examples:") && run.stdout.contains("--auth-client-id"), "{}", run.stdout);
+        assert!(
+            run.stdout.contains("Examples:") && run.stdout.contains("--auth-client-id"),
+            "{}",
+            run.stdout
+        );
         assert!(run.stdout.ends_with('\n') && !run.stdout.ends_with("\n\n"), "{command:?}");
-        let long = run.stdout.lines().find(|line| line.chars().count() > 80 && !line.contains("https://"));
+        let long =
+            run.stdout.lines().find(|line| line.chars().count() > 80 && !line.contains("https://"));
         assert_eq!(long, None, "{command:?}");
         assert!(!run.stdout.contains(OTHER_SECRET) && !run.stdout.contains(SECRET));
     }

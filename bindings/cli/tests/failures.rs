@@ -42,11 +42,23 @@ fn errors_say_what_to_run() {
     let run = |arguments: &[&str]| finish(&mut scene.bare(arguments), b"");
     for (arguments, status, command) in [
         (&["print-access-token"][..], Status::LoginRequired, "`planetkey login`"),
-        (&["--profile", "planet-user", "print-access-token"], Status::LoginRequired, "`planetkey login --profile planet-user`"),
-        (&["--auth-api-key", OTHER_KEY, "header", "https://example.org/"], Status::HostRefused, "`planetkey status`"),
+        (
+            &["--profile", "planet-user", "print-access-token"],
+            Status::LoginRequired,
+            "`planetkey login --profile planet-user`",
+        ),
+        (
+            &["--auth-api-key", OTHER_KEY, "header", "https://example.org/"],
+            Status::HostRefused,
+            "`planetkey status`",
+        ),
         (&["--profile", "nobody", "status"], Status::Misconfigured, "`planetkey profile list`"),
         (&["profile", "show", "nobody"], Status::Misconfigured, "`planetkey profile list`"),
-        (&["profile", "delete", "nobody", "--yes"], Status::Misconfigured, "`planetkey profile list`"),
+        (
+            &["profile", "delete", "nobody", "--yes"],
+            Status::Misconfigured,
+            "`planetkey profile list`",
+        ),
     ] {
         let run = run(arguments);
         let message = run.failed(status);
@@ -58,9 +70,15 @@ fn errors_say_what_to_run() {
 #[test]
 fn a_deployment_without_user_logins_says_what_works() {
     let scene = Scene::new();
-    let told = finish(&mut bare(scene.home.path(), ["--deployment", "copernicus-data-space", "login"]), b"");
+    let told = finish(
+        &mut bare(scene.home.path(), ["--deployment", "copernicus-data-space", "login"]),
+        b"",
+    );
     let message = told.failed(Status::Misconfigured);
-    assert!(message.contains("copernicus-data-space") && message.contains("PL_AUTH_CLIENT_ID"), "{message}");
+    assert!(
+        message.contains("copernicus-data-space") && message.contains("PL_AUTH_CLIENT_ID"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -92,7 +110,13 @@ fn bad_keys_are_invalid_arguments() {
         }
     }
     for client in [["", "secret"], ["id", ""], ["id\n", "secret"], ["id", "secret\r\n"]] {
-        let run = scene.run(["--auth-client-id", client[0], "--auth-client-secret", client[1], "print-access-token"]);
+        let run = scene.run([
+            "--auth-client-id",
+            client[0],
+            "--auth-client-secret",
+            client[1],
+            "print-access-token",
+        ]);
         run.failed(Status::InvalidArgument);
     }
     assert_eq!(scene.simulator.count("connections").unwrap(), 0);
@@ -105,15 +129,23 @@ fn arguments_that_are_not_text_are_invalid() {
     let scene = Scene::new();
     let bad = OsString::from_vec(vec![b'x', 0xff, b'y']);
     scene.run([OsString::from("header"), bad.clone()]).failed(Status::InvalidArgument);
-    scene.run([OsString::from("--auth-api-key"), bad, "status".into()]).failed(Status::InvalidArgument);
+    scene
+        .run([OsString::from("--auth-api-key"), bad, "status".into()])
+        .failed(Status::InvalidArgument);
 }
 
 #[test]
 fn invalid_and_deceptive_urls_get_nothing() {
     let scene = Scene::new();
-    for url in
-        ["", " ", "api.planet.com", "ftp://api.planet.com/", "https://", "javascript:alert(1)", "\nhttps://api.planet.com/"]
-    {
+    for url in [
+        "",
+        " ",
+        "api.planet.com",
+        "ftp://api.planet.com/",
+        "https://",
+        "javascript:alert(1)",
+        "\nhttps://api.planet.com/",
+    ] {
         for command in ["header", "url"] {
             scene.run(["--deployment", "planet", command, url]).failed(Status::InvalidArgument);
         }
@@ -140,7 +172,9 @@ fn invalid_and_deceptive_urls_get_nothing() {
     // An API key never goes to the other domain, by header or by query.
     let url = "https://services.sentinel-hub.com/api/v1/catalog";
     scene.run(["--deployment", "planet", "url", url]).failed(Status::HostRefused);
-    scene.run(["--deployment", "planet", "--auth-api-key", OTHER_KEY, "header", url]).failed(Status::HostRefused);
+    scene
+        .run(["--deployment", "planet", "--auth-api-key", OTHER_KEY, "header", url])
+        .failed(Status::HostRefused);
     assert_eq!(scene.simulator.count("connections").unwrap(), 0);
 }
 
@@ -166,7 +200,8 @@ fn unknown_and_broken_profiles_are_misconfigured() {
     scene.run(["--profile", "broken", "status"]).failed(Status::Misconfigured);
     scene.run(["--deployment", "atlantis", "status"]).failed(Status::Misconfigured);
     let mut command = scene.command(["status"]);
-    finish(command.env("PLANETKEY_ALLOW_INSECURE_LOOPBACK", "perhaps"), b"").failed(Status::Misconfigured);
+    finish(command.env("PLANETKEY_ALLOW_INSECURE_LOOPBACK", "perhaps"), b"")
+        .failed(Status::Misconfigured);
 }
 
 #[test]
@@ -177,12 +212,21 @@ fn answers_of_the_authorization_server_become_exit_codes() {
         (json!({"status": 400, "json": {"error": "invalid_scope"}}), Status::Misconfigured),
         (json!({"status": 400, "json": {"error": "invalid_grant"}}), Status::Misconfigured),
         (json!({"status": 429, "headers": {"Retry-After": "3600"}}), Status::Unavailable),
-        (json!({"body": "<html>log in to the hotel</html>", "headers": {"Content-Type": "text/html"}}), Status::Protocol),
+        (
+            json!({"body": "<html>log in to the hotel</html>", "headers": {"Content-Type": "text/html"}}),
+            Status::Protocol,
+        ),
         (json!({"token_response": {"set": {"token_type": "mac"}}}), Status::Protocol),
-        (json!({"status": 302, "headers": {"Location": "https://elsewhere.example/"}}), Status::Protocol),
+        (
+            json!({"status": 302, "headers": {"Location": "https://elsewhere.example/"}}),
+            Status::Protocol,
+        ),
     ] {
         scene.simulator.reset();
-        scene.simulator.script("m2m.token", &json!({"steps": [step.clone()], "repeat": true})).unwrap();
+        scene
+            .simulator
+            .script("m2m.token", &json!({"steps": [step.clone()], "repeat": true}))
+            .unwrap();
         for arguments in [&["print-access-token"][..], &["header", &scene.sentinel_hub("/x")]] {
             // In the same home a failure would delay the request of the next process.
             scene.afresh(arguments).failed(status);
@@ -194,7 +238,13 @@ fn answers_of_the_authorization_server_become_exit_codes() {
 #[test]
 fn a_refused_client_is_misconfigured_and_its_secret_is_not_shown() {
     let scene = Scene::new();
-    let run = scene.run(["--auth-client-id", "simulator-client", "--auth-client-secret", "wrong-secret", "print-access-token"]);
+    let run = scene.run([
+        "--auth-client-id",
+        "simulator-client",
+        "--auth-client-secret",
+        "wrong-secret",
+        "print-access-token",
+    ]);
     let message = run.failed(Status::Misconfigured);
     assert!(message.contains("simulator-client") && !message.contains("wrong-secret"), "{message}");
 }
@@ -202,7 +252,10 @@ fn a_refused_client_is_misconfigured_and_its_secret_is_not_shown() {
 #[test]
 fn a_server_that_says_nothing_ends_with_the_deadline() {
     let scene = Scene::new();
-    scene.simulator.script("m2m.token", &json!({"steps": [{"fault": "stall"}], "repeat": true})).unwrap();
+    scene
+        .simulator
+        .script("m2m.token", &json!({"steps": [{"fault": "stall"}], "repeat": true}))
+        .unwrap();
     scene.run(["--timeout-ms", "200", "print-access-token"]).failed(Status::Timeout);
 }
 
@@ -218,7 +271,10 @@ fn verbose_says_more_on_standard_error_and_no_secret() {
     for secret in [SECRET, KEY, token] {
         assert!(!run.stderr.contains(secret), "{run:?}");
     }
-    assert!(run.stderr.lines().all(|line| line.starts_with("planetkey: ")), "only planetkey's own records: {run:?}");
+    assert!(
+        run.stderr.lines().all(|line| line.starts_with("planetkey: ")),
+        "only planetkey's own records: {run:?}"
+    );
 }
 
 /// What stands in the way is named, without the password that it may hold.
@@ -227,17 +283,27 @@ fn a_proxy_that_does_not_work_is_named() {
     let scene = Scene::new();
     let through = |name: &str, proxy: &str| {
         let mut command = bare(scene.home.path(), ["print-access-token", "--timeout-ms", "5000"]);
-        command.envs([("PL_AUTH_CLIENT_ID", "id"), ("PL_AUTH_CLIENT_SECRET", SECRET), (name, proxy)]);
+        command.envs([
+            ("PL_AUTH_CLIENT_ID", "id"),
+            ("PL_AUTH_CLIENT_SECRET", SECRET),
+            (name, proxy),
+        ]);
         finish(&mut command, b"")
     };
     for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"] {
         let told = through(name, "http://user:proxy-word@127.0.0.1:1");
         let message = told.failed(Status::Unavailable);
-        assert!(message.contains(&format!("by the proxy http://127.0.0.1:1 of {name}")), "{message}");
+        assert!(
+            message.contains(&format!("by the proxy http://127.0.0.1:1 of {name}")),
+            "{message}"
+        );
         assert!(!message.contains("proxy-word"), "{message}");
         let told = through(name, "socks5://user:proxy-word@127.0.0.1:1");
         let message = told.failed(Status::Misconfigured);
-        assert!(message.contains(&format!("{name} names a proxy of the scheme socks5")), "{message}");
+        assert!(
+            message.contains(&format!("{name} names a proxy of the scheme socks5")),
+            "{message}"
+        );
         assert!(!message.contains("proxy-word"), "{message}");
     }
 }
@@ -248,7 +314,11 @@ fn ca_files_that_do_nothing_are_named_where_a_certificate_is_refused() {
     let scene = Scene::new();
     let with = |variables: &[(&str, &str)]| {
         let mut command = bare(scene.home.path(), ["print-access-token"]);
-        command.envs([("PL_AUTH_CLIENT_ID", "id"), ("PL_AUTH_CLIENT_SECRET", SECRET), ("HTTPS_PROXY", scene.simulator.proxy())]);
+        command.envs([
+            ("PL_AUTH_CLIENT_ID", "id"),
+            ("PL_AUTH_CLIENT_SECRET", SECRET),
+            ("HTTPS_PROXY", scene.simulator.proxy()),
+        ]);
         finish(command.envs(variables.iter().copied()), b"")
     };
     let empty = scene.file("empty.pem", "");
@@ -258,6 +328,9 @@ fn ca_files_that_do_nothing_are_named_where_a_certificate_is_refused() {
         assert!(message.contains(name) && message.contains("/nowhere/ca.pem"), "{message}");
     }
     let told = with(&[("SSL_CERT_FILE", empty.to_str().unwrap())]);
-    assert!(told.failed(Status::Misconfigured).contains("SSL_CERT_FILE names holds no certificate"), "{told:?}");
+    assert!(
+        told.failed(Status::Misconfigured).contains("SSL_CERT_FILE names holds no certificate"),
+        "{told:?}"
+    );
     assert!(!with(&[]).failed(Status::Misconfigured).contains("names"), "nothing to say");
 }

@@ -12,7 +12,8 @@ fn run(scene: &Scene, arguments: &[&str]) -> Run {
 /// A user who has logged in with more scopes than needed.
 fn ada(scene: &Scene) -> Value {
     let scope = "planet offline_access openid profile email";
-    let session = scene.simulator.seed_session(&json!({"subject": "user|ada", "scope": scope})).unwrap();
+    let session =
+        scene.simulator.seed_session(&json!({"subject": "user|ada", "scope": scope})).unwrap();
     scene.file(USER_TOKEN, session.to_string());
     session
 }
@@ -22,11 +23,15 @@ fn userinfo_is_what_the_server_says() {
     let scene = Scene::new();
     ada(&scene);
     let told = run(&scene, &["userinfo", "--json"]);
-    assert_eq!(told.json(), json!({"sub": "user|ada", "name": "ada", "email": "ada@example.com", "email_verified": true}));
+    assert_eq!(
+        told.json(),
+        json!({"sub": "user|ada", "name": "ada", "email": "ada@example.com", "email_verified": true})
+    );
     let shown = run(&scene, &["userinfo"]);
     assert_eq!((shown.code, shown.stderr.as_str()), (0, ""), "{shown:?}");
     assert!(
-        shown.stdout.contains("email           ada@example.com\n") && shown.stdout.contains("sub             user|ada\n"),
+        shown.stdout.contains("email           ada@example.com\n")
+            && shown.stdout.contains("sub             user|ada\n"),
         "{shown:?}"
     );
     assert_eq!(scene.simulator.count("user.userinfo").unwrap(), 2);
@@ -46,7 +51,8 @@ fn introspection_is_of_the_session_or_of_a_token_in_a_file() {
     let told = finish(&mut scene.bare(["introspect", "--json", "--token-file", "-"]), b"no-token");
     assert_eq!(told.json(), json!({"active": false}));
     assert!(run(&scene, &["introspect"]).stdout.starts_with("active"));
-    finish(&mut scene.bare(["introspect", "--token-file", "-"]), b"").failed(Status::InvalidArgument);
+    finish(&mut scene.bare(["introspect", "--token-file", "-"]), b"")
+        .failed(Status::InvalidArgument);
 }
 
 #[test]
@@ -56,7 +62,8 @@ fn status_names_the_user_without_network() {
     let shown = run(&scene, &["status"]);
     assert!(shown.stdout.contains("\n   user      ada@example.com\n"), "{}", shown.stdout);
     let told = run(&scene, &["status", "--json"]);
-    let wanted = json!({"profile": "planet-user", "subject": "user|ada", "email": "ada@example.com"});
+    let wanted =
+        json!({"profile": "planet-user", "subject": "user|ada", "email": "ada@example.com"});
     assert_eq!(told.json()["logged_in"], wanted);
     for token in ["access_token", "refresh_token", "id_token"] {
         assert!(!told.stdout.contains(session[token].as_str().unwrap()));
@@ -82,10 +89,15 @@ fn without_a_user_there_is_no_userinfo() {
 fn a_logout_says_whether_the_refresh_token_was_revoked() {
     let scene = Scene::new();
     let alive = |session: &Value| {
-        scene.simulator.session_of(session["refresh_token"].as_str().unwrap()).unwrap()["active"].as_bool().unwrap()
+        scene.simulator.session_of(session["refresh_token"].as_str().unwrap()).unwrap()["active"]
+            .as_bool()
+            .unwrap()
     };
     let session = ada(&scene);
-    assert_eq!(run(&scene, &["logout"]).silent(), "planetkey: logged out, and the refresh token was revoked\n");
+    assert_eq!(
+        run(&scene, &["logout"]).silent(),
+        "planetkey: logged out, and the refresh token was revoked\n"
+    );
     assert!(!alive(&session) && !scene.has(USER_TOKEN));
 
     let session = ada(&scene);
@@ -103,7 +115,10 @@ fn a_logout_says_whether_the_refresh_token_was_revoked() {
     assert_eq!(run(&scene, &["logout", "--json"]).json(), nobody);
 
     // A logout succeeds although the server cannot be reached.
-    scene.simulator.script("user.revoke", &json!({"steps": [{"status": 503}], "repeat": true})).unwrap();
+    scene
+        .simulator
+        .script("user.revoke", &json!({"steps": [{"status": 503}], "repeat": true}))
+        .unwrap();
     let session = ada(&scene);
     let out = run(&scene, &["logout"]);
     let said = out.silent();

@@ -8,8 +8,7 @@ use planetkey::Status;
 use serde_json::json;
 
 /// What `planet auth login --auth-api-key` of Planet's SDK 3.7.0 writes.
-const KEY_PROFILE: &str =
-    "{\n  \"api_key\": \"PLAKoption91bc\",\n  \"bearer_token_prefix\": \"api-key\",\n  \"client_type\": \"static_apikey\"\n}";
+const KEY_PROFILE: &str = "{\n  \"api_key\": \"PLAKoption91bc\",\n  \"bearer_token_prefix\": \"api-key\",\n  \"client_type\": \"static_apikey\"\n}";
 const CLIENT_FILE: &str = ".planet/planet-m2m-option-client/auth_client.json";
 const CLIENT_TOKEN: &str = ".planet/planet-m2m-option-client/token.json";
 
@@ -77,7 +76,11 @@ fn an_api_key_comes_from_standard_input_or_the_environment() {
         }
         let run = finish(&mut command, format!("{OTHER_KEY}\n").as_bytes());
         assert!(!run.silent().contains("note"), "{arguments:?}: {run:?}");
-        assert_eq!(scene.read(".planet/_pl_api_key/auth_client.json"), KEY_PROFILE, "{arguments:?}");
+        assert_eq!(
+            scene.read(".planet/_pl_api_key/auth_client.json"),
+            KEY_PROFILE,
+            "{arguments:?}"
+        );
     }
 }
 
@@ -86,9 +89,16 @@ fn a_secret_among_the_arguments_is_taken_and_warned_of() {
     let scene = Scene::new();
     let run = login(&scene, &["--auth-api-key", OTHER_KEY, "--json"], "");
     assert_eq!(run.code, 0, "{run:?}");
-    assert!(run.stderr.starts_with("planetkey: note: ") && run.stderr.contains("--auth-api-key-file"), "{run:?}");
+    assert!(
+        run.stderr.starts_with("planetkey: note: ") && run.stderr.contains("--auth-api-key-file"),
+        "{run:?}"
+    );
     assert_eq!(scene.read(".planet/_pl_api_key/auth_client.json"), KEY_PROFILE);
-    let run = login(&scene, &["--auth-client-id", OTHER_CLIENT, "--auth-client-secret", OTHER_SECRET, "-n"], "");
+    let run = login(
+        &scene,
+        &["--auth-client-id", OTHER_CLIENT, "--auth-client-secret", OTHER_SECRET, "-n"],
+        "",
+    );
     assert!(run.silent().contains("--auth-client-secret-file"), "{run:?}");
     assert!(!run.stderr.contains(OTHER_SECRET) && !run.stderr.contains(OTHER_KEY));
 }
@@ -97,12 +107,19 @@ fn a_secret_among_the_arguments_is_taken_and_warned_of() {
 fn a_client_is_verified_by_one_request_whose_token_is_saved() {
     let scene = Scene::new();
     let run = login(&scene, &with_client(&[]), &format!("{OTHER_SECRET}\n"));
-    assert!(run.silent().contains("the client works and is saved in the profile planet-m2m-option-client"), "{run:?}");
+    assert!(
+        run.silent()
+            .contains("the client works and is saved in the profile planet-m2m-option-client"),
+        "{run:?}"
+    );
     assert_eq!((scene.token_requests(), scene.last_client().as_str()), (1, OTHER_CLIENT));
     let config: serde_json::Value = serde_json::from_str(&scene.read(CLIENT_FILE)).unwrap();
     assert_eq!(config["client_type"], "oidc_client_credentials_secret");
     assert_eq!(config["client_secret"], OTHER_SECRET);
-    assert_eq!(scene.read(".planet.json"), "{\n  \"PL_AUTH_PROFILE\": \"planet-m2m-option-client\"\n}");
+    assert_eq!(
+        scene.read(".planet.json"),
+        "{\n  \"PL_AUTH_PROFILE\": \"planet-m2m-option-client\"\n}"
+    );
     let token: serde_json::Value = serde_json::from_str(&scene.read(CLIENT_TOKEN)).unwrap();
     // The next command uses the token.
     let printed = finish(&mut scene.bare(["print-access-token"]), b"");
@@ -113,9 +130,21 @@ fn a_client_is_verified_by_one_request_whose_token_is_saved() {
 #[test]
 fn a_client_of_planet_is_saved_with_the_bytes_of_the_sdk() {
     let scene = Scene::new();
-    let arguments = ["--deployment", "planet", "--auth-client-id", "Mixed-Case", "--auth-client-secret-file", "-", "--no-verify"];
+    let arguments = [
+        "--deployment",
+        "planet",
+        "--auth-client-id",
+        "Mixed-Case",
+        "--auth-client-secret-file",
+        "-",
+        "--no-verify",
+    ];
     let run = login(&scene, &arguments, "s\u{e9}cret");
-    assert!(run.silent().contains("the client is saved, not verified, in the profile planet-m2m-Mixed-Case"), "{run:?}");
+    assert!(
+        run.silent()
+            .contains("the client is saved, not verified, in the profile planet-m2m-Mixed-Case"),
+        "{run:?}"
+    );
     assert_eq!(
         scene.read(".planet/planet-m2m-mixed-case/auth_client.json"),
         "{\n  \"_comment\": \"OIDC/OAuth server used by Planet Public API endpoints\",\n  \"_hidden\": true,\n  \"audiences\": [\n    \
@@ -123,7 +152,10 @@ fn a_client_of_planet_is_saved_with_the_bytes_of_the_sdk() {
          \"client_id\": \"Mixed-Case\",\n  \"client_secret\": \"s\\u00e9cret\",\n  \"client_type\": \"oidc_client_credentials_secret\",\n  \
          \"scopes\": []\n}"
     );
-    assert_eq!(scene.read(".planet.json"), "{\n  \"PL_AUTH_PROFILE\": \"planet-m2m-Mixed-Case\"\n}");
+    assert_eq!(
+        scene.read(".planet.json"),
+        "{\n  \"PL_AUTH_PROFILE\": \"planet-m2m-Mixed-Case\"\n}"
+    );
     assert!(!scene.has(".planet/planet-m2m-mixed-case/token.json"));
     assert_eq!(scene.simulator.count("connections").unwrap(), 0);
 }
@@ -136,7 +168,10 @@ fn a_client_that_does_not_work_leaves_nothing_behind() {
     assert!(message.contains(OTHER_CLIENT) && !message.contains("wrong-secret-91bc"), "{message}");
     assert_eq!(tree(&scene), BTreeMap::new());
     // Nor does a server that cannot be reached.
-    scene.simulator.script("m2m.token", &json!({"steps": [{"fault": "stall"}], "repeat": true})).unwrap();
+    scene
+        .simulator
+        .script("m2m.token", &json!({"steps": [{"fault": "stall"}], "repeat": true}))
+        .unwrap();
     login(&scene, &with_client(&["--timeout-ms", "200"]), OTHER_SECRET).failed(Status::Timeout);
     assert_eq!(tree(&scene), BTreeMap::new());
     // What was there before stays as it was.
@@ -156,7 +191,9 @@ fn a_client_comes_from_the_environment_whole_or_by_its_id() {
         let mut command = scene.command(["login"].iter().chain(arguments));
         let run = finish(&mut command, b"");
         assert!(run.silent().contains("planet-m2m-simulator-client"), "{run:?}");
-        assert!(scene.read(".planet/planet-m2m-simulator-client/auth_client.json").contains(SECRET));
+        assert!(
+            scene.read(".planet/planet-m2m-simulator-client/auth_client.json").contains(SECRET)
+        );
     }
     // The secret of one client is never tried for another.
     let scene = Scene::new();
@@ -168,21 +205,32 @@ fn a_client_comes_from_the_environment_whole_or_by_its_id() {
 #[test]
 fn a_named_profile_saves_either() {
     let scene = Scene::new();
-    login(&scene, &with_client(&["--profile", "Work", "--scope", "a:read", "--scope", "b:read"]), OTHER_SECRET).silent();
+    login(
+        &scene,
+        &with_client(&["--profile", "Work", "--scope", "a:read", "--scope", "b:read"]),
+        OTHER_SECRET,
+    )
+    .silent();
     assert_eq!(scene.read(".planet.json"), "{\n  \"PL_AUTH_PROFILE\": \"work\"\n}");
-    let config: serde_json::Value = serde_json::from_str(&scene.read(".planet/work/auth_client.json")).unwrap();
+    let config: serde_json::Value =
+        serde_json::from_str(&scene.read(".planet/work/auth_client.json")).unwrap();
     assert_eq!(config["scopes"], json!(["a:read", "b:read"]));
     let form = scene.simulator.requests("m2m.token").unwrap().pop().unwrap()["form"].to_string();
     assert!(form.contains("a:read b:read"), "{form}");
 
-    login(&scene, &["--auth-profile", "keys", "--auth-api-key-file", "-", "--no"], OTHER_KEY).silent();
+    login(&scene, &["--auth-profile", "keys", "--auth-api-key-file", "-", "--no"], OTHER_KEY)
+        .silent();
     assert_eq!(scene.read(".planet/keys/auth_client.json"), KEY_PROFILE);
-    assert_eq!(finish(&mut scene.bare(["--profile", "keys", "print-api-key"]), b"").line(), OTHER_KEY);
+    assert_eq!(
+        finish(&mut scene.bare(["--profile", "keys", "print-api-key"]), b"").line(),
+        OTHER_KEY
+    );
     // And what the environment offers, under a name that is new.
     finish(&mut scene.command(["login", "--profile", "fresh", "-n"]), b"").silent();
     assert!(scene.read(".planet/fresh/auth_client.json").contains("simulator-client"));
     for name in ["../x", "", "a b", "planet-user", "Legacy"] {
-        login(&scene, &["--profile", name, "--auth-api-key-file", "-", "-n"], OTHER_KEY).failed(Status::InvalidArgument);
+        login(&scene, &["--profile", name, "--auth-api-key-file", "-", "-n"], OTHER_KEY)
+            .failed(Status::InvalidArgument);
     }
 }
 
@@ -194,19 +242,31 @@ fn another_default_profile_is_replaced_only_on_request() {
     // Without a terminal nothing is requested, and nothing written.
     let run = login(&scene, &with_client(&[]), OTHER_SECRET);
     let message = run.failed(Status::InvalidArgument);
-    assert!(message.contains("--yes") && message.contains("--no") && message.contains("_PL_API_KEY"), "{message}");
+    assert!(
+        message.contains("--yes") && message.contains("--no") && message.contains("_PL_API_KEY"),
+        "{message}"
+    );
     assert_eq!((tree(&scene), scene.token_requests()), (before, 0));
     let run = login(&scene, &with_client(&["--json"]), OTHER_SECRET);
     run.failed(Status::InvalidArgument);
 
-    for (flag, chosen) in [("-n", "_PL_API_KEY"), ("--no", "_PL_API_KEY"), ("-y", "planet-m2m-option-client")] {
+    for (flag, chosen) in
+        [("-n", "_PL_API_KEY"), ("--no", "_PL_API_KEY"), ("-y", "planet-m2m-option-client")]
+    {
         login(&scene, &with_client(&[flag]), OTHER_SECRET).silent();
-        assert_eq!(scene.read(".planet.json"), format!("{{\n  \"PL_AUTH_PROFILE\": \"{chosen}\"\n}}"), "{flag}");
+        assert_eq!(
+            scene.read(".planet.json"),
+            format!("{{\n  \"PL_AUTH_PROFILE\": \"{chosen}\"\n}}"),
+            "{flag}"
+        );
     }
     // Its own profile is no other one, however it is written.
     scene.file(".planet.json", r#"{"PL_AUTH_PROFILE": "PLANET-m2m-OPTION-client", "key": "x"}"#);
     login(&scene, &with_client(&[]), OTHER_SECRET).silent();
-    assert_eq!(scene.read(".planet.json"), r#"{"PL_AUTH_PROFILE": "PLANET-m2m-OPTION-client", "key": "x"}"#);
+    assert_eq!(
+        scene.read(".planet.json"),
+        r#"{"PL_AUTH_PROFILE": "PLANET-m2m-OPTION-client", "key": "x"}"#
+    );
     login(&scene, &with_client(&["-y", "-n"]), OTHER_SECRET).failed(Status::InvalidArgument);
 }
 
@@ -217,7 +277,10 @@ fn the_profile_of_another_client_is_not_replaced() {
     scene.profile("work", &config);
     scene.profile("broken", &json!("not an object"));
     let before = tree(&scene);
-    for arguments in [&with_client(&["--profile", "work"])[..], &["--profile", "work", "--auth-api-key-file", "-"]] {
+    for arguments in [
+        &with_client(&["--profile", "work"])[..],
+        &["--profile", "work", "--auth-api-key-file", "-"],
+    ] {
         let run = login(&scene, arguments, "x");
         assert!(run.failed(Status::InvalidArgument).contains("delete it first"), "{run:?}");
     }
@@ -235,12 +298,14 @@ fn a_new_secret_of_the_same_client_replaces_the_old_and_nothing_else() {
     scene.profile("work", &config);
     login(&scene, &with_client(&["--profile", "work"]), OTHER_SECRET).silent();
     config["client_secret"] = OTHER_SECRET.into();
-    let now: serde_json::Value = serde_json::from_str(&scene.read(".planet/work/auth_client.json")).unwrap();
+    let now: serde_json::Value =
+        serde_json::from_str(&scene.read(".planet/work/auth_client.json")).unwrap();
     assert_eq!(now, config);
     let key = json!({"client_type": "static_apikey", "api_key": "old", "bearer_token_prefix": "api-key", "_note": "ours"});
     scene.profile("keys", &key);
     login(&scene, &["--profile", "keys", "--auth-api-key-file", "-", "-n"], OTHER_KEY).silent();
-    let now: serde_json::Value = serde_json::from_str(&scene.read(".planet/keys/auth_client.json")).unwrap();
+    let now: serde_json::Value =
+        serde_json::from_str(&scene.read(".planet/keys/auth_client.json")).unwrap();
     assert_eq!((now["api_key"].as_str(), now["_note"].as_str()), (Some(OTHER_KEY), Some("ours")));
 }
 
@@ -251,7 +316,10 @@ fn a_login_with_an_existing_profile_uses_its_credential() {
     let token = scene.read(".planet/work/token.json");
     for arguments in [&["--profile", "work"][..], &[]] {
         let run = login(&scene, arguments, "");
-        assert!(run.silent().contains("the saved client still works in the profile work"), "{run:?}");
+        assert!(
+            run.silent().contains("the saved client still works in the profile work"),
+            "{run:?}"
+        );
     }
     assert_eq!(scene.token_requests(), 3, "each login tries the client out");
     assert_ne!(scene.read(".planet/work/token.json"), token);
@@ -307,8 +375,15 @@ fn what_contradicts_itself_is_a_mistake() {
         &["--storage-root", "", "--auth-api-key-file", "-"],
     ] {
         let run = login(&scene, arguments, OTHER_SECRET);
-        assert_eq!((run.code, run.stdout.as_str()), (Status::InvalidArgument.number(), ""), "{arguments:?}: {run:?}");
-        assert!(!run.stderr.contains(OTHER_SECRET) && !run.stderr.contains(OTHER_KEY), "{arguments:?}: {run:?}");
+        assert_eq!(
+            (run.code, run.stdout.as_str()),
+            (Status::InvalidArgument.number(), ""),
+            "{arguments:?}: {run:?}"
+        );
+        assert!(
+            !run.stderr.contains(OTHER_SECRET) && !run.stderr.contains(OTHER_KEY),
+            "{arguments:?}: {run:?}"
+        );
     }
     assert_eq!((tree(&scene), scene.simulator.count("connections").unwrap()), (BTreeMap::new(), 0));
 }
@@ -319,7 +394,9 @@ fn what_goes_before_the_profile_is_said() {
     let mut command = scene.bare(["login", "--auth-api-key-file", "-"]);
     let run = finish(command.env("PL_API_KEY", KEY), OTHER_KEY.as_bytes());
     assert!(
-        run.silent().ends_with("planetkey: note: PL_API_KEY of the environment takes precedence over this profile\n"),
+        run.silent().ends_with(
+            "planetkey: note: PL_API_KEY of the environment takes precedence over this profile\n"
+        ),
         "{run:?}"
     );
 }
@@ -330,9 +407,15 @@ fn the_storage_root_takes_the_place_of_the_home_directory() {
     let root = scene.home.path().join("elsewhere");
     let option = ["--storage-root", root.to_str().unwrap()];
     login(&scene, &[&option[..], &["--auth-api-key-file", "-"]].concat(), OTHER_KEY).silent();
-    assert!(scene.has("elsewhere/.planet/_pl_api_key/auth_client.json") && scene.has("elsewhere/.planet.json"));
+    assert!(
+        scene.has("elsewhere/.planet/_pl_api_key/auth_client.json")
+            && scene.has("elsewhere/.planet.json")
+    );
     assert!(!scene.has(".planet") && !scene.has(".planet.json"));
-    assert_eq!(finish(&mut scene.bare(option.iter().chain(&["print-api-key"])), b"").line(), OTHER_KEY);
+    assert_eq!(
+        finish(&mut scene.bare(option.iter().chain(&["print-api-key"])), b"").line(),
+        OTHER_KEY
+    );
     let mut command = scene.bare(["print-api-key"]);
     assert_eq!(finish(command.env("PLANETKEY_STORAGE_ROOT", &root), b"").line(), OTHER_KEY);
     finish(&mut scene.bare(["print-api-key"]), b"").failed(Status::LoginRequired);
@@ -353,7 +436,8 @@ fn a119_no_secret_is_among_the_arguments_of_a_program_that_is_called() {
     );
     let program = scene.file("bin/sops", script);
     std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
-    let path = format!("{}:{}", program.parent().unwrap().display(), std::env::var("PATH").unwrap());
+    let path =
+        format!("{}:{}", program.parent().unwrap().display(), std::env::var("PATH").unwrap());
     let run = |arguments: &[&str], input: &str| {
         let mut command = scene.bare(arguments);
         finish(command.env("PATH", &path), input.as_bytes())
@@ -361,7 +445,10 @@ fn a119_no_secret_is_among_the_arguments_of_a_program_that_is_called() {
     run(&["login", "--sops", "--auth-api-key-file", "-"], OTHER_KEY).silent();
     let arguments: Vec<_> = ["login", "--sops", "-n"].into_iter().chain(with_client(&[])).collect();
     run(&arguments, OTHER_SECRET).silent();
-    assert!(scene.has(".planet/_pl_api_key/auth_client.sops.json") && !scene.has(".planet/_pl_api_key/auth_client.json"));
+    assert!(
+        scene.has(".planet/_pl_api_key/auth_client.sops.json")
+            && !scene.has(".planet/_pl_api_key/auth_client.json")
+    );
     assert_eq!(run(&["--profile", "_PL_API_KEY", "print-api-key"], "").line(), OTHER_KEY);
     run(&["profile", "copy", "_PL_API_KEY", "copy"], "").silent();
     assert!(scene.has(".planet/copy/auth_client.sops.json"));
@@ -375,7 +462,8 @@ fn a119_no_secret_is_among_the_arguments_of_a_program_that_is_called() {
         }
     }
     // Without the program the profile is not saved in clear instead.
-    let mut command = scene.bare(["login", "--profile", "sealed", "--sops", "-n", "--auth-api-key-file", "-"]);
+    let mut command =
+        scene.bare(["login", "--profile", "sealed", "--sops", "-n", "--auth-api-key-file", "-"]);
     finish(command.env("PATH", "/nowhere"), OTHER_KEY.as_bytes()).failed(Status::Unsupported);
     assert!(!scene.has(".planet/sealed"));
 }

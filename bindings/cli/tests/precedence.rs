@@ -62,7 +62,12 @@ fn options_stand_before_or_after_the_command() {
     let options = ["--auth-api-key", OTHER_KEY, "--api-key-transport=header"];
     assert_eq!(scene.run(options.into_iter().chain(["header", &url])).line(), expected);
     assert_eq!(scene.run(["header", &url].into_iter().chain(options)).line(), expected);
-    assert_eq!(scene.run(["--auth-api-key", OTHER_KEY, "header", &url, "--api-key-transport", "header"]).line(), expected);
+    assert_eq!(
+        scene
+            .run(["--auth-api-key", OTHER_KEY, "header", &url, "--api-key-transport", "header"])
+            .line(),
+        expected
+    );
 }
 
 #[test]
@@ -87,7 +92,11 @@ fn loopback_by_option_by_variable_or_not_at_all() {
         finish(&mut command(arguments), b"").line();
         let mut without = command(arguments);
         without.env_remove("PLANETKEY_ALLOW_INSECURE_LOOPBACK");
-        assert!(finish(&mut without, b"").failed(Status::HostRefused).contains("allow_insecure_loopback"));
+        assert!(
+            finish(&mut without, b"")
+                .failed(Status::HostRefused)
+                .contains("allow_insecure_loopback")
+        );
         without.arg("--allow-insecure-loopback");
         finish(&mut without, b"").line();
         let mut no = command(arguments);
@@ -101,7 +110,12 @@ fn a_deployment_of_the_options_beats_the_variable() {
     let scene = Scene::new();
     let url = "https://api.planet.com/data/v1/item-types";
     scene.run(["header", url]).failed(Status::HostRefused);
-    assert!(scene.run(["--deployment", "planet", "header", url]).line().starts_with("Authorization: Basic "));
+    assert!(
+        scene
+            .run(["--deployment", "planet", "header", url])
+            .line()
+            .starts_with("Authorization: Basic ")
+    );
     let document = scene.simulator.deployment();
     let mut command = scene.command(["--deployment", &document, "header", &scene.planet("/x")]);
     finish(command.env_remove("PLANETKEY_DEPLOYMENT"), b"").line();
@@ -116,7 +130,9 @@ fn allowed_hosts_can_be_repeated_and_are_for_the_key_that_the_options_name() {
         let run = scene.run(["--auth-api-key", OTHER_KEY, "header", &url].into_iter().chain(hosts));
         assert!(run.line().starts_with("Authorization: Basic "));
     }
-    let run = scene.run(["--auth-api-key", OTHER_KEY, "header", "https://c.example.org/"].into_iter().chain(hosts));
+    let run = scene.run(
+        ["--auth-api-key", OTHER_KEY, "header", "https://c.example.org/"].into_iter().chain(hosts),
+    );
     run.failed(Status::HostRefused);
     assert!(!scene.run(["status"].into_iter().chain(hosts)).stdout.contains(KEY));
 }
@@ -127,7 +143,10 @@ fn proxy_and_ca_lead_to_the_real_names() {
     let ca = scene.simulator.ca_path();
     let arguments = |proxy: &str| {
         let text = ["--deployment", "planet", "--proxy", proxy, "print-access-token", "--ca-file"];
-        text.map(str::to_owned).into_iter().chain([ca.to_str().unwrap().to_owned()]).collect::<Vec<_>>()
+        text.map(str::to_owned)
+            .into_iter()
+            .chain([ca.to_str().unwrap().to_owned()])
+            .collect::<Vec<_>>()
     };
     scene.run(arguments(scene.simulator.proxy())).line();
     assert_eq!(scene.simulator.count("proxy").unwrap(), 1);

@@ -45,7 +45,10 @@ fn list_prints_the_names_and_marks_the_default_one() {
 #[test]
 fn list_describes_each_profile_within_80_columns_and_without_secrets() {
     let scene = scene();
-    scene.file(".planet/machine/token.json", json!({"access_token": "opaque", "_exp": 1}).to_string());
+    scene.file(
+        ".planet/machine/token.json",
+        json!({"access_token": "opaque", "_exp": 1}).to_string(),
+    );
     scene.file(".planet/broken/auth_client.json", format!("{{\"client_secret\": \"{SECRET}"));
     let long = run(&scene, &["profile", "list", "-l"]);
     assert_eq!((long.code, long.stderr.as_str()), (0, ""));
@@ -56,11 +59,16 @@ fn list_describes_each_profile_within_80_columns_and_without_secrets() {
         scene.home.path().display()
     );
     assert!(long.stdout.contains(&machine), "{}", long.stdout);
-    assert!(long.stdout.contains("\nplanet-user (built in)\n   type      oidc_device_code\n"), "{}", long.stdout);
+    assert!(
+        long.stdout.contains("\nplanet-user (built in)\n   type      oidc_device_code\n"),
+        "{}",
+        long.stdout
+    );
     assert!(long.stdout.contains("\n   problem   "), "{}", long.stdout);
     assert!(long.stdout.lines().all(|line| line.chars().count() <= 80), "{}", long.stdout);
     let json = run(&scene, &["profile", "list", "--long", "--json"]);
-    let names: Vec<_> = json.json().as_array().unwrap().iter().map(|profile| profile["name"].clone()).collect();
+    let names: Vec<_> =
+        json.json().as_array().unwrap().iter().map(|profile| profile["name"].clone()).collect();
     assert_eq!(names, ["broken", "keys", "machine", "planet-user"]);
     assert_eq!(json.json()[2]["expires_at"], 1);
     for secret in [SECRET, KEY, OTHER_KEY, "opaque"] {
@@ -82,37 +90,63 @@ fn show_hides_secrets_by_default() {
     assert!(run(&scene, &["profile", "show"]).stdout.starts_with("Machine (the default)\n"));
     assert!(run(&scene, &["profile", "show", "--profile", "keys"]).stdout.starts_with("keys\n"));
     let hidden = run(&scene, &["profile", "show", "machine", "--json"]).json();
-    assert_eq!((&hidden["config"]["client_secret"], &hidden["selected"]), (&json!("[redacted]"), &json!(true)));
-    let revealed = run(&scene, &["profile", "show", "machine", "--json", "--reveal-secrets"]).json();
-    assert_eq!(revealed["config"], serde_json::from_str::<Value>(&scene.read(".planet/machine/auth_client.json")).unwrap());
-    assert!(run(&scene, &["profile", "show", "keys", "--reveal-secrets"]).stdout.contains(OTHER_KEY));
+    assert_eq!(
+        (&hidden["config"]["client_secret"], &hidden["selected"]),
+        (&json!("[redacted]"), &json!(true))
+    );
+    let revealed =
+        run(&scene, &["profile", "show", "machine", "--json", "--reveal-secrets"]).json();
+    assert_eq!(
+        revealed["config"],
+        serde_json::from_str::<Value>(&scene.read(".planet/machine/auth_client.json")).unwrap()
+    );
+    assert!(
+        run(&scene, &["profile", "show", "keys", "--reveal-secrets"]).stdout.contains(OTHER_KEY)
+    );
     run(&scene, &["profile", "show", "missing"]).failed(Status::Misconfigured);
     let nothing = Scene::new();
-    assert!(run(&nothing, &["profile", "show"]).failed(Status::InvalidArgument).contains("name a profile"));
+    assert!(
+        run(&nothing, &["profile", "show"])
+            .failed(Status::InvalidArgument)
+            .contains("name a profile")
+    );
 }
 
 #[test]
 fn text_of_a_profile_cannot_steer_the_terminal() {
     let scene = Scene::new();
-    let config = json!({"client_type": "static_apikey", "api_key": KEY, "a\u{1b}[31mb": "c\u{1b}[2J\nd"});
+    let config =
+        json!({"client_type": "static_apikey", "api_key": KEY, "a\u{1b}[31mb": "c\u{1b}[2J\nd"});
     scene.profile("mine", &config);
     for arguments in [&["profile", "show", "mine"][..], &["profile", "list", "--long"]] {
         let shown = run(&scene, arguments);
-        assert!(shown.code == 0 && !shown.stdout.contains('\u{1b}') && !shown.stdout.contains("\nd"), "{shown:?}");
+        assert!(
+            shown.code == 0 && !shown.stdout.contains('\u{1b}') && !shown.stdout.contains("\nd"),
+            "{shown:?}"
+        );
     }
 }
 
 #[test]
 fn set_chooses_the_default_profile_and_preserves_the_rest_of_the_file() {
     let scene = scene();
-    assert_eq!(run(&scene, &["profile", "set", "Keys"]).silent(), "planetkey: Keys is now the default profile\n");
-    assert_eq!(scene.read(".planet.json"), "{\n  \"PL_AUTH_PROFILE\": \"keys\",\n  \"key\": \"v2\"\n}");
+    assert_eq!(
+        run(&scene, &["profile", "set", "Keys"]).silent(),
+        "planetkey: Keys is now the default profile\n"
+    );
+    assert_eq!(
+        scene.read(".planet.json"),
+        "{\n  \"PL_AUTH_PROFILE\": \"keys\",\n  \"key\": \"v2\"\n}"
+    );
     assert_eq!(run(&scene, &["print-api-key"]).line(), OTHER_KEY);
     run(&scene, &["profile", "set", "planet-user"]).silent();
     run(&scene, &["profile", "set", "missing"]).failed(Status::Misconfigured);
     run(&scene, &["profile", "set", "../keys"]).failed(Status::InvalidArgument);
     run(&scene, &["profile", "set"]).failed(Status::InvalidArgument);
-    assert_eq!(scene.read(".planet.json"), "{\n  \"PL_AUTH_PROFILE\": \"planet-user\",\n  \"key\": \"v2\"\n}");
+    assert_eq!(
+        scene.read(".planet.json"),
+        "{\n  \"PL_AUTH_PROFILE\": \"planet-user\",\n  \"key\": \"v2\"\n}"
+    );
     // What cannot be understood is not destroyed.
     scene.file(".planet.json", "{\"key\": \"v2");
     run(&scene, &["profile", "set", "keys"]).failed(Status::Misconfigured);
@@ -153,10 +187,14 @@ fn copy_copies_the_clients_bytes_and_no_tokens() {
 fn delete_must_be_confirmed_and_leaves_nothing() {
     let scene = scene();
     scene.file(".planet/machine/token.json", "{}");
-    let message = run(&scene, &["profile", "delete", "machine"]).failed(Status::InvalidArgument).to_owned();
+    let message =
+        run(&scene, &["profile", "delete", "machine"]).failed(Status::InvalidArgument).to_owned();
     assert!(message.contains("--yes"), "{message}");
     assert!(scene.has(".planet/machine/token.json"));
-    assert_eq!(run(&scene, &["profile", "delete", "machine", "--yes"]).silent(), "planetkey: deleted machine\n");
+    assert_eq!(
+        run(&scene, &["profile", "delete", "machine", "--yes"]).silent(),
+        "planetkey: deleted machine\n"
+    );
     assert!(!scene.has(".planet/machine"));
     assert_eq!(scene.read(".planet.json"), "{\n  \"key\": \"v2\"\n}");
     run(&scene, &["profile", "delete", "machine", "-y"]).failed(Status::Misconfigured);
@@ -173,9 +211,18 @@ fn reset_must_be_confirmed_and_renames_everything() {
     let moved = run(&scene, &["reset", "--yes", "--json"]).json();
     assert!(!scene.has(".planet.json") && !scene.has(".planet"));
     let [file, directory] = moved.as_array().unwrap().as_slice() else { panic!("{moved}") };
-    let name =
-        |value: &Value| value.as_str().unwrap().strip_prefix(&format!("{}/", scene.home.path().display())).unwrap().to_owned();
-    assert_eq!((name(&file["from"]).as_str(), name(&directory["from"]).as_str()), (".planet.json", ".planet"));
+    let name = |value: &Value| {
+        value
+            .as_str()
+            .unwrap()
+            .strip_prefix(&format!("{}/", scene.home.path().display()))
+            .unwrap()
+            .to_owned()
+    };
+    assert_eq!(
+        (name(&file["from"]).as_str(), name(&directory["from"]).as_str()),
+        (".planet.json", ".planet")
+    );
     assert_eq!(scene.read(&name(&file["to"])), preferences);
     assert!(scene.has(&format!("{}/keys/auth_client.json", name(&directory["to"]))));
     // `YYYY-MM-DD-HHMMSS`, as the SDK has it.
@@ -183,7 +230,10 @@ fn reset_must_be_confirmed_and_renames_everything() {
     let time = to.strip_prefix(".planet.json-").unwrap();
     let shape: String = time.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
     assert_eq!(shape, "0000-00-00-000000");
-    assert_eq!(run(&scene, &["reset", "-y"]).silent(), "planetkey: nothing is configured, so nothing was renamed\n");
+    assert_eq!(
+        run(&scene, &["reset", "-y"]).silent(),
+        "planetkey: nothing is configured, so nothing was renamed\n"
+    );
     assert_eq!(run(&scene, &["reset", "-y", "--json"]).json(), json!([]));
 }
 
@@ -204,7 +254,11 @@ fn options_that_these_commands_do_not_use_are_refused() {
     ] {
         run(&scene, arguments).failed(Status::InvalidArgument);
     }
-    assert!(run(&scene, &["profile", "lst"]).failed(Status::InvalidArgument).contains("did you mean list"));
+    assert!(
+        run(&scene, &["profile", "lst"])
+            .failed(Status::InvalidArgument)
+            .contains("did you mean list")
+    );
     assert!(scene.has(".planet/keys"));
 }
 
@@ -218,15 +272,20 @@ fn profiles_are_of_the_storage_root() {
     // Clients of the home directory are read, and never written.
     let listed = run(&scene, &[&option[..], &["profile", "list"]].concat());
     assert_eq!(listed.stdout, "  keys\n* machine\n  mine\n  planet-user\n");
-    run(&scene, &[&option[..], &["profile", "delete", "keys", "-y"]].concat()).failed(Status::Misconfigured);
+    run(&scene, &[&option[..], &["profile", "delete", "keys", "-y"]].concat())
+        .failed(Status::Misconfigured);
     run(&scene, &[&option[..], &["reset", "-y"]].concat()).silent();
-    assert!(scene.has(".planet/keys") && scene.has(".planet.json") && !scene.has("elsewhere/.planet"));
+    assert!(
+        scene.has(".planet/keys") && scene.has(".planet.json") && !scene.has("elsewhere/.planet")
+    );
 }
 
 #[test]
 fn help_of_each_command_fits_and_has_examples() {
     let scene = Scene::new();
-    for command in ["list", "show", "set", "copy", "delete", "", "login", "refresh", "logout", "reset"] {
+    for command in
+        ["list", "show", "set", "copy", "delete", "", "login", "refresh", "logout", "reset"]
+    {
         let arguments = match command {
             "" => vec!["profile", "--help"],
             "list" | "show" | "set" | "copy" | "delete" => vec!["profile", command, "--help"],
@@ -234,8 +293,16 @@ fn help_of_each_command_fits_and_has_examples() {
         };
         let help = run(&scene, &arguments);
         assert_eq!((help.code, help.stderr.as_str()), (0, ""), "{command:?}");
-        assert!(help.stdout.contains("Examples:") && help.stdout.contains("--auth-profile"), "{}", help.stdout);
-        assert!(help.stdout.contains("--storage-root") && help.stdout.contains("--no-save"), "{}", help.stdout);
+        assert!(
+            help.stdout.contains("Examples:") && help.stdout.contains("--auth-profile"),
+            "{}",
+            help.stdout
+        );
+        assert!(
+            help.stdout.contains("--storage-root") && help.stdout.contains("--no-save"),
+            "{}",
+            help.stdout
+        );
         assert!(help.stdout.ends_with('\n') && !help.stdout.ends_with("\n\n"), "{command:?}");
         let long = help.stdout.lines().find(|line| line.chars().count() > 80);
         assert_eq!(long, None, "{command:?}");
@@ -263,9 +330,15 @@ fn a_session_that_cannot_be_read_is_a_problem_of_the_list_and_a_note_of_the_stat
     let file = scene.file(".planet/planet-user/token.json", "garbage");
     let listed = run(&scene, &["profile", "list", "--long"]);
     assert!(listed.stdout.contains("session   saved, but may not be usable"), "{listed:?}");
-    assert!(listed.stdout.contains("problem") && listed.stdout.contains("token.json"), "{listed:?}");
+    assert!(
+        listed.stdout.contains("problem") && listed.stdout.contains("token.json"),
+        "{listed:?}"
+    );
     let told = run(&scene, &["status", "--json"]).json();
-    assert!(told["notes"][0].as_str().unwrap().contains("the session that is saved cannot be used"), "{told}");
+    assert!(
+        told["notes"][0].as_str().unwrap().contains("the session that is saved cannot be used"),
+        "{told}"
+    );
     assert!(run(&scene, &["status"]).stdout.contains("is damaged"));
     assert_eq!(std::fs::read_to_string(file).unwrap(), "garbage");
 }

@@ -59,7 +59,11 @@ fn i9_14d_sops_inherits_no_secret() {
 fn i9_14d_the_browser_inherits_no_secret() {
     let scene = Scene::new().quick();
     let seen = scene.home.path().join("seen");
-    let browser = program(&scene, "bin/browser", &format!("env > '{0}.new'\nmv '{0}.new' '{0}'", seen.display()));
+    let browser = program(
+        &scene,
+        "bin/browser",
+        &format!("env > '{0}.new'\nmv '{0}.new' '{0}'", seen.display()),
+    );
     let mut command = scene.bare(["login", "--profile", "planet-user"]);
     with_secrets(command.env("BROWSER", browser), "/nowhere");
     let mut session = Session::start(command, true);
@@ -72,13 +76,25 @@ fn i9_14d_the_browser_inherits_no_secret() {
 #[test]
 fn i9_14e_a_browser_in_a_relative_directory_is_not_started() {
     let scene = Scene::new().quick();
-    program(&scene, "mybrowser", &format!("touch '{}'", scene.home.path().join("started").display()));
-    for (browser, path) in [("mybrowser", ".:/usr/bin:/bin"), ("mybrowser", ":/usr/bin:/bin"), ("./mybrowser", "/usr/bin:/bin")] {
+    program(
+        &scene,
+        "mybrowser",
+        &format!("touch '{}'", scene.home.path().join("started").display()),
+    );
+    for (browser, path) in [
+        ("mybrowser", ".:/usr/bin:/bin"),
+        ("mybrowser", ":/usr/bin:/bin"),
+        ("./mybrowser", "/usr/bin:/bin"),
+    ] {
         let mut command = scene.bare(["login", "--device", "--force"]);
         command.env("BROWSER", browser).env("PATH", path).current_dir(scene.home.path());
         let mut session = Session::start(command, true);
         session.wait_for("enter the code.");
-        assert!(!session.screen.contains("A browser was opened"), "{browser} {path}: {}", session.screen);
+        assert!(
+            !session.screen.contains("A browser was opened"),
+            "{browser} {path}: {}",
+            session.screen
+        );
         scene.decides(&word_after(&session.screen, "activate?user_code="), "ada", true);
         assert_eq!(session.end().0, 0);
         assert!(!scene.has("started"));
@@ -96,7 +112,10 @@ fn i10_18_values_that_were_quoted_or_pasted_wrongly_are_named_with_their_place()
     ] {
         let bad = format!("{before}hidden-value{after}");
         let told = |told: &str, place: &str| {
-            assert!(told.contains(place) && told.contains(found) && told.contains("remove"), "{place}: {told}");
+            assert!(
+                told.contains(place) && told.contains(found) && told.contains("remove"),
+                "{place}: {told}"
+            );
             assert!(!told.contains("hidden"), "{told}");
         };
         for name in ["PL_API_KEY", "PL_AUTH_PROFILE", "PL_AUTH_CLIENT_SECRET", "SH_CLIENT_ID"] {
@@ -104,7 +123,10 @@ fn i10_18_values_that_were_quoted_or_pasted_wrongly_are_named_with_their_place()
             told(run.failed(Status::Misconfigured), &format!("the environment variable {name} "));
         }
         for option in ["--profile", "--auth-client-id", "--auth-client-secret", "--auth-api-key"] {
-            told(scene.run([option, &bad, "print-access-token"]).failed(Status::InvalidArgument), &format!("{option} "));
+            told(
+                scene.run([option, &bad, "print-access-token"]).failed(Status::InvalidArgument),
+                &format!("{option} "),
+            );
         }
         let file = scene.file("secret", &bad);
         let path = file.to_str().unwrap();
@@ -112,7 +134,10 @@ fn i10_18_values_that_were_quoted_or_pasted_wrongly_are_named_with_their_place()
             let run = scene.run(["--auth-client-id", "id", option, path, "print-access-token"]);
             told(run.failed(Status::InvalidArgument), path);
             // Nor is it saved.
-            let id = (option == "--auth-client-secret-file").then_some(["--auth-client-id", "id"]).into_iter().flatten();
+            let id = (option == "--auth-client-secret-file")
+                .then_some(["--auth-client-id", "id"])
+                .into_iter()
+                .flatten();
             let run = scene.afresh(["login", "--no-verify", option, path].into_iter().chain(id));
             told(run.failed(Status::InvalidArgument), path);
         }
@@ -126,12 +151,22 @@ fn i10_18_values_that_were_quoted_or_pasted_wrongly_are_named_with_their_place()
 #[test]
 fn i10_17_a_text_browser_does_not_take_the_terminal() {
     let scene = Scene::new().quick();
-    program(&scene, "bin/lynx", &format!("touch '{}'", scene.home.path().join("started").display()));
+    program(
+        &scene,
+        "bin/lynx",
+        &format!("touch '{}'", scene.home.path().join("started").display()),
+    );
     let mut command = scene.bare(["login"]);
-    command.env("BROWSER", "lynx").env("PATH", format!("{}:/usr/bin:/bin", scene.home.path().join("bin").display()));
+    command
+        .env("BROWSER", "lynx")
+        .env("PATH", format!("{}:/usr/bin:/bin", scene.home.path().join("bin").display()));
     let mut session = Session::start(command, true);
     session.wait_for("enter the code.");
-    assert!(!session.screen.contains("A browser was opened") && !scene.has("started"), "{}", session.screen);
+    assert!(
+        !session.screen.contains("A browser was opened") && !scene.has("started"),
+        "{}",
+        session.screen
+    );
     scene.decides(&word_after(&session.screen, "activate?user_code="), "ada", true);
     assert_eq!((session.end().0, scene.has(USER_TOKEN)), (0, true));
 }
@@ -143,16 +178,22 @@ fn i9_14f_core_dumps_of_the_command_are_off() {
     let plain = scene.command(["header", &scene.sentinel_hub("/x")]);
     // A shell that allows core dumps, as far as it may itself.
     let mut command = Command::new("/bin/sh");
-    command.args(["-c", "ulimit -c unlimited 2> /dev/null; exec \"$@\"", "sh"]).arg(plain.get_program()).args(plain.get_args());
+    command
+        .args(["-c", "ulimit -c unlimited 2> /dev/null; exec \"$@\"", "sh"])
+        .arg(plain.get_program())
+        .args(plain.get_args());
     command.env_clear().envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut child =
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     assert!(scene.simulator.wait_held("gate", 1, Duration::from_secs(30)));
     let soft_and_hard = |text: String| {
-        let line = text.lines().find(|line| line.starts_with("Max core file size")).unwrap().to_owned();
+        let line =
+            text.lines().find(|line| line.starts_with("Max core file size")).unwrap().to_owned();
         let mut words = line.split_whitespace().skip(4).map(str::to_owned);
         (words.next().unwrap(), words.next().unwrap())
     };
-    let (soft, hard) = soft_and_hard(std::fs::read_to_string(format!("/proc/{}/limits", child.id())).unwrap());
+    let (soft, hard) =
+        soft_and_hard(std::fs::read_to_string(format!("/proc/{}/limits", child.id())).unwrap());
     let (_, own_hard) = soft_and_hard(std::fs::read_to_string("/proc/self/limits").unwrap());
     assert_eq!(soft, "0");
     // Children may raise it again.
@@ -179,20 +220,33 @@ fn i9_14f_the_memory_of_an_ordinary_users_command_cannot_be_read() {
     chown(&home, Some(OTHER), Some(OTHER)).unwrap();
     let environment = scene.simulator.environment();
     // The files of the simulator are not for other users.
-    let deployment = environment.iter().find(|(name, _)| *name == "PLANETKEY_DEPLOYMENT").map(|(_, path)| path.clone()).unwrap();
+    let deployment = environment
+        .iter()
+        .find(|(name, _)| *name == "PLANETKEY_DEPLOYMENT")
+        .map(|(_, path)| path.clone())
+        .unwrap();
     let own = place.join("deployment.json");
     std::fs::copy(deployment, &own).unwrap();
     std::fs::set_permissions(&own, std::fs::Permissions::from_mode(0o644)).unwrap();
     let mut command = Command::new(copy);
     command.args(["header", &scene.sentinel_hub("/x")]).env_clear().envs(environment);
-    command.env("HOME", &home).env("PLANETKEY_DEPLOYMENT", own).current_dir("/").uid(OTHER).gid(OTHER);
+    command
+        .env("HOME", &home)
+        .env("PLANETKEY_DEPLOYMENT", own)
+        .current_dir("/")
+        .uid(OTHER)
+        .gid(OTHER);
     scene.simulator.script("m2m.token", &json!([{"hold": "gate"}])).unwrap();
-    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let child =
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     assert!(scene.simulator.wait_held("gate", 1, Duration::from_secs(30)));
     assert_eq!(std::fs::metadata(format!("/proc/{}/mem", child.id())).unwrap().uid(), 0);
     scene.simulator.release("gate");
     let output = child.wait_with_output().unwrap();
-    assert!(output.status.success() && output.stdout.starts_with(b"Authorization: Bearer "), "{output:?}");
+    assert!(
+        output.status.success() && output.stdout.starts_with(b"Authorization: Bearer "),
+        "{output:?}"
+    );
 }
 
 #[test]
@@ -228,7 +282,13 @@ fn i9_14a_no_text_of_a_file_or_a_user_turns_the_terminal_around() {
     // What a server says of a user.
     let scene = Scene::new();
     scene.saved("user|\u{202e}ada", 1);
-    for arguments in [&["userinfo"][..], &["userinfo", "--json"], &["introspect"], &["introspect", "--json"], &["status"]] {
+    for arguments in [
+        &["userinfo"][..],
+        &["userinfo", "--json"],
+        &["introspect"],
+        &["introspect", "--json"],
+        &["status"],
+    ] {
         let run = finish(&mut scene.bare(arguments), b"");
         assert!(!hidden(&run.stdout) && !hidden(&run.stderr), "{arguments:?} {run:?}");
     }

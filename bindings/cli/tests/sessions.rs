@@ -32,7 +32,10 @@ fn two_runs_share_one_token() {
     let first = scene.run(["header", &url]);
     let second = scene.run(["header", &url]);
     assert_eq!(first.line(), second.line());
-    assert_eq!(scene.run(["print-access-token"]).line(), first.line().strip_prefix("Authorization: Bearer ").unwrap());
+    assert_eq!(
+        scene.run(["print-access-token"]).line(),
+        first.line().strip_prefix("Authorization: Bearer ").unwrap()
+    );
     assert_eq!(scene.token_requests(), 1);
     let status = scene.run(["status"]).stdout;
     assert!(status.contains("\n   token     valid for "), "{status}");
@@ -67,14 +70,17 @@ fn without_saving_nothing_is_written_and_nothing_is_shared() {
     assert_eq!(scene.token_requests(), 2);
     assert!(!scene.has(".planet"));
     for command in ["login", "refresh", "logout"] {
-        assert!(scene.run([command, "--no-save"]).failed(Status::InvalidArgument).contains("--no-save"));
+        assert!(
+            scene.run([command, "--no-save"]).failed(Status::InvalidArgument).contains("--no-save")
+        );
     }
 }
 
 #[test]
 fn refresh_gets_a_token_and_prints_nothing() {
     let scene = Scene::new();
-    let token = || serde_json::from_str::<Value>(&scene.read(M2M_TOKEN)).unwrap()["access_token"].clone();
+    let token =
+        || serde_json::from_str::<Value>(&scene.read(M2M_TOKEN)).unwrap()["access_token"].clone();
     assert_eq!(scene.run(["refresh"]).silent(), "");
     let first = token();
     let told = scene.run(["refresh", "--json"]).json();
@@ -116,14 +122,20 @@ fn i10_03_a_compressed_rotation_keeps_the_session() {
     run(&scene, &["--profile", "planet-user", "print-access-token"]).line();
     run(&scene, &["refresh", "--profile", "planet-user"]).silent();
     let after: Value = serde_json::from_str(&scene.read(USER_TOKEN)).unwrap();
-    assert_eq!((&family()["refresh_token"], &family()["rotations"]), (&after["refresh_token"], &json!(2)));
+    assert_eq!(
+        (&family()["refresh_token"], &family()["rotations"]),
+        (&after["refresh_token"], &json!(2))
+    );
     // An unreadable response is an error, and the refresh token that was sent is not sent again.
     let step = json!({"content_coding": "gzip", "headers": {"Content-Encoding": "br"}});
     scene.simulator.script("user.token", &json!([step])).unwrap();
     let ended = run(&scene, &["refresh", "--profile", "planet-user"]);
     let message = ended.failed(Status::Protocol);
     assert!(message.contains("Content-Encoding br, which is not supported"), "{message}");
-    assert_eq!((&family()["active"], scene.simulator.count("user.token").unwrap()), (&json!(true), 3));
+    assert_eq!(
+        (&family()["active"], scene.simulator.count("user.token").unwrap()),
+        (&json!(true), 3)
+    );
     assert_eq!(scene.simulator.count("user.reuse").unwrap(), 0);
 }
 
@@ -133,12 +145,16 @@ fn a_refresh_in_the_background_is_saved_before_the_command_exits() {
     let before = logged_in(&scene, 3_000);
     scene.simulator.script("user.token", &json!([{"hold": "gate"}])).unwrap();
     let mut command = scene.bare(["--profile", "planet-user", "print-access-token"]);
-    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let child =
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     // The valid token is handed out at once, and the command ends only with what replaces it.
     assert!(scene.simulator.wait_held("gate", 1, std::time::Duration::from_secs(30)));
     scene.simulator.release("gate");
     let output = child.wait_with_output().unwrap();
-    assert_eq!(String::from_utf8(output.stdout).unwrap().trim_end(), before["access_token"].as_str().unwrap());
+    assert_eq!(
+        String::from_utf8(output.stdout).unwrap().trim_end(),
+        before["access_token"].as_str().unwrap()
+    );
     let after: Value = serde_json::from_str(&scene.read(USER_TOKEN)).unwrap();
     let family = scene.simulator.session_of(before["refresh_token"].as_str().unwrap()).unwrap();
     assert_eq!(family["refresh_token"], after["refresh_token"]);
@@ -155,9 +171,14 @@ fn logout_deletes_a_user_session_once() {
         "planetkey: logged out, and the refresh token was revoked\n"
     );
     assert!(!scene.has(USER_TOKEN));
-    let message = run(&scene, &["--profile", "planet-user", "print-access-token"]).failed(Status::LoginRequired).to_owned();
+    let message = run(&scene, &["--profile", "planet-user", "print-access-token"])
+        .failed(Status::LoginRequired)
+        .to_owned();
     assert!(message.contains("planet-user"), "{message}");
-    assert_eq!(run(&scene, &["logout", "--profile", "planet-user"]).silent(), "planetkey: no user was logged in\n");
+    assert_eq!(
+        run(&scene, &["logout", "--profile", "planet-user"]).silent(),
+        "planetkey: no user was logged in\n"
+    );
     assert_eq!(
         run(&scene, &["logout", "--json"]).json(),
         json!({"removed": false, "revocation": "none", "revocation_error": null})
@@ -175,11 +196,14 @@ fn logout_leaves_the_m2m_client_and_the_api_key() {
     finish(&mut scene.command(["login"]), b"").silent();
     assert!(scene.has(M2M_TOKEN));
     assert_eq!(run(&scene, &["logout"]).silent(), "planetkey: logged out\n");
-    assert!(!scene.has(M2M_TOKEN) && scene.has(".planet/planet-m2m-simulator-client/auth_client.json"));
+    assert!(
+        !scene.has(M2M_TOKEN) && scene.has(".planet/planet-m2m-simulator-client/auth_client.json")
+    );
     run(&scene, &["print-access-token"]).line();
     assert_eq!(scene.token_requests(), 2);
     scene.profile("keys", &json!({"client_type": "static_apikey", "api_key": KEY}));
-    let message = run(&scene, &["logout", "--profile", "keys"]).failed(Status::Unsupported).to_owned();
+    let message =
+        run(&scene, &["logout", "--profile", "keys"]).failed(Status::Unsupported).to_owned();
     assert!(message.contains("planetkey profile delete"), "{message}");
 }
 
@@ -203,7 +227,10 @@ fn a_disk_that_cannot_be_written_is_no_obstacle_and_is_told() {
     scene.file(".planet", "");
     let run = scene.run(["print-access-token"]);
     assert_eq!((run.code, run.stdout.lines().count()), (0, 1), "{run:?}");
-    assert!(run.stderr.starts_with("planetkey: note: ") && run.stderr.lines().count() == 1, "{run:?}");
+    assert!(
+        run.stderr.starts_with("planetkey: note: ") && run.stderr.lines().count() == 1,
+        "{run:?}"
+    );
 }
 
 #[test]

@@ -15,7 +15,13 @@ fn start(command: &mut Command) -> Child {
 }
 
 fn send(child: &Child, signal: &str) {
-    assert!(Command::new("kill").args([format!("-{signal}"), child.id().to_string()]).status().unwrap().success());
+    assert!(
+        Command::new("kill")
+            .args([format!("-{signal}"), child.id().to_string()])
+            .status()
+            .unwrap()
+            .success()
+    );
 }
 
 /// A user session has expired, and its refresh waits for the server's response.
@@ -44,7 +50,10 @@ fn a_refresh_in_progress_is_saved_before_a_signal_ends_the_command() {
         let mut errors = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
         assert!(errors.any(|line| line.contains("a request for tokens is in progress")));
         scene.simulator.release("gate");
-        assert_eq!((child.wait().unwrap().signal(), scene.simulator.count("user.token").unwrap()), (Some(number), 1));
+        assert_eq!(
+            (child.wait().unwrap().signal(), scene.simulator.count("user.token").unwrap()),
+            (Some(number), 1)
+        );
         // The next command uses the new tokens.
         let next = finish(&mut scene.bare(["print-access-token"]), b"");
         assert_ne!(next.line(), session["access_token"].as_str().unwrap());
@@ -55,7 +64,10 @@ fn a_refresh_in_progress_is_saved_before_a_signal_ends_the_command() {
 /// Waits for the command, which a signal ends or not, and checks that it saved the token for the
 /// next one.
 fn wait_until_saved(scene: &Scene, child: &mut Child, session: &Value, signal: Option<i32>) {
-    assert_eq!((child.wait().unwrap().signal(), scene.simulator.count("user.token").unwrap()), (signal, 1));
+    assert_eq!(
+        (child.wait().unwrap().signal(), scene.simulator.count("user.token").unwrap()),
+        (signal, 1)
+    );
     let next = finish(&mut scene.bare(["print-access-token"]), b"");
     assert_ne!(next.line(), session["access_token"].as_str().unwrap());
     assert_eq!(scene.simulator.count("user.token").unwrap(), 1);
@@ -82,7 +94,11 @@ fn i9_09_what_nohup_ignores_stays_ignored() {
     scene.simulator.script("user.token", &json!([{"hold": "gate"}])).unwrap();
     let command = scene.bare(["print-access-token"]);
     let mut ignoring = Command::new("sh");
-    ignoring.args(["-c", "trap '' HUP; exec \"$@\"", "sh"]).arg(command.get_program()).args(command.get_args()).env_clear();
+    ignoring
+        .args(["-c", "trap '' HUP; exec \"$@\"", "sh"])
+        .arg(command.get_program())
+        .args(command.get_args())
+        .env_clear();
     ignoring.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
     let mut child = start(&mut ignoring);
     assert!(scene.simulator.wait_held("gate", 1, Duration::from_secs(30)));
@@ -94,10 +110,13 @@ fn i9_09_what_nohup_ignores_stays_ignored() {
 /// Waits until the command has got the signal: it is no longer pending.
 fn wait_for_signal(child: &Child, number: u32) {
     let is_pending = || {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
         status
             .lines()
-            .filter_map(|line| line.strip_prefix("ShdPnd:").or_else(|| line.strip_prefix("SigPnd:")))
+            .filter_map(|line| {
+                line.strip_prefix("ShdPnd:").or_else(|| line.strip_prefix("SigPnd:"))
+            })
             .any(|mask| u64::from_str_radix(mask.trim(), 16).unwrap() & (1 << (number - 1)) != 0)
     };
     while is_pending() {

@@ -17,7 +17,10 @@ fn a_secret_comes_from_a_file_with_or_without_a_line_end() {
         scene.afresh(client(file.to_str().unwrap())).line();
         assert_eq!(scene.last_client(), OTHER_CLIENT);
         let file = scene.file("key", format!("{OTHER_KEY}{end}"));
-        assert_eq!(scene.run(["--auth-api-key-file", file.to_str().unwrap(), "print-api-key"]).line(), OTHER_KEY);
+        assert_eq!(
+            scene.run(["--auth-api-key-file", file.to_str().unwrap(), "print-api-key"]).line(),
+            OTHER_KEY
+        );
     }
     assert_eq!(scene.token_requests(), 3);
 }
@@ -57,9 +60,23 @@ fn secrets_that_cannot_be_read_are_named_by_their_option() {
 fn a_value_and_its_file_exclude_each_other() {
     let scene = Scene::new();
     let file = scene.file("key", OTHER_KEY);
-    let run = scene.run(["--auth-api-key", OTHER_KEY, "--auth-api-key-file", file.to_str().unwrap(), "print-api-key"]);
+    let run = scene.run([
+        "--auth-api-key",
+        OTHER_KEY,
+        "--auth-api-key-file",
+        file.to_str().unwrap(),
+        "print-api-key",
+    ]);
     assert!(run.failed(Status::InvalidArgument).contains("exclude each other"), "{run:?}");
-    let both = ["--auth-client-id", "x", "--auth-client-secret-file", "-", "--auth-api-key-file", "-", "status"];
+    let both = [
+        "--auth-client-id",
+        "x",
+        "--auth-client-secret-file",
+        "-",
+        "--auth-api-key-file",
+        "-",
+        "status",
+    ];
     let run = finish(&mut scene.command(both), b"x");
     assert!(run.failed(Status::InvalidArgument).contains("standard input"), "{run:?}");
 }
@@ -67,12 +84,15 @@ fn a_value_and_its_file_exclude_each_other() {
 #[test]
 fn a_closed_pipe_is_no_failure() {
     let scene = Scene::new();
-    for arguments in [&["print-api-key"][..], &["status"], &["status", "--json"], &["--help"], &["--version"]] {
+    for arguments in
+        [&["print-api-key"][..], &["status"], &["status", "--json"], &["--help"], &["--version"]]
+    {
         let (reader, writer) = std::io::pipe().unwrap();
         // Closed before the command starts, so that its first write fails.
         drop(reader);
         let mut command = scene.command(arguments);
-        let output = command.stdin(Stdio::null()).stdout(writer).stderr(Stdio::piped()).output().unwrap();
+        let output =
+            command.stdin(Stdio::null()).stdout(writer).stderr(Stdio::piped()).output().unwrap();
         assert_eq!(output.status.code(), Some(0), "{arguments:?}");
         assert_eq!(String::from_utf8(output.stderr).unwrap(), "", "{arguments:?}");
     }

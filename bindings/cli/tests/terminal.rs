@@ -22,7 +22,12 @@ fn an_api_key_is_typed_unseen() {
         session.types(&format!("wrong\u{15}{OTHER_KEY}\r"));
         let (code, output, screen) = session.end();
         assert_eq!((code, output.as_str()), (0, ""), "{screen}");
-        assert!(screen.starts_with("API key: \r\nplanetkey: the API key is saved in the profile _PL_API_KEY\r\n"), "{screen:?}");
+        assert!(
+            screen.starts_with(
+                "API key: \r\nplanetkey: the API key is saved in the profile _PL_API_KEY\r\n"
+            ),
+            "{screen:?}"
+        );
         assert!(!screen.contains(OTHER_KEY) && !screen.contains("wrong"), "{screen:?}");
         assert!(scene.read(".planet/_pl_api_key/auth_client.json").contains(OTHER_KEY));
     }
@@ -30,22 +35,34 @@ fn an_api_key_is_typed_unseen() {
 
 #[test]
 fn a_client_secret_is_typed_unseen_and_the_default_profile_asked_for() {
-    for (answer, chosen) in
-        [("y", "planet-m2m-option-client"), ("YES", "planet-m2m-option-client"), ("n", "keys"), ("", "keys"), ("yo", "keys")]
-    {
+    for (answer, chosen) in [
+        ("y", "planet-m2m-option-client"),
+        ("YES", "planet-m2m-option-client"),
+        ("n", "keys"),
+        ("", "keys"),
+        ("yo", "keys"),
+    ] {
         let scene = Scene::new();
         scene.file(".planet.json", "{\"PL_AUTH_PROFILE\": \"keys\"}");
         let mut session = login(&scene, &["--auth-client-id", OTHER_CLIENT]);
         session.wait_for("Secret of the client option-client: ");
         session.types(&format!("{OTHER_SECRET}\r"));
-        session.wait_for("The default profile is keys. Make planet-m2m-option-client the default? [y/N] ");
+        session.wait_for(
+            "The default profile is keys. Make planet-m2m-option-client the default? [y/N] ",
+        );
         assert_eq!(scene.token_requests(), 0, "first the questions, then the work");
         session.types(&format!("{answer}\r"));
         let (code, output, screen) = session.end();
         assert_eq!((code, output.as_str(), scene.token_requests()), (0, "", 1), "{screen}");
         assert!(!screen.contains(OTHER_SECRET), "{screen:?}");
-        assert!(scene.read(".planet/planet-m2m-option-client/auth_client.json").contains(OTHER_SECRET));
-        assert!(scene.read(".planet.json").contains(&format!("\"{chosen}\"")), "{answer:?}: {}", scene.read(".planet.json"));
+        assert!(
+            scene.read(".planet/planet-m2m-option-client/auth_client.json").contains(OTHER_SECRET)
+        );
+        assert!(
+            scene.read(".planet.json").contains(&format!("\"{chosen}\"")),
+            "{answer:?}: {}",
+            scene.read(".planet.json")
+        );
     }
 }
 
@@ -77,7 +94,9 @@ fn deleting_and_resetting_ask_first() {
     ] {
         scene.profile("keys", &config);
         let cancelled = Status::Cancelled.number();
-        for (answer, code) in [("n\r", cancelled), ("\r", cancelled), ("\u{4}", cancelled), ("y\r", 0)] {
+        for (answer, code) in
+            [("n\r", cancelled), ("\r", cancelled), ("\u{4}", cancelled), ("y\r", 0)]
+        {
             assert!(scene.has(".planet/keys/auth_client.json"), "{command:?} {answer:?}");
             let mut session = Session::start(scene.bare(command), true);
             session.wait_for(question);
@@ -115,7 +134,8 @@ fn there_are_no_prompts_if_a_program_reads_the_error_stream() {
 #[test]
 fn f133_questions_are_not_on_the_output() {
     let scene = Scene::new();
-    let mut session = Session::start(scene.bare(["--auth-api-key-file", "-", "print-api-key"]), true);
+    let mut session =
+        Session::start(scene.bare(["--auth-api-key-file", "-", "print-api-key"]), true);
     session.wait_for("API key: ");
     session.types(&format!("{OTHER_KEY}\r"));
     let (code, output, screen) = session.end();
@@ -133,6 +153,9 @@ fn ctrl_c_at_a_question_breaks_off_and_ends_the_line() {
     session.types("\u{3}");
     let (code, output, screen) = session.end();
     assert_eq!((code, output.as_str()), (Status::Cancelled.number(), ""), "{screen}");
-    assert!(screen.ends_with("\r\nplanetkey: CANCELLED: cancelled; nothing was changed\r\n"), "{screen:?}");
+    assert!(
+        screen.ends_with("\r\nplanetkey: CANCELLED: cancelled; nothing was changed\r\n"),
+        "{screen:?}"
+    );
     assert!(scene.has(".planet.json"));
 }

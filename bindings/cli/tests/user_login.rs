@@ -15,7 +15,8 @@ use serde_json::{Value, json};
 
 const ADDRESS: &str = "activate?user_code=";
 const BROWSER_TOKEN: &str = ".planet/work/token.json";
-const ALL_GRANTS: [&str; 3] = ["authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"];
+const ALL_GRANTS: [&str; 3] =
+    ["authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"];
 
 fn login(scene: &Scene, arguments: &[&str]) -> Session {
     Session::start(scene.bare(["login"].iter().chain(arguments)), true)
@@ -31,8 +32,13 @@ fn with_a_code(scene: &Scene, mut session: Session, name: &str) -> (i32, String,
 /// A program that writes down the address that it is to open.
 fn browser(scene: &Scene) -> String {
     let opened = scene.home.path().join("opened");
-    let script =
-        scene.file("bin/browser", format!("#!/bin/sh\nprintf '%s' \"$1\" > '{0}.new'\nmv '{0}.new' '{0}'\n", opened.display()));
+    let script = scene.file(
+        "bin/browser",
+        format!(
+            "#!/bin/sh\nprintf '%s' \"$1\" > '{0}.new'\nmv '{0}.new' '{0}'\n",
+            opened.display()
+        ),
+    );
     std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
     script.display().to_string()
 }
@@ -86,7 +92,10 @@ fn f121_a_browser_that_cannot_be_started_is_no_way_to_log_in() {
 fn the_browser_is_opened_and_comes_back() {
     let scene = Scene::new();
     scene.with_browser_client(&["authorization_code", "refresh_token"]);
-    for arguments in [&["login", "--profile", BROWSER_PROFILE][..], &["login", "--browser", "--profile", "planet-user", "-n"]] {
+    for arguments in [
+        &["login", "--profile", BROWSER_PROFILE][..],
+        &["login", "--browser", "--profile", "planet-user", "-n"],
+    ] {
         let mut command = scene.bare(arguments);
         command.env("BROWSER", browser(&scene));
         let mut session = Session::start(command, true);
@@ -106,9 +115,11 @@ fn the_browser_is_opened_and_comes_back() {
 #[test]
 fn a_device_login_opens_the_browser_where_there_is_one_and_may_do_so() {
     let scene = Scene::new().quick();
-    for (arguments, opens) in
-        [(&["login"][..], true), (&["login", "--device", "--force"], true), (&["login", "--force", "--no-open-browser"], false)]
-    {
+    for (arguments, opens) in [
+        (&["login"][..], true),
+        (&["login", "--device", "--force"], true),
+        (&["login", "--force", "--no-open-browser"], false),
+    ] {
         let mut command = scene.bare(arguments);
         command.env("BROWSER", browser(&scene));
         let (code, _, screen) = with_a_code(&scene, Session::start(command, true), "ada");
@@ -151,8 +162,14 @@ fn f132_the_qr_code_has_an_ascii_form_for_other_locales() {
         session.types("\u{3}");
         let (_, _, screen) = session.end();
         let (code, address) = screen.split_once("To log in").unwrap();
-        assert!(address.contains(&word_after(&screen, ADDRESS)), "the code is shown beside it: {screen}");
-        assert!(!code.is_empty() && code.lines().all(|line| line.chars().count() <= 80 + 9), "{code}");
+        assert!(
+            address.contains(&word_after(&screen, ADDRESS)),
+            "the code is shown beside it: {screen}"
+        );
+        assert!(
+            !code.is_empty() && code.lines().all(|line| line.chars().count() <= 80 + 9),
+            "{code}"
+        );
         code.to_owned()
     };
     for variables in [&[("LANG", "C.UTF-8")][..], &[("LANG", "C"), ("LC_ALL", "de_DE.utf8")]] {
@@ -160,7 +177,10 @@ fn f132_the_qr_code_has_an_ascii_form_for_other_locales() {
         assert!(code.contains('\u{2588}') && !code.contains('\x1b'), "{code:?}");
     }
     let coloured = shown(&[("LANG", "C.UTF-8"), ("TERM", "xterm")]);
-    assert!(coloured.starts_with("\x1b[97;40m\u{2588}") && coloured.contains("\x1b[0m"), "{coloured:?}");
+    assert!(
+        coloured.starts_with("\x1b[97;40m\u{2588}") && coloured.contains("\x1b[0m"),
+        "{coloured:?}"
+    );
     for variables in [
         &[][..],
         &[("LANG", "de_DE.ISO-8859-1"), ("TERM", "xterm"), ("NO_COLOR", "1")],
@@ -180,7 +200,8 @@ fn f132_the_qr_code_has_an_ascii_form_for_other_locales() {
 #[test]
 fn f133_what_a_login_asks_is_not_on_the_output() {
     let scene = Scene::new().quick();
-    let (code, output, screen) = with_a_code(&scene, login(&scene, &["--json", "--show-qr-code"]), "ada");
+    let (code, output, screen) =
+        with_a_code(&scene, login(&scene, &["--json", "--show-qr-code"]), "ada");
     assert_eq!(code, 0, "{screen}");
     assert!(!screen.contains("planetkey: "), "a program reads how it went: {screen}");
     let told: Value = serde_json::from_str(&output).unwrap();
@@ -202,10 +223,19 @@ fn f133_what_a_login_asks_is_not_on_the_output() {
 #[test]
 fn without_a_terminal_it_says_what_to_run() {
     let scene = Scene::new();
-    for arguments in [&["login"][..], &["login", "--json"], &["login", "--no-open-browser"], &["login", "--force"]] {
+    for arguments in [
+        &["login"][..],
+        &["login", "--json"],
+        &["login", "--no-open-browser"],
+        &["login", "--force"],
+    ] {
         let run = finish(&mut scene.bare(arguments), b"");
         let message = run.failed(Status::LoginRequired);
-        assert!(message.contains("planetkey login --profile planet-user") && message.contains("--device"), "{message}");
+        assert!(
+            message.contains("planetkey login --profile planet-user")
+                && message.contains("--device"),
+            "{message}"
+        );
     }
     // There are no prompts either if a program would read them.
     let mut session = Session::start(scene.bare(["login"]), false);
@@ -234,7 +264,12 @@ fn on_a_low_screen_the_whole_qr_code_stays_in_view() {
         assert_eq!(whole > 0, rows > 12, "{rows}: {}", session.screen);
         let code = word_after(&session.screen, "shows the code ");
         assert!(seen.iter().any(|line| line.contains(&code)), "{rows}: {}", session.screen);
-        assert_eq!(session.screen.contains("lines, and this terminal has 12."), rows == 12, "{}", session.screen);
+        assert_eq!(
+            session.screen.contains("lines, and this terminal has 12."),
+            rows == 12,
+            "{}",
+            session.screen
+        );
         scene.decides(&code, "ada", true);
         assert_eq!(session.end().0, 0);
     }
@@ -244,13 +279,17 @@ fn on_a_low_screen_the_whole_qr_code_stays_in_view() {
 fn who_says_device_is_told_the_code_without_a_terminal() {
     let scene = Scene::new().quick();
     let mut command = scene.bare(["login", "--device", "--show-qr-code"]);
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child =
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
     let address = lines.find(|line| line.contains(ADDRESS)).unwrap();
     scene.decides(&word_after(&address, ADDRESS), "ada", true);
     let rest: Vec<String> = lines.collect();
     assert!(child.wait().unwrap().success(), "{rest:?}");
-    assert!(rest.iter().all(|line| !line.contains("Waiting")), "no line that changes, but on a terminal: {rest:?}");
+    assert!(
+        rest.iter().all(|line| !line.contains("Waiting")),
+        "no line that changes, but on a terminal: {rest:?}"
+    );
     assert!(rest.iter().any(|line| line.contains("logged in as user|ada")), "{rest:?}");
 }
 
@@ -260,13 +299,22 @@ fn a_valid_session_stays_and_an_expired_one_is_refreshed_without_a_prompt() {
     for (age, renewals) in [(0, 0), (7200, 1)] {
         let session = scene.saved("user|ada", age);
         let run = finish(&mut scene.bare(["login"]), b"");
-        assert!(run.silent().starts_with("planetkey: user|ada is already logged in, profile planet-user, valid for "), "{run:?}");
+        assert!(
+            run.silent().starts_with(
+                "planetkey: user|ada is already logged in, profile planet-user, valid for "
+            ),
+            "{run:?}"
+        );
         assert!(run.stderr.contains("(--force logs in again)"), "{run:?}");
-        let family = scene.simulator.session_of(session["refresh_token"].as_str().unwrap()).unwrap();
+        let family =
+            scene.simulator.session_of(session["refresh_token"].as_str().unwrap()).unwrap();
         assert_eq!((&family["active"], &family["rotations"]), (&json!(true), &json!(renewals)));
     }
     let run = finish(&mut scene.bare(["login", "--json"]), b"");
-    assert_eq!((&run.json()["prompted"], &run.json()["subject"]), (&json!(false), &json!("user|ada")));
+    assert_eq!(
+        (&run.json()["prompted"], &run.json()["subject"]),
+        (&json!(false), &json!("user|ada"))
+    );
     assert_eq!(scene.simulator.count("user.device").unwrap(), 0);
     // A scope that was not granted, and --force, need a prompt.
     let session = login(&scene, &["--scope", "planet", "--scope", "openid", "--scope", "email"]);
@@ -287,7 +335,8 @@ fn the_profile_depends_on_the_options() {
     let (code, _, screen) = with_a_code(&scene, Session::start(command, true), "ada");
     assert_eq!(code, 0, "{screen}");
     assert!(
-        screen.contains("profile planet-user") && screen.contains("PL_API_KEY of the environment takes precedence over"),
+        screen.contains("profile planet-user")
+            && screen.contains("PL_API_KEY of the environment takes precedence over"),
         "{screen}"
     );
     // A default profile of an API key stays as it is.
@@ -326,7 +375,11 @@ fn the_options_of_user_logins_are_for_users() {
         &["--device", "--scope", "a b"],
     ] {
         let run = finish(&mut scene.bare(["login"].iter().chain(arguments)), b"");
-        assert_eq!((run.code, run.stdout.as_str()), (Status::InvalidArgument.number(), ""), "{arguments:?}: {run:?}");
+        assert_eq!(
+            (run.code, run.stdout.as_str()),
+            (Status::InvalidArgument.number(), ""),
+            "{arguments:?}: {run:?}"
+        );
     }
     assert_eq!(scene.simulator.count("connections").unwrap(), 0);
 }
@@ -346,7 +399,10 @@ fn the_wait_ends_after_the_given_time() {
 fn the_directory_is_checked_before_the_prompt() {
     let scene = Scene::new().quick();
     let file = scene.file("file", "");
-    let told = finish(&mut scene.bare(["login", "--device", "--storage-root", file.to_str().unwrap()]), b"");
+    let told = finish(
+        &mut scene.bare(["login", "--device", "--storage-root", file.to_str().unwrap()]),
+        b"",
+    );
     assert!(told.failed(Status::Misconfigured).contains("is not a directory"), "{told:?}");
     assert_eq!(scene.simulator.count("connections").unwrap(), 0);
     // For a valid session nothing needs to be written.
@@ -366,15 +422,22 @@ fn a_user_without_a_home_directory_is_told_what_to_set() {
     std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
     let program = directory.path().join("planetkey");
     std::fs::copy(env!("CARGO_BIN_EXE_planetkey"), &program).unwrap();
-    if std::fs::metadata("/proc/self").is_ok_and(|process| std::os::unix::fs::MetadataExt::uid(&process) != 0) {
-        eprintln!("not run: only root can run the command as a user without an entry in the user database");
+    if std::fs::metadata("/proc/self")
+        .is_ok_and(|process| std::os::unix::fs::MetadataExt::uid(&process) != 0)
+    {
+        eprintln!(
+            "not run: only root can run the command as a user without an entry in the user database"
+        );
         return;
     }
     for home in [None, Some("")] {
         let mut command = std::process::Command::new(&program);
         command.args(["login", "--device"]).env_clear().envs(home.map(|home| ("HOME", home)));
         let told = finish(command.uid(NO_ENTRY).gid(NO_ENTRY), b"");
-        assert!(told.failed(Status::Misconfigured).contains("set HOME or PLANETKEY_STORAGE_ROOT"), "{told:?}");
+        assert!(
+            told.failed(Status::Misconfigured).contains("set HOME or PLANETKEY_STORAGE_ROOT"),
+            "{told:?}"
+        );
     }
 }
 
@@ -389,7 +452,10 @@ fn a_session_that_cannot_be_saved_is_revoked() {
     scene.decides(&word_after(&session.screen, ADDRESS), "ada", true);
     let (code, _, screen) = session.end();
     assert_eq!(code, Status::Storage.number(), "{screen}");
-    assert!(screen.contains("could not be saved and was revoked") && screen.contains("log in again"), "{screen}");
+    assert!(
+        screen.contains("could not be saved and was revoked") && screen.contains("log in again"),
+        "{screen}"
+    );
     // The refresh token, then the access token.
     assert_eq!(scene.simulator.count("user.revoke").unwrap(), 2);
 }
@@ -409,7 +475,10 @@ fn i10_07_id_tokens_are_signed_as_announced_and_the_tokens_of_a_failed_login_are
         (json!({"set": {"token_type": "mac"}}), Status::Protocol, "'mac'"),
     ] {
         let scene = Scene::new().quick();
-        scene.simulator.script("user.token", &json!({"steps": [{"token_response": members}], "repeat": true})).unwrap();
+        scene
+            .simulator
+            .script("user.token", &json!({"steps": [{"token_response": members}], "repeat": true}))
+            .unwrap();
         let (code, _, screen) = with_a_code(&scene, login(&scene, &scopes), "ada");
         assert_eq!(code, status.number(), "{screen}");
         assert!(screen.contains(found), "{screen}");

@@ -30,7 +30,10 @@ fn decided(scene: &Scene, arguments: &[&str], name: &str) -> Session {
 fn f131_the_whole_address_is_pasted_unseen() {
     let scene = Scene::new();
     scene.with_browser_client(&["authorization_code", "refresh_token"]);
-    for arguments in [&["--profile", BROWSER_PROFILE][..], &["--profile", BROWSER_PROFILE, "--force", "--no-open-browser"]] {
+    for arguments in [
+        &["--profile", BROWSER_PROFILE][..],
+        &["--profile", BROWSER_PROFILE, "--force", "--no-open-browser"],
+    ] {
         let mut session = login(&scene, arguments);
         session.wait_for("The address, which is not shown: ");
         assert!(!session.echoes());
@@ -38,7 +41,8 @@ fn f131_the_whole_address_is_pasted_unseen() {
         let location = scene.way_back(&url, "ada", true);
         let (_, query) = location.split_once('?').unwrap();
         // Of another login, or only a part of it: the prompt is repeated.
-        let wrong = ["http://127.0.0.1/other?code=1", "some-code", &location.replace("state=", "state=x")];
+        let wrong =
+            ["http://127.0.0.1/other?code=1", "some-code", &location.replace("state=", "state=x")];
         for (number, wrong) in wrong.into_iter().enumerate() {
             session.types(&format!("{wrong}\r"));
             session.wait_for_times("which is not shown: ", number + 2);
@@ -65,7 +69,10 @@ fn f108_ctrl_c_ends_a_login_wherever_it_is_and_leaves_a_terminal_that_works() {
         assert_eq!((code, output.as_str()), (Status::Cancelled.number(), ""), "{screen}");
         // The line that says how long there is has been wiped away.
         let last = screen.trim_end().rsplit("\r").next().unwrap().trim_start_matches('\n');
-        assert!(last.starts_with("planetkey: CANCELLED: ") && last.contains("nothing was changed"), "{screen:?}");
+        assert!(
+            last.starts_with("planetkey: CANCELLED: ") && last.contains("nothing was changed"),
+            "{screen:?}"
+        );
         screen
     };
     // While a device is waited for, and the browser.
@@ -75,7 +82,12 @@ fn f108_ctrl_c_ends_a_login_wherever_it_is_and_leaves_a_terminal_that_works() {
     let mut waiting = login(&scene, &["--force", "--browser"]);
     waiting.wait_for("Waiting for the login, 4:");
     let url = word_after(&waiting.screen, "to log in:");
-    let port: u16 = word_after(&url, "redirect_uri=http%3A%2F%2F127.0.0.1%3A").split('%').next().unwrap().parse().unwrap();
+    let port: u16 = word_after(&url, "redirect_uri=http%3A%2F%2F127.0.0.1%3A")
+        .split('%')
+        .next()
+        .unwrap()
+        .parse()
+        .unwrap();
     broken_off(waiting);
     TcpListener::bind(("127.0.0.1", port)).expect("the port is free again");
     // While an address is pasted.
@@ -95,7 +107,11 @@ fn f108_ctrl_c_ends_a_login_wherever_it_is_and_leaves_a_terminal_that_works() {
     waiting.types("ye");
     broken_off(waiting);
     assert_eq!(scene.read(USER_TOKEN), before);
-    assert!(scene.simulator.session_of(session["refresh_token"].as_str().unwrap()).unwrap()["active"].as_bool().unwrap());
+    assert!(
+        scene.simulator.session_of(session["refresh_token"].as_str().unwrap()).unwrap()["active"]
+            .as_bool()
+            .unwrap()
+    );
     assert_eq!(scene.simulator.count("user.sessions.active").unwrap(), 1);
 }
 
@@ -114,7 +130,11 @@ fn f130_a_different_user_replaces_the_saved_one_only_after_a_yes() {
         assert!(screen.contains("--allow-other-user"), "{screen}");
         assert_eq!(scene.read(USER_TOKEN), before);
     }
-    assert_eq!(scene.simulator.count("user.sessions.active").unwrap(), 1, "the unused session is revoked");
+    assert_eq!(
+        scene.simulator.count("user.sessions.active").unwrap(),
+        1,
+        "the unused session is revoked"
+    );
     // A program is not prompted.
     let (code, output, screen) = decided(&scene, &["--force", "--json"], "ada").end();
     assert_eq!((code, output.as_str()), (Status::Denied.number(), ""), "{screen}");
@@ -122,10 +142,16 @@ fn f130_a_different_user_replaces_the_saved_one_only_after_a_yes() {
     asked.wait_for("(yes or no) ");
     asked.types("yes\r");
     assert_eq!(asked.end().0, 0);
-    assert!(finish(&mut scene.bare(["login"]), b"").silent().contains("user|ada is already logged in"));
+    assert!(
+        finish(&mut scene.bare(["login"]), b"").silent().contains("user|ada is already logged in")
+    );
     let (code, _, screen) = decided(&scene, &["--force", "--allow-other-user"], "grace").end();
     assert_eq!((code, screen.contains("Replace it?")), (0, false), "{screen}");
-    assert!(finish(&mut scene.bare(["login"]), b"").silent().contains("user|grace is already logged in"));
+    assert!(
+        finish(&mut scene.bare(["login"]), b"")
+            .silent()
+            .contains("user|grace is already logged in")
+    );
     assert!(scene.simulator.session_of(session["refresh_token"].as_str().unwrap()).is_some());
 }
 

@@ -76,10 +76,16 @@ impl NativeEventLoop {
         };
         Some(match queued.call {
             Call::Load => value("load"),
-            Call::Save(text) => CallValue { text: text.map(|text| text.expose().to_owned()), ..value("save") },
-            Call::Lock(timeout) => CallValue { timeout_ms: Some(timeout.as_millis() as f64), ..value("lock") },
+            Call::Save(text) => {
+                CallValue { text: text.map(|text| text.expose().to_owned()), ..value("save") }
+            }
+            Call::Lock(timeout) => {
+                CallValue { timeout_ms: Some(timeout.as_millis() as f64), ..value("lock") }
+            }
             Call::Unlock => value("unlock"),
-            Call::Prompt(prompt) => CallValue { prompt: Some(NativePrompt::from(*prompt)), ..value("prompt") },
+            Call::Prompt(prompt) => {
+                CallValue { prompt: Some(NativePrompt::from(*prompt)), ..value("prompt") }
+            }
         })
     }
 

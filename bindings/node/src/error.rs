@@ -17,7 +17,9 @@ fn build(env: &Env, error: &Error) -> napi::Result<napi::Error> {
     let mut object = std::ptr::null_mut();
     // SAFETY: both pointers are valid for the length of the call. `Env::create_error` would assign
     // a code of its own.
-    let status = unsafe { sys::napi_create_error(env.raw(), std::ptr::null_mut(), message.raw(), &mut object) };
+    let status = unsafe {
+        sys::napi_create_error(env.raw(), std::ptr::null_mut(), message.raw(), &mut object)
+    };
     if status != sys::Status::napi_ok {
         return Err(napi::Error::from_status(napi::Status::from(status)));
     }

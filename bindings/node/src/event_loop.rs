@@ -58,13 +58,14 @@ impl<C: Send + 'static, A: Send + 'static> EventLoop<C, A> {
             answered: Condvar::new(),
         });
         let woken = Arc::downgrade(&event_loop);
-        let wake = look.build_threadsafe_function::<()>().weak::<true>().build_callback(move |_| {
-            // Before JavaScript looks, so that a call that is queued from now on wakes it again.
-            if let Some(event_loop) = woken.upgrade() {
-                event_loop.is_woken.store(false, Ordering::Release);
-            }
-            Ok(())
-        })?;
+        let wake =
+            look.build_threadsafe_function::<()>().weak::<true>().build_callback(move |_| {
+                // Before JavaScript looks, so that a call that is queued from now on wakes it again.
+                if let Some(event_loop) = woken.upgrade() {
+                    event_loop.is_woken.store(false, Ordering::Release);
+                }
+                Ok(())
+            })?;
         // An event loop is made once, so the cell is empty.
         drop(event_loop.wake.set(wake));
         // A worker that is terminated runs no JavaScript any more, and cannot call `close`.
@@ -80,7 +81,12 @@ impl<C: Send + 'static, A: Send + 'static> EventLoop<C, A> {
     ///
     /// Errors: CANCELLED when the JavaScript thread has ended, and the error that JavaScript
     /// answers.
-    pub(crate) fn call(&self, receiver: u32, call: C, timeout: Duration) -> planetkey::Result<Option<A>> {
+    pub(crate) fn call(
+        &self,
+        receiver: u32,
+        call: C,
+        timeout: Duration,
+    ) -> planetkey::Result<Option<A>> {
         let deadline = Instant::now() + timeout;
         let mut queue = self.lock();
         queue.last_number += 1;

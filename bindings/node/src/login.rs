@@ -7,7 +7,9 @@ use napi::Env;
 use napi::bindgen_prelude::Object;
 use napi_derive::napi;
 use planetkey::login::Method;
-use planetkey::{BrowserLogin, DeviceLogin, Error, LoginOptions, LoginResult, Prompt, Prompter, Status};
+use planetkey::{
+    BrowserLogin, DeviceLogin, Error, LoginOptions, LoginResult, Prompt, Prompter, Status,
+};
 
 use crate::calls::{Answer, Call, JavaScript};
 use crate::options::whole;
@@ -29,7 +31,10 @@ impl Prompter for NodePrompter {
         match self.javascript.call(self.number, Call::Prompt(Box::new(prompt.clone())), timeout)? {
             Some(Answer::Text(answer)) => Ok(Some(answer.expose().to_owned())),
             Some(Answer::Nothing | Answer::Flag(_)) => Ok(None),
-            None => Err(Error::new(Status::Timeout, "the time for the login has passed; start it again")),
+            None => Err(Error::new(
+                Status::Timeout,
+                "the time for the login has passed; start it again",
+            )),
         }
     }
 }
@@ -57,13 +62,17 @@ pub struct NativeLoginOptions {
 
 impl NativeLoginOptions {
     pub(crate) fn core(self, javascript: &Arc<JavaScript>) -> planetkey::Result<LoginOptions> {
-        let prompter = |number| Arc::new(NodePrompter { javascript: Arc::clone(javascript), number }) as Arc<dyn Prompter>;
+        let prompter = |number| {
+            Arc::new(NodePrompter { javascript: Arc::clone(javascript), number })
+                as Arc<dyn Prompter>
+        };
         let mut options = LoginOptions::default();
         options.method = self.method.as_deref().map_or(Ok(Method::default()), Method::from_name)?;
         options.open_browser = self.open_browser;
         options.scopes = self.scopes;
         options.prompter = self.prompter.map(prompter);
-        options.timeout = self.timeout_ms.map(|timeout_ms| Duration::from_millis(whole(timeout_ms)));
+        options.timeout =
+            self.timeout_ms.map(|timeout_ms| Duration::from_millis(whole(timeout_ms)));
         options.force = self.force.unwrap_or_default();
         options.allow_other_user = self.allow_other_user.unwrap_or_default();
         options.page = self.page;
@@ -123,7 +132,11 @@ impl NativeDeviceLogin {
 
     /// Continues the login: its LoginResult as JSON text, or null while it is pending.
     #[napi]
-    pub fn poll<'env>(&self, env: &'env Env, cancellation: &Cancellation) -> napi::Result<Object<'env>> {
+    pub fn poll<'env>(
+        &self,
+        env: &'env Env,
+        cancellation: &Cancellation,
+    ) -> napi::Result<Object<'env>> {
         let core = self.core.clone();
         wait::start(env, cancellation, Arc::clone(&self.javascript), move |interrupt| {
             core.with_interrupt(interrupt).poll().map(|result| result.map(login_result))
@@ -132,7 +145,12 @@ impl NativeDeviceLogin {
 
     /// Waits until the user has logged in.
     #[napi]
-    pub fn wait<'env>(&self, env: &'env Env, cancellation: &Cancellation, timeout_ms: Option<f64>) -> napi::Result<Object<'env>> {
+    pub fn wait<'env>(
+        &self,
+        env: &'env Env,
+        cancellation: &Cancellation,
+        timeout_ms: Option<f64>,
+    ) -> napi::Result<Object<'env>> {
         let core = self.core.clone();
         wait::start(env, cancellation, Arc::clone(&self.javascript), move |interrupt| {
             core.with_interrupt(interrupt).wait(timeout_ms.map(whole)).map(login_result)
@@ -185,7 +203,11 @@ impl NativeBrowserLogin {
 
     /// Continues the login: its LoginResult as JSON text, or null while it is pending.
     #[napi]
-    pub fn poll<'env>(&self, env: &'env Env, cancellation: &Cancellation) -> napi::Result<Object<'env>> {
+    pub fn poll<'env>(
+        &self,
+        env: &'env Env,
+        cancellation: &Cancellation,
+    ) -> napi::Result<Object<'env>> {
         let core = self.core.clone();
         wait::start(env, cancellation, Arc::clone(&self.javascript), move |interrupt| {
             core.with_interrupt(interrupt).poll().map(|result| result.map(login_result))
@@ -194,7 +216,12 @@ impl NativeBrowserLogin {
 
     /// Waits until the user has logged in.
     #[napi]
-    pub fn wait<'env>(&self, env: &'env Env, cancellation: &Cancellation, timeout_ms: Option<f64>) -> napi::Result<Object<'env>> {
+    pub fn wait<'env>(
+        &self,
+        env: &'env Env,
+        cancellation: &Cancellation,
+        timeout_ms: Option<f64>,
+    ) -> napi::Result<Object<'env>> {
         let core = self.core.clone();
         wait::start(env, cancellation, Arc::clone(&self.javascript), move |interrupt| {
             core.with_interrupt(interrupt).wait(timeout_ms.map(whole)).map(login_result)

@@ -52,7 +52,11 @@ impl Kept {
         Novelty::New { is_first: keys.len() == 1 }
     }
 
-    fn authorization(&self, authorization: &Authorization, url: &str) -> Either<f64, AuthorizationValue> {
+    fn authorization(
+        &self,
+        authorization: &Authorization,
+        url: &str,
+    ) -> Either<f64, AuthorizationValue> {
         // An object that JavaScript keeps does not say which URL it was for.
         if authorization.url() != url {
             return Either::B(AuthorizationValue::new(authorization, NOT_KEPT, false));
@@ -60,7 +64,9 @@ impl Kept {
         let key = key(authorization);
         match self.add(key) {
             Novelty::Kept => Either::A(key),
-            Novelty::New { is_first } => Either::B(AuthorizationValue::new(authorization, key, is_first)),
+            Novelty::New { is_first } => {
+                Either::B(AuthorizationValue::new(authorization, key, is_first))
+            }
         }
     }
 }
@@ -86,7 +92,9 @@ pub(crate) fn lookups<'env>(env: &'env Env, session: &Session) -> napi::Result<O
             "authorizeIfServed",
             by_url(env, session.clone(), move |session, url| {
                 Ok(match session.authorize_if_served_cached(url)? {
-                    Immediate::Authorization(authorization) => Some(also_kept.authorization(&authorization, url)),
+                    Immediate::Authorization(authorization) => {
+                        Some(also_kept.authorization(&authorization, url))
+                    }
                     Immediate::Nothing => Some(Either::A(NOT_SERVED)),
                     _ => None,
                 })
@@ -104,12 +112,19 @@ fn access_token(env: &Env, session: Session) -> napi::Result<Function<'_, (), Fo
         let token = session.access_token_cached().map_err(|error| raise(context.env, &error))?;
         Ok(token.map(|token| {
             let key = token.generation() as f64;
-            if kept.replace(key) == key { Either::A(key) } else { Either::B(TokenValue::from(token)) }
+            if kept.replace(key) == key {
+                Either::A(key)
+            } else {
+                Either::B(TokenValue::from(token))
+            }
         }))
     })
 }
 
-fn headers(env: &Env, session: Session) -> napi::Result<Function<'_, (String,), Found<HeadersValue>>> {
+fn headers(
+    env: &Env,
+    session: Session,
+) -> napi::Result<Function<'_, (String,), Found<HeadersValue>>> {
     let kept = Kept::default();
     by_url(env, session, move |session, url| {
         session.with_header_cached(url, |header| {

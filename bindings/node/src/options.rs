@@ -42,7 +42,8 @@ pub struct NativeOptions {
 
 impl NativeOptions {
     pub(crate) fn timeout(&self) -> Duration {
-        self.timeout_ms.map_or(DEFAULT_TIMEOUT, |timeout_ms| Duration::from_millis(whole(timeout_ms)))
+        self.timeout_ms
+            .map_or(DEFAULT_TIMEOUT, |timeout_ms| Duration::from_millis(whole(timeout_ms)))
     }
 
     pub(crate) fn core(&self, javascript: &Arc<JavaScript>) -> Options {
@@ -52,8 +53,10 @@ impl NativeOptions {
         options.save = self.save;
         options.storage_root = self.storage_root.as_deref().map(PathBuf::from);
         options.profile = self.profile.clone();
-        options.storage = self.storage.map(|number| Arc::new(storage(number)) as Arc<dyn StorageCallbacks>);
-        options.timeout = self.timeout_ms.map(|timeout_ms| Duration::from_millis(whole(timeout_ms)));
+        options.storage =
+            self.storage.map(|number| Arc::new(storage(number)) as Arc<dyn StorageCallbacks>);
+        options.timeout =
+            self.timeout_ms.map(|timeout_ms| Duration::from_millis(whole(timeout_ms)));
         options.deployment = self.deployment.clone();
         options.allowed_hosts = self.allowed_hosts.clone();
         options.allow_insecure_loopback = self.allow_insecure_loopback;
@@ -62,7 +65,8 @@ impl NativeOptions {
         options.scopes = self.scopes.clone();
         options.audience = self.audience.clone();
         // Node reads this one for its own requests.
-        options.runtime = Runtime { extra_ca_variable: Some("NODE_EXTRA_CA_CERTS"), ..Runtime::default() };
+        options.runtime =
+            Runtime { extra_ca_variable: Some("NODE_EXTRA_CA_CERTS"), ..Runtime::default() };
         options
     }
 }

@@ -16,7 +16,10 @@ impl<T: FromNapiValue> FromNapiValue for Own<T> {
         let object = unsafe { Object::from_napi_value(env, value) }?;
         let prototype: Unknown<'_> = object.get_prototype()?;
         if prototype.get_type()? != ValueType::Null {
-            return Err(napi::Error::new(napi::Status::ObjectExpected, "options must be an object without a prototype"));
+            return Err(napi::Error::new(
+                napi::Status::ObjectExpected,
+                "options must be an object without a prototype",
+            ));
         }
         // SAFETY: as above.
         unsafe { T::from_napi_value(env, value) }.map(Own)
@@ -34,8 +37,11 @@ pub struct Headers(pub(crate) Vec<(&'static str, String)>);
 impl ToNapiValue for Headers {
     unsafe fn to_napi_value(env: sys::napi_env, headers: Self) -> napi::Result<sys::napi_value> {
         let env = Env::from_raw(env);
-        let properties: Vec<Property> =
-            headers.0.into_iter().map(|(name, value)| property(&env, name, value)).collect::<napi::Result<_>>()?;
+        let properties: Vec<Property> = headers
+            .0
+            .into_iter()
+            .map(|(name, value)| property(&env, name, value))
+            .collect::<napi::Result<_>>()?;
         let mut object = Object::new(&env)?;
         object.define_properties(&properties)?;
         Ok(object.raw())

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use napi::Env;
-use napi::bindgen_prelude::{Either, Null, Object, ToNapiValue, retain_current_module_for_unload_safety};
+use napi::bindgen_prelude::{
+    Either, Null, Object, ToNapiValue, retain_current_module_for_unload_safety,
+};
 use napi_derive::napi;
 use planetkey::{ApiKeyTransport, ApiResponse, Immediate, Options, Session};
 
@@ -73,13 +75,22 @@ fn call<T>(env: &Env, body: impl FnOnce() -> planetkey::Result<T>) -> napi::Resu
 impl NativeSession {
     /// What the environment and files offer.
     #[napi(factory)]
-    pub fn from_defaults(env: Env, event_loop: &NativeEventLoop, options: Own<NativeOptions>) -> napi::Result<Self> {
+    pub fn from_defaults(
+        env: Env,
+        event_loop: &NativeEventLoop,
+        options: Own<NativeOptions>,
+    ) -> napi::Result<Self> {
         open(&env, event_loop, &options.0, Session::from_defaults)
     }
 
     /// A saved or built-in profile.
     #[napi(factory)]
-    pub fn from_profile(env: Env, event_loop: &NativeEventLoop, name: String, options: Own<NativeOptions>) -> napi::Result<Self> {
+    pub fn from_profile(
+        env: Env,
+        event_loop: &NativeEventLoop,
+        name: String,
+        options: Own<NativeOptions>,
+    ) -> napi::Result<Self> {
         open(&env, event_loop, &options.0, |options| Session::from_profile(&name, options))
     }
 
@@ -93,7 +104,9 @@ impl NativeSession {
         options: Own<NativeOptions>,
     ) -> napi::Result<Self> {
         open(&env, event_loop, &options.0, |options| {
-            let transport = transport.as_deref().map_or(Ok(ApiKeyTransport::default()), ApiKeyTransport::from_name)?;
+            let transport = transport
+                .as_deref()
+                .map_or(Ok(ApiKeyTransport::default()), ApiKeyTransport::from_name)?;
             Session::from_api_key(&api_key, transport, options)
         })
     }
@@ -107,7 +120,9 @@ impl NativeSession {
         client_secret: String,
         options: Own<NativeOptions>,
     ) -> napi::Result<Self> {
-        open(&env, event_loop, &options.0, |options| Session::from_m2m(&client_id, &client_secret, options))
+        open(&env, event_loop, &options.0, |options| {
+            Session::from_m2m(&client_id, &client_secret, options)
+        })
     }
 
     /// Any registered client, as JSON text.
@@ -137,7 +152,9 @@ impl NativeSession {
     ) -> napi::Result<Option<Either<bool, AuthorizationValue>>> {
         call(&env, || {
             Ok(match self.session.after_api_response_cached(&response.0.core())? {
-                Immediate::Authorization(repeat) => Some(Either::B(AuthorizationValue::new(&repeat, NOT_KEPT, false))),
+                Immediate::Authorization(repeat) => {
+                    Some(Either::B(AuthorizationValue::new(&repeat, NOT_KEPT, false)))
+                }
                 Immediate::Nothing => None,
                 _ => Some(Either::A(true)),
             })
@@ -146,8 +163,15 @@ impl NativeSession {
 
     /// A valid access token. The caller has waited for `waited_ms` already, here and below.
     #[napi]
-    pub fn access_token<'env>(&self, env: &'env Env, cancellation: &Cancellation, waited_ms: f64) -> napi::Result<Object<'env>> {
-        self.start(env, cancellation, waited_ms, |session| session.access_token().map(TokenValue::from))
+    pub fn access_token<'env>(
+        &self,
+        env: &'env Env,
+        cancellation: &Cancellation,
+        waited_ms: f64,
+    ) -> napi::Result<Object<'env>> {
+        self.start(env, cancellation, waited_ms, |session| {
+            session.access_token().map(TokenValue::from)
+        })
     }
 
     /// What a request to this URL carries.
@@ -159,7 +183,9 @@ impl NativeSession {
         waited_ms: f64,
         url: String,
     ) -> napi::Result<Object<'env>> {
-        self.start(env, cancellation, waited_ms, move |session| session.authorize(&url).map(AuthorizationValue::from))
+        self.start(env, cancellation, waited_ms, move |session| {
+            session.authorize(&url).map(AuthorizationValue::from)
+        })
     }
 
     /// The same; null for a URL that no credential of this session may go to.
@@ -173,7 +199,9 @@ impl NativeSession {
     ) -> napi::Result<Object<'env>> {
         self.start(env, cancellation, waited_ms, move |session| {
             let authorization = session.authorize_if_served(&url)?;
-            Ok(authorization.map_or(Either::A(Null), |authorization| Either::B(AuthorizationValue::from(authorization))))
+            Ok(authorization.map_or(Either::A(Null), |authorization| {
+                Either::B(AuthorizationValue::from(authorization))
+            }))
         })
     }
 
@@ -186,12 +214,19 @@ impl NativeSession {
         waited_ms: f64,
         url: String,
     ) -> napi::Result<Object<'env>> {
-        self.start(env, cancellation, waited_ms, move |session| session.headers(&url).map(AuthorizationValue::from))
+        self.start(env, cancellation, waited_ms, move |session| {
+            session.headers(&url).map(AuthorizationValue::from)
+        })
     }
 
     /// Refreshes the access token now.
     #[napi]
-    pub fn refresh<'env>(&self, env: &'env Env, cancellation: &Cancellation, waited_ms: f64) -> napi::Result<Object<'env>> {
+    pub fn refresh<'env>(
+        &self,
+        env: &'env Env,
+        cancellation: &Cancellation,
+        waited_ms: f64,
+    ) -> napi::Result<Object<'env>> {
         self.start(env, cancellation, waited_ms, Session::refresh)
     }
 
@@ -215,7 +250,8 @@ impl NativeSession {
         cancellation: &Cancellation,
         options: Own<NativeLoginOptions>,
     ) -> napi::Result<Object<'env>> {
-        let (options, javascript) = (call(env, || options.0.core(&self.javascript))?, Arc::clone(&self.javascript));
+        let (options, javascript) =
+            (call(env, || options.0.core(&self.javascript))?, Arc::clone(&self.javascript));
         self.start(env, cancellation, 0.0, move |session| {
             session.start_device_login(&options).map(|core| NativeDeviceLogin { core, javascript })
         })
@@ -229,9 +265,12 @@ impl NativeSession {
         cancellation: &Cancellation,
         options: Own<NativeLoginOptions>,
     ) -> napi::Result<Object<'env>> {
-        let (options, javascript) = (call(env, || options.0.core(&self.javascript))?, Arc::clone(&self.javascript));
+        let (options, javascript) =
+            (call(env, || options.0.core(&self.javascript))?, Arc::clone(&self.javascript));
         self.start(env, cancellation, 0.0, move |session| {
-            session.start_browser_login(&options).map(|core| NativeBrowserLogin { core, javascript })
+            session
+                .start_browser_login(&options)
+                .map(|core| NativeBrowserLogin { core, javascript })
         })
     }
 
@@ -244,12 +283,19 @@ impl NativeSession {
         waited_ms: f64,
         revoke: bool,
     ) -> napi::Result<Object<'env>> {
-        self.start(env, cancellation, waited_ms, move |session| session.logout(revoke.into()).map(LogoutValue::from))
+        self.start(env, cancellation, waited_ms, move |session| {
+            session.logout(revoke.into()).map(LogoutValue::from)
+        })
     }
 
     /// What the server says about the user who is logged in, as JSON text, like the next two.
     #[napi]
-    pub fn userinfo<'env>(&self, env: &'env Env, cancellation: &Cancellation, waited_ms: f64) -> napi::Result<Object<'env>> {
+    pub fn userinfo<'env>(
+        &self,
+        env: &'env Env,
+        cancellation: &Cancellation,
+        waited_ms: f64,
+    ) -> napi::Result<Object<'env>> {
         self.start(env, cancellation, waited_ms, |session| session.userinfo().map(json))
     }
 
@@ -273,7 +319,9 @@ impl NativeSession {
         waited_ms: f64,
         token: Option<String>,
     ) -> napi::Result<Object<'env>> {
-        self.start(env, cancellation, waited_ms, move |session| session.introspect(token.as_deref()).map(json))
+        self.start(env, cancellation, waited_ms, move |session| {
+            session.introspect(token.as_deref()).map(json)
+        })
     }
 
     /// The URL with the API key in it.
@@ -331,8 +379,12 @@ impl NativeSession {
     ) -> napi::Result<Object<'env>> {
         let session = match whole(waited_ms) {
             0 => self.session.clone(),
-            waited => self.session.with_timeout(self.timeout.saturating_sub(Duration::from_millis(waited))),
+            waited => self
+                .session
+                .with_timeout(self.timeout.saturating_sub(Duration::from_millis(waited))),
         };
-        wait::start(env, cancellation, Arc::clone(&self.javascript), move |interrupt| body(&session.with_interrupt(interrupt)))
+        wait::start(env, cancellation, Arc::clone(&self.javascript), move |interrupt| {
+            body(&session.with_interrupt(interrupt))
+        })
     }
 }

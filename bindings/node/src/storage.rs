@@ -21,7 +21,12 @@ impl NodeStorage {
     fn ask(&self, name: &str, call: Call) -> Result<Answer> {
         self.javascript.call(self.number, call, self.timeout)?.ok_or_else(|| {
             let waited = self.timeout.as_millis();
-            Error::new(Status::Storage, format!("the application's storage failed: its {name} did not return within {waited} ms"))
+            Error::new(
+                Status::Storage,
+                format!(
+                    "the application's storage failed: its {name} did not return within {waited} ms"
+                ),
+            )
         })
     }
 }
@@ -39,7 +44,10 @@ impl StorageCallbacks for NodeStorage {
     }
 
     fn lock(&self, timeout: Duration) -> Result<bool> {
-        Ok(matches!(self.javascript.call(self.number, Call::Lock(timeout), timeout)?, Some(Answer::Flag(true))))
+        Ok(matches!(
+            self.javascript.call(self.number, Call::Lock(timeout), timeout)?,
+            Some(Answer::Flag(true))
+        ))
     }
 
     /// Ignores failures: the next call of `lock` reports them.

@@ -55,7 +55,9 @@ impl AuthorizationValue {
         AuthorizationValue {
             key,
             is_first,
-            headers: Headers(authorization.headers().map(|(name, value)| (name, value.to_owned())).collect()),
+            headers: Headers(
+                authorization.headers().map(|(name, value)| (name, value.to_owned())).collect(),
+            ),
             url: authorization.url().to_owned(),
             credential: authorization.credential().name(),
             access_token: authorization.access_token().map(str::to_owned),
@@ -87,7 +89,11 @@ pub struct HeadersValue {
 
 impl HeadersValue {
     pub(crate) fn new(header: &Header<'_>, key: f64, is_first: bool) -> Self {
-        HeadersValue { key, is_first, headers: Headers(vec![("Authorization", header.value.to_owned())]) }
+        HeadersValue {
+            key,
+            is_first,
+            headers: Headers(vec![("Authorization", header.value.to_owned())]),
+        }
     }
 }
 
@@ -120,7 +126,11 @@ pub(crate) fn json(members: Map<String, Value>) -> String {
 /// The same number for authorizations that differ in their URL only. It is below 2^53, so
 /// JavaScript can compare it.
 pub(crate) fn key(authorization: &Authorization) -> f64 {
-    key_of(authorization.source_index(), authorization.generation(), authorization.under_development())
+    key_of(
+        authorization.source_index(),
+        authorization.generation(),
+        authorization.under_development(),
+    )
 }
 
 /// As [`key`], for a header.

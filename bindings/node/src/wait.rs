@@ -49,7 +49,8 @@ pub(crate) fn start<'env, T: ToNapiValue + Send + 'static>(
     call: impl FnOnce(Interrupt) -> planetkey::Result<T> + Send + 'static,
 ) -> napi::Result<Object<'env>> {
     let cancelled = Arc::clone(&cancellation.cancelled);
-    let interrupt: Interrupt = Arc::new(move || cancelled.load(Ordering::Relaxed) || javascript.is_closed());
+    let interrupt: Interrupt =
+        Arc::new(move || cancelled.load(Ordering::Relaxed) || javascript.is_closed());
     let (sender, receiver) = sync_channel(1);
     let spawned = planetkey::threads::spawn("planetkey-call", move || {
         // The sender is dropped if there is no promise to settle.

@@ -24,17 +24,26 @@ pub(crate) fn function<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, 
 }
 
 /// The request that `session(request)` returns.
-pub(crate) fn call<'py>(session: &Bound<'py, PyAny>, request: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+pub(crate) fn call<'py>(
+    session: &Bound<'py, PyAny>,
+    request: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
     function(session.py(), "call")?.call1((session, request))
 }
 
 /// The flow of `httpx.Client`.
-pub(crate) fn sync_auth_flow<'py>(session: &Bound<'py, PyAny>, request: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+pub(crate) fn sync_auth_flow<'py>(
+    session: &Bound<'py, PyAny>,
+    request: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
     function(session.py(), "sync_auth_flow")?.call1((session, request))
 }
 
 /// The flow of `httpx.AsyncClient`.
-pub(crate) fn async_auth_flow<'py>(session: &Bound<'py, PyAny>, request: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+pub(crate) fn async_auth_flow<'py>(
+    session: &Bound<'py, PyAny>,
+    request: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
     function(session.py(), "async_auth_flow")?.call1((session, request))
 }
 
@@ -49,7 +58,9 @@ pub(crate) fn check_subclass(class: &Bound<'_, PyType>) -> PyResult<()> {
     if class.getattr("__module__")?.eq("planetkey")? {
         Ok(())
     } else {
-        Err(PyTypeError::new_err("planetkey.Session cannot be subclassed; hold a session in an attribute instead"))
+        Err(PyTypeError::new_err(
+            "planetkey.Session cannot be subclassed; hold a session in an attribute instead",
+        ))
     }
 }
 

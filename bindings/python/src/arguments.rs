@@ -27,7 +27,10 @@ pub(crate) fn text<'a>(name: &str, value: &'a Bound<'_, PyString>) -> PyResult<&
 }
 
 /// The text of an optional `str`.
-pub(crate) fn optional_text(name: &str, value: Option<&Bound<'_, PyString>>) -> PyResult<Option<String>> {
+pub(crate) fn optional_text(
+    name: &str,
+    value: Option<&Bound<'_, PyString>>,
+) -> PyResult<Option<String>> {
     value.map(|value| Ok(text(name, value)?.to_owned())).transpose()
 }
 
@@ -68,7 +71,8 @@ pub(crate) fn duration(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Duratio
         let message = format!("{name} must not be negative: {seconds}");
         return Err(invalid_argument(py, &message));
     }
-    let duration = Duration::try_from_secs_f64(seconds).map_err(|_| invalid_argument(py, &format!("{name} is too large")))?;
+    let duration = Duration::try_from_secs_f64(seconds)
+        .map_err(|_| invalid_argument(py, &format!("{name} is too large")))?;
     // The core counts in milliseconds. Less than one is not the same as none.
     Ok(if duration.is_zero() { duration } else { duration.max(Duration::from_millis(1)) })
 }
@@ -81,7 +85,8 @@ pub(crate) fn milliseconds(name: &str, value: &Bound<'_, PyAny>) -> PyResult<u64
 
 /// The `TypeError` that names the parameter, what it takes and what it got.
 fn wrong_type(name: &str, expected: &str, value: &Bound<'_, PyAny>) -> PyErr {
-    let class = value.get_type().name().map_or_else(|_| "an object".to_owned(), |name| name.to_string());
+    let class =
+        value.get_type().name().map_or_else(|_| "an object".to_owned(), |name| name.to_string());
     PyTypeError::new_err(format!("{name} must be {expected}, not {class}"))
 }
 
@@ -129,8 +134,10 @@ pub(crate) fn json(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
     members.update(mapping)?;
     let strict = PyDict::new(py);
     strict.set_item(intern!(py, "allow_nan"), false)?;
-    let written =
-        py.import(intern!(py, "json"))?.call_method(intern!(py, "dumps"), (members,), Some(&strict)).map_err(|error| {
+    let written = py
+        .import(intern!(py, "json"))?
+        .call_method(intern!(py, "dumps"), (members,), Some(&strict))
+        .map_err(|error| {
             if error.is_instance_of::<PyValueError>(py) {
                 invalid_argument(py, &format!("{name} cannot be written as JSON"))
             } else {
@@ -156,7 +163,10 @@ fn storage(value: &Bound<'_, PyAny>) -> PyResult<Arc<dyn StorageCallbacks>> {
 
 /// The options that every constructor takes, from its keyword arguments. `None` means the default
 /// of the core. `function` is the constructor's name for the `TypeError` of an unknown option.
-pub(crate) fn common_options(function: &str, given: Option<&Bound<'_, PyDict>>) -> PyResult<Options> {
+pub(crate) fn common_options(
+    function: &str,
+    given: Option<&Bound<'_, PyDict>>,
+) -> PyResult<Options> {
     let mut options = Options::default();
     for (name, value) in given.into_iter().flatten() {
         let name = name.cast::<PyString>()?.to_str()?;
@@ -173,13 +183,18 @@ fn set_option(options: &mut Options, name: &str, value: &Bound<'_, PyAny>) -> Py
     let given = (!value.is_none()).then_some(value);
     match name {
         "save" => options.save = given.map(|value| boolean(name, value)).transpose()?,
-        "storage_root" => options.storage_root = given.map(|value| path(name, value)).transpose()?,
+        "storage_root" => {
+            options.storage_root = given.map(|value| path(name, value)).transpose()?
+        }
         "storage" => options.storage = given.map(storage).transpose()?,
         "timeout" => options.timeout = given.map(|value| duration(name, value)).transpose()?,
         "deployment" => options.deployment = given.map(deployment).transpose()?,
-        "allowed_hosts" => options.allowed_hosts = given.map(|value| texts(name, value)).transpose()?,
+        "allowed_hosts" => {
+            options.allowed_hosts = given.map(|value| texts(name, value)).transpose()?
+        }
         "allow_insecure_loopback" => {
-            options.allow_insecure_loopback = given.map(|value| boolean(name, value)).transpose()?;
+            options.allow_insecure_loopback =
+                given.map(|value| boolean(name, value)).transpose()?;
         }
         "ca_file" => options.ca_file = given.map(|value| path(name, value)).transpose()?,
         "proxy" => options.proxy = given.map(|value| owned_text(name, value)).transpose()?,

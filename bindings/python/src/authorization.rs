@@ -17,7 +17,10 @@ pub(crate) struct Authorization {
 }
 
 /// A new dictionary with the header, or an empty one.
-pub(crate) fn header_dict<'py>(py: Python<'py>, value: Option<&Bound<'py, PyString>>) -> PyResult<Bound<'py, PyDict>> {
+pub(crate) fn header_dict<'py>(
+    py: Python<'py>,
+    value: Option<&Bound<'py, PyString>>,
+) -> PyResult<Bound<'py, PyDict>> {
     let headers = PyDict::new(py);
     if let Some(value) = value {
         headers.set_item(intern!(py, "Authorization"), value)?;
@@ -30,7 +33,10 @@ impl Authorization {
         &self.core
     }
 
-    pub(crate) fn new(core: planetkey::Authorization, header_value: Option<Bound<'_, PyString>>) -> Self {
+    pub(crate) fn new(
+        core: planetkey::Authorization,
+        header_value: Option<Bound<'_, PyString>>,
+    ) -> Self {
         Authorization { core, header_value: header_value.map(Bound::unbind) }
     }
 }

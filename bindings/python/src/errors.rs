@@ -82,11 +82,17 @@ pub(crate) fn invalid_argument(py: Python<'_>, message: &str) -> PyErr {
 }
 
 /// A call into the core that neither blocks nor takes a lock.
-pub(crate) fn guarded<T>(py: Python<'_>, call: impl FnOnce() -> planetkey::Result<T>) -> PyResult<T> {
+pub(crate) fn guarded<T>(
+    py: Python<'_>,
+    call: impl FnOnce() -> planetkey::Result<T>,
+) -> PyResult<T> {
     panic::guarded(call).map_err(|error| raise(py, &error))
 }
 
 /// A call into the core that may read files or take a lock. Other threads run Python meanwhile.
-pub(crate) fn detached<T: Send>(py: Python<'_>, call: impl FnOnce() -> planetkey::Result<T> + Send) -> PyResult<T> {
+pub(crate) fn detached<T: Send>(
+    py: Python<'_>,
+    call: impl FnOnce() -> planetkey::Result<T> + Send,
+) -> PyResult<T> {
     py.detach(|| panic::guarded(call)).map_err(|error| raise(py, &error))
 }

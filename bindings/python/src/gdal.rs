@@ -25,7 +25,12 @@ pub(crate) struct Gdal {
 impl Gdal {
     fn core(&self, py: Python<'_>) -> PyResult<Arc<planetkey_gdal::Gdal>> {
         let core = self.core.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        core.ok_or_else(|| invalid_argument(py, "this session was uninstalled from GDAL; install the session again"))
+        core.ok_or_else(|| {
+            invalid_argument(
+                py,
+                "this session was uninstalled from GDAL; install the session again",
+            )
+        })
     }
 }
 
@@ -47,9 +52,11 @@ fn uninstall(core: &Arc<planetkey_gdal::Gdal>) {
 fn replace_dropped(session: &planetkey::Session, options: &Options) {
     let Ok(origins) = session.header_origins(options.hosts.as_deref()) else { return };
     let overlaps = |other: &planetkey_gdal::Gdal| {
-        options.scope == Scope::EveryHost || other.origins().iter().any(|origin| origins.contains(origin))
+        options.scope == Scope::EveryHost
+            || other.origins().iter().any(|origin| origins.contains(origin))
     };
-    let dropped = |other: &&Arc<planetkey_gdal::Gdal>| Arc::strong_count(other) == 1 && overlaps(other);
+    let dropped =
+        |other: &&Arc<planetkey_gdal::Gdal>| Arc::strong_count(other) == 1 && overlaps(other);
     let replaced: Vec<_> = installed().iter().filter(dropped).cloned().collect();
     replaced.iter().for_each(uninstall);
 }
@@ -58,7 +65,10 @@ fn replace_dropped(session: &planetkey::Session, options: &Options) {
 /// hold the GIL, which threads of GDAL may need.
 pub(crate) fn uninstall_all() {
     // A child that was forked while another thread held the lock would block for ever.
-    let all = INSTALLED.try_lock().map(|mut installed| std::mem::take(&mut *installed)).unwrap_or_default();
+    let all = INSTALLED
+        .try_lock()
+        .map(|mut installed| std::mem::take(&mut *installed))
+        .unwrap_or_default();
     all.iter().for_each(|core| core.uninstall());
 }
 
@@ -97,7 +107,10 @@ impl Gdal {
     /// Does what ``path`` does, without blocking the event loop.
     ///
     /// Cancelling the task cancels the call.
-    fn path_async<'py>(slf: &Bound<'py, Self>, url: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
+    fn path_async<'py>(
+        slf: &Bound<'py, Self>,
+        url: &Bound<'py, PyString>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         in_thread(slf, "path", (url,), None)
     }
 
@@ -107,7 +120,8 @@ impl Gdal {
     #[getter]
     fn last_error<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let core = self.core(py)?;
-        Ok(guarded(py, || Ok(core.last_error()))?.map(|error| raise(py, &error).into_value(py).into_bound(py).into_any()))
+        Ok(guarded(py, || Ok(core.last_error()))?
+            .map(|error| raise(py, &error).into_value(py).into_bound(py).into_any()))
     }
 
     /// Restores the options of GDAL.

@@ -51,7 +51,8 @@ fn count(stamped: u64) -> u64 {
 
 fn change(by: impl Fn(u64) -> u64) {
     let stamp = u64::from(std::process::id()) << 32;
-    let _ = VISITS.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |before| Some(stamp | by(count(before))));
+    let _ = VISITS
+        .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |before| Some(stamp | by(count(before))));
 }
 
 struct Visit;
@@ -85,11 +86,15 @@ pub(crate) fn learn_is_attached(py: Python<'_>) {
     let address = || -> PyResult<usize> {
         let ctypes = py.import("ctypes")?;
         let check = ctypes.getattr("pythonapi")?.getattr("PyGILState_Check")?;
-        ctypes.call_method1("cast", (check, ctypes.getattr("c_void_p")?))?.getattr("value")?.extract()
+        ctypes
+            .call_method1("cast", (check, ctypes.getattr("c_void_p")?))?
+            .getattr("value")?
+            .extract()
     };
     if let Ok(address @ 1..) = address() {
         // SAFETY: the address of that function, which has this type in every version of Python.
-        let _ = CHECK.set(unsafe { std::mem::transmute::<usize, extern "C" fn() -> c_int>(address) });
+        let _ =
+            CHECK.set(unsafe { std::mem::transmute::<usize, extern "C" fn() -> c_int>(address) });
     }
 }
 
@@ -118,13 +123,18 @@ pub(crate) fn call_method<'py>(
     arguments: impl IntoPyObject<'py>,
 ) -> PyResult<Bound<'py, PyAny>> {
     type Call = unsafe extern "C" fn(*mut ffi::PyObject, *mut ffi::PyObject) -> *mut ffi::PyObject;
-    type Unwinding = unsafe extern "C-unwind" fn(*mut ffi::PyObject, *mut ffi::PyObject) -> *mut ffi::PyObject;
+    type Unwinding =
+        unsafe extern "C-unwind" fn(*mut ffi::PyObject, *mut ffi::PyObject) -> *mut ffi::PyObject;
     let method = object.getattr(name)?;
     let arguments = arguments.into_bound_py_any(object.py())?.cast_into::<PyTuple>()?;
     // SAFETY: both types have the same arguments and result. The second one also allows that
     // `pthread_exit` unwinds to this frame, where `Stay` parks it.
     // The black box hides from the compiler that the function was declared as not unwinding.
-    let call = unsafe { std::mem::transmute::<Call, Unwinding>(std::hint::black_box(ffi::PyObject_CallObject as Call)) };
+    let call = unsafe {
+        std::mem::transmute::<Call, Unwinding>(std::hint::black_box(
+            ffi::PyObject_CallObject as Call,
+        ))
+    };
     let stay = Stay;
     // SAFETY: the thread is attached, both pointers are borrowed from live objects, and the second
     // is a tuple.
@@ -161,8 +171,13 @@ fn settled_within(timeout_ms: u64) -> bool {
 
 /// Waits for the refreshes of user sessions in this process, until `is_cancelled`. Returns whether
 /// all have finished.
-pub(crate) fn settle(py: Python<'_>, timeout: Duration, is_cancelled: impl Fn() -> bool + Sync) -> PyResult<bool> {
-    let is_settled = wait(py, deadline(timeout), |slice_ms| settled_within(slice_ms) || is_cancelled())?;
+pub(crate) fn settle(
+    py: Python<'_>,
+    timeout: Duration,
+    is_cancelled: impl Fn() -> bool + Sync,
+) -> PyResult<bool> {
+    let is_settled =
+        wait(py, deadline(timeout), |slice_ms| settled_within(slice_ms) || is_cancelled())?;
     Ok(is_settled && !is_cancelled())
 }
 

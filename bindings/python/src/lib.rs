@@ -71,7 +71,10 @@ fn settle(py: Python<'_>, timeout: Option<&Bound<'_, PyAny>>) -> PyResult<bool> 
 /// Cancelling the task cancels the call.
 #[pyfunction]
 #[pyo3(pass_module, signature = (timeout=None), text_signature = "(timeout=5.0)")]
-fn settle_async<'py>(module: &Bound<'py, PyModule>, timeout: Option<&Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyAny>> {
+fn settle_async<'py>(
+    module: &Bound<'py, PyModule>,
+    timeout: Option<&Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyAny>> {
     adapters::in_thread(module.as_any(), "settle", (timeout,), None)
 }
 

@@ -30,7 +30,11 @@ fn emit(py: Python<'_>, level: Level, message: &str) -> PyResult<()> {
     static PLANETKEY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let logger = PLANETKEY.get_or_try_init(py, || {
         // Not in the package, because importing `logging` takes several times as long as the rest.
-        let logging = call_method(&py.import(intern!(py, "builtins"))?.into_any(), "__import__", ("logging",))?;
+        let logging = call_method(
+            &py.import(intern!(py, "builtins"))?.into_any(),
+            "__import__",
+            ("logging",),
+        )?;
         let logger = call_method(&logging, "getLogger", ("planetkey",))?;
         // A library is silent until the application configures logging.
         let silent = call_method(&logging, "NullHandler", ())?;
@@ -70,7 +74,9 @@ fn hand_over(level: Level, message: String) {
 fn keep(py: Python<'_>, error: PyErr) {
     if error.is_instance_of::<PyException>(py) {
         error.write_unraisable(py, None);
-    } else if let Err(error) = py.import(intern!(py, "_thread")).and_then(|thread| thread.call_method0("interrupt_main")) {
+    } else if let Err(error) =
+        py.import(intern!(py, "_thread")).and_then(|thread| thread.call_method0("interrupt_main"))
+    {
         error.write_unraisable(py, None);
     }
 }
@@ -83,7 +89,8 @@ impl Log for PythonLogger {
 
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
-            let (level, message) = (record.level(), planetkey::text::printable(&record.args().to_string()));
+            let (level, message) =
+                (record.level(), planetkey::text::printable(&record.args().to_string()));
             match is_attached() {
                 Some(false) => hand_over(level, message),
                 Some(true) | None => deliver(level, &message),

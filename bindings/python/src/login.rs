@@ -109,7 +109,9 @@ struct PythonPrompter(Py<PyAny>);
 
 impl Prompter for PythonPrompter {
     fn prompt(&self, prompt: &planetkey::Prompt) -> planetkey::Result<Option<String>> {
-        let failed = |why: &str| Error::new(Status::Cancelled, format!("the prompt failed: {why}; nothing was changed"));
+        let failed = |why: &str| {
+            Error::new(Status::Cancelled, format!("the prompt failed: {why}; nothing was changed"))
+        };
         let called = visit(|py| {
             let answer = Py::new(py, Prompt { core: prompt.clone() })
                 .and_then(|prompt| self.0.bind(py).call1((prompt,)))
@@ -417,14 +419,18 @@ impl DeviceLogin {
     #[pyo3(signature = (timeout=None))]
     fn wait(&self, py: Python<'_>, timeout: Option<&Bound<'_, PyAny>>) -> PyResult<LoginResult> {
         let timeout_ms = timeout.map(|value| milliseconds("timeout", value)).transpose()?;
-        wait(py, |interrupt| self.core.with_interrupt(interrupt).wait(timeout_ms)).map(LoginResult::from)
+        wait(py, |interrupt| self.core.with_interrupt(interrupt).wait(timeout_ms))
+            .map(LoginResult::from)
     }
 
     /// Does what ``wait`` does, without blocking the event loop.
     ///
     /// Cancelling the task cancels the login. To wait for a limited time only, use ``timeout``.
     #[pyo3(signature = (timeout=None))]
-    fn wait_async<'py>(slf: &Bound<'py, Self>, timeout: Option<&Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyAny>> {
+    fn wait_async<'py>(
+        slf: &Bound<'py, Self>,
+        timeout: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         in_thread_of_login(slf, "wait", (timeout,))
     }
 
@@ -449,7 +455,10 @@ impl DeviceLogin {
     }
 
     #[pyo3(signature = (*_exception))]
-    fn __aexit__<'py>(slf: &Bound<'py, Self>, _exception: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    fn __aexit__<'py>(
+        slf: &Bound<'py, Self>,
+        _exception: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         left(slf)
     }
 
@@ -546,14 +555,18 @@ impl BrowserLogin {
     #[pyo3(signature = (timeout=None))]
     fn wait(&self, py: Python<'_>, timeout: Option<&Bound<'_, PyAny>>) -> PyResult<LoginResult> {
         let timeout_ms = timeout.map(|value| milliseconds("timeout", value)).transpose()?;
-        wait(py, |interrupt| self.core.with_interrupt(interrupt).wait(timeout_ms)).map(LoginResult::from)
+        wait(py, |interrupt| self.core.with_interrupt(interrupt).wait(timeout_ms))
+            .map(LoginResult::from)
     }
 
     /// Does what ``wait`` does, without blocking the event loop.
     ///
     /// Cancelling the task cancels the login. To wait for a limited time only, use ``timeout``.
     #[pyo3(signature = (timeout=None))]
-    fn wait_async<'py>(slf: &Bound<'py, Self>, timeout: Option<&Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyAny>> {
+    fn wait_async<'py>(
+        slf: &Bound<'py, Self>,
+        timeout: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         in_thread_of_login(slf, "wait", (timeout,))
     }
 
@@ -568,15 +581,23 @@ impl BrowserLogin {
     /// Raises:
     ///     InvalidArgumentError: This is not an address of this login, which is still pending.
     ///     Error: The login failed, as in ``wait()``.
-    fn complete(&self, py: Python<'_>, callback_url: &Bound<'_, PyString>) -> PyResult<LoginResult> {
+    fn complete(
+        &self,
+        py: Python<'_>,
+        callback_url: &Bound<'_, PyString>,
+    ) -> PyResult<LoginResult> {
         let callback_url = text("callback_url", callback_url)?;
-        wait(py, |interrupt| self.core.with_interrupt(interrupt).complete(callback_url)).map(LoginResult::from)
+        wait(py, |interrupt| self.core.with_interrupt(interrupt).complete(callback_url))
+            .map(LoginResult::from)
     }
 
     /// Does what ``complete`` does, without blocking the event loop.
     ///
     /// Cancelling the task cancels the login.
-    fn complete_async<'py>(slf: &Bound<'py, Self>, callback_url: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
+    fn complete_async<'py>(
+        slf: &Bound<'py, Self>,
+        callback_url: &Bound<'py, PyString>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         in_thread_of_login(slf, "complete", (callback_url,))
     }
 
@@ -602,7 +623,10 @@ impl BrowserLogin {
     }
 
     #[pyo3(signature = (*_exception))]
-    fn __aexit__<'py>(slf: &Bound<'py, Self>, _exception: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    fn __aexit__<'py>(
+        slf: &Bound<'py, Self>,
+        _exception: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         left(slf)
     }
 
@@ -622,7 +646,10 @@ fn left<'py>(login: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
 }
 
 /// Members of JSON as a new dictionary.
-pub(crate) fn dict(py: Python<'_>, members: serde_json::Map<String, serde_json::Value>) -> PyResult<Bound<'_, PyDict>> {
+pub(crate) fn dict(
+    py: Python<'_>,
+    members: serde_json::Map<String, serde_json::Value>,
+) -> PyResult<Bound<'_, PyDict>> {
     let text = serde_json::Value::Object(members).to_string();
     let read = py.import(intern!(py, "json"))?.call_method1(intern!(py, "loads"), (text,))?;
     Ok(read.cast_into::<PyDict>()?)

@@ -22,7 +22,11 @@ pub(crate) struct Recipe {
 
 impl Recipe {
     /// `given`: the keyword arguments that `options` were read from.
-    pub(crate) fn new(profile: Option<&str>, options: Options, given: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+    pub(crate) fn new(
+        profile: Option<&str>,
+        options: Options,
+        given: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Self> {
         let storage = given.map(|given| given.get_item("storage")).transpose()?.flatten();
         let storage = storage.filter(|storage| !storage.is_none()).map(Bound::unbind);
         Ok(Recipe { profile: profile.map(str::to_owned), options, storage })
@@ -44,7 +48,10 @@ impl Recipe {
         } = &self.options;
         let options = PyDict::new(py);
         options.set_item(intern!(py, "save"), save)?;
-        options.set_item(intern!(py, "storage_root"), storage_root.as_deref().map(Path::to_string_lossy))?;
+        options.set_item(
+            intern!(py, "storage_root"),
+            storage_root.as_deref().map(Path::to_string_lossy),
+        )?;
         options.set_item(intern!(py, "storage"), &self.storage)?;
         options.set_item(intern!(py, "timeout"), timeout.map(|timeout| timeout.as_secs_f64()))?;
         options.set_item(intern!(py, "deployment"), deployment)?;
@@ -62,10 +69,15 @@ impl Recipe {
 }
 
 /// The result of `__reduce__`: the function that opens the session again, and its arguments.
-pub(crate) type Reduced<'py> = (Bound<'py, PyAny>, (Option<String>, Bound<'py, PyDict>, Option<f64>));
+pub(crate) type Reduced<'py> =
+    (Bound<'py, PyAny>, (Option<String>, Bound<'py, PyDict>, Option<f64>));
 
 /// `timeout_ms`: the deadline of the handle, if it is not that of the options.
-pub(crate) fn reduce<'py>(py: Python<'py>, recipe: Option<&Recipe>, timeout_ms: Option<u64>) -> PyResult<Reduced<'py>> {
+pub(crate) fn reduce<'py>(
+    py: Python<'py>,
+    recipe: Option<&Recipe>,
+    timeout_ms: Option<u64>,
+) -> PyResult<Reduced<'py>> {
     let recipe = match recipe {
         Some(recipe) if recipe.holds_secret() => {
             return Err(refusal(
@@ -93,5 +105,8 @@ fn seconds(milliseconds: u64) -> f64 {
 }
 
 fn refusal(py: Python<'_>, why: &str) -> PyErr {
-    errors::not_picklable(py, &Error::new(Status::Unsupported, format!("this planetkey.Session {why}")))
+    errors::not_picklable(
+        py,
+        &Error::new(Status::Unsupported, format!("this planetkey.Session {why}")),
+    )
 }

@@ -54,7 +54,13 @@ pub(crate) struct Session {
 
 impl From<planetkey::Session> for Session {
     fn from(core: planetkey::Session) -> Self {
-        Session { core, header_values: TextCache::new(), access_token: TextCache::new(), recipe: None, timeout_ms: None }
+        Session {
+            core,
+            header_values: TextCache::new(),
+            access_token: TextCache::new(),
+            recipe: None,
+            timeout_ms: None,
+        }
     }
 }
 
@@ -89,7 +95,11 @@ impl Session {
         Authorization::new(core, value)
     }
 
-    fn header_value<'py>(&self, py: Python<'py>, authorization: &planetkey::Authorization) -> Option<Bound<'py, PyString>> {
+    fn header_value<'py>(
+        &self,
+        py: Python<'py>,
+        authorization: &planetkey::Authorization,
+    ) -> Option<Bound<'py, PyString>> {
         let value = authorization.header_value()?;
         let generation = authorization.generation();
         Some(self.header_values.get(py, authorization.source_index(), generation, value))
@@ -98,14 +108,20 @@ impl Session {
     /// What a call of the core found that never blocks.
     fn immediate(&self, py: Python<'_>, found: Immediate) -> Cached<Option<Authorization>> {
         match found {
-            Immediate::Authorization(authorization) => Some((Some(self.authorization(py, authorization)),)),
+            Immediate::Authorization(authorization) => {
+                Some((Some(self.authorization(py, authorization)),))
+            }
             Immediate::WouldBlock => None,
             _ => Some((None,)),
         }
     }
 
     /// The value of the header, if there is a valid token.
-    fn cached_header_value<'py>(&self, py: Python<'py>, url: &str) -> PyResult<Option<Bound<'py, PyString>>> {
+    fn cached_header_value<'py>(
+        &self,
+        py: Python<'py>,
+        url: &str,
+    ) -> PyResult<Option<Bound<'py, PyString>>> {
         guarded(py, || {
             self.core.with_header_cached(url, |header| {
                 self.header_values.get(py, header.source_index, header.generation, header.value)
@@ -138,7 +154,9 @@ impl<'a> Response<'a> {
             url: text("url", url)?,
             sent: sent.map(|sent| text("sent", sent)).transpose()?,
             http_status: integer("http_status", http_status)?,
-            www_authenticate: www_authenticate.map(|value| text("www_authenticate", value)).transpose()?,
+            www_authenticate: www_authenticate
+                .map(|value| text("www_authenticate", value))
+                .transpose()?,
             can_repeat,
         })
     }
@@ -193,7 +211,11 @@ impl Session {
         signature = (name, **options),
         text_signature = "(name, *, save=None, storage_root=None, storage=None, timeout=None, deployment=None, allowed_hosts=None, allow_insecure_loopback=None, ca_file=None, proxy=None)"
     )]
-    fn from_profile(py: Python<'_>, name: &Bound<'_, PyString>, options: Option<&Bound<'_, PyDict>>) -> PyResult<Session> {
+    fn from_profile(
+        py: Python<'_>,
+        name: &Bound<'_, PyString>,
+        options: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Session> {
         let given = common_options("Session.from_profile", options)?;
         let name = text("name", name)?;
         let core = detached(py, || planetkey::Session::from_profile(name, &given))?;
@@ -230,7 +252,8 @@ impl Session {
             }
             None => ApiKeyTransport::default(),
         };
-        detached(py, || planetkey::Session::from_api_key(key, transport, &options)).map(Session::from)
+        detached(py, || planetkey::Session::from_api_key(key, transport, &options))
+            .map(Session::from)
     }
 
     /// Opens a session of an M2M client: the client credentials grant of OAuth.
@@ -270,7 +293,8 @@ impl Session {
         let client_secret = text("client_secret", client_secret)?;
         options.scopes = scopes.map(|scopes| texts("scopes", scopes)).transpose()?;
         options.audience = optional_text("audience", audience)?;
-        detached(py, || planetkey::Session::from_m2m(client_id, client_secret, &options)).map(Session::from)
+        detached(py, || planetkey::Session::from_m2m(client_id, client_secret, &options))
+            .map(Session::from)
     }
 
     /// Opens a session of any registered client.
@@ -299,7 +323,8 @@ impl Session {
         let mut options = common_options("Session.from_client_config", options)?;
         options.profile = optional_text("profile", profile)?;
         let config = json("config", config)?;
-        detached(py, || planetkey::Session::from_client_config(&config, &options)).map(Session::from)
+        detached(py, || planetkey::Session::from_client_config(&config, &options))
+            .map(Session::from)
     }
 
     /// Returns what a request to this URL carries: its headers and its URL.
@@ -330,12 +355,19 @@ impl Session {
     /// Does what ``authorize`` does, without blocking the event loop.
     ///
     /// Cancelling the task cancels the call.
-    fn authorize_async<'py>(slf: &Bound<'py, Self>, url: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
+    fn authorize_async<'py>(
+        slf: &Bound<'py, Self>,
+        url: &Bound<'py, PyString>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         cached_or_in_thread(slf, "_authorize_cached", "authorize", (url,))
     }
 
     /// The result of `authorize`, or `None` if that would block.
-    fn _authorize_cached(&self, py: Python<'_>, url: &Bound<'_, PyString>) -> PyResult<Cached<Authorization>> {
+    fn _authorize_cached(
+        &self,
+        py: Python<'_>,
+        url: &Bound<'_, PyString>,
+    ) -> PyResult<Cached<Authorization>> {
         Ok(self.authorize_cached(py, url)?.map(|authorization| (authorization,)))
     }
 
@@ -350,7 +382,11 @@ impl Session {
     /// Raises:
     ///     InvalidArgumentError: This is not a URL.
     ///     Error: As in ``authorize``, except ``HostRefusedError``.
-    fn authorize_if_served(&self, py: Python<'_>, url: &Bound<'_, PyString>) -> PyResult<Option<Authorization>> {
+    fn authorize_if_served(
+        &self,
+        py: Python<'_>,
+        url: &Bound<'_, PyString>,
+    ) -> PyResult<Option<Authorization>> {
         if let Some((authorization,)) = self._authorize_if_served_cached(py, url)? {
             return Ok(authorization);
         }
@@ -362,12 +398,19 @@ impl Session {
     /// Does what ``authorize_if_served`` does, without blocking the event loop.
     ///
     /// Cancelling the task cancels the call.
-    fn authorize_if_served_async<'py>(slf: &Bound<'py, Self>, url: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
+    fn authorize_if_served_async<'py>(
+        slf: &Bound<'py, Self>,
+        url: &Bound<'py, PyString>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         cached_or_in_thread(slf, "_authorize_if_served_cached", "authorize_if_served", (url,))
     }
 
     /// The result of `authorize_if_served`, or `None` if that would block.
-    fn _authorize_if_served_cached(&self, py: Python<'_>, url: &Bound<'_, PyString>) -> PyResult<Cached<Option<Authorization>>> {
+    fn _authorize_if_served_cached(
+        &self,
+        py: Python<'_>,
+        url: &Bound<'_, PyString>,
+    ) -> PyResult<Cached<Option<Authorization>>> {
         let url = text("url", url)?;
         let authorization = guarded(py, || self.core.authorize_if_served_cached(url))?;
         Ok(self.immediate(py, authorization))
@@ -390,7 +433,11 @@ impl Session {
     /// Raises:
     ///     InvalidArgumentError: This is not a URL.
     ///     HostRefusedError: No credential of this session may go to this URL.
-    fn authorize_cached(&self, py: Python<'_>, url: &Bound<'_, PyString>) -> PyResult<Option<Authorization>> {
+    fn authorize_cached(
+        &self,
+        py: Python<'_>,
+        url: &Bound<'_, PyString>,
+    ) -> PyResult<Option<Authorization>> {
         let url = text("url", url)?;
         let authorization = guarded(py, || self.core.authorize_cached(url))?;
         Ok(authorization.map(|authorization| self.authorization(py, authorization)))
@@ -406,7 +453,11 @@ impl Session {
     /// Raises:
     ///     InvalidArgumentError: This is not a URL, or the API key travels in the URL.
     ///     Error: As in ``authorize``.
-    fn headers<'py>(&self, py: Python<'py>, url: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyDict>> {
+    fn headers<'py>(
+        &self,
+        py: Python<'py>,
+        url: &Bound<'py, PyString>,
+    ) -> PyResult<Bound<'py, PyDict>> {
         let url = text("url", url)?;
         let value = match self.cached_header_value(py, url)? {
             Some(value) => Some(value),
@@ -418,12 +469,19 @@ impl Session {
     /// Does what ``headers`` does, without blocking the event loop.
     ///
     /// Cancelling the task cancels the call.
-    fn headers_async<'py>(slf: &Bound<'py, Self>, url: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
+    fn headers_async<'py>(
+        slf: &Bound<'py, Self>,
+        url: &Bound<'py, PyString>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         cached_or_in_thread(slf, "_headers_cached", "headers", (url,))
     }
 
     /// The result of `headers`, or `None` if that would block.
-    fn _headers_cached<'py>(&self, py: Python<'py>, url: &Bound<'py, PyString>) -> PyResult<Cached<Bound<'py, PyDict>>> {
+    fn _headers_cached<'py>(
+        &self,
+        py: Python<'py>,
+        url: &Bound<'py, PyString>,
+    ) -> PyResult<Cached<Bound<'py, PyDict>>> {
         let value = self.cached_header_value(py, text("url", url)?)?;
         value.map(|value| Ok((header_dict(py, Some(&value))?,))).transpose()
     }
@@ -524,7 +582,9 @@ impl Session {
         let authorization = authorization.get().core();
         let http_status: u16 = integer("http_status", http_status)?;
         let www_authenticate = optional_text("www_authenticate", www_authenticate)?;
-        let repeat = self.wait(py, |session| session.after_response(authorization, http_status, www_authenticate.as_deref()))?;
+        let repeat = self.wait(py, |session| {
+            session.after_response(authorization, http_status, www_authenticate.as_deref())
+        })?;
         Ok(repeat.map(|repeat| self.authorization(py, repeat)))
     }
 
@@ -553,7 +613,8 @@ impl Session {
     ) -> PyResult<Cached<Option<Authorization>>> {
         let authorization = authorization.get().core();
         let www_authenticate = optional_text("www_authenticate", www_authenticate)?;
-        let mut response = ApiResponse::new(authorization.url(), integer("http_status", http_status)?);
+        let mut response =
+            ApiResponse::new(authorization.url(), integer("http_status", http_status)?);
         response.sent = authorization.header_value();
         response.www_authenticate = www_authenticate.as_deref();
         let repeat = guarded(py, || self.core.after_api_response_cached(&response))?;
@@ -653,7 +714,16 @@ impl Session {
         text_signature = "($self, *, method=None, open_browser=None, scopes=None, prompt=None, timeout=None, force=None, allow_other_user=None, page=None)"
     )]
     fn login(&self, py: Python<'_>, options: Option<&Bound<'_, PyDict>>) -> PyResult<LoginResult> {
-        let allowed = ["method", "open_browser", "scopes", "prompt", "timeout", "force", "allow_other_user", "page"];
+        let allowed = [
+            "method",
+            "open_browser",
+            "scopes",
+            "prompt",
+            "timeout",
+            "force",
+            "allow_other_user",
+            "page",
+        ];
         let options = login_options(py, "Session.login", &allowed, options)?;
         self.wait(py, |session| session.login(&options)).map(LoginResult::from)
     }
@@ -666,7 +736,10 @@ impl Session {
         signature = (**options),
         text_signature = "($self, *, method=None, open_browser=None, scopes=None, prompt=None, timeout=None, force=None, allow_other_user=None, page=None)"
     )]
-    fn login_async<'py>(slf: &Bound<'py, Self>, options: Option<&Bound<'py, PyDict>>) -> PyResult<Bound<'py, PyAny>> {
+    fn login_async<'py>(
+        slf: &Bound<'py, Self>,
+        options: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         in_thread(slf, "login", (), options)
     }
 
@@ -691,7 +764,11 @@ impl Session {
         signature = (**options),
         text_signature = "($self, *, scopes=None, prompt=None, timeout=None, allow_other_user=None)"
     )]
-    fn start_device_login(&self, py: Python<'_>, options: Option<&Bound<'_, PyDict>>) -> PyResult<DeviceLogin> {
+    fn start_device_login(
+        &self,
+        py: Python<'_>,
+        options: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<DeviceLogin> {
         let allowed = ["scopes", "prompt", "timeout", "allow_other_user"];
         let options = login_options(py, "Session.start_device_login", &allowed, options)?;
         self.wait(py, |session| session.start_device_login(&options)).map(DeviceLogin::from)
@@ -732,7 +809,11 @@ impl Session {
         signature = (**options),
         text_signature = "($self, *, scopes=None, prompt=None, timeout=None, allow_other_user=None, page=None)"
     )]
-    fn start_browser_login(&self, py: Python<'_>, options: Option<&Bound<'_, PyDict>>) -> PyResult<BrowserLogin> {
+    fn start_browser_login(
+        &self,
+        py: Python<'_>,
+        options: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<BrowserLogin> {
         let allowed = ["scopes", "prompt", "timeout", "allow_other_user", "page"];
         let options = login_options(py, "Session.start_browser_login", &allowed, options)?;
         self.wait(py, |session| session.start_browser_login(&options)).map(BrowserLogin::from)
@@ -846,7 +927,11 @@ impl Session {
     ///     TimeoutError: The session's timeout passed.
     ///     ProtocolError: The server's response breaks the standard.
     #[pyo3(signature = (token=None))]
-    fn introspect<'py>(&self, py: Python<'py>, token: Option<&Bound<'py, PyString>>) -> PyResult<Bound<'py, PyDict>> {
+    fn introspect<'py>(
+        &self,
+        py: Python<'py>,
+        token: Option<&Bound<'py, PyString>>,
+    ) -> PyResult<Bound<'py, PyDict>> {
         let token = optional_text("token", token)?;
         dict(py, self.wait(py, |session| session.introspect(token.as_deref()))?)
     }
@@ -855,7 +940,10 @@ impl Session {
     ///
     /// Cancelling the task cancels the call.
     #[pyo3(signature = (token=None))]
-    fn introspect_async<'py>(slf: &Bound<'py, Self>, token: Option<&Bound<'py, PyString>>) -> PyResult<Bound<'py, PyAny>> {
+    fn introspect_async<'py>(
+        slf: &Bound<'py, Self>,
+        token: Option<&Bound<'py, PyString>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         in_thread(slf, "introspect", (token,), None)
     }
 
@@ -893,7 +981,10 @@ impl Session {
     /// Those packages call it if the session is their ``auth``. A request of ``requests`` is
     /// repeated once if an API refuses the token.
     #[pyo3(signature = (request, /))]
-    fn __call__<'py>(slf: &Bound<'py, Self>, request: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    fn __call__<'py>(
+        slf: &Bound<'py, Self>,
+        request: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         adapters::call(slf, request)
     }
 
@@ -913,19 +1004,28 @@ impl Session {
     ///
     /// For classes that combine several ``auth`` objects of ``httpx``. Blocks if there is no valid
     /// token.
-    fn auth_flow<'py>(slf: &Bound<'py, Self>, request: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    fn auth_flow<'py>(
+        slf: &Bound<'py, Self>,
+        request: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         adapters::sync_auth_flow(slf, request)
     }
 
     /// Authorizes a request of ``httpx.Client``.
     ///
     /// Repeats it once if an API refuses the token. Blocks if there is no valid token.
-    fn sync_auth_flow<'py>(slf: &Bound<'py, Self>, request: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    fn sync_auth_flow<'py>(
+        slf: &Bound<'py, Self>,
+        request: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         adapters::sync_auth_flow(slf, request)
     }
 
     /// Authorizes a request of ``httpx.AsyncClient``, without blocking the event loop.
-    fn async_auth_flow<'py>(slf: &Bound<'py, Self>, request: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    fn async_auth_flow<'py>(
+        slf: &Bound<'py, Self>,
+        request: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         adapters::async_auth_flow(slf, request)
     }
 
@@ -941,8 +1041,10 @@ impl Session {
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         let status = detached(py, || Ok(self.core.status()))?;
-        let sources: Vec<_> = status.sources().iter().map(|source| source.source.as_str()).collect();
-        let shown = format!("<planetkey.Session on {}: {}>", status.deployment(), sources.join(", "));
+        let sources: Vec<_> =
+            status.sources().iter().map(|source| source.source.as_str()).collect();
+        let shown =
+            format!("<planetkey.Session on {}: {}>", status.deployment(), sources.join(", "));
         Ok(planetkey::text::printable(&shown))
     }
 

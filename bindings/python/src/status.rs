@@ -6,7 +6,10 @@ use pyo3::types::{PyDateTime, PyTuple, PyTzInfo};
 
 /// An aware `datetime` for Unix seconds. A time outside the years of Python becomes the first or
 /// the last one of them, so that an absurd expiry is no error.
-pub(crate) fn moment<'py>(py: Python<'py>, unix_seconds: Option<i64>) -> PyResult<Option<Bound<'py, PyAny>>> {
+pub(crate) fn moment<'py>(
+    py: Python<'py>,
+    unix_seconds: Option<i64>,
+) -> PyResult<Option<Bound<'py, PyAny>>> {
     /// 0001-01-01T00:00:00Z
     const FIRST: i64 = -62_135_596_800;
     /// 9999-12-31T23:59:59Z
@@ -117,7 +120,10 @@ impl SourceStatus {
     }
 
     fn __repr__(&self) -> String {
-        planetkey::text::printable(&format!("<planetkey.SourceStatus {} from {}>", self.core.kind, self.core.source))
+        planetkey::text::printable(&format!(
+            "<planetkey.SourceStatus {} from {}>",
+            self.core.kind, self.core.source
+        ))
     }
 }
 
@@ -180,7 +186,8 @@ impl SessionStatus {
     /// All credential sources. A URL gets the first one that its host accepts.
     #[getter]
     fn sources<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        let sources = self.core.sources().iter().map(|source| SourceStatus { core: source.clone() });
+        let sources =
+            self.core.sources().iter().map(|source| SourceStatus { core: source.clone() });
         let sources = sources.map(|source| Py::new(py, source)).collect::<PyResult<Vec<_>>>()?;
         PyTuple::new(py, sources)
     }
@@ -188,7 +195,8 @@ impl SessionStatus {
     /// Which credential a request to each host carries.
     #[getter]
     fn hosts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        let hosts = self.core.hosts().iter().map(|host| Py::new(py, HostStatus { core: host.clone() }));
+        let hosts =
+            self.core.hosts().iter().map(|host| Py::new(py, HostStatus { core: host.clone() }));
         PyTuple::new(py, hosts.collect::<PyResult<Vec<_>>>()?)
     }
 
@@ -254,7 +262,8 @@ impl SessionStatus {
 
     /// Returns the whole status as a dictionary for JSON. Its times are Unix seconds.
     fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        py.import(intern!(py, "json"))?.call_method1(intern!(py, "loads"), (self.core.to_json().to_string(),))
+        py.import(intern!(py, "json"))?
+            .call_method1(intern!(py, "loads"), (self.core.to_json().to_string(),))
     }
 
     /// Returns the object itself, because it never changes.
@@ -267,7 +276,12 @@ impl SessionStatus {
     }
 
     fn __repr__(&self) -> String {
-        let sources: Vec<_> = self.core.sources().iter().map(|source| source.source.as_str()).collect();
-        planetkey::text::printable(&format!("<planetkey.SessionStatus on {}: {}>", self.core.deployment(), sources.join(", ")))
+        let sources: Vec<_> =
+            self.core.sources().iter().map(|source| source.source.as_str()).collect();
+        planetkey::text::printable(&format!(
+            "<planetkey.SessionStatus on {}: {}>",
+            self.core.deployment(),
+            sources.join(", ")
+        ))
     }
 }

@@ -43,10 +43,14 @@ pub(crate) struct PythonStorage {
 
 impl PythonStorage {
     pub(crate) fn new(object: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let has = |name: &str| Ok::<_, PyErr>(object.getattr_opt(name)?.is_some_and(|method| method.is_callable()));
+        let has = |name: &str| {
+            Ok::<_, PyErr>(object.getattr_opt(name)?.is_some_and(|method| method.is_callable()))
+        };
         for name in ["load", "save"] {
             if !has(name)? {
-                return Err(PyTypeError::new_err(format!("storage has no method {name}; see planetkey.TokenStorage")));
+                return Err(PyTypeError::new_err(format!(
+                    "storage has no method {name}; see planetkey.TokenStorage"
+                )));
             }
         }
         let has_lock = has("lock")?;
@@ -69,7 +73,11 @@ impl PythonStorage {
             Ok(given) => read(&given),
             Err(error) => Err(failure(py, method, error)),
         });
-        called.unwrap_or_else(|| Err(failed(&format!("its {method} cannot be called while the interpreter is shutting down"))))
+        called.unwrap_or_else(|| {
+            Err(failed(&format!(
+                "its {method} cannot be called while the interpreter is shutting down"
+            )))
+        })
     }
 }
 
@@ -122,7 +130,10 @@ fn class_name(value: &Bound<'_, PyAny>) -> String {
 /// tokens, so it is not shown.
 fn failure(py: Python<'_>, method: &str, error: PyErr) -> Error {
     let class = class_name(error.value(py).as_any());
-    let place = error.traceback(py).and_then(|traceback| place(traceback.into_any()).ok()).unwrap_or_default();
+    let place = error
+        .traceback(py)
+        .and_then(|traceback| place(traceback.into_any()).ok())
+        .unwrap_or_default();
     log::debug!(target: LOG_TARGET, "{method} of the application's storage raised {class}{place}");
     if !error.is_instance_of::<PyException>(py) {
         keep_raised(error);
@@ -136,7 +147,10 @@ fn place(mut traceback: Bound<'_, PyAny>) -> PyResult<String> {
     while !traceback.is_none() {
         let code = traceback.getattr("tb_frame")?.getattr("f_code")?;
         let (file, function) = (code.getattr("co_filename")?, code.getattr("co_name")?);
-        frames.push_back(format!(", in {function} ({file}, line {})", traceback.getattr("tb_lineno")?));
+        frames.push_back(format!(
+            ", in {function} ({file}, line {})",
+            traceback.getattr("tb_lineno")?
+        ));
         if frames.len() > MAX_FRAMES {
             frames.pop_front();
         }

@@ -23,7 +23,13 @@ impl TextCache {
     }
 
     /// `text` as a Python string. It must be the same for the same source and generation.
-    pub(crate) fn get<'py>(&self, py: Python<'py>, source_index: usize, generation: u64, text: &str) -> Bound<'py, PyString> {
+    pub(crate) fn get<'py>(
+        &self,
+        py: Python<'py>,
+        source_index: usize,
+        generation: u64,
+        text: &str,
+    ) -> Bound<'py, PyString> {
         if let Ok(slots) = self.0.try_lock()
             && let Some(Some(entry)) = slots.get(source_index)
             && entry.generation == generation

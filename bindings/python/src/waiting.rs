@@ -60,7 +60,10 @@ pub(crate) fn cancelled() -> impl Fn() -> bool + Send + Sync + 'static {
 /// A call that may block. Other threads run Python meanwhile, and signal handlers run in the main
 /// thread. An exception of a handler, such as `KeyboardInterrupt`, cancels the call and is raised.
 /// So does a [`Cancellation`], with CANCELLED.
-pub(crate) fn wait<T: Send>(py: Python<'_>, call: impl FnOnce(Interrupt) -> planetkey::Result<T> + Send) -> PyResult<T> {
+pub(crate) fn wait<T: Send>(
+    py: Python<'_>,
+    call: impl FnOnce(Interrupt) -> planetkey::Result<T> + Send,
+) -> PyResult<T> {
     let raised = Arc::new(Mutex::new(None));
     let interrupt: Interrupt = Arc::new({
         let raised = Arc::clone(&raised);
@@ -83,7 +86,9 @@ pub(crate) fn wait<T: Send>(py: Python<'_>, call: impl FnOnce(Interrupt) -> plan
     let result = py.detach(|| panic::guarded(|| call(interrupt)));
     // The signal has been consumed, so its exception goes before a result that arrived meanwhile.
     let by_callback = take_raised();
-    if let Some(error) = raised.lock().unwrap_or_else(PoisonError::into_inner).take().or(by_callback) {
+    if let Some(error) =
+        raised.lock().unwrap_or_else(PoisonError::into_inner).take().or(by_callback)
+    {
         return Err(error);
     }
     result.map_err(|error| raise(py, &error))

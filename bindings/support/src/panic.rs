@@ -10,7 +10,8 @@ use planetkey::{Error, Result, Status};
 /// The error does not show the text of the panic, which may contain a secret.
 pub fn guarded<V>(body: impl FnOnce() -> Result<V>) -> Result<V> {
     caught(body).unwrap_or_else(|| {
-        let message = "planetkey panicked, which is a bug; please report it with the text on standard error";
+        let message =
+            "planetkey panicked, which is a bug; please report it with the text on standard error";
         Err(Error::new(Status::Internal, message))
     })
 }

@@ -71,7 +71,9 @@ pub(crate) fn is_named(pair: &str, name: &str) -> bool {
     let written = pair.split('=').next().unwrap_or("");
     written == name
         || written.contains('%')
-            && url::form_urlencoded::parse(written.as_bytes()).next().is_some_and(|(decoded, _)| decoded == name)
+            && url::form_urlencoded::parse(written.as_bytes())
+                .next()
+                .is_some_and(|(decoded, _)| decoded == name)
 }
 
 fn split_fragment(url: &str) -> (&str, &str) {

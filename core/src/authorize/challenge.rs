@@ -28,8 +28,12 @@ pub fn parse(header: &str) -> Vec<Challenge> {
         };
         // `name = value` with white space around the sign is a parameter, not a scheme.
         if is_token(first) && !rest.starts_with('=') {
-            challenges.push(Challenge { scheme: first.to_ascii_lowercase(), parameters: parameter(rest).into_iter().collect() });
-        } else if let (Some(challenge), Some(parameter)) = (challenges.last_mut(), parameter(item)) {
+            challenges.push(Challenge {
+                scheme: first.to_ascii_lowercase(),
+                parameters: parameter(rest).into_iter().collect(),
+            });
+        } else if let (Some(challenge), Some(parameter)) = (challenges.last_mut(), parameter(item))
+        {
             challenge.parameters.push(parameter);
         }
     }
@@ -50,7 +54,10 @@ pub(crate) fn asks_for_another_token(http_status: u16, www_authenticate: Option<
 }
 
 fn is_token(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }
 
 fn parameter(text: &str) -> Option<(String, String)> {
@@ -58,7 +65,11 @@ fn parameter(text: &str) -> Option<(String, String)> {
         return None;
     }
     match text.split_once('=') {
-        Some((name, value)) if is_token(name.trim()) && !value.trim().is_empty() && !value.trim().starts_with('=') => {
+        Some((name, value))
+            if is_token(name.trim())
+                && !value.trim().is_empty()
+                && !value.trim().starts_with('=') =>
+        {
             Some((name.trim().to_ascii_lowercase(), unquote(value.trim())))
         }
         _ => Some((String::new(), text.to_owned())),

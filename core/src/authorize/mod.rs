@@ -53,14 +53,25 @@ pub(crate) struct HostPolicy {
 impl HostPolicy {
     /// Errors: INVALID_ARGUMENT for an entry of `allowed_hosts` that is not an exact host name;
     /// MISCONFIGURED for one of the deployment.
-    pub(crate) fn new(deployment: &Deployment, allowed: AllowedHosts<'_>, allow_insecure_loopback: bool) -> Result<Self> {
+    pub(crate) fn new(
+        deployment: &Deployment,
+        allowed: AllowedHosts<'_>,
+        allow_insecure_loopback: bool,
+    ) -> Result<Self> {
         let servers = deployment.resource_servers.clone();
-        if !servers.iter().flat_map(|server| &server.hosts).all(|host| target::is_host_entry(host)) {
-            return Err(Error::misconfigured("the deployment lists a host that is not an exact host name in lower case"));
+        if !servers.iter().flat_map(|server| &server.hosts).all(|host| target::is_host_entry(host))
+        {
+            return Err(Error::misconfigured(
+                "the deployment lists a host that is not an exact host name in lower case",
+            ));
         }
-        let hosts = servers.iter().enumerate().flat_map(|(index, server)| server.hosts.iter().map(move |host| (host, index)));
+        let hosts = servers
+            .iter()
+            .enumerate()
+            .flat_map(|(index, server)| server.hosts.iter().map(move |host| (host, index)));
         let hosts = hosts.filter(|(host, _)| !is_loopback_entry(host));
-        let (beginnings, servers_of_beginnings) = hosts.map(|(host, index)| (format!("{host}/"), index)).unzip();
+        let (beginnings, servers_of_beginnings) =
+            hosts.map(|(host, index)| (format!("{host}/"), index)).unzip();
         let (allowed_hosts, allowed_for_api_key) = match allowed {
             AllowedHosts::ForTokens(hosts) => (hosts, false),
             AllowedHosts::ForApiKey(hosts) => (hosts, true),
@@ -74,7 +85,12 @@ impl HostPolicy {
         }
         let never = |server: &&ResourceServer| server.api_key == Acceptance::No;
         let planet = Deployment::planet()?;
-        let never_for_api_keys = planet.resource_servers.iter().filter(never).flat_map(|server| server.hosts.clone()).collect();
+        let never_for_api_keys = planet
+            .resource_servers
+            .iter()
+            .filter(never)
+            .flat_map(|server| server.hosts.clone())
+            .collect();
         Ok(HostPolicy {
             servers,
             beginnings,
@@ -103,7 +119,9 @@ impl HostPolicy {
     #[inline]
     fn server_of(&self, target: &Target<'_>) -> Option<&ResourceServer> {
         match target.listed() {
-            Some(listed) => self.servers_of_beginnings.get(listed).and_then(|index| self.servers.get(*index)),
+            Some(listed) => {
+                self.servers_of_beginnings.get(listed).and_then(|index| self.servers.get(*index))
+            }
             None => self.server(target.authority()),
         }
     }
@@ -129,7 +147,8 @@ impl HostPolicy {
                 return by_deployment;
             }
         }
-        let listed = self.allowed.iter().any(|host| host == authority) && (kind != Kind::ApiKey || self.allowed_for_api_key);
+        let listed = self.allowed.iter().any(|host| host == authority)
+            && (kind != Kind::ApiKey || self.allowed_for_api_key);
         if listed || target.loopback && server.is_none() { Acceptance::Yes } else { Acceptance::No }
     }
 
@@ -160,8 +179,12 @@ impl HostPolicy {
     fn preset_of(&self, host: &str) -> Option<&'static str> {
         let has_host = |name: &&str| {
             let preset = Deployment::from_text(name);
-            preset
-                .is_ok_and(|preset| preset.resource_servers.iter().any(|server| server.hosts.iter().any(|listed| listed == host)))
+            preset.is_ok_and(|preset| {
+                preset
+                    .resource_servers
+                    .iter()
+                    .any(|server| server.hosts.iter().any(|listed| listed == host))
+            })
         };
         Deployment::PRESETS.iter().copied().filter(|_| self.server(host).is_none()).find(has_host)
     }
@@ -172,11 +195,18 @@ impl HostPolicy {
         // A domain such as planet.com is too wide: api.planet.com says nothing about
         // www.planet.com.
         let domain = |listed: &str| {
-            listed.split_once('.').map(|(_, domain)| domain.to_owned()).filter(|domain| domain.matches('.').count() > 1)
+            listed
+                .split_once('.')
+                .map(|(_, domain)| domain.to_owned())
+                .filter(|domain| domain.matches('.').count() > 1)
         };
         Deployment::PRESETS.iter().find_map(|name| {
-            let hosts: Vec<String> =
-                Deployment::from_text(name).ok()?.resource_servers.into_iter().flat_map(|server| server.hosts).collect();
+            let hosts: Vec<String> = Deployment::from_text(name)
+                .ok()?
+                .resource_servers
+                .into_iter()
+                .flat_map(|server| server.hosts)
+                .collect();
             let is_near = hosts
                 .iter()
                 .filter_map(|listed| domain(listed))
@@ -188,24 +218,36 @@ impl HostPolicy {
 
     /// The error that says why none of the credentials that the call may use goes there, and which
     /// one would. `beside`: the session's other credentials; `hosts`: where those credentials go.
-    pub(crate) fn refusal(&self, target: &Target<'_>, held: &[Kind], beside: &[Kind], mut hosts: Vec<String>) -> Error {
+    pub(crate) fn refusal(
+        &self,
+        target: &Target<'_>,
+        held: &[Kind],
+        beside: &[Kind],
+        mut hosts: Vec<String>,
+    ) -> Error {
         let host = target.authority();
         let message = if !self.may_speak_to(target) {
-            format!("{host} is this machine; set allow_insecure_loopback to send credentials to a test server on it")
+            format!(
+                "{host} is this machine; set allow_insecure_loopback to send credentials to a test server on it"
+            )
         } else if held.contains(&Kind::ApiKey)
-            && (self.never_takes_api_keys(host) || self.server(host).is_some_and(|server| server.api_key == Acceptance::No))
+            && (self.never_takes_api_keys(host)
+                || self.server(host).is_some_and(|server| server.api_key == Acceptance::No))
         {
             if beside.iter().any(|kind| self.accepts(target, *kind) != Acceptance::No) {
                 let advice = "ask for the headers (`planetkey header`, authorize in code) in place of a signed URL";
                 return Error::new(
                     Status::HostRefused,
-                    format!("an API key must never go to {host}, which takes this session's access token: {advice}"),
+                    format!(
+                        "an API key must never go to {host}, which takes this session's access token: {advice}"
+                    ),
                 );
             }
             format!(
                 "an API key must never go to {host}: it takes OAuth access tokens; give this session an M2M client (PL_AUTH_CLIENT_ID and PL_AUTH_CLIENT_SECRET) or a user login"
             )
-        } else if held.contains(&Kind::ApiKey) && self.allowed.iter().any(|allowed| allowed == host) {
+        } else if held.contains(&Kind::ApiKey) && self.allowed.iter().any(|allowed| allowed == host)
+        {
             format!(
                 "{host} is in allowed_hosts, and there it takes an API key only if the call names the key, not one that was found in environment or files: name it, from_api_key in code and --auth-api-key-file for the command"
             )
@@ -219,13 +261,19 @@ impl HostPolicy {
                 theirs.join(", ")
             )
         } else if self.server(host).is_some() {
-            format!("{host} does not take this session's token: it comes from an authorization server that {host} does not know")
+            format!(
+                "{host} does not take this session's token: it comes from an authorization server that {host} does not know"
+            )
         } else {
             hosts.sort();
             hosts.dedup();
             format!(
                 "{host} is not a host of this session; its credentials go only to {}; list the host in allowed_hosts if it is yours",
-                if hosts.is_empty() { "hosts listed in allowed_hosts".to_owned() } else { hosts.join(", ") }
+                if hosts.is_empty() {
+                    "hosts listed in allowed_hosts".to_owned()
+                } else {
+                    hosts.join(", ")
+                }
             )
         };
         Error::new(Status::HostRefused, message)

@@ -5,7 +5,8 @@ use super::api_key::{PARAMETER, is_named};
 const REDACTED: &str = "REDACTED";
 /// Parameters whose value is a secret. A name matches if it contains these letters and digits, in
 /// any case.
-const SECRET_NAMES: [&str; 6] = ["apikey", "accesstoken", "refreshtoken", "idtoken", "clientsecret", "password"];
+const SECRET_NAMES: [&str; 6] =
+    ["apikey", "accesstoken", "refreshtoken", "idtoken", "clientsecret", "password"];
 /// How often percent-encoding is decoded, and how many levels of URLs inside URLs are examined.
 const DEPTH: usize = 3;
 /// More passes than any text needs.
@@ -83,9 +84,13 @@ fn value_of<'a>(rest: &'a str, name: &str, part: char) -> Option<&'a str> {
 /// backslashes as slashes.
 fn without_user(url: &str) -> (String, &str) {
     let is_slash = |c: char| matches!(c, '/' | '\\') || c <= ' ';
-    let scheme = url.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.') || c <= ' ')).unwrap_or(0);
+    let scheme = url
+        .find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.') || c <= ' '))
+        .unwrap_or(0);
     let start = match url.get(scheme..).and_then(|rest| rest.strip_prefix(':')) {
-        Some(rest) if rest.starts_with(is_slash) => url.len() - rest.trim_start_matches(is_slash).len(),
+        Some(rest) if rest.starts_with(is_slash) => {
+            url.len() - rest.trim_start_matches(is_slash).len()
+        }
         _ => url.len() - url.trim_start_matches(is_slash).len(),
     };
     let (before, rest) = url.split_at(start);
@@ -97,8 +102,11 @@ fn without_user(url: &str) -> (String, &str) {
 }
 
 fn is_secret(name: &str) -> bool {
-    let letters: String =
-        decoded(name).chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()).collect();
+    let letters: String = decoded(name)
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .map(|letter| letter.to_ascii_lowercase())
+        .collect();
     SECRET_NAMES.iter().any(|secret| letters.contains(secret))
 }
 

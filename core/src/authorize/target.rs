@@ -35,7 +35,9 @@ impl<'a> Target<'a> {
             return Err(Error::invalid_argument("the URL is longer than 64 KiB"));
         }
         let Some((https, rest)) = split_scheme(url) else {
-            return Err(Error::invalid_argument("the URL must start with https:// and hold nothing before it"));
+            return Err(Error::invalid_argument(
+                "the URL must start with https:// and hold nothing before it",
+            ));
         };
         let (unprintable, question_mark) = scan(url);
         if unprintable {
@@ -61,12 +63,15 @@ impl<'a> Target<'a> {
         // libcurl before 7.51 ends the authority only at a slash, and sends the request to the host
         // after the `@`.
         let after = rest.get(end..).unwrap_or("");
-        if !after.starts_with('/') && after.split('/').next().is_some_and(|first| first.contains('@')) {
+        if !after.starts_with('/')
+            && after.split('/').next().is_some_and(|first| first.contains('@'))
+        {
             return Err(refused(
                 "some programs read the part before the @ as user information; write a / after the host, or percent-encode the @ as %40",
             ));
         }
-        let authority = if upper_case { Cow::Owned(host.to_ascii_lowercase()) } else { Cow::Borrowed(host) };
+        let authority =
+            if upper_case { Cow::Owned(host.to_ascii_lowercase()) } else { Cow::Borrowed(host) };
         let loopback = is_loopback_authority(&authority);
         if !loopback {
             if !is_host_name(&authority) {
@@ -75,7 +80,9 @@ impl<'a> Target<'a> {
                 ));
             }
             if !https {
-                return Err(refused("credentials travel over https only; change http:// to https://"));
+                return Err(refused(
+                    "credentials travel over https only; change http:// to https://",
+                ));
             }
         }
         Ok(Target { url, authority, loopback, question_mark, listed: None })
@@ -89,7 +96,10 @@ impl<'a> Target<'a> {
     #[inline]
     pub(crate) fn at_host(url: &'a str, hosts: &[String]) -> Option<Self> {
         let rest = url.strip_prefix(HTTPS)?;
-        let (listed, host) = hosts.iter().enumerate().find(|(_, host)| rest.as_bytes().starts_with(host.as_bytes()))?;
+        let (listed, host) = hosts
+            .iter()
+            .enumerate()
+            .find(|(_, host)| rest.as_bytes().starts_with(host.as_bytes()))?;
         let authority = rest.get(..host.len() - 1)?;
         let (unprintable, question_mark) = scan(url);
         let is_plain = !unprintable && url.len() <= MAX_URL_BYTES;
@@ -118,8 +128,9 @@ impl<'a> Target<'a> {
     #[inline]
     pub(crate) fn has_query_parameter(&self, name: &str) -> bool {
         self.question_mark
-            && super::api_key::query(self.url)
-                .is_some_and(|query| query.split('&').any(|pair| super::api_key::is_named(pair, name)))
+            && super::api_key::query(self.url).is_some_and(|query| {
+                query.split('&').any(|pair| super::api_key::is_named(pair, name))
+            })
     }
 }
 
@@ -130,7 +141,9 @@ fn refused(why: &str) -> Error {
 /// Whether a URL holds white space or a control character, and whether it holds a question mark.
 fn scan(url: &str) -> (bool, bool) {
     // There is no early exit, because this form processes many bytes at once.
-    url.bytes().fold((false, false), |(bad, question), byte| (bad | (byte <= b' ') | (byte == 0x7f), question | (byte == b'?')))
+    url.bytes().fold((false, false), |(bad, question), byte| {
+        (bad | (byte <= b' ') | (byte == 0x7f), question | (byte == b'?'))
+    })
 }
 
 /// Whether it is https, and what follows `://`.
@@ -162,7 +175,9 @@ fn is_host_name(host: &str) -> bool {
         }
         previous = byte;
     }
-    letter && previous != b'-' && !host.get(last_label..).is_some_and(|label| label.starts_with("0x"))
+    letter
+        && previous != b'-'
+        && !host.get(last_label..).is_some_and(|label| label.starts_with("0x"))
     // A look-alike in Punycode is a valid host name here, but it is not in any list.
 }
 
@@ -170,9 +185,11 @@ fn is_host_name(host: &str) -> bool {
 pub(crate) fn is_loopback_authority(authority: &str) -> bool {
     ["127.0.0.1", "localhost", "[::1]"].iter().any(|host| match authority.strip_prefix(host) {
         Some("") => true,
-        Some(port) => port
-            .strip_prefix(':')
-            .is_some_and(|digits| !digits.is_empty() && digits.len() <= 5 && digits.bytes().all(|byte| byte.is_ascii_digit())),
+        Some(port) => port.strip_prefix(':').is_some_and(|digits| {
+            !digits.is_empty()
+                && digits.len() <= 5
+                && digits.bytes().all(|byte| byte.is_ascii_digit())
+        }),
         None => false,
     })
 }
@@ -186,7 +203,8 @@ pub(crate) fn is_host_entry(entry: &str) -> bool {
     }
     entry.len() <= 253
         && is_host_name(entry)
-        && url::Url::parse(&format!("https://{entry}/")).is_ok_and(|url| url.host_str() == Some(entry) && url.path() == "/")
+        && url::Url::parse(&format!("https://{entry}/"))
+            .is_ok_and(|url| url.host_str() == Some(entry) && url.path() == "/")
 }
 
 #[cfg(test)]
@@ -206,14 +224,22 @@ mod tests {
         let hosts = ["api.planet.com/".to_owned(), "tiles.planet.com/".to_owned()];
         assert!(Target::at_host(URL, &hosts).is_some());
         let too_long = format!("{URL}{}", "a".repeat(MAX_URL_BYTES));
-        let mut urls = vec![too_long, URL.replace(".com/", ".com:443/"), URL.replace("api.", "tiles.")];
+        let mut urls =
+            vec![too_long, URL.replace(".com/", ".com:443/"), URL.replace("api.", "tiles.")];
         // Every byte of the URL as every other one, left out, doubled, and the end of the URL.
         for at in 0..URL.len() {
             let (before, after) = URL.split_at(at);
             let rest = after.get(1..).unwrap();
             urls.extend((0..=0x7f_u8).map(|byte| format!("{before}{}{rest}", char::from(byte))));
-            urls.extend([before.to_owned(), format!("{before}{rest}"), format!("{before}{}{after}", &after[..1])]);
-            urls.extend(["ä", "@evil.example/", ":443", "\u{3002}", "\u{2028}"].map(|more| format!("{before}{more}{after}")));
+            urls.extend([
+                before.to_owned(),
+                format!("{before}{rest}"),
+                format!("{before}{}{after}", &after[..1]),
+            ]);
+            urls.extend(
+                ["ä", "@evil.example/", ":443", "\u{3002}", "\u{2028}"]
+                    .map(|more| format!("{before}{more}{after}")),
+            );
         }
         let mut listed = 0;
         for url in &urls {
@@ -235,7 +261,11 @@ mod tests {
                 for byte in 0..=0x7f_u8 {
                     let mut text = "a".repeat(length);
                     text.replace_range(at..=at, char::from(byte).encode_utf8(&mut [0; 4]));
-                    assert_eq!(scan(&text), (byte <= b' ' || byte == 0x7f, byte == b'?'), "{text:?}");
+                    assert_eq!(
+                        scan(&text),
+                        (byte <= b' ' || byte == 0x7f, byte == b'?'),
+                        "{text:?}"
+                    );
                 }
             }
             assert_eq!(scan(&"é".repeat(length)), (false, false));

@@ -23,7 +23,8 @@ pub(crate) fn expansions(url: &str) -> Result<Vec<String>> {
     let Some((before, after)) = authority.split_once('{') else { return Ok(vec![url.to_owned()]) };
     let Some((placeholder, after)) = after.split_once('}') else { return Err(refused()) };
     let values = values(placeholder)?;
-    let (scheme, path) = (url.get(..start).unwrap_or(""), rest.get(authority.len()..).unwrap_or(""));
+    let (scheme, path) =
+        (url.get(..start).unwrap_or(""), rest.get(authority.len()..).unwrap_or(""));
     // A second placeholder stays in the host, which is then not a valid host name.
     Ok(values.into_iter().map(|value| format!("{scheme}{before}{value}{after}{path}")).collect())
 }
@@ -34,9 +35,15 @@ fn values(placeholder: &str) -> Result<Vec<String>> {
     }
     if let Some(list) = placeholder.strip_prefix("switch:") {
         let values: Vec<String> = list.split(',').map(str::to_owned).collect();
-        let is_label =
-            |value: &String| !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-        return if values.len() <= MAX_EXPANSIONS && values.iter().all(is_label) { Ok(values) } else { Err(refused()) };
+        let is_label = |value: &String| {
+            !value.is_empty()
+                && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        };
+        return if values.len() <= MAX_EXPANSIONS && values.iter().all(is_label) {
+            Ok(values)
+        } else {
+            Err(refused())
+        };
     }
     match *placeholder.as_bytes() {
         [first, b'-', last]

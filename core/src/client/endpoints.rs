@@ -58,7 +58,12 @@ impl Endpoints {
         let parsed = named
             .into_iter()
             .filter_map(|(endpoint, url)| Some((endpoint, url.as_deref()?)))
-            .map(|(endpoint, url)| Ok((endpoint, crate::oauth::endpoint(url, endpoint.member(), allow_insecure_loopback)?)));
+            .map(|(endpoint, url)| {
+                Ok((
+                    endpoint,
+                    crate::oauth::endpoint(url, endpoint.member(), allow_insecure_loopback)?,
+                ))
+            });
         parsed.collect::<Result<_>>().map(Endpoints)
     }
 

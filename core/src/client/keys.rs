@@ -21,19 +21,31 @@ impl Client {
     /// `named`: the algorithm that the token names.
     ///
     /// Errors: as [`crate::oauth::metadata::fetch`], except for a server without metadata.
-    pub(crate) fn id_token_algorithms(&self, named: Option<Algorithm>, call: &CallContext<'_>) -> Result<Vec<Algorithm>> {
+    pub(crate) fn id_token_algorithms(
+        &self,
+        named: Option<Algorithm>,
+        call: &CallContext<'_>,
+    ) -> Result<Vec<Algorithm>> {
         // If the configuration names the keys, an algorithm that is accepted by default needs no
         // metadata.
-        if self.is_configured(Endpoint::Jwks) && named.is_none_or(|named| DEFAULT_ALGORITHMS.contains(&named)) {
+        if self.is_configured(Endpoint::Jwks)
+            && named.is_none_or(|named| DEFAULT_ALGORITHMS.contains(&named))
+        {
             return Ok(DEFAULT_ALGORITHMS.to_vec());
         }
-        let announced = |metadata: &Metadata| Algorithm::announced(metadata.id_token_signing_alg_values_supported.as_deref());
+        let announced = |metadata: &Metadata| {
+            Algorithm::announced(metadata.id_token_signing_alg_values_supported.as_deref())
+        };
         let accepted = match self.metadata(call) {
             Ok(metadata) => announced(&metadata.0),
-            Err(error) if error.status() == Status::Misconfigured => return Ok(DEFAULT_ALGORITHMS.to_vec()),
+            Err(error) if error.status() == Status::Misconfigured => {
+                return Ok(DEFAULT_ALGORITHMS.to_vec());
+            }
             Err(error) => return Err(error),
         };
-        let may_be_new = named.is_some_and(|named| Algorithm::ACCEPTED.contains(&named) && !accepted.contains(&named));
+        let may_be_new = named.is_some_and(|named| {
+            Algorithm::ACCEPTED.contains(&named) && !accepted.contains(&named)
+        });
         match may_be_new.then(|| self.newer_metadata(call)).flatten() {
             Some(newer) => Ok(announced(&newer.0)),
             None => Ok(accepted),

@@ -17,7 +17,9 @@ use crate::oauth::client_authentication::{ClientAuthentication, NONE, PrivateKey
 use crate::oauth::jwks::Jwks;
 use crate::oauth::metadata::{self, Metadata};
 use crate::oauth::{client_credentials, refresh_token};
-use crate::profile::client_config::{ClientType, Grant, KindOfLogin, OAuthClient, PrivateKeySource};
+use crate::profile::client_config::{
+    ClientType, Grant, KindOfLogin, OAuthClient, PrivateKeySource,
+};
 use crate::secret::Secret;
 use crate::setting;
 use crate::storage::{Binding, fingerprint};
@@ -75,20 +77,37 @@ pub(crate) struct Client {
 /// the built-in deployment that has the client's server. Only if there is none, the host of the
 /// base URL, because a token of a known deployment goes to no other host.
 fn hosts_of(client: &OAuthClient) -> Result<Vec<(String, Acceptance)>> {
-    let (Some(endpoint), Some(base_url)) = (&client.token_endpoint, &client.base_url) else { return Ok(Vec::new()) };
+    let (Some(endpoint), Some(base_url)) = (&client.token_endpoint, &client.base_url) else {
+        return Ok(Vec::new());
+    };
     for deployment in Deployment::presets()? {
-        if deployment.authorization_server_at(endpoint).is_some_and(|server| server.subject == Subject::M2m) {
-            let servers = deployment.resource_servers.into_iter().filter(|server| server.m2m_token != Acceptance::No);
-            return Ok(servers.flat_map(|server| server.hosts.into_iter().map(move |host| (host, server.m2m_token))).collect());
+        if deployment
+            .authorization_server_at(endpoint)
+            .is_some_and(|server| server.subject == Subject::M2m)
+        {
+            let servers = deployment
+                .resource_servers
+                .into_iter()
+                .filter(|server| server.m2m_token != Acceptance::No);
+            return Ok(servers
+                .flat_map(|server| {
+                    server.hosts.into_iter().map(move |host| (host, server.m2m_token))
+                })
+                .collect());
         }
     }
     let is_of_a_preset = |host: &str| {
         Deployment::presets().map(|presets| {
-            presets.iter().flat_map(|preset| &preset.resource_servers).any(|server| server.hosts.iter().any(|own| own == host))
+            presets
+                .iter()
+                .flat_map(|preset| &preset.resource_servers)
+                .any(|server| server.hosts.iter().any(|own| own == host))
         })
     };
     match Target::parse(base_url) {
-        Ok(target) if !is_of_a_preset(target.authority())? => Ok(vec![(target.authority().to_owned(), Acceptance::Yes)]),
+        Ok(target) if !is_of_a_preset(target.authority())? => {
+            Ok(vec![(target.authority().to_owned(), Acceptance::Yes)])
+        }
         _ => Ok(Vec::new()),
     }
 }
@@ -97,12 +116,20 @@ impl Client {
     /// Combines configuration and deployment. Reads a private key's file; uses no network.
     ///
     /// Errors: INVALID_ARGUMENT, MISCONFIGURED, UNSUPPORTED.
-    pub(crate) fn new(client: &OAuthClient, deployment: &Deployment, allow_insecure_loopback: bool) -> Result<Self> {
+    pub(crate) fn new(
+        client: &OAuthClient,
+        deployment: &Deployment,
+        allow_insecure_loopback: bool,
+    ) -> Result<Self> {
         let made = Client::made(client, deployment, allow_insecure_loopback);
         made.map_err(|error| error.with_file(client.config_file.as_deref()))
     }
 
-    fn made(client: &OAuthClient, deployment: &Deployment, allow_insecure_loopback: bool) -> Result<Self> {
+    fn made(
+        client: &OAuthClient,
+        deployment: &Deployment,
+        allow_insecure_loopback: bool,
+    ) -> Result<Self> {
         if client.client_id.is_empty() {
             return Err(Error::invalid_argument("client_id is empty"));
         }
@@ -116,7 +143,9 @@ impl Client {
             Grant::RefreshToken => Subject::User,
         };
         let known = match (&client.auth_server, &client.token_endpoint) {
-            (Some(server), _) => deployment.authorization_server(client.issuer.as_ref().unwrap_or(server)),
+            (Some(server), _) => {
+                deployment.authorization_server(client.issuer.as_ref().unwrap_or(server))
+            }
             (None, None) => deployment.authorization_server_for(subject),
             (None, Some(endpoint)) => deployment.authorization_server_at(endpoint),
         };
@@ -134,7 +163,8 @@ impl Client {
                         crate::text::one_line(&deployment.name, 60),
                         subject.name(),
                         match subject {
-                            Subject::User if deployment.authorization_server_for(Subject::M2m).is_some() =>
+                            Subject::User
+                                if deployment.authorization_server_for(Subject::M2m).is_some() =>
                                 ", or an M2M client (PL_AUTH_CLIENT_ID and PL_AUTH_CLIENT_SECRET)",
                             _ => "",
                         }
@@ -143,9 +173,15 @@ impl Client {
             },
         };
         let issuer = client.issuer.clone().unwrap_or_else(|| server.clone());
-        let endpoint = client.token_endpoint.as_ref().or(known.and_then(|known| known.token_endpoint.as_ref()));
-        let token_endpoint =
-            endpoint.map(|endpoint| crate::oauth::endpoint(endpoint, "token_endpoint", allow_insecure_loopback)).transpose()?;
+        let endpoint = client
+            .token_endpoint
+            .as_ref()
+            .or(known.and_then(|known| known.token_endpoint.as_ref()));
+        let token_endpoint = endpoint
+            .map(|endpoint| {
+                crate::oauth::endpoint(endpoint, "token_endpoint", allow_insecure_loopback)
+            })
+            .transpose()?;
         if token_endpoint.is_none() {
             metadata::well_known_urls(&server, allow_insecure_loopback)?;
         }
@@ -158,11 +194,16 @@ impl Client {
             assertion_audience_is_issuer: client.assertion_audience_is_issuer,
             server,
             issuer,
-            issuer_is_known: client.issuer.is_some() || client.auth_server.is_some() || known.is_some(),
+            issuer_is_known: client.issuer.is_some()
+                || client.auth_server.is_some()
+                || known.is_some(),
             token_endpoint,
             supported: known.and_then(|known| known.token_endpoint_auth_methods_supported.clone()),
             scopes: client.scopes.clone(),
-            audience: client.audience.clone().or_else(|| known.and_then(|known| known.audience.clone())),
+            audience: client
+                .audience
+                .clone()
+                .or_else(|| known.and_then(|known| known.audience.clone())),
             extra: client.extra.clone(),
             hosts: if known.is_some() { Vec::new() } else { hosts_of(client)? },
             kind: if known.is_some() { Kind::Token(subject) } else { Kind::ForeignToken },
@@ -242,20 +283,33 @@ impl Client {
     }
 
     fn client_credentials(&self) -> client_credentials::Grant {
-        client_credentials::Grant { scopes: self.scopes.clone(), audience: self.audience.clone(), extra: self.extra.clone() }
+        client_credentials::Grant {
+            scopes: self.scopes.clone(),
+            audience: self.audience.clone(),
+            extra: self.extra.clone(),
+        }
     }
 
     /// Requests tokens: with client credentials, or with the refresh token of `old`. Blocks; uses
     /// the network.
-    pub(crate) fn request(&self, call: &CallContext<'_>, old: Option<&TokenSet>) -> Result<TokenSet> {
+    pub(crate) fn request(
+        &self,
+        call: &CallContext<'_>,
+        old: Option<&TokenSet>,
+    ) -> Result<TokenSet> {
         let (endpoint, authentication) = self.token_endpoint(call)?;
-        let ask = |endpoint: &url::Url, authentication: &ClientAuthentication| match (self.is_m2m(), old) {
-            (false, Some(old)) => refresh_token::request(call, endpoint, authentication, old),
-            _ => self.client_credentials().request(call, endpoint, authentication),
-        };
+        let ask =
+            |endpoint: &url::Url, authentication: &ClientAuthentication| match (self.is_m2m(), old)
+            {
+                (false, Some(old)) => refresh_token::request(call, endpoint, authentication, old),
+                _ => self.client_credentials().request(call, endpoint, authentication),
+            };
         let outcome = ask(&endpoint, &authentication);
         match &outcome {
-            Err(error) if matches!(error.http_status(), Some(404 | 410)) && error.oauth_error().is_none() => {
+            Err(error)
+                if matches!(error.http_status(), Some(404 | 410))
+                    && error.oauth_error().is_none() =>
+            {
                 match self.moved_token_endpoint(&endpoint, call) {
                     Some((moved, authentication)) => ask(&moved, &authentication),
                     None => outcome,
@@ -266,7 +320,11 @@ impl Client {
     }
 
     /// The current token endpoint, if nothing exists at the one that older metadata named.
-    fn moved_token_endpoint(&self, before: &url::Url, call: &CallContext<'_>) -> Option<(url::Url, ClientAuthentication)> {
+    fn moved_token_endpoint(
+        &self,
+        before: &url::Url,
+        call: &CallContext<'_>,
+    ) -> Option<(url::Url, ClientAuthentication)> {
         if self.token_endpoint.is_some() {
             return None;
         }
@@ -292,17 +350,20 @@ impl Client {
     ///
     /// Blocks; uses the network. Errors: as [`metadata::fetch`]; PROTOCOL if the server names no
     /// token endpoint.
-    pub(crate) fn token_endpoint(&self, call: &CallContext<'_>) -> Result<(url::Url, ClientAuthentication)> {
+    pub(crate) fn token_endpoint(
+        &self,
+        call: &CallContext<'_>,
+    ) -> Result<(url::Url, ClientAuthentication)> {
         if let Some(endpoint) = &self.token_endpoint {
             return Ok((endpoint.clone(), self.authentication(self.supported.as_deref(), None)?));
         }
         let metadata = self.metadata(call)?;
         let (metadata, _) = metadata.as_ref();
-        let endpoint = metadata
-            .token_endpoint
-            .as_deref()
-            .ok_or_else(|| Error::protocol("the server's metadata names no token_endpoint; configure it"))?;
-        let endpoint = crate::oauth::endpoint(endpoint, "token_endpoint", self.allow_insecure_loopback)?;
+        let endpoint = metadata.token_endpoint.as_deref().ok_or_else(|| {
+            Error::protocol("the server's metadata names no token_endpoint; configure it")
+        })?;
+        let endpoint =
+            crate::oauth::endpoint(endpoint, "token_endpoint", self.allow_insecure_loopback)?;
         let supported = metadata.token_endpoint_auth_methods_supported.as_deref();
         Ok((endpoint, self.authentication(supported, Some(&metadata.issuer))?))
     }
@@ -311,17 +372,26 @@ impl Client {
     /// if the server has none.
     ///
     /// Blocks and uses the network if it reads metadata. Errors: as [`metadata::fetch`].
-    pub(crate) fn endpoint(&self, wanted: Endpoint, call: &CallContext<'_>) -> Result<Option<url::Url>> {
+    pub(crate) fn endpoint(
+        &self,
+        wanted: Endpoint,
+        call: &CallContext<'_>,
+    ) -> Result<Option<url::Url>> {
         if let Some(url) = self.endpoints.get(wanted) {
             return Ok(Some(url.clone()));
         }
         let metadata = self.metadata(call)?;
         if let Some(named) = wanted.in_metadata(&metadata.0) {
-            return crate::oauth::endpoint(named, wanted.member(), self.allow_insecure_loopback).map(Some);
+            return crate::oauth::endpoint(named, wanted.member(), self.allow_insecure_loopback)
+                .map(Some);
         }
         let other = self.rfc8414(call);
         let named = other.as_ref().and_then(|other| wanted.in_metadata(other.0.as_ref()?));
-        named.map(|named| crate::oauth::endpoint(named, wanted.member(), self.allow_insecure_loopback)).transpose()
+        named
+            .map(|named| {
+                crate::oauth::endpoint(named, wanted.member(), self.allow_insecure_loopback)
+            })
+            .transpose()
     }
 
     /// The metadata at the URL of RFC 8414, read as rarely as the OpenID form; `None` if it cannot
@@ -329,7 +399,9 @@ impl Client {
     fn rfc8414(&self, call: &CallContext<'_>) -> Option<Arc<(Option<Metadata>, Moment)>> {
         let now = call.clock().now();
         let cached = self.rfc8414.load_full();
-        let is_young = |cached: &Arc<(Option<Metadata>, Moment)>| now.monotonic - cached.1.monotonic < METADATA_AGE;
+        let is_young = |cached: &Arc<(Option<Metadata>, Moment)>| {
+            now.monotonic - cached.1.monotonic < METADATA_AGE
+        };
         if cached.as_ref().is_some_and(is_young) {
             return cached;
         }
@@ -348,7 +420,11 @@ impl Client {
     }
 
     /// As [`Client::endpoint`]. Errors: also UNSUPPORTED if the server has none.
-    pub(crate) fn required_endpoint(&self, wanted: Endpoint, call: &CallContext<'_>) -> Result<url::Url> {
+    pub(crate) fn required_endpoint(
+        &self,
+        wanted: Endpoint,
+        call: &CallContext<'_>,
+    ) -> Result<url::Url> {
         self.endpoint(wanted, call)?.ok_or_else(|| {
             Error::new(
                 Status::Unsupported,
@@ -366,7 +442,10 @@ impl Client {
     pub(crate) fn metadata_if_any(&self, call: &CallContext<'_>) -> Result<Option<Metadata>> {
         match self.metadata(call) {
             Ok(metadata) => Ok(Some(metadata.0.clone())),
-            Err(error) if error.status() == Status::Misconfigured && self.endpoints.get(Endpoint::Authorization).is_some() => {
+            Err(error)
+                if error.status() == Status::Misconfigured
+                    && self.endpoints.get(Endpoint::Authorization).is_some() =>
+            {
                 Ok(None)
             }
             Err(error) => Err(error),
@@ -400,16 +479,26 @@ impl Client {
         self.client_type.login()
     }
 
-    fn authentication(&self, supported: Option<&[String]>, issuer: Option<&str>) -> Result<ClientAuthentication> {
+    fn authentication(
+        &self,
+        supported: Option<&[String]>,
+        issuer: Option<&str>,
+    ) -> Result<ClientAuthentication> {
         let method = self.authentication_method.as_deref();
         match &self.proof {
             Proof::None => Ok(ClientAuthentication::None { client_id: self.client_id.clone() }),
-            _ if method == Some(NONE) => Ok(ClientAuthentication::None { client_id: self.client_id.clone() }),
-            Proof::Secret(secret) => ClientAuthentication::with_secret(&self.client_id, secret, method, supported),
+            _ if method == Some(NONE) => {
+                Ok(ClientAuthentication::None { client_id: self.client_id.clone() })
+            }
+            Proof::Secret(secret) => {
+                ClientAuthentication::with_secret(&self.client_id, secret, method, supported)
+            }
             Proof::Key(key) => Ok(ClientAuthentication::PrivateKeyJwt {
                 client_id: self.client_id.clone(),
                 key: key.clone(),
-                audience: self.assertion_audience_is_issuer.then(|| issuer.unwrap_or(&self.issuer).to_owned()),
+                audience: self
+                    .assertion_audience_is_issuer
+                    .then(|| issuer.unwrap_or(&self.issuer).to_owned()),
             }),
         }
     }
@@ -432,7 +521,9 @@ impl Client {
             }
             Err(error) => match cached {
                 Some(cached) => {
-                    log::warn!("metadata could not be read again ({error}); the last good copy is used");
+                    log::warn!(
+                        "metadata could not be read again ({error}); the last good copy is used"
+                    );
                     Ok(cached)
                 }
                 None => Err(self.of_issuer(error)),
@@ -442,8 +533,8 @@ impl Client {
 
     /// Adds the file that defines the issuer to an error about the issuer.
     pub(crate) fn of_issuer(&self, error: Error) -> Error {
-        let is_about_it =
-            error.status() == Status::Misconfigured || matches!(error.reason(), Some(Reason::IssuerMismatch | Reason::BadIssuer));
+        let is_about_it = error.status() == Status::Misconfigured
+            || matches!(error.reason(), Some(Reason::IssuerMismatch | Reason::BadIssuer));
         error.with_file(self.config_file().filter(|_| is_about_it))
     }
 }
@@ -452,12 +543,17 @@ impl Client {
 fn proof(client: &OAuthClient) -> Result<Proof> {
     match (&client.client_secret, &client.private_key) {
         (Some(secret), None) if !secret.is_empty() => Ok(Proof::Secret(secret.clone())),
-        (None, Some(PrivateKeySource::Pem(pem))) => Ok(Proof::Key(PrivateKey::from_pem(pem.expose(), client.kid.as_deref())?)),
+        (None, Some(PrivateKeySource::Pem(pem))) => {
+            Ok(Proof::Key(PrivateKey::from_pem(pem.expose(), client.kid.as_deref())?))
+        }
         (None, Some(PrivateKeySource::File(path))) => {
-            let named = |error: Error| Error::new(error.status(), format!("client_privkey_file: {}", error.message()));
+            let named = |error: Error| {
+                Error::new(error.status(), format!("client_privkey_file: {}", error.message()))
+            };
             let of_file = |error: Error| named(error.with_file(Some(path)));
             let pem = file::read_secret_file(path).map_err(named)?;
-            let pem = std::str::from_utf8(&pem).map_err(|_| of_file(Error::misconfigured("the file is not text")))?;
+            let pem = std::str::from_utf8(&pem)
+                .map_err(|_| of_file(Error::misconfigured("the file is not text")))?;
             PrivateKey::from_pem(pem, client.kid.as_deref()).map(Proof::Key).map_err(of_file)
         }
         (None, None) if client.client_type.grant() == Grant::RefreshToken => Ok(Proof::None),

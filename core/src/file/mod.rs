@@ -61,7 +61,10 @@ impl CheckedPath {
 
     /// The directory that holds the file.
     pub(crate) fn directory(&self) -> &Path {
-        self.path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
+        self.path
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty())
+            .unwrap_or_else(|| Path::new("."))
     }
 
     /// The file's name in its directory.
@@ -101,8 +104,16 @@ impl Version {
         };
         #[cfg(not(unix))]
         let (device, inode) = (0, 0);
-        let modified = metadata.modified().ok().and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
-        Version { device, inode, size: metadata.len(), modified_ns: modified.map_or(0, |since| since.as_nanos()) }
+        let modified = metadata
+            .modified()
+            .ok()
+            .and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
+        Version {
+            device,
+            inode,
+            size: metadata.len(),
+            modified_ns: modified.map_or(0, |since| since.as_nanos()),
+        }
     }
 
     /// Whether the file has no content.
@@ -124,16 +135,24 @@ pub(crate) fn failed(what: &str, path: &Path, error: &io::Error) -> Error {
         return Error::new(Status::Storage, refusal.0.clone());
     }
     if is_shortage(error) {
-        let message = format!("{} {what}: {error}; close files or raise the limit of the process, and try again", path.display());
+        let message = format!(
+            "{} {what}: {error}; close files or raise the limit of the process, and try again",
+            path.display()
+        );
         return Error::new(Status::Unavailable, message).with_io_source(error);
     }
     let advice = match error.kind() {
-        ErrorKind::PermissionDenied => "; check its owner and permissions, or give another storage_root",
-        ErrorKind::ReadOnlyFilesystem => "; give a storage_root that can be written, or PLANETKEY_STORAGE_ROOT",
+        ErrorKind::PermissionDenied => {
+            "; check its owner and permissions, or give another storage_root"
+        }
+        ErrorKind::ReadOnlyFilesystem => {
+            "; give a storage_root that can be written, or PLANETKEY_STORAGE_ROOT"
+        }
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "; make room on that disk",
         _ => "",
     };
-    Error::new(Status::Storage, format!("{} {what}: {error}{advice}", path.display())).with_io_source(error)
+    Error::new(Status::Storage, format!("{} {what}: {error}{advice}", path.display()))
+        .with_io_source(error)
 }
 
 /// Whether the process or the system lacks a resource temporarily: EMFILE, ENFILE, ENOMEM, EAGAIN.
@@ -142,7 +161,9 @@ pub(crate) fn is_shortage(error: &io::Error) -> bool {
     {
         use rustix::io::Errno;
         let short = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::NOBUFS, Errno::AGAIN];
-        error.raw_os_error().is_some_and(|number| short.iter().any(|errno| errno.raw_os_error() == number))
+        error
+            .raw_os_error()
+            .is_some_and(|number| short.iter().any(|errno| errno.raw_os_error() == number))
     }
     #[cfg(not(unix))]
     {

@@ -40,7 +40,11 @@ impl Opened {
         Ok(Opened { path: self.path.clone() })
     }
 
-    pub(super) fn resolve(&self, name: &OsStr, _: &Path) -> io::Result<Option<(Option<Moved>, OsString)>> {
+    pub(super) fn resolve(
+        &self,
+        name: &OsStr,
+        _: &Path,
+    ) -> io::Result<Option<(Option<Moved>, OsString)>> {
         let path = self.path.join(name);
         if !fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_symlink()) {
             return Ok(Some((None, name.to_owned())));
@@ -85,7 +89,12 @@ impl Opened {
     }
 
     pub(super) fn open_lock(&self, name: &OsStr, _: &Path) -> io::Result<File> {
-        OpenOptions::new().read(true).write(true).create(true).truncate(false).open(self.path.join(name))
+        OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(self.path.join(name))
     }
 
     pub(super) fn create_file(&self, name: &OsStr) -> io::Result<File> {

@@ -35,7 +35,8 @@ pub(crate) fn read(path: &CheckedPath) -> Result<Option<Contents>> {
 
 /// As [`read`], in a directory that is open already.
 pub(crate) fn read_at(directory: &Directory, path: &CheckedPath) -> Result<Option<Contents>> {
-    read_bounded(directory, path, MAX_FILE_BYTES).map_err(|error| failed("cannot be read", path.path(), &error))
+    read_bounded(directory, path, MAX_FILE_BYTES)
+        .map_err(|error| failed("cannot be read", path.path(), &error))
 }
 
 /// A file that the user named: a key, certificates, a deployment document. At most `limit` bytes.
@@ -55,7 +56,9 @@ pub(crate) fn read_whole(path: &Path, limit: u64) -> io::Result<Zeroizing<Vec<u8
         Some(directory) => read_bounded(&directory, &path, limit)?,
         None => None,
     };
-    contents.map(|contents| contents.bytes).ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "there is no such file"))
+    contents
+        .map(|contents| contents.bytes)
+        .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "there is no such file"))
 }
 
 /// A file with a secret that the user named, whole: at most 64 KiB.
@@ -66,7 +69,11 @@ pub fn read_secret_file(path: &Path) -> Result<Zeroizing<Vec<u8>>> {
     read_named(path, MAX_SECRET_BYTES)
 }
 
-fn read_bounded(directory: &Directory, path: &CheckedPath, limit: u64) -> io::Result<Option<Contents>> {
+fn read_bounded(
+    directory: &Directory,
+    path: &CheckedPath,
+    limit: u64,
+) -> io::Result<Option<Contents>> {
     let Some(file) = directory.open_followed(path.name())? else { return Ok(None) };
     let metadata = file.metadata()?;
     let too_long = || {
@@ -74,19 +81,24 @@ fn read_bounded(directory: &Directory, path: &CheckedPath, limit: u64) -> io::Re
             0 => format!("{} KiB", limit / 1024),
             mebibytes => format!("{mebibytes} MiB"),
         };
-        refused(path.path(), &format!("is longer than {limit}, which no such file is; move it away"))
+        refused(
+            path.path(),
+            &format!("is longer than {limit}, which no such file is; move it away"),
+        )
     };
     if metadata.len() > limit {
         return Err(too_long());
     }
     // Large enough from the start, because a vector that grows leaves copies in memory.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0) + 1));
+    let mut bytes =
+        Zeroizing::new(Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0) + 1));
     file.take(limit + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {
         return Err(too_long());
     }
     #[cfg(unix)]
-    let is_readable_by_others = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o077 != 0;
+    let is_readable_by_others =
+        std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o077 != 0;
     #[cfg(not(unix))]
     let is_readable_by_others = false;
     Ok(Some(Contents { bytes, version: Version::of(&metadata), is_readable_by_others }))

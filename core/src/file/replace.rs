@@ -60,14 +60,24 @@ pub(crate) fn replace(path: &CheckedPath, bytes: &[u8]) -> Result<()> {
 }
 
 /// As [`replace`], on a disk that may fail, and in a directory that may be open already.
-pub(crate) fn replace_at(disk: &dyn Disk, directory: Option<&Directory>, path: &CheckedPath, bytes: &[u8]) -> Result<Version> {
-    let written = threads::shielded(|| write(disk, directory, path, bytes)).and_then(|written| written);
+pub(crate) fn replace_at(
+    disk: &dyn Disk,
+    directory: Option<&Directory>,
+    path: &CheckedPath,
+    bytes: &[u8],
+) -> Result<Version> {
+    let written =
+        threads::shielded(|| write(disk, directory, path, bytes)).and_then(|written| written);
     written.map_err(|error| failed("cannot be written", path.path(), &error))
 }
 
 /// Whether [`replace_at`] would succeed now with content of the usual size. Leaves no file.
 /// Errors: STORAGE.
-pub(crate) fn check_on(disk: &dyn Disk, directory: Option<&Directory>, path: &CheckedPath) -> Result<()> {
+pub(crate) fn check_on(
+    disk: &dyn Disk,
+    directory: Option<&Directory>,
+    path: &CheckedPath,
+) -> Result<()> {
     let check = || {
         let target = Target::find(disk, directory, path)?;
         let may_rewrite = || {
@@ -78,7 +88,9 @@ pub(crate) fn check_on(disk: &dyn Disk, directory: Option<&Directory>, path: &Ch
             return if target.exists { may_rewrite() } else { Ok(()) };
         }
         match stage(disk, &target, &[b' '; USUAL_BYTES]) {
-            Err(error) if target.exists && is_about_the_directory(&error) => may_rewrite().map_err(|_| error),
+            Err(error) if target.exists && is_about_the_directory(&error) => {
+                may_rewrite().map_err(|_| error)
+            }
             staged => staged.map(drop),
         }
     };
@@ -90,7 +102,8 @@ pub(crate) fn check_on(disk: &dyn Disk, directory: Option<&Directory>, path: &Ch
 ///
 /// Leaves no file. Errors: STORAGE.
 pub(crate) fn check_writable(path: &CheckedPath) -> Result<()> {
-    let nearest = Directory::nearest(path).map_err(|error| failed("cannot be written", path.directory(), &error))?;
+    let nearest = Directory::nearest(path)
+        .map_err(|error| failed("cannot be written", path.directory(), &error))?;
     let tried = Temporary::create(&nearest, OsStr::new(".planetkey."));
     tried.map(drop).map_err(|error| failed("cannot be written", nearest.path(), &error))
 }
@@ -108,7 +121,11 @@ enum Found<'a> {
 }
 
 impl<'a> Target<'a> {
-    fn find(disk: &dyn Disk, directory: Option<&'a Directory>, path: &CheckedPath) -> io::Result<Self> {
+    fn find(
+        disk: &dyn Disk,
+        directory: Option<&'a Directory>,
+        path: &CheckedPath,
+    ) -> io::Result<Self> {
         disk.before(Step::Directory)?;
         let directory = match directory {
             Some(directory) => Found::Given(directory),
@@ -149,13 +166,24 @@ impl<'a> Target<'a> {
 fn is_about_the_directory(error: &io::Error) -> bool {
     matches!(
         error.kind(),
-        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem | ErrorKind::ResourceBusy | ErrorKind::CrossesDevices
+        ErrorKind::PermissionDenied
+            | ErrorKind::ReadOnlyFilesystem
+            | ErrorKind::ResourceBusy
+            | ErrorKind::CrossesDevices
     )
 }
 
-fn write(disk: &dyn Disk, directory: Option<&Directory>, path: &CheckedPath, bytes: &[u8]) -> io::Result<Version> {
+fn write(
+    disk: &dyn Disk,
+    directory: Option<&Directory>,
+    path: &CheckedPath,
+    bytes: &[u8],
+) -> io::Result<Version> {
     if bytes.len() as u64 > MAX_FILE_BYTES {
-        return Err(refused(path.path(), "was not written: it would be longer than 1 MiB and could not be read again"));
+        return Err(refused(
+            path.path(),
+            "was not written: it would be longer than 1 MiB and could not be read again",
+        ));
     }
     let target = Target::find(disk, directory, path)?;
     if target.must_be_rewritten() {
@@ -163,7 +191,9 @@ fn write(disk: &dyn Disk, directory: Option<&Directory>, path: &CheckedPath, byt
     }
     match replace_by_rename(disk, &target, bytes) {
         // Planet's own tools always rewrite in place. The caller holds the lock.
-        Err(error) if target.exists && is_about_the_directory(&error) => rewrite(disk, &target, bytes).map_err(|_| error),
+        Err(error) if target.exists && is_about_the_directory(&error) => {
+            rewrite(disk, &target, bytes).map_err(|_| error)
+        }
         replaced => replaced,
     }
 }
@@ -177,7 +207,10 @@ fn replace_by_rename(disk: &dyn Disk, target: &Target<'_>, bytes: &[u8]) -> io::
     // From here on the new content is in effect. A failed sync is no error, because only a power
     // failure could undo the rename.
     if let Err(error) = disk.before(Step::SyncDirectory).and_then(|()| target.directory().sync()) {
-        log::warn!("{} was written but may be lost by a power cut: {error}", target.directory().join(&target.name).display());
+        log::warn!(
+            "{} was written but may be lost by a power cut: {error}",
+            target.directory().join(&target.name).display()
+        );
     }
     Ok(version)
 }
@@ -253,7 +286,11 @@ fn retry_denied(mut rename: impl FnMut() -> io::Result<()>) -> io::Result<()> {
     let mut wait = Duration::from_millis(10);
     loop {
         match rename() {
-            Err(error) if cfg!(any(windows, test)) && error.kind() == ErrorKind::PermissionDenied && wait.as_millis() <= 100 => {
+            Err(error)
+                if cfg!(any(windows, test))
+                    && error.kind() == ErrorKind::PermissionDenied
+                    && wait.as_millis() <= 100 =>
+            {
                 std::thread::sleep(wait);
                 wait *= 2;
             }

@@ -35,7 +35,11 @@ impl Rights {
         use rustix::process::{Gid, Uid, getegid, getgroups};
         use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
         // Create the guard first, so that it undoes completed steps if a later one fails.
-        let assumed = Assumed { groups: getgroups()?, gid: getegid(), _of_this_thread: std::marker::PhantomData };
+        let assumed = Assumed {
+            groups: getgroups()?,
+            gid: getegid(),
+            _of_this_thread: std::marker::PhantomData,
+        };
         // These are the raw system calls, which change only this thread. libc's functions would
         // change every thread of the process.
         let (uid, gid) = (Uid::from_raw(self.uid), Gid::from_raw(self.gid));

@@ -86,7 +86,8 @@ impl Opened {
             let next = match at.step(component.as_os_str(), &shown, &mut links) {
                 Ok(next) => next,
                 Err(error) if is_not_found(&error) => {
-                    let missing = names.iter().skip(depth).map(|component| component.as_os_str().to_owned());
+                    let missing =
+                        names.iter().skip(depth).map(|component| component.as_os_str().to_owned());
                     return Ok((at, missing.collect()));
                 }
                 Err(error) => return Err(error),
@@ -113,7 +114,11 @@ impl Opened {
     }
 
     /// Makes one system call relative to this directory, with these rights.
-    fn with<T>(&self, rights: Option<Rights>, call: impl FnOnce(BorrowedFd<'_>) -> rustix::io::Result<T>) -> io::Result<T> {
+    fn with<T>(
+        &self,
+        rights: Option<Rights>,
+        call: impl FnOnce(BorrowedFd<'_>) -> rustix::io::Result<T>,
+    ) -> io::Result<T> {
         let _assumed = rights.map(Rights::assume).transpose()?;
         Ok(call(self.directory.as_fd())?)
     }
@@ -139,7 +144,12 @@ impl Opened {
     }
 
     /// Enters a directory, or the target of a link of a trusted owner.
-    fn step(&self, name: &OsStr, shown: &dyn Fn() -> PathBuf, links: &mut u32) -> io::Result<Opened> {
+    fn step(
+        &self,
+        name: &OsStr,
+        shown: &dyn Fn() -> PathBuf,
+        links: &mut u32,
+    ) -> io::Result<Opened> {
         match self.open(name, directory_flags(), Mode::empty()) {
             Ok(directory) => Ok(Opened { directory, ..*self }),
             Err(error) => match self.look(name) {
@@ -153,11 +163,18 @@ impl Opened {
     }
 
     /// Walks the target of a link.
-    fn descend(self, path: &Path, shown: &dyn Fn() -> PathBuf, links: &mut u32) -> io::Result<Opened> {
+    fn descend(
+        self,
+        path: &Path,
+        shown: &dyn Fn() -> PathBuf,
+        links: &mut u32,
+    ) -> io::Result<Opened> {
         let mut at = self;
         for component in path.components() {
             match component {
-                Component::Normal(_) | Component::ParentDir => at = at.step(component.as_os_str(), shown, links)?,
+                Component::Normal(_) | Component::ParentDir => {
+                    at = at.step(component.as_os_str(), shown, links)?
+                }
                 Component::RootDir | Component::CurDir | Component::Prefix(_) => {}
             }
         }
@@ -166,7 +183,13 @@ impl Opened {
 
     /// Reads a link of a trusted owner. Returns the directory where its target starts, and the
     /// target.
-    fn follow(&self, name: &OsStr, link: &Stat, shown: &dyn Fn() -> PathBuf, links: &mut u32) -> io::Result<(Opened, PathBuf)> {
+    fn follow(
+        &self,
+        name: &OsStr,
+        link: &Stat,
+        shown: &dyn Fn() -> PathBuf,
+        links: &mut u32,
+    ) -> io::Result<(Opened, PathBuf)> {
         *links = links.checked_sub(1).ok_or(rustix::io::Errno::LOOP)?;
         let mut rights = self.rights;
         if !self.is_trusted(link.st_uid)? {
@@ -176,7 +199,10 @@ impl Opened {
                 rights = self.rights_of(link, &shown())?;
             }
             if rights == self.rights {
-                let why = format!("is a link that belongs to another user (uid {}), which is not followed", link.st_uid);
+                let why = format!(
+                    "is a link that belongs to another user (uid {}), which is not followed",
+                    link.st_uid
+                );
                 return Err(refused(&shown(), &why));
             }
         }
@@ -198,7 +224,10 @@ impl Opened {
         self.is_checked = true;
         self.is_shared = self.is_others(&stat);
         if self.is_shared && mode(&stat) & STICKY == 0 {
-            return Err(refused(path, "may be written by every user of this machine; run: chmod o-w on it"));
+            return Err(refused(
+                path,
+                "may be written by every user of this machine; run: chmod o-w on it",
+            ));
         }
         if effective_user() != 0 && !self.is_shared {
             self.root_owner = Some(stat.st_uid);
@@ -219,7 +248,10 @@ impl Opened {
         }
         self.is_shared = self.is_others(&stat);
         if self.is_shared {
-            return Err(refused(path, "may be written by every user of this machine; run: chmod o-w on it"));
+            return Err(refused(
+                path,
+                "may be written by every user of this machine; run: chmod o-w on it",
+            ));
         }
         if mode(&stat) & GROUP_WRITES != 0 {
             note_group(path);
@@ -263,7 +295,8 @@ impl Opened {
     /// Whether other users may write, if modes have a meaning here.
     fn is_others(&self, stat: &Stat) -> bool {
         mode(stat) & OTHERS_WRITE != 0
-            && (mode(stat) & STICKY != 0 || self.probe().is_none_or(|(_, mode)| mode & OTHERS_WRITE == 0))
+            && (mode(stat) & STICKY != 0
+                || self.probe().is_none_or(|(_, mode)| mode & OTHERS_WRITE == 0))
     }
 
     /// The owner and mode that the file system gives to a private file of this process here.
@@ -302,7 +335,9 @@ impl Opened {
         let before = self.look(name)?.ok_or(rustix::io::Errno::NOENT)?;
         let rights = self.rights_for(&before, path)?;
         self.accept_file(&before, rights, path)?;
-        let file = self.with(rights, |directory| rustix::fs::openat(directory, name, access | flags(), Mode::empty()))?;
+        let file = self.with(rights, |directory| {
+            rustix::fs::openat(directory, name, access | flags(), Mode::empty())
+        })?;
         let stat = rustix::fs::fstat(&file)?;
         if (stat.st_dev, stat.st_ino) != (before.st_dev, before.st_ino) {
             // The file was replaced between the two calls.
@@ -322,12 +357,17 @@ impl Opened {
 
     /// Follows links at the name of a file. Returns the other directory, if a link leads to one,
     /// and the name.
-    pub(super) fn resolve(&self, name: &OsStr, path: &Path) -> io::Result<Option<(Option<Moved>, OsString)>> {
+    pub(super) fn resolve(
+        &self,
+        name: &OsStr,
+        path: &Path,
+    ) -> io::Result<Option<(Option<Moved>, OsString)>> {
         let mut links = MAX_LINKS;
         let mut moved: Option<Moved> = None;
         let mut name = name.to_owned();
         loop {
-            let (at, shown) = moved.as_ref().map_or((self, path), |(at, path)| (at, path.as_path()));
+            let (at, shown) =
+                moved.as_ref().map_or((self, path), |(at, path)| (at, path.as_path()));
             let link = match at.look(&name)? {
                 Some(stat) if FileType::from_raw_mode(stat.st_mode).is_symlink() => stat,
                 None if moved.is_some() => return Ok(None),
@@ -367,16 +407,22 @@ impl Opened {
     }
 
     pub(super) fn open_lock(&self, name: &OsStr, path: &Path) -> io::Result<File> {
-        let refuse_links = || refused(path, "has another name (a hard link), so it is not used as a lock; remove it");
+        let refuse_links = || {
+            refused(path, "has another name (a hard link), so it is not used as a lock; remove it")
+        };
         // Check before opening, because the user whose rights are in effect may not be able to open
         // it.
-        if self.look(name)?.is_some_and(|stat| FileType::from_raw_mode(stat.st_mode).is_file() && stat.st_nlink > 1) {
+        if self.look(name)?.is_some_and(|stat| {
+            FileType::from_raw_mode(stat.st_mode).is_file() && stat.st_nlink > 1
+        }) {
             return Err(refuse_links());
         }
         let file = match self.open_accepted(name, OFlags::RDWR, path) {
             Err(error) if is_not_found(&error) => match self.create_file(name) {
                 // Another process created the file first.
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => self.open_accepted(name, OFlags::RDWR, path)?,
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                    self.open_accepted(name, OFlags::RDWR, path)?
+                }
                 created => created?,
             },
             opened => opened?,
@@ -398,7 +444,10 @@ impl Opened {
             let user = self.user_id();
             // Root leaves another user's file to that user.
             let is_anothers = user == 0 && file.st_uid != 0;
-            let is_sticky = mode(&directory) & STICKY != 0 && user != 0 && file.st_uid != user && directory.st_uid != user;
+            let is_sticky = mode(&directory) & STICKY != 0
+                && user != 0
+                && file.st_uid != user
+                && directory.st_uid != user;
             if is_anothers || is_sticky {
                 return true;
             }
@@ -413,8 +462,13 @@ impl Opened {
         if directory.is_ok_and(|stat| stat.stx_attributes.contains(StatxAttributes::APPEND)) {
             return true;
         }
-        let fixed = StatxAttributes::MOUNT_ROOT | StatxAttributes::IMMUTABLE | StatxAttributes::APPEND;
-        let file = || self.at(|directory| statx(directory, name, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::BASIC_STATS));
+        let fixed =
+            StatxAttributes::MOUNT_ROOT | StatxAttributes::IMMUTABLE | StatxAttributes::APPEND;
+        let file = || {
+            self.at(|directory| {
+                statx(directory, name, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::BASIC_STATS)
+            })
+        };
         exists && file().is_ok_and(|stat| stat.stx_attributes.intersects(fixed))
     }
 
@@ -473,12 +527,17 @@ impl Opened {
             device: stat.st_dev,
             inode: stat.st_ino,
             size: u64::try_from(stat.st_size).unwrap_or(0),
-            modified_ns: u128::try_from(stat.st_mtime).unwrap_or(0) * 1_000_000_000 + u128::from(stat.st_mtime_nsec),
+            modified_ns: u128::try_from(stat.st_mtime).unwrap_or(0) * 1_000_000_000
+                + u128::from(stat.st_mtime_nsec),
         }))
     }
 
     pub(super) fn names(&self) -> io::Result<Vec<OsString>> {
-        let directory = self.open(OsStr::new("."), OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        let directory = self.open(
+            OsStr::new("."),
+            OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
+            Mode::empty(),
+        )?;
         let mut names = Vec::new();
         for entry in rustix::fs::Dir::new(directory)? {
             let name = OsString::from_vec(entry?.file_name().to_bytes().to_vec());
@@ -490,7 +549,11 @@ impl Opened {
     }
 
     pub(super) fn sync(&self) -> io::Result<()> {
-        let directory = self.open(OsStr::new("."), OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        let directory = self.open(
+            OsStr::new("."),
+            OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
+            Mode::empty(),
+        )?;
         Ok(rustix::fs::fsync(directory)?)
     }
 
@@ -500,5 +563,8 @@ impl Opened {
 }
 
 fn foreign(path: &Path, uid: u32) -> io::Error {
-    refused(path, &format!("belongs to another user (uid {uid}); move it away, or run this as that user"))
+    refused(
+        path,
+        &format!("belongs to another user (uid {uid}); move it away, or run this as that user"),
+    )
 }

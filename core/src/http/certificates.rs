@@ -28,7 +28,8 @@ impl Bundle {
         if self.path.is_dir() {
             return self.read_directory();
         }
-        let pem = file::read_whole(&self.path, MAX_CA_BYTES).map_err(|error| self.unreadable(&error))?;
+        let pem =
+            file::read_whole(&self.path, MAX_CA_BYTES).map_err(|error| self.unreadable(&error))?;
         let certificates = parse(&pem).map_err(|why| self.unusable(&why))?;
         if certificates.is_empty() {
             return Err(self.unusable("it holds no certificate in PEM form"));
@@ -40,8 +41,10 @@ impl Bundle {
     fn read_directory(&self) -> Result<Vec<CertificateDer<'static>>> {
         let entries = std::fs::read_dir(&self.path).map_err(|error| self.unreadable(&error))?;
         let files = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file());
-        let mut certificates: Vec<_> =
-            files.filter_map(|path| parse(&file::read_whole(&path, MAX_CA_BYTES).ok()?).ok()).flatten().collect();
+        let mut certificates: Vec<_> = files
+            .filter_map(|path| parse(&file::read_whole(&path, MAX_CA_BYTES).ok()?).ok())
+            .flatten()
+            .collect();
         certificates.sort_unstable_by(|one, other| one.as_ref().cmp(other.as_ref()));
         certificates.dedup();
         if certificates.is_empty() {
@@ -52,7 +55,8 @@ impl Bundle {
 
     fn unreadable(&self, error: &io::Error) -> Error {
         if is_shortage(error) {
-            let message = format!("the CA certificates in {} cannot be read now: {error}", self.shown());
+            let message =
+                format!("the CA certificates in {} cannot be read now: {error}", self.shown());
             return Error::new(Status::Unavailable, message).with_retryable(true);
         }
         self.unusable(&error.to_string())
@@ -60,7 +64,11 @@ impl Bundle {
 
     fn unusable(&self, why: &str) -> Error {
         let is_directory = if self.path.is_dir() { "directory" } else { "file" };
-        let message = format!("the CA {is_directory} that {} cannot be used: {}: {why}", self.what, self.shown());
+        let message = format!(
+            "the CA {is_directory} that {} cannot be used: {}: {why}",
+            self.what,
+            self.shown()
+        );
         Error::misconfigured(message).with_reason(Reason::Tls)
     }
 
@@ -86,8 +94,14 @@ impl Roots {
         if file.is_none() && directories.is_none() {
             return Roots::of_system();
         }
-        let split = |value: OsString| std::env::split_paths(&value).filter(|path| !path.as_os_str().is_empty()).collect();
-        Roots { is_named: file.is_some(), file: file.map(PathBuf::from), directories: directories.map(split).unwrap_or_default() }
+        let split = |value: OsString| {
+            std::env::split_paths(&value).filter(|path| !path.as_os_str().is_empty()).collect()
+        };
+        Roots {
+            is_named: file.is_some(),
+            file: file.map(PathBuf::from),
+            directories: directories.map(split).unwrap_or_default(),
+        }
     }
 
     #[cfg(all(unix, not(target_vendor = "apple")))]
@@ -115,8 +129,12 @@ fn parse(pem: &[u8]) -> std::result::Result<Vec<CertificateDer<'static>>, String
         let broken = || format!("its certificate {} is broken", index + 1);
         let der = section.map_err(|_| broken())?;
         // OpenSSL appends its own data to a trusted certificate.
-        let der = first_element(&der).map(|element| CertificateDer::from(element.to_vec())).ok_or_else(broken)?;
-        rustls::RootCertStore::empty().add(der.clone()).map_err(|error| format!("{}: {error}", broken()))?;
+        let der = first_element(&der)
+            .map(|element| CertificateDer::from(element.to_vec()))
+            .ok_or_else(broken)?;
+        rustls::RootCertStore::empty()
+            .add(der.clone())
+            .map_err(|error| format!("{}: {error}", broken()))?;
         certificates.push(der);
     }
     Ok(certificates)
@@ -142,22 +160,32 @@ fn first_element(der: &[u8]) -> Option<&[u8]> {
 /// Errors: MISCONFIGURED with `useless` if there is no certificate at all; UNAVAILABLE if they
 /// cannot be read now.
 #[cfg(all(unix, not(target_vendor = "apple")))]
-pub(super) fn tls(roots: &Roots, more: Vec<CertificateDer<'static>>, useless: Option<String>) -> Result<rustls::ClientConfig> {
+pub(super) fn tls(
+    roots: &Roots,
+    more: Vec<CertificateDer<'static>>,
+    useless: Option<String>,
+) -> Result<rustls::ClientConfig> {
     let mut store = rustls::RootCertStore::empty();
     let mut shortage = None;
     // One call reads a directory's links to the file, or to another of its files, only once.
     let first = (roots.file.as_deref(), roots.directories.first().map(PathBuf::as_path));
-    let others = roots.directories.iter().skip(1).map(|directory| (None, Some(directory.as_path())));
+    let others =
+        roots.directories.iter().skip(1).map(|directory| (None, Some(directory.as_path())));
     for (file, directory) in std::iter::once(first).chain(others) {
         let loaded = rustls_native_certs::load_certs_from_paths(file, directory);
         let (_, ignored) = store.add_parsable_certificates(loaded.certs);
         if ignored > 0 || !loaded.errors.is_empty() {
-            log::debug!("{} CA certificates of this machine cannot be used", ignored + loaded.errors.len());
+            log::debug!(
+                "{} CA certificates of this machine cannot be used",
+                ignored + loaded.errors.len()
+            );
         }
         shortage = shortage.or_else(|| {
             let errors = loaded.errors.into_iter();
             errors.map(|error| error.kind).find_map(|kind| match kind {
-                rustls_native_certs::ErrorKind::Io { inner, .. } if is_shortage(&inner) => Some(inner),
+                rustls_native_certs::ErrorKind::Io { inner, .. } if is_shortage(&inner) => {
+                    Some(inner)
+                }
                 _ => None,
             })
         });
@@ -165,11 +193,15 @@ pub(super) fn tls(roots: &Roots, more: Vec<CertificateDer<'static>>, useless: Op
     store.add_parsable_certificates(more);
     if store.is_empty() {
         if let Some(error) = shortage {
-            let message = format!("the CA certificates of this machine cannot be read now: {error}");
+            let message =
+                format!("the CA certificates of this machine cannot be read now: {error}");
             return Err(Error::new(Status::Unavailable, message).with_retryable(true));
         }
-        let why: Vec<_> = std::iter::once("this machine has no CA certificates".to_owned()).chain(useless).collect();
-        let message = format!("TLS cannot be set up ({}); install them, or give a ca_file", why.join("; "));
+        let why: Vec<_> = std::iter::once("this machine has no CA certificates".to_owned())
+            .chain(useless)
+            .collect();
+        let message =
+            format!("TLS cannot be set up ({}); install them, or give a ca_file", why.join("; "));
         return Err(Error::misconfigured(message).with_reason(Reason::Tls).with_retryable(true));
     }
     config(store)
@@ -182,7 +214,8 @@ pub(super) fn no_tls() -> Result<rustls::ClientConfig> {
 
 fn config(store: rustls::RootCertStore) -> Result<rustls::ClientConfig> {
     let provider = rustls::crypto::CryptoProvider::get_default().cloned();
-    let provider = provider.unwrap_or_else(|| std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider()));
+    let provider = provider
+        .unwrap_or_else(|| std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider()));
     let builder = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| Error::new(Status::Internal, format!("TLS cannot be set up: {error}")))?;

@@ -33,12 +33,15 @@ enum Wrong {
 /// MiB regardless of the size that a body claims, and wipes it.
 pub fn decode(codings: &str, body: Body) -> Result<Body, Undecoded> {
     let named = codings.split(',').map(|coding| coding.trim().to_ascii_lowercase());
-    let named: Vec<String> = named.filter(|coding| !coding.is_empty() && coding != "identity").collect();
+    let named: Vec<String> =
+        named.filter(|coding| !coding.is_empty() && coding != "identity").collect();
     if named.is_empty() || body.0.is_empty() || body.is_json_object() {
         return Ok(body);
     }
     let shown = crate::text::one_line(&named.join(", "), 60);
-    let unsupported = || format!("with the Content-Encoding {shown}, which is not supported (gzip and deflate are)");
+    let unsupported = || {
+        format!("with the Content-Encoding {shown}, which is not supported (gzip and deflate are)")
+    };
     if named.len() > MAX_CODINGS {
         return Err(Undecoded::Unreadable(unsupported(), body));
     }
@@ -58,7 +61,10 @@ pub fn decode(codings: &str, body: Body) -> Result<Body, Undecoded> {
             Ok(decoded) => decoded,
             Err(Wrong::TooLarge) => return Err(Undecoded::TooLarge),
             Err(Wrong::Damaged) => {
-                return Err(Undecoded::Unreadable(format!("damaged or not encoded as its Content-Encoding {shown} says"), body));
+                return Err(Undecoded::Unreadable(
+                    format!("damaged or not encoded as its Content-Encoding {shown} says"),
+                    body,
+                ));
             }
             Err(Wrong::Unsupported) => return Err(Undecoded::Unreadable(unsupported(), body)),
         });
@@ -87,8 +93,13 @@ fn inflate_whole(encoded: &[u8], has_zlib_header: bool) -> Result<Body, Wrong> {
 
 /// Decodes one stream in one step, so that the decoder writes only into `room` and copies nothing
 /// into a window of its own. Returns the numbers of bytes read and written.
-fn inflate(decoder: &mut Decompress, encoded: &[u8], room: &mut [u8]) -> Result<(usize, usize), Wrong> {
-    let status = decoder.decompress(encoded, room, FlushDecompress::Finish).map_err(|_| Wrong::Damaged)?;
+fn inflate(
+    decoder: &mut Decompress,
+    encoded: &[u8],
+    room: &mut [u8],
+) -> Result<(usize, usize), Wrong> {
+    let status =
+        decoder.decompress(encoded, room, FlushDecompress::Finish).map_err(|_| Wrong::Damaged)?;
     let number = |total: u64| usize::try_from(total).unwrap_or(usize::MAX);
     let (read, written) = (number(decoder.total_in()), number(decoder.total_out()));
     match status {
@@ -107,7 +118,11 @@ fn gunzip(encoded: &[u8]) -> Result<Body, Wrong> {
     loop {
         let member = GzDecoder::new(left);
         if member.header().is_none() {
-            return if length > 0 || left.len() < encoded.len() { cut(&room, length) } else { Err(Wrong::Damaged) };
+            return if length > 0 || left.len() < encoded.len() {
+                cut(&room, length)
+            } else {
+                Err(Wrong::Damaged)
+            };
         }
         let deflated = member.into_inner();
         decoder.reset(false);
@@ -115,7 +130,8 @@ fn gunzip(encoded: &[u8]) -> Result<Body, Wrong> {
         let (read, written) = inflate(&mut decoder, deflated, place)?;
         let mut checksum = Crc::new();
         checksum.update(place.get(..written).unwrap_or_default());
-        let trailer = deflated.get(read..read.saturating_add(GZIP_TRAILER)).ok_or(Wrong::Damaged)?;
+        let trailer =
+            deflated.get(read..read.saturating_add(GZIP_TRAILER)).ok_or(Wrong::Damaged)?;
         if trailer != [checksum.sum().to_le_bytes(), checksum.amount().to_le_bytes()].concat() {
             return Err(Wrong::Damaged);
         }

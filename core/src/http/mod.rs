@@ -73,14 +73,18 @@ impl Form {
 
     /// The values of the parameters, except for these.
     pub(crate) fn secrets<'a>(&'a self, but_for: &'a [&str]) -> impl Iterator<Item = &'a str> {
-        self.0.iter().filter(|(name, _)| !but_for.contains(&name.as_str())).map(|(_, value)| value.expose())
+        self.0
+            .iter()
+            .filter(|(name, _)| !but_for.contains(&name.as_str()))
+            .map(|(_, value)| value.expose())
     }
 
     /// As `application/x-www-form-urlencoded`, UTF-8.
     pub fn encode(&self) -> Secret {
         // The longest possible size, so that the text does not grow: a text that grows leaves
         // copies in memory.
-        let longest = self.0.iter().map(|(name, value)| 3 * (name.len() + value.expose().len()) + 2).sum();
+        let longest =
+            self.0.iter().map(|(name, value)| 3 * (name.len() + value.expose().len()) + 2).sum();
         let mut encoder = url::form_urlencoded::Serializer::new(String::with_capacity(longest));
         for (name, value) in &self.0 {
             encoder.append_pair(name, value.expose());
@@ -228,7 +232,11 @@ pub enum TransportFailure {
 /// Sends a request and receives the response, both within `timeout`. Called from any thread.
 pub trait Transport: Send + Sync {
     /// One exchange, no retries, no redirects, no cookies.
-    fn exchange(&self, request: &Request, timeout: Duration) -> std::result::Result<Response, TransportFailure>;
+    fn exchange(
+        &self,
+        request: &Request,
+        timeout: Duration,
+    ) -> std::result::Result<Response, TransportFailure>;
 }
 
 /// A transport with the retry rules.
@@ -245,7 +253,11 @@ pub(crate) type Precondition = Arc<dyn Fn() -> Result<()> + Send + Sync>;
 
 impl Http {
     /// Over this transport, with this clock.
-    pub fn new(transport: Arc<dyn Transport>, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
+    pub fn new(
+        transport: Arc<dyn Transport>,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+    ) -> Self {
         Http { transport, clock, random, before_send: None }
     }
 
@@ -284,11 +296,16 @@ impl Http {
             }
             let outcome = self.transport.exchange(request, left);
             let may_retry = retry.allows(&outcome) && attempt < MAX_ATTEMPTS;
-            let wait = if may_retry { self.wait_before_retry(request, &outcome, attempt) } else { None };
+            let wait =
+                if may_retry { self.wait_before_retry(request, &outcome, attempt) } else { None };
             let left = deadline - self.clock.now().monotonic;
             match wait {
                 Some(wait) if wait < left => {
-                    log::debug!("{} failed; trying again in {} ms", place(request), wait.as_millis());
+                    log::debug!(
+                        "{} failed; trying again in {} ms",
+                        place(request),
+                        wait.as_millis()
+                    );
                     self.clock.sleep(wait);
                 }
                 _ => return outcome.map_err(|failure| to_error(request, failure)),
@@ -304,21 +321,28 @@ impl Http {
         attempt: u32,
     ) -> Option<Duration> {
         let replay = request.replay == Replay::Safe;
-        let jittered = |ms: u64| Duration::from_millis((ms as f64 * (0.5 + fraction(self.random()))) as u64);
+        let jittered =
+            |ms: u64| Duration::from_millis((ms as f64 * (0.5 + fraction(self.random()))) as u64);
         match outcome {
             Err(TransportFailure::NotSent(_)) => Some(jittered(100 << attempt)),
             Err(TransportFailure::Ambiguous(_)) => replay.then(|| jittered(100 << attempt)),
             Err(_) => None,
             Ok(_) if request.replay == Replay::Once => None,
             // A server that rejects a request in this way has not carried it out.
-            Ok(response) if !(replay || response.status == 429 || response.status == 503 && response.retry_after.is_some()) => {
+            Ok(response)
+                if !(replay
+                    || response.status == 429
+                    || response.status == 503 && response.retry_after.is_some()) =>
+            {
                 None
             }
             Ok(response) if attempt > 1 && response.status != 429 => None,
             Ok(response) => match response.status {
                 429 | 503 => match response.retry_after(self.clock.now().unix_ms) {
                     Some(asked) => (asked <= LONGEST_WAIT_IN_CALL).then_some(asked),
-                    None if response.status == 429 => Some(Duration::from_secs(1) + jittered(500 << attempt)),
+                    None if response.status == 429 => {
+                        Some(Duration::from_secs(1) + jittered(500 << attempt))
+                    }
                     None => Some(jittered(300)),
                 },
                 500 | 502 | 504 => Some(jittered(300)),
@@ -355,7 +379,10 @@ pub(crate) fn place(request: &Request) -> String {
 }
 
 fn timed_out(request: &Request) -> Error {
-    let message = format!("{} did not respond within the deadline; try again, or give a longer timeout", place(request));
+    let message = format!(
+        "{} did not respond within the deadline; try again, or give a longer timeout",
+        place(request)
+    );
     Error::new(Status::Timeout, message)
 }
 

@@ -36,7 +36,11 @@ impl NoProxy {
         self.0.iter().any(|entry| match (entry, &host) {
             (Entry::All, _) => true,
             (Entry::Domain(domain, port), Err(name)) => {
-                is_port(port) && (name == domain || name.strip_suffix(domain.as_str()).is_some_and(|rest| rest.ends_with('.')))
+                is_port(port)
+                    && (name == domain
+                        || name
+                            .strip_suffix(domain.as_str())
+                            .is_some_and(|rest| rest.ends_with('.')))
             }
             (Entry::Address(address, port), Ok(host)) => is_port(port) && host == address,
             (Entry::Network(network, bits), Ok(host)) => is_inside(*host, *network, *bits),
@@ -90,7 +94,8 @@ fn is_inside(address: IpAddr, network: IpAddr, bits: u32) -> bool {
         IpAddr::V6(address) => u128::from(address),
     };
     let differing = number(address) ^ number(network);
-    width(address) == width(network) && differing.checked_shr(width(address) - bits).unwrap_or(0) == 0
+    width(address) == width(network)
+        && differing.checked_shr(width(address) - bits).unwrap_or(0) == 0
 }
 
 #[cfg(test)]
@@ -121,9 +126,16 @@ mod tests {
         ] {
             assert!(exempts(list, url), "{list}");
         }
-        for list in
-            ["", ",", "net.com", "xplanet.com", "api.planet.com.evil.example", "planet.com:8443", "10.0.0.0/8", "planet.com:x"]
-        {
+        for list in [
+            "",
+            ",",
+            "net.com",
+            "xplanet.com",
+            "api.planet.com.evil.example",
+            "planet.com:8443",
+            "10.0.0.0/8",
+            "planet.com:x",
+        ] {
             assert!(!exempts(list, url), "{list}");
         }
     }
@@ -133,7 +145,9 @@ mod tests {
         for list in ["10.1.2.3", "10.0.0.0/8", "10.1.2.3:443", "10.1.2.3/32", "0.0.0.0/0"] {
             assert!(exempts(list, "https://10.1.2.3/"), "{list}");
         }
-        for list in ["10.1.2.4", "10.1.2.3:8443", "11.0.0.0/8", "10.1.2.2/32", "::/0", "10.0.0.0/33"] {
+        for list in
+            ["10.1.2.4", "10.1.2.3:8443", "11.0.0.0/8", "10.1.2.2/32", "::/0", "10.0.0.0/33"]
+        {
             assert!(!exempts(list, "https://10.1.2.3/"), "{list}");
         }
         for list in ["fd00::1", "[fd00::1]", "[fd00::1]:443", "fd00::/8", "::/0"] {

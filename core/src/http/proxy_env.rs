@@ -68,7 +68,10 @@ impl ProxyEnvironment {
     /// that needs it.
     pub fn of(environment: &dyn Environment, extra_ca_variable: Option<&'static str>) -> Self {
         let is_cgi = environment.raw("REQUEST_METHOD").is_some();
-        let no_proxy = ["no_proxy", "NO_PROXY"].into_iter().find_map(|name| environment.raw(name)).unwrap_or_default();
+        let no_proxy = ["no_proxy", "NO_PROXY"]
+            .into_iter()
+            .find_map(|name| environment.raw(name))
+            .unwrap_or_default();
         let path = |name| {
             let value = environment.raw(name).filter(|value| !value.is_empty())?;
             Some(Named { name, value: PathBuf::from(value) })
@@ -113,7 +116,9 @@ impl ProxyEnvironment {
         let path = self.roots.file.as_ref().filter(|_| self.roots.is_named)?;
         let why = match std::fs::read(path) {
             Err(_) => "cannot be read",
-            Ok(pem) if !pem.windows(MARK.len()).any(|window| window == MARK) => "holds no certificate",
+            Ok(pem) if !pem.windows(MARK.len()).any(|window| window == MARK) => {
+                "holds no certificate"
+            }
             Ok(_) => return None,
         };
         let path = one_line(&path.to_string_lossy(), 200);
@@ -133,9 +138,12 @@ impl Proxy {
     /// Errors: MISCONFIGURED, without the value, which may hold a password.
     pub(super) fn new(origin: &'static str, value: &str) -> Result<Self> {
         let value = value.trim();
-        let with_scheme = if value.contains("://") { value.to_owned() } else { format!("http://{value}") };
+        let with_scheme =
+            if value.contains("://") { value.to_owned() } else { format!("http://{value}") };
         let url = Url::parse(&with_scheme).ok().filter(Url::has_host).ok_or_else(|| {
-            Error::misconfigured(format!("{origin} is not the URL of a proxy; set it to http://host:port, or unset it"))
+            Error::misconfigured(format!(
+                "{origin} is not the URL of a proxy; set it to http://host:port, or unset it"
+            ))
         })?;
         if !is_supported(url.scheme()) {
             return Err(Error::misconfigured(format!(
@@ -155,7 +163,10 @@ pub(crate) fn is_supported(scheme: &str) -> bool {
 }
 
 /// The first of these variables that is set, even if it is empty.
-fn first<'a>(environment: &dyn Environment, names: impl IntoIterator<Item = &'a &'static str>) -> Option<Named<Secret>> {
+fn first<'a>(
+    environment: &dyn Environment,
+    names: impl IntoIterator<Item = &'a &'static str>,
+) -> Option<Named<Secret>> {
     names.into_iter().find_map(|name| {
         let value = environment.raw(name)?;
         Some(Named { name, value: Secret::from(value.to_string_lossy().trim()) })
@@ -168,7 +179,8 @@ mod tests {
     use super::*;
 
     fn way(variables: &[(&str, &str)], url: &str) -> std::result::Result<String, String> {
-        let surroundings = ProxyEnvironment::of(&FixedEnvironment::new(variables.iter().copied()), None);
+        let surroundings =
+            ProxyEnvironment::of(&FixedEnvironment::new(variables.iter().copied()), None);
         match surroundings.way_to(&url.parse().unwrap()) {
             Ok(Way::Proxy(proxy)) => Ok(format!("{} {}", proxy.origin, proxy.shown)),
             Ok(_) => Ok("direct".into()),
@@ -178,13 +190,24 @@ mod tests {
 
     #[test]
     fn i10_12_the_lower_case_variable_decides_first_as_with_curl() {
-        let both = [("HTTPS_PROXY", "http://upper:1"), ("https_proxy", "http://u:p@lower:2"), ("ALL_PROXY", "http://all:3")];
+        let both = [
+            ("HTTPS_PROXY", "http://upper:1"),
+            ("https_proxy", "http://u:p@lower:2"),
+            ("ALL_PROXY", "http://all:3"),
+        ];
         assert_eq!(way(&both, "https://a.example/").unwrap(), "https_proxy http://lower:2");
         assert_eq!(way(&both[..1], "https://a.example/").unwrap(), "HTTPS_PROXY http://upper:1");
         assert_eq!(way(&both, "http://a.example/").unwrap(), "ALL_PROXY http://all:3");
-        assert_eq!(way(&[("all_proxy", "host:4")], "https://a.example/").unwrap(), "all_proxy http://host:4");
+        assert_eq!(
+            way(&[("all_proxy", "host:4")], "https://a.example/").unwrap(),
+            "all_proxy http://host:4"
+        );
         // An empty value switches the proxy off.
-        assert_eq!(way(&[("https_proxy", ""), ("HTTPS_PROXY", "http://upper:1")], "https://a.example/").unwrap(), "direct");
+        assert_eq!(
+            way(&[("https_proxy", ""), ("HTTPS_PROXY", "http://upper:1")], "https://a.example/")
+                .unwrap(),
+            "direct"
+        );
         // In a CGI program any client can set HTTP_PROXY.
         let cgi = [("REQUEST_METHOD", "GET"), ("HTTP_PROXY", "http://evil:1")];
         assert_eq!(way(&cgi, "http://a.example/").unwrap(), "direct");
@@ -193,12 +216,25 @@ mod tests {
 
     #[test]
     fn i10_12_a_proxy_that_cannot_be_used_names_its_variable_and_not_its_password() {
-        for value in ["http://", "http://user:SECRET@:1", "socks5://user:SECRET@host:1", "http://user:SECRET@host:port", "::"] {
+        for value in [
+            "http://",
+            "http://user:SECRET@:1",
+            "socks5://user:SECRET@host:1",
+            "http://user:SECRET@host:port",
+            "::",
+        ] {
             let message = way(&[("HTTPS_PROXY", value)], "https://a.example/").unwrap_err();
-            assert!(message.contains("HTTPS_PROXY") && !message.contains("SECRET"), "{value}: {message}");
+            assert!(
+                message.contains("HTTPS_PROXY") && !message.contains("SECRET"),
+                "{value}: {message}"
+            );
             // A request that does not need it succeeds.
             assert_eq!(way(&[("HTTPS_PROXY", value)], "http://a.example/").unwrap(), "direct");
-            assert_eq!(way(&[("HTTPS_PROXY", value), ("NO_PROXY", "a.example")], "https://a.example/").unwrap(), "direct");
+            assert_eq!(
+                way(&[("HTTPS_PROXY", value), ("NO_PROXY", "a.example")], "https://a.example/")
+                    .unwrap(),
+                "direct"
+            );
         }
     }
 }

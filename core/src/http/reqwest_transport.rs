@@ -16,7 +16,8 @@ use crate::error::{Error, Status};
 use crate::secret::Secret;
 use crate::threads;
 use reqwest::header::{
-    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, DATE, HeaderMap, HeaderName, LOCATION, RETRY_AFTER,
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, DATE, HeaderMap,
+    HeaderName, LOCATION, RETRY_AFTER,
 };
 use reqwest::{Client, ClientBuilder};
 use std::error::Error as _;
@@ -54,8 +55,9 @@ impl super::Transport for ReqwestTransport {
             // The receiver may be gone if the deadline passed while the body stalled.
             let _ = sender.send(transport.run(&request, timeout));
         };
-        threads::spawn("planetkey-http", run)
-            .map_err(|error| TransportFailure::NotSent(format!("no thread could be started: {error}")))?;
+        threads::spawn("planetkey-http", run).map_err(|error| {
+            TransportFailure::NotSent(format!("no thread could be started: {error}"))
+        })?;
         receiver.recv_timeout(timeout).unwrap_or_else(|error| {
             Err(match error {
                 mpsc::RecvTimeoutError::Timeout => TransportFailure::TimedOut(true),
@@ -80,7 +82,14 @@ impl ReqwestTransport {
         outcome
     }
 
-    async fn send(&self, client: &Client, request: &Request, way: &Way, started: Instant, timeout: Duration) -> Outcome {
+    async fn send(
+        &self,
+        client: &Client,
+        request: &Request,
+        way: &Way,
+        started: Instant,
+        timeout: Duration,
+    ) -> Outcome {
         let builder = match request.method {
             Method::Get => client.get(request.url.clone()),
             Method::Post => client
@@ -93,12 +102,18 @@ impl ReqwestTransport {
         if left.is_zero() {
             return Err(TransportFailure::TimedOut(false));
         }
-        let builder = builder.header(ACCEPT, "application/json").header(ACCEPT_ENCODING, "identity").timeout(left);
+        let builder = builder
+            .header(ACCEPT, "application/json")
+            .header(ACCEPT_ENCODING, "identity")
+            .timeout(left);
         let builder = match &request.authorization {
             Some(value) => {
-                let header = reqwest::header::HeaderValue::from_maybe_shared(wiped(value.clone())).ok();
+                let header =
+                    reqwest::header::HeaderValue::from_maybe_shared(wiped(value.clone())).ok();
                 let mut value = header.filter(|_| value.expose().is_ascii()).ok_or_else(|| {
-                    TransportFailure::Setup(Error::invalid_argument("the client's credentials cannot be put into a header"))
+                    TransportFailure::Setup(Error::invalid_argument(
+                        "the client's credentials cannot be put into a header",
+                    ))
                 })?;
                 value.set_sensitive(true);
                 builder.header(AUTHORIZATION, value)
@@ -106,7 +121,8 @@ impl ReqwestTransport {
             None => builder,
         };
         let response = builder.send().await;
-        let response = response.map_err(|error| self.explained(failure(&error, started.elapsed() < timeout), way))?;
+        let response = response
+            .map_err(|error| self.explained(failure(&error, started.elapsed() < timeout), way))?;
         let headers = response.headers();
         let mut answer = Response {
             status: response.status().as_u16(),
@@ -124,17 +140,26 @@ impl ReqwestTransport {
             body: Body::default(),
         };
         let codings = response.headers().get_all(CONTENT_ENCODING).iter();
-        let codings = codings.map(|value| String::from_utf8_lossy(value.as_bytes())).collect::<Vec<_>>().join(",");
+        let codings = codings
+            .map(|value| String::from_utf8_lossy(value.as_bytes()))
+            .collect::<Vec<_>>()
+            .join(",");
         let (body, broke_off) = read_body(response, started, timeout).await?;
         match (decode(&codings, body), broke_off) {
             (Ok(body), None) => answer.body = body,
             // A complete body counts however the connection ended: chunks without a last one, TLS
             // without close_notify.
-            (Ok(body), Some(_)) if body.is_json_object() || answer.speaks_by_status() => answer.body = body,
+            (Ok(body), Some(_)) if body.is_json_object() || answer.speaks_by_status() => {
+                answer.body = body
+            }
             (Err(Undecoded::TooLarge), _) => return Err(TransportFailure::TooLarge),
-            (Err(Undecoded::Unreadable(_, body)), Some(_)) if answer.speaks_by_status() => answer.body = body,
+            (Err(Undecoded::Unreadable(_, body)), Some(_)) if answer.speaks_by_status() => {
+                answer.body = body
+            }
             (_, Some(why)) => return Err(TransportFailure::Ambiguous(why)),
-            (Err(Undecoded::Unreadable(why, body)), None) => (answer.undecoded, answer.body) = (Some(why), body),
+            (Err(Undecoded::Unreadable(why, body)), None) => {
+                (answer.undecoded, answer.body) = (Some(why), body)
+            }
         }
         Ok(answer)
     }
@@ -144,11 +169,13 @@ impl ReqwestTransport {
         match (failure, way) {
             (TransportFailure::Tls(why), _) => {
                 let useless = self.proxy_env.useless_roots();
-                TransportFailure::Tls(std::iter::once(why).chain(useless).collect::<Vec<_>>().join("; "))
+                TransportFailure::Tls(
+                    std::iter::once(why).chain(useless).collect::<Vec<_>>().join("; "),
+                )
             }
-            (TransportFailure::NotSent(why), Way::Proxy(proxy)) => {
-                TransportFailure::NotSent(format!("by the proxy {} of {}: {why}", proxy.shown, proxy.origin))
-            }
+            (TransportFailure::NotSent(why), Way::Proxy(proxy)) => TransportFailure::NotSent(
+                format!("by the proxy {} of {}: {why}", proxy.shown, proxy.origin),
+            ),
             (failure, _) => failure,
         }
     }
@@ -162,7 +189,12 @@ impl ReqwestTransport {
         }
     }
 
-    fn client(&self, request: &Request, way: &Way, timeout: Duration) -> std::result::Result<Client, Error> {
+    fn client(
+        &self,
+        request: &Request,
+        way: &Way,
+        timeout: Duration,
+    ) -> std::result::Result<Client, Error> {
         let mut builder = Client::builder()
             .user_agent(concat!("planetkey/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
@@ -183,22 +215,35 @@ impl ReqwestTransport {
             Way::Direct => builder.no_proxy(),
             Way::Proxy(named) => {
                 let proxy = reqwest::Proxy::all(named.url.expose()).map_err(|_| {
-                    Error::misconfigured(format!("{} is not the URL of a proxy; give it as http://host:port", named.origin))
+                    Error::misconfigured(format!(
+                        "{} is not the URL of a proxy; give it as http://host:port",
+                        named.origin
+                    ))
                 })?;
                 builder.no_proxy().proxy(proxy)
             }
             #[cfg(any(windows, target_vendor = "apple"))]
             Way::System => builder,
         };
-        self.with_tls(builder, request, way)?.build().map_err(|error| cannot_set_up(&root_cause(&error)))
+        self.with_tls(builder, request, way)?
+            .build()
+            .map_err(|error| cannot_set_up(&root_cause(&error)))
     }
 
-    fn with_tls(&self, builder: ClientBuilder, request: &Request, way: &Way) -> std::result::Result<ClientBuilder, Error> {
+    fn with_tls(
+        &self,
+        builder: ClientBuilder,
+        request: &Request,
+        way: &Way,
+    ) -> std::result::Result<ClientBuilder, Error> {
         let is_plain = request.url.scheme() == "http" && matches!(way, Way::Direct);
         if is_plain {
             return Ok(builder.tls_backend_preconfigured(certificates::no_tls()?));
         }
-        let named = self.ca_files.iter().map(|path| Bundle { what: "ca_file names".to_owned(), path: path.clone() });
+        let named = self
+            .ca_files
+            .iter()
+            .map(|path| Bundle { what: "ca_file names".to_owned(), path: path.clone() });
         let bundle = if self.ca_files.is_empty() { self.proxy_env.bundle() } else { None };
         let mut more = Vec::new();
         for bundle in named.chain(bundle).chain(self.proxy_env.extra()) {
@@ -206,13 +251,17 @@ impl ReqwestTransport {
         }
         #[cfg(all(unix, not(target_vendor = "apple")))]
         {
-            let tls = certificates::tls(&self.proxy_env.roots, more, self.proxy_env.useless_roots())?;
+            let tls =
+                certificates::tls(&self.proxy_env.roots, more, self.proxy_env.useless_roots())?;
             Ok(builder.tls_backend_preconfigured(tls))
         }
         #[cfg(not(all(unix, not(target_vendor = "apple"))))]
         {
-            let broken = |_| Error::misconfigured("a CA certificate cannot be used").with_reason(Reason::Tls);
-            let more = more.iter().map(|der| reqwest::Certificate::from_der(der.as_ref()).map_err(broken));
+            let broken = |_| {
+                Error::misconfigured("a CA certificate cannot be used").with_reason(Reason::Tls)
+            };
+            let more =
+                more.iter().map(|der| reqwest::Certificate::from_der(der.as_ref()).map_err(broken));
             Ok(builder.tls_certs_merge(more.collect::<std::result::Result<Vec<_>, _>>()?))
         }
     }
@@ -221,11 +270,16 @@ impl ReqwestTransport {
 /// The runtime of one exchange. Its only other thread looks up the server's name.
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     let mut builder = tokio::runtime::Builder::new_current_thread();
-    builder.enable_all().thread_name("planetkey-names").thread_stack_size(threads::STACK_BYTES).build()
+    builder
+        .enable_all()
+        .thread_name("planetkey-names")
+        .thread_stack_size(threads::STACK_BYTES)
+        .build()
 }
 
 fn cannot_set_up(why: &dyn std::fmt::Display) -> Error {
-    Error::new(Status::Unavailable, format!("the HTTP client cannot be set up now ({why})")).with_retryable(true)
+    Error::new(Status::Unavailable, format!("the HTTP client cannot be set up now ({why})"))
+        .with_retryable(true)
 }
 
 /// Whether a URL is a loopback address. Such a request never goes through a proxy.
@@ -270,10 +324,14 @@ async fn read_body(
         }
         match response.chunk().await {
             Ok(None) => return Ok((body, None)),
-            Ok(Some(chunk)) if body.0.len() + chunk.len() > MAX_BODY_BYTES => return Err(TransportFailure::TooLarge),
+            Ok(Some(chunk)) if body.0.len() + chunk.len() > MAX_BODY_BYTES => {
+                return Err(TransportFailure::TooLarge);
+            }
             Ok(Some(chunk)) => body.extend(&chunk),
             Err(error) if error.is_timeout() => return Err(TransportFailure::TimedOut(true)),
-            Err(error) => return Ok((body, Some(format!("the body broke off: {}", root_cause(&error))))),
+            Err(error) => {
+                return Ok((body, Some(format!("the body broke off: {}", root_cause(&error)))));
+            }
         }
     }
 }
@@ -293,7 +351,11 @@ fn failure(error: &reqwest::Error, time_left: bool) -> TransportFailure {
     if why.contains("proxy authorization required") {
         return TransportFailure::ProxyAuthentication;
     }
-    if error.is_connect() { TransportFailure::NotSent(why) } else { TransportFailure::Ambiguous(why) }
+    if error.is_connect() {
+        TransportFailure::NotSent(why)
+    } else {
+        TransportFailure::Ambiguous(why)
+    }
 }
 
 /// A TLS failure that repeats with every attempt, before the server has read a request. A broken
@@ -313,11 +375,18 @@ fn definite(error: &rustls::Error) -> Option<TransportFailure> {
             | Alert::CertificateUnknown
             | Alert::AccessDenied
             | Alert::UnknownCA,
-        ) => Some(TransportFailure::TlsRefused(format!("{error}: it may demand a client certificate, which is not supported"))),
+        ) => Some(TransportFailure::TlsRefused(format!(
+            "{error}: it may demand a client certificate, which is not supported"
+        ))),
         rustls::Error::PeerIncompatible(_)
         | rustls::Error::AlertReceived(
-            Alert::HandshakeFailure | Alert::ProtocolVersion | Alert::InsufficientSecurity | Alert::UnrecognisedName,
-        ) => Some(TransportFailure::TlsRefused(format!("{error}: no common TLS version, cipher or host name"))),
+            Alert::HandshakeFailure
+            | Alert::ProtocolVersion
+            | Alert::InsufficientSecurity
+            | Alert::UnrecognisedName,
+        ) => Some(TransportFailure::TlsRefused(format!(
+            "{error}: no common TLS version, cipher or host name"
+        ))),
         _ => None,
     }
 }

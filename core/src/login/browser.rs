@@ -72,8 +72,11 @@ fn server(person: &Account) -> Result<Server> {
         let metadata = client.metadata_if_any(&call)?;
         Ok(Server {
             endpoint: client.required_endpoint(Endpoint::Authorization, &call)?,
-            issuer: metadata.as_ref().map_or_else(|| client.issuer().to_owned(), |metadata| metadata.issuer.clone()),
-            iss_required: metadata.is_some_and(|metadata| metadata.authorization_response_iss_parameter_supported),
+            issuer: metadata
+                .as_ref()
+                .map_or_else(|| client.issuer().to_owned(), |metadata| metadata.issuer.clone()),
+            iss_required: metadata
+                .is_some_and(|metadata| metadata.authorization_response_iss_parameter_supported),
         })
     })
 }
@@ -81,7 +84,11 @@ fn server(person: &Account) -> Result<Server> {
 impl BrowserLogin {
     /// `receive`: whether this program receives the redirect itself; otherwise the user pastes the
     /// address.
-    pub(super) fn start(person: &Account, options: &LoginOptions, receive: bool) -> Result<BrowserLogin> {
+    pub(super) fn start(
+        person: &Account,
+        options: &LoginOptions,
+        receive: bool,
+    ) -> Result<BrowserLogin> {
         let client = person.client();
         let server = server(person)?;
         let configured = if receive { client.local_redirect_uri() } else { client.redirect_uri() };
@@ -110,7 +117,16 @@ impl BrowserLogin {
         let now = person.http().clock().now();
         let timeout = Duration::from_millis(options.timeout_ms().unwrap_or(DEFAULT_TIMEOUT_MS));
         let browser = Browser { attempt, issuer: server.issuer, iss_required: server.iss_required };
-        Ok(BrowserLogin { under_way: UnderWay::new(person, options, scopes, now.monotonic + timeout, browser, receiver) })
+        Ok(BrowserLogin {
+            under_way: UnderWay::new(
+                person,
+                options,
+                scopes,
+                now.monotonic + timeout,
+                browser,
+                receiver,
+            ),
+        })
     }
 
     /// The same login with a callback that a waiting call asks about every 50 ms. `true` ends the
@@ -201,7 +217,9 @@ impl BrowserLogin {
             if let Some(outcome) = self.step(SLICE) {
                 return outcome;
             }
-            if timeout_ms.is_some_and(|timeout_ms| started.elapsed() >= Duration::from_millis(timeout_ms)) {
+            if timeout_ms
+                .is_some_and(|timeout_ms| started.elapsed() >= Duration::from_millis(timeout_ms))
+            {
                 return Err(not_yet());
             }
         }
@@ -227,9 +245,9 @@ impl BrowserLogin {
         };
         let query = self.pasted(callback_url)?;
         match self.response(&query) {
-            Response::NotOurs(_) => {
-                Err(Error::invalid_argument("this address is of another login; paste the one that this login ended at"))
-            }
+            Response::NotOurs(_) => Err(Error::invalid_argument(
+                "this address is of another login; paste the one that this login ended at",
+            )),
             Response::Refused(error) => self.under_way.end(&mut state, Err(error)),
             Response::Code(code) => self.redeem_unlocked(state, &code, |_| {}),
         }
@@ -260,7 +278,13 @@ impl BrowserLogin {
             return None;
         };
         let arrived = receiver.serve(slice)?;
-        let show = |page| redirect_receiver::answer(arrived.stream, page, self.under_way.options().page.as_deref());
+        let show = |page| {
+            redirect_receiver::answer(
+                arrived.stream,
+                page,
+                self.under_way.options().page.as_deref(),
+            )
+        };
         match self.response(&arrived.query) {
             Response::NotOurs(why) => {
                 drop(state);
@@ -277,7 +301,12 @@ impl BrowserLogin {
     }
 
     /// Finishes the login with a code, without the lock. `show` gets the page for the outcome.
-    fn redeem_unlocked(&self, state: MutexGuard<'_, State<Browser>>, code: &Secret, show: impl FnOnce(Page)) -> Outcome {
+    fn redeem_unlocked(
+        &self,
+        state: MutexGuard<'_, State<Browser>>,
+        code: &Secret,
+        show: impl FnOnce(Page),
+    ) -> Outcome {
         let busy = self.under_way.busy(state);
         let outcome = self.redeem(code);
         show(if outcome.is_ok() { Page::LoggedIn } else { Page::Failed });
@@ -287,7 +316,11 @@ impl BrowserLogin {
     }
 
     fn response(&self, query: &Secret) -> Response {
-        self.browser().attempt.response(query.expose(), &self.browser().issuer, self.browser().iss_required)
+        self.browser().attempt.response(
+            query.expose(),
+            &self.browser().issuer,
+            self.browser().iss_required,
+        )
     }
 
     /// The query of the pasted text: a whole address, or the part after its question mark.
@@ -303,20 +336,33 @@ impl BrowserLogin {
             return Err(wrong());
         }
         let (address, query) = text.split_once('?').ok_or_else(wrong)?;
-        let is_here = address.is_empty() || address.trim_end_matches('/') == self.redirect_uri().trim_end_matches('/');
+        let is_here = address.is_empty()
+            || address.trim_end_matches('/') == self.redirect_uri().trim_end_matches('/');
         let query = query.split('#').next().unwrap_or_default();
         if is_here { Ok(Secret::from(query)) } else { Err(wrong()) }
     }
 
     /// Exchanges the code. It is never sent a second time, whatever the outcome.
     fn redeem(&self, code: &Secret) -> Result<LoginResult> {
-        let revoke = |received: Received, person: &Account| person.revoke_unwanted(received.members());
+        let revoke =
+            |received: Received, person: &Account| person.revoke_unwanted(received.members());
         let code = code.clone();
-        let received = self.under_way.request(self.under_way.person().timeout(), revoke, move |this, call| {
-            let (endpoint, authentication) = this.person().client().token_endpoint(call)?;
-            let attempt = &this.way().attempt;
-            authorization_code::redeem(call, &endpoint, &authentication, attempt, &code, this.scopes())
-        })?;
+        let received = self.under_way.request(
+            self.under_way.person().timeout(),
+            revoke,
+            move |this, call| {
+                let (endpoint, authentication) = this.person().client().token_endpoint(call)?;
+                let attempt = &this.way().attempt;
+                authorization_code::redeem(
+                    call,
+                    &endpoint,
+                    &authentication,
+                    attempt,
+                    &code,
+                    this.scopes(),
+                )
+            },
+        )?;
         let tokens = match received {
             Received::Usable(tokens) => tokens,
             Received::Unusable(error, members) => {

@@ -27,7 +27,8 @@ impl Way for Device {
 
     fn late(&self, polling: &Polling, now: Monotonic) -> Error {
         polling.trouble.clone().unwrap_or_else(|| {
-            let message = "nobody entered the code within the time; start the login again for a new one";
+            let message =
+                "nobody entered the code within the time; start the login again for a new one";
             if now >= polling.schedule.expires() {
                 Error::new(Status::LoginRequired, message).with_reason(Reason::Expired)
             } else {
@@ -59,7 +60,8 @@ impl DeviceLogin {
             let (person, scopes) = (person.clone(), scopes.clone());
             move || {
                 let client = person.client();
-                let call = CallContext::within(person.http(), Retry::WithinDeadline, person.timeout());
+                let call =
+                    CallContext::within(person.http(), Retry::WithinDeadline, person.timeout());
                 let endpoint = client.required_endpoint(Endpoint::DeviceAuthorization, &call)?;
                 let (_, authentication) = client.token_endpoint(&call)?;
                 device_code::authorize(
@@ -78,7 +80,16 @@ impl DeviceLogin {
         let timeout = Duration::from_millis(options.timeout_ms().unwrap_or(u64::MAX));
         let expires = schedule.expires().min(now + timeout);
         let polling = Polling { schedule, trouble: None };
-        Ok(DeviceLogin { under_way: UnderWay::new(person, options, scopes, expires, Device { authorization }, polling) })
+        Ok(DeviceLogin {
+            under_way: UnderWay::new(
+                person,
+                options,
+                scopes,
+                expires,
+                Device { authorization },
+                polling,
+            ),
+        })
     }
 
     /// The same login with a callback that a waiting call asks about every 50 ms. `true` ends the
@@ -136,7 +147,9 @@ impl DeviceLogin {
         };
         let message = match self.verification_uri_complete() {
             Some(complete) => {
-                format!("{how}\n\n    {complete}\n\nand check that it shows the code {code}. Or open {uri} and enter the code.\n")
+                format!(
+                    "{how}\n\n    {complete}\n\nand check that it shows the code {code}. Or open {uri} and enter the code.\n"
+                )
             }
             None => format!("{how}\n\n    {uri}\n\nand enter the code {code}.\n"),
         };
@@ -200,7 +213,8 @@ impl DeviceLogin {
                 return Ok(logged_in);
             }
             let waited_ms = millis(self.under_way.now() - started);
-            let left_ms = timeout_ms.map_or(u64::MAX, |timeout_ms| timeout_ms.saturating_sub(waited_ms));
+            let left_ms =
+                timeout_ms.map_or(u64::MAX, |timeout_ms| timeout_ms.saturating_sub(waited_ms));
             if left_ms == 0 {
                 return Err(not_yet());
             }
@@ -219,7 +233,8 @@ impl DeviceLogin {
     fn ask(&self) -> Option<Outcome> {
         let login = &self.under_way;
         // A request without a response must not use up all of the login's time.
-        let timeout = login.person().timeout().min(Duration::from_millis(self.expires_in_ms().max(1)));
+        let timeout =
+            login.person().timeout().min(Duration::from_millis(self.expires_in_ms().max(1)));
         let started = Instant::now();
         let revoke = |poll, person: &Account| match poll {
             Poll::Granted(tokens) => person.revoke_unwanted(&tokens.members),
@@ -235,7 +250,9 @@ impl DeviceLogin {
         let answer = match answer {
             // This is the deadline of the request, not of the login. It is a network problem, which
             // slows polling down and does not end the login.
-            Err(error) if error.status() == Status::Timeout => Ok(Poll::Unreachable { retry_after: None, error }),
+            Err(error) if error.status() == Status::Timeout => {
+                Ok(Poll::Unreachable { retry_after: None, error })
+            }
             answer => answer,
         };
         log::debug!("a poll of the device login took {} ms", started.elapsed().as_millis());

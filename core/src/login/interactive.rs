@@ -54,13 +54,16 @@ impl Session {
     pub fn start_browser_login(&self, options: &LoginOptions) -> Result<BrowserLogin> {
         options.check()?;
         let person = self.person()?;
-        BrowserLogin::start(&person, options, true).map_err(|error| error.with_profile(person.profile()))
+        BrowserLogin::start(&person, options, true)
+            .map_err(|error| error.with_profile(person.profile()))
     }
 
     /// M2M clients and API keys need no prompt.
     fn without_person(&self) -> Result<LoginResult> {
         match self.access_token() {
-            Ok(token) => Ok(LoginResult { expires_at: token.expires_at(), ..LoginResult::default() }),
+            Ok(token) => {
+                Ok(LoginResult { expires_at: token.expires_at(), ..LoginResult::default() })
+            }
             Err(error) if error.status() == Status::Unsupported => Ok(LoginResult::default()),
             Err(error) => Err(error),
         }
@@ -96,7 +99,8 @@ fn by_person(person: &Account, options: &LoginOptions) -> Result<LoginResult> {
             "this client logs in with a password, which planetkey never sends; register a client for the browser or device login",
         )
     })?;
-    let has_redirect = kind == KindOfLogin::AuthorizationCode || client.local_redirect_uri().is_some();
+    let has_redirect =
+        kind == KindOfLogin::AuthorizationCode || client.local_redirect_uri().is_some();
     let has_prompter = options.prompter.is_some();
     match options.method {
         Method::Browser => return in_browser(person, options)?.ok_or_else(unopened),
@@ -104,7 +108,9 @@ fn by_person(person: &Account, options: &LoginOptions) -> Result<LoginResult> {
         Method::Paste => return by_paste(person, options),
         Method::Auto => {}
     }
-    if has_redirect && options.open_browser != Some(false) && (options.open_browser == Some(true) || options.opener().can_open())
+    if has_redirect
+        && options.open_browser != Some(false)
+        && (options.open_browser == Some(true) || options.opener().can_open())
     {
         if let Some(logged_in) = in_browser(person, options)? {
             return Ok(logged_in);
@@ -115,7 +121,11 @@ fn by_person(person: &Account, options: &LoginOptions) -> Result<LoginResult> {
         match on_device(person, options) {
             // The client is registered for the browser login only.
             Err(error)
-                if has_redirect && matches!(error.oauth_error(), Some("unauthorized_client" | "unsupported_grant_type")) => {}
+                if has_redirect
+                    && matches!(
+                        error.oauth_error(),
+                        Some("unauthorized_client" | "unsupported_grant_type")
+                    ) => {}
             outcome => return outcome,
         }
     }
@@ -147,7 +157,9 @@ fn unopened() -> Error {
 }
 
 fn no_prompter(account: &Account) -> Error {
-    let profile = account.profile().map(|profile| format!(" to the profile '{}'", crate::text::one_line(profile, 100)));
+    let profile = account
+        .profile()
+        .map(|profile| format!(" to the profile '{}'", crate::text::one_line(profile, 100)));
     let message = format!(
         "login required, but no prompt handler was provided; pass one, or log in{} with another program",
         profile.unwrap_or_default()

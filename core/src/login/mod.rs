@@ -49,7 +49,9 @@ impl Method {
             "browser" => Ok(Method::Browser),
             "device" => Ok(Method::Device),
             "paste" => Ok(Method::Paste),
-            _ => Err(Error::invalid_argument("the method of a login must be auto, browser, device or paste")),
+            _ => Err(Error::invalid_argument(
+                "the method of a login must be auto, browser, device or paste",
+            )),
         }
     }
 }
@@ -171,7 +173,9 @@ impl LoginOptions {
     /// Opens the browser, if the options allow it and one can be opened.
     fn open(&self, url: &str) -> bool {
         let opener = self.opener();
-        self.open_browser != Some(false) && (self.open_browser == Some(true) || opener.can_open()) && opener.open(url)
+        self.open_browser != Some(false)
+            && (self.open_browser == Some(true) || opener.can_open())
+            && opener.open(url)
     }
 
     fn prompt(&self, prompt: &Prompt) -> Result<Option<String>> {
@@ -202,7 +206,9 @@ impl LoginOptions {
             browser_opened: false,
         };
         let answer = self.prompt(&question)?;
-        Ok(answer.is_some_and(|answer| matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")))
+        Ok(answer.is_some_and(|answer| {
+            matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
+        }))
     }
 
     /// Errors: INVALID_ARGUMENT.

@@ -44,14 +44,19 @@ impl Users {
     /// The user of this process, root, and the user who logged in at the seat, whom `su` and `sudo`
     /// do not change.
     pub(super) fn of_this_process() -> Self {
-        let number = |path: &str| std::fs::read_to_string(path).ok().and_then(|text| text.trim().parse::<u32>().ok());
+        let number = |path: &str| {
+            std::fs::read_to_string(path).ok().and_then(|text| text.trim().parse::<u32>().ok())
+        };
         let mut accepted = vec![0];
         #[cfg(unix)]
         {
-            let (real, effective) = (rustix::process::getuid().as_raw(), rustix::process::geteuid().as_raw());
+            let (real, effective) =
+                (rustix::process::getuid().as_raw(), rustix::process::geteuid().as_raw());
             accepted.extend([real, effective]);
             if effective == 0 {
-                let variable = |name| std::env::var(name).ok().and_then(|text: String| text.parse::<u32>().ok());
+                let variable = |name| {
+                    std::env::var(name).ok().and_then(|text: String| text.parse::<u32>().ok())
+                };
                 accepted.extend(["SUDO_UID", "PKEXEC_UID"].into_iter().filter_map(variable));
             }
         }
@@ -64,8 +69,12 @@ impl Users {
         let mut found = vec![Owner::Unknown; connections.len()];
         for _ in 0..READS {
             let is_user = |owner: &Owner| matches!(owner, Owner::User(_));
-            let Some(tables) = (if found.iter().all(is_user) { None } else { tables() }) else { break };
-            for (owner, (server, client)) in found.iter_mut().zip(connections).filter(|(owner, _)| !is_user(owner)) {
+            let Some(tables) = (if found.iter().all(is_user) { None } else { tables() }) else {
+                break;
+            };
+            for (owner, (server, client)) in
+                found.iter_mut().zip(connections).filter(|(owner, _)| !is_user(owner))
+            {
                 let now = owner_of(&tables, *server, *client);
                 if now != Owner::Unknown {
                     *owner = now;
@@ -79,7 +88,9 @@ impl Users {
         match owner {
             Owner::Unknown => Peer::Accepted,
             Owner::Gone => Peer::Gone,
-            Owner::User(uid) if self.accepted.contains(&uid) || self.unmapped == Some(uid) => Peer::Accepted,
+            Owner::User(uid) if self.accepted.contains(&uid) || self.unmapped == Some(uid) => {
+                Peer::Accepted
+            }
             Owner::User(uid) => Peer::OtherUser(uid),
         }
     }
@@ -91,7 +102,10 @@ fn tables() -> Option<String> {
         File::open(path).ok()?.take(MAX_TABLE_BYTES).read_to_string(&mut text).ok()?;
         Some(text)
     };
-    let of_thread = |name: &str| read(&format!("/proc/thread-self/net/{name}")).or_else(|| read(&format!("/proc/net/{name}")));
+    let of_thread = |name: &str| {
+        read(&format!("/proc/thread-self/net/{name}"))
+            .or_else(|| read(&format!("/proc/net/{name}")))
+    };
     match (of_thread("tcp"), of_thread("tcp6")) {
         (None, None) => None,
         (v4, v6) => Some(v4.unwrap_or_default() + &v6.unwrap_or_default()),
@@ -116,7 +130,8 @@ fn owner_of(tables: &str, server: SocketAddr, client: SocketAddr) -> Owner {
             // A socket without a file is closed, and the kernel then shows root as its owner.
             return if socket.inode == 0 { Owner::Gone } else { Owner::User(socket.uid) };
         }
-        is_established |= (socket.local, socket.remote, socket.state) == (server, client, ESTABLISHED);
+        is_established |=
+            (socket.local, socket.remote, socket.state) == (server, client, ESTABLISHED);
         is_described |= socket.state == LISTEN && socket.local == server;
     }
     // After a reset neither end is listed, but data that was sent before can still be read.
@@ -150,7 +165,9 @@ impl Socket {
 /// mapped into IPv6 becomes IPv4.
 fn address(text: &str) -> Option<SocketAddr> {
     let (words, port) = text.split_once(':')?;
-    let word = |at: usize| u32::from_str_radix(words.get(at * 8..at * 8 + 8)?, 16).ok().map(u32::to_ne_bytes);
+    let word = |at: usize| {
+        u32::from_str_radix(words.get(at * 8..at * 8 + 8)?, 16).ok().map(u32::to_ne_bytes)
+    };
     let ip = match words.len() {
         8 => IpAddr::V4(Ipv4Addr::from(word(0)?)),
         32 => {
@@ -191,7 +208,14 @@ mod tests {
         ip.octets().chunks_exact(4).map(|octets| word(octets.try_into().unwrap())).collect()
     }
 
-    fn line(local: SocketAddr, remote: SocketAddr, mapped: bool, state: u8, uid: u32, inode: u64) -> String {
+    fn line(
+        local: SocketAddr,
+        remote: SocketAddr,
+        mapped: bool,
+        state: u8,
+        uid: u32,
+        inode: u64,
+    ) -> String {
         format!(
             "   7: {} {} {state:02X} 00000000:00000000 02:000004F2 00000000 {uid:5}        0 {inode} 2 0000000000000000 20 4 30 10 -1\n",
             place(local, mapped),
@@ -209,10 +233,18 @@ mod tests {
         assert_eq!(address("0100007F:1F90"), Some(at("127.0.0.1:8080")));
         #[cfg(target_endian = "little")]
         assert_eq!(address("0000000000000000FFFF00000100007F:0050"), Some(at("127.0.0.1:80")));
-        for (server, client) in [("127.0.0.1:8080", "127.0.0.1:40000"), ("[::1]:8080", "[::1]:40000")] {
+        for (server, client) in
+            [("127.0.0.1:8080", "127.0.0.1:40000"), ("[::1]:8080", "[::1]:40000")]
+        {
             let (server, client) = (at(server), at(client));
-            let anywhere =
-                SocketAddr::new(if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() }, 0);
+            let anywhere = SocketAddr::new(
+                if server.is_ipv4() {
+                    Ipv4Addr::UNSPECIFIED.into()
+                } else {
+                    Ipv6Addr::UNSPECIFIED.into()
+                },
+                0,
+            );
             for mapped in [false, true] {
                 let listening = line(server, anywhere, mapped, LISTEN, 1000, 5);
                 let ours = line(server, client, mapped, ESTABLISHED, 1000, 6);
@@ -237,7 +269,10 @@ mod tests {
                 }
                 // The same port at another address is a different socket.
                 let other = line(at("127.0.0.2:40000"), server, false, ESTABLISHED, 1001, 7);
-                assert_eq!(owner_of(&table(&[&listening, &ours, &other]), server, client), Owner::Unknown);
+                assert_eq!(
+                    owner_of(&table(&[&listening, &ours, &other]), server, client),
+                    Owner::Unknown
+                );
             }
         }
     }

@@ -210,13 +210,20 @@ impl<W: Way> UnderWay<W> {
                 unwanted(late, &person);
                 drop(pending);
             },
-            move || call(&this, &CallContext::within(this.person().http(), Retry::WithinDeadline, timeout)),
+            move || {
+                call(
+                    &this,
+                    &CallContext::within(this.person().http(), Retry::WithinDeadline, timeout),
+                )
+            },
         )
     }
 
     /// Saves the tokens of the login, unless it was cancelled.
     pub(super) fn keep(&self, tokens: TokenSet, nonce: Option<&str>) -> Result<LoginResult> {
-        self.person().with_interrupt(self.question()).keep_login(tokens, nonce, &|other| self.accept(other))
+        self.person()
+            .with_interrupt(self.question())
+            .keep_login(tokens, nonce, &|other| self.accept(other))
     }
 
     fn question(&self) -> Interrupt {

@@ -8,7 +8,14 @@ use qrcode::{EcLevel, QrCode};
 pub(super) fn text(url: &str, ascii: bool) -> Option<String> {
     let code = QrCode::with_error_correction_level(url, EcLevel::L).ok()?;
     if ascii {
-        return Some(code.render::<char>().quiet_zone(true).module_dimensions(2, 1).dark_color(' ').light_color('#').build());
+        return Some(
+            code.render::<char>()
+                .quiet_zone(true)
+                .module_dimensions(2, 1)
+                .dark_color(' ')
+                .light_color('#')
+                .build(),
+        );
     }
     let mut renderer = code.render::<Dense1x2>();
     Some(renderer.quiet_zone(true).dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build())

@@ -29,19 +29,43 @@ impl Page {
 
     const fn words(self) -> (&'static str, &'static str, &'static str) {
         match self {
-            Page::LoggedIn => ("✓", "You are logged in", "You can close this page and return to your program."),
-            Page::Refused => ("–", "Not logged in", "The login was denied. Return to your program to try again."),
-            Page::Failed => ("!", "Login failed", "The login could not be completed. Your program shows the reason."),
-            Page::Finished => ("✓", "This login has finished", "The program already has its result. You can close this page."),
-            Page::NotFound => ("?", "Nothing here", "This address only serves a login in progress."),
-            Page::NotAllowed => ("?", "Nothing here", "This address only accepts the redirect at the end of a login."),
-            Page::NotOurs => ("!", "Not this login", "This redirect belongs to another login. Start again from your program."),
+            Page::LoggedIn => {
+                ("✓", "You are logged in", "You can close this page and return to your program.")
+            }
+            Page::Refused => {
+                ("–", "Not logged in", "The login was denied. Return to your program to try again.")
+            }
+            Page::Failed => (
+                "!",
+                "Login failed",
+                "The login could not be completed. Your program shows the reason.",
+            ),
+            Page::Finished => (
+                "✓",
+                "This login has finished",
+                "The program already has its result. You can close this page.",
+            ),
+            Page::NotFound => {
+                ("?", "Nothing here", "This address only serves a login in progress.")
+            }
+            Page::NotAllowed => (
+                "?",
+                "Nothing here",
+                "This address only accepts the redirect at the end of a login.",
+            ),
+            Page::NotOurs => (
+                "!",
+                "Not this login",
+                "This redirect belongs to another login. Start again from your program.",
+            ),
             Page::OtherUser => (
                 "!",
                 "Not your login",
                 "This browser and the program that waits for the login run as different users. Log in with a browser of the same user.",
             ),
-            Page::BadRequest => ("!", "Bad request", "This request is not the redirect at the end of a login."),
+            Page::BadRequest => {
+                ("!", "Bad request", "This request is not the redirect at the end of a login.")
+            }
         }
     }
 

@@ -67,13 +67,17 @@ pub(super) struct Arrived {
 /// Errors: MISCONFIGURED if it is not a URI.
 pub(super) fn is_local(redirect_uri: &str) -> Result<bool> {
     let url = parse(redirect_uri)?;
-    Ok(url.scheme() == "http" && matches!(url.host_str(), Some("127.0.0.1" | "[::1]" | "localhost")))
+    Ok(url.scheme() == "http"
+        && matches!(url.host_str(), Some("127.0.0.1" | "[::1]" | "localhost")))
 }
 
 fn parse(redirect_uri: &str) -> Result<url::Url> {
-    let url = url::Url::parse(redirect_uri)
-        .ok()
-        .filter(|url| url.has_host() && url.fragment().is_none() && url.username().is_empty() && url.password().is_none());
+    let url = url::Url::parse(redirect_uri).ok().filter(|url| {
+        url.has_host()
+            && url.fragment().is_none()
+            && url.username().is_empty()
+            && url.password().is_none()
+    });
     url.ok_or_else(|| {
         Error::misconfigured(
             "the client's redirect URI is no absolute URI without a fragment; set redirect_uri as it is registered, such as http://127.0.0.1/callback",
@@ -103,7 +107,10 @@ impl Loopback {
                 format!("{port} of {host}, which the client's redirect URI names, cannot be listened on ({error}); end the program that uses it, or register a redirect URI without a port"),
             )
         })?;
-        let port = listeners.first().and_then(|listener| listener.local_addr().ok()).map_or(0, |address| address.port());
+        let port = listeners
+            .first()
+            .and_then(|listener| listener.local_addr().ok())
+            .map_or(0, |address| address.port());
         let exact = match fixed {
             // Exactly as it is registered, byte for byte.
             Some(_) => redirect_uri.to_owned(),
@@ -143,7 +150,9 @@ impl Loopback {
             }
             let Connection { stream, .. } = self.connections.remove(index);
             match verdict {
-                Verdict::Callback(query) if arrived.is_none() => arrived = Some(Arrived { query, stream }),
+                Verdict::Callback(query) if arrived.is_none() => {
+                    arrived = Some(Arrived { query, stream })
+                }
                 // Two redirects at the same time: the browser repeats the second one, or it is of
                 // no use.
                 Verdict::Callback(_) => respond(stream, Page::Finished, None, true),
@@ -167,7 +176,8 @@ impl Loopback {
     fn await_something(&self, timeout: Duration) {
         let listeners = self.listeners.iter().map(|listener| PollFd::new(listener, PollFlags::IN));
         let connections = self.connections.iter().chain(&self.refused);
-        let connections = connections.map(|connection| PollFd::new(&connection.stream, PollFlags::IN));
+        let connections =
+            connections.map(|connection| PollFd::new(&connection.stream, PollFlags::IN));
         let mut sockets: Vec<PollFd<'_>> = listeners.chain(connections).collect();
         let timeout = Timespec::try_from(timeout).ok();
         // A signal ends the poll early, which does no harm.
@@ -193,7 +203,8 @@ impl Loopback {
         }
         let ends: Vec<_> = accepted.iter().map(|(_, ends)| *ends).collect();
         for ((stream, _), peer) in accepted.into_iter().zip(self.users.look(&ends)) {
-            let connection = Connection { stream, received: Zeroizing::default(), since: Instant::now() };
+            let connection =
+                Connection { stream, received: Zeroizing::default(), since: Instant::now() };
             match peer {
                 Peer::Accepted => self.connections.push(connection),
                 Peer::OtherUser(uid) => {
@@ -283,7 +294,9 @@ impl Connection {
         loop {
             match self.stream.read(&mut buffer) {
                 Ok(0) => return Verdict::Gone,
-                Ok(count) => self.received.extend_from_slice(buffer.get(..count).unwrap_or_default()),
+                Ok(count) => {
+                    self.received.extend_from_slice(buffer.get(..count).unwrap_or_default())
+                }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(_) => return Verdict::Gone,
@@ -311,7 +324,9 @@ fn judge(request: &[u8], path: &str, authority: &str) -> Verdict {
     let (host, again) = (hosts.next(), hosts.next());
     // A different host name for this machine is an attempt of a web page to reach it (DNS
     // rebinding).
-    if !host.is_some_and(|host| host.value.eq_ignore_ascii_case(authority.as_bytes())) || again.is_some() {
+    if !host.is_some_and(|host| host.value.eq_ignore_ascii_case(authority.as_bytes()))
+        || again.is_some()
+    {
         return bad;
     }
     let target = parsed.path.unwrap_or_default();
@@ -320,7 +335,9 @@ fn judge(request: &[u8], path: &str, authority: &str) -> Verdict {
         Some(scheme) if scheme.eq_ignore_ascii_case(HTTP) => {
             let rest = target.get(HTTP.len()..).unwrap_or_default();
             match rest.get(..authority.len()) {
-                Some(named) if named.eq_ignore_ascii_case(authority) => rest.get(authority.len()..).unwrap_or_default(),
+                Some(named) if named.eq_ignore_ascii_case(authority) => {
+                    rest.get(authority.len()..).unwrap_or_default()
+                }
                 _ => return bad,
             }
         }

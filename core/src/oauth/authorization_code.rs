@@ -54,7 +54,8 @@ impl Attempt {
     /// random numbers).
     pub fn new(parameters: &Parameters<'_>, random: &dyn Random) -> Result<Attempt> {
         token_endpoint::check_scopes(parameters.scopes)?;
-        let (state, nonce, verifier) = (pkce::random_text(random)?, pkce::random_text(random)?, pkce::Verifier::new(random)?);
+        let (state, nonce, verifier) =
+            (pkce::random_text(random)?, pkce::random_text(random)?, pkce::Verifier::new(random)?);
         let mut form = Form::default();
         form.add("response_type", "code")?;
         form.add("client_id", parameters.client_id)?;
@@ -72,7 +73,8 @@ impl Attempt {
             parameters.extra,
             &["scope", "audience", "response_mode", "request", "request_uri"],
         )?;
-        if let Some((name, _)) = parameters.endpoint.query_pairs().find(|(name, _)| form.has(name)) {
+        if let Some((name, _)) = parameters.endpoint.query_pairs().find(|(name, _)| form.has(name))
+        {
             return Err(Error::misconfigured(format!(
                 "the authorization_endpoint holds the parameter {} already, and no parameter may be sent twice",
                 one_line(&name, 100)
@@ -80,7 +82,9 @@ impl Attempt {
         }
         let mut url = parameters.endpoint.clone();
         let query = match url.query() {
-            Some(query) if !query.is_empty() => Secret::from(format!("{query}&{}", form.encode().expose())),
+            Some(query) if !query.is_empty() => {
+                Secret::from(format!("{query}&{}", form.encode().expose()))
+            }
             _ => form.encode(),
         };
         url.set_query(Some(query.expose()));
@@ -126,10 +130,13 @@ impl Attempt {
             return Response::NotOurs("the state belongs to no login of this program");
         }
         let protocol = |message: &str| Response::Refused(Error::protocol(message));
-        if let Some(name) =
-            ["state", "code", "iss", "error", "error_description"].into_iter().find(|name| values(name).nth(1).is_some())
+        if let Some(name) = ["state", "code", "iss", "error", "error_description"]
+            .into_iter()
+            .find(|name| values(name).nth(1).is_some())
         {
-            return protocol(&format!("the authorization response has the parameter {name} twice; log in again"));
+            return protocol(&format!(
+                "the authorization response has the parameter {name} twice; log in again"
+            ));
         }
         let value = |name| values(name).next().filter(|value| !value.is_empty());
         match value("iss") {
@@ -139,11 +146,15 @@ impl Attempt {
                     one_line(iss, 200),
                     one_line(issuer, 200)
                 );
-                return Response::Refused(Error::protocol(message).with_reason(Reason::IssuerMismatch));
+                return Response::Refused(
+                    Error::protocol(message).with_reason(Reason::IssuerMismatch),
+                );
             }
             None if iss_required => {
                 let message = "the authorization response does not name its issuer although this server always does; another server may have answered: log in again";
-                return Response::Refused(Error::protocol(message).with_reason(Reason::IssuerMismatch));
+                return Response::Refused(
+                    Error::protocol(message).with_reason(Reason::IssuerMismatch),
+                );
             }
             _ => {}
         }
@@ -152,9 +163,15 @@ impl Attempt {
         }
         match value("code") {
             // RFC 6749 A.11.
-            Some(code) if code.bytes().all(|byte| matches!(byte, 0x20..=0x7e)) => Response::Code(Secret::from(code)),
-            Some(_) => protocol("the authorization response's code holds characters that no code may have; log in again"),
-            None => protocol("the authorization response has neither a code nor an error; log in again"),
+            Some(code) if code.bytes().all(|byte| matches!(byte, 0x20..=0x7e)) => {
+                Response::Code(Secret::from(code))
+            }
+            Some(_) => protocol(
+                "the authorization response's code holds characters that no code may have; log in again",
+            ),
+            None => {
+                protocol("the authorization response has neither a code nor an error; log in again")
+            }
         }
     }
 }
@@ -165,7 +182,11 @@ struct Query(Vec<(String, Secret)>);
 impl Query {
     fn parse(query: &str) -> Self {
         let pairs = url::form_urlencoded::parse(query.as_bytes());
-        Query(pairs.map(|(name, value)| (name.into_owned(), Secret::from(value.into_owned()))).collect())
+        Query(
+            pairs
+                .map(|(name, value)| (name.into_owned(), Secret::from(value.into_owned())))
+                .collect(),
+        )
     }
 
     fn values(&self, name: &'static str) -> impl Iterator<Item = &str> {
@@ -186,9 +207,13 @@ pub enum Response {
 
 fn refusal(error: &str, description: Option<&str>) -> Error {
     let (status, what) = match error {
-        "access_denied" => (Status::Denied, "access was denied in the browser; log in again and allow it"),
-        _ => endpoint_request::meaning(error)
-            .unwrap_or((Status::Misconfigured, "the server refused the login; check the client's configuration")),
+        "access_denied" => {
+            (Status::Denied, "access was denied in the browser; log in again and allow it")
+        }
+        _ => endpoint_request::meaning(error).unwrap_or((
+            Status::Misconfigured,
+            "the server refused the login; check the client's configuration",
+        )),
     };
     endpoint_request::oauth_error(
         status,

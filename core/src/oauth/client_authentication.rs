@@ -66,7 +66,8 @@ impl ClientAuthentication {
         configured: Option<&str>,
         supported: Option<&[String]>,
     ) -> Result<Self> {
-        let supports = |method: &str| supported.is_none_or(|methods| methods.iter().any(|one| one == method));
+        let supports =
+            |method: &str| supported.is_none_or(|methods| methods.iter().any(|one| one == method));
         let method = match configured {
             Some(method) => method,
             None if supported.is_none() || supports(CLIENT_SECRET_BASIC) => CLIENT_SECRET_BASIC,
@@ -79,8 +80,12 @@ impl ClientAuthentication {
         };
         let (client_id, client_secret) = (client_id.to_owned(), client_secret.clone());
         match method {
-            CLIENT_SECRET_BASIC => Ok(ClientAuthentication::ClientSecretBasic { client_id, client_secret }),
-            CLIENT_SECRET_POST => Ok(ClientAuthentication::ClientSecretPost { client_id, client_secret }),
+            CLIENT_SECRET_BASIC => {
+                Ok(ClientAuthentication::ClientSecretBasic { client_id, client_secret })
+            }
+            CLIENT_SECRET_POST => {
+                Ok(ClientAuthentication::ClientSecretPost { client_id, client_secret })
+            }
             _ => Err(Error::misconfigured(
                 "token_endpoint_auth_method must be client_secret_basic or client_secret_post for a client with a secret",
             )),
@@ -102,11 +107,23 @@ impl ClientAuthentication {
     ///
     /// Errors: INVALID_ARGUMENT (a parameter is present twice), MISCONFIGURED (the key cannot
     /// sign), INTERNAL (no random numbers).
-    pub fn apply(&self, form: &mut Form, endpoint: &url::Url, now: u64, random: &dyn Random) -> Result<Option<Secret>> {
+    pub fn apply(
+        &self,
+        form: &mut Form,
+        endpoint: &url::Url,
+        now: u64,
+        random: &dyn Random,
+    ) -> Result<Option<Secret>> {
         match self {
-            ClientAuthentication::None { client_id } => form.add("client_id", client_id).map(|()| None),
+            ClientAuthentication::None { client_id } => {
+                form.add("client_id", client_id).map(|()| None)
+            }
             ClientAuthentication::ClientSecretBasic { client_id, client_secret } => {
-                let pair = Secret::from(format!("{}:{}", form_encode(client_id), form_encode(client_secret.expose())));
+                let pair = Secret::from(format!(
+                    "{}:{}",
+                    form_encode(client_id),
+                    form_encode(client_secret.expose())
+                ));
                 Ok(Some(Secret::from(format!("Basic {}", STANDARD.encode(pair.expose())))))
             }
             ClientAuthentication::ClientSecretPost { client_id, client_secret } => {
@@ -159,13 +176,17 @@ impl PrivateKey {
         if pem.contains("ENCRYPTED") {
             return Err(encrypted("the client's private key is encrypted"));
         }
-        let read = EncodingKey::from_rsa_pem(pem.as_bytes())
-            .map(|key| (key, Algorithm::RS256))
-            .or_else(|_| EncodingKey::from_ec_pem(pem.as_bytes()).map(|key| (key, Algorithm::ES256)));
+        let read =
+            EncodingKey::from_rsa_pem(pem.as_bytes()).map(|key| (key, Algorithm::RS256)).or_else(
+                |_| EncodingKey::from_ec_pem(pem.as_bytes()).map(|key| (key, Algorithm::ES256)),
+            );
         // A key of another curve can be read but cannot sign. A test signature detects this now,
         // instead of the first request.
         match read {
-            Ok((key, algorithm)) if jsonwebtoken::encode(&Header::new(algorithm), &serde_json::json!({}), &key).is_ok() => {
+            Ok((key, algorithm))
+                if jsonwebtoken::encode(&Header::new(algorithm), &serde_json::json!({}), &key)
+                    .is_ok() =>
+            {
                 Ok(PrivateKey { key, algorithm, kid: kid.map(str::to_owned) })
             }
             _ => Err(Error::misconfigured(
@@ -175,11 +196,20 @@ impl PrivateKey {
     }
 
     /// The assertion of RFC 7523 3.
-    fn assertion(&self, client_id: &str, audience: &str, now: u64, random: &dyn Random) -> Result<Secret> {
+    fn assertion(
+        &self,
+        client_id: &str,
+        audience: &str,
+        now: u64,
+        random: &dyn Random,
+    ) -> Result<Secret> {
         let mut jti = [0u8; 16];
-        random
-            .fill(&mut jti)
-            .map_err(|_| Error::new(crate::error::Status::Internal, "the operating system gave no random numbers"))?;
+        random.fill(&mut jti).map_err(|_| {
+            Error::new(
+                crate::error::Status::Internal,
+                "the operating system gave no random numbers",
+            )
+        })?;
         let claims = serde_json::json!({
             "iss": client_id,
             "sub": client_id,
@@ -191,8 +221,10 @@ impl PrivateKey {
         });
         let mut header = Header::new(self.algorithm);
         header.kid = self.kid.clone();
-        jsonwebtoken::encode(&header, &claims, &self.key)
-            .map(Secret::from)
-            .map_err(|_| Error::misconfigured("the client's private key cannot sign; an EC key must be on the curve P-256"))
+        jsonwebtoken::encode(&header, &claims, &self.key).map(Secret::from).map_err(|_| {
+            Error::misconfigured(
+                "the client's private key cannot sign; an EC key must be on the curve P-256",
+            )
+        })
     }
 }

@@ -57,7 +57,13 @@ impl Grant {
         endpoint: &url::Url,
         authentication: &ClientAuthentication,
     ) -> Result<TokenSet> {
-        let request = TokenRequest { endpoint, form: self.form()?, authentication, scopes: &self.scopes, replay: Replay::Safe };
+        let request = TokenRequest {
+            endpoint,
+            form: self.form()?,
+            authentication,
+            scopes: &self.scopes,
+            replay: Replay::Safe,
+        };
         let mut tokens = token_endpoint::send(call, request).map_err(|error| match error.oauth_error() {
             // No user login can fix this: some servers respond so for a client that is disabled or
             // has no service account.

@@ -66,9 +66,15 @@ pub fn authorize(
     form.add("audience", audience.unwrap_or(""))?;
     endpoint_request::add_extra(&mut form, extra, &["scope", "audience"])?;
     // A second code does no harm: the first one expires.
-    let (request, response) = endpoint_request::post(call, endpoint, authentication, form, Replay::Safe)?;
+    let (request, response) =
+        endpoint_request::post(call, endpoint, authentication, form, Replay::Safe)?;
     if !response.is_success() {
-        return Err(endpoint_request::refused(&request, &response, authentication, call.clock().now().unix_ms));
+        return Err(endpoint_request::refused(
+            &request,
+            &response,
+            authentication,
+            call.clock().now().unix_ms,
+        ));
     }
     let document = endpoint_request::json(&request, &response)?;
     if let Some(error) = endpoint_request::error_response(&request, &response, &document) {
@@ -81,19 +87,30 @@ pub fn authorize(
 ///
 /// Errors: PROTOCOL.
 pub fn parse(document: &Value, allow_insecure_loopback: bool) -> Result<DeviceAuthorization> {
-    let text = |member: &str| document.get(member).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let text =
+        |member: &str| document.get(member).and_then(Value::as_str).filter(|text| !text.is_empty());
     let required = |member: &str| {
-        text(member).ok_or_else(|| Error::protocol(format!("the device authorization response has no {member} (RFC 8628 3.2)")))
+        text(member).ok_or_else(|| {
+            Error::protocol(format!(
+                "the device authorization response has no {member} (RFC 8628 3.2)"
+            ))
+        })
     };
     let device_code = Secret::from(required("device_code")?);
     let user_code = required("user_code")?;
     if user_code.chars().count() > LONGEST_USER_CODE || user_code.chars().any(is_invisible) {
-        return Err(Error::protocol("the server's user_code is too long or holds characters that cannot be shown"));
+        return Err(Error::protocol(
+            "the server's user_code is too long or holds characters that cannot be shown",
+        ));
     }
     // Servers that predate the standard send verification_url.
-    let named = if text("verification_uri").is_some() { "verification_uri" } else { "verification_url" };
-    let verification_uri =
-        shown_uri(text(named).map_or_else(|| required("verification_uri"), Ok)?, named, allow_insecure_loopback)?;
+    let named =
+        if text("verification_uri").is_some() { "verification_uri" } else { "verification_url" };
+    let verification_uri = shown_uri(
+        text(named).map_or_else(|| required("verification_uri"), Ok)?,
+        named,
+        allow_insecure_loopback,
+    )?;
     let verification_uri_complete = match text("verification_uri_complete") {
         Some(uri) => Some(shown_uri(uri, "verification_uri_complete", allow_insecure_loopback)?),
         None => None,
@@ -102,9 +119,15 @@ pub fn parse(document: &Value, allow_insecure_loopback: bool) -> Result<DeviceAu
         .get("expires_in")
         .and_then(endpoint_request::number)
         .filter(|seconds| *seconds > 0.0)
-        .ok_or_else(|| Error::protocol("the device authorization response has no usable expires_in (RFC 8628 3.2)"))?;
+        .ok_or_else(|| {
+            Error::protocol(
+                "the device authorization response has no usable expires_in (RFC 8628 3.2)",
+            )
+        })?;
     let interval = match document.get("interval").and_then(endpoint_request::number) {
-        Some(seconds) if seconds > 0.0 => Duration::from_secs(seconds.ceil() as u64).min(LONGEST_INTERVAL),
+        Some(seconds) if seconds > 0.0 => {
+            Duration::from_secs(seconds.ceil() as u64).min(LONGEST_INTERVAL)
+        }
         _ => FIVE_SECONDS,
     };
     Ok(DeviceAuthorization {
@@ -121,14 +144,18 @@ pub fn parse(document: &Value, allow_insecure_loopback: bool) -> Result<DeviceAu
 /// loopback, in printable ASCII.
 fn shown_uri(uri: &str, member: &str, allow_insecure_loopback: bool) -> Result<String> {
     // A URI is ASCII (RFC 3986 2), and programs disagree on the meaning of a backslash.
-    let readable = uri.len() <= LONGEST_URI && uri.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    let readable = uri.len() <= LONGEST_URI
+        && uri.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
     let what = format!("{member} in the device authorization response");
     if !readable {
-        return Err(Error::protocol(format!("the {what} is too long or holds characters that no URI may have")));
+        return Err(Error::protocol(format!(
+            "the {what} is too long or holds characters that no URI may have"
+        )));
     }
     // A page may use the fragment.
     let (without_fragment, _) = uri.split_once('#').unwrap_or((uri, ""));
-    super::endpoint(without_fragment, &what, allow_insecure_loopback).map_err(|error| Error::protocol(error.message()))?;
+    super::endpoint(without_fragment, &what, allow_insecure_loopback)
+        .map_err(|error| Error::protocol(error.message()))?;
     Ok(uri.to_owned())
 }
 
@@ -187,7 +214,8 @@ pub fn poll(
         )),
         Some("expired_token" | "invalid_grant") => {
             let message = "the code of this login is no longer valid; log in again and enter the new one in time";
-            Err(endpoint_request::reworded(&error, Status::LoginRequired, message).with_reason(Reason::Expired))
+            Err(endpoint_request::reworded(&error, Status::LoginRequired, message)
+                .with_reason(Reason::Expired))
         }
         None if matches!(error.status(), Status::Unavailable | Status::Timeout) => {
             Ok(Poll::Unreachable { retry_after: error.retry_after(), error })

@@ -29,7 +29,8 @@ pub(crate) fn post(
 ) -> Result<(Request, Response)> {
     let now = call.clock().now().unix_ms / 1000;
     let authorization = authentication.apply(&mut form, endpoint, now, call.random())?;
-    let request = Request { method: Method::Post, url: endpoint.clone(), authorization, form, replay };
+    let request =
+        Request { method: Method::Post, url: endpoint.clone(), authorization, form, replay };
     let response = call.send(&request)?;
     Ok((request, response))
 }
@@ -37,8 +38,18 @@ pub(crate) fn post(
 /// Reads the document at a URL.
 ///
 /// Blocks; uses the network. Errors: as [`Http::send`].
-pub(crate) fn get(call: &CallContext<'_>, url: &url::Url, authorization: Option<Secret>) -> Result<(Request, Response)> {
-    let request = Request { method: Method::Get, url: url.clone(), authorization, form: Form::default(), replay: Replay::Safe };
+pub(crate) fn get(
+    call: &CallContext<'_>,
+    url: &url::Url,
+    authorization: Option<Secret>,
+) -> Result<(Request, Response)> {
+    let request = Request {
+        method: Method::Get,
+        url: url.clone(),
+        authorization,
+        form: Form::default(),
+        replay: Replay::Safe,
+    };
     let response = call.send(&request)?;
     Ok((request, response))
 }
@@ -47,7 +58,11 @@ pub(crate) fn get(call: &CallContext<'_>, url: &url::Url, authorization: Option<
 /// reserved parameters have fields of their own.
 ///
 /// Errors: INVALID_ARGUMENT.
-pub(crate) fn add_extra(form: &mut Form, extra: &[(String, String)], reserved: &[&str]) -> Result<()> {
+pub(crate) fn add_extra(
+    form: &mut Form,
+    extra: &[(String, String)],
+    reserved: &[&str],
+) -> Result<()> {
     for (name, value) in extra {
         if name.starts_with("client_") || reserved.contains(&name.as_str()) {
             return Err(Error::invalid_argument(format!(
@@ -60,7 +75,12 @@ pub(crate) fn add_extra(form: &mut Form, extra: &[(String, String)], reserved: &
 }
 
 /// The error of a response that is not successful. It names a client that is rejected.
-pub(crate) fn refused(request: &Request, response: &Response, authentication: &ClientAuthentication, now_unix_ms: u64) -> Error {
+pub(crate) fn refused(
+    request: &Request,
+    response: &Response,
+    authentication: &ClientAuthentication,
+    now_unix_ms: u64,
+) -> Error {
     name_client(unsuccessful(request, response, now_unix_ms), authentication)
 }
 
@@ -70,7 +90,9 @@ pub(crate) fn refused(request: &Request, response: &Response, authentication: &C
 /// failed authentication, and not a missing permission.
 pub(crate) fn name_client(error: Error, authentication: &ClientAuthentication) -> Error {
     let code = match (error.oauth_error(), error.http_status()) {
-        (Some(code @ "invalid_client"), _) | (Some(code @ "unauthorized_client"), Some(401)) => code,
+        (Some(code @ "invalid_client"), _) | (Some(code @ "unauthorized_client"), Some(401)) => {
+            code
+        }
         _ => return error,
     };
     let message = format!(
@@ -167,16 +189,20 @@ pub(crate) fn unsuccessful(request: &Request, response: &Response, now_unix_ms: 
     let http_status = response.status;
     let retry_after = response.retry_after(now_unix_ms);
     let transient = |what: &str| {
-        Error::new(Status::Unavailable, format!("{place} answered {http_status}: {what}; try again later"))
-            .with_http_status(http_status)
-            .with_retry_after(retry_after)
+        Error::new(
+            Status::Unavailable,
+            format!("{place} answered {http_status}: {what}; try again later"),
+        )
+        .with_http_status(http_status)
+        .with_retry_after(retry_after)
     };
     match http_status {
         429 => {
             let busy = transient("too many requests; use each token for its whole life");
             // Some servers respond so if a device polls too fast (RFC 8628 3.5).
-            let is_slow_down =
-                parsed(response).is_some_and(|named| named.get("error").and_then(Value::as_str) == Some("slow_down"));
+            let is_slow_down = parsed(response).is_some_and(|named| {
+                named.get("error").and_then(Value::as_str) == Some("slow_down")
+            });
             return if is_slow_down { busy.with_oauth_error("slow_down", None) } else { busy };
         }
         408 | 425 => return transient("the server did not take the request in time"),
@@ -204,7 +230,11 @@ pub(crate) fn unsuccessful(request: &Request, response: &Response, now_unix_ms: 
 
 /// Reads `error` and `error_description` (RFC 6749 5.2), also from a 200, because some servers send
 /// them with it.
-pub(crate) fn error_response(request: &Request, response: &Response, document: &Value) -> Option<Error> {
+pub(crate) fn error_response(
+    request: &Request,
+    response: &Response,
+    document: &Value,
+) -> Option<Error> {
     let error = match document.get("error")? {
         Value::String(error) if !error.is_empty() => error.as_str(),
         Value::Null => return None,
@@ -227,19 +257,29 @@ pub(crate) fn error_response(request: &Request, response: &Response, document: &
 /// untrusted.
 pub(crate) fn said(error: &str, description: Option<&str>) -> String {
     let code = one_line(error, 100);
-    let description = description.map(|text| one_line(text, LONGEST_DESCRIPTION)).filter(|text| !text.is_empty());
+    let description =
+        description.map(|text| one_line(text, LONGEST_DESCRIPTION)).filter(|text| !text.is_empty());
     description.map_or(code.clone(), |description| format!("{code}: \"{description}\""))
 }
 
 /// Removes the request's secrets, because a server may repeat them and no message may hold them.
 fn without_secrets(text: &str, request: &Request) -> String {
-    const NO_SECRETS: [&str; 6] = ["grant_type", "scope", "client_id", "audience", "redirect_uri", "token_type_hint"];
-    let authorization = request.authorization.as_ref().and_then(|header| header.expose().split(' ').next_back());
+    const NO_SECRETS: [&str; 6] =
+        ["grant_type", "scope", "client_id", "audience", "redirect_uri", "token_type_hint"];
+    let authorization =
+        request.authorization.as_ref().and_then(|header| header.expose().split(' ').next_back());
     let basic = authorization.and_then(|encoded| STANDARD.decode(encoded).ok()).map(Zeroizing::new);
-    let password = basic.as_ref().and_then(|pair| std::str::from_utf8(pair).ok()?.split_once(':')).map(|(_, password)| password);
+    let password = basic
+        .as_ref()
+        .and_then(|pair| std::str::from_utf8(pair).ok()?.split_once(':'))
+        .map(|(_, password)| password);
     let mut text = text.to_owned();
-    for secret in
-        request.form.secrets(&NO_SECRETS).chain(authorization).chain(password).filter(|secret| secret.len() >= SHORTEST_SECRET)
+    for secret in request
+        .form
+        .secrets(&NO_SECRETS)
+        .chain(authorization)
+        .chain(password)
+        .filter(|secret| secret.len() >= SHORTEST_SECRET)
     {
         text = text.replace(secret, "[redacted]");
     }
@@ -250,23 +290,41 @@ fn without_secrets(text: &str, request: &Request) -> String {
 pub(crate) fn meaning(error: &str) -> Option<(Status, &'static str)> {
     Some(match error {
         "invalid_client" => (Status::Misconfigured, "the server does not accept this client"),
-        "unauthorized_client" => (Status::Misconfigured, "this client may not use this grant; change its registration"),
+        "unauthorized_client" => {
+            (Status::Misconfigured, "this client may not use this grant; change its registration")
+        }
         "unsupported_grant_type" => (Status::Misconfigured, "the server does not offer this grant"),
-        "unsupported_response_type" => (Status::Misconfigured, "the server does not offer authorization codes"),
-        "invalid_scope" => (Status::Misconfigured, "the server does not grant these scopes to this client; ask for fewer"),
+        "unsupported_response_type" => {
+            (Status::Misconfigured, "the server does not offer authorization codes")
+        }
+        "invalid_scope" => (
+            Status::Misconfigured,
+            "the server does not grant these scopes to this client; ask for fewer",
+        ),
         "invalid_target" => (Status::Misconfigured, "the server does not know this audience"),
         "access_denied" => (Status::Denied, "the server refused"),
         "invalid_grant" => (Status::LoginRequired, "the login is no longer valid; log in again"),
-        "interaction_required" | "login_required" | "consent_required" | "mfa_required" | "account_selection_required" => {
+        "interaction_required"
+        | "login_required"
+        | "consent_required"
+        | "mfa_required"
+        | "account_selection_required" => {
             (Status::LoginRequired, "the server wants the user to log in again")
         }
-        "temporarily_unavailable" | "server_error" | "slow_down" => (Status::Unavailable, "the server asks to try later"),
+        "temporarily_unavailable" | "server_error" | "slow_down" => {
+            (Status::Unavailable, "the server asks to try later")
+        }
         _ => return None,
     })
 }
 
 /// An error with the code and description of the server, and the reason that belongs to them.
-pub(crate) fn oauth_error(status: Status, message: &str, error: &str, description: Option<&str>) -> Error {
+pub(crate) fn oauth_error(
+    status: Status,
+    message: &str,
+    error: &str,
+    description: Option<&str>,
+) -> Error {
     let built = Error::new(status, message).with_oauth_error(error, description);
     match error {
         "invalid_grant" => built.with_reason(Reason::Revoked),

@@ -78,7 +78,10 @@ pub fn verify(id_token: &str, keys: &Jwks, expected: &Expected<'_>) -> Result<Ve
         Some(_) => return Err(malformed("its kid is not a text")),
         // Without a key id there must be only one key (OpenID Connect Core 10.1).
         None if keys.len() > 1 => {
-            return Err(invalid(Reason::UnknownKey, "the ID token names no key although the server has several"));
+            return Err(invalid(
+                Reason::UnknownKey,
+                "the ID token names no key although the server has several",
+            ));
         }
         None => keys.keys().iter().collect(),
     };
@@ -87,11 +90,20 @@ pub fn verify(id_token: &str, keys: &Jwks, expected: &Expected<'_>) -> Result<Ve
     }
     let mut fitting = keys.into_iter().filter(|key| key.fits(algorithm)).peekable();
     if fitting.peek().is_none() {
-        return Err(invalid(Reason::BadAlgorithm, "the ID token's algorithm is not that of the key it names"));
+        return Err(invalid(
+            Reason::BadAlgorithm,
+            "the ID token's algorithm is not that of the key it names",
+        ));
     }
     let (signed, _) = id_token.rsplit_once('.').unwrap_or_default();
     let verifies = |key: &Key| {
-        jsonwebtoken::crypto::verify(signature, signed.as_bytes(), &key.key, algorithm.implementation()).unwrap_or(false)
+        jsonwebtoken::crypto::verify(
+            signature,
+            signed.as_bytes(),
+            &key.key,
+            algorithm.implementation(),
+        )
+        .unwrap_or(false)
     };
     if !fitting.any(verifies) {
         return Err(invalid(Reason::BadSignature, "the ID token's signature is not the server's"));
@@ -102,7 +114,10 @@ pub fn verify(id_token: &str, keys: &Jwks, expected: &Expected<'_>) -> Result<Ve
 
 /// The error if the key is missing even after the set was requested again.
 pub fn unknown_key() -> Error {
-    invalid(Reason::UnknownKey, "the ID token is signed with a key that the server does not publish")
+    invalid(
+        Reason::UnknownKey,
+        "the ID token is signed with a key that the server does not publish",
+    )
 }
 
 /// Checks the claims in the order of OpenID Connect Core 3.1.3.7.
@@ -112,7 +127,10 @@ fn check(claims: &Map<String, Value>, expected: &Expected<'_>) -> Result<()> {
         let named = one_line(text("iss").unwrap_or(""), 200);
         return Err(invalid(
             Reason::BadIssuer,
-            &format!("the ID token is from '{named}', not from '{}'", one_line(expected.issuer, 200)),
+            &format!(
+                "the ID token is from '{named}', not from '{}'",
+                one_line(expected.issuer, 200)
+            ),
         ));
     }
     let audiences: Vec<&str> = match claims.get("aud") {
@@ -142,10 +160,15 @@ fn check(claims: &Map<String, Value>, expected: &Expected<'_>) -> Result<()> {
     }
     let clock = "check this machine's clock";
     if exp.saturating_add(LEEWAY_S) <= expected.now {
-        return Err(invalid(Reason::TokenExpired, &format!("the ID token expired {} s ago; {clock}", expected.now - exp)));
+        return Err(invalid(
+            Reason::TokenExpired,
+            &format!("the ID token expired {} s ago; {clock}", expected.now - exp),
+        ));
     }
     let latest = expected.now.saturating_add(LEEWAY_S);
-    if let Some(begins) = [Some(iat), seconds("nbf")].into_iter().flatten().find(|begins| *begins > latest) {
+    if let Some(begins) =
+        [Some(iat), seconds("nbf")].into_iter().flatten().find(|begins| *begins > latest)
+    {
         return Err(invalid(
             Reason::NotYetValid,
             &format!("the ID token is from {} s in the future; {clock}", begins - expected.now),
@@ -186,5 +209,6 @@ fn malformed(what: &str) -> Error {
 }
 
 fn invalid(reason: Reason, message: &str) -> Error {
-    Error::new(Status::TokenInvalid, format!("{message}; nothing of it is used: log in again")).with_reason(reason)
+    Error::new(Status::TokenInvalid, format!("{message}; nothing of it is used: log in again"))
+        .with_reason(reason)
 }

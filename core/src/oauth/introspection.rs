@@ -38,9 +38,15 @@ pub fn introspect(
     let mut form = Form::default();
     form.add("token", token.expose())?;
     form.add("token_type_hint", token_type_hint.unwrap_or(""))?;
-    let (request, response) = endpoint_request::post(call, endpoint, authentication, form, Replay::Safe)?;
+    let (request, response) =
+        endpoint_request::post(call, endpoint, authentication, form, Replay::Safe)?;
     if !response.is_success() {
-        return Err(endpoint_request::refused(&request, &response, authentication, call.clock().now().unix_ms));
+        return Err(endpoint_request::refused(
+            &request,
+            &response,
+            authentication,
+            call.clock().now().unix_ms,
+        ));
     }
     let document = endpoint_request::json(&request, &response)?.take();
     if let Some(error) = endpoint_request::error_response(&request, &response, &document) {
@@ -48,6 +54,8 @@ pub fn introspect(
     }
     match (document.get("active").and_then(Value::as_bool), document) {
         (Some(active), Value::Object(members)) => Ok(Introspection { active, members }),
-        _ => Err(Error::protocol("the introspection response's active is not true or false (RFC 7662 2.2)")),
+        _ => Err(Error::protocol(
+            "the introspection response's active is not true or false (RFC 7662 2.2)",
+        )),
     }
 }

@@ -65,13 +65,16 @@ impl Algorithm {
 
     /// The algorithms that are accepted if a server announces them
     /// (`id_token_signing_alg_values_supported`, OpenID Connect Discovery 3).
-    pub const ACCEPTED: [Algorithm; 4] = [Algorithm::Rs256, Algorithm::Ps256, Algorithm::Es256, Algorithm::EdDsa];
+    pub const ACCEPTED: [Algorithm; 4] =
+        [Algorithm::Rs256, Algorithm::Ps256, Algorithm::Es256, Algorithm::EdDsa];
 
     /// Those of [`Algorithm::ACCEPTED`] that a server's metadata announces; RS256 if it announces
     /// none of them.
     pub fn announced(supported: Option<&[String]>) -> Vec<Self> {
-        let named = supported.unwrap_or_default().iter().filter_map(|name| Algorithm::from_name(name));
-        let accepted: Vec<Self> = named.filter(|algorithm| Algorithm::ACCEPTED.contains(algorithm)).collect();
+        let named =
+            supported.unwrap_or_default().iter().filter_map(|name| Algorithm::from_name(name));
+        let accepted: Vec<Self> =
+            named.filter(|algorithm| Algorithm::ACCEPTED.contains(algorithm)).collect();
         if accepted.is_empty() { DEFAULT_ALGORITHMS.to_vec() } else { accepted }
     }
 

@@ -4,7 +4,9 @@ use super::endpoint_request;
 use super::jose::{Algorithm, KeyType};
 use crate::error::{Error, Result};
 use crate::http::CallContext;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, ParsedPublicKey};
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, ParsedPublicKey,
+};
 use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -31,7 +33,8 @@ pub(crate) struct Key {
 impl Key {
     /// Whether this key may verify a signature of this algorithm.
     pub(crate) fn fits(&self, algorithm: Algorithm) -> bool {
-        self.key_type == algorithm.key_type() && self.algorithm.as_deref().is_none_or(|only| only == algorithm.name())
+        self.key_type == algorithm.key_type()
+            && self.algorithm.as_deref().is_none_or(|only| only == algorithm.name())
     }
 }
 
@@ -41,10 +44,9 @@ impl Jwks {
     /// Errors: PROTOCOL if the document is not a key set. A key that cannot be used is not an
     /// error.
     pub fn parse(document: &Value) -> Result<Self> {
-        let keys = document
-            .get("keys")
-            .and_then(Value::as_array)
-            .ok_or_else(|| Error::protocol("the server's key set has no list of keys (RFC 7517 5); check jwks_uri"))?;
+        let keys = document.get("keys").and_then(Value::as_array).ok_or_else(|| {
+            Error::protocol("the server's key set has no list of keys (RFC 7517 5); check jwks_uri")
+        })?;
         Ok(Jwks { keys: keys.iter().filter_map(key).collect() })
     }
 
@@ -75,7 +77,11 @@ impl Jwks {
 pub fn fetch(call: &CallContext<'_>, uri: &url::Url) -> Result<Jwks> {
     let (request, response) = endpoint_request::get(call, uri, None)?;
     if !response.is_success() {
-        return Err(endpoint_request::unsuccessful(&request, &response, call.clock().now().unix_ms));
+        return Err(endpoint_request::unsuccessful(
+            &request,
+            &response,
+            call.clock().now().unix_ms,
+        ));
     }
     let document = endpoint_request::json(&request, &response)?;
     Jwks::parse(&document)
@@ -106,7 +112,9 @@ fn key(jwk: &Value) -> Option<Key> {
             let usable = e.last().is_some_and(|last| last % 2 == 1) && e != [1];
             usable.then_some(())?;
             // Refuses fewer than 2048 bits.
-            RsaPublicKeyComponents { n, e }.to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256).ok()?;
+            RsaPublicKeyComponents { n, e }
+                .to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256)
+                .ok()?;
             (KeyType::Rsa, DecodingKey::from_rsa_raw_components(n, e))
         }
         ("EC", Some("P-256")) => {
@@ -126,7 +134,12 @@ fn key(jwk: &Value) -> Option<Key> {
         }
         _ => return None,
     };
-    Some(Key { kid: text("kid").map(str::to_owned), key_type, algorithm: text("alg").map(str::to_owned), key })
+    Some(Key {
+        kid: text("kid").map(str::to_owned),
+        key_type,
+        algorithm: text("alg").map(str::to_owned),
+        key,
+    })
 }
 
 /// Some servers write a sign byte before the number.

@@ -59,7 +59,12 @@ pub fn well_known_urls(issuer: &str, allow_insecure_loopback: bool) -> Result<[u
 ///
 /// Blocks; uses the network. Errors: PROTOCOL (`issuer_mismatch`, not JSON), MISCONFIGURED (no
 /// metadata there), UNAVAILABLE, TIMEOUT.
-pub fn fetch(call: &CallContext<'_>, server: &str, issuer: &str, allow_insecure_loopback: bool) -> Result<Metadata> {
+pub fn fetch(
+    call: &CallContext<'_>,
+    server: &str,
+    issuer: &str,
+    allow_insecure_loopback: bool,
+) -> Result<Metadata> {
     for url in well_known_urls(server, allow_insecure_loopback)? {
         let (request, response) = endpoint_request::get(call, &url, None)?;
         match response.status {
@@ -68,7 +73,13 @@ pub fn fetch(call: &CallContext<'_>, server: &str, issuer: &str, allow_insecure_
                 return parse(&document, issuer, allow_insecure_loopback);
             }
             400..=499 if response.status != 429 => continue,
-            _ => return Err(endpoint_request::unsuccessful(&request, &response, call.clock().now().unix_ms)),
+            _ => {
+                return Err(endpoint_request::unsuccessful(
+                    &request,
+                    &response,
+                    call.clock().now().unix_ms,
+                ));
+            }
         }
     }
     Err(Error::misconfigured(format!(
@@ -92,7 +103,8 @@ pub(crate) fn fetch_rfc8414(
 ) -> Result<Option<Metadata>> {
     let [_, url] = well_known_urls(server, allow_insecure_loopback)?;
     let (request, response) = endpoint_request::get(call, &url, None)?;
-    let document = endpoint_request::json(&request, &response).ok().filter(|_| response.is_success());
+    let document =
+        endpoint_request::json(&request, &response).ok().filter(|_| response.is_success());
     Ok(document.and_then(|document| parse(&document, issuer, allow_insecure_loopback).ok()))
 }
 
@@ -113,9 +125,13 @@ pub fn parse(document: &Value, issuer: &str, allow_insecure_loopback: bool) -> R
     }
     let endpoint = |member: &str| match text(member).filter(|endpoint| !endpoint.is_empty()) {
         None => Ok(None),
-        Some(endpoint) => super::endpoint(endpoint, &format!("{member} in the server's metadata"), allow_insecure_loopback)
-            .map(|_| Some(endpoint.to_owned()))
-            .map_err(|error| Error::protocol(error.message())),
+        Some(endpoint) => super::endpoint(
+            endpoint,
+            &format!("{member} in the server's metadata"),
+            allow_insecure_loopback,
+        )
+        .map(|_| Some(endpoint.to_owned()))
+        .map_err(|error| Error::protocol(error.message())),
     };
     let list = |member: &str| {
         let values = document.get(member).and_then(Value::as_array)?;
@@ -133,6 +149,9 @@ pub fn parse(document: &Value, issuer: &str, allow_insecure_loopback: bool) -> R
         jwks_uri: endpoint("jwks_uri")?,
         token_endpoint_auth_methods_supported: list("token_endpoint_auth_methods_supported"),
         id_token_signing_alg_values_supported: list("id_token_signing_alg_values_supported"),
-        authorization_response_iss_parameter_supported: document.get(iss).and_then(Value::as_bool).unwrap_or(false),
+        authorization_response_iss_parameter_supported: document
+            .get(iss)
+            .and_then(Value::as_bool)
+            .unwrap_or(false),
     })
 }

@@ -23,8 +23,9 @@ use crate::error::{Error, Result};
 ///
 /// Errors: MISCONFIGURED.
 pub(crate) fn endpoint(text: &str, what: &str, allow_insecure_loopback: bool) -> Result<url::Url> {
-    let url =
-        url::Url::parse(text).map_err(|_| Error::misconfigured(format!("the {what} is not a URL; give it as https://...")))?;
+    let url = url::Url::parse(text).map_err(|_| {
+        Error::misconfigured(format!("the {what} is not a URL; give it as https://..."))
+    })?;
     let loopback = crate::http::is_loopback(&url);
     let acceptable = match url.scheme() {
         "https" => true,
@@ -32,11 +33,17 @@ pub(crate) fn endpoint(text: &str, what: &str, allow_insecure_loopback: bool) ->
         _ => false,
     };
     if !acceptable {
-        let hint = if loopback { "; for a test server on this machine set allow_insecure_loopback" } else { "" };
+        let hint = if loopback {
+            "; for a test server on this machine set allow_insecure_loopback"
+        } else {
+            ""
+        };
         return Err(Error::misconfigured(format!("the {what} must be an https URL{hint}")));
     }
     if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
-        return Err(Error::misconfigured(format!("the {what} must hold neither user information nor a fragment")));
+        return Err(Error::misconfigured(format!(
+            "the {what} must hold neither user information nor a fragment"
+        )));
     }
     Ok(url)
 }

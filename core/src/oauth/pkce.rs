@@ -23,7 +23,8 @@ impl Verifier {
 
     /// BASE64URL(SHA256(ASCII(verifier))), without padding (RFC 7636 4.2).
     pub fn challenge(&self) -> String {
-        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, self.expose().as_bytes());
+        let digest =
+            aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, self.expose().as_bytes());
         URL_SAFE_NO_PAD.encode(digest)
     }
 
@@ -38,6 +39,8 @@ impl Verifier {
 /// Errors: INTERNAL.
 pub(crate) fn random_text(random: &dyn Random) -> Result<Secret> {
     let mut bytes = zeroize::Zeroizing::new([0u8; 32]);
-    random.fill(bytes.as_mut_slice()).map_err(|_| Error::new(Status::Internal, "the operating system gave no random numbers"))?;
+    random
+        .fill(bytes.as_mut_slice())
+        .map_err(|_| Error::new(Status::Internal, "the operating system gave no random numbers"))?;
     Ok(Secret::from(URL_SAFE_NO_PAD.encode(bytes.as_slice())))
 }

@@ -9,7 +9,8 @@ use crate::jwt;
 use serde_json::Value;
 
 /// The members of an old token set that describe only its access token and must not outlive it.
-const ABOUT_THE_ACCESS_TOKEN: [&str; 6] = ["access_token", "expires_in", "expires_at", "ext_expires_in", "_iat", "_exp"];
+const ABOUT_THE_ACCESS_TOKEN: [&str; 6] =
+    ["access_token", "expires_in", "expires_at", "ext_expires_in", "_iat", "_exp"];
 
 /// Requests an access token with the refresh token of `old`. Sends no scope, so the granted scopes
 /// stay the same.
@@ -30,10 +31,18 @@ pub fn request(
     let mut form = Form::default();
     form.add("grant_type", "refresh_token")?;
     form.add("refresh_token", old.refresh_token().unwrap_or(""))?;
-    let request = TokenRequest { endpoint, form, authentication, scopes: &old.scopes, replay: Replay::Unsafe };
+    let request = TokenRequest {
+        endpoint,
+        form,
+        authentication,
+        scopes: &old.scopes,
+        replay: Replay::Unsafe,
+    };
     let mut tokens = token_endpoint::send(call, request)?;
     if let (Some(mine), Some(theirs)) = (old.id_token(), tokens.id_token())
-        && ["iss", "sub"].into_iter().any(|claim| jwt::text_claim(mine, claim) != jwt::text_claim(theirs, claim))
+        && ["iss", "sub"]
+            .into_iter()
+            .any(|claim| jwt::text_claim(mine, claim) != jwt::text_claim(theirs, claim))
     {
         // OpenID Connect Core 12.2. The rotated refresh token is still saved.
         log::warn!("the ID token of a renewal names somebody else and is not used");

@@ -35,13 +35,24 @@ pub fn revoke(
     form.add("token_type_hint", token_type_hint)?;
     let error = match endpoint_request::post(call, endpoint, authentication, form, Replay::Safe) {
         // The body has no further meaning (RFC 7009 2.2).
-        Ok((_, response)) if matches!(response.status, 200 | 204) => return Ok(Revocation::Revoked),
-        Ok((request, response)) => endpoint_request::refused(&request, &response, authentication, call.clock().now().unix_ms),
+        Ok((_, response)) if matches!(response.status, 200 | 204) => {
+            return Ok(Revocation::Revoked);
+        }
+        Ok((request, response)) => endpoint_request::refused(
+            &request,
+            &response,
+            authentication,
+            call.clock().now().unix_ms,
+        ),
         Err(error) => error,
     };
     if error.oauth_error() == Some("unsupported_token_type") {
         let message = "the authorization server does not revoke tokens of this kind; they end at their expiry";
-        return Ok(Revocation::Unsupported(endpoint_request::reworded(&error, Status::Unsupported, message)));
+        return Ok(Revocation::Unsupported(endpoint_request::reworded(
+            &error,
+            Status::Unsupported,
+            message,
+        )));
     }
     match error.status() {
         Status::Unavailable | Status::Timeout => Ok(Revocation::Unknown(error)),

@@ -84,10 +84,17 @@ pub fn send(call: &CallContext<'_>, request: TokenRequest<'_>) -> Result<TokenSe
     match receive(call, request)? {
         // A rotated refresh token replaces the one that was sent, so it is saved even if its access
         // token cannot be used.
-        Received::Unusable(error, mut members) if is_refresh && members.text("refresh_token").is_some() => {
+        Received::Unusable(error, mut members)
+            if is_refresh && members.text("refresh_token").is_some() =>
+        {
             log::warn!("the new access token cannot be used: {error}");
             members.forget("access_token");
-            Ok(TokenSet { access_token: Secret::default(), lifetime: Duration::ZERO, scopes: scopes.to_vec(), members })
+            Ok(TokenSet {
+                access_token: Secret::default(),
+                lifetime: Duration::ZERO,
+                scopes: scopes.to_vec(),
+                members,
+            })
         }
         received => received.usable(),
     }
@@ -96,14 +103,25 @@ pub fn send(call: &CallContext<'_>, request: TokenRequest<'_>) -> Result<TokenSe
 /// As [`send`], but also returns the tokens of a response that cannot be used, so that a login can
 /// revoke them.
 pub fn receive(call: &CallContext<'_>, request: TokenRequest<'_>) -> Result<Received> {
-    let (http_request, response) =
-        endpoint_request::post(call, request.endpoint, request.authentication, request.form, request.replay)?;
+    let (http_request, response) = endpoint_request::post(
+        call,
+        request.endpoint,
+        request.authentication,
+        request.form,
+        request.replay,
+    )?;
     let now_unix_ms = call.clock().now().unix_ms;
     if !response.is_success() {
-        return Err(endpoint_request::refused(&http_request, &response, request.authentication, now_unix_ms));
+        return Err(endpoint_request::refused(
+            &http_request,
+            &response,
+            request.authentication,
+            now_unix_ms,
+        ));
     }
     // The response reports success but cannot be read. The refresh token has probably been used up.
-    let document = endpoint_request::json(&http_request, &response).map_err(Error::with_unusable_response)?;
+    let document =
+        endpoint_request::json(&http_request, &response).map_err(Error::with_unusable_response)?;
     if let Some(error) = endpoint_request::error_response(&http_request, &response, &document) {
         return Err(endpoint_request::name_client(error, request.authentication));
     }
@@ -116,15 +134,24 @@ pub fn receive(call: &CallContext<'_>, request: TokenRequest<'_>) -> Result<Rece
 
 /// The tokens of a response that are non-empty strings.
 fn tokens_in(document: &Value) -> TokenMembers {
-    let text = |name: &str| document.get(name).filter(|token| token.as_str().is_some_and(|token| !token.is_empty()));
-    let tokens = ["refresh_token", "access_token"].into_iter().filter_map(|name| Some((name.to_owned(), text(name)?.clone())));
+    let text = |name: &str| {
+        document.get(name).filter(|token| token.as_str().is_some_and(|token| !token.is_empty()))
+    };
+    let tokens = ["refresh_token", "access_token"]
+        .into_iter()
+        .filter_map(|name| Some((name.to_owned(), text(name)?.clone())));
     TokenMembers(tokens.collect())
 }
 
 /// Checks a successful response and determines the lifetime of its token.
 ///
 /// `now` is the local time and `date` the server's `Date`, in Unix seconds. Errors: PROTOCOL.
-pub fn token_response(document: Value, requested: &[String], now: u64, date: Option<u64>) -> Result<TokenSet> {
+pub fn token_response(
+    document: Value,
+    requested: &[String],
+    now: u64,
+    date: Option<u64>,
+) -> Result<TokenSet> {
     let Value::Object(members) = document else {
         return Err(Error::protocol("the token response is not a JSON object"));
     };
@@ -157,17 +184,28 @@ pub fn token_response(document: Value, requested: &[String], now: u64, date: Opt
         Some(scope) => scope.split_ascii_whitespace().map(str::to_owned).collect(),
         None => requested.to_vec(),
     };
-    let missing: Vec<&str> =
-        requested.iter().map(String::as_str).filter(|scope| !scopes.iter().any(|granted| granted == scope)).collect();
+    let missing: Vec<&str> = requested
+        .iter()
+        .map(String::as_str)
+        .filter(|scope| !scopes.iter().any(|granted| granted == scope))
+        .collect();
     if !missing.is_empty() {
-        log::warn!("the authorization server did not grant the scope {}", crate::text::one_line(&missing.join(" "), 200));
+        log::warn!(
+            "the authorization server did not grant the scope {}",
+            crate::text::one_line(&missing.join(" "), 200)
+        );
     }
     Ok(TokenSet { access_token: Secret::from(access_token), lifetime, scopes, members })
 }
 
 /// Takes `expires_in`, else the documented `exp` claim. If both are known on the server's own
 /// clock, takes the earlier one.
-fn lifetime(expires_in: Option<&Value>, access_token: &str, now: u64, date: Option<u64>) -> Result<Duration> {
+fn lifetime(
+    expires_in: Option<&Value>,
+    access_token: &str,
+    now: u64,
+    date: Option<u64>,
+) -> Result<Duration> {
     let stated = match expires_in {
         None | Some(Value::Null) => None,
         Some(value) => Some(expires_in_seconds(value)?),
@@ -181,7 +219,8 @@ fn lifetime(expires_in: Option<&Value>, access_token: &str, now: u64, date: Opti
     // A Date may also be wrong because of a proxy or a cache: it shortens a stated lifetime only if
     // a second clock agrees.
     let confirmed = |date: u64| {
-        date.abs_diff(now) <= CLOCK_TOLERANCE_S || times.iat.is_some_and(|iat| iat.abs_diff(date) <= CLOCK_TOLERANCE_S)
+        date.abs_diff(now) <= CLOCK_TOLERANCE_S
+            || times.iat.is_some_and(|iat| iat.abs_diff(date) <= CLOCK_TOLERANCE_S)
     };
     let by_confirmed_date = by_date.filter(|_| date.is_some_and(confirmed));
     let by_iat = match (times.exp, times.iat) {
@@ -191,7 +230,10 @@ fn lifetime(expires_in: Option<&Value>, access_token: &str, now: u64, date: Opti
     if let Some(date) = date
         && date.abs_diff(now) > CLOCK_TOLERANCE_S
     {
-        log::warn!("this machine's clock and the authorization server's differ by {} s", date.abs_diff(now));
+        log::warn!(
+            "this machine's clock and the authorization server's differ by {} s",
+            date.abs_diff(now)
+        );
     }
     let by_local_clock = times.exp.map(|exp| exp.saturating_sub(now) as f64);
     let seconds = match stated {
@@ -204,7 +246,9 @@ fn lifetime(expires_in: Option<&Value>, access_token: &str, now: u64, date: Opti
             Some(left) => by_iat.map_or(left, |life| left.min(life)),
             None if times.exp.is_some() => 0.0,
             None => {
-                log::warn!("the authorization server states no lifetime; its token is used for {DEFAULT_LIFETIME_S} s");
+                log::warn!(
+                    "the authorization server states no lifetime; its token is used for {DEFAULT_LIFETIME_S} s"
+                );
                 DEFAULT_LIFETIME_S as f64
             }
         },
@@ -222,8 +266,10 @@ fn lifetime(expires_in: Option<&Value>, access_token: &str, now: u64, date: Opti
 fn expires_in_seconds(value: &Value) -> Result<f64> {
     match endpoint_request::number(value) {
         Some(seconds) if seconds.is_finite() => Ok(seconds),
-        Some(_) => Err(Error::protocol("the token response's expires_in is infinite; a JSON number is finite (RFC 8259 6)")
-            .with_reason(Reason::LifetimeUnusable)),
+        Some(_) => Err(Error::protocol(
+            "the token response's expires_in is infinite; a JSON number is finite (RFC 8259 6)",
+        )
+        .with_reason(Reason::LifetimeUnusable)),
         None => Err(Error::protocol("the token response's expires_in is not a number")),
     }
 }

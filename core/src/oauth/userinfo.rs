@@ -11,15 +11,21 @@ use serde_json::{Map, Value};
 /// Blocks; uses the network. Errors: LOGIN_REQUIRED with the HTTP status 401 if the token is not
 /// accepted, which a refresh may fix; MISCONFIGURED (403: the scope `openid` is missing),
 /// UNAVAILABLE, TIMEOUT, PROTOCOL (not JSON, no `sub`).
-pub fn request(call: &CallContext<'_>, endpoint: &url::Url, access_token: &Secret) -> Result<Map<String, Value>> {
+pub fn request(
+    call: &CallContext<'_>,
+    endpoint: &url::Url,
+    access_token: &Secret,
+) -> Result<Map<String, Value>> {
     let authorization = Secret::from(format!("Bearer {}", access_token.expose()));
     let (request, response) = endpoint_request::get(call, endpoint, Some(authorization))?;
-    let refused = || endpoint_request::unsuccessful(&request, &response, call.clock().now().unix_ms);
+    let refused =
+        || endpoint_request::unsuccessful(&request, &response, call.clock().now().unix_ms);
     match response.status {
         _ if response.is_success() => {}
         401 => {
             let message = "the userinfo endpoint does not accept the access token; log in again";
-            return Err(endpoint_request::reworded(&refused(), Status::LoginRequired, message).with_reason(Reason::Expired));
+            return Err(endpoint_request::reworded(&refused(), Status::LoginRequired, message)
+                .with_reason(Reason::Expired));
         }
         403 => {
             let message = "the access token does not open the userinfo endpoint, which takes the scope openid; log in again with it and \

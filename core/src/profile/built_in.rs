@@ -4,8 +4,8 @@
 use super::client_config::{ClientConfig, ClientType, OAuthClient};
 use super::secret_json::Members;
 use crate::deployment::{
-    AuthorizationServer, Deployment, PLANET_USER_CLIENT_ID, PLANET_USER_SCOPES, PROFILE_LEGACY, PROFILE_PLANET_M2M,
-    PROFILE_PLANET_USER, Subject,
+    AuthorizationServer, Deployment, PLANET_USER_CLIENT_ID, PLANET_USER_SCOPES, PROFILE_LEGACY,
+    PROFILE_PLANET_M2M, PROFILE_PLANET_USER, Subject,
 };
 use crate::error::{Error, Result};
 use serde_json::{Value, json};
@@ -20,7 +20,10 @@ const LEGACY_AUTH_ENDPOINT: &str = "https://api.planet.com/v0/auth/login";
 ///
 /// `stored` reads the profile's token file. Errors: MISCONFIGURED for `planet-m2m`, which is only a
 /// skeleton; LOGIN_REQUIRED for `legacy` without a key.
-pub(super) fn config(name: &str, stored: &dyn Fn() -> Result<Option<Members>>) -> Option<Result<ClientConfig>> {
+pub(super) fn config(
+    name: &str,
+    stored: &dyn Fn() -> Result<Option<Members>>,
+) -> Option<Result<ClientConfig>> {
     match name {
         PROFILE_PLANET_USER => Some(Ok(ClientConfig::OAuth(Box::new(OAuthClient {
             client_type: ClientType::DeviceCode,
@@ -63,9 +66,12 @@ pub(super) fn m2m_document(deployment: &Deployment, client_id: &str) -> Result<M
 }
 
 fn server(deployment: &Deployment, subject: Subject) -> Result<&AuthorizationServer> {
-    deployment
-        .authorization_server_for(subject)
-        .ok_or_else(|| Error::misconfigured(format!("this deployment has no authorization server for {} tokens", subject.name())))
+    deployment.authorization_server_for(subject).ok_or_else(|| {
+        Error::misconfigured(format!(
+            "this deployment has no authorization server for {} tokens",
+            subject.name()
+        ))
+    })
 }
 
 fn server_members(server: &AuthorizationServer, deployment: &Deployment) -> Members {

@@ -113,15 +113,22 @@ impl ClientConfig {
         if text.len() > MAX_CONFIG_BYTES {
             return Err(Error::misconfigured("the client configuration is longer than 1 MiB"));
         }
-        let members = serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|error| {
-            Error::misconfigured(format!("the client configuration is not a JSON object ({})", position(&error)))
-        })?;
+        let members =
+            serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|error| {
+                Error::misconfigured(format!(
+                    "the client configuration is not a JSON object ({})",
+                    position(&error)
+                ))
+            })?;
         ClientConfig::from_members(&Members(members), &|| Ok(None))
     }
 
     /// As [`ClientConfig::from_json`]. `stored` reads the profile's token file, and is called only
     /// for a key that the configuration lacks.
-    pub(super) fn from_members(members: &Members, stored: &dyn Fn() -> Result<Option<Members>>) -> Result<Self> {
+    pub(super) fn from_members(
+        members: &Members,
+        stored: &dyn Fn() -> Result<Option<Members>>,
+    ) -> Result<Self> {
         let fields = Fields(members);
         match fields.required("client_type")? {
             "static_apikey" => match fields.optional("api_key")? {
@@ -134,7 +141,11 @@ impl ClientConfig {
             },
             "planet_legacy" => match fields.optional("api_key")? {
                 Some(key) => Ok(legacy_key(key)),
-                None => stored()?.as_ref().and_then(|stored| stored.text("key")).map(legacy_key).ok_or_else(no_key),
+                None => stored()?
+                    .as_ref()
+                    .and_then(|stored| stored.text("key"))
+                    .map(legacy_key)
+                    .ok_or_else(no_key),
             },
             "none" => Err(Error::new(
                 Status::Unsupported,
@@ -212,7 +223,9 @@ impl<'a> Fields<'a> {
                 }
                 Ok(Some(text.as_str()).filter(|text| !text.is_empty()))
             }
-            Some(_) => Err(Error::misconfigured(format!("{field} in the client configuration must be a string"))),
+            Some(_) => Err(Error::misconfigured(format!(
+                "{field} in the client configuration must be a string"
+            ))),
         }
     }
 
@@ -225,7 +238,11 @@ impl<'a> Fields<'a> {
     }
 
     fn list(&self, field: &str) -> Result<Vec<String>> {
-        let wrong = || Error::misconfigured(format!("{field} in the client configuration must be a list of strings"));
+        let wrong = || {
+            Error::misconfigured(format!(
+                "{field} in the client configuration must be a list of strings"
+            ))
+        };
         match self.get(field) {
             None => Ok(Vec::new()),
             Some(Value::Array(items)) => {
@@ -242,7 +259,9 @@ impl<'a> Fields<'a> {
     fn client(&self, client_type: ClientType) -> Result<OAuthClient> {
         let audiences = self.list("audiences")?;
         if audiences.len() > 1 {
-            return Err(Error::misconfigured("audiences in the client configuration must hold one audience at most"));
+            return Err(Error::misconfigured(
+                "audiences in the client configuration must hold one audience at most",
+            ));
         }
         let client_secret = match client_type.proof() {
             Proof::Secret => Some(Secret::from(self.required("client_secret")?)),
@@ -252,7 +271,8 @@ impl<'a> Fields<'a> {
             Proof::PrivateKey => Some(self.private_key()?),
             Proof::None | Proof::Secret => None,
         };
-        let (redirect_uri, local_redirect_uri) = (self.owned("redirect_uri")?, self.owned("local_redirect_uri")?);
+        let (redirect_uri, local_redirect_uri) =
+            (self.owned("redirect_uri")?, self.owned("local_redirect_uri")?);
         Ok(OAuthClient {
             client_type,
             auth_server: self.owned("auth_server")?,
@@ -276,7 +296,11 @@ impl<'a> Fields<'a> {
             assertion_audience_is_issuer: match self.optional("client_assertion_audience")? {
                 None | Some("token_endpoint") => false,
                 Some("issuer") => true,
-                Some(_) => return Err(Error::misconfigured("client_assertion_audience must be token_endpoint or issuer")),
+                Some(_) => {
+                    return Err(Error::misconfigured(
+                        "client_assertion_audience must be token_endpoint or issuer",
+                    ));
+                }
             },
             scopes: self.list("scopes")?,
             audience: audiences.into_iter().next(),
@@ -288,7 +312,8 @@ impl<'a> Fields<'a> {
     fn private_key(&self) -> Result<PrivateKeySource> {
         if self.optional("client_privkey_password")?.is_some() {
             let key = self.optional("client_privkey_file")?.unwrap_or("client_privkey");
-            let what = format!("client_privkey_password is set for {}", crate::text::one_line(key, 200));
+            let what =
+                format!("client_privkey_password is set for {}", crate::text::one_line(key, 200));
             return Err(authentication::encrypted(&what));
         }
         match (self.optional("client_privkey")?, self.optional("client_privkey_file")?) {
@@ -328,7 +353,8 @@ impl<'a> Fields<'a> {
                 extra.push((field.to_owned(), value));
             }
         }
-        let wrong = || Error::misconfigured("extra in the client configuration must map names to strings");
+        let wrong =
+            || Error::misconfigured("extra in the client configuration must map names to strings");
         match self.get("extra") {
             None => {}
             Some(Value::Object(more)) => {

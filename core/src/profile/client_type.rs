@@ -99,7 +99,9 @@ impl ClientType {
     /// How its tokens are refreshed.
     pub const fn grant(self) -> Grant {
         match self {
-            ClientType::ClientCredentialsSecret | ClientType::ClientCredentialsPubkey => Grant::ClientCredentials,
+            ClientType::ClientCredentialsSecret | ClientType::ClientCredentialsPubkey => {
+                Grant::ClientCredentials
+            }
             _ => Grant::RefreshToken,
         }
     }
@@ -111,7 +113,9 @@ impl ClientType {
             ClientType::AuthCode | ClientType::AuthCodeSecret | ClientType::AuthCodePubkey => {
                 Some(KindOfLogin::AuthorizationCode)
             }
-            ClientType::DeviceCode | ClientType::DeviceCodeSecret | ClientType::DeviceCodePubkey => Some(KindOfLogin::DeviceCode),
+            ClientType::DeviceCode
+            | ClientType::DeviceCodeSecret
+            | ClientType::DeviceCodePubkey => Some(KindOfLogin::DeviceCode),
             _ => None,
         }
     }
@@ -119,7 +123,9 @@ impl ClientType {
     /// How it authenticates.
     pub const fn proof(self) -> Proof {
         match self {
-            ClientType::AuthCode | ClientType::DeviceCode | ClientType::ResourceOwner => Proof::None,
+            ClientType::AuthCode | ClientType::DeviceCode | ClientType::ResourceOwner => {
+                Proof::None
+            }
             ClientType::AuthCodeSecret
             | ClientType::DeviceCodeSecret
             | ClientType::ClientCredentialsSecret

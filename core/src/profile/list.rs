@@ -155,7 +155,10 @@ impl Profiles {
             Err(error) => return Err(error),
         };
         if python_json::is_damaged_session(&tokens.0) {
-            return Err(Error::new(Status::Storage, format!("{} is damaged; log in again", file.display())));
+            return Err(Error::new(
+                Status::Storage,
+                format!("{} is damaged; log in again", file.display()),
+            ));
         }
         let stated = || tokens.0.get("_exp").and_then(Value::as_f64).map(|seconds| seconds as i64);
         Ok(tokens.text("access_token").and_then(|token| match jwt::times(token).exp {
@@ -221,7 +224,8 @@ impl Listing {
         let name = names::directory(&on_disk).ok()?;
         let (this, before) = self.directories.get(..self.next)?.split_last()?;
         let is_reached = name == on_disk || is_same_directory(&entry.path(), &this.join(&name));
-        let is_hidden = names::is_built_in(&name) || before.iter().any(|before| config_in(&before.join(&name)).is_some());
+        let is_hidden = names::is_built_in(&name)
+            || before.iter().any(|before| config_in(&before.join(&name)).is_some());
         (is_reached && !is_hidden && config_in(&entry.path()).is_some()).then_some(name)
     }
 }
@@ -251,14 +255,16 @@ const PUBLIC: [&str; 7] = [
 
 /// A value is hidden if its name contains one of these words. A future field is hidden rather than
 /// shown.
-const SUSPICIOUS: [&str; 9] = ["secret", "password", "passphrase", "key", "token", "jwt", "credential", "private", "cookie"];
+const SUSPICIOUS: [&str; 9] =
+    ["secret", "password", "passphrase", "key", "token", "jwt", "credential", "private", "cookie"];
 
 fn redact(value: &mut Value) {
     match value {
         Value::Object(members) => {
             for (name, value) in members {
                 let lower = name.to_lowercase();
-                let is_secret = !PUBLIC.contains(&lower.as_str()) && SUSPICIOUS.iter().any(|word| lower.contains(word));
+                let is_secret = !PUBLIC.contains(&lower.as_str())
+                    && SUSPICIOUS.iter().any(|word| lower.contains(word));
                 match value {
                     Value::Null | Value::Bool(_) => {}
                     _ if is_secret => *value = Value::from(REDACTED),

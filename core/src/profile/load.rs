@@ -41,7 +41,8 @@ fn load(root: &Root, name: &str) -> Result<Profile> {
         Some(file) => {
             let members = read_members(root, &file)?;
             for member in ["api_key", "key"] {
-                let value = members.as_ref().and_then(|members| members.text(member)).unwrap_or_default();
+                let value =
+                    members.as_ref().and_then(|members| members.text(member)).unwrap_or_default();
                 setting::check(&format!("{member} in {}", file.display()), value)
                     .map_err(|error| error.in_configuration(error.message()))?;
             }
@@ -50,10 +51,16 @@ fn load(root: &Root, name: &str) -> Result<Profile> {
         None => Ok(None),
     };
     if let Some(config) = built_in::config(&directory, &stored) {
-        return Ok(Profile { name: name.to_owned(), config: config?, config_file: None, built_in: true });
+        return Ok(Profile {
+            name: name.to_owned(),
+            config: config?,
+            config_file: None,
+            built_in: true,
+        });
     }
     let (file, members) = find(root, name)?;
-    let mut config = ClientConfig::from_members(&members, &stored).map_err(|error| named(error, &file))?;
+    let mut config =
+        ClientConfig::from_members(&members, &stored).map_err(|error| named(error, &file))?;
     if let ClientConfig::OAuth(client) = &mut config {
         client.config_file = Some(file.clone());
     }
@@ -68,7 +75,10 @@ pub(crate) fn is_of_m2m_client(root: &Root, name: &str, client_id: &str) -> bool
     if names::m2m_profile(client_id).as_deref() == Some(name) {
         return true;
     }
-    let Ok(Some(file)) = names::directory(name).map(|directory| root.config_file(&directory)) else { return false };
+    let Ok(Some(file)) = names::directory(name).map(|directory| root.config_file(&directory))
+    else {
+        return false;
+    };
     if is_encrypted(&file) {
         return false;
     }
@@ -114,14 +124,19 @@ pub(super) fn missing(name: &str) -> Error {
 pub(super) fn read_members(root: &Root, path: &Path) -> Result<Option<Members>> {
     if is_encrypted(path) {
         let checked = root.checked(path);
-        let Some(directory) = Directory::open_checked(&checked, "cannot be read")? else { return Ok(None) };
+        let Some(directory) = Directory::open_checked(&checked, "cannot be read")? else {
+            return Ok(None);
+        };
         if file::read_at(&directory, &checked)?.is_none() {
             return Ok(None);
         }
         let clear = root.sops().as_user(directory.user()).decrypt(path)?;
         return match python_json::parse(&clear) {
             Some(members) => Ok(Some(Members(members))),
-            None => Err(Error::misconfigured(format!("{} does not hold a JSON object when decrypted", path.display()))),
+            None => Err(Error::misconfigured(format!(
+                "{} does not hold a JSON object when decrypted",
+                path.display()
+            ))),
         };
     }
     match atomic_file::read_settled(&root.checked(path)) {

@@ -40,7 +40,8 @@ pub fn directory(profile: &str) -> Result<String> {
 
 /// Whether this is a built-in profile, which needs no file.
 pub fn is_built_in(profile: &str) -> bool {
-    [PROFILE_PLANET_USER, PROFILE_PLANET_M2M, PROFILE_LEGACY].contains(&profile.to_lowercase().as_str())
+    [PROFILE_PLANET_USER, PROFILE_PLANET_M2M, PROFILE_LEGACY]
+        .contains(&profile.to_lowercase().as_str())
 }
 
 /// The directory in which the tokens of an M2M client without a profile are saved; `None` if its id
@@ -61,6 +62,7 @@ pub(super) fn m2m_login(client_id: &str) -> String {
 /// which the SDK writes unchanged.
 pub(super) fn as_preferred(profile: &str) -> String {
     let lower = profile.to_lowercase();
-    let made_up = profile == API_KEY_PROFILE || profile.starts_with(&format!("{PROFILE_PLANET_M2M}-"));
+    let made_up =
+        profile == API_KEY_PROFILE || profile.starts_with(&format!("{PROFILE_PLANET_M2M}-"));
     if made_up { profile.to_owned() } else { lower }
 }

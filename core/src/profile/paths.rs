@@ -44,7 +44,9 @@ impl Root {
     pub fn new(environment: &dyn Environment, storage_root: Option<&Path>) -> Result<Root> {
         let named = match storage_root {
             Some(option) if option.as_os_str().is_empty() => {
-                return Err(Error::invalid_argument("storage_root is empty; leave it out or name a directory"));
+                return Err(Error::invalid_argument(
+                    "storage_root is empty; leave it out or name a directory",
+                ));
             }
             Some(option) => {
                 option.to_str().map_or(Ok(()), |option| setting::check("storage_root", option))?;
@@ -53,8 +55,10 @@ impl Root {
             None => storage_root_of(environment)?,
         };
         let home = environment.home().map(absolute);
-        let configuration = path_variable(environment, "XDG_CONFIG_HOME").or(home.as_ref().map(|home| home.join(".config")));
-        let sentinelhub = configuration.map(absolute).map(|base| base.join("sentinelhub").join("config.toml"));
+        let configuration = path_variable(environment, "XDG_CONFIG_HOME")
+            .or(home.as_ref().map(|home| home.join(".config")));
+        let sentinelhub =
+            configuration.map(absolute).map(|base| base.join("sentinelhub").join("config.toml"));
         let sops = Sops::new(environment.raw("PATH"));
         let (place, home) = match named.map(absolute) {
             Some(named) => {
@@ -159,7 +163,8 @@ impl Root {
         // The path is checked from the home directory on if that is above it, else from
         // XDG_CONFIG_HOME.
         let base = file.ancestors().nth(2)?;
-        let home = self.places().find(|place| file.starts_with(place)).map_or(base, PathBuf::as_path);
+        let home =
+            self.places().find(|place| file.starts_with(place)).map_or(base, PathBuf::as_path);
         Some(CheckedPath::below(home, file))
     }
 
@@ -222,7 +227,9 @@ pub(super) fn is_encrypted(path: &Path) -> bool {
 fn storage_root_of(environment: &dyn Environment) -> Result<Option<PathBuf>> {
     let Some(path) = path_variable(environment, STORAGE_ROOT_VARIABLE) else { return Ok(None) };
     if let Some(flaw) = path.to_str().and_then(setting::flaw) {
-        return Err(Error::misconfigured(format!("the environment variable {STORAGE_ROOT_VARIABLE} {flaw}")));
+        return Err(Error::misconfigured(format!(
+            "the environment variable {STORAGE_ROOT_VARIABLE} {flaw}"
+        )));
     }
     expanded(environment, STORAGE_ROOT_VARIABLE, path).map(Some)
 }
@@ -235,15 +242,19 @@ fn path_variable(environment: &dyn Environment, name: &str) -> Option<PathBuf> {
 /// Replaces a leading `~` by the home directory, because shells do not always expand it.
 ///
 /// Errors: INVALID_ARGUMENT for the home of another user, and if there is no home directory.
-pub(crate) fn expanded(environment: &dyn Environment, name: &str, path: PathBuf) -> Result<PathBuf> {
+pub(crate) fn expanded(
+    environment: &dyn Environment,
+    name: &str,
+    path: PathBuf,
+) -> Result<PathBuf> {
     let mut components = path.components();
     let first = components.next().map(|first| first.as_os_str().to_string_lossy().into_owned());
     match first.as_deref() {
         Some("~") => match environment.home() {
             Some(home) => Ok(home.join(components.as_path())),
-            None => {
-                Err(Error::invalid_argument(format!("{name} starts with ~, and there is no home directory; give the whole path")))
-            }
+            None => Err(Error::invalid_argument(format!(
+                "{name} starts with ~, and there is no home directory; give the whole path"
+            ))),
         },
         Some(first) if first.starts_with('~') => {
             let shown = crate::text::one_line(&path.to_string_lossy(), 200);

@@ -44,7 +44,12 @@ pub fn read(root: &Root) -> (Preferences, Vec<String>) {
     let Some(path) = root.preferences_read() else { return Default::default() };
     let members = match atomic_file::read_settled(&root.checked(&path)) {
         Ok(members) => Members(members.unwrap_or_default()),
-        Err(error) => return (Preferences::default(), vec![format!("{NAME} was passed over: {}", error.message())]),
+        Err(error) => {
+            return (
+                Preferences::default(),
+                vec![format!("{NAME} was passed over: {}", error.message())],
+            );
+        }
     };
     let mut notes = Vec::new();
     let mut text = |name: &str| {
@@ -102,7 +107,9 @@ fn update(root: &Root, change: impl FnOnce(&mut Members) -> bool) -> Result<()> 
         Ok(members) => Members(members.unwrap_or_default()),
         Err(error) => match atomic_file::read(&checked)? {
             // An interrupted write left only zero bytes or white space, so there is nothing to lose.
-            Some(bytes) if bytes.iter().all(|byte| *byte == 0 || byte.is_ascii_whitespace()) => Members::default(),
+            Some(bytes) if bytes.iter().all(|byte| *byte == 0 || byte.is_ascii_whitespace()) => {
+                Members::default()
+            }
             _ if error.retryable() => return Err(error),
             _ => {
                 return Err(Error::misconfigured(format!(
@@ -112,5 +119,9 @@ fn update(root: &Root, change: impl FnOnce(&mut Members) -> bool) -> Result<()> 
             }
         },
     };
-    if change(&mut members) { file::replace(&checked, &python_json::to_bytes(&members.0)) } else { Ok(()) }
+    if change(&mut members) {
+        file::replace(&checked, &python_json::to_bytes(&members.0))
+    } else {
+        Ok(())
+    }
 }

@@ -43,7 +43,8 @@ pub struct Found {
 /// MISCONFIGURED, LOGIN_REQUIRED, UNSUPPORTED, STORAGE for a profile that the environment names and
 /// that cannot be used. Another credential is never chosen instead of it.
 pub fn find(environment: &dyn Environment, root: &Root) -> Result<(Vec<Found>, Vec<String>)> {
-    let mut search = Search { root, found: Vec::new(), notes: Vec::new(), has_sentinelhub_client: false };
+    let mut search =
+        Search { root, found: Vec::new(), notes: Vec::new(), has_sentinelhub_client: false };
     search.environment(environment)?;
     let names_a_section = variable(environment, "SH_PROFILE")?.is_some();
     search.files(names_a_section);
@@ -56,15 +57,24 @@ pub fn find(environment: &dyn Environment, root: &Root) -> Result<(Vec<Found>, V
 ///
 /// Reads files; writes nothing and uses no network, unless a profile is encrypted.
 pub fn to_log_in(root: &Root) -> Option<Found> {
-    let mut search = Search { root, found: Vec::new(), notes: Vec::new(), has_sentinelhub_client: false };
+    let mut search =
+        Search { root, found: Vec::new(), notes: Vec::new(), has_sentinelhub_client: false };
     let (preferences, _) = planet_json::read(root);
     if let Some(opened) = preferences.profile.and_then(|profile| load::open(root, &profile).ok())
         && matches!(&opened.config, ClientConfig::OAuth(client) if client.client_type.login().is_some())
     {
-        search.add_profile(opened, format!("{}: {}", planet_json::NAME, planet_json::PROFILE), Level::Files);
+        search.add_profile(
+            opened,
+            format!("{}: {}", planet_json::NAME, planet_json::PROFILE),
+            Level::Files,
+        );
     } else {
         let opened = load::open(root, PROFILE_PLANET_USER).ok()?;
-        search.add_profile(opened, format!("built-in profile: {PROFILE_PLANET_USER}"), Level::BuiltIn);
+        search.add_profile(
+            opened,
+            format!("built-in profile: {PROFILE_PLANET_USER}"),
+            Level::BuiltIn,
+        );
     }
     search.found.pop()
 }
@@ -115,8 +125,16 @@ impl Search<'_> {
                 (Ok(Some(config)), is_set) => {
                     let source = match is_set {
                         (true, true) => format!("environment: {}, {}", names.0, names.1),
-                        (true, false) => format!("environment: {}; sentinelhub config.toml: {}", names.0, shown(section_name)),
-                        _ => format!("environment: {}; sentinelhub config.toml: {}", names.1, shown(section_name)),
+                        (true, false) => format!(
+                            "environment: {}; sentinelhub config.toml: {}",
+                            names.0,
+                            shown(section_name)
+                        ),
+                        _ => format!(
+                            "environment: {}; sentinelhub config.toml: {}",
+                            names.1,
+                            shown(section_name)
+                        ),
                     };
                     self.has_sentinelhub_client = true;
                     self.add_client(config, source, None, Level::Environment);
@@ -150,7 +168,12 @@ impl Search<'_> {
         let profile = sentinelhub::DEFAULT_PROFILE;
         match sentinelhub::read_default(self.root).and_then(|section| section.client(profile)) {
             Ok(Some(config)) => {
-                self.add_client(config, format!("sentinelhub config.toml: {profile}"), Some(profile.to_owned()), Level::Files);
+                self.add_client(
+                    config,
+                    format!("sentinelhub config.toml: {profile}"),
+                    Some(profile.to_owned()),
+                    Level::Files,
+                );
             }
             Ok(None) => {}
             // The environment replaces this client.
@@ -168,7 +191,12 @@ impl Search<'_> {
         let pair = (planet_json::CLIENT_ID, planet_json::CLIENT_SECRET);
         match (client_id, client_secret) {
             (Some(id), Some(secret)) => {
-                self.add_client(m2m(id, secret), named(&format!("{}, {}", pair.0, pair.1)), None, Level::Files);
+                self.add_client(
+                    m2m(id, secret),
+                    named(&format!("{}, {}", pair.0, pair.1)),
+                    None,
+                    Level::Files,
+                );
             }
             (Some(_), None) => self.half(pair.0, pair.1, " in .planet.json"),
             (None, Some(_)) => self.half(pair.1, pair.0, " in .planet.json"),
@@ -186,12 +214,16 @@ impl Search<'_> {
     fn preferred_profile(&mut self, profile: &str, source: String) {
         let opened = match load::open(self.root, profile) {
             Ok(opened) => opened,
-            Err(error) => return self.notes.push(format!("{source} was passed over: {}", error.message())),
+            Err(error) => {
+                return self.notes.push(format!("{source} was passed over: {}", error.message()));
+            }
         };
-        let needs_a_person =
-            matches!(&opened.config, ClientConfig::OAuth(client) if client.client_type.grant() == Grant::RefreshToken);
+        let needs_a_person = matches!(&opened.config, ClientConfig::OAuth(client) if client.client_type.grant() == Grant::RefreshToken);
         if needs_a_person && !self.root.has_session(profile).unwrap_or(false) {
-            self.notes.push(format!("{source} was passed over: no user has logged in to the profile {}", shown(profile)));
+            self.notes.push(format!(
+                "{source} was passed over: no user has logged in to the profile {}",
+                shown(profile)
+            ));
         } else {
             self.add_profile(opened, source, Level::Files);
         }
@@ -200,13 +232,19 @@ impl Search<'_> {
     fn built_in(&mut self) {
         if self.root.has_session(PROFILE_PLANET_USER).unwrap_or(false) {
             if let Ok(opened) = load::open(self.root, PROFILE_PLANET_USER) {
-                self.add_profile(opened, format!("built-in profile: {PROFILE_PLANET_USER}"), Level::BuiltIn);
+                self.add_profile(
+                    opened,
+                    format!("built-in profile: {PROFILE_PLANET_USER}"),
+                    Level::BuiltIn,
+                );
             }
         } else if let Err(error) = self.root.check_profiles()
             && self.found.is_empty()
         {
             self.notes.push(format!("{PROFILE_PLANET_USER} was passed over: {}", error.message()));
-        } else if self.found.is_empty() && !self.notes.iter().any(|note| note.contains(PROFILE_PLANET_USER)) {
+        } else if self.found.is_empty()
+            && !self.notes.iter().any(|note| note.contains(PROFILE_PLANET_USER))
+        {
             // If there is another credential, this one is not missed.
             self.notes.push(format!("{PROFILE_PLANET_USER}: no user has logged in"));
         }
@@ -214,7 +252,12 @@ impl Search<'_> {
 
     /// Adds an id and a secret of the same level. They are never combined with those of another
     /// level.
-    fn add_pair(&mut self, environment: &dyn Environment, id_name: &str, secret_name: &str) -> Result<()> {
+    fn add_pair(
+        &mut self,
+        environment: &dyn Environment,
+        id_name: &str,
+        secret_name: &str,
+    ) -> Result<()> {
         match (variable(environment, id_name)?, variable(environment, secret_name)?) {
             (Some(id), Some(secret)) => {
                 let source = format!("environment: {id_name}, {secret_name}");
@@ -228,7 +271,9 @@ impl Search<'_> {
     }
 
     fn half(&mut self, present: &str, absent: &str, place: &str) {
-        self.notes.push(format!("{present} is set{place} without {absent} and was passed over; set both"));
+        self.notes.push(format!(
+            "{present} is set{place} without {absent} and was passed over; set both"
+        ));
     }
 
     fn add_profile(&mut self, opened: load::Profile, source: String, level: Level) {
@@ -240,7 +285,13 @@ impl Search<'_> {
         self.add(Found { config, source, profile: Some(name), token_profile, level });
     }
 
-    fn add_client(&mut self, config: ClientConfig, source: String, profile: Option<String>, level: Level) {
+    fn add_client(
+        &mut self,
+        config: ClientConfig,
+        source: String,
+        profile: Option<String>,
+        level: Level,
+    ) {
         let token_profile = match &config {
             ClientConfig::OAuth(client) => names::m2m_profile(&client.client_id),
             ClientConfig::ApiKey { .. } => None,
@@ -255,7 +306,8 @@ impl Search<'_> {
 
     /// Adds a credential, unless a higher level already has the same session.
     fn add(&mut self, found: Found) {
-        let is_listed = |one: &Found| one.token_profile.is_some() && one.token_profile == found.token_profile;
+        let is_listed =
+            |one: &Found| one.token_profile.is_some() && one.token_profile == found.token_profile;
         if found.level == Level::Environment || !self.found.iter().any(is_listed) {
             self.found.push(found);
         }
@@ -263,7 +315,11 @@ impl Search<'_> {
 }
 
 fn m2m(client_id: String, client_secret: Secret) -> ClientConfig {
-    ClientConfig::OAuth(Box::new(OAuthClient { client_id, client_secret: Some(client_secret), ..OAuthClient::default() }))
+    ClientConfig::OAuth(Box::new(OAuthClient {
+        client_id,
+        client_secret: Some(client_secret),
+        ..OAuthClient::default()
+    }))
 }
 
 fn shown(profile: &str) -> String {

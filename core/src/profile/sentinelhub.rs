@@ -29,10 +29,11 @@ pub struct Section {
 /// Errors: MISCONFIGURED if the file or the section is missing or unreadable, or a setting is not a
 /// string.
 pub fn read(root: &Root, profile: &str) -> Result<Section> {
-    let document =
-        load(root, profile)?.ok_or_else(|| wrong("cannot be read: there is no such file, or no home directory", profile))?;
-    let section =
-        section(&document, profile).ok_or_else(|| wrong(&format!("has no profile '{}'", one_line(profile, 100)), profile))?;
+    let document = load(root, profile)?.ok_or_else(|| {
+        wrong("cannot be read: there is no such file, or no home directory", profile)
+    })?;
+    let section = section(&document, profile)
+        .ok_or_else(|| wrong(&format!("has no profile '{}'", one_line(profile, 100)), profile))?;
     Section::from_toml(section, profile)
 }
 
@@ -90,8 +91,18 @@ impl Section {
     pub fn client(&self, profile: &str) -> Result<Option<ClientConfig>> {
         let (client_id, client_secret) = match (&self.client_id, &self.client_secret) {
             (None, None) => return Ok(None),
-            (Some(_), None) => return Err(wrong("has an sh_client_id without its sh_client_secret; set both", profile)),
-            (None, Some(_)) => return Err(wrong("has an sh_client_secret without its sh_client_id; set both", profile)),
+            (Some(_), None) => {
+                return Err(wrong(
+                    "has an sh_client_id without its sh_client_secret; set both",
+                    profile,
+                ));
+            }
+            (None, Some(_)) => {
+                return Err(wrong(
+                    "has an sh_client_secret without its sh_client_id; set both",
+                    profile,
+                ));
+            }
             (Some(client_id), Some(client_secret)) => (client_id.clone(), client_secret.clone()),
         };
         Ok(Some(ClientConfig::OAuth(Box::new(OAuthClient {
@@ -103,7 +114,10 @@ impl Section {
                 .as_ref()
                 .map(|_| crate::oauth::client_authentication::CLIENT_SECRET_POST.to_owned()),
             token_endpoint: self.token_endpoint.clone(),
-            base_url: self.token_endpoint.as_ref().map(|_| self.base_url.clone().unwrap_or_else(|| BASE_URL.to_owned())),
+            base_url: self
+                .token_endpoint
+                .as_ref()
+                .map(|_| self.base_url.clone().unwrap_or_else(|| BASE_URL.to_owned())),
             ..OAuthClient::default()
         }))))
     }
@@ -119,7 +133,9 @@ fn load(root: &Root, profile: &str) -> Result<Option<toml::Table>> {
     let contents = match file::read(&path) {
         Ok(Some(contents)) => contents,
         Ok(None) => return Ok(None),
-        Err(error) => return Err(error.in_configuration(error.message()).with_profile(Some(profile))),
+        Err(error) => {
+            return Err(error.in_configuration(error.message()).with_profile(Some(profile)));
+        }
     };
     let text = std::str::from_utf8(&contents.bytes).map_err(|_| wrong("is not UTF-8", profile))?;
     // The parser's message would quote the line, which may hold the secret.

@@ -89,14 +89,23 @@ impl Profiles {
     pub fn copy(&self, from: &str, to: &str, encrypt: bool) -> Result<PathBuf> {
         let directory = self.root.profile_directory(to)?;
         if names::is_built_in(to) {
-            return Err(Error::invalid_argument("a built-in profile cannot be replaced; choose another name"));
+            return Err(Error::invalid_argument(
+                "a built-in profile cannot be replaced; choose another name",
+            ));
         }
         if config_in(&directory).is_some() {
-            let message = format!("there is a profile '{}' already; delete it first, or choose another name", shown(to));
+            let message = format!(
+                "there is a profile '{}' already; delete it first, or choose another name",
+                shown(to)
+            );
             return Err(Error::invalid_argument(message));
         }
         if names::is_built_in(from) {
-            return self.write(&directory, &python_json::to_bytes(&self.document(from)?.0), encrypt);
+            return self.write(
+                &directory,
+                &python_json::to_bytes(&self.document(from)?.0),
+                encrypt,
+            );
         }
         let file = self.file(from)?;
         let bytes = atomic_file::read(&self.root.checked(&file))?.ok_or_else(|| missing(from))?;
@@ -108,7 +117,8 @@ impl Profiles {
         let (_, members) = find(&self.root, from)?;
         // Byte order marks and zero bytes, which only this program tolerates, are not copied;
         // neither is a write in progress.
-        let is_plain = serde_json::from_slice(&bytes).is_ok_and(|read: serde_json::Map<_, _>| Members(read) == members);
+        let is_plain = serde_json::from_slice(&bytes)
+            .is_ok_and(|read: serde_json::Map<_, _>| Members(read) == members);
         if is_plain {
             self.write(&directory, &bytes, encrypt)
         } else {
@@ -129,7 +139,9 @@ impl Profiles {
     fn remove(&self, name: &str) -> Result<()> {
         let directory = self.root.profile_directory(name)?;
         if names::is_built_in(name) {
-            return Err(Error::invalid_argument("a built-in profile cannot be deleted; log out to end its session"));
+            return Err(Error::invalid_argument(
+                "a built-in profile cannot be deleted; log out to end its session",
+            ));
         }
         if config_in(&directory).is_none() && !self.root.has_session(name)? {
             return match self.root.config_file(&names::directory(name)?) {
@@ -142,7 +154,9 @@ impl Profiles {
         match planet_json::clear_profile(&self.root, name) {
             // A file that is not valid selects nothing, and must not prevent the deletion of a
             // secret.
-            Err(error) if error.status() == Status::Misconfigured => log::warn!("{}", error.message()),
+            Err(error) if error.status() == Status::Misconfigured => {
+                log::warn!("{}", error.message())
+            }
             cleared => cleared?,
         }
         // Take the lock, because a process that refreshes the session now would save it again.
@@ -175,12 +189,21 @@ impl Profiles {
     /// As [`Profiles::save_api_key`], in a profile that the caller may name.
     ///
     /// Errors: as [`Profiles::save_api_key`] and [`Profiles::api_key_profile`].
-    pub fn save_api_key_as(&self, profile: Option<&str>, api_key: &Secret, encrypt: bool) -> Result<String> {
+    pub fn save_api_key_as(
+        &self,
+        profile: Option<&str>,
+        api_key: &Secret,
+        encrypt: bool,
+    ) -> Result<String> {
         let api_key = ApiKey::new(api_key.expose())?;
         let name = self.api_key_profile(profile)?;
         let mut members = self.same_client(&name, &api_key_client())?;
         members.0.insert("api_key".to_owned(), json!(api_key.expose()));
-        self.write(&self.root.profile_directory(&name)?, &python_json::to_bytes(&members.0), encrypt)?;
+        self.write(
+            &self.root.profile_directory(&name)?,
+            &python_json::to_bytes(&members.0),
+            encrypt,
+        )?;
         Ok(name)
     }
 
@@ -201,7 +224,11 @@ impl Profiles {
     /// Errors: as [`Profiles::m2m_profile`]; STORAGE, UNSUPPORTED (no program `sops`).
     pub fn save_m2m(&self, login: &M2mLogin, encrypt: bool) -> Result<String> {
         let (name, members) = self.m2m_document(login)?;
-        self.write(&self.root.profile_directory(&name)?, &python_json::to_bytes(&members.0), encrypt)?;
+        self.write(
+            &self.root.profile_directory(&name)?,
+            &python_json::to_bytes(&members.0),
+            encrypt,
+        )?;
         Ok(name)
     }
 
@@ -230,13 +257,19 @@ impl Profiles {
     pub(crate) fn m2m_document(&self, login: &M2mLogin) -> Result<(String, Members)> {
         let M2mLogin { client_id, client_secret, scopes, profile } = login;
         if client_id.is_empty() || client_secret.is_empty() {
-            return Err(Error::invalid_argument("a machine-to-machine client needs its id and its secret"));
+            return Err(Error::invalid_argument(
+                "a machine-to-machine client needs its id and its secret",
+            ));
         }
-        for (name, value) in [("client_id", client_id.as_str()), ("client_secret", client_secret.expose())] {
+        for (name, value) in
+            [("client_id", client_id.as_str()), ("client_secret", client_secret.expose())]
+        {
             setting::check(name, value)?;
         }
         if scopes.iter().any(|scope| scope == SCOPE_OFFLINE_ACCESS) {
-            return Err(Error::invalid_argument("a machine-to-machine client must not ask for offline_access; leave it out"));
+            return Err(Error::invalid_argument(
+                "a machine-to-machine client must not ask for offline_access; leave it out",
+            ));
         }
         let name = match profile {
             Some(profile) => profile.clone(),
@@ -258,19 +291,28 @@ impl Profiles {
     fn same_client(&self, name: &str, client: &Members) -> Result<Members> {
         let directory = self.root.profile_directory(name)?;
         if names::is_built_in(name) {
-            return Err(Error::invalid_argument("a built-in profile cannot be replaced; choose another name"));
+            return Err(Error::invalid_argument(
+                "a built-in profile cannot be replaced; choose another name",
+            ));
         }
         let before = match config_in(&directory) {
-            Some(file) => read_members(&self.root, &file).map_err(|error| error.with_profile(Some(name)))?,
+            Some(file) => {
+                read_members(&self.root, &file).map_err(|error| error.with_profile(Some(name)))?
+            }
             None => None,
         };
         let Some(mut before) = before else { return Ok(client.clone()) };
-        let read = |members: &Members, member: &str| members.text(member).map(|text| text.trim_end_matches('/').to_owned());
+        let read = |members: &Members, member: &str| {
+            members.text(member).map(|text| text.trim_end_matches('/').to_owned())
+        };
         let is_same = |member: &str| read(&before, member) == read(client, member);
         // A configuration without a server uses the deployment's.
         let is_same_server = before.text("auth_server").is_none() || is_same("auth_server");
         if !is_same("client_type") || !is_same("client_id") || !is_same_server {
-            let message = format!("the profile '{}' is of another client; delete it first, or choose another name", shown(name));
+            let message = format!(
+                "the profile '{}' is of another client; delete it first, or choose another name",
+                shown(name)
+            );
             return Err(Error::invalid_argument(message));
         }
         // The client's identity is preserved as it is written, except for what makes an API key
@@ -310,7 +352,8 @@ impl Profiles {
     /// The members of a profile's configuration, whether built in or not.
     pub(super) fn document(&self, name: &str) -> Result<Members> {
         let built_in = built_in::document(&names::directory(name)?, &self.deployment);
-        let document = built_in.unwrap_or_else(|| find(&self.root, name).map(|(_, members)| members));
+        let document =
+            built_in.unwrap_or_else(|| find(&self.root, name).map(|(_, members)| members));
         document.map_err(|error| error.with_profile(Some(name)))
     }
 
@@ -330,7 +373,9 @@ impl Profiles {
             return Ok(plain);
         }
         let checked = self.root.checked(&encrypted);
-        let user = Directory::nearest(&checked).map_err(|error| file::failed("cannot be written", &encrypted, &error))?.user();
+        let user = Directory::nearest(&checked)
+            .map_err(|error| file::failed("cannot be written", &encrypted, &error))?
+            .user();
         file::replace(&checked, &self.root.sops().as_user(user).encrypt(&encrypted, clear)?)?;
         atomic_file::remove(&self.root.checked(&plain))?;
         Ok(encrypted)
@@ -352,7 +397,8 @@ fn api_key_client() -> Members {
 
 /// Removes the files of a directory whose names start with one of these prefixes.
 fn remove_files(directory: &Directory, prefixes: &[&str]) -> Result<()> {
-    let failed = |error: std::io::Error| file::failed("cannot be emptied", directory.path(), &error);
+    let failed =
+        |error: std::io::Error| file::failed("cannot be emptied", directory.path(), &error);
     for name in directory.names().map_err(failed)? {
         if !prefixes.iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
             continue;
@@ -387,7 +433,9 @@ fn free_name(directory: &Directory, from: &OsStr, time: &str) -> std::io::Result
         name
     };
     let first = name(format!("-{time}"));
-    for candidate in std::iter::once(first.clone()).chain((2..1000).map(|number| name(format!("-{time}-{number}")))) {
+    for candidate in std::iter::once(first.clone())
+        .chain((2..1000).map(|number| name(format!("-{time}-{number}"))))
+    {
         if directory.kind(&candidate)?.is_none() {
             return Ok(candidate);
         }
@@ -402,7 +450,8 @@ fn timestamp(unix_seconds: u64) -> String {
     // era is 400 years.
     let shifted = days + 719_468;
     let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;

@@ -104,14 +104,19 @@ impl Session {
     /// Errors: UNSUPPORTED.
     pub(crate) fn person(&self) -> Result<Account> {
         let sources = self.shared.sources.iter().chain(&self.shared.to_log_in);
-        let mut caches = sources.filter_map(Source::tokens).filter(|cache| !cache.client().is_m2m());
+        let mut caches =
+            sources.filter_map(Source::tokens).filter(|cache| !cache.client().is_m2m());
         let cache = caches.next().ok_or_else(|| {
             Error::new(
                 Status::Unsupported,
                 "nobody logs in to this session: it holds no client of a person; open a profile such as planet-user",
             )
         })?;
-        Ok(Account { cache: cache.clone(), timeout: self.timeout, interrupt: self.interrupt.clone() })
+        Ok(Account {
+            cache: cache.clone(),
+            timeout: self.timeout,
+            interrupt: self.interrupt.clone(),
+        })
     }
 
     /// The user whose session is saved, as its own tokens say; `None` if no user has logged in. The
@@ -242,7 +247,10 @@ impl Account {
                     Ok(true) => accepted = Some(other.saved),
                     refusal => {
                         self.revoke_unwanted(&tokens.members);
-                        return Err(refusal.err().unwrap_or_else(|| refused(&other)).with_profile(self.profile()));
+                        return Err(refusal
+                            .err()
+                            .unwrap_or_else(|| refused(&other))
+                            .with_profile(self.profile()));
                     }
                 }
             }
@@ -256,18 +264,25 @@ impl Account {
             });
             if replaced.inspect_err(|_| self.revoke_unwanted(&tokens.members))? {
                 let expires_at = i64::try_from(received.expires_unix_ms / 1000).ok();
-                return Ok(LoginResult { prompted: true, ..self.logged_in(who, tokens.scopes.clone(), expires_at) });
+                return Ok(LoginResult {
+                    prompted: true,
+                    ..self.logged_in(who, tokens.scopes.clone(), expires_at)
+                });
             }
         }
     }
 
     fn verify(&self, tokens: &TokenSet, nonce: Option<&str>) -> Result<Option<Claims>> {
         match tokens.id_token() {
-            Some(id_token) => self.verify_id_token(Secret::from(id_token), nonce.map(str::to_owned), Expiry::Checked).map(Some),
+            Some(id_token) => self
+                .verify_id_token(Secret::from(id_token), nonce.map(str::to_owned), Expiry::Checked)
+                .map(Some),
             // OpenID Connect Core 3.1.3.3 requires an ID token; the device grant (RFC 8628) does
             // not mention it.
             None if nonce.is_some() && tokens.scopes.iter().any(|scope| scope == "openid") => {
-                Err(Error::protocol("openid was granted, and the answer holds no id_token (OpenID Connect Core 3.1.3.3)"))
+                Err(Error::protocol(
+                    "openid was granted, and the answer holds no id_token (OpenID Connect Core 3.1.3.3)",
+                ))
             }
             None => Ok(None),
         }
@@ -276,7 +291,12 @@ impl Account {
     fn other_user(&self, who: &Who) -> Option<OtherUser> {
         let saved = Who::of(&self.saved_tokens()?.tokens);
         let (old, new) = (saved.subject.as_ref()?, who.subject.as_ref()?);
-        (old != new).then(|| OtherUser { saved: old.clone(), new: new.clone(), saved_name: saved.name(), new_name: who.name() })
+        (old != new).then(|| OtherUser {
+            saved: old.clone(),
+            new: new.clone(),
+            saved_name: saved.name(),
+            new_name: who.name(),
+        })
     }
 
     /// Revokes the tokens of a login that will not be used (RFC 7009). The caller does not wait for

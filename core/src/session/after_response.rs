@@ -94,7 +94,12 @@ impl Session {
 
     /// Whether repeating the request once, with a new authorization, makes sense.
     #[doc(hidden)]
-    pub fn should_retry(&self, access_token: &str, http_status: u16, www_authenticate: Option<&str>) -> Result<bool> {
+    pub fn should_retry(
+        &self,
+        access_token: &str,
+        http_status: u16,
+        www_authenticate: Option<&str>,
+    ) -> Result<bool> {
         if !challenge::asks_for_another_token(http_status, www_authenticate) {
             self.tokens()?;
             return Ok(false);
@@ -113,7 +118,9 @@ impl Session {
     fn may_repeat(&self, response: &ApiResponse<'_>) -> Result<bool> {
         let token = response.sent.and_then(|sent| sent.strip_prefix(BEARER));
         let is_refused = match token {
-            Some(_) => challenge::asks_for_another_token(response.http_status, response.www_authenticate),
+            Some(_) => {
+                challenge::asks_for_another_token(response.http_status, response.www_authenticate)
+            }
             // The client lost the credential on a redirect, or sent another one.
             None => response.http_status == 401,
         };

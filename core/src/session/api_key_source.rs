@@ -46,14 +46,20 @@ impl ApiKeySource {
 
     /// Follows the profile that the key was read from. An encrypted profile is not followed,
     /// because decrypting it runs a program.
-    pub(crate) fn watching(mut self, root: &Root, profile: &load::Profile, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn watching(
+        mut self,
+        root: &Root,
+        profile: &load::Profile,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let token = root.token_file(&profile.name).ok().flatten();
         let files: Vec<PathBuf> = profile.config_file.iter().cloned().chain(token).collect();
         let is_encrypted = files.iter().any(|file| file.to_string_lossy().ends_with(".sops.json"));
         if !is_encrypted && !files.is_empty() {
             let seen = ArcSwap::from_pointee(versions(&files));
             let (root, profile) = (root.clone(), profile.name.clone());
-            self.watched = Some(Box::new(Watched { root, profile, files, seen, clock, turn: Watch::new() }));
+            self.watched =
+                Some(Box::new(Watched { root, profile, files, seen, clock, turn: Watch::new() }));
         }
         self
     }
@@ -85,9 +91,12 @@ impl ApiKeySource {
     fn gone(&self) -> Error {
         let profile = self.watched.as_ref().map(|watched| watched.profile.as_str());
         let name = crate::text::one_line(profile.unwrap_or_default(), 100);
-        Error::new(Status::LoginRequired, format!("the API key was removed from the profile '{name}'; log in to it again"))
-            .with_reason(Reason::LoggedOut)
-            .with_profile(profile)
+        Error::new(
+            Status::LoginRequired,
+            format!("the API key was removed from the profile '{name}'; log in to it again"),
+        )
+        .with_reason(Reason::LoggedOut)
+        .with_profile(profile)
     }
 
     #[inline]
@@ -107,10 +116,15 @@ impl ApiKeySource {
             return;
         }
         let generation = self.held.load().as_ref().map_or(1, |held| held.snapshot.generation + 1);
-        let read = load::open(&watched.root, &watched.profile).and_then(|profile| match profile.config {
-            ClientConfig::ApiKey { api_key, .. } => hold(api_key.expose(), self.transport, generation),
-            ClientConfig::OAuth(_) => Err(Error::misconfigured("the profile holds no API key any more")),
-        });
+        let read =
+            load::open(&watched.root, &watched.profile).and_then(|profile| match profile.config {
+                ClientConfig::ApiKey { api_key, .. } => {
+                    hold(api_key.expose(), self.transport, generation)
+                }
+                ClientConfig::OAuth(_) => {
+                    Err(Error::misconfigured("the profile holds no API key any more"))
+                }
+            });
         match read {
             Ok(held) => self.held.store(Some(Arc::new(held))),
             // Another process may be writing the file now. Then the version differs in a second.

@@ -98,7 +98,13 @@ impl Authorization {
 
 impl fmt::Debug for Authorization {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Authorization({} from {}, generation {})", self.transport(), self.source, self.generation())
+        write!(
+            f,
+            "Authorization({} from {}, generation {})",
+            self.transport(),
+            self.source,
+            self.generation()
+        )
     }
 }
 

@@ -171,18 +171,35 @@ impl<'a> Opening<'a> {
         // that uses it first.
         options.timeout()?;
         let http = options.http()?;
-        let root = Root::new(options.runtime.environment.as_ref(), options.storage_root.as_deref())?;
-        Ok(Opening { options, deployment: options.deployment()?, allow_insecure_loopback, root, http })
+        let root =
+            Root::new(options.runtime.environment.as_ref(), options.storage_root.as_deref())?;
+        Ok(Opening {
+            options,
+            deployment: options.deployment()?,
+            allow_insecure_loopback,
+            root,
+            http,
+        })
     }
 
     /// `keep_in`: the profile in whose directory the tokens are saved.
-    fn source(&self, config: &ClientConfig, label: &str, profile: Option<String>, keep_in: Option<&str>) -> Result<Source> {
+    fn source(
+        &self,
+        config: &ClientConfig,
+        label: &str,
+        profile: Option<String>,
+        keep_in: Option<&str>,
+    ) -> Result<Source> {
         match config {
             ClientConfig::ApiKey { api_key, as_header } => {
-                let transport = if *as_header { ApiKeyTransport::Header } else { ApiKeyTransport::default() };
+                let transport =
+                    if *as_header { ApiKeyTransport::Header } else { ApiKeyTransport::default() };
                 let source = ApiKeySource::new(api_key.expose(), transport)?;
-                let source = match profile.as_deref().map(|profile| load::open(&self.root, profile)) {
-                    Some(Ok(profile)) => source.watching(&self.root, &profile, self.options.runtime.clock.clone()),
+                let source = match profile.as_deref().map(|profile| load::open(&self.root, profile))
+                {
+                    Some(Ok(profile)) => {
+                        source.watching(&self.root, &profile, self.options.runtime.clock.clone())
+                    }
                     _ => source,
                 };
                 Ok(Source { credential: Credential::Static(source), label: label.into(), profile })
@@ -193,8 +210,19 @@ impl<'a> Opening<'a> {
                 let storage = self.storage(&client, keep_in)?;
                 let timeout = self.options.timeout()?;
                 let must_save = self.options.must_save;
-                let cache = TokenCache::new(client, storage, self.http.clone(), timeout, profile.clone(), must_save);
-                Ok(Source { credential: Credential::Tokens(Arc::new(cache)), label: label.into(), profile })
+                let cache = TokenCache::new(
+                    client,
+                    storage,
+                    self.http.clone(),
+                    timeout,
+                    profile.clone(),
+                    must_save,
+                );
+                Ok(Source {
+                    credential: Credential::Tokens(Arc::new(cache)),
+                    label: label.into(),
+                    profile,
+                })
             }
         }
     }
@@ -206,7 +234,8 @@ impl<'a> Opening<'a> {
         let Some(name) = &self.options.profile else { return Ok(()) };
         match load::open(&self.root, name).map(|profile| profile.config) {
             Ok(ClientConfig::OAuth(own))
-                if own.client_id != client.client_id || own.client_type.grant() != client.client_type.grant() =>
+                if own.client_id != client.client_id
+                    || own.client_type.grant() != client.client_type.grant() =>
             {
                 Err(Error::invalid_argument(
                     "the profile keeps the tokens of another client; choose another name, or use from_profile",
@@ -220,10 +249,15 @@ impl<'a> Opening<'a> {
         if let Some(callbacks) = &self.options.storage {
             return Ok(Arc::new(CustomStorage::new(callbacks.clone(), client.binding())));
         }
-        let Some(profile) = keep_in.filter(|_| self.options.save != Some(false)) else { return Ok(Arc::new(Memory::default())) };
-        let Some(file) = self.root.token_file(profile)? else { return Ok(Arc::new(Memory::default())) };
+        let Some(profile) = keep_in.filter(|_| self.options.save != Some(false)) else {
+            return Ok(Arc::new(Memory::default()));
+        };
+        let Some(file) = self.root.token_file(profile)? else {
+            return Ok(Arc::new(Memory::default()));
+        };
         let binding = client.binding();
-        let owns_place = binding.is_m2m && load::is_of_m2m_client(&self.root, profile, client.client_id());
+        let owns_place =
+            binding.is_m2m && load::is_of_m2m_client(&self.root, profile, client.client_id());
         let disk = self.options.runtime.disk.clone();
         let binding = Binding { owns_place, ..binding };
         Ok(Arc::new(FileStorage::new(self.root.checked(&file), binding, self.root.sops(), disk)))
@@ -241,7 +275,13 @@ impl<'a> Opening<'a> {
         Ok(Session { shared: Arc::new(shared), timeout: self.options.timeout()?, interrupt: None })
     }
 
-    fn single(self, config: &ClientConfig, label: &str, profile: Option<String>, keep_in: Option<&str>) -> Result<Session> {
+    fn single(
+        self,
+        config: &ClientConfig,
+        label: &str,
+        profile: Option<String>,
+        keep_in: Option<&str>,
+    ) -> Result<Session> {
         let opening = self.at_deployment_of(config)?;
         let source = opening.source(config, label, profile, keep_in)?;
         let hosts = opening.options.allowed_hosts();
@@ -256,7 +296,13 @@ impl<'a> Opening<'a> {
     fn to_log_in(&self) -> Option<Source> {
         let found = precedence::to_log_in(&self.root)?;
         self.check_deployment(&found.config).ok()?;
-        self.source(&found.config, &found.source, found.profile.clone(), found.token_profile.as_deref()).ok()
+        self.source(
+            &found.config,
+            &found.source,
+            found.profile.clone(),
+            found.token_profile.as_deref(),
+        )
+        .ok()
     }
 
     /// A client of another deployment would send its secret to this deployment's server.
@@ -264,7 +310,10 @@ impl<'a> Opening<'a> {
     /// Errors: MISCONFIGURED.
     fn check_deployment(&self, config: &ClientConfig) -> Result<()> {
         let ClientConfig::OAuth(client) = config else { return Ok(()) };
-        let Some(named) = client.deployment.clone().filter(|_| self.options.deployment.is_none()) else { return Ok(()) };
+        let Some(named) = client.deployment.clone().filter(|_| self.options.deployment.is_none())
+        else {
+            return Ok(());
+        };
         let its_own = Options { deployment: Some(named), ..self.options.clone() }.deployment()?;
         if its_own.name == self.deployment.name {
             return Ok(());
@@ -279,8 +328,11 @@ impl<'a> Opening<'a> {
     /// A profile may name its own deployment; the caller's option takes precedence.
     fn at_deployment_of(self, config: &ClientConfig) -> Result<Self> {
         match config {
-            ClientConfig::OAuth(client) if client.deployment.is_some() && self.options.deployment.is_none() => {
-                let options = Options { deployment: client.deployment.clone(), ..self.options.clone() };
+            ClientConfig::OAuth(client)
+                if client.deployment.is_some() && self.options.deployment.is_none() =>
+            {
+                let options =
+                    Options { deployment: client.deployment.clone(), ..self.options.clone() };
                 Ok(Opening { deployment: options.deployment()?, ..self })
             }
             _ => Ok(self),
@@ -328,17 +380,23 @@ impl Session {
         let mut sources: Vec<Source> = Vec::new();
         for found in found {
             let keep_in = found.token_profile.as_deref();
-            let made = opening
-                .check_deployment(&found.config)
-                .and_then(|()| opening.source(&found.config, &found.source, found.profile.clone(), keep_in));
+            let made = opening.check_deployment(&found.config).and_then(|()| {
+                opening.source(&found.config, &found.source, found.profile.clone(), keep_in)
+            });
             match made {
                 // An expired session that cannot be refreshed must not take precedence over a
                 // credential that works.
-                Ok(source) if found.level == Level::BuiltIn && !sources.is_empty() && source.is_over() => {
-                    notes.push(match source.tokens().and_then(|cache| cache.unreadable_because()) {
-                        Some(error) => format!("{}: {}", found.source, error.message()),
-                        None => format!("{}: the session has expired; log in again", found.source),
-                    });
+                Ok(source)
+                    if found.level == Level::BuiltIn && !sources.is_empty() && source.is_over() =>
+                {
+                    notes.push(
+                        match source.tokens().and_then(|cache| cache.unreadable_because()) {
+                            Some(error) => format!("{}: {}", found.source, error.message()),
+                            None => {
+                                format!("{}: the session has expired; log in again", found.source)
+                            }
+                        },
+                    );
                 }
                 Ok(source) => sources.push(source),
                 Err(error) if found.level == Level::Environment => {
@@ -348,13 +406,18 @@ impl Session {
                 }
                 // A credential that cannot be read right now may be the one that the user wants.
                 Err(error) if error.status() == Status::Unavailable => return Err(error),
-                Err(error) => notes.push(format!("{} was passed over: {}", found.source, error.message())),
+                Err(error) => {
+                    notes.push(format!("{} was passed over: {}", found.source, error.message()))
+                }
             }
         }
         for note in &notes {
             log::warn!("{note}");
         }
-        let to_log_in = match sources.iter().any(|source| source.tokens().is_some_and(|cache| !cache.client().is_m2m())) {
+        let to_log_in = match sources
+            .iter()
+            .any(|source| source.tokens().is_some_and(|cache| !cache.client().is_m2m()))
+        {
             true => None,
             false => opening.to_log_in(),
         };
@@ -369,7 +432,9 @@ impl Session {
     /// combined with one from the environment.
     pub fn from_named(named: &Named, options: &Options) -> Result<Session> {
         if named.api_key_transport.is_some() && named.api_key.is_none() {
-            return Err(Error::invalid_argument("an API key's transport was named without the API key"));
+            return Err(Error::invalid_argument(
+                "an API key's transport was named without the API key",
+            ));
         }
         match (&named.client_id, &named.client_secret) {
             (Some(_), None) => {
@@ -386,7 +451,8 @@ impl Session {
         }
         let mut options = options.clone();
         if options.allow_insecure_loopback.is_none() {
-            options.allow_insecure_loopback = insecure_loopback_of(options.runtime.environment.as_ref())?;
+            options.allow_insecure_loopback =
+                insecure_loopback_of(options.runtime.environment.as_ref())?;
         }
         let options = &options;
         if let Some(profile) = &named.profile {
@@ -396,7 +462,11 @@ impl Session {
             return Session::from_m2m(id, secret.expose(), options);
         }
         match &named.api_key {
-            Some(key) => Session::from_api_key(key.expose(), named.api_key_transport.unwrap_or_default(), options),
+            Some(key) => Session::from_api_key(
+                key.expose(),
+                named.api_key_transport.unwrap_or_default(),
+                options,
+            ),
             None => Session::from_defaults(options),
         }
     }
@@ -417,13 +487,22 @@ impl Session {
     /// Opens a session with an API key.
     ///
     /// Errors: INVALID_ARGUMENT.
-    pub fn from_api_key(key: &str, transport: ApiKeyTransport, options: &Options) -> Result<Session> {
+    pub fn from_api_key(
+        key: &str,
+        transport: ApiKeyTransport,
+        options: &Options,
+    ) -> Result<Session> {
         no_profile(options)?;
         setting::check("api_key", key)?;
         let opening = Opening::new(options, options.allow_insecure_loopback.unwrap_or(false))?;
         let credential = Credential::Static(ApiKeySource::new(key, transport)?);
         let source = Source { credential, label: "argument: api_key".into(), profile: None };
-        opening.session(vec![source], None, Vec::new(), AllowedHosts::ForApiKey(options.allowed_hosts()))
+        opening.session(
+            vec![source],
+            None,
+            Vec::new(),
+            AllowedHosts::ForApiKey(options.allowed_hosts()),
+        )
     }
 
     /// Opens a session with an M2M client at the deployment's M2M server.
@@ -432,7 +511,10 @@ impl Session {
     pub fn from_m2m(client_id: &str, client_secret: &str, options: &Options) -> Result<Session> {
         check_argument("client_id", client_id)?;
         check_argument("client_secret", client_secret)?;
-        options.audience.as_deref().map_or(Ok(()), |audience| setting::check("audience", audience))?;
+        options
+            .audience
+            .as_deref()
+            .map_or(Ok(()), |audience| setting::check("audience", audience))?;
         let client = OAuthClient {
             client_id: client_id.to_owned(),
             client_secret: Some(Secret::from(client_secret)),
@@ -444,7 +526,12 @@ impl Session {
         let profile = options.profile.as_deref();
         let keep_in = keep_in(&client, profile)?;
         let config = ClientConfig::OAuth(Box::new(client));
-        opening.single(&config, "argument: client_id, client_secret", profile.map(str::to_owned), keep_in.as_deref())
+        opening.single(
+            &config,
+            "argument: client_id, client_secret",
+            profile.map(str::to_owned),
+            keep_in.as_deref(),
+        )
     }
 
     /// Opens a session with any registered client, given as JSON text with the fields of
@@ -462,7 +549,12 @@ impl Session {
             ClientConfig::ApiKey { .. } => None,
         };
         let opening = Opening::new(options, options.allow_insecure_loopback.unwrap_or(false))?;
-        opening.single(&config, "argument: client configuration", profile.map(str::to_owned), keep_in.as_deref())
+        opening.single(
+            &config,
+            "argument: client configuration",
+            profile.map(str::to_owned),
+            keep_in.as_deref(),
+        )
     }
 }
 
@@ -470,7 +562,9 @@ impl Session {
 fn no_profile(options: &Options) -> Result<()> {
     match options.profile {
         None => no_token_request(options),
-        Some(_) => Err(Error::invalid_argument("the option profile is for from_m2m and from_client_config; use from_profile")),
+        Some(_) => Err(Error::invalid_argument(
+            "the option profile is for from_m2m and from_client_config; use from_profile",
+        )),
     }
 }
 
@@ -478,8 +572,12 @@ fn no_profile(options: &Options) -> Result<()> {
 fn no_token_request(options: &Options) -> Result<()> {
     match (&options.scopes, &options.audience) {
         (None, None) => Ok(()),
-        (Some(_), _) => Err(Error::invalid_argument("the option scopes is for from_m2m; a profile names its own")),
-        (None, Some(_)) => Err(Error::invalid_argument("the option audience is for from_m2m; a profile names its own")),
+        (Some(_), _) => Err(Error::invalid_argument(
+            "the option scopes is for from_m2m; a profile names its own",
+        )),
+        (None, Some(_)) => Err(Error::invalid_argument(
+            "the option audience is for from_m2m; a profile names its own",
+        )),
     }
 }
 
@@ -487,11 +585,13 @@ fn no_token_request(options: &Options) -> Result<()> {
 /// valid directory name.
 fn keep_in(client: &OAuthClient, profile: Option<&str>) -> Result<Option<String>> {
     match profile {
-        Some(profile) if names::is_built_in(profile) => {
-            Err(Error::invalid_argument("a built-in profile keeps the tokens of its own client; choose another name"))
-        }
+        Some(profile) if names::is_built_in(profile) => Err(Error::invalid_argument(
+            "a built-in profile keeps the tokens of its own client; choose another name",
+        )),
         Some(profile) => names::check(profile).map(|()| Some(profile.to_owned())),
-        None if client.client_type.grant() == Grant::ClientCredentials => Ok(names::m2m_profile(&client.client_id)),
+        None if client.client_type.grant() == Grant::ClientCredentials => {
+            Ok(names::m2m_profile(&client.client_id))
+        }
         None => Ok(names::check(&client.client_id).ok().map(|()| client.client_id.clone())),
     }
 }

@@ -33,15 +33,19 @@ pub(crate) fn interruptibly_or<T: Send + 'static>(
             unwanted(late);
         }
     };
-    crate::threads::spawn("planetkey-request", work)
-        .map_err(|error| Error::new(Status::Unavailable, format!("no thread could be started for {what}: {error}")))?;
+    crate::threads::spawn("planetkey-request", work).map_err(|error| {
+        Error::new(Status::Unavailable, format!("no thread could be started for {what}: {error}"))
+    })?;
     loop {
         let left = wait.timeout.saturating_sub(started.elapsed());
         let slice = if wait.interrupt.is_some() { left.min(INTERRUPT_INTERVAL) } else { left };
         match receiver.recv_timeout(slice) {
             Ok(outcome) => return outcome,
             Err(RecvTimeoutError::Disconnected) => {
-                return Err(Error::new(Status::Internal, format!("{what} ended in a bug; please report it")));
+                return Err(Error::new(
+                    Status::Internal,
+                    format!("{what} ended in a bug; please report it"),
+                ));
             }
             Err(RecvTimeoutError::Timeout) => {}
         }
@@ -51,7 +55,9 @@ pub(crate) fn interruptibly_or<T: Send + 'static>(
         if started.elapsed() >= wait.timeout {
             return Err(Error::new(
                 Status::Timeout,
-                format!("{what} did not end within the deadline; try again, or give a longer timeout"),
+                format!(
+                    "{what} did not end within the deadline; try again, or give a longer timeout"
+                ),
             ));
         }
     }

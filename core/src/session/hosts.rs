@@ -56,19 +56,26 @@ impl Session {
 
     fn without_hosts(&self, status: &SessionStatus) -> Error {
         // Hosts on this machine need an option, which the error names.
-        let refused =
-            status.sources().iter().flat_map(|source| &source.hosts).find_map(|host| self.key_travels_in_url(host).err());
+        let refused = status
+            .sources()
+            .iter()
+            .flat_map(|source| &source.hosts)
+            .find_map(|host| self.key_travels_in_url(host).err());
         match self.sources().next() {
             None => self.empty(),
             Some(_) => refused.unwrap_or_else(|| {
-                Error::invalid_argument("this session's credentials go to no host; list the hosts in allowed_hosts")
+                Error::invalid_argument(
+                    "this session's credentials go to no host; list the hosts in allowed_hosts",
+                )
             }),
         }
     }
 }
 
 fn in_url() -> Error {
-    Error::invalid_argument("this session's API key travels in the URL; open the session with transport basic or header")
+    Error::invalid_argument(
+        "this session's API key travels in the URL; open the session with transport basic or header",
+    )
 }
 
 fn origins_of(host: &str, origins: &mut Vec<String>) {

@@ -25,7 +25,13 @@ impl Session {
             Some(allow) => Some(allow),
             None => insecure_loopback_of(options.runtime.environment.as_ref())?,
         };
-        let trial = Options { save: Some(false), profile: None, storage: None, allow_insecure_loopback, ..options.clone() };
+        let trial = Options {
+            save: Some(false),
+            profile: None,
+            storage: None,
+            allow_insecure_loopback,
+            ..options.clone()
+        };
         let session = Session::from_client_config(config.expose(), &trial)?;
         session.access_token()?;
         let name = profiles.save_m2m(login, encrypt)?;
@@ -36,7 +42,12 @@ impl Session {
             let disk = options.runtime.disk.clone();
             // The profile was just written for this client.
             let binding = Binding { owns_place: true, ..tokens.client().binding() };
-            let storage = FileStorage::new(profiles.root().checked(&file), binding, profiles.root().sops(), disk);
+            let storage = FileStorage::new(
+                profiles.root().checked(&file),
+                binding,
+                profiles.root().sops(),
+                disk,
+            );
             let _lock = storage.lock(Instant::now() + session.timeout)?;
             storage.save(&stored)?;
             // Read the file again now, so that an unreadable one fails here and not when the token

@@ -67,7 +67,9 @@ impl Session {
         for cache in self.token_caches() {
             let one = log_out(cache, revoke, self.timeout, self.interrupt.clone())?;
             out.removed |= one.removed;
-            if !matches!(one.revocation, Revocation::NotAsked) && !matches!(out.revocation, Revocation::Unknown(_)) {
+            if !matches!(one.revocation, Revocation::NotAsked)
+                && !matches!(out.revocation, Revocation::Unknown(_))
+            {
                 out.revocation = one.revocation;
             }
         }
@@ -79,7 +81,12 @@ impl Session {
 ///
 /// Blocks until a refresh in progress has completed. Errors: TIMEOUT, CANCELLED, STORAGE;
 /// UNAVAILABLE if called from inside a refresh.
-fn log_out(cache: &Arc<TokenCache>, revoke: Revoke, timeout: Duration, interrupt: Option<Interrupt>) -> Result<LogoutResult> {
+fn log_out(
+    cache: &Arc<TokenCache>,
+    revoke: Revoke,
+    timeout: Duration,
+    interrupt: Option<Interrupt>,
+) -> Result<LogoutResult> {
     let deadline = Instant::now() + timeout;
     let wait = Wait { timeout, interrupt: interrupt.as_deref() };
     let revoke = (revoke == Revoke::Yes).then_some(|refresh_token| match refresh_token {
@@ -97,7 +104,12 @@ fn log_out(cache: &Arc<TokenCache>, revoke: Revoke, timeout: Duration, interrupt
 
 /// Revokes a token; `hint` is its type (RFC 7009 2.1). Errors: CANCELLED before anything was sent.
 /// A request that was sent is not undone.
-fn revoke_at_server(cache: &Arc<TokenCache>, token: Secret, hint: &'static str, wait: Wait<'_>) -> Result<Revocation> {
+fn revoke_at_server(
+    cache: &Arc<TokenCache>,
+    token: Secret,
+    hint: &'static str,
+    wait: Wait<'_>,
+) -> Result<Revocation> {
     let deadline = cache.now().monotonic + wait.timeout;
     let this = cache.clone();
     let prepared = interruptibly(wait, "the logout", move || {
@@ -108,7 +120,10 @@ fn revoke_at_server(cache: &Arc<TokenCache>, token: Secret, hint: &'static str, 
     let (endpoint, authentication) = match prepared {
         Ok(prepared) => prepared,
         Err(error) if error.status() == Status::Cancelled => {
-            return Err(Error::new(Status::Cancelled, "the caller cancelled the logout; the session is as it was"));
+            return Err(Error::new(
+                Status::Cancelled,
+                "the caller cancelled the logout; the session is as it was",
+            ));
         }
         Err(error) => return Ok(Revocation::Unknown(error)),
     };
@@ -119,9 +134,8 @@ fn revoke_at_server(cache: &Arc<TokenCache>, token: Secret, hint: &'static str, 
     });
     Ok(match outcome {
         Ok(revocation::Revocation::Revoked) => Revocation::Revoked,
-        Ok(revocation::Revocation::Unknown(error) | revocation::Revocation::Unsupported(error)) | Err(error) => {
-            Revocation::Unknown(error)
-        }
+        Ok(revocation::Revocation::Unknown(error) | revocation::Revocation::Unsupported(error))
+        | Err(error) => Revocation::Unknown(error),
     })
 }
 
@@ -133,12 +147,17 @@ impl Account {
         let wait = Wait { timeout: LONGEST_REVOCATION, interrupt: None };
         let revoke = |hint| {
             let token = received.text(hint).map(Secret::from)?;
-            Some(revoke_at_server(self.cache(), token, hint, wait).unwrap_or_else(Revocation::Unknown))
+            Some(
+                revoke_at_server(self.cache(), token, hint, wait)
+                    .unwrap_or_else(Revocation::Unknown),
+            )
         };
         match (revoke("refresh_token"), || revoke("access_token")) {
             (Some(Revocation::Revoked), access_token) => {
                 if let Some(Revocation::Unknown(error)) = access_token() {
-                    log::info!("the refresh token was revoked, the access token beside it could not be: {error}");
+                    log::info!(
+                        "the refresh token was revoked, the access token beside it could not be: {error}"
+                    );
                 }
                 Revocation::Revoked
             }

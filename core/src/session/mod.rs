@@ -69,7 +69,8 @@ pub struct Session {
 
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let labels: Vec<&str> = self.shared.sources.iter().map(|source| source.label.as_ref()).collect();
+        let labels: Vec<&str> =
+            self.shared.sources.iter().map(|source| source.label.as_ref()).collect();
         write!(f, "Session({} at {})", labels.join("; "), self.shared.deployment)
     }
 }
@@ -106,7 +107,9 @@ impl Session {
     pub fn authorize_cached(&self, url: &str) -> Result<Option<Authorization>> {
         let target = self.shared.policy.target(url)?;
         let (index, source, under_development) = self.choose(&target)?;
-        Ok(source.cached().map(|snapshot| authorization(&target, index, source, snapshot, under_development)))
+        Ok(source
+            .cached()
+            .map(|snapshot| authorization(&target, index, source, snapshot, under_development)))
     }
 
     /// The headers of a request whose URL does not change.
@@ -124,7 +127,9 @@ impl Session {
     pub fn headers_cached(&self, url: &str) -> Result<Option<Authorization>> {
         let target = self.shared.policy.target(url)?;
         let (index, source, under_development) = self.choose_for_header(&target)?;
-        Ok(source.cached().map(|snapshot| Authorization::new(source, index, snapshot, Secret::from(url), under_development)))
+        Ok(source.cached().map(|snapshot| {
+            Authorization::new(source, index, snapshot, Secret::from(url), under_development)
+        }))
     }
 
     /// Passes the header value for this URL to `use_it` without a copy. This is the fastest way to
@@ -139,11 +144,20 @@ impl Session {
 
     /// As [`Session::with_header`] with a cached token, but never blocks: `None` if it would have
     /// to.
-    pub fn with_header_cached<T>(&self, url: &str, use_it: impl FnOnce(Header<'_>) -> T) -> Result<Option<T>> {
+    pub fn with_header_cached<T>(
+        &self,
+        url: &str,
+        use_it: impl FnOnce(Header<'_>) -> T,
+    ) -> Result<Option<T>> {
         let target = self.shared.policy.target(url)?;
         let (source_index, source, under_development) = self.choose_for_header(&target)?;
         Ok(source.with_cached(|token| {
-            use_it(Header { value: token.header(), source_index, generation: token.generation, under_development })
+            use_it(Header {
+                value: token.header(),
+                source_index,
+                generation: token.generation,
+                under_development,
+            })
         }))
     }
 
@@ -155,18 +169,35 @@ impl Session {
     /// Errors: INVALID_ARGUMENT, HOST_REFUSED, UNSUPPORTED if the session holds no API key.
     pub fn signed_url(&self, url: &str) -> Result<String> {
         let expansions = template::expansions(url)?;
-        let targets: Vec<Target<'_>> = expansions.iter().map(|url| Target::parse(url)).collect::<Result<_>>()?;
-        let mut keys = self.shared.sources.iter().filter_map(|source| Some((source, source.api_key()?))).peekable();
+        let targets: Vec<Target<'_>> =
+            expansions.iter().map(|url| Target::parse(url)).collect::<Result<_>>()?;
+        let mut keys = self
+            .shared
+            .sources
+            .iter()
+            .filter_map(|source| Some((source, source.api_key()?)))
+            .peekable();
         if keys.peek().is_none() {
             return Err(self.without_key());
         }
         let policy = &self.shared.policy;
-        let refusing = |source: &Source| targets.iter().find(|target| source.accepts(policy, target) == Acceptance::No);
+        let refusing = |source: &Source| {
+            targets.iter().find(|target| source.accepts(policy, target) == Acceptance::No)
+        };
         match keys.find(|(source, _)| refusing(source).is_none()) {
-            Some((_, source)) => Ok(api_key::signed_url(url, &source.current()?.key).expose().to_owned()),
+            Some((_, source)) => {
+                Ok(api_key::signed_url(url, &source.current()?.key).expose().to_owned())
+            }
             None => {
-                let refused = self.shared.sources.iter().filter(|source| source.api_key().is_some()).find_map(refusing);
-                let target = refused.or(targets.first()).ok_or_else(|| Error::invalid_argument("the URL has no host"))?;
+                let refused = self
+                    .shared
+                    .sources
+                    .iter()
+                    .filter(|source| source.api_key().is_some())
+                    .find_map(refusing);
+                let target = refused
+                    .or(targets.first())
+                    .ok_or_else(|| Error::invalid_argument("the URL has no host"))?;
                 let hosts = policy.hosts_for(crate::authorize::Kind::ApiKey);
                 Err(policy.refusal(target, &[crate::authorize::Kind::ApiKey], &self.kinds(), hosts))
             }
@@ -193,7 +224,12 @@ impl Session {
     /// Errors: UNSUPPORTED if the session holds no API key; LOGIN_REQUIRED if it holds no
     /// credential.
     pub fn api_key(&self) -> Result<String> {
-        let source = self.shared.sources.iter().find_map(Source::api_key).ok_or_else(|| self.without_key())?;
+        let source = self
+            .shared
+            .sources
+            .iter()
+            .find_map(Source::api_key)
+            .ok_or_else(|| self.without_key())?;
         source.current().map(|held| held.key.expose().to_owned())
     }
 
@@ -220,7 +256,8 @@ impl Session {
     pub fn status(&self) -> SessionStatus {
         let shared = &self.shared;
         let sources: Vec<&Source> = self.sources().collect();
-        let mut hosts: Vec<String> = sources.iter().flat_map(|source| source.hosts(&shared.policy)).collect();
+        let mut hosts: Vec<String> =
+            sources.iter().flat_map(|source| source.hosts(&shared.policy)).collect();
         hosts.sort();
         hosts.dedup();
         let hosts = hosts.into_iter().filter_map(|host| self.host_status(host)).collect();
@@ -241,7 +278,10 @@ impl Session {
     /// The sources in their order, followed by that of a user who has logged in since the session
     /// opened.
     fn sources(&self) -> impl Iterator<Item = &Source> {
-        self.shared.sources.iter().chain(self.shared.to_log_in.iter().filter(|source| !source.is_over()))
+        self.shared
+            .sources
+            .iter()
+            .chain(self.shared.to_log_in.iter().filter(|source| !source.is_over()))
     }
 
     fn kinds(&self) -> Vec<crate::authorize::Kind> {
@@ -258,7 +298,9 @@ impl Session {
     fn choose(&self, target: &Target<'_>) -> Result<(usize, &Source, bool)> {
         // A fast path: most sessions have one source, and most hosts accept it.
         match self.shared.sources.first() {
-            Some(first) if first.accepts(&self.shared.policy, target) == Acceptance::Yes => Ok((0, first, false)),
+            Some(first) if first.accepts(&self.shared.policy, target) == Acceptance::Yes => {
+                Ok((0, first, false))
+            }
             _ => self.choose_among_all(target),
         }
     }
@@ -268,7 +310,9 @@ impl Session {
         for (index, source) in self.sources().enumerate() {
             match source.accepts(&self.shared.policy, target) {
                 Acceptance::Yes => return Ok((index, source, false)),
-                Acceptance::UnderDevelopment if under_development.is_none() => under_development = Some((index, source, true)),
+                Acceptance::UnderDevelopment if under_development.is_none() => {
+                    under_development = Some((index, source, true))
+                }
                 _ => {}
             }
         }
@@ -277,7 +321,8 @@ impl Session {
             if held.is_empty() {
                 return self.empty();
             }
-            let hosts: Vec<String> = self.sources().flat_map(|source| source.hosts(&self.shared.policy)).collect();
+            let hosts: Vec<String> =
+                self.sources().flat_map(|source| source.hosts(&self.shared.policy)).collect();
             self.shared.policy.refusal(target, &held, &[], hosts)
         })
     }
@@ -286,7 +331,9 @@ impl Session {
     fn choose_for_header(&self, target: &Target<'_>) -> Result<(usize, &Source, bool)> {
         let chosen = self.choose(target)?;
         if chosen.1.transport() == Transport::Query {
-            return Err(Error::invalid_argument("this session's API key travels in the URL; use signed_url or authorize"));
+            return Err(Error::invalid_argument(
+                "this session's API key travels in the URL; use signed_url or authorize",
+            ));
         }
         if target.has_query_parameter("api_key") {
             return Err(Error::invalid_argument(
@@ -309,14 +356,16 @@ impl Session {
     fn without_key(&self) -> Error {
         match self.shared.sources.is_empty() {
             true => self.empty(),
-            false => {
-                Error::new(Status::Unsupported, "this session holds no API key; set PL_API_KEY, or use headers or authorize")
-            }
+            false => Error::new(
+                Status::Unsupported,
+                "this session holds no API key; set PL_API_KEY, or use headers or authorize",
+            ),
         }
     }
 
     fn empty(&self) -> Error {
-        let passed_over: String = self.shared.notes.iter().map(|note| format!(" ({note})")).collect();
+        let passed_over: String =
+            self.shared.notes.iter().map(|note| format!(" ({note})")).collect();
         Error::new(
             Status::LoginRequired,
             format!(
@@ -339,7 +388,9 @@ fn authorization(
     let in_url = source.api_key().filter(|source| source.transport == ApiKeyTransport::Query);
     let url = match in_url.and_then(|source| source.current().ok()) {
         Some(held) => api_key::signed_url(target.url, &held.key),
-        _ if target.has_query_parameter("api_key") => Secret::from(api_key::strip_api_key(target.url)),
+        _ if target.has_query_parameter("api_key") => {
+            Secret::from(api_key::strip_api_key(target.url))
+        }
         _ => Secret::from(target.url),
     };
     Authorization::new(source, index, snapshot, url, under_development)

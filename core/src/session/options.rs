@@ -5,7 +5,9 @@ use crate::deployment::Deployment;
 use crate::environment::{self, variable};
 use crate::error::{Error, Result};
 use crate::file;
-use crate::http::{Http, MAX_CA_BYTES, ProxyEnvironment, ReqwestTransport, Transport, is_supported_proxy};
+use crate::http::{
+    Http, MAX_CA_BYTES, ProxyEnvironment, ReqwestTransport, Transport, is_supported_proxy,
+};
 use crate::profile::paths::expanded;
 use crate::profile::{Environment, Profiles, Root, SystemEnvironment};
 use crate::secret::Secret;
@@ -147,11 +149,18 @@ impl Options {
         match named {
             None => Deployment::planet(),
             Some(named) if is_path(&named) => {
-                let path = expanded(self.runtime.environment.as_ref(), "deployment", PathBuf::from(&named))?;
-                let what = |why: &str| format!("the deployment document: {}", crate::text::one_line(why, 400));
+                let path = expanded(
+                    self.runtime.environment.as_ref(),
+                    "deployment",
+                    PathBuf::from(&named),
+                )?;
+                let what = |why: &str| {
+                    format!("the deployment document: {}", crate::text::one_line(why, 400))
+                };
                 let text = file::read_named(&path, MAX_DEPLOYMENT_BYTES)
                     .map_err(|error| error.in_configuration(what(error.message())))?;
-                let text = std::str::from_utf8(&text).map_err(|_| Error::misconfigured(what(&format!("{named} is not text"))))?;
+                let text = std::str::from_utf8(&text)
+                    .map_err(|_| Error::misconfigured(what(&format!("{named} is not text"))))?;
                 Deployment::from_json(text)
             }
             Some(named) => Deployment::from_text(&named),
@@ -165,7 +174,10 @@ impl Options {
             None => Arc::new(ReqwestTransport {
                 ca_files: self.ca_files()?,
                 proxy: self.proxy()?.map(Secret::from),
-                proxy_env: ProxyEnvironment::of(runtime.environment.as_ref(), runtime.extra_ca_variable),
+                proxy_env: ProxyEnvironment::of(
+                    runtime.environment.as_ref(),
+                    runtime.extra_ca_variable,
+                ),
             }),
         };
         Ok(Http::new(transport, runtime.clock.clone(), runtime.random.clone()))
@@ -174,7 +186,9 @@ impl Options {
     fn proxy(&self) -> Result<Option<String>> {
         match &self.proxy {
             Some(proxy) => match url::Url::parse(proxy) {
-                Ok(url) if url.has_host() && is_supported_proxy(url.scheme()) => Ok(Some(proxy.clone())),
+                Ok(url) if url.has_host() && is_supported_proxy(url.scheme()) => {
+                    Ok(Some(proxy.clone()))
+                }
                 Ok(url) if url.has_host() => Err(Error::invalid_argument(format!(
                     "proxies of the scheme {} are not supported; name an http proxy, http://host:port",
                     crate::text::one_line(url.scheme(), 20)
@@ -202,7 +216,9 @@ impl Options {
 pub(crate) fn check_timeout(name: &str, timeout: Duration) -> Result<()> {
     if timeout < SHORTEST_TIMEOUT || timeout > LONGEST_TIMEOUT {
         let day_ms = LONGEST_TIMEOUT.as_millis();
-        return Err(Error::invalid_argument(format!("{name} must be from 1 to {day_ms} milliseconds (a day)")));
+        return Err(Error::invalid_argument(format!(
+            "{name} must be from 1 to {day_ms} milliseconds (a day)"
+        )));
     }
     Ok(())
 }
@@ -222,5 +238,6 @@ fn deployment_of(environment: &dyn Environment) -> Result<Option<String>> {
 }
 
 fn is_path(deployment: &str) -> bool {
-    !deployment.trim_start().starts_with('{') && (deployment.contains(['/', '\\']) || deployment.ends_with(".json"))
+    !deployment.trim_start().starts_with('{')
+        && (deployment.contains(['/', '\\']) || deployment.ends_with(".json"))
 }

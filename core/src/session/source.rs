@@ -109,7 +109,11 @@ impl Source {
 
     /// As [`Source::current`], but lends the credential without a copy.
     #[inline]
-    pub(crate) fn with_current<T>(&self, wait: Wait<'_>, use_it: impl FnOnce(&CachedToken) -> T) -> Result<T> {
+    pub(crate) fn with_current<T>(
+        &self,
+        wait: Wait<'_>,
+        use_it: impl FnOnce(&CachedToken) -> T,
+    ) -> Result<T> {
         match &self.credential {
             Credential::Static(source) => source.with_current(use_it),
             Credential::Tokens(cache) => cache.with_current(wait, |token| use_it(token)),

@@ -65,13 +65,26 @@ impl SessionStatus {
         notes: &[String],
     ) -> Self {
         let mut notes = notes.to_vec();
-        for (source, error) in sources.iter().filter_map(|source| Some((source, source.tokens()?.unsaved_because()?))) {
-            notes.push(format!("{}: the session lives in this process only ({})", source.label, error.message()));
+        for (source, error) in
+            sources.iter().filter_map(|source| Some((source, source.tokens()?.unsaved_because()?)))
+        {
+            notes.push(format!(
+                "{}: the session lives in this process only ({})",
+                source.label,
+                error.message()
+            ));
         }
         // The token in memory may still be valid for some time, but the next process finds no
         // usable one.
-        for (source, error) in sources.iter().filter_map(|source| Some((source, source.tokens()?.unreadable_because()?))) {
-            notes.push(format!("{}: the session that is saved cannot be used ({})", source.label, error.message()));
+        for (source, error) in sources
+            .iter()
+            .filter_map(|source| Some((source, source.tokens()?.unreadable_because()?)))
+        {
+            notes.push(format!(
+                "{}: the session that is saved cannot be used ({})",
+                source.label,
+                error.message()
+            ));
         }
         let sources = sources
             .iter()
@@ -80,10 +93,15 @@ impl SessionStatus {
                 let last = cache.and_then(|cache| cache.look_at_last());
                 let asked_for = cache.map_or(&[][..], |cache| cache.client().scopes());
                 SourceStatus {
-                    kind: if cache.is_some() { CredentialKind::AccessToken } else { CredentialKind::ApiKey },
+                    kind: if cache.is_some() {
+                        CredentialKind::AccessToken
+                    } else {
+                        CredentialKind::ApiKey
+                    },
                     source: source.label.to_string(),
                     profile: source.profile.clone(),
-                    client_type: cache.map_or("static_apikey", |cache| cache.client().client_type()),
+                    client_type: cache
+                        .map_or("static_apikey", |cache| cache.client().client_type()),
                     client_id: cache.map(|cache| cache.client().client_id().to_owned()),
                     issuer: cache.map(|cache| cache.client().issuer().to_owned()),
                     scopes: match &last {
@@ -95,7 +113,9 @@ impl SessionStatus {
                     token_cached: source.is_usable(),
                     hosts: source.hosts(policy),
                     transport: source.transport(),
-                    file: cache.and_then(|cache| cache.file()).map(|file| file.display().to_string()),
+                    file: cache
+                        .and_then(|cache| cache.file())
+                        .map(|file| file.display().to_string()),
                 }
             })
             .collect();

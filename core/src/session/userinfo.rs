@@ -44,7 +44,11 @@ impl Session {
     pub fn introspect(&self, token: Option<&str>) -> Result<Map<String, Value>> {
         let tokens = self.tokens()?.clone();
         let (token, hint) = match token {
-            Some("") => return Err(Error::invalid_argument("give the token that is asked about, or none for the session's own")),
+            Some("") => {
+                return Err(Error::invalid_argument(
+                    "give the token that is asked about, or none for the session's own",
+                ));
+            }
             Some(token) => (Secret::from(token), None),
             None => (Secret::from(tokens.current(self.wait())?.token()), Some("access_token")),
         };
@@ -53,7 +57,8 @@ impl Session {
             let call = CallContext::within(tokens.http(), Retry::WithinDeadline, timeout);
             let endpoint = tokens.client().required_endpoint(Endpoint::Introspection, &call)?;
             let (_, authentication) = tokens.client().token_endpoint(&call)?;
-            let response = introspection::introspect(&call, &endpoint, &authentication, &token, hint)?;
+            let response =
+                introspection::introspect(&call, &endpoint, &authentication, &token, hint)?;
             Ok(response.members)
         })
     }
@@ -63,7 +68,10 @@ impl Account {
     fn userinfo(&self) -> Result<Map<String, Value>> {
         let snapshot = self.cache().current(self.wait())?;
         let members = match self.ask_userinfo(snapshot.token()) {
-            Err(error) if error.http_status() == Some(401) && self.takes_another_token(snapshot.token()) => {
+            Err(error)
+                if error.http_status() == Some(401)
+                    && self.takes_another_token(snapshot.token()) =>
+            {
                 self.ask_userinfo(self.cache().current(self.wait())?.token())
             }
             answer => answer,
@@ -92,7 +100,10 @@ impl Account {
                 Some(403) => endpoint_request::reworded(
                     &error,
                     error.status(),
-                    &format!("the access token does not open the userinfo endpoint; {}", person.log_in_for_openid()),
+                    &format!(
+                        "the access token does not open the userinfo endpoint; {}",
+                        person.log_in_for_openid()
+                    ),
                 ),
                 _ => error,
             })
@@ -109,7 +120,9 @@ impl Account {
             }
         }
         let scopes = crate::text::one_line(&scopes.join(" --scope "), 300);
-        let profile = self.profile().map(|profile| format!("--profile {} ", crate::text::one_line(profile, 100)));
+        let profile = self
+            .profile()
+            .map(|profile| format!("--profile {} ", crate::text::one_line(profile, 100)));
         format!(
             "log in again with openid beside all other scopes, as by `planetkey login {}--force --scope {scopes}`",
             profile.unwrap_or_default()
@@ -120,21 +133,30 @@ impl Account {
         // A logged-out user has no ID token either.
         self.cache().current(self.wait())?;
         let stored = self.saved_tokens();
-        let id_token = stored
-            .as_ref()
-            .and_then(|stored| stored.tokens.id_token())
-            .ok_or_else(|| Error::misconfigured(format!("the session has no ID token; {}", self.log_in_for_openid())))?;
+        let id_token =
+            stored.as_ref().and_then(|stored| stored.tokens.id_token()).ok_or_else(|| {
+                Error::misconfigured(format!(
+                    "the session has no ID token; {}",
+                    self.log_in_for_openid()
+                ))
+            })?;
         self.verify_id_token(Secret::from(id_token), None, Expiry::Ignored).map(|claims| claims.0)
     }
 
     /// Errors: TOKEN_INVALID, UNSUPPORTED if the server publishes no keys, UNAVAILABLE, TIMEOUT,
     /// CANCELLED, PROTOCOL.
-    pub(super) fn verify_id_token(&self, id_token: Secret, nonce: Option<String>, expiry: Expiry) -> Result<Claims> {
+    pub(super) fn verify_id_token(
+        &self,
+        id_token: Secret,
+        nonce: Option<String>,
+        expiry: Expiry,
+    ) -> Result<Claims> {
         let person = self.clone();
         interruptibly(self.wait(), "verifying the ID token", move || {
             let (http, client) = (person.http(), person.client());
             let call = CallContext::within(http, Retry::WithinDeadline, person.timeout());
-            let algorithms = client.id_token_algorithms(id_token::named_algorithm(id_token.expose()), &call)?;
+            let algorithms =
+                client.id_token_algorithms(id_token::named_algorithm(id_token.expose()), &call)?;
             for refetch in [false, true] {
                 let keys = client.keys(&call, refetch)?;
                 let expected = Expected {
@@ -146,7 +168,8 @@ impl Account {
                     check_expiry: expiry == Expiry::Checked,
                 };
                 if let Verification::Valid(claims) =
-                    id_token::verify(id_token.expose(), &keys, &expected).map_err(|error| client.of_issuer(error))?
+                    id_token::verify(id_token.expose(), &keys, &expected)
+                        .map_err(|error| client.of_issuer(error))?
                 {
                     return Ok(claims);
                 }

@@ -31,14 +31,20 @@ pub(crate) fn read(path: &CheckedPath) -> Result<Option<Zeroizing<Vec<u8>>>> {
 }
 
 /// As [`read`], with the file's state, in a directory that may be open already.
-pub(super) fn read_version(directory: Option<&Directory>, path: &CheckedPath) -> Result<Option<(Zeroizing<Vec<u8>>, Version)>> {
+pub(super) fn read_version(
+    directory: Option<&Directory>,
+    path: &CheckedPath,
+) -> Result<Option<(Zeroizing<Vec<u8>>, Version)>> {
     let read = match directory {
         Some(directory) => file::read_at(directory, path)?,
         None => file::read(path)?,
     };
     let Some(contents) = read else { return Ok(None) };
     if contents.is_readable_by_others {
-        log::warn!("{} can be read by other users of this machine; run: chmod 600 on it", path.path().display());
+        log::warn!(
+            "{} can be read by other users of this machine; run: chmod 600 on it",
+            path.path().display()
+        );
     }
     Ok(Some((contents.bytes, contents.version)))
 }
@@ -58,11 +64,17 @@ type Parse = fn(&[u8]) -> Option<Map<String, Value>>;
 ///
 /// Blocks for a quarter of a second if the file is broken, and longer only while it changes.
 /// Errors: STORAGE.
-pub(super) fn settle(directory: Option<&Directory>, path: &CheckedPath, parse: Parse) -> Result<Settled> {
+pub(super) fn settle(
+    directory: Option<&Directory>,
+    path: &CheckedPath,
+    parse: Parse,
+) -> Result<Settled> {
     let started = Instant::now();
     let mut last: Option<(Version, Instant)> = None;
     loop {
-        let Some((bytes, version)) = read_version(directory, path)? else { return Ok(Settled::Absent) };
+        let Some((bytes, version)) = read_version(directory, path)? else {
+            return Ok(Settled::Absent);
+        };
         if let Some(document) = parse(&bytes) {
             return Ok(Settled::Document(document, version));
         }
@@ -75,7 +87,10 @@ pub(super) fn settle(directory: Option<&Directory>, path: &CheckedPath, parse: P
             return Ok(Settled::Broken);
         }
         if now.duration_since(started) >= SETTLE_LIMIT {
-            let message = format!("{} is being rewritten without pause by another program; try again", path.path().display());
+            let message = format!(
+                "{} is being rewritten without pause by another program; try again",
+                path.path().display()
+            );
             return Err(Error::new(Status::Storage, message).with_retryable(true));
         }
         last = Some((version, since));
@@ -91,7 +106,10 @@ pub(crate) fn read_settled(path: &CheckedPath) -> Result<Option<Map<String, Valu
         Settled::Absent => Ok(None),
         Settled::Document(document, _) => Ok(Some(document)),
         Settled::Broken => {
-            let message = format!("{} is not a JSON object; repair it, or move it away and log in again", path.path().display());
+            let message = format!(
+                "{} is not a JSON object; repair it, or move it away and log in again",
+                path.path().display()
+            );
             Err(Error::new(Status::Storage, message))
         }
     }
@@ -122,7 +140,9 @@ pub(super) fn remove_followed(directory: &Directory, path: &CheckedPath) -> Resu
     let remove = || {
         match directory.kind(name)? {
             None => return Ok(false),
-            Some(Kind::Directory | Kind::Other) => return Err(file::refused(path.path(), "is not a file; move it away")),
+            Some(Kind::Directory | Kind::Other) => {
+                return Err(file::refused(path.path(), "is not a file; move it away"));
+            }
             Some(Kind::Link) => {
                 if let Ok(Some((target, target_name))) = directory.resolve(name)
                     && matches!(target.kind(&target_name), Ok(Some(Kind::File)))
@@ -140,7 +160,9 @@ pub(super) fn remove_followed(directory: &Directory, path: &CheckedPath) -> Resu
 /// The names in the file's directory that begin with one of these prefixes. A directory that cannot
 /// be listed has none.
 fn names_beside(directory: &Directory, prefixes: &[&OsStr]) -> Vec<std::ffi::OsString> {
-    let begins = |name: &std::ffi::OsString, prefix: &&OsStr| name.as_encoded_bytes().starts_with(prefix.as_encoded_bytes());
+    let begins = |name: &std::ffi::OsString, prefix: &&OsStr| {
+        name.as_encoded_bytes().starts_with(prefix.as_encoded_bytes())
+    };
     let mut names = directory.names().unwrap_or_default();
     names.retain(|name| prefixes.iter().any(|prefix| begins(name, prefix)));
     names
@@ -156,7 +178,9 @@ pub(super) fn sweep(directory: &Directory, path: &CheckedPath, now: SystemTime) 
     for name in names_beside(directory, &[&file::temporary_prefix(path.name())]) {
         let is_old = || {
             let modified = directory.modified(&name).ok();
-            modified.is_some_and(|modified| now.duration_since(modified).is_ok_and(|age| age > STALE_TEMPORARY))
+            modified.is_some_and(|modified| {
+                now.duration_since(modified).is_ok_and(|age| age > STALE_TEMPORARY)
+            })
         };
         if is_temporary(&name) && is_old() {
             let _ = directory.remove_file(&name);
@@ -175,20 +199,27 @@ fn corrupt_prefix(path: &CheckedPath) -> std::ffi::OsString {
 ///
 /// The latest three broken files are preserved. Call it under the lock. Errors: STORAGE, retryable
 /// if the file was complete a moment later: then it has its old name again.
-pub(super) fn quarantine(directory: &Directory, path: &CheckedPath, unix_ms: u64) -> Result<Option<PathBuf>> {
+pub(super) fn quarantine(
+    directory: &Directory,
+    path: &CheckedPath,
+    unix_ms: u64,
+) -> Result<Option<PathBuf>> {
     if directory.version(path.name()).is_some_and(|version| version.is_empty()) {
         return Ok(None);
     }
     let mut new_name = corrupt_prefix(path);
     new_name.push(unix_ms.to_string());
-    directory.rename(path.name(), &new_name).map_err(|error| failed("is broken and cannot be renamed", path.path(), &error))?;
+    directory
+        .rename(path.name(), &new_name)
+        .map_err(|error| failed("is broken and cannot be renamed", path.path(), &error))?;
     let renamed = path.with_name(&new_name.to_string_lossy());
     // A program that had the file open still writes to it.
     let read = read_version(Some(directory), &renamed).ok().flatten();
     let is_whole = read.is_some_and(|(bytes, _)| python_json::parse_session(&bytes).is_some());
     if is_whole && directory.hard_link(&new_name, path.name()).is_ok() {
         let _ = directory.remove_file(&new_name);
-        let message = format!("{} was being written by another program; try again", path.path().display());
+        let message =
+            format!("{} was being written by another program; try again", path.path().display());
         return Err(Error::new(Status::Storage, message).with_retryable(true));
     }
     remove_old_corrupt(directory, path);
@@ -200,7 +231,9 @@ fn remove_old_corrupt(directory: &Directory, path: &CheckedPath) {
     let prefix = corrupt_prefix(path);
     let time = |name: &std::ffi::OsString| {
         let name = name.to_string_lossy().into_owned();
-        name.strip_prefix(&*prefix.to_string_lossy()).and_then(|time| time.parse::<u64>().ok()).unwrap_or(0)
+        name.strip_prefix(&*prefix.to_string_lossy())
+            .and_then(|time| time.parse::<u64>().ok())
+            .unwrap_or(0)
     };
     let mut names = names_beside(directory, &[&prefix]);
     names.sort_by_key(time);

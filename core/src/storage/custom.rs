@@ -1,7 +1,10 @@
 //! Tokens in a storage of the application.
 
 use super::token_file::{self, Content};
-use super::{Binding, FailureRecord, FileVersion, Lock, Saved, Storage, Stored, TornRead, corrupt, python_json};
+use super::{
+    Binding, FailureRecord, FileVersion, Lock, Saved, Storage, Stored, TornRead, corrupt,
+    python_json,
+};
 use crate::clock::Moment;
 use crate::error::Result;
 use crate::secret::Secret;
@@ -73,13 +76,14 @@ impl Storage for CustomStorage {
         let Some(text) = self.callbacks.load()?.filter(|text| !text.is_empty()) else {
             return Ok((Saved::Nothing, FileVersion::Unknown));
         };
-        let members =
-            python_json::parse(text.expose().as_bytes()).ok_or_else(|| corrupt("the text in the application's storage"))?;
-        let saved = match token_file::from_members(members, &self.failure_record(), &self.binding, now) {
-            Content::Nothing => Saved::Nothing,
-            Content::Foreign => Saved::Foreign,
-            Content::Tokens(stored) => Saved::Tokens(Arc::new(stored)),
-        };
+        let members = python_json::parse(text.expose().as_bytes())
+            .ok_or_else(|| corrupt("the text in the application's storage"))?;
+        let saved =
+            match token_file::from_members(members, &self.failure_record(), &self.binding, now) {
+                Content::Nothing => Saved::Nothing,
+                Content::Foreign => Saved::Foreign,
+                Content::Tokens(stored) => Saved::Tokens(Arc::new(stored)),
+            };
         Ok((saved, FileVersion::Unknown))
     }
 

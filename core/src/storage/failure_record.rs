@@ -78,7 +78,8 @@ impl FailureRecord {
 
     /// Whether the server revoked this refresh token.
     pub(crate) fn is_revoked(&self, binding: &str, refresh_token: &str) -> bool {
-        !self.revoked.is_empty() && self.is_marked_revoked(&FailureRecord::mark(binding, refresh_token))
+        !self.revoked.is_empty()
+            && self.is_marked_revoked(&FailureRecord::mark(binding, refresh_token))
     }
 
     /// Whether the server revoked the refresh token with this mark. It must not be sent again.
@@ -106,7 +107,8 @@ impl FailureRecord {
     /// How many attempts in a row failed recently.
     pub fn failures(&self, now_unix_ms: u64) -> u32 {
         let is_recent = |(until, _): &(u64, Failure)| {
-            now_unix_ms < until.saturating_add(FAILURES_AGE_MS) && *until <= now_unix_ms.saturating_add(millis(MAX_RETRY_AFTER))
+            now_unix_ms < until.saturating_add(FAILURES_AGE_MS)
+                && *until <= now_unix_ms.saturating_add(millis(MAX_RETRY_AFTER))
         };
         if self.not_before.as_ref().is_some_and(is_recent) { self.failures } else { 0 }
     }
@@ -150,7 +152,9 @@ impl FailureRecord {
                 .and_then(Value::as_u64)
                 .map_or(0, |number| u32::try_from(number).unwrap_or(u32::MAX)),
             revoked: match members.get("dead") {
-                Some(Value::Array(marks)) => marks.iter().filter_map(|mark| mark.as_str().map(str::to_owned)).collect(),
+                Some(Value::Array(marks)) => {
+                    marks.iter().filter_map(|mark| mark.as_str().map(str::to_owned)).collect()
+                }
                 _ => Vec::new(),
             },
             is_newer: members.get("form").and_then(Value::as_u64).is_some_and(|form| form > FORM),
@@ -199,7 +203,8 @@ fn receipt(value: &Value) -> Option<Receipt> {
         unix_ms: number("unix_ms")?,
         lifetime_ms: number("lifetime_ms")?,
         binding: text("binding")?,
-        rejections: number("rejections").map_or(0, |number| u32::try_from(number).unwrap_or(u32::MAX)),
+        rejections: number("rejections")
+            .map_or(0, |number| u32::try_from(number).unwrap_or(u32::MAX)),
     })
 }
 
@@ -207,13 +212,19 @@ fn not_before(value: &Value) -> Option<(u64, Failure)> {
     let text = |member: &str| value.get(member).and_then(Value::as_str);
     let status = Status::ALL.into_iter().find(|status| Some(status.name()) == text("status"))?;
     let mut error = Error::new(status, text("message")?);
-    if let Some(reason) = text("reason").and_then(Reason::from_name).filter(|reason| reason.status() == status) {
+    if let Some(reason) =
+        text("reason").and_then(Reason::from_name).filter(|reason| reason.status() == status)
+    {
         error = error.with_reason(reason);
     }
     if let Some(name) = text("oauth_error") {
         error = error.with_oauth_error(name, text("oauth_error_description"));
     }
-    if let Some(http_status) = value.get("http_status").and_then(Value::as_u64).and_then(|status| u16::try_from(status).ok()) {
+    if let Some(http_status) = value
+        .get("http_status")
+        .and_then(Value::as_u64)
+        .and_then(|status| u16::try_from(status).ok())
+    {
         error = error.with_http_status(http_status);
     }
     let is_set = |member: &str| value.get(member).and_then(Value::as_bool).unwrap_or(false);
@@ -222,5 +233,8 @@ fn not_before(value: &Value) -> Option<(u64, Failure)> {
         error = error.with_retry_after(Some(Duration::ZERO));
     }
     let timeout = value.get("timeout_ms").and_then(Value::as_u64).map(Duration::from_millis);
-    Some((value.get("unix_ms")?.as_u64()?, Failure { error, lets_callers_pass: is_set("lets_callers_pass"), timeout }))
+    Some((
+        value.get("unix_ms")?.as_u64()?,
+        Failure { error, lets_callers_pass: is_set("lets_callers_pass"), timeout },
+    ))
 }

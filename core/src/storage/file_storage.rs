@@ -3,7 +3,10 @@
 use super::atomic_file::{self, Settled};
 use super::sops::Sops;
 use super::token_file::{self, Content};
-use super::{Binding, FailureRecord, FileVersion, Lock, Saved, Storage, Stored, TornRead, corrupt, lock, python_json};
+use super::{
+    Binding, FailureRecord, FileVersion, Lock, Saved, Storage, Stored, TornRead, corrupt, lock,
+    python_json,
+};
 use crate::clock::Moment;
 use crate::credential::TokenMembers;
 use crate::error::{Error, Result, Status};
@@ -15,8 +18,16 @@ use std::time::{Instant, SystemTime};
 use zeroize::Zeroizing;
 
 /// The members that RFC 6749 and OpenID Connect define, and those that Planet's SDK adds.
-const STANDARD_MEMBERS: [&str; 8] =
-    ["_exp", "_iat", "access_token", "expires_in", "id_token", "refresh_token", "scope", "token_type"];
+const STANDARD_MEMBERS: [&str; 8] = [
+    "_exp",
+    "_iat",
+    "access_token",
+    "expires_in",
+    "id_token",
+    "refresh_token",
+    "scope",
+    "token_type",
+];
 
 /// One token file with the files next to it: `token.json.lock`, which is never deleted, and
 /// `token.planetkey.json`.
@@ -35,7 +46,12 @@ impl FileStorage {
     /// The session in this file. `binding` is the fingerprint of issuer, client and requested
     /// scopes: tokens that another client saved here are not used. A file whose name ends in
     /// `.sops.json` is read and written through `sops`.
-    pub fn new(token: impl Into<CheckedPath>, binding: impl Into<Binding>, sops: &Sops, disk: Option<Arc<dyn Disk>>) -> Self {
+    pub fn new(
+        token: impl Into<CheckedPath>,
+        binding: impl Into<Binding>,
+        sops: &Sops,
+        disk: Option<Arc<dyn Disk>>,
+    ) -> Self {
         let token = token.into();
         let is_encrypted = token.name().to_string_lossy().ends_with(".sops.json");
         let sops = is_encrypted.then(|| sops.clone());
@@ -43,7 +59,15 @@ impl FileStorage {
         let lock = token.with_name("token.json.lock");
         let record = token.with_name("token.planetkey.json");
         let disk = disk.unwrap_or_else(|| Arc::new(RealDisk));
-        FileStorage { token, lock, record, sops, binding: binding.into(), disk, locked: Mutex::default() }
+        FileStorage {
+            token,
+            lock,
+            record,
+            sops,
+            binding: binding.into(),
+            disk,
+            locked: Mutex::default(),
+        }
     }
 
     /// The directory that was opened with the lock.
@@ -72,16 +96,21 @@ impl FileStorage {
         let directory = Some(directory);
         let settled = match &self.sops {
             Some(sops) => {
-                let Some((_, version)) = atomic_file::read_version(directory, &self.token)? else { return Ok(Settled::Absent) };
-                let clear = sops.as_user(directory.and_then(Directory::user)).decrypt(self.token.path())?;
-                python_json::parse_session(&clear).map_or(Settled::Broken, |members| Settled::Document(members, version))
+                let Some((_, version)) = atomic_file::read_version(directory, &self.token)? else {
+                    return Ok(Settled::Absent);
+                };
+                let clear =
+                    sops.as_user(directory.and_then(Directory::user)).decrypt(self.token.path())?;
+                python_json::parse_session(&clear)
+                    .map_or(Settled::Broken, |members| Settled::Document(members, version))
             }
-            None if torn == TornRead::Retry => atomic_file::settle(directory, &self.token, python_json::parse_session)?,
+            None if torn == TornRead::Retry => {
+                atomic_file::settle(directory, &self.token, python_json::parse_session)?
+            }
             None => match atomic_file::read_version(directory, &self.token)? {
                 None => Settled::Absent,
-                Some((bytes, version)) => {
-                    python_json::parse_session(&bytes).map_or(Settled::Broken, |members| Settled::Document(members, version))
-                }
+                Some((bytes, version)) => python_json::parse_session(&bytes)
+                    .map_or(Settled::Broken, |members| Settled::Document(members, version)),
             },
         };
         Ok(settled)
@@ -95,13 +124,18 @@ impl FileStorage {
             return Ok(());
         }
         let Ok(Settled::Document(members, _)) = self.read(TornRead::Fail) else { return Ok(()) };
-        let is_of_a_user =
-            members.get("refresh_token").is_some_and(|token| token.as_str().is_some_and(|token| !token.is_empty()));
-        let is_ours = self.failure_record().receipt.is_some_and(|receipt| receipt.binding == self.binding.fingerprint);
+        let is_of_a_user = members
+            .get("refresh_token")
+            .is_some_and(|token| token.as_str().is_some_and(|token| !token.is_empty()));
+        let is_ours = self
+            .failure_record()
+            .receipt
+            .is_some_and(|receipt| receipt.binding == self.binding.fingerprint);
         if !is_of_a_user || is_ours {
             return Ok(());
         }
-        let message = format!("{} holds a user session; give another profile", self.token.path().display());
+        let message =
+            format!("{} holds a user session; give another profile", self.token.path().display());
         Err(Error::new(Status::Storage, message))
     }
 
@@ -126,7 +160,12 @@ impl FileStorage {
     }
 
     fn content(&self, directory: &Directory, members: Map<String, Value>, now: Moment) -> Saved {
-        match token_file::from_members(members, &self.failure_record_in(Some(directory)), &self.binding, now) {
+        match token_file::from_members(
+            members,
+            &self.failure_record_in(Some(directory)),
+            &self.binding,
+            now,
+        ) {
             Content::Nothing => Saved::Nothing,
             Content::Foreign => Saved::Foreign,
             Content::Tokens(stored) => Saved::Tokens(Arc::new(stored)),
@@ -137,7 +176,9 @@ impl FileStorage {
 impl Storage for FileStorage {
     fn other_issuer(&self) -> Option<String> {
         match self.read(TornRead::Fail) {
-            Ok(Settled::Document(members, _)) => token_file::other_issuer_of(members, &self.binding),
+            Ok(Settled::Document(members, _)) => {
+                token_file::other_issuer_of(members, &self.binding)
+            }
             _ => None,
         }
     }
@@ -150,9 +191,14 @@ impl Storage for FileStorage {
             Settled::Document(members, version) => {
                 Ok((self.content(&directory, members, now), self.version(FileVersion::At(version))))
             }
-            Settled::Broken if torn == TornRead::Retry => Err(corrupt(&self.token.path().display().to_string())),
+            Settled::Broken if torn == TornRead::Retry => {
+                Err(corrupt(&self.token.path().display().to_string()))
+            }
             Settled::Broken => {
-                let message = format!("{} is being written by another program; try again", self.token.path().display());
+                let message = format!(
+                    "{} is being written by another program; try again",
+                    self.token.path().display()
+                );
                 Err(Error::new(Status::Storage, message).with_retryable(true))
             }
         }
@@ -245,7 +291,11 @@ impl Storage for FileStorage {
     fn quarantine(&self, now: Moment) -> Result<()> {
         let Some(directory) = self.directory()? else { return Ok(()) };
         if let Some(aside) = atomic_file::quarantine(&directory, &self.token, now.unix_ms)? {
-            log::warn!("{} is damaged and was renamed to {}", self.token.path().display(), aside.display());
+            log::warn!(
+                "{} is damaged and was renamed to {}",
+                self.token.path().display(),
+                aside.display()
+            );
         }
         Ok(())
     }
@@ -262,7 +312,9 @@ fn readable(members: &TokenMembers) -> Vec<u8> {
     if bytes.len() as u64 <= file::MAX_FILE_BYTES {
         return bytes;
     }
-    log::warn!("the token response is too long to be saved completely; members that no standard defines are left out");
+    log::warn!(
+        "the token response is too long to be saved completely; members that no standard defines are left out"
+    );
     let mut standard = TokenMembers(members.0.clone());
     standard.0.retain(|name, _| STANDARD_MEMBERS.contains(&name.as_str()));
     python_json::to_bytes(&standard.0)

@@ -45,11 +45,16 @@ pub(super) fn take(disk: &dyn Disk, path: &CheckedPath, deadline: Instant) -> Re
             // A file system may keep the lock of a terminated process, which would block every
             // other process forever.
             Ok(Taken::Busy) if holder(path).is_some_and(|holder| holder.has_terminated()) => {
-                log::warn!("{} is held by a process that has terminated; going on without the lock", path.path().display());
+                log::warn!(
+                    "{} is held by a process that has terminated; going on without the lock",
+                    path.path().display()
+                );
                 return Ok(None);
             }
             Ok(Taken::Busy) => {}
-            Err(error) if file::is_refusal(&error) => return Err(file::failed("cannot be locked", path.path(), &error)),
+            Err(error) if file::is_refusal(&error) => {
+                return Err(file::failed("cannot be locked", path.path(), &error));
+            }
             Err(error) if is_unwritable(&error) => {
                 log::warn!(
                     "{} cannot be locked ({error}); other processes may refresh this session at the same time",
@@ -85,7 +90,9 @@ fn try_take(disk: &dyn Disk, path: &CheckedPath, deadline: Instant) -> io::Resul
     match disk.before(Step::Lock).map_err(TryLockError::Error).and_then(|()| file.try_lock()) {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => return Ok(Taken::Busy),
-        Err(TryLockError::Error(error)) if has_no_locks(&error) => return lease(directory, path, deadline),
+        Err(TryLockError::Error(error)) if has_no_locks(&error) => {
+            return lease(directory, path, deadline);
+        }
         Err(TryLockError::Error(error)) => return Err(error),
     }
     // Another program may have deleted the file after it was opened. The next process would lock a
@@ -149,11 +156,15 @@ fn host() -> String {
 /// The time until which a holder with this deadline may work, in Unix milliseconds.
 fn until_ms(deadline: Instant) -> u64 {
     let left = deadline.saturating_duration_since(Instant::now());
-    unix_ms().saturating_add(u64::try_from(left.as_millis()).unwrap_or(u64::MAX)).saturating_add(GRACE_MS)
+    unix_ms()
+        .saturating_add(u64::try_from(left.as_millis()).unwrap_or(u64::MAX))
+        .saturating_add(GRACE_MS)
 }
 
 fn note_holder(file: &mut File, deadline: Instant) -> io::Result<()> {
-    let note = json!({"pid": std::process::id(), "host": host(), "until_unix_ms": until_ms(deadline)}).to_string();
+    let note =
+        json!({"pid": std::process::id(), "host": host(), "until_unix_ms": until_ms(deadline)})
+            .to_string();
     file.rewind()?;
     file.set_len(0)?;
     threads::shielded(|| file.write_all(note.as_bytes())).and_then(|written| written)
@@ -183,14 +194,17 @@ impl Holder {
 
 /// The error of [`take`] if another running process holds the lock, by the note in its file.
 pub(super) fn held_by_another(path: &CheckedPath) -> Option<Error> {
-    let is_another =
-        |holder: &Holder| holder.host != host() || holder.pid != u64::from(std::process::id()) && is_running(holder.pid);
+    let is_another = |holder: &Holder| {
+        holder.host != host()
+            || holder.pid != u64::from(std::process::id()) && is_running(holder.pid)
+    };
     holder(path).filter(is_another).map(|_| busy(path))
 }
 
 /// The lock was not available in time.
 fn busy(path: &CheckedPath) -> Error {
-    let holder = holder(path).map_or_else(|| "another process".to_owned(), |holder| format!("process {}", holder.pid));
+    let holder = holder(path)
+        .map_or_else(|| "another process".to_owned(), |holder| format!("process {}", holder.pid));
     Error::new(
         Status::Timeout,
         format!(
@@ -275,7 +289,8 @@ fn lease(directory: Arc<Directory>, path: &CheckedPath, deadline: Instant) -> io
                 let aside = named(&format!("void-{}", std::process::id()));
                 if directory.rename(&name, &aside).is_ok() {
                     // If another process created a new lease in between, it is renamed back.
-                    if stated(read_until(&directory, &aside).as_deref()) == stated(before.as_deref())
+                    if stated(read_until(&directory, &aside).as_deref())
+                        == stated(before.as_deref())
                         || directory.rename(&aside, &name).is_err()
                     {
                         remove_lease(&directory, &aside);

@@ -12,7 +12,9 @@ pub mod python_json;
 pub mod sops;
 mod token_file;
 
-pub use crate::file::{CheckedPath, Disk, NOTICE_TARGET, RealDisk, Step, Version, read_secret_file};
+pub use crate::file::{
+    CheckedPath, Disk, NOTICE_TARGET, RealDisk, Step, Version, read_secret_file,
+};
 pub use custom::{CustomStorage, StorageCallbacks};
 pub use failure_record::{Failure, FailureRecord, Receipt};
 pub use file_storage::FileStorage;

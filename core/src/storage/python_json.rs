@@ -26,7 +26,9 @@ pub(super) fn parse_session(bytes: &[u8]) -> Option<Map<String, Value>> {
 
 /// Whether a token member is not a string.
 pub(crate) fn is_damaged_session(document: &Map<String, Value>) -> bool {
-    let is_damaged = |member: &str| document.get(member).is_some_and(|value| !value.is_string() && !value.is_null());
+    let is_damaged = |member: &str| {
+        document.get(member).is_some_and(|value| !value.is_string() && !value.is_null())
+    };
     is_damaged("access_token") || is_damaged("refresh_token")
 }
 
@@ -50,7 +52,8 @@ pub fn to_bytes(document: &Map<String, Value>) -> Vec<u8> {
 }
 
 fn write(document: &Map<String, Value>, writer: impl Write) {
-    let mut serializer = serde_json::Serializer::with_formatter(writer, Python(PrettyFormatter::new()));
+    let mut serializer =
+        serde_json::Serializer::with_formatter(writer, Python(PrettyFormatter::new()));
     // Writing to memory does not fail, and every key is a string.
     let _ = serde::Serialize::serialize(document, &mut serializer);
 }
@@ -88,7 +91,11 @@ fn forget_in(value: &mut Value) {
 struct Python(PrettyFormatter<'static>);
 
 impl Formatter for Python {
-    fn write_number_str<W: ?Sized + Write>(&mut self, writer: &mut W, value: &str) -> io::Result<()> {
+    fn write_number_str<W: ?Sized + Write>(
+        &mut self,
+        writer: &mut W,
+        value: &str,
+    ) -> io::Result<()> {
         writer.write_all(python_number(value).as_bytes())
     }
 
@@ -96,7 +103,11 @@ impl Formatter for Python {
         writer.write_all(python_number(&format!("{value:?}")).as_bytes())
     }
 
-    fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+    fn write_string_fragment<W: ?Sized + Write>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
         for character in fragment.chars() {
             if (' '..='~').contains(&character) {
                 writer.write_all(&[character as u8])?;
@@ -117,7 +128,11 @@ impl Formatter for Python {
         self.0.end_array(writer)
     }
 
-    fn begin_array_value<W: ?Sized + Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+    fn begin_array_value<W: ?Sized + Write>(
+        &mut self,
+        writer: &mut W,
+        first: bool,
+    ) -> io::Result<()> {
         self.0.begin_array_value(writer, first)
     }
 
@@ -133,7 +148,11 @@ impl Formatter for Python {
         self.0.end_object(writer)
     }
 
-    fn begin_object_key<W: ?Sized + Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+    fn begin_object_key<W: ?Sized + Write>(
+        &mut self,
+        writer: &mut W,
+        first: bool,
+    ) -> io::Result<()> {
         self.0.begin_object_key(writer, first)
     }
 

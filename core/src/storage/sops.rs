@@ -65,7 +65,8 @@ impl Sops {
     /// or does not encrypt.
     pub fn encrypt(&self, path: &Path, clear: &[u8]) -> Result<Vec<u8>> {
         let path = absolute(path);
-        let mut arguments: Vec<&OsStr> = ["encrypt", "--input-type", "json", "--output-type", "json"].map(OsStr::new).into();
+        let mut arguments: Vec<&OsStr> =
+            ["encrypt", "--input-type", "json", "--output-type", "json"].map(OsStr::new).into();
         arguments.extend([OsStr::new("--filename-override"), path.as_os_str()]);
         // Without a file name sops reads the standard input since 3.10; with this name, since 3.9.
         if cfg!(unix) {
@@ -88,19 +89,25 @@ impl Sops {
             std::os::unix::process::CommandExt::uid(&mut command, uid);
         }
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = child::spawn(&mut command).map_err(|error| failed(path, &error.to_string()))?;
+        let mut child =
+            child::spawn(&mut command).map_err(|error| failed(path, &error.to_string()))?;
         // Threads serve the pipes, so that neither side blocks the other.
         if let Some(mut stdin) = child.stdin.take() {
             let input = Zeroizing::new(input.to_vec());
             // A program that does not read all of its input has failed, and reports that itself.
-            if let Err(error) = threads::spawn("planetkey-sops", move || drop(stdin.write_all(&input))) {
+            if let Err(error) =
+                threads::spawn("planetkey-sops", move || drop(stdin.write_all(&input)))
+            {
                 let _ = child.kill().and_then(|()| child.wait());
                 return Err(failed(path, &error.to_string()).with_retryable(true));
             }
         }
         let output = child.stdout.take().map(|pipe| collect(pipe, MAX_OUTPUT_BYTES + 1));
         let complaint = child.stderr.take().map(|pipe| collect(pipe, MAX_COMPLAINT_BYTES));
-        let too_long = || failed(path, &format!("it did not end within {} s", self.timeout.as_secs())).with_retryable(true);
+        let too_long = || {
+            failed(path, &format!("it did not end within {} s", self.timeout.as_secs()))
+                .with_retryable(true)
+        };
         let Some(succeeded) = wait(&mut child, deadline) else {
             return Err(too_long());
         };
@@ -137,7 +144,10 @@ fn absolute(path: &Path) -> PathBuf {
 }
 
 fn failed(path: &Path, why: &str) -> Error {
-    Error::new(Status::Storage, format!("sops failed for {}: {}", path.display(), one_line(why, 300)))
+    Error::new(
+        Status::Storage,
+        format!("sops failed for {}: {}", path.display(), one_line(why, 300)),
+    )
 }
 
 /// Reads a pipe to its end. Sends the first `limit` bytes when the pipe ends.
@@ -175,6 +185,9 @@ fn wait(child: &mut Child, deadline: Instant) -> Option<bool> {
 
 /// The content of a pipe. A child of the program may hold the pipe open, and is not waited for
 /// longer than the program itself.
-fn received(pipe: Option<Receiver<Zeroizing<Vec<u8>>>>, deadline: Instant) -> Option<Zeroizing<Vec<u8>>> {
+fn received(
+    pipe: Option<Receiver<Zeroizing<Vec<u8>>>>,
+    deadline: Instant,
+) -> Option<Zeroizing<Vec<u8>>> {
     pipe?.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok()
 }

@@ -18,7 +18,12 @@ pub fn fingerprint(parts: &[&str]) -> String {
         context.update(&part.len().to_le_bytes());
         context.update(part.as_bytes());
     }
-    let digits = context.finish().as_ref().iter().flat_map(|byte| [byte >> 4, byte & 0xf]).collect::<Vec<u8>>();
+    let digits = context
+        .finish()
+        .as_ref()
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 0xf])
+        .collect::<Vec<u8>>();
     digits.into_iter().filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
 }
 
@@ -34,7 +39,8 @@ pub(crate) fn to_members(stored: &Stored) -> TokenMembers {
     let times = jwt::times(stored.tokens.access_token.expose());
     let received = stored.received_unix_ms() / 1000;
     let issued = times.iat.unwrap_or(received);
-    let expires = times.exp.unwrap_or_else(|| issued.saturating_add(stored.tokens.lifetime.as_secs()));
+    let expires =
+        times.exp.unwrap_or_else(|| issued.saturating_add(stored.tokens.lifetime.as_secs()));
     members.0.insert("_iat".into(), json!(issued));
     members.0.insert("_exp".into(), json!(expires));
     members
@@ -64,19 +70,34 @@ pub(crate) enum Content {
 /// Reads the members. The receipt says when the access token expires. For files that Planet's tools
 /// wrote, the times in the token or in the file do. They may be from another computer's clock, so
 /// the token is used for at most its lifetime from now on.
-pub(crate) fn from_members(members: Map<String, Value>, record: &FailureRecord, binding: &Binding, now: Moment) -> Content {
+pub(crate) fn from_members(
+    members: Map<String, Value>,
+    record: &FailureRecord,
+    binding: &Binding,
+    now: Moment,
+) -> Content {
     // Wiped on drop.
     let members = TokenMembers(members);
     let receipt = record.receipt.as_ref().filter(|receipt| receipt.tokens == identity(&members.0));
     if receipt.is_some_and(|receipt| receipt.binding != binding.fingerprint) {
         return Content::Foreign;
     }
-    let text = |member: &str| members.0.get(member).and_then(Value::as_str).filter(|text| !text.is_empty());
-    let access_token = text("access_token").filter(|token| check_b64token(token).is_ok()).unwrap_or("");
+    let text = |member: &str| {
+        members.0.get(member).and_then(Value::as_str).filter(|text| !text.is_empty())
+    };
+    let access_token =
+        text("access_token").filter(|token| check_b64token(token).is_ok()).unwrap_or("");
     if access_token.is_empty() && text("refresh_token").is_none() {
         return Content::Nothing;
     }
-    if receipt.is_none() && is_of_another(access_token, text("scope").unwrap_or(""), text("refresh_token").is_some(), binding) {
+    if receipt.is_none()
+        && is_of_another(
+            access_token,
+            text("scope").unwrap_or(""),
+            text("refresh_token").is_some(),
+            binding,
+        )
+    {
         return Content::Foreign;
     }
     let (lifetime, remaining, stated_end_ms) = match receipt {
@@ -84,25 +105,44 @@ pub(crate) fn from_members(members: Map<String, Value>, record: &FailureRecord, 
             // A receipt in the future counts as one of now.
             let age = Duration::from_millis(now.unix_ms.saturating_sub(receipt.unix_ms));
             let lifetime = Duration::from_millis(receipt.lifetime_ms);
-            (lifetime, lifetime.saturating_sub(age), receipt.unix_ms.saturating_add(receipt.lifetime_ms))
+            (
+                lifetime,
+                lifetime.saturating_sub(age),
+                receipt.unix_ms.saturating_add(receipt.lifetime_ms),
+            )
         }
         None => remaining(&members.0, access_token, text("refresh_token").is_some(), now),
     };
-    let scopes = text("scope").map(|scope| scope.split_ascii_whitespace().map(str::to_owned).collect()).unwrap_or_default();
+    let scopes = text("scope")
+        .map(|scope| scope.split_ascii_whitespace().map(str::to_owned).collect())
+        .unwrap_or_default();
     let remaining = if access_token.is_empty() { Duration::ZERO } else { remaining };
     let access_token = Secret::from(access_token);
     let tokens = TokenSet { access_token, lifetime, scopes, members };
     // The stated time of an expired token is only shown. For a valid one the remaining time counts.
-    let expires_unix_ms = if remaining.is_zero() { stated_end_ms.min(now.unix_ms) } else { (now + remaining).unix_ms };
+    let expires_unix_ms = if remaining.is_zero() {
+        stated_end_ms.min(now.unix_ms)
+    } else {
+        (now + remaining).unix_ms
+    };
     let rejections = receipt.map_or(0, |receipt| receipt.rejections);
-    let is_revoked = tokens.refresh_token().is_some_and(|token| record.is_revoked(&binding.fingerprint, token));
+    let is_revoked =
+        tokens.refresh_token().is_some_and(|token| record.is_revoked(&binding.fingerprint, token));
     Content::Tokens(Stored { tokens, at: now, remaining, expires_unix_ms, rejections, is_revoked })
 }
 
 /// Whether tokens without a receipt, which Planet's tools wrote, are those of another client.
-fn is_of_another(access_token: &str, scope: &str, has_refresh_token: bool, binding: &Binding) -> bool {
+fn is_of_another(
+    access_token: &str,
+    scope: &str,
+    has_refresh_token: bool,
+    binding: &Binding,
+) -> bool {
     let by_issuer = other_issuer(access_token, binding).is_some();
-    let lacks_scope = binding.scopes.iter().any(|wanted| !scope.split_ascii_whitespace().any(|granted| granted == wanted));
+    let lacks_scope = binding
+        .scopes
+        .iter()
+        .any(|wanted| !scope.split_ascii_whitespace().any(|granted| granted == wanted));
     // A user session at the place of an M2M client's tokens. Some servers also issue a refresh
     // token to an M2M client, and Planet's SDK saves it.
     by_issuer || lacks_scope || binding.is_m2m && !binding.owns_place && has_refresh_token
@@ -124,14 +164,23 @@ pub(crate) fn other_issuer_of(members: Map<String, Value>, binding: &Binding) ->
 
 /// The lifetime, the rest of it, and the expiry in Unix milliseconds, by the SDK's rules: the
 /// token's own claims, then the times in the file, then `expires_in` from now on.
-fn remaining(members: &Map<String, Value>, access_token: &str, is_refreshable: bool, now: Moment) -> (Duration, Duration, u64) {
-    let seconds = |member: &str| members.get(member).and_then(Value::as_f64).filter(|seconds| *seconds >= 0.0);
+fn remaining(
+    members: &Map<String, Value>,
+    access_token: &str,
+    is_refreshable: bool,
+    now: Moment,
+) -> (Duration, Duration, u64) {
+    let seconds = |member: &str| {
+        members.get(member).and_then(Value::as_f64).filter(|seconds| *seconds >= 0.0)
+    };
     let ms = |seconds: f64| (seconds.min(MAX_LIFETIME_S as f64 * 10.0) * 1000.0) as u64;
     let times = jwt::times(access_token);
     let issued = times.iat.map(|iat| iat as f64).or_else(|| seconds("_iat"));
     let expires = times.exp.map(|exp| exp as f64).or_else(|| seconds("_exp"));
     let stated = match members.get("expires_in") {
-        Some(Value::String(text)) => text.trim().parse().ok().filter(|seconds: &f64| seconds.is_finite() && *seconds > 0.0),
+        Some(Value::String(text)) => {
+            text.trim().parse().ok().filter(|seconds: &f64| seconds.is_finite() && *seconds > 0.0)
+        }
         _ => seconds("expires_in").filter(|seconds| *seconds > 0.0),
     };
     let longest = MAX_LIFETIME_S.saturating_mul(1000);

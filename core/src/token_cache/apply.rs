@@ -36,13 +36,20 @@ impl TokenCache {
                 Ok(token)
             }
             RefreshOutcome::Adopted { tokens, version, is_refreshable } => {
-                self.set_saved(SavedState { read_at: Some(tokens.at), ..known(version, is_refreshable) });
+                self.set_saved(SavedState {
+                    read_at: Some(tokens.at),
+                    ..known(version, is_refreshable)
+                });
                 let token = self.token_of(&tokens);
                 match self.last() {
                     Some(last) if last.token() == token.token() => Ok(last),
                     // A user's session is always the saved one. An M2M client retains its own valid
                     // token instead of an expired one.
-                    Some(last) if self.client.is_m2m() && !token.is_usable(now) && last.is_usable(now) => Ok(last),
+                    Some(last)
+                        if self.client.is_m2m() && !token.is_usable(now) && last.is_usable(now) =>
+                    {
+                        Ok(last)
+                    }
                     _ => Ok(self.publish(token)),
                 }
             }
@@ -79,7 +86,13 @@ impl TokenCache {
         self.generation.fetch_add(1, Ordering::Relaxed);
         self.token.store(None);
         let is_refreshable = self.client.is_m2m();
-        self.set_saved(SavedState { version, read_at: None, unsaved: None, was_logged_out: true, is_refreshable });
+        self.set_saved(SavedState {
+            version,
+            read_at: None,
+            unsaved: None,
+            was_logged_out: true,
+            is_refreshable,
+        });
     }
 
     fn token_of(&self, tokens: &Stored) -> CachedToken {

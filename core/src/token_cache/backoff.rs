@@ -34,17 +34,31 @@ pub(super) enum LoginNoticed {
 
 /// The wait until the next attempt after this failure; `None`: until the configuration or the saved
 /// session changes.
-pub(super) fn wait_after(error: &Error, failures: u32, fraction: f64, noticed: LoginNoticed) -> Option<Duration> {
+pub(super) fn wait_after(
+    error: &Error,
+    failures: u32,
+    fraction: f64,
+    noticed: LoginNoticed,
+) -> Option<Duration> {
     match error.status() {
         Status::LoginRequired if noticed == LoginNoticed::No => Some(MIN_SPACING),
         // What the server asked for, or the rest of a wait that another process shared.
-        _ if error.retry_after().is_some() => error.retry_after().map(|asked| asked.clamp(MIN_SPACING, MAX_RETRY_AFTER)),
-        // The server has received nothing: as soon as the network is back, the next call works.
-        Status::Unavailable if !error.has_reached_server() => Some(jittered(failures, fraction).min(MIN_SPACING)),
-        Status::Unavailable | Status::Timeout | Status::Protocol | Status::Storage | Status::Internal | Status::Cancelled => {
-            Some(jittered(failures, fraction))
+        _ if error.retry_after().is_some() => {
+            error.retry_after().map(|asked| asked.clamp(MIN_SPACING, MAX_RETRY_AFTER))
         }
-        _ if error.retryable() || matches!(error.reason(), Some(Reason::Tls | Reason::ProxyAuthentication)) => {
+        // The server has received nothing: as soon as the network is back, the next call works.
+        Status::Unavailable if !error.has_reached_server() => {
+            Some(jittered(failures, fraction).min(MIN_SPACING))
+        }
+        Status::Unavailable
+        | Status::Timeout
+        | Status::Protocol
+        | Status::Storage
+        | Status::Internal
+        | Status::Cancelled => Some(jittered(failures, fraction)),
+        _ if error.retryable()
+            || matches!(error.reason(), Some(Reason::Tls | Reason::ProxyAuthentication)) =>
+        {
             Some(jittered(failures, fraction))
         }
         _ => None,

@@ -23,12 +23,16 @@ impl FileUnchanged {
 
     /// The condition for the HTTP layer.
     pub(super) fn precondition(&self) -> Precondition {
-        let (storage, version, violated) = (self.storage.clone(), self.version, self.violated.clone());
+        let (storage, version, violated) =
+            (self.storage.clone(), self.version, self.violated.clone());
         Arc::new(move || match version {
             Some(version) if storage.file_version() != version => {
                 violated.store(true, Ordering::Relaxed);
-                Err(Error::new(Status::Storage, "another program keeps changing the saved session; try again")
-                    .with_retryable(true))
+                Err(Error::new(
+                    Status::Storage,
+                    "another program keeps changing the saved session; try again",
+                )
+                .with_retryable(true))
             }
             _ => Ok(()),
         })

@@ -32,17 +32,23 @@ pub(super) struct LoginRequired<'a> {
 impl LoginRequired<'_> {
     /// LOGIN_REQUIRED, because there is no refresh token to send.
     pub(super) fn without_refresh_token(&self, why: NoRefreshToken) -> Error {
-        if let Some(error) = (why == NoRefreshToken::Foreign).then(|| self.of_another_issuer()).flatten() {
+        if let Some(error) =
+            (why == NoRefreshToken::Foreign).then(|| self.of_another_issuer()).flatten()
+        {
             return error;
         }
         let (reason, what) = match why {
-            NoRefreshToken::Foreign => (Reason::NeverLoggedIn, "the saved session belongs to another client or server"),
+            NoRefreshToken::Foreign => {
+                (Reason::NeverLoggedIn, "the saved session belongs to another client or server")
+            }
             NoRefreshToken::LoggedOut => (Reason::LoggedOut, "the session was logged out"),
             NoRefreshToken::NeverIssued => (
                 Reason::Expired,
                 "the access token cannot be refreshed, because the server issued no refresh token (scope offline_access)",
             ),
-            NoRefreshToken::Expired => (Reason::Expired, "the access token expired and there is no refresh token"),
+            NoRefreshToken::Expired => {
+                (Reason::Expired, "the access token expired and there is no refresh token")
+            }
             NoRefreshToken::NeverLoggedIn => (Reason::NeverLoggedIn, "no user has logged in"),
         };
         self.error(reason, what)
@@ -55,7 +61,10 @@ impl LoginRequired<'_> {
 
     /// LOGIN_REQUIRED, because another client or server saved its session at the same place.
     pub(super) fn replaced(&self) -> Error {
-        self.error(Reason::NeverLoggedIn, "the session of another client or server replaced this one")
+        self.error(
+            Reason::NeverLoggedIn,
+            "the session of another client or server replaced this one",
+        )
     }
 
     /// LOGIN_REQUIRED, because the server no longer accepts the refresh token. `refusal`: the error
@@ -63,10 +72,15 @@ impl LoginRequired<'_> {
     pub(super) fn revoked(&self, refusal: Option<&Error>) -> Error {
         let description = refusal.and_then(Error::oauth_error_description);
         let said = description
-            .map(|text| format!(" ({})", crate::oauth::endpoint_request::said("invalid_grant", Some(text))))
+            .map(|text| {
+                format!(" ({})", crate::oauth::endpoint_request::said("invalid_grant", Some(text)))
+            })
             .unwrap_or_default();
-        let what = format!("the authorization server no longer accepts this session's refresh token{said}");
-        let revoked = self.error(Reason::Revoked, &what).with_oauth_error("invalid_grant", description);
+        let what = format!(
+            "the authorization server no longer accepts this session's refresh token{said}"
+        );
+        let revoked =
+            self.error(Reason::Revoked, &what).with_oauth_error("invalid_grant", description);
         match refusal.and_then(Error::http_status) {
             Some(http_status) => revoked.with_http_status(http_status),
             None => revoked,
@@ -76,8 +90,9 @@ impl LoginRequired<'_> {
     /// Why a saved session is not used if its token names another issuer. Planet's SDK would use
     /// it, and send the refresh token to a server that did not issue it.
     fn of_another_issuer(&self) -> Option<Error> {
-        let shown =
-            |path: Option<&Path>, otherwise: &str| path.map_or_else(|| otherwise.to_owned(), |path| path.display().to_string());
+        let shown = |path: Option<&Path>, otherwise: &str| {
+            path.map_or_else(|| otherwise.to_owned(), |path| path.display().to_string())
+        };
         let theirs = one_line(&self.storage.other_issuer()?, 200);
         let saved = shown(self.storage.path(), "the application's storage");
         let configuration = shown(self.client.config_file(), "the client's configuration");

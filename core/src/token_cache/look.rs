@@ -45,29 +45,46 @@ impl TokenCache {
 
     /// Applies what was found on disk. `saved` and `generation`: the state before the file was
     /// read.
-    fn take_over(&self, content: Saved, version: FileVersion, saved: &SavedState, generation: u64, now: Moment) {
-        let is_same = saved.unsaved.as_ref().is_some_and(|unsaved| unsaved.replaced == content.identity());
+    fn take_over(
+        &self,
+        content: Saved,
+        version: FileVersion,
+        saved: &SavedState,
+        generation: u64,
+        now: Moment,
+    ) {
+        let is_same =
+            saved.unsaved.as_ref().is_some_and(|unsaved| unsaved.replaced == content.identity());
         let is_refreshable = match &content {
-            Saved::Tokens(tokens) => self.client.is_m2m() || tokens.tokens.refresh_token().is_some() && !tokens.is_revoked,
+            Saved::Tokens(tokens) => {
+                self.client.is_m2m()
+                    || tokens.tokens.refresh_token().is_some() && !tokens.is_revoked
+            }
             Saved::Nothing | Saved::Foreign => false,
         };
         let flight = self.flight();
         let mut state = flight.lock();
         // A refresh or a logout came first, or is renaming a damaged file.
         let is_absent = matches!(content, Saved::Nothing);
-        let is_outdated = self.generation.load(Ordering::Relaxed) != generation || self.saved.load().version != saved.version;
+        let is_outdated = self.generation.load(Ordering::Relaxed) != generation
+            || self.saved.load().version != saved.version;
         if is_outdated || is_absent && state.is_running {
             drop(state);
             self.watch.look_again_soon(now);
             return;
         }
         let existed = matches!(saved.version, FileVersion::At(_));
-        let gone = |what: &str| RefreshOutcome::SessionGone { version, error: Error::new(Status::LoginRequired, what) };
+        let gone = |what: &str| RefreshOutcome::SessionGone {
+            version,
+            error: Error::new(Status::LoginRequired, what),
+        };
         let outcome = match content {
             // Another program touched the file without changing it. The tokens that could not be
             // saved are still newer.
             _ if is_same => None,
-            Saved::Tokens(tokens) => Some(RefreshOutcome::Adopted { tokens, version, is_refreshable }),
+            Saved::Tokens(tokens) => {
+                Some(RefreshOutcome::Adopted { tokens, version, is_refreshable })
+            }
             Saved::Nothing if existed => Some(gone("another process deleted the session")),
             // The cached token of an M2M client stays valid. A user is no longer logged in here.
             Saved::Foreign if !self.client.is_m2m() && existed => {
@@ -78,7 +95,11 @@ impl TokenCache {
         let gone = match outcome {
             Some(outcome) => self.apply(&mut state, outcome, now).err(),
             None => {
-                self.set_saved(SavedState { version, read_at: None, ..self.saved.load().as_ref().clone() });
+                self.set_saved(SavedState {
+                    version,
+                    read_at: None,
+                    ..self.saved.load().as_ref().clone()
+                });
                 None
             }
         };

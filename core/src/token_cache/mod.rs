@@ -98,7 +98,8 @@ impl TokenCache {
             unsaved: None,
             was_logged_out: false,
             // An encrypted session is read when a token is needed. That it exists is known.
-            is_refreshable: client.is_m2m() || !has_versions && storage.path().is_some_and(Path::exists),
+            is_refreshable: client.is_m2m()
+                || !has_versions && storage.path().is_some_and(Path::exists),
         };
         TokenCache {
             token: ArcSwapOption::empty(),
@@ -163,7 +164,11 @@ impl TokenCache {
 
     /// The token if it is valid. When it is due, a refresh starts in the background.
     #[inline]
-    fn valid<'t>(self: &Arc<Self>, token: &'t Option<Arc<CachedToken>>, now: Moment) -> Option<&'t Arc<CachedToken>> {
+    fn valid<'t>(
+        self: &Arc<Self>,
+        token: &'t Option<Arc<CachedToken>>,
+        now: Moment,
+    ) -> Option<&'t Arc<CachedToken>> {
         let token = token.as_ref().filter(|token| token.is_usable(now))?;
         if token.is_due(now) {
             self.refresh_in_background(now);
@@ -181,7 +186,10 @@ impl TokenCache {
 
     /// As [`TokenCache::cached`], but lends the token without a copy.
     #[inline]
-    pub(crate) fn with_cached<T>(self: &Arc<Self>, use_it: impl FnOnce(&Arc<CachedToken>) -> T) -> Option<T> {
+    pub(crate) fn with_cached<T>(
+        self: &Arc<Self>,
+        use_it: impl FnOnce(&Arc<CachedToken>) -> T,
+    ) -> Option<T> {
         let now = self.now();
         self.look_if_due_at(now);
         self.valid(&self.token.load(), now).map(use_it)
@@ -196,7 +204,11 @@ impl TokenCache {
     /// As [`TokenCache::current`], but lends the token: threads that use one token at the same time
     /// do not even share a counter.
     #[inline]
-    pub(crate) fn with_current<T>(self: &Arc<Self>, wait: Wait<'_>, use_it: impl FnOnce(&Arc<CachedToken>) -> T) -> Result<T> {
+    pub(crate) fn with_current<T>(
+        self: &Arc<Self>,
+        wait: Wait<'_>,
+        use_it: impl FnOnce(&Arc<CachedToken>) -> T,
+    ) -> Result<T> {
         let now = self.now();
         self.look_if_due_at(now);
         let token = self.token.load();
@@ -235,7 +247,8 @@ impl TokenCache {
 
     /// Whether this is its last token, valid or not.
     pub(crate) fn holds(&self, access_token: &str) -> bool {
-        self.last().is_some_and(|token| crate::secret::equal_in_constant_time(token.token(), access_token))
+        self.last()
+            .is_some_and(|token| crate::secret::equal_in_constant_time(token.token(), access_token))
     }
 
     /// Whether an API rejected its last token.

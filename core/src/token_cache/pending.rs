@@ -19,7 +19,9 @@ fn stamp(count: u64) -> u64 {
 }
 
 fn change(change: impl Fn(u64) -> u64) {
-    let _ = PENDING.fetch_update(Ordering::AcqRel, Ordering::Acquire, |before| Some(stamp(change(count(before)))));
+    let _ = PENDING.fetch_update(Ordering::AcqRel, Ordering::Acquire, |before| {
+        Some(stamp(change(count(before))))
+    });
 }
 
 /// One pending refresh, until it is dropped.

@@ -80,7 +80,9 @@ impl<'a> Refresh<'a, '_> {
         let waited = Duration::from_millis(crate::clock::millis(started.elapsed()));
         let now = self.now();
         let View { token, saved } = (self.view)();
-        let is_newer = |token: &&Arc<CachedToken>| token.generation > self.request.newer_than && token.is_fresh(now);
+        let is_newer = |token: &&Arc<CachedToken>| {
+            token.generation > self.request.newer_than && token.is_fresh(now)
+        };
         if saved.unsaved.is_none()
             && let Some(token) = token.as_ref().filter(is_newer)
         {
@@ -96,9 +98,15 @@ impl<'a> Refresh<'a, '_> {
             && saved.unsaved.is_none()
             && matches!(saved.version, FileVersion::At(_));
         let version = (was_deleted || found.was_renamed).then_some(found.version);
-        let failed =
-            |failed: Failed| Failed { is_gone: failed.is_gone || was_deleted, version: failed.version.or(version), ..failed };
-        let saved = SavedState { was_logged_out: saved.was_logged_out || was_deleted, ..saved.as_ref().clone() };
+        let failed = |failed: Failed| Failed {
+            is_gone: failed.is_gone || was_deleted,
+            version: failed.version.or(version),
+            ..failed
+        };
+        let saved = SavedState {
+            was_logged_out: saved.was_logged_out || was_deleted,
+            ..saved.as_ref().clone()
+        };
         self.refresh_found(found, token, &saved, waited).map_err(failed)
     }
 
@@ -116,13 +124,20 @@ impl<'a> Refresh<'a, '_> {
         let replaced = content.identity();
         // Tokens that could not be saved are newer than what they should have replaced, and older
         // than what another process saved since.
-        let unsaved = saved.unsaved.as_ref().filter(|unsaved| unsaved.replaced == replaced || !is_readable);
+        let unsaved =
+            saved.unsaved.as_ref().filter(|unsaved| unsaved.replaced == replaced || !is_readable);
         let tokens = match (unsaved, content) {
             (Some(unsaved), _) => {
-                let is_enough = |token: &&Arc<CachedToken>| token.is_fresh(now) && self.request.purpose != Purpose::Forced;
+                let is_enough = |token: &&Arc<CachedToken>| {
+                    token.is_fresh(now) && self.request.purpose != Purpose::Forced
+                };
                 if let Some(token) = token.as_ref().filter(is_enough) {
-                    let saved = save(self.storage.as_ref(), &unsaved.tokens, unsaved.replaced.clone());
-                    return Ok(RefreshOutcome::Unchanged { token: token.clone(), saved: Some(saved) });
+                    let saved =
+                        save(self.storage.as_ref(), &unsaved.tokens, unsaved.replaced.clone());
+                    return Ok(RefreshOutcome::Unchanged {
+                        token: token.clone(),
+                        saved: Some(saved),
+                    });
                 }
                 Some(Arc::new(unsaved.tokens.clone()))
             }
@@ -143,23 +158,39 @@ impl<'a> Refresh<'a, '_> {
         }
 
         // Request.
-        let read_version = Some(version).filter(|version| *version != FileVersion::Unknown && is_readable);
-        let source = if unsaved.is_some() { TokenSource::Memory } else { TokenSource::Storage(read_version) };
+        let read_version =
+            Some(version).filter(|version| *version != FileVersion::Unknown && is_readable);
+        let source = if unsaved.is_some() {
+            TokenSource::Memory
+        } else {
+            TokenSource::Storage(read_version)
+        };
         let without_refresh_token = |has_tokens: bool| {
-            let why = self.why_no_refresh_token(is_foreign, has_tokens, token.as_deref(), saved.was_logged_out);
+            let why = self.why_no_refresh_token(
+                is_foreign,
+                has_tokens,
+                token.as_deref(),
+                saved.was_logged_out,
+            );
             self.login_required().without_refresh_token(why)
         };
-        let (issued, sent_version, replaced) = match self.request(tokens, source, waited, &without_refresh_token) {
-            Ok(Obtained::Issued { issued, sent: None }) => (issued, read_version, replaced),
-            Ok(Obtained::Issued { issued, sent: Some((sent, source)) }) => {
-                (issued, source.version(), Saved::Tokens(sent).identity())
-            }
-            Ok(Obtained::Adopted(tokens, version)) => return Ok(self.adopted(&tokens, version, token.as_deref())),
-            Ok(Obtained::Gone(version)) => {
-                return Ok(RefreshOutcome::SessionGone { version, error: self.login_required().logged_out() });
-            }
-            Err(failed) => return Err(self.share_failure(failed, saved)),
-        };
+        let (issued, sent_version, replaced) =
+            match self.request(tokens, source, waited, &without_refresh_token) {
+                Ok(Obtained::Issued { issued, sent: None }) => (issued, read_version, replaced),
+                Ok(Obtained::Issued { issued, sent: Some((sent, source)) }) => {
+                    (issued, source.version(), Saved::Tokens(sent).identity())
+                }
+                Ok(Obtained::Adopted(tokens, version)) => {
+                    return Ok(self.adopted(&tokens, version, token.as_deref()));
+                }
+                Ok(Obtained::Gone(version)) => {
+                    return Ok(RefreshOutcome::SessionGone {
+                        version,
+                        error: self.login_required().logged_out(),
+                    });
+                }
+                Err(failed) => return Err(self.share_failure(failed, saved)),
+            };
 
         // Save.
         if let Some(outcome) = self.overtaken(sent_version, replaced.as_deref())? {
@@ -185,8 +216,13 @@ impl<'a> Refresh<'a, '_> {
     /// Errors: as [`Storage::lock`].
     fn lock(&self, started: Instant) -> Result<Option<Box<dyn Lock + 'a>>> {
         match self.storage.lock(started + self.request.timeout) {
-            Err(error) if self.client.is_m2m() && matches!(error.status(), Status::Storage | Status::Unavailable) => {
-                log::warn!("{error}; other processes may request a token for this client at the same time");
+            Err(error)
+                if self.client.is_m2m()
+                    && matches!(error.status(), Status::Storage | Status::Unavailable) =>
+            {
+                log::warn!(
+                    "{error}; other processes may request a token for this client at the same time"
+                );
                 Ok(None)
             }
             lock => Ok(lock?),
@@ -196,31 +232,48 @@ impl<'a> Refresh<'a, '_> {
     /// Without a saved session of a user there is nothing to lock and nothing to send.
     fn nothing_to_refresh(&self) -> Option<Error> {
         let View { token, saved } = (self.view)();
-        if self.client.is_m2m() || saved.unsaved.is_some() || self.storage.file_version() != FileVersion::Absent {
+        if self.client.is_m2m()
+            || saved.unsaved.is_some()
+            || self.storage.file_version() != FileVersion::Absent
+        {
             return None;
         }
         // A file whose version cannot be read may exist nevertheless.
-        let is_absent = matches!(self.storage.load(self.now(), TornRead::Fail), Ok((_, FileVersion::Absent)));
+        let is_absent =
+            matches!(self.storage.load(self.now(), TornRead::Fail), Ok((_, FileVersion::Absent)));
         is_absent.then(|| match saved.version {
             FileVersion::At(_) => self.login_required().logged_out(),
             _ => {
-                let why = self.why_no_refresh_token(false, false, token.as_deref(), saved.was_logged_out);
+                let why =
+                    self.why_no_refresh_token(false, false, token.as_deref(), saved.was_logged_out);
                 self.login_required().without_refresh_token(why)
             }
         })
     }
 
-    fn makes_request_unnecessary(&self, tokens: &Stored, current: Option<&CachedToken>, now: Moment) -> bool {
+    fn makes_request_unnecessary(
+        &self,
+        tokens: &Stored,
+        current: Option<&CachedToken>,
+        now: Moment,
+    ) -> bool {
         let candidate = self.token_of(tokens);
         let is_new = current.is_none_or(|current| current.token() != candidate.token());
         // A caller without a valid token also takes one that is due. It is refreshed in the
         // background afterwards.
-        is_new && candidate.is_usable(now) && (!candidate.is_due(now) || self.request.purpose == Purpose::TokenNeeded)
+        is_new
+            && candidate.is_usable(now)
+            && (!candidate.is_due(now) || self.request.purpose == Purpose::TokenNeeded)
     }
 
     /// The tokens that another process saved, as the successor of the current one. Only planetkey
     /// notes why they were requested.
-    fn adopted(&self, tokens: &Stored, version: FileVersion, current: Option<&CachedToken>) -> RefreshOutcome {
+    fn adopted(
+        &self,
+        tokens: &Stored,
+        version: FileVersion,
+        current: Option<&CachedToken>,
+    ) -> RefreshOutcome {
         let is_after_rejection = current.is_some_and(CachedToken::is_rejected);
         let is_refreshable = self.can_refresh(tokens);
         let rejections = tokens.rejections.max(u32::from(is_after_rejection));
@@ -230,7 +283,9 @@ impl<'a> Refresh<'a, '_> {
 
     fn can_refresh(&self, tokens: &Stored) -> bool {
         let refresh_token = tokens.tokens.refresh_token();
-        let is_revoked = |token: &str| self.storage.failure_record().is_marked_revoked(&mark_of(self.client, token));
+        let is_revoked = |token: &str| {
+            self.storage.failure_record().is_marked_revoked(&mark_of(self.client, token))
+        };
         self.client.is_m2m() || refresh_token.is_some_and(|token| !is_revoked(token))
     }
 
@@ -243,13 +298,21 @@ impl<'a> Refresh<'a, '_> {
     /// one; `replaced`: their identity.
     ///
     /// Errors: STORAGE if the other process saved a session whose access token expired.
-    fn overtaken(&self, version: Option<FileVersion>, replaced: Option<&str>) -> Result<Option<RefreshOutcome>> {
-        if self.client.is_m2m() || version.is_none_or(|version| self.storage.file_version() == version) {
+    fn overtaken(
+        &self,
+        version: Option<FileVersion>,
+        replaced: Option<&str>,
+    ) -> Result<Option<RefreshOutcome>> {
+        if self.client.is_m2m()
+            || version.is_none_or(|version| self.storage.file_version() == version)
+        {
             return Ok(None);
         }
         // A file that cannot be read now is replaced as if it had not changed: it holds no session
         // that could be lost.
-        let Ok((content, version)) = self.storage.load(self.now(), TornRead::Retry) else { return Ok(None) };
+        let Ok((content, version)) = self.storage.load(self.now(), TornRead::Retry) else {
+            return Ok(None);
+        };
         let is_another = content.identity().as_deref() != replaced;
         Ok(match content {
             Saved::Tokens(theirs) if is_another && self.token_of(&theirs).is_usable(self.now()) => {
@@ -260,10 +323,14 @@ impl<'a> Refresh<'a, '_> {
                 let message = "another program saved a newer session while the access token was refreshed; try again";
                 return Err(Error::new(Status::Storage, message).with_retryable(true).into());
             }
-            Saved::Foreign => Some(RefreshOutcome::SessionGone { version, error: self.login_required().replaced() }),
-            Saved::Nothing if version == FileVersion::Absent => {
-                Some(RefreshOutcome::SessionGone { version, error: self.login_required().logged_out() })
-            }
+            Saved::Foreign => Some(RefreshOutcome::SessionGone {
+                version,
+                error: self.login_required().replaced(),
+            }),
+            Saved::Nothing if version == FileVersion::Absent => Some(RefreshOutcome::SessionGone {
+                version,
+                error: self.login_required().logged_out(),
+            }),
             Saved::Tokens(_) | Saved::Nothing => None,
         })
     }
@@ -278,22 +345,28 @@ impl<'a> Refresh<'a, '_> {
     ) -> Result<Obtained> {
         let left = self.request.timeout.saturating_sub(waited);
         let has_failed = self.storage.failure_record().failures(self.now().unix_ms) > 0;
-        let retry = if has_failed { self.request.retry().after_failure() } else { self.request.retry() };
+        let retry =
+            if has_failed { self.request.retry().after_failure() } else { self.request.retry() };
         if self.client.is_m2m() {
             let issued = self.client.request(&CallContext::within(self.http, retry, left), None)?;
             return Ok(Obtained::Issued { issued, sent: None });
         }
         let has_tokens = tokens.is_some();
-        let sent =
-            tokens.filter(|tokens| tokens.tokens.refresh_token().is_some()).ok_or_else(|| without_refresh_token(has_tokens))?;
+        let sent = tokens
+            .filter(|tokens| tokens.tokens.refresh_token().is_some())
+            .ok_or_else(|| without_refresh_token(has_tokens))?;
         if self.must_save {
             self.storage.check()?;
         }
         // If a request with a refresh token were cut off early, the token might be used up and its
         // successor lost. Callers have deadlines of their own.
         let call = CallContext::within(self.http, retry, left.max(SHORTEST_EXCHANGE));
-        let grant =
-            RefreshGrant { client: self.client, storage: self.storage, http: self.http, login_required: self.login_required() };
+        let grant = RefreshGrant {
+            client: self.client,
+            storage: self.storage,
+            http: self.http,
+            login_required: self.login_required(),
+        };
         grant.exchange(sent, source, &call, if has_failed { Resend::Never } else { Resend::Once })
     }
 
@@ -309,7 +382,11 @@ impl<'a> Refresh<'a, '_> {
         let failures = record.failures(now.unix_ms).saturating_add(1);
         let is_noticed = saved.version != FileVersion::Unknown || self.client.is_m2m();
         let noticed = if is_noticed { LoginNoticed::Yes } else { LoginNoticed::No };
-        let Some(wait) = backoff::wait_after(error, failures, fraction(self.http.random()), noticed) else { return failed };
+        let Some(wait) =
+            backoff::wait_after(error, failures, fraction(self.http.random()), noticed)
+        else {
+            return failed;
+        };
         let failure = Failure {
             error: error.clone(),
             lets_callers_pass: self.request.lets_callers_pass(self.deadline, now),

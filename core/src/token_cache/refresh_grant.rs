@@ -15,7 +15,8 @@ use std::time::Duration;
 
 /// Planet's tools write the file after they have rotated the refresh token: it is reread this long
 /// after a refusal.
-const REREAD_AFTER: [Duration; 3] = [Duration::from_millis(25), Duration::from_millis(50), Duration::from_millis(100)];
+const REREAD_AFTER: [Duration; 3] =
+    [Duration::from_millis(25), Duration::from_millis(50), Duration::from_millis(100)];
 /// A program that changes the file more often than this before one request is not followed further.
 const MAX_FILE_CHANGES: u32 = 5;
 
@@ -93,22 +94,30 @@ impl RefreshGrant<'_> {
             let error = match self.client.request(&call.over(&http), Some(&sent.tokens)) {
                 Ok(issued) => {
                     let is_another = !Arc::ptr_eq(&first, &sent);
-                    return Ok(Obtained::Issued { issued, sent: is_another.then_some((sent, source)) });
+                    return Ok(Obtained::Issued {
+                        issued,
+                        sent: is_another.then_some((sent, source)),
+                    });
                 }
                 Err(error) => error,
             };
             if unchanged.was_violated() {
                 file_changes += 1;
                 match self.storage.load(self.now(), TornRead::Retry)? {
-                    (Saved::Tokens(newer), version) if self.is_usable(&newer) => return Ok(Obtained::Adopted(newer, version)),
+                    (Saved::Tokens(newer), version) if self.is_usable(&newer) => {
+                        return Ok(Obtained::Adopted(newer, version));
+                    }
                     (Saved::Tokens(newer), version)
-                        if newer.tokens.refresh_token().is_some() && file_changes < MAX_FILE_CHANGES =>
+                        if newer.tokens.refresh_token().is_some()
+                            && file_changes < MAX_FILE_CHANGES =>
                     {
                         (sent, source) = (newer, TokenSource::in_version(version));
                         continue;
                     }
                     (Saved::Tokens(_), _) => return Err(error.into()),
-                    (Saved::Nothing | Saved::Foreign, version) => return Ok(Obtained::Gone(version)),
+                    (Saved::Nothing | Saved::Foreign, version) => {
+                        return Ok(Obtained::Gone(version));
+                    }
                 }
             }
             let is_refused = error.oauth_error() == Some("invalid_grant");
@@ -119,7 +128,9 @@ impl RefreshGrant<'_> {
             // a complete response the one that was sent is used up: only another one may be sent.
             let rereads = if error.may_replay() { &[Duration::ZERO][..] } else { &REREAD_AFTER };
             match self.reread(&sent, source, rereads) {
-                Some((newer, version)) if self.is_usable(&newer) => return Ok(Obtained::Adopted(newer, version)),
+                Some((newer, version)) if self.is_usable(&newer) => {
+                    return Ok(Obtained::Adopted(newer, version));
+                }
                 Some((newer, version)) if !has_switched => {
                     has_switched = true;
                     (sent, source) = (newer, TokenSource::in_version(version));
@@ -132,7 +143,9 @@ impl RefreshGrant<'_> {
                     return Err(self.revoked(Some(&error)));
                 }
                 // Without a second attempt the session would be lost.
-                _ if error.may_replay() && resend == Resend::Once && call.has_time_left() => resend = Resend::Never,
+                _ if error.may_replay() && resend == Resend::Once && call.has_time_left() => {
+                    resend = Resend::Never
+                }
                 _ => return Err(error.into()),
             }
         }
@@ -140,14 +153,23 @@ impl RefreshGrant<'_> {
 
     /// The saved tokens, if their refresh token is no longer the one that was sent. Tokens that
     /// could not be saved are newer than the saved ones.
-    fn reread(&self, sent: &Stored, source: TokenSource, waits: &[Duration]) -> Option<(Arc<Stored>, FileVersion)> {
+    fn reread(
+        &self,
+        sent: &Stored,
+        source: TokenSource,
+        waits: &[Duration],
+    ) -> Option<(Arc<Stored>, FileVersion)> {
         if matches!(source, TokenSource::Memory) {
             return None;
         }
         for wait in waits {
             self.http.clock().sleep(*wait);
-            if let Ok((Saved::Tokens(tokens), version)) = self.storage.load(self.now(), TornRead::Retry)
-                && tokens.tokens.refresh_token().is_some_and(|token| Some(token) != sent.tokens.refresh_token())
+            if let Ok((Saved::Tokens(tokens), version)) =
+                self.storage.load(self.now(), TornRead::Retry)
+                && tokens
+                    .tokens
+                    .refresh_token()
+                    .is_some_and(|token| Some(token) != sent.tokens.refresh_token())
             {
                 return Some((tokens, version));
             }

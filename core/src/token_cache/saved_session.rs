@@ -36,10 +36,13 @@ pub(super) fn read_saved(
     now: Moment,
 ) -> std::result::Result<Found, Failed> {
     let error = match storage.load(now, TornRead::Retry) {
-        Ok((content, version)) => return Ok(Found { content, version, is_readable: true, was_renamed: false }),
+        Ok((content, version)) => {
+            return Ok(Found { content, version, is_readable: true, was_renamed: false });
+        }
         Err(error) => error,
     };
-    let mut found = Found { content: Saved::Nothing, version, is_readable: false, was_renamed: false };
+    let mut found =
+        Found { content: Saved::Nothing, version, is_readable: false, was_renamed: false };
     if error.reason() == Some(Reason::Corrupt) {
         match storage.quarantine(now) {
             Ok(()) if storage.file_version() != FileVersion::Unknown => {
@@ -51,7 +54,9 @@ pub(super) fn read_saved(
         }
         return match need {
             Need::Optional => Ok(found),
-            Need::Required => Err(Failed { version: found.was_renamed.then_some(found.version), ..error.into() }),
+            Need::Required => {
+                Err(Failed { version: found.was_renamed.then_some(found.version), ..error.into() })
+            }
         };
     }
     if need == Need::Required {

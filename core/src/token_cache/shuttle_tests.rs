@@ -31,9 +31,18 @@ struct Server {
 }
 
 impl Transport for Server {
-    fn exchange(&self, request: &Request, _: Duration) -> std::result::Result<Response, TransportFailure> {
+    fn exchange(
+        &self,
+        request: &Request,
+        _: Duration,
+    ) -> std::result::Result<Response, TransportFailure> {
         let form = request.form.encode();
-        let sent = form.expose().split('&').find_map(|pair| pair.strip_prefix("refresh_token=")).unwrap().to_owned();
+        let sent = form
+            .expose()
+            .split('&')
+            .find_map(|pair| pair.strip_prefix("refresh_token="))
+            .unwrap()
+            .to_owned();
         // The lock is a point where other threads may run: before the request arrives, and after
         // it.
         let number = {
@@ -48,7 +57,12 @@ impl Transport for Server {
             false => (200, members(&number.to_string())),
         };
         let body = Body(body.to_string().into_bytes());
-        Ok(Response { status, media_type: Some("application/json".to_owned()), body, ..Response::default() })
+        Ok(Response {
+            status,
+            media_type: Some("application/json".to_owned()),
+            body,
+            ..Response::default()
+        })
     }
 }
 
@@ -65,9 +79,18 @@ fn members(name: &str) -> Value {
 fn stored(name: &str, remaining: Duration, clock: &ManualClock) -> Stored {
     let Value::Object(members) = members(name) else { panic!("it is an object") };
     let access_token = Secret::from(format!("access-{name}"));
-    let tokens = TokenSet { access_token, lifetime: LIFETIME, scopes: Vec::new(), members: TokenMembers(members) };
+    let tokens = TokenSet {
+        access_token,
+        lifetime: LIFETIME,
+        scopes: Vec::new(),
+        members: TokenMembers(members),
+    };
     let now = crate::clock::Clock::now(clock);
-    Stored { remaining, expires_unix_ms: (now + remaining).unix_ms, ..Stored::received(tokens, now) }
+    Stored {
+        remaining,
+        expires_unix_ms: (now + remaining).unix_ms,
+        ..Stored::received(tokens, now)
+    }
 }
 
 /// A storage in memory. Other threads may run before each access.
@@ -157,14 +180,19 @@ impl Scene {
             token_endpoint: Some("https://as.example/token".to_owned()),
             ..OAuthClient::default()
         };
-        let client = Client::new(&config, &Deployment::from_text("planet").unwrap(), false).unwrap();
+        let client =
+            Client::new(&config, &Deployment::from_text("planet").unwrap(), false).unwrap();
         let http = Http::new(server.clone(), clock.clone(), Arc::new(Half));
-        let cache = Arc::new(TokenCache::new(client, storage.clone(), http, WAIT.timeout, None, false));
+        let cache =
+            Arc::new(TokenCache::new(client, storage.clone(), http, WAIT.timeout, None, false));
         Scene { cache, server, storage, clock }
     }
 
     fn current(&self) -> Outcome {
-        self.cache.current(WAIT).map(|token| token.token().to_owned()).map_err(|error| error.status())
+        self.cache
+            .current(WAIT)
+            .map(|token| token.token().to_owned())
+            .map_err(|error| error.status())
     }
 
     /// Starts this many callers at the same time, and returns what they get.
@@ -217,7 +245,10 @@ fn one_refresh_serves_all_callers() {
         let tokens = results(scene.callers(3));
         assert!(tokens.iter().all(|outcome| *outcome == token("access-1")), "{tokens:?}");
         scene.settle();
-        assert_eq!((scene.requests(), scene.cached(), scene.saved()), (1, scene.saved(), Some("access-1".to_owned())));
+        assert_eq!(
+            (scene.requests(), scene.cached(), scene.saved()),
+            (1, scene.saved(), Some("access-1".to_owned()))
+        );
     });
 }
 
@@ -238,13 +269,21 @@ fn two_callers_and_a_refresh_in_the_background() {
         let scene = Scene::new(LIFETIME / 10, false);
         let tokens = results(scene.callers(2));
         let expected = ["access-0", "access-1"];
-        assert!(tokens.iter().all(|token| token.as_ref().is_ok_and(|token| expected.contains(&token.as_str()))), "{tokens:?}");
+        assert!(
+            tokens
+                .iter()
+                .all(|token| token.as_ref().is_ok_and(|token| expected.contains(&token.as_str()))),
+            "{tokens:?}"
+        );
         // If a caller finds the flight locked, the next call starts the refresh.
         scene.current().unwrap();
         scene.settle();
         scene.current().unwrap();
         scene.settle();
-        assert_eq!((scene.requests(), scene.cached(), scene.saved()), (1, scene.saved(), Some("access-1".to_owned())));
+        assert_eq!(
+            (scene.requests(), scene.cached(), scene.saved()),
+            (1, scene.saved(), Some("access-1".to_owned()))
+        );
     });
 }
 
@@ -255,7 +294,12 @@ fn a_login_during_a_refresh_stays() {
         let callers = scene.callers(2);
         let login = {
             let scene = scene.clone();
-            thread::spawn(move || scene.cache.replace(&stored("login", LIFETIME, &scene.clock), WAIT, || true).unwrap())
+            thread::spawn(move || {
+                scene
+                    .cache
+                    .replace(&stored("login", LIFETIME, &scene.clock), WAIT, || true)
+                    .unwrap()
+            })
         };
         assert!(login.join().unwrap());
         for token in results(callers) {
@@ -263,7 +307,10 @@ fn a_login_during_a_refresh_stays() {
         }
         scene.settle();
         assert!(scene.requests() <= 1);
-        assert_eq!((scene.cached(), scene.saved()), (scene.saved(), Some("access-login".to_owned())));
+        assert_eq!(
+            (scene.cached(), scene.saved()),
+            (scene.saved(), Some("access-login".to_owned()))
+        );
         assert_eq!(scene.current(), token("access-login"));
     });
 }
@@ -275,20 +322,27 @@ fn a_logout_during_a_refresh_stays_and_revokes_the_saved_token() {
         let callers = scene.callers(2);
         let logout = {
             let scene = scene.clone();
-            let revoke =
-                |refresh_token: Result<Option<Secret>>| refresh_token.map(|token| token.map(|token| token.expose().to_owned()));
+            let revoke = |refresh_token: Result<Option<Secret>>| {
+                refresh_token.map(|token| token.map(|token| token.expose().to_owned()))
+            };
             thread::spawn(move || scene.cache.clear(WAIT, Some(revoke)).unwrap())
         };
         let (was_saved, revoked) = logout.join().unwrap();
         for token in results(callers) {
-            assert!(matches!(token.as_deref(), Ok("access-1") | Err(Status::LoginRequired)), "{token:?}");
+            assert!(
+                matches!(token.as_deref(), Ok("access-1") | Err(Status::LoginRequired)),
+                "{token:?}"
+            );
         }
         scene.settle();
         assert!(was_saved && scene.requests() <= 1);
         // The newest refresh token, which was not sent.
         assert_eq!(revoked, Some(Some(format!("refresh-{}", scene.requests()))));
         assert_eq!((scene.cached(), scene.saved()), (None, None));
-        assert_eq!(scene.cache.current(WAIT).map(drop).unwrap_err().reason(), Some(Reason::LoggedOut));
+        assert_eq!(
+            scene.cache.current(WAIT).map(drop).unwrap_err().reason(),
+            Some(Reason::LoggedOut)
+        );
     });
 }
 
@@ -324,7 +378,10 @@ fn a_token_that_is_rejected_while_callers_wake_is_followed_by_one_more_refresh()
         };
         let tokens = results(scene.callers(2));
         assert!(api.join().unwrap());
-        assert!(tokens.iter().all(|token| matches!(token.as_deref(), Ok("access-1" | "access-2"))), "{tokens:?}");
+        assert!(
+            tokens.iter().all(|token| matches!(token.as_deref(), Ok("access-1" | "access-2"))),
+            "{tokens:?}"
+        );
         assert_eq!(scene.current(), token("access-2"));
         scene.settle();
         assert_eq!(scene.requests(), 2);
@@ -342,10 +399,15 @@ fn a_refresh_that_ends_early_leaves_no_caller_waiting() {
                     let start = |state: &mut super::State, _: Start| {
                         let (number, flight) = (state.start(), flight.clone());
                         let result = Err(Error::new(Status::Internal, "it ended early"));
-                        thread::spawn(move || flight.complete(Completed { number, result, lets_callers_pass: false }));
+                        thread::spawn(move || {
+                            flight.complete(Completed { number, result, lets_callers_pass: false })
+                        });
                         Ok(())
                     };
-                    flight.wait(WAIT, || None, |_| false, start).map_err(|missed| missed.error.status()).map(drop)
+                    flight
+                        .wait(WAIT, || None, |_| false, start)
+                        .map_err(|missed| missed.error.status())
+                        .map(drop)
                 })
             })
             .collect();

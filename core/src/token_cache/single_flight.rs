@@ -75,7 +75,12 @@ impl<T> FlightState<T> {
     /// Whether an earlier failure forbids a refresh now. `timeout`: how long the refresh may take.
     ///
     /// Errors: that failure, with the rest of the wait.
-    pub(crate) fn check_blocked(&self, now: Monotonic, purpose: Purpose, timeout: Duration) -> Result<()> {
+    pub(crate) fn check_blocked(
+        &self,
+        now: Monotonic,
+        purpose: Purpose,
+        timeout: Duration,
+    ) -> Result<()> {
         let Some(Blocked { until, failure }) = &self.blocked else { return Ok(()) };
         match *until {
             None if purpose != Purpose::Forced => Err(failure.error.clone()),
@@ -115,7 +120,14 @@ pub(crate) struct SingleFlight<T> {
 
 impl<T: Clone> SingleFlight<T> {
     pub(crate) fn new() -> Self {
-        let state = FlightState { is_running: false, is_paused: false, number: 0, completed: None, failures: 0, blocked: None };
+        let state = FlightState {
+            is_running: false,
+            is_paused: false,
+            number: 0,
+            completed: None,
+            failures: 0,
+            blocked: None,
+        };
         SingleFlight { pid: std::process::id(), state: Mutex::new(state), changed: Condvar::new() }
     }
 
@@ -186,9 +198,13 @@ impl<T: Clone> SingleFlight<T> {
                 if !completed.result.as_ref().is_ok_and(&is_void) {
                     let why = state.blocked.as_ref().map(|blocked| blocked.failure.error.clone());
                     let is_own = own == Some(completed.number);
-                    return completed.result.clone().map(|value| (value, why)).map_err(|error| Missed {
-                        may_try_again: !is_own && (completed.lets_callers_pass || error.status() == Status::Timeout),
-                        error,
+                    return completed.result.clone().map(|value| (value, why)).map_err(|error| {
+                        Missed {
+                            may_try_again: !is_own
+                                && (completed.lets_callers_pass
+                                    || error.status() == Status::Timeout),
+                            error,
+                        }
                     });
                 }
                 if !state.is_running {
@@ -201,7 +217,8 @@ impl<T: Clone> SingleFlight<T> {
                 own = Some(state.number);
             }
             state = self.wait_for_change(state, started, wait, |state| {
-                state.is_running && state.completed.as_ref().is_none_or(|completed| completed.number < number)
+                state.is_running
+                    && state.completed.as_ref().is_none_or(|completed| completed.number < number)
             })?;
         }
     }
@@ -238,7 +255,10 @@ impl<T: Clone> SingleFlight<T> {
             }
             None => left,
         };
-        Ok(self.changed.wait_timeout(state, slice).map_or_else(|poisoned| poisoned.into_inner().0, |(state, _)| state))
+        Ok(self
+            .changed
+            .wait_timeout(state, slice)
+            .map_or_else(|poisoned| poisoned.into_inner().0, |(state, _)| state))
     }
 }
 

@@ -31,8 +31,11 @@ impl TokenCache {
         // An M2M token can be requested again; a refresh token that was sent must get its whole
         // time.
         let limit = if self.client.is_m2m() { BACKGROUND_LIMIT } else { Duration::MAX };
-        let request =
-            RefreshRequest { purpose: Purpose::Background, timeout: self.timeout.min(limit), newer_than: self.last_generation() };
+        let request = RefreshRequest {
+            purpose: Purpose::Background,
+            timeout: self.timeout.min(limit),
+            newer_than: self.last_generation(),
+        };
         // The thread that holds the lock is starting or completing a refresh.
         if let Some(mut state) = flight.try_lock()
             && !state.is_running
@@ -73,8 +76,15 @@ impl TokenCache {
             let _pending = pending;
             let _guard = ReentryGuard::mark();
             let deadline = this.now() + request.timeout;
-            let mut completion =
-                Completion { cache: &this, flight: &flight, number, request, deadline, lock: None, outcome: None };
+            let mut completion = Completion {
+                cache: &this,
+                flight: &flight,
+                number,
+                request,
+                deadline,
+                lock: None,
+                outcome: None,
+            };
             completion.outcome = Some(this.run(request, deadline, &mut completion.lock));
             drop(completion);
             // Secrets are wiped before process exit stops waiting.
@@ -88,11 +98,19 @@ impl TokenCache {
         };
         spawned.map(drop).map_err(|error| {
             state.abort();
-            Error::new(Status::Unavailable, format!("no thread could be started to refresh the access token: {error}"))
+            Error::new(
+                Status::Unavailable,
+                format!("no thread could be started to refresh the access token: {error}"),
+            )
         })
     }
 
-    fn run<'s>(&'s self, request: RefreshRequest, deadline: Moment, lock: &mut Option<Box<dyn Lock + 's>>) -> RefreshOutcome {
+    fn run<'s>(
+        &'s self,
+        request: RefreshRequest,
+        deadline: Moment,
+        lock: &mut Option<Box<dyn Lock + 's>>,
+    ) -> RefreshOutcome {
         let view = || refresh::View { token: self.last(), saved: self.saved.load_full() };
         let refresh = Refresh {
             client: &self.client,
@@ -122,7 +140,9 @@ impl TokenCache {
             _ => None,
         };
         let mut state = flight.lock();
-        let result = self.apply(&mut state, outcome, self.now()).map_err(|error| error.with_profile(self.profile()));
+        let result = self
+            .apply(&mut state, outcome, self.now())
+            .map_err(|error| error.with_profile(self.profile()));
         let saved = self.saved.load();
         // The spacing counts from the receipt of a token, which readers may have had for some time.
         // An attempt to save it counts from now.
@@ -137,7 +157,11 @@ impl TokenCache {
                 // call.
                 state.blocked = (token.lifetime < 2 * MIN_SPACING).then(|| Blocked {
                     until: Some(now.monotonic + MIN_SPACING),
-                    failure: Failure { error: too_short(token), lets_callers_pass: false, timeout: None },
+                    failure: Failure {
+                        error: too_short(token),
+                        lets_callers_pass: false,
+                        timeout: None,
+                    },
                 });
                 if saved.unsaved.is_some() {
                     SAVE_AGAIN
@@ -191,7 +215,8 @@ impl Drop for Completion<'_> {
             let message = "the refresh of the access token ended in a bug; please report it";
             RefreshOutcome::Failed(Error::new(Status::Internal, message).into())
         });
-        let completed = self.cache.conclude(self.flight, self.number, self.request, self.deadline, outcome);
+        let completed =
+            self.cache.conclude(self.flight, self.number, self.request, self.deadline, outcome);
         drop(self.lock.take());
         let failure = completed.result.as_ref().err().cloned();
         self.flight.complete(completed);
@@ -204,7 +229,8 @@ impl Drop for Completion<'_> {
 
 fn too_short(token: &CachedToken) -> Error {
     let lifetime_ms = token.lifetime.as_millis();
-    let message =
-        format!("the authorization server issues tokens with a lifetime of {lifetime_ms} ms, which is too short to use them");
+    let message = format!(
+        "the authorization server issues tokens with a lifetime of {lifetime_ms} ms, which is too short to use them"
+    );
     Error::new(Status::Unavailable, message)
 }

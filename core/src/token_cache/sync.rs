@@ -51,7 +51,11 @@ mod explored {
             *self.0.lock().unwrap_or_else(PoisonError::into_inner) = value;
         }
 
-        pub(in crate::token_cache) fn compare_and_swap(&self, current: &Arc<T>, new: Arc<T>) -> Arc<T> {
+        pub(in crate::token_cache) fn compare_and_swap(
+            &self,
+            current: &Arc<T>,
+            new: Arc<T>,
+        ) -> Arc<T> {
             let mut value = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             let before = value.clone();
             if Arc::ptr_eq(&before, current) {

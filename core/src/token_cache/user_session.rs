@@ -26,7 +26,10 @@ impl TokenCache {
     /// storage of an application are not read here.
     pub(crate) fn unreadable_because(&self) -> Option<Error> {
         let saved = self.saved.load();
-        if saved.unsaved.is_some() || saved.version == FileVersion::Unknown || self.storage.path().is_none() {
+        if saved.unsaved.is_some()
+            || saved.version == FileVersion::Unknown
+            || self.storage.path().is_none()
+        {
             return None;
         }
         let now = self.now();
@@ -40,7 +43,10 @@ impl TokenCache {
             Ok(_) => None,
             // Only a second read could distinguish the two.
             Err(error) if error.retryable() => {
-                let message = format!("{} is damaged, or another program is writing it", self.storage.path()?.display());
+                let message = format!(
+                    "{} is damaged, or another program is writing it",
+                    self.storage.path()?.display()
+                );
                 Some(Error::new(Status::Storage, message))
             }
             Err(error) => Some(error),
@@ -89,15 +95,28 @@ impl TokenCache {
     ///
     /// Blocks until a running refresh has completed. Errors: if it does not, TIMEOUT and CANCELLED,
     /// before anything was saved.
-    pub(crate) fn replace(&self, received: &Stored, wait: Wait<'_>, is_wanted: impl Fn() -> bool) -> Result<bool> {
+    pub(crate) fn replace(
+        &self,
+        received: &Stored,
+        wait: Wait<'_>,
+        is_wanted: impl Fn() -> bool,
+    ) -> Result<bool> {
         let deadline = Instant::now() + wait.timeout;
         let _guard = ReentryGuard::enter()?;
         let flight = self.flight();
         let _paused = flight.pause(wait)?;
         // A process that does not release the lock notices later that its session was replaced. The
         // login is not lost because of it.
-        let _lock = self.storage.lock(deadline).inspect_err(|error| log::warn!("the login is saved without the lock: {error}"));
-        let found = read_saved(self.storage.as_ref(), Need::Optional, self.saved.load().version, self.now());
+        let _lock = self
+            .storage
+            .lock(deadline)
+            .inspect_err(|error| log::warn!("the login is saved without the lock: {error}"));
+        let found = read_saved(
+            self.storage.as_ref(),
+            Need::Optional,
+            self.saved.load().version,
+            self.now(),
+        );
         let replaced = found.map_err(|failed| failed.error)?.content.identity();
         if !is_wanted() {
             return Ok(false);
@@ -108,7 +127,11 @@ impl TokenCache {
             unsaved => unsaved,
         };
         let mut state = flight.lock();
-        let _ = self.apply(&mut state, RefreshOutcome::Issued { tokens: received.clone(), save, is_refreshable }, self.now());
+        let _ = self.apply(
+            &mut state,
+            RefreshOutcome::Issued { tokens: received.clone(), save, is_refreshable },
+            self.now(),
+        );
         (state.blocked, state.failures) = (None, 0);
         self.set_background_after(Monotonic::PAST);
         Ok(true)
@@ -147,7 +170,8 @@ impl TokenCache {
         let _paused = flight.pause(wait)?;
         let _lock = self.storage.lock(deadline)?;
         let revoked = revoke.map(|revoke| revoke(self.refresh_token())).transpose()?;
-        let was_saved = self.storage.remove().map_err(|error| error.with_profile(self.profile()))?;
+        let was_saved =
+            self.storage.remove().map_err(|error| error.with_profile(self.profile()))?;
         let was_unsaved = self.saved.load().unsaved.is_some();
         let mut state = flight.lock();
         let error = Error::new(Status::LoginRequired, "the session was logged out");

@@ -10,7 +10,11 @@ use std::time::{Duration, Instant};
 
 impl TokenCache {
     /// Waits for a valid token, and one of a later generation than `newer_than` if that is given.
-    pub(super) fn wait_for_token(self: &Arc<Self>, newer_than: Option<u64>, wait: Wait<'_>) -> Refreshed {
+    pub(super) fn wait_for_token(
+        self: &Arc<Self>,
+        newer_than: Option<u64>,
+        wait: Wait<'_>,
+    ) -> Refreshed {
         reentry::check()?;
         // A caller with a later deadline than the session's gets a refresh that may take as long.
         let timeout = self.timeout.max(wait.timeout);
@@ -29,7 +33,8 @@ impl TokenCache {
                 (Some(_), Start::First) => Purpose::Forced,
                 (Some(_), Start::Again) => Purpose::NewerWanted,
             };
-            let newer_than = if start == Start::First { good_after } else { self.last_generation() };
+            let newer_than =
+                if start == Start::First { good_after } else { self.last_generation() };
             self.start(&flight, state, self.now(), RefreshRequest { purpose, timeout, newer_than })
         };
         // An API may reject the new token before this thread wakes up. It then waits for the next.
@@ -74,7 +79,10 @@ impl TokenCache {
             }
             // A token that expires before it arrives is not handed out.
             return Err(why.unwrap_or_else(|| {
-                Error::new(Status::Unavailable, "the new access token expired before it could be used; try again")
+                Error::new(
+                    Status::Unavailable,
+                    "the new access token expired before it could be used; try again",
+                )
             }));
         }
     }
@@ -83,14 +91,22 @@ impl TokenCache {
     /// deadline is earlier.
     ///
     /// Errors: CANCELLED.
-    fn wait_until_allowed(&self, flight: &Flight, wait: Wait<'_>, timeout: Duration) -> Result<bool> {
+    fn wait_until_allowed(
+        &self,
+        flight: &Flight,
+        wait: Wait<'_>,
+        timeout: Duration,
+    ) -> Result<bool> {
         let started = Instant::now();
         loop {
-            let blocked = flight.lock().check_blocked(self.now().monotonic, Purpose::TokenNeeded, timeout);
+            let blocked =
+                flight.lock().check_blocked(self.now().monotonic, Purpose::TokenNeeded, timeout);
             let Err(error) = blocked else { return Ok(true) };
             let left = wait.timeout.saturating_sub(started.elapsed());
             match error.retry_after() {
-                Some(blocked) if blocked < left => self.http.clock().sleep(blocked.min(INTERRUPT_INTERVAL)),
+                Some(blocked) if blocked < left => {
+                    self.http.clock().sleep(blocked.min(INTERRUPT_INTERVAL))
+                }
                 _ => return Ok(false),
             }
             if wait.interrupt.is_some_and(|interrupt| interrupt()) {

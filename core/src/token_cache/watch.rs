@@ -34,7 +34,8 @@ impl Watch {
     pub(crate) fn take_turn(&self, now: Moment) -> bool {
         let due = self.0.load(Ordering::Relaxed);
         let next = (now.monotonic + INTERVAL).as_millis();
-        now.monotonic.as_millis() >= due && self.0.compare_exchange(due, next, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        now.monotonic.as_millis() >= due
+            && self.0.compare_exchange(due, next, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
     /// Makes the next look due soon, because this one could not read the file.

@@ -29,7 +29,11 @@ pub fn in_a_process_of_its_own(module: &str, test: &str) -> bool {
     let mut command = Command::new(std::env::current_exe().unwrap());
     let output = command.args(["--exact", &name]).env(OWN, &name).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && text.contains("1 passed"), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success() && text.contains("1 passed"),
+        "{text}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     false
 }
 
@@ -79,7 +83,9 @@ impl Child {
 
     /// Returns the child's next message.
     pub fn hear(&self) -> String {
-        self.said.recv_timeout(PATIENCE).unwrap_or_else(|error| panic!("the child said nothing: {error}"))
+        self.said
+            .recv_timeout(PATIENCE)
+            .unwrap_or_else(|error| panic!("the child said nothing: {error}"))
     }
 
     pub fn tell(&mut self, text: &str) {

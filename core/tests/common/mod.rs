@@ -120,7 +120,8 @@ impl Fake {
 
     fn wait(&self, done: impl Fn(&FakeState) -> bool) {
         let state = self.state.lock().unwrap();
-        let (_state, outcome) = self.changed.wait_timeout_while(state, PATIENCE, |state| !done(state)).unwrap();
+        let (_state, outcome) =
+            self.changed.wait_timeout_while(state, PATIENCE, |state| !done(state)).unwrap();
         assert!(!outcome.timed_out(), "what the test waits for did not happen");
     }
 
@@ -145,7 +146,8 @@ impl Transport for Fake {
         });
         state.waiting += 1;
         self.changed.notify_all();
-        let (mut state, outcome) = self.changed.wait_timeout_while(state, PATIENCE, |state| state.closed).unwrap();
+        let (mut state, outcome) =
+            self.changed.wait_timeout_while(state, PATIENCE, |state| state.closed).unwrap();
         assert!(!outcome.timed_out(), "the test never opened the gate");
         state.waiting -= 1;
         let step = state.script.pop_front();
@@ -157,7 +159,9 @@ impl Transport for Fake {
         match (step, always) {
             (Some(step), _) => step(),
             (None, Some(always)) => always(number),
-            (None, None) => Ok(token(&json!({"access_token": format!("token-{number}"), "expires_in": 3600}))),
+            (None, None) => {
+                Ok(token(&json!({"access_token": format!("token-{number}"), "expires_in": 3600})))
+            }
         }
     }
 }
@@ -254,7 +258,9 @@ impl Bench {
     /// Waits until the cached token is this one, which means that a background refresh has
     /// finished.
     pub fn wait_token(&self, wanted: &str) {
-        eventually(|| self.session.access_token_cached().unwrap().is_some_and(|token| &*token == wanted));
+        eventually(|| {
+            self.session.access_token_cached().unwrap().is_some_and(|token| &*token == wanted)
+        });
     }
 
     /// Returns the milliseconds that passed on the manual clock since [`bench`].
@@ -318,7 +324,10 @@ pub fn form(simulator: &Simulator, target: &str, number: usize) -> Vec<(String, 
 pub fn header(simulator: &Simulator, target: &str, number: usize, name: &str) -> Option<String> {
     let entry = simulator.requests(target).unwrap()[number].clone();
     let headers: Vec<(String, String)> = serde_json::from_value(entry["headers"].clone()).unwrap();
-    headers.into_iter().find(|(header, _)| header.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    headers
+        .into_iter()
+        .find(|(header, _)| header.eq_ignore_ascii_case(name))
+        .map(|(_, value)| value)
 }
 
 /// Returns an unsigned JWT with these claims. The core reads its times and does not verify it.
@@ -333,7 +342,8 @@ pub fn jwt(claims: &Value) -> String {
 pub fn claims(jwt: &str) -> Value {
     use base64::Engine;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(jwt.split('.').nth(1).unwrap()).unwrap()).unwrap()
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(jwt.split('.').nth(1).unwrap()).unwrap())
+        .unwrap()
 }
 
 /// Every log record of every crate in this process, as one line each.
@@ -353,7 +363,8 @@ impl log::Log for Logs {
         let line = format!("{} {}", record.target(), record.args());
         self.lines.lock().unwrap().push((record.level(), line));
         if record.target().starts_with("reqwest::blocking::wait") {
-            self.blocking[usize::from(tokio::runtime::Handle::try_current().is_ok())].fetch_add(1, Ordering::SeqCst);
+            self.blocking[usize::from(tokio::runtime::Handle::try_current().is_ok())]
+                .fetch_add(1, Ordering::SeqCst);
         }
     }
 

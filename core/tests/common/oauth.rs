@@ -44,7 +44,11 @@ pub fn call_over(http: &Http) -> CallContext<'_> {
 
 /// Returns a client over real sockets.
 pub fn real_http() -> Http {
-    Http::new(Arc::new(ReqwestTransport::default()), Arc::new(ManualClock::new(NOW)), Arc::new(SystemRandom))
+    Http::new(
+        Arc::new(ReqwestTransport::default()),
+        Arc::new(ManualClock::new(NOW)),
+        Arc::new(SystemRandom),
+    )
 }
 
 /// Returns an endpoint of the server.
@@ -67,9 +71,21 @@ pub fn clients() -> Vec<(ClientAuthentication, &'static str)> {
     let key = PrivateKey::from_pem(include_str!("../data/client-ec.pem"), None).unwrap();
     vec![
         (public_client(), "client_id"),
-        (ClientAuthentication::ClientSecretBasic { client_id: client_id.clone(), client_secret: client_secret.clone() }, "Basic"),
-        (ClientAuthentication::ClientSecretPost { client_id: client_id.clone(), client_secret }, "client_secret"),
-        (ClientAuthentication::PrivateKeyJwt { client_id, key, audience: None }, "client_assertion"),
+        (
+            ClientAuthentication::ClientSecretBasic {
+                client_id: client_id.clone(),
+                client_secret: client_secret.clone(),
+            },
+            "Basic",
+        ),
+        (
+            ClientAuthentication::ClientSecretPost { client_id: client_id.clone(), client_secret },
+            "client_secret",
+        ),
+        (
+            ClientAuthentication::PrivateKeyJwt { client_id, key, audience: None },
+            "client_assertion",
+        ),
     ]
 }
 
@@ -145,7 +161,8 @@ impl Signer {
     }
 
     fn new(key: EncodingKey, algorithm: Algorithm, kid: &str) -> Self {
-        let mut jwk = serde_json::to_value(Jwk::from_encoding_key(&key, algorithm).unwrap()).unwrap();
+        let mut jwk =
+            serde_json::to_value(Jwk::from_encoding_key(&key, algorithm).unwrap()).unwrap();
         jwk["use"] = json!("sig");
         jwk["kid"] = json!(kid);
         Signer { algorithm, key, kid: Some(kid.to_owned()), jwk }
@@ -171,7 +188,8 @@ impl Signer {
     pub fn sign_with(&self, header: &Value, claims: &Value) -> String {
         let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let signed = format!("{}.{}", part(header), part(claims));
-        let signature = jsonwebtoken::crypto::sign(signed.as_bytes(), &self.key, self.algorithm).unwrap();
+        let signature =
+            jsonwebtoken::crypto::sign(signed.as_bytes(), &self.key, self.algorithm).unwrap();
         format!("{signed}.{signature}")
     }
 }

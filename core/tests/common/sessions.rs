@@ -138,7 +138,11 @@ impl Home {
 
     /// Returns the refresh tokens that were sent, in order.
     pub fn sent(&self) -> Vec<String> {
-        self.fake.seen().iter().map(|seen| seen.field("refresh_token").unwrap_or_default()).collect()
+        self.fake
+            .seen()
+            .iter()
+            .map(|seen| seen.field("refresh_token").unwrap_or_default())
+            .collect()
     }
 
     /// Returns the names of the files in the directory of the user's token file.
@@ -176,7 +180,9 @@ pub fn person(options: &Options) -> Session {
 
 /// Opens a session of another client in the same profile.
 pub fn person_as(client_id: &str, options: &Options) -> Session {
-    let options = options.clone().with(|it| it.profile = options.storage.is_none().then(|| PERSON.to_owned()));
+    let options = options
+        .clone()
+        .with(|it| it.profile = options.storage.is_none().then(|| PERSON.to_owned()));
     Session::from_client_config(&person_config(client_id).to_string(), &options).unwrap()
 }
 
@@ -225,7 +231,8 @@ pub fn read_json(path: &Path) -> Value {
 /// Returns the names in a directory, sorted.
 pub fn listing(directory: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(directory).unwrap();
-    let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     names
 }
@@ -358,9 +365,17 @@ impl Planet {
     /// Asserts that the session is active and its refresh token was rotated this many times.
     pub fn assert_alive(&self, session: &Value, rotations: u64) {
         let family = self.session_of(session);
-        assert_eq!((&family["active"], &family["rotations"]), (&json!(true), &json!(rotations)), "{family}");
+        assert_eq!(
+            (&family["active"], &family["rotations"]),
+            (&json!(true), &json!(rotations)),
+            "{family}"
+        );
         assert_eq!(self.simulator.count("user.reuse").unwrap(), 0);
-        assert_eq!(self.tokens()["refresh_token"], family["refresh_token"], "the file holds the one that is good");
+        assert_eq!(
+            self.tokens()["refresh_token"],
+            family["refresh_token"],
+            "the file holds the one that is good"
+        );
     }
 }
 
@@ -391,7 +406,10 @@ impl Vault {
 
     /// Sets a hook that runs before each call. `false` from the hook of `lock` means that the lock
     /// is not available.
-    pub fn does(&self, hook: impl Fn(&'static str) -> planetkey::Result<bool> + Send + Sync + 'static) {
+    pub fn does(
+        &self,
+        hook: impl Fn(&'static str) -> planetkey::Result<bool> + Send + Sync + 'static,
+    ) {
         *self.hook.lock().unwrap() = Some(Arc::new(hook));
     }
 

@@ -13,8 +13,14 @@ use std::collections::HashSet;
 
 const REDIRECT: &str = "http://127.0.0.1:49152/callback";
 
-fn attempt_at(endpoint: &str, wanted: &[&str], extra: &[(&str, &str)], random: &dyn Random) -> Result<Attempt> {
-    let extra: Vec<(String, String)> = extra.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+fn attempt_at(
+    endpoint: &str,
+    wanted: &[&str],
+    extra: &[(&str, &str)],
+    random: &dyn Random,
+) -> Result<Attempt> {
+    let extra: Vec<(String, String)> =
+        extra.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
     let parameters = Parameters {
         endpoint: &endpoint.parse().unwrap(),
         client_id: CLIENT_ID,
@@ -35,7 +41,11 @@ fn parameters(attempt: &Attempt) -> Vec<(String, String)> {
 }
 
 fn parameter(attempt: &Attempt, name: &str) -> String {
-    parameters(attempt).into_iter().find(|(present, _)| present == name).unwrap_or_else(|| panic!("no {name}")).1
+    parameters(attempt)
+        .into_iter()
+        .find(|(present, _)| present == name)
+        .unwrap_or_else(|| panic!("no {name}"))
+        .1
 }
 
 #[test]
@@ -60,9 +70,15 @@ fn a019_a_code_and_nothing_else_is_asked_for() {
     ] {
         let error = attempt(&["planet"], &[(name, value)]).unwrap_err();
         assert_eq!(error.status(), Status::InvalidArgument, "{name}");
-        assert!(error.message().contains(name) && !error.message().contains(CLIENT_SECRET), "{error}");
+        assert!(
+            error.message().contains(name) && !error.message().contains(CLIENT_SECRET),
+            "{error}"
+        );
     }
-    assert_eq!(parameter(&attempt(&["planet"], &[("prompt", "login")]).unwrap(), "prompt"), "login");
+    assert_eq!(
+        parameter(&attempt(&["planet"], &[("prompt", "login")]).unwrap(), "prompt"),
+        "login"
+    );
 }
 
 #[test]
@@ -70,7 +86,8 @@ fn a020_every_login_has_a_challenge_and_every_client_sends_the_verifier() {
     for (client, _) in clients() {
         let wire = Wire::new();
         let attempt = attempt(&["planet"], &[]).unwrap();
-        redeem(&wire.call(), &endpoint("token"), &client, &attempt, &Secret::from("code"), &[]).unwrap();
+        redeem(&wire.call(), &endpoint("token"), &client, &attempt, &Secret::from("code"), &[])
+            .unwrap();
         let verifier = wire.fake.seen()[0].field("code_verifier").unwrap();
         assert_eq!(challenge(&verifier), parameter(&attempt, "code_challenge"), "{client:?}");
     }
@@ -78,7 +95,8 @@ fn a020_every_login_has_a_challenge_and_every_client_sends_the_verifier() {
 
 /// Computes the challenge as the standard defines it, without this library.
 fn challenge(verifier: &str) -> String {
-    URL_SAFE_NO_PAD.encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, verifier.as_bytes()))
+    URL_SAFE_NO_PAD
+        .encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, verifier.as_bytes()))
 }
 
 #[test]
@@ -87,7 +105,10 @@ fn a021_a_verifier_is_43_to_128_unreserved_characters() {
         let verifier = Verifier::new(&Fixed(byte)).unwrap();
         let text = verifier.expose();
         assert!((43..=128).contains(&text.len()));
-        assert!(text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)), "{text}");
+        assert!(
+            text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)),
+            "{text}"
+        );
         assert!(!format!("{verifier:?}").contains(text));
     }
 }
@@ -99,18 +120,25 @@ fn a022_a_verifier_holds_256_random_bits() {
     let asked = random.0.lock().unwrap().clone();
     assert_eq!(asked.len(), 1);
     assert!(asked[0].len() >= 32);
-    assert_eq!(URL_SAFE_NO_PAD.decode(verifier.expose()).unwrap(), asked[0], "all of them are in it");
+    assert_eq!(
+        URL_SAFE_NO_PAD.decode(verifier.expose()).unwrap(),
+        asked[0],
+        "all of them are in it"
+    );
     // Without random numbers a login fails instead of using weak values.
     assert_eq!(Verifier::new(&NoRandom).unwrap_err().status(), Status::Internal);
-    assert_eq!(attempt_at("https://as.example/", &[], &[], &NoRandom).unwrap_err().status(), Status::Internal);
+    assert_eq!(
+        attempt_at("https://as.example/", &[], &[], &NoRandom).unwrap_err().status(),
+        Status::Internal
+    );
 }
 
 /// RFC 7636, appendix B.
 #[test]
 fn a023_the_vector_of_the_standard() {
     let octets = [
-        116, 24, 223, 180, 151, 153, 224, 37, 79, 250, 96, 125, 216, 173, 187, 186, 22, 212, 37, 77, 105, 214, 191, 240, 91, 88,
-        5, 88, 83, 132, 141, 121,
+        116, 24, 223, 180, 151, 153, 224, 37, 79, 250, 96, 125, 216, 173, 187, 186, 22, 212, 37,
+        77, 105, 214, 191, 240, 91, 88, 5, 88, 83, 132, 141, 121,
     ];
     let verifier = Verifier::new(&Chosen(octets.to_vec())).unwrap();
     assert_eq!(verifier.expose(), "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
@@ -123,7 +151,8 @@ fn a024_the_method_is_s256_also_after_an_error() {
     let wire = Wire::new();
     let first = attempt(&["planet"], &[]).unwrap();
     wire.fake.answers(oauth_error(400, "invalid_grant"));
-    redeem(&wire.call(), &endpoint("token"), &public_client(), &first, &Secret::from("code"), &[]).unwrap_err();
+    redeem(&wire.call(), &endpoint("token"), &public_client(), &first, &Secret::from("code"), &[])
+        .unwrap_err();
     for attempt in [first, attempt(&["planet"], &[]).unwrap()] {
         assert_eq!(parameter(&attempt, "code_challenge_method"), "S256");
         assert_eq!(parameter(&attempt, "code_challenge").len(), 43);
@@ -140,7 +169,10 @@ fn a025_every_attempt_has_its_own_state_nonce_and_verifier() {
             assert!(seen.insert(parameter(&attempt, name)), "{name} was there before");
         }
         let shown = format!("{attempt:?}");
-        assert!(shown.contains(REDIRECT) && !seen.iter().any(|secret| shown.contains(secret)), "{shown}");
+        assert!(
+            shown.contains(REDIRECT) && !seen.iter().any(|secret| shown.contains(secret)),
+            "{shown}"
+        );
     }
 }
 
@@ -169,8 +201,13 @@ fn a028_scopes_are_sent_as_asked() {
 #[test]
 fn a030_the_endpoints_own_query_is_kept() {
     for (query, kept) in [("?tenant=a%20b&flag", "tenant=a%20b&flag&"), ("?", ""), ("", "")] {
-        let attempt =
-            attempt_at(&format!("https://as.example/authorize{query}"), &["planet"], &[("empty", "")], &SystemRandom).unwrap();
+        let attempt = attempt_at(
+            &format!("https://as.example/authorize{query}"),
+            &["planet"],
+            &[("empty", "")],
+            &SystemRandom,
+        )
+        .unwrap();
         let start = format!("https://as.example/authorize?{kept}response_type=code&");
         assert!(attempt.url().starts_with(&start), "{} {start}", attempt.url());
         let names: Vec<String> = parameters(&attempt).into_iter().map(|(name, _)| name).collect();
@@ -183,7 +220,8 @@ fn a030_the_endpoints_own_query_is_kept() {
     // No parameter may occur twice, wherever it comes from.
     for query in ["state=theirs", "client_id=x", "prompt=none"] {
         let endpoint = format!("https://as.example/authorize?{query}");
-        let error = attempt_at(&endpoint, &["planet"], &[("prompt", "login")], &SystemRandom).unwrap_err();
+        let error =
+            attempt_at(&endpoint, &["planet"], &[("prompt", "login")], &SystemRandom).unwrap_err();
         assert_eq!(error.status(), Status::Misconfigured, "{query}");
         assert!(error.message().contains(query.split('=').next().unwrap()), "{error}");
     }

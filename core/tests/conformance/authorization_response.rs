@@ -69,19 +69,42 @@ fn a044_the_state_comes_first() {
         sent(&self::attempt(), "state"),
     ];
     for wrong in wrong {
-        for rest in ["code=c", "error=access_denied", "iss=https%3A%2F%2Fevil.example&code=c", "code=c&code=d", ""] {
-            let response = attempt.response(&format!("state={}&{rest}", wrong.replace(' ', "%20")), ISSUER, true);
+        for rest in [
+            "code=c",
+            "error=access_denied",
+            "iss=https%3A%2F%2Fevil.example&code=c",
+            "code=c&code=d",
+            "",
+        ] {
+            let response = attempt.response(
+                &format!("state={}&{rest}", wrong.replace(' ', "%20")),
+                ISSUER,
+                true,
+            );
             assert!(is_not_ours(&response), "{wrong} {rest} {response:?}");
         }
     }
-    for nothing in ["", "code=c", "&&&", "state", "state=", "STATE=x", "%00=%ff", "code=c&error=access_denied"] {
+    for nothing in
+        ["", "code=c", "&&&", "state", "state=", "STATE=x", "%00=%ff", "code=c&error=access_denied"]
+    {
         assert!(is_not_ours(&attempt.response(nothing, ISSUER, false)), "{nothing}");
     }
-    assert_eq!(code(attempt.response(&query(&attempt, &[("state", "STATE"), ("code", "c+/ =")]), ISSUER, false)), "c+/ =");
+    assert_eq!(
+        code(attempt.response(
+            &query(&attempt, &[("state", "STATE"), ("code", "c+/ =")]),
+            ISSUER,
+            false
+        )),
+        "c+/ ="
+    );
     // Form encoding: a plus is a space, every character may be encoded, and unknown parameters are
     // ignored.
     let encoded: String = state.bytes().map(|byte| format!("%{byte:02x}")).collect();
-    let response = attempt.response(&format!("x=y&%73tate={encoded}&code=a+b&session_state=z&"), ISSUER, false);
+    let response = attempt.response(
+        &format!("x=y&%73tate={encoded}&code=a+b&session_state=z&"),
+        ISSUER,
+        false,
+    );
     assert_eq!(code(response), "a b");
     // The size is checked before anything is parsed.
     let long = query(&attempt, &[("state", "STATE"), ("code", &"c".repeat(20_000))]);
@@ -96,13 +119,24 @@ fn a045_an_issuer_that_is_there_must_be_ours() {
     for required in [false, true] {
         let ours = query(&attempt, &[("code", "c"), ("state", "STATE"), ("iss", ISSUER)]);
         assert_eq!(code(attempt.response(&ours, ISSUER, required)), "c");
-        for iss in
-            ["https://evil.example", "https://as.example/realms/planet/", "https://AS.example/realms/planet", "x\u{202e}\r\ny"]
-        {
+        for iss in [
+            "https://evil.example",
+            "https://as.example/realms/planet/",
+            "https://AS.example/realms/planet",
+            "x\u{202e}\r\ny",
+        ] {
             let theirs = query(&attempt, &[("code", "c"), ("state", "STATE"), ("iss", iss)]);
             let error = refused(attempt.response(&theirs, ISSUER, required));
-            assert_eq!((error.status(), error.reason()), (Status::Protocol, Some(Reason::IssuerMismatch)), "{iss}");
-            assert!(error.message().contains(ISSUER) && !error.message().contains(['\r', '\n', '\u{202e}']), "{error:?}");
+            assert_eq!(
+                (error.status(), error.reason()),
+                (Status::Protocol, Some(Reason::IssuerMismatch)),
+                "{iss}"
+            );
+            assert!(
+                error.message().contains(ISSUER)
+                    && !error.message().contains(['\r', '\n', '\u{202e}']),
+                "{error:?}"
+            );
         }
     }
 }
@@ -111,10 +145,16 @@ fn a045_an_issuer_that_is_there_must_be_ours() {
 fn a046_an_announced_issuer_that_is_missing_is_refused() {
     let attempt = attempt();
     for iss in [None, Some("")] {
-        let parameters: Vec<_> = [("code", "c"), ("state", "STATE")].into_iter().chain(iss.map(|iss| ("iss", iss))).collect();
+        let parameters: Vec<_> = [("code", "c"), ("state", "STATE")]
+            .into_iter()
+            .chain(iss.map(|iss| ("iss", iss)))
+            .collect();
         let query = query(&attempt, &parameters);
         let error = refused(attempt.response(&query, ISSUER, true));
-        assert_eq!((error.status(), error.reason()), (Status::Protocol, Some(Reason::IssuerMismatch)));
+        assert_eq!(
+            (error.status(), error.reason()),
+            (Status::Protocol, Some(Reason::IssuerMismatch))
+        );
         assert_eq!(code(attempt.response(&query, ISSUER, false)), "c");
     }
 }
@@ -122,18 +162,30 @@ fn a046_an_announced_issuer_that_is_missing_is_refused() {
 #[test]
 fn a047_an_issuer_that_nobody_announced_is_compared_all_the_same() {
     let attempt = attempt();
-    let theirs = query(&attempt, &[("code", "c"), ("state", "STATE"), ("iss", "https://evil.example")]);
-    assert_eq!(refused(attempt.response(&theirs, ISSUER, false)).reason(), Some(Reason::IssuerMismatch));
+    let theirs =
+        query(&attempt, &[("code", "c"), ("state", "STATE"), ("iss", "https://evil.example")]);
+    assert_eq!(
+        refused(attempt.response(&theirs, ISSUER, false)).reason(),
+        Some(Reason::IssuerMismatch)
+    );
 }
 
 #[test]
 fn a048_an_error_is_the_servers_only_with_state_and_issuer() {
     let attempt = attempt();
-    let error = |parameters: &[(&str, &str)], required| attempt.response(&query(&attempt, parameters), ISSUER, required);
+    let error = |parameters: &[(&str, &str)], required| {
+        attempt.response(&query(&attempt, parameters), ISSUER, required)
+    };
     assert!(is_not_ours(&error(&[("error", "access_denied"), ("state", "forged")], false)));
-    let mixed = refused(error(&[("error", "access_denied"), ("state", "STATE"), ("iss", "https://evil.example")], false));
+    let mixed = refused(error(
+        &[("error", "access_denied"), ("state", "STATE"), ("iss", "https://evil.example")],
+        false,
+    ));
     assert_eq!((mixed.status(), mixed.oauth_error()), (Status::Protocol, None), "nobody said no");
-    assert_eq!(refused(error(&[("error", "access_denied"), ("state", "STATE")], true)).status(), Status::Protocol);
+    assert_eq!(
+        refused(error(&[("error", "access_denied"), ("state", "STATE")], true)).status(),
+        Status::Protocol
+    );
     // With the right issuer the error counts, even beside a code.
     for (name, status) in [
         ("access_denied", Status::Denied),
@@ -145,11 +197,20 @@ fn a048_an_error_is_the_servers_only_with_state_and_issuer() {
         ("server_error", Status::Unavailable),
         ("temporarily_unavailable", Status::Unavailable),
     ] {
-        let parameters =
-            [("error", name), ("state", "STATE"), ("iss", ISSUER), ("error_description", "no\r\n\u{1b}[31mway"), ("code", "c")];
+        let parameters = [
+            ("error", name),
+            ("state", "STATE"),
+            ("iss", ISSUER),
+            ("error_description", "no\r\n\u{1b}[31mway"),
+            ("code", "c"),
+        ];
         let error = refused(error(&parameters, true));
         assert_eq!((error.status(), error.oauth_error()), (status, Some(name)));
-        assert_eq!(error.oauth_error_description(), Some("no   [31mway"), "one line of the server's");
+        assert_eq!(
+            error.oauth_error_description(),
+            Some("no   [31mway"),
+            "one line of the server's"
+        );
     }
 }
 
@@ -166,22 +227,42 @@ fn parameters_that_come_twice_make_a_response_invalid() {
             } else {
                 "x"
             };
-            let first = [("state", "STATE"), ("code", "c")].into_iter().filter(|(present, _)| *present != name);
+            let first = [("state", "STATE"), ("code", "c")]
+                .into_iter()
+                .filter(|(present, _)| *present != name);
             let parameters: Vec<_> = first.chain([(name, value), (name, again)]).collect();
             let error = refused(attempt.response(&query(&attempt, &parameters), ISSUER, false));
-            assert_eq!((error.status(), error.oauth_error()), (Status::Protocol, None), "{parameters:?}");
+            assert_eq!(
+                (error.status(), error.oauth_error()),
+                (Status::Protocol, None),
+                "{parameters:?}"
+            );
             assert!(error.message().contains(name), "{error}");
         }
     }
-    for nothing in [&[("state", "STATE")][..], &[("state", "STATE"), ("code", "")], &[("state", "STATE"), ("code", "c\r\nX: y")]]
-    {
-        assert_eq!(refused(attempt.response(&query(&attempt, nothing), ISSUER, false)).status(), Status::Protocol);
+    for nothing in [
+        &[("state", "STATE")][..],
+        &[("state", "STATE"), ("code", "")],
+        &[("state", "STATE"), ("code", "c\r\nX: y")],
+    ] {
+        assert_eq!(
+            refused(attempt.response(&query(&attempt, nothing), ISSUER, false)).status(),
+            Status::Protocol
+        );
     }
 }
 
 fn exchange(wire: &Wire, attempt: &Attempt) -> Result<TokenSet> {
     let code = Secret::from("CODE-THAT-NOBODY-MAY-SEE");
-    redeem(&wire.call(), &endpoint("token"), &public_client(), attempt, &code, &scopes(&["planet"]))?.usable()
+    redeem(
+        &wire.call(),
+        &endpoint("token"),
+        &public_client(),
+        attempt,
+        &code,
+        &scopes(&["planet"]),
+    )?
+    .usable()
 }
 
 #[test]
@@ -201,10 +282,17 @@ fn a049_a_code_is_sent_once() {
         let error = exchange(&wire, &attempt()).unwrap_err();
         assert_eq!(wire.fake.count(), 1, "again after {status}");
         if error.oauth_error() == Some("invalid_grant") {
-            assert_eq!((error.status(), error.reason()), (Status::LoginRequired, Some(Reason::Expired)));
+            assert_eq!(
+                (error.status(), error.reason()),
+                (Status::LoginRequired, Some(Reason::Expired))
+            );
         }
     }
-    for failure in [TransportFailure::Ambiguous("reset".into()), TransportFailure::TimedOut(true), TransportFailure::TooLarge] {
+    for failure in [
+        TransportFailure::Ambiguous("reset".into()),
+        TransportFailure::TimedOut(true),
+        TransportFailure::TooLarge,
+    ] {
         let wire = Wire::new();
         wire.fake.fails(failure);
         assert!(exchange(&wire, &attempt()).unwrap_err().is_ambiguous());
@@ -233,13 +321,19 @@ fn a051_the_verifier_goes_with_the_code_and_neither_is_shown() {
     let logs = logs();
     let wire = Wire::new();
     let attempt = attempt();
-    wire.fake.answers(oauth_error(400, "invalid_grant")).fails(TransportFailure::NotSent("refused".into()));
+    wire.fake
+        .answers(oauth_error(400, "invalid_grant"))
+        .fails(TransportFailure::NotSent("refused".into()));
     let first = exchange(&wire, &attempt).unwrap_err();
     exchange(&wire, &attempt).unwrap();
     let seen = wire.fake.seen();
     assert_eq!(seen[0].field("code").as_deref(), Some("CODE-THAT-NOBODY-MAY-SEE"));
     let verifier = seen[0].field("code_verifier").unwrap();
-    let response = attempt.response(&query(&attempt, &[("state", "STATE"), ("code", "CODE-THAT-NOBODY-MAY-SEE")]), ISSUER, false);
+    let response = attempt.response(
+        &query(&attempt, &[("state", "STATE"), ("code", "CODE-THAT-NOBODY-MAY-SEE")]),
+        ISSUER,
+        false,
+    );
     for shown in [format!("{first:?}{first}"), format!("{attempt:?}"), format!("{response:?}")] {
         for secret in ["CODE-THAT", &verifier, &sent(&attempt, "state"), attempt.nonce()] {
             assert!(!shown.contains(secret), "{shown}");
@@ -254,6 +348,8 @@ fn a051_the_verifier_goes_with_the_code_and_neither_is_shown() {
 #[test]
 fn an_unusable_access_token_is_no_login() {
     let wire = Wire::new();
-    wire.fake.answers(token(&serde_json::json!({"access_token": "two words", "refresh_token": "r", "expires_in": 60})));
+    wire.fake.answers(token(
+        &serde_json::json!({"access_token": "two words", "refresh_token": "r", "expires_in": 60}),
+    ));
     assert_eq!(exchange(&wire, &attempt()).unwrap_err().status(), Status::Protocol);
 }

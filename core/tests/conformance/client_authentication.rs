@@ -59,8 +59,9 @@ fn request(config: &str) -> Seen {
 #[test]
 fn a069_basic_encodes_id_and_secret_as_forms_first() {
     let (id, secret) = ("my client:ü", "100% +&=:/ä");
-    let seen =
-        request(&config(&json!({"client_id": id, "client_secret": secret, "token_endpoint_auth_method": "client_secret_basic"})));
+    let seen = request(&config(
+        &json!({"client_id": id, "client_secret": secret, "token_endpoint_auth_method": "client_secret_basic"}),
+    ));
     let wanted = STANDARD.encode("my+client%3A%C3%BC:100%25+%2B%26%3D%3A%2F%C3%A4");
     assert_eq!(seen.authorization, Some(format!("Basic {wanted}")));
     // A server that decodes as the standard says accepts this client.
@@ -70,7 +71,8 @@ fn a069_basic_encodes_id_and_secret_as_forms_first() {
         "auth_server": simulator.m2m_issuer(), "token_endpoint": simulator.token_endpoint(), "client_id": id,
         "client_secret": secret, "token_endpoint_auth_method": "client_secret_basic",
     });
-    let session = Session::from_client_config(&config(&more), &simulator_options(&simulator)).unwrap();
+    let session =
+        Session::from_client_config(&config(&more), &simulator_options(&simulator)).unwrap();
     session.access_token().unwrap();
     assert!(header(&simulator, "m2m.token", 0, "authorization").unwrap().starts_with("Basic "));
 }
@@ -87,10 +89,17 @@ fn a070_exactly_one_way_of_authentication_per_request() {
         .iter()
         .map(|config| {
             let seen = request(config);
-            [seen.authorization.is_some(), seen.field("client_secret").is_some(), seen.field("client_assertion").is_some()]
+            [
+                seen.authorization.is_some(),
+                seen.field("client_secret").is_some(),
+                seen.field("client_assertion").is_some(),
+            ]
         })
         .collect();
-    assert_eq!(used, [[true, false, false], [false, true, false], [false, false, true], [false, false, true]]);
+    assert_eq!(
+        used,
+        [[true, false, false], [false, true, false], [false, false, true], [false, false, true]]
+    );
     // A client with both a secret and a key uses the one that its type names.
     let seen = request(&with_key(RSA, &json!({"client_secret": CLIENT_SECRET})));
     assert!(seen.authorization.is_none() && seen.field("client_secret").is_none(), "{}", seen.body);
@@ -100,8 +109,14 @@ fn a070_exactly_one_way_of_authentication_per_request() {
 fn a071_the_body_form_only_where_configured_or_basic_is_not_offered() {
     let secret = Secret::from(CLIENT_SECRET);
     let method = |configured: Option<&str>, supported: Option<&[&str]>| {
-        let supported = supported.map(|methods| methods.iter().map(|method| (*method).to_owned()).collect::<Vec<_>>());
-        match ClientAuthentication::with_secret(CLIENT_ID, &secret, configured, supported.as_deref()) {
+        let supported = supported
+            .map(|methods| methods.iter().map(|method| (*method).to_owned()).collect::<Vec<_>>());
+        match ClientAuthentication::with_secret(
+            CLIENT_ID,
+            &secret,
+            configured,
+            supported.as_deref(),
+        ) {
             Ok(ClientAuthentication::ClientSecretBasic { .. }) => "basic",
             Ok(ClientAuthentication::ClientSecretPost { .. }) => "post",
             Ok(_) => "other",
@@ -119,7 +134,10 @@ fn a071_the_body_form_only_where_configured_or_basic_is_not_offered() {
     let bench = bench();
     bench.token();
     let seen = bench.fake.seen();
-    assert_eq!((seen[0].authorization.as_ref(), seen[0].field("client_secret").as_deref()), (None, Some(CLIENT_SECRET)));
+    assert_eq!(
+        (seen[0].authorization.as_ref(), seen[0].field("client_secret").as_deref()),
+        (None, Some(CLIENT_SECRET))
+    );
 }
 
 /// The metadata of a server over real sockets decides: if Basic is offered, it is used.
@@ -127,13 +145,16 @@ fn a071_the_body_form_only_where_configured_or_basic_is_not_offered() {
 fn a071_metadata_decides_for_a_server_that_is_not_built_in() {
     let simulator = simulator();
     let settings = simulator.settings();
-    for (methods, basic) in [(json!(["client_secret_basic", "client_secret_post"]), true), (json!(["client_secret_post"]), false)]
-    {
+    for (methods, basic) in [
+        (json!(["client_secret_basic", "client_secret_post"]), true),
+        (json!(["client_secret_post"]), false),
+    ] {
         simulator.reset();
         let change = json!([{"metadata_response": {"set": {"token_endpoint_auth_methods_supported": methods}}}]);
         simulator.script("m2m.metadata", &change).unwrap();
         // The built-in Planet does not know this issuer, so its metadata is requested.
-        let options = simulator_options(&simulator).with(|it| it.deployment = Some("planet".into()));
+        let options =
+            simulator_options(&simulator).with(|it| it.deployment = Some("planet".into()));
         let config = json!({
             "client_type": "oidc_client_credentials_secret", "auth_server": simulator.m2m_issuer(),
             "client_id": settings.client_id, "client_secret": settings.client_secret,
@@ -187,7 +208,10 @@ fn a073_claims_of_the_assertion() {
         assert!(seen.insert(jti), "each assertion has its own jti");
     }
     let configured = with_key(RSA, &json!({"client_assertion_audience": "issuer"}));
-    assert_eq!(assertion(&configured, RSA_PUBLIC, "https://as.example").1["aud"], "https://as.example");
+    assert_eq!(
+        assertion(&configured, RSA_PUBLIC, "https://as.example").1["aud"],
+        "https://as.example"
+    );
 }
 
 #[test]
@@ -212,7 +236,9 @@ fn a074_a_server_accepts_both_kinds_of_key() {
     for (id, private, public) in [("rsa-client", RSA, RSA_PUBLIC), ("ec-client", EC, EC_PUBLIC)] {
         simulator.register_client(&json!({"client_id": id, "public_key_pem": public})).unwrap();
         let more = json!({"auth_server": simulator.m2m_issuer(), "token_endpoint": simulator.token_endpoint(), "client_id": id});
-        let session = Session::from_client_config(&with_key(private, &more), &simulator_options(&simulator)).unwrap();
+        let session =
+            Session::from_client_config(&with_key(private, &more), &simulator_options(&simulator))
+                .unwrap();
         session.access_token().unwrap();
         session.refresh().unwrap();
     }
@@ -241,13 +267,21 @@ fn a075_invalid_client_is_permanent_and_names_the_client_only() {
 #[test]
 fn a075_unauthorized_client_with_a_401_is_about_the_secret() {
     let (fake, clock) = (Fake::new(), Arc::new(ManualClock::new(NOW)));
-    let session = Session::from_client_config(&config(&json!({})), &options(&fake, &clock)).unwrap();
+    let session =
+        Session::from_client_config(&config(&json!({})), &options(&fake, &clock)).unwrap();
     fake.answers(oauth_error(401, "unauthorized_client"));
     let error = session.access_token().unwrap_err();
-    assert_eq!((error.status(), error.oauth_error()), (Status::Misconfigured, Some("unauthorized_client")));
+    assert_eq!(
+        (error.status(), error.oauth_error()),
+        (Status::Misconfigured, Some("unauthorized_client"))
+    );
     assert!(error.message().contains("check its id and secret"), "{error}");
 
-    let session = Session::from_client_config(&config(&json!({"client_id": "another"})), &options(&fake, &clock)).unwrap();
+    let session = Session::from_client_config(
+        &config(&json!({"client_id": "another"})),
+        &options(&fake, &clock),
+    )
+    .unwrap();
     fake.answers(oauth_error(400, "unauthorized_client"));
     assert!(session.access_token().unwrap_err().message().contains("may not use this grant"));
 }
@@ -256,7 +290,11 @@ fn a075_unauthorized_client_with_a_401_is_about_the_secret() {
 fn a076_client_credentials_are_refused_to_public_clients() {
     let fake = Fake::new();
     let options = options(&fake, &Arc::new(ManualClock::new(NOW)));
-    let error = Session::from_client_config(&config(&json!({"token_endpoint_auth_method": "none"})), &options).unwrap_err();
+    let error = Session::from_client_config(
+        &config(&json!({"token_endpoint_auth_method": "none"})),
+        &options,
+    )
+    .unwrap_err();
     assert_eq!(error.status(), Status::InvalidArgument);
     let public = ClientAuthentication::None { client_id: CLIENT_ID.to_owned() };
     assert_eq!(Grant::default().check(&public).unwrap_err().status(), Status::InvalidArgument);
@@ -280,7 +318,10 @@ fn a077_secrets_are_read_and_never_written() {
     ];
     let (fake, clock) = (Fake::new(), Arc::new(ManualClock::new(NOW)));
     let options = Options::default().with(|it| {
-        it.runtime = Runtime { environment: Arc::new(FixedEnvironment::new(variables)), ..options(&fake, &clock).runtime }
+        it.runtime = Runtime {
+            environment: Arc::new(FixedEnvironment::new(variables)),
+            ..options(&fake, &clock).runtime
+        }
     });
     Session::from_defaults(&options).unwrap().access_token().unwrap();
     Session::from_profile("machine", &options).unwrap().access_token().unwrap();
@@ -291,8 +332,13 @@ fn a077_secrets_are_read_and_never_written() {
     let files: Vec<_> = walk(home.path());
     // Tokens are saved. The secrets that were used to get them are in no other file than before.
     assert!(files.contains(&profile.join("token.json")), "{files:?}");
-    assert!(files.contains(&home.path().join(format!(".planet/planet-m2m-{CLIENT_ID}/token.json"))), "{files:?}");
-    for file in files.iter().filter(|file| **file != key && **file != profile.join("auth_client.json")) {
+    assert!(
+        files.contains(&home.path().join(format!(".planet/planet-m2m-{CLIENT_ID}/token.json"))),
+        "{files:?}"
+    );
+    for file in
+        files.iter().filter(|file| **file != key && **file != profile.join("auth_client.json"))
+    {
         let content = std::fs::read_to_string(file).unwrap();
         for secret in [CLIENT_SECRET, "environment-secret", "PRIVATE KEY"] {
             assert!(!content.contains(secret), "{} holds a secret", file.display());

@@ -49,7 +49,13 @@ fn asked(response: Response) -> Result<Poll> {
 }
 
 fn ask(wire: &Wire) -> Result<Poll> {
-    poll(&wire.call(), &endpoint("token"), &public_client(), &Secret::from(DEVICE_CODE), &scopes(&["planet"]))
+    poll(
+        &wire.call(),
+        &endpoint("token"),
+        &public_client(),
+        &Secret::from(DEVICE_CODE),
+        &scopes(&["planet"]),
+    )
 }
 
 #[test]
@@ -60,13 +66,19 @@ fn a078_the_client_proves_who_it_is_as_at_the_token_endpoint() {
         let extra = [("organization".to_owned(), "one".to_owned())];
         let wanted = scopes(&["planet", "offline_access"]);
         let audience = Some("https://api.planet.com/");
-        authorize(&wire.call(), &endpoint("device"), &client, &wanted, audience, &extra, false).unwrap();
-        poll(&wire.call(), &endpoint("token"), &client, &Secret::from(DEVICE_CODE), &wanted).unwrap();
+        authorize(&wire.call(), &endpoint("device"), &client, &wanted, audience, &extra, false)
+            .unwrap();
+        poll(&wire.call(), &endpoint("token"), &client, &Secret::from(DEVICE_CODE), &wanted)
+            .unwrap();
         for seen in wire.fake.seen() {
             assert_eq!(seen.method, Method::Post);
             match proof {
                 "Basic" => assert!(seen.authorization.unwrap().starts_with("Basic ")),
-                field => assert!(seen.field(field).is_some() && seen.authorization.is_none(), "{field}: {}", seen.body),
+                field => assert!(
+                    seen.field(field).is_some() && seen.authorization.is_none(),
+                    "{field}: {}",
+                    seen.body
+                ),
             }
         }
         let seen = &wire.fake.seen()[0];
@@ -74,7 +86,10 @@ fn a078_the_client_proves_who_it_is_as_at_the_token_endpoint() {
         assert_eq!(seen.field("audience").as_deref(), audience);
         assert_eq!(seen.field("organization").as_deref(), Some("one"));
         let seen = &wire.fake.seen()[1];
-        assert_eq!(seen.field("grant_type").as_deref(), Some("urn:ietf:params:oauth:grant-type:device_code"));
+        assert_eq!(
+            seen.field("grant_type").as_deref(),
+            Some("urn:ietf:params:oauth:grant-type:device_code")
+        );
         assert_eq!(seen.field("device_code").as_deref(), Some(DEVICE_CODE));
     }
     // Refusals are typed, and a request that may be sent twice is repeated.
@@ -84,7 +99,11 @@ fn a078_the_client_proves_who_it_is_as_at_the_token_endpoint() {
         authorize(&wire.call(), &endpoint("device"), &public_client(), &[], None, &[], false)
     };
     let refused = begin(oauth_error(401, "invalid_client")).unwrap_err();
-    assert_eq!((refused.status(), refused.message().contains(CLIENT_ID)), (Status::Misconfigured, true), "{refused}");
+    assert_eq!(
+        (refused.status(), refused.message().contains(CLIENT_ID)),
+        (Status::Misconfigured, true),
+        "{refused}"
+    );
     assert_eq!(begin(oauth_error(200, "access_denied")).unwrap_err().status(), Status::Denied);
     assert_eq!(begin(answer(200, "text/html", "captive")).unwrap_err().status(), Status::Protocol);
     begin(busy(503, None)).unwrap();
@@ -94,10 +113,25 @@ fn a078_the_client_proves_who_it_is_as_at_the_token_endpoint() {
 fn a079_the_required_members_and_the_old_name() {
     let all = read(&json!({})).unwrap();
     assert_eq!(
-        (all.device_code.expose(), all.user_code.as_str(), all.verification_uri.as_str(), all.expires_in, all.interval),
-        (DEVICE_CODE, "WDJB-MJHT", "https://as.example/device", Duration::from_secs(900), Duration::from_secs(5))
+        (
+            all.device_code.expose(),
+            all.user_code.as_str(),
+            all.verification_uri.as_str(),
+            all.expires_in,
+            all.interval
+        ),
+        (
+            DEVICE_CODE,
+            "WDJB-MJHT",
+            "https://as.example/device",
+            Duration::from_secs(900),
+            Duration::from_secs(5)
+        )
     );
-    assert_eq!(all.verification_uri_complete.as_deref(), Some("https://as.example/device?user_code=WDJB-MJHT"));
+    assert_eq!(
+        all.verification_uri_complete.as_deref(),
+        Some("https://as.example/device?user_code=WDJB-MJHT")
+    );
     for name in ["device_code", "user_code", "verification_uri", "expires_in"] {
         for wrong in [Value::Null, json!(""), json!([]), json!({})] {
             let error = read(&json!({ name: wrong })).unwrap_err();
@@ -107,26 +141,69 @@ fn a079_the_required_members_and_the_old_name() {
     }
     let old = json!({"verification_uri": null, "verification_url": "https://as.example/old", "verification_uri_complete": null});
     let old = read(&old).unwrap();
-    assert_eq!((old.verification_uri.as_str(), old.verification_uri_complete), ("https://as.example/old", None));
+    assert_eq!(
+        (old.verification_uri.as_str(), old.verification_uri_complete),
+        ("https://as.example/old", None)
+    );
     for expires_in in [json!(0), json!(-1), json!("soon"), json!("NaN"), json!(true)] {
-        assert_eq!(read(&json!({ "expires_in": expires_in })).unwrap_err().status(), Status::Protocol, "{expires_in}");
+        assert_eq!(
+            read(&json!({ "expires_in": expires_in })).unwrap_err().status(),
+            Status::Protocol,
+            "{expires_in}"
+        );
     }
-    for (expires_in, ms) in [(json!("600"), 600_000), (json!(0.5), 500), (json!(1e300), 86_400_000), (json!("inf"), 86_400_000)] {
-        assert_eq!(read(&json!({ "expires_in": expires_in })).unwrap().expires_in, Duration::from_millis(ms), "{expires_in}");
+    for (expires_in, ms) in [
+        (json!("600"), 600_000),
+        (json!(0.5), 500),
+        (json!(1e300), 86_400_000),
+        (json!("inf"), 86_400_000),
+    ] {
+        assert_eq!(
+            read(&json!({ "expires_in": expires_in })).unwrap().expires_in,
+            Duration::from_millis(ms),
+            "{expires_in}"
+        );
     }
 }
 
 #[test]
 fn a080_the_interval_is_five_seconds_unless_the_server_says_otherwise() {
-    for interval in [Value::Null, json!(0), json!(-1), json!(-1e300), json!("often"), json!("NaN"), json!([5]), json!(false)] {
-        assert_eq!(read(&json!({ "interval": interval })).unwrap().interval, Duration::from_secs(5), "{interval}");
+    for interval in [
+        Value::Null,
+        json!(0),
+        json!(-1),
+        json!(-1e300),
+        json!("often"),
+        json!("NaN"),
+        json!([5]),
+        json!(false),
+    ] {
+        assert_eq!(
+            read(&json!({ "interval": interval })).unwrap().interval,
+            Duration::from_secs(5),
+            "{interval}"
+        );
     }
-    let stated = [(json!(1), 1_000), (json!("7"), 7_000), (json!(7.5), 8_000), (json!(0.001), 1_000), (json!(60), 60_000)];
+    let stated = [
+        (json!(1), 1_000),
+        (json!("7"), 7_000),
+        (json!(7.5), 8_000),
+        (json!(0.001), 1_000),
+        (json!(60), 60_000),
+    ];
     for (interval, ms) in stated {
-        assert_eq!(read(&json!({ "interval": interval })).unwrap().interval, Duration::from_millis(ms), "{interval}");
+        assert_eq!(
+            read(&json!({ "interval": interval })).unwrap().interval,
+            Duration::from_millis(ms),
+            "{interval}"
+        );
     }
     for interval in [json!(61), json!(1e300), json!("inf")] {
-        assert_eq!(read(&json!({ "interval": interval })).unwrap().interval, Duration::from_secs(60), "{interval}");
+        assert_eq!(
+            read(&json!({ "interval": interval })).unwrap().interval,
+            Duration::from_secs(60),
+            "{interval}"
+        );
     }
 }
 
@@ -194,7 +271,10 @@ fn a084_while_nothing_answers_it_is_asked_less_often() {
         assert_eq!(wire.fake.count(), 1);
     }
     for status in [429, 500, 502, 503, 504, 408] {
-        assert!(matches!(asked(busy(status, None)), Ok(Poll::Unreachable { retry_after: None, .. })), "{status}");
+        assert!(
+            matches!(asked(busy(status, None)), Ok(Poll::Unreachable { retry_after: None, .. })),
+            "{status}"
+        );
     }
     let mut schedule = schedule(5);
     let mut now = at(1_005_000);
@@ -224,18 +304,27 @@ fn a085_any_other_error_ends_the_polling() {
         ("server_error", Status::Unavailable, None),
     ] {
         let error = asked(oauth_error(400, name)).unwrap_err();
-        assert_eq!((error.status(), error.reason(), error.oauth_error()), (status, reason, Some(name)));
+        assert_eq!(
+            (error.status(), error.reason(), error.oauth_error()),
+            (status, reason, Some(name))
+        );
         assert_eq!(error.http_status(), Some(400));
     }
     assert_eq!(asked(answer(404, "text/html", "no")).unwrap_err().status(), Status::Protocol);
     assert_eq!(asked(answer(200, "text/html", "captive")).unwrap_err().status(), Status::Protocol);
     // The states of the login count with any HTTP status.
     for status in [200, 401, 403, 428] {
-        assert!(matches!(asked(oauth_error(status, "authorization_pending")), Ok(Poll::Pending)), "{status}");
+        assert!(
+            matches!(asked(oauth_error(status, "authorization_pending")), Ok(Poll::Pending)),
+            "{status}"
+        );
         assert!(matches!(asked(oauth_error(status, "slow_down")), Ok(Poll::SlowDown)), "{status}");
     }
-    let granted = asked(token(&json!({"access_token": "t", "refresh_token": "r", "expires_in": 60})));
-    let Ok(Poll::Granted(TokenSet { access_token, scopes, .. })) = granted else { panic!("{granted:?}") };
+    let granted =
+        asked(token(&json!({"access_token": "t", "refresh_token": "r", "expires_in": 60})));
+    let Ok(Poll::Granted(TokenSet { access_token, scopes, .. })) = granted else {
+        panic!("{granted:?}")
+    };
     assert_eq!((access_token.expose(), scopes), ("t", vec!["planet".to_owned()]));
     // A login whose access token cannot be used has failed.
     let unusable = token(&json!({"access_token": "two words", "refresh_token": "r"}));
@@ -300,17 +389,31 @@ fn a089_what_is_shown_is_https_and_looks_like_what_it_is() {
             assert_eq!(error.status(), Status::Protocol, "{name} {uri:?}");
             assert!(error.message().contains(name) && !error.message().contains(uri), "{error}");
         }
-        assert!(read(&json!({"verification_uri": null, "verification_url": uri})).is_err(), "{uri:?}");
+        assert!(
+            read(&json!({"verification_uri": null, "verification_url": uri})).is_err(),
+            "{uri:?}"
+        );
     }
-    assert!(read(&json!({"verification_uri": format!("https://as.example/{}", "x".repeat(3000))})).is_err());
-    let loopback = document(&json!({"verification_uri": "http://127.0.0.1:8080/device", "verification_uri_complete": null}));
+    assert!(
+        read(&json!({"verification_uri": format!("https://as.example/{}", "x".repeat(3000))}))
+            .is_err()
+    );
+    let loopback = document(
+        &json!({"verification_uri": "http://127.0.0.1:8080/device", "verification_uri_complete": null}),
+    );
     assert_eq!(parse(&loopback, true).unwrap().verification_uri, "http://127.0.0.1:8080/device");
     // Exactly as the server wrote it, because the user types it.
-    for uri in ["https://as.example", "https://as.example/app#/device", "HTTPS://as.example/%E2%82%AC"] {
+    for uri in
+        ["https://as.example", "https://as.example/app#/device", "HTTPS://as.example/%E2%82%AC"]
+    {
         assert_eq!(read(&json!({ "verification_uri": uri })).unwrap().verification_uri, uri);
     }
     for user_code in ["AB\u{1b}[2J", "AB\nCD", "\u{202e}AB", "AB\u{200b}CD", &"A".repeat(101)] {
-        assert_eq!(read(&json!({ "user_code": user_code })).unwrap_err().status(), Status::Protocol, "{user_code:?}");
+        assert_eq!(
+            read(&json!({ "user_code": user_code })).unwrap_err().status(),
+            Status::Protocol,
+            "{user_code:?}"
+        );
     }
     assert_eq!(read(&json!({"user_code": "ÄB 12"})).unwrap().user_code, "ÄB 12");
 }
@@ -319,8 +422,13 @@ fn a089_what_is_shown_is_https_and_looks_like_what_it_is() {
 fn a090_a_device_code_is_a_secret() {
     let logs = logs();
     let wire = Wire::new();
-    wire.fake.answers(json_answer(200, &document(&json!({})))).answers(busy(503, None)).answers(oauth_error(400, "slow_down"));
-    let authorization = authorize(&wire.call(), &endpoint("device"), &public_client(), &[], None, &[], false).unwrap();
+    wire.fake
+        .answers(json_answer(200, &document(&json!({}))))
+        .answers(busy(503, None))
+        .answers(oauth_error(400, "slow_down"));
+    let authorization =
+        authorize(&wire.call(), &endpoint("device"), &public_client(), &[], None, &[], false)
+            .unwrap();
     let polls = [ask(&wire).unwrap(), ask(&wire).unwrap()];
     let error = parse(&document(&json!({"expires_in": null})), false).unwrap_err();
     for shown in [format!("{authorization:?}"), format!("{polls:?}"), format!("{error:?}")] {
@@ -331,7 +439,9 @@ fn a090_a_device_code_is_a_secret() {
 
 #[test]
 fn a091_retry_after_is_a_lower_bound() {
-    let Ok(Poll::Unreachable { retry_after: Some(THIRTY_SECONDS), error }) = asked(busy(503, Some("30"))) else {
+    let Ok(Poll::Unreachable { retry_after: Some(THIRTY_SECONDS), error }) =
+        asked(busy(503, Some("30")))
+    else {
         panic!("the wait is handed on")
     };
     assert_eq!(error.retry_after(), Some(Duration::from_millis(30_000)));

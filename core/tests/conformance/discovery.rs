@@ -37,13 +37,16 @@ fn a011_both_forms_of_the_address_for_an_issuer_with_a_path() {
     let wire = Wire::new();
     wire.fake.answers(answer(404, "text/html", "not here")).answers(json_answer(200, &document()));
     assert_eq!(fetch(&wire, ISSUER).unwrap().token_endpoint, Some(format!("{ISSUER}/token")));
-    let seen: Vec<(Method, String)> = wire.fake.seen().into_iter().map(|seen| (seen.method, seen.url)).collect();
+    let seen: Vec<(Method, String)> =
+        wire.fake.seen().into_iter().map(|seen| (seen.method, seen.url)).collect();
     assert_eq!(seen, [(Method::Get, OPENID.to_owned()), (Method::Get, OAUTH.to_owned())]);
     // Without a path the two URLs differ in their names alone. A slash at the end is not a path.
     for issuer in ["https://as.example", "https://as.example/"] {
         let urls = metadata::well_known_urls(issuer, false).unwrap().map(String::from);
-        let wanted =
-            ["https://as.example/.well-known/openid-configuration", "https://as.example/.well-known/oauth-authorization-server"];
+        let wanted = [
+            "https://as.example/.well-known/openid-configuration",
+            "https://as.example/.well-known/oauth-authorization-server",
+        ];
         assert_eq!(urls, wanted, "{issuer}");
     }
 }
@@ -58,14 +61,19 @@ fn a012_the_issuer_must_be_the_same_byte_for_byte() {
         "https://as.example/realms",
         "",
     ];
-    let broken = others.iter().map(|issuer| json!(issuer)).chain([Value::Null, json!(5), json!([ISSUER])]);
+    let broken =
+        others.iter().map(|issuer| json!(issuer)).chain([Value::Null, json!(5), json!([ISSUER])]);
     for issuer in broken {
         let wire = Wire::new();
         let mut wrong = document();
         wrong["issuer"] = issuer.clone();
         wire.fake.answers(json_answer(200, &wrong));
         let error = fetch(&wire, ISSUER).unwrap_err();
-        assert_eq!((error.status(), error.reason()), (Status::Protocol, Some(Reason::IssuerMismatch)), "{issuer}");
+        assert_eq!(
+            (error.status(), error.reason()),
+            (Status::Protocol, Some(Reason::IssuerMismatch)),
+            "{issuer}"
+        );
         assert!(error.message().contains(ISSUER), "{error}");
         assert_eq!(wire.fake.count(), 1, "what one form says is not asked for in the other");
     }
@@ -73,9 +81,13 @@ fn a012_the_issuer_must_be_the_same_byte_for_byte() {
 
 #[test]
 fn a013_an_issuer_is_https_without_query_and_fragment() {
-    for issuer in
-        ["http://as.example", "https://as.example?x", "https://as.example/realm?x=1", "https://as.example#x", "as.example"]
-    {
+    for issuer in [
+        "http://as.example",
+        "https://as.example?x",
+        "https://as.example/realm?x=1",
+        "https://as.example#x",
+        "as.example",
+    ] {
         let wire = Wire::new();
         assert_eq!(fetch(&wire, issuer).unwrap_err().status(), Status::Misconfigured, "{issuer}");
         assert_eq!(wire.fake.count(), 0);
@@ -86,10 +98,14 @@ fn a013_an_issuer_is_https_without_query_and_fragment() {
 fn a014_without_a_word_about_authentication_it_is_basic() {
     let (fake, clock) = (Fake::new(), Arc::new(ManualClock::new(NOW)));
     fake.answers(json_answer(200, &document()));
-    let session = Session::from_client_config(&config(&json!({})), &options(&fake, &clock)).unwrap();
+    let session =
+        Session::from_client_config(&config(&json!({})), &options(&fake, &clock)).unwrap();
     session.access_token().unwrap();
     let request = &fake.seen()[1];
-    assert!(request.authorization.as_ref().is_some_and(|value| value.starts_with("Basic ")), "{request:?}");
+    assert!(
+        request.authorization.as_ref().is_some_and(|value| value.starts_with("Basic ")),
+        "{request:?}"
+    );
     assert_eq!(request.field("client_secret"), None);
 }
 
@@ -107,8 +123,10 @@ fn a015_configured_endpoints_need_no_metadata() {
 #[test]
 fn a016_metadata_is_cached_with_a_bound() {
     let (fake, clock) = (Fake::new(), Arc::new(ManualClock::new(NOW)));
-    let session = Session::from_client_config(&config(&json!({})), &options(&fake, &clock)).unwrap();
-    let metadata_requests = || fake.seen().into_iter().filter(|seen| seen.method == Method::Get).count();
+    let session =
+        Session::from_client_config(&config(&json!({})), &options(&fake, &clock)).unwrap();
+    let metadata_requests =
+        || fake.seen().into_iter().filter(|seen| seen.method == Method::Get).count();
     fake.answers(json_answer(200, &document()));
     for _ in 0..20 {
         session.refresh().unwrap();
@@ -120,11 +138,16 @@ fn a016_metadata_is_cached_with_a_bound() {
     moved["token_endpoint"] = json!("https://as.example/moved");
     fake.answers(json_answer(200, &moved));
     session.refresh().unwrap();
-    assert_eq!((metadata_requests(), fake.seen().last().unwrap().url.as_str()), (2, "https://as.example/moved"));
+    assert_eq!(
+        (metadata_requests(), fake.seen().last().unwrap().url.as_str()),
+        (2, "https://as.example/moved")
+    );
     // If the metadata cannot be read again, the old copy is used.
-    for failure in
-        [answer(404, "text/html", "gone"), answer(200, "text/html", "captive"), json_answer(200, &json!({"issuer": "other"}))]
-    {
+    for failure in [
+        answer(404, "text/html", "gone"),
+        answer(200, "text/html", "captive"),
+        json_answer(200, &json!({"issuer": "other"})),
+    ] {
         clock.advance(Duration::from_secs(25 * 3600));
         if failure.status == 404 {
             fake.answers(failure.clone());
@@ -140,8 +163,10 @@ fn a016_metadata_is_cached_with_a_bound() {
 #[test]
 fn i10_17_a_token_endpoint_that_moved_is_found_again() {
     let (fake, clock) = (Fake::new(), Arc::new(ManualClock::new(NOW)));
-    let session = Session::from_client_config(&config(&json!({})), &options(&fake, &clock)).unwrap();
-    let metadata_requests = || fake.seen().into_iter().filter(|seen| seen.method == Method::Get).count();
+    let session =
+        Session::from_client_config(&config(&json!({})), &options(&fake, &clock)).unwrap();
+    let metadata_requests =
+        || fake.seen().into_iter().filter(|seen| seen.method == Method::Get).count();
     fake.answers(json_answer(200, &document()));
     session.refresh().unwrap();
     clock.advance(Duration::from_secs(3600));
@@ -150,7 +175,10 @@ fn i10_17_a_token_endpoint_that_moved_is_found_again() {
     fake.answers(answer(404, "text/html", "gone"));
     fake.answers(json_answer(200, &moved));
     session.refresh().unwrap();
-    assert_eq!((metadata_requests(), fake.seen().last().unwrap().url.as_str()), (2, "https://as.example/moved"));
+    assert_eq!(
+        (metadata_requests(), fake.seen().last().unwrap().url.as_str()),
+        (2, "https://as.example/moved")
+    );
     fake.answers(answer(404, "text/html", "gone"));
     assert_eq!(session.refresh().unwrap_err().http_status(), Some(404));
     assert_eq!(metadata_requests(), 2);
@@ -165,7 +193,8 @@ fn i10_17_a_token_endpoint_that_moved_is_found_again() {
 #[test]
 fn i10_17_an_endpoint_that_only_the_rfc_8414_document_names_is_found() {
     let (fake, clock) = (Fake::new(), Arc::new(ManualClock::new(NOW)));
-    let session = Session::from_client_config(&config(&json!({})), &options(&fake, &clock)).unwrap();
+    let session =
+        Session::from_client_config(&config(&json!({})), &options(&fake, &clock)).unwrap();
     let mut full = document();
     full["introspection_endpoint"] = json!("https://as.example/introspect");
     let mut plain = document();
@@ -188,7 +217,8 @@ fn i10_17_an_endpoint_that_only_the_rfc_8414_document_names_is_found() {
 fn a017_two_servers_do_not_share_an_issuer() {
     let deployment = |second: &Value| {
         let first = json!({"subject": "m2m", "issuer": "https://as.example", "token_endpoint": "https://as.example/token"});
-        let servers = json!({"name": "x", "authorization_servers": [first, second], "resource_servers": []});
+        let servers =
+            json!({"name": "x", "authorization_servers": [first, second], "resource_servers": []});
         Deployment::from_json(&servers.to_string())
     };
     for issuer in ["https://as.example", "https://as.example/"] {
@@ -239,7 +269,13 @@ fn every_endpoint_of_the_metadata_is_read_and_checked() {
     assert_eq!(read.id_token_signing_alg_values_supported, Some(scopes(&["RS256"])));
     assert!(read.authorization_response_iss_parameter_supported);
     for name in endpoints {
-        for wrong in ["http://as.example/x", "https://user@as.example/x", "https://as.example/x#y", "file:///etc/passwd", "x"] {
+        for wrong in [
+            "http://as.example/x",
+            "https://user@as.example/x",
+            "https://as.example/x#y",
+            "file:///etc/passwd",
+            "x",
+        ] {
             let mut document = full.clone();
             document[name] = json!(wrong);
             let error = metadata::parse(&document, ISSUER, true).unwrap_err();
@@ -256,7 +292,10 @@ fn every_endpoint_of_the_metadata_is_read_and_checked() {
         assert!(metadata::parse(&document, ISSUER, false).is_err());
         metadata::parse(&document, ISSUER, true).unwrap();
     }
-    let least =
-        metadata::parse(&json!({"issuer": ISSUER, "authorization_response_iss_parameter_supported": "true"}), ISSUER, false);
+    let least = metadata::parse(
+        &json!({"issuer": ISSUER, "authorization_response_iss_parameter_supported": "true"}),
+        ISSUER,
+        false,
+    );
     assert!(!least.unwrap().authorization_response_iss_parameter_supported);
 }

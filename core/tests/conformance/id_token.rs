@@ -15,7 +15,14 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 fn expected() -> Expected<'static> {
-    Expected { issuer: ISSUER, client_id: CLIENT_ID, nonce: Some(NONCE), algorithms: &[], now: NOW, check_expiry: true }
+    Expected {
+        issuer: ISSUER,
+        client_id: CLIENT_ID,
+        nonce: Some(NONCE),
+        algorithms: &[],
+        now: NOW,
+        check_expiry: true,
+    }
 }
 
 fn keys(jwks: &[&Value]) -> Jwks {
@@ -49,8 +56,18 @@ fn with_claims(changes: &Value, expected: &Expected<'_>) -> Result<Verification>
 fn a103_issuer_audience_and_authorized_party() {
     let claims = valid(with_claims(&json!({}), &expected()));
     assert_eq!((claims.subject(), &claims.0["email"]), (SUBJECT, &json!("someone@example.com")));
-    for issuer in [json!(format!("{ISSUER}/")), json!("https://evil.example"), json!(""), Value::Null, json!([ISSUER])] {
-        assert_eq!(refused(with_claims(&json!({ "iss": issuer }), &expected())), "bad_issuer", "{issuer}");
+    for issuer in [
+        json!(format!("{ISSUER}/")),
+        json!("https://evil.example"),
+        json!(""),
+        Value::Null,
+        json!([ISSUER]),
+    ] {
+        assert_eq!(
+            refused(with_claims(&json!({ "iss": issuer }), &expected())),
+            "bad_issuer",
+            "{issuer}"
+        );
     }
     for good in [
         json!({"aud": CLIENT_ID}),
@@ -82,7 +99,11 @@ fn a103_issuer_audience_and_authorized_party() {
 #[test]
 fn a104_the_nonce_is_the_one_that_was_sent() {
     for nonce in [json!("another"), json!(""), Value::Null, json!(5), json!([NONCE])] {
-        assert_eq!(refused(with_claims(&json!({ "nonce": nonce }), &expected())), "bad_nonce", "{nonce}");
+        assert_eq!(
+            refused(with_claims(&json!({ "nonce": nonce }), &expected())),
+            "bad_nonce",
+            "{nonce}"
+        );
     }
     // If the request had no nonce, there is nothing to compare.
     let without = Expected { nonce: None, ..expected() };
@@ -137,30 +158,59 @@ fn a106_the_algorithm_is_agreed_on_and_the_key_keeps_its_type() {
     valid(verify(&rsa.sign(&claims), &both, &expected()));
     assert_eq!(refused(verify(&ec.sign(&claims), &both, &expected())), "bad_algorithm");
     valid(verify(&ec.sign(&claims), &both, &with(&[Algorithm::Es256])));
-    assert_eq!(refused(verify(&rsa.sign(&claims), &both, &with(&[Algorithm::Es256]))), "bad_algorithm");
+    assert_eq!(
+        refused(verify(&rsa.sign(&claims), &both, &with(&[Algorithm::Es256]))),
+        "bad_algorithm"
+    );
     for algorithm in ["none", "None", "HS256", "HS512", "RS256 ", "rs256", "", "RS1"] {
         let token = rsa.sign_with(&json!({"alg": algorithm, "kid": "rsa"}), &claims);
-        let error = verify(&token, &both, &with(&[Algorithm::Rs256, Algorithm::Es256])).unwrap_err();
+        let error =
+            verify(&token, &both, &with(&[Algorithm::Rs256, Algorithm::Es256])).unwrap_err();
         assert_eq!(reason(&error), "bad_algorithm", "{algorithm}");
         assert!(error.message().contains("RS256, ES256"), "{error}");
     }
-    assert!(["none", "HS256", "HS384", "HS512", "RSA1_5", "dir"].iter().all(|name| Algorithm::from_name(name).is_none()));
+    assert!(
+        ["none", "HS256", "HS384", "HS512", "RSA1_5", "dir"]
+            .iter()
+            .all(|name| Algorithm::from_name(name).is_none())
+    );
     // The public key used as a shared secret.
     let secret = rsa.jwk["n"].as_str().unwrap();
     for secret in [secret.as_bytes(), &URL_SAFE_NO_PAD.decode(secret).unwrap()] {
-        let header = Header { kid: Some("rsa".into()), ..Header::new(jsonwebtoken::Algorithm::HS256) };
-        let forged = jsonwebtoken::encode(&header, &claims, &EncodingKey::from_secret(secret)).unwrap();
+        let header =
+            Header { kid: Some("rsa".into()), ..Header::new(jsonwebtoken::Algorithm::HS256) };
+        let forged =
+            jsonwebtoken::encode(&header, &claims, &EncodingKey::from_secret(secret)).unwrap();
         assert_eq!(refused(verify(&forged, &both, &expected())), "bad_algorithm");
     }
     // An algorithm that was agreed on does not allow a key of another type.
-    let all: &[Algorithm] = &[Algorithm::Rs256, Algorithm::Es256, Algorithm::Es384, Algorithm::Ps256];
+    let all: &[Algorithm] =
+        &[Algorithm::Rs256, Algorithm::Es256, Algorithm::Es384, Algorithm::Ps256];
     let crossed = Expected { algorithms: all, ..expected() };
     assert_eq!(
-        refused(verify(&rsa.sign_with(&json!({"alg": "ES256", "kid": "rsa"}), &claims), &both, &crossed)),
+        refused(verify(
+            &rsa.sign_with(&json!({"alg": "ES256", "kid": "rsa"}), &claims),
+            &both,
+            &crossed
+        )),
         "bad_algorithm"
     );
-    assert_eq!(refused(verify(&ec.sign_with(&json!({"alg": "RS256", "kid": "ec"}), &claims), &both, &crossed)), "bad_algorithm");
-    assert_eq!(refused(verify(&ec.sign_with(&json!({"alg": "ES384", "kid": "ec"}), &claims), &both, &crossed)), "bad_algorithm");
+    assert_eq!(
+        refused(verify(
+            &ec.sign_with(&json!({"alg": "RS256", "kid": "ec"}), &claims),
+            &both,
+            &crossed
+        )),
+        "bad_algorithm"
+    );
+    assert_eq!(
+        refused(verify(
+            &ec.sign_with(&json!({"alg": "ES384", "kid": "ec"}), &claims),
+            &both,
+            &crossed
+        )),
+        "bad_algorithm"
+    );
     // A key for one algorithm is used for no other algorithm, although it could be.
     assert_eq!(rsa.jwk["alg"], "RS256");
     let pss = Signer::rsa("rsa").with_algorithm(jsonwebtoken::Algorithm::PS256);
@@ -201,7 +251,11 @@ fn every_algorithm_verifies_what_it_signed_and_nothing_else() {
             let mut forged = token.clone().into_bytes();
             forged[place] = if forged[place] == b'A' { b'B' } else { b'A' };
             let outcome = verify(&String::from_utf8(forged).unwrap(), &keys, &expected);
-            assert!(matches!(refused(outcome), "bad_signature" | "malformed" | "bad_algorithm"), "{}", algorithm.name());
+            assert!(
+                matches!(refused(outcome), "bad_signature" | "malformed" | "bad_algorithm"),
+                "{}",
+                algorithm.name()
+            );
         }
         assert_eq!(Algorithm::from_name(algorithm.name()), Some(algorithm));
     }
@@ -212,7 +266,9 @@ fn a107_an_unknown_key_is_asked_for_and_a_nameless_one_must_be_alone() {
     let (first, second) = (Signer::rsa("first"), Signer::other_rsa("second"));
     let claims = id_claims(&json!({}));
     let (one, two) = (keys(&[&first.jwk]), keys(&[&first.jwk, &second.jwk]));
-    let is_unknown = |token: &str, keys: &Jwks| matches!(verify(token, keys, &expected()), Ok(Verification::UnknownKey));
+    let is_unknown = |token: &str, keys: &Jwks| {
+        matches!(verify(token, keys, &expected()), Ok(Verification::UnknownKey))
+    };
     assert!(is_unknown(&second.sign(&claims), &one));
     assert!(is_unknown(&first.sign(&claims), &Jwks::default()));
     valid(verify(&second.sign(&claims), &two, &expected()));
@@ -220,15 +276,27 @@ fn a107_an_unknown_key_is_asked_for_and_a_nameless_one_must_be_alone() {
     // A token without a key id.
     let nameless = Signer::rsa("first").nameless();
     valid(verify(&nameless.sign(&claims), &one, &expected()));
-    assert!(is_unknown(&nameless.sign(&claims), &Jwks::default()), "the set may have been read in a bad moment");
+    assert!(
+        is_unknown(&nameless.sign(&claims), &Jwks::default()),
+        "the set may have been read in a bad moment"
+    );
     assert_eq!(refused(verify(&nameless.sign(&claims), &two, &expected())), "unknown_key");
     // A key id that is not a string, and the key id of another key.
-    assert_eq!(refused(verify(&first.sign_with(&json!({"alg": "RS256", "kid": 5}), &claims), &one, &expected())), "malformed");
+    assert_eq!(
+        refused(verify(
+            &first.sign_with(&json!({"alg": "RS256", "kid": 5}), &claims),
+            &one,
+            &expected()
+        )),
+        "malformed"
+    );
     let impostor = Signer::other_rsa("first");
     assert_eq!(refused(verify(&impostor.sign(&claims), &two, &expected())), "bad_signature");
     // Keys that a token contains or links to are ignored.
-    let brought =
-        impostor.sign_with(&json!({"alg": "RS256", "kid": "mine", "jwk": impostor.jwk, "jku": "https://evil.example"}), &claims);
+    let brought = impostor.sign_with(
+        &json!({"alg": "RS256", "kid": "mine", "jwk": impostor.jwk, "jku": "https://evil.example"}),
+        &claims,
+    );
     assert!(is_unknown(&brought, &two));
 }
 
@@ -277,20 +345,28 @@ fn a108_keys_for_something_else_are_never_used() {
     ] {
         let set = keys(&[&changed(&useless)]);
         assert!(set.is_empty(), "{useless}");
-        assert!(matches!(verify(&token, &set, &expected()), Ok(Verification::UnknownKey)), "{useless}");
+        assert!(
+            matches!(verify(&token, &set, &expected()), Ok(Verification::UnknownKey)),
+            "{useless}"
+        );
     }
     // Curves: a point of another curve, of another length, on no curve.
     let ec = Signer::ec("key");
     let zeros = URL_SAFE_NO_PAD.encode([1; 32]);
-    for (name, value) in
-        [("crv", json!("P-384")), ("crv", json!("P-521")), ("crv", json!("secp256k1")), ("x", json!(zeros)), ("y", json!("AAAA"))]
-    {
+    for (name, value) in [
+        ("crv", json!("P-384")),
+        ("crv", json!("P-521")),
+        ("crv", json!("secp256k1")),
+        ("x", json!(zeros)),
+        ("y", json!("AAAA")),
+    ] {
         let mut jwk = ec.jwk.clone();
         jwk[name] = value;
         assert!(keys(&[&jwk]).is_empty(), "{jwk}");
     }
     assert_eq!(keys(&[&ec.jwk]).len(), 1);
-    for document in [json!({}), json!({"keys": {}}), json!([]), json!(null), json!({"keys": null})] {
+    for document in [json!({}), json!({"keys": {}}), json!([]), json!(null), json!({"keys": null})]
+    {
         assert_eq!(Jwks::parse(&document).unwrap_err().status(), Status::Protocol, "{document}");
     }
     assert!(keys(&[&json!(5), &json!(null), &json!("x"), &json!([])]).is_empty());
@@ -303,19 +379,31 @@ fn a109_userinfo_is_about_the_same_person() {
     wire.fake.answers(json_answer(200, &json!({"sub": SUBJECT, "name": "Some One"})));
     let members = ask().unwrap();
     let seen = &wire.fake.seen()[0];
-    assert_eq!((seen.method, seen.authorization.as_deref(), seen.body.as_str()), (Method::Get, Some("Bearer access-1"), ""));
+    assert_eq!(
+        (seen.method, seen.authorization.as_deref(), seen.body.as_str()),
+        (Method::Get, Some("Bearer access-1"), "")
+    );
     assert!(!seen.url.contains("access-1"));
     userinfo::check_subject(&members, SUBJECT).unwrap();
     for other in ["person-2", "", "PERSON-1", "person-1 "] {
-        assert_eq!(reason(&userinfo::check_subject(&members, other).unwrap_err()), "bad_subject", "{other}");
+        assert_eq!(
+            reason(&userinfo::check_subject(&members, other).unwrap_err()),
+            "bad_subject",
+            "{other}"
+        );
     }
-    for wrong in [json!({}), json!({"sub": ""}), json!({"sub": 5}), json!({"sub": null, "name": "x"})] {
+    for wrong in
+        [json!({}), json!({"sub": ""}), json!({"sub": 5}), json!({"sub": null, "name": "x"})]
+    {
         wire.fake.answers(json_answer(200, &wrong));
         assert_eq!(ask().unwrap_err().status(), Status::Protocol, "{wrong}");
     }
-    for (media_type, body) in
-        [("application/jwt", "e30.e30."), ("text/html", "<html>"), ("application/json", "[]"), ("application/json", "{")]
-    {
+    for (media_type, body) in [
+        ("application/jwt", "e30.e30."),
+        ("text/html", "<html>"),
+        ("application/json", "[]"),
+        ("application/json", "{"),
+    ] {
         wire.fake.answers(answer(200, media_type, body));
         assert_eq!(ask().unwrap_err().status(), Status::Protocol, "{media_type} {body}");
     }
@@ -334,7 +422,10 @@ fn a109_userinfo_is_about_the_same_person() {
     assert!(error.message().contains("openid"), "{error}");
     wire.fake.always(|_| Ok(busy(503, Some("3600"))));
     let error = ask().unwrap_err();
-    assert_eq!((error.status(), error.retry_after()), (Status::Unavailable, Some(Duration::from_millis(3_600_000))));
+    assert_eq!(
+        (error.status(), error.retry_after()),
+        (Status::Unavailable, Some(Duration::from_millis(3_600_000)))
+    );
 }
 
 #[test]
@@ -354,9 +445,15 @@ fn what_is_no_token_is_malformed() {
         format!("{}.{}=.{}", parts[0], parts[1], parts[2]),
         format!("{}.{}.{}", parts[0], URL_SAFE_NO_PAD.encode("[]"), parts[2]),
         format!("{}.{}.{}", URL_SAFE_NO_PAD.encode("{"), parts[1], parts[2]),
-        signer.sign_with(&json!({"alg": "RS256", "kid": "key", "crit": ["exp"]}), &id_claims(&json!({}))),
+        signer.sign_with(
+            &json!({"alg": "RS256", "kid": "key", "crit": ["exp"]}),
+            &id_claims(&json!({})),
+        ),
     ] {
-        assert!(matches!(refused(verify(&bad, &set, &expected())), "malformed" | "bad_signature"), "{bad}");
+        assert!(
+            matches!(refused(verify(&bad, &set, &expected())), "malformed" | "bad_signature"),
+            "{bad}"
+        );
     }
     let claims = valid(verify(&good, &set, &expected()));
     assert!(!format!("{claims:?}").contains("someone"), "a person is not shown");
@@ -368,11 +465,18 @@ fn what_is_no_token_is_malformed() {
 fn a_key_set_is_fetched() {
     let wire = Wire::new();
     let signer = Signer::rsa("key");
-    wire.fake.answers(busy(503, None)).answers(answer(200, "application/jwk-set+json", jwks(&[&signer.jwk]).to_string()));
+    wire.fake.answers(busy(503, None)).answers(answer(
+        200,
+        "application/jwk-set+json",
+        jwks(&[&signer.jwk]).to_string(),
+    ));
     let fetch = || jwks::fetch(&wire.call(), &endpoint("jwks"));
     assert_eq!(fetch().unwrap().len(), 1);
     assert_eq!(wire.fake.seen()[1].url, endpoint("jwks").as_str());
-    assert_eq!((wire.fake.seen()[1].method, &wire.fake.seen()[1].authorization), (Method::Get, &None));
+    assert_eq!(
+        (wire.fake.seen()[1].method, &wire.fake.seen()[1].authorization),
+        (Method::Get, &None)
+    );
     wire.fake.answers(answer(404, "text/html", "no"));
     assert_eq!(fetch().unwrap_err().status(), Status::Protocol);
 }

@@ -13,15 +13,17 @@ fn a060_a_refresh_asks_for_no_scope() {
     home.seed(&json!({}));
     let session = home.person();
     session.refresh().unwrap();
-    home.fake.answers(token(&json!({"access_token": "narrow", "expires_in": 60, "scope": "planet"})));
+    home.fake
+        .answers(token(&json!({"access_token": "narrow", "expires_in": 60, "scope": "planet"})));
     session.refresh().unwrap();
     // The request names neither the configured scopes nor those of the last response, so the scopes
     // of the original grant still apply.
     session.refresh().unwrap();
     for seen in home.fake.seen() {
         assert_eq!(seen.url, PERSON_ENDPOINT);
-        let mut names: Vec<String> =
-            url::form_urlencoded::parse(seen.body.as_bytes()).map(|(name, _)| name.into_owned()).collect();
+        let mut names: Vec<String> = url::form_urlencoded::parse(seen.body.as_bytes())
+            .map(|(name, _)| name.into_owned())
+            .collect();
         names.sort();
         assert_eq!(names, ["client_id", "grant_type", "refresh_token"]);
         assert_eq!(seen.field("grant_type").as_deref(), Some("refresh_token"));
@@ -32,7 +34,10 @@ fn a060_a_refresh_asks_for_no_scope() {
     let session = planet.session();
     session.access_token().unwrap();
     assert_eq!(session.status().scopes(), ["planet", "offline_access", "openid"]);
-    assert_eq!(form(&planet.simulator, "user.token", 0).iter().find(|(name, _)| name == "scope"), None);
+    assert_eq!(
+        form(&planet.simulator, "user.token", 0).iter().find(|(name, _)| name == "scope"),
+        None
+    );
     planet.assert_alive(&seeded, 1);
 }
 
@@ -45,11 +50,13 @@ fn a061_the_new_refresh_token_is_kept_before_the_new_access_token_is_handed_out(
     let disk = ScriptedDisk::sound();
     let session = home.person_on(&disk);
     assert_eq!(ask(&session), SEEDED);
-    let (reader, file, early) = (OnceLock::new(), home.token_file(), Arc::new(AtomicBool::new(false)));
+    let (reader, file, early) =
+        (OnceLock::new(), home.token_file(), Arc::new(AtomicBool::new(false)));
     reader.set(session.clone()).unwrap();
     let seen_early = early.clone();
     disk.does(move |_| {
-        let at_hand = reader.get().unwrap().access_token_cached().unwrap().map(|token| token.to_string());
+        let at_hand =
+            reader.get().unwrap().access_token_cached().unwrap().map(|token| token.to_string());
         let is_kept = read_json(&file)["refresh_token"] == "refresh-1";
         if at_hand.as_deref() != Some(SEEDED) && !is_kept {
             seen_early.store(true, Ordering::Relaxed);
@@ -71,13 +78,21 @@ fn a062_a_refresh_token_that_the_answer_leaves_out_is_kept() {
     let session = home.person();
     for (number, refresh_token) in [Value::Null, json!("")].into_iter().enumerate() {
         let name = format!("kept-{number}");
-        home.fake.answers(token(&json!({"access_token": name, "expires_in": 60, "refresh_token": refresh_token})));
+        home.fake.answers(token(
+            &json!({"access_token": name, "expires_in": 60, "refresh_token": refresh_token}),
+        ));
         session.refresh().unwrap();
         assert_eq!(ask(&session), name);
         let tokens = home.tokens();
-        assert_eq!((&tokens["refresh_token"], &tokens["access_token"]), (&json!(SEEDED_REFRESH), &json!(name)));
+        assert_eq!(
+            (&tokens["refresh_token"], &tokens["access_token"]),
+            (&json!(SEEDED_REFRESH), &json!(name))
+        );
         // Other members of the session stay as well. Members about the old access token do not.
-        assert_eq!((&tokens["id_token"], &tokens["vendor"]), (&json!("id-0"), &json!({"deep": [1, 2]})));
+        assert_eq!(
+            (&tokens["id_token"], &tokens["vendor"]),
+            (&json!("id-0"), &json!({"deep": [1, 2]}))
+        );
         assert_eq!((&tokens["expires_in"], &tokens["_exp"]), (&json!(60), &json!(NOW + 60)));
     }
     session.refresh().unwrap();
@@ -99,9 +114,15 @@ fn i10_02_a_refresh_token_that_is_no_string_does_not_replace_the_saved_one() {
         let home = Home::new();
         home.seed(&json!({}));
         let session = home.person();
-        home.fake.answers(token(&json!({"access_token": "next", "refresh_token": wrong, "id_token": 7})));
+        home.fake.answers(token(
+            &json!({"access_token": "next", "refresh_token": wrong, "id_token": 7}),
+        ));
         session.refresh().unwrap();
-        assert_eq!((ask(&session).as_str(), home.refresh_token().as_str()), ("next", SEEDED_REFRESH), "{wrong}");
+        assert_eq!(
+            (ask(&session).as_str(), home.refresh_token().as_str()),
+            ("next", SEEDED_REFRESH),
+            "{wrong}"
+        );
         // The file can be read, and the refresh token is sent again.
         assert_eq!(ask(&home.person()), "next", "{wrong}");
         session.refresh().unwrap();
@@ -125,16 +146,25 @@ fn a063_a_refresh_token_goes_to_its_own_issuer_and_client_only() {
             config[name] = value.clone();
         }
         let options = home.options().with(|it| it.profile = Some(PERSON.to_owned()));
-        let session = planetkey::Session::from_client_config(&config.to_string(), &options).unwrap();
+        let session =
+            planetkey::Session::from_client_config(&config.to_string(), &options).unwrap();
         for _ in 0..3 {
             let error = session.access_token().unwrap_err();
-            assert_eq!((error.status(), error.reason()), (Status::LoginRequired, Some(Reason::NeverLoggedIn)), "{change}");
+            assert_eq!(
+                (error.status(), error.reason()),
+                (Status::LoginRequired, Some(Reason::NeverLoggedIn)),
+                "{change}"
+            );
             assert!(error.message().contains("another client or server"), "{error}");
         }
         assert_eq!(session.refresh().unwrap_err().status(), Status::LoginRequired);
         assert!(!session.is_initialized());
     }
-    assert_eq!((home.fake.count(), home.refresh_token().as_str()), (1, "refresh-1"), "nothing was sent, nothing lost");
+    assert_eq!(
+        (home.fake.count(), home.refresh_token().as_str()),
+        (1, "refresh-1"),
+        "nothing was sent, nothing lost"
+    );
     assert_eq!(ask(&home.person()), "access-1");
 }
 
@@ -143,8 +173,10 @@ fn a063_a_refresh_token_goes_to_its_own_issuer_and_client_only() {
 fn a064_invalid_grant_is_believed_when_the_file_is_unchanged() {
     let home = Home::new();
     home.seed(&json!({"_iat": NOW - 3600, "_exp": NOW}));
-    let (file, rotated_by_other) =
-        (home.token_file(), sdk_bytes(&seeded(&json!({"access_token": "other", "refresh_token": "next"}))));
+    let (file, rotated_by_other) = (
+        home.token_file(),
+        sdk_bytes(&seeded(&json!({"access_token": "other", "refresh_token": "next"}))),
+    );
     home.fake.then(move || {
         sdk_write(&file, &rotated_by_other);
         Ok(oauth_error(400, "invalid_grant"))
@@ -153,7 +185,8 @@ fn a064_invalid_grant_is_believed_when_the_file_is_unchanged() {
     assert_eq!(ask(&session), "other", "another program had rotated it");
     assert_eq!((home.fake.count(), home.refresh_token().as_str()), (1, "next"));
     // The other process's access token has expired as well: its refresh token is tried, once.
-    let (file, stale) = (home.token_file(), sdk_bytes(&seeded(&json!({"_exp": NOW, "refresh_token": "third"}))));
+    let (file, stale) =
+        (home.token_file(), sdk_bytes(&seeded(&json!({"_exp": NOW, "refresh_token": "third"}))));
     home.fake.then(move || {
         sdk_write(&file, &stale);
         Ok(oauth_error(400, "invalid_grant"))
@@ -179,7 +212,9 @@ fn a065_a_dead_refresh_token_is_not_sent_again_by_anybody() {
     let session = home.person();
     std::thread::scope(|scope| {
         for _ in 0..16 {
-            scope.spawn(|| assert_eq!(session.access_token().unwrap_err().reason(), Some(Reason::Revoked)));
+            scope.spawn(|| {
+                assert_eq!(session.access_token().unwrap_err().reason(), Some(Reason::Revoked))
+            });
         }
     });
     assert_eq!(home.fake.count(), 1);
@@ -210,10 +245,15 @@ fn a066_an_ended_session_says_which_profile_to_log_in_again() {
     let home = Home::new();
     let error = |session: &planetkey::Session, reason: &str| {
         let error = session.access_token().unwrap_err();
-        assert_eq!((error.status(), error.reason().map(Reason::name)), (Status::LoginRequired, Some(reason)), "{error}");
+        assert_eq!(
+            (error.status(), error.reason().map(Reason::name)),
+            (Status::LoginRequired, Some(reason)),
+            "{error}"
+        );
         assert_eq!(error.profile(), Some(PERSON));
         assert!(
-            error.message().ends_with("log in to the profile 'someone'") && !error.message().contains("planetkey"),
+            error.message().ends_with("log in to the profile 'someone'")
+                && !error.message().contains("planetkey"),
             "{error}"
         );
         assert!(!error.retryable());
@@ -237,7 +277,10 @@ fn what_has_not_expired_is_not_said_to_have() {
     let session = home.person();
     let error = session.refresh().unwrap_err();
     assert_eq!((error.status(), home.fake.count()), (Status::LoginRequired, 0));
-    assert!(error.message().contains("offline_access") && !error.message().contains("expired"), "{error}");
+    assert!(
+        error.message().contains("offline_access") && !error.message().contains("expired"),
+        "{error}"
+    );
     assert_eq!(ask(&session), SEEDED);
     home.advance(3600);
     let error = session.refresh().unwrap_err();

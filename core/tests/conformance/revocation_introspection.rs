@@ -69,7 +69,9 @@ fn a111_200_is_success_whatever_it_says() {
 
 #[test]
 fn a112_a_server_in_trouble_leaves_the_token_alive() {
-    let Ok(Revocation::Unknown(error)) = answered(busy(503, Some("3600"))) else { panic!("nobody knows") };
+    let Ok(Revocation::Unknown(error)) = answered(busy(503, Some("3600"))) else {
+        panic!("nobody knows")
+    };
     assert_eq!(
         (error.status(), error.retry_after(), error.http_status()),
         (Status::Unavailable, Some(Duration::from_millis(3_600_000)), Some(503))
@@ -77,9 +79,11 @@ fn a112_a_server_in_trouble_leaves_the_token_alive() {
     for status in [429, 500, 502, 504] {
         assert!(matches!(answered(busy(status, None)), Ok(Revocation::Unknown(_))), "{status}");
     }
-    for failure in
-        [TransportFailure::NotSent("x".into()), TransportFailure::Ambiguous("x".into()), TransportFailure::TimedOut(true)]
-    {
+    for failure in [
+        TransportFailure::NotSent("x".into()),
+        TransportFailure::Ambiguous("x".into()),
+        TransportFailure::TimedOut(true),
+    ] {
         let wire = Wire::new();
         wire.fake.always(move |_| Err(failure.clone()));
         assert!(matches!(end(&wire), Ok(Revocation::Unknown(_))));
@@ -93,13 +97,28 @@ fn a112_a_server_in_trouble_leaves_the_token_alive() {
 
 #[test]
 fn a113_a_kind_of_token_that_is_not_revoked_is_reported() {
-    let Ok(Revocation::Unsupported(error)) = answered(oauth_error(400, "unsupported_token_type")) else { panic!("it says so") };
-    assert_eq!((error.status(), error.oauth_error()), (Status::Unsupported, Some("unsupported_token_type")));
+    let Ok(Revocation::Unsupported(error)) = answered(oauth_error(400, "unsupported_token_type"))
+    else {
+        panic!("it says so")
+    };
+    assert_eq!(
+        (error.status(), error.oauth_error()),
+        (Status::Unsupported, Some("unsupported_token_type"))
+    );
     // Any other error is about the request itself, and says so.
     let refused = answered(oauth_error(401, "invalid_client")).unwrap_err();
-    assert_eq!((refused.status(), refused.message().contains(CLIENT_ID)), (Status::Misconfigured, true), "{refused}");
-    assert_eq!(answered(oauth_error(400, "invalid_request")).unwrap_err().status(), Status::Misconfigured);
-    for response in [answer(404, "text/html", "no"), answer(302, "text/html", ""), answer(403, "text/html", "")] {
+    assert_eq!(
+        (refused.status(), refused.message().contains(CLIENT_ID)),
+        (Status::Misconfigured, true),
+        "{refused}"
+    );
+    assert_eq!(
+        answered(oauth_error(400, "invalid_request")).unwrap_err().status(),
+        Status::Misconfigured
+    );
+    for response in
+        [answer(404, "text/html", "no"), answer(302, "text/html", ""), answer(403, "text/html", "")]
+    {
         let error = answered(response).unwrap_err();
         assert_eq!(error.status(), Status::Protocol);
         assert!(!format!("{error:?}").contains(TOKEN));
@@ -124,7 +143,10 @@ fn a115_active_is_true_or_false_and_nothing_is_kept() {
     assert_eq!(seen.len(), 2, "the server is asked each time");
     assert_eq!((seen[0].method, seen[0].field("token").as_deref()), (Method::Post, Some(TOKEN)));
     assert_eq!(seen[0].field("token_type_hint").as_deref(), Some("access_token"));
-    assert_eq!((seen[1].field("token_type_hint"), seen[1].field("client_id").as_deref()), (None, Some(CLIENT_ID)));
+    assert_eq!(
+        (seen[1].field("token_type_hint"), seen[1].field("client_id").as_deref()),
+        (None, Some(CLIENT_ID))
+    );
     for active in [json!("true"), json!(1), Value::Null, json!([true]), json!({})] {
         wire.fake.answers(json_answer(200, &json!({ "active": active })));
         assert_eq!(ask(&wire, None).unwrap_err().status(), Status::Protocol, "{active}");

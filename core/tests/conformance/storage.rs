@@ -55,14 +55,25 @@ fn a116_files_are_their_owners_alone_from_their_creation_on() {
     let looks = seen.lock().unwrap();
     assert!(disk.steps().starts_with(&[Step::Lock]) && disk.steps().contains(&Step::SyncDirectory));
     for (path, mode) in looks.iter().flatten() {
-        assert_eq!(*mode, if path.is_dir() || *mode == 0o700 { 0o700 } else { 0o600 }, "{}", path.display());
+        assert_eq!(
+            *mode,
+            if path.is_dir() || *mode == 0o700 { 0o700 } else { 0o600 },
+            "{}",
+            path.display()
+        );
     }
-    let names: Vec<String> =
-        looks.iter().flatten().map(|(path, _)| path.file_name().unwrap().to_string_lossy().into_owned()).collect();
+    let names: Vec<String> = looks
+        .iter()
+        .flatten()
+        .map(|(path, _)| path.file_name().unwrap().to_string_lossy().into_owned())
+        .collect();
     for wanted in [".planet", "token.json", "token.json.lock", "token.planetkey.json"] {
         assert!(names.iter().any(|name| name == wanted), "{wanted} in {names:?}");
     }
-    assert!(names.iter().any(|name| name.starts_with(".token.json.") && name.ends_with(".tmp")), "seen while it was written");
+    assert!(
+        names.iter().any(|name| name.starts_with(".token.json.") && name.ends_with(".tmp")),
+        "seen while it was written"
+    );
 }
 
 /// The mode does not depend on the umask.
@@ -71,7 +82,10 @@ fn a116_whatever_the_umask_says() {
     let home = Home::new();
     let mut shell = Command::new("sh");
     let player = child(PLAYER, "modes");
-    shell.args(["-c", "umask 000; exec \"$@\"", "sh"]).arg(player.get_program()).args(player.get_args());
+    shell
+        .args(["-c", "umask 000; exec \"$@\"", "sh"])
+        .arg(player.get_program())
+        .args(player.get_args());
     shell.env(ROLE, "modes").env(HOME_VARIABLE, home.path());
     Child::spawn(&mut shell).end();
     let modes = modes(home.path());
@@ -104,7 +118,10 @@ fn a117_no_form_of_printing_shows_a_secret() {
     planetkey::storage::Storage::save(&memory, &stored).unwrap();
     let status = session.status();
     let shown = [
-        format!("{session:?} {header:?} {token:?} {members:?} {stored:?} {memory:?} {:?}", Secret::from("SECRET-access")),
+        format!(
+            "{session:?} {header:?} {token:?} {members:?} {stored:?} {memory:?} {:?}",
+            Secret::from("SECRET-access")
+        ),
         format!("{status:?} {}", status.to_json()),
     ];
     for shown in shown {
@@ -113,7 +130,10 @@ fn a117_no_form_of_printing_shows_a_secret() {
     // Nor does an error about a file that contains a secret.
     std::fs::write(home.token_file(), "{\"refresh_token\": \"SECRET-refresh\"").unwrap();
     let error = home.person().access_token().unwrap_err();
-    assert!(error.reason() == Some(Reason::Corrupt) && !format!("{error:?}").contains("SECRET"), "{error:?}");
+    assert!(
+        error.reason() == Some(Reason::Corrupt) && !format!("{error:?}").contains("SECRET"),
+        "{error:?}"
+    );
 }
 
 /// Searches the memory of a process from outside for the secrets of its session, after the session
@@ -134,7 +154,9 @@ fn a117_secrets_are_wiped_from_memory() {
     std::fs::write(home.path().join("answer"), answer.to_string()).unwrap();
     let mut process = Child::spawn(child(PLAYER, "memory").env(HOME_VARIABLE, home.path()));
     let left = |process: &Child, wanted: &[String]| -> Vec<String> {
-        let found = |secret: &&String| occurrences(process.id(), secret.rsplit('-').next().unwrap().as_bytes()) > 0;
+        let found = |secret: &&String| {
+            occurrences(process.id(), secret.rsplit('-').next().unwrap().as_bytes()) > 0
+        };
         wanted.iter().filter(found).cloned().collect()
     };
     assert_eq!(process.hear(), "opened");
@@ -144,7 +166,11 @@ fn a117_secrets_are_wiped_from_memory() {
     assert_eq!(process.ask("renew"), "renewed");
     assert_eq!(left(&process, &new[..1]), new[..1]);
     assert_eq!(process.ask("drop"), "dropped");
-    assert_eq!(left(&process, &[&old[..], &new].concat()), Vec::<String>::new(), "after a session that was renewed");
+    assert_eq!(
+        left(&process, &[&old[..], &new].concat()),
+        Vec::<String>::new(),
+        "after a session that was renewed"
+    );
     process.end();
     assert_eq!(home.refresh_token(), new[1]);
 }
@@ -172,7 +198,10 @@ fn occurrences(pid: u32, wanted: &[u8]) -> usize {
         memory.seek(SeekFrom::Start(from)).unwrap();
         // A region that was mapped a moment ago may be gone.
         if memory.read_exact(&mut bytes).is_ok() {
-            count += bytes.windows(wanted.len()).filter(|window| window[0] == wanted[0] && *window == wanted).count();
+            count += bytes
+                .windows(wanted.len())
+                .filter(|window| window[0] == wanted[0] && *window == wanted)
+                .count();
         }
     }
     count
@@ -183,7 +212,10 @@ struct FromFile(PathBuf);
 
 impl Transport for FromFile {
     fn exchange(&self, _: &Request, _: Duration) -> Result<Response, TransportFailure> {
-        Ok(Response { body: Body(std::fs::read(&self.0).unwrap()), ..answer(200, "application/json", Vec::new()) })
+        Ok(Response {
+            body: Body(std::fs::read(&self.0).unwrap()),
+            ..answer(200, "application/json", Vec::new())
+        })
     }
 }
 
@@ -209,7 +241,11 @@ fn plays_its_role() {
         }
         "memory" => {
             let mut session: Option<Session> = Some(person(&options));
-            session.as_ref().unwrap().with_header(PLANET, |header| assert!(header.starts_with("Bearer old-"))).unwrap();
+            session
+                .as_ref()
+                .unwrap()
+                .with_header(PLANET, |header| assert!(header.starts_with("Bearer old-")))
+                .unwrap();
             tell("opened");
             while let Some(order) = hear() {
                 match order.as_str() {
@@ -222,7 +258,11 @@ fn plays_its_role() {
                     _ => {
                         let renewed = session.insert(person(&options));
                         renewed.refresh().unwrap();
-                        renewed.with_header(PLANET, |header| assert!(header.starts_with("Bearer new-"))).unwrap();
+                        renewed
+                            .with_header(PLANET, |header| {
+                                assert!(header.starts_with("Bearer new-"))
+                            })
+                            .unwrap();
                         tell("renewed");
                     }
                 }
@@ -249,7 +289,10 @@ fn a118_a_link_of_another_user_is_not_followed() {
     assert_eq!(ask(&session), SEEDED);
     session.refresh().unwrap();
     assert!(home.token_file().is_symlink() && !elsewhere.is_symlink());
-    assert_eq!((read_json(&elsewhere)["refresh_token"].as_str(), mode(&elsewhere)), (Some("refresh-1"), 0o600));
+    assert_eq!(
+        (read_json(&elsewhere)["refresh_token"].as_str(), mode(&elsewhere)),
+        (Some("refresh-1"), 0o600)
+    );
     if !is_root() {
         return;
     }
@@ -265,7 +308,11 @@ fn a118_a_link_of_another_user_is_not_followed() {
     std::os::unix::fs::lchown(&file, Some(65_534), Some(65_534)).unwrap();
     let machine = home.machine();
     assert!(ask(&machine).starts_with("access-"));
-    assert!(machine.status().notes()[0].contains("lives in this process only"), "{:?}", machine.status().notes());
+    assert!(
+        machine.status().notes()[0].contains("lives in this process only"),
+        "{:?}",
+        machine.status().notes()
+    );
     assert_eq!(std::fs::read(&elsewhere).unwrap(), before);
 }
 
@@ -278,7 +325,11 @@ fn a118_a_file_that_others_may_read_is_warned_about() {
         std::fs::set_permissions(home.token_file(), std::fs::Permissions::from_mode(bits)).unwrap();
         assert_eq!(ask(&home.person()), SEEDED);
         let path = home.token_file().display().to_string();
-        let warned = logs.with(log::Level::Warn, &path).into_iter().filter(|line| line.contains("chmod 600")).count();
+        let warned = logs
+            .with(log::Level::Warn, &path)
+            .into_iter()
+            .filter(|line| line.contains("chmod 600"))
+            .count();
         assert_eq!(warned, number + 1, "{bits:o}");
     }
     home.person().refresh().unwrap();
@@ -298,8 +349,11 @@ fn a119_no_secret_in_the_command_line_of_a_child() {
         home.path().display()
     );
     std::fs::write(programs.join("sops"), stub).unwrap();
-    std::fs::set_permissions(programs.join("sops"), std::fs::Permissions::from_mode(0o700)).unwrap();
-    let clear = sdk_bytes(&seeded(&json!({"access_token": "SECRET-access", "refresh_token": "SECRET-refresh"})));
+    std::fs::set_permissions(programs.join("sops"), std::fs::Permissions::from_mode(0o700))
+        .unwrap();
+    let clear = sdk_bytes(&seeded(
+        &json!({"access_token": "SECRET-access", "refresh_token": "SECRET-refresh"}),
+    ));
     let sealed = {
         use base64::Engine;
         json!({"data": base64::engine::general_purpose::STANDARD.encode(clear), "sops": {}})
@@ -307,17 +361,28 @@ fn a119_no_secret_in_the_command_line_of_a_child() {
     std::fs::create_dir_all(home.token_file().parent().unwrap()).unwrap();
     let text = sealed.to_string().replace("\":", "\": ");
     std::fs::write(home.file("token.sops.json"), text).unwrap();
-    home.fake.answers(token(&json!({"access_token": "SECRET-new", "refresh_token": "SECRET-newer", "expires_in": 60})));
+    home.fake.answers(token(
+        &json!({"access_token": "SECRET-new", "refresh_token": "SECRET-newer", "expires_in": 60}),
+    ));
     let mut options = home.options();
-    options.runtime.environment = Arc::new(FixedEnvironment::new([(HOME_VARIABLE, home.path()), ("PATH", &programs)]));
+    options.runtime.environment =
+        Arc::new(FixedEnvironment::new([(HOME_VARIABLE, home.path()), ("PATH", &programs)]));
     let session = person(&options);
     assert_eq!(ask(&session), "SECRET-access");
     session.refresh().unwrap();
     assert_eq!(ask(&person(&options)), "SECRET-new", "it was kept");
     let called = std::fs::read_to_string(home.path().join("argv")).unwrap();
-    assert!(called.contains("-d\n") && called.contains("encrypt\n") && called.contains("token.sops.json"), "{called}");
+    assert!(
+        called.contains("-d\n")
+            && called.contains("encrypt\n")
+            && called.contains("token.sops.json"),
+        "{called}"
+    );
     assert!(!called.contains("SECRET"), "{called}");
     for name in home.listing() {
-        assert!(!std::fs::read_to_string(home.file(&name)).unwrap().contains("SECRET"), "{name} holds clear text");
+        assert!(
+            !std::fs::read_to_string(home.file(&name)).unwrap().contains("SECRET"),
+            "{name} holds clear text"
+        );
     }
 }

@@ -52,14 +52,21 @@ fn a053_token_type_is_bearer_in_any_case_and_nothing_else() {
 
 #[test]
 fn a054_expires_in_number_or_string_then_exp_then_a_default() {
-    for stated in [json!(3600), json!("3600"), json!(" 3600 "), json!(3600.0), json!("3600.0"), json!(3.6e3)] {
+    for stated in
+        [json!(3600), json!("3600"), json!(" 3600 "), json!(3600.0), json!("3600.0"), json!(3.6e3)]
+    {
         assert_eq!(lifetime_ms(stated.clone()).unwrap(), 3_600_000, "{stated}");
     }
     let without = |access_token: &str, date| {
-        token_response(json!({"access_token": access_token, "token_type": "Bearer"}), &[], NOW, date)
-            .unwrap()
-            .lifetime
-            .as_millis() as u64
+        token_response(
+            json!({"access_token": access_token, "token_type": "Bearer"}),
+            &[],
+            NOW,
+            date,
+        )
+        .unwrap()
+        .lifetime
+        .as_millis() as u64
     };
     // The documented claim, measured on the server's own clock if it is known.
     assert_eq!(without(&jwt(&json!({"exp": NOW + 600})), None), 600_000);
@@ -84,9 +91,15 @@ fn a055_absurd_lifetimes_neither_panic_nor_overflow() {
         json!("1e999"),
     ] {
         let error = lifetime_ms(stated.clone()).unwrap_err();
-        assert_eq!((error.status(), error.reason()), (Status::Protocol, Some(Reason::LifetimeUnusable)), "{stated}");
+        assert_eq!(
+            (error.status(), error.reason()),
+            (Status::Protocol, Some(Reason::LifetimeUnusable)),
+            "{stated}"
+        );
     }
-    for stated in [json!("NaN"), json!("soon"), json!(""), json!(true), json!([3600]), json!({"s": 1})] {
+    for stated in
+        [json!("NaN"), json!("soon"), json!(""), json!(true), json!([3600]), json!({"s": 1})]
+    {
         assert_eq!(lifetime_ms(stated.clone()).unwrap_err().status(), Status::Protocol, "{stated}");
     }
     for stated in [json!(u64::MAX), json!(1e300), json!("1e300"), json!(MAX_LIFETIME_S + 1)] {
@@ -125,7 +138,21 @@ fn a057_only_b64token_characters_reach_a_header() {
     for good in ["abc", "a-._~+/9==", "e30.e30.e30", "A"] {
         read(&json!({"access_token": good, "token_type": "Bearer"}), &[]).unwrap();
     }
-    for bad in ["", "=", "a b", "a\r\nX-Evil: 1", "a\n", "\u{0}", "tökén", "a\"b", "a,b", "a=b", "ａ", " a", "a "] {
+    for bad in [
+        "",
+        "=",
+        "a b",
+        "a\r\nX-Evil: 1",
+        "a\n",
+        "\u{0}",
+        "tökén",
+        "a\"b",
+        "a,b",
+        "a=b",
+        "ａ",
+        " a",
+        "a ",
+    ] {
         let error = read(&json!({"access_token": bad, "token_type": "Bearer"}), &[]).unwrap_err();
         assert_eq!(error.status(), Status::Protocol, "{bad:?}");
     }
@@ -149,9 +176,15 @@ fn a058_errors_are_read_from_400_and_401_and_their_text_is_untrusted() {
         assert_eq!(error.oauth_error(), Some("invalid_scope"));
         assert_eq!(error.http_status(), Some(http_status));
         let description = error.oauth_error_description().unwrap();
-        assert!(description.starts_with("first line") && description.ends_with("line"), "{description}");
+        assert!(
+            description.starts_with("first line") && description.ends_with("line"),
+            "{description}"
+        );
         assert!(!description.contains(['\r', '\n', '\u{1b}', '\u{202e}']), "{description:?}");
-        assert!(error.message().ends_with("(invalid_scope: \"first line  second [31m  line\")"), "{error}");
+        assert!(
+            error.message().ends_with("(invalid_scope: \"first line  second [31m  line\")"),
+            "{error}"
+        );
     }
 }
 

@@ -14,15 +14,20 @@ fn key_session(key: &str, transport: ApiKeyTransport) -> planetkey::Result<Sessi
     Session::from_api_key(key, transport, &options(&Fake::new(), &Arc::new(ManualClock::new(NOW))))
 }
 
-const TRANSPORTS: [ApiKeyTransport; 3] = [ApiKeyTransport::Basic, ApiKeyTransport::Header, ApiKeyTransport::Query];
+const TRANSPORTS: [ApiKeyTransport; 3] =
+    [ApiKeyTransport::Basic, ApiKeyTransport::Header, ApiKeyTransport::Query];
 
 #[test]
 fn a092_bearer_tokens_go_in_the_authorization_header_only() {
     let bench = bench();
-    let authorization = bench.session.authorize("https://services.sentinel-hub.com/a?b=c#d").unwrap();
+    let authorization =
+        bench.session.authorize("https://services.sentinel-hub.com/a?b=c#d").unwrap();
     assert_eq!(authorization.url(), "https://services.sentinel-hub.com/a?b=c#d");
     assert_eq!(authorization.headers().collect::<Vec<_>>(), [("Authorization", "Bearer token-1")]);
-    assert_eq!((authorization.credential(), authorization.transport()), (CredentialKind::AccessToken, Transport::Bearer));
+    assert_eq!(
+        (authorization.credential(), authorization.transport()),
+        (CredentialKind::AccessToken, Transport::Bearer)
+    );
     let seen = &bench.fake.seen()[0];
     assert!(!seen.url.contains("token-") && !seen.body.contains("token-1"));
 }
@@ -37,8 +42,11 @@ fn a093_one_mechanism_per_request() {
     assert_eq!(bench.session.headers(signed).unwrap_err().status(), Status::InvalidArgument);
     for transport in TRANSPORTS {
         let session = key_session("KEY", transport).unwrap();
-        for url in ["https://api.planet.com/a?api_key=OLD", "https://api.planet.com/a?api%5Fkey=OLD", "https://api.planet.com/a"]
-        {
+        for url in [
+            "https://api.planet.com/a?api_key=OLD",
+            "https://api.planet.com/a?api%5Fkey=OLD",
+            "https://api.planet.com/a",
+        ] {
             let authorization = session.authorize(url).unwrap();
             let in_url = authorization.url().matches("KEY").count();
             let in_header = authorization.headers().count();
@@ -48,7 +56,10 @@ fn a093_one_mechanism_per_request() {
         if transport != ApiKeyTransport::Query {
             session.headers("https://api.planet.com/a?api_key=OLD").unwrap_err();
         } else {
-            assert_eq!(session.headers("https://api.planet.com/a").unwrap_err().status(), Status::InvalidArgument);
+            assert_eq!(
+                session.headers("https://api.planet.com/a").unwrap_err().status(),
+                Status::InvalidArgument
+            );
         }
     }
 }
@@ -56,15 +67,26 @@ fn a093_one_mechanism_per_request() {
 #[test]
 fn a094_no_header_for_hosts_outside_the_list() {
     let bench = bench();
-    for url in ["https://example.com/", "https://www.planet.com/", "https://sentinel-hub.com/", "https://login.planet.com/"] {
+    for url in [
+        "https://example.com/",
+        "https://www.planet.com/",
+        "https://sentinel-hub.com/",
+        "https://login.planet.com/",
+    ] {
         for refused in [bench.session.headers(url), bench.session.authorize(url)] {
             let error = refused.unwrap_err();
             assert_eq!(error.status(), Status::HostRefused, "{url}");
-            assert!(error.message().contains("services.sentinel-hub.com"), "the message says where it would go: {error}");
+            assert!(
+                error.message().contains("services.sentinel-hub.com"),
+                "the message says where it would go: {error}"
+            );
         }
         assert_eq!(bench.session.headers_cached(url).unwrap_err().status(), Status::HostRefused);
         assert_eq!(bench.session.authorize_cached(url).unwrap_err().status(), Status::HostRefused);
-        assert_eq!(bench.session.with_header(url, str::len).unwrap_err().status(), Status::HostRefused);
+        assert_eq!(
+            bench.session.with_header(url, str::len).unwrap_err().status(),
+            Status::HostRefused
+        );
     }
     assert_eq!(bench.fake.count(), 0, "a refused host costs no token");
 }
@@ -76,10 +98,15 @@ fn a095_a_redirect_to_another_origin_gets_no_token() {
     let simulator = simulator();
     let options = simulator_options(&simulator);
     let session = simulator_session(&simulator, &options);
-    let client = reqwest::blocking::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap();
+    let client = reqwest::blocking::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .build()
+        .unwrap();
     let url = format!("{}/redirect?to=https://evil.example/steal", simulator.sentinel_hub_api());
     let hop = session.authorize(&url).unwrap();
-    let answer = client.get(hop.url()).header("Authorization", hop.header_value().unwrap()).send().unwrap();
+    let answer =
+        client.get(hop.url()).header("Authorization", hop.header_value().unwrap()).send().unwrap();
     assert_eq!(answer.status(), 302);
     let location = answer.headers()["location"].to_str().unwrap().to_owned();
     assert_eq!(location, "https://evil.example/steal");
@@ -96,12 +123,19 @@ fn a096_a_401_renews_once_per_generation_and_a_403_never() {
     assert!(!session.should_retry(&first, 401, scope).unwrap());
     assert!(!session.should_retry(&first, 200, None).unwrap());
     assert_eq!(bench.token(), first);
-    assert!(session.should_retry(&first, 401, Some(r#"Bearer realm="x", error="invalid_token""#)).unwrap());
+    assert!(
+        session
+            .should_retry(&first, 401, Some(r#"Bearer realm="x", error="invalid_token""#))
+            .unwrap()
+    );
     // Many threads that used the same token: one refresh.
     assert!(!session.invalidate(&first).unwrap());
     let second = bench.token();
     assert_ne!(first, second);
-    assert!(session.should_retry(&first, 401, None).unwrap(), "there is another token: repeating makes sense");
+    assert!(
+        session.should_retry(&first, 401, None).unwrap(),
+        "there is another token: repeating makes sense"
+    );
     assert!(!session.invalidate(&first).unwrap(), "an old token does not renew the new one");
     assert_eq!(bench.token(), second);
     // The API rejects the new token as well: the token is not the cause, and no second refresh
@@ -127,9 +161,20 @@ fn a096_a_revoked_token_is_replaced() {
     let get = |path: &str| {
         let url = format!("{}{path}", simulator.sentinel_hub_api());
         let authorization = session.headers(&url).unwrap();
-        let answer = client.get(&url).header("Authorization", authorization.header_value().unwrap()).send().unwrap();
-        let challenge = answer.headers().get("www-authenticate").map(|value| value.to_str().unwrap().to_owned());
-        (answer.status().as_u16(), challenge, authorization.header_value().unwrap().replace("Bearer ", ""))
+        let answer = client
+            .get(&url)
+            .header("Authorization", authorization.header_value().unwrap())
+            .send()
+            .unwrap();
+        let challenge = answer
+            .headers()
+            .get("www-authenticate")
+            .map(|value| value.to_str().unwrap().to_owned());
+        (
+            answer.status().as_u16(),
+            challenge,
+            authorization.header_value().unwrap().replace("Bearer ", ""),
+        )
     };
     assert_eq!(get("/a").0, 200);
     simulator.revoke_all();
@@ -171,9 +216,16 @@ fn a096_each_client_answers_for_its_own_token() {
     assert!(session.invalidate(&first).unwrap());
     let second = session.access_token().unwrap().to_string();
     assert_ne!(first, second);
-    assert!(!session.should_retry(&second, 401, None).unwrap(), "just renewed: repeating would carry it again");
+    assert!(
+        !session.should_retry(&second, 401, None).unwrap(),
+        "just renewed: repeating would carry it again"
+    );
     assert!(session.should_retry(&first, 401, None).unwrap(), "there is a newer one");
-    assert_eq!(session.headers(SENTINEL_HUB).unwrap().header_value().unwrap(), other, "nobody refused the other client's");
+    assert_eq!(
+        session.headers(SENTINEL_HUB).unwrap().header_value().unwrap(),
+        other,
+        "nobody refused the other client's"
+    );
 }
 
 #[test]
@@ -190,7 +242,17 @@ fn a097_challenges_of_every_shape_are_read() {
     assert_eq!(parsed[2].parameter("error_description"), Some("expired, sorry"));
     assert_eq!(parsed[3].parameter("realm"), Some("r"));
     // An unreadable challenge does not affect the others.
-    for odd in ["", ",,,", "Bearer", "Bearer error=", "\"", "Bearer realm=\"open", "=x", "Bearer error=\"\\", "ü, Bearer"] {
+    for odd in [
+        "",
+        ",,,",
+        "Bearer",
+        "Bearer error=",
+        "\"",
+        "Bearer realm=\"open",
+        "=x",
+        "Bearer error=\"\\",
+        "ü, Bearer",
+    ] {
         for cut in 0..=odd.len() {
             if odd.is_char_boundary(cut) {
                 challenge::parse(&odd[..cut]);
@@ -201,9 +263,21 @@ fn a097_challenges_of_every_shape_are_read() {
     let bench = bench();
     let first = bench.token();
     assert!(
-        !bench.session.should_retry(&first, 401, Some("Basic realm=\"a, Bearer\", Bearer error=\"invalid_request\"")).unwrap()
+        !bench
+            .session
+            .should_retry(
+                &first,
+                401,
+                Some("Basic realm=\"a, Bearer\", Bearer error=\"invalid_request\"")
+            )
+            .unwrap()
     );
-    assert!(bench.session.should_retry(&first, 401, Some("Basic realm=\"x\", Bearer error=\"invalid_token\"")).unwrap());
+    assert!(
+        bench
+            .session
+            .should_retry(&first, 401, Some("Basic realm=\"x\", Bearer error=\"invalid_token\""))
+            .unwrap()
+    );
 }
 
 #[test]
@@ -222,7 +296,10 @@ fn a098_only_the_query_form_puts_a_credential_into_a_url() {
     assert_eq!(session.authorize(PLANET).unwrap().headers().count(), 0);
     // Errors, status and Debug show a URL without its key.
     let error = session.authorize("https://evil.example/?api_key=SECRET-a098").unwrap_err();
-    assert!(!format!("{error} {error:?} {session:?} {}", session.status().to_json()).contains("SECRET-a098"));
+    assert!(
+        !format!("{error} {error:?} {session:?} {}", session.status().to_json())
+            .contains("SECRET-a098")
+    );
     let debug = format!("{:?}", session.authorize(PLANET).unwrap());
     assert!(!debug.contains("KEY"), "{debug}");
 }
@@ -256,7 +333,9 @@ fn a099_access_tokens_are_opaque() {
 #[test]
 fn a100_access_tokens_are_not_validated() {
     let bench = bench();
-    let unsigned = jwt(&json!({"iss": "https://wrong.example", "aud": "wrong", "typ": "JWT", "exp": NOW + 3600}));
+    let unsigned = jwt(
+        &json!({"iss": "https://wrong.example", "aud": "wrong", "typ": "JWT", "exp": NOW + 3600}),
+    );
     bench.fake.answers(token(&json!({"access_token": unsigned, "expires_in": 3600})));
     let authorization = bench.session.headers(SENTINEL_HUB).unwrap();
     assert_eq!(authorization.header_value(), Some(format!("Bearer {unsigned}").as_str()));
@@ -265,42 +344,77 @@ fn a100_access_tokens_are_not_validated() {
 
 #[test]
 fn a101_an_api_key_is_the_user_name_of_basic_with_an_empty_password() {
-    let value =
-        |key: &str, transport| key_session(key, transport).unwrap().headers(PLANET).unwrap().header_value().unwrap().to_owned();
+    let value = |key: &str, transport| {
+        key_session(key, transport)
+            .unwrap()
+            .headers(PLANET)
+            .unwrap()
+            .header_value()
+            .unwrap()
+            .to_owned()
+    };
     assert_eq!(value("KEY", ApiKeyTransport::Basic), format!("Basic {}", STANDARD.encode("KEY:")));
-    assert_eq!(value("schlüssel", ApiKeyTransport::Basic), format!("Basic {}", STANDARD.encode("schlüssel:")));
+    assert_eq!(
+        value("schlüssel", ApiKeyTransport::Basic),
+        format!("Basic {}", STANDARD.encode("schlüssel:"))
+    );
     assert_eq!(value("KEY", ApiKeyTransport::Header), "api-key KEY");
     for transport in TRANSPORTS {
-        for bad in ["", "a:b", ":", "a\n", "\ra", "a b", "a\tb", "\u{0}", "a\u{85}", "a\u{a0}b", &"x".repeat(4097)] {
+        for bad in [
+            "",
+            "a:b",
+            ":",
+            "a\n",
+            "\ra",
+            "a b",
+            "a\tb",
+            "\u{0}",
+            "a\u{85}",
+            "a\u{a0}b",
+            &"x".repeat(4097),
+        ] {
             let error = key_session(bad, transport).unwrap_err();
             assert_eq!(error.status(), Status::InvalidArgument, "{bad:?}");
-            assert!(bad.is_empty() || bad.len() < 2 || !error.message().contains(bad), "the key is not in the message");
+            assert!(
+                bad.is_empty() || bad.len() < 2 || !error.message().contains(bad),
+                "the key is not in the message"
+            );
         }
     }
     key_session("schlüssel", ApiKeyTransport::Header).unwrap_err();
     // A server accepts each form.
     let simulator = simulator();
     let client = reqwest::blocking::Client::builder().no_proxy().build().unwrap();
-    for (transport, wanted) in TRANSPORTS.into_iter().zip(["api_key_basic", "api_key_header", "api_key_query"]) {
-        let session = Session::from_api_key(&simulator.settings().api_key, transport, &simulator_options(&simulator)).unwrap();
-        let authorization = session.authorize(&format!("{}/data?x=1", simulator.planet_api())).unwrap();
+    for (transport, wanted) in
+        TRANSPORTS.into_iter().zip(["api_key_basic", "api_key_header", "api_key_query"])
+    {
+        let session = Session::from_api_key(
+            &simulator.settings().api_key,
+            transport,
+            &simulator_options(&simulator),
+        )
+        .unwrap();
+        let authorization =
+            session.authorize(&format!("{}/data?x=1", simulator.planet_api())).unwrap();
         let mut request = client.get(authorization.url());
         for (name, value) in authorization.headers() {
             request = request.header(name, value);
         }
-        let answer: serde_json::Value = serde_json::from_slice(&request.send().unwrap().bytes().unwrap()).unwrap();
+        let answer: serde_json::Value =
+            serde_json::from_slice(&request.send().unwrap().bytes().unwrap()).unwrap();
         assert_eq!(answer["credential"], wanted);
     }
 }
 
 #[test]
 fn a102_an_api_key_never_goes_to_sentinel_hub() {
-    let hosts = ["services", "services-uswest2", "creodias", "code-de"].map(|name| format!("{name}.sentinel-hub.com"));
+    let hosts = ["services", "services-uswest2", "creodias", "code-de"]
+        .map(|name| format!("{name}.sentinel-hub.com"));
     for transport in TRANSPORTS {
         for host in &hosts {
             // Not even if the caller lists the host.
-            let options =
-                options(&Fake::new(), &Arc::new(ManualClock::new(NOW))).with(|it| it.allowed_hosts = Some(hosts.to_vec()));
+            let options = options(&Fake::new(), &Arc::new(ManualClock::new(NOW)))
+                .with(|it| it.allowed_hosts = Some(hosts.to_vec()));
             let session = Session::from_api_key("KEY", transport, &options).unwrap();
             let url = format!("https://{host}/api");
             let errors = [
@@ -314,7 +428,10 @@ fn a102_an_api_key_never_goes_to_sentinel_hub() {
             for error in errors {
                 let error = error.unwrap_err();
                 assert_eq!(error.status(), Status::HostRefused, "{host}");
-                assert!(error.message().contains("PL_AUTH_CLIENT_ID"), "the message says what would go: {error}");
+                assert!(
+                    error.message().contains("PL_AUTH_CLIENT_ID"),
+                    "the message says what would go: {error}"
+                );
             }
             session.authorize(PLANET).unwrap();
         }

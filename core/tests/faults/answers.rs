@@ -24,8 +24,14 @@ fn f007_html_body_is_protocol_error() {
     let logs = logs();
     for media_type in ["text/html", "application/json"] {
         let error = error(answer(200, media_type, "<html>PORTAL-f007</html>"));
-        assert_eq!((error.status(), error.http_status(), error.retryable()), (Status::Protocol, Some(200), true));
-        assert!(error.message().contains(media_type) && error.message().contains("24 bytes"), "{error}");
+        assert_eq!(
+            (error.status(), error.http_status(), error.retryable()),
+            (Status::Protocol, Some(200), true)
+        );
+        assert!(
+            error.message().contains(media_type) && error.message().contains("24 bytes"),
+            "{error}"
+        );
         assert!(!format!("{error:?}").contains("PORTAL"));
     }
     assert_eq!(logs.with(log::Level::Trace, "PORTAL-f007"), Vec::<String>::new());
@@ -55,16 +61,25 @@ fn f009_truncated_json_is_protocol_error() {
 fn f010_an_error_in_a_200_is_an_error() {
     let body = json!({"error": "invalid_client", "error_description": "who?", "access_token": "t", "token_type": "Bearer"});
     let error = error(json_answer(200, &body));
-    assert_eq!((error.status(), error.oauth_error()), (Status::Misconfigured, Some("invalid_client")));
+    assert_eq!(
+        (error.status(), error.oauth_error()),
+        (Status::Misconfigured, Some("invalid_client"))
+    );
     assert_eq!(error.oauth_error_description(), Some("who?"));
     // A null `error` is not an error.
-    assert_eq!(answered(r#"{"error":null,"access_token":"t","token_type":"Bearer"}"#).unwrap(), "t");
+    assert_eq!(
+        answered(r#"{"error":null,"access_token":"t","token_type":"Bearer"}"#).unwrap(),
+        "t"
+    );
 }
 
 #[test]
 fn f011_a_400_without_json_keeps_status_type_and_length_only() {
     let error = error(answer(400, "text/plain", "SECRET-f011 is wrong"));
-    assert_eq!((error.status(), error.http_status(), error.oauth_error()), (Status::Protocol, Some(400), None));
+    assert_eq!(
+        (error.status(), error.http_status(), error.oauth_error()),
+        (Status::Protocol, Some(400), None)
+    );
     for part in ["400", "text/plain", "20 bytes"] {
         assert!(error.message().contains(part), "{error}");
     }
@@ -73,17 +88,29 @@ fn f011_a_400_without_json_keeps_status_type_and_length_only() {
 
 #[test]
 fn f012_an_error_that_is_no_string_does_no_harm() {
-    for member in
-        [json!({"code": 400, "message": "x"}), json!([1]), json!(5), json!(true), json!(""), json!({"error": {"error": {}}})]
-    {
+    for member in [
+        json!({"code": 400, "message": "x"}),
+        json!([1]),
+        json!(5),
+        json!(true),
+        json!(""),
+        json!({"error": {"error": {}}}),
+    ] {
         for http_status in [400, 401, 200] {
-            let error = error(json_answer(http_status, &json!({"error": member, "error_description": {"x": 1}})));
+            let error = error(json_answer(
+                http_status,
+                &json!({"error": member, "error_description": {"x": 1}}),
+            ));
             assert_eq!(error.status(), Status::Misconfigured, "{member} {http_status}");
             assert_eq!(error.oauth_error_description(), None);
         }
     }
     for body in ["null", "[]", "5", "\"error\"", "{}", r#"{"error":null}"#] {
-        assert_eq!(error(answer(400, "application/json", body)).status(), Status::Protocol, "{body}");
+        assert_eq!(
+            error(answer(400, "application/json", body)).status(),
+            Status::Protocol,
+            "{body}"
+        );
     }
 }
 
@@ -92,7 +119,9 @@ fn f013_huge_and_endless_bodies_are_cut_off() {
     let simulator = simulator();
     for fault in ["huge", "endless"] {
         simulator.script("m2m.token", &json!([{ "fault": fault }])).unwrap();
-        let error = simulator_session(&simulator, &simulator_options(&simulator)).access_token().unwrap_err();
+        let error = simulator_session(&simulator, &simulator_options(&simulator))
+            .access_token()
+            .unwrap_err();
         assert_eq!(error.status(), Status::Protocol, "{fault}: {error}");
         assert!(error.message().contains("1 MiB"), "{error}");
     }
@@ -103,7 +132,13 @@ fn f013_huge_and_endless_bodies_are_cut_off() {
 fn f014_of_duplicate_keys_the_last_wins() {
     let body = r#"{"access_token":"first","token_type":"mac","access_token":"last","token_type":"Bearer"}"#;
     assert_eq!(answered(body).unwrap(), "last");
-    assert_eq!(answered(r#"{"error":"invalid_client","error":null,"access_token":"t","token_type":"Bearer"}"#).unwrap(), "t");
+    assert_eq!(
+        answered(
+            r#"{"error":"invalid_client","error":null,"access_token":"t","token_type":"Bearer"}"#
+        )
+        .unwrap(),
+        "t"
+    );
 }
 
 #[test]
@@ -113,7 +148,10 @@ fn f015_invalid_utf8_is_protocol_error() {
         assert_eq!(answered(body).unwrap_err().status(), Status::Protocol);
     }
     // An escaped lone surrogate is not text either.
-    assert_eq!(answered(r#"{"access_token":"\ud800","token_type":"Bearer"}"#).unwrap_err().status(), Status::Protocol);
+    assert_eq!(
+        answered(r#"{"access_token":"\ud800","token_type":"Bearer"}"#).unwrap_err().status(),
+        Status::Protocol
+    );
 }
 
 /// The message includes the server's description, cleaned, shortened, and without the secrets that
@@ -126,7 +164,8 @@ fn i10_19_the_servers_description_is_in_the_message() {
         ("invalid_request", "HTTPS required"),
         ("access_denied", "user is blocked"),
     ] {
-        let error = error(json_answer(401, &json!({"error": code, "error_description": description})));
+        let error =
+            error(json_answer(401, &json!({"error": code, "error_description": description})));
         assert!(error.message().contains(&format!("({code}: \"{description}\")")), "{error}");
     }
     let long = json!({"error": "invalid_scope", "error_description": format!("a\u{202e}b\n{}", "x".repeat(5000))});
@@ -149,5 +188,8 @@ fn i10_19_invalid_grant_for_an_m2m_client_is_no_missing_login() {
     let error = error(json_answer(400, &body));
     assert_eq!((error.status(), error.reason()), (Status::Misconfigured, None));
     assert_eq!((error.oauth_error(), error.http_status()), (Some("invalid_grant"), Some(400)));
-    assert!(error.message().contains("Client disabled") && !error.message().contains("log in"), "{error}");
+    assert!(
+        error.message().contains("Client disabled") && !error.message().contains("log in"),
+        "{error}"
+    );
 }

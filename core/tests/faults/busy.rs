@@ -18,7 +18,8 @@ fn planet(simulator: &Simulator, timeout_ms: Option<u64>) -> (Session, Arc<Manua
         it.runtime = runtime;
     });
     let settings = simulator.settings();
-    let session = Session::from_m2m(&settings.client_id, &settings.client_secret, &options).unwrap();
+    let session =
+        Session::from_m2m(&settings.client_id, &settings.client_secret, &options).unwrap();
     (session, clock)
 }
 
@@ -37,7 +38,10 @@ fn f001_a_server_error_is_retried_once() {
     let (session, _) = planet(&simulator, None);
     simulator.script("m2m.token", &json!([{"status": 502}, {"status": 502}])).unwrap();
     let error = session.access_token().unwrap_err();
-    assert_eq!((error.status(), error.http_status(), error.retryable()), (Status::Unavailable, Some(502), true));
+    assert_eq!(
+        (error.status(), error.http_status(), error.retryable()),
+        (Status::Unavailable, Some(502), true)
+    );
     assert_eq!(simulator.count("m2m.token").unwrap(), 10);
 }
 
@@ -55,8 +59,15 @@ fn f002_retry_after_is_waited_for_inside_the_deadline_only() {
     let (session, clock) = planet(&simulator, Some(1900));
     let before = clock.now().monotonic;
     let error = session.access_token().unwrap_err();
-    assert_eq!((error.status(), error.retry_after()), (Status::Unavailable, Some(Duration::from_secs(2))));
-    assert_eq!(clock.now().monotonic, before, "nobody slept for an answer that could not come in time");
+    assert_eq!(
+        (error.status(), error.retry_after()),
+        (Status::Unavailable, Some(Duration::from_secs(2)))
+    );
+    assert_eq!(
+        clock.now().monotonic,
+        before,
+        "nobody slept for an answer that could not come in time"
+    );
     assert_eq!(simulator.count("m2m.token").unwrap(), 3);
 }
 
@@ -95,11 +106,17 @@ fn f003_a_long_retry_after_is_told_and_not_slept() {
     // Twenty seconds would fit the deadline, but a caller should learn of so long a wait at once.
     let shorter = crate::common::bench();
     shorter.fake.answers(busy(503, Some("20")));
-    assert_eq!(shorter.session.access_token().unwrap_err().retry_after(), Some(Duration::from_millis(20_000)));
+    assert_eq!(
+        shorter.session.access_token().unwrap_err().retry_after(),
+        Some(Duration::from_millis(20_000))
+    );
     assert_eq!((shorter.fake.count(), shorter.elapsed_ms()), (1, 0));
     // The cap: a mistaken header stops a service for an hour and not for a day.
     bench.advance(3599);
-    assert_eq!(bench.session.access_token().unwrap_err().retry_after(), Some(Duration::from_millis(1000)));
+    assert_eq!(
+        bench.session.access_token().unwrap_err().retry_after(),
+        Some(Duration::from_millis(1000))
+    );
     assert_eq!(bench.fake.count(), 1);
     bench.advance(1);
     assert_eq!(bench.token(), "token-1");
@@ -109,7 +126,9 @@ fn f003_a_long_retry_after_is_told_and_not_slept() {
 fn f004_retry_after_as_date_in_the_past_or_garbage() {
     assert_eq!(retry_after::parse("120", NOW), Some(Duration::from_secs(120)));
     assert_eq!(retry_after::parse(" 7 ", NOW), Some(Duration::from_secs(7)));
-    let date = |seconds: u64| httpdate::fmt_http_date(UNIX_EPOCH + std::time::Duration::from_secs(seconds));
+    let date = |seconds: u64| {
+        httpdate::fmt_http_date(UNIX_EPOCH + std::time::Duration::from_secs(seconds))
+    };
     assert_eq!(retry_after::parse(&date(NOW + 90), NOW), Some(Duration::from_secs(90)));
     assert_eq!(retry_after::parse(&date(NOW - 90), NOW), Some(Duration::ZERO));
     for garbage in ["", "soon", "-5", "1.5", "5s", "Fri, 99 Foo 2026 00:00:00 GMT", "\u{661}"] {

@@ -28,7 +28,11 @@ fn f056_a_clock_an_hour_behind_serves_the_token_for_its_life() {
     assert_eq!(bench.token(), first);
     assert_eq!(bench.fake.count(), 1);
     bench.advance(1596);
-    assert_ne!(bench.token(), first, "renewed before the server's expiry, an hour after the receipt");
+    assert_ne!(
+        bench.token(),
+        first,
+        "renewed before the server's expiry, an hour after the receipt"
+    );
     assert_eq!(bench.fake.count(), 2);
 }
 
@@ -73,7 +77,11 @@ fn f059_a_jump_back_by_a_day_does_not_prolong_a_token() {
     bench.advance(2000);
     assert_eq!(bench.token(), "token-1");
     bench.advance(1595);
-    assert_eq!(bench.token(), "token-2", "the clock that does not jump has reached the end of its life");
+    assert_eq!(
+        bench.token(),
+        "token-2",
+        "the clock that does not jump has reached the end of its life"
+    );
     assert_eq!(bench.fake.count(), 2);
 }
 

@@ -14,7 +14,9 @@ const PLAYER: &str = "faults::clock_and_files::plays_its_role";
 /// own claims and their copies.
 fn by_the_sdk(age: u64) -> Value {
     let (iat, exp) = (NOW - age, NOW - age + 3600);
-    seeded(&json!({"access_token": jwt(&json!({"iat": iat, "exp": exp})), "_iat": iat, "_exp": exp}))
+    seeded(
+        &json!({"access_token": jwt(&json!({"iat": iat, "exp": exp})), "_iat": iat, "_exp": exp}),
+    )
 }
 
 /// Opens a session on a computer whose clock shows this time when it is really `NOW`.
@@ -103,7 +105,10 @@ fn f059_a_wait_that_was_written_down_by_a_wrong_clock_is_not_believed() {
     home.seed(&json!({"_iat": NOW - 3600, "_exp": NOW}));
     let (ahead, _) = machine_that_says(&home, NOW + 86_400);
     home.fake.answers(busy(503, Some("60")));
-    assert_eq!(ahead.access_token().unwrap_err().retry_after(), Some(Duration::from_millis(60_000)));
+    assert_eq!(
+        ahead.access_token().unwrap_err().retry_after(),
+        Some(Duration::from_millis(60_000))
+    );
     assert_eq!(ask(&home.person()), "access-1", "not a day later");
     assert_eq!(home.fake.count(), 2);
 }
@@ -162,7 +167,14 @@ fn f062_the_time_zone_changes_nothing() {
     // (2016-12-31).
     for at in [1_806_195_600u64, 1_483_228_799] {
         home.write(&home.token_file(), &seeded(&json!({"_iat": at - 1800, "_exp": at + 1800})));
-        for zone in ["UTC", "Europe/Berlin", "Pacific/Apia", "America/St_Johns", "right/UTC", "XYZ-14:59:59ABC"] {
+        for zone in [
+            "UTC",
+            "Europe/Berlin",
+            "Pacific/Apia",
+            "America/St_Johns",
+            "right/UTC",
+            "XYZ-14:59:59ABC",
+        ] {
             let mut command = child(PLAYER, &at.to_string());
             let process = Child::spawn(command.env("TZ", zone).env(HOME_VARIABLE, home.path()));
             assert_eq!(process.hear(), format!("{SEEDED} {}", at + 1800), "{zone}");
@@ -176,7 +188,8 @@ fn f062_the_time_zone_changes_nothing() {
 fn plays_its_role() {
     let Some(now) = role() else { return };
     let home = Home::new();
-    let mut options = home.options_with(&home.fake, &Arc::new(ManualClock::new(now.parse().unwrap())));
+    let mut options =
+        home.options_with(&home.fake, &Arc::new(ManualClock::new(now.parse().unwrap())));
     options.storage_root = Some(std::env::var(HOME_VARIABLE).unwrap().into());
     let session = person(&options);
     tell(&format!("{} {}", ask(&session), session.access_token().unwrap().expires_at().unwrap()));
@@ -224,7 +237,8 @@ fn f063_absurd_times_in_files_neither_panic_nor_last() {
         memo["not_before"] = json!({"unix_ms": u64::MAX, "status": "UNAVAILABLE", "message": "m", "http_status": 99_999});
         home.write(&home.failure_record_file(), &memo);
         for clock in [0, NOW, u64::MAX / 2000] {
-            let session = person(&home.options_with(&home.fake, &Arc::new(ManualClock::new(clock))));
+            let session =
+                person(&home.options_with(&home.fake, &Arc::new(ManualClock::new(clock))));
             assert!(ask(&session).starts_with("access-"), "{unix_ms} {lifetime_ms} at {clock}");
         }
     }
@@ -240,8 +254,9 @@ fn f064_a_rewrite_of_the_same_size_at_the_same_time_is_seen() {
     home.seed(&json!({}));
     let file = home.token_file();
     let modified = || std::fs::metadata(&file).unwrap().modified().unwrap();
-    let keep_time =
-        |time: std::time::SystemTime| std::fs::File::options().write(true).open(&file).unwrap().set_modified(time).unwrap();
+    let keep_time = |time: std::time::SystemTime| {
+        std::fs::File::options().write(true).open(&file).unwrap().set_modified(time).unwrap()
+    };
     let session = home.person();
     assert_eq!(ask(&session), SEEDED);
     let first = modified();
@@ -290,7 +305,9 @@ fn f065_a_clock_that_was_never_set() {
     let simulator = simulator();
     simulator.script("proxy", &json!([{"fault": "expired_certificate"}])).unwrap();
     let planet = planet_options(&simulator);
-    let options = planet.with(|it| it.runtime = home.options_with(&home.fake, &Arc::new(ManualClock::new(0))).runtime);
+    let options = planet.with(|it| {
+        it.runtime = home.options_with(&home.fake, &Arc::new(ManualClock::new(0))).runtime
+    });
     let options = options.with(|it| it.runtime.transport = None);
     let machine = machine(&options);
     let error = machine.access_token().unwrap_err();

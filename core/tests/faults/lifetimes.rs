@@ -21,7 +21,9 @@ fn status(members: Value) -> Status {
 
 #[test]
 fn f016_expires_in_of_every_kind() {
-    let life = |expires_in: Value| served(json!({"access_token": "t", "expires_in": expires_in})).map(|(_, life)| life);
+    let life = |expires_in: Value| {
+        served(json!({"access_token": "t", "expires_in": expires_in})).map(|(_, life)| life)
+    };
     for hour in [json!("3600"), json!(3600.0), json!(3600)] {
         assert_eq!(life(hour).unwrap(), 3600);
     }
@@ -39,7 +41,9 @@ fn f016_expires_in_of_every_kind() {
 fn f017_a_life_shorter_than_any_window_is_no_storm() {
     for life in [10u64, 60, 200] {
         let bench = bench();
-        bench.fake.always(move |number| Ok(token(&json!({"access_token": format!("t-{number}"), "expires_in": life}))));
+        bench.fake.always(move |number| {
+            Ok(token(&json!({"access_token": format!("t-{number}"), "expires_in": life})))
+        });
         for _ in 0..20 {
             bench.token();
         }
@@ -60,7 +64,9 @@ fn f017_a_life_shorter_than_any_window_is_no_storm() {
 #[test]
 fn f018_a_life_of_a_second_is_asked_for_once_a_second() {
     let bench = bench();
-    bench.fake.always(|number| Ok(token(&json!({"access_token": format!("t-{number}"), "expires_in": 1}))));
+    bench.fake.always(|number| {
+        Ok(token(&json!({"access_token": format!("t-{number}"), "expires_in": 1})))
+    });
     assert_eq!(bench.token(), "t-1");
     bench.clock.sleep(std::time::Duration::from_millis(950));
     for _ in 0..20 {
@@ -89,7 +95,11 @@ fn f020_a_token_that_no_header_may_carry_is_refused() {
     for bad in ["", "a b", "a\nb", "a\r\nX: y", "é", "a\u{0}"] {
         let bench = bench();
         bench.fake.answers(token(&json!({"access_token": bad, "expires_in": 60})));
-        assert_eq!(bench.session.headers(SENTINEL_HUB).unwrap_err().status(), Status::Protocol, "{bad:?}");
+        assert_eq!(
+            bench.session.headers(SENTINEL_HUB).unwrap_err().status(),
+            Status::Protocol,
+            "{bad:?}"
+        );
         assert!(bench.session.access_token_cached().unwrap().is_none());
     }
 }
@@ -104,7 +114,9 @@ fn f021_a_token_of_64_kib_is_carried_and_an_absurd_one_is_not() {
     assert_eq!(status(json!({"access_token": "x".repeat(256 * 1024 + 1)})), Status::Protocol);
     // The same over a socket.
     let simulator = simulator();
-    simulator.script("m2m.token", &json!([{"token_response": {"set": {"access_token": long}}}])).unwrap();
+    simulator
+        .script("m2m.token", &json!([{"token_response": {"set": {"access_token": long}}}]))
+        .unwrap();
     let session = simulator_session(&simulator, &simulator_options(&simulator));
     assert_eq!(&*session.access_token().unwrap(), long);
 }
@@ -119,7 +131,10 @@ fn f022_the_same_token_again_makes_no_tight_loop() {
         Ok(token(&json!({"access_token": "the-same", "expires_in": left})))
     });
     let first = bench.session.access_token().unwrap();
-    assert_eq!((&*first, first.expires_at()), ("the-same", Some(i64::try_from(NOW + 600).unwrap())));
+    assert_eq!(
+        (&*first, first.expires_at()),
+        ("the-same", Some(i64::try_from(NOW + 600).unwrap()))
+    );
     // Each refresh comes when three quarters of the remaining lifetime have passed, and returns no
     // new token.
     for generation in 2..=4 {
@@ -128,7 +143,13 @@ fn f022_the_same_token_again_makes_no_tight_loop() {
         for _ in 0..20 {
             assert_eq!(bench.token(), "the-same");
         }
-        eventually(|| bench.session.access_token_cached().unwrap().is_some_and(|token| token.generation() == generation));
+        eventually(|| {
+            bench
+                .session
+                .access_token_cached()
+                .unwrap()
+                .is_some_and(|token| token.generation() == generation)
+        });
         assert_eq!(bench.session.access_token().unwrap().expires_at(), first.expires_at());
     }
     assert_eq!(bench.fake.count(), 4);
@@ -146,18 +167,29 @@ fn f022_the_same_token_again_makes_no_tight_loop() {
 fn f023_of_expires_in_and_exp_the_earlier_counts() {
     let with_date = |exp: u64, date: u64| {
         let bench = bench();
-        let mut answer = token(&json!({"access_token": jwt(&json!({"exp": exp})), "expires_in": 3600}));
+        let mut answer =
+            token(&json!({"access_token": jwt(&json!({"exp": exp})), "expires_in": 3600}));
         answer.date = Some(date);
         bench.fake.answers(answer);
-        bench.session.access_token().map(|token| token.expires_at().unwrap() - i64::try_from(NOW).unwrap())
+        bench
+            .session
+            .access_token()
+            .map(|token| token.expires_at().unwrap() - i64::try_from(NOW).unwrap())
     };
     assert_eq!(with_date(NOW + 60, NOW).unwrap(), 60);
     assert_eq!(with_date(NOW + 7200, NOW).unwrap(), 3600);
     let error = with_date(NOW - 60, NOW).unwrap_err();
-    assert_eq!((error.status(), error.reason()), (Status::Protocol, Some(Reason::LifetimeUnusable)));
+    assert_eq!(
+        (error.status(), error.reason()),
+        (Status::Protocol, Some(Reason::LifetimeUnusable))
+    );
     assert!(error.message().contains("clock"), "{error}");
     // A token with both `iat` and `exp` states its lifetime without any clock.
-    let life = served(json!({"access_token": jwt(&json!({"iat": 1000, "exp": 1060})), "expires_in": 3600})).unwrap().1;
+    let life = served(
+        json!({"access_token": jwt(&json!({"iat": 1000, "exp": 1060})), "expires_in": 3600}),
+    )
+    .unwrap()
+    .1;
     assert_eq!(life, 60);
 }
 
@@ -168,7 +200,8 @@ fn f024_a_narrowed_scope_is_an_event_and_no_failure() {
     let session = planetkey::Session::from_m2m(
         CLIENT_ID,
         CLIENT_SECRET,
-        &options(&fake, &clock).with(|it| it.scopes = Some(vec!["planet".into(), "f024-refused".into()])),
+        &options(&fake, &clock)
+            .with(|it| it.scopes = Some(vec!["planet".into(), "f024-refused".into()])),
     )
     .unwrap();
     assert_eq!(session.status().scopes(), ["planet", "f024-refused"], "what will be asked for");

@@ -16,10 +16,16 @@ fn fetch(document: &Value) -> Result<metadata::Metadata> {
 
 #[test]
 fn f033_metadata_of_another_issuer_is_refused() {
-    for issuer in ["https://evil.example", "https://as.example", "https://as.example/realms/planet/"] {
+    for issuer in
+        ["https://evil.example", "https://as.example", "https://as.example/realms/planet/"]
+    {
         let document = json!({"issuer": issuer, "token_endpoint": format!("{ISSUER}/token")});
         let error = fetch(&document).unwrap_err();
-        assert_eq!((error.status(), error.reason()), (Status::Protocol, Some(Reason::IssuerMismatch)), "{issuer}");
+        assert_eq!(
+            (error.status(), error.reason()),
+            (Status::Protocol, Some(Reason::IssuerMismatch)),
+            "{issuer}"
+        );
         assert!(error.message().contains(issuer) && error.message().contains(ISSUER), "{error}");
     }
 }
@@ -39,12 +45,23 @@ fn f034_endpoints_on_another_host_but_never_over_http() {
         let mut document = document.clone();
         document[name] = json!(value);
         let error = fetch(&document).unwrap_err();
-        assert_eq!((error.status(), error.message().contains(name)), (Status::Protocol, true), "{error}");
+        assert_eq!(
+            (error.status(), error.message().contains(name)),
+            (Status::Protocol, true),
+            "{error}"
+        );
     }
 }
 
 fn expected() -> Expected<'static> {
-    Expected { issuer: ISSUER, client_id: CLIENT_ID, nonce: Some(NONCE), algorithms: &[], now: NOW, check_expiry: true }
+    Expected {
+        issuer: ISSUER,
+        client_id: CLIENT_ID,
+        nonce: Some(NONCE),
+        algorithms: &[],
+        now: NOW,
+        check_expiry: true,
+    }
 }
 
 /// Does what a login does: verify, and read the key set once more if a key is missing.
@@ -74,18 +91,32 @@ fn f036_keys_are_rotated_removed_and_of_every_kind() {
     // Two keys with the same id: the key that signed is among them, in either order.
     let twin = Signer::other_rsa("first");
     let other_kind = Signer::ec("first");
-    for set in [jwks(&[&twin.jwk, &first.jwk]), jwks(&[&first.jwk, &twin.jwk]), jwks(&[&other_kind.jwk, &first.jwk])] {
-        let outcome = verify(&first.sign(&claims), &Jwks::parse(&set).unwrap(), &expected()).unwrap();
+    for set in [
+        jwks(&[&twin.jwk, &first.jwk]),
+        jwks(&[&first.jwk, &twin.jwk]),
+        jwks(&[&other_kind.jwk, &first.jwk]),
+    ] {
+        let outcome =
+            verify(&first.sign(&claims), &Jwks::parse(&set).unwrap(), &expected()).unwrap();
         assert!(matches!(outcome, Verification::Valid(_)));
     }
     let forged = Signer::other_rsa("first").sign(&claims);
-    assert_eq!(verify(&forged, &old, &expected()).unwrap_err().reason(), Some(Reason::BadSignature));
+    assert_eq!(
+        verify(&forged, &old, &expected()).unwrap_err().reason(),
+        Some(Reason::BadSignature)
+    );
     // Unusable keys do not affect the others.
-    let weak = json!({"kty": "RSA", "kid": "weak", "use": "sig", "n": "2".repeat(171), "e": "AQAB"});
+    let weak =
+        json!({"kty": "RSA", "kid": "weak", "use": "sig", "n": "2".repeat(171), "e": "AQAB"});
     let strange = json!({"kty": "QUANTUM", "kid": "strange", "k": [1, 2]});
-    let set =
-        Jwks::parse(&jwks(&[&weak, &strange, &json!(null), &first.jwk, &json!({"kty": "oct", "kid": "shared", "k": "AAAA"})]))
-            .unwrap();
+    let set = Jwks::parse(&jwks(&[
+        &weak,
+        &strange,
+        &json!(null),
+        &first.jwk,
+        &json!({"kty": "oct", "kid": "shared", "k": "AAAA"}),
+    ]))
+    .unwrap();
     assert_eq!(set.len(), 1);
     assert!(matches!(verify(&first.sign(&claims), &set, &expected()), Ok(Verification::Valid(_))));
     let weakly = first.sign_with(&json!({"alg": "RS256", "kid": "weak"}), &claims);

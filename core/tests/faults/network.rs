@@ -26,21 +26,34 @@ fn at(token_endpoint: &str, timeout_ms: Option<u64>) -> Session {
 
 /// Opens a session of the simulator's client, with this deadline.
 fn quick(simulator: &Simulator, timeout_ms: Option<u64>) -> Session {
-    simulator_session(simulator, &simulator_options(simulator).with(|it| it.timeout = (timeout_ms).map(Duration::from_millis)))
+    simulator_session(
+        simulator,
+        &simulator_options(simulator)
+            .with(|it| it.timeout = (timeout_ms).map(Duration::from_millis)),
+    )
 }
 
 #[test]
 fn f041_an_unreachable_server_is_asked_again_and_unavailable() {
     // No process listens on a port that was just released.
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    for endpoint in [format!("http://127.0.0.1:{port}/token"), "https://no-such-host.invalid/token".to_owned()] {
+    for endpoint in
+        [format!("http://127.0.0.1:{port}/token"), "https://no-such-host.invalid/token".to_owned()]
+    {
         let error = at(&endpoint, None).access_token().unwrap_err();
-        assert_eq!((error.status(), error.retryable(), error.http_status()), (Status::Unavailable, true, None), "{error}");
+        assert_eq!(
+            (error.status(), error.retryable(), error.http_status()),
+            (Status::Unavailable, true, None),
+            "{error}"
+        );
         assert!(error.message().contains("cannot reach"), "{error}");
     }
     // The request was certainly not sent, so the same call tries again.
     let bench = bench();
-    bench.fake.fails(TransportFailure::NotSent("refused".into())).fails(TransportFailure::NotSent("no route".into()));
+    bench
+        .fake
+        .fails(TransportFailure::NotSent("refused".into()))
+        .fails(TransportFailure::NotSent("no route".into()));
     assert_eq!(bench.token(), "token-1");
     assert_eq!(bench.fake.count(), 3);
     assert!(bench.elapsed_ms() > 0);
@@ -63,7 +76,9 @@ fn f044_a_request_without_an_answer_is_repeated_by_this_grant() {
         assert_eq!(simulator.count("m2m.token").unwrap(), 2 * number, "{fault}");
     }
     // The attempts end: the error tells the caller that the outcome is unknown.
-    simulator.script("m2m.token", &json!({"steps": [{"fault": "reset_after_read"}], "repeat": true})).unwrap();
+    simulator
+        .script("m2m.token", &json!({"steps": [{"fault": "reset_after_read"}], "repeat": true}))
+        .unwrap();
     let error = quick(&simulator, None).access_token().unwrap_err();
     assert_eq!((error.status(), error.retryable()), (Status::Unavailable, true));
     assert!(error.message().contains("lost before a response"), "{error}");
@@ -134,8 +149,12 @@ fn f050_no_stale_connection_is_used() {
     // As after a restart of the server, the connection ends when the next request arrives.
     simulator.script("m2m.token", &json!([{"fault": "reset_before_read"}])).unwrap();
     session.refresh().unwrap();
-    let connections: Vec<u64> =
-        simulator.requests("m2m.token").unwrap().iter().map(|request| request["connection"].as_u64().unwrap()).collect();
+    let connections: Vec<u64> = simulator
+        .requests("m2m.token")
+        .unwrap()
+        .iter()
+        .map(|request| request["connection"].as_u64().unwrap())
+        .collect();
     assert_eq!(connections.len(), 4);
     let mut unique = connections.clone();
     unique.dedup();
@@ -151,7 +170,9 @@ fn black_hole() -> Option<(SocketAddr, TcpListener, Vec<TcpStream>)> {
     for _ in 0..600 {
         match TcpStream::connect_timeout(&address, Duration::from_millis(300)) {
             Ok(stream) => waiting.push(stream),
-            Err(error) if error.kind() == std::io::ErrorKind::TimedOut => return Some((address, listener, waiting)),
+            Err(error) if error.kind() == std::io::ErrorKind::TimedOut => {
+                return Some((address, listener, waiting));
+            }
             Err(_) => return None,
         }
     }
@@ -179,7 +200,11 @@ fn f053_the_login_page_of_a_network_is_named_and_not_followed() {
     simulator.script("m2m.token", &step).unwrap();
     let error = quick(&simulator, None).access_token().unwrap_err();
     assert_eq!((error.status(), error.http_status()), (Status::Protocol, Some(302)));
-    assert!(error.message().contains("portal.hotel.example") && error.message().contains("log in to the network"), "{error}");
+    assert!(
+        error.message().contains("portal.hotel.example")
+            && error.message().contains("log in to the network"),
+        "{error}"
+    );
     assert_eq!(simulator.count("m2m.token").unwrap(), 1);
 }
 

@@ -28,15 +28,25 @@ fn f042_a_certificate_that_proves_nothing_is_refused_before_the_secret_is_sent()
                 (Status::Misconfigured, Some(Reason::Tls), false),
                 "{error}"
             );
-            assert!(error.message().contains("ca_file") && error.message().contains("proxy"), "{error}");
+            assert!(
+                error.message().contains("ca_file") && error.message().contains("proxy"),
+                "{error}"
+            );
         }
-        assert_eq!(simulator.count("proxy").unwrap(), 1, "{fault}: no retry, and no attempt for each call");
+        assert_eq!(
+            simulator.count("proxy").unwrap(),
+            1,
+            "{fault}: no retry, and no attempt for each call"
+        );
         assert_eq!(simulator.count("m2m.token").unwrap(), 0);
     }
     // Without the simulator's CA its certificates are refused, too.
     simulator.reset();
     let untrusted = planet_options(&simulator).with(|it| it.ca_file = None);
-    assert_eq!(session(&simulator, &untrusted).access_token().unwrap_err().reason(), Some(Reason::Tls));
+    assert_eq!(
+        session(&simulator, &untrusted).access_token().unwrap_err().reason(),
+        Some(Reason::Tls)
+    );
     // With the CA and a valid certificate, the same request succeeds.
     session(&simulator, &planet_options(&simulator)).access_token().unwrap();
     assert_eq!(simulator.count("m2m.token").unwrap(), 1);
@@ -49,13 +59,18 @@ fn f048_a_proxy_that_wants_a_password_is_a_typed_error() {
     let open = session(&simulator, &planet_options(&simulator));
     for _ in 0..5 {
         let error = open.access_token().unwrap_err();
-        assert_eq!((error.status(), error.reason()), (Status::Misconfigured, Some(Reason::ProxyAuthentication)), "{error}");
+        assert_eq!(
+            (error.status(), error.reason()),
+            (Status::Misconfigured, Some(Reason::ProxyAuthentication)),
+            "{error}"
+        );
         assert_eq!((error.http_status(), error.retryable()), (Some(407), false));
     }
     assert_eq!(simulator.count("proxy").unwrap(), 1, "no retry");
     let with = |credentials: &str| {
-        planet_options(&simulator)
-            .with(|it| it.proxy = Some(simulator.proxy().replace("http://", &format!("http://{credentials}@"))))
+        planet_options(&simulator).with(|it| {
+            it.proxy = Some(simulator.proxy().replace("http://", &format!("http://{credentials}@")))
+        })
     };
     let error = session(&simulator, &with("user:wrong-f048")).access_token().unwrap_err();
     assert_eq!(error.reason(), Some(Reason::ProxyAuthentication));
@@ -64,18 +79,27 @@ fn f048_a_proxy_that_wants_a_password_is_a_typed_error() {
     // The proxy cannot reach the server.
     simulator.reset();
     simulator.script("proxy", &json!([{"status": 502}, {"status": 502}, {"status": 502}])).unwrap();
-    assert_eq!(session(&simulator, &planet_options(&simulator)).access_token().unwrap_err().status(), Status::Unavailable);
+    assert_eq!(
+        session(&simulator, &planet_options(&simulator)).access_token().unwrap_err().status(),
+        Status::Unavailable
+    );
 }
 
 /// Requests to loopback addresses never use a proxy, whether an option or the environment names it.
 #[test]
 fn f049_loopback_is_never_proxied() {
     let simulator = simulator();
-    let options = simulator_options(&simulator).with(|it| it.proxy = Some(simulator.proxy().to_owned()));
+    let options =
+        simulator_options(&simulator).with(|it| it.proxy = Some(simulator.proxy().to_owned()));
     simulator_session(&simulator, &options).access_token().unwrap();
     assert_eq!(simulator.count("proxy").unwrap(), 0);
     let output = child("f049_child_that_lives_in_another_environment", &simulator);
-    assert!(output.status.success(), "{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
     assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"));
     // The child sent two requests to the loopback server and two to Planet. Only those to Planet
     // used the proxy.
@@ -89,7 +113,16 @@ const CHILD: &str = "PLANETKEY_TEST_CHILD";
 fn child(test: &str, simulator: &Simulator) -> std::process::Output {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", &format!("faults::proxy::{test}")]).env(CHILD, "1");
-    for name in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"] {
+    for name in [
+        "HTTP_PROXY",
+        "http_proxy",
+        "HTTPS_PROXY",
+        "https_proxy",
+        "ALL_PROXY",
+        "all_proxy",
+        "NO_PROXY",
+        "no_proxy",
+    ] {
         command.env_remove(name);
     }
     command
@@ -122,9 +155,11 @@ fn f049_child_that_lives_in_another_environment() {
     planet.access_token().unwrap();
     // i9_11: the environment changes while a session is open. That session does not change. The
     // next session uses the new environment.
-    for (name, value) in
-        [("HTTPS_PROXY", "http://127.0.0.1:1"), ("SSL_CERT_FILE", "/nowhere/ca.pem"), ("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem")]
-    {
+    for (name, value) in [
+        ("HTTPS_PROXY", "http://127.0.0.1:1"),
+        ("SSL_CERT_FILE", "/nowhere/ca.pem"),
+        ("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem"),
+    ] {
         // SAFETY: this process runs this one test, and no other thread reads the environment
         // meanwhile.
         unsafe { std::env::set_var(name, value) };
@@ -163,7 +198,11 @@ fn i9_11_proxy_and_certificates_come_from_the_environment_that_is_given() {
     }
     assert_eq!(simulator.count("proxy").unwrap(), 12);
     let error = in_environment(&simulator, &[("HTTPS_PROXY", &proxy)]).access_token().unwrap_err();
-    assert_eq!((error.status(), error.reason()), (Status::Misconfigured, Some(Reason::Tls)), "{error}");
+    assert_eq!(
+        (error.status(), error.reason()),
+        (Status::Misconfigured, Some(Reason::Tls)),
+        "{error}"
+    );
 }
 
 #[test]
@@ -176,22 +215,39 @@ fn i10_12_a_setting_of_certificates_that_cannot_be_used_names_its_variable_and_f
         home.path().join(name).to_string_lossy().into_owned()
     };
     let proxy = simulator.proxy().to_owned();
-    let with = |path: &str| in_environment(&simulator, &[("HTTPS_PROXY", &proxy), ("REQUESTS_CA_BUNDLE", path)]).access_token();
+    let with = |path: &str| {
+        in_environment(&simulator, &[("HTTPS_PROXY", &proxy), ("REQUESTS_CA_BUNDLE", path)])
+            .access_token()
+    };
     let body: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
     for broken in [
         "/nowhere/ca.pem".to_owned(),
         file("empty.pem", b""),
         file("broken.pem", b"-----BEGIN CERTIFICATE-----\nMIIB!!!\n-----END CERTIFICATE-----\n"),
-        file("cut.pem", format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", &body[..64]).as_bytes()),
+        file(
+            "cut.pem",
+            format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", &body[..64])
+                .as_bytes(),
+        ),
     ] {
         let error = with(&broken).unwrap_err();
-        assert_eq!((error.status(), error.reason()), (Status::Misconfigured, Some(Reason::Tls)), "{error}");
-        assert!(error.message().contains("REQUESTS_CA_BUNDLE") && error.message().contains(&broken), "{error}");
+        assert_eq!(
+            (error.status(), error.reason()),
+            (Status::Misconfigured, Some(Reason::Tls)),
+            "{error}"
+        );
+        assert!(
+            error.message().contains("REQUESTS_CA_BUNDLE") && error.message().contains(&broken),
+            "{error}"
+        );
     }
     assert_eq!(simulator.count("proxy").unwrap(), 0);
     for good in [
         file("bom.pem", format!("\u{feff}{pem}").as_bytes()),
-        file("latin1.pem", &[b"caf\xe9\r\n".as_slice(), pem.replace('\n', "\r\n").as_bytes()].concat()),
+        file(
+            "latin1.pem",
+            &[b"caf\xe9\r\n".as_slice(), pem.replace('\n', "\r\n").as_bytes()].concat(),
+        ),
         file("x509.pem", pem.replace("CERTIFICATE-----", "X509 CERTIFICATE-----").as_bytes()),
         file("trusted.pem", pem.replace("CERTIFICATE-----", "TRUSTED CERTIFICATE-----").as_bytes()),
         // A directory that also contains other files.
@@ -204,10 +260,16 @@ fn i10_12_a_setting_of_certificates_that_cannot_be_used_names_its_variable_and_f
 #[test]
 fn i10_12_a_proxy_variable_that_cannot_be_used_is_an_error_of_the_request_that_needs_it() {
     let simulator = simulator();
-    for variables in [[("HTTPS_PROXY", "http://user:SECRET@:99999")], [("https_proxy", "socks5://user:SECRET@host")]] {
+    for variables in [
+        [("HTTPS_PROXY", "http://user:SECRET@:99999")],
+        [("https_proxy", "socks5://user:SECRET@host")],
+    ] {
         let error = in_environment(&simulator, &variables).access_token().unwrap_err();
         assert_eq!(error.status(), Status::Misconfigured, "{error}");
-        assert!(error.message().contains(variables[0].0) && !error.message().contains("SECRET"), "{error}");
+        assert!(
+            error.message().contains(variables[0].0) && !error.message().contains("SECRET"),
+            "{error}"
+        );
     }
     assert_eq!(simulator.count("m2m.token").unwrap(), 0);
 }
@@ -221,10 +283,15 @@ fn a_proxy_that_no_request_can_go_through_is_a_mistake() {
         });
         Session::from_api_key("KEY", planetkey::ApiKeyTransport::Basic, &options)
     };
-    for proxy in ["socks5://localhost:1080", "socks5h://user:SECRET@localhost:1080", "ftp://localhost:1"] {
+    for proxy in
+        ["socks5://localhost:1080", "socks5h://user:SECRET@localhost:1080", "ftp://localhost:1"]
+    {
         let error = named(proxy).unwrap_err();
         assert_eq!(error.status(), Status::InvalidArgument);
-        assert!(error.message().contains("http://host:port") && !error.message().contains("SECRET"), "{error}");
+        assert!(
+            error.message().contains("http://host:port") && !error.message().contains("SECRET"),
+            "{error}"
+        );
     }
     named("http://localhost:1080").unwrap();
     named("https://localhost:1080").unwrap();

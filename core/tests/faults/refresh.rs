@@ -26,7 +26,10 @@ fn f003_other_processes_learn_when_the_server_wants_to_be_asked_again() {
     let home = expired();
     home.fake.answers(busy(503, Some("600")));
     let (first, second) = (home.person(), home.person());
-    assert_eq!(first.access_token().unwrap_err().retry_after(), Some(Duration::from_millis(600_000)));
+    assert_eq!(
+        first.access_token().unwrap_err().retry_after(),
+        Some(Duration::from_millis(600_000))
+    );
     home.advance(100);
     // A session that was open before and one that is opened now, also with an explicit refresh.
     for session in [&second, &home.person()] {
@@ -38,7 +41,10 @@ fn f003_other_processes_learn_when_the_server_wants_to_be_asked_again() {
     }
     assert_eq!(home.fake.count(), 1);
     home.advance(499);
-    assert_eq!(home.person().access_token().unwrap_err().retry_after(), Some(Duration::from_millis(1000)));
+    assert_eq!(
+        home.person().access_token().unwrap_err().retry_after(),
+        Some(Duration::from_millis(1000))
+    );
     home.advance(1);
     assert_eq!(ask(&second), "access-1");
     assert_eq!((ask(&home.person()).as_str(), home.fake.count()), ("access-1", 2));
@@ -59,15 +65,21 @@ fn f003_other_processes_learn_when_the_server_wants_to_be_asked_again() {
 fn f003_a_true_other_process_learns_it_too() {
     let planet = Planet::new();
     planet.seed_expired();
-    planet.simulator.script("user.token", &json!([{"status": 503, "headers": {"Retry-After": "900"}}])).unwrap();
+    planet
+        .simulator
+        .script("user.token", &json!([{"status": 503, "headers": {"Retry-After": "900"}}]))
+        .unwrap();
     let error = planet.session().access_token().unwrap_err();
     assert_eq!(error.retry_after(), Some(Duration::from_millis(900_000)));
     let process = Child::spawn(
-        child(PLAYER, "ask").env(HOME_VARIABLE, planet.home()).env("PLANETKEY_DEPLOYMENT", planet.simulator.deployment_path()),
+        child(PLAYER, "ask")
+            .env(HOME_VARIABLE, planet.home())
+            .env("PLANETKEY_DEPLOYMENT", planet.simulator.deployment_path()),
     );
     let answer = process.hear();
     process.end();
-    let wait: u64 = answer.strip_prefix("UNAVAILABLE ").unwrap_or_else(|| panic!("{answer}")).parse().unwrap();
+    let wait: u64 =
+        answer.strip_prefix("UNAVAILABLE ").unwrap_or_else(|| panic!("{answer}")).parse().unwrap();
     assert!((600_000..=900_000).contains(&wait), "{wait}");
     assert_eq!(planet.requests(), 1);
 }
@@ -81,7 +93,11 @@ fn plays_its_role() {
     let session = Session::from_profile("planet-user", &options).unwrap();
     match session.access_token() {
         Ok(token) => tell(&token),
-        Err(error) => tell(&format!("{} {}", error.status(), error.retry_after().unwrap_or_default().as_millis())),
+        Err(error) => tell(&format!(
+            "{} {}",
+            error.status(),
+            error.retry_after().unwrap_or_default().as_millis()
+        )),
     }
 }
 
@@ -93,13 +109,20 @@ fn f009_a_truncated_success_is_an_ambiguous_renewal() {
         let home = expired();
         home.fake.answers(answer(200, "application/json", body));
         let error = home.person().access_token().unwrap_err();
-        assert_eq!((error.status(), error.is_ambiguous(), home.fake.count()), (Status::Protocol, true, 1), "{body:?}");
+        assert_eq!(
+            (error.status(), error.is_ambiguous(), home.fake.count()),
+            (Status::Protocol, true, 1),
+            "{body:?}"
+        );
         // The refresh token stays saved, because the server may still accept it. It is sent again
         // after a while.
         assert_eq!(home.refresh_token(), SEEDED_REFRESH);
         home.advance(3600);
         assert_eq!(ask(&home.person()), "access-1", "{body:?}");
-        assert_eq!((home.sent(), home.refresh_token().as_str()), (vec![SEEDED_REFRESH.to_owned(); 2], "refresh-1"));
+        assert_eq!(
+            (home.sent(), home.refresh_token().as_str()),
+            (vec![SEEDED_REFRESH.to_owned(); 2], "refresh-1")
+        );
     }
     let home = expired();
     home.fake.always(|_| Ok(answer(200, "application/json", "{\"access_token\"")));
@@ -111,7 +134,10 @@ fn f009_a_truncated_success_is_an_ambiguous_renewal() {
     assert_eq!((home.fake.count(), home.refresh_token().as_str()), (1, SEEDED_REFRESH), "no storm");
     // Before the second attempt another program saved a newer token.
     let home = expired();
-    let (file, newer) = (home.token_file(), sdk_bytes(&seeded(&json!({"access_token": "other", "refresh_token": "next"}))));
+    let (file, newer) = (
+        home.token_file(),
+        sdk_bytes(&seeded(&json!({"access_token": "other", "refresh_token": "next"}))),
+    );
     home.fake.then(move || {
         sdk_write(&file, &newer);
         Ok(answer(200, "application/json", "{\"access"))
@@ -126,7 +152,10 @@ fn f025_an_answer_without_a_refresh_token_keeps_the_old_one() {
     let seeded = planet.seed_expired();
     for requests in 1..=3 {
         planet.session().refresh().unwrap();
-        assert_eq!((planet.requests(), &planet.tokens()["refresh_token"]), (requests, &seeded["refresh_token"]));
+        assert_eq!(
+            (planet.requests(), &planet.tokens()["refresh_token"]),
+            (requests, &seeded["refresh_token"])
+        );
     }
     assert_eq!(planet.session_of(&seeded)["active"], true);
 }
@@ -135,9 +164,14 @@ fn f025_an_answer_without_a_refresh_token_keeps_the_old_one() {
 fn f026_an_empty_or_null_refresh_token_keeps_the_old_one() {
     for odd in [json!(""), Value::Null] {
         let home = expired();
-        home.fake.answers(token(&json!({"access_token": "odd", "expires_in": 3600, "refresh_token": odd})));
+        home.fake.answers(token(
+            &json!({"access_token": "odd", "expires_in": 3600, "refresh_token": odd}),
+        ));
         let session = home.person();
-        assert_eq!((ask(&session).as_str(), home.refresh_token().as_str()), ("odd", SEEDED_REFRESH));
+        assert_eq!(
+            (ask(&session).as_str(), home.refresh_token().as_str()),
+            ("odd", SEEDED_REFRESH)
+        );
         assert!(session.is_initialized());
         session.refresh().unwrap();
         assert_eq!(home.sent(), [SEEDED_REFRESH; 2]);
@@ -164,14 +198,18 @@ fn f028_after_invalid_grant_another_try_only_with_another_token() {
     let home = expired();
     home.fake.answers(oauth_error(400, "invalid_grant"));
     let session = home.person();
-    assert_eq!(what(&session.access_token().unwrap_err()), (Status::LoginRequired, Some(Reason::Revoked)));
+    assert_eq!(
+        what(&session.access_token().unwrap_err()),
+        (Status::LoginRequired, Some(Reason::Revoked))
+    );
     assert_eq!(home.fake.count(), 1);
     // The file changes a moment after the refusal: it is read repeatedly for a while before the
     // refusal is final.
     let home = expired();
     let session = home.person();
     let (file, clock) = (home.token_file(), home.clock.clone());
-    let newer = sdk_bytes(&seeded(&json!({"_iat": NOW - 3600, "_exp": NOW, "refresh_token": "next"})));
+    let newer =
+        sdk_bytes(&seeded(&json!({"_iat": NOW - 3600, "_exp": NOW, "refresh_token": "next"})));
     let late = std::sync::Arc::new(LateWriter { clock, file, newer, after_ms: 60 });
     let mut options = home.options();
     options.runtime.clock = late;
@@ -182,7 +220,9 @@ fn f028_after_invalid_grant_another_try_only_with_another_token() {
     // One more attempt in total, not one for each change.
     let home = expired();
     for number in 0..5 {
-        let members = seeded(&json!({"_iat": NOW - 3600, "_exp": NOW, "refresh_token": format!("other-{number}")}));
+        let members = seeded(
+            &json!({"_iat": NOW - 3600, "_exp": NOW, "refresh_token": format!("other-{number}")}),
+        );
         let (file, bytes) = (home.token_file(), sdk_bytes(&members));
         home.fake.then(move || {
             sdk_write(&file, &bytes);
@@ -201,7 +241,10 @@ fn f029_invalid_client_leaves_the_session_as_it_is() {
     let session = home.person();
     for _ in 0..20 {
         let error = session.access_token().unwrap_err();
-        assert_eq!((error.status(), error.oauth_error()), (Status::Misconfigured, Some("invalid_client")));
+        assert_eq!(
+            (error.status(), error.oauth_error()),
+            (Status::Misconfigured, Some("invalid_client"))
+        );
         home.advance(60);
     }
     assert_eq!(home.fake.count(), 1);
@@ -224,9 +267,19 @@ fn f040_a_family_that_was_revoked_for_reuse_is_no_loop() {
     std::fs::copy(planet.token_file(), &copy).unwrap();
     let ours = planet.session();
     ours.access_token().unwrap();
-    let theirs = Session::from_profile("planet-user", &planet.options_at(elsewhere.path())).unwrap();
-    assert_eq!(what(&theirs.access_token().unwrap_err()), (Status::LoginRequired, Some(Reason::Revoked)));
-    assert_eq!((planet.simulator.count("user.reuse").unwrap(), planet.session_of(&seeded)["active"] == false), (1, true));
+    let theirs =
+        Session::from_profile("planet-user", &planet.options_at(elsewhere.path())).unwrap();
+    assert_eq!(
+        what(&theirs.access_token().unwrap_err()),
+        (Status::LoginRequired, Some(Reason::Revoked))
+    );
+    assert_eq!(
+        (
+            planet.simulator.count("user.reuse").unwrap(),
+            planet.session_of(&seeded)["active"] == false
+        ),
+        (1, true)
+    );
     // This process learns it at its next refresh, and every process that opens the session later
     // gets the same error.
     for _ in 0..5 {
@@ -264,7 +317,11 @@ fn f044_a_lost_answer_ends_the_session_where_it_does_not() {
         assert_eq!(what(&error), (Status::LoginRequired, Some(Reason::Revoked)), "{error}");
         assert_eq!(planet.session().refresh().unwrap_err().reason(), Some(Reason::Revoked));
     }
-    assert_eq!((planet.requests(), planet.simulator.count("user.reuse").unwrap()), (2, 1), "once more, and no loop");
+    assert_eq!(
+        (planet.requests(), planet.simulator.count("user.reuse").unwrap()),
+        (2, 1),
+        "once more, and no loop"
+    );
 }
 
 /// A missing response is not always a rotation: a request that the server did not process is
@@ -289,7 +346,9 @@ fn f044_a_request_that_was_lost_is_repeated_once() {
     assert_eq!(home.fake.count(), 2);
     // A request that certainly did not arrive is repeated, as with every grant.
     let home = expired();
-    home.fake.fails(TransportFailure::NotSent("refused".into())).fails(TransportFailure::NotSent("refused".into()));
+    home.fake
+        .fails(TransportFailure::NotSent("refused".into()))
+        .fails(TransportFailure::NotSent("refused".into()));
     assert_eq!((ask(&home.person()).as_str(), home.fake.count()), ("access-1", 3));
 }
 
@@ -297,7 +356,10 @@ fn f044_a_request_that_was_lost_is_repeated_once() {
 #[test]
 fn f044_after_silence_a_rotation_by_another_program_is_adopted() {
     let home = expired();
-    let (file, newer) = (home.token_file(), sdk_bytes(&seeded(&json!({"access_token": "other", "refresh_token": "next"}))));
+    let (file, newer) = (
+        home.token_file(),
+        sdk_bytes(&seeded(&json!({"access_token": "other", "refresh_token": "next"}))),
+    );
     home.fake.then(move || {
         sdk_write(&file, &newer);
         Err(TransportFailure::TimedOut(true))

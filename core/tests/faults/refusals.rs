@@ -40,9 +40,14 @@ fn f025_a_machine_client_needs_no_refresh_token() {
     let (fake, clock) = (Fake::new(), Arc::new(ManualClock::new(NOW)));
     fake.answers(token(&json!({"access_token": "t", "refresh_token": "SECRET-REFRESH", "x": 1})));
     let http = Http::new(fake, clock, Arc::new(Fixed(0x80)));
-    let client = ClientAuthentication::ClientSecretPost { client_id: CLIENT_ID.into(), client_secret: CLIENT_SECRET.into() };
+    let client = ClientAuthentication::ClientSecretPost {
+        client_id: CLIENT_ID.into(),
+        client_secret: CLIENT_SECRET.into(),
+    };
     let endpoint = "https://as.example/token".parse().unwrap();
-    let tokens = Grant::default().request(&CallContext::new(&http, Retry::Never, Monotonic::NEVER), &endpoint, &client).unwrap();
+    let tokens = Grant::default()
+        .request(&CallContext::new(&http, Retry::Never, Monotonic::NEVER), &endpoint, &client)
+        .unwrap();
     assert!(tokens.members.0.contains_key("x") && !tokens.members.0.contains_key("refresh_token"));
 }
 
@@ -88,7 +93,10 @@ fn f029_invalid_client_while_a_token_is_valid_leaves_it_in_use() {
     bench.advance(100);
     for _ in 0..20 {
         let error = bench.session.access_token().unwrap_err();
-        assert_eq!((error.status(), error.oauth_error()), (Status::Misconfigured, Some("invalid_client")));
+        assert_eq!(
+            (error.status(), error.oauth_error()),
+            (Status::Misconfigured, Some("invalid_client"))
+        );
     }
     assert_eq!(bench.fake.count(), 2);
 }
@@ -109,7 +117,13 @@ fn refused(http_status: u16, error: &'static str) -> (Status, Option<String>, us
 
 #[test]
 fn f030_refusals_of_client_grant_and_scope_are_permanent() {
-    for error in ["unauthorized_client", "unsupported_grant_type", "invalid_scope", "invalid_request", "invalid_target"] {
+    for error in [
+        "unauthorized_client",
+        "unsupported_grant_type",
+        "invalid_scope",
+        "invalid_request",
+        "invalid_target",
+    ] {
         assert_eq!(refused(400, error), (Status::Misconfigured, None, 1), "{error}");
     }
     assert_eq!(refused(403, "access_denied"), (Status::Denied, None, 1));
@@ -117,8 +131,18 @@ fn f030_refusals_of_client_grant_and_scope_are_permanent() {
 
 #[test]
 fn f031_a_server_that_wants_a_person_is_login_required() {
-    for error in ["interaction_required", "login_required", "mfa_required", "consent_required", "account_selection_required"] {
-        assert_eq!(refused(400, error), (Status::LoginRequired, Some("expired".to_owned()), 1), "{error}");
+    for error in [
+        "interaction_required",
+        "login_required",
+        "mfa_required",
+        "consent_required",
+        "account_selection_required",
+    ] {
+        assert_eq!(
+            refused(400, error),
+            (Status::LoginRequired, Some("expired".to_owned()), 1),
+            "{error}"
+        );
     }
 }
 
@@ -137,7 +161,9 @@ fn f032_unknown_errors_are_permanent_with_400_and_transient_with_5xx() {
 /// attempt may succeed.
 #[test]
 fn f032_a_gateways_refusal_is_not_for_ever() {
-    for (status, body) in [(403, "Forbidden"), (408, "timeout"), (425, "too early"), (404, "not_here")] {
+    for (status, body) in
+        [(403, "Forbidden"), (408, "timeout"), (425, "too early"), (404, "not_here")]
+    {
         let bench = bench();
         bench.fake.answers(oauth_error(status, body));
         assert_eq!(bench.session.access_token().unwrap_err().http_status(), Some(status));
@@ -155,15 +181,22 @@ fn f035_the_last_good_metadata_is_used_when_it_is_gone() {
         "client_type": "oidc_client_credentials_secret", "auth_server": "https://f035.example",
         "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET,
     });
-    let session = Session::from_client_config(&config.to_string(), &options(&fake, &clock)).unwrap();
-    fake.answers(json_answer(200, &json!({"issuer": "https://f035.example", "token_endpoint": "https://f035.example/token"})));
+    let session =
+        Session::from_client_config(&config.to_string(), &options(&fake, &clock)).unwrap();
+    fake.answers(json_answer(
+        200,
+        &json!({"issuer": "https://f035.example", "token_endpoint": "https://f035.example/token"}),
+    ));
     session.access_token().unwrap();
     clock.advance(std::time::Duration::from_secs(90 * 24 * 3600));
     fake.answers(answer(404, "text/html", "gone")).answers(answer(404, "text/html", "gone"));
     session.access_token().unwrap();
     let urls: Vec<String> = fake.seen().into_iter().map(|seen| seen.url).collect();
     assert_eq!(urls.len(), 5);
-    assert_eq!((urls[1].as_str(), urls[4].as_str()), ("https://f035.example/token", "https://f035.example/token"));
+    assert_eq!(
+        (urls[1].as_str(), urls[4].as_str()),
+        ("https://f035.example/token", "https://f035.example/token")
+    );
     let warned = logs.with(log::Level::Warn, "last good copy");
     assert_eq!(warned.iter().filter(|line| line.contains("f035.example")).count(), 1, "{warned:?}");
 }
@@ -174,7 +207,9 @@ fn f037_a_307_does_not_post_the_secret_again() {
     for status in [307, 308] {
         let step = json!([{"status": status, "headers": {"Location": other.token_endpoint()}}]);
         simulator.script("m2m.token", &step).unwrap();
-        let error = simulator_session(&simulator, &simulator_options(&simulator)).access_token().unwrap_err();
+        let error = simulator_session(&simulator, &simulator_options(&simulator))
+            .access_token()
+            .unwrap_err();
         assert_eq!((error.status(), error.http_status()), (Status::Protocol, Some(status)));
     }
     assert_eq!(other.count("connections").unwrap(), 0);
@@ -201,7 +236,8 @@ fn f039_a_strange_date_is_a_hint_and_nothing_more() {
         let simulator = simulator();
         simulator.change_settings(&json!({ "date_offset_s": offset })).unwrap();
         let session = simulator_session(&simulator, &simulator_options(&simulator));
-        let before = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+        let before =
+            std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
         let expires_at = session.access_token().unwrap().expires_at().unwrap();
         assert!(
             expires_at >= i64::try_from(before + 3590).unwrap(),
@@ -220,7 +256,10 @@ fn f040_a_revoked_grant_is_no_loop() {
     bench.fake.always(|_| Ok(oauth_error(400, "invalid_grant")));
     for _ in 0..20 {
         let error = bench.session.headers(SENTINEL_HUB).unwrap_err();
-        assert_eq!((error.status(), error.reason(), error.retryable()), (Status::Misconfigured, None, false));
+        assert_eq!(
+            (error.status(), error.reason(), error.retryable()),
+            (Status::Misconfigured, None, false)
+        );
         bench.advance(60);
     }
     assert_eq!(bench.fake.count(), 1);

@@ -31,7 +31,11 @@ fn rotate(step: &Value) -> (Planet, Value, planetkey::Result<String>) {
     let seeded = planet.seed_expired();
     planet.simulator.script("user.token", &json!([step])).unwrap();
     let outcome = planet.session().access_token().map(|token| token.to_string());
-    assert_eq!(planet.simulator.count("user.rotations").unwrap(), 1, "the step is a rotation: {step}");
+    assert_eq!(
+        planet.simulator.count("user.rotations").unwrap(),
+        1,
+        "the step is a rotation: {step}"
+    );
     (planet, seeded, outcome)
 }
 
@@ -70,7 +74,9 @@ fn i10_03_no_coding_is_asked_for() {
     let session = planet.session();
     session.access_token().unwrap();
     session.userinfo().unwrap();
-    simulator_session(&planet.simulator, &simulator_options(&planet.simulator)).access_token().unwrap();
+    simulator_session(&planet.simulator, &simulator_options(&planet.simulator))
+        .access_token()
+        .unwrap();
     for target in ["user.metadata", "user.token", "user.userinfo", "m2m.token"] {
         let accepted = header(&planet.simulator, target, 0, "accept-encoding");
         assert_eq!(accepted.as_deref(), Some("identity"), "{target}");
@@ -82,7 +88,9 @@ fn i10_03_a_compressed_rotation_is_saved() {
     for coding in ["gzip", "deflate", "raw_deflate"] {
         is_read(&json!({ "content_coding": coding }));
     }
-    is_read(&json!({"content_coding": "gzip", "headers": {"Content-Encoding": "X-GZIP, identity"}}));
+    is_read(
+        &json!({"content_coding": "gzip", "headers": {"Content-Encoding": "X-GZIP, identity"}}),
+    );
     // A label without a coding, as a proxy leaves it after it has decoded the body.
     for label in ["gzip", "br", "UTF-8", "none"] {
         is_read(&json!({"headers": {"Content-Encoding": label}}));
@@ -91,15 +99,24 @@ fn i10_03_a_compressed_rotation_is_saved() {
 
 #[test]
 fn i10_03_labels_statuses_and_many_headers_lose_no_rotation() {
-    for label in [json!("text/plain"), json!("text/html; charset=utf-8"), json!("application/vnd.x+json"), json!(""), Value::Null]
-    {
+    for label in [
+        json!("text/plain"),
+        json!("text/html; charset=utf-8"),
+        json!("application/vnd.x+json"),
+        json!(""),
+        Value::Null,
+    ] {
         is_read(&json!({"headers": {"Content-Type": label}}));
     }
     // A proxy that changes a response indicates it by the status (RFC 9110 15.3.4).
     for status in [201, 203] {
         is_read(&json!({"status": status, "token_response": {}}));
     }
-    let many = |number: u32| (0..number).map(|number| json!([format!("X-{number}"), "v".repeat(50)])).collect::<Vec<Value>>();
+    let many = |number: u32| {
+        (0..number)
+            .map(|number| json!([format!("X-{number}"), "v".repeat(50)]))
+            .collect::<Vec<Value>>()
+    };
     is_read(&json!({"headers": many(150)}));
     is_read(&json!({"headers": many(4000)}));
 }
@@ -107,10 +124,13 @@ fn i10_03_labels_statuses_and_many_headers_lose_no_rotation() {
 /// All documents of a server are read in the same way.
 #[test]
 fn i10_03_json_is_json_whatever_its_label_and_with_a_byte_order_mark() {
-    let labels = ["text/plain", "text/html", "application/octet-stream", "application/jwk-set+json"];
+    let labels =
+        ["text/plain", "text/html", "application/octet-stream", "application/jwk-set+json"];
     for (label, mark) in labels.into_iter().flat_map(|label| [(label, ""), (label, "\u{feff}")]) {
         let wire = Wire::new();
-        let answers = |document: Value| wire.fake.answers(answer(200, label, format!("{mark}\r\n{document}")));
+        let answers = |document: Value| {
+            wire.fake.answers(answer(200, label, format!("{mark}\r\n{document}")))
+        };
         answers(json!({"issuer": ISSUER, "token_endpoint": format!("{ISSUER}/token")}));
         metadata::fetch(&wire.call(), ISSUER, ISSUER, false).unwrap();
         answers(crate::common::jwks(&[&Signer::rsa("key").jwk]));
@@ -119,22 +139,47 @@ fn i10_03_json_is_json_whatever_its_label_and_with_a_byte_order_mark() {
         userinfo::request(&wire.call(), &endpoint("userinfo"), &Secret::from("t")).unwrap();
         answers(json!({"active": true}));
         let token = Secret::from("t");
-        introspection::introspect(&wire.call(), &endpoint("i"), &public_client(), &token, None).unwrap();
+        introspection::introspect(&wire.call(), &endpoint("i"), &public_client(), &token, None)
+            .unwrap();
         answers(json!({
             "device_code": "d", "user_code": "u", "verification_uri": "https://as.example/device", "expires_in": 900,
         }));
-        device_code::authorize(&wire.call(), &endpoint("d"), &public_client(), &[], None, &[], false).unwrap();
+        device_code::authorize(
+            &wire.call(),
+            &endpoint("d"),
+            &public_client(),
+            &[],
+            None,
+            &[],
+            false,
+        )
+        .unwrap();
         // A refusal is read, too: no request follows an invalid_grant.
         let home = Home::new();
         home.seed(&json!({"_iat": NOW - 3600, "_exp": NOW}));
         home.fake.answers(answer(200, label, format!("{mark}{}", token_document())));
-        assert_eq!((ask(&home.person()).as_str(), home.refresh_token().as_str()), ("labelled", "next"), "{label} {mark:?}");
-        home.fake.answers(answer(400, label, format!("{mark}{}", json!({"error": "invalid_grant"}))));
-        assert_eq!(home.person().refresh().unwrap_err().reason(), Some(Reason::Revoked), "{label} {mark:?}");
+        assert_eq!(
+            (ask(&home.person()).as_str(), home.refresh_token().as_str()),
+            ("labelled", "next"),
+            "{label} {mark:?}"
+        );
+        home.fake.answers(answer(
+            400,
+            label,
+            format!("{mark}{}", json!({"error": "invalid_grant"})),
+        ));
+        assert_eq!(
+            home.person().refresh().unwrap_err().reason(),
+            Some(Reason::Revoked),
+            "{label} {mark:?}"
+        );
     }
     // An HTML page is not a token response.
     let error = error(answer(200, "text/html", "<html>{}</html>"));
-    assert_eq!((error.status(), error.http_status(), error.retryable()), (Status::Protocol, Some(200), true));
+    assert_eq!(
+        (error.status(), error.http_status(), error.retryable()),
+        (Status::Protocol, Some(200), true)
+    );
 }
 
 fn token_document() -> Value {
@@ -162,12 +207,22 @@ fn i10_03_what_cannot_be_decoded_is_named() {
             let label: String = label.chars().filter(|c| !c.is_control()).collect();
             let step = json!({"status": status, "body_base64": STANDARD.encode(body), "headers": {"Content-Encoding": label}});
             simulator.script("m2m.token", &json!({"steps": [step], "repeat": true})).unwrap();
-            let error = simulator_session(&simulator, &simulator_options(&simulator)).access_token().unwrap_err();
+            let error = simulator_session(&simulator, &simulator_options(&simulator))
+                .access_token()
+                .unwrap_err();
             if status == 503 {
-                assert_eq!((error.status(), error.http_status()), (Status::Unavailable, Some(503)), "{label}: {error}");
+                assert_eq!(
+                    (error.status(), error.http_status()),
+                    (Status::Unavailable, Some(503)),
+                    "{label}: {error}"
+                );
                 continue;
             }
-            assert_eq!((error.status(), error.http_status()), (Status::Protocol, Some(status)), "{label}: {error}");
+            assert_eq!(
+                (error.status(), error.http_status()),
+                (Status::Protocol, Some(status)),
+                "{label}: {error}"
+            );
             assert!(error.message().contains(named), "{label}: {error}");
             assert!(!format!("{error:?}").contains("labelled"));
         }
@@ -193,7 +248,8 @@ fn i10_03_a_decompression_bomb_is_too_large() {
     assert!(nested.len() < 10_000, "{}", nested.len());
     assert!(matches!(decoded("gzip, gzip", nested), Err(Undecoded::TooLarge)));
     // Two gzip members form one text, and the data after them is ignored.
-    let members = [encoded("gzip", b"{\"a\":"), encoded("gzip", b"1}"), b"\0\0trailer".to_vec()].concat();
+    let members =
+        [encoded("gzip", b"{\"a\":"), encoded("gzip", b"1}"), b"\0\0trailer".to_vec()].concat();
     assert_eq!(decoded("gzip", members).unwrap().0, b"{\"a\":1}");
     let twice = encoded("zlib", &encoded("gzip", b"<html>"));
     assert_eq!(decoded("gzip, deflate", twice).unwrap().0, b"<html>");
@@ -202,7 +258,13 @@ fn i10_03_a_decompression_bomb_is_too_large() {
         let planet = Planet::new();
         let seeded = planet.seed_expired();
         let bomb = STANDARD.encode(encoded("gzip", &vec![b' '; 20 * MAX_BODY_BYTES]));
-        planet.simulator.script("user.token", &json!([{"body_base64": bomb, "headers": {"Content-Encoding": "gzip"}}])).unwrap();
+        planet
+            .simulator
+            .script(
+                "user.token",
+                &json!([{"body_base64": bomb, "headers": {"Content-Encoding": "gzip"}}]),
+            )
+            .unwrap();
         let outcome = planet.session().access_token().map(|token| token.to_string());
         (planet, seeded, outcome)
     };
@@ -224,7 +286,11 @@ fn i10_03_an_unusable_response_is_not_followed_by_the_same_refresh_token() {
     ] {
         let (planet, seeded, outcome) = rotate(&step);
         let error = outcome.unwrap_err();
-        assert_eq!((error.status(), error.is_ambiguous()), (Status::Protocol, true), "{step}: {error}");
+        assert_eq!(
+            (error.status(), error.is_ambiguous()),
+            (Status::Protocol, true),
+            "{step}: {error}"
+        );
         assert_eq!(planet.requests(), 1, "{step}");
         assert_eq!(planet.simulator.count("user.reuse").unwrap(), 0, "{step}");
         assert_eq!(planet.session_of(&seeded)["active"], true, "{step}");
@@ -246,7 +312,8 @@ fn i10_03_after_an_unusable_response_newer_tokens_of_another_program_count() {
         let mut options = home.options();
         if late {
             let (clock, after_ms) = (home.clock.clone(), 60);
-            options.runtime.clock = std::sync::Arc::new(LateWriter { clock, file, newer, after_ms });
+            options.runtime.clock =
+                std::sync::Arc::new(LateWriter { clock, file, newer, after_ms });
             home.fake.answers(answer(200, "text/html", "<html>"));
         } else {
             home.fake.then(move || {
@@ -310,8 +377,14 @@ fn i10_11_a_body_without_its_end_counts_when_it_is_a_whole_object() {
         let simulator = simulator();
         let step = json!({"status": status, "body": body, "fault": "no_last_chunk"});
         simulator.script("m2m.token", &json!({"steps": [step], "repeat": true})).unwrap();
-        let error = simulator_session(&simulator, &simulator_options(&simulator)).access_token().unwrap_err();
-        assert_eq!((error.status(), simulator.count("m2m.token").unwrap()), wanted, "{status} {body}: {error}");
+        let error = simulator_session(&simulator, &simulator_options(&simulator))
+            .access_token()
+            .unwrap_err();
+        assert_eq!(
+            (error.status(), simulator.count("m2m.token").unwrap()),
+            wanted,
+            "{status} {body}: {error}"
+        );
     }
 }
 
@@ -322,10 +395,17 @@ fn i10_11_half_an_object_is_no_response() {
     for step in [json!({"fault": "cut"}), json!({"fault": "cut", "content_coding": "gzip"})] {
         let (planet, _, outcome) = rotate(&step);
         assert_eq!(outcome.unwrap_err().reason(), Some(Reason::Revoked), "{step}");
-        assert_eq!((planet.requests(), planet.simulator.count("user.reuse").unwrap()), (2, 1), "{step}");
+        assert_eq!(
+            (planet.requests(), planet.simulator.count("user.reuse").unwrap()),
+            (2, 1),
+            "{step}"
+        );
     }
     for body in ["{\"access_token\":\"a\"", "[{}]", "\"a\"", "1", "{}{}", "{} trailing"] {
-        let chunk = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{body}", body.len());
+        let chunk = format!(
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{body}",
+            body.len()
+        );
         let (outcome, requests) = raw(&chunk);
         let error = outcome.unwrap_err();
         assert_eq!((error.status(), requests), (Status::Unavailable, 3), "{body}: {error}");
@@ -352,7 +432,10 @@ fn i10_11_contradicting_lengths_are_still_refused() {
         assert_eq!((outcome, requests), (Err(Status::Unavailable), 3), "{lines}");
     }
     // The same length twice is no contradiction, and a space before the colon is accepted.
-    for lines in [format!("Content-Length: {length}\r\nContent-Length : {length}"), format!("Content-Length : {length}")] {
+    for lines in [
+        format!("Content-Length: {length}\r\nContent-Length : {length}"),
+        format!("Content-Length : {length}"),
+    ] {
         let (outcome, requests) = raw(&format!("{head}{lines}\r\n\r\n{body}rest"));
         assert_eq!((outcome.unwrap().as_str(), requests), ("lenient", 1), "{lines}");
     }

@@ -12,7 +12,10 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 /// Serves this many connections with `serve`, each once.
-fn server(connections: usize, serve: impl Fn(TcpStream) + Send + 'static) -> (String, JoinHandle<()>) {
+fn server(
+    connections: usize,
+    serve: impl Fn(TcpStream) + Send + 'static,
+) -> (String, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("https://{}/token", listener.local_addr().unwrap());
     let thread = std::thread::spawn(move || {
@@ -46,7 +49,10 @@ struct Identity {
 impl Identity {
     fn new() -> Self {
         let key = rcgen::KeyPair::generate().unwrap();
-        let certificate = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap().self_signed(&key).unwrap();
+        let certificate = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()])
+            .unwrap()
+            .self_signed(&key)
+            .unwrap();
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("ca.pem"), certificate.pem()).unwrap();
         Identity { certificate, key, directory }
@@ -59,11 +65,16 @@ impl Identity {
     /// Returns the configuration of a server, which may demand a client certificate.
     fn config(&self, demands_certificate: bool) -> Arc<ServerConfig> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let builder = ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions().unwrap();
+        let builder = ServerConfig::builder_with_provider(provider.clone())
+            .with_safe_default_protocol_versions()
+            .unwrap();
         let builder = if demands_certificate {
             let mut roots = RootCertStore::empty();
             roots.add(self.certificate.der().clone()).unwrap();
-            let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+            let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(
+                Arc::new(roots),
+                provider,
+            );
             builder.with_client_cert_verifier(verifier.build().unwrap())
         } else {
             builder.with_no_client_auth()
@@ -75,7 +86,9 @@ impl Identity {
 
 #[test]
 fn i10_20_a_server_that_refuses_the_handshake_is_not_called_one_without_identity() {
-    for (alert, expected) in [(40, "HandshakeFailure"), (70, "ProtocolVersion"), (116, "CertificateRequired")] {
+    for (alert, expected) in
+        [(40, "HandshakeFailure"), (70, "ProtocolVersion"), (116, "CertificateRequired")]
+    {
         let (endpoint, thread) = server(1, move |mut stream| {
             let _ = stream.read(&mut [0; 4096]);
             let _ = stream.write_all(&[21, 3, 3, 0, 2, 2, alert]);
@@ -86,7 +99,11 @@ fn i10_20_a_server_that_refuses_the_handshake_is_not_called_one_without_identity
             (Status::Misconfigured, Some(Reason::Tls), false),
             "{error}"
         );
-        assert!(error.message().contains(expected) && error.message().contains("refused the TLS connection"), "{error}");
+        assert!(
+            error.message().contains(expected)
+                && error.message().contains("refused the TLS connection"),
+            "{error}"
+        );
         assert!(!error.message().contains("clock"), "{error}");
         thread.join().unwrap();
     }
@@ -103,8 +120,15 @@ fn i10_20_a_server_that_demands_a_client_certificate_is_named_so() {
         let _ = stream.read(&mut [0; 4096]);
     });
     let error = session(&endpoint, identity.ca_file()).access_token().unwrap_err();
-    assert_eq!((error.status(), error.reason()), (Status::Misconfigured, Some(Reason::Tls)), "{error}");
-    assert!(error.message().contains("client certificate") && !error.message().contains("clock"), "{error}");
+    assert_eq!(
+        (error.status(), error.reason()),
+        (Status::Misconfigured, Some(Reason::Tls)),
+        "{error}"
+    );
+    assert!(
+        error.message().contains("client certificate") && !error.message().contains("clock"),
+        "{error}"
+    );
     thread.join().unwrap();
 }
 
@@ -116,7 +140,11 @@ fn i10_20_what_is_no_tls_is_unavailable() {
         let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
     });
     let error = session(&endpoint, None).access_token().unwrap_err();
-    assert_eq!((error.status(), error.retryable(), error.is_ambiguous()), (Status::Unavailable, true, false), "{error}");
+    assert_eq!(
+        (error.status(), error.retryable(), error.is_ambiguous()),
+        (Status::Unavailable, true, false),
+        "{error}"
+    );
     thread.join().unwrap();
 }
 
@@ -134,7 +162,11 @@ fn i10_20_a_broken_record_after_the_request_was_read_is_ambiguous() {
         let _ = stream.read(&mut [0; 4096]);
     });
     let error = session(&endpoint, identity.ca_file()).access_token().unwrap_err();
-    assert_eq!((error.status(), error.retryable(), error.is_ambiguous()), (Status::Unavailable, true, true), "{error}");
+    assert_eq!(
+        (error.status(), error.retryable(), error.is_ambiguous()),
+        (Status::Unavailable, true, true),
+        "{error}"
+    );
     assert!(!error.message().contains("identity"), "{error}");
     thread.join().unwrap();
 }
@@ -147,7 +179,12 @@ fn i10_21_a_process_without_free_files_gets_an_error_that_can_be_repeated() {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "faults::tls::i10_21_child_with_few_files"]).env(CHILD, "1");
     let output = command.output().unwrap();
-    assert!(output.status.success(), "{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
     assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"));
 }
 
@@ -172,11 +209,13 @@ fn i10_21_child_with_few_files() {
     planet.seed(&serde_json::json!({}));
     let document = planet.home().join("deployment.json");
     std::fs::write(&document, simulator.deployment()).unwrap();
-    let in_file = planet.options().with(|it| it.deployment = Some(document.to_string_lossy().into_owned()));
+    let in_file =
+        planet.options().with(|it| it.deployment = Some(document.to_string_lossy().into_owned()));
     let saved = planet.session();
     let before = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: Some(0), ..before }).unwrap();
-    let mut errors: Vec<_> = sessions.iter().map(|session| session.access_token().unwrap_err()).collect();
+    let mut errors: Vec<_> =
+        sessions.iter().map(|session| session.access_token().unwrap_err()).collect();
     errors.push(saved.access_token().unwrap_err());
     errors.push(Session::from_profile("planet-user", &in_file).unwrap_err());
     errors.push(Session::from_m2m("id", "secret", &in_file).unwrap_err());

@@ -22,7 +22,11 @@ impl BrowserOpener for Browser {
     fn open(&self, url: &str) -> bool {
         self.opened.lock().unwrap().push(url.to_owned());
         if self.works && url.contains("response_type=code") {
-            let location = self.people.simulator.log_in(&json!({"authorization_url": url})).unwrap()["location"]
+            let location = self
+                .people
+                .simulator
+                .log_in(&json!({"authorization_url": url}))
+                .unwrap()["location"]
                 .as_str()
                 .unwrap()
                 .to_owned();
@@ -51,7 +55,8 @@ fn prompter(people: &Arc<People>) -> (Arc<Mutex<Vec<Prompt>>>, LoginOptions) {
                 None
             }
             PromptKind::Paste => {
-                let answer = people.simulator.log_in(&json!({"authorization_url": prompt.url})).unwrap();
+                let answer =
+                    people.simulator.log_in(&json!({"authorization_url": prompt.url})).unwrap();
                 answer["location"].as_str().map(str::to_owned)
             }
             PromptKind::Browser | PromptKind::OtherUser => None,
@@ -70,15 +75,20 @@ fn a_good_session_is_left_alone_and_an_expired_one_renewed() {
     people.seed("user|ada");
     assert!(!people.user().login(&LoginOptions::default()).unwrap().prompted);
     assert_eq!(people.simulator.count("user.token").unwrap(), 0);
-    let expired = people.simulator.seed_session(&json!({"subject": "user|ada", "lifetime": 0})).unwrap();
+    let expired =
+        people.simulator.seed_session(&json!({"subject": "user|ada", "lifetime": 0})).unwrap();
     std::fs::write(people.token_file("planet-user"), expired.to_string()).unwrap();
     let renewed = people.user().login(&LoginOptions::default()).unwrap();
     assert_eq!((renewed.prompted, renewed.subject.as_deref()), (false, Some("user|ada")));
     assert_eq!(people.simulator.count("user.token").unwrap(), 1);
     // A failing server is no reason to prompt the user.
-    let expired = people.simulator.seed_session(&json!({"subject": "user|ada", "lifetime": 0})).unwrap();
+    let expired =
+        people.simulator.seed_session(&json!({"subject": "user|ada", "lifetime": 0})).unwrap();
     std::fs::write(people.token_file("planet-user"), expired.to_string()).unwrap();
-    people.simulator.script("user.token", &json!({"steps": [{"status": 503}], "repeat": true})).unwrap();
+    people
+        .simulator
+        .script("user.token", &json!({"steps": [{"status": 503}], "repeat": true}))
+        .unwrap();
     let (shown, options) = prompter(&people);
     assert_eq!(people.user().login(&options).unwrap_err().status(), Status::Unavailable);
     assert_eq!(kinds(&shown), []);
@@ -95,7 +105,8 @@ fn i10_04_any_definite_refusal_of_the_refresh_leads_to_the_login() {
         json!({"status": 403, "body": "<html>403</html>", "headers": {"Content-Type": "text/html"}}),
     ] {
         let people = Arc::new(People::new());
-        let expired = people.simulator.seed_session(&json!({"subject": "user|ada", "lifetime": 0})).unwrap();
+        let expired =
+            people.simulator.seed_session(&json!({"subject": "user|ada", "lifetime": 0})).unwrap();
         std::fs::create_dir_all(people.token_file("planet-user").parent().unwrap()).unwrap();
         std::fs::write(people.token_file("planet-user"), expired.to_string()).unwrap();
         people.simulator.script("user.token", &json!({"steps": [refusal]})).unwrap();
@@ -110,10 +121,17 @@ fn i10_04_any_definite_refusal_of_the_refresh_leads_to_the_login() {
 #[test]
 fn i10_05_a_session_that_was_revoked_is_logged_in_again_and_is_not_initialized() {
     let people = Arc::new(People::new());
-    let seeded = people.simulator.seed_session(&json!({"subject": "user|ada", "lifetime": 3600})).unwrap();
+    let seeded =
+        people.simulator.seed_session(&json!({"subject": "user|ada", "lifetime": 3600})).unwrap();
     std::fs::create_dir_all(people.token_file("planet-user").parent().unwrap()).unwrap();
     std::fs::write(people.token_file("planet-user"), seeded.to_string()).unwrap();
-    people.simulator.script("user.token", &json!({"steps": [{"status": 400, "json": {"error": "invalid_grant"}}]})).unwrap();
+    people
+        .simulator
+        .script(
+            "user.token",
+            &json!({"steps": [{"status": 400, "json": {"error": "invalid_grant"}}]}),
+        )
+        .unwrap();
     let session = people.user();
     assert_eq!(session.refresh().unwrap_err().reason(), Some(Reason::Revoked));
     // Another process sees that the refresh token is recorded as revoked.
@@ -154,7 +172,9 @@ fn the_browser_where_one_can_be_opened_and_the_client_allows_it() {
 #[test]
 fn f121_without_a_browser_the_address_is_shown_and_a_device_may_be_used() {
     let people = Arc::new(People::new());
-    for (can_open, works, open_browser) in [(false, true, None), (true, false, None), (true, true, Some(false))] {
+    for (can_open, works, open_browser) in
+        [(false, true, None), (true, false, None), (true, true, Some(false))]
+    {
         let (shown, options) = prompter(&people);
         let opener = browser(&people, can_open, works);
         let options = options.with(|it| {
@@ -192,8 +212,15 @@ fn without_a_prompt_handler_the_error_says_what_to_do() {
     for session in [people.user(), people.desktop()] {
         let options = LoginOptions::default().with(|it| it.browser_opener = Some(opener.clone()));
         let error = session.login(&options).unwrap_err();
-        assert_eq!((error.status(), error.reason()), (Status::LoginRequired, Some(Reason::NeverLoggedIn)), "{error}");
-        assert!(error.message().contains("no prompt handler was provided; pass one, or log in"), "{error}");
+        assert_eq!(
+            (error.status(), error.reason()),
+            (Status::LoginRequired, Some(Reason::NeverLoggedIn)),
+            "{error}"
+        );
+        assert!(
+            error.message().contains("no prompt handler was provided; pass one, or log in"),
+            "{error}"
+        );
     }
     let only_browser = LoginOptions::default().with(|it| {
         it.browser_opener = Some(opener);
@@ -225,9 +252,17 @@ fn a_session_without_a_person_needs_nobody() {
     let people = Arc::new(People::new());
     let machine = crate::common::simulator_session(&people.simulator, &people.options());
     assert!(!machine.login(&LoginOptions::default()).unwrap().prompted);
-    let key = Session::from_api_key("PLAK0123456789", planetkey::ApiKeyTransport::Basic, &people.options()).unwrap();
+    let key = Session::from_api_key(
+        "PLAK0123456789",
+        planetkey::ApiKeyTransport::Basic,
+        &people.options(),
+    )
+    .unwrap();
     assert!(!key.login(&LoginOptions::default()).unwrap().prompted);
-    assert_eq!(machine.start_device_login(&LoginOptions::default()).unwrap_err().status(), Status::Unsupported);
+    assert_eq!(
+        machine.start_device_login(&LoginOptions::default()).unwrap_err().status(),
+        Status::Unsupported
+    );
     assert_eq!(machine.userinfo().unwrap_err().status(), Status::Unsupported);
 }
 

@@ -9,7 +9,9 @@ fn a114_a_logout_revokes_removes_and_is_seen_by_others() {
     let people = People::new();
     let refresh_token = people.seed("user|ada")["refresh_token"].as_str().unwrap().to_owned();
     let (runtime, clock) = crate::common::real_network();
-    let other = Session::from_profile("planet-user", &people.options().with(|it| it.runtime = runtime)).unwrap();
+    let other =
+        Session::from_profile("planet-user", &people.options().with(|it| it.runtime = runtime))
+            .unwrap();
     assert!(other.is_initialized());
     let out = people.user().logout(planetkey::Revoke::Yes).unwrap();
     assert!(out.removed && matches!(out.revocation, Revocation::Revoked), "{out:?}");
@@ -24,9 +26,11 @@ fn a114_a_logout_revokes_removes_and_is_seen_by_others() {
 
 #[test]
 fn a112_a_server_that_is_away_leaves_a_logout_here_and_an_open_question() {
-    for step in
-        [json!({"status": 503, "headers": {"Retry-After": 7}}), json!({"fault": "reset_before_read"}), json!({"status": 400})]
-    {
+    for step in [
+        json!({"status": 503, "headers": {"Retry-After": 7}}),
+        json!({"fault": "reset_before_read"}),
+        json!({"status": 400}),
+    ] {
         let people = People::new();
         people.seed("user|ada");
         people.simulator.script("user.revoke", &json!({"steps": [step], "repeat": true})).unwrap();
@@ -40,6 +44,9 @@ fn a112_a_server_that_is_away_leaves_a_logout_here_and_an_open_question() {
 fn a_logout_without_revocation_asks_nobody() {
     let people = People::new();
     people.seed("user|ada");
-    assert!(matches!(people.user().logout(planetkey::Revoke::No).unwrap().revocation, Revocation::NotAsked));
+    assert!(matches!(
+        people.user().logout(planetkey::Revoke::No).unwrap().revocation,
+        Revocation::NotAsked
+    ));
     assert_eq!(people.simulator.count("user.revoke").unwrap(), 0);
 }

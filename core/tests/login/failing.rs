@@ -30,7 +30,10 @@ fn logins(people: &People) -> [(&'static str, LogIn<'_>); 3] {
 
 fn device(people: &People) -> DeviceLogin {
     let scopes = Some(SCOPES.map(str::to_owned).to_vec());
-    people.user().start_device_login(&LoginOptions::default().with(|it| it.scopes = scopes)).unwrap()
+    people
+        .user()
+        .start_device_login(&LoginOptions::default().with(|it| it.scopes = scopes))
+        .unwrap()
 }
 
 fn sessions(people: &People) -> [Session; 2] {
@@ -60,11 +63,16 @@ fn i10_07_id_tokens_are_signed_as_the_server_announces() {
         let people = People::new();
         people.simulator.change_settings(&json!({"id_token_algorithms": algorithms})).unwrap();
         for (way, log_in) in logins(&people) {
-            let logged_in = log_in().unwrap_or_else(|error| panic!("{way} {algorithms:?}: {error}"));
+            let logged_in =
+                log_in().unwrap_or_else(|error| panic!("{way} {algorithms:?}: {error}"));
             assert_eq!(logged_in.subject.as_deref(), Some("simulator-user"), "{way}");
         }
         for session in sessions(&people) {
-            assert_eq!(session.id_token_claims().unwrap()["sub"], "simulator-user", "{algorithms:?}");
+            assert_eq!(
+                session.id_token_claims().unwrap()["sub"],
+                "simulator-user",
+                "{algorithms:?}"
+            );
         }
         assert_eq!(people.simulator.count("user.revoke").unwrap(), 0);
     }
@@ -75,17 +83,25 @@ fn i10_07_id_tokens_are_signed_as_the_server_announces() {
 fn i10_07_a_new_algorithm_is_found_in_newer_metadata() {
     let people = People::new();
     let (runtime, clock) = crate::common::real_network();
-    let session = Session::from_profile("planet-user", &people.options().with(|it| it.runtime = runtime)).unwrap();
+    let session =
+        Session::from_profile("planet-user", &people.options().with(|it| it.runtime = runtime))
+            .unwrap();
     let log_in = || {
         let scopes = Some(SCOPES.map(str::to_owned).to_vec());
-        let login = session.start_device_login(&LoginOptions::default().with(|it| it.scopes = scopes)).unwrap();
+        let login = session
+            .start_device_login(&LoginOptions::default().with(|it| it.scopes = scopes))
+            .unwrap();
         people.simulator.log_in(&json!({"user_code": login.user_code()})).unwrap();
         login.wait(None)
     };
     log_in().unwrap();
     people.simulator.change_settings(&json!({"id_token_algorithms": ["ES256"]})).unwrap();
     clock.advance(Duration::from_secs(30));
-    assert_eq!(log_in().unwrap_err().reason(), Some(Reason::BadAlgorithm), "it was read a moment ago");
+    assert_eq!(
+        log_in().unwrap_err().reason(),
+        Some(Reason::BadAlgorithm),
+        "it was read a moment ago"
+    );
     clock.advance(Duration::from_secs(15 * 60));
     log_in().unwrap();
 }
@@ -99,7 +115,12 @@ fn i10_07_what_is_not_announced_is_refused() {
         (json!(["ES256", "RS256"]), json!(["EdDSA"]), json!({}), "'EdDSA'"),
         // No server may sign with these.
         (json!(["none", "HS256"]), json!(["RS256"]), json!({"id_token_key": "none"}), "'none'"),
-        (json!(["HS256", "ES256"]), json!(["ES256"]), json!({"id_token_header": {"alg": "HS256"}}), "'HS256'"),
+        (
+            json!(["HS256", "ES256"]),
+            json!(["ES256"]),
+            json!({"id_token_header": {"alg": "HS256"}}),
+            "'HS256'",
+        ),
         // The algorithm must fit the key and not only the header.
         (
             json!(["RS256", "ES256"]),
@@ -120,10 +141,16 @@ fn i10_07_what_is_not_announced_is_refused() {
         people.simulator.script("user.token", &changed(tokens)).unwrap();
         for (way, log_in) in logins(&people) {
             let error = log_in().unwrap_err();
-            assert_eq!((error.status(), error.reason()), (Status::TokenInvalid, Some(Reason::BadAlgorithm)), "{way} {announces}");
+            assert_eq!(
+                (error.status(), error.reason()),
+                (Status::TokenInvalid, Some(Reason::BadAlgorithm)),
+                "{way} {announces}"
+            );
             assert!(error.message().contains(found), "{way}: {error}");
         }
-        assert!(!people.token_file("desktop").exists() && !people.token_file("planet-user").exists());
+        assert!(
+            !people.token_file("desktop").exists() && !people.token_file("planet-user").exists()
+        );
     }
 }
 
@@ -132,14 +159,22 @@ fn i10_07_a_login_that_fails_revokes_what_it_received() {
     type Expected = fn(&Error) -> bool;
     let failures: [(Value, Expected); 8] = [
         (json!({"id_token_key": "other"}), |error| error.reason() == Some(Reason::BadSignature)),
-        (json!({"id_token_claims": {"aud": "another"}}), |error| error.reason() == Some(Reason::BadAudience)),
-        (json!({"id_token_claims": {"iss": "https://evil.example"}}), |error| error.reason() == Some(Reason::BadIssuer)),
+        (json!({"id_token_claims": {"aud": "another"}}), |error| {
+            error.reason() == Some(Reason::BadAudience)
+        }),
+        (json!({"id_token_claims": {"iss": "https://evil.example"}}), |error| {
+            error.reason() == Some(Reason::BadIssuer)
+        }),
         (json!({"set": {"id_token": "x"}}), |error| error.reason() == Some(Reason::Malformed)),
         // A response with unusable tokens contains the tokens nevertheless, and they are revoked.
         (json!({"set": {"token_type": "mac"}}), |error| error.message().contains("'mac'")),
         (json!({"remove": ["token_type"]}), |error| error.message().contains("token_type")),
-        (json!({"set": {"expires_in": "Infinity"}}), |error| error.message().contains("expires_in")),
-        (json!({"set": {"expires_in": 0}}), |error| error.reason() == Some(Reason::LifetimeUnusable)),
+        (json!({"set": {"expires_in": "Infinity"}}), |error| {
+            error.message().contains("expires_in")
+        }),
+        (json!({"set": {"expires_in": 0}}), |error| {
+            error.reason() == Some(Reason::LifetimeUnusable)
+        }),
     ];
     for (members, is_expected) in failures {
         let people = People::new();
@@ -148,9 +183,14 @@ fn i10_07_a_login_that_fails_revokes_what_it_received() {
             let error = log_in().unwrap_err();
             assert!(is_expected(&error), "{way} {members}: {error}");
             let both = ["refresh_token", "access_token"];
-            assert_eq!(revoked(&people, 2 * (number as u64 + 1))[2 * number..], both, "{way} {members}");
+            assert_eq!(
+                revoked(&people, 2 * (number as u64 + 1))[2 * number..],
+                both,
+                "{way} {members}"
+            );
         }
-        let ended: Vec<Value> = people.simulator.sessions().iter().map(|family| family["revoked"].clone()).collect();
+        let ended: Vec<Value> =
+            people.simulator.sessions().iter().map(|family| family["revoked"].clone()).collect();
         assert_eq!(ended, ["revocation", "revocation", "revocation"], "{members}");
     }
 }
@@ -159,7 +199,10 @@ fn i10_07_a_login_that_fails_revokes_what_it_received() {
 #[test]
 fn i10_07_a_wrong_nonce_revokes_and_an_access_token_alone_is_revoked_too() {
     let people = People::new();
-    people.simulator.script("user.token", &changed(json!({"id_token_claims": {"nonce": "another"}}))).unwrap();
+    people
+        .simulator
+        .script("user.token", &changed(json!({"id_token_claims": {"nonce": "another"}})))
+        .unwrap();
     let session = people.desktop_with(&json!({"scopes": ["planet", "openid"]}));
     let login = start(&session);
     let error = login.complete(&people.browse(&login, json!({}))).unwrap_err();
@@ -169,7 +212,9 @@ fn i10_07_a_wrong_nonce_revokes_and_an_access_token_alone_is_revoked_too() {
 
 #[test]
 fn i10_07_a_revocation_that_fails_does_not_hide_why_the_login_failed() {
-    for step in [json!({"status": 503}), json!({"status": 400}), json!({"fault": "reset_after_read"})] {
+    for step in
+        [json!({"status": 503}), json!({"status": 400}), json!({"fault": "reset_after_read"})]
+    {
         let people = People::new();
         people.simulator.change_settings(&json!({"id_token_algorithms": ["ES256"]})).unwrap();
         people.simulator.script("user.token", &changed(json!({"id_token_key": "other"}))).unwrap();

@@ -25,7 +25,9 @@ impl Stranger {
             println!("skipped: only root can start a program of another user");
             return None;
         }
-        let script = format!("import socket, struct, sys\nport, request = int(sys.argv[1]), sys.argv[2].encode()\n{script}");
+        let script = format!(
+            "import socket, struct, sys\nport, request = int(sys.argv[1]), sys.argv[2].encode()\n{script}"
+        );
         let started = Command::new("python3")
             .args(["-I", "-S", "-c", &script, &port.to_string(), request])
             .current_dir("/")
@@ -140,7 +142,8 @@ fn i9_12_a_request_that_was_sent_is_read_before_its_connection_gives_way_to_newe
     let login = start(&people.desktop());
     let (port, request) = get(&people.browse(&login, json!({})));
     let own = send(port, &request);
-    let silent: Vec<TcpStream> = (0..60).map(|_| TcpStream::connect(("127.0.0.1", port)).unwrap()).collect();
+    let silent: Vec<TcpStream> =
+        (0..60).map(|_| TcpStream::connect(("127.0.0.1", port)).unwrap()).collect();
     assert_eq!(status(&answer(&login, own)), 200);
     drop(silent);
 }

@@ -38,7 +38,8 @@ impl People {
 
     /// Opens a session of the browser client, with more members in its configuration.
     pub fn desktop_with(&self, more: &Value) -> Session {
-        let mut config = json!({"client_type": "oidc_auth_code", "client_id": "desktop", "scopes": SCOPES});
+        let mut config =
+            json!({"client_type": "oidc_auth_code", "client_id": "desktop", "scopes": SCOPES});
         config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         Session::from_client_config(&config.to_string(), &self.options()).unwrap()
     }
@@ -89,7 +90,11 @@ pub fn port(login: &BrowserLogin) -> u16 {
 pub fn get(location: &str) -> (u16, String) {
     let url = url::Url::parse(location).unwrap();
     let port = url.port().unwrap();
-    let target = format!("{}{}", url.path(), url.query().map(|query| format!("?{query}")).unwrap_or_default());
+    let target = format!(
+        "{}{}",
+        url.path(),
+        url.query().map(|query| format!("?{query}")).unwrap_or_default()
+    );
     (port, format!("GET {target} HTTP/1.1\r\nHost: {}:{port}\r\n\r\n", url.host_str().unwrap()))
 }
 

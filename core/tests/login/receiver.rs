@@ -43,14 +43,21 @@ fn a029_offline_access_is_asked_for_only_if_it_is_wanted() {
         url.query_pairs().find(|(name, _)| name == "scope").unwrap().1.into_owned()
     };
     assert_eq!(asked(&people.desktop_with(&json!({"scopes": ["planet"]}))), "planet");
-    assert_eq!(asked(&people.desktop_with(&json!({"scopes": ["planet", "offline_access"]}))), "planet offline_access");
+    assert_eq!(
+        asked(&people.desktop_with(&json!({"scopes": ["planet", "offline_access"]}))),
+        "planet offline_access"
+    );
 }
 
 #[test]
 fn a031_the_browser_returns_to_a_loopback_literal() {
     let people = People::new();
     assert!(start(&people.desktop()).redirect_uri().starts_with("http://127.0.0.1:"));
-    assert!(start(&people.desktop_with(&json!({"redirect_uri": V6}))).redirect_uri().starts_with("http://[::1]:"));
+    assert!(
+        start(&people.desktop_with(&json!({"redirect_uri": V6})))
+            .redirect_uri()
+            .starts_with("http://[::1]:")
+    );
     let elsewhere = people.desktop_with(&json!({"redirect_uri": "https://app.example/callback"}));
     let refusal = elsewhere.start_browser_login(&LoginOptions::default()).unwrap_err();
     assert_eq!(refusal.status(), Status::Unsupported, "{refusal}");
@@ -93,7 +100,11 @@ fn a034_localhost_is_both_address_families_on_one_port() {
             continue;
         }
         let mut stream = TcpStream::connect((host, port)).unwrap();
-        std::io::Write::write_all(&mut stream, format!("GET / HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n").as_bytes()).unwrap();
+        std::io::Write::write_all(
+            &mut stream,
+            format!("GET / HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n").as_bytes(),
+        )
+        .unwrap();
         assert_eq!(status(&answer(&login, stream)), 404, "{host}");
     }
 }
@@ -147,8 +158,18 @@ fn i10_17_a_return_in_absolute_form_is_taken() {
     let people = People::new();
     let login = start(&people.desktop());
     let (port, request) = get(&people.browse(&login, json!({})));
-    for (place, expected) in [("http://evil.example", 400), ("http://127.0.0.1", 400), ("http://localhost:1", 400)] {
-        assert_eq!(status(&exchange(&login, port, &request.replacen("GET /", &format!("GET {place}/"), 1))), expected, "{place}");
+    for (place, expected) in
+        [("http://evil.example", 400), ("http://127.0.0.1", 400), ("http://localhost:1", 400)]
+    {
+        assert_eq!(
+            status(&exchange(
+                &login,
+                port,
+                &request.replacen("GET /", &format!("GET {place}/"), 1)
+            )),
+            expected,
+            "{place}"
+        );
         assert!(is_pending(&login), "{place}");
     }
     let absolute = request.replacen("GET /", &format!("GET HTTP://127.0.0.1:{port}/"), 1);
@@ -162,11 +183,14 @@ fn f124_icons_preflights_and_scanners_change_nothing() {
     let login = start(&people.desktop());
     let (port, request) = get(&people.browse(&login, json!({})));
     // Connections that a browser opens in advance, without a request.
-    let silent: Vec<TcpStream> = (0..40).map(|_| TcpStream::connect(("127.0.0.1", port)).unwrap()).collect();
+    let silent: Vec<TcpStream> =
+        (0..40).map(|_| TcpStream::connect(("127.0.0.1", port)).unwrap()).collect();
     assert!(is_pending(&login));
     for request in [
         format!("GET /favicon.ico HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n"),
-        format!("OPTIONS /callback HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccess-Control-Request-Private-Network: true\r\n\r\n"),
+        format!(
+            "OPTIONS /callback HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccess-Control-Request-Private-Network: true\r\n\r\n"
+        ),
         format!("GET /callback HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nPurpose: prefetch\r\n\r\n"),
     ] {
         assert!((400..=405).contains(&status(&exchange(&login, port, &request))), "{request}");
@@ -187,7 +211,9 @@ fn a037_a_wrong_state_is_refused_and_the_wait_goes_on() {
     let people = People::new();
     let login = start(&people.desktop());
     let port = port(&login);
-    for query in ["", "?code=c", "?code=c&state=", "?code=c&state=guess", "?state=guess&state=guess&code=c"] {
+    for query in
+        ["", "?code=c", "?code=c&state=", "?code=c&state=guess", "?state=guess&state=guess&code=c"]
+    {
         let request = format!("GET /callback{query} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n");
         assert_eq!(status(&exchange(&login, port, &request)), 400, "{query}");
         assert!(is_pending(&login), "{query}");
@@ -212,10 +238,14 @@ fn f125_a_page_that_hits_the_port_with_a_forged_answer_is_ignored() {
     let login = start(&people.desktop());
     let location = people.browse(&login, json!({}));
     let (port, request) = get(&location);
-    for forged in
-        ["code=attackers&state=1", "error=server_error&error_description=call%20me", "code=a&state=b&iss=https://evil.example"]
-    {
-        let forged = format!("GET /callback?{forged} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nOrigin: https://evil.example\r\n\r\n");
+    for forged in [
+        "code=attackers&state=1",
+        "error=server_error&error_description=call%20me",
+        "code=a&state=b&iss=https://evil.example",
+    ] {
+        let forged = format!(
+            "GET /callback?{forged} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nOrigin: https://evil.example\r\n\r\n"
+        );
         let answer = exchange(&login, port, &forged);
         assert_eq!(status(&answer), 400);
         assert!(!answer.contains("call me") && !answer.contains("evil"), "{answer}");
@@ -265,16 +295,20 @@ fn a041_the_page_repeats_nothing_and_needs_no_network() {
     let (port, request) = get(&format!("{location}&note=%3Cscript%3Ealert(1)%3C/script%3E"));
     let answer = exchange(&login, port, &request);
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    for header in
-        ["Cache-Control: no-store", "Referrer-Policy: no-referrer", "X-Content-Type-Options: nosniff", "default-src 'none'"]
-    {
+    for header in [
+        "Cache-Control: no-store",
+        "Referrer-Policy: no-referrer",
+        "X-Content-Type-Options: nosniff",
+        "default-src 'none'",
+    ] {
         assert!(head.contains(header), "{header} in {head}");
     }
     let code = location.split("code=").nth(1).unwrap().split('&').next().unwrap();
     assert!(!body.contains("script") && !body.contains(code) && !body.contains("http"), "{body}");
     assert!(body.contains("You are logged in"), "{body}");
 
-    let own = LoginOptions::default().with(|it| it.page = Some("<p>Welcome back to the atlas".to_owned()));
+    let own = LoginOptions::default()
+        .with(|it| it.page = Some("<p>Welcome back to the atlas".to_owned()));
     let login = people.desktop().start_browser_login(&own).unwrap();
     let (port, request) = get(&people.browse(&login, json!({})));
     assert!(exchange(&login, port, &request).ends_with("<p>Welcome back to the atlas"));
@@ -287,7 +321,8 @@ fn a042_an_answer_is_taken_only_where_its_attempt_listens() {
     let location = people.browse(&mine, json!({}));
     let (own_port, request) = get(&location);
     let other_port = port(&other);
-    let misled = request.replace(&format!("127.0.0.1:{own_port}"), &format!("127.0.0.1:{other_port}"));
+    let misled =
+        request.replace(&format!("127.0.0.1:{own_port}"), &format!("127.0.0.1:{other_port}"));
     assert_eq!(status(&exchange(&other, other_port, &misled)), 400);
     assert!(is_pending(&other));
     assert_eq!(status(&exchange(&mine, own_port, &request)), 200);
@@ -309,7 +344,11 @@ fn a043_the_wait_is_bounded_and_can_be_cancelled_and_leaves_no_socket() {
     assert!(TcpStream::connect(("127.0.0.1", port(&login))).is_err());
 
     let login = start(&session);
-    assert_eq!(login.wait(Some(1)).unwrap_err().status(), Status::Timeout, "the caller's own time, and the login goes on");
+    assert_eq!(
+        login.wait(Some(1)).unwrap_err().status(),
+        Status::Timeout,
+        "the caller's own time, and the login goes on"
+    );
     assert!(is_pending(&login));
     login.cancel();
     assert!(TcpStream::connect(("127.0.0.1", port(&login))).is_err());
@@ -349,7 +388,8 @@ fn f127_a_registered_port_that_is_taken_is_a_clear_error() {
     let people = People::new();
     let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = taken.local_addr().unwrap().port();
-    let session = people.desktop_with(&json!({"redirect_uri": format!("http://127.0.0.1:{port}/callback")}));
+    let session =
+        people.desktop_with(&json!({"redirect_uri": format!("http://127.0.0.1:{port}/callback")}));
     let error = session.start_browser_login(&LoginOptions::default()).unwrap_err();
     assert_eq!(error.status(), Status::Unavailable);
     assert!(error.message().contains(&format!("port {port}")), "{error}");

@@ -24,7 +24,8 @@ fn f123_a_second_return_is_harmless_and_the_code_is_used_once() {
     let mut second = send(port, &request);
     people.simulator.release("exchange");
     served.join().unwrap().unwrap();
-    for (stream, title) in [(first, "You are logged in"), (second.try_clone().unwrap(), "finished")] {
+    for (stream, title) in [(first, "You are logged in"), (second.try_clone().unwrap(), "finished")]
+    {
         let mut stream = stream;
         let mut text = String::new();
         stream.read_to_string(&mut text).unwrap();
@@ -53,10 +54,14 @@ fn f130_another_user_is_reported_before_anything_is_overwritten() {
     let before = std::fs::read(&file).unwrap();
     let asked = Arc::new(Mutex::new(Vec::new()));
     let answering = |reply: &'static str| {
-        let (people, asked, file, before) = (people.clone(), asked.clone(), file.clone(), before.clone());
+        let (people, asked, file, before) =
+            (people.clone(), asked.clone(), file.clone(), before.clone());
         let prompter = move |prompt: &Prompt| {
             if prompt.kind == PromptKind::Device {
-                people.simulator.log_in(&json!({"user_code": prompt.user_code, "username": "bob"})).unwrap();
+                people
+                    .simulator
+                    .log_in(&json!({"user_code": prompt.user_code, "username": "bob"}))
+                    .unwrap();
                 return Ok(None);
             }
             assert_eq!(std::fs::read(&file).unwrap(), before);
@@ -73,12 +78,19 @@ fn f130_another_user_is_reported_before_anything_is_overwritten() {
     assert_eq!((error.status(), error.reason()), (Status::Denied, Some(Reason::OtherUser)));
     assert_eq!(std::fs::read(&file).unwrap(), before);
     // The unused session is revoked.
-    let alive = || people.simulator.sessions().iter().filter(|family| family["active"] == true).count();
+    let alive =
+        || people.simulator.sessions().iter().filter(|family| family["active"] == true).count();
     crate::common::eventually(|| alive() == 1);
     let logged_in = people.user().login(&answering("yes")).unwrap();
     assert_eq!(logged_in.subject.as_deref(), Some("user|bob"));
     assert_ne!(std::fs::read(&file).unwrap(), before);
-    assert!(asked.lock().unwrap().iter().all(|question| question.contains("ada") && question.contains("bob")));
+    assert!(
+        asked
+            .lock()
+            .unwrap()
+            .iter()
+            .all(|question| question.contains("ada") && question.contains("bob"))
+    );
     // A login of the same user again asks for no confirmation.
     people.user().login(&answering("no")).unwrap();
 }
@@ -88,14 +100,23 @@ fn f131_the_whole_address_is_pasted_back() {
     let people = People::new();
     let login = start(&people.desktop());
     let location = people.browse(&login, json!({}));
-    for nonsense in ["", "code", "https://evil.example/callback?code=c&state=s", &location.replace("state=", "state=x")] {
+    for nonsense in [
+        "",
+        "code",
+        "https://evil.example/callback?code=c&state=s",
+        &location.replace("state=", "state=x"),
+    ] {
         let error = login.complete(nonsense).unwrap_err();
         assert_eq!(error.status(), Status::InvalidArgument, "{nonsense}");
         assert!(!error.message().contains("code="), "{error}");
     }
     let logged_in = login.complete(&format!("  {location}#\n")).unwrap();
     assert_eq!(logged_in.subject.as_deref(), Some("simulator-user"));
-    assert_eq!(login.complete(&location).unwrap().subject, logged_in.subject, "nothing is sent again");
+    assert_eq!(
+        login.complete(&location).unwrap().subject,
+        logged_in.subject,
+        "nothing is sent again"
+    );
     assert_eq!(people.simulator.count("user.token").unwrap(), 1);
 }
 
@@ -105,11 +126,17 @@ fn f055_a_device_login_goes_on_slower_while_the_network_is_away() {
     let (runtime, clock) = crate::common::real_network();
     let options = people.options().with(|it| it.runtime = runtime);
     let session = planetkey::Session::from_profile("planet-user", &options).unwrap();
-    people.simulator.script("user.device", &json!({"steps": [{"device_response": {"set": {"interval": 5}}}]})).unwrap();
+    people
+        .simulator
+        .script("user.device", &json!({"steps": [{"device_response": {"set": {"interval": 5}}}]}))
+        .unwrap();
     let login = session.start_device_login(&LoginOptions::default()).unwrap();
     people
         .simulator
-        .script("user.token", &json!({"steps": [{"fault": "reset_after_read"}, {"fault": "reset_after_read"}]}))
+        .script(
+            "user.token",
+            &json!({"steps": [{"fault": "reset_after_read"}, {"fault": "reset_after_read"}]}),
+        )
         .unwrap();
     let mut waits = Vec::new();
     for _ in 0..2 {
@@ -118,7 +145,10 @@ fn f055_a_device_login_goes_on_slower_while_the_network_is_away() {
         assert!(login.poll().unwrap().is_none());
         waits.push(login.poll_interval());
     }
-    assert!(waits[0] >= Duration::from_secs(10) && waits[1] >= Duration::from_secs(20), "{waits:?}");
+    assert!(
+        waits[0] >= Duration::from_secs(10) && waits[1] >= Duration::from_secs(20),
+        "{waits:?}"
+    );
     people.simulator.log_in(&json!({"user_code": login.user_code()})).unwrap();
     assert!(login.wait(None).is_ok());
 }
@@ -129,6 +159,9 @@ fn the_address_is_no_way_to_another_login() {
     let login = start(&people.desktop());
     let url = url::Url::parse(login.authorization_url()).unwrap();
     let names: Vec<_> = url.query_pairs().map(|(name, _)| name.into_owned()).collect();
-    assert!(!names.iter().any(|name| name.contains("verifier") || name.contains("secret")), "{names:?}");
+    assert!(
+        !names.iter().any(|name| name.contains("verifier") || name.contains("secret")),
+        "{names:?}"
+    );
     assert!(format!("{login:?}").find("state").is_none());
 }

@@ -1,7 +1,9 @@
 //! Every `client_type` of the SDK is used or refused, and every field is checked.
 
 use super::home::*;
-use planetkey::profile::client_config::{ClientConfig, ClientType, Grant, OAuthClient, PrivateKeySource};
+use planetkey::profile::client_config::{
+    ClientConfig, ClientType, Grant, OAuthClient, PrivateKeySource,
+};
 use planetkey::profile::load;
 use planetkey::{Reason, Result, Status};
 use serde_json::{Value, json};
@@ -51,13 +53,20 @@ fn every_type_that_holds_tokens_is_used() {
     assert_eq!(ClientType::ALL.map(ClientType::name), names);
     for name in names {
         let client = oauth(&full(name));
-        assert_eq!((client.client_type.name(), ClientType::from_name(name)), (name, Some(client.client_type)));
-        let grant = if machines.contains(&name) { Grant::ClientCredentials } else { Grant::RefreshToken };
+        assert_eq!(
+            (client.client_type.name(), ClientType::from_name(name)),
+            (name, Some(client.client_type))
+        );
+        let grant =
+            if machines.contains(&name) { Grant::ClientCredentials } else { Grant::RefreshToken };
         assert_eq!(client.client_type.grant(), grant, "{name}");
         assert_eq!(client.client_secret.is_some(), name.ends_with("_secret"), "{name}");
         assert_eq!(client.private_key.is_some(), name.ends_with("_pubkey"), "{name}");
         assert_eq!(client.redirect_uri.is_some(), name.starts_with("oidc_auth_code"));
-        assert_eq!((client.client_id.as_str(), client.auth_server.as_deref()), ("id", Some("https://as.example/")));
+        assert_eq!(
+            (client.client_id.as_str(), client.auth_server.as_deref()),
+            ("id", Some("https://as.example/"))
+        );
         for required in ["client_id", "client_secret", "client_privkey_file"] {
             let mut config = full(name);
             if config.as_object_mut().unwrap().remove(required).is_none() {
@@ -88,14 +97,25 @@ fn a_password_that_is_stored_is_not_used() {
 fn types_that_send_nothing_are_refused_with_advice() {
     for (config, says) in [
         (json!({"client_type": "none"}), "another profile"),
-        (json!({"client_type": "oidc_client_validator", "auth_server": "https://as.example/"}), "another profile"),
-        (json!({"client_type": "static_apikey", "api_key": "K", "bearer_token_prefix": "Bearer"}), "api-key"),
+        (
+            json!({"client_type": "oidc_client_validator", "auth_server": "https://as.example/"}),
+            "another profile",
+        ),
+        (
+            json!({"client_type": "static_apikey", "api_key": "K", "bearer_token_prefix": "Bearer"}),
+            "api-key",
+        ),
     ] {
         let error = read(&config).unwrap_err();
         assert_eq!(error.status(), Status::Unsupported, "{config}");
         assert!(error.message().contains(says), "{error}");
     }
-    for bad in [json!({}), json!({"client_type": null}), json!({"client_type": ["none"]}), json!({"client_type": "pigeon"})] {
+    for bad in [
+        json!({}),
+        json!({"client_type": null}),
+        json!({"client_type": ["none"]}),
+        json!({"client_type": "pigeon"}),
+    ] {
         let error = read(&bad).unwrap_err();
         assert_eq!(error.status(), Status::Misconfigured);
         assert!(error.message().contains("client_type"), "{error}");
@@ -143,7 +163,10 @@ fn every_field_arrives() {
         &client.userinfo_endpoint,
         &client.jwks_endpoint,
     ];
-    assert_eq!(found.map(|found| found.clone().unwrap()), endpoints.map(|endpoint| format!("https://as.example/{endpoint}")));
+    assert_eq!(
+        found.map(|found| found.clone().unwrap()),
+        endpoints.map(|endpoint| format!("https://as.example/{endpoint}"))
+    );
     assert_eq!(client.issuer.as_deref(), Some("https://issuer.example"));
     assert_eq!(client.audience.as_deref(), Some("https://api.example/"));
     assert_eq!(client.scopes, ["planet", "offline_access"]);
@@ -156,7 +179,9 @@ fn every_field_arrives() {
     config["deployment"] = json!({"name": "mine"});
     assert_eq!(oauth(&config).deployment.as_deref(), Some(r#"{"name":"mine"}"#));
     // The SDK writes both fields; one is enough to read.
-    for (given, left_out) in [("redirect_uri", "local_redirect_uri"), ("local_redirect_uri", "redirect_uri")] {
+    for (given, left_out) in
+        [("redirect_uri", "local_redirect_uri"), ("local_redirect_uri", "redirect_uri")]
+    {
         let mut config = full("oidc_auth_code");
         config.as_object_mut().unwrap().remove("redirect_uri");
         assert_eq!(oauth(&config).redirect_uri, None, "left out, a login takes its own");
@@ -166,34 +191,57 @@ fn every_field_arrives() {
         assert_eq!(client.redirect_uri.as_deref(), Some("http://127.0.0.1:9/cb"));
         assert_eq!(client.local_redirect_uri, client.redirect_uri);
     }
-    for field in endpoints.into_iter().chain(["issuer", "redirect_uri", "deployment", "auth_server"]) {
+    for field in
+        endpoints.into_iter().chain(["issuer", "redirect_uri", "deployment", "auth_server"])
+    {
         let mut config = full("oidc_auth_code");
         config[field] = json!(5);
         let error = read(&config).unwrap_err();
-        assert!(error.status() == Status::Misconfigured && error.message().contains(field), "{error}");
+        assert!(
+            error.status() == Status::Misconfigured && error.message().contains(field),
+            "{error}"
+        );
     }
-    for (field, bad) in [("extra", json!([])), ("extra", json!("x")), ("audiences", json!("x")), ("audiences", json!(["a", "b"]))]
-    {
+    for (field, bad) in [
+        ("extra", json!([])),
+        ("extra", json!("x")),
+        ("audiences", json!("x")),
+        ("audiences", json!(["a", "b"])),
+    ] {
         let mut config = full("oidc_device_code");
         config[field] = bad;
         assert!(read(&config).unwrap_err().message().contains(field));
     }
-    assert!(oauth(&json!({"client_type": "oidc_device_code", "client_id": "x", "audiences": []})).audience.is_none());
+    assert!(
+        oauth(&json!({"client_type": "oidc_device_code", "client_id": "x", "audiences": []}))
+            .audience
+            .is_none()
+    );
 }
 
 #[test]
 fn a_private_key_is_text_or_a_file_and_never_encrypted() {
-    for name in
-        ["oidc_auth_code_pubkey", "oidc_device_code_pubkey", "oidc_client_credentials_pubkey", "oidc_resource_owner_pubkey"]
-    {
+    for name in [
+        "oidc_auth_code_pubkey",
+        "oidc_device_code_pubkey",
+        "oidc_client_credentials_pubkey",
+        "oidc_resource_owner_pubkey",
+    ] {
         let mut config = full(name);
-        assert!(matches!(oauth(&config).private_key, Some(PrivateKeySource::File(path)) if path.ends_with("key.pem")));
+        assert!(
+            matches!(oauth(&config).private_key, Some(PrivateKeySource::File(path)) if path.ends_with("key.pem"))
+        );
         config["client_privkey"] = json!("-----BEGIN");
-        assert!(matches!(oauth(&config).private_key, Some(PrivateKeySource::Pem(pem)) if pem.expose() == "-----BEGIN"));
+        assert!(
+            matches!(oauth(&config).private_key, Some(PrivateKeySource::Pem(pem)) if pem.expose() == "-----BEGIN")
+        );
         config["client_privkey_password"] = json!("SECRET-password");
         let error = read(&config).unwrap_err();
         assert_eq!(error.status(), Status::Unsupported);
-        assert!(error.message().contains("openssl") && !error.message().contains("SECRET-password"), "{error}");
+        assert!(
+            error.message().contains("openssl") && !error.message().contains("SECRET-password"),
+            "{error}"
+        );
     }
 }
 
@@ -210,7 +258,10 @@ fn an_api_key_may_be_in_the_configuration_or_in_the_token_file() {
     let legacy = json!({"client_type": "planet_legacy", "legacy_auth_endpoint": "https://api.planet.com/v0/auth/login"});
     for config in [&static_key, &legacy] {
         let error = read(config).unwrap_err();
-        assert_eq!((error.status(), error.reason()), (Status::LoginRequired, Some(Reason::NeverLoggedIn)));
+        assert_eq!(
+            (error.status(), error.reason()),
+            (Status::LoginRequired, Some(Reason::NeverLoggedIn))
+        );
     }
     let with = |config: &Value, field: &str, value: &str| {
         let mut config = config.clone();
@@ -223,19 +274,35 @@ fn an_api_key_may_be_in_the_configuration_or_in_the_token_file() {
     assert_eq!(key(read(&with(&legacy, "api_key", "K")).unwrap()), ("K".into(), true));
 
     let home = Home::new();
-    home.profile("static", &static_key).profile("old", &legacy).profile("kept", &with(&static_key, "api_key", "CONFIG"));
+    home.profile("static", &static_key)
+        .profile("old", &legacy)
+        .profile("kept", &with(&static_key, "api_key", "CONFIG"));
     let open = |name: &str| load::open(&home.root(), name).map(|profile| key(profile.config));
     for name in ["static", "old", "legacy"] {
         let error = open(name).unwrap_err();
-        assert_eq!((error.status(), error.profile()), (Status::LoginRequired, Some(name)), "{error}");
+        assert_eq!(
+            (error.status(), error.profile()),
+            (Status::LoginRequired, Some(name)),
+            "{error}"
+        );
     }
-    home.write(".planet/static/token.json", r#"{"api_key": "STORED", "bearer_token_prefix": "api-key"}"#);
-    home.write(".planet/kept/token.json", r#"{"api_key": "STORED", "bearer_token_prefix": "api-key"}"#);
+    home.write(
+        ".planet/static/token.json",
+        r#"{"api_key": "STORED", "bearer_token_prefix": "api-key"}"#,
+    );
+    home.write(
+        ".planet/kept/token.json",
+        r#"{"api_key": "STORED", "bearer_token_prefix": "api-key"}"#,
+    );
     for name in ["old", "legacy"] {
         home.write(&format!(".planet/{name}/token.json"), r#"{"jwt": "a.b.c", "key": "OLD"}"#);
     }
     assert_eq!(open("static").unwrap(), ("STORED".into(), true));
-    assert_eq!(open("kept").unwrap(), ("CONFIG".into(), false), "the configuration goes before the token file");
+    assert_eq!(
+        open("kept").unwrap(),
+        ("CONFIG".into(), false),
+        "the configuration goes before the token file"
+    );
     assert_eq!(open("old").unwrap(), ("OLD".into(), true));
     assert_eq!(open("LEGACY").unwrap(), ("OLD".into(), true));
     // A token file with other content is not a key.
@@ -243,7 +310,10 @@ fn an_api_key_may_be_in_the_configuration_or_in_the_token_file() {
     assert_eq!(open("old").unwrap_err().status(), Status::LoginRequired);
     home.write(".planet/old/token.json", r#"{"jwt": "SECRET-torn"#);
     let error = open("old").unwrap_err();
-    assert!(error.status() == Status::Misconfigured && !error.message().contains("SECRET-torn"), "{error}");
+    assert!(
+        error.status() == Status::Misconfigured && !error.message().contains("SECRET-torn"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -256,14 +326,20 @@ fn the_built_in_profiles_go_before_directories() {
     let user = load::open(&root, "Planet-User").unwrap();
     assert!(user.built_in && user.config_file.is_none() && user.name == "Planet-User");
     let ClientConfig::OAuth(client) = user.config else { panic!() };
-    assert_eq!((client.client_type, client.client_id.as_str()), (ClientType::DeviceCode, "49lHVBYlXCdfIYqE1B9zeXt0iFHSXees"));
+    assert_eq!(
+        (client.client_type, client.client_id.as_str()),
+        (ClientType::DeviceCode, "49lHVBYlXCdfIYqE1B9zeXt0iFHSXees")
+    );
     assert_eq!(client.scopes, ["planet", "offline_access"]);
     assert_eq!((client.auth_server, client.audience), (None, None), "the deployment's");
     let error = load::open(&root, "planet-m2m").unwrap_err();
     assert_eq!((error.status(), error.profile()), (Status::Misconfigured, Some("planet-m2m")));
     assert!(error.message().contains("PL_AUTH_CLIENT_ID"), "{error}");
     assert_eq!(load::open(&root, "legacy").unwrap_err().status(), Status::LoginRequired);
-    assert_eq!(load::raw_document(&root, "planet-user").unwrap_err().status(), Status::Misconfigured);
+    assert_eq!(
+        load::raw_document(&root, "planet-user").unwrap_err().status(),
+        Status::Misconfigured
+    );
 }
 
 #[test]
@@ -272,12 +348,19 @@ fn what_is_wrong_with_a_profile_names_its_file_and_nothing_of_its_content() {
     home.write(".planet/broken/auth_client.json", r#"{"client_secret": "SECRET-broken""#);
     home.write(".planet/list/auth_client.json", r#"["SECRET-list"]"#);
     home.write(".planet/text/auth_client.json", b"\xff\xfe\x00SECRET");
-    home.profile("fieldless", &json!({"client_type": "oidc_device_code", "client_secret": "SECRET-fieldless"}));
+    home.profile(
+        "fieldless",
+        &json!({"client_type": "oidc_device_code", "client_secret": "SECRET-fieldless"}),
+    );
     std::fs::create_dir_all(home.join(".planet/strange/auth_client.json")).unwrap();
     let root = home.root();
     for name in ["broken", "list", "text", "fieldless", "strange"] {
         let error = load::open(&root, name).unwrap_err();
-        assert_eq!((error.status(), error.profile()), (Status::Misconfigured, Some(name)), "{error}");
+        assert_eq!(
+            (error.status(), error.profile()),
+            (Status::Misconfigured, Some(name)),
+            "{error}"
+        );
         let file = home.join(&format!(".planet/{name}/auth_client.json"));
         assert!(error.message().contains(file.to_str().unwrap()), "{error}");
         assert!(!error.message().contains("SECRET"), "{error}");
@@ -285,8 +368,7 @@ fn what_is_wrong_with_a_profile_names_its_file_and_nothing_of_its_content() {
     let error = load::open(&root, "missing").unwrap_err();
     assert_eq!((error.status(), error.profile()), (Status::Misconfigured, Some("missing")));
     // The members are returned unchanged.
-    let config =
-        json!({"client_type": "pigeon", "nested": {"__x": null, "b": [1.0, 10000000000000000000000i128 as f64]}, "x": null});
+    let config = json!({"client_type": "pigeon", "nested": {"__x": null, "b": [1.0, 10000000000000000000000i128 as f64]}, "x": null});
     home.profile("raw", &config);
     let raw = load::raw_document(&root, "raw").unwrap();
     assert!(raw == members(&config) && format!("{raw:?}") == "[redacted]");

@@ -44,7 +44,9 @@ impl Home {
 
     pub fn environment(&self, variables: &[(&str, &str)]) -> FixedEnvironment {
         let home = (HOME_VARIABLE, self.path().as_os_str().to_owned());
-        FixedEnvironment::new(variables.iter().map(|(name, value)| (*name, (*value).into())).chain([home]))
+        FixedEnvironment::new(
+            variables.iter().map(|(name, value)| (*name, (*value).into())).chain([home]),
+        )
     }
 
     pub fn root(&self) -> Root {

@@ -17,7 +17,9 @@ fn only_directories_with_a_client_configuration_are_profiles() {
     assert_eq!(names(&home), ["planet-user"]);
     home.profile("one", &machine("1")).write(".planet/sealed/auth_client.sops.json", "{}");
     home.profile("both", &machine("2")).write(".planet/both/auth_client.sops.json", "{}");
-    home.write(".planet/tokens-only/token.json", "{}").write(".planet/file", "").profile(".hidden", &machine("h"));
+    home.write(".planet/tokens-only/token.json", "{}")
+        .write(".planet/file", "")
+        .profile(".hidden", &machine("h"));
     home.profile("planet-user", &machine("shadowed")).profile("Upper Case", &machine("u"));
     std::fs::create_dir_all(home.join(".planet/empty")).unwrap();
     // A damaged profile is listed, and its summary says why it cannot be used.
@@ -47,7 +49,8 @@ fn f089_ten_thousand_profiles_are_listed_one_by_one() {
     // Links to one directory, because as many real directories would keep the disk busy for half a
     // minute.
     for number in 1..MANY {
-        std::os::unix::fs::symlink("profile-0", home.join(&format!(".planet/profile-{number}"))).unwrap();
+        std::os::unix::fs::symlink("profile-0", home.join(&format!(".planet/profile-{number}")))
+            .unwrap();
     }
     assert_eq!(home.profiles().list().count(), 1 + MANY);
     let mut list = home.profiles().list();
@@ -65,10 +68,12 @@ fn a_summary_holds_no_secret_and_never_fails_for_what_is_in_the_files() {
     config["auth_server"] = json!("https://as.example/");
     home.profile("machine", &config);
     config["issuer"] = json!("https://issuer.example");
-    home.profile("issued", &config).write(".planet/issued/token.json", r#"{"access_token": "opaque", "_exp": 1800003600.5}"#);
+    home.profile("issued", &config)
+        .write(".planet/issued/token.json", r#"{"access_token": "opaque", "_exp": 1800003600.5}"#);
     home.profile("keyed", &json!({"client_type": "static_apikey", "api_key": "SECRET-key"}));
     home.profile("keyless", &json!({"client_type": "static_apikey"}));
-    home.write(".planet/broken/auth_client.json", r#"{"client_secret": "SECRET-broken"#).write(".planet/broken/token.json", "{");
+    home.write(".planet/broken/auth_client.json", r#"{"client_secret": "SECRET-broken"#)
+        .write(".planet/broken/token.json", "{");
     // {"exp": 1800000000}
     let token = format!("e30.{}.c2ln", "eyJleHAiOiAxODAwMDAwMDAwfQ");
     home.write(
@@ -82,7 +87,9 @@ fn a_summary_holds_no_secret_and_never_fails_for_what_is_in_the_files() {
         assert!(!format!("{summary:?} {}", summary.to_json()).contains("SECRET-"));
         summary.to_json()
     };
-    let file = |name: &str| home.join(&format!(".planet/{name}/auth_client.json")).to_str().unwrap().to_owned();
+    let file = |name: &str| {
+        home.join(&format!(".planet/{name}/auth_client.json")).to_str().unwrap().to_owned()
+    };
     assert_eq!(
         summary("machine"),
         json!({"name": "machine", "built_in": false, "selected": true, "client_type": "oidc_client_credentials_secret",
@@ -90,11 +97,24 @@ fn a_summary_holds_no_secret_and_never_fails_for_what_is_in_the_files() {
             "file": file("machine"), "problem": null})
     );
     let issued = summary("ISSUED");
-    assert_eq!((&issued["issuer"], &issued["expires_at"]), (&json!("https://issuer.example"), &json!(1_800_003_600)));
-    assert_eq!((&issued["has_session"], &issued["selected"], &issued["name"]), (&json!(true), &json!(false), &json!("ISSUED")));
-    assert_eq!((&summary("keyed")["has_session"], &summary("keyless")["has_session"]), (&json!(true), &json!(false)));
+    assert_eq!(
+        (&issued["issuer"], &issued["expires_at"]),
+        (&json!("https://issuer.example"), &json!(1_800_003_600))
+    );
+    assert_eq!(
+        (&issued["has_session"], &issued["selected"], &issued["name"]),
+        (&json!(true), &json!(false), &json!("ISSUED"))
+    );
+    assert_eq!(
+        (&summary("keyed")["has_session"], &summary("keyless")["has_session"]),
+        (&json!(true), &json!(false))
+    );
     let broken = summary("broken");
-    assert!(broken["problem"].as_str().unwrap().contains("auth_client.json") && broken["client_type"] == Value::Null, "{broken}");
+    assert!(
+        broken["problem"].as_str().unwrap().contains("auth_client.json")
+            && broken["client_type"] == Value::Null,
+        "{broken}"
+    );
     assert_eq!((&broken["has_session"], &broken["expires_at"]), (&json!(true), &Value::Null));
     assert_eq!(
         summary("planet-user"),
@@ -131,14 +151,24 @@ fn secrets_are_shown_only_when_asked_for() {
     assert_eq!(shown["config"]["extra"]["organization"], "org");
     assert_eq!(
         (&shown["name"], &shown["built_in"], &shown["selected"], &shown["file"]),
-        (&json!("X"), &json!(false), &json!(false), &json!(home.join(".planet/x/auth_client.json").to_str()))
+        (
+            &json!("X"),
+            &json!(false),
+            &json!(false),
+            &json!(home.join(".planet/x/auth_client.json").to_str())
+        )
     );
     assert_eq!(home.profiles().show("x", true).unwrap()["config"], config);
     let user = home.profiles().show("planet-user", false).unwrap();
-    assert_eq!((&user["config"]["scopes"], &user["file"]), (&json!(["planet", "offline_access"]), &Value::Null));
-    for (name, status) in
-        [("missing", Status::Misconfigured), ("planet-m2m", Status::Misconfigured), ("..", Status::InvalidArgument)]
-    {
+    assert_eq!(
+        (&user["config"]["scopes"], &user["file"]),
+        (&json!(["planet", "offline_access"]), &Value::Null)
+    );
+    for (name, status) in [
+        ("missing", Status::Misconfigured),
+        ("planet-m2m", Status::Misconfigured),
+        ("..", Status::InvalidArgument),
+    ] {
         assert_eq!(home.profiles().show(name, true).unwrap_err().status(), status);
     }
 }
@@ -146,13 +176,21 @@ fn secrets_are_shown_only_when_asked_for() {
 #[test]
 fn a_session_that_cannot_be_read_is_a_problem() {
     let home = Home::new();
-    home.profile("mine", &machine("1")).write(".planet/mine/token.json", r#"{"access_token": "a", "_exp": 4000000000}"#);
+    home.profile("mine", &machine("1"))
+        .write(".planet/mine/token.json", r#"{"access_token": "a", "_exp": 4000000000}"#);
     let summary = home.profiles().summary("mine").unwrap();
-    assert_eq!((summary.has_session, summary.expires_at, summary.problem), (true, Some(4_000_000_000), None));
+    assert_eq!(
+        (summary.has_session, summary.expires_at, summary.problem),
+        (true, Some(4_000_000_000), None)
+    );
     for damaged in ["garbage", "", r#"{"access_token": 1}"#] {
         home.write(".planet/mine/token.json", damaged);
         let summary = home.profiles().summary("mine").unwrap();
         assert_eq!((summary.expires_at, summary.client_id.as_deref()), (None, Some("1")));
-        assert!(summary.problem.as_deref().is_some_and(|problem| problem.contains("token.json")), "{:?}", summary.problem);
+        assert!(
+            summary.problem.as_deref().is_some_and(|problem| problem.contains("token.json")),
+            "{:?}",
+            summary.problem
+        );
     }
 }

@@ -38,9 +38,14 @@ fn a_login_with_an_api_key_writes_what_the_sdk_writes() {
     // Another key replaces it.
     profiles.save_api_key(&Secret::from("ANOTHER"), false).unwrap();
     let config = load::open(&home.root(), &name).unwrap().config;
-    assert!(matches!(config, ClientConfig::ApiKey { api_key, as_header: true } if api_key.expose() == "ANOTHER"));
+    assert!(
+        matches!(config, ClientConfig::ApiKey { api_key, as_header: true } if api_key.expose() == "ANOTHER")
+    );
     for bad in ["", "a b", "a:b", "a\n"] {
-        assert_eq!(profiles.save_api_key(&Secret::from(bad), false).unwrap_err().status(), Status::InvalidArgument);
+        assert_eq!(
+            profiles.save_api_key(&Secret::from(bad), false).unwrap_err().status(),
+            Status::InvalidArgument
+        );
     }
 }
 
@@ -59,26 +64,48 @@ fn a_login_of_a_machine_writes_what_the_sdk_writes() {
     assert_eq!(home.read(".planet/planet-m2m-mixed-case/auth_client.json"), wanted);
     profiles.set_default(&name).unwrap();
     assert_eq!(home.read(".planet.json"), "{\n  \"PL_AUTH_PROFILE\": \"planet-m2m-Mixed-Case\"\n}");
-    let login = M2mLogin { scopes: vec!["planet".into()], profile: Some("Work".into()), ..m2m("id", "s") };
+    let login =
+        M2mLogin { scopes: vec!["planet".into()], profile: Some("Work".into()), ..m2m("id", "s") };
     assert_eq!(profiles.save_m2m(&login, false).unwrap(), "Work");
-    let ClientConfig::OAuth(client) = load::open(&home.root(), "work").unwrap().config else { panic!() };
+    let ClientConfig::OAuth(client) = load::open(&home.root(), "work").unwrap().config else {
+        panic!()
+    };
     assert_eq!((client.client_id.as_str(), client.scopes), ("id", vec!["planet".to_owned()]));
     // Another deployment has another server, and the SDK's comment does not apply to it.
-    let copernicus = Profiles::new(home.root(), Deployment::from_text("copernicus-data-space").unwrap());
-    copernicus.save_m2m(&M2mLogin { profile: Some("cdse".into()), ..m2m("id", "s") }, false).unwrap();
+    let copernicus =
+        Profiles::new(home.root(), Deployment::from_text("copernicus-data-space").unwrap());
+    copernicus
+        .save_m2m(&M2mLogin { profile: Some("cdse".into()), ..m2m("id", "s") }, false)
+        .unwrap();
     let cdse = home.read(".planet/cdse/auth_client.json");
     assert!(
-        cdse.contains("identity.dataspace.copernicus.eu") && !cdse.contains("_comment") && !cdse.contains("audiences"),
+        cdse.contains("identity.dataspace.copernicus.eu")
+            && !cdse.contains("_comment")
+            && !cdse.contains("audiences"),
         "{cdse}"
     );
-    let none = Deployment::from_json(r#"{"name": "x", "authorization_servers": [], "resource_servers": []}"#).unwrap();
+    let none = Deployment::from_json(
+        r#"{"name": "x", "authorization_servers": [], "resource_servers": []}"#,
+    )
+    .unwrap();
     let error = Profiles::new(home.root(), none).save_m2m(&m2m("id", "s"), false).unwrap_err();
     assert_eq!(error.status(), Status::Misconfigured);
     let before = home.tree();
     let with_profile = |profile: &str| M2mLogin { profile: Some(profile.into()), ..m2m("id", "s") };
     let offline = M2mLogin { scopes: vec!["offline_access".into()], ..m2m("id", "s") };
-    for bad in [m2m("", "s"), m2m("id", ""), m2m("a/b", "s"), offline, with_profile("planet-user"), with_profile("../x")] {
-        assert_eq!(profiles.save_m2m(&bad, false).unwrap_err().status(), Status::InvalidArgument, "{bad:?}");
+    for bad in [
+        m2m("", "s"),
+        m2m("id", ""),
+        m2m("a/b", "s"),
+        offline,
+        with_profile("planet-user"),
+        with_profile("../x"),
+    ] {
+        assert_eq!(
+            profiles.save_m2m(&bad, false).unwrap_err().status(),
+            Status::InvalidArgument,
+            "{bad:?}"
+        );
     }
     assert_eq!(home.tree(), before);
     profiles.save_m2m(&M2mLogin { profile: Some("odd".into()), ..m2m("a/b", "s") }, false).unwrap();
@@ -102,7 +129,10 @@ fn a_copy_is_exact() {
     // Any content in any format is copied to the byte, and without tokens.
     let odd = "{ \"z\": 1.50, \"client_type\": \"pigeon\",\n\"__x\": null, \"a\": {\"n\": null}, \"big\": 123456789012345678901234567890 }\n";
     home.write(".planet/odd/auth_client.json", odd).write(".planet/odd/token.json", "{}");
-    assert_eq!(profiles.copy("ODD", "Odd-Copy", false).unwrap(), home.join(".planet/odd-copy/auth_client.json"));
+    assert_eq!(
+        profiles.copy("ODD", "Odd-Copy", false).unwrap(),
+        home.join(".planet/odd-copy/auth_client.json")
+    );
     assert_eq!(home.read(".planet/odd-copy/auth_client.json"), odd);
     assert!(!home.has(".planet/odd-copy/token.json"));
     #[cfg(unix)]
@@ -122,7 +152,10 @@ fn a_copy_is_exact() {
     }
     home.write(".planet/torn/auth_client.json", "{\"client_secret\": \"SECRET");
     let error = profiles.copy("torn", "x", false).unwrap_err();
-    assert!(error.status() == Status::Misconfigured && !error.message().contains("SECRET"), "{error}");
+    assert!(
+        error.status() == Status::Misconfigured && !error.message().contains("SECRET"),
+        "{error}"
+    );
     assert!(!home.has(".planet/x"));
 }
 
@@ -135,9 +168,11 @@ fn the_default_is_a_profile_that_there_is() {
     profiles.set_default("MINE").unwrap();
     assert_eq!(home.read(".planet.json"), "{\n  \"PL_AUTH_PROFILE\": \"mine\"\n}");
     assert_eq!(profiles.selected().as_deref(), Some("mine"));
-    for (name, status) in
-        [("missing", Status::Misconfigured), ("planet-m2m", Status::Misconfigured), ("nothing", Status::Unsupported)]
-    {
+    for (name, status) in [
+        ("missing", Status::Misconfigured),
+        ("planet-m2m", Status::Misconfigured),
+        ("nothing", Status::Unsupported),
+    ] {
         assert_eq!(profiles.set_default(name).unwrap_err().status(), status, "{name}");
     }
     assert_eq!(profiles.selected().as_deref(), Some("mine"));
@@ -153,9 +188,19 @@ fn deleting_leaves_nothing_of_the_profile_and_everything_else() {
     let home = Home::new();
     let config = machine("x");
     home.profile("gone", &config).profile("stays", &config);
-    let files = ["auth_client.sops.json", "token.json", "token.sops.json", "token.json.lock", "token.planetkey.json"];
-    let more =
-        ["token.json.corrupt-5", ".token.json.AbCdEf.tmp", ".auth_client.json.AbCdEf.tmp", "token.json.lease/until_unix_ms"];
+    let files = [
+        "auth_client.sops.json",
+        "token.json",
+        "token.sops.json",
+        "token.json.lock",
+        "token.planetkey.json",
+    ];
+    let more = [
+        "token.json.corrupt-5",
+        ".token.json.AbCdEf.tmp",
+        ".auth_client.json.AbCdEf.tmp",
+        "token.json.lease/until_unix_ms",
+    ];
     for file in files.into_iter().chain(more) {
         home.write(&format!(".planet/gone/{file}"), "SECRET");
     }
@@ -168,7 +213,9 @@ fn deleting_leaves_nothing_of_the_profile_and_everything_else() {
     // Files that are not part of the profile stay with its directory, and so does another selected
     // profile.
     profiles.set_default("stays").unwrap();
-    home.profile("keeps", &config).write(".planet/keeps/private-key.pem", "KEY").write(".planet/keeps/token.json", "{}");
+    home.profile("keeps", &config)
+        .write(".planet/keeps/private-key.pem", "KEY")
+        .write(".planet/keeps/token.json", "{}");
     profiles.delete("keeps").unwrap();
     assert_eq!(std::fs::read_dir(home.join(".planet/keeps")).unwrap().count(), 1);
     assert!(home.has(".planet/keeps/private-key.pem"));
@@ -214,7 +261,11 @@ fn a_reset_puts_everything_aside_and_says_where() {
         ]
     );
     let after = home.tree();
-    assert_eq!(after.values().collect::<Vec<_>>(), before.values().collect::<Vec<_>>(), "nothing is lost");
+    assert_eq!(
+        after.values().collect::<Vec<_>>(),
+        before.values().collect::<Vec<_>>(),
+        "nothing is lost"
+    );
     assert!(!home.has(".planet") && !home.has(".planet.json"));
     assert_eq!(profiles.reset(&clock).unwrap(), []);
     // Twice within a second.
@@ -222,9 +273,14 @@ fn a_reset_puts_everything_aside_and_says_where() {
     let again = profiles.reset(&clock).unwrap();
     assert_eq!(again[1].to, to(".planet-2024-02-29-235959-2"));
     assert!(
-        home.has(".planet-2024-02-29-235959/x/auth_client.json") && home.has(".planet-2024-02-29-235959-2/x/auth_client.json")
+        home.has(".planet-2024-02-29-235959/x/auth_client.json")
+            && home.has(".planet-2024-02-29-235959-2/x/auth_client.json")
     );
-    for (seconds, wanted) in [(1, "2024-03-01-000000"), (306 * 86_400 - 1, "2024-12-31-235959"), (1, "2025-01-01-000000")] {
+    for (seconds, wanted) in [
+        (1, "2024-03-01-000000"),
+        (306 * 86_400 - 1, "2024-12-31-235959"),
+        (1, "2025-01-01-000000"),
+    ] {
         clock.advance(Duration::from_secs(seconds));
         fill();
         assert_eq!(profiles.reset(&clock).unwrap()[1].to, to(&format!(".planet-{wanted}")));

@@ -4,7 +4,9 @@ use super::home::*;
 use planetkey::Status;
 use planetkey::profile::client_config::ClientConfig;
 use planetkey::profile::store::M2mLogin;
-use planetkey::profile::{FixedEnvironment, HOME_VARIABLE, Profiles, Root, load, names, planet_json, precedence};
+use planetkey::profile::{
+    FixedEnvironment, HOME_VARIABLE, Profiles, Root, load, names, planet_json, precedence,
+};
 use planetkey::{deployment::Deployment, secret::Secret};
 use serde_json::json;
 use std::path::Path;
@@ -19,8 +21,10 @@ fn client_id(root: &Root, profile: &str) -> String {
 #[test]
 fn a_name_is_the_name_of_one_directory() {
     let long = "x".repeat(201);
-    let bad =
-        ["", ".", "..", ".hidden", "../x", "a/b", "a\\b", "C:x", "a b", "a\nb", "a\tb", "a\0b", "\u{a0}", "/", "x/..", &long];
+    let bad = [
+        "", ".", "..", ".hidden", "../x", "a/b", "a\\b", "C:x", "a b", "a\nb", "a\tb", "a\0b",
+        "\u{a0}", "/", "x/..", &long,
+    ];
     let home = Home::new();
     home.write(".planet.json", r#"{"PL_AUTH_PROFILE": "../elsewhere"}"#);
     let (root, profiles) = (home.root(), home.profiles());
@@ -43,7 +47,17 @@ fn a_name_is_the_name_of_one_directory() {
             assert_eq!(refusal.unwrap_err().status(), Status::InvalidArgument, "{name:?}");
         }
     }
-    for good in ["x", "_PL_API_KEY", "planet-m2m-0123", "a..b", "é", "x".repeat(200).as_str(), "a.b", "~", "-x"] {
+    for good in [
+        "x",
+        "_PL_API_KEY",
+        "planet-m2m-0123",
+        "a..b",
+        "é",
+        "x".repeat(200).as_str(),
+        "a.b",
+        "~",
+        "-x",
+    ] {
         names::check(good).unwrap();
     }
     // An invalid name in a file is skipped with a note.
@@ -58,7 +72,11 @@ fn the_tokens_of_a_machine_have_a_directory_of_their_own() {
     for unfit in ["", "a/b", "https://client.example/", "a b", "..\\x", &"x".repeat(200)] {
         assert_eq!(names::m2m_profile(unfit), None, "{unfit:?}");
     }
-    assert!(names::is_built_in("Planet-User") && names::is_built_in("legacy") && !names::is_built_in("planet-m2m-x"));
+    assert!(
+        names::is_built_in("Planet-User")
+            && names::is_built_in("legacy")
+            && !names::is_built_in("planet-m2m-x")
+    );
 }
 
 #[test]
@@ -73,17 +91,27 @@ fn f086_names_that_differ_by_case_are_one_profile() {
     }
     // A second profile that differs only in case cannot be created.
     assert_eq!(profiles.copy("work", "WORK", false).unwrap_err().status(), Status::InvalidArgument);
-    let login = M2mLogin { client_id: "Mixed-Case".into(), client_secret: Secret::from("s"), ..M2mLogin::default() };
+    let login = M2mLogin {
+        client_id: "Mixed-Case".into(),
+        client_secret: Secret::from("s"),
+        ..M2mLogin::default()
+    };
     profiles.save_m2m(&login, false).unwrap();
-    let error = profiles.save_m2m(&M2mLogin { client_id: "MIXED-CASE".into(), ..login }, false).unwrap_err();
+    let error = profiles
+        .save_m2m(&M2mLogin { client_id: "MIXED-CASE".into(), ..login }, false)
+        .unwrap_err();
     assert_eq!(error.status(), Status::InvalidArgument, "another client, in the same directory");
-    let directories: Vec<_> = std::fs::read_dir(home.join(".planet")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let directories: Vec<_> = std::fs::read_dir(home.join(".planet"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
     assert_eq!(directories.len(), 2, "{directories:?}");
     assert_eq!(client_id(&root, "planet-m2m-mixed-case"), "Mixed-Case");
     // A directory that no profile name can open is not listed, unless the file system ignores case.
     home.profile("Upper", &machine("unreachable"));
     let is_reached = load::open(&root, "upper").is_ok();
-    let listed: Vec<_> = profiles.list().map(|listed| listed.unwrap().name).filter(|name| name == "upper").collect();
+    let listed: Vec<_> =
+        profiles.list().map(|listed| listed.unwrap().name).filter(|name| name == "upper").collect();
     assert_eq!(listed.len(), usize::from(is_reached));
 }
 
@@ -106,7 +134,11 @@ fn f087_without_a_home_it_says_what_to_set() {
     for failure in failures {
         let error = failure.unwrap_err();
         assert_eq!(error.status(), Status::Misconfigured);
-        assert!(error.message().contains(HOME_VARIABLE) && error.message().contains("PLANETKEY_STORAGE_ROOT"), "{error}");
+        assert!(
+            error.message().contains(HOME_VARIABLE)
+                && error.message().contains("PLANETKEY_STORAGE_ROOT"),
+            "{error}"
+        );
     }
     assert_eq!(root.token_file("x").unwrap(), None);
     assert!(!root.has_session("planet-user").unwrap());
@@ -114,7 +146,10 @@ fn f087_without_a_home_it_says_what_to_set() {
     assert!(load::open(&root, "planet-user").unwrap().built_in);
     let (found, _) = precedence::find(&environment, &root).unwrap();
     assert!(found.is_empty());
-    assert_eq!(profiles.list().map(|listed| listed.unwrap().name).collect::<Vec<_>>(), ["planet-user"]);
+    assert_eq!(
+        profiles.list().map(|listed| listed.unwrap().name).collect::<Vec<_>>(),
+        ["planet-user"]
+    );
 }
 
 #[test]
@@ -125,9 +160,16 @@ fn f087_a_home_that_changes_does_not_move_what_is_open() {
     let (old, new) = (before.root(), after.root());
     assert_eq!((client_id(&old, "x"), client_id(&new, "x")), ("before".into(), "after".into()));
     // A relative path is resolved from the current directory of the process.
-    let relative = Root::new(&FixedEnvironment::new([(HOME_VARIABLE, "some/where")]), None).unwrap();
+    let relative =
+        Root::new(&FixedEnvironment::new([(HOME_VARIABLE, "some/where")]), None).unwrap();
     assert!(relative.place().unwrap().is_absolute());
-    assert!(Root::new(&before.environment(&[]), Some("below".as_ref())).unwrap().place().unwrap().is_absolute());
+    assert!(
+        Root::new(&before.environment(&[]), Some("below".as_ref()))
+            .unwrap()
+            .place()
+            .unwrap()
+            .is_absolute()
+    );
 }
 
 #[cfg(unix)]
@@ -153,7 +195,8 @@ fn f087_paths_may_hold_spaces_and_bytes_that_are_no_text() {
     }
     let config = odd.join(".config/sentinelhub/config.toml");
     std::fs::create_dir_all(config.parent().unwrap()).unwrap();
-    std::fs::write(config, "[default-profile]\nsh_client_id = \"sh\"\nsh_client_secret = \"s\"\n").unwrap();
+    std::fs::write(config, "[default-profile]\nsh_client_id = \"sh\"\nsh_client_secret = \"s\"\n")
+        .unwrap();
     let moved = FixedEnvironment::new([("XDG_CONFIG_HOME", odd.join(".config").into_os_string())]);
     let (found, _) = precedence::find(&moved, &Root::new(&moved, None).unwrap()).unwrap();
     assert_eq!(found[0].source, "sentinelhub config.toml: default-profile");
@@ -166,18 +209,27 @@ fn f088_a_storage_root_takes_the_place_of_the_home_directory() {
     home.profile("shared", &machine("of-the-home"));
     home.profile("both", &machine("of-the-home")).write(".planet/both/token.json", "{}");
     home.write(".planet/planet-user/token.json", r#"{"access_token": "t", "refresh_token": "r"}"#);
-    home.write(".planet/static/token.json", r#"{"api_key": "K", "bearer_token_prefix": "api-key"}"#);
+    home.write(
+        ".planet/static/token.json",
+        r#"{"api_key": "K", "bearer_token_prefix": "api-key"}"#,
+    );
     home.profile("static", &json!({"client_type": "static_apikey"}));
     home.write(".planet.json", r#"{"PL_AUTH_PROFILE": "shared", "PL_API_KEY": "HOME-KEY"}"#);
     place.profile("both", &machine("of-the-root"));
     let before = home.tree();
-    let by_variable = Root::new(&home.environment(&[("PLANETKEY_STORAGE_ROOT", place.path().to_str().unwrap())]), None);
+    let by_variable = Root::new(
+        &home.environment(&[("PLANETKEY_STORAGE_ROOT", place.path().to_str().unwrap())]),
+        None,
+    );
     let nowhere = [("PLANETKEY_STORAGE_ROOT", "nowhere")];
     let by_option = Root::new(&home.environment(&nowhere), Some(place.path()));
     for root in [by_variable.unwrap(), by_option.unwrap()] {
         assert_eq!(root.place().unwrap(), place.path());
         // The configuration is read from both, the storage root first.
-        assert_eq!((client_id(&root, "shared"), client_id(&root, "both")), ("of-the-home".into(), "of-the-root".into()));
+        assert_eq!(
+            (client_id(&root, "shared"), client_id(&root, "both")),
+            ("of-the-home".into(), "of-the-root".into())
+        );
         assert_eq!(planet_json::read(&root).0.profile.as_deref(), Some("shared"));
         // The session is not: of two copies of a rotating refresh token, one would end the other.
         assert_eq!(root.token_file("both").unwrap(), Some(place.join(".planet/both/token.json")));
@@ -191,7 +243,10 @@ fn f088_a_storage_root_takes_the_place_of_the_home_directory() {
         listed.sort();
         assert_eq!(listed, ["both", "planet-user", "shared", "static"]);
         let error = profiles.delete("shared").unwrap_err();
-        assert!(error.status() == Status::Misconfigured && error.message().contains("home directory"), "{error}");
+        assert!(
+            error.status() == Status::Misconfigured && error.message().contains("home directory"),
+            "{error}"
+        );
     }
     let root = Root::new(&home.environment(&[]), Some(place.path())).unwrap();
     let profiles = Profiles::new(root.clone(), Deployment::planet().unwrap());
@@ -208,7 +263,10 @@ fn f088_a_storage_root_takes_the_place_of_the_home_directory() {
     // Without a home the storage root is enough.
     let homeless = Root::new(&FixedEnvironment::default(), Some(home.path())).unwrap();
     assert_eq!(client_id(&homeless, "shared"), "of-the-home");
-    assert_eq!(Root::new(&home.environment(&[]), Some("".as_ref())).unwrap_err().status(), Status::InvalidArgument);
+    assert_eq!(
+        Root::new(&home.environment(&[]), Some("".as_ref())).unwrap_err().status(),
+        Status::InvalidArgument
+    );
     let empty = Root::new(&home.environment(&[("PLANETKEY_STORAGE_ROOT", "")]), None).unwrap();
     assert_eq!(empty.place().unwrap(), Path::new(home.path()));
 }

@@ -22,7 +22,10 @@ const ENVIRONMENT: [(&str, &[(&str, &str)]); 6] = [
     ),
     ("environment: PL_API_KEY", &[("PL_API_KEY", "ENV-KEY-1")]),
     ("environment: PLANET_API_KEY", &[("PLANET_API_KEY", "ENV-KEY-2")]),
-    ("environment: SH_CLIENT_ID, SH_CLIENT_SECRET", &[("SH_CLIENT_ID", "sh-client"), ("SH_CLIENT_SECRET", "s")]),
+    (
+        "environment: SH_CLIENT_ID, SH_CLIENT_SECRET",
+        &[("SH_CLIENT_ID", "sh-client"), ("SH_CLIENT_SECRET", "s")],
+    ),
     ("environment: SH_PROFILE", &[("SH_PROFILE", "named")]),
 ];
 
@@ -45,8 +48,13 @@ fn every_combination_comes_in_the_order_of_the_design() {
     let mut combinations = 0;
     for files in 0..64 {
         let home = Home::new();
-        home.profile("env-profile", &machine("env-profile-client")).profile("file-profile", &machine("file-profile-client"));
-        let chosen = PREFERENCES.iter().enumerate().filter(|(bit, _)| files & (1 << bit) != 0).map(|(_, one)| one);
+        home.profile("env-profile", &machine("env-profile-client"))
+            .profile("file-profile", &machine("file-profile-client"));
+        let chosen = PREFERENCES
+            .iter()
+            .enumerate()
+            .filter(|(bit, _)| files & (1 << bit) != 0)
+            .map(|(_, one)| one);
         let preferences: Map<_, _> = chosen
             .clone()
             .flat_map(|(_, members)| members.iter())
@@ -60,11 +68,19 @@ fn every_combination_comes_in_the_order_of_the_design() {
         let named = &toml[toml.find("[named]").unwrap()..];
         home.write(".config/sentinelhub/config.toml", if has_toml { toml } else { named });
         if has_user {
-            home.write(".planet/planet-user/token.json", r#"{"access_token": "t", "refresh_token": "r"}"#);
+            home.write(
+                ".planet/planet-user/token.json",
+                r#"{"access_token": "t", "refresh_token": "r"}"#,
+            );
         }
         for variables in 0..64 {
-            let chosen = ENVIRONMENT.iter().enumerate().filter(|(bit, _)| variables & (1 << bit) != 0).map(|(_, one)| one);
-            let environment: Vec<_> = chosen.clone().flat_map(|(_, variables)| variables.iter().copied()).collect();
+            let chosen = ENVIRONMENT
+                .iter()
+                .enumerate()
+                .filter(|(bit, _)| variables & (1 << bit) != 0)
+                .map(|(_, one)| one);
+            let environment: Vec<_> =
+                chosen.clone().flat_map(|(_, variables)| variables.iter().copied()).collect();
             let mut wanted: Vec<&str> = chosen.map(|(source, _)| *source).collect();
             wanted.extend(&in_files);
             if has_toml && variables & 32 == 0 {
@@ -76,7 +92,11 @@ fn every_combination_comes_in_the_order_of_the_design() {
             let (found, notes) = find(&home, &environment).unwrap();
             assert_eq!(sources(&found), wanted);
             assert!(found.is_sorted_by_key(|found| found.level));
-            let nobody = if wanted.is_empty() { vec!["planet-user: no user has logged in".to_owned()] } else { Vec::new() };
+            let nobody = if wanted.is_empty() {
+                vec!["planet-user: no user has logged in".to_owned()]
+            } else {
+                Vec::new()
+            };
             assert_eq!(notes, nobody);
             combinations += 1;
         }
@@ -87,24 +107,32 @@ fn every_combination_comes_in_the_order_of_the_design() {
 #[test]
 fn what_is_found_says_whose_it_is_and_where_its_tokens_are() {
     let home = Home::new();
-    home.profile("env-profile", &machine("env-profile-client")).profile("file-profile", &machine("file-profile-client"));
+    home.profile("env-profile", &machine("env-profile-client"))
+        .profile("file-profile", &machine("file-profile-client"));
     home.profile("keyed", &json!({"client_type": "static_apikey", "api_key": "PROFILE-KEY", "bearer_token_prefix": "api-key"}));
-    let members =
-        PREFERENCES.iter().flat_map(|(_, members)| members.iter()).map(|(name, value)| ((*name).to_owned(), json!(value)));
+    let members = PREFERENCES
+        .iter()
+        .flat_map(|(_, members)| members.iter())
+        .map(|(name, value)| ((*name).to_owned(), json!(value)));
     home.write(".planet.json", json!(members.collect::<Map<_, _>>()).to_string());
     home.write(
         ".config/sentinelhub/config.toml",
         "[default-profile]\nsh_client_id = \"toml-client\"\nsh_client_secret = \"s\"\n",
     );
     home.write(".planet/planet-user/token.json", "{}");
-    let variables: Vec<_> = ENVIRONMENT[..5].iter().flat_map(|(_, variables)| variables.iter().copied()).collect();
+    let variables: Vec<_> =
+        ENVIRONMENT[..5].iter().flat_map(|(_, variables)| variables.iter().copied()).collect();
     let (found, _) = find(&home, &variables).unwrap();
     let what = |found: &Found| match &found.config {
         ClientConfig::OAuth(client) => client.client_id.clone(),
         ClientConfig::ApiKey { api_key, as_header } => format!("{} {as_header}", api_key.expose()),
     };
-    let all: Vec<_> =
-        found.iter().map(|found| (what(found), found.profile.as_deref(), found.token_profile.as_deref(), found.level)).collect();
+    let all: Vec<_> = found
+        .iter()
+        .map(|found| {
+            (what(found), found.profile.as_deref(), found.token_profile.as_deref(), found.level)
+        })
+        .collect();
     let user = "49lHVBYlXCdfIYqE1B9zeXt0iFHSXees";
     let wanted = [
         ("env-profile-client", Some("env-profile"), Some("env-profile"), Level::Environment),
@@ -119,11 +147,18 @@ fn what_is_found_says_whose_it_is_and_where_its_tokens_are() {
         ("toml-client", Some("default-profile"), Some("planet-m2m-toml-client"), Level::Files),
         (user, Some("planet-user"), Some("planet-user"), Level::BuiltIn),
     ];
-    assert_eq!(all, wanted.map(|(what, profile, tokens, level)| (what.to_owned(), profile, tokens, level)));
+    assert_eq!(
+        all,
+        wanted.map(|(what, profile, tokens, level)| (what.to_owned(), profile, tokens, level))
+    );
     let (found, _) = find(&home, &[("PL_AUTH_PROFILE", "Keyed")]).unwrap();
-    assert_eq!((what(&found[0]), found[0].profile.as_deref()), ("PROFILE-KEY true".into(), Some("Keyed")));
+    assert_eq!(
+        (what(&found[0]), found[0].profile.as_deref()),
+        ("PROFILE-KEY true".into(), Some("Keyed"))
+    );
     assert_eq!(found[0].token_profile, None);
-    let (found, _) = find(&home, &[("PL_AUTH_CLIENT_ID", "a/b"), ("PL_AUTH_CLIENT_SECRET", "s")]).unwrap();
+    let (found, _) =
+        find(&home, &[("PL_AUTH_CLIENT_ID", "a/b"), ("PL_AUTH_CLIENT_SECRET", "s")]).unwrap();
     assert_eq!(found[0].token_profile, None, "this id is no name of a directory");
 }
 
@@ -145,7 +180,8 @@ fn a_session_is_listed_once() {
 #[test]
 fn a_profile_of_the_environment_that_cannot_be_used_is_an_error() {
     let home = Home::new();
-    home.write(".planet.json", r#"{"PL_API_KEY": "KEY"}"#).profile("nothing", &json!({"client_type": "none"}));
+    home.write(".planet.json", r#"{"PL_API_KEY": "KEY"}"#)
+        .profile("nothing", &json!({"client_type": "none"}));
     for (name, status) in [
         ("missing", Status::Misconfigured),
         ("nothing", Status::Unsupported),
@@ -184,17 +220,29 @@ fn a_profile_of_a_file_that_cannot_be_used_is_a_note() {
         let (found, notes) = find(&home, &[]).unwrap();
         assert_eq!(sources(&found), [".planet.json: key"], "{name}");
         assert_eq!(notes.len(), 1, "{notes:?}");
-        assert!(notes[0].starts_with(".planet.json: PL_AUTH_PROFILE was passed over") && notes[0].contains(says), "{notes:?}");
+        assert!(
+            notes[0].starts_with(".planet.json: PL_AUTH_PROFILE was passed over")
+                && notes[0].contains(says),
+            "{notes:?}"
+        );
         assert!(!notes[0].contains("SECRET-"));
         // Without other credentials the note explains why none was found.
         home.write(".planet.json", json!({"PL_AUTH_PROFILE": name}).to_string());
         let (found, notes) = find(&home, &[]).unwrap();
         assert!(found.is_empty() && notes[0].contains(says), "{notes:?}");
-        assert_eq!(notes.iter().filter(|note| note.contains("planet-user")).count(), 1, "{notes:?}");
+        assert_eq!(
+            notes.iter().filter(|note| note.contains("planet-user")).count(),
+            1,
+            "{notes:?}"
+        );
     }
     // With a session the user's profile is used.
-    home.write(".planet.json", r#"{"PL_AUTH_PROFILE": "person", "key": "KEY"}"#).write(".planet/person/token.json", "{}");
-    assert_eq!(sources(&find(&home, &[]).unwrap().0), [".planet.json: PL_AUTH_PROFILE", ".planet.json: key"]);
+    home.write(".planet.json", r#"{"PL_AUTH_PROFILE": "person", "key": "KEY"}"#)
+        .write(".planet/person/token.json", "{}");
+    assert_eq!(
+        sources(&find(&home, &[]).unwrap().0),
+        [".planet.json: PL_AUTH_PROFILE", ".planet.json: key"]
+    );
 }
 
 #[test]
@@ -205,17 +253,29 @@ fn halves_are_never_put_together() {
     };
     let (id, secret) = ("PL_AUTH_CLIENT_ID", "PL_AUTH_CLIENT_SECRET");
     for (in_file, in_environment) in [(id, secret), (secret, id)] {
-        home.write(".planet.json", json!({in_file: "SECRET-half", "PL_API_KEY": "KEY"}).to_string());
+        home.write(
+            ".planet.json",
+            json!({in_file: "SECRET-half", "PL_API_KEY": "KEY"}).to_string(),
+        );
         let (found, notes) = find(&home, &[(in_environment, "SECRET-half")]).unwrap();
         assert_eq!(sources(&found), [".planet.json: PL_API_KEY"]);
-        assert_eq!(notes, [note(in_environment, in_file, ""), note(in_file, in_environment, " in .planet.json")]);
+        assert_eq!(
+            notes,
+            [note(in_environment, in_file, ""), note(in_file, in_environment, " in .planet.json")]
+        );
     }
-    for (line, says) in [("sh_client_id = \"x\"", "sh_client_secret"), ("sh_client_secret = \"SECRET-half\"", "sh_client_id")] {
+    for (line, says) in [
+        ("sh_client_id = \"x\"", "sh_client_secret"),
+        ("sh_client_secret = \"SECRET-half\"", "sh_client_id"),
+    ] {
         home.write(".config/sentinelhub/config.toml", format!("[default-profile]\n{line}\n"));
         let (found, notes) = find(&home, &[]).unwrap();
         assert_eq!(sources(&found), [".planet.json: PL_API_KEY"]);
         let last = notes.last().unwrap();
-        assert!(last.contains("config.toml") && last.contains(says) && !last.contains("SECRET-half"), "{notes:?}");
+        assert!(
+            last.contains("config.toml") && last.contains(says) && !last.contains("SECRET-half"),
+            "{notes:?}"
+        );
     }
 }
 
@@ -232,7 +292,10 @@ fn sentinelhubs_file_is_no_mistake_without_credentials() {
         let (found, notes) = find(&home, &[]).unwrap();
         assert_eq!((sources(&found), notes.len()), (vec![".planet.json: key"], 0));
     }
-    home.write(".config/sentinelhub/config.toml", "[default-profile]\nsh_client_secret = SECRET-unquoted\n");
+    home.write(
+        ".config/sentinelhub/config.toml",
+        "[default-profile]\nsh_client_secret = SECRET-unquoted\n",
+    );
     let (found, notes) = find(&home, &[]).unwrap();
     assert_eq!(sources(&found), [".planet.json: key"]);
     assert!(notes[0].contains("not valid TOML") && !notes[0].contains("SECRET"), "{notes:?}");

@@ -9,7 +9,10 @@ use serde_json::json;
 #[test]
 fn it_is_read_with_everything_that_the_sdk_puts_there() {
     let home = Home::new();
-    assert_eq!(format!("{:?}", planet_json::read(&home.root())), format!("{:?}", (planet_json::Preferences::default(), [""; 0])));
+    assert_eq!(
+        format!("{:?}", planet_json::read(&home.root())),
+        format!("{:?}", (planet_json::Preferences::default(), [""; 0]))
+    );
     let all = json!({"PL_AUTH_PROFILE": "p", "PL_AUTH_CLIENT_ID": "id", "PL_AUTH_CLIENT_SECRET": "SECRET", "PL_API_KEY": "K", "key": "V2"});
     home.write(".planet.json", all.to_string());
     let (read, notes) = planet_json::read(&home.root());
@@ -31,12 +34,18 @@ fn what_is_wrong_with_it_is_a_note() {
         json!({"PL_AUTH_PROFILE": 5, "PL_API_KEY": ["SECRET-list"], "key": null, "PL_AUTH_CLIENT_ID": ""}).to_string(),
     );
     let (read, notes) = planet_json::read(&home.root());
-    assert!(read.profile.is_none() && read.api_key.is_none() && read.key.is_none() && read.client_id.is_none());
+    assert!(
+        read.profile.is_none()
+            && read.api_key.is_none()
+            && read.key.is_none()
+            && read.client_id.is_none()
+    );
     assert_eq!(notes.len(), 2, "{notes:?}");
     assert!(notes[0].contains("PL_AUTH_PROFILE") && notes[1].contains("PL_API_KEY"), "{notes:?}");
     for broken in ["", "{", "[]", "\"SECRET-text\"", "{\"key\": \"SECRET-torn"] {
         home.write(".planet.json", broken);
-        let (found, notes) = precedence::find(&home.environment(&[("PL_API_KEY", "KEY")]), &home.root()).unwrap();
+        let (found, notes) =
+            precedence::find(&home.environment(&[("PL_API_KEY", "KEY")]), &home.root()).unwrap();
         assert_eq!((found.len(), notes.len()), (1, 1));
         assert!(notes[0].contains(".planet.json") && !notes[0].contains("SECRET"), "{notes:?}");
     }
@@ -71,7 +80,10 @@ fn what_cannot_be_read_is_not_overwritten() {
         home.write(".planet.json", broken);
         let error = planet_json::set_profile(&home.root(), "mine").unwrap_err();
         assert_eq!(error.status(), Status::Misconfigured);
-        assert!(error.message().contains(".planet.json") && !error.message().contains('"'), "{error}");
+        assert!(
+            error.message().contains(".planet.json") && !error.message().contains('"'),
+            "{error}"
+        );
         assert_eq!(home.read(".planet.json"), broken);
     }
     // An empty file, of an interrupted write, holds nothing that could be lost.

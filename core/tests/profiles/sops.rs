@@ -43,7 +43,13 @@ impl Bench {
     }
 
     fn root(&self) -> Root {
-        Root::new(&self.home.environment(&[("PATH", &format!("/nowhere:{}", self.programs.path().display()))]), None).unwrap()
+        Root::new(
+            &self
+                .home
+                .environment(&[("PATH", &format!("/nowhere:{}", self.programs.path().display()))]),
+            None,
+        )
+        .unwrap()
     }
 
     fn profiles(&self) -> Profiles {
@@ -52,7 +58,11 @@ impl Bench {
 
     /// Writes a file that the stub accepts as encrypted.
     fn seal(&self, path: &str, clear: &Value) {
-        let sealed = self.root().sops().encrypt(&self.home.join(path), clear.to_string().as_bytes()).unwrap();
+        let sealed = self
+            .root()
+            .sops()
+            .encrypt(&self.home.join(path), clear.to_string().as_bytes())
+            .unwrap();
         self.home.write(path, sealed);
     }
 
@@ -73,15 +83,35 @@ fn an_encrypted_profile_goes_before_a_plain_one() {
     let opened = load::open(&bench.root(), "x").unwrap();
     let file = bench.home.join(".planet/x/auth_client.sops.json");
     assert_eq!(opened.config_file.as_deref(), Some(file.as_path()));
-    assert!(matches!(opened.config, ClientConfig::OAuth(client) if client.client_id == "encrypted"));
-    assert!(bench.arguments().ends_with(&format!("-d\n{}\n", file.display())), "{}", bench.arguments());
-    assert_eq!(load::raw_document(&bench.root(), "x").unwrap().text("client_id"), Some("encrypted"));
+    assert!(
+        matches!(opened.config, ClientConfig::OAuth(client) if client.client_id == "encrypted")
+    );
+    assert!(
+        bench.arguments().ends_with(&format!("-d\n{}\n", file.display())),
+        "{}",
+        bench.arguments()
+    );
+    assert_eq!(
+        load::raw_document(&bench.root(), "x").unwrap().text("client_id"),
+        Some("encrypted")
+    );
     // The token file likewise, here with a key in it.
-    bench.home.profile("keyed", &json!({"client_type": "static_apikey"})).write(".planet/keyed/token.json", "{}");
-    bench.seal(".planet/keyed/token.sops.json", &json!({"api_key": "SEALED", "bearer_token_prefix": "api-key"}));
-    assert_eq!(bench.root().token_file("keyed").unwrap(), Some(bench.home.join(".planet/keyed/token.sops.json")));
+    bench
+        .home
+        .profile("keyed", &json!({"client_type": "static_apikey"}))
+        .write(".planet/keyed/token.json", "{}");
+    bench.seal(
+        ".planet/keyed/token.sops.json",
+        &json!({"api_key": "SEALED", "bearer_token_prefix": "api-key"}),
+    );
+    assert_eq!(
+        bench.root().token_file("keyed").unwrap(),
+        Some(bench.home.join(".planet/keyed/token.sops.json"))
+    );
     let config = load::open(&bench.root(), "keyed").unwrap().config;
-    assert!(matches!(config, ClientConfig::ApiKey { api_key, as_header: true } if api_key.expose() == "SEALED"));
+    assert!(
+        matches!(config, ClientConfig::ApiKey { api_key, as_header: true } if api_key.expose() == "SEALED")
+    );
     let summary = bench.profiles().summary("x").unwrap();
     assert_eq!((summary.client_id.as_deref(), summary.file), (Some("encrypted"), Some(file)));
 }
@@ -91,20 +121,35 @@ fn clear_text_is_never_written_and_never_an_argument() {
     let bench = Bench::new(STUB);
     let profiles = bench.profiles();
     let clear = |needle: &str| {
-        let on_disk = bench.home.tree().values().any(|content| String::from_utf8_lossy(content).contains(needle));
+        let on_disk = bench
+            .home
+            .tree()
+            .values()
+            .any(|content| String::from_utf8_lossy(content).contains(needle));
         on_disk || bench.arguments().contains(needle)
     };
     profiles.save_api_key(&Secret::from("SECRET-key"), true).unwrap();
-    let login = M2mLogin { client_id: "id".into(), client_secret: Secret::from("SECRET-client"), ..M2mLogin::default() };
+    let login = M2mLogin {
+        client_id: "id".into(),
+        client_secret: Secret::from("SECRET-client"),
+        ..M2mLogin::default()
+    };
     profiles.save_m2m(&login, true).unwrap();
     assert!(!clear("SECRET-"), "{:?}", bench.home.tree());
     let sealed = bench.home.join(".planet/_pl_api_key/auth_client.sops.json");
-    assert_eq!((mode(&sealed), bench.home.has(".planet/_pl_api_key/auth_client.json")), (0o600, false));
-    let encrypt =
-        format!("encrypt\n--input-type\njson\n--output-type\njson\n--filename-override\n{}\n/dev/stdin\n", sealed.display());
+    assert_eq!(
+        (mode(&sealed), bench.home.has(".planet/_pl_api_key/auth_client.json")),
+        (0o600, false)
+    );
+    let encrypt = format!(
+        "encrypt\n--input-type\njson\n--output-type\njson\n--filename-override\n{}\n/dev/stdin\n",
+        sealed.display()
+    );
     assert!(bench.arguments().starts_with(&encrypt), "{}", bench.arguments());
     let config = load::open(&bench.root(), "_pl_api_key").unwrap().config;
-    assert!(matches!(config, ClientConfig::ApiKey { api_key, .. } if api_key.expose() == "SECRET-key"));
+    assert!(
+        matches!(config, ClientConfig::ApiKey { api_key, .. } if api_key.expose() == "SECRET-key")
+    );
     // An encrypted profile stays encrypted, and a plain file that it replaces is deleted.
     profiles.save_api_key(&Secret::from("SECRET-other"), false).unwrap();
     assert!(!clear("SECRET-"));
@@ -134,7 +179,9 @@ fn without_the_program_it_says_so() {
     home.write("unfit/sops", "#!/bin/sh\necho '{}'\n");
     let (here, unfit) = (home.path().to_str().unwrap(), home.join("unfit"));
     // Neither a file that is not executable nor one in the working directory is started.
-    for path in [None, Some(""), Some("relative:."), Some(unfit.to_str().unwrap()), Some("/nowhere")] {
+    for path in
+        [None, Some(""), Some("relative:."), Some(unfit.to_str().unwrap()), Some("/nowhere")]
+    {
         let variables: Vec<_> = path.map(|path| ("PATH", path)).into_iter().collect();
         let root = Root::new(&home.environment(&variables), None).unwrap();
         let error = load::open(&root, "x").unwrap_err();
@@ -152,25 +199,39 @@ fn without_the_program_it_says_so() {
 
 #[test]
 fn a_failure_of_the_program_is_one_clean_line() {
-    let bench = Bench::new("printf '\\n  \\033[31mFailed to get the data key\\r\\nsecond line\\n' >&2; exit 128");
+    let bench = Bench::new(
+        "printf '\\n  \\033[31mFailed to get the data key\\r\\nsecond line\\n' >&2; exit 128",
+    );
     bench.home.write(".planet/x/auth_client.sops.json", "{}");
     let error = load::open(&bench.root(), "x").unwrap_err();
     assert_eq!((error.status(), error.profile()), (Status::Storage, Some("x")));
     assert!(
-        error.message().contains("[31mFailed to get the data key") && error.message().contains("auth_client.sops.json"),
+        error.message().contains("[31mFailed to get the data key")
+            && error.message().contains("auth_client.sops.json"),
         "{error}"
     );
-    assert!(!error.message().contains("second") && !error.message().chars().any(char::is_control), "{error}");
-    let encrypt = |bench: &Bench| bench.sops().encrypt(&bench.home.join("y.sops.json"), b"{\"s\": \"SECRET\"}").unwrap_err();
+    assert!(
+        !error.message().contains("second") && !error.message().chars().any(char::is_control),
+        "{error}"
+    );
+    let encrypt = |bench: &Bench| {
+        bench.sops().encrypt(&bench.home.join("y.sops.json"), b"{\"s\": \"SECRET\"}").unwrap_err()
+    };
     assert_eq!(encrypt(&bench).status(), Status::Storage);
     let silent = Bench::new("exit 3");
     assert!(encrypt(&silent).message().contains("without saying why"));
-    assert_eq!(Bench::new("exit 0").sops().decrypt(Path::new("/x")).unwrap_err().status(), Status::Storage);
+    assert_eq!(
+        Bench::new("exit 0").sops().decrypt(Path::new("/x")).unwrap_err().status(),
+        Status::Storage
+    );
     // The program does not encrypt, so nothing is written.
     for script in ["cat", "exit 0", "echo '[]'", "echo '{\"sops'"] {
         let useless = Bench::new(script);
         let error = useless.profiles().save_api_key(&Secret::from("SECRET-key"), true).unwrap_err();
-        assert!(error.status() == Status::Storage && !error.message().contains("SECRET"), "{error}");
+        assert!(
+            error.status() == Status::Storage && !error.message().contains("SECRET"),
+            "{error}"
+        );
         assert!(useless.home.tree().is_empty());
     }
     // The decrypted text is not a profile.
@@ -178,7 +239,10 @@ fn a_failure_of_the_program_is_one_clean_line() {
         let odd = Bench::new(script);
         odd.home.write(".planet/x/auth_client.sops.json", "{}");
         let error = load::open(&odd.root(), "x").unwrap_err();
-        assert!(error.status() == Status::Misconfigured && !error.message().contains("SECRET"), "{error}");
+        assert!(
+            error.status() == Status::Misconfigured && !error.message().contains("SECRET"),
+            "{error}"
+        );
     }
     // A file that the system cannot run.
     let broken = Bench::new("");
@@ -195,7 +259,8 @@ fn a_program_that_hangs_is_ended() {
         let bench = Bench::new(script);
         let error = bench.sops().with_timeout(patience).decrypt(file).unwrap_err();
         assert_eq!((error.status(), error.retryable()), (Status::Storage, true), "{script}");
-        let error = bench.sops().with_timeout(patience).encrypt(file, &vec![b' '; 1_000_000]).unwrap_err();
+        let error =
+            bench.sops().with_timeout(patience).encrypt(file, &vec![b' '; 1_000_000]).unwrap_err();
         assert_eq!((error.status(), error.retryable()), (Status::Storage, true), "{script}");
     }
 }
@@ -219,6 +284,10 @@ fn pipes_neither_fill_up_nor_break() {
     // option.
     let plain = Bench::new(STUB);
     let _ = plain.sops().decrypt(Path::new("-i/x.sops.json"));
-    assert!(plain.arguments().starts_with("-d\n/") && plain.arguments().ends_with("/-i/x.sops.json\n"), "{}", plain.arguments());
+    assert!(
+        plain.arguments().starts_with("-d\n/") && plain.arguments().ends_with("/-i/x.sops.json\n"),
+        "{}",
+        plain.arguments()
+    );
     assert!(format!("{:?}", Sops::new(Some(OsString::from("/bin")))).contains("/bin"));
 }

@@ -9,7 +9,12 @@ const ELSEWHERE: &str = "https://storage.example.com/scene.tif";
 const INVALID_TOKEN: Option<&str> = Some(r#"Bearer realm="planet", error="invalid_token""#);
 
 fn key_session(transport: ApiKeyTransport) -> Session {
-    Session::from_api_key("KEY/+~", transport, &options(&Fake::new(), &Arc::new(ManualClock::new(NOW)))).unwrap()
+    Session::from_api_key(
+        "KEY/+~",
+        transport,
+        &options(&Fake::new(), &Arc::new(ManualClock::new(NOW))),
+    )
+    .unwrap()
 }
 
 fn header(authorization: &Authorization) -> &str {
@@ -54,9 +59,14 @@ fn a_response_that_does_not_refuse_the_token_stands() {
     let bench = bench();
     let authorization = bench.session.authorize(SENTINEL_HUB).unwrap();
     let scope = Some(r#"Bearer error="insufficient_scope""#);
-    for (http_status, challenge) in
-        [(200, None), (401, scope), (403, scope), (403, INVALID_TOKEN), (500, None), (407, INVALID_TOKEN)]
-    {
+    for (http_status, challenge) in [
+        (200, None),
+        (401, scope),
+        (403, scope),
+        (403, INVALID_TOKEN),
+        (500, None),
+        (407, INVALID_TOKEN),
+    ] {
         let repeat = bench.session.after_response(&authorization, http_status, challenge).unwrap();
         assert!(repeat.is_none(), "{http_status} {challenge:?}");
     }
@@ -68,7 +78,10 @@ fn a_refused_api_key_stands() {
     for transport in [ApiKeyTransport::Basic, ApiKeyTransport::Header, ApiKeyTransport::Query] {
         let session = key_session(transport);
         let authorization = session.authorize(PLANET).unwrap();
-        assert!(session.after_response(&authorization, 401, None).unwrap().is_none(), "{transport:?}");
+        assert!(
+            session.after_response(&authorization, 401, None).unwrap().is_none(),
+            "{transport:?}"
+        );
     }
     // The client may encode the key in the query differently.
     let session = key_session(ApiKeyTransport::Query);
@@ -84,12 +97,18 @@ fn a_credential_that_was_lost_on_a_redirect_is_sent_to_a_host_that_is_served() {
     for sent in [None, Some("Basic bmV0cmM6eA==")] {
         let mut response = refused(SENTINEL_HUB, sent);
         response.www_authenticate = Some(r#"Bearer error="invalid_request""#);
-        assert_eq!(both(&bench.session, &response), (Some("Bearer token-1".to_owned()), "Bearer token-1".to_owned()));
+        assert_eq!(
+            both(&bench.session, &response),
+            (Some("Bearer token-1".to_owned()), "Bearer token-1".to_owned())
+        );
         response.can_repeat = false;
         assert_eq!(both(&bench.session, &response), (None, "stands".to_owned()));
     }
     assert_eq!(both(&bench.session, &refused(ELSEWHERE, None)), (None, "stands".to_owned()));
-    assert_eq!(both(&bench.session, &refused(ELSEWHERE, Some("Bearer of-another"))), (None, "stands".to_owned()));
+    assert_eq!(
+        both(&bench.session, &refused(ELSEWHERE, Some("Bearer of-another"))),
+        (None, "stands".to_owned())
+    );
     assert_eq!(bench.fake.count(), 1, "nothing was refreshed");
 
     // A key in the URL is lost with every redirect.
@@ -129,11 +148,16 @@ fn the_call_that_never_blocks_says_when_it_would() {
     let bench = bench();
     bench.token();
     let response = refused(SENTINEL_HUB, Some("Bearer token-1"));
-    assert!(matches!(bench.session.after_api_response_cached(&response), Ok(Immediate::WouldBlock)));
+    assert!(matches!(
+        bench.session.after_api_response_cached(&response),
+        Ok(Immediate::WouldBlock)
+    ));
     assert_eq!(bench.fake.count(), 1, "and it starts nothing that the caller waits for");
     assert_eq!(header(&bench.session.authorize(SENTINEL_HUB).unwrap()), "Bearer token-2");
     let late = bench.session.after_api_response_cached(&response).unwrap();
-    assert!(matches!(late, Immediate::Authorization(repeat) if header(&repeat) == "Bearer token-2"));
+    assert!(
+        matches!(late, Immediate::Authorization(repeat) if header(&repeat) == "Bearer token-2")
+    );
 }
 
 #[test]
@@ -142,12 +166,16 @@ fn the_error_of_a_failed_refresh_is_the_callers() {
     let authorization = bench.session.authorize(SENTINEL_HUB).unwrap();
     bench.fake.answers(oauth_error(401, "invalid_client"));
     let error = bench.session.after_response(&authorization, 401, None).unwrap_err();
-    assert_eq!((error.status(), error.oauth_error()), (Status::Misconfigured, Some("invalid_client")));
+    assert_eq!(
+        (error.status(), error.oauth_error()),
+        (Status::Misconfigured, Some("invalid_client"))
+    );
 }
 
 #[test]
 fn what_is_logged_of_a_response_holds_no_secret() {
-    let text = format!("{:?}", refused("https://api.planet.com/?api_key=KEY", Some("Bearer token-1")));
+    let text =
+        format!("{:?}", refused("https://api.planet.com/?api_key=KEY", Some("Bearer token-1")));
     assert_eq!(text, "ApiResponse(401 to a request with Authorization header)");
 }
 
@@ -162,18 +190,39 @@ fn hosts_that_are_not_served_get_nothing_and_bad_urls_are_errors() {
         "https://127.0.0.1/",
     ] {
         assert!(bench.session.authorize_if_served(url).unwrap().is_none(), "{url}");
-        assert!(matches!(bench.session.authorize_if_served_cached(url), Ok(Immediate::Nothing)), "{url}");
+        assert!(
+            matches!(bench.session.authorize_if_served_cached(url), Ok(Immediate::Nothing)),
+            "{url}"
+        );
     }
     assert_eq!(bench.fake.count(), 0, "a host that is not served costs no token");
     for url in ["", "data:,x", "api.planet.com", "https:///path"] {
-        assert_eq!(bench.session.authorize_if_served(url).unwrap_err().status(), Status::InvalidArgument, "{url}");
-        assert_eq!(bench.session.authorize_if_served_cached(url).unwrap_err().status(), Status::InvalidArgument, "{url}");
+        assert_eq!(
+            bench.session.authorize_if_served(url).unwrap_err().status(),
+            Status::InvalidArgument,
+            "{url}"
+        );
+        assert_eq!(
+            bench.session.authorize_if_served_cached(url).unwrap_err().status(),
+            Status::InvalidArgument,
+            "{url}"
+        );
     }
-    assert!(matches!(bench.session.authorize_if_served_cached(SENTINEL_HUB), Ok(Immediate::WouldBlock)));
+    assert!(matches!(
+        bench.session.authorize_if_served_cached(SENTINEL_HUB),
+        Ok(Immediate::WouldBlock)
+    ));
     let authorization = bench.session.authorize_if_served(SENTINEL_HUB).unwrap().unwrap();
     assert_eq!(header(&authorization), "Bearer token-1");
-    assert!(matches!(bench.session.authorize_if_served_cached(SENTINEL_HUB), Ok(Immediate::Authorization(_))));
+    assert!(matches!(
+        bench.session.authorize_if_served_cached(SENTINEL_HUB),
+        Ok(Immediate::Authorization(_))
+    ));
     // Only the refusal of the host becomes `None`. Other errors are returned.
-    let empty = Session::from_defaults(&options(&Fake::new(), &Arc::new(ManualClock::new(NOW)))).unwrap();
-    assert_eq!(empty.authorize_if_served(SENTINEL_HUB).unwrap_err().status(), Status::LoginRequired);
+    let empty =
+        Session::from_defaults(&options(&Fake::new(), &Arc::new(ManualClock::new(NOW)))).unwrap();
+    assert_eq!(
+        empty.authorize_if_served(SENTINEL_HUB).unwrap_err().status(),
+        Status::LoginRequired
+    );
 }

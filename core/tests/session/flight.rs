@@ -76,7 +76,11 @@ fn a_longer_deadline_reaches_the_wire() {
     assert_eq!(bench.fake.seen()[0].timeout, std::time::Duration::from_secs(120));
     bench.advance(3600);
     bench.session.with_timeout(std::time::Duration::from_millis(5_000)).access_token().unwrap();
-    assert_eq!(bench.fake.seen()[1].timeout, std::time::Duration::from_secs(30), "a shorter one ends the call, not the renewal");
+    assert_eq!(
+        bench.fake.seen()[1].timeout,
+        std::time::Duration::from_secs(30),
+        "a shorter one ends the call, not the renewal"
+    );
 }
 
 #[test]
@@ -92,7 +96,10 @@ fn f092_thirty_two_threads_share_one_failure() {
     assert_eq!(bench.fake.count(), 1);
     // Not before the time that the server named, and then with success.
     bench.advance(59);
-    assert_eq!(bench.session.access_token().unwrap_err().retry_after(), Some(Duration::from_millis(1000)));
+    assert_eq!(
+        bench.session.access_token().unwrap_err().retry_after(),
+        Some(Duration::from_millis(1000))
+    );
     assert_eq!(bench.fake.count(), 1);
     bench.advance(1);
     assert_eq!(bench.token(), "token-1");
@@ -108,7 +115,8 @@ fn f092_each_failure_waits_longer_than_the_one_before() {
     for attempt in 1..=8 {
         assert_eq!(bench.session.access_token().unwrap_err().status(), Status::Protocol);
         assert_eq!(bench.fake.count(), attempt);
-        let wait = bench.session.access_token().unwrap_err().retry_after().unwrap().as_millis() as u64;
+        let wait =
+            bench.session.access_token().unwrap_err().retry_after().unwrap().as_millis() as u64;
         assert_eq!(bench.fake.count(), attempt, "nothing is sent before its time");
         waits.push(wait);
         bench.clock.advance(std::time::Duration::from_millis(wait));
@@ -179,7 +187,9 @@ fn f098_a_waiter_with_a_shorter_deadline_leaves_and_the_flight_goes_on() {
         let patient = scope.spawn(|| bench.token());
         bench.fake.wait_held(1);
         let hasty = bench.session.with_timeout(std::time::Duration::from_millis(20));
-        for result in [hasty.access_token().map(drop), hasty.headers(SENTINEL_HUB).map(drop), hasty.refresh()] {
+        for result in
+            [hasty.access_token().map(drop), hasty.headers(SENTINEL_HUB).map(drop), hasty.refresh()]
+        {
             let error = result.unwrap_err();
             assert_eq!((error.status(), error.retryable()), (Status::Timeout, true));
         }
@@ -188,7 +198,10 @@ fn f098_a_waiter_with_a_shorter_deadline_leaves_and_the_flight_goes_on() {
     });
     assert_eq!(bench.fake.count(), 1);
     // The short deadline applies to that handle alone, and a cached token needs no time.
-    assert_eq!(&*bench.session.with_timeout(std::time::Duration::from_millis(1)).access_token().unwrap(), "token-1");
+    assert_eq!(
+        &*bench.session.with_timeout(std::time::Duration::from_millis(1)).access_token().unwrap(),
+        "token-1"
+    );
 }
 
 /// A callback during a wait may use the session: the interrupt here, a logger by the same rule.
@@ -267,5 +280,8 @@ fn clones_are_one_session_and_two_sessions_are_two() {
     bench.fake.answers(token(&json!({"access_token": "newer", "expires_in": 60})));
     copy.refresh().unwrap();
     assert_eq!((&*held, held.generation()), ("token-1", 1));
-    assert_eq!((bench.token().as_str(), bench.session.access_token().unwrap().generation()), ("newer", 2));
+    assert_eq!(
+        (bench.token().as_str(), bench.session.access_token().unwrap().generation()),
+        ("newer", 2)
+    );
 }

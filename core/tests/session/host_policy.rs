@@ -79,24 +79,39 @@ fn i9_16_an_at_sign_behind_an_empty_path_is_refused() {
 
 #[test]
 fn i10_22_a_host_of_another_built_in_deployment_says_which() {
-    let error = key_session(&[], false).headers("https://sh.dataspace.copernicus.eu/ogc/wms").unwrap_err();
+    let error =
+        key_session(&[], false).headers("https://sh.dataspace.copernicus.eu/ogc/wms").unwrap_err();
     assert_eq!(error.status(), Status::HostRefused);
     assert!(error.message().contains("deployment copernicus-data-space"), "{error}");
-    let options = options_with(&[], false).with(|it| it.deployment = Some("copernicus-data-space".into()));
+    let options =
+        options_with(&[], false).with(|it| it.deployment = Some("copernicus-data-space".into()));
     let session = Session::from_m2m("id", "secret", &options).unwrap();
     let error = session.headers("https://services.sentinel-hub.com/x").unwrap_err();
     assert_eq!(error.status(), Status::HostRefused);
     assert!(error.message().contains("deployment planet"), "{error}");
     // A host of the same provider that the deployment does not list.
-    let error = key_session(&[], false).headers("https://catalogue.dataspace.copernicus.eu/odata/v1").unwrap_err();
-    assert!(error.message().contains("deployment copernicus-data-space") && error.message().contains("allowed_hosts"), "{error}");
-    for near in ["https://dataspace.copernicus.eu/", "https://notdataspace.copernicus.eu/", "https://www.planet.com/"] {
+    let error = key_session(&[], false)
+        .headers("https://catalogue.dataspace.copernicus.eu/odata/v1")
+        .unwrap_err();
+    assert!(
+        error.message().contains("deployment copernicus-data-space")
+            && error.message().contains("allowed_hosts"),
+        "{error}"
+    );
+    for near in [
+        "https://dataspace.copernicus.eu/",
+        "https://notdataspace.copernicus.eu/",
+        "https://www.planet.com/",
+    ] {
         let error = key_session(&[], false).headers(near).unwrap_err();
         assert!(!error.message().contains("copernicus-data-space"), "{error}");
     }
     // For other hosts the advice is the usual one.
     let error = key_session(&[], false).headers("https://example.org/").unwrap_err();
-    assert!(error.message().contains("allowed_hosts") && !error.message().contains("deployment"), "{error}");
+    assert!(
+        error.message().contains("allowed_hosts") && !error.message().contains("deployment"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -180,7 +195,10 @@ fn whatever_a_parser_would_repair_is_refused() {
         "https://[api.planet.com]/",
     ] {
         let status = verdict(&session, url).unwrap_err();
-        assert!(matches!(status, Status::HostRefused | Status::InvalidArgument), "{url:?}: {status}");
+        assert!(
+            matches!(status, Status::HostRefused | Status::InvalidArgument),
+            "{url:?}: {status}"
+        );
         session.signed_url(url).unwrap_err();
     }
 }
@@ -188,7 +206,12 @@ fn whatever_a_parser_would_repair_is_refused() {
 #[test]
 fn other_schemes_and_shapes_are_refused() {
     let session = key_session(&[], false);
-    for url in ["http://api.planet.com/", "HTTP://api.planet.com/", "http://api.planet.com:443/", "http://api.planet.com:80/"] {
+    for url in [
+        "http://api.planet.com/",
+        "HTTP://api.planet.com/",
+        "http://api.planet.com:443/",
+        "http://api.planet.com:80/",
+    ] {
         assert_eq!(verdict(&session, url), Err(Status::HostRefused), "{url}");
     }
     let long = format!("https://{}.planet.com/", "a".repeat(300));
@@ -221,7 +244,12 @@ fn other_schemes_and_shapes_are_refused() {
         "https://#api.planet.com",
         &very_long,
     ] {
-        assert_eq!(verdict(&session, url), Err(Status::InvalidArgument), "{}", url.get(..60).unwrap_or(url));
+        assert_eq!(
+            verdict(&session, url),
+            Err(Status::InvalidArgument),
+            "{}",
+            url.get(..60).unwrap_or(url)
+        );
     }
 }
 
@@ -233,12 +261,16 @@ fn what_is_accepted_another_parser_reads_the_same_way() {
     let nasty: Vec<char> = (0u8..=0x7f)
         .map(char::from)
         .chain([
-            '\u{80}', '\u{a0}', '\u{ad}', 'ａ', '。', '．', '／', '＠', '：', '\u{200b}', '\u{2028}', '\u{202e}', '\u{feff}',
-            'ß', 'а',
+            '\u{80}', '\u{a0}', '\u{ad}', 'ａ', '。', '．', '／', '＠', '：', '\u{200b}',
+            '\u{2028}', '\u{202e}', '\u{feff}', 'ß', 'а',
         ])
         .collect();
     let mut accepted = 0;
-    for base in ["https://api.planet.com/a?b#c", "https://tiles0.planet.com:443", "https://api.planet.com@evil.example/"] {
+    for base in [
+        "https://api.planet.com/a?b#c",
+        "https://tiles0.planet.com:443",
+        "https://api.planet.com@evil.example/",
+    ] {
         for at in 0..=base.len() {
             for c in &nasty {
                 for replaced in [0, 1] {
@@ -248,7 +280,8 @@ fn what_is_accepted_another_parser_reads_the_same_way() {
                         continue;
                     }
                     accepted += 1;
-                    let parsed = url::Url::parse(&url).unwrap_or_else(|error| panic!("{url:?}: {error}"));
+                    let parsed =
+                        url::Url::parse(&url).unwrap_or_else(|error| panic!("{url:?}: {error}"));
                     let host = parsed.host_str().unwrap();
                     assert!(
                         [
@@ -268,7 +301,10 @@ fn what_is_accepted_another_parser_reads_the_same_way() {
                         "{url:?}"
                     );
                     // The URL was not repaired: it contains the host literally.
-                    assert!(url.to_ascii_lowercase().starts_with(&format!("https://{host}")), "{url:?}");
+                    assert!(
+                        url.to_ascii_lowercase().starts_with(&format!("https://{host}")),
+                        "{url:?}"
+                    );
                 }
             }
         }
@@ -285,7 +321,10 @@ fn each_kind_of_credential_has_its_hosts() {
         assert_eq!(verdict(&key, &url), Ok(()));
         assert!(!key.authorize(&url).unwrap().under_development());
         assert_eq!(verdict(&m2m, &url), Ok(()));
-        assert!(m2m.authorize(&url).unwrap().under_development(), "Planet lists it as under development");
+        assert!(
+            m2m.authorize(&url).unwrap().under_development(),
+            "Planet lists it as under development"
+        );
     }
     for host in ["services", "services-uswest2", "creodias", "code-de"] {
         let url = format!("https://{host}.sentinel-hub.com/");
@@ -294,7 +333,10 @@ fn each_kind_of_credential_has_its_hosts() {
         assert!(!m2m.authorize(&url).unwrap().under_development());
     }
     let hosts = |session: &Session| session.status().sources()[0].hosts.clone();
-    assert!(hosts(&key).contains(&"api.planet.com".to_owned()) && !hosts(&key).contains(&"services.sentinel-hub.com".to_owned()));
+    assert!(
+        hosts(&key).contains(&"api.planet.com".to_owned())
+            && !hosts(&key).contains(&"services.sentinel-hub.com".to_owned())
+    );
     assert!(hosts(&m2m).contains(&"services.sentinel-hub.com".to_owned()));
 }
 
@@ -346,7 +388,12 @@ fn allowed_hosts_are_exact_names_for_the_credential_that_the_call_names() {
     let session = key_session(&["tiles.example.org", "localhost:8080"], false);
     assert_eq!(verdict(&session, "https://tiles.example.org/x"), Ok(()));
     assert_eq!(verdict(&session, "https://TILES.example.org:443/x"), Ok(()));
-    for url in ["http://tiles.example.org/", "https://a.tiles.example.org/", "https://example.org/", "http://localhost:8080/"] {
+    for url in [
+        "http://tiles.example.org/",
+        "https://a.tiles.example.org/",
+        "https://example.org/",
+        "http://localhost:8080/",
+    ] {
         assert_eq!(verdict(&session, url), Err(Status::HostRefused), "{url}");
     }
     let m2m = m2m(&options_with(&["tiles.example.org"], false));
@@ -370,7 +417,8 @@ fn allowed_hosts_are_exact_names_for_the_credential_that_the_call_names() {
         "-tiles.example.org",
         &"a".repeat(300),
     ] {
-        let opened = Session::from_api_key("KEY", ApiKeyTransport::Basic, &options_with(&[bad], false));
+        let opened =
+            Session::from_api_key("KEY", ApiKeyTransport::Basic, &options_with(&[bad], false));
         assert_eq!(opened.unwrap_err().status(), Status::InvalidArgument, "{bad:?}");
     }
 }
@@ -381,7 +429,8 @@ fn allowed_hosts_are_exact_names_for_the_credential_that_the_call_names() {
 fn no_list_opens_sentinel_hub_to_an_api_key() {
     for deployment in ["planet", "copernicus-data-space"] {
         let hosts = ["services.sentinel-hub.com", "creodias.sentinel-hub.com"];
-        let options = options_with(&hosts, false).with(|it| it.deployment = Some(deployment.into()));
+        let options =
+            options_with(&hosts, false).with(|it| it.deployment = Some(deployment.into()));
         let session = Session::from_api_key("KEY", ApiKeyTransport::Basic, &options).unwrap();
         for host in hosts {
             let url = format!("https://{host}/");
@@ -394,12 +443,20 @@ fn no_list_opens_sentinel_hub_to_an_api_key() {
 
 #[test]
 fn the_hosts_of_a_deployment_are_checked_too() {
-    for host in ["API.example.org", "*.example.org", "api.example.org:8443", "https://api.example.org", "1.2.3.4", ""] {
+    for host in [
+        "API.example.org",
+        "*.example.org",
+        "api.example.org:8443",
+        "https://api.example.org",
+        "1.2.3.4",
+        "",
+    ] {
         let document = json!({
             "name": "mine", "authorization_servers": [],
             "resource_servers": [{"hosts": [host], "user_token": "yes", "m2m_token": "yes", "api_key": "yes"}],
         });
-        let options = options_with(&[], false).with(|it| it.deployment = Some(document.to_string()));
+        let options =
+            options_with(&[], false).with(|it| it.deployment = Some(document.to_string()));
         let opened = Session::from_api_key("KEY", ApiKeyTransport::Basic, &options);
         assert_eq!(opened.unwrap_err().status(), Status::Misconfigured, "{host:?}");
     }
@@ -408,24 +465,38 @@ fn the_hosts_of_a_deployment_are_checked_too() {
 #[test]
 fn a_refusal_says_what_would_do() {
     let key = key_session(&[], false);
-    let message = |session: &Session, url: &str| session.headers(url).unwrap_err().message().to_owned();
+    let message =
+        |session: &Session, url: &str| session.headers(url).unwrap_err().message().to_owned();
     assert!(message(&key, SENTINEL_HUB).contains("PL_AUTH_CLIENT_ID"));
     let elsewhere = message(&key, "https://evil.example/path?secret=1");
-    assert!(elsewhere.contains("evil.example") && elsewhere.contains("api.planet.com") && elsewhere.contains("allowed_hosts"));
+    assert!(
+        elsewhere.contains("evil.example")
+            && elsewhere.contains("api.planet.com")
+            && elsewhere.contains("allowed_hosts")
+    );
     assert!(!elsewhere.contains("secret=1"), "a URL may hold secrets");
     assert!(message(&key, "http://api.planet.com/").contains("https"));
     // A host that is listed already, and a key that was found in the environment.
     let mut found = options_with(&["tiles.example.org"], false);
     let key = ("PL_API_KEY", "KEY");
-    found.runtime.environment = std::sync::Arc::new(planetkey::profile::FixedEnvironment::new([key]));
+    found.runtime.environment =
+        std::sync::Arc::new(planetkey::profile::FixedEnvironment::new([key]));
     let listed = message(&Session::from_defaults(&found).unwrap(), "https://tiles.example.org/");
-    assert!(listed.contains("only if the call names the key") && !listed.contains("list the host"), "{listed}");
+    assert!(
+        listed.contains("only if the call names the key") && !listed.contains("list the host"),
+        "{listed}"
+    );
     // A signed URL for a host whose token the session has.
     let both = [key, ("PL_AUTH_CLIENT_ID", "id"), ("PL_AUTH_CLIENT_SECRET", "secret")];
-    found.runtime.environment = std::sync::Arc::new(planetkey::profile::FixedEnvironment::new(both));
+    found.runtime.environment =
+        std::sync::Arc::new(planetkey::profile::FixedEnvironment::new(both));
     let signed = Session::from_defaults(&found).unwrap().signed_url(SENTINEL_HUB).unwrap_err();
     assert_eq!(signed.status(), Status::HostRefused);
-    assert!(signed.message().contains("planetkey header") && !signed.message().contains("give this session"), "{signed}");
+    assert!(
+        signed.message().contains("planetkey header")
+            && !signed.message().contains("give this session"),
+        "{signed}"
+    );
 }
 
 #[test]
@@ -440,7 +511,9 @@ fn i10_15_signed_url_takes_the_templates_of_map_clients() {
         "tile{s-s}",
         "TILES{1-2}",
     ] {
-        let url = format!("https://{host}.planet.com/basemaps/v1/planet-tiles/x/gmap/{{z}}/{{x}}/{{y}}.png?proc={{p}}");
+        let url = format!(
+            "https://{host}.planet.com/basemaps/v1/planet-tiles/x/gmap/{{z}}/{{x}}/{{y}}.png?proc={{p}}"
+        );
         assert_eq!(session.signed_url(&url).unwrap(), format!("{url}&api_key=KEY"));
     }
     // Every host that the placeholder expands to must be allowed.
@@ -467,8 +540,15 @@ fn i10_15_signed_url_takes_the_templates_of_map_clients() {
         "{-}.planet.com",
     ] {
         let error = session.signed_url(&format!("https://{host}/x")).unwrap_err();
-        assert!(matches!(error.status(), Status::HostRefused | Status::InvalidArgument), "{host}: {error}");
-        assert_eq!(verdict(&session, &format!("https://{host}/x")).unwrap_err(), Status::HostRefused, "{host}");
+        assert!(
+            matches!(error.status(), Status::HostRefused | Status::InvalidArgument),
+            "{host}: {error}"
+        );
+        assert_eq!(
+            verdict(&session, &format!("https://{host}/x")).unwrap_err(),
+            Status::HostRefused,
+            "{host}"
+        );
     }
     session.signed_url("http://tiles{s}.planet.com/").unwrap_err();
     // A template can only be signed. A client must replace the placeholder before it asks for

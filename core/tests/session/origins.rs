@@ -22,27 +22,49 @@ fn of(session: &Session, hosts: &[&str]) -> Result<Vec<String>, Status> {
 fn every_host_of_the_session_has_an_origin_that_ends_with_a_slash() {
     let session = session(ApiKeyTransport::Basic, &["mine.example"], false);
     let origins = session.header_origins(None).unwrap();
-    let expected: Vec<String> = session.status().hosts().iter().map(|host| format!("https://{}/", host.host)).collect();
+    let expected: Vec<String> =
+        session.status().hosts().iter().map(|host| format!("https://{}/", host.host)).collect();
     assert_eq!(origins, expected);
-    assert!(origins.contains(&"https://api.planet.com/".to_owned()) && origins.contains(&"https://mine.example/".to_owned()));
+    assert!(
+        origins.contains(&"https://api.planet.com/".to_owned())
+            && origins.contains(&"https://mine.example/".to_owned())
+    );
     // No origin may be one where an API key must not go.
     assert!(!origins.iter().any(|origin| origin.contains("sentinel-hub")));
     // A URL that begins with one of the origins gets a header.
     for origin in &origins {
-        assert!(session.headers(&format!("{origin}a/b.tif")).unwrap().header_value().is_some(), "{origin}");
+        assert!(
+            session.headers(&format!("{origin}a/b.tif")).unwrap().header_value().is_some(),
+            "{origin}"
+        );
     }
 }
 
 #[test]
 fn hosts_are_narrowed_and_never_widened() {
     let session = session(ApiKeyTransport::Header, &[], false);
-    assert_eq!(of(&session, &["api.planet.com", "api.planet.com"]).unwrap(), ["https://api.planet.com/"]);
+    assert_eq!(
+        of(&session, &["api.planet.com", "api.planet.com"]).unwrap(),
+        ["https://api.planet.com/"]
+    );
     assert_eq!(of(&session, &[]).unwrap(), [""; 0]);
     for host in ["services.sentinel-hub.com", "evil.example", "127.0.0.1:80", "localhost"] {
         assert_eq!(of(&session, &[host]).unwrap_err(), Status::HostRefused, "{host}");
     }
-    for host in ["", "https://api.planet.com", "api.planet.com/", "*.planet.com", "API.planet.com", "api.planet.com:444", "a b"] {
-        assert_eq!(of(&session, &["api.planet.com", host]).unwrap_err(), Status::InvalidArgument, "{host}");
+    for host in [
+        "",
+        "https://api.planet.com",
+        "api.planet.com/",
+        "*.planet.com",
+        "API.planet.com",
+        "api.planet.com:444",
+        "a b",
+    ] {
+        assert_eq!(
+            of(&session, &["api.planet.com", host]).unwrap_err(),
+            Status::InvalidArgument,
+            "{host}"
+        );
     }
 }
 
@@ -53,7 +75,11 @@ fn a_loopback_host_may_speak_plain_http() {
     assert_eq!(of(&session, &["127.0.0.1:8080"]).unwrap(), both);
     let all = session.header_origins(None).unwrap();
     assert!(both.iter().all(|origin| all.contains(&(*origin).to_owned())), "{all:?}");
-    assert!(all.iter().filter(|origin| origin.starts_with("http:")).all(|origin| origin.contains("127.0.0.1:8080")));
+    assert!(
+        all.iter()
+            .filter(|origin| origin.starts_with("http:"))
+            .all(|origin| origin.contains("127.0.0.1:8080"))
+    );
 }
 
 #[test]
@@ -66,7 +92,9 @@ fn a_deployment_on_this_machine_needs_the_option_that_the_refusal_names() {
             it.allow_insecure_loopback = Some(loopback);
         })
     };
-    let session = |loopback| Session::from_api_key("KEY", ApiKeyTransport::Basic, &options(loopback)).unwrap();
+    let session = |loopback| {
+        Session::from_api_key("KEY", ApiKeyTransport::Basic, &options(loopback)).unwrap()
+    };
     let error = session(false).header_origins(None).unwrap_err();
     assert_eq!(error.status(), Status::HostRefused);
     assert!(error.message().contains("allow_insecure_loopback"), "{}", error.message());

@@ -13,9 +13,13 @@ fn the_m2m_request_has_exactly_the_documented_form() {
     let simulator = simulator();
     let settings = simulator.settings();
     let options = planet_options(&simulator);
-    let session = Session::from_m2m(&settings.client_id, &settings.client_secret, &options).unwrap();
+    let session =
+        Session::from_m2m(&settings.client_id, &settings.client_secret, &options).unwrap();
     assert_eq!(session.status().deployment(), "planet");
-    assert_eq!(session.status().issuer(), Some("https://services.sentinel-hub.com/auth/realms/main"));
+    assert_eq!(
+        session.status().issuer(),
+        Some("https://services.sentinel-hub.com/auth/realms/main")
+    );
     session.access_token().unwrap();
     let mut fields = form(&simulator, "m2m.token", 0);
     fields.sort();
@@ -65,7 +69,13 @@ fn both_domains_accept_what_the_session_says() {
         .unwrap();
     let get = |session: &Session, url: &str| {
         let authorization = session.headers(url).unwrap();
-        client.get(url).header("Authorization", authorization.header_value().unwrap()).send().unwrap().status().as_u16()
+        client
+            .get(url)
+            .header("Authorization", authorization.header_value().unwrap())
+            .send()
+            .unwrap()
+            .status()
+            .as_u16()
     };
     for url in [SENTINEL_HUB, PLANET, "https://tiles.planet.com/basemaps/v1/{z}/{x}/{y}"] {
         assert_eq!(get(&m2m, url), 200, "{url}");
@@ -94,11 +104,18 @@ fn scopes_and_audience_are_sent_as_asked() {
 fn offline_access_and_bad_scopes_are_refused_before_any_request() {
     let (fake, clock) = (Fake::new(), Arc::new(ManualClock::new(NOW)));
     for bad in ["offline_access", "", "two words", "quote\"", "back\\slash", "ünicode", "line\n"] {
-        let options_of_m2m = options(&fake, &clock).with(|it| it.scopes = Some(vec!["planet".into(), bad.into()]));
+        let options_of_m2m =
+            options(&fake, &clock).with(|it| it.scopes = Some(vec!["planet".into(), bad.into()]));
         let error = Session::from_m2m(CLIENT_ID, CLIENT_SECRET, &options_of_m2m).unwrap_err();
         assert_eq!(error.status(), Status::InvalidArgument, "{bad:?}");
     }
-    for (id, secret) in [("", "secret"), ("id", ""), ("id\n", "secret"), ("id", "secret\r\n"), (&*"x".repeat(70_000), "secret")] {
+    for (id, secret) in [
+        ("", "secret"),
+        ("id", ""),
+        ("id\n", "secret"),
+        ("id", "secret\r\n"),
+        (&*"x".repeat(70_000), "secret"),
+    ] {
         let error = Session::from_m2m(id, secret, &options(&fake, &clock)).unwrap_err();
         assert_eq!(error.status(), Status::InvalidArgument);
     }
@@ -108,13 +125,18 @@ fn offline_access_and_bad_scopes_are_refused_before_any_request() {
 #[test]
 fn copernicus_data_space_is_a_preset() {
     let (fake, clock) = (Fake::new(), Arc::new(ManualClock::new(NOW)));
-    let options = options(&fake, &clock).with(|it| it.deployment = Some("copernicus-data-space".into()));
+    let options =
+        options(&fake, &clock).with(|it| it.deployment = Some("copernicus-data-space".into()));
     let session = m2m(&options);
-    let authorization = session.headers("https://sh.dataspace.copernicus.eu/api/v1/catalog").unwrap();
+    let authorization =
+        session.headers("https://sh.dataspace.copernicus.eu/api/v1/catalog").unwrap();
     assert_eq!(authorization.header_value(), Some("Bearer token-1"));
     assert!(!authorization.under_development());
     let seen = fake.seen();
-    assert_eq!(seen[0].url, "https://identity.dataspace.copernicus.eu/auth/realms/CDSE/protocol/openid-connect/token");
+    assert_eq!(
+        seen[0].url,
+        "https://identity.dataspace.copernicus.eu/auth/realms/CDSE/protocol/openid-connect/token"
+    );
     assert_eq!((seen[0].field("audience"), seen[0].authorization.as_ref()), (None, None));
     for url in [PLANET, SENTINEL_HUB] {
         assert_eq!(session.headers(url).unwrap_err().status(), Status::HostRefused);

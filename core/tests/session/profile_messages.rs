@@ -76,11 +76,22 @@ fn i10_31_the_advice_for_an_encrypted_key_works_for_both_kinds() {
     for (kind, arguments) in [
         (
             "BEGIN ENCRYPTED PRIVATE KEY",
-            ["pkcs8", "-topk8", "-in", "plain.pem", "-out", "key.pem", "-passout", "pass:secret"].as_slice(),
+            ["pkcs8", "-topk8", "-in", "plain.pem", "-out", "key.pem", "-passout", "pass:secret"]
+                .as_slice(),
         ),
         (
             "Proc-Type: 4,ENCRYPTED",
-            &["rsa", "-traditional", "-aes256", "-in", "plain.pem", "-out", "key.pem", "-passout", "pass:secret"],
+            &[
+                "rsa",
+                "-traditional",
+                "-aes256",
+                "-in",
+                "plain.pem",
+                "-out",
+                "key.pem",
+                "-passout",
+                "pass:secret",
+            ],
         ),
     ] {
         let place = Place::new();
@@ -92,7 +103,10 @@ fn i10_31_the_advice_for_an_encrypted_key_works_for_both_kinds() {
         let of_key = json!({"client_privkey_file": key});
         place.profile(&machine(), &of_key);
         let by_file = place.open().map(drop).unwrap_err();
-        let config = place.profile(&machine(), &json!({"client_privkey_file": key, "client_privkey_password": "secret"}));
+        let config = place.profile(
+            &machine(),
+            &json!({"client_privkey_file": key, "client_privkey_password": "secret"}),
+        );
         let by_password = place.open().map(drop).unwrap_err();
         for error in [by_file, by_password] {
             assert_eq!(error.status(), Status::Unsupported);
@@ -155,16 +169,23 @@ fn i10_31_what_is_wrong_with_the_issuer_names_the_file() {
         assert_eq!(error.status(), Status::Misconfigured, "{error}");
         assert!(error.message().starts_with(config.to_str().unwrap()), "{changes}: {error}");
         // The same for the profile that the environment selects.
-        let variables = [(HOME_VARIABLE, place.home.path().to_str().unwrap()), ("PL_AUTH_PROFILE", "mine")];
-        let error = Session::from_defaults(&with_variables(&place.fake, variables)).map(drop).unwrap_err();
-        assert!(error.message().contains("PL_AUTH_PROFILE") && error.message().contains(config.to_str().unwrap()), "{error}");
+        let variables =
+            [(HOME_VARIABLE, place.home.path().to_str().unwrap()), ("PL_AUTH_PROFILE", "mine")];
+        let error =
+            Session::from_defaults(&with_variables(&place.fake, variables)).map(drop).unwrap_err();
+        assert!(
+            error.message().contains("PL_AUTH_PROFILE")
+                && error.message().contains(config.to_str().unwrap()),
+            "{error}"
+        );
     }
     // Errors that only the server can detect.
     let place = Place::new();
     let config = place.profile(&user, &json!({}));
-    place
-        .fake
-        .answers(json_answer(200, &json!({"issuer": "https://other.example/", "token_endpoint": "https://as.example/token"})));
+    place.fake.answers(json_answer(
+        200,
+        &json!({"issuer": "https://other.example/", "token_endpoint": "https://as.example/token"}),
+    ));
     let error = place.open().unwrap().access_token().unwrap_err();
     assert_eq!((error.status(), error.reason()), (Status::Protocol, Some(Reason::IssuerMismatch)));
     for part in [config.to_str().unwrap(), "'https://other.example/'", "'https://as.example/'"] {

@@ -20,18 +20,27 @@ fn machine(id: &str) -> Value {
 
 fn at_home(home: &Path, fake: &Arc<Fake>, more: &[(&'static str, &str)]) -> Options {
     let home = (HOME_VARIABLE, home.to_str().unwrap().to_owned());
-    with_variables(fake, more.iter().map(|(name, value)| (*name, (*value).to_owned())).chain([home]))
+    with_variables(
+        fake,
+        more.iter().map(|(name, value)| (*name, (*value).to_owned())).chain([home]),
+    )
 }
 
 #[test]
 fn a_profile_is_the_directory_of_its_name() {
     let (home, fake) = (tempfile::tempdir().unwrap(), Fake::new());
-    write(&home.path().join(".planet/machine/auth_client.json"), &machine("by-directory").to_string());
+    write(
+        &home.path().join(".planet/machine/auth_client.json"),
+        &machine("by-directory").to_string(),
+    );
     let options = at_home(home.path(), &fake, &[]);
     for name in ["machine", "MACHINE", "Machine"] {
         let session = Session::from_profile(name, &options).unwrap();
         let status = session.status();
-        assert_eq!((status.profile(), status.sources()[0].client_id.as_deref()), (Some(name), Some("by-directory")));
+        assert_eq!(
+            (status.profile(), status.sources()[0].client_id.as_deref()),
+            (Some(name), Some("by-directory"))
+        );
         session.access_token().unwrap();
     }
     // All names are of one profile, and its tokens are saved once.
@@ -39,7 +48,10 @@ fn a_profile_is_the_directory_of_its_name() {
     // A later error names the profile.
     write(&home.path().join(".planet/other/auth_client.json"), &machine("other").to_string());
     fake.answers(oauth_error(401, "invalid_client"));
-    assert_eq!(Session::from_profile("Other", &options).unwrap().access_token().unwrap_err().profile(), Some("Other"));
+    assert_eq!(
+        Session::from_profile("Other", &options).unwrap().access_token().unwrap_err().profile(),
+        Some("Other")
+    );
 }
 
 /// The client of Planet's own SDK can be opened before a user has logged in. Its calls then report
@@ -56,7 +68,11 @@ fn a_profile_of_a_person_opens_and_its_calls_ask_for_a_login() {
             Session::from_defaults(&by_environment).unwrap(),
         ] {
             let error = session.headers(PLANET).unwrap_err();
-            assert_eq!((error.status(), error.reason()), (Status::LoginRequired, Some(Reason::NeverLoggedIn)), "{error}");
+            assert_eq!(
+                (error.status(), error.reason()),
+                (Status::LoginRequired, Some(Reason::NeverLoggedIn)),
+                "{error}"
+            );
             assert_eq!(error.profile(), Some(name));
             assert!(!session.is_initialized());
         }
@@ -69,10 +85,17 @@ fn an_api_key_profile_travels_as_it_says() {
     let (home, fake) = (tempfile::tempdir().unwrap(), Fake::new());
     for (name, config, header) in [
         ("basic", json!({"client_type": "static_apikey", "api_key": "KEY"}), "Basic S0VZOg=="),
-        ("scheme", json!({"client_type": "static_apikey", "api_key": "KEY", "bearer_token_prefix": "api-key"}), "api-key KEY"),
+        (
+            "scheme",
+            json!({"client_type": "static_apikey", "api_key": "KEY", "bearer_token_prefix": "api-key"}),
+            "api-key KEY",
+        ),
         ("old", json!({"client_type": "planet_legacy", "api_key": "KEY"}), "api-key KEY"),
     ] {
-        write(&home.path().join(".planet").join(name).join("auth_client.json"), &config.to_string());
+        write(
+            &home.path().join(".planet").join(name).join("auth_client.json"),
+            &config.to_string(),
+        );
         let session = Session::from_profile(name, &at_home(home.path(), &fake, &[])).unwrap();
         assert_eq!(session.headers(PLANET).unwrap().header_value(), Some(header));
     }
@@ -84,7 +107,10 @@ fn a_profile_that_cannot_be_used_is_an_error_and_nothing_else_is_chosen() {
     let planet = home.path().join(".planet");
     write(&planet.join("broken/auth_client.json"), "{\"client_secret\": \"SECRET-profile\"");
     write(&planet.join("nothing/auth_client.json"), &json!({"client_type": "none"}).to_string());
-    write(&planet.join("odd/auth_client.json"), &json!({"client_type": "carrier_pigeon"}).to_string());
+    write(
+        &planet.join("odd/auth_client.json"),
+        &json!({"client_type": "carrier_pigeon"}).to_string(),
+    );
     write(
         &planet.join("secretless/auth_client.json"),
         &json!({"client_type": "oidc_client_credentials_secret", "client_id": "x"}).to_string(),
@@ -119,29 +145,39 @@ fn a_profile_that_cannot_be_used_is_an_error_and_nothing_else_is_chosen() {
             continue;
         }
         // The same by the environment, although an API key is present.
-        let options = at_home(home.path(), &fake, &[("PL_AUTH_PROFILE", name), ("PL_API_KEY", "KEY")]);
+        let options =
+            at_home(home.path(), &fake, &[("PL_AUTH_PROFILE", name), ("PL_API_KEY", "KEY")]);
         // An error names a variable that was pasted wrongly.
         let status = if name.contains('\n') { Status::Misconfigured } else { status };
         assert_eq!(Session::from_defaults(&options).unwrap_err().status(), status, "{name}");
     }
     let homeless = with_variables(&fake, [("PL_AUTH_PROFILE", "machine")]);
     let error = Session::from_defaults(&homeless).unwrap_err();
-    assert!(error.status() == Status::Misconfigured && error.message().contains(HOME_VARIABLE), "{error}");
+    assert!(
+        error.status() == Status::Misconfigured && error.message().contains(HOME_VARIABLE),
+        "{error}"
+    );
 }
 
 #[test]
 fn sentinelhubs_file_gives_its_client() {
-    let (home, xdg, fake) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), Fake::new());
+    let (home, xdg, fake) =
+        (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), Fake::new());
     let config = "[default-profile]\nsh_client_id = \"plain\"\nsh_client_secret = \"SECRET-toml\"\n\
         sh_token_url = \"https://services.sentinel-hub.com/auth/realms/main/protocol/openid-connect/token\"\n\
         [elsewhere]\nsh_client_id = \"other\"\nsh_client_secret = \"SECRET-toml\"\nsh_token_url = \"https://as.example/token\"\n\
         [empty]\nsh_client_id = \"\"\n";
     write(&home.path().join(".config/sentinelhub/config.toml"), config);
-    let open = |profile: &str| Session::from_defaults(&at_home(home.path(), &fake, &[("SH_PROFILE", profile)]));
+    let open = |profile: &str| {
+        Session::from_defaults(&at_home(home.path(), &fake, &[("SH_PROFILE", profile)]))
+    };
     let session = open("default-profile").unwrap();
     session.headers(SENTINEL_HUB).unwrap();
     assert_eq!(fake.seen()[0].field("client_id").as_deref(), Some("plain"));
-    assert_eq!(fake.seen()[0].url, "https://services.sentinel-hub.com/auth/realms/main/protocol/openid-connect/token");
+    assert_eq!(
+        fake.seen()[0].url,
+        "https://services.sentinel-hub.com/auth/realms/main/protocol/openid-connect/token"
+    );
     // Another server's token is not for Planet's hosts. The secret goes in the body, as with
     // sentinelhub-py.
     let session = open("elsewhere").unwrap();
@@ -153,10 +189,12 @@ fn sentinelhubs_file_gives_its_client() {
         ("https://as.example/token", Some("SECRET-toml"))
     );
     // A file that names Planet's own server means that server, whatever the deployment.
-    let text = std::fs::read_to_string(home.path().join(".config/sentinelhub/config.toml")).unwrap();
+    let text =
+        std::fs::read_to_string(home.path().join(".config/sentinelhub/config.toml")).unwrap();
     let planet = "https://services.sentinel-hub.com/auth/realms/main/protocol/openid-connect/token";
-    let named =
-        format!("{text}\n[planet]\nsh_client_id = \"p\"\nsh_client_secret = \"SECRET-toml\"\nsh_token_url = \"{planet}\"\n");
+    let named = format!(
+        "{text}\n[planet]\nsh_client_id = \"p\"\nsh_client_secret = \"SECRET-toml\"\nsh_token_url = \"{planet}\"\n"
+    );
     write(&home.path().join(".config/sentinelhub/config.toml"), &named);
     let mut options = at_home(home.path(), &fake, &[("SH_PROFILE", "planet")]);
     options.deployment = Some("copernicus-data-space".into());
@@ -166,13 +204,24 @@ fn sentinelhubs_file_gives_its_client() {
     assert_eq!((error.status(), error.profile()), (Status::Misconfigured, Some("missing")));
     // A section without id and secret contains no client, and is not an error.
     let empty = open("empty").unwrap().status();
-    assert!(empty.sources().is_empty() && empty.notes()[0].contains("the profile empty of"), "{:?}", empty.notes());
+    assert!(
+        empty.sources().is_empty() && empty.notes()[0].contains("the profile empty of"),
+        "{:?}",
+        empty.notes()
+    );
     // XDG_CONFIG_HOME moves the file.
-    let moved = at_home(home.path(), &fake, &[("SH_PROFILE", "empty"), ("XDG_CONFIG_HOME", xdg.path().to_str().unwrap())]);
+    let moved = at_home(
+        home.path(),
+        &fake,
+        &[("SH_PROFILE", "empty"), ("XDG_CONFIG_HOME", xdg.path().to_str().unwrap())],
+    );
     assert!(Session::from_defaults(&moved).unwrap_err().message().contains("cannot be read"));
     write(&xdg.path().join("sentinelhub/config.toml"), "[empty]\nsh_client_secret = SECRET-toml");
     let error = Session::from_defaults(&moved).unwrap_err();
-    assert!(error.status() == Status::Misconfigured && !error.message().contains("SECRET-toml"), "{error}");
+    assert!(
+        error.status() == Status::Misconfigured && !error.message().contains("SECRET-toml"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -207,7 +256,18 @@ fn the_fields_of_a_client_configuration_are_checked_one_by_one() {
     let mut config = machine("x");
     config["a_field_of_tomorrow"] = json!({"deep": [1, 2]});
     Session::from_client_config(&format!("\u{feff}{config}"), &options).unwrap();
-    for bad in ["", "null", "[]", "5", "{", &"{\"a\":".repeat(100_000), &format!("{{\"x\": \"{}\"}}", "y".repeat(2_000_000))] {
-        assert_eq!(Session::from_client_config(bad, &options).unwrap_err().status(), Status::Misconfigured);
+    for bad in [
+        "",
+        "null",
+        "[]",
+        "5",
+        "{",
+        &"{\"a\":".repeat(100_000),
+        &format!("{{\"x\": \"{}\"}}", "y".repeat(2_000_000)),
+    ] {
+        assert_eq!(
+            Session::from_client_config(bad, &options).unwrap_err().status(),
+            Status::Misconfigured
+        );
     }
 }

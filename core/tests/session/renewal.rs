@@ -17,10 +17,17 @@ fn nothing_is_fetched_before_it_is_needed() {
     assert!(bench.session.headers_cached(SENTINEL_HUB).unwrap().is_none());
     assert!(bench.session.authorize_cached(SENTINEL_HUB).unwrap().is_none());
     let status = bench.session.status();
-    assert!(status.is_initialized() && !status.sources()[0].token_cached && status.expires_at().is_none());
+    assert!(
+        status.is_initialized()
+            && !status.sources()[0].token_cached
+            && status.expires_at().is_none()
+    );
     assert_eq!(bench.fake.count(), 0);
     bench.token();
-    assert_eq!(bench.session.headers_cached(SENTINEL_HUB).unwrap().unwrap().header_value(), Some("Bearer token-1"));
+    assert_eq!(
+        bench.session.headers_cached(SENTINEL_HUB).unwrap().unwrap().header_value(),
+        Some("Bearer token-1")
+    );
     let status = bench.session.status();
     assert!(status.sources()[0].token_cached);
     assert_eq!(status.expires_at(), Some(i64::try_from(NOW + 3600).unwrap()));
@@ -126,12 +133,18 @@ fn a_retry_stays_inside_the_deadline() {
 #[test]
 fn every_timeout_is_checked() {
     let fake = Fake::new();
-    for (timeout_ms, good) in [(0, false), (1, true), (86_400_000, true), (86_400_001, false), (u64::MAX, false)] {
-        let options =
-            options(&fake, &Arc::new(ManualClock::new(NOW))).with(|it| it.timeout = Some(Duration::from_millis(timeout_ms)));
+    for (timeout_ms, good) in
+        [(0, false), (1, true), (86_400_000, true), (86_400_001, false), (u64::MAX, false)]
+    {
+        let options = options(&fake, &Arc::new(ManualClock::new(NOW)))
+            .with(|it| it.timeout = Some(Duration::from_millis(timeout_ms)));
         let opened = planetkey::Session::from_m2m(CLIENT_ID, CLIENT_SECRET, &options);
-        assert_eq!(opened.map(drop).map_err(|error| error.status()), if good { Ok(()) } else { Err(Status::InvalidArgument) });
-        let opened = planetkey::Session::from_api_key("KEY", planetkey::ApiKeyTransport::Basic, &options);
+        assert_eq!(
+            opened.map(drop).map_err(|error| error.status()),
+            if good { Ok(()) } else { Err(Status::InvalidArgument) }
+        );
+        let opened =
+            planetkey::Session::from_api_key("KEY", planetkey::ApiKeyTransport::Basic, &options);
         assert_eq!(opened.is_ok(), good);
     }
 }
@@ -151,7 +164,10 @@ fn invalidate_renews_once_for_all_who_saw_the_401() {
         }
     });
     assert_eq!(true_answers.load(Ordering::Relaxed), 1);
-    assert!(bench.session.access_token_cached().unwrap().is_none(), "a rejected token is not handed out");
+    assert!(
+        bench.session.access_token_cached().unwrap().is_none(),
+        "a rejected token is not handed out"
+    );
     assert!(!bench.session.status().sources()[0].token_cached);
     assert_eq!(bench.token(), "token-2");
     assert_eq!(bench.fake.count(), 2);
@@ -184,7 +200,10 @@ fn refresh_overrides_a_permanent_failure_and_no_retry_after() {
     assert_eq!((bench.token().as_str(), bench.fake.count()), ("token-1", 2));
     bench.fake.answers(busy(429, Some("60")));
     bench.session.refresh().unwrap_err();
-    assert_eq!(bench.session.refresh().unwrap_err().retry_after(), Some(Duration::from_millis(60_000)));
+    assert_eq!(
+        bench.session.refresh().unwrap_err().retry_after(),
+        Some(Duration::from_millis(60_000))
+    );
     assert_eq!(bench.fake.count(), 3);
     assert_eq!(bench.token(), "token-1", "the token that there is stays good");
 }
@@ -201,13 +220,22 @@ fn an_idle_session_owns_no_thread() {
             .output()
             .unwrap();
         let text = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success() && text.contains("1 passed"), "{text}{}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success() && text.contains("1 passed"),
+            "{text}{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         return;
     }
     let threads = || {
         let tasks = std::fs::read_dir("/proc/self/task").unwrap();
-        let names = tasks.filter_map(|task| std::fs::read_to_string(task.unwrap().path().join("comm")).ok());
-        names.filter(|name| name.starts_with("planetkey") || name.contains("reqwest") || name.contains("tokio")).count()
+        let names = tasks
+            .filter_map(|task| std::fs::read_to_string(task.unwrap().path().join("comm")).ok());
+        names
+            .filter(|name| {
+                name.starts_with("planetkey") || name.contains("reqwest") || name.contains("tokio")
+            })
+            .count()
     };
     let simulator = simulator();
     let session = simulator_session(&simulator, &simulator_options(&simulator));
@@ -224,7 +252,11 @@ fn an_idle_session_owns_no_thread() {
     assert_eq!(threads(), 0);
     // A body that arrives slowly for two minutes keeps no thread alive beyond the deadline.
     simulator.script("m2m.token", &json!([{"fault": "drip"}])).unwrap();
-    let hasty = simulator_options(&simulator).with(|it| it.timeout = Some(Duration::from_millis(300)));
-    assert_eq!(simulator_session(&simulator, &hasty).access_token().unwrap_err().status(), Status::Timeout);
+    let hasty =
+        simulator_options(&simulator).with(|it| it.timeout = Some(Duration::from_millis(300)));
+    assert_eq!(
+        simulator_session(&simulator, &hasty).access_token().unwrap_err().status(),
+        Status::Timeout
+    );
     eventually(|| threads() == 0);
 }

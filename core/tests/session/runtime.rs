@@ -30,7 +30,9 @@ fn f109_a_caller_inside_an_async_runtime() {
         assert_eq!(token, *session.access_token().unwrap());
         let task = session.clone();
         let url = format!("{}/data/v1", simulator.planet_api());
-        runtime.block_on(async { tokio::spawn(async move { task.headers(&url).unwrap() }).await.unwrap() });
+        runtime.block_on(async {
+            tokio::spawn(async move { task.headers(&url).unwrap() }).await.unwrap()
+        });
     }
     assert_eq!(simulator.count("m2m.token").unwrap(), 2);
     // A debug build of reqwest's blocking client panics inside a runtime. No build may run it

@@ -6,9 +6,11 @@ use planetkey::profile::HOME_VARIABLE;
 use planetkey::{Result, Session, Status};
 use std::sync::Arc;
 
-const OWN: &str = "https://services.sentinel-hub.com/auth/realms/main/protocol/openid-connect/token";
+const OWN: &str =
+    "https://services.sentinel-hub.com/auth/realms/main/protocol/openid-connect/token";
 const FORMER: &str = "https://services.sentinel-hub.com/oauth/token";
-const CDSE: &str = "https://identity.dataspace.copernicus.eu/auth/realms/CDSE/protocol/openid-connect/token";
+const CDSE: &str =
+    "https://identity.dataspace.copernicus.eu/auth/realms/CDSE/protocol/openid-connect/token";
 const CDSE_API: &str = "https://sh.dataspace.copernicus.eu/api/v1/catalog";
 const PAIR: [(&str, &str); 2] = [("SH_CLIENT_ID", "id"), ("SH_CLIENT_SECRET", "secret-0123456789")];
 
@@ -51,8 +53,11 @@ fn refused(session: &Session, url: &str) {
 
 #[test]
 fn i9_15_the_secret_of_the_environment_goes_to_the_server_that_the_section_names() {
-    let jupyter = format!("sh_base_url = \"https://sh.dataspace.copernicus.eu\"\nsh_token_url = \"{CDSE}\"\n");
-    for (section, variables) in [("default-profile", &[][..]), ("work", &[("SH_PROFILE", "work")])] {
+    let jupyter = format!(
+        "sh_base_url = \"https://sh.dataspace.copernicus.eu\"\nsh_token_url = \"{CDSE}\"\n"
+    );
+    for (section, variables) in [("default-profile", &[][..]), ("work", &[("SH_PROFILE", "work")])]
+    {
         let variables: Vec<_> = PAIR.iter().chain(variables).copied().collect();
         let case = Case::new(&format!("[{section}]\n{jupyter}"));
         let session = case.open(&variables).unwrap();
@@ -78,8 +83,10 @@ fn i9_15_another_credential_stays_beside_the_client_of_another_deployment() {
 
 #[test]
 fn i9_15_the_former_address_is_the_same_server() {
-    for setting in [format!("sh_token_url = \"{FORMER}\""), "sh_auth_base_url = \"https://services.sentinel-hub.com\"".to_owned()]
-    {
+    for setting in [
+        format!("sh_token_url = \"{FORMER}\""),
+        "sh_auth_base_url = \"https://services.sentinel-hub.com\"".to_owned(),
+    ] {
         let case = Case::new(&format!("[default-profile]\n{setting}\n"));
         let session = case.open(&PAIR).unwrap();
         assert_eq!(case.server(&session, SENTINEL_HUB), FORMER);
@@ -88,7 +95,11 @@ fn i9_15_the_former_address_is_the_same_server() {
     }
     // Without any setting it is Sentinel Hub's current server. A base URL alone does not change
     // where the secret goes.
-    for config in ["", "[default-profile]\n", "[default-profile]\nsh_base_url = \"https://sh.dataspace.copernicus.eu\"\n"] {
+    for config in [
+        "",
+        "[default-profile]\n",
+        "[default-profile]\nsh_base_url = \"https://sh.dataspace.copernicus.eu\"\n",
+    ] {
         let case = Case::new(config);
         let session = case.open(&PAIR).unwrap();
         assert_eq!(case.server(&session, SENTINEL_HUB), OWN);
@@ -99,19 +110,33 @@ fn i9_15_the_former_address_is_the_same_server() {
 #[test]
 fn i9_15_a_server_of_ones_own_serves_the_base_url_beside_it_and_no_other_host() {
     let own = "sh_token_url = \"https://login.example.org/token\"\n";
-    let case = Case::new(&format!("[default-profile]\n{own}sh_base_url = \"https://hub.example.org/base\"\n"));
+    let case = Case::new(&format!(
+        "[default-profile]\n{own}sh_base_url = \"https://hub.example.org/base\"\n"
+    ));
     let session = case.open(&PAIR).unwrap();
-    assert_eq!(case.server(&session, "https://hub.example.org/api"), "https://login.example.org/token");
-    for url in [SENTINEL_HUB, PLANET, CDSE_API, "https://login.example.org/", "https://example.org/"] {
+    assert_eq!(
+        case.server(&session, "https://hub.example.org/api"),
+        "https://login.example.org/token"
+    );
+    for url in
+        [SENTINEL_HUB, PLANET, CDSE_API, "https://login.example.org/", "https://example.org/"]
+    {
         refused(&session, url);
     }
     // A token of a known deployment does not follow a base URL to another host.
     for token_url in [OWN, FORMER, CDSE] {
-        let config = format!("[default-profile]\nsh_token_url = \"{token_url}\"\nsh_base_url = \"https://hub.example.org\"\n");
+        let config = format!(
+            "[default-profile]\nsh_token_url = \"{token_url}\"\nsh_base_url = \"https://hub.example.org\"\n"
+        );
         refused(&Case::new(&config).open(&PAIR).unwrap(), "https://hub.example.org/api");
     }
     // The hosts of a known deployment accept no token of another server.
-    for base_url in ["https://services.sentinel-hub.com", "https://sh.dataspace.copernicus.eu", "http://hub.example.org", "hub"] {
+    for base_url in [
+        "https://services.sentinel-hub.com",
+        "https://sh.dataspace.copernicus.eu",
+        "http://hub.example.org",
+        "hub",
+    ] {
         let case = Case::new(&format!("[default-profile]\n{own}sh_base_url = \"{base_url}\"\n"));
         let session = case.open(&PAIR).unwrap();
         [SENTINEL_HUB, PLANET, CDSE_API].iter().for_each(|url| refused(&session, url));
@@ -123,13 +148,19 @@ fn i9_15_a_server_of_ones_own_serves_the_base_url_beside_it_and_no_other_host() 
 fn i9_15_a_section_of_addresses_is_no_mistake() {
     let section = "sh_token_url = \"https://login.example.org/token\"\nsh_base_url = \"https://hub.example.org\"\n";
     let config = format!("[default-profile]\n{section}[work]\n{section}");
-    for variables in [&[("PL_API_KEY", "PLAKEY0123456789")][..], &[("PL_API_KEY", "PLAKEY0123456789"), ("SH_PROFILE", "work")]] {
+    for variables in [
+        &[("PL_API_KEY", "PLAKEY0123456789")][..],
+        &[("PL_API_KEY", "PLAKEY0123456789"), ("SH_PROFILE", "work")],
+    ] {
         let session = Case::new(&config).open(variables).unwrap();
         assert_eq!(session.authorize(PLANET).unwrap().source(), "environment: PL_API_KEY");
         assert_eq!(session.status().sources().len(), 1);
     }
     let session = Case::new(&config).open(&[("SH_PROFILE", "work")]).unwrap();
-    assert!(session.status().notes()[0].contains("the profile work of sentinelhub's config.toml has no sh_client_id"));
+    assert!(
+        session.status().notes()[0]
+            .contains("the profile work of sentinelhub's config.toml has no sh_client_id")
+    );
 }
 
 #[test]
@@ -138,9 +169,15 @@ fn i9_15_each_half_of_the_environment_replaces_that_of_the_section() {
                    sh_base_url = \"https://hub.example.org\"\n";
     let case = Case::new(&format!("[default-profile]\n{section}"));
     let session = case.open(&[("SH_CLIENT_ID", "mine")]).unwrap();
-    assert_eq!(case.server(&session, "https://hub.example.org/"), "https://login.example.org/token");
+    assert_eq!(
+        case.server(&session, "https://hub.example.org/"),
+        "https://login.example.org/token"
+    );
     assert_eq!(case.fake.seen()[0].field("client_id").as_deref(), Some("mine"));
-    assert_eq!(session.status().source(), Some("environment: SH_CLIENT_ID; sentinelhub config.toml: default-profile"));
+    assert_eq!(
+        session.status().source(),
+        Some("environment: SH_CLIENT_ID; sentinelhub config.toml: default-profile")
+    );
 
     let halves = "[default-profile]\nsh_client_id = \"theirs\"\n[work]\nsh_client_id = \"work\"\n";
     for (variables, id) in [(&[][..], "theirs"), (&[("SH_PROFILE", "work")], "work")] {
@@ -155,7 +192,11 @@ fn i9_15_each_half_of_the_environment_replaces_that_of_the_section() {
 
 #[test]
 fn i9_15_a_file_that_cannot_be_understood_sends_the_secret_nowhere() {
-    for config in ["[default-profile", "[default-profile]\nsh_token_url = 5\n", "[default-profile]\nsh_auth_base_url = []\n"] {
+    for config in [
+        "[default-profile",
+        "[default-profile]\nsh_token_url = 5\n",
+        "[default-profile]\nsh_auth_base_url = []\n",
+    ] {
         let case = Case::new(config);
         let error = case.open(&PAIR).unwrap_err();
         assert_eq!(error.status(), Status::Misconfigured);

@@ -62,7 +62,8 @@ fn failing(case: &str) -> Outcome {
 }
 
 #[test]
-fn i10_08_eight_processes_ask_a_server_in_trouble_twelve_times_a_minute_and_four_times_in_later_ones() {
+fn i10_08_eight_processes_ask_a_server_in_trouble_twelve_times_a_minute_and_four_times_in_later_ones()
+ {
     for case in ["503", "500", "429", "page", "temporarily_unavailable", "reset", "stalled"] {
         for (who, open) in [("machine", machine as fn(&Options) -> Session), ("person", person)] {
             let home = Home::new();
@@ -94,7 +95,8 @@ fn i10_08_the_waits_grow_from_one_process_to_the_next() {
     let mut waits = Vec::new();
     for _ in 0..8 {
         home.machine().access_token().unwrap_err();
-        let wait = home.machine().access_token().unwrap_err().retry_after().unwrap().as_millis() as u64;
+        let wait =
+            home.machine().access_token().unwrap_err().retry_after().unwrap().as_millis() as u64;
         waits.push(wait);
         home.clock.advance(Duration::from_millis(wait));
     }
@@ -198,7 +200,8 @@ fn i10_06_a_caller_does_not_get_the_failure_of_a_renewal_that_had_less_time() {
     // The token expires during that refresh, and the callers join it.
     bench.advance(600);
     std::thread::scope(|scope| {
-        let callers: Vec<_> = (0..8).map(|_| scope.spawn(|| bench.session.access_token())).collect();
+        let callers: Vec<_> =
+            (0..8).map(|_| scope.spawn(|| bench.session.access_token())).collect();
         // Callers that have not joined before it ends do not change the result.
         bench.fake.open();
         for caller in callers {
@@ -250,6 +253,9 @@ fn i10_06_retry_after_in_the_background_holds_for_callers() {
     bench.fake.wait_requests(2);
     eventually(|| bench.session.refresh().is_err());
     bench.advance(100);
-    assert_eq!(bench.session.access_token().unwrap_err().retry_after(), Some(Duration::from_millis(500_000)));
+    assert_eq!(
+        bench.session.access_token().unwrap_err().retry_after(),
+        Some(Duration::from_millis(500_000))
+    );
     assert_eq!(bench.fake.count(), 2);
 }

@@ -6,7 +6,12 @@ use planetkey::{ApiKeyTransport, CredentialKind, Session, Status, redact_url, st
 use std::sync::Arc;
 
 fn query_session(key: &str) -> Session {
-    Session::from_api_key(key, ApiKeyTransport::Query, &options(&Fake::new(), &Arc::new(ManualClock::new(NOW)))).unwrap()
+    Session::from_api_key(
+        key,
+        ApiKeyTransport::Query,
+        &options(&Fake::new(), &Arc::new(ManualClock::new(NOW))),
+    )
+    .unwrap()
 }
 
 #[test]
@@ -19,12 +24,18 @@ fn the_query_form_keeps_everything_else_to_the_byte() {
         ("https://api.planet.com/a?b=1&", "https://api.planet.com/a?b=1&api_key=KEY"),
         ("https://api.planet.com/a#f", "https://api.planet.com/a?api_key=KEY#f"),
         ("https://api.planet.com/a?b#f?x", "https://api.planet.com/a?b&api_key=KEY#f?x"),
-        ("https://api.planet.com/{z}/{x}/{y}.png?q={q}", "https://api.planet.com/{z}/{x}/{y}.png?q={q}&api_key=KEY"),
+        (
+            "https://api.planet.com/{z}/{x}/{y}.png?q={q}",
+            "https://api.planet.com/{z}/{x}/{y}.png?q={q}&api_key=KEY",
+        ),
         ("https://api.planet.com/a?B=%2f+ü&&c", "https://api.planet.com/a?B=%2f+ü&&c&api_key=KEY"),
         // Signing is idempotent, and another key is replaced wherever it is in the query.
         ("https://api.planet.com/a?api_key=KEY", "https://api.planet.com/a?api_key=KEY"),
         ("https://api.planet.com/a?api_key=OLD&b=1", "https://api.planet.com/a?b=1&api_key=KEY"),
-        ("https://api.planet.com/a?x&api_key=OLD&api_key=OLDER&y", "https://api.planet.com/a?x&y&api_key=KEY"),
+        (
+            "https://api.planet.com/a?x&api_key=OLD&api_key=OLDER&y",
+            "https://api.planet.com/a?x&y&api_key=KEY",
+        ),
         ("https://api.planet.com/a?%61pi_key=OLD", "https://api.planet.com/a?api_key=KEY"),
         ("https://api.planet.com/a?api_key", "https://api.planet.com/a?api_key=KEY"),
         // Parameters that only look similar are not changed.
@@ -48,8 +59,16 @@ fn the_query_form_keeps_everything_else_to_the_byte() {
 fn a_key_in_a_url_can_be_taken_out_and_blackened() {
     for (url, stripped, redacted) in [
         ("https://a/?api_key=K", "https://a/", "https://a/?api_key=REDACTED"),
-        ("https://a/?b=1&api_key=K&c#f", "https://a/?b=1&c#f", "https://a/?b=1&api_key=REDACTED&c#f"),
-        ("https://a/?api%5fkey=K&api_key=L", "https://a/", "https://a/?api_key=REDACTED&api_key=REDACTED"),
+        (
+            "https://a/?b=1&api_key=K&c#f",
+            "https://a/?b=1&c#f",
+            "https://a/?b=1&api_key=REDACTED&c#f",
+        ),
+        (
+            "https://a/?api%5fkey=K&api_key=L",
+            "https://a/",
+            "https://a/?api_key=REDACTED&api_key=REDACTED",
+        ),
         ("https://a/b#api_key=K", "https://a/b#api_key=K", "https://a/b#api_key=REDACTED"),
         ("no url ?x=%zz", "no url ?x=%zz", "no url ?x=%zz"),
         ("", "", ""),
@@ -82,12 +101,21 @@ fn i9_14b_redact_url_hides_user_information_and_secrets_behind_every_separator()
         ("https://host/?api_key=KEY?KEY/KEY&b=2", "https://host/?api_key=REDACTED&b=2"),
         ("https://host/x;api_key=KEY/y;b=2?c=3", "https://host/x;api_key=REDACTED/y;b=2?c=3"),
         ("https://host/&api_key=KEY", "https://host/&api_key=REDACTED"),
-        ("https://host/?API_Key=KEY&Api-Key=KEY&apikey=KEY", "https://host/?API_Key=REDACTED&Api-Key=REDACTED&apikey=REDACTED"),
+        (
+            "https://host/?API_Key=KEY&Api-Key=KEY&apikey=KEY",
+            "https://host/?API_Key=REDACTED&Api-Key=REDACTED&apikey=REDACTED",
+        ),
         ("https://host/?%61pi%5FKE%59=KEY", "https://host/?%61pi%5FKE%59=REDACTED"),
         ("https://host/?%61pi%255Fke%59=KEY&x", "https://host/?%61pi%255Fke%59=REDACTED&x"),
         ("https://host/?my_api_key[]=KEY", "https://host/?my_api_key[]=REDACTED"),
-        ("https://host/?access_token=KEY&refresh_token=KEY", "https://host/?access_token=REDACTED&refresh_token=REDACTED"),
-        ("https://host/?to=https%3A%2F%2Fa%2F%3Fapi_key%3DKEY&b=2", "https://host/?to=REDACTED&b=2"),
+        (
+            "https://host/?access_token=KEY&refresh_token=KEY",
+            "https://host/?access_token=REDACTED&refresh_token=REDACTED",
+        ),
+        (
+            "https://host/?to=https%3A%2F%2Fa%2F%3Fapi_key%3DKEY&b=2",
+            "https://host/?to=REDACTED&b=2",
+        ),
         ("https://host/?to=https://KEY@a/b&c=3", "https://host/?to=REDACTED&c=3"),
     ] {
         assert_eq!(redact_url(url), redacted, "{url}");
@@ -117,23 +145,40 @@ fn i9_14b_redact_url_hides_user_information_and_secrets_behind_every_separator()
 #[test]
 fn each_transport_says_what_it_is() {
     let options = options(&Fake::new(), &Arc::new(ManualClock::new(NOW)));
-    for (transport, name) in
-        [(ApiKeyTransport::Basic, "basic"), (ApiKeyTransport::Header, "header"), (ApiKeyTransport::Query, "query")]
-    {
-        assert_eq!((transport.name(), ApiKeyTransport::from_name(name).unwrap()), (name, transport));
+    for (transport, name) in [
+        (ApiKeyTransport::Basic, "basic"),
+        (ApiKeyTransport::Header, "header"),
+        (ApiKeyTransport::Query, "query"),
+    ] {
+        assert_eq!(
+            (transport.name(), ApiKeyTransport::from_name(name).unwrap()),
+            (name, transport)
+        );
         let session = Session::from_api_key("KEY", transport, &options).unwrap();
         let authorization = session.authorize(PLANET).unwrap();
-        assert_eq!((authorization.credential(), authorization.transport().name()), (CredentialKind::ApiKey, name));
-        assert_eq!((authorization.source(), authorization.source_index()), ("argument: api_key", 0));
+        assert_eq!(
+            (authorization.credential(), authorization.transport().name()),
+            (CredentialKind::ApiKey, name)
+        );
+        assert_eq!(
+            (authorization.source(), authorization.source_index()),
+            ("argument: api_key", 0)
+        );
         assert_eq!((authorization.expires_at(), authorization.generation()), (None, 1));
         // The URL form is available for every transport on request.
         assert_eq!(session.signed_url(PLANET).unwrap(), format!("{PLANET}?api_key=KEY"));
         assert_eq!(session.api_key().unwrap(), "KEY");
-        assert!(session.authorize_cached(PLANET).unwrap().is_some() && session.status().sources()[0].token_cached);
+        assert!(
+            session.authorize_cached(PLANET).unwrap().is_some()
+                && session.status().sources()[0].token_cached
+        );
         let status = session.access_token().unwrap_err().status();
         assert_eq!(status, Status::Unsupported);
-        for unsupported in [session.refresh(), session.invalidate("t").map(drop), session.should_retry("t", 401, None).map(drop)]
-        {
+        for unsupported in [
+            session.refresh(),
+            session.invalidate("t").map(drop),
+            session.should_retry("t", 401, None).map(drop),
+        ] {
             assert_eq!(unsupported.unwrap_err().status(), Status::Unsupported);
         }
     }

@@ -25,7 +25,10 @@ const VALUE: &str = "hidden-0123456789";
 
 fn says(error: &Error, place: &str, found: &str) {
     let message = error.message();
-    assert!(message.contains(place) && message.contains(found) && message.contains("remove"), "{place}, {found}: {error}");
+    assert!(
+        message.contains(place) && message.contains(found) && message.contains("remove"),
+        "{place}, {found}: {error}"
+    );
     assert!(!message.contains("hidden"), "{error}");
 }
 
@@ -35,7 +38,8 @@ fn value(before: &str, after: &str) -> String {
 
 #[test]
 fn i10_18_a_variable_is_named_with_what_was_found() {
-    let pairs = [("PL_AUTH_CLIENT_ID", "PL_AUTH_CLIENT_SECRET"), ("SH_CLIENT_ID", "SH_CLIENT_SECRET")];
+    let pairs =
+        [("PL_AUTH_CLIENT_ID", "PL_AUTH_CLIENT_SECRET"), ("SH_CLIENT_ID", "SH_CLIENT_SECRET")];
     for (before, after, found) in FLAWS {
         let bad = value(before, after);
         let mut cases: Vec<(&str, Vec<(&'static str, &str)>)> = Vec::new();
@@ -43,21 +47,29 @@ fn i10_18_a_variable_is_named_with_what_was_found() {
             cases.push((id, vec![(id, &bad), (secret, "s")]));
             cases.push((secret, vec![(id, "id"), (secret, &bad)]));
         }
-        for name in
-            ["PL_API_KEY", "PLANET_API_KEY", "PL_AUTH_PROFILE", "SH_PROFILE", "PLANETKEY_DEPLOYMENT", "PLANETKEY_STORAGE_ROOT"]
-        {
+        for name in [
+            "PL_API_KEY",
+            "PLANET_API_KEY",
+            "PL_AUTH_PROFILE",
+            "SH_PROFILE",
+            "PLANETKEY_DEPLOYMENT",
+            "PLANETKEY_STORAGE_ROOT",
+        ] {
             cases.push((name, vec![(name, &bad)]));
         }
         for (name, variables) in cases {
             let fake = Fake::new();
-            let error = Session::from_defaults(&with_variables(&fake, variables)).map(drop).unwrap_err();
+            let error =
+                Session::from_defaults(&with_variables(&fake, variables)).map(drop).unwrap_err();
             assert_eq!(error.status(), Status::Misconfigured, "{error}");
             says(&error, &format!("the environment variable {name} "), found);
             assert_eq!(fake.count(), 0);
         }
     }
     // As docker's --env-file passes it.
-    let error = Session::from_defaults(&with_variables(&Fake::new(), [("PL_API_KEY", "\"PLAKhidden\"")])).unwrap_err();
+    let error =
+        Session::from_defaults(&with_variables(&Fake::new(), [("PL_API_KEY", "\"PLAKhidden\"")]))
+            .unwrap_err();
     says(&error, "PL_API_KEY", "--env-file");
 }
 
@@ -67,9 +79,14 @@ fn i10_18_an_argument_is_named_with_what_was_found() {
     let options = with_variables::<&str>(&fake, []);
     for (before, after, found) in FLAWS {
         let bad = value(before, after);
-        let scopes = |scope: &str| options.clone().with(|it| it.scopes = Some(vec![scope.to_owned()]));
+        let scopes =
+            |scope: &str| options.clone().with(|it| it.scopes = Some(vec![scope.to_owned()]));
         let audience = options.clone().with(|it| it.audience = Some(bad.clone()));
-        let named = Named { client_id: Some(bad.clone()), client_secret: Some("s".into()), ..Named::default() };
+        let named = Named {
+            client_id: Some(bad.clone()),
+            client_secret: Some("s".into()),
+            ..Named::default()
+        };
         let opened: [(&str, Result<Session>); 7] = [
             ("api_key", Session::from_api_key(&bad, ApiKeyTransport::Header, &options)),
             ("client_id", Session::from_m2m(&bad, "s", &options)),
@@ -115,12 +132,20 @@ fn i10_18_a_file_is_named_with_what_was_found() {
             let path = write(".planet/machine/auth_client.json", &config.to_string());
             let error = Session::from_profile("machine", &options()).map(drop).unwrap_err();
             assert_eq!((error.status(), error.profile()), (Status::Misconfigured, Some("machine")));
-            says(&error, &format!("{}: {member} in the client configuration ", path.display()), found);
-            let error = Session::from_client_config(&config.to_string(), &options()).map(drop).unwrap_err();
+            says(
+                &error,
+                &format!("{}: {member} in the client configuration ", path.display()),
+                found,
+            );
+            let error =
+                Session::from_client_config(&config.to_string(), &options()).map(drop).unwrap_err();
             says(&error, member, found);
         }
         // An API key in either file of its profile.
-        let path = write(".planet/key/auth_client.json", &json!({"client_type": "static_apikey", "api_key": bad}).to_string());
+        let path = write(
+            ".planet/key/auth_client.json",
+            &json!({"client_type": "static_apikey", "api_key": bad}).to_string(),
+        );
         let error = Session::from_profile("key", &options()).map(drop).unwrap_err();
         says(&error, path.to_str().unwrap(), found);
         write(".planet/key/auth_client.json", &json!({"client_type": "static_apikey"}).to_string());
@@ -133,14 +158,23 @@ fn i10_18_a_file_is_named_with_what_was_found() {
         let session = Session::from_defaults(&options()).unwrap();
         let notes = session.status().notes().join("\n");
         for name in ["PL_AUTH_CLIENT_SECRET in .planet.json ", "PL_API_KEY in .planet.json "] {
-            assert!(notes.contains(&format!("{name}{found}")) && !notes.contains("hidden"), "{notes}");
+            assert!(
+                notes.contains(&format!("{name}{found}")) && !notes.contains("hidden"),
+                "{notes}"
+            );
         }
         assert_eq!(session.api_key().unwrap(), "KEY");
         write(".planet.json", "{}");
         // sentinelhub's file.
         let quoted = Value::from(bad.clone()).to_string();
-        write(".config/sentinelhub/config.toml", &format!("[mine]\nsh_client_id = \"id\"\nsh_client_secret = {quoted}\n"));
-        let options = with_variables(&Fake::new(), [(HOME_VARIABLE, home.path().to_str().unwrap()), ("SH_PROFILE", "mine")]);
+        write(
+            ".config/sentinelhub/config.toml",
+            &format!("[mine]\nsh_client_id = \"id\"\nsh_client_secret = {quoted}\n"),
+        );
+        let options = with_variables(
+            &Fake::new(),
+            [(HOME_VARIABLE, home.path().to_str().unwrap()), ("SH_PROFILE", "mine")],
+        );
         let error = Session::from_defaults(&options).map(drop).unwrap_err();
         says(&error, "config.toml has a wrong sh_client_secret", found);
     }
@@ -150,24 +184,32 @@ fn i10_18_a_file_is_named_with_what_was_found() {
 fn what_a_secret_may_hold_is_sent_as_it_is() {
     for secret in ["a\"b'c", "\"abc", "abc'", "a b", " abc ", "pässwört", "=&+%?#\\`"] {
         let fake = Fake::new();
-        let options = with_variables(&fake, [("PL_AUTH_CLIENT_ID", "id"), ("PL_AUTH_CLIENT_SECRET", secret)]);
+        let options =
+            with_variables(&fake, [("PL_AUTH_CLIENT_ID", "id"), ("PL_AUTH_CLIENT_SECRET", secret)]);
         Session::from_defaults(&options).unwrap().access_token().unwrap();
         let sent = &fake.seen()[0];
-        assert!(sent.field("client_secret").as_deref() == Some(secret) || sent.authorization.is_some(), "{secret}");
+        assert!(
+            sent.field("client_secret").as_deref() == Some(secret) || sent.authorization.is_some(),
+            "{secret}"
+        );
     }
 }
 
 /// A lifetime that is not a number does not count as ten years.
 #[test]
 fn i10_18_an_infinite_expires_in_is_refused_and_the_rotated_refresh_token_is_kept() {
-    for unusable in [json!("Infinity"), json!("inf"), json!("1e999"), json!("NaN"), json!("-inf"), json!(-1)] {
+    for unusable in
+        [json!("Infinity"), json!("inf"), json!("1e999"), json!("NaN"), json!("-inf"), json!(-1)]
+    {
         let bench = bench();
         bench.fake.answers(token(&json!({"access_token": "a", "expires_in": unusable})));
         let error = bench.session.access_token().unwrap_err();
         assert_eq!(error.status(), Status::Protocol, "{unusable}");
         let home = Home::new();
         home.seed(&json!({"_iat": NOW - 3600, "_exp": NOW}));
-        home.fake.answers(token(&json!({"access_token": "a", "refresh_token": "rotated", "expires_in": unusable})));
+        home.fake.answers(token(
+            &json!({"access_token": "a", "refresh_token": "rotated", "expires_in": unusable}),
+        ));
         let session = home.person();
         let _ = session.access_token();
         assert_eq!(home.refresh_token(), "rotated", "{unusable}");

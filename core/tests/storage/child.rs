@@ -28,7 +28,9 @@ pub fn user(planet: &Planet) -> Command {
 pub fn machine(planet: &Planet) -> Command {
     let settings = planet.simulator.settings();
     let mut command = session(planet, "");
-    command.env("PL_AUTH_CLIENT_ID", &settings.client_id).env("PL_AUTH_CLIENT_SECRET", &settings.client_secret);
+    command
+        .env("PL_AUTH_CLIENT_ID", &settings.client_id)
+        .env("PL_AUTH_CLIENT_SECRET", &settings.client_secret);
     command
 }
 
@@ -53,7 +55,10 @@ pub fn hasty(mut command: Command, timeout_ms: u64) -> Command {
 /// the disk: by a signal, or as by `exit`.
 pub fn ending_at(home: &Home, round: usize, step: usize, how: &str) -> Command {
     let mut command = child(PLAYER, how);
-    command.env(HOME_VARIABLE, home.path()).env(ROUND, round.to_string()).env(STEP, step.to_string());
+    command
+        .env(HOME_VARIABLE, home.path())
+        .env(ROUND, round.to_string())
+        .env(STEP, step.to_string());
     command
 }
 
@@ -98,13 +103,20 @@ fn obey(session: &Session) {
     while let Some(order) = hear() {
         let answer = |result: Result<String>| {
             tell(&result.unwrap_or_else(|error| {
-                format!("{} {}: {}", error.status(), error.reason().map_or("-", planetkey::Reason::name), error.message())
+                format!(
+                    "{} {}: {}",
+                    error.status(),
+                    error.reason().map_or("-", planetkey::Reason::name),
+                    error.message()
+                )
             }));
         };
         match order.as_str() {
             "ask" => answer(session.access_token().map(|token| token.to_string())),
             "refresh" => answer(session.refresh().map(|()| "refreshed".to_owned())),
-            "logout" => answer(session.logout(planetkey::Revoke::No).map(|out| out.removed.to_string())),
+            "logout" => {
+                answer(session.logout(planetkey::Revoke::No).map(|out| out.removed.to_string()))
+            }
             "notes" => tell(&session.status().notes().join("; ")),
             order => panic!("{order}"),
         }
@@ -126,7 +138,8 @@ impl Disk for Ending {
         if self.how == "exit" {
             std::process::exit(0);
         }
-        rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL).unwrap();
+        rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL)
+            .unwrap();
         loop {
             std::thread::park();
         }
@@ -152,7 +165,10 @@ fn end_at_step(how: &str) {
         Ok(token(&members))
     });
     let mut options = options_of_parent(&home);
-    options.runtime.disk = Some(Arc::new(Ending { left: AtomicUsize::new(number(STEP).unwrap()), how: how.to_owned() }));
+    options.runtime.disk = Some(Arc::new(Ending {
+        left: AtomicUsize::new(number(STEP).unwrap()),
+        how: how.to_owned(),
+    }));
     let session = person(&options);
     loop {
         session.refresh().unwrap();
@@ -200,7 +216,10 @@ fn settle() {
     let hasty = session.with_timeout(std::time::Duration::from_millis(20));
     assert_eq!(hasty.refresh().unwrap_err().status(), planetkey::Status::Timeout);
     home.fake.wait_held(1);
-    assert!(!planetkey::session::settle(std::time::Duration::from_millis(20)), "a renewal is under way");
+    assert!(
+        !planetkey::session::settle(std::time::Duration::from_millis(20)),
+        "a renewal is under way"
+    );
     let fake = home.fake.clone();
     let opener = std::thread::spawn(move || fake.open());
     assert!(planetkey::session::settle(std::time::Duration::from_millis(60_000)));
@@ -214,7 +233,9 @@ fn small_stack() {
     let options = options_of_parent(&home);
     let reader = std::thread::Builder::new().stack_size(64 * 1024).spawn(move || {
         let session = person(&options);
-        let token = session.access_token().map_or_else(|error| error.to_string(), |token| token.to_string());
+        let token = session
+            .access_token()
+            .map_or_else(|error| error.to_string(), |token| token.to_string());
         session.should_retry("other", 401, Some(&"Bearer a=\"".repeat(10_000))).unwrap();
         let renewed = session.refresh();
         assert!(renewed.is_ok() || token.contains("LOGIN_REQUIRED"), "{renewed:?}");

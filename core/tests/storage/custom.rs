@@ -38,7 +38,10 @@ fn it_is_locked_read_kept_and_unlocked_in_this_order() {
     // The text has the format of Planet's SDK.
     let text = vault.text.lock().unwrap().clone().unwrap();
     assert_eq!(text.as_bytes(), sdk_bytes(&serde_json::from_str(&text).unwrap()));
-    assert_eq!((&vault.tokens()["refresh_token"], &vault.tokens()["_exp"]), (&json!("refresh-1"), &json!(NOW + 3600)));
+    assert_eq!(
+        (&vault.tokens()["refresh_token"], &vault.tokens()["_exp"]),
+        (&json!("refresh-1"), &json!(NOW + 3600))
+    );
     // A valid token needs no call to the storage.
     for _ in 0..20 {
         assert_eq!(ask(&session), "access-1");
@@ -53,7 +56,10 @@ fn it_is_locked_read_kept_and_unlocked_in_this_order() {
     assert_eq!(home.fake.count(), 1);
     assert!(session.logout(planetkey::Revoke::No).unwrap().removed);
     assert_eq!(vault.calls(), ["lock", "load", "forget", "unlock"]);
-    assert!(vault.text.lock().unwrap().is_none() && !session.logout(planetkey::Revoke::No).unwrap().removed);
+    assert!(
+        vault.text.lock().unwrap().is_none()
+            && !session.logout(planetkey::Revoke::No).unwrap().removed
+    );
     assert_eq!(session.access_token().unwrap_err().reason(), Some(Reason::LoggedOut));
 }
 
@@ -83,7 +89,10 @@ fn a_storage_that_keeps_nothing_leaves_a_session_in_memory() {
     let session = person(&options(&home, &vault));
     assert_eq!(ask(&session), "access-1");
     let note = session.status().notes().join("; ");
-    assert!(note.contains("lives in this process only") && note.contains("the vault is closed"), "{note}");
+    assert!(
+        note.contains("lives in this process only") && note.contains("the vault is closed"),
+        "{note}"
+    );
     assert_eq!(vault.tokens()["refresh_token"], SEEDED_REFRESH);
     session.refresh().unwrap();
     assert_eq!(home.sent(), [SEEDED_REFRESH, "refresh-1"]);
@@ -104,7 +113,11 @@ fn a_lock_that_is_not_to_be_had_is_a_timeout_and_its_failure_is_told() {
     let session = person(&options(&home, &vault));
     let error = session.access_token().unwrap_err();
     assert_eq!((error.status(), error.retryable()), (Status::Timeout, true));
-    assert_eq!((vault.calls(), home.fake.count()), (vec!["lock"], 0), "what was not locked is not unlocked");
+    assert_eq!(
+        (vault.calls(), home.fake.count()),
+        (vec!["lock"], 0),
+        "what was not locked is not unlocked"
+    );
     vault.does(|call| if call == "lock" { Err(broken()) } else { Ok(true) });
     home.advance(30);
     assert_eq!(session.access_token().unwrap_err().status(), Status::Storage);
@@ -140,7 +153,13 @@ fn the_lock_is_told_how_long_it_may_take() {
     session.access_token().unwrap_err();
     home.advance(10);
     session.with_timeout(std::time::Duration::from_millis(90_000)).access_token().unwrap_err();
-    let seconds: Vec<u64> = timed.0.lock().unwrap().iter().map(|timeout| timeout.as_millis().div_ceil(1000) as u64).collect();
+    let seconds: Vec<u64> = timed
+        .0
+        .lock()
+        .unwrap()
+        .iter()
+        .map(|timeout| timeout.as_millis().div_ceil(1000) as u64)
+        .collect();
     assert_eq!(seconds, [7, 90]);
 }
 
@@ -152,7 +171,10 @@ fn damaged_text_is_a_login_and_a_machine_heals_itself() {
         let session = person(&options(&home, &vault));
         for _ in 0..3 {
             let error = session.access_token().unwrap_err();
-            assert_eq!((error.status(), error.reason()), (Status::LoginRequired, Some(Reason::Corrupt)));
+            assert_eq!(
+                (error.status(), error.reason()),
+                (Status::LoginRequired, Some(Reason::Corrupt))
+            );
             home.advance(2);
         }
         assert_eq!(vault.text.lock().unwrap().as_deref(), Some(damaged), "it is the application's");
@@ -166,7 +188,10 @@ fn damaged_text_is_a_login_and_a_machine_heals_itself() {
     for nothing in [None, Some("")] {
         let home = Home::new();
         let vault = Vault::with_text(nothing);
-        assert_eq!(person(&options(&home, &vault)).access_token().unwrap_err().reason(), Some(Reason::NeverLoggedIn));
+        assert_eq!(
+            person(&options(&home, &vault)).access_token().unwrap_err().reason(),
+            Some(Reason::NeverLoggedIn)
+        );
     }
 }
 
@@ -239,7 +264,8 @@ fn f093_sessions_that_share_a_storage_with_a_lock_make_one_request() {
         }
         fn lock(&self, timeout: std::time::Duration) -> planetkey::Result<bool> {
             let locked = self.locked.lock().unwrap();
-            let (mut locked, outcome) = self.changed.wait_timeout_while(locked, timeout, |locked| *locked).unwrap();
+            let (mut locked, outcome) =
+                self.changed.wait_timeout_while(locked, timeout, |locked| *locked).unwrap();
             *locked |= !outcome.timed_out();
             Ok(!outcome.timed_out())
         }
@@ -249,9 +275,14 @@ fn f093_sessions_that_share_a_storage_with_a_lock_make_one_request() {
         }
     }
     let home = Home::new();
-    let locking =
-        Arc::new(Locking { vault: Vault::holding(&over()), locked: Mutex::new(false), changed: std::sync::Condvar::new() });
-    let sessions: Vec<Session> = (0..8).map(|_| person(&home.options().with(|it| it.storage = Some(locking.clone())))).collect();
+    let locking = Arc::new(Locking {
+        vault: Vault::holding(&over()),
+        locked: Mutex::new(false),
+        changed: std::sync::Condvar::new(),
+    });
+    let sessions: Vec<Session> = (0..8)
+        .map(|_| person(&home.options().with(|it| it.storage = Some(locking.clone()))))
+        .collect();
     std::thread::scope(|scope| {
         for session in &sessions {
             scope.spawn(|| assert_eq!(ask(session), "access-1"));
@@ -266,7 +297,9 @@ fn f093_sessions_that_share_a_storage_with_a_lock_make_one_request() {
 fn a_callback_that_panics_keeps_no_lock() {
     let home = Home::new();
     let vault = Vault::holding(&over());
-    vault.does(|call| if call == "load" { panic!("a bug in a callback, on purpose") } else { Ok(true) });
+    vault.does(
+        |call| if call == "load" { panic!("a bug in a callback, on purpose") } else { Ok(true) },
+    );
     let session = person(&options(&home, &vault));
     assert_eq!(session.access_token().unwrap_err().status(), Status::Internal);
     assert_eq!(vault.calls(), ["lock", "load", "unlock"]);
@@ -374,5 +407,8 @@ fn i10_13_a_lock_that_fails_leaves_a_machine_a_token_in_memory() {
     let vault = Vault::holding(&over());
     vault.does(|call| if call == "lock" { Err(broken()) } else { Ok(true) });
     let error = person(&options(&home, &vault)).access_token().unwrap_err();
-    assert_eq!((error.status(), error.message(), home.fake.count()), (Status::Storage, "the vault is closed", 1));
+    assert_eq!(
+        (error.status(), error.message(), home.fake.count()),
+        (Status::Storage, "the vault is closed", 1)
+    );
 }

@@ -102,7 +102,11 @@ fn f071_a_machine_heals_itself() {
         assert_eq!(ask(&home.machine()), "access-1", "{number}");
         assert_eq!(read_json(&home.machine_file())["access_token"], "access-1");
         let names = listing(home.machine_file().parent().unwrap());
-        assert_eq!(names.iter().any(|name| name.starts_with("token.json.corrupt-")), !damaged.is_empty(), "{names:?}");
+        assert_eq!(
+            names.iter().any(|name| name.starts_with("token.json.corrupt-")),
+            !damaged.is_empty(),
+            "{names:?}"
+        );
         assert_eq!((ask(&home.machine()).as_str(), home.fake.count()), ("access-1", 1));
     }
     // If the damaged file cannot be renamed, an M2M client is served nevertheless.
@@ -120,7 +124,11 @@ fn f071_a_machine_heals_itself() {
 /// is not possible.
 fn make_immutable(directory: &std::path::Path, immutable: bool) -> bool {
     let flag = if immutable { "+i" } else { "-i" };
-    std::process::Command::new("chattr").arg(flag).arg(directory).output().is_ok_and(|output| output.status.success())
+    std::process::Command::new("chattr")
+        .arg(flag)
+        .arg(directory)
+        .output()
+        .is_ok_and(|output| output.status.success())
 }
 
 /// A file that cannot be a session is left unchanged, because another program may need it.
@@ -141,7 +149,10 @@ fn f072_what_a_newer_version_remembers_is_used_and_not_rewritten() {
     session.refresh().unwrap();
     // Unknown members stay in the SDK's file.
     let tokens = home.tokens();
-    assert_eq!((&tokens["a_member_of_tomorrow"], &tokens["_new"]), (&json!({"deep": [1.0, null]}), &json!(true)));
+    assert_eq!(
+        (&tokens["a_member_of_tomorrow"], &tokens["_new"]),
+        (&json!({"deep": [1.0, null]}), &json!(true))
+    );
     let mut newer = home.memo();
     newer["form"] = json!(2);
     newer["tomorrow"] = json!({"x": 1});
@@ -150,17 +161,26 @@ fn f072_what_a_newer_version_remembers_is_used_and_not_rewritten() {
     home.write(&home.failure_record_file(), &newer);
     let before = std::fs::read(home.failure_record_file()).unwrap();
     // The known members of a newer version's failure record are used.
-    assert_eq!(home.person().refresh().unwrap_err().retry_after(), Some(Duration::from_millis(60_000)));
+    assert_eq!(
+        home.person().refresh().unwrap_err().retry_after(),
+        Some(Duration::from_millis(60_000))
+    );
     home.advance(60);
     home.person().refresh().unwrap();
-    home.seed(&json!({"_exp": NOW, "_iat": NOW - 3600, "refresh_token": "buried-by-a-newer-version"}));
+    home.seed(
+        &json!({"_exp": NOW, "_iat": NOW - 3600, "refresh_token": "buried-by-a-newer-version"}),
+    );
     home.advance(1);
     assert_eq!(what(&home.person()), (Status::LoginRequired, "revoked".to_owned()));
     home.fake.answers(busy(503, Some("600")));
     home.seed(&json!({"_exp": NOW, "_iat": NOW - 3600}));
     home.person().access_token().unwrap_err();
     home.person().logout(planetkey::Revoke::No).unwrap();
-    assert_eq!(std::fs::read(home.failure_record_file()).unwrap(), before, "it is the newer version's");
+    assert_eq!(
+        std::fs::read(home.failure_record_file()).unwrap(),
+        before,
+        "it is the newer version's"
+    );
     assert_eq!(home.fake.count(), 3);
 }
 
@@ -184,7 +204,11 @@ fn f073_marks_line_ends_and_zero_bytes_in_a_session_do_no_harm() {
         session.refresh().unwrap();
         // The next write has the SDK's format again, which the SDK can read.
         let written = std::fs::read(home.token_file()).unwrap();
-        assert!(written.starts_with(b"{\n  \"_exp\": ") && written.ends_with(b"}") && !written.contains(&b'\r'));
+        assert!(
+            written.starts_with(b"{\n  \"_exp\": ")
+                && written.ends_with(b"}")
+                && !written.contains(&b'\r')
+        );
     }
 }
 
@@ -206,8 +230,17 @@ fn f085_temporary_files_of_crashes_are_swept_when_they_are_old() {
     ];
     for (name, age, _) in files {
         std::fs::write(home.file(name), "x").unwrap();
-        let time = if name.contains("future") { now + Duration::from_secs(86_400) } else { now - Duration::from_secs(age) };
-        std::fs::File::options().write(true).open(home.file(name)).unwrap().set_modified(time).unwrap();
+        let time = if name.contains("future") {
+            now + Duration::from_secs(86_400)
+        } else {
+            now - Duration::from_secs(age)
+        };
+        std::fs::File::options()
+            .write(true)
+            .open(home.file(name))
+            .unwrap()
+            .set_modified(time)
+            .unwrap();
     }
     let listings: Arc<Mutex<Vec<(Step, usize)>>> = Arc::default();
     let (seen, place) = (listings.clone(), home.token_file().parent().unwrap().to_owned());
@@ -223,7 +256,11 @@ fn f085_temporary_files_of_crashes_are_swept_when_they_are_old() {
     for (name, _, stays) in files {
         assert_eq!(home.file(name).exists(), stays, "{name}");
     }
-    assert_eq!(listings.lock().unwrap()[0], (Step::Lock, 3), "nothing is swept before the lock is held");
+    assert_eq!(
+        listings.lock().unwrap()[0],
+        (Step::Lock, 3),
+        "nothing is swept before the lock is held"
+    );
 }
 
 #[test]
@@ -244,9 +281,16 @@ fn f090_an_old_file_from_a_backup_is_a_login_and_no_loop() {
     std::fs::write(planet.token_file(), &old).unwrap();
     for _ in 0..3 {
         let error = planet.session().access_token().unwrap_err();
-        assert_eq!((error.status(), error.reason()), (Status::LoginRequired, Some(Reason::Revoked)));
+        assert_eq!(
+            (error.status(), error.reason()),
+            (Status::LoginRequired, Some(Reason::Revoked))
+        );
     }
-    assert_eq!((planet.requests(), planet.simulator.count("user.reuse").unwrap()), (3, 1), "sent once");
+    assert_eq!(
+        (planet.requests(), planet.simulator.count("user.reuse").unwrap()),
+        (3, 1),
+        "sent once"
+    );
     // A tool restores the file again and again. The failure record remembers the revoked token.
     for _ in 0..3 {
         std::fs::remove_file(planet.token_file()).unwrap();
@@ -324,7 +368,10 @@ fn f115_files_of_another_version_are_read() {
         _ => Ok(()),
     });
     session.refresh().unwrap();
-    assert_eq!((home.refresh_token().as_str(), home.failure_record_file().exists()), ("refresh-1", false));
+    assert_eq!(
+        (home.refresh_token().as_str(), home.failure_record_file().exists()),
+        ("refresh-1", false)
+    );
     assert_eq!((ask(&home.person()).as_str(), home.fake.count()), ("access-1", 1));
 }
 
@@ -339,7 +386,11 @@ fn the_status_says_that_a_session_cannot_be_used() {
     for damaged in [&b"garbage"[..], b"", b"{\"access_token\": 1}"] {
         std::fs::write(home.token_file(), damaged).unwrap();
         let notes = note(&home);
-        assert!(notes.len() == 1 && notes[0].contains("token.json is damaged, or another program is writing it"), "{notes:?}");
+        assert!(
+            notes.len() == 1
+                && notes[0].contains("token.json is damaged, or another program is writing it"),
+            "{notes:?}"
+        );
         assert_eq!(std::fs::read(home.token_file()).unwrap(), damaged);
     }
     std::fs::remove_file(home.token_file()).unwrap();
@@ -354,7 +405,10 @@ fn the_status_says_that_a_session_cannot_be_used() {
     std::fs::create_dir_all(&profile).unwrap();
     std::fs::write(profile.join("token.json"), "garbage").unwrap();
     let mut options = home.options();
-    let variables = [(planetkey::profile::HOME_VARIABLE, home.path().as_os_str()), ("PL_API_KEY", "KEY".as_ref())];
+    let variables = [
+        (planetkey::profile::HOME_VARIABLE, home.path().as_os_str()),
+        ("PL_API_KEY", "KEY".as_ref()),
+    ];
     options.runtime.environment = Arc::new(planetkey::profile::FixedEnvironment::new(variables));
     let notes = Session::from_defaults(&options).unwrap().status().notes().to_vec();
     assert!(notes.len() == 1 && notes[0].contains("is damaged"), "{notes:?}");

@@ -20,14 +20,21 @@ fn survives(step: Step, error: Errno, advice: &str) {
     let session = home.person_on(&disk);
     session.refresh().unwrap();
     assert_eq!(ask(&session), "access-1", "{step:?}");
-    assert_eq!(std::fs::read(home.token_file()).unwrap(), before, "{step:?}: the old file is as it was");
+    assert_eq!(
+        std::fs::read(home.token_file()).unwrap(),
+        before,
+        "{step:?}: the old file is as it was"
+    );
     let notes = session.status().notes().join("; ");
     assert!(notes.contains("lives in this process only") && notes.contains(advice), "{notes}");
     assert!(!logs.with(log::Level::Warn, &home.token_file().display().to_string()).is_empty());
     assert!(home.listing().iter().all(|name| !name.ends_with(".tmp")), "{:?}", home.listing());
     // The rotated refresh token is in memory, and is the one that is sent.
     session.refresh().unwrap();
-    assert_eq!((home.sent(), ask(&session).as_str()), (vec![SEEDED_REFRESH.to_owned(), "refresh-1".to_owned()], "access-2"));
+    assert_eq!(
+        (home.sent(), ask(&session).as_str()),
+        (vec![SEEDED_REFRESH.to_owned(), "refresh-1".to_owned()], "access-2")
+    );
     disk.recovers();
     home.advance(29);
     ask(&session);
@@ -36,7 +43,11 @@ fn survives(step: Step, error: Errno, advice: &str) {
     ask(&session);
     eventually(|| home.refresh_token() == "refresh-2");
     eventually(|| session.status().notes().is_empty());
-    assert_eq!((home.fake.count(), ask(&home.person()).as_str()), (2, "access-2"), "keeping it cost no request");
+    assert_eq!(
+        (home.fake.count(), ask(&home.person()).as_str()),
+        (2, "access-2"),
+        "keeping it cost no request"
+    );
 }
 
 #[test]
@@ -50,9 +61,12 @@ fn f066_no_room_leaves_the_old_file_and_a_session_in_memory() {
 /// The command would lose the only copy of a rotated refresh token when it ends.
 #[test]
 fn f066_who_ends_soon_asks_for_nothing_that_could_not_be_kept() {
-    for (step, error) in
-        [(Step::Directory, Errno::ACCESS), (Step::Create, Errno::ROFS), (Step::Write, Errno::NOSPC), (Step::Sync, Errno::DQUOT)]
-    {
+    for (step, error) in [
+        (Step::Directory, Errno::ACCESS),
+        (Step::Create, Errno::ROFS),
+        (Step::Write, Errno::NOSPC),
+        (Step::Sync, Errno::DQUOT),
+    ] {
         let home = Home::new();
         home.seed(&json!({"_iat": NOW - 3600, "_exp": NOW}));
         let disk = ScriptedDisk::failing(step, error);
@@ -60,11 +74,19 @@ fn f066_who_ends_soon_asks_for_nothing_that_could_not_be_kept() {
         options.runtime.disk = Some(disk.clone());
         let session = person(&options);
         let refused = session.access_token().unwrap_err();
-        assert_eq!((refused.status(), home.fake.count()), (Status::Storage, 0), "{step:?}: {refused}");
+        assert_eq!(
+            (refused.status(), home.fake.count()),
+            (Status::Storage, 0),
+            "{step:?}: {refused}"
+        );
         assert!(home.listing().iter().all(|name| !name.ends_with(".tmp")), "{:?}", home.listing());
         disk.recovers();
         home.advance(31);
-        assert_eq!((ask(&session).as_str(), home.refresh_token().as_str()), ("access-1", "refresh-1"), "{step:?}");
+        assert_eq!(
+            (ask(&session).as_str(), home.refresh_token().as_str()),
+            ("access-1", "refresh-1"),
+            "{step:?}"
+        );
     }
 }
 
@@ -84,9 +106,14 @@ fn f067_where_the_lock_cannot_be_written_the_session_works_all_the_same() {
         home.seed(&json!({}));
         let session = home.person_on(&ScriptedDisk::failing(Step::Lock, error));
         session.refresh().unwrap();
-        assert_eq!((ask(&session).as_str(), home.refresh_token().as_str()), ("access-1", "refresh-1"));
+        assert_eq!(
+            (ask(&session).as_str(), home.refresh_token().as_str()),
+            ("access-1", "refresh-1")
+        );
         let lock = home.file("token.json.lock").display().to_string();
-        assert!(logs.with(log::Level::Warn, &lock).iter().any(|line| line.contains("cannot be locked")));
+        assert!(
+            logs.with(log::Level::Warn, &lock).iter().any(|line| line.contains("cannot be locked"))
+        );
     }
 }
 
@@ -117,7 +144,8 @@ fn f070_the_order_of_a_durable_write() {
     home.seed(&json!({}));
     let disk = ScriptedDisk::sound();
     home.person_on(&disk).refresh().unwrap();
-    let write = [Step::Directory, Step::Create, Step::Write, Step::Sync, Step::Rename, Step::SyncDirectory];
+    let write =
+        [Step::Directory, Step::Create, Step::Write, Step::Sync, Step::Rename, Step::SyncDirectory];
     // The lock, the failure record with the receipt, and the tokens. A token whose receipt does not
     // match yet counts as a token without a receipt.
     assert_eq!(disk.steps(), [&[Step::Lock][..], &write, &write].concat());
@@ -129,13 +157,19 @@ struct Mount(PathBuf);
 impl Mount {
     /// Returns `None` if this user cannot mount.
     fn new(place: &Path, size: &str) -> Option<Self> {
-        let mounted =
-            Command::new("mount").args(["-t", "tmpfs", "-o", &format!("size={size},mode=0700"), "none"]).arg(place).output();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={size},mode=0700"), "none"])
+            .arg(place)
+            .output();
         mounted.is_ok_and(|output| output.status.success()).then(|| Mount(place.to_owned()))
     }
 
     fn remount(&self, how: &str) {
-        let status = Command::new("mount").args(["-o", &format!("remount,{how}")]).arg(&self.0).status().unwrap();
+        let status = Command::new("mount")
+            .args(["-o", &format!("remount,{how}")])
+            .arg(&self.0)
+            .status()
+            .unwrap();
         assert!(status.success());
     }
 }
@@ -159,7 +193,10 @@ fn f066_a_file_system_that_is_really_full() {
     let full = std::fs::write(&filler, vec![0; 1024 * 1024]).unwrap_err();
     assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
     session.refresh().unwrap();
-    assert_eq!((ask(&session).as_str(), std::fs::read(home.token_file()).unwrap() == before), ("access-1", true));
+    assert_eq!(
+        (ask(&session).as_str(), std::fs::read(home.token_file()).unwrap() == before),
+        ("access-1", true)
+    );
     assert!(session.status().notes()[0].contains("make room"), "{:?}", session.status().notes());
     assert!(home.listing().iter().all(|name| !name.ends_with(".tmp")));
     std::fs::remove_file(filler).unwrap();
@@ -181,7 +218,11 @@ fn f067_a_file_system_that_is_really_read_only() {
     session.refresh().unwrap();
     assert_eq!((ask(&session).as_str(), ask(&machine).as_str()), ("access-1", "access-2"));
     for session in [&session, &machine] {
-        assert!(session.status().notes()[0].contains("PLANETKEY_STORAGE_ROOT"), "{:?}", session.status().notes());
+        assert!(
+            session.status().notes()[0].contains("PLANETKEY_STORAGE_ROOT"),
+            "{:?}",
+            session.status().notes()
+        );
     }
     let error = session.logout(planetkey::Revoke::No).unwrap_err();
     assert_eq!(error.status(), Status::Storage, "{error}");
@@ -199,7 +240,10 @@ fn f066_a_file_that_must_not_grow() {
     let before = std::fs::read(planet.token_file()).unwrap();
     let player = child::user(&planet);
     let mut shell = Command::new("sh");
-    shell.args(["-c", "trap '' XFSZ; ulimit -f 0; exec \"$@\"", "sh"]).arg(player.get_program()).args(player.get_args());
+    shell
+        .args(["-c", "trap '' XFSZ; ulimit -f 0; exec \"$@\"", "sh"])
+        .arg(player.get_program())
+        .args(player.get_args());
     for (name, value) in player.get_envs() {
         match value {
             Some(value) => shell.env(name, value),

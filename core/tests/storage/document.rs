@@ -126,7 +126,8 @@ impl Dice {
             2 => self.of(&["true", "false", "null", "[]", "{}", "[ ]", "{ }"]).to_owned(),
             3 | 4 => self.of(&["[[]]", "{\"a\": {}}", "[{}]", "\"\"", "[null]"]).to_owned(),
             5 | 6 => {
-                let items: Vec<String> = (0..self.below(4)).map(|_| self.value(depth + 1)).collect();
+                let items: Vec<String> =
+                    (0..self.below(4)).map(|_| self.value(depth + 1)).collect();
                 format!("[{}]", items.join(","))
             }
             _ => self.object(depth + 1),
@@ -151,7 +152,8 @@ impl Dice {
         ];
         let members: Vec<String> = (0..self.below(7))
             .map(|_| {
-                let name = if self.below(3) == 0 { self.string() } else { self.of(&NAMES).to_owned() };
+                let name =
+                    if self.below(3) == 0 { self.string() } else { self.of(&NAMES).to_owned() };
                 format!("{name}:{}", self.value(depth))
             })
             .collect();
@@ -176,12 +178,16 @@ fn bytes_are_those_of_pythons_json() {
     let output = python.wait_with_output().unwrap();
     writer.join().unwrap();
     assert!(output.status.success());
-    let lines: Vec<String> =
-        String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines: Vec<String> = String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
     assert_eq!(lines.len(), documents.len());
     let (mut floats, mut escapes) = (0, 0);
     for (document, wanted) in documents.iter().zip(&lines) {
-        let members = python_json::parse(document.as_bytes()).unwrap_or_else(|| panic!("{document}"));
+        let members =
+            python_json::parse(document.as_bytes()).unwrap_or_else(|| panic!("{document}"));
         let written = String::from_utf8(python_json::to_bytes(&members)).unwrap();
         assert_eq!(&written, wanted, "{document}");
         // The output parses to the same document, and is written the same way again.

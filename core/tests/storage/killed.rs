@@ -17,19 +17,34 @@ fn ends(rounds: usize, how: &str) {
         let before = home.refresh_token();
         // In its first refresh or its second.
         let step = round % (2 * STEPS_OF_A_RENEWAL) + 1;
-        let status = child::ending_at(&home, round, step, how).stdout(std::process::Stdio::null()).status().unwrap();
+        let status = child::ending_at(&home, round, step, how)
+            .stdout(std::process::Stdio::null())
+            .status()
+            .unwrap();
         match how {
-            "kill" => assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(9), "{status}"),
+            "kill" => assert_eq!(
+                std::os::unix::process::ExitStatusExt::signal(&status),
+                Some(9),
+                "{status}"
+            ),
             _ => assert!(status.success(), "{status}"),
         }
         let tokens = home.tokens();
-        let (access_token, refresh_token) = (tokens["access_token"].as_str().unwrap(), tokens["refresh_token"].as_str().unwrap());
+        let (access_token, refresh_token) =
+            (tokens["access_token"].as_str().unwrap(), tokens["refresh_token"].as_str().unwrap());
         // The file is the old one, or the complete new one.
         let is_new = (1..=2).any(|number| refresh_token == format!("r-{round}-{number}"));
-        assert!(refresh_token == before || is_new, "{before} became {refresh_token} at step {step}");
+        assert!(
+            refresh_token == before || is_new,
+            "{before} became {refresh_token} at step {step}"
+        );
         if is_new {
             assert_eq!(tokens["padding"].as_str().map(str::len), Some(10_000));
-            assert_eq!(access_token.replacen('a', "r", 1), refresh_token, "both of the same answer");
+            assert_eq!(
+                access_token.replacen('a', "r", 1),
+                refresh_token,
+                "both of the same answer"
+            );
         }
         if home.failure_record_file().exists() {
             assert!(matches!(home.memo()["dead"], Value::Array(_)), "{}", home.memo());
@@ -46,8 +61,15 @@ fn ends(rounds: usize, how: &str) {
     // Temporary files that the processes left are deleted when they are old.
     let hours_ago = SystemTime::now() - Duration::from_secs(2 * 3600);
     let left = home.listing().into_iter().filter(|name| name.ends_with(".tmp"));
-    let left = left.inspect(|name| std::fs::File::open(home.file(name)).unwrap().set_modified(hours_ago).unwrap()).count();
-    assert!(how == "exit" || left > rounds / 3, "{left} temporary files: this test kills where it says");
+    let left = left
+        .inspect(|name| {
+            std::fs::File::open(home.file(name)).unwrap().set_modified(hours_ago).unwrap()
+        })
+        .count();
+    assert!(
+        how == "exit" || left > rounds / 3,
+        "{left} temporary files: this test kills where it says"
+    );
     home.person().refresh().unwrap();
     assert_eq!(home.listing(), ALL);
 }

@@ -25,7 +25,15 @@ fn is_fifo(path: &Path) -> bool {
 fn make_fifo(path: &Path) {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     let _ = std::fs::remove_file(path);
-    assert!(std::process::Command::new("mkfifo").arg("-m").arg("600").arg(path).status().unwrap().success());
+    assert!(
+        std::process::Command::new("mkfifo")
+            .arg("-m")
+            .arg("600")
+            .arg(path)
+            .status()
+            .unwrap()
+            .success()
+    );
 }
 
 #[test]
@@ -42,7 +50,10 @@ fn f076_widened_permissions_are_warned_about_and_tightened_by_the_next_write() {
     for file in [home.token_file(), home.failure_record_file()] {
         let warned = logs.with(log::Level::Warn, &file.display().to_string());
         assert!(
-            warned.iter().any(|line| line.contains("can be read by other users") && line.contains("chmod 600")),
+            warned
+                .iter()
+                .any(|line| line.contains("can be read by other users")
+                    && line.contains("chmod 600")),
             "{warned:?}"
         );
     }
@@ -58,13 +69,20 @@ fn i9_03_a_file_that_other_users_may_write_is_refused() {
     std::fs::set_permissions(home.token_file(), std::fs::Permissions::from_mode(0o606)).unwrap();
     let error = home.person().access_token().unwrap_err();
     assert_eq!((error.status(), home.fake.count()), (Status::Storage, 0), "{error}");
-    assert!(error.message().contains("token.json") && error.message().contains("chmod o-w"), "{error}");
+    assert!(
+        error.message().contains("token.json") && error.message().contains("chmod o-w"),
+        "{error}"
+    );
     std::fs::set_permissions(home.token_file(), std::fs::Permissions::from_mode(0o600)).unwrap();
     let profile = home.token_file().parent().unwrap().to_owned();
     std::fs::set_permissions(&profile, std::fs::Permissions::from_mode(0o777)).unwrap();
     let error = home.person().access_token().unwrap_err();
     assert_eq!((error.status(), home.fake.count()), (Status::Storage, 0), "{error}");
-    assert!(error.message().contains(profile.to_str().unwrap()) && error.message().contains("chmod o-w"), "{error}");
+    assert!(
+        error.message().contains(profile.to_str().unwrap())
+            && error.message().contains("chmod o-w"),
+        "{error}"
+    );
 }
 
 /// Some users save their settings in another directory and link to it.
@@ -81,9 +99,21 @@ fn f077_ones_own_link_is_followed_and_stays_a_link() {
     let session = home.person();
     assert_eq!(ask(&session), SEEDED);
     session.refresh().unwrap();
-    assert!(home.token_file().is_symlink() && middle.is_symlink() && target.is_file() && !target.is_symlink());
-    assert_eq!((read_json(&target)["refresh_token"].as_str(), mode(&target)), (Some("refresh-1"), 0o600));
-    assert_eq!(listing(&settings), ["middle", "session.json"], "the temporary file was beside it, and is gone");
+    assert!(
+        home.token_file().is_symlink()
+            && middle.is_symlink()
+            && target.is_file()
+            && !target.is_symlink()
+    );
+    assert_eq!(
+        (read_json(&target)["refresh_token"].as_str(), mode(&target)),
+        (Some("refresh-1"), 0o600)
+    );
+    assert_eq!(
+        listing(&settings),
+        ["middle", "session.json"],
+        "the temporary file was beside it, and is gone"
+    );
     // A change by another process to the target of the link is noticed.
     sdk_write(&target, &sdk_bytes(&seeded(&json!({"access_token": "elsewhere"}))));
     home.advance(1);
@@ -122,7 +152,11 @@ fn f077_a_link_that_somebody_else_planted_is_refused() {
     let refused = |session: &Session| {
         let error = session.access_token().unwrap_err();
         assert_eq!(error.status(), Status::Storage);
-        assert!(error.message().contains("belongs to another user") && error.message().contains("token.json"), "{error}");
+        assert!(
+            error.message().contains("belongs to another user")
+                && error.message().contains("token.json"),
+            "{error}"
+        );
     };
     refused(&home.person());
     assert_eq!(home.fake.count(), 0, "nothing of what it leads to was sent");
@@ -150,7 +184,10 @@ fn f077_a_link_that_somebody_else_planted_is_refused() {
     std::fs::write(&victim, wait.to_string()).unwrap();
     symlink(&victim, home.failure_record_file()).unwrap();
     give_away(&home.failure_record_file());
-    assert_eq!((ask(&home.person()).as_str(), home.refresh_token().as_str()), ("access-1", "refresh-1"));
+    assert_eq!(
+        (ask(&home.person()).as_str(), home.refresh_token().as_str()),
+        ("access-1", "refresh-1")
+    );
     assert_eq!(std::fs::read_to_string(&victim).unwrap(), wait.to_string());
 }
 
@@ -166,7 +203,11 @@ fn f077_a_link_in_the_locks_place_is_not_followed() {
     assert_eq!(error.status(), Status::Storage, "{error}");
     assert!(error.message().contains("token.json.lock"), "{error}");
     assert_eq!(std::fs::read_to_string(&victim).unwrap(), "precious");
-    assert_eq!((ask(&home.person()).as_str(), home.fake.count()), (SEEDED, 0), "a valid token needs no lock");
+    assert_eq!(
+        (ask(&home.person()).as_str(), home.fake.count()),
+        (SEEDED, 0),
+        "a valid token needs no lock"
+    );
 }
 
 #[test]
@@ -178,8 +219,14 @@ fn f077_a_hard_link_elsewhere_keeps_its_content() {
     let before = std::fs::read(&other).unwrap();
     let session = home.person();
     session.refresh().unwrap();
-    assert_eq!((std::fs::read(&other).unwrap() == before, home.refresh_token().as_str()), (true, "refresh-1"));
-    assert_ne!(std::fs::metadata(&other).unwrap().ino(), std::fs::metadata(home.token_file()).unwrap().ino());
+    assert_eq!(
+        (std::fs::read(&other).unwrap() == before, home.refresh_token().as_str()),
+        (true, "refresh-1")
+    );
+    assert_ne!(
+        std::fs::metadata(&other).unwrap().ino(),
+        std::fs::metadata(home.token_file()).unwrap().ino()
+    );
 }
 
 /// Every kind of special file, instead of each file: no process hangs, and none writes into it.
@@ -188,13 +235,20 @@ fn f077_a_pipe_or_a_directory_in_a_files_place_hangs_nobody() {
     let home = Home::new();
     make_fifo(&home.token_file());
     let error = home.person().access_token().unwrap_err();
-    assert!(error.status() == Status::Storage && error.message().contains("is not a file"), "{error}");
+    assert!(
+        error.status() == Status::Storage && error.message().contains("is not a file"),
+        "{error}"
+    );
     // An M2M client needs no file, and does not replace a special file.
     make_fifo(&home.machine_file());
     let machine = home.machine();
     assert_eq!(ask(&machine), "access-1");
     assert!(is_fifo(&home.machine_file()));
-    assert!(machine.status().notes()[0].contains("is not a file"), "{:?}", machine.status().notes());
+    assert!(
+        machine.status().notes()[0].contains("is not a file"),
+        "{:?}",
+        machine.status().notes()
+    );
     // Beside the tokens: a special file instead of the failure record is ignored and not replaced.
     let home = Home::new();
     home.seed(&json!({"_iat": NOW - 3600, "_exp": NOW}));
@@ -209,7 +263,11 @@ fn f077_a_pipe_or_a_directory_in_a_files_place_hangs_nobody() {
     std::fs::create_dir_all(home.machine_file()).unwrap();
     let machine = home.machine();
     assert_eq!(ask(&machine), "access-1");
-    assert!(machine.status().notes()[0].contains("lives in this process only"), "{:?}", machine.status().notes());
+    assert!(
+        machine.status().notes()[0].contains("lives in this process only"),
+        "{:?}",
+        machine.status().notes()
+    );
 }
 
 /// A pipe instead of the lock file is refused at once, because a note that is written into a lock

@@ -27,14 +27,16 @@ fn hasty(home: &Home) -> Session {
 
 /// Opens a session on a file system without locks.
 fn without_locks(home: &Home, timeout_ms: Option<u64>) -> Session {
-    let mut options = home.options().with(|it| it.timeout = (timeout_ms).map(Duration::from_millis));
+    let mut options =
+        home.options().with(|it| it.timeout = (timeout_ms).map(Duration::from_millis));
     options.runtime.disk = Some(ScriptedDisk::failing(Step::Lock, Errno::NOLCK));
     person(&options)
 }
 
 fn hold(path: &Path) -> File {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    let file = File::options().read(true).write(true).create(true).truncate(false).open(path).unwrap();
+    let file =
+        File::options().read(true).write(true).create(true).truncate(false).open(path).unwrap();
     file.lock().unwrap();
     file
 }
@@ -66,14 +68,22 @@ fn f078_without_locks_a_directory_keeps_others_out() {
     let (seen, place) = (Arc::new(Mutex::new(Vec::new())), lease(&home));
     let during = seen.clone();
     home.fake.then(move || {
-        let until: u64 =
-            std::fs::read_to_string(place.join("until_unix_ms")).unwrap().split(' ').next().unwrap().parse().unwrap();
+        let until: u64 = std::fs::read_to_string(place.join("until_unix_ms"))
+            .unwrap()
+            .split(' ')
+            .next()
+            .unwrap()
+            .parse()
+            .unwrap();
         during.lock().unwrap().push(until);
         Ok(token(&rotated(1)))
     });
     assert_eq!(ask(&session), "access-1");
     let until = seen.lock().unwrap()[0];
-    assert!(until > unix_ms() && until < unix_ms() + 300_000, "it is void some time after the deadline of its maker");
+    assert!(
+        until > unix_ms() && until < unix_ms() + 300_000,
+        "it is void some time after the deadline of its maker"
+    );
     assert!(!lease(&home).exists(), "it goes with its maker");
     // While another process holds the lease, no other process gets it. A valid token needs no
     // lease.
@@ -116,9 +126,15 @@ fn f078_a_lease_whose_maker_has_gone_expires() {
     assert_eq!(hasty.access_token().unwrap_err().status(), Status::Timeout);
     // Wait until the refresh of `hasty` has failed, too, before the lease expires.
     lock_error(&hasty);
-    File::open(lease(&home)).unwrap().set_modified(SystemTime::now() - std::time::Duration::from_secs(120)).unwrap();
+    File::open(lease(&home))
+        .unwrap()
+        .set_modified(SystemTime::now() - std::time::Duration::from_secs(120))
+        .unwrap();
     assert_eq!(ask(&without_locks(&home, None)), "access-2");
-    assert_eq!(listing(home.token_file().parent().unwrap()), ["token.json", "token.json.lock", "token.planetkey.json"]);
+    assert_eq!(
+        listing(home.token_file().parent().unwrap()),
+        ["token.json", "token.json.lock", "token.planetkey.json"]
+    );
 }
 
 /// A process that was stopped until another process replaced its lease does not delete the other's
@@ -133,7 +149,10 @@ fn f078_a_lease_that_has_changed_hands_is_not_given_back() {
         Ok(token(&rotated(1)))
     });
     assert_eq!(ask(&session), "access-1");
-    assert_eq!(std::fs::read_to_string(lease(&home).join("until_unix_ms")).unwrap(), theirs.to_string());
+    assert_eq!(
+        std::fs::read_to_string(lease(&home).join("until_unix_ms")).unwrap(),
+        theirs.to_string()
+    );
 }
 
 #[test]
@@ -145,7 +164,14 @@ fn f079_a_lock_that_is_never_given_back_is_waited_for_until_the_deadline() {
     assert_eq!((error.status(), error.retryable()), (Status::Timeout, true));
     assert!(lock_error(&session).message().contains("another process"));
     // The deadline can be shorter for one call. A caller with a valid token needs no lock.
-    assert_eq!(home.person().with_timeout(std::time::Duration::from_millis(20)).refresh().unwrap_err().status(), Status::Timeout);
+    assert_eq!(
+        home.person()
+            .with_timeout(std::time::Duration::from_millis(20))
+            .refresh()
+            .unwrap_err()
+            .status(),
+        Status::Timeout
+    );
     home.seed(&json!({"access_token": "valid"}));
     assert_eq!(ask(&home.person()), "valid");
     assert_eq!(home.fake.count(), 0);
@@ -185,7 +211,11 @@ fn f079_a_lock_of_a_process_that_is_gone_is_passed_over_after_its_time() {
             assert_eq!(ask(&session), "access-1", "{note}");
         } else {
             let error = lock_error(&session);
-            assert!(error.status() == Status::Timeout && error.message().contains(&format!("process {pid}")), "{note}: {error}");
+            assert!(
+                error.status() == Status::Timeout
+                    && error.message().contains(&format!("process {pid}")),
+                "{note}: {error}"
+            );
             assert_eq!(home.fake.count(), 0);
         }
     }
@@ -216,7 +246,11 @@ fn f080_where_locks_exclude_nobody_reading_again_saves_the_session() {
     // Both sessions continue to work.
     first.refresh().unwrap();
     second.refresh().unwrap();
-    assert_eq!((ask(&second).as_str(), home.sent().len()), ("access-2", 3), "it takes what the first has got");
+    assert_eq!(
+        (ask(&second).as_str(), home.sent().len()),
+        ("access-2", 3),
+        "it takes what the first has got"
+    );
     assert_eq!(vault.tokens()["refresh_token"], "refresh-2");
 }
 
@@ -280,13 +314,16 @@ fn f082_the_lock_of_a_killed_holder_is_free_at_once() {
     assert_eq!(holder.hear(), "ready");
     holder.tell("ask");
     assert!(planet.simulator.wait_for("user.token", 1, PATIENCE).unwrap());
-    let note = std::fs::read_to_string(planet.home().join(".planet/planet-user/token.json.lock")).unwrap();
+    let note =
+        std::fs::read_to_string(planet.home().join(".planet/planet-user/token.json.lock")).unwrap();
     assert!(note.contains(&format!("\"pid\":{}", holder.id())), "{note}");
     holder.kill();
     // The deadline allows the time of one request. A grace period of a minute would exceed it.
-    let session =
-        Session::from_profile("planet-user", &planet.options().with(|it| it.timeout = Some(Duration::from_millis(10_000))))
-            .unwrap();
+    let session = Session::from_profile(
+        "planet-user",
+        &planet.options().with(|it| it.timeout = Some(Duration::from_millis(10_000))),
+    )
+    .unwrap();
     session.access_token().unwrap();
     assert_eq!(planet.requests(), 2);
     planet.assert_alive(&seeded, 1);
@@ -300,9 +337,13 @@ fn f104_a_program_that_is_started_during_a_renewal_inherits_no_lock() {
     let (files, lock) = (open.clone(), home.file("token.json.lock"));
     home.fake.then(move || {
         let here = std::fs::read_dir("/proc/self/fd").unwrap();
-        let targets: Vec<_> = here.filter_map(|entry| std::fs::read_link(entry.unwrap().path()).ok()).collect();
+        let targets: Vec<_> =
+            here.filter_map(|entry| std::fs::read_link(entry.unwrap().path()).ok()).collect();
         assert!(targets.contains(&lock), "the lock is held now");
-        let output = std::process::Command::new("sh").args(["-c", "readlink /proc/$$/fd/* || true"]).output().unwrap();
+        let output = std::process::Command::new("sh")
+            .args(["-c", "readlink /proc/$$/fd/* || true"])
+            .output()
+            .unwrap();
         *files.lock().unwrap() = Some(String::from_utf8(output.stdout).unwrap());
         Ok(token(&rotated(1)))
     });

@@ -19,7 +19,11 @@ fn machine_config() -> serde_json::Value {
 fn assert_shared(home: &Home, directory: &Path, open: impl Fn() -> Session) {
     let file = directory.join("token.json");
     home.write(&file, &seeded(&json!({"scope": ""})));
-    assert_eq!((ask(&open()).as_str(), home.fake.count()), (SEEDED, 0), "what Planet's SDK has saved is used");
+    assert_eq!(
+        (ask(&open()).as_str(), home.fake.count()),
+        (SEEDED, 0),
+        "what Planet's SDK has saved is used"
+    );
     home.advance(3600);
     home.fake.always(|number| Ok(token(&rotated(number))));
     let first = open();
@@ -44,7 +48,9 @@ fn i10_09_a_machine_shares_its_file_although_it_holds_a_refresh_token() {
     let directory = home.path().join(".planet/cluster");
     home.write(&directory.join("auth_client.json"), &machine_config());
     let named = home.options().with(|it| it.profile = Some("cluster".into()));
-    assert_shared(&home, &directory, || Session::from_m2m(CLIENT_ID, CLIENT_SECRET, &named).unwrap());
+    assert_shared(&home, &directory, || {
+        Session::from_m2m(CLIENT_ID, CLIENT_SECRET, &named).unwrap()
+    });
 }
 
 #[test]

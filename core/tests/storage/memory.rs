@@ -12,7 +12,8 @@ fn f119_a_hundred_thousand_handles_stay_small() {
     let home = Home::new();
     let process = Child::spawn(&mut child::playing("sessions", &home));
     let number = || process.hear().parse::<usize>().unwrap();
-    let (handle, session, threads, files, leaked) = (number(), number(), number(), number(), number());
+    let (handle, session, threads, files, leaked) =
+        (number(), number(), number(), number(), number());
     assert!(handle <= 128, "{handle} bytes for a handle");
     assert!(session <= 16 * 1024, "{session} bytes for a session");
     assert!(threads < 10 && files < 20, "{threads} threads and {files} files");

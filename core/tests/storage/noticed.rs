@@ -39,7 +39,8 @@ fn a_login_by_another_process_is_noticed_within_a_second() {
         assert_eq!(ask(&session), name);
         assert!(session.is_initialized());
         assert!(
-            session.logout(planetkey::Revoke::No).unwrap().removed && !session.logout(planetkey::Revoke::No).unwrap().removed
+            session.logout(planetkey::Revoke::No).unwrap().removed
+                && !session.logout(planetkey::Revoke::No).unwrap().removed
         );
         assert_eq!(reason(&session), "logged_out");
     }
@@ -131,7 +132,10 @@ fn a_logout_during_a_renewal_without_a_lock_has_the_last_word() {
         served_or_told(renewal.join().unwrap());
         assert!(logout.join().unwrap());
     });
-    assert_eq!((reason(&session).as_str(), vault.text.lock().unwrap().is_none()), ("logged_out", true));
+    assert_eq!(
+        (reason(&session).as_str(), vault.text.lock().unwrap().is_none()),
+        ("logged_out", true)
+    );
 }
 
 #[test]
@@ -165,7 +169,11 @@ fn f074_a_file_that_is_deleted_is_a_logout() {
 /// A file that holds neither an access token nor a refresh token is not a session.
 #[test]
 fn f074_a_file_that_was_emptied_of_tokens_is_a_logout() {
-    for nothing in [json!({}), json!({"id_token": "id", "scope": "planet"}), json!({"access_token": "", "refresh_token": null})] {
+    for nothing in [
+        json!({}),
+        json!({"id_token": "id", "scope": "planet"}),
+        json!({"access_token": "", "refresh_token": null}),
+    ] {
         let home = Home::new();
         home.seed(&json!({}));
         let session = home.person();
@@ -191,7 +199,10 @@ fn f075_another_persons_login_takes_the_place_of_the_first() {
     let over = jwt(&json!({"sub": "bob", "iat": NOW - 3600, "exp": NOW}));
     home.seed(&json!({"access_token": over, "refresh_token": "refresh-of-bob"}));
     home.advance(1);
-    assert_eq!((ask(&session).as_str(), home.sent()), ("access-1", vec!["refresh-of-bob".to_owned()]));
+    assert_eq!(
+        (ask(&session).as_str(), home.sent()),
+        ("access-1", vec!["refresh-of-bob".to_owned()])
+    );
 }
 
 #[test]
@@ -207,7 +218,10 @@ fn f075_a_session_of_another_client_in_the_same_place_is_not_used() {
     other.refresh().unwrap();
     home.advance(1);
     let error = session.access_token().unwrap_err();
-    assert_eq!((error.status(), error.reason()), (Status::LoginRequired, Some(Reason::NeverLoggedIn)));
+    assert_eq!(
+        (error.status(), error.reason()),
+        (Status::LoginRequired, Some(Reason::NeverLoggedIn))
+    );
     assert!(error.message().contains("another client or server"), "{error}");
     assert!(session.access_token_cached().unwrap().is_none() && !session.is_initialized());
     assert_eq!((home.fake.count(), home.refresh_token().as_str()), (1, "refresh-1"));

@@ -17,7 +17,10 @@ fn all_ask(mut processes: Vec<Child>) -> (Vec<Child>, String) {
         process.tell("ask");
     }
     let answers: Vec<String> = processes.iter().map(Child::hear).collect();
-    assert!(!answers[0].contains(' ') && answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
+    assert!(
+        !answers[0].contains(' ') && answers.iter().all(|answer| *answer == answers[0]),
+        "{answers:?}"
+    );
     let token = answers[0].clone();
     (processes, token)
 }
@@ -36,7 +39,10 @@ fn f093_processes_at_expiry_make_one_request_of_a_rotating_token() {
         let planet = Planet::new();
         let seeded = planet.seed_expired();
         // The server is slow, so that all processes want to refresh during one refresh.
-        planet.simulator.script("user.token", &json!({"steps": [{"delay_ms": 50}], "repeat": true})).unwrap();
+        planet
+            .simulator
+            .script("user.token", &json!({"steps": [{"delay_ms": 50}], "repeat": true}))
+            .unwrap();
         let processes = started(number, || child::user(&planet));
         let (processes, first) = all_ask(processes);
         assert_eq!(planet.requests(), 1, "{number} processes");
@@ -74,7 +80,10 @@ fn expired_copy(planet: &Planet) -> serde_json::Value {
 fn f093_processes_of_a_machine_make_one_request() {
     for number in [8, 16] {
         let planet = Planet::new();
-        planet.simulator.script("m2m.token", &json!({"steps": [{"delay_ms": 50}], "repeat": true})).unwrap();
+        planet
+            .simulator
+            .script("m2m.token", &json!({"steps": [{"delay_ms": 50}], "repeat": true}))
+            .unwrap();
         let (processes, _) = all_ask(started(number, || child::machine(&planet)));
         assert_eq!(planet.simulator.count("m2m.token").unwrap(), 1, "{number} processes");
         processes.into_iter().for_each(Child::end);
@@ -102,7 +111,8 @@ fn f093_threads_times_sessions_make_one_request() {
         eventually(|| waiting.load(Ordering::Relaxed) == 64);
         assert!(planet.simulator.wait_held("gate", 1, PATIENCE));
         planet.simulator.release("gate");
-        let tokens: Vec<String> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+        let tokens: Vec<String> =
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect();
         assert!(tokens.iter().all(|token| *token == tokens[0]));
     });
     assert_eq!(planet.requests(), 1);
@@ -113,7 +123,8 @@ fn f093_threads_times_sessions_make_one_request() {
 fn f094_a_rotation_by_another_process_is_adopted_without_a_request() {
     let planet = Planet::new();
     let seeded = planet.seed(&json!({}));
-    let (mut options, clock) = (planet.options(), Arc::new(planetkey::clock::ManualClock::new(now())));
+    let (mut options, clock) =
+        (planet.options(), Arc::new(planetkey::clock::ManualClock::new(now())));
     options.runtime.clock = clock.clone();
     let ours = Session::from_profile("planet-user", &options).unwrap();
     assert_eq!(ask(&ours), seeded["access_token"].as_str().unwrap());
@@ -239,7 +250,10 @@ fn f117_small_stacks_are_enough() {
         if depth < 127 {
             assert_eq!(answer, SEEDED, "{depth}");
         } else {
-            assert!(answer.contains("LOGIN_REQUIRED") && answer.contains("damaged"), "{depth}: {answer}");
+            assert!(
+                answer.contains("LOGIN_REQUIRED") && answer.contains("damaged"),
+                "{depth}: {answer}"
+            );
         }
         process.end();
         let _ = std::fs::remove_file(home.token_file());
@@ -284,7 +298,8 @@ fn f118_what_may_no_longer_be_read_or_written_is_a_typed_error() {
     let planet = Planet::new();
     let seeded = planet.seed(&json!({}));
     let directory = tempfile::tempdir().unwrap();
-    std::fs::copy(planet.simulator.deployment_path(), directory.path().join("deployment.json")).unwrap();
+    std::fs::copy(planet.simulator.deployment_path(), directory.path().join("deployment.json"))
+        .unwrap();
     let mut command = nobodys(child::user(&planet), directory.path());
     command.env("PLANETKEY_DEPLOYMENT", directory.path().join("deployment.json"));
     give(planet.home(), 65_534);
@@ -300,15 +315,24 @@ fn f118_what_may_no_longer_be_read_or_written_is_a_typed_error() {
     std::fs::set_permissions(planet.token_file(), std::fs::Permissions::from_mode(0o644)).unwrap();
     assert_eq!(process.ask("refresh"), "refreshed");
     let notes = process.ask("notes");
-    assert!(notes.contains("lives in this process only") && notes.contains("owner and permissions"), "{notes}");
+    assert!(
+        notes.contains("lives in this process only") && notes.contains("owner and permissions"),
+        "{notes}"
+    );
     let answer = process.ask("logout");
-    assert!(answer.starts_with("STORAGE -: ") && answer.contains("owner and permissions"), "{answer}");
+    assert!(
+        answer.starts_with("STORAGE -: ") && answer.contains("owner and permissions"),
+        "{answer}"
+    );
     // The files cannot be read any more: the error of a process that starts now says what to check.
     std::fs::set_permissions(&profile, std::fs::Permissions::from_mode(0o700)).unwrap();
     let mut later = Child::spawn(&mut command);
     assert_eq!(later.hear(), "ready");
     let answer = later.ask("ask");
-    assert!(answer.starts_with("STORAGE -: ") && answer.contains("owner and permissions"), "{answer}");
+    assert!(
+        answer.starts_with("STORAGE -: ") && answer.contains("owner and permissions"),
+        "{answer}"
+    );
     // A readable file of another user is another user's session.
     std::fs::set_permissions(&profile, std::fs::Permissions::from_mode(0o755)).unwrap();
     chown(planet.token_file(), Some(1), Some(1)).unwrap();
@@ -318,7 +342,10 @@ fn f118_what_may_no_longer_be_read_or_written_is_a_typed_error() {
     let mut last = Child::spawn(&mut command);
     assert_eq!(last.hear(), "ready");
     let answer = last.ask("ask");
-    assert!(answer.starts_with("STORAGE -: ") && answer.contains("belongs to another user"), "{answer}");
+    assert!(
+        answer.starts_with("STORAGE -: ") && answer.contains("belongs to another user"),
+        "{answer}"
+    );
     for process in [process, later, last] {
         process.end();
     }

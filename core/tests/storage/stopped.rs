@@ -25,8 +25,11 @@ fn f083_while_the_holder_is_stopped_valid_tokens_are_served() {
     let token = seeded["access_token"].as_str().unwrap();
     let mut holder = renewing(&planet);
     holder.signal(Signal::STOP);
-    let session =
-        Session::from_profile("planet-user", &planet.options().with(|it| it.timeout = Some(Duration::from_millis(200)))).unwrap();
+    let session = Session::from_profile(
+        "planet-user",
+        &planet.options().with(|it| it.timeout = Some(Duration::from_millis(200))),
+    )
+    .unwrap();
     let mut other = Child::spawn(&mut child::user(&planet));
     assert_eq!(other.hear(), "ready");
     for _ in 0..20 {
@@ -56,8 +59,11 @@ fn f083_while_the_holder_is_stopped_others_time_out_and_name_it() {
     let seeded = planet.seed_expired();
     let mut holder = renewing(&planet);
     holder.signal(Signal::STOP);
-    let session =
-        Session::from_profile("planet-user", &planet.options().with(|it| it.timeout = Some(Duration::from_millis(50)))).unwrap();
+    let session = Session::from_profile(
+        "planet-user",
+        &planet.options().with(|it| it.timeout = Some(Duration::from_millis(50))),
+    )
+    .unwrap();
     let error = session.access_token().unwrap_err();
     assert_eq!((error.status(), error.retryable()), (Status::Timeout, true));
     let named = format!("process {}", holder.id());
@@ -66,7 +72,11 @@ fn f083_while_the_holder_is_stopped_others_time_out_and_name_it() {
     assert_eq!(other.hear(), "ready");
     let answer = other.ask("ask");
     assert!(answer.starts_with("TIMEOUT") && answer.contains(&named), "{answer}");
-    assert_eq!(planet.requests(), 1, "the token that may have been used up is not sent by anybody else");
+    assert_eq!(
+        planet.requests(),
+        1,
+        "the token that may have been used up is not sent by anybody else"
+    );
     // The stopped process continues and saves its token.
     holder.signal(Signal::CONT);
     planet.simulator.release("gate");
@@ -90,7 +100,8 @@ fn f083_whoever_was_turned_away_is_served_afterwards() {
     planet.seed_expired();
     let mut holder = renewing(&planet);
     holder.signal(Signal::STOP);
-    let (clock, mut options) = (std::sync::Arc::new(planetkey::clock::ManualClock::new(now())), planet.options());
+    let (clock, mut options) =
+        (std::sync::Arc::new(planetkey::clock::ManualClock::new(now())), planet.options());
     options.runtime.clock = clock.clone();
     options.timeout = Some(std::time::Duration::from_millis(50));
     let session = Session::from_profile("planet-user", &options).unwrap();

@@ -13,7 +13,10 @@ fn unsaved(home: &Home) -> (planetkey::Session, std::sync::Arc<ScriptedDisk>) {
     let disk = ScriptedDisk::failing(Step::Write, Errno::NOSPC);
     let session = home.person_on(&disk);
     session.refresh().unwrap();
-    assert_eq!((ask(&session).as_str(), home.refresh_token().as_str()), ("access-1", SEEDED_REFRESH));
+    assert_eq!(
+        (ask(&session).as_str(), home.refresh_token().as_str()),
+        ("access-1", SEEDED_REFRESH)
+    );
     (session, disk)
 }
 
@@ -25,7 +28,12 @@ fn note(session: &planetkey::Session) -> String {
 fn status_says_that_it_lives_in_this_process_only_and_why() {
     let home = Home::new();
     let (session, disk) = unsaved(&home);
-    assert!(note(&session).contains("lives in this process only") && note(&session).contains("token.json"), "{}", note(&session));
+    assert!(
+        note(&session).contains("lives in this process only")
+            && note(&session).contains("token.json"),
+        "{}",
+        note(&session)
+    );
     assert!(session.status().to_json()["notes"][0].as_str().unwrap().contains("make room"));
     assert!(!note(&session).contains("refresh-1"));
     assert!(session.is_initialized());
@@ -83,12 +91,17 @@ fn a_renewal_in_between_uses_the_token_in_memory_and_keeps_the_newest() {
 fn a_login_by_another_process_goes_before_what_is_in_memory() {
     let home = Home::new();
     let (session, disk) = unsaved(&home);
-    home.seed(&json!({"access_token": "of-a-new-login", "refresh_token": "refresh-of-a-new-login"}));
+    home.seed(
+        &json!({"access_token": "of-a-new-login", "refresh_token": "refresh-of-a-new-login"}),
+    );
     home.advance(1);
     assert_eq!((ask(&session).as_str(), note(&session).as_str()), ("of-a-new-login", ""));
     disk.recovers();
     home.advance(60);
-    assert_eq!((ask(&session).as_str(), home.refresh_token().as_str()), ("of-a-new-login", "refresh-of-a-new-login"));
+    assert_eq!(
+        (ask(&session).as_str(), home.refresh_token().as_str()),
+        ("of-a-new-login", "refresh-of-a-new-login")
+    );
     assert_eq!(home.fake.count(), 1);
 }
 
@@ -101,7 +114,10 @@ fn a_logout_by_another_process_ends_what_is_in_memory() {
     for _ in 0..40 {
         home.advance(1);
         let error = session.access_token().unwrap_err();
-        assert_eq!((error.status(), error.reason()), (Status::LoginRequired, Some(Reason::LoggedOut)));
+        assert_eq!(
+            (error.status(), error.reason()),
+            (Status::LoginRequired, Some(Reason::LoggedOut))
+        );
     }
     assert!(!home.token_file().exists() && note(&session).is_empty());
     assert_eq!(home.fake.count(), 1);

@@ -14,7 +14,10 @@ const HEADERS: &CStr = c"GDAL_HTTP_HEADERS";
 ///
 /// Errors: MISCONFIGURED.
 pub(crate) fn check_headers(library: &Library, path: Option<&CStr>) -> Result<()> {
-    match library.option_of(path, HEADERS).is_some_and(|headers| has_authorization(headers.to_bytes())) {
+    match library
+        .option_of(path, HEADERS)
+        .is_some_and(|headers| has_authorization(headers.to_bytes()))
+    {
         false => Ok(()),
         true => Err(Error::new(
             Status::Misconfigured,
@@ -43,7 +46,8 @@ mod tests {
         ] {
             assert!(has_authorization(headers.as_bytes()), "{headers}");
         }
-        for headers in ["", "Accept: authorization", "X-Authorization: x", "Proxy-Authorization: x"] {
+        for headers in ["", "Accept: authorization", "X-Authorization: x", "Proxy-Authorization: x"]
+        {
             assert!(!has_authorization(headers.as_bytes()), "{headers}");
         }
     }

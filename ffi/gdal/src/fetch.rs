@@ -27,10 +27,14 @@ fn options(of_caller: &[&CStr], header_file: Option<&CStr>) -> Vec<CString> {
         let text = option.to_bytes();
         let value = |key: &[u8]| {
             let (name, value) = text.split_at_checked(key.len())?;
-            (name.eq_ignore_ascii_case(key) && matches!(value.first(), Some(b'=' | b':'))).then(|| &value[1..])
+            (name.eq_ignore_ascii_case(key) && matches!(value.first(), Some(b'=' | b':')))
+                .then(|| &value[1..])
         };
         // One mechanism per request (RFC 6750 2).
-        if value(b"USERPWD").is_some() || value(b"HTTPAUTH").is_some() || value(b"HEADER_FILE").is_some() {
+        if value(b"USERPWD").is_some()
+            || value(b"HTTPAUTH").is_some()
+            || value(b"HEADER_FILE").is_some()
+        {
             continue;
         }
         if let Some(headers) = value(b"HEADERS") {
@@ -39,7 +43,10 @@ fn options(of_caller: &[&CStr], header_file: Option<&CStr>) -> Vec<CString> {
                 .filter(|line| !line.is_empty() && !is_authorization(line))
                 .collect();
             if !kept.is_empty() {
-                options.extend(CString::new([b"HEADERS=".as_slice(), &kept.join(b"\r\n".as_slice())].concat()).ok());
+                options.extend(
+                    CString::new([b"HEADERS=".as_slice(), &kept.join(b"\r\n".as_slice())].concat())
+                        .ok(),
+                );
             }
             continue;
         }
@@ -75,10 +82,18 @@ pub(crate) unsafe extern "C" fn fetch(
     let of_caller = unsafe { texts(of_caller) };
     let send = |header_file: Option<&CStr>| {
         let options = options(&of_caller, header_file);
-        let mut pointers: Vec<*const c_char> = options.iter().map(|option| option.as_ptr()).collect();
+        let mut pointers: Vec<*const c_char> =
+            options.iter().map(|option| option.as_ptr()).collect();
         pointers.push(std::ptr::null());
         // SAFETY: the URL is NUL-terminated, the options are a NULL-terminated list, and the rest is the caller's.
-        unsafe { library.fetch(request.url.as_ptr().cast(), pointers.as_ptr(), (progress, progress_data), (write, write_data)) }
+        unsafe {
+            library.fetch(
+                request.url.as_ptr().cast(),
+                pointers.as_ptr(),
+                (progress, progress_data),
+                (write, write_data),
+            )
+        }
     };
     INSIDE.set(true);
     // An exception of the caller's callbacks ends the process here, as it does in GDAL itself.

@@ -15,7 +15,8 @@ pub(crate) struct FileSystem {
     mkdir: *mut c_void,
     rmdir: *mut c_void,
     read_dir: *mut c_void,
-    pub(crate) open: Option<unsafe extern "C" fn(*mut c_void, *const c_char, *const c_char) -> *mut c_void>,
+    pub(crate) open:
+        Option<unsafe extern "C" fn(*mut c_void, *const c_char, *const c_char) -> *mut c_void>,
     pub(crate) tell: Option<unsafe extern "C" fn(*mut c_void) -> u64>,
     pub(crate) seek: Option<unsafe extern "C" fn(*mut c_void, u64, c_int) -> c_int>,
     pub(crate) read: Option<unsafe extern "C" fn(*mut c_void, *mut c_void, usize, usize) -> usize>,

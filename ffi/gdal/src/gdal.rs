@@ -34,7 +34,8 @@ impl Gdal {
     /// INVALID_ARGUMENT, also for hosts for which another session is installed; HOST_REFUSED;
     /// LOGIN_REQUIRED; and with `AtOpen` those of [`Session::headers`].
     pub fn install(session: &Session, options: Options) -> Result<Gdal> {
-        Installation::install(session, options, &CALLBACKS).map(|installation| Gdal { installation })
+        Installation::install(session, options, &CALLBACKS)
+            .map(|installation| Gdal { installation })
     }
 
     /// Makes GDAL forget what it knows of files at the session's hosts: which files it could not

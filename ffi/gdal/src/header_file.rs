@@ -65,7 +65,11 @@ fn lines(library: &'static Library, name: &str) -> Option<Lines> {
     }
 }
 
-unsafe extern "C" fn open(user_data: *mut c_void, name: *const c_char, access: *const c_char) -> *mut c_void {
+unsafe extern "C" fn open(
+    user_data: *mut c_void,
+    name: *const c_char,
+    access: *const c_char,
+) -> *mut c_void {
     panic::or(std::ptr::null_mut(), || {
         if name.is_null() || access.is_null() {
             return None;
@@ -99,7 +103,8 @@ unsafe extern "C" fn seek(handle: *mut c_void, offset: u64, whence: c_int) -> c_
         // SAFETY: as in `tell`.
         let file = unsafe { file(handle) }?;
         // SEEK_SET, SEEK_CUR and SEEK_END of C.
-        let from = [0, file.position, file.lines.len()].get(usize::try_from(whence).ok()?).copied()?;
+        let from =
+            [0, file.position, file.lines.len()].get(usize::try_from(whence).ok()?).copied()?;
         // A negative offset is a large number, because GDAL's type is unsigned.
         file.position = from.wrapping_add(usize::try_from(offset).ok()?);
         file.ended = false;
@@ -107,7 +112,12 @@ unsafe extern "C" fn seek(handle: *mut c_void, offset: u64, whence: c_int) -> c_
     })
 }
 
-unsafe extern "C" fn read(handle: *mut c_void, buffer: *mut c_void, size: usize, count: usize) -> usize {
+unsafe extern "C" fn read(
+    handle: *mut c_void,
+    buffer: *mut c_void,
+    size: usize,
+    count: usize,
+) -> usize {
     panic::or(0, || {
         // SAFETY: as in `tell`.
         let file = unsafe { file(handle) }?;
@@ -147,7 +157,12 @@ mod tests {
     use super::*;
 
     fn opened(text: &[u8]) -> *mut c_void {
-        Box::into_raw(Box::new(HeaderFile { lines: Lines::new(text.to_vec()), position: 0, ended: false })).cast()
+        Box::into_raw(Box::new(HeaderFile {
+            lines: Lines::new(text.to_vec()),
+            position: 0,
+            ended: false,
+        }))
+        .cast()
     }
 
     /// SAFETY of the calls: the handle is from `opened`, and the buffers have the stated size.
@@ -159,13 +174,20 @@ mod tests {
         unsafe {
             assert_eq!(read(handle, buffer.as_mut_ptr().cast(), 1, 5), 5);
             assert_eq!((&buffer[..5], tell(handle), eof(handle)), (&b"Autho"[..], 5, 0));
-            assert_eq!(read(handle, buffer.as_mut_ptr().cast(), 2, 16), 6, "13 bytes are six items of two");
+            assert_eq!(
+                read(handle, buffer.as_mut_ptr().cast(), 2, 16),
+                6,
+                "13 bytes are six items of two"
+            );
             assert_eq!((tell(handle), eof(handle)), (18, 1));
             assert_eq!((seek(handle, 0, 2), tell(handle), eof(handle)), (0, 18, 0));
             assert_eq!((seek(handle, 3_u64.wrapping_neg(), 1), tell(handle)), (0, 15));
             assert_eq!(read(handle, buffer.as_mut_ptr().cast(), 1, 3), 3);
             assert_eq!(&buffer[..3], b"x\r\n");
-            assert_eq!((seek(handle, 100, 0), read(handle, buffer.as_mut_ptr().cast(), 1, 3), eof(handle)), (0, 0, 1));
+            assert_eq!(
+                (seek(handle, 100, 0), read(handle, buffer.as_mut_ptr().cast(), 1, 3), eof(handle)),
+                (0, 0, 1)
+            );
             assert_eq!(seek(handle, 0, 3), -1);
             assert_eq!(read(handle, buffer.as_mut_ptr().cast(), usize::MAX, 2), 0);
             assert_eq!(close(handle), 0);
@@ -178,7 +200,9 @@ mod tests {
         let lines = Lines::new(b"Authorization: x\r\n".to_vec());
         lending(lines, |_| {
             assert!(LENT.with_borrow(Option::is_some));
-            std::thread::scope(|scope| assert!(scope.spawn(|| LENT.with_borrow(Option::is_none)).join().unwrap()));
+            std::thread::scope(|scope| {
+                assert!(scope.spawn(|| LENT.with_borrow(Option::is_none)).join().unwrap())
+            });
         });
         assert!(LENT.with_borrow(Option::is_none));
     }

@@ -19,7 +19,10 @@ const LOG_TARGET: &str = "planetkey::gdal";
 const HEADER_FILE: &CStr = c"GDAL_HTTP_HEADER_FILE";
 const HEADERS: &CStr = c"GDAL_HTTP_HEADERS";
 /// GDAL sends headers to the target of a redirect if this option is YES.
-const NOT_TO_REDIRECTS: Safe = Safe { option: c"CPL_VSIL_CURL_AUTHORIZATION_HEADER_ALLOWED_IF_REDIRECT", value: c"IF_SAME_HOST" };
+const NOT_TO_REDIRECTS: Safe = Safe {
+    option: c"CPL_VSIL_CURL_AUTHORIZATION_HEADER_ALLOWED_IF_REDIRECT",
+    value: c"IF_SAME_HOST",
+};
 /// GDAL caches where a signed redirect led to, and goes there with the header file's lines.
 const NO_CACHED_REDIRECTS: Safe = Safe { option: c"CPL_VSIL_CURL_USE_S3_REDIRECT", value: c"NO" };
 /// GDAL asks for a file's size by HEAD. If the server refuses that, GDAL sends a GET with any header
@@ -60,8 +63,12 @@ fn check_every_host(options: &Options, origins: &[String]) -> Result<()> {
         return Err(invalid("scope every_host works with header live only"));
     }
     let host = |origin: &String| origin.split_once("://").map(|(_, host)| host.to_owned());
-    if options.hosts.is_none() || origins.iter().any(|origin| host(origin) != origins.first().and_then(host)) {
-        return Err(invalid("scope every_host needs one host in hosts: the one whose credential is sent everywhere"));
+    if options.hosts.is_none()
+        || origins.iter().any(|origin| host(origin) != origins.first().and_then(host))
+    {
+        return Err(invalid(
+            "scope every_host needs one host in hosts: the one whose credential is sent everywhere",
+        ));
     }
     Ok(())
 }
@@ -78,11 +85,17 @@ fn identity(authorization: &Authorization) -> (usize, u64) {
 
 impl Installation {
     /// As [`Gdal::install`](crate::Gdal::install).
-    pub(crate) fn install(session: &Session, options: Options, callbacks: &Callbacks) -> Result<Arc<Installation>> {
+    pub(crate) fn install(
+        session: &Session,
+        options: Options,
+        callbacks: &Callbacks,
+    ) -> Result<Arc<Installation>> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let origins = session.header_origins(options.hosts.as_deref())?;
         if origins.is_empty() {
-            return Err(invalid("hosts is an empty list; leave it out for all hosts of the session"));
+            return Err(invalid(
+                "hosts is an empty list; leave it out for all hosts of the session",
+            ));
         }
         if options.scope == Scope::EveryHost {
             check_every_host(&options, &origins)?;
@@ -122,7 +135,8 @@ impl Installation {
             self.check_installed()?;
             let libraries = library::find(callbacks)?;
             self.check(&libraries)?;
-            let others: Vec<_> = INSTALLED.load().iter().filter(|other| other.id != self.id).cloned().collect();
+            let others: Vec<_> =
+                INSTALLED.load().iter().filter(|other| other.id != self.id).cloned().collect();
             let origins = with(&self.origins.load(), &added);
             self.check_others(&origins, &others)?;
             for library in libraries.iter() {
@@ -167,7 +181,11 @@ impl Installation {
             return Ok(format!("/vsicurl/{url}"));
         }
         let name = names::header_file(self.id, index);
-        Ok(format!("/vsicurl?header_file={}&url={}", escaped(&name.to_string_lossy()), escaped(url)))
+        Ok(format!(
+            "/vsicurl?header_file={}&url={}",
+            escaped(&name.to_string_lossy()),
+            escaped(url)
+        ))
     }
 
     /// As [`Gdal::uninstall`](crate::Gdal::uninstall).
@@ -190,7 +208,9 @@ impl Installation {
         let Some(wait) = &self.options.wait else { return call() };
         let (mut call, mut result) = (Some(call), None);
         wait(&mut || result = call.take().map(|call| call()));
-        result.unwrap_or_else(|| Err(Error::new(Status::Internal, "the call that waits for a token was not made")))
+        result.unwrap_or_else(|| {
+            Err(Error::new(Status::Internal, "the call that waits for a token was not made"))
+        })
     }
 
     /// What datasets that are opened from now on send, by origin: with [`Header::AtOpen`] only. An
@@ -235,10 +255,13 @@ impl Installation {
     }
 
     fn check_others(&self, origins: &[String], others: &[Arc<Installation>]) -> Result<()> {
-        let every_host = |installation: &Installation| installation.options.scope == Scope::EveryHost;
+        let every_host =
+            |installation: &Installation| installation.options.scope == Scope::EveryHost;
         for other in others {
             if every_host(self) && every_host(other) {
-                return Err(invalid("a session is installed for every host already; uninstall it first"));
+                return Err(invalid(
+                    "a session is installed for every host already; uninstall it first",
+                ));
             }
             let theirs = other.origins.load();
             if let Some(origin) = origins.iter().find(|origin| theirs.contains(origin)) {
@@ -265,7 +288,11 @@ impl Installation {
     }
 
     fn check_installed(&self) -> Result<()> {
-        if self.is_installed() { Ok(()) } else { Err(invalid("this has been uninstalled; install the session again")) }
+        if self.is_installed() {
+            Ok(())
+        } else {
+            Err(invalid("this has been uninstalled; install the session again"))
+        }
     }
 
     fn apply(&self, libraries: &[&'static Library], headers: &[Option<Authorization>]) {
@@ -280,12 +307,19 @@ impl Installation {
             for (index, origin) in origins.iter().enumerate() {
                 let path = vsicurl(origin);
                 let refusing = names::refusing_header_file(self.id);
-                query_names(origin).iter().for_each(|name| library.set_path_option(name, HEADER_FILE, Some(&refusing)));
+                query_names(origin)
+                    .iter()
+                    .for_each(|name| library.set_path_option(name, HEADER_FILE, Some(&refusing)));
                 match self.options.header {
-                    Header::Live => library.set_path_option(&path, HEADER_FILE, Some(&names::header_file(self.id, index))),
+                    Header::Live => library.set_path_option(
+                        &path,
+                        HEADER_FILE,
+                        Some(&names::header_file(self.id, index)),
+                    ),
                     Header::AtOpen => {
                         let value = headers.get(index).and_then(Option::as_ref).and_then(option_of);
-                        let value = value.as_ref().and_then(|value| CStr::from_bytes_with_nul(value).ok());
+                        let value =
+                            value.as_ref().and_then(|value| CStr::from_bytes_with_nul(value).ok());
                         library.set_path_option(&path, HEADERS, value);
                     }
                 }
@@ -301,7 +335,10 @@ impl Installation {
             match self.options.scope {
                 Scope::EveryHost => library.forget_everything(),
                 Scope::Hosts | Scope::Paths => {
-                    self.origins.load().iter().for_each(|origin| library.forget_below(&vsicurl(origin)));
+                    self.origins
+                        .load()
+                        .iter()
+                        .for_each(|origin| library.forget_below(&vsicurl(origin)));
                 }
             }
         }
@@ -312,13 +349,17 @@ impl Installation {
             // Another installation may have set the options by now.
             return;
         }
-        INSTALLED.rcu(|installed| installed.iter().filter(|other| other.id != self.id).cloned().collect::<Vec<_>>());
+        INSTALLED.rcu(|installed| {
+            installed.iter().filter(|other| other.id != self.id).cloned().collect::<Vec<_>>()
+        });
         for library in library::known().iter() {
             if library.knows_hosts() && self.options.scope != Scope::EveryHost {
                 let key = if self.options.header == Header::Live { HEADER_FILE } else { HEADERS };
                 for origin in self.origins.load().iter() {
                     library.set_path_option(&vsicurl(origin), key, None);
-                    query_names(origin).iter().for_each(|name| library.set_path_option(name, HEADER_FILE, None));
+                    query_names(origin)
+                        .iter()
+                        .for_each(|name| library.set_path_option(name, HEADER_FILE, None));
                 }
             }
             // After GDAL lost the header.
@@ -343,7 +384,8 @@ impl Installation {
     fn lines(&self, library: &Library, index: usize) -> Lines {
         let origins = self.origins.load();
         let Some(origin) = origins.get(index) else { return Lines::default() };
-        let checked = check_thread(library, self.safe_options()).and_then(|()| check_headers(library, Some(&vsicurl(origin))));
+        let checked = check_thread(library, self.safe_options())
+            .and_then(|()| check_headers(library, Some(&vsicurl(origin))));
         let made = checked.and_then(|()| match self.session.headers_cached(origin)? {
             Some(authorization) => Ok(authorization),
             None => self.waiting(|| self.session.headers(origin)),
@@ -379,12 +421,16 @@ fn update_options(library: &'static Library) {
     let installed = INSTALLED.load();
     let mut options: Vec<(&'static CStr, CString)> = Vec::new();
     for installation in installed.iter() {
-        let value = |safe: &Safe| library.safe_value(*safe).unwrap_or_else(|| safe.value.to_owned());
+        let value =
+            |safe: &Safe| library.safe_value(*safe).unwrap_or_else(|| safe.value.to_owned());
         options.extend(installation.safe_options().iter().map(|safe| (safe.option, value(safe))));
     }
     // Last, because GDAL must not get the header before the other options are safe.
-    let every_host = installed.iter().find(|installation| installation.options.scope == Scope::EveryHost);
-    options.extend(every_host.map(|installation| (HEADER_FILE, names::header_file(installation.id, 0))));
+    let every_host =
+        installed.iter().find(|installation| installation.options.scope == Scope::EveryHost);
+    options.extend(
+        every_host.map(|installation| (HEADER_FILE, names::header_file(installation.id, 0))),
+    );
     library.override_options(&options);
     library.ask_before_fetch(installed.iter().any(|installation| installation.asks_before_fetch()));
 }
@@ -412,7 +458,8 @@ pub(crate) fn lines(library: &'static Library, installation: u64, origin: usize)
 /// Refuses a name that contains its URL as a parameter: a second `url` after the first could name any
 /// server.
 pub(crate) fn refuse(library: &'static Library, installation: u64) -> Lines {
-    if let Some(installed) = INSTALLED.load().iter().find(|installed| installed.id == installation) {
+    if let Some(installed) = INSTALLED.load().iter().find(|installed| installed.id == installation)
+    {
         let message = "a name /vsicurl?url=... carries no credential; open /vsicurl/https://... or the URL itself";
         installed.fail(library, Error::new(Status::Unsupported, message));
     }
@@ -423,9 +470,11 @@ pub(crate) fn refuse(library: &'static Library, installation: u64) -> Lines {
 pub(crate) fn request(library: &'static Library, url: &str) -> Option<Request> {
     let installed = INSTALLED.load();
     let installation = installed.iter().find(|installation| {
-        installation.asks_before_fetch() && installation.origins.load().iter().any(|origin| url.starts_with(origin.as_str()))
+        installation.asks_before_fetch()
+            && installation.origins.load().iter().any(|origin| url.starts_with(origin.as_str()))
     })?;
-    let checked = check_thread(library, &[NOT_TO_REDIRECTS]).and_then(|()| check_headers(library, None));
+    let checked =
+        check_thread(library, &[NOT_TO_REDIRECTS]).and_then(|()| check_headers(library, None));
     let made = checked.and_then(|()| match installation.session.authorize_cached(url)? {
         Some(authorization) => Ok(authorization),
         None => installation.waiting(|| installation.session.authorize(url)),

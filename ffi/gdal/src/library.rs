@@ -68,7 +68,9 @@ pub(crate) fn find(callbacks: &Callbacks) -> Result<Arc<Vec<&'static Library>>> 
     }
     if libraries.is_empty() {
         let message = match too_old {
-            true => "the GDAL in this process lacks functions that planetkey needs; use GDAL 3.2 or later",
+            true => {
+                "the GDAL in this process lacks functions that planetkey needs; use GDAL 3.2 or later"
+            }
             false if cfg!(unix) => {
                 "there is no GDAL in this process; link it, or import rasterio or osgeo, before this call (a program that \
                  links it statically must export its symbols)"
@@ -94,11 +96,20 @@ impl Library {
             // SAFETY: a NUL-terminated text. The result belongs to GDAL, and is copied before the next call.
             let text = unsafe { (functions.version_info)(what.as_ptr()) };
             // SAFETY: as above.
-            (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned())
+            (!text.is_null())
+                .then(|| unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned())
         };
         let number = info(c"VERSION_NUM")?.trim().parse().ok()?;
         let version = info(c"RELEASE_NAME")?;
-        Some(Library { functions, callbacks, number, version, address, before: ArcSwapOption::empty(), _object: object })
+        Some(Library {
+            functions,
+            callbacks,
+            number,
+            version,
+            address,
+            before: ArcSwapOption::empty(),
+            _object: object,
+        })
     }
 
     pub(crate) fn version(&self) -> &str {
@@ -132,7 +143,9 @@ impl Library {
             // SAFETY: a struct of GDAL that begins with these members, and to which this is the only pointer.
             (self.callbacks.fill_in)(unsafe { &mut *file_system }, self.user_data());
             // SAFETY: the prefix begins and ends with a slash, and GDAL copies the struct.
-            let installed = unsafe { (self.functions.install_file_system)(names::prefix().as_ptr(), file_system) } == 0;
+            let installed = unsafe {
+                (self.functions.install_file_system)(names::prefix().as_ptr(), file_system)
+            } == 0;
             // SAFETY: from GDAL, and freed once.
             unsafe { (self.functions.free_file_system)(file_system) };
             installed
@@ -183,14 +196,17 @@ impl Library {
 
     fn path_option(&self, path: &CStr, key: &CStr) -> Option<CString> {
         // SAFETY: NUL-terminated texts, or NULL.
-        let value = unsafe { self.functions.path_option?(path.as_ptr(), key.as_ptr(), std::ptr::null()) };
+        let value =
+            unsafe { self.functions.path_option?(path.as_ptr(), key.as_ptr(), std::ptr::null()) };
         // SAFETY: NULL or a text of GDAL that only planetkey changes, one thread at a time.
         (!value.is_null()).then(|| unsafe { CStr::from_ptr(value) }.to_owned())
     }
 
     fn set_option(&self, key: &CStr, value: Option<&CStr>) {
         // SAFETY: NUL-terminated texts, or NULL; GDAL copies them.
-        unsafe { (self.functions.set_option)(key.as_ptr(), value.map_or(std::ptr::null(), CStr::as_ptr)) };
+        unsafe {
+            (self.functions.set_option)(key.as_ptr(), value.map_or(std::ptr::null(), CStr::as_ptr))
+        };
     }
 
     /// The value of an option for this thread: that of the thread, the process or the environment.
@@ -212,14 +228,16 @@ impl Library {
 
     /// The value of an option for a file; without a path, for this thread.
     pub(crate) fn option_of(&self, path: Option<&CStr>, key: &CStr) -> Option<CString> {
-        path.filter(|_| self.functions.path_option.is_some()).map_or_else(|| self.option(key), |path| self.path_option(path, key))
+        path.filter(|_| self.functions.path_option.is_some())
+            .map_or_else(|| self.option(key), |path| self.path_option(path, key))
     }
 
     /// The value of an option for requests of this thread, as GDAL reads it. `None` if it is not safe.
     pub(crate) fn safe_value(&self, safe: Safe) -> Option<CString> {
         self.option(safe.option).filter(|value| {
             let is = |word: &[u8]| value.to_bytes().eq_ignore_ascii_case(word);
-            is(safe.value.to_bytes()) || ["NO", "FALSE", "OFF", "0"].iter().any(|no| is(no.as_bytes()))
+            is(safe.value.to_bytes())
+                || ["NO", "FALSE", "OFF", "0"].iter().any(|no| is(no.as_bytes()))
         })
     }
 
@@ -227,7 +245,9 @@ impl Library {
     /// are not among them.
     pub(crate) fn override_options(&self, wanted: &[(&'static CStr, CString)]) {
         let before = self.before.load_full().unwrap_or_default();
-        for (key, value) in before.iter().filter(|(key, _)| !wanted.iter().any(|(other, _)| other == key)) {
+        for (key, value) in
+            before.iter().filter(|(key, _)| !wanted.iter().any(|(other, _)| other == key))
+        {
             self.set_option(key, value.as_deref());
         }
         let mut now: Vec<(&'static CStr, Option<CString>)> = Vec::new();

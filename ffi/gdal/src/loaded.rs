@@ -60,7 +60,11 @@ pub(crate) fn objects() -> impl Iterator<Item = Object> {
 
 #[cfg(all(unix, not(target_vendor = "apple")))]
 fn names() -> Vec<CString> {
-    unsafe extern "C" fn note(object: *mut libc::dl_phdr_info, _size: usize, names: *mut c_void) -> libc::c_int {
+    unsafe extern "C" fn note(
+        object: *mut libc::dl_phdr_info,
+        _size: usize,
+        names: *mut c_void,
+    ) -> libc::c_int {
         // SAFETY: the linker lends a description for this call, and `names` is the vector below.
         let (object, names) = unsafe { (&*object, &mut *names.cast::<Vec<CString>>()) };
         if !object.dlpi_name.is_null() {
@@ -105,7 +109,11 @@ mod tests {
     fn the_program_and_its_libraries_are_found() {
         let names = names();
         assert!(names.iter().any(|name| name.to_string_lossy().contains("libc")), "{names:?}");
-        assert!(objects().any(|object| object.symbol(c"dlsym").is_some() || object.symbol(c"malloc").is_some()));
+        assert!(
+            objects()
+                .any(|object| object.symbol(c"dlsym").is_some()
+                    || object.symbol(c"malloc").is_some())
+        );
         assert!(objects().all(|object| object.symbol(c"planetkey_has_no_such_symbol").is_none()));
     }
 }

@@ -46,12 +46,14 @@ pub(crate) fn fetch() -> &'static CStr {
 
 /// The name of the header file of an installation for one of its origins.
 pub(crate) fn header_file(installation: u64, origin: usize) -> CString {
-    CString::new(format!("{}{installation}/{origin}", NAMES.prefix.to_string_lossy())).unwrap_or_default()
+    CString::new(format!("{}{installation}/{origin}", NAMES.prefix.to_string_lossy()))
+        .unwrap_or_default()
 }
 
 /// The name of the header file of an installation for requests that must not carry a credential.
 pub(crate) fn refusing_header_file(installation: u64) -> CString {
-    CString::new(format!("{}{installation}/{REFUSING}", NAMES.prefix.to_string_lossy())).unwrap_or_default()
+    CString::new(format!("{}{installation}/{REFUSING}", NAMES.prefix.to_string_lossy()))
+        .unwrap_or_default()
 }
 
 /// A text as the value of a parameter in a `/vsicurl?` name.
@@ -59,7 +61,9 @@ pub(crate) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'/' | b':' => escaped.push(char::from(byte)),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'/' | b':' => {
+                escaped.push(char::from(byte))
+            }
             _ => escaped.push_str(&format!("%{byte:02X}")),
         }
     }
@@ -70,8 +74,12 @@ pub(crate) fn escaped(text: &str) -> String {
 /// [`escaped`] write it.
 pub(crate) fn query_names(origin: &str) -> [CString; 3] {
     let encoded = escaped(origin);
-    [origin.to_owned(), encoded.replace('/', "%2F").replace(':', "%3A"), encoded.replace(':', "%3A")]
-        .map(|url| CString::new(format!("/vsicurl?url={url}")).unwrap_or_default())
+    [
+        origin.to_owned(),
+        encoded.replace('/', "%2F").replace(':', "%3A"),
+        encoded.replace(':', "%3A"),
+    ]
+    .map(|url| CString::new(format!("/vsicurl?url={url}")).unwrap_or_default())
 }
 
 /// The `/vsicurl/` name of a URL or origin.
@@ -88,7 +96,8 @@ mod tests {
     #[test]
     fn names_cannot_be_guessed_and_do_not_belong_to_gdal() {
         let name = header_file(7, 2).into_string().unwrap();
-        let random = name.strip_prefix("/planetkey-").and_then(|rest| rest.strip_suffix("/7/2")).unwrap();
+        let random =
+            name.strip_prefix("/planetkey-").and_then(|rest| rest.strip_suffix("/7/2")).unwrap();
         assert!(random.len() == 32 && random.bytes().any(|byte| byte != b'0'), "{random}");
     }
 }

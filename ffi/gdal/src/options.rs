@@ -30,7 +30,9 @@ impl Scope {
             "hosts" => Ok(Scope::Hosts),
             "paths" => Ok(Scope::Paths),
             "every_host" => Ok(Scope::EveryHost),
-            _ => Err(Error::new(Status::InvalidArgument, "scope must be hosts, paths or every_host")),
+            _ => {
+                Err(Error::new(Status::InvalidArgument, "scope must be hosts, paths or every_host"))
+            }
         }
     }
 }
@@ -77,7 +79,13 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Options { scope: Scope::default(), header: Header::default(), hosts: None, fetch: true, wait: None }
+        Options {
+            scope: Scope::default(),
+            header: Header::default(),
+            hosts: None,
+            fetch: true,
+            wait: None,
+        }
     }
 }
 

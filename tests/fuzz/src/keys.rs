@@ -16,7 +16,8 @@ pub const NONCE: &str = "nonce";
 /// Signs ID tokens.
 pub static SIGNER: LazyLock<Signer> = LazyLock::new(Signer::new);
 /// A key set with only the key of [`SIGNER`].
-pub static SET: LazyLock<Jwks> = LazyLock::new(|| Jwks::parse(&json!({"keys": [SIGNER.jwk.clone()]})).expect("a set"));
+pub static SET: LazyLock<Jwks> =
+    LazyLock::new(|| Jwks::parse(&json!({"keys": [SIGNER.jwk.clone()]})).expect("a set"));
 
 pub struct Signer {
     key: EncodingKey,
@@ -25,8 +26,12 @@ pub struct Signer {
 
 impl Signer {
     fn new() -> Self {
-        let key = EncodingKey::from_ec_pem(include_bytes!("../../../core/tests/data/client-ec.pem")).expect("a key");
-        let mut jwk = serde_json::to_value(Jwk::from_encoding_key(&key, Algorithm::ES256).expect("a key")).expect("JSON");
+        let key =
+            EncodingKey::from_ec_pem(include_bytes!("../../../core/tests/data/client-ec.pem"))
+                .expect("a key");
+        let mut jwk =
+            serde_json::to_value(Jwk::from_encoding_key(&key, Algorithm::ES256).expect("a key"))
+                .expect("JSON");
         jwk["kid"] = json!("ours");
         Signer { key, jwk }
     }
@@ -35,7 +40,8 @@ impl Signer {
     pub fn sign(&self, header: &Value, claims: &Value) -> String {
         let part = |value: &Value| base64_url(value.to_string().as_bytes());
         let signed = format!("{}.{}", part(header), part(claims));
-        let signature = jsonwebtoken::crypto::sign(signed.as_bytes(), &self.key, Algorithm::ES256).expect("a signature");
+        let signature = jsonwebtoken::crypto::sign(signed.as_bytes(), &self.key, Algorithm::ES256)
+            .expect("a signature");
         format!("{signed}.{signature}")
     }
 }
@@ -47,7 +53,14 @@ pub fn claims() -> Value {
 
 /// The expectations of a login.
 pub fn expected(algorithms: &[jose::Algorithm]) -> Expected<'_> {
-    Expected { issuer: ISSUER, client_id: CLIENT_ID, nonce: Some(NONCE), algorithms, now: NOW, check_expiry: true }
+    Expected {
+        issuer: ISSUER,
+        client_id: CLIENT_ID,
+        nonce: Some(NONCE),
+        algorithms,
+        now: NOW,
+        check_expiry: true,
+    }
 }
 
 /// Base64url without padding (RFC 7515 2).
@@ -55,7 +68,8 @@ fn base64_url(bytes: &[u8]) -> String {
     const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let mut text = String::new();
     for chunk in bytes.chunks(3) {
-        let number = chunk.iter().fold(0, |number, byte| number << 8 | usize::from(*byte)) << (8 * (3 - chunk.len()));
+        let number = chunk.iter().fold(0, |number, byte| number << 8 | usize::from(*byte))
+            << (8 * (3 - chunk.len()));
         for place in 0..=chunk.len() {
             text.push(char::from(ALPHABET[number >> (18 - 6 * place) & 63]));
         }

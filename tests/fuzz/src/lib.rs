@@ -41,22 +41,36 @@ pub fn check_error(error: &Error) {
     error.oauth_error().inspect(|text| check_line(text, 100));
     error.oauth_error_description().inspect(|text| check_line(text, 400));
     error.profile().inspect(|text| check_line(text, 200));
-    assert!(error.retry_after().is_none_or(|wait| wait.as_secs() <= 366 * 24 * 3600), "{:?}", error.retry_after());
+    assert!(
+        error.retry_after().is_none_or(|wait| wait.as_secs() <= 366 * 24 * 3600),
+        "{:?}",
+        error.retry_after()
+    );
 }
 
 /// Checks that the text is one line of at most `limit` characters and an ellipsis, without terminal
 /// control characters.
 pub fn check_line(line: &str, limit: usize) {
     let characters = line.chars().count();
-    assert!(characters <= limit + usize::from(line.ends_with('…')), "{characters} characters: {line}");
-    let obeyed =
-        |c: char| c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}');
+    assert!(
+        characters <= limit + usize::from(line.ends_with('…')),
+        "{characters} characters: {line}"
+    );
+    let obeyed = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}')
+    };
     assert!(!line.contains(obeyed), "{line:?}");
 }
 
 /// All texts of an error in one.
 pub fn shown(error: &Error) -> String {
-    let details = [error.reason().map(Reason::name), error.oauth_error(), error.oauth_error_description(), error.profile()];
+    let details = [
+        error.reason().map(Reason::name),
+        error.oauth_error(),
+        error.oauth_error_description(),
+        error.profile(),
+    ];
     format!("{error} {error:?} {details:?}")
 }
 
@@ -76,7 +90,10 @@ pub fn check_hidden(shown: &str) {
 pub fn with_canary(document: &Map<String, Value>, names: &[&str]) -> Option<Map<String, Value>> {
     let mut changed = document.clone();
     let mut planted = false;
-    for (_, value) in changed.iter_mut().filter(|(name, value)| names.contains(&name.as_str()) && value.is_string()) {
+    for (_, value) in changed
+        .iter_mut()
+        .filter(|(name, value)| names.contains(&name.as_str()) && value.is_string())
+    {
         *value = Value::from(CANARY);
         planted = true;
     }
@@ -108,7 +125,10 @@ impl Fixed {
 
     /// A token with a lifetime of one hour.
     pub fn token() -> Arc<Self> {
-        Fixed::new(answer(200, br#"{"access_token":"current","token_type":"Bearer","expires_in":3600}"#))
+        Fixed::new(answer(
+            200,
+            br#"{"access_token":"current","token_type":"Bearer","expires_in":3600}"#,
+        ))
     }
 
     /// The requests so far.
@@ -159,7 +179,8 @@ pub fn options(transport: Arc<dyn Transport>) -> Options {
 
 /// A session whose API key is the canary.
 pub fn key_session(transport: ApiKeyTransport) -> Session {
-    Session::from_api_key(CANARY, transport, &options(Fixed::token())).expect("the canary is an API key")
+    Session::from_api_key(CANARY, transport, &options(Fixed::token()))
+        .expect("the canary is an API key")
 }
 
 /// A session of an M2M client of Planet with the token `current`.
@@ -172,7 +193,8 @@ pub fn m2m_session() -> Session {
 /// Checks that no parameter is duplicate or empty (RFC 6749 3.2). Returns the parameters.
 pub fn check_form(request: &Request) -> Vec<(String, String)> {
     let encoded = request.form.encode();
-    let fields: Vec<(String, String)> = url::form_urlencoded::parse(encoded.expose().as_bytes()).into_owned().collect();
+    let fields: Vec<(String, String)> =
+        url::form_urlencoded::parse(encoded.expose().as_bytes()).into_owned().collect();
     let mut names = HashSet::new();
     for (name, value) in &fields {
         assert!(names.insert(name), "{name} is sent twice");

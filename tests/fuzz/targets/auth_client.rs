@@ -4,11 +4,21 @@
 use libfuzzer_sys::fuzz_target;
 use planetkey::Session;
 use planetkey::profile::ClientConfig;
-use planetkey_fuzz::{CANARY, Fixed, check_error, check_form, check_hidden, check_secretive, options, text, with_canary};
+use planetkey_fuzz::{
+    CANARY, Fixed, check_error, check_form, check_hidden, check_secretive, options, text,
+    with_canary,
+};
 use serde_json::{Map, Value};
 
-const SECRETS: [&str; 7] =
-    ["client_secret", "client_privkey", "client_privkey_password", "api_key", "password", "user_password", "key"];
+const SECRETS: [&str; 7] = [
+    "client_secret",
+    "client_privkey",
+    "client_privkey_password",
+    "api_key",
+    "password",
+    "user_password",
+    "key",
+];
 
 /// Leak detection is off: a refresh has its own thread, and memory of an ending thread looks like a
 /// leak.
@@ -38,7 +48,8 @@ fuzz_target!(|data: &[u8]| {
         assert_eq!(read.is_ok(), again.is_ok());
     }
     // Either could name any file of the host.
-    let names_a_file = document.contains_key("client_privkey_file") || document.get("deployment").is_some_and(Value::is_string);
+    let names_a_file = document.contains_key("client_privkey_file")
+        || document.get("deployment").is_some_and(Value::is_string);
     if !names_a_file {
         check_session(text);
     }
@@ -68,12 +79,22 @@ fn check_session(text: &str) {
     for request in server.seen() {
         check_hidden(request.url.as_str());
         let fields = check_form(&request);
-        let sent = |name: &str| fields.iter().any(|(field, value)| field == name && !value.is_empty());
+        let sent =
+            |name: &str| fields.iter().any(|(field, value)| field == name && !value.is_empty());
         if sent("grant_type") {
-            let ways = [request.authorization.is_some(), sent("client_secret"), sent("client_assertion")];
-            assert!(ways.iter().filter(|way| **way).count() <= 1, "one authentication method per request: {ways:?}");
+            let ways =
+                [request.authorization.is_some(), sent("client_secret"), sent("client_assertion")];
+            assert!(
+                ways.iter().filter(|way| **way).count() <= 1,
+                "one authentication method per request: {ways:?}"
+            );
             // The secret is only in its place.
-            assert!(fields.iter().all(|(name, value)| name == "client_secret" || !value.contains(CANARY)), "{fields:?}");
+            assert!(
+                fields
+                    .iter()
+                    .all(|(name, value)| name == "client_secret" || !value.contains(CANARY)),
+                "{fields:?}"
+            );
         }
     }
     check_hidden(&format!("{session:?} {}", session.status().to_json()));

@@ -36,11 +36,17 @@ fuzz_target!(|data: &[u8]| {
     let response = ATTEMPT.response(&query, ISSUER, required);
     let pairs = read(&query);
     let values = |name: &str| {
-        pairs.iter().filter(|(present, _)| present == name.as_bytes()).map(|(_, value)| value.as_slice()).collect::<Vec<_>>()
+        pairs
+            .iter()
+            .filter(|(present, _)| present == name.as_bytes())
+            .map(|(_, value)| value.as_slice())
+            .collect::<Vec<_>>()
     };
     let one = |name: &str| values(name).first().copied().filter(|value| !value.is_empty());
     let is_ours = query.len() <= LONGEST && values("state").contains(&STATE.as_bytes());
-    let is_double = ["state", "code", "iss", "error", "error_description"].iter().any(|name| values(name).len() > 1);
+    let is_double = ["state", "code", "iss", "error", "error_description"]
+        .iter()
+        .any(|name| values(name).len() > 1);
     let is_issuer = one("iss").map_or(!required, |iss| iss == ISSUER.as_bytes());
     match response {
         Response::NotOurs(why) => assert!(!is_ours && !why.is_empty()),
@@ -48,7 +54,11 @@ fuzz_target!(|data: &[u8]| {
             assert!(is_ours);
             check_secretive(&error);
             // The message contains nothing that its reader could replay.
-            assert!(!shown(&error).contains(STATE.as_str()) || one("error").is_some() || one("iss").is_some());
+            assert!(
+                !shown(&error).contains(STATE.as_str())
+                    || one("error").is_some()
+                    || one("iss").is_some()
+            );
             if is_double {
                 assert_eq!((error.status(), error.oauth_error()), (Status::Protocol, None));
             } else if !is_issuer {
@@ -60,7 +70,11 @@ fuzz_target!(|data: &[u8]| {
         Response::Code(code) => {
             assert!(is_ours && !is_double && is_issuer && one("error").is_none());
             assert_eq!(Some(code.expose().as_bytes()), one("code"));
-            assert!(code.expose().bytes().all(|byte| (0x20..0x7f).contains(&byte)), "{:?}", code.expose());
+            assert!(
+                code.expose().bytes().all(|byte| (0x20..0x7f).contains(&byte)),
+                "{:?}",
+                code.expose()
+            );
         }
     }
 
@@ -75,13 +89,18 @@ fuzz_target!(|data: &[u8]| {
 /// A form, decoded without the library's parser (URL Standard 5.1).
 fn read(query: &str) -> Vec<(Vec<u8>, Vec<u8>)> {
     let pairs = query.split('&').filter(|pair| !pair.is_empty());
-    pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).map(|(name, value)| (decode(name), decode(value))).collect()
+    pairs
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+        .map(|(name, value)| (decode(name), decode(value)))
+        .collect()
 }
 
 fn decode(text: &str) -> Vec<u8> {
     let (bytes, mut decoded, mut index) = (text.as_bytes(), Vec::new(), 0);
     while let Some(byte) = bytes.get(index) {
-        let escaped = bytes.get(index + 1..index + 3).filter(|digits| digits.iter().all(u8::is_ascii_hexdigit));
+        let escaped = bytes
+            .get(index + 1..index + 3)
+            .filter(|digits| digits.iter().all(u8::is_ascii_hexdigit));
         match (byte, escaped) {
             (b'%', Some(digits)) => {
                 let digits = std::str::from_utf8(digits).expect("ASCII");

@@ -13,8 +13,10 @@ fuzz_target!(|data: &[u8]| {
     // Only a GET of this path at this host counts as the redirect.
     if status == 200 {
         let request = String::from_utf8_lossy(data);
-        let (line, rest) = request.trim_start_matches(['\r', '\n']).split_once('\n').expect("a request line");
-        let target = line.strip_prefix("GET ").and_then(|line| line.split(' ').next()).expect("a GET");
+        let (line, rest) =
+            request.trim_start_matches(['\r', '\n']).split_once('\n').expect("a request line");
+        let target =
+            line.strip_prefix("GET ").and_then(|line| line.split(' ').next()).expect("a GET");
         assert!(target == PATH || target.starts_with("/callback?"), "{target:?}");
         let hosts: Vec<&str> = rest
             .lines()

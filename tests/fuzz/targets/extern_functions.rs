@@ -26,7 +26,11 @@ fuzz_target!(|data: &[u8]| {
         // SAFETY: the pointers are to a NUL-terminated text and to local variables.
         let status = unsafe { function(input.as_ptr(), &mut made, &mut error) };
         check_outcome(status, !made.is_null(), error);
-        assert_eq!(status == planetkey_status::Ok, readable, "any text is taken, and nothing else is");
+        assert_eq!(
+            status == planetkey_status::Ok,
+            readable,
+            "any text is taken, and nothing else is"
+        );
         take_string(made);
     }
 
@@ -37,29 +41,41 @@ fuzz_target!(|data: &[u8]| {
     // The text as a key, and the key in a header.
     let (mut session, mut error) = (null_mut(), null_mut());
     // SAFETY: as above; options may be NULL.
-    let status = unsafe { planetkey_session_from_api_key(input.as_ptr(), 1, null(), &mut session, &mut error) };
+    let status = unsafe {
+        planetkey_session_from_api_key(input.as_ptr(), 1, null(), &mut session, &mut error)
+    };
     check_outcome(status, !session.is_null(), error);
     if status == planetkey_status::Ok {
         requests(session, c"https://api.planet.com/", usize::from(*size));
         let mut key = null_mut();
         // SAFETY: a living session, and a local variable.
-        assert_eq!(unsafe { planetkey_session_api_key(session, &mut key, null_mut()) }, planetkey_status::Ok);
+        assert_eq!(
+            unsafe { planetkey_session_api_key(session, &mut key, null_mut()) },
+            planetkey_status::Ok
+        );
         assert_eq!(take_string(key).as_deref(), input.to_str().ok());
     }
     // SAFETY: the session was just made, or is NULL.
     unsafe { planetkey_session_free(session) };
 
     // The text as a client configuration, unless it could name any file of the host.
-    if text(input.as_bytes()).is_some_and(|text| !["privkey_file", "deployment", "\\"].iter().any(|part| text.contains(part))) {
+    if text(input.as_bytes()).is_some_and(|text| {
+        !["privkey_file", "deployment", "\\"].iter().any(|part| text.contains(part))
+    }) {
         let (mut session, mut error) = (null_mut(), null_mut());
         // SAFETY: as above.
-        let status = unsafe { planetkey_session_from_client_config(input.as_ptr(), null(), &mut session, &mut error) };
+        let status = unsafe {
+            planetkey_session_from_client_config(input.as_ptr(), null(), &mut session, &mut error)
+        };
         check_outcome(status, !session.is_null(), error);
         if !session.is_null() {
             let mut info = null_mut();
             // SAFETY: a living session, and a local variable; the info is freed once.
             unsafe {
-                assert_eq!(planetkey_session_get_info(session, &mut info, null_mut()), planetkey_status::Ok);
+                assert_eq!(
+                    planetkey_session_get_info(session, &mut info, null_mut()),
+                    planetkey_status::Ok
+                );
                 planetkey_session_info_free(info);
             }
         }
@@ -74,7 +90,15 @@ static SESSIONS: LazyLock<Vec<Handle>> = LazyLock::new(|| {
         let mut session = null_mut();
         // SAFETY: the pointers are to a NUL-terminated text and to a local variable; the others may
         // be NULL.
-        let status = unsafe { planetkey_session_from_api_key(c"KEY".as_ptr(), transport, null(), &mut session, null_mut()) };
+        let status = unsafe {
+            planetkey_session_from_api_key(
+                c"KEY".as_ptr(),
+                transport,
+                null(),
+                &mut session,
+                null_mut(),
+            )
+        };
         assert_eq!(status, planetkey_status::Ok);
         Handle(session)
     };
@@ -105,7 +129,10 @@ fn requests(session: *const planetkey_session, url: &CStr, size: usize) {
                 assert_eq!(borrowed.is_null(), index == count);
                 line = borrow(borrowed).inspect(|line| check_header(line)).or(line);
             }
-            assert_eq!(borrow(planetkey_authorization_url(authorization)).is_none(), authorization.is_null());
+            assert_eq!(
+                borrow(planetkey_authorization_url(authorization)).is_none(),
+                authorization.is_null()
+            );
             planetkey_authorization_free(authorization);
         }
     }
@@ -114,22 +141,37 @@ fn requests(session: *const planetkey_session, url: &CStr, size: usize) {
     let (mut needed, mut error) = (usize::MAX, null_mut());
     // SAFETY: the buffer has this size; the rest as above.
     let status = unsafe {
-        planetkey_session_copy_header(session, url.as_ptr(), buffer.as_mut_ptr().cast::<c_char>(), size, &mut needed, &mut error)
+        planetkey_session_copy_header(
+            session,
+            url.as_ptr(),
+            buffer.as_mut_ptr().cast::<c_char>(),
+            size,
+            &mut needed,
+            &mut error,
+        )
     };
     check_outcome(status, status == planetkey_status::Ok, error);
     if status == planetkey_status::Ok {
-        let copied = CStr::from_bytes_until_nul(&buffer).expect("it ends with NUL").to_str().expect("UTF-8");
+        let copied =
+            CStr::from_bytes_until_nul(&buffer).expect("it ends with NUL").to_str().expect("UTF-8");
         check_header(copied);
         assert_eq!(needed, copied.len() + 1);
-        assert!(buffer[needed..].iter().all(|byte| *byte == 0x7f), "bytes after the line are untouched");
+        assert!(
+            buffer[needed..].iter().all(|byte| *byte == 0x7f),
+            "bytes after the line are untouched"
+        );
         assert_eq!(line.as_deref(), Some(copied));
     } else {
-        assert!(buffer.iter().skip(1).all(|byte| *byte == 0x7f) && buffer.first().is_none_or(|byte| *byte == 0));
+        assert!(
+            buffer.iter().skip(1).all(|byte| *byte == 0x7f)
+                && buffer.first().is_none_or(|byte| *byte == 0)
+        );
         assert!(needed == 0 || needed > size, "{needed} of {size}");
     }
     let (mut signed, mut error) = (null_mut(), null_mut());
     // SAFETY: as above.
-    let status = unsafe { planetkey_session_signed_url(session, url.as_ptr(), &mut signed, &mut error) };
+    let status =
+        unsafe { planetkey_session_signed_url(session, url.as_ptr(), &mut signed, &mut error) };
     check_outcome(status, !signed.is_null(), error);
     take_string(signed);
 }
@@ -137,7 +179,10 @@ fn requests(session: *const planetkey_session, url: &CStr, size: usize) {
 /// Checks that the line is a name, a colon, a space and a value without control characters.
 fn check_header(line: &str) {
     let value = line.strip_prefix("Authorization: ").expect("the name");
-    assert!(!value.is_empty() && value.bytes().all(|byte| byte >= b' ' && byte != 0x7f), "{line:?}");
+    assert!(
+        !value.is_empty() && value.bytes().all(|byte| byte >= b' ' && byte != 0x7f),
+        "{line:?}"
+    );
 }
 
 /// Checks that success has a value and no error, and failure an error with the same status and no
@@ -150,7 +195,10 @@ fn check_outcome(status: planetkey_status, made: bool, error: *mut planetkey_err
         // SAFETY: a living error, freed once.
         unsafe {
             assert_eq!(planetkey_error_status(error), status);
-            check_line(&borrow(planetkey_error_message(error)).expect("every error has a message"), 1000);
+            check_line(
+                &borrow(planetkey_error_message(error)).expect("every error has a message"),
+                1000,
+            );
             planetkey_error_free(error);
         }
     }
@@ -162,7 +210,8 @@ fn check_outcome(status: planetkey_status, made: bool, error: *mut planetkey_err
 /// `pointer` is NULL or lives.
 unsafe fn borrow(pointer: *const c_char) -> Option<String> {
     // SAFETY: not NULL, and it lives by the promise above.
-    (!pointer.is_null()).then(|| unsafe { CStr::from_ptr(pointer) }.to_str().expect("UTF-8").to_owned())
+    (!pointer.is_null())
+        .then(|| unsafe { CStr::from_ptr(pointer) }.to_str().expect("UTF-8").to_owned())
 }
 
 /// The text of a string handle, which is freed; NULL is `None`.

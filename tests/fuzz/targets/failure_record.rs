@@ -11,8 +11,14 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 static FILE: LazyLock<PathBuf> = LazyLock::new(|| directory().join("token.planetkey.json"));
-static STORAGE: LazyLock<FileStorage> =
-    LazyLock::new(|| FileStorage::new(FILE.with_file_name("token.json"), "binding".to_owned(), &Sops::new(None), None));
+static STORAGE: LazyLock<FileStorage> = LazyLock::new(|| {
+    FileStorage::new(
+        FILE.with_file_name("token.json"),
+        "binding".to_owned(),
+        &Sops::new(None),
+        None,
+    )
+});
 
 fuzz_target!(|data: &[u8]| {
     std::fs::write(&*FILE, data).expect("a file");
@@ -20,7 +26,10 @@ fuzz_target!(|data: &[u8]| {
     for now in [0, NOW * 1000, u64::MAX] {
         if let Some((wait, failure)) = record.wait(now) {
             let error = &failure.error;
-            assert!(!wait.is_zero() && wait <= Duration::from_secs(3600), "no wait is longer than an hour: {wait:?}");
+            assert!(
+                !wait.is_zero() && wait <= Duration::from_secs(3600),
+                "no wait is longer than an hour: {wait:?}"
+            );
             if error.status() != Status::Internal && !error.message().is_empty() {
                 check_error(error);
             }
@@ -31,7 +40,11 @@ fuzz_target!(|data: &[u8]| {
     let again = STORAGE.failure_record();
     assert_eq!(summary(&record), summary(&again));
     STORAGE.save_failure_record(&again);
-    assert_eq!(std::fs::read(&*FILE).expect("a file"), rewritten, "remembering it again changes nothing");
+    assert_eq!(
+        std::fs::read(&*FILE).expect("a file"),
+        rewritten,
+        "remembering it again changes nothing"
+    );
 
     // A refused token stays refused, and the list has a limit.
     let mut fuller = record.clone();

@@ -17,7 +17,8 @@ fuzz_target!(|data: &[u8]| {
     assert!(judge(text, &expected).is_none(), "{text}");
 
     let Some((header, claims)) = text.split_once('\n') else { return };
-    let (Ok(Value::Object(header)), Ok(Value::Object(claims))) = (serde_json::from_str(header), serde_json::from_str(claims))
+    let (Ok(Value::Object(header)), Ok(Value::Object(claims))) =
+        (serde_json::from_str(header), serde_json::from_str(claims))
     else {
         return;
     };
@@ -27,7 +28,10 @@ fuzz_target!(|data: &[u8]| {
             assert_eq!(verified.0, claims, "the claims are those that were signed");
             assert_eq!(header.get("alg").and_then(Value::as_str), Some("ES256"));
             assert!(!header.contains_key("crit"));
-            assert!(matches!(header.get("kid").map(Value::as_str), None | Some(Some("ours"))), "the only key");
+            assert!(
+                matches!(header.get("kid").map(Value::as_str), None | Some(Some("ours"))),
+                "the only key"
+            );
             assert!(is_acceptable(&claims), "{claims:?}");
             assert!(!verified.subject().is_empty());
         }
@@ -38,7 +42,9 @@ fuzz_target!(|data: &[u8]| {
     }
     // Without its signature, or with that of another text, the token is refused.
     let (signed, signature) = token.rsplit_once('.').expect("three parts");
-    for forged in [format!("{signed}."), format!("{signed}.{}", &signature[1..]), format!("{}{token}", "e30")] {
+    for forged in
+        [format!("{signed}."), format!("{signed}.{}", &signature[1..]), format!("{}{token}", "e30")]
+    {
         assert!(judge(&forged, &expected).is_none());
     }
     // The subject is not in an error.
@@ -69,7 +75,11 @@ fn judge(token: &str, expected: &Expected<'_>) -> Option<Claims> {
 /// A second implementation of the standard's rules.
 fn is_acceptable(claims: &Map<String, Value>) -> bool {
     let time = |name: &str| {
-        claims.get(name).and_then(Value::as_f64).filter(|time| (0.0..253_402_300_800.0).contains(time)).map(f64::trunc)
+        claims
+            .get(name)
+            .and_then(Value::as_f64)
+            .filter(|time| (0.0..253_402_300_800.0).contains(time))
+            .map(f64::trunc)
     };
     let audience: Vec<&str> = match claims.get("aud") {
         Some(Value::String(one)) => vec![one],

@@ -26,7 +26,10 @@ fuzz_target!(|data: &[u8]| {
         match metadata::parse(&document, issuer, allow_insecure_loopback) {
             Ok(metadata) => {
                 assert_eq!(metadata.issuer, issuer);
-                assert_eq!(document.get("issuer").and_then(serde_json::Value::as_str), Some(issuer));
+                assert_eq!(
+                    document.get("issuer").and_then(serde_json::Value::as_str),
+                    Some(issuer)
+                );
                 let endpoints = [
                     ("authorization_endpoint", metadata.authorization_endpoint),
                     ("token_endpoint", metadata.token_endpoint),
@@ -37,13 +40,20 @@ fuzz_target!(|data: &[u8]| {
                     ("jwks_uri", metadata.jwks_uri),
                 ];
                 for (name, endpoint) in endpoints {
-                    let named = document.get(name).and_then(serde_json::Value::as_str).filter(|named| !named.is_empty());
+                    let named = document
+                        .get(name)
+                        .and_then(serde_json::Value::as_str)
+                        .filter(|named| !named.is_empty());
                     assert_eq!(endpoint.as_deref(), named, "{name}");
                     if let Some(endpoint) = endpoint {
-                        check_endpoint(&endpoint.parse().expect("an endpoint is a URL"), allow_insecure_loopback);
+                        check_endpoint(
+                            &endpoint.parse().expect("an endpoint is a URL"),
+                            allow_insecure_loopback,
+                        );
                     }
                 }
-                let announces = document.get("authorization_response_iss_parameter_supported") == Some(&true.into());
+                let announces = document.get("authorization_response_iss_parameter_supported")
+                    == Some(&true.into());
                 assert_eq!(metadata.authorization_response_iss_parameter_supported, announces);
             }
             Err(error) => check_error(&error),
@@ -60,6 +70,12 @@ fn check_endpoint(url: &url::Url, allow_insecure_loopback: bool) {
         Some(url::Host::Ipv6(address)) => address.is_loopback(),
         None => false,
     };
-    assert!(url.scheme() == "https" || url.scheme() == "http" && loopback && allow_insecure_loopback, "{url}");
-    assert!(url.username().is_empty() && url.password().is_none() && url.fragment().is_none(), "{url}");
+    assert!(
+        url.scheme() == "https" || url.scheme() == "http" && loopback && allow_insecure_loopback,
+        "{url}"
+    );
+    assert!(
+        url.username().is_empty() && url.password().is_none() && url.fragment().is_none(),
+        "{url}"
+    );
 }

@@ -26,7 +26,8 @@ fuzz_target!(|data: &[u8]| {
         Some(Duration::from_secs(seconds).min(LONGEST))
     } else {
         httpdate::parse_http_date(trimmed).ok().map(|date| {
-            let date = date.duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+            let date =
+                date.duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs());
             Duration::from_secs(date.saturating_sub(now)).min(LONGEST)
         })
     };
@@ -34,7 +35,10 @@ fuzz_target!(|data: &[u8]| {
 
     // As in a response: measured by the server's own clock if known.
     let response = Response { retry_after: Some(value.to_owned()), ..answer(503, b"") };
-    assert_eq!(response.retry_after(now.saturating_mul(1000)), retry_after::parse(value, now.saturating_mul(1000) / 1000));
+    assert_eq!(
+        response.retry_after(now.saturating_mul(1000)),
+        retry_after::parse(value, now.saturating_mul(1000) / 1000)
+    );
     let dated = Response { date: Some(now), ..response };
     assert_eq!(dated.retry_after(0), wait);
 });

@@ -5,7 +5,9 @@ use libfuzzer_sys::fuzz_target;
 use planetkey::clock::{Moment, Monotonic};
 use planetkey::oauth::token_endpoint::MAX_LIFETIME_S;
 use planetkey::secret::Secret;
-use planetkey::storage::{CustomStorage, Saved, Storage, StorageCallbacks, Stored, TornRead, python_json};
+use planetkey::storage::{
+    CustomStorage, Saved, Storage, StorageCallbacks, Stored, TornRead, python_json,
+};
 use planetkey::{Result, Status};
 use planetkey_fuzz::{NOW, check_error, check_hidden, with_canary};
 use serde_json::{Map, Value};
@@ -22,7 +24,9 @@ fuzz_target!(|data: &[u8]| {
     }
     let Ok(text) = std::str::from_utf8(data) else { return };
     check_session(text, document.as_ref());
-    if let Some(planted) = document.and_then(|document| with_canary(&document, &["access_token", "refresh_token", "id_token"])) {
+    if let Some(planted) = document
+        .and_then(|document| with_canary(&document, &["access_token", "refresh_token", "id_token"]))
+    {
         check_hidden(&format!("{:?}", load(&Text::holding(&Value::from(planted).to_string()))));
     }
 });
@@ -33,7 +37,8 @@ fn check_rewriting(document: &Map<String, Value>) {
     check_form(&written);
     let again = python_json::parse(&written).expect("what was written can be read");
     let saved = document.iter().filter(|(name, value)| !name.starts_with("__") && !value.is_null());
-    let mut saved: Value = saved.map(|(name, value)| (name.clone(), value.clone())).collect::<Map<_, _>>().into();
+    let mut saved: Value =
+        saved.map(|(name, value)| (name.clone(), value.clone())).collect::<Map<_, _>>().into();
     forget_number_members(&mut saved);
     check_same(&saved, &Value::from(again.clone()));
     assert_eq!(python_json::to_bytes(&again), written, "writing it again changes nothing");
@@ -62,33 +67,58 @@ fn check_session(text: &str, document: Option<&Map<String, Value>>) {
         (Ok(saved), None) => return assert!(matches!(saved, Saved::Nothing) && text.is_empty()),
         (Err(error), document) => {
             check_error(&error);
-            assert_eq!((error.status(), error.reason()), (Status::LoginRequired, Some(planetkey::Reason::Corrupt)));
-            return assert!(document.is_none() && !text.is_empty(), "a readable file is not corrupt");
+            assert_eq!(
+                (error.status(), error.reason()),
+                (Status::LoginRequired, Some(planetkey::Reason::Corrupt))
+            );
+            return assert!(
+                document.is_none() && !text.is_empty(),
+                "a readable file is not corrupt"
+            );
         }
     };
-    let member = |name: &str| document.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let member =
+        |name: &str| document.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     let stored = match saved {
         Saved::Tokens(stored) => stored,
-        Saved::Nothing => return assert!(member("refresh_token").is_none() && !member("access_token").is_some_and(is_b64token)),
+        Saved::Nothing => {
+            return assert!(
+                member("refresh_token").is_none()
+                    && !member("access_token").is_some_and(is_b64token)
+            );
+        }
         Saved::Foreign => panic!("the file names no client"),
     };
     check_stored(&stored);
     let token = stored.tokens.access_token.expose();
-    assert_eq!((!token.is_empty()).then_some(token), member("access_token").filter(|token| is_b64token(token)));
+    assert_eq!(
+        (!token.is_empty()).then_some(token),
+        member("access_token").filter(|token| is_b64token(token))
+    );
     assert_eq!(&stored.tokens.members.0, document, "unknown members are preserved");
 
     // Saved and read again here: nothing is lost, and the lifetime does not grow.
     storage.save(&stored).expect("it holds anything");
     let again = tokens(load(&storage));
-    assert_eq!((again.tokens.lifetime, again.remaining), (stored.tokens.lifetime, stored.remaining));
-    assert_eq!((again.tokens.access_token.expose(), &again.tokens.scopes), (token, &stored.tokens.scopes));
+    assert_eq!(
+        (again.tokens.lifetime, again.remaining),
+        (stored.tokens.lifetime, stored.remaining)
+    );
+    assert_eq!(
+        (again.tokens.access_token.expose(), &again.tokens.scopes),
+        (token, &stored.tokens.scopes)
+    );
     // Received just now and read by a process that knows the file only, as Planet's SDK does. Times are whole seconds there.
     let life = stored.tokens.lifetime;
     storage.save(&Stored::received(stored.tokens.clone(), HERE)).expect("it holds anything");
     let elsewhere = tokens(load(&Text::holding(&storage.text())));
     check_stored(&elsewhere);
     assert_eq!(elsewhere.tokens.access_token.expose(), token);
-    assert!(life < SECOND || elsewhere.remaining <= life + SECOND, "{:?} > {life:?}", elsewhere.remaining);
+    assert!(
+        life < SECOND || elsewhere.remaining <= life + SECOND,
+        "{:?} > {life:?}",
+        elsewhere.remaining
+    );
     let written = python_json::parse(storage.text().as_bytes()).expect("an object");
     for time in ["_iat", "_exp"] {
         assert!(written.get(time).is_some_and(Value::is_u64), "{time}");
@@ -100,13 +130,36 @@ fn check_stored(stored: &Stored) {
     let token = stored.tokens.access_token.expose();
     if token.is_empty() {
         assert_eq!(stored.remaining, Duration::ZERO, "what is not there does not live");
-        assert!(stored.tokens.members.0.get("refresh_token").and_then(Value::as_str).is_some_and(|token| !token.is_empty()));
+        assert!(
+            stored
+                .tokens
+                .members
+                .0
+                .get("refresh_token")
+                .and_then(Value::as_str)
+                .is_some_and(|token| !token.is_empty())
+        );
     } else {
         assert!(is_b64token(token), "{token:?}");
     }
-    assert!(stored.remaining <= stored.tokens.lifetime, "{:?} > {:?}", stored.remaining, stored.tokens.lifetime);
-    assert!(stored.tokens.lifetime <= Duration::from_secs(MAX_LIFETIME_S), "{:?}", stored.tokens.lifetime);
-    assert!(stored.tokens.scopes.iter().all(|scope| !scope.is_empty() && !scope.contains([' ', '\t', '\n', '\r'])));
+    assert!(
+        stored.remaining <= stored.tokens.lifetime,
+        "{:?} > {:?}",
+        stored.remaining,
+        stored.tokens.lifetime
+    );
+    assert!(
+        stored.tokens.lifetime <= Duration::from_secs(MAX_LIFETIME_S),
+        "{:?}",
+        stored.tokens.lifetime
+    );
+    assert!(
+        stored
+            .tokens
+            .scopes
+            .iter()
+            .all(|scope| !scope.is_empty() && !scope.contains([' ', '\t', '\n', '\r']))
+    );
 }
 
 /// Whether this is a token by RFC 6750 2.1 of a length that a header can carry.
@@ -148,7 +201,12 @@ impl Text {
     }
 
     fn text(&self) -> String {
-        self.callbacks.load().ok().flatten().map(|text| text.expose().to_owned()).unwrap_or_default()
+        self.callbacks
+            .load()
+            .ok()
+            .flatten()
+            .map(|text| text.expose().to_owned())
+            .unwrap_or_default()
     }
 }
 
@@ -174,7 +232,9 @@ fn check_form(written: &[u8]) {
         let closes = content.starts_with(b"}") || content.starts_with(b"]");
         assert_eq!(spaces, indented - usize::from(closes) * 2, "{}", String::from_utf8_lossy(line));
         indented = spaces + 2 * usize::from(content.ends_with(b"{") || content.ends_with(b"["));
-        assert!(!content.ends_with(b" ") && content.iter().all(|byte| *byte >= b' ' && *byte != 0x7f));
+        assert!(
+            !content.ends_with(b" ") && content.iter().all(|byte| *byte >= b' ' && *byte != 0x7f)
+        );
     }
 }
 
@@ -194,7 +254,11 @@ fn check_same(left: &Value, right: &Value) {
             let number = |text: &str| text.parse::<f64>().expect("a number");
             // Integers are exact, however long. Python writes no negative zero.
             let is_integer = !left.contains(['.', 'e', 'E']);
-            let same = if is_integer { left == right || left == "-0" && right == "0" } else { number(&left) == number(&right) };
+            let same = if is_integer {
+                left == right || left == "-0" && right == "0"
+            } else {
+                number(&left) == number(&right)
+            };
             assert!(same, "{left}, {right}");
         }
         _ => assert_eq!(left, right),

@@ -11,14 +11,17 @@ use planetkey::oauth::client_authentication::ClientAuthentication;
 use planetkey::oauth::token_endpoint::{self, MAX_LIFETIME_S, TokenRequest};
 use planetkey::secret::Secret;
 use planetkey::{Result, Status};
-use planetkey_fuzz::{CANARY, Fixed, NOW, answer, check_error, check_hidden, check_secretive, with_canary};
+use planetkey_fuzz::{
+    CANARY, Fixed, NOW, answer, check_error, check_hidden, check_secretive, with_canary,
+};
 use serde_json::{Map, Value};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 const SECRETS: [&str; 3] = ["access_token", "refresh_token", "id_token"];
 
-static ENDPOINT: LazyLock<url::Url> = LazyLock::new(|| "https://as.example/token".parse().expect("a URL"));
+static ENDPOINT: LazyLock<url::Url> =
+    LazyLock::new(|| "https://as.example/token".parse().expect("a URL"));
 
 fuzz_target!(|data: &[u8]| {
     let Some(response) = response(data) else { return };
@@ -27,7 +30,13 @@ fuzz_target!(|data: &[u8]| {
         Ok(tokens) => check_tokens(tokens, &response),
         Err(error) => {
             check_error(error);
-            let allowed = [Status::Misconfigured, Status::LoginRequired, Status::Denied, Status::Unavailable, Status::Protocol];
+            let allowed = [
+                Status::Misconfigured,
+                Status::LoginRequired,
+                Status::Denied,
+                Status::Unavailable,
+                Status::Protocol,
+            ];
             assert!(allowed.contains(&error.status()), "{error}");
             assert!(error.http_status().is_none_or(|status| status == response.status), "{error}");
         }
@@ -48,8 +57,10 @@ fuzz_target!(|data: &[u8]| {
 fn ask(response: &Response) -> Result<TokenSet> {
     let clock = Arc::new(ManualClock::new(NOW));
     let http = Http::new(Fixed::new(response.clone()), clock, Arc::new(SystemRandom));
-    let authentication =
-        ClientAuthentication::ClientSecretPost { client_id: "client".to_owned(), client_secret: Secret::from(CANARY) };
+    let authentication = ClientAuthentication::ClientSecretPost {
+        client_id: "client".to_owned(),
+        client_secret: Secret::from(CANARY),
+    };
     let request = TokenRequest {
         endpoint: &ENDPOINT,
         form: Form::default(),
@@ -57,7 +68,10 @@ fn ask(response: &Response) -> Result<TokenSet> {
         scopes: &["planet".to_owned()],
         replay: Replay::Safe,
     };
-    token_endpoint::send(&CallContext::within(&http, Retry::WithinDeadline, Duration::from_secs(30)), request)
+    token_endpoint::send(
+        &CallContext::within(&http, Retry::WithinDeadline, Duration::from_secs(30)),
+        request,
+    )
 }
 
 /// The body without a byte order mark.
@@ -67,17 +81,29 @@ fn text(response: &Response) -> &[u8] {
 
 fn check_tokens(tokens: &TokenSet, response: &Response) {
     assert!((200..300).contains(&response.status));
-    let document: Map<String, Value> = serde_json::from_slice(text(response)).expect("a JSON object");
+    let document: Map<String, Value> =
+        serde_json::from_slice(text(response)).expect("a JSON object");
     assert_eq!(tokens.members.0, document, "every member is preserved");
     let member = |name: &str| document.get(name).and_then(Value::as_str);
     let token = tokens.access_token.expose();
     assert_eq!(Some(token), member("access_token"));
     // The b64token of RFC 6750 2.1 cannot end a header or start another.
     let body = token.trim_end_matches('=');
-    assert!(!body.is_empty() && body.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte)), "{token:?}");
+    assert!(
+        !body.is_empty()
+            && body.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte)),
+        "{token:?}"
+    );
     assert!(member("token_type").is_some_and(|kind| kind.eq_ignore_ascii_case("bearer")));
-    assert!(matches!(document.get("error"), None | Some(Value::Null)), "an error was taken for a token");
-    assert!(!tokens.lifetime.is_zero() && tokens.lifetime <= Duration::from_secs(MAX_LIFETIME_S), "{:?}", tokens.lifetime);
+    assert!(
+        matches!(document.get("error"), None | Some(Value::Null)),
+        "an error was taken for a token"
+    );
+    assert!(
+        !tokens.lifetime.is_zero() && tokens.lifetime <= Duration::from_secs(MAX_LIFETIME_S),
+        "{:?}",
+        tokens.lifetime
+    );
     // No token lives longer than the server says.
     let stated = match document.get("expires_in") {
         Some(Value::Number(number)) => number.as_f64(),
@@ -90,7 +116,10 @@ fn check_tokens(tokens: &TokenSet, response: &Response) {
         tokens.lifetime
     );
     assert!(
-        tokens.scopes.iter().all(|scope| !scope.is_empty() && !scope.contains([' ', '\t', '\n', '\r'])),
+        tokens
+            .scopes
+            .iter()
+            .all(|scope| !scope.is_empty() && !scope.contains([' ', '\t', '\n', '\r'])),
         "{:?}",
         tokens.scopes
     );

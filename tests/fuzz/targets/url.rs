@@ -2,7 +2,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use planetkey::{ApiKeyTransport, Authorization, Result, Session, Status, redact_url, strip_api_key};
+use planetkey::{
+    ApiKeyTransport, Authorization, Result, Session, Status, redact_url, strip_api_key,
+};
 use planetkey_fuzz::{CANARY, check_hidden, check_secretive, key_session, m2m_session, text};
 use std::sync::LazyLock;
 
@@ -14,14 +16,22 @@ struct Holder {
 
 static HOLDERS: LazyLock<Vec<Holder>> = LazyLock::new(|| {
     let keys = [ApiKeyTransport::Basic, ApiKeyTransport::Header, ApiKeyTransport::Query];
-    let mut holders: Vec<Holder> =
-        keys.into_iter().map(|transport| Holder { session: key_session(transport), transport: Some(transport) }).collect();
+    let mut holders: Vec<Holder> = keys
+        .into_iter()
+        .map(|transport| Holder { session: key_session(transport), transport: Some(transport) })
+        .collect();
     holders.push(Holder { session: m2m_session(), transport: None });
     holders
 });
 
-const PLANET: [&str; 6] =
-    ["api.planet.com", "tiles.planet.com", "tiles0.planet.com", "tiles1.planet.com", "tiles2.planet.com", "tiles3.planet.com"];
+const PLANET: [&str; 6] = [
+    "api.planet.com",
+    "tiles.planet.com",
+    "tiles0.planet.com",
+    "tiles1.planet.com",
+    "tiles2.planet.com",
+    "tiles3.planet.com",
+];
 
 fuzz_target!(|data: &[u8]| {
     let Some(url) = text(data) else { return };
@@ -33,15 +43,24 @@ fuzz_target!(|data: &[u8]| {
                 Ok(authorization) => check_authorization(url, authorization, holder),
                 Err(error) => {
                     check_secretive(error);
-                    assert!(matches!(error.status(), Status::InvalidArgument | Status::HostRefused), "{error}");
+                    assert!(
+                        matches!(error.status(), Status::InvalidArgument | Status::HostRefused),
+                        "{error}"
+                    );
                 }
             }
         }
         check_signed(url, holder, &outcomes[0]);
         let header = holder.session.with_header(url, str::to_owned);
-        assert_eq!(header.ok().as_deref(), outcomes[1].as_ref().ok().and_then(Authorization::header_value));
+        assert_eq!(
+            header.ok().as_deref(),
+            outcomes[1].as_ref().ok().and_then(Authorization::header_value)
+        );
         // A valid token is cached, so nothing waits.
-        let cached = holder.session.authorize_cached(url).map(|cached| cached.expect("a cached token").url().to_owned());
+        let cached = holder
+            .session
+            .authorize_cached(url)
+            .map(|cached| cached.expect("a cached token").url().to_owned());
         assert_eq!(cached.ok().as_deref(), outcomes[0].as_ref().ok().map(Authorization::url));
     }
 });
@@ -51,18 +70,30 @@ fuzz_target!(|data: &[u8]| {
 fn check_authorization(url: &str, authorization: &Authorization, holder: &Holder) {
     for url in [url, authorization.url()] {
         let host = host_by_the_generic_syntax(url).to_ascii_lowercase();
-        let allowed = PLANET.contains(&host.as_str()) || holder.transport.is_none() && is_sentinel_hub(&host);
+        let allowed =
+            PLANET.contains(&host.as_str()) || holder.transport.is_none() && is_sentinel_hub(&host);
         assert!(allowed, "{url:?} goes to {host}");
         let parsed = url::Url::parse(url).expect("a URL");
-        assert_eq!((parsed.scheme(), parsed.host_str(), parsed.port()), ("https", Some(host.as_str()), None), "{url:?}");
+        assert_eq!(
+            (parsed.scheme(), parsed.host_str(), parsed.port()),
+            ("https", Some(host.as_str()), None),
+            "{url:?}"
+        );
         assert!(parsed.username().is_empty() && parsed.password().is_none(), "{url:?}");
     }
     let headers: Vec<(&str, &str)> = authorization.headers().collect();
     assert_eq!(headers.len(), usize::from(holder.transport != Some(ApiKeyTransport::Query)));
-    assert!(headers.iter().all(|(_, value)| value.bytes().all(|byte| (b' '..=b'~').contains(&byte))));
+    assert!(
+        headers.iter().all(|(_, value)| value.bytes().all(|byte| (b' '..=b'~').contains(&byte)))
+    );
     // One credential in one place (RFC 6750 2).
     let keys = values_of_api_key(authorization.url());
-    assert_eq!(keys, if headers.is_empty() { vec![CANARY.to_owned()] } else { Vec::new() }, "{}", authorization.url());
+    assert_eq!(
+        keys,
+        if headers.is_empty() { vec![CANARY.to_owned()] } else { Vec::new() },
+        "{}",
+        authorization.url()
+    );
     if !headers.is_empty() {
         check_hidden(authorization.url());
     }
@@ -74,12 +105,20 @@ fn check_signed(url: &str, holder: &Holder, authorized: &Result<Authorization>) 
         Ok(signed) => {
             assert!(authorized.is_ok(), "a URL that can be signed can be authorized: {url:?}");
             assert_eq!(values_of_api_key(&signed), [CANARY]);
-            assert_eq!(holder.session.signed_url(&signed).expect("again"), signed, "signing twice is signing once");
+            assert_eq!(
+                holder.session.signed_url(&signed).expect("again"),
+                signed,
+                "signing twice is signing once"
+            );
             check_hidden(&redact_url(&signed));
             let stripped = strip_api_key(&signed);
             check_hidden(&stripped);
             // Stripping removes nothing else but separators without a parameter.
-            assert_eq!(without_dangling_separators(&stripped), without_dangling_separators(&strip_api_key(url)), "{url:?}");
+            assert_eq!(
+                without_dangling_separators(&stripped),
+                without_dangling_separators(&strip_api_key(url)),
+                "{url:?}"
+            );
         }
         Err(error) => {
             check_secretive(&error);
@@ -94,7 +133,10 @@ fn check_forms(url: &str) {
     assert!(values_of_api_key(&stripped).is_empty(), "{url:?}: {stripped:?}");
     assert_eq!(strip_api_key(&stripped), stripped);
     let redacted = redact_url(url);
-    assert!(values_of_api_key(&redacted).iter().all(|value| value == "REDACTED"), "{url:?}: {redacted:?}");
+    assert!(
+        values_of_api_key(&redacted).iter().all(|value| value == "REDACTED"),
+        "{url:?}: {redacted:?}"
+    );
     assert_eq!(redact_url(&redacted), redacted);
     if values_of_api_key(url).is_empty() {
         assert_eq!(stripped, url, "what has no key stays as it is");
@@ -127,7 +169,12 @@ fn values_of_api_key(url: &str) -> Vec<String> {
 
 /// The host by RFC 3986 appendix B, without port and user information.
 fn host_by_the_generic_syntax(url: &str) -> &str {
-    let authority = url.split_once("://").map_or("", |(_, rest)| rest).split(['/', '?', '#']).next().unwrap_or("");
+    let authority = url
+        .split_once("://")
+        .map_or("", |(_, rest)| rest)
+        .split(['/', '?', '#'])
+        .next()
+        .unwrap_or("");
     let host = authority.rsplit('@').next().unwrap_or("");
     host.split(':').next().unwrap_or("")
 }

@@ -15,8 +15,14 @@ fuzz_target!(|data: &[u8]| {
     assert!(challenges.len() <= header.matches(',').count() + 1);
     for challenge in &challenges {
         assert!(is_lower_token(&challenge.scheme), "{challenge:?}");
-        assert!(challenge.parameters.iter().all(|(name, _)| name.is_empty() || is_lower_token(name)), "{challenge:?}");
-        assert!(challenge.parameters.iter().all(|(name, value)| !name.is_empty() || !value.is_empty()), "{challenge:?}");
+        assert!(
+            challenge.parameters.iter().all(|(name, _)| name.is_empty() || is_lower_token(name)),
+            "{challenge:?}"
+        );
+        assert!(
+            challenge.parameters.iter().all(|(name, value)| !name.is_empty() || !value.is_empty()),
+            "{challenge:?}"
+        );
     }
 
     // A parsed challenge, written in canonical form, is parsed the same.
@@ -24,26 +30,42 @@ fuzz_target!(|data: &[u8]| {
         .iter()
         .map(|challenge| Challenge {
             scheme: challenge.scheme.clone(),
-            parameters: challenge.parameters.iter().filter(|(name, _)| !name.is_empty()).cloned().collect(),
+            parameters: challenge
+                .parameters
+                .iter()
+                .filter(|(name, _)| !name.is_empty())
+                .cloned()
+                .collect(),
         })
         .collect();
     let written = write(&understood);
     assert_eq!(challenge::parse(&written), understood, "{written}");
     // Text after it removes nothing.
-    let longer = challenge::parse(&format!("{written}{}Basic realm=\"r\"", if written.is_empty() { "" } else { ", " }));
-    assert_eq!(longer.split_last().map(|(last, before)| (last.scheme.as_str(), before)), Some(("basic", understood.as_slice())));
+    let longer = challenge::parse(&format!(
+        "{written}{}Basic realm=\"r\"",
+        if written.is_empty() { "" } else { ", " }
+    ));
+    assert_eq!(
+        longer.split_last().map(|(last, before)| (last.scheme.as_str(), before)),
+        Some(("basic", understood.as_slice()))
+    );
 
     // Only a 401 is about the token, unless its Bearer challenge names another error. The token is
     // not the session's, so that nothing is invalidated.
     let bearer = challenges.iter().find(|challenge| challenge.scheme == "bearer");
-    let about_the_token = bearer.is_none_or(|bearer| matches!(bearer.parameter("error"), None | Some("invalid_token")));
-    let should_retry = |status| SESSION.should_retry("another", status, Some(header)).expect("a session with tokens");
+    let about_the_token = bearer
+        .is_none_or(|bearer| matches!(bearer.parameter("error"), None | Some("invalid_token")));
+    let should_retry = |status| {
+        SESSION.should_retry("another", status, Some(header)).expect("a session with tokens")
+    };
     assert_eq!(should_retry(401), about_the_token);
     assert!(!should_retry(403) && !should_retry(200) && !should_retry(407));
 });
 
 fn is_lower_token(text: &str) -> bool {
-    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    let fits = |byte: u8| {
+        byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"!#$%&'*+-.^_`|~".contains(&byte)
+    };
     !text.is_empty() && text.bytes().all(fits)
 }
 
@@ -52,8 +74,11 @@ fn write(challenges: &[Challenge]) -> String {
         .iter()
         .map(|challenge| {
             let quote = |value: &str| value.replace('\\', "\\\\").replace('"', "\\\"");
-            let parameters: Vec<String> =
-                challenge.parameters.iter().map(|(name, value)| format!("{name}=\"{}\"", quote(value))).collect();
+            let parameters: Vec<String> = challenge
+                .parameters
+                .iter()
+                .map(|(name, value)| format!("{name}=\"{}\"", quote(value)))
+                .collect();
             format!("{} {}", challenge.scheme, parameters.join(", ")).trim().to_owned()
         })
         .collect();

@@ -34,7 +34,13 @@ struct Code {
 }
 
 impl Codes {
-    pub(crate) fn issue(&mut self, grant: Grant, redirect_uri: &str, challenge: &str, lifetime: u64) -> io::Result<String> {
+    pub(crate) fn issue(
+        &mut self,
+        grant: Grant,
+        redirect_uri: &str,
+        challenge: &str,
+        lifetime: u64,
+    ) -> io::Result<String> {
         let code = random_text(24)?;
         let known = Code {
             grant,
@@ -49,7 +55,12 @@ impl Codes {
     }
 }
 
-pub(crate) fn respond(call: &Call, state: &mut State, client: &str, form: &Form) -> Result<Value, Response> {
+pub(crate) fn respond(
+    call: &Call,
+    state: &mut State,
+    client: &str,
+    form: &Form,
+) -> Result<Value, Response> {
     let missing = |name: &str| invalid_request(&format!("Missing form parameter: {name}"));
     let code = value(form, "code").ok_or_else(|| missing("code"))?;
     let redirect_uri = value(form, "redirect_uri").ok_or_else(|| missing("redirect_uri"))?;
@@ -59,7 +70,11 @@ pub(crate) fn respond(call: &Call, state: &mut State, client: &str, form: &Form)
     }
     let issuer = call.server.issuer(call.origin);
     let invalid_grant = |description| refusal(400, "invalid_grant", description);
-    let known = state.codes.codes.get_mut(code).ok_or_else(|| invalid_grant("Invalid authorization code"))?;
+    let known = state
+        .codes
+        .codes
+        .get_mut(code)
+        .ok_or_else(|| invalid_grant("Invalid authorization code"))?;
     // An attempt of another client does not use up the code.
     if known.grant.client != client || known.grant.issuer != issuer {
         return Err(invalid_grant("Invalid authorization code"));
@@ -83,7 +98,9 @@ pub(crate) fn respond(call: &Call, state: &mut State, client: &str, form: &Form)
         return Err(invalid_grant("Failed to verify code verifier"));
     }
     let grant = known.grant.clone();
-    let (session, response) = grant.open(call, state).map_err(|error| refusal(500, "server_error", &error.to_string()))?;
+    let (session, response) = grant
+        .open(call, state)
+        .map_err(|error| refusal(500, "server_error", &error.to_string()))?;
     if let Some(known) = state.codes.codes.get_mut(code) {
         known.session = Some(session);
     }
@@ -92,7 +109,8 @@ pub(crate) fn respond(call: &Call, state: &mut State, client: &str, form: &Form)
 
 /// RFC 7636 4.1.
 fn is_verifier(text: &str) -> bool {
-    (43..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
+    (43..=128).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
 }
 
 /// RFC 7636 4.2, S256.

@@ -49,10 +49,12 @@ pub(crate) fn respond(call: &Call) -> Result<Response, Response> {
     let once = |name: &str| value(&query, name).filter(|_| repeated != Some(name));
     let mut guard = call.shared.lock();
     let state = &mut *guard;
-    let id = once("client_id").ok_or_else(|| pages::failed("client_id is missing, or there are several."))?;
+    let id = once("client_id")
+        .ok_or_else(|| pages::failed("client_id is missing, or there are several."))?;
     let client = state.clients.get(id).filter(|client| client.is_known_to(call.server.subject));
     let client = client.ok_or_else(|| pages::failed("This client_id is not registered."))?;
-    let redirect_uri = once("redirect_uri").ok_or_else(|| pages::failed("redirect_uri is missing, or there are several."))?;
+    let redirect_uri = once("redirect_uri")
+        .ok_or_else(|| pages::failed("redirect_uri is missing, or there are several."))?;
     if !client.may_redirect_to(redirect_uri) {
         return Err(pages::failed("This redirect_uri is not registered for the client."));
     }
@@ -69,7 +71,11 @@ pub(crate) fn respond(call: &Call) -> Result<Response, Response> {
     let (challenge, scope) = match checked {
         Ok(checked) => checked,
         Err((error, description)) => {
-            return Err(redirect.respond(state, None, &[("error", error), ("error_description", description)]));
+            return Err(redirect.respond(
+                state,
+                None,
+                &[("error", error), ("error_description", description)],
+            ));
         }
     };
     let text = |name: &str| value(&query, name).map(str::to_owned);
@@ -112,8 +118,10 @@ fn check(state: &State, registered: bool, query: &Form) -> Result<(String, Strin
         return Err(("invalid_request", "code_challenge_method must be S256"));
     }
     let challenge = value(query, "code_challenge").filter(|challenge| is_challenge(challenge));
-    let challenge = challenge.ok_or(("invalid_request", "code_challenge is missing, or is not one of S256"))?;
-    let scope = granted_scope(state, value(query, "scope")).ok_or(("invalid_scope", "a scope is unknown"))?;
+    let challenge =
+        challenge.ok_or(("invalid_request", "code_challenge is missing, or is not one of S256"))?;
+    let scope = granted_scope(state, value(query, "scope"))
+        .ok_or(("invalid_scope", "a scope is unknown"))?;
     if is("prompt", "none") {
         // There is no single sign-on.
         return Err(("login_required", "nobody is logged in"));
@@ -124,15 +132,25 @@ fn check(state: &State, registered: bool, query: &Form) -> Result<(String, Strin
 /// The granted scope; `None` if a requested scope is not allowed.
 pub(crate) fn granted_scope(state: &State, asked: Option<&str>) -> Option<String> {
     let scope = asked.unwrap_or(DEFAULT_SCOPE);
-    let allowed = |one: &str| state.behaviour.scopes.as_ref().is_none_or(|known| known.iter().any(|known| known == one));
+    let allowed = |one: &str| {
+        state.behaviour.scopes.as_ref().is_none_or(|known| known.iter().any(|known| known == one))
+    };
     scope.split_ascii_whitespace().all(allowed).then(|| scope.to_owned())
 }
 
 impl Redirect {
     /// Redirects to the client with these parameters, `state` and `iss`. Changes of the last
     /// request come before those of the first.
-    pub(crate) fn respond(&self, state: &State, changes: Option<&Changes>, parameters: &[(&str, &str)]) -> Response {
-        let mut parameters: Form = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    pub(crate) fn respond(
+        &self,
+        state: &State,
+        changes: Option<&Changes>,
+        parameters: &[(&str, &str)],
+    ) -> Response {
+        let mut parameters: Form = parameters
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
         if let Some(state) = &self.state {
             parameters.push(("state".to_owned(), state.clone()));
         }
@@ -142,7 +160,8 @@ impl Redirect {
         if let Some(changes) = changes.or(self.changes.as_ref()) {
             change(&mut parameters, changes);
         }
-        let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
+        let query =
+            url::form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
         // The query of the redirect URI stays (RFC 6749 3.1.2).
         let mark = if self.redirect_uri.contains('?') { '&' } else { '?' };
         Response::new(302).with("Location", &format!("{}{mark}{query}", self.redirect_uri))
@@ -161,6 +180,7 @@ fn change(parameters: &mut Form, changes: &Changes) {
         parameters.extend(values.into_iter().map(|value| (name.clone(), value)));
     }
     parameters.retain(|(name, _)| !changes.remove.contains(name));
-    let again: Form = parameters.iter().filter(|(name, _)| changes.repeat.contains(name)).cloned().collect();
+    let again: Form =
+        parameters.iter().filter(|(name, _)| changes.repeat.contains(name)).cloned().collect();
     parameters.extend(again);
 }

@@ -13,7 +13,10 @@ use crate::http::{Request, Response};
 use crate::script::{Changes, Target, invalid};
 use crate::state::Shared;
 use crate::token_endpoint::GrantType;
-use crate::{authorization_endpoint, device_code, introspection, keys, login, pages, revocation, token_endpoint, userinfo};
+use crate::{
+    authorization_endpoint, device_code, introspection, keys, login, pages, revocation,
+    token_endpoint, userinfo,
+};
 
 /// Whom the tokens of a server represent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,8 +90,18 @@ pub(crate) static M2M: AuthorizationServer = AuthorizationServer {
     subject: Subject::M2m,
     issuer_path: "/auth/realms/main",
     rows: &[
-        row(Endpoint::Token, "/auth/realms/main/protocol/openid-connect/token", Target::M2mToken, "token_endpoint"),
-        row(Endpoint::Jwks, "/auth/realms/main/protocol/openid-connect/certs", Target::M2mJwks, "jwks_uri"),
+        row(
+            Endpoint::Token,
+            "/auth/realms/main/protocol/openid-connect/token",
+            Target::M2mToken,
+            "token_endpoint",
+        ),
+        row(
+            Endpoint::Jwks,
+            "/auth/realms/main/protocol/openid-connect/certs",
+            Target::M2mJwks,
+            "jwks_uri",
+        ),
     ],
     metadata: Target::M2mMetadata,
     other: Target::M2mOther,
@@ -104,11 +117,21 @@ pub(crate) static USER: AuthorizationServer = AuthorizationServer {
     rows: &[
         row(Endpoint::Authorization, "/authorize", Target::UserAuthorize, "authorization_endpoint"),
         page(Endpoint::Login, pages::LOGIN_PATH, Target::UserLoginPage),
-        row(Endpoint::DeviceAuthorization, "/oauth/device/code", Target::UserDevice, "device_authorization_endpoint"),
+        row(
+            Endpoint::DeviceAuthorization,
+            "/oauth/device/code",
+            Target::UserDevice,
+            "device_authorization_endpoint",
+        ),
         page(Endpoint::Activation, pages::ACTIVATION_PATH, Target::UserLoginPage),
         row(Endpoint::Token, "/oauth/token", Target::UserToken, "token_endpoint"),
         row(Endpoint::Revocation, "/oauth/revoke", Target::UserRevoke, "revocation_endpoint"),
-        row(Endpoint::Introspection, "/oauth/introspect", Target::UserIntrospect, "introspection_endpoint"),
+        row(
+            Endpoint::Introspection,
+            "/oauth/introspect",
+            Target::UserIntrospect,
+            "introspection_endpoint",
+        ),
         row(Endpoint::Userinfo, "/userinfo", Target::UserUserinfo, "userinfo_endpoint"),
         row(Endpoint::Jwks, "/.well-known/jwks.json", Target::UserJwks, "jwks_uri"),
     ],
@@ -181,7 +204,11 @@ impl AuthorizationServer {
     pub(crate) fn target(&self, endpoint: Endpoint) -> Target {
         match endpoint {
             Endpoint::MetadataRfc8414 | Endpoint::MetadataOpenid => self.metadata,
-            _ => self.rows.iter().find_map(|row| (row.endpoint == endpoint).then_some(row.target)).unwrap_or(self.other),
+            _ => self
+                .rows
+                .iter()
+                .find_map(|row| (row.endpoint == endpoint).then_some(row.target))
+                .unwrap_or(self.other),
         }
     }
 
@@ -190,7 +217,12 @@ impl AuthorizationServer {
         self.rows.iter().map(|row| row.target).chain([self.metadata]).collect()
     }
 
-    fn metadata_response(&self, origin: &str, behaviour: &Behaviour, changes: Option<&Changes>) -> Response {
+    fn metadata_response(
+        &self,
+        origin: &str,
+        behaviour: &Behaviour,
+        changes: Option<&Changes>,
+    ) -> Response {
         let mut metadata = json!({
             "issuer": self.issuer(origin),
             "grant_types_supported": self.grants.iter().map(|grant| grant.name()).collect::<Vec<_>>(),
@@ -201,7 +233,8 @@ impl AuthorizationServer {
             "token_endpoint_auth_signing_alg_values_supported": ["RS256", "ES256"],
         });
         if !behaviour.id_token_algorithms.is_empty() {
-            let names: Vec<String> = behaviour.id_token_algorithms.iter().copied().map(keys::name).collect();
+            let names: Vec<String> =
+                behaviour.id_token_algorithms.iter().copied().map(keys::name).collect();
             metadata["id_token_signing_alg_values_supported"] = json!(names);
         }
         for row in self.rows {
@@ -217,12 +250,27 @@ impl AuthorizationServer {
                         metadata["authorization_response_iss_parameter_supported"] = json!(true);
                     }
                 }
-                Endpoint::Introspection => metadata["introspection_endpoint_auth_methods_supported"] = json!(self.methods),
+                Endpoint::Introspection => {
+                    metadata["introspection_endpoint_auth_methods_supported"] = json!(self.methods)
+                }
                 Endpoint::Userinfo => {
-                    let claims = ["iss", "sub", "aud", "iat", "exp", "auth_time", "nonce", "name", "email", "email_verified"];
+                    let claims = [
+                        "iss",
+                        "sub",
+                        "aud",
+                        "iat",
+                        "exp",
+                        "auth_time",
+                        "nonce",
+                        "name",
+                        "email",
+                        "email_verified",
+                    ];
                     metadata["claims_supported"] = json!(claims);
                 }
-                Endpoint::Revocation => metadata["revocation_endpoint_auth_methods_supported"] = json!(self.methods),
+                Endpoint::Revocation => {
+                    metadata["revocation_endpoint_auth_methods_supported"] = json!(self.methods)
+                }
                 _ => {}
             }
         }
@@ -269,7 +317,10 @@ impl Call<'_> {
 
 /// RFC 6749 5.1.
 fn uncached(response: Result<Response, Response>) -> Response {
-    response.unwrap_or_else(|refusal| refusal).with("Cache-Control", "no-store").with("Pragma", "no-cache")
+    response
+        .unwrap_or_else(|refusal| refusal)
+        .with("Cache-Control", "no-store")
+        .with("Pragma", "no-cache")
 }
 
 /// Applies the changes of a script to a response.

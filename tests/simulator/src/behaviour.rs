@@ -53,7 +53,13 @@ pub(crate) struct Behaviour {
 
 impl Behaviour {
     pub(crate) fn new(settings: &Settings) -> Self {
-        let hosts = ["api.planet.com", "tiles.planet.com", "services.sentinel-hub.com", LOGIN_HOST, "as.example"];
+        let hosts = [
+            "api.planet.com",
+            "tiles.planet.com",
+            "services.sentinel-hub.com",
+            LOGIN_HOST,
+            "as.example",
+        ];
         Self {
             token_lifetime: settings.token_lifetime,
             // As Keycloak does. The Planet API refuses it, so a client must name the API's
@@ -74,7 +80,10 @@ impl Behaviour {
             api_keys: vec![settings.api_key.clone()],
             accepted_issuers: Vec::new(),
             proxy_credentials: None,
-            proxy_hosts: hosts.iter().map(|host| ((*host).to_owned(), Service::of_host(host))).collect(),
+            proxy_hosts: hosts
+                .iter()
+                .map(|host| ((*host).to_owned(), Service::of_host(host)))
+                .collect(),
             metadata_rfc8414: true,
             metadata_openid: true,
         }
@@ -82,7 +91,10 @@ impl Behaviour {
 
     /// The overlap for this client.
     pub(crate) fn overlap_for(&self, user_agent: &str) -> Duration {
-        let named = self.overlap_by_user_agent.iter().find(|(name, _)| user_agent.starts_with(name.as_str()));
+        let named = self
+            .overlap_by_user_agent
+            .iter()
+            .find(|(name, _)| user_agent.starts_with(name.as_str()));
         named.map_or(self.overlap, |(_, overlap)| *overlap)
     }
 
@@ -101,22 +113,32 @@ impl Behaviour {
                 "overlap_by_user_agent" => {
                     let overlaps = object(value, key)?.iter();
                     next.overlap_by_user_agent = overlaps
-                        .map(|(name, value)| Ok((name.clone(), Duration::from_millis(number(value, name)?))))
+                        .map(|(name, value)| {
+                            Ok((name.clone(), Duration::from_millis(number(value, name)?)))
+                        })
                         .collect::<io::Result<_>>()?;
                 }
                 "refresh_token_lifetime" if value.is_null() => next.refresh_token_lifetime = None,
                 "refresh_token_lifetime" => next.refresh_token_lifetime = Some(number(value, key)?),
-                "authorization_code_lifetime" => next.authorization_code_lifetime = number(value, key)?,
-                "authorization_response_iss" => next.authorization_response_iss = boolean(value, key)?,
+                "authorization_code_lifetime" => {
+                    next.authorization_code_lifetime = number(value, key)?
+                }
+                "authorization_response_iss" => {
+                    next.authorization_response_iss = boolean(value, key)?
+                }
                 "id_token_algorithms" => {
-                    next.id_token_algorithms =
-                        texts(value, key)?.iter().map(|name| keys::algorithm(name)).collect::<io::Result<_>>()?;
+                    next.id_token_algorithms = texts(value, key)?
+                        .iter()
+                        .map(|name| keys::algorithm(name))
+                        .collect::<io::Result<_>>()?;
                 }
                 "device_interval" if value.is_null() => next.device_interval = None,
                 "device_interval" => next.device_interval = Some(number(value, key)?),
                 "device_expires_in" => next.device_expires_in = number(value, key)?,
                 "date_offset_s" => {
-                    next.date_offset_s = value.as_i64().ok_or_else(|| invalid("date_offset_s must be a whole number"))?;
+                    next.date_offset_s = value
+                        .as_i64()
+                        .ok_or_else(|| invalid("date_offset_s must be a whole number"))?;
                 }
                 "api_keys" => next.api_keys = texts(value, key)?,
                 "accepted_issuers" => next.accepted_issuers = texts(value, key)?,
@@ -138,10 +160,16 @@ impl Behaviour {
     }
 
     pub(crate) fn json(&self) -> Value {
-        let hosts: serde_json::Map<String, Value> =
-            self.proxy_hosts.iter().map(|(host, service)| (host.clone(), json!(service.name()))).collect();
-        let by_user_agent: serde_json::Map<String, Value> =
-            self.overlap_by_user_agent.iter().map(|(name, overlap)| (name.clone(), json!(milliseconds(*overlap)))).collect();
+        let hosts: serde_json::Map<String, Value> = self
+            .proxy_hosts
+            .iter()
+            .map(|(host, service)| (host.clone(), json!(service.name())))
+            .collect();
+        let by_user_agent: serde_json::Map<String, Value> = self
+            .overlap_by_user_agent
+            .iter()
+            .map(|(name, overlap)| (name.clone(), json!(milliseconds(*overlap))))
+            .collect();
         let mut forms = Vec::new();
         if self.metadata_rfc8414 {
             forms.push("rfc8414");
@@ -181,7 +209,10 @@ fn milliseconds(time: Duration) -> u64 {
 fn proxy_hosts(value: &Value) -> io::Result<BTreeMap<String, Service>> {
     if value.is_array() {
         let hosts = texts(value, "proxy_hosts")?;
-        return Ok(hosts.into_iter().map(|host| (host.to_ascii_lowercase(), Service::of_host(&host))).collect());
+        return Ok(hosts
+            .into_iter()
+            .map(|host| (host.to_ascii_lowercase(), Service::of_host(&host)))
+            .collect());
     }
     object(value, "proxy_hosts")?
         .iter()

@@ -10,10 +10,12 @@ use crate::script::{boolean, invalid, object, text, texts, unknown};
 use crate::token_endpoint::GrantType;
 
 /// The authentication methods with a secret or a key.
-pub(crate) const METHODS: [&str; 3] = ["private_key_jwt", "client_secret_basic", "client_secret_post"];
+pub(crate) const METHODS: [&str; 3] =
+    ["private_key_jwt", "client_secret_basic", "client_secret_post"];
 
 /// The redirect URIs of Planet's SDK.
-const NATIVE_REDIRECT_URIS: [&str; 3] = ["http://127.0.0.1/callback", "http://[::1]/callback", "http://localhost:8080/callback"];
+const NATIVE_REDIRECT_URIS: [&str; 3] =
+    ["http://127.0.0.1/callback", "http://[::1]/callback", "http://localhost:8080/callback"];
 
 /// Loopback redirect URIs are valid at any port (RFC 8252 7.3).
 const LOOPBACK: [&str; 3] = ["http://127.0.0.1", "http://[::1]", "http://localhost"];
@@ -98,7 +100,9 @@ impl Client {
 
     /// Whether this redirect URI is registered.
     pub(crate) fn may_redirect_to(&self, uri: &str) -> bool {
-        self.redirect_uris.iter().any(|registered| registered == uri || is_at_another_port(registered, uri))
+        self.redirect_uris
+            .iter()
+            .any(|registered| registered == uri || is_at_another_port(registered, uri))
     }
 }
 
@@ -113,13 +117,23 @@ fn redirect_uris(value: &Value) -> io::Result<Vec<String>> {
     let uris = texts(value, "redirect_uris")?;
     // RFC 6749 3.1.2: absolute and without a fragment. It becomes a header value, so control
     // characters are refused.
-    let good = |uri: &String| url::Url::parse(uri).is_ok() && uri.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
-    if uris.iter().all(good) { Ok(uris) } else { Err(invalid("redirect_uris must be absolute URIs without a fragment")) }
+    let good = |uri: &String| {
+        url::Url::parse(uri).is_ok()
+            && uri.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#')
+    };
+    if uris.iter().all(good) {
+        Ok(uris)
+    } else {
+        Err(invalid("redirect_uris must be absolute URIs without a fragment"))
+    }
 }
 
 fn grant_types(value: &Value) -> io::Result<Vec<String>> {
     let names = texts(value, "grant_types")?;
-    match names.iter().find(|name| !GrantType::ALL.iter().any(|grant| grant.name() == name.as_str())) {
+    match names
+        .iter()
+        .find(|name| !GrantType::ALL.iter().any(|grant| grant.name() == name.as_str()))
+    {
         Some(name) => Err(invalid(&format!("unknown grant {name:?}"))),
         None => Ok(names),
     }
@@ -128,7 +142,8 @@ fn grant_types(value: &Value) -> io::Result<Vec<String>> {
 /// Whether only the port differs from a loopback URI that was registered without a port.
 fn is_at_another_port(registered: &str, uri: &str) -> bool {
     LOOPBACK.iter().any(|host| {
-        let (Some(known), Some(rest)) = (registered.strip_prefix(host), uri.strip_prefix(host)) else {
+        let (Some(known), Some(rest)) = (registered.strip_prefix(host), uri.strip_prefix(host))
+        else {
             return false;
         };
         let known = known.strip_prefix(":0").unwrap_or(known);

@@ -38,7 +38,8 @@ pub(crate) fn authenticate(
         Proof::Post(id, _) => (id.clone(), "client_secret_post"),
         Proof::Nothing(id) => (id.clone(), "none"),
         Proof::Assertion(assertion) => {
-            let named = Jwt::parse(assertion).and_then(|jwt| Some(jwt.claims.get("sub")?.as_str()?.to_owned()));
+            let named = Jwt::parse(assertion)
+                .and_then(|jwt| Some(jwt.claims.get("sub")?.as_str()?.to_owned()));
             (named.ok_or_else(|| invalid_client(request))?, "private_key_jwt")
         }
     };
@@ -125,7 +126,12 @@ fn form_decode(text: &str) -> Option<String> {
     String::from_utf8(decoded).ok()
 }
 
-fn check_assertion(client: &Client, id: &str, assertion: &str, audiences: &[&str]) -> Result<String, &'static str> {
+fn check_assertion(
+    client: &Client,
+    id: &str,
+    assertion: &str,
+    audiences: &[&str],
+) -> Result<String, &'static str> {
     let (algorithm, key) = client.key.as_ref().ok_or("the client has no key")?;
     let jwt = Jwt::parse(assertion).ok_or("the assertion is not a JWT")?;
     if jwt.header.get("alg") != Some(&json!(format!("{algorithm:?}"))) {
@@ -169,7 +175,9 @@ fn check_assertion(client: &Client, id: &str, assertion: &str, audiences: &[&str
 
 /// The value of a parameter. An empty value counts as absent (RFC 6749 3.2).
 pub(crate) fn value<'a>(form: &'a [(String, String)], name: &str) -> Option<&'a str> {
-    form.iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
+    form.iter()
+        .find(|(key, value)| key == name && !value.is_empty())
+        .map(|(_, value)| value.as_str())
 }
 
 pub(crate) fn invalid_request(description: &str) -> Response {

@@ -11,7 +11,12 @@ use crate::state::State;
 use crate::token_endpoint::Form;
 use crate::tokens::{merge, random_text};
 
-pub(crate) fn respond(call: &Call, state: &mut State, client: &str, form: &Form) -> Result<Value, Response> {
+pub(crate) fn respond(
+    call: &Call,
+    state: &mut State,
+    client: &str,
+    form: &Form,
+) -> Result<Value, Response> {
     if state.clients.get(client).is_some_and(|client| client.is_public()) {
         let description = "Public client not allowed to retrieve service account";
         return Err(refusal(401, "unauthorized_client", description));
@@ -49,8 +54,10 @@ impl Grant<'_> {
     fn issue(&self, call: &Call, state: &mut State) -> io::Result<Value> {
         let behaviour = &state.behaviour;
         let expires_in = call.changes.and_then(|changes| changes.expires_in.clone());
-        let lifetime = expires_in.as_ref().and_then(Value::as_u64).unwrap_or(behaviour.token_lifetime);
-        let audience = self.audience.map(str::to_owned).or_else(|| behaviour.default_audience.clone());
+        let lifetime =
+            expires_in.as_ref().and_then(Value::as_u64).unwrap_or(behaviour.token_lifetime);
+        let audience =
+            self.audience.map(str::to_owned).or_else(|| behaviour.default_audience.clone());
         // Keycloak grants its default scopes to a request without scope.
         let scope = if self.scope.is_empty() { "email profile" } else { self.scope };
         let now = now();
@@ -86,7 +93,12 @@ impl Grant<'_> {
 }
 
 /// The claims of a token of a service account.
-pub(crate) fn service_claims(issuer: &str, client: &str, scope: &str, expiry: u64) -> io::Result<Map<String, Value>> {
+pub(crate) fn service_claims(
+    issuer: &str,
+    client: &str,
+    scope: &str,
+    expiry: u64,
+) -> io::Result<Map<String, Value>> {
     Ok(members(json!({
         "iss": issuer,
         "sub": format!("service-account-{client}"),

@@ -100,7 +100,12 @@ impl Connection {
         while stream.conn.is_handshaking() {
             stream.conn.complete_io(&mut stream.sock)?;
         }
-        Ok(Self { id: self.id, socket: self.socket, stream: Stream::Tls(Box::new(stream)), buffer: Vec::new() })
+        Ok(Self {
+            id: self.id,
+            socket: self.socket,
+            stream: Stream::Tls(Box::new(stream)),
+            buffer: Vec::new(),
+        })
     }
 
     /// Closes the connection with RST.
@@ -177,8 +182,12 @@ impl Register {
 
     /// Shuts the stalled connections, or all of them.
     pub(crate) fn shut(&self, all: bool) {
-        let sockets: Vec<_> =
-            self.lock().values().filter(|entry| all || entry.stalled).filter_map(|entry| entry.socket.upgrade()).collect();
+        let sockets: Vec<_> = self
+            .lock()
+            .values()
+            .filter(|entry| all || entry.stalled)
+            .filter_map(|entry| entry.socket.upgrade())
+            .collect();
         for socket in sockets {
             let _ = socket.shutdown(Shutdown::Both);
         }

@@ -46,7 +46,9 @@ pub(crate) fn serve(shared: &Shared, mut connection: Connection) {
 
 fn respond(shared: &Shared, request: &Request) -> io::Result<Response> {
     let done = || Ok(json!({}));
-    let body = || -> io::Result<Value> { serde_json::from_slice(&request.body).map_err(|_| invalid("the body must be JSON")) };
+    let body = || -> io::Result<Value> {
+        serde_json::from_slice(&request.body).map_err(|_| invalid("the body must be JSON"))
+    };
     let response = match (request.method.as_str(), request.path.as_str()) {
         ("GET", "/") => Ok(shared.description()),
         ("POST", "/reset") => {
@@ -65,18 +67,23 @@ fn respond(shared: &Shared, request: &Request) -> io::Result<Response> {
         }
         ("POST", "/script") => {
             let body = body()?;
-            let target = object(&body, "script")?.get("target").ok_or_else(|| invalid("a script needs a target"))?;
+            let target = object(&body, "script")?
+                .get("target")
+                .ok_or_else(|| invalid("a script needs a target"))?;
             shared.script(text(target, "target")?, &body)?;
             done()
         }
         ("POST", "/release") => {
             let body = body()?;
-            let name = object(&body, "release")?.get("hold").ok_or_else(|| invalid("hold is missing"))?;
+            let name =
+                object(&body, "release")?.get("hold").ok_or_else(|| invalid("hold is missing"))?;
             shared.release(text(name, "hold")?);
             done()
         }
         ("GET", "/held") => Ok(shared.held_all()),
-        ("GET", "/requests") => shared.requests(request.query_value("target").as_deref()).map(Value::Array),
+        ("GET", "/requests") => {
+            shared.requests(request.query_value("target").as_deref()).map(Value::Array)
+        }
         ("GET", "/counters") => Ok(shared.counters()),
         ("POST", "/sessions") => seed::seed(shared, &body()?),
         ("POST", "/login") => scripted_login::log_in(shared, &body()?),
@@ -86,7 +93,9 @@ fn respond(shared: &Shared, request: &Request) -> io::Result<Response> {
             Ok(shared.keys.json())
         }
         ("GET", "/devices") => Ok(shared.lock().devices.json()),
-        ("GET", "/sessions") => Ok(Value::Array(shared.lock().sessions.json(request.query_value("token").as_deref()))),
+        ("GET", "/sessions") => {
+            Ok(Value::Array(shared.lock().sessions.json(request.query_value("token").as_deref())))
+        }
         ("POST", "/revoke") => {
             revoke(shared, &body()?)?;
             done()
@@ -133,7 +142,9 @@ fn revoke(shared: &Shared, what: &Value) -> io::Result<()> {
         (Some((key, Value::String(token))), None) if key == "access_token" => {
             shared.revoke(Some(token));
         }
-        (Some((key, Value::String(token))), None) if key == "refresh_token" => return shared.revoke_session(token),
+        (Some((key, Value::String(token))), None) if key == "refresh_token" => {
+            return shared.revoke_session(token);
+        }
         (Some((key, Value::Bool(true))), None) if key == "all" => shared.revoke(None),
         _ => return Err(invalid("name access_token or refresh_token as text, or all as true")),
     }

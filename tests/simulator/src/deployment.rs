@@ -45,7 +45,8 @@ impl Directory {
                 (fs::canonicalize(path)?, false)
             }
             None => {
-                let path = std::env::temp_dir().join(format!("planetkey-simulator-{}", random_text(12)?));
+                let path =
+                    std::env::temp_dir().join(format!("planetkey-simulator-{}", random_text(12)?));
                 make_private(&path)?;
                 (path, true)
             }

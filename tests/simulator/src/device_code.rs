@@ -91,18 +91,30 @@ impl Devices {
 
     /// The issuer at which the device with this user code started.
     pub(crate) fn issuer(&self, user_code: &str) -> Option<&str> {
-        self.devices.iter().find(|device| device.user_code == user_code).map(|device| device.issuer.as_str())
+        self.devices
+            .iter()
+            .find(|device| device.user_code == user_code)
+            .map(|device| device.issuer.as_str())
     }
 
     /// The device with this user code, while the user has not decided.
     pub(crate) fn find(&self, issuer: &str, user_code: &str) -> Option<Seen<'_>> {
-        let device = self.devices.iter().find(|device| device.user_code == user_code && device.issuer == issuer)?;
+        let device = self
+            .devices
+            .iter()
+            .find(|device| device.user_code == user_code && device.issuer == issuer)?;
         let open = matches!(device.decision, Decision::Pending) && !device.has_expired();
         open.then_some(Seen { client: &device.client, scope: &device.scope })
     }
 
     /// Saves the user's decision; `None` denies. `false`: it came too late.
-    pub(crate) fn decide(&mut self, issuer: &str, user_code: &str, user: Option<User>, since: u64) -> bool {
+    pub(crate) fn decide(
+        &mut self,
+        issuer: &str,
+        user_code: &str,
+        user: Option<User>,
+        since: u64,
+    ) -> bool {
         if self.find(issuer, user_code).is_none() {
             return false;
         }
@@ -120,9 +132,14 @@ pub(crate) fn authorize(call: &Call) -> Result<Response, Response> {
     let state = &mut *guard;
     let client = call.authenticate(state, &form)?;
     if !state.clients.get(&client).is_some_and(|client| client.may_use(GrantType::DeviceCode)) {
-        return Err(refusal(400, "unauthorized_client", "The client is not registered for this grant"));
+        return Err(refusal(
+            400,
+            "unauthorized_client",
+            "The client is not registered for this grant",
+        ));
     }
-    let scope = granted_scope(state, value(&form, "scope")).ok_or_else(|| refusal(400, "invalid_scope", "Invalid scope"))?;
+    let scope = granted_scope(state, value(&form, "scope"))
+        .ok_or_else(|| refusal(400, "invalid_scope", "Invalid scope"))?;
     let failed = |error: io::Error| refusal(500, "server_error", &error.to_string());
     let device_code = random_text(32).map_err(failed)?;
     let user_code = new_user_code().map_err(failed)?;
@@ -157,12 +174,20 @@ pub(crate) fn authorize(call: &Call) -> Result<Response, Response> {
 }
 
 /// The device code grant: one poll.
-pub(crate) fn respond(call: &Call, state: &mut State, client: &str, form: &Form) -> Result<Value, Response> {
-    let code = value(form, "device_code").ok_or_else(|| invalid_request("Missing form parameter: device_code"))?;
+pub(crate) fn respond(
+    call: &Call,
+    state: &mut State,
+    client: &str,
+    form: &Form,
+) -> Result<Value, Response> {
+    let code = value(form, "device_code")
+        .ok_or_else(|| invalid_request("Missing form parameter: device_code"))?;
     let issuer = call.server.issuer(call.origin);
     let mut devices = state.devices.devices.iter_mut();
     let device = devices
-        .find(|device| device.device_code == code && device.client == client && device.issuer == issuer)
+        .find(|device| {
+            device.device_code == code && device.client == client && device.issuer == issuer
+        })
         .ok_or_else(|| refusal(400, "invalid_grant", "Invalid device code"))?;
     device.polls += 1;
     let now = Instant::now();
@@ -180,7 +205,9 @@ pub(crate) fn respond(call: &Call, state: &mut State, client: &str, form: &Form)
     }
     let (user, since) = match &device.decision {
         Decision::Approved(user, since) => (user.clone(), *since),
-        Decision::Denied => return Err(refusal(400, "access_denied", "The user denied the request")),
+        Decision::Denied => {
+            return Err(refusal(400, "access_denied", "The user denied the request"));
+        }
         Decision::Pending | Decision::Used => {
             return Err(refusal(400, "authorization_pending", "The user has not decided yet"));
         }
@@ -195,7 +222,10 @@ pub(crate) fn respond(call: &Call, state: &mut State, client: &str, form: &Form)
         nonce: None,
         since,
     };
-    grant.open(call, state).map(|(_, response)| response).map_err(|error| refusal(500, "server_error", &error.to_string()))
+    grant
+        .open(call, state)
+        .map(|(_, response)| response)
+        .map_err(|error| refusal(500, "server_error", &error.to_string()))
 }
 
 fn new_user_code() -> io::Result<String> {
@@ -216,7 +246,8 @@ fn new_user_code() -> io::Result<String> {
 
 /// The user code in its issued form, however it was typed.
 pub(crate) fn normalized(typed: &str) -> String {
-    let letters: String = typed.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_uppercase();
+    let letters: String =
+        typed.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_uppercase();
     if letters.len() == 8 { format!("{}-{}", &letters[..4], &letters[4..]) } else { letters }
 }
 
@@ -228,7 +259,10 @@ mod tests {
     fn user_codes_are_eight_letters_and_survive_typing() {
         let code = new_user_code().unwrap_or_default();
         assert_eq!((code.len(), code.find('-')), (9, Some(4)), "{code}");
-        assert!(code.bytes().filter(|byte| *byte != b'-').all(|byte| LETTERS.contains(&byte)), "{code}");
+        assert!(
+            code.bytes().filter(|byte| *byte != b'-').all(|byte| LETTERS.contains(&byte)),
+            "{code}"
+        );
         for typed in ["bcdfghjk", " BCDF GHJK ", "bcdf-ghjk", "B-C-D-F-G-H-J-K"] {
             assert_eq!(normalized(typed), "BCDF-GHJK");
         }

@@ -33,7 +33,11 @@ pub(crate) fn unread(shared: &Shared, ticket: &Ticket, connection: Connection) {
 pub(crate) fn is_unanswered(fault: Fault) -> bool {
     matches!(
         fault,
-        Fault::Stall | Fault::StallBeforeRead | Fault::ResetBeforeRead | Fault::ResetAfterRead | Fault::CloseAfterRead
+        Fault::Stall
+            | Fault::StallBeforeRead
+            | Fault::ResetBeforeRead
+            | Fault::ResetAfterRead
+            | Fault::CloseAfterRead
     )
 }
 
@@ -77,7 +81,13 @@ fn stall(shared: &Shared, ticket: &Ticket, connection: Connection) {
 }
 
 /// Sends a response with the fault and closes the connection.
-pub(crate) fn send(shared: &Shared, ticket: &Ticket, fault: Fault, response: Response, mut connection: Connection) {
+pub(crate) fn send(
+    shared: &Shared,
+    ticket: &Ticket,
+    fault: Fault,
+    response: Response,
+    mut connection: Connection,
+) {
     let offset = shared.lock().behaviour.date_offset_s;
     let length = response.body.len();
     let head = |framing| response.head(framing, false, offset);

@@ -28,7 +28,11 @@ pub(crate) struct Request {
 impl Request {
     /// All values of one header.
     pub(crate) fn header_values<'a>(&'a self, name: &str) -> Vec<&'a str> {
-        self.headers.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str()).collect()
+        self.headers
+            .iter()
+            .filter(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
+            .collect()
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
@@ -74,7 +78,8 @@ pub(crate) fn read_request(connection: &mut Connection) -> Result<Request, ReadE
     let mut request = read_head(connection)?;
     let lengths = request.header_values("content-length");
     let codings = request.header_values("transfer-encoding");
-    let expects_continue = request.header("expect").is_some_and(|value| value.eq_ignore_ascii_case("100-continue"));
+    let expects_continue =
+        request.header("expect").is_some_and(|value| value.eq_ignore_ascii_case("100-continue"));
     let chunked = match codings.as_slice() {
         [] => false,
         [coding] if coding.eq_ignore_ascii_case("chunked") => true,
@@ -148,7 +153,9 @@ fn parse_head(buffer: &mut Vec<u8>) -> Result<Option<Request>, ReadError> {
     if modern && request.header_values("host").len() != 1 {
         return Err(ReadError::Refused(400, "exactly one Host header"));
     }
-    let closes = request.header("connection").is_some_and(|value| value.to_ascii_lowercase().contains("close"));
+    let closes = request
+        .header("connection")
+        .is_some_and(|value| value.to_ascii_lowercase().contains("close"));
     request.keep_alive = modern && !closes;
     Ok(Some(request))
 }
@@ -235,15 +242,25 @@ pub(crate) enum Framing {
 
 impl Response {
     pub(crate) fn new(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: Vec::new(), omitted: Vec::new(), lines: Vec::new() }
+        Self {
+            status,
+            headers: Vec::new(),
+            body: Vec::new(),
+            omitted: Vec::new(),
+            lines: Vec::new(),
+        }
     }
 
     pub(crate) fn json(status: u16, body: &Value) -> Self {
-        Self::new(status).with("Content-Type", "application/json").with_body(body.to_string().into_bytes())
+        Self::new(status)
+            .with("Content-Type", "application/json")
+            .with_body(body.to_string().into_bytes())
     }
 
     pub(crate) fn html(status: u16, page: String) -> Self {
-        Self::new(status).with("Content-Type", "text/html; charset=utf-8").with_body(page.into_bytes())
+        Self::new(status)
+            .with("Content-Type", "text/html; charset=utf-8")
+            .with_body(page.into_bytes())
     }
 
     pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
@@ -263,7 +280,8 @@ impl Response {
 
     /// Applies a script's headers: a name replaces every earlier one, `None` removes it.
     pub(crate) fn override_headers(&mut self, headers: &[(String, Option<String>)]) {
-        self.headers.retain(|(key, _)| !headers.iter().any(|(name, _)| key.eq_ignore_ascii_case(name)));
+        self.headers
+            .retain(|(key, _)| !headers.iter().any(|(name, _)| key.eq_ignore_ascii_case(name)));
         for (name, value) in headers {
             match value {
                 Some(value) => self.headers.push((name.clone(), value.clone())),
@@ -284,7 +302,9 @@ impl Response {
         let (name, outcome) = match coding {
             Coding::Gzip => ("gzip", GzEncoder::new(body, level).read_to_end(&mut encoded)),
             Coding::Deflate => ("deflate", ZlibEncoder::new(body, level).read_to_end(&mut encoded)),
-            Coding::RawDeflate => ("deflate", DeflateEncoder::new(body, level).read_to_end(&mut encoded)),
+            Coding::RawDeflate => {
+                ("deflate", DeflateEncoder::new(body, level).read_to_end(&mut encoded))
+            }
         };
         if outcome.is_ok() {
             self.body = encoded;
@@ -352,14 +372,16 @@ pub(crate) fn now() -> u64 {
 /// IMF-fixdate of RFC 9110.
 pub(crate) fn http_date(unix: u64) -> String {
     const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let days = unix / 86_400;
     let second = unix % 86_400;
     // Days to civil date with years that start in March, so that the leap day is last.
     let shifted = days + 719_468;
     let era = shifted / 146_097;
     let day_of_era = shifted % 146_097;
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;

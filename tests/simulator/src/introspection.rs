@@ -16,9 +16,11 @@ pub(crate) fn respond(call: &Call) -> Result<Response, Response> {
     let form = read_form(call.request)?;
     let mut state = call.shared.lock();
     let client = call.authenticate(&mut state, &form)?;
-    let token = value(&form, "token").ok_or_else(|| invalid_request("Missing form parameter: token"))?;
+    let token =
+        value(&form, "token").ok_or_else(|| invalid_request("Missing form parameter: token"))?;
     // The response does not say why a token is inactive (2.2).
-    let mut response = active(call, &state, &client, token).map_or_else(|| json!({"active": false}), Value::Object);
+    let mut response = active(call, &state, &client, token)
+        .map_or_else(|| json!({"active": false}), Value::Object);
     apply(&mut response, call.changes);
     Ok(Response::json(200, &response))
 }
@@ -46,7 +48,9 @@ fn active(call: &Call, state: &State, client: &str, token: &str) -> Option<Map<S
         return Some(response);
     }
     let expiry = state.sessions.refresh_token_expiry(token)?;
-    response.extend(members(json!({"iss": session.issuer, "sub": session.user.subject, "scope": session.scope})));
+    response.extend(members(
+        json!({"iss": session.issuer, "sub": session.user.subject, "scope": session.scope}),
+    ));
     if let Some(expiry) = expiry {
         response.insert("exp".to_owned(), json!(expiry));
     }

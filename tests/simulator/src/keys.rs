@@ -61,7 +61,9 @@ pub(crate) fn algorithm(name: &str) -> io::Result<Algorithm> {
         "PS256" => Ok(Algorithm::PS256),
         "ES256" => Ok(Algorithm::ES256),
         "EdDSA" => Ok(Algorithm::EdDSA),
-        _ => Err(invalid("id_token_algorithms must be \"RS256\", \"PS256\", \"ES256\" or \"EdDSA\"")),
+        _ => {
+            Err(invalid("id_token_algorithms must be \"RS256\", \"PS256\", \"ES256\" or \"EdDSA\""))
+        }
     }
 }
 
@@ -85,13 +87,18 @@ impl SigningKey {
             Algorithm::EdDSA => (EncodingKey::from_ed_pem(secret), DecodingKey::from_ed_pem(open)),
             _ => (EncodingKey::from_rsa_pem(secret), DecodingKey::from_rsa_pem(open)),
         };
-        let (private, public) = (private.map_err(io::Error::other)?, public.map_err(io::Error::other)?);
+        let (private, public) =
+            (private.map_err(io::Error::other)?, public.map_err(io::Error::other)?);
         let kid = random_text(16)?;
         let mut jwk = match algorithm {
             // RFC 8037 2.
-            Algorithm::EdDSA => json!({"kty": "OKP", "crv": "Ed25519", "x": URL_SAFE_NO_PAD.encode(pair.public_key_raw())}),
-            _ => serde_json::to_value(Jwk::from_encoding_key(&private, algorithm).map_err(io::Error::other)?)
-                .map_err(io::Error::other)?,
+            Algorithm::EdDSA => {
+                json!({"kty": "OKP", "crv": "Ed25519", "x": URL_SAFE_NO_PAD.encode(pair.public_key_raw())})
+            }
+            _ => serde_json::to_value(
+                Jwk::from_encoding_key(&private, algorithm).map_err(io::Error::other)?,
+            )
+            .map_err(io::Error::other)?,
         };
         jwk["kid"] = json!(kid);
         jwk["use"] = json!("sig");
@@ -117,7 +124,8 @@ impl Keys {
 
     /// Restores the first key.
     pub(crate) fn reset(&self) {
-        *self.published.write().unwrap_or_else(PoisonError::into_inner) = vec![Arc::clone(&self.first)];
+        *self.published.write().unwrap_or_else(PoisonError::into_inner) =
+            vec![Arc::clone(&self.first)];
     }
 
     /// Carries out the body of `POST /keys`: adds a key that signs from now on, or removes the
@@ -191,8 +199,14 @@ impl Keys {
             merge(full, header);
         }
         let encode = |text: String| URL_SAFE_NO_PAD.encode(text);
-        let message = format!("{}.{}", encode(full.to_string()), encode(Value::Object(claims.clone()).to_string()));
-        let sign = |key: &SigningKey| crypto::sign(message.as_bytes(), &key.private, algorithm).map_err(io::Error::other);
+        let message = format!(
+            "{}.{}",
+            encode(full.to_string()),
+            encode(Value::Object(claims.clone()).to_string())
+        );
+        let sign = |key: &SigningKey| {
+            crypto::sign(message.as_bytes(), &key.private, algorithm).map_err(io::Error::other)
+        };
         let signature = match signer {
             Signer::Current => sign(&current)?,
             Signer::Other if algorithm == Algorithm::RS256 => sign(self.other()?)?,

@@ -121,7 +121,9 @@ impl Simulator {
             bind(ports.tls)?,
         ];
         let [m2m, user, planet_api, sentinel_hub_api, control, proxy, tls] = &listeners;
-        let http = |listener: &TcpListener| -> io::Result<String> { Ok(format!("http://{}", listener.local_addr()?)) };
+        let http = |listener: &TcpListener| -> io::Result<String> {
+            Ok(format!("http://{}", listener.local_addr()?))
+        };
         let origins = Origins {
             m2m: http(m2m)?,
             user: http(user)?,

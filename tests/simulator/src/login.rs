@@ -116,14 +116,22 @@ pub(crate) fn respond(call: &Call) -> Result<Response, Response> {
             return decide(call, state, id, allowed.then_some(user), since);
         }
     };
-    let login = state.logins.logins.get_mut(id).ok_or_else(|| pages::failed("This login has finished."))?;
+    let login =
+        state.logins.logins.get_mut(id).ok_or_else(|| pages::failed("This login has finished."))?;
     login.stage = stage;
     Ok(login.page(id, None))
 }
 
 /// Finishes a login; `None` denies.
-fn decide(call: &Call, state: &mut State, id: &str, user: Option<User>, since: u64) -> Result<Response, Response> {
-    let login = state.logins.logins.remove(id).ok_or_else(|| pages::failed("This login has finished."))?;
+fn decide(
+    call: &Call,
+    state: &mut State,
+    id: &str,
+    user: Option<User>,
+    since: u64,
+) -> Result<Response, Response> {
+    let login =
+        state.logins.logins.remove(id).ok_or_else(|| pages::failed("This login has finished."))?;
     let request = match login.purpose {
         Purpose::Authorization(request) => *request,
         Purpose::Device { user_code, .. } => {
@@ -136,7 +144,8 @@ fn decide(call: &Call, state: &mut State, id: &str, user: Option<User>, since: u
     };
     let redirect = request.redirect;
     let Some(user) = user else {
-        let parameters = [("error", "access_denied"), ("error_description", "The user denied the request")];
+        let parameters =
+            [("error", "access_denied"), ("error_description", "The user denied the request")];
         return Ok(redirect.respond(state, call.changes, &parameters));
     };
     let grant = Grant {
@@ -174,6 +183,10 @@ pub(crate) fn activate(call: &Call) -> Result<Response, Response> {
     let Some(device) = state.devices.find(&issuer, &user_code) else {
         return Err(pages::activation(Some(typed), Some("No device is waiting with this code.")));
     };
-    let purpose = Purpose::Device { client: device.client.to_owned(), scope: device.scope.to_owned(), user_code };
+    let purpose = Purpose::Device {
+        client: device.client.to_owned(),
+        scope: device.scope.to_owned(),
+        user_code,
+    };
     Ok(state.logins.begin(issuer, purpose))
 }

@@ -93,7 +93,9 @@ fn run(arguments: Arguments) -> io::Result<ExitCode> {
         for name in Simulator::removed_environment() {
             command.env_remove(name);
         }
-        let status = command.status().map_err(|error| io::Error::new(error.kind(), format!("{program}: {error}")))?;
+        let status = command
+            .status()
+            .map_err(|error| io::Error::new(error.kind(), format!("{program}: {error}")))?;
         return Ok(exit_code(status));
     }
     let mut output = io::stdout().lock();

@@ -30,7 +30,9 @@ pub(crate) const ACTIVATION_PATH: &str = "/activate";
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; frame-ancestors 'none'";
 
 fn page(status: u16, title: &str, alert: Option<&str>, content: &str) -> Response {
-    let alert = alert.map(|alert| format!("<p role=\"alert\" id=\"alert\">{}</p>\n", escaped(alert))).unwrap_or_default();
+    let alert = alert
+        .map(|alert| format!("<p role=\"alert\" id=\"alert\">{}</p>\n", escaped(alert)))
+        .unwrap_or_default();
     let page = format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{title}</title>\n\
@@ -46,12 +48,18 @@ fn page(status: u16, title: &str, alert: Option<&str>, content: &str) -> Respons
 /// A form. With an alert the status is 400.
 fn form(title: &str, action: &str, alert: Option<&str>, fields: &str) -> Response {
     let status = if alert.is_some() { 400 } else { 200 };
-    page(status, title, alert, &format!("<form method=\"post\" action=\"{action}\">\n{fields}</form>\n"))
+    page(
+        status,
+        title,
+        alert,
+        &format!("<form method=\"post\" action=\"{action}\">\n{fields}</form>\n"),
+    )
 }
 
 /// A form of the login.
 fn step(title: &str, id: &str, alert: Option<&str>, fields: &str) -> Response {
-    let fields = format!("<input type=\"hidden\" name=\"transaction\" value=\"{}\">\n{fields}", escaped(id));
+    let fields =
+        format!("<input type=\"hidden\" name=\"transaction\" value=\"{}\">\n{fields}", escaped(id));
     form(title, LOGIN_PATH, alert, &fields)
 }
 
@@ -73,8 +81,15 @@ pub(crate) fn second_factor(id: &str, alert: Option<&str>) -> Response {
     step("Second factor", id, alert, &fields)
 }
 
-pub(crate) fn consent(id: &str, alert: Option<&str>, name: &str, client: &str, scope: &str) -> Response {
-    let scopes: String = scope.split_ascii_whitespace().map(|one| format!("<li>{}</li>\n", escaped(one))).collect();
+pub(crate) fn consent(
+    id: &str,
+    alert: Option<&str>,
+    name: &str,
+    client: &str,
+    scope: &str,
+) -> Response {
+    let scopes: String =
+        scope.split_ascii_whitespace().map(|one| format!("<li>{}</li>\n", escaped(one))).collect();
     let fields = format!(
         "<p>{}, do you allow <strong id=\"client\">{}</strong> to act for you with these scopes?</p>\n<ul id=\"scope\">\n{scopes}</ul>\n\
         <button type=\"submit\" id=\"allow\" name=\"decision\" value=\"allow\">Allow</button>\n\
@@ -101,15 +116,28 @@ pub(crate) fn activation(code: Option<&str>, alert: Option<&str>) -> Response {
 }
 
 pub(crate) fn done(approved: bool) -> Response {
-    let content = if approved { "<p id=\"done\">The device is logged in." } else { "<p id=\"done\">You denied the login." };
+    let content = if approved {
+        "<p id=\"done\">The device is logged in."
+    } else {
+        "<p id=\"done\">You denied the login."
+    };
     page(200, "Done", None, &format!("{content} You can close this page.</p>\n"))
 }
 
 /// An error page without a redirect.
 pub(crate) fn failed(reason: &str) -> Response {
-    page(400, "Login failed", Some(reason), "<p>Return to the program that opened this page and start again.</p>\n")
+    page(
+        400,
+        "Login failed",
+        Some(reason),
+        "<p>Return to the program that opened this page and start again.</p>\n",
+    )
 }
 
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+        .replace('\'', "&#39;")
 }

@@ -46,8 +46,14 @@ pub(crate) fn serve(shared: &Shared, mut connection: Connection) {
 }
 
 /// The host of the tunnel, or the response that refuses it.
-fn tunnel(shared: &Shared, ticket: &Ticket, request: &Request) -> Result<(String, Service), Response> {
-    let unauthorized = || Response::new(407).with("Proxy-Authenticate", "Basic realm=\"planetkey simulator proxy\"");
+fn tunnel(
+    shared: &Shared,
+    ticket: &Ticket,
+    request: &Request,
+) -> Result<(String, Service), Response> {
+    let unauthorized = || {
+        Response::new(407).with("Proxy-Authenticate", "Basic realm=\"planetkey simulator proxy\"")
+    };
     if let Some(step) = &ticket.step {
         match step.fault {
             Some(Fault::WrongHostCertificate | Fault::ExpiredCertificate) => {}
@@ -79,7 +85,13 @@ fn tunnel(shared: &Shared, ticket: &Ticket, request: &Request) -> Result<(String
     }
 }
 
-fn enter(shared: &Shared, ticket: &Ticket, mut connection: Connection, host: &str, service: Service) {
+fn enter(
+    shared: &Shared,
+    ticket: &Ticket,
+    mut connection: Connection,
+    host: &str,
+    service: Service,
+) {
     if connection.send(b"HTTP/1.1 200 Connection established\r\n\r\n").is_err() {
         return;
     }

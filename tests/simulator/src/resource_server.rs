@@ -37,7 +37,9 @@ pub(crate) fn respond(shared: &Shared, service: Service, request: &Request) -> R
             Ok(who) => (who, "bearer"),
             Err(reason) => return refuse_token(reason),
         },
-        Some(Credential::Key(key, form)) if service == Service::PlanetApi && shared.lock().behaviour.api_keys.contains(&key) => {
+        Some(Credential::Key(key, form))
+            if service == Service::PlanetApi && shared.lock().behaviour.api_keys.contains(&key) =>
+        {
             ("api-key-user".to_owned(), form)
         }
         _ => return refuse(service),
@@ -78,7 +80,11 @@ fn parse(header: &str) -> Option<Credential> {
 }
 
 /// The claims of a token whose signature is valid and which is not expired or revoked.
-pub(crate) fn live_claims(shared: &Shared, state: &State, token: &str) -> Result<Map<String, Value>, &'static str> {
+pub(crate) fn live_claims(
+    shared: &Shared,
+    state: &State,
+    token: &str,
+) -> Result<Map<String, Value>, &'static str> {
     let claims = shared.keys.verify(token)?;
     if state.revoked.contains(token) || state.sessions.is_revoked(token) {
         return Err("the token was revoked");
@@ -97,8 +103,15 @@ fn verify(shared: &Shared, service: Service, token: &str) -> Result<String, &'st
     let claims = live_claims(shared, &state, token)?;
     let issuer = claims.get("iss").and_then(Value::as_str).unwrap_or_default();
     let origins = &shared.origins;
-    let realms = [origins.m2m.as_str(), &origins.sentinel_hub_api, &origins.tls, "https://services.sentinel-hub.com"];
-    let user = [&origins.user, &format!("https://{LOGIN_HOST}")].into_iter().any(|origin| USER.issuer(origin) == issuer);
+    let realms = [
+        origins.m2m.as_str(),
+        &origins.sentinel_hub_api,
+        &origins.tls,
+        "https://services.sentinel-hub.com",
+    ];
+    let user = [&origins.user, &format!("https://{LOGIN_HOST}")]
+        .into_iter()
+        .any(|origin| USER.issuer(origin) == issuer);
     let known = user
         || realms.iter().any(|origin| M2M.issuer(origin) == issuer)
         || state.behaviour.accepted_issuers.iter().any(|more| more == issuer);
@@ -119,12 +132,17 @@ fn refuse(service: Service) -> Response {
         let body = json!({"message": PLEASE, "errors": []});
         return Response::json(401, &body).with("WWW-Authenticate", "Basic realm=\"Planet API\"");
     }
-    sentinel_hub_error(401, "Unauthorized", "You are not authorized! Please provide valid credentials.")
-        .with("WWW-Authenticate", "Bearer realm=\"sentinel-hub\"")
+    sentinel_hub_error(
+        401,
+        "Unauthorized",
+        "You are not authorized! Please provide valid credentials.",
+    )
+    .with("WWW-Authenticate", "Bearer realm=\"sentinel-hub\"")
 }
 
 fn refuse_token(reason: &str) -> Response {
-    let challenge = format!("Bearer realm=\"planet\", error=\"invalid_token\", error_description=\"{reason}\"");
+    let challenge =
+        format!("Bearer realm=\"planet\", error=\"invalid_token\", error_description=\"{reason}\"");
     let body = json!({"error_code": "invalid_token", "message": PLEASE});
     Response::json(401, &body).with("WWW-Authenticate", &challenge)
 }

@@ -12,10 +12,13 @@ pub(crate) fn respond(call: &Call) -> Result<Response, Response> {
     let form = read_form(call.request)?;
     let mut state = call.shared.lock();
     let client = call.authenticate(&mut state, &form)?;
-    let token = value(&form, "token").ok_or_else(|| invalid_request("Missing form parameter: token"))?;
+    let token =
+        value(&form, "token").ok_or_else(|| invalid_request("Missing form parameter: token"))?;
     let issuer = call.server.issuer(call.origin);
     let number = state.sessions.find(token);
-    let Some((number, session)) = number.and_then(|number| Some((number, state.sessions.get(number)?))) else {
+    let Some((number, session)) =
+        number.and_then(|number| Some((number, state.sessions.get(number)?)))
+    else {
         return Ok(Response::new(200));
     };
     if session.issuer != issuer {

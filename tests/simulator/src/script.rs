@@ -66,7 +66,10 @@ impl Target {
     ];
 
     pub(crate) fn name(self) -> &'static str {
-        Self::ALL.iter().find_map(|(target, name)| (*target == self).then_some(*name)).unwrap_or_default()
+        Self::ALL
+            .iter()
+            .find_map(|(target, name)| (*target == self).then_some(*name))
+            .unwrap_or_default()
     }
 
     pub(crate) fn parse(name: &str) -> io::Result<Self> {
@@ -82,7 +85,11 @@ impl Target {
 
     /// Whether the log parses the body as a form.
     pub(crate) fn takes_form(self) -> bool {
-        self.is_token() || matches!(self, Self::UserRevoke | Self::UserLoginPage | Self::UserDevice | Self::UserIntrospect)
+        self.is_token()
+            || matches!(
+                self,
+                Self::UserRevoke | Self::UserLoginPage | Self::UserDevice | Self::UserIntrospect
+            )
     }
 
     fn is_authorization(self) -> bool {
@@ -140,7 +147,10 @@ impl Fault {
     ];
 
     pub(crate) fn name(self) -> &'static str {
-        Self::ALL.iter().find_map(|(fault, name)| (*fault == self).then_some(*name)).unwrap_or_default()
+        Self::ALL
+            .iter()
+            .find_map(|(fault, name)| (*fault == self).then_some(*name))
+            .unwrap_or_default()
     }
 
     pub(crate) fn is_before_read(self) -> bool {
@@ -323,7 +333,9 @@ fn parse_changes(value: &Value, response: Changeable) -> io::Result<Changes> {
         match key.as_str() {
             "set" => changes.set = object(value, key)?.clone(),
             "remove" => changes.remove = texts(value, key)?,
-            "repeat" if response == Changeable::Authorization => changes.repeat = texts(value, key)?,
+            "repeat" if response == Changeable::Authorization => {
+                changes.repeat = texts(value, key)?
+            }
             "claims" if token => changes.claims = object(value, key)?.clone(),
             "id_token_claims" if token => changes.id_token.claims = object(value, key)?.clone(),
             "id_token_header" if token => changes.id_token.header = object(value, key)?.clone(),

@@ -74,11 +74,19 @@ pub(crate) fn log_in(shared: &Shared, wanted: &Value) -> io::Result<Value> {
 }
 
 /// Origin and query of a URL of an authorization endpoint for users.
-fn authorization_request<'a>(shared: &Shared, url: &'a str) -> io::Result<(String, Option<&'a str>)> {
-    let (endpoint, query) = url.split_once('?').map_or((url, None), |(endpoint, query)| (endpoint, Some(query)));
+fn authorization_request<'a>(
+    shared: &Shared,
+    url: &'a str,
+) -> io::Result<(String, Option<&'a str>)> {
+    let (endpoint, query) =
+        url.split_once('?').map_or((url, None), |(endpoint, query)| (endpoint, Some(query)));
     let path = USER.url("", Endpoint::Authorization);
-    let origin = endpoint.strip_suffix(&path).filter(|origin| is_served(shared, &shared.lock(), &USER.issuer(origin)));
-    let origin = origin.ok_or_else(|| invalid("authorization_url is not a URL of the authorization server for users"))?;
+    let origin = endpoint
+        .strip_suffix(&path)
+        .filter(|origin| is_served(shared, &shared.lock(), &USER.issuer(origin)));
+    let origin = origin.ok_or_else(|| {
+        invalid("authorization_url is not a URL of the authorization server for users")
+    })?;
     Ok((origin.to_owned(), query))
 }
 
@@ -90,7 +98,8 @@ impl ScriptedUser<'_> {
             Some(_) => page,
             None => self.log_in(&page)?,
         };
-        let location = location(&last).ok_or_else(|| invalid(&format!("the response has status {}", last.status)))?;
+        let location = location(&last)
+            .ok_or_else(|| invalid(&format!("the response has status {}", last.status)))?;
         Ok(json!({ "location": location }))
     }
 
@@ -116,9 +125,17 @@ impl ScriptedUser<'_> {
     }
 
     /// Sends one request. A page that refuses is an error.
-    fn ask(&self, method: &str, path: &str, query: Option<String>, fields: &[(&str, &str)]) -> io::Result<Response> {
-        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        let media_type = ("Content-Type".to_owned(), "application/x-www-form-urlencoded".to_owned());
+    fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        query: Option<String>,
+        fields: &[(&str, &str)],
+    ) -> io::Result<Response> {
+        let body =
+            url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let media_type =
+            ("Content-Type".to_owned(), "application/x-www-form-urlencoded".to_owned());
         let request = Request {
             method: method.to_owned(),
             path: path.to_owned(),
@@ -149,5 +166,9 @@ fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
 }
 
 fn location(response: &Response) -> Option<&str> {
-    response.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("location")).map(|(_, value)| value.as_str())
+    response
+        .headers
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case("location"))
+        .map(|(_, value)| value.as_str())
 }

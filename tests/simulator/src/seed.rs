@@ -41,14 +41,27 @@ pub(crate) fn seed(shared: &Shared, wanted: &Value) -> io::Result<Value> {
         }
     }
     if !is_served(shared, &state, &issuer) {
-        return Err(invalid(&format!("{issuer:?} is not an issuer of the authorization server for users")));
+        return Err(invalid(&format!(
+            "{issuer:?} is not an issuer of the authorization server for users"
+        )));
     }
     if !state.clients.get(&client).is_some_and(|client| client.is_known_to(Subject::User)) {
-        return Err(invalid(&format!("the authorization server for users has no client {client:?}")));
+        return Err(invalid(&format!(
+            "the authorization server for users has no client {client:?}"
+        )));
     }
     let user = User::with_subject(&subject);
-    let grant = Grant { issuer, client, user, scope, audience, nonce: None, since: now().saturating_sub(age) };
-    let (_, response) = grant.open_with(shared, &mut state, age, refresh_token_lifetime, Some(&changes))?;
+    let grant = Grant {
+        issuer,
+        client,
+        user,
+        scope,
+        audience,
+        nonce: None,
+        since: now().saturating_sub(age),
+    };
+    let (_, response) =
+        grant.open_with(shared, &mut state, age, refresh_token_lifetime, Some(&changes))?;
     drop(state);
     shared.announce();
     Ok(response)
@@ -57,7 +70,8 @@ pub(crate) fn seed(shared: &Shared, wanted: &Value) -> io::Result<Value> {
 /// Whether the authorization server for users is served under this issuer identifier.
 pub(crate) fn is_served(shared: &Shared, state: &State, issuer: &str) -> bool {
     let hosts = state.behaviour.proxy_hosts.iter();
-    let mut behind_proxy = hosts.filter(|(_, service)| **service == Service::User).map(|(host, _)| host.as_str());
+    let mut behind_proxy =
+        hosts.filter(|(_, service)| **service == Service::User).map(|(host, _)| host.as_str());
     issuer == USER.issuer(&shared.origins.user)
         || issuer == USER.issuer(&format!("https://{LOGIN_HOST}"))
         || behind_proxy.any(|host| issuer == USER.issuer(&format!("https://{host}")))

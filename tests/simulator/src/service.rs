@@ -42,7 +42,10 @@ impl Service {
     ];
 
     pub(crate) fn name(self) -> &'static str {
-        Self::ALL.iter().find_map(|(service, name)| (*service == self).then_some(*name)).unwrap_or_default()
+        Self::ALL
+            .iter()
+            .find_map(|(service, name)| (*service == self).then_some(*name))
+            .unwrap_or_default()
     }
 
     pub(crate) fn parse(name: &str) -> io::Result<Self> {
@@ -114,10 +117,17 @@ impl Place {
         }
     }
 
-    fn respond(&self, shared: &Shared, route: &Route, request: &Request, changes: Option<&Changes>) -> Response {
+    fn respond(
+        &self,
+        shared: &Shared,
+        route: &Route,
+        request: &Request,
+        changes: Option<&Changes>,
+    ) -> Response {
         match route {
             Route::Endpoint(server, endpoint) => {
-                Call { server, shared, origin: &self.origin, endpoint: *endpoint, request, changes }.respond()
+                Call { server, shared, origin: &self.origin, endpoint: *endpoint, request, changes }
+                    .respond()
             }
             Route::Api => resource_server::respond(shared, self.service, request),
             Route::Nothing => Response::json(404, &json!({"error": "nothing is served here"})),
@@ -223,7 +233,11 @@ pub(crate) fn respond(
 }
 
 /// The response by the ticket's step, or of `make`.
-fn shape(shared: &Shared, ticket: &Ticket, make: impl FnOnce(Option<&Changes>) -> Response) -> Response {
+fn shape(
+    shared: &Shared,
+    ticket: &Ticket,
+    make: impl FnOnce(Option<&Changes>) -> Response,
+) -> Response {
     let usual = Step::default();
     let step = ticket.step.as_ref().unwrap_or(&usual);
     let mut response = if step.is_explicit() {

@@ -12,7 +12,8 @@ use crate::http::now;
 use crate::user::User;
 
 /// The counters of all sessions.
-pub(crate) const COUNTERS: [&str; 5] = ["user.sessions", "user.sessions.active", "user.rotations", "user.repeats", "user.reuse"];
+pub(crate) const COUNTERS: [&str; 5] =
+    ["user.sessions", "user.sessions.active", "user.rotations", "user.repeats", "user.reuse"];
 
 /// Every session of a simulator.
 #[derive(Default)]
@@ -67,8 +68,27 @@ pub(crate) struct Verified {
 }
 
 impl Session {
-    pub(crate) fn new(issuer: String, client: String, user: User, scope: String, audience: Option<String>, since: u64) -> Self {
-        Self { issuer, client, user, scope, audience, since, current: None, ended: None, rotations: 0, repeats: 0, reuse: 0 }
+    pub(crate) fn new(
+        issuer: String,
+        client: String,
+        user: User,
+        scope: String,
+        audience: Option<String>,
+        since: u64,
+    ) -> Self {
+        Self {
+            issuer,
+            client,
+            user,
+            scope,
+            audience,
+            since,
+            current: None,
+            ended: None,
+            rotations: 0,
+            repeats: 0,
+            reuse: 0,
+        }
     }
 
     /// Only the first reason is recorded.
@@ -79,7 +99,11 @@ impl Session {
 
 impl RefreshToken {
     fn new(session: usize, lifetime: Option<u64>) -> Self {
-        Self { session, expiry: lifetime.map(|lifetime| now().saturating_add(lifetime)), rotated: None }
+        Self {
+            session,
+            expiry: lifetime.map(|lifetime| now().saturating_add(lifetime)),
+            rotated: None,
+        }
     }
 
     fn has_expired(&self) -> bool {
@@ -116,7 +140,13 @@ impl Sessions {
 
     /// Verifies a refresh token that a client sent to an issuer. A token that was rotated longer
     /// ago than the overlap ends its session.
-    pub(crate) fn verify(&mut self, token: &str, client: &str, issuer: &str, overlap: Duration) -> Option<Verified> {
+    pub(crate) fn verify(
+        &mut self,
+        token: &str,
+        client: &str,
+        issuer: &str,
+        overlap: Duration,
+    ) -> Option<Verified> {
         let known = self.refresh_tokens.get(token)?;
         let session = self.sessions.get_mut(known.session)?;
         if session.client != client || session.issuer != issuer {
@@ -165,7 +195,8 @@ impl Sessions {
 
     /// Whether this is an access token of a session that has ended.
     pub(crate) fn is_revoked(&self, access_token: &str) -> bool {
-        let session = self.access_tokens.get(access_token).and_then(|number| self.sessions.get(*number));
+        let session =
+            self.access_tokens.get(access_token).and_then(|number| self.sessions.get(*number));
         session.is_some_and(|session| session.ended.is_some())
     }
 
@@ -191,7 +222,9 @@ impl Sessions {
         let sessions = &self.sessions;
         Some(match counter {
             "user.sessions" => sessions.len() as u64,
-            "user.sessions.active" => sessions.iter().filter(|session| self.is_active(session)).count() as u64,
+            "user.sessions.active" => {
+                sessions.iter().filter(|session| self.is_active(session)).count() as u64
+            }
             "user.rotations" => sessions.iter().map(|session| session.rotations).sum(),
             "user.repeats" => sessions.iter().map(|session| session.repeats).sum(),
             "user.reuse" => sessions.iter().map(|session| session.reuse).sum(),

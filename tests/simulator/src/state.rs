@@ -99,7 +99,10 @@ impl State {
             epoch: 0,
             stopping: false,
             behaviour: Behaviour::new(settings),
-            clients: BTreeMap::from([(settings.client_id.clone(), m2m), (USER_CLIENT_ID.to_owned(), Client::native())]),
+            clients: BTreeMap::from([
+                (settings.client_id.clone(), m2m),
+                (USER_CLIENT_ID.to_owned(), Client::native()),
+            ]),
             seen_assertions: HashSet::new(),
             issued: HashSet::new(),
             revoked: HashSet::new(),
@@ -220,7 +223,14 @@ impl Shared {
         Some(self.enter(&mut state, target, connection, Request::default(), step))
     }
 
-    fn enter(&self, state: &mut State, target: Target, connection: u64, request: Request, step: Option<Step>) -> Ticket {
+    fn enter(
+        &self,
+        state: &mut State,
+        target: Target,
+        connection: u64,
+        request: Request,
+        step: Option<Step>,
+    ) -> Ticket {
         let number = state.record(Entry {
             target,
             connection,
@@ -300,7 +310,8 @@ impl Shared {
                 self.changed.notify_all();
                 return released;
             }
-            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state =
+                self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
@@ -343,7 +354,8 @@ impl Shared {
     /// Ends the session of this token, old or current, as a user or an administrator would.
     pub(crate) fn revoke_session(&self, token: &str) -> io::Result<()> {
         let mut state = self.lock();
-        let session = state.sessions.find(token).ok_or_else(|| invalid("no session has this token"))?;
+        let session =
+            state.sessions.find(token).ok_or_else(|| invalid("no session has this token"))?;
         state.sessions.end(session, End::Control);
         Ok(())
     }
@@ -413,7 +425,12 @@ impl Shared {
     pub(crate) fn requests(&self, target: Option<&str>) -> io::Result<Vec<Value>> {
         let target = target.map(Target::parse).transpose()?;
         let state = self.lock();
-        Ok(state.log.iter().filter(|entry| target.is_none_or(|target| target == entry.target)).map(Entry::json).collect())
+        Ok(state
+            .log
+            .iter()
+            .filter(|entry| target.is_none_or(|target| target == entry.target))
+            .map(Entry::json)
+            .collect())
     }
 }
 

@@ -5,8 +5,8 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair, KeyUsagePurpose,
 };
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
@@ -50,7 +50,11 @@ impl Authority {
     }
 
     /// The configuration of a server with these names. The first is the subject.
-    pub(crate) fn server(&self, names: &[&str], certificate: Certificate) -> io::Result<Arc<ServerConfig>> {
+    pub(crate) fn server(
+        &self,
+        names: &[&str],
+        certificate: Certificate,
+    ) -> io::Result<Arc<ServerConfig>> {
         let cached = (names.join(","), certificate);
         let mut configs = self.configs.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(config) = configs.get(&cached) {

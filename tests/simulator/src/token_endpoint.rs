@@ -21,7 +21,8 @@ pub(crate) enum GrantType {
 }
 
 impl GrantType {
-    pub(crate) const ALL: [Self; 4] = [Self::AuthorizationCode, Self::ClientCredentials, Self::DeviceCode, Self::RefreshToken];
+    pub(crate) const ALL: [Self; 4] =
+        [Self::AuthorizationCode, Self::ClientCredentials, Self::DeviceCode, Self::RefreshToken];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -38,11 +39,17 @@ pub(crate) fn respond(call: &Call) -> Result<Response, Response> {
     let mut guard = call.shared.lock();
     let state = &mut *guard;
     let client = call.authenticate(state, &form)?;
-    let name = value(&form, "grant_type").ok_or_else(|| invalid_request("Missing form parameter: grant_type"))?;
+    let name = value(&form, "grant_type")
+        .ok_or_else(|| invalid_request("Missing form parameter: grant_type"))?;
     let grant = call.server.grants.iter().find(|grant| grant.name() == name);
-    let grant = *grant.ok_or_else(|| refusal(400, "unsupported_grant_type", "Unsupported grant_type"))?;
+    let grant =
+        *grant.ok_or_else(|| refusal(400, "unsupported_grant_type", "Unsupported grant_type"))?;
     if !state.clients.get(&client).is_some_and(|client| client.may_use(grant)) {
-        return Err(refusal(400, "unauthorized_client", "The client is not registered for this grant"));
+        return Err(refusal(
+            400,
+            "unauthorized_client",
+            "The client is not registered for this grant",
+        ));
     }
     let body = match grant {
         GrantType::AuthorizationCode => authorization_code::respond(call, state, &client, &form),
@@ -76,7 +83,9 @@ pub(crate) fn read_form(request: &Request) -> Result<Form, Response> {
 /// The first duplicate parameter.
 pub(crate) fn repeated(form: &Form) -> Option<&str> {
     let mut pairs = form.iter().enumerate();
-    pairs.find_map(|(index, (key, _))| form[..index].iter().any(|(earlier, _)| earlier == key).then_some(key.as_str()))
+    pairs.find_map(|(index, (key, _))| {
+        form[..index].iter().any(|(earlier, _)| earlier == key).then_some(key.as_str())
+    })
 }
 
 impl Call<'_> {
@@ -85,6 +94,12 @@ impl Call<'_> {
         let issuer = self.server.issuer(self.origin);
         let token_endpoint = self.server.token_endpoint(self.origin);
         let endpoint = self.server.url(self.origin, self.endpoint);
-        authenticate(state, self.request, form, self.server.subject, &[&issuer, &token_endpoint, &endpoint])
+        authenticate(
+            state,
+            self.request,
+            form,
+            self.server.subject,
+            &[&issuer, &token_endpoint, &endpoint],
+        )
     }
 }

@@ -22,7 +22,8 @@ impl User {
     /// The user with this user name.
     pub(crate) fn named(name: &str) -> Self {
         let subject = if name == DEFAULT_USER { name.to_owned() } else { format!("user|{name}") };
-        let email = if name.contains('@') { name.to_owned() } else { format!("{name}@example.com") };
+        let email =
+            if name.contains('@') { name.to_owned() } else { format!("{name}@example.com") };
         Self { name: name.to_owned(), subject, email }
     }
 

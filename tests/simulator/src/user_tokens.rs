@@ -48,12 +48,19 @@ impl Grant {
         changes: Option<&Changes>,
     ) -> io::Result<(usize, Value)> {
         let Self { issuer, client, user, scope, audience, nonce, since } = self;
-        let may_refresh = state.clients.get(&client).is_some_and(|client| client.may_use(GrantType::RefreshToken));
+        let may_refresh = state
+            .clients
+            .get(&client)
+            .is_some_and(|client| client.may_use(GrantType::RefreshToken));
         // Without `offline_access` there is no refresh token.
-        let refresh_token = (may_refresh && has_scope(&scope, "offline_access")).then(new_refresh_token).transpose()?;
-        let session = state.sessions.open(Session::new(issuer, client, user, scope.clone(), audience, since));
+        let refresh_token = (may_refresh && has_scope(&scope, "offline_access"))
+            .then(new_refresh_token)
+            .transpose()?;
+        let session =
+            state.sessions.open(Session::new(issuer, client, user, scope.clone(), audience, since));
         let refresh_token = refresh_token.as_deref();
-        let issue = Issue { session, scope: &scope, age, refresh_token, nonce: nonce.as_deref(), changes };
+        let issue =
+            Issue { session, scope: &scope, age, refresh_token, nonce: nonce.as_deref(), changes };
         let response = issue.respond(shared, state)?;
         if let Some(token) = refresh_token {
             state.sessions.begin(session, token, refresh_token_lifetime);
@@ -80,7 +87,8 @@ impl Issue<'_> {
     /// The response. Its access token belongs to the session from now on.
     pub(crate) fn respond(&self, shared: &Shared, state: &mut State) -> io::Result<Value> {
         let expires_in = self.changes.and_then(|changes| changes.expires_in.clone());
-        let lifetime = expires_in.as_ref().and_then(Value::as_u64).unwrap_or(state.behaviour.token_lifetime);
+        let lifetime =
+            expires_in.as_ref().and_then(Value::as_u64).unwrap_or(state.behaviour.token_lifetime);
         let issued = now().saturating_sub(self.age);
         let key = format!("session {} {}", self.session, self.scope);
         let same = state.behaviour.same_token.then(|| state.latest.get(&key).cloned()).flatten();
@@ -123,9 +131,12 @@ impl Issue<'_> {
             "scope": self.scope,
         }));
         // As Auth0 does: with `openid` the token is also valid at the userinfo endpoint.
-        let userinfo = has_scope(self.scope, "openid").then(|| format!("{}userinfo", session.issuer));
+        let userinfo =
+            has_scope(self.scope, "openid").then(|| format!("{}userinfo", session.issuer));
         match (&session.audience, userinfo) {
-            (Some(audience), Some(userinfo)) => claims.insert("aud".to_owned(), json!([audience, userinfo])),
+            (Some(audience), Some(userinfo)) => {
+                claims.insert("aud".to_owned(), json!([audience, userinfo]))
+            }
             (Some(audience), None) => claims.insert("aud".to_owned(), json!(audience)),
             (None, Some(userinfo)) => claims.insert("aud".to_owned(), json!(userinfo)),
             (None, None) => None,
@@ -139,7 +150,8 @@ impl Issue<'_> {
     fn id_token(&self, shared: &Shared, state: &State, issued: u64) -> io::Result<String> {
         let mut claims = self.id_claims(state, issued)?;
         // The first algorithm of the metadata.
-        let algorithm = state.behaviour.id_token_algorithms.first().copied().unwrap_or(Algorithm::RS256);
+        let algorithm =
+            state.behaviour.id_token_algorithms.first().copied().unwrap_or(Algorithm::RS256);
         let Some(changes) = self.changes.map(|changes| &changes.id_token) else {
             return shared.keys.sign_as(algorithm, Signer::Current, &Map::new(), &claims);
         };

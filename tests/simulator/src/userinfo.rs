@@ -18,10 +18,12 @@ pub(crate) fn respond(call: &Call) -> Result<Response, Response> {
         [header] => bearer(header),
         _ => None,
     };
-    let token = token.ok_or_else(|| Response::new(401).with("WWW-Authenticate", "Bearer realm=\"userinfo\""))?;
+    let token = token
+        .ok_or_else(|| Response::new(401).with("WWW-Authenticate", "Bearer realm=\"userinfo\""))?;
     let issuer = call.server.issuer(call.origin);
     let state = call.shared.lock();
-    let claims = live_claims(call.shared, &state, token).map_err(|reason| refusal(401, "invalid_token", reason))?;
+    let claims = live_claims(call.shared, &state, token)
+        .map_err(|reason| refusal(401, "invalid_token", reason))?;
     let text = |name: &str| claims.get(name).and_then(Value::as_str).unwrap_or_default();
     if text("iss") != issuer {
         return Err(refusal(401, "invalid_token", "the issuer is not this server"));
@@ -33,7 +35,8 @@ pub(crate) fn respond(call: &Call) -> Result<Response, Response> {
         return Err(refusal(401, "invalid_token", "the audience is not the userinfo endpoint"));
     }
     let session = state.sessions.find(token).and_then(|number| state.sessions.get(number));
-    let user = session.map_or_else(|| User::with_subject(text("sub")), |session| session.user.clone());
+    let user =
+        session.map_or_else(|| User::with_subject(text("sub")), |session| session.user.clone());
     let mut response = Value::Object(user.claims(text("scope")));
     apply(&mut response, call.changes);
     Ok(Response::json(200, &response))
@@ -41,7 +44,9 @@ pub(crate) fn respond(call: &Call) -> Result<Response, Response> {
 
 /// RFC 6750 3.1.
 fn refusal(status: u16, error: &str, description: &str) -> Response {
-    let challenge = format!("Bearer realm=\"userinfo\", error=\"{error}\", error_description=\"{description}\"");
+    let challenge = format!(
+        "Bearer realm=\"userinfo\", error=\"{error}\", error_description=\"{description}\""
+    );
     let body = json!({"error": error, "error_description": description});
     Response::json(status, &body).with("WWW-Authenticate", &challenge)
 }

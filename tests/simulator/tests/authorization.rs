@@ -20,7 +20,8 @@ fn text(response: &Response) -> String {
 /// The transaction of a page.
 fn transaction(response: &Response) -> String {
     let page = text(response);
-    let (_, rest) = page.split_once("name=\"transaction\" value=\"").unwrap_or_else(|| panic!("{page}"));
+    let (_, rest) =
+        page.split_once("name=\"transaction\" value=\"").unwrap_or_else(|| panic!("{page}"));
     rest.split_once('"').unwrap().0.to_owned()
 }
 
@@ -30,7 +31,8 @@ fn refused(simulator: &Simulator, changes: &[(&str, &str)]) -> Value {
     assert_eq!(response.status, 302, "{changes:?} {}", text(&response));
     let location = response.header("location").unwrap();
     assert!(location.starts_with("http://127.0.0.1:4711/callback?"), "{location}");
-    let mut parameters: Value = query(location).into_iter().map(|(name, value)| (name, json!(value))).collect();
+    let mut parameters: Value =
+        query(location).into_iter().map(|(name, value)| (name, json!(value))).collect();
     parameters.as_object_mut().unwrap().remove("error_description");
     parameters
 }
@@ -39,20 +41,31 @@ fn refused(simulator: &Simulator, changes: &[(&str, &str)]) -> Value {
 fn a_user_goes_through_the_pages() {
     let simulator = start();
     let first = get(&authorization_url(&simulator, &[]));
-    assert_eq!((first.status, first.header("content-type")), (200, Some("text/html; charset=utf-8")));
+    assert_eq!(
+        (first.status, first.header("content-type")),
+        (200, Some("text/html; charset=utf-8"))
+    );
     assert_eq!(first.header("cache-control"), Some("no-store"));
     assert_eq!(first.header("referrer-policy"), Some("no-referrer"));
     let id = transaction(&first);
-    let send = |name: &str, value: &str| post_form(&login_page(&simulator), &[("transaction", &id), (name, value)]);
+    let send = |name: &str, value: &str| {
+        post_form(&login_page(&simulator), &[("transaction", &id), (name, value)])
+    };
     assert!(text(&first).contains("id=\"username\"") && text(&first).contains("id=\"submit\""));
     let second = send("username", "<Ada & \"Co\">");
     assert!(text(&second).contains("id=\"otp\"") && text(&second).contains("id=\"submit\""));
     let third = send("otp", OTP);
     let page = text(&third);
     assert!(page.contains("id=\"allow\"") && page.contains("id=\"deny\""), "{page}");
-    assert!(page.contains("&lt;Ada &amp; &quot;Co&quot;&gt;") && page.contains(USER_CLIENT_ID), "{page}");
+    assert!(
+        page.contains("&lt;Ada &amp; &quot;Co&quot;&gt;") && page.contains(USER_CLIENT_ID),
+        "{page}"
+    );
     for page in [&first, &second, &third] {
-        assert!(!text(page).contains("src=") && !text(page).contains("http"), "nothing from elsewhere");
+        assert!(
+            !text(page).contains("src=") && !text(page).contains("http"),
+            "nothing from elsewhere"
+        );
     }
     let last = send("decision", "allow");
     assert_eq!(last.status, 302);
@@ -76,19 +89,36 @@ fn pages_come_in_order_and_mistakes_can_be_corrected() {
     let id = transaction(&get(&authorization_url(&simulator, &[])));
     let send = |name: &str, value: &str| {
         let response = post_form(&login_page(&simulator), &[("transaction", &id), (name, value)]);
-        (response.status, response.header("location").is_some(), text(&response).contains("role=\"alert\""))
+        (
+            response.status,
+            response.header("location").is_some(),
+            text(&response).contains("role=\"alert\""),
+        )
     };
     let (good, bad, back) = ((200, false, false), (400, false, true), (302, true, false));
-    assert_eq!([send("decision", "allow"), send("otp", OTP), send("username", " ")], [bad, bad, bad]);
+    assert_eq!(
+        [send("decision", "allow"), send("otp", OTP), send("username", " ")],
+        [bad, bad, bad]
+    );
     assert_eq!(send("username", "ada"), good);
-    assert_eq!([send("otp", "123457"), send("username", "eve"), send("decision", "allow")], [bad, bad, bad]);
+    assert_eq!(
+        [send("otp", "123457"), send("username", "eve"), send("decision", "allow")],
+        [bad, bad, bad]
+    );
     assert_eq!(send("otp", OTP), good);
     assert_eq!([send("decision", "maybe"), send("otp", OTP)], [bad, bad]);
     assert_eq!(send("decision", "deny"), back);
     assert_eq!(send("decision", "allow"), bad);
-    let unknown = post_form(&login_page(&simulator), &[("transaction", "unknown"), ("username", "ada")]);
+    let unknown =
+        post_form(&login_page(&simulator), &[("transaction", "unknown"), ("username", "ada")]);
     assert_eq!(unknown.status, 400);
-    assert_eq!((get(&login_page(&simulator)).status, post_form(&authorization_url(&simulator, &[]), &[]).status), (405, 405));
+    assert_eq!(
+        (
+            get(&login_page(&simulator)).status,
+            post_form(&authorization_url(&simulator, &[]), &[]).status
+        ),
+        (405, 405)
+    );
 }
 
 #[test]
@@ -112,9 +142,16 @@ fn an_unknown_client_or_redirect_uri_gets_no_redirect() {
         assert_eq!((response.status, response.header("location")), (400, None), "{changes:?}");
         assert!(text(&response).contains("role=\"alert\""));
     }
-    let doubled = format!("{}&redirect_uri=http%3A%2F%2F127.0.0.1%3A1%2Fcallback", authorization_url(&simulator, &[]));
+    let doubled = format!(
+        "{}&redirect_uri=http%3A%2F%2F127.0.0.1%3A1%2Fcallback",
+        authorization_url(&simulator, &[])
+    );
     assert_eq!(get(&doubled).status, 400);
-    for uri in ["http://127.0.0.1:1/callback", "http://[::1]:65535/callback", "http://localhost:8080/callback"] {
+    for uri in [
+        "http://127.0.0.1:1/callback",
+        "http://[::1]:65535/callback",
+        "http://localhost:8080/callback",
+    ] {
         let location = log_in(&simulator, &authorization_url(&simulator, &[("redirect_uri", uri)]));
         assert!(location.starts_with(&format!("{uri}?code=")), "{location}");
     }
@@ -174,17 +211,27 @@ fn a_code_is_exchanged_for_a_session() {
     let simulator = start();
     let before = jsonwebtoken::get_current_timestamp();
     let response = exchange_code(&simulator, &code(&simulator), &[]);
-    assert_eq!((response.status, response.header("cache-control")), (200, Some("no-store")), "{response:?}");
+    assert_eq!(
+        (response.status, response.header("cache-control")),
+        (200, Some("no-store")),
+        "{response:?}"
+    );
     let tokens = response.json();
     assert_eq!((&tokens["token_type"], &tokens["expires_in"]), (&json!("Bearer"), &json!(3600)));
     assert_eq!(tokens["scope"], "openid profile email planet offline_access");
     let id = claims(&member(&tokens, "id_token"));
     assert_eq!((&id["nonce"], &id["aud"]), (&json!("n-0S6"), &json!(USER_CLIENT_ID)));
     assert_eq!((&id["sub"], &id["name"]), (&json!("simulator-user"), &json!("simulator-user")));
-    assert_eq!((&id["email"], &id["iss"]), (&json!("simulator-user@example.com"), &json!(simulator.user_issuer())));
+    assert_eq!(
+        (&id["email"], &id["iss"]),
+        (&json!("simulator-user@example.com"), &json!(simulator.user_issuer()))
+    );
     assert!((before..=before + 20).contains(&id["auth_time"].as_u64().unwrap()));
     let access = claims(&member(&tokens, "access_token"));
-    assert_eq!(access["aud"], json!(["https://api.planet.com/", format!("{}userinfo", simulator.user_issuer())]));
+    assert_eq!(
+        access["aud"],
+        json!(["https://api.planet.com/", format!("{}userinfo", simulator.user_issuer())])
+    );
     assert_eq!(planet_status(&simulator, &access_token(&response)), 200);
     let renewed = refresh(&simulator, &member(&tokens, "refresh_token")).json();
     let id = claims(&member(&renewed, "id_token"));
@@ -230,12 +277,20 @@ fn an_exchange_must_match_the_request() {
         let response = exchange_code(&simulator, &code, &[change]);
         assert_eq!(error(&response), failure(400, expected), "{change:?}");
         // An attempt of its client uses up the code. An attempt of another client does not.
-        let used = expected == "invalid_grant" && (change.0 == "code_verifier" || change.0 == "redirect_uri");
-        assert_eq!(exchange_code(&simulator, &code, &[]).status, if used { 400 } else { 200 }, "{change:?}");
+        let used = expected == "invalid_grant"
+            && (change.0 == "code_verifier" || change.0 == "redirect_uri");
+        assert_eq!(
+            exchange_code(&simulator, &code, &[]).status,
+            if used { 400 } else { 200 },
+            "{change:?}"
+        );
     }
     let wanted = json!({"authorization_code_lifetime": 0});
     simulator.change_settings(&wanted).unwrap();
-    assert_eq!(error(&exchange_code(&simulator, &code(&simulator), &[])), failure(400, "invalid_grant"));
+    assert_eq!(
+        error(&exchange_code(&simulator, &code(&simulator), &[])),
+        failure(400, "invalid_grant")
+    );
     assert_eq!(simulator.count("user.reuse").unwrap(), 0);
 }
 
@@ -269,10 +324,26 @@ fn clients_must_match_their_registration() {
     let code = parameter(&location, "code").unwrap();
     let public = exchange_code(&simulator, &code, &[("client_id", "web"), uri]);
     assert_eq!(error(&public), failure(401, "invalid_client"));
-    let response = exchange_code(&simulator, &code, &[("client_id", "web"), ("client_secret", "web-secret"), uri]);
-    assert_eq!((response.status, response.json().get("refresh_token")), (200, None), "it may not renew");
-    let fields = [("grant_type", "refresh_token"), ("refresh_token", "x"), ("client_id", "web"), ("client_secret", "web-secret")];
-    assert_eq!(error(&post_form(&simulator.user_token_endpoint(), &fields)), failure(400, "unauthorized_client"));
+    let response = exchange_code(
+        &simulator,
+        &code,
+        &[("client_id", "web"), ("client_secret", "web-secret"), uri],
+    );
+    assert_eq!(
+        (response.status, response.json().get("refresh_token")),
+        (200, None),
+        "it may not renew"
+    );
+    let fields = [
+        ("grant_type", "refresh_token"),
+        ("refresh_token", "x"),
+        ("client_id", "web"),
+        ("client_secret", "web-secret"),
+    ];
+    assert_eq!(
+        error(&post_form(&simulator.user_token_endpoint(), &fields)),
+        failure(400, "unauthorized_client")
+    );
     for wrong in [
         json!({"redirect_uris": ["/callback"]}),
         json!({"redirect_uris": ["https://a.example/#x"]}),
@@ -296,22 +367,42 @@ fn scripts_change_the_redirect() {
     // The script of the request, whenever its response is sent.
     simulator.script("user.authorize", &json!([{ "authorization_response": changes }])).unwrap();
     let location = log_in(&simulator, &url);
-    let values =
-        |name: &str| query(&location).into_iter().filter(|(key, _)| key == name).map(|(_, value)| value).collect::<Vec<_>>();
-    assert_eq!((values("iss"), values("more")), (vec!["https://evil.example/".to_owned()], vec!["x y".to_owned()]));
+    let values = |name: &str| {
+        query(&location)
+            .into_iter()
+            .filter(|(key, _)| key == name)
+            .map(|(_, value)| value)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        (values("iss"), values("more")),
+        (vec!["https://evil.example/".to_owned()], vec!["x y".to_owned()])
+    );
     assert_eq!(values("state"), ["a", "b"]);
     assert_eq!(values("code").len(), 2);
     // The script of the last form.
     let script = json!([{}, {}, {"authorization_response": {"remove": ["state", "iss"]}}]);
     simulator.script("user.login_page", &script).unwrap();
-    let names: Vec<String> = query(&log_in(&simulator, &url)).into_iter().map(|(name, _)| name).collect();
+    let names: Vec<String> =
+        query(&log_in(&simulator, &url)).into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["code"]);
     // An error at the first page.
-    simulator.script("user.authorize", &json!([{"authorization_response": {"remove": ["state"]}}])).unwrap();
-    assert_eq!(refused(&simulator, &[("prompt", "none")]), json!({"error": "login_required", "iss": simulator.user_issuer()}));
+    simulator
+        .script("user.authorize", &json!([{"authorization_response": {"remove": ["state"]}}]))
+        .unwrap();
+    assert_eq!(
+        refused(&simulator, &[("prompt", "none")]),
+        json!({"error": "login_required", "iss": simulator.user_issuer()})
+    );
     // A page that is not sent.
     simulator.script("user.login_page", &json!([{"status": 503}])).unwrap();
-    assert!(simulator.log_in(&json!({ "authorization_url": url })).unwrap_err().to_string().contains("503"));
+    assert!(
+        simulator
+            .log_in(&json!({ "authorization_url": url }))
+            .unwrap_err()
+            .to_string()
+            .contains("503")
+    );
     assert!(simulator.script("user.token", &json!([{"authorization_response": {}}])).is_err());
 }
 
@@ -334,7 +425,10 @@ fn the_control_api_sets_the_subject_of_a_user_name() {
         ["user|ada@planet.example", "ada@planet.example", "ada@planet.example"]
     );
     assert_eq!(who(json!({"subject": "user|7"})), ["user|7", "7", "7@example.com"]);
-    assert_eq!(who(json!({"subject": "auth0|1", "email": "x@y.example"})), ["auth0|1", "auth0|1", "x@y.example"]);
+    assert_eq!(
+        who(json!({"subject": "auth0|1", "email": "x@y.example"})),
+        ["auth0|1", "auth0|1", "x@y.example"]
+    );
     assert_eq!(who(json!({"username": "bob", "subject": "s"})), ["s", "bob", "bob@example.com"]);
     assert_eq!(who(json!({"username": "bob"})), ["s", "bob", "bob@example.com"], "until a reset");
     for wrong in [

@@ -16,7 +16,8 @@ fn command() -> Command {
 #[test]
 fn the_files_contain_all_urls_and_credentials() {
     let simulator = start();
-    let deployment: Value = serde_json::from_str(&fs::read_to_string(simulator.deployment_path()).unwrap()).unwrap();
+    let deployment: Value =
+        serde_json::from_str(&fs::read_to_string(simulator.deployment_path()).unwrap()).unwrap();
     let expected = json!({
         "name": "planet-simulator",
         "authorization_servers": [
@@ -60,7 +61,8 @@ fn a_named_directory_is_not_removed() {
     let home = named.home().to_owned();
     fs::write(home.join("kept"), "session").unwrap();
     drop(named);
-    let mut left: Vec<_> = fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let mut left: Vec<_> =
+        fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     left.sort();
     assert_eq!(left, ["ca.pem", "deployment.json", "environment.sh"], "the home goes");
     // A second run gets a new home.
@@ -136,7 +138,8 @@ fn a_command_runs_in_the_environment() {
 
 #[test]
 fn a_command_inherits_the_standard_streams() {
-    let mut child = command().args(["--", "cat"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut child =
+        command().args(["--", "cat"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"through").unwrap();
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.stdout, b"through");
@@ -158,7 +161,14 @@ fn it_serves_until_standard_input_closes() {
     let parent = start();
     let directory = parent.ca_path().parent().unwrap().join("served");
     let mut child = command()
-        .args(["--until-stdin-closes", "--token-lifetime", "77", "--api-key", "it's", "--directory"])
+        .args([
+            "--until-stdin-closes",
+            "--token-lifetime",
+            "77",
+            "--api-key",
+            "it's",
+            "--directory",
+        ])
         .arg(&directory)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -169,12 +179,19 @@ fn it_serves_until_standard_input_closes() {
     output.read_line(&mut line).unwrap();
     let description: Value = serde_json::from_str(&line).unwrap();
     let text = |name: &str| description[name].as_str().unwrap().to_owned();
-    let fields =
-        [("grant_type", "client_credentials"), ("client_id", &text("client_id")), ("client_secret", &text("client_secret"))];
+    let fields = [
+        ("grant_type", "client_credentials"),
+        ("client_id", &text("client_id")),
+        ("client_secret", &text("client_secret")),
+    ];
     let issued = post_form(&text("token_endpoint"), &fields);
     assert_eq!(issued.json()["expires_in"], 77);
     let sourced = Command::new("sh")
-        .args(["-c", ". \"$1\"; printf %s \"$PL_API_KEY |$PL_AUTH_PROFILE|$XDG_CONFIG_HOME|$HOME\"", "sh"])
+        .args([
+            "-c",
+            ". \"$1\"; printf %s \"$PL_API_KEY |$PL_AUTH_PROFILE|$XDG_CONFIG_HOME|$HOME\"",
+            "sh",
+        ])
         .arg(text("environment"))
         .env("PL_AUTH_PROFILE", "mine")
         .env("XDG_CONFIG_HOME", "mine")
@@ -192,11 +209,14 @@ fn it_serves_until_standard_input_closes() {
 fn a_port_can_be_chosen() {
     let first = start();
     let port: u16 = authority(first.control()).rsplit(':').next().unwrap().parse().unwrap();
-    let output = command().args(["--control-port", &port.to_string(), "--", "true"]).output().unwrap();
+    let output =
+        command().args(["--control-port", &port.to_string(), "--", "true"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1), "the port is taken");
     drop(first);
-    let output =
-        command().args(["--control-port", &port.to_string(), "--", "sh", "-c", "echo $PLANETKEY_SIMULATOR"]).output().unwrap();
+    let output = command()
+        .args(["--control-port", &port.to_string(), "--", "sh", "-c", "echo $PLANETKEY_SIMULATOR"])
+        .output()
+        .unwrap();
     let expected = format!("http://127.0.0.1:{port}\n");
     assert_eq!(String::from_utf8(output.stdout).unwrap(), expected);
 }

@@ -64,7 +64,12 @@ fn settings_clients_tokens_and_revocation() {
     assert_eq!(post(&simulator, "/settings", settings.clone()).json(), settings);
     let client = json!({"client_id": "more", "client_secret": "secret"});
     assert_eq!(post(&simulator, "/clients", client).status, 200);
-    let fields = [("grant_type", "client_credentials"), ("client_id", "more"), ("client_secret", "secret"), AUDIENCE];
+    let fields = [
+        ("grant_type", "client_credentials"),
+        ("client_id", "more"),
+        ("client_secret", "secret"),
+        AUDIENCE,
+    ];
     let issued = post_form(&simulator.token_endpoint(), &fields);
     assert_eq!(issued.json()["expires_in"], 9);
     let wanted = json!({"claims": {"azp": "someone"}, "expires_in": 60, "header": {"x": "y"}});
@@ -111,7 +116,8 @@ fn sessions_are_started_listed_and_ended() {
     let simulator = start();
     let wanted = json!({"client_id": planetkey_simulator::USER_CLIENT_ID, "subject": "someone", "lifetime": 60});
     let tokens = post(&simulator, "/sessions", wanted).json();
-    let (access_token, refresh_token) = (member(&tokens, "access_token"), member(&tokens, "refresh_token"));
+    let (access_token, refresh_token) =
+        (member(&tokens, "access_token"), member(&tokens, "refresh_token"));
     let session = json!([{
         "session": 1,
         "issuer": simulator.user_issuer(),
@@ -141,7 +147,9 @@ fn sessions_are_started_listed_and_ended() {
     assert_eq!((&after["active"], &after["revoked"]), (&json!(false), &json!("control")));
     assert_eq!(error(&refresh(&simulator, &refresh_token)), failure(400, "invalid_grant"));
     let counters = read(&simulator, "/counters");
-    for (name, count) in [("user.sessions", 1), ("user.sessions.active", 0), ("user.reuse", 0), ("user.token", 1)] {
+    for (name, count) in
+        [("user.sessions", 1), ("user.sessions.active", 0), ("user.reuse", 0), ("user.token", 1)]
+    {
         assert_eq!(counters[name], count, "{name}");
         assert_eq!(simulator.count(name).unwrap(), count, "{name}");
     }
@@ -163,7 +171,10 @@ fn mistakes_are_errors() {
         ("/clients", json!({"client_id": "x", "client_secret": "y", "public": true})),
         ("/clients", json!({"client_id": "x", "public_key_pem": "y"})),
         ("/clients", json!({"client_secret": "x"})),
-        ("/clients", json!({"client_id": "x", "client_secret": "y", "token_endpoint_auth_method": "z"})),
+        (
+            "/clients",
+            json!({"client_id": "x", "client_secret": "y", "token_endpoint_auth_method": "z"}),
+        ),
         ("/release", json!({})),
         ("/revoke", json!({})),
         ("/revoke", json!({"all": false})),

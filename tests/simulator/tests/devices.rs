@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 const GRANT: (&str, &str) = ("grant_type", "urn:ietf:params:oauth:grant-type:device_code");
 
 fn ask_with(simulator: &Simulator, more: &[(&str, &str)]) -> Response {
-    let usual = [("client_id", USER_CLIENT_ID), ("scope", "openid planet offline_access"), AUDIENCE];
+    let usual =
+        [("client_id", USER_CLIENT_ID), ("scope", "openid planet offline_access"), AUDIENCE];
     post_form(&simulator.user_device_authorization_endpoint(), &[&usual, more].concat())
 }
 
@@ -19,11 +20,16 @@ fn ask(simulator: &Simulator) -> Value {
 
 fn poll(simulator: &Simulator, device: &Value) -> Response {
     let code = member(device, "device_code");
-    post_form(&simulator.user_token_endpoint(), &[GRANT, ("device_code", &code), ("client_id", USER_CLIENT_ID)])
+    post_form(
+        &simulator.user_token_endpoint(),
+        &[GRANT, ("device_code", &code), ("client_id", USER_CLIENT_ID)],
+    )
 }
 
 fn decide(simulator: &Simulator, device: &Value, allow: bool) -> Value {
-    simulator.log_in(&json!({"user_code": device["user_code"], "username": "ada", "allow": allow})).unwrap()
+    simulator
+        .log_in(&json!({"user_code": device["user_code"], "username": "ada", "allow": allow}))
+        .unwrap()
 }
 
 /// A simulator without a poll interval.
@@ -49,7 +55,10 @@ fn a_device_gets_the_verification_uri() {
     let device = ask(&simulator);
     assert_eq!((&device["expires_in"], device.get("interval")), (&json!(60), None));
     let log = simulator.requests("user.device").unwrap();
-    assert_eq!(log[0]["form"], json!([["client_id", USER_CLIENT_ID], ["scope", "openid planet offline_access"], AUDIENCE]));
+    assert_eq!(
+        log[0]["form"],
+        json!([["client_id", USER_CLIENT_ID], ["scope", "openid planet offline_access"], AUDIENCE])
+    );
 }
 
 #[test]
@@ -69,7 +78,10 @@ fn polls_wait_for_the_user() {
     assert_eq!(error(&poll(&simulator, &device)), failure(400, "invalid_grant"));
     assert_eq!(simulator.count("user.sessions.active").unwrap(), 1);
     let seen = &simulator.devices()[0];
-    assert_eq!((&seen["status"], &seen["polls"], &seen["slow_downs"]), (&json!("used"), &json!(4), &json!(0)));
+    assert_eq!(
+        (&seen["status"], &seen["polls"], &seen["slow_downs"]),
+        (&json!("used"), &json!(4), &json!(0))
+    );
 }
 
 #[test]
@@ -78,7 +90,10 @@ fn denials_and_expired_codes_are_errors() {
     let device = ask(&simulator);
     assert_eq!(decide(&simulator, &device, false), json!({"approved": false}));
     assert_eq!(error(&poll(&simulator, &device)), failure(400, "access_denied"));
-    assert!(simulator.log_in(&json!({"user_code": device["user_code"]})).is_err(), "it was decided");
+    assert!(
+        simulator.log_in(&json!({"user_code": device["user_code"]})).is_err(),
+        "it was decided"
+    );
     simulator.change_settings(&json!({"device_expires_in": 0})).unwrap();
     let device = ask(&simulator);
     assert_eq!(error(&poll(&simulator, &device)), failure(400, "expired_token"));
@@ -100,7 +115,10 @@ fn a_fast_poll_gets_slow_down() {
     assert_eq!(error(&poll(&simulator, &other)), failure(400, "slow_down"));
     assert_eq!(error(&poll(&simulator, &other)), failure(400, "slow_down"));
     let seen = &simulator.devices()[1];
-    assert_eq!((&seen["slow_downs"], &seen["interval"], &seen["status"]), (&json!(2), &json!(3610), &json!("approved")));
+    assert_eq!(
+        (&seen["slow_downs"], &seen["interval"], &seen["status"]),
+        (&json!(2), &json!(3610), &json!("approved"))
+    );
     // Without an interval in the response, five seconds are enforced.
     simulator.change_settings(&json!({"device_interval": null})).unwrap();
     ask(&simulator);
@@ -112,18 +130,42 @@ fn devices_authenticate_and_codes_are_bound_to_them() {
     let simulator = hasty();
     let endpoint = simulator.user_device_authorization_endpoint();
     assert_eq!(error(&post_form(&endpoint, &[])), failure(401, "invalid_client"));
-    assert_eq!(error(&post_form(&endpoint, &[("client_id", "nobody")])), failure(401, "invalid_client"));
+    assert_eq!(
+        error(&post_form(&endpoint, &[("client_id", "nobody")])),
+        failure(401, "invalid_client")
+    );
     assert_eq!(get(&endpoint).status, 405);
     let web = json!({"client_id": "web", "client_secret": "web-secret", "server": "user"});
     simulator.register_client(&web).unwrap();
-    simulator.register_client(&json!({"client_id": "mine", "public": true, "grant_types": ["refresh_token"]})).unwrap();
-    assert_eq!(error(&post_form(&endpoint, &[("client_id", "mine")])), failure(400, "unauthorized_client"));
-    assert_eq!(error(&post_form(&endpoint, &[("client_id", "web")])), failure(401, "invalid_client"));
-    assert_eq!(post_form(&endpoint, &[("client_id", "web"), ("client_secret", "web-secret")]).status, 200);
+    simulator
+        .register_client(
+            &json!({"client_id": "mine", "public": true, "grant_types": ["refresh_token"]}),
+        )
+        .unwrap();
+    assert_eq!(
+        error(&post_form(&endpoint, &[("client_id", "mine")])),
+        failure(400, "unauthorized_client")
+    );
+    assert_eq!(
+        error(&post_form(&endpoint, &[("client_id", "web")])),
+        failure(401, "invalid_client")
+    );
+    assert_eq!(
+        post_form(&endpoint, &[("client_id", "web"), ("client_secret", "web-secret")]).status,
+        200
+    );
     let device = ask(&simulator);
     let code = member(&device, "device_code");
-    let fields = [GRANT, ("device_code", code.as_str()), ("client_id", "web"), ("client_secret", "web-secret")];
-    assert_eq!(error(&post_form(&simulator.user_token_endpoint(), &fields)), failure(400, "invalid_grant"));
+    let fields = [
+        GRANT,
+        ("device_code", code.as_str()),
+        ("client_id", "web"),
+        ("client_secret", "web-secret"),
+    ];
+    assert_eq!(
+        error(&post_form(&simulator.user_token_endpoint(), &fields)),
+        failure(400, "invalid_grant")
+    );
     assert_eq!(error(&poll(&simulator, &device)), failure(400, "authorization_pending"));
     simulator.change_settings(&json!({"scopes": ["planet"]})).unwrap();
     assert_eq!(error(&ask_with(&simulator, &[])), failure(400, "invalid_scope"));
@@ -139,7 +181,10 @@ fn a_user_types_the_code() {
     assert!(empty.contains("id=\"user_code\"") && empty.contains("value=\"\""), "{empty}");
     let code = member(&device, "user_code");
     let filled = text(&get(&member(&device, "verification_uri_complete")));
-    assert!(filled.contains(&format!("value=\"{code}\"")) && filled.contains("Confirm"), "{filled}");
+    assert!(
+        filled.contains(&format!("value=\"{code}\"")) && filled.contains("Confirm"),
+        "{filled}"
+    );
     let injected = text(&get(&format!("{activate}?user_code=%22%3E%3Cscript%3E")));
     assert!(!injected.contains("<script>"), "{injected}");
     let wrong = post_form(&activate, &[("user_code", "BBBB-BBBB")]);
@@ -150,7 +195,8 @@ fn a_user_types_the_code() {
         let body = text(&page);
         let (_, rest) = body.split_once("name=\"transaction\" value=\"").unwrap();
         let id = rest.split_once('"').unwrap().0;
-        page = post_form(&format!("{}login", simulator.user_issuer()), &[("transaction", id), field]);
+        page =
+            post_form(&format!("{}login", simulator.user_issuer()), &[("transaction", id), field]);
     }
     assert!(page.status == 200 && text(&page).contains("id=\"done\""), "{page:?}");
     assert_eq!(poll(&simulator, &device).status, 200);
@@ -159,7 +205,8 @@ fn a_user_types_the_code() {
 #[test]
 fn scripts_change_the_device_response() {
     let simulator = hasty();
-    let changes = json!({"set": {"interval": 7, "verification_url": "x"}, "remove": ["verification_uri"]});
+    let changes =
+        json!({"set": {"interval": 7, "verification_url": "x"}, "remove": ["verification_uri"]});
     simulator.script("user.device", &json!([{ "device_response": changes }])).unwrap();
     let device = ask(&simulator);
     assert_eq!((&device["interval"], device.get("verification_uri")), (&json!(7), None));

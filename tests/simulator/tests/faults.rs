@@ -238,7 +238,8 @@ fn huge_is_five_megabytes_of_json() {
 
 #[test]
 fn a_fault_can_have_its_own_response() {
-    let step = json!({"status": 503, "headers": {"Retry-After": 9}, "body": "[1]", "fault": "truncate"});
+    let step =
+        json!({"status": 503, "headers": {"Retry-After": 9}, "body": "[1]", "fault": "truncate"});
     let simulator = with_fault(step);
     let mut socket = send_token_request(&simulator);
     let head = read_head(&mut socket);
@@ -298,7 +299,11 @@ fn chunked_bodies_and_continue_are_understood() {
     let head = request_text("POST", &url, &headers, "");
     socket.write_all(head.as_bytes()).unwrap();
     assert_eq!(read_answer(&mut socket).unwrap().status, 100);
-    let chunks = format!("{:x}\r\n{one}\r\n{:X};extension\r\n{two}\r\n0\r\nTrailer: x\r\n\r\n", one.len(), two.len());
+    let chunks = format!(
+        "{:x}\r\n{one}\r\n{:X};extension\r\n{two}\r\n0\r\nTrailer: x\r\n\r\n",
+        one.len(),
+        two.len()
+    );
     socket.write_all(chunks.as_bytes()).unwrap();
     assert_eq!(read_answer(&mut socket).unwrap().status, 200);
 }

@@ -57,26 +57,37 @@ fn userinfo_contains_the_claims_of_the_scope() {
     });
     assert_eq!((response.status, response.json()), (200, expected));
     let open = seed(&simulator, json!({"scope": "openid", "subject": "user|ada"}));
-    assert_eq!(userinfo(&simulator, &member(&open, "access_token")).json(), json!({"sub": "user|ada"}));
+    assert_eq!(
+        userinfo(&simulator, &member(&open, "access_token")).json(),
+        json!({"sub": "user|ada"})
+    );
     let closed = userinfo(&simulator, &member(&seed(&simulator, json!({})), "access_token"));
     assert_eq!(closed.status, 403);
     assert!(closed.header("www-authenticate").unwrap().contains("insufficient_scope"));
     simulator.revoke(&member(&open, "access_token"));
     let expired = seed(&simulator, json!({"scope": "openid", "lifetime": 0}));
-    let elsewhere = seed(&simulator, json!({"scope": "openid", "claims": {"aud": "https://api.planet.com/"}}));
-    let foreign = seed(&simulator, json!({"scope": "openid", "issuer": "https://login.planet.com/"}));
+    let elsewhere =
+        seed(&simulator, json!({"scope": "openid", "claims": {"aud": "https://api.planet.com/"}}));
+    let foreign =
+        seed(&simulator, json!({"scope": "openid", "issuer": "https://login.planet.com/"}));
     for token in [&open, &expired, &elsewhere, &foreign] {
         let response = userinfo(&simulator, &member(token, "access_token"));
         assert_eq!(response.status, 401);
         assert!(response.header("www-authenticate").unwrap().contains("invalid_token"));
     }
     let bare = get(&format!("{}userinfo", simulator.user_issuer()));
-    assert_eq!((bare.status, bare.header("www-authenticate")), (401, Some("Bearer realm=\"userinfo\"")));
+    assert_eq!(
+        (bare.status, bare.header("www-authenticate")),
+        (401, Some("Bearer realm=\"userinfo\""))
+    );
     assert_eq!(simulator.count("user.userinfo").unwrap(), 8);
     let script = json!([{"userinfo_response": {"set": {"sub": "eve"}, "remove": ["name"]}}]);
     simulator.script("user.userinfo", &script).unwrap();
     let lie = userinfo(&simulator, &member(&tokens, "access_token")).json();
-    assert_eq!((&lie["sub"], lie.get("name"), &lie["email_verified"]), (&json!("eve"), None, &json!(true)));
+    assert_eq!(
+        (&lie["sub"], lie.get("name"), &lie["email_verified"]),
+        (&json!("eve"), None, &json!(true))
+    );
 }
 
 #[test]
@@ -114,18 +125,29 @@ fn introspection_authenticates_the_client() {
     let simulator = start();
     let access = member(&seed(&simulator, json!({})), "access_token");
     assert_eq!(error(&introspect(&simulator, &access, &[])), failure(401, "invalid_client"));
-    assert_eq!(error(&introspect(&simulator, &access, &[("client_id", "nobody")])), failure(401, "invalid_client"));
+    assert_eq!(
+        error(&introspect(&simulator, &access, &[("client_id", "nobody")])),
+        failure(401, "invalid_client")
+    );
     simulator.register_client(&json!({"client_id": "mine", "public": true})).unwrap();
-    assert_eq!(introspect(&simulator, &access, &[("client_id", "mine")]).json(), json!({"active": false}));
+    assert_eq!(
+        introspect(&simulator, &access, &[("client_id", "mine")]).json(),
+        json!({"active": false})
+    );
     // A resource server may introspect the tokens of all users.
-    simulator.register_client(&json!({"client_id": "api", "client_secret": "s", "server": "user"})).unwrap();
+    simulator
+        .register_client(&json!({"client_id": "api", "client_secret": "s", "server": "user"}))
+        .unwrap();
     let api = [("client_id", "api"), ("client_secret", "s")];
     assert_eq!(introspect(&simulator, &access, &api).json()["active"], true);
     assert_eq!(error(&introspect(&simulator, "", &[SDK])), failure(400, "invalid_request"));
     let script = json!([{"introspection_response": {"set": {"active": "true"}}}]);
     simulator.script("user.introspect", &script).unwrap();
     assert_eq!(introspect(&simulator, &access, &[SDK]).json()["active"], "true");
-    assert_eq!(simulator.requests("user.introspect").unwrap()[0]["form"][0], json!(["token", access]));
+    assert_eq!(
+        simulator.requests("user.introspect").unwrap()[0]["form"][0],
+        json!(["token", access])
+    );
 }
 
 #[test]
@@ -137,9 +159,13 @@ fn scripts_change_id_tokens() {
     };
     let plain = changes(json!({}));
     assert!(verifies(&simulator, &plain));
-    let lie = changes(json!({"id_token_claims": {"nonce": "other", "aud": ["a", "b"], "exp": null}}));
+    let lie =
+        changes(json!({"id_token_claims": {"nonce": "other", "aud": ["a", "b"], "exp": null}}));
     let told = claims(&lie);
-    assert_eq!((&told["nonce"], &told["aud"], told.get("exp")), (&json!("other"), &json!(["a", "b"]), None));
+    assert_eq!(
+        (&told["nonce"], &told["aud"], told.get("exp")),
+        (&json!("other"), &json!(["a", "b"]), None)
+    );
     assert_eq!(told["sub"], "simulator-user");
     let lie = changes(json!({"id_token_header": {"kid": "unknown", "alg": "HS256", "typ": null}}));
     assert_eq!(header(&lie), json!({"kid": "unknown", "alg": "HS256"}));
@@ -164,13 +190,17 @@ fn id_tokens_are_signed_as_announced() {
         ("RS256", Algorithm::RS256, "RSA"),
     ] {
         simulator.change_settings(&json!({"id_token_algorithms": [name, "RS256"]})).unwrap();
-        let metadata = get(&format!("{}.well-known/openid-configuration", simulator.user_issuer())).json();
+        let metadata =
+            get(&format!("{}.well-known/openid-configuration", simulator.user_issuer())).json();
         assert_eq!(metadata["id_token_signing_alg_values_supported"], json!([name, "RS256"]));
         let token = member(&tokens(&simulator), "id_token");
         let keys = get(&format!("{}.well-known/jwks.json", simulator.user_issuer())).json();
         let named = |key: &&Value| key["kid"] == header(&token)["kid"];
         let key = keys["keys"].as_array().unwrap().iter().find(named).unwrap();
-        assert_eq!((&header(&token)["alg"], &key["alg"], &key["kty"]), (&json!(name), &json!(name), &json!(kind)));
+        assert_eq!(
+            (&header(&token)["alg"], &key["alg"], &key["kty"]),
+            (&json!(name), &json!(name), &json!(kind))
+        );
         let mut validation = Validation::new(algorithm);
         validation.validate_aud = false;
         let key = DecodingKey::from_jwk(&serde_json::from_value(key.clone()).unwrap()).unwrap();

@@ -83,9 +83,11 @@ fn discovery_token_and_api_over_real_names() {
     let issued = access_token(&read_answer(&mut stream).unwrap());
     assert_eq!(claims(&issued)["iss"], issuer);
     let bearer = format!("Bearer {issued}");
-    for (host, service) in
-        [("services.sentinel-hub.com", "sentinel_hub_api"), ("api.planet.com", "planet_api"), ("tiles.planet.com", "planet_api")]
-    {
+    for (host, service) in [
+        ("services.sentinel-hub.com", "sentinel_hub_api"),
+        ("api.planet.com", "planet_api"),
+        ("tiles.planet.com", "planet_api"),
+    ] {
         let url = format!("https://{host}/x");
         let response = fetch(&simulator, &url, &[("Authorization", &bearer)]);
         assert_eq!(response.json()["service"], service);
@@ -142,7 +144,11 @@ fn a_user_session_over_real_names() {
     let first = member(&seeded, "refresh_token");
     // The same server under another host name is another issuer.
     assert_eq!(error(&refresh(&simulator, &first)), failure(400, "invalid_grant"));
-    let body = form(&[("grant_type", "refresh_token"), ("refresh_token", &first), ("client_id", USER_CLIENT_ID)]);
+    let body = form(&[
+        ("grant_type", "refresh_token"),
+        ("refresh_token", &first),
+        ("client_id", USER_CLIENT_ID),
+    ]);
     let mut stream = tunnel(&simulator, "login.planet.com").unwrap();
     let text = request_text("POST", "https://login.planet.com/oauth/token", &[FORM], &body);
     stream.write_all(text.as_bytes()).unwrap();
@@ -152,7 +158,8 @@ fn a_user_session_over_real_names() {
     assert_eq!(claims(&issued)["iss"], issuer);
     let bearer = format!("Bearer {issued}");
     for host in ["services.sentinel-hub.com", "api.planet.com"] {
-        let response = fetch(&simulator, &format!("https://{host}/x"), &[("Authorization", &bearer)]);
+        let response =
+            fetch(&simulator, &format!("https://{host}/x"), &[("Authorization", &bearer)]);
         assert_eq!(response.json()["authenticated_as"], "simulator-user");
     }
     let session = simulator.session_of(&first).unwrap();
@@ -163,9 +170,14 @@ fn a_user_session_over_real_names() {
 fn a_login_over_real_names() {
     let simulator = start();
     let issuer = "https://login.planet.com/";
-    let metadata = fetch(&simulator, &format!("{issuer}.well-known/openid-configuration"), &[]).json();
+    let metadata =
+        fetch(&simulator, &format!("{issuer}.well-known/openid-configuration"), &[]).json();
     let plain = authorization_url(&simulator, &[]);
-    let url = format!("{}?{}", member(&metadata, "authorization_endpoint"), plain.split_once('?').unwrap().1);
+    let url = format!(
+        "{}?{}",
+        member(&metadata, "authorization_endpoint"),
+        plain.split_once('?').unwrap().1
+    );
     assert_eq!(fetch(&simulator, &url, &[]).status, 200);
     let location = log_in(&simulator, &url);
     assert_eq!(parameter(&location, "iss").unwrap(), issuer);
@@ -185,7 +197,8 @@ fn a_login_over_real_names() {
     let tokens = read_answer(&mut stream).unwrap().json();
     assert_eq!(claims(&member(&tokens, "id_token"))["iss"], issuer);
     let bearer = format!("Bearer {}", member(&tokens, "access_token"));
-    let user = fetch(&simulator, &member(&metadata, "userinfo_endpoint"), &[("Authorization", &bearer)]);
+    let user =
+        fetch(&simulator, &member(&metadata, "userinfo_endpoint"), &[("Authorization", &bearer)]);
     assert_eq!(user.json()["sub"], "simulator-user");
     let mut stream = tunnel(&simulator, "login.planet.com").unwrap();
     let endpoint = member(&metadata, "device_authorization_endpoint");
@@ -193,7 +206,10 @@ fn a_login_over_real_names() {
     stream.write_all(text.as_bytes()).unwrap();
     let device = read_answer(&mut stream).unwrap().json();
     assert_eq!(device["verification_uri"], "https://login.planet.com/activate");
-    assert_eq!(simulator.log_in(&json!({"user_code": device["user_code"]})).unwrap(), json!({"approved": true}));
+    assert_eq!(
+        simulator.log_in(&json!({"user_code": device["user_code"]})).unwrap(),
+        json!({"approved": true})
+    );
 }
 
 #[test]
@@ -203,7 +219,9 @@ fn the_proxy_serves_only_its_hosts() {
         assert_eq!(open(&simulator, target, "").1.status, 403, "{target}");
     }
     let mut socket = connect(simulator.proxy());
-    socket.write_all(b"GET http://api.planet.com/ HTTP/1.1\r\nHost: api.planet.com\r\n\r\n").unwrap();
+    socket
+        .write_all(b"GET http://api.planet.com/ HTTP/1.1\r\nHost: api.planet.com\r\n\r\n")
+        .unwrap();
     assert_eq!(read_answer(&mut socket).unwrap().status, 501);
     let hosts = json!({"proxy_hosts": {"login.planet.com": "nothing"}});
     simulator.change_settings(&hosts).unwrap();

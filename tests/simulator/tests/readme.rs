@@ -24,7 +24,8 @@ fn the_shell_example_runs_as_printed() {
     let text = String::from_utf8(output.stdout).unwrap();
     let errors = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{text}{errors}");
-    let responses: Vec<Value> = serde_json::Deserializer::from_str(&text).into_iter().collect::<Result<_, _>>().unwrap();
+    let responses: Vec<Value> =
+        serde_json::Deserializer::from_str(&text).into_iter().collect::<Result<_, _>>().unwrap();
     let [_, planet, sentinel_hub, renewed, approved, counters] = responses.as_slice() else {
         panic!("six responses, not {text}");
     };
@@ -35,7 +36,10 @@ fn the_shell_example_runs_as_printed() {
     }
     assert!(renewed["access_token"].is_string() && renewed["refresh_token"].is_string());
     assert_eq!(approved["approved"], true);
-    assert_eq!((&counters["user.sessions"], &counters["user.rotations"]), (&Value::from(1), &Value::from(1)));
+    assert_eq!(
+        (&counters["user.sessions"], &counters["user.rotations"]),
+        (&Value::from(1), &Value::from(1))
+    );
     assert_eq!(counters["m2m.token"], 2);
     assert_eq!(counters["m2m.token.issued"], 1);
 }

@@ -131,7 +131,10 @@ fn bad_tokens_are_refused_with_the_reason() {
         let response = ask(&url, &format!("Bearer {token}"));
         assert_eq!(response.status, 401, "{reason}");
         let challenge = response.header("www-authenticate").unwrap();
-        assert!(challenge.starts_with("Bearer realm=\"planet\", error=\"invalid_token\""), "{challenge}");
+        assert!(
+            challenge.starts_with("Bearer realm=\"planet\", error=\"invalid_token\""),
+            "{challenge}"
+        );
         assert!(challenge.contains(reason), "{challenge}");
     };
     let make = |wanted: Value| simulator.token(&wanted).unwrap();

@@ -24,14 +24,25 @@ fn refresh_token(response: &Response) -> String {
 
 /// Refreshes as a client with this `User-Agent`.
 fn refresh_as(simulator: &Simulator, refresh_token: &str, user_agent: &str) -> Response {
-    let body = form(&[("grant_type", "refresh_token"), ("refresh_token", refresh_token), ("client_id", USER_CLIENT_ID)]);
-    exchange("POST", &simulator.user_token_endpoint(), &[FORM, ("User-Agent", user_agent)], &body).unwrap()
+    let body = form(&[
+        ("grant_type", "refresh_token"),
+        ("refresh_token", refresh_token),
+        ("client_id", USER_CLIENT_ID),
+    ]);
+    exchange("POST", &simulator.user_token_endpoint(), &[FORM, ("User-Agent", user_agent)], &body)
+        .unwrap()
 }
 
 /// Active, reason of the revocation, rotations, repeats and reuse.
 fn summary(simulator: &Simulator, token: &str) -> Value {
     let session = simulator.session_of(token).unwrap();
-    json!([session["active"], session["revoked"], session["rotations"], session["repeats"], session["reuse"]])
+    json!([
+        session["active"],
+        session["revoked"],
+        session["rotations"],
+        session["repeats"],
+        session["reuse"]
+    ])
 }
 
 #[test]
@@ -64,8 +75,16 @@ fn a_reused_token_ends_the_whole_session() {
     assert_eq!(planet_status(&simulator, &access_token(&renewed)), 401);
     assert_eq!(planet_status(&simulator, &member(&seeded, "access_token")), 401);
     let bearer = format!("Bearer {}", access_token(&renewed));
-    assert_eq!(get_with(&format!("{}/x", simulator.sentinel_hub_api()), &[("Authorization", &bearer)]).status, 401);
-    assert_eq!(summary(&simulator, &second), json!([false, "reuse", 1, 0, 1]), "the last one was never used before");
+    assert_eq!(
+        get_with(&format!("{}/x", simulator.sentinel_hub_api()), &[("Authorization", &bearer)])
+            .status,
+        401
+    );
+    assert_eq!(
+        summary(&simulator, &second),
+        json!([false, "reuse", 1, 0, 1]),
+        "the last one was never used before"
+    );
     assert_eq!(error(&refresh(&simulator, &first)), failure(400, "invalid_grant"));
     assert_eq!(simulator.count("user.reuse").unwrap(), 2);
     assert_eq!(simulator.count("user.token.issued").unwrap(), 1);
@@ -151,10 +170,12 @@ fn a_token_is_bound_to_client_and_issuer() {
     let simulator = start();
     let token = member(&seed(&simulator), "refresh_token");
     simulator.register_client(&json!({"client_id": "other", "public": true})).unwrap();
-    let fields = [("grant_type", "refresh_token"), ("refresh_token", &*token), ("client_id", "other")];
+    let fields =
+        [("grant_type", "refresh_token"), ("refresh_token", &*token), ("client_id", "other")];
     let response = post_form(&simulator.user_token_endpoint(), &fields);
     assert_eq!(error(&response), failure(400, "invalid_grant"));
-    let elsewhere = simulator.seed_session(&json!({"issuer": "https://login.planet.com/"})).unwrap();
+    let elsewhere =
+        simulator.seed_session(&json!({"issuer": "https://login.planet.com/"})).unwrap();
     assert_eq!(refresh(&simulator, &member(&elsewhere, "refresh_token")).status, 400);
     assert_eq!(simulator.count("user.reuse").unwrap(), 0);
     assert_eq!(refresh(&simulator, &token).status, 200, "its own client is not affected");
@@ -195,17 +216,30 @@ fn scripts_change_the_response_after_the_rotation() {
     assert_eq!(summary(&simulator, &first)[2], 0, "a step with its own response does nothing");
     let changed = refresh(&simulator, &first);
     let claims = claims(&access_token(&changed));
-    assert_eq!((&changed.json()["expires_in"], &changed.json()["refresh_token"]), (&json!(5), &json!("")));
-    assert_eq!((&claims["more"], claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap()), (&json!(true), 5));
+    assert_eq!(
+        (&changed.json()["expires_in"], &changed.json()["refresh_token"]),
+        (&json!(5), &json!(""))
+    );
+    assert_eq!(
+        (&claims["more"], claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap()),
+        (&json!(true), 5)
+    );
     assert_eq!(summary(&simulator, &first)[2], 1);
-    simulator.script("user.revoke", &json!([{"status": 503, "headers": {"Retry-After": "7"}}])).unwrap();
+    simulator
+        .script("user.revoke", &json!([{"status": 503, "headers": {"Retry-After": "7"}}]))
+        .unwrap();
     let fields = [("token", &*first), ("client_id", USER_CLIENT_ID)];
     let refused = post_form(&format!("{}oauth/revoke", simulator.user_issuer()), &fields);
     assert_eq!((refused.status, refused.header("retry-after")), (503, Some("7")));
     assert_eq!(summary(&simulator, &first)[0], true);
     assert!(simulator.script("user.revoke", &json!([{"token_response": {}}])).is_err());
-    simulator.script("user.metadata", &json!([{"metadata_response": {"set": {"issuer": "x"}}}])).unwrap();
-    assert_eq!(get(&format!("{}.well-known/openid-configuration", simulator.user_issuer())).json()["issuer"], "x");
+    simulator
+        .script("user.metadata", &json!([{"metadata_response": {"set": {"issuer": "x"}}}]))
+        .unwrap();
+    assert_eq!(
+        get(&format!("{}.well-known/openid-configuration", simulator.user_issuer())).json()["issuer"],
+        "x"
+    );
 }
 
 #[test]
@@ -215,12 +249,20 @@ fn the_same_access_token_can_be_returned_again() {
     let seeded = seed(&simulator);
     let renewed = refresh(&simulator, &member(&seeded, "refresh_token"));
     assert_eq!(access_token(&renewed), member(&seeded, "access_token"));
-    assert_ne!(member(&seed(&simulator), "access_token"), member(&seeded, "access_token"), "of one session only");
+    assert_ne!(
+        member(&seed(&simulator), "access_token"),
+        member(&seeded, "access_token"),
+        "of one session only"
+    );
 }
 
 /// Sends a refresh request and returns the socket.
 fn send(simulator: &Simulator, refresh_token: &str) -> std::net::TcpStream {
-    let body = form(&[("grant_type", "refresh_token"), ("refresh_token", refresh_token), ("client_id", USER_CLIENT_ID)]);
+    let body = form(&[
+        ("grant_type", "refresh_token"),
+        ("refresh_token", refresh_token),
+        ("client_id", USER_CLIENT_ID),
+    ]);
     let mut socket = connect(&simulator.user_token_endpoint());
     let text = request_text("POST", &simulator.user_token_endpoint(), &[FORM], &body);
     socket.write_all(text.as_bytes()).unwrap();
@@ -314,17 +356,32 @@ fn a_crowd_of_processes_is_counted_exactly() {
     let token = member(&seed(&simulator), "refresh_token");
     // All requests wait in the hold, so they arrive at once.
     simulator.script("user.token", &json!({"steps": [{"hold": "gate"}], "repeat": true})).unwrap();
-    let body = form(&[("grant_type", "refresh_token"), ("refresh_token", &token), ("client_id", USER_CLIENT_ID)]);
+    let body = form(&[
+        ("grant_type", "refresh_token"),
+        ("refresh_token", &token),
+        ("client_id", USER_CLIENT_ID),
+    ]);
     let children: Vec<_> = (0..32)
         .map(|_| {
             let mut command = Command::new("curl");
-            command.args(["-sS", "--noproxy", "*", "-o", "-", "-w", "%{http_code}", "--data", &body]);
+            command.args([
+                "-sS",
+                "--noproxy",
+                "*",
+                "-o",
+                "-",
+                "-w",
+                "%{http_code}",
+                "--data",
+                &body,
+            ]);
             command.arg(simulator.user_token_endpoint()).stdout(Stdio::piped()).spawn().unwrap()
         })
         .collect();
     assert!(simulator.wait_held("gate", 32, PATIENCE));
     simulator.release("gate");
-    let outputs: Vec<_> = children.into_iter().map(|child| child.wait_with_output().unwrap().stdout).collect();
+    let outputs: Vec<_> =
+        children.into_iter().map(|child| child.wait_with_output().unwrap().stdout).collect();
     assert_eq!(outputs.iter().filter(|output| output.ends_with(b"200")).count(), 1);
     assert_eq!(outputs.iter().filter(|output| output.ends_with(b"400")).count(), 31);
     assert_eq!(summary(&simulator, &token), json!([false, "reuse", 1, 0, 31]));

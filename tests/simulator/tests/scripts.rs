@@ -166,7 +166,8 @@ fn many_requests_meet_in_a_hold() {
     let script = json!({"steps": [{"hold": "gate"}], "repeat": true});
     simulator.script("m2m.token", &script).unwrap();
     thread::scope(|scope| {
-        let asking: Vec<_> = (0..8).map(|_| scope.spawn(|| ask_token(&simulator, &[]).status)).collect();
+        let asking: Vec<_> =
+            (0..8).map(|_| scope.spawn(|| ask_token(&simulator, &[]).status)).collect();
         assert!(simulator.wait_held("gate", 8, PATIENCE));
         assert_eq!(simulator.held("gate"), 8);
         assert_eq!(simulator.count("m2m.token").unwrap(), 8);
@@ -235,7 +236,8 @@ fn a_reset_restores_the_start() {
     assert_eq!(simulator.count("connections").unwrap(), 0);
     assert_eq!(simulator.count("m2m.token").unwrap(), 0);
     assert_eq!(ask_token(&simulator, &[]).json()["expires_in"], 3600);
-    let fields = [("grant_type", "client_credentials"), ("client_id", "more"), ("client_secret", "more")];
+    let fields =
+        [("grant_type", "client_credentials"), ("client_id", "more"), ("client_secret", "more")];
     assert_eq!(post_form(&simulator.token_endpoint(), &fields).status, 401);
     let bearer = format!("Bearer {old}");
     let response = get_with(simulator.planet_api(), &[("Authorization", &bearer)]);

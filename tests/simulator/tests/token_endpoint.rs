@@ -8,7 +8,8 @@ use planetkey_simulator::Simulator;
 use serde_json::{Value, json};
 
 const GRANT: (&str, &str) = ("grant_type", "client_credentials");
-const BEARER_TYPE: (&str, &str) = ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
+const BEARER_TYPE: (&str, &str) =
+    ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
 
 fn basic(simulator: &Simulator, user: &str, fields: &[(&str, &str)]) -> Response {
     let header = format!("Basic {}", STANDARD.encode(user));
@@ -43,7 +44,8 @@ fn the_token_response_is_like_keycloaks() {
 fn tokens_verify_with_the_published_key() {
     let simulator = start();
     let issued = token(&simulator);
-    let metadata = get(&format!("{}/.well-known/openid-configuration", simulator.m2m_issuer())).json();
+    let metadata =
+        get(&format!("{}/.well-known/openid-configuration", simulator.m2m_issuer())).json();
     assert_eq!(metadata["issuer"], simulator.m2m_issuer());
     assert_eq!(metadata["token_endpoint"], simulator.token_endpoint());
     let keys = get(metadata["jwks_uri"].as_str().unwrap()).json();
@@ -102,7 +104,8 @@ fn basic_is_form_decoded_and_unencoded_text_fails() {
     let (id, secret) = ("my client:ü", "100% +&=:/ä");
     let client = json!({"client_id": id, "client_secret": secret});
     simulator.register_client(&client).unwrap();
-    let encode = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+    let encode =
+        |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
     let encoded = format!("{}:{}", encode(id), encode(secret));
     assert_eq!(basic(&simulator, &encoded, &[GRANT]).status, 200);
     let raw = format!("{id}:{secret}");
@@ -172,7 +175,10 @@ fn malformed_requests_are_refused() {
     // The M2M realm knows no user sessions.
     for grant in ["password", "refresh_token"] {
         let fields = [("grant_type", grant), ("refresh_token", "x")];
-        assert_eq!(error(&basic(&simulator, user, &fields)), failure(400, "unsupported_grant_type"));
+        assert_eq!(
+            error(&basic(&simulator, user, &fields)),
+            failure(400, "unsupported_grant_type")
+        );
     }
     assert_eq!(simulator.count("m2m.token.issued").unwrap(), 0);
 }

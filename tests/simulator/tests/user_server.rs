@@ -34,14 +34,21 @@ fn metadata_at_both_urls_names_the_endpoints() {
     assert_eq!(metadata["token_endpoint"], simulator.user_token_endpoint());
     assert_eq!(metadata["revocation_endpoint"], format!("{origin}/oauth/revoke"));
     assert_eq!(metadata["authorization_endpoint"], simulator.user_authorization_endpoint());
-    assert_eq!(metadata["device_authorization_endpoint"], simulator.user_device_authorization_endpoint());
+    assert_eq!(
+        metadata["device_authorization_endpoint"],
+        simulator.user_device_authorization_endpoint()
+    );
     let at = |path: &str| json!(format!("{origin}{path}"));
     assert_eq!(
         (&metadata["introspection_endpoint"], &metadata["userinfo_endpoint"]),
         (&at("/oauth/introspect"), &at("/userinfo"))
     );
-    assert_eq!(metadata["introspection_endpoint_auth_methods_supported"], metadata["token_endpoint_auth_methods_supported"]);
-    let grants = ["authorization_code", "urn:ietf:params:oauth:grant-type:device_code", "refresh_token"];
+    assert_eq!(
+        metadata["introspection_endpoint_auth_methods_supported"],
+        metadata["token_endpoint_auth_methods_supported"]
+    );
+    let grants =
+        ["authorization_code", "urn:ietf:params:oauth:grant-type:device_code", "refresh_token"];
     assert_eq!(metadata["grant_types_supported"], json!(grants));
     assert_eq!(metadata["code_challenge_methods_supported"], json!(["S256"]));
     assert_eq!(metadata["authorization_response_iss_parameter_supported"], true);
@@ -64,12 +71,14 @@ fn metadata_at_both_urls_names_the_endpoints() {
 #[test]
 fn a_seeded_session_is_like_a_token_response() {
     let simulator = start();
-    let seeded = seed(&simulator, json!({"scope": "openid planet offline_access", "subject": "user|1"}));
+    let seeded =
+        seed(&simulator, json!({"scope": "openid planet offline_access", "subject": "user|1"}));
     let renewed = refresh(&simulator, &member(&seeded, "refresh_token"));
     assert_eq!(renewed.status, 200);
     assert_eq!(renewed.header("cache-control"), Some("no-store"));
     let renewed = renewed.json();
-    let names = |response: &Value| response.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let names =
+        |response: &Value| response.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
     assert_eq!(names(&seeded), names(&renewed));
     for response in [&seeded, &renewed] {
         assert_eq!(response["token_type"], "Bearer");
@@ -79,7 +88,10 @@ fn a_seeded_session_is_like_a_token_response() {
         assert_eq!(access["iss"], simulator.user_issuer());
         assert_eq!(access["sub"], "user|1");
         assert_eq!(access["azp"], USER_CLIENT_ID);
-        assert_eq!(access["aud"], json!(["https://api.planet.com/", format!("{}userinfo", simulator.user_issuer())]));
+        assert_eq!(
+            access["aud"],
+            json!(["https://api.planet.com/", format!("{}userinfo", simulator.user_issuer())])
+        );
         assert_eq!(access["exp"].as_u64().unwrap() - access["iat"].as_u64().unwrap(), 3600);
         let id = claims(&member(response, "id_token"));
         assert_eq!((&id["sub"], &id["aud"]), (&json!("user|1"), &json!(USER_CLIENT_ID)));
@@ -102,7 +114,8 @@ fn a_session_has_the_given_members() {
     let brief = seed(&simulator, json!({"scope": "planet"}));
     assert_eq!(brief.get("refresh_token"), None, "nothing without offline_access");
     let now = jsonwebtoken::get_current_timestamp();
-    let wanted = json!({"lifetime": 60, "age": 50, "audience": null, "claims": {"more": 1, "jti": null}});
+    let wanted =
+        json!({"lifetime": 60, "age": 50, "audience": null, "claims": {"more": 1, "jti": null}});
     let old = seed(&simulator, wanted);
     assert_eq!(old["expires_in"], 60, "as it was said then");
     let old = claims(&member(&old, "access_token"));
@@ -121,7 +134,9 @@ fn tokens_verify_with_the_published_key() {
     let keys = get(&format!("{}/.well-known/jwks.json", origin(&simulator))).json();
     let text = |name: &str| member(&keys["keys"][0], name);
     let key = DecodingKey::from_rsa_components(&text("n"), &text("e")).unwrap();
-    for (name, audience) in [("access_token", "https://api.planet.com/"), ("id_token", USER_CLIENT_ID)] {
+    for (name, audience) in
+        [("access_token", "https://api.planet.com/"), ("id_token", USER_CLIENT_ID)]
+    {
         let token = member(&issued, name);
         assert_eq!(jsonwebtoken::decode_header(&token).unwrap().kid.unwrap(), text("kid"));
         let mut validation = Validation::new(Algorithm::RS256);
@@ -162,10 +177,14 @@ fn clients_authenticate_as_registered() {
     assert_eq!(error(&ask(&[("client_id", "nobody")])), failure(401, "invalid_client"));
     let with_secret = ask(&[("client_id", USER_CLIENT_ID), ("client_secret", "secret")]);
     assert_eq!(error(&with_secret), failure(401, "invalid_client"));
-    let machine = ask(&[("client_id", "simulator-client"), ("client_secret", "simulator-client-secret")]);
+    let machine =
+        ask(&[("client_id", "simulator-client"), ("client_secret", "simulator-client-secret")]);
     assert_eq!(error(&machine), failure(401, "invalid_client"));
     let at_the_realm = [("grant_type", "client_credentials"), ("client_id", USER_CLIENT_ID)];
-    assert_eq!(error(&post_form(&simulator.token_endpoint(), &at_the_realm)), failure(401, "invalid_client"));
+    assert_eq!(
+        error(&post_form(&simulator.token_endpoint(), &at_the_realm)),
+        failure(401, "invalid_client")
+    );
     // None of these attempts used up the token.
     assert_eq!(ask(&[("client_id", USER_CLIENT_ID)]).status, 200);
     for client in [
@@ -179,8 +198,15 @@ fn clients_authenticate_as_registered() {
         let fields = [&grant(&token)[..], &[("client_id", id), ("client_secret", secret)]].concat();
         assert_eq!(post_form(&endpoint, &fields).status, 200, "{id}");
     }
-    let fields = [("grant_type", "client_credentials"), ("client_id", "web"), ("client_secret", "web-secret")];
-    assert_eq!(error(&post_form(&simulator.token_endpoint(), &fields)), failure(401, "invalid_client"));
+    let fields = [
+        ("grant_type", "client_credentials"),
+        ("client_id", "web"),
+        ("client_secret", "web-secret"),
+    ];
+    assert_eq!(
+        error(&post_form(&simulator.token_endpoint(), &fields)),
+        failure(401, "invalid_client")
+    );
 }
 
 #[test]
@@ -226,7 +252,8 @@ fn revoking_a_refresh_token_ends_its_session() {
     assert_eq!(error(&stranger), failure(400, "invalid_grant"));
     assert_eq!(error(&revoke(&simulator, &[("token", &second)])), failure(401, "invalid_client"));
     assert_eq!(simulator.count("user.sessions.active").unwrap(), 1);
-    let response = revoke(&simulator, &[("token", &second), ("token_type_hint", "access_token"), id]);
+    let response =
+        revoke(&simulator, &[("token", &second), ("token_type_hint", "access_token"), id]);
     assert_eq!((response.status, response.body.len()), (200, 0));
     assert_eq!(response.header("cache-control"), Some("no-store"));
     for token in [&seeded, &renewed] {
@@ -239,7 +266,14 @@ fn revoking_a_refresh_token_ends_its_session() {
     assert_eq!(revoke(&simulator, &[("token", &second), id]).status, 200);
     let log = simulator.requests("user.revoke").unwrap();
     assert_eq!(log.len(), 5);
-    assert_eq!(log[3]["form"], json!([["token", second], ["token_type_hint", "access_token"], ["client_id", USER_CLIENT_ID]]));
+    assert_eq!(
+        log[3]["form"],
+        json!([
+            ["token", second],
+            ["token_type_hint", "access_token"],
+            ["client_id", USER_CLIENT_ID]
+        ])
+    );
 }
 
 #[test]

@@ -38,7 +38,11 @@ pub struct Run {
 
 impl Scene {
     pub fn new() -> Self {
-        let settings = Settings { client_secret: SECRET.to_owned(), api_key: KEY.to_owned(), ..Settings::default() };
+        let settings = Settings {
+            client_secret: SECRET.to_owned(),
+            api_key: KEY.to_owned(),
+            ..Settings::default()
+        };
         let simulator = Simulator::start(settings).unwrap();
         simulator.change_settings(&serde_json::json!({"api_keys": [KEY, OTHER_KEY]})).unwrap();
         let client = serde_json::json!({"client_id": OTHER_CLIENT, "client_secret": OTHER_SECRET});

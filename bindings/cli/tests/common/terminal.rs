@@ -30,7 +30,8 @@ impl Session {
 
     /// As [`Session::start`], in a terminal of so many lines; of 0 where it does not say.
     pub fn start_sized(mut command: Command, asks: bool, rows: u16) -> Self {
-        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+        let master =
+            openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
         let name = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
@@ -69,7 +70,8 @@ impl Session {
     pub fn wait_for(&mut self, text: &str) {
         while !self.screen.contains(text) {
             let piece = self.pieces.recv_timeout(Duration::from_secs(60));
-            let piece = piece.unwrap_or_else(|_| panic!("{text:?} did not come: {:?}", self.screen));
+            let piece =
+                piece.unwrap_or_else(|_| panic!("{text:?} did not come: {:?}", self.screen));
             self.screen.push_str(&String::from_utf8_lossy(&piece));
         }
     }
@@ -78,7 +80,8 @@ impl Session {
     pub fn wait_for_times(&mut self, text: &str, times: usize) {
         while self.screen.matches(text).count() < times {
             let piece = self.pieces.recv_timeout(Duration::from_secs(60));
-            let piece = piece.unwrap_or_else(|_| panic!("{text:?} did not come again: {:?}", self.screen));
+            let piece =
+                piece.unwrap_or_else(|_| panic!("{text:?} did not come again: {:?}", self.screen));
             self.screen.push_str(&String::from_utf8_lossy(&piece));
         }
     }

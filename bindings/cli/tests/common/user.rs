@@ -23,7 +23,8 @@ pub fn visit(url: &str) -> String {
     let rest = url.strip_prefix("http://").unwrap();
     let (authority, path) = rest.split_once('/').unwrap();
     let mut stream = TcpStream::connect(authority).unwrap();
-    write!(stream, "GET /{path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n").unwrap();
+    write!(stream, "GET /{path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n")
+        .unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     answer
@@ -32,12 +33,15 @@ pub fn visit(url: &str) -> String {
 impl Scene {
     /// A user decides about the device with this code.
     pub fn decides(&self, user_code: &str, name: &str, allow: bool) {
-        self.simulator.log_in(&json!({"user_code": user_code, "username": name, "allow": allow})).unwrap();
+        self.simulator
+            .log_in(&json!({"user_code": user_code, "username": name, "allow": allow}))
+            .unwrap();
     }
 
     /// The address that the browser of a user who logs in is redirected to.
     pub fn way_back(&self, authorization_url: &str, name: &str, allow: bool) -> String {
-        let person = json!({"authorization_url": authorization_url, "username": name, "allow": allow});
+        let person =
+            json!({"authorization_url": authorization_url, "username": name, "allow": allow});
         self.simulator.log_in(&person).unwrap()["location"].as_str().unwrap().to_owned()
     }
 
@@ -54,7 +58,8 @@ impl Scene {
 
     /// A user's session that Planet's own tools saved so many seconds ago.
     pub fn saved(&self, subject: &str, age: u64) -> Value {
-        let session = self.simulator.seed_session(&json!({"subject": subject, "age": age})).unwrap();
+        let session =
+            self.simulator.seed_session(&json!({"subject": subject, "age": age})).unwrap();
         self.file(USER_TOKEN, session.to_string());
         session
     }

@@ -16,7 +16,8 @@ const MAX_NAME_BYTES: u64 = 4096;
 
 /// Text browsers use the terminal in which the login shows its prompt, and the login cannot serve
 /// their redirect while they run.
-const TEXT_BROWSERS: [&str; 9] = ["lynx", "links", "links2", "elinks", "w3m", "eww", "netrik", "retawq", "curl"];
+const TEXT_BROWSERS: [&str; 9] =
+    ["lynx", "links", "links2", "elinks", "w3m", "eww", "netrik", "retawq", "curl"];
 
 /// A program and its arguments, with `URL` for the address.
 type Line = &'static [&'static str];
@@ -34,7 +35,10 @@ const LAST: &[Line] = &[&["x-www-browser", URL]];
 pub(super) fn open(url: &str) -> Result<(), &'static str> {
     // No URL holds these characters, and no program gets an address that its own parser would have
     // to repair.
-    if url.chars().any(|c| c.is_whitespace() || c.is_control() || matches!(c, '"' | '\'' | '\\' | '`')) {
+    if url
+        .chars()
+        .any(|c| c.is_whitespace() || c.is_control() || matches!(c, '"' | '\'' | '\\' | '`'))
+    {
         return Err("the address holds characters that no URL may have");
     }
     let variable = |name: &str| std::env::var(name).unwrap_or_default();
@@ -51,7 +55,9 @@ pub(super) fn open(url: &str) -> Result<(), &'static str> {
     if has_default_browser(path.as_ref()) && by_lines(XDG, url, path.as_ref()) {
         return Ok(());
     }
-    if by_lines(of_desktop(&variable), url, path.as_ref()) || is_wsl() && by_powershell(url, path.as_ref()) {
+    if by_lines(of_desktop(&variable), url, path.as_ref())
+        || is_wsl() && by_powershell(url, path.as_ref())
+    {
         return Ok(());
     }
     if by_lines(LAST, url, path.as_ref()) {
@@ -66,7 +72,11 @@ pub(super) fn open(url: &str) -> Result<(), &'static str> {
 /// sign. Without `%s` the address comes last.
 fn by_entry(entry: &str, url: &str, path: Option<&OsString>) -> bool {
     let mut has_url = false;
-    let mut words = entry.split_ascii_whitespace().map(|word| expanded(word, url, &mut has_url)).collect::<Vec<_>>().into_iter();
+    let mut words = entry
+        .split_ascii_whitespace()
+        .map(|word| expanded(word, url, &mut has_url))
+        .collect::<Vec<_>>()
+        .into_iter();
     let Some(program) = words.next().and_then(|name| found(&name, path)) else { return false };
     let arguments = words.chain((!has_url).then(|| url.to_owned())).collect();
     start(&program, arguments)
@@ -96,27 +106,40 @@ fn expanded(word: &str, url: &str, has_url: &mut bool) -> String {
 fn by_lines(lines: &[Line], url: &str, path: Option<&OsString>) -> bool {
     lines.iter().any(|line| {
         let (name, arguments) = line.split_first().unwrap_or((&"", &[]));
-        let arguments = arguments.iter().map(|word| if *word == URL { url.to_owned() } else { (*word).to_owned() }).collect();
+        let arguments = arguments
+            .iter()
+            .map(|word| if *word == URL { url.to_owned() } else { (*word).to_owned() })
+            .collect();
         found(name, path).is_some_and(|program| start(&program, arguments))
     })
 }
 
 /// PowerShell gets its command encoded, so that no part of the address is read as code.
 fn by_powershell(url: &str, path: Option<&OsString>) -> bool {
-    let script: Vec<u8> = format!("Start-Process -FilePath '{url}'").encode_utf16().flat_map(u16::to_le_bytes).collect();
-    let arguments = ["-NoLogo", "-NoProfile", "-NonInteractive", "-EncodedCommand"].map(str::to_owned);
+    let script: Vec<u8> = format!("Start-Process -FilePath '{url}'")
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    let arguments =
+        ["-NoLogo", "-NoProfile", "-NonInteractive", "-EncodedCommand"].map(str::to_owned);
     let arguments = arguments.into_iter().chain([STANDARD.encode(script)]).collect();
     found("powershell.exe", path).is_some_and(|program| start(&program, arguments))
 }
 
 fn of_desktop(variable: &dyn Fn(&str) -> String) -> &'static [Line] {
-    let desktop = format!("{} {}", variable("XDG_CURRENT_DESKTOP"), variable("DESKTOP_SESSION")).to_ascii_lowercase();
+    let desktop = format!("{} {}", variable("XDG_CURRENT_DESKTOP"), variable("DESKTOP_SESSION"))
+        .to_ascii_lowercase();
     let is_set = |name| !variable(name).is_empty();
     match desktop {
         // Inside a sandbox xdg-open asks the system outside, and there is no xdg-settings.
         _ if variable("container").eq_ignore_ascii_case("flatpak") || is_set("SNAP") => XDG,
         _ if ["gnome", "cinnamon", "unity"].iter().any(|name| desktop.contains(name)) => GNOME,
-        _ if desktop.contains("kde") || is_set("KDE_FULL_SESSION") || is_set("KDE_SESSION_VERSION") => KDE,
+        _ if desktop.contains("kde")
+            || is_set("KDE_FULL_SESSION")
+            || is_set("KDE_SESSION_VERSION") =>
+        {
+            KDE
+        }
         _ if desktop.contains("mate") => MATE,
         _ if desktop.contains("xfce") => XFCE,
         _ if is_wsl() => WSL,
@@ -126,14 +149,19 @@ fn of_desktop(variable: &dyn Fn(&str) -> String) -> &'static [Line] {
 
 /// Whether Windows programs can be started.
 fn is_wsl() -> bool {
-    std::fs::read_to_string("/proc/sys/fs/binfmt_misc/WSLInterop").is_ok_and(|text| text.contains("enabled"))
+    std::fs::read_to_string("/proc/sys/fs/binfmt_misc/WSLInterop")
+        .is_ok_and(|text| text.contains("enabled"))
 }
 
 /// Whether xdg-open would find a graphical browser: without one it tries text browsers.
 fn has_default_browser(path: Option<&OsString>) -> bool {
     let Some(program) = found("xdg-settings", path) else { return false };
     let mut command = child::command(program);
-    command.args(["get", "default-web-browser"]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    command
+        .args(["get", "default-web-browser"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
     let Ok(mut child) = child::spawn(&mut command) else { return false };
     let mut name = String::new();
     if let Some(stdout) = child.stdout.take() {
@@ -147,20 +175,26 @@ fn has_default_browser(path: Option<&OsString>) -> bool {
 /// A program by its absolute path, or by its name in an absolute directory of `PATH`.
 fn found(name: &str, path: Option<&OsString>) -> Option<PathBuf> {
     let program = match Path::new(name) {
-        absolute if absolute.is_absolute() => Some(absolute.to_owned()).filter(|program| child::is_program(program)),
+        absolute if absolute.is_absolute() => {
+            Some(absolute.to_owned()).filter(|program| child::is_program(program))
+        }
         _ if name.contains('/') => None,
         _ => child::find(name, path.map(OsString::as_os_str)),
     };
     // `x-www-browser` and similar names are links to the browser that the user chose.
     let is_text = |program: &Path| TEXT_BROWSERS.iter().any(|browser| program.ends_with(browser));
-    program.filter(|program| !is_text(program) && !program.canonicalize().is_ok_and(|target| is_text(&target)))
+    program.filter(|program| {
+        !is_text(program) && !program.canonicalize().is_ok_and(|target| is_text(&target))
+    })
 }
 
 /// Starts the program in the background, without the streams of this program.
 fn start(program: &Path, arguments: Vec<String>) -> bool {
     let mut command = child::command(program);
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    child::spawn(&mut command).inspect_err(|error| log::info!("{} could not be started: {error}", program.display())).is_ok()
+    child::spawn(&mut command)
+        .inspect_err(|error| log::info!("{} could not be started: {error}", program.display()))
+        .is_ok()
 }
 
 #[cfg(test)]
@@ -178,7 +212,10 @@ mod tests {
             ("plain", "plain", false),
         ] {
             let mut has_url = false;
-            assert_eq!((expanded(word, "https://a/?b=%63", &mut has_url), has_url), (text.to_owned(), is_there));
+            assert_eq!(
+                (expanded(word, "https://a/?b=%63", &mut has_url), has_url),
+                (text.to_owned(), is_there)
+            );
         }
     }
 
@@ -192,7 +229,8 @@ mod tests {
         }
         // The tests run in the directory of the package, so the relative path starts there.
         let up = "../".repeat(std::env::current_dir().unwrap().components().count());
-        let relative = format!("{up}{}", directory.path().display().to_string().trim_start_matches('/'));
+        let relative =
+            format!("{up}{}", directory.path().display().to_string().trim_start_matches('/'));
         assert!(Path::new(&relative).join("mybrowser").is_file());
         let absolute = directory.path().join("mybrowser").display().to_string();
         let path = |text: &str| Some(OsString::from(text));

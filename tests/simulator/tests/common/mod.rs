@@ -30,7 +30,10 @@ impl Response {
     }
 
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
     }
 }
 
@@ -84,13 +87,19 @@ pub fn read_answer(stream: &mut impl Read) -> io::Result<Response> {
         })
         .collect();
     let mut response = Response { status: status.parse().unwrap(), headers, body: Vec::new() };
-    let length: usize = response.header("content-length").map_or(0, |length| length.parse().unwrap());
+    let length: usize =
+        response.header("content-length").map_or(0, |length| length.parse().unwrap());
     response.body = vec![0; length];
     stream.read_exact(&mut response.body)?;
     Ok(response)
 }
 
-pub fn exchange(method: &str, url: &str, headers: &[(&str, &str)], body: &str) -> io::Result<Response> {
+pub fn exchange(
+    method: &str,
+    url: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> io::Result<Response> {
     let mut socket = connect(url);
     socket.write_all(request_text(method, url, headers, body).as_bytes())?;
     read_answer(&mut socket)
@@ -150,7 +159,11 @@ pub fn member(response: &Value, name: &str) -> String {
 
 /// Refreshes a user session as Planet's SDK does, with more parameters.
 pub fn refresh_with(simulator: &Simulator, refresh_token: &str, more: &[(&str, &str)]) -> Response {
-    let mut fields = vec![("grant_type", "refresh_token"), ("refresh_token", refresh_token), ("client_id", USER_CLIENT_ID)];
+    let mut fields = vec![
+        ("grant_type", "refresh_token"),
+        ("refresh_token", refresh_token),
+        ("client_id", USER_CLIENT_ID),
+    ];
     fields.extend_from_slice(more);
     post_form(&simulator.user_token_endpoint(), &fields)
 }
@@ -167,7 +180,8 @@ pub fn query(url: &str) -> Vec<(String, String)> {
 
 /// A parameter that occurs once in a query.
 pub fn parameter(url: &str, name: &str) -> Option<String> {
-    let mut values: Vec<_> = query(url).into_iter().filter(|(key, _)| key == name).map(|(_, value)| value).collect();
+    let mut values: Vec<_> =
+        query(url).into_iter().filter(|(key, _)| key == name).map(|(_, value)| value).collect();
     assert!(values.len() < 2, "{name} in {url}");
     values.pop()
 }
@@ -191,7 +205,8 @@ pub fn authorization_url(simulator: &Simulator, changes: &[(&str, &str)]) -> Str
         ("scope", "openid profile email planet offline_access"),
         ("audience", "https://api.planet.com/"),
     ];
-    let kept = usual.into_iter().filter(|(name, _)| !changes.iter().any(|(changed, _)| changed == name));
+    let kept =
+        usual.into_iter().filter(|(name, _)| !changes.iter().any(|(changed, _)| changed == name));
     let added = changes.iter().copied().filter(|(_, value)| !value.is_empty());
     let fields: Vec<_> = kept.chain(added).collect();
     format!("{}?{}", simulator.user_authorization_endpoint(), form(&fields))
@@ -199,7 +214,10 @@ pub fn authorization_url(simulator: &Simulator, changes: &[(&str, &str)]) -> Str
 
 /// The redirect of a user who allows the request.
 pub fn log_in(simulator: &Simulator, authorization_url: &str) -> String {
-    member(&simulator.log_in(&serde_json::json!({ "authorization_url": authorization_url })).unwrap(), "location")
+    member(
+        &simulator.log_in(&serde_json::json!({ "authorization_url": authorization_url })).unwrap(),
+        "location",
+    )
 }
 
 /// Exchanges a code with changed parameters. An empty parameter is omitted.
@@ -211,7 +229,8 @@ pub fn exchange_code(simulator: &Simulator, code: &str, changes: &[(&str, &str)]
         ("code_verifier", VERIFIER),
         ("client_id", USER_CLIENT_ID),
     ];
-    let kept = usual.into_iter().filter(|(name, _)| !changes.iter().any(|(changed, _)| changed == name));
+    let kept =
+        usual.into_iter().filter(|(name, _)| !changes.iter().any(|(changed, _)| changed == name));
     let added = changes.iter().copied().filter(|(_, value)| !value.is_empty());
     post_form(&simulator.user_token_endpoint(), &kept.chain(added).collect::<Vec<_>>())
 }
