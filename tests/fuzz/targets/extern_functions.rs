@@ -49,10 +49,8 @@ fuzz_target!(|data: &[u8]| {
         requests(session, c"https://api.planet.com/", usize::from(*size));
         let mut key = null_mut();
         // SAFETY: a living session, and a local variable.
-        assert_eq!(
-            unsafe { planetkey_session_api_key(session, &mut key, null_mut()) },
-            planetkey_status::Ok
-        );
+        let status = unsafe { planetkey_session_api_key(session, &mut key, null_mut()) };
+        assert_eq!(status, planetkey_status::Ok);
         assert_eq!(take_string(key).as_deref(), input.to_str().ok());
     }
     // SAFETY: the session was just made, or is NULL.
