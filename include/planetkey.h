@@ -123,7 +123,7 @@ enum
    */
   PLANETKEY_STATUS_LOGIN_REQUIRED = 3,
   /**
-   * The user or the server said no.
+   * The user or the server refused.
    */
   PLANETKEY_STATUS_DENIED = 4,
   /**

@@ -6,7 +6,7 @@ export type ErrorCode =
   | 'MISCONFIGURED'
   /** Ask the user to log in. `reason` says why. */
   | 'LOGIN_REQUIRED'
-  /** The user or the server said no. */
+  /** The user or the server refused. */
   | 'DENIED'
   /** This credential must not go to this URL. The message says which credential would. */
   | 'HOST_REFUSED'
@@ -299,7 +299,7 @@ export interface PendingLogin {
   /**
    * Waits until the user has logged in.
    *
-   * Rejects with `DENIED` if the user or the server said no, or a different user may not replace
+   * Rejects with `DENIED` if the user or the server refused, or a different user may not replace
    * the saved session (`reason` is `other_user`); `LOGIN_REQUIRED` if the code expired; `TIMEOUT`;
    * `CANCELLED`; `UNAVAILABLE`; `PROTOCOL`; `TOKEN_INVALID`; `MISCONFIGURED`.
    */

@@ -185,7 +185,7 @@ impl TokenMembers {
     }
 
     /// Removes a member and wipes it.
-    pub(crate) fn forget(&mut self, member: &str) {
+    pub(crate) fn delete(&mut self, member: &str) {
         if let Some(serde_json::Value::String(mut text)) = self.0.remove(member) {
             zeroize::Zeroize::zeroize(&mut text);
         }

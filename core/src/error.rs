@@ -84,7 +84,7 @@ impl Status {
             Status::InvalidArgument => "fix the call",
             Status::Misconfigured => "fix the profile, file, client or scope",
             Status::LoginRequired => "ask the user to log in",
-            Status::Denied => "the user or server said no",
+            Status::Denied => "the user or the server refused",
             Status::HostRefused => "this credential must not go to this URL",
             Status::Unavailable => "try later",
             Status::Timeout => "the deadline passed",

@@ -75,7 +75,7 @@ pub use session::{
 };
 #[doc(hidden)]
 pub use session::{Named, Runtime};
-pub use storage::StorageCallbacks;
+pub use storage::Storage;
 
 /// Whether a log record with this target comes from this library. Only those are known to hold no
 /// secret.

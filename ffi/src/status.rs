@@ -18,7 +18,7 @@ pub enum planetkey_status {
     Misconfigured = 2,
     /// Ask the user to log in. planetkey_error_reason() says why.
     LoginRequired = 3,
-    /// The user or the server said no.
+    /// The user or the server refused.
     Denied = 4,
     /// The credential must not go to this URL. The message says which credential may.
     HostRefused = 5,

@@ -6,36 +6,36 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use planetkey::secret::Secret;
-use planetkey::storage::StorageCallbacks;
+use planetkey::storage::Storage;
 use planetkey::{Error, Result, Status};
 use zeroize::Zeroizing;
 
 use crate::input;
 use crate::status::planetkey_status;
 
-/// The application's own storage for the tokens of a session, instead of `token.json` on disk. It loads
-/// and saves the text of that file: a JSON object with secrets. planetkey_options_set_storage() copies
-/// the struct.
+/// The application's own storage for the tokens of a session, instead of `token.json` on disk. It
+/// loads and saves the text of that file: a JSON object with secrets.
+/// planetkey_options_set_storage() copies the struct.
 ///
-/// planetkey calls the callbacks on its own threads, those of a logout on the caller's thread. For one
-/// session it calls one at a time, and never with a lock of its own held. Several sessions that share
-/// the struct may call it at the same time.
+/// planetkey calls the callbacks on its own threads, those of a logout on the caller's thread. For
+/// one session it calls one at a time, and never with a lock of its own held. Several sessions that
+/// share the struct may call it at the same time.
 ///
-/// A callback returns ::PLANETKEY_STATUS_OK, or anything else for a failure. After a failure the call
-/// that needs the storage returns ::PLANETKEY_STATUS_STORAGE; a session with tokens in memory continues
-/// to use them. A callback must not throw or longjmp. It may call planetkey, but a call that would wait
-/// for the session that it works for returns ::PLANETKEY_STATUS_UNAVAILABLE.
+/// A callback returns ::PLANETKEY_STATUS_OK, or anything else for a failure. After a failure the
+/// call that needs the storage returns ::PLANETKEY_STATUS_STORAGE; a session with tokens in memory
+/// continues to use them. A callback must not throw or longjmp. It may call planetkey, but a call
+/// that would wait for the session that it works for returns ::PLANETKEY_STATUS_UNAVAILABLE.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct planetkey_storage {
-    /// sizeof(planetkey_storage). Later versions have more members at the end. Members that are not used
-    /// must be zero.
+    /// sizeof(planetkey_storage). Later versions have more members at the end. Members that are not
+    /// used must be zero.
     pub size: usize,
     /// Passed to the callbacks. May be NULL.
     pub user_data: *mut c_void,
     /// Loads the text that was saved last, at most 1 MiB of UTF-8: sets `text`, and `length` to its
-    /// number of bytes. Leaves `text` NULL if nothing is saved. Both are ignored after a failure. Not
-    /// NULL.
+    /// number of bytes. Leaves `text` NULL if nothing is saved. Both are ignored after a failure.
+    /// Not NULL.
     pub load: Option<
         unsafe extern "C" fn(
             user_data: *mut c_void,
@@ -46,19 +46,20 @@ pub struct planetkey_storage {
     /// Frees what `load` returned, after planetkey has copied it. NULL if there is nothing to free.
     pub free_text:
         Option<unsafe extern "C" fn(user_data: *mut c_void, text: *mut c_char, length: usize)>,
-    /// Saves this text, which replaces the saved one. It has `length` bytes and a NUL, and is borrowed
-    /// for the call. NULL deletes the saved text, after a logout. A failure must leave the saved text
-    /// unchanged. Not NULL.
+    /// Saves this text, which replaces the saved one. It has `length` bytes and a NUL, and is
+    /// borrowed for the call. NULL deletes the saved text, after a logout. A failure must leave the
+    /// saved text unchanged. Not NULL.
     pub save: Option<
         unsafe extern "C" fn(user_data: *mut c_void, text: *const c_char, length: usize) -> i32,
     >,
     /// Locks the storage: until `unlock`, no other process and no other session that shares it may
-    /// refresh. Waits for at most `timeout_ms` milliseconds, then returns ::PLANETKEY_STATUS_TIMEOUT.
-    /// NULL if only one session uses the storage.
+    /// refresh. Waits for at most `timeout_ms` milliseconds, then returns
+    /// ::PLANETKEY_STATUS_TIMEOUT. NULL if only one session uses the storage.
     pub lock: Option<unsafe extern "C" fn(user_data: *mut c_void, timeout_ms: u32) -> i32>,
     /// Unlocks the storage, on the thread that locked it. NULL if and only if `lock` is NULL.
     pub unlock: Option<unsafe extern "C" fn(user_data: *mut c_void)>,
-    /// Called once, on any thread, when no options and no session need the storage any more. May be NULL.
+    /// Called once, on any thread, when no options and no session need the storage any more. May be
+    /// NULL.
     pub free_user_data: Option<unsafe extern "C" fn(user_data: *mut c_void)>,
 }
 
@@ -81,22 +82,21 @@ unsafe impl Sync for Callbacks {}
 impl Drop for Callbacks {
     fn drop(&mut self) {
         if let Some(free_user_data) = self.0.free_user_data {
-            // SAFETY: the application gave both together. This runs once, when nothing holds the callbacks.
+            // SAFETY: the application gave both together. This runs once, when nothing holds the
+            // callbacks.
             unsafe { free_user_data(self.0.user_data) };
         }
     }
 }
 
-/// The storage behind a pointer. `None` for NULL. If the size is right, `free_user_data` will be called,
-/// whatever fails afterwards.
+/// The storage behind a pointer. `None` for NULL. If the size is right, `free_user_data` will be
+/// called, whatever fails afterwards.
 ///
 /// Errors: INVALID_ARGUMENT, UNSUPPORTED.
 ///
 /// # Safety
 /// `storage` is NULL or points to as many bytes as its first member says.
-pub(crate) unsafe fn read(
-    storage: *const planetkey_storage,
-) -> Result<Option<Arc<dyn StorageCallbacks>>> {
+pub(crate) unsafe fn read(storage: *const planetkey_storage) -> Result<Option<Arc<dyn Storage>>> {
     if storage.is_null() {
         return Ok(None);
     }
@@ -156,7 +156,8 @@ impl Given<'_> {
         if self.length > MAX_LENGTH {
             return Err(refuse(format!("longer than {MAX_LENGTH} bytes")));
         }
-        // SAFETY: `load` succeeded, and returned a pointer to this number of bytes that is not NULL.
+        // SAFETY: `load` succeeded, and returned a pointer to this number of bytes that is not
+        // NULL.
         let bytes = unsafe { std::slice::from_raw_parts(self.text.cast::<u8>(), self.length) };
         std::str::from_utf8(bytes).map_err(|_| refuse("not UTF-8".to_owned()))
     }
@@ -171,11 +172,12 @@ impl Drop for Given<'_> {
     }
 }
 
-impl StorageCallbacks for Callbacks {
+impl Storage for Callbacks {
     fn load(&self) -> Result<Option<Secret>> {
         let Some(load) = self.0.load else { return Ok(None) };
         let (mut text, mut length) = (null_mut(), 0);
-        // SAFETY: the application promised a function of this type. Both pointers are to local variables.
+        // SAFETY: the application promised a function of this type. Both pointers are to local
+        // variables.
         check("load", unsafe { load(self.0.user_data, &raw mut text, &raw mut length) })?;
         if text.is_null() {
             return Ok(None);
@@ -186,7 +188,8 @@ impl StorageCallbacks for Callbacks {
 
     fn save(&self, text: Option<&Secret>) -> Result<()> {
         let Some(save) = self.0.save else { return Ok(()) };
-        // With a NUL, and exactly as large as needed, because growing would leave an unwiped copy behind.
+        // With a NUL, and exactly as large as needed, because growing would leave an unwiped copy
+        // behind.
         let copy = text.map(|text| {
             let text = text.expose().as_bytes();
             let mut copy = Zeroizing::new(Vec::with_capacity(text.len() + 1));

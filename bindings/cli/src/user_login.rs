@@ -49,8 +49,8 @@ pub(crate) fn log_in(
 
 /// The session could not be saved and would end with this process, so it is revoked.
 fn not_saved(session: &Session) -> Error {
-    let given_back = session.give_back_unsaved();
-    let message = match &given_back {
+    let revoked = session.revoke_unsaved();
+    let message = match &revoked {
         Some((why, Revocation::Unknown(_))) => format!(
             "logged in, but the session could not be saved ({}), and its refresh token may still be valid, because the server did not \
              confirm the revocation; correct the cause and log in again",

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use napi_derive::napi;
-use planetkey::storage::StorageCallbacks;
+use planetkey::storage::Storage;
 use planetkey::{DEFAULT_TIMEOUT, Options, Runtime};
 
 use crate::calls::JavaScript;
@@ -53,8 +53,7 @@ impl NativeOptions {
         options.save = self.save;
         options.storage_root = self.storage_root.as_deref().map(PathBuf::from);
         options.profile = self.profile.clone();
-        options.storage =
-            self.storage.map(|number| Arc::new(storage(number)) as Arc<dyn StorageCallbacks>);
+        options.storage = self.storage.map(|number| Arc::new(storage(number)) as Arc<dyn Storage>);
         options.timeout =
             self.timeout_ms.map(|timeout_ms| Duration::from_millis(whole(timeout_ms)));
         options.deployment = self.deployment.clone();

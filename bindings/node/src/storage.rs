@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use planetkey::secret::Secret;
-use planetkey::storage::StorageCallbacks;
+use planetkey::storage::Storage;
 use planetkey::{Error, Result, Status};
 
 use crate::calls::{Answer, Call, JavaScript};
@@ -31,7 +31,7 @@ impl NodeStorage {
     }
 }
 
-impl StorageCallbacks for NodeStorage {
+impl Storage for NodeStorage {
     fn load(&self) -> Result<Option<Secret>> {
         match self.ask("load", Call::Load)? {
             Answer::Text(text) => Ok(Some(text)),

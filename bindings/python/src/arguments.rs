@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use planetkey::Options;
-use planetkey::storage::StorageCallbacks;
+use planetkey::storage::Storage;
 use pyo3::exceptions::{PyOverflowError, PyTypeError, PyUnicodeEncodeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -157,7 +157,7 @@ fn deployment(value: &Bound<'_, PyAny>) -> PyResult<String> {
 }
 
 /// The object that saves tokens instead of files.
-fn storage(value: &Bound<'_, PyAny>) -> PyResult<Arc<dyn StorageCallbacks>> {
+fn storage(value: &Bound<'_, PyAny>) -> PyResult<Arc<dyn Storage>> {
     Ok(Arc::new(PythonStorage::new(value)?))
 }
 

@@ -410,7 +410,7 @@ impl DeviceLogin {
     /// Raises:
     ///     TimeoutError: ``timeout`` passed. The login is still pending.
     ///     CancelledError: The login was cancelled.
-    ///     DeniedError: The user or the server said no.
+    ///     DeniedError: The user or the server refused.
     ///     LoginRequiredError: The code expired.
     ///     UnavailableError: The server could not be reached until then.
     ///     ProtocolError: The server's response breaks the standard.
@@ -547,7 +547,7 @@ impl BrowserLogin {
     /// Raises:
     ///     TimeoutError: ``timeout`` passed, and the login is still pending; or it expired.
     ///     CancelledError: The login was cancelled.
-    ///     DeniedError: The user or the server said no.
+    ///     DeniedError: The user or the server refused.
     ///     UnavailableError: The server could not be reached.
     ///     ProtocolError: The server's response breaks the standard.
     ///     TokenInvalidError: The ID token failed validation.

@@ -621,8 +621,8 @@ impl Session {
         Ok(self.immediate(py, repeat))
     }
 
-    /// `after_response` for adapters of HTTP clients that follow redirects: the request that got the
-    /// response may have another URL and `Authorization` header than the first one.
+    /// `after_response` for adapters of HTTP clients that follow redirects: the request that got
+    /// the response may have another URL and `Authorization` header than the first one.
     fn _after_api_response(
         &self,
         py: Python<'_>,
@@ -706,7 +706,7 @@ impl Session {
     /// Raises:
     ///     InvalidArgumentError: An argument is wrong.
     ///     LoginRequiredError: A prompt is necessary, but there is none; or the code expired.
-    ///     DeniedError: The user or the server said no, or a different user logged in.
+    ///     DeniedError: The user or the server refused, or a different user logged in.
     ///     UnsupportedError: The client cannot log in in this way.
     ///     Error: As in ``DeviceLogin.wait`` and ``BrowserLogin.wait``.
     #[pyo3(

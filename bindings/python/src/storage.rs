@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use planetkey::secret::Secret;
-use planetkey::storage::StorageCallbacks;
+use planetkey::storage::Storage;
 use planetkey::{Error, Status};
 use pyo3::exceptions::{PyException, PyTypeError};
 use pyo3::prelude::*;
@@ -81,7 +81,7 @@ impl PythonStorage {
     }
 }
 
-impl StorageCallbacks for PythonStorage {
+impl Storage for PythonStorage {
     fn load(&self) -> planetkey::Result<Option<Secret>> {
         self.call("load", (), |saved| match saved.cast::<PyString>().map(|saved| saved.to_str()) {
             Ok(Ok(saved)) => Ok(Some(Secret::from(saved))),

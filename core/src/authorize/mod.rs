@@ -235,7 +235,7 @@ impl HostPolicy {
                 || self.server(host).is_some_and(|server| server.api_key == Acceptance::No))
         {
             if beside.iter().any(|kind| self.accepts(target, *kind) != Acceptance::No) {
-                let advice = "ask for the headers (`planetkey header`, authorize in code) in place of a signed URL";
+                let advice = "ask for the headers (`planetkey header`, authorize in code) instead of a signed URL";
                 return Error::new(
                     Status::HostRefused,
                     format!(
@@ -255,10 +255,10 @@ impl HostPolicy {
             format!(
                 "{host} is a host of the deployment {preset}, and this session is one of another; open it with deployment {preset} (PLANETKEY_DEPLOYMENT or --deployment) and a client of that deployment"
             )
-        } else if let Some((preset, theirs)) = self.provider_of(host) {
+        } else if let Some((preset, hosts)) = self.provider_of(host) {
             format!(
                 "{host} is not a host of the deployment {preset} ({}), and not of this session; if it takes tokens of that deployment, open the session with deployment {preset} and list the host in allowed_hosts",
-                theirs.join(", ")
+                hosts.join(", ")
             )
         } else if self.server(host).is_some() {
             format!(

@@ -1,6 +1,6 @@
 //! The browser login: authorization code with PKCE (RFC 6749 4.1, RFC 7636, RFC 8252).
 
-use super::pending::{SLICE, State, UnderWay, Way, not_yet};
+use super::pending::{LoginInProgress, SLICE, State, Way, not_yet};
 use super::redirect_page::Page;
 use super::redirect_receiver::{self, Loopback};
 use super::{LoginOptions, Outcome, Prompt, PromptKind};
@@ -10,7 +10,7 @@ use crate::http::{CallContext, Retry};
 use crate::oauth::authorization_code::{self, Attempt, Parameters, Response};
 use crate::oauth::token_endpoint::Received;
 use crate::secret::Secret;
-use crate::session::{Account, Endpoint, Interrupt, LoginResult, interruptibly};
+use crate::session::{Endpoint, Interrupt, LoginResult, UserSource, interruptibly};
 use std::sync::MutexGuard;
 use std::time::{Duration, Instant};
 
@@ -34,7 +34,7 @@ impl Way for Browser {
     type State = Option<Loopback>;
 
     fn late(&self, _: &Option<Loopback>, _: Monotonic) -> Error {
-        Error::new(Status::Timeout, "nobody logged in within the time; start the login again")
+        Error::new(Status::Timeout, "no user logged in within the time; start the login again")
     }
 
     fn close(receiver: &mut Option<Loopback>) {
@@ -48,7 +48,7 @@ impl Way for Browser {
 /// same login. Its sockets close when it ends, is cancelled, or the last handle is dropped.
 #[derive(Clone)]
 pub struct BrowserLogin {
-    under_way: UnderWay<Browser>,
+    login: LoginInProgress<Browser>,
 }
 
 impl std::fmt::Debug for BrowserLogin {
@@ -64,9 +64,9 @@ struct Server {
     iss_required: bool,
 }
 
-fn server(person: &Account) -> Result<Server> {
-    let this = person.clone();
-    interruptibly(person.wait(), "starting the login", move || {
+fn server(user: &UserSource) -> Result<Server> {
+    let this = user.clone();
+    interruptibly(user.wait(), "starting the login", move || {
         let client = this.client();
         let call = CallContext::within(this.http(), Retry::WithinDeadline, this.timeout());
         let metadata = client.metadata_if_any(&call)?;
@@ -85,12 +85,12 @@ impl BrowserLogin {
     /// `receive`: whether this program receives the redirect itself; otherwise the user pastes the
     /// address.
     pub(super) fn start(
-        person: &Account,
+        user: &UserSource,
         options: &LoginOptions,
         receive: bool,
     ) -> Result<BrowserLogin> {
-        let client = person.client();
-        let server = server(person)?;
+        let client = user.client();
+        let server = server(user)?;
         let configured = if receive { client.local_redirect_uri() } else { client.redirect_uri() };
         let configured = configured.unwrap_or(DEFAULT_REDIRECT_URI);
         // The user who pastes needs a redirect URI that the server accepts. If nothing listens
@@ -104,7 +104,7 @@ impl BrowserLogin {
         };
         let redirect_uri = receiver.as_ref().map_or(configured, Loopback::redirect_uri).to_owned();
         let receiver = receiver.filter(|_| receive);
-        let scopes = options.scopes_of(person);
+        let scopes = options.scopes_of(user);
         let parameters = Parameters {
             endpoint: &server.endpoint,
             client_id: client.client_id(),
@@ -113,13 +113,13 @@ impl BrowserLogin {
             audience: client.audience(),
             extra: client.extra(),
         };
-        let attempt = Attempt::new(&parameters, person.http().random())?;
-        let now = person.http().clock().now();
+        let attempt = Attempt::new(&parameters, user.http().random())?;
+        let now = user.http().clock().now();
         let timeout = Duration::from_millis(options.timeout_ms().unwrap_or(DEFAULT_TIMEOUT_MS));
         let browser = Browser { attempt, issuer: server.issuer, iss_required: server.iss_required };
         Ok(BrowserLogin {
-            under_way: UnderWay::new(
-                person,
+            login: LoginInProgress::new(
+                user,
                 options,
                 scopes,
                 now.monotonic + timeout,
@@ -132,11 +132,11 @@ impl BrowserLogin {
     /// The same login with a callback that a waiting call asks about every 50 ms. `true` ends the
     /// call and the login with CANCELLED.
     pub fn with_interrupt(&self, interrupt: Interrupt) -> BrowserLogin {
-        BrowserLogin { under_way: self.under_way.with_interrupt(interrupt) }
+        BrowserLogin { login: self.login.with_interrupt(interrupt) }
     }
 
     fn browser(&self) -> &Browser {
-        self.under_way.way()
+        self.login.way()
     }
 
     /// The address to open in a browser, for this login only. Show it to this user only: it holds
@@ -153,7 +153,7 @@ impl BrowserLogin {
 
     /// The time that is left for the login, in milliseconds.
     pub fn expires_in_ms(&self) -> u64 {
-        self.under_way.expires_in_ms()
+        self.login.expires_in_ms()
     }
 
     /// What to show the user besides the browser.
@@ -203,7 +203,7 @@ impl BrowserLogin {
 
     /// How long to wait before the next [`BrowserLogin::poll`]. Zero once the login has ended.
     pub fn poll_interval(&self) -> Duration {
-        if self.under_way.lock().is_over() { Duration::ZERO } else { POLL_INTERVAL }
+        if self.login.lock().has_ended() { Duration::ZERO } else { POLL_INTERVAL }
     }
 
     /// Waits for the user to log in, at most `timeout_ms` or until the login ends.
@@ -232,9 +232,9 @@ impl BrowserLogin {
     /// this login, which stays in progress; otherwise as [`BrowserLogin::wait`].
     pub fn complete(&self, callback_url: &str) -> Result<LoginResult> {
         let mut state = loop {
-            self.under_way.is_interrupted();
-            let mut state = self.under_way.lock();
-            if let Some(outcome) = self.under_way.over(&mut state) {
+            self.login.is_interrupted();
+            let mut state = self.login.lock();
+            if let Some(outcome) = self.login.outcome_if_ended(&mut state) {
                 return outcome;
             }
             if !state.is_busy() {
@@ -248,7 +248,7 @@ impl BrowserLogin {
             Response::NotOurs(_) => Err(Error::invalid_argument(
                 "this address is of another login; paste the one that this login ended at",
             )),
-            Response::Refused(error) => self.under_way.end(&mut state, Err(error)),
+            Response::Refused(error) => self.login.end(&mut state, Err(error)),
             Response::Code(code) => self.redeem_unlocked(state, &code, |_| {}),
         }
     }
@@ -256,18 +256,18 @@ impl BrowserLogin {
     /// Cancels the login. A waiting caller gets CANCELLED, unless the user has logged in before.
     /// The sockets are closed when this returns. Does not wait for a prompt that is shown.
     pub fn cancel(&self) {
-        self.under_way.cancel();
+        self.login.cancel();
         // A thread that serves the receiver notices the cancellation within one slice and releases
         // the lock.
-        let mut state = self.under_way.lock();
-        let _ = self.under_way.over(&mut state);
+        let mut state = self.login.lock();
+        let _ = self.login.outcome_if_ended(&mut state);
         Browser::close(&mut state.way);
     }
 
     fn step(&self, slice: Duration) -> Option<Outcome> {
-        self.under_way.is_interrupted();
-        let mut state = self.under_way.lock();
-        if let Some(outcome) = self.under_way.over(&mut state) {
+        self.login.is_interrupted();
+        let mut state = self.login.lock();
+        if let Some(outcome) = self.login.outcome_if_ended(&mut state) {
             return Some(outcome);
         }
         let is_busy = state.is_busy();
@@ -279,11 +279,7 @@ impl BrowserLogin {
         };
         let arrived = receiver.serve(slice)?;
         let show = |page| {
-            redirect_receiver::answer(
-                arrived.stream,
-                page,
-                self.under_way.options().page.as_deref(),
-            )
+            redirect_receiver::answer(arrived.stream, page, self.login.options().page.as_deref())
         };
         match self.response(&arrived.query) {
             Response::NotOurs(why) => {
@@ -294,7 +290,7 @@ impl BrowserLogin {
             }
             Response::Refused(error) => {
                 show(if error.status() == Status::Denied { Page::Refused } else { Page::Failed });
-                Some(self.under_way.end(&mut state, Err(error)))
+                Some(self.login.end(&mut state, Err(error)))
             }
             Response::Code(code) => Some(self.redeem_unlocked(state, &code, show)),
         }
@@ -307,10 +303,10 @@ impl BrowserLogin {
         code: &Secret,
         show: impl FnOnce(Page),
     ) -> Outcome {
-        let busy = self.under_way.busy(state);
+        let busy = self.login.busy(state);
         let outcome = self.redeem(code);
         show(if outcome.is_ok() { Page::LoggedIn } else { Page::Failed });
-        let outcome = self.under_way.end(&mut self.under_way.lock(), outcome);
+        let outcome = self.login.end(&mut self.login.lock(), outcome);
         drop(busy);
         outcome
     }
@@ -345,13 +341,11 @@ impl BrowserLogin {
     /// Exchanges the code. It is never sent a second time, whatever the outcome.
     fn redeem(&self, code: &Secret) -> Result<LoginResult> {
         let revoke =
-            |received: Received, person: &Account| person.revoke_unwanted(received.members());
+            |received: Received, user: &UserSource| user.revoke_unwanted(received.members());
         let code = code.clone();
-        let received = self.under_way.request(
-            self.under_way.person().timeout(),
-            revoke,
-            move |this, call| {
-                let (endpoint, authentication) = this.person().client().token_endpoint(call)?;
+        let received =
+            self.login.request(self.login.user().timeout(), revoke, move |this, call| {
+                let (endpoint, authentication) = this.user().client().token_endpoint(call)?;
                 let attempt = &this.way().attempt;
                 authorization_code::redeem(
                     call,
@@ -361,15 +355,14 @@ impl BrowserLogin {
                     &code,
                     this.scopes(),
                 )
-            },
-        )?;
+            })?;
         let tokens = match received {
             Received::Usable(tokens) => tokens,
             Received::Unusable(error, members) => {
-                self.under_way.person().revoke_unwanted(&members);
+                self.login.user().revoke_unwanted(&members);
                 return Err(error);
             }
         };
-        self.under_way.keep(tokens, Some(self.browser().attempt.nonce()))
+        self.login.save(tokens, Some(self.browser().attempt.nonce()))
     }
 }

@@ -1,12 +1,12 @@
 //! The device login (RFC 8628).
 
-use super::pending::{SLICE, UnderWay, Way, not_yet};
+use super::pending::{LoginInProgress, SLICE, Way, not_yet};
 use super::{LoginOptions, Outcome, Prompt, PromptKind, qr_code};
 use crate::clock::{Monotonic, millis};
 use crate::error::{Error, Reason, Result, Status};
 use crate::http::{CallContext, Retry};
 use crate::oauth::device_code::{self, DeviceAuthorization, Poll, Schedule};
-use crate::session::{Account, Endpoint, Interrupt, LoginResult, interruptibly};
+use crate::session::{Endpoint, Interrupt, LoginResult, UserSource, interruptibly};
 use std::time::{Duration, Instant};
 
 /// The poll interval while another thread polls.
@@ -28,7 +28,7 @@ impl Way for Device {
     fn late(&self, polling: &Polling, now: Monotonic) -> Error {
         polling.trouble.clone().unwrap_or_else(|| {
             let message =
-                "nobody entered the code within the time; start the login again for a new one";
+                "the code was not entered within the time; start the login again for a new one";
             if now >= polling.schedule.expires() {
                 Error::new(Status::LoginRequired, message).with_reason(Reason::Expired)
             } else {
@@ -44,7 +44,7 @@ impl Way for Device {
 /// login.
 #[derive(Clone)]
 pub struct DeviceLogin {
-    under_way: UnderWay<Device>,
+    login: LoginInProgress<Device>,
 }
 
 impl std::fmt::Debug for DeviceLogin {
@@ -54,14 +54,13 @@ impl std::fmt::Debug for DeviceLogin {
 }
 
 impl DeviceLogin {
-    pub(super) fn start(person: &Account, options: &LoginOptions) -> Result<DeviceLogin> {
-        let scopes = options.scopes_of(person);
-        let authorization = interruptibly(person.wait(), "starting the login", {
-            let (person, scopes) = (person.clone(), scopes.clone());
+    pub(super) fn start(user: &UserSource, options: &LoginOptions) -> Result<DeviceLogin> {
+        let scopes = options.scopes_of(user);
+        let authorization = interruptibly(user.wait(), "starting the login", {
+            let (user, scopes) = (user.clone(), scopes.clone());
             move || {
-                let client = person.client();
-                let call =
-                    CallContext::within(person.http(), Retry::WithinDeadline, person.timeout());
+                let client = user.client();
+                let call = CallContext::within(user.http(), Retry::WithinDeadline, user.timeout());
                 let endpoint = client.required_endpoint(Endpoint::DeviceAuthorization, &call)?;
                 let (_, authentication) = client.token_endpoint(&call)?;
                 device_code::authorize(
@@ -75,14 +74,14 @@ impl DeviceLogin {
                 )
             }
         })?;
-        let now = person.http().clock().now().monotonic;
+        let now = user.http().clock().now().monotonic;
         let schedule = Schedule::new(&authorization, now);
         let timeout = Duration::from_millis(options.timeout_ms().unwrap_or(u64::MAX));
         let expires = schedule.expires().min(now + timeout);
         let polling = Polling { schedule, trouble: None };
         Ok(DeviceLogin {
-            under_way: UnderWay::new(
-                person,
+            login: LoginInProgress::new(
+                user,
                 options,
                 scopes,
                 expires,
@@ -95,11 +94,11 @@ impl DeviceLogin {
     /// The same login with a callback that a waiting call asks about every 50 ms. `true` ends the
     /// call and the login with CANCELLED.
     pub fn with_interrupt(&self, interrupt: Interrupt) -> DeviceLogin {
-        DeviceLogin { under_way: self.under_way.with_interrupt(interrupt) }
+        DeviceLogin { login: self.login.with_interrupt(interrupt) }
     }
 
     fn authorization(&self) -> &DeviceAuthorization {
-        &self.under_way.way().authorization
+        &self.login.way().authorization
     }
 
     /// The code that the user enters or compares.
@@ -120,7 +119,7 @@ impl DeviceLogin {
 
     /// The time that is left for the login, in milliseconds.
     pub fn expires_in_ms(&self) -> u64 {
-        self.under_way.expires_in_ms()
+        self.login.expires_in_ms()
     }
 
     pub(super) fn address(&self) -> &str {
@@ -171,10 +170,10 @@ impl DeviceLogin {
     /// [`DeviceLogin::poll_interval`]. Blocks for one request. Errors: those of the login, as
     /// [`DeviceLogin::wait`]. Once the login has ended, every call returns the same outcome.
     pub fn poll(&self) -> Result<Option<LoginResult>> {
-        let login = &self.under_way;
+        let login = &self.login;
         login.is_interrupted();
         let mut state = login.lock();
-        if let Some(outcome) = login.over(&mut state) {
+        if let Some(outcome) = login.outcome_if_ended(&mut state) {
             return outcome.map(Some);
         }
         if state.is_busy() || login.now() < state.way.schedule.next() {
@@ -189,9 +188,9 @@ impl DeviceLogin {
     /// How long to wait before the next [`DeviceLogin::poll`]. A call that comes earlier sends no
     /// request. Zero once the login has ended.
     pub fn poll_interval(&self) -> Duration {
-        let login = &self.under_way;
+        let login = &self.login;
         let state = login.lock();
-        if state.is_over() {
+        if state.has_ended() {
             return Duration::ZERO;
         }
         if state.is_busy() {
@@ -207,12 +206,12 @@ impl DeviceLogin {
     /// reached until then), PROTOCOL, TOKEN_INVALID, MISCONFIGURED. After a TIMEOUT of `timeout_ms`
     /// the login is still in progress.
     pub fn wait(&self, timeout_ms: Option<u64>) -> Result<LoginResult> {
-        let started = self.under_way.now();
+        let started = self.login.now();
         loop {
             if let Some(logged_in) = self.poll()? {
                 return Ok(logged_in);
             }
-            let waited_ms = millis(self.under_way.now() - started);
+            let waited_ms = millis(self.login.now() - started);
             let left_ms =
                 timeout_ms.map_or(u64::MAX, |timeout_ms| timeout_ms.saturating_sub(waited_ms));
             if left_ms == 0 {
@@ -220,30 +219,30 @@ impl DeviceLogin {
             }
             let next = self.poll_interval().min(Duration::from_millis(left_ms));
             let slice = SLICE.min(next).max(Duration::from_millis(1));
-            self.under_way.person().http().clock().sleep(slice);
+            self.login.user().http().clock().sleep(slice);
         }
     }
 
     /// Cancels the login. A waiting caller gets CANCELLED. Returns at once.
     pub fn cancel(&self) {
-        self.under_way.cancel();
+        self.login.cancel();
     }
 
     /// Polls the token endpoint, without the lock.
     fn ask(&self) -> Option<Outcome> {
-        let login = &self.under_way;
+        let login = &self.login;
         // A request without a response must not use up all of the login's time.
         let timeout =
-            login.person().timeout().min(Duration::from_millis(self.expires_in_ms().max(1)));
+            login.user().timeout().min(Duration::from_millis(self.expires_in_ms().max(1)));
         let started = Instant::now();
-        let revoke = |poll, person: &Account| match poll {
-            Poll::Granted(tokens) => person.revoke_unwanted(&tokens.members),
-            Poll::Unusable { received, .. } => person.revoke_unwanted(&received),
+        let revoke = |poll, user: &UserSource| match poll {
+            Poll::Granted(tokens) => user.revoke_unwanted(&tokens.members),
+            Poll::Unusable { received, .. } => user.revoke_unwanted(&received),
             Poll::Pending | Poll::SlowDown | Poll::Unreachable { .. } => {}
         };
         let answer = login.request(timeout, revoke, |this, call| {
             let call = call.with_retry(Retry::Never);
-            let (endpoint, authentication) = this.person().client().token_endpoint(&call)?;
+            let (endpoint, authentication) = this.user().client().token_endpoint(&call)?;
             let device_code = &this.way().authorization.device_code;
             device_code::poll(&call, &endpoint, &authentication, device_code, this.scopes())
         });
@@ -264,16 +263,18 @@ impl DeviceLogin {
         login.lock().way.schedule.polled(&poll, now);
         match poll {
             Poll::Granted(tokens) => {
-                let outcome = login.keep(tokens, None);
+                let outcome = login.save(tokens, None);
                 return Some(login.end(&mut login.lock(), outcome));
             }
             Poll::Unusable { error, received } => {
-                login.person().revoke_unwanted(&received);
+                login.user().revoke_unwanted(&received);
                 return Some(login.end(&mut login.lock(), Err(error)));
             }
             Poll::Unreachable { error, .. } => {
                 login.lock().way.trouble = Some(error.clone());
-                log::info!("the login waits longer because the server could not be asked: {error}");
+                log::info!(
+                    "the login waits longer because the server could not be reached: {error}"
+                );
             }
             Poll::Pending | Poll::SlowDown => login.lock().way.trouble = None,
         }

@@ -5,7 +5,7 @@ use super::{BrowserLogin, DeviceLogin, LoginOptions, Method, Prompt, PromptKind}
 use crate::error::{Error, Reason, Result, Status};
 use crate::http::{CallContext, Retry};
 use crate::profile::client_config::KindOfLogin;
-use crate::session::{Account, Endpoint, LoginResult, Session, interruptibly};
+use crate::session::{Endpoint, LoginResult, Session, UserSource, interruptibly};
 
 impl Session {
     /// Makes sure that a user is logged in. A valid session is left unchanged and an expired one is
@@ -19,17 +19,17 @@ impl Session {
     /// TOKEN_INVALID, INVALID_ARGUMENT.
     pub fn login(&self, options: &LoginOptions) -> Result<LoginResult> {
         options.check()?;
-        let person = match self.person() {
-            Ok(person) => person,
-            Err(_) if self.is_initialized() => return self.without_person(),
+        let user = match self.user_source() {
+            Ok(user) => user,
+            Err(_) if self.is_initialized() => return self.without_user(),
             Err(error) => return Err(error),
         };
         if !options.force
-            && let Some(current) = current(&person, options)?
+            && let Some(current) = current(&user, options)?
         {
             return Ok(current);
         }
-        by_person(&person, options).map_err(|error| error.with_profile(person.profile()))
+        log_in(&user, options).map_err(|error| error.with_profile(user.profile()))
     }
 
     /// Starts a device login (RFC 8628). The returned handle says what to show the user; wait for
@@ -40,8 +40,8 @@ impl Session {
     /// PROTOCOL, INVALID_ARGUMENT.
     pub fn start_device_login(&self, options: &LoginOptions) -> Result<DeviceLogin> {
         options.check()?;
-        let person = self.person()?;
-        DeviceLogin::start(&person, options).map_err(|error| error.with_profile(person.profile()))
+        let user = self.user_source()?;
+        DeviceLogin::start(&user, options).map_err(|error| error.with_profile(user.profile()))
     }
 
     /// Starts a browser login (RFC 6749 4.1 with PKCE). The returned handle holds the address to
@@ -53,13 +53,13 @@ impl Session {
     /// is in use.
     pub fn start_browser_login(&self, options: &LoginOptions) -> Result<BrowserLogin> {
         options.check()?;
-        let person = self.person()?;
-        BrowserLogin::start(&person, options, true)
-            .map_err(|error| error.with_profile(person.profile()))
+        let user = self.user_source()?;
+        BrowserLogin::start(&user, options, true)
+            .map_err(|error| error.with_profile(user.profile()))
     }
 
     /// M2M clients and API keys need no prompt.
-    fn without_person(&self) -> Result<LoginResult> {
+    fn without_user(&self) -> Result<LoginResult> {
         match self.access_token() {
             Ok(token) => {
                 Ok(LoginResult { expires_at: token.expires_at(), ..LoginResult::default() })
@@ -71,12 +71,12 @@ impl Session {
 }
 
 /// The current session, if it is valid and has the requested scopes.
-fn current(person: &Account, options: &LoginOptions) -> Result<Option<LoginResult>> {
+fn current(user: &UserSource, options: &LoginOptions) -> Result<Option<LoginResult>> {
     // A session that cannot be refreshed ends soon, even if its access token is still valid.
-    if person.has_none() || person.is_revoked() {
+    if user.has_no_session() || user.is_revoked() {
         return Ok(None);
     }
-    match person.current() {
+    match user.current() {
         Ok(current) => {
             let lacks = |scope: &String| !current.scopes.iter().any(|granted| granted == scope);
             Ok(Some(current.clone()).filter(|_| !options.scopes.iter().flatten().any(lacks)))
@@ -91,8 +91,8 @@ fn current(person: &Account, options: &LoginOptions) -> Result<Option<LoginResul
     }
 }
 
-fn by_person(person: &Account, options: &LoginOptions) -> Result<LoginResult> {
-    let client = person.client();
+fn log_in(user: &UserSource, options: &LoginOptions) -> Result<LoginResult> {
+    let client = user.client();
     let kind = client.kind_of_login().ok_or_else(|| {
         Error::new(
             Status::Unsupported,
@@ -103,22 +103,22 @@ fn by_person(person: &Account, options: &LoginOptions) -> Result<LoginResult> {
         kind == KindOfLogin::AuthorizationCode || client.local_redirect_uri().is_some();
     let has_prompter = options.prompter.is_some();
     match options.method {
-        Method::Browser => return in_browser(person, options)?.ok_or_else(unopened),
-        Method::Device => return on_device(person, options),
-        Method::Paste => return by_paste(person, options),
+        Method::Browser => return in_browser(user, options)?.ok_or_else(unopened),
+        Method::Device => return on_device(user, options),
+        Method::Paste => return by_paste(user, options),
         Method::Auto => {}
     }
     if has_redirect
         && options.open_browser != Some(false)
         && (options.open_browser == Some(true) || options.opener().can_open())
     {
-        if let Some(logged_in) = in_browser(person, options)? {
+        if let Some(logged_in) = in_browser(user, options)? {
             return Ok(logged_in);
         }
         log::info!("no browser could be opened; another way is tried");
     }
-    if has_prompter && (kind == KindOfLogin::DeviceCode || offers_device_codes(person)?) {
-        match on_device(person, options) {
+    if has_prompter && (kind == KindOfLogin::DeviceCode || offers_device_codes(user)?) {
+        match on_device(user, options) {
             // The client is registered for the browser login only.
             Err(error)
                 if has_redirect
@@ -130,14 +130,14 @@ fn by_person(person: &Account, options: &LoginOptions) -> Result<LoginResult> {
         }
     }
     if has_redirect && has_prompter {
-        return by_paste(person, options);
+        return by_paste(user, options);
     }
-    Err(no_prompter(person))
+    Err(no_prompter(user))
 }
 
-fn offers_device_codes(person: &Account) -> Result<bool> {
-    let this = person.clone();
-    let offered = interruptibly(person.wait(), "starting the login", move || {
+fn offers_device_codes(user: &UserSource) -> Result<bool> {
+    let this = user.clone();
+    let offered = interruptibly(user.wait(), "starting the login", move || {
         let call = CallContext::within(this.http(), Retry::WithinDeadline, this.timeout());
         this.client().endpoint(Endpoint::DeviceAuthorization, &call)
     });
@@ -156,8 +156,8 @@ fn unopened() -> Error {
     .with_reason(Reason::NeverLoggedIn)
 }
 
-fn no_prompter(account: &Account) -> Error {
-    let profile = account
+fn no_prompter(user: &UserSource) -> Error {
+    let profile = user
         .profile()
         .map(|profile| format!(" to the profile '{}'", crate::text::one_line(profile, 100)));
     let message = format!(
@@ -169,9 +169,9 @@ fn no_prompter(account: &Account) -> Error {
 
 /// `None` if no browser could be opened, unless the method is `browser` and a prompter can ask the
 /// user to open one.
-fn in_browser(person: &Account, options: &LoginOptions) -> Result<Option<LoginResult>> {
-    let mut login = BrowserLogin::start(person, options, true)?;
-    if let Some(interrupt) = person.interrupt() {
+fn in_browser(user: &UserSource, options: &LoginOptions) -> Result<Option<LoginResult>> {
+    let mut login = BrowserLogin::start(user, options, true)?;
+    if let Some(interrupt) = user.interrupt() {
         login = login.with_interrupt(interrupt);
     }
     if !options.open(login.authorization_url()) {
@@ -187,12 +187,12 @@ fn in_browser(person: &Account, options: &LoginOptions) -> Result<Option<LoginRe
     login.wait(None).map(Some)
 }
 
-fn on_device(person: &Account, options: &LoginOptions) -> Result<LoginResult> {
+fn on_device(user: &UserSource, options: &LoginOptions) -> Result<LoginResult> {
     if options.prompter.is_none() {
-        return Err(no_prompter(person));
+        return Err(no_prompter(user));
     }
-    let mut login = DeviceLogin::start(person, options)?;
-    if let Some(interrupt) = person.interrupt() {
+    let mut login = DeviceLogin::start(user, options)?;
+    if let Some(interrupt) = user.interrupt() {
         login = login.with_interrupt(interrupt);
     }
     let browser_opened = options.open(login.address());
@@ -200,12 +200,12 @@ fn on_device(person: &Account, options: &LoginOptions) -> Result<LoginResult> {
     login.wait(None)
 }
 
-fn by_paste(person: &Account, options: &LoginOptions) -> Result<LoginResult> {
+fn by_paste(user: &UserSource, options: &LoginOptions) -> Result<LoginResult> {
     if options.prompter.is_none() {
-        return Err(no_prompter(person));
+        return Err(no_prompter(user));
     }
-    let mut login = BrowserLogin::start(person, options, false)?;
-    if let Some(interrupt) = person.interrupt() {
+    let mut login = BrowserLogin::start(user, options, false)?;
+    if let Some(interrupt) = user.interrupt() {
         login = login.with_interrupt(interrupt);
     }
     let mut problem: Option<Error> = None;

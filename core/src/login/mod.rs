@@ -20,7 +20,7 @@ pub use open_browser::{BrowserOpener, SystemBrowser};
 pub use redirect_receiver::judged;
 
 use crate::error::{Error, Result, Status};
-use crate::session::{Account, LoginResult, OtherUser, check_timeout};
+use crate::session::{LoginResult, OtherUser, UserSource, check_timeout};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -183,8 +183,8 @@ impl LoginOptions {
     }
 
     /// The scopes to request.
-    fn scopes_of(&self, person: &Account) -> Vec<String> {
-        self.scopes.clone().unwrap_or_else(|| person.client().scopes().to_vec())
+    fn scopes_of(&self, user: &UserSource) -> Vec<String> {
+        self.scopes.clone().unwrap_or_else(|| user.client().scopes().to_vec())
     }
 
     /// Whether the new user may replace the session of the saved one.

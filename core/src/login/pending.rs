@@ -6,7 +6,9 @@ use crate::clock::{Monotonic, millis};
 use crate::credential::TokenSet;
 use crate::error::{Error, Result, Status};
 use crate::http::{CallContext, Retry};
-use crate::session::{Account, Interrupt, LoginResult, OtherUser, Pending, Wait, interruptibly_or};
+use crate::session::{
+    Interrupt, LoginResult, OtherUser, Pending, UserSource, Wait, interruptibly_or,
+};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -39,13 +41,13 @@ impl<W: Way> State<W> {
         self.busy
     }
 
-    pub(super) fn is_over(&self) -> bool {
+    pub(super) fn has_ended(&self) -> bool {
         self.outcome.is_some()
     }
 }
 
 struct Shared<W: Way> {
-    person: Account,
+    user: UserSource,
     options: LoginOptions,
     scopes: Vec<String>,
     expires: Monotonic,
@@ -55,19 +57,19 @@ struct Shared<W: Way> {
 }
 
 /// A login in progress. Any number of threads may use it, and clones are handles of the same login.
-pub(super) struct UnderWay<W: Way> {
+pub(super) struct LoginInProgress<W: Way> {
     shared: Arc<Shared<W>>,
     interrupt: Option<Interrupt>,
 }
 
-impl<W: Way> Clone for UnderWay<W> {
+impl<W: Way> Clone for LoginInProgress<W> {
     fn clone(&self) -> Self {
-        UnderWay { shared: self.shared.clone(), interrupt: self.interrupt.clone() }
+        LoginInProgress { shared: self.shared.clone(), interrupt: self.interrupt.clone() }
     }
 }
 
 /// Marks the login as busy until this guard is dropped, also on a panic.
-pub(super) struct Busy<'a, W: Way>(&'a UnderWay<W>);
+pub(super) struct Busy<'a, W: Way>(&'a LoginInProgress<W>);
 
 impl<W: Way> Drop for Busy<'_, W> {
     fn drop(&mut self) {
@@ -75,9 +77,9 @@ impl<W: Way> Drop for Busy<'_, W> {
     }
 }
 
-impl<W: Way> UnderWay<W> {
+impl<W: Way> LoginInProgress<W> {
     pub(super) fn new(
-        person: &Account,
+        user: &UserSource,
         options: &LoginOptions,
         scopes: Vec<String>,
         expires: Monotonic,
@@ -85,7 +87,7 @@ impl<W: Way> UnderWay<W> {
         state: W::State,
     ) -> Self {
         let shared = Shared {
-            person: person.clone(),
+            user: user.clone(),
             options: options.clone(),
             scopes,
             expires,
@@ -93,11 +95,11 @@ impl<W: Way> UnderWay<W> {
             way,
             state: Mutex::new(State { way: state, busy: false, outcome: None }),
         };
-        UnderWay { shared: Arc::new(shared), interrupt: None }
+        LoginInProgress { shared: Arc::new(shared), interrupt: None }
     }
 
     pub(super) fn with_interrupt(&self, interrupt: Interrupt) -> Self {
-        UnderWay { interrupt: Some(interrupt), ..self.clone() }
+        LoginInProgress { interrupt: Some(interrupt), ..self.clone() }
     }
 
     pub(super) fn way(&self) -> &W {
@@ -112,8 +114,8 @@ impl<W: Way> UnderWay<W> {
         &self.shared.scopes
     }
 
-    pub(super) fn person(&self) -> &Account {
-        &self.shared.person
+    pub(super) fn user(&self) -> &UserSource {
+        &self.shared.user
     }
 
     pub(super) fn expires(&self) -> Monotonic {
@@ -125,7 +127,7 @@ impl<W: Way> UnderWay<W> {
     }
 
     pub(super) fn now(&self) -> Monotonic {
-        self.shared.person.http().clock().now().monotonic
+        self.shared.user.http().clock().now().monotonic
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State<W>> {
@@ -151,7 +153,7 @@ impl<W: Way> UnderWay<W> {
     }
 
     /// The outcome, if the login has ended or must end now.
-    pub(super) fn over(&self, state: &mut State<W>) -> Option<Outcome> {
+    pub(super) fn outcome_if_ended(&self, state: &mut State<W>) -> Option<Outcome> {
         if let Some(outcome) = &state.outcome {
             return Some(outcome.clone());
         }
@@ -172,7 +174,7 @@ impl<W: Way> UnderWay<W> {
     }
 
     pub(super) fn end(&self, state: &mut State<W>, outcome: Outcome) -> Outcome {
-        let outcome = outcome.map_err(|error| error.with_profile(self.shared.person.profile()));
+        let outcome = outcome.map_err(|error| error.with_profile(self.shared.user.profile()));
         state.outcome = Some(outcome.clone());
         W::close(&mut state.way);
         outcome
@@ -192,14 +194,14 @@ impl<W: Way> UnderWay<W> {
     pub(super) fn request<T: Send + 'static>(
         &self,
         timeout: Duration,
-        unwanted: impl FnOnce(T, &Account) + Send + 'static,
+        unwanted: impl FnOnce(T, &UserSource) + Send + 'static,
         call: impl FnOnce(&Self, &CallContext<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let question = self.question();
         let wait = Wait { timeout, interrupt: Some(question.as_ref()) };
-        let person = self.shared.person.clone();
+        let user = self.shared.user.clone();
         // Without the interrupt callback, which belongs to the waiting caller.
-        let this = UnderWay { interrupt: None, ..self.clone() };
+        let this = LoginInProgress { interrupt: None, ..self.clone() };
         // Held until the revocation of a late response has started: a process that exits waits a
         // short time for it.
         let pending = Pending::new();
@@ -207,23 +209,23 @@ impl<W: Way> UnderWay<W> {
             wait,
             "the login",
             move |late| {
-                unwanted(late, &person);
+                unwanted(late, &user);
                 drop(pending);
             },
             move || {
                 call(
                     &this,
-                    &CallContext::within(this.person().http(), Retry::WithinDeadline, timeout),
+                    &CallContext::within(this.user().http(), Retry::WithinDeadline, timeout),
                 )
             },
         )
     }
 
     /// Saves the tokens of the login, unless it was cancelled.
-    pub(super) fn keep(&self, tokens: TokenSet, nonce: Option<&str>) -> Result<LoginResult> {
-        self.person()
+    pub(super) fn save(&self, tokens: TokenSet, nonce: Option<&str>) -> Result<LoginResult> {
+        self.user()
             .with_interrupt(self.question())
-            .keep_login(tokens, nonce, &|other| self.accept(other))
+            .save_login(tokens, nonce, &|other| self.accept(other))
     }
 
     fn question(&self) -> Interrupt {
@@ -240,5 +242,8 @@ impl<W: Way> UnderWay<W> {
 
 /// The waiting caller's time has run out, but the login is still in progress.
 pub(super) fn not_yet() -> Error {
-    Error::new(Status::Timeout, "nobody has logged in yet; the login goes on, wait for it again")
+    Error::new(
+        Status::Timeout,
+        "no user has logged in yet; the login is still in progress, wait for it again",
+    )
 }

@@ -26,7 +26,7 @@ impl Grant {
     pub fn check(&self, authentication: &ClientAuthentication) -> Result<()> {
         if self.scopes.iter().any(|scope| scope == SCOPE_OFFLINE_ACCESS) {
             return Err(Error::invalid_argument(
-                "a machine-to-machine client may not request the scope offline_access; leave it out: its tokens are renewed without it",
+                "a machine-to-machine client may not request the scope offline_access; leave it out: its tokens are refreshed without it",
             ));
         }
         token_endpoint::check_scopes(&self.scopes)?;
@@ -74,7 +74,7 @@ impl Grant {
             ),
             _ => error,
         })?;
-        tokens.members.forget("refresh_token");
+        tokens.members.delete("refresh_token");
         Ok(tokens)
     }
 }

@@ -247,7 +247,7 @@ pub(crate) fn error_response(
     let (status, what) = meaning(error).unwrap_or(match response.status {
         200 | 400 | 401 => (Status::Misconfigured, "the server refused the request; check the client's configuration"),
         // The response comes from a gateway or proxy, and the next attempt may get another one.
-        _ => (Status::Protocol, "the answer is not the authorization server's own; check the address and what stands before it"),
+        _ => (Status::Protocol, "the response is not the authorization server's own; check the address, and any proxy in front of it"),
     });
     let message = format!("{}: {what} ({})", place(request), said(error, description));
     Some(oauth_error(status, &message, error, description).with_http_status(response.status))

@@ -39,22 +39,22 @@ pub fn request(
         replay: Replay::Unsafe,
     };
     let mut tokens = token_endpoint::send(call, request)?;
-    if let (Some(mine), Some(theirs)) = (old.id_token(), tokens.id_token())
+    if let (Some(previous), Some(received)) = (old.id_token(), tokens.id_token())
         && ["iss", "sub"]
             .into_iter()
-            .any(|claim| jwt::text_claim(mine, claim) != jwt::text_claim(theirs, claim))
+            .any(|claim| jwt::text_claim(previous, claim) != jwt::text_claim(received, claim))
     {
         // OpenID Connect Core 12.2. The rotated refresh token is still saved.
-        log::warn!("the ID token of a renewal names somebody else and is not used");
-        tokens.members.forget("id_token");
+        log::warn!("the ID token of a refresh names another user and is not used");
+        tokens.members.delete("id_token");
     }
     for (name, value) in &old.members.0 {
-        let is_kept = match tokens.members.0.get(name) {
+        let is_omitted = match tokens.members.0.get(name) {
             None | Some(Value::Null) => true,
             Some(Value::String(text)) => text.is_empty(),
             Some(_) => false,
         };
-        if is_kept && !ABOUT_THE_ACCESS_TOKEN.contains(&name.as_str()) {
+        if is_omitted && !ABOUT_THE_ACCESS_TOKEN.contains(&name.as_str()) {
             tokens.members.0.insert(name.clone(), value.clone());
         }
     }

@@ -88,7 +88,7 @@ pub fn send(call: &CallContext<'_>, request: TokenRequest<'_>) -> Result<TokenSe
             if is_refresh && members.text("refresh_token").is_some() =>
         {
             log::warn!("the new access token cannot be used: {error}");
-            members.forget("access_token");
+            members.delete("access_token");
             Ok(TokenSet {
                 access_token: Secret::default(),
                 lifetime: Duration::ZERO,
@@ -161,7 +161,7 @@ pub fn token_response(
     for name in ["refresh_token", "id_token"] {
         if members.0.get(name).is_some_and(|value| !value.is_string() && !value.is_null()) {
             log::warn!("the token response's {name} is not a string and is not used");
-            members.forget(name);
+            members.delete(name);
         }
     }
     let text = |member: &str| members.0.get(member).and_then(Value::as_str);

@@ -51,6 +51,6 @@ pub fn check_subject(members: &Map<String, Value>, id_token_subject: &str) -> Re
     if members.get("sub").and_then(Value::as_str) == Some(id_token_subject) {
         return Ok(());
     }
-    let message = "the userinfo response is about somebody else than the ID token; nothing of it is used: log in again";
+    let message = "the userinfo response is about another user than the ID token, so it is not used; log in again";
     Err(Error::new(Status::TokenInvalid, message).with_reason(Reason::BadSubject))
 }

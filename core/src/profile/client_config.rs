@@ -149,7 +149,7 @@ impl ClientConfig {
             },
             "none" => Err(Error::new(
                 Status::Unsupported,
-                "a client of type none sends no credential, so there is nothing to keep; call the API without planetkey, or name another profile",
+                "a client of type none sends no credential, so there is nothing to save; call the API without planetkey, or name another profile",
             )),
             "oidc_client_validator" => Err(Error::new(
                 Status::Unsupported,

@@ -106,7 +106,8 @@ fn update(root: &Root, change: impl FnOnce(&mut Members) -> bool) -> Result<()> 
     let mut members = match atomic_file::read_settled(&checked) {
         Ok(members) => Members(members.unwrap_or_default()),
         Err(error) => match atomic_file::read(&checked)? {
-            // An interrupted write left only zero bytes or white space, so there is nothing to lose.
+            // An interrupted write left only zero bytes or white space, so there is nothing to
+            // lose.
             Some(bytes) if bytes.iter().all(|byte| *byte == 0 || byte.is_ascii_whitespace()) => {
                 Members::default()
             }

@@ -218,8 +218,8 @@ impl Search<'_> {
                 return self.notes.push(format!("{source} was passed over: {}", error.message()));
             }
         };
-        let needs_a_person = matches!(&opened.config, ClientConfig::OAuth(client) if client.client_type.grant() == Grant::RefreshToken);
-        if needs_a_person && !self.root.has_session(profile).unwrap_or(false) {
+        let needs_user_login = matches!(&opened.config, ClientConfig::OAuth(client) if client.client_type.grant() == Grant::RefreshToken);
+        if needs_user_login && !self.root.has_session(profile).unwrap_or(false) {
             self.notes.push(format!(
                 "{source} was passed over: no user has logged in to the profile {}",
                 shown(profile)

@@ -11,7 +11,7 @@ use crate::error::{Error, Result, Status};
 use crate::file::{self, Directory, Kind};
 use crate::secret::Secret;
 use crate::setting;
-use crate::storage::{FileStorage, Storage, atomic_file, python_json};
+use crate::storage::{FileStorage, TokenStorage, atomic_file, python_json};
 use serde_json::json;
 use std::ffi::{OsStr, OsString};
 use std::io::ErrorKind;
@@ -274,7 +274,7 @@ impl Profiles {
         let name = match profile {
             Some(profile) => profile.clone(),
             None => names::m2m_profile(client_id).map(|_| names::m2m_login(client_id)).ok_or_else(|| {
-                Error::invalid_argument("this client id cannot be the name of a directory; name a profile to keep it in")
+                Error::invalid_argument("this client id cannot be the name of a directory; name a profile to save it in")
             })?,
         };
         let client = built_in::m2m_document(&self.deployment, client_id)?;

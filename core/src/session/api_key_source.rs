@@ -83,7 +83,7 @@ impl ApiKeySource {
         }
     }
 
-    pub(crate) fn is_there(&self) -> bool {
+    pub(crate) fn is_available(&self) -> bool {
         self.look();
         self.held.load().is_some()
     }

@@ -16,7 +16,7 @@ use crate::profile::precedence::Level;
 use crate::profile::{Environment, Root, load, names, precedence};
 use crate::secret::Secret;
 use crate::setting;
-use crate::storage::{Binding, CustomStorage, FileStorage, Memory, Storage, StorageCallbacks};
+use crate::storage::{Binding, CustomStorage, FileStorage, Memory, Storage, TokenStorage};
 use crate::token_cache::TokenCache;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -62,7 +62,7 @@ impl SessionBuilder {
     }
 
     /// Sets the field `storage` of [`Options`].
-    pub fn storage(mut self, storage: Arc<dyn StorageCallbacks>) -> Self {
+    pub fn storage(mut self, storage: Arc<dyn Storage>) -> Self {
         self.options.storage = Some(storage);
         self
     }
@@ -182,13 +182,13 @@ impl<'a> Opening<'a> {
         })
     }
 
-    /// `keep_in`: the profile in whose directory the tokens are saved.
+    /// `save_in`: the profile in whose directory the tokens are saved.
     fn source(
         &self,
         config: &ClientConfig,
         label: &str,
         profile: Option<String>,
-        keep_in: Option<&str>,
+        save_in: Option<&str>,
     ) -> Result<Source> {
         match config {
             ClientConfig::ApiKey { api_key, as_header } => {
@@ -207,7 +207,7 @@ impl<'a> Opening<'a> {
             ClientConfig::OAuth(client) => {
                 self.check_profile(client)?;
                 let client = Client::new(client, &self.deployment, self.allow_insecure_loopback)?;
-                let storage = self.storage(&client, keep_in)?;
+                let storage = self.storage(&client, save_in)?;
                 let timeout = self.options.timeout()?;
                 let must_save = self.options.must_save;
                 let cache = TokenCache::new(
@@ -238,18 +238,18 @@ impl<'a> Opening<'a> {
                     || own.client_type.grant() != client.client_type.grant() =>
             {
                 Err(Error::invalid_argument(
-                    "the profile keeps the tokens of another client; choose another name, or use from_profile",
+                    "the profile holds the tokens of another client; choose another name, or use from_profile",
                 ))
             }
             _ => Ok(()),
         }
     }
 
-    fn storage(&self, client: &Client, keep_in: Option<&str>) -> Result<Arc<dyn Storage>> {
+    fn storage(&self, client: &Client, save_in: Option<&str>) -> Result<Arc<dyn TokenStorage>> {
         if let Some(callbacks) = &self.options.storage {
             return Ok(Arc::new(CustomStorage::new(callbacks.clone(), client.binding())));
         }
-        let Some(profile) = keep_in.filter(|_| self.options.save != Some(false)) else {
+        let Some(profile) = save_in.filter(|_| self.options.save != Some(false)) else {
             return Ok(Arc::new(Memory::default()));
         };
         let Some(file) = self.root.token_file(profile)? else {
@@ -280,10 +280,10 @@ impl<'a> Opening<'a> {
         config: &ClientConfig,
         label: &str,
         profile: Option<String>,
-        keep_in: Option<&str>,
+        save_in: Option<&str>,
     ) -> Result<Session> {
         let opening = self.at_deployment_of(config)?;
-        let source = opening.source(config, label, profile, keep_in)?;
+        let source = opening.source(config, label, profile, save_in)?;
         let hosts = opening.options.allowed_hosts();
         let allowed = match source.api_key() {
             Some(_) => AllowedHosts::ForApiKey(hosts),
@@ -367,7 +367,7 @@ impl Session {
         no_profile(options)?;
         if options.storage.is_some() {
             return Err(Error::invalid_argument(
-                "an application's own storage keeps the tokens of one client; use from_profile, from_m2m or from_client_config",
+                "an application's own storage holds the tokens of one client; use from_profile, from_m2m or from_client_config",
             ));
         }
         let opening = Opening::new(options, allow)?;
@@ -379,15 +379,17 @@ impl Session {
         };
         let mut sources: Vec<Source> = Vec::new();
         for found in found {
-            let keep_in = found.token_profile.as_deref();
+            let save_in = found.token_profile.as_deref();
             let made = opening.check_deployment(&found.config).and_then(|()| {
-                opening.source(&found.config, &found.source, found.profile.clone(), keep_in)
+                opening.source(&found.config, &found.source, found.profile.clone(), save_in)
             });
             match made {
                 // An expired session that cannot be refreshed must not take precedence over a
                 // credential that works.
                 Ok(source)
-                    if found.level == Level::BuiltIn && !sources.is_empty() && source.is_over() =>
+                    if found.level == Level::BuiltIn
+                        && !sources.is_empty()
+                        && source.needs_login() =>
                 {
                     notes.push(
                         match source.tokens().and_then(|cache| cache.unreadable_because()) {
@@ -524,13 +526,13 @@ impl Session {
         };
         let opening = Opening::new(options, options.allow_insecure_loopback.unwrap_or(false))?;
         let profile = options.profile.as_deref();
-        let keep_in = keep_in(&client, profile)?;
+        let save_in = save_in(&client, profile)?;
         let config = ClientConfig::OAuth(Box::new(client));
         opening.single(
             &config,
             "argument: client_id, client_secret",
             profile.map(str::to_owned),
-            keep_in.as_deref(),
+            save_in.as_deref(),
         )
     }
 
@@ -544,8 +546,8 @@ impl Session {
         no_token_request(options)?;
         let config = ClientConfig::from_json(json)?;
         let profile = options.profile.as_deref();
-        let keep_in = match &config {
-            ClientConfig::OAuth(client) => keep_in(client, profile)?,
+        let save_in = match &config {
+            ClientConfig::OAuth(client) => save_in(client, profile)?,
             ClientConfig::ApiKey { .. } => None,
         };
         let opening = Opening::new(options, options.allow_insecure_loopback.unwrap_or(false))?;
@@ -553,7 +555,7 @@ impl Session {
             &config,
             "argument: client configuration",
             profile.map(str::to_owned),
-            keep_in.as_deref(),
+            save_in.as_deref(),
         )
     }
 }
@@ -583,10 +585,10 @@ fn no_token_request(options: &Options) -> Result<()> {
 
 /// The profile in whose directory a client's tokens are saved; `None` if the client id is not a
 /// valid directory name.
-fn keep_in(client: &OAuthClient, profile: Option<&str>) -> Result<Option<String>> {
+fn save_in(client: &OAuthClient, profile: Option<&str>) -> Result<Option<String>> {
     match profile {
         Some(profile) if names::is_built_in(profile) => Err(Error::invalid_argument(
-            "a built-in profile keeps the tokens of its own client; choose another name",
+            "a built-in profile holds the tokens of its own client; choose another name",
         )),
         Some(profile) => names::check(profile).map(|()| Some(profile.to_owned())),
         None if client.client_type.grant() == Grant::ClientCredentials => {

@@ -6,7 +6,7 @@ use super::options::Options;
 use crate::error::Result;
 use crate::profile::store::M2mLogin;
 use crate::secret::Secret;
-use crate::storage::{Binding, FileStorage, Storage, TornRead};
+use crate::storage::{Binding, FileStorage, TokenStorage, TornRead};
 use std::time::Instant;
 
 impl Session {

@@ -1,8 +1,8 @@
 //! Logout: the server revokes the refresh token, and the session is deleted for every process.
 
-use super::account::Account;
 use super::cancel::interruptibly;
 use super::revocation::Revocation;
+use super::user_source::UserSource;
 use super::{Interrupt, Session};
 use crate::client::Endpoint;
 use crate::credential::TokenMembers;
@@ -139,7 +139,7 @@ fn revoke_at_server(
     })
 }
 
-impl Account {
+impl UserSource {
     /// Revokes tokens that will not be used. Returns what became of the refresh token, else of the
     /// access token. Most servers revoke the access token together with the refresh token, but they
     /// need not (RFC 7009 2.1), so it is revoked as well. Blocks; uses the network.

@@ -1,6 +1,5 @@
 //! Sessions. A session is an ordered list of credential sources behind one host policy.
 
-mod account;
 mod after_response;
 mod api_key_source;
 mod authorization;
@@ -13,10 +12,10 @@ mod options;
 mod revocation;
 mod source;
 mod status;
+mod user_source;
 mod userinfo;
 
 pub use crate::token_cache::settle;
-pub use account::{LoginResult, OtherUser};
 pub use after_response::ApiResponse;
 pub use authorization::{AccessToken, Authorization, Header, Immediate};
 pub use builder::{Named, SessionBuilder};
@@ -25,6 +24,7 @@ pub(crate) use options::check_timeout;
 pub use options::{DEFAULT_TIMEOUT, Options, Runtime};
 pub use revocation::Revocation;
 pub use status::{HostStatus, SessionStatus, SourceStatus};
+pub use user_source::{LoginResult, OtherUser};
 
 use crate::authorize::{HostPolicy, Target, api_key, template};
 pub(crate) use crate::client::Endpoint;
@@ -35,11 +35,11 @@ use crate::secret::Secret;
 pub(crate) use crate::token_cache::Pending;
 pub(crate) use crate::token_cache::Wait;
 use crate::token_cache::{CachedToken, TokenCache};
-pub(crate) use account::Account;
 pub(crate) use cancel::{interruptibly, interruptibly_or};
 use source::Source;
 use std::sync::Arc;
 use std::time::Duration;
+pub(crate) use user_source::UserSource;
 
 /// Returns whether the waiting caller has cancelled.
 pub type Interrupt = Arc<dyn Fn() -> bool + Send + Sync>;
@@ -272,7 +272,7 @@ impl Session {
 
     /// Whether the session holds a credential that can be used without a login. Uses no network.
     pub fn is_initialized(&self) -> bool {
-        self.sources().any(|source| !source.is_over())
+        self.sources().any(|source| !source.needs_login())
     }
 
     /// The sources in their order, followed by that of a user who has logged in since the session
@@ -281,7 +281,7 @@ impl Session {
         self.shared
             .sources
             .iter()
-            .chain(self.shared.to_log_in.iter().filter(|source| !source.is_over()))
+            .chain(self.shared.to_log_in.iter().filter(|source| !source.needs_login()))
     }
 
     fn kinds(&self) -> Vec<crate::authorize::Kind> {

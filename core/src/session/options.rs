@@ -11,7 +11,7 @@ use crate::http::{
 use crate::profile::paths::expanded;
 use crate::profile::{Environment, Profiles, Root, SystemEnvironment};
 use crate::secret::Secret;
-use crate::storage::{Disk, StorageCallbacks};
+use crate::storage::{Disk, Storage};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,7 +45,7 @@ pub struct Options {
     /// is `PLANETKEY_STORAGE_ROOT`, else the home directory.
     pub storage_root: Option<PathBuf>,
     /// The application's own storage instead of files, for sessions of one client.
-    pub storage: Option<Arc<dyn StorageCallbacks>>,
+    pub storage: Option<Arc<dyn Storage>>,
     /// The total deadline of each call that may use the network, from 1 millisecond to a day. The
     /// default is 30 seconds.
     pub timeout: Option<Duration>,

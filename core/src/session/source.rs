@@ -77,13 +77,13 @@ impl Source {
     /// Whether the source can serve requests without a login.
     pub(crate) fn is_initialized(&self) -> bool {
         match &self.credential {
-            Credential::Static(source) => source.is_there(),
+            Credential::Static(source) => source.is_available(),
             Credential::Tokens(cache) => cache.is_initialized(),
         }
     }
 
     /// Whether the source needs a login before it can serve a request.
-    pub(crate) fn is_over(&self) -> bool {
+    pub(crate) fn needs_login(&self) -> bool {
         if let Some(cache) = self.tokens() {
             cache.look_if_due();
         }
@@ -93,7 +93,7 @@ impl Source {
     /// Whether a credential is available. Unlike [`Source::cached`], this starts no refresh.
     pub(crate) fn is_usable(&self) -> bool {
         match &self.credential {
-            Credential::Static(source) => source.is_there(),
+            Credential::Static(source) => source.is_available(),
             Credential::Tokens(cache) => cache.is_usable(),
         }
     }

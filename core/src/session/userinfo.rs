@@ -1,8 +1,8 @@
 //! The user who is logged in: ID token, userinfo, introspection.
 
 use super::Session;
-use super::account::{Account, Expiry};
 use super::cancel::interruptibly;
+use super::user_source::{Expiry, UserSource};
 use crate::client::Endpoint;
 use crate::error::{Error, Result};
 use crate::http::{CallContext, Retry};
@@ -20,8 +20,8 @@ impl Session {
     /// server has no such endpoint, LOGIN_REQUIRED, MISCONFIGURED (the scope `openid` was not
     /// granted), TOKEN_INVALID (`bad_subject`), UNAVAILABLE, TIMEOUT, CANCELLED, PROTOCOL.
     pub fn userinfo(&self) -> Result<Map<String, Value>> {
-        let person = self.person()?;
-        person.userinfo().map_err(|error| error.with_profile(person.profile()))
+        let user = self.user_source()?;
+        user.userinfo().map_err(|error| error.with_profile(user.profile()))
     }
 
     /// The claims of the session's ID token, verified with the server's keys: which user logged in,
@@ -31,8 +31,8 @@ impl Session {
     /// no user login, LOGIN_REQUIRED if no user has logged in, MISCONFIGURED if the scope `openid`
     /// was not requested, TOKEN_INVALID, UNAVAILABLE, TIMEOUT, CANCELLED, PROTOCOL.
     pub fn id_token_claims(&self) -> Result<Map<String, Value>> {
-        let person = self.person()?;
-        person.id_token_claims().map_err(|error| error.with_profile(person.profile()))
+        let user = self.user_source()?;
+        user.id_token_claims().map_err(|error| error.with_profile(user.profile()))
     }
 
     /// The server's information about a token (RFC 7662), such as `active`. The default is the
@@ -64,7 +64,7 @@ impl Session {
     }
 }
 
-impl Account {
+impl UserSource {
     fn userinfo(&self) -> Result<Map<String, Value>> {
         let snapshot = self.cache().current(self.wait())?;
         let members = match self.ask_userinfo(snapshot.token()) {
@@ -92,17 +92,17 @@ impl Account {
     }
 
     fn ask_userinfo(&self, access_token: &str) -> Result<Map<String, Value>> {
-        let (person, token) = (self.clone(), Secret::from(access_token));
+        let (user, token) = (self.clone(), Secret::from(access_token));
         interruptibly(self.wait(), "asking for userinfo", move || {
-            let call = CallContext::within(person.http(), Retry::WithinDeadline, person.timeout());
-            let endpoint = person.client().required_endpoint(Endpoint::Userinfo, &call)?;
+            let call = CallContext::within(user.http(), Retry::WithinDeadline, user.timeout());
+            let endpoint = user.client().required_endpoint(Endpoint::Userinfo, &call)?;
             userinfo::request(&call, &endpoint, &token).map_err(|error| match error.http_status() {
                 Some(403) => endpoint_request::reworded(
                     &error,
                     error.status(),
                     &format!(
                         "the access token does not open the userinfo endpoint; {}",
-                        person.log_in_for_openid()
+                        user.log_in_for_openid()
                     ),
                 ),
                 _ => error,
@@ -151,10 +151,10 @@ impl Account {
         nonce: Option<String>,
         expiry: Expiry,
     ) -> Result<Claims> {
-        let person = self.clone();
+        let user = self.clone();
         interruptibly(self.wait(), "verifying the ID token", move || {
-            let (http, client) = (person.http(), person.client());
-            let call = CallContext::within(http, Retry::WithinDeadline, person.timeout());
+            let (http, client) = (user.http(), user.client());
+            let call = CallContext::within(http, Retry::WithinDeadline, user.timeout());
             let algorithms =
                 client.id_token_algorithms(id_token::named_algorithm(id_token.expose()), &call)?;
             for refetch in [false, true] {

@@ -2,7 +2,7 @@
 
 use super::token_file::{self, Content};
 use super::{
-    Binding, FailureRecord, FileVersion, Lock, Saved, Storage, Stored, TornRead, corrupt,
+    Binding, FailureRecord, FileVersion, Lock, Saved, Stored, TokenStorage, TornRead, corrupt,
     python_json,
 };
 use crate::clock::Moment;
@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 ///
 /// Called from any thread, never from two at once for one session, and never while planetkey holds
 /// a lock of its own.
-pub trait StorageCallbacks: Send + Sync {
+pub trait Storage: Send + Sync {
     /// The text that was saved last, or `None`.
     ///
     /// Errors: STORAGE.
@@ -28,7 +28,7 @@ pub trait StorageCallbacks: Send + Sync {
     /// Errors: STORAGE; then the previous text must be unchanged.
     fn save(&self, text: Option<&Secret>) -> Result<()>;
 
-    /// Prevents others that share the storage from refreshing until [`StorageCallbacks::unlock`];
+    /// Prevents others that share the storage from refreshing until [`Storage::unlock`];
     /// `false` if the lock was not available within `timeout`. A storage of this process alone
     /// needs no lock.
     ///
@@ -38,18 +38,18 @@ pub trait StorageCallbacks: Send + Sync {
         Ok(true)
     }
 
-    /// Releases the lock of [`StorageCallbacks::lock`].
+    /// Releases the lock of [`Storage::lock`].
     fn unlock(&self) {}
 }
 
 /// A session in an application's storage. The failure record is in memory.
 pub struct CustomStorage {
-    callbacks: Arc<dyn StorageCallbacks>,
+    callbacks: Arc<dyn Storage>,
     binding: Binding,
     record: ArcSwap<FailureRecord>,
 }
 
-struct Unlock<'a>(&'a dyn StorageCallbacks);
+struct Unlock<'a>(&'a dyn Storage);
 
 impl Lock for Unlock<'_> {}
 
@@ -61,12 +61,12 @@ impl Drop for Unlock<'_> {
 
 impl CustomStorage {
     /// The session in the storage of these callbacks.
-    pub fn new(callbacks: Arc<dyn StorageCallbacks>, binding: impl Into<Binding>) -> Self {
+    pub fn new(callbacks: Arc<dyn Storage>, binding: impl Into<Binding>) -> Self {
         CustomStorage { callbacks, binding: binding.into(), record: ArcSwap::default() }
     }
 }
 
-impl Storage for CustomStorage {
+impl TokenStorage for CustomStorage {
     fn other_issuer(&self) -> Option<String> {
         let text = self.callbacks.load().ok()??;
         token_file::other_issuer_of(python_json::parse(text.expose().as_bytes())?, &self.binding)

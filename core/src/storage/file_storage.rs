@@ -4,8 +4,8 @@ use super::atomic_file::{self, Settled};
 use super::sops::Sops;
 use super::token_file::{self, Content};
 use super::{
-    Binding, FailureRecord, FileVersion, Lock, Saved, Storage, Stored, TornRead, corrupt, lock,
-    python_json,
+    Binding, FailureRecord, FileVersion, Lock, Saved, Stored, TokenStorage, TornRead, corrupt,
+    lock, python_json,
 };
 use crate::clock::Moment;
 use crate::credential::TokenMembers;
@@ -173,7 +173,7 @@ impl FileStorage {
     }
 }
 
-impl Storage for FileStorage {
+impl TokenStorage for FileStorage {
     fn other_issuer(&self) -> Option<String> {
         match self.read(TornRead::Fail) {
             Ok(Settled::Document(members, _)) => {
@@ -290,11 +290,11 @@ impl Storage for FileStorage {
 
     fn quarantine(&self, now: Moment) -> Result<()> {
         let Some(directory) = self.directory()? else { return Ok(()) };
-        if let Some(aside) = atomic_file::quarantine(&directory, &self.token, now.unix_ms)? {
+        if let Some(renamed) = atomic_file::quarantine(&directory, &self.token, now.unix_ms)? {
             log::warn!(
                 "{} is damaged and was renamed to {}",
                 self.token.path().display(),
-                aside.display()
+                renamed.display()
             );
         }
         Ok(())

@@ -286,14 +286,13 @@ fn lease(directory: Arc<Directory>, path: &CheckedPath, deadline: Instant) -> io
             });
             if until.is_some_and(|until| until < unix_ms()) {
                 // Several processes may see it. One of them renames it.
-                let aside = named(&format!("void-{}", std::process::id()));
-                if directory.rename(&name, &aside).is_ok() {
+                let void = named(&format!("void-{}", std::process::id()));
+                if directory.rename(&name, &void).is_ok() {
                     // If another process created a new lease in between, it is renamed back.
-                    if stated(read_until(&directory, &aside).as_deref())
-                        == stated(before.as_deref())
-                        || directory.rename(&aside, &name).is_err()
+                    if stated(read_until(&directory, &void).as_deref()) == stated(before.as_deref())
+                        || directory.rename(&void, &name).is_err()
                     {
-                        remove_lease(&directory, &aside);
+                        remove_lease(&directory, &void);
                     }
                 }
             }

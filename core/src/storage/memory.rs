@@ -1,6 +1,6 @@
 //! Tokens in memory, for a session that is not saved.
 
-use super::{FailureRecord, FileVersion, Lock, Saved, Storage, Stored, TornRead};
+use super::{FailureRecord, FileVersion, Lock, Saved, Stored, TokenStorage, TornRead};
 use crate::clock::Moment;
 use crate::error::Result;
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -18,7 +18,7 @@ pub struct Memory {
     record: ArcSwap<FailureRecord>,
 }
 
-impl Storage for Memory {
+impl TokenStorage for Memory {
     fn load(&self, _: Moment, _: TornRead) -> Result<(Saved, FileVersion)> {
         Ok((self.stored.load_full().map_or(Saved::Nothing, Saved::Tokens), FileVersion::Unknown))
     }

@@ -15,7 +15,7 @@ mod token_file;
 pub use crate::file::{
     CheckedPath, Disk, NOTICE_TARGET, RealDisk, Step, Version, read_secret_file,
 };
-pub use custom::{CustomStorage, StorageCallbacks};
+pub use custom::{CustomStorage, Storage};
 pub use failure_record::{Failure, FailureRecord, Receipt};
 pub use file_storage::FileStorage;
 pub use memory::Memory;
@@ -123,7 +123,8 @@ pub enum FileVersion {
 /// Held while a token is refreshed and saved. Dropping it unlocks.
 pub trait Lock: Send {}
 
-/// What [`Storage::load`] does with a file that another program is writing, or that is damaged.
+/// What [`TokenStorage::load`] does with a file that another program is writing, or that is
+/// damaged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TornRead {
     /// Fail at once, with STORAGE.
@@ -133,11 +134,11 @@ pub enum TornRead {
 }
 
 /// Saves the tokens of one session. Called from any thread.
-pub trait Storage: Send + Sync {
+pub trait TokenStorage: Send + Sync {
     /// What is saved, with the version that was read.
     ///
     /// Errors: STORAGE; LOGIN_REQUIRED with the reason `corrupt` for a damaged file, with
-    /// [`TornRead::Retry`] only. [`Storage::quarantine`] renames it.
+    /// [`TornRead::Retry`] only. [`TokenStorage::quarantine`] renames it.
     fn load(&self, now: Moment, torn: TornRead) -> Result<(Saved, FileVersion)>;
 
     /// Replaces what is saved. Call it under the lock.
@@ -145,8 +146,8 @@ pub trait Storage: Send + Sync {
     /// Errors: STORAGE; then what was saved before is unchanged.
     fn save(&self, stored: &Stored) -> Result<FileVersion>;
 
-    /// Whether [`Storage::save`] would succeed now, as far as is known without it. Call it under
-    /// the lock. Errors: STORAGE.
+    /// Whether [`TokenStorage::save`] would succeed now, as far as is known without it. Call it
+    /// under the lock. Errors: STORAGE.
     fn check(&self) -> Result<()> {
         Ok(())
     }
@@ -160,8 +161,8 @@ pub trait Storage: Send + Sync {
     /// Blocks until `deadline`. Errors: TIMEOUT, STORAGE.
     fn lock(&self, deadline: Instant) -> Result<Option<Box<dyn Lock + '_>>>;
 
-    /// The error of [`Storage::lock`] if another process holds the lock; `None` if none does, or it
-    /// is not known.
+    /// The error of [`TokenStorage::lock`] if another process holds the lock; `None` if none does,
+    /// or it is not known.
     fn held_by_another(&self) -> Option<Error> {
         None
     }

@@ -40,7 +40,7 @@ pub fn to_bytes(document: &Map<String, Value>) -> Vec<u8> {
         .filter(|(name, value)| !name.starts_with("__") && !value.is_null())
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
-    forget_number_members(&mut saved);
+    remove_number_members(&mut saved);
     // Wiped after it has been written.
     let saved = TokenMembers(saved);
     // A buffer that grows leaves copies of its content in memory, so the size is measured first.
@@ -74,15 +74,15 @@ impl Write for Length {
 /// Removes members with the name that serde_json uses for numbers of any length. After sorting, an
 /// object may begin with such a member, and is then read as a number or not at all. No client needs
 /// one, and a server that sends one must not end the session.
-fn forget_number_members(members: &mut Map<String, Value>) {
+fn remove_number_members(members: &mut Map<String, Value>) {
     members.remove("$serde_json::private::Number");
-    members.values_mut().for_each(forget_in);
+    members.values_mut().for_each(remove_number_members_in);
 }
 
-fn forget_in(value: &mut Value) {
+fn remove_number_members_in(value: &mut Value) {
     match value {
-        Value::Object(members) => forget_number_members(members),
-        Value::Array(items) => items.iter_mut().for_each(forget_in),
+        Value::Object(members) => remove_number_members(members),
+        Value::Array(items) => items.iter_mut().for_each(remove_number_members_in),
         _ => {}
     }
 }

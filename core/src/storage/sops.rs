@@ -132,7 +132,7 @@ impl Sops {
         child::find(name, self.search_path.as_deref()).ok_or_else(|| {
             Error::new(
                 Status::Unsupported,
-                "this profile is encrypted, and the program sops that opens it is not on PATH; install sops, or keep the profile unencrypted",
+                "this profile is encrypted, and the program sops that opens it is not on PATH; install sops, or save the profile unencrypted",
             )
         })
     }

@@ -151,8 +151,8 @@ fn is_of_another(
 /// The issuer that a token names, if it is not the client's: its refresh token would go to a server
 /// that did not issue it.
 pub(crate) fn other_issuer(access_token: &str, binding: &Binding) -> Option<String> {
-    let (issuer, mine) = (jwt::issuer(access_token)?, binding.issuer.as_ref()?);
-    (issuer.trim_end_matches('/') != mine.trim_end_matches('/')).then_some(issuer)
+    let (issuer, expected) = (jwt::issuer(access_token)?, binding.issuer.as_ref()?);
+    (issuer.trim_end_matches('/') != expected.trim_end_matches('/')).then_some(issuer)
 }
 
 /// As [`other_issuer`], of the members of a file.

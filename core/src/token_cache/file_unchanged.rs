@@ -2,14 +2,14 @@
 
 use crate::error::{Error, Status};
 use crate::http::Precondition;
-use crate::storage::{FileVersion, Storage};
+use crate::storage::{FileVersion, TokenStorage};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The condition that the file is still the one that the refresh token was read from. Planet's SDK
 /// takes no lock and may rotate the token while metadata is fetched or a `Retry-After` passes.
 pub(super) struct FileUnchanged {
-    storage: Arc<dyn Storage>,
+    storage: Arc<dyn TokenStorage>,
     version: Option<FileVersion>,
     violated: Arc<AtomicBool>,
 }
@@ -17,7 +17,7 @@ pub(super) struct FileUnchanged {
 impl FileUnchanged {
     /// `version`: as it was read; `None` if the refresh token is not from a file with a known
     /// version.
-    pub(super) fn new(storage: Arc<dyn Storage>, version: Option<FileVersion>) -> Self {
+    pub(super) fn new(storage: Arc<dyn TokenStorage>, version: Option<FileVersion>) -> Self {
         FileUnchanged { storage, version, violated: Arc::default() }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::client::Client;
 use crate::error::{Error, Reason, Status};
-use crate::storage::Storage;
+use crate::storage::TokenStorage;
 use crate::text::one_line;
 use std::path::Path;
 
@@ -25,7 +25,7 @@ pub(super) enum NoRefreshToken {
 #[derive(Clone, Copy)]
 pub(super) struct LoginRequired<'a> {
     pub(super) client: &'a Client,
-    pub(super) storage: &'a dyn Storage,
+    pub(super) storage: &'a dyn TokenStorage,
     pub(super) profile: Option<&'a str>,
 }
 
@@ -93,15 +93,15 @@ impl LoginRequired<'_> {
         let shown = |path: Option<&Path>, otherwise: &str| {
             path.map_or_else(|| otherwise.to_owned(), |path| path.display().to_string())
         };
-        let theirs = one_line(&self.storage.other_issuer()?, 200);
+        let token_issuer = one_line(&self.storage.other_issuer()?, 200);
         let saved = shown(self.storage.path(), "the application's storage");
         let configuration = shown(self.client.config_file(), "the client's configuration");
-        let mine = one_line(self.client.issuer(), 200);
+        let client_issuer = one_line(self.client.issuer(), 200);
         let log_in = self.log_in();
         let message = format!(
-            "the saved session in {saved} is not used: its token is from the issuer '{theirs}', and \
-             {configuration} says that the server of this client is '{mine}'. If both are one server, \
-             set issuer to '{theirs}' there; otherwise {log_in}"
+            "the saved session in {saved} is not used: its token is from the issuer '{token_issuer}', and \
+             {configuration} says that the server of this client is '{client_issuer}'. If both are one server, \
+             set issuer to '{token_issuer}' there; otherwise {log_in}"
         );
         Some(Error::new(Status::LoginRequired, message).with_reason(Reason::NeverLoggedIn))
     }

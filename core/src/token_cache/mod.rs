@@ -36,7 +36,7 @@ use crate::client::Client;
 use crate::clock::{Moment, Monotonic};
 use crate::error::Result;
 use crate::http::Http;
-use crate::storage::{FileVersion, Storage};
+use crate::storage::{FileVersion, TokenStorage};
 use single_flight::{FlightState, SingleFlight};
 use std::path::Path;
 use std::sync::Arc;
@@ -73,7 +73,7 @@ pub(crate) struct TokenCache {
     watch: Watch,
     generation: AtomicU64,
     client: Client,
-    storage: Arc<dyn Storage>,
+    storage: Arc<dyn TokenStorage>,
     http: Http,
     timeout: Duration,
     profile: Option<String>,
@@ -84,7 +84,7 @@ impl TokenCache {
     /// `must_save`: fail before a refresh whose new refresh token could not be saved.
     pub(crate) fn new(
         client: Client,
-        storage: Arc<dyn Storage>,
+        storage: Arc<dyn TokenStorage>,
         http: Http,
         timeout: Duration,
         profile: Option<String>,

@@ -12,7 +12,7 @@ use crate::client::Client;
 use crate::clock::{Moment, fraction};
 use crate::error::{Error, Status};
 use crate::http::{CallContext, DEFAULT_TIMEOUT, Http, Retry};
-use crate::storage::{Failure, FileVersion, Lock, Purpose, Saved, Storage, Stored, TornRead};
+use crate::storage::{Failure, FileVersion, Lock, Purpose, Saved, Stored, TokenStorage, TornRead};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -49,7 +49,7 @@ pub(super) struct View {
 
 pub(super) struct Refresh<'a, 'v> {
     pub(super) client: &'a Client,
-    pub(super) storage: &'a Arc<dyn Storage>,
+    pub(super) storage: &'a Arc<dyn TokenStorage>,
     pub(super) http: &'a Http,
     pub(super) profile: Option<&'a str>,
     pub(super) must_save: bool,
@@ -213,7 +213,7 @@ impl<'a> Refresh<'a, '_> {
 
     /// Takes the storage's lock. An M2M client gets its token also without it.
     ///
-    /// Errors: as [`Storage::lock`].
+    /// Errors: as [`TokenStorage::lock`].
     fn lock(&self, started: Instant) -> Result<Option<Box<dyn Lock + 'a>>> {
         match self.storage.lock(started + self.request.timeout) {
             Err(error)
@@ -315,9 +315,9 @@ impl<'a> Refresh<'a, '_> {
         };
         let is_another = content.identity().as_deref() != replaced;
         Ok(match content {
-            Saved::Tokens(theirs) if is_another && self.token_of(&theirs).is_usable(self.now()) => {
-                let is_refreshable = self.can_refresh(&theirs);
-                Some(RefreshOutcome::Adopted { tokens: theirs, version, is_refreshable })
+            Saved::Tokens(newer) if is_another && self.token_of(&newer).is_usable(self.now()) => {
+                let is_refreshable = self.can_refresh(&newer);
+                Some(RefreshOutcome::Adopted { tokens: newer, version, is_refreshable })
             }
             Saved::Tokens(_) if is_another => {
                 let message = "another program saved a newer session while the access token was refreshed; try again";

@@ -9,7 +9,7 @@ use crate::client::Client;
 use crate::clock::Moment;
 use crate::credential::TokenSet;
 use crate::http::{CallContext, Http};
-use crate::storage::{FailureRecord, FileVersion, Saved, Storage, Stored, TornRead};
+use crate::storage::{FailureRecord, FileVersion, Saved, Stored, TokenStorage, TornRead};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -65,7 +65,7 @@ pub(super) enum Resend {
 /// One request with a refresh token.
 pub(super) struct RefreshGrant<'a> {
     pub(super) client: &'a Client,
-    pub(super) storage: &'a Arc<dyn Storage>,
+    pub(super) storage: &'a Arc<dyn TokenStorage>,
     pub(super) http: &'a Http,
     pub(super) login_required: LoginRequired<'a>,
 }
@@ -74,7 +74,7 @@ impl RefreshGrant<'_> {
     /// Sends the refresh token of `sent`. Another process may rotate it before each send. After a
     /// refusal the file is reread.
     ///
-    /// Errors: LOGIN_REQUIRED if it is revoked; those of the request and of [`Storage::load`].
+    /// Errors: LOGIN_REQUIRED if it is revoked; those of the request and of [`TokenStorage::load`].
     pub(super) fn exchange(
         &self,
         mut sent: Arc<Stored>,

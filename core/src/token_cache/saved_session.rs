@@ -3,7 +3,7 @@
 use super::outcome::{Failed, Save, Unsaved};
 use crate::clock::Moment;
 use crate::error::Reason;
-use crate::storage::{FileVersion, Saved, Storage, Stored, TornRead};
+use crate::storage::{FileVersion, Saved, Stored, TokenStorage, TornRead};
 use std::sync::Arc;
 
 /// What was read under the lock.
@@ -28,9 +28,9 @@ pub(super) enum Need {
 /// Reads the saved session under the lock. A damaged file is renamed. `version`: as it was known
 /// before.
 ///
-/// Errors: as [`Storage::load`] and [`Storage::quarantine`].
+/// Errors: as [`TokenStorage::load`] and [`TokenStorage::quarantine`].
 pub(super) fn read_saved(
-    storage: &dyn Storage,
+    storage: &dyn TokenStorage,
     need: Need,
     version: FileVersion,
     now: Moment,
@@ -67,7 +67,7 @@ pub(super) fn read_saved(
 }
 
 /// Saves tokens. If that fails, the session continues in memory.
-pub(super) fn save(storage: &dyn Storage, tokens: &Stored, replaced: Option<String>) -> Save {
+pub(super) fn save(storage: &dyn TokenStorage, tokens: &Stored, replaced: Option<String>) -> Save {
     match storage.save(tokens) {
         Ok(version) => Save::Saved(version),
         Err(error) => {

@@ -11,7 +11,9 @@ use crate::error::{Error, Reason, Result, Status};
 use crate::http::{Body, Http, Request, Response, Transport, TransportFailure};
 use crate::profile::client_config::{ClientType, OAuthClient};
 use crate::secret::Secret;
-use crate::storage::{FailureRecord, FileVersion, Lock, Memory, Saved, Storage, Stored, TornRead};
+use crate::storage::{
+    FailureRecord, FileVersion, Lock, Memory, Saved, Stored, TokenStorage, TornRead,
+};
 use serde_json::{Value, json};
 use shuttle::sync::Mutex;
 use shuttle::thread;
@@ -107,7 +109,7 @@ impl Shared {
     }
 }
 
-impl Storage for Shared {
+impl TokenStorage for Shared {
     fn load(&self, now: crate::clock::Moment, torn: TornRead) -> Result<(Saved, FileVersion)> {
         self.memory().load(now, torn)
     }

@@ -4,7 +4,7 @@
 use super::{CLIENT_ID, CLIENT_SECRET, Fake, Fixed, NOW, real_network, simulator, token};
 use planetkey::clock::{Clock, ManualClock, Moment};
 use planetkey::profile::{FixedEnvironment, HOME_VARIABLE};
-use planetkey::storage::{Disk, Step, StorageCallbacks, python_json};
+use planetkey::storage::{Disk, Step, Storage, python_json};
 use planetkey::{Options, Runtime, Session};
 use planetkey_simulator::Simulator;
 use serde_json::{Value, json};
@@ -432,7 +432,7 @@ impl Vault {
     }
 }
 
-impl StorageCallbacks for Vault {
+impl Storage for Vault {
     fn load(&self) -> planetkey::Result<Option<planetkey::secret::Secret>> {
         self.called("load")?;
         Ok(self.text.lock().unwrap().as_deref().map(planetkey::secret::Secret::from))

@@ -115,7 +115,7 @@ fn a117_no_form_of_printing_shows_a_secret() {
     };
     let stored = Stored::received(set, planetkey::clock::Clock::now(home.clock.as_ref()));
     let memory = Memory::default();
-    planetkey::storage::Storage::save(&memory, &stored).unwrap();
+    planetkey::storage::TokenStorage::save(&memory, &stored).unwrap();
     let status = session.status();
     let shown = [
         format!(

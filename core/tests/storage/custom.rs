@@ -131,7 +131,7 @@ fn a_lock_that_is_not_to_be_had_is_a_timeout_and_its_failure_is_told() {
 #[test]
 fn the_lock_is_told_how_long_it_may_take() {
     struct Timed(Mutex<Vec<std::time::Duration>>);
-    impl planetkey::storage::StorageCallbacks for Timed {
+    impl planetkey::storage::Storage for Timed {
         fn load(&self) -> planetkey::Result<Option<planetkey::secret::Secret>> {
             Ok(None)
         }
@@ -255,7 +255,7 @@ fn f093_sessions_that_share_a_storage_with_a_lock_make_one_request() {
         locked: Mutex<bool>,
         changed: std::sync::Condvar,
     }
-    impl planetkey::storage::StorageCallbacks for Locking {
+    impl planetkey::storage::Storage for Locking {
         fn load(&self) -> planetkey::Result<Option<planetkey::secret::Secret>> {
             self.vault.load()
         }

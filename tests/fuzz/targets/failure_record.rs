@@ -4,7 +4,7 @@
 use libfuzzer_sys::fuzz_target;
 use planetkey::Status;
 use planetkey::storage::sops::Sops;
-use planetkey::storage::{FailureRecord, FileStorage, Storage};
+use planetkey::storage::{FailureRecord, FileStorage, TokenStorage};
 use planetkey_fuzz::{NOW, check_error, directory, shown};
 use std::path::PathBuf;
 use std::sync::LazyLock;

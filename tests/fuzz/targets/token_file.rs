@@ -6,7 +6,7 @@ use planetkey::clock::{Moment, Monotonic};
 use planetkey::oauth::token_endpoint::MAX_LIFETIME_S;
 use planetkey::secret::Secret;
 use planetkey::storage::{
-    CustomStorage, Saved, Storage, StorageCallbacks, Stored, TornRead, python_json,
+    CustomStorage, Saved, Storage, Stored, TokenStorage, TornRead, python_json,
 };
 use planetkey::{Result, Status};
 use planetkey_fuzz::{NOW, check_error, check_hidden, with_canary};
@@ -108,7 +108,8 @@ fn check_session(text: &str, document: Option<&Map<String, Value>>) {
         (again.tokens.access_token.expose(), &again.tokens.scopes),
         (token, &stored.tokens.scopes)
     );
-    // Received just now and read by a process that knows the file only, as Planet's SDK does. Times are whole seconds there.
+    // Received just now and read by a process that knows the file only, as Planet's SDK does. Times
+    // are whole seconds there.
     let life = stored.tokens.lifetime;
     storage.save(&Stored::received(stored.tokens.clone(), HERE)).expect("it holds anything");
     let elsewhere = tokens(load(&Text::holding(&storage.text())));
@@ -173,7 +174,7 @@ fn is_b64token(token: &str) -> bool {
 #[derive(Default)]
 struct Memory(Mutex<Option<Secret>>);
 
-impl StorageCallbacks for Memory {
+impl Storage for Memory {
     fn load(&self) -> Result<Option<Secret>> {
         Ok(self.0.lock().expect("not poisoned").clone())
     }

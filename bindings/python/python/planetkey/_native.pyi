@@ -228,7 +228,7 @@ class DeviceLogin:
         Raises:
             TimeoutError: ``timeout`` passed. The login is still pending.
             CancelledError: The login was cancelled.
-            DeniedError: The user or the server said no.
+            DeniedError: The user or the server refused.
             LoginRequiredError: The code expired.
             UnavailableError: The server could not be reached until then.
             ProtocolError: The server's response breaks the standard.
@@ -303,7 +303,7 @@ class BrowserLogin:
         Raises:
             TimeoutError: ``timeout`` passed, and the login is still pending; or it expired.
             CancelledError: The login was cancelled.
-            DeniedError: The user or the server said no.
+            DeniedError: The user or the server refused.
             UnavailableError: The server could not be reached.
             ProtocolError: The server's response breaks the standard.
             TokenInvalidError: The ID token failed validation.
@@ -865,7 +865,7 @@ class Session:
         Raises:
             InvalidArgumentError: An argument is wrong.
             LoginRequiredError: A prompt is necessary, but there is none; or the code expired.
-            DeniedError: The user or the server said no, or a different user logged in.
+            DeniedError: The user or the server refused, or a different user logged in.
             UnsupportedError: The client cannot log in in this way.
             Error: As in ``DeviceLogin.wait`` and ``BrowserLogin.wait``.
         """

@@ -103,7 +103,7 @@ class LoginRequiredError(Error):
 
 
 class DeniedError(Error):
-    """The user or the server said no."""
+    """The user or the server refused."""
 
     code = "DENIED"
     number = 4

@@ -1,4 +1,4 @@
-//! The session of a user who logged in, as callers see it: the tokens that a login obtains.
+//! The session of a user who logs in: its tokens, and the user whom they name.
 
 use super::revocation::Revocation;
 use super::source::Source;
@@ -71,48 +71,48 @@ pub(super) enum Expiry {
 }
 
 /// The user whose tokens these are, as the tokens' claims say.
-pub(super) struct Who {
+pub(super) struct UserClaims {
     pub(super) subject: Option<String>,
     pub(super) email: Option<String>,
 }
 
-impl Who {
-    pub(super) fn of(tokens: &TokenSet) -> Who {
+impl UserClaims {
+    pub(super) fn of(tokens: &TokenSet) -> UserClaims {
         let claim = |name: &str| tokens.id_token().and_then(|token| jwt::text_claim(token, name));
         let of_access_token = || jwt::text_claim(tokens.access_token.expose(), "sub");
-        Who { subject: claim("sub").or_else(of_access_token), email: claim("email") }
+        UserClaims { subject: claim("sub").or_else(of_access_token), email: claim("email") }
     }
 
     fn name(&self) -> String {
         let name = self.email.as_ref().or(self.subject.as_ref());
-        name.map_or_else(|| "somebody".to_owned(), |name| crate::text::one_line(name, 100))
+        name.map_or_else(|| "an unknown user".to_owned(), |name| crate::text::one_line(name, 100))
     }
 }
 
-/// A user's client, with the connection to its server: what a login works with.
+/// The source of a session that a user logs in to: its tokens, and how long a call waits for them.
 #[derive(Clone)]
-pub(crate) struct Account {
+pub(crate) struct UserSource {
     cache: Arc<TokenCache>,
     timeout: Duration,
     interrupt: Option<Interrupt>,
 }
 
 impl Session {
-    /// The source whose tokens belong to a user. If there is none yet, the one that a login would
-    /// fill.
+    /// The source whose tokens belong to a user. If no user has logged in yet, the one that a login
+    /// would fill.
     ///
     /// Errors: UNSUPPORTED.
-    pub(crate) fn person(&self) -> Result<Account> {
+    pub(crate) fn user_source(&self) -> Result<UserSource> {
         let sources = self.shared.sources.iter().chain(&self.shared.to_log_in);
         let mut caches =
             sources.filter_map(Source::tokens).filter(|cache| !cache.client().is_m2m());
         let cache = caches.next().ok_or_else(|| {
             Error::new(
                 Status::Unsupported,
-                "nobody logs in to this session: it holds no client of a person; open a profile such as planet-user",
+                "this session has no user login; open the profile of a user, such as planet-user",
             )
         })?;
-        Ok(Account {
+        Ok(UserSource {
             cache: cache.clone(),
             timeout: self.timeout,
             interrupt: self.interrupt.clone(),
@@ -124,10 +124,14 @@ impl Session {
     ///
     /// Uses no network, and reads the session's file.
     pub fn logged_in(&self) -> Option<LoginResult> {
-        let person = self.person().ok()?;
-        let stored = person.saved_tokens()?;
+        let user = self.user_source().ok()?;
+        let stored = user.saved_tokens()?;
         let expires_at = i64::try_from(stored.expires_unix_ms / 1000).ok();
-        Some(person.logged_in(Who::of(&stored.tokens), stored.tokens.scopes.clone(), expires_at))
+        Some(user.logged_in(
+            UserClaims::of(&stored.tokens),
+            stored.tokens.scopes.clone(),
+            expires_at,
+        ))
     }
 
     /// Revokes the tokens of a login that could not be saved, and discards them from memory. For
@@ -135,15 +139,15 @@ impl Session {
     /// refresh token; `None` if everything was saved. What is on disk stays.
     ///
     /// Blocks; uses the network.
-    pub fn give_back_unsaved(&self) -> Option<(Error, Revocation)> {
-        let person = self.person().ok()?;
-        let unsaved = person.cache.discard_unsaved()?;
-        let revocation = person.revoke(&unsaved.tokens.tokens.members);
+    pub fn revoke_unsaved(&self) -> Option<(Error, Revocation)> {
+        let user = self.user_source().ok()?;
+        let unsaved = user.cache.discard_unsaved()?;
+        let revocation = user.revoke(&unsaved.tokens.tokens.members);
         Some((unsaved.error.clone(), revocation))
     }
 }
 
-impl Account {
+impl UserSource {
     pub(crate) fn client(&self) -> &Client {
         self.cache.client()
     }
@@ -173,9 +177,9 @@ impl Account {
         &self.cache
     }
 
-    /// The same account with another interrupt callback.
-    pub(crate) fn with_interrupt(&self, interrupt: Interrupt) -> Account {
-        Account { interrupt: Some(interrupt), ..self.clone() }
+    /// The same source with another interrupt callback.
+    pub(crate) fn with_interrupt(&self, interrupt: Interrupt) -> UserSource {
+        UserSource { interrupt: Some(interrupt), ..self.clone() }
     }
 
     /// The current session, refreshed if necessary.
@@ -183,15 +187,15 @@ impl Account {
     /// Errors: as [`Session::access_token`].
     pub(crate) fn current(&self) -> Result<LoginResult> {
         let token = self.cache.current(self.wait())?;
-        let who = match self.saved_tokens() {
-            Some(stored) => Who::of(&stored.tokens),
-            None => Who { subject: jwt::text_claim(token.token(), "sub"), email: None },
+        let claims = match self.saved_tokens() {
+            Some(stored) => UserClaims::of(&stored.tokens),
+            None => UserClaims { subject: jwt::text_claim(token.token(), "sub"), email: None },
         };
-        Ok(self.logged_in(who, token.scopes.clone(), token.expires_at))
+        Ok(self.logged_in(claims, token.scopes.clone(), token.expires_at))
     }
 
     /// Whether it is certain, without prompting the user, that there is no session.
-    pub(crate) fn has_none(&self) -> bool {
+    pub(crate) fn has_no_session(&self) -> bool {
         self.cache.has_no_session()
     }
 
@@ -206,12 +210,17 @@ impl Account {
         self.cache.tokens()
     }
 
-    fn logged_in(&self, who: Who, scopes: Vec<String>, expires_at: Option<i64>) -> LoginResult {
+    fn logged_in(
+        &self,
+        claims: UserClaims,
+        scopes: Vec<String>,
+        expires_at: Option<i64>,
+    ) -> LoginResult {
         let is_saved = self.cache.unsaved_because().is_none();
         LoginResult {
             prompted: false,
-            subject: who.subject,
-            email: who.email,
+            subject: claims.subject,
+            email: claims.email,
             scopes,
             expires_at,
             profile: self.cache.profile().map(str::to_owned),
@@ -227,7 +236,7 @@ impl Account {
     /// in memory, and the session's status says so. Blocks; uses the network for the keys of an ID
     /// token. Errors: TOKEN_INVALID, PROTOCOL, DENIED (`other_user`), UNAVAILABLE, TIMEOUT,
     /// CANCELLED.
-    pub(crate) fn keep_login(
+    pub(crate) fn save_login(
         &self,
         tokens: TokenSet,
         nonce: Option<&str>,
@@ -237,10 +246,10 @@ impl Account {
             self.revoke_unwanted(&tokens.members);
             return Err(error.with_profile(self.profile()));
         }
-        let who = Who::of(&tokens);
+        let claims = UserClaims::of(&tokens);
         let mut accepted: Option<String> = None;
         loop {
-            if let Some(other) = self.other_user(&who)
+            if let Some(other) = self.other_user(&claims)
                 && accepted.as_ref() != Some(&other.saved)
             {
                 match accept(&other) {
@@ -260,13 +269,13 @@ impl Account {
             let wait = Wait { timeout: self.timeout.max(super::DEFAULT_TIMEOUT), ..self.wait() };
             let replaced = self.cache.replace(&received, wait, || {
                 // Another process may have saved a login while `accept` ran without the lock.
-                self.other_user(&who).is_none_or(|other| accepted.as_ref() == Some(&other.saved))
+                self.other_user(&claims).is_none_or(|other| accepted.as_ref() == Some(&other.saved))
             });
             if replaced.inspect_err(|_| self.revoke_unwanted(&tokens.members))? {
                 let expires_at = i64::try_from(received.expires_unix_ms / 1000).ok();
                 return Ok(LoginResult {
                     prompted: true,
-                    ..self.logged_in(who, tokens.scopes.clone(), expires_at)
+                    ..self.logged_in(claims, tokens.scopes.clone(), expires_at)
                 });
             }
         }
@@ -288,14 +297,14 @@ impl Account {
         }
     }
 
-    fn other_user(&self, who: &Who) -> Option<OtherUser> {
-        let saved = Who::of(&self.saved_tokens()?.tokens);
-        let (old, new) = (saved.subject.as_ref()?, who.subject.as_ref()?);
+    fn other_user(&self, claims: &UserClaims) -> Option<OtherUser> {
+        let saved = UserClaims::of(&self.saved_tokens()?.tokens);
+        let (old, new) = (saved.subject.as_ref()?, claims.subject.as_ref()?);
         (old != new).then(|| OtherUser {
             saved: old.clone(),
             new: new.clone(),
             saved_name: saved.name(),
-            new_name: who.name(),
+            new_name: claims.name(),
         })
     }
 
@@ -308,11 +317,11 @@ impl Account {
         }
         // Without the caller's interrupt: the caller has returned, and what its callback owns must
         // not be held for this.
-        let (person, pending) = (Account { interrupt: None, ..self.clone() }, Pending::new());
+        let (user, pending) = (UserSource { interrupt: None, ..self.clone() }, Pending::new());
         let received = received.clone();
         let spawned = crate::threads::spawn("planetkey-revocation", move || {
             let _pending = pending;
-            if let Revocation::Unknown(error) = person.revoke(&received) {
+            if let Revocation::Unknown(error) = user.revoke(&received) {
                 log::warn!("the tokens of a login that failed could not be revoked: {error}");
             }
         });
