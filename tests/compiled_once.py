@@ -32,7 +32,7 @@ COMMANDS = (
 
 
 def plan(command: str) -> dict[str, set[str]]:
-    """The crates that a command compiles, each with everything that makes it another one; those that contain it are."""
+    """The crates that a command compiles, each with what distinguishes its builds."""
     arguments = ["cargo", *command.split(), *(() if "bench" in command else ("--release",))]
     arguments += ["--locked", "-Zunstable-options", "--unit-graph"]
     environment = os.environ | {"RUSTC_BOOTSTRAP": "1"}

@@ -1,8 +1,9 @@
 //! Nanoseconds for a header from a cached valid token: `cargo bench -p planetkey --bench header`.
 //!
-//! Inside the environment of planetkey-simulator (as `tests/bench/run` does it) the session comes from there; otherwise a simulator is started.
-//! Each line is a name, the smallest and the median mean of many batches, separated by tabs. The sessions are saved ones, as by default;
-//! the lines that begin with `watch:` hold one against a session in memory.
+//! Inside the environment of planetkey-simulator (as `tests/bench/run` does it) the session comes
+//! from there; otherwise a simulator is started. Each line is a name, the smallest and the median
+//! mean of many batches, separated by tabs. The sessions are saved ones, as by default; the lines
+//! that begin with `watch:` hold one against a session in memory.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use planetkey::clock::{Clock, Moment, SystemClock};
@@ -75,7 +76,8 @@ fn processor_ns() -> f64 {
     time.tv_sec as f64 * 1e9 + time.tv_nsec as f64
 }
 
-/// What a session pays for noticing within a second what happens to its file. `open` opens the same session with these options.
+/// What a session pays for noticing within a second what happens to its file. `open` opens the same
+/// session with these options.
 fn measure_the_watch(once: bool, open: impl Fn(&Options) -> Session) {
     let header = |session: &Session| session.with_header(black_box(API), str::len).unwrap();
 
@@ -144,7 +146,8 @@ fn rewrite(file: &Path) {
     other.persist(file).unwrap();
 }
 
-/// Planet's own hosts, with the simulator's authorization server, which listens on loopback. Kept in its home, not in the user's.
+/// Planet's own hosts, with the simulator's authorization server, which listens on loopback. Kept
+/// in its home, not in the user's.
 fn session_at(simulator: &Simulator, options: &Options) -> Session {
     let deployment = std::fs::read_to_string(simulator.deployment_path()).unwrap();
     let mut deployment: serde_json::Value = serde_json::from_str(&deployment).unwrap();

@@ -362,7 +362,8 @@ fn a_slow_writer_does_not_lose_its_session_to_the_quarantine() {
     let whole = sdk_bytes(&seeded(
         &json!({"access_token": "of-the-sdk", "refresh_token": "rotated-by-the-sdk"}),
     ));
-    let mut writer = std::fs::File::create(home.token_file()).unwrap(); // truncated, then stopped for longer than a quarter of a second
+    // Truncated, then stopped for longer than a quarter of a second.
+    let mut writer = std::fs::File::create(home.token_file()).unwrap();
     let session = home.person();
     let during = ask(&session);
     std::io::Write::write_all(&mut writer, &whole).unwrap();

@@ -1,7 +1,7 @@
 """Checks the links of the built site without a network: check_links.py DIRECTORY.
 
-A link within the site must lead to a file and to an id in it. A link to elsewhere must be a well-formed
-https URL; http is for loopback hosts in examples only.
+A link within the site must lead to a file and to an id in it. A link to another site must be a
+well-formed https URL; http is for loopback hosts in examples only.
 """
 
 from __future__ import annotations

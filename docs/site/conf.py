@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 BUILD = Path(os.environ["DOCS_BUILD"])
-# The Python package with its stubs in place of the native module: signatures and docstrings, nothing
-# to compile.
+# The Python package with its stubs instead of the native module: signatures and docstrings,
+# nothing to compile.
 sys.path.insert(0, str(BUILD / "python"))
 
 project = "planetkey"

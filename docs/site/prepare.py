@@ -119,7 +119,7 @@ def help_of(*words: str) -> str:
 
 
 def sections(text: str) -> dict[str, str]:
-    """The groups of options by the first word of their title; what stands before them is ''."""
+    """The groups of options by the first word of their title; the options before the first title are in ''."""
     found = {"": ""}
     current = ""
     for line in text.split("\n"):
@@ -156,7 +156,7 @@ def command_page() -> str:
 
 
 def python_package() -> None:
-    """The package for autodoc: the stub stands for the compiled module."""
+    """The package for autodoc: the stub replaces the compiled module."""
     there = BUILD / "python" / "planetkey"
     shutil.rmtree(there, ignore_errors=True)
     here = ROOT / "bindings" / "python" / "python" / "planetkey"

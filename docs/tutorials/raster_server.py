@@ -1,4 +1,4 @@
-"""raster_server.py FILE PORT: makes a GeoTIFF and serves it to requests with a bearer token only."""
+"""raster_server.py FILE PORT: makes a GeoTIFF, and serves it to requests with a bearer token."""
 
 import re
 import sys

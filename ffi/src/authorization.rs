@@ -26,8 +26,8 @@ pub struct planetkey_authorization {
     source_index: usize,
 }
 
-/// Bytes that are wiped as one slice. `Zeroizing<Vec<u8>>` wipes byte by byte, which costs more than
-/// everything else here.
+/// Bytes that are wiped as one slice. `Zeroizing<Vec<u8>>` wipes byte by byte, which costs more
+/// than everything else here.
 struct Text(Vec<u8>);
 
 impl Drop for Text {

@@ -1,5 +1,5 @@
-//! The boundary between Rust and C. Statuses, out-parameters and errors are written here and nowhere
-//! else, and no panic unwinds into C.
+//! The boundary between Rust and C. Statuses, out-parameters and errors are written here and
+//! nowhere else, and no panic unwinds into C.
 
 use std::ptr::null_mut;
 
@@ -10,8 +10,8 @@ use crate::error::planetkey_error;
 use crate::handle::{self, Shared, must_not_be_null};
 use crate::status::planetkey_status;
 
-/// Runs a function with an out-parameter. `nothing` is written first, so that the caller does not find
-/// an old pointer after a failure.
+/// Runs a function with an out-parameter. `nothing` is written first, so that the caller does not
+/// find an old pointer after a failure.
 ///
 /// # Safety
 /// `out` and `error` are NULL or may be written to.
@@ -131,8 +131,8 @@ mod tests {
     fn f114_a_handle_can_be_used_after_a_panic() {
         let mut session = null_mut();
         let mut signed = null_mut();
-        // SAFETY: each pointer is NULL where that is allowed, or points to a live handle or a local variable.
-        // Each handle is freed once.
+        // SAFETY: each pointer is NULL where that is allowed, or points to a live handle or a local
+        // variable. Each handle is freed once.
         unsafe {
             let key = c"key".as_ptr();
             assert_eq!(

@@ -15,8 +15,8 @@ use crate::session::{core, planetkey_session};
 use crate::status::planetkey_status;
 use crate::string::planetkey_string;
 
-/// An installation of a session in GDAL, until planetkey_gdal_free(). Any number of threads may use it
-/// at once.
+/// An installation of a session in GDAL, until planetkey_gdal_free(). Any number of threads may use
+/// it at once.
 pub struct planetkey_gdal {
     gdal: Gdal,
 }

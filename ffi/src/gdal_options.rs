@@ -26,15 +26,16 @@ pub enum planetkey_gdal_scope {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i32)]
 pub enum planetkey_gdal_header {
-    /// With every request, so that a dataset may stay open longer than a token is valid. The default.
+    /// With every request, so that a dataset may stay open longer than a token is valid. The
+    /// default.
     Live = 0,
     /// When a dataset is opened, which keeps that token. Needs GDAL 3.10 or later, because older
     /// versions would send the token to the target of a redirect.
     AtOpen = 1,
 }
 
-/// Options of planetkey_gdal_install(), which copies them. Mutable: one thread at a time. Options that
-/// are not set have their defaults.
+/// Options of planetkey_gdal_install(), which copies them. Mutable: one thread at a time. Options
+/// that are not set have their defaults.
 #[derive(Default)]
 pub struct planetkey_gdal_options {
     options: Options,

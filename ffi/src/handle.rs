@@ -1,5 +1,5 @@
-//! Handles: pointers that C holds. [`Shared`] handles are immutable and counted, [`Exclusive`] handles
-//! are mutable and have one owner.
+//! Handles: pointers that C holds. [`Shared`] handles are immutable and counted, [`Exclusive`]
+//! handles are mutable and have one owner.
 
 use std::sync::Arc;
 
@@ -34,7 +34,8 @@ pub(crate) unsafe fn borrow<'a, T: Shared>(handle: *const T) -> Result<&'a T> {
     unsafe { handle.as_ref() }.ok_or_else(|| must_not_be_null(T::NAME))
 }
 
-/// Runs an accessor. Returns `otherwise` for NULL, if there is nothing to return, and after a panic.
+/// Runs an accessor. Returns `otherwise` for NULL, if there is nothing to return, and after a
+/// panic.
 ///
 /// # Safety
 /// As for [`borrow`].
@@ -83,8 +84,8 @@ pub(crate) fn give_exclusive<T: Exclusive>(value: T) -> *mut T {
 /// Errors: INVALID_ARGUMENT for NULL.
 ///
 /// # Safety
-/// `handle` is NULL or came from [`give_exclusive`], has not been freed, and no other thread uses it
-/// during the call.
+/// `handle` is NULL or came from [`give_exclusive`], has not been freed, and no other thread uses
+/// it during the call.
 pub(crate) unsafe fn borrow_exclusive<'a, T: Exclusive>(handle: *mut T) -> Result<&'a mut T> {
     // SAFETY: by the promise above.
     unsafe { handle.as_mut() }.ok_or_else(|| must_not_be_null(T::NAME))

@@ -12,8 +12,8 @@ const MAX_LENGTH: usize = 1 << 20;
 /// The most items that a list may hold.
 const MAX_ITEMS: usize = 10_000;
 
-/// Text that must not be NULL. Messages name the parameter and never quote its content, which may be a
-/// secret.
+/// Text that must not be NULL. Messages name the parameter and never quote its content, which may
+/// be a secret.
 ///
 /// Errors: INVALID_ARGUMENT.
 ///
@@ -72,7 +72,8 @@ pub(crate) unsafe fn texts(
     if count > MAX_ITEMS {
         return Err(invalid(format!("{name} has more than {MAX_ITEMS} items")));
     }
-    // SAFETY: not NULL, with this many items by the promise above. The limit keeps the size below isize::MAX.
+    // SAFETY: not NULL, with this many items by the promise above. The limit keeps the size below
+    // isize::MAX.
     let items = unsafe { std::slice::from_raw_parts(pointer, count) };
     items
         .iter()

@@ -1,7 +1,8 @@
 //! The C interface of planetkey: opaque handles over the crate `planetkey`.
 //!
-//! The documentation of every function is written for readers of `include/planetkey.h`, which cbindgen
-//! generates from this crate. The header's first comment is the manual; it is in `ffi/cbindgen.toml`.
+//! The documentation of every function is written for readers of `include/planetkey.h`, which
+//! cbindgen generates from this crate. The header's first comment is the manual; it is in
+//! `ffi/cbindgen.toml`.
 //!
 //! - [`boundary`] turns results into statuses, out-parameters and errors, and stops panics.
 //! - [`handle`] and [`input`] check pointers from C and turn them into references and text.

@@ -65,8 +65,8 @@ struct Sink {
     destroy: planetkey_destroy_callback,
 }
 
-// SAFETY: by the documentation the callbacks run on any thread, several at once. Only callbacks use the
-// pointer.
+// SAFETY: by the documentation the callbacks run on any thread, several at once. Only callbacks use
+// the pointer.
 unsafe impl Send for Sink {}
 // SAFETY: as above.
 unsafe impl Sync for Sink {}

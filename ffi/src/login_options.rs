@@ -15,8 +15,8 @@ use crate::options_handle::{self, OptionsHandle};
 use crate::prompt::{Callback, planetkey_prompt_callback};
 use crate::status::planetkey_status;
 
-/// Options of a login. Mutable: one thread at a time. Functions that take them copy them, so that they
-/// may be reused or freed at once. Options that are not set have their defaults.
+/// Options of a login. Mutable: one thread at a time. Functions that take them copy them, so that
+/// they may be reused or freed at once. Options that are not set have their defaults.
 #[derive(Default)]
 pub struct planetkey_login_options {
     options: LoginOptions,

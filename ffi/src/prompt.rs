@@ -18,8 +18,8 @@ use crate::string::planetkey_string;
 use crate::text::{c_string, optional_c_string, pointer};
 
 /// What a user must see for a login, and a place for the answer. Lent to a
-/// ::planetkey_prompt_callback, which must not free it. No text in it is a secret. Only the message and
-/// the QR code contain control characters: line breaks.
+/// ::planetkey_prompt_callback, which must not free it. No text in it is a secret. Only the message
+/// and the QR code contain control characters: line breaks.
 pub struct planetkey_prompt {
     prompt: Prompt,
     message: CString,
@@ -43,11 +43,11 @@ pub enum planetkey_prompt_kind {
     Browser = 1,
     /// The user must enter a code on any device. Needs no answer.
     Device = 2,
-    /// The user must paste the URL to which the browser was redirected, which is the answer. No answer
-    /// cancels the login.
+    /// The user must paste the URL to which the browser was redirected, which is the answer. No
+    /// answer cancels the login.
     Paste = 3,
-    /// A different user logged in than the one whose session is saved. The answer "yes" replaces the
-    /// saved session.
+    /// A different user logged in than the one whose session is saved. The answer "yes" replaces
+    /// the saved session.
     OtherUser = 4,
 }
 
@@ -87,7 +87,8 @@ struct UserData {
     destroy: planetkey_destroy_callback,
 }
 
-// SAFETY: by its documentation the callback runs on the threads that log in. Only callbacks use the pointer.
+// SAFETY: by its documentation the callback runs on the threads that log in. Only callbacks use the
+// pointer.
 unsafe impl Send for UserData {}
 // SAFETY: as above. By its documentation, logins on several threads may call it at once.
 unsafe impl Sync for UserData {}
@@ -95,7 +96,8 @@ unsafe impl Sync for UserData {}
 impl Drop for UserData {
     fn drop(&mut self) {
         if let Some(destroy) = self.destroy {
-            // SAFETY: the caller gave both together. This runs once, when no login holds the callback.
+            // SAFETY: the caller gave both together. This runs once, when no login holds the
+            // callback.
             unsafe { destroy(self.user_data) };
         }
     }
@@ -116,8 +118,8 @@ impl Callback {
 impl Prompter for Callback {
     fn prompt(&self, prompt: &Prompt) -> Result<Option<String>> {
         let shown = planetkey_prompt::new(prompt);
-        // SAFETY: the caller of planetkey_login_options_set_prompt() promised a function of this type. The prompt
-        // outlives the call.
+        // SAFETY: the caller of planetkey_login_options_set_prompt() promised a function of this
+        // type. The prompt outlives the call.
         let status = unsafe { (self.prompt)(self.user_data.user_data, &raw const shown) };
         if status != planetkey_status::Ok as i32 {
             let known = Status::from_number(status);

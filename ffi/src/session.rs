@@ -29,7 +29,8 @@ impl Shared for planetkey_session {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i32)]
 pub enum planetkey_api_key_transport {
-    /// As the user name of HTTP Basic authentication with an empty password (RFC 7617). The default.
+    /// As the user name of HTTP Basic authentication with an empty password (RFC 7617). The
+    /// default.
     Basic = 0,
     /// As "Authorization: api-key KEY".
     Header = 1,

@@ -18,7 +18,7 @@ pub(crate) fn c_strings(texts: &[String]) -> Vec<CString> {
     texts.iter().map(|text| c_string(text)).collect()
 }
 
-/// The pointer to an optional text. `None` stands for NULL.
+/// The pointer to an optional text. `None` is NULL.
 pub(crate) fn pointer(text: &Option<CString>) -> Option<*const c_char> {
     text.as_ref().map(|text| text.as_ptr())
 }

@@ -1,7 +1,8 @@
-//! The extern functions, called as C calls them. `make test-asan` builds this test and the library with
-//! AddressSanitizer, which then checks these calls. A sanitizer in a C program cannot see into them.
-// SAFETY of every block below: pointers are NULL where that is allowed, or came from the library and are
-// freed once.
+//! The extern functions, called as C calls them. `make test-asan` builds this test and the library
+//! with AddressSanitizer, which then checks these calls. A sanitizer in a C program cannot see into
+//! them.
+// SAFETY of every block below: pointers are NULL where that is allowed, or came from the library
+// and are freed once.
 #![allow(clippy::undocumented_unsafe_blocks)]
 
 use std::ffi::{CStr, CString, c_char, c_void};
@@ -17,8 +18,8 @@ use serde_json::json;
 /// Only a failing test waits this long.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The log callback belongs to the process. Its test runs alone, so that no other test is inside the
-/// callback when it is replaced.
+/// The log callback belongs to the process. Its test runs alone, so that no other test is inside
+/// the callback when it is replaced.
 static LOGGING: RwLock<()> = RwLock::new(());
 
 pub(crate) fn not_logging() -> RwLockReadGuard<'static, ()> {
@@ -104,8 +105,8 @@ fn failure(
     }
 }
 
-/// Logs out. Returns whether there were tokens, what became of the refresh token, and the revocation
-/// error. Frees the result.
+/// Logs out. Returns whether there were tokens, what became of the refresh token, and the
+/// revocation error. Frees the result.
 pub(crate) fn log_out(
     session: *const planetkey_session,
 ) -> (bool, planetkey_revocation, Option<String>) {

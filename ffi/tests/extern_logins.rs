@@ -1,6 +1,7 @@
-//! The extern functions of logins, called as C calls them, and with AddressSanitizer by `make test-asan`.
-// SAFETY of every block below: pointers are NULL where that is allowed, or came from the library and are
-// freed once.
+//! The extern functions of logins, called as C calls them, and with AddressSanitizer by `make
+//! test-asan`.
+// SAFETY of every block below: pointers are NULL where that is allowed, or came from the library
+// and are freed once.
 #![allow(clippy::undocumented_unsafe_blocks)]
 
 use std::ffi::{CStr, CString, c_char, c_void};

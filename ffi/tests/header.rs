@@ -1,4 +1,5 @@
-//! include/planetkey.h is what cbindgen generates from this crate, and contains every promised name.
+//! include/planetkey.h is what cbindgen generates from this crate, and contains every promised
+//! name.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -39,8 +40,8 @@ fn generate() -> String {
         .unwrap();
     let mut header = Vec::new();
     bindings.write(&mut header);
-    // clang accepts an attribute of the standard only before one of the compiler, and cbindgen has a fixed
-    // order.
+    // clang accepts an attribute of the standard only before one of the compiler, and cbindgen has
+    // a fixed order.
     let header = String::from_utf8(header).unwrap();
     let swapped = ["\n", " "].into_iter().fold(header, |header, space| {
         let (api, nodiscard) = ("PLANETKEY_API", "PLANETKEY_NODISCARD");
@@ -52,8 +53,8 @@ fn generate() -> String {
     without_tags(&swapped)
 }
 
-/// Removes the tags of enumerations for C before C23: a typedef has the name, and C++ allows one name
-/// only (-Wc++-compat).
+/// Removes the tags of enumerations for C before C23: a typedef has the name, and C++ allows one
+/// name only (-Wc++-compat).
 fn without_tags(header: &str) -> String {
     const TYPED: &str = "\n#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L\n  : int32_t\n";
     let mut result = String::new();
@@ -132,8 +133,8 @@ fn version_is_cargos() {
     );
 }
 
-/// `ffi/abi/symbols-in-versions` only grows. A line has a name, the version that introduced it, and the
-/// version that removed it, if any.
+/// `ffi/abi/symbols-in-versions` only grows. A line has a name, the version that introduced it, and
+/// the version that removed it, if any.
 #[test]
 fn every_name_is_in_symbols_in_versions() {
     let list = fs::read_to_string(crate_directory().join("abi/symbols-in-versions")).unwrap();
@@ -173,7 +174,8 @@ fn every_function_is_documented() {
     let header = header();
     for function in functions(&header) {
         let position = header.find(&format!("{function}(")).unwrap();
-        // The last comment before the declaration, because earlier comments may name the function too.
+        // The last comment before the declaration, because earlier comments may name the function
+        // too.
         let position = header[position..]
             .match_indices(&format!("{function}("))
             .map(|(offset, _)| position + offset)
@@ -216,8 +218,8 @@ fn every_function_is_called_with_null_from_c() {
     }
 }
 
-/// The shared library exports the functions of the header and nothing else, and its soname is the one
-/// that programs record.
+/// The shared library exports the functions of the header and nothing else, and its soname is the
+/// one that programs record.
 #[cfg(target_os = "linux")]
 #[test]
 fn shared_library_exports_the_functions_of_the_header() {

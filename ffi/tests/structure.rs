@@ -1,5 +1,5 @@
-//! The imports between the modules of the C library, of the GDAL support and of the bindings: none is
-//! in a cycle, and none goes to a higher layer.
+//! The imports between the modules of the C library, of the GDAL support and of the bindings: none
+//! is in a cycle, and none goes to a higher layer.
 
 #[path = "../../tests/structure/mod.rs"]
 mod imports;

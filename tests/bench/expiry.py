@@ -1,13 +1,15 @@
-"""How many requests reach the token endpoint when many callers meet one expiry: expiry.py LIBRARY user|m2m.
+"""Counts the token requests of many callers at one expiry: expiry.py LIBRARY user|m2m.
 
-Started by report.py, inside the environment of planetkey-simulator. For every crowd an expired session lies on disk.
-Processes are forked from this one, which has imported the library and done nothing else with it, and each opens the
-session; its threads share it. All wait at one barrier, then each asks for one header. The server takes 50 ms for a
-token, rotates refresh tokens, and ends a session whose refresh token comes twice.
+Started by report.py, inside the environment of planetkey-simulator. For every number of callers an
+expired session is on disk. Processes are forked from this one, which has only imported the library.
+Each opens the session, and its threads share it. All wait at one barrier, then each requests one
+header. The server takes 50 ms for a token, rotates refresh tokens, and ends a session whose refresh
+token is sent twice.
 
-Prints for each crowd, separated by tabs: processes, threads, requests at the token endpoint, callers whose header an API
-accepts after all of that, whether the session is alive ("-" for a machine, which has none), and the milliseconds from
-the first caller that set out to the last that was done.
+Prints for each number of callers, separated by tabs: processes, threads, requests at the token
+endpoint, callers whose header an API accepts at the end, whether the session is still valid ("-" for
+an M2M client, which has none), and the milliseconds from the start of the first caller to the end of
+the last.
 """
 
 import importlib

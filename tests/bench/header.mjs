@@ -1,7 +1,7 @@
 // Nanoseconds for a header from a cached valid token: planetkey and its peers in Node.
 //
-// Started by report.py, which says in the environment where the simulator is and which token everybody holds. Each peer
-// does through its usual call what it does for every request; each must give the same header.
+// Started by report.py, which sets the simulator's address and the token in the environment. Each
+// peer does through its usual call what it does for every request. All must return the same header.
 
 import assert from 'node:assert/strict';
 import { ConfidentialClientApplication } from '@azure/msal-node';
@@ -28,7 +28,7 @@ function report(name, means) {
   console.log(`${name}\t${means[0].toFixed(1)}\t${means[means.length >> 1].toFixed(1)}`);
 }
 
-/** Each function is measured by loops of its own: a shared one would be compiled for all of them and suit none. */
+/** Each function has its own loop, because a shared loop would be optimized for none of them. */
 function loops(source) {
   return new Function('call', 'calls', `return ${source}`);
 }

@@ -1,7 +1,8 @@
 """Nanoseconds for a header from a cached valid token: planetkey and its peers in Python.
 
-Started by report.py, which says in the environment where the simulator is and which token everybody holds. Each peer does
-through its usual hook what it does for every request, including its look at the expiry; each must give the same header.
+Started by report.py, which sets the simulator's address and the token in the environment. Each peer
+does through its usual hook what it does for every request, which includes checking the expiry. All
+must return the same header.
 """
 
 import json

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* Runs a program and prints its peak memory in KiB, as the kernel accounts for it. A process counts
- * what it was forked from too, so whoever asks must be small: that is why report.py does not ask
+ * what it was forked from too, so the caller must be small: that is why report.py does not ask
  * itself. */
 #define _DEFAULT_SOURCE
 #include <stdio.h>

@@ -1,7 +1,8 @@
-"""Runs every measurement beside its peers and prints the tables. Started by `run`, inside the environment of planetkey-simulator.
+"""Runs every measurement beside its peers and prints the tables.
 
-The machine is rarely idle, so every program runs several times in turn with the others: the smallest figure is what the code costs,
-the median what it cost on this machine now. Nothing here fails because something is slow.
+Started by `run`, inside the environment of planetkey-simulator. The computer is rarely idle, so every
+program runs several times in turn with the others: the smallest figure is what the code costs, the
+median what it cost on this computer now. Nothing here fails because something is slow.
 """
 
 import json
@@ -34,11 +35,11 @@ SECRETS = {"api_key": ("PL_API_KEY",), "m2m": ("PL_AUTH_CLIENT_ID", "PL_AUTH_CLI
 
 
 def token_of_planets_size():
-    """A real, signed token with as many bytes as Planet's have: the header and a claim are filled up."""
+    """A real, signed token of the size of Planet's: the header and a claim are padded."""
     for in_header in range(4):
         in_claims = 0
         while True:
-            # The saved session that holds it is a person's: a token of another issuer would not be used.
+            # It is in the saved session of a user: a token of another issuer would not be used.
             claims = {"filler": "x" * in_claims, "iss": os.environ["PLANETKEY_SIMULATOR_USER"]}
             wanted = {"claims": claims, "header": {"filler": "x" * in_header}, "expires_in": LIFE}
             token = control("/token", wanted)["access_token"]
@@ -162,7 +163,7 @@ def peak(command, environment):
 
 
 def starts(title, programs, home=None):
-    """`programs`: name -> command line, environment, how the header begins. Without `home`, each has an empty one."""
+    """`programs`: name -> command line, environment, prefix of the header. `home` is empty by default."""
 
     def at_home(measure, command, environment, *expected):
         if home:
@@ -244,9 +245,9 @@ def starts_from_disk(python, token):
 
 
 def expiries(python):
-    """Many callers, one expiry: what each library asks of the server, and what is left of the session."""
+    """Many callers, one expiry: the requests of each library, and whether the session survives."""
     measured = {}
-    # A round of all libraries before the next, so that a disturbance does not meet one of them alone.
+    # A round of all libraries before the next, so that a disturbance affects all of them.
     for _ in range(ROUNDS):
         for library, kinds in saved.OPENERS.items():
             for kind in kinds:
@@ -255,7 +256,7 @@ def expiries(python):
                     crowd = (int(processes), int(threads))
                     run = (int(requests), int(served), alive, float(milliseconds))
                     measured.setdefault((kind, library, crowd), []).append(run)
-    titles = {"user": "a person's session, refresh token with rotation", "m2m": "an M2M client"}
+    titles = {"user": "a user session, refresh token with rotation", "m2m": "an M2M client"}
     for wanted, title in titles.items():
         rows = []
         for (kind, library, (processes, threads)), runs in measured.items():

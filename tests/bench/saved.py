@@ -1,8 +1,9 @@
-"""Sessions on disk in one directory, each library's in its own form, and how each library opens its own.
+"""Saved sessions in one directory, in the form of each library, and how each library opens its own.
 
-`user` is the session of a person with a refresh token, `m2m` a machine's client. Every function that opens a session
-gives back what asks it for the value of the Authorization header: the library's usual call, with its look at the expiry
-and its renewal. Nothing is imported before it is needed, because imports are measured, too.
+`user` is a user session with a refresh token, `m2m` an M2M client. Every function that opens a session
+returns a function that returns the value of the Authorization header: the library's usual call, which
+checks the expiry and refreshes. Nothing is imported before it is needed, because imports are measured
+too.
 """
 
 import os
@@ -13,7 +14,7 @@ GOOGLES_CLIENT, GOOGLES_SECRET = "bench-client", "bench-secret"
 
 
 def planet_file(home, kind):
-    """Where Planet's SDK and planetkey keep the tokens."""
+    """Where Planet's SDK and planetkey save the tokens."""
     profile = "planet-user" if kind == "user" else "planet-m2m-" + os.environ["PL_AUTH_CLIENT_ID"].lower()
     return f"{home}/.planet/{profile}/token.json"
 
@@ -115,7 +116,7 @@ def msal_m2m(home):
 
 
 def google_auth_user(home):
-    """As in Google's quick starts: the application reads the file, and writes it again after a renewal."""
+    """As in Google's quick starts: the application reads the file, and writes it after a refresh."""
     import json
 
     from google.oauth2.credentials import Credentials

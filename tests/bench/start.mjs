@@ -1,4 +1,4 @@
-// From process start to one header on standard output. The environment holds the one credential that is asked for.
+// From process start to one header on standard output. The environment holds the credential.
 import { Session } from '../../bindings/node/index.mjs';
 
 const session = Session.fromDefaults({ allowInsecureLoopback: true });

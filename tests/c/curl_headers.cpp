@@ -231,7 +231,7 @@ void a095_libcurl_takes_no_credential_to_another_host() {
 
 void netrc_does_not_take_the_headers_place() {
     simulator_reset();
-    write_text(home_file(".netrc"), "machine 127.0.0.1 login somebody password else\n");
+    write_text(home_file(".netrc"), "machine 127.0.0.1 login someone password else\n");
     for (const long netrc :
          {static_cast<long>(CURL_NETRC_OPTIONAL), static_cast<long>(CURL_NETRC_REQUIRED)}) {
         Client client;

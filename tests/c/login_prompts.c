@@ -203,7 +203,7 @@ static void a_prompt_that_fails(void) {
     CHECK(simulator_count("user.token") == 0);
 }
 
-static void in_a_browser_that_the_person_opens(void) {
+static void in_a_browser_that_the_user_opens(void) {
     struct visitor visitor = {.members = "\"username\":\"ada\""};
     planetkey_login_result *result = log_in(options_for(&visitor, PLANETKEY_LOGIN_METHOD_BROWSER),
                                             &visitor, PLANETKEY_STATUS_OK);
@@ -243,7 +243,7 @@ static void in_a_browser_that_planetkey_opens(void) {
     planetkey_login_result_free(result);
 }
 
-static void nobody_to_ask(void) {
+static void no_prompt_handler(void) {
     planetkey_login_options *options = planetkey_login_options_new();
     planetkey_login_result *result = NULL;
     planetkey_error *error = NULL;
@@ -370,9 +370,9 @@ int main(void) {
                                    pasted,
                                    given_up,
                                    a_prompt_that_fails,
-                                   in_a_browser_that_the_person_opens,
+                                   in_a_browser_that_the_user_opens,
                                    in_a_browser_that_planetkey_opens,
-                                   nobody_to_ask,
+                                   no_prompt_handler,
                                    different_user,
                                    cancelled_in_the_prompt,
                                    wrong_options};

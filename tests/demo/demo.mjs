@@ -16,7 +16,7 @@ async function call(session, api, url) {
   printRow(api, `${authorization.credential} (${authorization.transport})`, await request(authorization));
 }
 
-/** An API key alone must not get an authorization for this URL. If it does, the request is made, and counted. */
+/** An API key alone must get no authorization for this URL. If it does, it is sent and counted. */
 async function refuse(session, api, url) {
   let result = 'OK';
   try {

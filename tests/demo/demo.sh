@@ -1,11 +1,13 @@
-# What the environment offers holds an API key and an M2M client: each API gets the credential that it takes.
+# What the environment offers holds an API key and an M2M client: each API gets the credential that
+# it takes.
 set -eu
 
 row() {
     printf '%-8s %-26s %-22s %s\n' command "$1" "$2" "$3"
 }
 
-# request HEADER URL: prints the HTTP status. The header goes by standard input, because every user sees arguments.
+# request HEADER URL: prints the HTTP status. The header goes by standard input, because every user
+# sees arguments.
 request() {
     printf '%s\n' "$1" | curl -sS -o /dev/null -w '%{http_code}' -H @- "$2"
 }
@@ -20,7 +22,8 @@ call() {
     row "$1" "$credential" "$(request "$header" "$2")"
 }
 
-# refuse API URL OPTION...: an API key alone must not get a header for this URL. If it does, the request is made, and counted.
+# refuse API URL OPTION...: an API key alone must not get a header for this URL. If it does, the
+# request is made, and counted.
 refuse() {
     api=$1
     url=$2

@@ -1,4 +1,5 @@
-# Sourced by the scripts beside it, with `repository` set, and `work` to a directory of theirs: where the things are that were built, and $work to build more in.
+# Sourced by the scripts beside it, with `repository` set, and `work` to a directory of theirs:
+# where the things are that were built, and $work to build more in.
 : "${PLANETKEY_SIMULATOR_BINARY:=$repository/target/release/planetkey-simulator}"
 release=$(dirname "$PLANETKEY_SIMULATOR_BINARY")
 python=$repository/build/python/bin/python

@@ -86,7 +86,7 @@ def test_a_thread_that_switches_it_on_again_gets_no_credential(
 
 @pytest.mark.parametrize("header", ["live", "at_open"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_process_that_wants_headers_handed_on_keeps_the_token_all_the_same(
+def test_the_token_is_not_forwarded_although_the_process_forwards_headers(
     kind: str,
     header: str,
     servers: Servers,

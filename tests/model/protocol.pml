@@ -3,8 +3,8 @@
  * request, save. README.md says what is modelled, what is left out and how to read a trace.
  *
  * Two planetkey processes, one process of Planet's SDK, the authorization server and time. Numbers
- * stand for tokens: token 1 is the one that the file holds at the start, and each token that the
- * server issues gets the next number. A token stands for a whole token response, so "the access
+ * are the tokens: token 1 is the one that the file holds at the start, and each token that the
+ * server issues gets the next number. A token means a whole token response, so "the access
  * token of 3" came together with refresh token 3.
  *
  * Every name in capitals below can be set with spin -D.

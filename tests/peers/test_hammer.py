@@ -195,11 +195,11 @@ def test_f095_the_sdk_never_reads_a_torn_file_of_ours(
     """The reverse: planetkey replaces the file, and readers without a lock see it whole."""
     file = put(token_file(home), as_the_sdk_writes(sessions[0]))
     simulator.settings(rotation=False)
-    is_over = Event()
+    has_ended = Event()
 
     def refresh() -> None:
         for _ in range(REFRESHES):
-            if is_over.is_set():
+            if has_ended.is_set():
                 break
             planetkey.Session.from_profile(USER).refresh()
 
@@ -212,7 +212,7 @@ def test_f095_the_sdk_never_reads_a_torn_file_of_ours(
                 readings += 1
         finally:
             # The pool waits for it, also after a failure.
-            is_over.set()
+            has_ended.set()
         refreshes.result()
     assert readings > REFRESHES
     assert simulator.count("user.token") == REFRESHES

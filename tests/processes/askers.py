@@ -42,7 +42,7 @@ class Commands:
         self._pause_s = pause_s
         self._told = Told()
         self._last = ""
-        self._is_over = threading.Event()
+        self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
 
@@ -66,11 +66,11 @@ class Commands:
                 self._told.failures[
                     words[1].strip() if len(words) > 1 else str(finished.returncode)
                 ] += 1
-            if self._is_over.wait(self._pause_s):
+            if self._stopped.wait(self._pause_s):
                 return
 
     def close(self) -> None:
-        self._is_over.set()
+        self._stopped.set()
 
     def told(self) -> Told:
         self._thread.join()

@@ -1,4 +1,5 @@
-// participant URL CALLS one|each look|blind: like participant.c, with concurrent calls instead of threads.
+// participant URL CALLS one|each look|blind: like participant.c, with concurrent calls instead of
+// threads.
 import assert from 'node:assert/strict';
 import { readSync, writeSync } from 'node:fs';
 import { Session } from 'planetkey';

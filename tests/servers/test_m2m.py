@@ -78,7 +78,7 @@ def test_a_key_of_another_client_is_misconfigured(server: Server) -> None:
 
 @pytest.mark.shows("a075")
 def test_a_disabled_or_unknown_client_is_misconfigured(server: Server) -> None:
-    for client_id in ("m2m-disabled", "nobody"):
+    for client_id in ("m2m-disabled", "unknown"):
         with pytest.raises(planetkey.MisconfiguredError) as refused:
             m2m_session(server, client_id).access_token()
         assert refused.value.oauth_error == "invalid_client"

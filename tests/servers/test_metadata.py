@@ -37,7 +37,7 @@ def test_an_issuer_with_or_without_a_slash_is_another_issuer(server: Server) -> 
 @pytest.mark.shows("a012")
 def test_an_unknown_issuer_is_misconfigured(server: Server) -> None:
     # At Keycloak this is a realm that does not exist.
-    document = deployment(server, M2M, issuer=server.issuer + "nobody")
+    document = deployment(server, M2M, issuer=server.issuer + "unknown")
     with pytest.raises(planetkey.MisconfiguredError) as refused:
         m2m_session(server, "m2m-basic", document).access_token()
     assert "publishes no metadata" in refused.value.message
@@ -46,7 +46,7 @@ def test_an_unknown_issuer_is_misconfigured(server: Server) -> None:
 @pytest.mark.shows("a015")
 def test_a_configured_endpoint_needs_no_metadata(server: Server) -> None:
     document = as_built_in(server)
-    document["authorization_servers"][0]["issuer"] = server.issuer + "/nobody"
+    document["authorization_servers"][0]["issuer"] = server.issuer + "/unknown"
     session = m2m_session(server, "m2m-post", document)
     assert server.is_active(session.access_token())
 

@@ -1,4 +1,5 @@
-//! Which module of a crate imports which, read from the source text. The tests of the crates use it.
+//! Which module of a crate imports which, read from the source text. The tests of the crates use
+//! it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -39,13 +40,15 @@ impl Imports {
         upward
     }
 
-    /// The modules that import each other in a cycle, or import such modules. Every folder is a graph
-    /// of its own: its nodes are the files and folders in it. The file that declares them is no node.
+    /// The modules that import each other in a cycle, or import such modules. Every folder is a
+    /// graph of its own: its nodes are the files and folders in it. The file that declares them is
+    /// no node.
     pub fn cycles(&self) -> Vec<String> {
         let mut cycles = Vec::new();
         for directory in self.directories() {
             let mut uses = self.uses_within(&directory);
-            // Remove modules that import nothing of the rest, until none is left or all are in a cycle.
+            // Remove modules that import nothing of the rest, until none is left or all are in a
+            // cycle.
             let is_free = |uses: &BTreeMap<String, BTreeSet<String>>| {
                 let free =
                     uses.iter().find(|(_, used)| used.iter().all(|name| !uses.contains_key(name)));

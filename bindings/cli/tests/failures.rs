@@ -52,10 +52,10 @@ fn errors_say_what_to_run() {
             Status::HostRefused,
             "`planetkey status`",
         ),
-        (&["--profile", "nobody", "status"], Status::Misconfigured, "`planetkey profile list`"),
-        (&["profile", "show", "nobody"], Status::Misconfigured, "`planetkey profile list`"),
+        (&["--profile", "unknown", "status"], Status::Misconfigured, "`planetkey profile list`"),
+        (&["profile", "show", "unknown"], Status::Misconfigured, "`planetkey profile list`"),
         (
-            &["profile", "delete", "nobody", "--yes"],
+            &["profile", "delete", "unknown", "--yes"],
             Status::Misconfigured,
             "`planetkey profile list`",
         ),
@@ -195,7 +195,7 @@ fn without_a_credential_a_login_is_required() {
 #[test]
 fn unknown_and_broken_profiles_are_misconfigured() {
     let scene = Scene::new();
-    scene.run(["--profile", "nobody", "status"]).failed(Status::Misconfigured);
+    scene.run(["--profile", "unknown", "status"]).failed(Status::Misconfigured);
     scene.file(".planet/broken/auth_client.json", "{");
     scene.run(["--profile", "broken", "status"]).failed(Status::Misconfigured);
     scene.run(["--deployment", "atlantis", "status"]).failed(Status::Misconfigured);

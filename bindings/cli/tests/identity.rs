@@ -111,8 +111,8 @@ fn a_logout_says_whether_the_refresh_token_was_revoked() {
         json!({"removed": true, "revocation": "revoked", "revocation_error": null})
     );
     assert!(!alive(&session));
-    let nobody = json!({"removed": false, "revocation": "none", "revocation_error": null});
-    assert_eq!(run(&scene, &["logout", "--json"]).json(), nobody);
+    let logged_out = json!({"removed": false, "revocation": "none", "revocation_error": null});
+    assert_eq!(run(&scene, &["logout", "--json"]).json(), logged_out);
 
     // A logout succeeds although the server cannot be reached.
     scene

@@ -273,7 +273,7 @@ fn another_default_profile_is_replaced_only_on_request() {
 #[test]
 fn the_profile_of_another_client_is_not_replaced() {
     let scene = Scene::new();
-    let config = json!({"client_type": "oidc_client_credentials_secret", "client_id": "somebody", "client_secret": "theirs"});
+    let config = json!({"client_type": "oidc_client_credentials_secret", "client_id": "some-client", "client_secret": "theirs"});
     scene.profile("work", &config);
     scene.profile("broken", &json!("not an object"));
     let before = tree(&scene);

@@ -55,7 +55,7 @@ fn half_a_client_is_a_mistake_even_when_the_environment_has_the_other_half() {
 }
 
 #[test]
-fn options_stand_before_or_after_the_command() {
+fn options_may_come_before_or_after_the_command() {
     let scene = Scene::new();
     let expected = format!("Authorization: api-key {OTHER_KEY}");
     let url = scene.planet("/x");

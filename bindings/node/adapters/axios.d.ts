@@ -20,14 +20,14 @@ interface Axios {
  * removes them.
  *
  * A request to a host of the session carries the session's credential instead of its own
- * Authorization or `auth`. Any other request stays as it is. A redirect to another host of the session
- * carries that host's credential, and a redirect to any other host none. After a 401 the request is
- * repeated once as `session.afterResponse` decides, unless its body is a stream. If no token can be had,
- * the request rejects with the PlanetkeyError.
+ * Authorization or `auth`. Any other request stays as it is. A redirect to another host of the
+ * session carries that host's credential, and a redirect to any other host none. After a 401 the
+ * request is repeated once as `session.afterResponse` decides, unless its body is a stream. If no
+ * token can be had, the request rejects with the PlanetkeyError.
  *
- * With `adapter: 'fetch'` redirects carry no credential to another origin, and axios does not tell from
- * which URL a response came, so that a 401 of another host costs a refresh. Set
- * `env: { fetch: session.fetch }` on such an instance instead of calling this function.
+ * With `adapter: 'fetch'` redirects carry no credential to another origin, and axios does not tell
+ * from which URL a response came, so that a 401 of another host costs a refresh. Set `env: { fetch:
+ * session.fetch }` on such an instance instead of calling this function.
  *
  * Throws a PlanetkeyError with the code `INVALID_ARGUMENT` if `session` is not a Session.
  *

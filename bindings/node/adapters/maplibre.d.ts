@@ -9,8 +9,8 @@ interface RequestParameters {
 /**
  * The `transformRequest` of a MapLibre map that accepts a Promise.
  *
- * A request to a host of the session carries the session's credential. Any other request stays as it
- * is. The Promise rejects with a PlanetkeyError if no token can be had.
+ * A request to a host of the session carries the session's credential. Any other request stays as
+ * it is. The Promise rejects with a PlanetkeyError if no token can be had.
  *
  * Throws a PlanetkeyError with the code `INVALID_ARGUMENT` if `session` is not a Session.
  *
@@ -32,8 +32,8 @@ export interface SyncOptions {
 /**
  * The `transformRequest` of maps that cannot wait, such as MapLibre before version 6 and Mapbox GL.
  *
- * If no token is cached, the request goes out without one while the session gets one in the background.
- * So `await session.accessToken()` before the map is made.
+ * If no token is cached, the request goes out without one while the session gets one in the
+ * background. So `await session.accessToken()` before the map is made.
  *
  * Throws a PlanetkeyError with the code `INVALID_ARGUMENT` for a wrong argument.
  *

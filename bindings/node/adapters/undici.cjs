@@ -33,8 +33,8 @@ function pairsOf(headers) {
 const MAX_READ_BYTES = 16 * 1024 * 1024;
 
 /**
- * The request with a body that can be sent again. fetch passes every body as a generator, also one that
- * was a string. Its length is known then. A body of unknown length is a stream and stays one.
+ * The request with a body that can be sent again. fetch passes every body as a generator, also one
+ * that was a string. Its length is known then. A body of unknown length is a stream and stays one.
  */
 async function withReadBody(options) {
   const body = member(options, 'body');
@@ -125,7 +125,8 @@ class Exchange {
       return void this.#handler.onResponseStart?.(controller, status, headers, message);
     }
     this.#isDiscarded = true;
-    // The body may never end. Without an abort it would occupy its connection, perhaps the only one.
+    // The body may never end. Without an abort it would occupy its connection, perhaps the only
+    // one.
     controller.abort(new Error('the request is repeated with a new access token'));
     const options = this.#options;
     void new Exchange(this.#session, this.#dispatch, options, this.#handler, repeat).send();

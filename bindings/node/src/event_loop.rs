@@ -60,7 +60,8 @@ impl<C: Send + 'static, A: Send + 'static> EventLoop<C, A> {
         let woken = Arc::downgrade(&event_loop);
         let wake =
             look.build_threadsafe_function::<()>().weak::<true>().build_callback(move |_| {
-                // Before JavaScript looks, so that a call that is queued from now on wakes it again.
+                // Before JavaScript looks, so that a call that is queued from now on wakes it
+                // again.
                 if let Some(event_loop) = woken.upgrade() {
                     event_loop.is_woken.store(false, Ordering::Release);
                 }

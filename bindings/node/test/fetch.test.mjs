@@ -30,7 +30,7 @@ const redirecting = (api, to) => `${api}/redirect?to=${encodeURIComponent(to)}`;
 const byName = (headers) => Object.fromEntries(headers.map(([name, value]) => [name.toLowerCase(), value]));
 const headersOf = async (target) => (await simulator.requests(target)).map(({ headers }) => byName(headers));
 
-/** A Request as node-fetch's package has it: neither Node's class nor its Headers and AbortSignal. */
+/** A Request like that of node-fetch: neither Node's class nor its Headers and AbortSignal. */
 class ForeignRequest {
   #body;
 
@@ -309,7 +309,8 @@ test('subresource integrity', async () => {
   const integrity = 'sha256-LXEWQrcmsEQBYnyp+6wy9chTD7GQPMTbAiWHF5IaSIE=';
   assert.equal(await (await session.fetch(`${simulator.planet_api}/x`, { integrity })).text(), 'x');
   await assert.rejects(session.fetch(`${simulator.planet_api}/x`, { integrity }), TypeError);
-  // After a redirect that fetch itself followed to a foreign host, the response says nothing about the token.
+  // After a redirect that fetch itself followed to a foreign host, the response says nothing about
+  // the token.
   assert.equal((await session.fetch(redirecting(simulator.planet_api, foreign.url), { integrity }).catch(() => ({ status: 401 }))).status, 401);
   assert.equal(foreign.requests[0].headers.authorization, undefined);
   assert.equal(await simulator.count('m2m.token'), 1);

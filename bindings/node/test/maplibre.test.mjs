@@ -1,4 +1,5 @@
-// planetkey/maplibre, used as a map uses it: it asks for the parameters of a request, and sends that.
+// planetkey/maplibre, used as a map uses it: it asks for the parameters of a request, and sends
+// that.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { after, before, beforeEach, test } from 'node:test';

@@ -1,4 +1,5 @@
-// A program: whatever Object.prototype holds, sessions do what they do without it. Run by pollution.test.mjs.
+// A program: whatever Object.prototype holds, sessions do what they do without it. Run by
+// pollution.test.mjs.
 import assert from 'node:assert/strict';
 import planetkey from '../index.mjs';
 import { authInterceptor } from '../adapters/undici.mjs';
@@ -149,7 +150,8 @@ const compare = async (what, name, descriptor) => {
   differ[differ.length] = `${what} ${String(name)}: ${part(before[index])} became ${part(after[index])}`;
 };
 for (const name of names) await compare('value', name, { __proto__: null, value: HARM[name] ?? 'evil', writable: true });
-// An item of Object.prototype fills the holes of an array. Node's own AsyncLocalStorage does not stand it, so this is looked at by itself.
+// An item of Object.prototype fills the holes of an array. Node's own AsyncLocalStorage does not
+// stand it, so this is looked at by itself.
 const withHole = () => told(() => Session.fromApiKey(KEY, { __proto__: null, allowedHosts: [,] }));
 assert.match(await restoring(0, { __proto__: null, value: 'evil.example', writable: true }, withHole), /INVALID_ARGUMENT/);
 await compare('value', Symbol.iterator, { __proto__: null, value: 'evil', writable: true });

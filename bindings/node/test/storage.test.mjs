@@ -13,7 +13,7 @@ afterEach(() => simulator.stop());
 
 const limit = { timeout: 60_000 };
 
-/** A storage that writes down what is asked of it; `answer(name, value)` makes what a function gives. */
+/** A storage that records its calls; `answer(name, value)` makes the result of a function. */
 function recorded(text = null, answer = (name, value) => value) {
   const calls = [];
   const storage = {

@@ -1,4 +1,5 @@
-// Drives the shared cases of tests/vectors; its README documents their form. Only translation happens here.
+// Drives the shared cases of tests/vectors; its README documents their form. Only translation
+// happens here.
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -302,7 +302,7 @@ def test_revoked_is_asked_once(simulator: Simulator) -> None:
     assert session.access_token() == answer["access_token"]
 
 
-def test_a_corrupt_file_is_put_aside(simulator: Simulator) -> None:
+def test_a_corrupt_file_is_renamed(simulator: Simulator) -> None:
     simulator.saved_login()
     file = token_file(USER_PROFILE)
     file.write_text('{"access_token": "SECRET', encoding="utf-8")

@@ -11,8 +11,8 @@ pub const WAIT: Duration = Duration::from_secs(5);
 /// [`WAIT`] in milliseconds.
 pub const WAIT_MS: u64 = 5_000;
 
-/// Waits for requests for tokens that are in progress, at most for [`WAIT`]. Returns true if none is
-/// left.
+/// Waits for requests for tokens that are in progress, at most for [`WAIT`]. Returns true if none
+/// is left.
 pub fn wait() -> bool {
     planetkey::session::settle(std::time::Duration::from_millis(WAIT_MS))
 }
@@ -50,7 +50,8 @@ mod unix {
         if REGISTERED.swap(true, Ordering::Relaxed) {
             return;
         }
-        // SAFETY: a function without parameters that does not unwind, in a library that stays loaded.
+        // SAFETY: a function without parameters that does not unwind, in a library that stays
+        // loaded.
         let is_full = unsafe { atexit(at_exit) } != 0;
         if is_full {
             REGISTERED.store(false, Ordering::Relaxed);

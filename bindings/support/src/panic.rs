@@ -16,7 +16,8 @@ pub fn guarded<V>(body: impl FnOnce() -> Result<V>) -> Result<V> {
     })
 }
 
-/// Runs a function that cannot report an error. Returns `otherwise` if it returns nothing or panics.
+/// Runs a function that cannot report an error. Returns `otherwise` if it returns nothing or
+/// panics.
 pub fn or<V>(otherwise: V, body: impl FnOnce() -> Option<V>) -> V {
     caught(body).flatten().unwrap_or(otherwise)
 }
@@ -32,8 +33,8 @@ fn caught<V>(body: impl FnOnce() -> V) -> Option<V> {
     }
 }
 
-/// Drops the payload of a panic. The drop may panic with another payload; after a few rounds the rest
-/// is leaked.
+/// Drops the payload of a panic. The drop may panic with another payload; after a few rounds the
+/// rest is leaked.
 fn discard(mut payload: Box<dyn Any + Send>) {
     for _ in 0..8 {
         match catch_unwind(AssertUnwindSafe(|| drop(payload))) {

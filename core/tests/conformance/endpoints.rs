@@ -73,7 +73,8 @@ fn tls_session(simulator: &Simulator, ca: bool) -> Session {
     let settings = simulator.settings();
     let more = json!({"client_id": settings.client_id, "client_secret": settings.client_secret});
     let options = simulator_options(simulator).with(|it| {
-        it.ca_file = ca.then(|| simulator.ca_path().to_owned()); // The one option whose name could suggest less checking.
+        // The only option whose name could suggest fewer checks.
+        it.ca_file = ca.then(|| simulator.ca_path().to_owned());
         it.allow_insecure_loopback = Some(true);
     });
     Session::from_client_config(&config(&simulator.tls_issuer(), &more), &options).unwrap()

@@ -1,8 +1,8 @@
-//! The callback before each `CPLHTTPFetch`: for web services, `PLMosaic`, and `http` names that GDAL
-//! reads as a whole.
+//! The callback before each `CPLHTTPFetch`: for web services, `PLMosaic`, and `http` names that
+//! GDAL reads as a whole.
 //!
-//! The callback gets the URL, so that each host gets its own credential. libcurl does not send it to
-//! another host after a redirect.
+//! The callback gets the URL, so that each host gets its own credential. libcurl does not send it
+//! to another host after a redirect.
 
 use std::cell::Cell;
 use std::ffi::{CStr, CString, c_char, c_void};
@@ -72,8 +72,8 @@ pub(crate) unsafe extern "C" fn fetch(
         return null_mut();
     }
     let found = panic::or(None, || {
-        // SAFETY: GDAL gives the user data that the callback was set with, and a NUL-terminated text that
-        // is valid during this call.
+        // SAFETY: GDAL gives the user data that the callback was set with, and a NUL-terminated
+        // text that is valid during this call.
         let (library, url) = unsafe { (Library::of(user_data)?, CStr::from_ptr(url)) };
         Some(Some((library, installation::request(library, url.to_str().ok()?)?)))
     });
@@ -85,7 +85,8 @@ pub(crate) unsafe extern "C" fn fetch(
         let mut pointers: Vec<*const c_char> =
             options.iter().map(|option| option.as_ptr()).collect();
         pointers.push(std::ptr::null());
-        // SAFETY: the URL is NUL-terminated, the options are a NULL-terminated list, and the rest is the caller's.
+        // SAFETY: the URL is NUL-terminated, the options are a NULL-terminated list, and the rest
+        // is the caller's.
         unsafe {
             library.fetch(
                 request.url.as_ptr().cast(),

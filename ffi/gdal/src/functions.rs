@@ -1,4 +1,5 @@
-//! The functions of GDAL's C interface that planetkey calls, with the types of GDAL's headers since 3.0.
+//! The functions of GDAL's C interface that planetkey calls, with the types of GDAL's headers since
+//! 3.0.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 
@@ -29,7 +30,8 @@ pub(crate) struct FileSystem {
     pub(crate) close: Option<unsafe extern "C" fn(*mut c_void) -> c_int>,
 }
 
-/// `CPLHTTPFetchCallbackFunc`: URL, options, the caller's callbacks with their data, and the user data.
+/// `CPLHTTPFetchCallbackFunc`: URL, options, the caller's callbacks with their data, and the user
+/// data.
 pub(crate) type FetchCallback = unsafe extern "C" fn(
     *const c_char,
     *const *const c_char,
@@ -40,7 +42,8 @@ pub(crate) type FetchCallback = unsafe extern "C" fn(
     *mut c_void,
 ) -> *mut c_void;
 
-/// The struct of these functions: `needed` are in every GDAL since 3.2, `since` only in later versions.
+/// The struct of these functions: `needed` are in every GDAL since 3.2, `since` only in later
+/// versions.
 macro_rules! functions {
     (
         needed { $($needed:ident as $needed_type:ident = $needed_symbol:literal: fn($($needed_argument:tt)*) $(-> $needed_result:ty)?;)* }

@@ -42,12 +42,12 @@ impl Gdal {
     /// read, where they were redirected to, and what it has read of them.
     ///
     /// Call it after a login, or when something changed on the server. It also takes in a GDAL that
-    /// was loaded since, and hosts that a login added. With [`Header::AtOpen`](crate::Header::AtOpen)
-    /// it refreshes the header that datasets send that are opened from now on; no other thread may
-    /// open a dataset meanwhile.
+    /// was loaded since, and hosts that a login added. With
+    /// [`Header::AtOpen`](crate::Header::AtOpen) it refreshes the header that datasets send that
+    /// are opened from now on; no other thread may open a dataset meanwhile.
     ///
-    /// Do not call it while datasets of these hosts are open: if the server refuses one afterwards, it
-    /// reads as zeros.
+    /// Do not call it while datasets of these hosts are open: if the server refuses one afterwards,
+    /// it reads as zeros.
     ///
     /// Errors: as [`Gdal::install`].
     pub fn refresh(&self) -> Result<()> {
@@ -56,8 +56,8 @@ impl Gdal {
 
     /// The name under which GDAL opens this URL with the session's credential.
     ///
-    /// It makes sure that there is a credential, because an error inside GDAL says less. The name is
-    /// valid in this process; with a GDAL before 3.7 it must not be passed on.
+    /// It makes sure that there is a credential, because an error inside GDAL says less. The name
+    /// is valid in this process; with a GDAL before 3.7 it must not be passed on.
     ///
     /// With [`Header::AtOpen`](crate::Header::AtOpen), no other thread may open a dataset while a
     /// refreshed token is set. With a GDAL before 3.7 the file must be trusted: if it names other
@@ -71,8 +71,8 @@ impl Gdal {
 
     /// Restores GDAL's options. GDAL asks the session no more.
     ///
-    /// Any thread may call it, also while another thread is in a call of this value. Further calls do
-    /// nothing.
+    /// Any thread may call it, also while another thread is in a call of this value. Further calls
+    /// do nothing.
     pub fn uninstall(&self) {
         self.installation.uninstall();
     }

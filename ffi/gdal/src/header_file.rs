@@ -1,5 +1,5 @@
-//! planetkey's virtual file system in GDAL. Its files are header files, made for one request each when
-//! GDAL opens them.
+//! planetkey's virtual file system in GDAL. Its files are header files, made for one request each
+//! when GDAL opens them.
 
 use std::cell::RefCell;
 use std::ffi::{CStr, c_char, c_int, c_void};
@@ -17,7 +17,8 @@ thread_local! {
     static LENT: RefCell<Option<Lines>> = const { RefCell::new(None) };
 }
 
-/// Runs a call on this thread. During the call, the header file whose name it gets holds these lines.
+/// Runs a call on this thread. During the call, the header file whose name it gets holds these
+/// lines.
 pub(crate) fn lending<T>(lines: Lines, call: impl FnOnce(&'static CStr) -> T) -> T {
     struct Back;
     impl Drop for Back {
@@ -48,8 +49,8 @@ pub(crate) fn fill_in(file_system: &mut FileSystem, user_data: *mut c_void) {
     file_system.close = Some(close);
 }
 
-/// The lines of the header file with this name. Some versions of GDAL give the whole name, others what
-/// follows the prefix.
+/// The lines of the header file with this name. Some versions of GDAL give the whole name, others
+/// what follows the prefix.
 fn lines(library: &'static Library, name: &str) -> Option<Lines> {
     let name = name.strip_prefix(names::prefix().to_str().ok()?).unwrap_or(name);
     match name {

@@ -25,8 +25,8 @@ const NOT_TO_REDIRECTS: Safe = Safe {
 };
 /// GDAL caches where a signed redirect led to, and goes there with the header file's lines.
 const NO_CACHED_REDIRECTS: Safe = Safe { option: c"CPL_VSIL_CURL_USE_S3_REDIRECT", value: c"NO" };
-/// GDAL asks for a file's size by HEAD. If the server refuses that, GDAL sends a GET with any header
-/// to the redirect's target.
+/// GDAL asks for a file's size by HEAD. If the server refuses that, GDAL sends a GET with any
+/// header to the redirect's target.
 const NO_HEAD: Safe = Safe { option: c"CPL_VSIL_CURL_USE_HEAD", value: c"NO" };
 
 /// What a fetch carries.
@@ -171,8 +171,8 @@ impl Installation {
             })?;
         }
         if self.failure.load().is_some() {
-            // GDAL remembers the refusal of this file. Other datasets may be open, so that GDAL forgets
-            // nothing else.
+            // GDAL remembers the refusal of this file. Other datasets may be open, so that GDAL
+            // forgets nothing else.
             let file = vsicurl(url);
             library::known().iter().for_each(|library| library.forget_below(&file));
         }
@@ -273,8 +273,8 @@ impl Installation {
         Ok(())
     }
 
-    /// The options without which GDAL would send the credential to the target of a redirect. They hold
-    /// for the whole process, because GDAL has no such options for single hosts.
+    /// The options without which GDAL would send the credential to the target of a redirect. They
+    /// hold for the whole process, because GDAL has no such options for single hosts.
     fn safe_options(&self) -> &'static [Safe] {
         match self.options.header {
             Header::Live => &[NOT_TO_REDIRECTS, NO_CACHED_REDIRECTS, NO_HEAD],
@@ -327,9 +327,9 @@ impl Installation {
         }
     }
 
-    /// Makes GDAL forget files that it could not read, and redirects. No more often than needed: if the
-    /// server refuses a dataset that is open, it reads as zeros, because GDAL forgot that the file
-    /// exists.
+    /// Makes GDAL forget files that it could not read, and redirects. No more often than needed: if
+    /// the server refuses a dataset that is open, it reads as zeros, because GDAL forgot that the
+    /// file exists.
     fn forget(&self, libraries: &[&'static Library]) {
         for library in libraries {
             match self.options.scope {
@@ -400,7 +400,8 @@ impl Installation {
     }
 }
 
-/// Checks that GDAL does not send the credential of this thread's requests to the target of a redirect.
+/// Checks that GDAL does not send the credential of this thread's requests to the target of a
+/// redirect.
 ///
 /// Errors: HOST_REFUSED.
 fn check_thread(library: &Library, options: &[Safe]) -> Result<()> {
@@ -455,8 +456,8 @@ pub(crate) fn lines(library: &'static Library, installation: u64, origin: usize)
     }
 }
 
-/// Refuses a name that contains its URL as a parameter: a second `url` after the first could name any
-/// server.
+/// Refuses a name that contains its URL as a parameter: a second `url` after the first could name
+/// any server.
 pub(crate) fn refuse(library: &'static Library, installation: u64) -> Lines {
     if let Some(installed) = INSTALLED.load().iter().find(|installed| installed.id == installation)
     {
@@ -466,7 +467,8 @@ pub(crate) fn refuse(library: &'static Library, installation: u64) -> Lines {
     Lines::default()
 }
 
-/// What a fetch carries. `None` if no session is installed for its host, or if there is no credential.
+/// What a fetch carries. `None` if no session is installed for its host, or if there is no
+/// credential.
 pub(crate) fn request(library: &'static Library, url: &str) -> Option<Request> {
     let installed = INSTALLED.load();
     let installation = installed.iter().find(|installation| {

@@ -13,7 +13,8 @@ use crate::names;
 /// How GDAL calls planetkey.
 #[derive(Clone, Copy)]
 pub(crate) struct Callbacks {
-    /// Writes the functions of planetkey's virtual file system into GDAL's struct, with this user data.
+    /// Writes the functions of planetkey's virtual file system into GDAL's struct, with this user
+    /// data.
     pub(crate) fill_in: fn(&mut FileSystem, *mut c_void),
     /// GDAL calls it before each `CPLHTTPFetch`.
     pub(crate) fetch: FetchCallback,
@@ -93,7 +94,8 @@ impl Library {
     fn new(object: Object, address: usize, callbacks: Callbacks) -> Option<Library> {
         let functions = Functions::of(&object)?;
         let info = |what: &CStr| {
-            // SAFETY: a NUL-terminated text. The result belongs to GDAL, and is copied before the next call.
+            // SAFETY: a NUL-terminated text. The result belongs to GDAL, and is copied before the
+            // next call.
             let text = unsafe { (functions.version_info)(what.as_ptr()) };
             // SAFETY: as above.
             (!text.is_null())
@@ -140,7 +142,8 @@ impl Library {
         // SAFETY: takes nothing.
         let file_system = unsafe { (self.functions.new_file_system)() };
         let installed = !file_system.is_null() && {
-            // SAFETY: a struct of GDAL that begins with these members, and to which this is the only pointer.
+            // SAFETY: a struct of GDAL that begins with these members, and to which this is the
+            // only pointer.
             (self.callbacks.fill_in)(unsafe { &mut *file_system }, self.user_data());
             // SAFETY: the prefix begins and ends with a slash, and GDAL copies the struct.
             let installed = unsafe {
@@ -213,7 +216,8 @@ impl Library {
     fn option(&self, key: &CStr) -> Option<CString> {
         // SAFETY: a NUL-terminated text, or NULL.
         let value = unsafe { (self.functions.option)(key.as_ptr(), std::ptr::null()) };
-        // SAFETY: NULL or a text of GDAL that is valid until this thread or the process sets the option.
+        // SAFETY: NULL or a text of GDAL that is valid until this thread or the process sets the
+        // option.
         (!value.is_null()).then(|| unsafe { CStr::from_ptr(value) }.to_owned())
     }
 
@@ -232,7 +236,8 @@ impl Library {
             .map_or_else(|| self.option(key), |path| self.path_option(path, key))
     }
 
-    /// The value of an option for requests of this thread, as GDAL reads it. `None` if it is not safe.
+    /// The value of an option for requests of this thread, as GDAL reads it. `None` if it is not
+    /// safe.
     pub(crate) fn safe_value(&self, safe: Safe) -> Option<CString> {
         self.option(safe.option).filter(|value| {
             let is = |word: &[u8]| value.to_bytes().eq_ignore_ascii_case(word);
@@ -241,8 +246,8 @@ impl Library {
         })
     }
 
-    /// Sets these options for the whole process, and restores those that planetkey set before and that
-    /// are not among them.
+    /// Sets these options for the whole process, and restores those that planetkey set before and
+    /// that are not among them.
     pub(crate) fn override_options(&self, wanted: &[(&'static CStr, CString)]) {
         let before = self.before.load_full().unwrap_or_default();
         for (key, value) in
@@ -262,8 +267,8 @@ impl Library {
         self.before.store((!now.is_empty()).then(|| Arc::new(now)));
     }
 
-    /// Makes GDAL forget what it knows of files below a path: that they do not exist, where they were
-    /// redirected to, and what it has read.
+    /// Makes GDAL forget what it knows of files below a path: that they do not exist, where they
+    /// were redirected to, and what it has read.
     pub(crate) fn forget_below(&self, path: &CStr) {
         // SAFETY: a NUL-terminated text.
         unsafe { (self.functions.clear_cache_below)(path.as_ptr()) };

@@ -1,5 +1,5 @@
-//! The objects of this process among which GDAL is found: the program, the libraries that it links, and
-//! those that were loaded later with local symbols, as Python does for wheels.
+//! The objects of this process among which GDAL is found: the program, the libraries that it links,
+//! and those that were loaded later with local symbols, as Python does for wheels.
 
 #[cfg(unix)]
 use std::ffi::CString;

@@ -10,9 +10,9 @@ pub(crate) const PROBE: &str = "probe";
 /// The last part of the name of the header file of the current fetch.
 pub(crate) const FETCH: &str = "fetch";
 
-/// The names of header files begin with a random part. A dataset from elsewhere may name files (a VRT
-/// names its sources, and `/vsicurl?header_file=` names a header for any host) and must not be able to
-/// guess these. GDAL reads header files from no name that begins with "/vsi".
+/// The names of header files begin with a random part. A dataset from elsewhere may name files (a
+/// VRT names its sources, and `/vsicurl?header_file=` names a header for any host) and must not be
+/// able to guess these. GDAL reads header files from no name that begins with "/vsi".
 struct Names {
     prefix: CString,
     probe: CString,

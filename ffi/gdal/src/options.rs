@@ -72,8 +72,8 @@ pub struct Options {
     pub hosts: Option<Vec<String>>,
     /// Whether `CPLHTTPFetch` gets credentials too. Its callback belongs to the whole process.
     pub fetch: bool,
-    /// Wraps a call that waits for a token on a thread of GDAL, for languages whose interpreter has a
-    /// lock.
+    /// Wraps a call that waits for a token on a thread of GDAL, for languages whose interpreter has
+    /// a lock.
     pub wait: Option<Wait>,
 }
 

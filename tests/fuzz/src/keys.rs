@@ -48,7 +48,7 @@ impl Signer {
 
 /// Valid claims.
 pub fn claims() -> Value {
-    json!({"iss": ISSUER, "sub": "person", "aud": CLIENT_ID, "nonce": NONCE, "iat": NOW, "exp": NOW + 60})
+    json!({"iss": ISSUER, "sub": "user-1", "aud": CLIENT_ID, "nonce": NONCE, "iat": NOW, "exp": NOW + 60})
 }
 
 /// The expectations of a login.

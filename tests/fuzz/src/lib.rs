@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// A marker for secrets. An input that contains it is skipped, because it proves nothing.
-pub const CANARY: &str = "CanaryThatNobodyMaySee";
+pub const CANARY: &str = "CanaryThatMustBeHidden";
 
 /// The time of every target's clock.
 pub const NOW: u64 = 1_800_000_000;

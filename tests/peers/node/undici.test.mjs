@@ -27,7 +27,7 @@ async function request(session, url, options) {
   return statusCode === 200 ? JSON.parse(text).credential : statusCode;
 }
 
-/** The clients that use a dispatcher, by how they give the credential that was seen, or the status. */
+/** The clients that use a dispatcher: each returns the credential that was received, or the status. */
 const fetching = (fetch) => async (url, { query, ...options }) => {
   const response = await fetch(`${url}${query ? `?${new URLSearchParams(query)}` : ''}`, options);
   return response.ok ? (await response.json()).credential : response.status;

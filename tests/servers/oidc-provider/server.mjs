@@ -1,6 +1,7 @@
-// A certified OpenID provider on loopback, configured like Planet's authorization server for users: an issuer that ends with a slash, `audience` as
-// in Auth0, refresh tokens that are valid once, `iss` in authorization responses. It runs until its input closes. Its first line of
-// output names its URLs. It writes nothing to disk.
+// A certified OpenID provider on loopback, configured like Planet's authorization server for users:
+// an issuer that ends with a slash, `audience` as in Auth0, refresh tokens that are valid once,
+// `iss` in authorization responses. It runs until its input closes. Its first line of output names
+// its URLs. It writes nothing to disk.
 
 import { createPrivateKey, createPublicKey, generateKeyPairSync, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -9,7 +10,8 @@ import { text } from 'node:stream/consumers';
 
 import { createRemoteJWKSet, jwtVerify } from 'jose';
 import Provider, { errors } from 'oidc-provider';
-// The server's storage is outside the provider, so that a rotation of keys does not lose the grants.
+// The server's storage is outside the provider, so that a rotation of keys does not lose the
+// grants.
 import { createMemoryAdapter } from 'oidc-provider/lib/adapters/memory_adapter.js';
 
 const AUDIENCE = 'https://api.planet.com/';
@@ -115,7 +117,8 @@ function note(ctx, error) {
   });
 }
 
-// Auth0 calls `resource` (RFC 8707) `audience`, and issues a refresh token for `offline_access` without a prompt.
+// Auth0 calls `resource` (RFC 8707) `audience`, and issues a refresh token for `offline_access`
+// without a prompt.
 async function likeAuth0(ctx, next) {
   const renamed = (parameters) => {
     const audience = parameters.get('audience');

@@ -124,7 +124,7 @@ fn check(state: &State, registered: bool, query: &Form) -> Result<(String, Strin
         .ok_or(("invalid_scope", "a scope is unknown"))?;
     if is("prompt", "none") {
         // There is no single sign-on.
-        return Err(("login_required", "nobody is logged in"));
+        return Err(("login_required", "no user is logged in"));
     }
     Ok((challenge.to_owned(), scope))
 }

@@ -30,7 +30,7 @@ pub(crate) enum Signer {
     /// An unpublished key with the key id of the current one.
     Other,
     /// No key: the signature is empty and `alg` is `none`.
-    Nobody,
+    Unsigned,
 }
 
 impl Signer {
@@ -38,7 +38,7 @@ impl Signer {
         match name {
             "current" => Ok(Self::Current),
             "other" => Ok(Self::Other),
-            "none" => Ok(Self::Nobody),
+            "none" => Ok(Self::Unsigned),
             _ => Err(invalid("key must be \"current\", \"other\" or \"none\"")),
         }
     }
@@ -193,7 +193,7 @@ impl Keys {
         claims: &Map<String, Value>,
     ) -> io::Result<String> {
         let current = self.of(algorithm)?;
-        let named = if signer == Signer::Nobody { "none".to_owned() } else { name(algorithm) };
+        let named = if signer == Signer::Unsigned { "none".to_owned() } else { name(algorithm) };
         let mut full = json!({"alg": named, "typ": "JWT", "kid": current.kid});
         if let Some(full) = full.as_object_mut() {
             merge(full, header);
@@ -211,7 +211,7 @@ impl Keys {
             Signer::Current => sign(&current)?,
             Signer::Other if algorithm == Algorithm::RS256 => sign(self.other()?)?,
             Signer::Other => sign(&SigningKey::generate(algorithm)?)?,
-            Signer::Nobody => String::new(),
+            Signer::Unsigned => String::new(),
         };
         Ok(format!("{message}.{signature}"))
     }

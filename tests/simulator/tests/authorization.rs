@@ -127,7 +127,7 @@ fn an_unknown_client_or_redirect_uri_gets_no_redirect() {
     simulator.register_client(&json!({"client_id": "bare", "public": true})).unwrap();
     for changes in [
         ("client_id", ""),
-        ("client_id", "nobody"),
+        ("client_id", "unknown"),
         ("client_id", "simulator-client"),
         ("client_id", "bare"),
         ("redirect_uri", ""),
@@ -436,7 +436,7 @@ fn the_control_api_sets_the_subject_of_a_user_name() {
         json!({ "authorization_url": url, "user_code": "BCDF-GHJK" }),
         json!({ "authorization_url": "https://evil.example/authorize?x=y" }),
         json!({ "authorization_url": simulator.user_token_endpoint() }),
-        json!({ "authorization_url": authorization_url(&simulator, &[("client_id", "nobody")]) }),
+        json!({ "authorization_url": authorization_url(&simulator, &[("client_id", "unknown")]) }),
         json!({"user_code": "BCDF-GHJK"}),
         json!({}),
     ] {

@@ -131,7 +131,7 @@ fn devices_authenticate_and_codes_are_bound_to_them() {
     let endpoint = simulator.user_device_authorization_endpoint();
     assert_eq!(error(&post_form(&endpoint, &[])), failure(401, "invalid_client"));
     assert_eq!(
-        error(&post_form(&endpoint, &[("client_id", "nobody")])),
+        error(&post_form(&endpoint, &[("client_id", "unknown")])),
         failure(401, "invalid_client")
     );
     assert_eq!(get(&endpoint).status, 405);

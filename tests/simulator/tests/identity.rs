@@ -126,7 +126,7 @@ fn introspection_authenticates_the_client() {
     let access = member(&seed(&simulator, json!({})), "access_token");
     assert_eq!(error(&introspect(&simulator, &access, &[])), failure(401, "invalid_client"));
     assert_eq!(
-        error(&introspect(&simulator, &access, &[("client_id", "nobody")])),
+        error(&introspect(&simulator, &access, &[("client_id", "unknown")])),
         failure(401, "invalid_client")
     );
     simulator.register_client(&json!({"client_id": "mine", "public": true})).unwrap();

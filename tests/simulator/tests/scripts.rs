@@ -117,7 +117,7 @@ fn token_responses_change_after_verification() {
     let response = ask();
     assert_eq!(response.status, 201);
     assert_eq!(response.json().get("access_token"), None);
-    let refused = post_form(&simulator.token_endpoint(), &[("client_id", "nobody")]);
+    let refused = post_form(&simulator.token_endpoint(), &[("client_id", "unknown")]);
     assert_eq!(refused.status, 401);
 }
 

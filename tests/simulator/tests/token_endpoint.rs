@@ -86,7 +86,7 @@ fn a_wrong_secret_or_client_is_refused_as_keycloak_does() {
         "error": "invalid_client",
         "error_description": "Invalid client or Invalid client credentials",
     });
-    for (id, secret) in [("simulator-client", "wrong"), ("nobody", "wrong")] {
+    for (id, secret) in [("simulator-client", "wrong"), ("unknown", "wrong")] {
         let fields = [GRANT, ("client_id", id), ("client_secret", secret)];
         let response = post_form(&simulator.token_endpoint(), &fields);
         assert_eq!((response.status, response.json()), (401, expected.clone()));

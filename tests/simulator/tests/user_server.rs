@@ -174,7 +174,7 @@ fn clients_authenticate_as_registered() {
     let ask = |more: &[(&str, &str)]| post_form(&endpoint, &[&grant(&token), more].concat());
     // No client, an unknown one, one without a secret, and one of the other server.
     assert_eq!(error(&ask(&[])), failure(401, "invalid_client"));
-    assert_eq!(error(&ask(&[("client_id", "nobody")])), failure(401, "invalid_client"));
+    assert_eq!(error(&ask(&[("client_id", "unknown")])), failure(401, "invalid_client"));
     let with_secret = ask(&[("client_id", USER_CLIENT_ID), ("client_secret", "secret")]);
     assert_eq!(error(&with_secret), failure(401, "invalid_client"));
     let machine =

@@ -40,9 +40,9 @@ impl Scene {
 
     /// The address that the browser of a user who logs in is redirected to.
     pub fn way_back(&self, authorization_url: &str, name: &str, allow: bool) -> String {
-        let person =
+        let login =
             json!({"authorization_url": authorization_url, "username": name, "allow": allow});
-        self.simulator.log_in(&person).unwrap()["location"].as_str().unwrap().to_owned()
+        self.simulator.log_in(&login).unwrap()["location"].as_str().unwrap().to_owned()
     }
 
     /// Devices need not wait for longer than a second between two polls.

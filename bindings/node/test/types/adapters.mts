@@ -1,4 +1,5 @@
-// Compiled, never run: the adapters beside what their libraries take. tests/peers/node holds undici and axios themselves against them.
+// Compiled, never run: the adapters beside what their libraries take. tests/peers/node holds undici
+// and axios themselves against them.
 import { Session } from 'planetkey';
 import { installAxios } from 'planetkey/axios';
 import { transformRequest, transformRequestSync } from 'planetkey/maplibre';
